@@ -1,0 +1,141 @@
+/**
+ * What a workflow may ask for: names, inputs and results of every activity, and the failure types they throw. Types only;
+ * implementations are factories over ports. An activity that ran a job *returns* its JobResult, whatever the outcome; it
+ * throws only what the workflow must act upon:
+ *   Detached  {host}  the worker went away, the container runs on: resume it on the host's queue, same attempt
+ *   HandedBack {reason} this worker may not run it (a tag it lacks): dispatch again, same attempt, nothing was started
+ *   CancelledFailure   the workflow asked; the container is stopped and cleaned up already
+ * Anything else thrown is `errored: internal`.
+ */
+import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from '../src/plan/ids.ts';
+import type { ArtifactRef, BuiltImage, DeployedState, JobResult, PushedIndex } from '../src/plan/outcome.ts';
+import type { Plan, JobKind } from '../src/plan/plan.ts';
+import type { PipelineRecord, PipelineState } from '../src/plan/protocol.ts';
+import type { Trigger } from '../src/plan/trigger.ts';
+
+/** Durations in ms, from the installation file, so that every wait of a workflow is configuration. */
+export interface Limits {
+  heartbeatTimeoutMs: number; // 30 s
+  hostGraceMs: number; // how long a lost host may stay away: 5 min
+  queueTimeoutMs: number; // how long a job may wait for a worker: 24 h
+  pipelineTimeoutMs: number; // 30 days
+  cancelGraceMs: number; // SIGTERM to SIGKILL: 10 s
+  releaseDelayMs: number; // unused containers are removed this long after the job's end
+  maxPendingJobs: number; // 100
+  autoRetries: number; // errored attempts that never started their container: 2
+}
+
+export interface ClaimInput {
+  project: ProjectSlug;
+  key: string;
+  deliveryId: string;
+  /** Of the workflow's own making: a retry of this call gets the same answer. */
+  claimId: string;
+}
+export type ClaimOutput = { iid: number; number: number; fresh: boolean };
+
+export interface CompileInput {
+  id: PipelineId;
+  iid: number;
+  number: number;
+  trigger: Trigger;
+}
+export type CompileOutput =
+  | {
+      kind: 'plan';
+      plan: Plan;
+      planBlob: Digest;
+      jobIds: Record<JobKey, number>;
+      warnings: string[];
+      limits: Limits;
+      source: Digest;
+    }
+  /** Nothing to run: no job, [skip ci], workflow:rules. No failure. */
+  | { kind: 'empty'; reason: string }
+  /** Coded diagnostics for people, `file:line:column code message`. */
+  | { kind: 'invalid'; problems: string[] };
+
+export interface RunInput {
+  ref: AttemptRef;
+  kind: JobKind;
+  project: ProjectSlug;
+  spec: Digest;
+  timeoutMs: number;
+  /** Workflow's clock, epoch ms, when the attempt was first dispatched. */
+  dispatchedAt: number;
+  /** Tags the worker must all have. */
+  tags: string[];
+  artifacts: { job: JobKey; artifact: ArtifactRef }[];
+  dotenv: { job: JobKey; digest: Digest }[];
+  images: { job: JobKey; image: BuiltImage }[];
+  indexes: { job: JobKey; index: PushedIndex }[];
+  /** CI_JOB_MANUAL, GITLAB_USER_LOGIN: who played it. */
+  playedBy?: string;
+  graceMs: number;
+}
+export interface HostInput {
+  ref: AttemptRef;
+  graceMs: number;
+}
+export interface ReleaseInput {
+  pipeline: PipelineId;
+  /** Names the attempts whose containers may go; results are in history. */
+  refs: AttemptRef[];
+}
+
+export interface DeployInput extends RunInput {
+  /** `deploy.seq`: rises with each deployment of the environment. */
+  seq: number;
+  /** Equal for every try of this deployment: pipeline + job + attempt. */
+  deployId: string;
+}
+export type ApplyOutput =
+  | { kind: 'applied' | 'already'; state: DeployedState; previous?: string }
+  | { kind: 'outdated'; state: DeployedState }
+  | { kind: 'failed'; result: JobResult };
+
+/** On queue `control`. */
+export interface ControlActivities {
+  claimPipeline(input: ClaimInput): Promise<ClaimOutput>;
+  /** True when the forge's ref is at this commit now. */
+  forgeHeadIs(input: { project: ProjectSlug; ref: string; sha: string }): Promise<boolean>;
+  compilePipeline(input: CompileInput): Promise<CompileOutput>;
+  pushImage(input: RunInput): Promise<JobResult>;
+  recordPipeline(input: { record: PipelineRecord }): Promise<{ record: Digest }>;
+  loadRecord(input: {
+    record: Digest;
+  }): Promise<{ record: PipelineRecord; compiled?: Extract<CompileOutput, { kind: 'plan' }> }>;
+  /** The latest record of a closed pipeline; undefined when there is none. */
+  findRecord(input: { id: PipelineId }): Promise<{ record?: Digest }>;
+  /** Best effort; never fails a pipeline. */
+  reportCommitStatus(input: {
+    project: ProjectSlug;
+    id: PipelineId;
+    sha: string;
+    ref: string;
+    state: PipelineState;
+  }): Promise<void>;
+  /** True when this run of a pipeline is closed (a lock's holder that went away). */
+  isClosed(input: { workflowId: string; runId: string }): Promise<boolean>;
+}
+/** On the queue of an architecture, or of a tag. */
+export interface ArchActivities {
+  runJob(input: RunInput): Promise<JobResult>;
+  buildImage(input: RunInput): Promise<JobResult>;
+  apitest(input: RunInput): Promise<JobResult>;
+}
+/** On `host-ID`: attach only. */
+export interface HostActivities {
+  resumeJob(input: RunInput): Promise<JobResult>;
+  /** Stop, grace, kill, verify gone, clean up. Idempotent; a container that is not there is success. */
+  stopJob(input: HostInput): Promise<void>;
+  releaseJobs(input: ReleaseInput): Promise<void>;
+}
+/** On `deploy-TARGET`. */
+export interface DeployActivities {
+  applyDeploy(input: DeployInput): Promise<ApplyOutput>;
+  watchDeploy(input: DeployInput): Promise<JobResult>;
+  /** Once, explicit; answers what the target really is afterwards. `previous` is what applyDeploy replaced. */
+  rollbackDeploy(input: DeployInput & { previous?: string; newSeq: number }): Promise<DeployedState>;
+}
+export type AllActivities = ControlActivities & ArchActivities & HostActivities & DeployActivities;

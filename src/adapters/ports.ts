@@ -1,0 +1,346 @@
+/**
+ * The ports: what activities, server and CLI may ask of the outside world. Adapters implement them and nothing else; they
+ * are handed values, never configuration. Every method rejects with a DavitError whose code says what a person can do;
+ * an AbortSignal ends a call with the signal's reason. All sizes are bytes, all times epoch ms, all durations ms.
+ */
+import type { Readable } from 'node:stream';
+import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/ids.ts';
+import type { LogSummary, Platform } from '../plan/outcome.ts';
+import type { PipelineState } from '../plan/protocol.ts';
+import type { WorkerReport } from '../plan/queues.ts';
+import type { SecretRef, SwarmSpec } from '../plan/spec.ts';
+
+// ---------------------------------------------------------------- bytes
+
+/** Bytes by digest. Putting twice is one blob. */
+export interface BlobStore {
+  putBytes(bytes: Uint8Array): Promise<Digest>;
+  /** Streams to a temporary place, then names it; a crash leaves nothing under a digest. */
+  putStream(stream: Readable): Promise<{ digest: Digest; bytes: number }>;
+  /** Rejects with `blob/missing`. */
+  getBytes(digest: Digest, maxBytes?: number): Promise<Uint8Array>;
+  getStream(digest: Digest): Promise<Readable>;
+  has(digest: Digest): Promise<boolean>;
+}
+
+/** Small JSON documents by name (`a/b/c`, each part `[A-Za-z0-9._=-]+`): claims, numbers, records of ended pipelines. */
+export interface RecordStore {
+  /** Atomic and durable: the first writer wins, everybody gets what stands there now. */
+  putIfAbsent<T>(name: string, value: T): Promise<{ created: boolean; value: T }>;
+  put<T>(name: string, value: T): Promise<void>;
+  get<T>(name: string): Promise<T | undefined>;
+  /** Names below a prefix, newest first. */
+  list(prefix: string, limit: number): Promise<string[]>;
+  /** The next numbers of a counter, `count` in a row, durable before the answer; the same claim gets the same numbers. */
+  allocate(counter: string, claim: string, count: number): Promise<number>;
+}
+
+/** Where a follower of an engine's log was, when everything before it was acknowledged by the store. */
+export interface LogCheckpoint {
+  /** Engine's timestamp (RFC 3339 with ns) of the last record taken in. */
+  engineTime: string;
+  /** How many records with exactly that timestamp were taken in. */
+  recordsAtTime: number;
+  /** Log offset that it stands at. */
+  offset: number;
+}
+export interface LogState {
+  offset: number;
+  /** CRC-32 of the bytes so far, unsigned. */
+  crc: number;
+  epoch: number;
+  checkpoint?: LogCheckpoint;
+  ended?: LogSummary;
+  incomplete: boolean;
+}
+export type LogRef = Pick<AttemptRef, 'pipeline' | 'job' | 'attempt'>;
+/**
+ * One append-only log an attempt. Invariants: L1 bytes that were acknowledged are durable. L2 an append at an offset below
+ * the end is taken as a repeat only if the bytes are equal. L3 an append of a lower epoch than the highest seen is refused
+ * with `log/fenced`. L4 a gap is refused with `log/offset`.
+ */
+export interface LogStore {
+  /** Raises the epoch and answers where to go on. */
+  open(ref: LogRef, epoch: number): Promise<LogState>;
+  append(
+    ref: LogRef,
+    chunk: { epoch: number; offset: number; bytes: Uint8Array; checkpoint?: LogCheckpoint },
+  ): Promise<LogState>;
+  end(ref: LogRef, end: { epoch: number; summary: LogSummary }): Promise<LogState>;
+  state(ref: LogRef): Promise<LogState | undefined>;
+  read(ref: LogRef, offset: number, limit: number): Promise<{ bytes: Uint8Array; state: LogState }>;
+}
+
+// ---------------------------------------------------------------- secrets
+
+export interface Secrets {
+  /** Rejects with `secret/missing`, naming the reference, never a value. */
+  resolve(ref: SecretRef): Promise<string>;
+  /** Sealed under the installation's key (AES-256-GCM): values to mask, kept in the store as long as the attempt lives. */
+  seal(plain: Uint8Array): Uint8Array;
+  unseal(sealed: Uint8Array): Uint8Array;
+}
+
+// ---------------------------------------------------------------- container engine
+
+export interface EngineInfo {
+  id: string;
+  /** Address in words a person knows: `unix:///var/run/docker.sock`. */
+  address: string;
+  version: string;
+  arch: Arch;
+  hostName: string;
+  swarm: 'inactive' | 'manager' | 'worker';
+  storageDriver: string;
+  cpus: number;
+  memoryBytes: number;
+  liveRestore: boolean;
+}
+export interface RegistryAuth {
+  username: string;
+  password: string;
+}
+export interface ContainerCreate {
+  name: string;
+  image: string;
+  /** `linux/arm/v6` */
+  platform?: string;
+  labels: Record<string, string>;
+  entrypoint?: string[];
+  command?: string[];
+  user?: string;
+  workdir?: string;
+  /** Only for services and tested containers; job variables go by upload, never as Env. */
+  env?: string[];
+  network?: { mode: 'host' | 'none' | { container: string } } | { name: string; aliases: string[] };
+  volumes: { volume: string; path: string }[];
+  /** Only from the worker's own configuration: `devices` and `engine_socket`. */
+  devices?: string[];
+  bindEngineSocket?: boolean;
+  privileged?: boolean;
+  init?: boolean;
+  memoryBytes?: number;
+  /** json-file limits: above the job's log cap, so that rotation loses nothing. */
+  logMaxBytes: number;
+  /** Extra host names, `name:address`. */
+  hosts?: string[];
+}
+export interface ContainerState {
+  id: string;
+  name: string;
+  status: 'created' | 'running' | 'paused' | 'restarting' | 'removing' | 'exited' | 'dead';
+  exitCode: number;
+  oomKilled: boolean;
+  error: string;
+  startedAt: number;
+  finishedAt: number;
+  image: string;
+  labels: Record<string, string>;
+  createdAt: number;
+  /** Address on each of its networks. */
+  addresses: Record<string, string>;
+}
+/** One record of the engine's log: what the container wrote at once, at most 16 KiB. */
+export interface LogRecord {
+  stream: 'stdout' | 'stderr';
+  /** RFC 3339 with nanoseconds, as the engine wrote it. */
+  time: string;
+  bytes: Uint8Array;
+}
+export interface ImageInfo {
+  id: string;
+  platform: Platform;
+  sizeBytes: number;
+  repoDigests: string[];
+  exposedPorts: number[];
+  user: string;
+  entrypoint: string[];
+  command: string[];
+  workdir: string;
+}
+export interface BuildRequest {
+  /** Tar of the context. */
+  context: Readable;
+  dockerfile: string;
+  platform: string;
+  tag: string;
+  target?: string;
+  args: Record<string, string>;
+  labels: Record<string, string>;
+  cacheFrom: string[];
+  /** BUILDKIT_INLINE_CACHE */
+  inlineCache: boolean;
+  auth: Record<string, RegistryAuth>;
+  signal: AbortSignal;
+  onLog(text: string): void;
+}
+
+/** One container engine. Idempotent where it says so; `name` arguments are container names or ids. */
+export interface Engine {
+  info(): Promise<EngineInfo>;
+  /** A UUID that davit keeps on the engine as the label of a volume: cloned SD cards share engine ids. */
+  hostId(installation: string): Promise<string>;
+  /** Runs a container of that platform to see: `image` is any image of it. */
+  canRun(platform: string, image: string): Promise<boolean>;
+
+  inspectImage(image: string): Promise<ImageInfo | undefined>;
+  pullImage(
+    image: string,
+    options: { platform?: string; auth?: RegistryAuth; signal?: AbortSignal; onLog?(text: string): void },
+  ): Promise<ImageInfo>;
+  /** Local image from a tar of a root file system context; used for the helper image only. */
+  tagImage(image: string, tag: string): Promise<void>;
+  removeImage(image: string): Promise<void>;
+  build(request: BuildRequest): Promise<{ imageId: string; sizeBytes: number }>;
+  /** Answers the digest that the registry acknowledged. */
+  push(
+    tag: string,
+    options: { auth?: RegistryAuth; signal: AbortSignal; onLog(text: string): void },
+  ): Promise<{ digest: Digest; sizeBytes: number }>;
+
+  /** Rejects with `engine/name-taken` when the name exists: the caller attaches. */
+  createContainer(create: ContainerCreate): Promise<string>;
+  inspectContainer(name: string): Promise<ContainerState | undefined>;
+  startContainer(name: string): Promise<void>;
+  /** Put a tar at `/` of a created container; reaches its volumes too. */
+  upload(name: string, tar: Readable): Promise<void>;
+  /** Tar of a path (works on ended containers); undefined when the path is not there. */
+  download(name: string, path: string, signal?: AbortSignal): Promise<Readable | undefined>;
+  /** Resolves when the container is not running. Survives engine restarts and dropped links by asking again. */
+  waitContainer(name: string, signal: AbortSignal): Promise<ContainerState>;
+  /** Demultiplexed; ends when the container ended (follow) or the log is read. `since`: RFC 3339 ns, inclusive. */
+  logs(
+    name: string,
+    options: { follow: boolean; since?: string; signal: AbortSignal },
+  ): AsyncIterable<LogRecord>;
+  signalContainer(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
+  /** With its anonymous volumes. Idempotent. */
+  removeContainer(name: string): Promise<void>;
+  listContainers(labels: Record<string, string>): Promise<ContainerState[]>;
+
+  createVolume(name: string, labels: Record<string, string>): Promise<void>;
+  removeVolume(name: string): Promise<void>;
+  listVolumes(
+    labels: Record<string, string>,
+  ): Promise<{ name: string; labels: Record<string, string>; createdAt: number }[]>;
+  /** Idempotent. `icc: false` keeps containers of ordinary jobs apart. */
+  createNetwork(name: string, options: { labels: Record<string, string>; icc: boolean }): Promise<void>;
+  removeNetwork(name: string): Promise<void>;
+  listNetworks(
+    labels: Record<string, string>,
+  ): Promise<{ name: string; labels: Record<string, string>; createdAt: number }[]>;
+  close(): Promise<void>;
+}
+
+// ---------------------------------------------------------------- registry
+
+export interface ManifestInfo {
+  digest: Digest;
+  mediaType: string;
+  sizeBytes: number;
+  platform?: Platform;
+}
+/** An OCI distribution client; one per registry host, credentials bound to it. */
+export interface Registry {
+  readonly host: string;
+  ping(): Promise<void>;
+  manifest(repository: string, reference: string): Promise<ManifestInfo | undefined>;
+  /** Entries of an index; undefined when there is none under that name. */
+  index(
+    repository: string,
+    reference: string,
+  ): Promise<{ digest: Digest; entries: ManifestInfo[] } | undefined>;
+  /** Writes an OCI index by digest, reads it back, then each tag. Rejects with `registry/denied` naming the missing scope. */
+  putIndex(
+    repository: string,
+    entries: { digest: Digest; platform: Platform }[],
+    tags: string[],
+    annotations: Record<string, string>,
+  ): Promise<Digest>;
+  deleteManifest(repository: string, digest: Digest): Promise<void>;
+  /** Bytes of all layers and config of one manifest. */
+  imageSize(repository: string, digest: Digest): Promise<number>;
+}
+export interface Registries {
+  /** Registry that serves this image or repository name; credentials by reference from the installation file. */
+  forImage(name: string): Promise<{ registry: Registry; repository: string; auth?: RegistryAuth }>;
+  authFor(name: string): Promise<RegistryAuth | undefined>;
+  /** CI_REGISTRY and its credentials. */
+  default(): Promise<{ host: string; auth?: RegistryAuth }>;
+}
+
+// ---------------------------------------------------------------- deploy target
+
+export interface DeployRequest {
+  deployId: string;
+  seq: number;
+  /** By digest: `REPOSITORY@sha256:…`. */
+  image: string;
+  spec: SwarmSpec;
+  labels: Record<string, string>;
+  auth?: RegistryAuth;
+}
+export interface TargetState {
+  exists: boolean;
+  /** From labels of the service, or of any of its tasks. */
+  deployIds: string[];
+  seq: number;
+  image?: string;
+  desired: number;
+  running: number;
+  /** Tasks that failed since this deployment began, newest first, in the target's own words. */
+  failures: string[];
+  rollout: 'none' | 'updating' | 'paused' | 'completed' | 'rolling_back';
+  /** Opaque: the spec that would be restored. */
+  snapshot?: string;
+  /** host:port it answers on, where the target says so. */
+  endpoints: string[];
+}
+export interface DeployTarget {
+  readonly name: string;
+  read(service: string): Promise<TargetState>;
+  /** Conditional on the version just read: answers `conflict` when somebody else changed it meanwhile. */
+  apply(request: DeployRequest): Promise<'applied' | 'already' | 'outdated' | 'conflict'>;
+  /** Puts a snapshot back as a new deployment; no snapshot means: remove what the first deployment made. */
+  restore(
+    service: string,
+    snapshot: string | undefined,
+    labels: { deployId: string; seq: number },
+  ): Promise<void>;
+  remove(service: string): Promise<void>;
+}
+
+// ---------------------------------------------------------------- source and forge
+
+export interface SourceRequest {
+  url: string;
+  sha: string;
+  ref: string;
+  depth: number;
+  auth?: { username: string; password: string };
+  signal?: AbortSignal;
+}
+export interface Source {
+  /** Tar of a checkout with a `.git` of `depth` commits, umask 0000 modes. Rejects with `git/no-commit`, `git/unreachable`, `git/denied`. */
+  fetch(request: SourceRequest): Promise<{ tar: Readable; done: Promise<void> }>;
+  head(url: string, ref: string, auth?: { username: string; password: string }): Promise<string | undefined>;
+}
+export interface Forge {
+  /** Best effort; idempotent by context. */
+  commitStatus(status: {
+    project: ProjectSlug;
+    sha: string;
+    ref: string;
+    pipeline: PipelineId;
+    state: PipelineState;
+    url?: string;
+  }): Promise<void>;
+}
+
+// ---------------------------------------------------------------- fleet
+
+export interface Fleet {
+  report(worker: Omit<WorkerReport, 'seenAt'>): Promise<void>;
+  /** Workers seen in the last 60 s. */
+  live(): Promise<WorkerReport[]>;
+}

@@ -1,0 +1,58 @@
+/**
+ * The only reader of process.env. Everything else is handed values. Secrets are read from files named here, never from
+ * arguments. Defaults make one machine work with nothing set.
+ */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+
+export interface Settings {
+  /** State of this installation on this machine: Temporal's database, blobs, logs, keys, run.json. */
+  home: string;
+  /** Downloads and builds, shared by installations: Node, Temporal, bundles. */
+  cache: string;
+  /** Installation file; undefined: the default for one machine. */
+  installationFile?: string;
+  /** Where the server answers, and where workers and the CLI find it. */
+  serverUrl?: string;
+  /** API token of the CLI's user (DAVIT_TOKEN or the file DAVIT_TOKEN_FILE). */
+  token?: string;
+  tokenFile: string;
+  /** Shared secret of workers and server. */
+  workerTokenFile: string;
+  /** Key that seals what rests in the store and signs tokens, 32 bytes hex. */
+  keyFile: string;
+  temporalAddress?: string;
+  temporalNamespace: string;
+  /** DOCKER_HOST, else the default socket. */
+  dockerHost: string;
+  dockerCertPath?: string;
+  /** False in CI, with no colour or in a pipe. */
+  color: boolean;
+  logLevel: string;
+  ci: boolean;
+}
+
+/** Reads the environment once. Names are in docs/installation.md. */
+export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
+  const home = env.DAVIT_HOME ?? join(env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'davit');
+  return Object.freeze({
+    home,
+    cache: env.DAVIT_CACHE ?? join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'davit'),
+    installationFile: env.DAVIT_CONFIG,
+    serverUrl: env.DAVIT_SERVER,
+    token: env.DAVIT_TOKEN,
+    tokenFile: env.DAVIT_TOKEN_FILE ?? join(home, 'keys', 'cli-token'),
+    workerTokenFile: env.DAVIT_WORKER_TOKEN_FILE ?? join(home, 'keys', 'worker-token'),
+    keyFile: env.DAVIT_KEY_FILE ?? join(home, 'keys', 'installation-key'),
+    temporalAddress: env.TEMPORAL_ADDRESS,
+    temporalNamespace: env.TEMPORAL_NAMESPACE ?? 'davit',
+    dockerHost: env.DOCKER_HOST ?? 'unix:///var/run/docker.sock',
+    dockerCertPath: env.DOCKER_CERT_PATH,
+    color: env.NO_COLOR === undefined && env.CI === undefined && env.TERM !== 'dumb',
+    logLevel: env.DAVIT_LOG_LEVEL ?? 'info',
+    ci: env.CI !== undefined && env.CI !== 'false',
+  });
+}
+
+/** For `env:NAME` secret references, resolved where and when they are needed. */
+export const readEnvSecret = (name: string): string | undefined => process.env[name];

@@ -1,0 +1,160 @@
+/**
+ * Shape of the installation file (`davit.config.yml`): what an operator writes. Strict; durations are read to ms here. A
+ * secret is always a reference. Reading the file with line and column is `src/pipeline/installation-file.ts`'s job.
+ */
+import { z } from 'zod';
+import { ARCHES, isSlug } from './plan/ids.ts';
+import { parseDuration } from './plan/duration.ts';
+import type { SecretRef } from './plan/spec.ts';
+
+const duration = (fallback: string) =>
+  z
+    .union([z.string(), z.number()])
+    .default(fallback)
+    .transform((value, context) => {
+      const ms = parseDuration(String(value));
+      if (ms === undefined)
+        context.addIssue({
+          code: 'custom',
+          message: `"${value}" is no duration; write 30s, 5 min or 7 days`,
+        });
+      return ms ?? 0;
+    });
+const secretRef = z
+  .string()
+  .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'a secret is a reference: env:NAME or file:PATH')
+  .transform((text) => text as SecretRef);
+const slug = z.string().refine(isSlug, 'a project name is lower case: a-z 0-9 . _ -');
+const arch = z.enum(ARCHES);
+
+const variable = z.union([
+  z.string(),
+  z.strictObject({
+    value: z.string().optional(),
+    secret: secretRef.optional(),
+    masked: z.boolean().default(true),
+    protected: z.boolean().default(false),
+    file: z.boolean().default(false),
+    environment: z.string().default('*'),
+  }),
+]);
+
+export const installationSchema = z.strictObject({
+  /** Address people and forges reach the server at; for links. */
+  url: z.string().optional(),
+  listen: z
+    .strictObject({
+      host: z.string().default('127.0.0.1'),
+      port: z.number().int().min(0).max(65_535).default(0),
+    })
+    .prefault({}),
+  default_arch: arch.default('amd64'),
+  /** Image of jobs that name none. */
+  default_image: z.string().optional(),
+  /** Static busybox used for readiness probes; made locally where no hub can be reached. */
+  helper_image: z.string().optional(),
+  variables: z.record(z.string(), variable).default({}),
+  projects: z
+    .array(
+      z.strictObject({
+        name: slug,
+        forge: z.enum(['gitlab', 'github', 'gitea', 'none']).default('none'),
+        /** The forge's API, for commit status: https://gitlab.example.com */
+        forge_url: z.string().optional(),
+        forge_token: secretRef.optional(),
+        /** Full name at the forge, `group/project`; deliveries of other repositories are refused. */
+        repository: z.string().optional(),
+        clone_url: z.string().optional(),
+        clone_user: z.string().default('oauth2'),
+        clone_token: secretRef.optional(),
+        webhook_secret: secretRef.optional(),
+        default_branch: z.string().default('main'),
+        /** Branch and tag globs. */
+        protected_refs: z.array(z.string()).default(['main', 'master']),
+        variables: z.record(z.string(), variable).default({}),
+        resource_modes: z
+          .record(z.string(), z.enum(['unordered', 'oldest_first', 'newest_first', 'newest_ready_first']))
+          .default({}),
+      }),
+    )
+    .default([]),
+  registries: z
+    .array(
+      z.strictObject({
+        host: z.string(),
+        username: z.string().optional(),
+        password: secretRef.optional(),
+        /** Plain http; loopback never needs saying. */
+        insecure: z.boolean().default(false),
+        /** The one CI_REGISTRY names. */
+        default: z.boolean().default(false),
+      }),
+    )
+    .default([]),
+  users: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1),
+        role: z.enum(['reader', 'developer', 'operator']),
+        /** sha256 of the token, hex: `davit token` makes both. */
+        token_sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      }),
+    )
+    .default([]),
+  targets: z
+    .array(
+      z.strictObject({
+        name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+        kind: z.literal('swarm').default('swarm'),
+        /** Engine of a swarm manager; the worker's own when absent. */
+        docker: z.string().optional(),
+      }),
+    )
+    .default([]),
+  limits: z
+    .strictObject({
+      heartbeat_timeout: duration('30s'),
+      host_grace: duration('5 min'),
+      queue_timeout: duration('24h'),
+      job_timeout: duration('1h'),
+      pipeline_timeout: duration('30 days'),
+      gate_expiry: duration('7 days'),
+      cancel_grace: duration('10s'),
+      release_delay: duration('10s'),
+      max_pending_jobs: z.number().int().min(1).max(500).default(100),
+      auto_retries: z.number().int().min(0).max(5).default(2),
+      log_bytes: z
+        .number()
+        .int()
+        .min(1_024)
+        .default(16 * 1_024 * 1_024),
+      artifact_bytes: z
+        .number()
+        .int()
+        .min(1_024)
+        .default(1_024 * 1_024 * 1_024),
+    })
+    .prefault({}),
+  /** The signal `approve` of people who have Temporal itself. */
+  approve_by_signal: z.boolean().default(true),
+});
+
+export type Installation = z.output<typeof installationSchema>;
+export type InstallationProject = Installation['projects'][number];
+export type InstallationVariable = z.output<typeof variable>;
+
+/** Configuration of one worker (`davit worker --config FILE`, else these defaults): what it may give to jobs. */
+export const workerSchema = z.strictObject({
+  tags: z.array(z.string()).default([]),
+  slots: z.number().int().min(1).max(1_000).default(8),
+  /** Device paths by the tag that asks for them: `gpio: [/dev/gpiochip0]`. */
+  devices: z.record(z.string(), z.array(z.string())).default({}),
+  /** Projects whose protected refs get the engine's socket. Outside of davit's promises. */
+  engine_socket: z.array(slug).default([]),
+  /** arm32 only. */
+  variant: z.enum(['v6', 'v7']).default('v6'),
+  emulation: z.boolean().default(false),
+  memory: z.number().int().optional(),
+  privileged_services: z.boolean().default(false),
+});
+export type WorkerConfig = z.output<typeof workerSchema>;

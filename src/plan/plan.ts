@@ -1,0 +1,70 @@
+import type { Arch, Digest, JobKey } from './ids.ts';
+
+/**
+ * The Plan: what a pipeline runs, as plain JSON. Workflows see this skeleton only; scripts, variables and all else that a
+ * job needs to run stand in its JobSpec (`spec.ts`), a blob named here by digest.
+ */
+export interface Plan {
+  version: 1;
+  name?: string;
+  /** Stages that have a job, in order. */
+  stages: string[];
+  /** In file order. */
+  jobs: PlanJob[];
+  autoCancel: { onNewCommit: 'conservative' | 'interruptible' | 'none'; onJobFailure: 'all' | 'none' };
+}
+
+export type JobKind = 'script' | 'build' | 'apitest' | 'push' | 'deploy';
+export type When = 'on_success' | 'on_failure' | 'always' | 'manual' | 'delayed';
+
+export interface PlanJob {
+  key: JobKey;
+  /** The name in the file, without matrix values; `needs` on it means all of its jobs. */
+  group: string;
+  stage: string;
+  stageIndex: number;
+  kind: JobKind;
+  when: When;
+  /** ms; only for `delayed`. */
+  startInMs?: number;
+  /** true, false, or the exit codes that are allowed. */
+  allowFailure: boolean | number[];
+  /** null: the stages decide. [] : starts at once. */
+  needs: Need[] | null;
+  /** Jobs whose artifacts go into the workspace, in order. */
+  artifactsFrom: JobKey[];
+  /** Jobs whose image this one tests, pushes or deploys. */
+  imagesFrom: JobKey[];
+  arch?: Arch;
+  tags: string[];
+  /** Temporal task queue (`queues.ts`). */
+  queue: string;
+  /** Tags that no worker of the fleet had at compile time; for `status`. */
+  missingTags?: string[];
+  retry: { max: number; when: string[]; exitCodes: number[] };
+  timeoutMs: number;
+  gate?: Gate;
+  environment?: { name: string; url?: string; action: EnvironmentAction };
+  resourceGroup?: string;
+  interruptible: boolean;
+  /** Safe to run again elsewhere when the host is lost: idempotent by digest, or the file says so. */
+  rerunnable: boolean;
+  /** Present for kind `deploy`: the deploy target's name. */
+  target?: string;
+  spec: Digest;
+}
+export interface Need {
+  job: JobKey;
+  artifacts: boolean;
+  optional: boolean;
+}
+export type EnvironmentAction = 'start' | 'prepare' | 'stop' | 'verify' | 'access';
+
+/** A manual decision that blocks. */
+export interface Gate {
+  /** User names or roles; empty means any operator. */
+  approvers: string[];
+  expiresInMs: number;
+  /** Jobs that must have succeeded before a person can approve, own stage included. */
+  requires: JobKey[];
+}

@@ -1,0 +1,217 @@
+import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from './ids.ts';
+import type { JobResult, Outcome } from './outcome.ts';
+import type { JobKind } from './plan.ts';
+import type { Trigger } from './trigger.ts';
+
+/**
+ * What processes say to workflows and hear from them: names and payloads only. The server and the workflows both build on
+ * this file, so neither imports the other. Payloads stay backward compatible: fields are added, never renamed.
+ */
+export const WORKFLOWS = { project: 'project', pipeline: 'pipeline' } as const;
+export const SIGNALS = {
+  /** to project: Trigger */
+  trigger: 'trigger',
+  /** to project, from pipeline: PipelineEnded */
+  pipelineEnded: 'pipelineEnded',
+  /** to project, from pipeline: LockRequest / LockRelease */
+  lockRequest: 'lockRequest',
+  lockRelease: 'lockRelease',
+  /** to project, from the server: RerunRequest, for a pipeline that is closed */
+  rerun: 'rerun',
+  /** to pipeline, from project: LockGrant */
+  lockGranted: 'lockGranted',
+  /** to pipeline, from a worker whose job has run for 2 s: JobStarted */
+  jobStarted: 'jobStarted',
+  /** to pipeline, from people who have Temporal itself: { job, comment? } */
+  approve: 'approve',
+} as const;
+/** Updates of a pipeline; each takes a Decision and answers a DecisionAnswer. */
+export const UPDATES = { play: 'play', reject: 'reject', retry: 'retry', cancelJob: 'cancelJob' } as const;
+export type UpdateName = keyof typeof UPDATES;
+export const QUERIES = {
+  /** of pipeline: PipelineStatus */
+  status: 'status',
+  /** of project: ProjectStatus */
+  project: 'project',
+  /** of project, argument key: KeyLookup */
+  lookup: 'lookup',
+} as const;
+
+/** Search attributes, all registered by davit. WaitingFor is a KeywordList, the rest are Keywords. */
+export const SEARCH_ATTRIBUTES = {
+  project: 'DavitProject',
+  ref: 'DavitRef',
+  sha: 'DavitSha',
+  state: 'DavitState',
+  waitingFor: 'DavitWaitingFor',
+} as const;
+
+/** In GitLab's order of evaluation. `compile_error`: the file could not be planned. */
+export type PipelineState =
+  | 'created'
+  | 'running'
+  | 'waiting_for_resource'
+  | 'manual'
+  | 'scheduled'
+  | 'success'
+  | 'failed'
+  | 'canceled'
+  | 'skipped'
+  | 'config_error';
+export const FINAL_STATES: readonly PipelineState[] = [
+  'success',
+  'failed',
+  'canceled',
+  'skipped',
+  'config_error',
+];
+
+/**
+ * created: its turn has not come · manual: playable, waits for a person · gate: blocks for a person · scheduled: delayed ·
+ * waiting_for_resource: a lock · dispatched: given to a queue (running, or waiting for a worker) · running · stopping ·
+ * ended.
+ */
+export type JobPhase =
+  | 'created'
+  | 'manual'
+  | 'gate'
+  | 'scheduled'
+  | 'waiting_for_resource'
+  | 'dispatched'
+  | 'running'
+  | 'stopping'
+  | 'ended';
+
+export interface JobStatus {
+  key: JobKey;
+  stage: string;
+  kind: JobKind;
+  phase: JobPhase;
+  outcome?: Outcome;
+  /** True when a failure of it only warns. */
+  allowedToFail: boolean;
+  attempt: number;
+  epoch: number;
+  jobId: number;
+  queue: string;
+  /** A kind, not a sentence: `gate`, `manual`, `queue:arm32`, `lock:prod`, `delay`, `needs:JOB`. */
+  waitingFor?: string;
+  /** Epoch ms. */
+  since: number;
+  result?: JobResult;
+  /** Who decided what about it, in order. */
+  decisions: Decision[];
+}
+export interface PipelineStatus {
+  id: PipelineId;
+  number: number;
+  project: ProjectSlug;
+  ref: string;
+  sha: string;
+  title: string;
+  source: string;
+  state: PipelineState;
+  warnings: string[];
+  /** Why it ended as it did, where that is not a job's doing: coded errors of the file, a supersede, a cancel. */
+  reason?: string;
+  startedAt: number;
+  endedAt?: number;
+  waitingFor: string[];
+  jobs: JobStatus[];
+}
+
+/** Somebody authenticated decides about a job. The server has checked who it is; the workflow checks that he may. */
+export interface Decision {
+  action: UpdateName;
+  job: JobKey;
+  actor: string;
+  role: 'reader' | 'developer' | 'operator' | 'temporal';
+  comment?: string;
+  /** Epoch ms, set by the workflow. */
+  at?: number;
+  /** What became of it, set by the workflow: accepted, or the conflict. */
+  answer?: string;
+}
+export type DecisionAnswer =
+  | { accepted: true; message: string }
+  | {
+      accepted: false;
+      code:
+        | 'gate/not-an-approver'
+        | 'gate/expired'
+        | 'gate/not-ready'
+        | 'job/not-playable'
+        | 'job/not-found'
+        | 'job/decided';
+      message: string;
+    };
+
+export interface PipelineInput {
+  id: PipelineId;
+  iid: number;
+  /** CI_PIPELINE_ID */
+  number: number;
+  trigger: Trigger;
+  /** Given when a closed pipeline runs on: its record, and what to do first. */
+  seed?: { record: Digest; decision: Decision };
+}
+export interface PipelineEnded {
+  id: PipelineId;
+  runId: string;
+  state: PipelineState;
+}
+export interface LockRequest {
+  pipeline: PipelineId;
+  workflowId: string;
+  runId: string;
+  iid: number;
+  job: JobKey;
+  /** `environment:NAME` or `resource:NAME`. */
+  resource: string;
+  mode: 'unordered' | 'oldest_first' | 'newest_first' | 'newest_ready_first';
+  /** A deployment of an older pipeline than the last granted one is refused as outdated. */
+  deployment: boolean;
+}
+export interface LockRelease {
+  pipeline: PipelineId;
+  runId: string;
+  job: JobKey;
+  resource: string;
+  /** True when it has changed the target: later requests of older pipelines are outdated. */
+  deployed: boolean;
+}
+export interface LockGrant {
+  job: JobKey;
+  resource: string;
+  granted: boolean;
+  reason?: 'outdated';
+  /** Rises by one a deployment of the environment: `deploy.seq` at the target. */
+  seq: number;
+}
+export interface JobStarted {
+  ref: AttemptRef;
+  host: string;
+  at: number;
+}
+export interface RerunRequest {
+  pipeline: PipelineId;
+  decision: Decision;
+}
+export interface KeyLookup {
+  pipeline?: PipelineId;
+  state: 'unknown' | 'queued' | 'started' | 'duplicate' | 'refused';
+  message?: string;
+}
+export interface ProjectStatus {
+  project: ProjectSlug;
+  running: PipelineId[];
+  locks: { resource: string; holder?: string; waiting: string[] }[];
+}
+
+/** Written to the store when a pipeline run ends; outlives Temporal's retention. */
+export interface PipelineRecord {
+  version: 1;
+  status: PipelineStatus;
+  trigger: Trigger;
+  plan?: Digest;
+}

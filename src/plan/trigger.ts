@@ -1,0 +1,46 @@
+import type { Digest, ProjectSlug } from './ids.ts';
+
+export type TriggerSource = 'push' | 'tag' | 'merge_request' | 'web' | 'api' | 'schedule' | 'cli';
+
+/** What asks for a pipeline. Signalled to the project workflow; no secret in it. */
+export interface Trigger {
+  project: ProjectSlug;
+  source: TriggerSource;
+  /**
+   * Equal for the same event: `push:REF:BEFORE:AFTER` from a forge, `request:UUID` from CLI and API. At most one pipeline
+   * a key, for ever.
+   */
+  key: string;
+  /** The forge's delivery id, or the request's. */
+  deliveryId: string;
+  /** Branch or tag name, without refs/heads/. */
+  ref: string;
+  refKind: 'branch' | 'tag' | 'merge_request';
+  sha: string;
+  /** All zeros: a new ref. */
+  before: string;
+  title: string;
+  message?: string;
+  actor: string;
+  defaultBranch?: string;
+  /** Where to fetch; absent for `davit run`, whose working tree is already a blob. */
+  cloneUrl?: string;
+  /** Tar of a working tree with `.git`. */
+  sourceBlob?: Digest;
+  /** `.gitlab-ci.yml` unless another was asked for. */
+  file?: string;
+  /** Run only these jobs and what they need. */
+  jobs?: string[];
+  variables?: Record<string, string>;
+  mergeRequest?: {
+    iid: number;
+    sourceBranch: string;
+    targetBranch: string;
+    sourceSha: string;
+    title: string;
+  };
+  /** Head repository differs from the project's, or is unknown. */
+  fork: boolean;
+  /** Epoch ms, server's clock. */
+  receivedAt: number;
+}

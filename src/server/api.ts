@@ -1,0 +1,80 @@
+/**
+ * The HTTP API between server, CLI and workers: paths, who may, and JSON shapes. Types only; `routes/` serves it,
+ * `src/cli/api-client.ts` and `src/adapters/http/` call it.
+ *
+ * People (bearer token of a user; reader < developer < operator):
+ *   GET  /healthz                                             anybody   Health
+ *   POST /api/v1/blobs                       (body: bytes)    developer { digest, bytes }
+ *   GET  /api/v1/blobs/:digest                                reader    bytes
+ *   POST /api/v1/projects/:slug/pipelines    StartRequest     developer 202 { key }
+ *   GET  /api/v1/projects/:slug/requests/:key                 reader    KeyLookup
+ *   GET  /api/v1/projects/:slug                               reader    ProjectStatus
+ *   GET  /api/v1/pipelines?project=&limit=                    reader    PipelineSummary[] newest first
+ *   GET  /api/v1/pipelines/:slug/:iid                         reader    PipelineStatus
+ *   GET  /api/v1/pipelines/:slug/:iid/events                  reader    SSE: `status` PipelineStatus on every change
+ *   POST /api/v1/pipelines/:slug/:iid/decisions DecisionRequest developer (gate: operator or approver) DecisionAnswer
+ *   POST /api/v1/pipelines/:slug/:iid/cancel                  developer { accepted: true }
+ *   GET  /api/v1/pipelines/:slug/:iid/log?job=&attempt=&offset= reader  bytes; headers x-davit-log-*
+ *   GET  /api/v1/pipelines/:slug/:iid/log/follow?job=&attempt=&offset= reader SSE: `chunk` LogChunkEvent, `end` LogEndEvent
+ *   GET  /api/v1/pipelines/:slug/:iid/artifacts?job=          reader    tar.gz of that job's artifacts
+ *   GET  /api/v1/workers                                      reader    WorkerReport[]
+ * Forges: POST /webhooks/:forge/:slug  and  POST /webhooks/:forge (project found by the repository's name)
+ * Workers (bearer worker token): /internal/v1/... blobs, records, logs, workers; shapes are private to `src/adapters/http`.
+ * Errors of every route: ApiError with the HTTP status of its code.
+ */
+import type { ErrorCode } from '../errors.ts';
+import type { ProjectSlug } from '../plan/ids.ts';
+import type { Decision, PipelineStatus } from '../plan/protocol.ts';
+import type { Trigger } from '../plan/trigger.ts';
+
+export interface Health {
+  ok: boolean;
+  version: string;
+  temporal: 'up' | 'down';
+  installation: string;
+}
+export interface ApiError {
+  error: { code: ErrorCode; message: string; hint: string };
+}
+/** What the CLI and API clients may say of a pipeline to start; the server adds project, actor, source and time. */
+export type StartRequest = Pick<
+  Trigger,
+  'key' | 'ref' | 'refKind' | 'sha' | 'before' | 'title' | 'message' | 'sourceBlob' | 'file' | 'jobs' | 'variables' | 'defaultBranch'
+> & { source: 'cli' | 'api' | 'web' };
+export interface DecisionRequest {
+  action: Decision['action'];
+  job: string;
+  comment?: string;
+}
+export type PipelineSummary = Pick<
+  PipelineStatus,
+  'id' | 'number' | 'project' | 'ref' | 'sha' | 'title' | 'source' | 'state' | 'startedAt' | 'endedAt' | 'waitingFor'
+>;
+export interface LogChunkEvent {
+  offset: number;
+  /** base64 */
+  bytes: string;
+}
+export interface LogEndEvent {
+  bytes: number;
+  crc: string;
+  complete: boolean;
+}
+export interface StartAnswer {
+  key: string;
+  project: ProjectSlug;
+}
+
+/** `HOME/run.json`: what runs on this machine now, for the CLI and a second `davit up`. No secret in it. */
+export interface RunFile {
+  pid: number;
+  version: string;
+  startedAt: number;
+  server: string;
+  temporal: string;
+  temporalUi?: string;
+  namespace: string;
+  registry: string;
+  helperImage: string;
+  processes: { name: string; pid: number }[];
+}
