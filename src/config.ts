@@ -22,6 +22,9 @@ export interface Settings {
   /** Key that seals what rests in the store and signs tokens, 32 bytes hex. */
   keyFile: string;
   temporalAddress?: string;
+  /** host:port of the registry that davit runs itself (`davit up` sets it); the installation file's default wins. */
+  registry?: string;
+  helperImage?: string;
   temporalNamespace: string;
   /** DOCKER_HOST, else the default socket. */
   dockerHost: string;
@@ -45,6 +48,8 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     workerTokenFile: env.DAVIT_WORKER_TOKEN_FILE ?? join(home, 'keys', 'worker-token'),
     keyFile: env.DAVIT_KEY_FILE ?? join(home, 'keys', 'installation-key'),
     temporalAddress: env.TEMPORAL_ADDRESS,
+    registry: env.DAVIT_REGISTRY,
+    helperImage: env.DAVIT_HELPER_IMAGE,
     temporalNamespace: env.TEMPORAL_NAMESPACE ?? 'davit',
     dockerHost: env.DOCKER_HOST ?? 'unix:///var/run/docker.sock',
     dockerCertPath: env.DOCKER_CERT_PATH,

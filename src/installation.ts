@@ -158,3 +158,16 @@ export const workerSchema = z.strictObject({
   privileged_services: z.boolean().default(false),
 });
 export type WorkerConfig = z.output<typeof workerSchema>;
+
+/** Local tag of the helper image where the installation file names none: static busybox, the engine's own architecture. */
+export const HELPER_IMAGE = 'davit/helper:1';
+
+/** What the server tells workers of the installation: no user, no secret (references only). */
+export interface InstallationFacts {
+  /** UUID: part of container names and labels. */
+  installation: string;
+  /** Users left out; `registries` has the embedded one too; `helper_image` is always set. */
+  config: Omit<Installation, 'users' | 'helper_image'> & { helper_image: string };
+  /** Address people reach the server at. */
+  url: string;
+}
