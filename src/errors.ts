@@ -39,8 +39,56 @@ export const ERRORS = {
   // --- engine (src/adapters/docker)
   // --- registry
   // --- deploy targets
+  'deploy/unknown-target': {
+    exit: 2,
+    http: 404,
+    meaning: 'No deploy target of that name is in the installation file.',
+    remedy: 'Add it to `targets`, or correct the name.',
+  },
   // --- git and forges
+  'git/no-commit': {
+    exit: 1,
+    http: 404,
+    meaning: 'The repository has no such commit.',
+    remedy: 'Push the commit, or check the sha; a force-push may have removed it.',
+  },
+  'git/unreachable': {
+    exit: 3,
+    http: 502,
+    meaning: 'The repository could not be reached, or git failed on the way.',
+    remedy: "Check the project's clone_url and the network of the control worker.",
+  },
+  'git/denied': {
+    exit: 3,
+    http: 502,
+    meaning: 'The repository refused the credentials, or asks for some.',
+    remedy: 'Check clone_user and clone_token of the project in the installation file.',
+  },
+  'git/bad-request': {
+    exit: 2,
+    http: 400,
+    meaning: 'The address, ref or sha is of a form that davit does not hand to git.',
+    remedy: 'Use an https or ssh address, an ordinary branch or tag name and a full sha.',
+  },
+  'forge/refused': {
+    exit: 1,
+    http: 502,
+    meaning: 'The forge did not take a commit status.',
+    remedy: 'Check forge_url, repository and the rights of forge_token (commit status).',
+  },
   // --- blobs, logs, records
+  'secret/missing': {
+    exit: 3,
+    http: 500,
+    meaning: 'A secret reference names nothing on the machine that needs it.',
+    remedy: 'Set the variable, or put the file where the worker runs.',
+  },
+  'secret/corrupt': {
+    exit: 1,
+    http: 500,
+    meaning: 'Sealed bytes could not be opened: changed, or sealed under another key.',
+    remedy: 'All workers need the same worker token file.',
+  },
   // --- server, API, webhooks
   // --- workflows, gates
   'gate/not-an-approver': {
@@ -81,6 +129,18 @@ export const ERRORS = {
   },
   // --- local: setting up one machine
   // --- workers
+  'worker/no-token': {
+    exit: 3,
+    http: 500,
+    meaning: 'The worker token file is missing, unreadable or too short.',
+    remedy: 'Copy the worker token of the server to this machine (DAVIT_WORKER_TOKEN_FILE), mode 0600.',
+  },
+  'worker/no-server': {
+    exit: 3,
+    http: 503,
+    meaning: 'A worker could not reach the server before its deadline.',
+    remedy: 'Check DAVIT_SERVER and that the server runs: `davit doctor`.',
+  },
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof ERRORS;

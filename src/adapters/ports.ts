@@ -320,9 +320,16 @@ export interface SourceRequest {
   auth?: { username: string; password: string };
   signal?: AbortSignal;
 }
+export interface CommitFacts {
+  /** `Name <address>` */
+  author: string;
+  /** ISO 8601 with its zone. */
+  timestamp: string;
+  message: string;
+}
 export interface Source {
   /** Tar of a checkout with a `.git` of `depth` commits, umask 0000 modes. Rejects with `git/no-commit`, `git/unreachable`, `git/denied`. */
-  fetch(request: SourceRequest): Promise<{ tar: Readable; done: Promise<void> }>;
+  fetch(request: SourceRequest): Promise<{ tar: Readable; done: Promise<void>; commit?: CommitFacts }>;
   head(url: string, ref: string, auth?: { username: string; password: string }): Promise<string | undefined>;
 }
 export interface Forge {
@@ -335,6 +342,14 @@ export interface Forge {
     state: PipelineState;
     url?: string;
   }): Promise<void>;
+}
+
+// ---------------------------------------------------------------- workflows
+
+/** What an activity may ask of Temporal itself. */
+export interface WorkflowLookup {
+  /** True when that run is closed or past retention; rejects when Temporal does not answer. */
+  isClosed(workflowId: string, runId: string): Promise<boolean>;
 }
 
 // ---------------------------------------------------------------- fleet

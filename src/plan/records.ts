@@ -1,0 +1,52 @@
+import type { PipelineId, ProjectSlug } from './ids.ts';
+import type { PipelineStatus } from './protocol.ts';
+
+/**
+ * Names of the small documents in the RecordStore, and what stands in them. Each part of a name is `[A-Za-z0-9._=-]+`, so
+ * whatever a person chose (an event key, a deployment id) goes in as a hash.
+ */
+export const COUNTERS = {
+  /** CI_PIPELINE_IID */
+  iid: (slug: ProjectSlug): string => `iid-${slug}`,
+  /** CI_PIPELINE_ID */
+  pipelines: 'pipelines',
+  /** CI_JOB_ID */
+  jobs: 'jobs',
+} as const;
+
+/** `keyHash`: sha256 of the event's key, hex. */
+export const claimName = (slug: ProjectSlug, keyHash: string): string => `claims/${slug}/${keyHash}`;
+export interface ClaimRecord {
+  claimId: string;
+  deliveryId: string;
+  iid: number;
+  number: number;
+}
+
+export const pipelinesPrefix = (slug: ProjectSlug): string => `pipelines/${slug}`;
+/** Padded, so that names sort as numbers do. */
+export const pipelineRecordName = (id: PipelineId): string => {
+  const cut = id.lastIndexOf('/');
+  return `pipelines/${id.slice(0, cut)}/${id.slice(cut + 1).padStart(8, '0')}`;
+};
+/** The newest record of an ended pipeline, and what lists show without reading it. */
+export interface PipelineEntry {
+  record: `sha256:${string}`;
+  summary: Pick<
+    PipelineStatus,
+    | 'id'
+    | 'number'
+    | 'project'
+    | 'ref'
+    | 'sha'
+    | 'title'
+    | 'source'
+    | 'state'
+    | 'startedAt'
+    | 'endedAt'
+    | 'waitingFor'
+  >;
+}
+
+/** `idHash`: sha256 of the deploy id, hex. What a deployment replaced, written before it is applied. */
+export const deployRecordName = (target: string, idHash: string): string => `deploys/${target}/${idHash}`;
