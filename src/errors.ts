@@ -37,8 +37,140 @@ export const ERRORS = {
   // --- language (src/pipeline)
   // --- installation file
   // --- engine (src/adapters/docker)
+  'engine/address': {
+    exit: 2,
+    http: 400,
+    meaning: 'The address of a container engine was not understood, or is not safe to use.',
+    remedy: 'Write unix:///PATH, tcp://HOST:PORT with certificates, or ssh://USER@HOST.',
+  },
+  'engine/unreachable': {
+    exit: 3,
+    http: 503,
+    meaning: 'The container engine did not answer.',
+    remedy: 'Start it, and check its address and the rights on its socket: `davit doctor`.',
+  },
+  'engine/untrusted': {
+    exit: 3,
+    http: 502,
+    meaning: "The engine's certificate or ssh host key is not the one that is trusted.",
+    remedy: 'Compare the key with the machine itself, then correct known_hosts or the certificates.',
+  },
+  'engine/failed': {
+    exit: 1,
+    http: 502,
+    meaning: 'The container engine refused or failed; its own words follow.',
+    remedy: 'Read what the engine said; its log has more.',
+  },
+  'engine/image-missing': {
+    exit: 1,
+    http: 404,
+    meaning: 'The image is not on the engine, or its registry does not have it.',
+    remedy: 'Check name and tag, or push the image first.',
+  },
+  'engine/image-denied': {
+    exit: 1,
+    http: 403,
+    meaning: 'The registry does not let this engine pull the image.',
+    remedy: 'Give the registry credentials in the installation file, and check that they may pull.',
+  },
+  'engine/platform': {
+    exit: 1,
+    http: 422,
+    meaning: 'The image does not exist for, or the engine cannot run, this architecture.',
+    remedy: 'Build the image for this architecture, or set up emulation: `davit doctor`.',
+  },
+  'engine/no-space': {
+    exit: 1,
+    http: 507,
+    meaning: 'The disk of the container engine is full.',
+    remedy: 'Free space on that machine; `docker system df` shows what takes it.',
+  },
+  'engine/name-taken': {
+    exit: 1,
+    http: 409,
+    meaning: 'A container of that name exists already.',
+    remedy: 'Attach to it, or remove it first.',
+  },
+  'engine/in-use': {
+    exit: 1,
+    http: 409,
+    meaning: 'The volume or network is still in use.',
+    remedy: 'Remove the containers that use it first.',
+  },
+  'engine/container-missing': {
+    exit: 1,
+    http: 404,
+    meaning: 'The container is not there any more.',
+    remedy: 'Somebody removed it; run the job again.',
+  },
+  'engine/no-network': {
+    exit: 1,
+    http: 507,
+    meaning: 'The engine has no address range left for another network.',
+    remedy: 'Remove unused networks, or give the engine more default-address-pools.',
+  },
+  'engine/build-failed': {
+    exit: 1,
+    http: 422,
+    meaning: 'A step of the Dockerfile failed.',
+    remedy: 'The step and its last lines are shown; correct the Dockerfile.',
+  },
   // --- registry
+  'registry/name': {
+    exit: 2,
+    http: 400,
+    meaning: 'This is no image name.',
+    remedy: 'Write [HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST], lower case.',
+  },
+  'registry/unreachable': {
+    exit: 3,
+    http: 503,
+    meaning: 'The registry did not answer.',
+    remedy: 'Check that it runs, and that its address is one that every machine reaches: `davit doctor`.',
+  },
+  'registry/denied': {
+    exit: 1,
+    http: 403,
+    meaning: 'The registry refused: the credentials are wrong or lack the permission that is named.',
+    remedy: 'Give an account with that permission in the installation file.',
+  },
+  'registry/missing-manifest': {
+    exit: 1,
+    http: 404,
+    meaning: 'The image is not in this repository of the registry.',
+    remedy: 'Push it there first; an index can only name images of its own repository.',
+  },
+  'registry/failed': {
+    exit: 1,
+    http: 502,
+    meaning: 'The registry answered with something that it should not.',
+    remedy: 'Read what it said; its log has more.',
+  },
   // --- deploy targets
+  'target/unreachable': {
+    exit: 3,
+    http: 503,
+    meaning: 'The deploy target did not answer.',
+    remedy: "Check the target's address, and that its engine runs.",
+  },
+  'target/not-a-manager': {
+    exit: 3,
+    http: 409,
+    meaning: 'The engine of this deploy target is no manager of a swarm.',
+    remedy: 'Run `docker swarm init` there, or name a manager.',
+  },
+  'target/refused': {
+    exit: 1,
+    http: 422,
+    meaning: 'The deploy target refused what was asked; its own words follow.',
+    remedy: 'Correct the service in the pipeline file.',
+  },
+  'target/missing': {
+    exit: 1,
+    http: 404,
+    meaning: 'The service is not on the deploy target.',
+    remedy: 'Deploy it first.',
+  },
   'deploy/unknown-target': {
     exit: 2,
     http: 404,
