@@ -1,0 +1,110 @@
+/**
+ * In what shapes a secret may turn up in a log. Masking is best effort: it hides what people print by accident, not what a
+ * script disguises on purpose. Covered: the value itself, its lines, CRLF, JSON, base64 (standard and URL alphabet, at any
+ * of the three alignments), hex, URL encoding, shell quoting, HTML escapes. Not covered: encryption, compression, a value
+ * printed a character at a time, a part of a value.
+ */
+
+/** Shorter values are not masked: they would shred every log without hiding anything (GitLab asks for 8). */
+export const SHORTEST_MASKED = 4;
+/** Of longer values only the text itself and its lines are hidden; keeps the automaton small. */
+const LONGEST_DERIVED = 64 * 1_024;
+
+const utf8 = new TextEncoder();
+
+/** Every byte pattern to hide for these values, each once. */
+export function maskPatterns(values: Iterable<string>): Uint8Array[] {
+  const forms = new Set<string>();
+  for (const value of values) for (const form of maskForms(value)) forms.add(form);
+  return [...forms].map((form) => utf8.encode(form));
+}
+
+/** True when a value is too short to be masked. */
+export const tooShortToMask = (value: string): boolean => utf8.encode(value.trim()).length < SHORTEST_MASKED;
+
+/** The shapes of one value; empty when it is too short. */
+export function maskForms(value: string): string[] {
+  const forms = new Set<string>();
+  const whole = value.replace(/^[\r\n]+|[\r\n]+$/g, '');
+  const lines = whole.split(/\r?\n/).map((line) => line.trim());
+  const parts = lines.length > 1 ? [whole, lines.join('\r\n'), ...lines] : [whole, whole.trim()];
+  for (const part of parts) {
+    if (tooShortToMask(part)) continue;
+    forms.add(part);
+    if (value.length <= LONGEST_DERIVED) for (const form of derived(part)) forms.add(form);
+  }
+  // With its last newline a file gives other base64 than without.
+  if (!tooShortToMask(value) && value.length <= LONGEST_DERIVED)
+    for (const form of base64(value)) forms.add(form);
+  return [...forms].filter((form) => utf8.encode(form).length >= SHORTEST_MASKED);
+}
+
+function* derived(text: string): Generator<string> {
+  yield* base64(text);
+  const hex = toHex(utf8.encode(text));
+  yield hex;
+  yield hex.toUpperCase();
+  yield* urlForms(text);
+  yield* shellForms(text);
+  const json = JSON.stringify(text).slice(1, -1);
+  yield json;
+  yield json.replaceAll('/', '\\/');
+  const html = text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+  yield html;
+  yield html.replaceAll('"', '&quot;').replaceAll("'", '&#39;');
+}
+
+function* urlForms(text: string): Generator<string> {
+  let encoded: string;
+  try {
+    encoded = encodeURIComponent(text);
+  } catch {
+    return; // a lone surrogate has no URL form
+  }
+  const strict = encoded.replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+  for (const form of [encoded, strict]) {
+    yield form;
+    yield form.replace(/%[0-9A-F]{2}/g, (code) => code.toLowerCase());
+    yield form.replaceAll('%20', '+');
+    yield form.replaceAll('%2F', '/');
+  }
+}
+
+/** `'it'\''s'`, `it\'s`, `$'it\'s'` and what `set -x` of bash, dash and busybox print. */
+function* shellForms(text: string): Generator<string> {
+  yield text.replaceAll("'", `'\\''`);
+  yield text.replaceAll("'", `'"'"'`);
+  yield text.replace(/[^A-Za-z0-9_@%+=:,./\n-]/g, (sign) => `\\${sign}`);
+  yield text.replace(/["$`\\]/g, (sign) => `\\${sign}`);
+  yield text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\n', '\\n').replaceAll('\t', '\\t');
+}
+
+/** What stays the same of base64 when the value stands behind 0, 1 or 2 other bytes and before any others. */
+function* base64(text: string): Generator<string> {
+  const bytes = utf8.encode(text);
+  for (const before of [0, 1, 2]) {
+    const padded = new Uint8Array(before + bytes.length);
+    padded.set(bytes, before);
+    const encoded = toBase64(padded);
+    const from = Math.ceil((before * 8) / 6);
+    const to = Math.floor((padded.length * 8) / 6);
+    const core = encoded.slice(from, to);
+    if (core.length <= SHORTEST_MASKED) continue;
+    yield core;
+    yield core.replaceAll('+', '-').replaceAll('/', '_');
+  }
+}
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+/** Without padding. */
+function toBase64(bytes: Uint8Array): string {
+  let text = '';
+  for (let at = 0; at < bytes.length; at += 3) {
+    const [a = 0, b = 0, c = 0] = bytes.subarray(at, at + 3);
+    const bits = (a << 16) | (b << 8) | c;
+    for (const shift of [18, 12, 6, 0]) text += ALPHABET[(bits >> shift) & 63];
+  }
+  return text.slice(0, Math.ceil((bytes.length * 8) / 6));
+}
+const toHex = (bytes: Uint8Array): string =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
