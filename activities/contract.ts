@@ -23,6 +23,7 @@ export interface Limits {
   releaseDelayMs: number; // unused containers are removed this long after the job's end
   maxPendingJobs: number; // 100
   autoRetries: number; // errored attempts that never started their container: 2
+  approveBySignal?: boolean; // people who have Temporal itself may approve by signal: true
 }
 
 export interface ClaimInput {

@@ -46,6 +46,8 @@ export interface PlanJob {
   gate?: Gate;
   environment?: { name: string; url?: string; action: EnvironmentAction };
   resourceGroup?: string;
+  /** From the installation file; `unordered` when absent. */
+  resourceMode?: 'unordered' | 'oldest_first' | 'newest_first' | 'newest_ready_first';
   interruptible: boolean;
   /** Safe to run again elsewhere when the host is lost: idempotent by digest, or the file says so. */
   rerunnable: boolean;

@@ -1,6 +1,7 @@
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from './ids.ts';
 import type { JobResult, Outcome } from './outcome.ts';
 import type { JobKind } from './plan.ts';
+import type { ProjectMemory } from './memory.ts';
 import type { Trigger } from './trigger.ts';
 
 /**
@@ -22,8 +23,10 @@ export const SIGNALS = {
   lockGranted: 'lockGranted',
   /** to pipeline, from a worker whose job has run for 2 s: JobStarted */
   jobStarted: 'jobStarted',
-  /** to pipeline, from people who have Temporal itself: { job, comment? } */
+  /** to pipeline, from people who have Temporal itself: ApproveSignal */
   approve: 'approve',
+  /** to pipeline, from project: Superseded; the pipeline decides by its plan's autoCancel */
+  superseded: 'superseded',
 } as const;
 /** Updates of a pipeline; each takes a Decision and answers a DecisionAnswer. */
 export const UPDATES = { play: 'play', reject: 'reject', retry: 'retry', cancelJob: 'cancelJob' } as const;
@@ -155,6 +158,19 @@ export interface PipelineInput {
   /** Given when a closed pipeline runs on: its record, and what to do first. */
   seed?: { record: Digest; decision: Decision };
 }
+export interface ApproveSignal {
+  job: JobKey;
+  comment?: string;
+}
+export interface Superseded {
+  /** The newer pipeline of the same ref. */
+  by: PipelineId;
+}
+/** Argument of the project workflow: the server gives `project` alone, `memory` is for a run that continues as new. */
+export interface ProjectInput {
+  project: ProjectSlug;
+  memory?: ProjectMemory;
+}
 export interface PipelineEnded {
   id: PipelineId;
   runId: string;
@@ -171,6 +187,8 @@ export interface LockRequest {
   mode: 'unordered' | 'oldest_first' | 'newest_first' | 'newest_ready_first';
   /** A deployment of an older pipeline than the last granted one is refused as outdated. */
   deployment: boolean;
+  /** False: the job is in the pipeline, and its turn may come; only the ordered modes look at it. */
+  ready: boolean;
 }
 export interface LockRelease {
   pipeline: PipelineId;
@@ -185,7 +203,7 @@ export interface LockGrant {
   resource: string;
   granted: boolean;
   reason?: 'outdated';
-  /** Rises by one a deployment of the environment: `deploy.seq` at the target. */
+  /** Rises with each grant of the resource: `deploy.seq` at the target. `seq + 1` is kept for this grant's rollback. */
   seq: number;
 }
 export interface JobStarted {

@@ -1,0 +1,103 @@
+/**
+ * What a project workflow remembers, bounded, carried over continue-as-new. The records of the store remember the rest for
+ * ever (claimPipeline): what has fallen out of here is asked there.
+ */
+import type { PipelineId } from './ids.ts';
+import type { LockState } from './locks.ts';
+import type { KeyLookup, PipelineState, RerunRequest } from './protocol.ts';
+import type { Trigger, TriggerSource } from './trigger.ts';
+
+export interface ProjectMemory {
+  /** Newest last. */
+  keys: KnownKey[];
+  /** Last head seen of each ref, by `KIND:REF`; newest last. */
+  heads: { ref: string; sha: string; before: string }[];
+  running: RunningPipeline[];
+  locks: LockState[];
+  /** Not begun yet. */
+  queue: Trigger[];
+  reruns: RerunRequest[];
+}
+export interface KnownKey {
+  key: string;
+  deliveries: string[];
+  state: Exclude<KeyLookup['state'], 'unknown'>;
+  pipeline?: PipelineId;
+  message?: string;
+}
+export interface RunningPipeline {
+  id: PipelineId;
+  runId: string;
+  ref: string;
+  refKind: Trigger['refKind'];
+  source: TriggerSource;
+  iid: number;
+  state?: PipelineState;
+}
+
+export const MAX_KEYS = 500;
+export const MAX_HEADS = 500;
+const MAX_DELIVERIES = 20;
+
+export const emptyMemory = (): ProjectMemory => ({
+  keys: [],
+  heads: [],
+  running: [],
+  locks: [],
+  queue: [],
+  reruns: [],
+});
+export const refKey = (trigger: Pick<Trigger, 'refKind' | 'ref'>): string =>
+  `${trigger.refKind}:${trigger.ref}`;
+
+/** Events of a forge can come again; CLI, API, web and schedule carry a request id of their own. */
+export const isForgeEvent = (source: TriggerSource): boolean =>
+  source === 'push' || source === 'tag' || source === 'merge_request';
+
+/** First look at a trigger, from memory alone. `ask`: the store, and perhaps the forge, must be asked. */
+export function recall(memory: ProjectMemory, trigger: Trigger): 'new' | 'repeated' | 'ask' {
+  const known = memory.keys.find((entry) => entry.key === trigger.key);
+  if (!known || known.state === 'queued') return known ? 'repeated' : 'new';
+  if (known.deliveries.includes(trigger.deliveryId) || !isForgeEvent(trigger.source)) return 'repeated';
+  return headOf(memory, trigger)?.sha === trigger.sha ? 'repeated' : 'ask';
+}
+
+export const headOf = (
+  memory: ProjectMemory,
+  trigger: Pick<Trigger, 'refKind' | 'ref'>,
+): ProjectMemory['heads'][number] | undefined => memory.heads.find((head) => head.ref === refKey(trigger));
+
+/** True when a newer event of the same ref came in before this one: it starts, and is superseded at once. */
+export const isLate = (memory: ProjectMemory, trigger: Trigger): boolean => {
+  const head = headOf(memory, trigger);
+  return head !== undefined && head.sha !== trigger.sha && head.before === trigger.sha;
+};
+
+export function rememberKey(
+  memory: ProjectMemory,
+  entry: Omit<KnownKey, 'deliveries'>,
+  deliveryId: string,
+): void {
+  const at = memory.keys.findIndex((known) => known.key === entry.key);
+  const old = at < 0 ? undefined : memory.keys.splice(at, 1)[0];
+  const deliveries = [...new Set([...(old?.deliveries ?? []), deliveryId])].slice(-MAX_DELIVERIES);
+  memory.keys.push({ ...old, ...entry, deliveries });
+  if (memory.keys.length > MAX_KEYS) memory.keys.splice(0, memory.keys.length - MAX_KEYS);
+}
+
+export function rememberHead(memory: ProjectMemory, trigger: Trigger): void {
+  const ref = refKey(trigger);
+  memory.heads = [
+    ...memory.heads.filter((head) => head.ref !== ref),
+    { ref, sha: trigger.sha, before: trigger.before },
+  ].slice(-MAX_HEADS);
+}
+
+/** Running pipelines that a new one takes the place of: older ones of the same branch or merge request, by push. */
+export function superseded(memory: ProjectMemory, trigger: Trigger): RunningPipeline[] {
+  const pushed = (source: TriggerSource): boolean => source === 'push' || source === 'merge_request';
+  if (!pushed(trigger.source) || trigger.refKind === 'tag') return [];
+  return memory.running.filter(
+    (run) => run.ref === trigger.ref && run.refKind === trigger.refKind && pushed(run.source),
+  );
+}
