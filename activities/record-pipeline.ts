@@ -1,0 +1,71 @@
+import type { BlobStore, RecordStore } from '../src/adapters/ports.ts';
+import { DavitError } from '../src/errors.ts';
+import type { InstallationFacts } from '../src/installation.ts';
+import type { PipelineRecord } from '../src/plan/protocol.ts';
+import { pipelineRecordName, type PipelineEntry } from '../src/plan/records.ts';
+import { readCompiled } from './compile-pipeline-blobs.ts';
+import type { ControlActivities } from './contract.ts';
+
+export interface RecordDeps {
+  blobs: BlobStore;
+  records: RecordStore;
+  facts: InstallationFacts;
+}
+const MAX_RECORD_BYTES = 64 * 1024 * 1024;
+
+/** Writes what a closed pipeline was, as a blob and under its name; a later run of the same pipeline takes the name over. */
+export function makeRecordPipeline(deps: RecordDeps): ControlActivities['recordPipeline'] {
+  return async ({ record }) => {
+    const digest = await deps.blobs.putBytes(new TextEncoder().encode(JSON.stringify(record)));
+    const s = record.status;
+    const entry: PipelineEntry = {
+      record: digest,
+      summary: {
+        id: s.id,
+        number: s.number,
+        project: s.project,
+        ref: s.ref,
+        sha: s.sha,
+        title: s.title,
+        source: s.source,
+        state: s.state,
+        startedAt: s.startedAt,
+        endedAt: s.endedAt,
+        waitingFor: s.waitingFor,
+      },
+    };
+    await deps.records.put(pipelineRecordName(s.id), entry);
+    return { record: digest };
+  };
+}
+
+/** Reads a record back, with the plan it ran; limits are today's, because the run that follows is a run of today. */
+export function makeLoadRecord(deps: RecordDeps): ControlActivities['loadRecord'] {
+  return async (input) => {
+    const bytes = await deps.blobs.getBytes(input.record, MAX_RECORD_BYTES);
+    const record = parseRecord(bytes);
+    if (!record.plan) return { record };
+    return { record, compiled: await readCompiled(deps.blobs, record.plan, deps.facts) };
+  };
+}
+
+export function makeFindRecord(deps: Pick<RecordDeps, 'records'>): ControlActivities['findRecord'] {
+  return async ({ id }) => {
+    const entry = await deps.records.get<PipelineEntry>(pipelineRecordName(id));
+    return { record: entry?.record };
+  };
+}
+
+function parseRecord(bytes: Uint8Array): PipelineRecord {
+  const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+  if (!isRecord(value))
+    throw new DavitError('internal/defect', 'The record of the pipeline is of no form this version knows.');
+  return value;
+}
+const isRecord = (value: unknown): value is PipelineRecord =>
+  typeof value === 'object' &&
+  value !== null &&
+  'version' in value &&
+  value.version === 1 &&
+  'status' in value &&
+  'trigger' in value;

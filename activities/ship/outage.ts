@@ -1,0 +1,39 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { DavitError, type ErrorCode } from '../../src/errors.ts';
+
+/** Longer than dockerd's own retries of about 50 s; a registry that restarts for a minute or three ends no job. */
+export const OUTAGE_MS = 240_000;
+const FIRST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 15_000;
+
+/**
+ * Tries again while the error is one of `codes` and `forMs` have not passed since the first such error; then rejects with
+ * the last. `work` must be safe to repeat.
+ */
+export async function throughOutage<T>(
+  options: {
+    codes: readonly ErrorCode[];
+    signal: AbortSignal;
+    forMs?: number;
+    onRetry?(error: DavitError, pauseMs: number): void;
+  },
+  work: () => Promise<T>,
+): Promise<T> {
+  let since: number | undefined;
+  for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
+    try {
+      return await work();
+    } catch (error) {
+      options.signal.throwIfAborted();
+      since ??= Date.now();
+      const over = Date.now() - since + wait > (options.forMs ?? OUTAGE_MS);
+      if (!(error instanceof DavitError) || !options.codes.includes(error.code) || over) throw error;
+      options.onRetry?.(error, wait);
+    }
+    await pause(wait, undefined, { signal: options.signal }).catch((error: unknown) => {
+      // The reason of the signal says more than "aborted".
+      options.signal.throwIfAborted();
+      throw error;
+    });
+  }
+}

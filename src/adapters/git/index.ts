@@ -1,0 +1,188 @@
+/**
+ * Sources from git. Role: fetch one commit with a little history into a fresh private folder and hand it out as a tar.
+ * Not its role: submodules, LFS, caching between fetches.
+ *
+ * Invariants: G1 nothing from outside reaches git as an option, another transport or a second line (`check.ts`). G2
+ * credentials stand in a file of mode 0600 outside of the checkout, bound to scheme, host and port: never in argv,
+ * environment, address or `.git`. G3 no hook, filter, submodule or helper runs. G4 the folder is gone when `done` settles,
+ * whatever happened.
+ */
+import { chmod, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DavitError } from '../../errors.ts';
+import type { CommitFacts, Source, SourceRequest } from '../ports.ts';
+import {
+  checkRef,
+  checkSha,
+  checkUrl,
+  DEFAULT_PROTOCOLS,
+  type CheckedUrl,
+  type GitProtocol,
+} from './check.ts';
+import { packFolder } from './pack.ts';
+import { git, type GitPlace } from './run.ts';
+
+export interface GitOptions {
+  /** https and ssh unless said otherwise. */
+  protocols?: readonly GitProtocol[];
+  /** PATH of the git process. */
+  path?: string;
+  /** Parent of the temporary folders. */
+  temp?: string;
+}
+type Auth = { username: string; password: string };
+
+/** The Source port over the git command. Errors: `git/bad-request`, `git/no-commit`, `git/unreachable`, `git/denied`. */
+export function gitSource(options: GitOptions = {}): Source {
+  const protocols = options.protocols ?? DEFAULT_PROTOCOLS;
+  const open = async (url: CheckedUrl, auth: Auth | undefined, signal?: AbortSignal): Promise<GitPlace> => {
+    const root = await mkdtemp(join(options.temp ?? tmpdir(), 'davit-git-'));
+    const path =
+      options.path ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin';
+    try {
+      await chmod(root, 0o700);
+      await writeFile(join(root, 'gitconfig'), credentials(url, auth), { mode: 0o600 });
+    } catch (error) {
+      await rm(root, { recursive: true, force: true });
+      throw error;
+    }
+    return { root, protocols, path, signal };
+  };
+  return {
+    async fetch(request) {
+      const url = checkUrl(request.url, protocols);
+      checkSha(request.sha);
+      checkRef(request.ref);
+      const place = await open(url, request.auth, request.signal);
+      try {
+        const commit = await checkout(place, url, request);
+        const packed = packFolder(join(place.root, 'repo'));
+        const done = packed.done.finally(() => remove(place.root));
+        done.catch(() => undefined);
+        return { tar: packed.tar, done, commit };
+      } catch (error) {
+        await remove(place.root);
+        throw error;
+      }
+    },
+    async head(address, ref, auth) {
+      const url = checkUrl(address, protocols);
+      checkRef(ref);
+      const place = await open(url, auth);
+      try {
+        return await remoteHead(place, url, ref);
+      } finally {
+        await remove(place.root);
+      }
+    },
+  };
+}
+
+const remove = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+
+/** An `http.URL.extraHeader` for this origin alone; nothing at all without credentials or for ssh. */
+function credentials(url: CheckedUrl, auth: Auth | undefined): string {
+  if (!auth || !url.origin) return '';
+  const plain = url.origin.startsWith('http:') && !/^http:\/\/(localhost|127\.|\[::1\])/.test(url.origin);
+  if (plain)
+    throw new DavitError('git/bad-request', 'davit sends no token over plain http.', {
+      hint: 'Use an https address, or take clone_token out.',
+    });
+  const basic = Buffer.from(`${auth.username}:${auth.password}`).toString('base64');
+  return `[http "${url.origin}"]\n\textraHeader = Authorization: Basic ${basic}\n`;
+}
+
+async function checkout(place: GitPlace, url: CheckedUrl, request: SourceRequest): Promise<CommitFacts> {
+  const repo = join(place.root, 'repo');
+  await mkdir(repo);
+  const inRepo = (...args: string[]) => git(place, ['-C', repo, ...args]);
+  await must(inRepo('init', '--quiet', '--template=', '--initial-branch=main'));
+  // Credential-free: G2.
+  await must(inRepo('config', 'remote.origin.url', url.url));
+  await must(inRepo('config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*'));
+  const fetch = (what: string, depth: string[]) =>
+    inRepo(
+      'fetch',
+      '--quiet',
+      '--no-tags',
+      '--no-recurse-submodules',
+      '--no-write-fetch-head',
+      ...depth,
+      '--end-of-options',
+      url.url,
+      what,
+    );
+  const depth = Math.max(1, Math.trunc(request.depth));
+  const bySha = await fetch(request.sha, [`--depth=${depth}`]);
+  if (bySha.code !== 0) {
+    // Some servers name only branch tips: take the ref, whole, because the commit may lie below any depth.
+    throwIfFatal(bySha.stderr);
+    for (const ref of [`refs/heads/${request.ref}`, `refs/tags/${request.ref}`]) {
+      const byRef = await fetch(ref, []);
+      if (byRef.code !== 0) throwIfFatal(byRef.stderr);
+    }
+  }
+  const there = await inRepo('cat-file', '-e', `${request.sha}^{commit}`);
+  if (there.code !== 0)
+    throw new DavitError(
+      'git/no-commit',
+      `The repository has no commit ${request.sha.slice(0, 12)} (ref ${request.ref}).`,
+    );
+  await must(inRepo('checkout', '--quiet', '--detach', '--no-recurse-submodules', request.sha));
+  const facts = await must(
+    inRepo('log', '-1', '--no-show-signature', '--format=%an <%ae>%x00%cI%x00%B', request.sha),
+  );
+  const [author = '', timestamp = '', message = ''] = facts.split('\0');
+  return { author, timestamp, message: message.trimEnd() };
+}
+
+async function remoteHead(place: GitPlace, url: CheckedUrl, ref: string): Promise<string | undefined> {
+  const names = [`refs/heads/${ref}`, `refs/tags/${ref}^{}`, `refs/tags/${ref}`];
+  const answer = await git(place, ['ls-remote', '--quiet', '--end-of-options', url.url, ...names]);
+  if (answer.code !== 0) {
+    throwIfFatal(answer.stderr);
+    throw unreachable(answer.stderr);
+  }
+  const lines = answer.stdout.split('\n').map((line) => line.split('\t'));
+  for (const name of names) {
+    const sha = lines.find((line) => line[1] === name)?.[0];
+    if (sha) return sha;
+  }
+  return undefined;
+}
+
+async function must(answer: Promise<{ code: number; stdout: string; stderr: string }>): Promise<string> {
+  const { code, stdout, stderr } = await answer;
+  if (code !== 0) throw unreachable(stderr);
+  return stdout;
+}
+
+/** Throws for what a second try with another ref cannot mend; returns when the commit or ref is merely not there. */
+function throwIfFatal(stderr: string): void {
+  if (/not our ref|couldn't find remote ref|unadvertised object|no such remote ref/i.test(stderr)) return;
+  const denied =
+    /authentication failed|could not read (username|password)|terminal prompts disabled|permission denied|access denied|returned error: (401|403|404)|host key verification failed|repository .*not found|does not appear to be a git repository|does not exist/i;
+  if (denied.test(stderr)) throw new DavitError('git/denied', `The repository refused: ${lastLine(stderr)}`);
+  throw unreachable(stderr);
+}
+
+const unreachable = (stderr: string): DavitError =>
+  /returned error: 30[1278]/.test(stderr)
+    ? new DavitError(
+        'git/unreachable',
+        'The address of the repository redirects, which davit does not follow.',
+        {
+          hint: 'Put the final address into clone_url.',
+        },
+      )
+    : new DavitError('git/unreachable', `git could not fetch: ${lastLine(stderr)}`);
+
+/** git's last word, without control characters; it never holds credentials, because git was never told them in a URL. */
+function lastLine(stderr: string): string {
+  const lines = stderr.split('\n').filter((line) => line.trim() !== '');
+  const said =
+    lines.find((line) => /^(fatal|error|remote: error):/i.test(line)) ?? lines.at(-1) ?? 'no reason given';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
+  return said.replace(/[\u0000-\u001f\u007f]/g, ' ').slice(0, 300);
+}

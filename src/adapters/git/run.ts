@@ -1,0 +1,101 @@
+/** One git process: argv arrays, an environment of its own, bounded output, ended by the signal. No shell anywhere. */
+import { spawn } from 'node:child_process';
+import { DavitError } from '../../errors.ts';
+import type { GitProtocol } from './check.ts';
+
+const MAX_OUTPUT = 1024 * 1024;
+
+export interface GitPlace {
+  /** Private temporary folder: `repo`, `gitconfig` with the credentials, HOME. */
+  root: string;
+  protocols: readonly GitProtocol[];
+  /** Where git and ssh are looked for. */
+  path: string;
+  signal?: AbortSignal;
+}
+export interface GitAnswer {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Settings that no repository and no machine can change: no hook, no helper, no submodule, no other transport. */
+function hardening(protocols: readonly GitProtocol[]): string[] {
+  const settings = [
+    'core.hooksPath=/dev/null',
+    'core.fsmonitor=false',
+    'core.attributesFile=/dev/null',
+    'core.sshCommand=ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=20',
+    'credential.helper=',
+    'submodule.recurse=false',
+    'fetch.recurseSubmodules=false',
+    // curl would send the header to wherever a redirect leads.
+    'http.followRedirects=false',
+    'http.lowSpeedLimit=1',
+    'http.lowSpeedTime=60',
+    'gc.auto=0',
+    'maintenance.auto=false',
+    'advice.detachedHead=false',
+    'protocol.allow=never',
+    ...protocols.map((name) => `protocol.${name}.allow=always`),
+  ];
+  return settings.flatMap((setting) => ['-c', setting]);
+}
+
+/**
+ * Runs git and answers whatever its exit code was. Rejects with the signal's reason when it was aborted, and with
+ * `git/unreachable` when git could not be started.
+ */
+export async function git(place: GitPlace, args: readonly string[]): Promise<GitAnswer> {
+  place.signal?.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const child = spawn('git', [...hardening(place.protocols), ...args], {
+      cwd: place.root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      signal: place.signal,
+      killSignal: 'SIGKILL',
+      env: {
+        PATH: place.path,
+        HOME: place.root,
+        LANG: 'C',
+        LC_ALL: 'C',
+        GIT_CONFIG_NOSYSTEM: '1',
+        GIT_CONFIG_GLOBAL: `${place.root}/gitconfig`,
+        GIT_TERMINAL_PROMPT: '0',
+        GIT_ASKPASS: '/bin/false',
+        SSH_ASKPASS: '/bin/false',
+        GIT_LFS_SKIP_SMUDGE: '1',
+      },
+    });
+    const out = collect(child.stdout);
+    const err = collect(child.stderr);
+    child.once('error', (cause) => {
+      if (place.signal?.aborted) reject(abortReason(place.signal));
+      else
+        reject(
+          new DavitError('git/unreachable', 'git could not be started on this worker.', {
+            hint: 'Install git where the control worker runs.',
+            cause,
+          }),
+        );
+    });
+    child.once('close', (code) => {
+      if (place.signal?.aborted) reject(abortReason(place.signal));
+      else resolve({ code: code ?? 128, stdout: out(), stderr: err() });
+    });
+  });
+}
+
+const abortReason = (signal: AbortSignal): Error =>
+  signal.reason instanceof Error ? signal.reason : new Error('aborted');
+
+/** Keeps the first MiB; git's answers that davit reads are short. */
+function collect(stream: NodeJS.ReadableStream): () => string {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  stream.on('data', (part: Buffer) => {
+    if (bytes < MAX_OUTPUT) parts.push(part.subarray(0, MAX_OUTPUT - bytes));
+    bytes += part.length;
+  });
+  return () => Buffer.concat(parts).toString('utf8');
+}
