@@ -1,0 +1,152 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import {
+  type EnvVariable,
+  filesDir,
+  scriptText,
+  supervisorText,
+  variablesText,
+} from '../../../activities/job/supervisor.ts';
+
+/** Shells that are there on this machine; a path without bash makes the supervisor stay with sh. */
+const SHELLS = [
+  { name: 'dash', path: '/usr/bin/dash', bash: false },
+  { name: 'busybox', path: '/usr/bin/busybox', bash: false },
+  { name: 'bash', path: '/usr/bin/bash', bash: true },
+].filter((shell) => existsSync(shell.path));
+
+const roots: string[] = [];
+afterEach(() => {
+  for (const root of roots.splice(0)) rmSync(root, { recursive: true, force: true });
+});
+
+interface Job {
+  script: string[];
+  after?: string[];
+  variables?: EnvVariable[];
+  afterSeconds?: number;
+}
+
+/** Runs the supervisor outside of a container. Never signalled here: as process 1 it would signal all others. */
+function run(shell: (typeof SHELLS)[number], job: Job) {
+  const root = mkdtempSync(join(tmpdir(), 'davit-supervisor-'));
+  roots.push(root);
+  const dir = join(root, 'davit');
+  const projectDir = join(root, 'project');
+  const bin = join(root, 'bin');
+  for (const path of [dir, projectDir, filesDir(projectDir), bin]) mkdirSync(path);
+  writeFileSync(
+    join(bin, 'sh'),
+    `#!${shell.path}${shell.name === 'busybox' ? ' sh' : ''}\nexec ${shell.path} ${shell.name === 'busybox' ? 'sh' : ''} "$@"\n`,
+    { mode: 0o755 },
+  );
+  const tools = ['rm', 'date', 'id', 'cat', 'sleep', 'stat', ...(shell.bash ? ['bash'] : [])];
+  for (const tool of tools)
+    writeFileSync(join(bin, tool), `#!/bin/sh\nexec /usr/bin/${tool} "$@"\n`, { mode: 0o755 });
+  const options = { projectDir, timeoutMs: 60_000, dir, afterSeconds: job.afterSeconds };
+  writeFileSync(join(dir, 'run'), supervisorText(options));
+  writeFileSync(join(dir, 'script'), scriptText(job.script, projectDir));
+  if (job.after) writeFileSync(join(dir, 'after'), scriptText(job.after, projectDir));
+  writeFileSync(join(dir, 'variables'), variablesText(job.variables ?? [], projectDir));
+  const args = shell.name === 'busybox' ? ['sh', join(dir, 'run')] : [join(dir, 'run')];
+  const ended = spawnSync(shell.path, args, { env: { PATH: bin }, encoding: 'utf8', timeout: 30_000 });
+  const exitFile = join(dir, 'exit');
+  return {
+    code: ended.status,
+    output: ended.stdout,
+    errors: ended.stderr,
+    exit: existsSync(exitFile) ? readFileSync(exitFile, 'utf8').trim() : undefined,
+    variablesLeft: existsSync(join(dir, 'variables')),
+    projectDir,
+  };
+}
+
+describe.each(SHELLS)('supervisor under $name', (shell) => {
+  const plain = (name: string, value: string): EnvVariable => ({ name, value, file: false });
+
+  test('runs the script in the project and tells its exit code', () => {
+    const job = run(shell, { script: ['pwd', 'exit 7'] });
+    expect(job.code).toBe(7);
+    expect(job.exit).toBe('7');
+    expect(job.output).toContain(job.projectDir);
+    expect(job.output).toContain('\u001b[32;1m$ pwd\u001b[0;m\n');
+    expect(job.errors).toBe('');
+  });
+
+  test('stops at the first command that fails, standard error in its place', () => {
+    const job = run(shell, { script: ['echo one; echo two >&2; echo three', 'false', 'echo never'] });
+    expect(job.code).toBe(1);
+    expect(job.output.replace(/\u001b\[[0-9;]*m/g, '')).toBe(
+      '$ echo one; echo two >&2; echo three\none\ntwo\nthree\n$ false\n',
+    );
+  });
+
+  test('one shell for the whole script, so exports and cd stay', () => {
+    const job = run(shell, { script: ['cd /', 'export A=1; B=2', 'echo "$PWD $A $B"'] });
+    expect(job.output).toContain('/ 1 2\n');
+  });
+
+  test('variables arrive byte for byte, and their file is gone before the first line', () => {
+    const odd = 'a\'b"c$d`e\\f\ng  h !* %s ü';
+    const job = run(shell, {
+      variables: [plain('ODD', odd), plain('EMPTY', ''), plain('UID', '5'), plain('bad-name', 'x')],
+      script: ['printf "%s|%s|" "$ODD" "$EMPTY"', `cat "${'$'}{0%/*}/variables" 2>/dev/null || echo gone`],
+    });
+    expect(job.output).toContain(`${odd}||`);
+    expect(job.output).toContain('gone');
+    expect(job.code).toBe(0);
+    expect(job.variablesLeft).toBe(false);
+  });
+
+  test('a file variable is a path of mode 0600', () => {
+    const job = run(shell, {
+      variables: [{ name: 'KEY', value: "line 1\nit's 2\n", file: true }],
+      script: ['stat -c %a "$KEY"; cat "$KEY"; echo "path $KEY"'],
+    });
+    expect(job.output).toContain("600\nline 1\nit's 2\n");
+    expect(job.output).toContain(`path ${filesDir(job.projectDir)}/KEY`);
+    expect(() => statSync(join(filesDir(job.projectDir), 'KEY'))).toThrow();
+  });
+
+  test('after_script is another shell, knows the status, and its failure does not count', () => {
+    const job = run(shell, {
+      variables: [plain('CI_THING', 'kept')],
+      script: ['export MINE=1', 'exit 3'],
+      after: ['echo "status=$CI_JOB_STATUS mine=$MINE thing=$CI_THING"', 'exit 9'],
+    });
+    expect(job.code).toBe(3);
+    expect(job.output).toContain('status=failed mine= thing=kept');
+    expect(job.output).toContain('exit code 9');
+    expect(run(shell, { script: ['true'], after: ['echo "is $CI_JOB_STATUS"'] }).output).toContain(
+      'is success',
+    );
+  });
+
+  test('an after_script that hangs is ended', () => {
+    const job = run(shell, {
+      script: ['true'],
+      after: ['sleep 20 >/dev/null 2>&1', 'echo never'],
+      afterSeconds: 1,
+    });
+    expect(job.code).toBe(0);
+    expect(job.output).toContain('took longer than 1 s');
+    expect(job.output).not.toContain('\nnever');
+  });
+
+  test('says that a command has more lines', () => {
+    const job = run(shell, { script: ['if true; then\n  echo inside\nfi\n'] });
+    expect(job.output).toContain('$ if true; then # collapsed multi-line command');
+    expect(job.output).toContain('inside');
+  });
+
+  test('a command that is not found is exit 127', () => {
+    expect(run(shell, { script: ['no-such-command'] }).code).toBe(127);
+  });
+
+  test.runIf(shell.name !== 'dash')('pipefail where the shell has it', () => {
+    expect(run(shell, { script: ['false | cat'] }).code).toBe(1);
+  });
+});
