@@ -1,0 +1,60 @@
+/** Addresses of engines: text to a checked value. Pure. A value that gets through is safe as an argument of ssh. */
+import { DavitError } from '../../errors.ts';
+
+export type EngineAddress =
+  | { kind: 'unix'; path: string }
+  | { kind: 'tcp'; host: string; port: number; tls: boolean }
+  | { kind: 'ssh'; user?: string; host: string; port?: number; socket: string };
+
+const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])$/;
+const USER = /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/;
+const SOCKET = /^\/[A-Za-z0-9._/-]{1,200}$/;
+const DEFAULT_SOCKET = '/var/run/docker.sock';
+
+/** True for an address that only this machine can answer on (RFC 1122, RFC 4291; `localhost` by RFC 6761). */
+export const isLoopback = (host: string): boolean =>
+  /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
+
+/**
+ * Reads `unix://PATH`, `tcp://HOST[:PORT]` or `ssh://[USER@]HOST[:PORT][/SOCKET]`. Rejects with `engine/address`, also for
+ * plain tcp to another machine: whoever reaches an engine's port is root on it.
+ */
+export function parseEngineAddress(text: string, hasCertificates: boolean): EngineAddress {
+  const bad = (why: string): DavitError =>
+    new DavitError('engine/address', `"${printable(text)}" is no address of a container engine: ${why}.`);
+  const unix = /^unix:\/\/(\/.*)$/.exec(text);
+  if (unix?.[1]) {
+    if (/[\0\r\n]/.test(unix[1])) throw bad('the path has control characters');
+    return { kind: 'unix', path: unix[1] };
+  }
+  const found = /^(tcp|https?|ssh):\/\/(?:([^@/]*)@)?(\[[^\]]*\]|[^:/@]*)(?::(\d{1,5}))?(\/.*)?$/.exec(text);
+  if (!found) throw bad('it starts with none of unix://, tcp:// and ssh://');
+  const [, scheme, user, host = '', portText, path] = found;
+  const port = portText === undefined ? undefined : Number(portText);
+  if (!HOST.test(host)) throw bad('the host name has characters that no host name has');
+  if (port !== undefined && (port < 1 || port > 65_535)) throw bad('the port is out of range');
+  if (scheme === 'ssh') return sshAddress({ user, host, port, path }, bad);
+  if (user !== undefined) throw bad('it may not carry a user or password');
+  if (path !== undefined && path !== '/') throw bad('it may not carry a path');
+  const tls = hasCertificates || scheme === 'https';
+  if (!tls && !isLoopback(host))
+    throw bad('plain tcp is only taken on the loopback; give certificates (DOCKER_CERT_PATH), or use ssh://');
+  return { kind: 'tcp', host, port: port ?? (tls ? 2376 : 2375), tls };
+}
+
+function sshAddress(
+  part: { user?: string; host: string; port?: number; path?: string },
+  bad: (why: string) => DavitError,
+): EngineAddress {
+  if (part.user !== undefined && !USER.test(part.user)) throw bad('the user has characters no user name has');
+  const socket = part.path === undefined || part.path === '/' ? DEFAULT_SOCKET : part.path;
+  if (!SOCKET.test(socket)) throw bad('the path of the socket has characters that are not taken');
+  return { kind: 'ssh', user: part.user, host: part.host, port: part.port, socket };
+}
+
+/** An address without what could be a password, and without control characters; for messages. */
+export const printable = (text: string): string =>
+  text
+    .replace(/\/\/([^@/:]*):[^@/]*@/, '//$1:***@')
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, 200);

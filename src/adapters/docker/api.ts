@@ -1,0 +1,146 @@
+/**
+ * One HTTP call to one engine, over dockerode's modem. Role: paths, bodies and streams in; checked answers and coded errors
+ * out. It knows no container, image or plan. Invariants:
+ *   A1 Only names of things and flags stand in a URL; a body never does (dockerode would copy it there).
+ *   A2 No environment variable decides where a call goes: every option of the modem is given.
+ *   A3 No http.Agent is set: with one, the modem prints it into a string on every call, which blocks for 0.2 s under load.
+ *   A4 An abort rejects with the signal's own reason, before, during and after the answer began.
+ */
+import { Readable } from 'node:stream';
+import Docker from 'dockerode';
+import { DavitError } from '../../errors.ts';
+import type { RegistryAuth } from '../ports.ts';
+import { answerError, transportError, type Asked } from './failure.ts';
+
+/** Where the modem connects to; made by `transport.ts`. */
+export type ModemTarget =
+  | { socketPath: string }
+  | { host: string; port: number; protocol: 'http' | 'https'; ca?: string[]; cert?: string; key?: string };
+
+export interface Call {
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE';
+  /** Made with `path`, so that every name is encoded. */
+  path: string;
+  query?: Record<string, string>;
+  body?: unknown;
+  tar?: Readable;
+  /** Credentials of one registry; go in a header to the engine. */
+  auth?: RegistryAuth & { serveraddress: string };
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+  /** For messages: `start container x`. */
+  what: string;
+}
+
+/** Encodes every name that stands in a path. */
+export const path = (parts: TemplateStringsArray, ...names: string[]): string =>
+  parts.reduce((whole, part, at) => whole + encodeURIComponent(names[at - 1] ?? '') + part);
+
+interface DialError extends Error {
+  statusCode?: number;
+  json?: unknown;
+}
+const FINE = Object.fromEntries([200, 201, 202, 204, 304].map((status) => [status, true]));
+
+export class EngineApi {
+  readonly address: string;
+  readonly #modem: Docker['modem'];
+  readonly #assure: () => Promise<void>;
+
+  /** `assure` is awaited before every call: the ssh tunnel uses it to be up. */
+  constructor(address: string, target: ModemTarget, assure: () => Promise<void> = async () => {}) {
+    this.address = address;
+    this.#assure = assure;
+    const nothing = { host: undefined, socketPath: undefined, port: undefined, protocol: undefined };
+    const noTls = { ca: undefined, cert: undefined, key: undefined };
+    this.#modem = new Docker({ ...nothing, ...noTls, version: '', timeout: undefined, ...target }).modem;
+  }
+
+  /** The parsed JSON of the answer. Rejects with `engine/*`. */
+  json(call: Call): Promise<unknown> {
+    return this.#dial(call, {});
+  }
+
+  /** As `json`; undefined when the engine has no such thing. */
+  async find(call: Call): Promise<unknown> {
+    try {
+      return await this.#dial(call, {}, 404);
+    } catch (error) {
+      if (error === NOT_THERE) return undefined;
+      throw error;
+    }
+  }
+
+  /** The answer's body as it comes. A broken body errors the stream: `streamError` codes it. */
+  async stream(call: Call): Promise<Readable> {
+    const answer = await this.#dial(call, { isStream: true });
+    if (!(answer instanceof Readable))
+      throw new DavitError('engine/failed', `Cannot ${call.what}: no stream.`);
+    return answer;
+  }
+
+  /** A raw connection, for protocols of their own. */
+  hijack(call: Call): Promise<unknown> {
+    return this.#dial(call, { hijack: true });
+  }
+
+  /** The coded error of a stream that broke. */
+  streamError(error: unknown, call: Pick<Call, 'what' | 'signal'>): unknown {
+    if (call.signal?.aborted) return call.signal.reason;
+    return transportError(error, this.#asked(call)) ?? error;
+  }
+
+  #asked(call: Pick<Call, 'what'>): Asked {
+    return { what: call.what, address: this.address };
+  }
+
+  async #dial(call: Call, how: Record<string, unknown>, missing?: number): Promise<unknown> {
+    call.signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    call.tar?.on('error', reject);
+    await this.#assure();
+    const options = {
+      path: `${call.path}?`,
+      method: call.method,
+      options: call.tar ? { _query: call.query ?? {} } : { _query: call.query ?? {}, _body: call.body ?? {} },
+      file: call.tar,
+      authconfig: call.auth,
+      headers: { ...call.headers },
+      abortSignal: call.signal,
+      statusCodes: FINE,
+      ...how,
+    };
+    this.#modem.dial(options, (error, answer) => (error ? reject(error) : resolve(answer)));
+    // An engine that answers early (404, 400) stops reading: the source must not wait for it for ever.
+    const endSource = (): void => void call.tar?.destroy();
+    try {
+      const answer = await promise;
+      if (answer instanceof Readable) answer.once('close', endSource);
+      else endSource();
+      return answer;
+    } catch (error) {
+      endSource();
+      throw this.#convert(error, call, missing);
+    }
+  }
+
+  #convert(error: unknown, call: Call, missing?: number): unknown {
+    if (call.signal?.aborted) return call.signal.reason;
+    if (!(error instanceof Error)) return error;
+    const { statusCode, json }: DialError = error;
+    if (statusCode !== undefined) {
+      if (statusCode === missing) return NOT_THERE;
+      return answerError(statusCode, said(error.message, json), this.#asked(call));
+    }
+    return transportError(error, this.#asked(call)) ?? error;
+  }
+}
+
+const NOT_THERE = Symbol('not there');
+
+/** The engine's own words: its JSON's `message`, else the text behind the modem's prefix. */
+function said(message: string, json: unknown): string {
+  if (typeof json === 'object' && json !== null && 'message' in json && typeof json.message === 'string')
+    return json.message;
+  return message.replace(/^\(HTTP code \d+\) \w+ - /, '');
+}

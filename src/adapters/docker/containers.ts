@@ -1,0 +1,167 @@
+/** Containers of one engine: each method one call to it, but for the waits. */
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import { DavitError } from '../../errors.ts';
+import type { ContainerCreate, ContainerState, Engine } from '../ports.ts';
+import { path, type EngineApi } from './api.ts';
+import { containerBody, containerList, containerState, labelFilter } from './mapping.ts';
+import { patiently } from './patience.ts';
+
+/** How long one question `has it ended?` stands open: bounds how long a dead link goes unnoticed. */
+const ASK_AGAIN_MS = 60_000;
+const REMOVAL_MS = 30_000;
+
+type Containers = Pick<
+  Engine,
+  | 'createContainer'
+  | 'inspectContainer'
+  | 'startContainer'
+  | 'upload'
+  | 'download'
+  | 'waitContainer'
+  | 'signalContainer'
+  | 'removeContainer'
+  | 'listContainers'
+>;
+
+/** The container part of an Engine. */
+export function containers(api: EngineApi): Containers {
+  const inspect = (name: string, signal?: AbortSignal): Promise<ContainerState | undefined> =>
+    inspectContainer(api, name, signal);
+  return {
+    async createContainer(create: ContainerCreate): Promise<string> {
+      const answer = await api.json({
+        method: 'POST',
+        path: path`/containers/create`,
+        query: { name: create.name, ...(create.platform && { platform: create.platform }) },
+        body: containerBody(create),
+        what: `create container ${create.name} of image ${create.image}`,
+      });
+      return z.object({ Id: z.string() }).parse(answer).Id;
+    },
+    inspectContainer: (name) => inspect(name),
+    async startContainer(name) {
+      await api.json({
+        method: 'POST',
+        path: path`/containers/${name}/start`,
+        what: `start container ${name}`,
+      });
+    },
+    async upload(name, tar) {
+      await api.json({
+        method: 'PUT',
+        path: path`/containers/${name}/archive`,
+        query: { path: '/' },
+        tar,
+        what: `copy files into container ${name}`,
+      });
+    },
+    download: (name, inside, signal) => download(api, { name, inside, signal }),
+    waitContainer: (name, signal) => waitContainer(api, name, signal),
+    async signalContainer(name, signal) {
+      await api.json({
+        method: 'POST',
+        path: path`/containers/${name}/kill`,
+        query: { signal },
+        what: `send ${signal} to container ${name}`,
+      });
+    },
+    removeContainer: (name) => removeContainer(api, name),
+    async listContainers(labels) {
+      const query = { all: '1', filters: labelFilter(labels) };
+      return containerList(
+        await api.json({ method: 'GET', path: path`/containers/json`, query, what: 'list containers' }),
+      );
+    },
+  };
+}
+
+/** Undefined when there is none of that name. */
+export async function inspectContainer(
+  api: EngineApi,
+  name: string,
+  signal?: AbortSignal,
+): Promise<ContainerState | undefined> {
+  const what = `look at container ${name}`;
+  const answer = await api.find({ method: 'GET', path: path`/containers/${name}/json`, signal, what });
+  return answer === undefined ? undefined : containerState(answer);
+}
+
+export const containerGone = (name: string): DavitError =>
+  new DavitError('engine/container-missing', `Container ${name} is not there any more.`);
+
+async function download(
+  api: EngineApi,
+  ask: { name: string; inside: string; signal?: AbortSignal },
+): Promise<Readable | undefined> {
+  const call = {
+    method: 'GET',
+    path: path`/containers/${ask.name}/archive`,
+    query: { path: ask.inside },
+    signal: ask.signal,
+    what: `read ${ask.inside} of container ${ask.name}`,
+  } as const;
+  let stream: Readable;
+  try {
+    stream = await api.stream(call);
+  } catch (error) {
+    if (error instanceof DavitError && /could not find the file|no such file/i.test(error.message))
+      return undefined;
+    throw error;
+  }
+  // A broken body must carry a code, as every other error of an engine does.
+  return Readable.from(coded(api, stream, call), { objectMode: false });
+}
+
+async function* coded(
+  api: EngineApi,
+  stream: Readable,
+  call: { what: string; signal?: AbortSignal },
+): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of stream) yield Buffer.from(chunk);
+  } catch (error) {
+    throw api.streamError(error, call);
+  }
+}
+
+async function waitContainer(api: EngineApi, name: string, signal: AbortSignal): Promise<ContainerState> {
+  for (;;) {
+    const state = await patiently(signal, async () => {
+      const once = AbortSignal.timeout(ASK_AGAIN_MS);
+      try {
+        await api.json({
+          method: 'POST',
+          path: path`/containers/${name}/wait`,
+          query: { condition: 'not-running' },
+          signal: AbortSignal.any([signal, once]),
+          what: `wait for container ${name}`,
+        });
+      } catch (error) {
+        // Its time is over: look, and ask again on a new connection.
+        if (signal.aborted || !once.aborted) throw error;
+      }
+      const now = await inspectContainer(api, name, signal);
+      if (!now) throw containerGone(name);
+      return now;
+    });
+    if (!['running', 'paused', 'restarting'].includes(state.status)) return state;
+  }
+}
+
+async function removeContainer(api: EngineApi, name: string): Promise<void> {
+  const call = { path: path`/containers/${name}`, what: `remove container ${name}` };
+  try {
+    await api.find({ ...call, method: 'DELETE', query: { v: '1', force: '1' } });
+  } catch (error) {
+    if (!(error instanceof DavitError) || !/removal of container .* already in progress/i.test(error.message))
+      throw error;
+    await api.find({
+      method: 'POST',
+      path: path`/containers/${name}/wait`,
+      query: { condition: 'removed' },
+      signal: AbortSignal.timeout(REMOVAL_MS),
+      what: `wait for the removal of container ${name}`,
+    });
+  }
+}

@@ -1,0 +1,135 @@
+/** Images of one engine: pull, push, inspect, tag, remove. Errors of pulls and pushes stand in their streams only. */
+import type { Readable } from 'node:stream';
+import { z } from 'zod';
+import { DavitError } from '../../errors.ts';
+import { isDigest } from '../../plan/ids.ts';
+import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
+import { parseImageName } from '../registry/name.ts';
+import { path, type Call, type EngineApi } from './api.ts';
+import { imageInfo } from './mapping.ts';
+import { jsonLines } from './jsonlines.ts';
+import { patiently } from './patience.ts';
+import { eventError, eventText, pullError, pushError, streamEvent, type StreamEvent } from './progress.ts';
+
+type Images = Pick<Engine, 'inspectImage' | 'pullImage' | 'tagImage' | 'removeImage' | 'push' | 'canRun'>;
+/** How long a registry may be away, ms: the engine's own retries of a push last 50 s, of a pull none. */
+export interface RegistryPatience {
+  pullMs: number;
+  pushMs: number;
+}
+
+/** The image part of an Engine, but for `build` and `canRun`. */
+export function images(api: EngineApi, patience: RegistryPatience): Omit<Images, 'canRun'> {
+  return {
+    inspectImage: (image) => inspectImage(api, image),
+    pullImage: (image, options) =>
+      patiently(options.signal, () => pull(api, image, options), {
+        forMs: patience.pullMs,
+        onWait: (error) => options.onLog?.(`${error.message} Trying again.\n`),
+      }),
+    async tagImage(image, tag) {
+      const name = parseImageName(tag);
+      const query = { repo: repositoryText(tag), tag: name.tag ?? 'latest' };
+      await api.json({
+        method: 'POST',
+        path: imagePath(image, 'tag'),
+        query,
+        what: `tag image ${image} as ${tag}`,
+      });
+    },
+    async removeImage(image) {
+      await api.find({ method: 'DELETE', path: imagePath(image), what: `remove image ${image}` });
+    },
+    push: (tag, options) =>
+      patiently(options.signal, () => push(api, tag, options), {
+        forMs: patience.pushMs,
+        onWait: (error) => options.onLog(`${error.message} Trying again.\n`),
+      }),
+  };
+}
+
+/** Names keep their slashes in the engine's paths; the parser has let nothing else through that means something there. */
+function imagePath(image: string, action?: string): string {
+  if (!/^(?:sha256:)?[0-9a-f]{12,64}$/.test(image)) parseImageName(image);
+  return `/images/${image}${action ? `/${action}` : ''}`;
+}
+
+/** The name without tag and digest, as it was written. */
+const repositoryText = (image: string): string => image.replace(/@.*$/, '').replace(/:[^:/]*$/, '');
+
+export async function inspectImage(api: EngineApi, image: string): Promise<ImageInfo | undefined> {
+  const what = `look at image ${image}`;
+  const answer = await api.find({ method: 'GET', path: imagePath(image, 'json'), what });
+  return answer === undefined ? undefined : imageInfo(answer);
+}
+
+type PullOptions = Parameters<Engine['pullImage']>[1];
+
+async function pull(api: EngineApi, image: string, options: PullOptions): Promise<ImageInfo> {
+  const name = parseImageName(image);
+  const call: Call = {
+    method: 'POST',
+    path: path`/images/create`,
+    query: {
+      fromImage: repositoryText(image),
+      tag: name.digest ?? name.tag ?? 'latest',
+      ...(options.platform && { platform: options.platform }),
+    },
+    auth: authHeader(options.auth, name.host),
+    signal: options.signal,
+    what: `pull image ${image}`,
+  };
+  for await (const event of events(api, await api.stream(call), call)) {
+    const said = eventError(event);
+    if (said !== undefined) throw pullError(said, image);
+    const text = eventText(event);
+    if (text !== undefined) options.onLog?.(text);
+  }
+  const found = await inspectImage(api, image);
+  if (!found)
+    throw new DavitError('engine/image-missing', `Image ${image} was pulled, but is not on the engine.`);
+  return found;
+}
+
+const pushed = z.object({ Tag: z.string(), Digest: z.string(), Size: z.number() });
+type PushOptions = Parameters<Engine['push']>[1];
+
+async function push(api: EngineApi, tag: string, options: PushOptions): ReturnType<Engine['push']> {
+  const name = parseImageName(tag);
+  const call: Call = {
+    method: 'POST',
+    path: imagePath(repositoryText(tag), 'push'),
+    query: { tag: name.tag ?? 'latest' },
+    // The engine wants the header even where there is nothing to say.
+    auth: authHeader(options.auth, name.host) ?? { username: '', password: '', serveraddress: name.host },
+    signal: options.signal,
+    what: `push image ${tag}`,
+  };
+  let result: Awaited<ReturnType<Engine['push']>> | undefined;
+  for await (const event of events(api, await api.stream(call), call)) {
+    const said = eventError(event);
+    if (said !== undefined) throw pushError(said, tag, name.repository);
+    const acknowledged = pushed.safeParse(event.aux);
+    if (acknowledged.success && isDigest(acknowledged.data.Digest))
+      result = { digest: acknowledged.data.Digest, sizeBytes: acknowledged.data.Size };
+    const text = eventText(event);
+    if (text !== undefined) options.onLog(text);
+  }
+  if (!result) throw new DavitError('registry/failed', `The push of ${tag} ended without a digest.`);
+  return result;
+}
+
+/** The events of a stream; a broken one rejects with `engine/unreachable`. */
+export async function* events(api: EngineApi, stream: Readable, call: Call): AsyncGenerator<StreamEvent> {
+  try {
+    for await (const line of jsonLines(stream)) yield streamEvent(line);
+  } catch (error) {
+    throw api.streamError(error, call);
+  }
+}
+
+/** Credentials for exactly one registry, in the form of the engine's header. */
+export const authHeader = (
+  auth: RegistryAuth | undefined,
+  host: string,
+): (RegistryAuth & { serveraddress: string }) | undefined => auth && { ...auth, serveraddress: host };

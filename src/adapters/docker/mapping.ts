@@ -1,0 +1,271 @@
+/**
+ * What davit asks for, as the engine's JSON, and the engine's answers as davit's types. Pure. `hostConfig` is an allow-list:
+ * a field of HostConfig that does not stand here cannot be set by any pipeline.
+ */
+import { z } from 'zod';
+import type { ContainerCreate, ContainerState, EngineInfo, ImageInfo } from '../ports.ts';
+import type { Arch } from '../../plan/ids.ts';
+import type { Platform } from '../../plan/outcome.ts';
+
+// ---------------------------------------------------------------- to the engine
+
+/** A json-file record costs about as much around a short line as the line itself: `{"log":"…","stream":…,"time":…}`. */
+const RECORD_OVERHEAD = 2;
+/** Two files: with one, following hangs at rotation (moby#37646). */
+const LOG_FILES = '2';
+export const ENGINE_SOCKET = '/var/run/docker.sock';
+
+/** Body of `POST /containers/create`. */
+export function containerBody(create: ContainerCreate): Record<string, unknown> {
+  const network = create.network;
+  const named = network && 'name' in network ? network : undefined;
+  return {
+    Image: create.image,
+    Labels: create.labels,
+    ...(create.entrypoint && { Entrypoint: create.entrypoint }),
+    ...(create.command && { Cmd: create.command }),
+    ...(create.user && { User: create.user }),
+    ...(create.workdir && { WorkingDir: create.workdir }),
+    ...(create.env && { Env: create.env }),
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    OpenStdin: false,
+    Tty: false,
+    HostConfig: hostConfig(create),
+    ...(named && {
+      NetworkingConfig: { EndpointsConfig: { [named.name]: { Aliases: named.aliases } } },
+    }),
+  };
+}
+
+function hostConfig(create: ContainerCreate): Record<string, unknown> {
+  return {
+    AutoRemove: false,
+    RestartPolicy: { Name: 'no' },
+    Privileged: create.privileged === true,
+    Init: create.init === true,
+    NetworkMode: networkMode(create.network),
+    Mounts: create.volumes.map(({ volume, path }) => ({ Type: 'volume', Source: volume, Target: path })),
+    Binds: create.bindEngineSocket ? [`${ENGINE_SOCKET}:${ENGINE_SOCKET}`] : [],
+    Devices: (create.devices ?? []).map(device),
+    ExtraHosts: create.hosts ?? [],
+    ...(create.memoryBytes && { Memory: create.memoryBytes, MemorySwap: create.memoryBytes }),
+    LogConfig: {
+      Type: 'json-file',
+      Config: { 'max-size': String(create.logMaxBytes * RECORD_OVERHEAD), 'max-file': LOG_FILES },
+    },
+  };
+}
+
+function networkMode(network: ContainerCreate['network']): string {
+  if (!network) return 'default';
+  if ('name' in network) return network.name;
+  return typeof network.mode === 'string' ? network.mode : `container:${network.mode.container}`;
+}
+
+/** `/dev/x`, `/dev/x:/dev/y` or `/dev/x:/dev/y:rw`, as `docker run --device` has it. */
+function device(text: string): Record<string, string> {
+  const [host = '', inside = host, permissions = 'rwm'] = text.split(':');
+  return { PathOnHost: host, PathInContainer: inside, CgroupPermissions: permissions };
+}
+
+/** Value of a `filters` query for labels. */
+export const labelFilter = (labels: Record<string, string>): string =>
+  JSON.stringify({ label: Object.entries(labels).map(([name, value]) => `${name}=${value}`) });
+
+// ---------------------------------------------------------------- from the engine
+
+const labels = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((value) => value ?? {});
+const strings = z
+  .array(z.string())
+  .nullish()
+  .transform((value) => value ?? []);
+const text = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? '');
+/** RFC 3339 to epoch ms; the engine's zero time is 0. */
+const instant = text.transform((value) => Math.max(0, Date.parse(value) || 0));
+const STATUS = z.enum(['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead']);
+const networks = z
+  .object({ Networks: z.record(z.string(), z.object({ IPAddress: text })).nullish() })
+  .nullish()
+  .transform((value) =>
+    Object.fromEntries(
+      Object.entries(value?.Networks ?? {}).flatMap(([name, { IPAddress }]) =>
+        IPAddress === '' ? [] : [[name, IPAddress]],
+      ),
+    ),
+  );
+
+const inspected = z.object({
+  Id: z.string(),
+  Name: z.string(),
+  Created: instant,
+  State: z.object({
+    Status: STATUS,
+    ExitCode: z.number(),
+    OOMKilled: z.boolean(),
+    Error: text,
+    StartedAt: instant,
+    FinishedAt: instant,
+  }),
+  Config: z.object({ Image: text, Labels: labels }),
+  NetworkSettings: networks,
+});
+
+/** Answer of `GET /containers/X/json`. */
+export function containerState(answer: unknown): ContainerState {
+  const found = inspected.parse(answer);
+  return {
+    id: found.Id,
+    name: found.Name.replace(/^\//, ''),
+    status: found.State.Status,
+    exitCode: found.State.ExitCode,
+    oomKilled: found.State.OOMKilled,
+    error: found.State.Error,
+    startedAt: found.State.StartedAt,
+    finishedAt: found.State.FinishedAt,
+    image: found.Config.Image,
+    labels: found.Config.Labels,
+    createdAt: found.Created,
+    addresses: found.NetworkSettings,
+  };
+}
+
+const listed = z.array(
+  z.object({
+    Id: z.string(),
+    Names: strings,
+    Image: text,
+    Created: z.number(),
+    State: STATUS,
+    Status: text,
+    Labels: labels,
+    NetworkSettings: networks,
+  }),
+);
+
+/** Answer of `GET /containers/json`: what a list does not tell (times of start and end, memory) is 0 or false. */
+export function containerList(answer: unknown): ContainerState[] {
+  return listed.parse(answer).map((found) => ({
+    id: found.Id,
+    name: found.Names[0]?.replace(/^\//, '') ?? found.Id,
+    status: found.State,
+    exitCode: Number(/^Exited \((\d+)\)/.exec(found.Status)?.[1] ?? 0),
+    oomKilled: false,
+    error: '',
+    startedAt: 0,
+    finishedAt: 0,
+    image: found.Image,
+    labels: found.Labels,
+    createdAt: found.Created * 1000,
+    addresses: found.NetworkSettings,
+  }));
+}
+
+const image = z.object({
+  Id: z.string(),
+  Os: text,
+  Architecture: z.string(),
+  Variant: text,
+  Size: z.number(),
+  RepoDigests: strings,
+  Config: z
+    .object({
+      ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
+      User: text,
+      Entrypoint: strings,
+      Cmd: strings,
+      WorkingDir: text,
+    })
+    .nullish(),
+});
+
+/** Answer of `GET /images/X/json`. */
+export function imageInfo(answer: unknown): ImageInfo {
+  const found = image.parse(answer);
+  return {
+    id: found.Id,
+    platform: platform(found.Architecture, found.Variant),
+    sizeBytes: found.Size,
+    repoDigests: found.RepoDigests,
+    exposedPorts: Object.keys(found.Config?.ExposedPorts ?? {}).map((port) => Number.parseInt(port, 10)),
+    user: found.Config?.User ?? '',
+    entrypoint: found.Config?.Entrypoint ?? [],
+    command: found.Config?.Cmd ?? [],
+    workdir: found.Config?.WorkingDir ?? '',
+  };
+}
+
+/** An engine's or image's architecture (GOARCH, or uname's word) as davit's platform; another one is taken for amd64's kin. */
+export function platform(architecture: string, variant: string): Platform {
+  const arch = archOf(architecture);
+  if (arch === 'amd64') return { os: 'linux', architecture: 'amd64' };
+  if (arch === 'arm64') return { os: 'linux', architecture: 'arm64', variant: 'v8' };
+  const known = variant === 'v6' || variant === 'v7' || variant === 'v8' ? variant : undefined;
+  return { os: 'linux', architecture: 'arm', ...(known && { variant: known }) };
+}
+
+export function archOf(word: string): Arch {
+  if (/^(?:arm64|aarch64)/.test(word)) return 'arm64';
+  if (/^arm/.test(word)) return 'arm32';
+  return 'amd64';
+}
+
+const engineInfo = z.object({
+  ID: text,
+  Name: text,
+  ServerVersion: text,
+  Driver: text,
+  NCPU: z.number(),
+  MemTotal: z.number(),
+  LiveRestoreEnabled: z.boolean().default(false),
+  Swarm: z.object({ LocalNodeState: text, ControlAvailable: z.boolean().default(false) }).nullish(),
+});
+const engineVersion = z.object({ Arch: z.string() });
+
+/**
+ * Answers of `GET /info` and `GET /version`. The architecture is the version's: `/info` tells the kernel's, and a board may
+ * run a 32-bit system on a 64-bit kernel.
+ */
+export function engineInfoOf(info: unknown, version: unknown, address: string): EngineInfo {
+  const found = engineInfo.parse(info);
+  const active = found.Swarm?.LocalNodeState === 'active';
+  return {
+    id: found.ID,
+    address,
+    version: found.ServerVersion,
+    arch: archOf(engineVersion.parse(version).Arch),
+    hostName: found.Name,
+    swarm: !active ? 'inactive' : found.Swarm?.ControlAvailable ? 'manager' : 'worker',
+    storageDriver: found.Driver,
+    cpus: found.NCPU,
+    memoryBytes: found.MemTotal,
+    liveRestore: found.LiveRestoreEnabled,
+  };
+}
+
+const volume = z.object({ Name: z.string(), Labels: labels, CreatedAt: instant });
+const network = z.object({ Id: z.string(), Name: z.string(), Labels: labels, Created: instant });
+
+export interface Listed {
+  name: string;
+  labels: Record<string, string>;
+  createdAt: number;
+}
+export const volumeOf = (answer: unknown): Listed => {
+  const found = volume.parse(answer);
+  return { name: found.Name, labels: found.Labels, createdAt: found.CreatedAt };
+};
+export const volumeList = (answer: unknown): Listed[] =>
+  (z.object({ Volumes: z.array(z.unknown()).nullish() }).parse(answer).Volumes ?? []).map(volumeOf);
+export const networkList = (answer: unknown): (Listed & { id: string })[] =>
+  z
+    .array(network)
+    .parse(answer)
+    .map((found) => ({ id: found.Id, name: found.Name, labels: found.Labels, createdAt: found.Created }));

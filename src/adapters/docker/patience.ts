@@ -1,0 +1,36 @@
+/** Asking again while an engine or a registry is away: one rule for all who do. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { DavitError } from '../../errors.ts';
+
+const FIRST_MS = 100;
+const LONGEST_MS = 5_000;
+
+export interface Patience {
+  /** Gives up after so long; without it only the signal ends it. */
+  forMs?: number;
+  /** Told before each further try. */
+  onWait?(error: DavitError): void;
+}
+
+/**
+ * Does `attempt`, again and again with growing pauses, as long as it rejects with `engine/unreachable` or
+ * `registry/unreachable`. Rejects with the signal's reason, with any other error at once, and with the last when time is over.
+ */
+export async function patiently<T>(
+  signal: AbortSignal | undefined,
+  attempt: () => Promise<T>,
+  patience: Patience = {},
+): Promise<T> {
+  const deadline = performance.now() + (patience.forMs ?? Number.POSITIVE_INFINITY);
+  for (let pause = FIRST_MS; ; pause = Math.min(pause * 2, LONGEST_MS)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (signal?.aborted) throw signal.reason;
+      if (!(error instanceof DavitError) || !error.code.endsWith('/unreachable')) throw error;
+      if (performance.now() + pause > deadline) throw error;
+      patience.onWait?.(error);
+    }
+    await delay(pause, undefined, { signal }).catch(() => signal?.throwIfAborted());
+  }
+}

@@ -1,0 +1,63 @@
+/** What pulls and pushes say on their stream: lines to text for people, and the error that hides in it. Pure. */
+import { z } from 'zod';
+import { DavitError } from '../../errors.ts';
+import { causeOf, tidy } from './failure.ts';
+import type { JsonLine } from './jsonlines.ts';
+
+const event = z.object({
+  id: z.string().optional(),
+  status: z.string().optional(),
+  stream: z.string().optional(),
+  error: z.string().optional(),
+  errorDetail: z.object({ message: z.string().optional() }).optional(),
+  aux: z.unknown().optional(),
+});
+export type StreamEvent = z.infer<typeof event>;
+
+/** The event of one line. What has another shape is shown as text. */
+export function streamEvent(line: JsonLine): StreamEvent {
+  if ('text' in line) return { stream: `${line.text}\n` };
+  const parsed = event.safeParse(line.value);
+  return parsed.success ? parsed.data : { stream: `${JSON.stringify(line.value)}\n` };
+}
+
+export const eventError = (from: StreamEvent): string | undefined => from.error ?? from.errorDetail?.message;
+
+/** Words that come many times a second for each layer: bars, not news. */
+const BARS = new Set([
+  'Downloading',
+  'Extracting',
+  'Pushing',
+  'Waiting',
+  'Preparing',
+  'Verifying Checksum',
+  'Buffering to disk',
+]);
+
+/** One line for a log, or undefined for what is only a progress bar. */
+export function eventText(from: StreamEvent): string | undefined {
+  if (from.stream !== undefined) return from.stream;
+  if (from.status === undefined || BARS.has(from.status)) return undefined;
+  return `${from.id === undefined ? '' : `${from.id}: `}${from.status}\n`;
+}
+
+/** The error of a pull (`engine/image-*`, `registry/unreachable`, …). */
+export const pullError = (said: string, image: string): DavitError =>
+  new DavitError(causeOf(said), `Cannot pull image ${image}: ${tidy(said)}`);
+
+/** The error of a push: a refusal is the registry's, and what lacks is the right to push to the repository. */
+export function pushError(said: string, image: string, repository: string): DavitError {
+  const cause = causeOf(said);
+  const refused = cause === 'engine/image-denied';
+  return new DavitError(
+    refused
+      ? 'registry/denied'
+      : cause === 'engine/image-missing' &&
+          !/no such image|does not exist locally|tag does not exist/i.test(said)
+        ? 'registry/failed'
+        : cause,
+    refused
+      ? `Cannot push ${image}: the registry refused. The missing scope is repository:${repository}:pull,push. It said: ${tidy(said)}`
+      : `Cannot push ${image}: ${tidy(said)}`,
+  );
+}

@@ -1,0 +1,108 @@
+/** Volumes and networks of one engine, and the id davit keeps on it. */
+import { randomUUID } from 'node:crypto';
+import { z } from 'zod';
+import { DavitError } from '../../errors.ts';
+import type { Engine } from '../ports.ts';
+import { path, type EngineApi } from './api.ts';
+import { labelFilter, networkList, volumeList, volumeOf } from './mapping.ts';
+
+type Resources = Pick<
+  Engine,
+  | 'createVolume'
+  | 'removeVolume'
+  | 'listVolumes'
+  | 'createNetwork'
+  | 'removeNetwork'
+  | 'listNetworks'
+  | 'hostId'
+>;
+const HOST_LABEL = 'davit.host.id';
+
+/** The volume and network part of an Engine. */
+export function resources(api: EngineApi): Resources {
+  const volume = async (name: string, labels: Record<string, string>) =>
+    volumeOf(
+      await api.json({
+        method: 'POST',
+        path: path`/volumes/create`,
+        body: { Name: name, Labels: labels },
+        what: `create volume ${name}`,
+      }),
+    );
+  return {
+    async createVolume(name, labels) {
+      await volume(name, labels);
+    },
+    async removeVolume(name) {
+      await api.find({ method: 'DELETE', path: path`/volumes/${name}`, what: `remove volume ${name}` });
+    },
+    async listVolumes(labels) {
+      const query = { filters: labelFilter(labels) };
+      return volumeList(await api.json({ method: 'GET', path: path`/volumes`, query, what: 'list volumes' }));
+    },
+    createNetwork: (name, options) => createNetwork(api, name, options),
+    async removeNetwork(name) {
+      await api.find({ method: 'DELETE', path: path`/networks/${name}`, what: `remove network ${name}` });
+    },
+    async listNetworks(labels) {
+      const found = await listNetworks(api, { label: labels });
+      return found.map(({ name, labels: own, createdAt }) => ({ name, labels: own, createdAt }));
+    },
+    async hostId(installation) {
+      const name = `davit-host-${installation.slice(0, 8)}`;
+      // Creating a volume that exists answers with the one that is there: the first id ever given stays.
+      const labels = { [HOST_LABEL]: randomUUID(), 'davit.installation': installation };
+      const id = (await volume(name, labels)).labels[HOST_LABEL];
+      if (id === undefined)
+        throw new DavitError(
+          'engine/failed',
+          `Volume ${name} on ${api.address} has no label ${HOST_LABEL}.`,
+          {
+            hint: `It is not davit's: remove it with \`docker volume rm ${name}\`.`,
+          },
+        );
+      return id;
+    },
+  };
+}
+
+const listNetworks = async (api: EngineApi, by: { label: Record<string, string> } | { name: string }) => {
+  const filters = 'name' in by ? JSON.stringify({ name: [by.name] }) : labelFilter(by.label);
+  return networkList(
+    await api.json({ method: 'GET', path: path`/networks`, query: { filters }, what: 'list networks' }),
+  );
+};
+
+/**
+ * Engines know networks by id and before 25 let two have one name, even with CheckDuplicate when both are made at once; then
+ * the name can be used by nobody. So after making one, the oldest of that name stays and the maker of another takes it back.
+ */
+async function createNetwork(
+  api: EngineApi,
+  name: string,
+  options: { labels: Record<string, string>; icc: boolean },
+): Promise<void> {
+  let made: string;
+  try {
+    const answer = await api.json({
+      method: 'POST',
+      path: path`/networks/create`,
+      body: {
+        Name: name,
+        CheckDuplicate: true,
+        Driver: 'bridge',
+        Labels: options.labels,
+        ...(!options.icc && { Options: { 'com.docker.network.bridge.enable_icc': 'false' } }),
+      },
+      what: `create network ${name}`,
+    });
+    made = z.object({ Id: z.string() }).parse(answer).Id;
+  } catch (error) {
+    if (error instanceof DavitError && /already exists/i.test(error.message)) return;
+    throw error;
+  }
+  const same = (await listNetworks(api, { name })).filter((network) => network.name === name);
+  const [first] = same.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
+  if (first && first.id !== made)
+    await api.find({ method: 'DELETE', path: path`/networks/${made}`, what: `remove network ${name}` });
+}

@@ -1,0 +1,202 @@
+import { buffer } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { extract, pack } from 'tar-stream';
+import { dockerEngine } from '../../src/adapters/docker/index.ts';
+import type { ContainerCreate, Engine, LogRecord } from '../../src/adapters/ports.ts';
+import { HELPER_IMAGE, MAIN_ENGINE, mainEngine, testScope } from '../support/engine.ts';
+
+let engine: Engine;
+let scope: ReturnType<typeof testScope>;
+const signal = AbortSignal.timeout(120_000);
+
+beforeAll(async () => {
+  engine = await mainEngine();
+  scope = testScope(engine);
+});
+afterAll(async () => {
+  await scope.clean();
+  await engine.close();
+});
+
+const shell = (name: string, script: string, more: Partial<ContainerCreate> = {}): ContainerCreate => ({
+  name: scope.name(name),
+  image: HELPER_IMAGE,
+  labels: scope.labels,
+  entrypoint: ['/bin/sh', '-c', script],
+  volumes: [],
+  network: { mode: 'none' },
+  logMaxBytes: 1024 * 1024,
+  ...more,
+});
+async function records(name: string, follow = true, since?: string): Promise<LogRecord[]> {
+  const all: LogRecord[] = [];
+  for await (const record of engine.logs(name, { follow, since, signal })) all.push(record);
+  return all;
+}
+const textOf = (all: LogRecord[]): string => Buffer.concat(all.map((record) => record.bytes)).toString();
+function tarOf(files: Record<string, string>): ReturnType<typeof pack> {
+  const tar = pack();
+  for (const [name, content] of Object.entries(files)) tar.entry({ name }, content);
+  tar.finalize();
+  return tar;
+}
+
+describe('a container', () => {
+  test('is created, started, followed, waited for, and gone after removal', async () => {
+    const create = shell('life', 'echo out; echo err >&2; exit 7');
+    const id = await engine.createContainer(create);
+    expect(await engine.inspectContainer(create.name)).toMatchObject({ id, status: 'created', exitCode: 0 });
+    await engine.startContainer(create.name);
+    const all = await records(create.name);
+    const state = await engine.waitContainer(create.name, signal);
+    expect(state).toMatchObject({ status: 'exited', exitCode: 7, labels: scope.labels, name: create.name });
+    expect(state.startedAt).toBeGreaterThan(Date.now() - 60_000);
+    expect(state.finishedAt).toBeGreaterThanOrEqual(state.startedAt);
+    expect(all.map(({ stream, bytes }) => [stream, Buffer.from(bytes).toString()]).sort()).toEqual([
+      ['stderr', 'err\n'],
+      ['stdout', 'out\n'],
+    ]);
+    await engine.removeContainer(create.name);
+    await engine.removeContainer(create.name);
+    expect(await engine.inspectContainer(create.name)).toBeUndefined();
+  });
+
+  test('whose name is taken, whose image is missing or of another platform: each a code', async () => {
+    const create = shell('taken', 'true');
+    await engine.createContainer(create);
+    await expect(engine.createContainer(create)).rejects.toMatchObject({ code: 'engine/name-taken' });
+    const missing = shell('missing', 'true', { image: 'davit/no-such-image:1' });
+    await expect(engine.createContainer(missing)).rejects.toMatchObject({ code: 'engine/image-missing' });
+    const foreign = shell('foreign', 'true', { platform: 'linux/s390x' });
+    await expect(engine.createContainer(foreign)).rejects.toMatchObject({ code: 'engine/platform' });
+    await expect(engine.startContainer(scope.name('nobody'))).rejects.toMatchObject({
+      code: 'engine/container-missing',
+    });
+  });
+
+  test('gets nothing that was not asked for', async () => {
+    const hostile = 'a"b\n--privileged';
+    const create = shell('plain', 'true', { env: [`X=${hostile}`], command: ['--privileged', hostile] });
+    await engine.createContainer(create);
+    const seen = await engine.inspectContainer(create.name);
+    expect(seen?.name).toBe(create.name);
+    expect(await engine.listContainers({ ...scope.labels, 'davit.kind': 'none' })).toEqual([]);
+    expect((await engine.listContainers(scope.labels)).map(({ name }) => name)).toContain(create.name);
+  });
+
+  test('takes files at / and in its volumes before it starts, and gives them back when it has ended', async () => {
+    const volume = scope.name('work');
+    await engine.createVolume(volume, scope.labels);
+    const create = shell('files', 'cat /builds/p/a.txt /davit/b.txt; echo made > /builds/p/c.txt', {
+      volumes: [{ volume, path: '/builds/p' }],
+    });
+    await engine.createContainer(create);
+    await engine.upload(create.name, tarOf({ 'builds/p/a.txt': 'A\n', 'davit/b.txt': 'B\n' }));
+    await engine.startContainer(create.name);
+    await engine.waitContainer(create.name, signal);
+    expect(textOf(await records(create.name, false))).toBe('A\nB\n');
+    const tar = await engine.download(create.name, '/builds/p/c.txt');
+    const found: Record<string, string> = {};
+    if (tar)
+      for await (const entry of tar.pipe(extract()))
+        found[entry.header.name] = (await buffer(entry)).toString();
+    expect(found).toEqual({ 'c.txt': 'made\n' });
+    expect(await engine.download(create.name, '/builds/p/nothing')).toBeUndefined();
+    await expect(engine.download(scope.name('nobody'), '/')).rejects.toMatchObject({
+      code: 'engine/container-missing',
+    });
+    await expect(engine.removeVolume(volume)).rejects.toMatchObject({ code: 'engine/in-use' });
+    await engine.removeContainer(create.name);
+    await engine.removeVolume(volume);
+    await engine.removeVolume(volume);
+    expect(await engine.listVolumes(scope.labels)).toEqual([]);
+  });
+
+  test('answers signals, and an abort ends the waits for it with its reason', async () => {
+    const create = shell('signals', 'trap "exit 3" TERM; while :; do sleep 0.05; done', { init: true });
+    await engine.createContainer(create);
+    await engine.startContainer(create.name);
+    const stop = new AbortController();
+    const waiting = engine.waitContainer(create.name, stop.signal);
+    const following = (async () => {
+      for await (const _ of engine.logs(create.name, { follow: true, signal: stop.signal })) break;
+    })();
+    stop.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow('enough');
+    await expect(following).rejects.toThrow('enough');
+    expect(await engine.inspectContainer(create.name)).toMatchObject({ status: 'running' });
+    await engine.signalContainer(create.name, 'SIGKILL');
+    expect(await engine.waitContainer(create.name, signal)).toMatchObject({ exitCode: 137 });
+  });
+});
+
+describe('a log', () => {
+  test('of many records comes whole and in order, and goes on from any record of it', async () => {
+    const create = shell('many', 'i=0; while [ $i -lt 20000 ]; do echo "line $i"; i=$((i+1)); done');
+    await engine.createContainer(create);
+    await engine.startContainer(create.name);
+    const all = await records(create.name);
+    const expected = Array.from({ length: 20_000 }, (_, i) => `line ${i}\n`).join('');
+    expect(textOf(all)).toBe(expected);
+    const from = all[12_345];
+    const first = all.findIndex(({ time }) => time === from?.time);
+    const rest = await records(create.name, true, from?.time);
+    expect(textOf(rest)).toBe(textOf(all.slice(first)));
+  });
+
+  test('of one long line comes in records of 16 KiB', async () => {
+    const create = shell('long', 'head -c 100000 /dev/zero | tr "\\0" x; echo');
+    await engine.createContainer(create);
+    await engine.startContainer(create.name);
+    const all = await records(create.name);
+    expect(textOf(all)).toBe(`${'x'.repeat(100_000)}\n`);
+    expect(Math.max(...all.map(({ bytes }) => bytes.length))).toBe(16 * 1024);
+  });
+});
+
+describe('an engine', () => {
+  test('tells what it is, and keeps the first id it was given', async () => {
+    expect(await engine.info()).toMatchObject({
+      address: MAIN_ENGINE,
+      arch: 'amd64',
+      storageDriver: 'overlay2',
+    });
+    const installation = scope.name('').slice('davit-test-'.length);
+    const ids = await Promise.all([1, 2, 3].map(() => engine.hostId(installation)));
+    expect(new Set(ids).size).toBe(1);
+    expect(ids[0]).toMatch(/^[0-9a-f-]{36}$/);
+    await engine.removeVolume(`davit-host-${installation.slice(0, 8)}`);
+  });
+
+  test('keeps one network of a name, however many make it at once', async () => {
+    const name = scope.name('net');
+    const make = () => engine.createNetwork(name, { labels: scope.labels, icc: false });
+    await Promise.all([make(), make(), make(), make()]);
+    await make();
+    expect((await engine.listNetworks(scope.labels)).map((network) => network.name)).toEqual([name]);
+    await engine.removeNetwork(name);
+    await engine.removeNetwork(name);
+  });
+
+  test('runs its own platform and says no to one it cannot run', async () => {
+    expect(await engine.canRun('linux/amd64', HELPER_IMAGE)).toBe(true);
+    expect(await engine.canRun('linux/s390x', HELPER_IMAGE)).toBe(false);
+  });
+
+  test('that is not there is engine/unreachable, in words', async () => {
+    const nobody = await dockerEngine({ address: 'unix:///tmp/davit-no-such.sock' });
+    await expect(nobody.info()).rejects.toMatchObject({ code: 'engine/unreachable' });
+    await expect(nobody.createContainer(shell('x', 'true'))).rejects.toMatchObject({
+      code: 'engine/unreachable',
+    });
+  });
+});
+
+test('an image that is not there, here or anywhere', async () => {
+  const patient = await dockerEngine({ address: MAIN_ENGINE, registryPatience: { pullMs: 0 } });
+  expect(await engine.inspectImage('davit/no-such-image:1')).toBeUndefined();
+  expect(await engine.inspectImage(HELPER_IMAGE)).toMatchObject({ platform: { architecture: 'amd64' } });
+  await expect(patient.pullImage('127.0.0.1:1/nothing:1', {})).rejects.toMatchObject({
+    code: 'registry/unreachable',
+  });
+});
