@@ -36,6 +36,13 @@ export interface SpecVariable {
   masked: boolean;
   /** Written to a file of mode 0600; the variable holds its path. */
   file: boolean;
+  /** Who set it: a dotenv variable of a needed job stands above `file` and below `project`. */
+  from?: 'predefined' | 'file' | 'project' | 'pipeline';
+  /**
+   * `literal` still holds `${NAME}` of values that only the worker knows, and `$$` for a dollar: `expandLate`
+   * (src/pipeline/variables/expand.ts) fills them. The same goes for an image or service name that holds a `$`.
+   */
+  late?: boolean;
 }
 /** Where a secret is found at the moment it is needed; the value itself never travels. */
 export type SecretRef = `env:${string}` | `file:${string}`;
