@@ -1,0 +1,165 @@
+/**
+ * Who may import whom (DESIGN §2), as data. The first area whose folder matches a file is the file's. A target is a
+ * folder (`src/plan/`), a file, a package, or `node:*`; `types:` before it allows it in types only.
+ */
+export interface Area {
+  /** Path prefix, or a whole file. */
+  of: string;
+  may: readonly string[];
+}
+
+/** Pure, or a registry of constants: open to all but `src/plan`. */
+const OPEN = ['src/errors.ts', 'src/plan/'];
+/** Pure data or functions that know neither engine nor store. */
+const PURE = [...OPEN, 'src/installation.ts', 'src/masking/'];
+/** Everything a process may use that is not the network's or the disk's business. */
+const CALM_NODE = [
+  'node:crypto',
+  'node:stream',
+  'node:stream/promises',
+  'node:timers/promises',
+  'node:zlib',
+  'node:path',
+  'node:util',
+  'node:buffer',
+  'node:events',
+];
+const SERVER = [
+  ...PURE,
+  'src/server/',
+  'src/pipeline/',
+  'src/temporal/',
+  'src/config.ts',
+  'src/wiring.ts',
+  'types:src/adapters/ports.ts',
+  'src/adapters/ports.ts',
+  'types:workflows/',
+  'types:activities/contract.ts',
+  '@temporalio/client',
+  '@temporalio/common',
+  'node:*',
+];
+
+export const AREAS: readonly Area[] = [
+  { of: 'src/plan/', may: ['src/plan/'] },
+  { of: 'src/errors.ts', may: [] },
+  { of: 'src/masking/', may: ['src/masking/', ...OPEN] },
+  { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },
+  { of: 'src/config.ts', may: ['node:os', 'node:path'] },
+  {
+    of: 'src/pipeline/',
+    may: ['src/pipeline/', ...PURE, 'zod', 'yaml', 're2js', 'picomatch', 'node:crypto'],
+  },
+  {
+    of: 'workflows/',
+    may: [
+      'workflows/',
+      'src/plan/',
+      'types:src/errors.ts',
+      'types:activities/contract.ts',
+      '@temporalio/workflow',
+      '@temporalio/common',
+    ],
+  },
+  {
+    of: 'activities/detach-former.ts',
+    may: [
+      'activities/',
+      ...PURE,
+      'src/adapters/ports.ts',
+      '@temporalio/activity',
+      '@temporalio/common',
+      '@temporalio/client',
+    ],
+  },
+  {
+    of: 'activities/index.ts',
+    may: ['activities/', ...PURE, 'types:src/config.ts', 'src/adapters/ports.ts', 'types:src/wiring.ts'],
+  },
+  {
+    of: 'activities/',
+    may: [
+      'activities/',
+      ...PURE,
+      'src/pipeline/',
+      'src/adapters/ports.ts',
+      '@temporalio/activity',
+      '@temporalio/common',
+      ...CALM_NODE,
+      'tar-stream',
+      'picomatch',
+    ],
+  },
+  {
+    of: 'src/adapters/',
+    may: [
+      'src/adapters/',
+      ...PURE,
+      'node:*',
+      'dockerode',
+      'undici',
+      'tar-stream',
+      'zod',
+      'yaml',
+      'picomatch',
+    ],
+  },
+  {
+    of: 'src/wiring.ts',
+    may: ['src/adapters/', 'src/config.ts', ...PURE, 'src/pipeline/installation-file.ts', 'node:*'],
+  },
+  {
+    of: 'src/temporal/',
+    may: [
+      'src/temporal/',
+      ...PURE,
+      'types:src/config.ts',
+      'types:src/adapters/ports.ts',
+      'types:workflows/',
+      'types:activities/contract.ts',
+      '@temporalio/client',
+      '@temporalio/common',
+      '@temporalio/worker',
+      '@temporalio/proto',
+      'node:*',
+    ],
+  },
+  { of: 'src/server/', may: [...SERVER, 'fastify', 'pino', 'zod'] },
+  { of: 'src/cli/', may: [...SERVER, 'src/cli/', 'src/local/', 'workers/', 'commander', 'pino', 'undici'] },
+  { of: 'src/local/', may: ['*'] },
+  {
+    of: 'workers/',
+    may: [
+      'workers/',
+      'activities/',
+      ...PURE,
+      'src/pipeline/',
+      'src/adapters/',
+      'src/wiring.ts',
+      'src/config.ts',
+      'src/temporal/',
+      'types:workflows/',
+      '@temporalio/worker',
+      '@temporalio/client',
+      '@temporalio/common',
+      '@temporalio/activity',
+      'pino',
+      'node:*',
+    ],
+  },
+];
+
+/** The area's rule that allows an import, or undefined. */
+export function allowedBy(area: Area, target: string, typeOnly: boolean): string | undefined {
+  return area.may.find((rule) => {
+    const types = rule.startsWith('types:');
+    const name = types ? rule.slice('types:'.length) : rule;
+    if (types && !typeOnly) return false;
+    if (name === '*') return true;
+    if (name === 'node:*') return target.startsWith('node:');
+    return name.endsWith('/') ? target.startsWith(name) : target === name;
+  });
+}
+
+export const areaOf = (path: string): Area | undefined =>
+  AREAS.find((area) => (area.of.endsWith('/') ? path.startsWith(area.of) : path === area.of));

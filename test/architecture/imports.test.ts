@@ -1,0 +1,104 @@
+import { describe, expect, test } from 'vitest';
+import { importsOf, lineOf, readSources, type SourceFile, type SyntaxNode } from '../support/source.ts';
+import { allowedBy, areaOf, AREAS } from './import-table.ts';
+
+const product = readSources('src/**/*.ts', 'workflows/**/*.ts', 'activities/**/*.ts', 'workers/**/*.ts');
+const tests = readSources('test/**/*.ts', 'bench/**/*.ts');
+const at = (file: SourceFile, node: SyntaxNode): string => `${file.path}:${lineOf(file, node.start)}`;
+
+/** Places of all nodes that a condition picks. */
+const places = (files: SourceFile[], bad: (node: SyntaxNode, file: SourceFile) => boolean): string[] =>
+  files.flatMap((file) => file.nodes.filter((node) => bad(node, file)).map((node) => at(file, node)));
+const slice = (file: SourceFile, node: SyntaxNode): string => file.text.slice(node.start, Number(node.end));
+
+describe('the import table', () => {
+  test('every file belongs to an area, and every area has a file', () => {
+    expect(product.filter((file) => !areaOf(file.path)).map((file) => file.path)).toEqual([]);
+    expect(
+      AREAS.filter((area) => !product.some((file) => areaOf(file.path) === area)).map((area) => area.of),
+    ).toEqual([]);
+  });
+
+  test('nobody imports what its area may not', () => {
+    const broken = product.flatMap((file) => {
+      const area = areaOf(file.path);
+      return importsOf(file)
+        .filter((one) => area && !allowedBy(area, one.target, one.typeOnly))
+        .map((one) => `${file.path}:${one.line} must not import ${one.typeOnly ? 'type ' : ''}${one.target}`);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  test('the product does not import its tests, and relative imports name their file', () => {
+    const broken = product.flatMap((file) =>
+      importsOf(file)
+        .filter(
+          (one) =>
+            /^(test|bench)\//.test(one.target) ||
+            (/^(src|activities|workflows|workers)\//.test(one.target) && !one.target.endsWith('.ts')),
+        )
+        .map((one) => `${file.path}:${one.line} imports ${one.target}`),
+    );
+    expect(broken).toEqual([]);
+  });
+
+  test('the table can refuse', () => {
+    const plan = areaOf('src/plan/graph.ts');
+    const workflow = areaOf('workflows/job.ts');
+    if (!plan || !workflow) throw new Error('areas are missing');
+    expect(allowedBy(plan, 'node:fs', false)).toBeUndefined();
+    expect(allowedBy(workflow, 'zod', true)).toBeUndefined();
+    expect(allowedBy(workflow, 'activities/contract.ts', false)).toBeUndefined();
+    expect(allowedBy(workflow, 'activities/contract.ts', true)).toBe('types:activities/contract.ts');
+  });
+});
+
+describe('working rules', () => {
+  test('only src/config.ts reads the environment', () => {
+    const readers = product.filter((file) => file.path !== 'src/config.ts');
+    expect(
+      places(
+        readers,
+        (node, file) =>
+          node.type === 'MemberExpression' && /^process\s*\??\.\s*env\b/.test(slice(file, node)),
+      ),
+    ).toEqual([]);
+  });
+
+  /** Lists of facts, not logic: one place to look is worth more than a page. */
+  const LISTS = ['src/errors.ts', 'src/adapters/ports.ts'];
+  test('no file is longer than 250 lines', () => {
+    const long = product.filter((file) => file.lines > 250 && !LISTS.includes(file.path));
+    expect(long.map((file) => `${file.path}: ${file.lines}`)).toEqual([]);
+  });
+
+  test('no cast silences the compiler', () => {
+    const cast = (node: SyntaxNode, file: SourceFile): boolean =>
+      node.type === 'TSNonNullExpression' ||
+      (node.type === 'TSAsExpression' && /\bas (any|never)\b|\bas unknown as\b/.test(slice(file, node)));
+    expect(places(product, cast)).toEqual([]);
+    expect(
+      product.filter((file) => /@ts-(ignore|nocheck|expect-error)/.test(file.text)).map((file) => file.path),
+    ).toEqual([]);
+  });
+
+  test('a linter rule is switched off by name, for one line, with a reason', () => {
+    const unsaid = (line: string): boolean =>
+      /(oxlint|eslint|biome)-(disable|ignore)/.test(line) &&
+      !/oxlint-disable-next-line [\w/-]+ -- \w+/.test(line);
+    expect(product.filter((file) => file.text.split('\n').some(unsaid)).map((file) => file.path)).toEqual([]);
+  });
+
+  test('nothing is left to do, and nothing is a stand-in', () => {
+    expect(
+      product.filter((file) => /\b(TODO|FIXME|XXX|HACK)\b/.test(file.text)).map((file) => file.path),
+    ).toEqual([]);
+  });
+
+  test('no test is skipped or runs alone', () => {
+    const calls = (node: SyntaxNode, file: SourceFile): boolean =>
+      node.type === 'MemberExpression' &&
+      /^(test|it|describe)\.(skip|only|todo|fails|skipIf|runIf)\b/.test(slice(file, node));
+    expect(places(tests, calls)).toEqual([]);
+  });
+});
