@@ -1,4 +1,8 @@
+import { env } from 'node:process';
 import { defineConfig } from 'vitest/config';
+
+/** `.ci/run` names a file here, and counts what it finds there. */
+const report = env.DAVIT_TEST_REPORT;
 
 /**
  * `unit`: pure, in parallel. `real`: with Temporal, Docker, registry and swarm; one file at a time, because they share one
@@ -6,7 +10,8 @@ import { defineConfig } from 'vitest/config';
  */
 export default defineConfig({
   test: {
-    reporters: ['default'],
+    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    teardownTimeout: 60_000,
     projects: [
       {
         test: {
@@ -22,7 +27,6 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 180_000,
-          teardownTimeout: 60_000,
           sequence: { groupOrder: 1 },
         },
       },
