@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { extract, pack } from 'tar-stream';
@@ -34,11 +35,11 @@ async function records(name: string, follow = true, since?: string): Promise<Log
   return all;
 }
 const textOf = (all: LogRecord[]): string => Buffer.concat(all.map((record) => record.bytes)).toString();
-function tarOf(files: Record<string, string>): ReturnType<typeof pack> {
+function tarOf(files: Record<string, string>): Readable {
   const tar = pack();
   for (const [name, content] of Object.entries(files)) tar.entry({ name }, content);
   tar.finalize();
-  return tar;
+  return Readable.from(tar);
 }
 
 describe('a container', () => {

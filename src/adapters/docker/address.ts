@@ -1,5 +1,6 @@
 /** Addresses of engines: text to a checked value. Pure. A value that gets through is safe as an argument of ssh. */
 import { DavitError } from '../../errors.ts';
+import { isLoopback, printable } from '../words.ts';
 
 export type EngineAddress =
   | { kind: 'unix'; path: string }
@@ -10,10 +11,6 @@ const HOST = /^(?:[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:
 const USER = /^[A-Za-z_][A-Za-z0-9._-]{0,63}$/;
 const SOCKET = /^\/[A-Za-z0-9._/-]{1,200}$/;
 const DEFAULT_SOCKET = '/var/run/docker.sock';
-
-/** True for an address that only this machine can answer on (RFC 1122, RFC 4291; `localhost` by RFC 6761). */
-export const isLoopback = (host: string): boolean =>
-  /^(?:localhost|127(?:\.\d{1,3}){3}|\[?::1\]?)$/i.test(host);
 
 /**
  * Reads `unix://PATH`, `tcp://HOST[:PORT]` or `ssh://[USER@]HOST[:PORT][/SOCKET]`. Rejects with `engine/address`, also for
@@ -51,10 +48,3 @@ function sshAddress(
   if (!SOCKET.test(socket)) throw bad('the path of the socket has characters that are not taken');
   return { kind: 'ssh', user: part.user, host: part.host, port: part.port, socket };
 }
-
-/** An address without what could be a password, and without control characters; for messages. */
-export const printable = (text: string): string =>
-  text
-    .replace(/\/\/([^@/:]*):[^@/]*@/, '//$1:***@')
-    .replace(/[^\x20-\x7e]/g, '?')
-    .slice(0, 200);

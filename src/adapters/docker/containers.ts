@@ -5,7 +5,7 @@ import { DavitError } from '../../errors.ts';
 import type { ContainerCreate, ContainerState, Engine } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
 import { containerBody, containerList, containerState, labelFilter } from './mapping.ts';
-import { patiently } from './patience.ts';
+import { patiently } from '../patience.ts';
 
 /** How long one question `has it ended?` stands open: bounds how long a dead link goes unnoticed. */
 const ASK_AGAIN_MS = 60_000;

@@ -3,6 +3,7 @@
  * text, of the engine, of BuildKit and of registries behind them, so every rule here quotes words that a real one wrote.
  */
 import { DavitError, type ErrorCode } from '../../errors.ts';
+import { tidy } from '../words.ts';
 
 /** What was asked, for a person: `pull image x`. */
 export interface Asked {
@@ -83,14 +84,4 @@ export function transportError(error: unknown, asked: Asked): DavitError | undef
     `Cannot ${asked.what}: the container engine at ${asked.address} does not answer (${code || error.message}).`,
     { hint },
   );
-}
-
-/** One line that ends in a full stop; what may be a credential in a URL is taken out. */
-export function tidy(said: string): string {
-  const line = said
-    .replace(/:\/\/[^/@\s]*@/g, '://***@')
-    .replace(/\s+/g, ' ')
-    .trim()
-    .slice(0, 2000);
-  return line === '' ? 'no reason given.' : /[.!?]$/.test(line) ? line : `${line}.`;
 }

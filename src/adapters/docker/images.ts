@@ -8,7 +8,7 @@ import { parseImageName } from '../registry/name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
 import { imageInfo } from './mapping.ts';
 import { jsonLines } from './jsonlines.ts';
-import { patiently } from './patience.ts';
+import { patiently } from '../patience.ts';
 import { eventError, eventText, pullError, pushError, streamEvent, type StreamEvent } from './progress.ts';
 
 type Images = Pick<Engine, 'inspectImage' | 'pullImage' | 'tagImage' | 'removeImage' | 'push' | 'canRun'>;

@@ -11,7 +11,7 @@ import type { LogRecord } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
 import { containerGone, inspectContainer } from './containers.ts';
 import { LogDemuxer, sinceParameter } from './demux.ts';
-import { patiently } from './patience.ts';
+import { patiently } from '../patience.ts';
 import { DavitError } from '../../errors.ts';
 
 const SILENCE_MS = 60_000;

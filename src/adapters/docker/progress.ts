@@ -1,7 +1,8 @@
 /** What pulls and pushes say on their stream: lines to text for people, and the error that hides in it. Pure. */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { causeOf, tidy } from './failure.ts';
+import { tidy } from '../words.ts';
+import { causeOf } from './failure.ts';
 import type { JsonLine } from './jsonlines.ts';
 
 const event = z.object({

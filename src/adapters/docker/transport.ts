@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
-import { parseEngineAddress, printable } from './address.ts';
+import { printable } from '../words.ts';
+import { parseEngineAddress } from './address.ts';
 import { EngineApi, type ModemTarget } from './api.ts';
 
 export interface EngineOptions {

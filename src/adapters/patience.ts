@@ -1,6 +1,6 @@
 /** Asking again while an engine or a registry is away: one rule for all who do. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { DavitError } from '../../errors.ts';
+import { DavitError } from '../errors.ts';
 
 const FIRST_MS = 100;
 const LONGEST_MS = 5_000;

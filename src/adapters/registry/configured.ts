@@ -1,0 +1,54 @@
+/** The registries of the installation file: which one serves a name, and with whose credentials. Never those of another host. */
+import { DavitError } from '../../errors.ts';
+import type { SecretRef } from '../../plan/spec.ts';
+import type { Registries, Registry, RegistryAuth, Secrets } from '../ports.ts';
+import { registryClient } from './index.ts';
+import { parseImageName } from './name.ts';
+
+export interface RegistrySettings {
+  /** HOST[:PORT], compared as it is written. */
+  host: string;
+  username?: string;
+  password?: SecretRef;
+  insecure: boolean;
+  default: boolean;
+}
+
+/** A host that is not in the file is asked anonymously. Rejects with `secret/missing`, `registry/name`. */
+export function configuredRegistries(
+  settings: readonly RegistrySettings[],
+  secrets: Pick<Secrets, 'resolve'>,
+): Registries {
+  const clients = new Map<string, { password?: string; client: Registry }>();
+  const find = (host: string): RegistrySettings | undefined => settings.find((one) => one.host === host);
+
+  const auth = async (host: string): Promise<RegistryAuth | undefined> => {
+    const known = find(host);
+    if (!known?.password) return undefined;
+    return { username: known.username ?? '', password: await secrets.resolve(known.password) };
+  };
+  /** One client a host, because it keeps tokens; a password that was changed asks for a new one. */
+  const clientOf = (host: string, credentials: RegistryAuth | undefined): Registry => {
+    const kept = clients.get(host);
+    if (kept && kept.password === credentials?.password) return kept.client;
+    const client = registryClient({ host, insecure: find(host)?.insecure ?? false, auth: credentials });
+    clients.set(host, { password: credentials?.password, client });
+    return client;
+  };
+  return {
+    async forImage(name) {
+      const { host, repository } = parseImageName(name);
+      const credentials = await auth(host);
+      return { registry: clientOf(host, credentials), repository, auth: credentials };
+    },
+    authFor: async (name) => auth(parseImageName(name).host),
+    async default() {
+      const chosen = settings.find((one) => one.default) ?? settings[0];
+      if (!chosen)
+        throw new DavitError('registry/name', 'The installation has no registry.', {
+          hint: 'Name one under `registries` in the installation file, or run the embedded one.',
+        });
+      return { host: chosen.host, auth: await auth(chosen.host) };
+    },
+  };
+}

@@ -1,0 +1,212 @@
+/**
+ * Requests to one registry. Role: scheme, credentials, tokens, redirects, retries, coded errors; it knows no manifest.
+ *   R1 Credentials go to the registry's own scheme, host and port, and to a token service that `tokenAddress` allows. A
+ *      redirect elsewhere carries none. There is no other registry to fall back to.
+ *   R2 Plain http only on the loopback, or where the operator has said so.
+ *   R3 A request is asked again for 429, 5xx and a broken line, within `patienceMs`; every request here is idempotent.
+ *   R4 Answers are read to a bound. No error carries a header, a token or a password.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Agent, request, type Dispatcher } from 'undici';
+import { DavitError } from '../../errors.ts';
+import type { RegistryAuth } from '../ports.ts';
+import { isLoopback, printable, tidy } from '../words.ts';
+import { Tokens } from './tokens.ts';
+import { parseChallenge } from './challenge.ts';
+
+const MAX_BODY = 8 * 1024 * 1024;
+const TIMEOUT_MS = 30_000;
+const REDIRECTS = 5;
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 8_000;
+
+export interface RegistryOptions {
+  /** `HOST[:PORT]` */
+  host: string;
+  insecure: boolean;
+  auth?: RegistryAuth;
+  /** How long the registry may be away, ms. */
+  patienceMs?: number;
+}
+export interface Ask {
+  method: 'GET' | 'PUT' | 'DELETE';
+  /** Below `/v2/`. */
+  path: string;
+  /** What the request needs: `repository:x:pull`. */
+  scope?: string;
+  headers?: Record<string, string>;
+  body?: Uint8Array;
+  /** For messages: `write the index of x`. */
+  what: string;
+  /** Asked once, whatever comes. */
+  once?: boolean;
+}
+export interface Answer {
+  status: number;
+  contentType: string;
+  body: Buffer;
+}
+
+export class RegistryHttp {
+  readonly host: string;
+  readonly #base: URL;
+  readonly #agent = new Agent({
+    headersTimeout: TIMEOUT_MS,
+    bodyTimeout: TIMEOUT_MS,
+    connectTimeout: 10_000,
+  });
+  readonly #tokens: Tokens;
+  readonly #patienceMs: number;
+
+  /** Throws `registry/name` for a host that is none. */
+  constructor(options: RegistryOptions) {
+    this.host = options.host;
+    // Docker Hub's API is not where its name points.
+    const host = options.host === 'docker.io' ? 'registry-1.docker.io' : options.host;
+    if (!/^[A-Za-z0-9.[\]:-]+$/.test(host) || !URL.canParse(`https://${host}/v2/`))
+      throw new DavitError('registry/name', `"${printable(options.host)}" is no registry's address.`);
+    const plain = options.insecure || isLoopback(new URL(`https://${host}`).hostname);
+    this.#base = new URL(`${plain ? 'http' : 'https'}://${host}/v2/`);
+    this.#tokens = new Tokens(this.#base, options.auth, this.#agent);
+    this.#patienceMs = options.patienceMs ?? 45_000;
+  }
+
+  /** 200, 201, 202 and 404 come back; all else rejects with `registry/denied`, `registry/unreachable`, `registry/failed`. */
+  async ask(ask: Ask): Promise<Answer> {
+    const deadline = performance.now() + (ask.once ? 0 : this.#patienceMs);
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      const outcome = await this.#try(ask);
+      if ('answer' in outcome) return outcome.answer;
+      const wait = Math.max(pause, outcome.retryAfterMs ?? 0);
+      if (performance.now() + wait > deadline) throw outcome.error;
+      await delay(wait);
+    }
+  }
+
+  /** One try, with one more for a challenge. */
+  async #try(ask: Ask): Promise<{ answer: Answer } | { error: DavitError; retryAfterMs?: number }> {
+    try {
+      let reply = await this.#send(ask, this.#tokens.known(ask.scope));
+      if (reply.status === 401) {
+        const header = await this.#tokens.answer(reply.challenge, ask);
+        if (header !== undefined) reply = await this.#send(ask, header);
+      }
+      if ([200, 201, 202, 404].includes(reply.status)) return { answer: reply };
+      if (reply.status === 401 || reply.status === 403) throw this.#denied(ask, reply);
+      const error = new DavitError(
+        reply.status === 429 || reply.status >= 500 ? 'registry/unreachable' : 'registry/failed',
+        `Cannot ${ask.what}: the registry ${this.host} answered ${reply.status}: ${tidy(words(reply.body))}`,
+      );
+      if (error.code === 'registry/failed') throw error;
+      return { error, retryAfterMs: reply.retryAfterMs };
+    } catch (error) {
+      if (error instanceof DavitError) {
+        if (error.code === 'registry/unreachable') return { error };
+        throw error;
+      }
+      return { error: this.#unreachable(ask, error) };
+    }
+  }
+
+  async #send(
+    ask: Ask,
+    authorization: string | undefined,
+  ): Promise<Answer & { challenge: string; retryAfterMs?: number }> {
+    let url = new URL(ask.path, this.#base);
+    for (let hop = 0; hop <= REDIRECTS; hop += 1) {
+      const own = url.origin === this.#base.origin;
+      const reply = await request(url, {
+        method: ask.method,
+        headers: { ...ask.headers, ...(own && authorization !== undefined && { authorization }) },
+        body: ask.body,
+        dispatcher: this.#agent,
+      });
+      const location = reply.headers.location;
+      if (![301, 302, 303, 307, 308].includes(reply.statusCode) || typeof location !== 'string') {
+        const body = await bounded(reply);
+        return {
+          status: reply.statusCode,
+          contentType: text(reply.headers['content-type']).split(';')[0]?.trim() ?? '',
+          body,
+          challenge: text(reply.headers['www-authenticate']),
+          retryAfterMs: retryAfter(text(reply.headers['retry-after'])),
+        };
+      }
+      await reply.body.dump();
+      url = this.#redirected(ask, location, url);
+    }
+    throw this.#failed(ask, 'it redirects without end');
+  }
+
+  #redirected(ask: Ask, location: string, from: URL): URL {
+    if (!URL.canParse(location, from.href)) throw this.#failed(ask, 'it redirects to no address');
+    const to = new URL(location, from);
+    if (ask.method !== 'GET' && to.origin !== from.origin)
+      throw this.#failed(ask, `it redirects a write to ${printable(to.origin)}, which is not followed`);
+    if (to.protocol !== 'https:' && to.origin !== from.origin)
+      throw this.#failed(ask, `it redirects to ${printable(to.origin)}, which is plain http`);
+    return to;
+  }
+
+  #failed(ask: Ask, why: string): DavitError {
+    return new DavitError(
+      'registry/failed',
+      `Cannot ${ask.what}: the registry ${this.host} is not in order: ${why}.`,
+    );
+  }
+
+  #denied(ask: Ask, reply: { status: number; challenge: string; body: Buffer }): DavitError {
+    const scope = parseChallenge(reply.challenge)?.scope ?? ask.scope;
+    return this.#tokens.denied(ask, scope, words(reply.body));
+  }
+
+  #unreachable(ask: Ask, error: unknown): DavitError {
+    const code =
+      error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no answer';
+    const certificate = /CERT|SSL|TLS|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/.test(code);
+    return new DavitError(
+      'registry/unreachable',
+      `Cannot ${ask.what}: the registry ${this.host} does not answer (${code}).`,
+      certificate
+        ? {
+            hint: 'Its certificate is not trusted. A registry without TLS needs `insecure: true` in the installation file.',
+          }
+        : {},
+    );
+  }
+}
+
+const text = (header: string | string[] | undefined): string =>
+  Array.isArray(header) ? header.join(', ') : (header ?? '');
+
+async function bounded(reply: Dispatcher.ResponseData): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of reply.body) {
+    const chunk = Buffer.from(part);
+    bytes += chunk.length;
+    if (bytes > MAX_BODY) {
+      reply.body.destroy();
+      throw new DavitError(
+        'registry/failed',
+        `The registry sent more than ${MAX_BODY} bytes where a manifest was asked for.`,
+      );
+    }
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts);
+}
+
+/** Seconds or a date (RFC 9110 §10.2.3) to ms from now. */
+function retryAfter(value: string): number | undefined {
+  if (/^\d{1,6}$/.test(value)) return Number(value) * 1000;
+  const at = Date.parse(value);
+  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
+}
+
+/** The message of an error answer: `{"errors":[{"code","message"}]}`, else its text. */
+function words(body: Buffer): string {
+  const said = body.toString('utf8').slice(0, 2000);
+  const found = [...said.matchAll(/"(?:code|message)"\s*:\s*"([^"]{1,300})"/g)].map((one) => one[1]);
+  return found.length > 0 ? found.join(': ') : said.replace(/<[^>]*>/g, ' ');
+}

@@ -1,0 +1,134 @@
+/**
+ * An OCI distribution client: port `Registry` for one registry. Images are named by the digest of the bytes that were read,
+ * never by what a header says. Writing an index: every entry is looked up in the same repository first (an index cannot name
+ * another's), the index goes in by digest, is read back, and only then do tags move, in the order given.
+ */
+import { DavitError } from '../../errors.ts';
+import { isDigest, type Digest } from '../../plan/ids.ts';
+import { platformText } from '../../plan/spec.ts';
+import type { Registry } from '../ports.ts';
+import { RegistryHttp, type RegistryOptions } from './http.ts';
+import {
+  ACCEPT,
+  contentBytes,
+  describeManifest,
+  digestOf,
+  INDEX,
+  indexBytes,
+  indexEntries,
+  isIndex,
+} from './manifest.ts';
+import { parseImageName } from './name.ts';
+
+export type { RegistryOptions } from './http.ts';
+export { imageNameText, parseImageName, type ImageName } from './name.ts';
+
+/** Throws `registry/name` for a host that is none. */
+export function registryClient(options: RegistryOptions): Registry {
+  const http = new RegistryHttp(options);
+  const host = options.host;
+  return {
+    host,
+    async ping() {
+      await http.ask({ method: 'GET', path: '', what: `reach the registry ${host}`, once: true });
+    },
+    async manifest(repository, reference) {
+      const found = await read(http, repository, reference);
+      return found && describeManifest(found.body, found.contentType);
+    },
+    async index(repository, reference) {
+      const found = await read(http, repository, reference);
+      if (!found) return undefined;
+      const { digest, mediaType } = describeManifest(found.body, found.contentType);
+      return isIndex(mediaType) ? { digest, entries: indexEntries(found.body) } : undefined;
+    },
+    putIndex: (repository, entries, tags, annotations) =>
+      putIndex(http, { repository, entries, tags, annotations }),
+    async deleteManifest(repository, digest) {
+      await http.ask({
+        method: 'DELETE',
+        path: manifestPath(repository, digest),
+        scope: `repository:${repository}:delete`,
+        what: `delete ${repository}@${digest}`,
+      });
+    },
+    async imageSize(repository, digest) {
+      const found = await read(http, repository, digest);
+      if (!found) throw missing(host, repository, digest);
+      return contentBytes(found.body);
+    },
+  };
+}
+
+/** Checked, so that nothing but a name stands in the path. */
+function manifestPath(repository: string, reference: string): string {
+  parseImageName(`x.invalid/${repository}${isDigest(reference) ? '@' : ':'}${reference}`);
+  return `${repository}/manifests/${reference}`;
+}
+
+const missing = (host: string, repository: string, what: string): DavitError =>
+  new DavitError('registry/missing-manifest', `${what} is not in ${host}/${repository}.`);
+
+async function read(
+  http: RegistryHttp,
+  repository: string,
+  reference: string,
+): Promise<{ body: Buffer; contentType: string } | undefined> {
+  const answer = await http.ask({
+    method: 'GET',
+    path: manifestPath(repository, reference),
+    scope: `repository:${repository}:pull`,
+    headers: { accept: ACCEPT },
+    what: `read ${repository} ${reference}`,
+  });
+  if (answer.status === 404) return undefined;
+  if (isDigest(reference) && digestOf(answer.body) !== reference)
+    throw new DavitError(
+      'registry/failed',
+      `The registry ${http.host} answered for ${repository}@${reference} with other bytes.`,
+    );
+  return answer;
+}
+
+interface IndexWrite {
+  repository: string;
+  entries: Parameters<Registry['putIndex']>[1];
+  tags: string[];
+  annotations: Record<string, string>;
+}
+
+async function putIndex(http: RegistryHttp, write: IndexWrite): Promise<Digest> {
+  const { repository } = write;
+  const entries = await Promise.all(
+    write.entries.map(async ({ digest, platform }) => {
+      const found = await read(http, repository, digest);
+      if (!found) throw missing(http.host, repository, `The image for ${platformText(platform)} (${digest})`);
+      return { manifest: describeManifest(found.body, found.contentType), platform };
+    }),
+  );
+  const body = indexBytes(entries, write.annotations);
+  const digest = digestOf(body);
+  const put = (reference: string) =>
+    http.ask({
+      method: 'PUT',
+      path: manifestPath(repository, reference),
+      scope: `repository:${repository}:pull,push`,
+      headers: { 'content-type': INDEX },
+      body,
+      what: `write the index ${repository} ${reference}`,
+    });
+  await accepted(http, put(digest), repository);
+  if (!(await read(http, repository, digest))) throw missing(http.host, repository, `The index ${digest}`);
+  for (const tag of write.tags) await accepted(http, put(tag), repository);
+  return digest;
+}
+
+async function accepted(
+  http: RegistryHttp,
+  put: Promise<{ status: number }>,
+  repository: string,
+): Promise<void> {
+  const { status } = await put;
+  if (status === 404)
+    throw new DavitError('registry/failed', `The registry ${http.host} has no place for ${repository}.`);
+}
