@@ -1,6 +1,7 @@
 /** How an activity that runs no container of its own lives: its heartbeat, its clock, and why it was told to end. */
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { DavitError } from '../../src/errors.ts';
+import { isArch } from '../../src/plan/ids.ts';
 import { THROWN, type FailureKind, type JobResult } from '../../src/plan/outcome.ts';
 
 const BEAT_MS = 5_000;
@@ -68,6 +69,8 @@ const BY_CODE: Partial<Record<DavitError['code'], readonly ['failed' | 'errored'
   'registry/missing-manifest': ['errored', 'missing_dependency'],
   'registry/unreachable': ['errored', 'registry'],
   'registry/failed': ['errored', 'registry'],
+  'build/no-dockerfile': ['failed', 'config'],
+  'source/refused': ['failed', 'config'],
   'secret/missing': ['errored', 'config'],
   'target/refused': ['failed', 'config'],
   'target/not-a-manager': ['errored', 'config'],
@@ -84,4 +87,16 @@ export function endedBy(error: unknown): Pick<JobResult, 'outcome' | 'kind' | 'm
   }
   const [outcome, kind] = BY_CODE[error.code] ?? ['errored' as const, 'internal' as const];
   return ended(outcome, kind, `${error.message} [${error.code}] ${error.hint}`);
+}
+
+/** A worker without one of the job's tags gives it back before anything is started. Architectures are queues, not tags. */
+export function handBack(wanted: readonly string[], own: readonly string[]): void {
+  const lacking = wanted.filter((tag) => !isArch(tag) && !own.includes(tag));
+  if (lacking.length > 0)
+    throw ApplicationFailure.create({
+      type: THROWN.handedBack,
+      message: `This worker lacks the tag ${lacking.join(', ')}.`,
+      nonRetryable: true,
+      details: [{ reason: `lacks ${lacking.join(', ')}` }],
+    });
 }

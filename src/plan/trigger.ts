@@ -22,6 +22,8 @@ export interface Trigger {
   title: string;
   message?: string;
   actor: string;
+  /** Of whoever asked the API; absent for a forge's events. What nobody vouches for is not protected. */
+  role?: 'reader' | 'developer' | 'operator';
   defaultBranch?: string;
   /** Where to fetch; absent for `davit run`, whose working tree is already a blob. */
   cloneUrl?: string;

@@ -1,0 +1,148 @@
+import type { BlobStore, Engine, LogStore, Registries, Secrets } from '../src/adapters/ports.ts';
+import { DavitError } from '../src/errors.ts';
+import type { InstallationFacts } from '../src/installation.ts';
+import { maskAutomaton, maskPatterns } from '../src/masking/index.ts';
+import type { BuiltImage, JobResult, Platform } from '../src/plan/outcome.ts';
+import { PLATFORMS, platformText, type BuildSpec } from '../src/plan/spec.ts';
+import { cacheTags, keepOneLocally } from './build-image-cache.ts';
+import type { ArchActivities, RunInput } from './contract.ts';
+import { buildContext } from './ship/context.ts';
+import { endedBy, handBack, living, throwIfEnded } from './ship/life.ts';
+import { openShipLog, type ShipLog } from './ship/log.ts';
+import { OUTAGE_MS, throughOutage } from './ship/outage.ts';
+import { readSpec } from './ship/spec.ts';
+
+export interface BuildDeps {
+  engine: Engine;
+  blobs: BlobStore;
+  logs: LogStore;
+  secrets: Secrets;
+  registries: Registries;
+  facts: InstallationFacts;
+  /** Name of the host in results and heartbeats. */
+  host: string;
+  /** Tags of this worker. */
+  tags: readonly string[];
+  /** What arm32 means on this worker. */
+  variant: 'v6' | 'v7';
+}
+/** Lines of build output that a failure's message quotes. */
+const QUOTED_LINES = 5;
+
+/**
+ * Builds one image on this worker's engine and pushes it under a tag of its own; answers the digest that the registry
+ * acknowledged. Rerunnable: a second run finds its layers in the cache. A worker that goes away hands it back. The log is
+ * masked as a job's is, though nothing secret goes into a build: the compiler refuses masked variables in `args`.
+ */
+export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
+  return async (input) => {
+    handBack(input.tags, deps.tags);
+    return living({ host: deps.host, timeoutMs: input.timeoutMs }, async (signal) => {
+      const startedAt = Date.now();
+      const spec = await readSpec(deps.blobs, input.spec, 'build');
+      const log = await openShipLog(deps.logs, input.ref, {
+        maxBytes: deps.facts.config.limits.log_bytes,
+        automaton: await masks(deps, spec),
+      });
+      const tail: string[] = [];
+      const result = await buildAndPush(deps, input, { spec, log, tail, signal }).catch((error: unknown) => {
+        throwIfEnded();
+        return failed(error, tail);
+      });
+      if (result.message) log.line(result.message);
+      return { ...result, host: deps.host, startedAt, endedAt: Date.now(), log: await log.end() };
+    });
+  };
+}
+
+/** No container of the user's own was started, so what a machine spoiled may be tried again without asking. */
+function failed(error: unknown, tail: readonly string[]): JobResult {
+  const result = endedBy(error);
+  const step = error instanceof DavitError && error.code === 'engine/build-failed' && tail.length > 0;
+  const quoted = step ? ` Its last lines: ${tail.slice(-QUOTED_LINES).join(' | ')}` : '';
+  return { ...result, message: `${result.message ?? ''}${quoted}`, started: result.outcome === 'failed' };
+}
+
+interface Run {
+  spec: BuildSpec;
+  log: ShipLog;
+  tail: string[];
+  signal: AbortSignal;
+}
+
+async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise<JobResult> {
+  const { spec, log, signal } = run;
+  const platform = platformOf(spec, deps.variant);
+  const tag = `${spec.repository}:${spec.tag}`;
+  const cache = cacheTags(spec);
+  // A fork's pipeline has no credentials at all: neither to pull a private base image nor to push.
+  const auth = spec.fork ? undefined : (await deps.registries.forImage(spec.repository)).auth;
+  const host = spec.repository.split('/')[0] ?? '';
+  log.line(`Building ${tag} for ${platformText(platform)} on ${deps.host}.`);
+  const context = await buildContext(deps.blobs, {
+    tars: [spec.source, ...input.artifacts.map(({ artifact }) => artifact.digest)],
+    context: spec.context,
+    dockerfile: spec.dockerfile,
+  });
+  const built = await deps.engine
+    .build({
+      context: context.tar,
+      dockerfile: context.dockerfile,
+      platform: platformText(platform),
+      tag,
+      target: spec.target,
+      args: spec.args,
+      labels: spec.labels,
+      cacheFrom: cache.read,
+      inlineCache: spec.cacheFrom === 'registry',
+      auth: auth ? { [host]: auth } : {},
+      signal,
+      onLog: (text) => onLog(run, text),
+    })
+    .finally(() => context.tar.destroy());
+  const pushed = await throughOutage(
+    {
+      codes: ['registry/unreachable'],
+      signal,
+      forMs: OUTAGE_MS,
+      onRetry: (error, ms) => log.line(`${error.message} Trying again in ${ms / 1000} s.`),
+    },
+    () => deps.engine.push(tag, { auth, signal, onLog: (text) => onLog(run, text) }),
+  );
+  log.line(`${tag} -> ${pushed.digest}`);
+  const warnings = await keepOneLocally(deps.engine, { spec, cache, tag, auth, signal, log });
+  const image: BuiltImage = {
+    repository: spec.repository,
+    digest: pushed.digest,
+    platform,
+    sizeBytes: built.sizeBytes,
+  };
+  return { outcome: 'succeeded', started: true, image, warnings };
+}
+
+function onLog(run: Run, text: string): void {
+  run.log.write(text);
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  run.tail.push(...lines.map((line) => line.slice(0, 300)));
+  run.tail.splice(0, Math.max(0, run.tail.length - QUOTED_LINES));
+}
+
+const platformOf = (spec: BuildSpec, variant: 'v6' | 'v7'): Platform =>
+  spec.arch === 'arm32' ? { ...PLATFORMS.arm32, variant } : PLATFORMS[spec.arch];
+
+/** Values that this worker can resolve; what it cannot resolve it cannot print either. */
+async function masks(deps: BuildDeps, spec: BuildSpec): Promise<ReturnType<typeof maskAutomaton>> {
+  const values: string[] = [];
+  for (const { masked, value } of spec.variables) {
+    if (!masked) continue;
+    if ('literal' in value) values.push(value.literal);
+    else if (!spec.fork) {
+      const found = await deps.secrets.resolve(value.secret).catch((error: unknown) => {
+        if (error instanceof DavitError && error.code === 'secret/missing') return undefined;
+        throw error;
+      });
+      if (found !== undefined) values.push(found);
+    }
+  }
+  return maskAutomaton(maskPatterns(values));
+}

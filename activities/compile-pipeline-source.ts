@@ -1,0 +1,55 @@
+import type { BlobStore, CommitFacts, Secrets, Source } from '../src/adapters/ports.ts';
+import { DavitError } from '../src/errors.ts';
+import type { InstallationProject } from '../src/installation.ts';
+import type { Digest } from '../src/plan/ids.ts';
+import type { Trigger } from '../src/plan/trigger.ts';
+import { cloneAuth } from './commit-status.ts';
+
+/** GIT_DEPTH of GitLab's runners. */
+const DEPTH = 20;
+
+export interface FetchedSource {
+  source: Digest;
+  commit: CommitFacts;
+}
+
+/** The pipeline's source as a blob: the one that came with the request, or a fetch of its commit. */
+export async function fetchSource(
+  deps: { blobs: BlobStore; source: Source; secrets: Secrets },
+  project: InstallationProject,
+  what: { trigger: Trigger; signal: AbortSignal },
+): Promise<FetchedSource> {
+  const { trigger, signal } = what;
+  if (trigger.sourceBlob !== undefined) return { source: trigger.sourceBlob, commit: factsOf(trigger) };
+  const { url, own } = cloneUrl(project, trigger);
+  const fetched = await deps.source.fetch({
+    url,
+    sha: trigger.sha,
+    ref: trigger.ref,
+    depth: DEPTH,
+    auth: own ? await cloneAuth(project, deps.secrets) : undefined,
+    signal,
+  });
+  const [stored] = await Promise.all([deps.blobs.putStream(fetched.tar), fetched.done]);
+  return { source: stored.digest, commit: fetched.commit ?? factsOf(trigger) };
+}
+
+/** The operator's own address wins; one from a payload gets no token and no transport but https and ssh. */
+function cloneUrl(project: InstallationProject, trigger: Trigger): { url: string; own: boolean } {
+  if (project.clone_url !== undefined) return { url: project.clone_url, own: true };
+  const given = trigger.cloneUrl;
+  if (given === undefined)
+    throw new DavitError('git/bad-request', `davit does not know where the source of ${project.name} is.`, {
+      hint: 'Give the project a clone_url in the installation file.',
+    });
+  if (!/^(https|ssh):\/\//.test(given) && !/^[\w.]+@[\w.-]+:/.test(given))
+    throw new DavitError('git/bad-request', 'The clone address of the event is neither https nor ssh.');
+  return { url: given, own: false };
+}
+
+/** What the event itself says of its commit. */
+const factsOf = (trigger: Trigger): CommitFacts => ({
+  author: trigger.actor,
+  timestamp: new Date(trigger.receivedAt).toISOString(),
+  message: trigger.message ?? trigger.title,
+});

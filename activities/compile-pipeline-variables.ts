@@ -1,0 +1,39 @@
+/** Which of the installation's variables a pipeline may have: and whether its ref is protected (pure). */
+import type { InstallationFacts, InstallationProject, InstallationVariable } from '../src/installation.ts';
+import type { CompileVariable } from '../src/pipeline/variables/layers.ts';
+import type { Trigger } from '../src/plan/trigger.ts';
+import { wildcardMatches } from '../src/plan/wildcard.ts';
+
+/** The project as the operator wrote it, or what holds for one that the installation file does not name. */
+export function projectOf(facts: InstallationFacts, trigger: Trigger): InstallationProject {
+  return (
+    facts.config.projects.find((one) => one.name === trigger.project) ?? {
+      name: trigger.project,
+      forge: 'none',
+      clone_user: 'oauth2',
+      default_branch: trigger.defaultBranch ?? 'main',
+      protected_refs: ['main', 'master'],
+      variables: {},
+      resource_modes: {},
+    }
+  );
+}
+
+/**
+ * A ref is protected when a pattern names it and its commit came from the forge, or from an operator. A merge request is
+ * not, whatever its branch is called, and what a developer uploads under the name of a protected branch is not either.
+ */
+export function isProtected(project: InstallationProject, trigger: Trigger): boolean {
+  if (trigger.fork || trigger.refKind === 'merge_request') return false;
+  if (trigger.sourceBlob !== undefined && trigger.role !== 'operator') return false;
+  return project.protected_refs.some((pattern) => wildcardMatches(pattern, trigger.ref));
+}
+
+/** As the compiler takes them: it decides by ref, fork and each job's environment who gets which. */
+export const variablesOf = (variables: Readonly<Record<string, InstallationVariable>>): CompileVariable[] =>
+  Object.entries(variables).map(([name, written]): CompileVariable => {
+    if (typeof written === 'string') return { name, value: { literal: written }, masked: false, file: false };
+    const { masked, file, environment } = written;
+    const value = written.secret ? { secret: written.secret } : { literal: written.value ?? '' };
+    return { name, value, masked, file, environment, protected: written.protected };
+  });

@@ -1,0 +1,132 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { TargetState } from '../src/adapters/ports.ts';
+import { durationText } from '../src/plan/duration.ts';
+import type { JobResult } from '../src/plan/outcome.ts';
+import type { DeploySpec } from '../src/plan/spec.ts';
+import type { DeployActivities, DeployInput } from './contract.ts';
+import { deployRecord, stateOf, targetText, TIMING, type DeployDeps } from './deploy-common.ts';
+import { ended, endedBy, living, throwIfEnded } from './ship/life.ts';
+import { openShipLog, type ShipLog } from './ship/log.ts';
+import { throughOutage } from './ship/outage.ts';
+import { readSpec } from './ship/spec.ts';
+
+/**
+ * Waits until the target has converged on this deployment, or says in the target's own words why it has not. Reads only, so it can be run
+ * again from anywhere; the time to converge counts from when the deployment was applied, not from this call.
+ */
+export function makeWatchDeploy(deps: DeployDeps): DeployActivities['watchDeploy'] {
+  return (input) =>
+    living({ host: `deploy-${deps.target.name}` }, async (signal) => {
+      const log = await openShipLog(deps.logs, input.ref, { maxBytes: deps.facts.config.limits.log_bytes });
+      const result = await watch(deps, input, { signal, log }).catch((error: unknown) => {
+        throwIfEnded();
+        return endedBy(error);
+      });
+      if (result.message) log.line(result.message);
+      return {
+        ...result,
+        host: `deploy-${deps.target.name}`,
+        startedAt: input.dispatchedAt,
+        endedAt: Date.now(),
+        log: await log.end(),
+      };
+    });
+}
+
+async function watch(
+  deps: DeployDeps,
+  input: DeployInput,
+  run: { signal: AbortSignal; log: ShipLog },
+): Promise<JobResult> {
+  const spec = await readSpec(deps.blobs, input.spec, 'deploy');
+  const record = await deployRecord(deps, input.deployId);
+  const deadline = (record?.appliedAt ?? Date.now()) + spec.swarm.convergeTimeoutMs;
+  const seen = await untilSettled(deps, {
+    ...run,
+    service: spec.swarm.service,
+    deployId: input.deployId,
+    seq: input.seq,
+    deadline,
+  });
+  return verdict(deps, { spec, input, image: record?.image ?? seen.now.image ?? '' }, seen);
+}
+
+export type Settled = 'converged' | 'paused' | 'gone' | 'superseded' | 'timeout';
+export interface Seen {
+  how: Settled;
+  now: TargetState;
+}
+export interface Wait {
+  service: string;
+  deployId: string;
+  seq: number;
+  /** Epoch ms. */
+  deadline: number;
+  signal: AbortSignal;
+  log?: ShipLog;
+}
+
+/** Polls the target until it stands still, one way or another. Converged counts only when it held for `stableMs`. */
+export async function untilSettled(deps: DeployDeps, wait: Wait): Promise<Seen> {
+  const timing = deps.timing ?? TIMING;
+  let good: number | undefined;
+  let said = '';
+  for (;;) {
+    const now = await throughOutage({ codes: ['target/unreachable'], signal: wait.signal }, () =>
+      deps.target.read(wait.service),
+    );
+    const text = targetText(now);
+    if (text !== said) wait.log?.line(`${text}.`);
+    said = text;
+    const how = judge(now, wait);
+    if (how !== 'moving' && how !== 'good') return { how, now };
+    good = how === 'good' ? (good ?? Date.now()) : undefined;
+    if (good !== undefined && Date.now() - good >= timing.stableMs) return { how: 'converged', now };
+    if (Date.now() >= wait.deadline && good === undefined) return { how: 'timeout', now };
+    await pause(timing.pollMs, undefined, { signal: wait.signal });
+  }
+}
+
+function judge(now: TargetState, wait: Wait): Exclude<Settled, 'converged' | 'timeout'> | 'good' | 'moving' {
+  if (!now.exists) return 'gone';
+  if (now.seq > wait.seq) return 'superseded';
+  if (now.rollout === 'paused') return 'paused';
+  const rolled = now.rollout === 'none' || now.rollout === 'completed';
+  const ours = now.deployIds.includes(wait.deployId);
+  return rolled && ours && now.desired === now.running ? 'good' : 'moving';
+}
+
+function verdict(
+  deps: DeployDeps,
+  what: { spec: DeploySpec; input: DeployInput; image: string },
+  seen: Seen,
+): JobResult {
+  const { spec, input, image } = what;
+  const at = `${spec.swarm.service} at ${deps.target.name}`;
+  const state = (name: 'converged' | 'unknown') => stateOf(deps, spec, input, { image, state: name });
+  const own = targetText(seen.now);
+  switch (seen.how) {
+    case 'converged':
+      return { outcome: 'succeeded', started: true, deployed: state('converged'), message: `${at}: ${own}.` };
+    case 'superseded':
+      return {
+        ...ended(
+          'skipped',
+          'outdated',
+          `${at} was deployed again (sequence ${seen.now.seq}) before it converged.`,
+        ),
+        deployed: state('unknown'),
+      };
+    case 'gone':
+      return { ...ended('failed', 'rollout', `${at} is gone.`), deployed: state('unknown') };
+    case 'paused':
+      return { ...ended('failed', 'rollout', `${at} did not converge: ${own}.`), deployed: state('unknown') };
+    case 'timeout': {
+      const time = durationText(spec.swarm.convergeTimeoutMs);
+      return {
+        ...ended('failed', 'rollout', `${at} has not converged in ${time}: ${own}.`),
+        deployed: state('unknown'),
+      };
+    }
+  }
+}

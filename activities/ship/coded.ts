@@ -1,0 +1,37 @@
+import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
+import { DavitError, type ErrorCode } from '../../src/errors.ts';
+
+/** Another try later may go well; anything else with a code stays as it is however often it is asked. */
+const OUTAGES: readonly ErrorCode[] = [
+  'git/unreachable',
+  'registry/unreachable',
+  'target/unreachable',
+  'engine/unreachable',
+];
+
+/**
+ * An activity whose DavitErrors reach the workflow as ApplicationFailures with the code as their type: the message speaks to a
+ * person, and neither a stack nor a cause goes into history.
+ */
+export function coded<I, O>(activity: (input: I) => Promise<O>): (input: I) => Promise<O> {
+  return async (input) => {
+    try {
+      return await activity(input);
+    } catch (error) {
+      if (error instanceof TemporalFailure) throw error;
+      throw failure(error);
+    }
+  };
+}
+
+function failure(error: unknown): ApplicationFailure {
+  const known = error instanceof DavitError;
+  const failed = ApplicationFailure.create({
+    type: known ? error.code : 'internal/defect',
+    message: known ? `${error.message} ${error.hint}` : error instanceof Error ? error.message : 'unknown',
+    nonRetryable: known && !OUTAGES.includes(error.code),
+  });
+  // Temporal writes it into history; the worker's own log has the whole error.
+  failed.stack = '';
+  return failed;
+}

@@ -1,0 +1,81 @@
+/**
+ * `.dockerignore`, as BuildKit reads it (moby/patternmatcher): one pattern a line, `!` takes back, the last that matches
+ * decides, a pattern that matches a folder matches all below it. Patterns run on RE2, whatever a user writes.
+ */
+import { posix } from 'node:path';
+import { RE2JS } from 're2js';
+import { refused } from './tar.ts';
+
+interface Pattern {
+  negated: boolean;
+  matches(path: string): boolean;
+}
+
+/** Answers whether a path (relative, `/` between parts) is left out of the context. Throws `source/refused`. */
+export function dockerIgnore(text: string): (path: string) => boolean {
+  const patterns = text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .flatMap(parseLine);
+  // One answer a pattern for every folder: what matches a folder matches all below it.
+  const folders = new Map<string, readonly boolean[]>();
+  const answers = (path: string): readonly boolean[] => {
+    const slash = path.lastIndexOf('/');
+    const above = slash < 0 ? undefined : folderAnswers(path.slice(0, slash));
+    return patterns.map((pattern, at) => (above?.[at] ?? false) || pattern.matches(path));
+  };
+  const folderAnswers = (path: string): readonly boolean[] => {
+    const known = folders.get(path) ?? answers(path);
+    folders.set(path, known);
+    return known;
+  };
+  return (path) => {
+    if (patterns.length === 0) return false;
+    const last = answers(path).lastIndexOf(true);
+    return last >= 0 && patterns[last]?.negated === false;
+  };
+}
+
+function parseLine(line: string): Pattern[] {
+  if (line.startsWith('#')) return [];
+  let text = line.trim();
+  if (text === '') return [];
+  const negated = text.startsWith('!');
+  if (negated) text = text.slice(1).trim();
+  const clean = posix
+    .normalize(text)
+    .replace(/(?<=.)\/$/, '')
+    .replace(/^\/(?=.)/, '');
+  if (clean === '' || clean === '.') return [];
+  return [{ negated, matches: matcher(clean) }];
+}
+
+function matcher(pattern: string): (path: string) => boolean {
+  if (!/[*?[\\]/.test(pattern)) return (path) => path === pattern;
+  try {
+    const compiled = RE2JS.compile(toRegex(pattern));
+    return (path) => compiled.matches(path);
+  } catch (error) {
+    throw refused(`.dockerignore: "${pattern.slice(0, 200)}" is no pattern that can be read.`, error);
+  }
+}
+
+/** The translation of moby/patternmatcher `compile`. */
+function toRegex(pattern: string): string {
+  let out = '';
+  for (let at = 0; at < pattern.length; at++) {
+    const char = pattern[at] ?? '';
+    if (char === '*' && pattern[at + 1] === '*') {
+      at += 1;
+      if (pattern[at + 1] === '/') at += 1;
+      out += at + 1 >= pattern.length ? '.*' : '(.*/)?';
+    } else if (char === '*') out += '[^/]*';
+    else if (char === '?') out += '[^/]';
+    else if (char === '\\') out += escape(pattern[++at] ?? '\\');
+    else if (char === '[' || char === ']' || char === '^' || char === '-') out += char;
+    else out += escape(char);
+  }
+  return out;
+}
+
+const escape = (char: string): string => (/[.$|(){}+^*?\\[\]]/.test(char) ? `\\${char}` : char);
