@@ -175,6 +175,12 @@ export const ERRORS = {
     remedy: 'docs/installation.md shows every field.',
   },
   // --- engine (src/adapters/docker)
+  'build/no-dockerfile': {
+    exit: 2,
+    http: 404,
+    meaning: 'The Dockerfile of a build job is not in the source.',
+    remedy: 'Commit it, or correct `build.context` and `build.dockerfile`.',
+  },
   'engine/address': {
     exit: 2,
     http: 400,
@@ -316,6 +322,18 @@ export const ERRORS = {
     remedy: 'Add it to `targets`, or correct the name.',
   },
   // --- git and forges
+  'source/no-file': {
+    exit: 2,
+    http: 404,
+    meaning: 'The source has no pipeline file.',
+    remedy: 'Commit a .davit.yml or .gitlab-ci.yml at the root of the repository, or name the file.',
+  },
+  'source/refused': {
+    exit: 2,
+    http: 422,
+    meaning: 'The source, or its pipeline file, is past a limit or cannot be read.',
+    remedy: 'Make it smaller; the pipeline file is UTF-8 text of at most 1 MiB.',
+  },
   'git/no-commit': {
     exit: 1,
     http: 404,
@@ -347,6 +365,60 @@ export const ERRORS = {
     remedy: 'Check forge_url, repository and the rights of forge_token (commit status).',
   },
   // --- blobs, logs, records
+  'blob/missing': {
+    exit: 1,
+    http: 404,
+    meaning: 'The store has no blob of this digest.',
+    remedy: 'It has expired or was never stored: run the job that makes it again.',
+  },
+  'log/fenced': {
+    exit: 1,
+    http: 409,
+    meaning: 'A newer follower writes this log; the older one has to stop.',
+    remedy: 'Nothing to do: the job goes on under the newer one.',
+  },
+  'log/offset': {
+    exit: 1,
+    http: 409,
+    meaning: 'Bytes for a log do not fit what stands there: a gap, or other bytes at the same place.',
+    remedy: 'Report it with the log of the worker.',
+  },
+  'blob/digest': {
+    exit: 1,
+    http: 502,
+    meaning: 'Bytes do not have the digest that they go by.',
+    remedy: 'Try again; if it stays, the disk or the network of the server damages data.',
+  },
+  'blob/too-large': {
+    exit: 1,
+    http: 413,
+    meaning: 'The blob is larger than what was asked for or may be stored.',
+    remedy: 'Store less, or raise `limits.artifact_bytes` in the installation file.',
+  },
+  'store/no-space': {
+    exit: 1,
+    http: 507,
+    meaning: 'The disk that the server keeps blobs, logs and records on is full.',
+    remedy: 'Free space on it; davit goes on by itself, nothing has to be restarted.',
+  },
+  'store/failed': {
+    exit: 1,
+    http: 500,
+    meaning: 'The disk that the server keeps blobs, logs and records on failed.',
+    remedy: 'Check the disk and the rights of the folder that the message names.',
+  },
+  'store/corrupt': {
+    exit: 1,
+    http: 500,
+    meaning: 'A file of the store does not hold what was written to it.',
+    remedy: 'Check the disk, and restore the file that the message names from a backup.',
+  },
+  'store/unreachable': {
+    exit: 3,
+    http: 503,
+    meaning: 'The server that keeps blobs, logs and records did not answer.',
+    remedy: 'Check that the server runs and that DAVIT_SERVER names it: `davit doctor`.',
+  },
   'secret/missing': {
     exit: 3,
     http: 500,
@@ -360,7 +432,73 @@ export const ERRORS = {
     remedy: 'All workers need the same worker token file.',
   },
   // --- server, API, webhooks
+  'auth/missing': {
+    exit: 2,
+    http: 401,
+    meaning: 'The request carries no token, or one that nobody has.',
+    remedy: 'Send `Authorization: Bearer TOKEN`; the CLI reads DAVIT_TOKEN or DAVIT_TOKEN_FILE.',
+  },
+  'auth/denied': {
+    exit: 2,
+    http: 403,
+    meaning: 'The role of this user does not allow what was asked.',
+    remedy: 'Ask an operator, or have the role changed in `users` of the installation file.',
+  },
+  'webhook/signature': {
+    exit: 2,
+    http: 401,
+    meaning: 'A delivery was not signed with the webhook secret of a project of that forge.',
+    remedy: 'Give the forge the secret that `webhook_secret` of the project refers to; without one nothing is taken.',
+  },
+  'webhook/repository': {
+    exit: 2,
+    http: 403,
+    meaning: 'A delivery is about a repository that is not the one of its project.',
+    remedy: 'Set `repository` of the project to the full name that the forge uses.',
+  },
+  'webhook/body': {
+    exit: 2,
+    http: 400,
+    meaning: 'A delivery is no JSON, or lacks what an event of that kind has.',
+    remedy: 'Set the content type of the webhook to application/json.',
+  },
+  'request/too-large': {
+    exit: 2,
+    http: 413,
+    meaning: 'The body of the request is larger than this route takes.',
+    remedy: 'Send less.',
+  },
+  'request/timeout': {
+    exit: 2,
+    http: 408,
+    meaning: 'The body of the request did not arrive in time.',
+    remedy: 'Send it again over a better connection.',
+  },
+  'server/busy': {
+    exit: 3,
+    http: 503,
+    meaning: 'The server has more to do than it can take in; nothing was started.',
+    remedy: 'Send it again in a moment; a repeated event starts nothing twice.',
+  },
+  'pipeline/no-answer': {
+    exit: 3,
+    http: 503,
+    meaning: 'The workflow of the pipeline or project did not answer in time.',
+    remedy: 'Check that a control worker runs: `davit doctor`; then ask again.',
+  },
+  'pipeline/ended': {
+    exit: 1,
+    http: 409,
+    meaning: 'The pipeline has ended already.',
+    remedy: 'See how with `davit status`; `davit retry` runs a job of it again.',
+  },
   // --- workflows, gates
+  'temporal/unreachable': {
+    exit: 3,
+    http: 503,
+    meaning: 'No Temporal server answers at the address.',
+    remedy: 'Start it with `davit up`, or set TEMPORAL_ADDRESS; `davit doctor` checks it.',
+  },
   'gate/not-an-approver': {
     exit: 1,
     http: 403,
@@ -398,6 +536,91 @@ export const ERRORS = {
     remedy: '`davit status` shows who and when.',
   },
   // --- local: setting up one machine
+  'local/home': {
+    exit: 3,
+    http: 500,
+    meaning: "davit's own folder on this machine cannot be used.",
+    remedy: 'Give this user the rights on it, free space, or set DAVIT_HOME to another folder.',
+  },
+  'local/already-up': {
+    exit: 2,
+    http: 409,
+    meaning: 'davit runs already for this home folder.',
+    remedy: 'Use it (`davit run`), or end it with `davit down`.',
+  },
+  'local/not-up': {
+    exit: 3,
+    http: 503,
+    meaning: 'davit is not running on this machine.',
+    remedy: 'Start it with `davit up`, or set DAVIT_SERVER to the address of one that runs elsewhere.',
+  },
+  'local/not-started': {
+    exit: 3,
+    http: 503,
+    meaning: 'A part of davit ended, or did not get ready in time.',
+    remedy: 'Its log is named; `davit doctor` checks what it needs.',
+  },
+  'local/no-temporal': {
+    exit: 3,
+    http: 503,
+    meaning: 'There is no Temporal server on this machine, and it could neither be fetched nor built.',
+    remedy: 'Install the Temporal CLI 1.5.1 or Go 1.24 or later, or set TEMPORAL_ADDRESS.',
+  },
+  'local/no-engine': {
+    exit: 3,
+    http: 503,
+    meaning: 'There is no Docker engine that davit can use, and it could not be installed or started.',
+    remedy: 'Install Docker (https://docs.docker.com/engine/install), start it, or set DOCKER_HOST.',
+  },
+  'local/no-registry': {
+    exit: 3,
+    http: 503,
+    meaning: 'The embedded registry can neither be found nor fetched.',
+    remedy: 'Install `docker-registry`, or name a registry in the installation file.',
+  },
+  'local/no-helper': {
+    exit: 3,
+    http: 503,
+    meaning: 'The helper image could neither be made nor pulled.',
+    remedy: 'Install `busybox-static`, or set DAVIT_HELPER_IMAGE to a static busybox that the engine has.',
+  },
+  'local/no-swarm': {
+    exit: 3,
+    http: 503,
+    meaning: 'The local engine is no swarm manager and could not be made one.',
+    remedy: 'Run `docker swarm init --advertise-addr 127.0.0.1`, or leave the swarm the engine is a worker of.',
+  },
+  'local/emulation': {
+    exit: 3,
+    http: 503,
+    meaning: 'This machine cannot run one of the architectures.',
+    remedy: 'Set up emulation (`davit doctor` says how), or add a machine of that architecture.',
+  },
+  // --- command line
+  'cli/no-server': {
+    exit: 3,
+    http: 503,
+    meaning: 'No davit server answers at the address.',
+    remedy: 'Start it with `davit up`, or set DAVIT_SERVER to where it runs.',
+  },
+  'cli/no-token': {
+    exit: 3,
+    http: 401,
+    meaning: 'There is no token to show to the server.',
+    remedy: 'Set DAVIT_TOKEN_FILE to a file that holds yours.',
+  },
+  'cli/no-git': {
+    exit: 3,
+    http: 500,
+    meaning: 'git is not there, or failed on this folder.',
+    remedy: 'Install git, and check the folder with `git status`.',
+  },
+  'cli/bad-answer': {
+    exit: 1,
+    http: 502,
+    meaning: 'What answered is not a davit server, or one of another version.',
+    remedy: 'Check DAVIT_SERVER, and that server and command line are of one version.',
+  },
   // --- workers
   'worker/no-token': {
     exit: 3,
