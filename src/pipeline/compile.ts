@@ -1,0 +1,86 @@
+/**
+ * From the text of a pipeline file to a plan: parse, extends, default, validate, select, link, specs.
+ *
+ * Pure: equal requests get equal answers, nothing is read or written. Invariants: C1 it never throws on what people write;
+ * every mistake is a Problem with a place. C2 all mistakes come back in one run; later steps skip what earlier ones have
+ * refused. C3 a plan without an error names only jobs that are in it, and has no circle. C4 work is linear in jobs and
+ * their edges.
+ */
+import { Extender } from './config/extends.ts';
+import { readFileConfig, type FileConfig } from './config/file.ts';
+import { readJobs, type JobConfig } from './config/job.ts';
+import { checkJobs } from './plan/checks.ts';
+import { PlanContext } from './plan/context.ts';
+import { makeDrafts, type Draft, type Drafts } from './plan/draft.ts';
+import { compileJob } from './plan/build.ts';
+import { linkDrafts } from './plan/link.ts';
+import { keepNamed } from './plan/named.ts';
+import { Problems } from './problems.ts';
+import type { CompileAnswer, CompileRequest } from './request.ts';
+import { readers } from './schema/keywords.ts';
+import { RefSelector } from './select/refs.ts';
+import { skipReason } from './select/skip.ts';
+import { readYaml } from './yaml/read.ts';
+
+export type { CompileAnswer, CompiledJob, CompileRequest } from './request.ts';
+export type { Problem } from './problems.ts';
+export { problemText } from './problems.ts';
+
+/** Answers a plan, `empty` with the reason (no failure), or every problem of the file. Never throws on user input. */
+export function compile(request: CompileRequest): CompileAnswer {
+  const skipped = skipReason(request);
+  if (skipped !== undefined) return { kind: 'empty', reason: skipped, warnings: [] };
+  const problems = new Problems();
+  const read = readPipeline(request, problems);
+  if (!read) return { kind: 'invalid', problems: problems.all() };
+  return plan(read, request, problems);
+}
+
+interface Read {
+  file: FileConfig;
+  jobs: Map<string, JobConfig>;
+}
+
+function readPipeline({ file: { name, text } }: CompileRequest, problems: Problems): Read | undefined {
+  const documents = readYaml(name, text, problems);
+  const root = documents?.[0];
+  if (!root || !documents) return undefined;
+  const second = documents[1];
+  if (second)
+    problems.add('language/not-yet', 'a second document, and with it spec:inputs, is not supported yet', {
+      at: second,
+    });
+  const file = readFileConfig(root, problems);
+  if (!file) return undefined;
+  if (file.variables) readers.variables.read(file.variables, problems);
+  return { file, jobs: readJobs(file, new Extender(file.entries, problems), problems) };
+}
+
+function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {
+  const drafts = makeDrafts(file, jobs, request);
+  checkJobs({ jobs, drafts, request, problems });
+  select(drafts, request);
+  linkDrafts(drafts, problems);
+  if (request.trigger.jobs) keepNamed(drafts, request.trigger.jobs, problems);
+  const included = drafts.all.filter((draft) => draft.included);
+  const stages = drafts.stages.filter((stage) => included.some((draft) => draft.stage === stage));
+  const context = new PlanContext(file, { request, drafts, problems });
+  const compiled = included.map((draft) => compileJob(draft, context, stages));
+  if (problems.hasErrors) return { kind: 'invalid', problems: problems.all() };
+  const warnings = problems.warnings();
+  if (!included.some((draft) => draft.stage !== '.pre' && draft.stage !== '.post'))
+    return { kind: 'empty', reason: emptyReason(drafts.all), warnings };
+  const autoCancel = { onNewCommit: 'conservative', onJobFailure: 'none' } as const;
+  return { kind: 'plan', plan: { version: 1, stages, autoCancel }, jobs: compiled, warnings };
+}
+
+function select(drafts: Drafts, request: CompileRequest): void {
+  const selector = new RefSelector(request);
+  for (const draft of drafts.all) Object.assign(draft, selector.select(draft.config));
+}
+
+function emptyReason(drafts: readonly Draft[]): string {
+  const out = drafts.find((draft) => !draft.included);
+  if (!out) return 'it has jobs in .pre and .post only';
+  return `no job is selected for this ref and source ("${out.group}": ${out.reason})`;
+}

@@ -1,0 +1,115 @@
+import type { Problems } from '../problems.ts';
+import { DEFAULT, JOB_KEYWORDS, stagesReader, TOP, type KeywordInfo } from '../schema/keywords.ts';
+import { didYouMean } from '../suggest.ts';
+import { isNull, kindText, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
+
+/** The top level of a file: its global keywords taken apart from its jobs. */
+export interface FileConfig {
+  root: MapNode;
+  stages: string[];
+  /** Every job and template, hidden ones too, before extends. In file order. */
+  entries: Map<string, Entry>;
+  /** `default`, and the keywords that older files write at the top level. */
+  defaults: Map<string, Entry>;
+  variables?: Node;
+}
+
+const DEFAULT_STAGES = ['build', 'test', 'deploy'];
+/** Written at the top level they mean the same as under `default` (GitLab: deprecated, still valid). */
+const OLD_DEFAULTS = new Set(['image', 'services', 'before_script', 'after_script', 'cache']);
+
+/** Splits a document; undefined when there is nothing to split. */
+export function readFileConfig(root: Node, problems: Problems): FileConfig | undefined {
+  if (root.kind !== 'map') {
+    problems.add('language/type', `a pipeline file is a map of jobs, not ${kindText(root)}`, { at: root });
+    return undefined;
+  }
+  const file: FileConfig = { root, stages: DEFAULT_STAGES, entries: new Map(), defaults: new Map() };
+  for (const [key, entry] of root.entries) {
+    const keyword = TOP.get(key);
+    if (!keyword) readJobEntry(entry, file, problems);
+    else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, entry, problems);
+    else if (!isNull(entry.value)) readGlobal(entry, file, problems);
+  }
+  return file;
+}
+
+function readGlobal(entry: Entry, file: FileConfig, problems: Problems): void {
+  if (entry.key === 'stages') file.stages = stagesReader.read(entry.value, problems) ?? DEFAULT_STAGES;
+  else if (entry.key === 'variables') file.variables = entry.value;
+  else if (entry.key === 'default') readDefault(entry, file, problems);
+  else if (OLD_DEFAULTS.has(entry.key)) {
+    if (file.defaults.has(entry.key))
+      problems.add('language/conflict', `"${entry.key}" stands at the top level and under default`, {
+        at: entry.at,
+      });
+    else file.defaults.set(entry.key, entry);
+  }
+}
+
+function readDefault(entry: Entry, file: FileConfig, problems: Problems): void {
+  if (entry.value.kind !== 'map') {
+    problems.add('language/type', `default must be a map, not ${kindText(entry.value)}`, { at: entry.value });
+    return;
+  }
+  for (const [key, inner] of entry.value.entries) {
+    const keyword = DEFAULT.get(key);
+    if (!keyword) unknownKeyword('default', inner, DEFAULT.keys(), problems);
+    else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, inner, problems);
+    else if (file.defaults.has(key))
+      problems.add('language/conflict', `"${key}" stands at the top level and under default`, {
+        at: inner.at,
+      });
+    else if (!isNull(inner.value)) file.defaults.set(key, inner);
+  }
+}
+
+function readJobEntry(entry: Entry, file: FileConfig, problems: Problems): void {
+  const hidden = entry.key.startsWith('.');
+  if (hidden) {
+    file.entries.set(entry.key, entry);
+    return;
+  }
+  const spelling = didYouMean(entry.key, TOP.keys());
+  if (entry.value.kind !== 'map') {
+    const what = `"${entry.key}" is no keyword, and as a job it must be a map, not ${kindText(entry.value)}`;
+    problems.add('language/unknown-keyword', what, { at: entry.at, hint: spelling });
+    return;
+  }
+  const jobLike = [...entry.value.entries.keys()].some((key) => JOB_KEYWORDS.has(key));
+  if (!jobLike && spelling) {
+    problems.add('language/unknown-keyword', `"${entry.key}" is no keyword, and no job: it has no script`, {
+      at: entry.at,
+      hint: spelling,
+    });
+    return;
+  }
+  if (entry.key === '' || entry.key.length > 255)
+    problems.add('language/type', 'a job has a name of 1 to 255 characters', { at: entry.at });
+  else if (entry.key === 'pages')
+    problems.add('language/not-yet', 'the job "pages", which publishes a site, is not supported yet', {
+      at: entry.at,
+    });
+  file.entries.set(entry.key, entry);
+}
+
+/** A keyword that GitLab has and davit has not. */
+export function refuse(keyword: KeywordInfo, entry: Entry, problems: Problems): void {
+  if (keyword.status === 'refused')
+    problems.add('language/refused', `${keyword.name} is refused: ${keyword.note ?? 'not possible here'}`, {
+      at: entry.at,
+    });
+  else problems.add('language/not-yet', `${keyword.name} is not supported yet`, { at: entry.at });
+}
+
+export function unknownKeyword(
+  where: string,
+  entry: Entry,
+  known: Iterable<string>,
+  problems: Problems,
+): void {
+  problems.add('language/unknown-keyword', `${where} has no keyword "${entry.key}"`, {
+    at: entry.at,
+    hint: didYouMean(entry.key, known),
+  });
+}

@@ -1,0 +1,105 @@
+import type { JobKind } from '../../plan/plan.ts';
+import type { Problems } from '../problems.ts';
+import { JOB_KEYWORDS, readers, type JobValues } from '../schema/keywords.ts';
+import {
+  isNull,
+  nodeAt,
+  type Entry,
+  type MapNode,
+  type Node,
+  type Origin,
+  type Path,
+} from '../yaml/nodes.ts';
+import type { Extender } from './extends.ts';
+import { refuse, unknownKeyword, type FileConfig } from './file.ts';
+
+/** A job after extends and default, its keywords validated one by one and typed. */
+export interface JobConfig {
+  name: string;
+  kind: JobKind;
+  at: Origin;
+  entries: ReadonlyMap<string, Entry>;
+  /** Keywords that the job has of its own or by extends, default left out. */
+  own: ReadonlySet<string>;
+  values: JobValues;
+}
+
+/** All jobs that are not hidden, in file order. */
+export function readJobs(file: FileConfig, extender: Extender, problems: Problems): Map<string, JobConfig> {
+  const jobs = new Map<string, JobConfig>();
+  for (const [name, entry] of file.entries) {
+    if (name.startsWith('.')) continue;
+    const map = extender.resolve(name);
+    if (map) jobs.set(name, readJob({ name, map, at: entry.at, file, problems }));
+  }
+  if (jobs.size === 0 && !problems.hasErrors)
+    problems.add('language/missing', 'the file has no job', { at: file.root });
+  return jobs;
+}
+
+interface Reading {
+  name: string;
+  map: MapNode;
+  at: Origin;
+  file: FileConfig;
+  problems: Problems;
+}
+
+function readJob({ name, map, at, file, problems }: Reading): JobConfig {
+  const entries = new Map<string, Entry>();
+  for (const [key, entry] of map.entries) {
+    const keyword = JOB_KEYWORDS.get(key);
+    if (!keyword) unknownKeyword(`the job "${name}"`, entry, JOB_KEYWORDS.keys(), problems);
+    else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, entry, problems);
+    // Empty means: as if it were not there, so that `extends` can take a keyword away.
+    else if (!isNull(entry.value)) entries.set(key, entry);
+  }
+  const own = new Set(entries.keys());
+  const kind = kindOf(own);
+  for (const [key, entry] of file.defaults)
+    if (!entries.has(key) && takesDefault(kind, key)) entries.set(key, entry);
+  return { name, kind, at, entries, own, values: readValues(entries, problems) };
+}
+
+const TYPED = ['build', 'apitest', 'push', 'deploy'] as const;
+export const kindOf = (own: ReadonlySet<string>): JobKind => TYPED.find((kind) => own.has(kind)) ?? 'script';
+
+/** Keywords of a container with a script: they mean nothing to a job that runs none. */
+export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
+  'image',
+  'services',
+  'before_script',
+  'script',
+  'after_script',
+  'artifacts',
+]);
+const takesDefault = (kind: JobKind, key: string): boolean =>
+  kind === 'script' || kind === 'apitest' || !CONTAINER_KEYWORDS.has(key);
+
+function readValues(entries: ReadonlyMap<string, Entry>, problems: Problems): JobValues {
+  const values: JobValues = {};
+  for (const [key, entry] of entries) readInto(values, { key, node: entry.value, problems });
+  return values;
+}
+
+const isReader = (key: string): key is keyof typeof readers => Object.hasOwn(readers, key);
+
+function readInto(values: JobValues, from: Reader): void {
+  if (isReader(from.key)) assign(values, from.key, from);
+}
+interface Reader {
+  key: string;
+  node: Node;
+  problems: Problems;
+}
+
+function assign<K extends keyof JobValues>(values: JobValues, key: K, from: Reader): void {
+  values[key] = readers[key].read(from.node, from.problems);
+}
+
+/** Where in the file a part of a job stands; the job's name where it has no such part. */
+export function placeIn(job: JobConfig, keyword: string, path: Path = []): Origin {
+  const entry = job.entries.get(keyword);
+  if (!entry) return job.at;
+  return path.length === 0 ? entry.at : nodeAt(entry.value, path);
+}

@@ -1,0 +1,157 @@
+import { ARCHES, isArch } from '../../plan/ids.ts';
+import { placeIn, type JobConfig } from '../config/job.ts';
+import type { FileConfig } from '../config/file.ts';
+import type { Problems } from '../problems.ts';
+import type { CompileRequest } from '../request.ts';
+import {
+  environmentLayer,
+  literalLayer,
+  pipelineLayer,
+  projectVariables,
+  yamlLayer,
+  type CompileVariable,
+} from '../variables/layers.ts';
+import { environmentValues, jobValues, pipelineValues } from '../variables/predefined.ts';
+import { Scope, type Expanded, type Layer } from '../variables/scope.ts';
+import type { Path } from '../yaml/nodes.ts';
+import type { Draft, Drafts } from './draft.ts';
+
+export interface Environment {
+  name: string;
+  url?: string;
+  action: 'start' | 'prepare' | 'stop' | 'verify' | 'access';
+}
+interface Prepared {
+  scope: Scope;
+  environment?: Environment;
+}
+
+/** Variables of every job of one pipeline, worked out when they are first asked for. */
+export class PlanContext {
+  readonly request: CompileRequest;
+  readonly drafts: Drafts;
+  readonly problems: Problems;
+  readonly #pipeline: Layer;
+  readonly #file: Layer;
+  readonly #given: Layer;
+  readonly #instance: readonly CompileVariable[];
+  readonly #project: readonly CompileVariable[];
+  readonly #prepared = new Map<Draft, Prepared>();
+
+  constructor(file: FileConfig, more: { request: CompileRequest; drafts: Drafts; problems: Problems }) {
+    this.request = more.request;
+    this.drafts = more.drafts;
+    this.problems = more.problems;
+    const gets = { fork: more.request.trigger.fork, protectedRef: more.request.project.protectedRef };
+    this.#pipeline = literalLayer(pipelineValues(more.request), 'predefined');
+    this.#file = yamlLayer(file.variables);
+    this.#given = pipelineLayer(more.request.trigger.variables);
+    this.#instance = projectVariables(more.request.instanceVariables, gets);
+    this.#project = projectVariables(more.request.project.variables, gets);
+  }
+
+  scope(draft: Draft): Scope {
+    return this.prepared(draft).scope;
+  }
+
+  prepared(draft: Draft): Prepared {
+    let prepared = this.#prepared.get(draft);
+    if (!prepared) {
+      prepared = this.#prepare(draft);
+      this.#prepared.set(draft, prepared);
+    }
+    return prepared;
+  }
+
+  /** A job's timeout, ms. */
+  timeoutMs = (draft: Draft): number => draft.config.values.timeout ?? this.request.limits.jobTimeoutMs;
+
+  #prepare(draft: Draft): Prepared {
+    const written = draft.config.values.environment;
+    const bare = this.#scope(draft, undefined);
+    this.#reportCycles(draft.config, bare);
+    if (!written) return { scope: bare };
+    const name = this.settle(draft.config, {
+      scope: bare,
+      text: written.name,
+      keyword: 'environment',
+      path: ['name'],
+    });
+    const environment: Environment = { name, action: written.action };
+    const scope = this.#scope(draft, environment);
+    if ('url' in written && written.url !== undefined) environment.url = scope.expand(written.url).text;
+    return { scope: environment.url === undefined ? scope : this.#scope(draft, environment), environment };
+  }
+
+  #scope(draft: Draft, environment: Environment | undefined): Scope {
+    const { config } = draft;
+    const own = literalLayer(
+      jobValues(config, {
+        key: draft.key,
+        arch: archOf(draft),
+        timeoutMs: this.timeoutMs(draft),
+        stage: draft.stage,
+      }),
+      'predefined',
+    );
+    const deployment = environment ? literalLayer(environmentValues(environment), 'predefined') : new Map();
+    const layers = [
+      this.#pipeline,
+      own,
+      deployment,
+      this.#file,
+      yamlLayer(config.values.variables ? config.entries.get('variables')?.value : undefined),
+      environmentLayer(this.#instance, environment?.name),
+      environmentLayer(this.#project, environment?.name),
+      this.#given,
+    ];
+    return new Scope(layers, { open: this.#mayGetDotenv(draft) });
+  }
+
+  #mayGetDotenv(draft: Draft): boolean {
+    return draft.artifactsFrom.some((key) =>
+      this.drafts.named
+        .get(key)
+        ?.some((other) => other.config.values.artifacts?.reports?.dotenv !== undefined),
+    );
+  }
+
+  #reportCycles(config: JobConfig, scope: Scope): void {
+    scope.all();
+    for (const cycle of scope.cycles)
+      this.problems.add(
+        'language/cycle',
+        `variables of "${config.name}" refer to each other in a circle: ${cycle.join(' -> ')}`,
+        {
+          at: placeIn(config, 'variables', [cycle[0] ?? '']),
+        },
+      );
+  }
+
+  /** Expands a text that must be known now and may be read by everybody: it goes into the plan. */
+  settle(config: JobConfig, ask: { scope: Scope; text: string; keyword: string; path: Path }): string {
+    const expanded = ask.scope.expand(ask.text);
+    const trouble = troubleOf(expanded);
+    if (trouble)
+      this.problems.add(
+        'language/secret',
+        `${labelOf(ask)} of "${config.name}" uses a variable that ${trouble}`,
+        {
+          at: placeIn(config, ask.keyword, ask.path),
+        },
+      );
+    return expanded.text;
+  }
+}
+
+const labelOf = ({ keyword, path }: { keyword: string; path: Path }): string => [keyword, ...path].join('.');
+
+function troubleOf({ late, tainted }: Expanded): string | undefined {
+  if (tainted) return 'is masked or secret, and would stay readable here';
+  return late ? 'is known only when the job runs' : undefined;
+}
+
+/** The architecture a job's variables name: its own, or that of a tag. */
+export const archOf = (draft: Draft): string | undefined =>
+  draft.arch ?? ARCHES.find((arch) => draft.config.values.tags?.includes(arch));
+export const withoutArch = (tags: readonly string[]): string[] => tags.filter((tag) => !isArch(tag));

@@ -1,0 +1,125 @@
+import { isArch, type Arch } from '../../plan/ids.ts';
+import type { Need, When } from '../../plan/plan.ts';
+import type { FileConfig } from '../config/file.ts';
+import type { JobConfig } from '../config/job.ts';
+import type { CompileRequest } from '../request.ts';
+
+/**
+ * A job on its way into the plan: one for each architecture it is made for. Drafts are made of every job of the file, so
+ * that references can be checked whoever is selected.
+ */
+export interface Draft {
+  config: JobConfig;
+  key: string;
+  group: string;
+  stage: string;
+  /** Position in the file's stages, `.pre` first and `.post` last; -1 for a stage that is not there. */
+  stageIndex: number;
+  /** Position in the file. */
+  order: number;
+  arch?: Arch;
+  when: When;
+  allowFailure: boolean | number[];
+  included: boolean;
+  /** Why it is in, or not. */
+  reason: string;
+  needs: Need[] | null;
+  artifactsFrom: string[];
+  imagesFrom: string[];
+  requires: string[];
+}
+
+export interface Drafts {
+  all: Draft[];
+  /** A name in the file, or a name with matrix values, to its drafts. */
+  named: ReadonlyMap<string, Draft[]>;
+  stages: readonly string[];
+}
+
+export function allStages(file: FileConfig): string[] {
+  const own = file.stages.filter((stage) => stage !== '.pre' && stage !== '.post');
+  return [...new Set(['.pre', ...own, '.post'])];
+}
+
+/** One draft a job and architecture, none of them selected yet. */
+export function makeDrafts(
+  file: FileConfig,
+  jobs: ReadonlyMap<string, JobConfig>,
+  request: CompileRequest,
+): Drafts {
+  const stages = allStages(file);
+  const indexOf = new Map(stages.map((stage, index) => [stage, index]));
+  const all: Draft[] = [];
+  const named = new Map<string, Draft[]>();
+  for (const config of jobs.values()) {
+    const drafts = archesOf(config, jobs, request).map((variant): Draft => {
+      const stage = config.values.stage ?? 'test';
+      return {
+        config,
+        key: variant.key,
+        group: config.name,
+        stage,
+        stageIndex: indexOf.get(stage) ?? -1,
+        order: all.length,
+        arch: variant.arch,
+        ...whenOf(config),
+        included: true,
+        reason: '',
+        needs: null,
+        artifactsFrom: [],
+        imagesFrom: [],
+        requires: [],
+      };
+    });
+    for (const draft of drafts) {
+      draft.order = all.length;
+      all.push(draft);
+      if (draft.key !== draft.group && !jobs.has(draft.key)) named.set(draft.key, [draft]);
+    }
+    named.set(config.name, drafts);
+  }
+  return { all, named, stages };
+}
+
+/** `manual` lets the pipeline go on without the job, unless the file says otherwise; a gate never does. */
+function whenOf({ values }: JobConfig): Pick<Draft, 'when' | 'allowFailure'> {
+  if (values.gate) return { when: 'manual', allowFailure: false };
+  const when = values.when ?? 'on_success';
+  return { when, allowFailure: values.allow_failure ?? when === 'manual' };
+}
+
+interface Variant {
+  key: string;
+  arch?: Arch;
+}
+
+/** The architecture that a job names by `arch` or by a tag. */
+export const namedArch = ({ values }: JobConfig): Arch | undefined =>
+  values.arch ?? values.tags?.find(isArch);
+
+/** The architectures a build makes images for; `platforms` undefined: one, without matrix values in its name. */
+export function platformsOf(
+  config: JobConfig,
+  jobs: ReadonlyMap<string, JobConfig>,
+): readonly Arch[] | undefined {
+  if (config.values.build) return config.values.build.platforms;
+  const apitest = config.values.apitest;
+  if (!apitest || apitest.platforms) return apitest?.platforms;
+  return jobs.get(apitest.image_from)?.values.build?.platforms;
+}
+
+function archesOf(
+  config: JobConfig,
+  jobs: ReadonlyMap<string, JobConfig>,
+  request: CompileRequest,
+): Variant[] {
+  const platforms = platformsOf(config, jobs);
+  if (platforms) return platforms.map((arch) => ({ key: `${config.name}: [${arch}]`, arch }));
+  const own = namedArch(config);
+  if (config.kind === 'build') return [{ key: config.name, arch: own ?? request.defaultArch }];
+  if (config.kind === 'apitest') {
+    const built = jobs.get(config.values.apitest?.image_from ?? '');
+    return [{ key: config.name, arch: own ?? (built && namedArch(built)) ?? request.defaultArch }];
+  }
+  return [{ key: config.name, arch: own }];
+}

@@ -1,0 +1,130 @@
+/**
+ * Ties drafts to each other: needs, artifacts, images, what a gate requires. Names that the file does not have are
+ * reported by `checks.ts`; here it is about jobs that are in the file and not in this pipeline.
+ */
+import type { Need } from '../../plan/plan.ts';
+import { placeIn } from '../config/job.ts';
+import type { Problems } from '../problems.ts';
+import type { Draft, Drafts } from './draft.ts';
+
+export function linkDrafts(drafts: Drafts, problems: Problems): void {
+  const before = artifactsBefore(drafts);
+  for (const draft of drafts.all) {
+    if (!draft.included) continue;
+    draft.imagesFrom = imagesOf(draft, drafts).map((image) => image.key);
+    draft.requires = gateRequires(draft, drafts, problems);
+    draft.needs = needsOf(draft, drafts, problems);
+    draft.artifactsFrom = artifactsOf({ draft, drafts, before });
+    checkImages(draft, drafts, problems);
+  }
+}
+
+/** The drafts a name means to this one: a job made for several architectures looks at its own. */
+export function meant(draft: Draft, name: string, drafts: Drafts): Draft[] {
+  const found = drafts.named.get(name) ?? [];
+  if (draft.key === draft.group || found.length < 2) return found;
+  const same = found.filter((other) => other.arch === draft.arch);
+  return same.length > 0 ? same : found;
+}
+
+/** Names of jobs whose image this one tests, pushes or deploys. */
+export function imageNames({ config: { values } }: Draft): { name: string; path: (string | number)[] }[] {
+  if (values.apitest) return [{ name: values.apitest.image_from, path: ['image_from'] }];
+  if (values.push) return values.push.from.map((name, index) => ({ name, path: ['from', index] }));
+  const from = values.deploy?.swarm.image_from;
+  return from === undefined ? [] : [{ name: from, path: ['swarm', 'image_from'] }];
+}
+
+function imagesOf(draft: Draft, drafts: Drafts): Draft[] {
+  return imageNames(draft)
+    .flatMap(({ name }) => meant(draft, name, drafts))
+    .filter((image) => image.included);
+}
+
+function checkImages(draft: Draft, drafts: Drafts, problems: Problems): void {
+  for (const { name, path } of imageNames(draft)) {
+    const found = meant(draft, name, drafts);
+    if (found.length === 0 || found.some((image) => image.included)) continue;
+    const at = placeIn(draft.config, draft.config.kind, path);
+    problems.add('language/absent-job', absentText(draft, name, found), { at });
+  }
+}
+
+function gateRequires(draft: Draft, drafts: Drafts, problems: Problems): string[] {
+  const names = draft.config.values.gate?.requires ?? [];
+  return names.flatMap((name, index) => {
+    const found = drafts.named.get(name) ?? [];
+    const present = found.filter((other) => other.included);
+    if (found.length > 0 && present.length === 0)
+      problems.add('language/absent-job', absentText(draft, name, found), {
+        at: placeIn(draft.config, 'gate', ['requires', index]),
+      });
+    return present.map((other) => other.key);
+  });
+}
+
+const absentText = (draft: Draft, name: string, found: readonly Draft[]): string =>
+  `"${draft.group}" needs "${name}", which is not in this pipeline: ${found[0]?.reason ?? ''}`;
+
+/** null stays null: the stages decide. Images and the gate's jobs are needs too, where needs are given. */
+function needsOf(draft: Draft, drafts: Drafts, problems: Problems): Need[] | null {
+  const listed = draft.config.values.needs;
+  if (!listed) return null;
+  const needs = new Map<string, Need>();
+  for (const [index, need] of listed.entries()) {
+    const found = meant(draft, need.job, drafts);
+    const present = found.filter((other) => other.included);
+    if (present.length === 0 && !need.optional && found.length > 0)
+      problems.add('language/absent-job', absentText(draft, need.job, found), {
+        at: placeIn(draft.config, 'needs', [index]),
+      });
+    for (const other of present)
+      needs.set(other.key, { job: other.key, artifacts: need.artifacts, optional: need.optional });
+  }
+  for (const key of [...draft.imagesFrom, ...draft.requires])
+    if (!needs.has(key)) needs.set(key, { job: key, artifacts: false, optional: false });
+  return [...needs.values()];
+}
+
+const givesArtifacts = (draft: Draft): boolean =>
+  draft.included && draft.config.values.artifacts !== undefined && takesArtifacts(draft, 'give');
+
+/** Jobs without a workspace neither give nor take; a build takes them into its context. */
+function takesArtifacts({ config }: Draft, what: 'give' | 'take'): boolean {
+  if (config.kind === 'push' || config.kind === 'deploy') return false;
+  return what === 'take' || config.kind !== 'build';
+}
+
+/** For each stage the jobs of earlier ones that give artifacts, in order; one list a stage, shared by its jobs. */
+function artifactsBefore(drafts: Drafts): string[][] {
+  const byStage = drafts.stages.map((): string[] => []);
+  for (const draft of drafts.all) if (givesArtifacts(draft)) byStage[draft.stageIndex]?.push(draft.key);
+  const before: string[][] = [];
+  let so_far: string[] = [];
+  for (const keys of byStage) {
+    before.push(so_far);
+    if (keys.length > 0) so_far = [...so_far, ...keys];
+  }
+  return before;
+}
+
+interface ArtifactLink {
+  draft: Draft;
+  drafts: Drafts;
+  before: readonly string[][];
+}
+
+function artifactsOf({ draft, drafts, before }: ArtifactLink): string[] {
+  if (!takesArtifacts(draft, 'take')) return [];
+  const dependencies = draft.config.values.dependencies;
+  const allowed = dependencies && new Set(dependencies.flatMap((name) => meant(draft, name, drafts)));
+  if (draft.needs) {
+    const giving = draft.needs.filter((need) => need.artifacts).map((need) => need.job);
+    return giving.filter((key) => {
+      const other = drafts.named.get(key)?.find((found) => found.key === key);
+      return other !== undefined && givesArtifacts(other) && (!allowed || allowed.has(other));
+    });
+  }
+  if (allowed) return [...allowed].filter(givesArtifacts).map((other) => other.key);
+  return before[draft.stageIndex] ?? [];
+}

@@ -1,0 +1,144 @@
+import type { ArtifactsSpec, CommonSpec, ImageSpec, ServiceSpec, SpecVariable } from '../../plan/spec.ts';
+import { placeIn } from '../config/job.ts';
+import { pathTrouble } from '../schema/common.ts';
+import { projectDir } from '../variables/predefined.ts';
+import type { Scope } from '../variables/scope.ts';
+import { yamlLayer } from '../variables/layers.ts';
+import { nodeAt } from '../yaml/nodes.ts';
+import type { PlanContext } from './context.ts';
+import type { Draft } from './draft.ts';
+
+/** The parts of a JobSpec that every kind has. */
+export function commonSpec(draft: Draft, context: PlanContext): CommonSpec {
+  const { request } = context;
+  const artifacts = artifactsSpec(draft, context);
+  return {
+    version: 1,
+    key: draft.key,
+    group: draft.group,
+    stage: draft.stage,
+    project: request.project.slug,
+    ref: request.trigger.ref,
+    sha: request.trigger.sha,
+    protectedRef: request.project.protectedRef,
+    fork: request.trigger.fork,
+    source: request.source,
+    projectDir: projectDir(request),
+    variables: context.scope(draft).all(),
+    ...(draft.arch && { arch: draft.arch }),
+    timeoutMs: context.timeoutMs(draft),
+    ...(artifacts && { artifacts }),
+  };
+}
+
+function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | undefined {
+  const written = draft.config.values.artifacts;
+  if (!written) return undefined;
+  const scope = context.scope(draft);
+  const paths = (key: 'paths' | 'exclude'): string[] =>
+    (written[key] ?? []).map((path, index) => artifactPath({ draft, context, path, at: [key, index] }));
+  return {
+    paths: paths('paths'),
+    exclude: paths('exclude'),
+    untracked: written.untracked ?? false,
+    ...(written.name !== undefined && { name: scope.expand(written.name).text }),
+    when: written.when ?? 'on_success',
+    ...(written.expire_in?.ms !== undefined && { expireInMs: written.expire_in.ms }),
+    ...(written.reports?.dotenv && {
+      dotenv: written.reports.dotenv.map((path, index) =>
+        artifactPath({ draft, context, path, at: ['reports', 'dotenv', index] }),
+      ),
+    }),
+  };
+}
+
+interface ArtifactPath {
+  draft: Draft;
+  context: PlanContext;
+  path: string;
+  at: (string | number)[];
+}
+
+/** Relative to the project: `$CI_PROJECT_DIR/x` is `x`, anything else outside of it is refused. */
+function artifactPath({ draft, context, path, at }: ArtifactPath): string {
+  const { text, late } = context.scope(draft).expand(path);
+  const root = projectDir(context.request);
+  const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
+  const trouble = inside.startsWith('/')
+    ? `must stay inside of the project, and "${text}" leads out of it`
+    : pathTrouble(inside);
+  if (trouble && !late)
+    context.problems.add('language/path', `artifacts.${at.join('.')} of "${draft.group}" ${trouble}`, {
+      at: placeIn(draft.config, 'artifacts', at),
+    });
+  return inside;
+}
+
+interface WrittenImage {
+  name: string;
+  entrypoint?: string[];
+  docker?: { platform?: string; user?: string };
+  pull_policy?: readonly ImageSpec['pullPolicy'][];
+}
+
+export function imageSpec(written: WrittenImage, scope: Scope): ImageSpec {
+  const of = (text: string): string => scope.expand(text).text;
+  return {
+    name: of(written.name),
+    ...(written.entrypoint && { entrypoint: written.entrypoint }),
+    ...(written.docker?.user !== undefined && { user: of(written.docker.user) }),
+    ...(written.docker?.platform !== undefined && { platform: of(written.docker.platform) }),
+    pullPolicy: written.pull_policy?.[0] ?? 'if-not-present',
+  };
+}
+
+/**
+ * A service gets the variables that the file sets, for that is how its image is configured, and its own. Masked variables of
+ * the project reach it only where the file names them: a service's environment can be read from the engine.
+ */
+export function servicesSpec(draft: Draft, scope: Scope): ServiceSpec[] {
+  const shared = scope.all().filter((variable) => variable.from === 'file');
+  return (draft.config.values.services ?? []).map((service, index) => {
+    const image = imageSpec(service, scope);
+    const node = draft.config.entries.get('services')?.value;
+    const own = node && 'variables' in service ? nodeAt(node, [index, 'variables']) : undefined;
+    const command = 'command' in service ? service.command : undefined;
+    const alias = 'alias' in service ? service.alias : undefined;
+    return {
+      ...image,
+      aliases:
+        alias === undefined
+          ? serviceAliases(image.name)
+          : scope
+              .expand(alias)
+              .text.split(/[\s,]+/)
+              .filter(Boolean),
+      ...(command && { command: command.map((part) => scope.expand(part).text) }),
+      variables: merged(shared, ownVariables(own, scope)),
+    };
+  });
+}
+
+function ownVariables(node: Parameters<typeof yamlLayer>[0], scope: Scope): SpecVariable[] {
+  return [...yamlLayer(node).values()].map((variable) => {
+    const literal = 'literal' in variable.value ? variable.value.literal : '';
+    const { text, late, tainted } = variable.raw
+      ? { text: literal, late: false, tainted: false }
+      : scope.expand(literal);
+    const { name, from, file } = variable;
+    return { name, value: { literal: text }, masked: tainted, file, from, ...(late && { late }) };
+  });
+}
+
+const merged = (below: readonly SpecVariable[], above: readonly SpecVariable[]): SpecVariable[] => [
+  ...new Map([...below, ...above].map((variable) => [variable.name, variable])).values(),
+];
+
+/** `registry.example.com:5000/team/db:1` answers to `registry.example.com__team__db` and `registry.example.com-team-db`. */
+export function serviceAliases(image: string): string[] {
+  const bare = image
+    .replace(/@.*$/, '')
+    .replace(/:[^/:]*$/, '')
+    .replace(/:\d+\//, '/');
+  return [...new Set([bare.replaceAll('/', '__'), bare.replaceAll('/', '-')])];
+}

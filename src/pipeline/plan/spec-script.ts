@@ -1,0 +1,52 @@
+import type { ApitestSpec, ScriptSpec } from '../../plan/spec.ts';
+import type { Apitest } from '../schema/typed.ts';
+import { commonSpec, imageSpec, servicesSpec } from './spec-common.ts';
+import type { PlanContext } from './context.ts';
+import type { Draft } from './draft.ts';
+
+export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
+  const { values } = draft.config;
+  const scope = context.scope(draft);
+  return {
+    ...commonSpec(draft, context),
+    kind: 'script',
+    image: imageSpec(values.image ?? { name: context.request.defaultImage ?? '' }, scope),
+    services: servicesSpec(draft, scope),
+    script: [...(values.before_script ?? []), ...(values.script ?? [])],
+    afterScript: values.after_script ?? [],
+    tags: expandedTags(draft, context),
+  };
+}
+
+export function apitestSpec(draft: Draft, context: PlanContext, apitest: Apitest): ApitestSpec {
+  const scope = context.scope(draft);
+  const env = Object.entries(apitest.env).map(([name, text]) => {
+    const { text: literal, late, tainted } = scope.expand(text);
+    return { name, value: { literal }, masked: tainted, file: false, ...(late && { late }) };
+  });
+  return {
+    ...scriptSpec(draft, context),
+    kind: 'apitest',
+    arch: draft.arch ?? context.request.defaultArch,
+    imageFrom: draft.imagesFrom[0] ?? '',
+    port: apitest.port,
+    ready: {
+      ...(apitest.ready.http !== undefined && { http: apitest.ready.http }),
+      timeoutMs: apitest.ready.timeout,
+    },
+    network: apitest.network,
+    host: apitest.host,
+    env,
+  };
+}
+
+/** Tags with their variables replaced; they are in the plan, so nothing secret may be in them. */
+export function expandedTags(draft: Draft, context: PlanContext): string[] {
+  const { config } = draft;
+  const scope = context.scope(draft);
+  return (config.values.tags ?? []).map((text, index) =>
+    text.includes('$') || text.includes('%')
+      ? context.settle(config, { scope, text, keyword: 'tags', path: [index] })
+      : text,
+  );
+}

@@ -1,0 +1,51 @@
+import type { Arch, Digest, ProjectSlug } from '../plan/ids.ts';
+import type { Plan, PlanJob } from '../plan/plan.ts';
+import type { WorkerReport } from '../plan/queues.ts';
+import type { JobSpec } from '../plan/spec.ts';
+import type { Trigger } from '../plan/trigger.ts';
+import type { Problem } from './problems.ts';
+import type { CompileVariable } from './variables/layers.ts';
+
+/** All that a plan depends on: `compile` reads nothing else. */
+export interface CompileRequest {
+  file: { name: string; text: string };
+  trigger: Trigger;
+  iid: number;
+  /** CI_PIPELINE_ID */
+  number: number;
+  project: {
+    slug: ProjectSlug;
+    defaultBranch: string;
+    protectedRef: boolean;
+    variables: readonly CompileVariable[];
+    /** Full name at the forge, `group/project`; the slug where there is no forge. */
+    path?: string;
+    /** Page of the project at the forge. */
+    url?: string;
+  };
+  instanceVariables: readonly CompileVariable[];
+  /** host:port that CI_REGISTRY names. */
+  registry: string;
+  helperImage: string;
+  /** Image of jobs that name none. */
+  defaultImage?: string;
+  defaultArch: Arch;
+  fleet: readonly WorkerReport[];
+  /** Names of deploy targets. */
+  targets: readonly string[];
+  serverUrl: string;
+  limits: { jobTimeoutMs: number; gateExpiryMs: number };
+  source: Digest;
+  /** `timestamp` in ISO 8601. */
+  commit: { author: string; timestamp: string; message: string };
+}
+
+export interface CompiledJob {
+  job: Omit<PlanJob, 'spec'>;
+  spec: JobSpec;
+}
+export type CompileAnswer =
+  | { kind: 'plan'; plan: Omit<Plan, 'jobs'>; jobs: CompiledJob[]; warnings: Problem[] }
+  /** Nothing to run, and no failure. */
+  | { kind: 'empty'; reason: string; warnings: Problem[] }
+  | { kind: 'invalid'; problems: Problem[] };

@@ -1,0 +1,70 @@
+import { z } from 'zod';
+import { parseDuration } from '../../plan/duration.ts';
+
+/** Pieces that several keywords share. Messages go on from the keyword's name: "image must not be empty". */
+export const text = z.string();
+export const name = z.string().min(1, 'must not be empty');
+
+/** A duration in GitLab's words, to ms. */
+export const duration = z.union([z.string(), z.number()]).transform((value, context) => {
+  const ms = parseDuration(String(value));
+  if (ms === undefined) {
+    context.addIssue({
+      code: 'custom',
+      message: `must be a duration like 30s, 5 min or 7 days, not "${value}"`,
+    });
+    return z.NEVER;
+  }
+  return ms;
+});
+
+/** One string or a list of strings; a list comes out. */
+export const stringOrList = z.union([z.string().transform((value) => [value]), z.array(z.string())]);
+export const nameOrList = z.union([name.transform((value) => [value]), z.array(name)]);
+
+type Lines = string | Lines[];
+const nested: z.ZodType<Lines> = z.lazy(() => z.union([z.string(), z.array(nested)]));
+
+/** A script: a string, or a list of strings nested up to ten levels deep, as GitLab has it; a flat list comes out. */
+export const script = z
+  .union([z.string().transform((line) => [line]), z.array(nested)])
+  .transform((value, context) => {
+    const lines: string[] = [];
+    const walk = (item: Lines, depth: number): void => {
+      if (typeof item === 'string') lines.push(item);
+      else if (depth > 10) context.addIssue({ code: 'custom', message: 'is nested deeper than 10 levels' });
+      else for (const inner of item) walk(inner, depth + 1);
+    };
+    walk(value, 0);
+    return lines;
+  });
+
+/** `name: value` pairs whose values may be written without quotes. */
+export const scalarMap = z.record(name, z.union([z.string(), z.number(), z.boolean()]).transform(String));
+
+/** Why a path leads out of the project; undefined when it does not. Variables in it are checked once they are known. */
+export function pathTrouble(path: string): string | undefined {
+  if (path === '') return 'must not be empty';
+  if (path.includes('\0')) return 'must not hold a NUL';
+  let depth = 0;
+  for (const part of path.split(/[/\\]/)) {
+    if (part === '..') depth -= 1;
+    else if (part !== '' && part !== '.') depth += 1;
+    if (depth < 0) return `must stay inside of the project, and "${path}" leads out of it`;
+  }
+  return undefined;
+}
+export const projectPath = z.string().superRefine((value, context) => {
+  const trouble = pathTrouble(value);
+  if (trouble) context.addIssue({ code: 'custom', message: trouble });
+});
+
+/** A part of a keyword that davit has not got yet: an error by name, never ignored. */
+export const notYet = z
+  .unknown()
+  .optional()
+  .superRefine((value, context) => {
+    if (value !== undefined)
+      context.addIssue({ code: 'custom', message: NOT_YET, params: { code: 'language/not-yet' } });
+  });
+const NOT_YET = 'is not supported yet';

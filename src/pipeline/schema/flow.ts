@@ -1,0 +1,100 @@
+/** When a job runs, after whom, and what its failure means. */
+import { z } from 'zod';
+import { duration, name, nameOrList, notYet } from './common.ts';
+
+export const stage = name;
+export const stages = z.array(name);
+export const extendsList = nameOrList.refine((names) => names.length > 0, 'must not be empty');
+
+const need = z.union([
+  name.transform((job) => ({ job, artifacts: true, optional: false })),
+  z.strictObject({
+    job: name,
+    artifacts: z.boolean().default(true),
+    optional: z.boolean().default(false),
+    parallel: notYet,
+    pipeline: notYet,
+    project: notYet,
+    ref: notYet,
+  }),
+]);
+export const needs = z.array(need);
+export const dependencies = z.array(name);
+
+export const when = z.enum(['on_success', 'on_failure', 'always', 'manual', 'delayed']);
+export const startIn = duration;
+
+const exitCode = z
+  .number()
+  .int('must be a whole number')
+  .min(0, 'must not be negative')
+  .max(255, 'must not be above 255');
+const exitCodes = z.union([exitCode.transform((code) => [code]), z.array(exitCode)]);
+export const allowFailure = z.union([
+  z.boolean(),
+  z.strictObject({ exit_codes: exitCodes }).transform((value) => value.exit_codes),
+]);
+
+/** GitLab's reasons for a retry; docs/language.md maps davit's failure kinds to them. */
+export const RETRY_WHEN = [
+  'always',
+  'unknown_failure',
+  'script_failure',
+  'api_failure',
+  'stuck_or_timeout_failure',
+  'runner_system_failure',
+  'runner_unsupported',
+  'stale_schedule',
+  'job_execution_timeout',
+  'archived_failure',
+  'unmet_prerequisites',
+  'scheduler_failure',
+  'data_integrity_failure',
+] as const;
+const retryWhen = z.enum(RETRY_WHEN);
+const retryMax = z
+  .number()
+  .int('must be a whole number')
+  .min(0, 'must be 0, 1 or 2')
+  .max(2, 'must be 0, 1 or 2');
+export const retry = z.union([
+  retryMax.transform((max) => ({ max, when: ['always'], exit_codes: new Array<number>() })),
+  z
+    .strictObject({
+      max: retryMax.optional(),
+      when: z.union([retryWhen.transform((one) => [one]), z.array(retryWhen)]).optional(),
+      exit_codes: exitCodes.optional(),
+    })
+    .transform((value) => ({
+      max: value.max ?? 2,
+      when: value.when ?? (value.exit_codes ? [] : ['always']),
+      exit_codes: value.exit_codes ?? [],
+    })),
+]);
+export const timeout = duration.refine((ms) => ms >= 1_000, 'must be at least one second');
+export const interruptible = z.boolean();
+export const resourceGroup = name;
+
+const policyRefs = z.array(name);
+export const policy = z.union([
+  policyRefs.transform((refs) => ({ refs })),
+  name.transform((ref) => ({ refs: [ref] })),
+  z.strictObject({
+    refs: policyRefs.optional(),
+    variables: notYet,
+    changes: notYet,
+    kubernetes: notYet,
+  }),
+]);
+export const environment = z.union([
+  name.transform((value) => ({ name: value, action: 'start' as const })),
+  z.strictObject({
+    name,
+    url: name.optional(),
+    action: z.enum(['start', 'prepare', 'stop', 'verify', 'access']).default('start'),
+    on_stop: notYet,
+    auto_stop_in: notYet,
+    kubernetes: notYet,
+    deployment_tier: notYet,
+  }),
+]);

@@ -1,0 +1,193 @@
+import type { z } from 'zod';
+import { artifacts } from './artifacts.ts';
+import * as flow from './flow.ts';
+import * as run from './run.ts';
+import * as typed from './typed.ts';
+import { checked, type Checked } from './validate.ts';
+
+/**
+ * Every keyword of the language, with what davit makes of it. Nothing here is ignored: a keyword is supported, or
+ * named in an error. docs/language.md is held equal to this list by a test.
+ */
+export type KeywordStatus = 'same' | 'differs' | 'davit' | 'not-yet' | 'refused';
+export interface KeywordInfo {
+  name: string;
+  /** Where it may stand. */
+  in: readonly ('top' | 'default' | 'job')[];
+  status: KeywordStatus;
+  /** How it differs, or why it is refused. */
+  note?: string;
+  schema?: z.ZodType;
+}
+
+const table = {
+  image: checked('image', run.image),
+  services: checked('services', run.services),
+  before_script: checked('before_script', run.scripts),
+  script: checked('script', run.mainScript),
+  after_script: checked('after_script', run.scripts),
+  stage: checked('stage', flow.stage),
+  extends: checked('extends', flow.extendsList),
+  variables: checked('variables', run.variables),
+  artifacts: checked('artifacts', artifacts),
+  needs: checked('needs', flow.needs),
+  dependencies: checked('dependencies', flow.dependencies),
+  tags: checked('tags', run.tags),
+  arch: checked('arch', run.arch),
+  only: checked('only', flow.policy),
+  except: checked('except', flow.policy),
+  when: checked('when', flow.when),
+  start_in: checked('start_in', flow.startIn),
+  allow_failure: checked('allow_failure', flow.allowFailure),
+  retry: checked('retry', flow.retry),
+  timeout: checked('timeout', flow.timeout),
+  environment: checked('environment', flow.environment),
+  resource_group: checked('resource_group', flow.resourceGroup),
+  interruptible: checked('interruptible', flow.interruptible),
+  build: checked('build', typed.build),
+  apitest: checked('apitest', typed.apitest),
+  push: checked('push', typed.push),
+  deploy: checked('deploy', typed.deploy),
+  gate: checked('gate', typed.gate),
+} as const;
+type Output<T> = T extends Checked<infer V> ? V : never;
+type Values = { [K in keyof typeof table]: Output<(typeof table)[K]> };
+/** Typed readers of the job's keywords. */
+export const readers: { readonly [K in keyof Values]: Checked<Values[K]> } = table;
+/** A job's keywords, validated; one that is missing, empty or wrong is undefined. */
+export type JobValues = { [K in keyof Values]?: Values[K] };
+export const stagesReader: Checked<z.output<typeof flow.stages>> = checked('stages', flow.stages);
+
+const JOB = ['job'] as const;
+const BOTH = ['job', 'default'] as const;
+const ALL = ['top', 'default', 'job'] as const;
+
+export const KEYWORDS: readonly KeywordInfo[] = [
+  { name: 'stages', in: ['top'], status: 'same', schema: flow.stages },
+  { name: 'default', in: ['top'], status: 'same' },
+  { name: 'variables', in: ['top', 'job'], status: 'same', schema: run.variables },
+  { name: 'image', in: ALL, status: 'same', schema: run.image },
+  { name: 'services', in: ALL, status: 'same', schema: run.services },
+  { name: 'before_script', in: ALL, status: 'same', schema: run.scripts },
+  { name: 'after_script', in: ALL, status: 'same', schema: run.scripts },
+  { name: 'script', in: JOB, status: 'same', schema: run.mainScript },
+  { name: 'stage', in: JOB, status: 'same', schema: flow.stage },
+  { name: 'extends', in: JOB, status: 'same', schema: flow.extendsList },
+  {
+    name: 'artifacts',
+    in: BOTH,
+    status: 'differs',
+    note: 'of `reports` only `dotenv`; not yet: `expose_as`, `access`, `public`',
+    schema: artifacts,
+  },
+  {
+    name: 'needs',
+    in: JOB,
+    status: 'differs',
+    note: '`job`, `artifacts`, `optional`; not yet: `parallel`, `pipeline`, `project`',
+    schema: flow.needs,
+  },
+  { name: 'dependencies', in: JOB, status: 'same', schema: flow.dependencies },
+  {
+    name: 'tags',
+    in: BOTH,
+    status: 'differs',
+    note: 'a tag that names an architecture picks its queue; one that names a deploy target picks the target',
+    schema: run.tags,
+  },
+  {
+    name: 'only',
+    in: JOB,
+    status: 'differs',
+    note: '`refs`; not yet: `variables`, `changes`, `kubernetes`',
+    schema: flow.policy,
+  },
+  {
+    name: 'except',
+    in: JOB,
+    status: 'differs',
+    note: '`refs`; not yet: `variables`, `changes`, `kubernetes`',
+    schema: flow.policy,
+  },
+  { name: 'when', in: JOB, status: 'same', schema: flow.when },
+  { name: 'start_in', in: JOB, status: 'same', schema: flow.startIn },
+  { name: 'allow_failure', in: JOB, status: 'same', schema: flow.allowFailure },
+  {
+    name: 'retry',
+    in: BOTH,
+    status: 'differs',
+    note: 'reasons map to failure kinds, see below',
+    schema: flow.retry,
+  },
+  { name: 'timeout', in: BOTH, status: 'same', schema: flow.timeout },
+  {
+    name: 'environment',
+    in: JOB,
+    status: 'differs',
+    note: '`name`, `url`, `action`; not yet: `on_stop`, `auto_stop_in`, `kubernetes`, `deployment_tier`',
+    schema: flow.environment,
+  },
+  { name: 'resource_group', in: JOB, status: 'same', schema: flow.resourceGroup },
+  { name: 'interruptible', in: BOTH, status: 'same', schema: flow.interruptible },
+  {
+    name: 'arch',
+    in: BOTH,
+    status: 'davit',
+    note: 'the architecture whose queue the job goes to',
+    schema: run.arch,
+  },
+  {
+    name: 'build',
+    in: JOB,
+    status: 'davit',
+    note: 'builds an image on each architecture',
+    schema: typed.build,
+  },
+  {
+    name: 'apitest',
+    in: JOB,
+    status: 'davit',
+    note: 'runs a built image and a tester beside it',
+    schema: typed.apitest,
+  },
+  {
+    name: 'push',
+    in: JOB,
+    status: 'davit',
+    note: 'writes one index for all architectures',
+    schema: typed.push,
+  },
+  {
+    name: 'deploy',
+    in: JOB,
+    status: 'davit',
+    note: 'deploys to a swarm and watches it',
+    schema: typed.deploy,
+  },
+  { name: 'gate', in: JOB, status: 'davit', note: 'waits for the approval of a person', schema: typed.gate },
+  { name: 'include', in: ['top'], status: 'not-yet' },
+  { name: 'workflow', in: ['top'], status: 'not-yet' },
+  { name: 'spec', in: ['top'], status: 'not-yet' },
+  { name: 'cache', in: ALL, status: 'not-yet' },
+  { name: 'hooks', in: BOTH, status: 'not-yet' },
+  { name: 'id_tokens', in: BOTH, status: 'not-yet' },
+  { name: 'identity', in: BOTH, status: 'not-yet' },
+  { name: 'rules', in: JOB, status: 'not-yet' },
+  { name: 'parallel', in: JOB, status: 'not-yet' },
+  { name: 'trigger', in: JOB, status: 'not-yet' },
+  { name: 'inherit', in: JOB, status: 'not-yet' },
+  { name: 'coverage', in: JOB, status: 'not-yet' },
+  { name: 'release', in: JOB, status: 'not-yet' },
+  { name: 'pages', in: ['job', 'top'], status: 'not-yet' },
+  { name: 'publish', in: JOB, status: 'not-yet' },
+  { name: 'secrets', in: JOB, status: 'not-yet' },
+  { name: 'run', in: JOB, status: 'not-yet' },
+  { name: 'inputs', in: JOB, status: 'not-yet' },
+  { name: 'manual_confirmation', in: JOB, status: 'not-yet' },
+];
+
+const named = (where: 'top' | 'default' | 'job'): ReadonlyMap<string, KeywordInfo> =>
+  new Map(KEYWORDS.filter((keyword) => keyword.in.includes(where)).map((keyword) => [keyword.name, keyword]));
+export const TOP = named('top');
+export const DEFAULT = named('default');
+export const JOB_KEYWORDS = named('job');

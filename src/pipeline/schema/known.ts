@@ -1,0 +1,24 @@
+import { z } from 'zod';
+
+type Schema = z.core.$ZodType;
+
+/** The keys that a schema allows at a path, for hints: of all shapes that may stand there. */
+export function keysAt(schema: Schema, path: readonly PropertyKey[]): string[] {
+  let here = shapes(schema);
+  for (const step of path) here = here.flatMap((shape) => inside(shape, step)).flatMap(shapes);
+  return here.flatMap((shape) => (shape instanceof z.ZodObject ? Object.keys(shape.shape) : []));
+}
+
+function inside(schema: Schema, step: PropertyKey): Schema[] {
+  if (schema instanceof z.ZodObject) return schema.shape[String(step)] ? [schema.shape[String(step)]] : [];
+  if (schema instanceof z.ZodArray) return [schema.element];
+  return schema instanceof z.ZodRecord ? [schema.valueType] : [];
+}
+
+/** Defaults, transforms and unions taken off. */
+function shapes(schema: Schema): Schema[] {
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
+    return shapes(schema.unwrap());
+  if (schema instanceof z.ZodPipe) return shapes(schema.in);
+  return schema instanceof z.ZodUnion ? schema.options.flatMap(shapes) : [schema];
+}

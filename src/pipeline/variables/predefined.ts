@@ -1,0 +1,142 @@
+import type { JobConfig } from '../config/job.ts';
+import type { CompileRequest } from '../request.ts';
+import { environmentSlug, slugify } from './slug.ts';
+
+/**
+ * The predefined variables: names and values as GitLab documents them, as far as they make sense outside of it. A table in
+ * docs/language.md says what is absent and why. CI_JOB_ID, CI_REGISTRY_PASSWORD and their like are added by the worker.
+ */
+type Values = Record<string, string | undefined>;
+
+/** CI_PIPELINE_SOURCE of a trigger. A local run reads as a push, so that rules written for pushes hold. */
+const SOURCES = {
+  push: 'push',
+  tag: 'push',
+  merge_request: 'merge_request_event',
+  web: 'web',
+  api: 'api',
+  schedule: 'schedule',
+  cli: 'push',
+} as const;
+export const pipelineSource = (request: CompileRequest): string => SOURCES[request.trigger.source];
+
+export const projectDir = (request: CompileRequest): string => `/builds/${request.project.slug}`;
+export const registryImage = (request: CompileRequest): string =>
+  `${request.registry}/${request.project.slug}`;
+export const pipelineUrl = (request: CompileRequest): string =>
+  `${request.serverUrl}/pipelines/${request.project.slug}/${request.iid}`;
+
+/** Values that are equal for every job of the pipeline. */
+export function pipelineValues(request: CompileRequest): Values {
+  const { trigger } = request;
+  return {
+    CI: 'true',
+    GITLAB_CI: 'true',
+    DAVIT: 'true',
+    DAVIT_TRIGGER: trigger.source,
+    DAVIT_HELPER_IMAGE: request.helperImage,
+    CI_SERVER: 'yes',
+    CI_SERVER_NAME: 'davit',
+    ...server(request.serverUrl),
+    ...commit(request),
+    ...project(request),
+    CI_PIPELINE_ID: String(request.number),
+    CI_PIPELINE_IID: String(request.iid),
+    CI_PIPELINE_SOURCE: pipelineSource(request),
+    CI_PIPELINE_URL: pipelineUrl(request),
+    CI_PIPELINE_CREATED_AT: new Date(trigger.receivedAt).toISOString().replace(/\.\d+Z$/, 'Z'),
+    CI_REGISTRY: request.registry,
+    CI_REGISTRY_IMAGE: registryImage(request),
+    CI_BUILDS_DIR: '/builds',
+    CI_CONFIG_PATH: request.file.name,
+    GITLAB_USER_LOGIN: trigger.actor,
+    GITLAB_USER_NAME: trigger.actor,
+    ...mergeRequest(request),
+  };
+}
+
+function server(url: string): Values {
+  if (!URL.canParse(url)) return { CI_SERVER_URL: url };
+  const { protocol, hostname, port } = new URL(url);
+  const scheme = protocol.slice(0, -1);
+  return {
+    CI_SERVER_URL: url,
+    CI_SERVER_HOST: hostname,
+    CI_SERVER_PORT: port || (scheme === 'https' ? '443' : '80'),
+    CI_SERVER_PROTOCOL: scheme,
+  };
+}
+
+function commit({ trigger, commit, project }: CompileRequest): Values {
+  const lines = commit.message.split('\n');
+  const title = lines[0] ?? '';
+  return {
+    CI_COMMIT_SHA: trigger.sha,
+    CI_COMMIT_SHORT_SHA: trigger.sha.slice(0, 8),
+    CI_COMMIT_BEFORE_SHA: trigger.refKind === 'merge_request' ? '0'.repeat(40) : trigger.before,
+    CI_COMMIT_REF_NAME: trigger.ref,
+    CI_COMMIT_REF_SLUG: slugify(trigger.ref),
+    CI_COMMIT_REF_PROTECTED: String(project.protectedRef),
+    CI_COMMIT_BRANCH: trigger.refKind === 'branch' ? trigger.ref : undefined,
+    CI_COMMIT_TAG: trigger.refKind === 'tag' ? trigger.ref : undefined,
+    CI_COMMIT_TITLE: title,
+    CI_COMMIT_MESSAGE: commit.message,
+    // GitLab: the message without its first line, where that is below 100 characters; else the whole.
+    CI_COMMIT_DESCRIPTION: title.length < 100 ? lines.slice(1).join('\n').trim() : commit.message,
+    CI_COMMIT_AUTHOR: commit.author,
+    CI_COMMIT_TIMESTAMP: commit.timestamp,
+  };
+}
+
+function project(request: CompileRequest): Values {
+  const path = request.project.path ?? request.project.slug;
+  const at = path.lastIndexOf('/');
+  return {
+    CI_PROJECT_NAME: path.slice(at + 1),
+    CI_PROJECT_TITLE: path.slice(at + 1),
+    CI_PROJECT_PATH: path,
+    CI_PROJECT_PATH_SLUG: slugify(path),
+    CI_PROJECT_NAMESPACE: at === -1 ? '' : path.slice(0, at),
+    CI_PROJECT_ROOT_NAMESPACE: at === -1 ? '' : path.slice(0, path.indexOf('/')),
+    CI_PROJECT_URL: request.project.url ?? `${request.serverUrl}/projects/${request.project.slug}`,
+    CI_PROJECT_DIR: projectDir(request),
+    CI_DEFAULT_BRANCH: request.project.defaultBranch,
+  };
+}
+
+function mergeRequest({ trigger }: CompileRequest): Values {
+  const request = trigger.mergeRequest;
+  if (trigger.refKind !== 'merge_request' || !request) return {};
+  return {
+    CI_MERGE_REQUEST_IID: String(request.iid),
+    CI_MERGE_REQUEST_TITLE: request.title,
+    CI_MERGE_REQUEST_SOURCE_BRANCH_NAME: request.sourceBranch,
+    CI_MERGE_REQUEST_SOURCE_BRANCH_SHA: request.sourceSha,
+    CI_MERGE_REQUEST_TARGET_BRANCH_NAME: request.targetBranch,
+    CI_MERGE_REQUEST_EVENT_TYPE: 'detached',
+  };
+}
+
+/** Values of one job. `key` has matrix values, the config's name has not. */
+export function jobValues(
+  config: JobConfig,
+  more: { key: string; arch?: string; timeoutMs: number; stage: string },
+): Values {
+  return {
+    CI_JOB_NAME: more.key,
+    CI_JOB_NAME_SLUG: slugify(more.key),
+    CI_JOB_GROUP_NAME: config.name,
+    CI_JOB_STAGE: more.stage,
+    CI_JOB_TIMEOUT: String(Math.round(more.timeoutMs / 1_000)),
+    CI_NODE_TOTAL: '1',
+    DAVIT_ARCH: more.arch,
+  };
+}
+
+/** Values of a job with an environment, once its name is known. */
+export const environmentValues = (environment: { name: string; url?: string; action: string }): Values => ({
+  CI_ENVIRONMENT_NAME: environment.name,
+  CI_ENVIRONMENT_SLUG: environmentSlug(environment.name),
+  CI_ENVIRONMENT_ACTION: environment.action,
+  CI_ENVIRONMENT_URL: environment.url,
+});

@@ -1,0 +1,93 @@
+import type { SourceText } from './source.ts';
+
+/**
+ * The tree that every later step works on. Each node and each key knows the text and offset it was written at, and keeps
+ * it through anchors, merge keys, extends and default: a value is shared, never copied, so its place is always where a
+ * person wrote it. Maps are ordered and have no prototype to pollute.
+ */
+export interface Origin {
+  readonly source: SourceText;
+  readonly offset: number;
+}
+export type ScalarValue = string | number | boolean | null;
+export type ScalarStyle = 'plain' | 'quoted' | 'literal' | 'folded';
+
+export interface ScalarNode extends Origin {
+  readonly kind: 'scalar';
+  readonly value: ScalarValue;
+  /** As text: the string itself, a number as Ruby would print it, '' for null. */
+  readonly text: string;
+  readonly style: ScalarStyle;
+  readonly size: 1;
+}
+export interface MapNode extends Origin {
+  readonly kind: 'map';
+  readonly entries: ReadonlyMap<string, Entry>;
+  /** Nodes below and including this one, aliases counted as often as they are used. */
+  readonly size: number;
+}
+export interface ListNode extends Origin {
+  readonly kind: 'list';
+  readonly items: readonly Node[];
+  readonly size: number;
+}
+export type Node = ScalarNode | MapNode | ListNode;
+export interface Entry {
+  readonly key: string;
+  readonly at: Origin;
+  readonly value: Node;
+}
+
+export type Plain = ScalarValue | Plain[] | { [key: string]: Plain };
+export type Path = readonly (string | number)[];
+
+const cache = new WeakMap<Node, Plain>();
+
+/** Plain JSON of a node, maps without prototype; the same object for the same node, so it must not be changed. */
+export function plain(node: Node): Plain {
+  if (node.kind === 'scalar') return node.value;
+  const known = cache.get(node);
+  if (known !== undefined) return known;
+  let value: Plain;
+  if (node.kind === 'list') value = node.items.map(plain);
+  else {
+    const map: { [key: string]: Plain } = Object.create(null);
+    for (const [key, entry] of node.entries) map[key] = plain(entry.value);
+    value = map;
+  }
+  cache.set(node, value);
+  return value;
+}
+
+/** The deepest node on this path that is there; a shorthand (a string for a map) ends the walk early. */
+export function nodeAt(node: Node, path: Path): Node {
+  let here = node;
+  for (const step of path) {
+    const next =
+      here.kind === 'map'
+        ? here.entries.get(String(step))?.value
+        : here.kind === 'list'
+          ? here.items[Number(step)]
+          : undefined;
+    if (!next) return here;
+    here = next;
+  }
+  return here;
+}
+
+export const isNull = (node: Node): boolean => node.kind === 'scalar' && node.value === null;
+
+export function mapNode(origin: Origin, entries: ReadonlyMap<string, Entry>): MapNode {
+  let size = 1;
+  for (const entry of entries.values()) size += entry.value.size;
+  return { kind: 'map', source: origin.source, offset: origin.offset, entries, size };
+}
+
+/** What a person calls this kind of value. */
+export function kindText(node: Node): string {
+  if (node.kind === 'map') return 'a map';
+  if (node.kind === 'list') return 'a list';
+  if (node.value === null) return 'empty';
+  if (typeof node.value === 'boolean') return `the boolean ${node.value}`;
+  return typeof node.value === 'number' ? 'a number' : 'a string';
+}
