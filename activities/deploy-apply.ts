@@ -25,30 +25,65 @@ const MAX_CONFLICTS = 20;
  * Asks the target for one deployment, at most once however often it is called. Invariants: A1 the target is read first; an
  * id that stands there, in the service or any task, means applied. A2 a higher sequence number there means outdated, and
  * nothing is written. A3 what would be replaced is in the store before it is replaced. A4 a write is conditional on the
- * version that was decided on.
+ * version that was decided on. A5 see `afterError`.
  */
 export function makeApplyDeploy(deps: DeployDeps): DeployActivities['applyDeploy'] {
   return (input) =>
     living({ host: `deploy-${deps.target.name}`, timeoutMs: input.timeoutMs }, async (signal) => {
       const startedAt = Date.now();
       const log = await openShipLog(deps.logs, input.ref, { maxBytes: deps.facts.config.limits.log_bytes });
-      try {
-        const answer = await apply(deps, input, { signal, log });
-        await log.flush();
+      const run: Run = { signal, log, asked: false };
+      const answer = await apply(deps, input, run).catch((error: unknown) =>
+        afterError(deps, input, { run, error }),
+      );
+      if (answer.kind !== 'failed') {
+        // What was done is done, whether or not the log could be written; the watch goes on with it.
+        await log.flush().catch(() => undefined);
         return answer;
-      } catch (error) {
-        throwIfEnded();
-        const result = endedBy(error);
-        log.line(result.message ?? '');
-        const summary = await log.end();
-        return { kind: 'failed', result: { ...result, startedAt, endedAt: Date.now(), log: summary } };
       }
+      log.line(answer.result.message ?? '');
+      return {
+        kind: 'failed',
+        result: { ...answer.result, startedAt, endedAt: Date.now(), log: await log.end() },
+      };
     });
 }
 
 interface Run {
   signal: AbortSignal;
   log: ShipLog;
+  /** The target was asked and has not answered yet. */
+  asked: boolean;
+}
+/** How long a target is asked what it has, once the activity was told to end. */
+const LAST_LOOK_MS = 20_000;
+
+/**
+ * A5. "Cancelled" is answered only when nothing was applied. A request whose answer was lost is looked for at the target; a target
+ * that does not say leaves an error, because then nobody knows.
+ */
+async function afterError(
+  deps: DeployDeps,
+  input: DeployInput,
+  what: { run: Run; error: unknown },
+): Promise<ApplyOutput> {
+  const { run, error } = what;
+  if (run.asked) {
+    const spec = await readSpec(deps.blobs, input.spec, 'deploy');
+    const now = await throughOutage(
+      { codes: ['target/unreachable'], signal: AbortSignal.timeout(LAST_LOOK_MS), forMs: LAST_LOOK_MS },
+      () => deps.target.read(spec.swarm.service),
+    );
+    if (now.deployIds.includes(input.deployId)) return already(deps, input, spec);
+  }
+  throwIfEnded();
+  return { kind: 'failed', result: endedBy(error) };
+}
+
+async function already(deps: DeployDeps, input: DeployInput, spec: DeploySpec): Promise<ApplyOutput> {
+  const record = await deployRecord(deps, input.deployId);
+  const state = stateOf(deps, spec, input, { image: record?.image ?? '', state: 'unknown' });
+  return { kind: 'already', state, previous: record?.previous };
 }
 
 async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<ApplyOutput> {
@@ -64,7 +99,7 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
   for (let round = 1; round <= MAX_CONFLICTS; round++) {
     const decided = await throughOutage(
       { codes: ['target/unreachable'], signal: run.signal, onRetry: (error) => run.log.line(error.message) },
-      () => attempt(deps, input, { spec, image, log: run.log }),
+      () => attempt(deps, input, { spec, image, run }),
     );
     if (decided) return decided;
     run.log.line('The service was changed meanwhile; reading it again.');
@@ -81,15 +116,14 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
 async function attempt(
   deps: DeployDeps,
   input: DeployInput,
-  what: { spec: DeploySpec; image: string; log: ShipLog },
+  what: { spec: DeploySpec; image: string; run: Run },
 ): Promise<ApplyOutput | undefined> {
-  const { spec, image, log } = what;
+  const { spec, image, run } = what;
+  const { log } = run;
   const now = await deps.target.read(spec.swarm.service);
-  const state = (name: 'unknown' | 'unchanged') => stateOf(deps, spec, input, { image, state: name });
   if (now.deployIds.includes(input.deployId)) {
-    const record = await deployRecord(deps, input.deployId);
     log.line(`This deployment stands at ${deps.target.name} already.`);
-    return { kind: 'already', state: state('unknown'), previous: record?.previous };
+    return already(deps, input, spec);
   }
   if (now.seq > input.seq) return outdated(deps, input, { spec, now, log });
   log.line(`${deps.target.name}: service ${spec.swarm.service}: ${targetText(now)}.`);
@@ -100,18 +134,23 @@ async function attempt(
     previous: await keepSnapshot(deps, now.snapshot),
   };
   await deps.records.put(recordName(deps.target.name, input.deployId), record);
+  const auth = await deps.registries.authFor(image);
+  run.signal.throwIfAborted();
+  run.asked = true;
   const answer = await deps.target.apply({
     deployId: input.deployId,
     seq: input.seq,
     image,
     spec: spec.swarm,
     labels: labels(spec, input),
-    auth: await deps.registries.authFor(image),
+    auth,
   });
+  run.asked = false;
   if (answer === 'conflict') return undefined;
   if (answer === 'outdated') return outdated(deps, input, { spec, now, log });
   log.line(`Deploying ${image} as ${input.deployId}, sequence ${input.seq}.`);
-  return { kind: answer, state: state('unknown'), previous: record.previous };
+  const state = stateOf(deps, spec, input, { image, state: 'unknown' });
+  return { kind: answer, state, previous: record.previous };
 }
 
 function outdated(

@@ -49,10 +49,13 @@ export function makeLoadRecord(deps: RecordDeps): ControlActivities['loadRecord'
   };
 }
 
-export function makeFindRecord(deps: Pick<RecordDeps, 'records'>): ControlActivities['findRecord'] {
+/** With the trigger it ran for, so that the project can start the next run of it without the whole record in its history. */
+export function makeFindRecord(deps: Pick<RecordDeps, 'records' | 'blobs'>): ControlActivities['findRecord'] {
   return async ({ id }) => {
     const entry = await deps.records.get<PipelineEntry>(pipelineRecordName(id));
-    return { record: entry?.record };
+    if (!entry) return {};
+    const { trigger, status } = parseRecord(await deps.blobs.getBytes(entry.record, MAX_RECORD_BYTES));
+    return { record: entry.record, number: status.number, trigger };
   };
 }
 

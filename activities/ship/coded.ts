@@ -2,12 +2,7 @@ import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import { DavitError, type ErrorCode } from '../../src/errors.ts';
 
 /** Another try later may go well; anything else with a code stays as it is however often it is asked. */
-const OUTAGES: readonly ErrorCode[] = [
-  'git/unreachable',
-  'registry/unreachable',
-  'target/unreachable',
-  'engine/unreachable',
-];
+const isOutage = (code: ErrorCode): boolean => code.endsWith('/unreachable');
 
 /**
  * An activity whose DavitErrors reach the workflow as ApplicationFailures with the code as their type: the message speaks to a
@@ -29,7 +24,7 @@ function failure(error: unknown): ApplicationFailure {
   const failed = ApplicationFailure.create({
     type: known ? error.code : 'internal/defect',
     message: known ? `${error.message} ${error.hint}` : error instanceof Error ? error.message : 'unknown',
-    nonRetryable: known && !OUTAGES.includes(error.code),
+    nonRetryable: known && !isOutage(error.code),
   });
   // Temporal writes it into history; the worker's own log has the whole error.
   failed.stack = '';

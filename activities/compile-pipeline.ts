@@ -1,0 +1,154 @@
+import type { BlobStore, Fleet, RecordStore, Registries, Secrets, Source } from '../src/adapters/ports.ts';
+import { DavitError, type ErrorCode } from '../src/errors.ts';
+import type { InstallationFacts, InstallationProject } from '../src/installation.ts';
+import { compile } from '../src/pipeline/compile.ts';
+import { problemText } from '../src/pipeline/problems.ts';
+import type { CompileAnswer } from '../src/pipeline/request.ts';
+import type { JobKey } from '../src/plan/ids.ts';
+import type { Plan, PlanJob } from '../src/plan/plan.ts';
+import { COUNTERS } from '../src/plan/records.ts';
+import { limitsOf, writeCompiled } from './compile-pipeline-blobs.ts';
+import { findFile, PIPELINE_FILES } from './compile-pipeline-file.ts';
+import { fetchSource, type FetchedSource } from './compile-pipeline-source.ts';
+import { isProtected, projectOf, variablesOf } from './compile-pipeline-variables.ts';
+import type { CompileInput, CompileOutput, ControlActivities } from './contract.ts';
+import { living, throwIfEnded } from './ship/life.ts';
+
+export interface CompileDeps {
+  blobs: BlobStore;
+  records: RecordStore;
+  source: Source;
+  secrets: Secrets;
+  registries: Registries;
+  fleet: Pick<Fleet, 'live'>;
+  facts: InstallationFacts;
+}
+/** Puts of specs at once: a plan of 1,000 jobs must not open 1,000 connections. */
+const PUTS_AT_ONCE = 16;
+/** Mistakes of whoever pushed or configured the project: the pipeline says so, and trying again is of no use. */
+const USERS_FAULT: readonly ErrorCode[] = [
+  'git/no-commit',
+  'git/bad-request',
+  'git/denied',
+  'source/refused',
+  'source/no-file',
+  'blob/missing',
+  'secret/missing',
+];
+
+/**
+ * From an event to a plan: source, file, variables, plan, blobs, numbers. Idempotent: numbers are claimed under the
+ * pipeline's id and blobs are named by what is in them. A mistake of people is answered as `invalid`; an outage rejects and is tried again.
+ */
+export function makeCompilePipeline(deps: CompileDeps): ControlActivities['compilePipeline'] {
+  return (input) =>
+    living({ host: 'control' }, async (signal) => {
+      try {
+        return await compileInput(deps, input, signal);
+      } catch (error) {
+        throwIfEnded();
+        if (!(error instanceof DavitError) || !USERS_FAULT.includes(error.code)) throw error;
+        return { kind: 'invalid', problems: [problemOf(error)] };
+      }
+    });
+}
+
+const problemOf = (error: DavitError): string =>
+  problemText({
+    code: error.code,
+    message: error.message,
+    hint: error.hint,
+    place: error.place,
+    severity: 'error',
+  });
+
+async function compileInput(
+  deps: CompileDeps,
+  input: CompileInput,
+  signal: AbortSignal,
+): Promise<CompileOutput> {
+  const { facts } = deps;
+  const project = projectOf(facts, input.trigger);
+  const fetched = await fetchSource(deps, project, { trigger: input.trigger, signal });
+  const names = input.trigger.file === undefined ? PIPELINE_FILES : [input.trigger.file];
+  const file = await findFile(await deps.blobs.getStream(fetched.source), names);
+  if (!file) throw new DavitError('source/no-file', `The source has no ${names.join(' and no ')}.`);
+  const answer = compile({
+    file,
+    trigger: input.trigger,
+    iid: input.iid,
+    number: input.number,
+    project: {
+      slug: project.name,
+      defaultBranch: project.default_branch,
+      protectedRef: isProtected(project, input.trigger),
+      variables: variablesOf(project.variables),
+      path: project.repository,
+      url: pageOf(project),
+    },
+    instanceVariables: variablesOf(facts.config.variables),
+    registry: (await deps.registries.default()).host,
+    helperImage: facts.config.helper_image,
+    defaultImage: facts.config.default_image,
+    defaultArch: facts.config.default_arch,
+    fleet: await deps.fleet.live(),
+    targets: facts.config.targets.map((target) => target.name),
+    serverUrl: facts.url,
+    limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
+    ...fetched,
+  });
+  return output(deps, { input, fetched, answer });
+}
+
+interface Compiled {
+  input: CompileInput;
+  fetched: FetchedSource;
+  answer: CompileAnswer;
+}
+
+/** Page of the project at the forge, for CI_PROJECT_URL. */
+function pageOf(project: InstallationProject): string | undefined {
+  if (!project.forge_url || !project.repository || !URL.canParse(project.forge_url)) return undefined;
+  return new URL(project.repository, `${project.forge_url.replace(/\/+$/, '')}/`).href;
+}
+
+async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput> {
+  const { answer, input } = what;
+  if (answer.kind === 'empty') return { kind: 'empty', reason: answer.reason };
+  if (answer.kind === 'invalid') return { kind: 'invalid', problems: answer.problems.map(problemText) };
+  const jobs: PlanJob[] = await bounded(answer.jobs, PUTS_AT_ONCE, async ({ job, spec }) => {
+    const bytes = new TextEncoder().encode(JSON.stringify(spec));
+    return { ...job, spec: await deps.blobs.putBytes(bytes) };
+  });
+  const plan: Plan = { ...answer.plan, jobs };
+  const kept = {
+    jobIds: await jobIds(deps.records, input, jobs),
+    warnings: answer.warnings.map(problemText),
+    source: what.fetched.source,
+  };
+  const planBlob = await writeCompiled(deps.blobs, plan, kept);
+  return { kind: 'plan', plan, planBlob, ...kept, limits: limitsOf(deps.facts) };
+}
+
+/** CI_JOB_ID of each job, in file order; the same ones when the same pipeline is compiled again. */
+async function jobIds(
+  records: RecordStore,
+  input: CompileInput,
+  jobs: readonly PlanJob[],
+): Promise<Record<JobKey, number>> {
+  const claim = `${input.trigger.project}.${input.iid}.${jobs.length}`;
+  const first = await records.allocate(COUNTERS.jobs, claim, jobs.length);
+  return Object.fromEntries(jobs.map((job, at) => [job.key, first + at]));
+}
+
+/** Maps in order, at most `width` at once. */
+async function bounded<T, R>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += width)
+    results.push(...(await Promise.all(items.slice(at, at + width).map(work))));
+  return results;
+}

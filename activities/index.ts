@@ -1,0 +1,64 @@
+/** Every activity of davit, assembled from factories over ports. Workers hand in real adapters, tests hand in what they like. */
+import type {
+  BlobStore,
+  Fleet,
+  Forge,
+  LogStore,
+  RecordStore,
+  Registries,
+  Secrets,
+  Source,
+  WorkflowLookup,
+} from '../src/adapters/ports.ts';
+import type { InstallationFacts } from '../src/installation.ts';
+import { makeClaimPipeline } from './claim-pipeline.ts';
+import { makeForgeHeadIs, makeIsClosed, makeReportCommitStatus } from './commit-status.ts';
+import { makeCompilePipeline } from './compile-pipeline.ts';
+import type { ControlActivities, DeployActivities } from './contract.ts';
+import { makeApplyDeploy } from './deploy-apply.ts';
+import type { DeployDeps } from './deploy-common.ts';
+import { makeRollbackDeploy } from './deploy-rollback.ts';
+import { makeWatchDeploy } from './deploy-watch.ts';
+import { makePushImage } from './push-image.ts';
+import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './record-pipeline.ts';
+import { coded } from './ship/coded.ts';
+
+export type { DeployDeps } from './deploy-common.ts';
+export { makeBuildImage, type BuildDeps } from './build-image.ts';
+
+export interface ControlDeps {
+  blobs: BlobStore;
+  records: RecordStore;
+  logs: LogStore;
+  fleet: Pick<Fleet, 'live'>;
+  secrets: Secrets;
+  registries: Registries;
+  source: Source;
+  forge: Forge;
+  workflows: WorkflowLookup;
+  facts: InstallationFacts;
+}
+
+/** For the queue `control`. */
+export function makeControlActivities(deps: ControlDeps): ControlActivities {
+  return {
+    claimPipeline: coded(makeClaimPipeline(deps)),
+    forgeHeadIs: coded(makeForgeHeadIs(deps)),
+    compilePipeline: coded(makeCompilePipeline(deps)),
+    pushImage: coded(makePushImage(deps)),
+    recordPipeline: coded(makeRecordPipeline(deps)),
+    loadRecord: coded(makeLoadRecord(deps)),
+    findRecord: coded(makeFindRecord(deps)),
+    reportCommitStatus: coded(makeReportCommitStatus(deps)),
+    isClosed: coded(makeIsClosed(deps)),
+  };
+}
+
+/** For the queue `deploy-TARGET` of one target. */
+export function makeDeployActivities(deps: DeployDeps): DeployActivities {
+  return {
+    applyDeploy: coded(makeApplyDeploy(deps)),
+    watchDeploy: coded(makeWatchDeploy(deps)),
+    rollbackDeploy: coded(makeRollbackDeploy(deps)),
+  };
+}
