@@ -107,7 +107,7 @@ export interface ControlActivities {
     record: Digest;
   }): Promise<{ record: PipelineRecord; compiled?: Extract<CompileOutput, { kind: 'plan' }> }>;
   /** The latest record of a closed pipeline; undefined when there is none. */
-  findRecord(input: { id: PipelineId }): Promise<{ record?: Digest }>;
+  findRecord(input: { id: PipelineId }): Promise<{ record?: Digest; number?: number; trigger?: Trigger }>;
   /** Best effort; never fails a pipeline. */
   reportCommitStatus(input: {
     project: ProjectSlug;

@@ -622,6 +622,24 @@ export const ERRORS = {
     remedy: 'Check DAVIT_SERVER, and that server and command line are of one version.',
   },
   // --- workers
+  'job/readiness': {
+    exit: 1,
+    http: 500,
+    meaning: 'The container that is tested did not answer in time, or ended.',
+    remedy: 'Its last lines are in the log of the job; check port and ready.',
+  },
+  'job/artifacts': {
+    exit: 1,
+    http: 500,
+    meaning: 'The files that a job leaves behind are too large or cannot be read.',
+    remedy: 'Keep fewer files, or raise limits.artifact_bytes in the installation file.',
+  },
+  'worker/arch': {
+    exit: 3,
+    http: 500,
+    meaning: "The engine cannot run containers of the worker's architecture.",
+    remedy: 'Give the worker an engine of that architecture, or allow emulation and set it up: `davit doctor`.',
+  },
   'worker/no-token': {
     exit: 3,
     http: 500,

@@ -11,7 +11,7 @@ export interface ProjectMemory {
   /** Newest last. */
   keys: KnownKey[];
   /** Last head seen of each ref, by `KIND:REF`; newest last. */
-  heads: { ref: string; sha: string; before: string }[];
+  heads: { ref: string; sha: string; before: string; pipeline: PipelineId }[];
   running: RunningPipeline[];
   locks: LockState[];
   /** Not begun yet. */
@@ -54,10 +54,18 @@ export const refKey = (trigger: Pick<Trigger, 'refKind' | 'ref'>): string =>
 export const isForgeEvent = (source: TriggerSource): boolean =>
   source === 'push' || source === 'tag' || source === 'merge_request';
 
-/** First look at a trigger, from memory alone. `ask`: the store, and perhaps the forge, must be asked. */
-export function recall(memory: ProjectMemory, trigger: Trigger): 'new' | 'repeated' | 'ask' {
+/**
+ * What memory alone says of a trigger. `new`: start it, if the store agrees. `ask`: the key is known and the delivery is not,
+ * so somebody may have pushed the same commit back: ask the forge. `queued` counts as repeated only when it arrives.
+ */
+export function recall(
+  memory: ProjectMemory,
+  trigger: Trigger,
+  when: 'arrives' | 'begins',
+): 'new' | 'repeated' | 'ask' {
   const known = memory.keys.find((entry) => entry.key === trigger.key);
-  if (!known || known.state === 'queued') return known ? 'repeated' : 'new';
+  if (!known) return 'new';
+  if (known.state === 'queued') return when === 'begins' ? 'new' : 'repeated';
   if (known.deliveries.includes(trigger.deliveryId) || !isForgeEvent(trigger.source)) return 'repeated';
   return headOf(memory, trigger)?.sha === trigger.sha ? 'repeated' : 'ask';
 }
@@ -67,10 +75,10 @@ export const headOf = (
   trigger: Pick<Trigger, 'refKind' | 'ref'>,
 ): ProjectMemory['heads'][number] | undefined => memory.heads.find((head) => head.ref === refKey(trigger));
 
-/** True when a newer event of the same ref came in before this one: it starts, and is superseded at once. */
-export const isLate = (memory: ProjectMemory, trigger: Trigger): boolean => {
+/** The pipeline of a newer event of the same ref that came in before this one: this one starts, and is superseded at once. */
+export const newerThan = (memory: ProjectMemory, trigger: Trigger): PipelineId | undefined => {
   const head = headOf(memory, trigger);
-  return head !== undefined && head.sha !== trigger.sha && head.before === trigger.sha;
+  return head && head.sha !== trigger.sha && head.before === trigger.sha ? head.pipeline : undefined;
 };
 
 export function rememberKey(
@@ -85,11 +93,11 @@ export function rememberKey(
   if (memory.keys.length > MAX_KEYS) memory.keys.splice(0, memory.keys.length - MAX_KEYS);
 }
 
-export function rememberHead(memory: ProjectMemory, trigger: Trigger): void {
+export function rememberHead(memory: ProjectMemory, trigger: Trigger, pipeline: PipelineId): void {
   const ref = refKey(trigger);
   memory.heads = [
     ...memory.heads.filter((head) => head.ref !== ref),
-    { ref, sha: trigger.sha, before: trigger.before },
+    { ref, sha: trigger.sha, before: trigger.before, pipeline },
   ].slice(-MAX_HEADS);
 }
 

@@ -135,19 +135,22 @@ export interface Decision {
   /** What became of it, set by the workflow: accepted, or the conflict. */
   answer?: string;
 }
+export const DECISION_CODES = [
+  'gate/not-an-approver',
+  'gate/expired',
+  'gate/not-ready',
+  'job/not-playable',
+  'job/not-found',
+  'job/decided',
+] as const;
+export type DecisionCode = (typeof DECISION_CODES)[number];
+/**
+ * An Update's validator refuses with an ApplicationFailure of type DecisionCode, and nothing is recorded; what comes too late
+ * or second is recorded and answered. `src/temporal/calls.ts` `decide` makes one answer of both.
+ */
 export type DecisionAnswer =
   | { accepted: true; message: string }
-  | {
-      accepted: false;
-      code:
-        | 'gate/not-an-approver'
-        | 'gate/expired'
-        | 'gate/not-ready'
-        | 'job/not-playable'
-        | 'job/not-found'
-        | 'job/decided';
-      message: string;
-    };
+  | { accepted: false; code: DecisionCode; message: string };
 
 export interface PipelineInput {
   id: PipelineId;

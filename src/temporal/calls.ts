@@ -1,0 +1,78 @@
+/** What server and CLI ask of workflows, so that names, ids and options stand in one place. */
+import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { WorkflowLookup } from '../adapters/ports.ts';
+import { pipelineWorkflowId, projectWorkflowId, type PipelineId, type ProjectSlug } from '../plan/ids.ts';
+import {
+  DECISION_CODES,
+  QUERIES,
+  SIGNALS,
+  UPDATES,
+  WORKFLOWS,
+  type Decision,
+  type DecisionAnswer,
+  type PipelineStatus,
+  type ProjectInput,
+  type RerunRequest,
+} from '../plan/protocol.ts';
+import { CONTROL_QUEUE } from '../plan/queues.ts';
+import type { Trigger } from '../plan/trigger.ts';
+
+/** Durable when it resolves; starts the project's workflow when there is none. Needs no worker. */
+export const signalTrigger = (client: Client, trigger: Trigger): Promise<void> =>
+  toProject(client, trigger.project, { signal: SIGNALS.trigger, args: [trigger] });
+
+/** For a pipeline that is closed: the project starts a new run of it, with this decision first. */
+export const signalRerun = (client: Client, project: ProjectSlug, request: RerunRequest): Promise<void> =>
+  toProject(client, project, { signal: SIGNALS.rerun, args: [request] });
+
+/**
+ * Asks an open pipeline. Refusals come back as answers, whether its validator refused (nothing recorded) or its handler did
+ * (a conflict, recorded). Rejects with the client's WorkflowNotFoundError when the pipeline is closed: then `signalRerun`.
+ */
+export async function decide(client: Client, id: PipelineId, decision: Decision): Promise<DecisionAnswer> {
+  try {
+    return await client.workflow
+      .getHandle(pipelineWorkflowId(id))
+      .executeUpdate<DecisionAnswer, [Decision]>(UPDATES[decision.action], { args: [decision] });
+  } catch (error) {
+    const cause = error instanceof WorkflowUpdateFailedError ? error.cause : undefined;
+    const code = DECISION_CODES.find((one) => cause instanceof ApplicationFailure && cause.type === one);
+    if (!code) throw error;
+    return { accepted: false, code, message: cause?.message ?? code };
+  }
+}
+
+/** Of an open pipeline, or of a closed one that Temporal still has. */
+export const pipelineStatus = (client: Client, id: PipelineId): Promise<PipelineStatus> =>
+  client.workflow.getHandle(pipelineWorkflowId(id)).query<PipelineStatus>(QUERIES.status);
+
+/** What an activity may ask of Temporal itself. */
+export const workflowLookup = (client: Client): WorkflowLookup => ({
+  isClosed: async (workflowId, runId) => {
+    try {
+      const { status } = await client.workflow.getHandle(workflowId, runId).describe();
+      return status.name !== 'RUNNING' && status.name !== 'PAUSED';
+    } catch (error) {
+      // Past retention it is not there any more; anything else is no answer, and no answer means open.
+      if (error instanceof WorkflowNotFoundError) return true;
+      throw error;
+    }
+  },
+});
+
+async function toProject(
+  client: Client,
+  project: ProjectSlug,
+  message: { signal: string; args: unknown[] },
+): Promise<void> {
+  const input: ProjectInput = { project };
+  await client.workflow.signalWithStart(WORKFLOWS.project, {
+    workflowId: projectWorkflowId(project),
+    taskQueue: CONTROL_QUEUE,
+    args: [input],
+    signal: message.signal,
+    signalArgs: message.args,
+    staticSummary: `project ${project}`,
+  });
+}

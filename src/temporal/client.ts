@@ -1,0 +1,100 @@
+/** The way into Temporal for server, CLI and workers: connect with patience, and make the namespace what davit needs. */
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import { temporal } from '@temporalio/proto';
+import { DavitError } from '../errors.ts';
+import { SEARCH_ATTRIBUTES } from '../plan/protocol.ts';
+
+const RETENTION_DAYS = 30;
+const RETRY_MS = 200;
+const GRPC_ALREADY_EXISTS = 6;
+const GRPC_NOT_FOUND = 5;
+
+export interface TemporalAddress {
+  /** host:port of the frontend. */
+  address: string;
+  namespace: string;
+  /** How long an unreachable server is asked again; 60 s. */
+  deadlineMs?: number;
+}
+
+/**
+ * Connects, and creates the namespace (30 days of retention) and davit's five search attributes where they are missing.
+ * Rejects with `temporal/unreachable` when no server answers before the deadline.
+ */
+export async function connectTemporal(
+  options: TemporalAddress,
+): Promise<{ client: Client; connection: Connection }> {
+  const deadline = Date.now() + (options.deadlineMs ?? 60_000);
+  const connection = await patiently(options.address, deadline, () =>
+    Connection.connect({ address: options.address, connectTimeout: '5s' }),
+  );
+  await patiently(options.address, deadline, () => ensureNamespace(connection, options.namespace));
+  return { connection, client: new Client({ connection, namespace: options.namespace }) };
+}
+
+/** Idempotent; several processes may do it at once. */
+async function ensureNamespace(connection: Connection, namespace: string): Promise<void> {
+  if (!(await hasNamespace(connection, namespace))) {
+    await unlessThere(() =>
+      connection.workflowService.registerNamespace({
+        namespace,
+        workflowExecutionRetentionPeriod: temporal.api.workflowservice.v1.RegisterNamespaceRequest.fromObject(
+          {
+            workflowExecutionRetentionPeriod: { seconds: RETENTION_DAYS * 86_400 },
+          },
+        ).workflowExecutionRetentionPeriod,
+      }),
+    );
+  }
+  const { IndexedValueType } = temporal.api.enums.v1;
+  const known = await connection.operatorService.listSearchAttributes({ namespace });
+  for (const [field, name] of Object.entries(SEARCH_ATTRIBUTES)) {
+    if (known.customAttributes?.[name] !== undefined) continue;
+    const type =
+      field === 'waitingFor'
+        ? IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST
+        : IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
+    await unlessThere(() =>
+      connection.operatorService.addSearchAttributes({ namespace, searchAttributes: { [name]: type } }),
+    );
+  }
+  // A server reads its namespaces from a cache: only an answer about workflows shows that it is there for all.
+  await connection.workflowService.listWorkflowExecutions({
+    namespace,
+    pageSize: 1,
+    query: `${SEARCH_ATTRIBUTES.state} = "none"`,
+  });
+}
+
+async function hasNamespace(connection: Connection, namespace: string): Promise<boolean> {
+  try {
+    await connection.workflowService.describeNamespace({ namespace });
+    return true;
+  } catch (error) {
+    if (isGrpcServiceError(error) && error.code === GRPC_NOT_FOUND) return false;
+    throw error;
+  }
+}
+
+/** Another process was faster: that is success. */
+async function unlessThere(make: () => Promise<unknown>): Promise<void> {
+  try {
+    await make();
+  } catch (error) {
+    if (!(isGrpcServiceError(error) && error.code === GRPC_ALREADY_EXISTS)) throw error;
+  }
+}
+
+async function patiently<T>(address: string, deadline: number, attempt: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > deadline)
+        throw new DavitError('temporal/unreachable', `No Temporal server answers at ${address}.`, {
+          cause: error,
+        });
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
+  }
+}

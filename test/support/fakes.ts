@@ -1,0 +1,267 @@
+/**
+ * Activities that run nothing: they behave as a test says, job by job and try by try, and keep a journal. Behind the real
+ * contract and on a real Temporal server, so that workflows are tested with the real queues, timeouts and cancels.
+ */
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import type {
+  AllActivities,
+  ApplyOutput,
+  CompileOutput,
+  DeployInput,
+  Limits,
+  RunInput,
+} from '../../activities/contract.ts';
+import type { JobResult, Outcome } from '../../src/plan/outcome.ts';
+import type { Plan } from '../../src/plan/plan.ts';
+import { parsePipelineId, type Digest } from '../../src/plan/ids.ts';
+import type { PipelineRecord } from '../../src/plan/protocol.ts';
+import { SPEC } from './plans.ts';
+
+/** One try of one job. Nothing said: it succeeds at once. */
+export interface Behaviour {
+  outcome?: Outcome;
+  kind?: JobResult['kind'];
+  exit?: number;
+  /** Default: true unless errored. */
+  started?: boolean;
+  /** Stays until it is cancelled. */
+  hang?: boolean;
+  /** How it answers a cancel: as an activity that has cleaned up (default), or by its own result. */
+  onCancel?: 'cancelled' | 'result';
+  /** Fails as a worker does that goes away, or that lacks a tag. */
+  throw?: 'detached' | 'handed-back' | 'defect';
+  /** Heartbeats with the host, or without, and then never again. */
+  silent?: 'with-host' | 'without-host';
+  host?: string;
+  /** Waits for `world.open(slug, gateName)`. */
+  until?: string;
+  apply?: 'applied' | 'already' | 'outdated' | 'failed';
+}
+export interface FakeProject {
+  plan: Plan;
+  limits: Partial<Limits>;
+  /** By job: what each call does, the last one for all further calls. Keys `JOB`, or `JOB apply|watch|rollback|resume|stop`. */
+  behaviours: Record<string, Behaviour[]>;
+  compile?: CompileOutput;
+  head?: string;
+}
+export interface Entry {
+  activity: string;
+  job?: string;
+  attempt?: number;
+  epoch?: number;
+  seq?: number;
+  at: number;
+}
+
+export const LIMITS: Limits = {
+  heartbeatTimeoutMs: 2_000,
+  hostGraceMs: 4_000,
+  queueTimeoutMs: 60_000,
+  pipelineTimeoutMs: 600_000,
+  cancelGraceMs: 1_000,
+  releaseDelayMs: 50,
+  maxPendingJobs: 100,
+  autoRetries: 2,
+};
+
+export class Fakes {
+  readonly projects = new Map<string, FakeProject>();
+  readonly journals = new Map<string, Entry[]>();
+  readonly records = new Map<string, PipelineRecord>();
+  readonly closed = new Set<string>();
+  readonly #calls = new Map<string, number>();
+  readonly #claims = new Map<string, { claimId: string; iid: number; number: number }>();
+  readonly #doors = new Map<string, { open: () => void; promise: Promise<void> }>();
+  #number = 100;
+
+  /** Lets every behaviour with this `until` go on. */
+  open(slug: string, name: string): void {
+    this.#door(slug, name).open();
+  }
+
+  journal(slug: string): Entry[] {
+    const journal = this.journals.get(slug) ?? [];
+    this.journals.set(slug, journal);
+    return journal;
+  }
+
+  activities(): AllActivities {
+    return {
+      claimPipeline: async ({ project, key, claimId }) => this.#claim(project, key, claimId),
+      forgeHeadIs: async ({ project, sha }) => this.projects.get(project)?.head === sha,
+      compilePipeline: async ({ trigger }) => this.#compile(trigger.project),
+      loadRecord: async ({ record }) => this.#load(record),
+      findRecord: async ({ id }) => this.#find(id),
+      recordPipeline: async ({ record }) => {
+        this.records.set(record.status.id, record);
+        this.#note(record.status.project, { activity: 'recordPipeline' });
+        return { record: SPEC };
+      },
+      reportCommitStatus: async ({ project, state }) =>
+        this.#note(project, { activity: `reportCommitStatus ${state}` }),
+      isClosed: async ({ workflowId }) => this.closed.has(workflowId),
+      runJob: (input) => this.#job('runJob', input),
+      buildImage: (input) => this.#job('buildImage', input),
+      apitest: (input) => this.#job('apitest', input),
+      pushImage: (input) => this.#job('pushImage', input),
+      resumeJob: (input) => this.#job('resumeJob', input, ' resume'),
+      stopJob: async ({ ref }) => this.#note(slugOf(ref.pipeline), { activity: 'stopJob', ...ref }),
+      releaseJobs: async ({ pipeline, refs }) => {
+        for (const ref of refs) this.#note(slugOf(pipeline), { activity: 'releaseJobs', ...ref });
+      },
+      applyDeploy: (input) => this.#apply(input),
+      watchDeploy: (input) => this.#job('watchDeploy', input, ' watch'),
+      rollbackDeploy: async (input) => {
+        await this.#behave('rollbackDeploy', { ...input, seq: input.newSeq }, ' rollback');
+        return { ...deployed(input), seq: input.newSeq, state: 'rolled_back' };
+      },
+    };
+  }
+
+  #note(slug: string, entry: Omit<Entry, 'at'>): void {
+    const { activity, job, attempt, epoch, seq } = entry;
+    this.journal(slug).push({ activity, job, attempt, epoch, seq, at: Date.now() });
+  }
+
+  #claim(project: string, key: string, claimId: string): { iid: number; number: number; fresh: boolean } {
+    const name = `${project} ${key}`;
+    const known = this.#claims.get(name);
+    if (known) return { ...known, fresh: known.claimId === claimId };
+    const iid = [...this.#claims.keys()].filter((other) => other.startsWith(`${project} `)).length + 1;
+    this.#number += 1;
+    this.#claims.set(name, { claimId, iid, number: this.#number });
+    return { iid, number: this.#number, fresh: true };
+  }
+
+  #compile(slug: string): CompileOutput {
+    const project = this.projects.get(slug);
+    if (!project) throw ApplicationFailure.nonRetryable(`no fake project ${slug}`);
+    if (project.compile) return project.compile;
+    const ids = project.plan.jobs.map((job, at): [string, number] => [job.key, 1_000 + at]);
+    return {
+      kind: 'plan',
+      plan: project.plan,
+      planBlob: SPEC,
+      jobIds: Object.fromEntries(ids),
+      warnings: [],
+      limits: { ...LIMITS, ...project.limits },
+      source: SPEC,
+    };
+  }
+
+  #load(digest: Digest): ReturnType<AllActivities['loadRecord']> {
+    const id = [...this.records.keys()].find((other) => digestOf(other) === digest);
+    const record = id === undefined ? undefined : this.records.get(id);
+    if (!record) throw ApplicationFailure.nonRetryable('no such record');
+    const compiled = this.#compile(record.status.project);
+    return Promise.resolve({ record, compiled: compiled.kind === 'plan' ? compiled : undefined });
+  }
+
+  #find(id: string): ReturnType<AllActivities['findRecord']> {
+    const record = this.records.get(id);
+    if (!record) return Promise.resolve({});
+    return Promise.resolve({ record: digestOf(id), number: record.status.number, trigger: record.trigger });
+  }
+
+  async #job(activity: string, input: RunInput, suffix = ''): Promise<JobResult> {
+    const behaviour = await this.#behave(activity, input, suffix);
+    const outcome = behaviour.outcome ?? 'succeeded';
+    const now = Date.now();
+    return {
+      outcome,
+      kind:
+        behaviour.kind ?? (outcome === 'failed' ? 'script' : outcome === 'errored' ? 'engine' : undefined),
+      exitCode: behaviour.exit ?? (outcome === 'succeeded' ? 0 : outcome === 'failed' ? 1 : undefined),
+      started: behaviour.started ?? outcome !== 'errored',
+      host: behaviour.host ?? 'h1',
+      startedAt: now,
+      endedAt: now,
+      ...(activity === 'watchDeploy'
+        ? { deployed: { ...deployed(input), state: outcome === 'succeeded' ? 'converged' : 'unknown' } }
+        : {}),
+    };
+  }
+
+  async #apply(input: DeployInput): Promise<ApplyOutput> {
+    const behaviour = await this.#behave('applyDeploy', input, ' apply');
+    const state = deployed(input);
+    if (behaviour.apply === 'outdated') return { kind: 'outdated', state };
+    if (behaviour.apply === 'failed')
+      return { kind: 'failed', result: { outcome: 'failed', kind: 'config', started: false } };
+    return { kind: behaviour.apply ?? 'applied', state, previous: 'before' };
+  }
+
+  async #behave(activity: string, input: RunInput & { seq?: number }, suffix: string): Promise<Behaviour> {
+    const { ref, project } = input;
+    this.#note(project, { activity, ...ref, seq: input.seq });
+    const behaviour = this.#next(project, `${ref.job}${suffix}`);
+    const host = behaviour.host ?? 'h1';
+    const context = Context.current();
+    if (behaviour.silent) {
+      context.heartbeat(behaviour.silent === 'with-host' ? { host } : undefined);
+      await this.#door(project, 'never').promise;
+    }
+    context.heartbeat({ host });
+    if (behaviour.throw) throw thrown(behaviour.throw, host);
+    if (behaviour.hang || behaviour.until) await this.#stay(project, behaviour);
+    return behaviour;
+  }
+
+  async #stay(slug: string, behaviour: Behaviour): Promise<void> {
+    const context = Context.current();
+    const beat = setInterval(() => context.heartbeat({ host: behaviour.host ?? 'h1' }), 200);
+    const door = behaviour.until
+      ? this.#door(slug, behaviour.until).promise
+      : new Promise<void>(() => undefined);
+    try {
+      await Promise.race([door, context.cancelled]);
+    } catch (error) {
+      if (!(error instanceof CancelledFailure) || behaviour.onCancel !== 'result') throw error;
+    } finally {
+      clearInterval(beat);
+    }
+  }
+
+  #next(slug: string, name: string): Behaviour {
+    const list = this.projects.get(slug)?.behaviours[name] ?? [];
+    const call = this.#calls.get(`${slug} ${name}`) ?? 0;
+    this.#calls.set(`${slug} ${name}`, call + 1);
+    return list[Math.min(call, list.length - 1)] ?? {};
+  }
+
+  #door(slug: string, name: string): { open: () => void; promise: Promise<void> } {
+    const key = `${slug} ${name}`;
+    const known = this.#doors.get(key);
+    if (known) return known;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const door = { open: resolve, promise };
+    this.#doors.set(key, door);
+    return door;
+  }
+}
+
+const slugOf = (pipeline: string): string => parsePipelineId(pipeline)?.slug ?? '';
+const digestOf = (id: string): Digest =>
+  `sha256:${Buffer.from(id).toString('hex').padStart(64, '0').slice(-64)}`;
+const deployed = (input: RunInput & { seq?: number; deployId?: string }) => ({
+  target: 'prod',
+  service: 'table',
+  deployId: input.deployId ?? '',
+  seq: input.seq ?? 0,
+  image: 'table@sha256:0',
+  state: 'unknown' as const,
+});
+
+function thrown(what: 'detached' | 'handed-back' | 'defect', host: string): Error {
+  if (what === 'detached')
+    return ApplicationFailure.create({
+      type: 'Detached',
+      message: 'gone',
+      nonRetryable: true,
+      details: [{ host }],
+    });
+  if (what === 'handed-back')
+    return ApplicationFailure.create({ type: 'HandedBack', message: 'lacks a tag', nonRetryable: true });
+  return ApplicationFailure.nonRetryable('it broke');
+}

@@ -1,0 +1,68 @@
+/** Short ways to write a Plan and a Trigger in tests. */
+import type { Plan, PlanJob } from '../../src/plan/plan.ts';
+import type { Trigger } from '../../src/plan/trigger.ts';
+
+/** What a test says of a job; the rest is GitLab's default. */
+export type JobSketch = { key: string } & Partial<Omit<PlanJob, 'needs'>> & {
+    needs?: (string | { job: string; optional?: boolean })[] | null;
+  };
+export const SPEC = `sha256:${'0'.repeat(64)}` as const;
+
+/** Stages appear in the order of the jobs unless named. */
+export function planOf(
+  sketches: readonly JobSketch[],
+  more: { stages?: string[]; autoCancel?: Partial<Plan['autoCancel']> } = {},
+): Plan {
+  const stages = more.stages ?? [...new Set(sketches.map((job) => job.stage ?? 'test'))];
+  return {
+    version: 1,
+    stages,
+    jobs: sketches.map((sketch) => jobOf(sketch, stages)),
+    autoCancel: { onNewCommit: 'conservative', onJobFailure: 'none', ...more.autoCancel },
+  };
+}
+
+export function jobOf(sketch: JobSketch, stages: readonly string[] = ['test']): PlanJob {
+  const { needs, ...given } = sketch;
+  const stage = sketch.stage ?? 'test';
+  return {
+    group: sketch.key,
+    stage,
+    stageIndex: Math.max(0, stages.indexOf(stage)),
+    kind: 'script',
+    when: 'on_success',
+    allowFailure: sketch.when === 'manual' && !sketch.gate,
+    needs:
+      needs?.map((need) => ({
+        artifacts: true,
+        optional: false,
+        ...(typeof need === 'string' ? { job: need } : need),
+      })) ?? null,
+    artifactsFrom: [],
+    imagesFrom: [],
+    tags: [],
+    queue: 'amd64',
+    retry: { max: 0, when: [], exitCodes: [] },
+    timeoutMs: 60_000,
+    interruptible: false,
+    rerunnable: false,
+    spec: SPEC,
+    ...given,
+  };
+}
+
+export const triggerOf = (project: string, more: Partial<Trigger> = {}): Trigger => ({
+  project,
+  source: 'push',
+  key: `push:main:${more.before ?? 'a'}:${more.sha ?? 'b'}`,
+  deliveryId: 'delivery-1',
+  ref: 'main',
+  refKind: 'branch',
+  sha: 'b'.repeat(40),
+  before: 'a'.repeat(40),
+  title: 'A change',
+  actor: 'ann',
+  fork: false,
+  receivedAt: 0,
+  ...more,
+});

@@ -1,0 +1,75 @@
+/** A real Temporal dev server for one test file: free port, nothing on disk, gone with `close`. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Client } from '@temporalio/client';
+import { readSettings } from '../../src/config.ts';
+import { connectTemporal } from '../../src/temporal/client.ts';
+
+export interface TestTemporal {
+  address: string;
+  namespace: string;
+  client: Client;
+  pid: number;
+  close(): Promise<void>;
+}
+
+export async function startTemporal(options: { dbFile?: string; port?: number } = {}): Promise<TestTemporal> {
+  const binary = join(readSettings().cache, 'temporal-1.5.1', 'temporal');
+  if (!existsSync(binary)) throw new Error(`${binary} is missing: \`npm test\` puts it there`);
+  const port = options.port ?? (await freePort());
+  const child = spawn(binary, serverArguments(port, options.dbFile), {
+    stdio: ['ignore', 'ignore', 'ignore'],
+  });
+  const address = `127.0.0.1:${port}`;
+  const namespace = 'davit';
+  const { client, connection } = await connectTemporal({ address, namespace, deadlineMs: 30_000 });
+  return {
+    address,
+    namespace,
+    client,
+    pid: child.pid ?? 0,
+    close: async () => {
+      await connection.close();
+      await ended(child);
+    },
+  };
+}
+
+/** Dispatch setting and durability as the embedded server has them. */
+const serverArguments = (port: number, dbFile: string | undefined): string[] => [
+  'server',
+  'start-dev',
+  '--headless',
+  '--ip',
+  '127.0.0.1',
+  '--port',
+  String(port),
+  '--log-level',
+  'error',
+  '--dynamic-config-value',
+  'history.transferProcessorMaxPollRPS=2000',
+  ...(dbFile
+    ? ['--db-filename', dbFile, '--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=FULL']
+    : []),
+];
+
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      const port = typeof address === 'object' && address ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+function ended(child: ChildProcess): Promise<void> {
+  return new Promise((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resolve();
+    child.once('exit', () => resolve());
+    child.kill('SIGKILL');
+  });
+}

@@ -1,0 +1,128 @@
+/** Temporal, workers for every queue a test names, and fake activities: what a workflow test stands on. */
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { pipelineId, pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../../src/plan/ids.ts';
+import { QUERIES, type KeyLookup, type PipelineStatus } from '../../src/plan/protocol.ts';
+import type { Trigger } from '../../src/plan/trigger.ts';
+import { readSettings } from '../../src/config.ts';
+import { workflowBundle } from '../../src/temporal/bundle.ts';
+import { pipelineStatus, signalTrigger } from '../../src/temporal/calls.ts';
+import { Fakes, type FakeProject } from './fakes.ts';
+import { planOf, triggerOf } from './plans.ts';
+import { startTemporal, type TestTemporal } from './temporal.ts';
+
+/** Hosts h1 and h2 have workers; `ghost` and queue `nowhere` have none. */
+const QUEUES = ['amd64', 'host-h1', 'host-h2', 'deploy-prod'];
+
+export class World {
+  readonly temporal: TestTemporal;
+  readonly fakes: Fakes;
+  readonly #workers: Worker[];
+  readonly #runs: Promise<void>[];
+  readonly #connection: NativeConnection;
+
+  private constructor(of: {
+    temporal: TestTemporal;
+    fakes: Fakes;
+    workers: Worker[];
+    connection: NativeConnection;
+  }) {
+    this.temporal = of.temporal;
+    this.fakes = of.fakes;
+    this.#workers = of.workers;
+    this.#connection = of.connection;
+    this.#runs = of.workers.map((worker) => worker.run());
+  }
+
+  static async start(): Promise<World> {
+    const temporal = await startTemporal();
+    const fakes = new Fakes();
+    const connection = await NativeConnection.connect({ address: temporal.address });
+    const shared = { connection, namespace: temporal.namespace, activities: { ...fakes.activities() } };
+    const more = {
+      maxHeartbeatThrottleInterval: 100,
+      shutdownGraceTime: 0,
+      shutdownForceTime: '2s' as const,
+    };
+    const bundle = await workflowBundle(readSettings().cache);
+    const workers = [
+      await Worker.create({ ...shared, ...more, taskQueue: 'control', workflowBundle: bundle }),
+      ...(await Promise.all(QUEUES.map((taskQueue) => Worker.create({ ...shared, ...more, taskQueue })))),
+    ];
+    return new World({ temporal, fakes, workers, connection });
+  }
+
+  get client(): Client {
+    return this.temporal.client;
+  }
+
+  project(slug: string, of: Partial<FakeProject>): void {
+    this.fakes.projects.set(slug, { plan: planOf([]), limits: {}, behaviours: {}, ...of });
+  }
+
+  /** Signals a trigger and waits until the project has started its pipeline. */
+  async push(slug: string, more: Partial<Trigger> = {}): Promise<PipelineId> {
+    const trigger = triggerOf(slug, more);
+    await signalTrigger(this.client, trigger);
+    const found = await until(`${trigger.key} has a pipeline`, async () => {
+      const known = await this.lookup(slug, trigger.key);
+      return known.pipeline === undefined ? undefined : known;
+    });
+    return found.pipeline ?? pipelineId(slug, 0);
+  }
+
+  lookup(slug: string, key: string): Promise<KeyLookup> {
+    return this.client.workflow
+      .getHandle(projectWorkflowId(slug))
+      .query<KeyLookup, [string]>(QUERIES.lookup, key);
+  }
+
+  handle(id: PipelineId): WorkflowHandle {
+    return this.client.workflow.getHandle(pipelineWorkflowId(id));
+  }
+
+  status(id: PipelineId): Promise<PipelineStatus> {
+    return pipelineStatus(this.client, id);
+  }
+
+  /** Waits for something to become true of a pipeline. */
+  async when(
+    id: PipelineId,
+    what: string,
+    test: (status: PipelineStatus) => boolean,
+  ): Promise<PipelineStatus> {
+    let last: PipelineStatus | undefined;
+    try {
+      return await until(`${id}: ${what}`, async () => {
+        last = await this.status(id);
+        return test(last) ? last : undefined;
+      });
+    } catch (error) {
+      throw new Error(`${String(error)}; it is ${JSON.stringify(last)}`, { cause: error });
+    }
+  }
+
+  /** The verdict, once the workflow has closed. */
+  async end(id: PipelineId): Promise<PipelineStatus> {
+    await this.handle(id).result();
+    return this.status(id);
+  }
+
+  async close(): Promise<void> {
+    for (const worker of this.#workers) worker.shutdown();
+    await Promise.allSettled(this.#runs);
+    await this.#connection.close();
+    await this.temporal.close();
+  }
+}
+
+/** Asks until there is an answer; fails after 30 s, saying what it waited for. */
+export async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (Date.now() > deadline) throw new Error(`waited in vain: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}

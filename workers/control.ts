@@ -1,0 +1,90 @@
+/**
+ * The control worker: runs the workflows and the activities of queue `control`. Any number of them may run. SIGTERM and
+ * SIGINT end it gracefully: no new task is taken, running activities get `GRACE`, workflows are carried on by another.
+ */
+import type { Client } from '@temporalio/client';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import type { ControlActivities } from '../activities/contract.ts';
+import { makeControlActivities } from '../activities/index.ts';
+import type { Settings } from '../src/config.ts';
+import { CONTROL_QUEUE } from '../src/plan/queues.ts';
+import { workflowBundle } from '../src/temporal/bundle.ts';
+import { workflowLookup } from '../src/temporal/calls.ts';
+import { connectTemporal } from '../src/temporal/client.ts';
+import { wireWorker } from '../src/wiring.ts';
+
+/** Longer than a push's last request, shorter than what supervisors wait before they kill. */
+const GRACE = '8s';
+/** About 100 KB each; what falls out is replayed. */
+const CACHED_WORKFLOWS = 300;
+
+export interface ControlOptions {
+  settings: Settings;
+  /** Given by tests; made from `activities/index.ts` otherwise. */
+  activities?: ControlActivities;
+  /** Ends the worker as SIGTERM does; signals are not listened to when it is given. */
+  signal?: AbortSignal;
+  /** Called once it takes tasks. */
+  onReady?(): void;
+}
+
+/** Resolves after the graceful end. Rejects with `temporal/unreachable`, or when the worker itself fails. */
+export async function run(options: ControlOptions): Promise<void> {
+  const { settings } = options;
+  const address = settings.temporalAddress ?? '127.0.0.1:7233';
+  installRuntime();
+  const temporal = await connectTemporal({ address, namespace: settings.temporalNamespace });
+  const connection = await NativeConnection.connect({ address });
+  try {
+    const activities = options.activities ?? (await realActivities(settings, temporal.client));
+    const worker = await Worker.create({
+      connection,
+      namespace: settings.temporalNamespace,
+      taskQueue: CONTROL_QUEUE,
+      workflowBundle: await workflowBundle(settings.cache),
+      activities: { ...activities },
+      maxCachedWorkflows: CACHED_WORKFLOWS,
+      maxConcurrentActivityTaskExecutions: 50,
+      shutdownGraceTime: GRACE,
+    });
+    const stop = stopper(worker, options.signal);
+    options.onReady?.();
+    try {
+      await worker.run();
+    } finally {
+      stop();
+    }
+  } finally {
+    await connection.close();
+    await temporal.connection.close();
+  }
+}
+
+/** Once a process. Its own signal handling would take SIGTERM away from a process that has other things to end. */
+function installRuntime(): void {
+  try {
+    Runtime.install({ shutdownSignals: [], logger: undefined });
+  } catch (error) {
+    // Another worker of this process was first: its Runtime serves. Anything else is a defect.
+    if (!(error instanceof Error && error.name === 'IllegalStateError')) throw error;
+  }
+}
+
+/** Ends the worker by the AbortSignal, else by SIGTERM or SIGINT; answers what takes the listeners away again. */
+function stopper(worker: Worker, signal: AbortSignal | undefined): () => void {
+  const stop = (): void => {
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  if (signal) {
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    return () => signal.removeEventListener('abort', stop);
+  }
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  return () => process.off('SIGTERM', stop).off('SIGINT', stop);
+}
+
+async function realActivities(settings: Settings, client: Client): Promise<ControlActivities> {
+  const ports = await wireWorker(settings);
+  return makeControlActivities({ ...ports, workflows: workflowLookup(client) });
+}

@@ -1,0 +1,77 @@
+/** The activities as the workflows call them: queues, timeouts and retries stand here and nowhere else. */
+import { proxyActivities } from '@temporalio/workflow';
+import type { ActivityInterfaceFor } from '@temporalio/workflow';
+import type {
+  ArchActivities,
+  ControlActivities,
+  DeployActivities,
+  HostActivities,
+  Limits,
+} from '../activities/contract.ts';
+import { activityId, type AttemptRef } from '../src/plan/ids.ts';
+import type { PlanJob } from '../src/plan/plan.ts';
+import { CONTROL_QUEUE, hostQueue } from '../src/plan/queues.ts';
+
+export type JobActivities = ArchActivities &
+  DeployActivities &
+  Pick<HostActivities, 'resumeJob'> &
+  Pick<ControlActivities, 'pushImage'>;
+
+/** Beyond the job's own timeout, which the activity keeps: pulls, uploads and downloads are not the script's time. */
+const GUARD_MS = 60 * 60_000;
+
+/** One try of one activity of a job: Temporal itself never repeats it, because a repeat has an id and an epoch of its own. */
+export function jobActivities(options: {
+  ref: AttemptRef;
+  job: PlanJob;
+  queue: string;
+  limits: Limits;
+  waitMs: number;
+}): ActivityInterfaceFor<JobActivities> {
+  return proxyActivities<JobActivities>({
+    activityId: activityId(options.ref),
+    taskQueue: options.queue,
+    summary: options.job.key,
+    heartbeatTimeout: options.limits.heartbeatTimeoutMs,
+    scheduleToStartTimeout: Math.max(1_000, options.waitMs),
+    startToCloseTimeout: options.job.timeoutMs + GUARD_MS,
+    retry: { maximumAttempts: 1 },
+    allowEagerDispatch: false,
+  });
+}
+
+/** Tidying on a machine that may be gone: bounded, so that it holds nothing up for ever. */
+export const hostActivities = (
+  host: string,
+  waitMs: number,
+): ActivityInterfaceFor<Pick<HostActivities, 'stopJob' | 'releaseJobs'>> =>
+  proxyActivities<Pick<HostActivities, 'stopJob' | 'releaseJobs'>>({
+    taskQueue: hostQueue(host),
+    scheduleToStartTimeout: Math.max(1_000, waitMs),
+    startToCloseTimeout: '2 minutes',
+    retry: { maximumAttempts: 3, initialInterval: '1s' },
+  });
+
+/** Git, the blob store or the forge may be away for a while: patient, but a person hears of it within minutes. */
+export const compiling = proxyActivities<Pick<ControlActivities, 'compilePipeline' | 'loadRecord'>>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '15 minutes',
+  heartbeatTimeout: '30s',
+  retry: { initialInterval: '1s', maximumInterval: '30s', maximumAttempts: 8 },
+});
+
+/** What must not be lost, however long the store is away. */
+export const durable = proxyActivities<
+  Pick<ControlActivities, 'claimPipeline' | 'recordPipeline' | 'findRecord' | 'isClosed'>
+>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '1 minute',
+  retry: { initialInterval: '500ms', maximumInterval: '30s' },
+});
+
+export const bestEffort = proxyActivities<Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs'>>({
+  taskQueue: CONTROL_QUEUE,
+  scheduleToCloseTimeout: '2 minutes',
+  startToCloseTimeout: '30s',
+  retry: { initialInterval: '1s', maximumAttempts: 3 },
+});

@@ -1,0 +1,182 @@
+/**
+ * One attempt of a job in a container: given to a queue, followed over every way to lose its worker, until it has a result
+ * or its machine is given up. It retries nothing (`job.ts` does), and it never rejects.
+ *
+ * A1 Every activity of an attempt has an epoch of its own; a lower one can end nothing.
+ * A2 Once a machine has been named, nothing but that machine is asked: `resumeJob` attaches, it never starts.
+ * A3 A cancelled attempt whose worker cannot have cleaned up is stopped on its machine before this function ends, so
+ *    before any lock is given back.
+ * A4 No heartbeat, no container: such an attempt is `errored` with `started: false`.
+ */
+import { CancellationScope, sleep } from '@temporalio/workflow';
+import type { JobResult } from '../src/plan/outcome.ts';
+import type { PlanJob } from '../src/plan/plan.ts';
+import { hostQueue } from '../src/plan/queues.ts';
+import { hostActivities, jobActivities } from './activities.ts';
+import { troubleOf, type Trouble } from './failures.ts';
+import { runInput } from './inputs.ts';
+import { enter, refOf, type JobRun, type Run } from './state.ts';
+
+const BACKOFF_MS = 1_000;
+const MAX_BACKOFF_MS = 30_000;
+const MAX_REPEATS = 10;
+/** Machines that come and go for ever are given up at the job's timeout and this. */
+const RESUME_SLACK_MS = 60 * 60_000;
+
+const STARTERS: Record<
+  Exclude<PlanJob['kind'], 'deploy'>,
+  'runJob' | 'buildImage' | 'apitest' | 'pushImage'
+> = {
+  script: 'runJob',
+  build: 'buildImage',
+  apitest: 'apitest',
+  push: 'pushImage',
+};
+
+export async function containerAttempt(run: Run, one: JobRun): Promise<JobResult> {
+  const at = Date.now();
+  one.status.attempt += 1;
+  one.status.epoch = 0;
+  one.host = undefined;
+  let backoff = BACKOFF_MS;
+  for (;;) {
+    one.status.epoch += 1;
+    const resumed = one.host !== undefined;
+    const end = await tryOnce(run, one, at);
+    if (!('trouble' in end)) return end;
+    const over = await afterTrouble(run, one, { trouble: end.trouble, at, resumed });
+    if (over) return over;
+    if (end.trouble.kind !== 'handed-back' && end.trouble.kind !== 'silent') continue;
+    try {
+      await sleep(backoff);
+    } catch {
+      // Cancelled between two tries: what may still run is stopped, as in A3.
+      return stopped(run, one);
+    }
+    backoff = Math.min(backoff * 2, MAX_BACKOFF_MS);
+  }
+}
+
+/** One activity, to its end. */
+async function tryOnce(run: Run, one: JobRun, at: number): Promise<JobResult | { trouble: Trouble }> {
+  const { job } = one;
+  const queue = one.host ? hostQueue(one.host) : job.queue;
+  try {
+    return await withPermit(run, one, queue, () => {
+      const waitMs = one.host ? run.limits.hostGraceMs : run.limits.queueTimeoutMs - (Date.now() - at);
+      const activities = jobActivities({ ref: refOf(run, one), job, queue, limits: run.limits, waitMs });
+      return activities[one.host ? 'resumeJob' : starterOf(job)](runInput(run, one, at));
+    });
+  } catch (error) {
+    return { trouble: troubleOf(error) };
+  }
+}
+
+/** Counts against the pipeline's pending activities, and shows itself as waiting when no worker takes it. */
+export async function withPermit<T>(
+  run: Run,
+  one: JobRun,
+  queue: string,
+  start: () => Promise<T>,
+): Promise<T> {
+  enter(run, one, 'dispatched', 'slots');
+  const release = await run.permits.acquire();
+  try {
+    enter(run, one, 'dispatched');
+    run.watch.given(run, one, queue);
+    return await start();
+  } finally {
+    run.watch.gone(one);
+    release();
+  }
+}
+
+/** Ends the attempt, or undefined: it goes on with the next epoch. */
+async function afterTrouble(
+  run: Run,
+  one: JobRun,
+  now: { trouble: Trouble; at: number; resumed: boolean },
+): Promise<JobResult | undefined> {
+  const { trouble, at } = now;
+  // A resume that no worker had taken is cancelled without anybody stopping the container.
+  if (trouble.kind === 'cancelled') return now.resumed ? stopped(run, one) : cancelledResult(one);
+  if (hasContainer(one.job) && (trouble.kind === 'detached' || trouble.kind === 'silent'))
+    one.host = trouble.host ?? one.host;
+  if (CancellationScope.current().consideredCancelled) return stopped(run, one);
+  switch (trouble.kind) {
+    case 'detached':
+    case 'silent':
+      if (!one.host) return isRepeatable(one) ? undefined : neverStarted(one);
+      return Date.now() - at > run.limits.queueTimeoutMs + one.job.timeoutMs + RESUME_SLACK_MS
+        ? hostLost(one, one.host)
+        : undefined;
+    case 'handed-back':
+      return Date.now() - at >= run.limits.queueTimeoutMs ? noWorker(one, trouble.reason) : undefined;
+    case 'not-taken':
+      return one.host ? hostLost(one, one.host) : noWorker(one);
+    case 'too-long':
+      await stopped(run, one);
+      return {
+        ...ended(one),
+        outcome: 'failed',
+        kind: 'timeout',
+        message: 'The job did not end at its timeout.',
+      };
+    case 'defect':
+      return { ...ended(one), outcome: 'errored', kind: 'internal', message: trouble.message };
+  }
+}
+
+/** A3. The machine has `hostGraceMs` to answer; after that its janitor does it when it is back. */
+async function stopped(run: Run, one: JobRun): Promise<JobResult> {
+  const result = cancelledResult(one);
+  const host = one.host;
+  if (!host) return result;
+  try {
+    await CancellationScope.nonCancellable(() =>
+      hostActivities(host, run.limits.hostGraceMs).stopJob({
+        ref: refOf(run, one),
+        graceMs: run.limits.cancelGraceMs,
+      }),
+    );
+    return result;
+  } catch {
+    // The first reason, the cancel, is what the job ended by; that the machine is away is said beside it.
+    return {
+      ...result,
+      message: `Cancelled; machine ${host} did not answer, its worker cleans up when it is back.`,
+    };
+  }
+}
+
+/** A build or a push has nothing to attach to and is idempotent by digest: the next worker does it anew, same attempt. */
+export const hasContainer = (job: PlanJob): boolean => job.kind === 'script' || job.kind === 'apitest';
+const isRepeatable = (one: JobRun): boolean => !hasContainer(one.job) && one.status.epoch < MAX_REPEATS;
+
+const starterOf = (job: PlanJob): (typeof STARTERS)[keyof typeof STARTERS] =>
+  job.kind === 'deploy' ? 'runJob' : STARTERS[job.kind];
+
+const ended = (one: JobRun): Pick<JobResult, 'started' | 'host' | 'endedAt'> => ({
+  started: one.host !== undefined,
+  host: one.host,
+  endedAt: Date.now(),
+});
+export const cancelledResult = (one: JobRun): JobResult => ({ ...ended(one), outcome: 'cancelled' });
+const neverStarted = (one: JobRun): JobResult => ({
+  ...ended(one),
+  outcome: 'errored',
+  kind: 'internal',
+  message: 'The worker fell silent before it started the container.',
+});
+const hostLost = (one: JobRun, host: string): JobResult => ({
+  ...ended(one),
+  outcome: 'errored',
+  kind: 'host_lost',
+  message: `Machine ${host} stayed away past its grace.`,
+});
+const noWorker = (one: JobRun, reason?: string): JobResult => ({
+  ...ended(one),
+  outcome: 'errored',
+  kind: 'no_worker',
+  message: reason ?? `No worker took the job from queue ${one.job.queue} in time.`,
+});

@@ -1,0 +1,142 @@
+/**
+ * One attempt of a deployment: apply, watch, and at most one rollback. It holds the environment's lock, never rejects, and
+ * repeats no effect: every try names the same deployment, and the target is read for it first.
+ *
+ * D1 `applyDeploy` that ends by cancellation has applied nothing; one that ends well has, also if a cancel came meanwhile.
+ * D2 After an apply, every end but convergence leads to exactly one `rollbackDeploy`, outside of any cancellation.
+ * D3 The first error is the result's; what the rollback found is beside it.
+ */
+import { CancellationScope, sleep } from '@temporalio/workflow';
+import type { ActivityInterfaceFor } from '@temporalio/workflow';
+import type { ApplyOutput, DeployInput } from '../activities/contract.ts';
+import type { DeployedState, JobResult } from '../src/plan/outcome.ts';
+import { jobActivities, type JobActivities } from './activities.ts';
+import { cancelledResult, withPermit } from './attempt.ts';
+import { troubleOf, type Trouble } from './failures.ts';
+import { deployInput } from './inputs.ts';
+import { refOf, type JobRun, type Run } from './state.ts';
+
+const BACKOFF_MS = 1_000;
+const MAX_BACKOFF_MS = 15_000;
+
+type Call<T> = (activities: ActivityInterfaceFor<JobActivities>, input: DeployInput) => Promise<T>;
+type Ended<T> = { value: T } | { trouble: Trouble };
+interface Deployment {
+  run: Run;
+  one: JobRun;
+  at: number;
+  seq: number;
+}
+
+export async function deployAttempt(run: Run, one: JobRun, seq: number): Promise<JobResult> {
+  one.status.attempt += 1;
+  one.status.epoch = 0;
+  one.host = undefined;
+  const deployment: Deployment = { run, one, at: Date.now(), seq };
+  const applied = await persist<ApplyOutput>(deployment, (activities, input) =>
+    activities.applyDeploy(input),
+  );
+  if ('trouble' in applied) return notApplied(one, applied.trouble);
+  const answer = applied.value;
+  if (answer.kind === 'failed') return answer.result;
+  if (answer.kind === 'outdated')
+    return { ...base(answer.state), outcome: 'skipped', kind: 'outdated', started: false };
+  const watched = await persist<JobResult>(deployment, (activities, input) => activities.watchDeploy(input));
+  if ('value' in watched && watched.value.outcome === 'succeeded') return watched.value;
+  const result = 'value' in watched ? watched.value : lostSight(one, watched.trouble, answer.state);
+  return CancellationScope.nonCancellable(() => rollBack(deployment, answer, result));
+}
+
+/** D2, D3. The rollback is a deployment with a number of its own, higher than the one it takes back. */
+async function rollBack(
+  deployment: Deployment,
+  applied: Extract<ApplyOutput, { kind: 'applied' | 'already' }>,
+  result: JobResult,
+): Promise<JobResult> {
+  const back = await persist<DeployedState>(deployment, (activities, input) =>
+    activities.rollbackDeploy({ ...input, previous: applied.previous, newSeq: deployment.seq + 1 }),
+  );
+  if ('value' in back) return { ...result, started: true, deployed: back.value };
+  const why = back.trouble.kind === 'defect' ? `: ${back.trouble.message}` : '.';
+  return {
+    ...result,
+    started: true,
+    deployed: { ...applied.state, state: 'unknown' },
+    message: `${result.message ?? 'The deployment failed.'} The rollback did not end${why}`,
+  };
+}
+
+/** Calls until it has an answer: a worker that falls silent is no answer, and a repeat does nothing twice. */
+async function persist<T>(deployment: Deployment, call: Call<T>): Promise<Ended<T>> {
+  const { run, one, at, seq } = deployment;
+  const { job } = one;
+  let silentSince: number | undefined;
+  for (let backoff = BACKOFF_MS; ; backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)) {
+    one.status.epoch += 1;
+    try {
+      const value = await withPermit(run, one, job.queue, () => {
+        // The first call may wait for a worker as long as any job; later ones only as long as a worker may be away.
+        const waitMs = one.status.epoch === 1 ? run.limits.queueTimeoutMs : run.limits.hostGraceMs;
+        const activities = jobActivities({
+          ref: refOf(run, one),
+          job,
+          queue: job.queue,
+          limits: run.limits,
+          waitMs,
+        });
+        return call(activities, deployInput(run, one, { at, seq }));
+      });
+      return { value };
+    } catch (error) {
+      const trouble = troubleOf(error);
+      const again =
+        trouble.kind === 'silent' || trouble.kind === 'detached' || trouble.kind === 'handed-back';
+      if (!again) return { trouble };
+      silentSince ??= Date.now();
+      if (Date.now() - silentSince > run.limits.hostGraceMs) return { trouble };
+    }
+    // A cancel must not leave the target half known: the next try of the same call comes first, and sees it.
+    await CancellationScope.nonCancellable(() => sleep(backoff));
+  }
+}
+
+function notApplied(one: JobRun, trouble: Trouble): JobResult {
+  const end = { endedAt: Date.now() };
+  switch (trouble.kind) {
+    case 'cancelled':
+      return cancelledResult(one);
+    case 'not-taken':
+      if (one.status.epoch === 1)
+        return {
+          ...end,
+          outcome: 'errored',
+          kind: 'no_worker',
+          started: false,
+          message: `No deploy worker took the job from queue ${one.job.queue} in time.`,
+        };
+      return { ...end, outcome: 'errored', kind: 'host_lost', started: true, message: UNKNOWN };
+    case 'defect':
+      // Whether it was applied before it failed is not known: never repeated blindly.
+      return { ...end, outcome: 'errored', kind: 'internal', started: true, message: trouble.message };
+    default:
+      return { ...end, outcome: 'errored', kind: 'host_lost', started: true, message: UNKNOWN };
+  }
+}
+const UNKNOWN = 'The deploy worker was lost while it deployed; look at the target, then retry the job.';
+
+function lostSight(one: JobRun, trouble: Trouble, state: DeployedState): JobResult {
+  if (trouble.kind === 'cancelled')
+    return {
+      ...cancelledResult(one),
+      deployed: state,
+      message: 'Cancelled while it rolled out; rolled back.',
+    };
+  const message =
+    trouble.kind === 'defect' ? trouble.message : 'The deploy worker was lost during the rollout.';
+  return { ...base(state), outcome: 'errored', kind: 'rollout', started: true, message };
+}
+
+const base = (state: DeployedState): Pick<JobResult, 'deployed' | 'endedAt'> => ({
+  deployed: state,
+  endedAt: Date.now(),
+});

@@ -1,0 +1,59 @@
+/** What a pipeline listens to: defined in one place, set before its first await. */
+import { defineQuery, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
+import {
+  QUERIES,
+  SIGNALS,
+  UPDATES,
+  type ApproveSignal,
+  type Decision,
+  type DecisionAnswer,
+  type JobStarted,
+  type LockGrant,
+  type PipelineStatus,
+  type Superseded,
+  type UpdateName,
+} from '../src/plan/protocol.ts';
+import { decide, validate, type Deciding } from './decisions.ts';
+import { enter } from './state.ts';
+
+export interface Listener {
+  status(): PipelineStatus;
+  /** undefined until there is a plan. */
+  deciding(): Deciding | undefined;
+  superseded(by: string): void;
+}
+
+export function listen(to: Listener): void {
+  setHandler(defineQuery<PipelineStatus>(QUERIES.status), () => to.status());
+  for (const action of Object.keys(UPDATES) as UpdateName[])
+    setHandler(
+      defineUpdate<DecisionAnswer, [Decision]>(UPDATES[action]),
+      (decision) => decide(to.deciding(), { ...decision, action }),
+      { validator: (decision) => validate(to.deciding(), action, decision) },
+    );
+  setHandler(defineSignal<[ApproveSignal]>(SIGNALS.approve), (approve) => {
+    decide(to.deciding(), {
+      action: 'play',
+      job: approve.job,
+      comment: approve.comment,
+      actor: 'temporal',
+      role: 'temporal',
+    });
+  });
+  setHandler(defineSignal<[LockGrant]>(SIGNALS.lockGranted), (grant) =>
+    to.deciding()?.run.locks.granted(grant),
+  );
+  setHandler(defineSignal<[JobStarted]>(SIGNALS.jobStarted), (started) => jobStarted(to.deciding(), started));
+  setHandler(defineSignal<[Superseded]>(SIGNALS.superseded), ({ by }) => to.superseded(by));
+}
+
+/** A worker says that the job runs. News of an attempt that is over, or of a lower epoch, is no news. */
+function jobStarted(deciding: Deciding | undefined, started: JobStarted): void {
+  const one = deciding?.run.jobs.find((other) => other.job.key === started.ref.job);
+  if (!deciding || !one) return;
+  const { attempt, epoch, phase } = one.status;
+  if (started.ref.attempt !== attempt || started.ref.epoch < epoch || phase !== 'dispatched') return;
+  one.host = started.host;
+  deciding.run.watch.gone(one);
+  enter(deciding.run, one, 'running');
+}

@@ -1,0 +1,110 @@
+/**
+ * The life of one job, from its turn to its end: gate, delay, then attempts, each inside its locks. It is a function of the
+ * pipeline workflow, not a child. It never rejects. It decides no other job's fate: the scheduler does.
+ *
+ * J1 A job with a gate gives nothing to a queue before that gate was approved in this life; a retry asks anew.
+ * J2 Locks are held from before an attempt's first activity until after its last, compensations included.
+ * J3 Attempts count on over lives; retries by the file or by davit are counted anew in each.
+ */
+import { isCancellation, sleep, Trigger } from '@temporalio/workflow';
+import type { JobResult } from '../src/plan/outcome.ts';
+import { retryOf } from '../src/plan/retry.ts';
+import type { StepKind } from '../src/plan/schedule.ts';
+import { cancelledResult, containerAttempt, hasContainer } from './attempt.ts';
+import { deployAttempt } from './deploy-attempt.ts';
+import { waitAtGate } from './gate.ts';
+import { wantedLocks } from './lock-client.ts';
+import { enter, refOf, type JobRun, type Run } from './state.ts';
+
+const AUTO_BACKOFF_MS = 1_000;
+
+export async function lifeOf(
+  run: Run,
+  one: JobRun,
+  via: Exclude<StepKind, 'skip' | 'manual'>,
+): Promise<JobResult> {
+  try {
+    if (one.job.gate) {
+      const end = await waitAtGate(run, one, one.job.gate);
+      if (end) return end;
+    }
+    if (via === 'delay' || (via === 'gate' && one.job.when === 'delayed' && !one.again))
+      await delay(run, one);
+    return await attempts(run, one);
+  } catch (error) {
+    if (isCancellation(error)) return cancelledResult(one);
+    return {
+      outcome: 'errored',
+      kind: 'internal',
+      started: one.host !== undefined,
+      endedAt: Date.now(),
+      message: error instanceof Error ? error.message : 'unknown',
+    };
+  }
+}
+
+/** From the job's turn on; a durable timer, so it survives every restart. A person may start it sooner. */
+async function delay(run: Run, one: JobRun): Promise<void> {
+  const wake = new Trigger<void>();
+  one.wake = wake;
+  enter(run, one, 'scheduled', 'delay');
+  try {
+    await Promise.race([wake, sleep(one.job.startInMs ?? 0, { summary: `start of ${one.job.key}` })]);
+  } finally {
+    one.wake = undefined;
+  }
+}
+
+async function attempts(run: Run, one: JobRun): Promise<JobResult> {
+  const used = { auto: 0, retry: 0, autoMax: run.limits.autoRetries };
+  for (;;) {
+    const result = await insideLocks(run, one);
+    const verdict = retryOf(one.job, result, used);
+    if (verdict === 'no') return result;
+    one.status.result = result;
+    if (verdict === 'auto') await sleep(AUTO_BACKOFF_MS * 2 ** used.auto);
+    used[verdict] += 1;
+  }
+}
+
+/** J2. A refused lock is the job's end: a newer pipeline has deployed already. */
+async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
+  const held: string[] = [];
+  let seq = 0;
+  let deployed = false;
+  try {
+    for (const wanted of wantedLocks(one.job)) {
+      enter(run, one, 'waiting_for_resource', `lock:${wanted.resource.replace(/^[a-z]+:/, '')}`);
+      const grant = await run.locks.acquire(one.job, wanted);
+      if (!grant.granted) return outdated(wanted.resource);
+      held.push(wanted.resource);
+      seq = Math.max(seq, wanted.deployment ? grant.seq : 0);
+    }
+    const result = await attempt(run, one, seq);
+    deployed = hasDeployed(result);
+    return result;
+  } finally {
+    for (const resource of held.reverse()) await run.locks.release(one.job, resource, deployed);
+  }
+}
+
+async function attempt(run: Run, one: JobRun, seq: number): Promise<JobResult> {
+  const result =
+    one.job.kind === 'deploy' ? await deployAttempt(run, one, seq) : await containerAttempt(run, one);
+  // The result is in history with the activity's completion: its container is needed no more.
+  const host = result.host ?? one.host;
+  if (host && hasContainer(one.job)) run.releases.add(host, refOf(run, one));
+  return result;
+}
+
+/** Whether the target is another now: a job whose container ran may have changed it, a rollback has put it back. */
+const hasDeployed = (result: JobResult): boolean =>
+  result.deployed ? result.deployed.state !== 'rolled_back' && result.kind !== 'outdated' : result.started;
+
+const outdated = (resource: string): JobResult => ({
+  outcome: 'skipped',
+  kind: 'outdated',
+  started: false,
+  endedAt: Date.now(),
+  message: `A newer pipeline has deployed to ${resource.replace(/^[a-z]+:/, '')} already.`,
+});

@@ -1,0 +1,56 @@
+import type { CompileOutput } from '../activities/contract.ts';
+import { buildGraph } from '../src/plan/graph.ts';
+import type { PlanJob } from '../src/plan/plan.ts';
+import type { JobStatus, PipelineInput, PipelineRecord } from '../src/plan/protocol.ts';
+import { LockClient } from './lock-client.ts';
+import { QueueWatch } from './queue-watch.ts';
+import { Releases } from './releases.ts';
+import { Semaphore } from './semaphore.ts';
+import type { Run } from './state.ts';
+
+/** All of a run at its beginning. With a record, jobs that had ended stay as they were, and attempts count on. */
+export function makeRun(of: {
+  input: PipelineInput;
+  compiled: Extract<CompileOutput, { kind: 'plan' }>;
+  seed: PipelineRecord | undefined;
+  changed: () => void;
+}): Run {
+  const { input, compiled, seed } = of;
+  const { plan, limits } = compiled;
+  const before = new Map(seed?.status.jobs.map((job) => [job.key, job]));
+  return {
+    input,
+    plan,
+    planBlob: compiled.planBlob,
+    limits,
+    graph: buildGraph(plan),
+    jobs: plan.jobs.map((job, index) => ({
+      job,
+      index,
+      status: kept(before.get(job.key)) ?? fresh(job, compiled.jobIds[job.key] ?? 0, before.get(job.key)),
+      again: false,
+    })),
+    permits: new Semaphore(limits.maxPendingJobs),
+    locks: new LockClient(input),
+    releases: new Releases(input.id, limits),
+    watch: new QueueWatch(),
+    changed: of.changed,
+  };
+}
+
+const kept = (job: JobStatus | undefined): JobStatus | undefined =>
+  job?.phase === 'ended' ? { ...job, decisions: [...job.decisions] } : undefined;
+
+const fresh = (job: PlanJob, jobId: number, before: JobStatus | undefined): JobStatus => ({
+  key: job.key,
+  stage: job.stage,
+  kind: job.kind,
+  phase: 'created',
+  allowedToFail: false,
+  attempt: before?.attempt ?? 0,
+  epoch: 0,
+  jobId: before?.jobId ?? jobId,
+  queue: job.queue,
+  since: Date.now(),
+  decisions: before?.decisions ?? [],
+});

@@ -1,0 +1,226 @@
+/**
+ * One run of one pipeline: compile, schedule, record. What it runs is the Plan's skeleton; scripts, variables and specs stay
+ * in the blob store. It ends by itself only, with its verdict recorded: a cancel request is a wish that it carries out.
+ *
+ * P1 The handlers stand before the first await, so no message is lost.
+ * P2 The verdict shows (query, attributes, record) before anything is tidied up.
+ * P3 What is asked for between verdict and close is done: it looks again before it closes.
+ */
+import { allHandlersFinished, CancellationScope, condition, sleep } from '@temporalio/workflow';
+import type { CompileOutput } from '../activities/contract.ts';
+import type { Digest } from '../src/plan/ids.ts';
+import type { PipelineInput, PipelineRecord, PipelineState, PipelineStatus } from '../src/plan/protocol.ts';
+import { composite, isAllowed } from '../src/plan/status.ts';
+import { bestEffort, compiling, durable } from './activities.ts';
+import { decide, type Deciding } from './decisions.ts';
+import { troubleOf } from './failures.ts';
+import { listen } from './handlers.ts';
+import { makeRun } from './make-run.ts';
+import { tellEnded } from './project-link.ts';
+import { Scheduler } from './scheduler.ts';
+import { viewOf } from './state.ts';
+import { Visibility } from './visibility.ts';
+
+type Compiled = Extract<CompileOutput, { kind: 'plan' }>;
+type Planned = { compiled: Compiled; seed?: PipelineRecord } | { state: PipelineState; reason: string };
+
+/** Workflow `pipeline/SLUG/IID`; its result is the verdict. */
+export async function pipeline(input: PipelineInput): Promise<PipelineState> {
+  const root = CancellationScope.current();
+  const own = new CancellationScope({ cancellable: false });
+  return own.run(() => new PipelineWorkflow(input, { root, own }).run());
+}
+
+class PipelineWorkflow {
+  readonly #input: PipelineInput;
+  readonly #own: CancellationScope;
+  readonly #startedAt = Date.now();
+  readonly #visibility = new Visibility(() => this.status());
+  readonly #compiling = new CancellationScope({ cancellable: true });
+  #deciding: Deciding | undefined;
+  #warnings: string[] = [];
+  #reason: string | undefined;
+  /** Where no job decides: the file is wrong, or empty, or it was cancelled before it had a plan. */
+  #fixed: PipelineState | undefined;
+  #cancelled: string | undefined;
+  #newer: string | undefined;
+  #endedAt: number | undefined;
+
+  constructor(input: PipelineInput, scopes: { root: CancellationScope; own: CancellationScope }) {
+    this.#input = input;
+    this.#own = scopes.own;
+    listen({
+      status: () => this.status(),
+      deciding: () => this.#deciding,
+      superseded: (by) => this.#supersede(by),
+    });
+    void scopes.root.cancelRequested.catch(() => this.#cancel('cancelled'));
+  }
+
+  async run(): Promise<PipelineState> {
+    const planned = await this.#plan();
+    if ('state' in planned) {
+      this.#fixed = planned.state;
+      this.#reason = planned.reason;
+    } else await this.#schedule(planned.compiled, planned.seed);
+    for (;;) {
+      await this.#deciding?.scheduler.settled();
+      this.#endedAt = Date.now();
+      await this.#close(planned);
+      await condition(allHandlersFinished);
+      if (this.#isOver()) return this.status().state;
+    }
+  }
+
+  status(): PipelineStatus {
+    const { trigger } = this.#input;
+    const jobs = this.#deciding?.run.jobs ?? [];
+    const over = this.#isOver();
+    return {
+      id: this.#input.id,
+      number: this.#input.number,
+      project: trigger.project,
+      ref: trigger.ref,
+      sha: trigger.sha,
+      title: trigger.title,
+      source: trigger.source,
+      state: this.#state(),
+      warnings: [...this.#warnings, ...this.#allowed()],
+      reason: this.#deciding?.scheduler.cancelled ?? this.#reason,
+      startedAt: this.#startedAt,
+      endedAt: over ? this.#endedAt : undefined,
+      waitingFor: this.#waitingFor(),
+      jobs: jobs.map((one) => one.status),
+    };
+  }
+
+  #state(): PipelineState {
+    if (this.#fixed) return this.#fixed;
+    if (!this.#deciding) return 'created';
+    const { run, scheduler } = this.#deciding;
+    const state = composite(scheduler.tally());
+    const cut = run.jobs.some((one) => one.status.outcome === 'cancelled');
+    // Cancelled jobs that are allowed to fail would make a cancelled pipeline look well.
+    return scheduler.cancelled !== undefined && cut && (state === 'success' || state === 'skipped')
+      ? 'canceled'
+      : state;
+  }
+
+  /** Kinds of what is waited for now; a job whose turn has not come waits for other jobs, which say it themselves. */
+  #waitingFor(): string[] {
+    const kinds = (this.#deciding?.run.jobs ?? []).flatMap(({ status }) =>
+      status.phase === 'created' || status.waitingFor === undefined || status.waitingFor === 'slots'
+        ? []
+        : [status.waitingFor],
+    );
+    return [...new Set(kinds)];
+  }
+
+  #allowed(): string[] {
+    return (this.#deciding?.run.jobs ?? [])
+      .filter((one) => isAllowed(one.job, viewOf(one)))
+      .map((one) => `${one.job.key}: ${one.status.outcome}, which is allowed`);
+  }
+
+  #isOver(): boolean {
+    if (this.#fixed) return true;
+    return this.#deciding !== undefined && this.#deciding.scheduler.isSettled;
+  }
+
+  async #plan(): Promise<Planned> {
+    try {
+      return await this.#compiling.run(() =>
+        this.#input.seed ? this.#load(this.#input.seed.record) : this.#compile(),
+      );
+    } catch (error) {
+      if (this.#cancelled !== undefined) return { state: 'canceled', reason: this.#cancelled };
+      return { state: 'failed', reason: messageOf(error) };
+    }
+  }
+
+  async #load(digest: Digest): Promise<Planned> {
+    const { record, compiled } = await compiling.loadRecord({ record: digest });
+    if (compiled) return { compiled, seed: record };
+    return { state: record.status.state, reason: 'Its plan is not in the store any more; start it anew.' };
+  }
+
+  async #compile(): Promise<Planned> {
+    const { id, iid, number, trigger } = this.#input;
+    for (;;) {
+      try {
+        const answer = await compiling.compilePipeline({ id, iid, number, trigger });
+        if (answer.kind === 'plan') return { compiled: answer };
+        if (answer.kind === 'empty') return { state: 'skipped', reason: answer.reason };
+        return { state: 'config_error', reason: answer.problems.join('\n') };
+      } catch (error) {
+        // Its worker went away: another one does it.
+        if (troubleOf(error).kind !== 'handed-back') throw error;
+        await sleep('1s');
+      }
+    }
+  }
+
+  async #schedule(compiled: Compiled, seed: PipelineRecord | undefined): Promise<void> {
+    this.#warnings = compiled.warnings;
+    const run = makeRun({ input: this.#input, compiled, seed, changed: () => this.#visibility.changed() });
+    const scheduler = new Scheduler(run, this.#own);
+    this.#deciding = { run, scheduler };
+    if (this.#cancelled !== undefined) scheduler.cancelAll(this.#cancelled);
+    await run.locks.announce(compiled.plan.jobs);
+    if (this.#newer !== undefined) scheduler.supersede(this.#newer);
+    this.#watchDeadline(compiled.limits.pipelineTimeoutMs);
+    void this.#report('running');
+    // With a record the first look brings back what was open; only then can the decision be about it.
+    scheduler.advance();
+    if (this.#input.seed) decide(this.#deciding, this.#input.seed.decision);
+  }
+
+  /** Best effort for the forge, patient for the record; what hosts keep is released beside. */
+  async #close(planned: Planned): Promise<void> {
+    const status = this.status();
+    this.#visibility.show();
+    const plan = 'compiled' in planned ? planned.compiled.planBlob : undefined;
+    const record: PipelineRecord = { version: 1, status, trigger: this.#input.trigger, plan };
+    await Promise.all([
+      durable.recordPipeline({ record }).catch((error: unknown) => {
+        this.#warnings = [...this.#warnings, `not recorded: ${messageOf(error)}`];
+      }),
+      this.#report(status.state),
+      this.#deciding?.run.releases.flush(),
+    ]);
+    await tellEnded(this.#input, status.state);
+  }
+
+  async #report(state: PipelineState): Promise<void> {
+    const { project, sha, ref, source } = this.#input.trigger;
+    // A working tree is no commit that a forge knows.
+    if (source === 'cli') return;
+    try {
+      await bestEffort.reportCommitStatus({ project, id: this.#input.id, sha, ref, state });
+    } catch {
+      // The activity logs it; a forge that is away never fails a pipeline.
+    }
+  }
+
+  #cancel(reason: string): void {
+    this.#cancelled ??= reason;
+    this.#compiling.cancel();
+    this.#deciding?.scheduler.cancelAll(reason);
+  }
+
+  #supersede(by: string): void {
+    this.#newer ??= by;
+    this.#deciding?.scheduler.supersede(by);
+  }
+
+  #watchDeadline(ms: number): void {
+    void sleep(ms, { summary: 'the pipeline must end' }).then(() =>
+      this.#deciding?.scheduler.expire('The pipeline did not end before its deadline.'),
+    );
+  }
+}
+
+function messageOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message : 'unknown';
+}

@@ -1,0 +1,178 @@
+import { TypedSearchAttributes } from '@temporalio/common';
+import {
+  ChildWorkflowCancellationType,
+  getExternalWorkflowHandle,
+  ParentClosePolicy,
+  sleep,
+  startChild,
+  uuid4,
+  WorkflowIdReusePolicy,
+} from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import type { ClaimOutput } from '../activities/contract.ts';
+import { pipelineId, pipelineWorkflowId, parsePipelineId, type PipelineId } from '../src/plan/ids.ts';
+import {
+  headOf,
+  isForgeEvent,
+  newerThan,
+  recall,
+  rememberHead,
+  rememberKey,
+  superseded,
+  type KnownKey,
+  type ProjectMemory,
+} from '../src/plan/memory.ts';
+import { SIGNALS, WORKFLOWS, type PipelineInput, type RerunRequest } from '../src/plan/protocol.ts';
+import type { Trigger } from '../src/plan/trigger.ts';
+import { summaryText } from '../src/plan/visible.ts';
+import { bestEffort, durable } from './activities.ts';
+import { startAttributes } from './visibility.ts';
+
+const CLOSING_TRIES = 10;
+
+/** What comes in, one at a time: W1 and W2 of the project workflow. */
+export class Intake {
+  readonly #project: string;
+  readonly #memory: ProjectMemory;
+
+  constructor(project: string, memory: ProjectMemory) {
+    this.#project = project;
+    this.#memory = memory;
+  }
+
+  get hasWork(): boolean {
+    return this.#memory.queue.length > 0 || this.#memory.reruns.length > 0;
+  }
+
+  /** Synchronous, for the signal's handler. */
+  arrives(trigger: Trigger): void {
+    const answer = recall(this.#memory, trigger, 'arrives');
+    if (answer === 'repeated') return;
+    if (answer === 'new')
+      rememberKey(this.#memory, { key: trigger.key, state: 'queued' }, trigger.deliveryId);
+    this.#memory.queue.push(trigger);
+  }
+
+  asked(request: RerunRequest): void {
+    this.#memory.reruns.push(request);
+  }
+
+  async next(): Promise<void> {
+    const rerun = this.#memory.reruns[0];
+    if (rerun) {
+      await this.#rerun(rerun);
+      this.#memory.reruns.shift();
+      return;
+    }
+    const trigger = this.#memory.queue[0];
+    if (!trigger) return;
+    try {
+      await this.#begin(trigger);
+    } catch (error) {
+      // Refused for good by the store or by Temporal: the event is answered, the next one has its turn.
+      this.#remember(trigger, { state: 'refused', message: messageOf(error) });
+    }
+    this.#memory.queue.shift();
+  }
+
+  async #begin(trigger: Trigger): Promise<void> {
+    const answer = recall(this.#memory, trigger, 'begins');
+    if (answer === 'repeated') return;
+    const first = answer === 'new' ? await this.#claim(trigger, trigger.key) : undefined;
+    const claim = first?.fresh ? first : await this.#pushedBack(trigger, first);
+    if (claim) await this.#start(trigger, claim);
+  }
+
+  /** The key is known, the delivery is not. It runs only if the forge's head is this commit now, and was another one. */
+  async #pushedBack(trigger: Trigger, first: ClaimOutput | undefined): Promise<ClaimOutput | undefined> {
+    const { project, ref, sha, deliveryId, key } = trigger;
+    const known = this.#memory.keys.find((entry) => entry.key === key);
+    const pipeline = first ? pipelineId(project, first.iid) : known?.pipeline;
+    const moved = headOf(this.#memory, trigger)?.sha !== sha;
+    const again = isForgeEvent(trigger.source) && moved && (await this.#isHead({ project, ref, sha }));
+    const claim = again ? await this.#claim(trigger, `${key}#${deliveryId}`) : undefined;
+    if (claim?.fresh) return claim;
+    this.#remember(trigger, { state: known?.state === 'started' ? 'started' : 'duplicate', pipeline });
+    return undefined;
+  }
+
+  #claim(trigger: Trigger, key: string): Promise<ClaimOutput> {
+    const { project, deliveryId } = trigger;
+    return durable.claimPipeline({ project, key, deliveryId, claimId: uuid4() });
+  }
+
+  async #isHead(of: { project: string; ref: string; sha: string }): Promise<boolean> {
+    try {
+      return await bestEffort.forgeHeadIs(of);
+    } catch {
+      // The forge does not answer: a repeated event is taken for what it most likely is.
+      return false;
+    }
+  }
+
+  async #start(trigger: Trigger, claim: ClaimOutput): Promise<void> {
+    const id = pipelineId(trigger.project, claim.iid);
+    const input: PipelineInput = { id, iid: claim.iid, number: claim.number, trigger };
+    const older = superseded(this.#memory, trigger);
+    const newer = newerThan(this.#memory, trigger);
+    await this.#startRun(input, WorkflowIdReusePolicy.REJECT_DUPLICATE);
+    this.#remember(trigger, { state: 'started', pipeline: id });
+    if (newer) return this.#supersede(id, newer);
+    rememberHead(this.#memory, trigger, id);
+    for (const run of older) await this.#supersede(run.id, id);
+  }
+
+  async #startRun(input: PipelineInput, reuse: WorkflowIdReusePolicy): Promise<void> {
+    const { id, iid, trigger } = input;
+    const child = await startChild(WORKFLOWS.pipeline, {
+      workflowId: pipelineWorkflowId(id),
+      args: [input],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      cancellationType: ChildWorkflowCancellationType.ABANDON,
+      workflowIdReusePolicy: reuse,
+      staticSummary: summaryText(trigger),
+      memo: { summary: summaryText(trigger) },
+      typedSearchAttributes: new TypedSearchAttributes(startAttributes(trigger)),
+    });
+    const { ref, refKind, source } = trigger;
+    const run = { id, runId: child.firstExecutionRunId, ref, refKind, source, iid };
+    this.#memory.running = [...this.#memory.running.filter((other) => other.id !== id), run];
+  }
+
+  /** The older pipeline decides by its own plan whether that ends it. */
+  async #supersede(older: PipelineId, by: PipelineId): Promise<void> {
+    try {
+      await getExternalWorkflowHandle(pipelineWorkflowId(older)).signal(SIGNALS.superseded, { by });
+    } catch {
+      // It has closed without a word (terminated).
+      this.#memory.running = this.#memory.running.filter((run) => run.id !== older);
+    }
+  }
+
+  /** A new run of a closed pipeline, from its record. */
+  async #rerun({ pipeline, decision }: RerunRequest): Promise<void> {
+    const iid = parsePipelineId(pipeline)?.iid;
+    const { record, number, trigger } = await durable.findRecord({ id: pipeline });
+    if (!record || iid === undefined || number === undefined || !trigger) return;
+    if (trigger.project !== this.#project) return;
+    const input: PipelineInput = { id: pipeline, iid, number, trigger, seed: { record, decision } };
+    for (let left = CLOSING_TRIES; left > 0; left -= 1) {
+      try {
+        return await this.#startRun(input, WorkflowIdReusePolicy.ALLOW_DUPLICATE);
+      } catch (error) {
+        if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return;
+        // Its last run is about to close.
+        await sleep('1s');
+      }
+    }
+  }
+
+  #remember(trigger: Trigger, entry: Omit<KnownKey, 'key' | 'deliveries'>): void {
+    rememberKey(this.#memory, { key: trigger.key, ...entry }, trigger.deliveryId);
+  }
+}
+
+function messageOf(error: unknown): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+  return cause instanceof Error ? cause.message : 'unknown';
+}

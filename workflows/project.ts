@@ -1,0 +1,40 @@
+/**
+ * The only writer of one project: it drops repeated events, numbers pipelines, starts them, has older ones superseded, and
+ * holds the project's locks. It runs nothing itself and outlives every pipeline.
+ *
+ * W1 One trigger at a time, in order of arrival; each is in `memory` before the first await that concerns it.
+ * W2 A pipeline's start is awaited: what is counted as running has been started.
+ * W3 It continues as new only at a barrier: nothing pending, all handlers done, all of its state in the input.
+ * W4 Memory is bounded; what has fallen out of it is asked of the store.
+ */
+import { allHandlersFinished, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import { emptyMemory } from '../src/plan/memory.ts';
+import type { ProjectInput } from '../src/plan/protocol.ts';
+import { Intake } from './project-intake.ts';
+import { LockKeeper } from './project-locks.ts';
+import { listenProject } from './project-handlers.ts';
+
+/** Triggers after which it continues as new even if the server does not suggest it: tests, and replay in bounded time. */
+const EVENTS_BEFORE_NEW = 3_000;
+
+/** Workflow `project/SLUG`; it never ends by itself. */
+export async function project(input: ProjectInput): Promise<void> {
+  const memory = { ...emptyMemory(), ...input.memory };
+  const locks = new LockKeeper(memory);
+  const intake = new Intake(input.project, memory);
+  listenProject({ project: input.project, memory, locks, intake });
+  locks.watch();
+  for (;;) {
+    await condition(() => intake.hasWork || isLong());
+    if (intake.hasWork) await intake.next();
+    else if (locks.idle) break;
+    else await locks.settled();
+  }
+  await condition(allHandlersFinished);
+  await continueAsNew<typeof project>({ project: input.project, memory });
+}
+
+const isLong = (): boolean => {
+  const { continueAsNewSuggested, historyLength } = workflowInfo();
+  return continueAsNewSuggested || historyLength > EVENTS_BEFORE_NEW;
+};

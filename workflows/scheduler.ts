@@ -1,0 +1,190 @@
+/**
+ * Runs a plan: starts a job when its turn has come, ends it, and looks again. Event-driven: it awaits one promise a job,
+ * never a wave, never one `condition` a job. The rules are `src/plan/schedule.ts`; this file keeps the promises.
+ *
+ * R1 Every job's life runs in a scope of its own below the pipeline's, whoever started it: a handler's scope is not used.
+ * R2 A phase leaves `created` in the same synchronous step that decided it, so no job starts twice.
+ * R3 Nothing is started once the pipeline is being cancelled.
+ */
+import { CancellationScope } from '@temporalio/workflow';
+import { downstream } from '../src/plan/graph.ts';
+import type { JobResult } from '../src/plan/outcome.ts';
+import { nextSteps, waitsFor, type StepKind } from '../src/plan/schedule.ts';
+import { isAllowed, isSettled, tally, tokenOf, type Tally } from '../src/plan/status.ts';
+import { supersedeEffect, startedOf } from '../src/plan/supersede.ts';
+import { lifeOf } from './job.ts';
+import { enter, viewOf, type JobRun, type Run } from './state.ts';
+
+export class Scheduler {
+  readonly #run: Run;
+  /** The pipeline's own scope, that no cancel request reaches. */
+  readonly #scope: CancellationScope;
+  #settled: (() => void) | undefined;
+  #newer: string | undefined;
+  /** Why it is being cancelled; undefined while it is not. */
+  cancelled: string | undefined;
+
+  constructor(run: Run, scope: CancellationScope) {
+    this.#run = run;
+    this.#scope = scope;
+  }
+
+  /** Resolves when only optional manual jobs are open. */
+  async settled(): Promise<void> {
+    while (!this.isSettled) await new Promise<void>((resolve) => (this.#settled = resolve));
+  }
+
+  get isSettled(): boolean {
+    return isSettled(this.tally());
+  }
+
+  /** While a cancel is under way nothing can be asked for: it could only end cancelled. */
+  get stopping(): boolean {
+    return this.cancelled !== undefined && !this.isSettled;
+  }
+
+  tally(): Tally {
+    return tally(this.#run.jobs.map((one) => tokenOf(one.job, viewOf(one))));
+  }
+
+  /** Takes every step there is to take now. */
+  advance(): void {
+    const { graph, jobs } = this.#run;
+    const steps = this.cancelled === undefined ? nextSteps(graph, jobs.map(viewOf)) : [];
+    for (const step of steps) {
+      const one = jobs[step.index];
+      // An earlier step of this list may have ended it (auto_cancel on failure).
+      if (one?.status.phase !== 'created') continue;
+      if (step.to === 'skip') this.#end(one, { outcome: 'skipped', started: false, endedAt: Date.now() });
+      else if (step.to === 'manual') enter(this.#run, one, 'manual', 'manual');
+      else this.start(one, step.to);
+    }
+    const views = jobs.map(viewOf);
+    for (const one of jobs)
+      if (one.status.phase === 'created') one.status.waitingFor = waitsFor(graph, one.index, views);
+    this.#considerNewer();
+    this.#run.changed();
+    if (this.isSettled) this.#settled?.();
+  }
+
+  /** Begins a life of the job. */
+  start(one: JobRun, via: Exclude<StepKind, 'skip' | 'manual'>): void {
+    const scope = new CancellationScope({ cancellable: true, parent: this.#scope });
+    one.scope = scope;
+    enter(this.#run, one, 'dispatched');
+    void scope
+      .run(() => lifeOf(this.#run, one, via))
+      .then((result) => {
+        one.scope = undefined;
+        this.#end(one, result);
+        this.advance();
+      });
+  }
+
+  /** Runs an ended job again, and revives what was skipped because of it. */
+  again(one: JobRun): void {
+    this.cancelled = undefined;
+    one.again = true;
+    this.#revive(one);
+    this.#reset(one);
+    this.advance();
+  }
+
+  /** Starts a manual job, and revives what was skipped because nobody had. */
+  play(one: JobRun): void {
+    this.cancelled = undefined;
+    this.#revive(one);
+    this.start(one, 'start');
+    this.advance();
+  }
+
+  /** Ends one job; what depends on it follows by the rules. */
+  cancelJob(one: JobRun): void {
+    this.#stop(one);
+    this.advance();
+  }
+
+  /** Ends all that is open. Idempotent; the first reason stands. */
+  cancelAll(reason: string): void {
+    this.cancelled ??= reason;
+    for (const one of this.#run.jobs) this.#stop(one);
+    this.advance();
+  }
+
+  /** Past the pipeline's deadline: who waits for a person has expired, the rest is cancelled. */
+  expire(reason: string): void {
+    for (const one of this.#run.jobs) {
+      if (one.status.phase === 'gate') one.gate?.resolve('expired');
+      else if (one.status.phase === 'manual' && tokenOf(one.job, viewOf(one)) === 'manual')
+        this.#end(one, {
+          outcome: 'expired',
+          kind: 'expired',
+          started: false,
+          endedAt: Date.now(),
+          message: reason,
+        });
+    }
+    this.cancelAll(reason);
+  }
+
+  /** A newer pipeline of the same ref has started. */
+  supersede(by: string): void {
+    this.#newer ??= by;
+    this.advance();
+  }
+
+  #considerNewer(): void {
+    if (this.#newer === undefined || this.cancelled !== undefined) return;
+    const reason = `superseded by ${this.#newer}`;
+    const effect = supersedeEffect(
+      this.#run.plan.autoCancel.onNewCommit,
+      this.#run.jobs.map((one) => ({ job: one.job, started: startedOf(one.status) })),
+    );
+    if (effect === 'wait') return;
+    this.#newer = undefined;
+    if (effect === 'cancel') this.cancelAll(reason);
+    if (effect !== 'cancel-interruptible') return;
+    for (const one of this.#run.jobs) if (one.job.interruptible) this.#stop(one);
+    this.advance();
+  }
+
+  #stop(one: JobRun): void {
+    if (one.status.phase === 'ended') return;
+    if (one.scope) {
+      const busy = one.status.phase === 'dispatched' || one.status.phase === 'running';
+      if (busy) enter(this.#run, one, 'stopping');
+      one.scope.cancel();
+    } else this.#end(one, { outcome: 'cancelled', started: false, endedAt: Date.now() });
+  }
+
+  #end(one: JobRun, result: JobResult): void {
+    const { plan, locks } = this.#run;
+    one.status.outcome = result.outcome;
+    one.status.result = result;
+    one.status.allowedToFail = isAllowed(one.job, {
+      ...viewOf(one),
+      outcome: result.outcome,
+      exitCode: result.exitCode,
+    });
+    enter(this.#run, one, 'ended');
+    void this.#scope.run(() => locks.withdraw(one.job));
+    const failed = tokenOf(one.job, viewOf(one)) === 'failed';
+    if (failed && plan.autoCancel.onJobFailure === 'all') this.cancelAll(`${one.job.key} failed`);
+  }
+
+  #revive(one: JobRun): void {
+    for (const at of downstream(this.#run.graph, one.index)) {
+      const other = this.#run.jobs[at];
+      const result = other?.status.result;
+      if (other?.status.phase === 'ended' && result?.outcome === 'skipped' && result.kind !== 'outdated')
+        this.#reset(other);
+    }
+  }
+
+  #reset(one: JobRun): void {
+    one.status.outcome = undefined;
+    one.status.result = undefined;
+    one.status.allowedToFail = false;
+    enter(this.#run, one, 'created');
+  }
+}

@@ -1,0 +1,67 @@
+/** What the parts of the pipeline workflow share. Mutable, one a workflow run; only `Scheduler` and `lifeOf` write phases. */
+import type { CancellationScope, Trigger } from '@temporalio/workflow';
+import type { Limits } from '../activities/contract.ts';
+import type { Graph } from '../src/plan/graph.ts';
+import type { AttemptRef, Digest } from '../src/plan/ids.ts';
+import type { Plan, PlanJob } from '../src/plan/plan.ts';
+import type { JobPhase, JobStatus, PipelineInput } from '../src/plan/protocol.ts';
+import type { JobView } from '../src/plan/status.ts';
+import type { LockClient } from './lock-client.ts';
+import type { QueueWatch } from './queue-watch.ts';
+import type { Releases } from './releases.ts';
+import type { Semaphore } from './semaphore.ts';
+
+export interface JobRun {
+  readonly job: PlanJob;
+  readonly index: number;
+  readonly status: JobStatus;
+  /** A person asked for it again. */
+  again: boolean;
+  /** While its life runs: cancelling it cancels the job. */
+  scope?: CancellationScope;
+  /** While its gate is open. */
+  gate?: Trigger<'approved' | 'rejected' | 'expired'>;
+  /** While it is delayed. */
+  wake?: Trigger<void>;
+  /** Machine its container was last seen on, this attempt. */
+  host?: string;
+  playedBy?: string;
+}
+
+export interface Run {
+  readonly input: PipelineInput;
+  readonly plan: Plan;
+  readonly planBlob: Digest;
+  readonly limits: Limits;
+  readonly graph: Graph;
+  readonly jobs: readonly JobRun[];
+  readonly permits: Semaphore;
+  readonly locks: LockClient;
+  readonly releases: Releases;
+  readonly watch: QueueWatch;
+  /** Something that people can see is different now. */
+  changed(): void;
+}
+
+export const viewOf = (one: JobRun): JobView => ({
+  phase: one.status.phase,
+  outcome: one.status.outcome,
+  exitCode: one.status.result?.exitCode,
+  again: one.again,
+});
+
+/** `waitingFor` goes with a phase and never outlives it. */
+export function enter(run: Pick<Run, 'changed'>, one: JobRun, phase: JobPhase, waitingFor?: string): void {
+  one.status.phase = phase;
+  one.status.waitingFor = waitingFor;
+  one.status.since = Date.now();
+  run.changed();
+}
+
+export const refOf = (run: Pick<Run, 'input'>, one: JobRun): AttemptRef => ({
+  pipeline: run.input.id,
+  job: one.job.key,
+  jobId: one.status.jobId,
+  attempt: one.status.attempt,
+  epoch: one.status.epoch,
+});
