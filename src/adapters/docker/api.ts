@@ -26,7 +26,7 @@ export interface Call {
   tar?: Readable;
   /** Credentials of one registry; go in a header to the engine. */
   auth?: RegistryAuth & { serveraddress: string };
-  headers?: Record<string, string>;
+  headers?: Record<string, string | string[]>;
   signal?: AbortSignal;
   /** For messages: `start container x`. */
   what: string;
@@ -97,7 +97,12 @@ export class EngineApi {
   async #dial(call: Call, how: Record<string, unknown>, missing?: number): Promise<unknown> {
     call.signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    call.tar?.on('error', reject);
+    let answered: unknown;
+    call.tar?.on('error', (error) => {
+      reject(error);
+      // A source that breaks while the answer comes is what the reader of the answer must learn of.
+      if (answered instanceof Readable) answered.destroy(error);
+    });
     await this.#assure();
     const options = {
       path: `${call.path}?`,
@@ -114,10 +119,10 @@ export class EngineApi {
     // An engine that answers early (404, 400) stops reading: the source must not wait for it for ever.
     const endSource = (): void => void call.tar?.destroy();
     try {
-      const answer = await promise;
-      if (answer instanceof Readable) answer.once('close', endSource);
+      answered = await promise;
+      if (answered instanceof Readable) answered.once('close', endSource);
       else endSource();
-      return answer;
+      return answered;
     } catch (error) {
       endSource();
       throw this.#convert(error, call, missing);

@@ -1,8 +1,104 @@
-import type { Engine } from '../ports.ts';
-import type { EngineApi } from './api.ts';
-export async function build(
-  _api: EngineApi,
-  _request: Parameters<Engine['build']>[0],
-): ReturnType<Engine['build']> {
-  throw new Error('building');
+/**
+ * Builds through the engine's BuildKit (`POST /build`, version 2). The context goes in as the body; the progress comes back
+ * as BuildKit traces and, in an older engine, as plain text; an error stands in that stream only. Build arguments travel in
+ * the query, because the Engine API has no other place for them (and they stay in the image's history): secrets do not
+ * belong there, and the compiler refuses masked variables in `args`.
+ */
+import { z } from 'zod';
+import { DavitError, type ErrorCode } from '../../errors.ts';
+import type { BuildRequest, Engine } from '../ports.ts';
+import { tidy } from '../words.ts';
+import { path, type Call, type EngineApi } from './api.ts';
+import { BuildLog } from './buildlog.ts';
+import { causeOf } from './failure.ts';
+import { events, inspectImage } from './images.ts';
+import { eventError, eventText, type StreamEvent } from './progress.ts';
+import { openSession } from './session.ts';
+import { decodeTrace } from './trace.ts';
+
+const SHOWN_LINES = 10;
+
+/** Query of `POST /build`. Pure. */
+export function buildQuery(request: BuildRequest, session: string | undefined): Record<string, string> {
+  const args = { ...request.args, ...(request.inlineCache && { BUILDKIT_INLINE_CACHE: '1' }) };
+  return {
+    version: '2',
+    t: request.tag,
+    dockerfile: request.dockerfile,
+    platform: request.platform,
+    rm: '1',
+    forcerm: '1',
+    buildargs: JSON.stringify(args),
+    labels: JSON.stringify(request.labels),
+    cachefrom: JSON.stringify(request.cacheFrom),
+    ...(request.target !== undefined && { target: request.target }),
+    ...(session !== undefined && { session }),
+  };
+}
+
+/** Rejects with `engine/build-failed` and the failing step, or the cause behind it (`engine/*`, `registry/unreachable`). */
+export async function build(api: EngineApi, request: BuildRequest): ReturnType<Engine['build']> {
+  const log = new BuildLog(request.onLog);
+  const needed = Object.keys(request.auth).length > 0;
+  const session = needed ? await openSession(api, request.auth, request.signal) : undefined;
+  try {
+    const call: Call = {
+      method: 'POST',
+      path: path`/build`,
+      query: buildQuery(request, session?.id),
+      headers: { 'Content-Type': 'application/x-tar' },
+      tar: request.context,
+      signal: request.signal,
+      what: `build image ${request.tag}`,
+    };
+    for await (const event of events(api, await api.stream(call), call)) {
+      const said = eventError(event);
+      if (said !== undefined) throw buildError(said, log);
+      show(event, log, request.onLog);
+    }
+  } finally {
+    session?.close();
+  }
+  const image = await inspectImage(api, request.tag);
+  if (!image) throw new DavitError('engine/failed', `The build of ${request.tag} ended without an image.`);
+  return { imageId: image.id, sizeBytes: image.sizeBytes };
+}
+
+const trace = z.object({ id: z.literal('moby.buildkit.trace'), aux: z.string() });
+
+function show(event: StreamEvent, log: BuildLog, onLog: (text: string) => void): void {
+  const traced = trace.safeParse(event);
+  if (traced.success) {
+    try {
+      log.take(decodeTrace(traced.data.aux));
+    } catch {
+      onLog('(a part of the progress could not be read)\n'); // the build goes on without it
+    }
+    return;
+  }
+  const text = eventText(event);
+  if (text !== undefined) onLog(text);
+}
+
+/** Words of BuildKit for what the Dockerfile itself does wrong; what is said of images in such an error is no cause. */
+const OWN_FAULT =
+  /executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file/i;
+
+/** The coded error of a failed build. Pure but for the log it reads. */
+export function buildError(said: string, log: Pick<BuildLog, 'failed'>): DavitError {
+  const step = log.failed;
+  const tail = step?.tail ?? [];
+  const code = buildCause(said, tail);
+  const where = step ? ` Step: ${step.name}.` : '';
+  const lines = tail.slice(-SHOWN_LINES).map((line) => `\n  | ${line}`);
+  return new DavitError(code, `The build failed: ${tidy(said)}${where}${lines.join('')}`);
+}
+
+function buildCause(said: string, tail: string[]): ErrorCode {
+  const lastLines = tail.slice(-3).join('\n');
+  for (const code of ['engine/no-space', 'engine/platform'] as const)
+    if (causeOf(said) === code || causeOf(lastLines) === code) return code;
+  if (OWN_FAULT.test(said)) return 'engine/build-failed';
+  const cause = causeOf(said);
+  return cause === 'engine/failed' ? 'engine/build-failed' : cause;
 }
