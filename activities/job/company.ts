@@ -1,0 +1,70 @@
+/**
+ * What runs beside a job: its network, its services, the container that it tests. Ordinary jobs share one network whose
+ * members cannot reach each other; a network of a job's own costs 130 ms and an address range, so only those that need one
+ * get it.
+ */
+import type { ContainerCreate } from '../../src/adapters/ports.ts';
+import type { Job } from './job.ts';
+import { sharedNetwork } from './names.ts';
+import type { SideEnvironments } from './variables.ts';
+import { LABELS } from './names.ts';
+import { startServices } from './services.ts';
+import { startTested } from './tested.ts';
+
+export interface Company {
+  network: NonNullable<ContainerCreate['network']>;
+  hosts?: string[];
+  notes: string[];
+  /** Resolves when everything answers; rejects with `job/readiness`. */
+  ready(): Promise<void>;
+}
+export interface Gathering {
+  environments: SideEnvironments;
+  platform: string;
+  /** No container is started before the host is recorded. */
+  acknowledged: Promise<void>;
+}
+
+/** Starts what the job needs beside it. */
+export async function gather(job: Job, gathering: Gathering): Promise<Company> {
+  const { spec, deps } = job;
+  if (spec.kind === 'script' && spec.services.length === 0)
+    return { network: await shared(job), notes: [], ready: () => Promise.resolve() };
+  await gathering.acknowledged;
+  const onHost = spec.kind === 'apitest' && spec.network === 'host';
+  const network = onHost ? { mode: 'host' as const } : await ownNetwork(job);
+  const [services, tested] = await Promise.all([
+    startServices(job, gathering, network),
+    spec.kind === 'apitest' ? startTested(job, spec, { ...gathering, network }) : undefined,
+  ]);
+  return {
+    network,
+    hosts: onHost ? [`${deps.worker.hostName}:127.0.0.1`] : undefined,
+    notes: [...services.notes, ...(tested?.notes ?? [])],
+    ready: async () => {
+      await services.ready();
+      await tested?.ready();
+    },
+  };
+}
+
+async function ownNetwork({ deps, name, labels }: Job): Promise<{ name: string; aliases: string[] }> {
+  await deps.engine.createNetwork(name, { labels: { ...labels, [LABELS.kind]: 'network' }, icc: true });
+  return { name, aliases: [] };
+}
+
+/** Made once; asked for again only when somebody has removed it. */
+const known = new WeakMap<object, Promise<void>>();
+
+async function shared({ deps }: Job): Promise<{ name: string; aliases: string[] }> {
+  const name = sharedNetwork(deps.facts.installation);
+  let made = known.get(deps.engine);
+  if (!made) {
+    const labels = { [LABELS.installation]: deps.facts.installation, [LABELS.kind]: 'network' };
+    made = deps.engine.createNetwork(name, { labels, icc: false });
+    known.set(deps.engine, made);
+    made.catch(() => known.delete(deps.engine));
+  }
+  await made;
+  return { name, aliases: [] };
+}

@@ -1,0 +1,51 @@
+/** What the activities of a job are given: ports, and what their worker knows about itself. */
+import type {
+  BlobStore,
+  Engine,
+  LogStore,
+  RecordStore,
+  Registries,
+  Secrets,
+  WorkflowLookup,
+} from '../../src/adapters/ports.ts';
+import type { InstallationFacts, WorkerConfig } from '../../src/installation.ts';
+import type { Arch } from '../../src/plan/ids.ts';
+
+/** A heartbeat that the server has acknowledged; `Context.heartbeat` only promises to send one some time. */
+export interface HeartbeatAck {
+  /** Answers `cancelled` when the workflow asked for that, `closed` when this activity is over. */
+  beat(
+    activity: { workflowId: string; runId: string; activityId: string },
+    details: { host: string },
+  ): Promise<'recorded' | 'cancelled' | 'closed'>;
+}
+
+export interface JobWorker {
+  hostId: string;
+  hostName: string;
+  version: string;
+  config: WorkerConfig;
+  /** What this worker can run; the first is what a job without a word about it gets. */
+  arches: readonly Arch[];
+  /** Every tag that it serves, architectures included. */
+  tags: readonly string[];
+}
+
+export interface JobDeps {
+  engine: Engine;
+  blobs: BlobStore;
+  records: RecordStore;
+  logs: LogStore;
+  secrets: Secrets;
+  registries: Registries;
+  workflows: WorkflowLookup;
+  ack: HeartbeatAck;
+  facts: InstallationFacts;
+  worker: JobWorker;
+  /** Aborted when the worker goes away: jobs are left to their containers. */
+  stopping: AbortSignal;
+  /** Takes what may go on after a job's result: removals. Failures are its owner's to log. */
+  background(work: Promise<unknown>): void;
+  /** Tests: shorter than 3 s. */
+  heartbeatMs?: number;
+}

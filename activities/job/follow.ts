@@ -1,0 +1,88 @@
+/**
+ * Reads the engine's log of a container into a JobLog until the container has ended and everything is read. The engine's
+ * port survives dropped links; what it gives up on is taken up again where the JobLog stands.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ContainerState, Engine, LogRecord } from '../../src/adapters/ports.ts';
+import type { JobLog } from './job-log.ts';
+
+const FIRST_RETRY_MS = 100;
+const LONGEST_RETRY_MS = 3_000;
+/** Readings of an ended container that fail before its log is given up as lost. */
+const LAST_TRIES = 6;
+
+export interface Followed {
+  engine: Engine;
+  container: string;
+  log: JobLog;
+  /** Settles when the container runs no longer, or is not there. */
+  ended: Promise<unknown>;
+  /** Aborted: stop reading, leave the container as it is. */
+  signal: AbortSignal;
+}
+
+/** Resolves when the log is read to its end; throws the signal's reason, or what made writing impossible. */
+export async function followLog(followed: Followed): Promise<void> {
+  const { log, signal } = followed;
+  let over = false;
+  const settle = (): void => {
+    over = true;
+  };
+  followed.ended.then(settle, settle); // a container that cannot be waited for has ended as far as its log goes
+  let wait = FIRST_RETRY_MS;
+  for (let failed = 0; (await readOnce(followed)) === 'broken'; ) {
+    signal.throwIfAborted();
+    if (over && ++failed >= LAST_TRIES) {
+      log.lost('The container or its log is gone: what it wrote last is lost.');
+      break;
+    }
+    await delay(wait, undefined, { signal });
+    wait = Math.min(wait * 2, LONGEST_RETRY_MS);
+  }
+  signal.throwIfAborted();
+  log.recordsEnded();
+}
+
+export const isAlive = (state: ContainerState): boolean =>
+  state.status === 'running' || state.status === 'paused' || state.status === 'restarting';
+
+/** One reading of the engine's log, from where the JobLog stands. Only failures of the log store are thrown. */
+async function readOnce(followed: Followed): Promise<'ended' | 'broken'> {
+  const { engine, container, log, signal } = followed;
+  const from = { ...log.position };
+  const since = from.engineTime === '' ? undefined : from.engineTime;
+  const records = engine.logs(container, { follow: true, since, signal })[Symbol.asyncIterator]();
+  let toSkip = from.recordsAtTime;
+  try {
+    for (;;) {
+      const next = await nextRecord(records);
+      if (next === 'broken') {
+        signal.throwIfAborted();
+        return 'broken';
+      }
+      if (next === 'ended') break;
+      if (toSkip > 0 && next.time === from.engineTime) {
+        toSkip -= 1;
+        continue;
+      }
+      if (toSkip > 0) {
+        log.lost('The engine has rotated its log: lines between the last restart and here are lost.');
+        toSkip = 0;
+      }
+      await log.record(next);
+    }
+  } finally {
+    await records.return?.().catch(() => undefined); // the stream is being left; how it ends says nothing more
+  }
+  return 'ended';
+}
+
+async function nextRecord(records: AsyncIterator<LogRecord>): Promise<LogRecord | 'ended' | 'broken'> {
+  try {
+    const next = await records.next();
+    return next.done ? 'ended' : next.value;
+  } catch {
+    // A broken link, or an engine that restarts: the caller looks at the container and reads again.
+    return 'broken';
+  }
+}

@@ -1,0 +1,63 @@
+/** The image of a job or service on the engine, by pull policy, of the right architecture. */
+import type { ImageInfo } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { Arch } from '../../src/plan/ids.ts';
+import { type ImageSpec, PLATFORMS, platformText } from '../../src/plan/spec.ts';
+import type { JobDeps } from './deps.ts';
+
+export interface WantedImage {
+  name: string;
+  platform: string;
+  pullPolicy: ImageSpec['pullPolicy'];
+}
+
+/** `linux/arm/v7` where the worker says that its board is one. */
+export function platformOf(deps: JobDeps, arch: Arch): string {
+  const platform = PLATFORMS[arch];
+  return platformText(arch === 'arm32' ? { ...platform, variant: deps.worker.config.variant } : platform);
+}
+
+/** Rejects with `engine/image-missing`, `engine/image-denied`, `engine/platform`, `registry/unreachable`. */
+export async function ensureImage(
+  deps: JobDeps,
+  wanted: WantedImage,
+  options: { signal: AbortSignal; say(text: string): void },
+): Promise<ImageInfo> {
+  const { name, platform, pullPolicy } = wanted;
+  const here = pullPolicy === 'always' ? undefined : await deps.engine.inspectImage(name);
+  if (here && fits(here, platform)) return here;
+  if (pullPolicy === 'never')
+    throw new DavitError(
+      here ? 'engine/platform' : 'engine/image-missing',
+      here
+        ? `The image ${name} on ${deps.worker.hostName} is ${platformText(here.platform)}; the job needs ${platform}.`
+        : `The image ${name} is not on ${deps.worker.hostName}, and pull_policy never forbids to pull it.`,
+    );
+  return pull(deps, wanted, options);
+}
+
+async function pull(
+  deps: JobDeps,
+  { name, platform, pullPolicy }: WantedImage,
+  options: { signal: AbortSignal; say(text: string): void },
+): Promise<ImageInfo> {
+  const auth = await deps.registries.authFor(name);
+  try {
+    const image = await deps.engine.pullImage(name, { platform, auth, signal: options.signal });
+    options.say(`Pulled ${name} (${Math.ceil(image.sizeBytes / 1e6)} MB)`);
+    return image;
+  } catch (error) {
+    const here = pullPolicy === 'always' ? await deps.engine.inspectImage(name) : undefined;
+    // An image that was only ever made on this engine has no registry that it could be pulled from.
+    if (!here || !fits(here, platform) || here.repoDigests.length > 0) throw error;
+    options.say(`${name} is in no registry; the one that is on this engine is used`);
+    return here;
+  }
+}
+
+/** A v6 image runs on v7; an image that names no variant is taken at its word. */
+function fits(image: ImageInfo, platform: string): boolean {
+  const [, architecture, variant] = platform.split('/');
+  if (image.platform.architecture !== architecture) return false;
+  return !(architecture === 'arm' && variant === 'v6' && image.platform.variant === 'v7');
+}

@@ -1,0 +1,51 @@
+/** One attempt under way: what its activity has in hand. */
+import { DavitError } from '../../src/errors.ts';
+import type { ApitestSpec, JobSpec, ScriptSpec } from '../../src/plan/spec.ts';
+import type { RunInput } from '../contract.ts';
+import type { JobDeps } from './deps.ts';
+import { JobLog } from './job-log.ts';
+import { type Identity, identityOf, type Lifeline } from './lifeline.ts';
+
+const SPEC_MAX_BYTES = 32 * 1_024 * 1_024;
+
+export type ContainerSpec = ScriptSpec | ApitestSpec;
+
+export interface Job extends Identity {
+  deps: JobDeps;
+  input: RunInput;
+  spec: ContainerSpec;
+  lifeline: Lifeline;
+  log: JobLog;
+  /** Ends every try to reach the log store. */
+  logLimit: AbortController;
+  startedAt: number;
+}
+
+/** Fetches the spec and opens the log under this attempt's epoch. Rejects with `blob/missing`, `log/fenced`. */
+export async function openJob(deps: JobDeps, input: RunInput, lifeline: Lifeline): Promise<Job> {
+  const logLimit = new AbortController();
+  const [spec, log] = await Promise.all([
+    loadSpec(deps, input),
+    JobLog.open({
+      store: deps.logs,
+      ref: input.ref,
+      epoch: input.ref.epoch,
+      capBytes: deps.facts.config.limits.log_bytes,
+      signal: AbortSignal.any([logLimit.signal]),
+    }),
+  ]);
+  const identity = identityOf(deps, lifeline.run, input.ref);
+  return { ...identity, deps, input, spec, lifeline, log, logLimit, startedAt: Date.now() };
+}
+
+async function loadSpec(deps: JobDeps, input: RunInput): Promise<ContainerSpec> {
+  const bytes = await deps.blobs.getBytes(input.spec, SPEC_MAX_BYTES);
+  // Written by compilePipeline and found by its digest: nobody else can have written it.
+  const spec: JobSpec = JSON.parse(new TextDecoder().decode(bytes));
+  if (spec.kind !== 'script' && spec.kind !== 'apitest')
+    throw new DavitError(
+      'internal/defect',
+      `The spec of ${input.ref.job} is of kind ${spec.kind}, not a container's.`,
+    );
+  return spec;
+}

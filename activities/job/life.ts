@@ -1,0 +1,161 @@
+/**
+ * Role: the life of a job from a container that runs to a result, and every way in which its activity may end before.
+ * Not its role: making the container (`prepare.ts`), reading its end (`finish.ts`).
+ *
+ * Invariants:
+ *  V1 A container that has started is never abandoned: it is followed to its end, or stopped because the workflow asked, or
+ *     left running with the failure `Detached`, whose answer is `resumeJob`.
+ *  V2 A container that has not started is removed with its volume before the activity ends.
+ *  V3 The timeout counts from the container's start, so it is the same for whoever follows it.
+ *  V4 Only a cancel, or a workflow that is closed, stops a container; a lost connection never does.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ContainerState } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { JobResult } from '../../src/plan/outcome.ts';
+import { removeObjects, stopContainer } from './cleanup.ts';
+import { finish, finishWithout } from './finish.ts';
+import { followLog, isAlive } from './follow.ts';
+import type { Job } from './job.ts';
+import { Ended } from './lifeline.ts';
+import { bad } from './lines.ts';
+import { cancelled, detached, handedBack, replaced } from './thrown.ts';
+
+/** What was read is sent on before a worker leaves; the rest is read again by whoever resumes. */
+const FLUSH_ON_LEAVE_MS = 1_500;
+/** After a container's end: until the engine has given all of its log. */
+const DRAIN_MS = 60_000;
+const CANCEL_DRAIN_MS = 5_000;
+
+/** Follows the container to its end. Throws what `activities/contract.ts` names. */
+export async function supervise(job: Job): Promise<JobResult> {
+  const following = new AbortController();
+  const { engine } = job.deps;
+  const ended = engine.waitContainer(job.name, following.signal);
+  const log = followLog({ engine, container: job.name, log: job.log, ended, signal: following.signal });
+  ended.catch(() => undefined); // raced below; a loser's failure is no news
+  log.catch(() => undefined);
+  try {
+    const state = await untilEnded(job, ended, log);
+    await within(DRAIN_MS, log);
+    return await finish(job, state.state, state.timedOut);
+  } catch (error) {
+    if (error instanceof Ended) return await leave(job, error, log);
+    if (error instanceof DavitError && error.code === 'log/fenced') throw replaced();
+    if (error instanceof DavitError && error.code === 'engine/container-missing') return await lost(job);
+    throw error;
+  } finally {
+    following.abort();
+    job.log.abandon();
+  }
+}
+
+async function untilEnded(
+  job: Job,
+  ended: Promise<ContainerState>,
+  log: Promise<void>,
+): Promise<{ state: ContainerState; timedOut: boolean }> {
+  const { engine } = job.deps;
+  const before = await engine.inspectContainer(job.name);
+  const began = before?.startedAt || Date.now();
+  const clock = new AbortController();
+  const left = Math.max(began + job.input.timeoutMs - Date.now(), 1);
+  try {
+    const first = await Promise.race([
+      ended,
+      delay(left, 'late' as const, { signal: clock.signal }),
+      aborted(job.lifeline.signal),
+      failureOf(log),
+    ]);
+    if (first !== 'late') return { state: first, timedOut: false };
+    const state = await stopContainer(engine, job.name, job.input.graceMs);
+    if (!state) throw new DavitError('engine/container-missing', 'The container is not there any more.');
+    return { state, timedOut: isAlive(before ?? state) };
+  } finally {
+    clock.abort();
+  }
+}
+
+/** Never resolves; rejects with the signal's reason. */
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    const end = (): void => reject(signal.reason);
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+
+/** Never resolves; rejects as the promise does. */
+const failureOf = (work: Promise<unknown>): Promise<never> => new Promise((_, reject) => work.catch(reject));
+
+/** Waits for work, but not longer. */
+async function within(ms: number, work: Promise<unknown>): Promise<void> {
+  const timer = new AbortController();
+  try {
+    await Promise.race([work, delay(ms, undefined, { signal: timer.signal })]);
+  } finally {
+    timer.abort();
+  }
+}
+
+/** The activity has to end while the container runs. */
+async function leave(job: Job, { reason }: Ended, log: Promise<void>): Promise<never> {
+  if (reason === 'stale') throw replaced();
+  if (reason === 'detached') {
+    await within(
+      FLUSH_ON_LEAVE_MS,
+      job.log.flush().catch(() => undefined),
+    ); // what is not sent is read again
+    throw detached(job.deps.worker.hostId);
+  }
+  await stopContainer(job.deps.engine, job.name, job.input.graceMs);
+  await within(
+    CANCEL_DRAIN_MS,
+    log.catch(() => undefined),
+  ); // the log of a cancelled job: as much as there is
+  await endLog(job, 'Job cancelled');
+  await removeAll(job);
+  throw cancelled();
+}
+
+async function endLog(job: Job, text: string): Promise<void> {
+  job.log.recordsEnded();
+  job.log.say(bad(text));
+  const limit = setTimeout(() => job.logLimit.abort(new Error('cancelled')), CANCEL_DRAIN_MS);
+  try {
+    await job.log.end();
+  } catch {
+    // A cancel does not wait for a store that is away; its log is open, and `davit status` says that it was cancelled.
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+/** There is no container: it was removed, or its engine has lost it. */
+export function lost(job: Job): Promise<JobResult> {
+  const { hostName } = job.deps.worker;
+  job.log.lost(`The container of this job is not on ${hostName} any more.`);
+  return finishWithout(
+    job,
+    new DavitError('engine/container-missing', `The container of this job is not on ${hostName} any more.`),
+    true,
+  );
+}
+
+export const removeAll = (job: Job): Promise<void> => removeObjects(job.deps.engine, { labels: job.labels });
+
+/** What went wrong before the container was started. */
+export async function notStarted(job: Job, error: unknown): Promise<JobResult> {
+  const { engine } = job.deps;
+  const state = await engine.inspectContainer(job.name).catch(() => undefined); // an engine that is away started nothing we know of
+  if (state && isAlive(state) && !(error instanceof Ended)) return supervise(job);
+  if (error instanceof Ended || job.lifeline.signal.aborted) {
+    const reason = error instanceof Ended ? error.reason : 'cancelled';
+    job.log.abandon();
+    if (reason === 'stale') throw replaced();
+    await removeAll(job);
+    throw reason === 'detached' ? handedBack('The worker goes away; nothing was started.') : cancelled();
+  }
+  const result = await finishWithout(job, error, false);
+  job.deps.background(removeAll(job));
+  return result;
+}

@@ -1,0 +1,109 @@
+/**
+ * Role: keeps an activity alive by heartbeats that name the host, and tells why it has to end.
+ *
+ * Why an activity ends early (facts page §1c):
+ *  cancelled  the workflow asked: stop the container, clean up
+ *  closed     the workflow is over without having asked: the same
+ *  detached   the worker goes away, or the server gave up on this try: the container runs on
+ *  stale      another try has taken over: the container is its, touch nothing
+ */
+import { Context } from '@temporalio/activity';
+import type { AttemptRef } from '../../src/plan/ids.ts';
+import type { JobDeps } from './deps.ts';
+import { attemptLabels, attemptName, type RunRef } from './names.ts';
+
+export type EndReason = 'cancelled' | 'closed' | 'detached' | 'stale';
+
+const HEARTBEAT_MS = 3_000;
+
+/** Thrown by `signal` where somebody waits when the activity has to end; `reason` says why. */
+export class Ended extends Error {
+  override readonly name = 'Ended';
+  readonly reason: EndReason;
+
+  constructor(reason: EndReason) {
+    super(`the activity has to end: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+export class Lifeline {
+  readonly run: RunRef;
+  readonly #activityId: string;
+  readonly #context = Context.current();
+  readonly #deps: JobDeps;
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(deps: JobDeps) {
+    const { workflowExecution, activityId } = this.#context.info;
+    this.run = {
+      workflowId: workflowExecution?.workflowId ?? '',
+      runId: workflowExecution?.runId ?? '',
+    };
+    this.#activityId = activityId;
+    this.#deps = deps;
+    const beat = (): void => this.#context.heartbeat({ host: deps.worker.hostId });
+    this.#timer = setInterval(beat, deps.heartbeatMs ?? HEARTBEAT_MS);
+    this.#context.cancellationSignal.addEventListener('abort', this.#onCancel);
+    deps.stopping.addEventListener('abort', this.#onStopping);
+    if (this.#context.cancellationSignal.aborted) this.#onCancel();
+    if (deps.stopping.aborted) this.#onStopping();
+  }
+
+  /** Aborted, with an `Ended` as its reason, when the activity has to end. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Resolves when the server has recorded that this host has the job; from here on a lost worker is found by it. */
+  async acknowledge(): Promise<void> {
+    const answer = await this.#deps.ack.beat(
+      { ...this.run, activityId: this.#activityId },
+      { host: this.#deps.worker.hostId },
+    );
+    if (answer === 'cancelled') this.#end('cancelled');
+    if (answer === 'closed') await this.#decideNotFound();
+    this.signal.throwIfAborted();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#context.cancellationSignal.removeEventListener('abort', this.#onCancel);
+    this.#deps.stopping.removeEventListener('abort', this.#onStopping);
+  }
+
+  readonly #onStopping = (): void => this.#end('detached');
+
+  readonly #onCancel = (): void => {
+    const why = this.#context.cancellationDetails;
+    if (why?.cancelRequested) this.#end('cancelled');
+    else if (why?.notFound) void this.#decideNotFound();
+    else this.#end('detached');
+  };
+
+  /** Not found is said of a closed workflow, and of a try that another one has replaced. */
+  async #decideNotFound(): Promise<void> {
+    try {
+      const closed = await this.#deps.workflows.isClosed(this.run.workflowId, this.run.runId);
+      this.#end(closed ? 'closed' : 'stale');
+    } catch {
+      // No answer means keep: the janitor removes the container once it knows that the workflow is closed.
+      this.#end('stale');
+    }
+  }
+
+  #end(reason: EndReason): void {
+    if (!this.signal.aborted) this.#controller.abort(new Ended(reason));
+  }
+}
+
+/** Name and labels of what an attempt makes on the engine. */
+export interface Identity {
+  name: string;
+  labels: Record<string, string>;
+}
+export const identityOf = (deps: JobDeps, run: RunRef, ref: AttemptRef): Identity => ({
+  name: attemptName(deps.facts.installation, run, ref),
+  labels: attemptLabels(deps.facts.installation, run, ref),
+});

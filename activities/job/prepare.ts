@@ -1,0 +1,154 @@
+/**
+ * From a spec to a started container. What can go side by side does: a trivial job is to cost little more than `docker run`.
+ * The container is started only when the server has recorded which host it is on, and when the mask set is durable.
+ */
+import type { ContainerCreate } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import { expandLate } from '../../src/pipeline/variables/expand.ts';
+import { isArch } from '../../src/plan/ids.ts';
+import { type Company, gather } from './company.ts';
+import { isAlive } from './follow.ts';
+import { ensureImage, platformOf } from './image.ts';
+import type { Job } from './job.ts';
+import { info, warning } from './lines.ts';
+import { keepMasks, masksOf } from './mask-set.ts';
+import { LABELS } from './names.ts';
+import { scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor.ts';
+import { type Resolved, resolveVariables, sideEnvironments } from './variables.ts';
+import { workspaceTar } from './workspace.ts';
+
+/** What the engine keeps of a log lies above what davit keeps, so that rotation loses nothing while a worker is away. */
+const ENGINE_LOG_FACTOR = 4;
+
+/** `attached`: it ran already, or had ended; nothing was made. */
+export async function prepare(job: Job): Promise<'started' | 'attached'> {
+  const { deps, lifeline } = job;
+  const acknowledged = lifeline.acknowledge();
+  acknowledged.catch(() => undefined); // awaited below, after what goes on beside it
+  const platform = platformFor(job);
+  const resolved = await resolveVariables(
+    job.spec,
+    job.input,
+    { ...deps, worker: { ...deps.worker, platform } },
+    apiVariables(job),
+  );
+  const environments = await sideEnvironments(job.spec, deps.secrets, resolved.values);
+  const masked = [...resolved.masked, ...environments.masked];
+  job.log.hide(masksOf(masked));
+  const masksKept = keepMasks(deps, job.name, masked);
+  masksKept.catch(() => undefined); // awaited below
+  const image = expandLate(job.spec.image.name, resolved.values);
+  const notes: string[] = [];
+  const wanted = { name: image, platform, pullPolicy: job.spec.image.pullPolicy };
+  const found = ensureImage(deps, wanted, { signal: lifeline.signal, say: (text) => notes.push(text) });
+  const company = await gather(job, { environments, platform, acknowledged });
+  await found;
+  lifeline.signal.throwIfAborted();
+  const made = await makeContainer(job, { image, platform, company });
+  if (made === 'attached') return 'attached';
+  sayHead(job, { image, platform, notes: [...notes, ...company.notes], warnings: resolved.warnings });
+  await Promise.all([fill(job, resolved), acknowledged, masksKept, company.ready()]);
+  lifeline.signal.throwIfAborted();
+  await deps.engine.startContainer(job.name);
+  return 'started';
+}
+
+/** The architecture of the job, as an engine writes it. */
+function platformFor({ deps, spec, input }: Job): string {
+  if (spec.image.platform !== undefined) return spec.image.platform;
+  const arch = spec.arch ?? input.tags.find(isArch) ?? deps.worker.arches[0] ?? 'amd64';
+  return platformOf(deps, arch);
+}
+
+/** Where the tested container answers. */
+function apiVariables({ spec, deps }: Job): Record<string, string> {
+  if (spec.kind !== 'apitest') return {};
+  const host = spec.network === 'host' ? deps.worker.hostName : spec.host;
+  return { API_URL: `http://${host}:${spec.port}`, API_HOST: host, API_PORT: String(spec.port) };
+}
+
+function sayHead(
+  job: Job,
+  head: { image: string; platform: string; notes: string[]; warnings: string[] },
+): void {
+  const { log, deps } = job;
+  log.say(
+    info(
+      `Running on ${deps.worker.hostName} with ${head.image} (${head.platform}), davit ${deps.worker.version}`,
+    ),
+  );
+  for (const note of head.notes) log.say(note);
+  for (const text of head.warnings) log.say(warning(text));
+}
+
+interface Making {
+  image: string;
+  platform: string;
+  company: Company;
+}
+
+/** A name that is taken: what runs or has ended is ours, attach; what was only created is half filled, made anew. */
+async function makeContainer(job: Job, making: Making): Promise<'created' | 'attached'> {
+  const { deps, name, labels } = job;
+  await deps.engine.createVolume(name, { ...labels, [LABELS.kind]: 'volume' });
+  const create = creation(job, making);
+  try {
+    await deps.engine.createContainer(create);
+    return 'created';
+  } catch (error) {
+    if (!(error instanceof DavitError) || error.code !== 'engine/name-taken') throw error;
+  }
+  const there = await deps.engine.inspectContainer(name);
+  if (there && (isAlive(there) || there.status === 'exited' || there.status === 'dead')) return 'attached';
+  await deps.engine.removeContainer(name);
+  await deps.engine.removeVolume(name);
+  await deps.engine.createVolume(name, { ...labels, [LABELS.kind]: 'volume' });
+  await deps.engine.createContainer(create);
+  return 'created';
+}
+
+function creation(job: Job, { image, platform, company }: Making): ContainerCreate {
+  const { deps, spec, name, labels } = job;
+  const { config } = deps.worker;
+  const devices = job.input.tags.flatMap((tag) => config.devices[tag] ?? []);
+  const socket = config.engine_socket.includes(spec.project) && spec.protectedRef && !spec.fork;
+  return {
+    name,
+    image,
+    platform,
+    labels: { ...labels, [LABELS.kind]: 'job' },
+    // As GitLab: the image's own entrypoint runs the script, unless the job names another one; [""] means none.
+    entrypoint: spec.image.entrypoint?.length === 0 ? [''] : spec.image.entrypoint,
+    command: ['sh', SUPERVISOR],
+    user: spec.image.user,
+    network: company.network,
+    hosts: company.hosts,
+    volumes: [{ volume: name, path: '/builds' }],
+    logMaxBytes: deps.facts.config.limits.log_bytes * ENGINE_LOG_FACTOR,
+    ...(devices.length > 0 && { devices }),
+    ...(socket && { bindEngineSocket: true }),
+    ...(config.memory !== undefined && { memoryBytes: config.memory }),
+  };
+}
+
+/** One archive upload: project, artifacts, davit's files. Secrets go in here and nowhere else. */
+async function fill({ deps, spec, input, name }: Job, resolved: Resolved): Promise<void> {
+  const { projectDir } = spec;
+  const files: Record<string, string> = {
+    run: supervisorText({ projectDir, timeoutMs: input.timeoutMs }),
+    script: scriptText(spec.script, projectDir),
+    variables: variablesText(resolved.variables, projectDir),
+  };
+  if (spec.afterScript.length > 0) files.after = scriptText(spec.afterScript, projectDir);
+  const archive = workspaceTar({
+    projectDir,
+    source: () => deps.blobs.getStream(spec.source),
+    artifacts: input.artifacts.map(
+      ({ artifact }) =>
+        () =>
+          deps.blobs.getStream(artifact.digest),
+    ),
+    files,
+  });
+  await deps.engine.upload(name, archive);
+}

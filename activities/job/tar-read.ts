@@ -1,0 +1,41 @@
+/** Reading tars of an engine: entries with their content, and single small files. */
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { type Header, extract } from 'tar-stream';
+import type { Engine } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+
+/** Calls `visit` for each entry, one after the other; content that it leaves unread is dropped. */
+export async function eachEntry(
+  tar: Readable,
+  visit: (header: Header, content: AsyncIterable<unknown>) => Promise<void>,
+): Promise<void> {
+  const entries = extract();
+  const read = pipeline(tar, entries);
+  const visited = (async () => {
+    for await (const entry of entries) {
+      await visit(entry.header, entry);
+      entry.resume();
+    }
+  })();
+  await Promise.all([read, visited]);
+}
+
+/** Text of one regular file of a container, ended or not; undefined when there is none. Rejects above `maxBytes`. */
+export async function readContainerFile(
+  engine: Engine,
+  file: { container: string; path: string; maxBytes: number },
+): Promise<string | undefined> {
+  const tar = await engine.download(file.container, file.path);
+  if (!tar) return undefined;
+  let text: string | undefined;
+  await eachEntry(tar, async (header, content) => {
+    if (header.type !== 'file' || text !== undefined) return;
+    if (header.size > file.maxBytes)
+      throw new DavitError('job/artifacts', `${file.path} is larger than ${file.maxBytes} bytes.`);
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of content) if (chunk instanceof Uint8Array) chunks.push(chunk);
+    text = Buffer.concat(chunks).toString('utf8');
+  });
+  return text;
+}

@@ -1,0 +1,97 @@
+/** How a container's end is read. Pure. */
+import type { ContainerState } from '../../src/adapters/ports.ts';
+import { DavitError, type ErrorCode } from '../../src/errors.ts';
+import { durationText } from '../../src/plan/duration.ts';
+import type { FailureKind, JobResult, Outcome } from '../../src/plan/outcome.ts';
+
+/** What the supervisor wrote into its exit file: the script's exit code, and whether SIGTERM came first. */
+export interface ExitNote {
+  code: number;
+  stopped: boolean;
+}
+export type Verdict = Pick<JobResult, 'outcome' | 'kind' | 'message' | 'exitCode'>;
+
+export function parseExitNote(text: string): ExitNote | undefined {
+  const found = /^(\d+)(?: (stopped)?)?\s*$/.exec(text);
+  return found?.[1] === undefined ? undefined : { code: Number(found[1]), stopped: found[2] === 'stopped' };
+}
+
+const KILLED = 137;
+
+/** `timedOut`: this worker ended it because its time was over; the clock of the container tells it to a later follower. */
+export function verdictOf(
+  state: ContainerState,
+  note: ExitNote | undefined,
+  limits: { timeoutMs: number; timedOut: boolean },
+): Verdict {
+  const tooLong = state.finishedAt - state.startedAt >= limits.timeoutMs;
+  if (note && !note.stopped) return ofScript(note.code, state.oomKilled);
+  if (limits.timedOut || tooLong)
+    return {
+      outcome: 'failed',
+      kind: 'timeout',
+      message: `The job took longer than its timeout of ${durationText(limits.timeoutMs)}.`,
+    };
+  if (state.oomKilled) return ofScript(KILLED, true);
+  if (note || state.exitCode === KILLED || state.exitCode === 143)
+    return {
+      outcome: 'errored',
+      kind: 'engine',
+      message: 'The container was ended from outside: by a person, or because its engine was stopped.',
+    };
+  const why = state.error === '' ? '' : ` (${state.error})`;
+  return {
+    outcome: 'failed',
+    kind: 'config',
+    exitCode: state.exitCode,
+    message: `The image's entrypoint ended with exit code ${state.exitCode} and never ran the script${why}. Write \`entrypoint: [""]\` if it cannot run a shell.`,
+  };
+}
+
+function ofScript(code: number, oomKilled: boolean): Verdict {
+  if (code === 0) return { outcome: 'succeeded', exitCode: 0 };
+  if (oomKilled && code === KILLED)
+    return {
+      outcome: 'failed',
+      kind: 'out_of_memory',
+      exitCode: code,
+      message: 'The machine ended the job: out of memory.',
+    };
+  return { outcome: 'failed', kind: 'script', exitCode: code, message: `exit code ${code}` };
+}
+
+const BY_CODE: Partial<Record<ErrorCode, readonly [Outcome, FailureKind]>> = {
+  'engine/image-missing': ['failed', 'image_pull'],
+  'engine/image-denied': ['failed', 'image_pull'],
+  'engine/platform': ['failed', 'config'],
+  'engine/no-space': ['errored', 'no_space'],
+  'registry/unreachable': ['errored', 'registry'],
+  'blob/missing': ['errored', 'missing_dependency'],
+  'secret/missing': ['failed', 'config'],
+  'job/readiness': ['failed', 'readiness'],
+  'job/artifacts': ['failed', 'artifact'],
+};
+
+/** What a failure before the script's start, or in moving its files, makes of the job. */
+export function verdictOfError(error: unknown): Verdict {
+  if (!(error instanceof DavitError))
+    return {
+      outcome: 'errored',
+      kind: 'internal',
+      message: error instanceof Error ? error.message : 'unknown failure',
+    };
+  if (
+    /executable file not found|no such file or directory: unknown|permission denied: unknown/.test(
+      error.message,
+    )
+  )
+    return {
+      outcome: 'failed',
+      kind: 'config',
+      message: `The image has no shell (sh) that could run the script: ${error.message}`,
+    };
+  const [outcome, kind] = BY_CODE[error.code] ?? (['errored', kindOf(error.code)] as const);
+  return { outcome, kind, message: `${error.message} [${error.code}]` };
+}
+
+const kindOf = (code: ErrorCode): FailureKind => (code.startsWith('engine/') ? 'engine' : 'internal');

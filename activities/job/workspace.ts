@@ -1,0 +1,133 @@
+/**
+ * The one archive that is put at `/` of a container before it starts: project, artifacts of needed jobs, davit's own files.
+ *
+ * Invariants:
+ *  W1 Nothing lies outside of the project's directory and `/davit`, whatever names source or artifacts carry; devices are
+ *     left out; a link is kept as it is (it is the container's own affair where it points).
+ *  W2 Open modes, owner root: an image with another user can read, write and delete (as GitLab's helper leaves them).
+ *  W3 A later artifact wins over an earlier one and over the source; davit's files win over all.
+ *  W4 Streams: memory does not grow with the source.
+ */
+import { posix } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { type Header, type Pack, extract, pack } from 'tar-stream';
+import { DAVIT_DIR, filesDir } from './supervisor.ts';
+
+export interface Workspace {
+  projectDir: string;
+  /** Tar, paths relative to the project. */
+  source?: () => Promise<Readable>;
+  /** tar.gz, paths relative to the project, in order. */
+  artifacts: (() => Promise<Readable>)[];
+  /** By name, below `/davit`. */
+  files: Record<string, string>;
+}
+
+/** What is written of an entry. */
+type Entry = Parameters<Pack['entry']>[0];
+
+/** The archive as a stream; an error of a part ends it with that error. */
+export function workspaceTar(workspace: Workspace): Readable {
+  const archive = pack();
+  void fill(archive, workspace).then(
+    () => archive.finalize(),
+    (error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))),
+  );
+  return Readable.from(archive, { objectMode: false });
+}
+
+async function fill(archive: Pack, workspace: Workspace): Promise<void> {
+  const { projectDir } = workspace;
+  for (const path of [...parents(projectDir), projectDir, filesDir(projectDir), DAVIT_DIR])
+    await directory(archive, path);
+  if (workspace.source) await addTar(archive, await workspace.source(), projectDir);
+  for (const artifact of workspace.artifacts) {
+    const zipped = await artifact();
+    const tar = createGunzip();
+    await Promise.all([pipeline(zipped, tar), addTar(archive, tar, projectDir)]);
+  }
+  for (const [name, text] of Object.entries(workspace.files))
+    await file(archive, { name: inTar(`${DAVIT_DIR}/${name}`), mode: 0o666 }, text);
+}
+
+/** Directories above a path, outermost first, without `/`. */
+function parents(path: string): string[] {
+  const above = posix.dirname(path);
+  return above === '/' ? [] : [...parents(above), above];
+}
+
+const inTar = (path: string): string => path.replace(/^\/+/, '');
+const owned = { uid: 0, gid: 0, uname: '', gname: '' };
+
+const directory = (archive: Pack, path: string): Promise<void> =>
+  file(archive, { name: `${inTar(path)}/`, type: 'directory', mode: 0o777 }, '');
+
+function file(archive: Pack, header: Entry, text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    archive.entry({ ...header, ...owned }, text, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+/** Entries of a tar, re-rooted and opened. */
+async function addTar(archive: Pack, tar: Readable, root: string): Promise<void> {
+  const entries = extract();
+  const read = pipeline(tar, entries);
+  const copied = (async () => {
+    for await (const entry of entries) {
+      const header = reroot(entry.header, root);
+      if (header) await copyEntry(archive, header, entry);
+      else await drop(entry);
+    }
+  })();
+  await Promise.all([read, copied]);
+}
+
+async function copyEntry(archive: Pack, header: Entry, content: AsyncIterable<unknown>): Promise<void> {
+  if (header.type === 'file')
+    await pipeline(Readable.from(content, { objectMode: false }), archive.entry(header));
+  else {
+    await drop(content);
+    await file(archive, header, '');
+  }
+}
+
+async function drop(content: AsyncIterable<unknown>): Promise<void> {
+  for await (const chunk of content) void chunk;
+}
+
+/** Undefined: the entry is left out. */
+export function reroot(header: Header, root: string): Entry | undefined {
+  const path = inside(header.name);
+  if (path === undefined) return undefined;
+  const name = inTar(path === '' ? root : `${root}/${path}`);
+  const common = { name, ...owned, mtime: header.mtime };
+  const executable = ((header.mode ?? 0) & 0o111) !== 0;
+  switch (header.type) {
+    case 'directory':
+      return { ...common, name: `${name}/`, type: 'directory', mode: 0o777 };
+    case 'symlink':
+      return { ...common, type: 'symlink', linkname: header.linkname, mode: 0o777 };
+    case 'link': {
+      const target = inside(header.linkname ?? '');
+      if (!target) return undefined;
+      return { ...common, type: 'link', linkname: inTar(`${root}/${target}`), mode: 0o666 };
+    }
+    case 'file':
+    case 'contiguous-file':
+    case null:
+    case undefined:
+      return { ...common, type: 'file', size: header.size, mode: executable ? 0o777 : 0o666 };
+    default:
+      return undefined;
+  }
+}
+
+/** A relative path without `.` and `..` steps; undefined when it would leave its root or is no path. */
+export function inside(name: string): string | undefined {
+  if (name.includes('\0') || name.startsWith('/')) return undefined;
+  const path = posix.normalize(name).replace(/\/+$/, '');
+  if (path === '..' || path.startsWith('../')) return undefined;
+  return path === '.' ? '' : path;
+}

@@ -1,0 +1,38 @@
+/**
+ * `runJob`: one attempt of a script job, one supervised container that outlives its worker. `apitest` is the same with a
+ * container beside it that is tested. See `job/life.ts` for the invariants.
+ */
+import { DavitError } from '../src/errors.ts';
+import type { JobResult } from '../src/plan/outcome.ts';
+import type { RunInput } from './contract.ts';
+import type { JobDeps } from './job/deps.ts';
+import { openJob } from './job/job.ts';
+import { notStarted, supervise } from './job/life.ts';
+import { Lifeline } from './job/lifeline.ts';
+import { prepare } from './job/prepare.ts';
+import { handedBack, replaced } from './job/thrown.ts';
+
+export function makeRunJob(deps: JobDeps): (input: RunInput) => Promise<JobResult> {
+  return async (input) => {
+    const missing = input.tags.filter((tag) => !deps.worker.tags.includes(tag));
+    if (missing.length > 0) throw handedBack(`This worker has no tag ${missing.join(', ')}.`);
+    if (deps.stopping.aborted) throw handedBack('The worker goes away; nothing was started.');
+    const lifeline = new Lifeline(deps);
+    try {
+      return await attempt(deps, input, lifeline);
+    } finally {
+      lifeline.close();
+    }
+  };
+}
+
+async function attempt(deps: JobDeps, input: RunInput, lifeline: Lifeline): Promise<JobResult> {
+  const job = await openJob(deps, input, lifeline);
+  try {
+    await prepare(job);
+  } catch (error) {
+    if (error instanceof DavitError && error.code === 'log/fenced') throw replaced();
+    return await notStarted(job, error);
+  }
+  return supervise(job);
+}

@@ -1,0 +1,141 @@
+/** A worker's activities on the real engine with stores in memory: what tests of the life of a job stand on. */
+import { randomUUID } from 'node:crypto';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import type { JobDeps } from '../../activities/job/deps.ts';
+import type { RunInput } from '../../activities/contract.ts';
+import { dockerEngine } from '../../src/adapters/docker/index.ts';
+import type { Engine } from '../../src/adapters/ports.ts';
+import { installationSchema, workerSchema } from '../../src/installation.ts';
+import type { ApitestSpec, ScriptSpec } from '../../src/plan/spec.ts';
+import { MemoryBlobs, MemoryLogs, MemoryRecords, memorySecrets, noRegistries, tarOf } from './job-stores.ts';
+
+export const HELPER = 'davit/helper:1';
+
+export class JobBench {
+  readonly installation = randomUUID();
+  readonly blobs = new MemoryBlobs();
+  readonly records = new MemoryRecords();
+  readonly logs = new MemoryLogs();
+  readonly engine: Engine;
+  stopping = new AbortController();
+  secrets: Record<string, string> = {};
+  closed = false;
+  workerConfig: Record<string, unknown> = {};
+  limits: Record<string, unknown> = {};
+  #background: Promise<unknown>[] = [];
+  #jobs = 0;
+
+  private constructor(engine: Engine) {
+    this.engine = engine;
+  }
+  static async open(): Promise<JobBench> {
+    return new JobBench(await dockerEngine({ address: 'unix:///var/run/docker.sock' }));
+  }
+
+  deps(): JobDeps {
+    const config = { ...installationSchema.parse({ limits: this.limits }), helper_image: HELPER };
+    return {
+      engine: this.engine,
+      blobs: this.blobs,
+      records: this.records,
+      logs: this.logs,
+      secrets: memorySecrets(this.secrets),
+      registries: noRegistries(),
+      workflows: { isClosed: async () => this.closed },
+      ack: { beat: async () => 'recorded' },
+      facts: { installation: this.installation, config, url: 'http://davit.test' },
+      worker: {
+        hostId: 'host-1',
+        hostName: 'bench',
+        version: '0.0.0',
+        config: workerSchema.parse(this.workerConfig),
+        arches: ['amd64'],
+        tags: ['amd64', 'gpio'],
+      },
+      stopping: this.stopping.signal,
+      background: (work) => void this.#background.push(work),
+      heartbeatMs: 100,
+    };
+  }
+
+  /** A script job's input; `spec` overrides what a plain one has. */
+  async input(
+    spec: Partial<ScriptSpec> | Partial<ApitestSpec>,
+    more: Partial<RunInput> = {},
+    files: Record<string, string> = { 'README.md': 'hello\n' },
+  ): Promise<RunInput> {
+    const job = `job ${++this.#jobs}`;
+    const full = {
+      version: 1,
+      kind: 'script',
+      key: job,
+      group: job,
+      stage: 'test',
+      project: 'demo',
+      ref: 'main',
+      sha: '0'.repeat(40),
+      protectedRef: true,
+      fork: false,
+      source: await this.blobs.putBytes(await tarOf(files)),
+      projectDir: '/builds/demo',
+      variables: [],
+      timeoutMs: 60_000,
+      image: { name: HELPER, pullPolicy: 'if-not-present' },
+      services: [],
+      script: [],
+      afterScript: [],
+      tags: [],
+      ...spec,
+    };
+    return {
+      ref: { pipeline: 'demo/1', job, jobId: this.#jobs, attempt: 1, epoch: 1 },
+      kind: full.kind === 'apitest' ? 'apitest' : 'script',
+      project: 'demo',
+      spec: await this.blobs.putBytes(new TextEncoder().encode(JSON.stringify(full))),
+      timeoutMs: full.timeoutMs ?? 60_000,
+      dispatchedAt: Date.now(),
+      tags: [],
+      artifacts: [],
+      dotenv: [],
+      images: [],
+      indexes: [],
+      graceMs: 1_000,
+      ...more,
+    };
+  }
+
+  /** An activity's surroundings; each stands for one try of one activity. */
+  environment(): MockActivityEnvironment {
+    return new MockActivityEnvironment({
+      workflowExecution: { workflowId: 'pipeline/demo/1', runId: this.installation },
+      activityId: 'job/1/1',
+    });
+  }
+
+  log(input: RunInput): string {
+    return this.logs.text(input.ref).replace(/\u001b\[[0-9;]*m/g, '');
+  }
+
+  /** Everything that the bench's installation has on the engine. */
+  async remains(): Promise<string[]> {
+    await this.settled();
+    const labels = { 'davit.installation': this.installation };
+    const [containers, volumes, networks] = await Promise.all([
+      this.engine.listContainers(labels),
+      this.engine.listVolumes(labels),
+      this.engine.listNetworks(labels),
+    ]);
+    return [...containers, ...volumes, ...networks].map(({ name }) => name);
+  }
+  async settled(): Promise<void> {
+    await Promise.all(this.#background.splice(0));
+  }
+  async close(): Promise<void> {
+    await this.settled();
+    const labels = { 'davit.installation': this.installation };
+    for (const { name } of await this.engine.listContainers(labels)) await this.engine.removeContainer(name);
+    for (const { name } of await this.engine.listVolumes(labels)) await this.engine.removeVolume(name);
+    for (const { name } of await this.engine.listNetworks(labels)) await this.engine.removeNetwork(name);
+    await this.engine.close();
+  }
+}
