@@ -1,8 +1,4 @@
-import { env } from 'node:process';
 import { defineConfig } from 'vitest/config';
-
-/** `.ci/run` names a file here, and counts what it finds there. */
-const report = env.DAVIT_TEST_REPORT;
 
 /**
  * `unit`: pure, in parallel. `real`: with Temporal, Docker, registry and swarm; one file at a time, because they share one
@@ -10,7 +6,7 @@ const report = env.DAVIT_TEST_REPORT;
  */
 export default defineConfig({
   test: {
-    reporters: report === undefined ? ['default'] : ['default', ['json', { outputFile: report }]],
+    reporters: ['default'],
     teardownTimeout: 60_000,
     projects: [
       {

@@ -1,0 +1,152 @@
+import { execFileSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { parseInstallation } from '../../src/pipeline/installation-file.ts';
+import { ROOT } from '../support/source.ts';
+
+const service = z.object({
+  image: z.string(),
+  build: z.string().optional(),
+  network_mode: z.string().optional(),
+  command: z.array(z.string()).optional(),
+  entrypoint: z.array(z.string()).optional(),
+  environment: z.record(z.string(), z.string()).default({}),
+  depends_on: z.record(z.string(), z.object({ condition: z.string() })).default({}),
+  healthcheck: z.object({ test: z.array(z.string()).min(2) }).optional(),
+  ports: z.array(z.string()).default([]),
+  volumes: z.array(z.string()).default([]),
+  secrets: z.array(z.string()).default([]),
+});
+const compose = z.object({
+  services: z.record(z.string(), service),
+  secrets: z.record(z.string(), z.object({ file: z.string() })),
+  volumes: z.record(z.string(), z.null()),
+});
+
+const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
+const text = read('docker-compose.yml');
+const file = compose.parse(parse(text, { merge: true }));
+const services = Object.entries(file.services);
+const davit = services.filter(([, one]) => one.build !== undefined);
+
+describe('docker-compose.yml', () => {
+  let copy = '';
+  beforeAll(() => {
+    copy = mkdtempSync(join(tmpdir(), 'davit-compose-'));
+    cpSync(join(ROOT, 'compose'), join(copy, 'compose'), { recursive: true });
+    rmSync(join(copy, 'compose', 'secrets'), { recursive: true, force: true });
+    writeFileSync(join(copy, 'socket'), '');
+    execFileSync(join(copy, 'compose', 'init.sh'), {
+      env: { ...process.env, DOCKER_SOCKET: join(copy, 'socket') },
+    });
+  });
+  afterAll(() => rmSync(copy, { recursive: true, force: true }));
+
+  test('has the whole installation', () => {
+    expect(services.map(([name]) => name)).toEqual([
+      'postgresql',
+      'temporal-schema',
+      'temporal',
+      'temporal-ui',
+      'registry',
+      'server',
+      'worker-control',
+      'worker-arm32',
+      'worker-arm64',
+      'worker-amd64',
+      'worker-deploy',
+    ]);
+  });
+
+  test('every image has a full version, and davit has its own', () => {
+    const version: unknown = z
+      .object({ version: z.string() })
+      .parse(JSON.parse(read('package.json'))).version;
+    for (const [name, one] of services) expect(one.image, name).toMatch(/:\d+\.\d+(\.\d+)?$/);
+    for (const [name, one] of davit) expect(one.image, name).toBe(`davit:${String(version)}`);
+    for (const from of read('Dockerfile').matchAll(/^FROM (\S+)/gm))
+      expect(from[1]).toMatch(/:\d+\.\d+\.\d+-/);
+  });
+
+  test('every service that stays has a health check', () => {
+    const ends = new Set(
+      services.flatMap(([, one]) =>
+        Object.entries(one.depends_on)
+          .filter(([, on]) => on.condition === 'service_completed_successfully')
+          .map(([name]) => name),
+      ),
+    );
+    expect(
+      services.filter(([name, one]) => !ends.has(name) && !one.healthcheck).map(([name]) => name),
+    ).toEqual([]);
+  });
+
+  test('nothing listens beyond this machine', () => {
+    for (const [name, one] of services)
+      for (const port of one.ports) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+  });
+
+  test('every name it refers to is there', () => {
+    for (const [name, one] of services) {
+      for (const other of Object.keys(one.depends_on)) expect(file.services, name).toHaveProperty(other);
+      for (const secret of one.secrets) expect(file.secrets, name).toHaveProperty([secret]);
+    }
+  });
+
+  test('every file it mounts is in the project, or made by compose/init.sh', () => {
+    const sources = services.flatMap(([, one]) => one.volumes.map((volume) => volume.split(':')[0] ?? ''));
+    for (const source of sources)
+      if (source.startsWith('./')) expect(existsSync(join(copy, source)), source).toBe(true);
+      else if (!source.startsWith('/')) expect(file.volumes).toHaveProperty([source]);
+    for (const { file: path } of Object.values(file.secrets)) {
+      expect(readFileSync(join(copy, path), 'utf8'), path).toMatch(/^[0-9a-f]{64}$/);
+      expect(statSync(join(copy, path, '..')).mode & 0o777).toBe(0o700);
+    }
+  });
+
+  test('every variable has a default or is made by compose/init.sh, which keeps what is there', () => {
+    const made = readFileSync(join(copy, '.env'), 'utf8');
+    for (const [, name, rest] of text.matchAll(/(?<!\$)\$\{(\w+)([^}]*)\}/g))
+      if (!rest?.startsWith(':-')) expect(made).toContain(`${name}=`);
+    const before = readFileSync(join(copy, 'compose/secrets/worker-token'), 'utf8');
+    execFileSync(join(copy, 'compose', 'init.sh'));
+    expect(readFileSync(join(copy, 'compose/secrets/worker-token'), 'utf8')).toBe(before);
+    expect(readFileSync(join(copy, '.env'), 'utf8')).toBe(made);
+  });
+
+  test('no secret stands in it: passwords and tokens come from files', () => {
+    for (const [name, one] of services)
+      for (const key of Object.keys(one.environment))
+        if (/PASSWORD|PWD|TOKEN|KEY|SECRET/.test(key)) expect(`${name} ${key}`).toMatch(/_FILE$/);
+  });
+
+  test("davit's services get variables that davit reads, and an installation file without a mistake", () => {
+    const config = read('src/config.ts');
+    for (const [name, one] of davit)
+      for (const key of Object.keys(one.environment)) expect(config, name).toContain(`env.${key}`);
+    const installation = parseInstallation(read('compose/davit.config.yml'), 'davit.config.yml');
+    expect(installation.ok ? installation.warnings : installation.problems).toEqual([]);
+  });
+});
+
+describe('Dockerfile', () => {
+  test('copies what is there, and .dockerignore lets it through', () => {
+    const ignore = read('.dockerignore');
+    const copied = [...read('Dockerfile').matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap((found) =>
+      (found[1] ?? '').split(' '),
+    );
+    expect(copied.length).toBeGreaterThan(4);
+    for (const source of copied) {
+      expect(existsSync(join(ROOT, source)), source).toBe(true);
+      expect(ignore).toContain(`!${source}\n`);
+    }
+  });
+
+  test('runs as nobody of importance', () => {
+    expect(read('Dockerfile')).toMatch(/^USER davit$/m);
+  });
+});

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { compile, problemText, type CompiledJob } from '../../../src/pipeline/compile.ts';
+import { ROOT } from '../../support/source.ts';
+import { request } from '../pipeline/helpers.ts';
+
+function jobsOf(slug: string): Map<string, CompiledJob> {
+  const text = readFileSync(join(ROOT, 'examples', slug, '.gitlab-ci.yml'), 'utf8');
+  const answer = compile(request(text, { project: { slug }, targets: ['local'] }));
+  if (answer.kind !== 'plan')
+    throw new Error(answer.kind === 'invalid' ? answer.problems.map(problemText).join('\n') : answer.reason);
+  expect(answer.warnings.filter((one) => one.code !== 'language/no-worker').map(problemText)).toEqual([]);
+  return new Map(answer.jobs.map((one) => [one.job.key, one]));
+}
+
+describe('the example pipelines', () => {
+  test('base: one fetch, a build an architecture, one tag', () => {
+    const jobs = jobsOf('base');
+    expect([...jobs.keys()]).toEqual(['fetch', 'build: [arm32]', 'build: [arm64]', 'build: [amd64]', 'push']);
+    expect(jobs.get('push')?.spec).toMatchObject({ repository: '127.0.0.1:5000/base', tags: ['1'] });
+    expect(jobs.get('build: [arm32]')?.job).toMatchObject({ queue: 'arm32', artifactsFrom: ['fetch'] });
+  });
+
+  test('table: tested on each architecture, one tag without an architecture, a gate, a deployment', () => {
+    const jobs = jobsOf('table');
+    expect([...jobs.keys()]).toEqual([
+      'unit',
+      'build: [arm32]',
+      'build: [arm64]',
+      'build: [amd64]',
+      'apitest: [arm32]',
+      'apitest: [arm64]',
+      'apitest: [amd64]',
+      'push',
+      'deploy',
+    ]);
+    expect(jobs.get('apitest: [arm64]')?.job).toMatchObject({
+      queue: 'arm64',
+      imagesFrom: ['build: [arm64]'],
+    });
+    expect(jobs.get('push')?.spec).toMatchObject({ repository: '127.0.0.1:5000/table', tags: ['1.0.0'] });
+    expect(jobs.get('deploy')?.job).toMatchObject({
+      queue: 'deploy-local',
+      target: 'local',
+      gate: { requires: [] },
+    });
+    expect(jobs.get('deploy')?.spec).toMatchObject({
+      environment: { name: 'local', url: 'http://127.0.0.1:8090' },
+      swarm: {
+        endpointMode: 'dnsrr',
+        publish: [{ published: 8090, target: 8080, mode: 'host' }],
+        update: { order: 'stop-first', onFailure: 'rollback' },
+        convergeTimeoutMs: 180_000,
+      },
+    });
+  });
+});
