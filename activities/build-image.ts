@@ -1,7 +1,7 @@
 import type { BlobStore, Engine, LogStore, Registries, Secrets } from '../src/adapters/ports.ts';
 import { DavitError } from '../src/errors.ts';
 import type { InstallationFacts } from '../src/installation.ts';
-import { maskAutomaton, maskPatterns } from '../src/masking/index.ts';
+import { maskAutomaton, maskPatterns, maskText } from '../src/masking/index.ts';
 import type { BuiltImage, JobResult, Platform } from '../src/plan/outcome.ts';
 import { PLATFORMS, platformText, type BuildSpec } from '../src/plan/spec.ts';
 import { cacheTags, keepOneLocally } from './build-image-cache.ts';
@@ -26,8 +26,8 @@ export interface BuildDeps {
   /** What arm32 means on this worker. */
   variant: 'v6' | 'v7';
 }
-/** Lines of build output that a failure's message quotes. */
-const QUOTED_LINES = 5;
+/** Characters; a result goes through workflow history. */
+const LONGEST_MESSAGE = 2_000;
 
 /**
  * Builds one image on this worker's engine and pushes it under a tag of its own; answers the digest that the registry
@@ -40,14 +40,14 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
     return living({ host: deps.host, timeoutMs: input.timeoutMs }, async (signal) => {
       const startedAt = Date.now();
       const spec = await readSpec(deps.blobs, input.spec, 'build');
+      const automaton = await masks(deps, spec);
       const log = await openShipLog(deps.logs, input.ref, {
         maxBytes: deps.facts.config.limits.log_bytes,
-        automaton: await masks(deps, spec),
+        automaton,
       });
-      const tail: string[] = [];
-      const result = await buildAndPush(deps, input, { spec, log, tail, signal }).catch((error: unknown) => {
+      const result = await buildAndPush(deps, input, { spec, log, signal }).catch((error: unknown) => {
         throwIfEnded();
-        return failed(error, tail);
+        return failed(error, automaton);
       });
       if (result.message) log.line(result.message);
       return { ...result, host: deps.host, startedAt, endedAt: Date.now(), log: await log.end() };
@@ -55,18 +55,19 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
   };
 }
 
-/** No container of the user's own was started, so what a machine spoiled may be tried again without asking. */
-function failed(error: unknown, tail: readonly string[]): JobResult {
+/**
+ * No container of the user's own was started, so what a machine spoiled may be tried again without asking. The message of a
+ * failed step quotes its output, so it is masked as the log is.
+ */
+function failed(error: unknown, hidden: ReturnType<typeof maskAutomaton>): JobResult {
   const result = endedBy(error);
-  const step = error instanceof DavitError && error.code === 'engine/build-failed' && tail.length > 0;
-  const quoted = step ? ` Its last lines: ${tail.slice(-QUOTED_LINES).join(' | ')}` : '';
-  return { ...result, message: `${result.message ?? ''}${quoted}`, started: result.outcome === 'failed' };
+  const message = maskText(hidden, result.message ?? '').slice(0, LONGEST_MESSAGE);
+  return { ...result, message, started: result.outcome === 'failed' };
 }
 
 interface Run {
   spec: BuildSpec;
   log: ShipLog;
-  tail: string[];
   signal: AbortSignal;
 }
 
@@ -97,7 +98,7 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
       inlineCache: spec.cacheFrom === 'registry',
       auth: auth ? { [host]: auth } : {},
       signal,
-      onLog: (text) => onLog(run, text),
+      onLog: (text) => log.write(text),
     })
     .finally(() => context.tar.destroy());
   const pushed = await throughOutage(
@@ -107,7 +108,7 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
       forMs: OUTAGE_MS,
       onRetry: (error, ms) => log.line(`${error.message} Trying again in ${ms / 1000} s.`),
     },
-    () => deps.engine.push(tag, { auth, signal, onLog: (text) => onLog(run, text) }),
+    () => deps.engine.push(tag, { auth, signal, onLog: (text) => log.write(text) }),
   );
   log.line(`${tag} -> ${pushed.digest}`);
   const warnings = await keepOneLocally(deps.engine, { spec, cache, tag, auth, signal, log });
@@ -118,13 +119,6 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
     sizeBytes: built.sizeBytes,
   };
   return { outcome: 'succeeded', started: true, image, warnings };
-}
-
-function onLog(run: Run, text: string): void {
-  run.log.write(text);
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  run.tail.push(...lines.map((line) => line.slice(0, 300)));
-  run.tail.splice(0, Math.max(0, run.tail.length - QUOTED_LINES));
 }
 
 const platformOf = (spec: BuildSpec, variant: 'v6' | 'v7'): Platform =>

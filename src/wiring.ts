@@ -1,0 +1,130 @@
+/** From settings to real adapters, for every worker process. No logic of its own, nothing of Temporal. */
+import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { dockerEngine } from './adapters/docker/index.ts';
+import { forgeStatuses } from './adapters/forge/index.ts';
+import { DEFAULT_PROTOCOLS, type GitProtocol } from './adapters/git/check.ts';
+import { gitSource } from './adapters/git/index.ts';
+import { httpStores } from './adapters/http/index.ts';
+import type {
+  BlobStore,
+  DeployTarget,
+  Engine,
+  Fleet,
+  Forge,
+  LogStore,
+  RecordStore,
+  Registries,
+  Secrets,
+  Source,
+} from './adapters/ports.ts';
+import { configuredRegistries } from './adapters/registry/configured.ts';
+import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
+import { swarmTarget } from './adapters/swarm/index.ts';
+import { readEnvSecret, type Settings } from './config.ts';
+import { DavitError } from './errors.ts';
+import type { InstallationFacts } from './installation.ts';
+
+const DEADLINE_MS = 60_000;
+const RETRY_MS = 250;
+const MIN_TOKEN_LENGTH = 16;
+
+export interface WorkerPorts {
+  blobs: BlobStore;
+  records: RecordStore;
+  logs: LogStore;
+  fleet: Fleet;
+  secrets: Secrets;
+  /** As the server said at start. */
+  facts: InstallationFacts;
+  registries: Registries;
+  source: Source;
+  forge: Forge;
+  /** Address as `--docker` takes it; the machine's own engine when undefined. */
+  engine(address?: string): Promise<Engine>;
+  /** A deploy target of the installation file by name. Rejects with `deploy/unknown-target`. */
+  target(name: string, address?: string): Promise<DeployTarget>;
+}
+
+/**
+ * Everything a worker needs. Waits for the server, so that processes may start in any order. Rejects with
+ * `worker/no-token` or, after a minute, `worker/no-server`.
+ */
+export async function wireWorker(
+  settings: Settings,
+  options: { deadlineMs?: number } = {},
+): Promise<WorkerPorts> {
+  const workerToken = await readToken(settings.workerTokenFile);
+  const url = settings.serverUrl;
+  if (url === undefined)
+    throw new DavitError('worker/no-server', 'This worker was not told where the server is.', {
+      hint: 'Set DAVIT_SERVER to the address that `davit up` or `davit server` prints.',
+    });
+  const stores = httpStores({ url, workerToken });
+  const facts = await patiently(url, options.deadlineMs ?? DEADLINE_MS, () => stores.facts());
+  const secrets = localSecrets({ sealKey: deriveSealKey(workerToken), readEnv: readEnvSecret });
+  const { blobs, records, logs, fleet } = stores;
+  const engineAddress = (address?: string): string => address ?? settings.dockerHost;
+  return {
+    blobs,
+    records,
+    logs,
+    fleet,
+    secrets,
+    facts,
+    registries: configuredRegistries(facts.config.registries, secrets),
+    source: gitSource({ protocols: protocolsOf(facts) }),
+    forge: forgeStatuses({ projects: facts.config.projects, secrets }),
+    engine: (address) => dockerEngine({ address: engineAddress(address), certPath: settings.dockerCertPath }),
+    target: async (name, address) => {
+      const known = facts.config.targets.find((one) => one.name === name);
+      if (!known)
+        throw new DavitError('deploy/unknown-target', `The installation file has no target "${name}".`);
+      return swarmTarget({
+        name,
+        address: engineAddress(address ?? known.docker),
+        certPath: settings.dockerCertPath,
+      });
+    },
+  };
+}
+
+async function readToken(path: string): Promise<string> {
+  let token: string;
+  try {
+    token = (await readFile(path, 'utf8')).trim();
+  } catch (cause) {
+    throw new DavitError('worker/no-token', `The worker token cannot be read from ${path}.`, { cause });
+  }
+  if (token.length < MIN_TOKEN_LENGTH)
+    throw new DavitError('worker/no-token', `The worker token in ${path} is too short.`);
+  return token;
+}
+
+/** https and ssh, and what the operator's own clone addresses use: a forge's payload never widens the list. */
+function protocolsOf(facts: InstallationFacts): GitProtocol[] {
+  const own = facts.config.projects.flatMap((project): GitProtocol[] => {
+    if (project.clone_url?.startsWith('http://')) return ['http'];
+    if (project.clone_url?.startsWith('file://')) return ['file'];
+    return [];
+  });
+  return [...new Set([...DEFAULT_PROTOCOLS, ...own])];
+}
+
+/** Asks again until the server answers; a refused token is final. */
+async function patiently<T>(url: string, deadlineMs: number, ask: () => Promise<T>): Promise<T> {
+  const deadline = Date.now() + deadlineMs;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const refused = error instanceof DavitError && (error.http === 401 || error.http === 403);
+      if (refused) throw error;
+      if (Date.now() >= deadline)
+        throw new DavitError('worker/no-server', `The server at ${url} did not answer in time.`, {
+          cause: error,
+        });
+    }
+    await pause(RETRY_MS);
+  }
+}

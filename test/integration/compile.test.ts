@@ -1,0 +1,219 @@
+/** compilePipeline with the real git, the real compiler, and stores in memory. */
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { pack } from 'tar-stream';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeCompilePipeline } from '../../activities/compile-pipeline.ts';
+import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from '../../activities/record-pipeline.ts';
+import { gitSource } from '../../src/adapters/git/index.ts';
+import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
+import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
+import { isDigest } from '../../src/plan/ids.ts';
+import type { PipelineRecord } from '../../src/plan/protocol.ts';
+import type { Trigger } from '../../src/plan/trigger.ts';
+import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../unit/activities-ship/fakes.ts';
+
+const run = promisify(execFile);
+let folder: string;
+let url: string;
+let sha: string;
+
+const FILE = `
+stages: [test, build, push]
+default: { image: busybox }
+unit: { stage: test, script: [echo "$GREETING"], only: [branches, merge_requests] }
+build:table:
+  stage: build
+  build: { platforms: [arm32, amd64], args: { V: $CI_COMMIT_SHORT_SHA } }
+push:table:
+  stage: push
+  push: { from: build:table, tags: [latest] }
+`;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'davit-test-compile-'));
+  const work = join(folder, 'work');
+  await mkdir(work);
+  await writeFile(join(work, '.gitlab-ci.yml'), FILE);
+  await writeFile(
+    join(work, 'broken.yml'),
+    'unit:\n  scirpt: [x]\nother: { script: [x], needs: [nobody] }\n',
+  );
+  const git = (...args: string[]) =>
+    run('git', ['-c', 'user.name=Ada', '-c', 'user.email=a@example.test', '-C', work, ...args]);
+  await git('init', '--quiet', '--initial-branch=main');
+  await git('add', '.');
+  await git('commit', '--quiet', '-m', 'First');
+  sha = (await git('rev-parse', 'HEAD')).stdout.trim();
+  url = `file://${work}`;
+});
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+const trigger = (more: Partial<Trigger> = {}): Trigger => ({
+  project: 'table',
+  source: 'push',
+  key: 'k',
+  deliveryId: 'd',
+  ref: 'main',
+  refKind: 'branch',
+  sha,
+  before: '0'.repeat(40),
+  title: 'First',
+  actor: 'ada',
+  fork: false,
+  receivedAt: 1_700_000_000_000,
+  ...more,
+});
+
+function setUp(config: Record<string, unknown> = {}) {
+  const blobs = memoryBlobs();
+  const records = memoryRecords();
+  const facts = testFacts({
+    projects: [
+      {
+        name: 'table',
+        clone_url: url,
+        variables: {
+          GREETING: 'hello',
+          TOKEN: { secret: 'env:PROD_TOKEN', protected: true },
+        },
+      },
+    ],
+    registries: [{ host: '127.0.0.1:5000', default: true }],
+    ...config,
+  });
+  const secrets = localSecrets({ sealKey: deriveSealKey('token of workers'), readEnv: () => undefined });
+  const compile = makeCompilePipeline({
+    blobs,
+    records,
+    facts,
+    secrets,
+    source: gitSource({ protocols: ['file', 'http'] }),
+    registries: configuredRegistries(facts.config.registries, secrets),
+    fleet: { live: async () => [] },
+  });
+  const ask = (more: Partial<Trigger> = {}) =>
+    asActivity(compile, { id: 'table/1', iid: 1, number: 12, trigger: trigger(more) });
+  return { ask, blobs, records, facts };
+}
+async function planned(asked: ReturnType<ReturnType<typeof setUp>['ask']>) {
+  const answer = await asked;
+  if (answer.kind !== 'plan') throw new Error(JSON.stringify(answer));
+  return answer;
+}
+
+test('a push becomes a plan: jobs an architecture, specs by digest, numbers, source', async () => {
+  const { ask, blobs } = setUp();
+  const answer = await planned(ask());
+  const keys = answer.plan.jobs.map((job) => job.key);
+  expect(keys).toEqual(['unit', 'build:table: [arm32]', 'build:table: [amd64]', 'push:table']);
+  expect(answer.jobIds).toEqual(Object.fromEntries(keys.map((key, at) => [key, at + 1])));
+  expect(answer.limits.heartbeatTimeoutMs).toBe(30_000);
+  expect(await blobs.has(answer.source)).toBe(true);
+  for (const job of answer.plan.jobs) expect(isDigest(job.spec)).toBe(true);
+  const spec = JSON.parse(blobs.text(answer.plan.jobs[1]?.spec ?? ''));
+  expect(spec).toMatchObject({ kind: 'build', arch: 'arm32', repository: '127.0.0.1:5000/table' });
+  expect(spec.args).toEqual({ V: sha.slice(0, 8) });
+  expect(spec.source).toBe(answer.source);
+  const unit = blobs.text(answer.plan.jobs[0]?.spec ?? '');
+  expect(unit).toContain('env:PROD_TOKEN');
+  expect(unit).toContain('Ada <a@example.test>');
+  expect(JSON.stringify(answer)).not.toContain('GREETING');
+});
+
+test('compiled twice, it is the same plan with the same numbers', async () => {
+  const { ask } = setUp();
+  const [one, two] = [await planned(ask()), await planned(ask())];
+  const skeleton = (answer: typeof one) => answer.plan.jobs.map((job) => ({ ...job, spec: '' }));
+  expect(skeleton(two)).toEqual(skeleton(one));
+  expect(two.jobIds).toEqual(one.jobIds);
+});
+
+test('protected variables are for protected refs that the forge or an operator vouches for', async () => {
+  const { ask, blobs } = setUp();
+  const secretIn = async (more: Partial<Trigger>): Promise<boolean> => {
+    const answer = await planned(ask(more));
+    return blobs.text(answer.plan.jobs[0]?.spec ?? '').includes('PROD_TOKEN');
+  };
+  const { source: sourceBlob } = await planned(ask());
+  expect(await secretIn({})).toBe(true);
+  expect(await secretIn({ fork: true })).toBe(false);
+  expect(await secretIn({ refKind: 'merge_request', source: 'merge_request' })).toBe(false);
+  expect(await secretIn({ sourceBlob })).toBe(false);
+  expect(await secretIn({ sourceBlob, role: 'developer' })).toBe(false);
+  expect(await secretIn({ sourceBlob, role: 'operator' })).toBe(true);
+  expect(await secretIn({ sourceBlob, role: 'operator', ref: 'feature' })).toBe(false);
+});
+
+test('mistakes of the file come back together, with places and codes', async () => {
+  const { ask } = setUp();
+  const answer = await ask({ file: 'broken.yml' });
+  if (answer.kind !== 'invalid') throw new Error(answer.kind);
+  expect(answer.problems.length).toBeGreaterThan(1);
+  expect(answer.problems.join('\n')).toMatch(/^broken\.yml:2:3 .*\[language\//m);
+});
+
+test('a commit, a file or a source that is not there is said, not thrown', async () => {
+  const { ask } = setUp();
+  const said = async (more: Partial<Trigger>): Promise<string> => {
+    const answer = await ask(more);
+    return answer.kind === 'invalid' ? answer.problems.join() : answer.kind;
+  };
+  expect(await said({ sha: 'e'.repeat(40) })).toContain('[git/no-commit]');
+  expect(await said({ file: 'none.yml' })).toContain('[source/no-file]');
+  expect(await said({ sourceBlob: `sha256:${'e'.repeat(64)}` })).toContain('[blob/missing]');
+  expect(await said({ ref: '--upload-pack=x' })).toContain('[git/bad-request]');
+});
+
+test('a repository that does not answer is no mistake of the file: it rejects, and is tried again', async () => {
+  const { ask } = setUp({ projects: [{ name: 'table', clone_url: 'http://127.0.0.1:1/x.git' }] });
+  await expect(ask()).rejects.toMatchObject({ code: 'git/unreachable' });
+});
+
+test('a tar of a working tree is searched as it is', async () => {
+  const { ask, blobs } = setUp();
+  const tar = pack();
+  tar.entry({ name: './.davit.yml' }, 'mine: { image: busybox, script: [pwd] }');
+  tar.entry({ name: '.gitlab-ci.yml' }, FILE);
+  tar.finalize();
+  const answer = await planned(ask({ source: 'cli', sourceBlob: await blobs.putBytes(await buffer(tar)) }));
+  expect(answer.plan.jobs.map((job) => job.key)).toEqual(['mine']);
+});
+
+test('a record brings back the plan that ran', async () => {
+  const { ask, blobs, records, facts } = setUp();
+  const compiled = await planned(ask());
+  const record: PipelineRecord = {
+    version: 1,
+    trigger: trigger(),
+    plan: compiled.planBlob,
+    status: {
+      id: 'table/1',
+      number: 12,
+      project: 'table',
+      ref: 'main',
+      sha,
+      title: 'First',
+      source: 'push',
+      state: 'success',
+      warnings: [],
+      startedAt: 1,
+      endedAt: 2,
+      waitingFor: [],
+      jobs: [],
+    },
+  };
+  const deps = { blobs, records, facts };
+  const written = await makeRecordPipeline(deps)({ record });
+  expect(await makeFindRecord(deps)({ id: 'table/1' })).toMatchObject(written);
+  expect(await makeFindRecord(deps)({ id: 'table/2' })).toEqual({ record: undefined });
+  const loaded = await makeLoadRecord(deps)(written);
+  expect(loaded).toEqual({ record, compiled });
+  expect(await records.list('pipelines/table', 10)).toEqual(['pipelines/table/00000001']);
+});

@@ -1,0 +1,81 @@
+/**
+ * The worker of one deploy target: polls `deploy-TARGET` and tells the fleet that the target has somebody. One deployment of an
+ * environment at a time is the project workflow's lock; several services of one target run side by side.
+ */
+import { hostname } from 'node:os';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { makeDeployActivities } from '../activities/index.ts';
+import type { Settings } from '../src/config.ts';
+import { deployQueue } from '../src/plan/queues.ts';
+import { connectTemporal } from '../src/temporal/client.ts';
+import { VERSION } from '../src/version.ts';
+import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
+import { installRuntime, reportToFleet, stopper } from './lib/process.ts';
+
+/** Longer than one call to an engine; a watch that is ended by it goes on at the next worker. */
+const GRACE = '5s';
+const FORCE = '20s';
+const SLOTS = 20;
+
+export interface DeployWorkerOptions {
+  settings: Settings;
+  /** Name in `targets` of the installation file. */
+  target: string;
+  /** Engine of a swarm manager; wins over the installation file's. */
+  dockerAddress?: string;
+  /** Ends the worker as SIGTERM does; signals are not listened to when it is given. */
+  signal?: AbortSignal;
+  /** Called once it takes tasks. */
+  onReady?(): void;
+}
+
+/** Resolves after the graceful end. Rejects with `deploy/unknown-target`, `worker/no-server`, `temporal/unreachable`. */
+export async function run(options: DeployWorkerOptions): Promise<void> {
+  const { settings, target: name } = options;
+  const address = settings.temporalAddress ?? '127.0.0.1:7233';
+  installRuntime();
+  const ports = await wireWorker(settings);
+  const target = await ports.target(name, options.dockerAddress);
+  const { connection: client } = await connectTemporal({ address, namespace: settings.temporalNamespace });
+  await client.close();
+  const connection = await NativeConnection.connect({ address });
+  try {
+    const worker = await Worker.create({
+      connection,
+      namespace: settings.temporalNamespace,
+      taskQueue: deployQueue(name),
+      activities: { ...makeDeployActivities({ ...ports, target }) },
+      maxConcurrentActivityTaskExecutions: SLOTS,
+      maxHeartbeatThrottleInterval: '5s',
+      shutdownGraceTime: GRACE,
+      shutdownForceTime: FORCE,
+    });
+    const stop = stopper(worker, options.signal);
+    const reports = reportToFleet(ports.fleet, report(ports, name));
+    options.onReady?.();
+    try {
+      await worker.run();
+    } finally {
+      stop();
+      reports.stop();
+    }
+  } finally {
+    await connection.close();
+  }
+}
+
+function report(ports: WorkerPorts, target: string): Parameters<typeof ports.fleet.report>[0] {
+  const hostName = hostname();
+  return {
+    id: `deploy-${target}@${hostName}:${process.pid}`,
+    hostId: `deploy-${target}`,
+    hostName,
+    arches: [],
+    emulated: [],
+    tags: [],
+    targets: [target],
+    deviceTags: [],
+    slots: SLOTS,
+    version: VERSION,
+  };
+}

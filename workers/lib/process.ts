@@ -1,0 +1,45 @@
+/** What every worker process does the same way: one runtime, a graceful end, and telling the fleet that it is there. */
+import { Runtime, type Worker } from '@temporalio/worker';
+import type { Fleet } from '../../src/adapters/ports.ts';
+
+/** The server forgets a worker after 60 s. */
+const REPORT_MS = 15_000;
+
+/** Once a process. Its own signal handling would take SIGTERM away from a process that has other things to end. */
+export function installRuntime(): void {
+  try {
+    Runtime.install({ shutdownSignals: [], logger: undefined });
+  } catch (error) {
+    // Another worker of this process was first: its Runtime serves. Anything else is a defect.
+    if (!(error instanceof Error && error.name === 'IllegalStateError')) throw error;
+  }
+}
+
+/** Ends the worker by the AbortSignal, else by SIGTERM or SIGINT; answers what takes the listeners away again. */
+export function stopper(worker: Worker, signal: AbortSignal | undefined): () => void {
+  const stop = (): void => {
+    if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  if (signal) {
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    return () => signal.removeEventListener('abort', stop);
+  }
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  return () => process.off('SIGTERM', stop).off('SIGINT', stop);
+}
+
+/** Reports now and again; a server that is away hears of it when it is back. */
+export function reportToFleet(
+  fleet: Pick<Fleet, 'report'>,
+  worker: Parameters<Fleet['report']>[0],
+): { stop(): void } {
+  const report = (): void => {
+    fleet.report(worker).catch(() => {
+      // The next report says the same; jobs do not depend on it.
+    });
+  };
+  report();
+  const timer = setInterval(report, REPORT_MS);
+  return { stop: () => clearInterval(timer) };
+}
