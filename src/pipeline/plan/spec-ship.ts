@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { BuildSpec, DeploySpec, PushSpec, SwarmSpec } from '../../plan/spec.ts';
 import { placeIn } from '../config/job.ts';
-import type { Build, Push, Swarm } from '../schema/typed.ts';
+import { parsePublish, PUBLISH_FORM, type Build, type Push, type Swarm } from '../schema/typed.ts';
 import { pipelineUrl, registryImage } from '../variables/predefined.ts';
 import { slugify } from '../variables/slug.ts';
 import type { Path } from '../yaml/nodes.ts';
@@ -180,19 +180,16 @@ export function deploySpec(
     }),
     ...(imageFrom !== undefined && { imageFrom }),
     ...(swarm.image !== undefined && { image: settle(swarm.image, 'swarm', 'image') }),
-    swarm: swarmSpec(swarm, settle),
+    swarm: { ...swarmSpec(swarm, settle), publish: publishedPorts(draft, context, swarm) },
   };
 }
 
-function swarmSpec(swarm: Swarm, settle: Settle): SwarmSpec {
+function swarmSpec(swarm: Swarm, settle: Settle): Omit<SwarmSpec, 'publish'> {
   const list = (key: 'constraints' | 'networks', items: readonly string[]): string[] =>
     items.map((text, index) => settle(text, 'swarm', key, index));
-  // A service without a virtual address cannot publish through the ingress network.
-  const mode = swarm.endpoint_mode === 'dnsrr' ? 'host' : 'ingress';
   return {
     service: settle(swarm.service, 'swarm', 'service'),
     replicas: swarm.replicas,
-    publish: swarm.publish.map((port) => ({ ...port, mode: port.mode ?? mode })),
     endpointMode: swarm.endpoint_mode,
     constraints: list('constraints', swarm.constraints),
     env: Object.fromEntries(
@@ -210,4 +207,23 @@ function swarmSpec(swarm: Swarm, settle: Settle): SwarmSpec {
     },
     convergeTimeoutMs: swarm.converge_timeout,
   };
+}
+
+function publishedPorts(draft: Draft, context: PlanContext, swarm: Swarm): SwarmSpec['publish'] {
+  const settle = settler(draft, context, 'deploy');
+  // A service without a virtual address cannot publish through the ingress network.
+  const usual = swarm.endpoint_mode === 'dnsrr' ? 'host' : 'ingress';
+  return swarm.publish.flatMap((port, index) => {
+    if (!('text' in port) || port.text === undefined) return [{ ...port, mode: port.mode ?? usual }];
+    const path = ['swarm', 'publish', index];
+    const text = settle(port.text, ...path);
+    const ports = parsePublish(text);
+    if (ports) return [{ ...ports, mode: usual }];
+    context.problems.add(
+      'language/type',
+      `deploy.swarm.publish[${index}] of "${draft.group}" ${PUBLISH_FORM}, not "${text}"`,
+      { at: placeIn(draft.config, 'deploy', path) },
+    );
+    return [];
+  });
 }

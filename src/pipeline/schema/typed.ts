@@ -56,16 +56,25 @@ const publishMap = z.strictObject({
   protocol: z.enum(['tcp', 'udp']).default('tcp'),
   mode: z.enum(['host', 'ingress']).optional(),
 });
-const publishShort = z.union([z.string(), z.number()]).transform((value, context) => {
-  const found = SHORT.exec(String(value));
+/** `PORT`, `PORT:PORT` or `PORT:PORT/udp`; undefined when it is none. */
+export function parsePublish(
+  text: string,
+): { published: number; target: number; protocol: 'tcp' | 'udp' } | undefined {
+  const found = SHORT.exec(text);
   const target = Number(found?.[2] ?? 0);
   const published = Number(found?.[1] ?? target);
-  if (!found || target < 1 || target > 65_535 || published < 1 || published > 65_535) {
-    context.addIssue({ code: 'custom', message: `must be PORT:PORT or PORT:PORT/udp, not "${value}"` });
-    return z.NEVER;
-  }
-  const protocol: 'tcp' | 'udp' = found[3] === 'udp' ? 'udp' : 'tcp';
-  return { published, target, protocol, mode: undefined };
+  if (!found || target < 1 || target > 65_535 || published < 1 || published > 65_535) return undefined;
+  return { published, target, protocol: found[3] === 'udp' ? 'udp' : 'tcp' };
+}
+export const PUBLISH_FORM = 'must be PORT:PORT or PORT:PORT/udp';
+const publishShort = z.union([z.string(), z.number()]).transform((value, context) => {
+  const text = String(value);
+  // What has a variable is read when its value is known.
+  if (text.includes('$')) return { text };
+  const ports = parsePublish(text);
+  if (ports) return { ...ports, mode: undefined };
+  context.addIssue({ code: 'custom', message: `${PUBLISH_FORM}, not "${text}"` });
+  return z.NEVER;
 });
 
 const swarm = z.strictObject({
