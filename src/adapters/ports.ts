@@ -29,7 +29,7 @@ export interface RecordStore {
   putIfAbsent<T>(name: string, value: T): Promise<{ created: boolean; value: T }>;
   put<T>(name: string, value: T): Promise<void>;
   get<T>(name: string): Promise<T | undefined>;
-  /** Names below a prefix, newest first. */
+  /** Names below a prefix, newest first; in one folder higher names are newer, so numbers in names are padded. */
   list(prefix: string, limit: number): Promise<string[]>;
   /** The next numbers of a counter, `count` in a row, durable before the answer; the same claim gets the same numbers. */
   allocate(counter: string, claim: string, count: number): Promise<number>;
@@ -68,7 +68,12 @@ export interface LogStore {
   ): Promise<LogState>;
   end(ref: LogRef, end: { epoch: number; summary: LogSummary }): Promise<LogState>;
   state(ref: LogRef): Promise<LogState | undefined>;
+  /** Rejects with `not-found` when there is no such log. May answer fewer bytes than asked for. */
   read(ref: LogRef, offset: number, limit: number): Promise<{ bytes: Uint8Array; state: LogState }>;
+}
+/** A log store in this process, which tells of every change that is durable; the answer ends it. */
+export interface FollowedLogs extends LogStore {
+  watch(ref: LogRef, listener: (state: LogState) => void): () => void;
 }
 
 // ---------------------------------------------------------------- secrets

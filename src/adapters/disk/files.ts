@@ -1,0 +1,168 @@
+/** Durable writes on one disk, and what its errors mean to a person. */
+import { randomUUID } from 'node:crypto';
+import { constants } from 'node:fs';
+import { link, mkdir, open, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { DavitError } from '../../errors.ts';
+
+export const DIR_MODE = 0o700;
+export const FILE_MODE = 0o600;
+/** Never a link that somebody planted, never a file that is there already. */
+export const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+export const READ = constants.O_RDONLY | constants.O_NOFOLLOW;
+const NO_SPACE = ['ENOSPC', 'EDQUOT', 'EFBIG'];
+
+/** The error's system code (`ENOENT`), if it has one. */
+export const systemCode = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+
+/** What the disk said, as a coded error; coded errors pass. Only the folder's purpose is told, never a whole path. */
+export function diskError(error: unknown, what: string): DavitError {
+  if (error instanceof DavitError) return error;
+  const code = systemCode(error);
+  if (code !== undefined && NO_SPACE.includes(code))
+    return new DavitError('store/no-space', `There is no space left for ${what}.`, { cause: error });
+  return new DavitError('store/failed', `The disk failed for ${what} (${code ?? 'unknown error'}).`, {
+    cause: error,
+  });
+}
+
+/** Runs disk work; whatever it throws becomes a coded error. */
+export async function onDisk<T>(what: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw diskError(error, what);
+  }
+}
+
+export async function makeDir(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true, mode: DIR_MODE });
+  if (first !== undefined) await syncDir(dirname(first));
+}
+
+/** A name in a folder is durable only when the folder is. */
+export async function syncDir(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Files that have no name yet. One folder, on the same file system as what they become; swept at start. */
+export class Scratch {
+  readonly #folder: string;
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Makes the folder and removes what a former process left in it. */
+  async sweep(): Promise<void> {
+    await makeDir(this.#folder);
+    for (const name of await readdir(this.#folder))
+      await rm(join(this.#folder, name), { recursive: true, force: true });
+  }
+
+  /** Hands an open new file to `fill`, makes it durable and gives its path to `place`; it is gone afterwards if it was not moved. */
+  async write<T>(
+    fill: (handle: FileHandle) => Promise<T>,
+    place: (path: string, filled: T) => Promise<void>,
+  ): Promise<T> {
+    const path = join(this.#folder, randomUUID());
+    const handle = await open(path, CREATE, FILE_MODE);
+    try {
+      let filled: T;
+      try {
+        filled = await fill(handle);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      await place(path, filled);
+      return filled;
+    } finally {
+      await rm(path, { force: true });
+    }
+  }
+
+  /** Replaces a file as a whole: after a crash it is the old one or the new one. */
+  async replace(target: string, text: string): Promise<void> {
+    await makeDir(dirname(target));
+    await this.write(
+      (handle) => handle.writeFile(text),
+      (path) => rename(path, target),
+    );
+    await syncDir(dirname(target));
+  }
+
+  /** Writes a file if there is none: true for the one who made it. Never seen half written. */
+  async create(target: string, text: string): Promise<boolean> {
+    await makeDir(dirname(target));
+    let created = true;
+    await this.write(
+      (handle) => handle.writeFile(text),
+      async (path) => {
+        created = await linkIfFree(path, target);
+      },
+    );
+    // Also for the loser: whoever answers with what stands there answers with something durable.
+    await syncDir(dirname(target));
+    return created;
+  }
+}
+
+async function linkIfFree(path: string, target: string): Promise<boolean> {
+  try {
+    await link(path, target);
+    return true;
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Text of a file, or undefined when there is none. */
+export async function readText(path: string): Promise<string | undefined> {
+  let handle: FileHandle;
+  try {
+    handle = await open(path, READ);
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT' || systemCode(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
+  try {
+    return await handle.readFile('utf8');
+  } finally {
+    await handle.close();
+  }
+}
+
+export const removeFile = async (path: string): Promise<void> => {
+  try {
+    await unlink(path);
+  } catch (error) {
+    if (systemCode(error) !== 'ENOENT') throw error;
+  }
+};
+
+/** One at a time for each key, in the order of asking; keys that nobody asks for take no memory. */
+export class KeyedLock {
+  readonly #tails = new Map<string, Promise<void>>();
+
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#tails.get(key) ?? Promise.resolve();
+    const mine = before.then(work);
+    const tail = mine.then(
+      () => undefined,
+      () => undefined, // the failure is the caller's; whoever waits only wants to know that it is over
+    );
+    this.#tails.set(key, tail);
+    try {
+      return await mine;
+    } finally {
+      if (this.#tails.get(key) === tail) this.#tails.delete(key);
+    }
+  }
+}

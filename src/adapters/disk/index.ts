@@ -1,0 +1,30 @@
+/** Blobs, records and logs in one folder of the server's disk. One server at a time may own the folder. */
+import { join } from 'node:path';
+import type { BlobStore, FollowedLogs, RecordStore } from '../ports.ts';
+import { diskBlobs } from './blobs.ts';
+import { makeDir, onDisk, Scratch } from './files.ts';
+import { diskLogs } from './logs.ts';
+import { diskRecords } from './records.ts';
+
+export interface DiskStores {
+  blobs: BlobStore;
+  records: RecordStore;
+  logs: FollowedLogs;
+  close(): Promise<void>;
+}
+
+/** Makes what is missing (mode 0700) and removes what a former process left half written. */
+export async function diskStores(folder: string): Promise<DiskStores> {
+  const scratch = new Scratch(join(folder, 'scratch'));
+  await onDisk('the data folder of the server', async () => {
+    await makeDir(folder);
+    await scratch.sweep();
+  });
+  const logs = diskLogs(join(folder, 'logs'));
+  return {
+    blobs: diskBlobs(join(folder, 'blobs'), scratch),
+    records: diskRecords(folder, scratch),
+    logs,
+    close: () => logs.close(),
+  };
+}

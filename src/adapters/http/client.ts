@@ -1,0 +1,131 @@
+/** Calls to the server: connections kept, a lost one tried again for a bounded time, coded errors as the server meant them. */
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Readable } from 'node:stream';
+import { Agent, errors, request, type Dispatcher } from 'undici';
+import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
+import { INTERNAL } from './wire.ts';
+
+const FIRST_PAUSE_MS = 50;
+const MAX_ERROR_BYTES = 64 * 1_024;
+
+export interface ClientOptions {
+  /** http://host:port */
+  url: string;
+  workerToken: string;
+  /** How long a server that is away is tried again before `store/unreachable`; 5 s. */
+  patienceMs?: number;
+}
+export interface Call {
+  method: 'GET' | 'PUT' | 'POST' | 'HEAD';
+  path: string;
+  type?: string;
+  /** A stream is sent once: it cannot be tried again. */
+  body?: Buffer | Readable;
+  /** A status that is an answer to the caller, not an error. */
+  accept?: number;
+}
+export type Answer = Dispatcher.ResponseData;
+
+export class StoreClient {
+  readonly #options: Required<ClientOptions>;
+  readonly #agent = new Agent({
+    keepAliveTimeout: 30_000,
+    connect: { timeout: 5_000 },
+    headersTimeout: 60_000,
+    bodyTimeout: 60_000,
+  });
+
+  constructor(options: ClientOptions) {
+    this.#options = { patienceMs: 5_000, ...options, url: options.url.replace(/\/+$/, '') };
+  }
+
+  /** Rejects with the server's coded error, or `store/unreachable`. */
+  async call(call: Call): Promise<Answer> {
+    const deadline = Date.now() + this.#options.patienceMs;
+    for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, 1_000)) {
+      const answer = await this.#try(call);
+      if (!(answer instanceof DavitError)) return answer;
+      const again = answer.http === 503 && (call.body === undefined || Buffer.isBuffer(call.body));
+      if (!again || Date.now() + wait > deadline) throw answer;
+      await pause(wait);
+    }
+  }
+
+  async json(call: Call): Promise<unknown> {
+    return (await this.call(call)).body.json();
+  }
+
+  close(): Promise<void> {
+    return this.#agent.destroy();
+  }
+
+  async #try({ method, path, type, body, accept }: Call): Promise<Answer | DavitError> {
+    let answer: Answer;
+    try {
+      answer = await request(`${this.#options.url}${INTERNAL}${path}`, {
+        dispatcher: this.#agent,
+        method,
+        body,
+        headers: {
+          authorization: `Bearer ${this.#options.workerToken}`,
+          ...(type === undefined ? {} : { 'content-type': type }),
+        },
+      });
+    } catch (error) {
+      return unreachable(this.#options.url, error);
+    }
+    if (answer.statusCode < 400 || answer.statusCode === accept) return answer;
+    return refused(answer, this.#options.url);
+  }
+}
+
+/** Errors of the connection; an error of the body's own stream is passed on as it is. */
+function unreachable(url: string, error: unknown): DavitError {
+  const ofConnection =
+    error instanceof errors.UndiciError ||
+    (error instanceof Error &&
+      'code' in error &&
+      typeof error.code === 'string' &&
+      /^(E[A-Z]|UND_)/.test(error.code));
+  if (!ofConnection) throw error;
+  return new DavitError('store/unreachable', `The server at ${url} did not answer.`, { cause: error });
+}
+
+const isCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(ERRORS, code);
+
+async function refused(answer: Answer, url: string): Promise<DavitError> {
+  const text = await shortText(answer.body);
+  const error = readError(text);
+  if (error) return error;
+  const code = answer.statusCode >= 502 && answer.statusCode <= 504 ? 'store/unreachable' : 'internal/defect';
+  return new DavitError(code, `The server at ${url} answered with HTTP ${answer.statusCode}.`);
+}
+
+/** ApiError of `src/server/api.ts`. */
+function readError(text: string): DavitError | undefined {
+  let body: unknown;
+  try {
+    body = JSON.parse(text);
+  } catch {
+    return undefined; // no answer of davit's: a proxy's page, or a HEAD without a body
+  }
+  if (typeof body !== 'object' || body === null || !('error' in body)) return undefined;
+  const { error } = body;
+  if (typeof error !== 'object' || error === null || !('code' in error) || !isCode(error.code))
+    return undefined;
+  const message = 'message' in error && typeof error.message === 'string' ? error.message : error.code;
+  const hint = 'hint' in error && typeof error.hint === 'string' ? error.hint : undefined;
+  return new DavitError(error.code, message, { hint });
+}
+
+async function shortText(body: Answer['body']): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const stream: AsyncIterable<Buffer> = body;
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    bytes += chunk.length;
+    if (bytes > MAX_ERROR_BYTES) break;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,164 @@
+/** The stores of the server, as its workers see them. Every call may be sent twice when a connection breaks; all are idempotent. */
+import { createHash } from 'node:crypto';
+import { Transform, type Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { z } from 'zod';
+import { DavitError } from '../../errors.ts';
+import type { InstallationFacts } from '../../installation.ts';
+import { isDigest, type Digest } from '../../plan/ids.ts';
+import type { WorkerReport } from '../../plan/queues.ts';
+import type { BlobStore, Fleet, LogRef, LogState, LogStore, RecordStore } from '../ports.ts';
+import { StoreClient, type ClientOptions } from './client.ts';
+import { BYTES_TYPE, encodeFrame, FRAME_TYPE, LOG_STATE_HEADER, logState, recordAnswer } from './wire.ts';
+
+export type { ClientOptions } from './client.ts';
+export interface HttpStores {
+  blobs: BlobStore;
+  records: RecordStore;
+  logs: LogStore;
+  fleet: Fleet;
+  /** What the server tells workers of the installation. */
+  facts(): Promise<InstallationFacts>;
+  close(): Promise<void>;
+}
+
+/** Rejections carry the server's own code; without an answer it is `store/unreachable`, after `patienceMs`. */
+export function httpStores(options: ClientOptions): HttpStores {
+  const client = new StoreClient(options);
+  return {
+    blobs: httpBlobs(client),
+    records: httpRecords(client),
+    logs: httpLogs(client),
+    fleet: httpFleet(client),
+    facts: async () => (await client.json({ method: 'GET', path: '/facts' })) as InstallationFacts,
+    close: () => client.close(),
+  };
+}
+
+const stored = z.object({ digest: z.string().refine(isDigest), bytes: z.number() });
+const sha256 = (bytes: Uint8Array): Digest => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+const post = (client: StoreClient, path: string, body: unknown): Promise<unknown> =>
+  client.json({
+    method: 'POST',
+    path,
+    type: 'application/json',
+    body: Buffer.from(JSON.stringify(body)),
+  });
+
+function httpBlobs(client: StoreClient): BlobStore {
+  const get = async (digest: Digest): Promise<Readable> =>
+    (await client.call({ method: 'GET', path: `/blobs/${digest}` })).body;
+  return {
+    async putBytes(bytes) {
+      const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+      const answer = await client.json({ method: 'PUT', path: '/blobs', type: BYTES_TYPE, body });
+      return same(sha256(bytes), stored.parse(answer).digest);
+    },
+    async putStream(stream) {
+      const hash = createHash('sha256');
+      const counted = new Transform({
+        transform(chunk: Buffer, _encoding, done) {
+          hash.update(chunk);
+          done(null, chunk);
+        },
+      });
+      const sending = client.json({ method: 'PUT', path: '/blobs', type: BYTES_TYPE, body: counted });
+      let answer: unknown;
+      try {
+        [answer] = await Promise.all([sending, pipeline(stream, counted)]);
+      } catch (error) {
+        // Whichever side failed, the other must not wait for it.
+        counted.destroy();
+        stream.destroy();
+        throw error;
+      }
+      const { digest, bytes } = stored.parse(answer);
+      return { digest: same(`sha256:${hash.digest('hex')}`, digest), bytes };
+    },
+    async getBytes(digest, maxBytes = Number.POSITIVE_INFINITY) {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      const stream: AsyncIterable<Buffer> = await get(digest);
+      for await (const chunk of stream) {
+        bytes += chunk.length;
+        if (bytes > maxBytes)
+          throw new DavitError('blob/too-large', `The blob ${digest} has more than ${maxBytes} bytes.`);
+        chunks.push(chunk);
+      }
+      const all = Buffer.concat(chunks);
+      same(digest, sha256(all));
+      return all;
+    },
+    getStream: get,
+    async has(digest) {
+      const answer = await client.call({ method: 'HEAD', path: `/blobs/${digest}`, accept: 404 });
+      await answer.body.dump();
+      return answer.statusCode !== 404;
+    },
+  };
+}
+
+function same(wanted: Digest, got: Digest): Digest {
+  if (wanted !== got) throw new DavitError('blob/digest', `The bytes of ${wanted} came as ${got}.`);
+  return got;
+}
+
+/** Documents come back as what was put: the type parameter is the caller's word for that, as in the port. */
+function httpRecords(client: StoreClient): RecordStore {
+  return {
+    putIfAbsent: async <T>(name: string, value: T) => {
+      const answer = await post(client, '/records/put-if-absent', { name, value });
+      return answer as { created: boolean; value: T };
+    },
+    put: async (name, value) => void (await post(client, '/records/put', { name, value })),
+    get: async <T>(name: string) =>
+      recordAnswer.parse(await post(client, '/records/get', { name })).value as T | undefined,
+    list: async (prefix, limit) =>
+      z.array(z.string()).parse(await post(client, '/records/list', { prefix, limit })),
+    allocate: async (counter, claim, count) =>
+      z
+        .object({ first: z.number() })
+        .parse(await post(client, '/records/allocate', { counter, claim, count })).first,
+  };
+}
+
+function httpLogs(client: StoreClient): LogStore {
+  const change = async (path: string, body: unknown): Promise<LogState> =>
+    logState.parse(await post(client, path, body));
+  return {
+    open: (ref, epoch) => change('/logs/open', { ref: pick(ref), epoch }),
+    async append(ref, { bytes, ...head }) {
+      const body = encodeFrame({ ref: pick(ref), ...head }, bytes);
+      return logState.parse(
+        await client.json({ method: 'POST', path: '/logs/append', type: FRAME_TYPE, body }),
+      );
+    },
+    end: (ref, end) => change('/logs/end', { ref: pick(ref), ...end }),
+    async state(ref) {
+      return logState
+        .optional()
+        .parse(recordAnswer.parse(await post(client, '/logs/state', { ref: pick(ref) })).value);
+    },
+    async read(ref, offset, limit) {
+      const body = Buffer.from(JSON.stringify({ ref: pick(ref), offset, limit }));
+      const answer = await client.call({
+        method: 'POST',
+        path: '/logs/read',
+        type: 'application/json',
+        body,
+      });
+      const bytes = new Uint8Array(await answer.body.arrayBuffer());
+      const header = answer.headers[LOG_STATE_HEADER];
+      return { bytes, state: logState.parse(JSON.parse(typeof header === 'string' ? header : 'null')) };
+    },
+  };
+}
+/** Callers hand whole attempts in. */
+const pick = ({ pipeline: id, job, attempt }: LogRef): LogRef => ({ pipeline: id, job, attempt });
+
+function httpFleet(client: StoreClient): Fleet {
+  return {
+    report: async (worker) => void (await post(client, '/workers', worker)),
+    live: async () => (await client.json({ method: 'GET', path: '/workers' })) as WorkerReport[],
+  };
+}

@@ -1,0 +1,81 @@
+/**
+ * What workers and server say to each other under /internal/v1: paths, bodies and answers. Pure. Names travel in bodies, not
+ * in paths, so that no path has to be decoded; bytes travel as they are.
+ *
+ *   PUT  blobs               bytes            { digest, bytes }
+ *   GET  blobs/:digest                        bytes       (HEAD: is it there)
+ *   POST records/{put-if-absent|put|get|list|allocate}
+ *   POST logs/{open|append|end|state|read}    append: frame (JSON line, then bytes); read: bytes, state in a header
+ *   POST workers             WorkerReport     GET workers   WorkerReport[]
+ *   GET  facts                                InstallationFacts
+ */
+import { z } from 'zod';
+import { DavitError } from '../../errors.ts';
+import { ARCHES, parsePipelineId, type PipelineId } from '../../plan/ids.ts';
+
+export const INTERNAL = '/internal/v1';
+/** Of an answer of logs/read: JSON of a LogState. */
+export const LOG_STATE_HEADER = 'x-davit-log-state';
+export const FRAME_TYPE = 'application/x-davit-frame';
+export const BYTES_TYPE = 'application/octet-stream';
+const MAX_HEAD = 8_192;
+
+const count = z.number().int().min(0);
+const pipeline = z
+  .string()
+  .max(200)
+  .refine((text): text is PipelineId => parsePipelineId(text) !== undefined, 'a pipeline is SLUG/IID');
+export const logRef = z.object({ pipeline, job: z.string().min(1).max(1_024), attempt: count.min(1) });
+export const checkpoint = z.object({
+  engineTime: z.string().max(100),
+  recordsAtTime: count,
+  offset: count,
+});
+const summary = z.object({ bytes: count, crc: z.string().max(16), complete: z.boolean() });
+const name = z.string().max(1_024);
+
+export const BODIES = {
+  putRecord: z.object({ name, value: z.unknown() }),
+  getRecord: z.object({ name }),
+  listRecords: z.object({ prefix: name, limit: count.max(10_000) }),
+  allocate: z.object({ counter: name, claim: z.string().max(1_024), count: count.min(1) }),
+  openLog: z.object({ ref: logRef, epoch: count }),
+  appendLog: z.object({ ref: logRef, epoch: count, offset: count, checkpoint: checkpoint.optional() }),
+  endLog: z.object({ ref: logRef, epoch: count, summary }),
+  stateOfLog: z.object({ ref: logRef }),
+  readLog: z.object({ ref: logRef, offset: count, limit: count }),
+  report: z.object({
+    id: z.string().min(1).max(256),
+    hostId: z.string().max(256),
+    hostName: z.string().max(256),
+    arches: z.array(z.enum(ARCHES)).max(8),
+    emulated: z.array(z.enum(ARCHES)).max(8),
+    tags: z.array(z.string().max(256)).max(256),
+    targets: z.array(z.string().max(256)).max(256),
+    deviceTags: z.array(z.string().max(256)).max(256),
+    slots: count,
+    version: z.string().max(64),
+  }),
+} as const;
+
+export const logState = z.object({
+  offset: count,
+  crc: count,
+  epoch: count,
+  checkpoint: checkpoint.optional(),
+  ended: summary.optional(),
+  incomplete: z.boolean(),
+});
+/** A record that is not there has no `value`. */
+export const recordAnswer = z.object({ value: z.unknown() });
+
+/** One line of JSON, then bytes. */
+export function encodeFrame(head: unknown, bytes: Uint8Array): Buffer {
+  return Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), bytes]);
+}
+export function decodeFrame(frame: Buffer): { head: unknown; bytes: Buffer } {
+  const end = frame.subarray(0, MAX_HEAD).indexOf(0x0a);
+  if (end < 0) throw new DavitError('usage/invalid', 'The frame has no head.');
+  const head: unknown = JSON.parse(frame.subarray(0, end).toString('utf8'));
+  return { head, bytes: frame.subarray(end + 1) };
+}
