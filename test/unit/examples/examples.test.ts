@@ -7,7 +7,7 @@ import { request } from '../pipeline/helpers.ts';
 
 function jobsOf(slug: string): Map<string, CompiledJob> {
   const text = readFileSync(join(ROOT, 'examples', slug, '.gitlab-ci.yml'), 'utf8');
-  const answer = compile(request(text, { project: { slug }, targets: ['local'] }));
+  const answer = compile(request(text, { project: { slug }, targets: ['local-swarm'] }));
   if (answer.kind !== 'plan')
     throw new Error(answer.kind === 'invalid' ? answer.problems.map(problemText).join('\n') : answer.reason);
   expect(answer.warnings.filter((one) => one.code !== 'language/no-worker').map(problemText)).toEqual([]);
@@ -41,12 +41,12 @@ describe('the example pipelines', () => {
     });
     expect(jobs.get('push')?.spec).toMatchObject({ repository: '127.0.0.1:5000/table', tags: ['1.0.0'] });
     expect(jobs.get('deploy')?.job).toMatchObject({
-      queue: 'deploy-local',
-      target: 'local',
+      queue: 'deploy-local-swarm',
+      target: 'local-swarm',
       gate: { requires: [] },
     });
     expect(jobs.get('deploy')?.spec).toMatchObject({
-      environment: { name: 'local', url: 'http://127.0.0.1:8090' },
+      environment: { name: 'local-swarm', url: 'http://127.0.0.1:8090' },
       swarm: {
         endpointMode: 'dnsrr',
         publish: [{ published: 8090, target: 8080, mode: 'host' }],
