@@ -43,8 +43,14 @@ interface Read {
 
 function readPipeline({ file: { name, text } }: CompileRequest, problems: Problems): Read | undefined {
   const documents = readYaml(name, text, problems);
-  const root = documents?.[0];
-  if (!root || !documents) return undefined;
+  if (!documents) return undefined;
+  const root = documents[0];
+  if (!root || (root.kind === 'scalar' && root.value === null)) {
+    problems.add('language/missing', `${name} is empty`, {
+      hint: 'docs/language.md begins with a first pipeline.',
+    });
+    return undefined;
+  }
   const second = documents[1];
   if (second)
     problems.add('language/not-yet', 'a second document, and with it spec:inputs, is not supported yet', {

@@ -70,14 +70,14 @@ function readJobEntry(entry: Entry, file: FileConfig, problems: Problems): void 
     file.entries.set(entry.key, entry);
     return;
   }
-  const spelling = didYouMean(entry.key, TOP.keys());
   if (entry.value.kind !== 'map') {
     const what = `"${entry.key}" is no keyword, and as a job it must be a map, not ${kindText(entry.value)}`;
-    problems.add('language/unknown-keyword', what, { at: entry.at, hint: spelling });
+    problems.add('language/unknown-keyword', what, { at: entry.at, hint: didYouMean(entry.key, TOP.keys()) });
     return;
   }
   const jobLike = [...entry.value.entries.keys()].some((key) => JOB_KEYWORDS.has(key));
-  if (!jobLike && spelling) {
+  const spelling = jobLike ? undefined : didYouMean(entry.key, TOP.keys());
+  if (spelling) {
     problems.add('language/unknown-keyword', `"${entry.key}" is no keyword, and no job: it has no script`, {
       at: entry.at,
       hint: spelling,

@@ -117,8 +117,7 @@ export class PlanContext {
   }
 
   #reportCycles(config: JobConfig, scope: Scope): void {
-    scope.all();
-    for (const cycle of scope.cycles)
+    for (const cycle of scope.cycles())
       this.problems.add(
         'language/cycle',
         `variables of "${config.name}" refer to each other in a circle: ${cycle.join(' -> ')}`,

@@ -1,7 +1,9 @@
 /** Walks over the graph of jobs. Every walk has a visited set and no recursion, so no file can make it hang. */
 
-/** One circle as its path, first name repeated at the end; undefined when there is none. */
-export function findCycle(edges: ReadonlyMap<string, readonly string[]>): string[] | undefined {
+/** Circles as their paths, first name repeated at the end: one for each edge that closes one, so every circle is broken
+ * once these edges are. */
+export function findCycles(edges: ReadonlyMap<string, readonly string[]>): string[][] {
+  const cycles: string[][] = [];
   const done = new Set<string>();
   for (const start of edges.keys()) {
     if (done.has(start)) continue;
@@ -20,14 +22,14 @@ export function findCycle(edges: ReadonlyMap<string, readonly string[]>): string
         continue;
       }
       next[next.length - 1] = index + 1;
-      if (onPath.has(to)) return [...path.slice(path.indexOf(to)), to];
-      if (done.has(to)) continue;
+      if (onPath.has(to)) cycles.push([...path.slice(path.indexOf(to)), to]);
+      if (onPath.has(to) || done.has(to)) continue;
       path.push(to);
       onPath.add(to);
       next.push(0);
     }
   }
-  return undefined;
+  return cycles;
 }
 
 /** Every name that can be reached from these, themselves included. */

@@ -97,8 +97,10 @@ export function imageSpec(written: WrittenImage, scope: Scope): ImageSpec {
  * the project reach it only where the file names them: a service's environment can be read from the engine.
  */
 export function servicesSpec(draft: Draft, scope: Scope): ServiceSpec[] {
+  const services = draft.config.values.services ?? [];
+  if (services.length === 0) return [];
   const shared = scope.all().filter((variable) => variable.from === 'file');
-  return (draft.config.values.services ?? []).map((service, index) => {
+  return services.map((service, index) => {
     const image = imageSpec(service, scope);
     const node = draft.config.entries.get('services')?.value;
     const own = node && 'variables' in service ? nodeAt(node, [index, 'variables']) : undefined;

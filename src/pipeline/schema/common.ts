@@ -56,7 +56,7 @@ export function pathTrouble(path: string): string | undefined {
 }
 export const projectPath = z.string().superRefine((value, context) => {
   const trouble = pathTrouble(value);
-  if (trouble) context.addIssue({ code: 'custom', message: trouble });
+  if (trouble) context.addIssue({ code: 'custom', message: trouble, params: { code: 'language/path' } });
 });
 
 /** A part of a keyword that davit has not got yet: an error by name, never ignored. */

@@ -9,6 +9,7 @@ import { kindText, nodeAt, plain, type Node, type Path } from '../yaml/nodes.ts'
  * share (anchors, extends, default) is validated once.
  */
 type Issue = z.core.$ZodIssue;
+type Code = 'language/type' | 'language/missing' | 'language/not-yet' | 'language/path';
 
 export interface Checked<T> {
   read(node: Node, problems: Problems): T | undefined;
@@ -121,11 +122,7 @@ const typeText = (type: string): string => TYPE_TEXT[type] ?? type;
 const listText = (words: readonly string[]): string =>
   words.length < 2 ? (words[0] ?? 'something else') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 
-function words(
-  issue: Issue,
-  node: Node,
-  label: string,
-): { message: string; hint?: string; code: 'language/type' | 'language/missing' | 'language/not-yet' } {
+function words(issue: Issue, node: Node, label: string): { message: string; hint?: string; code: Code } {
   if (issue.code === 'invalid_type') {
     const missing = issue.input === undefined && issue.message.includes('undefined');
     if (missing) return { code: 'language/missing', message: `${label} is missing` };
@@ -143,8 +140,13 @@ function words(
       hint: node.kind === 'scalar' ? didYouMean(node.text, values) : undefined,
     };
   }
-  const notYet = issue.code === 'custom' && issue.params?.code === 'language/not-yet';
-  return { code: notYet ? 'language/not-yet' : 'language/type', message: `${label} ${issue.message}` };
+  return { code: customCode(issue), message: `${label} ${issue.message}` };
+}
+
+/** A schema's own check may say which kind of mistake it found. */
+function customCode(issue: Issue): Code {
+  const code: unknown = issue.code === 'custom' ? issue.params?.code : undefined;
+  return code === 'language/not-yet' || code === 'language/path' ? code : 'language/type';
 }
 
 export function pathText(label: string, path: Path): string {

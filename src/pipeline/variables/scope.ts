@@ -44,7 +44,7 @@ export class Scope {
   readonly #open: boolean;
   readonly #resolved = new Map<string, Resolved>();
   readonly #path: string[] = [];
-  readonly cycles: string[][] = [];
+  readonly #cycles: string[][] = [];
 
   constructor(layers: readonly Layer[], options: { open: boolean }) {
     this.#variables = new Map();
@@ -67,6 +67,12 @@ export class Scope {
     const variable = this.#variables.get(name);
     if (!variable || 'secret' in variable.value) return undefined;
     return renderParts(this.#resolve(name)?.parts ?? []);
+  }
+
+  /** Circles among the variables, each as its path. */
+  cycles(): readonly string[][] {
+    for (const variable of this.#variables.values()) if (needsWork(variable)) this.#resolve(variable.name);
+    return this.#cycles;
   }
 
   all(): SpecVariable[] {
@@ -99,7 +105,7 @@ export class Scope {
     if (!needsWork(variable)) return { parts: [variable.value.literal], tainted: variable.masked };
     const start = this.#path.indexOf(variable.name);
     if (start !== -1) {
-      this.cycles.push([...this.#path.slice(start), variable.name]);
+      this.#cycles.push([...this.#path.slice(start), variable.name]);
       return UNKNOWN;
     }
     this.#path.push(variable.name);

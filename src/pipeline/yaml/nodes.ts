@@ -19,17 +19,21 @@ export interface ScalarNode extends Origin {
   readonly text: string;
   readonly style: ScalarStyle;
   readonly size: 1;
+  readonly height: 1;
 }
 export interface MapNode extends Origin {
   readonly kind: 'map';
   readonly entries: ReadonlyMap<string, Entry>;
   /** Nodes below and including this one, aliases counted as often as they are used. */
   readonly size: number;
+  /** Levels below and including this one, through aliases. */
+  readonly height: number;
 }
 export interface ListNode extends Origin {
   readonly kind: 'list';
   readonly items: readonly Node[];
   readonly size: number;
+  readonly height: number;
 }
 export type Node = ScalarNode | MapNode | ListNode;
 export interface Entry {
@@ -79,8 +83,22 @@ export const isNull = (node: Node): boolean => node.kind === 'scalar' && node.va
 
 export function mapNode(origin: Origin, entries: ReadonlyMap<string, Entry>): MapNode {
   let size = 1;
-  for (const entry of entries.values()) size += entry.value.size;
-  return { kind: 'map', source: origin.source, offset: origin.offset, entries, size };
+  let height = 0;
+  for (const { value } of entries.values()) {
+    size += value.size;
+    if (value.height > height) height = value.height;
+  }
+  return { kind: 'map', source: origin.source, offset: origin.offset, entries, size, height: height + 1 };
+}
+
+export function listNode(origin: Origin, items: readonly Node[]): ListNode {
+  let size = 1;
+  let height = 0;
+  for (const item of items) {
+    size += item.size;
+    if (item.height > height) height = item.height;
+  }
+  return { kind: 'list', source: origin.source, offset: origin.offset, items, size, height: height + 1 };
 }
 
 /** What a person calls this kind of value. */

@@ -22,7 +22,17 @@ import {
   type YAMLSeq,
 } from 'yaml';
 import type { Problems } from '../problems.ts';
-import type { Entry, ListNode, MapNode, Node, Origin, ScalarNode, ScalarStyle } from './nodes.ts';
+import {
+  listNode,
+  mapNode,
+  type Entry,
+  type ListNode,
+  type MapNode,
+  type Node,
+  type Origin,
+  type ScalarNode,
+  type ScalarStyle,
+} from './nodes.ts';
 import { plainScalar, scalarText } from './scalars.ts';
 import { SourceText } from './source.ts';
 
@@ -113,7 +123,7 @@ class Reader {
       this.#problems.add('language/too-large', `nested deeper than ${MAX_DEPTH} levels`, { at: origin });
       return this.#null(origin.offset);
     }
-    if (isAlias(node)) return this.#alias(node.source, origin);
+    if (isAlias(node)) return this.#alias(node.source, origin, depth);
     if (node.anchor) this.#anchors.set(node.anchor, undefined);
     this.#checkTag(node.tag, origin, isScalar(node));
     let made: Node;
@@ -124,8 +134,14 @@ class Reader {
     return made;
   }
 
-  #alias(name: string, origin: Origin): Node {
+  #alias(name: string, origin: Origin, depth: number): Node {
     const found = this.#anchors.get(name);
+    if (found && depth + found.height > MAX_DEPTH) {
+      this.#problems.add('language/too-large', `nested deeper than ${MAX_DEPTH} levels by aliases`, {
+        at: origin,
+      });
+      return this.#null(origin.offset);
+    }
     if (found) return found;
     const what = this.#anchors.has(name) ? 'is inside of its own anchor' : 'has no anchor before it';
     this.#problems.add('language/yaml', `the alias *${name} ${what}`, { at: origin });
@@ -144,20 +160,21 @@ class Reader {
     const text = typeof node.value === 'string' ? node.value : '';
     const isPlain = node.type === 'PLAIN' || node.type === undefined || node.type === null;
     if (!isPlain || node.tag === 'tag:yaml.org,2002:str' || node.tag === '!')
-      return { kind: 'scalar', ...origin, value: text, text, style: styleOf(node.type), size: 1 };
+      return { kind: 'scalar', ...origin, value: text, text, style: styleOf(node.type), size: 1, height: 1 };
     const value = plainScalar(text);
     const asText = typeof value === 'string' ? value : scalarText(value, text);
-    return { kind: 'scalar', ...origin, value, text: asText, style: 'plain', size: 1 };
+    return { kind: 'scalar', ...origin, value, text: asText, style: 'plain', size: 1, height: 1 };
   }
 
   #list(node: YAMLSeq.Parsed, origin: Origin, depth: number): ListNode {
-    const items = node.items.map((item) => this.#node(item, depth + 1));
-    return { kind: 'list', ...origin, items, size: items.reduce((sum, item) => sum + item.size, 1) };
+    return listNode(
+      origin,
+      node.items.map((item) => this.#node(item, depth + 1)),
+    );
   }
 
   #map(node: YAMLMap.Parsed, origin: Origin, depth: number): MapNode {
     const entries = new Map<string, Entry>();
-    let size = 1;
     const own = new Set<string>();
     for (const pair of node.items) {
       if (!isScalar(pair.key)) {
@@ -169,11 +186,10 @@ class Reader {
       const key = String(pair.key.value ?? '');
       const at = { source: this.#source, offset: pair.key.range[0] };
       const value = pair.value ? this.#node(pair.value, depth + 1) : this.#null(pair.key.range[1]);
-      size += value.size;
       if (key === '<<' && pair.key.type === 'PLAIN') this.#merge(entries, value);
       else this.#put(entries, { key, at, value }, own);
     }
-    return { kind: 'map', ...origin, entries, size };
+    return mapNode(origin, entries);
   }
 
   #put(entries: Map<string, Entry>, entry: Entry, own: Set<string>): void {
@@ -207,7 +223,16 @@ class Reader {
   }
 
   #null(offset: number): ScalarNode {
-    return { kind: 'scalar', source: this.#source, offset, value: null, text: '', style: 'plain', size: 1 };
+    return {
+      kind: 'scalar',
+      source: this.#source,
+      offset,
+      value: null,
+      text: '',
+      style: 'plain',
+      size: 1,
+      height: 1,
+    };
   }
 }
 

@@ -41,7 +41,11 @@ export function request(text: string, more: Overrides = {}): CompileRequest {
     serverUrl: 'http://127.0.0.1:8080',
     limits: { jobTimeoutMs: 3_600_000, gateExpiryMs: 604_800_000 },
     source: `sha256:${'a'.repeat(64)}`,
-    commit: { author: 'Ada <ada@example.com>', timestamp: '2026-01-02T03:04:05Z', message: 'Serve tables\n\nAll of them.' },
+    commit: {
+      author: 'Ada <ada@example.com>',
+      timestamp: '2026-01-02T03:04:05Z',
+      message: 'Serve tables\n\nAll of them.',
+    },
     ...rest,
   };
 }
@@ -61,7 +65,10 @@ export function mistakes(text: string, more: Overrides = {}): string[] {
   if (answer.kind !== 'invalid') return [];
   return answer.problems
     .filter((problem) => problem.severity === 'error')
-    .map((problem) => `${problem.code} ${problem.place?.line ?? 0}:${problem.place?.column ?? 0} ${problem.message}`);
+    .map(
+      (problem) =>
+        `${problem.code} ${problem.place?.line ?? 0}:${problem.place?.column ?? 0} ${problem.message}`,
+    );
 }
 
 /** A job of a plan; throws when it is not there. */
