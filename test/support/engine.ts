@@ -1,5 +1,12 @@
 /** Real engines for tests: the machine's own, and a second one of its own for what must not touch the first (a swarm). */
+import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 
@@ -32,4 +39,74 @@ export function testScope(engine: Engine): {
       for (const { name } of await engine.listNetworks(labels)) await engine.removeNetwork(name);
     },
   };
+}
+
+export interface SwarmEngine {
+  /** `unix://…`, for `dockerEngine` and `swarmTarget`. */
+  address: string;
+  engine: Engine;
+  stop(): Promise<void>;
+}
+
+const READY_MS = 60_000;
+const STOP_MS = 30_000;
+const command = promisify(execFile);
+
+/**
+ * A second dockerd that is a swarm of one node, in folders and a network namespace of its own, with the helper image: it
+ * changes nothing of the machine and its engine, and what its services publish answers in that namespace only.
+ */
+export async function startSwarmEngine(): Promise<SwarmEngine> {
+  const { address, stop } = await startOwnEngine();
+  try {
+    const engine = await dockerEngine({ address });
+    const ready = performance.now() + READY_MS;
+    while (!(await engine.info().catch(() => undefined))) {
+      if (performance.now() > ready) throw new Error(`no engine at ${address}`);
+      await delay(100);
+    }
+    await command('sh', ['-c', `docker save ${HELPER_IMAGE} | docker -H ${address} load`]);
+    await command('docker', ['-H', address, 'swarm', 'init', '--advertise-addr', '127.0.0.1']);
+    return { address, engine, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** dockerd that ends with this process, whatever happens to it. */
+async function startOwnEngine(): Promise<{ address: string; stop(): Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'davit-test-engine-'));
+  const address = `unix://${folder}/docker.sock`;
+  const dockerd = ['dockerd', '-H', address, '--data-root', `${folder}/data`, '--exec-root', `${folder}/run`];
+  const inside = `ip link set lo up && exec ${[...dockerd, '-p', `${folder}/pid`].join(' ')}`;
+  const log = await open(join(folder, 'log'), 'w');
+  const child = spawn('setpriv', ['--pdeathsig', 'TERM', 'unshare', '--net', 'sh', '-c', inside], {
+    stdio: ['ignore', log.fd, log.fd],
+  });
+  const gone = once(child, 'exit');
+  await log.close();
+  return {
+    address,
+    async stop() {
+      await command('docker', ['-H', address, 'swarm', 'leave', '--force'], { timeout: STOP_MS }).catch(
+        () => {},
+      );
+      child.kill('SIGTERM');
+      const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+      await gone;
+      clearTimeout(late);
+      await unmountBelow(folder);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What an engine that had to be killed leaves mounted. */
+async function unmountBelow(folder: string): Promise<void> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  for (const mount of mounts.filter((one) => one.startsWith(`${folder}/`)).reverse())
+    await command('umount', ['-l', mount]);
 }

@@ -1,0 +1,186 @@
+/**
+ * A swarm as a deploy target. Role: read one service, change it conditionally, put it back. It does not wait, poll or decide
+ * about rollbacks. The target itself holds what has happened:
+ *   T1 A deployment's id and seq are labels of the service and of each of its tasks. The id anywhere means: it took effect.
+ *      So an answer that was lost is found again, and nothing is deployed twice.
+ *   T2 A higher seq anywhere means: a newer deployment came first; nothing is changed.
+ *   T3 A write is conditional on the version that was just read. Swarm raises it in its own rollouts too, so a conflict is an
+ *      answer, not an error.
+ *   T4 The swarm never rolls back by itself: that would restore old labels and break T1.
+ */
+import { DavitError } from '../../errors.ts';
+import type { DeployRequest, DeployTarget, TargetState } from '../ports.ts';
+import { path, type EngineApi } from '../docker/api.ts';
+import { connect } from '../docker/transport.ts';
+import { parseImageName } from '../registry/name.ts';
+import {
+  ABSENT,
+  DEPLOY_ID,
+  desiredSpec,
+  nodesOf,
+  serviceOf,
+  specOf,
+  stamped,
+  targetState,
+  tasksOf,
+  type Service,
+  type ServiceSpec,
+  type Stamp,
+  type Task,
+} from './mapping.ts';
+
+export interface SwarmOptions {
+  name: string;
+  /** Engine of a manager: `unix://`, `tcp://` or `ssh://`. */
+  address: string;
+  certPath?: string;
+  knownHosts?: string;
+}
+const RESTORE_TRIES = 10;
+
+/** Rejects with `engine/address` or `engine/untrusted`; whether the target answers shows at the first call. */
+export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> {
+  const { api } = await connect(options);
+  const at = options.name;
+  return {
+    name: at,
+    read: (service) => coded(at, () => read(api, service)),
+    apply: (request) => coded(at, () => apply(api, request)),
+    restore: (service, snapshot, stamp) => coded(at, () => restore(api, { service, snapshot, stamp, at })),
+    remove: (service) => coded(at, () => remove(api, service)),
+  };
+}
+
+async function findService(api: EngineApi, name: string): Promise<Service | undefined> {
+  const answer = await api.find({
+    method: 'GET',
+    path: path`/services/${name}`,
+    what: `look at service ${name}`,
+  });
+  const service = answer === undefined ? undefined : serviceOf(answer);
+  // An engine also finds by the beginning of an id.
+  return service?.Spec.Name === name ? service : undefined;
+}
+
+async function findTasks(api: EngineApi, service: Service): Promise<Task[]> {
+  const filters = JSON.stringify({ service: [service.ID] });
+  const what = `look at the tasks of service ${service.Spec.Name}`;
+  return tasksOf(await api.json({ method: 'GET', path: path`/tasks`, query: { filters }, what }));
+}
+
+async function read(api: EngineApi, name: string): Promise<TargetState> {
+  // With no service the target must still be one: a worker's engine that left the swarm is no empty target.
+  const nodes = nodesOf(await api.json({ method: 'GET', path: path`/nodes`, what: 'look at the nodes' }));
+  const service = await findService(api, name);
+  if (!service) return ABSENT;
+  return targetState(service, await findTasks(api, service), nodes);
+}
+
+async function apply(api: EngineApi, request: DeployRequest): ReturnType<DeployTarget['apply']> {
+  const service = await findService(api, request.spec.service);
+  if (!service) return create(api, request);
+  const now = targetState(service, await findTasks(api, service), []);
+  if (now.deployIds.includes(request.deployId)) return 'already';
+  if (now.seq > request.seq) return 'outdated';
+  const changed = await update(api, service, { spec: desiredSpec(request, service.Spec), request });
+  return changed ? 'applied' : 'conflict';
+}
+
+/** The header's credentials are kept by the swarm, so that its nodes can pull. */
+const registryAuth = (request: Pick<DeployRequest, 'image' | 'auth'>) =>
+  request.auth && { ...request.auth, serveraddress: parseImageName(request.image).host };
+
+async function create(api: EngineApi, request: DeployRequest): Promise<'applied' | 'conflict'> {
+  try {
+    await api.json({
+      method: 'POST',
+      path: path`/services/create`,
+      body: desiredSpec(request, undefined),
+      auth: registryAuth(request),
+      what: `create service ${request.spec.service}`,
+    });
+    return 'applied';
+  } catch (error) {
+    if (error instanceof DavitError && /name conflicts with an existing object/i.test(error.message))
+      return 'conflict';
+    throw error;
+  }
+}
+
+/** False when the service is at another version by now. */
+async function update(
+  api: EngineApi,
+  service: Service,
+  to: { spec: ServiceSpec; request?: DeployRequest },
+): Promise<boolean> {
+  try {
+    await api.json({
+      method: 'POST',
+      path: path`/services/${service.ID}/update`,
+      // Without new credentials the swarm keeps those of the spec that stands.
+      query: { version: String(service.Version.Index), registryAuthFrom: 'spec' },
+      body: to.spec,
+      auth: to.request && registryAuth(to.request),
+      what: `update service ${service.Spec.Name}`,
+    });
+    return true;
+  } catch (error) {
+    if (error instanceof DavitError && /update out of sequence|service .* not found/i.test(error.message))
+      return false;
+    throw error;
+  }
+}
+
+interface Restore {
+  service: string;
+  snapshot: string | undefined;
+  stamp: Stamp;
+  at: string;
+}
+
+async function restore(api: EngineApi, how: Restore): Promise<void> {
+  if (how.snapshot === undefined) return remove(api, how.service);
+  const spec = stamped(specOf(JSON.parse(how.snapshot)), how.stamp);
+  for (let tries = 0; tries < RESTORE_TRIES; tries += 1) {
+    const service = await findService(api, how.service);
+    if (!service)
+      throw new DavitError(
+        'target/missing',
+        `Service ${how.service} is not on ${how.at} any more; nothing is left to roll back.`,
+      );
+    if (service.Spec.Labels[DEPLOY_ID] === how.stamp.deployId) return;
+    const { seq } = targetState(service, await findTasks(api, service), []);
+    if (seq > how.stamp.seq)
+      throw new DavitError(
+        'target/refused',
+        `Service ${how.service} on ${how.at} was deployed again meanwhile; it is not rolled back.`,
+      );
+    if (await update(api, service, { spec })) return;
+  }
+  throw new DavitError(
+    'target/refused',
+    `Service ${how.service} on ${how.at} changed at every try to roll it back.`,
+  );
+}
+
+async function remove(api: EngineApi, service: string): Promise<void> {
+  await api.find({ method: 'DELETE', path: path`/services/${service}`, what: `remove service ${service}` });
+}
+
+/** An engine's errors in a deploy target's codes. */
+async function coded<T>(at: string, what: () => Promise<T>): Promise<T> {
+  try {
+    return await what();
+  } catch (error) {
+    if (!(error instanceof DavitError)) throw error;
+    const say = (code: 'target/unreachable' | 'target/not-a-manager' | 'target/refused'): DavitError =>
+      new DavitError(code, `Deploy target ${at}: ${error.message}`, { cause: error });
+    if (error.code === 'engine/unreachable') throw say('target/unreachable');
+    if (/not a swarm manager|is not part of a swarm|not part of a swarm/i.test(error.message))
+      throw say('target/not-a-manager');
+    // A manager without quorum answers, but cannot do anything: it comes back.
+    if (/does not have a leader|context deadline exceeded/i.test(error.message))
+      throw say('target/unreachable');
+    throw error.code.startsWith('engine/') ? say('target/refused') : error;
+  }
+}

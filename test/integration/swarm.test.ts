@@ -1,0 +1,151 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { DeployRequest, DeployTarget, TargetState } from '../../src/adapters/ports.ts';
+import { swarmTarget } from '../../src/adapters/swarm/index.ts';
+import { HELPER_IMAGE, startSwarmEngine, type SwarmEngine } from '../support/engine.ts';
+
+const START_MS = 120_000;
+let swarm: SwarmEngine;
+let target: DeployTarget;
+
+beforeAll(async () => {
+  swarm = await startSwarmEngine();
+  target = await swarmTarget({ name: 'test', address: swarm.address });
+}, START_MS);
+afterAll(() => swarm.stop(), START_MS);
+
+function request(service: string, seq: number, more: Partial<DeployRequest['spec']> = {}): DeployRequest {
+  return {
+    deployId: `${service}/${seq}`,
+    seq,
+    image: HELPER_IMAGE,
+    labels: { 'org.opencontainers.image.revision': 'abc' },
+    spec: {
+      service,
+      replicas: 1,
+      publish: [],
+      endpointMode: 'dnsrr',
+      constraints: [],
+      env: { SEQ: String(seq) },
+      networks: [],
+      command: ['/bin/sh', '-c', 'trap exit TERM; while :; do sleep 0.1; done'],
+      update: { order: 'stop-first', parallelism: 1, delayMs: 0, onFailure: 'rollback' },
+      convergeTimeoutMs: 60_000,
+      ...more,
+    },
+  };
+}
+async function until(service: string, good: (now: TargetState) => boolean): Promise<TargetState> {
+  const deadline = performance.now() + 60_000;
+  for (;;) {
+    const now = await target.read(service);
+    if (good(now)) return now;
+    if (performance.now() > deadline) throw new Error(`never: ${JSON.stringify(now)}`);
+    await delay(100);
+  }
+}
+const converged = (now: TargetState): boolean =>
+  now.running === now.desired && ['none', 'completed'].includes(now.rollout);
+
+describe('a service', () => {
+  test('is created, told, updated, put back and removed, each deployment once', async () => {
+    expect(await target.read('life')).toMatchObject({ exists: false, deployIds: [], seq: 0 });
+    const first = request('life', 1, {
+      publish: [{ published: 8081, target: 80, protocol: 'tcp', mode: 'host' }],
+      replicas: 1,
+    });
+    expect(await target.apply(first)).toBe('applied');
+    expect(await target.apply(first)).toBe('already');
+    const one = await until('life', converged);
+    expect(one).toMatchObject({
+      exists: true,
+      deployIds: ['life/1'],
+      seq: 1,
+      desired: 1,
+      failures: [],
+      image: HELPER_IMAGE,
+    });
+    expect(one.endpoints).toEqual(['127.0.0.1:8081']);
+
+    expect(await target.apply(request('life', 3))).toBe('applied');
+    const two = await until('life', (now) => converged(now) && now.seq === 3);
+    expect(two.deployIds.sort()).toEqual(['life/1', 'life/3']);
+    expect(await target.apply(request('life', 2))).toBe('outdated');
+    expect(await target.apply(first)).toBe('already');
+
+    const back = { deployId: 'back', seq: 4 };
+    await target.restore('life', one.snapshot, back);
+    await target.restore('life', one.snapshot, back);
+    const three = await until('life', (now) => converged(now) && now.seq === 4);
+    expect(three.deployIds).toEqual(expect.arrayContaining(['back', 'life/3']));
+    expect(three.endpoints).toEqual(['127.0.0.1:8081']);
+    // The labels were made anew; all else is what stood there before.
+    const without = (state: TargetState): string =>
+      (state.snapshot ?? '').replace(/"davit\.deploy\.[^,}]*/g, '');
+    expect(without(three)).toBe(without(one));
+    await expect(target.restore('life', one.snapshot, { deployId: 'late', seq: 2 })).rejects.toMatchObject({
+      code: 'target/refused',
+    });
+
+    await target.restore('life', undefined, { deployId: 'gone', seq: 5 });
+    await target.remove('life');
+    expect(await target.read('life')).toMatchObject({ exists: false });
+    await expect(target.restore('life', one.snapshot, back)).rejects.toMatchObject({
+      code: 'target/missing',
+    });
+  });
+
+  test('that cannot start says why, pauses, and never rolls back by itself', async () => {
+    await target.apply(request('bad', 1));
+    await until('bad', converged);
+    await target.apply(request('bad', 2, { command: ['/bin/sh', '-c', 'exit 3'] }));
+    const now = await until('bad', ({ rollout }) => rollout === 'paused');
+    expect(now.failures[0]).toMatch(/^task 1 on \S+ failed: task: non-zero exit \(3\)$/);
+    expect(now.running).toBe(0);
+    expect(now.deployIds).toContain('bad/2');
+    await target.remove('bad');
+  });
+
+  test('that no node may run says so', async () => {
+    await target.apply(request('nowhere', 1, { constraints: ['node.labels.role == moon'] }));
+    const now = await until('nowhere', ({ failures }) => failures.length > 0);
+    expect(now.failures[0]).toContain('no suitable node');
+    await target.remove('nowhere');
+  });
+
+  test('that somebody else changes meanwhile is a conflict for one of them', async () => {
+    await target.apply(request('race', 1));
+    const answers = await Promise.all([2, 3, 4, 5].map((seq) => target.apply(request('race', seq))));
+    expect(answers).toContain('applied');
+    const { deployIds, seq } = await target.read('race');
+    const stood = answers.map((answer, i) => (answer === 'applied' ? i + 2 : 0));
+    expect(stood).toContain(seq);
+    expect(answers.filter((answer) => answer === 'applied').length).toBeLessThan(4);
+    expect(deployIds).toContain(`race/${seq}`);
+    await target.remove('race');
+  });
+
+  test('that two make at once is made once', async () => {
+    const answers = await Promise.all([1, 2].map((seq) => target.apply(request('twice', seq))));
+    expect(answers.sort()).toEqual(['applied', 'conflict']);
+    await target.remove('twice');
+  });
+
+  test('that the swarm refuses is target/refused, in its words', async () => {
+    await expect(
+      target.apply(request('refused', 1, { networks: ['no-such-network'] })),
+    ).rejects.toMatchObject({
+      code: 'target/refused',
+      message: expect.stringMatching(/no-such-network/),
+    });
+    const ingress = [{ published: 8082, target: 80, protocol: 'tcp', mode: 'ingress' } as const];
+    await expect(target.apply(request('refused', 1, { publish: ingress }))).rejects.toMatchObject({
+      code: 'target/refused',
+    });
+  });
+});
+
+test('an engine that is not there is no target', async () => {
+  const away = await swarmTarget({ name: 'away', address: 'unix:///tmp/davit-no-such.sock' });
+  await expect(away.apply(request('x', 1))).rejects.toMatchObject({ code: 'target/unreachable' });
+});
