@@ -39,7 +39,9 @@ export class BuildLog {
   /** The step that failed, with its last lines; undefined when none did. */
   get failed(): { name: string; tail: string[] } | undefined {
     const failed = [...this.#steps.values()].filter(
-      ({ error }) => error !== '' && !/context canceled|no active session/.test(error),
+      ({ error, name }) =>
+        // A cache that is not there yet is said as an error, and ends no build.
+        error !== '' && !/context canceled|no active session/.test(error) && !/^importing cache/.test(name),
     );
     const first = failed.find(({ tail }) => tail.length > 0) ?? failed[0];
     return first && { name: first.name, tail: first.tail };

@@ -86,9 +86,10 @@ export class RegistryHttp {
   /** One try, with one more for a challenge. */
   async #try(ask: Ask): Promise<{ answer: Answer } | { error: DavitError; retryAfterMs?: number }> {
     try {
-      let reply = await this.#send(ask, this.#tokens.known(ask.scope));
+      const shown = this.#tokens.known(ask.scope);
+      let reply = await this.#send(ask, shown);
       if (reply.status === 401) {
-        const header = await this.#tokens.answer(reply.challenge, ask);
+        const header = await this.#tokens.answer(reply.challenge, { ...ask, shown });
         if (header !== undefined) reply = await this.#send(ask, header);
       }
       if ([200, 201, 202, 404].includes(reply.status)) return { answer: reply };

@@ -41,10 +41,11 @@ export class Tokens {
   }
 
   /** Meets a challenge; undefined when there is nothing (else) to show. Rejects with `registry/denied`, `registry/unreachable`. */
-  async answer(challengeHeader: string, wanted: Wanted): Promise<string | undefined> {
+  async answer(challengeHeader: string, wanted: Wanted & { shown?: string }): Promise<string | undefined> {
     const challenge = parseChallenge(challengeHeader);
     if (challenge?.scheme === 'basic') {
-      if (this.#basic || !this.#auth) return undefined;
+      // Requests side by side meet the first challenge each: what counts is what this one has shown.
+      if (!this.#auth || wanted.shown === this.#basicHeader()) return undefined;
       this.#basic = true;
       return this.#basicHeader();
     }

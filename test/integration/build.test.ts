@@ -1,0 +1,199 @@
+/** buildImage and pushImage with the real engine, BuildKit under emulation, and a registry of its own. */
+import { buffer } from 'node:stream/consumers';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { pack } from 'tar-stream';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeBuildImage } from '../../activities/build-image.ts';
+import type { RunInput } from '../../activities/contract.ts';
+import { makePushImage } from '../../activities/push-image.ts';
+import type { Engine } from '../../src/adapters/ports.ts';
+import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
+import { registryClient } from '../../src/adapters/registry/index.ts';
+import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
+import type { Arch, Digest } from '../../src/plan/ids.ts';
+import type { BuiltImage, JobResult } from '../../src/plan/outcome.ts';
+import type { BuildSpec } from '../../src/plan/spec.ts';
+import { mainEngine } from '../support/engine.ts';
+import { REGISTRY_USER, startRegistry, type TestRegistry } from '../support/registry.ts';
+import { asActivity, common, json, memoryBlobs, memoryLogs, runInput, testFacts } from '../unit/activities-ship/fakes.ts';
+
+let engine: Engine;
+let registry: TestRegistry;
+let source: Digest;
+const blobs = memoryBlobs();
+const made: string[] = [];
+const secrets = localSecrets({
+  sealKey: deriveSealKey('token of workers'),
+  readEnv: (name) => (name === 'REGISTRY_PASSWORD' ? REGISTRY_USER.password : undefined),
+});
+
+beforeAll(async () => {
+  engine = await mainEngine();
+  registry = await startRegistry({ auth: true });
+  const tar = pack();
+  tar.entry({ name: 'app/Dockerfile' }, 'FROM scratch\nARG WHO\nCOPY . /\nLABEL who=$WHO\n');
+  tar.entry({ name: 'app/.dockerignore' }, '*.secret\n');
+  tar.entry({ name: 'app/hello.txt' }, 'hello');
+  tar.entry({ name: 'app/a.secret' }, 'ignored');
+  tar.entry({ name: 'broken/Dockerfile' }, 'FROM scratch\nCOPY missing /\n');
+  tar.finalize();
+  source = await blobs.putBytes(await buffer(tar));
+});
+afterAll(async () => {
+  for (const tag of made) await engine.removeImage(tag).catch(() => undefined);
+  await engine.close();
+  await registry.stop();
+});
+
+const repository = (name = 'table') => `${registry.host}/${name}`;
+function deps(logs = memoryLogs(), password = 'env:REGISTRY_PASSWORD') {
+  const facts = testFacts({
+    registries: [{ host: registry.host, username: REGISTRY_USER.username, password, default: true }],
+  });
+  const registries = configuredRegistries(facts.config.registries, secrets);
+  return {
+    blobs,
+    logs,
+    secrets,
+    facts,
+    registries,
+    engine,
+    host: 'h1',
+    tags: ['big'],
+    variant: 'v6' as const,
+  };
+}
+async function input(arch: Arch, more: Partial<BuildSpec> = {}): Promise<RunInput> {
+  const spec = {
+    ...common,
+    source,
+    key: `build: [${arch}]`,
+    kind: 'build',
+    arch,
+    context: 'app',
+    dockerfile: 'Dockerfile',
+    args: { WHO: 'me' },
+    repository: repository(),
+    tag: `davit-7-build-${arch}`,
+    cacheFrom: 'registry',
+    labels: { 'org.opencontainers.image.revision': common.sha },
+    ...more,
+  };
+  made.push(`${spec.repository}:cache-${arch}`, `${spec.repository}:${spec.tag}`);
+  const ref = { pipeline: 'table/7', job: spec.key, jobId: 1, attempt: 1, epoch: 1 } as const;
+  return runInput(await blobs.putBytes(json(spec)), { kind: 'build', ref });
+}
+const build = (of: RunInput, with_ = deps()): Promise<JobResult> =>
+  new MockActivityEnvironment().run(makeBuildImage(with_), of);
+const imageOf = (result: JobResult): BuiltImage => {
+  if (!result.image) throw new Error(JSON.stringify(result));
+  return result.image;
+};
+
+describe('three architectures', () => {
+  const images: { job: string; image: BuiltImage }[] = [];
+
+  test('are built and pushed by digest, each with its own cache tag', async () => {
+    const logs = memoryLogs();
+    for (const arch of ['arm32', 'arm64', 'amd64'] as const) {
+      const of = await input(arch);
+      const result = await build(of, deps(arch === 'arm32' ? logs : memoryLogs()));
+      images.push({ job: of.ref.job, image: imageOf(result) });
+      expect(result).toMatchObject({ outcome: 'succeeded', host: 'h1', warnings: [] });
+      expect(result.log?.bytes).toBeGreaterThan(0);
+    }
+    expect(images.map(({ image }) => image.platform)).toEqual([
+      { os: 'linux', architecture: 'arm', variant: 'v6' },
+      { os: 'linux', architecture: 'arm64', variant: 'v8' },
+      { os: 'linux', architecture: 'amd64' },
+    ]);
+    expect(new Set(images.map(({ image }) => image.digest)).size).toBe(3);
+    expect(logs.text()).toContain(images[0]?.image.digest);
+    const client = registryClient({ host: registry.host, insecure: true, auth: REGISTRY_USER });
+    for (const { image } of images) {
+      const arch = image.platform.architecture === 'arm' ? 'arm32' : image.platform.architecture;
+      const cached = await client.manifest('table', `cache-${arch}`);
+      expect(cached?.digest).toBe(image.digest);
+    }
+  });
+
+  test('leave one image of each on the engine, and an ignored file is in none', async () => {
+    expect(await engine.inspectImage(`${repository()}:davit-7-build-amd64`)).toBeUndefined();
+    const kept = await engine.inspectImage(`${repository()}:cache-amd64`);
+    expect(kept?.repoDigests).toEqual([`${repository()}@${images[2]?.image.digest}`]);
+    const again = await input('amd64', { args: { WHO: 'you' }, tag: 'davit-8-build-amd64' });
+    const next = imageOf(await build(again));
+    expect(next.digest).not.toBe(images[2]?.image.digest);
+    expect(await engine.inspectImage(`${repository()}@${images[2]?.image.digest}`)).toBeUndefined();
+    const name = `davit-test-build-${process.pid}`;
+    await engine.createContainer({
+      name,
+      image: `${repository()}@${next.digest}`,
+      labels: {},
+      command: ['x'],
+      volumes: [],
+      logMaxBytes: 1024 * 1024,
+    });
+    try {
+      expect(await engine.download(name, '/hello.txt')).toBeDefined();
+      expect(await engine.download(name, '/a.secret')).toBeUndefined();
+    } finally {
+      await engine.removeContainer(name);
+    }
+  });
+
+  test('stand under each tag of one index, arm with its variant', async () => {
+    const from = images.map(({ job }) => job);
+    const spec = { ...common, kind: 'push', repository: repository(), tags: ['1.4', 'latest'], from };
+    const push = runInput(await blobs.putBytes(json(spec)), { images });
+    const result = await asActivity(makePushImage(deps()), push);
+    expect(result, JSON.stringify(result)).toMatchObject({ outcome: 'succeeded' });
+    const client = registryClient({ host: registry.host, insecure: true, auth: REGISTRY_USER });
+    for (const tag of ['1.4', 'latest']) {
+      const index = await client.index('table', tag);
+      expect(index?.digest).toBe(result.index?.digest);
+      expect(index?.entries.map(({ digest, platform }) => ({ digest, platform }))).toEqual(
+        images.map(({ image }) => ({ digest: image.digest, platform: image.platform })),
+      );
+    }
+    const again = await asActivity(makePushImage(deps()), push);
+    expect(again.index).toEqual(result.index);
+  });
+});
+
+test('a failing Dockerfile is the file’s fault, and says which step', async () => {
+  const result = await build(await input('amd64', { context: 'broken', repository: repository('broken') }));
+  expect(result).toMatchObject({ outcome: 'failed', kind: 'script' });
+  expect(result.message).toContain('COPY missing');
+});
+
+test('a refused push names the missing scope and shows no password', async () => {
+  const logs = memoryLogs();
+  const result = await build(await input('amd64', { repository: repository('refused') }), {
+    ...deps(logs),
+    registries: configuredRegistries([], secrets),
+  });
+  expect(result).toMatchObject({ outcome: 'failed', kind: 'registry' });
+  expect(result.message).toContain('repository:refused:pull,push');
+  expect(JSON.stringify(result) + logs.text()).not.toContain(REGISTRY_USER.password);
+});
+
+test('a registry that is away for a while costs no build', async () => {
+  const of = await input('amd64', { repository: repository('outage') });
+  await registry.pause();
+  const logs = memoryLogs();
+  const running = build(of, deps(logs));
+  await expect.poll(() => logs.text(), { timeout: 20_000 }).toContain('Trying again');
+  await registry.resume();
+  expect(await running).toMatchObject({ outcome: 'succeeded' });
+});
+
+test('a worker without the tag, or one that goes away, hands the build back; a cancel ends it', async () => {
+  const of = await input('amd64');
+  await expect(build({ ...of, tags: ['amd64', 'gpu'] })).rejects.toMatchObject({ type: 'HandedBack' });
+  const environment = new MockActivityEnvironment();
+  environment.on('heartbeat', () => environment.cancel());
+  await expect(environment.run(makeBuildImage(deps()), of)).rejects.toMatchObject({
+    name: 'CancelledFailure',
+  });
+});
