@@ -1,0 +1,36 @@
+/** `davit doctor`: looks at everything davit needs on this machine and names the remedy for each thing that is wrong. */
+import type { Settings } from '../../config.ts';
+import { HELPER_IMAGE } from '../../installation.ts';
+import type { WorkerReport } from '../../plan/queues.ts';
+import { liveRun } from '../run-file.ts';
+import type { Finding } from './check.ts';
+import { checkEngine } from './engine.ts';
+import { checkMachine } from './machine.ts';
+import { checkServices } from './services.ts';
+
+export type { Finding, Verdict } from './check.ts';
+
+export interface DoctorOptions {
+  settings: Settings;
+  /** Asks the server for its fleet. */
+  workers(): Promise<WorkerReport[]>;
+}
+
+/** All findings, in the order a person mends them. Changes nothing but for short-lived containers; never rejects. */
+export async function examine({ settings, workers }: DoctorOptions): Promise<Finding[]> {
+  const run = await liveRun(settings);
+  const [machine, engine, services] = await Promise.all([
+    checkMachine(settings),
+    checkEngine({
+      settings,
+      helperImage: settings.helperImage ?? run?.helperImage ?? HELPER_IMAGE,
+      registry: settings.registry ?? run?.registry,
+    }),
+    checkServices({ settings, run, workers }),
+  ]);
+  return [...machine, ...engine, ...services];
+}
+
+/** True when nothing that davit needs is missing. */
+export const isHealthy = (findings: readonly Finding[]): boolean =>
+  findings.every((one) => one.verdict !== 'fail');

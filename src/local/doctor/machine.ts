@@ -1,0 +1,78 @@
+/** What this machine itself has to offer: Node, disk, keys, the installation file. */
+import { stat, statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Settings } from '../../config.ts';
+import { readInstallation } from '../installation.ts';
+import { findTemporal, TEMPORAL_VERSION } from '../temporal-binary.ts';
+import { fail, finding, ok, warn, type Finding } from './check.ts';
+
+const LOW_BYTES = 5 * 1024 ** 3;
+const NO_SPACE_BYTES = 512 * 1024 ** 2;
+
+/** Never rejects. */
+export async function checkMachine(settings: Settings): Promise<Finding[]> {
+  const parts = await Promise.all([
+    finding('node', async () => ok('node', process.version)),
+    finding('disk', () => checkDisk(settings)),
+    finding('keys', () => checkKeys(settings)),
+    finding('installation file', () => checkFile(settings)),
+    finding('temporal program', () => checkTemporalProgram(settings)),
+  ]);
+  return parts.flat();
+}
+
+async function checkDisk(settings: Settings): Promise<Finding> {
+  const folder = await existing(settings.home);
+  const disk = await statfs(folder);
+  return diskFinding(folder, disk.bavail * disk.bsize);
+}
+
+/** `bytes` that are free for this user. */
+export function diskFinding(folder: string, bytes: number): Finding {
+  const found = `${(bytes / 1024 ** 3).toFixed(1)} GiB free at ${folder}`;
+  const remedy = "Make room: old pipelines in `blobs` and `logs` of davit's home, `docker image prune`.";
+  if (bytes < NO_SPACE_BYTES) return fail('disk', `${found}: too little to run anything.`, remedy);
+  return bytes < LOW_BYTES ? warn('disk', `${found}: that is little.`, remedy) : ok('disk', found);
+}
+
+/** The nearest folder that is there: before the first start davit's home is not. */
+async function existing(path: string): Promise<string> {
+  try {
+    await stat(path);
+    return path;
+  } catch {
+    return dirname(path) === path ? path : existing(dirname(path)); // its parent is asked
+  }
+}
+
+async function checkKeys(settings: Settings): Promise<Finding> {
+  const open: string[] = [];
+  for (const path of [settings.keyFile, settings.workerTokenFile, settings.tokenFile]) {
+    try {
+      if (((await stat(path)).mode & 0o077) !== 0) open.push(path);
+    } catch {
+      return warn('keys', `${path} is not there yet.`, '`davit up` makes it.');
+    }
+  }
+  if (open.length > 0)
+    return fail('keys', `Others can read ${open.join(', ')}.`, `chmod 600 ${open.join(' ')}`);
+  return ok('keys', 'readable by their owner alone');
+}
+
+async function checkFile(settings: Settings): Promise<Finding> {
+  const { path, installation } = await readInstallation(settings);
+  if (!path) return ok('installation file', 'none: the defaults for one machine');
+  return ok('installation file', `${path}: ${installation.projects.length} projects`);
+}
+
+async function checkTemporalProgram(settings: Settings): Promise<Finding> {
+  if (settings.temporalAddress)
+    return ok('temporal program', `not needed: TEMPORAL_ADDRESS is ${settings.temporalAddress}`);
+  const path = await findTemporal(settings);
+  if (path) return ok('temporal program', `${TEMPORAL_VERSION} at ${path}`);
+  return warn(
+    'temporal program',
+    `Temporal CLI ${TEMPORAL_VERSION} is neither on the PATH nor in the cache.`,
+    '`davit up` downloads it, or builds it once with Go.',
+  );
+}

@@ -1,0 +1,111 @@
+/** What runs: Temporal, the server, the registry, the workers. */
+import { registryClient } from '../../adapters/registry/index.ts';
+import { isLoopback } from '../../adapters/docker/address.ts';
+import type { Settings } from '../../config.ts';
+import { ARCHES } from '../../plan/ids.ts';
+import type { WorkerReport } from '../../plan/queues.ts';
+import type { RunFile } from '../../server/api.ts';
+import { connectTemporal } from '../../temporal/client.ts';
+import { fail, finding, ok, warn, type Finding } from './check.ts';
+
+const TEMPORAL_MS = 3_000;
+const SKEW_MS = 60_000;
+const HTTP_MS = 3_000;
+
+export interface Services {
+  settings: Settings;
+  /** Undefined: nothing of davit runs on this machine. */
+  run?: RunFile;
+  /** Asks the server, with the CLI's token. */
+  workers(): Promise<WorkerReport[]>;
+}
+
+/** Never rejects. */
+export async function checkServices(services: Services): Promise<Finding[]> {
+  const { settings, run } = services;
+  const server = settings.serverUrl ?? run?.server;
+  const temporal = settings.temporalAddress ?? run?.temporal;
+  const registry = settings.registry ?? run?.registry;
+  if (!server && !temporal)
+    return [
+      warn(
+        'davit',
+        'Nothing of davit runs on this machine.',
+        'Start it: davit up (or npm start for the example).',
+      ),
+    ];
+  const parts = await Promise.all([
+    temporal ? finding('temporal', () => checkTemporal(settings, temporal)) : [],
+    server ? finding('server', () => checkServer(server)) : [],
+    registry ? finding('registry', () => checkRegistry(registry)) : [],
+    server ? finding('workers', async () => workerFindings(await services.workers())) : [],
+  ]);
+  return parts.flat();
+}
+
+async function checkTemporal(settings: Settings, address: string): Promise<Finding> {
+  const namespace = settings.temporalNamespace;
+  const { connection } = await connectTemporal({ address, namespace, deadlineMs: TEMPORAL_MS });
+  try {
+    const info = await connection.workflowService.getSystemInfo({});
+    return ok('temporal', `${address}, server ${info.serverVersion ?? '?'}, namespace ${namespace}`);
+  } finally {
+    await connection.close();
+  }
+}
+
+async function checkServer(url: string): Promise<Finding> {
+  let response: Response;
+  const asked = Date.now();
+  try {
+    response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(HTTP_MS) });
+  } catch {
+    // Nobody answers: said below, with where to look.
+    return fail(
+      'server',
+      `No server answers at ${url}.`,
+      "Start it: davit up. Its log is in `log` of davit's home.",
+    );
+  }
+  await response.body?.cancel();
+  if (!response.ok)
+    return fail(
+      'server',
+      `The server at ${url} answers ${response.status}.`,
+      'Its log says why; most often Temporal is away.',
+    );
+  return skewFinding(url, { date: response.headers.get('date'), now: asked }) ?? ok('server', url);
+}
+
+/** Clocks that are apart make logs and deadlines hard to read. `date` has whole seconds (RFC 9110, 6.6.1). */
+export function skewFinding(url: string, seen: { date: string | null; now: number }): Finding | undefined {
+  const theirs = seen.date === null ? Number.NaN : Date.parse(seen.date);
+  if (Number.isNaN(theirs) || Math.abs(theirs - seen.now) < SKEW_MS) return undefined;
+  const apart = Math.round(Math.abs(theirs - seen.now) / 1000);
+  return warn(
+    'server',
+    `${url}: its clock and this machine's are ${apart} s apart.`,
+    'Run NTP on both machines.',
+  );
+}
+
+async function checkRegistry(host: string): Promise<Finding> {
+  await registryClient({ host, insecure: isLoopback(host.replace(/:\d+$/, '')) }).ping();
+  return ok('registry', host);
+}
+
+/** A job for an architecture without a worker waits: that is worth knowing before. */
+export function workerFindings(workers: readonly WorkerReport[]): Finding[] {
+  if (workers.length === 0)
+    return [
+      fail('workers', 'No worker has reported in the last minute.', 'Start one: davit worker --arch amd64'),
+    ];
+  return ARCHES.map((arch) => {
+    const hosts = workers.filter((one) => one.arches.includes(arch));
+    const name = `workers for ${arch}`;
+    if (hosts.length === 0)
+      return warn(name, 'none: its jobs wait.', `davit worker --arch ${arch} [--docker ssh://USER@HOST]`);
+    const words = hosts.map((one) => `${one.hostName}${one.emulated.includes(arch) ? ' (emulated)' : ''}`);
+    return ok(name, words.join(', '));
+  });
+}

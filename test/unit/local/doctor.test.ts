@@ -1,0 +1,70 @@
+import { describe, expect, test } from 'vitest';
+import { DavitError } from '../../../src/errors.ts';
+import { finding, ok } from '../../../src/local/doctor/check.ts';
+import { modeFindings, versionFinding } from '../../../src/local/doctor/engine.ts';
+import { diskFinding } from '../../../src/local/doctor/machine.ts';
+import { skewFinding, workerFindings } from '../../../src/local/doctor/services.ts';
+import type { WorkerReport } from '../../../src/plan/queues.ts';
+
+const engine = (version: string) => versionFinding({ version, address: 'unix:///x', cpus: 2 });
+const worker = (more: Partial<WorkerReport>): WorkerReport => ({
+  id: 'w',
+  hostId: 'h',
+  hostName: 'board',
+  arches: [],
+  emulated: [],
+  tags: [],
+  targets: [],
+  deviceTags: [],
+  slots: 1,
+  version: '0',
+  seenAt: 0,
+  ...more,
+});
+
+describe('engine versions', () => {
+  test.each([
+    ['28.2.2', 'ok'],
+    ['20.10.24+dfsg1', 'warn'],
+    ['19.03.1', 'fail'],
+    ['dev', 'fail'],
+  ])('%s is %s', (version, verdict) => {
+    const found = engine(version);
+    expect(found.verdict).toBe(verdict);
+    expect(found.remedy === undefined).toBe(verdict === 'ok');
+  });
+});
+
+test('live-restore and a swarm do not go together', () => {
+  expect(modeFindings({ liveRestore: true, swarm: 'manager' })).toMatchObject([{ verdict: 'fail' }]);
+  expect(modeFindings({ liveRestore: true, swarm: 'inactive' })).toEqual([]);
+  expect(modeFindings({ liveRestore: false, swarm: 'worker' })).toMatchObject([{ verdict: 'warn' }]);
+});
+
+test('a disk is judged by what is free', () => {
+  expect(diskFinding('/x', 100 * 1024 ** 3).verdict).toBe('ok');
+  expect(diskFinding('/x', 1024 ** 3).verdict).toBe('warn');
+  expect(diskFinding('/x', 1024).verdict).toBe('fail');
+});
+
+test('clocks a minute apart are told', () => {
+  const now = Date.parse('2026-01-01T00:00:00Z');
+  expect(skewFinding('u', { date: new Date(now).toUTCString(), now })).toBeUndefined();
+  expect(skewFinding('u', { date: null, now })).toBeUndefined();
+  expect(skewFinding('u', { date: new Date(now - 90_000).toUTCString(), now })?.found).toContain('90 s');
+});
+
+test('each architecture without a worker is named with the command that adds one', () => {
+  const found = workerFindings([worker({ arches: ['amd64', 'arm64'], emulated: ['arm64'] })]);
+  expect(found.map((one) => one.verdict)).toEqual(['warn', 'ok', 'ok']);
+  expect(found[0]?.remedy).toContain('--arch arm32');
+  expect(found[1]?.found).toBe('board (emulated)');
+  expect(workerFindings([])).toMatchObject([{ verdict: 'fail' }]);
+});
+
+test('a check that throws is a finding with the remedy of its error', async () => {
+  const found = await finding('x', () => Promise.reject(new DavitError('engine/unreachable', 'Gone.')));
+  expect(found).toMatchObject([{ verdict: 'fail', found: 'Gone.', code: 'engine/unreachable' }]);
+  expect(found[0]?.remedy).toBeTruthy();
+  expect(await finding('x', async () => ok('x', 'fine'))).toHaveLength(1);
+});
