@@ -6,7 +6,7 @@ import { DavitError } from '../src/errors.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
 import type { RunInput } from './contract.ts';
 import type { JobDeps } from './job/deps.ts';
-import { openJob } from './job/job.ts';
+import { archOf, type Job, openJob } from './job/job.ts';
 import { notStarted, supervise } from './job/life.ts';
 import { Lifeline } from './job/lifeline.ts';
 import { prepare } from './job/prepare.ts';
@@ -28,6 +28,8 @@ export function makeRunJob(deps: JobDeps): (input: RunInput) => Promise<JobResul
 
 async function attempt(deps: JobDeps, input: RunInput, lifeline: Lifeline): Promise<JobResult> {
   const job = await openJob(deps, input, lifeline);
+  const unfit = unfitness(job);
+  if (unfit) throw handedBack(unfit);
   try {
     await prepare(job);
   } catch (error) {
@@ -35,4 +37,15 @@ async function attempt(deps: JobDeps, input: RunInput, lifeline: Lifeline): Prom
     return await notStarted(job, error);
   }
   return supervise(job);
+}
+
+/** Why this worker may not run it, though it has its tags: found out before anything is made. */
+function unfitness(job: Job): string | undefined {
+  const { worker } = job.deps;
+  const arch = archOf(job);
+  if (!worker.arches.includes(arch)) return `This worker does not run ${arch}.`;
+  const hardware = job.input.tags.filter((tag) => tag in worker.config.devices);
+  if (hardware.length > 0 && worker.emulated.includes(arch))
+    return `The job asks for hardware (${hardware.join(', ')}), and ${arch} is emulated here.`;
+  return undefined;
 }

@@ -27,6 +27,8 @@ export interface JobWorker {
   config: WorkerConfig;
   /** What this worker can run; the first is what a job without a word about it gets. */
   arches: readonly Arch[];
+  /** Those of them that are emulated: they never get a job that asks for hardware. */
+  emulated: readonly Arch[];
   /** Every tag that it serves, architectures included. */
   tags: readonly string[];
 }

@@ -37,6 +37,7 @@ export class JobLog {
   #capped: boolean;
   #recordsOver = false;
   #conflict = false;
+  #withheld = false;
 
   private constructor(options: JobLogOptions, appender: Appender, position: LogCheckpoint) {
     this.#options = options;
@@ -101,6 +102,12 @@ export class JobLog {
     this.#recordsOver = true;
   }
 
+  /** What records say from here on must not be written: nobody knows what to hide in it. */
+  withhold(text: string): void {
+    this.lost(text);
+    this.#withheld = true;
+  }
+
   /** Records are gone that nobody has read: the log says so and is marked. */
   lost(text: string): void {
     this.#incomplete = true;
@@ -139,7 +146,7 @@ export class JobLog {
 
   /** The cap counts bytes of the log, so it is met at the same byte whatever happens meanwhile. */
   #putCapped(bytes: Uint8Array): void {
-    if (bytes.length === 0 || this.#capped) return;
+    if (bytes.length === 0 || this.#capped || this.#withheld) return;
     const room = Math.max(this.#options.capBytes - this.#appender.end, 0);
     this.#appender.put(bytes.subarray(0, room));
     if (bytes.length <= room) return;

@@ -1,5 +1,6 @@
 /** One attempt under way: what its activity has in hand. */
 import { DavitError } from '../../src/errors.ts';
+import { type Arch, isArch } from '../../src/plan/ids.ts';
 import type { ApitestSpec, JobSpec, ScriptSpec } from '../../src/plan/spec.ts';
 import type { RunInput } from '../contract.ts';
 import type { JobDeps } from './deps.ts';
@@ -48,4 +49,11 @@ async function loadSpec(deps: JobDeps, input: RunInput): Promise<ContainerSpec> 
       `The spec of ${input.ref.job} is of kind ${spec.kind}, not a container's.`,
     );
   return spec;
+}
+
+/** What the job names, else the queue that it came by, else what this worker runs first. */
+export function archOf({ spec, input, deps, lifeline }: Job): Arch {
+  const named = spec.arch ?? input.tags.find(isArch);
+  const queue = isArch(lifeline.taskQueue) ? lifeline.taskQueue : undefined;
+  return named ?? queue ?? deps.worker.arches[0] ?? 'amd64';
 }

@@ -29,6 +29,8 @@ export class Ended extends Error {
 
 export class Lifeline {
   readonly run: RunRef;
+  /** The queue that the task came by. */
+  readonly taskQueue: string;
   readonly #activityId: string;
   readonly #context = Context.current();
   readonly #deps: JobDeps;
@@ -36,11 +38,12 @@ export class Lifeline {
   readonly #timer: NodeJS.Timeout;
 
   constructor(deps: JobDeps) {
-    const { workflowExecution, activityId } = this.#context.info;
+    const { workflowExecution, activityId, taskQueue } = this.#context.info;
     this.run = {
       workflowId: workflowExecution?.workflowId ?? '',
       runId: workflowExecution?.runId ?? '',
     };
+    this.taskQueue = taskQueue;
     this.#activityId = activityId;
     this.#deps = deps;
     const beat = (): void => this.#context.heartbeat({ host: deps.worker.hostId });

@@ -5,11 +5,10 @@
 import type { ContainerCreate } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/pipeline/variables/expand.ts';
-import { isArch } from '../../src/plan/ids.ts';
 import { type Company, gather } from './company.ts';
 import { isAlive } from './follow.ts';
 import { ensureImage, platformOf } from './image.ts';
-import type { Job } from './job.ts';
+import { archOf, type Job } from './job.ts';
 import { info, warning } from './lines.ts';
 import { keepMasks, masksOf } from './mask-set.ts';
 import { LABELS } from './names.ts';
@@ -25,7 +24,7 @@ export async function prepare(job: Job): Promise<'started' | 'attached'> {
   const { deps, lifeline } = job;
   const acknowledged = lifeline.acknowledge();
   acknowledged.catch(() => undefined); // awaited below, after what goes on beside it
-  const platform = platformFor(job);
+  const platform = job.spec.image.platform ?? platformOf(deps, archOf(job));
   const resolved = await resolveVariables(
     job.spec,
     job.input,
@@ -51,13 +50,6 @@ export async function prepare(job: Job): Promise<'started' | 'attached'> {
   lifeline.signal.throwIfAborted();
   await deps.engine.startContainer(job.name);
   return 'started';
-}
-
-/** The architecture of the job, as an engine writes it. */
-function platformFor({ deps, spec, input }: Job): string {
-  if (spec.image.platform !== undefined) return spec.image.platform;
-  const arch = spec.arch ?? input.tags.find(isArch) ?? deps.worker.arches[0] ?? 'amd64';
-  return platformOf(deps, arch);
 }
 
 /** Where the tested container answers. */

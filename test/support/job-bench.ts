@@ -50,6 +50,7 @@ export class JobBench {
         version: '0.0.0',
         config: workerSchema.parse(this.workerConfig),
         arches: ['amd64'],
+        emulated: [],
         tags: ['amd64', 'gpio'],
       },
       stopping: this.stopping.signal,

@@ -1,0 +1,59 @@
+/**
+ * `stopJob`: what a cancel does where the worker of the job is gone: stop, grace, kill, verified, log to its end, removed.
+ * Idempotent; a container that is not there is success.
+ */
+import { Context } from '@temporalio/activity';
+import type { HostInput } from './contract.ts';
+import { removeObjects, stopContainer } from './job/cleanup.ts';
+import type { JobDeps } from './job/deps.ts';
+import { followLog } from './job/follow.ts';
+import { JobLog } from './job/job-log.ts';
+import { type Identity, identityOf } from './job/lifeline.ts';
+import { bad } from './job/lines.ts';
+import { loadMasks, masksOf } from './job/mask-set.ts';
+
+const HEARTBEAT_MS = 3_000;
+const LOG_MS = 10_000;
+
+export function makeStopJob(deps: JobDeps): (input: HostInput) => Promise<void> {
+  return async (input) => {
+    const context = Context.current();
+    const { workflowExecution } = context.info;
+    const timer = setInterval(() => context.heartbeat({ host: deps.worker.hostId }), HEARTBEAT_MS);
+    try {
+      const run = {
+        workflowId: workflowExecution?.workflowId ?? '',
+        runId: workflowExecution?.runId ?? '',
+      };
+      const identity = identityOf(deps, run, input.ref);
+      const state = await stopContainer(deps.engine, identity.name, input.graceMs);
+      if (state && state.startedAt > 0) await closeLog(deps, input, identity);
+      await removeObjects(deps.engine, { labels: identity.labels });
+    } finally {
+      clearInterval(timer);
+    }
+  };
+}
+
+/** What nobody has read yet goes to the store, if it answers in time; a cancel does not wait for it. */
+async function closeLog(deps: JobDeps, { ref }: HostInput, { name }: Identity): Promise<void> {
+  const signal = AbortSignal.timeout(LOG_MS);
+  try {
+    const capBytes = deps.facts.config.limits.log_bytes;
+    const [masks, log] = await Promise.all([
+      loadMasks(deps, name),
+      JobLog.open({ store: deps.logs, ref, epoch: ref.epoch, capBytes, signal }),
+    ]);
+    if (!masks || log.ended) return;
+    log.hide(masksOf(masks));
+    await followLog({ engine: deps.engine, container: name, log, ended: Promise.resolve(), signal });
+    log.say(bad('Job cancelled'));
+    await log.end();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : 'unknown';
+    Context.current().log.warn('the log of a cancelled job could not be closed', {
+      job: ref.job,
+      reason: text,
+    });
+  }
+}

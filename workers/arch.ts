@@ -1,0 +1,236 @@
+/**
+ * The worker of one or more architectures on one container engine: polls their queues, a queue for each further tag, and the
+ * engine's own. SIGTERM and SIGINT end it gracefully and soon: jobs whose containers run are left to them and resumed by
+ * whoever polls the engine's queue next; a kill -9 comes to the same once the worker starts again.
+ */
+import type { Client } from '@temporalio/client';
+import { NativeConnection, Worker } from '@temporalio/worker';
+import { detachFormer } from '../activities/detach-former.ts';
+import { makeBuildImage } from '../activities/index.ts';
+import { type JobDeps, makeArchActivities, makeHostActivities } from '../activities/job-activities.ts';
+import type { Engine } from '../src/adapters/ports.ts';
+import type { Settings } from '../src/config.ts';
+import type { WorkerConfig } from '../src/installation.ts';
+import { type Arch, isArch } from '../src/plan/ids.ts';
+import { hostQueue, tagQueue } from '../src/plan/queues.ts';
+import { workflowLookup } from '../src/temporal/calls.ts';
+import { connectTemporal } from '../src/temporal/client.ts';
+import { VERSION } from '../src/version.ts';
+import { type WorkerPorts, wireWorker } from '../src/wiring.ts';
+import { type Ability, checkEngine } from './lib/arches.ts';
+import { heartbeatAck } from './lib/heartbeat-ack.ts';
+import { identityText, isFormerSelf } from './lib/identity.ts';
+import { keepClean, sweep } from './lib/janitor.ts';
+import { installRuntime, reportToFleet } from './lib/process.ts';
+import { readWorkerConfig } from './lib/worker-config.ts';
+
+/** Jobs detach at once by themselves; what else runs (a build) is told to end after this, and forced after the second. */
+const GRACE = '2s';
+const FORCE = '20s';
+/** Heartbeats carry cancels: none is held back for long. */
+const HEARTBEAT_THROTTLE = '2s';
+/** Removals and resumes are few and mostly wait; they never queue behind jobs. */
+const HOST_SLOTS = 200;
+
+export interface ArchWorkerOptions {
+  settings: Settings;
+  arches: readonly Arch[];
+  /** As `--docker` takes it; the machine's own engine when undefined. */
+  dockerAddress?: string;
+  /** `--config` */
+  configFile?: string;
+  /** Architectures other than the engine's own are fine. */
+  emulation?: boolean;
+  /** Ends the worker as SIGTERM does; signals are not listened to when it is given. */
+  signal?: AbortSignal;
+  /** Called once it takes tasks. */
+  onReady?(): void;
+  /** For the process's own log; says nothing when absent. */
+  log?(text: string): void;
+}
+
+/** Resolves after the graceful end. Rejects with `worker/arch`, `worker/no-server`, `engine/unreachable`, `temporal/unreachable`. */
+export async function run(options: ArchWorkerOptions): Promise<void> {
+  const { settings } = options;
+  installRuntime();
+  const [ports, config] = await Promise.all([wireWorker(settings), readWorkerConfig(options.configFile)]);
+  const engine = await ports.engine(options.dockerAddress);
+  try {
+    const ability = await checkEngine({
+      engine,
+      config,
+      arches: options.arches,
+      emulation: options.emulation === true,
+      installation: ports.facts.installation,
+      helperImage: ports.facts.config.helper_image,
+    });
+    const address = settings.temporalAddress ?? '127.0.0.1:7233';
+    const temporal = await connectTemporal({ address, namespace: settings.temporalNamespace });
+    const connection = await NativeConnection.connect({ address });
+    try {
+      await serve({ options, ports, config, engine, ability, connection, client: temporal.client });
+    } finally {
+      await Promise.all([connection.close(), temporal.connection.close()]);
+    }
+  } finally {
+    await engine.close();
+  }
+}
+
+interface Serving {
+  options: ArchWorkerOptions;
+  ports: WorkerPorts;
+  config: WorkerConfig;
+  engine: Engine;
+  ability: Ability;
+  connection: NativeConnection;
+  client: Client;
+}
+
+async function serve(serving: Serving): Promise<void> {
+  const { options, ports, engine, ability } = serving;
+  const say = options.log ?? (() => undefined);
+  const trouble = (error: unknown): void => say(error instanceof Error ? error.message : String(error));
+  const stopping = new AbortController();
+  const unlisten = onStop(options.signal, () => stopping.abort());
+  const background = new Set<Promise<unknown>>();
+  const deps = jobDeps(serving, stopping.signal, (work) => {
+    const settled = work.catch(trouble).finally(() => background.delete(settled));
+    background.add(settled);
+  });
+  const janitor = { engine, installation: ports.facts.installation, workflows: deps.workflows };
+  try {
+    await leftovers(serving, janitor, trouble);
+    const workers = await createWorkers(serving, deps);
+    const reports = reportToFleet(ports.fleet, report(serving));
+    const cleaning = keepClean(janitor, trouble);
+    const ended = untilEnded(workers, stopping);
+    say(`serves ${queues(serving).join(', ')} on ${ability.hostName}`);
+    options.onReady?.();
+    try {
+      await ended;
+    } finally {
+      reports.stop();
+      await cleaning.stop();
+      await Promise.all(background);
+    }
+  } finally {
+    unlisten();
+  }
+}
+
+/** Before new work: what the former self left. Neither may keep a worker from starting. */
+async function leftovers(
+  { client, engine, ports, ability, options }: Serving,
+  janitor: Parameters<typeof sweep>[0],
+  trouble: (error: unknown) => void,
+): Promise<void> {
+  const self = { hostId: ability.hostId, arches: options.arches };
+  const former = {
+    client,
+    engine,
+    installation: ports.facts.installation,
+    hostId: ability.hostId,
+    isFormer: (identity: string) => isFormerSelf(self, identity),
+  };
+  await detachFormer(former).catch(trouble);
+  await sweep(janitor).catch(trouble);
+}
+
+function jobDeps(serving: Serving, stopping: AbortSignal, background: JobDeps['background']): JobDeps {
+  const { ports, engine, client, ability, config, options } = serving;
+  const { hostId, hostName, emulated } = ability;
+  const tags = [...options.arches, ...config.tags];
+  return {
+    ...ports,
+    engine,
+    workflows: workflowLookup(client),
+    ack: heartbeatAck(client),
+    worker: { hostId, hostName, version: VERSION, config, arches: options.arches, emulated, tags },
+    stopping,
+    background,
+  };
+}
+
+const queues = ({ options, config }: Serving): string[] => [
+  ...new Set([...options.arches, ...config.tags.filter((tag) => !isArch(tag)).map(tagQueue)]),
+];
+
+async function createWorkers(serving: Serving, deps: JobDeps): Promise<Worker[]> {
+  const { options, ports, config, ability, connection } = serving;
+  const common = {
+    connection,
+    namespace: options.settings.temporalNamespace,
+    identity: identityText({ hostId: ability.hostId, arches: options.arches }),
+    maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+    defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
+    shutdownGraceTime: GRACE,
+    shutdownForceTime: FORCE,
+  } as const;
+  const buildImage = makeBuildImage({
+    ...ports,
+    engine: deps.engine,
+    host: ability.hostId,
+    tags: deps.worker.tags,
+    variant: config.variant,
+  });
+  const arch = { ...makeArchActivities(deps), buildImage };
+  const made = queues(serving).map((taskQueue) =>
+    Worker.create({
+      ...common,
+      taskQueue,
+      activities: { ...arch },
+      maxConcurrentActivityTaskExecutions: config.slots,
+    }),
+  );
+  const host = Worker.create({
+    ...common,
+    taskQueue: hostQueue(ability.hostId),
+    activities: { ...makeHostActivities(deps) },
+    maxConcurrentActivityTaskExecutions: HOST_SLOTS,
+  });
+  return Promise.all([...made, host]);
+}
+
+/** One that fails ends all: a worker that serves half of its queues would be worse than none. */
+async function untilEnded(workers: readonly Worker[], stopping: AbortController): Promise<void> {
+  const stop = (): void => {
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+  };
+  const running = workers.map((worker) =>
+    worker.run().catch((error: unknown) => {
+      stopping.abort();
+      throw error;
+    }),
+  );
+  stopping.signal.addEventListener('abort', stop, { once: true });
+  if (stopping.signal.aborted) stop();
+  const ends = await Promise.allSettled(running);
+  for (const end of ends) if (end.status === 'rejected') throw end.reason;
+}
+
+/** By the AbortSignal, else by SIGTERM or SIGINT; answers what takes the listeners away again. */
+function onStop(signal: AbortSignal | undefined, stop: () => void): () => void {
+  if (signal) {
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    return () => signal.removeEventListener('abort', stop);
+  }
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  return () => process.off('SIGTERM', stop).off('SIGINT', stop);
+}
+
+function report({ options, config, ability }: Serving): Parameters<WorkerPorts['fleet']['report']>[0] {
+  return {
+    id: identityText({ hostId: ability.hostId, arches: options.arches }),
+    hostId: ability.hostId,
+    hostName: ability.hostName,
+    arches: [...options.arches],
+    emulated: ability.emulated,
+    tags: [...options.arches, ...config.tags],
+    targets: [],
+    deviceTags: Object.keys(config.devices),
+    slots: config.slots,
+    version: VERSION,
+  };
+}

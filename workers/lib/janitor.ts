@@ -1,0 +1,89 @@
+/**
+ * Removes what jobs have left on an engine.
+ *
+ * Invariants:
+ *  K1 Only objects with `davit.job.*` labels of its own installation; never a foreign one, never a swarm service's.
+ *  K2 Only of a workflow run that Temporal says is closed, asked twice, and older than MIN_AGE_MS. Pending activities are
+ *     not looked at: there are none between a timeout and a resume. No answer means keep.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { removeObjects } from '../../activities/job/cleanup.ts';
+import { LABELS, readLabels } from '../../activities/job/names.ts';
+import type { Engine, WorkflowLookup } from '../../src/adapters/ports.ts';
+
+const EVERY_MS = 60_000;
+const MIN_AGE_MS = 60_000;
+const ASK_AGAIN_MS = 2_000;
+
+export interface Janitor {
+  engine: Engine;
+  installation: string;
+  workflows: WorkflowLookup;
+  /** Tests: shorter. */
+  minAgeMs?: number;
+  askAgainMs?: number;
+}
+
+/** One round. Answers the runs whose objects it removed; rejects when the engine does not answer. */
+export async function sweep(janitor: Janitor): Promise<string[]> {
+  const { engine, installation } = janitor;
+  const labels = { [LABELS.installation]: installation };
+  const [containers, volumes, networks] = await Promise.all([
+    engine.listContainers(labels),
+    engine.listVolumes(labels),
+    engine.listNetworks(labels),
+  ]);
+  const before = Date.now() - (janitor.minAgeMs ?? MIN_AGE_MS);
+  const runs = new Map<string, { workflowId: string; runId: string }>();
+  const young = new Set<string>();
+  for (const found of [...containers, ...volumes, ...networks]) {
+    const of = readLabels(found.labels);
+    if (!of || of.installation !== installation) continue;
+    runs.set(of.runId, { workflowId: of.workflowId, runId: of.runId });
+    if (found.createdAt > before) young.add(of.runId);
+  }
+  const removed = await Promise.all(
+    [...runs.values()]
+      .filter(({ runId }) => !young.has(runId))
+      .map(async (run) => ((await isOver(janitor, run)) ? [await removeRun(janitor, run)] : [])),
+  );
+  return removed.flat();
+}
+
+async function isOver(janitor: Janitor, run: { workflowId: string; runId: string }): Promise<boolean> {
+  const ask = (): Promise<boolean> =>
+    janitor.workflows.isClosed(run.workflowId, run.runId).catch(() => false); // no answer means keep
+  if (!(await ask())) return false;
+  await delay(janitor.askAgainMs ?? ASK_AGAIN_MS);
+  return ask();
+}
+
+async function removeRun(
+  { engine, installation }: Janitor,
+  run: { workflowId: string; runId: string },
+): Promise<string> {
+  const labels = {
+    [LABELS.installation]: installation,
+    [LABELS.workflow]: run.workflowId,
+    [LABELS.run]: run.runId,
+  };
+  await removeObjects(engine, { labels });
+  return run.runId;
+}
+
+/** A round a minute until stopped; what fails is told to `trouble` and tried again. */
+export function keepClean(janitor: Janitor, trouble: (error: unknown) => void): { stop(): Promise<void> } {
+  const over = new AbortController();
+  const rounds = (async () => {
+    while (!over.signal.aborted) {
+      await delay(EVERY_MS, undefined, { signal: over.signal }).catch(() => undefined); // stopped
+      if (!over.signal.aborted) await sweep(janitor).catch(trouble);
+    }
+  })();
+  return {
+    stop: async () => {
+      over.abort();
+      await rounds;
+    },
+  };
+}
