@@ -1,6 +1,6 @@
 /** What runs: Temporal, the server, the registry, the workers. */
 import { registryClient } from '../../adapters/registry/index.ts';
-import { isLoopback } from '../../adapters/docker/address.ts';
+import { isLoopback } from '../../adapters/words.ts';
 import type { Settings } from '../../config.ts';
 import { ARCHES } from '../../plan/ids.ts';
 import type { WorkerReport } from '../../plan/queues.ts';
