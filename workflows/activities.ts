@@ -1,5 +1,5 @@
 /** The activities as the workflows call them: queues, timeouts and retries stand here and nowhere else. */
-import { proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import type {
   ArchActivities,
@@ -36,6 +36,8 @@ export function jobActivities(options: {
     scheduleToStartTimeout: Math.max(1_000, options.waitMs),
     startToCloseTimeout: options.job.timeoutMs + GUARD_MS,
     retry: { maximumAttempts: 1 },
+    // Said aloud: the SDK documents this as its default and sends TRY_CANCEL, which would not wait for the clean-up.
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     allowEagerDispatch: false,
   });
 }

@@ -43,7 +43,10 @@ export async function containerAttempt(run: Run, one: JobRun): Promise<JobResult
     one.status.epoch += 1;
     const resumed = one.host !== undefined;
     const end = await tryOnce(run, one, at);
-    if (!('trouble' in end)) return end;
+    if (!('trouble' in end)) {
+      released(run, one, end.host);
+      return end;
+    }
     const over = await afterTrouble(run, one, { trouble: end.trouble, at, resumed });
     if (over) return over;
     if (end.trouble.kind !== 'handed-back' && end.trouble.kind !== 'silent') continue;
@@ -99,7 +102,11 @@ async function afterTrouble(
 ): Promise<JobResult | undefined> {
   const { trouble, at } = now;
   // A resume that no worker had taken is cancelled without anybody stopping the container.
-  if (trouble.kind === 'cancelled') return now.resumed ? stopped(run, one) : cancelledResult(one);
+  if (trouble.kind === 'cancelled') {
+    if (now.resumed) return stopped(run, one);
+    released(run, one, one.host);
+    return cancelledResult(one);
+  }
   if (hasContainer(one.job) && (trouble.kind === 'detached' || trouble.kind === 'silent'))
     one.host = trouble.host ?? one.host;
   if (CancellationScope.current().consideredCancelled) return stopped(run, one);
@@ -139,6 +146,7 @@ async function stopped(run: Run, one: JobRun): Promise<JobResult> {
         graceMs: run.limits.cancelGraceMs,
       }),
     );
+    released(run, one, host);
     return result;
   } catch {
     // The first reason, the cancel, is what the job ended by; that the machine is away is said beside it.
@@ -147,6 +155,11 @@ async function stopped(run: Run, one: JobRun): Promise<JobResult> {
       message: `Cancelled; machine ${host} did not answer, its worker cleans up when it is back.`,
     };
   }
+}
+
+/** The result goes into history with this step: the container is needed no more. A host that does not answer is not asked. */
+function released(run: Run, one: JobRun, host: string | undefined): void {
+  if (host && hasContainer(one.job)) run.releases.add(host, refOf(run, one));
 }
 
 /** A build or a push has nothing to attach to and is idempotent by digest: the next worker does it anew, same attempt. */

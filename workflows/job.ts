@@ -10,11 +10,11 @@ import { isCancellation, sleep, Trigger } from '@temporalio/workflow';
 import type { JobResult } from '../src/plan/outcome.ts';
 import { retryOf } from '../src/plan/retry.ts';
 import type { StepKind } from '../src/plan/schedule.ts';
-import { cancelledResult, containerAttempt, hasContainer } from './attempt.ts';
+import { cancelledResult, containerAttempt } from './attempt.ts';
 import { deployAttempt } from './deploy-attempt.ts';
 import { waitAtGate } from './gate.ts';
 import { wantedLocks } from './lock-client.ts';
-import { enter, refOf, type JobRun, type Run } from './state.ts';
+import { enter, type JobRun, type Run } from './state.ts';
 
 const AUTO_BACKOFF_MS = 1_000;
 
@@ -80,21 +80,13 @@ async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
       held.push(wanted.resource);
       seq = Math.max(seq, wanted.deployment ? grant.seq : 0);
     }
-    const result = await attempt(run, one, seq);
+    const result =
+      one.job.kind === 'deploy' ? await deployAttempt(run, one, seq) : await containerAttempt(run, one);
     deployed = hasDeployed(result);
     return result;
   } finally {
     for (const resource of held.reverse()) await run.locks.release(one.job, resource, deployed);
   }
-}
-
-async function attempt(run: Run, one: JobRun, seq: number): Promise<JobResult> {
-  const result =
-    one.job.kind === 'deploy' ? await deployAttempt(run, one, seq) : await containerAttempt(run, one);
-  // The result is in history with the activity's completion: its container is needed no more.
-  const host = result.host ?? one.host;
-  if (host && hasContainer(one.job)) run.releases.add(host, refOf(run, one));
-  return result;
 }
 
 /** Whether the target is another now: a job whose container ran may have changed it, a rollback has put it back. */

@@ -80,6 +80,11 @@ export class Fakes {
     this.#door(slug, name).open();
   }
 
+  /** Lets every activity go, silent ones too. */
+  end(): void {
+    for (const door of this.#doors.values()) door.open();
+  }
+
   journal(slug: string): Entry[] {
     const journal = this.journals.get(slug) ?? [];
     this.journals.set(slug, journal);

@@ -1,6 +1,6 @@
 /** Temporal, workers for every queue a test names, and fake activities: what a workflow test stands on. */
 import type { Client, WorkflowHandle } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { pipelineId, pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../../src/plan/ids.ts';
 import { QUERIES, type KeyLookup, type PipelineStatus } from '../../src/plan/protocol.ts';
 import type { Trigger } from '../../src/plan/trigger.ts';
@@ -35,6 +35,7 @@ export class World {
   }
 
   static async start(): Promise<World> {
+    quiet();
     const temporal = await startTemporal();
     const fakes = new Fakes();
     const connection = await NativeConnection.connect({ address: temporal.address });
@@ -109,6 +110,7 @@ export class World {
   }
 
   async close(): Promise<void> {
+    this.fakes.end();
     for (const worker of this.#workers) worker.shutdown();
     await Promise.allSettled(this.#runs);
     await this.#connection.close();
@@ -125,4 +127,12 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined>):
     if (Date.now() > deadline) throw new Error(`waited in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
+}
+
+let installed = false;
+/** Workers of a test say nothing but what is wrong; once a process. */
+function quiet(): void {
+  if (installed) return;
+  installed = true;
+  Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR') });
 }
