@@ -283,5 +283,4 @@ describe('slugs', () => {
   test('the suffix of an environment tells names apart that look alike', () => {
     expect(environmentSlug('Prod')).not.toBe(environmentSlug('pROD'));
   });
-
 });
