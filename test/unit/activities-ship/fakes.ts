@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { BlobStore, LogState, LogStore, RecordStore } from '../../../src/adapters/ports.ts';
+import type { BlobStore, LogRef, LogState, LogStore, RecordStore } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { installationSchema, type InstallationFacts } from '../../../src/installation.ts';
 import type { Digest } from '../../../src/plan/ids.ts';
@@ -72,28 +72,47 @@ export function memoryRecords(): RecordStore & { all: Map<string, string> } {
   };
 }
 
+/** `text` is that of all logs together. */
 export function memoryLogs(): LogStore & { text(): string } {
-  let bytes = Buffer.alloc(0);
-  let state: LogState = { offset: 0, crc: 0, epoch: 0, incomplete: false };
+  interface Log {
+    bytes: Buffer;
+    state: LogState;
+  }
+  const all = new Map<string, Log>();
+  const find = (ref: LogRef): Log => {
+    const key = `${ref.pipeline}/${ref.job}/${ref.attempt}`;
+    const empty = { bytes: Buffer.alloc(0), state: { offset: 0, crc: 0, epoch: 0, incomplete: false } };
+    const log = all.get(key) ?? empty;
+    all.set(key, log);
+    return log;
+  };
+  const fence = (log: Log, epoch: number): void => {
+    if (epoch < log.state.epoch) throw new DavitError('log/fenced', 'A newer writer has this log.');
+    log.state = { ...log.state, epoch };
+  };
   return {
-    text: () => bytes.toString('utf8'),
-    async open(_ref, epoch) {
-      if (epoch < state.epoch) throw new DavitError('log/fenced', 'A newer writer has this log.');
-      state = { ...state, epoch };
-      return state;
+    text: () => [...all.values()].map(({ bytes }) => bytes.toString('utf8')).join(''),
+    async open(ref, epoch) {
+      const log = find(ref);
+      fence(log, epoch);
+      return log.state;
     },
-    async append(_ref, chunk) {
-      if (chunk.offset !== state.offset) throw new DavitError('log/offset', 'A gap in the log.');
-      bytes = Buffer.concat([bytes, chunk.bytes]);
-      state = { ...state, offset: bytes.length, crc: crc32(bytes) };
-      return state;
+    async append(ref, chunk) {
+      const log = find(ref);
+      fence(log, chunk.epoch);
+      if (chunk.offset !== log.state.offset) throw new DavitError('log/offset', 'A gap in the log.');
+      log.bytes = Buffer.concat([log.bytes, chunk.bytes]);
+      log.state = { ...log.state, offset: log.bytes.length, crc: crc32(log.bytes) };
+      return log.state;
     },
-    async end(_ref, end) {
-      state = { ...state, ended: end.summary };
-      return state;
+    async end(ref, end) {
+      const log = find(ref);
+      fence(log, end.epoch);
+      log.state = { ...log.state, ended: end.summary };
+      return log.state;
     },
-    state: async () => state,
-    read: async () => ({ bytes, state }),
+    state: async (ref) => find(ref).state,
+    read: async (ref) => ({ bytes: find(ref).bytes, state: find(ref).state }),
   };
 }
 

@@ -1,0 +1,180 @@
+/** Deploy activities on a real swarm of its own, images by digest from a registry that only its nodes reach. */
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { DeployInput } from '../../activities/contract.ts';
+import { makeDeployActivities } from '../../activities/index.ts';
+import type { DeployActivities } from '../../activities/contract.ts';
+import type { DeployTarget } from '../../src/adapters/ports.ts';
+import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
+import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
+import { swarmTarget } from '../../src/adapters/swarm/index.ts';
+import type { Digest } from '../../src/plan/ids.ts';
+import type { SwarmSpec } from '../../src/plan/spec.ts';
+import { HELPER_IMAGE, startSwarmEngine, type SwarmEngine } from '../support/engine.ts';
+import {
+  asActivity,
+  common,
+  json,
+  memoryBlobs,
+  memoryLogs,
+  memoryRecords,
+  runInput,
+  testFacts,
+} from '../unit/activities-ship/fakes.ts';
+
+const MINUTES = 180_000;
+const HOST = '127.0.0.1:5000';
+const RUNS = ['/bin/sh', '-c', 'trap exit TERM; while :; do sleep 0.1; done'];
+const BREAKS = ['/bin/sh', '-c', 'echo no; exit 3'];
+
+let swarm: SwarmEngine;
+let target: DeployTarget;
+let digest: Digest;
+let stopRegistry: () => Promise<void>;
+let activities: DeployActivities;
+const blobs = memoryBlobs();
+const records = memoryRecords();
+
+beforeAll(async () => {
+  swarm = await startSwarmEngine();
+  stopRegistry = await registryBeside(swarm);
+  const tag = `${HOST}/table:1`;
+  await swarm.engine.tagImage(HELPER_IMAGE, tag);
+  const signal = AbortSignal.timeout(MINUTES);
+  digest = (await swarm.engine.push(tag, { signal, onLog: () => undefined })).digest;
+  target = await swarmTarget({ name: 'prod', address: swarm.address });
+  const secrets = localSecrets({ sealKey: deriveSealKey('token of workers'), readEnv: () => undefined });
+  activities = makeDeployActivities({
+    blobs,
+    records,
+    secrets,
+    target,
+    logs: memoryLogs(),
+    registries: configuredRegistries([], secrets),
+    facts: testFacts(),
+    timing: { pollMs: 200, stableMs: 2_000 },
+  });
+}, MINUTES);
+afterAll(async () => {
+  await stopRegistry?.();
+  await swarm?.stop();
+}, MINUTES);
+
+/** A registry in the network namespace of the swarm's engine: its loopback is the node's own. Pushes wait for it. */
+async function registryBeside(of: SwarmEngine): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), 'davit-test-deploy-'));
+  const pid = (await readFile(join(dirname(of.address.replace('unix://', '')), 'pid'), 'utf8')).trim();
+  await writeFile(
+    join(folder, 'config.yml'),
+    `version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: ${folder}/data } }\nhttp: { addr: "${HOST}" }\n`,
+  );
+  const inside = ['-t', pid, '-n', 'docker-registry', 'serve', join(folder, 'config.yml')];
+  const child = spawn('nsenter', inside, { stdio: 'ignore' });
+  return async () => {
+    child.kill('SIGKILL');
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+async function deployment(service: string, seq: number, more: Partial<SwarmSpec> = {}): Promise<DeployInput> {
+  const spec = {
+    ...common,
+    kind: 'deploy',
+    target: 'prod',
+    imageFrom: 'push',
+    environment: { name: 'prod' },
+    swarm: {
+      service,
+      replicas: 1,
+      publish: [],
+      endpointMode: 'dnsrr',
+      constraints: [],
+      env: { SEQ: String(seq) },
+      networks: [],
+      command: RUNS,
+      update: { order: 'stop-first', parallelism: 1, delayMs: 0, onFailure: 'rollback' },
+      convergeTimeoutMs: 60_000,
+      ...more,
+    },
+  };
+  const index = { repository: `${HOST}/table`, digest, tags: ['1'], platforms: [] };
+  const input = runInput(await blobs.putBytes(json(spec)), {
+    kind: 'deploy',
+    indexes: [{ job: 'push', index }],
+    ref: { pipeline: `table/${seq}`, job: `deploy ${service}`, jobId: seq, attempt: 1, epoch: 1 },
+  });
+  return { ...input, seq, deployId: `table/${seq}/deploy/1 ${service}` };
+}
+const apply = (input: DeployInput) => asActivity(activities.applyDeploy, input);
+const watch = (input: DeployInput) => asActivity(activities.watchDeploy, input);
+
+test(
+  'a deployment converges by digest; a failing one is told, rolled back and reported as what it is',
+  async () => {
+    const first = await deployment('life', 1);
+    expect(await apply(first)).toMatchObject({ kind: 'applied', previous: undefined });
+    expect(await watch(first)).toMatchObject({
+      outcome: 'succeeded',
+      deployed: { state: 'converged', image: `${HOST}/table@${digest}` },
+    });
+
+    const broken = await deployment('life', 3, { command: BREAKS });
+    const applied = await apply(broken);
+    expect(applied).toMatchObject({ kind: 'applied', previous: expect.stringMatching(/^sha256:/) });
+    const failed = await watch(broken);
+    expect(failed).toMatchObject({ outcome: 'failed', kind: 'rollout' });
+    expect(failed.message).toContain('(3)');
+
+    const back = {
+      ...broken,
+      previous: applied.kind === 'applied' ? applied.previous : undefined,
+      newSeq: 4,
+    };
+    const state = await asActivity(activities.rollbackDeploy, back);
+    expect(state).toMatchObject({ state: 'rolled_back', seq: 4, image: `${HOST}/table@${digest}` });
+    const now = await target.read('life');
+    expect(now).toMatchObject({ running: 1, desired: 1, seq: 4 });
+    expect(now.snapshot).toContain('"SEQ=1"');
+    expect(await asActivity(activities.rollbackDeploy, back)).toEqual(state);
+
+    expect(await apply({ ...broken, ref: { ...broken.ref, epoch: 5 } })).toMatchObject({ kind: 'already' });
+    expect(await apply(await deployment('life', 2))).toMatchObject({ kind: 'outdated' });
+    const next = await deployment('life', 4);
+    expect(await apply(next)).toMatchObject({ kind: 'applied' });
+    expect(await watch(next)).toMatchObject({ outcome: 'succeeded' });
+  },
+  MINUTES,
+);
+
+test(
+  'a first deployment that never comes up ends at its time and is removed',
+  async () => {
+    const broken = await deployment('stillborn', 1, { command: BREAKS, convergeTimeoutMs: 6_000 });
+    expect(await apply(broken)).toMatchObject({ kind: 'applied' });
+    const failed = await watch(broken);
+    expect(failed).toMatchObject({ outcome: 'failed', kind: 'rollout', deployed: { state: 'unknown' } });
+    const back = { ...broken, newSeq: 2 };
+    expect(await asActivity(activities.rollbackDeploy, back)).toMatchObject({
+      state: 'rolled_back',
+      image: '',
+    });
+    expect(await target.read('stillborn')).toMatchObject({ exists: false });
+  },
+  MINUTES,
+);
+
+test(
+  'two tries at once deploy once',
+  async () => {
+    const one = await deployment('race', 1);
+    const two = await deployment('race', 1);
+    const kinds = (await Promise.all([apply(one), apply(two)])).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === 'applied')).toHaveLength(1);
+    expect(kinds.filter((kind) => kind === 'already')).toHaveLength(1);
+    await target.remove('race');
+  },
+  MINUTES,
+);
