@@ -3,7 +3,7 @@
  * arguments. Defaults make one machine work with nothing set.
  */
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 
 export interface Settings {
   /** State of this installation on this machine: Temporal's database, blobs, logs, keys, run.json. */
@@ -33,6 +33,10 @@ export interface Settings {
   color: boolean;
   logLevel: string;
   ci: boolean;
+  /** Shows stacks; for those who work on davit. */
+  debug: boolean;
+  /** Folders of PATH, in order. */
+  path: readonly string[];
 }
 
 /** Reads the environment once. Names are in docs/installation.md. */
@@ -56,8 +60,16 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     color: env.NO_COLOR === undefined && env.CI === undefined && env.TERM !== 'dumb',
     logLevel: env.DAVIT_LOG_LEVEL ?? 'info',
     ci: env.CI !== undefined && env.CI !== 'false',
+    debug: env.DAVIT_DEBUG !== undefined && env.DAVIT_DEBUG !== '',
+    path: Object.freeze((env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')),
   });
 }
 
 /** For `env:NAME` secret references, resolved where and when they are needed. */
 export const readEnvSecret = (name: string): string | undefined => process.env[name];
+
+/** Environment of a child process: this one's, with some names set anew or (undefined) taken away. */
+export const childEnvironment = (change: Record<string, string | undefined>): NodeJS.ProcessEnv => ({
+  ...process.env,
+  ...change,
+});

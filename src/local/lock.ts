@@ -1,0 +1,55 @@
+/** One `davit up` for each home folder. */
+import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DavitError } from '../errors.ts';
+import { commandLineOf } from './command.ts';
+
+/** What every command line of `davit up` holds; a process id alone may be another program's by now. */
+const OURS = /main\.ts/;
+const TRIES = 5;
+
+/**
+ * Takes the lock, and answers what gives it back. A lock whose owner is dead is taken over. Rejects with `local/already-up`
+ * or `local/home`.
+ */
+export async function takeLock(home: string): Promise<() => Promise<void>> {
+  const path = join(home, 'up.lock');
+  try {
+    await mkdir(home, { recursive: true, mode: 0o700 });
+    for (let count = 0; count < TRIES; count += 1) {
+      if (await claim(path)) return () => rm(path, { force: true });
+      const text = await readFile(path, 'utf8').catch(() => '');
+      const owner = Number(text);
+      const line = owner === process.pid ? undefined : await commandLineOf(owner);
+      if (line !== undefined && OURS.test(line))
+        throw new DavitError('local/already-up', `davit runs already for ${home} (process ${owner}).`);
+      await clearStale(path, text);
+    }
+  } catch (cause) {
+    if (cause instanceof DavitError) throw cause;
+    throw new DavitError('local/home', `${home} cannot be used.`, { cause });
+  }
+  throw new DavitError('local/already-up', `Another davit is starting for ${home} right now.`);
+}
+
+async function claim(path: string): Promise<boolean> {
+  try {
+    await writeFile(path, String(process.pid), { flag: 'wx', mode: 0o600 });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Moves the stale lock away; if it was a new one that somebody has just taken, it is put back. */
+async function clearStale(path: string, stale: string): Promise<void> {
+  const aside = `${path}.${process.pid}`;
+  try {
+    await rename(path, aside);
+    if ((await readFile(aside, 'utf8')) !== stale) await link(aside, path);
+  } catch {
+    // Somebody else cleared it, or has a new lock already: the next try sees it.
+  }
+  await rm(aside, { force: true });
+}

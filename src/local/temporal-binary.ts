@@ -1,0 +1,147 @@
+/**
+ * The Temporal CLI that carries davit's dev server, of one pinned version: PATH, else the cache, else the SDK's own download,
+ * else built once from its pinned Go module. Whatever is fetched or built goes into the cache whole or not at all.
+ */
+import { chmod, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Settings } from '../config.ts';
+import { DavitError } from '../errors.ts';
+import { lastWords, runCommand, which } from './command.ts';
+import type { Progress } from './progress.ts';
+
+/** Its database file has no migration: another version gets another file. */
+export const TEMPORAL_VERSION = '1.5.1';
+const MODULE = 'github.com/temporalio/cli';
+/** The first Go that fetches the newer one which the module asks for. */
+const GO_NEEDED = '1.21';
+const GO_BUILD_MS = 20 * 60_000;
+const DOWNLOAD_HOST = 'https://temporal.download';
+
+/** Path of the cached binary, there or not. */
+export const cachedTemporal = (settings: Pick<Settings, 'cache'>): string =>
+  join(settings.cache, `temporal-${TEMPORAL_VERSION}`, 'temporal');
+
+/** A binary that is on this machine already; undefined when there is none. */
+export async function findTemporal(settings: Pick<Settings, 'cache' | 'path'>): Promise<string | undefined> {
+  const onPath = await which(settings, 'temporal');
+  if (onPath) {
+    const said = await runCommand(onPath, ['--version'], { timeoutMs: 10_000 });
+    if (said.stdout.startsWith(`temporal version ${TEMPORAL_VERSION} `)) return onPath;
+  }
+  const cached = cachedTemporal(settings);
+  return (await isFile(cached)) ? cached : undefined;
+}
+
+/** A binary, fetched or built when there is none. Rejects with `local/no-temporal`, saying what was tried. */
+export async function ensureTemporal(
+  settings: Pick<Settings, 'cache' | 'path'>,
+  progress: Progress,
+): Promise<string> {
+  const there = await findTemporal(settings);
+  if (there) return there;
+  await mkdir(settings.cache, { recursive: true });
+  const tried: string[] = [];
+  for (const way of [download, build]) {
+    const folder = await mkdtemp(join(settings.cache, '.temporal-'));
+    try {
+      await intoCache(settings, await way(settings, { folder, progress }));
+      return cachedTemporal(settings);
+    } catch (error) {
+      // The next way is tried; the last one's failure is told together with this.
+      tried.push(error instanceof Error ? error.message : String(error));
+    } finally {
+      await removeTree(folder);
+    }
+  }
+  throw new DavitError(
+    'local/no-temporal',
+    `There is no Temporal CLI ${TEMPORAL_VERSION}. ${tried.join(' ')}`,
+  );
+}
+
+interface Making {
+  folder: string;
+  progress: Progress;
+}
+
+/** The SDK's download, into a folder of ours. A machine without that host is told so within seconds. */
+async function download(_settings: unknown, { folder, progress }: Making): Promise<string> {
+  try {
+    const probe = await fetch(`${DOWNLOAD_HOST}/`, { method: 'HEAD', signal: AbortSignal.timeout(4_000) });
+    await probe.body?.cancel();
+  } catch (cause) {
+    throw new Error(`Not downloaded: ${DOWNLOAD_HOST} cannot be reached.`, { cause });
+  }
+  return progress.step(`Temporal CLI ${TEMPORAL_VERSION}: download`, async () => {
+    const { TestWorkflowEnvironment } = await import('@temporalio/testing');
+    const executable = {
+      type: 'cached-download',
+      version: `v${TEMPORAL_VERSION}`,
+      downloadDir: folder,
+    } as const;
+    const environment = await TestWorkflowEnvironment.createLocal({ server: { executable } });
+    await environment.teardown();
+    return join(folder, `temporal-v${TEMPORAL_VERSION}`);
+  });
+}
+
+/** `go get -tool` and `go build` in a module of our own: `go install` refuses a module that replaces others. */
+async function build(settings: Pick<Settings, 'path'>, { folder, progress }: Making): Promise<string> {
+  const go = await which({ path: [...settings.path, '/usr/local/go/bin'] }, 'go');
+  const found = go
+    ? /go(\d+)\.(\d+)/.exec((await runCommand(go, ['version'], { cwd: folder })).stdout)
+    : null;
+  const [major = 0, minor = 0] = found?.slice(1).map(Number) ?? [];
+  if (!go) throw new Error('Not built: Go is not installed.');
+  if (major < 2 && minor < Number(GO_NEEDED.slice(2)))
+    throw new Error(
+      `Not built: this machine's Go is ${major}.${minor}, and ${GO_NEEDED} or later is needed (https://go.dev/dl).`,
+    );
+  progress.note(
+    'Temporal cannot be downloaded here: it is built once from its Go module; on 2 cores 2 to 4 minutes.',
+  );
+  const output = join(folder, 'temporal');
+  const steps: [string, string[]][] = [
+    ['modules', ['mod', 'init', 'davit.local/temporal']],
+    ['modules', ['get', '-tool', `${MODULE}/cmd/temporal@v${TEMPORAL_VERSION}`]],
+    [
+      'compile',
+      [
+        'build',
+        '-trimpath',
+        '-ldflags',
+        `-s -w -X ${MODULE}/temporalcli.Version=${TEMPORAL_VERSION}`,
+        '-o',
+        output,
+        `${MODULE}/cmd/temporal`,
+      ],
+    ],
+  ];
+  const env = { CGO_ENABLED: '0', GOFLAGS: '-mod=mod -modcacherw', GOWORK: 'off' };
+  for (const [what, args] of steps)
+    await progress.step(`Temporal CLI ${TEMPORAL_VERSION}: ${what}`, async () => {
+      const done = await runCommand(go, args, { cwd: folder, env, timeoutMs: GO_BUILD_MS });
+      if (done.code !== 0) throw new Error(`Not built: go ${args[0]}: ${lastWords(done)}`);
+    });
+  return output;
+}
+
+/** Only a binary that starts gets the name. */
+async function intoCache(settings: Pick<Settings, 'cache'>, binary: string): Promise<void> {
+  await chmod(binary, 0o755);
+  const said = await runCommand(binary, ['--version'], { timeoutMs: 20_000 });
+  if (said.code !== 0) throw new Error(`The binary does not start: ${lastWords(said)}`);
+  const target = cachedTemporal(settings);
+  await mkdir(join(target, '..'), { recursive: true });
+  await rename(binary, target);
+}
+
+const isFile = async (path: string): Promise<boolean> => {
+  try {
+    return (await stat(path)).isFile();
+  } catch {
+    return false; // not there, which is the answer
+  }
+};
+
+const removeTree = (path: string): Promise<void> => rm(path, { recursive: true, force: true });

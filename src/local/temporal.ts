@@ -1,0 +1,51 @@
+/** The embedded Temporal server: how it is started, and when it is ready. */
+import { join } from 'node:path';
+import type { Settings } from '../config.ts';
+import { connectTemporal } from '../temporal/client.ts';
+import { TEMPORAL_VERSION } from './temporal-binary.ts';
+
+/** One version a database file: it has no migration. */
+export const temporalDatabase = (home: string): string => join(home, `temporal-${TEMPORAL_VERSION}.db`);
+
+/**
+ * Arguments of the dev server. WAL with full sync loses nothing at a power cut; without the poll rate a shard dispatches one
+ * task each 50 ms. No namespace here: the dev server would make it with a day of retention, davit makes it with 30.
+ */
+export function temporalArguments(options: { home: string; port: number; uiPort: number }): string[] {
+  return [
+    'server',
+    'start-dev',
+    '--ip',
+    '127.0.0.1',
+    '--ui-ip',
+    '127.0.0.1',
+    '--port',
+    String(options.port),
+    '--ui-port',
+    String(options.uiPort),
+    '--db-filename',
+    temporalDatabase(options.home),
+    '--dynamic-config-value',
+    'history.transferProcessorMaxPollRPS=2000',
+    '--sqlite-pragma',
+    'journal_mode=WAL',
+    '--sqlite-pragma',
+    'synchronous=FULL',
+    '--log-level',
+    'warn',
+  ];
+}
+
+/** Resolves when the server answers and has davit's namespace and search attributes. Rejects with `temporal/unreachable`. */
+export async function temporalReady(
+  settings: Pick<Settings, 'temporalNamespace'>,
+  address: string,
+  deadlineMs: number,
+): Promise<void> {
+  const { connection } = await connectTemporal({
+    address,
+    namespace: settings.temporalNamespace,
+    deadlineMs,
+  });
+  await connection.close();
+}

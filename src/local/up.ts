@@ -1,0 +1,166 @@
+/**
+ * `davit up`: everything on one machine. Sets up what is missing, starts every part, keeps them running until it is stopped.
+ *
+ * Invariants: U1 one `up` a home folder. U2 everything listens on 127.0.0.1. U3 a port that is taken is replaced by a free
+ * one, and one that was used before is kept where it can be (addresses are part of image names). U4 what a killed `up` left
+ * running is ended before anything is started. U5 when this ends, so have all its parts; containers of jobs run on, and the
+ * next `up` goes on with them.
+ */
+import type { Settings } from '../config.ts';
+import { HELPER_IMAGE } from '../installation.ts';
+import type { RunFile } from '../server/api.ts';
+import { commandLineOf, endProcess } from './command.ts';
+import { ensureEngine, type LocalEngine } from './docker.ts';
+import { ensureEmulation, type Ability } from './emulation.ts';
+import { ensureHelperImage } from './helper-image.ts';
+import { readInstallation, type FoundInstallation } from './installation.ts';
+import { ensureKeys } from './keys.ts';
+import { takeLock } from './lock.ts';
+import { archPart, controlPart, deployPart, serverPart, temporalPart, type Addresses } from './parts.ts';
+import { choosePorts, type Ports } from './ports.ts';
+import type { Progress } from './progress.ts';
+import { registryPart } from './registry.ts';
+import { readRunFile, removeRunFile, writeRunFile } from './run-file.ts';
+import { Supervisor } from './supervisor.ts';
+import { ensureSwarm, LOCAL_TARGET } from './swarm.ts';
+import { ensureTemporal } from './temporal-binary.ts';
+import { VERSION } from '../version.ts';
+
+const LEFTOVER_GRACE_MS = 10_000;
+
+export interface UpOptions {
+  progress: Progress;
+  /** Makes the engine a swarm of one node where it is none. */
+  swarm: boolean;
+  /** Ends it, also in the middle of its start. */
+  signal: AbortSignal;
+}
+export interface Up {
+  run: RunFile;
+  local: LocalEngine;
+  stop(): Promise<void>;
+}
+
+/** Resolves when every part is ready. Rejects with the first coded error, after ending what it had started. */
+export async function up(settings: Settings, options: UpOptions): Promise<Up> {
+  const release = await takeLock(settings.home);
+  let parts: Supervisor | undefined;
+  const stop = async (): Promise<void> => {
+    await parts?.stop();
+    await removeRunFile(settings);
+    await release();
+  };
+  try {
+    const found = await readInstallation(settings);
+    const { installation } = await ensureKeys(settings);
+    await endLeftovers(settings);
+    const ports = await choosePorts(settings);
+    const run = runFileOf(settings, found, ports);
+    parts = new Supervisor(options.progress, () =>
+      writeRunFile(settings, { ...run, processes: parts?.processes() ?? [] }),
+    );
+    options.signal.addEventListener('abort', () => void parts?.stop(), { once: true });
+    const local = await startAll({ settings, options, parts, ports, run, found, installation });
+    options.signal.throwIfAborted();
+    return { run, local, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+interface Start {
+  settings: Settings;
+  options: UpOptions;
+  parts: Supervisor;
+  ports: Ports;
+  run: RunFile;
+  found: FoundInstallation;
+  installation: string;
+}
+
+/** What does not depend on another starts at once; what talks to Temporal waits for its program alone, a build takes minutes. */
+async function startAll(start: Start): Promise<LocalEngine> {
+  const { settings, options, parts, run, found } = start;
+  const { progress } = options;
+  const addresses: Addresses = { ...run, installationFile: found.path };
+  const binary = settings.temporalAddress ? Promise.resolve('') : ensureTemporal(settings, progress);
+  const engine = progress.step('engine', () => ensureEngine(settings, progress), engineText);
+  const able = engine.then((local) => ensureEmulation(local, progress));
+  const helper = engine.then((local) => ensureHelperImage(settings, local));
+  const swarm = engine.then((local) => (options.swarm ? ensureSwarm(settings, local, progress) : undefined));
+  const targets = found.installation.targets.map((target) => target.name);
+  const deployers = targets.length > 0 ? targets : [LOCAL_TARGET];
+  await Promise.all([
+    startTemporal(start, binary),
+    startRegistry(start, engine),
+    binary.then(() =>
+      Promise.all([
+        parts.add(serverPart(settings, addresses)),
+        parts.add(controlPart(settings, addresses)),
+        Promise.all([able, helper]).then(([arches]) =>
+          Promise.all(runnable(arches, progress).map((one) => parts.add(archPart(settings, addresses, one)))),
+        ),
+        swarm.then(() =>
+          Promise.all(deployers.map((name) => parts.add(deployPart(settings, addresses, name)))),
+        ),
+      ]),
+    ),
+  ]);
+  return engine;
+}
+
+async function startTemporal(start: Start, binary: Promise<string>): Promise<void> {
+  const { settings, options, parts, ports } = start;
+  if (settings.temporalAddress)
+    return options.progress.note(`Temporal: ${settings.temporalAddress} (TEMPORAL_ADDRESS)`);
+  await binary;
+  await parts.add(temporalPart(settings, { binary, port: ports.temporal, uiPort: ports.ui }));
+}
+
+async function startRegistry(start: Start, engine: Promise<LocalEngine>): Promise<void> {
+  const { settings, options, parts, ports, installation } = start;
+  if (start.run.registry !== `127.0.0.1:${ports.registry}`) return;
+  await parts.add(
+    await registryPart(settings, { port: ports.registry, engine, installation }, options.progress),
+  );
+}
+
+function runFileOf(settings: Settings, found: FoundInstallation, ports: Ports): RunFile {
+  const named = found.installation.registries.find((one) => one.default)?.host;
+  const port = found.installation.listen.port || ports.server;
+  return {
+    pid: process.pid,
+    version: VERSION,
+    startedAt: Date.now(),
+    server: `http://127.0.0.1:${port}`,
+    temporal: settings.temporalAddress ?? `127.0.0.1:${ports.temporal}`,
+    temporalUi: settings.temporalAddress ? undefined : `http://127.0.0.1:${ports.ui}`,
+    namespace: settings.temporalNamespace,
+    registry: settings.registry ?? named ?? `127.0.0.1:${ports.registry}`,
+    helperImage: settings.helperImage ?? found.installation.helper_image ?? HELPER_IMAGE,
+    processes: [],
+  };
+}
+
+const engineText = ({ info }: LocalEngine): string =>
+  `Docker ${info.version}, ${info.arch}, ${info.cpus} CPUs`;
+
+function runnable(arches: Ability[], progress: Progress): { arch: Ability['arch']; emulated: boolean }[] {
+  for (const one of arches)
+    if (one.how === 'none') progress.note(`No worker for ${one.arch} on this machine: ${one.reason ?? ''}`);
+  return arches
+    .filter((one) => one.how !== 'none')
+    .map((one) => ({ arch: one.arch, emulated: one.how === 'emulated' }));
+}
+
+/** Parts of an `up` that was killed: they would hold ports, the database, and queues. Only what is ours by its command line. */
+async function endLeftovers(settings: Settings): Promise<void> {
+  const last = await readRunFile(settings);
+  for (const { pid } of last?.processes ?? []) {
+    const line = await commandLineOf(pid);
+    if (line && (line.includes(settings.home) || line.includes('src/cli/main.ts')))
+      await endProcess(pid, LEFTOVER_GRACE_MS);
+  }
+  await removeRunFile(settings);
+}
