@@ -1,0 +1,83 @@
+/**
+ * `npm run bench`: what davit costs on top of `docker run`, from one run, as ratios with their spread. It measures, and
+ * fails only if something does not work: a busy machine makes a number worse, not red. It has a davit of its own.
+ */
+import { rmSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { ownDavit, type OwnDavit } from '../test/support/davit.ts';
+import { measureActivity } from './activity.ts';
+import { residentMb } from './memory.ts';
+import { measureDocker, measurePipeline, repository, type Measured } from './pipelines.ts';
+import { msText, ratioText, secondsText, spread } from './stats.ts';
+
+const ROUNDS = Number(process.argv[2] ?? 5);
+/** davit's bar, printed beside what was measured. */
+const BAR = 1.3;
+/** A worker's slots, and so many `docker run` at a time. */
+const WIDTH = 8;
+
+interface Case {
+  title: string;
+  slug: string;
+  count: number;
+  chained: boolean;
+}
+const CASES: readonly Case[] = [
+  { title: '10 jobs, one after the other', slug: 'bench-chain', count: 10, chained: true },
+  { title: `50 jobs, ${WIDTH} at a time`, slug: 'bench-wide', count: 50, chained: false },
+];
+
+const say = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+
+/** Interleaved, so that what slows the machine slows both; the first round warms up and does not count. */
+async function compare(davit: OwnDavit, one: Case): Promise<void> {
+  const folder = repository(one.count, one.chained);
+  const width = one.chained ? 1 : WIDTH;
+  const plain: number[] = [];
+  const ours: Measured[] = [];
+  try {
+    for (let round = 0; round <= ROUNDS; round += 1) {
+      const loop = measureDocker(davit.run.helperImage, one.count, width);
+      const measured = await measurePipeline(davit, one.slug, folder);
+      if (round === 0) continue;
+      plain.push(loop);
+      ours.push(measured);
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  const ratios = (part: keyof Measured): string =>
+    ratioText(spread(ours.map((measured, index) => measured[part] / (plain[index] ?? Number.NaN))));
+  say(`\n${one.title}`);
+  say(`  docker run --rm          ${secondsText(spread(plain))}`);
+  say(`  davit, request to verdict ${secondsText(spread(ours.map((measured) => measured.whole)))}`);
+  say(`  ratio                    ${ratios('whole')}   bar ${BAR}`);
+  say(
+    `  davit, jobs alone        ${secondsText(spread(ours.map((measured) => measured.jobs)))}   ratio ${ratios('jobs')}`,
+  );
+}
+
+function memory(davit: OwnDavit): void {
+  say('\nmemory after all of this (resident)');
+  for (const { name, pid } of [...davit.run.processes, { name: 'davit up', pid: davit.run.pid }]) {
+    const mb = residentMb(pid);
+    say(`  ${name.padEnd(24)} ${mb === undefined ? 'not known' : `${mb.toFixed(0)} MB`}`);
+  }
+}
+
+async function main(): Promise<void> {
+  say(`davit bench: ${ROUNDS} rounds, median (least to most), ${availableParallelism()} CPUs`);
+  const davit = await ownDavit({ args: ['--no-swarm'] });
+  try {
+    for (const one of CASES) await compare(davit, one);
+    const times = await measureActivity(davit.run.temporal, davit.run.namespace, ROUNDS);
+    say(`\none activity that does nothing  ${msText(spread(times))}`);
+    memory(davit);
+  } finally {
+    await davit.stop();
+  }
+}
+
+await main();

@@ -1,0 +1,72 @@
+/** The two pipelines that are measured, and the same work by plain `docker run`. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { repositoryOf, type OwnDavit } from '../test/support/davit.ts';
+import type { PipelineStatus } from '../src/plan/protocol.ts';
+
+const DEADLINE_MS = 300_000;
+
+/** COUNT jobs that run `true`: each needs the one before it, or all start at once. */
+export function repository(count: number, chained: boolean): string {
+  const jobs = Array.from({ length: count }, (_, index) => {
+    const needs = chained && index > 0 ? `[job${index - 1}]` : '[]';
+    return `job${index}:\n  stage: run\n  image: $DAVIT_HELPER_IMAGE\n  needs: ${needs}\n  script: ["true"]\n`;
+  });
+  const folder = mkdtempSync(join(tmpdir(), 'davit-bench-'));
+  try {
+    writeFileSync(join(folder, '.gitlab-ci.yml'), `stages: [run]\n${jobs.join('')}`);
+    return repositoryOf(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export interface Measured {
+  /** ms from the request to the verdict. */
+  whole: number;
+  /** ms from the first job's turn to the last job's end. */
+  jobs: number;
+}
+
+/** One pipeline of a repository. Rejects when it does not succeed. */
+export async function measurePipeline(davit: OwnDavit, slug: string, folder: string): Promise<Measured> {
+  const start = performance.now();
+  const id = await davit.start(slug, folder);
+  const status = await davit.verdict(id, DEADLINE_MS);
+  const whole = performance.now() - start;
+  if (status.state !== 'success') throw new Error(`${id} ended ${status.state}: ${status.reason ?? ''}`);
+  return { whole, jobs: jobsTime(status) };
+}
+
+function jobsTime(status: PipelineStatus): number {
+  const ends = status.jobs.flatMap((job) => (job.result?.endedAt === undefined ? [] : [job.result.endedAt]));
+  const starts = status.jobs.flatMap((job) =>
+    job.result?.startedAt === undefined ? [] : [job.result.startedAt],
+  );
+  return Math.max(...ends) - Math.min(...starts);
+}
+
+/** The same number of containers in a shell loop, `width` at a time. ms. */
+export function measureDocker(image: string, count: number, width: number): number {
+  const start = performance.now();
+  const done = spawnSync(
+    'sh',
+    [
+      '-c',
+      'seq "$1" | xargs -P "$2" -I{} docker run --rm "$3" true',
+      'sh',
+      String(count),
+      String(width),
+      image,
+    ],
+    {
+      encoding: 'utf8',
+    },
+  );
+  if (done.status !== 0)
+    throw new Error(`docker run: ${done.stderr.trim() || String(done.error ?? done.status)}`);
+  return performance.now() - start;
+}

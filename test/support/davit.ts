@@ -1,0 +1,224 @@
+/** A whole davit of one's own: own home, free ports, nothing shared but the engine and the cache of downloads. */
+import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
+import type { WorkerReport } from '../../src/plan/queues.ts';
+import type { RunFile, StartAnswer, StartRequest } from '../../src/server/api.ts';
+import { ROOT } from './source.ts';
+
+const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
+const UP_MS = 180_000;
+
+export interface Finished {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+export interface OwnDavit {
+  home: string;
+  run: RunFile;
+  installation: string;
+  /** Runs a command of davit against it. Never rejects. */
+  cli(args: string[], options?: { cwd?: string; onText?: (text: string) => void }): Promise<Finished>;
+  /** Rejects on an answer that is no success. */
+  api<T>(path: string, init?: RequestInit): Promise<T>;
+  /** Starts a pipeline of a folder and answers its id. */
+  start(slug: string, folder: string): Promise<string>;
+  /** Resolves with the final status. */
+  verdict(id: string, deadlineMs: number): Promise<PipelineStatus>;
+  stop(): Promise<void>;
+}
+export interface OwnDavitOptions {
+  /** More arguments of `davit up`. */
+  args?: string[];
+  env?: Record<string, string>;
+  /** Text of the installation file. */
+  config?: string;
+  /** Resolves only when workers for these architectures have reported. */
+  arches?: string[];
+  onText?: (text: string) => void;
+}
+
+/** Asks until there is an answer; rejects with what it waited for when time is over. */
+export async function eventually<T>(
+  what: string,
+  deadlineMs: number,
+  ask: () => Promise<T | undefined> | T | undefined,
+): Promise<T> {
+  const end = Date.now() + deadlineMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (Date.now() > end) throw new Error(`${what}: not within ${deadlineMs} ms`);
+    await pause(25);
+  }
+}
+
+/** A copy of a folder as a git repository with one commit, in a temporary folder. */
+export function repositoryOf(folder: string): string {
+  const path = mkdtempSync(join(tmpdir(), 'davit-repository-'));
+  cpSync(folder, path, { recursive: true });
+  for (const args of [
+    ['init', '-q', '-b', 'main'],
+    ['add', '-A'],
+    ['commit', '-q', '-m', 'First'],
+  ]) {
+    const done = spawnSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', ...args], {
+      cwd: path,
+      encoding: 'utf8',
+    });
+    if (done.status !== 0) throw new Error(`git ${args[0]}: ${done.stderr}`);
+  }
+  return path;
+}
+
+/** `davit up` with a home of its own. Rejects with its last words when it does not get ready. */
+export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit> {
+  const home = mkdtempSync(join(tmpdir(), 'davit-home-'));
+  if (options.config !== undefined) writeFileSync(join(home, 'davit.config.yml'), options.config);
+  const env = { ...process.env, ...options.env, DAVIT_HOME: home, CI: 'true' };
+  for (const name of [
+    'DAVIT_CONFIG',
+    'DAVIT_SERVER',
+    'DAVIT_TOKEN',
+    'DAVIT_TOKEN_FILE',
+    'DAVIT_REGISTRY',
+    'TEMPORAL_ADDRESS',
+    'DAVIT_WORKER_TOKEN_FILE',
+    'DAVIT_KEY_FILE',
+  ])
+    Reflect.deleteProperty(env, name);
+  const child = spawn(process.execPath, [MAIN, 'up', ...(options.args ?? [])], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let said = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      said = (said + text).slice(-20_000);
+      options.onText?.(text);
+    });
+  const ended = new Promise<string>((resolve) =>
+    child.once('exit', (code, signal) => resolve(String(code ?? signal))),
+  );
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    await ended;
+    rmSync(home, { recursive: true, force: true });
+  };
+  try {
+    const over = ended.then((how) => {
+      throw new Error(`davit up ended with ${how}:\n${said}`);
+    });
+    const run = await Promise.race([over, eventually('run.json', UP_MS, () => readRun(home))]);
+    const token = readFileSync(join(home, 'keys', 'cli-token'), 'utf8').trim();
+    const api = apiOf(run.server, token);
+    await Promise.race([over, eventually('workers', UP_MS, () => reported(api, options))]);
+    return {
+      home,
+      run,
+      installation: readFileSync(join(home, 'keys', 'installation-id'), 'utf8').trim(),
+      cli: (args, more) => command(args, { ...more, env }),
+      api,
+      start: (slug, folder) => startPipeline(api, slug, folder),
+      verdict: (id, deadlineMs) => verdictOf(api, id, deadlineMs),
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${said}`, { cause: error });
+  }
+}
+
+function readRun(home: string): RunFile | undefined {
+  const path = join(home, 'run.json');
+  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as RunFile) : undefined;
+}
+
+type Api = OwnDavit['api'];
+function apiOf(server: string, token: string): Api {
+  return async <T>(path: string, init: RequestInit = {}): Promise<T> => {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      ...(init.headers as Record<string, string> | undefined),
+    };
+    const response = await fetch(`${server}${path}`, { ...init, headers });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${path}: ${response.status} ${text.slice(0, 500)}`);
+    return JSON.parse(text) as T;
+  };
+}
+
+async function reported(api: Api, options: OwnDavitOptions): Promise<true | undefined> {
+  try {
+    const workers = await api<WorkerReport[]>('/api/v1/workers');
+    const there = new Set(workers.flatMap((worker) => worker.arches));
+    return (options.arches ?? ['amd64']).every((arch) => [...there].some((one) => one === arch))
+      ? true
+      : undefined;
+  } catch {
+    return undefined; // the server is not up yet
+  }
+}
+
+function command(
+  args: string[],
+  options: { cwd?: string; env: NodeJS.ProcessEnv; onText?: (text: string) => void },
+): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [MAIN, ...args], {
+      cwd: options.cwd,
+      env: options.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const said = { stdout: '', stderr: '' };
+    for (const name of ['stdout', 'stderr'] as const)
+      child[name].setEncoding('utf8').on('data', (text: string) => {
+        said[name] += text;
+        options.onText?.(text);
+      });
+    child.once('error', reject);
+    child.once('close', (code) => resolve({ code: code ?? -1, ...said }));
+  });
+}
+
+async function startPipeline(api: Api, slug: string, folder: string): Promise<string> {
+  const tar = spawnSync('tar', ['-C', folder, '-cf', '-', '.'], { maxBuffer: 64 * 1024 * 1024 });
+  const sha = spawnSync('git', ['rev-parse', 'HEAD'], { cwd: folder, encoding: 'utf8' }).stdout.trim();
+  const { digest } = await api<{ digest: `sha256:${string}` }>('/api/v1/blobs', {
+    method: 'POST',
+    body: tar.stdout,
+    headers: { 'content-type': 'application/octet-stream' },
+  });
+  const request: StartRequest = {
+    key: `request:${randomUUID()}`,
+    source: 'api',
+    ref: 'main',
+    refKind: 'branch',
+    sha,
+    before: '0'.repeat(40),
+    title: 'First',
+    sourceBlob: digest,
+  };
+  const { key } = await api<StartAnswer>(`/api/v1/projects/${slug}/pipelines`, {
+    method: 'POST',
+    body: JSON.stringify(request),
+    headers: { 'content-type': 'application/json' },
+  });
+  return eventually('the pipeline of the request', 30_000, async () => {
+    const found = await api<{ pipeline?: string }>(
+      `/api/v1/projects/${slug}/requests/${encodeURIComponent(key)}`,
+    );
+    return found.pipeline;
+  });
+}
+
+const verdictOf = (api: Api, id: string, deadlineMs: number): Promise<PipelineStatus> =>
+  eventually(`the verdict of ${id}`, deadlineMs, async () => {
+    const status = await api<PipelineStatus>(`/api/v1/pipelines/${id}`);
+    return FINAL_STATES.includes(status.state) && status.endedAt !== undefined ? status : undefined;
+  });
