@@ -48,5 +48,5 @@ async function resume(job: Job): Promise<JobResult> {
   }
   if (!masks)
     log.withhold('The values to mask are not in the store any more: the rest of the log is left out.');
-  return supervise(job);
+  return supervise(job, state.startedAt);
 }

@@ -30,13 +30,14 @@ async function attempt(deps: JobDeps, input: RunInput, lifeline: Lifeline): Prom
   const job = await openJob(deps, input, lifeline);
   const unfit = unfitness(job);
   if (unfit) throw handedBack(unfit);
+  let began: number;
   try {
-    await prepare(job);
+    began = await prepare(job);
   } catch (error) {
     if (error instanceof DavitError && error.code === 'log/fenced') throw replaced();
     return await notStarted(job, error);
   }
-  return supervise(job);
+  return supervise(job, began);
 }
 
 /** Why this worker may not run it, though it has its tags: found out before anything is made. */

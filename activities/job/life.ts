@@ -27,8 +27,8 @@ const FLUSH_ON_LEAVE_MS = 1_500;
 const DRAIN_MS = 60_000;
 const CANCEL_DRAIN_MS = 5_000;
 
-/** Follows the container to its end. Throws what `activities/contract.ts` names. */
-export async function supervise(job: Job): Promise<JobResult> {
+/** Follows the container, which began at this time (epoch ms), to its end. Throws what `activities/contract.ts` names. */
+export async function supervise(job: Job, began: number): Promise<JobResult> {
   const following = new AbortController();
   const { engine } = job.deps;
   const ended = engine.waitContainer(job.name, following.signal);
@@ -36,7 +36,7 @@ export async function supervise(job: Job): Promise<JobResult> {
   ended.catch(() => undefined); // raced below; a loser's failure is no news
   log.catch(() => undefined);
   try {
-    const state = await untilEnded(job, ended, log);
+    const state = await untilEnded(job, began, { ended, log });
     await within(DRAIN_MS, log);
     return await finish(job, state.state, state.timedOut);
   } catch (error) {
@@ -52,12 +52,10 @@ export async function supervise(job: Job): Promise<JobResult> {
 
 async function untilEnded(
   job: Job,
-  ended: Promise<ContainerState>,
-  log: Promise<void>,
+  began: number,
+  { ended, log }: { ended: Promise<ContainerState>; log: Promise<void> },
 ): Promise<{ state: ContainerState; timedOut: boolean }> {
   const { engine } = job.deps;
-  const before = await engine.inspectContainer(job.name);
-  const began = before?.startedAt || Date.now();
   const clock = new AbortController();
   const left = Math.max(began + job.input.timeoutMs - Date.now(), 1);
   try {
@@ -70,7 +68,7 @@ async function untilEnded(
     if (first !== 'late') return { state: first, timedOut: false };
     const state = await stopContainer(engine, job.name, job.input.graceMs);
     if (!state) throw new DavitError('engine/container-missing', 'The container is not there any more.');
-    return { state, timedOut: isAlive(before ?? state) };
+    return { state, timedOut: true };
   } finally {
     clock.abort();
   }
@@ -147,7 +145,7 @@ export const removeAll = (job: Job): Promise<void> => removeObjects(job.deps.eng
 export async function notStarted(job: Job, error: unknown): Promise<JobResult> {
   const { engine } = job.deps;
   const state = await engine.inspectContainer(job.name).catch(() => undefined); // an engine that is away started nothing we know of
-  if (state && isAlive(state) && !(error instanceof Ended)) return supervise(job);
+  if (state && isAlive(state) && !(error instanceof Ended)) return supervise(job, state.startedAt);
   if (error instanceof Ended || job.lifeline.signal.aborted) {
     const reason = error instanceof Ended ? error.reason : 'cancelled';
     job.log.abandon();

@@ -2,7 +2,7 @@
  * From a spec to a started container. What can go side by side does: a trivial job is to cost little more than `docker run`.
  * The container is started only when the server has recorded which host it is on, and when the mask set is durable.
  */
-import type { ContainerCreate } from '../../src/adapters/ports.ts';
+import type { ContainerCreate, ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/pipeline/variables/expand.ts';
 import { type Company, gather } from './company.ts';
@@ -19,9 +19,11 @@ import { workspaceTar } from './workspace.ts';
 /** What the engine keeps of a log lies above what davit keeps, so that rotation loses nothing while a worker is away. */
 const ENGINE_LOG_FACTOR = 4;
 
-/** `attached`: it ran already, or had ended; nothing was made. */
-export async function prepare(job: Job): Promise<'started' | 'attached'> {
+/** Answers when the container began (epoch ms). One that runs already, or has ended, is attached to: nothing is made. */
+export async function prepare(job: Job): Promise<number> {
   const { deps, lifeline } = job;
+  const volume = deps.engine.createVolume(job.name, { ...job.labels, [LABELS.kind]: 'volume' });
+  volume.catch(() => undefined); // awaited where the container is made
   const acknowledged = lifeline.acknowledge();
   acknowledged.catch(() => undefined); // awaited below, after what goes on beside it
   const platform = job.spec.image.platform ?? platformOf(deps, archOf(job));
@@ -43,13 +45,14 @@ export async function prepare(job: Job): Promise<'started' | 'attached'> {
   const company = await gather(job, { environments, platform, acknowledged });
   await found;
   lifeline.signal.throwIfAborted();
-  const made = await makeContainer(job, { image, platform, company });
-  if (made === 'attached') return 'attached';
+  await volume;
+  const there = await makeContainer(job, { image, platform, company });
+  if (there) return there.startedAt;
   sayHead(job, { image, platform, notes: [...notes, ...company.notes], warnings: resolved.warnings });
   await Promise.all([fill(job, resolved), acknowledged, masksKept, company.ready()]);
   lifeline.signal.throwIfAborted();
   await deps.engine.startContainer(job.name);
-  return 'started';
+  return Date.now();
 }
 
 /** Where the tested container answers. */
@@ -79,24 +82,23 @@ interface Making {
   company: Company;
 }
 
-/** A name that is taken: what runs or has ended is ours, attach; what was only created is half filled, made anew. */
-async function makeContainer(job: Job, making: Making): Promise<'created' | 'attached'> {
+/** A name that is taken: what runs or has ended is ours, and is the answer; what was only created is half filled, made anew. */
+async function makeContainer(job: Job, making: Making): Promise<ContainerState | undefined> {
   const { deps, name, labels } = job;
-  await deps.engine.createVolume(name, { ...labels, [LABELS.kind]: 'volume' });
   const create = creation(job, making);
   try {
     await deps.engine.createContainer(create);
-    return 'created';
+    return undefined;
   } catch (error) {
     if (!(error instanceof DavitError) || error.code !== 'engine/name-taken') throw error;
   }
   const there = await deps.engine.inspectContainer(name);
-  if (there && (isAlive(there) || there.status === 'exited' || there.status === 'dead')) return 'attached';
+  if (there && (isAlive(there) || there.status === 'exited' || there.status === 'dead')) return there;
   await deps.engine.removeContainer(name);
   await deps.engine.removeVolume(name);
   await deps.engine.createVolume(name, { ...labels, [LABELS.kind]: 'volume' });
   await deps.engine.createContainer(create);
-  return 'created';
+  return undefined;
 }
 
 function creation(job: Job, { image, platform, company }: Making): ContainerCreate {

@@ -65,6 +65,7 @@ const BY_CODE: Partial<Record<ErrorCode, readonly [Outcome, FailureKind]>> = {
   'engine/image-denied': ['failed', 'image_pull'],
   'engine/platform': ['failed', 'config'],
   'engine/no-space': ['errored', 'no_space'],
+  'engine/container-missing': ['errored', 'host_lost'],
   'registry/unreachable': ['errored', 'registry'],
   'blob/missing': ['errored', 'missing_dependency'],
   'secret/missing': ['failed', 'config'],

@@ -38,15 +38,22 @@ export function workspaceTar(workspace: Workspace): Readable {
   return Readable.from(archive, { objectMode: false });
 }
 
+/** The archive under way, and the directories that are in it. */
+interface Filling {
+  archive: Pack;
+  root: string;
+  seen: Set<string>;
+}
+
 async function fill(archive: Pack, workspace: Workspace): Promise<void> {
   const { projectDir } = workspace;
-  for (const path of [...parents(projectDir), projectDir, filesDir(projectDir), DAVIT_DIR])
-    await directory(archive, path);
-  if (workspace.source) await addTar(archive, await workspace.source(), projectDir);
+  const filling = { archive, root: projectDir, seen: new Set<string>() };
+  for (const path of [projectDir, filesDir(projectDir), DAVIT_DIR]) await directories(filling, path);
+  if (workspace.source) await addTar(filling, await workspace.source());
   for (const artifact of workspace.artifacts) {
     const zipped = await artifact();
     const tar = createGunzip();
-    await Promise.all([pipeline(zipped, tar), addTar(archive, tar, projectDir)]);
+    await Promise.all([pipeline(zipped, tar), addTar(filling, tar)]);
   }
   for (const [name, text] of Object.entries(workspace.files))
     await file(archive, { name: inTar(`${DAVIT_DIR}/${name}`), mode: 0o666 }, text);
@@ -61,8 +68,14 @@ function parents(path: string): string[] {
 const inTar = (path: string): string => path.replace(/^\/+/, '');
 const owned = { uid: 0, gid: 0, uname: '', gname: '' };
 
-const directory = (archive: Pack, path: string): Promise<void> =>
-  file(archive, { name: `${inTar(path)}/`, type: 'directory', mode: 0o777 }, '');
+/** A directory and those above it: an engine would make them closed for all but root. */
+async function directories({ archive, seen }: Filling, path: string): Promise<void> {
+  for (const step of [...parents(path), path]) {
+    if (seen.has(step)) continue;
+    seen.add(step);
+    await file(archive, { name: `${inTar(step)}/`, type: 'directory', mode: 0o777 }, '');
+  }
+}
 
 function file(archive: Pack, header: Entry, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -71,14 +84,18 @@ function file(archive: Pack, header: Entry, text: string): Promise<void> {
 }
 
 /** Entries of a tar, re-rooted and opened. */
-async function addTar(archive: Pack, tar: Readable, root: string): Promise<void> {
+async function addTar(filling: Filling, tar: Readable): Promise<void> {
   const entries = extract();
   const read = pipeline(tar, entries);
   const copied = (async () => {
     for await (const entry of entries) {
-      const header = reroot(entry.header, root);
-      if (header) await copyEntry(archive, header, entry);
-      else await drop(entry);
+      const header = reroot(entry.header, filling.root);
+      if (!header) await drop(entry);
+      else if (header.type === 'directory') await directories(filling, `/${header.name.replace(/\/$/, '')}`);
+      else {
+        await directories(filling, `/${posix.dirname(header.name)}`);
+        await copyEntry(filling.archive, header, entry);
+      }
     }
   })();
   await Promise.all([read, copied]);

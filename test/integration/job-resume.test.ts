@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { HostInput, RunInput } from '../../activities/contract.ts';
+import { makeResumeJob } from '../../activities/resume-job.ts';
+import { makeRunJob } from '../../activities/run-job.ts';
+import { makeStopJob } from '../../activities/stop-job.ts';
+import { JobBench } from '../support/job-bench.ts';
+
+let bench: JobBench;
+beforeAll(async () => {
+  bench = await JobBench.open();
+});
+afterAll(() => bench.close());
+
+const COUNTING = ['i=0; while [ $i -lt 30 ]; do echo "line $i"; i=$((i+1)); sleep 0.05; done'];
+const counted = Array.from({ length: 30 }, (_, line) => `line ${line}\n`).join('');
+const nextEpoch = (input: RunInput): RunInput => ({
+  ...input,
+  ref: { ...input.ref, epoch: input.ref.epoch + 1 },
+});
+
+/** Calls back once, when the log holds this text. */
+function whenLogged(input: RunInput, text: string, then: () => void): void {
+  bench.logs.onAppend = () => {
+    if (!bench.logs.text(input.ref).includes(text)) return;
+    bench.logs.onAppend = () => undefined;
+    then();
+  };
+}
+
+/** Runs until `text` is in the log, then the worker goes away by SIGTERM. */
+async function detachAt(input: RunInput, text: string): Promise<void> {
+  whenLogged(input, text, () => bench.stopping.abort());
+  await expect(bench.environment().run(makeRunJob(bench.deps()), input)).rejects.toMatchObject({
+    type: 'Detached',
+    details: [{ host: 'host-1' }],
+  });
+  bench.stopping = new AbortController();
+}
+
+describe('a job that survives its worker', () => {
+  test('is left running by SIGTERM and resumed: the script runs once, the log is whole', async () => {
+    bench.secrets['env:S'] = 'line 1';
+    const input = await bench.input({
+      script: COUNTING,
+      variables: [{ name: 'S', value: { secret: 'env:S' }, masked: true, file: false }],
+      artifacts: { paths: ['README.md'], exclude: [], untracked: false, when: 'always' },
+    });
+    await detachAt(input, 'line 5');
+    bench.secrets = {};
+    const resumed = nextEpoch(input);
+    const result = await bench.environment().run(makeResumeJob(bench.deps()), resumed);
+    expect(result).toMatchObject({ outcome: 'succeeded', log: { complete: true }, artifacts: { files: 1 } });
+    expect(bench.log(input)).toContain(counted.replaceAll('line 1', '[MASKED]'));
+  });
+
+  test('is resumed again and again', async () => {
+    let input = await bench.input({ script: COUNTING });
+    await detachAt(input, 'line 2');
+    for (const text of ['line 8', 'line 14']) {
+      input = nextEpoch(input);
+      whenLogged(input, text, () => bench.stopping.abort());
+      await expect(bench.environment().run(makeResumeJob(bench.deps()), input)).rejects.toMatchObject({
+        type: 'Detached',
+      });
+      bench.stopping = new AbortController();
+    }
+    const result = await bench.environment().run(makeResumeJob(bench.deps()), nextEpoch(input));
+    expect(result).toMatchObject({ outcome: 'succeeded' });
+    expect(bench.log(input)).toContain(counted);
+  });
+
+  test('its result is there when it ended while nobody looked', async () => {
+    const input = await bench.input({
+      script: ['echo begun', 'sleep 0.3', 'exit 5'],
+      afterScript: ['echo after'],
+    });
+    await detachAt(input, 'begun');
+    for (const { name } of await bench.engine.listContainers({ 'davit.job.key': input.ref.job }))
+      await bench.engine.waitContainer(name, AbortSignal.timeout(10_000));
+    const result = await bench.environment().run(makeResumeJob(bench.deps()), nextEpoch(input));
+    expect(result).toMatchObject({ outcome: 'failed', exitCode: 5, log: { complete: true } });
+    expect(bench.log(input)).toContain('after\n');
+  });
+
+  test('keeps its timeout over the resume', async () => {
+    const input = await bench.input({ script: ['echo begun; sleep 100'], timeoutMs: 1_500 });
+    await detachAt(input, 'begun');
+    const began = Date.now();
+    const result = await bench.environment().run(makeResumeJob(bench.deps()), nextEpoch(input));
+    expect(result).toMatchObject({ outcome: 'failed', kind: 'timeout' });
+    expect(Date.now() - began).toBeLessThan(1_500 + 3_000);
+  });
+
+  test('an old follower that wakes up can end nothing', async () => {
+    const input = await bench.input({ script: COUNTING });
+    const old = bench.environment().run(makeRunJob(bench.deps()), input);
+    old.catch(() => undefined);
+    await new Promise<void>((resolve) => whenLogged(input, 'line 3', resolve));
+    const result = await bench.environment().run(makeResumeJob(bench.deps()), nextEpoch(input));
+    await expect(old).rejects.toMatchObject({ type: 'Replaced' });
+    expect(result).toMatchObject({ outcome: 'succeeded' });
+    expect(bench.log(input)).toContain(counted);
+  });
+
+  test('without its container it is host_lost', async () => {
+    const input = await bench.input({ script: COUNTING });
+    await detachAt(input, 'line 3');
+    for (const { name } of await bench.engine.listContainers({ 'davit.job.key': input.ref.job }))
+      await bench.engine.removeContainer(name);
+    const result = await bench.environment().run(makeResumeJob(bench.deps()), nextEpoch(input));
+    expect(result).toMatchObject({
+      outcome: 'errored',
+      kind: 'host_lost',
+      started: true,
+      log: { complete: false },
+    });
+  });
+
+  test('before its container has started, the worker hands it back and leaves nothing', async () => {
+    const input = await bench.input({ script: ['true'] });
+    const deps = bench.deps();
+    deps.ack = {
+      beat: async () => {
+        bench.stopping.abort();
+        return 'recorded';
+      },
+    };
+    await expect(bench.environment().run(makeRunJob(deps), input)).rejects.toMatchObject({
+      type: 'HandedBack',
+    });
+    bench.stopping = new AbortController();
+    expect(await bench.engine.listContainers({ 'davit.job.key': input.ref.job })).toEqual([]);
+  });
+
+  test('a cancel where the worker is gone: stopJob stops it, closes its log, removes it, and may come twice', async () => {
+    const input = await bench.input({ script: ['echo begun; sleep 1000'] });
+    await detachAt(input, 'begun');
+    const host: HostInput = { ref: nextEpoch(input).ref, graceMs: 1_000 };
+    await bench.environment().run(makeStopJob(bench.deps()), host);
+    expect(await bench.engine.listContainers({ 'davit.job.key': input.ref.job })).toEqual([]);
+    expect(await bench.logs.state(input.ref)).toMatchObject({ ended: { complete: true } });
+    expect(bench.log(input)).toContain('Job cancelled');
+    await bench.environment().run(makeStopJob(bench.deps()), host);
+  });
+
+  test('lost without a heartbeat: the container that was only created is made anew', async () => {
+    const input = await bench.input({ script: ['echo once'] });
+    const deps = bench.deps();
+    const broken: typeof deps = {
+      ...deps,
+      engine: { ...deps.engine, startContainer: () => new Promise<never>(() => undefined) },
+    };
+    const half = bench.environment().run(makeRunJob(broken), input);
+    half.catch(() => undefined);
+    await expect
+      .poll(async () => (await bench.engine.listContainers({ 'davit.job.key': input.ref.job })).length)
+      .toBe(1);
+    expect(await bench.environment().run(makeRunJob(deps), input)).toMatchObject({ outcome: 'succeeded' });
+    expect(bench.log(input).match(/\nonce\n/g)).toHaveLength(1);
+  });
+});
