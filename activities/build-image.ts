@@ -6,6 +6,7 @@ import type { BuiltImage, JobResult, Platform } from '../src/plan/outcome.ts';
 import { PLATFORMS, platformText, type BuildSpec } from '../src/plan/spec.ts';
 import { cacheTags, keepOneLocally } from './build-image-cache.ts';
 import type { ArchActivities, RunInput } from './contract.ts';
+import { coded } from './ship/coded.ts';
 import { buildContext } from './ship/context.ts';
 import { endedBy, handBack, living, throwIfEnded } from './ship/life.ts';
 import { openShipLog, type ShipLog } from './ship/log.ts';
@@ -35,7 +36,7 @@ const LONGEST_MESSAGE = 2_000;
  * masked as a job's is, though nothing secret goes into a build: the compiler refuses masked variables in `args`.
  */
 export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
-  return async (input) => {
+  return coded(async (input) => {
     handBack(input.tags, deps.tags);
     return living({ host: deps.host, timeoutMs: input.timeoutMs }, async (signal) => {
       const startedAt = Date.now();
@@ -52,7 +53,7 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
       if (result.message) log.line(result.message);
       return { ...result, host: deps.host, startedAt, endedAt: Date.now(), log: await log.end() };
     });
-  };
+  });
 }
 
 /**

@@ -82,7 +82,7 @@ async function afterError(
 
 async function already(deps: DeployDeps, input: DeployInput, spec: DeploySpec): Promise<ApplyOutput> {
   const record = await deployRecord(deps, input.deployId);
-  const state = stateOf(deps, spec, input, { image: record?.image ?? '', state: 'unknown' });
+  const state = stateOf({ deps, spec }, input, { image: record?.image ?? '', state: 'unknown' });
   return { kind: 'already', state, previous: record?.previous };
 }
 
@@ -149,7 +149,7 @@ async function attempt(
   if (answer === 'conflict') return undefined;
   if (answer === 'outdated') return outdated(deps, input, { spec, now, log });
   log.line(`Deploying ${image} as ${input.deployId}, sequence ${input.seq}.`);
-  const state = stateOf(deps, spec, input, { image, state: 'unknown' });
+  const state = stateOf({ deps, spec }, input, { image, state: 'unknown' });
   return { kind: answer, state, previous: record.previous };
 }
 
@@ -161,7 +161,10 @@ function outdated(
   what.log.line(
     `A newer deployment (sequence ${what.now.seq}) stands at ${deps.target.name}; nothing was changed.`,
   );
-  const state = stateOf(deps, what.spec, input, { image: what.now.image ?? '', state: 'unchanged' });
+  const state = stateOf({ deps, spec: what.spec }, input, {
+    image: what.now.image ?? '',
+    state: 'unchanged',
+  });
   return { kind: 'outdated', state };
 }
 

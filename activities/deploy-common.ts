@@ -63,16 +63,20 @@ export async function openSnapshot(deps: DeployDeps, previous: string): Promise<
   return new TextDecoder().decode(deps.secrets.unseal(await deps.blobs.getBytes(previous)));
 }
 
+/** What a deployment is of: its target's name and its service. */
+export interface Deployed {
+  deps: Pick<DeployDeps, 'target'>;
+  spec: DeploySpec;
+}
 export const stateOf = (
-  deps: DeployDeps,
-  spec: DeploySpec,
-  input: Pick<DeployInput, 'deployId' | 'seq'>,
+  { deps, spec }: Deployed,
+  id: Pick<DeployInput, 'deployId' | 'seq'>,
   more: { image: string; state: DeployedState['state'] },
 ): DeployedState => ({
   target: deps.target.name,
   service: spec.swarm.service,
-  deployId: input.deployId,
-  seq: input.seq,
+  deployId: id.deployId,
+  seq: id.seq,
   ...more,
 });
 

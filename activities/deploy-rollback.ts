@@ -40,16 +40,16 @@ async function rollback(deps: DeployDeps, input: RollbackInput, signal: AbortSig
   const record = await deployRecord(deps, input.deployId);
   const previous = input.previous ?? record?.previous;
   const first = record !== undefined && previous === undefined;
-  if (first && !now.exists) return stateOf(deps, spec, id, { image: '', state: 'rolled_back' });
+  if (first && !now.exists) return stateOf({ deps, spec }, id, { image: '', state: 'rolled_back' });
   const done = now.deployIds.includes(id.deployId);
   const ours = now.exists && now.deployIds.includes(input.deployId);
   if (!done && (!ours || now.seq > input.seq || spec.swarm.update.onFailure === 'pause')) {
     log.info('nothing rolled back', { service, target: deps.target.name, state: targetText(now) });
-    return stateOf(deps, spec, input, { image: now.image ?? '', state: 'unchanged' });
+    return stateOf({ deps, spec }, input, { image: now.image ?? '', state: 'unchanged' });
   }
   // Without its record nobody can say that a deployment was the first; removing a service on a guess is worse than leaving it.
   if (previous === undefined && !first)
-    return stateOf(deps, spec, input, { image: now.image ?? '', state: 'unknown' });
+    return stateOf({ deps, spec }, input, { image: now.image ?? '', state: 'unknown' });
   const snapshot = previous === undefined ? undefined : await openSnapshot(deps, previous);
   if (!done)
     await throughOutage({ codes: ['target/unreachable'], signal }, () =>
@@ -71,7 +71,7 @@ async function settled(
   });
   const good = what.removed ? seen.how === 'gone' : seen.how === 'converged';
   log.info('rolled back', { service: spec.swarm.service, state: targetText(seen.now) });
-  return stateOf(deps, spec, what.id, {
+  return stateOf({ deps, spec }, what.id, {
     image: seen.now.image ?? '',
     state: good ? 'rolled_back' : 'unknown',
   });

@@ -103,7 +103,7 @@ function verdict(
 ): JobResult {
   const { spec, input, image } = what;
   const at = `${spec.swarm.service} at ${deps.target.name}`;
-  const state = (name: 'converged' | 'unknown') => stateOf(deps, spec, input, { image, state: name });
+  const state = (name: 'converged' | 'unknown') => stateOf({ deps, spec }, input, { image, state: name });
   const own = targetText(seen.now);
   switch (seen.how) {
     case 'converged':

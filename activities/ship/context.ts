@@ -3,13 +3,13 @@
  * what `.dockerignore` leaves out. Nothing is unpacked on the worker's disk.
  */
 import { posix } from 'node:path';
-import { PassThrough, Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
 import type { BlobStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { Digest } from '../../src/plan/ids.ts';
-import { dockerIgnore } from './dockerignore.ts';
+import { dockerIgnore } from '../../src/pipeline/dockerignore.ts';
 import { entries, readFiles, refused, type TarEntry } from './tar.ts';
 
 export interface ContextRequest {

@@ -1,95 +1,128 @@
 /**
  * The log of a job that has no container: build output and davit's own lines, masked, in order, appended to the log store in chunks.
- * Not its role: following an engine's log (job/). A later epoch of the same attempt goes on below what stands there.
+ * Not its role: following an engine's log (job/). A later epoch of the same attempt goes on below what stands there. A store
+ * that is away is waited for until the activity is told to end: what was built or deployed is not lost for its log.
  */
 import { crc32 } from 'node:zlib';
-import type { LogStore } from '../../src/adapters/ports.ts';
+import { Context } from '@temporalio/activity';
+import type { LogState, LogStore } from '../../src/adapters/ports.ts';
 import { Masker, type Automaton } from '../../src/masking/index.ts';
 import type { AttemptRef } from '../../src/plan/ids.ts';
 import type { LogSummary } from '../../src/plan/outcome.ts';
+import { untilAnswered } from '../job/appender.ts';
 
 const FLUSH_BYTES = 64 * 1024;
 const FLUSH_MS = 300;
 
-export interface ShipLog {
-  /** Takes any text; never throws. What cannot be written shows at the next `flush` or `end`. */
-  write(text: string): void;
-  line(text: string): void;
-  flush(): Promise<void>;
-  end(): Promise<LogSummary>;
-}
 export interface ShipLogOptions {
   automaton?: Automaton;
   /** Bytes after which the rest of the output is left out, with a line that says so. */
   maxBytes: number;
 }
 
+const encoder = new TextEncoder();
+
+/** Raises the epoch at the store. Rejects with `log/fenced` when a newer one writes. */
 export async function openShipLog(
-  logs: LogStore,
+  store: LogStore,
   ref: AttemptRef,
   options: ShipLogOptions,
 ): Promise<ShipLog> {
-  const state = await logs.open(ref, ref.epoch);
-  const masker = new Masker(options.automaton);
-  const encoder = new TextEncoder();
-  let { offset, crc } = state;
-  let room = options.maxBytes - offset;
-  let waiting: Uint8Array[] = [];
-  let size = 0;
-  let timer: NodeJS.Timeout | undefined;
-  let broken: unknown;
-  let chain: Promise<void> = Promise.resolve();
+  const { cancellationSignal: signal } = Context.current();
+  const state = await untilAnswered(signal, () => store.open(ref, ref.epoch));
+  return new ShipLog({ store, ref, signal, state, ...options });
+}
 
-  const append = async (bytes: Uint8Array): Promise<void> => {
-    if (broken !== undefined || bytes.length === 0) return;
+interface Parts extends ShipLogOptions {
+  store: LogStore;
+  ref: AttemptRef;
+  signal: AbortSignal;
+  state: LogState;
+}
+
+export class ShipLog {
+  readonly #parts: Parts;
+  readonly #masker: Masker;
+  #offset: number;
+  #crc: number;
+  #room: number;
+  #waiting: Uint8Array[] = [];
+  #size = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #broken: unknown;
+  #chain: Promise<void> = Promise.resolve();
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#masker = new Masker(parts.automaton);
+    this.#offset = parts.state.offset;
+    this.#crc = parts.state.crc;
+    this.#room = parts.maxBytes - parts.state.offset;
+  }
+
+  /** Takes any text; never throws. What cannot be written shows at the next `flush` or `end`. */
+  write(text: string): void {
+    this.#take(this.#masker.push(encoder.encode(text)));
+  }
+  line(text: string): void {
+    this.write(`${text}\n`);
+  }
+
+  async flush(): Promise<void> {
+    this.#send();
+    await this.#chain;
+    if (this.#broken !== undefined) throw this.#broken;
+  }
+
+  /** Closes the log; one that a former epoch has closed stays as it is. */
+  async end(): Promise<LogSummary> {
+    const { state, store, ref, signal } = this.#parts;
+    if (state.ended) return state.ended;
+    this.#take(this.#masker.flush());
+    await this.flush();
+    const summary: LogSummary = {
+      bytes: this.#offset,
+      crc: (this.#crc >>> 0).toString(16).padStart(8, '0'),
+      complete: !state.incomplete && this.#room > 0,
+    };
+    await untilAnswered(signal, () => store.end(ref, { epoch: ref.epoch, summary }));
+    return summary;
+  }
+
+  #take(bytes: Uint8Array): void {
+    if (bytes.length === 0 || this.#room <= 0 || this.#parts.state.ended) return;
+    const kept = bytes.length > this.#room ? bytes.subarray(0, this.#room) : bytes;
+    this.#waiting.push(kept);
+    this.#size += kept.length;
+    this.#room -= bytes.length;
+    if (this.#room <= 0)
+      this.#waiting.push(
+        encoder.encode(`\n[davit] the log has reached its limit of ${this.#parts.maxBytes} bytes\n`),
+      );
+    if (this.#size >= FLUSH_BYTES) this.#send();
+    else this.#timer ??= setTimeout(() => this.#send(), FLUSH_MS);
+  }
+
+  #send(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const bytes = Buffer.concat(this.#waiting);
+    this.#waiting = [];
+    this.#size = 0;
+    this.#chain = this.#chain.then(() => this.#append(bytes));
+  }
+
+  async #append(bytes: Uint8Array): Promise<void> {
+    if (this.#broken !== undefined || bytes.length === 0) return;
+    const { store, ref, signal } = this.#parts;
+    const chunk = { epoch: ref.epoch, offset: this.#offset, bytes };
     try {
-      await logs.append(ref, { epoch: ref.epoch, offset, bytes });
-      offset += bytes.length;
-      crc = crc32(bytes, crc);
+      await untilAnswered(signal, () => store.append(ref, chunk));
+      this.#offset += bytes.length;
+      this.#crc = crc32(bytes, this.#crc);
     } catch (error) {
       // Kept for flush() and end(), which reject with it: write() is called from stream handlers that cannot wait.
-      broken = error;
+      this.#broken = error;
     }
-  };
-  const send = (): void => {
-    clearTimeout(timer);
-    timer = undefined;
-    const bytes = Buffer.concat(waiting);
-    waiting = [];
-    size = 0;
-    chain = chain.then(() => append(bytes));
-  };
-  const take = (bytes: Uint8Array): void => {
-    if (bytes.length === 0 || room <= 0) return;
-    const kept = bytes.length > room ? bytes.subarray(0, room) : bytes;
-    waiting.push(kept);
-    room -= bytes.length;
-    if (room <= 0)
-      waiting.push(encoder.encode(`\n[davit] the log has reached its limit of ${options.maxBytes} bytes\n`));
-    size += kept.length;
-    if (size >= FLUSH_BYTES) send();
-    else timer ??= setTimeout(send, FLUSH_MS);
-  };
-  const flush = async (): Promise<void> => {
-    send();
-    await chain;
-    if (broken !== undefined) throw broken;
-  };
-  return {
-    write: (text) => take(masker.push(encoder.encode(text))),
-    line: (text) => take(masker.push(encoder.encode(`${text}\n`))),
-    flush,
-    async end() {
-      if (state.ended) return state.ended;
-      take(masker.flush());
-      await flush();
-      const summary: LogSummary = {
-        bytes: offset,
-        crc: (crc >>> 0).toString(16).padStart(8, '0'),
-        complete: !state.incomplete && room > 0,
-      };
-      await logs.end(ref, { epoch: ref.epoch, summary });
-      return summary;
-    },
-  };
+  }
 }

@@ -9,7 +9,7 @@ export interface Area {
 }
 
 /** Pure, or a registry of constants: open to all but `src/plan`. */
-const OPEN = ['src/errors.ts', 'src/plan/'];
+const OPEN = ['src/errors.ts', 'src/version.ts', 'src/plan/'];
 /** Pure data or functions that know neither engine nor store. */
 const PURE = [...OPEN, 'src/installation.ts', 'src/masking/'];
 /** Everything a process may use that is not the network's or the disk's business. */
@@ -43,6 +43,7 @@ const SERVER = [
 export const AREAS: readonly Area[] = [
   { of: 'src/plan/', may: ['src/plan/'] },
   { of: 'src/errors.ts', may: [] },
+  { of: 'src/version.ts', may: [] },
   { of: 'src/masking/', may: ['src/masking/', ...OPEN] },
   { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },
   { of: 'src/config.ts', may: ['node:os', 'node:path'] },

@@ -10,9 +10,8 @@ export const DEFAULT_PROTOCOLS: readonly GitProtocol[] = ['https', 'ssh'];
 
 const SHA = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 /** Subset of git-check-ref-format: no leading dash or dot, no `..`, `@{`, control, space, `~^:?*[\`. */
-const REF = /^(?![-./])(?!.*(?:\.\.|\/\/|@\{|\/\.|\.lock(?:\/|$)))[\p{L}\p{N}._\/@+#=,%!-]{1,250}(?<![./])$/u;
+const REF = /^(?![-./])(?!.*(?:\.\.|\/\/|@\{|\/\.|\.lock(?:\/|$)))[\p{L}\p{N}._/@+#=,%!-]{1,250}(?<![./])$/u;
 // Spaces and control characters: a newline would add a second answer to a credential prompt (CVE-2020-5260).
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
 const BAD_URL = /[\u0000-\u0020\u007f]|%(?:0[0-9a-f]|1[0-9a-f]|7f)/i;
 const SCP_LIKE =
   /^[A-Za-z0-9._][A-Za-z0-9._-]*@[A-Za-z0-9][A-Za-z0-9.-]*:(?![-/]*\/\/)[A-Za-z0-9~/._][A-Za-z0-9~/._+-]*$/;

@@ -58,7 +58,8 @@ export function gitSource(options: GitOptions = {}): Source {
       try {
         const commit = await checkout(place, url, request);
         const packed = packFolder(join(place.root, 'repo'));
-        const done = packed.done.finally(() => remove(place.root));
+        const done = cleanedUp(packed.done, place.root);
+        // The reader of the tar sees the same error; a caller that awaits only that must not crash the process.
         done.catch(() => undefined);
         return { tar: packed.tar, done, commit };
       } catch (error) {
@@ -80,6 +81,14 @@ export function gitSource(options: GitOptions = {}): Source {
 }
 
 const remove = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true, maxRetries: 3 });
+
+async function cleanedUp(work: Promise<void>, folder: string): Promise<void> {
+  try {
+    await work;
+  } finally {
+    await remove(folder);
+  }
+}
 
 /** An `http.URL.extraHeader` for this origin alone; nothing at all without credentials or for ssh. */
 function credentials(url: CheckedUrl, auth: Auth | undefined): string {
@@ -183,6 +192,5 @@ function lastLine(stderr: string): string {
   const lines = stderr.split('\n').filter((line) => line.trim() !== '');
   const said =
     lines.find((line) => /^(fatal|error|remote: error):/i.test(line)) ?? lines.at(-1) ?? 'no reason given';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is removed
   return said.replace(/[\u0000-\u001f\u007f]/g, ' ').slice(0, 300);
 }

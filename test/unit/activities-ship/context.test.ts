@@ -4,7 +4,7 @@ import { extract, pack } from 'tar-stream';
 import { expect, test } from 'vitest';
 import { findFile } from '../../../activities/compile-pipeline-file.ts';
 import { buildContext } from '../../../activities/ship/context.ts';
-import { dockerIgnore } from '../../../activities/ship/dockerignore.ts';
+import { dockerIgnore } from '../../../src/pipeline/dockerignore.ts';
 import { memoryBlobs } from './fakes.ts';
 
 async function tar(files: Record<string, string>): Promise<Buffer> {

@@ -2,9 +2,8 @@
  * `.dockerignore`, as BuildKit reads it (moby/patternmatcher): one pattern a line, `!` takes back, the last that matches
  * decides, a pattern that matches a folder matches all below it. Patterns run on RE2, whatever a user writes.
  */
-import { posix } from 'node:path';
 import { RE2JS } from 're2js';
-import { refused } from './tar.ts';
+import { DavitError } from '../errors.ts';
 
 interface Pattern {
   negated: boolean;
@@ -42,12 +41,18 @@ function parseLine(line: string): Pattern[] {
   if (text === '') return [];
   const negated = text.startsWith('!');
   if (negated) text = text.slice(1).trim();
-  const clean = posix
-    .normalize(text)
-    .replace(/(?<=.)\/$/, '')
-    .replace(/^\/(?=.)/, '');
-  if (clean === '' || clean === '.') return [];
+  const clean = normalized(text);
+  if (clean === '') return [];
   return [{ negated, matches: matcher(clean) }];
+}
+
+/** As Go's filepath.Clean, without a leading or trailing slash; the root itself is empty. */
+function normalized(path: string): string {
+  const parts: string[] = [];
+  for (const part of path.split('/'))
+    if (part === '..' && parts.length > 0 && parts.at(-1) !== '..') parts.pop();
+    else if (part !== '' && part !== '.') parts.push(part);
+  return parts.join('/');
 }
 
 function matcher(pattern: string): (path: string) => boolean {
@@ -56,7 +61,11 @@ function matcher(pattern: string): (path: string) => boolean {
     const compiled = RE2JS.compile(toRegex(pattern));
     return (path) => compiled.matches(path);
   } catch (error) {
-    throw refused(`.dockerignore: "${pattern.slice(0, 200)}" is no pattern that can be read.`, error);
+    throw new DavitError(
+      'source/refused',
+      `.dockerignore: "${pattern.slice(0, 200)}" is no pattern that can be read.`,
+      { cause: error },
+    );
   }
 }
 
