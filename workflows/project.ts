@@ -14,27 +14,28 @@ import { Intake } from './project-intake.ts';
 import { LockKeeper } from './project-locks.ts';
 import { listenProject } from './project-handlers.ts';
 
-/** Triggers after which it continues as new even if the server does not suggest it: tests, and replay in bounded time. */
-const EVENTS_BEFORE_NEW = 3_000;
+/** Sooner than the server suggests it: a replay of the project after a worker's restart stays short. */
+const CONTINUE_AFTER_EVENTS = 3_000;
 
 /** Workflow `project/SLUG`; it never ends by itself. */
 export async function project(input: ProjectInput): Promise<void> {
   const memory = { ...emptyMemory(), ...input.memory };
+  const limit = input.continueAfterEvents ?? CONTINUE_AFTER_EVENTS;
   const locks = new LockKeeper(memory);
   const intake = new Intake(input.project, memory);
   listenProject({ project: input.project, memory, locks, intake });
   locks.watch();
   for (;;) {
-    await condition(() => intake.hasWork || isLong());
+    await condition(() => intake.hasWork || isLong(limit));
     if (intake.hasWork) await intake.next();
     else if (locks.idle) break;
     else await locks.settled();
   }
   await condition(allHandlersFinished);
-  await continueAsNew<typeof project>({ project: input.project, memory });
+  await continueAsNew<typeof project>({ ...input, memory });
 }
 
-const isLong = (): boolean => {
+const isLong = (limit: number): boolean => {
   const { continueAsNewSuggested, historyLength } = workflowInfo();
-  return continueAsNewSuggested || historyLength > EVENTS_BEFORE_NEW;
+  return continueAsNewSuggested || historyLength > limit;
 };

@@ -173,6 +173,8 @@ export interface Superseded {
 export interface ProjectInput {
   project: ProjectSlug;
   memory?: ProjectMemory;
+  /** History events after which it continues as new, beside the server's own suggestion. */
+  continueAfterEvents?: number;
 }
 export interface PipelineEnded {
   id: PipelineId;

@@ -30,7 +30,7 @@ export function nextSteps(graph: Graph, views: readonly JobView[]): Step[] {
     const job = graph.jobs[at];
     const view = views[at];
     if (!job || !view || view.phase !== 'created') continue;
-    const turn = both(turnOf(graph, at, { tokens, stages }), gateTurn(graph, at, views));
+    const turn = both(turnOf(graph, at, { tokens, stages }), gateTurn(graph, at, tokens));
     if (turn === 'wait') continue;
     const to = turn === 'skip' ? 'skip' : stepOf(job, view);
     steps.push({ job: job.key, index: at, to });
@@ -77,10 +77,13 @@ function turnOf(graph: Graph, at: number, now: { tokens: Token[]; stages: StageT
   return fromNeeds(job.when, counts);
 }
 
+/** Tokens of jobs that will go on without anybody asking for more than a gate or a blocking job asks. */
+const OPEN: readonly Token[] = ['created', 'running', 'waiting_for_resource', 'scheduled', 'manual'];
+const isOpen = (counts: Tally): boolean => OPEN.some((token) => counts[token] > 0);
+
 /** GitLab: on_success takes success and skipped, on_failure takes failed, always takes every end. */
 function fromStages(when: When, counts: Tally): Turn {
-  if (counts.created + counts.running + counts.waiting_for_resource + counts.manual + counts.scheduled > 0)
-    return 'wait';
+  if (isOpen(counts)) return 'wait';
   const state = composite(counts);
   if (when === 'always') return 'go';
   if (when === 'on_failure') return state === 'failed' ? 'go' : 'skip';
@@ -88,10 +91,8 @@ function fromStages(when: When, counts: Tally): Turn {
 }
 
 function fromNeeds(when: When, counts: Tally): Turn {
-  const open =
-    counts.created + counts.running + counts.waiting_for_resource + counts.manual + counts.scheduled;
   if (when !== 'always' && counts.skipped + counts.ignored > 0) return 'skip';
-  if (open > 0) return 'wait';
+  if (isOpen(counts)) return 'wait';
   if (when === 'always') return 'go';
   const state = composite(counts);
   if (when === 'on_failure') return state === 'failed' ? 'go' : 'skip';
@@ -99,12 +100,13 @@ function fromNeeds(when: When, counts: Tally): Turn {
 }
 
 /** A gate opens only behind the success, plain success, of every job it requires. */
-function gateTurn(graph: Graph, at: number, views: readonly JobView[]): Turn {
+function gateTurn(graph: Graph, at: number, tokens: readonly Token[]): Turn {
   let turn: Turn = 'go';
   for (const other of graph.requires[at] ?? []) {
-    const view = views[other];
-    if (view?.phase !== 'ended') turn = turn === 'skip' ? 'skip' : 'wait';
-    else if (view.outcome !== 'succeeded') turn = 'skip';
+    const token = tokens[other] ?? 'created';
+    if (token === 'success') continue;
+    if (!OPEN.includes(token)) return 'skip';
+    turn = 'wait';
   }
   return turn;
 }

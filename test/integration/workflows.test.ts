@@ -1,7 +1,11 @@
-/** Workflows on a real Temporal server, activities played by fakes. */
+/** Project and pipeline workflows together, on a real Temporal server, activities played by fakes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { planOf } from '../support/plans.ts';
-import { World } from '../support/world.ts';
+import { projectWorkflowId, type PipelineId } from '../../src/plan/ids.ts';
+import { QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS, type ProjectStatus } from '../../src/plan/protocol.ts';
+import { signalTrigger } from '../../src/temporal/calls.ts';
+import { LIMITS } from '../support/fakes.ts';
+import { planOf, triggerOf } from '../support/plans.ts';
+import { until, World } from '../support/world.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -9,24 +13,348 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-describe('a pipeline', () => {
-  test('runs three jobs, each when its needs are done, and closes with its verdict', async () => {
-    world.project('three', {
-      plan: planOf([
-        { key: 'build', stage: 'build' },
-        { key: 'unit', stage: 'test' },
-        { key: 'ship', stage: 'ship', needs: ['unit'] },
-      ]),
+const one = planOf([{ key: 'a' }]);
+const push = (sha: string, before: string, deliveryId: string) => ({
+  key: `push:main:${before}:${sha}`,
+  sha: sha.repeat(40),
+  before: before.repeat(40),
+  deliveryId,
+});
+const projectOf = (slug: string): Promise<ProjectStatus> =>
+  world.client.workflow.getHandle(projectWorkflowId(slug)).query<ProjectStatus>(QUERIES.project);
+const runs = (slug: string): number =>
+  world.fakes.journal(slug).filter((entry) => entry.activity === 'runJob').length;
+
+describe.concurrent('a project', () => {
+  test('numbers its pipelines and starts a repeated event once', async () => {
+    world.project('dedupe', { plan: one });
+    const first = await world.push('dedupe', push('b', 'a', 'd1'));
+    await signalTrigger(world.client, triggerOf('dedupe', push('b', 'a', 'd1')));
+    await signalTrigger(world.client, triggerOf('dedupe', push('b', 'a', 'd2')));
+    const second = await world.push('dedupe', push('c', 'b', 'd3'));
+    await world.end(first);
+    await world.end(second);
+    expect([first, second]).toEqual(['dedupe/1', 'dedupe/2']);
+    expect(runs('dedupe')).toBe(2);
+  });
+
+  test('runs an old commit that was pushed back, and no redelivery of it', async () => {
+    world.project('back', {
+      plan: planOf([{ key: 'a' }], { autoCancel: { onNewCommit: 'none' } }),
+      head: 'b'.repeat(40),
     });
-    const id = await world.push('three');
-    const status = await world.end(id);
-    expect(status.state).toBe('success');
-    expect(status.jobs.map((job) => [job.key, job.outcome, job.attempt, job.epoch])).toEqual([
-      ['build', 'succeeded', 1, 1],
-      ['unit', 'succeeded', 1, 1],
-      ['ship', 'succeeded', 1, 1],
+    await world.push('back', push('b', 'a', 'd1'));
+    await world.end(await world.push('back', push('c', 'b', 'd2')));
+    await signalTrigger(world.client, triggerOf('back', push('b', 'a', 'd3')));
+    await until('the old commit runs again', async () =>
+      (await world.lookup('back', 'push:main:a:b')).pipeline === 'back/3' ? true : undefined,
+    );
+    await signalTrigger(world.client, triggerOf('back', push('b', 'a', 'd3')));
+    await signalTrigger(world.client, triggerOf('back', push('c', 'b', 'd4')));
+    await world.end('back/3');
+    await until('its queue is empty', async () =>
+      (await projectOf('back')).running.length === 0 ? true : undefined,
+    );
+    expect(runs('back')).toBe(3);
+  });
+
+  test('drops an event that only the store remembers', async () => {
+    world.project('forgot', { plan: one });
+    await world.end(await world.push('forgot', push('b', 'a', 'd1')));
+    await world.client.workflow.getHandle(projectWorkflowId('forgot')).terminate('its memory is lost');
+    await signalTrigger(world.client, triggerOf('forgot', push('b', 'a', 'd9')));
+    const known = await until('the repeat is known as one', async () => {
+      const found = await world.lookup('forgot', 'push:main:a:b');
+      return found.state === 'duplicate' ? found : undefined;
+    });
+    expect(known.pipeline).toBe('forgot/1');
+    expect(runs('forgot')).toBe(1);
+    expect(await world.push('forgot', push('c', 'b', 'd10'))).toBe('forgot/2');
+  });
+
+  test('takes a hundred events at once, and loses and doubles none', async () => {
+    world.project('flood', { plan: one });
+    const triggers = Array.from({ length: 100 }, (_, at) =>
+      triggerOf('flood', { source: 'api', key: `request:${at % 50}`, deliveryId: `${at}` }),
+    );
+    await Promise.all(triggers.map((trigger) => signalTrigger(world.client, trigger)));
+    await until('all have started', async () => {
+      const found = await Promise.all(
+        Array.from({ length: 50 }, (_, at) => world.lookup('flood', `request:${at}`)),
+      );
+      return found.every(({ state }) => state === 'started') ? true : undefined;
+    });
+    for (let iid = 1; iid <= 50; iid += 1) await world.end(`flood/${iid}`);
+    expect(runs('flood')).toBe(50);
+  });
+
+  test('continues as new at a barrier and forgets nothing', async () => {
+    world.project('long', { plan: one });
+    const handle = world.client.workflow.getHandle(projectWorkflowId('long'));
+    await world.client.workflow.start(WORKFLOWS.project, {
+      workflowId: projectWorkflowId('long'),
+      taskQueue: 'control',
+      args: [{ project: 'long', continueAfterEvents: 60 }],
+    });
+    const { runId } = await handle.describe();
+    for (let at = 0; at < 12; at += 1)
+      await world.push('long', { source: 'api', key: `request:${at}`, deliveryId: `${at}` });
+    await until('a new run', async () => ((await handle.describe()).runId === runId ? undefined : true));
+    await world.push('long', { source: 'api', key: 'request:0', deliveryId: 'again' });
+    expect((await world.lookup('long', 'request:0')).pipeline).toBe('long/1');
+    expect(await world.push('long', { source: 'api', key: 'request:new', deliveryId: 'n' })).toBe('long/13');
+    for (let iid = 1; iid <= 13; iid += 1) await world.end(`long/${iid}`);
+    expect(runs('long')).toBe(13);
+  });
+
+  test('says of a pipeline that cannot be planned why', async () => {
+    world.project('invalid', {
+      compile: { kind: 'invalid', problems: ['.gitlab-ci.yml:3:5 unknown keyword [language/unknown]'] },
+    });
+    world.project('empty', { compile: { kind: 'empty', reason: 'no job matches' } });
+    const invalid = await world.end(await world.push('invalid'));
+    const empty = await world.end(await world.push('empty'));
+    expect([invalid.state, invalid.reason]).toEqual([
+      'config_error',
+      '.gitlab-ci.yml:3:5 unknown keyword [language/unknown]',
     ]);
-    const ran = world.fakes.journal('three').filter((entry) => entry.activity === 'runJob');
-    expect(ran.map((entry) => entry.job)).toEqual(['build', 'unit', 'ship']);
+    expect([empty.state, empty.reason]).toEqual(['skipped', 'no job matches']);
+    expect(world.fakes.records.get('invalid/1')?.status.state).toBe('config_error');
+  });
+});
+
+describe.concurrent('a newer commit', () => {
+  const pair = async (slug: string): Promise<[PipelineId, PipelineId]> => {
+    const older = await world.push(slug, push('b', 'a', 'd1'));
+    await until(`${slug} runs`, async () => (runs(slug) > 0 ? true : undefined));
+    return [older, await world.push(slug, push('c', 'b', 'd2'))];
+  };
+  const behaviours = { a: [{ hang: true }, {}] };
+
+  test('cancels the older pipeline while only interruptible jobs have started', async () => {
+    world.project('interruptible', { plan: planOf([{ key: 'a', interruptible: true }]), behaviours });
+    const [older, newer] = await pair('interruptible');
+    const status = await world.end(older);
+    expect([status.state, status.reason]).toEqual(['canceled', `superseded by ${newer}`]);
+    expect((await world.end(newer)).state).toBe('success');
+  });
+
+  test('leaves the older pipeline alone once a job that is not interruptible runs', async () => {
+    world.project('firm', { plan: one, behaviours: { a: [{ until: 'door' }, {}] } });
+    const [older, newer] = await pair('firm');
+    await world.handle(older).signal('jobStarted', {
+      ref: { pipeline: older, job: 'a', jobId: 1, attempt: 1, epoch: 1 },
+      host: 'h1',
+      at: 0,
+    });
+    await world.end(newer);
+    world.fakes.open('firm', 'door');
+    expect((await world.end(older)).state).toBe('success');
+  });
+
+  test('cancels only interruptible jobs where the plan says so, and none where it says none', async () => {
+    const jobs = [
+      { key: 'a', interruptible: true },
+      { key: 'b', interruptible: false },
+    ];
+    const held = { a: [{ hang: true }, {}], b: [{ until: 'door' }, {}] };
+    world.project('some', {
+      plan: planOf(jobs, { autoCancel: { onNewCommit: 'interruptible' } }),
+      behaviours: held,
+    });
+    world.project('none', {
+      plan: planOf(jobs, { autoCancel: { onNewCommit: 'none' } }),
+      behaviours: { ...held, a: [{ until: 'door' }, {}] },
+    });
+    const [some] = await pair('some');
+    const [none, newer] = await pair('none');
+    await world.when(some, 'a is cancelled', (status) => status.jobs[0]?.outcome === 'cancelled');
+    await world.end(newer);
+    world.fakes.open('some', 'door');
+    world.fakes.open('none', 'door');
+    expect((await world.end(some)).jobs.map((job) => job.outcome)).toEqual(['cancelled', 'succeeded']);
+    expect((await world.end(none)).jobs.map((job) => job.outcome)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  test('that came in before the older one supersedes it at once', async () => {
+    world.project('order', {
+      plan: planOf([{ key: 'a', interruptible: true }]),
+      behaviours: { a: [{}, { hang: true }] },
+    });
+    const newer = await world.push('order', push('c', 'b', 'd2'));
+    await world.end(newer);
+    const older = await world.push('order', push('b', 'a', 'd1'));
+    expect((await world.end(older)).reason).toBe(`superseded by ${newer}`);
+  });
+});
+
+describe.concurrent('locks', () => {
+  const deploy = planOf([
+    {
+      key: 'deploy',
+      kind: 'deploy',
+      target: 'prod',
+      queue: 'deploy-prod',
+      environment: { name: 'prod', action: 'start' },
+    },
+  ]);
+  const seqs = (slug: string): (number | undefined)[] =>
+    world.fakes
+      .journal(slug)
+      .filter((entry) => entry.activity === 'applyDeploy')
+      .map((entry) => entry.seq);
+
+  test('one deployment of an environment at a time; the numbers rise', async () => {
+    world.project('turns', { plan: deploy, behaviours: { 'deploy watch': [{ until: 'door' }, {}] } });
+    const first = await world.push('turns', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('it deploys', async () => (seqs('turns').length === 1 ? true : undefined));
+    const second = await world.push('turns', { source: 'api', key: 'request:2', deliveryId: '2' });
+    const waiting = await world.when(second, 'it waits', (status) => status.state === 'waiting_for_resource');
+    expect(waiting.jobs[0]?.waitingFor).toBe('lock:prod');
+    expect((await projectOf('turns')).locks).toEqual([
+      { resource: 'environment:prod', holder: 'turns/1 deploy', waiting: ['turns/2 deploy'] },
+    ]);
+    world.fakes.open('turns', 'door');
+    expect((await world.end(first)).state).toBe('success');
+    expect((await world.end(second)).state).toBe('success');
+    expect(seqs('turns')).toEqual([1_000, 2_000]);
+  });
+
+  test('an older pipeline never deploys over a newer one', async () => {
+    world.project('outdated', {
+      plan: planOf([
+        { key: 'wait', stage: 'build' },
+        { ...deploy.jobs[0], key: 'deploy', needs: null, stage: 'ship', stageIndex: 1 },
+      ]),
+      behaviours: { wait: [{ until: 'door' }, {}] },
+    });
+    const older = await world.push('outdated', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('the older one waits', async () => (runs('outdated') === 1 ? true : undefined));
+    await world.end(await world.push('outdated', { source: 'api', key: 'request:2', deliveryId: '2' }));
+    world.fakes.open('outdated', 'door');
+    const status = await world.end(older);
+    expect([status.jobs[1]?.outcome, status.jobs[1]?.result?.kind]).toEqual(['skipped', 'outdated']);
+    expect(seqs('outdated')).toEqual([2_000]);
+  });
+
+  test('a holder that was terminated is found, and its lock is free', async () => {
+    world.project('lost', { plan: deploy, behaviours: { 'deploy watch': [{ hang: true }, {}] } });
+    const first = await world.push('lost', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('it deploys', async () => (seqs('lost').length === 1 ? true : undefined));
+    const second = await world.push('lost', { source: 'api', key: 'request:2', deliveryId: '2' });
+    await world.when(second, 'it waits', (status) => status.state === 'waiting_for_resource');
+    await world.handle(first).terminate('by hand');
+    world.fakes.closed.add(`pipeline/${first}`);
+    expect((await world.end(second)).state).toBe('success');
+  });
+
+  test('a job that is cancelled while it waits for a lock leaves the line', async () => {
+    world.project('line', { plan: deploy, behaviours: { 'deploy watch': [{ until: 'door' }, {}] } });
+    const first = await world.push('line', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('it deploys', async () => (seqs('line').length === 1 ? true : undefined));
+    const second = await world.push('line', { source: 'api', key: 'request:2', deliveryId: '2' });
+    await world.when(second, 'it waits', (status) => status.state === 'waiting_for_resource');
+    await world.handle(second).cancel();
+    expect((await world.end(second)).state).toBe('canceled');
+    expect((await projectOf('line')).locks[0]?.waiting).toEqual([]);
+    world.fakes.open('line', 'door');
+    await world.end(first);
+    await until('all locks are free', async () =>
+      (await projectOf('line')).locks.length === 0 ? true : undefined,
+    );
+  });
+
+  test('oldest_first waits for an older pipeline whose turn has not come', async () => {
+    const group = { resourceGroup: 'board', resourceMode: 'oldest_first' as const };
+    world.project('oldest', {
+      plan: planOf([
+        { key: 'wait', stage: 'build' },
+        { key: 'use', stage: 'test', ...group },
+      ]),
+      behaviours: { wait: [{ until: 'door' }, {}] },
+    });
+    const older = await world.push('oldest', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('the older one waits', async () => (runs('oldest') === 1 ? true : undefined));
+    const newer = await world.push('oldest', { source: 'api', key: 'request:2', deliveryId: '2' });
+    await world.when(
+      newer,
+      'it waits for the older',
+      (status) => status.jobs[1]?.waitingFor === 'lock:board',
+    );
+    world.fakes.open('oldest', 'door');
+    await world.end(older);
+    await world.end(newer);
+    const used = world.fakes
+      .journal('oldest')
+      .filter((entry) => entry.job === 'use' && entry.activity === 'runJob');
+    expect(used).toHaveLength(2);
+  });
+});
+
+describe.concurrent('what operators see', () => {
+  test('in Temporal: ids, summary, attributes, and no more than kinds', async () => {
+    world.project('seen', {
+      plan: planOf([{ key: 'deploy', gate: { approvers: [], expiresInMs: 600_000, requires: [] } }]),
+    });
+    const id = await world.push('seen');
+    await world.when(id, 'its gate is open', (status) => status.jobs[0]?.phase === 'gate');
+    const seen = await until('its attributes', async () => {
+      const described = await world.handle(id).describe();
+      const attributes = described.searchAttributes as Record<string, unknown[]>;
+      return attributes[SEARCH_ATTRIBUTES.waitingFor] ? { described, attributes } : undefined;
+    });
+    expect(seen.attributes).toMatchObject({
+      DavitProject: ['seen'],
+      DavitRef: ['main'],
+      DavitSha: ['b'.repeat(40)],
+      DavitState: ['manual'],
+      DavitWaitingFor: ['gate'],
+    });
+    expect(await seen.described.staticSummary()).toBe('main bbbbbbbb A change');
+    await world.handle(id).cancel();
+    await world.end(id);
+    const { searchAttributes } = await world.handle(id).describe();
+    expect((searchAttributes as Record<string, unknown[]>)[SEARCH_ATTRIBUTES.state]).toEqual(['canceled']);
+  });
+
+  test('the commit status goes to the forge when it runs and when it has ended', async () => {
+    world.project('forge', { plan: one });
+    await world.end(await world.push('forge'));
+    const told = world.fakes
+      .journal('forge')
+      .filter((entry) => entry.activity.startsWith('reportCommitStatus'));
+    expect(told.map((entry) => entry.activity).sort()).toEqual([
+      'reportCommitStatus running',
+      'reportCommitStatus success',
+    ]);
+  });
+
+  test('containers are released once their results are in history, and only once', async () => {
+    world.project('release', { plan: planOf([{ key: 'a' }, { key: 'b' }, { key: 'c', stage: 'z' }]) });
+    await world.end(await world.push('release'));
+    const gone = world.fakes.journal('release').filter((entry) => entry.activity === 'releaseJobs');
+    expect(gone.map((entry) => entry.job).sort()).toEqual(['a', 'b', 'c']);
+  });
+});
+
+describe('size', () => {
+  test('two hundred jobs run, never more at once than the limit', async () => {
+    world.project('many', {
+      plan: planOf(Array.from({ length: 200 }, (_, at) => ({ key: `j${at}`, stage: at < 100 ? 'a' : 'b' }))),
+      limits: { ...LIMITS, maxPendingJobs: 20 },
+    });
+    const status = await world.end(await world.push('many'));
+    expect(status.state).toBe('success');
+    expect(runs('many')).toBe(200);
+    const history = await world.handle('many/1').fetchHistory();
+    let pending = 0;
+    let most = 0;
+    for (const event of history.events ?? []) {
+      const isJob = event.activityTaskScheduledEventAttributes?.activityType?.name === 'runJob';
+      if (isJob) pending += 1;
+      if (event.activityTaskCompletedEventAttributes && pending > 0) pending -= 1;
+      most = Math.max(most, pending);
+    }
+    expect(most).toBeLessThanOrEqual(20);
   });
 });

@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest';
+import {
+  emptyMemory,
+  MAX_KEYS,
+  newerThan,
+  recall,
+  rememberHead,
+  rememberKey,
+  superseded,
+  type ProjectMemory,
+  type RunningPipeline,
+} from '../../../src/plan/memory.ts';
+import { triggerOf } from '../../support/plans.ts';
+
+const push = (sha: string, before: string, delivery: string) =>
+  triggerOf('p', { key: `push:main:${before}:${sha}`, sha, before, deliveryId: delivery });
+function started(...triggers: ReturnType<typeof push>[]): ProjectMemory {
+  const memory = emptyMemory();
+  triggers.forEach((trigger, at) => {
+    rememberKey(memory, { key: trigger.key, state: 'started', pipeline: `p/${at + 1}` }, trigger.deliveryId);
+    rememberHead(memory, trigger, `p/${at + 1}`);
+  });
+  return memory;
+}
+
+describe('an event', () => {
+  test('is new once', () => {
+    const memory = emptyMemory();
+    expect(recall(memory, push('b', 'a', 'd1'), 'arrives')).toBe('new');
+    rememberKey(memory, { key: push('b', 'a', 'd1').key, state: 'queued' }, 'd1');
+    expect(recall(memory, push('b', 'a', 'd2'), 'arrives')).toBe('repeated');
+    expect(recall(memory, push('b', 'a', 'd1'), 'begins')).toBe('new');
+  });
+  test('that is delivered again is dropped', () => {
+    expect(recall(started(push('b', 'a', 'd1')), push('b', 'a', 'd1'), 'arrives')).toBe('repeated');
+  });
+  test('of a known key by another delivery is dropped while the head is that commit', () => {
+    expect(recall(started(push('b', 'a', 'd1')), push('b', 'a', 'd2'), 'arrives')).toBe('repeated');
+  });
+  test('of a known key by another delivery is asked about when the head has moved since', () => {
+    const memory = started(push('b', 'a', 'd1'), push('c', 'b', 'd2'));
+    expect(recall(memory, push('b', 'a', 'd3'), 'arrives')).toBe('ask');
+  });
+  test('of CLI or API with a known request id is always dropped', () => {
+    const memory = emptyMemory();
+    const request = triggerOf('p', { source: 'cli', key: 'request:1', deliveryId: 'x' });
+    rememberKey(memory, { key: request.key, state: 'started' }, 'x');
+    expect(recall(memory, { ...request, deliveryId: 'y' }, 'arrives')).toBe('repeated');
+  });
+  test('that comes after the one that followed it is late', () => {
+    const memory = started(push('c', 'b', 'd2'));
+    expect(newerThan(memory, push('b', 'a', 'd1'))).toBe('p/1');
+    expect(newerThan(memory, push('d', 'c', 'd3'))).toBeUndefined();
+  });
+});
+
+test('memory is bounded, and the oldest key goes first', () => {
+  const memory = emptyMemory();
+  for (let at = 0; at <= MAX_KEYS; at += 1) rememberKey(memory, { key: `k${at}`, state: 'started' }, 'd');
+  expect(memory.keys).toHaveLength(MAX_KEYS);
+  expect(memory.keys[0]?.key).toBe('k1');
+});
+
+test('a push supersedes running pushes of its branch, and nothing else', () => {
+  const run = (iid: number, more: Partial<RunningPipeline> = {}): RunningPipeline => ({
+    id: `p/${iid}`,
+    runId: 'r',
+    ref: 'main',
+    refKind: 'branch',
+    source: 'push',
+    iid,
+    ...more,
+  });
+  const memory = {
+    ...emptyMemory(),
+    running: [
+      run(1),
+      run(2, { ref: 'other' }),
+      run(3, { source: 'cli' }),
+      run(4, { refKind: 'tag', source: 'tag' }),
+    ],
+  };
+  expect(superseded(memory, triggerOf('p')).map((other) => other.id)).toEqual(['p/1']);
+  for (const source of ['cli', 'api', 'web', 'schedule', 'tag'] as const)
+    expect(superseded(memory, triggerOf('p', { source }))).toEqual([]);
+});
