@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
 import type { WorkerReport } from '../../src/plan/queues.ts';
@@ -58,9 +58,9 @@ export async function eventually<T>(
   }
 }
 
-/** A copy of a folder as a git repository with one commit, in a temporary folder. */
-export function repositoryOf(folder: string): string {
-  const path = mkdtempSync(join(tmpdir(), 'davit-repository-'));
+/** A copy of a folder as a git repository with one commit: `NAME` in a temporary folder of its own. */
+export function repositoryOf(folder: string, name = basename(folder)): string {
+  const path = join(mkdtempSync(join(tmpdir(), 'davit-repository-')), name);
   cpSync(folder, path, { recursive: true });
   for (const args of [
     ['init', '-q', '-b', 'main'],
