@@ -17,7 +17,7 @@ import { linkDrafts } from './plan/link.ts';
 import { keepNamed } from './plan/named.ts';
 import { Problems } from './problems.ts';
 import type { CompileAnswer, CompileRequest } from './request.ts';
-import { readers } from './schema/keywords.ts';
+import { globalVariablesReader } from './schema/keywords.ts';
 import { RefSelector } from './select/refs.ts';
 import { skipReason } from './select/skip.ts';
 import { readYaml } from './yaml/read.ts';
@@ -58,7 +58,7 @@ function readPipeline({ file: { name, text } }: CompileRequest, problems: Proble
     });
   const file = readFileConfig(root, problems);
   if (!file) return undefined;
-  if (file.variables) readers.variables.read(file.variables, problems);
+  if (file.variables) globalVariablesReader.read(file.variables, problems);
   return { file, jobs: readJobs(file, new Extender(file.entries, problems), problems) };
 }
 

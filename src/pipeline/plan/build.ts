@@ -1,6 +1,7 @@
 /** From linked drafts to the plan's jobs and their specs. */
 import { isArch } from '../../plan/ids.ts';
 import type { PlanJob } from '../../plan/plan.ts';
+import { RETRY_REASONS } from '../../plan/retry.ts';
 import { chooseQueue, CONTROL_QUEUE, deployQueue } from '../../plan/queues.ts';
 import type { JobSpec } from '../../plan/spec.ts';
 import { placeIn } from '../config/job.ts';
@@ -68,7 +69,12 @@ function specOf(draft: Draft, context: PlanContext, target: string): JobSpec {
 /** Idempotent by digest, or the file says that it may run again; what touches an environment never does unasked. */
 function isRerunnable({ config: { kind, values } }: Draft): boolean {
   if (kind === 'deploy' || values.environment) return false;
-  return kind !== 'script' || (values.retry?.max ?? 0) > 0 || values.interruptible === true;
+  return kind !== 'script' || values.interruptible === true || retriesLostHost(values.retry);
+}
+
+function retriesLostHost(retry: { max: number; when: readonly string[] } | undefined): boolean {
+  if (!retry || retry.max === 0) return false;
+  return retry.when.some((reason) => reason === 'always' || RETRY_REASONS.host_lost.includes(reason));
 }
 
 interface QueueAsk {

@@ -22,13 +22,10 @@ export const needs = z.array(need);
 export const dependencies = z.array(name);
 
 export const when = z.enum(['on_success', 'on_failure', 'always', 'manual', 'delayed']);
-export const startIn = duration;
+const WEEK = 604_800_000;
+export const startIn = duration.refine((ms) => ms <= WEEK, 'must not be more than one week');
 
-const exitCode = z
-  .number()
-  .int('must be a whole number')
-  .min(0, 'must not be negative')
-  .max(255, 'must not be above 255');
+const exitCode = z.number().int('must be a whole number');
 const exitCodes = z.union([exitCode.transform((code) => [code]), z.array(exitCode)]);
 export const allowFailure = z.union([
   z.boolean(),
@@ -42,10 +39,19 @@ export const RETRY_WHEN = [
   'script_failure',
   'api_failure',
   'stuck_or_timeout_failure',
+  'stuck_pending_with_matching_runners',
+  'stuck_pending_no_matching_runners',
+  'no_updates_running',
+  'no_updates_canceling',
   'runner_system_failure',
+  'runner_configuration_error',
+  'runner_external_dependency_failure',
+  'runner_interrupted',
   'runner_unsupported',
   'stale_schedule',
   'job_execution_timeout',
+  'server_timeout_running',
+  'server_timeout_canceling',
   'archived_failure',
   'unmet_prerequisites',
   'scheduler_failure',
@@ -78,7 +84,6 @@ export const resourceGroup = name;
 const policyRefs = z.array(name);
 export const policy = z.union([
   policyRefs.transform((refs) => ({ refs })),
-  name.transform((ref) => ({ refs: [ref] })),
   z.strictObject({
     refs: policyRefs.optional(),
     variables: notYet,
@@ -86,10 +91,15 @@ export const policy = z.union([
     kubernetes: notYet,
   }),
 ]);
+/** As GitLab: letters, digits, spaces, - _ / . and variables; no slash at either end. */
+const environmentName = name
+  .max(255, 'must not be longer than 255 characters')
+  .regex(/^[A-Za-z0-9_${}. /-]+$/, 'can contain letters, digits, spaces, -, _, /, . and variables only')
+  .refine((text) => !text.startsWith('/') && !text.endsWith('/'), 'must not begin or end with a slash');
 export const environment = z.union([
-  name.transform((value) => ({ name: value, action: 'start' as const })),
+  environmentName.transform((value) => ({ name: value, action: 'start' as const })),
   z.strictObject({
-    name,
+    name: environmentName,
     url: name.optional(),
     action: z.enum(['start', 'prepare', 'stop', 'verify', 'access']).default('start'),
     on_stop: notYet,

@@ -1,7 +1,7 @@
 /** What runs, and in what: image, services, scripts, variables, tags. */
 import { z } from 'zod';
 import { ARCHES } from '../../plan/ids.ts';
-import { name, nameOrList, script, stringOrList } from './common.ts';
+import { name, notYet, script } from './common.ts';
 
 const PULL = ['always', 'if-not-present', 'never'] as const;
 const pullPolicy = z.union([
@@ -14,37 +14,41 @@ const docker = z.strictObject({
 });
 const imageMap = {
   name,
-  entrypoint: stringOrList.optional(),
+  entrypoint: z.array(z.string()).optional(),
   docker: docker.optional(),
   pull_policy: pullPolicy.optional(),
+  kubernetes: notYet,
 };
 
 export const image = z.union([name.transform((value) => ({ name: value })), z.strictObject(imageMap)]);
 
-/** A variable's value: text, or a map of value, description, options, expand. */
-export const variableValue = z.union([
-  z.string(),
-  z.number(),
-  z.boolean(),
-  z.null(),
+const scalar = z.union([z.string(), z.number(), z.boolean(), z.null()]);
+/** A variable's value: text, or a map. Only global variables have a description and options. */
+const jobValue = z.union([
+  scalar,
+  z.strictObject({ value: scalar.optional(), expand: z.boolean().optional() }),
+]);
+const globalValue = z.union([
+  scalar,
   z.strictObject({
-    value: z.union([z.string(), z.number(), z.boolean(), z.null()]).optional(),
+    value: scalar.optional(),
     description: z.string().optional(),
-    options: z.array(z.string()).optional(),
+    options: z.array(z.string()).min(1, 'must not be empty').optional(),
     expand: z.boolean().optional(),
   }),
 ]);
 const variableName = z
   .string()
   .regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'has a name that no shell takes: use letters, digits and _');
-export const variables = z.record(variableName, variableValue);
+export const variables = z.record(variableName, jobValue);
+export const globalVariables = z.record(variableName, globalValue);
 
 const service = z.union([
   name.transform((value) => ({ name: value })),
   z.strictObject({
     ...imageMap,
     alias: name.optional(),
-    command: stringOrList.optional(),
+    command: z.array(z.string()).optional(),
     variables: variables.optional(),
   }),
 ]);
@@ -52,5 +56,9 @@ export const services = z.array(service);
 
 export const scripts = script;
 export const mainScript = script.refine((lines) => lines.length > 0, 'must not be empty');
-export const tags = nameOrList;
+/** Lists in the list are flattened: they come from anchors. */
+export const tags = z
+  .array(z.union([name, z.array(name)]))
+  .transform((list) => list.flat())
+  .refine((list) => list.length <= 50, 'must not be more than 50');
 export const arch = z.enum(ARCHES);

@@ -96,6 +96,8 @@ describe('retry, timeout, interruptible', () => {
   test('what may run again when its host is lost', () => {
     expect(plan('tags: []')).toMatchObject({ rerunnable: false });
     expect(plan('retry: 1')).toMatchObject({ rerunnable: true });
+    expect(plan('retry: {max: 1, when: runner_system_failure}')).toMatchObject({ rerunnable: true });
+    expect(plan('retry: {max: 1, when: script_failure}')).toMatchObject({ rerunnable: false });
     expect(plan('interruptible: true')).toMatchObject({ rerunnable: true });
     expect(plan('interruptible: true, environment: prod')).toMatchObject({ rerunnable: false });
   });
