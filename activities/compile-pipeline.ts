@@ -6,6 +6,7 @@ import { problemText } from '../src/pipeline/problems.ts';
 import type { CompileAnswer } from '../src/pipeline/request.ts';
 import type { JobKey } from '../src/plan/ids.ts';
 import type { Plan, PlanJob } from '../src/plan/plan.ts';
+import type { WorkerReport } from '../src/plan/queues.ts';
 import { COUNTERS } from '../src/plan/records.ts';
 import { limitsOf, writeCompiled } from './compile-pipeline-blobs.ts';
 import { findFile, PIPELINE_FILES } from './compile-pipeline-file.ts';
@@ -73,6 +74,7 @@ async function compileInput(
   const names = input.trigger.file === undefined ? PIPELINE_FILES : [input.trigger.file];
   const file = await findFile(await deps.blobs.getStream(fetched.source), names);
   if (!file) throw new DavitError('source/no-file', `The source has no ${names.join(' and no ')}.`);
+  const fleet = await deps.fleet.live();
   const answer = compile({
     file,
     trigger: input.trigger,
@@ -91,8 +93,8 @@ async function compileInput(
     helperImage: facts.config.helper_image,
     defaultImage: facts.config.default_image,
     defaultArch: facts.config.default_arch,
-    fleet: await deps.fleet.live(),
-    targets: facts.config.targets.map((target) => target.name),
+    fleet,
+    targets: targetsOf(facts, fleet),
     serverUrl: facts.url,
     limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
     ...fetched,
@@ -104,6 +106,12 @@ interface Compiled {
   input: CompileInput;
   fetched: FetchedSource;
   answer: CompileAnswer;
+}
+
+/** Those of the installation file; without any, those that workers were started for. */
+function targetsOf(facts: InstallationFacts, fleet: readonly WorkerReport[]): string[] {
+  const named = facts.config.targets.map((target) => target.name);
+  return named.length > 0 ? named : [...new Set(fleet.flatMap((worker) => worker.targets))];
 }
 
 /** Page of the project at the forge, for CI_PROJECT_URL. */

@@ -78,11 +78,12 @@ export async function wireWorker(
     engine: (address) => dockerEngine({ address: engineAddress(address), certPath: settings.dockerCertPath }),
     target: async (name, address) => {
       const known = facts.config.targets.find((one) => one.name === name);
-      if (!known)
+      // With no target in the file the worker that is started for one makes it: a machine that is its own swarm.
+      if (!known && facts.config.targets.length > 0)
         throw new DavitError('deploy/unknown-target', `The installation file has no target "${name}".`);
       return swarmTarget({
         name,
-        address: engineAddress(address ?? known.docker),
+        address: engineAddress(address ?? known?.docker),
         certPath: settings.dockerCertPath,
       });
     },
