@@ -31,6 +31,8 @@ const SERVER = [
   'src/temporal/',
   'src/config.ts',
   'src/wiring.ts',
+  'src/wiring-server.ts',
+  'src/adapters/http/wire.ts',
   'types:src/adapters/ports.ts',
   'src/adapters/ports.ts',
   'types:workflows/',
@@ -103,12 +105,14 @@ export const AREAS: readonly Area[] = [
       'zod',
       'yaml',
       'picomatch',
+      'protobufjs',
     ],
   },
   {
     of: 'src/wiring.ts',
     may: ['src/adapters/', 'src/config.ts', ...PURE, 'src/pipeline/installation-file.ts', 'node:*'],
   },
+  { of: 'src/wiring-server.ts', may: ['src/adapters/', 'src/config.ts', ...PURE] },
   {
     of: 'src/temporal/',
     may: [
@@ -126,7 +130,7 @@ export const AREAS: readonly Area[] = [
     ],
   },
   { of: 'src/server/', may: [...SERVER, 'fastify', 'pino', 'zod'] },
-  { of: 'src/cli/', may: [...SERVER, 'src/cli/', 'src/local/', 'workers/', 'commander', 'pino', 'undici'] },
+  { of: 'src/cli/', may: [...SERVER, 'src/cli/', 'src/local/', 'workers/', 'commander', 'pino', 'undici', 'zod'] },
   { of: 'src/local/', may: ['*'] },
   {
     of: 'workers/',
@@ -145,6 +149,7 @@ export const AREAS: readonly Area[] = [
       '@temporalio/common',
       '@temporalio/activity',
       'pino',
+      'tar-stream',
       'node:*',
     ],
   },
