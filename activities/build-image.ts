@@ -1,9 +1,17 @@
-import type { BlobStore, Engine, LogStore, Registries, Secrets } from '../src/adapters/ports.ts';
+import type {
+  BlobStore,
+  Engine,
+  LogStore,
+  Registries,
+  RegistryAuth,
+  Secrets,
+} from '../src/adapters/ports.ts';
 import { DavitError } from '../src/errors.ts';
 import type { InstallationFacts } from '../src/installation.ts';
 import { maskAutomaton, maskPatterns, maskText } from '../src/masking/index.ts';
 import type { BuiltImage, JobResult, Platform } from '../src/plan/outcome.ts';
 import { PLATFORMS, platformText, type BuildSpec } from '../src/plan/spec.ts';
+import { buildAuth } from './build-image-auth.ts';
 import { cacheTags, keepOneLocally } from './build-image-cache.ts';
 import type { ArchActivities, RunInput } from './contract.ts';
 import { coded } from './ship/coded.ts';
@@ -74,34 +82,11 @@ interface Run {
 
 async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise<JobResult> {
   const { spec, log, signal } = run;
-  const platform = platformOf(spec, deps.variant);
   const tag = `${spec.repository}:${spec.tag}`;
   const cache = cacheTags(spec);
-  // A fork's pipeline has no credentials at all: neither to pull a private base image nor to push.
-  const auth = spec.fork ? undefined : (await deps.registries.forImage(spec.repository)).auth;
-  const host = spec.repository.split('/')[0] ?? '';
+  const platform = platformOf(spec, deps.variant);
   log.line(`Building ${tag} for ${platformText(platform)} on ${deps.host}.`);
-  const context = await buildContext(deps.blobs, {
-    tars: [spec.source, ...input.artifacts.map(({ artifact }) => artifact.digest)],
-    context: spec.context,
-    dockerfile: spec.dockerfile,
-  });
-  const built = await deps.engine
-    .build({
-      context: context.tar,
-      dockerfile: context.dockerfile,
-      platform: platformText(platform),
-      tag,
-      target: spec.target,
-      args: spec.args,
-      labels: spec.labels,
-      cacheFrom: cache.read,
-      inlineCache: spec.cacheFrom === 'registry',
-      auth: auth ? { [host]: auth } : {},
-      signal,
-      onLog: (text) => log.write(text),
-    })
-    .finally(() => context.tar.destroy());
+  const { sizeBytes, auth } = await build(deps, input, run);
   const pushed = await throughOutage(
     {
       codes: ['registry/unreachable'],
@@ -113,13 +98,45 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
   );
   log.line(`${tag} -> ${pushed.digest}`);
   const warnings = await keepOneLocally(deps.engine, { spec, cache, tag, auth, signal, log });
-  const image: BuiltImage = {
-    repository: spec.repository,
-    digest: pushed.digest,
-    platform,
-    sizeBytes: built.sizeBytes,
-  };
+  const image: BuiltImage = { repository: spec.repository, digest: pushed.digest, platform, sizeBytes };
   return { outcome: 'succeeded', started: true, image, warnings };
+}
+
+/** Answers the size, and the credentials that the push needs. */
+async function build(
+  deps: BuildDeps,
+  input: RunInput,
+  { spec, log, signal }: Run,
+): Promise<{ sizeBytes: number; auth?: RegistryAuth }> {
+  const context = await buildContext(deps.blobs, {
+    tars: [spec.source, ...input.artifacts.map(({ artifact }) => artifact.digest)],
+    context: spec.context,
+    dockerfile: spec.dockerfile,
+  });
+  try {
+    const { repository, args } = spec;
+    // A fork's pipeline has no credentials at all: neither to pull a private base image nor to push.
+    const auths = spec.fork
+      ? {}
+      : await buildAuth(deps.registries, { repository, dockerfile: context.text, args });
+    const { sizeBytes } = await deps.engine.build({
+      context: context.tar,
+      dockerfile: context.dockerfile,
+      platform: platformText(platformOf(spec, deps.variant)),
+      tag: `${repository}:${spec.tag}`,
+      target: spec.target,
+      args,
+      labels: spec.labels,
+      cacheFrom: cacheTags(spec).read,
+      inlineCache: spec.cacheFrom === 'registry',
+      auth: auths,
+      signal,
+      onLog: (text) => log.write(text),
+    });
+    return { sizeBytes, auth: auths[repository.split('/')[0] ?? ''] };
+  } finally {
+    context.tar.destroy();
+  }
 }
 
 const platformOf = (spec: BuildSpec, variant: 'v6' | 'v7'): Platform =>

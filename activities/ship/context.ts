@@ -24,6 +24,8 @@ export interface BuildContext {
   tar: Readable;
   /** Name of the Dockerfile in the tar. */
   dockerfile: string;
+  /** What stands in it. */
+  text: string;
 }
 type Entry = Parameters<Pack['entry']>[0];
 /** Where a Dockerfile goes that lies outside of its context. */
@@ -63,7 +65,7 @@ export async function buildContext(blobs: BlobStore, request: ContextRequest): P
     leaveOut,
     extra: name === undefined ? text : undefined,
   }).catch((error: unknown) => out.destroy(toError(error)));
-  return { tar: out, dockerfile: name ?? OUTSIDE };
+  return { tar: out, dockerfile: name ?? OUTSIDE, text };
 }
 
 interface Fill {
