@@ -4,7 +4,8 @@
  *   A1 Only names of things and flags stand in a URL; a body never does (dockerode would copy it there).
  *   A2 No environment variable decides where a call goes: every option of the modem is given.
  *   A3 No http.Agent is set: with one, the modem prints it into a string on every call, which blocks for 0.2 s under load.
- *   A4 An abort rejects with the signal's own reason, before, during and after the answer began.
+ *   A4 A connection that breaks rejects, wherever in an answer it does.
+ *   A5 An abort rejects with the signal's own reason, before, during and after the answer began.
  */
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
@@ -38,7 +39,6 @@ export const path = (parts: TemplateStringsArray, ...names: string[]): string =>
 
 interface DialError extends Error {
   statusCode?: number;
-  json?: unknown;
 }
 const FINE = Object.fromEntries([200, 201, 202, 204, 304].map((status) => [status, true]));
 
@@ -56,27 +56,51 @@ export class EngineApi {
     this.#modem = new Docker({ ...nothing, ...noTls, version: '', timeout: undefined, ...target }).modem;
   }
 
-  /** The parsed JSON of the answer. Rejects with `engine/*`. */
-  json(call: Call): Promise<unknown> {
-    return this.#dial(call, {});
+  /** The parsed JSON of the answer; undefined for an empty one. Rejects with `engine/*`. */
+  async json(call: Call): Promise<unknown> {
+    return this.#parsed(await this.stream(call), call);
   }
 
   /** As `json`; undefined when the engine has no such thing. */
   async find(call: Call): Promise<unknown> {
+    let answer: Readable;
     try {
-      return await this.#dial(call, {}, 404);
+      answer = await this.#body(call, 404);
     } catch (error) {
       if (error === NOT_THERE) return undefined;
       throw error;
     }
+    return this.#parsed(answer, call);
   }
 
   /** The answer's body as it comes. A broken body errors the stream: `streamError` codes it. */
-  async stream(call: Call): Promise<Readable> {
-    const answer = await this.#dial(call, { isStream: true });
+  stream(call: Call): Promise<Readable> {
+    return this.#body(call);
+  }
+
+  async #body(call: Call, missing?: number): Promise<Readable> {
+    // Always as a stream: the modem's own reading of a body never ends when the connection breaks in it.
+    const answer = await this.#dial(call, { isStream: true }, missing);
     if (!(answer instanceof Readable))
-      throw new DavitError('engine/failed', `Cannot ${call.what}: no stream.`);
+      throw new DavitError('engine/failed', `Cannot ${call.what}: the engine answered nothing.`);
     return answer;
+  }
+
+  async #parsed(body: Readable, call: Call): Promise<unknown> {
+    let text: string;
+    try {
+      text = await readText(body);
+    } catch (error) {
+      throw this.streamError(error, call);
+    }
+    if (text.trim() === '') return undefined;
+    try {
+      return JSON.parse(text);
+    } catch (cause) {
+      throw new DavitError('engine/failed', `Cannot ${call.what}: the engine's answer is no JSON.`, {
+        cause,
+      });
+    }
   }
 
   /** A raw connection, for protocols of their own. */
@@ -103,7 +127,6 @@ export class EngineApi {
       // A source that breaks while the answer comes is what the reader of the answer must learn of.
       if (answered instanceof Readable) answered.destroy(error);
     });
-    await this.#assure();
     const options = {
       path: `${call.path}?`,
       method: call.method,
@@ -115,7 +138,9 @@ export class EngineApi {
       statusCodes: FINE,
       ...how,
     };
-    this.#modem.dial(options, (error, answer) => (error ? reject(error) : resolve(answer)));
+    this.#assure()
+      .then(() => this.#modem.dial(options, (error, answer) => (error ? reject(error) : resolve(answer))))
+      .catch(reject);
     // An engine that answers early (404, 400) stops reading: the source must not wait for it for ever.
     const endSource = (): void => void call.tar?.destroy();
     try {
@@ -132,20 +157,30 @@ export class EngineApi {
   #convert(error: unknown, call: Call, missing?: number): unknown {
     if (call.signal?.aborted) return call.signal.reason;
     if (!(error instanceof Error)) return error;
-    const { statusCode, json }: DialError = error;
+    const { statusCode }: DialError = error;
     if (statusCode !== undefined) {
       if (statusCode === missing) return NOT_THERE;
-      return answerError(statusCode, said(error.message, json), this.#asked(call));
+      return answerError(statusCode, said(error.message), this.#asked(call));
     }
     return transportError(error, this.#asked(call)) ?? error;
   }
 }
 
 const NOT_THERE = Symbol('not there');
+const MAX_JSON = 64 * 1024 * 1024;
 
-/** The engine's own words: its JSON's `message`, else the text behind the modem's prefix. */
-function said(message: string, json: unknown): string {
-  if (typeof json === 'object' && json !== null && 'message' in json && typeof json.message === 'string')
-    return json.message;
-  return message.replace(/^\(HTTP code \d+\) \w+ - /, '');
+async function readText(body: Readable): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of body) {
+    const chunk = Buffer.from(part);
+    bytes += chunk.length;
+    if (bytes > MAX_JSON)
+      throw new DavitError('engine/failed', `The engine answered more than ${MAX_JSON} bytes.`);
+    parts.push(chunk);
+  }
+  return Buffer.concat(parts).toString('utf8');
 }
+
+/** The engine's own words, behind the modem's prefix. */
+const said = (message: string): string => message.replace(/^\(HTTP code \d+\) \w+ - /, '');

@@ -4,7 +4,8 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { ContainerCreate, ContainerState, Engine } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
-import { containerBody, containerList, containerState, labelFilter } from './mapping.ts';
+import { containerList, containerState } from './answers.ts';
+import { containerBody, labelFilter } from './requests.ts';
 import { patiently } from '../patience.ts';
 
 /** How long one question `has it ended?` stands open: bounds how long a dead link goes unnoticed. */

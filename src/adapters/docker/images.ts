@@ -6,7 +6,7 @@ import { isDigest } from '../../plan/ids.ts';
 import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
 import { parseImageName } from '../registry/name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
-import { imageInfo } from './mapping.ts';
+import { imageInfo } from './answers.ts';
 import { jsonLines } from './jsonlines.ts';
 import { patiently } from '../patience.ts';
 import { eventError, eventText, pullError, pushError, streamEvent, type StreamEvent } from './progress.ts';

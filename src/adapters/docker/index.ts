@@ -7,7 +7,7 @@ import { build } from './build.ts';
 import { containers } from './containers.ts';
 import { images, type RegistryPatience } from './images.ts';
 import { containerLogs } from './logs.ts';
-import { engineInfoOf } from './mapping.ts';
+import { engineInfoOf } from './answers.ts';
 import { resources } from './resources.ts';
 import { connect, type EngineOptions } from './transport.ts';
 

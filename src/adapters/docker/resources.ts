@@ -1,10 +1,10 @@
 /** Volumes and networks of one engine, and the id davit keeps on it. */
 import { randomUUID } from 'node:crypto';
-import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { Engine } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
-import { labelFilter, networkList, volumeList, volumeOf } from './mapping.ts';
+import { networkList, volumeList, volumeOf } from './answers.ts';
+import { labelFilter } from './requests.ts';
 
 type Resources = Pick<
   Engine,
@@ -75,16 +75,17 @@ const listNetworks = async (api: EngineApi, by: { label: Record<string, string> 
 
 /**
  * Engines know networks by id and before 25 let two have one name, even with CheckDuplicate when both are made at once; then
- * the name can be used by nobody. So after making one, the oldest of that name stays and the maker of another takes it back.
+ * the name can be used by nobody. A network shows only some 100 ms after its birth, so nobody can know to be the first: whoever
+ * sees several of the name removes all but the oldest, and the last to look sees all. One that is in use cannot be removed, and
+ * then stays in the oldest one's place.
  */
 async function createNetwork(
   api: EngineApi,
   name: string,
   options: { labels: Record<string, string>; icc: boolean },
 ): Promise<void> {
-  let made: string;
   try {
-    const answer = await api.json({
+    await api.json({
       method: 'POST',
       path: path`/networks/create`,
       body: {
@@ -96,13 +97,20 @@ async function createNetwork(
       },
       what: `create network ${name}`,
     });
-    made = z.object({ Id: z.string() }).parse(answer).Id;
   } catch (error) {
     if (error instanceof DavitError && /already exists/i.test(error.message)) return;
     throw error;
   }
   const same = (await listNetworks(api, { name })).filter((network) => network.name === name);
-  const [first] = same.sort((a, b) => a.createdAt - b.createdAt || (a.id < b.id ? -1 : 1));
-  if (first && first.id !== made)
-    await api.find({ method: 'DELETE', path: path`/networks/${made}`, what: `remove network ${name}` });
+  same.sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? 1 : -1));
+  let left = same.length;
+  for (const { id } of same) {
+    if (left === 1) return;
+    try {
+      await api.find({ method: 'DELETE', path: path`/networks/${id}`, what: `remove network ${name}` });
+      left -= 1;
+    } catch (error) {
+      if (!(error instanceof DavitError) || error.code !== 'engine/in-use') throw error;
+    }
+  }
 }

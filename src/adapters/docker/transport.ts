@@ -5,6 +5,7 @@ import { DavitError } from '../../errors.ts';
 import { printable } from '../words.ts';
 import { parseEngineAddress } from './address.ts';
 import { EngineApi, type ModemTarget } from './api.ts';
+import { SshTunnel } from './ssh.ts';
 
 export interface EngineOptions {
   /** `unix://PATH`, `tcp://HOST:PORT`, `ssh://[USER@]HOST[:PORT]` */
@@ -13,6 +14,8 @@ export interface EngineOptions {
   certPath?: string;
   /** File of ssh host keys that are trusted; the user's own when absent. */
   knownHosts?: string;
+  /** For ssh: ports of this machine's loopback that the engine gets on its own loopback (the registry). */
+  reversePorts?: number[];
 }
 export interface Connection {
   api: EngineApi;
@@ -33,7 +36,12 @@ export async function connect(options: EngineOptions): Promise<Connection> {
     if (!address.tls) return direct({ ...target, protocol: 'http' });
     return direct({ ...target, protocol: 'https', ...(await certificates(options.certPath)) });
   }
-  throw new DavitError('engine/address', `${shown}: ssh is not there yet.`);
+  const { knownHosts, reversePorts = [] } = options;
+  const tunnel = await SshTunnel.create({ address, shown, knownHosts, reversePorts });
+  return {
+    api: new EngineApi(shown, { socketPath: tunnel.socketPath }, () => tunnel.assure()),
+    close: () => tunnel.close(),
+  };
 }
 
 async function certificates(

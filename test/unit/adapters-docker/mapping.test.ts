@@ -1,11 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  archOf,
-  containerBody,
-  engineInfoOf,
-  labelFilter,
-  platform,
-} from '../../../src/adapters/docker/mapping.ts';
+import { archOf, engineInfoOf, platform } from '../../../src/adapters/docker/answers.ts';
+import { containerBody, labelFilter } from '../../../src/adapters/docker/requests.ts';
 import type { ContainerCreate } from '../../../src/adapters/ports.ts';
 
 const least: ContainerCreate = { name: 'n', image: 'i', labels: {}, volumes: [], logMaxBytes: 1000 };

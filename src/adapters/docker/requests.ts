@@ -1,0 +1,70 @@
+/**
+ * What davit asks for, as the engine's JSON. Pure. `hostConfig` is an allow-list: a field of HostConfig that does not stand
+ * here cannot be set by any pipeline.
+ */
+import type { ContainerCreate } from '../ports.ts';
+
+/** A json-file record costs about as much around a short line as the line itself: `{"log":"…","stream":…,"time":…}`. */
+const RECORD_OVERHEAD = 2;
+/** Two files: with one, following hangs at rotation (moby#37646). */
+const LOG_FILES = '2';
+export const ENGINE_SOCKET = '/var/run/docker.sock';
+
+/** Body of `POST /containers/create`. */
+export function containerBody(create: ContainerCreate): Record<string, unknown> {
+  const network = create.network;
+  const named = network && 'name' in network ? network : undefined;
+  return {
+    Image: create.image,
+    Labels: create.labels,
+    ...(create.entrypoint && { Entrypoint: create.entrypoint }),
+    ...(create.command && { Cmd: create.command }),
+    ...(create.user && { User: create.user }),
+    ...(create.workdir && { WorkingDir: create.workdir }),
+    ...(create.env && { Env: create.env }),
+    AttachStdin: false,
+    AttachStdout: false,
+    AttachStderr: false,
+    OpenStdin: false,
+    Tty: false,
+    HostConfig: hostConfig(create),
+    ...(named && {
+      NetworkingConfig: { EndpointsConfig: { [named.name]: { Aliases: named.aliases } } },
+    }),
+  };
+}
+
+function hostConfig(create: ContainerCreate): Record<string, unknown> {
+  return {
+    AutoRemove: false,
+    RestartPolicy: { Name: 'no' },
+    Privileged: create.privileged === true,
+    Init: create.init === true,
+    NetworkMode: networkMode(create.network),
+    Mounts: create.volumes.map(({ volume, path }) => ({ Type: 'volume', Source: volume, Target: path })),
+    Binds: create.bindEngineSocket ? [`${ENGINE_SOCKET}:${ENGINE_SOCKET}`] : [],
+    Devices: (create.devices ?? []).map(device),
+    ExtraHosts: create.hosts ?? [],
+    ...(create.memoryBytes && { Memory: create.memoryBytes, MemorySwap: create.memoryBytes }),
+    LogConfig: {
+      Type: 'json-file',
+      Config: { 'max-size': String(create.logMaxBytes * RECORD_OVERHEAD), 'max-file': LOG_FILES },
+    },
+  };
+}
+
+function networkMode(network: ContainerCreate['network']): string {
+  if (!network) return 'default';
+  if ('name' in network) return network.name;
+  return typeof network.mode === 'string' ? network.mode : `container:${network.mode.container}`;
+}
+
+/** `/dev/x`, `/dev/x:/dev/y` or `/dev/x:/dev/y:rw`, as `docker run --device` has it. */
+function device(text: string): Record<string, string> {
+  const [host = '', inside = host, permissions = 'rwm'] = text.split(':');
+  return { PathOnHost: host, PathInContainer: inside, CgroupPermissions: permissions };
+}
+
+/** Value of a `filters` query for labels. */
+export const labelFilter = (labels: Record<string, string>): string =>
+  JSON.stringify({ label: Object.entries(labels).map(([name, value]) => `${name}=${value}`) });
