@@ -1,6 +1,7 @@
 /** Asks from inside a container's own network whether it answers: the worker may be on another machine. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../src/errors.ts';
+import { isAlive } from './follow.ts';
 import type { Job } from './job.ts';
 import { LABELS } from './names.ts';
 
@@ -15,10 +16,13 @@ export interface Probe {
   timeoutMs: number;
 }
 
-/** POSIX sh of the helper image: static busybox. Arguments: port, path or nothing. */
+/**
+ * POSIX sh of the helper image, a static busybox, whose nc may lack -z and whose wget may crash with -T (Debian's does).
+ * Arguments: port, path or nothing.
+ */
 const SCRIPT = `while :; do
-if [ -n "$2" ]; then wget -q -T 2 -O /dev/null "http://127.0.0.1:$1$2" 2>/dev/null && exit 0
-else nc -z -w 2 127.0.0.1 "$1" 2>/dev/null && exit 0; fi
+if [ -n "$2" ]; then timeout 5 wget -q -O /dev/null "http://127.0.0.1:$1$2" 2>/dev/null && exit 0
+else nc -w 2 127.0.0.1 "$1" -e true 2>/dev/null && exit 0; fi
 sleep 0.1
 done`;
 
@@ -39,7 +43,7 @@ export async function awaitReady(job: Job, probe: Probe): Promise<void> {
     logMaxBytes: 1_024 * 1_024,
   });
   try {
-    await engine.startContainer(probe.helper);
+    await startBeside(job, probe);
     const outcome = await Promise.race([
       engine.waitContainer(probe.helper, signal).then((state) => (state.exitCode === 0 ? 'ready' : 'broken')),
       engine.waitContainer(probe.container, signal).then((state) => `ended with exit code ${state.exitCode}`),
@@ -51,6 +55,17 @@ export async function awaitReady(job: Job, probe: Probe): Promise<void> {
   } finally {
     over.abort();
     job.deps.background(engine.removeContainer(probe.helper));
+  }
+}
+
+/** The network of a container that has ended already cannot be joined: that is the news then, not the engine's refusal. */
+async function startBeside({ deps: { engine } }: Job, { helper, container }: Probe): Promise<void> {
+  try {
+    await engine.startContainer(helper);
+  } catch (error) {
+    const state = await engine.inspectContainer(container);
+    if (!state || isAlive(state)) throw error;
+    throw new DavitError('job/readiness', `It ended with exit code ${state.exitCode}.`);
   }
 }
 
