@@ -1,13 +1,17 @@
 /** The way into Temporal for server, CLI and workers: connect with patience, and make the namespace what davit needs. */
 import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
-import { temporal } from '@temporalio/proto';
+import { msToTs } from '@temporalio/common/lib/time.js';
 import { DavitError } from '../errors.ts';
 import { SEARCH_ATTRIBUTES } from '../plan/protocol.ts';
 
 const RETENTION_DAYS = 30;
 const RETRY_MS = 200;
+const CONNECT_MS = 5_000;
 const GRPC_ALREADY_EXISTS = 6;
 const GRPC_NOT_FOUND = 5;
+/** temporal.api.enums.v1.IndexedValueType */
+const KEYWORD = 2;
+const KEYWORD_LIST = 7;
 
 export interface TemporalAddress {
   /** host:port of the frontend. */
@@ -26,7 +30,10 @@ export async function connectTemporal(
 ): Promise<{ client: Client; connection: Connection }> {
   const deadline = Date.now() + (options.deadlineMs ?? 60_000);
   const connection = await patiently(options.address, deadline, () =>
-    Connection.connect({ address: options.address, connectTimeout: '5s' }),
+    Connection.connect({
+      address: options.address,
+      connectTimeout: Math.min(CONNECT_MS, Math.max(RETRY_MS, deadline - Date.now())),
+    }),
   );
   await patiently(options.address, deadline, () => ensureNamespace(connection, options.namespace));
   return { connection, client: new Client({ connection, namespace: options.namespace }) };
@@ -38,22 +45,14 @@ async function ensureNamespace(connection: Connection, namespace: string): Promi
     await unlessThere(() =>
       connection.workflowService.registerNamespace({
         namespace,
-        workflowExecutionRetentionPeriod: temporal.api.workflowservice.v1.RegisterNamespaceRequest.fromObject(
-          {
-            workflowExecutionRetentionPeriod: { seconds: RETENTION_DAYS * 86_400 },
-          },
-        ).workflowExecutionRetentionPeriod,
+        workflowExecutionRetentionPeriod: msToTs(`${RETENTION_DAYS} days`),
       }),
     );
   }
-  const { IndexedValueType } = temporal.api.enums.v1;
   const known = await connection.operatorService.listSearchAttributes({ namespace });
   for (const [field, name] of Object.entries(SEARCH_ATTRIBUTES)) {
     if (known.customAttributes?.[name] !== undefined) continue;
-    const type =
-      field === 'waitingFor'
-        ? IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST
-        : IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD;
+    const type = field === 'waitingFor' ? KEYWORD_LIST : KEYWORD;
     await unlessThere(() =>
       connection.operatorService.addSearchAttributes({ namespace, searchAttributes: { [name]: type } }),
     );

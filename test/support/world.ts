@@ -131,7 +131,7 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined>):
 
 let installed = false;
 /** Workers of a test say nothing but what is wrong; once a process. */
-function quiet(): void {
+export function quiet(): void {
   if (installed) return;
   installed = true;
   Runtime.install({ shutdownSignals: [], logger: new DefaultLogger('ERROR') });

@@ -1,0 +1,41 @@
+/** Workflow code of today takes the steps that recorded histories took; a change that does not is a broken upgrade. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Worker } from '@temporalio/worker';
+import { describe, expect, test } from 'vitest';
+import { readSettings } from '../../src/config.ts';
+import { workflowBundle } from '../../src/temporal/bundle.ts';
+import { quiet } from '../support/world.ts';
+
+quiet();
+const folder = join(import.meta.dirname, '..', 'histories');
+const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
+
+describe('a recorded history replays', () => {
+  test.each(names)('%s', async (name) => {
+    const history: unknown = JSON.parse(readFileSync(join(folder, name), 'utf8'));
+    const workflowId = name.startsWith('project') ? 'project/replayed' : 'pipeline/replayed/1';
+    await Worker.runReplayHistory(
+      { workflowBundle: await workflowBundle(readSettings().cache) },
+      history,
+      workflowId,
+    );
+  });
+  test('and there is one of each workflow', () => {
+    expect(names.some((name) => name.startsWith('project'))).toBe(true);
+    expect(names.some((name) => name.startsWith('pipeline'))).toBe(true);
+  });
+  test('and one that took other steps does not', async () => {
+    const text = readFileSync(join(folder, 'pipeline-whole.json'), 'utf8').replaceAll(
+      '"runJob"',
+      '"otherJob"',
+    );
+    await expect(
+      Worker.runReplayHistory(
+        { workflowBundle: await workflowBundle(readSettings().cache) },
+        JSON.parse(text),
+        'pipeline/replayed/1',
+      ),
+    ).rejects.toThrow();
+  });
+});
