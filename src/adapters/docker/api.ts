@@ -128,7 +128,7 @@ export class EngineApi {
       if (answered instanceof Readable) answered.destroy(error);
     });
     const options = {
-      path: `${call.path}?`,
+      path: call.query ? `${call.path}?` : call.path,
       method: call.method,
       options: call.tar ? { _query: call.query ?? {} } : { _query: call.query ?? {}, _body: call.body ?? {} },
       file: call.tar,

@@ -1,0 +1,156 @@
+/** The way to the engine: what stands where in a request, and what an engine that breaks off is answered with. */
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { dockerEngine } from '../../../src/adapters/docker/index.ts';
+import { swarmTarget } from '../../../src/adapters/swarm/index.ts';
+
+let folder: string;
+let server: Server | undefined;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'davit-test-api-'));
+});
+afterEach(async () => {
+  server?.close().closeAllConnections();
+  await rm(folder, { recursive: true });
+});
+
+interface Seen {
+  url: string;
+  auth: string;
+  body: string;
+}
+async function fakeEngine(answer: (ask: IncomingMessage, reply: ServerResponse) => void) {
+  const seen: Seen[] = [];
+  server = createServer(async (ask, reply) => {
+    const auth = Buffer.from(String(ask.headers['x-registry-auth'] ?? ''), 'base64url').toString();
+    seen.push({ url: ask.url ?? '', auth, body: await text(ask) });
+    answer(ask, reply);
+  }).listen(join(folder, 's'));
+  await once(server, 'listening');
+  const address = `unix://${folder}/s`;
+  return {
+    seen,
+    address,
+    engine: await dockerEngine({ address, registryPatience: { pullMs: 0, pushMs: 0 } }),
+  };
+}
+const json = (reply: ServerResponse, value: unknown, status = 200): void =>
+  void reply.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+
+test('no value stands in a URL: bodies in bodies, credentials in their header', async () => {
+  const { engine, seen, address } = await fakeEngine((ask, reply) => {
+    if (ask.url?.startsWith('/images/create')) return void reply.end('{"status":"ok"}\n');
+    if (ask.url?.startsWith('/services/table')) return json(reply, { message: 'no' }, 404);
+    return json(reply, { Id: 'x', ID: 'x', Architecture: 'amd64', Size: 1 });
+  });
+  const auth = { username: 'robot', password: 'canary-auth' };
+  await engine.createContainer({
+    name: 'n',
+    image: 'i',
+    platform: 'linux/arm/v6',
+    labels: { l: 'canary' },
+    env: ['A=canary'],
+    volumes: [],
+    logMaxBytes: 1,
+  });
+  await engine.pullImage('r.example:5000/a/b:1', { auth });
+  const target = await swarmTarget({ name: 't', address });
+  await target.apply({
+    deployId: 'd',
+    seq: 1,
+    image: 'r.example:5000/a/b:1',
+    labels: {},
+    auth,
+    spec: {
+      service: 'table',
+      replicas: 1,
+      publish: [],
+      endpointMode: 'dnsrr',
+      constraints: [],
+      env: { A: 'canary' },
+      networks: [],
+      update: { order: 'stop-first', parallelism: 1, delayMs: 0, onFailure: 'pause' },
+      convergeTimeoutMs: 1,
+    },
+  });
+  expect(seen.map(({ url }) => url)).toEqual([
+    '/containers/create?name=n&platform=linux%2Farm%2Fv6',
+    '/images/create?fromImage=r.example%3A5000%2Fa%2Fb&tag=1',
+    '/images/r.example:5000/a/b:1/json',
+    '/services/table',
+    '/services/create',
+  ]);
+  const credentials = JSON.stringify({ ...auth, serveraddress: 'r.example:5000' });
+  expect(seen.map((one) => one.auth)).toEqual(['', credentials, '', '', credentials]);
+  expect(seen[0]?.body).toContain('A=canary');
+  expect(seen[4]?.body).toContain('A=canary');
+});
+
+test('a name cannot change the path', async () => {
+  const { engine, seen } = await fakeEngine((_, reply) => json(reply, { message: 'no' }, 404));
+  await engine.inspectContainer('../images/x?y#z');
+  expect(seen[0]?.url).toBe('/containers/..%2Fimages%2Fx%3Fy%23z/json');
+  await expect(engine.inspectImage('a?b')).rejects.toMatchObject({ code: 'registry/name' });
+});
+
+test('the environment does not choose the engine', async () => {
+  const before = process.env.DOCKER_HOST;
+  process.env.DOCKER_HOST = 'tcp://192.0.2.1:2375';
+  try {
+    const { engine, seen } = await fakeEngine((_, reply) => json(reply, []));
+    expect(await engine.listContainers({ a: 'b' })).toEqual([]);
+    expect(seen).toHaveLength(1);
+  } finally {
+    if (before === undefined) delete process.env.DOCKER_HOST;
+    else process.env.DOCKER_HOST = before;
+  }
+});
+
+test.each([
+  ['before it answers', (reply: ServerResponse) => reply.destroy()],
+  ['after its head', (reply: ServerResponse) => reply.writeHead(200).flushHeaders()],
+  ['within its body', (reply: ServerResponse) => reply.write('[{"Id":')],
+])('an engine that breaks off %s is unreachable, at once', async (_, begin) => {
+  const { engine } = await fakeEngine((_ask, reply) => {
+    begin(reply);
+    setImmediate(() => reply.destroy());
+  });
+  await expect(engine.listContainers({})).rejects.toMatchObject({ code: 'engine/unreachable' });
+});
+
+test('an answer that is no JSON is engine/failed', async () => {
+  const { engine } = await fakeEngine((_, reply) => void reply.end('<html>'));
+  await expect(engine.listContainers({})).rejects.toMatchObject({ code: 'engine/failed' });
+});
+
+test('an upload whose source breaks rejects with its reason, and one that is refused lets its source go', async () => {
+  const { engine } = await fakeEngine((_, reply) => json(reply, { message: 'No such container: n' }, 404));
+  const broken = Readable.from(
+    (async function* () {
+      yield Buffer.alloc(10);
+      throw new Error('the disk broke');
+    })(),
+  );
+  await expect(engine.upload('n', broken)).rejects.toThrow('the disk broke');
+  const source = Readable.from([Buffer.alloc(10)]);
+  await expect(engine.upload('n', source)).rejects.toMatchObject({ code: 'engine/container-missing' });
+  expect(source.destroyed).toBe(true);
+});
+
+test('an error hidden in the stream of a pull is the error', async () => {
+  const { engine } = await fakeEngine((_, reply) => {
+    reply.write('{"status":"Pulling"}\r\nnot json\r\n');
+    reply.end('{"errorDetail":{"message":"no space left on device"},"error":"no space left on device"}');
+  });
+  let log = '';
+  await expect(engine.pullImage('a/b', { onLog: (part) => (log += part) })).rejects.toMatchObject({
+    code: 'engine/no-space',
+  });
+  expect(log).toBe('Pulling\nnot json\n');
+});
