@@ -480,6 +480,12 @@ export const ERRORS = {
     meaning: 'The server has more to do than it can take in; nothing was started.',
     remedy: 'Send it again in a moment; a repeated event starts nothing twice.',
   },
+  'server/port': {
+    exit: 3,
+    http: 500,
+    meaning: 'The server cannot listen on its address.',
+    remedy: 'Another program may have the port: choose another one, or 0 for a free one.',
+  },
   'pipeline/no-answer': {
     exit: 3,
     http: 503,

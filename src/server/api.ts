@@ -39,7 +39,18 @@ export interface ApiError {
 /** What the CLI and API clients may say of a pipeline to start; the server adds project, actor, source and time. */
 export type StartRequest = Pick<
   Trigger,
-  'key' | 'ref' | 'refKind' | 'sha' | 'before' | 'title' | 'message' | 'sourceBlob' | 'file' | 'jobs' | 'variables' | 'defaultBranch'
+  | 'key'
+  | 'ref'
+  | 'refKind'
+  | 'sha'
+  | 'before'
+  | 'title'
+  | 'message'
+  | 'sourceBlob'
+  | 'file'
+  | 'jobs'
+  | 'variables'
+  | 'defaultBranch'
 > & { source: 'cli' | 'api' | 'web' };
 export interface DecisionRequest {
   action: Decision['action'];
@@ -48,7 +59,17 @@ export interface DecisionRequest {
 }
 export type PipelineSummary = Pick<
   PipelineStatus,
-  'id' | 'number' | 'project' | 'ref' | 'sha' | 'title' | 'source' | 'state' | 'startedAt' | 'endedAt' | 'waitingFor'
+  | 'id'
+  | 'number'
+  | 'project'
+  | 'ref'
+  | 'sha'
+  | 'title'
+  | 'source'
+  | 'state'
+  | 'startedAt'
+  | 'endedAt'
+  | 'waitingFor'
 >;
 export interface LogChunkEvent {
   offset: number;
@@ -64,6 +85,8 @@ export interface StartAnswer {
   key: string;
   project: ProjectSlug;
 }
+/** Of a webhook: 202 with the event's key once it is durable, or 200 with the reason why it starts nothing. */
+export type WebhookAnswer = { key: string; project: ProjectSlug } | { ignored: string };
 
 /** `HOME/run.json`: what runs on this machine now, for the CLI and a second `davit up`. No secret in it. */
 export interface RunFile {

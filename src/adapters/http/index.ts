@@ -54,27 +54,7 @@ function httpBlobs(client: StoreClient): BlobStore {
       const answer = await client.json({ method: 'PUT', path: '/blobs', type: BYTES_TYPE, body });
       return same(sha256(bytes), stored.parse(answer).digest);
     },
-    async putStream(stream) {
-      const hash = createHash('sha256');
-      const counted = new Transform({
-        transform(chunk: Buffer, _encoding, done) {
-          hash.update(chunk);
-          done(null, chunk);
-        },
-      });
-      const sending = client.json({ method: 'PUT', path: '/blobs', type: BYTES_TYPE, body: counted });
-      let answer: unknown;
-      try {
-        [answer] = await Promise.all([sending, pipeline(stream, counted)]);
-      } catch (error) {
-        // Whichever side failed, the other must not wait for it.
-        counted.destroy();
-        stream.destroy();
-        throw error;
-      }
-      const { digest, bytes } = stored.parse(answer);
-      return { digest: same(`sha256:${hash.digest('hex')}`, digest), bytes };
-    },
+    putStream: (stream) => putStream(client, stream),
     async getBytes(digest, maxBytes = Number.POSITIVE_INFINITY) {
       const chunks: Buffer[] = [];
       let bytes = 0;
@@ -96,6 +76,35 @@ function httpBlobs(client: StoreClient): BlobStore {
       return answer.statusCode !== 404;
     },
   };
+}
+
+async function putStream(client: StoreClient, stream: Readable): Promise<{ digest: Digest; bytes: number }> {
+  const hash = createHash('sha256');
+  const counted = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      hash.update(chunk);
+      done(null, chunk);
+    },
+  });
+  let ofSource: unknown;
+  stream.once('error', (error) => {
+    if (!counted.destroyed) ofSource = error;
+  });
+  const piped = pipeline(stream, counted).catch(() => {
+    // Either the source failed, which is kept above, or the sending did, which says so itself.
+  });
+  try {
+    const body = { method: 'PUT', path: '/blobs', type: BYTES_TYPE, body: counted } as const;
+    const { digest, bytes } = stored.parse(await client.json(body));
+    return { digest: same(`sha256:${hash.digest('hex')}`, digest), bytes };
+  } catch (error) {
+    throw ofSource ?? error;
+  } finally {
+    // Whichever side failed, the other must not wait for it.
+    counted.destroy();
+    stream.destroy();
+    await piped;
+  }
 }
 
 function same(wanted: Digest, got: Digest): Digest {

@@ -67,7 +67,7 @@ export const logState = z.object({
   incomplete: z.boolean(),
 });
 /** A record that is not there has no `value`. */
-export const recordAnswer = z.object({ value: z.unknown() });
+export const recordAnswer = z.object({ value: z.unknown().optional() });
 
 /** One line of JSON, then bytes. */
 export function encodeFrame(head: unknown, bytes: Uint8Array): Buffer {

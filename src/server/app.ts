@@ -1,0 +1,59 @@
+/** The app without its listener: routes, who may call them, how errors answer. Tests use `inject` on it. */
+import fastify, { type FastifyInstance } from 'fastify';
+import { guardRoutes } from './access.ts';
+import type { ServerDeps } from './deps.ts';
+import { answerErrors } from './failures.ts';
+import { artifactRoutes } from './routes/artifacts.ts';
+import { blobRoutes } from './routes/blobs.ts';
+import { internalBlobRoutes } from './routes/internal-blobs.ts';
+import { internalFleetRoutes } from './routes/internal-fleet.ts';
+import { internalLogRoutes } from './routes/internal-logs.ts';
+import { internalRecordRoutes } from './routes/internal-records.ts';
+import { logRoutes } from './routes/logs.ts';
+import { pipelineRoutes } from './routes/pipelines.ts';
+import { plainRoutes } from './routes/plain.ts';
+import { projectRoutes } from './routes/projects.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
+import { pipelineViews } from './views.ts';
+
+/** Answers are data, never pages: nothing in them may run, be framed or be kept. */
+const HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+} as const;
+
+export function buildApp(deps: ServerDeps): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    exposeHeadRoutes: false,
+    bodyLimit: 1_024 * 1_024,
+    routerOptions: { maxParamLength: 1_024 },
+    http: { headersTimeout: 20_000 },
+    forceCloseConnections: true,
+  });
+  guardRoutes(app, deps.tokens);
+  answerErrors(app, deps.log);
+  app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
+  app.addHook('onResponse', async (request, reply) =>
+    deps.log.answered({
+      method: request.method,
+      route: request.routeOptions.url ?? 'no route',
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+      user: request.user?.name,
+    }),
+  );
+  // Bytes are handed on as a stream, each route counts for itself.
+  app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
+  const views = pipelineViews(deps);
+  for (const routes of [plainRoutes, blobRoutes, projectRoutes, webhookRoutes]) routes(app, deps);
+  for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);
+  for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes, internalFleetRoutes])
+    routes(app, deps);
+  app.addHook('onClose', async () => views.close());
+  return app;
+}

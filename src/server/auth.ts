@@ -1,0 +1,54 @@
+/**
+ * Who asks. Every token is compared as its sha256, in constant time, against all that are known, so that neither the answer
+ * nor its time says how near a guess was.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { Installation } from '../installation.ts';
+
+export const ROLES = ['reader', 'developer', 'operator'] as const;
+export type Role = (typeof ROLES)[number];
+export interface User {
+  name: string;
+  role: Role;
+}
+/** Who may call a route: anybody, a signed webhook (checked by the route), a worker, or people of at least that role. */
+export type Access = 'anybody' | 'webhook' | 'worker' | Role;
+
+export interface Tokens {
+  user(token: string): User | undefined;
+  isWorker(token: string): boolean;
+}
+
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+
+/** `owner`: whoever has the CLI token file of this machine, always an operator. */
+export function knownTokens(given: {
+  users: Installation['users'];
+  cliToken: string;
+  workerToken: string;
+  owner: string;
+}): Tokens {
+  const known = [
+    ...given.users.map(({ name, role, token_sha256 }) => ({
+      user: { name, role },
+      hash: Buffer.from(token_sha256, 'hex'),
+    })),
+    { user: { name: given.owner, role: 'operator' as const }, hash: sha256(given.cliToken) },
+  ];
+  const worker = sha256(given.workerToken);
+  return {
+    user(token) {
+      const hash = sha256(token);
+      // No early end: each comparison takes its time whatever the others said.
+      const found = known.filter((one) => timingSafeEqual(one.hash, hash));
+      return found[0]?.user;
+    },
+    isWorker: (token) => timingSafeEqual(worker, sha256(token)),
+  };
+}
+
+export const mayAs = (role: Role, needed: Role): boolean => ROLES.indexOf(role) >= ROLES.indexOf(needed);
+
+/** The token of `Authorization: Bearer TOKEN` (RFC 6750); undefined for anything else. */
+export const bearer = (header: string | undefined): string | undefined =>
+  /^Bearer ([A-Za-z0-9._~+/=-]{8,512})$/i.exec(header ?? '')?.[1];

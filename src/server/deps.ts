@@ -1,0 +1,55 @@
+/** What the app is made of; tests hand in their own. */
+import type { BlobStore, Fleet, FollowedLogs, RecordStore } from '../adapters/ports.ts';
+import type { InstallationFacts, InstallationProject } from '../installation.ts';
+import type { Tokens } from './auth.ts';
+import type { ServerLog } from './log.ts';
+import type { Workflows } from './workflows.ts';
+
+export interface WebhookProject {
+  project: InstallationProject;
+  /** Resolved; never empty. */
+  secret: string;
+}
+export interface ServerDeps {
+  blobs: BlobStore;
+  records: RecordStore;
+  logs: FollowedLogs;
+  fleet: Fleet;
+  workflows: Workflows;
+  tokens: Tokens;
+  webhooks: readonly WebhookProject[];
+  /** Asked for at each call: the address is known once the server listens. */
+  facts: () => InstallationFacts;
+  version: string;
+  log: ServerLog;
+  limits: ServerLimits;
+}
+export interface ServerLimits {
+  /** A blob that a worker stores. */
+  workerBlobBytes: number;
+  /** A blob that a person stores: a working tree. */
+  userBlobBytes: number;
+  /** Silence in a streamed body. */
+  idleMs: number;
+  webhookBytes: number;
+  /** Bytes of all webhook bodies that are under way. */
+  webhookTotalBytes: number;
+  /** A webhook's whole body. */
+  webhookBodyMs: number;
+  /** From a webhook's body to its answer; forges give up after 10 s. */
+  webhookAnswerMs: number;
+  /** Status of a pipeline is asked at most so often, however many watch. */
+  statusMs: number;
+}
+
+const MIB = 1_024 * 1_024;
+export const DEFAULT_LIMITS: ServerLimits = {
+  workerBlobBytes: 4_096 * MIB,
+  userBlobBytes: 1_024 * MIB,
+  idleMs: 60_000,
+  webhookBytes: 25 * MIB,
+  webhookTotalBytes: 192 * MIB,
+  webhookBodyMs: 10_000,
+  webhookAnswerMs: 9_000,
+  statusMs: 500,
+};

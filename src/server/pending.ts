@@ -1,0 +1,24 @@
+/** What Temporal knows and the workflow does not: whether a dispatched job has been taken by a worker. Pure. */
+import { activityId } from '../plan/ids.ts';
+import type { JobStatus, PipelineStatus } from '../plan/protocol.ts';
+import type { PendingJob } from './workflows.ts';
+
+const QUEUE = 'queue:';
+
+/** A job whose activity a worker has started is running; one whose activity waits says for which queue. */
+export function withPending(status: PipelineStatus, pending: readonly PendingJob[]): PipelineStatus {
+  const started = new Map(pending.map((one) => [one.activityId, one.started]));
+  const jobs = status.jobs.map((job) => refine(job, started));
+  const queues = jobs.flatMap((job) => (job.waitingFor?.startsWith(QUEUE) ? [job.waitingFor] : []));
+  const others = status.waitingFor.filter((kind) => !kind.startsWith(QUEUE));
+  return { ...status, jobs, waitingFor: [...new Set([...others, ...queues])].sort() };
+}
+
+function refine(job: JobStatus, started: ReadonlyMap<string, boolean>): JobStatus {
+  if (job.phase !== 'dispatched') return job;
+  const taken = started.get(activityId({ job: job.key, attempt: job.attempt, epoch: job.epoch }));
+  if (taken === undefined) return job;
+  return taken
+    ? { ...job, phase: 'running', waitingFor: undefined }
+    : { ...job, waitingFor: job.waitingFor ?? `${QUEUE}${job.queue}` };
+}

@@ -1,0 +1,33 @@
+/** Ended pipelines, as `recordPipeline` wrote them. */
+import type { PipelineId } from '../plan/ids.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { PipelineRecord } from '../plan/protocol.ts';
+import { pipelineRecordName, type PipelineEntry } from '../plan/records.ts';
+import type { PipelineSummary } from './api.ts';
+import type { ServerDeps } from './deps.ts';
+
+type RecordDeps = Pick<ServerDeps, 'records' | 'blobs'>;
+const MAX_BYTES = 64 * 1_024 * 1_024;
+
+export async function recordOf(deps: RecordDeps, id: PipelineId): Promise<PipelineRecord | undefined> {
+  const entry = await deps.records.get<PipelineEntry>(pipelineRecordName(id));
+  if (!entry) return undefined;
+  const record: unknown = await json(deps, entry.record);
+  return record as PipelineRecord;
+}
+
+export const summaryOfRecord = async (
+  deps: Pick<RecordDeps, 'records'>,
+  id: PipelineId,
+): Promise<PipelineSummary | undefined> =>
+  (await deps.records.get<PipelineEntry>(pipelineRecordName(id)))?.summary;
+
+/** The plan that it ran; undefined when it never had one. */
+export async function planOf(deps: RecordDeps, record: PipelineRecord): Promise<Plan | undefined> {
+  if (!record.plan) return undefined;
+  const plan: unknown = await json(deps, record.plan);
+  return plan as Plan;
+}
+
+const json = async (deps: RecordDeps, digest: `sha256:${string}`): Promise<unknown> =>
+  JSON.parse(Buffer.from(await deps.blobs.getBytes(digest, MAX_BYTES)).toString('utf8'));

@@ -1,0 +1,17 @@
+/** Blobs for people: the working tree of `davit run` goes in here. */
+import type { FastifyInstance } from 'fastify';
+import { streamOf } from '../body.ts';
+import type { ServerDeps } from '../deps.ts';
+import { digestOf } from './params.ts';
+
+export function blobRoutes(app: FastifyInstance, { blobs, limits }: ServerDeps): void {
+  app.post('/api/v1/blobs', { config: { access: 'developer' } }, async ({ body }) =>
+    blobs.putStream(streamOf(body, { maxBytes: limits.userBlobBytes, idleMs: limits.idleMs })),
+  );
+  app.get('/api/v1/blobs/:digest', { config: { access: 'reader' } }, async ({ params }, reply) =>
+    reply
+      .header('content-disposition', 'attachment')
+      .type('application/octet-stream')
+      .send(await blobs.getStream(digestOf(params))),
+  );
+}

@@ -1,0 +1,14 @@
+/** Workers report themselves, and learn what the installation is. */
+import type { FastifyInstance } from 'fastify';
+import { BODIES, INTERNAL } from '../../adapters/http/wire.ts';
+import type { ServerDeps } from '../deps.ts';
+
+export function internalFleetRoutes(app: FastifyInstance, { fleet, facts }: ServerDeps): void {
+  const config = { access: 'worker' } as const;
+  app.post(`${INTERNAL}/workers`, { config }, async ({ body }) => {
+    await fleet.report(BODIES.report.parse(body));
+    return {};
+  });
+  app.get(`${INTERNAL}/workers`, { config }, async () => fleet.live());
+  app.get(`${INTERNAL}/facts`, { config }, async () => facts());
+}

@@ -1,0 +1,43 @@
+/** Path and query parameters, checked before anything is done with them. */
+import { z } from 'zod';
+import { DavitError } from '../../errors.ts';
+import {
+  isDigest,
+  isSlug,
+  pipelineId,
+  type Digest,
+  type PipelineId,
+  type ProjectSlug,
+} from '../../plan/ids.ts';
+
+const digestParams = z.object({ digest: z.string().refine(isDigest, 'a digest is sha256:<64 hex digits>') });
+const slugParams = z.object({ slug: z.string().refine(isSlug, 'this is no name of a project') });
+const pipelineParams = slugParams.extend({ iid: z.string().regex(/^[1-9]\d{0,14}$/, 'a number from 1') });
+const keyParams = slugParams.extend({ key: z.string().min(1).max(1_024) });
+
+export const digestOf = (params: unknown): Digest => digestParams.parse(params).digest;
+export const slugOf = (params: unknown): ProjectSlug => slugParams.parse(params).slug;
+export const keyOf = (params: unknown): { slug: ProjectSlug; key: string } => keyParams.parse(params);
+export function pipelineOf(params: unknown): PipelineId {
+  const { slug, iid } = pipelineParams.parse(params);
+  return pipelineId(slug, Number(iid));
+}
+
+const whole = z.coerce.number().int().min(0);
+const logQuery = z.object({
+  job: z.string().min(1).max(1_024),
+  attempt: whole.min(1).optional(),
+  offset: whole.default(0),
+});
+export const logQueryOf = (query: unknown): z.output<typeof logQuery> => logQuery.parse(query);
+
+const jobQuery = z.object({ job: z.string().min(1).max(1_024) });
+export const jobOf = (query: unknown): string => jobQuery.parse(query).job;
+
+const listQuery = z.object({
+  project: z.string().refine(isSlug, 'this is no name of a project').optional(),
+  limit: whole.min(1).max(200).default(20),
+});
+export const listQueryOf = (query: unknown): z.output<typeof listQuery> => listQuery.parse(query);
+
+export const missing = (what: string): DavitError => new DavitError('not-found', `There is no ${what}.`);

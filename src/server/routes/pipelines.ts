@@ -1,0 +1,73 @@
+/** Pipelines for people: what they are, what is decided about their jobs. */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { DavitError } from '../../errors.ts';
+import type { PipelineId } from '../../plan/ids.ts';
+import type { PipelineStatus } from '../../plan/protocol.ts';
+import { userOf } from '../access.ts';
+import { decide } from '../decide.ts';
+import type { ServerDeps } from '../deps.ts';
+import { eventStream } from '../events.ts';
+import type { Views } from '../views.ts';
+import { listQueryOf, pipelineOf } from './params.ts';
+
+const decisionBody = z.strictObject({
+  action: z.enum(['play', 'reject', 'retry', 'cancelJob']),
+  job: z.string().min(1).max(1_024),
+  comment: z.string().max(2_000).optional(),
+});
+
+export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Views): void {
+  const reader = { config: { access: 'reader' } } as const;
+  const developer = { config: { access: 'developer' } } as const;
+  app.get('/api/v1/pipelines', reader, async ({ query }) => views.list(listQueryOf(query)));
+  app.get('/api/v1/pipelines/:slug/:iid', reader, async ({ params }) => views.status(pipelineOf(params)));
+  app.get('/api/v1/pipelines/:slug/:iid/events', reader, async ({ params }, reply) => {
+    const id = pipelineOf(params);
+    await views.status(id);
+    followStatus(reply, views, id);
+  });
+  app.post('/api/v1/pipelines/:slug/:iid/decisions', developer, async (request) => {
+    const id = pipelineOf(request.params);
+    // The actor is whoever the token belongs to, never what the request says.
+    const { name: actor, role } = userOf(request);
+    const decision = { ...decisionBody.parse(request.body), actor, role };
+    const answer = await decide(deps, views, { id, decision });
+    if (answer.accepted) return answer;
+    throw new DavitError(answer.code, answer.message);
+  });
+  app.post('/api/v1/pipelines/:slug/:iid/cancel', developer, async ({ params }) => {
+    const id = pipelineOf(params);
+    const answer = await deps.workflows.cancel(id);
+    views.touch(id);
+    if (answer === 'accepted') return { accepted: true };
+    const status = await views.status(id);
+    throw new DavitError('pipeline/ended', `The pipeline ${id} has ended: ${status.state}.`);
+  });
+}
+
+/** The last state goes first while a slow reader takes its time: what is between two sends is of no use to anybody. */
+function followStatus(reply: Parameters<typeof eventStream>[0], views: Views, id: PipelineId): void {
+  const events = eventStream(reply);
+  let next: PipelineStatus | undefined;
+  let sending = false;
+  const pump = async (): Promise<void> => {
+    if (sending) return;
+    sending = true;
+    try {
+      for (let status = next; status; status = next) {
+        next = undefined;
+        await events.send('status', status);
+      }
+    } catch {
+      // The reader is gone; `gone` has ended the watch.
+    } finally {
+      sending = false;
+    }
+  };
+  const stop = views.watch(id, (status) => {
+    next = status;
+    void pump();
+  });
+  events.gone.addEventListener('abort', stop, { once: true });
+}

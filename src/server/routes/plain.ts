@@ -1,0 +1,23 @@
+/** What anybody may ask, and the fleet. */
+import type { FastifyInstance } from 'fastify';
+import type { Health } from '../api.ts';
+import type { ServerDeps } from '../deps.ts';
+
+const HELLO =
+  'davit server. Its API is for `davit`; look at pipelines with `davit pipelines` and `davit status`.\n';
+
+export function plainRoutes(app: FastifyInstance, deps: ServerDeps): void {
+  app.get('/', { config: { access: 'anybody' } }, async (_request, reply) =>
+    reply.type('text/plain; charset=utf-8').send(HELLO),
+  );
+  app.get('/healthz', { config: { access: 'anybody' } }, async (): Promise<Health> => {
+    const up = await deps.workflows.healthy();
+    return {
+      ok: up,
+      version: deps.version,
+      temporal: up ? 'up' : 'down',
+      installation: deps.facts().installation,
+    };
+  });
+  app.get('/api/v1/workers', { config: { access: 'reader' } }, async () => deps.fleet.live());
+}

@@ -1,0 +1,106 @@
+/** Projects for people: start a pipeline, ask what became of the request. */
+import { createHash } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { DavitError } from '../../errors.ts';
+import { isDigest, pipelineId, type ProjectSlug } from '../../plan/ids.ts';
+import type { KeyLookup, ProjectStatus } from '../../plan/protocol.ts';
+import { claimName, type ClaimRecord } from '../../plan/records.ts';
+import type { Trigger } from '../../plan/trigger.ts';
+import { userOf } from '../access.ts';
+import type { StartAnswer, StartRequest } from '../api.ts';
+import type { User } from '../auth.ts';
+import type { ServerDeps } from '../deps.ts';
+import { keyOf, missing, slugOf } from './params.ts';
+
+const START_MS = 8_000;
+const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'a full commit sha');
+const line = (max: number) => z.string().max(max);
+const startBody: z.ZodType<StartRequest> = z.strictObject({
+  /** A key of its own kind: nobody can claim the event of a forge before it comes. */
+  key: z.string().regex(/^request:[A-Za-z0-9._-]{8,128}$/, 'a key is request:UUID'),
+  ref: z.string().min(1).max(255),
+  refKind: z.enum(['branch', 'tag', 'merge_request']),
+  sha,
+  before: sha,
+  title: line(1_000),
+  message: line(16_384).optional(),
+  sourceBlob: z.string().refine(isDigest, 'a digest is sha256:<64 hex digits>').optional(),
+  file: line(1_024).optional(),
+  jobs: z.array(line(1_024)).max(1_000).optional(),
+  variables: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), line(65_536)).optional(),
+  defaultBranch: line(255).optional(),
+  source: z.enum(['cli', 'api', 'web']),
+});
+
+export function projectRoutes(app: FastifyInstance, deps: ServerDeps): void {
+  app.post(
+    '/api/v1/projects/:slug/pipelines',
+    { config: { access: 'developer' } },
+    async (request, reply) => {
+      const slug = slugOf(request.params);
+      const trigger = await triggerOf(deps, slug, {
+        asked: startBody.parse(request.body),
+        user: userOf(request),
+      });
+      await deps.workflows.trigger(trigger, START_MS);
+      const answer: StartAnswer = { key: trigger.key, project: slug };
+      return reply.code(202).send(answer);
+    },
+  );
+  app.get('/api/v1/projects/:slug/requests/:key', { config: { access: 'reader' } }, async ({ params }) => {
+    const { slug, key } = keyOf(params);
+    return lookup(deps, slug, key);
+  });
+  app.get(
+    '/api/v1/projects/:slug',
+    { config: { access: 'reader' } },
+    async ({ params }): Promise<ProjectStatus> => {
+      const slug = slugOf(params);
+      const status = await deps.workflows.project(slug);
+      if (status) return status;
+      if (!deps.facts().config.projects.some((one) => one.name === slug)) throw missing(`project ${slug}`);
+      return { project: slug, running: [], locks: [] };
+    },
+  );
+}
+
+/** A working tree that was stored before, or the repository of a project that the installation knows. */
+async function triggerOf(
+  deps: ServerDeps,
+  slug: ProjectSlug,
+  { asked, user }: { asked: StartRequest; user: User },
+): Promise<Trigger> {
+  const project = deps.facts().config.projects.find((one) => one.name === slug);
+  if (asked.sourceBlob) {
+    if (!(await deps.blobs.has(asked.sourceBlob)))
+      throw new DavitError('blob/missing', 'The source of this request was not stored before it.');
+  } else if (!project?.clone_url)
+    throw new DavitError(
+      'usage/invalid',
+      `The project ${slug} has no clone_url, and the request no source.`,
+      {
+        hint: 'Store a working tree first (`davit run` does), or set clone_url of the project in the installation file.',
+      },
+    );
+  return {
+    ...asked,
+    project: slug,
+    deliveryId: asked.key,
+    actor: user.name,
+    role: user.role,
+    defaultBranch: asked.defaultBranch ?? project?.default_branch,
+    cloneUrl: asked.sourceBlob ? undefined : project?.clone_url,
+    fork: false,
+    receivedAt: Date.now(),
+  };
+}
+
+/** The workflow remembers the last ones, the store all that were started. */
+async function lookup(deps: ServerDeps, slug: ProjectSlug, key: string): Promise<KeyLookup> {
+  const known = await deps.workflows.lookup(slug, key);
+  if (known && known.state !== 'unknown') return known;
+  const hash = createHash('sha256').update(key).digest('hex');
+  const claim = await deps.records.get<ClaimRecord>(claimName(slug, hash));
+  return claim ? { state: 'started', pipeline: pipelineId(slug, claim.iid) } : { state: 'unknown' };
+}

@@ -1,0 +1,135 @@
+/** The server as one thing to start and to stop. */
+import { userInfo } from 'node:os';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Settings } from '../config.ts';
+import { DavitError } from '../errors.ts';
+import { HELPER_IMAGE, type Installation, type InstallationFacts } from '../installation.ts';
+import { wireServer, type ServerPorts } from '../wiring-server.ts';
+import { buildApp } from './app.ts';
+import { knownTokens } from './auth.ts';
+import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
+import { memoryFleet } from './fleet.ts';
+import { processLogger, serverLog } from './log.ts';
+import { linkTemporal } from './temporal.ts';
+
+const MIN_TOKEN = 16;
+
+export interface StartOptions {
+  settings: Pick<Settings, 'logLevel'>;
+  installation: Installation;
+  /** UUID */
+  installationId: string;
+  /** Of the CLI on this machine: an operator named after the OS user. */
+  cliToken: string;
+  workerToken: string;
+  /** host:port of the registry that davit runs itself, where the installation file has no default. */
+  registry?: string;
+  helperImage?: string;
+  temporal: { address: string; namespace: string };
+  /** Blobs, logs, records; made if missing. */
+  dataDir: string;
+  /** 0: a free one. */
+  port?: number;
+  host?: string;
+  logger?: Logger;
+  limits?: Partial<ServerLimits>;
+}
+export interface RunningServer {
+  url: string;
+  close(): Promise<void>;
+}
+
+/**
+ * Listens when it resolves; Temporal is connected to in the background. Rejects with `secret/missing` for a webhook secret that
+ * is empty or not there, `server/port` when the address cannot be had, `installation/invalid` for tokens that are too short.
+ */
+export async function startServer(options: StartOptions): Promise<RunningServer> {
+  if (options.cliToken.length < MIN_TOKEN || options.workerToken.length < MIN_TOKEN)
+    throw new DavitError('installation/invalid', `Tokens have at least ${MIN_TOKEN} characters.`);
+  const ports = await wireServer(options);
+  const webhooks = await webhookProjects(options.installation, ports);
+  const secrets = [options.cliToken, options.workerToken, ...webhooks.map((one) => one.secret)];
+  const log = serverLog(options.logger ?? processLogger(options.settings.logLevel), secrets);
+  const link = linkTemporal(options.temporal);
+  let url = options.installation.url ?? '';
+  const app = buildApp({
+    ...ports,
+    fleet: memoryFleet(),
+    workflows: link.workflows,
+    tokens: knownTokens({ ...options, users: options.installation.users, owner: userInfo().username }),
+    webhooks,
+    facts: () => factsOf(options, url),
+    version: await packageVersion(),
+    log,
+    limits: limitsOf(options),
+  });
+  const close = async (): Promise<void> => {
+    await app.close();
+    await link.close();
+    await ports.close();
+  };
+  let listening: string;
+  try {
+    listening = await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 });
+  } catch (cause) {
+    await close();
+    throw new DavitError(
+      'server/port',
+      `The server cannot listen on ${options.host ?? '127.0.0.1'}:${options.port ?? 0}.`,
+      { cause },
+    );
+  }
+  url = options.installation.url ?? listening;
+  log.note('listening', { url: listening });
+  return { url: listening, close };
+}
+
+/** Every secret is there before the first delivery is taken; `secret/missing` names the reference, never a value. */
+async function webhookProjects(installation: Installation, ports: ServerPorts): Promise<WebhookProject[]> {
+  const found: WebhookProject[] = [];
+  for (const project of installation.projects) {
+    if (project.webhook_secret === undefined) continue;
+    found.push({ project, secret: await ports.secrets.resolve(project.webhook_secret) });
+  }
+  return found;
+}
+
+/** Users stay here; the embedded registry joins those of the file. */
+export function factsOf(
+  options: Pick<StartOptions, 'installation' | 'installationId' | 'registry' | 'helperImage'>,
+  url: string,
+): InstallationFacts {
+  const { users: _users, ...config } = options.installation;
+  const { registry } = options;
+  const registries = [...config.registries];
+  if (registry !== undefined && !registries.some((one) => one.host === registry)) {
+    const isDefault = !registries.some((one) => one.default);
+    registries.push({ host: registry, insecure: true, default: isDefault });
+  }
+  return {
+    installation: options.installationId,
+    config: {
+      ...config,
+      registries,
+      helper_image: config.helper_image ?? options.helperImage ?? HELPER_IMAGE,
+    },
+    url,
+  };
+}
+
+function limitsOf(options: StartOptions): ServerLimits {
+  const workerBlobBytes = Math.max(
+    DEFAULT_LIMITS.workerBlobBytes,
+    2 * options.installation.limits.artifact_bytes,
+  );
+  return { ...DEFAULT_LIMITS, workerBlobBytes, ...options.limits };
+}
+
+async function packageVersion(): Promise<string> {
+  const text = await readFile(join(import.meta.dirname, '..', '..', 'package.json'), 'utf8');
+  const parsed: unknown = JSON.parse(text);
+  const known = typeof parsed === 'object' && parsed !== null && 'version' in parsed;
+  return known && typeof parsed.version === 'string' ? parsed.version : 'unknown';
+}

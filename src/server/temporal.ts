@@ -1,0 +1,220 @@
+/**
+ * Role: the server's way to Temporal. Connects in the background, so that the server answers at once and says `temporal/unreachable`
+ * until Temporal is there; afterwards the connection heals by itself.
+ * Not its role: what the answers mean (`views.ts`), how many calls at once (`gate.ts`).
+ */
+import {
+  isGrpcServiceError,
+  ServiceError,
+  WorkflowNotFoundError,
+  type Client,
+  type Connection,
+  type WorkflowExecutionInfo,
+} from '@temporalio/client';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { DavitError } from '../errors.ts';
+import { parsePipelineId, pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../plan/ids.ts';
+import {
+  QUERIES,
+  SEARCH_ATTRIBUTES,
+  WORKFLOWS,
+  type KeyLookup,
+  type ProjectStatus,
+} from '../plan/protocol.ts';
+import { decide, pipelineStatus, signalRerun, signalTrigger } from '../temporal/calls.ts';
+import { connectTemporal } from '../temporal/client.ts';
+import type { ListedPipeline, PendingJob, Workflows } from './workflows.ts';
+
+const CALL_MS = 5_000;
+/** Play and approve wait for a workflow task, which a busy control worker may be late with. */
+const UPDATE_MS = 10_000;
+const HEALTH_MS = 2_000;
+const GRPC_UNAVAILABLE = 14;
+const PENDING_STARTED = 2;
+
+/** Who has to answer: Temporal alone, or a worker that runs the workflow. */
+interface Asking {
+  deadlineMs: number;
+  of: 'temporal' | 'workflow';
+}
+const TEMPORAL: Asking = { deadlineMs: CALL_MS, of: 'temporal' };
+const WORKFLOW_QUERY: Asking = { deadlineMs: CALL_MS, of: 'workflow' };
+const WORKFLOW_UPDATE: Asking = { deadlineMs: UPDATE_MS, of: 'workflow' };
+
+export interface TemporalLink {
+  workflows: Workflows;
+  close(): Promise<void>;
+}
+
+export function linkTemporal(options: { address: string; namespace: string }): TemporalLink {
+  const link = new Link(options);
+  return {
+    workflows: {
+      trigger: (trigger, deadlineMs) =>
+        link.call((client) => signalTrigger(client, trigger), { deadlineMs, of: 'temporal' }),
+      rerun: (slug, request) => link.call((client) => signalRerun(client, slug, request)),
+      list: (filter) => link.call((client) => list(client, filter)),
+      describe: (id) => link.known(undefined, (client) => describe(client, id)),
+      cancel: (id) =>
+        link.known('closed' as const, async (client) => {
+          await client.workflow.getHandle(pipelineWorkflowId(id)).cancel();
+          return 'accepted' as const;
+        }),
+      decide: (id, decision) =>
+        link.known('closed' as const, (client) => decide(client, id, decision), WORKFLOW_UPDATE),
+      status: (id) => link.known(undefined, (client) => pipelineStatus(client, id), WORKFLOW_QUERY),
+      project: (slug) =>
+        link.known(
+          undefined,
+          (client) =>
+            client.workflow.getHandle(projectWorkflowId(slug)).query<ProjectStatus>(QUERIES.project),
+          WORKFLOW_QUERY,
+        ),
+      lookup: (slug, key) =>
+        link.known(
+          undefined,
+          (client) =>
+            client.workflow
+              .getHandle(projectWorkflowId(slug))
+              .query<KeyLookup, [string]>(QUERIES.lookup, key),
+          WORKFLOW_QUERY,
+        ),
+      healthy: () => link.healthy(),
+    },
+    close: () => link.close(),
+  };
+}
+
+class Link {
+  readonly #options: { address: string; namespace: string };
+  #open: { client: Client; connection: Connection } | undefined;
+  #closed = false;
+  readonly #connecting: Promise<void>;
+
+  constructor(options: { address: string; namespace: string }) {
+    this.#options = options;
+    this.#connecting = this.#connect();
+  }
+
+  /** Rejects with a coded error, except for the client's WorkflowNotFoundError. */
+  async call<T>(ask: (client: Client) => Promise<T>, asking: Asking = TEMPORAL): Promise<T> {
+    const deadline = Date.now() + asking.deadlineMs;
+    const client = await this.#client(asking.deadlineMs);
+    try {
+      return await client.withDeadline(deadline, () => ask(client));
+    } catch (error) {
+      throw error instanceof WorkflowNotFoundError ? error : this.#coded(error, asking.of);
+    }
+  }
+
+  /** `absent` is the answer where Temporal knows no such workflow, or only a closed one that cannot do it. */
+  async known<T, U>(absent: U, ask: (client: Client) => Promise<T>, asking = TEMPORAL): Promise<T | U> {
+    try {
+      return await this.call(ask, asking);
+    } catch (error) {
+      if (error instanceof WorkflowNotFoundError) return absent;
+      throw error;
+    }
+  }
+
+  async healthy(): Promise<boolean> {
+    const open = this.#open;
+    if (!open) return false;
+    try {
+      await open.connection.withDeadline(Date.now() + HEALTH_MS, () =>
+        open.connection.workflowService.getSystemInfo({}),
+      );
+      return true;
+    } catch {
+      return false; // that is the answer: it does not answer
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    if (this.#open) await this.#open.connection.close();
+    else void this.#connecting.then(() => this.#open?.connection.close());
+  }
+
+  /** gRPC's words stay in the cause, for the log. A question that Temporal took and no worker answered is told apart. */
+  #coded(error: unknown, of: Asking['of']): DavitError {
+    if (error instanceof DavitError) return error;
+    const grpc = error instanceof ServiceError ? error.cause : error;
+    const code = isGrpcServiceError(grpc) ? grpc.code : undefined;
+    if (of === 'workflow' && code !== GRPC_UNAVAILABLE)
+      return new DavitError('pipeline/no-answer', 'The workflow did not answer in time.', { cause: error });
+    const text = `The Temporal server at ${this.#options.address} did not answer.`;
+    return new DavitError('temporal/unreachable', text, { cause: error });
+  }
+
+  async #client(deadlineMs: number): Promise<Client> {
+    if (!this.#open) await Promise.race([this.#connecting, timeout(Math.min(deadlineMs, CALL_MS))]);
+    if (this.#open) return this.#open.client;
+    throw new DavitError('temporal/unreachable', `No Temporal server answers at ${this.#options.address}.`);
+  }
+
+  /** Never rejects: a server that is away is asked again until the link is closed. */
+  async #connect(): Promise<void> {
+    while (!this.#closed && !this.#open) {
+      try {
+        this.#open = await connectTemporal({ ...this.#options, deadlineMs: CALL_MS });
+      } catch {
+        // connectTemporal has waited already; whoever needs the client meanwhile is told so.
+      }
+    }
+    if (this.#closed) await this.#open?.connection.close();
+  }
+}
+
+const timeout = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });
+
+async function describe(client: Client, id: PipelineId): Promise<{ open: boolean; pending: PendingJob[] }> {
+  const { status, raw } = await client.workflow.getHandle(pipelineWorkflowId(id)).describe();
+  const pending = (raw.pendingActivities ?? []).map((one) => ({
+    activityId: one.activityId ?? '',
+    started: one.state === PENDING_STARTED,
+  }));
+  return { open: isOpen(status.name), pending };
+}
+
+const isOpen = (status: WorkflowExecutionInfo['status']['name']): boolean =>
+  status === 'RUNNING' || status === 'PAUSED';
+
+/** `project` is a slug, which has no quote in it. */
+async function list(client: Client, filter: { project?: string; limit: number }): Promise<ListedPipeline[]> {
+  const byProject =
+    filter.project === undefined ? '' : ` AND ${SEARCH_ATTRIBUTES.project} = "${filter.project}"`;
+  const query = `WorkflowType = "${WORKFLOWS.pipeline}"${byProject}`;
+  const found: ListedPipeline[] = [];
+  const seen = new Set<string>();
+  for await (const info of client.workflow.list({ query, pageSize: Math.min(filter.limit * 2, 500) })) {
+    const id = info.workflowId.replace(/^pipeline\//, '');
+    // A pipeline that was run again has several runs; the newest comes first.
+    if (!isPipelineId(id) || seen.has(id)) continue;
+    seen.add(id);
+    found.push(listed(id, info));
+    if (found.length >= filter.limit) break;
+  }
+  return found;
+}
+
+const isPipelineId = (text: string): text is PipelineId => parsePipelineId(text) !== undefined;
+const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');
+const REF = keyword(SEARCH_ATTRIBUTES.ref);
+const SHA = keyword(SEARCH_ATTRIBUTES.sha);
+const STATE = keyword(SEARCH_ATTRIBUTES.state);
+const WAITING = defineSearchAttributeKey(SEARCH_ATTRIBUTES.waitingFor, 'KEYWORD_LIST');
+
+const listed = (id: PipelineId, info: WorkflowExecutionInfo): ListedPipeline => ({
+  id,
+  open: isOpen(info.status.name),
+  startedAt: info.startTime.getTime(),
+  endedAt: info.closeTime?.getTime(),
+  ref: info.typedSearchAttributes.get(REF) ?? '',
+  sha: info.typedSearchAttributes.get(SHA) ?? '',
+  state: info.typedSearchAttributes.get(STATE) ?? '',
+  waitingFor: info.typedSearchAttributes.get(WAITING) ?? [],
+});

@@ -1,0 +1,147 @@
+/** What every forge's event is turned into, and what of it starts a pipeline. Pure. */
+import { z } from 'zod';
+import type { Trigger } from '../../plan/trigger.ts';
+
+export type EventTrigger = Omit<Trigger, 'project' | 'deliveryId' | 'receivedAt'>;
+export type ForgeEvent =
+  | { kind: 'ignored'; reason: string; repository?: string }
+  | { kind: 'trigger'; repository: string; trigger: EventTrigger };
+
+/** A text that stands in a workflow's history has a bounded length and no control characters but line breaks. */
+const MAX_TITLE = 255;
+const MAX_MESSAGE = 4_096;
+
+export const shaText = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/);
+export const refText = z
+  .string()
+  .min(1)
+  .max(512)
+  // oxlint-disable-next-line no-control-regex -- they are what is looked for
+  .regex(/^[^\u0000-\u001f\u007f]+$/);
+export const nameText = z.string().min(1).max(512);
+/** Numbers or strings, as the forge likes; only compared. */
+export const idValue = z.union([z.number(), z.string()]);
+
+export const isZero = (sha: string): boolean => /^0+$/.test(sha);
+export const ZERO = '0'.repeat(40);
+
+/** GitLab's own expression for a commit message that asks for no pipeline. */
+export const asksToSkip = (message: string | undefined): boolean =>
+  /\[(ci[ _-]skip|skip[ _-]ci)\]/i.test(message ?? '');
+
+export const ignored = (reason: string, repository?: string): ForgeEvent => ({
+  kind: 'ignored',
+  reason,
+  repository,
+});
+
+export interface Push {
+  repository: string;
+  /** Whole: refs/heads/… */
+  ref: string;
+  before: string;
+  after: string;
+  /** The commit itself, where `after` is an annotated tag. */
+  commit?: string;
+  message?: string;
+  actor: string;
+  defaultBranch?: string;
+  cloneUrl?: string;
+  skip?: boolean;
+}
+
+/** A push of a branch or tag; what goes away starts nothing. */
+export function pushEvent(push: Push): ForgeEvent {
+  const { repository, ref, before, after, message } = push;
+  const branch = /^refs\/heads\/(.+)$/s.exec(ref)?.[1];
+  const tag = /^refs\/tags\/(.+)$/s.exec(ref)?.[1];
+  const name = branch ?? tag;
+  if (name === undefined) return ignored('The ref is neither a branch nor a tag.', repository);
+  if (isZero(after)) return ignored('The ref was deleted.', repository);
+  if (push.skip || asksToSkip(message))
+    return ignored('The commit asks for no pipeline ([skip ci]).', repository);
+  return {
+    kind: 'trigger',
+    repository,
+    trigger: {
+      source: tag === undefined ? 'push' : 'tag',
+      key: `push:${ref}:${before}:${after}`,
+      ref: name,
+      refKind: tag === undefined ? 'branch' : 'tag',
+      sha: push.commit ?? after,
+      before,
+      title: titleOf(message) || name,
+      message: cut(message, MAX_MESSAGE),
+      actor: push.actor,
+      defaultBranch: push.defaultBranch,
+      cloneUrl: push.cloneUrl,
+      fork: false,
+    },
+  };
+}
+
+export interface Merge {
+  repository: string;
+  iid: number;
+  /** Whole, and of the target repository: refs/pull/3/head. Unique, so that branches of forks never meet. */
+  ref: string;
+  sha: string;
+  before?: string;
+  sourceBranch: string;
+  targetBranch: string;
+  title: string;
+  message?: string;
+  actor: string;
+  /** Ids of the two repositories; one that is missing makes it a fork. */
+  from?: number | string | null;
+  into?: number | string | null;
+  defaultBranch?: string;
+  cloneUrl?: string;
+}
+
+export function mergeEvent(merge: Merge): ForgeEvent {
+  const { repository, sha, iid, title } = merge;
+  if (asksToSkip(merge.message) || asksToSkip(title))
+    return ignored('The commit or its request asks for no pipeline ([skip ci]).', repository);
+  const before = merge.before ?? ZERO;
+  const known =
+    merge.from !== undefined && merge.from !== null && merge.into !== undefined && merge.into !== null;
+  return {
+    kind: 'trigger',
+    repository,
+    trigger: {
+      source: 'merge_request',
+      key: `merge_request:${iid}:${before}:${sha}`,
+      ref: merge.ref,
+      refKind: 'merge_request',
+      sha,
+      before,
+      title: titleOf(title),
+      message: cut(merge.message, MAX_MESSAGE),
+      actor: merge.actor,
+      defaultBranch: merge.defaultBranch,
+      cloneUrl: merge.cloneUrl,
+      mergeRequest: {
+        iid,
+        sourceBranch: merge.sourceBranch,
+        targetBranch: merge.targetBranch,
+        sourceSha: sha,
+        title: titleOf(title),
+      },
+      fork: !known || String(merge.from) !== String(merge.into),
+    },
+  };
+}
+
+const titleOf = (text: string | undefined): string =>
+  cut(
+    text
+      ?.split('\n', 1)[0]
+      ?.replace(/\p{Cc}+/gu, ' ')
+      .trim(),
+    MAX_TITLE,
+  ) ?? '';
+function cut(text: string | undefined, max: number): string | undefined {
+  if (text === undefined || text.length <= max) return text;
+  return text.slice(0, max).replace(/[\ud800-\udbff]$/, '');
+}

@@ -1,0 +1,88 @@
+/** GitHub and Gitea: their payloads are alike. https://docs.github.com/webhooks/webhook-events-and-payloads, and Gitea's usage/webhooks. */
+import { z } from 'zod';
+import {
+  idValue,
+  ignored,
+  mergeEvent,
+  nameText,
+  pushEvent,
+  refText,
+  shaText,
+  type ForgeEvent,
+} from './event.ts';
+
+const person = z.object({ login: nameText.optional(), username: nameText.optional() });
+const repository = z.object({
+  id: idValue,
+  full_name: nameText,
+  default_branch: refText.optional(),
+  clone_url: z.string().max(2_000).optional(),
+});
+const push = z.object({
+  ref: refText,
+  before: shaText,
+  after: shaText,
+  head_commit: z.object({ id: shaText, message: z.string() }).nullish(),
+  repository,
+  sender: person.optional(),
+});
+const side = z.object({
+  ref: refText,
+  sha: shaText,
+  /** Null when the fork is gone. */
+  repo: z.object({ id: idValue }).nullish(),
+});
+const pull = z.object({
+  action: z.string(),
+  number: z.number().int().min(1),
+  before: shaText.optional(),
+  pull_request: z.object({ title: z.string(), head: side, base: side.omit({ sha: true }) }),
+  repository,
+  sender: person.optional(),
+});
+/** New commits to look at; everything else (labels, reviews, edits) starts nothing. Gitea says `synchronized`. */
+const NEW_COMMITS = ['opened', 'reopened', 'synchronize', 'synchronized'];
+
+/** `event`: X-GitHub-Event or X-Gitea-Event. Throws a ZodError when the payload is not of that event's form. */
+export function githubEvent(event: string, payload: unknown): ForgeEvent {
+  if (event === 'push') return pushOf(push.parse(payload));
+  if (event === 'pull_request') return pullOf(pull.parse(payload));
+  return ignored(`Events of kind "${event.slice(0, 40)}" start nothing.`);
+}
+
+const actorOf = (who: z.output<typeof person> | undefined): string =>
+  who?.login ?? who?.username ?? 'unknown';
+
+const pushOf = (payload: z.output<typeof push>): ForgeEvent =>
+  pushEvent({
+    repository: payload.repository.full_name,
+    ref: payload.ref,
+    before: payload.before,
+    after: payload.after,
+    commit: payload.head_commit?.id,
+    message: payload.head_commit?.message,
+    actor: actorOf(payload.sender),
+    defaultBranch: payload.repository.default_branch,
+    cloneUrl: payload.repository.clone_url,
+  });
+
+function pullOf(payload: z.output<typeof pull>): ForgeEvent {
+  const { pull_request: request, repository: into } = payload;
+  if (!NEW_COMMITS.includes(payload.action))
+    return ignored(`A request that is ${payload.action.slice(0, 40)} has no new commits.`, into.full_name);
+  return mergeEvent({
+    repository: into.full_name,
+    iid: payload.number,
+    ref: `refs/pull/${payload.number}/head`,
+    sha: request.head.sha,
+    before: payload.before,
+    sourceBranch: request.head.ref,
+    targetBranch: request.base.ref,
+    title: request.title,
+    actor: actorOf(payload.sender),
+    from: request.head.repo?.id,
+    into: into.id,
+    defaultBranch: into.default_branch,
+    cloneUrl: into.clone_url,
+  });
+}

@@ -1,0 +1,40 @@
+/** Whether a delivery was made by who has the secret: over the raw bytes, in constant time, before anything is parsed. */
+import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+
+export const FORGES = ['gitlab', 'github', 'gitea'] as const;
+export type ForgeName = (typeof FORGES)[number];
+export const isForge = (text: string): text is ForgeName => FORGES.some((one) => one === text);
+
+/**
+ * GitHub: X-Hub-Signature-256, `sha256=` and the HMAC in hex. Gitea: X-Gitea-Signature, the HMAC in hex. GitLab:
+ * X-Gitlab-Token, the secret itself. Undefined when the header is missing or of another form: no body need be read then.
+ */
+export function proofOf(forge: ForgeName, headers: IncomingHttpHeaders): Buffer | undefined {
+  switch (forge) {
+    case 'github':
+      return hex(/^sha256=([0-9a-f]{64})$/, headers['x-hub-signature-256']);
+    case 'gitea':
+      return hex(/^([0-9a-f]{64})$/, headers['x-gitea-signature']);
+    case 'gitlab': {
+      const token = headers['x-gitlab-token'];
+      return typeof token === 'string' && token !== '' ? sha256(token) : undefined;
+    }
+  }
+}
+
+/** GitLab's proof says nothing of the body: it can be checked before one is read. */
+export const needsBody = (forge: ForgeName): boolean => forge !== 'gitlab';
+
+/** An empty secret proves nothing and is refused, whoever configured it. */
+export function proves(forge: ForgeName, secret: string, of: { proof: Buffer; raw: Buffer }): boolean {
+  if (secret === '') return false;
+  const wanted = needsBody(forge) ? createHmac('sha256', secret).update(of.raw).digest() : sha256(secret);
+  return timingSafeEqual(wanted, of.proof);
+}
+
+const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
+function hex(form: RegExp, header: string | string[] | undefined): Buffer | undefined {
+  const found = typeof header === 'string' ? form.exec(header)?.[1] : undefined;
+  return found === undefined ? undefined : Buffer.from(found, 'hex');
+}

@@ -1,0 +1,215 @@
+/** A server for tests: real stores in a folder of its own, Temporal played by a table of pipelines. */
+import { createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { diskStores, type DiskStores } from '../../src/adapters/disk/index.ts';
+import { installationSchema, type Installation } from '../../src/installation.ts';
+import type { PipelineId } from '../../src/plan/ids.ts';
+import type {
+  Decision,
+  DecisionAnswer,
+  JobStatus,
+  KeyLookup,
+  PipelineStatus,
+  RerunRequest,
+} from '../../src/plan/protocol.ts';
+import type { Trigger } from '../../src/plan/trigger.ts';
+import { buildApp } from '../../src/server/app.ts';
+import { knownTokens } from '../../src/server/auth.ts';
+import {
+  DEFAULT_LIMITS,
+  type ServerDeps,
+  type ServerLimits,
+  type WebhookProject,
+} from '../../src/server/deps.ts';
+import { memoryFleet } from '../../src/server/fleet.ts';
+import { serverLog } from '../../src/server/log.ts';
+import { factsOf } from '../../src/server/start.ts';
+import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflows.ts';
+
+export const TOKENS = {
+  cli: 'cli-token-0123456789abcdef',
+  worker: 'worker-token-0123456789abcdef',
+  reader: 'reader-token-0123456789',
+  developer: 'developer-token-0123456789',
+  operator: 'operator-token-0123456789',
+} as const;
+export const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` });
+const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** Temporal as the server sees it; tests set what it answers and read what it was asked. */
+export class FakeWorkflows implements Workflows {
+  open = new Map<PipelineId, PipelineStatus>();
+  closed = new Map<PipelineId, PipelineStatus>();
+  pending: PendingJob[] = [];
+  triggers: Trigger[] = [];
+  reruns: RerunRequest[] = [];
+  decisions: Decision[] = [];
+  cancelled: PipelineId[] = [];
+  lookups = new Map<string, KeyLookup>();
+  answer: DecisionAnswer = { accepted: true, message: 'done' };
+  asked = 0;
+  /** Thrown by every call. */
+  failure: Error | undefined;
+  onTrigger: (trigger: Trigger) => Promise<void> = async () => {};
+
+  #fail(): void {
+    if (this.failure) throw this.failure;
+  }
+  async trigger(trigger: Trigger): Promise<void> {
+    this.#fail();
+    await this.onTrigger(trigger);
+    this.triggers.push(trigger);
+  }
+  async rerun(_project: string, request: RerunRequest): Promise<void> {
+    this.reruns.push(request);
+  }
+  async decide(id: PipelineId, decision: Decision): Promise<DecisionAnswer | 'closed'> {
+    this.#fail();
+    if (!this.open.has(id)) return 'closed';
+    this.decisions.push(decision);
+    return this.answer;
+  }
+  async cancel(id: PipelineId): Promise<'accepted' | 'closed'> {
+    if (!this.open.has(id)) return 'closed';
+    this.cancelled.push(id);
+    return 'accepted';
+  }
+  async describe(id: PipelineId): Promise<{ open: boolean; pending: PendingJob[] } | undefined> {
+    this.#fail();
+    if (this.open.has(id)) return { open: true, pending: this.pending };
+    return this.closed.has(id) ? { open: false, pending: [] } : undefined;
+  }
+  async status(id: PipelineId): Promise<PipelineStatus | undefined> {
+    this.asked += 1;
+    return this.open.get(id) ?? this.closed.get(id);
+  }
+  async project(slug: string) {
+    return slug === 'table' ? { project: slug, running: [...this.open.keys()], locks: [] } : undefined;
+  }
+  async lookup(_slug: string, key: string): Promise<KeyLookup | undefined> {
+    return this.lookups.get(key);
+  }
+  async list(filter: { limit: number }): Promise<ListedPipeline[]> {
+    this.#fail();
+    return [...this.open.values(), ...this.closed.values()].slice(0, filter.limit).map((status) => ({
+      id: status.id,
+      open: this.open.has(status.id),
+      startedAt: status.startedAt,
+      ref: status.ref,
+      sha: status.sha,
+      state: status.state,
+      waitingFor: status.waitingFor,
+    }));
+  }
+  async healthy(): Promise<boolean> {
+    return this.failure === undefined;
+  }
+}
+
+export interface TestServer {
+  app: FastifyInstance;
+  deps: ServerDeps;
+  workflows: FakeWorkflows;
+  stores: DiskStores;
+  folder: string;
+  installation: Installation;
+  /** Everything that the server has logged. */
+  logged(): string;
+  close(): Promise<void>;
+}
+
+export async function testServer(
+  options: { projects?: unknown[]; secrets?: Record<string, string>; limits?: Partial<ServerLimits> } = {},
+): Promise<TestServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'davit-server-'));
+  const stores = await diskStores(folder);
+  const installation = installationSchema.parse({
+    projects: options.projects ?? [],
+    users: (['reader', 'developer', 'operator'] as const).map((role) => ({
+      name: `the ${role}`,
+      role,
+      token_sha256: hash(TOKENS[role]),
+    })),
+  });
+  const webhooks = installation.projects.flatMap((project): WebhookProject[] => {
+    const secret = options.secrets?.[project.name];
+    return secret === undefined ? [] : [{ project, secret }];
+  });
+  const lines: string[] = [];
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      lines.push(chunk.toString());
+      done();
+    },
+  });
+  const workflows = new FakeWorkflows();
+  const deps: ServerDeps = {
+    ...stores,
+    fleet: memoryFleet(),
+    workflows,
+    tokens: knownTokens({
+      users: installation.users,
+      cliToken: TOKENS.cli,
+      workerToken: TOKENS.worker,
+      owner: 'me',
+    }),
+    webhooks,
+    facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
+    version: '0.0.0',
+    log: serverLog(pino({ level: 'debug' }, sink), [
+      ...Object.values(TOKENS),
+      ...webhooks.map((one) => one.secret),
+    ]),
+    limits: { ...DEFAULT_LIMITS, statusMs: 20, ...options.limits },
+  };
+  const app = buildApp(deps);
+  return {
+    app,
+    deps,
+    workflows,
+    stores,
+    folder,
+    installation,
+    logged: () => lines.join(''),
+    close: async () => {
+      await app.close();
+      await stores.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export const job = (key: string, more: Partial<JobStatus> = {}): JobStatus => ({
+  key,
+  stage: 'test',
+  kind: 'script',
+  phase: 'created',
+  allowedToFail: false,
+  attempt: 1,
+  epoch: 1,
+  jobId: 1,
+  queue: 'arm32',
+  since: 1,
+  decisions: [],
+  ...more,
+});
+export const pipeline = (id: PipelineId, more: Partial<PipelineStatus> = {}): PipelineStatus => ({
+  id,
+  number: 1,
+  project: 'table',
+  ref: 'main',
+  sha: 'a'.repeat(40),
+  title: 'a title',
+  source: 'push',
+  state: 'running',
+  warnings: [],
+  startedAt: 1,
+  waitingFor: [],
+  jobs: [],
+  ...more,
+});
