@@ -6,6 +6,8 @@ import { DavitError } from '../errors.ts';
 import { installationSchema, type Installation } from '../installation.ts';
 import { parseInstallation } from '../pipeline/installation-file.ts';
 import { problemText } from '../pipeline/problems.ts';
+import type { Arch } from '../plan/ids.ts';
+import { LOCAL_TARGET } from './swarm.ts';
 
 export const INSTALLATION_NAME = 'davit.config.yml';
 
@@ -18,7 +20,7 @@ export interface FoundInstallation {
 /** DAVIT_CONFIG, else `davit.config.yml` in davit's home. Rejects with `installation/invalid`, every mistake with its place. */
 export async function readInstallation(settings: Settings): Promise<FoundInstallation> {
   const path = await findInstallation(settings);
-  if (!path) return { installation: installationSchema.parse({}) };
+  if (!path) return { installation: withTarget(installationSchema.parse({ default_arch: hostArch() })) };
   let text: string;
   try {
     text = await readFile(path, 'utf8');
@@ -26,9 +28,19 @@ export async function readInstallation(settings: Settings): Promise<FoundInstall
     throw new DavitError('installation/invalid', `${path} cannot be read.`, { cause });
   }
   const parsed = parseInstallation(text, path);
-  if (parsed.ok) return { path, installation: parsed.value };
+  if (parsed.ok) return { path, installation: withTarget(parsed.value) };
   throw new DavitError('installation/invalid', parsed.problems.map(problemText).join('\n'));
 }
+
+/** Where no target is named, the machine's own engine is one. */
+const withTarget = (installation: Installation): Installation =>
+  installation.targets.length > 0
+    ? installation
+    : { ...installation, targets: [{ name: LOCAL_TARGET, kind: 'swarm' }] };
+
+/** Jobs that name no architecture run natively. */
+const hostArch = (): Arch =>
+  process.arch === 'arm64' ? 'arm64' : process.arch === 'arm' ? 'arm32' : 'amd64';
 
 async function findInstallation(settings: Settings): Promise<string | undefined> {
   if (settings.installationFile) return resolve(settings.installationFile);

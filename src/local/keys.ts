@@ -8,6 +8,8 @@ import { DavitError } from '../errors.ts';
 export interface Keys {
   /** UUID: part of names and labels on engines. No secret. */
   installation: string;
+  cliToken: string;
+  workerToken: string;
 }
 const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
@@ -22,15 +24,25 @@ export async function ensureKeys(settings: Settings): Promise<Keys> {
     await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
     await chmod(folder, PRIVATE_FOLDER);
     const installation = await ensureFile(join(folder, 'installation-id'), randomUUID);
-    for (const path of [settings.keyFile, settings.workerTokenFile, settings.tokenFile])
-      if (dirname(path) === folder) await ensureFile(path, () => randomBytes(32).toString('hex'));
-    return { installation };
+    await secret(settings.keyFile, folder);
+    const workerToken = await secret(settings.workerTokenFile, folder);
+    return { installation, workerToken, cliToken: await secret(settings.tokenFile, folder) };
   } catch (cause) {
     if (cause instanceof DavitError) throw cause;
     throw new DavitError('local/home', `The keys of this installation cannot be kept in ${folder}.`, {
       cause,
     });
   }
+}
+
+/** A file of ours is made where it is missing; one that the operator named has to be there. */
+async function secret(path: string, folder: string): Promise<string> {
+  if (dirname(path) === folder) return ensureFile(path, () => randomBytes(32).toString('hex'));
+  const there = await readIfThere(path);
+  if (there) return there;
+  throw new DavitError('local/home', `${path} is missing or empty.`, {
+    hint: 'Put the token there, mode 0600.',
+  });
 }
 
 /** The content of a file that is written whole or not at all: a temporary file gets the name only if nobody has it. */

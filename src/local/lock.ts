@@ -18,18 +18,31 @@ export async function takeLock(home: string): Promise<() => Promise<void>> {
     await mkdir(home, { recursive: true, mode: 0o700 });
     for (let count = 0; count < TRIES; count += 1) {
       if (await claim(path)) return () => rm(path, { force: true });
-      const text = await readFile(path, 'utf8').catch(() => '');
-      const owner = Number(text);
-      const line = owner === process.pid ? undefined : await commandLineOf(owner);
-      if (line !== undefined && OURS.test(line))
+      const owner = await lockOwner(home);
+      if (owner !== undefined && owner !== process.pid)
         throw new DavitError('local/already-up', `davit runs already for ${home} (process ${owner}).`);
-      await clearStale(path, text);
+      await clearStale(path, await textOf(path));
     }
   } catch (cause) {
     if (cause instanceof DavitError) throw cause;
     throw new DavitError('local/home', `${home} cannot be used.`, { cause });
   }
   throw new DavitError('local/already-up', `Another davit is starting for ${home} right now.`);
+}
+
+/** Process id of the `up` that has this home folder; undefined when there is none. */
+export async function lockOwner(home: string): Promise<number | undefined> {
+  const owner = Number(await textOf(join(home, 'up.lock')));
+  const line = await commandLineOf(owner);
+  return line !== undefined && OURS.test(line) ? owner : undefined;
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return ''; // no lock, or none that is written yet
+  }
 }
 
 async function claim(path: string): Promise<boolean> {

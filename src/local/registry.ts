@@ -23,21 +23,33 @@ export interface RegistryOptions {
   installation: string;
 }
 
-/** A program on PATH, else the well-known image, else Debian's package. Rejects with `local/no-registry`. */
+/** The part for the supervisor. Rejects with `local/no-registry`. */
 export async function registryPart(
   settings: Settings,
   options: RegistryOptions,
   progress: Progress,
 ): Promise<Part> {
+  const found = await ensureRegistryProgram(settings, options.engine, progress);
+  return found === REGISTRY_IMAGE
+    ? containerPart(settings, options)
+    : programPart(settings, found, options.port);
+}
+
+/** A program on PATH, else the well-known image, else Debian's package; its path or name. Rejects with `local/no-registry`. */
+export async function ensureRegistryProgram(
+  settings: Settings,
+  local: Promise<LocalEngine>,
+  progress: Progress,
+): Promise<string> {
   const program = await findProgram(settings);
-  if (program) return programPart(settings, program, options.port);
-  const { engine } = await options.engine;
+  if (program) return program;
+  const { engine } = await local;
   try {
     if (!(await engine.inspectImage(REGISTRY_IMAGE)))
       await progress.step(`${REGISTRY_IMAGE}: pull`, () =>
         engine.pullImage(REGISTRY_IMAGE, { signal: AbortSignal.timeout(PULL_MS) }),
       );
-    return containerPart(settings, options);
+    return REGISTRY_IMAGE;
   } catch (cause) {
     if (!(await mayInstall()))
       throw new DavitError(
@@ -53,9 +65,8 @@ export async function registryPart(
     throw new DavitError('local/no-registry', `docker-registry cannot be installed. ${why}`, { cause });
   }
   const installed = await findProgram(settings);
-  if (!installed)
-    throw new DavitError('local/no-registry', 'docker-registry was installed, but is not on the PATH.');
-  return programPart(settings, installed, options.port);
+  if (installed) return installed;
+  throw new DavitError('local/no-registry', 'docker-registry was installed, but is not on the PATH.');
 }
 
 async function findProgram(settings: Settings): Promise<string | undefined> {

@@ -9,24 +9,22 @@
 import type { Settings } from '../config.ts';
 import { HELPER_IMAGE } from '../installation.ts';
 import type { RunFile } from '../server/api.ts';
-import { commandLineOf, endProcess } from './command.ts';
 import { ensureEngine, type LocalEngine } from './docker.ts';
 import { ensureEmulation, type Ability } from './emulation.ts';
 import { ensureHelperImage } from './helper-image.ts';
 import { readInstallation, type FoundInstallation } from './installation.ts';
 import { ensureKeys } from './keys.ts';
+import { endLeftovers } from './leftovers.ts';
 import { takeLock } from './lock.ts';
 import { archPart, controlPart, deployPart, serverPart, temporalPart, type Addresses } from './parts.ts';
 import { choosePorts, type Ports } from './ports.ts';
 import type { Progress } from './progress.ts';
 import { registryPart } from './registry.ts';
-import { readRunFile, removeRunFile, writeRunFile } from './run-file.ts';
+import { removeRunFile, writeRunFile } from './run-file.ts';
 import { Supervisor } from './supervisor.ts';
-import { ensureSwarm, LOCAL_TARGET } from './swarm.ts';
+import { ensureSwarm } from './swarm.ts';
 import { ensureTemporal } from './temporal-binary.ts';
 import { VERSION } from '../version.ts';
-
-const LEFTOVER_GRACE_MS = 10_000;
 
 export interface UpOptions {
   progress: Progress;
@@ -90,7 +88,6 @@ async function startAll(start: Start): Promise<LocalEngine> {
   const helper = engine.then((local) => ensureHelperImage(settings, local));
   const swarm = engine.then((local) => (options.swarm ? ensureSwarm(settings, local, progress) : undefined));
   const targets = found.installation.targets.map((target) => target.name);
-  const deployers = targets.length > 0 ? targets : [LOCAL_TARGET];
   await Promise.all([
     startTemporal(start, binary),
     startRegistry(start, engine),
@@ -102,7 +99,7 @@ async function startAll(start: Start): Promise<LocalEngine> {
           Promise.all(runnable(arches, progress).map((one) => parts.add(archPart(settings, addresses, one)))),
         ),
         swarm.then(() =>
-          Promise.all(deployers.map((name) => parts.add(deployPart(settings, addresses, name)))),
+          Promise.all(targets.map((name) => parts.add(deployPart(settings, addresses, name)))),
         ),
       ]),
     ),
@@ -152,15 +149,4 @@ function runnable(arches: Ability[], progress: Progress): { arch: Ability['arch'
   return arches
     .filter((one) => one.how !== 'none')
     .map((one) => ({ arch: one.arch, emulated: one.how === 'emulated' }));
-}
-
-/** Parts of an `up` that was killed: they would hold ports, the database, and queues. Only what is ours by its command line. */
-async function endLeftovers(settings: Settings): Promise<void> {
-  const last = await readRunFile(settings);
-  for (const { pid } of last?.processes ?? []) {
-    const line = await commandLineOf(pid);
-    if (line && (line.includes(settings.home) || line.includes('src/cli/main.ts')))
-      await endProcess(pid, LEFTOVER_GRACE_MS);
-  }
-  await removeRunFile(settings);
 }

@@ -1,0 +1,46 @@
+/** What every command is handed: settings, the folder, and where it may write. Tests hand in their own. */
+import type { Readable } from 'node:stream';
+import type { Settings } from '../config.ts';
+import { lineProgress, type Progress } from '../local/progress.ts';
+
+export interface Io {
+  /** Data: the answer of a command. */
+  out(text: string): void;
+  /** Everything else: progress, errors. */
+  err(text: string): void;
+  stdin: Readable;
+  /** Somebody can be asked. */
+  interactive: boolean;
+  /** Colours on standard output, and on standard error. */
+  outColor: boolean;
+  errColor: boolean;
+  /** Columns of the terminal; undefined in a pipe. */
+  columns?: number;
+}
+export interface Cli {
+  settings: Settings;
+  io: Io;
+  cwd: string;
+  /** What the process ends with; a command sets it. */
+  exit: number;
+}
+
+export const progressOf = (cli: Cli): Progress =>
+  lineProgress((line) => cli.io.err(`${line}\n`), cli.io.errColor);
+
+/** One JSON document, for programs. */
+export const printJson = (cli: Cli, value: unknown): void =>
+  cli.io.out(`${JSON.stringify(value, undefined, 2)}\n`);
+
+/** The Io of this process. */
+export function processIo(settings: Settings): Io {
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    stdin: process.stdin,
+    interactive: process.stdin.isTTY && process.stderr.isTTY && !settings.ci,
+    outColor: settings.color && process.stdout.isTTY,
+    errColor: settings.color && process.stderr.isTTY,
+    columns: process.stdout.isTTY ? process.stdout.columns : undefined,
+  };
+}

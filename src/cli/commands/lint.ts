@@ -1,0 +1,32 @@
+/** `davit lint`: every mistake of the pipeline file, with its place. */
+import type { Command } from 'commander';
+import { printJson, type Cli } from '../cli.ts';
+import { compileHere } from '../local-plan.ts';
+import { countText, problemsText } from '../problems-view.ts';
+
+const INVALID = 2;
+
+export function lintCommand(program: Command, cli: Cli): void {
+  program
+    .command('lint')
+    .description('check the pipeline file of this folder: every mistake in one run, with file:line:column')
+    .option('--file <path>', 'another file than .davit.yml or .gitlab-ci.yml')
+    .option('--json', 'print the problems as JSON')
+    .addHelpText('after', '\nExample:\n  $ davit lint\n  $ davit lint --file ci/nightly.yml --json')
+    .action(async (options: { file?: string; json?: boolean }) => {
+      const { file, answer } = await compileHere(cli, { file: options.file });
+      const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;
+      const valid = answer.kind !== 'invalid';
+      if (!valid) cli.exit = INVALID;
+      if (options.json) return printJson(cli, { file: file.name, valid, problems });
+      cli.io.out(problemsText(problems, cli.io.outColor));
+      const what =
+        answer.kind === 'plan'
+          ? `${answer.jobs.length} job${answer.jobs.length === 1 ? '' : 's'} in ${answer.plan.stages.length} stages`
+          : answer.kind === 'empty'
+            ? `nothing to run: ${answer.reason}`
+            : 'cannot be run';
+      const more = countText(problems);
+      return cli.io.out(`${file.name}: ${what}${more ? ` (${more})` : ''}\n`);
+    });
+}

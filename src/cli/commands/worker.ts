@@ -1,0 +1,88 @@
+/** `davit worker`: one worker process of an installation. */
+import { Option, type Command } from 'commander';
+import { DavitError } from '../../errors.ts';
+import { readRunFile } from '../../local/run-file.ts';
+import type { Settings } from '../../config.ts';
+import type { Arch } from '../../plan/ids.ts';
+import type { Cli } from '../cli.ts';
+import { arches } from '../options.ts';
+import { underSupervision } from '../supervised.ts';
+
+interface WorkerOptions {
+  arch?: Arch[];
+  docker?: string;
+  config?: string;
+  emulation?: boolean;
+  control?: boolean;
+  deploy?: string;
+}
+
+export function workerCommand(program: Command, cli: Cli): void {
+  program
+    .command('worker')
+    .description('run one worker: of architectures, of a deploy target, or the control worker')
+    .option('--arch <arch,...>', 'take jobs of these architectures: arm32, arm64, amd64', arches)
+    .option(
+      '--docker <url>',
+      'engine to run them on: unix:///PATH, tcp://HOST:PORT with certificates, ssh://USER@HOST',
+    )
+    .option('--config <file>', 'what this worker may give to jobs: tags, slots, devices, engine socket')
+    .option('--emulation', 'architectures that the engine has to emulate are fine')
+    .addOption(new Option('--control', 'run the workflows').conflicts(['arch', 'deploy']))
+    .addOption(
+      new Option('--deploy <target>', 'deploy to this target of the installation file').conflicts('arch'),
+    )
+    .addHelpText(
+      'after',
+      `
+It finds the server by DAVIT_SERVER, Temporal by TEMPORAL_ADDRESS (or what \`davit up\` runs here), and shows the worker token
+in DAVIT_WORKER_TOKEN_FILE.
+
+Example:
+  $ davit worker --arch arm32 --docker ssh://pi@table-pi.local
+  $ davit worker --deploy tablemaster --docker ssh://ops@swarm-manager`,
+    )
+    .action(async (options: WorkerOptions) => {
+      const settings = await settled(cli.settings);
+      await underSupervision((onReady) => runWorker(cli, settings, { ...options, onReady }));
+    });
+}
+
+async function runWorker(
+  cli: Cli,
+  settings: Settings,
+  options: WorkerOptions & { onReady(): void },
+): Promise<void> {
+  const { onReady, docker: dockerAddress } = options;
+  const log = (text: string): void => cli.io.err(`${new Date().toISOString()} ${text}\n`);
+  if (options.control) return (await import('../../../workers/control.ts')).run({ settings, onReady });
+  if (options.deploy)
+    return (await import('../../../workers/deploy.ts')).run({
+      settings,
+      target: options.deploy,
+      dockerAddress,
+      onReady,
+    });
+  if (!options.arch)
+    throw new DavitError('usage/invalid', 'What for? Give one of --arch, --deploy and --control.');
+  const { run } = await import('../../../workers/arch.ts');
+  return run({
+    settings,
+    arches: options.arch,
+    dockerAddress,
+    configFile: options.config,
+    emulation: options.emulation,
+    onReady,
+    log,
+  });
+}
+
+/** Addresses that are not set are those of what runs on this machine. */
+async function settled(settings: Settings): Promise<Settings> {
+  const run = await readRunFile(settings);
+  return {
+    ...settings,
+    serverUrl: settings.serverUrl ?? run?.server,
+    temporalAddress: settings.temporalAddress ?? run?.temporal,
+  };
+}

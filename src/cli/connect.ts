@@ -1,0 +1,68 @@
+/** The way to the server: DAVIT_SERVER, else what runs on this machine; and the pipelines that a person means. */
+import { readFile } from 'node:fs/promises';
+import { DavitError } from '../errors.ts';
+import { findProject } from '../local/project.ts';
+import { readRunFile } from '../local/run-file.ts';
+import { parsePipelineId, pipelineId, type PipelineId } from '../plan/ids.ts';
+import { ApiClient } from './api-client.ts';
+import type { Cli } from './cli.ts';
+
+/** Rejects with `local/not-up` or `cli/no-token`. */
+export async function connect(cli: Cli): Promise<ApiClient> {
+  const url = cli.settings.serverUrl ?? (await readRunFile(cli.settings))?.server;
+  if (!url)
+    throw new DavitError(
+      'local/not-up',
+      'davit is not running on this machine, and DAVIT_SERVER is not set.',
+    );
+  return new ApiClient(url, await readToken(cli));
+}
+
+async function readToken(cli: Cli): Promise<string> {
+  const { token, tokenFile } = cli.settings;
+  const text = token ?? (await readIfThere(tokenFile));
+  const trimmed = text?.trim();
+  if (!trimmed)
+    throw new DavitError('cli/no-token', `There is no token: ${tokenFile} is missing, unreadable or empty.`);
+  if (!/^[\x21-\x7e]+$/.test(trimmed))
+    throw new DavitError('cli/no-token', 'The token holds characters that no token has.');
+  return trimmed;
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return undefined; // missing or unreadable: the caller says what to do
+  }
+}
+
+/** Calls the server, and lets its connections go. */
+export async function withServer<T>(cli: Cli, work: (client: ApiClient) => Promise<T>): Promise<T> {
+  const client = await connect(cli);
+  try {
+    return await work(client);
+  } finally {
+    await client.close();
+  }
+}
+
+/** `SLUG/IID`; `IID` alone means the project of this folder; nothing means its latest pipeline, else the latest of all. */
+export async function resolveId(cli: Cli, client: ApiClient, text?: string): Promise<PipelineId> {
+  if (text === undefined) return latest(cli, client);
+  const whole = parsePipelineId(text);
+  if (whole) return pipelineId(whole.slug, whole.iid);
+  if (/^[1-9]\d*$/.test(text)) return pipelineId((await findProject(cli.cwd)).slug, Number(text));
+  throw new DavitError('usage/invalid', `"${text}" is no pipeline: write PROJECT/NUMBER, as table/3.`, {
+    hint: '`davit pipelines` lists them.',
+  });
+}
+
+async function latest(cli: Cli, client: ApiClient): Promise<PipelineId> {
+  const { slug } = await findProject(cli.cwd);
+  const [here] = await client.pipelines({ project: slug, limit: 1 });
+  const [any] = here ? [here] : await client.pipelines({ limit: 1 });
+  if (!any)
+    throw new DavitError('not-found', 'There is no pipeline yet.', { hint: 'Start one with `davit run`.' });
+  return any.id;
+}

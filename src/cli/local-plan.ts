@@ -1,0 +1,117 @@
+/** What the pipeline of this folder would be: compiled here, by the same code as on the control worker, without a server. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DavitError } from '../errors.ts';
+import { HELPER_IMAGE } from '../installation.ts';
+import { readInstallation } from '../local/installation.ts';
+import { findProject, headFacts, pipelineFile, type HeadFacts, type LocalProject } from '../local/project.ts';
+import { readRunFile } from '../local/run-file.ts';
+import { compile, type CompileAnswer } from '../pipeline/compile.ts';
+import type { CompileRequest } from '../pipeline/request.ts';
+import { ARCHES } from '../plan/ids.ts';
+import type { WorkerReport } from '../plan/queues.ts';
+import type { Trigger } from '../plan/trigger.ts';
+import type { Cli } from './cli.ts';
+
+const MOST_BYTES = 1024 * 1024;
+const REGISTRY = '127.0.0.1:5000';
+
+export interface PlanOptions {
+  file?: string;
+  ref?: string;
+  variables?: Record<string, string>;
+  jobs?: string[];
+}
+export interface LocalPlan {
+  project: LocalProject;
+  file: { name: string; text: string };
+  facts: HeadFacts;
+  answer: CompileAnswer;
+}
+
+/** Rejects with `source/…`, `git/…`, `cli/no-git`; mistakes of the file are in the answer. */
+export async function compileHere(cli: Cli, options: PlanOptions): Promise<LocalPlan> {
+  const project = await findProject(cli.cwd, options.file);
+  const name = await pipelineFile(project, options.file);
+  const facts = await headFacts(project, options.ref);
+  const file = { name, text: await readText(join(project.folder, name)) };
+  const answer = compile(await requestOf(cli, { project, facts, file, options }));
+  return { project, file, facts, answer };
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    const bytes = await readFile(path);
+    if (bytes.length > MOST_BYTES) throw new DavitError('source/refused', `${path} is larger than 1 MiB.`);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    if (cause instanceof DavitError) throw cause;
+    throw new DavitError('source/refused', `${path} cannot be read as UTF-8 text.`, { cause });
+  }
+}
+
+type Facts = {
+  project: LocalProject;
+  facts: HeadFacts;
+  file: { name: string; text: string };
+  options: PlanOptions;
+};
+
+async function requestOf(cli: Cli, { project, facts, file, options }: Facts): Promise<CompileRequest> {
+  const { installation } = await readInstallation(cli.settings);
+  const run = await readRunFile(cli.settings);
+  return {
+    file,
+    trigger: triggerOf(project, facts, options),
+    iid: 1,
+    number: 1,
+    project: { slug: project.slug, defaultBranch: facts.defaultBranch, protectedRef: true, variables: [] },
+    instanceVariables: [],
+    registry: run?.registry ?? installation.registries.find((one) => one.default)?.host ?? REGISTRY,
+    helperImage: run?.helperImage ?? HELPER_IMAGE,
+    defaultImage: installation.default_image,
+    defaultArch: installation.default_arch,
+    fleet: [thisMachine],
+    targets: installation.targets.map((target) => target.name),
+    serverUrl: run?.server ?? 'http://127.0.0.1:8420',
+    limits: { jobTimeoutMs: installation.limits.job_timeout, gateExpiryMs: installation.limits.gate_expiry },
+    source: `sha256:${'0'.repeat(64)}`,
+    commit: { author: facts.author, timestamp: facts.timestamp, message: facts.message },
+  };
+}
+
+const triggerOf = (project: LocalProject, facts: HeadFacts, options: PlanOptions): Trigger => ({
+  project: project.slug,
+  source: 'cli',
+  key: 'request:plan',
+  deliveryId: 'request:plan',
+  ref: facts.ref,
+  refKind: facts.refKind,
+  sha: facts.sha,
+  before: facts.before,
+  title: facts.title,
+  message: facts.message,
+  actor: 'davit',
+  role: 'operator',
+  defaultBranch: facts.defaultBranch,
+  file: options.file,
+  jobs: options.jobs && options.jobs.length > 0 ? options.jobs : undefined,
+  variables: options.variables,
+  fork: false,
+  receivedAt: 0,
+});
+
+/** No fleet is asked: which machines have which tags is found out when it runs. */
+const thisMachine: WorkerReport = {
+  id: 'plan',
+  hostId: 'plan',
+  hostName: 'plan',
+  arches: [...ARCHES],
+  emulated: [],
+  tags: [],
+  targets: [],
+  deviceTags: [],
+  slots: 1,
+  version: '',
+  seenAt: 0,
+};

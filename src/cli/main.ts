@@ -1,0 +1,12 @@
+/** The process behind `davit`. */
+import { readSettings } from '../config.ts';
+import { processIo } from './cli.ts';
+import { runCli } from './program.ts';
+
+// Somebody who reads only the first lines (`davit logs … | head`) has read enough.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+const settings = readSettings();
+const cli = { settings, io: processIo(settings), cwd: process.cwd(), exit: 0 };
+// Nothing that is still open (a build of Temporal that nobody waits for any more) may hold the process.
+process.exit(await runCli(cli, process.argv.slice(2)));

@@ -1,0 +1,28 @@
+/** Options that several commands take, and how their values are read. */
+import { InvalidArgumentError } from 'commander';
+import { ARCHES, isArch, type Arch } from '../plan/ids.ts';
+
+/** `K=V`, repeatable. */
+export function variable(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const found = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text);
+  if (!found?.[1]) throw new InvalidArgumentError('write NAME=VALUE.');
+  return { ...before, [found[1]]: found[2] ?? '' };
+}
+
+/** `arm32` or `arm32,arm64`, repeatable. */
+export function arches(text: string, before: Arch[] = []): Arch[] {
+  const named = text.split(',').map((one) => one.trim());
+  const wrong = named.find((one) => !isArch(one));
+  if (wrong !== undefined) throw new InvalidArgumentError(`an architecture is one of ${ARCHES.join(', ')}.`);
+  return [...new Set([...before, ...named.filter(isArch)])];
+}
+
+/** A whole number of at least `least`. */
+export const count =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`write a whole number from ${least} to ${most}.`);
+    return value;
+  };

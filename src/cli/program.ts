@@ -1,0 +1,65 @@
+/** The `davit` command with all its commands. */
+import { Command } from 'commander';
+import { VERSION } from '../version.ts';
+import type { Cli } from './cli.ts';
+import { doctorCommand } from './commands/doctor.ts';
+import { lintCommand } from './commands/lint.ts';
+import { planCommand } from './commands/plan.ts';
+import { prepareCommand } from './commands/prepare.ts';
+import { serverCommand } from './commands/server.ts';
+import { downCommand, upCommand } from './commands/up.ts';
+import { workerCommand } from './commands/worker.ts';
+
+const COMMANDS = [
+  upCommand,
+  downCommand,
+  lintCommand,
+  planCommand,
+  doctorCommand,
+  workerCommand,
+  serverCommand,
+  prepareCommand,
+];
+
+export function buildProgram(cli: Cli): Command {
+  const program = new Command('davit')
+    .description('Builds, tests, ships and deploys containers on the machines they are meant for.')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => cli.io.out(text),
+      writeErr: (text) => cli.io.err(text),
+      getOutHelpWidth: () => cli.io.columns ?? 100,
+      getErrHelpWidth: () => cli.io.columns ?? 100,
+      getOutHasColors: () => cli.io.outColor,
+      getErrHasColors: () => cli.io.errColor,
+    })
+    .showHelpAfterError('(davit COMMAND --help shows how)')
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 good · 1 a pipeline or check failed · 2 wrong usage or input · 3 something needed cannot be reached
+
+Example:
+  $ davit run            the pipeline of this folder, uncommitted changes included
+  $ davit approve 3 deploy`,
+    );
+  for (const add of COMMANDS) add(program, cli);
+  return program;
+}
+
+/** Runs one command line. Answers the exit code; errors have been told. */
+export async function runCli(cli: Cli, args: readonly string[]): Promise<number> {
+  const { tellError } = await import('./exit.ts');
+  try {
+    const program = buildProgram(cli);
+    if (args.length === 0) {
+      program.outputHelp();
+      return 0;
+    }
+    await program.parseAsync([...args], { from: 'user' });
+    return cli.exit;
+  } catch (error) {
+    return tellError(cli, error);
+  }
+}

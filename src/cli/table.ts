@@ -1,0 +1,57 @@
+/** Tables for people: aligned columns, colours where they are wanted, nothing of others that a terminal would obey. Pure. */
+import { plainText, widthOf } from './terminal-text.ts';
+
+export type Paint = 'red' | 'green' | 'yellow' | 'blue' | 'magenta' | 'cyan' | 'dim' | 'bold';
+const CODES: Record<Paint, number> = {
+  red: 31,
+  green: 32,
+  yellow: 33,
+  blue: 34,
+  magenta: 35,
+  cyan: 36,
+  dim: 2,
+  bold: 1,
+};
+
+export interface Cell {
+  text: string;
+  paint?: Paint;
+}
+
+export const painted = (text: string, paint: Paint | undefined, color: boolean): string =>
+  color && paint ? `\u001b[${CODES[paint]}m${text}\u001b[0m` : text;
+
+/** Rows as lines; the head is dim, the last column is not padded. Every cell is one line. */
+export function table(head: string[], rows: (string | Cell)[][], color: boolean): string {
+  if (rows.length === 0) return '';
+  const cells = [head.map((text): Cell => ({ text, paint: 'dim' })), ...rows.map((row) => row.map(cellOf))];
+  const widths = head.map((_name, column) =>
+    Math.max(...cells.map((row) => widthOf(row[column]?.text ?? ''))),
+  );
+  const lines = cells.map((row) =>
+    row
+      .map((cell, column) => {
+        const gap = column === row.length - 1 ? '' : ' '.repeat((widths[column] ?? 0) - widthOf(cell.text));
+        return painted(cell.text, cell.paint, color) + gap;
+      })
+      .join('  ')
+      .trimEnd(),
+  );
+  return `${lines.join('\n')}\n`;
+}
+
+function cellOf(cell: string | Cell): Cell {
+  const { text, paint } = typeof cell === 'string' ? { text: cell, paint: undefined } : cell;
+  return { text: plainText(text).replace(/[\n\t]+/g, ' '), paint };
+}
+
+/** `3 s`, `4 min 20 s`, `2 h 5 min`, `3 days`; ms. */
+export function durationText(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return seconds % 60 === 0 ? `${minutes} min` : `${minutes} min ${seconds % 60} s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} days`;
+}

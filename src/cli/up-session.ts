@@ -1,0 +1,71 @@
+/** `davit up` in the foreground: start, serve until a signal, end everything. With `--demo` the examples run in between. */
+import { DavitError } from '../errors.ts';
+import { lineProgress, type Progress } from '../local/progress.ts';
+import { up, type Up } from '../local/up.ts';
+import { tellStarter } from '../local/up-messages.ts';
+import type { Cli } from './cli.ts';
+
+export interface SessionOptions {
+  swarm: boolean;
+  demo: boolean;
+  once: boolean;
+}
+
+/** Resolves when everything has ended. A signal during the start ends it too. */
+export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
+  const stopping = new AbortController();
+  const stop = (): void => stopping.abort(new Error('asked to end'));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  const progress = sessionProgress(cli);
+  const started = performance.now();
+  let running: Up;
+  try {
+    running = await up(cli.settings, {
+      progress,
+      swarm: options.swarm || options.demo,
+      signal: stopping.signal,
+    });
+  } catch (error) {
+    if (stopping.signal.aborted) return cli.io.err('Ended before everything was up.\n');
+    tellFailure(error);
+    throw error;
+  }
+  try {
+    tellStarter({ kind: 'up' });
+    cli.io.err(
+      `davit is up after ${((performance.now() - started) / 1000).toFixed(1)} s: ${running.run.server}\n`,
+    );
+    if (options.demo) {
+      const { demo } = await import('./demo.ts');
+      cli.exit = await demo(cli, { run: running.run, signal: stopping.signal, progress });
+    }
+    if (!options.once) await serve(cli, running, stopping.signal);
+  } finally {
+    cli.io.err('Ending…\n');
+    await running.stop();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop);
+  }
+}
+
+/** Says the lines to whoever started it in the background, too. */
+function sessionProgress(cli: Cli): Progress {
+  return lineProgress((line) => {
+    cli.io.err(`${line}\n`);
+    tellStarter({ kind: 'line', text: line });
+  }, cli.io.errColor);
+}
+
+function tellFailure(error: unknown): void {
+  const coded =
+    error instanceof DavitError
+      ? error
+      : new DavitError('internal/defect', error instanceof Error ? error.message : String(error));
+  tellStarter({ kind: 'failed', code: coded.code, message: coded.message, hint: coded.hint });
+}
+
+async function serve(cli: Cli, { run }: Up, signal: AbortSignal): Promise<void> {
+  const ui = run.temporalUi ? `  Temporal UI: ${run.temporalUi}` : '';
+  cli.io.err(`Serving until Ctrl-C.${ui}\n`);
+  if (!signal.aborted)
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+}

@@ -1,0 +1,36 @@
+/** Everything that a first `up` would fetch, build or install. */
+import type { Settings } from '../config.ts';
+import { ensureEngine } from './docker.ts';
+import { ensureEmulation } from './emulation.ts';
+import { ensureHelperImage } from './helper-image.ts';
+import type { Progress } from './progress.ts';
+import { ensureRegistryProgram } from './registry.ts';
+import { ensureTemporal } from './temporal-binary.ts';
+
+/** Resolves when it is there. Rejects with the first coded error. */
+export async function prepare(settings: Settings, progress: Progress): Promise<void> {
+  const engine = ensureEngine(settings, progress);
+  await Promise.all([
+    progress.step(
+      'Temporal CLI',
+      () => ensureTemporal(settings, progress),
+      (path) => path,
+    ),
+    engine.then(async (local) => {
+      // One after the other: two installations of packages at once would wait for each other's lock and fail.
+      for (const one of await ensureEmulation(local, progress))
+        if (one.how === 'none') progress.note(`${one.arch} cannot run on this machine: ${one.reason ?? ''}`);
+      await progress.step(
+        'helper image',
+        () => ensureHelperImage(settings, local),
+        (name) => name,
+      );
+      await progress.step(
+        'registry',
+        () => ensureRegistryProgram(settings, engine, progress),
+        (name) => name,
+      );
+    }),
+  ]);
+  await (await engine).engine.close();
+}
