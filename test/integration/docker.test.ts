@@ -1,4 +1,6 @@
+import { execFile } from 'node:child_process';
 import { Readable } from 'node:stream';
+import { promisify } from 'node:util';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { extract, pack } from 'tar-stream';
@@ -79,8 +81,27 @@ describe('a container', () => {
     const hostile = 'a"b\n--privileged';
     const create = shell('plain', 'true', { env: [`X=${hostile}`], command: ['--privileged', hostile] });
     await engine.createContainer(create);
-    const seen = await engine.inspectContainer(create.name);
-    expect(seen?.name).toBe(create.name);
+    const { stdout } = await promisify(execFile)('docker', ['inspect', create.name]);
+    const [seen] = JSON.parse(stdout) as Record<string, Record<string, unknown>>[];
+    expect(seen?.Config?.Env).toContain(`X=${hostile}`);
+    expect(seen?.Config?.Cmd).toEqual(['--privileged', hostile]);
+    const host = seen?.HostConfig ?? {};
+    expect(host).toMatchObject({ Privileged: false, AutoRemove: false, RestartPolicy: { Name: 'no' } });
+    const powers = [
+      'Binds',
+      'CapAdd',
+      'Devices',
+      'PidMode',
+      'UsernsMode',
+      'PortBindings',
+      'VolumesFrom',
+      'Sysctls',
+    ];
+    // Engines differ in how they write nothing: null, "", [] or {}.
+    const given = powers.filter(
+      (name) => !['null', '""', '[]', '{}'].includes(JSON.stringify(host[name] ?? null)),
+    );
+    expect(given).toEqual([]);
     expect(await engine.listContainers({ ...scope.labels, 'davit.kind': 'none' })).toEqual([]);
     expect((await engine.listContainers(scope.labels)).map(({ name }) => name)).toContain(create.name);
   });

@@ -42,8 +42,7 @@ export function registryClient(options: RegistryOptions): Registry {
       const { digest, mediaType } = describeManifest(found.body, found.contentType);
       return isIndex(mediaType) ? { digest, entries: indexEntries(found.body) } : undefined;
     },
-    putIndex: (repository, entries, tags, annotations) =>
-      putIndex(http, { repository, entries, tags, annotations }),
+    putIndex: (...write) => putIndex(http, write),
     async deleteManifest(repository, digest) {
       await http.ask({
         method: 'DELETE',
@@ -90,23 +89,16 @@ async function read(
   return answer;
 }
 
-interface IndexWrite {
-  repository: string;
-  entries: Parameters<Registry['putIndex']>[1];
-  tags: string[];
-  annotations: Record<string, string>;
-}
-
-async function putIndex(http: RegistryHttp, write: IndexWrite): Promise<Digest> {
-  const { repository } = write;
+async function putIndex(http: RegistryHttp, write: Parameters<Registry['putIndex']>): Promise<Digest> {
+  const [repository, wanted, tags, annotations] = write;
   const entries = await Promise.all(
-    write.entries.map(async ({ digest, platform }) => {
+    wanted.map(async ({ digest, platform }) => {
       const found = await read(http, repository, digest);
       if (!found) throw missing(http.host, repository, `The image for ${platformText(platform)} (${digest})`);
       return { manifest: describeManifest(found.body, found.contentType), platform };
     }),
   );
-  const body = indexBytes(entries, write.annotations);
+  const body = indexBytes(entries, annotations);
   const digest = digestOf(body);
   const put = (reference: string) =>
     http.ask({
@@ -119,7 +111,7 @@ async function putIndex(http: RegistryHttp, write: IndexWrite): Promise<Digest> 
     });
   await accepted(http, put(digest), repository);
   if (!(await read(http, repository, digest))) throw missing(http.host, repository, `The index ${digest}`);
-  for (const tag of write.tags) await accepted(http, put(tag), repository);
+  for (const tag of tags) await accepted(http, put(tag), repository);
   return digest;
 }
 
