@@ -10,8 +10,8 @@ const CHUNK_BYTES = 64 * 1_024;
 const FLUSH_MS = 250;
 /** Whoever writes waits while more than this waits to be sent. */
 const MAX_WAITING = 1_024 * 1_024;
-/** Checkpoints that wait lie at least so far apart, so that there are few of them. */
-const CHECKPOINT_BYTES = 16 * 1_024;
+/** Checkpoints that wait lie at least this part of a chunk apart, so that there are few of them. */
+const CHECKPOINTS_A_CHUNK = 4;
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 5_000;
 
@@ -21,10 +21,13 @@ export interface AppenderOptions {
   epoch: number;
   /** Ends retries: the activity is over. */
   signal: AbortSignal;
+  /** Tests: smaller than 64 KiB. */
+  chunkBytes?: number;
 }
 
 export class Appender {
   readonly #options: AppenderOptions;
+  readonly #chunkBytes: number;
   #state: LogState;
   #sent: number;
   #waiting: Uint8Array[] = [];
@@ -37,6 +40,7 @@ export class Appender {
   /** `offset`: where the first byte goes; bytes below the store's end must be what stands there. */
   constructor(options: AppenderOptions, state: LogState, offset: number) {
     this.#options = options;
+    this.#chunkBytes = options.chunkBytes ?? CHUNK_BYTES;
     this.#state = state;
     this.#sent = offset;
   }
@@ -61,7 +65,8 @@ export class Appender {
   mark(checkpoint: LogCheckpoint): void {
     const before = this.#checkpoints.at(-2);
     const last = this.#checkpoints.at(-1);
-    if (before && last && last.offset - before.offset < CHECKPOINT_BYTES) this.#checkpoints.pop();
+    const apart = this.#chunkBytes / CHECKPOINTS_A_CHUNK;
+    if (before && last && last.offset - before.offset < apart) this.#checkpoints.pop();
     this.#checkpoints.push(checkpoint);
   }
 
@@ -90,7 +95,7 @@ export class Appender {
 
   #schedule(): void {
     if (this.#pump || this.#failure !== undefined || this.#waitingBytes === 0) return;
-    if (this.#waitingBytes >= CHUNK_BYTES) void this.#start();
+    if (this.#waitingBytes >= this.#chunkBytes) void this.#start();
     else this.#timer ??= setTimeout(() => void this.#start(), FLUSH_MS);
   }
 
@@ -115,7 +120,7 @@ export class Appender {
     this.#waiting = [all];
     // A chunk never straddles the end that the store has: it is a repeat, or it is new.
     const known = this.#state.offset - this.#sent;
-    const bytes = all.subarray(0, known > 0 ? Math.min(known, CHUNK_BYTES) : CHUNK_BYTES);
+    const bytes = all.subarray(0, known > 0 ? Math.min(known, this.#chunkBytes) : this.#chunkBytes);
     const offset = this.#sent;
     const reached = offset + bytes.length;
     const checkpoint = this.#checkpoints.findLast((mark) => mark.offset <= reached);

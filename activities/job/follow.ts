@@ -19,6 +19,8 @@ export interface Followed {
   ended: Promise<unknown>;
   /** Aborted: stop reading, leave the container as it is. */
   signal: AbortSignal;
+  /** Tests: shorter than 100 ms. */
+  firstRetryMs?: number;
 }
 
 /** Resolves when the log is read to its end; throws the signal's reason, or what made writing impossible. */
@@ -29,7 +31,7 @@ export async function followLog(followed: Followed): Promise<void> {
     over = true;
   };
   followed.ended.then(settle, settle); // a container that cannot be waited for has ended as far as its log goes
-  let wait = FIRST_RETRY_MS;
+  let wait = followed.firstRetryMs ?? FIRST_RETRY_MS;
   for (let failed = 0; (await readOnce(followed)) === 'broken'; ) {
     signal.throwIfAborted();
     if (over && ++failed >= LAST_TRIES) {

@@ -23,8 +23,8 @@ import { cancelled, detached, handedBack, replaced } from './thrown.ts';
 
 /** What was read is sent on before a worker leaves; the rest is read again by whoever resumes. */
 const FLUSH_ON_LEAVE_MS = 1_500;
-/** After a container's end: until the engine has given all of its log. */
-const DRAIN_MS = 60_000;
+/** After a container's end: until the engine has given all of its log and the store has taken it. */
+const DRAIN_MS = 10 * 60_000;
 const CANCEL_DRAIN_MS = 5_000;
 
 /** Follows the container, which began at this time (epoch ms), to its end. Throws what `activities/contract.ts` names. */
@@ -37,7 +37,10 @@ export async function supervise(job: Job, began: number): Promise<JobResult> {
   log.catch(() => undefined);
   try {
     const state = await untilEnded(job, began, { ended, log });
-    await within(DRAIN_MS, log);
+    if (!(await within(DRAIN_MS, log))) {
+      following.abort();
+      job.log.lost('The log could not be stored in time; the rest of it is missing.');
+    }
     return await finish(job, state.state, state.timedOut);
   } catch (error) {
     if (error instanceof Ended) return await leave(job, error, log);
@@ -85,11 +88,12 @@ const aborted = (signal: AbortSignal): Promise<never> =>
 /** Never resolves; rejects as the promise does. */
 const failureOf = (work: Promise<unknown>): Promise<never> => new Promise((_, reject) => work.catch(reject));
 
-/** Waits for work, but not longer. */
-async function within(ms: number, work: Promise<unknown>): Promise<void> {
+/** Waits for work, but not longer; true when it was done. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   const timer = new AbortController();
   try {
-    await Promise.race([work, delay(ms, undefined, { signal: timer.signal })]);
+    const done = work.then(() => true);
+    return await Promise.race([done, delay(ms, false, { signal: timer.signal })]);
   } finally {
     timer.abort();
   }

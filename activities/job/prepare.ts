@@ -49,7 +49,9 @@ export async function prepare(job: Job): Promise<number> {
   const there = await makeContainer(job, { image, platform, company });
   if (there) return there.startedAt;
   sayHead(job, { image, platform, notes: [...notes, ...company.notes], warnings: resolved.warnings });
-  await Promise.all([fill(job, resolved), acknowledged, masksKept, company.ready()]);
+  // The head of the log is durable too: whoever resumes begins behind it.
+  const answering = company.ready().then(() => job.log.flush());
+  await Promise.all([fill(job, resolved), acknowledged, masksKept, answering]);
   lifeline.signal.throwIfAborted();
   await deps.engine.startContainer(job.name);
   return Date.now();
