@@ -1,19 +1,14 @@
 /** Deploy activities on a real swarm of its own, images by digest from a registry that only its nodes reach. */
-import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { DeployInput } from '../../activities/contract.ts';
+import type { DeployActivities, DeployInput } from '../../activities/contract.ts';
 import { makeDeployActivities } from '../../activities/index.ts';
-import type { DeployActivities } from '../../activities/contract.ts';
 import type { DeployTarget } from '../../src/adapters/ports.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
 import { swarmTarget } from '../../src/adapters/swarm/index.ts';
-import type { Digest } from '../../src/plan/ids.ts';
 import type { SwarmSpec } from '../../src/plan/spec.ts';
-import { HELPER_IMAGE, startSwarmEngine, type SwarmEngine } from '../support/engine.ts';
+import { startSwarmEngine, type SwarmEngine } from '../support/engine.ts';
+import { startSwarmRegistry, type SwarmRegistry } from '../support/swarm-registry.ts';
 import {
   asActivity,
   common,
@@ -26,25 +21,19 @@ import {
 } from '../unit/activities-ship/fakes.ts';
 
 const MINUTES = 180_000;
-const HOST = '127.0.0.1:5000';
 const RUNS = ['/bin/sh', '-c', 'trap exit TERM; while :; do sleep 0.1; done'];
 const BREAKS = ['/bin/sh', '-c', 'echo no; exit 3'];
 
 let swarm: SwarmEngine;
 let target: DeployTarget;
-let digest: Digest;
-let stopRegistry: () => Promise<void>;
+let registry: SwarmRegistry;
 let activities: DeployActivities;
 const blobs = memoryBlobs();
 const records = memoryRecords();
 
 beforeAll(async () => {
   swarm = await startSwarmEngine();
-  stopRegistry = await registryBeside(swarm);
-  const tag = `${HOST}/table:1`;
-  await swarm.engine.tagImage(HELPER_IMAGE, tag);
-  const signal = AbortSignal.timeout(MINUTES);
-  digest = (await swarm.engine.push(tag, { signal, onLog: () => undefined })).digest;
+  registry = await startSwarmRegistry(swarm);
   target = await swarmTarget({ name: 'prod', address: swarm.address });
   const secrets = localSecrets({ sealKey: deriveSealKey('token of workers'), readEnv: () => undefined });
   activities = makeDeployActivities({
@@ -59,25 +48,9 @@ beforeAll(async () => {
   });
 }, MINUTES);
 afterAll(async () => {
-  await stopRegistry?.();
+  await registry?.stop();
   await swarm?.stop();
 }, MINUTES);
-
-/** A registry in the network namespace of the swarm's engine: its loopback is the node's own. Pushes wait for it. */
-async function registryBeside(of: SwarmEngine): Promise<() => Promise<void>> {
-  const folder = await mkdtemp(join(tmpdir(), 'davit-test-deploy-'));
-  const pid = (await readFile(join(dirname(of.address.replace('unix://', '')), 'pid'), 'utf8')).trim();
-  await writeFile(
-    join(folder, 'config.yml'),
-    `version: 0.1\nlog: { level: error }\nstorage: { filesystem: { rootdirectory: ${folder}/data } }\nhttp: { addr: "${HOST}" }\n`,
-  );
-  const inside = ['-t', pid, '-n', 'docker-registry', 'serve', join(folder, 'config.yml')];
-  const child = spawn('nsenter', inside, { stdio: 'ignore' });
-  return async () => {
-    child.kill('SIGKILL');
-    await rm(folder, { recursive: true, force: true });
-  };
-}
 
 async function deployment(service: string, seq: number, more: Partial<SwarmSpec> = {}): Promise<DeployInput> {
   const spec = {
@@ -100,7 +73,7 @@ async function deployment(service: string, seq: number, more: Partial<SwarmSpec>
       ...more,
     },
   };
-  const index = { repository: `${HOST}/table`, digest, tags: ['1'], platforms: [] };
+  const index = { repository: registry.repository, digest: registry.digest, tags: ['1'], platforms: [] };
   const input = runInput(await blobs.putBytes(json(spec)), {
     kind: 'deploy',
     indexes: [{ job: 'push', index }],
@@ -108,6 +81,7 @@ async function deployment(service: string, seq: number, more: Partial<SwarmSpec>
   });
   return { ...input, seq, deployId: `table/${seq}/deploy/1 ${service}` };
 }
+const image = () => `${registry.repository}@${registry.digest}`;
 const apply = (input: DeployInput) => asActivity(activities.applyDeploy, input);
 const watch = (input: DeployInput) => asActivity(activities.watchDeploy, input);
 
@@ -118,7 +92,7 @@ test(
     expect(await apply(first)).toMatchObject({ kind: 'applied', previous: undefined });
     expect(await watch(first)).toMatchObject({
       outcome: 'succeeded',
-      deployed: { state: 'converged', image: `${HOST}/table@${digest}` },
+      deployed: { state: 'converged', image: image() },
     });
 
     const broken = await deployment('life', 3, { command: BREAKS });
@@ -134,7 +108,7 @@ test(
       newSeq: 4,
     };
     const state = await asActivity(activities.rollbackDeploy, back);
-    expect(state).toMatchObject({ state: 'rolled_back', seq: 4, image: `${HOST}/table@${digest}` });
+    expect(state).toMatchObject({ state: 'rolled_back', seq: 4, image: image() });
     const now = await target.read('life');
     expect(now).toMatchObject({ running: 1, desired: 1, seq: 4 });
     expect(now.snapshot).toContain('"SEQ=1"');

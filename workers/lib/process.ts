@@ -4,6 +4,7 @@ import type { Fleet } from '../../src/adapters/ports.ts';
 
 /** The server forgets a worker after 60 s. */
 const REPORT_MS = 15_000;
+const NOT_YET_MS = 10;
 
 /** Once a process. Its own signal handling would take SIGTERM away from a process that has other things to end. */
 export function installRuntime(): void {
@@ -18,7 +19,10 @@ export function installRuntime(): void {
 /** Ends the worker by the AbortSignal, else by SIGTERM or SIGINT; answers what takes the listeners away again. */
 export function stopper(worker: Worker, signal: AbortSignal | undefined): () => void {
   const stop = (): void => {
-    if (worker.getState() === 'RUNNING') worker.shutdown();
+    const state = worker.getState();
+    if (state === 'RUNNING') worker.shutdown();
+    // Told before it ran: it can only be shut down once it does, which is in a moment.
+    else if (state === 'INITIALIZED') setTimeout(stop, NOT_YET_MS).unref();
   };
   if (signal) {
     signal.addEventListener('abort', stop, { once: true });
