@@ -1,0 +1,43 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { SmallDavit } from '../support/small-davit.ts';
+
+const LINES = 50;
+const COUNT = `
+count:
+  image: davit/helper:1
+  script:
+    - i=0; while [ $i -lt ${LINES} ]; do echo "line-$i"; i=$((i+1)); sleep 0.1; done
+    - echo "$CI_JOB_ID" >once
+  artifacts: { paths: [once] }
+`;
+const counted = Array.from({ length: LINES }, (_, line) => `line-${line}\n`).join('');
+
+let davit: SmallDavit;
+beforeAll(async () => {
+  davit = await SmallDavit.start({ release_delay: '1s' });
+}, 120_000);
+afterAll(() => davit.close(), 60_000);
+
+describe('a worker that goes away in the middle of a script', () => {
+  test.each(['SIGKILL', 'SIGTERM'] as const)(
+    '%s: the script runs once, its log is whole, no attempt is used up',
+    async (signal) => {
+      const worker = await davit.worker();
+      const id = await davit.start(`kill-${signal.toLowerCase()}`, COUNT);
+      await davit.untilLogged(id, 'count', 'line-5\n');
+      await worker.end(signal);
+      const killed = Date.now();
+      const next = await davit.worker();
+      const status = await davit.verdict(id, 60_000);
+      expect(status.state).toBe('success');
+      expect(status.jobs[0]).toMatchObject({ attempt: 1, epoch: 2, outcome: 'succeeded' });
+      expect(status.jobs[0]?.result).toMatchObject({ log: { complete: true }, artifacts: { files: 1 } });
+      expect(await davit.log(id, 'count')).toContain(`$ i=0;`);
+      expect(await davit.log(id, 'count')).toContain(counted);
+      // Found, not waited for: the heartbeat timeout alone is 30 s.
+      expect(Date.now() - killed).toBeLessThan(20_000);
+      await next.end('SIGTERM');
+    },
+    120_000,
+  );
+});

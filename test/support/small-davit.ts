@@ -1,0 +1,190 @@
+/** The parts that a job needs, each real: Temporal, server, control worker in this process, architecture workers as processes. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readSettings, type Settings } from '../../src/config.ts';
+import { installationSchema } from '../../src/installation.ts';
+import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
+import type { Trigger } from '../../src/plan/trigger.ts';
+import { type RunningServer, startServer } from '../../src/server/start.ts';
+import { pipelineStatus, signalTrigger } from '../../src/temporal/calls.ts';
+import { wireWorker, type WorkerPorts } from '../../src/wiring.ts';
+import { run as runControl } from '../../workers/control.ts';
+import { eventually } from './davit.ts';
+import { tarOf } from './job-stores.ts';
+import { startTemporal, type TestTemporal } from './temporal.ts';
+
+export interface ArchProcess {
+  pid: number;
+  /** What it said. */
+  text(): string;
+  /** Resolves when it is gone. */
+  end(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+export class SmallDavit {
+  readonly installation: string;
+  readonly temporal: TestTemporal;
+  readonly ports: WorkerPorts;
+  readonly #home: string;
+  readonly #server: RunningServer;
+  readonly #settings: Settings;
+  readonly #stop = new AbortController();
+  readonly #control: Promise<void>;
+  readonly #workers = new Set<ArchProcess>();
+
+  private constructor(of: {
+    installation: string;
+    temporal: TestTemporal;
+    ports: WorkerPorts;
+    home: string;
+    server: RunningServer;
+    settings: Settings;
+  }) {
+    this.installation = of.installation;
+    this.temporal = of.temporal;
+    this.ports = of.ports;
+    this.#home = of.home;
+    this.#server = of.server;
+    this.#settings = of.settings;
+    this.#control = runControl({ settings: of.settings, signal: this.#stop.signal });
+  }
+
+  static async start(limits: Record<string, unknown> = {}): Promise<SmallDavit> {
+    const home = await mkdtemp(join(tmpdir(), 'davit-small-'));
+    const workerToken = randomUUID();
+    const workerTokenFile = join(home, 'keys', 'worker-token');
+    await mkdir(join(home, 'keys'));
+    await writeFile(workerTokenFile, workerToken, { mode: 0o600 });
+    const temporal = await startTemporal();
+    const installation = randomUUID();
+    const server = await startServer({
+      settings: { logLevel: 'silent' },
+      installation: installationSchema.parse({ limits }),
+      installationId: installation,
+      cliToken: randomUUID(),
+      workerToken,
+      registry: '127.0.0.1:1',
+      temporal,
+      dataDir: join(home, 'data'),
+    });
+    const settings: Settings = {
+      ...readSettings(),
+      home,
+      workerTokenFile,
+      serverUrl: server.url,
+      temporalAddress: temporal.address,
+      temporalNamespace: temporal.namespace,
+    };
+    const ports = await wireWorker(settings);
+    return new SmallDavit({ installation, temporal, ports, home, server, settings });
+  }
+
+  /** Resolves when it takes tasks. */
+  async worker(arches = 'amd64', config = ''): Promise<ArchProcess> {
+    const configFile = join(this.#home, `worker-${randomUUID()}.yml`);
+    await writeFile(configFile, config);
+    const { serverUrl, temporalAddress, temporalNamespace, workerTokenFile } = this.#settings;
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'arch-worker-main.ts'), arches], {
+      env: {
+        ...process.env,
+        DAVIT_HOME: this.#home,
+        DAVIT_SERVER: serverUrl,
+        DAVIT_WORKER_TOKEN_FILE: workerTokenFile,
+        TEMPORAL_ADDRESS: temporalAddress,
+        TEMPORAL_NAMESPACE: temporalNamespace,
+        TEST_WORKER_CONFIG: configFile,
+      },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    return this.#ready(child);
+  }
+
+  async #ready(child: ChildProcess): Promise<ArchProcess> {
+    let said = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        said += text;
+      });
+    const gone = once(child, 'exit');
+    const worker: ArchProcess = {
+      pid: child.pid ?? 0,
+      text: () => said,
+      end: async (signal) => {
+        child.kill(signal);
+        const [code] = await gone;
+        this.#workers.delete(worker);
+        return typeof code === 'number' ? code : null;
+      },
+    };
+    this.#workers.add(worker);
+    await eventually('a worker', 60_000, () => {
+      if (child.exitCode !== null) throw new Error(`the worker ended: ${said}`);
+      return said.includes('ready\n') ? true : undefined;
+    });
+    return worker;
+  }
+
+  /** Starts a pipeline of this file and answers its id. */
+  async start(project: string, yaml: string): Promise<`${string}/${number}`> {
+    const tar = await tarOf({ '.gitlab-ci.yml': yaml, 'README.md': 'hello\n' });
+    const trigger: Trigger = {
+      project,
+      source: 'cli',
+      key: `request:${randomUUID()}`,
+      deliveryId: randomUUID(),
+      ref: 'main',
+      refKind: 'branch',
+      sha: '1'.repeat(40),
+      before: '0'.repeat(40),
+      title: 'a test',
+      actor: 'ada',
+      sourceBlob: await this.ports.blobs.putBytes(tar),
+      fork: false,
+      receivedAt: Date.now(),
+    };
+    await signalTrigger(this.temporal.client, trigger);
+    return `${project}/1`;
+  }
+
+  /** As the workflow says now; undefined before it is there. */
+  status(id: `${string}/${number}`): Promise<PipelineStatus | undefined> {
+    return pipelineStatus(this.temporal.client, id).catch(() => undefined);
+  }
+  verdict(id: `${string}/${number}`, deadlineMs: number): Promise<PipelineStatus> {
+    return eventually(`the end of ${id}`, deadlineMs, async () => {
+      const status = await this.status(id);
+      return status && FINAL_STATES.includes(status.state) ? status : undefined;
+    });
+  }
+  async log(id: `${string}/${number}`, job: string, attempt = 1): Promise<string> {
+    const ref = { pipeline: id, job, attempt };
+    if (!(await this.ports.logs.state(ref))) return '';
+    const { bytes } = await this.ports.logs.read(ref, 0, 4 * 1_024 * 1_024);
+    return new TextDecoder().decode(bytes).replace(/\u001b\[[0-9;]*m/g, '');
+  }
+  untilLogged(id: `${string}/${number}`, job: string, text: string): Promise<string> {
+    return eventually(`${text} in the log of ${job}`, 60_000, async () => {
+      const log = await this.log(id, job);
+      return log.includes(text) ? log : undefined;
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#workers].map((worker) => worker.end('SIGKILL')));
+    this.#stop.abort();
+    await this.#control.catch(() => undefined); // what it had under way does not matter any more
+    await this.#server.close();
+    await this.temporal.close();
+    const engine = await this.ports.engine();
+    const labels = { 'davit.installation': this.installation };
+    for (const { name } of await engine.listContainers(labels)) await engine.removeContainer(name);
+    for (const { name } of await engine.listVolumes(labels)) await engine.removeVolume(name);
+    for (const { name } of await engine.listNetworks(labels)) await engine.removeNetwork(name);
+    await engine.close();
+    await rm(this.#home, { recursive: true, force: true });
+  }
+}
