@@ -70,7 +70,10 @@ afterAll(async () => {
   await rm(home, { recursive: true, force: true });
 }, MINUTES);
 
-async function api<T>(path: string, init: RequestInit = {}): Promise<T> {
+async function api<T>(
+  path: string,
+  init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+): Promise<T> {
   const headers = { authorization: `Bearer ${CLI}`, ...init.headers };
   const answer = await fetch(`${server.url}/api/v1${path}`, { ...init, headers });
   if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
