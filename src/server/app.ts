@@ -35,9 +35,10 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     http: { headersTimeout: 20_000 },
     forceCloseConnections: true,
   });
+  // First, so that refusals carry them too.
+  app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
   guardRoutes(app, deps.tokens);
   answerErrors(app, deps.log);
-  app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
   app.addHook('onResponse', async (request, reply) =>
     deps.log.answered({
       method: request.method,

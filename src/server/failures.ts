@@ -14,7 +14,9 @@ export function answerErrors(app: FastifyInstance, log: ServerLog): void {
   app.setErrorHandler((error, request, reply) => {
     const coded = codedError(error);
     const route = request.routeOptions.url ?? 'no route';
-    if (coded.http >= 500) log.failure({ method: request.method, route, error, coded });
+    const facts = { method: request.method, route };
+    if (coded.http === 503) log.warn(coded.message, { ...facts, code: coded.code });
+    else if (coded.http >= 500) log.failure({ ...facts, error, coded });
     // Whoever is told no before the body was read must not go on sending it over this connection.
     if (!request.raw.complete) void reply.header('connection', 'close');
     if (coded.code === 'auth/missing') void reply.header('www-authenticate', 'Bearer realm="davit"');

@@ -1,0 +1,217 @@
+import type { HTTPMethods, InjectOptions } from 'fastify';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { guardRoutes } from '../../../src/server/access.ts';
+import { bearer as bearerOf, knownTokens, type Access } from '../../../src/server/auth.ts';
+import fastify from 'fastify';
+import { bearer, testServer, TOKENS, type TestServer } from '../../support/server.ts';
+
+/** What src/server/api.ts promises. A route that is not here fails the test, whoever it lets in. */
+const CONTRACT: Record<string, Access> = {
+  'GET /': 'anybody',
+  'GET /healthz': 'anybody',
+  'POST /api/v1/blobs': 'developer',
+  'GET /api/v1/blobs/:digest': 'reader',
+  'POST /api/v1/projects/:slug/pipelines': 'developer',
+  'GET /api/v1/projects/:slug/requests/:key': 'reader',
+  'GET /api/v1/projects/:slug': 'reader',
+  'GET /api/v1/pipelines': 'reader',
+  'GET /api/v1/pipelines/:slug/:iid': 'reader',
+  'GET /api/v1/pipelines/:slug/:iid/events': 'reader',
+  'POST /api/v1/pipelines/:slug/:iid/decisions': 'developer',
+  'POST /api/v1/pipelines/:slug/:iid/cancel': 'developer',
+  'GET /api/v1/pipelines/:slug/:iid/log': 'reader',
+  'GET /api/v1/pipelines/:slug/:iid/log/follow': 'reader',
+  'GET /api/v1/pipelines/:slug/:iid/artifacts': 'reader',
+  'GET /api/v1/workers': 'reader',
+  'POST /webhooks/:forge': 'webhook',
+  'POST /webhooks/:forge/:slug': 'webhook',
+  'PUT /internal/v1/blobs': 'worker',
+  'GET /internal/v1/blobs/:digest': 'worker',
+  'HEAD /internal/v1/blobs/:digest': 'worker',
+  'POST /internal/v1/records/put-if-absent': 'worker',
+  'POST /internal/v1/records/put': 'worker',
+  'POST /internal/v1/records/get': 'worker',
+  'POST /internal/v1/records/list': 'worker',
+  'POST /internal/v1/records/allocate': 'worker',
+  'POST /internal/v1/logs/open': 'worker',
+  'POST /internal/v1/logs/append': 'worker',
+  'POST /internal/v1/logs/end': 'worker',
+  'POST /internal/v1/logs/state': 'worker',
+  'POST /internal/v1/logs/read': 'worker',
+  'POST /internal/v1/workers': 'worker',
+  'GET /internal/v1/workers': 'worker',
+  'GET /internal/v1/facts': 'worker',
+};
+const ALLOWED: Record<Access, string[]> = {
+  anybody: ['nobody', 'reader', 'developer', 'operator', 'cli', 'worker', 'wrong'],
+  // Whoever comes, the signature decides.
+  webhook: [],
+  worker: ['worker'],
+  reader: ['reader', 'developer', 'operator', 'cli'],
+  developer: ['developer', 'operator', 'cli'],
+  operator: ['operator', 'cli'],
+};
+const WHO = { ...TOKENS, nobody: undefined, wrong: 'a-token-that-nobody-ever-had' };
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await testServer();
+});
+afterAll(() => server.close());
+
+describe('who may call what', () => {
+  test('the routes are exactly those of the contract', async () => {
+    await server.app.ready();
+    for (const route of Object.keys(CONTRACT)) {
+      const [method, url] = route.split(' ');
+      expect(server.app.hasRoute({ method: method as HTTPMethods, url: url ?? '' }), route).toBe(true);
+    }
+    const printed = server.app.printRoutes({ commonPrefix: false });
+    const count = printed
+      .split('\n')
+      .flatMap((line) => /\(([A-Z, ]+)\)/.exec(line)?.[1]?.split(', ') ?? []).length;
+    expect(count, printed).toBe(Object.keys(CONTRACT).length);
+  });
+
+  const cases = Object.entries(CONTRACT).flatMap(([route, access]) =>
+    Object.keys(WHO).map((who) => ({ route, access, who })),
+  );
+  test.each(cases)('$who calls $route', async ({ route, access, who }) => {
+    const [method, path] = route.split(' ');
+    const url = (path ?? '')
+      .replace(':slug', 'table')
+      .replace(':iid', '99')
+      .replace(':digest', `sha256:${'0'.repeat(64)}`)
+      .replace(':forge', 'github')
+      .replace(':key', 'request:x');
+    const token = WHO[who as keyof typeof WHO];
+    const answer = await server.app.inject({
+      method: method as InjectOptions['method'] & string,
+      url,
+      headers: token === undefined ? {} : bearer(token),
+    });
+    const denied = answer.statusCode === 401 || answer.statusCode === 403;
+    expect(denied, `${answer.statusCode} ${answer.body}`).toBe(
+      access === 'webhook' || !ALLOWED[access].includes(who),
+    );
+    if (
+      access !== 'webhook' &&
+      denied &&
+      who !== 'nobody' &&
+      who !== 'wrong' &&
+      who !== 'worker' &&
+      access !== 'worker'
+    )
+      expect(answer.statusCode).toBe(403);
+  });
+
+  test('a route that does not say who may call it cannot be made', () => {
+    const app = fastify();
+    guardRoutes(app, server.deps.tokens);
+    expect(() => app.get('/secret', async () => 'secret')).toThrow(/does not say who may call it/);
+  });
+
+  test.each([
+    '/api/v1/pipelines/table/1/../../../../internal/v1/facts',
+    '/api/v1/pipelines;/internal/v1/facts',
+    '/api/v1/blobs/..%2f..%2finternal%2fv1%2ffacts',
+    '//internal/v1/facts',
+    '/INTERNAL/v1/facts',
+    '/internal/v1/facts/',
+    '/%69nternal/v1/facts',
+    '/internal%2fv1/facts',
+    '/api/v1/../../internal/v1/facts',
+  ])('the path %s opens nothing', async (url) => {
+    for (const headers of [{}, bearer(TOKENS.operator)]) {
+      const answer = await server.app.inject({ url, headers });
+      expect(answer.statusCode, answer.body).toBeGreaterThanOrEqual(400);
+      expect(answer.body).not.toContain('the-installation');
+    }
+  });
+
+  test('a page of another origin is refused, the own one is not', async () => {
+    const ask = (origin: string) =>
+      server.app.inject({
+        url: '/api/v1/workers',
+        headers: { ...bearer(TOKENS.reader), host: 'ci.test', origin },
+      });
+    expect((await ask('http://evil.test')).statusCode).toBe(403);
+    expect((await ask('null')).statusCode).toBe(403);
+    expect((await ask('http://ci.test')).statusCode).toBe(200);
+  });
+});
+
+describe('tokens', () => {
+  test('are taken from one well-formed header only', () => {
+    expect(bearerOf('Bearer abcdefgh12345')).toBe('abcdefgh12345');
+    for (const bad of [
+      undefined,
+      '',
+      'Bearer',
+      'Bearer ',
+      'Bearer short',
+      'Basic abcdefgh12345',
+      'Bearer a b c d e f',
+      'Bearer abcdefgh\n',
+    ])
+      expect(bearerOf(bad)).toBeUndefined();
+  });
+
+  test('the token of the CLI is an operator named after its owner; workers are nobody, users are no workers', () => {
+    const tokens = knownTokens({ users: [], cliToken: TOKENS.cli, workerToken: TOKENS.worker, owner: 'ada' });
+    expect(tokens.user(TOKENS.cli)).toEqual({ name: 'ada', role: 'operator' });
+    expect(tokens.user(TOKENS.worker)).toBeUndefined();
+    expect(tokens.isWorker(TOKENS.cli)).toBe(false);
+    expect(tokens.user('')).toBeUndefined();
+  });
+});
+
+describe('every answer', () => {
+  test('carries the headers that keep data from being run, framed or kept', async () => {
+    for (const url of ['/', '/healthz', '/nothing', '/api/v1/workers']) {
+      const { headers } = await server.app.inject({ url });
+      expect(headers['x-content-type-options'], url).toBe('nosniff');
+      expect(headers['content-security-policy']).toContain("default-src 'none'");
+      expect(headers['cache-control']).toBe('no-store');
+    }
+  });
+
+  test('an unknown route and an unknown error say nothing of the inside', async () => {
+    const nothing = await server.app.inject({ url: '/etc/passwd' });
+    expect([nothing.statusCode, nothing.json().error.code]).toEqual([404, 'not-found']);
+    server.workflows.failure = new Error('password=hunter2 at /var/lib/davit');
+    const failed = await server.app.inject({ url: '/api/v1/pipelines', headers: bearer(TOKENS.reader) });
+    server.workflows.failure = undefined;
+    expect([failed.statusCode, failed.json().error.code]).toEqual([500, 'internal/defect']);
+    expect(failed.body).not.toMatch(/hunter2|var\/lib|\.ts/);
+    expect(server.logged()).toContain(failed.json().error.message.match(/\(([0-9a-f]{8})\)/)[1]);
+  });
+
+  test('no token, no signature and no body is ever logged', async () => {
+    const canary = 'canary-7f3a9b2c';
+    await server.app.inject({
+      method: 'POST',
+      url: `/webhooks/github/table?token=${canary}`,
+      headers: {
+        'x-hub-signature-256': `sha256=${canary}`,
+        authorization: `Bearer ${canary}`,
+        cookie: canary,
+      },
+      payload: { canary },
+    });
+    await server.app.inject({ url: `/api/v1/pipelines?project=${canary}`, headers: bearer(canary) });
+    server.workflows.failure = new Error(`the token ${TOKENS.developer} was refused`);
+    await server.app.inject({ url: '/api/v1/pipelines', headers: bearer(TOKENS.developer) });
+    server.workflows.failure = undefined;
+    await server.app.inject({
+      method: 'POST',
+      url: '/api/v1/projects/table/pipelines',
+      headers: bearer(TOKENS.developer),
+      payload: { key: canary, variables: { SECRET: canary } },
+    });
+    const log = server.logged();
+    expect(log).toContain('was refused');
+    expect(log).not.toContain(canary);
+    for (const token of Object.values(TOKENS)) expect(log).not.toContain(token);
+  });
+});
