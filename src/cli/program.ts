@@ -2,19 +2,28 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
+import { decideCommands } from './commands/decide.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { lintCommand } from './commands/lint.ts';
+import { logsCommand } from './commands/logs.ts';
+import { pipelinesCommand, statusCommand } from './commands/pipelines.ts';
 import { planCommand } from './commands/plan.ts';
 import { prepareCommand } from './commands/prepare.ts';
+import { runCommand } from './commands/run.ts';
 import { serverCommand } from './commands/server.ts';
 import { downCommand, upCommand } from './commands/up.ts';
 import { workerCommand } from './commands/worker.ts';
 
 const COMMANDS = [
   upCommand,
-  downCommand,
+  runCommand,
   lintCommand,
   planCommand,
+  pipelinesCommand,
+  statusCommand,
+  logsCommand,
+  decideCommands,
+  downCommand,
   doctorCommand,
   workerCommand,
   serverCommand,

@@ -1,0 +1,48 @@
+/** `davit logs`: what a job wrote. */
+import type { Command } from 'commander';
+import type { Cli } from '../cli.ts';
+import { resolveId, withServer } from '../connect.ts';
+import { followLog } from '../log-follower.ts';
+import { count } from '../options.ts';
+import { TerminalFilter } from '../terminal-text.ts';
+
+interface Options {
+  follow?: boolean;
+  attempt?: number;
+  raw?: boolean;
+}
+
+export function logsCommand(program: Command, cli: Cli): void {
+  program
+    .command('logs')
+    .description('print the log of a job; in a terminal only its colours get through')
+    .argument('<id>', "PROJECT/NUMBER, or a number of this folder's project")
+    .argument('<job>', 'name of the job, as `davit status` shows it')
+    .option('-f, --follow', 'go on until the job has ended')
+    .option('--attempt <number>', 'of this attempt; the latest when left out', count(1, 10_000))
+    .option('--raw', 'the bytes as they are; for files, not for terminals')
+    .addHelpText(
+      'after',
+      "\nExample:\n  $ davit logs table/3 unit\n  $ davit logs table/3 'build: [arm32]' -f",
+    )
+    .action((id: string, job: string, options: Options) => show(cli, { id, job }, options));
+}
+
+async function show(cli: Cli, what: { id: string; job: string }, options: Options): Promise<void> {
+  const filter = new TerminalFilter(cli.io.outColor);
+  const write = (text: string): void => cli.io.out(options.raw ? text : filter.push(text));
+  await withServer(cli, async (client) => {
+    const id = await resolveId(cli, client, what.id);
+    const place = { job: what.job, attempt: options.attempt };
+    if (options.follow) {
+      const end = await followLog(client, { id, place, signal: new AbortController().signal, onText: write });
+      if (end && !end.complete) cli.io.err('This log is incomplete: some of it was lost with its machine.\n');
+      return;
+    }
+    const page = await client.log(id, place);
+    const decoder = new TextDecoder();
+    for await (const bytes of page.body) write(decoder.decode(bytes as Uint8Array, { stream: true }));
+    write(decoder.decode());
+    if (!page.complete) cli.io.err('This log is incomplete: some of it was lost with its machine.\n');
+  });
+}

@@ -1,0 +1,58 @@
+/** `davit pipelines` and `davit status`: what ran, what runs, what it waits for. */
+import type { Command } from 'commander';
+import type { PipelineSummary } from '../../server/api.ts';
+import { printJson, type Cli } from '../cli.ts';
+import { resolveId, withServer } from '../connect.ts';
+import { count } from '../options.ts';
+import { statusText } from '../status-view.ts';
+import { durationText, table } from '../table.ts';
+import { stateCell } from '../words.ts';
+
+export function pipelinesCommand(program: Command, cli: Cli): void {
+  program
+    .command('pipelines')
+    .description('list pipelines, newest first')
+    .option('--project <name>', 'of this project only')
+    .option('--limit <number>', 'how many', count(1, 500), 20)
+    .option('--json', 'print them as JSON')
+    .addHelpText('after', '\nExample:\n  $ davit pipelines\n  $ davit pipelines --project table --limit 5')
+    .action(async (options: { project?: string; limit: number; json?: boolean }) => {
+      const { project, limit } = options;
+      const found = await withServer(cli, (client) => client.pipelines({ project, limit }));
+      if (options.json) return printJson(cli, found);
+      if (found.length === 0) return cli.io.err('There is no pipeline yet. Start one with: davit run\n');
+      return cli.io.out(pipelinesTable(found, { color: cli.io.outColor, now: Date.now() }));
+    });
+}
+
+export function pipelinesTable(
+  list: readonly PipelineSummary[],
+  { color, now }: { color: boolean; now: number },
+): string {
+  const rows = list.map((one) => [
+    { text: one.id, paint: 'bold' as const },
+    stateCell(one.state),
+    one.ref,
+    one.sha.slice(0, 8),
+    durationText((one.endedAt ?? now) - one.startedAt),
+    one.endedAt === undefined ? one.waitingFor.join(', ') : '',
+    one.title.slice(0, 60),
+  ]);
+  return table(['PIPELINE', 'STATE', 'REF', 'COMMIT', 'TIME', 'WAITS FOR', 'TITLE'], rows, color);
+}
+
+export function statusCommand(program: Command, cli: Cli): void {
+  program
+    .command('status')
+    .description('show one pipeline: its jobs, what each waits for, who decided what, what can be played')
+    .argument('[id]', "PROJECT/NUMBER, or a number of this folder's project; the latest one when left out")
+    .option('--json', 'print it as JSON')
+    .addHelpText('after', '\nExample:\n  $ davit status\n  $ davit status table/3 --json')
+    .action(async (text: string | undefined, options: { json?: boolean }) => {
+      const status = await withServer(cli, async (client) =>
+        client.status(await resolveId(cli, client, text)),
+      );
+      if (options.json) return printJson(cli, status);
+      return cli.io.out(statusText(status, { color: cli.io.outColor, now: Date.now() }));
+    });
+}

@@ -1,0 +1,51 @@
+/** `davit run`: the pipeline of this working tree. */
+import type { Command } from 'commander';
+import { printJson, type Cli } from '../cli.ts';
+import { variable } from '../options.ts';
+import { verdictOf } from '../words.ts';
+
+interface Options {
+  file?: string;
+  ref?: string;
+  var?: Record<string, string>;
+  json?: boolean;
+}
+
+export function runCommand(program: Command, cli: Cli): void {
+  program
+    .command('run')
+    .description(
+      'run the pipeline of this folder, uncommitted changes included; the exit code is its verdict',
+    )
+    .argument('[job...]', 'these jobs and what they need')
+    .option('--file <path>', 'another file than .davit.yml or .gitlab-ci.yml')
+    .option('--ref <name>', 'branch, tag or commit in place of the working tree')
+    .option('--var <name=value>', 'a variable of this pipeline (repeatable)', variable)
+    .option('--json', 'print the last status as JSON; logs go to standard error')
+    .addHelpText(
+      'after',
+      `
+Starts davit in the background if nothing runs here. Ctrl-C cancels the pipeline and waits until all is cleaned up; a second
+Ctrl-C leaves it running.
+
+Example:
+  $ davit run
+  $ davit run unit --var VERSION=1.2.0`,
+    )
+    .action(async (jobs: string[], options: Options) => {
+      const { runPipeline, summaryText } = await import('../run/run.ts');
+      const { io } = cli;
+      const last = await runPipeline(cli, {
+        file: options.file,
+        ref: options.ref,
+        variables: options.var,
+        jobs,
+        write: (text) => (options.json ? io.err(text) : io.out(text)),
+        color: options.json ? io.errColor : io.outColor,
+      });
+      if (!last) return;
+      cli.exit = verdictOf(last);
+      if (options.json) return printJson(cli, last);
+      return io.out(summaryText(last, io.outColor));
+    });
+}

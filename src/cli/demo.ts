@@ -1,0 +1,169 @@
+/**
+ * `npm start`: the examples, run by the same code as `davit run` and `davit approve`, and what they made: the answer of the
+ * deployed service, digests, where to look.
+ */
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { childEnvironment } from '../config.ts';
+import { indexOf, servicePort } from '../local/demo-facts.ts';
+import type { Progress } from '../local/progress.ts';
+import type { PipelineStatus } from '../plan/protocol.ts';
+import { platformText } from '../plan/spec.ts';
+import type { RunFile } from '../server/api.ts';
+import type { ApiClient } from './api-client.ts';
+import type { Cli } from './cli.ts';
+import { runPipeline, summaryText } from './run/run.ts';
+import { plainText } from './terminal-text.ts';
+import { verdictOf } from './words.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..');
+const BASE = { repository: 'base', tag: '1' };
+const SERVICE = 'table';
+const PREFERRED_PORT = 8090;
+const CALL_MS = 10_000;
+const FAILED = 1;
+
+export interface DemoOptions {
+  run: RunFile;
+  progress: Progress;
+  signal: AbortSignal;
+}
+
+/** Answers the exit code. */
+export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
+  const { run, signal } = options;
+  // Its own server, whatever the environment says of another one.
+  const own: Cli = {
+    ...cli,
+    settings: { ...cli.settings, serverUrl: run.server, token: undefined },
+    exit: 0,
+  };
+  const base = await indexOf(run.registry, BASE.repository, BASE.tag);
+  if (base) options.progress.note(`${run.registry}/${BASE.repository}:${BASE.tag} is there: ${base.digest}`);
+  else {
+    const made = await example(own, 'base', { signal });
+    if (!made || verdictOf(made) !== 0) return own.exit || FAILED;
+  }
+  const port = await servicePort(cli.settings, SERVICE, PREFERRED_PORT);
+  const last = await example(own, 'table', {
+    signal,
+    variables: { TABLE_PORT: String(port) },
+    onStatus: gatekeeper(own, signal),
+  });
+  if (!last || verdictOf(last) !== 0) return own.exit || FAILED;
+  await tellResult(own, { run, last, port });
+  return 0;
+}
+
+interface ExampleOptions {
+  signal: AbortSignal;
+  variables?: Record<string, string>;
+  onStatus?(status: PipelineStatus, client: ApiClient): void;
+}
+
+async function example(cli: Cli, name: string, options: ExampleOptions): Promise<PipelineStatus | undefined> {
+  cli.io.err(`\nexamples/${name}: davit run\n`);
+  const here: Cli = { ...cli, cwd: join(ROOT, 'examples', name), exit: 0 };
+  const write = (text: string): void => cli.io.out(text);
+  const last = await runPipeline(here, { ...options, write, color: cli.io.outColor });
+  cli.exit = here.exit;
+  if (last) cli.io.out(summaryText(last, cli.io.outColor));
+  return last;
+}
+
+/** Asks for each gate once: a person on a terminal, else `davit approve` is called as anybody would. */
+function gatekeeper(cli: Cli, signal: AbortSignal): (status: PipelineStatus, client: ApiClient) => void {
+  const asked = new Set<string>();
+  return (status, client) => {
+    for (const job of status.jobs) {
+      if (job.phase !== 'gate' || asked.has(job.key)) continue;
+      asked.add(job.key);
+      decide(cli, { id: status.id, job: job.key, client, signal }).catch((error: unknown) => {
+        const why = error instanceof Error ? error.message : String(error);
+        cli.io.err(
+          `The gate is still open (${plainText(why)}). Approve it with: davit approve ${status.id} ${job.key}\n`,
+        );
+      });
+    }
+  };
+}
+
+interface Asked {
+  id: PipelineStatus['id'];
+  job: string;
+  client: ApiClient;
+  signal: AbortSignal;
+}
+
+async function decide(cli: Cli, { id, job, client, signal }: Asked): Promise<void> {
+  if (!cli.io.interactive) return approveByCommand(cli, id, job);
+  const lines = createInterface({ input: cli.io.stdin, output: process.stderr });
+  try {
+    const answer = await lines.question(
+      `\n${id} waits at the gate of "${plainText(job)}". Deploy it? [y/N] `,
+      { signal },
+    );
+    const yes = /^y(es)?$/i.test(answer.trim());
+    await client.decide(id, { job, action: yes ? 'play' : 'reject', comment: 'asked by npm start' });
+  } finally {
+    lines.close();
+  }
+}
+
+function approveByCommand(cli: Cli, id: string, job: string): Promise<void> {
+  cli.io.err(`No terminal to ask at: ./davit approve ${id} ${job}\n`);
+  return new Promise((resolve, reject) => {
+    const args = ['approve', id, job, '--comment', 'npm start without a terminal'];
+    const child = spawn(join(ROOT, 'davit'), args, {
+      stdio: ['ignore', 'inherit', 'inherit'],
+      env: childEnvironment({
+        DAVIT_HOME: cli.settings.home,
+        DAVIT_CACHE: cli.settings.cache,
+        DAVIT_SERVER: cli.settings.serverUrl,
+        DAVIT_TOKEN: undefined,
+      }),
+    });
+    child.once('error', reject);
+    child.once('exit', (code) =>
+      code === 0 ? resolve() : reject(new Error(`davit approve ended with ${code ?? 0}`)),
+    );
+  });
+}
+
+async function tellResult(
+  cli: Cli,
+  { run, last, port }: { run: RunFile; last: PipelineStatus; port: number },
+): Promise<void> {
+  const url = `http://127.0.0.1:${port}`;
+  const lines = ['', `The deployed service at ${url}:`];
+  for (const path of ['/health', '/version']) lines.push(`  GET ${path}  ${await call(`${url}${path}`)}`);
+  for (const job of last.jobs) {
+    const index = job.result?.index;
+    if (!index) continue;
+    lines.push(`${index.repository}:${index.tags.join(', ')}  ${index.digest}`);
+    for (const one of index.platforms) lines.push(`  ${platformText(one.platform).padEnd(14)} ${one.digest}`);
+  }
+  const ui = run.temporalUi;
+  if (ui) lines.push(`Temporal UI: ${ui}/namespaces/${run.namespace}/workflows`);
+  lines.push(
+    'Try next (in another terminal):',
+    `  ./davit status ${last.id}          what ran, and who approved it`,
+    `  ./davit logs ${last.id} unit       what a job wrote`,
+    '  cd examples/table && ../../davit run unit',
+    `  curl -X PUT --data hello ${url}/rows/1 && curl ${url}/rows/1`,
+    '  ./davit doctor',
+    '',
+  );
+  cli.io.out(`${plainText(lines.join('\n'))}\n`);
+}
+
+/** What it answered, in one line. Its last deployment has converged, so it answers at once or something is wrong. */
+async function call(url: string): Promise<string> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(CALL_MS) });
+    return `${response.status} ${(await response.text()).slice(0, 500).trim()}`;
+  } catch (error) {
+    return `no answer: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

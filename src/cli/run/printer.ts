@@ -1,0 +1,70 @@
+/** Logs of many jobs on one terminal: whole lines, each with its job's name, nothing of others that a terminal would obey. */
+import { painted, type Paint } from '../table.ts';
+import { closedColors, plainText, TerminalFilter, widthOf } from '../terminal-text.ts';
+
+const PAINTS: readonly Paint[] = ['cyan', 'magenta', 'blue', 'green', 'yellow'];
+const WIDEST_NAME = 24;
+/** A line that never ends is shown in pieces. */
+const LONGEST_LINE = 16 * 1024;
+
+/** Lines of one job: takes pieces of text, writes whole lines. */
+export class JobPrinter {
+  readonly #prefix: string;
+  readonly #filter: TerminalFilter;
+  readonly #write: (text: string) => void;
+  #rest = '';
+
+  constructor(options: { prefix: string; color: boolean; write(text: string): void }) {
+    this.#prefix = options.prefix;
+    this.#filter = new TerminalFilter(options.color);
+    this.#write = (text) => options.write(text);
+  }
+
+  push(text: string): void {
+    const lines = (this.#rest + this.#filter.push(text)).split('\n');
+    this.#rest = lines.pop() ?? '';
+    let out = '';
+    for (const line of lines) out += this.#line(line);
+    while (this.#rest.length > LONGEST_LINE) {
+      out += this.#line(this.#rest.slice(0, LONGEST_LINE));
+      this.#rest = this.#rest.slice(LONGEST_LINE);
+    }
+    if (out) this.#write(out);
+  }
+
+  /** What is left of a last line without end. */
+  end(): void {
+    if (this.#rest) this.#write(this.#line(this.#rest));
+    this.#rest = '';
+  }
+
+  #line(line: string): string {
+    return `${this.#prefix} ${closedColors(line)}\n`;
+  }
+}
+
+/** Names of all jobs in one width, each job in a colour of its own. */
+export class Prefixes {
+  readonly #color: boolean;
+  readonly #known = new Map<string, number>();
+  #width = 0;
+
+  constructor(color: boolean) {
+    this.#color = color;
+  }
+
+  learn(jobs: readonly string[]): void {
+    for (const job of jobs) if (!this.#known.has(job)) this.#known.set(job, this.#known.size);
+    this.#width = Math.min(
+      WIDEST_NAME,
+      Math.max(0, ...[...this.#known.keys()].map((job) => widthOf(plainText(job)))),
+    );
+  }
+
+  of(job: string): string {
+    const name = plainText(job).replace(/\n/g, ' ');
+    const gap = ' '.repeat(Math.max(0, this.#width - widthOf(name)));
+    const paint = PAINTS[(this.#known.get(job) ?? 0) % PAINTS.length];
+    return `${painted(name, paint, this.#color)}${gap} ${painted('|', 'dim', this.#color)}`;
+  }
+}

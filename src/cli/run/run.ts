@@ -1,0 +1,74 @@
+/** One `davit run`: start, watch, and what Ctrl-C means on the way. */
+import type { PipelineId } from '../../plan/ids.ts';
+import type { PipelineStatus } from '../../plan/protocol.ts';
+import type { ApiClient } from '../api-client.ts';
+import type { Cli } from '../cli.ts';
+import type { PlanOptions } from '../local-plan.ts';
+import { statusText } from '../status-view.ts';
+import { startPipeline } from './start.ts';
+import { watchPipeline } from './watch.ts';
+
+const FAILED = 1;
+
+export interface RunOptions extends PlanOptions {
+  /** Where logs go: standard output, or standard error when that is for data. */
+  write(text: string): void;
+  color: boolean;
+  onStatus?(status: PipelineStatus, client: ApiClient): void;
+  /** Ends it as a first Ctrl-C does; the terminal's own is listened to when it is absent. */
+  signal?: AbortSignal;
+}
+
+/**
+ * The last status. Undefined when nothing was started, or when it was let go; `cli.exit` is set then. The first Ctrl-C cancels
+ * the pipeline and waits until it has cleaned up, the second lets go of it.
+ */
+export async function runPipeline(cli: Cli, options: RunOptions): Promise<PipelineStatus | undefined> {
+  const first = new AbortController();
+  const second = new AbortController();
+  const interrupted = (): void => (first.signal.aborted ? second : first).abort(new Error('interrupted'));
+  if (options.signal) options.signal.addEventListener('abort', interrupted, { once: true });
+  else process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
+  if (options.signal?.aborted) interrupted();
+  try {
+    const started = await startPipeline(cli, { ...options, signal: first.signal, letGo: second.signal });
+    if (!started) return undefined;
+    const { client, id } = started;
+    try {
+      cli.io.err(`Pipeline ${id}\n`);
+      cancelOn(cli, { client, id, first: first.signal });
+      const onStatus = (status: PipelineStatus): void => options.onStatus?.(status, client);
+      const last = await watchPipeline(cli, { ...options, client, id, onStatus, signal: second.signal });
+      if (last) return last;
+      cli.io.err(`\nLeft alone; ${id} goes on. See it again with: davit status ${id}\n`);
+    } finally {
+      await client.close();
+    }
+  } catch (error) {
+    if (!first.signal.aborted) throw error;
+    cli.io.err('\nInterrupted.\n');
+  } finally {
+    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
+  }
+  cli.exit = FAILED;
+  return undefined;
+}
+
+function cancelOn(
+  cli: Cli,
+  { client, id, first }: { client: ApiClient; id: PipelineId; first: AbortSignal },
+): void {
+  const cancel = (): void => {
+    cli.io.err(`\nCancelling ${id} and cleaning up; Ctrl-C again leaves it alone.\n`);
+    client.cancel(id).catch((error: unknown) => {
+      // It ended by itself in the meantime, or the server is away: the watch goes on and shows which.
+      cli.io.err(`${error instanceof Error ? error.message : 'The cancel was not taken.'}\n`);
+    });
+  };
+  if (first.aborted) cancel();
+  else first.addEventListener('abort', cancel, { once: true });
+}
+
+/** The table at the end. */
+export const summaryText = (status: PipelineStatus, color: boolean): string =>
+  `\n${statusText(status, { color, now: Date.now() })}`;

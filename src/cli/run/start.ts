@@ -1,0 +1,163 @@
+/** From a working tree to a started pipeline: check it here, start what it needs, upload it, ask for it, learn its number. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import { DavitError } from '../../errors.ts';
+import { askEngine } from '../../local/docker.ts';
+import { upDetached } from '../../local/detach.ts';
+import { liveRun } from '../../local/run-file.ts';
+import { sourceTar } from '../../local/source-tar.ts';
+import { ensureSwarm, LOCAL_TARGET } from '../../local/swarm.ts';
+import type { Digest, PipelineId } from '../../plan/ids.ts';
+import type { StartRequest } from '../../server/api.ts';
+import type { ApiClient } from '../api-client.ts';
+import { progressOf, type Cli } from '../cli.ts';
+import { connect } from '../connect.ts';
+import { compileHere, type LocalPlan, type PlanOptions } from '../local-plan.ts';
+import { isFinal } from '../log-follower.ts';
+import { problemsText } from '../problems-view.ts';
+
+const INVALID = 2;
+const UPLOADS = 3;
+const LOOKUP_MS = 100;
+/** A control worker that is away is said to be so after this. */
+const PATIENCE_MS = 5_000;
+const MOST_TITLE = 1_000;
+const MOST_MESSAGE = 16_000;
+
+export interface StartOptions extends PlanOptions {
+  /** Ends it as long as nothing has been started. */
+  signal: AbortSignal;
+  /** Ends the wait for the number of what was started. */
+  letGo: AbortSignal;
+}
+export interface Started {
+  client: ApiClient;
+  id: PipelineId;
+}
+
+/** Undefined when there is nothing to run, or the file has mistakes: both have been told, `cli.exit` is set. */
+export async function startPipeline(cli: Cli, options: StartOptions): Promise<Started | undefined> {
+  const plan = await compileHere(cli, options);
+  if (!tellPlan(cli, plan)) return undefined;
+  await makeReady(cli, plan);
+  const client = await connect(cli);
+  try {
+    const sent = await upload(cli, client, { plan, options });
+    const request = requestOf(plan, sent, options);
+    const { slug } = plan.project;
+    await patiently(options.signal, () => client.start(slug, request, options.signal));
+    return { client, id: await numberOf(cli, client, { slug, key: request.key, signal: options.letGo }) };
+  } catch (error) {
+    await client.close();
+    throw error;
+  }
+}
+
+function tellPlan(cli: Cli, { answer, file }: LocalPlan): boolean {
+  const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;
+  cli.io.err(problemsText(problems, cli.io.errColor));
+  if (answer.kind === 'plan') return true;
+  cli.exit = answer.kind === 'invalid' ? INVALID : 0;
+  cli.io.err(
+    answer.kind === 'empty'
+      ? `Nothing to run: ${answer.reason}\n`
+      : `${file.name} cannot be run. Nothing was started.\n`,
+  );
+  return false;
+}
+
+/** Starts what is not up, and gives a deployment to this machine its swarm. A server elsewhere is used as it is. */
+async function makeReady(cli: Cli, { answer }: LocalPlan): Promise<void> {
+  const { settings } = cli;
+  if (settings.serverUrl) return;
+  if (!(await liveRun(settings))) {
+    cli.io.err('davit is not running here: starting it in the background (davit down ends it).\n');
+    await upDetached(settings, { swarm: false, onLine: (line) => cli.io.err(`${line}\n`) });
+  }
+  const deploys = answer.kind === 'plan' && answer.jobs.some(({ job }) => job.target === LOCAL_TARGET);
+  if (!deploys) return;
+  const local = await askEngine(settings);
+  try {
+    await ensureSwarm(settings, local, progressOf(cli));
+  } finally {
+    await local.engine.close();
+  }
+}
+
+interface Sent {
+  digest: Digest;
+  sha: string;
+}
+
+/** The tar is made anew for each try: a stream cannot be read twice. */
+async function upload(
+  cli: Cli,
+  client: ApiClient,
+  { plan, options }: { plan: LocalPlan; options: StartOptions },
+): Promise<Sent> {
+  for (let count = 1; ; count += 1) {
+    const source = await sourceTar(plan.project, options.ref);
+    if (count === 1 && source.submodules.length > 0)
+      cli.io.err(`Submodules are left out: ${source.submodules.join(', ')}\n`);
+    try {
+      const stored = await client.putBlob(source.tar, options.signal);
+      await source.done;
+      return { digest: stored.digest, sha: source.facts.sha };
+    } catch (error) {
+      source.tar.destroy();
+      await source.done.catch(() => undefined); // it ended because its reader did, whose error is the one
+      if (options.signal.aborted || count >= UPLOADS || isFinal(error)) throw error;
+    }
+  }
+}
+
+function requestOf({ facts }: LocalPlan, sent: Sent, options: StartOptions): StartRequest {
+  return {
+    key: `request:${randomUUID()}`,
+    ref: facts.ref.slice(0, 255),
+    refKind: facts.refKind,
+    sha: sent.sha,
+    before: facts.before,
+    title: facts.title.slice(0, MOST_TITLE),
+    message: facts.message.slice(0, MOST_MESSAGE),
+    sourceBlob: sent.digest,
+    file: options.file,
+    jobs: options.jobs && options.jobs.length > 0 ? options.jobs : undefined,
+    variables: options.variables,
+    defaultBranch: facts.defaultBranch,
+    source: 'cli',
+  };
+}
+
+/** Asks again while the server is away: the key makes sure that it starts once. */
+async function patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  for (let count = 1; ; count += 1) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (signal.aborted || isFinal(error) || count >= 20) throw error;
+    }
+    await pause(LOOKUP_MS * count, undefined, { signal });
+  }
+}
+
+/** The pipeline's number is given by the project workflow, on a control worker. */
+async function numberOf(
+  cli: Cli,
+  client: ApiClient,
+  { slug, key, signal }: { slug: string; key: string; signal: AbortSignal },
+): Promise<PipelineId> {
+  const since = Date.now();
+  let told = false;
+  for (;;) {
+    const known = await patiently(signal, () => client.lookup(slug, key, signal));
+    if (known.pipeline) return known.pipeline;
+    if (known.state === 'refused' || known.state === 'duplicate')
+      throw new DavitError('usage/invalid', known.message ?? 'The server did not start this pipeline.');
+    if (!told && Date.now() - since > PATIENCE_MS) {
+      cli.io.err('The pipeline waits for a control worker (davit doctor).\n');
+      told = true;
+    }
+    await pause(LOOKUP_MS, undefined, { signal });
+  }
+}

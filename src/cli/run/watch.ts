@@ -1,0 +1,155 @@
+/**
+ * Follows a pipeline to its end: logs of its jobs as they come, what it waits for, its last status.
+ *
+ * Invariants: W1 each byte of each log is shown once, whatever happens to the connection. W2 it ends only when the pipeline
+ * has ended and every log is whole, or when it was told to. W3 nothing of a job's text reaches the terminal unfiltered.
+ */
+import { setTimeout as pause } from 'node:timers/promises';
+import { DavitError } from '../../errors.ts';
+import type { PipelineId } from '../../plan/ids.ts';
+import type { JobStatus, PipelineStatus } from '../../plan/protocol.ts';
+import type { ApiClient } from '../api-client.ts';
+import type { Cli } from '../cli.ts';
+import { followLog, isFinal } from '../log-follower.ts';
+import { isOver, waitingText } from '../words.ts';
+import { JobPrinter, Prefixes } from './printer.ts';
+
+const AGAIN_MS = 500;
+/** Logs followed at once; the others are shown when their turn comes. */
+const FOLLOWED = 40;
+
+export interface WatchOptions {
+  client: ApiClient;
+  id: PipelineId;
+  /** Lets go of the pipeline, which runs on. */
+  signal: AbortSignal;
+  /** Where logs go. */
+  write(text: string): void;
+  color: boolean;
+  /** Of every change. */
+  onStatus?(status: PipelineStatus): void;
+}
+
+/** The last status; undefined when the signal ended it. Rejects when the server refuses for good. */
+export async function watchPipeline(cli: Cli, options: WatchOptions): Promise<PipelineStatus | undefined> {
+  const watch = new Watch(cli, options);
+  return watch.run();
+}
+
+class Watch {
+  readonly #cli: Cli;
+  readonly #options: WatchOptions;
+  readonly #prefixes: Prefixes;
+  readonly #seen = new Set<string>();
+  readonly #following = new Set<Promise<void>>();
+  readonly #queue: JobStatus[] = [];
+  readonly #waits = new Map<string, string>();
+  #lost = false;
+
+  constructor(cli: Cli, options: WatchOptions) {
+    this.#cli = cli;
+    this.#options = options;
+    this.#prefixes = new Prefixes(options.color);
+  }
+
+  async run(): Promise<PipelineStatus | undefined> {
+    const last = await this.#untilOver();
+    while (this.#following.size > 0) await Promise.race(this.#following);
+    return this.#options.signal.aborted ? undefined : last;
+  }
+
+  async #untilOver(): Promise<PipelineStatus | undefined> {
+    const { client, id, signal } = this.#options;
+    while (!signal.aborted) {
+      try {
+        for await (const event of client.statusEvents(id, signal)) {
+          if (event.event !== 'status') continue;
+          // The server is of the same version, and its shapes are checked there.
+          const status = JSON.parse(event.data) as PipelineStatus;
+          this.#back();
+          this.#take(status);
+          if (isOver(status)) return status;
+        }
+      } catch (error) {
+        if (signal.aborted) return undefined;
+        if (isFinal(error) || !(error instanceof DavitError || isNetwork(error))) throw error;
+      }
+      this.#away();
+      await pause(AGAIN_MS, undefined, { signal }).catch(() => undefined); // let go: seen by the loop
+    }
+    return undefined;
+  }
+
+  #take(status: PipelineStatus): void {
+    this.#options.onStatus?.(status);
+    this.#prefixes.learn(status.jobs.map((job) => job.key));
+    for (const job of status.jobs) {
+      this.#tellWait(status.id, job);
+      const name = `${job.key}/${job.attempt}`;
+      if (!hasLog(job) || this.#seen.has(name)) continue;
+      this.#seen.add(name);
+      this.#queue.push(job);
+    }
+    this.#fill();
+  }
+
+  /** Waits of more than a moment: what a person or a missing machine holds up. */
+  #tellWait(id: PipelineId, job: JobStatus): void {
+    const kind = job.waitingFor?.split(':')[0] ?? '';
+    const telling = job.phase === 'gate' || job.phase === 'manual' || kind === 'queue' || kind === 'lock';
+    const text = telling ? (waitingText(id, job) ?? '') : '';
+    if ((this.#waits.get(job.key) ?? '') === text) return;
+    this.#waits.set(job.key, text);
+    if (text) this.#options.write(`${this.#prefixes.of(job.key)} ${text}\n`);
+  }
+
+  #fill(): void {
+    while (this.#following.size < FOLLOWED) {
+      const job = this.#queue.shift();
+      if (!job) return;
+      const work: Promise<void> = this.#follow(job).finally(() => {
+        this.#following.delete(work);
+        this.#fill();
+      });
+      this.#following.add(work);
+    }
+  }
+
+  async #follow(job: JobStatus): Promise<void> {
+    const { client, id, signal, write, color } = this.#options;
+    const prefix = this.#prefixes.of(job.key);
+    const printer = new JobPrinter({ prefix, color, write });
+    const place = { job: job.key, attempt: job.attempt };
+    try {
+      const end = await followLog(client, { id, place, signal, onText: (text) => printer.push(text) });
+      printer.end();
+      if (end && !end.complete && end.bytes > 0) write(`${prefix} (this log is incomplete)\n`);
+    } catch (error) {
+      // One log that cannot be shown does not end the watch; the verdict does not hang on it.
+      write(`${prefix} (its log cannot be shown: ${error instanceof Error ? error.message : 'unknown'})\n`);
+    }
+  }
+
+  #away(): void {
+    if (!this.#lost)
+      this.#cli.io.err('The connection to the server is lost; trying again. The pipeline runs on.\n');
+    this.#lost = true;
+  }
+
+  #back(): void {
+    if (this.#lost) this.#cli.io.err('The server is back.\n');
+    this.#lost = false;
+  }
+}
+
+/** True once there is, or will be, something to read of this attempt. */
+const hasLog = (job: JobStatus): boolean =>
+  job.attempt >= 1 &&
+  (job.phase === 'dispatched' ||
+    job.phase === 'running' ||
+    job.phase === 'stopping' ||
+    (job.phase === 'ended' && job.result?.log !== undefined));
+
+/** undici's errors of a connection that broke in the middle of a stream. */
+const isNetwork = (error: unknown): boolean =>
+  error instanceof Error && ('code' in error || error.name === 'TypeError' || error.message === 'terminated');
