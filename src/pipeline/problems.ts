@@ -43,6 +43,13 @@ export class Problems {
     });
   }
 
+  /** Takes over what another run has found. */
+  absorb(other: Problems): void {
+    for (const key of other.#seen) this.#seen.add(key);
+    this.#list.push(...other.#list.slice(0, MOST - this.#list.length));
+    this.#errors += other.#errors;
+  }
+
   get hasErrors(): boolean {
     return this.#errors > 0;
   }

@@ -1,0 +1,126 @@
+import type { Problems } from '../problems.ts';
+import {
+  mapNode,
+  type Entry,
+  type MapNode,
+  type Node,
+  type Origin,
+  type ScalarNode,
+  type ScalarStyle,
+} from './nodes.ts';
+import { plainScalar, scalarText } from './scalars.ts';
+import type { SourceText } from './source.ts';
+
+/** What YAML means, apart from how it is written: anchors, merge keys, duplicate and forbidden keys, scalars. */
+export const MAX_DEPTH = 100;
+/** Nodes after all aliases are unfolded. */
+const MAX_NODES = 1_000_000;
+/** Entries that merge keys may copy. */
+const MAX_MERGED = 2_000_000;
+const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
+
+export interface RawEntry extends Entry {
+  /** `<<` without quotes. */
+  merges: boolean;
+}
+
+export class TreeBuilder {
+  readonly source: SourceText;
+  readonly problems: Problems;
+  /** undefined: the anchor's own node is still being read. */
+  readonly #anchors = new Map<string, Node | undefined>();
+  #merged = 0;
+
+  constructor(source: SourceText, problems: Problems) {
+    this.source = source;
+    this.problems = problems;
+  }
+
+  origin(offset: number): Origin {
+    return { source: this.source, offset };
+  }
+
+  openAnchor(name: string): void {
+    this.#anchors.set(name, undefined);
+  }
+
+  closeAnchor(name: string, node: Node): void {
+    this.#anchors.set(name, node);
+  }
+
+  /** The anchor's own node, shared. */
+  alias(name: string, offset: number, depth: number): Node {
+    const found = this.#anchors.get(name);
+    const at = this.origin(offset);
+    if (found && depth + found.height > MAX_DEPTH) {
+      this.problems.add('language/too-large', `nested deeper than ${MAX_DEPTH} levels by aliases`, { at });
+      return this.empty(offset);
+    }
+    if (found) return found;
+    const what = this.#anchors.has(name) ? 'is inside of its own anchor' : 'has no anchor before it';
+    this.problems.add('language/yaml', `the alias *${name} ${what}`, { at });
+    return this.empty(offset);
+  }
+
+  scalar(text: string, offset: number, style: ScalarStyle): ScalarNode {
+    const { source } = this;
+    if (style !== 'plain')
+      return { kind: 'scalar', source, offset, value: text, text, style, size: 1, height: 1 };
+    const value = plainScalar(text);
+    const asText = typeof value === 'string' ? value : scalarText(value, text);
+    return { kind: 'scalar', source, offset, value, text: asText, style, size: 1, height: 1 };
+  }
+
+  empty(offset: number): ScalarNode {
+    const { source } = this;
+    return { kind: 'scalar', source, offset, value: null, text: '', style: 'plain', size: 1, height: 1 };
+  }
+
+  map(offset: number, pairs: readonly RawEntry[]): MapNode {
+    const entries = new Map<string, Entry>();
+    const own = new Set<string>();
+    for (const { key, at, value, merges } of pairs) {
+      if (merges) this.#merge(entries, value);
+      else this.#put(entries, { key, at, value }, own);
+    }
+    return mapNode(this.origin(offset), entries);
+  }
+
+  #put(entries: Map<string, Entry>, entry: Entry, own: Set<string>): void {
+    if (FORBIDDEN.has(entry.key)) {
+      this.problems.add('language/forbidden-key', `"${entry.key}" cannot be a key`, { at: entry.at });
+      return;
+    }
+    if (own.has(entry.key)) {
+      const first = entries.get(entry.key)?.at;
+      const where = first ? ` (first on line ${first.source.place(first.offset).line})` : '';
+      const message = `"${entry.key}" stands twice in this map${where}; the last counts`;
+      this.problems.add('language/duplicate-key', message, { at: entry.at, severity: 'warning' });
+    }
+    own.add(entry.key);
+    entries.set(entry.key, entry);
+  }
+
+  /** In the order it is written in, as Psych: what stands in the map already is overridden. */
+  #merge(entries: Map<string, Entry>, value: Node): void {
+    if (value.kind === 'map') {
+      this.#merged += value.entries.size;
+      if (this.#merged > MAX_MERGED)
+        this.problems.add('language/too-large', 'merge keys copy more than two million values', {
+          at: value,
+        });
+      else for (const [key, entry] of value.entries) entries.set(key, entry);
+    } else if (value.kind === 'list' && value.items.every((item) => item.kind === 'map')) {
+      // The first of the list wins over the later ones.
+      for (const item of [...value.items].reverse()) this.#merge(entries, item);
+    } else if (!(value.kind === 'scalar' && value.value === null))
+      this.problems.add('language/yaml', '<< merges a map, or a list of maps', { at: value });
+  }
+
+  /** The finished document. */
+  done(root: Node): Node {
+    if (root.size > MAX_NODES)
+      this.problems.add('language/too-large', 'aliases unfold to more than a million values', { at: root });
+    return root;
+  }
+}
