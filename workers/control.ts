@@ -3,7 +3,7 @@
  * SIGINT end it gracefully: no new task is taken, running activities get `GRACE`, workflows are carried on by another.
  */
 import type { Client } from '@temporalio/client';
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { NativeConnection, Worker } from '@temporalio/worker';
 import type { ControlActivities } from '../activities/contract.ts';
 import { makeControlActivities } from '../activities/index.ts';
 import type { Settings } from '../src/config.ts';
@@ -12,9 +12,12 @@ import { workflowBundle } from '../src/temporal/bundle.ts';
 import { workflowLookup } from '../src/temporal/calls.ts';
 import { connectTemporal } from '../src/temporal/client.ts';
 import { wireWorker } from '../src/wiring.ts';
+import { installRuntime, stopper } from './lib/process.ts';
 
 /** Longer than a push's last request, shorter than what supervisors wait before they kill. */
 const GRACE = '8s';
+/** An activity that does not heed its cancel must not keep the process. */
+const FORCE = '20s';
 /** About 100 KB each; what falls out is replayed. */
 const CACHED_WORKFLOWS = 300;
 
@@ -45,7 +48,10 @@ export async function run(options: ControlOptions): Promise<void> {
       activities: { ...activities },
       maxCachedWorkflows: CACHED_WORKFLOWS,
       maxConcurrentActivityTaskExecutions: 50,
+      // How long workflows wait for a worker that was killed before any other takes them; the SDK's 10 s is long for a person.
+      stickyQueueScheduleToStartTimeout: '3s',
       shutdownGraceTime: GRACE,
+      shutdownForceTime: FORCE,
     });
     const stop = stopper(worker, options.signal);
     options.onReady?.();
@@ -58,30 +64,6 @@ export async function run(options: ControlOptions): Promise<void> {
     await connection.close();
     await temporal.connection.close();
   }
-}
-
-/** Once a process. Its own signal handling would take SIGTERM away from a process that has other things to end. */
-function installRuntime(): void {
-  try {
-    Runtime.install({ shutdownSignals: [], logger: undefined });
-  } catch (error) {
-    // Another worker of this process was first: its Runtime serves. Anything else is a defect.
-    if (!(error instanceof Error && error.name === 'IllegalStateError')) throw error;
-  }
-}
-
-/** Ends the worker by the AbortSignal, else by SIGTERM or SIGINT; answers what takes the listeners away again. */
-function stopper(worker: Worker, signal: AbortSignal | undefined): () => void {
-  const stop = (): void => {
-    if (worker.getState() === 'RUNNING') worker.shutdown();
-  };
-  if (signal) {
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-    return () => signal.removeEventListener('abort', stop);
-  }
-  process.on('SIGTERM', stop).on('SIGINT', stop);
-  return () => process.off('SIGTERM', stop).off('SIGINT', stop);
 }
 
 async function realActivities(settings: Settings, client: Client): Promise<ControlActivities> {

@@ -18,7 +18,8 @@ import { runInput } from './inputs.ts';
 import { enter, refOf, type JobRun, type Run } from './state.ts';
 
 const BACKOFF_MS = 1_000;
-const MAX_BACKOFF_MS = 30_000;
+/** A job that only the wrong workers take would otherwise fill the history with its tries within its day. */
+const MAX_BACKOFF_MS = 5 * 60_000;
 const MAX_REPEATS = 10;
 /** Machines that come and go for ever are given up at the job's timeout and this. */
 const RESUME_SLACK_MS = 60 * 60_000;

@@ -26,6 +26,8 @@ interface Deployment {
   one: JobRun;
   at: number;
   seq: number;
+  /** Once a try has had no answer the next one is made even if a cancel came: what the target has must be known. */
+  sure?: boolean;
 }
 
 export async function deployAttempt(run: Run, one: JobRun, seq: number): Promise<JobResult> {
@@ -33,7 +35,7 @@ export async function deployAttempt(run: Run, one: JobRun, seq: number): Promise
   one.status.epoch = 0;
   one.host = undefined;
   const deployment: Deployment = { run, one, at: Date.now(), seq };
-  const applied = await persist<ApplyOutput>(deployment, (activities, input) =>
+  const applied = await persist<ApplyOutput>({ ...deployment, sure: true }, (activities, input) =>
     activities.applyDeploy(input),
   );
   if ('trouble' in applied) return notApplied(one, applied.trouble);
@@ -73,8 +75,8 @@ async function persist<T>(deployment: Deployment, call: Call<T>): Promise<Ended<
   let silentSince: number | undefined;
   for (let backoff = BACKOFF_MS; ; backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)) {
     one.status.epoch += 1;
-    try {
-      const value = await withPermit(run, one, job.queue, () => {
+    const attempt = (): Promise<T> =>
+      withPermit(run, one, job.queue, () => {
         // The first call may wait for a worker as long as any job; later ones only as long as a worker may be away.
         const waitMs = one.status.epoch === 1 ? run.limits.queueTimeoutMs : run.limits.hostGraceMs;
         const activities = jobActivities({
@@ -86,7 +88,9 @@ async function persist<T>(deployment: Deployment, call: Call<T>): Promise<Ended<
         });
         return call(activities, deployInput(run, one, { at, seq }));
       });
-      return { value };
+    try {
+      const shielded = deployment.sure && silentSince !== undefined;
+      return { value: shielded ? await CancellationScope.nonCancellable(attempt) : await attempt() };
     } catch (error) {
       const trouble = troubleOf(error);
       const again =
@@ -95,7 +99,6 @@ async function persist<T>(deployment: Deployment, call: Call<T>): Promise<Ended<
       silentSince ??= Date.now();
       if (Date.now() - silentSince > run.limits.hostGraceMs) return { trouble };
     }
-    // A cancel must not leave the target half known: the next try of the same call comes first, and sees it.
     await CancellationScope.nonCancellable(() => sleep(backoff));
   }
 }

@@ -34,7 +34,7 @@ export async function pipeline(input: PipelineInput): Promise<PipelineState> {
 class PipelineWorkflow {
   readonly #input: PipelineInput;
   readonly #own: CancellationScope;
-  readonly #startedAt = Date.now();
+  #startedAt = Date.now();
   readonly #visibility = new Visibility(() => this.status());
   readonly #compiling = new CancellationScope({ cancellable: true });
   #deciding: Deciding | undefined;
@@ -162,7 +162,12 @@ class PipelineWorkflow {
 
   async #schedule(compiled: Compiled, seed: PipelineRecord | undefined): Promise<void> {
     this.#warnings = compiled.warnings;
-    const run = makeRun({ input: this.#input, compiled, seed, changed: () => this.#visibility.changed() });
+    this.#startedAt = seed?.status.startedAt ?? this.#startedAt;
+    const changed = (): void => {
+      this.#visibility.changed();
+      this.#deciding?.scheduler.considerNewer();
+    };
+    const run = makeRun({ input: this.#input, compiled, seed, changed });
     const scheduler = new Scheduler(run, this.#own);
     this.#deciding = { run, scheduler };
     if (this.#cancelled !== undefined) scheduler.cancelAll(this.#cancelled);

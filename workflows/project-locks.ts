@@ -104,7 +104,7 @@ export class LockKeeper {
   async #busy(work: () => Promise<void>): Promise<void> {
     this.#pending += 1;
     try {
-      await work();
+      await CancellationScope.nonCancellable(work);
     } finally {
       this.#pending -= 1;
       if (this.#pending === 0) {

@@ -7,7 +7,13 @@
  * W3 It continues as new only at a barrier: nothing pending, all handlers done, all of its state in the input.
  * W4 Memory is bounded; what has fallen out of it is asked of the store.
  */
-import { allHandlersFinished, condition, continueAsNew, workflowInfo } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { emptyMemory } from '../src/plan/memory.ts';
 import type { ProjectInput } from '../src/plan/protocol.ts';
 import { Intake } from './project-intake.ts';
@@ -17,8 +23,12 @@ import { listenProject } from './project-handlers.ts';
 /** Sooner than the server suggests it: a replay of the project after a worker's restart stays short. */
 const CONTINUE_AFTER_EVENTS = 3_000;
 
-/** Workflow `project/SLUG`; it never ends by itself. */
+/** Workflow `project/SLUG`; it never ends by itself, and a cancel request, which could only lose its memory, is not heeded. */
 export async function project(input: ProjectInput): Promise<void> {
+  return CancellationScope.nonCancellable(() => keep(input));
+}
+
+async function keep(input: ProjectInput): Promise<void> {
   const memory = { ...emptyMemory(), ...input.memory };
   const limit = input.continueAfterEvents ?? CONTINUE_AFTER_EVENTS;
   const locks = new LockKeeper(memory);

@@ -62,7 +62,6 @@ export class Scheduler {
     const views = jobs.map(viewOf);
     for (const one of jobs)
       if (one.status.phase === 'created') one.status.waitingFor = waitsFor(graph, one.index, views);
-    this.#considerNewer();
     this.#run.changed();
     if (this.isSettled) this.#settled?.();
   }
@@ -130,10 +129,11 @@ export class Scheduler {
   /** A newer pipeline of the same ref has started. */
   supersede(by: string): void {
     this.#newer ??= by;
-    this.advance();
+    this.considerNewer();
   }
 
-  #considerNewer(): void {
+  /** Asked again whenever a job's phase is another: while it is not known what has started, a newer pipeline waits. */
+  considerNewer(): void {
     if (this.#newer === undefined || this.cancelled !== undefined) return;
     const reason = `superseded by ${this.#newer}`;
     const effect = supersedeEffect(

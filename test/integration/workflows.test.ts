@@ -88,6 +88,14 @@ describe.concurrent('a project', () => {
     expect(runs('flood')).toBe(50);
   });
 
+  test('does not heed a cancel request, which could only lose its memory', async () => {
+    world.project('kept', { plan: one });
+    await world.end(await world.push('kept', push('b', 'a', 'd1')));
+    await world.client.workflow.getHandle(projectWorkflowId('kept')).cancel();
+    await world.end(await world.push('kept', push('c', 'b', 'd2')));
+    expect((await world.lookup('kept', 'push:main:a:b')).pipeline).toBe('kept/1');
+  });
+
   test('continues as new at a barrier and forgets nothing', async () => {
     world.project('long', { plan: one });
     const handle = world.client.workflow.getHandle(projectWorkflowId('long'));
@@ -120,6 +128,55 @@ describe.concurrent('a project', () => {
     ]);
     expect([empty.state, empty.reason]).toEqual(['skipped', 'no job matches']);
     expect(world.fakes.records.get('invalid/1')?.status.state).toBe('config_error');
+  });
+});
+
+describe.concurrent('a pipeline', () => {
+  test('that is cancelled while it is compiled ends so, and is recorded', async () => {
+    world.project('early', { plan: one, compileUntil: true });
+    const id = await world.push('early');
+    await until('it compiles', async () => (world.fakes.journal('early').length > 0 ? true : undefined));
+    await world.handle(id).cancel();
+    expect((await world.end(id)).state).toBe('canceled');
+    expect(world.fakes.records.get(id)?.status.reason).toBe('cancelled');
+    expect(runs('early')).toBe(0);
+  });
+
+  test('whose project is gone runs all the same', async () => {
+    world.project('orphan', { plan: one, behaviours: { a: [{ until: 'door' }] } });
+    const id = await world.push('orphan');
+    await until('it runs', async () => (runs('orphan') === 1 ? true : undefined));
+    await world.client.workflow.getHandle(projectWorkflowId('orphan')).terminate('by hand');
+    world.fakes.open('orphan', 'door');
+    expect((await world.end(id)).state).toBe('success');
+  });
+
+  test('holds no script, variable or log line in its history', async () => {
+    world.project('quiet', { plan: planOf([{ key: 'a' }, { key: 'b', stage: 'z', artifactsFrom: ['a'] }]) });
+    const id = await world.push('quiet', { variables: {}, message: 'a long commit message' });
+    await world.end(id);
+    const inputs = ((await world.handle(id).fetchHistory()).events ?? []).flatMap((event) =>
+      (event.activityTaskScheduledEventAttributes?.input?.payloads ?? []).map((payload) =>
+        Buffer.from(payload.data ?? []).toString(),
+      ),
+    );
+    const jobs = inputs.filter((text) => text.includes('"spec"'));
+    expect(jobs.length).toBe(2);
+    for (const text of jobs)
+      expect(Object.keys(JSON.parse(text) as object).sort()).toEqual([
+        'artifacts',
+        'dispatchedAt',
+        'dotenv',
+        'graceMs',
+        'images',
+        'indexes',
+        'kind',
+        'project',
+        'ref',
+        'spec',
+        'tags',
+        'timeoutMs',
+      ]);
   });
 });
 
@@ -174,6 +231,15 @@ describe.concurrent('a newer commit', () => {
     world.fakes.open('none', 'door');
     expect((await world.end(some)).jobs.map((job) => job.outcome)).toEqual(['cancelled', 'succeeded']);
     expect((await world.end(none)).jobs.map((job) => job.outcome)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  test('cancels an older pipeline whose jobs have waited for a worker in vain', async () => {
+    world.project('starved', { plan: planOf([{ key: 'a', queue: 'nowhere' }]) });
+    const older = await world.push('starved', push('b', 'a', 'd1'));
+    await world.when(older, 'a is dispatched', (status) => status.jobs[0]?.phase === 'dispatched');
+    world.project('starved', { plan: one });
+    const newer = await world.push('starved', push('c', 'b', 'd2'));
+    expect((await world.end(older)).reason).toBe(`superseded by ${newer}`);
   });
 
   test('that came in before the older one supersedes it at once', async () => {

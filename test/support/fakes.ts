@@ -43,6 +43,8 @@ export interface FakeProject {
   /** By job: what each call does, the last one for all further calls. Keys `JOB`, or `JOB apply|watch|rollback|resume|stop`. */
   behaviours: Record<string, Behaviour[]>;
   compile?: CompileOutput;
+  /** Compiling waits for the door `compiled`. */
+  compileUntil?: boolean;
   head?: string;
 }
 export interface Entry {
@@ -95,7 +97,12 @@ export class Fakes {
     return {
       claimPipeline: async ({ project, key, claimId }) => this.#claim(project, key, claimId),
       forgeHeadIs: async ({ project, sha }) => this.projects.get(project)?.head === sha,
-      compilePipeline: async ({ trigger }) => this.#compile(trigger.project),
+      compilePipeline: async ({ trigger }) => {
+        this.#note(trigger.project, { activity: 'compilePipeline' });
+        if (this.projects.get(trigger.project)?.compileUntil)
+          await this.#stay(trigger.project, { until: 'compiled' });
+        return this.#compile(trigger.project);
+      },
       loadRecord: async ({ record }) => this.#load(record),
       findRecord: async ({ id }) => this.#find(id),
       recordPipeline: async ({ record }) => {
