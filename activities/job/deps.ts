@@ -10,6 +10,7 @@ import type {
 } from '../../src/adapters/ports.ts';
 import type { InstallationFacts, WorkerConfig } from '../../src/installation.ts';
 import type { Arch } from '../../src/plan/ids.ts';
+import type { JobStarted } from '../../src/plan/protocol.ts';
 
 /** A heartbeat that the server has acknowledged; `Context.heartbeat` only promises to send one some time. */
 export interface HeartbeatAck {
@@ -44,6 +45,8 @@ export interface JobDeps {
   ack: HeartbeatAck;
   facts: InstallationFacts;
   worker: JobWorker;
+  /** Tells the workflow that a job runs. Best effort. */
+  announce?(run: { workflowId: string; runId: string }, started: JobStarted): Promise<void>;
   /** Aborted when the worker goes away: jobs are left to their containers. */
   stopping: AbortSignal;
   /** Takes what may go on after a job's result: removals. Failures are its owner's to log. */

@@ -1,5 +1,5 @@
 /** The image of a job or service on the engine, by pull policy, of the right architecture. */
-import type { ImageInfo } from '../../src/adapters/ports.ts';
+import type { Engine, ImageInfo } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { Arch } from '../../src/plan/ids.ts';
 import { type ImageSpec, PLATFORMS, platformText } from '../../src/plan/spec.ts';
@@ -17,23 +17,56 @@ export function platformOf(deps: JobDeps, arch: Arch): string {
   return platformText(arch === 'arm32' ? { ...platform, variant: deps.worker.config.variant } : platform);
 }
 
-/** Rejects with `engine/image-missing`, `engine/image-denied`, `engine/platform`, `registry/unreachable`. */
+/** Ids of images by name and platform: on one engine, jobs of several architectures take a tag from each other. */
+const seen = new WeakMap<Engine, Map<string, string>>();
+/** How often a tag may be taken away between a pull and the look at what it brought. */
+const TRIES = 10;
+
+/**
+ * The image, of that platform; make containers by its `id`, since the tag may be another architecture's a moment later.
+ * Rejects with `engine/image-missing`, `engine/image-denied`, `engine/platform`, `registry/unreachable`.
+ */
 export async function ensureImage(
   deps: JobDeps,
   wanted: WantedImage,
   options: { signal: AbortSignal; say(text: string): void },
 ): Promise<ImageInfo> {
+  const key = `${wanted.name} ${wanted.platform}`;
+  const ids = seen.get(deps.engine) ?? new Map<string, string>();
+  seen.set(deps.engine, ids);
+  const found = await find(deps, wanted, { ...options, former: ids.get(key) });
+  ids.set(key, found.id);
+  return found;
+}
+
+async function find(
+  deps: JobDeps,
+  wanted: WantedImage,
+  options: { signal: AbortSignal; say(text: string): void; former?: string },
+): Promise<ImageInfo> {
   const { name, platform, pullPolicy } = wanted;
-  const here = pullPolicy === 'always' ? undefined : await deps.engine.inspectImage(name);
-  if (here && fits(here, platform)) return here;
-  if (pullPolicy === 'never')
-    throw new DavitError(
-      here ? 'engine/platform' : 'engine/image-missing',
-      here
-        ? `The image ${name} on ${deps.worker.hostName} is ${platformText(here.platform)}; the job needs ${platform}.`
-        : `The image ${name} is not on ${deps.worker.hostName}, and pull_policy never forbids to pull it.`,
-    );
-  return pull(deps, wanted, options);
+  if (pullPolicy !== 'always') {
+    const here = await deps.engine.inspectImage(name);
+    if (here && fits(here, platform)) return here;
+    const former = options.former && (await deps.engine.inspectImage(options.former));
+    if (former) return former;
+    if (pullPolicy === 'never')
+      throw new DavitError(
+        here ? 'engine/platform' : 'engine/image-missing',
+        here
+          ? `The image ${name} on ${deps.worker.hostName} is ${platformText(here.platform)}; the job needs ${platform}.`
+          : `The image ${name} is not on ${deps.worker.hostName}, and pull_policy never forbids to pull it.`,
+      );
+  }
+  for (let tries = 1; ; tries += 1) {
+    const pulled = await pull(deps, wanted, options);
+    if (fits(pulled, platform)) return pulled;
+    if (tries === TRIES)
+      throw new DavitError(
+        'engine/platform',
+        `The image ${name} is ${platformText(pulled.platform)}; the job needs ${platform}.`,
+      );
+  }
 }
 
 async function pull(

@@ -26,6 +26,8 @@ const FLUSH_ON_LEAVE_MS = 1_500;
 /** After a container's end: until the engine has given all of its log and the store has taken it. */
 const DRAIN_MS = 10 * 60_000;
 const CANCEL_DRAIN_MS = 5_000;
+/** A job that has run for so long is shown as running. */
+const ANNOUNCE_MS = 2_000;
 
 /** Follows the container, which began at this time (epoch ms), to its end. Throws what `activities/contract.ts` names. */
 export async function supervise(job: Job, began: number): Promise<JobResult> {
@@ -35,6 +37,7 @@ export async function supervise(job: Job, began: number): Promise<JobResult> {
   const log = followLog({ engine, container: job.name, log: job.log, ended, signal: following.signal });
   ended.catch(() => undefined); // raced below; a loser's failure is no news
   log.catch(() => undefined);
+  const announced = setTimeout(() => announce(job), ANNOUNCE_MS);
   try {
     const state = await untilEnded(job, began, { ended, log });
     if (!(await within(DRAIN_MS, log))) {
@@ -46,9 +49,11 @@ export async function supervise(job: Job, began: number): Promise<JobResult> {
     if (error instanceof Ended) return await leave(job, error, log);
     if (error instanceof DavitError && error.code === 'log/fenced') throw replaced();
     if (error instanceof DavitError && error.code === 'engine/container-missing') return await lost(job);
-    throw error;
+    following.abort();
+    return await broken(job, error);
   } finally {
     following.abort();
+    clearTimeout(announced);
     job.log.abandon();
   }
 }
@@ -132,6 +137,20 @@ async function endLog(job: Job, text: string): Promise<void> {
   }
 }
 
+/** `davit status` then says that it runs, and the workflow knows where. Short jobs are over before anybody could look. */
+function announce({ deps, lifeline, input }: Job): void {
+  const started = { ref: input.ref, host: deps.worker.hostId, at: Date.now() };
+  deps.announce?.(lifeline.run, started).catch(() => {
+    // News for eyes: the heartbeat carries the host as well.
+  });
+}
+
+/** What nobody foresaw: the container is not left to itself. */
+async function broken(job: Job, error: unknown): Promise<JobResult> {
+  await stopContainer(job.deps.engine, job.name, job.input.graceMs).catch(() => undefined); // the janitor tries again
+  return finishWithout(job, error, true);
+}
+
 /** There is no container: it was removed, or its engine has lost it. */
 export function lost(job: Job): Promise<JobResult> {
   const { hostName } = job.deps.worker;
@@ -148,10 +167,11 @@ export const removeAll = (job: Job): Promise<void> => removeObjects(job.deps.eng
 /** What went wrong before the container was started. */
 export async function notStarted(job: Job, error: unknown): Promise<JobResult> {
   const { engine } = job.deps;
+  const why: unknown = job.lifeline.signal.aborted ? job.lifeline.signal.reason : error;
   const state = await engine.inspectContainer(job.name).catch(() => undefined); // an engine that is away started nothing we know of
-  if (state && isAlive(state) && !(error instanceof Ended)) return supervise(job, state.startedAt);
-  if (error instanceof Ended || job.lifeline.signal.aborted) {
-    const reason = error instanceof Ended ? error.reason : 'cancelled';
+  if (state && isAlive(state) && !(why instanceof Ended)) return supervise(job, state.startedAt);
+  if (why instanceof Ended) {
+    const { reason } = why;
     job.log.abandon();
     if (reason === 'stale') throw replaced();
     await removeAll(job);

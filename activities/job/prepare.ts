@@ -26,11 +26,12 @@ export async function prepare(job: Job): Promise<number> {
   volume.catch(() => undefined); // awaited where the container is made
   const acknowledged = lifeline.acknowledge();
   acknowledged.catch(() => undefined); // awaited below, after what goes on beside it
-  const platform = job.spec.image.platform ?? platformOf(deps, archOf(job));
+  const platform = platformOf(deps, archOf(job));
+  const own = job.spec.image.platform ?? (await scriptPlatform(job));
   const resolved = await resolveVariables(
     job.spec,
     job.input,
-    { ...deps, worker: { ...deps.worker, platform } },
+    { ...deps, worker: { ...deps.worker, platform: own } },
     apiVariables(job),
   );
   const environments = await sideEnvironments(job.spec, deps.secrets, resolved.values);
@@ -40,21 +41,33 @@ export async function prepare(job: Job): Promise<number> {
   masksKept.catch(() => undefined); // awaited below
   const image = expandLate(job.spec.image.name, resolved.values);
   const notes: string[] = [];
-  const wanted = { name: image, platform, pullPolicy: job.spec.image.pullPolicy };
+  const wanted = { name: image, platform: own, pullPolicy: job.spec.image.pullPolicy };
   const found = ensureImage(deps, wanted, { signal: lifeline.signal, say: (text) => notes.push(text) });
+  found.catch(() => undefined); // awaited below
   const company = await gather(job, { environments, platform, acknowledged });
-  await found;
+  const { id } = await found;
   lifeline.signal.throwIfAborted();
   await volume;
-  const there = await makeContainer(job, { image, platform, company });
+  const there = await makeContainer(job, { image: id, company });
   if (there) return there.startedAt;
-  sayHead(job, { image, platform, notes: [...notes, ...company.notes], warnings: resolved.warnings });
+  sayHead(job, { image, platform: own, notes: [...notes, ...company.notes], warnings: resolved.warnings });
   // The head of the log is durable too: whoever resumes begins behind it.
   const answering = company.ready().then(() => job.log.flush());
   await Promise.all([fill(job, resolved), acknowledged, masksKept, answering]);
   lifeline.signal.throwIfAborted();
   await deps.engine.startContainer(job.name);
   return Date.now();
+}
+
+/**
+ * Platform of the script's container. What is tested runs on its own architecture; the script that tests it need not, and
+ * emulating it as well would only make it slow.
+ */
+async function scriptPlatform(job: Job): Promise<string> {
+  const arch = archOf(job);
+  const { engine, worker } = job.deps;
+  if (job.spec.kind !== 'apitest' || !worker.emulated.includes(arch)) return platformOf(job.deps, arch);
+  return platformOf(job.deps, (await engine.info()).arch);
 }
 
 /** Where the tested container answers. */
@@ -79,8 +92,8 @@ function sayHead(
 }
 
 interface Making {
+  /** Its id: unlike a tag, it is of one architecture for ever. */
   image: string;
-  platform: string;
   company: Company;
 }
 
@@ -103,7 +116,7 @@ async function makeContainer(job: Job, making: Making): Promise<ContainerState |
   return undefined;
 }
 
-function creation(job: Job, { image, platform, company }: Making): ContainerCreate {
+function creation(job: Job, { image, company }: Making): ContainerCreate {
   const { deps, spec, name, labels } = job;
   const { config } = deps.worker;
   const devices = job.input.tags.flatMap((tag) => config.devices[tag] ?? []);
@@ -111,7 +124,6 @@ function creation(job: Job, { image, platform, company }: Making): ContainerCrea
   return {
     name,
     image,
-    platform,
     labels: { ...labels, [LABELS.kind]: 'job' },
     // As GitLab: the image's own entrypoint runs the script, unless the job names another one; [""] means none.
     entrypoint: spec.image.entrypoint?.length === 0 ? [''] : spec.image.entrypoint,

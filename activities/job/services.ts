@@ -58,8 +58,7 @@ async function startService(job: Job, starting: Starting): Promise<Started> {
   const container = `${job.name}-svc-${index}`;
   await deps.engine.createContainer({
     name: container,
-    image: service.name,
-    platform,
+    image: image.id,
     labels: { ...labels, [LABELS.kind]: 'service' },
     entrypoint: service.entrypoint,
     command: service.command,

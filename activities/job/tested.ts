@@ -23,7 +23,7 @@ export async function startTested(
   const notes: string[] = [];
   const image = testedImage(job, spec);
   const label = `${spec.project}/${spec.host}`;
-  await Promise.all([
+  const [, { id }] = await Promise.all([
     removeLeftovers(job, label),
     ensureImage(
       deps,
@@ -35,8 +35,7 @@ export async function startTested(
   const container = testedName(job.name);
   await deps.engine.createContainer({
     name: container,
-    image,
-    platform: gathering.platform,
+    image: id,
     labels: { ...job.labels, [LABELS.kind]: 'tested', [LABELS.tested]: label },
     env: gathering.environments.tested,
     network: 'name' in network ? { ...network, aliases: [spec.host] } : network,
