@@ -413,6 +413,12 @@ export const ERRORS = {
     meaning: 'A file of the store does not hold what was written to it.',
     remedy: 'Check the disk, and restore the file that the message names from a backup.',
   },
+  'store/in-use': {
+    exit: 3,
+    http: 503,
+    meaning: 'Another server uses the same folder of data.',
+    remedy: 'Stop it, or give each server a folder of its own (DAVIT_HOME).',
+  },
   'store/unreachable': {
     exit: 3,
     http: 503,

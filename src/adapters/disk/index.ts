@@ -4,6 +4,7 @@ import type { BlobStore, FollowedLogs, RecordStore } from '../ports.ts';
 import { diskBlobs } from './blobs.ts';
 import { makeDir, onDisk, Scratch } from './files.ts';
 import { diskLogs } from './logs.ts';
+import { takeFolder } from './owner.ts';
 import { diskRecords } from './records.ts';
 
 export interface DiskStores {
@@ -13,18 +14,23 @@ export interface DiskStores {
   close(): Promise<void>;
 }
 
-/** Makes what is missing (mode 0700) and removes what a former process left half written. */
+/** Makes what is missing (mode 0700) and removes what a former process left half written. Rejects with `store/in-use`. */
 export async function diskStores(folder: string): Promise<DiskStores> {
   const scratch = new Scratch(join(folder, 'scratch'));
-  await onDisk('the data folder of the server', async () => {
+  const leave = await onDisk('the data folder of the server', async () => {
     await makeDir(folder);
+    const taken = await takeFolder(folder);
     await scratch.sweep();
+    return taken;
   });
   const logs = diskLogs(join(folder, 'logs'));
   return {
     blobs: diskBlobs(join(folder, 'blobs'), scratch),
     records: diskRecords(folder, scratch),
     logs,
-    close: () => logs.close(),
+    close: async () => {
+      await logs.close();
+      await leave();
+    },
   };
 }

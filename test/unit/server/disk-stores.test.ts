@@ -65,6 +65,11 @@ describe('blobs', () => {
     });
   });
 
+  test('a folder has one owner at a time', async () => {
+    await expect(diskStores(folder)).rejects.toMatchObject({ code: 'store/in-use' });
+    await reopen();
+  });
+
   test('nobody else may read the folder, and leftovers of a former process are swept', async () => {
     expect((await stat(folder)).mode & 0o077).toBe(0);
     await writeFile(join(folder, 'scratch', 'left'), 'x');

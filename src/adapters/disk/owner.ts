@@ -1,0 +1,30 @@
+/** One process at a time writes a folder: two would each believe what they have in memory. */
+import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { DavitError } from '../../errors.ts';
+import { systemCode } from './files.ts';
+
+/**
+ * Takes the folder until the answer is called or the process is gone, however it went. By a socket in Linux' abstract
+ * namespace, which the kernel gives back with the process; other systems have none, and no lock.
+ */
+export async function takeFolder(folder: string): Promise<() => Promise<void>> {
+  if (process.platform !== 'linux') return async () => {};
+  const name = createHash('sha256')
+    .update(await realpath(folder))
+    .digest('hex')
+    .slice(0, 40);
+  const server: Server = createServer((socket) => socket.destroy()).unref();
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) =>
+      reject(
+        systemCode(error) === 'EADDRINUSE'
+          ? new DavitError('store/in-use', `Another server uses the data in ${folder}.`)
+          : error,
+      ),
+    );
+    server.listen(`\0davit-data-${name}`, resolve);
+  });
+  return () => new Promise((resolve) => void server.close(() => resolve()));
+}
