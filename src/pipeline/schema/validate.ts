@@ -17,19 +17,19 @@ export interface Checked<T> {
 
 /** `label` is how messages call the value: `image`, `default.retry`. */
 export function checked<S extends z.ZodType>(label: string, schema: S): Checked<z.output<S>> {
-  const known = new WeakMap<Node, { value: z.output<S> | undefined; issues: readonly Issue[] }>();
+  // By run, so that nothing outlives it. Scalars are quicker to check than to look up.
+  const runs = new WeakMap<Problems, Map<Node, z.output<S> | undefined>>();
   return {
     read(node, problems) {
-      let result = known.get(node);
-      if (!result) {
-        const parsed = schema.safeParse(plain(node));
-        result = parsed.success
-          ? { value: parsed.data, issues: [] }
-          : { value: undefined, issues: parsed.error.issues };
-        known.set(node, result);
-      }
-      for (const issue of result.issues) report({ issue, node, label, problems, schema, base: [] });
-      return result.value;
+      const known = runs.get(problems) ?? new Map<Node, z.output<S> | undefined>();
+      if (known.has(node)) return known.get(node);
+      const parsed = schema.safeParse(plain(node));
+      if (!parsed.success)
+        for (const issue of parsed.error.issues) report({ issue, node, label, problems, schema, base: [] });
+      const value = parsed.success ? parsed.data : undefined;
+      if (node.kind === 'scalar') return value;
+      runs.set(problems, known.set(node, value));
+      return value;
     },
   };
 }

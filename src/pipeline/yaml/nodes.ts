@@ -28,12 +28,15 @@ export interface MapNode extends Origin {
   readonly size: number;
   /** Levels below and including this one, through aliases. */
   readonly height: number;
+  /** What `plain` made of it: a field, because a weak map of every node costs more than all the rest. */
+  made: Plain | undefined;
 }
 export interface ListNode extends Origin {
   readonly kind: 'list';
   readonly items: readonly Node[];
   readonly size: number;
   readonly height: number;
+  made: Plain | undefined;
 }
 export type Node = ScalarNode | MapNode | ListNode;
 export interface Entry {
@@ -45,22 +48,18 @@ export interface Entry {
 export type Plain = ScalarValue | Plain[] | { [key: string]: Plain };
 export type Path = readonly (string | number)[];
 
-const cache = new WeakMap<Node, Plain>();
-
 /** Plain JSON of a node, maps without prototype; the same object for the same node, so it must not be changed. */
 export function plain(node: Node): Plain {
   if (node.kind === 'scalar') return node.value;
-  const known = cache.get(node);
-  if (known !== undefined) return known;
-  let value: Plain;
-  if (node.kind === 'list') value = node.items.map(plain);
-  else {
-    const map: { [key: string]: Plain } = Object.create(null);
-    for (const [key, entry] of node.entries) map[key] = plain(entry.value);
-    value = map;
+  if (node.made !== undefined) return node.made;
+  if (node.kind === 'list') {
+    node.made = node.items.map(plain);
+    return node.made;
   }
-  cache.set(node, value);
-  return value;
+  const map: { [key: string]: Plain } = Object.create(null);
+  for (const [key, entry] of node.entries) map[key] = plain(entry.value);
+  node.made = map;
+  return map;
 }
 
 /** The deepest node on this path that is there; a shorthand (a string for a map) ends the walk early. */
@@ -88,7 +87,15 @@ export function mapNode(origin: Origin, entries: ReadonlyMap<string, Entry>): Ma
     size += value.size;
     if (value.height > height) height = value.height;
   }
-  return { kind: 'map', source: origin.source, offset: origin.offset, entries, size, height: height + 1 };
+  return {
+    kind: 'map',
+    source: origin.source,
+    offset: origin.offset,
+    entries,
+    size,
+    height: height + 1,
+    made: undefined,
+  };
 }
 
 export function listNode(origin: Origin, items: readonly Node[]): ListNode {
@@ -98,7 +105,15 @@ export function listNode(origin: Origin, items: readonly Node[]): ListNode {
     size += item.size;
     if (item.height > height) height = item.height;
   }
-  return { kind: 'list', source: origin.source, offset: origin.offset, items, size, height: height + 1 };
+  return {
+    kind: 'list',
+    source: origin.source,
+    offset: origin.offset,
+    items,
+    size,
+    height: height + 1,
+    made: undefined,
+  };
 }
 
 /** What a person calls this kind of value. */
