@@ -90,6 +90,7 @@ describe('the spec', () => {
             "Constraints": [
               "node.labels.role == table",
             ],
+            "Platforms": null,
           },
         },
         "UpdateConfig": {
