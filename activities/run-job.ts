@@ -8,9 +8,9 @@ import type { RunInput } from './contract.ts';
 import type { JobDeps } from './job/deps.ts';
 import { archOf, type Job, openJob } from './job/job.ts';
 import { notStarted, supervise } from './job/life.ts';
-import { Lifeline } from './job/lifeline.ts';
+import { Ended, Lifeline } from './job/lifeline.ts';
 import { prepare } from './job/prepare.ts';
-import { handedBack, replaced } from './job/thrown.ts';
+import { cancelled, handedBack, replaced } from './job/thrown.ts';
 
 export function makeRunJob(deps: JobDeps): (input: RunInput) => Promise<JobResult> {
   return async (input) => {
@@ -27,7 +27,9 @@ export function makeRunJob(deps: JobDeps): (input: RunInput) => Promise<JobResul
 }
 
 async function attempt(deps: JobDeps, input: RunInput, lifeline: Lifeline): Promise<JobResult> {
-  const job = await openJob(deps, input, lifeline);
+  const job = await openJob(deps, input, lifeline).catch((error: unknown) => {
+    throw endOf(error);
+  });
   const unfit = unfitness(job);
   if (unfit) throw handedBack(unfit);
   let began: number;
@@ -38,6 +40,13 @@ async function attempt(deps: JobDeps, input: RunInput, lifeline: Lifeline): Prom
     return await notStarted(job, error);
   }
   return supervise(job, began);
+}
+
+/** An end before anything was made. */
+function endOf(error: unknown): unknown {
+  if (error instanceof DavitError && error.code === 'log/fenced') return replaced();
+  if (!(error instanceof Ended)) return error;
+  return error.reason === 'detached' ? handedBack('The worker goes away; nothing was started.') : cancelled();
 }
 
 /** Why this worker may not run it, though it has its tags: found out before anything is made. */

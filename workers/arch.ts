@@ -12,6 +12,7 @@ import type { Engine } from '../src/adapters/ports.ts';
 import type { Settings } from '../src/config.ts';
 import type { WorkerConfig } from '../src/installation.ts';
 import { type Arch, isArch } from '../src/plan/ids.ts';
+import { SIGNALS } from '../src/plan/protocol.ts';
 import { hostQueue, tagQueue } from '../src/plan/queues.ts';
 import { workflowLookup } from '../src/temporal/calls.ts';
 import { connectTemporal } from '../src/temporal/client.ts';
@@ -146,6 +147,8 @@ function jobDeps(serving: Serving, stopping: AbortSignal, background: JobDeps['b
     engine,
     workflows: workflowLookup(client),
     ack: heartbeatAck(client),
+    announce: ({ workflowId, runId }, started) =>
+      client.workflow.getHandle(workflowId, runId).signal(SIGNALS.jobStarted, started),
     worker: { hostId, hostName, version: VERSION, config, arches: options.arches, emulated, tags },
     stopping,
     background,

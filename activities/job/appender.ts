@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogCheckpoint, LogRef, LogState, LogStore } from '../../src/adapters/ports.ts';
-import { DavitError } from '../../src/errors.ts';
+import { DavitError, type ErrorCode } from '../../src/errors.ts';
 
 const CHUNK_BYTES = 64 * 1_024;
 const FLUSH_MS = 250;
@@ -133,9 +133,9 @@ export class Appender {
   }
 }
 
-/** True when no further try can help: a newer epoch writes, or what stands there is something else. */
-const isFinal = (error: unknown): boolean =>
-  error instanceof DavitError && (error.code === 'log/fenced' || error.code === 'log/offset');
+/** No further try can help: a newer epoch writes, what stands there is something else, or is not there. */
+const FINAL: readonly ErrorCode[] = ['log/fenced', 'log/offset', 'blob/missing', 'secret/corrupt'];
+const isFinal = (error: unknown): boolean => error instanceof DavitError && FINAL.includes(error.code);
 
 /** A store that is away is asked again, for as long as the signal allows. */
 export async function untilAnswered<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {

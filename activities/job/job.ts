@@ -3,6 +3,7 @@ import { DavitError } from '../../src/errors.ts';
 import { type Arch, isArch } from '../../src/plan/ids.ts';
 import type { ApitestSpec, JobSpec, ScriptSpec } from '../../src/plan/spec.ts';
 import type { RunInput } from '../contract.ts';
+import { untilAnswered } from './appender.ts';
 import type { JobDeps } from './deps.ts';
 import { JobLog } from './job-log.ts';
 import { type Identity, identityOf, type Lifeline } from './lifeline.ts';
@@ -22,21 +23,32 @@ export interface Job extends Identity {
   startedAt: number;
 }
 
-/** Fetches the spec and opens the log under this attempt's epoch. Rejects with `blob/missing`, `log/fenced`. */
+/** Fetches the spec and opens the log under this attempt's epoch. Rejects with `blob/missing`, `log/fenced`, `Ended`. */
 export async function openJob(deps: JobDeps, input: RunInput, lifeline: Lifeline): Promise<Job> {
   const logLimit = new AbortController();
-  const [spec, log] = await Promise.all([
-    loadSpec(deps, input),
-    JobLog.open({
-      store: deps.logs,
-      ref: input.ref,
-      epoch: input.ref.epoch,
-      capBytes: deps.facts.config.limits.log_bytes,
-      signal: AbortSignal.any([logLimit.signal]),
-    }),
-  ]);
-  const identity = identityOf(deps, lifeline.run, input.ref);
-  return { ...identity, deps, input, spec, lifeline, log, logLimit, startedAt: Date.now() };
+  const giveUp = (): void => logLimit.abort(lifeline.signal.reason);
+  lifeline.signal.addEventListener('abort', giveUp);
+  lifeline.signal.throwIfAborted();
+  try {
+    const [spec, log] = await Promise.all([
+      // A container that may be running is not given up for a store that is away; one that is not there yet is.
+      input.ref.epoch > 1
+        ? untilAnswered(logLimit.signal, () => loadSpec(deps, input))
+        : loadSpec(deps, input),
+      JobLog.open({
+        store: deps.logs,
+        ref: input.ref,
+        epoch: input.ref.epoch,
+        capBytes: deps.facts.config.limits.log_bytes,
+        signal: logLimit.signal,
+      }),
+    ]);
+    const identity = identityOf(deps, lifeline.run, input.ref);
+    return { ...identity, deps, input, spec, lifeline, log, logLimit, startedAt: Date.now() };
+  } finally {
+    // From here on the end of the activity is no end of its log.
+    lifeline.signal.removeEventListener('abort', giveUp);
+  }
 }
 
 async function loadSpec(deps: JobDeps, input: RunInput): Promise<ContainerSpec> {
