@@ -2,7 +2,7 @@
  * The installation file and a worker's configuration, from text: the same parser and the same kind of diagnostics as a
  * pipeline file. Pure; the schemas and their types stand in `src/installation.ts`.
  */
-import { z } from 'zod';
+import type { z } from 'zod';
 import { ERRORS } from '../errors.ts';
 import { installationSchema, workerSchema, type Installation, type WorkerConfig } from '../installation.ts';
 import { Problems, type Problem } from './problems.ts';

@@ -54,7 +54,7 @@ function readDefault(entry: Entry, file: FileConfig, problems: Problems): void {
   }
   for (const [key, inner] of entry.value.entries) {
     const keyword = DEFAULT.get(key);
-    if (!keyword) unknownKeyword('default', inner, DEFAULT.keys(), problems);
+    if (!keyword) unknownKeyword(inner, { where: 'default', known: DEFAULT.keys() }, problems);
     else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, inner, problems);
     else if (file.defaults.has(key))
       problems.add('language/conflict', `"${key}" stands at the top level and under default`, {
@@ -102,14 +102,14 @@ export function refuse(keyword: KeywordInfo, entry: Entry, problems: Problems): 
   else problems.add('language/not-yet', `${keyword.name} is not supported yet`, { at: entry.at });
 }
 
+/** `where` is what a person calls the map: `default`, `the job "x"`. */
 export function unknownKeyword(
-  where: string,
   entry: Entry,
-  known: Iterable<string>,
+  from: { where: string; known: Iterable<string> },
   problems: Problems,
 ): void {
-  problems.add('language/unknown-keyword', `${where} has no keyword "${entry.key}"`, {
+  problems.add('language/unknown-keyword', `${from.where} has no keyword "${entry.key}"`, {
     at: entry.at,
-    hint: didYouMean(entry.key, known),
+    hint: didYouMean(entry.key, from.known),
   });
 }

@@ -49,7 +49,7 @@ function readJob({ name, map, at, file, problems }: Reading): JobConfig {
   const entries = new Map<string, Entry>();
   for (const [key, entry] of map.entries) {
     const keyword = JOB_KEYWORDS.get(key);
-    if (!keyword) unknownKeyword(`the job "${name}"`, entry, JOB_KEYWORDS.keys(), problems);
+    if (!keyword) unknownKeyword(entry, { where: `the job "${name}"`, known: JOB_KEYWORDS.keys() }, problems);
     else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, entry, problems);
     // Empty means: as if it were not there, so that `extends` can take a keyword away.
     else if (!isNull(entry.value)) entries.set(key, entry);

@@ -10,7 +10,10 @@ export function keysAt(schema: Schema, path: readonly PropertyKey[]): string[] {
 }
 
 function inside(schema: Schema, step: PropertyKey): Schema[] {
-  if (schema instanceof z.ZodObject) return schema.shape[String(step)] ? [schema.shape[String(step)]] : [];
+  if (schema instanceof z.ZodObject) {
+    const shape: Readonly<Record<string, Schema | undefined>> = schema.shape;
+    return [shape[String(step)] ?? []].flat();
+  }
   if (schema instanceof z.ZodArray) return [schema.element];
   return schema instanceof z.ZodRecord ? [schema.valueType] : [];
 }

@@ -56,7 +56,7 @@ export function plain(node: Node): Plain {
     node.made = node.items.map(plain);
     return node.made;
   }
-  const map: { [key: string]: Plain } = Object.create(null);
+  const map: { [key: string]: Plain } = { __proto__: null };
   for (const [key, entry] of node.entries) map[key] = plain(entry.value);
   node.made = map;
   return map;

@@ -4,8 +4,7 @@ export class NotQuick extends Error {
 }
 
 /** Control characters, carriage returns among them: rare, and the full reader's business. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-const UNUSUAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufeff]/;
+const UNUSUAL = /(?![\t\n])\p{Cc}|[\u2028\u2029\ufeff]/u;
 const NOT_AT_START = new Set([
   ',',
   '[',
