@@ -1,0 +1,121 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { makeRunJob } from '../../activities/run-job.ts';
+import { workerSchema } from '../../src/installation.ts';
+import { canRunArch } from '../../workers/lib/arch-check.ts';
+import { checkEngine } from '../../workers/lib/arches.ts';
+import { sweep } from '../../workers/lib/janitor.ts';
+import { HELPER, JobBench } from '../support/job-bench.ts';
+
+let bench: JobBench;
+let other: JobBench;
+beforeAll(async () => {
+  [bench, other] = await Promise.all([JobBench.open(), JobBench.open()]);
+});
+afterAll(() => Promise.all([bench.close(), other.close()]));
+
+describe('the janitor', () => {
+  const janitor = (isClosed: () => Promise<boolean>) => ({
+    engine: bench.engine,
+    installation: bench.installation,
+    workflows: { isClosed },
+    minAgeMs: 0,
+    askAgainMs: 1,
+  });
+  const jobs = async (): Promise<number> =>
+    (await bench.remains()).filter((name) => !name.endsWith('-jobs')).length;
+
+  test('removes what a closed pipeline left, and nothing else', async () => {
+    for (const one of [bench, other])
+      await one.environment().run(makeRunJob(one.deps()), await one.input({ script: ['true'] }));
+    expect(await jobs()).toBe(2);
+
+    expect(await sweep(janitor(async () => false))).toEqual([]);
+    expect(await sweep(janitor(() => Promise.reject(new Error('no answer'))))).toEqual([]);
+    let asked = 0;
+    expect(await sweep(janitor(async () => asked++ === 0))).toEqual([]);
+    const young = { ...janitor(async () => true), minAgeMs: 3_600_000 };
+    expect(await sweep(young)).toEqual([]);
+    expect(await jobs()).toBe(2);
+
+    expect(await sweep(janitor(async () => true))).toEqual([bench.installation]);
+    expect(await jobs()).toBe(0);
+    expect((await other.remains()).length).toBeGreaterThan(1);
+  });
+});
+
+describe('what a worker gives to jobs', () => {
+  const socket = 'test -S /var/run/docker.sock && echo has-it || echo has-none';
+  test.each([
+    ['a listed project on a protected ref', { protectedRef: true, fork: false }, ['demo'], 'has-it'],
+    ['another project', { protectedRef: true, fork: false }, ['another'], 'has-none'],
+    ['an open ref', { protectedRef: false, fork: false }, ['demo'], 'has-none'],
+    ['a fork', { protectedRef: true, fork: true }, ['demo'], 'has-none'],
+  ])('the engine socket: %s', async (_, spec, engine_socket, expected) => {
+    bench.workerConfig = { engine_socket };
+    const input = await bench.input({ ...spec, script: [socket] });
+    await bench.environment().run(makeRunJob(bench.deps()), input);
+    bench.workerConfig = {};
+    expect(bench.log(input)).toContain(`\n${expected}\n`);
+  });
+
+  test('a device only by its tag, and never emulated', async () => {
+    bench.workerConfig = { devices: { gpio: ['/dev/zero:/dev/gpiochip0'] } };
+    const script = ['test -e /dev/gpiochip0 && echo has-it || echo has-none'];
+    const with_ = await bench.input({ script }, { tags: ['gpio'] });
+    await bench.environment().run(makeRunJob(bench.deps()), with_);
+    expect(bench.log(with_)).toContain('\nhas-it\n');
+    const without = await bench.input({ script });
+    await bench.environment().run(makeRunJob(bench.deps()), without);
+    expect(bench.log(without)).toContain('\nhas-none\n');
+    const deps = bench.deps();
+    const emulated = { ...deps, worker: { ...deps.worker, emulated: ['amd64' as const] } };
+    await expect(
+      bench.environment().run(makeRunJob(emulated), await bench.input({ script }, { tags: ['gpio'] })),
+    ).rejects.toMatchObject({ type: 'HandedBack' });
+    bench.workerConfig = {};
+  });
+});
+
+describe('what an engine can run', () => {
+  const wanted = (more: Partial<Parameters<typeof checkEngine>[0]>) => ({
+    engine: bench.engine,
+    arches: ['amd64' as const],
+    emulation: false,
+    config: workerSchema.parse({}),
+    installation: bench.installation,
+    helperImage: HELPER,
+    ...more,
+  });
+
+  test('is found out by running it', async () => {
+    expect(await canRunArch(bench.engine, 'amd64', HELPER)).toBe(true);
+    const refusing = {
+      ...bench.engine,
+      upload: async (name: string) => {
+        // A program of an architecture that nothing can run stands in for one without emulation.
+        const { pack } = await import('tar-stream');
+        const { Readable } = await import('node:stream');
+        const { exitProgram } = await import('../../workers/lib/arch-check.ts');
+        const program = exitProgram('amd64');
+        program.writeUInt16LE(0x9999, 18);
+        const tar = pack();
+        tar.entry({ name: 'davit-exit', mode: 0o755 }, program);
+        tar.finalize();
+        await bench.engine.upload(name, Readable.from(tar, { objectMode: false }));
+      },
+    };
+    expect(await canRunArch(refusing, 'arm64', HELPER)).toBe(false);
+    await expect(
+      checkEngine(wanted({ engine: refusing, arches: ['arm64'], emulation: true })),
+    ).rejects.toMatchObject({ code: 'worker/arch' });
+  });
+
+  test('another architecture is refused unless emulation is allowed', async () => {
+    expect(await checkEngine(wanted({}))).toMatchObject({ emulated: [] });
+    await expect(checkEngine(wanted({ arches: ['arm64'] }))).rejects.toMatchObject({ code: 'worker/arch' });
+    const config = workerSchema.parse({ devices: { gpio: ['/dev/x'] } });
+    await expect(checkEngine(wanted({ arches: ['arm64'], emulation: true, config }))).rejects.toMatchObject({
+      code: 'worker/arch',
+    });
+  });
+});
