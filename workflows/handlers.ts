@@ -40,6 +40,9 @@ export function listen(to: Listener): void {
       role: 'temporal',
     });
   });
+  setHandler(defineSignal<[Decision]>(SIGNALS.decide), (decision) => {
+    decide(to.deciding(), decision);
+  });
   setHandler(defineSignal<[LockGrant]>(SIGNALS.lockGranted), (grant) =>
     to.deciding()?.run.locks.granted(grant),
   );

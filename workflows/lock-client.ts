@@ -48,15 +48,15 @@ export class LockClient {
     this.#input = input;
   }
 
-  /** The ordered modes look at jobs whose turn has not come: tells the project of them. */
-  async announce(jobs: readonly PlanJob[]): Promise<void> {
-    for (const job of jobs) {
-      const ordered = wantedLocks(job).filter(
-        ({ mode }) => mode === 'oldest_first' || mode === 'newest_first',
-      );
-      if (ordered.length > 0) this.#announced.add(job);
-      for (const wanted of ordered) await this.#tell(SIGNALS.lockRequest, this.#request(job, wanted, false));
-    }
+  /** The ordered modes look at jobs whose turn has not come: tells the project of them, before anything else is asked. */
+  announce(jobs: readonly PlanJob[]): void {
+    for (const job of jobs)
+      for (const wanted of wantedLocks(job)) {
+        if (wanted.mode !== 'oldest_first' && wanted.mode !== 'newest_first') continue;
+        this.#announced.add(job);
+        // A project that is not there keeps no order; the request that follows says so.
+        this.#tell(SIGNALS.lockRequest, this.#request(job, wanted, false)).catch(() => undefined);
+      }
   }
 
   /** A job that ended without its turn: nobody need wait for it. */

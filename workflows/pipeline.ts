@@ -62,7 +62,7 @@ class PipelineWorkflow {
     if ('state' in planned) {
       this.#fixed = planned.state;
       this.#reason = planned.reason;
-    } else await this.#schedule(planned.compiled, planned.seed);
+    } else this.#schedule(planned.compiled, planned.seed);
     for (;;) {
       await this.#deciding?.scheduler.settled();
       this.#endedAt = Date.now();
@@ -160,7 +160,7 @@ class PipelineWorkflow {
     }
   }
 
-  async #schedule(compiled: Compiled, seed: PipelineRecord | undefined): Promise<void> {
+  #schedule(compiled: Compiled, seed: PipelineRecord | undefined): void {
     this.#warnings = compiled.warnings;
     this.#startedAt = seed?.status.startedAt ?? this.#startedAt;
     const changed = (): void => {
@@ -170,14 +170,15 @@ class PipelineWorkflow {
     const run = makeRun({ input: this.#input, compiled, seed, changed });
     const scheduler = new Scheduler(run, this.#own);
     this.#deciding = { run, scheduler };
-    if (this.#cancelled !== undefined) scheduler.cancelAll(this.#cancelled);
-    await run.locks.announce(compiled.plan.jobs);
+    run.locks.announce(run.jobs.filter((one) => one.status.phase === 'created').map((one) => one.job));
     if (this.#newer !== undefined) scheduler.supersede(this.#newer);
     this.#watchDeadline(compiled.limits.pipelineTimeoutMs);
     void this.#report('running');
+    if (this.#cancelled !== undefined && !seed) return scheduler.cancelForGood(this.#cancelled);
     // With a record the first look brings back what was open; only then can the decision be about it.
     scheduler.advance();
-    if (this.#input.seed) decide(this.#deciding, this.#input.seed.decision);
+    if (this.#cancelled !== undefined) scheduler.cancelForGood(this.#cancelled);
+    else if (this.#input.seed) decide(this.#deciding, this.#input.seed.decision);
   }
 
   /** Best effort for the forge, patient for the record; what hosts keep is released beside. */
@@ -209,8 +210,9 @@ class PipelineWorkflow {
 
   #cancel(reason: string): void {
     this.#cancelled ??= reason;
-    this.#compiling.cancel();
-    this.#deciding?.scheduler.cancelAll(reason);
+    // The record of an earlier run is read to its end: what stands in it is not to be lost.
+    if (!this.#input.seed) this.#compiling.cancel();
+    this.#deciding?.scheduler.cancelForGood(reason);
   }
 
   #supersede(by: string): void {

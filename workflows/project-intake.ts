@@ -3,7 +3,6 @@ import {
   ChildWorkflowCancellationType,
   getExternalWorkflowHandle,
   ParentClosePolicy,
-  sleep,
   startChild,
   uuid4,
   WorkflowIdReusePolicy,
@@ -22,13 +21,20 @@ import {
   type KnownKey,
   type ProjectMemory,
 } from '../src/plan/memory.ts';
-import { SIGNALS, WORKFLOWS, type PipelineInput, type RerunRequest } from '../src/plan/protocol.ts';
+import {
+  SIGNALS,
+  WORKFLOWS,
+  type Decision,
+  type PipelineInput,
+  type RerunRequest,
+} from '../src/plan/protocol.ts';
 import type { Trigger } from '../src/plan/trigger.ts';
 import { summaryText } from '../src/plan/visible.ts';
 import { bestEffort, durable } from './activities.ts';
 import { startAttributes } from './visibility.ts';
 
-const CLOSING_TRIES = 10;
+/** Between two tries it was open, then closed: nobody is that fast for long. */
+const TRIES = 5;
 
 /** What comes in, one at a time: W1 and W2 of the project workflow. */
 export class Intake {
@@ -156,14 +162,23 @@ export class Intake {
     if (!record || iid === undefined || number === undefined || !trigger) return;
     if (trigger.project !== this.#project) return;
     const input: PipelineInput = { id: pipeline, iid, number, trigger, seed: { record, decision } };
-    for (let left = CLOSING_TRIES; left > 0; left -= 1) {
+    for (let left = TRIES; left > 0; left -= 1) {
       try {
         return await this.#startRun(input, WorkflowIdReusePolicy.ALLOW_DUPLICATE);
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return;
-        // Its last run is about to close.
-        await sleep('1s');
       }
+      if (await this.#tell(pipeline, decision)) return;
+    }
+  }
+
+  /** It is open, for somebody was faster: then it is told there. False: it has closed meanwhile. */
+  async #tell(pipeline: PipelineId, decision: Decision): Promise<boolean> {
+    try {
+      await getExternalWorkflowHandle(pipelineWorkflowId(pipeline)).signal(SIGNALS.decide, decision);
+      return true;
+    } catch {
+      return false;
     }
   }
 

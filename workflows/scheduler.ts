@@ -23,6 +23,8 @@ export class Scheduler {
   #newer: string | undefined;
   /** Why it is being cancelled; undefined while it is not. */
   cancelled: string | undefined;
+  /** Cancelled by request: Temporal delivers that once a run, so this run takes up nothing more. */
+  #final = false;
 
   constructor(run: Run, scope: CancellationScope) {
     this.#run = run;
@@ -40,7 +42,7 @@ export class Scheduler {
 
   /** While a cancel is under way nothing can be asked for: it could only end cancelled. */
   get stopping(): boolean {
-    return this.cancelled !== undefined && !this.isSettled;
+    return this.#final || (this.cancelled !== undefined && !this.isSettled);
   }
 
   tally(): Tally {
@@ -103,11 +105,17 @@ export class Scheduler {
     this.advance();
   }
 
-  /** Ends all that is open. Idempotent; the first reason stands. */
+  /** Ends all that is open. Idempotent; the first reason stands. Optional manual jobs stay playable, as in GitLab. */
   cancelAll(reason: string): void {
     this.cancelled ??= reason;
-    for (const one of this.#run.jobs) this.#stop(one);
+    for (const one of this.#run.jobs) if (tokenOf(one.job, viewOf(one)) !== 'ignored') this.#stop(one);
     this.advance();
+  }
+
+  /** By a cancel request of Temporal. */
+  cancelForGood(reason: string): void {
+    this.#final = true;
+    this.cancelAll(reason);
   }
 
   /** Past the pipeline's deadline: who waits for a person has expired, the rest is cancelled. */

@@ -25,6 +25,8 @@ export const SIGNALS = {
   jobStarted: 'jobStarted',
   /** to pipeline, from people who have Temporal itself: ApproveSignal */
   approve: 'approve',
+  /** to pipeline, from project: Decision of a RerunRequest that came when the pipeline was open (again) */
+  decide: 'decide',
   /** to pipeline, from project: Superseded; the pipeline decides by its plan's autoCancel */
   superseded: 'superseded',
 } as const;

@@ -49,6 +49,7 @@ export interface FakeProject {
 }
 export interface Entry {
   activity: string;
+  pipeline?: string;
   job?: string;
   attempt?: number;
   epoch?: number;
@@ -132,8 +133,8 @@ export class Fakes {
   }
 
   #note(slug: string, entry: Omit<Entry, 'at'>): void {
-    const { activity, job, attempt, epoch, seq } = entry;
-    this.journal(slug).push({ activity, job, attempt, epoch, seq, at: Date.now() });
+    const { activity, pipeline, job, attempt, epoch, seq } = entry;
+    this.journal(slug).push({ activity, pipeline, job, attempt, epoch, seq, at: Date.now() });
   }
 
   #claim(project: string, key: string, claimId: string): { iid: number; number: number; fresh: boolean } {
