@@ -57,6 +57,8 @@ export function linkTemporal(options: { address: string; namespace: string }): T
       describe: (id) => link.known(undefined, (client) => describe(client, id)),
       cancel: (id) =>
         link.known('closed' as const, async (client) => {
+          // Temporal takes a cancel of a closed workflow for success.
+          if (!(await describe(client, id)).open) return 'closed' as const;
           await client.workflow.getHandle(pipelineWorkflowId(id)).cancel();
           return 'accepted' as const;
         }),
