@@ -472,7 +472,7 @@ export const ERRORS = {
     exit: 2,
     http: 413,
     meaning: 'The body of the request is larger than this route takes.',
-    remedy: 'Send less.',
+    remedy: 'Send less at once: leave out what is not needed, or store it as an artifact.',
   },
   'request/timeout': {
     exit: 2,
