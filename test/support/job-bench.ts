@@ -1,6 +1,7 @@
 /** A worker's activities on the real engine with stores in memory: what tests of the life of a job stand on. */
 import { randomUUID } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
 import type { JobDeps } from '../../activities/job/deps.ts';
 import type { RunInput } from '../../activities/contract.ts';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
@@ -107,10 +108,14 @@ export class JobBench {
 
   /** An activity's surroundings; each stands for one try of one activity. */
   environment(): MockActivityEnvironment {
-    return new MockActivityEnvironment({
-      workflowExecution: { workflowId: 'pipeline/demo/1', runId: this.installation },
-      activityId: 'job/1/1',
-    });
+    return new MockActivityEnvironment(
+      {
+        workflowExecution: { workflowId: 'pipeline/demo/1', runId: this.installation },
+        activityId: 'job/1/1',
+      },
+      // Failures that a test expects are no news.
+      { logger: new DefaultLogger('ERROR') },
+    );
   }
 
   log(input: RunInput): string {
