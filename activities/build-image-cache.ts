@@ -64,6 +64,15 @@ export async function keepOneLocally(
   const after = await engine.inspectImage(cache.local);
   if (before && after && before.id !== after.id)
     for (const digest of before.repoDigests.filter((one) => one.startsWith(`${spec.repository}@`)))
-      await trying('old image', () => engine.removeImage(digest));
+      await trying('old image', () => removeUnused(engine, digest));
   return warnings;
+}
+
+/** What a container still runs stays: a later build takes it away. */
+async function removeUnused(engine: Engine, image: string): Promise<void> {
+  try {
+    await engine.removeImage(image);
+  } catch (error) {
+    if (!(error instanceof DavitError) || error.code !== 'engine/in-use') throw error;
+  }
 }

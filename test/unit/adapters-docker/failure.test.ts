@@ -34,6 +34,11 @@ test.each([
   [404, 'No such container: a', 'engine/container-missing'],
   [409, 'remove v: volume is in use - [abc]', 'engine/in-use'],
   [403, 'error while removing network: network n id x has active endpoints', 'engine/in-use'],
+  [
+    409,
+    'conflict: unable to remove repository reference "r/t@sha256:0" (must force) - container c is using its referenced image i',
+    'engine/in-use',
+  ],
 ])('status %i "%s" is %s', (status, said, code) => {
   expect(answerError(status, said, asked)).toMatchObject({
     code,
