@@ -1,14 +1,12 @@
 /** One attempt under way: what its activity has in hand. */
-import { DavitError } from '../../src/errors.ts';
 import { type Arch, isArch } from '../../src/plan/ids.ts';
-import type { ApitestSpec, JobSpec, ScriptSpec } from '../../src/plan/spec.ts';
+import type { ApitestSpec, ScriptSpec } from '../../src/plan/spec.ts';
 import type { RunInput } from '../contract.ts';
 import { untilAnswered } from './appender.ts';
 import type { JobDeps } from './deps.ts';
 import { JobLog } from './job-log.ts';
+import { readSpec } from '../ship/spec.ts';
 import { type Identity, identityOf, type Lifeline } from './lifeline.ts';
-
-const SPEC_MAX_BYTES = 32 * 1_024 * 1_024;
 
 export type ContainerSpec = ScriptSpec | ApitestSpec;
 
@@ -51,17 +49,8 @@ export async function openJob(deps: JobDeps, input: RunInput, lifeline: Lifeline
   }
 }
 
-async function loadSpec(deps: JobDeps, input: RunInput): Promise<ContainerSpec> {
-  const bytes = await deps.blobs.getBytes(input.spec, SPEC_MAX_BYTES);
-  // Written by compilePipeline and found by its digest: nobody else can have written it.
-  const spec: JobSpec = JSON.parse(new TextDecoder().decode(bytes));
-  if (spec.kind !== 'script' && spec.kind !== 'apitest')
-    throw new DavitError(
-      'internal/defect',
-      `The spec of ${input.ref.job} is of kind ${spec.kind}, not a container's.`,
-    );
-  return spec;
-}
+const loadSpec = (deps: JobDeps, input: RunInput): Promise<ContainerSpec> =>
+  readSpec(deps.blobs, input.spec, input.kind === 'apitest' ? 'apitest' : 'script');
 
 /** What the job names, else the queue that it came by, else what this worker runs first. */
 export function archOf({ spec, input, deps, lifeline }: Job): Arch {

@@ -85,13 +85,16 @@ async function untilEnded(
 /** Never resolves; rejects with the signal's reason. */
 const aborted = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
-    const end = (): void => reject(signal.reason);
+    const end = (): void => reject(signal.reason instanceof Error ? signal.reason : new Ended('detached'));
     if (signal.aborted) end();
     else signal.addEventListener('abort', end, { once: true });
   });
 
 /** Never resolves; rejects as the promise does. */
-const failureOf = (work: Promise<unknown>): Promise<never> => new Promise((_, reject) => work.catch(reject));
+const failureOf = (work: Promise<unknown>): Promise<never> =>
+  new Promise((_, reject) => {
+    work.catch(reject);
+  });
 
 /** Waits for work, but not longer; true when it was done. */
 async function within(ms: number, work: Promise<unknown>): Promise<boolean> {

@@ -28,12 +28,8 @@ export async function prepare(job: Job): Promise<number> {
   acknowledged.catch(() => undefined); // awaited below, after what goes on beside it
   const platform = platformOf(deps, archOf(job));
   const own = job.spec.image.platform ?? (await scriptPlatform(job));
-  const resolved = await resolveVariables(
-    job.spec,
-    job.input,
-    { ...deps, worker: { ...deps.worker, platform: own } },
-    apiVariables(job),
-  );
+  const worker = { ...deps.worker, platform };
+  const resolved = await resolveVariables(job.spec, job.input, { ...deps, worker, more: apiVariables(job) });
   const environments = await sideEnvironments(job.spec, deps.secrets, resolved.values);
   const masked = [...resolved.masked, ...environments.masked];
   job.log.hide(masksOf(masked));

@@ -43,12 +43,22 @@ export interface SupervisorOptions {
 /** The supervisor: process 1 of the container, or the child of the image's entrypoint. */
 export function supervisorText(options: SupervisorOptions): string {
   const dir = options.dir ?? DAVIT_DIR;
-  const seconds = options.afterSeconds ?? AFTER_SCRIPT_SECONDS;
-  return `# davit: runs a job's script, then its after_script
+  return [
+    prelude(dir),
+    RUN_AND_WAIT,
+    readVariables(dir, options.projectDir),
+    runScript(dir, Math.floor(options.timeoutMs / 1_000)),
+    runAfterScript(dir, options.afterSeconds ?? AFTER_SCRIPT_SECONDS),
+    `if [ -n "$davit_rm" ]; then "$davit_rm" -rf ${quote(filesDir(options.projectDir))} 2>/dev/null; fi
+exit "$davit_code"
+`,
+  ].join('');
+}
+
+/** Tools are found before a variable of the job's can change PATH; S5. */
+const prelude = (dir: string): string => `# davit: runs a job's script, then its after_script
 if [ -z "$BASH_VERSION" ] && command -v bash >/dev/null 2>&1; then exec bash ${dir}/run; fi
 exec 2>&1 </dev/null
-davit_shell=sh
-if [ -n "$BASH_VERSION" ]; then davit_shell=bash; fi
 davit_rm=$(command -v rm)
 davit_date=$(command -v date)
 davit_began=0
@@ -63,14 +73,10 @@ davit_on_term() {
   elif [ -n "$davit_child" ]; then kill -s TERM "$davit_child" 2>/dev/null; fi
 }
 trap davit_on_term TERM
-. ${dir}/variables
-: >${dir}/variables
-if [ -n "$davit_rm" ]; then "$davit_rm" -f ${dir}/variables; fi
-export CI_JOB_STATUS=running
-if [ "$(id -u 2>/dev/null)" != 0 ] && command -v git >/dev/null 2>&1; then
-  git config --global --add safe.directory ${quote(options.projectDir)} 2>/dev/null
-fi
-davit_run() {
+`;
+
+/** A wait that a signal broke off is taken up again; a shell that has told the status by then says 127. */
+const RUN_AND_WAIT = `davit_run() {
   if [ -n "$BASH_VERSION" ]; then (trap - INT QUIT TERM; exec bash "$1") &
   else sh "$1" & fi
   davit_child=$!
@@ -86,7 +92,20 @@ davit_await() {
   done
   if [ "$davit_code" -eq 127 ] && [ -n "$davit_kept" ]; then davit_code=$davit_kept; fi
 }
-davit_over=
+`;
+
+/** S2. The project belongs to root: git asks any other user to trust it. */
+const readVariables = (dir: string, projectDir: string): string => `. ${dir}/variables
+: >${dir}/variables
+if [ -n "$davit_rm" ]; then "$davit_rm" -f ${dir}/variables; fi
+export CI_JOB_STATUS=running
+if [ "$(id -u 2>/dev/null)" != 0 ] && command -v git >/dev/null 2>&1; then
+  git config --global --add safe.directory ${quote(projectDir)} 2>/dev/null
+fi
+`;
+
+/** S3, S4. */
+const runScript = (dir: string, timeoutSeconds: number): string => `davit_over=
 if [ -z "$davit_stopped" ]; then
   davit_run ${dir}/script
   if [ -n "$davit_stopped" ]; then davit_on_term; fi
@@ -99,9 +118,14 @@ davit_status=success
 if [ "$davit_code" -ne 0 ]; then davit_status=failed; fi
 if [ -n "$davit_stopped" ]; then
   davit_status=canceled
-  if [ -n "$davit_date" ] && [ $(($("$davit_date" +%s) - davit_began)) -ge ${Math.floor(options.timeoutMs / 1000)} ]; then davit_over=1; fi
+  if [ -n "$davit_date" ] && [ $(($("$davit_date" +%s) - davit_began)) -ge ${timeoutSeconds} ]; then davit_over=1; fi
 fi
-if [ -f ${dir}/after ] && [ -z "$davit_over" ]; then
+`;
+
+const runAfterScript = (
+  dir: string,
+  seconds: number,
+): string => `if [ -f ${dir}/after ] && [ -z "$davit_over" ]; then
   printf '${CYAN}Running after_script${PLAIN}\\n'
   export CI_JOB_STATUS=$davit_status
   davit_result=$davit_code
@@ -120,10 +144,7 @@ if [ -f ${dir}/after ] && [ -z "$davit_over" ]; then
   fi
   davit_code=$davit_result
 fi
-if [ -n "$davit_rm" ]; then "$davit_rm" -rf ${quote(filesDir(options.projectDir))} 2>/dev/null; fi
-exit "$davit_code"
 `;
-}
 
 /** before_script and script: each entry is shown in green, then run. */
 export function scriptText(lines: readonly string[], projectDir: string): string {

@@ -32,16 +32,17 @@ export interface VariableSources {
   registries: Registries;
   blobs: BlobStore;
   worker: WorkerFacts;
+  /** What the kind of job adds, highest of all. */
+  more?: Record<string, string>;
 }
 
 const DOTENV_MAX_BYTES = 1_024 * 1_024;
 
-/** Rejects with `secret/missing` and `blob/missing`. `more`: what the kind of job adds, highest of all. */
+/** Rejects with `secret/missing` and `blob/missing`. */
 export async function resolveVariables(
   spec: CommonSpec,
   input: RunInput,
   sources: VariableSources,
-  more: Record<string, string> = {},
 ): Promise<Resolved> {
   const [registry, dotenv, own] = await Promise.all([
     registryVariables(spec, sources),
@@ -59,7 +60,7 @@ export async function resolveVariables(
   putOwn(false);
   for (const [name, value] of dotenv) set.put(name, value);
   putOwn(true);
-  for (const [name, value] of Object.entries(more)) set.put(name, value);
+  for (const [name, value] of Object.entries(sources.more ?? {})) set.put(name, value);
   return set.finish();
 }
 

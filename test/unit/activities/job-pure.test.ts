@@ -9,7 +9,7 @@ import { DavitError } from '../../../src/errors.ts';
 import type { ScriptSpec, SpecVariable } from '../../../src/plan/spec.ts';
 import { exitProgram } from '../../../workers/lib/arch-check.ts';
 import { identityText, isFormerSelf } from '../../../workers/lib/identity.ts';
-import { JobBench } from '../../support/job-bench.ts';
+import type { JobBench } from '../../support/job-bench.ts';
 import { MemoryBlobs, memorySecrets, noRegistries } from '../../support/job-stores.ts';
 
 const ended = (more: Partial<ContainerState>): ContainerState => ({

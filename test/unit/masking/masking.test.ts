@@ -18,7 +18,8 @@ function reference(patterns: string[], input: string): string {
   let output = '';
   let at = 0;
   for (let index = 0; index < found.length; ) {
-    let { start, end } = found[index] ?? { start: 0, end: 0 };
+    const { start } = found[index] ?? { start: 0 };
+    let { end } = found[index] ?? { end: 0 };
     for (index++; index < found.length && (found[index]?.start ?? 0) < end; index++)
       end = Math.max(end, found[index]?.end ?? 0);
     output += `${input.slice(at, start)}[MASKED]`;
