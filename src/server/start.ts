@@ -52,6 +52,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const webhooks = await webhookProjects(options.installation, ports);
   const secrets = [options.cliToken, options.workerToken, ...webhooks.map((one) => one.secret)];
   const log = serverLog(options.logger ?? processLogger(options.settings.logLevel), secrets);
+  for (const { project } of webhooks.filter(
+    (one) => one.project.repository === undefined || one.project.forge === 'none',
+  ))
+    log.warn('deliveries for this project are refused: it has a webhook_secret, but no forge or repository', {
+      project: project.name,
+    });
   const link = linkTemporal(options.temporal);
   let url = options.installation.url ?? '';
   const app = buildApp({
@@ -89,9 +95,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
 /** Every secret is there before the first delivery is taken; `secret/missing` names the reference, never a value. */
 async function webhookProjects(installation: Installation, ports: ServerPorts): Promise<WebhookProject[]> {
   const found: WebhookProject[] = [];
-  for (const project of installation.projects) {
-    if (project.webhook_secret === undefined) continue;
-    found.push({ project, secret: await ports.secrets.resolve(project.webhook_secret) });
+  try {
+    for (const project of installation.projects) {
+      if (project.webhook_secret === undefined) continue;
+      found.push({ project, secret: await ports.secrets.resolve(project.webhook_secret) });
+    }
+  } catch (error) {
+    await ports.close();
+    throw error;
   }
   return found;
 }
