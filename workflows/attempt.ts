@@ -66,11 +66,12 @@ async function tryOnce(run: Run, one: JobRun, at: number): Promise<JobResult | {
   const { job } = one;
   const queue = one.host ? hostQueue(one.host) : job.queue;
   try {
-    return await withPermit(run, one, queue, () => {
+    const start = (): Promise<JobResult> => {
       const waitMs = one.host ? run.limits.hostGraceMs : run.limits.queueTimeoutMs - (Date.now() - at);
       const activities = jobActivities({ ref: refOf(run, one), job, queue, limits: run.limits, waitMs });
       return activities[one.host ? 'resumeJob' : starterOf(job)](runInput(run, one, at));
-    });
+    };
+    return await withPermit(run, one, { queue, start });
   } catch (error) {
     return { trouble: troubleOf(error) };
   }
@@ -80,15 +81,14 @@ async function tryOnce(run: Run, one: JobRun, at: number): Promise<JobResult | {
 export async function withPermit<T>(
   run: Run,
   one: JobRun,
-  queue: string,
-  start: () => Promise<T>,
+  of: { queue: string; start: () => Promise<T> },
 ): Promise<T> {
-  enter(run, one, 'dispatched', 'slots');
+  enter(run, one, { phase: 'dispatched', waitingFor: 'slots' });
   const release = await run.permits.acquire();
   try {
-    enter(run, one, 'dispatched');
-    run.watch.given(run, one, queue);
-    return await start();
+    enter(run, one, { phase: 'dispatched' });
+    run.watch.given(run, one, of.queue);
+    return await of.start();
   } finally {
     run.watch.gone(one);
     release();

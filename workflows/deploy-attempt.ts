@@ -75,19 +75,13 @@ async function persist<T>(deployment: Deployment, call: Call<T>): Promise<Ended<
   let silentSince: number | undefined;
   for (let backoff = BACKOFF_MS; ; backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)) {
     one.status.epoch += 1;
-    const attempt = (): Promise<T> =>
-      withPermit(run, one, job.queue, () => {
-        // The first call may wait for a worker as long as any job; later ones only as long as a worker may be away.
-        const waitMs = one.status.epoch === 1 ? run.limits.queueTimeoutMs : run.limits.hostGraceMs;
-        const activities = jobActivities({
-          ref: refOf(run, one),
-          job,
-          queue: job.queue,
-          limits: run.limits,
-          waitMs,
-        });
-        return call(activities, deployInput(run, one, { at, seq }));
-      });
+    const start = (): Promise<T> => {
+      // The first call may wait for a worker as long as any job; later ones only as long as a worker may be away.
+      const waitMs = one.status.epoch === 1 ? run.limits.queueTimeoutMs : run.limits.hostGraceMs;
+      const to = { ref: refOf(run, one), job, queue: job.queue, limits: run.limits, waitMs };
+      return call(jobActivities(to), deployInput(run, one, { at, seq }));
+    };
+    const attempt = (): Promise<T> => withPermit(run, one, { queue: job.queue, start });
     try {
       const shielded = deployment.sure && silentSince !== undefined;
       return { value: shielded ? await CancellationScope.nonCancellable(attempt) : await attempt() };

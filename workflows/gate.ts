@@ -10,7 +10,7 @@ import { enter, type JobRun, type Run } from './state.ts';
 export async function waitAtGate(run: Run, one: JobRun, gate: Gate): Promise<JobResult | undefined> {
   const answer = new Trigger<'approved' | 'rejected' | 'expired'>();
   one.gate = answer;
-  enter(run, one, 'gate', 'gate');
+  enter(run, one, { phase: 'gate', waitingFor: 'gate' });
   const clock = new CancellationScope();
   void clock
     .run(() => sleep(gate.expiresInMs, { summary: `gate of ${one.job.key} expires` }))

@@ -58,5 +58,5 @@ function jobStarted(deciding: Deciding | undefined, started: JobStarted): void {
   if (started.ref.attempt !== attempt || started.ref.epoch < epoch || phase !== 'dispatched') return;
   one.host = started.host;
   deciding.run.watch.gone(one);
-  enter(deciding.run, one, 'running');
+  enter(deciding.run, one, { phase: 'running' });
 }

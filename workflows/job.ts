@@ -47,7 +47,7 @@ export async function lifeOf(
 async function delay(run: Run, one: JobRun): Promise<void> {
   const wake = new Trigger<void>();
   one.wake = wake;
-  enter(run, one, 'scheduled', 'delay');
+  enter(run, one, { phase: 'scheduled', waitingFor: 'delay' });
   try {
     await Promise.race([wake, sleep(one.job.startInMs ?? 0, { summary: `start of ${one.job.key}` })]);
   } finally {
@@ -74,7 +74,10 @@ async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
   let deployed = false;
   try {
     for (const wanted of wantedLocks(one.job)) {
-      enter(run, one, 'waiting_for_resource', `lock:${wanted.resource.replace(/^[a-z]+:/, '')}`);
+      enter(run, one, {
+        phase: 'waiting_for_resource',
+        waitingFor: `lock:${wanted.resource.replace(/^[a-z]+:/, '')}`,
+      });
       const grant = await run.locks.acquire(one.job, wanted);
       if (!grant.granted) return outdated(wanted.resource);
       held.push(wanted.resource);

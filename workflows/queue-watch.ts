@@ -32,7 +32,8 @@ export class QueueWatch {
       for (const [one, { at, queue }] of this.#given) {
         if (Date.now() - at < PATIENCE_MS) continue;
         this.#given.delete(one);
-        if (one.status.phase === 'dispatched') enter(run, one, 'dispatched', `queue:${queue}`);
+        if (one.status.phase === 'dispatched')
+          enter(run, one, { phase: 'dispatched', waitingFor: `queue:${queue}` });
       }
     }
     this.#ticking = false;

@@ -58,7 +58,7 @@ export class Scheduler {
       // An earlier step of this list may have ended it (auto_cancel on failure).
       if (one?.status.phase !== 'created') continue;
       if (step.to === 'skip') this.#end(one, { outcome: 'skipped', started: false, endedAt: Date.now() });
-      else if (step.to === 'manual') enter(this.#run, one, 'manual', 'manual');
+      else if (step.to === 'manual') enter(this.#run, one, { phase: 'manual', waitingFor: 'manual' });
       else this.start(one, step.to);
     }
     const views = jobs.map(viewOf);
@@ -72,7 +72,7 @@ export class Scheduler {
   start(one: JobRun, via: Exclude<StepKind, 'skip' | 'manual'>): void {
     const scope = new CancellationScope({ cancellable: true, parent: this.#scope });
     one.scope = scope;
-    enter(this.#run, one, 'dispatched');
+    enter(this.#run, one, { phase: 'dispatched' });
     void scope
       .run(() => lifeOf(this.#run, one, via))
       .then((result) => {
@@ -160,7 +160,7 @@ export class Scheduler {
     if (one.status.phase === 'ended') return;
     if (one.scope) {
       const busy = one.status.phase === 'dispatched' || one.status.phase === 'running';
-      if (busy) enter(this.#run, one, 'stopping');
+      if (busy) enter(this.#run, one, { phase: 'stopping' });
       one.scope.cancel();
     } else this.#end(one, { outcome: 'cancelled', started: false, endedAt: Date.now() });
   }
@@ -174,7 +174,7 @@ export class Scheduler {
       outcome: result.outcome,
       exitCode: result.exitCode,
     });
-    enter(this.#run, one, 'ended');
+    enter(this.#run, one, { phase: 'ended' });
     void this.#scope.run(() => locks.withdraw(one.job));
     const failed = tokenOf(one.job, viewOf(one)) === 'failed';
     if (failed && plan.autoCancel.onJobFailure === 'all') this.cancelAll(`${one.job.key} failed`);
@@ -193,6 +193,6 @@ export class Scheduler {
     one.status.outcome = undefined;
     one.status.result = undefined;
     one.status.allowedToFail = false;
-    enter(this.#run, one, 'created');
+    enter(this.#run, one, { phase: 'created' });
   }
 }

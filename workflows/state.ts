@@ -51,9 +51,13 @@ export const viewOf = (one: JobRun): JobView => ({
 });
 
 /** `waitingFor` goes with a phase and never outlives it. */
-export function enter(run: Pick<Run, 'changed'>, one: JobRun, phase: JobPhase, waitingFor?: string): void {
-  one.status.phase = phase;
-  one.status.waitingFor = waitingFor;
+export function enter(
+  run: Pick<Run, 'changed'>,
+  one: JobRun,
+  to: { phase: JobPhase; waitingFor?: string },
+): void {
+  one.status.phase = to.phase;
+  one.status.waitingFor = to.waitingFor;
   one.status.since = Date.now();
   run.changed();
 }

@@ -62,7 +62,11 @@ export function downstream(graph: Graph, from: number): number[] {
   const queue = [from];
   let stage = Number.POSITIVE_INFINITY;
   for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-    for (const next of graph.dependants[at] ?? []) if (!seen.has(next)) queue.push(next), seen.add(next);
+    for (const next of graph.dependants[at] ?? []) {
+      if (seen.has(next)) continue;
+      seen.add(next);
+      queue.push(next);
+    }
     const own = graph.jobs[at]?.stageIndex ?? 0;
     if (own >= stage) continue;
     stage = own;

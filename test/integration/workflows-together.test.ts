@@ -1,0 +1,201 @@
+/** Pipelines of one project beside each other: newer commits, locks. On a real Temporal server, activities played by fakes. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { projectWorkflowId, type PipelineId } from '../../src/plan/ids.ts';
+import { QUERIES, type ProjectStatus } from '../../src/plan/protocol.ts';
+import { planOf } from '../support/plans.ts';
+import { until, World } from '../support/world.ts';
+
+let world: World;
+beforeAll(async () => {
+  world = await World.start();
+});
+afterAll(() => world.close());
+
+const one = planOf([{ key: 'a' }]);
+const push = (sha: string, before: string, deliveryId: string) => ({
+  key: `push:main:${before}:${sha}`,
+  sha: sha.repeat(40),
+  before: before.repeat(40),
+  deliveryId,
+});
+const projectOf = (slug: string): Promise<ProjectStatus> =>
+  world.client.workflow.getHandle(projectWorkflowId(slug)).query<ProjectStatus>(QUERIES.project);
+const runs = (slug: string): number =>
+  world.fakes.journal(slug).filter((entry) => entry.activity === 'runJob').length;
+
+describe.concurrent('a newer commit', () => {
+  const pair = async (slug: string): Promise<[PipelineId, PipelineId]> => {
+    const older = await world.push(slug, push('b', 'a', 'd1'));
+    await until(`${slug} runs`, async () => (runs(slug) > 0 ? true : undefined));
+    return [older, await world.push(slug, push('c', 'b', 'd2'))];
+  };
+  const behaviours = { a: [{ hang: true }, {}] };
+
+  test('cancels the older pipeline while only interruptible jobs have started', async () => {
+    world.project('interruptible', { plan: planOf([{ key: 'a', interruptible: true }]), behaviours });
+    const [older, newer] = await pair('interruptible');
+    const status = await world.end(older);
+    expect([status.state, status.reason]).toEqual(['canceled', `superseded by ${newer}`]);
+    expect((await world.end(newer)).state).toBe('success');
+  });
+
+  test('leaves the older pipeline alone once a job that is not interruptible runs', async () => {
+    world.project('firm', { plan: one, behaviours: { a: [{ until: 'door' }, {}] } });
+    const [older, newer] = await pair('firm');
+    await world.handle(older).signal('jobStarted', {
+      ref: { pipeline: older, job: 'a', jobId: 1, attempt: 1, epoch: 1 },
+      host: 'h1',
+      at: 0,
+    });
+    await world.end(newer);
+    world.fakes.open('firm', 'door');
+    expect((await world.end(older)).state).toBe('success');
+  });
+
+  test('cancels only interruptible jobs where the plan says so, and none where it says none', async () => {
+    const jobs = [
+      { key: 'a', interruptible: true },
+      { key: 'b', interruptible: false },
+    ];
+    const held = { a: [{ hang: true }, {}], b: [{ until: 'door' }, {}] };
+    world.project('some', {
+      plan: planOf(jobs, { autoCancel: { onNewCommit: 'interruptible' } }),
+      behaviours: held,
+    });
+    world.project('none', {
+      plan: planOf(jobs, { autoCancel: { onNewCommit: 'none' } }),
+      behaviours: { ...held, a: [{ until: 'door' }, {}] },
+    });
+    const [some] = await pair('some');
+    const [none, newer] = await pair('none');
+    await world.when(some, 'a is cancelled', (status) => status.jobs[0]?.outcome === 'cancelled');
+    await world.end(newer);
+    world.fakes.open('some', 'door');
+    world.fakes.open('none', 'door');
+    expect((await world.end(some)).jobs.map((job) => job.outcome)).toEqual(['cancelled', 'succeeded']);
+    expect((await world.end(none)).jobs.map((job) => job.outcome)).toEqual(['succeeded', 'succeeded']);
+  });
+
+  test('cancels an older pipeline whose jobs have waited for a worker in vain', async () => {
+    world.project('starved', { plan: planOf([{ key: 'a', queue: 'nowhere' }]) });
+    const older = await world.push('starved', push('b', 'a', 'd1'));
+    await world.when(older, 'a is dispatched', (status) => status.jobs[0]?.phase === 'dispatched');
+    world.project('starved', { plan: one });
+    const newer = await world.push('starved', push('c', 'b', 'd2'));
+    expect((await world.end(older)).reason).toBe(`superseded by ${newer}`);
+  });
+
+  test('that came in before the older one supersedes it at once', async () => {
+    world.project('order', {
+      plan: planOf([{ key: 'a', interruptible: true }]),
+      behaviours: { a: [{}, { hang: true }] },
+    });
+    const newer = await world.push('order', push('c', 'b', 'd2'));
+    await world.end(newer);
+    const older = await world.push('order', push('b', 'a', 'd1'));
+    expect((await world.end(older)).reason).toBe(`superseded by ${newer}`);
+  });
+});
+
+describe.concurrent('locks', () => {
+  const deploy = planOf([
+    {
+      key: 'deploy',
+      kind: 'deploy',
+      target: 'prod',
+      queue: 'deploy-prod',
+      environment: { name: 'prod', action: 'start' },
+    },
+  ]);
+  const seqs = (slug: string): (number | undefined)[] =>
+    world.fakes
+      .journal(slug)
+      .filter((entry) => entry.activity === 'applyDeploy')
+      .map((entry) => entry.seq);
+
+  test('one deployment of an environment at a time; the numbers rise', async () => {
+    world.project('turns', { plan: deploy, behaviours: { 'deploy watch': [{ until: 'door' }, {}] } });
+    const first = await world.push('turns', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('it deploys', async () => (seqs('turns').length === 1 ? true : undefined));
+    const second = await world.push('turns', { source: 'api', key: 'request:2', deliveryId: '2' });
+    const waiting = await world.when(second, 'it waits', (status) => status.state === 'waiting_for_resource');
+    expect(waiting.jobs[0]?.waitingFor).toBe('lock:prod');
+    expect((await projectOf('turns')).locks).toEqual([
+      { resource: 'environment:prod', holder: 'turns/1 deploy', waiting: ['turns/2 deploy'] },
+    ]);
+    world.fakes.open('turns', 'door');
+    expect((await world.end(first)).state).toBe('success');
+    expect((await world.end(second)).state).toBe('success');
+    expect(seqs('turns')).toEqual([1_000, 2_000]);
+  });
+
+  test('an older pipeline never deploys over a newer one', async () => {
+    world.project('outdated', {
+      plan: planOf([
+        { key: 'wait', stage: 'build' },
+        { ...deploy.jobs[0], key: 'deploy', needs: null, stage: 'ship', stageIndex: 1 },
+      ]),
+      behaviours: { wait: [{ until: 'door' }, {}] },
+    });
+    const older = await world.push('outdated', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('the older one waits', async () => (runs('outdated') === 1 ? true : undefined));
+    await world.end(await world.push('outdated', { source: 'api', key: 'request:2', deliveryId: '2' }));
+    world.fakes.open('outdated', 'door');
+    const status = await world.end(older);
+    expect([status.jobs[1]?.outcome, status.jobs[1]?.result?.kind]).toEqual(['skipped', 'outdated']);
+    expect(seqs('outdated')).toEqual([2_000]);
+  });
+
+  test('a holder that was terminated is found, and its lock is free', async () => {
+    world.project('lost', { plan: deploy, behaviours: { 'deploy watch': [{ hang: true }, {}] } });
+    const first = await world.push('lost', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('it deploys', async () => (seqs('lost').length === 1 ? true : undefined));
+    const second = await world.push('lost', { source: 'api', key: 'request:2', deliveryId: '2' });
+    await world.when(second, 'it waits', (status) => status.state === 'waiting_for_resource');
+    await world.handle(first).terminate('by hand');
+    world.fakes.closed.add(`pipeline/${first}`);
+    expect((await world.end(second)).state).toBe('success');
+  });
+
+  test('a job that is cancelled while it waits for a lock leaves the line', async () => {
+    world.project('line', { plan: deploy, behaviours: { 'deploy watch': [{ until: 'door' }, {}] } });
+    const first = await world.push('line', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('it deploys', async () => (seqs('line').length === 1 ? true : undefined));
+    const second = await world.push('line', { source: 'api', key: 'request:2', deliveryId: '2' });
+    await world.when(second, 'it waits', (status) => status.state === 'waiting_for_resource');
+    await world.handle(second).cancel();
+    expect((await world.end(second)).state).toBe('canceled');
+    expect((await projectOf('line')).locks[0]?.waiting).toEqual([]);
+    world.fakes.open('line', 'door');
+    await world.end(first);
+    await until('all locks are free', async () =>
+      (await projectOf('line')).locks.length === 0 ? true : undefined,
+    );
+  });
+
+  test('oldest_first waits for an older pipeline whose turn has not come', async () => {
+    const group = { resourceGroup: 'board', resourceMode: 'oldest_first' as const };
+    world.project('oldest', {
+      plan: planOf([
+        { key: 'wait', stage: 'build' },
+        { key: 'use', stage: 'test', ...group },
+      ]),
+      behaviours: { wait: [{ until: 'door' }, {}] },
+    });
+    const older = await world.push('oldest', { source: 'api', key: 'request:1', deliveryId: '1' });
+    await until('the older one waits', async () => (runs('oldest') === 1 ? true : undefined));
+    const newer = await world.push('oldest', { source: 'api', key: 'request:2', deliveryId: '2' });
+    await world.when(
+      newer,
+      'it waits for the older',
+      (status) => status.jobs[1]?.waitingFor === 'lock:board',
+    );
+    world.fakes.open('oldest', 'door');
+    await world.end(older);
+    await world.end(newer);
+    const used = world.fakes
+      .journal('oldest')
+      .filter((entry) => entry.job === 'use' && entry.activity === 'runJob');
+    expect(used).toHaveLength(2);
+  });
+});
