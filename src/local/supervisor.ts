@@ -30,7 +30,9 @@ export class Supervisor {
   /** `changed` is told after every start, so that the run file can be written. */
   constructor(progress: Progress, changed: () => Promise<void> = async () => undefined) {
     this.#progress = progress;
-    this.#changed = changed;
+    // One after the other: what is told last is what is.
+    let told = Promise.resolve();
+    this.#changed = () => (told = told.then(changed, changed));
   }
 
   /** Starts a part, waits until it is ready, and keeps it running from then on. Rejects with `local/not-started`. */
