@@ -22,6 +22,9 @@ export async function startTemporal(options: { dbFile?: string; port?: number } 
   const child = spawn(binary, serverArguments(port, options.dbFile), {
     stdio: ['ignore', 'ignore', 'ignore'],
   });
+  // A test run that is broken off leaves no server behind.
+  const last = (): boolean => child.kill('SIGKILL');
+  process.once('exit', last);
   const address = `127.0.0.1:${port}`;
   const namespace = 'davit';
   const { client, connection } = await connectTemporal({ address, namespace, deadlineMs: 30_000 });
@@ -31,6 +34,7 @@ export async function startTemporal(options: { dbFile?: string; port?: number } 
     client,
     pid: child.pid ?? 0,
     close: async () => {
+      process.off('exit', last);
       await connection.close();
       await ended(child);
     },
