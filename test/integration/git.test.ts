@@ -14,6 +14,7 @@ import { gitSource } from '../../src/adapters/git/index.ts';
 
 const run = promisify(execFile);
 let folder: string;
+let proposed: string;
 let temp: string;
 let url: string;
 const shas: string[] = [];
@@ -43,6 +44,11 @@ beforeAll(async () => {
   await git('commit', '--quiet', '-m', 'A script');
   shas.push(await git('rev-parse', 'HEAD'));
   await run('git', ['clone', '--quiet', '--bare', join(folder, 'work'), join(folder, 'bare.git')]);
+  // As a forge has it: a merge request's commit is on no branch.
+  await git('checkout', '--quiet', '-b', 'from-a-fork');
+  await git('commit', '--quiet', '--allow-empty', '-m', 'Proposed');
+  await git('push', '--quiet', join(folder, 'bare.git'), 'HEAD:refs/merge-requests/1/head');
+  proposed = await git('rev-parse', 'HEAD');
   url = `file://${join(folder, 'bare.git')}`;
 });
 afterAll(async () => {
@@ -84,6 +90,14 @@ test('an older commit, and the head of a branch and of an annotated tag', async 
   expect(await source().head(url, 'main')).toBe(shas[3]);
   expect(await source().head(url, 'v1')).toBe(shas[2]);
   expect(await source().head(url, 'gone')).toBeUndefined();
+});
+
+test("a merge request's ref is a whole one, and its commit is fetched though no branch has it", async () => {
+  const ref = 'refs/merge-requests/1/head';
+  expect(await source().head(url, ref)).toBe(proposed);
+  const fetched = await source().fetch(request({ ref, sha: proposed }));
+  await Promise.all([files(fetched.tar), fetched.done]);
+  expect(fetched.commit?.message).toBe('Proposed');
 });
 
 test('a commit that is not there, a repository that is not there: coded, and nothing is left', async () => {

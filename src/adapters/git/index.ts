@@ -127,7 +127,7 @@ async function checkout(place: GitPlace, url: CheckedUrl, request: SourceRequest
   if (bySha.code !== 0) {
     // Some servers name only branch tips: take the ref, whole, because the commit may lie below any depth.
     throwIfFatal(bySha.stderr);
-    for (const ref of [`refs/heads/${request.ref}`, `refs/tags/${request.ref}`]) {
+    for (const ref of fullNames(request.ref)) {
       const byRef = await fetch(ref, []);
       if (byRef.code !== 0) throwIfFatal(byRef.stderr);
     }
@@ -147,7 +147,9 @@ async function checkout(place: GitPlace, url: CheckedUrl, request: SourceRequest
 }
 
 async function remoteHead(place: GitPlace, url: CheckedUrl, ref: string): Promise<string | undefined> {
-  const names = [`refs/heads/${ref}`, `refs/tags/${ref}^{}`, `refs/tags/${ref}`];
+  const names = fullNames(ref).flatMap((name) =>
+    name.startsWith('refs/tags/') ? [`${name}^{}`, name] : [name],
+  );
   const answer = await git(place, ['ls-remote', '--quiet', '--end-of-options', url.url, ...names]);
   if (answer.code !== 0) {
     throwIfFatal(answer.stderr);
@@ -160,6 +162,10 @@ async function remoteHead(place: GitPlace, url: CheckedUrl, ref: string): Promis
   }
   return undefined;
 }
+
+/** A branch or tag by its short name; a merge request's ref (`refs/merge-requests/1/head`, `refs/pull/1/head`) is whole. */
+const fullNames = (ref: string): string[] =>
+  ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];
 
 async function must(answer: Promise<{ code: number; stdout: string; stderr: string }>): Promise<string> {
   const { code, stdout, stderr } = await answer;

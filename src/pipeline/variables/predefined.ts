@@ -70,12 +70,14 @@ function server(url: string): Values {
 function commit({ trigger, commit, project }: CompileRequest): Values {
   const lines = commit.message.split('\n');
   const title = lines[0] ?? '';
+  // GitLab: in a merge request's pipeline it is the source branch, not the ref that was fetched.
+  const refName = trigger.mergeRequest?.sourceBranch ?? trigger.ref;
   return {
     CI_COMMIT_SHA: trigger.sha,
     CI_COMMIT_SHORT_SHA: trigger.sha.slice(0, 8),
     CI_COMMIT_BEFORE_SHA: trigger.refKind === 'merge_request' ? '0'.repeat(40) : trigger.before,
-    CI_COMMIT_REF_NAME: trigger.ref,
-    CI_COMMIT_REF_SLUG: slugify(trigger.ref),
+    CI_COMMIT_REF_NAME: refName,
+    CI_COMMIT_REF_SLUG: slugify(refName),
     CI_COMMIT_REF_PROTECTED: String(project.protectedRef),
     CI_COMMIT_BRANCH: trigger.refKind === 'branch' ? trigger.ref : undefined,
     CI_COMMIT_TAG: trigger.refKind === 'tag' ? trigger.ref : undefined,

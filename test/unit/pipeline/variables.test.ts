@@ -248,11 +248,12 @@ describe('predefined', () => {
       title: 'F',
     };
     const more: Overrides = {
-      trigger: { ref: 'f', refKind: 'merge_request', source: 'merge_request', mergeRequest },
+      trigger: { ref: 'refs/pull/3/head', refKind: 'merge_request', source: 'merge_request', mergeRequest },
     };
     const compiled = job('j: {image: x, script: x, only: [merge_requests]}', 'j', more);
     expect(variable(compiled, 'CI_MERGE_REQUEST_TARGET_BRANCH_NAME')).toBe('main');
     expect(variable(compiled, 'CI_PIPELINE_SOURCE')).toBe('merge_request_event');
+    expect(variable(compiled, 'CI_COMMIT_REF_NAME')).toBe('f');
     expect(variable(compiled, 'CI_COMMIT_BRANCH')).toBeUndefined();
   });
   test('the architecture of a job made for several', () => {
