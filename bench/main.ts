@@ -69,7 +69,7 @@ function memory(davit: OwnDavit): void {
 
 async function main(): Promise<void> {
   say(`davit bench: ${ROUNDS} rounds, median (least to most), ${availableParallelism()} CPUs`);
-  const davit = await ownDavit({ args: ['--no-swarm'] });
+  const davit = await ownDavit();
   try {
     for (const one of CASES) await compare(davit, one);
     const times = await measureActivity(davit.run.temporal, davit.run.namespace, ROUNDS);

@@ -52,6 +52,7 @@ beforeAll(async () => {
   const leak = `leak:\n  stage: test\n  image: $BASE\n  script:\n    - echo "the secret is $CANARY, $(echo "$CANARY" | base64)"\n    - sleep 2\n`;
   writeFileSync(file, `${yaml}\n${leak}`);
   davit = await ownDavit({
+    args: ['--swarm'],
     arches: ['amd64', 'arm64', 'arm32'],
     config: `variables: { CANARY: { secret: 'file:${join(folder, 'canary')}' } }\nlimits: { release_delay: 1s }\n`,
   });
