@@ -13,6 +13,7 @@ import { platformText } from '../plan/spec.ts';
 import type { RunFile } from '../server/api.ts';
 import type { ApiClient } from './api-client.ts';
 import type { Cli } from './cli.ts';
+import type { Interrupts } from './interrupts.ts';
 import { runPipeline, summaryText } from './run/run.ts';
 import { plainText } from './terminal-text.ts';
 import { verdictOf } from './words.ts';
@@ -27,12 +28,12 @@ const FAILED = 1;
 export interface DemoOptions {
   run: RunFile;
   progress: Progress;
-  signal: AbortSignal;
+  interrupts: Interrupts;
 }
 
 /** Answers the exit code. */
 export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
-  const { run, signal } = options;
+  const { run, interrupts } = options;
   // Its own server, whatever the environment says of another one.
   const own: Cli = {
     ...cli,
@@ -42,14 +43,14 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
   const base = await indexOf(run.registry, BASE.repository, BASE.tag);
   if (base) options.progress.note(`${run.registry}/${BASE.repository}:${BASE.tag} is there: ${base.digest}`);
   else {
-    const made = await example(own, 'base', { signal });
+    const made = await example(own, 'base', { interrupts });
     if (!made || verdictOf(made) !== 0) return own.exit || FAILED;
   }
   const port = await servicePort(cli.settings, SERVICE, PREFERRED_PORT);
   const last = await example(own, 'table', {
-    signal,
+    interrupts,
     variables: { TABLE_PORT: String(port) },
-    onStatus: gatekeeper(own, signal),
+    onStatus: gatekeeper(own, interrupts.first),
   });
   if (!last || verdictOf(last) !== 0) return own.exit || FAILED;
   await tellResult(own, { run, last, port });
@@ -57,7 +58,7 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
 }
 
 interface ExampleOptions {
-  signal: AbortSignal;
+  interrupts: Interrupts;
   variables?: Record<string, string>;
   onStatus?(status: PipelineStatus, client: ApiClient): void;
 }

@@ -4,6 +4,7 @@ import { lineProgress, type Progress } from '../local/progress.ts';
 import { up, type Up } from '../local/up.ts';
 import { tellStarter } from '../local/up-messages.ts';
 import type { Cli } from './cli.ts';
+import { Interrupts } from './interrupts.ts';
 
 export interface SessionOptions {
   swarm: boolean;
@@ -11,22 +12,18 @@ export interface SessionOptions {
   once: boolean;
 }
 
-/** Resolves when everything has ended. A signal during the start ends it too. */
+/** Resolves when everything has ended. A signal during the start ends it too; during the demonstration it cancels first. */
 export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
-  const stopping = new AbortController();
-  const stop = (): void => stopping.abort(new Error('asked to end'));
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, stop);
+  const interrupts = new Interrupts();
   const progress = sessionProgress(cli);
   const started = performance.now();
+  const swarm = options.swarm || options.demo;
   let running: Up;
   try {
-    running = await up(cli.settings, {
-      progress,
-      swarm: options.swarm || options.demo,
-      signal: stopping.signal,
-    });
+    running = await up(cli.settings, { progress, swarm, signal: interrupts.first });
   } catch (error) {
-    if (stopping.signal.aborted) return cli.io.err('Ended before everything was up.\n');
+    interrupts.end();
+    if (interrupts.first.aborted) return cli.io.err('Ended before everything was up.\n');
     tellFailure(error);
     throw error;
   }
@@ -37,13 +34,13 @@ export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
     );
     if (options.demo) {
       const { demo } = await import('./demo.ts');
-      cli.exit = await demo(cli, { run: running.run, signal: stopping.signal, progress });
+      cli.exit = await demo(cli, { run: running.run, interrupts, progress });
     }
-    if (!options.once) await serve(cli, running, stopping.signal);
+    if (!options.once) await serve(cli, running, interrupts.first);
   } finally {
     cli.io.err('Ending…\n');
     await running.stop();
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.off(signal, stop);
+    interrupts.end();
   }
 }
 

@@ -1,7 +1,7 @@
 /** Other programs of this machine: found on PATH, run by argument lists, never through a shell. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:fs';
-import { access, stat } from 'node:fs/promises';
+import { access, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { childEnvironment, type Settings } from '../config.ts';
 
@@ -78,12 +78,27 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** The command line of a process; undefined when it is gone. */
-export async function commandLineOf(pid: number): Promise<string | undefined> {
+/**
+ * What tells a process from a later one with the same id: when it was started. Linux counts in ticks since boot (proc(5), stat,
+ * field 22), `ps` knows the second elsewhere. Undefined when it is gone.
+ */
+export async function startMark(pid: number): Promise<string | undefined> {
   if (!isAlive(pid)) return undefined;
-  const done = await runCommand('ps', ['-ww', '-o', 'args=', '-p', String(pid)]);
-  return done.code === 0 ? done.stdout.trim() : undefined;
+  try {
+    const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+    // The name of the program is in parentheses and may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : `ticks ${fields[19] ?? ''}`;
+  } catch {
+    // No /proc on this system, or it has just ended: ps knows.
+    const done = await runCommand('ps', ['-o', 'lstart=', '-p', String(pid)], { env: { TZ: 'UTC' } });
+    return done.code === 0 && done.stdout.trim() ? done.stdout.trim() : undefined;
+  }
 }
+
+/** True while that very process lives. */
+export const isSame = async (pid: number, mark: string | undefined): Promise<boolean> =>
+  mark !== undefined && (await startMark(pid)) === mark;
 
 /** SIGTERM, and SIGKILL after the grace. Resolves when the process is gone. */
 export async function endProcess(pid: number, graceMs: number): Promise<void> {

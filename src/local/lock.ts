@@ -2,10 +2,8 @@
 import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../errors.ts';
-import { commandLineOf } from './command.ts';
+import { isSame, startMark } from './command.ts';
 
-/** What every command line of `davit up` holds; a process id alone may be another program's by now. */
-const OURS = /main\.ts/;
 const TRIES = 5;
 
 /**
@@ -32,9 +30,8 @@ export async function takeLock(home: string): Promise<() => Promise<void>> {
 
 /** Process id of the `up` that has this home folder; undefined when there is none. */
 export async function lockOwner(home: string): Promise<number | undefined> {
-  const owner = Number(await textOf(join(home, 'up.lock')));
-  const line = await commandLineOf(owner);
-  return line !== undefined && OURS.test(line) ? owner : undefined;
+  const [pid = '', mark] = (await textOf(join(home, 'up.lock'))).split('\n');
+  return (await isSame(Number(pid), mark)) ? Number(pid) : undefined;
 }
 
 async function textOf(path: string): Promise<string> {
@@ -47,7 +44,14 @@ async function textOf(path: string): Promise<string> {
 
 async function claim(path: string): Promise<boolean> {
   try {
-    await writeFile(path, String(process.pid), { flag: 'wx', mode: 0o600 });
+    // Under its own name first: nobody may find a lock without its owner in it.
+    const half = `${path}.new.${process.pid}`;
+    await writeFile(half, `${process.pid}\n${(await startMark(process.pid)) ?? ''}`, { mode: 0o600 });
+    try {
+      await link(half, path);
+    } finally {
+      await rm(half, { force: true });
+    }
     return true;
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { childEnvironment } from '../config.ts';
-import { endProcess } from './command.ts';
+import { endProcess, startMark } from './command.ts';
 
 const LOG_BYTES = 16 * 1024 * 1024;
 /** What a process of ours says to its supervisor once it serves. */
@@ -11,6 +11,8 @@ export const READY_MESSAGE = 'davit:ready';
 
 export interface Running {
   pid?: number;
+  /** When it was started. */
+  mark?: string;
   /** Resolves with how it ended, in words; never rejects. */
   exited: Promise<string>;
   /** Resolves when it has said so itself; for processes of ours. */
@@ -56,7 +58,8 @@ export async function startProcess(spec: ProcessSpec): Promise<Running> {
       env: childEnvironment(spec.env ?? {}),
       stdio: spec.own ? ['ignore', file.fd, file.fd, 'ipc'] : ['ignore', file.fd, file.fd],
     });
-    return runningOf(child, spec.graceMs);
+    const running = runningOf(child, spec.graceMs);
+    return { ...running, mark: child.pid === undefined ? undefined : await startMark(child.pid) };
   } finally {
     await file.close();
   }

@@ -19,7 +19,7 @@ const schema: z.ZodType<RunFile> = z.object({
   namespace: z.string(),
   registry: z.string(),
   helperImage: z.string(),
-  processes: z.array(z.object({ name: z.string(), pid: z.number().int() })),
+  processes: z.array(z.object({ name: z.string(), pid: z.number().int(), mark: z.string().optional() })),
 });
 type Home = Pick<Settings, 'home'>;
 const pathOf = (settings: Home): string => join(settings.home, 'run.json');

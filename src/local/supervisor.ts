@@ -49,8 +49,10 @@ export class Supervisor {
     await this.#progress.step(part.name, start, (detail) => detail ?? '');
   }
 
-  processes(): { name: string; pid: number }[] {
-    return this.#kept.map((one) => ({ name: one.part.name, pid: one.running.pid ?? 0 }));
+  processes(): { name: string; pid: number; mark?: string }[] {
+    return this.#kept.flatMap(({ part: { name }, running: { pid, mark } }) =>
+      pid === undefined ? [] : [{ name, pid, mark }],
+    );
   }
 
   /** Idempotent. Resolves when every part has ended. */

@@ -30,7 +30,7 @@ export interface UpOptions {
   progress: Progress;
   /** Makes the engine a swarm of one node where it is none. */
   swarm: boolean;
-  /** Ends it, also in the middle of its start. */
+  /** Ends the start; later `stop` does. */
   signal: AbortSignal;
 }
 export interface Up {
@@ -57,9 +57,11 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
     parts = new Supervisor(options.progress, () =>
       writeRunFile(settings, { ...run, processes: parts?.processes() ?? [] }),
     );
-    options.signal.addEventListener('abort', () => void parts?.stop(), { once: true });
+    const ended = (): void => void parts?.stop();
+    options.signal.addEventListener('abort', ended, { once: true });
     const local = await startAll({ settings, options, parts, ports, run, found, installation });
     options.signal.throwIfAborted();
+    options.signal.removeEventListener('abort', ended);
     return { run, local, stop };
   } catch (error) {
     await stop();

@@ -99,5 +99,6 @@ export interface RunFile {
   namespace: string;
   registry: string;
   helperImage: string;
-  processes: { name: string; pid: number }[];
+  /** `mark`: when it was started; ids are used again. */
+  processes: { name: string; pid: number; mark?: string }[];
 }

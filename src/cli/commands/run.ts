@@ -1,6 +1,7 @@
 /** `davit run`: the pipeline of this working tree. */
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
+import { Interrupts } from '../interrupts.ts';
 import { variable } from '../options.ts';
 import { verdictOf } from '../words.ts';
 
@@ -35,7 +36,9 @@ Example:
     .action(async (jobs: string[], options: Options) => {
       const { runPipeline, summaryText } = await import('../run/run.ts');
       const { io } = cli;
+      const interrupts = new Interrupts();
       const last = await runPipeline(cli, {
+        interrupts,
         file: options.file,
         ref: options.ref,
         variables: options.var,

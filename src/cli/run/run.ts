@@ -3,6 +3,7 @@ import type { PipelineId } from '../../plan/ids.ts';
 import type { PipelineStatus } from '../../plan/protocol.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Cli } from '../cli.ts';
+import type { Interrupts } from '../interrupts.ts';
 import type { PlanOptions } from '../local-plan.ts';
 import { statusText } from '../status-view.ts';
 import { startPipeline } from './start.ts';
@@ -15,8 +16,7 @@ export interface RunOptions extends PlanOptions {
   write(text: string): void;
   color: boolean;
   onStatus?(status: PipelineStatus, client: ApiClient): void;
-  /** Ends it as a first Ctrl-C does; the terminal's own is listened to when it is absent. */
-  signal?: AbortSignal;
+  interrupts: Interrupts;
 }
 
 /**
@@ -24,31 +24,24 @@ export interface RunOptions extends PlanOptions {
  * the pipeline and waits until it has cleaned up, the second lets go of it.
  */
 export async function runPipeline(cli: Cli, options: RunOptions): Promise<PipelineStatus | undefined> {
-  const first = new AbortController();
-  const second = new AbortController();
-  const interrupted = (): void => (first.signal.aborted ? second : first).abort(new Error('interrupted'));
-  if (options.signal) options.signal.addEventListener('abort', interrupted, { once: true });
-  else process.on('SIGINT', interrupted).on('SIGTERM', interrupted);
-  if (options.signal?.aborted) interrupted();
+  const { first, second } = options.interrupts;
   try {
-    const started = await startPipeline(cli, { ...options, signal: first.signal, letGo: second.signal });
+    const started = await startPipeline(cli, { ...options, signal: first, letGo: second });
     if (!started) return undefined;
     const { client, id } = started;
     try {
       cli.io.err(`Pipeline ${id}\n`);
-      cancelOn(cli, { client, id, first: first.signal });
+      cancelOn(cli, { client, id, first });
       const onStatus = (status: PipelineStatus): void => options.onStatus?.(status, client);
-      const last = await watchPipeline(cli, { ...options, client, id, onStatus, signal: second.signal });
+      const last = await watchPipeline(cli, { ...options, client, id, onStatus, signal: second });
       if (last) return last;
       cli.io.err(`\nLeft alone; ${id} goes on. See it again with: davit status ${id}\n`);
     } finally {
       await client.close();
     }
   } catch (error) {
-    if (!first.signal.aborted) throw error;
+    if (!first.aborted) throw error;
     cli.io.err('\nInterrupted.\n');
-  } finally {
-    process.off('SIGINT', interrupted).off('SIGTERM', interrupted);
   }
   cli.exit = FAILED;
   return undefined;

@@ -17,6 +17,7 @@ import { JobPrinter, Prefixes } from './printer.ts';
 const AGAIN_MS = 500;
 /** Logs followed at once; the others are shown when their turn comes. */
 const FOLLOWED = 40;
+const MOST_AWAY_MS = 10 * 60_000;
 
 export interface WatchOptions {
   client: ApiClient;
@@ -44,7 +45,7 @@ class Watch {
   readonly #following = new Set<Promise<void>>();
   readonly #queue: JobStatus[] = [];
   readonly #waits = new Map<string, string>();
-  #lost = false;
+  #lostAt: number | undefined;
 
   constructor(cli: Cli, options: WatchOptions) {
     this.#cli = cli;
@@ -74,7 +75,10 @@ class Watch {
         if (signal.aborted) return undefined;
         if (isFinal(error) || !(error instanceof DavitError || isNetwork(error))) throw error;
       }
-      this.#away();
+      if (this.#away() > MOST_AWAY_MS)
+        throw new DavitError('cli/no-server', `The server at ${client.url} has been away for long.`, {
+          hint: `The pipeline is not lost: once the server is back, see it with davit status ${id}`,
+        });
       await pause(AGAIN_MS, undefined, { signal }).catch(() => undefined); // let go: seen by the loop
     }
     return undefined;
@@ -130,15 +134,17 @@ class Watch {
     }
   }
 
-  #away(): void {
-    if (!this.#lost)
+  /** How long it has been away, ms. */
+  #away(): number {
+    if (this.#lostAt === undefined)
       this.#cli.io.err('The connection to the server is lost; trying again. The pipeline runs on.\n');
-    this.#lost = true;
+    this.#lostAt ??= Date.now();
+    return Date.now() - this.#lostAt;
   }
 
   #back(): void {
-    if (this.#lost) this.#cli.io.err('The server is back.\n');
-    this.#lost = false;
+    if (this.#lostAt !== undefined) this.#cli.io.err('The server is back.\n');
+    this.#lostAt = undefined;
   }
 }
 
