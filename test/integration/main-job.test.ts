@@ -103,7 +103,7 @@ describe('the main job', () => {
       expect(platforms(await manifest('base', '1', INDEX))).toEqual([
         'linux/amd64',
         'linux/arm/v6',
-        'linux/arm64',
+        'linux/arm64/v8',
       ]);
     },
     RUN_MS,
@@ -149,7 +149,7 @@ describe('the main job', () => {
 
   test('one tag, three architectures, each image below 15 MB, no secret in any of them', async () => {
     const index = await manifest<{ manifests: Descriptor[] }>('table', '1.0.0', INDEX);
-    expect(platforms(index)).toEqual(['linux/amd64', 'linux/arm/v6', 'linux/arm64']);
+    expect(platforms(index)).toEqual(['linux/amd64', 'linux/arm/v6', 'linux/arm64/v8']);
     for (const { digest } of index.manifests) {
       const image = await manifest<{ config: Descriptor; layers: Descriptor[] }>('table', digest, MANIFEST);
       expect(image.layers.reduce((sum, layer) => sum + layer.size, image.config.size)).toBeLessThan(

@@ -43,7 +43,11 @@ export function processes(environmentOf: readonly number[]): string {
 }
 
 const docker = (...args: string[]): string =>
-  execFileSync('docker', args, { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024 });
+  execFileSync('docker', args, {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
 const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
 /** `docker inspect` of all that carries the label: containers, networks, volumes. Empty when there is nothing. */
