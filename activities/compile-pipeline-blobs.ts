@@ -53,5 +53,6 @@ export function limitsOf(facts: InstallationFacts): Limits {
     releaseDelayMs: limits.release_delay,
     maxPendingJobs: limits.max_pending_jobs,
     autoRetries: limits.auto_retries,
+    approveBySignal: facts.config.approve_by_signal,
   };
 }
