@@ -22,7 +22,7 @@ export function lintCommand(program: Command, cli: Cli): void {
       cli.io.out(problemsText(problems, cli.io.outColor));
       const what =
         answer.kind === 'plan'
-          ? `${answer.jobs.length} job${answer.jobs.length === 1 ? '' : 's'} in ${answer.plan.stages.length} stages`
+          ? `${counted(answer.jobs.length, 'job')} in ${counted(answer.plan.stages.length, 'stage')}`
           : answer.kind === 'empty'
             ? `nothing to run: ${answer.reason}`
             : 'cannot be run';
@@ -30,3 +30,5 @@ export function lintCommand(program: Command, cli: Cli): void {
       return cli.io.out(`${file.name}: ${what}${more ? ` (${more})` : ''}\n`);
     });
 }
+
+const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;

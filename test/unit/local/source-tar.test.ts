@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { extract, type Headers } from 'tar-stream';
+import { extract, type Header } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { findProject, slugOf } from '../../../src/local/project.ts';
 import { sourceTar } from '../../../src/local/source-tar.ts';
@@ -31,7 +31,7 @@ function repository(): string {
   const repo = at('Shop');
   mkdirSync(join(repo, 'src'), { recursive: true });
   git(folder, 'init', '-q', '--initial-branch=main', repo);
-  writeFileSync(join(repo, '.gitlab-ci.yml'), 'job:\n  script: [true]\n');
+  writeFileSync(join(repo, '.gitlab-ci.yml'), 'job:\n  script: [make]\n');
   writeFileSync(join(repo, '.gitignore'), 'secret.env\nnode_modules/\n');
   writeFileSync(join(repo, 'gone.txt'), 'gone');
   writeFileSync(join(repo, 'changed.txt'), 'old');
@@ -49,7 +49,7 @@ function repository(): string {
 }
 
 interface Unpacked {
-  headers: Map<string, Headers>;
+  headers: Map<string, Header>;
   text: Map<string, string>;
 }
 async function unpack(tar: NodeJS.ReadableStream, to?: string): Promise<Unpacked> {
@@ -57,7 +57,9 @@ async function unpack(tar: NodeJS.ReadableStream, to?: string): Promise<Unpacked
   const reader = extract();
   reader.on('entry', (header, stream, next) => {
     const chunks: Buffer[] = [];
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+    stream.on('data', (chunk) => {
+      if (chunk instanceof Uint8Array) chunks.push(Buffer.from(chunk));
+    });
     stream.on('end', () => {
       seen.headers.set(header.name, header);
       const bytes = Buffer.concat(chunks);
@@ -124,7 +126,7 @@ describe('the working tree as a tar', () => {
   test('of a folder in a repository is that folder alone, with one commit', async () => {
     const repo = repository();
     mkdirSync(join(repo, 'part'));
-    writeFileSync(join(repo, 'part', '.davit.yml'), 'job:\n  script: [true]\n');
+    writeFileSync(join(repo, 'part', '.davit.yml'), 'job:\n  script: [make]\n');
     const project = await findProject(join(repo, 'part'));
     expect(project).toMatchObject({ slug: 'part', history: false });
     const made = await sourceTar(project);

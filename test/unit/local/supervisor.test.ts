@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import type { Part, Running } from '../../../src/local/part.ts';
+import { silentProgress } from '../../../src/local/progress.ts';
+import { Supervisor } from '../../../src/local/supervisor.ts';
+
+/** A part whose process ends when the test says so. */
+function part(name: string, rank: number, log: string[]): Part & { die(): void; starts: number } {
+  let over: (how: string) => void = () => undefined;
+  return {
+    name,
+    rank,
+    log: `${name}.log`,
+    starts: 0,
+    die: () => over('ended with code 1'),
+    async start(): Promise<Running> {
+      this.starts += 1;
+      log.push(`start ${name}`);
+      const exited = new Promise<string>((resolve) => (over = resolve));
+      const stop = async (): Promise<void> => {
+        log.push(`stop ${name}`);
+        over('ended');
+      };
+      return { pid: 1, exited, saidReady: Promise.resolve(), stop };
+    },
+    ready: async () => undefined,
+  };
+}
+const until = async (check: () => boolean): Promise<void> => {
+  const deadline = Date.now() + 5_000;
+  while (!check()) {
+    if (Date.now() > deadline) throw new Error('never happened');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+};
+
+test('a part that ends is started again, and parts end by falling rank', async () => {
+  const log: string[] = [];
+  const kept = new Supervisor(silentProgress);
+  const base = part('base', 0, log);
+  const worker = part('worker', 2, log);
+  await kept.add(base);
+  await kept.add(worker);
+  worker.die();
+  await until(() => worker.starts === 2);
+  await kept.stop();
+  const stops = log.filter((line) => line.startsWith('stop'));
+  expect(stops.indexOf('stop worker')).toBeLessThan(stops.indexOf('stop base'));
+  expect(base.starts).toBe(1);
+});
+
+test('nothing is started once it is ending', async () => {
+  const log: string[] = [];
+  const kept = new Supervisor(silentProgress);
+  const one = part('one', 0, log);
+  await kept.add(one);
+  one.die();
+  await kept.stop();
+  await kept.add(part('late', 0, log));
+  expect(log).not.toContain('start late');
+  expect(one.starts).toBe(1);
+});
+
+test('a part that ends before it is ready is a coded error that names its log', async () => {
+  const log: string[] = [];
+  const kept = new Supervisor(silentProgress);
+  const one = part('one', 0, log);
+  const never = { ...one, start: () => one.start(), ready: () => new Promise<undefined>(() => undefined) };
+  const added = kept.add(never);
+  await until(() => one.starts === 1);
+  one.die();
+  await expect(added).rejects.toMatchObject({
+    code: 'local/not-started',
+    message: expect.stringContaining('one.log') as string,
+  });
+  await kept.stop();
+});
