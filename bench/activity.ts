@@ -2,13 +2,15 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { Client, Connection } from '@temporalio/client';
 
 const COUNT = 50;
 
 /** ms of one activity, in each of `rounds` rounds. */
 export async function measureActivity(address: string, namespace: string, rounds: number): Promise<number[]> {
+  // Nobody wants to read of workers between the numbers.
+  Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
   const taskQueue = `bench-${randomUUID()}`;
   const connection = await NativeConnection.connect({ address });
   const worker = await Worker.create({

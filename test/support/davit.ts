@@ -5,6 +5,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { readEvents } from '../../src/cli/sse.ts';
 import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
 import type { WorkerReport } from '../../src/plan/queues.ts';
 import type { RunFile, StartAnswer, StartRequest } from '../../src/server/api.ts';
@@ -120,12 +121,13 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
     await Promise.race([over, eventually('workers', UP_MS, () => reported(api, options))]);
     return {
       home,
-      run,
+      // Written anew with every part that starts.
+      run: readRun(home) ?? run,
       installation: readFileSync(join(home, 'keys', 'installation-id'), 'utf8').trim(),
       cli: (args, more) => command(args, { ...more, env }),
       api,
       start: (slug, folder) => startPipeline(api, slug, folder),
-      verdict: (id, deadlineMs) => verdictOf(api, id, deadlineMs),
+      verdict: (id, deadlineMs) => verdictOf({ server: run.server, token }, id, deadlineMs),
       stop,
     };
   } catch (error) {
@@ -217,8 +219,21 @@ async function startPipeline(api: Api, slug: string, folder: string): Promise<st
   });
 }
 
-const verdictOf = (api: Api, id: string, deadlineMs: number): Promise<PipelineStatus> =>
-  eventually(`the verdict of ${id}`, deadlineMs, async () => {
-    const status = await api<PipelineStatus>(`/api/v1/pipelines/${id}`);
-    return FINAL_STATES.includes(status.state) && status.endedAt !== undefined ? status : undefined;
+/** By the server's events: asking again and again would be work that a measurement sees. */
+async function verdictOf(
+  at: { server: string; token: string },
+  id: string,
+  deadlineMs: number,
+): Promise<PipelineStatus> {
+  const response = await fetch(`${at.server}/api/v1/pipelines/${id}/events`, {
+    headers: { authorization: `Bearer ${at.token}` },
+    signal: AbortSignal.timeout(deadlineMs),
   });
+  if (!response.ok || !response.body) throw new Error(`events of ${id}: ${response.status}`);
+  for await (const { event, data } of readEvents(response.body.pipeThrough(new TextDecoderStream()))) {
+    if (event !== 'status') continue;
+    const status = JSON.parse(data) as PipelineStatus;
+    if (FINAL_STATES.includes(status.state) && status.endedAt !== undefined) return status;
+  }
+  throw new Error(`the events of ${id} ended before its verdict`);
+}
