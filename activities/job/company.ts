@@ -3,7 +3,7 @@
  * members cannot reach each other; a network of a job's own costs 130 ms and an address range, so only those that need one
  * get it.
  */
-import type { ContainerCreate } from '../../src/adapters/ports.ts';
+import type { ContainerCreate, Engine } from '../../src/adapters/ports.ts';
 import type { Job } from './job.ts';
 import { sharedNetwork } from './names.ts';
 import type { SideEnvironments } from './variables.ts';
@@ -54,7 +54,9 @@ async function ownNetwork({ deps, name, labels }: Job): Promise<{ name: string; 
 }
 
 /** Made once; asked for again only when somebody has removed it. */
-const known = new WeakMap<object, Promise<void>>();
+const known = new WeakMap<Engine, Promise<void>>();
+
+export const forgetNetwork = (engine: Engine): void => void known.delete(engine);
 
 async function shared({ deps }: Job): Promise<{ name: string; aliases: string[] }> {
   const name = sharedNetwork(deps.facts.installation);

@@ -9,6 +9,8 @@ export interface WantedImage {
   name: string;
   platform: string;
   pullPolicy: ImageSpec['pullPolicy'];
+  /** Of a fork's pipeline: nobody's credentials are used for it. */
+  anonymous: boolean;
 }
 
 /** `linux/arm/v7` where the worker says that its board is one. */
@@ -71,10 +73,10 @@ async function find(
 
 async function pull(
   deps: JobDeps,
-  { name, platform, pullPolicy }: WantedImage,
+  { name, platform, pullPolicy, anonymous }: WantedImage,
   options: { signal: AbortSignal; say(text: string): void },
 ): Promise<ImageInfo> {
-  const auth = await deps.registries.authFor(name);
+  const auth = anonymous ? undefined : await deps.registries.authFor(name);
   try {
     const image = await deps.engine.pullImage(name, { platform, auth, signal: options.signal });
     options.say(`Pulled ${name} (${Math.ceil(image.sizeBytes / 1e6)} MB)`);

@@ -14,6 +14,7 @@ import type { ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/outcome.ts';
 import { removeObjects, stopContainer } from './cleanup.ts';
+import { forgetNetwork } from './company.ts';
 import { finish, finishWithout } from './finish.ts';
 import { followLog, isAlive } from './follow.ts';
 import type { Job } from './job.ts';
@@ -44,7 +45,7 @@ export async function supervise(job: Job, began: number): Promise<JobResult> {
       following.abort();
       job.log.lost('The log could not be stored in time; the rest of it is missing.');
     }
-    return await finish(job, state.state, state.timedOut);
+    return await Promise.race([finish(job, state.state, state.timedOut), leftDuringFinish(job)]);
   } catch (error) {
     if (error instanceof Ended) return await leave(job, error, log);
     if (error instanceof DavitError && error.code === 'log/fenced') throw replaced();
@@ -79,6 +80,19 @@ async function untilEnded(
     return { state, timedOut: true };
   } finally {
     clock.abort();
+  }
+}
+
+/**
+ * What is done after a container's end may be done again by whoever resumes, so a worker that goes away does not wait for it.
+ * A cancel that comes so late changes nothing any more.
+ */
+async function leftDuringFinish({ lifeline }: Job): Promise<never> {
+  try {
+    return await aborted(lifeline.signal);
+  } catch (error) {
+    if (error instanceof Ended && (error.reason === 'detached' || error.reason === 'stale')) throw error;
+    return new Promise(() => undefined);
   }
 }
 
@@ -170,6 +184,7 @@ export const removeAll = (job: Job): Promise<void> => removeObjects(job.deps.eng
 /** What went wrong before the container was started. */
 export async function notStarted(job: Job, error: unknown): Promise<JobResult> {
   const { engine } = job.deps;
+  forgetNetwork(engine); // somebody may have removed it; the next job makes sure
   const why: unknown = job.lifeline.signal.aborted ? job.lifeline.signal.reason : error;
   const state = await engine.inspectContainer(job.name).catch(() => undefined); // an engine that is away started nothing we know of
   if (state && isAlive(state) && !(why instanceof Ended)) return supervise(job, state.startedAt);

@@ -37,8 +37,10 @@ export async function prepare(job: Job): Promise<number> {
   masksKept.catch(() => undefined); // awaited below
   const image = expandLate(job.spec.image.name, resolved.values);
   const notes: string[] = [];
-  const wanted = { name: image, platform: own, pullPolicy: job.spec.image.pullPolicy };
-  const found = ensureImage(deps, wanted, { signal: lifeline.signal, say: (text) => notes.push(text) });
+  const { pullPolicy } = job.spec.image;
+  const wanted = { name: image, platform: own, pullPolicy, anonymous: job.spec.fork };
+  const signal = AbortSignal.any([lifeline.signal, AbortSignal.timeout(job.input.timeoutMs)]);
+  const found = ensureImage(deps, wanted, { signal, say: (text) => notes.push(text) });
   found.catch(() => undefined); // awaited below
   const company = await gather(job, { environments, platform, acknowledged });
   const { id } = await found;

@@ -52,7 +52,7 @@ async function startService(job: Job, starting: Starting): Promise<Started> {
   const platform = service.platform ?? gathering.platform;
   const image = await ensureImage(
     deps,
-    { name: service.name, platform, pullPolicy: service.pullPolicy },
+    { ...service, platform, anonymous: job.spec.fork },
     { signal: lifeline.signal, say: (text) => starting.notes.push(text) },
   );
   const container = `${job.name}-svc-${index}`;

@@ -27,7 +27,7 @@ export async function startTested(
     removeLeftovers(job, label),
     ensureImage(
       deps,
-      { name: image, platform: gathering.platform, pullPolicy: 'if-not-present' },
+      { name: image, platform: gathering.platform, pullPolicy: 'if-not-present', anonymous: spec.fork },
       { signal: lifeline.signal, say: (text) => notes.push(text) },
     ),
   ]);

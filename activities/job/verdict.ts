@@ -75,6 +75,12 @@ const BY_CODE: Partial<Record<ErrorCode, readonly [Outcome, FailureKind]>> = {
 
 /** What a failure before the script's start, or in moving its files, makes of the job. */
 export function verdictOfError(error: unknown): Verdict {
+  if (error instanceof Error && error.name === 'TimeoutError')
+    return {
+      outcome: 'failed',
+      kind: 'timeout',
+      message: "The image was not there before the job's time was over.",
+    };
   if (!(error instanceof DavitError))
     return {
       outcome: 'errored',

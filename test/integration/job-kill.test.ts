@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../support/davit.ts';
 import { SmallDavit } from '../support/small-davit.ts';
 
 const LINES = 50;
@@ -24,6 +25,9 @@ describe('a worker that goes away in the middle of a script', () => {
     async (signal) => {
       const worker = await davit.worker();
       const id = await davit.start(`kill-${signal.toLowerCase()}`, COUNT);
+      await eventually('the job to be shown as running', 30_000, async () =>
+        (await davit.status(id))?.jobs[0]?.phase === 'running' ? true : undefined,
+      );
       await davit.untilLogged(id, 'count', 'line-5\n');
       await worker.end(signal);
       const killed = Date.now();
