@@ -59,7 +59,8 @@ function readPipeline({ file: { name, text } }: CompileRequest, problems: Proble
   const file = readFileConfig(root, problems);
   if (!file) return undefined;
   if (file.variables) globalVariablesReader.read(file.variables, problems);
-  return { file, jobs: readJobs(file, new Extender(file.entries, problems), problems) };
+  const jobs = readJobs(file, new Extender(file.entries, problems), problems);
+  return problems.mustStop ? undefined : { file, jobs };
 }
 
 function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {
@@ -67,6 +68,7 @@ function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems)
   checkJobs({ jobs, drafts, request, problems });
   select(drafts, request);
   linkDrafts(drafts, problems);
+  if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };
   if (request.trigger.jobs) keepNamed(drafts, request.trigger.jobs, problems);
   const included = drafts.all.filter((draft) => draft.included);
   const stages = drafts.stages.filter((stage) => included.some((draft) => draft.stage === stage));

@@ -13,7 +13,8 @@ export interface Problem {
 }
 interface More {
   at?: Origin;
-  hint?: string;
+  /** A function where it costs something: called only for a problem that is kept. */
+  hint?: string | (() => string | undefined);
   severity?: 'error' | 'warning';
 }
 
@@ -25,20 +26,24 @@ export class Problems {
   readonly #list: Problem[] = [];
   readonly #seen = new Set<string>();
   #errors = 0;
+  #tooLarge = false;
 
   add(code: ErrorCode, message: string, more: More = {}): void {
-    const place = more.at?.source.place(more.at.offset);
-    const severity = more.severity ?? 'error';
-    const key = place ? `${code} ${placeText(place)}` : `${code} ${message}`;
+    const { at } = more;
+    const key = at ? `${code} ${at.source.name} ${at.offset}` : `${code} ${message}`;
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
+    const severity = more.severity ?? 'error';
     if (severity === 'error') this.#errors += 1;
+    if (code === 'language/too-large') this.#tooLarge = true;
     if (this.#list.length >= MOST) return;
+    const place = at?.source.place(at.offset);
+    const hint = typeof more.hint === 'function' ? more.hint() : more.hint;
     this.#list.push({
       code,
       message,
-      ...(place && { place, sourceLine: more.at?.source.line(place.line) }),
-      hint: more.hint ?? ERRORS[code].remedy,
+      ...(at && place && { place, sourceLine: at.source.line(place.line) }),
+      hint: hint ?? ERRORS[code].remedy,
       severity,
     });
   }
@@ -48,10 +53,16 @@ export class Problems {
     for (const key of other.#seen) this.#seen.add(key);
     this.#list.push(...other.#list.slice(0, MOST - this.#list.length));
     this.#errors += other.#errors;
+    this.#tooLarge ||= other.#tooLarge;
   }
 
   get hasErrors(): boolean {
     return this.#errors > 0;
+  }
+
+  /** Whoever goes on from here would work for too long. */
+  get mustStop(): boolean {
+    return this.#tooLarge;
   }
 
   /** All of them, in the order of the file; those without a place first. */

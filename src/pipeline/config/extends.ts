@@ -10,7 +10,7 @@ import { mapNode, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
  */
 const MAX_LEVELS = 11;
 /** Entries that merging may make in one file: a bomb of extends stops here. */
-const MAX_MERGED = 2_000_000;
+const MAX_MERGED = 1_000_000;
 
 export class Extender {
   readonly #entries: ReadonlyMap<string, Entry>;
@@ -76,7 +76,7 @@ export class Extender {
         const what = target ? `"${parent}", which is not a map` : `"${parent}", which the file does not have`;
         this.#problems.add('language/unknown-extends', `"${name}" extends ${what}`, {
           at,
-          hint: target ? undefined : didYouMean(parent, this.#entries.keys()),
+          hint: () => (target ? undefined : didYouMean(parent, this.#entries.keys())),
         });
         continue;
       }
@@ -87,9 +87,10 @@ export class Extender {
   }
 
   #merge(below: MapNode, above: MapNode): MapNode {
+    if (this.#problems.mustStop) return above;
     this.#merged += below.entries.size + above.entries.size;
     if (this.#merged > MAX_MERGED) {
-      this.#problems.add('language/too-large', 'extends merges more than two million values', { at: above });
+      this.#problems.add('language/too-large', 'extends merges more than a million values', { at: above });
       return above;
     }
     const entries = new Map(below.entries);

@@ -24,13 +24,32 @@ export interface JobConfig {
   values: JobValues;
 }
 
+const MAX_JOBS = 10_000;
+/** Values of all jobs together, after extends and default: what a template holds counts for each job that takes it. */
+const MAX_VALUES = 1_000_000;
+
 /** All jobs that are not hidden, in file order. */
 export function readJobs(file: FileConfig, extender: Extender, problems: Problems): Map<string, JobConfig> {
   const jobs = new Map<string, JobConfig>();
+  const shared = [...file.defaults.values()].reduce(
+    (sum, entry) => sum + entry.value.size,
+    file.variables?.size ?? 0,
+  );
+  let values = 0;
   for (const [name, entry] of file.entries) {
+    if (problems.mustStop) break;
     if (name.startsWith('.')) continue;
     const map = extender.resolve(name);
-    if (map) jobs.set(name, readJob({ name, map, at: entry.at, file, problems }));
+    if (!map) continue;
+    values += map.size + shared;
+    if (jobs.size >= MAX_JOBS || values > MAX_VALUES) {
+      const what = values > MAX_VALUES ? 'jobs of more than a million values' : `more than ${MAX_JOBS} jobs`;
+      problems.add('language/too-large', `the file has ${what}, templates and default counted in`, {
+        at: entry.at,
+      });
+      break;
+    }
+    jobs.set(name, readJob({ name, map, at: entry.at, file, problems }));
   }
   if (jobs.size === 0 && !problems.hasErrors)
     problems.add('language/missing', 'the file has no job', { at: file.root });

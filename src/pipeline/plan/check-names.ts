@@ -54,7 +54,7 @@ export function checkNames(job: JobConfig, checking: Checking): void {
       problems.add(
         'language/unknown-job',
         `"${job.name}" names "${name}" in ${keyword}, and there is no such job`,
-        { at, hint: didYouMean(name, checking.jobs.keys()) },
+        { at, hint: () => didYouMean(name, checking.jobs.keys()) },
       );
     } else if (own && own.stageIndex !== -1 && other.stageIndex > own.stageIndex)
       problems.add(

@@ -121,8 +121,14 @@ export class PlanContext {
       this.problems.add(
         'language/cycle',
         `variables of "${config.name}" refer to each other in a circle: ${cycle.join(' -> ')}`,
+        { at: placeIn(config, 'variables', [cycle[0] ?? '']) },
+      );
+    if (scope.tooLong !== undefined)
+      this.problems.add(
+        'language/too-large',
+        `the variable ${scope.tooLong} of "${config.name}" unfolds to more than 128 KiB`,
         {
-          at: placeIn(config, 'variables', [cycle[0] ?? '']),
+          at: placeIn(config, 'variables', [scope.tooLong]),
         },
       );
   }

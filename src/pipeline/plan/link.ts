@@ -9,14 +9,26 @@ import type { Draft, Drafts } from './draft.ts';
 
 export function linkDrafts(drafts: Drafts, problems: Problems): void {
   const before = artifactsBefore(drafts);
+  let artifacts = 0;
+  let needs = 0;
   for (const draft of drafts.all) {
     if (!draft.included) continue;
     draft.imagesFrom = imagesOf(draft, drafts).map((image) => image.key);
     draft.requires = gateRequires(draft, drafts, problems);
-    draft.needs = needsOf(draft, drafts, problems);
-    draft.artifactsFrom = artifactsOf({ draft, drafts, before });
+    draft.needs = needs > MAX_NEEDS ? [] : needsOf(draft, drafts, problems);
+    needs += draft.needs?.length ?? 0;
+    draft.artifactsFrom = artifacts > MAX_ARTIFACTS ? [] : artifactsOf({ draft, drafts, before });
+    artifacts += draft.artifactsFrom.length;
     checkImages(draft, drafts, problems);
   }
+  if (needs > MAX_NEEDS)
+    problems.add('language/too-large', 'the jobs need more than a million others', {
+      hint: 'A need on a parallel job means all of its jobs; needs:parallel:matrix names some.',
+    });
+  if (artifacts > MAX_ARTIFACTS)
+    problems.add('language/too-large', 'the jobs take the artifacts of more than a million others', {
+      hint: 'Say with dependencies or needs which artifacts a job takes; `dependencies: []` takes none.',
+    });
 }
 
 /** The drafts a name means to this one: a job made for several architectures looks at its own. */
@@ -95,23 +107,33 @@ function takesArtifacts({ config }: Draft, what: 'give' | 'take'): boolean {
   return what === 'take' || config.kind !== 'build';
 }
 
+/** Needs of all jobs of a plan together. */
+const MAX_NEEDS = 1_000_000;
+/** Artifacts that all jobs of a plan may take together: past this the plan itself is a burden. */
+const MAX_ARTIFACTS = 1_000_000;
+
 /** For each stage the jobs of earlier ones that give artifacts, in order; one list a stage, shared by its jobs. */
-function artifactsBefore(drafts: Drafts): string[][] {
-  const byStage = drafts.stages.map((): string[] => []);
-  for (const draft of drafts.all) if (givesArtifacts(draft)) byStage[draft.stageIndex]?.push(draft.key);
-  const before: string[][] = [];
-  let so_far: string[] = [];
-  for (const keys of byStage) {
-    before.push(so_far);
-    if (keys.length > 0) so_far = [...so_far, ...keys];
-  }
-  return before;
+function artifactsBefore(drafts: Drafts): (stageIndex: number) => string[] {
+  const givers = drafts.all
+    .filter(givesArtifacts)
+    .sort((a, b) => a.stageIndex - b.stageIndex || a.order - b.order);
+  const keys = givers.map((giver) => giver.key);
+  const before = new Map<number, string[]>();
+  return (stageIndex) => {
+    let list = before.get(stageIndex);
+    if (!list) {
+      const end = givers.findIndex((giver) => giver.stageIndex >= stageIndex);
+      list = end === -1 ? keys : keys.slice(0, end);
+      before.set(stageIndex, list);
+    }
+    return list;
+  };
 }
 
 interface ArtifactLink {
   draft: Draft;
   drafts: Drafts;
-  before: readonly string[][];
+  before: (stageIndex: number) => string[];
 }
 
 function artifactsOf({ draft, drafts, before }: ArtifactLink): string[] {
@@ -126,5 +148,5 @@ function artifactsOf({ draft, drafts, before }: ArtifactLink): string[] {
     });
   }
   if (allowed) return [...allowed].filter(givesArtifacts).map((other) => other.key);
-  return before[draft.stageIndex] ?? [];
+  return before(draft.stageIndex);
 }

@@ -24,6 +24,9 @@ export type Layer = ReadonlyMap<string, Variable>;
 const ON_WORKER =
   /^(CI_JOB_(ID|URL|TOKEN|STARTED_AT|STATUS|MANUAL)|CI_REGISTRY_(USER|PASSWORD)|CI_RUNNER_\w+|CI_SERVER_TLS_\w+|API_URL|API_HOST|API_PORT)$/;
 
+/** What Linux lets a process have in one variable; references that double each other end here. */
+const MAX_LENGTH = 131_072;
+
 interface Resolved {
   parts: readonly Part[];
   tainted: boolean;
@@ -45,6 +48,7 @@ export class Scope {
   readonly #resolved = new Map<string, Resolved>();
   readonly #path: string[] = [];
   readonly #cycles: string[][] = [];
+  #tooLong: string | undefined;
 
   constructor(layers: readonly Layer[], options: { open: boolean }) {
     this.#variables = new Map();
@@ -67,6 +71,11 @@ export class Scope {
     const variable = this.#variables.get(name);
     if (!variable || 'secret' in variable.value) return undefined;
     return renderParts(this.#resolve(name)?.parts ?? []);
+  }
+
+  /** A variable whose value unfolds to more than a process could be given; asked after `cycles`. */
+  get tooLong(): string | undefined {
+    return this.#tooLong;
   }
 
   /** Circles among the variables, each as its path. */
@@ -116,9 +125,16 @@ export class Scope {
       return inner?.parts;
     });
     this.#path.pop();
+    if (lengthOf(parts) > MAX_LENGTH) {
+      this.#tooLong ??= variable.name;
+      return UNKNOWN;
+    }
     return { parts, tainted };
   }
 }
+
+const lengthOf = (parts: readonly Part[]): number =>
+  parts.reduce((sum, part) => sum + (typeof part === 'string' ? part.length : 0) + 1, 0);
 
 function needsWork(variable: Variable): boolean {
   if (variable.raw || 'secret' in variable.value) return false;

@@ -16,7 +16,7 @@ export const MAX_DEPTH = 100;
 /** Nodes after all aliases are unfolded. */
 const MAX_NODES = 1_000_000;
 /** Entries that merge keys may copy. */
-const MAX_MERGED = 2_000_000;
+const MAX_MERGED = 1_000_000;
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
 
 export interface RawEntry extends Entry {
@@ -103,10 +103,11 @@ export class TreeBuilder {
 
   /** In the order it is written in, as Psych: what stands in the map already is overridden. */
   #merge(entries: Map<string, Entry>, value: Node): void {
+    if (this.problems.mustStop) return;
     if (value.kind === 'map') {
       this.#merged += value.entries.size;
       if (this.#merged > MAX_MERGED)
-        this.problems.add('language/too-large', 'merge keys copy more than two million values', {
+        this.problems.add('language/too-large', 'merge keys copy more than a million values', {
           at: value,
         });
       else for (const [key, entry] of value.entries) entries.set(key, entry);

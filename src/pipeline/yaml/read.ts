@@ -29,7 +29,7 @@ export function readYaml(name: string, text: string, problems: Problems): Node[]
   const quick = readQuick(source, scratch);
   if (quick) {
     problems.absorb(scratch);
-    return [quick];
+    return scratch.mustStop ? undefined : [quick];
   }
   return readSlowly(source, problems);
 }
@@ -37,7 +37,8 @@ export function readYaml(name: string, text: string, problems: Problems): Node[]
 function readSlowly(source: SourceText, problems: Problems): Node[] | undefined {
   const found = new Problems();
   try {
-    return readFull(source, found);
+    const documents = readFull(source, found);
+    return found.mustStop ? undefined : documents;
   } catch (error) {
     // The composer recurses: nesting that is too deep for the stack is too deep for a person.
     if (!(error instanceof RangeError)) throw error;
