@@ -45,3 +45,47 @@ describe('a worker that goes away in the middle of a script', () => {
     120_000,
   );
 });
+
+describe('a cancel', () => {
+  const SLEEP = `
+wait:
+  image: davit/helper:1
+  script: [echo begun, sleep 1000]
+  after_script: ['echo "it is $CI_JOB_STATUS"']
+`;
+  const containers = async (): Promise<string[]> => {
+    const engine = await davit.ports.engine();
+    const found = await engine.listContainers({ 'davit.installation': davit.installation });
+    await engine.close();
+    return found.map(({ name }) => name);
+  };
+
+  test('reaches the script, and leaves nothing', async () => {
+    const worker = await davit.worker();
+    const id = await davit.start('cancelled', SLEEP);
+    await davit.untilLogged(id, 'wait', '\nbegun\n');
+    await davit.temporal.client.workflow.getHandle(`pipeline/${id}`).cancel();
+    const status = await davit.verdict(id, 60_000);
+    expect(status.state).toBe('canceled');
+    expect(await davit.log(id, 'wait')).toMatch(/it is canceled\n[^]*Job cancelled/);
+    await eventually('the removal', 20_000, async () =>
+      (await containers()).length === 0 ? true : undefined,
+    );
+    await worker.end('SIGTERM');
+  }, 120_000);
+
+  test('of a job whose worker is dead is carried out by the next one', async () => {
+    const worker = await davit.worker();
+    const id = await davit.start('cancelled-later', SLEEP);
+    await davit.untilLogged(id, 'wait', '\nbegun\n');
+    await worker.end('SIGKILL');
+    await davit.temporal.client.workflow.getHandle(`pipeline/${id}`).cancel();
+    const next = await davit.worker();
+    const status = await davit.verdict(id, 90_000);
+    expect(status.state).toBe('canceled');
+    await eventually('the removal', 20_000, async () =>
+      (await containers()).length === 0 ? true : undefined,
+    );
+    await next.end('SIGTERM');
+  }, 150_000);
+});
