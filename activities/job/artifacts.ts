@@ -28,6 +28,8 @@ export interface Collecting {
   source: Digest;
   spec: ArtifactsSpec;
   maxBytes: number;
+  /** What messages call it; artifacts. */
+  what?: string;
 }
 export interface Collected {
   artifact?: ArtifactRef;
@@ -59,15 +61,26 @@ export async function collectArtifacts(collecting: Collecting): Promise<Collecte
     throw error;
   }
   const artifact = await archive.finish(spec.expireInMs);
-  return { artifact, warnings: warningsOf(selection, matched, artifact !== undefined) };
+  const from = { selection, matched, any: artifact !== undefined, what: collecting.what ?? 'artifacts' };
+  return { artifact, warnings: warningsOf(from) };
 }
 
-function warningsOf(selection: Selection, matched: ReadonlySet<number>, any: boolean): string[] {
+function warningsOf({
+  selection,
+  matched,
+  any,
+  what,
+}: {
+  selection: Selection;
+  matched: ReadonlySet<number>;
+  any: boolean;
+  what: string;
+}): string[] {
   const none = selection.patterns.filter((_, index) => !matched.has(index));
   return [
-    ...selection.refused.map((path) => `artifacts: ${path} is not in the project's directory; left out.`),
-    ...none.map((path) => `artifacts: ${path}: no matching files.`),
-    ...(any || none.length > 0 ? [] : ['artifacts: there is nothing to keep.']),
+    ...selection.refused.map((path) => `${what}: ${path} is not in the project's directory; left out.`),
+    ...none.map((path) => `${what}: ${path}: no matching files.`),
+    ...(any || none.length > 0 ? [] : [`${what}: there is nothing to keep.`]),
   ];
 }
 
@@ -130,9 +143,9 @@ class Archive {
     if (header.type !== 'file') return; // devices and pipes
     this.#bytes += header.size;
     this.#files += 1;
-    const { maxBytes } = this.#collecting;
+    const { maxBytes, what = 'artifacts' } = this.#collecting;
     if (this.#bytes > maxBytes)
-      throw new DavitError('job/artifacts', `The artifacts are larger than the limit of ${maxBytes} bytes.`);
+      throw new DavitError('job/artifacts', `${what}: larger than the limit of ${maxBytes} bytes.`);
     const mode = (header.mode & 0o111) === 0 ? 0o666 : 0o777;
     const sink = archive.entry({ name: path, type: 'file', mode, size: header.size, mtime: header.mtime });
     await pipeline(Readable.from(content, { objectMode: false }), sink);

@@ -2,13 +2,14 @@
 import type { ContainerState } from '../../src/adapters/ports.ts';
 import type { ArtifactRef, JobResult } from '../../src/plan/outcome.ts';
 import { collectArtifacts } from './artifacts.ts';
+import { keepCaches } from './cache.ts';
 import { collectDotenv } from './dotenv.ts';
 import type { Job } from './job.ts';
 import { bad, good, warning } from './lines.ts';
 import { EXIT_FILE } from './supervisor.ts';
 import { readContainerFile } from './tar-read.ts';
 import { removeCompany, sayTestedLog } from './tested.ts';
-import { type ExitNote, parseExitNote, type Verdict, verdictOf, verdictOfError } from './verdict.ts';
+import { type ExitNote, isDue, parseExitNote, type Verdict, verdictOf, verdictOfError } from './verdict.ts';
 
 /** The log store may be away for so long after the job's end before its log is given up. */
 const LOG_LIMIT_MS = 10 * 60_000;
@@ -16,6 +17,7 @@ const LOG_LIMIT_MS = 10 * 60_000;
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
   const note = await exitNote(job, state, timedOut);
   const verdict = verdictOf(state, note, { timeoutMs: job.input.timeoutMs, timedOut });
+  const notes = await keepCaches(job, state.labels, verdict);
   const kept = await keep(job, verdict);
   if (kept.verdict.outcome !== 'succeeded') await sayTestedLog(job);
   removeBeside(job);
@@ -29,7 +31,7 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
     ...(kept.dotenv && { dotenv: kept.dotenv }),
     ...(kept.warnings.length > 0 && { warnings: kept.warnings }),
   };
-  return conclude(job, result);
+  return conclude(job, result, notes);
 }
 
 /** A job that ended without its script: the result says why, and so does the log. */
@@ -46,9 +48,10 @@ export async function finishWithout(job: Job, error: unknown, started: boolean):
 }
 
 /** Last lines, end of the log. What is said to people is masked. */
-async function conclude(job: Job, result: JobResult): Promise<JobResult> {
+async function conclude(job: Job, result: JobResult, notes: readonly string[] = []): Promise<JobResult> {
   const { log, logLimit } = job;
   log.recordsEnded();
+  for (const text of notes) log.say(text);
   for (const text of result.warnings ?? []) log.say(warning(text));
   if (result.artifacts) log.say(`Artifacts: ${result.artifacts.files} files kept`);
   log.say(result.outcome === 'succeeded' ? good('Job succeeded') : bad(`Job failed: ${result.message}`));
@@ -118,10 +121,4 @@ async function keep(job: Job, verdict: Verdict): Promise<Kept> {
     if (verdict.outcome === 'succeeded') return { verdict: failed, warnings: [] };
     return { verdict, warnings: [`The job's files could not be kept: ${failed.message}`] };
   }
-}
-
-/** `always` leaves out a timeout, as at GitLab. */
-function isDue(when: 'on_success' | 'on_failure' | 'always', verdict: Verdict): boolean {
-  if (verdict.outcome === 'succeeded') return when !== 'on_failure';
-  return when !== 'on_success' && verdict.kind !== 'timeout';
 }

@@ -5,6 +5,7 @@
 import type { ContainerCreate, ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/pipeline/variables/expand.ts';
+import { type Found, findCaches } from './cache.ts';
 import { type Company, gather } from './company.ts';
 import { isAlive } from './follow.ts';
 import { ensureImage, platformOf } from './image.ts';
@@ -42,16 +43,30 @@ export async function prepare(job: Job): Promise<number> {
   const signal = AbortSignal.any([lifeline.signal, AbortSignal.timeout(job.input.timeoutMs)]);
   const found = ensureImage(deps, wanted, { signal, say: (text) => notes.push(text) });
   found.catch(() => undefined); // awaited below
+  const fetching = findCaches(job, resolved.values);
   const company = await gather(job, { environments, platform, acknowledged });
   const { id } = await found;
+  const caches = await fetching;
   lifeline.signal.throwIfAborted();
   await volume;
-  const there = await makeContainer(job, { image: id, company });
+  const making = { image: id, company, labels: caches.labels };
+  const there = await makeContainer(job, making);
   if (there) return there.startedAt;
-  sayHead(job, { image, platform: own, notes: [...notes, ...company.notes], warnings: resolved.warnings });
+  sayHead(job, {
+    image,
+    platform: own,
+    notes: [...notes, ...company.notes, ...caches.notes],
+    warnings: resolved.warnings,
+  });
   // The head of the log is durable too: whoever resumes begins behind it.
   const answering = company.ready().then(() => job.log.flush());
-  await Promise.all([fill(job, resolved), acknowledged, masksKept, answering]);
+  await Promise.all([
+    filling(job, { resolved, caches: caches.archives, making }),
+    acknowledged,
+    masksKept,
+    answering,
+  ]);
+  await job.log.flush();
   lifeline.signal.throwIfAborted();
   await deps.engine.startContainer(job.name);
   return Date.now();
@@ -93,6 +108,7 @@ interface Making {
   /** Its id: unlike a tag, it is of one architecture for ever. */
   image: string;
   company: Company;
+  labels: Record<string, string>;
 }
 
 /** A name that is taken: what runs or has ended is ours, and is the answer; what was only created is half filled, made anew. */
@@ -114,7 +130,7 @@ async function makeContainer(job: Job, making: Making): Promise<ContainerState |
   return undefined;
 }
 
-function creation(job: Job, { image, company }: Making): ContainerCreate {
+function creation(job: Job, { image, company, labels: more }: Making): ContainerCreate {
   const { deps, spec, name, labels } = job;
   const { config } = deps.worker;
   const devices = job.input.tags.flatMap((tag) => config.devices[tag] ?? []);
@@ -122,7 +138,7 @@ function creation(job: Job, { image, company }: Making): ContainerCreate {
   return {
     name,
     image,
-    labels: { ...labels, [LABELS.kind]: 'job' },
+    labels: { ...labels, ...more, [LABELS.kind]: 'job' },
     // As GitLab: the image's own entrypoint runs the script, unless the job names another one; [""] means none.
     entrypoint: spec.image.entrypoint?.length === 0 ? [''] : spec.image.entrypoint,
     command: ['sh', SUPERVISOR],
@@ -137,8 +153,27 @@ function creation(job: Job, { image, company }: Making): ContainerCreate {
   };
 }
 
+/** A cache that breaks off while it is put there fails nobody: everything is made anew without it. */
+async function filling(
+  job: Job,
+  { resolved, caches, making }: { resolved: Resolved; caches: Found['archives']; making: Making },
+): Promise<void> {
+  try {
+    return await fill(job, resolved, caches);
+  } catch (error) {
+    if (caches.length === 0 || job.lifeline.signal.aborted) throw error;
+    job.log.say(warning('The cache could not be put into the container; the job goes on without it.'));
+  }
+  await makeContainer(job, making);
+  await fill(job, resolved, []);
+}
+
 /** One archive upload: project, artifacts, davit's files. Secrets go in here and nowhere else. */
-async function fill({ deps, spec, input, name }: Job, resolved: Resolved): Promise<void> {
+async function fill(
+  { deps, spec, input, name }: Job,
+  resolved: Resolved,
+  caches: Found['archives'],
+): Promise<void> {
   const { projectDir } = spec;
   const files: Record<string, string> = {
     run: supervisorText({ projectDir, timeoutMs: input.timeoutMs }),
@@ -149,6 +184,7 @@ async function fill({ deps, spec, input, name }: Job, resolved: Resolved): Promi
   const archive = workspaceTar({
     projectDir,
     source: () => deps.blobs.getStream(spec.source),
+    caches,
     artifacts: input.artifacts.map(
       ({ artifact }) =>
         () =>

@@ -102,3 +102,9 @@ export function verdictOfError(error: unknown): Verdict {
 }
 
 const kindOf = (code: ErrorCode): FailureKind => (code.startsWith('engine/') ? 'engine' : 'internal');
+
+/** `always` leaves out a timeout, as at GitLab. */
+export function isDue(when: 'on_success' | 'on_failure' | 'always', verdict: Verdict): boolean {
+  if (verdict.outcome === 'succeeded') return when !== 'on_failure';
+  return when !== 'on_success' && verdict.kind !== 'timeout';
+}

@@ -1,11 +1,12 @@
 /**
- * The one archive that is put at `/` of a container before it starts: project, artifacts of needed jobs, davit's own files.
+ * The one archive that is put at `/` of a container before it starts: project, caches, artifacts of needed jobs, davit's own
+ * files.
  *
  * Invariants:
  *  W1 Nothing lies outside of the project's directory and `/davit`, whatever names source or artifacts carry; devices are
  *     left out; a link is kept as it is (it is the container's own affair where it points).
  *  W2 Open modes, owner root: an image with another user can read, write and delete (as GitLab's helper leaves them).
- *  W3 A later artifact wins over an earlier one and over the source; davit's files win over all.
+ *  W3 A cache wins over the source, an artifact over both, a later one over an earlier one; davit's files win over all.
  *  W4 Streams: memory does not grow with the source.
  */
 import { posix } from 'node:path';
@@ -19,6 +20,8 @@ export interface Workspace {
   projectDir: string;
   /** Tar, paths relative to the project. */
   source?: () => Promise<Readable>;
+  /** tar.gz as artifacts are. */
+  caches?: (() => Promise<Readable>)[];
   /** tar.gz, paths relative to the project, in order. */
   artifacts: (() => Promise<Readable>)[];
   /** By name, below `/davit`. */
@@ -50,8 +53,8 @@ async function fill(archive: Pack, workspace: Workspace): Promise<void> {
   const filling = { archive, root: projectDir, seen: new Set<string>() };
   for (const path of [projectDir, filesDir(projectDir), DAVIT_DIR]) await directories(filling, path);
   if (workspace.source) await addTar(filling, await workspace.source());
-  for (const artifact of workspace.artifacts) {
-    const zipped = await artifact();
+  for (const zippedTar of [...(workspace.caches ?? []), ...workspace.artifacts]) {
+    const zipped = await zippedTar();
     const tar = createGunzip();
     await Promise.all([pipeline(zipped, tar), addTar(filling, tar)]);
   }

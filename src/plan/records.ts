@@ -1,4 +1,4 @@
-import type { PipelineId, ProjectSlug } from './ids.ts';
+import type { Digest, PipelineId, ProjectSlug } from './ids.ts';
 import type { PipelineStatus } from './protocol.ts';
 
 /**
@@ -50,3 +50,17 @@ export interface PipelineEntry {
 
 /** `idHash`: sha256 of the deploy id, hex. What a deployment replaced, written before it is applied. */
 export const deployRecordName = (target: string, idHash: string): string => `deploys/${target}/${idHash}`;
+
+/** `keyHash`: sha256 of the cache's key, hex. Caches of protected refs are kept apart: no other ref reads or writes them. */
+export const cacheRecordName = (
+  slug: ProjectSlug,
+  area: 'protected' | 'unprotected',
+  keyHash: string,
+): string => `caches/${slug}/${area}/${keyHash}`;
+/** The newest content of a cache. */
+export interface CacheRecord {
+  digest: Digest;
+  bytes: number;
+  /** Epoch ms. */
+  at: number;
+}

@@ -72,6 +72,22 @@ export interface ArtifactsSpec {
   dotenv?: string[];
 }
 
+/** Late values (`${NAME}`) may stand in key, policy and fallback keys: `expandLate` fills them. */
+export interface CacheSpec {
+  /** With `keyFiles` its prefix, which may be empty. */
+  key: string;
+  /** Files or patterns of the source whose content makes the key. */
+  keyFiles?: string[];
+  paths: string[];
+  untracked: boolean;
+  /** Protected and other refs share it. */
+  unprotect: boolean;
+  /** pull-push, pull or push. */
+  policy: string;
+  when: 'on_success' | 'on_failure' | 'always';
+  fallbackKeys: string[];
+}
+
 export interface ScriptSpec extends CommonSpec {
   kind: 'script';
   image: ImageSpec;
@@ -81,6 +97,7 @@ export interface ScriptSpec extends CommonSpec {
   afterScript: string[];
   /** The job's tags: a worker gives devices for the matching ones. */
   tags: string[];
+  caches?: CacheSpec[];
 }
 
 export interface BuildSpec extends CommonSpec {

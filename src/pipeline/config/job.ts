@@ -91,6 +91,7 @@ export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
   'script',
   'after_script',
   'artifacts',
+  'cache',
 ]);
 const takesDefault = (kind: JobKind, key: string): boolean =>
   kind === 'script' || kind === 'apitest' || !CONTAINER_KEYWORDS.has(key);

@@ -1,5 +1,6 @@
 import type { ApitestSpec, ScriptSpec } from '../../plan/spec.ts';
 import type { Apitest } from '../schema/typed.ts';
+import { cachesSpec } from './spec-cache.ts';
 import { commonSpec, imageSpec, servicesSpec } from './spec-common.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from './draft.ts';
@@ -7,6 +8,7 @@ import type { Draft } from './draft.ts';
 export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
   const { values } = draft.config;
   const scope = context.scope(draft);
+  const caches = cachesSpec(draft, context);
   return {
     ...commonSpec(draft, context),
     kind: 'script',
@@ -15,6 +17,7 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
     script: [...(values.before_script ?? []), ...(values.script ?? [])],
     afterScript: values.after_script ?? [],
     tags: expandedTags(draft, context),
+    ...(caches.length > 0 && { caches }),
   };
 }
 

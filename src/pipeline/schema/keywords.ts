@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { artifacts } from './artifacts.ts';
+import { cache } from './cache.ts';
 import * as flow from './flow.ts';
 import * as run from './run.ts';
 import * as typed from './typed.ts';
@@ -30,6 +31,7 @@ const table = {
   extends: checked('extends', flow.extendsList),
   variables: checked('variables', run.variables),
   artifacts: checked('artifacts', artifacts),
+  cache: checked('cache', cache),
   needs: checked('needs', flow.needs),
   dependencies: checked('dependencies', flow.dependencies),
   tags: checked('tags', run.tags),
@@ -181,7 +183,13 @@ export const KEYWORDS: readonly KeywordInfo[] = [
   { name: 'include', in: ['top'], status: 'not-yet' },
   { name: 'workflow', in: ['top'], status: 'not-yet' },
   { name: 'spec', in: ['top'], status: 'not-yet' },
-  { name: 'cache', in: ALL, status: 'not-yet' },
+  {
+    name: 'cache',
+    in: ALL,
+    status: 'differs',
+    note: 'pipelines of forks read and never write; not yet: `files_commits` of `key`',
+    schema: cache,
+  },
   { name: 'hooks', in: BOTH, status: 'not-yet' },
   { name: 'id_tokens', in: BOTH, status: 'not-yet' },
   { name: 'identity', in: BOTH, status: 'not-yet' },

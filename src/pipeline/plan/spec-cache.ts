@@ -1,0 +1,72 @@
+import type { CacheSpec } from '../../plan/spec.ts';
+import { placeIn } from '../config/job.ts';
+import { POLICIES, type WrittenCache } from '../schema/cache.ts';
+import { pathTrouble } from '../schema/common.ts';
+import { projectDir } from '../variables/predefined.ts';
+import type { PlanContext } from './context.ts';
+import type { Draft } from './draft.ts';
+
+/** The caches of a job that have something in them. A path outside of the project is left out by the worker, with a warning here. */
+export function cachesSpec(draft: Draft, context: PlanContext): CacheSpec[] {
+  return (draft.config.values.cache ?? [])
+    .map((written, index) => cacheSpec({ draft, context, written, index }))
+    .filter((cache) => cache.paths.length > 0 || cache.untracked);
+}
+
+interface Ask {
+  draft: Draft;
+  context: PlanContext;
+  written: WrittenCache;
+  index: number;
+}
+
+function cacheSpec(ask: Ask): CacheSpec {
+  const { draft, context, written } = ask;
+  const scope = context.scope(draft);
+  const of = (text: string): string => scope.expand(text).text;
+  const key = typeof written.key === 'object' ? undefined : (written.key ?? 'default');
+  const files = typeof written.key === 'object' ? written.key : undefined;
+  return {
+    key: of(key ?? files?.prefix ?? ''),
+    ...(files?.files && { keyFiles: files.files.map(of) }),
+    paths: (written.paths ?? []).map((path, at) => cachePath(ask, path, at)),
+    untracked: written.untracked ?? false,
+    unprotect: written.unprotect ?? false,
+    policy: policyOf(ask),
+    when: written.when ?? 'on_success',
+    fallbackKeys: (written.fallback_keys ?? []).map(of),
+  };
+}
+
+function cachePath({ draft, context, index }: Ask, path: string, at: number): string {
+  const { text, late } = context.scope(draft).expand(path);
+  const root = projectDir(context.request);
+  const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
+  const trouble = inside.startsWith('/')
+    ? `leads out of the project, so it is not cached`
+    : pathTrouble(inside);
+  if (trouble && !late)
+    context.problems.add('language/path', `cache path "${text}" of "${draft.group}" ${trouble}`, {
+      at: placeOf(draft, index, ['paths', at]),
+      severity: 'warning',
+    });
+  return inside;
+}
+
+/** A variable is settled here where it can be, so that a wrong value is a mistake with a place. */
+function policyOf({ draft, context, written, index }: Ask): string {
+  if (written.policy === undefined) return 'pull-push';
+  const { text, late } = context.scope(draft).expand(written.policy);
+  if (!late && !POLICIES.some((one) => one === text))
+    context.problems.add(
+      'language/type',
+      `cache.policy of "${draft.group}" must be "pull-push", "pull" or "push", not "${text}"`,
+      { at: placeOf(draft, index, ['policy']) },
+    );
+  return text;
+}
+
+function placeOf(draft: Draft, index: number, path: (string | number)[]): ReturnType<typeof placeIn> {
+  const list = draft.config.entries.get('cache')?.value.kind === 'list';
+  return placeIn(draft.config, 'cache', list ? [index, ...path] : path);
+}

@@ -1,0 +1,49 @@
+import { z } from 'zod';
+import { name, notYet } from './common.ts';
+
+/** GitLab refuses these where they are written; what a variable brings is hashed and cannot lead anywhere. */
+const keyText = z
+  .string()
+  .min(1, 'must not be empty')
+  .refine((text) => !/\/|%2f/i.test(text), 'must not hold a "/"')
+  .refine((text) => !/^(\.|%2e)+$/i.test(text), 'must not be made of dots only');
+
+const keyMap = z
+  .strictObject({
+    files: z
+      .array(name)
+      .min(1, 'must name a file')
+      .max(2, 'must not name more than two files or patterns')
+      .optional(),
+    files_commits: notYet,
+    prefix: keyText.optional(),
+  })
+  .superRefine((value, context) => {
+    if (value.files === undefined && value.files_commits === undefined)
+      context.addIssue({ code: 'custom', message: 'needs "files"' });
+  });
+
+export const POLICIES = ['pull-push', 'pull', 'push'] as const;
+const policy = z
+  .string()
+  .refine(
+    (text) => text.includes('$') || POLICIES.some((one) => one === text),
+    'must be "pull-push", "pull", "push" or a variable',
+  );
+
+const item = z.strictObject({
+  key: z.union([keyText, keyMap]).optional(),
+  paths: z.array(name).optional(),
+  untracked: z.boolean().optional(),
+  unprotect: z.boolean().optional(),
+  policy: policy.optional(),
+  when: z.enum(['on_success', 'on_failure', 'always']).optional(),
+  fallback_keys: z.array(keyText).max(5, 'must not be more than five').optional(),
+});
+export type WrittenCache = z.output<typeof item>;
+
+/** One cache, or up to four; a list comes out. */
+export const cache = z.union([
+  item.transform((one) => [one]),
+  z.array(item).max(4, 'must not be more than four caches'),
+]);
