@@ -64,7 +64,7 @@ function readPipeline({ file: { name, text } }: CompileRequest, problems: Proble
 }
 
 function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {
-  const drafts = makeDrafts(file, jobs, request);
+  const drafts = makeDrafts(file, jobs, { request, problems });
   checkJobs({ jobs, drafts, request, problems });
   select(drafts, request);
   linkDrafts(drafts, problems);

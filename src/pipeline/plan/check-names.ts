@@ -105,7 +105,7 @@ function checkKind({ job, reference, other, checking: { drafts, problems } }: Ki
   const made = drafts.named.get(name) ?? [];
   if (!job.entries.has('needs') && other.stageIndex === own[0]?.stageIndex)
     say('language/order', `"${name}" must be in an earlier stage than "${job.name}", or in its needs`);
-  if (keyword === 'deploy' && kind === 'build' && made.length > 1)
+  if (keyword === 'deploy' && kind === 'build' && made.length > 1 && !other.share)
     say(
       'language/conflict',
       `"${name}" makes one image an architecture; deploy what a push job made of them`,

@@ -7,6 +7,7 @@ import { refPattern } from '../select/refs.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Path } from '../yaml/nodes.ts';
 import { checkCycles, checkNames } from './check-names.ts';
+import { checkKeys, checkParallel } from './check-parallel.ts';
 import { platformsOf, type Drafts } from './draft.ts';
 
 export interface Checking {
@@ -24,7 +25,9 @@ export function checkJobs(checking: Checking): void {
     checkArch(job, checking);
     checkPolicy(job, checking.problems);
     checkNames(job, checking);
+    checkParallel(job, checking);
   }
+  checkKeys(checking);
   checkCycles(checking);
 }
 

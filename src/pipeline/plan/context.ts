@@ -91,6 +91,7 @@ export class PlanContext {
         arch: archOf(draft),
         timeoutMs: this.timeoutMs(draft),
         stage: draft.stage,
+        share: draft.share,
       }),
       'predefined',
     );
@@ -101,6 +102,7 @@ export class PlanContext {
       deployment,
       this.#file,
       yamlLayer(config.values.variables ? config.entries.get('variables')?.value : undefined),
+      literalOf(draft.share),
       environmentLayer(this.#instance, environment?.name),
       environmentLayer(this.#project, environment?.name),
       this.#given,
@@ -148,6 +150,10 @@ export class PlanContext {
     return expanded.text;
   }
 }
+
+/** Values of a matrix: variables of the job like those of the file, above its own. */
+const literalOf = (share: Draft['share']): Layer =>
+  new Map([...pipelineLayer(share?.values)].map(([name, value]) => [name, { ...value, from: 'file' }]));
 
 const labelOf = ({ keyword, path }: { keyword: string; path: Path }): string => [keyword, ...path].join('.');
 

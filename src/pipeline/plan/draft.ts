@@ -2,7 +2,9 @@ import { isArch, type Arch } from '../../plan/ids.ts';
 import type { Need, When } from '../../plan/plan.ts';
 import type { FileConfig } from '../config/file.ts';
 import type { JobConfig } from '../config/job.ts';
+import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
+import { parallelOf, shareTag, type Share } from './parallel.ts';
 
 /**
  * A job on its way into the plan: one for each architecture it is made for. Drafts are made of every job of the file, so
@@ -18,6 +20,10 @@ export interface Draft {
   /** Position in the file. */
   order: number;
   arch?: Arch;
+  /** One of those that a build or API test makes for each of its platforms. */
+  byPlatform: boolean;
+  /** One of those that `parallel` makes. */
+  share?: Share;
   when: When;
   allowFailure: boolean | number[];
   included: boolean;
@@ -41,22 +47,34 @@ export function allStages(file: FileConfig): string[] {
   return [...new Set(['.pre', ...own, '.post'])];
 }
 
-/** One draft a job and architecture, none of them selected yet. */
+/** Jobs of one pipeline, parallel ones counted in: past this the plan itself is a burden. */
+const MAX_DRAFTS = 10_000;
+
+/** One draft a job, and a parallel one or architecture of it; none of them selected yet. */
 export function makeDrafts(
   file: FileConfig,
   jobs: ReadonlyMap<string, JobConfig>,
-  request: CompileRequest,
+  { request, problems }: { request: CompileRequest; problems: Problems },
 ): Drafts {
   const stages = allStages(file);
   const indexOf = new Map(stages.map((stage, index) => [stage, index]));
   const all: Draft[] = [];
   const named = new Map<string, Draft[]>();
   for (const config of jobs.values()) {
-    const drafts = archesOf(config, jobs, request).map((variant): Draft => {
+    const variants = variantsOf(config, jobs, request);
+    if (all.length + variants.length > MAX_DRAFTS) {
+      problems.add('language/too-large', `parallel and platforms make more than ${MAX_DRAFTS} jobs`, {
+        at: config.at,
+      });
+      break;
+    }
+    const drafts = variants.map((variant): Draft => {
       const stage = config.values.stage ?? 'test';
       return {
         config,
         key: variant.key,
+        byPlatform: variant.byPlatform ?? false,
+        ...(variant.share && { share: variant.share }),
         group: config.name,
         stage,
         stageIndex: indexOf.get(stage) ?? -1,
@@ -91,11 +109,13 @@ function whenOf({ values }: JobConfig): Pick<Draft, 'when' | 'allowFailure'> {
 interface Variant {
   key: string;
   arch?: Arch;
+  byPlatform?: boolean;
+  share?: Share;
 }
 
 /** The architecture that a job names by `arch` or by a tag. */
-export const namedArch = ({ values }: JobConfig): Arch | undefined =>
-  values.arch ?? values.tags?.find(isArch);
+export const namedArch = ({ values }: JobConfig, share?: Share): Arch | undefined =>
+  values.arch ?? values.tags?.map((tag) => shareTag(tag, share)).find(isArch);
 
 /** The architectures a build makes images for; `platforms` undefined: one, without matrix values in its name. */
 export function platformsOf(
@@ -108,18 +128,31 @@ export function platformsOf(
   return jobs.get(apitest.image_from)?.values.build?.platforms;
 }
 
-function archesOf(
+function variantsOf(
   config: JobConfig,
   jobs: ReadonlyMap<string, JobConfig>,
   request: CompileRequest,
 ): Variant[] {
   const platforms = platformsOf(config, jobs);
-  if (platforms) return platforms.map((arch) => ({ key: `${config.name}: [${arch}]`, arch }));
-  const own = namedArch(config);
-  if (config.kind === 'build') return [{ key: config.name, arch: own ?? request.defaultArch }];
-  if (config.kind === 'apitest') {
-    const built = jobs.get(config.values.apitest?.image_from ?? '');
-    return [{ key: config.name, arch: own ?? (built && namedArch(built)) ?? request.defaultArch }];
-  }
-  return [{ key: config.name, arch: own }];
+  if (platforms)
+    return platforms.map((arch) => ({ key: `${config.name}: [${arch}]`, arch, byPlatform: true }));
+  const parallel = parallelOf(config.name, config.values.parallel) ?? [
+    { key: config.name, share: undefined },
+  ];
+  return parallel.map(({ key, share }) => ({ key, share, arch: archFor({ config, share, jobs, request }) }));
+}
+
+interface ArchAsk {
+  config: JobConfig;
+  share: Share | undefined;
+  jobs: ReadonlyMap<string, JobConfig>;
+  request: CompileRequest;
+}
+
+function archFor({ config, share, jobs, request }: ArchAsk): Arch | undefined {
+  const own = namedArch(config, share);
+  if (config.kind === 'build') return own ?? request.defaultArch;
+  if (config.kind !== 'apitest') return own;
+  const built = jobs.get(config.values.apitest?.image_from ?? '');
+  return own ?? (built && namedArch(built)) ?? request.defaultArch;
 }

@@ -5,7 +5,10 @@
 import type { Need } from '../../plan/plan.ts';
 import { placeIn } from '../config/job.ts';
 import type { Problems } from '../problems.ts';
+import type { JobValues } from '../schema/keywords.ts';
+import { didYouMean } from '../suggest.ts';
 import type { Draft, Drafts } from './draft.ts';
+import { neededKeys } from './parallel.ts';
 
 export function linkDrafts(drafts: Drafts, problems: Problems): void {
   const before = artifactsBefore(drafts);
@@ -34,7 +37,7 @@ export function linkDrafts(drafts: Drafts, problems: Problems): void {
 /** The drafts a name means to this one: a job made for several architectures looks at its own. */
 export function meant(draft: Draft, name: string, drafts: Drafts): Draft[] {
   const found = drafts.named.get(name) ?? [];
-  if (draft.key === draft.group || found.length < 2) return found;
+  if (!draft.byPlatform || found.length < 2) return found;
   const same = found.filter((other) => other.arch === draft.arch);
   return same.length > 0 ? same : found;
 }
@@ -84,7 +87,7 @@ function needsOf(draft: Draft, drafts: Drafts, problems: Problems): Need[] | nul
   if (!listed) return null;
   const needs = new Map<string, Need>();
   for (const [index, need] of listed.entries()) {
-    const found = meant(draft, need.job, drafts);
+    const found = needed(draft, need, { drafts, problems, index });
     const present = found.filter((other) => other.included);
     if (present.length === 0 && !need.optional && found.length > 0)
       problems.add('language/absent-job', absentText(draft, need.job, found), {
@@ -96,6 +99,31 @@ function needsOf(draft: Draft, drafts: Drafts, problems: Problems): Need[] | nul
   for (const key of [...draft.imagesFrom, ...draft.requires])
     if (!needs.has(key)) needs.set(key, { job: key, artifacts: false, optional: false });
   return [...needs.values()];
+}
+
+interface NeedAsk {
+  drafts: Drafts;
+  problems: Problems;
+  index: number;
+}
+
+/** The drafts of a need: all of the job's, or the parallel ones that it names. */
+function needed(draft: Draft, need: NonNullable<JobValues['needs']>[number], ask: NeedAsk): Draft[] {
+  if (!need.parallel) return meant(draft, need.job, ask.drafts);
+  const keys = neededKeys({ job: need.job, matrix: need.parallel.matrix }, draft.share);
+  return keys.flatMap((key) => {
+    const found = ask.drafts.named.get(key) ?? [];
+    const others = ask.drafts.named.get(need.job) ?? [];
+    if (found.length === 0 && others.length > 0 && !need.optional)
+      ask.problems.add('language/unknown-job', `"${draft.group}" needs "${key}", and there is no such job`, {
+        at: placeIn(draft.config, 'needs', [ask.index, 'parallel']),
+        hint: didYouMean(
+          key,
+          others.map((other) => other.key),
+        ),
+      });
+    return found;
+  });
 }
 
 const givesArtifacts = (draft: Draft): boolean =>

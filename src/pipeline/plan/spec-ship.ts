@@ -41,8 +41,9 @@ const settleMap = (
 ): Record<string, string> =>
   Object.fromEntries(Object.entries(map).map(([name, text]) => [name, settle(text, key, name)]));
 
-/** `build:a` and `build/a` would share a tag: what is not unique as a slug gets a hash. */
+/** `build:a` and `build/a` would share a tag, and so would parallel ones: what is not unique as a slug gets a hash. */
 function uniqueSlug(draft: Draft, { drafts }: PlanContext): string {
+  const name = draft.share ? draft.key : draft.group;
   const slug = slugify(draft.group).slice(0, 50);
   const twin = drafts.all.some(
     (other) =>
@@ -50,7 +51,9 @@ function uniqueSlug(draft: Draft, { drafts }: PlanContext): string {
       other.config.kind === 'build' &&
       slugify(other.group).slice(0, 50) === slug,
   );
-  return twin ? `${slug}-${createHash('sha256').update(draft.group).digest('hex').slice(0, 8)}` : slug;
+  return twin || draft.share
+    ? `${slug}-${createHash('sha256').update(name).digest('hex').slice(0, 8)}`
+    : slug;
 }
 
 /** Containers inherit an image's labels, so these are OCI's own and none of davit's. */

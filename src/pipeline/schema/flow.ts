@@ -1,18 +1,19 @@
 /** When a job runs, after whom, and what its failure means. */
 import { z } from 'zod';
 import { duration, name, nameOrList, notYet } from './common.ts';
+import { neededParallel } from './parallel.ts';
 
 export const stage = name;
 export const stages = z.array(name);
 export const extendsList = nameOrList.refine((names) => names.length > 0, 'must not be empty');
 
 const need = z.union([
-  name.transform((job) => ({ job, artifacts: true, optional: false })),
+  name.transform((job) => ({ job, artifacts: true, optional: false, parallel: undefined })),
   z.strictObject({
     job: name,
     artifacts: z.boolean().default(true),
     optional: z.boolean().default(false),
-    parallel: notYet,
+    parallel: neededParallel.optional(),
     pipeline: notYet,
     project: notYet,
     ref: notYet,

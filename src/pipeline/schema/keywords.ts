@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { artifacts } from './artifacts.ts';
 import { cache } from './cache.ts';
 import * as flow from './flow.ts';
+import * as parallel from './parallel.ts';
 import * as run from './run.ts';
 import * as typed from './typed.ts';
 import { checked, type Checked } from './validate.ts';
@@ -46,6 +47,7 @@ const table = {
   environment: checked('environment', flow.environment),
   resource_group: checked('resource_group', flow.resourceGroup),
   interruptible: checked('interruptible', flow.interruptible),
+  parallel: checked('parallel', parallel.parallel),
   build: checked('build', typed.build),
   apitest: checked('apitest', typed.apitest),
   push: checked('push', typed.push),
@@ -93,7 +95,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'needs',
     in: JOB,
     status: 'differs',
-    note: '`job`, `artifacts`, `optional`; not yet: `parallel`, `pipeline`, `project`',
+    note: '`job`, `artifacts`, `optional`, `parallel`; not yet: `pipeline`, `project`',
     schema: flow.needs,
   },
   { name: 'dependencies', in: JOB, status: 'same', schema: flow.dependencies },
@@ -142,6 +144,13 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     status: 'differs',
     note: 'its mode stands in the installation file',
     schema: flow.resourceGroup,
+  },
+  {
+    name: 'parallel',
+    in: JOB,
+    status: 'differs',
+    note: 'a number is for scripts and API tests; a build or API test with `platforms` takes none',
+    schema: parallel.parallel,
   },
   { name: 'interruptible', in: BOTH, status: 'same', schema: flow.interruptible },
   {
@@ -194,7 +203,6 @@ export const KEYWORDS: readonly KeywordInfo[] = [
   { name: 'id_tokens', in: BOTH, status: 'not-yet' },
   { name: 'identity', in: BOTH, status: 'not-yet' },
   { name: 'rules', in: JOB, status: 'not-yet' },
-  { name: 'parallel', in: JOB, status: 'not-yet' },
   { name: 'trigger', in: JOB, status: 'not-yet' },
   { name: 'inherit', in: JOB, status: 'not-yet' },
   { name: 'coverage', in: JOB, status: 'not-yet' },

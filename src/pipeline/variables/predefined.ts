@@ -122,7 +122,13 @@ function mergeRequest({ trigger }: CompileRequest): Values {
 /** Values of one job. `key` has matrix values, the config's name has not. */
 export function jobValues(
   config: JobConfig,
-  more: { key: string; arch?: string; timeoutMs: number; stage: string },
+  more: {
+    key: string;
+    arch?: string;
+    timeoutMs: number;
+    stage: string;
+    share?: { index: number; total: number };
+  },
 ): Values {
   return {
     CI_JOB_NAME: more.key,
@@ -130,7 +136,8 @@ export function jobValues(
     CI_JOB_GROUP_NAME: config.name,
     CI_JOB_STAGE: more.stage,
     CI_JOB_TIMEOUT: String(Math.round(more.timeoutMs / 1_000)),
-    CI_NODE_TOTAL: '1',
+    CI_NODE_INDEX: more.share && String(more.share.index),
+    CI_NODE_TOTAL: String(more.share?.total ?? 1),
     DAVIT_ARCH: more.arch,
   };
 }

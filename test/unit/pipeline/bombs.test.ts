@@ -41,6 +41,15 @@ const BOMBS: [name: string, text: string][] = [
     'artifacts of all earlier stages',
     `stages: [${long(3_000)}]\n${many(3_000, (i) => `j${i}: {stage: n${i}, image: x, script: x, artifacts: {paths: [a]}}`)}`,
   ],
+  ['parallel jobs', many(60, (i) => `j${i}: {image: x, script: x, parallel: 200}`)],
+  [
+    'needs on parallel jobs',
+    many(
+      45,
+      (i) =>
+        `j${i}: {image: x, script: x, parallel: 200, needs: [${Array.from({ length: i }, (_, at) => `j${at}`).join(', ')}]}`,
+    ),
+  ],
   ['depth', `${'['.repeat(5_000)}`],
   [
     'depth by aliases',
