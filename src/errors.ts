@@ -143,6 +143,24 @@ export const ERRORS = {
     meaning: 'A regular expression is not valid RE2.',
     remedy: 'RE2 has no look-around and no back references.',
   },
+  'language/expression': {
+    exit: 2,
+    http: 422,
+    meaning: 'An expression of `rules:if` or `only:variables` is not valid.',
+    remedy: 'Write it like $NAME == "text", $NAME =~ /pattern/, joined by && and ||.',
+  },
+  'language/unreachable': {
+    exit: 2,
+    http: 422,
+    meaning: 'A rule comes after one that always matches.',
+    remedy: 'Put it before that rule, or take it out.',
+  },
+  'language/unknown-ref': {
+    exit: 2,
+    http: 422,
+    meaning: '`compare_to` names a ref that the repository does not have.',
+    remedy: 'Name a branch, a tag or a full commit.',
+  },
   'language/path': {
     exit: 2,
     http: 422,
@@ -454,7 +472,8 @@ export const ERRORS = {
     exit: 2,
     http: 401,
     meaning: 'A delivery was not signed with the webhook secret of a project of that forge.',
-    remedy: 'Give the forge the secret that `webhook_secret` of the project refers to; without one nothing is taken.',
+    remedy:
+      'Give the forge the secret that `webhook_secret` of the project refers to; without one nothing is taken.',
   },
   'webhook/repository': {
     exit: 2,
@@ -600,13 +619,8 @@ export const ERRORS = {
     exit: 3,
     http: 503,
     meaning: 'The local engine is no swarm manager and could not be made one.',
-    remedy: 'Run `docker swarm init --advertise-addr 127.0.0.1`, or leave the swarm the engine is a worker of.',
-  },
-  'local/emulation': {
-    exit: 3,
-    http: 503,
-    meaning: 'This machine cannot run one of the architectures.',
-    remedy: 'Set up emulation (`davit doctor` says how), or add a machine of that architecture.',
+    remedy:
+      'Run `docker swarm init --advertise-addr 127.0.0.1`, or leave the swarm the engine is a worker of.',
   },
   // --- command line
   'cli/no-server': {
@@ -650,7 +664,8 @@ export const ERRORS = {
     exit: 3,
     http: 500,
     meaning: "The engine cannot run containers of the worker's architecture.",
-    remedy: 'Give the worker an engine of that architecture, or allow emulation and set it up: `davit doctor`.',
+    remedy:
+      'Give the worker an engine of that architecture, or allow emulation and set it up: `davit doctor`.',
   },
   'worker/no-token': {
     exit: 3,

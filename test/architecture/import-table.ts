@@ -130,7 +130,10 @@ export const AREAS: readonly Area[] = [
     ],
   },
   { of: 'src/server/', may: [...SERVER, 'fastify', 'pino', 'zod'] },
-  { of: 'src/cli/', may: [...SERVER, 'src/cli/', 'src/local/', 'workers/', 'commander', 'pino', 'undici', 'zod'] },
+  {
+    of: 'src/cli/',
+    may: [...SERVER, 'src/cli/', 'src/local/', 'workers/', 'commander', 'pino', 'undici', 'zod'],
+  },
   { of: 'src/local/', may: ['*'] },
   {
     of: 'workers/',

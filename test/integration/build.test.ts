@@ -15,7 +15,15 @@ import type { BuiltImage, JobResult } from '../../src/plan/outcome.ts';
 import type { BuildSpec } from '../../src/plan/spec.ts';
 import { mainEngine } from '../support/engine.ts';
 import { REGISTRY_USER, startRegistry, type TestRegistry } from '../support/registry.ts';
-import { asActivity, common, json, memoryBlobs, memoryLogs, runInput, testFacts } from '../unit/activities-ship/fakes.ts';
+import {
+  asActivity,
+  common,
+  json,
+  memoryBlobs,
+  memoryLogs,
+  runInput,
+  testFacts,
+} from '../unit/activities-ship/fakes.ts';
 
 let engine: Engine;
 let registry: TestRegistry;

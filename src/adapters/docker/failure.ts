@@ -61,7 +61,12 @@ function answerCode(status: number, said: string): ErrorCode {
   if (status === 404 && /no such container/i.test(said)) return 'engine/container-missing';
   if (status === 409 && /is already in use by container|name .* already in use/i.test(said))
     return 'engine/name-taken';
-  if (/volume is in use|has active endpoints|is in use by|in use - |is using its (?:referenced )?image/i.test(said)) return 'engine/in-use';
+  if (
+    /volume is in use|has active endpoints|is in use by|in use - |is using its (?:referenced )?image/i.test(
+      said,
+    )
+  )
+    return 'engine/in-use';
   return causeOf(said);
 }
 
