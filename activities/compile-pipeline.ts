@@ -99,11 +99,12 @@ async function compileInput(
     limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
     ...fetched,
   });
-  return output(deps, { input, fetched, answer });
+  return output(deps, { input, project, fetched, answer });
 }
 
 interface Compiled {
   input: CompileInput;
+  project: InstallationProject;
   fetched: FetchedSource;
   answer: CompileAnswer;
 }
@@ -124,9 +125,11 @@ async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput>
   const { answer, input } = what;
   if (answer.kind === 'empty') return { kind: 'empty', reason: answer.reason };
   if (answer.kind === 'invalid') return { kind: 'invalid', problems: answer.problems.map(problemText) };
+  const modes = new Map(Object.entries(what.project.resource_modes));
   const jobs: PlanJob[] = await bounded(answer.jobs, PUTS_AT_ONCE, async ({ job, spec }) => {
     const bytes = new TextEncoder().encode(JSON.stringify(spec));
-    return { ...job, spec: await deps.blobs.putBytes(bytes) };
+    const mode = job.resourceGroup === undefined ? undefined : modes.get(job.resourceGroup);
+    return { ...job, ...(mode && { resourceMode: mode }), spec: await deps.blobs.putBytes(bytes) };
   });
   const plan: Plan = { ...answer.plan, jobs };
   const kept = {

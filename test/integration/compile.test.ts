@@ -43,6 +43,10 @@ beforeAll(async () => {
     join(work, 'broken.yml'),
     'unit:\n  scirpt: [x]\nother: { script: [x], needs: [nobody] }\n',
   );
+  await writeFile(
+    join(work, 'locks.yml'),
+    'a: { image: x, script: x, resource_group: "$G", variables: { G: board } }\nb: { image: x, script: x, resource_group: other }\nc: { image: x, script: x }\n',
+  );
   const git = (...args: string[]) =>
     run('git', ['-c', 'user.name=Ada', '-c', 'user.email=a@example.test', '-C', work, ...args]);
   await git('init', '--quiet', '--initial-branch=main');
@@ -79,6 +83,7 @@ function setUp(config: Record<string, unknown> = {}) {
       {
         name: 'table',
         clone_url: url,
+        resource_modes: { board: 'newest_first' },
         variables: {
           GREETING: 'hello',
           TOKEN: { secret: 'env:PROD_TOKEN', protected: true },
@@ -149,6 +154,16 @@ test('protected variables are for protected refs that the forge or an operator v
   expect(await secretIn({ sourceBlob, role: 'developer' })).toBe(false);
   expect(await secretIn({ sourceBlob, role: 'operator' })).toBe(true);
   expect(await secretIn({ sourceBlob, role: 'operator', ref: 'feature' })).toBe(false);
+});
+
+test("a resource group's mode comes from the installation file", async () => {
+  const { ask } = setUp();
+  const { plan } = await planned(ask({ file: 'locks.yml' }));
+  expect(plan.jobs.map((job) => [job.resourceGroup, job.resourceMode])).toEqual([
+    ['board', 'newest_first'],
+    ['other', undefined],
+    [undefined, undefined],
+  ]);
 });
 
 test('mistakes of the file come back together, with places and codes', async () => {

@@ -198,4 +198,67 @@ describe.concurrent('locks', () => {
       .filter((entry) => entry.job === 'use' && entry.activity === 'runJob');
     expect(used).toHaveLength(2);
   });
+
+  const users = (slug: string): string[] =>
+    world.fakes
+      .journal(slug)
+      .filter((entry) => entry.job === 'use' && entry.activity === 'runJob')
+      .map((entry) => entry.pipeline ?? '');
+  const ask = (slug: string, n: number): Promise<PipelineId> =>
+    world.push(slug, { source: 'api', key: `request:${n}`, deliveryId: String(n) });
+  const waits = (id: PipelineId) =>
+    world.when(id, 'it waits', (status) => status.jobs.some((job) => job.waitingFor === 'lock:board'));
+
+  test.each([
+    ['unordered', [0, 1, 2]],
+    ['oldest_first', [0, 1, 2]],
+    ['newest_ready_first', [0, 2, 1]],
+    ['newest_first', [0, 2, 1]],
+  ] as const)('%s: of those that wait already', async (mode, order) => {
+    const slug = `ready-${mode.replaceAll('_', '-')}`;
+    world.project(slug, {
+      plan: planOf([{ key: 'use', resourceGroup: 'board', resourceMode: mode }]),
+      behaviours: { use: [{ until: 'door' }, {}] },
+    });
+    const ids = [await ask(slug, 1)];
+    await until('it is used', async () => (users(slug).length === 1 ? true : undefined));
+    for (const n of [2, 3]) {
+      const id = await ask(slug, n);
+      await waits(id);
+      ids.push(id);
+    }
+    world.fakes.open(slug, 'door');
+    for (const id of ids) expect((await world.end(id)).state).toBe('success');
+    expect(users(slug)).toEqual(order.map((at) => ids[at]));
+  });
+
+  test('newest_first waits for a newer pipeline whose turn has not come, newest_ready_first does not', async () => {
+    const plan = (mode: 'newest_first' | 'newest_ready_first') =>
+      planOf([
+        { key: 'wait', stage: 'build' },
+        { key: 'use', stage: 'test', resourceGroup: 'board', resourceMode: mode },
+      ]);
+    const behaviours = { wait: [{ until: 'first' }, { until: 'second' }] };
+    const pair = async (slug: string, mode: 'newest_first' | 'newest_ready_first') => {
+      world.project(slug, { plan: plan(mode), behaviours });
+      const older = await ask(slug, 1);
+      await until('the older one is held', async () => (runs(slug) === 1 ? true : undefined));
+      const newer = await ask(slug, 2);
+      await until('the newer one is held', async () => (runs(slug) === 2 ? true : undefined));
+      world.fakes.open(slug, 'first');
+      return [older, newer] as const;
+    };
+    const [older, newer] = await pair('newest', 'newest_first');
+    await waits(older);
+    world.fakes.open('newest', 'second');
+    await world.end(newer);
+    await world.end(older);
+    expect(users('newest')).toEqual([newer, older]);
+
+    const [first, second] = await pair('newest-ready', 'newest_ready_first');
+    expect((await world.end(first)).state).toBe('success');
+    world.fakes.open('newest-ready', 'second');
+    await world.end(second);
+    expect(users('newest-ready')).toEqual([first, second]);
+  });
 });

@@ -1,0 +1,78 @@
+/** Keywords about the flow of jobs, run for real: `davit up` of its own, one pipeline file, containers. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { PipelineStatus } from '../../src/plan/protocol.ts';
+import { ownDavit, repositoryOf, type OwnDavit } from '../support/davit.ts';
+
+const RUN_MS = 240_000;
+let davit: OwnDavit;
+const folders: string[] = [];
+
+beforeAll(async () => {
+  davit = await ownDavit();
+}, RUN_MS);
+afterAll(async () => {
+  await davit.stop();
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+}, RUN_MS);
+
+async function runFile(name: string, text: string): Promise<PipelineStatus> {
+  const source = mkdtempSync(join(tmpdir(), 'davit-flow-'));
+  writeFileSync(join(source, '.gitlab-ci.yml'), text);
+  const folder = repositoryOf(source, name);
+  folders.push(source, dirname(folder));
+  const id = await davit.start(name, folder);
+  return davit.verdict(id, RUN_MS);
+}
+const outcomes = (status: PipelineStatus): Record<string, string | undefined> =>
+  Object.fromEntries(status.jobs.map((job) => [job.key, job.outcome]));
+
+test(
+  'parallel jobs know their number and their values, and a job that needs them gets the artifacts of those it names',
+  async () => {
+    const status = await runFile(
+      'flow-parallel',
+      `
+default: { image: $DAVIT_HELPER_IMAGE }
+split:
+  stage: build
+  parallel: 2
+  script:
+    - test "$CI_NODE_TOTAL" = 2
+    - echo "$CI_JOB_NAME" > "split-$CI_NODE_INDEX"
+  artifacts: { paths: ["split-$CI_NODE_INDEX"] }
+make:
+  stage: build
+  parallel: { matrix: [{ KIND: [red, blue], SIZE: ["1"] }] }
+  script: [echo "$KIND $SIZE $CI_NODE_INDEX/$CI_NODE_TOTAL" > "made-$KIND"]
+  artifacts: { paths: ["made-$KIND"] }
+all:
+  stage: test
+  needs: [split, make]
+  script:
+    - test "$(cat split-1 split-2)" = "$(printf 'split 1/2\\nsplit 2/2')"
+    - test "$(cat made-red made-blue)" = "$(printf 'red 1 1/2\\nblue 1 2/2')"
+one:
+  stage: test
+  needs: [{ job: make, parallel: { matrix: [{ KIND: blue, SIZE: "1" }] } }]
+  script: ["test -f made-blue", "test ! -e made-red", "test ! -e split-1"]
+group:
+  stage: test
+  dependencies: [make]
+  script: ["test -f made-blue", "test -f made-red", "test ! -e split-1"]
+`,
+    );
+    expect(outcomes(status)).toEqual({
+      'split 1/2': 'succeeded',
+      'split 2/2': 'succeeded',
+      'make: [red, 1]': 'succeeded',
+      'make: [blue, 1]': 'succeeded',
+      all: 'succeeded',
+      one: 'succeeded',
+      group: 'succeeded',
+    });
+  },
+  RUN_MS,
+);
