@@ -11,14 +11,14 @@ import { readFileConfig, type FileConfig } from './config/file.ts';
 import { readJobs, type JobConfig } from './config/job.ts';
 import { checkJobs } from './plan/checks.ts';
 import { PlanContext } from './plan/context.ts';
-import { makeDrafts, type Draft, type Drafts } from './plan/draft.ts';
+import { makeDrafts, type Draft } from './plan/draft.ts';
 import { compileJob } from './plan/build.ts';
 import { linkDrafts } from './plan/link.ts';
 import { keepNamed } from './plan/named.ts';
 import { Problems } from './problems.ts';
 import type { CompileAnswer, CompileRequest } from './request.ts';
+import { selectDrafts, selecting } from './rules/select.ts';
 import { globalVariablesReader } from './schema/keywords.ts';
-import { RefSelector } from './select/refs.ts';
 import { skipReason } from './select/skip.ts';
 import { readYaml } from './yaml/read.ts';
 
@@ -66,7 +66,7 @@ function readPipeline({ file: { name, text } }: CompileRequest, problems: Proble
 function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {
   const drafts = makeDrafts(file, jobs, { request, problems });
   checkJobs({ jobs, drafts, request, problems });
-  select(drafts, request);
+  selectDrafts(drafts, request, selecting(request, { file: file.variables }, false));
   linkDrafts(drafts, problems);
   if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };
   if (request.trigger.jobs) keepNamed(drafts, request.trigger.jobs, problems);
@@ -80,11 +80,6 @@ function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems)
     return { kind: 'empty', reason: emptyReason(drafts.all), warnings };
   const autoCancel = { onNewCommit: 'conservative', onJobFailure: 'none' } as const;
   return { kind: 'plan', plan: { version: 1, stages, autoCancel }, jobs: compiled, warnings };
-}
-
-function select(drafts: Drafts, request: CompileRequest): void {
-  const selector = new RefSelector(request);
-  for (const draft of drafts.all) Object.assign(draft, selector.select(draft.config));
 }
 
 function emptyReason(drafts: readonly Draft[]): string {

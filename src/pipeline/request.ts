@@ -38,6 +38,13 @@ export interface CompileRequest {
   source: Digest;
   /** `timestamp` in ISO 8601. */
   commit: { author: string; timestamp: string; message: string };
+  /**
+   * What git says has changed, by what it was compared with: '' is the state before the push or, in a merge request, where it
+   * left the target branch; other names are those of `compare_to`. A missing name: git could not say.
+   */
+  changed?: Readonly<Record<string, readonly string[]>>;
+  /** Every file of the source, for `exists`. */
+  files?: readonly string[];
 }
 
 export interface CompiledJob {

@@ -25,7 +25,7 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
     stageIndex: stages.indexOf(draft.stage),
     kind: config.kind,
     when: draft.when,
-    ...(draft.when === 'delayed' && { startInMs: values.start_in ?? 0 }),
+    ...(draft.when === 'delayed' && { startInMs: draft.startInMs ?? 0 }),
     allowFailure: draft.allowFailure,
     needs: draft.needs,
     artifactsFrom: draft.artifactsFrom,
@@ -50,7 +50,7 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
         path: [],
       }),
     }),
-    interruptible: values.interruptible ?? false,
+    interruptible: draft.interruptible,
     rerunnable: isRerunnable(draft),
     ...(target !== undefined && { target }),
   };
@@ -67,9 +67,9 @@ function specOf(draft: Draft, context: PlanContext, target: string): JobSpec {
 }
 
 /** Idempotent by digest, or the file says that it may run again; what touches an environment never does unasked. */
-function isRerunnable({ config: { kind, values } }: Draft): boolean {
+function isRerunnable({ interruptible, config: { kind, values } }: Draft): boolean {
   if (kind === 'deploy' || values.environment) return false;
-  return kind !== 'script' || values.interruptible === true || retriesLostHost(values.retry);
+  return kind !== 'script' || interruptible || retriesLostHost(values.retry);
 }
 
 function retriesLostHost(retry: { max: number; when: readonly string[] } | undefined): boolean {

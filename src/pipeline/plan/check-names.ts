@@ -1,7 +1,8 @@
 /** Names that jobs give of each other: they must be there, in time, of the right kind, and in no circle. */
 import { placeIn, type JobConfig } from '../config/job.ts';
 import { didYouMean } from '../suggest.ts';
-import { isNull, type Path } from '../yaml/nodes.ts';
+import { ruleKey, ruleNodes } from '../rules/nodes.ts';
+import { isNull, type Node, type Path } from '../yaml/nodes.ts';
 import type { Checking } from './checks.ts';
 import type { Draft } from './draft.ts';
 import { findCycles } from './graph.ts';
@@ -12,21 +13,28 @@ interface Reference {
   keyword: string;
   path: Path;
   optional: boolean;
+  /** Where the name stands, when it is known. */
+  at?: Node;
 }
 
 /** Read from the nodes, so that a mistake elsewhere in the list hides none of the others. */
 function neededNames(job: JobConfig): Reference[] {
-  const list = job.entries.get('needs')?.value;
+  const own = namesIn(job.entries.get('needs')?.value).map((need) => ({ ...need, keyword: 'needs' }));
+  const ruled = ruleNodes(job.entries.get('rules')?.value).flatMap((rule) => namesIn(ruleKey(rule, 'needs')));
+  return [...own, ...ruled.map((need) => ({ ...need, keyword: 'rules:needs' }))];
+}
+
+function namesIn(list: Node | undefined): Omit<Reference, 'keyword'>[] {
   if (list?.kind !== 'list') return [];
-  return list.items.flatMap((item, index): Reference[] => {
+  return list.items.flatMap((item, index): Omit<Reference, 'keyword'>[] => {
     if (item.kind === 'scalar' && typeof item.value === 'string')
-      return [{ name: item.value, keyword: 'needs', path: [index], optional: false }];
+      return [{ name: item.value, path: [index], at: item, optional: false }];
     if (item.kind !== 'map') return [];
     const name = item.entries.get('job')?.value;
     const optional = item.entries.get('optional')?.value;
     if (name?.kind !== 'scalar' || isNull(name)) return [];
     const isOptional = optional?.kind === 'scalar' && optional.value === true;
-    return [{ name: name.text, keyword: 'needs', path: [index, 'job'], optional: isOptional }];
+    return [{ name: name.text, path: [index, 'job'], at: name, optional: isOptional }];
   });
 }
 
@@ -47,7 +55,7 @@ export function checkNames(job: JobConfig, checking: Checking): void {
   const own = drafts.named.get(job.name)?.[0];
   for (const reference of referencesOf(job, own)) {
     const { name, keyword } = reference;
-    const at = placeIn(job, keyword, reference.path);
+    const at = reference.at ?? placeIn(job, keyword, reference.path);
     const other = drafts.named.get(name)?.[0];
     if (!other) {
       if (reference.optional) continue;

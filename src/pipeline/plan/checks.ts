@@ -3,6 +3,7 @@ import { isArch } from '../../plan/ids.ts';
 import { CONTAINER_KEYWORDS, placeIn, type JobConfig } from '../config/job.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
+import { checkConditions } from '../rules/check.ts';
 import { refPattern } from '../select/refs.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Path } from '../yaml/nodes.ts';
@@ -24,6 +25,7 @@ export function checkJobs(checking: Checking): void {
     checkStage(job, checking);
     checkArch(job, checking);
     checkPolicy(job, checking.problems);
+    checkConditions(job, checking.problems);
     checkNames(job, checking);
     checkParallel(job, checking);
   }

@@ -13,7 +13,7 @@ import {
 } from '../variables/layers.ts';
 import { environmentValues, jobValues, pipelineValues } from '../variables/predefined.ts';
 import { Scope, type Expanded, type Layer } from '../variables/scope.ts';
-import type { Path } from '../yaml/nodes.ts';
+import type { Node, Path } from '../yaml/nodes.ts';
 import type { Draft, Drafts } from './draft.ts';
 
 export interface Environment {
@@ -26,6 +26,14 @@ interface Prepared {
   environment?: Environment;
 }
 
+interface ContextParts {
+  request: CompileRequest;
+  drafts: Drafts;
+  problems: Problems;
+  /** Of the rule of `workflow` that matched. */
+  workflowVariables?: Node;
+}
+
 /** Variables of every job of one pipeline, worked out when they are first asked for. */
 export class PlanContext {
   readonly request: CompileRequest;
@@ -33,18 +41,20 @@ export class PlanContext {
   readonly problems: Problems;
   readonly #pipeline: Layer;
   readonly #file: Layer;
+  readonly #workflow: Layer;
   readonly #given: Layer;
   readonly #instance: readonly CompileVariable[];
   readonly #project: readonly CompileVariable[];
   readonly #prepared = new Map<Draft, Prepared>();
 
-  constructor(file: FileConfig, more: { request: CompileRequest; drafts: Drafts; problems: Problems }) {
+  constructor(file: FileConfig, more: ContextParts) {
     this.request = more.request;
     this.drafts = more.drafts;
     this.problems = more.problems;
     const gets = { fork: more.request.trigger.fork, protectedRef: more.request.project.protectedRef };
     this.#pipeline = literalLayer(pipelineValues(more.request), 'predefined');
     this.#file = yamlLayer(file.variables);
+    this.#workflow = yamlLayer(more.workflowVariables);
     this.#given = pipelineLayer(more.request.trigger.variables);
     this.#instance = projectVariables(more.request.instanceVariables, gets);
     this.#project = projectVariables(more.request.project.variables, gets);
@@ -101,7 +111,9 @@ export class PlanContext {
       own,
       deployment,
       this.#file,
+      this.#workflow,
       yamlLayer(config.values.variables ? config.entries.get('variables')?.value : undefined),
+      yamlLayer(draft.ruleVariables),
       literalOf(draft.share),
       environmentLayer(this.#instance, environment?.name),
       environmentLayer(this.#project, environment?.name),

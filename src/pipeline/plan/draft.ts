@@ -2,6 +2,8 @@ import { isArch, type Arch } from '../../plan/ids.ts';
 import type { Need, When } from '../../plan/plan.ts';
 import type { FileConfig } from '../config/file.ts';
 import type { JobConfig } from '../config/job.ts';
+import type { JobValues } from '../schema/keywords.ts';
+import type { Node } from '../yaml/nodes.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { parallelOf, shareTag, type Share } from './parallel.ts';
@@ -26,6 +28,12 @@ export interface Draft {
   share?: Share;
   when: When;
   allowFailure: boolean | number[];
+  /** ms; for `delayed`. The job's own, or that of the rule that matched; so are the next three. */
+  startInMs?: number;
+  interruptible: boolean;
+  /** As written; undefined: the stages decide. */
+  listed?: JobValues['needs'];
+  ruleVariables?: Node;
   included: boolean;
   /** Why it is in, or not. */
   reason: string;
@@ -81,6 +89,9 @@ export function makeDrafts(
         order: all.length,
         arch: variant.arch,
         ...whenOf(config),
+        startInMs: config.values.start_in,
+        interruptible: config.values.interruptible ?? false,
+        listed: config.values.needs,
         included: true,
         reason: '',
         needs: null,

@@ -83,7 +83,7 @@ const absentText = (draft: Draft, name: string, found: readonly Draft[]): string
 
 /** null stays null: the stages decide. Images and the gate's jobs are needs too, where needs are given. */
 function needsOf(draft: Draft, drafts: Drafts, problems: Problems): Need[] | null {
-  const listed = draft.config.values.needs;
+  const { listed } = draft;
   if (!listed) return null;
   const needs = new Map<string, Need>();
   for (const [index, need] of listed.entries()) {

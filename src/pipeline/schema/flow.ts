@@ -83,14 +83,22 @@ export const interruptible = z.boolean();
 export const resourceGroup = name;
 
 const policyRefs = z.array(name);
+interface Policy {
+  refs?: string[];
+  variables?: string[];
+  changes?: string[];
+  kubernetes?: 'active';
+}
 export const policy = z.union([
-  policyRefs.transform((refs) => ({ refs })),
-  z.strictObject({
-    refs: policyRefs.optional(),
-    variables: notYet,
-    changes: notYet,
-    kubernetes: notYet,
-  }),
+  policyRefs.transform((refs): Policy => ({ refs })),
+  z
+    .strictObject({
+      refs: policyRefs.optional(),
+      variables: z.array(z.string()).optional(),
+      changes: notYet,
+      kubernetes: z.literal('active').optional(),
+    })
+    .transform(({ changes: _changes, ...value }): Policy => value),
 ]);
 /** As GitLab: letters, digits, spaces, - _ / . and variables; no slash at either end. */
 const environmentName = name

@@ -3,6 +3,7 @@ import { artifacts } from './artifacts.ts';
 import { cache } from './cache.ts';
 import * as flow from './flow.ts';
 import * as parallel from './parallel.ts';
+import { rules, workflow } from './rules.ts';
 import * as run from './run.ts';
 import * as typed from './typed.ts';
 import { checked, type Checked } from './validate.ts';
@@ -37,6 +38,7 @@ const table = {
   dependencies: checked('dependencies', flow.dependencies),
   tags: checked('tags', run.tags),
   arch: checked('arch', run.arch),
+  rules: checked('rules', rules),
   only: checked('only', flow.policy),
   except: checked('except', flow.policy),
   when: checked('when', flow.when),
@@ -61,6 +63,7 @@ export const readers: { readonly [K in keyof Values]: Checked<Values[K]> } = tab
 /** A job's keywords, validated; one that is missing, empty or wrong is undefined. */
 export type JobValues = { [K in keyof Values]?: Values[K] };
 export const globalVariablesReader = checked('variables', run.globalVariables);
+export const workflowReader = checked('workflow', workflow);
 export const stagesReader: Checked<z.output<typeof flow.stages>> = checked('stages', flow.stages);
 
 const JOB = ['job'] as const;
@@ -107,17 +110,24 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     schema: run.tags,
   },
   {
+    name: 'rules',
+    in: JOB,
+    status: 'differs',
+    note: 'not yet: `changes`, `exists`',
+    schema: rules,
+  },
+  {
     name: 'only',
     in: JOB,
     status: 'differs',
-    note: '`refs`; not yet: `variables`, `changes`, `kubernetes`',
+    note: '`kubernetes: active` never holds: davit knows no cluster; not yet: `changes`',
     schema: flow.policy,
   },
   {
     name: 'except',
     in: JOB,
     status: 'differs',
-    note: '`refs`; not yet: `variables`, `changes`, `kubernetes`',
+    note: '`kubernetes: active` never holds: davit knows no cluster; not yet: `changes`',
     schema: flow.policy,
   },
   { name: 'when', in: JOB, status: 'same', schema: flow.when },
@@ -202,7 +212,6 @@ export const KEYWORDS: readonly KeywordInfo[] = [
   { name: 'hooks', in: BOTH, status: 'not-yet' },
   { name: 'id_tokens', in: BOTH, status: 'not-yet' },
   { name: 'identity', in: BOTH, status: 'not-yet' },
-  { name: 'rules', in: JOB, status: 'not-yet' },
   { name: 'trigger', in: JOB, status: 'not-yet' },
   { name: 'inherit', in: JOB, status: 'not-yet' },
   { name: 'coverage', in: JOB, status: 'not-yet' },

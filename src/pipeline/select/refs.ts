@@ -1,6 +1,8 @@
 import { RE2JS } from 're2js';
 import type { JobConfig } from '../config/job.ts';
 import type { CompileRequest } from '../request.ts';
+import type { ConditionScope } from '../rules/scope.ts';
+import type { Selecting } from '../rules/select.ts';
 import { pipelineSource } from '../variables/predefined.ts';
 
 /** `only` and `except`, their refs: who is in this pipeline. Rules as in GitLab's `Ci::Build::Policy::Refs`. */
@@ -15,6 +17,8 @@ export function refPattern(text: string): RE2JS | undefined {
   return RE2JS.compile(flags + (found[1] ?? ''));
 }
 
+type Policy = NonNullable<JobConfig['values']['only']>;
+
 export interface Selection {
   included: boolean;
   /** For a person: what decided. */
@@ -24,22 +28,46 @@ export interface Selection {
 /** Answers for many jobs of one pipeline; a pattern is compiled once. */
 export class RefSelector {
   readonly #request: CompileRequest;
+  readonly #from: Selecting;
   readonly #source: string;
   readonly #matched = new Map<string, boolean>();
 
-  constructor(request: CompileRequest) {
+  constructor(request: CompileRequest, from: Selecting) {
+    this.#from = from;
     this.#request = request;
     this.#source = pipelineSource(request);
   }
 
-  select({ values }: JobConfig): Selection {
-    const only = values.only?.refs ?? DEFAULT_ONLY;
-    const matched = only.find((ref) => this.#matches(ref));
-    if (matched === undefined)
-      return { included: false, reason: `only runs for ${only.join(', ') || 'nothing'}` };
+  /** Keys of `only` must all hold, any key of `except` excludes; entries of one key are alternatives. */
+  select({ values, name }: JobConfig): Selection {
+    const stage = values.stage ?? 'test';
+    const scope = this.#from.scopes.of({ name, stage, environment: values.environment?.name });
+    const limited = values.only !== undefined || !this.#from.byWorkflow;
+    const refs = values.only?.refs ?? (limited ? DEFAULT_ONLY : undefined);
+    const matched = refs?.find((ref) => this.#matches(ref));
+    if (refs && matched === undefined)
+      return { included: false, reason: `only runs for ${refs.join(', ') || 'nothing'}` };
+    for (const { key, holds } of this.#keys(values.only, scope))
+      if (!holds) return { included: false, reason: `only: ${key} does not hold` };
     const excluded = values.except?.refs?.find((ref) => this.#matches(ref));
     if (excluded !== undefined) return { included: false, reason: `except ${excluded}` };
+    for (const { key, holds } of this.#keys(values.except, scope))
+      if (holds) return { included: false, reason: `except: ${key} holds` };
+    if (matched === undefined) return { included: true, reason: 'no condition' };
     return { included: true, reason: values.only ? `only ${matched}` : matched };
+  }
+
+  /** The keys beside `refs`. There is no cluster that davit could call active. */
+  #keys(policy: Policy | undefined, scope: ConditionScope): { key: string; holds: boolean }[] {
+    const { checker } = this.#from;
+    const { variables, changes, kubernetes } = policy ?? {};
+    return [
+      ...(kubernetes ? [{ key: 'kubernetes', holds: false }] : []),
+      ...(variables
+        ? [{ key: 'variables', holds: variables.some((text) => checker.expression(text, scope)) }]
+        : []),
+      ...(changes ? [{ key: 'changes', holds: checker.changes({ paths: changes }, scope) }] : []),
+    ];
   }
 
   #matches(ref: string): boolean {

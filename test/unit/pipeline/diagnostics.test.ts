@@ -62,10 +62,10 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
   ],
   [
     'a keyword that is not there yet',
-    'j:\n  image: x\n  script: y\n  rules: []',
+    'j:\n  image: x\n  script: y\n  run: []',
     'language/not-yet',
     '4:3',
-    /^rules is not supported yet/,
+    /^run is not supported yet/,
   ],
   [
     'a global keyword that is not there yet',

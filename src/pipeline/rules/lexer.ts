@@ -1,0 +1,70 @@
+/**
+ * The words of a `rules:if` expression, as GitLab's `Expression::Lexer` finds them: variables, strings in both quotes (no
+ * escapes), patterns, null, true, false, operators, parentheses. At most 100 of them.
+ */
+export type Operator = '==' | '!=' | '=~' | '!~' | '&&' | '||';
+export type Token =
+  | { kind: 'variable'; name: string; at: number }
+  | { kind: 'value'; value: string | boolean | null; at: number }
+  | { kind: 'pattern'; text: string; at: number }
+  | { kind: 'operator'; operator: Operator; at: number }
+  | { kind: 'open'; at: number }
+  | { kind: 'close'; at: number };
+/** `at`: offset in the expression. */
+export interface Mistake {
+  at: number;
+  message: string;
+  hint?: string;
+}
+
+const MAX_TOKENS = 100;
+const WORDS =
+  /(?<space>\s+)|(?<open>\()|(?<close>\))|\$(?<variable>\w+)|"(?<double>[^"]*)"|'(?<single>[^']*)'|(?<pattern>\/(?:[^/\\\n]|\\.)+\/[ismU]*)|(?<word>null|true|false)\b|(?<operator>==|=~|!=|!~|&&|\|\|)/y;
+
+const LITERALS: Readonly<Record<string, null | boolean>> = { null: null, true: true, false: false };
+const isOperator = (text: string): text is Operator =>
+  text === '==' || text === '!=' || text === '=~' || text === '!~' || text === '&&' || text === '||';
+
+/** The tokens, or the first place where no word begins. */
+export function tokenize(text: string): Token[] | Mistake {
+  const tokens: Token[] = [];
+  WORDS.lastIndex = 0;
+  while (WORDS.lastIndex < text.length) {
+    const at = WORDS.lastIndex;
+    const groups = WORDS.exec(text)?.groups;
+    if (!groups) return mistakeAt(text, at);
+    const token = tokenOf(groups, at);
+    if (token) tokens.push(token);
+    if (tokens.length > MAX_TOKENS) return { at, message: `has more than ${MAX_TOKENS} words` };
+  }
+  return tokens;
+}
+
+function tokenOf(groups: Record<string, string | undefined>, at: number): Token | undefined {
+  if (groups.space !== undefined) return undefined;
+  if (groups.open !== undefined) return { at, kind: 'open' };
+  if (groups.close !== undefined) return { at, kind: 'close' };
+  if (groups.variable !== undefined) return { at, kind: 'variable', name: groups.variable };
+  if (groups.pattern !== undefined) return { at, kind: 'pattern', text: groups.pattern };
+  if (groups.word !== undefined) return { at, kind: 'value', value: LITERALS[groups.word] ?? null };
+  if (groups.operator !== undefined && isOperator(groups.operator))
+    return { at, kind: 'operator', operator: groups.operator };
+  return { at, kind: 'value', value: groups.double ?? groups.single ?? '' };
+}
+
+function mistakeAt(text: string, at: number): Mistake {
+  const rest = text.slice(at);
+  const word = /^(?:\$\{\w*\}?|[\w.-]+|\S)/.exec(rest)?.[0] ?? rest.slice(0, 1);
+  if (rest.startsWith('${'))
+    return { at, message: `has ${word}`, hint: 'Here a variable is written without braces: $NAME.' };
+  if (rest.startsWith('"') || rest.startsWith("'")) return { at, message: `has a string that does not end` };
+  if (rest.startsWith('/'))
+    return {
+      at,
+      message: 'has a pattern that does not end',
+      hint: 'Write /pattern/, with \\/ for a slash in it.',
+    };
+  if (/^(=|!|&|\|)/.test(rest))
+    return { at, message: `has "${word}"`, hint: 'The operators are ==, !=, =~, !~, && and ||.' };
+  return { at, message: `has "${word}"`, hint: 'Strings stand in quotes, variables begin with $.' };
+}

@@ -1,0 +1,20 @@
+import { isNull, type Node, type Origin } from '../yaml/nodes.ts';
+
+/** The rules of a list, in order, lists in it unfolded: the same order in which the schema gives their values. */
+export function ruleNodes(node: Node | undefined): Node[] {
+  if (!node || isNull(node)) return [];
+  return node.kind === 'list' ? node.items.flatMap(ruleNodes) : [node];
+}
+
+/** The value of a key of one rule. */
+export const ruleKey = (rule: Node | undefined, key: string): Node | undefined =>
+  rule?.kind === 'map' ? rule.entries.get(key)?.value : undefined;
+
+/** A place inside of a text that stands in the file: exact where it was written on one line without escapes. */
+export function originIn(node: Node, offset: number): Origin {
+  if (node.kind !== 'scalar' || node.style === 'literal' || node.style === 'folded') return node;
+  const start = node.offset + (node.style === 'quoted' ? 1 : 0);
+  return node.source.text.startsWith(node.text, start)
+    ? { source: node.source, offset: start + offset }
+    : node;
+}

@@ -1,0 +1,93 @@
+/** `rules` of jobs and of `workflow`. */
+import { z } from 'zod';
+import { name, notYet } from './common.ts';
+import { needs, startIn } from './flow.ts';
+import { variables } from './run.ts';
+
+const MOST_PATHS = 50;
+const MAX_NESTING = 10;
+const paths = z.array(z.string()).max(MOST_PATHS, `must not be more than ${MOST_PATHS} paths`);
+export const changes = z.union([
+  paths.transform((list) => ({ paths: list, compare_to: undefined })),
+  z
+    .strictObject({ paths, compare_to: name.optional(), regexp: notYet })
+    .transform((value) => ({ paths: value.paths, compare_to: value.compare_to })),
+]);
+export const exists = z.union([
+  paths,
+  z.strictObject({ paths, project: notYet, ref: notYet, regexp: notYet }).transform((value) => value.paths),
+]);
+const later = <S extends z.ZodType>(schema: S) =>
+  schema.superRefine((value, context) => {
+    if (value !== undefined)
+      context.addIssue({
+        code: 'custom',
+        message: 'is not supported yet',
+        params: { code: 'language/not-yet' },
+      });
+  });
+const conditions = {
+  if: z.string().nullish(),
+  changes: later(changes.optional()),
+  exists: later(exists.optional()),
+  variables: variables.optional(),
+};
+export const RULE_WHEN = ['on_success', 'on_failure', 'always', 'never', 'manual', 'delayed'] as const;
+const notEmpty = (value: object): boolean => Object.keys(value).length > 0;
+
+const rule = z
+  .strictObject({
+    ...conditions,
+    when: z.enum(RULE_WHEN).optional(),
+    start_in: startIn.optional(),
+    allow_failure: z.boolean().optional(),
+    needs: needs.optional(),
+    interruptible: z.boolean().optional(),
+  })
+  .refine(notEmpty, 'must not be empty');
+
+export const autoCancel = z.strictObject({
+  on_new_commit: z.enum(['conservative', 'interruptible', 'none']).optional(),
+  on_job_failure: z.enum(['all', 'none']).optional(),
+});
+const workflowRule = z
+  .strictObject({
+    ...conditions,
+    when: z.enum(['always', 'never']).optional(),
+    auto_cancel: autoCancel.optional(),
+  })
+  .refine(notEmpty, 'must not be empty');
+
+type Nested<T> = T | Nested<T>[];
+
+/** Lists in the list are flattened, up to ten levels deep: they come from anchors. */
+function ruleList<S extends z.ZodType>(one: S) {
+  type Rule = z.output<S>;
+  const nested: z.ZodType<Nested<Rule>> = z.lazy(() => z.union([one, z.array(nested)]));
+  return z.array(nested).transform((list, context) => {
+    const flat: Rule[] = [];
+    const walk = (items: readonly Nested<Rule>[], depth: number): void => {
+      if (depth > MAX_NESTING)
+        context.addIssue({ code: 'custom', message: `is nested deeper than ${MAX_NESTING} levels` });
+      else
+        for (const item of items)
+          if (isList(item)) walk(item, depth + 1);
+          else flat.push(item);
+    };
+    walk(list, 1);
+    return flat;
+  });
+}
+function isList<T>(item: Nested<T>): item is Nested<T>[] {
+  return Array.isArray(item);
+}
+
+export const rules = ruleList(rule);
+const workflowName = name.max(255, 'must not be longer than 255 characters');
+export const workflow = z.strictObject({
+  name: workflowName.nullish(),
+  rules: ruleList(workflowRule).nullish(),
+  auto_cancel: autoCancel.nullish(),
+});
+export type Rule = z.output<typeof rule>;
+export type WorkflowRule = z.output<typeof workflowRule>;
