@@ -14,7 +14,7 @@ import { ensureEmulation, type Ability } from './emulation.ts';
 import { ensureHelperImage } from './helper-image.ts';
 import { readInstallation, type FoundInstallation } from './installation.ts';
 import { ensureKeys } from './keys.ts';
-import { endLeftovers } from './leftovers.ts';
+import { endLeftovers, removeIdleNetworks } from './leftovers.ts';
 import { takeLock } from './lock.ts';
 import { archPart, controlPart, deployPart, serverPart, temporalPart, type Addresses } from './parts.ts';
 import { choosePorts, type Ports } from './ports.ts';
@@ -43,8 +43,10 @@ export interface Up {
 export async function up(settings: Settings, options: UpOptions): Promise<Up> {
   const release = await takeLock(settings.home);
   let parts: Supervisor | undefined;
+  let tidy: (() => Promise<void>) | undefined;
   const stop = async (): Promise<void> => {
     await parts?.stop();
+    await tidy?.();
     await removeRunFile(settings);
     await release();
   };
@@ -62,6 +64,7 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
     const local = await startAll({ settings, options, parts, ports, run, found, installation });
     options.signal.throwIfAborted();
     options.signal.removeEventListener('abort', ended);
+    tidy = () => removeIdleNetworks(local.engine, installation);
     return { run, local, stop };
   } catch (error) {
     await stop();
