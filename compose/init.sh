@@ -6,7 +6,7 @@ set -eu
 cd "$(dirname "$0")"
 mkdir -p secrets ssh
 chmod 0700 secrets
-for name in postgres-password installation-key worker-token cli-token; do
+for name in postgres-password worker-token cli-token; do
   [ -s "secrets/$name" ] && continue
   head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"secrets/$name.new"
   chmod 0444 "secrets/$name.new"
