@@ -85,8 +85,8 @@ function warningsOf({
 }
 
 /** Every entry below a path of the project, by its name relative to the project. */
-async function eachFile(
-  { engine, container, projectDir }: Collecting,
+export async function eachFile(
+  { engine, container, projectDir }: Pick<Collecting, 'engine' | 'container' | 'projectDir'>,
   base: string,
   visit: (path: string, header: Header, content: AsyncIterable<unknown>) => Promise<void>,
 ): Promise<void> {

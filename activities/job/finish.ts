@@ -1,11 +1,12 @@
 /** What becomes of a job whose container has ended: verdict, artifacts, reports, the log's last lines, the result. */
 import type { ContainerState } from '../../src/adapters/ports.ts';
-import type { ArtifactRef, JobResult } from '../../src/plan/outcome.ts';
-import { collectArtifacts } from './artifacts.ts';
+import { type JobResult, testsText } from '../../src/plan/outcome.ts';
+import { type Collecting, collectArtifacts } from './artifacts.ts';
 import { keepCaches } from './cache.ts';
 import { collectDotenv } from './dotenv.ts';
 import type { Job } from './job.ts';
 import { bad, good, warning } from './lines.ts';
+import { collectReports } from './reports.ts';
 import { EXIT_FILE } from './supervisor.ts';
 import { readContainerFile } from './tar-read.ts';
 import { removeCompany, sayTestedLog } from './tested.ts';
@@ -29,6 +30,8 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
     started: true,
     ...(kept.artifacts && { artifacts: kept.artifacts }),
     ...(kept.dotenv && { dotenv: kept.dotenv }),
+    ...(kept.reports && { reports: kept.reports }),
+    ...(kept.tests && { tests: kept.tests }),
     ...(kept.warnings.length > 0 && { warnings: kept.warnings }),
   };
   return conclude(job, result, notes);
@@ -54,6 +57,7 @@ async function conclude(job: Job, result: JobResult, notes: readonly string[] = 
   for (const text of notes) log.say(text);
   for (const text of result.warnings ?? []) log.say(warning(text));
   if (result.artifacts) log.say(`Artifacts: ${result.artifacts.files} files kept`);
+  if (result.tests) log.say(`Tests: ${testsText(result.tests)}`);
   log.say(result.outcome === 'succeeded' ? good('Job succeeded') : bad(`Job failed: ${result.message}`));
   const limit = setTimeout(() => logLimit.abort(new Error('the log store did not answer')), LOG_LIMIT_MS);
   const message = result.message === undefined ? {} : { message: log.masked(result.message) };
@@ -87,38 +91,61 @@ async function exitNote(job: Job, state: ContainerState, timedOut: boolean): Pro
   return text === undefined ? undefined : parseExitNote(text);
 }
 
-interface Kept {
-  verdict: Verdict;
-  artifacts?: ArtifactRef;
-  dotenv?: JobResult['dotenv'];
-  warnings: string[];
+type Kept = { verdict: Verdict; warnings: string[] } & Pick<
+  JobResult,
+  'artifacts' | 'dotenv' | 'reports' | 'tests'
+>;
+
+/**
+ * Reports whatever the verdict, artifacts as `when` says; failing to keep one of them fails a job that had succeeded, and
+ * keeps the other.
+ */
+async function keep(job: Job, verdict: Verdict): Promise<Kept> {
+  if (!job.spec.artifacts) return { verdict, warnings: [] };
+  const reported = await orFailed(verdict, () => keepReports(job));
+  const kept = await orFailed(reported.verdict, () => keepArtifacts(job, verdict));
+  return { ...reported, ...kept, warnings: [...reported.warnings, ...kept.warnings] };
 }
 
-/** Artifacts as `when` says, reports whatever the verdict; failing to keep them fails a job that had succeeded. */
-async function keep(job: Job, verdict: Verdict): Promise<Kept> {
-  const { deps, spec, name } = job;
-  const wanted = spec.artifacts;
-  if (!wanted) return { verdict, warnings: [] };
-  const from = { engine: deps.engine, blobs: deps.blobs, container: name, projectDir: spec.projectDir };
+async function orFailed(verdict: Verdict, work: () => Promise<Omit<Kept, 'verdict'>>): Promise<Kept> {
   try {
-    const collected = isDue(wanted.when, verdict)
-      ? await collectArtifacts({
-          ...from,
-          source: spec.source,
-          spec: wanted,
-          maxBytes: deps.facts.config.limits.artifact_bytes,
-        })
-      : { warnings: [] };
-    const report = await collectDotenv(from, wanted.dotenv ?? []);
-    return {
-      verdict,
-      artifacts: 'artifact' in collected ? collected.artifact : undefined,
-      dotenv: report.digest,
-      warnings: [...collected.warnings, ...report.warnings],
-    };
+    return { verdict, ...(await work()) };
   } catch (error) {
     const failed = verdictOfError(error);
     if (verdict.outcome === 'succeeded') return { verdict: failed, warnings: [] };
     return { verdict, warnings: [`The job's files could not be kept: ${failed.message}`] };
   }
+}
+
+const collecting = ({ deps, spec, name }: Job): Omit<Collecting, 'spec'> => ({
+  engine: deps.engine,
+  blobs: deps.blobs,
+  container: name,
+  projectDir: spec.projectDir,
+  source: spec.source,
+  maxBytes: deps.facts.config.limits.artifact_bytes,
+});
+
+async function keepReports(job: Job): Promise<Omit<Kept, 'verdict'>> {
+  const wanted = job.spec.artifacts;
+  if (!wanted) return { warnings: [] };
+  const { reports, tests, warnings } = await collectReports(collecting(job), wanted);
+  const dotenv = await collectDotenv(collecting(job), wanted.dotenv ?? []);
+  return {
+    ...(reports && { reports: { ...reports, ...(wanted.access && { access: wanted.access }) } }),
+    ...(tests && { tests }),
+    ...(dotenv.digest && { dotenv: dotenv.digest }),
+    warnings: [...warnings, ...dotenv.warnings],
+  };
+}
+
+async function keepArtifacts(job: Job, verdict: Verdict): Promise<Omit<Kept, 'verdict'>> {
+  const wanted = job.spec.artifacts;
+  const asked = wanted && (wanted.paths.length > 0 || wanted.untracked);
+  if (!asked || !isDue(wanted.when, verdict)) return { warnings: [] };
+  const { artifact, warnings } = await collectArtifacts({ ...collecting(job), spec: wanted });
+  if (!artifact) return { warnings };
+  const { access, exposeAs } = wanted;
+  const artifacts = { ...artifact, ...(access && { access }), ...(exposeAs !== undefined && { exposeAs }) };
+  return { artifacts, warnings };
 }

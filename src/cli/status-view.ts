@@ -1,4 +1,5 @@
 /** A pipeline as a table: jobs, what each waits for, who decided what. Pure. */
+import { testsText } from '../plan/outcome.ts';
 import type { JobStatus, PipelineStatus } from '../plan/protocol.ts';
 import { platformText } from '../plan/spec.ts';
 import { durationText, painted, table } from './table.ts';
@@ -51,7 +52,8 @@ function detailOf(status: PipelineStatus, job: JobStatus): string {
   const attempts = job.attempt > 1 ? `attempt ${job.attempt}` : '';
   const { result } = job;
   const made = result?.message ?? madeText(job);
-  return [attempts, made].filter((text) => text !== '').join(', ');
+  const tests = result?.tests ? testsText(result.tests) : '';
+  return [attempts, made, tests].filter((text) => text !== '').join(', ');
 }
 
 function madeText({ result }: JobStatus): string {
@@ -60,7 +62,9 @@ function madeText({ result }: JobStatus): string {
     return `${result.index.repository}:${result.index.tags[0] ?? ''} ${result.index.digest.slice(0, 19)}`;
   if (result.image) return `${platformText(result.image.platform)} ${result.image.digest.slice(0, 19)}`;
   if (result.deployed) return `${result.deployed.service}: ${result.deployed.state}`;
-  return result.artifacts ? `${result.artifacts.files} artifact files` : '';
+  const { artifacts } = result;
+  if (!artifacts) return '';
+  return `${artifacts.exposeAs === undefined ? '' : `${plainText(artifacts.exposeAs)}: `}${artifacts.files} artifact files`;
 }
 
 function decisionsText(status: PipelineStatus, color: boolean): string {

@@ -66,6 +66,10 @@ export interface JobResult {
   /** False when no container was ever started: such an errored attempt is retried without asking. */
   started: boolean;
   artifacts?: ArtifactRef;
+  /** Report files, dotenv left out. */
+  reports?: ArtifactRef;
+  /** Of its JUnit reports. */
+  tests?: TestSummary;
   /** Blob of the dotenv report: JSON object of names to values. */
   dotenv?: Digest;
   image?: BuiltImage;
@@ -75,12 +79,24 @@ export interface JobResult {
   log?: LogSummary;
   warnings?: string[];
 }
+export type ArtifactAccess = 'developer' | 'operator' | 'nobody';
 export interface ArtifactRef {
   digest: Digest;
   bytes: number;
   files: number;
   /** Epoch ms; absent means kept. */
   expiresAt?: number;
+  /** Who may download it; any reader when absent. Jobs get it in any case. */
+  access?: ArtifactAccess;
+  /** What people see it as. */
+  exposeAs?: string;
+}
+/** A test that has both is what came first in its report. */
+export interface TestSummary {
+  total: number;
+  failed: number;
+  errored: number;
+  skipped: number;
 }
 export interface PushedIndex {
   repository: string;
@@ -102,4 +118,15 @@ export const THROWN = { detached: 'Detached', handedBack: 'HandedBack' } as cons
 /** Details of `Detached`. */
 export interface DetachedDetails {
   host: string;
+}
+
+/** `12 tests: 1 failed, 2 skipped` */
+export function testsText({ total, failed, errored, skipped }: TestSummary): string {
+  const parts = [
+    [failed, 'failed'],
+    [errored, 'errored'],
+    [skipped, 'skipped'],
+  ] as const;
+  const bad = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  return `${total} ${total === 1 ? 'test' : 'tests'}: ${bad.length > 0 ? bad.join(', ') : 'all passed'}`;
 }

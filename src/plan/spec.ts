@@ -1,5 +1,5 @@
 import type { Arch, Digest, JobKey, ProjectSlug } from './ids.ts';
-import type { Platform } from './outcome.ts';
+import type { ArtifactAccess, Platform } from './outcome.ts';
 
 /**
  * JobSpec: everything a worker needs to run one job, as a JSON blob in the store. It holds secret *references* only. Values
@@ -70,6 +70,10 @@ export interface ArtifactsSpec {
   expireInMs?: number;
   /** dotenv report file, relative to the project. */
   dotenv?: string[];
+  /** All other reports, by GitLab's name for their kind. */
+  reports?: { kind: string; paths: string[] }[];
+  access?: ArtifactAccess;
+  exposeAs?: string;
 }
 
 /** Late values (`${NAME}`) may stand in key, policy and fallback keys: `expandLate` fills them. */

@@ -16,7 +16,7 @@
  *   POST /api/v1/pipelines/:slug/:iid/cancel                  developer { accepted: true }
  *   GET  /api/v1/pipelines/:slug/:iid/log?job=&attempt=&offset= reader  bytes; headers x-davit-log-*
  *   GET  /api/v1/pipelines/:slug/:iid/log/follow?job=&attempt=&offset= reader SSE: `chunk` LogChunkEvent, `end` LogEndEvent
- *   GET  /api/v1/pipelines/:slug/:iid/artifacts?job=          reader    tar.gz of that job's artifacts
+ *   GET  /api/v1/pipelines/:slug/:iid/artifacts?job=          reader    tar.gz of that job's artifacts; &reports=1 its reports
  *   GET  /api/v1/workers                                      reader    WorkerReport[]
  * Forges: POST /webhooks/:forge/:slug  and  POST /webhooks/:forge (project found by the repository's name)
  * Workers (bearer worker token): /internal/v1/... blobs, records, logs, workers; shapes are private to `src/adapters/http`.

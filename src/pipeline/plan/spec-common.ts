@@ -1,6 +1,8 @@
 import type { ArtifactsSpec, CommonSpec, ImageSpec, ServiceSpec, SpecVariable } from '../../plan/spec.ts';
 import { placeIn } from '../config/job.ts';
+import { REPORTS } from '../schema/artifacts.ts';
 import { pathTrouble } from '../schema/common.ts';
+import type { JobValues } from '../schema/keywords.ts';
 import { projectDir } from '../variables/predefined.ts';
 import type { Scope } from '../variables/scope.ts';
 import { yamlLayer } from '../variables/layers.ts';
@@ -49,8 +51,41 @@ function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | unde
         artifactPath({ draft, context, path, at: ['reports', 'dotenv', index] }),
       ),
     }),
+    ...reportsSpec(draft, context),
+    ...accessSpec(written),
+    ...(written.expose_as !== undefined && { exposeAs: written.expose_as }),
   };
 }
+
+function reportsSpec(draft: Draft, context: PlanContext): Pick<ArtifactsSpec, 'reports'> {
+  const written = draft.config.values.artifacts?.reports;
+  if (!written) return {};
+  const reports = REPORTS.flatMap((kind) => {
+    const paths = (written[kind] ?? []).map((path, index) =>
+      artifactPath({ draft, context, path, at: ['reports', kind, index] }),
+    );
+    return paths.length > 0 ? [{ kind: kind as string, paths }] : [];
+  });
+  const coverage = written.coverage_report;
+  if (coverage) {
+    const path = artifactPath({
+      draft,
+      context,
+      path: coverage.path,
+      at: ['reports', 'coverage_report', 'path'],
+    });
+    reports.push({ kind: `coverage_report:${coverage.coverage_format}`, paths: [path] });
+  }
+  return reports.length > 0 ? { reports } : {};
+}
+
+/** GitLab's roles: a maintainer is an operator here; what is not public is for developers. */
+function accessSpec({ access, public: isPublic }: Written): Pick<ArtifactsSpec, 'access'> {
+  if (access === 'none') return { access: 'nobody' };
+  if (access === 'maintainer') return { access: 'operator' };
+  return access === 'developer' || isPublic === false ? { access: 'developer' } : {};
+}
+type Written = NonNullable<JobValues['artifacts']>;
 
 interface ArtifactPath {
   draft: Draft;

@@ -91,7 +91,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'artifacts',
     in: BOTH,
     status: 'differs',
-    note: 'of `reports` only `dotenv`; not yet: `expose_as`, `access`, `public`',
+    note: 'of `reports`, `junit` is summed up and `dotenv` passed on, the others are stored; `access` and `public` hold for downloads',
     schema: artifacts,
   },
   {

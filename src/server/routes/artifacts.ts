@@ -1,20 +1,26 @@
 /** Artifacts of a job, as the archive that its worker made. Never shown, always saved: an artifact may be a page with a script. */
 import type { FastifyInstance } from 'fastify';
+import { DavitError } from '../../errors.ts';
+import type { ArtifactRef } from '../../plan/outcome.ts';
+import { userOf } from '../access.ts';
+import { mayAs, type User } from '../auth.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { Views } from '../views.ts';
-import { jobOf, missing, pipelineOf } from './params.ts';
+import { jobOf, missing, pipelineOf, reportsOf } from './params.ts';
 
 export function artifactRoutes(app: FastifyInstance, deps: ServerDeps, views: Views): void {
   app.get(
     '/api/v1/pipelines/:slug/:iid/artifacts',
     { config: { access: 'reader' } },
-    async ({ params, query }, reply) => {
+    async (request, reply) => {
+      const { params, query } = request;
       const id = pipelineOf(params);
       const key = jobOf(query);
       const job = (await views.status(id)).jobs.find((one) => one.key === key);
       if (!job) throw missing(`job ${key} in ${id}`);
-      const artifact = job.result?.artifacts;
+      const artifact = reportsOf(query) ? job.result?.reports : job.result?.artifacts;
       if (!artifact) throw missing(`artifact of ${key} in ${id}`);
+      checkAccess(userOf(request), artifact);
       const stream = await deps.blobs.getStream(artifact.digest);
       const name = `${id.replace('/', '-')}-${key.replace(/[^A-Za-z0-9._-]+/g, '-')}.tar.gz`;
       return reply
@@ -23,4 +29,11 @@ export function artifactRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
         .send(stream);
     },
   );
+}
+
+/** What the job's file says of who may download it. */
+function checkAccess({ name, role }: User, { access }: ArtifactRef): void {
+  if (access === undefined || (access !== 'nobody' && mayAs(role, access))) return;
+  const who = access === 'nobody' ? 'nobody' : `${access} only`;
+  throw new DavitError('auth/denied', `${name} is ${role}; the job gives this to ${who}.`);
 }

@@ -34,6 +34,9 @@ export const logQueryOf = (query: unknown): z.output<typeof logQuery> => logQuer
 const jobQuery = z.object({ job: z.string().min(1).max(1_024) });
 export const jobOf = (query: unknown): string => jobQuery.parse(query).job;
 
+const reportsQuery = z.object({ reports: z.enum(['0', '1']).default('0') });
+export const reportsOf = (query: unknown): boolean => reportsQuery.parse(query).reports === '1';
+
 const listQuery = z.object({
   project: z.string().refine(isSlug, 'this is no name of a project').optional(),
   limit: whole.min(1).max(200).default(20),

@@ -293,4 +293,24 @@ describe('blobs and artifacts of people', () => {
     expect((await get(`/api/v1/pipelines/${id}/artifacts?job=b`)).statusCode).toBe(404);
     expect((await get(`/api/v1/pipelines/${id}/artifacts?job=c`)).statusCode).toBe(404);
   });
+
+  test('artifacts go to whom their job gives them; reports stand beside them', async () => {
+    const digest = await server.stores.blobs.putBytes(Buffer.from('bytes'));
+    const id: PipelineId = 'table/1';
+    const of = (access: 'developer' | 'operator' | 'nobody') => ({
+      outcome: 'succeeded' as const,
+      started: true,
+      artifacts: { digest, bytes: 5, files: 1, access },
+      reports: { digest, bytes: 5, files: 1 },
+    });
+    const jobs = (['developer', 'operator', 'nobody'] as const).map((one) => job(one, { result: of(one) }));
+    server.workflows.open.set(id, pipeline(id, { jobs }));
+    const path = `/api/v1/pipelines/${id}/artifacts?job=`;
+    expect((await get(`${path}developer`)).statusCode).toBe(403);
+    expect((await get(`${path}developer`, TOKENS.developer)).body).toBe('bytes');
+    expect((await get(`${path}operator`, TOKENS.developer)).statusCode).toBe(403);
+    expect((await get(`${path}operator`, TOKENS.operator)).body).toBe('bytes');
+    expect((await get(`${path}nobody`, TOKENS.operator)).statusCode).toBe(403);
+    expect((await get(`${path}nobody&reports=1`)).body).toBe('bytes');
+  });
 });

@@ -1,0 +1,88 @@
+/** Reports of jobs on the real engine. */
+import { gunzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { RunInput } from '../../activities/contract.ts';
+import { makeRunJob } from '../../activities/run-job.ts';
+import type { JobResult } from '../../src/plan/outcome.ts';
+import type { ArtifactsSpec } from '../../src/plan/spec.ts';
+import { JobBench } from '../support/job-bench.ts';
+
+let bench: JobBench;
+beforeAll(async () => {
+  bench = await JobBench.open();
+});
+afterAll(() => bench.close());
+
+const run = (input: RunInput): Promise<JobResult> => bench.environment().run(makeRunJob(bench.deps()), input);
+const artifacts = (more: Partial<ArtifactsSpec>): ArtifactsSpec => ({
+  paths: [],
+  exclude: [],
+  untracked: false,
+  when: 'on_success',
+  ...more,
+});
+const JUNIT = `mkdir -p out && echo '<testsuite><testcase/><testcase><failure/></testcase></testsuite>' >out/a.xml`;
+const reports = [
+  { kind: 'junit', paths: ['out/*.xml'] },
+  { kind: 'sast', paths: ['sast.json'] },
+];
+
+describe('reports', () => {
+  test('go up whatever the result and whatever `when`, junit as a summary', async () => {
+    const input = await bench.input({
+      script: [JUNIT, 'echo {} >sast.json; echo x >file', 'exit 1'],
+      artifacts: artifacts({ paths: ['file'], reports }),
+    });
+    const result = await run(input);
+    expect(result).toMatchObject({
+      outcome: 'failed',
+      tests: { total: 2, failed: 1, errored: 0, skipped: 0 },
+      reports: { files: 2 },
+    });
+    expect(result.artifacts).toBeUndefined();
+    expect(bench.log(input)).toContain('Tests: 2 tests: 1 failed\n');
+    const bytes = await bench.blobs.getBytes(result.reports?.digest ?? 'sha256:');
+    expect(gunzipSync(bytes).toString()).toContain('out/a.xml');
+  });
+
+  test('go up after a timeout too', async () => {
+    const input = await bench.input({
+      script: [JUNIT, 'sleep 100'],
+      timeoutMs: 2_000,
+      artifacts: artifacts({ paths: ['out'], when: 'always', reports }),
+    });
+    const result = await run(input);
+    expect(result).toMatchObject({ kind: 'timeout', tests: { total: 2 } });
+    expect(result.artifacts).toBeUndefined();
+  });
+
+  test('that are not there or are none are warnings; artifacts that are too large leave reports alone', async () => {
+    const missing = await bench.input({
+      script: ['echo no >bad.xml'],
+      artifacts: artifacts({ reports: [{ kind: 'junit', paths: ['bad.xml', 'none.xml'] }] }),
+    });
+    const result = await run(missing);
+    expect(result).toMatchObject({ outcome: 'succeeded', reports: { files: 1 } });
+    expect(result.tests).toBeUndefined();
+    expect(result.warnings).toEqual([
+      'reports: none.xml: no matching files.',
+      'reports: bad.xml is no JUnit report.',
+    ]);
+    bench.limits = { artifact_bytes: 2_000 };
+    const large = await bench.input({
+      script: [JUNIT, 'head -c 5000 /dev/zero >big'],
+      artifacts: artifacts({
+        paths: ['big'],
+        reports: [{ kind: 'junit', paths: ['out/'] }],
+        access: 'developer',
+      }),
+    });
+    expect(await run(large)).toMatchObject({
+      outcome: 'failed',
+      kind: 'artifact',
+      tests: { total: 2 },
+      reports: { access: 'developer' },
+    });
+    bench.limits = {};
+  });
+});
