@@ -18,6 +18,7 @@ import { keepNamed } from './plan/named.ts';
 import { Problems } from './problems.ts';
 import type { CompileAnswer, CompileRequest } from './request.ts';
 import { selectDrafts, selecting } from './rules/select.ts';
+import { readWorkflow } from './rules/workflow.ts';
 import { globalVariablesReader } from './schema/keywords.ts';
 import { skipReason } from './select/skip.ts';
 import { readYaml } from './yaml/read.ts';
@@ -66,20 +67,38 @@ function readPipeline({ file: { name, text } }: CompileRequest, problems: Proble
 function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {
   const drafts = makeDrafts(file, jobs, { request, problems });
   checkJobs({ jobs, drafts, request, problems });
-  selectDrafts(drafts, request, selecting(request, { file: file.variables }, false));
+  const workflow = readWorkflow(file, request, problems);
+  const layers = { file: file.variables, workflow: workflow.variables };
+  selectDrafts(drafts, request, selecting(request, layers, workflow.hasRules));
   linkDrafts(drafts, problems);
   if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };
   if (request.trigger.jobs) keepNamed(drafts, request.trigger.jobs, problems);
   const included = drafts.all.filter((draft) => draft.included);
   const stages = drafts.stages.filter((stage) => included.some((draft) => draft.stage === stage));
-  const context = new PlanContext(file, { request, drafts, problems });
+  const context = new PlanContext(file, {
+    request,
+    drafts,
+    problems,
+    workflowVariables: workflow.variables,
+    name: workflow.name,
+  });
   const compiled = included.map((draft) => compileJob(draft, context, stages));
   if (problems.hasErrors) return { kind: 'invalid', problems: problems.all() };
   const warnings = problems.warnings();
+  if (workflow.refused !== undefined) return { kind: 'empty', reason: workflow.refused, warnings };
   if (!included.some((draft) => draft.stage !== '.pre' && draft.stage !== '.post'))
     return { kind: 'empty', reason: emptyReason(drafts.all), warnings };
-  const autoCancel = { onNewCommit: 'conservative', onJobFailure: 'none' } as const;
-  return { kind: 'plan', plan: { version: 1, stages, autoCancel }, jobs: compiled, warnings };
+  return {
+    kind: 'plan',
+    plan: {
+      version: 1,
+      ...(workflow.name !== undefined && { name: workflow.name }),
+      stages,
+      autoCancel: workflow.autoCancel,
+    },
+    jobs: compiled,
+    warnings,
+  };
 }
 
 function emptyReason(drafts: readonly Draft[]): string {

@@ -12,6 +12,7 @@ export interface FileConfig {
   /** `default`, and the keywords that older files write at the top level. */
   defaults: Map<string, Entry>;
   variables?: Node;
+  workflow?: Node;
 }
 
 const DEFAULT_STAGES = ['build', 'test', 'deploy'];
@@ -37,6 +38,7 @@ export function readFileConfig(root: Node, problems: Problems): FileConfig | und
 function readGlobal(entry: Entry, file: FileConfig, problems: Problems): void {
   if (entry.key === 'stages') file.stages = stagesReader.read(entry.value, problems) ?? DEFAULT_STAGES;
   else if (entry.key === 'variables') file.variables = entry.value;
+  else if (entry.key === 'workflow') file.workflow = entry.value;
   else if (entry.key === 'default') readDefault(entry, file, problems);
   else if (OLD_DEFAULTS.has(entry.key)) {
     if (file.defaults.has(entry.key))

@@ -32,6 +32,8 @@ interface ContextParts {
   problems: Problems;
   /** Of the rule of `workflow` that matched. */
   workflowVariables?: Node;
+  /** CI_PIPELINE_NAME. */
+  name?: string;
 }
 
 /** Variables of every job of one pipeline, worked out when they are first asked for. */
@@ -52,7 +54,8 @@ export class PlanContext {
     this.drafts = more.drafts;
     this.problems = more.problems;
     const gets = { fork: more.request.trigger.fork, protectedRef: more.request.project.protectedRef };
-    this.#pipeline = literalLayer(pipelineValues(more.request), 'predefined');
+    const values = { ...pipelineValues(more.request), CI_PIPELINE_NAME: more.name };
+    this.#pipeline = literalLayer(values, 'predefined');
     this.#file = yamlLayer(file.variables);
     this.#workflow = yamlLayer(more.workflowVariables);
     this.#given = pipelineLayer(more.request.trigger.variables);

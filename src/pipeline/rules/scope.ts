@@ -12,7 +12,7 @@ import {
   yamlLayer,
 } from '../variables/layers.ts';
 import { pipelineValues } from '../variables/predefined.ts';
-import { Scope, type Layer } from '../variables/scope.ts';
+import { Scope, type Expanded, type Layer } from '../variables/scope.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { OPAQUE, type Lookup } from './evaluate.ts';
 
@@ -23,6 +23,8 @@ export interface ConditionScope {
   lookup: Lookup;
   /** Replaces references, for paths. */
   expand(text: string): string;
+  /** The same, saying whether something secret is in it. */
+  settle(text: string): Expanded;
 }
 export interface ConditionLayers {
   /** `variables` of the file. */
@@ -64,6 +66,7 @@ export class ConditionScopes {
         return 'secret' in found.value ? OPAQUE : found.value.literal;
       },
       expand: (text) => scope.expand(text).text,
+      settle: (text) => scope.expand(text),
     };
   }
 

@@ -74,6 +74,13 @@ export const KEYWORDS: readonly KeywordInfo[] = [
   { name: 'stages', in: ['top'], status: 'same', schema: flow.stages },
   { name: 'default', in: ['top'], status: 'same' },
   { name: 'variables', in: ['top', 'job'], status: 'same', schema: run.variables },
+  {
+    name: 'workflow',
+    in: ['top'],
+    status: 'differs',
+    note: '`name`, `rules`, `auto_cancel`; in its rules not yet: `changes`, `exists`',
+    schema: workflow,
+  },
   { name: 'image', in: ALL, status: 'differs', note: 'not yet: `kubernetes`', schema: run.image },
   {
     name: 'services',
@@ -200,7 +207,6 @@ export const KEYWORDS: readonly KeywordInfo[] = [
   },
   { name: 'gate', in: JOB, status: 'davit', note: 'waits for the approval of a person', schema: typed.gate },
   { name: 'include', in: ['top'], status: 'not-yet' },
-  { name: 'workflow', in: ['top'], status: 'not-yet' },
   { name: 'spec', in: ['top'], status: 'not-yet' },
   {
     name: 'cache',
