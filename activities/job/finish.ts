@@ -2,6 +2,7 @@
 import type { ContainerState } from '../../src/adapters/ports.ts';
 import { type JobResult, testsText } from '../../src/plan/outcome.ts';
 import { type Collecting, collectArtifacts } from './artifacts.ts';
+import { coverageOfLog } from './coverage.ts';
 import { keepCaches } from './cache.ts';
 import { collectDotenv } from './dotenv.ts';
 import type { Job } from './job.ts';
@@ -19,6 +20,7 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
   const note = await exitNote(job, state, timedOut);
   const verdict = verdictOf(state, note, { timeoutMs: job.input.timeoutMs, timedOut });
   const notes = await keepCaches(job, state.labels, verdict);
+  const coverage = await coverageOf(job, notes);
   const kept = await keep(job, verdict);
   if (kept.verdict.outcome !== 'succeeded') await sayTestedLog(job);
   removeBeside(job);
@@ -32,9 +34,24 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
     ...(kept.dotenv && { dotenv: kept.dotenv }),
     ...(kept.reports && { reports: kept.reports }),
     ...(kept.tests && { tests: kept.tests }),
+    ...(coverage !== undefined && { coverage }),
     ...(kept.warnings.length > 0 && { warnings: kept.warnings }),
   };
   return conclude(job, result, notes);
+}
+
+/** What cannot be read is told and does no harm. */
+async function coverageOf({ spec, deps, log, input }: Job, notes: string[]): Promise<number | undefined> {
+  if (spec.coverage === undefined) return undefined;
+  try {
+    log.recordsEnded();
+    await log.flush();
+    return await coverageOfLog(deps.logs, input.ref, spec.coverage);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    notes.push(warning(`The coverage could not be read from the log: ${why}`));
+    return undefined;
+  }
 }
 
 /** A job that ended without its script: the result says why, and so does the log. */
@@ -54,6 +71,7 @@ export async function finishWithout(job: Job, error: unknown, started: boolean):
 async function conclude(job: Job, result: JobResult, notes: readonly string[] = []): Promise<JobResult> {
   const { log, logLimit } = job;
   log.recordsEnded();
+  if (result.coverage !== undefined) log.say(`Coverage: ${result.coverage}%`);
   for (const text of notes) log.say(text);
   for (const text of result.warnings ?? []) log.say(warning(text));
   if (result.artifacts) log.say(`Artifacts: ${result.artifacts.files} files kept`);

@@ -53,7 +53,8 @@ function detailOf(status: PipelineStatus, job: JobStatus): string {
   const { result } = job;
   const made = result?.message ?? madeText(job);
   const tests = result?.tests ? testsText(result.tests) : '';
-  return [attempts, made, tests].filter((text) => text !== '').join(', ');
+  const coverage = result?.coverage === undefined ? '' : `coverage ${result.coverage}%`;
+  return [attempts, made, tests, coverage].filter((text) => text !== '').join(', ');
 }
 
 function madeText({ result }: JobStatus): string {

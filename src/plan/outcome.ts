@@ -68,6 +68,8 @@ export interface JobResult {
   artifacts?: ArtifactRef;
   /** Report files, dotenv left out. */
   reports?: ArtifactRef;
+  /** Test coverage that its log tells, in percent. */
+  coverage?: number;
   /** Of its JUnit reports. */
   tests?: TestSummary;
   /** Blob of the dotenv report: JSON object of names to values. */

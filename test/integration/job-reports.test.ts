@@ -85,4 +85,11 @@ describe('reports', () => {
     });
     bench.limits = {};
   });
+
+  test('coverage is read from the log, the last line first', async () => {
+    const script = ['printf "all: 10.5%%\\nall: 42.25%%\\nend\\n"'];
+    const input = await bench.input({ script, coverage: '/all: (\\d+\\.\\d+)%$/' });
+    expect(await run(input)).toMatchObject({ outcome: 'succeeded', coverage: 42.25 });
+    expect(bench.log(input)).toContain('Coverage: 42.25%\n');
+  });
 });

@@ -92,6 +92,7 @@ export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
   'after_script',
   'artifacts',
   'cache',
+  'coverage',
 ]);
 const takesDefault = (kind: JobKind, key: string): boolean =>
   kind === 'script' || kind === 'apitest' || !CONTAINER_KEYWORDS.has(key);

@@ -18,6 +18,7 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
     afterScript: values.after_script ?? [],
     tags: expandedTags(draft, context),
     ...(caches.length > 0 && { caches }),
+    ...(values.coverage !== undefined && { coverage: values.coverage }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** What runs, and in what: image, services, scripts, variables, tags. */
 import { z } from 'zod';
 import { ARCHES } from '../../plan/ids.ts';
+import { coveragePattern } from '../coverage.ts';
 import { name, notYet, script } from './common.ts';
 
 const PULL = ['always', 'if-not-present', 'never'] as const;
@@ -62,3 +63,13 @@ export const tags = z
   .transform((list) => list.flat())
   .refine((list) => list.length <= 50, 'must not be more than 50');
 export const arch = z.enum(ARCHES);
+
+export const coverage = z.string().superRefine((text, context) => {
+  const issue = (message: string): void => void context.addIssue({ code: 'custom', message });
+  try {
+    if (!coveragePattern(text))
+      issue('must be a regular expression between slashes, like /Coverage: (\\d+)/');
+  } catch (error) {
+    issue(`is no valid regular expression: ${error instanceof Error ? error.message : String(error)}`);
+  }
+});
