@@ -102,7 +102,7 @@ async function build(settings: Pick<Settings, 'path'>, { folder, progress }: Mak
   );
   const output = join(folder, 'temporal');
   const steps: [string, string[]][] = [
-    ['modules', ['mod', 'init', 'davit.local/temporal']],
+    ['module', ['mod', 'init', 'davit.local/temporal']],
     ['modules', ['get', '-tool', `${MODULE}/cmd/temporal@v${TEMPORAL_VERSION}`]],
     [
       'compile',
