@@ -18,7 +18,6 @@ import { coded } from './ship/coded.ts';
 import { buildContext } from './ship/context.ts';
 import { endedBy, handBack, living, throwIfEnded } from './ship/life.ts';
 import { openShipLog, type ShipLog } from './ship/log.ts';
-import { OUTAGE_MS, throughOutage } from './ship/outage.ts';
 import { readSpec } from './ship/spec.ts';
 
 export interface BuildDeps {
@@ -65,13 +64,13 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
 }
 
 /**
- * No container of the user's own was started, so what a machine spoiled may be tried again without asking. The message of a
- * failed step quotes its output, so it is masked as the log is.
+ * No container of the user's own was started, so what a machine spoiled may be tried again without asking; a registry that
+ * stayed away has been waited for already. The message of a failed step quotes its output, so it is masked as the log is.
  */
 function failed(error: unknown, hidden: ReturnType<typeof maskAutomaton>): JobResult {
   const result = endedBy(error);
   const message = maskText(hidden, result.message ?? '').slice(0, LONGEST_MESSAGE);
-  return { ...result, message, started: result.outcome === 'failed' };
+  return { ...result, message, started: result.outcome === 'failed' || result.kind === 'registry' };
 }
 
 interface Run {
@@ -87,15 +86,7 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
   const platform = platformOf(spec, deps.variant);
   log.line(`Building ${tag} for ${platformText(platform)} on ${deps.host}.`);
   const { sizeBytes, auth } = await build(deps, input, run);
-  const pushed = await throughOutage(
-    {
-      codes: ['registry/unreachable'],
-      signal,
-      forMs: OUTAGE_MS,
-      onRetry: (error, ms) => log.line(`${error.message} Trying again in ${ms / 1000} s.`),
-    },
-    () => deps.engine.push(tag, { auth, signal, onLog: (text) => log.write(text) }),
-  );
+  const pushed = await deps.engine.push(tag, { auth, signal, onLog: (text) => log.write(text) });
   log.line(`${tag} -> ${pushed.digest}`);
   const warnings = await keepOneLocally(deps.engine, { spec, cache, tag, auth, signal, log });
   const image: BuiltImage = { repository: spec.repository, digest: pushed.digest, platform, sizeBytes };

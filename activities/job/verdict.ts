@@ -67,6 +67,7 @@ const BY_CODE: Partial<Record<ErrorCode, readonly [Outcome, FailureKind]>> = {
   'engine/no-space': ['errored', 'no_space'],
   'engine/container-missing': ['errored', 'host_lost'],
   'registry/unreachable': ['errored', 'registry'],
+  'registry/name': ['failed', 'config'],
   'blob/missing': ['errored', 'missing_dependency'],
   'secret/missing': ['failed', 'config'],
   'job/readiness': ['failed', 'readiness'],
@@ -98,7 +99,7 @@ export function verdictOfError(error: unknown): Verdict {
       message: `The image has no shell (sh) that could run the script: ${error.message}`,
     };
   const [outcome, kind] = BY_CODE[error.code] ?? (['errored', kindOf(error.code)] as const);
-  return { outcome, kind, message: `${error.message} [${error.code}]` };
+  return { outcome, kind, message: `${error.message} [${error.code}] ${error.hint}` };
 }
 
 const kindOf = (code: ErrorCode): FailureKind => (code.startsWith('engine/') ? 'engine' : 'internal');

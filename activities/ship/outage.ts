@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { DavitError, type ErrorCode } from '../../src/errors.ts';
 
 /** Longer than dockerd's own retries of about 50 s; a registry that restarts for a minute or three ends no job. */
-export const OUTAGE_MS = 240_000;
+const OUTAGE_MS = 240_000;
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
 

@@ -4,11 +4,13 @@ import { DavitError } from '../errors.ts';
 
 const FIRST_MS = 100;
 const LONGEST_MS = 5_000;
+/** A wait of minutes is told of now and again, not at every try. */
+const TELL_MS = 30_000;
 
 export interface Patience {
   /** Gives up after so long; without it only the signal ends it. */
   forMs?: number;
-  /** Told before each further try. */
+  /** Told when the wait begins, and every 30 s that it goes on. */
   onWait?(error: DavitError): void;
 }
 
@@ -21,6 +23,7 @@ export async function patiently<T>(
   attempt: () => Promise<T>,
   patience: Patience = {},
 ): Promise<T> {
+  let toldAt = Number.NEGATIVE_INFINITY;
   const deadline = performance.now() + (patience.forMs ?? Number.POSITIVE_INFINITY);
   for (let pause = FIRST_MS; ; pause = Math.min(pause * 2, LONGEST_MS)) {
     try {
@@ -29,7 +32,10 @@ export async function patiently<T>(
       if (signal?.aborted) throw signal.reason;
       if (!(error instanceof DavitError) || !error.code.endsWith('/unreachable')) throw error;
       if (performance.now() + pause > deadline) throw error;
-      patience.onWait?.(error);
+      if (performance.now() - toldAt >= TELL_MS) {
+        toldAt = performance.now();
+        patience.onWait?.(error);
+      }
     }
     await delay(pause, undefined, { signal }).catch(() => signal?.throwIfAborted());
   }

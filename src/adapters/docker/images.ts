@@ -2,6 +2,7 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { durationText } from '../../plan/duration.ts';
 import { isDigest } from '../../plan/ids.ts';
 import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
 import { parseImageName } from '../registry/name.ts';
@@ -12,7 +13,7 @@ import { patiently } from '../patience.ts';
 import { eventError, eventText, pullError, pushError, streamEvent, type StreamEvent } from './progress.ts';
 
 type Images = Pick<Engine, 'inspectImage' | 'pullImage' | 'tagImage' | 'removeImage' | 'push' | 'canRun'>;
-/** How long a registry may be away, ms: the engine's own retries of a push last 50 s, of a pull none. */
+/** How long a registry may be away, ms; nobody else waits for it. The engine's own retries of a push last 50 s, of a pull none. */
 export interface RegistryPatience {
   pullMs: number;
   pushMs: number;
@@ -25,7 +26,7 @@ export function images(api: EngineApi, patience: RegistryPatience): Omit<Images,
     pullImage: (image, options) =>
       patiently(options.signal, () => pull(api, image, options), {
         forMs: patience.pullMs,
-        onWait: (error) => options.onLog?.(`${error.message} Trying again.\n`),
+        onWait: (error) => options.onLog?.(waitText(error, patience.pullMs)),
       }),
     async tagImage(image, tag) {
       const name = parseImageName(tag);
@@ -43,10 +44,13 @@ export function images(api: EngineApi, patience: RegistryPatience): Omit<Images,
     push: (tag, options) =>
       patiently(options.signal, () => push(api, tag, options), {
         forMs: patience.pushMs,
-        onWait: (error) => options.onLog(`${error.message} Trying again.\n`),
+        onWait: (error) => options.onLog(waitText(error, patience.pushMs)),
       }),
   };
 }
+
+const waitText = (error: DavitError, forMs: number): string =>
+  `${error.message} Trying again for up to ${durationText(forMs)}.\n`;
 
 /** Names keep their slashes in the engine's paths; the parser has let nothing else through that means something there. */
 function imagePath(image: string, action?: string): string {

@@ -13,7 +13,7 @@ import { connect, type EngineOptions } from './transport.ts';
 
 export type { EngineOptions } from './transport.ts';
 
-const PATIENCE: RegistryPatience = { pullMs: 15_000, pushMs: 90_000 };
+const PATIENCE: RegistryPatience = { pullMs: 15_000, pushMs: 240_000 };
 const CAN_RUN_MS = 60_000;
 
 /**

@@ -39,6 +39,8 @@ const BARS = new Set([
 export function eventText(from: StreamEvent): string | undefined {
   if (from.stream !== undefined) return from.stream;
   if (from.status === undefined || BARS.has(from.status)) return undefined;
+  // Said at the begin of every try, also of those that reach nothing.
+  if (from.status.startsWith('The push refers to repository')) return undefined;
   return `${from.id === undefined ? '' : `${from.id}: `}${from.status}\n`;
 }
 

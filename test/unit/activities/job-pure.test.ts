@@ -71,10 +71,15 @@ describe('how a container ended', () => {
   });
 
   test('a coded error keeps its code, an unknown one is a defect', () => {
+    expect(verdictOfError(new DavitError('registry/name', 'No name.'))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining('No name. [registry/name] ') as string,
+    });
     expect(verdictOfError(new DavitError('engine/no-space', 'Full.'))).toMatchObject({
       outcome: 'errored',
       kind: 'no_space',
-      message: 'Full. [engine/no-space]',
+      message: expect.stringContaining('Full. [engine/no-space] Free space') as string,
     });
     expect(verdictOfError(new TypeError('x'))).toMatchObject({ outcome: 'errored', kind: 'internal' });
   });
