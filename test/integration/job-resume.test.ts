@@ -75,7 +75,7 @@ describe('a job that survives its worker', () => {
       afterScript: ['echo after'],
     });
     await detachAt(input, 'begun');
-    for (const { name } of await bench.engine.listContainers({ 'davit.job.key': input.ref.job }))
+    for (const { name } of await bench.engine.listContainers(bench.labels(input)))
       await bench.engine.waitContainer(name, AbortSignal.timeout(10_000));
     const result = await bench.environment().run(makeResumeJob(bench.deps()), nextEpoch(input));
     expect(result).toMatchObject({ outcome: 'failed', exitCode: 5, log: { complete: true } });
@@ -105,7 +105,7 @@ describe('a job that survives its worker', () => {
   test('without its container it is host_lost', async () => {
     const input = await bench.input({ script: COUNTING });
     await detachAt(input, 'line 3');
-    for (const { name } of await bench.engine.listContainers({ 'davit.job.key': input.ref.job }))
+    for (const { name } of await bench.engine.listContainers(bench.labels(input)))
       await bench.engine.removeContainer(name);
     const result = await bench.environment().run(makeResumeJob(bench.deps()), nextEpoch(input));
     expect(result).toMatchObject({
@@ -129,7 +129,7 @@ describe('a job that survives its worker', () => {
       type: 'HandedBack',
     });
     bench.stopping = new AbortController();
-    expect(await bench.engine.listContainers({ 'davit.job.key': input.ref.job })).toEqual([]);
+    expect(await bench.engine.listContainers(bench.labels(input))).toEqual([]);
   });
 
   test('a cancel where the worker is gone: stopJob stops it, closes its log, removes it, and may come twice', async () => {
@@ -137,7 +137,7 @@ describe('a job that survives its worker', () => {
     await detachAt(input, 'begun');
     const host: HostInput = { ref: nextEpoch(input).ref, graceMs: 1_000 };
     await bench.environment().run(makeStopJob(bench.deps()), host);
-    expect(await bench.engine.listContainers({ 'davit.job.key': input.ref.job })).toEqual([]);
+    expect(await bench.engine.listContainers(bench.labels(input))).toEqual([]);
     expect(await bench.logs.state(input.ref)).toMatchObject({ ended: { complete: true } });
     expect(bench.log(input)).toContain('Job cancelled');
     await bench.environment().run(makeStopJob(bench.deps()), host);

@@ -78,12 +78,11 @@ describe.concurrent('a project', () => {
       triggerOf('flood', { source: 'api', key: `request:${at % 50}`, deliveryId: `${at}` }),
     );
     await Promise.all(triggers.map((trigger) => signalTrigger(world.client, trigger)));
-    await until('all have started', async () => {
-      const found = await Promise.all(
-        Array.from({ length: 50 }, (_, at) => world.lookup('flood', `request:${at}`)),
+    // One after the other: asking for all of them again and again would keep the workers from starting any.
+    for (let at = 0; at < 50; at += 1)
+      await until(`request ${at} has started`, async () =>
+        (await world.lookup('flood', `request:${at}`)).state === 'started' ? true : undefined,
       );
-      return found.every(({ state }) => state === 'started') ? true : undefined;
-    });
     for (let iid = 1; iid <= 50; iid += 1) await world.end(`flood/${iid}`);
     expect(runs('flood')).toBe(50);
   });

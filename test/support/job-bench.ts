@@ -122,6 +122,11 @@ export class JobBench {
     return this.logs.text(input.ref).replace(/\u001b\[[0-9;]*m/g, '');
   }
 
+  /** Of what one job has on the engine; another test run beside this one may have a job of the same name. */
+  labels(input: RunInput): Record<string, string> {
+    return { 'davit.installation': this.installation, 'davit.job.key': input.ref.job };
+  }
+
   /** Everything that the bench's installation has on the engine. */
   async remains(): Promise<string[]> {
     await this.settled();
