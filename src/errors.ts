@@ -648,6 +648,12 @@ export const ERRORS = {
     meaning: 'The container that is tested did not answer in time, or ended.',
     remedy: 'Its last lines are in the log of the job; check port and ready.',
   },
+  'job/source': {
+    exit: 1,
+    http: 500,
+    meaning: 'A job asks for a source in a way that there is none.',
+    remedy: 'Change the variable that the message names; docs/language.md says what each can be.',
+  },
   'job/artifacts': {
     exit: 1,
     http: 500,

@@ -13,6 +13,7 @@ import { archOf, type Job } from './job.ts';
 import { info, warning } from './lines.ts';
 import { keepMasks, masksOf } from './mask-set.ts';
 import { LABELS } from './names.ts';
+import { type RunnerOptions, runnerOptions } from './runner-options.ts';
 import { scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor.ts';
 import { type Resolved, resolveVariables, sideEnvironments } from './variables.ts';
 import { workspaceTar } from './workspace.ts';
@@ -31,6 +32,7 @@ export async function prepare(job: Job): Promise<number> {
   const own = job.spec.image.platform ?? (await scriptPlatform(job));
   const worker = { ...deps.worker, platform };
   const resolved = await resolveVariables(job.spec, job.input, { ...deps, worker, more: apiVariables(job) });
+  const runner = runnerOptions(resolved.values);
   const environments = await sideEnvironments(job.spec, deps.secrets, resolved.values);
   const masked = [...resolved.masked, ...environments.masked];
   job.log.hide(masksOf(masked));
@@ -56,7 +58,7 @@ export async function prepare(job: Job): Promise<number> {
     image,
     platform: own,
     notes: [...notes, ...company.notes, ...caches.notes],
-    warnings: resolved.warnings,
+    warnings: [...resolved.warnings, ...runner.warnings],
   });
   // The head of the log is durable too: whoever resumes begins behind it.
   const answering = company.ready().then(() => job.log.flush());
@@ -175,15 +177,19 @@ async function fill(
   caches: Found['archives'],
 ): Promise<void> {
   const { projectDir } = spec;
+  const runner = runnerOptions(resolved.values);
+  const { trace, scriptSeconds, afterSeconds } = runner;
   const files: Record<string, string> = {
-    run: supervisorText({ projectDir, timeoutMs: input.timeoutMs }),
-    script: scriptText(spec.script, projectDir),
+    run: supervisorText({ projectDir, timeoutMs: input.timeoutMs, scriptSeconds, afterSeconds }),
+    script: scriptText(spec.script, projectDir, { trace }),
     variables: variablesText(resolved.variables, projectDir),
   };
-  if (spec.afterScript.length > 0) files.after = scriptText(spec.afterScript, projectDir);
+  if (spec.preGetSources) files.pre = scriptText(spec.preGetSources, projectDir, { trace });
+  if (spec.afterScript.length > 0) files.after = scriptText(spec.afterScript, projectDir, { trace });
   const archive = workspaceTar({
     projectDir,
-    source: () => deps.blobs.getStream(spec.source),
+    ...(runner.source !== 'none' && { source: () => deps.blobs.getStream(spec.source) }),
+    takes: (path) => takesSource(runner, path),
     caches,
     artifacts: input.artifacts.map(
       ({ artifact }) =>
@@ -193,4 +199,13 @@ async function fill(
     files,
   });
   await deps.engine.upload(name, archive);
+}
+
+function takesSource({ source, submodules }: RunnerOptions, path: string): boolean {
+  if (path === '.gitmodules' && submodules && source === 'all')
+    throw new DavitError(
+      'job/source',
+      'GIT_SUBMODULE_STRATEGY asks for the submodules of the project, and davit does not fetch them. Let the script do it: git submodule update --init.',
+    );
+  return source === 'all' || /^\.git(\/|$)/.test(path);
 }

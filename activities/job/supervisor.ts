@@ -7,7 +7,9 @@
  *  S2 The variables file is emptied and removed before the first line of the user's.
  *  S3 before_script and script are one shell, errexit, pipefail where the shell has it; after_script is another shell, with
  *     CI_JOB_STATUS and without what the first exported; its result counts for nothing and it has 5 minutes.
- *  S4 `/davit/exit` holds the script's exit code as soon as there is one, and `stopped` beside it when SIGTERM came first.
+ *     Before both goes what hooks:pre_get_sources_script has; where that fails nothing else runs.
+ *  S4 `/davit/exit` holds the script's exit code as soon as there is one, and beside it `stopped` when SIGTERM came first,
+ *     `late` when the script's own limit (RUNNER_SCRIPT_TIMEOUT) ended it: then after_script runs.
  *  S5 SIGTERM reaches every process of the container, then after_script runs with CI_JOB_STATUS=canceled; not so when the
  *     job's time is over. SIGKILL, by the worker, is the end of all of it.
  *
@@ -35,8 +37,11 @@ export const filesDir = (projectDir: string): string => `${projectDir}.tmp`;
 export interface SupervisorOptions {
   projectDir: string;
   timeoutMs: number;
-  /** Tests only: another place than `/davit`, another limit. */
+  /** Tests only: another place than `/davit`. */
   dir?: string;
+  /** RUNNER_SCRIPT_TIMEOUT; none. */
+  scriptSeconds?: number;
+  /** RUNNER_AFTER_SCRIPT_TIMEOUT; 5 minutes. */
   afterSeconds?: number;
 }
 
@@ -47,6 +52,7 @@ export function supervisorText(options: SupervisorOptions): string {
     prelude(dir),
     RUN_AND_WAIT,
     readVariables(dir, options.projectDir),
+    options.scriptSeconds === undefined ? NO_DOG : scriptDog(dir, options.scriptSeconds),
     runScript(dir, Math.floor(options.timeoutMs / 1_000)),
     runAfterScript(dir, options.afterSeconds ?? AFTER_SCRIPT_SECONDS),
     `if [ -n "$davit_rm" ]; then "$davit_rm" -rf ${quote(filesDir(options.projectDir))} 2>/dev/null; fi
@@ -104,16 +110,53 @@ if [ "$(id -u 2>/dev/null)" != 0 ] && command -v git >/dev/null 2>&1; then
 fi
 `;
 
+const NO_DOG = `davit_guard() { :; }
+davit_unguard() { :; }
+`;
+/** Ends every process of the script, and says so; from process 1 of the container that is every process but these two. */
+const scriptDog = (dir: string, seconds: number): string => `davit_signal() {
+  if [ "$$" -eq 1 ]; then kill -s "$1" -- -1; else kill -s "$1" "$davit_child"; fi
+}
+davit_guard() {
+  (
+    trap '' TERM
+    sleep ${seconds} >/dev/null 2>&1 || exit 0
+    : >${dir}/late
+    printf '${YELLOW}WARNING: the script took longer than RUNNER_SCRIPT_TIMEOUT (${seconds} s) and is ended${PLAIN}\n'
+    davit_signal TERM
+    sleep 5 >/dev/null 2>&1
+    davit_signal KILL
+  ) 2>/dev/null &
+  davit_dog=$!
+}
+davit_unguard() { kill -s KILL "$davit_dog" 2>/dev/null; }
+`;
+
 /** S3, S4. */
 const runScript = (dir: string, timeoutSeconds: number): string => `davit_over=
-if [ -z "$davit_stopped" ]; then
-  davit_run ${dir}/script
+davit_code=0
+if [ -f ${dir}/pre ] && [ -z "$davit_stopped" ]; then
+  davit_run ${dir}/pre
   if [ -n "$davit_stopped" ]; then davit_on_term; fi
   davit_await
+  if [ "$davit_code" -ne 0 ]; then davit_over=1; fi
+fi
+if [ -n "$davit_over" ]; then :
+elif [ -z "$davit_stopped" ]; then
+  davit_run ${dir}/script
+  if [ -n "$davit_stopped" ]; then davit_on_term; fi
+  davit_guard
+  davit_await
+  davit_unguard
 else
   davit_code=143
 fi
-printf '%s %s\\n' "$davit_code" "$davit_stopped" >${dir}/exit
+davit_late=
+if [ -f ${dir}/late ] && [ -z "$davit_stopped" ]; then
+  davit_late=late
+  if [ "$davit_code" -eq 0 ]; then davit_code=143; fi
+fi
+printf '%s %s\\n' "$davit_code" "$davit_stopped$davit_late" >${dir}/exit
 davit_status=success
 if [ "$davit_code" -ne 0 ]; then davit_status=failed; fi
 if [ -n "$davit_stopped" ]; then
@@ -147,12 +190,16 @@ fi
 `;
 
 /** before_script and script: each entry is shown in green, then run. */
-export function scriptText(lines: readonly string[], projectDir: string): string {
+export function scriptText(
+  lines: readonly string[],
+  projectDir: string,
+  options: { trace?: boolean } = {},
+): string {
   const head = `if (set -o pipefail) 2>/dev/null; then set -o pipefail; fi
 set -e
 set +o noclobber
 cd ${quote(projectDir)}
-`;
+${options.trace ? 'set -x\n' : ''}`;
   return head + lines.map((line) => `${echoLine(line)}\n${line}\n`).join('');
 }
 

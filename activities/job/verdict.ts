@@ -8,12 +8,20 @@ import type { FailureKind, JobResult, Outcome } from '../../src/plan/outcome.ts'
 export interface ExitNote {
   code: number;
   stopped: boolean;
+  /** The script's own limit ended it. */
+  late?: boolean;
 }
 export type Verdict = Pick<JobResult, 'outcome' | 'kind' | 'message' | 'exitCode'>;
 
 export function parseExitNote(text: string): ExitNote | undefined {
-  const found = /^(\d+)(?: (stopped)?)?\s*$/.exec(text);
-  return found?.[1] === undefined ? undefined : { code: Number(found[1]), stopped: found[2] === 'stopped' };
+  const found = /^(\d+)(?: (stopped|late)?)?\s*$/.exec(text);
+  return found?.[1] === undefined
+    ? undefined
+    : {
+        code: Number(found[1]),
+        stopped: found[2] === 'stopped',
+        ...(found[2] === 'late' && { late: true }),
+      };
 }
 
 const KILLED = 137;
@@ -25,6 +33,13 @@ export function verdictOf(
   limits: { timeoutMs: number; timedOut: boolean },
 ): Verdict {
   const tooLong = state.finishedAt - state.startedAt >= limits.timeoutMs;
+  if (note?.late)
+    return {
+      outcome: 'failed',
+      kind: 'timeout',
+      exitCode: note.code,
+      message: 'The script took longer than RUNNER_SCRIPT_TIMEOUT.',
+    };
   if (note && !note.stopped) return ofScript(note.code, state.oomKilled);
   if (limits.timedOut || tooLong)
     return {
@@ -72,6 +87,7 @@ const BY_CODE: Partial<Record<ErrorCode, readonly [Outcome, FailureKind]>> = {
   'secret/missing': ['failed', 'config'],
   'job/readiness': ['failed', 'readiness'],
   'job/artifacts': ['failed', 'artifact'],
+  'job/source': ['failed', 'config'],
 };
 
 /** What a failure before the script's start, or in moving its files, makes of the job. */
@@ -107,5 +123,6 @@ const kindOf = (code: ErrorCode): FailureKind => (code.startsWith('engine/') ? '
 /** `always` leaves out a timeout, as at GitLab. */
 export function isDue(when: 'on_success' | 'on_failure' | 'always', verdict: Verdict): boolean {
   if (verdict.outcome === 'succeeded') return when !== 'on_failure';
-  return when !== 'on_success' && verdict.kind !== 'timeout';
+  // A script that its own limit has ended leaves time for what it kept: it has an exit code.
+  return when !== 'on_success' && (verdict.kind !== 'timeout' || verdict.exitCode !== undefined);
 }

@@ -20,6 +20,8 @@ export interface Workspace {
   projectDir: string;
   /** Tar, paths relative to the project. */
   source?: () => Promise<Readable>;
+  /** Of the source only what this takes; may throw. */
+  takes?(path: string): boolean;
   /** tar.gz as artifacts are. */
   caches?: (() => Promise<Readable>)[];
   /** tar.gz, paths relative to the project, in order. */
@@ -52,7 +54,7 @@ async function fill(archive: Pack, workspace: Workspace): Promise<void> {
   const { projectDir } = workspace;
   const filling = { archive, root: projectDir, seen: new Set<string>() };
   for (const path of [projectDir, filesDir(projectDir), DAVIT_DIR]) await directories(filling, path);
-  if (workspace.source) await addTar(filling, await workspace.source());
+  if (workspace.source) await addTar(filling, await workspace.source(), workspace.takes);
   for (const zippedTar of [...(workspace.caches ?? []), ...workspace.artifacts]) {
     const zipped = await zippedTar();
     const tar = createGunzip();
@@ -87,12 +89,16 @@ function file(archive: Pack, header: Entry, text: string): Promise<void> {
 }
 
 /** Entries of a tar, re-rooted and opened. */
-async function addTar(filling: Filling, tar: Readable): Promise<void> {
+async function addTar(
+  filling: Filling,
+  tar: Readable,
+  takes: (path: string) => boolean = () => true,
+): Promise<void> {
   const entries = extract();
   const read = pipeline(tar, entries);
   const copied = (async () => {
     for await (const entry of entries) {
-      const header = reroot(entry.header, filling.root);
+      const header = takes(inside(entry.header.name) ?? '') ? reroot(entry.header, filling.root) : undefined;
       if (!header) await drop(entry);
       else if (header.type === 'directory') await directories(filling, `/${header.name.replace(/\/$/, '')}`);
       else {

@@ -102,6 +102,8 @@ export interface ScriptSpec extends CommonSpec {
   /** The job's tags: a worker gives devices for the matching ones. */
   tags: string[];
   caches?: CacheSpec[];
+  /** hooks:pre_get_sources_script: a shell of its own, before everything else. */
+  preGetSources?: string[];
   /** `/PATTERN/` (RE2) that finds the test coverage in the log. */
   coverage?: string;
 }

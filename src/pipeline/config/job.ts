@@ -93,6 +93,7 @@ export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
   'artifacts',
   'cache',
   'coverage',
+  'hooks',
 ]);
 const takesDefault = (kind: JobKind, key: string): boolean =>
   kind === 'script' || kind === 'apitest' || !CONTAINER_KEYWORDS.has(key);

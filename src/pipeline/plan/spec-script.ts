@@ -9,6 +9,7 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
   const { values } = draft.config;
   const scope = context.scope(draft);
   const caches = cachesSpec(draft, context);
+  const hook = values.hooks?.pre_get_sources_script;
   return {
     ...commonSpec(draft, context),
     kind: 'script',
@@ -18,6 +19,7 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
     afterScript: values.after_script ?? [],
     tags: expandedTags(draft, context),
     ...(caches.length > 0 && { caches }),
+    ...(hook && hook.length > 0 && { preGetSources: hook }),
     ...(values.coverage !== undefined && { coverage: values.coverage }),
   };
 }

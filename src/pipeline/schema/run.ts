@@ -56,6 +56,7 @@ const service = z.union([
 export const services = z.array(service);
 
 export const scripts = script;
+export const hooks = z.strictObject({ pre_get_sources_script: script.optional() });
 export const mainScript = script.refine((lines) => lines.length > 0, 'must not be empty');
 /** Lists in the list are flattened: they come from anchors. */
 export const tags = z
@@ -65,7 +66,9 @@ export const tags = z
 export const arch = z.enum(ARCHES);
 
 export const coverage = z.string().superRefine((text, context) => {
-  const issue = (message: string): void => void context.addIssue({ code: 'custom', message });
+  const issue = (message: string): void => {
+    context.addIssue({ code: 'custom', message });
+  };
   try {
     if (!coveragePattern(text))
       issue('must be a regular expression between slashes, like /Coverage: (\\d+)/');

@@ -28,6 +28,9 @@ interface Job {
   after?: string[];
   variables?: EnvVariable[];
   afterSeconds?: number;
+  scriptSeconds?: number;
+  pre?: string[];
+  trace?: boolean;
 }
 
 /** Runs the supervisor outside of a container. Never signalled here: as process 1 it would signal all others. */
@@ -46,9 +49,16 @@ function run(shell: (typeof SHELLS)[number], job: Job) {
   const tools = ['rm', 'date', 'id', 'cat', 'sleep', 'stat', ...(shell.bash ? ['bash'] : [])];
   for (const tool of tools)
     writeFileSync(join(bin, tool), `#!/bin/sh\nexec /usr/bin/${tool} "$@"\n`, { mode: 0o755 });
-  const options = { projectDir, timeoutMs: 60_000, dir, afterSeconds: job.afterSeconds };
+  const options = {
+    projectDir,
+    timeoutMs: 60_000,
+    dir,
+    afterSeconds: job.afterSeconds,
+    scriptSeconds: job.scriptSeconds,
+  };
   writeFileSync(join(dir, 'run'), supervisorText(options));
-  writeFileSync(join(dir, 'script'), scriptText(job.script, projectDir));
+  writeFileSync(join(dir, 'script'), scriptText(job.script, projectDir, { trace: job.trace }));
+  if (job.pre) writeFileSync(join(dir, 'pre'), scriptText(job.pre, projectDir));
   if (job.after) writeFileSync(join(dir, 'after'), scriptText(job.after, projectDir));
   writeFileSync(join(dir, 'variables'), variablesText(job.variables ?? [], projectDir));
   const args = shell.name === 'busybox' ? ['sh', join(dir, 'run')] : [join(dir, 'run')];
@@ -134,6 +144,34 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
     expect(job.code).toBe(0);
     expect(job.output).toContain('took longer than 1 s');
     expect(job.output).not.toContain('\nnever');
+  });
+
+  test('RUNNER_SCRIPT_TIMEOUT ends the script and leaves after_script its time', () => {
+    const job = run(shell, {
+      script: ['sleep 20 >/dev/null 2>&1', 'echo never'],
+      after: ['echo "after $CI_JOB_STATUS"'],
+      scriptSeconds: 1,
+    });
+    expect(job.exit).toMatch(/^\d+ late$/);
+    expect(job.code).not.toBe(0);
+    expect(job.output).toContain('took longer than RUNNER_SCRIPT_TIMEOUT (1 s)');
+    expect(job.output).toContain('after failed');
+    expect(job.output).not.toContain('\nnever');
+    const quick = run(shell, { script: ['echo quick'], scriptSeconds: 60 });
+    expect([quick.code, quick.exit]).toEqual([0, '0']);
+  });
+
+  test('hooks:pre_get_sources_script goes first, in a shell of its own', () => {
+    const job = run(shell, { pre: ['echo first; export A=1'], script: ['echo "second $A"'] });
+    expect(job.output).toMatch(/first\n[^]*second \n/);
+    expect(job.code).toBe(0);
+    const failed = run(shell, { pre: ['exit 4'], script: ['echo never'], after: ['echo never'] });
+    expect([failed.code, failed.exit]).toEqual([4, '4']);
+    expect(failed.output).not.toContain('\nnever');
+  });
+
+  test('CI_DEBUG_TRACE shows what the shell does', () => {
+    expect(run(shell, { script: ['A=b; echo "$A"'], trace: true }).output).toMatch(/\+ echo b\n/);
   });
 
   test('says that a command has more lines', () => {

@@ -138,3 +138,13 @@ describe('the common part', () => {
     expect(JSON.parse(JSON.stringify(compiled))).toEqual(compiled);
   });
 });
+
+describe('hooks', () => {
+  test('pre_get_sources_script is a script of its own', () => {
+    const { spec } = job(
+      'default: {hooks: {pre_get_sources_script: [a, [b]]}}\nj: {image: x, script: x}',
+      'j',
+    );
+    expect(spec.kind === 'script' && spec.preGetSources).toEqual(['a', 'b']);
+  });
+});
