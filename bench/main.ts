@@ -39,7 +39,7 @@ async function compare(davit: OwnDavit, one: Case): Promise<void> {
   const ours: Measured[] = [];
   try {
     for (let round = 0; round <= ROUNDS; round += 1) {
-      const loop = measureDocker(davit.run.helperImage, one.count, width);
+      const loop = await measureDocker(davit.run.helperImage, one.count, width);
       const measured = await measurePipeline(davit, one.slug, folder);
       if (round === 0) continue;
       plain.push(loop);
