@@ -39,6 +39,7 @@ export async function containerAttempt(run: Run, one: JobRun): Promise<JobResult
   one.status.attempt += 1;
   one.status.epoch = 0;
   one.host = undefined;
+  one.startedAt = undefined;
   let backoff = BACKOFF_MS;
   for (;;) {
     one.status.epoch += 1;
@@ -170,9 +171,10 @@ const isRepeatable = (one: JobRun): boolean => !hasContainer(one.job) && one.sta
 const starterOf = (job: PlanJob): (typeof STARTERS)[keyof typeof STARTERS] =>
   job.kind === 'deploy' ? 'runJob' : STARTERS[job.kind];
 
-const ended = (one: JobRun): Pick<JobResult, 'started' | 'host' | 'endedAt'> => ({
+const ended = (one: JobRun): Pick<JobResult, 'started' | 'host' | 'startedAt' | 'endedAt'> => ({
   started: one.host !== undefined,
   host: one.host,
+  startedAt: one.startedAt,
   endedAt: Date.now(),
 });
 export const cancelledResult = (one: JobRun): JobResult => ({ ...ended(one), outcome: 'cancelled' });

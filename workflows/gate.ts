@@ -10,6 +10,7 @@ import { enter, type JobRun, type Run } from './state.ts';
 export async function waitAtGate(run: Run, one: JobRun, gate: Gate): Promise<JobResult | undefined> {
   const answer = new Trigger<'approved' | 'rejected' | 'expired'>();
   one.gate = answer;
+  one.status.gate = { approvers: gate.approvers, expiresAt: Date.now() + gate.expiresInMs };
   enter(run, one, { phase: 'gate', waitingFor: 'gate' });
   const clock = new CancellationScope();
   void clock
@@ -30,6 +31,7 @@ export async function waitAtGate(run: Run, one: JobRun, gate: Gate): Promise<Job
     };
   } finally {
     one.gate = undefined;
+    one.status.gate = undefined;
     clock.cancel();
   }
 }

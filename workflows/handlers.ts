@@ -57,6 +57,7 @@ function jobStarted(deciding: Deciding | undefined, started: JobStarted): void {
   const { attempt, epoch, phase } = one.status;
   if (started.ref.attempt !== attempt || started.ref.epoch < epoch || phase !== 'dispatched') return;
   one.host = started.host;
+  one.startedAt ??= Date.now();
   deciding.run.watch.gone(one);
   enter(deciding.run, one, { phase: 'running' });
 }

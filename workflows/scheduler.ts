@@ -9,7 +9,7 @@
 import { CancellationScope } from '@temporalio/workflow';
 import { downstream } from '../src/plan/graph.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
-import { nextSteps, waitsFor, type StepKind } from '../src/plan/schedule.ts';
+import { nextSteps, waitsFor, whySkipped, type StepKind } from '../src/plan/schedule.ts';
 import { isAllowed, isSettled, tally, tokenOf, type Tally } from '../src/plan/status.ts';
 import { supersedeEffect, startedOf } from '../src/plan/supersede.ts';
 import { lifeOf } from './job.ts';
@@ -57,7 +57,7 @@ export class Scheduler {
       const one = jobs[step.index];
       // An earlier step of this list may have ended it (auto_cancel on failure).
       if (one?.status.phase !== 'created') continue;
-      if (step.to === 'skip') this.#end(one, { outcome: 'skipped', started: false, endedAt: Date.now() });
+      if (step.to === 'skip') this.#skip(one);
       else if (step.to === 'manual') enter(this.#run, one, { phase: 'manual', waitingFor: 'manual' });
       else this.start(one, step.to);
     }
@@ -66,6 +66,12 @@ export class Scheduler {
       if (one.status.phase === 'created') one.status.waitingFor = waitsFor(graph, one.index, views);
     this.#run.changed();
     if (this.isSettled) this.#settled?.();
+  }
+
+  #skip(one: JobRun): void {
+    const { graph, jobs } = this.#run;
+    const message = whySkipped(graph, one.index, jobs.map(viewOf));
+    this.#end(one, { outcome: 'skipped', started: false, endedAt: Date.now(), message });
   }
 
   /** Begins a life of the job. */

@@ -25,6 +25,8 @@ export interface JobRun {
   wake?: Trigger<void>;
   /** Machine its container was last seen on, this attempt. */
   host?: string;
+  /** When a worker said that it runs, this attempt. Epoch ms. */
+  startedAt?: number;
   playedBy?: string;
 }
 

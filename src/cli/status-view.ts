@@ -20,7 +20,8 @@ export function statusText(status: PipelineStatus, options: ViewOptions): string
   const what = plainText(
     `${status.ref} ${status.sha.slice(0, 8)} ${status.title} (${status.source})`,
   ).replace(/\n/g, ' ');
-  const reason = status.reason ? `\n${indented(status.reason)}\n` : '';
+  // `cancelled` stands in the line above already.
+  const reason = status.reason && status.reason !== state.text ? `\n${indented(status.reason)}\n` : '';
   const warnings = status.warnings
     .map((text) => `${painted('!', 'yellow', color)} ${plainText(text)}\n`)
     .join('');
@@ -65,19 +66,20 @@ function madeText({ result }: JobStatus): string {
   if (result.deployed) return `${result.deployed.service}: ${result.deployed.state}`;
   const { artifacts } = result;
   if (!artifacts) return '';
-  return `${artifacts.exposeAs === undefined ? '' : `${plainText(artifacts.exposeAs)}: `}${artifacts.files} artifact files`;
+  return `${artifacts.exposeAs === undefined ? '' : `${plainText(artifacts.exposeAs)}: `}${artifacts.files} artifact ${artifacts.files === 1 ? 'file' : 'files'}`;
 }
 
 function decisionsText(status: PipelineStatus, color: boolean): string {
-  const lines = status.jobs.flatMap((job) =>
-    job.decisions.map((one) => {
+  const made = status.jobs.flatMap((job) => job.decisions.map((one) => ({ job, one })));
+  const lines = made
+    .sort((a, b) => (a.one.at ?? 0) - (b.one.at ?? 0))
+    .map(({ job, one }) => {
       const at = one.at === undefined ? '' : ` ${new Date(one.at).toISOString().slice(0, 19)}Z`;
       const words = [one.comment ? `"${one.comment}"` : '', one.answer ?? ''].filter((text) => text !== '');
       return plainText(
         `${one.actor} (${one.role}): ${one.action} ${job.key}${at} ${words.join(', ')}`,
       ).replace(/\n/g, ' ');
-    }),
-  );
+    });
   return lines.length > 0
     ? `\n${painted('Decisions', 'dim', color)}\n${lines.map((line) => `  ${line}\n`).join('')}`
     : '';

@@ -63,7 +63,7 @@ export function jobCell(job: JobStatus): Cell {
 /** What a person can do about the wait, or what it is for; undefined when the job does not wait. */
 export function waitingText(id: PipelineId, job: JobStatus): string | undefined {
   if (job.outcome) return undefined;
-  if (job.phase === 'gate') return `gate: davit approve ${id} ${quoted(job.key)}`;
+  if (job.phase === 'gate') return `gate: davit approve ${id} ${quoted(job.key)}${gateText(job)}`;
   if (job.phase === 'manual') return `davit play ${id} ${quoted(job.key)}`;
   const reason = job.waitingFor;
   if (reason === undefined) return undefined;
@@ -85,6 +85,13 @@ export function waitingText(id: PipelineId, job: JobStatus): string | undefined 
     default:
       return `waits for ${reason}`;
   }
+}
+
+/** Who may decide, and until when. */
+function gateText({ gate }: JobStatus): string {
+  if (!gate) return '';
+  const who = gate.approvers.length > 0 ? gate.approvers.join(' or ') : 'operator';
+  return ` (${who}, until ${new Date(gate.expiresAt).toISOString().slice(0, 16).replace('T', ' ')} UTC)`;
 }
 
 const queueText = (queue: string): string => {

@@ -10,6 +10,7 @@
  */
 import type { Graph } from './graph.ts';
 import type { JobKey } from './ids.ts';
+import type { Outcome } from './outcome.ts';
 import type { PlanJob, When } from './plan.ts';
 import { composite, emptyTally, tokenOf, type JobView, type Tally, type Token } from './status.ts';
 
@@ -51,6 +52,34 @@ export function waitsFor(graph: Graph, at: number, views: readonly JobView[]): s
   const stage = graph.jobs.find((job, other) => job.stageIndex < own && open(other))?.stage;
   return stage === undefined ? undefined : `stage:${stage}`;
 }
+
+/** Why a job is skipped, for a person: the first of what it looks at that stands in its way. */
+export function whySkipped(graph: Graph, at: number, views: readonly JobView[]): string | undefined {
+  const job = graph.jobs[at];
+  if (!job) return undefined;
+  const needs = graph.needs[at];
+  const looksAt =
+    needs ?? graph.jobs.flatMap((other, index) => (other.stageIndex < job.stageIndex ? [index] : []));
+  const inTheWay = [...(graph.requires[at] ?? []), ...looksAt].find((index) => {
+    const other = graph.jobs[index];
+    const view = views[index];
+    const token = other && view ? tokenOf(other, view) : 'success';
+    return token !== 'success' && (token === 'failed' || token === 'canceled' || needs !== null);
+  });
+  if (inTheWay === undefined) return job.when === 'on_failure' ? 'Nothing before it failed.' : undefined;
+  const { phase, outcome } = views[inTheWay] ?? {};
+  const how =
+    outcome === undefined ? (phase === 'manual' ? 'was not played' : 'has not ended') : WORDS[outcome];
+  return `${graph.jobs[inTheWay]?.key ?? ''} ${how}.`;
+}
+const WORDS: Record<Outcome, string> = {
+  succeeded: 'succeeded',
+  failed: 'failed',
+  errored: 'failed',
+  cancelled: 'was cancelled',
+  skipped: 'was skipped',
+  expired: 'expired',
+};
 
 const TOKEN_AFTER: Record<StepKind, (job: PlanJob) => Token> = {
   start: () => 'running',

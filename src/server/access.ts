@@ -36,8 +36,10 @@ function check(
   access: Exclude<Access, 'anybody' | 'webhook'>,
   tokens: Tokens,
 ): void {
-  const token = bearer(request.headers.authorization);
-  if (token === undefined) throw new DavitError('auth/missing', 'The request carries no token.');
+  const { authorization } = request.headers;
+  if (authorization === undefined) throw new DavitError('auth/missing', 'The request carries no token.');
+  // What cannot be a token is nobody's.
+  const token = bearer(authorization) ?? '';
   if (access === 'worker') {
     if (!tokens.isWorker(token))
       throw new DavitError('auth/missing', 'This is not the token of the workers.');

@@ -138,7 +138,7 @@ async function readStatus(deps: ReadDeps, id: PipelineId): Promise<PipelineStatu
   const known = await deps.workflows.describe(id);
   if (known?.open) {
     const status = await deps.workflows.status(id);
-    if (status) return withPending(status, known.pending);
+    if (status) return withPending(status, { pending: known.pending, now: Date.now() });
   }
   const status = (await recordOf(deps, id))?.status ?? (known && (await deps.workflows.status(id)));
   if (!status) throw new DavitError('not-found', `There is no pipeline ${id}.`);

@@ -42,7 +42,10 @@ export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
     views.touch(id);
     if (answer === 'accepted') return { accepted: true };
     const status = await views.status(id);
-    throw new DavitError('pipeline/ended', `The pipeline ${id} has ended: ${status.state}.`);
+    throw new DavitError(
+      'pipeline/ended',
+      `The pipeline ${id} has ended already (${status.state === 'canceled' ? 'cancelled' : status.state}).`,
+    );
   });
 }
 

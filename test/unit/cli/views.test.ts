@@ -64,6 +64,14 @@ describe('tables', () => {
 describe('what a job waits for', () => {
   test.each([
     [{ phase: 'gate', waitingFor: 'gate', key: 'deploy prod' }, "gate: davit approve table/3 'deploy prod'"],
+    [
+      { phase: 'gate', waitingFor: 'gate', gate: { approvers: ['ops', 'ada'], expiresAt: 60_000 } },
+      'gate: davit approve table/3 unit (ops or ada, until 1970-01-01 00:01 UTC)',
+    ],
+    [
+      { phase: 'gate', waitingFor: 'gate', gate: { approvers: [], expiresAt: 0 } },
+      'gate: davit approve table/3 unit (operator, until 1970-01-01 00:00 UTC)',
+    ],
     [{ phase: 'manual' }, 'davit play table/3 unit'],
     [{ phase: 'dispatched', waitingFor: 'queue:arm32' }, 'waits for a worker on arm32'],
     [{ phase: 'dispatched', waitingFor: 'queue:tag-gpu' }, 'waits for a worker with the tag gpu'],
@@ -121,6 +129,16 @@ describe('one pipeline', () => {
     expect(text).toMatch(/unit +failed +4 s +exit code 3/);
     expect(text).toContain('ada (operator): retry unit 1970-01-01T00:00:00Z "again"');
     expect(text).not.toContain('\u001b');
+  });
+  test('decisions stand in the order in which they were made, whatever the order of jobs', () => {
+    const decided = (key: string, at: number): JobStatus =>
+      job({ key, decisions: [{ action: 'play', job: key, actor: 'ada', role: 'operator', at }] });
+    const text = statusText(pipeline({ jobs: [decided('late', 2_000), decided('early', 1_000)] }), view);
+    expect(text.indexOf('play early')).toBeLessThan(text.indexOf('play late'));
+  });
+  test('a cancelled one says so once', () => {
+    const text = statusText(pipeline({ state: 'canceled', reason: 'cancelled' }), view);
+    expect(text.match(/cancelled/g)).toHaveLength(1);
   });
   test('its verdict is the exit code', () => {
     const codes = Object.fromEntries(FINAL_STATES.map((state) => [state, verdictOf({ state })]));

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { buildGraph, downstream } from '../../../src/plan/graph.ts';
 import type { Outcome } from '../../../src/plan/outcome.ts';
-import { nextSteps, waitsFor } from '../../../src/plan/schedule.ts';
+import { nextSteps, waitsFor, whySkipped } from '../../../src/plan/schedule.ts';
 import { isSettled, tally, tokenOf, type JobView } from '../../../src/plan/status.ts';
 import { planOf, type JobSketch } from '../../support/plans.ts';
 
@@ -192,4 +192,32 @@ describe('what a job waits for', () => {
     expect(waitsFor(graph, 2, created(3))).toBe('needs:b');
     expect(waitsFor(graph, 1, [ended('succeeded'), ...created(2)])).toBeUndefined();
   });
+});
+
+describe('why a job is skipped', () => {
+  const plan = planOf(
+    [
+      { key: 'unit', stage: 's0' },
+      { key: 'hand', stage: 's0', when: 'manual', allowFailure: true },
+      { key: 'later', stage: 's1' },
+      { key: 'named', stage: 's1', needs: ['hand'] },
+      { key: 'rescue', stage: 's1', when: 'on_failure' },
+      { key: 'last', stage: 's2', needs: ['later'] },
+    ],
+    { stages: ['s0', 's1', 's2'] },
+  );
+  const graph = buildGraph(plan);
+  const why = (key: string, views: Record<string, JobView>): string | undefined =>
+    whySkipped(
+      graph,
+      graph.index.get(key) ?? -1,
+      plan.jobs.map((job) => views[job.key] ?? { phase: 'created' }),
+    );
+  test.each([
+    ['later', { unit: ended('failed'), hand: { phase: 'manual' } }, 'unit failed.'],
+    ['later', { unit: ended('cancelled') }, 'unit was cancelled.'],
+    ['named', { unit: ended('succeeded'), hand: { phase: 'manual' } }, 'hand was not played.'],
+    ['last', { unit: ended('failed'), later: ended('skipped') }, 'later was skipped.'],
+    ['rescue', { unit: ended('succeeded'), hand: { phase: 'manual' } }, 'Nothing before it failed.'],
+  ] as const)('%s', (key, views, text) => expect(why(key, views)).toBe(text));
 });

@@ -105,6 +105,13 @@ describe('who may call what', () => {
       expect(answer.statusCode).toBe(403);
   });
 
+  test('who sends something as a token is never told that he sent none', async () => {
+    const ask = async (headers: Record<string, string>): Promise<string> =>
+      (await server.app.inject({ url: '/api/v1/workers', headers })).body;
+    expect(await ask({ authorization: 'Bearer x' })).toContain('Nobody has this token');
+    expect(await ask({})).toContain('carries no token');
+  });
+
   test('a route that does not say who may call it cannot be made', () => {
     const app = fastify();
     guardRoutes(app, server.deps.tokens);

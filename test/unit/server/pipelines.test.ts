@@ -75,7 +75,15 @@ describe('status', () => {
 
   test('an activity of a former epoch says nothing of the job now', () => {
     const status = pipeline('table/1', { jobs: [job('a', { phase: 'dispatched', epoch: 2 })] });
-    expect(withPending(status, [{ activityId: 'a/1/1', started: true }]).jobs[0]?.phase).toBe('dispatched');
+    const pending = [{ activityId: 'a/1/1', started: true }];
+    expect(withPending(status, { pending, now: 0 }).jobs[0]?.phase).toBe('dispatched');
+  });
+
+  test('a job that was given to its queue a moment ago waits for nobody yet', () => {
+    const status = pipeline('table/1', { jobs: [job('a', { phase: 'dispatched', since: 10_000 })] });
+    const pending = [{ activityId: 'a/1/1', started: false }];
+    expect(withPending(status, { pending, now: 10_500 }).jobs[0]?.waitingFor).toBeUndefined();
+    expect(withPending(status, { pending, now: 13_000 }).jobs[0]?.waitingFor).toMatch(/^queue:/);
   });
 
   test('of a closed pipeline: its record; past retention too; never while it runs again', async () => {
