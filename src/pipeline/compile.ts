@@ -9,6 +9,7 @@
 import { Extender } from './config/extends.ts';
 import { readFileConfig, type FileConfig } from './config/file.ts';
 import { readJobs, type JobConfig } from './config/job.ts';
+import { resolveReferences } from './config/reference.ts';
 import { checkJobs } from './plan/checks.ts';
 import { PlanContext } from './plan/context.ts';
 import { makeDrafts, type Draft } from './plan/draft.ts';
@@ -57,7 +58,8 @@ function readPipeline({ file: { name, text } }: CompileRequest, problems: Proble
     problems.add('language/not-yet', 'a second document, and with it spec:inputs, is not supported yet', {
       at: second,
     });
-  const file = readFileConfig(root, problems);
+  const hasReferences = root.kind === 'map' && text.includes('!reference');
+  const file = readFileConfig(hasReferences ? resolveReferences(root, problems) : root, problems);
   if (!file) return undefined;
   if (file.variables) globalVariablesReader.read(file.variables, problems);
   const jobs = readJobs(file, new Extender(file.entries, problems), problems);

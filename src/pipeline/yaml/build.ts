@@ -14,7 +14,7 @@ import type { SourceText } from './source.ts';
 /** What YAML means, apart from how it is written: anchors, merge keys, duplicate and forbidden keys, scalars. */
 export const MAX_DEPTH = 100;
 /** Nodes after all aliases are unfolded. */
-const MAX_NODES = 1_000_000;
+export const MAX_NODES = 1_000_000;
 /** Entries that merge keys may copy. */
 const MAX_MERGED = 1_000_000;
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);

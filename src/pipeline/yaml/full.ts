@@ -81,14 +81,14 @@ class Reader {
     }
     if (isAlias(node)) return this.#build.alias(node.source, origin.offset, depth);
     if (node.anchor) this.#build.openAnchor(node.anchor);
-    this.#checkTag(node.tag, origin, isScalar(node));
+    const reference = node.tag === '!reference' && isSeq(node);
+    if (!reference) this.#checkTag(node.tag, origin, isScalar(node));
     let made: Node;
     if (isMap(node)) made = this.#map(node, origin, depth);
-    else if (isSeq(node))
-      made = listNode(
-        origin,
-        node.items.map((item) => this.#node(item, depth + 1)),
-      );
+    else if (isSeq(node)) {
+      const items = node.items.map((item) => this.#node(item, depth + 1));
+      made = reference ? { ...listNode(origin, items), reference } : listNode(origin, items);
+    }
     else made = this.#scalar(node, origin);
     if (node.anchor) this.#build.closeAnchor(node.anchor, made);
     return made;
@@ -98,7 +98,7 @@ class Reader {
     if (!tag || tag === '!') return;
     const { problems } = this.#build;
     if (tag === '!reference')
-      problems.add('language/not-yet', 'the tag !reference is not supported yet', { at });
+      problems.add('language/type', '!reference takes a list of names: a job, and a keyword of it', { at });
     else if (!(scalar && tag === 'tag:yaml.org,2002:str') && !/^tag:yaml\.org,2002:(map|seq)$/.test(tag))
       problems.add('language/yaml', `the tag ${tag} is unknown`, { at });
   }

@@ -34,6 +34,8 @@ export interface MapNode extends Origin {
 export interface ListNode extends Origin {
   readonly kind: 'list';
   readonly items: readonly Node[];
+  /** Tagged `!reference`: it stands for the value at that place. */
+  readonly reference?: true;
   readonly size: number;
   readonly height: number;
   made: Plain | undefined;

@@ -130,9 +130,10 @@ describe('what is refused', () => {
     for (let i = 1; i < 300; i += 1) lines.push(`a${i}: &a${i} {k: *a${i - 1}}`);
     expect(read(lines.join('\n')).problems.all()[0]).toMatchObject({ code: 'language/too-large' });
   });
-  test('an unknown tag, and !reference, which is not there yet', () => {
+  test('an unknown tag; !reference has a list', () => {
     expect(read('a: !foo x').problems.all()).toMatchObject([{ code: 'language/yaml' }]);
-    expect(read('a: !reference [b, c]').problems.all()).toMatchObject([{ code: 'language/not-yet' }]);
+    expect(read('a: !reference [b, c]').problems.all()).toEqual([]);
+    expect(read('a: !reference b').problems.all()).toMatchObject([{ code: 'language/type' }]);
   });
   test('broken YAML with its place', () => {
     expect(read('a: b\nc: [d\ne: f').problems.all()[0]).toMatchObject({
