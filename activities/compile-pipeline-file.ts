@@ -1,8 +1,16 @@
 import type { Readable } from 'node:stream';
-import { readFiles } from './ship/tar.ts';
+import { entries, readFiles } from './ship/tar.ts';
 
 /** Looked for in this order unless the trigger names another. */
 export const PIPELINE_FILES = ['.davit.yml', '.gitlab-ci.yml'] as const;
+
+/** Every file of a tar, `.git` left out; for `exists`. Rejects with `source/refused`. */
+export async function listFiles(tar: Readable): Promise<string[]> {
+  const files: string[] = [];
+  for await (const { path, header } of entries(tar))
+    if (header.type !== 'directory' && !path.startsWith('.git/')) files.push(path);
+  return files;
+}
 
 /** The first of `names` in a tar, without unpacking it; undefined when there is none. Rejects with `source/refused`. */
 export async function findFile(

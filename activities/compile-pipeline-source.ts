@@ -34,6 +34,30 @@ export async function fetchSource(
   return { source: stored.digest, commit: fetched.commit ?? factsOf(trigger) };
 }
 
+/** Git's answers for `changes`: of `davit run` they came with the request. Without an answer everything counts as changed. */
+export async function changedFiles(
+  deps: { source: Source; secrets: Secrets },
+  project: InstallationProject,
+  what: { trigger: Trigger; names: readonly string[]; signal: AbortSignal },
+): Promise<Record<string, string[]> | undefined> {
+  const { trigger, names, signal } = what;
+  if (trigger.sourceBlob !== undefined || names.length === 0) return trigger.changed;
+  const { url, own } = cloneUrl(project, trigger);
+  const target = trigger.refKind === 'merge_request' ? trigger.mergeRequest?.targetBranch : undefined;
+  return deps.source.changed({
+    url,
+    sha: trigger.sha,
+    ref: trigger.ref,
+    auth: own ? await cloneAuth(project, deps.secrets) : undefined,
+    signal,
+    since: names.map((name) => ({
+      name,
+      commit: name !== '' ? name : (target ?? trigger.before),
+      mergeBase: name !== '' || target !== undefined,
+    })),
+  });
+}
+
 /** The operator's own address wins; one from a payload gets no token and no transport but https and ssh. */
 function cloneUrl(project: InstallationProject, trigger: Trigger): { url: string; own: boolean } {
   if (project.clone_url !== undefined) return { url: project.clone_url, own: true };

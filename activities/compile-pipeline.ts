@@ -2,15 +2,16 @@ import type { BlobStore, Fleet, RecordStore, Registries, Secrets, Source } from 
 import { DavitError, type ErrorCode } from '../src/errors.ts';
 import type { InstallationFacts, InstallationProject } from '../src/installation.ts';
 import { compile } from '../src/pipeline/compile.ts';
+import { factsNeeded } from '../src/pipeline/facts.ts';
 import { problemText } from '../src/pipeline/problems.ts';
-import type { CompileAnswer } from '../src/pipeline/request.ts';
+import type { CompileAnswer, CompileRequest } from '../src/pipeline/request.ts';
 import type { JobKey } from '../src/plan/ids.ts';
 import type { Plan, PlanJob } from '../src/plan/plan.ts';
 import type { WorkerReport } from '../src/plan/queues.ts';
 import { COUNTERS } from '../src/plan/records.ts';
 import { limitsOf, writeCompiled } from './compile-pipeline-blobs.ts';
-import { findFile, PIPELINE_FILES } from './compile-pipeline-file.ts';
-import { fetchSource, type FetchedSource } from './compile-pipeline-source.ts';
+import { findFile, listFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
+import { changedFiles, fetchSource, type FetchedSource } from './compile-pipeline-source.ts';
 import { isProtected, projectOf, variablesOf } from './compile-pipeline-variables.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from './contract.ts';
 import { living, throwIfEnded } from './ship/life.ts';
@@ -75,7 +76,7 @@ async function compileInput(
   const file = await findFile(await deps.blobs.getStream(fetched.source), names);
   if (!file) throw new DavitError('source/no-file', `The source has no ${names.join(' and no ')}.`);
   const fleet = await deps.fleet.live();
-  const answer = compile({
+  const request: CompileRequest = {
     file,
     trigger: input.trigger,
     iid: input.iid,
@@ -98,8 +99,31 @@ async function compileInput(
     serverUrl: facts.url,
     limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
     ...fetched,
-  });
+  };
+  const known = await sourceFacts(deps, { project, request, signal });
+  const answer = compile({ ...request, ...known });
   return output(deps, { input, project, fetched, answer });
+}
+
+interface Asking {
+  project: InstallationProject;
+  request: CompileRequest;
+  signal: AbortSignal;
+}
+
+/** What conditions of the file ask about the source; nothing is fetched for those that ask nothing. */
+async function sourceFacts(
+  deps: CompileDeps,
+  { project, request, signal }: Asking,
+): Promise<Pick<CompileRequest, 'changed' | 'files'>> {
+  const needed = factsNeeded(request);
+  const changed = await changedFiles(deps, project, {
+    trigger: request.trigger,
+    names: needed.changed,
+    signal,
+  });
+  if (!needed.files) return { changed };
+  return { changed, files: await listFiles(await deps.blobs.getStream(request.source)) };
 }
 
 interface Compiled {

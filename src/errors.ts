@@ -155,6 +155,12 @@ export const ERRORS = {
     meaning: 'A rule comes after one that always matches.',
     remedy: 'Put it before that rule, or take it out.',
   },
+  'language/unknown-ref': {
+    exit: 2,
+    http: 422,
+    meaning: '`compare_to` names a ref that the repository does not have.',
+    remedy: 'Name a branch, a tag or a full commit.',
+  },
   'language/path': {
     exit: 2,
     http: 422,

@@ -325,6 +325,10 @@ export interface SourceRequest {
   auth?: { username: string; password: string };
   signal?: AbortSignal;
 }
+export interface ChangedRequest extends Omit<SourceRequest, 'depth'> {
+  /** What `sha` is compared with: a commit, or a ref's name; with `mergeBase`, with where the two have parted. */
+  since: { name: string; commit: string; mergeBase: boolean }[];
+}
 export interface CommitFacts {
   /** `Name <address>` */
   author: string;
@@ -335,6 +339,8 @@ export interface CommitFacts {
 export interface Source {
   /** Tar of a checkout with a `.git` of `depth` commits, umask 0000 modes. Rejects with `git/no-commit`, `git/unreachable`, `git/denied`. */
   fetch(request: SourceRequest): Promise<{ tar: Readable; done: Promise<void>; commit?: CommitFacts }>;
+  /** Paths that differ, by the `name` asked for; one that git has not is left out. Rejects as `fetch` does. */
+  changed(request: ChangedRequest): Promise<Record<string, string[]>>;
   head(url: string, ref: string, auth?: { username: string; password: string }): Promise<string | undefined>;
 }
 export interface Forge {

@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { DavitError } from '../errors.ts';
 import { HELPER_IMAGE } from '../installation.ts';
 import { readInstallation } from '../local/installation.ts';
+import { sourceFacts, type SourceFacts } from '../local/changes.ts';
 import { findProject, headFacts, pipelineFile, type HeadFacts, type LocalProject } from '../local/project.ts';
 import { readRunFile } from '../local/run-file.ts';
 import { compile, type CompileAnswer } from '../pipeline/compile.ts';
+import { factsNeeded } from '../pipeline/facts.ts';
 import type { CompileRequest } from '../pipeline/request.ts';
 import { ARCHES } from '../plan/ids.ts';
 import type { WorkerReport } from '../plan/queues.ts';
@@ -21,12 +23,22 @@ export interface PlanOptions {
   ref?: string;
   variables?: Record<string, string>;
   jobs?: string[];
+  /** Plan for this event in place of a run from here. */
+  event?: PlanEvent;
+  /** Plan for this tag. */
+  tag?: string;
+  /** Paths that have changed, in place of git's own answer. */
+  changed?: string[];
 }
+export const PLAN_EVENTS = ['push', 'tag', 'merge_request', 'schedule', 'web', 'api'] as const;
+export type PlanEvent = (typeof PLAN_EVENTS)[number];
 export interface LocalPlan {
   project: LocalProject;
   file: { name: string; text: string };
   facts: HeadFacts;
   answer: CompileAnswer;
+  /** What the answer was told of changes, where a rule asked. */
+  changed?: Record<string, string[]>;
 }
 
 /** Rejects with `source/…`, `git/…`, `cli/no-git`; mistakes of the file are in the answer. */
@@ -35,8 +47,23 @@ export async function compileHere(cli: Cli, options: PlanOptions): Promise<Local
   const name = await pipelineFile(project, options.file);
   const facts = await headFacts(project, options.ref);
   const file = { name, text: await readText(join(project.folder, name)) };
-  const answer = compile(await requestOf(cli, { project, facts, file, options }));
-  return { project, file, facts, answer };
+  const request = await requestOf(cli, { project, facts, file, options });
+  const known = await factsFor(project, request, options);
+  const answer = compile({ ...request, ...known });
+  return { project, file, facts, answer, changed: known.changed };
+}
+
+/** Git is asked only where a condition of the file needs it; paths that were given stand in for its answer. */
+async function factsFor(
+  project: LocalProject,
+  request: CompileRequest,
+  { ref, changed }: PlanOptions,
+): Promise<SourceFacts> {
+  const needed = factsNeeded(request);
+  const facts = await sourceFacts(project, { needed, trigger: request.trigger, ref });
+  if (!changed) return facts;
+  const names = [...new Set(['', ...needed.changed])];
+  return { ...facts, changed: Object.fromEntries(names.map((name) => [name, changed])) };
 }
 
 async function readText(path: string): Promise<string> {
@@ -82,11 +109,8 @@ async function requestOf(cli: Cli, { project, facts, file, options }: Facts): Pr
 
 const triggerOf = (project: LocalProject, facts: HeadFacts, options: PlanOptions): Trigger => ({
   project: project.slug,
-  source: 'cli',
   key: 'request:plan',
   deliveryId: 'request:plan',
-  ref: facts.ref,
-  refKind: facts.refKind,
   sha: facts.sha,
   before: facts.before,
   title: facts.title,
@@ -99,7 +123,25 @@ const triggerOf = (project: LocalProject, facts: HeadFacts, options: PlanOptions
   variables: options.variables,
   fork: false,
   receivedAt: 0,
+  ...eventOf(facts, options),
 });
+
+type EventFacts = Pick<Trigger, 'source' | 'ref' | 'refKind' | 'mergeRequest'>;
+
+/** A merge request is one from the branch that is checked out to the default branch. */
+function eventOf(facts: HeadFacts, { event, tag }: PlanOptions): EventFacts {
+  const { ref, refKind } = facts;
+  if (tag !== undefined || event === 'tag')
+    return { source: event ?? 'tag', ref: tag ?? ref, refKind: 'tag' };
+  if (event !== 'merge_request') return { source: event ?? 'cli', ref, refKind };
+  const { sha: sourceSha, title, defaultBranch: targetBranch } = facts;
+  return {
+    source: event,
+    ref,
+    refKind: 'merge_request',
+    mergeRequest: { iid: 1, sourceBranch: ref, targetBranch, sourceSha, title },
+  };
+}
 
 /** No fleet is asked: which machines have which tags is found out when it runs. */
 const thisMachine: WorkerReport = {

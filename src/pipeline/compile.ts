@@ -43,7 +43,8 @@ interface Read {
   jobs: Map<string, JobConfig>;
 }
 
-function readPipeline({ file: { name, text } }: CompileRequest, problems: Problems): Read | undefined {
+/** The file after extends and default; undefined when there is nothing to go on with, and the problems say why. */
+export function readPipeline({ file: { name, text } }: CompileRequest, problems: Problems): Read | undefined {
   const documents = readYaml(name, text, problems);
   if (!documents) return undefined;
   const root = documents[0];
@@ -71,7 +72,7 @@ function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems)
   checkJobs({ jobs, drafts, request, problems });
   const workflow = readWorkflow(file, request, problems);
   const layers = { file: file.variables, workflow: workflow.variables };
-  selectDrafts(drafts, request, selecting(request, layers, workflow.hasRules));
+  selectDrafts(drafts, request, selecting(request, layers, { byWorkflow: workflow.hasRules, problems }));
   linkDrafts(drafts, problems);
   if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };
   if (request.trigger.jobs) keepNamed(drafts, request.trigger.jobs, problems);

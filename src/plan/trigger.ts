@@ -31,6 +31,8 @@ export interface Trigger {
   sourceBlob?: Digest;
   /** `.gitlab-ci.yml` unless another was asked for. */
   file?: string;
+  /** Of `davit run`: what git says has changed in the working tree, see `CompileRequest.changed`. */
+  changed?: Record<string, string[]>;
   /** Run only these jobs and what they need. */
   jobs?: string[];
   variables?: Record<string, string>;

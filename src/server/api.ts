@@ -48,6 +48,7 @@ export type StartRequest = Pick<
   | 'message'
   | 'sourceBlob'
   | 'file'
+  | 'changed'
   | 'jobs'
   | 'variables'
   | 'defaultBranch'

@@ -232,3 +232,49 @@ test('a record brings back the plan that ran', async () => {
   expect(loaded).toEqual({ record, compiled });
   expect(await records.list('pipelines/table', 10)).toEqual(['pipelines/table/00000001']);
 });
+
+test('changes and exists are answered by git: before..after of a push, the parting from main of a merge request', async () => {
+  const work = join(folder, 'work');
+  const git = async (...args: string[]) =>
+    (
+      await run('git', ['-c', 'user.name=Ada', '-c', 'user.email=a@example.test', '-C', work, ...args])
+    ).stdout.trim();
+  const commit = async (path: string, text: string) => {
+    await writeFile(join(work, path), text);
+    await git('add', '.');
+    await git('commit', '--quiet', '-m', `Change ${path}`);
+    return git('rev-parse', 'HEAD');
+  };
+  await git('checkout', '--quiet', '-b', 'feature');
+  const rules = `
+default: { image: x }
+docs: { script: x, rules: [{ changes: ["docs-*"] }] }
+code: { script: x, rules: [{ changes: { paths: ["code-*"], compare_to: main } }] }
+there: { script: x, rules: [{ exists: ["**/docs-a"] }] }
+absent: { script: x, rules: [{ exists: [docs-b] }] }
+always: { script: x, rules: [{ when: on_success }] }
+`;
+  await writeFile(join(work, 'rules.yml'), rules);
+  const first = await commit('code-a', '1');
+  const second = await commit('docs-a', '1');
+  await git('checkout', '--quiet', 'main');
+  await commit('docs-main', '1');
+  const { ask } = setUp();
+  const keys = async (more: Partial<Trigger>) =>
+    (await planned(ask({ file: 'rules.yml', ref: 'feature', ...more }))).plan.jobs.map((job) => job.key);
+
+  expect(await keys({ sha: second, before: first })).toEqual(['docs', 'code', 'there', 'always']);
+  expect(await keys({ sha: first, before: sha })).toEqual(['code', 'always']);
+  const mergeRequest = {
+    iid: 1,
+    sourceBranch: 'feature',
+    targetBranch: 'main',
+    sourceSha: first,
+    title: 'F',
+  };
+  const merging = { source: 'merge_request', refKind: 'merge_request', mergeRequest } as const;
+  expect(await keys({ sha: first, ...merging })).toEqual(['code', 'always']);
+  expect(await keys({ sha: second, ...merging })).toEqual(['docs', 'code', 'there', 'always']);
+  // A commit that is gone cannot be compared with: everything counts as changed.
+  expect(await keys({ sha: first, before: 'f'.repeat(40) })).toEqual(['docs', 'code', 'always']);
+});

@@ -219,3 +219,34 @@ test('hooks and filters of a hostile repository do not run, and links are not fo
   expect([...tar.keys()].filter((name) => name.startsWith('etc'))).toEqual(['etc']);
   await expect(access(marker)).rejects.toThrow();
 });
+
+test('what has changed: since a commit, since the branches parted, and nothing for what is not there', async () => {
+  const since = [
+    { name: '', commit: shas[2] ?? '', mergeBase: false },
+    { name: 'older', commit: shas[0] ?? '', mergeBase: false },
+    { name: 'v1', commit: 'v1', mergeBase: true },
+    { name: 'gone', commit: 'gone', mergeBase: true },
+    { name: 'lost', commit: 'f'.repeat(40), mergeBase: false },
+  ];
+  expect(await source().changed({ url, sha: shas[3] ?? '', ref: 'main', since })).toEqual({
+    '': ['run.sh'],
+    older: ['.davit.yml', 'run.sh'],
+    v1: ['run.sh'],
+  });
+  expect(await readdir(temp)).toEqual([]);
+});
+
+test('what a merge request changes is told from where it left its target', async () => {
+  const since = [{ name: '', commit: 'main', mergeBase: true }];
+  expect(await source().changed({ url, sha: proposed, ref: 'refs/merge-requests/1/head', since })).toEqual({
+    '': [],
+  });
+});
+
+test('a repository that is away is no answer', async () => {
+  const since = [{ name: '', commit: 'main', mergeBase: true }];
+  const away = `file://${join(folder, 'nowhere.git')}`;
+  await expect(source().changed({ url: away, sha: proposed, ref: 'main', since })).rejects.toMatchObject({
+    code: 'git/denied',
+  });
+});

@@ -11,7 +11,7 @@ import { chmod, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
-import type { CommitFacts, Source, SourceRequest } from '../ports.ts';
+import type { ChangedRequest, CommitFacts, Source, SourceRequest } from '../ports.ts';
 import {
   checkRef,
   checkSha,
@@ -20,6 +20,7 @@ import {
   type CheckedUrl,
   type GitProtocol,
 } from './check.ts';
+import { changedIn } from './changed.ts';
 import { packFolder } from './pack.ts';
 import { git, type GitPlace } from './run.ts';
 
@@ -52,8 +53,7 @@ export function gitSource(options: GitOptions = {}): Source {
   return {
     async fetch(request) {
       const url = checkUrl(request.url, protocols);
-      checkSha(request.sha);
-      checkRef(request.ref);
+      checkAll(request);
       const place = await open(url, request.auth, request.signal);
       try {
         const commit = await checkout(place, url, request);
@@ -67,24 +67,37 @@ export function gitSource(options: GitOptions = {}): Source {
         throw error;
       }
     },
+    async changed(request) {
+      const url = checkUrl(request.url, protocols);
+      checkAll(request);
+      const place = await open(url, request.auth, request.signal);
+      const asked = changedIn({ place, url: url.url, fullNames, throwIfFatal }, request);
+      return cleanedUp(asked, place.root);
+    },
     async head(address, ref, auth) {
       const url = checkUrl(address, protocols);
       checkRef(ref);
       const place = await open(url, auth);
-      try {
-        return await remoteHead(place, url, ref);
-      } finally {
-        await remove(place.root);
-      }
+      return cleanedUp(remoteHead(place, url, ref), place.root);
     },
   };
 }
 
+/** Of one commit, and of those it is compared with: G1. */
+function checkAll({
+  sha,
+  ref,
+  since = [],
+}: Pick<SourceRequest, 'sha' | 'ref'> & Partial<ChangedRequest>): void {
+  checkSha(sha);
+  for (const name of [ref, ...since.map((one) => one.commit)]) checkRef(name);
+}
+
 const remove = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true, maxRetries: 3 });
 
-async function cleanedUp(work: Promise<void>, folder: string): Promise<void> {
+async function cleanedUp<T>(work: Promise<T>, folder: string): Promise<T> {
   try {
-    await work;
+    return await work;
   } finally {
     await remove(folder);
   }

@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { DavitError } from '../../errors.ts';
 import type { GitProtocol } from './check.ts';
 
-const MAX_OUTPUT = 1024 * 1024;
+/** Bytes that are kept of an answer. */
+export const MAX_OUTPUT = 1024 * 1024;
 
 export interface GitPlace {
   /** Private temporary folder: `repo`, `gitconfig` with the credentials, HOME. */

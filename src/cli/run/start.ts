@@ -22,6 +22,7 @@ const LOOKUP_MS = 100;
 /** A control worker that is away is said to be so after this. */
 const PATIENCE_MS = 5_000;
 const MOST_TITLE = 1_000;
+const MOST_CHANGED = 200_000;
 const MOST_MESSAGE = 16_000;
 
 export interface StartOptions extends PlanOptions {
@@ -111,7 +112,7 @@ async function upload(
   }
 }
 
-function requestOf({ facts }: LocalPlan, sent: Sent, options: StartOptions): StartRequest {
+function requestOf({ facts, changed }: LocalPlan, sent: Sent, options: StartOptions): StartRequest {
   return {
     key: `request:${randomUUID()}`,
     ref: facts.ref.slice(0, 255),
@@ -122,12 +123,17 @@ function requestOf({ facts }: LocalPlan, sent: Sent, options: StartOptions): Sta
     message: facts.message.slice(0, MOST_MESSAGE),
     sourceBlob: sent.digest,
     file: options.file,
+    changed: bounded(changed),
     jobs: options.jobs && options.jobs.length > 0 ? options.jobs : undefined,
     variables: options.variables,
     defaultBranch: facts.defaultBranch,
     source: 'cli',
   };
 }
+
+/** Paths travel with the request. Too many to send are too many to compare: then everything counts as changed. */
+const bounded = (changed: LocalPlan['changed']): LocalPlan['changed'] =>
+  changed && JSON.stringify(changed).length <= MOST_CHANGED ? changed : undefined;
 
 /** Asks again while the server is away: the key makes sure that it starts once. */
 async function patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {

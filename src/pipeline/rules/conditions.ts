@@ -58,6 +58,13 @@ export class ConditionChecker {
     );
   }
 
+  /** The ref of `compare_to` that git does not know; undefined where it does, or was not asked. */
+  unknownRef({ changes }: Conditions, scope: ConditionScope): string | undefined {
+    if (changes?.compare_to === undefined || !this.#request.changed) return undefined;
+    const since = scope.expand(changes.compare_to);
+    return this.#request.changed[since] ? undefined : since;
+  }
+
   /** Paths that have changed since a ref, or (empty) since before the push; undefined: all of them count as changed. */
   changedSince(since: string): readonly string[] | undefined {
     const { trigger, changed } = this.#request;

@@ -1,6 +1,9 @@
 /** Which jobs are in the pipeline, and as what: by their rules, else by `only` and `except`. */
 import type { Draft, Drafts } from '../plan/draft.ts';
 import type { CompileRequest } from '../request.ts';
+import type { Problems } from '../problems.ts';
+import { ruleKey, ruleNodes } from './nodes.ts';
+import type { ConditionScope } from './scope.ts';
 import { RefSelector } from '../select/refs.ts';
 import { ConditionChecker } from './conditions.ts';
 import { decisionOf, firstMatch } from './rules.ts';
@@ -11,16 +14,17 @@ export interface Selecting {
   scopes: ConditionScopes;
   /** `workflow: rules` is there: GitLab then takes away what a job without conditions is limited to. */
   byWorkflow: boolean;
+  problems: Problems;
 }
 
 export const selecting = (
   request: CompileRequest,
   layers: ConditionLayers,
-  byWorkflow: boolean,
+  more: Pick<Selecting, 'byWorkflow' | 'problems'>,
 ): Selecting => ({
   checker: new ConditionChecker(request),
   scopes: new ConditionScopes(request, layers),
-  byWorkflow,
+  ...more,
 });
 
 /** Fills what every draft's conditions decide. */
@@ -31,9 +35,11 @@ export function selectDrafts(drafts: Drafts, request: CompileRequest, from: Sele
     else Object.assign(draft, selector.select(draft.config));
 }
 
-function byRules(draft: Draft, { checker, scopes }: Selecting): void {
+function byRules(draft: Draft, from: Selecting): void {
+  const { checker, scopes } = from;
   const { values, entries, name } = draft.config;
   const scope = scopes.of({ name, stage: draft.stage, environment: values.environment?.name });
+  checkRefs(draft, from, scope);
   const found = firstMatch({ rules: values.rules ?? [], node: entries.get('rules')?.value }, checker, scope);
   const decision = found && decisionOf(found.rule, values);
   if (!found || !decision) {
@@ -49,4 +55,16 @@ function byRules(draft: Draft, { checker, scopes }: Selecting): void {
   const { needs } = found.rule;
   // GitLab: an empty list takes the needs away, and leaves the job to what it was without them: its stage, if it had none.
   if (needs && (needs.length > 0 || draft.listed)) draft.listed = needs;
+}
+
+/** GitLab: comparing with a ref that is not there is a mistake, not a condition that does not hold. */
+function checkRefs(draft: Draft, { checker, problems }: Selecting, scope: ConditionScope): void {
+  const nodes = ruleNodes(draft.config.entries.get('rules')?.value);
+  for (const [index, rule] of (draft.config.values.rules ?? []).entries()) {
+    const ref = checker.unknownRef(rule, scope);
+    if (ref !== undefined)
+      problems.add('language/unknown-ref', `compare_to: the repository has no "${ref}"`, {
+        at: ruleKey(ruleKey(nodes[index], 'changes'), 'compare_to') ?? draft.config.at,
+      });
+  }
 }

@@ -95,10 +95,10 @@ export const policy = z.union([
     .strictObject({
       refs: policyRefs.optional(),
       variables: z.array(z.string()).optional(),
-      changes: notYet,
+      changes: z.array(z.string()).max(50, 'must not be more than 50 paths').optional(),
       kubernetes: z.literal('active').optional(),
     })
-    .transform(({ changes: _changes, ...value }): Policy => value),
+    .transform((value): Policy => value),
 ]);
 /** As GitLab: letters, digits, spaces, - _ / . and variables; no slash at either end. */
 const environmentName = name

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { artifacts } from './artifacts.ts';
 import { cache } from './cache.ts';
 import * as flow from './flow.ts';
+import { inherit } from './inherit.ts';
 import * as parallel from './parallel.ts';
 import { rules, workflow } from './rules.ts';
 import * as run from './run.ts';
@@ -51,6 +52,7 @@ const table = {
   environment: checked('environment', flow.environment),
   resource_group: checked('resource_group', flow.resourceGroup),
   interruptible: checked('interruptible', flow.interruptible),
+  inherit: checked('inherit', inherit),
   parallel: checked('parallel', parallel.parallel),
   build: checked('build', typed.build),
   apitest: checked('apitest', typed.apitest),
@@ -80,7 +82,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'workflow',
     in: ['top'],
     status: 'differs',
-    note: '`name`, `rules`, `auto_cancel`; in its rules not yet: `changes`, `exists`',
+    note: 'in its rules the same parts are not yet as in those of jobs',
     schema: workflow,
   },
   { name: 'image', in: ALL, status: 'differs', note: 'not yet: `kubernetes`', schema: run.image },
@@ -122,21 +124,21 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'rules',
     in: JOB,
     status: 'differs',
-    note: 'not yet: `changes`, `exists`',
+    note: 'not yet: `changes:regexp`, `exists:regexp`, `exists:project`, `exists:ref`',
     schema: rules,
   },
   {
     name: 'only',
     in: JOB,
     status: 'differs',
-    note: '`kubernetes: active` never holds: davit knows no cluster; not yet: `changes`',
+    note: '`kubernetes: active` never holds: davit knows no cluster',
     schema: flow.policy,
   },
   {
     name: 'except',
     in: JOB,
     status: 'differs',
-    note: '`kubernetes: active` never holds: davit knows no cluster; not yet: `changes`',
+    note: '`kubernetes: active` never holds: davit knows no cluster',
     schema: flow.policy,
   },
   { name: 'when', in: JOB, status: 'same', schema: flow.when },
@@ -227,7 +229,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
   { name: 'id_tokens', in: BOTH, status: 'not-yet' },
   { name: 'identity', in: BOTH, status: 'not-yet' },
   { name: 'trigger', in: JOB, status: 'not-yet' },
-  { name: 'inherit', in: JOB, status: 'not-yet' },
+  { name: 'inherit', in: JOB, status: 'same', schema: inherit },
   { name: 'coverage', in: JOB, status: 'same', schema: run.coverage },
   { name: 'release', in: JOB, status: 'not-yet' },
   { name: 'pages', in: ['job', 'top'], status: 'not-yet' },

@@ -17,19 +17,10 @@ export const exists = z.union([
   paths,
   z.strictObject({ paths, project: notYet, ref: notYet, regexp: notYet }).transform((value) => value.paths),
 ]);
-const later = <S extends z.ZodType>(schema: S) =>
-  schema.superRefine((value, context) => {
-    if (value !== undefined)
-      context.addIssue({
-        code: 'custom',
-        message: 'is not supported yet',
-        params: { code: 'language/not-yet' },
-      });
-  });
 const conditions = {
   if: z.string().nullish(),
-  changes: later(changes.optional()),
-  exists: later(exists.optional()),
+  changes: changes.optional(),
+  exists: exists.optional(),
   variables: variables.optional(),
 };
 export const RULE_WHEN = ['on_success', 'on_failure', 'always', 'never', 'manual', 'delayed'] as const;

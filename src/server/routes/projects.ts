@@ -13,6 +13,7 @@ import type { User } from '../auth.ts';
 import type { ServerDeps } from '../deps.ts';
 import { keyOf, missing, slugOf } from './params.ts';
 
+const MOST_CHANGED = 262_144;
 const START_MS = 8_000;
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'a full commit sha');
 const line = (max: number) => z.string().max(max);
@@ -27,6 +28,10 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
   message: line(16_384).optional(),
   sourceBlob: z.string().refine(isDigest, 'a digest is sha256:<64 hex digits>').optional(),
   file: line(1_024).optional(),
+  changed: z
+    .record(line(255), z.array(line(4_096)))
+    .refine((value) => JSON.stringify(value).length <= MOST_CHANGED, 'at most 256 KiB of paths')
+    .optional(),
   jobs: z.array(line(1_024)).max(1_000).optional(),
   variables: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), line(65_536)).optional(),
   defaultBranch: line(255).optional(),
