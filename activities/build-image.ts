@@ -27,8 +27,10 @@ export interface BuildDeps {
   secrets: Secrets;
   registries: Registries;
   facts: InstallationFacts;
-  /** Name of the host in results and heartbeats. */
+  /** Id of the host, for results and heartbeats. */
   host: string;
+  /** What people call it. */
+  hostName: string;
   /** Tags of this worker. */
   tags: readonly string[];
   /** What arm32 means on this worker. */
@@ -84,7 +86,7 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
   const tag = `${spec.repository}:${spec.tag}`;
   const cache = cacheTags(spec);
   const platform = platformOf(spec, deps.variant);
-  log.line(`Building ${tag} for ${platformText(platform)} on ${deps.host}.`);
+  log.line(`Building ${tag} for ${platformText(platform)} on ${deps.hostName}.`);
   const { sizeBytes, auth } = await build(deps, input, run);
   const pushed = await deps.engine.push(tag, { auth, signal, onLog: (text) => log.write(text) });
   log.line(`${tag} -> ${pushed.digest}`);

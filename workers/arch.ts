@@ -174,6 +174,7 @@ async function createWorkers(serving: Serving, deps: JobDeps): Promise<Worker[]>
     ...ports,
     engine: deps.engine,
     host: ability.hostId,
+    hostName: ability.hostName,
     tags: deps.worker.tags,
     variant: config.variant,
   });

@@ -24,10 +24,11 @@ export class Supervisor {
   readonly #progress: Progress;
   readonly #changed: () => Promise<void>;
   readonly #kept: Kept[] = [];
+  #recording: Promise<void> = Promise.resolve();
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
 
-  /** `changed` is told after every start, so that the run file can be written. */
+  /** `changed` is told after every start, before the part is ready, and when it is; so that the run file can be written. */
   constructor(progress: Progress, changed: () => Promise<void> = async () => undefined) {
     this.#progress = progress;
     // One after the other: what is told last is what is.
@@ -41,9 +42,11 @@ export class Supervisor {
     const start = async (): Promise<string | undefined> => {
       const one: Kept = { part, running: await this.#launch(part), loop: Promise.resolve() };
       this.#kept.push(one);
+      // Whoever comes after a kill -9 of this process must find the part, ready or not.
+      if (!this.#stopping.signal.aborted) await this.#record();
       const detail = await firstReady(part, one.running, this.#stopping.signal);
       one.loop = this.#keep(one);
-      await this.#changed();
+      await this.#record();
       return detail;
     };
     await this.#progress.step(part.name, start, (detail) => detail ?? '');
@@ -53,6 +56,12 @@ export class Supervisor {
     return this.#kept.flatMap(({ part: { name }, running: { pid, mark } }) =>
       pid === undefined ? [] : [{ name, pid, mark }],
     );
+  }
+
+  /** One after the other: an older record never lands on a newer one. */
+  #record(): Promise<void> {
+    const tell = (): Promise<void> => this.#changed();
+    return (this.#recording = this.#recording.then(tell, tell));
   }
 
   /** Idempotent. Resolves when every part has ended. */
@@ -79,7 +88,7 @@ export class Supervisor {
       if (signal.aborted) return;
       wait = Math.min(wait * 2, LONGEST_PAUSE_MS);
       one.running = await this.#launch(one.part);
-      await this.#changed();
+      await this.#record();
     }
   }
 

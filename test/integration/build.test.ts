@@ -67,6 +67,7 @@ function deps(logs = memoryLogs(), password = 'env:REGISTRY_PASSWORD') {
     registries,
     engine,
     host: 'h1',
+    hostName: 'bench',
     tags: ['big'],
     variant: 'v6' as const,
   };

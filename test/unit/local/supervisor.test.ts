@@ -48,6 +48,21 @@ test('a part that ends is started again, and parts end by falling rank', async (
   expect(base.starts).toBe(1);
 });
 
+test('a part is on record from its start on: a kill in the middle of an `up` leaves nothing that nobody knows', async () => {
+  let recorded: string[] = [];
+  const kept = new Supervisor(silentProgress, async () => {
+    recorded = kept.processes().map((one) => one.name);
+  });
+  const slow = part('temporal', 0, []);
+  let ready: () => void = () => undefined;
+  slow.ready = () => new Promise<undefined>((resolve) => (ready = () => resolve(undefined)));
+  const adding = kept.add(slow);
+  await until(() => recorded.includes('temporal'));
+  ready();
+  await adding;
+  await kept.stop();
+});
+
 test('nothing is started once it is ending', async () => {
   const log: string[] = [];
   const kept = new Supervisor(silentProgress);
