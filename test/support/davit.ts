@@ -109,6 +109,7 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
     await ended;
+    sweep(home);
     rmSync(home, { recursive: true, force: true });
   };
   try {
@@ -134,6 +135,27 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
     await stop();
     throw new Error(`${error instanceof Error ? error.message : String(error)}\n${said}`, { cause: error });
   }
+}
+
+/** An installation keeps a network, a volume and images on the engine; one that is over leaves nothing. */
+function sweep(home: string): void {
+  const idFile = join(home, 'keys', 'installation-id');
+  if (!existsSync(idFile)) return;
+  const label = `label=davit.installation=${readFileSync(idFile, 'utf8').trim()}`;
+  const ports = existsSync(join(home, 'ports.json')) ? readFileSync(join(home, 'ports.json'), 'utf8') : '{}';
+  const { registry } = JSON.parse(ports) as { registry?: number };
+  const docker = (...args: string[]): string => spawnSync('docker', args, { encoding: 'utf8' }).stdout;
+  const each = (list: string[], remove: string[]): void => {
+    const names = docker(...list)
+      .split('\n')
+      .filter((name) => name !== '');
+    if (names.length > 0) docker(...remove, ...names);
+  };
+  each(['ps', '-aq', '--filter', label], ['rm', '-f', '-v']);
+  each(['network', 'ls', '-q', '--filter', label], ['network', 'rm']);
+  each(['volume', 'ls', '-q', '--filter', label], ['volume', 'rm']);
+  if (registry !== undefined)
+    each(['images', '--format', '{{.Repository}}:{{.Tag}}', `127.0.0.1:${registry}/*`], ['rmi', '-f']);
 }
 
 function readRun(home: string): RunFile | undefined {
