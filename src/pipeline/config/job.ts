@@ -1,6 +1,7 @@
 import type { JobKind } from '../../plan/plan.ts';
 import type { Problems } from '../problems.ts';
 import { JOB_KEYWORDS, readers, type JobValues } from '../schema/keywords.ts';
+import { inherits } from '../schema/inherit.ts';
 import {
   isNull,
   nodeAt,
@@ -75,8 +76,10 @@ function readJob({ name, map, at, file, problems }: Reading): JobConfig {
   }
   const own = new Set(entries.keys());
   const kind = kindOf(own);
+  const inherit = map.entries.get('inherit')?.value;
+  const wanted = inherit && !isNull(inherit) ? readers.inherit.read(inherit, problems)?.default : undefined;
   for (const [key, entry] of file.defaults)
-    if (!entries.has(key) && takesDefault(kind, key)) entries.set(key, entry);
+    if (!entries.has(key) && takesDefault(kind, key) && inherits(wanted, key)) entries.set(key, entry);
   return { name, kind, at, entries, own, values: readValues(entries, problems) };
 }
 

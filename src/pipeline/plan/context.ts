@@ -3,6 +3,7 @@ import { placeIn, type JobConfig } from '../config/job.ts';
 import type { FileConfig } from '../config/file.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
+import { inherits } from '../schema/inherit.ts';
 import {
   environmentLayer,
   literalLayer,
@@ -113,8 +114,8 @@ export class PlanContext {
       this.#pipeline,
       own,
       deployment,
-      this.#file,
-      this.#workflow,
+      inherited(this.#file, config),
+      inherited(this.#workflow, config),
       yamlLayer(config.values.variables ? config.entries.get('variables')?.value : undefined),
       yamlLayer(draft.ruleVariables),
       literalOf(draft.share),
@@ -164,6 +165,13 @@ export class PlanContext {
       );
     return expanded.text;
   }
+}
+
+/** The file's variables, as far as the job takes them. */
+function inherited(layer: Layer, { values }: JobConfig): Layer {
+  const wanted = values.inherit?.variables;
+  if (wanted === undefined || wanted === true) return layer;
+  return new Map([...layer].filter(([name]) => inherits(wanted, name)));
 }
 
 /** Values of a matrix: variables of the job like those of the file, above its own. */
