@@ -102,7 +102,7 @@ export interface JobStatus {
   /** A kind, not a sentence: `gate`, `manual`, `queue:arm32`, `lock:prod`, `delay`, `needs:JOB`. */
   waitingFor?: string;
   /** While its gate is open: who may decide (empty: any operator), and until when (epoch ms). */
-  gate?: { approvers: string[]; expiresAt: number };
+  gate?: { approvers: readonly string[]; expiresAt: number };
   /** Epoch ms. */
   since: number;
   result?: JobResult;
