@@ -4,6 +4,7 @@ import type { Cli } from '../cli.ts';
 import { resolveId, withServer } from '../connect.ts';
 import { followLog } from '../log-follower.ts';
 import { count } from '../options.ts';
+import { SectionFilter } from '../sections.ts';
 import { TerminalFilter } from '../terminal-text.ts';
 
 interface Options {
@@ -30,12 +31,15 @@ export function logsCommand(program: Command, cli: Cli): void {
 
 async function show(cli: Cli, what: { id: string; job: string }, options: Options): Promise<void> {
   const filter = new TerminalFilter(cli.io.outColor);
-  const write = (text: string): void => cli.io.out(options.raw ? text : filter.push(text));
+  const sections = new SectionFilter();
+  const write = (text: string): void => cli.io.out(options.raw ? text : filter.push(sections.push(text)));
+  const finish = (): void => cli.io.out(filter.push(sections.end()));
   await withServer(cli, async (client) => {
     const id = await resolveId(cli, client, what.id);
     const place = { job: what.job, attempt: options.attempt };
     if (options.follow) {
       const end = await followLog(client, { id, place, signal: new AbortController().signal, onText: write });
+      finish();
       if (end && !end.complete) cli.io.err('This log is incomplete: some of it was lost with its machine.\n');
       return;
     }
@@ -43,6 +47,7 @@ async function show(cli: Cli, what: { id: string; job: string }, options: Option
     const decoder = new TextDecoder();
     for await (const bytes of page.body) write(decoder.decode(bytes as Uint8Array, { stream: true }));
     write(decoder.decode());
+    finish();
     if (!page.complete) cli.io.err('This log is incomplete: some of it was lost with its machine.\n');
   });
 }

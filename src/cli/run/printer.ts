@@ -1,4 +1,5 @@
 /** Logs of many jobs on one terminal: whole lines, each with its job's name, nothing of others that a terminal would obey. */
+import { SectionFilter } from '../sections.ts';
 import { painted, type Paint } from '../table.ts';
 import { closedColors, plainText, TerminalFilter, widthOf } from '../terminal-text.ts';
 
@@ -11,6 +12,7 @@ const LONGEST_LINE = 16 * 1024;
 export class JobPrinter {
   readonly #prefix: string;
   readonly #filter: TerminalFilter;
+  readonly #sections = new SectionFilter();
   readonly #write: (text: string) => void;
   #rest = '';
 
@@ -21,6 +23,10 @@ export class JobPrinter {
   }
 
   push(text: string): void {
+    this.#take(this.#sections.push(text));
+  }
+
+  #take(text: string): void {
     const lines = (this.#rest + this.#filter.push(text)).split('\n');
     this.#rest = lines.pop() ?? '';
     let out = '';
@@ -34,6 +40,7 @@ export class JobPrinter {
 
   /** What is left of a last line without end. */
   end(): void {
+    this.#take(this.#sections.end());
     if (this.#rest) this.#write(this.#line(this.#rest));
     this.#rest = '';
   }
