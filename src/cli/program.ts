@@ -11,6 +11,7 @@ import { planCommand } from './commands/plan.ts';
 import { prepareCommand } from './commands/prepare.ts';
 import { runCommand } from './commands/run.ts';
 import { serverCommand } from './commands/server.ts';
+import { tokenCommand } from './commands/token.ts';
 import { downCommand, upCommand } from './commands/up.ts';
 import { workerCommand } from './commands/worker.ts';
 
@@ -27,6 +28,7 @@ const COMMANDS = [
   doctorCommand,
   workerCommand,
   serverCommand,
+  tokenCommand,
   prepareCommand,
 ];
 

@@ -7,6 +7,8 @@ type State = 'text' | 'escape' | 'csi' | 'string' | 'stringEscape' | 'intermedia
 
 /** Parameters of a sequence that are kept; a longer one is no colour. */
 const MOST_PARAMETERS = 64;
+/** Everything that is not shown as it is. All of it is one UTF-16 unit. */
+const SPECIAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 const ESC = '\u001b';
 const RESET = `${ESC}[0m`;
 
@@ -24,15 +26,25 @@ export class TerminalFilter {
     this.#color = color;
   }
 
-  /** What may be written of this piece. */
+  /** What may be written of this piece. Plain text is taken in whole runs: logs are large. */
   push(text: string): string {
     let out = '';
-    for (const char of text) out += this.#take(char);
+    for (let at = 0; at < text.length; ) {
+      if (this.#state === 'text' && !this.#afterCr) {
+        SPECIAL.lastIndex = at;
+        const next = SPECIAL.exec(text)?.index ?? text.length;
+        out += text.slice(at, next);
+        at = next;
+        if (at >= text.length) break;
+      }
+      out += this.#take(text.charAt(at));
+      at += 1;
+    }
     return out;
   }
 
   #take(char: string): string {
-    const code = char.codePointAt(0) ?? 0;
+    const code = char.charCodeAt(0);
     const cr = this.#afterCr ? (char === '\n' ? '' : '\n') : '';
     this.#afterCr = false;
     switch (this.#state) {

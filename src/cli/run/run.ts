@@ -29,14 +29,16 @@ export async function runPipeline(cli: Cli, options: RunOptions): Promise<Pipeli
     const started = await startPipeline(cli, { ...options, signal: first, letGo: second });
     if (!started) return undefined;
     const { client, id } = started;
+    const over = new AbortController();
     try {
       cli.io.err(`Pipeline ${id}\n`);
-      cancelOn(cli, { client, id, first });
+      cancelOn(cli, { client, id, first, over: over.signal });
       const onStatus = (status: PipelineStatus): void => options.onStatus?.(status, client);
       const last = await watchPipeline(cli, { ...options, client, id, onStatus, signal: second });
       if (last) return last;
       cli.io.err(`\nLeft alone; ${id} goes on. See it again with: davit status ${id}\n`);
     } finally {
+      over.abort();
       await client.close();
     }
   } catch (error) {
@@ -49,7 +51,7 @@ export async function runPipeline(cli: Cli, options: RunOptions): Promise<Pipeli
 
 function cancelOn(
   cli: Cli,
-  { client, id, first }: { client: ApiClient; id: PipelineId; first: AbortSignal },
+  { client, id, first, over }: { client: ApiClient; id: PipelineId; first: AbortSignal; over: AbortSignal },
 ): void {
   const cancel = (): void => {
     cli.io.err(`\nCancelling ${id} and cleaning up; Ctrl-C again leaves it alone.\n`);
@@ -59,7 +61,7 @@ function cancelOn(
     });
   };
   if (first.aborted) cancel();
-  else first.addEventListener('abort', cancel, { once: true });
+  else first.addEventListener('abort', cancel, { once: true, signal: over });
 }
 
 /** The table at the end. */

@@ -85,7 +85,6 @@ class Watch {
   }
 
   #take(status: PipelineStatus): void {
-    this.#options.onStatus?.(status);
     this.#prefixes.learn(status.jobs.map((job) => job.key));
     for (const job of status.jobs) {
       this.#tellWait(status.id, job);
@@ -95,6 +94,8 @@ class Watch {
       this.#queue.push(job);
     }
     this.#fill();
+    // Last: whoever asks a person about it asks below what is said here.
+    this.#options.onStatus?.(status);
   }
 
   /** Waits of more than a moment: what a person or a missing machine holds up. */

@@ -122,7 +122,8 @@ describe('plan', () => {
     );
     const text = await run(['plan']);
     expect(text.exit).toBe(0);
-    expect(text.out).toMatch(/a +two .*manual\nb +one .*arm32/s);
+    expect(text.out).toMatch(/^a +two .*manual/m);
+    expect(text.out).toMatch(/^b +one .*arm32/m);
     const { jobs } = JSON.parse((await run(['plan', '--json'])).out) as {
       jobs: { key: string; queue: string }[];
     };
@@ -130,9 +131,8 @@ describe('plan', () => {
   });
   test('of named jobs only', async () => {
     pipelineFile('one:\n  image: x\n  script: [make]\ntwo:\n  image: x\n  script: [make]\n');
-    const { out } = await run(['plan', 'two']);
-    expect(out).toContain('two');
-    expect(out).not.toContain('one');
+    const { jobs } = JSON.parse((await run(['plan', 'two', '--json'])).out) as { jobs: { key: string }[] };
+    expect(jobs.map((job) => job.key)).toEqual(['two']);
   });
   test('a broken file ends with 2 and says nothing on standard output', async () => {
     pipelineFile('one: [');
