@@ -53,7 +53,7 @@ export interface ArchWorkerOptions {
 /** Resolves after the graceful end. Rejects with `worker/arch`, `worker/no-server`, `engine/unreachable`, `temporal/unreachable`. */
 export async function run(options: ArchWorkerOptions): Promise<void> {
   const { settings } = options;
-  installRuntime();
+  installRuntime(settings);
   const [ports, config] = await Promise.all([wireWorker(settings), readWorkerConfig(options.configFile)]);
   const engine = await ports.engine(options.dockerAddress);
   try {

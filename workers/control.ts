@@ -35,7 +35,7 @@ export interface ControlOptions {
 export async function run(options: ControlOptions): Promise<void> {
   const { settings } = options;
   const address = settings.temporalAddress ?? '127.0.0.1:7233';
-  installRuntime();
+  installRuntime(settings);
   const temporal = await connectTemporal({ address, namespace: settings.temporalNamespace });
   const connection = await NativeConnection.connect({ address });
   try {

@@ -33,7 +33,7 @@ export interface DeployWorkerOptions {
 export async function run(options: DeployWorkerOptions): Promise<void> {
   const { settings, target: name } = options;
   const address = settings.temporalAddress ?? '127.0.0.1:7233';
-  installRuntime();
+  installRuntime(settings);
   const ports = await wireWorker(settings);
   const target = await ports.target(name, options.dockerAddress);
   const { connection: client } = await connectTemporal({ address, namespace: settings.temporalNamespace });

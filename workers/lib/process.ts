@@ -1,15 +1,19 @@
 /** What every worker process does the same way: one runtime, a graceful end, and telling the fleet that it is there. */
 import { Runtime, type Worker } from '@temporalio/worker';
 import type { Fleet } from '../../src/adapters/ports.ts';
+import type { Settings } from '../../src/config.ts';
+import { sdkLogger } from './sdk-log.ts';
 
 /** The server forgets a worker after 60 s. */
 const REPORT_MS = 15_000;
 const NOT_YET_MS = 10;
 
+const say = (line: string): void => void process.stderr.write(`${line}\n`);
+
 /** Once a process. Its own signal handling would take SIGTERM away from a process that has other things to end. */
-export function installRuntime(): void {
+export function installRuntime(settings: Pick<Settings, 'logLevel'>): void {
   try {
-    Runtime.install({ shutdownSignals: [], logger: undefined });
+    Runtime.install({ shutdownSignals: [], logger: sdkLogger(settings.logLevel, say) });
   } catch (error) {
     // Another worker of this process was first: its Runtime serves. Anything else is a defect.
     if (!(error instanceof Error && error.name === 'IllegalStateError')) throw error;

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { sdkLogger } from '../../../workers/lib/sdk-log.ts';
+
+const lines = (logLevel: string): { said: string[]; logger: ReturnType<typeof sdkLogger> } => {
+  const said: string[] = [];
+  return { said, logger: sdkLogger(logLevel, (line) => said.push(line)) };
+};
+
+test('an event is one line with what tells it from others, and has no stack', () => {
+  const { said, logger } = lines('info');
+  logger.warn('Activity failed', {
+    activityType: 'runJob',
+    workflowId: 'pipeline/table/3',
+    error: new Error('the engine\n went away'),
+    taskToken: 'base64',
+  });
+  expect(said).toHaveLength(1);
+  expect(said[0]).toMatch(
+    /^\d{4}-\S+Z warn Activity failed workflowId=pipeline\/table\/3 activityType=runJob \(the engine went away\)$/,
+  );
+});
+test('what is always so is not said, nor each state of a worker', () => {
+  const { said, logger } = lines('info');
+  logger.warn('No workflows registered, not polling for workflow tasks');
+  logger.info('Worker state changed', { state: 'RUNNING' });
+  expect(said).toEqual([]);
+});
+test('DAVIT_LOG_LEVEL decides', () => {
+  const debug = lines('debug');
+  debug.logger.info('Worker state changed', { taskQueue: 'amd64' });
+  expect(debug.said[0]).toContain('info Worker state changed taskQueue=amd64');
+  const error = lines('error');
+  error.logger.warn('x');
+  error.logger.error('y');
+  expect(error.said).toHaveLength(1);
+});
