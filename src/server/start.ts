@@ -64,7 +64,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     ...ports,
     fleet: memoryFleet(),
     workflows: link.workflows,
-    tokens: knownTokens({ ...options, users: options.installation.users, owner: userInfo().username }),
+    tokens: knownTokens({ ...options, users: options.installation.users, owner: ownerName() }),
     webhooks,
     facts: () => factsOf(options, url),
     version: await packageVersion(),
@@ -90,6 +90,15 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   url = options.installation.url ?? listening;
   log.note('listening', { url: listening });
   return { url: listening, close };
+}
+
+/** The OS user whose machine this is. In a container the user id may have no name. */
+function ownerName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid-${process.getuid?.() ?? 0}`; // no such user in /etc/passwd: the number is who it is
+  }
 }
 
 /** Every secret is there before the first delivery is taken; `secret/missing` names the reference, never a value. */
