@@ -6,6 +6,7 @@ import type { Cli } from '../cli.ts';
 import type { Interrupts } from '../interrupts.ts';
 import type { PlanOptions } from '../local-plan.ts';
 import { statusText } from '../status-view.ts';
+import { cancelPatiently } from './cancel.ts';
 import { startPipeline } from './start.ts';
 import { watchPipeline } from './watch.ts';
 
@@ -32,11 +33,12 @@ export async function runPipeline(cli: Cli, options: RunOptions): Promise<Pipeli
     const over = new AbortController();
     try {
       cli.io.err(`Pipeline ${id}\n`);
-      cancelOn(cli, { client, id, first, over: over.signal });
+      const cancelled = cancelOn(cli, { client, id, first, over: over.signal });
       const onStatus = (status: PipelineStatus): void => options.onStatus?.(status, client);
       const last = await watchPipeline(cli, { ...options, client, id, onStatus, signal: second });
       if (last) return last;
-      cli.io.err(`\nLeft alone; ${id} goes on. See it again with: davit status ${id}\n`);
+      const what = cancelled() ? `the cancel of ${id}` : id;
+      cli.io.err(`\nLeft alone; ${what} goes on. See it again with: davit status ${id}\n`);
     } finally {
       over.abort();
       await client.close();
@@ -49,19 +51,28 @@ export async function runPipeline(cli: Cli, options: RunOptions): Promise<Pipeli
   return undefined;
 }
 
+/** Answers whether a cancel that was asked for has been taken. */
 function cancelOn(
   cli: Cli,
   { client, id, first, over }: { client: ApiClient; id: PipelineId; first: AbortSignal; over: AbortSignal },
-): void {
+): () => boolean {
+  let taken = false;
+  const onAway = (): void => cli.io.err('The server does not answer; the cancel is asked for again.\n');
   const cancel = (): void => {
     cli.io.err(`\nCancelling ${id} and cleaning up; Ctrl-C again leaves it alone.\n`);
-    client.cancel(id).catch((error: unknown) => {
-      // It ended by itself in the meantime, or the server is away: the watch goes on and shows which.
-      cli.io.err(`${error instanceof Error ? error.message : 'The cancel was not taken.'}\n`);
-    });
+    cancelPatiently(client, { id, signal: over, onAway }).then(
+      (done) => {
+        taken = done;
+      },
+      (error: unknown) => {
+        // It ended by itself in the meantime: the watch goes on and shows how.
+        cli.io.err(`${error instanceof Error ? error.message : 'The cancel was not taken.'}\n`);
+      },
+    );
   };
   if (first.aborted) cancel();
   else first.addEventListener('abort', cancel, { once: true, signal: over });
+  return () => taken;
 }
 
 /** The table at the end. */

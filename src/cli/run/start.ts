@@ -17,7 +17,7 @@ import { isFinal } from '../log-follower.ts';
 import { problemsText } from '../problems-view.ts';
 
 const INVALID = 2;
-const UPLOADS = 3;
+const UPLOADS = 15;
 const LOOKUP_MS = 100;
 /** A control worker that is away is said to be so after this. */
 const PATIENCE_MS = 5_000;
@@ -109,6 +109,8 @@ async function upload(
       await source.done.catch(() => undefined); // it ended because its reader did, whose error is the one
       if (options.signal.aborted || count >= UPLOADS || isFinal(error)) throw error;
     }
+    if (count === 1) cli.io.err(`The server at ${client.url} does not answer; trying again.\n`);
+    await pause(LOOKUP_MS * count, undefined, { signal: options.signal });
   }
 }
 
