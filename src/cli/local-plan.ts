@@ -5,7 +5,14 @@ import { DavitError } from '../errors.ts';
 import { HELPER_IMAGE } from '../installation.ts';
 import { readInstallation } from '../local/installation.ts';
 import { sourceFacts, type SourceFacts } from '../local/changes.ts';
-import { findProject, headFacts, pipelineFile, type HeadFacts, type LocalProject } from '../local/project.ts';
+import {
+  findProject,
+  headFacts,
+  NO_SHA,
+  pipelineFile,
+  type HeadFacts,
+  type LocalProject,
+} from '../local/project.ts';
 import { readRunFile } from '../local/run-file.ts';
 import { compile, type CompileAnswer } from '../pipeline/compile.ts';
 import { factsNeeded } from '../pipeline/facts.ts';
@@ -25,6 +32,8 @@ export interface PlanOptions {
   jobs?: string[];
   /** Plan for this event in place of a run from here. */
   event?: PlanEvent;
+  /** Say why each job is in the pipeline or not. */
+  explain?: boolean;
   /** Plan for this tag. */
   tag?: string;
   /** Paths that have changed, in place of git's own answer. */
@@ -49,7 +58,7 @@ export async function compileHere(cli: Cli, options: PlanOptions): Promise<Local
   const file = { name, text: await readText(join(project.folder, name)) };
   const request = await requestOf(cli, { project, facts, file, options });
   const known = await factsFor(project, request, options);
-  const answer = compile({ ...request, ...known });
+  const answer = compile({ ...request, ...known, explain: options.explain });
   return { project, file, facts, answer, changed: known.changed };
 }
 
@@ -112,7 +121,7 @@ const triggerOf = (project: LocalProject, facts: HeadFacts, options: PlanOptions
   key: 'request:plan',
   deliveryId: 'request:plan',
   sha: facts.sha,
-  before: facts.before,
+  before: beforeOf(facts, options),
   title: facts.title,
   message: facts.message,
   actor: 'davit',
@@ -125,6 +134,10 @@ const triggerOf = (project: LocalProject, facts: HeadFacts, options: PlanOptions
   receivedAt: 0,
   ...eventOf(facts, options),
 });
+
+/** Paths that were given have changed since something, also where the branch is new. */
+const beforeOf = ({ before, sha }: HeadFacts, { changed }: PlanOptions): string =>
+  changed && before === NO_SHA ? (sha === NO_SHA ? 'f'.repeat(40) : sha) : before;
 
 type EventFacts = Pick<Trigger, 'source' | 'ref' | 'refKind' | 'mergeRequest'>;
 

@@ -14,6 +14,7 @@ import { checkJobs } from './plan/checks.ts';
 import { PlanContext } from './plan/context.ts';
 import { makeDrafts, type Draft } from './plan/draft.ts';
 import { compileJob } from './plan/build.ts';
+import { explain } from './plan/explain.ts';
 import { linkDrafts } from './plan/link.ts';
 import { keepNamed } from './plan/named.ts';
 import { Problems } from './problems.ts';
@@ -88,9 +89,11 @@ function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems)
   const compiled = included.map((draft) => compileJob(draft, context, stages));
   if (problems.hasErrors) return { kind: 'invalid', problems: problems.all() };
   const warnings = problems.warnings();
-  if (workflow.refused !== undefined) return { kind: 'empty', reason: workflow.refused, warnings };
+  const explained = request.explain ? { explained: explain(drafts) } : {};
+  if (workflow.refused !== undefined)
+    return { kind: 'empty', reason: workflow.refused, warnings, ...explained };
   if (!included.some((draft) => draft.stage !== '.pre' && draft.stage !== '.post'))
-    return { kind: 'empty', reason: emptyReason(drafts.all), warnings };
+    return { kind: 'empty', reason: emptyReason(drafts.all), warnings, ...explained };
   return {
     kind: 'plan',
     plan: {
@@ -101,6 +104,7 @@ function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems)
     },
     jobs: compiled,
     warnings,
+    ...explained,
   };
 }
 

@@ -5,6 +5,7 @@ import type { JobSpec } from '../plan/spec.ts';
 import type { Trigger } from '../plan/trigger.ts';
 import type { Problem } from './problems.ts';
 import type { CompileVariable } from './variables/layers.ts';
+import type { Plain } from './yaml/nodes.ts';
 
 /** All that a plan depends on: `compile` reads nothing else. */
 export interface CompileRequest {
@@ -45,14 +46,32 @@ export interface CompileRequest {
   changed?: Readonly<Record<string, readonly string[]>>;
   /** Every file of the source, for `exists`. */
   files?: readonly string[];
+  /** Answer with `explained` too. */
+  explain?: boolean;
 }
 
 export interface CompiledJob {
   job: Omit<PlanJob, 'spec'>;
   spec: JobSpec;
 }
+/** One job of the file, in this pipeline or not. */
+export interface ExplainedJob {
+  key: string;
+  stage: string;
+  included: boolean;
+  /** Which rule or ref decided, or why it is left out. */
+  why: string;
+  /** Every keyword under GitLab's name, after extends, default and rules. */
+  resolved: Record<string, Plain>;
+}
 export type CompileAnswer =
-  | { kind: 'plan'; plan: Omit<Plan, 'jobs'>; jobs: CompiledJob[]; warnings: Problem[] }
+  | {
+      kind: 'plan';
+      plan: Omit<Plan, 'jobs'>;
+      jobs: CompiledJob[];
+      warnings: Problem[];
+      explained?: ExplainedJob[];
+    }
   /** Nothing to run, and no failure. */
-  | { kind: 'empty'; reason: string; warnings: Problem[] }
+  | { kind: 'empty'; reason: string; warnings: Problem[]; explained?: ExplainedJob[] }
   | { kind: 'invalid'; problems: Problem[] };

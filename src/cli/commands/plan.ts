@@ -1,8 +1,9 @@
-/** `davit plan`: what would run, in which order, where. */
-import type { Command } from 'commander';
-import type { CompiledJob } from '../../pipeline/compile.ts';
+/** `davit plan`: what would run, in which order, where, and why. */
+import { Option, type Command } from 'commander';
+import type { CompileAnswer, CompiledJob } from '../../pipeline/compile.ts';
+import type { ExplainedJob } from '../../pipeline/request.ts';
 import { printJson, type Cli } from '../cli.ts';
-import { compileHere } from '../local-plan.ts';
+import { compileHere, PLAN_EVENTS, type PlanEvent } from '../local-plan.ts';
 import { variable } from '../options.ts';
 import { problemsText } from '../problems-view.ts';
 import { table } from '../table.ts';
@@ -12,44 +13,80 @@ const INVALID = 2;
 interface Options {
   file?: string;
   ref?: string;
+  tag?: string;
+  event?: PlanEvent;
+  changed?: string[];
   var?: Record<string, string>;
   json?: boolean;
+  all?: boolean;
 }
 
 export function planCommand(program: Command, cli: Cli): void {
   program
     .command('plan')
-    .description('show what the pipeline of this folder would run: jobs, order, queues, gates')
+    .description('show what the pipeline of this folder would run, in which order, and why')
     .argument('[job...]', 'these jobs and what they need')
     .option('--file <path>', 'another file than .davit.yml or .gitlab-ci.yml')
     .option('--ref <name>', 'branch, tag or commit in place of the working tree')
+    .option('--tag <name>', 'for this tag')
+    .addOption(new Option('--event <event>', 'what starts it').choices([...PLAN_EVENTS]))
     .option('--var <name=value>', 'a variable of this pipeline (repeatable)', variable)
+    .option('--changed <path...>', "paths that have changed, in place of git's own answer")
     .option('--json', 'print the plan as JSON')
-    .addHelpText('after', '\nExample:\n  $ davit plan\n  $ davit plan deploy --var VERSION=1.2.0 --json')
+    .option('--all', 'with --json: jobs that do not run too')
+    .addHelpText(
+      'after',
+      `
+Example:
+  $ davit plan
+  $ davit plan --event merge_request --changed src/main.ts
+  $ davit plan deploy --var VERSION=1.2.0 --json`,
+    )
     .action(async (jobs: string[], options: Options) => {
-      const { answer } = await compileHere(cli, { ...options, variables: options.var, jobs });
+      const { answer } = await compileHere(cli, { ...options, variables: options.var, jobs, explain: true });
       if (answer.kind === 'invalid') cli.exit = INVALID;
-      if (options.json)
-        return printJson(
-          cli,
-          answer.kind === 'plan'
-            ? {
-                kind: 'plan',
-                ...answer.plan,
-                jobs: answer.jobs.map(({ job }) => job),
-                warnings: answer.warnings,
-              }
-            : answer,
-        );
+      if (options.json) return printJson(cli, planJson(answer, options.all ?? false));
       if (answer.kind === 'invalid') return cli.io.err(problemsText(answer.problems, cli.io.errColor));
       cli.io.err(problemsText(answer.warnings, cli.io.errColor));
-      if (answer.kind === 'empty') return cli.io.out(`Nothing to run: ${answer.reason}\n`);
-      return cli.io.out(planTable(answer.jobs, cli.io.outColor));
+      if (answer.kind === 'empty') cli.io.out(`Nothing to run: ${answer.reason}\n`);
+      else cli.io.out(planTable(answer.jobs, cli.io.outColor, answer.explained));
+      // Who asks for some jobs knows that the others are left out.
+      return jobs.length > 0 ? undefined : cli.io.out(leftOutText(answer.explained ?? [], cli.io.outColor));
     });
 }
 
+/** Jobs in file order under GitLab's names, and davit's own: key, queue, kind, arch. */
+export function planJson(answer: CompileAnswer, all: boolean): object {
+  if (answer.kind === 'invalid') return answer;
+  const { explained = [], ...rest } = answer;
+  const plans = new Map(answer.kind === 'plan' ? answer.jobs.map(({ job }) => [job.key, job]) : []);
+  const jobs = explained
+    .filter((one) => all || plans.has(one.key))
+    .map((one) => {
+      const job = plans.get(one.key);
+      const when = job ? {} : { when: 'never' };
+      return { ...one.resolved, ...when, ...(job && ownOf(job)), why: one.why };
+    });
+  return rest.kind === 'plan'
+    ? { kind: rest.kind, ...rest.plan, jobs, warnings: rest.warnings }
+    : { ...rest, jobs };
+}
+
+const ownOf = ({ key, kind, queue, arch, tags }: CompiledJob['job']) => ({
+  key,
+  kind,
+  queue,
+  ...(arch && { arch }),
+  ...(tags.length > 0 && { tags }),
+});
+
 /** One row a job, in file order within its stage. */
-export function planTable(jobs: readonly CompiledJob[], color: boolean): string {
+export function planTable(
+  jobs: readonly CompiledJob[],
+  color: boolean,
+  explained: readonly ExplainedJob[] = [],
+): string {
+  const why = new Map(explained.map((one) => [one.key, one.why]));
   const rows = jobs
     .map(({ job }) => job)
     .toSorted((a, b) => a.stageIndex - b.stageIndex)
@@ -60,6 +97,16 @@ export function planTable(jobs: readonly CompiledJob[], color: boolean): string 
       job.queue,
       job.needs === null ? 'stages before' : job.needs.map((need) => need.job).join(', ') || 'nothing',
       job.gate ? 'gate' : job.when === 'on_success' ? '' : job.when,
+      ...(explained.length > 0 ? [why.get(job.key) ?? ''] : []),
     ]);
-  return table(['STAGE', 'JOB', 'KIND', 'QUEUE', 'NEEDS', 'WHEN'], rows, color);
+  const head = ['STAGE', 'JOB', 'KIND', 'QUEUE', 'NEEDS', 'WHEN', ...(explained.length > 0 ? ['WHY'] : [])];
+  return table(head, rows, color);
+}
+
+/** Those that do not run, and why not. */
+function leftOutText(explained: readonly ExplainedJob[], color: boolean): string {
+  const out = explained.filter((one) => !one.included);
+  if (out.length === 0) return '';
+  const rows = out.map((one) => [one.stage, one.key, one.why]);
+  return `\nLeft out:\n${table(['STAGE', 'JOB', 'WHY'], rows, color)}`;
 }

@@ -1,0 +1,148 @@
+/** `davit plan` asks git what has changed, and says why each job is in the pipeline or not. */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runCli } from '../../../src/cli/program.ts';
+import { testCli } from './support.ts';
+
+const FILE = `default: {image: x}
+docs: {script: [a, [b]], rules: [{changes: ["docs/*"]}]}
+code: {script: x, rules: [{changes: {paths: ["src/*"], compare_to: main}}]}
+docker: {script: x, rules: [{exists: [Dockerfile], when: manual, variables: {A: rule}}], variables: {A: job, B: job}}
+merge: {script: x, needs: [docker], rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event", needs: []}]}
+tagged: {script: x, only: [tags]}
+later: {script: x, rules: [{if: $CI_PIPELINE_SOURCE == "schedule", when: delayed, start_in: 1 min}]}
+`;
+let folder = '';
+const git = (...args: string[]): void => {
+  execFileSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=a@example.test', '-C', folder, ...args]);
+};
+const write = (path: string, text = ''): void => {
+  mkdirSync(dirname(join(folder, path)), { recursive: true });
+  writeFileSync(join(folder, path), text);
+};
+const commit = (path: string, text?: string): void => {
+  write(path, text);
+  git('add', '.');
+  git('commit', '--quiet', '--allow-empty', '-m', `Change ${path}`);
+};
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'davit-test-plan-'));
+  git('init', '--quiet', '--initial-branch=main');
+  commit('.gitlab-ci.yml', FILE);
+  commit('README.md');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Shown {
+  name: string;
+  when: string;
+  why: string;
+  [key: string]: unknown;
+}
+async function plan(...args: string[]): Promise<Shown[]> {
+  const { cli, written } = testCli(folder, folder, {});
+  expect(await runCli(cli, ['plan', '--json', ...args])).toBe(0);
+  return (JSON.parse(written.out) as { jobs: Shown[] }).jobs;
+}
+const names = async (...args: string[]): Promise<string[]> => (await plan(...args)).map((job) => job.name);
+async function text(...args: string[]): Promise<string> {
+  const { cli, written } = testCli(folder, folder, {});
+  await runCli(cli, ['plan', ...args]);
+  return written.out;
+}
+
+describe('git says what has changed', () => {
+  test('since the commit before, uncommitted and new files included', async () => {
+    expect(await names()).toEqual([]);
+    write('docs/new');
+    expect(await names()).toEqual(['docs']);
+    commit('docs/new');
+    expect(await names()).toEqual(['docs']);
+    commit('README.md', 'more');
+    expect(await names()).toEqual([]);
+    expect(await names('--ref', 'HEAD~1')).toEqual(['docs']);
+  });
+  test('since the branch left the one that compare_to names', async () => {
+    git('checkout', '--quiet', '-b', 'feature');
+    commit('src/a');
+    commit('README.md', 'more');
+    expect(await names()).toEqual(['code']);
+  });
+  test('what exists, ignored files not', async () => {
+    write('Dockerfile');
+    expect(await names()).toEqual(['docker']);
+    write('.gitignore', 'Dockerfile\n');
+    expect(await names()).toEqual([]);
+  });
+  test('--changed stands in for its answer', async () => {
+    expect(await names('--changed', 'docs/x', 'src/y')).toEqual(['docs', 'code']);
+  });
+});
+
+describe('for an event', () => {
+  test('merge_request', async () => {
+    git('checkout', '--quiet', '-b', 'feature');
+    commit('docs/a');
+    commit('README.md', 'more');
+    write('Dockerfile');
+    expect(await names('--event', 'merge_request')).toEqual(['docs', 'docker', 'merge']);
+  });
+  test('tag', async () => expect(await names('--tag', 'v1')).toEqual(['docs', 'tagged']));
+  test('schedule: everything counts as changed', async () =>
+    expect(await names('--event', 'schedule')).toEqual(['docs', 'later']));
+  test('an unknown one is wrong usage', async () => {
+    const { cli, written } = testCli(folder, folder, {});
+    expect(await runCli(cli, ['plan', '--event', 'pull'])).toBe(2);
+    expect(written.err).toContain('merge_request');
+  });
+});
+
+describe('what is shown', () => {
+  test('every keyword as it was resolved, under the name that GitLab has for it', async () => {
+    write('Dockerfile');
+    expect(await plan('--changed', 'docs/x')).toMatchObject([
+      {
+        name: 'docs',
+        stage: 'test',
+        when: 'on_success',
+        allow_failure: false,
+        script: ['a', 'b'],
+        image: 'x',
+      },
+      { name: 'docker', when: 'manual', allow_failure: false, variables: { A: 'rule', B: 'job' } },
+    ]);
+    const [docs] = await plan('--changed', 'docs/x');
+    expect(docs).not.toHaveProperty('needs');
+    expect(docs).not.toHaveProperty('rules');
+    expect((await plan('--event', 'schedule')).at(-1)).toMatchObject({
+      name: 'later',
+      when: 'delayed',
+      start_in: 60,
+    });
+  });
+  test('--all brings the jobs that do not run', async () => {
+    const all = await plan('--all', '--changed', 'docs/x');
+    expect(all.map((job) => [job.name, job.when])).toEqual([
+      ['docs', 'on_success'],
+      ['code', 'never'],
+      ['docker', 'never'],
+      ['merge', 'never'],
+      ['tagged', 'never'],
+      ['later', 'never'],
+    ]);
+    expect(all.at(-2)).toMatchObject({ why: 'only runs for tags' });
+  });
+  test('why, for people', async () => {
+    const shown = await text('--changed', 'docs/x');
+    expect(shown).toMatch(/test +docs .* rule 1, line 2: changes: docs\/\*\n/);
+    expect(shown).toMatch(/Left out:\n.*\n(.*\n)*test +tagged +only runs for tags\n/);
+    expect(shown).toMatch(/test +code +no rule matches/);
+  });
+  test('why there is nothing to run', async () => {
+    write('.gitlab-ci.yml', `workflow: {rules: [{if: $NEVER}]}\n${FILE}`);
+    expect(await text()).toContain('Nothing to run: no rule of workflow matches');
+  });
+});
