@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { IncludeSource } from '../src/pipeline/includes.ts';
 import { entries, readFiles } from './ship/tar.ts';
 
 /** Looked for in this order unless the trigger names another. */
@@ -11,6 +12,15 @@ export async function listFiles(tar: Readable): Promise<string[]> {
     if (header.type !== 'directory' && !path.startsWith('.git/')) files.push(path);
   return files;
 }
+
+/** Included files of a tar, which `open` begins anew for each round. */
+export const includeSource = (open: () => Promise<Readable>): IncludeSource => ({
+  async read(files) {
+    const found = await readFiles(await open(), files);
+    return Object.fromEntries(files.map((file) => [file, found.get(file) ?? null]));
+  },
+  list: async () => listFiles(await open()),
+});
 
 /** The first of `names` in a tar, without unpacking it; undefined when there is none. Rejects with `source/refused`. */
 export async function findFile(

@@ -3,6 +3,7 @@ import { DavitError, type ErrorCode } from '../src/errors.ts';
 import type { InstallationFacts, InstallationProject } from '../src/installation.ts';
 import { compile } from '../src/pipeline/compile.ts';
 import { factsNeeded } from '../src/pipeline/facts.ts';
+import { loadIncludes } from '../src/pipeline/includes.ts';
 import { problemText } from '../src/pipeline/problems.ts';
 import type { CompileAnswer, CompileRequest } from '../src/pipeline/request.ts';
 import type { JobKey } from '../src/plan/ids.ts';
@@ -10,7 +11,7 @@ import type { Plan, PlanJob } from '../src/plan/plan.ts';
 import type { WorkerReport } from '../src/plan/queues.ts';
 import { COUNTERS } from '../src/plan/records.ts';
 import { limitsOf, writeCompiled } from './compile-pipeline-blobs.ts';
-import { findFile, listFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
+import { findFile, includeSource, listFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
 import { changedFiles, fetchSource, type FetchedSource } from './compile-pipeline-source.ts';
 import { isProtected, projectOf, variablesOf } from './compile-pipeline-variables.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from './contract.ts';
@@ -100,8 +101,10 @@ async function compileInput(
     limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
     ...fetched,
   };
-  const known = await sourceFacts(deps, { project, request, signal });
-  const answer = compile({ ...request, ...known });
+  const source = includeSource(() => deps.blobs.getStream(fetched.source));
+  const whole = { ...request, ...(await loadIncludes(request, source)) };
+  const known = await sourceFacts(deps, { project, request: whole, signal });
+  const answer = compile({ ...whole, ...known });
   return output(deps, { input, project, fetched, answer });
 }
 
@@ -122,7 +125,7 @@ async function sourceFacts(
     names: needed.changed,
     signal,
   });
-  if (!needed.files) return { changed };
+  if (!needed.files || request.files) return { changed, files: request.files };
   return { changed, files: await listFiles(await deps.blobs.getStream(request.source)) };
 }
 

@@ -131,6 +131,12 @@ export const ERRORS = {
     meaning: '`extends` names something the file does not have.',
     remedy: 'Check the spelling of the name.',
   },
+  'language/include': {
+    exit: 2,
+    http: 422,
+    meaning: 'An include names something that is not there, or is no pipeline file.',
+    remedy: 'Paths of include begin at the top of the project, and end in .yml or .yaml.',
+  },
   'language/extends-depth': {
     exit: 2,
     http: 422,

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../errors.ts';
 import { HELPER_IMAGE } from '../installation.ts';
+import { localIncludes } from '../local/includes.ts';
 import { readInstallation } from '../local/installation.ts';
 import { sourceFacts, type SourceFacts } from '../local/changes.ts';
 import {
@@ -16,6 +17,7 @@ import {
 import { readRunFile } from '../local/run-file.ts';
 import { compile, type CompileAnswer } from '../pipeline/compile.ts';
 import { factsNeeded } from '../pipeline/facts.ts';
+import { loadIncludes } from '../pipeline/includes.ts';
 import type { CompileRequest } from '../pipeline/request.ts';
 import { ARCHES } from '../plan/ids.ts';
 import type { WorkerReport } from '../plan/queues.ts';
@@ -57,8 +59,9 @@ export async function compileHere(cli: Cli, options: PlanOptions): Promise<Local
   const facts = await headFacts(project, options.ref);
   const file = { name, text: await readText(join(project.folder, name)) };
   const request = await requestOf(cli, { project, facts, file, options });
-  const known = await factsFor(project, request, options);
-  const answer = compile({ ...request, ...known, explain: options.explain });
+  const whole = { ...request, ...(await loadIncludes(request, localIncludes(project, options.ref))) };
+  const known = await factsFor(project, whole, options);
+  const answer = compile({ ...whole, ...known, explain: options.explain });
   return { project, file, facts, answer, changed: known.changed };
 }
 

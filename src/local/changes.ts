@@ -68,7 +68,8 @@ async function changedSince(
   return [...new Set([...paths, ...fresh])];
 }
 
-async function filesOf(project: LocalProject, sha: string | undefined): Promise<string[]> {
+/** Every file of the working tree, or of a commit. */
+export async function filesOf(project: LocalProject, sha: string | undefined): Promise<string[]> {
   if (sha) return names(await git(project.folder, ['ls-tree', '-r', '-z', '--name-only', sha]));
   if (!project.git) return everyFile(project.folder, '');
   return names(await git(project.folder, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']));

@@ -9,6 +9,7 @@
 import { Extender } from './config/extends.ts';
 import { readFileConfig, type FileConfig } from './config/file.ts';
 import { readJobs, type JobConfig } from './config/job.ts';
+import { Includer } from './config/include.ts';
 import { resolveReferences } from './config/reference.ts';
 import { checkJobs } from './plan/checks.ts';
 import { PlanContext } from './plan/context.ts';
@@ -23,6 +24,7 @@ import { selectDrafts, selecting } from './rules/select.ts';
 import { readWorkflow } from './rules/workflow.ts';
 import { globalVariablesReader } from './schema/keywords.ts';
 import { skipReason } from './select/skip.ts';
+import type { Node } from './yaml/nodes.ts';
 import { readYaml } from './yaml/read.ts';
 
 export type { CompileAnswer, CompiledJob, CompileRequest } from './request.ts';
@@ -45,7 +47,21 @@ interface Read {
 }
 
 /** The file after extends and default; undefined when there is nothing to go on with, and the problems say why. */
-export function readPipeline({ file: { name, text } }: CompileRequest, problems: Problems): Read | undefined {
+export function readPipeline(request: CompileRequest, problems: Problems): Read | undefined {
+  const root = readWhole(request, problems);
+  if (!root || problems.mustStop) return undefined;
+  const texts = [request.file.text, ...Object.values(request.included ?? {})];
+  const hasReferences = root.kind === 'map' && texts.some((text) => text?.includes('!reference'));
+  const file = readFileConfig(hasReferences ? resolveReferences(root, problems) : root, problems);
+  if (!file) return undefined;
+  if (file.variables) globalVariablesReader.read(file.variables, problems);
+  const jobs = readJobs(file, new Extender(file.entries, problems), problems);
+  return problems.mustStop ? undefined : { file, jobs };
+}
+
+/** The document, and what it includes merged below it. */
+function readWhole(request: CompileRequest, problems: Problems): Node | undefined {
+  const { name, text } = request.file;
   const documents = readYaml(name, text, problems);
   if (!documents) return undefined;
   const root = documents[0];
@@ -60,12 +76,15 @@ export function readPipeline({ file: { name, text } }: CompileRequest, problems:
     problems.add('language/not-yet', 'a second document, and with it spec:inputs, is not supported yet', {
       at: second,
     });
-  const hasReferences = root.kind === 'map' && text.includes('!reference');
-  const file = readFileConfig(hasReferences ? resolveReferences(root, problems) : root, problems);
-  if (!file) return undefined;
-  if (file.variables) globalVariablesReader.read(file.variables, problems);
-  const jobs = readJobs(file, new Extender(file.entries, problems), problems);
-  return problems.mustStop ? undefined : { file, jobs };
+  if (root.kind !== 'map' || !root.entries.has('include')) return root;
+  const includer = new Includer(request, problems);
+  const whole = includer.expand(root, [name]);
+  const missing = [...includer.needed.files, ...(includer.needed.list ? ['files by a wildcard'] : [])];
+  if (missing.length > 0)
+    problems.add('language/include', `${missing.join(', ')} cannot be included here`, {
+      at: root.entries.get('include')?.at,
+    });
+  return whole;
 }
 
 function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {

@@ -17,7 +17,8 @@ export interface FactsNeeded {
 /** Never throws; a file with mistakes needs nothing more to be refused. */
 export function factsNeeded(request: CompileRequest): FactsNeeded {
   const needed = { changed: new Set<string>(), files: false };
-  if (/\b(changes|exists)\b/.test(request.file.text)) {
+  const texts = [request.file.text, ...Object.values(request.included ?? {})];
+  if (texts.some((text) => text && /\b(changes|exists)\b/.test(text))) {
     const problems = new Problems();
     const read = readPipeline(request, problems);
     if (read) {

@@ -67,9 +67,12 @@ export class Problems {
 
   /** All of them, in the order of the file; those without a place first. */
   all(): Problem[] {
+    const files = [undefined, ...new Set(this.#list.map((problem) => problem.place?.file))];
     return [...this.#list].sort(
       (a, b) =>
-        (a.place?.line ?? 0) - (b.place?.line ?? 0) || (a.place?.column ?? 0) - (b.place?.column ?? 0),
+        files.indexOf(a.place?.file) - files.indexOf(b.place?.file) ||
+        (a.place?.line ?? 0) - (b.place?.line ?? 0) ||
+        (a.place?.column ?? 0) - (b.place?.column ?? 0),
     );
   }
   errors(): Problem[] {

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { artifacts } from './artifacts.ts';
 import { cache } from './cache.ts';
 import * as flow from './flow.ts';
+import { INCLUDE } from './include.ts';
 import { inherit } from './inherit.ts';
 import * as parallel from './parallel.ts';
 import { rules, workflow } from './rules.ts';
@@ -210,7 +211,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     schema: typed.deploy,
   },
   { name: 'gate', in: JOB, status: 'davit', note: 'waits for the approval of a person', schema: typed.gate },
-  { name: 'include', in: ['top'], status: 'not-yet' },
+  INCLUDE,
   { name: 'spec', in: ['top'], status: 'not-yet' },
   {
     name: 'cache',

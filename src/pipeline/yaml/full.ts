@@ -88,8 +88,7 @@ class Reader {
     else if (isSeq(node)) {
       const items = node.items.map((item) => this.#node(item, depth + 1));
       made = reference ? { ...listNode(origin, items), reference } : listNode(origin, items);
-    }
-    else made = this.#scalar(node, origin);
+    } else made = this.#scalar(node, origin);
     if (node.anchor) this.#build.closeAnchor(node.anchor, made);
     return made;
   }

@@ -1,0 +1,35 @@
+/** The texts that a file includes: what is missing is asked for, round by round, until nothing is. */
+import { Includer, type IncludesNeeded } from './config/include.ts';
+import { Problems } from './problems.ts';
+import type { CompileRequest } from './request.ts';
+import { readYaml } from './yaml/read.ts';
+
+/** Reads the source that a pipeline is compiled of. */
+export interface IncludeSource {
+  /** Text of each file; null for one that is not there. */
+  read(files: readonly string[]): Promise<Record<string, string | null>>;
+  /** Every file of the source. */
+  list(): Promise<readonly string[]>;
+}
+type Loaded = Pick<CompileRequest, 'included' | 'files'>;
+
+/** What must be read before the file can be put together. Never throws. */
+export function includesNeeded(request: CompileRequest): IncludesNeeded {
+  const { name, text } = request.file;
+  const includer = new Includer(request, new Problems());
+  const root = text.includes('include') ? readYaml(name, text, new Problems())?.[0] : undefined;
+  if (root?.kind === 'map') includer.expand(root, [name]);
+  return includer.needed;
+}
+
+/** Ends: each round reads files that no round before has read, and 150 includes are the most. */
+export async function loadIncludes(request: CompileRequest, source: IncludeSource): Promise<Loaded> {
+  const loaded: Loaded = { included: request.included ?? {}, files: request.files };
+  for (;;) {
+    const needed = includesNeeded({ ...request, ...loaded });
+    if (needed.list) loaded.files = await source.list();
+    if (needed.files.size > 0)
+      loaded.included = { ...loaded.included, ...(await source.read([...needed.files])) };
+    if (!needed.list && needed.files.size === 0) return loaded;
+  }
+}
