@@ -7,7 +7,9 @@
  * J3 Attempts count on over lives; retries by the file or by davit are counted anew in each.
  */
 import { isCancellation, sleep, Trigger } from '@temporalio/workflow';
+import type { EnvironmentChange } from '../src/plan/environments.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
+import type { PlanJob } from '../src/plan/plan.ts';
 import { retryOf } from '../src/plan/retry.ts';
 import type { StepKind } from '../src/plan/schedule.ts';
 import { cancelledResult, containerAttempt } from './attempt.ts';
@@ -72,6 +74,7 @@ async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
   const held: string[] = [];
   let seq = 0;
   let deployed = false;
+  let change: EnvironmentChange | undefined;
   try {
     for (const wanted of wantedLocks(one.job)) {
       enter(run, one, {
@@ -86,10 +89,20 @@ async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
     const result =
       one.job.kind === 'deploy' ? await deployAttempt(run, one, seq) : await containerAttempt(run, one);
     deployed = hasDeployed(result);
+    change = environmentChange(one.job, result);
     return result;
   } finally {
-    for (const resource of held.reverse()) await run.locks.release(one.job, resource, deployed);
+    for (const resource of held.reverse()) await run.locks.release(one.job, resource, deployed, change);
   }
+}
+
+/** What a job that succeeded has done to its environment; the other actions leave it as it is. */
+function environmentChange({ environment }: PlanJob, result: JobResult): EnvironmentChange | undefined {
+  if (!environment || result.outcome !== 'succeeded') return undefined;
+  const { action, onStop, autoStopInMs, tier } = environment;
+  if (action !== 'start' && action !== 'stop') return undefined;
+  const url = result.environmentUrl ?? environment.url;
+  return { action, onStop, autoStopInMs, tier, url };
 }
 
 /** Whether the target is another now: a job whose container ran may have changed it, a rollback has put it back. */

@@ -1,5 +1,6 @@
 /** The pipeline's side of the locks: asks the project workflow by signal, waits for its answer by signal. */
 import { CancellationScope, getExternalWorkflowHandle, Trigger, workflowInfo } from '@temporalio/workflow';
+import type { EnvironmentChange } from '../src/plan/environments.ts';
 import { projectWorkflowId } from '../src/plan/ids.ts';
 import type { PlanJob } from '../src/plan/plan.ts';
 import {
@@ -38,6 +39,8 @@ export function wantedLocks(job: PlanJob): Wanted[] {
     : [];
   return [...environment, ...group];
 }
+
+type Released = [deployed: boolean, change?: EnvironmentChange];
 
 export class LockClient {
   readonly #input: PipelineInput;
@@ -83,9 +86,18 @@ export class LockClient {
   }
 
   /** Never fails the job: a project that is gone holds no lock. */
-  async release(job: PlanJob, resource: string, deployed: boolean): Promise<void> {
+  async release(job: PlanJob, resource: string, ...more: Released): Promise<void> {
+    const [deployed, change] = more;
     const { runId } = workflowInfo();
-    const release: LockRelease = { pipeline: this.#input.id, runId, job: job.key, resource, deployed };
+    const environment = resource.startsWith('environment:') ? change : undefined;
+    const release: LockRelease = {
+      pipeline: this.#input.id,
+      runId,
+      job: job.key,
+      resource,
+      deployed,
+      ...(environment && { environment }),
+    };
     try {
       await CancellationScope.nonCancellable(() => this.#tell(SIGNALS.lockRelease, release));
     } catch {

@@ -1,5 +1,6 @@
 /** What a project listens to. Every handler is synchronous: it writes memory, and the main loop does the rest. */
 import { defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
+import type { StopEnvironment } from '../src/plan/environments.ts';
 import type { ProjectMemory } from '../src/plan/memory.ts';
 import {
   QUERIES,
@@ -13,6 +14,7 @@ import {
 } from '../src/plan/protocol.ts';
 import type { Trigger } from '../src/plan/trigger.ts';
 import type { Intake } from './project-intake.ts';
+import type { EnvironmentKeeper } from './project-environments.ts';
 import type { LockKeeper } from './project-locks.ts';
 
 export interface ProjectParts {
@@ -20,13 +22,18 @@ export interface ProjectParts {
   memory: ProjectMemory;
   locks: LockKeeper;
   intake: Intake;
+  environments: EnvironmentKeeper;
 }
 
-export function listenProject({ project, memory, locks, intake }: ProjectParts): void {
+export function listenProject({ project, memory, locks, intake, environments }: ProjectParts): void {
   setHandler(defineSignal<[Trigger]>(SIGNALS.trigger), (trigger) => intake.arrives(trigger));
   setHandler(defineSignal<[RerunRequest]>(SIGNALS.rerun), (request) => intake.asked(request));
   setHandler(defineSignal<[LockRequest]>(SIGNALS.lockRequest), (request) => locks.request(request));
-  setHandler(defineSignal<[LockRelease]>(SIGNALS.lockRelease), (release) => locks.release(release));
+  setHandler(defineSignal<[LockRelease]>(SIGNALS.lockRelease), (release) => {
+    locks.release(release);
+    environments.released(release);
+  });
+  setHandler(defineSignal<[StopEnvironment]>(SIGNALS.stopEnvironment), (stop) => environments.stop(stop));
   setHandler(defineSignal<[PipelineEnded]>(SIGNALS.pipelineEnded), (ended) => {
     memory.running = memory.running.filter((run) => run.id !== ended.id || run.runId !== ended.runId);
     locks.ended(ended);
@@ -45,6 +52,7 @@ const statusOf = (project: string, memory: ProjectMemory): ProjectStatus => ({
       holder: holder && nameOf(holder),
       waiting: waiting.filter((request) => request.ready).map(nameOf),
     })),
+  environments: memory.environments ?? [],
 });
 const nameOf = (request: LockRequest): string => `${request.pipeline} ${request.job}`;
 

@@ -17,6 +17,7 @@ import {
 import { emptyMemory } from '../src/plan/memory.ts';
 import type { ProjectInput } from '../src/plan/protocol.ts';
 import { Intake } from './project-intake.ts';
+import { EnvironmentKeeper } from './project-environments.ts';
 import { LockKeeper } from './project-locks.ts';
 import { listenProject } from './project-handlers.ts';
 
@@ -33,8 +34,10 @@ async function keep(input: ProjectInput): Promise<void> {
   const limit = input.continueAfterEvents ?? CONTINUE_AFTER_EVENTS;
   const locks = new LockKeeper(memory);
   const intake = new Intake(input.project, memory);
-  listenProject({ project: input.project, memory, locks, intake });
+  const environments = new EnvironmentKeeper(memory, (request) => intake.asked(request));
+  listenProject({ project: input.project, memory, locks, intake, environments });
   locks.watch();
+  environments.watch();
   for (;;) {
     await condition(() => intake.hasWork || isLong(limit));
     if (intake.hasWork) await intake.next();

@@ -5,6 +5,7 @@ import { type Collecting, collectArtifacts } from './artifacts.ts';
 import { coverageOfLog } from './coverage.ts';
 import { keepCaches } from './cache.ts';
 import { collectDotenv } from './dotenv.ts';
+import { environmentUrl } from './environment-url.ts';
 import type { Job } from './job.ts';
 import { bad, good, warning } from './lines.ts';
 import { collectReports } from './reports.ts';
@@ -23,6 +24,8 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
   const coverage = await coverageOf(job, notes);
   const kept = await keep(job, verdict);
   if (kept.verdict.outcome !== 'succeeded') await sayTestedLog(job);
+  const { outcome } = kept.verdict;
+  const url = await environmentUrl(job, { outcome, dotenv: kept.dotenv }, kept.warnings);
   removeBeside(job);
   const result: JobResult = {
     ...kept.verdict,
@@ -35,6 +38,7 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
     ...(kept.reports && { reports: kept.reports }),
     ...(kept.tests && { tests: kept.tests }),
     ...(coverage !== undefined && { coverage }),
+    ...(url !== undefined && { environmentUrl: url }),
     ...(kept.warnings.length > 0 && { warnings: kept.warnings }),
   };
   return conclude(job, result, notes);

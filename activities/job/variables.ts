@@ -127,7 +127,8 @@ async function registryVariables(
   };
 }
 
-async function dotenvVariables(input: RunInput, blobs: BlobStore): Promise<[string, string][]> {
+/** Of the jobs that this one gets artifacts from. Rejects with `blob/missing`. */
+export async function dotenvVariables(input: RunInput, blobs: BlobStore): Promise<[string, string][]> {
   const reports = await Promise.all(
     input.dotenv.map(async ({ job, digest }) => {
       const parsed: unknown = JSON.parse(

@@ -7,7 +7,7 @@ import { Agent, request, type Dispatcher } from 'undici';
 import { z } from 'zod';
 import { DavitError, ERRORS, type ErrorCode } from '../errors.ts';
 import type { Digest, PipelineId, ProjectSlug } from '../plan/ids.ts';
-import type { DecisionAnswer, KeyLookup, PipelineStatus } from '../plan/protocol.ts';
+import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '../plan/protocol.ts';
 import type { WorkerReport } from '../plan/queues.ts';
 import type {
   ApiError,
@@ -15,6 +15,7 @@ import type {
   Health,
   PipelineSummary,
   StartAnswer,
+  StopAnswer,
   StartRequest,
 } from '../server/api.ts';
 import { readEvents, type SseEvent } from './sse.ts';
@@ -81,6 +82,14 @@ export class ApiClient {
     this.#json({ method: 'POST', path: `${pipelinePath(id)}/decisions`, json: decision });
   cancel = (id: PipelineId): Promise<{ accepted: true }> =>
     this.#json({ method: 'POST', path: `${pipelinePath(id)}/cancel` });
+  project = (slug: ProjectSlug): Promise<ProjectStatus> =>
+    this.#json({ method: 'GET', path: `/api/v1/projects/${part(slug)}` });
+  stopEnvironment = (slug: ProjectSlug, name: string): Promise<StopAnswer> =>
+    this.#json({
+      method: 'POST',
+      path: `/api/v1/projects/${part(slug)}/environments/stop`,
+      json: { name },
+    });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });
 
   /** From an offset to where the log ends now. */

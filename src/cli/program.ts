@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
 import { decideCommands } from './commands/decide.ts';
+import { environmentsCommand } from './commands/environments.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { lintCommand } from './commands/lint.ts';
 import { logsCommand } from './commands/logs.ts';
@@ -24,6 +25,7 @@ const COMMANDS = [
   statusCommand,
   logsCommand,
   decideCommands,
+  environmentsCommand,
   downCommand,
   doctorCommand,
   workerCommand,

@@ -2,6 +2,7 @@
  * What a project workflow remembers, bounded, carried over continue-as-new. The records of the store remember the rest for
  * ever (claimPipeline): what has fallen out of here is asked there.
  */
+import type { EnvironmentState } from './environments.ts';
 import type { PipelineId } from './ids.ts';
 import type { LockState } from './locks.ts';
 import type { KeyLookup, PipelineState, RerunRequest } from './protocol.ts';
@@ -17,6 +18,7 @@ export interface ProjectMemory {
   /** Not begun yet. */
   queue: Trigger[];
   reruns: RerunRequest[];
+  environments?: EnvironmentState[];
 }
 export interface KnownKey {
   key: string;

@@ -78,6 +78,8 @@ export interface JobResult {
   /** The multi-arch index a push job wrote. */
   index?: PushedIndex;
   deployed?: DeployedState;
+  /** URL of the job's environment, where its own dotenv report completes it. */
+  environmentUrl?: string;
   log?: LogSummary;
   warnings?: string[];
 }

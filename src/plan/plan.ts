@@ -44,7 +44,7 @@ export interface PlanJob {
   retry: { max: number; when: string[]; exitCodes: number[] };
   timeoutMs: number;
   gate?: Gate;
-  environment?: { name: string; url?: string; action: EnvironmentAction };
+  environment?: PlanEnvironment;
   resourceGroup?: string;
   /** From the installation file; `unordered` when absent. */
   resourceMode?: 'unordered' | 'oldest_first' | 'newest_first' | 'newest_ready_first';
@@ -60,6 +60,19 @@ export interface Need {
   artifacts: boolean;
   optional: boolean;
 }
+export interface PlanEnvironment {
+  name: string;
+  /** May still hold `${NAME}` of values that only the job brings. */
+  url?: string;
+  action: EnvironmentAction;
+  /** Job of this pipeline that stops it. */
+  onStop?: JobKey;
+  /** ms after the deployment. */
+  autoStopInMs?: number;
+  tier?: EnvironmentTier;
+}
+export const TIERS = ['production', 'staging', 'testing', 'development', 'other'] as const;
+export type EnvironmentTier = (typeof TIERS)[number];
 export type EnvironmentAction = 'start' | 'prepare' | 'stop' | 'verify' | 'access';
 
 /** A manual decision that blocks. */

@@ -1,3 +1,4 @@
+import type { EnvironmentChange, EnvironmentState } from './environments.ts';
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from './ids.ts';
 import type { JobResult, Outcome } from './outcome.ts';
 import type { JobKind } from './plan.ts';
@@ -19,6 +20,8 @@ export const SIGNALS = {
   lockRelease: 'lockRelease',
   /** to project, from the server: RerunRequest, for a pipeline that is closed */
   rerun: 'rerun',
+  /** to project, from the server: StopEnvironment (environments.ts) */
+  stopEnvironment: 'stopEnvironment',
   /** to pipeline, from project: LockGrant */
   lockGranted: 'lockGranted',
   /** to pipeline, from a worker whose job has run for 2 s: JobStarted */
@@ -206,6 +209,8 @@ export interface LockRelease {
   resource: string;
   /** True when it has changed the target: later requests of older pipelines are outdated. */
   deployed: boolean;
+  /** Present when the job succeeded and has started or stopped this environment. */
+  environment?: EnvironmentChange;
 }
 export interface LockGrant {
   job: JobKey;
@@ -233,6 +238,7 @@ export interface ProjectStatus {
   project: ProjectSlug;
   running: PipelineId[];
   locks: { resource: string; holder?: string; waiting: string[] }[];
+  environments?: EnvironmentState[];
 }
 
 /** Written to the store when a pipeline run ends; outlives Temporal's retention. */

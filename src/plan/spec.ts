@@ -27,6 +27,8 @@ export interface CommonSpec {
   arch?: Arch;
   timeoutMs: number;
   artifacts?: ArtifactsSpec;
+  /** `url` may hold `${NAME}` of the job's own dotenv report; the result then names the whole. */
+  environment?: { name: string; url?: string };
 }
 
 /** A variable of the job. `literal` has been expanded as far as davit expands; the shell does the rest. */

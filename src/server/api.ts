@@ -8,6 +8,7 @@
  *   GET  /api/v1/blobs/:digest                                reader    bytes
  *   POST /api/v1/projects/:slug/pipelines    StartRequest     developer 202 { key }
  *   GET  /api/v1/projects/:slug/requests/:key                 reader    KeyLookup
+ *   POST /api/v1/projects/:slug/environments/stop             developer {name} → StopAnswer
  *   GET  /api/v1/projects/:slug                               reader    ProjectStatus
  *   GET  /api/v1/pipelines?project=&limit=                    reader    PipelineSummary[] newest first
  *   GET  /api/v1/pipelines/:slug/:iid                         reader    PipelineStatus
@@ -81,6 +82,11 @@ export interface LogEndEvent {
   bytes: number;
   crc: string;
   complete: boolean;
+}
+/** Answer to stopping an environment: what it was. */
+export interface StopAnswer {
+  accepted: true;
+  was: 'available' | 'stopping' | 'stopped';
 }
 export interface StartAnswer {
   key: string;

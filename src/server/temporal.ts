@@ -21,7 +21,13 @@ import {
   type KeyLookup,
   type ProjectStatus,
 } from '../plan/protocol.ts';
-import { decide, pipelineStatus, signalRerun, signalTrigger } from '../temporal/calls.ts';
+import {
+  decide,
+  pipelineStatus,
+  signalRerun,
+  signalStopEnvironment,
+  signalTrigger,
+} from '../temporal/calls.ts';
 import { connectTemporal } from '../temporal/client.ts';
 import type { ListedPipeline, PendingJob, Workflows } from './workflows.ts';
 
@@ -53,6 +59,7 @@ export function linkTemporal(options: { address: string; namespace: string }): T
       trigger: (trigger, deadlineMs) =>
         link.call((client) => signalTrigger(client, trigger), { deadlineMs, of: 'temporal' }),
       rerun: (slug, request) => link.call((client) => signalRerun(client, slug, request)),
+      stopEnvironment: (slug, stop) => link.call((client) => signalStopEnvironment(client, slug, stop)),
       list: (filter) => link.call((client) => list(client, filter)),
       describe: (id) => link.known(undefined, (client) => describe(client, id)),
       cancel: (id) =>

@@ -1,4 +1,5 @@
 /** What the server asks of Temporal, as davit's own questions; `temporal.ts` is the real thing. */
+import type { StopEnvironment } from '../plan/environments.ts';
 import type { PipelineId, ProjectSlug } from '../plan/ids.ts';
 import type {
   Decision,
@@ -36,6 +37,7 @@ export interface Workflows {
   /** Durable when it resolves; needs no worker. */
   trigger(trigger: Trigger, deadlineMs: number): Promise<void>;
   rerun(project: ProjectSlug, request: RerunRequest): Promise<void>;
+  stopEnvironment(project: ProjectSlug, stop: StopEnvironment): Promise<void>;
   /** `closed`: the pipeline's workflow is not open. */
   decide(id: PipelineId, decision: Decision): Promise<DecisionAnswer | 'closed'>;
   /** Cancels, and does not terminate: the pipeline cleans up. */

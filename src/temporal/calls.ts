@@ -2,6 +2,7 @@
 import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowLookup } from '../adapters/ports.ts';
+import type { StopEnvironment } from '../plan/environments.ts';
 import { pipelineWorkflowId, projectWorkflowId, type PipelineId, type ProjectSlug } from '../plan/ids.ts';
 import {
   DECISION_CODES,
@@ -25,6 +26,13 @@ export const signalTrigger = (client: Client, trigger: Trigger): Promise<void> =
 /** For a pipeline that is closed: the project starts a new run of it, with this decision first. */
 export const signalRerun = (client: Client, project: ProjectSlug, request: RerunRequest): Promise<void> =>
   toProject(client, project, { signal: SIGNALS.rerun, args: [request] });
+
+/** The project stops the environment by its own job, or says that it is stopped where there is none. */
+export const signalStopEnvironment = (
+  client: Client,
+  project: ProjectSlug,
+  stop: StopEnvironment,
+): Promise<void> => toProject(client, project, { signal: SIGNALS.stopEnvironment, args: [stop] });
 
 /**
  * Asks an open pipeline. Refusals come back as answers, whether its validator refused (nothing recorded) or its handler did

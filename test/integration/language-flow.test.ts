@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PipelineStatus } from '../../src/plan/protocol.ts';
-import { ownDavit, repositoryOf, type OwnDavit } from '../support/davit.ts';
+import type { EnvironmentState } from '../../src/plan/environments.ts';
+import { eventually, ownDavit, repositoryOf, type OwnDavit } from '../support/davit.ts';
 
 const RUN_MS = 240_000;
 let davit: OwnDavit;
@@ -73,6 +74,56 @@ group:
       one: 'succeeded',
       group: 'succeeded',
     });
+  },
+  RUN_MS,
+);
+
+test(
+  "an environment has the url of its job's dotenv report, and stopping it runs its job in the pipeline that has ended",
+  async () => {
+    const status = await runFile(
+      'flow-environment',
+      `
+default: { image: $DAVIT_HELPER_IMAGE }
+stages: [deploy]
+deploy:
+  stage: deploy
+  script: ['test "$CI_ENVIRONMENT_TIER" = development', 'echo "HOST=h$CI_PIPELINE_IID.example.com" > deploy.env']
+  artifacts: { reports: { dotenv: deploy.env } }
+  environment: { name: review/one, url: "https://$HOST/table", on_stop: stop, auto_stop_in: 1 day }
+stop:
+  stage: deploy
+  when: manual
+  script: ['test "$CI_ENVIRONMENT_NAME" = review/one', 'test "$CI_ENVIRONMENT_ACTION" = stop']
+  environment: { name: review/one, action: stop }
+`,
+    );
+    expect(status.state).toBe('success');
+    const listed = async (): Promise<EnvironmentState | undefined> => {
+      const { stdout } = await davit.cli(['environments', 'flow-environment', '--json']);
+      const list: EnvironmentState[] = JSON.parse(stdout);
+      return list[0];
+    };
+    expect(await eventually('it is there', 10_000, listed)).toMatchObject({
+      name: 'review/one',
+      state: 'available',
+      url: 'https://h1.example.com/table',
+      tier: 'development',
+      onStop: 'stop',
+    });
+    const table = await davit.cli(['environments', 'flow-environment']);
+    expect(table.stdout).toContain('by stop');
+    const stopped = await davit.cli(['environments', 'flow-environment', '--stop', 'review/one']);
+    expect(stopped.stdout).toContain('is being stopped');
+    const after = await eventually('it is stopped', 60_000, async () => {
+      const one = await listed();
+      return one?.state === 'stopped' ? one : undefined;
+    });
+    expect(after).not.toHaveProperty('stopAt');
+    const ended = await davit.verdict(status.id, RUN_MS);
+    expect(outcomes(ended)).toEqual({ deploy: 'succeeded', stop: 'succeeded' });
+    const unknown = await davit.cli(['environments', 'flow-environment', '--stop', 'nothing']);
+    expect(unknown.code).toBe(2);
   },
   RUN_MS,
 );

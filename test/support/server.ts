@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import type { EnvironmentState, StopEnvironment } from '../../src/plan/environments.ts';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { diskStores, type DiskStores } from '../../src/adapters/disk/index.ts';
@@ -48,6 +49,8 @@ export class FakeWorkflows implements Workflows {
   pending: PendingJob[] = [];
   triggers: Trigger[] = [];
   reruns: RerunRequest[] = [];
+  environments: EnvironmentState[] = [];
+  stops: StopEnvironment[] = [];
   decisions: Decision[] = [];
   cancelled: PipelineId[] = [];
   lookups = new Map<string, KeyLookup>();
@@ -67,6 +70,9 @@ export class FakeWorkflows implements Workflows {
   }
   async rerun(_project: string, request: RerunRequest): Promise<void> {
     this.reruns.push(request);
+  }
+  async stopEnvironment(_project: string, stop: StopEnvironment): Promise<void> {
+    this.stops.push(stop);
   }
   async decide(id: PipelineId, decision: Decision): Promise<DecisionAnswer | 'closed'> {
     this.#fail();
@@ -89,7 +95,10 @@ export class FakeWorkflows implements Workflows {
     return this.open.get(id) ?? this.closed.get(id);
   }
   async project(slug: string) {
-    return slug === 'table' ? { project: slug, running: [...this.open.keys()], locks: [] } : undefined;
+    const { environments } = this;
+    return slug === 'table'
+      ? { project: slug, running: [...this.open.keys()], locks: [], environments }
+      : undefined;
   }
   async lookup(_slug: string, key: string): Promise<KeyLookup | undefined> {
     return this.lookups.get(key);

@@ -8,13 +8,15 @@ import { placeIn } from '../config/job.ts';
 import type { CompiledJob } from '../request.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from './draft.ts';
+import { environmentOf } from './environment.ts';
 import { apitestSpec, expandedTags, scriptSpec } from './spec-script.ts';
 import { buildSpec, deploySpec, pushSpec } from './spec-ship.ts';
 
 export function compileJob(draft: Draft, context: PlanContext, stages: readonly string[]): CompiledJob {
   const { config } = draft;
   const { values } = config;
-  const { environment, scope } = context.prepared(draft);
+  const { scope } = context.prepared(draft);
+  const environment = environmentOf(draft, context);
   const tags = expandedTags(draft, context);
   const target = values.deploy && targetOf(draft, context, tags);
   const retry = values.retry;

@@ -9,6 +9,7 @@ import { didYouMean } from '../suggest.ts';
 import type { Path } from '../yaml/nodes.ts';
 import { checkCycles, checkNames } from './check-names.ts';
 import { checkKeys, checkParallel } from './check-parallel.ts';
+import { checkEnvironment } from './environment.ts';
 import { platformsOf, type Drafts } from './draft.ts';
 
 export interface Checking {
@@ -28,6 +29,7 @@ export function checkJobs(checking: Checking): void {
     checkConditions(job, checking.problems);
     checkNames(job, checking);
     checkParallel(job, checking);
+    checkEnvironment(job, checking);
   }
   checkKeys(checking);
   checkCycles(checking);

@@ -2,6 +2,7 @@ import { ARCHES, isArch } from '../../plan/ids.ts';
 import { placeIn, type JobConfig } from '../config/job.ts';
 import type { FileConfig } from '../config/file.ts';
 import type { Problems } from '../problems.ts';
+import type { EnvironmentTier } from '../../plan/plan.ts';
 import type { CompileRequest } from '../request.ts';
 import { inherits } from '../schema/inherit.ts';
 import {
@@ -16,11 +17,13 @@ import { environmentValues, jobValues, pipelineValues } from '../variables/prede
 import { Scope, type Expanded, type Layer } from '../variables/scope.ts';
 import type { Node, Path } from '../yaml/nodes.ts';
 import type { Draft, Drafts } from './draft.ts';
+import { tierOf } from './environment.ts';
 
 export interface Environment {
   name: string;
   url?: string;
   action: 'start' | 'prepare' | 'stop' | 'verify' | 'access';
+  tier: EnvironmentTier;
 }
 interface Prepared {
   scope: Scope;
@@ -91,13 +94,15 @@ export class PlanContext {
       keyword: 'environment',
       path: ['name'],
     });
-    const environment: Environment = { name, action: written.action };
+    const tier = written.deployment_tier ?? tierOf(name);
+    const environment: Environment = { name, action: written.action, tier };
     const scope = this.#scope(draft, environment);
-    if ('url' in written && written.url !== undefined) environment.url = scope.expand(written.url).text;
+    if (written.url !== undefined)
+      environment.url = this.#scope(draft, environment, bringsDotenv(draft)).expand(written.url).text;
     return { scope: environment.url === undefined ? scope : this.#scope(draft, environment), environment };
   }
 
-  #scope(draft: Draft, environment: Environment | undefined): Scope {
+  #scope(draft: Draft, environment: Environment | undefined, open = this.#mayGetDotenv(draft)): Scope {
     const { config } = draft;
     const own = literalLayer(
       jobValues(config, {
@@ -123,7 +128,7 @@ export class PlanContext {
       environmentLayer(this.#project, environment?.name),
       this.#given,
     ];
-    return new Scope(layers, { open: this.#mayGetDotenv(draft) });
+    return new Scope(layers, { open });
   }
 
   #mayGetDotenv(draft: Draft): boolean {
@@ -173,6 +178,9 @@ function inherited(layer: Layer, { values }: JobConfig): Layer {
   if (wanted === undefined || wanted === true) return layer;
   return new Map([...layer].filter(([name]) => inherits(wanted, name)));
 }
+
+const bringsDotenv = (draft: Draft): true | undefined =>
+  draft.config.values.artifacts?.reports?.dotenv === undefined ? undefined : true;
 
 /** Values of a matrix: variables of the job like those of the file, above its own. */
 const literalOf = (share: Draft['share']): Layer =>

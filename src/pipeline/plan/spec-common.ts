@@ -7,13 +7,14 @@ import { projectDir } from '../variables/predefined.ts';
 import type { Scope } from '../variables/scope.ts';
 import { yamlLayer } from '../variables/layers.ts';
 import { nodeAt } from '../yaml/nodes.ts';
-import type { PlanContext } from './context.ts';
+import type { Environment, PlanContext } from './context.ts';
 import type { Draft } from './draft.ts';
 
 /** The parts of a JobSpec that every kind has. */
 export function commonSpec(draft: Draft, context: PlanContext): CommonSpec {
   const { request } = context;
   const artifacts = artifactsSpec(draft, context);
+  const { environment } = context.prepared(draft);
   return {
     version: 1,
     key: draft.key,
@@ -30,8 +31,14 @@ export function commonSpec(draft: Draft, context: PlanContext): CommonSpec {
     ...(draft.arch && { arch: draft.arch }),
     timeoutMs: context.timeoutMs(draft),
     ...(artifacts && { artifacts }),
+    ...(environment && { environment: environmentSpec(environment) }),
   };
 }
+
+const environmentSpec = ({ name, url }: Environment): { name: string; url?: string } => ({
+  name,
+  ...(url !== undefined && { url }),
+});
 
 function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | undefined {
   const written = draft.config.values.artifacts;

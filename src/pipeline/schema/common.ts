@@ -68,3 +68,17 @@ export const notYet = z
       context.addIssue({ code: 'custom', message: NOT_YET, params: { code: 'language/not-yet' } });
   });
 const NOT_YET = 'is not supported yet';
+
+/** A part of a keyword that needs what davit has not: an error that says why. */
+export const refused = (why: string) =>
+  z
+    .unknown()
+    .optional()
+    .superRefine((value, context) => {
+      if (value !== undefined)
+        context.addIssue({
+          code: 'custom',
+          message: `is refused: ${why}`,
+          params: { code: 'language/refused' },
+        });
+    });

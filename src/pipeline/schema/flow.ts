@@ -100,20 +100,3 @@ export const policy = z.union([
     })
     .transform((value): Policy => value),
 ]);
-/** As GitLab: letters, digits, spaces, - _ / . and variables; no slash at either end. */
-const environmentName = name
-  .max(255, 'must not be longer than 255 characters')
-  .regex(/^[A-Za-z0-9_${}. /-]+$/, 'can contain letters, digits, spaces, -, _, /, . and variables only')
-  .refine((text) => !text.startsWith('/') && !text.endsWith('/'), 'must not begin or end with a slash');
-export const environment = z.union([
-  environmentName.transform((value) => ({ name: value, action: 'start' as const })),
-  z.strictObject({
-    name: environmentName,
-    url: name.optional(),
-    action: z.enum(['start', 'prepare', 'stop', 'verify', 'access']).default('start'),
-    on_stop: notYet,
-    auto_stop_in: notYet,
-    kubernetes: notYet,
-    deployment_tier: notYet,
-  }),
-]);

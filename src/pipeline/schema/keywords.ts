@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { artifacts } from './artifacts.ts';
 import { cache } from './cache.ts';
+import { environment } from './environment.ts';
 import * as flow from './flow.ts';
 import { INCLUDE } from './include.ts';
 import { inherit } from './inherit.ts';
@@ -50,7 +51,7 @@ const table = {
   allow_failure: checked('allow_failure', flow.allowFailure),
   retry: checked('retry', flow.retry),
   timeout: checked('timeout', flow.timeout),
-  environment: checked('environment', flow.environment),
+  environment: checked('environment', environment),
   resource_group: checked('resource_group', flow.resourceGroup),
   interruptible: checked('interruptible', flow.interruptible),
   inherit: checked('inherit', inherit),
@@ -157,8 +158,8 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'environment',
     in: JOB,
     status: 'differs',
-    note: '`name`, `url`, `action`; not yet: `on_stop`, `auto_stop_in`, `kubernetes`, `deployment_tier`',
-    schema: flow.environment,
+    note: '`auto_stop_in` counts from deployments only; `kubernetes` is refused: davit keeps no cluster',
+    schema: environment,
   },
   {
     name: 'resource_group',

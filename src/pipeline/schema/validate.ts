@@ -9,7 +9,8 @@ import { kindText, nodeAt, plain, type Node, type Path } from '../yaml/nodes.ts'
  * share (anchors, extends, default) is validated once.
  */
 type Issue = z.core.$ZodIssue;
-type Code = 'language/type' | 'language/missing' | 'language/not-yet' | 'language/path';
+type Code = 'language/type' | 'language/missing' | 'language/not-yet' | 'language/refused' | 'language/path';
+const OWN_CODES = ['language/not-yet', 'language/refused', 'language/path'] as const;
 
 export interface Checked<T> {
   read(node: Node, problems: Problems): T | undefined;
@@ -146,7 +147,7 @@ function words(issue: Issue, node: Node, label: string): { message: string; hint
 /** A schema's own check may say which kind of mistake it found. */
 function customCode(issue: Issue): Code {
   const code: unknown = issue.code === 'custom' ? issue.params?.code : undefined;
-  return code === 'language/not-yet' || code === 'language/path' ? code : 'language/type';
+  return OWN_CODES.find((one) => one === code) ?? 'language/type';
 }
 
 export function pathText(label: string, path: Path): string {

@@ -143,9 +143,15 @@ export function jobValues(
 }
 
 /** Values of a job with an environment, once its name is known. */
-export const environmentValues = (environment: { name: string; url?: string; action: string }): Values => ({
+export const environmentValues = (environment: {
+  name: string;
+  url?: string;
+  action: string;
+  tier: string;
+}): Values => ({
   CI_ENVIRONMENT_NAME: environment.name,
   CI_ENVIRONMENT_SLUG: environmentSlug(environment.name),
   CI_ENVIRONMENT_ACTION: environment.action,
+  CI_ENVIRONMENT_TIER: environment.tier,
   CI_ENVIRONMENT_URL: environment.url,
 });

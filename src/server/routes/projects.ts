@@ -8,7 +8,7 @@ import type { KeyLookup, ProjectStatus } from '../../plan/protocol.ts';
 import { claimName, type ClaimRecord } from '../../plan/records.ts';
 import type { Trigger } from '../../plan/trigger.ts';
 import { userOf } from '../access.ts';
-import type { StartAnswer, StartRequest } from '../api.ts';
+import type { StartAnswer, StartRequest, StopAnswer } from '../api.ts';
 import type { User } from '../auth.ts';
 import type { ServerDeps } from '../deps.ts';
 import { keyOf, missing, slugOf } from './params.ts';
@@ -38,6 +38,8 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
   source: z.enum(['cli', 'api', 'web']),
 });
 
+const stopBody = z.strictObject({ name: z.string().min(1).max(255) });
+
 export function projectRoutes(app: FastifyInstance, deps: ServerDeps): void {
   app.post(
     '/api/v1/projects/:slug/pipelines',
@@ -66,6 +68,25 @@ export function projectRoutes(app: FastifyInstance, deps: ServerDeps): void {
       if (status) return status;
       if (!deps.facts().config.projects.some((one) => one.name === slug)) throw missing(`project ${slug}`);
       return { project: slug, running: [], locks: [] };
+    },
+  );
+  environmentRoute(app, deps);
+}
+
+/** Accepted: the project plays the job that stops it. */
+function environmentRoute(app: FastifyInstance, deps: ServerDeps): void {
+  app.post(
+    '/api/v1/projects/:slug/environments/stop',
+    { config: { access: 'developer' } },
+    async (request, reply) => {
+      const slug = slugOf(request.params);
+      const { name } = stopBody.parse(request.body);
+      const known = (await deps.workflows.project(slug))?.environments?.find((one) => one.name === name);
+      if (!known) throw missing(`environment ${name} in ${slug}`);
+      const { name: actor } = userOf(request);
+      if (known.state !== 'stopped') await deps.workflows.stopEnvironment(slug, { name, actor });
+      const answer: StopAnswer = { accepted: true, was: known.state };
+      return reply.code(202).send(answer);
     },
   );
 }

@@ -14,6 +14,7 @@ const CONTRACT: Record<string, Access> = {
   'POST /api/v1/projects/:slug/pipelines': 'developer',
   'GET /api/v1/projects/:slug/requests/:key': 'reader',
   'GET /api/v1/projects/:slug': 'reader',
+  'POST /api/v1/projects/:slug/environments/stop': 'developer',
   'GET /api/v1/pipelines': 'reader',
   'GET /api/v1/pipelines/:slug/:iid': 'reader',
   'GET /api/v1/pipelines/:slug/:iid/events': 'reader',
