@@ -155,7 +155,10 @@ export const workerSchema = z.strictObject({
   variant: z.enum(['v6', 'v7']).default('v6'),
   emulation: z.boolean().default(false),
   memory: z.number().int().optional(),
+  /** Never those of forks. */
   privileged_services: z.boolean().default(false),
+  /** `shared`: a job and its services share one network interface, so they find each other on localhost. */
+  service_network: z.enum(['own', 'shared']).default('own'),
 });
 export type WorkerConfig = z.output<typeof workerSchema>;
 

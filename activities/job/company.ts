@@ -32,7 +32,9 @@ export async function gather(job: Job, gathering: Gathering): Promise<Company> {
     return { network: await shared(job), notes: [], ready: () => Promise.resolve() };
   await gathering.acknowledged;
   const onHost = spec.kind === 'apitest' && spec.network === 'host';
-  const network = onHost ? { mode: 'host' as const } : await ownNetwork(job);
+  const shares = spec.kind === 'script' && deps.worker.config.service_network === 'shared';
+  const own = onHost ? { mode: 'host' as const } : await ownNetwork(job);
+  const network = shares && 'name' in own ? await oneInterface(job, own.name) : own;
   const [services, tested] = await Promise.all([
     startServices(job, gathering, network),
     spec.kind === 'apitest' ? startTested(job, spec, { ...gathering, network }) : undefined,
@@ -51,6 +53,29 @@ export async function gather(job: Job, gathering: Gathering): Promise<Company> {
 async function ownNetwork({ deps, name, labels }: Job): Promise<{ name: string; aliases: string[] }> {
   await deps.engine.createNetwork(name, { labels: { ...labels, [LABELS.kind]: 'network' }, icc: true });
   return { name, aliases: [] };
+}
+
+/**
+ * A container that does nothing but hold the one interface that the job and its services share. It has all their names, so
+ * what is written for networks of their own works here too.
+ */
+async function oneInterface(
+  { deps, name, labels, spec }: Job,
+  network: string,
+): Promise<{ mode: { container: string } }> {
+  const container = `${name}-net`;
+  await deps.engine.createContainer({
+    name: container,
+    image: deps.facts.config.helper_image,
+    labels: { ...labels, [LABELS.kind]: 'helper' },
+    entrypoint: ['sh', '-c', 'while :; do sleep 3600; done'],
+    command: [],
+    network: { name: network, aliases: [...new Set(spec.services.flatMap(({ aliases }) => aliases))] },
+    volumes: [],
+    logMaxBytes: 1_024 * 1_024,
+  });
+  await deps.engine.startContainer(container);
+  return { mode: { container } };
 }
 
 /** Made once; asked for again only when somebody has removed it. */

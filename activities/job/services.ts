@@ -65,7 +65,7 @@ async function startService(job: Job, starting: Starting): Promise<Started> {
     user: service.user,
     env: gathering.environments.services[index] ?? [],
     network: 'name' in network ? { ...network, aliases: service.aliases } : network,
-    privileged: deps.worker.config.privileged_services,
+    privileged: deps.worker.config.privileged_services && !job.spec.fork,
     volumes: [],
     logMaxBytes: deps.facts.config.limits.log_bytes,
   });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { makeApitest } from '../../activities/apitest.ts';
 import type { RunInput } from '../../activities/contract.ts';
 import { makeRunJob } from '../../activities/run-job.ts';
@@ -85,6 +85,39 @@ describe('services', () => {
     const input = await bench.input({ script: ['echo runs'], services: [service] });
     expect(await run(input)).toMatchObject({ outcome: 'succeeded' });
     expect(bench.log(input)).toMatch(/probably did not start properly[^]*I cannot[^]*runs/);
+  });
+
+  test('service_network: shared brings them to localhost, and to their aliases', async () => {
+    const image = await build('shared', web('from-the-shared', 8000));
+    const service = { name: image, pullPolicy: 'if-not-present' as const, aliases: ['db'], variables: [] };
+    const script = ['wget -q -O - http://127.0.0.1:8000/', 'wget -q -O - http://db:8000/health'];
+    const own = await bench.input({ script, services: [service] });
+    expect(await run(own)).toMatchObject({ outcome: 'failed' });
+    bench.workerConfig = { service_network: 'shared' };
+    const input = await bench.input({ script, services: [service] });
+    expect(await run(input)).toMatchObject({ outcome: 'succeeded' });
+    bench.workerConfig = {};
+    expect(bench.log(input)).toMatch(/from-the-shared\n[^]*fine\n/);
+    expect((await bench.remains()).filter((name) => /-svc-|probe|-net$/.test(name))).toEqual([]);
+    expect(await bench.engine.listNetworks({ 'davit.job.key': input.ref.job })).toEqual([]);
+  });
+
+  test('are made privileged where the worker allows it, never for a fork', async () => {
+    const image = await build('privileged', ['CMD ["true"]']);
+    const service = { name: image, pullPolicy: 'if-not-present' as const, aliases: ['dind'], variables: [] };
+    const created = vi.spyOn(bench.engine, 'createContainer');
+    const asked = async (fork: boolean): Promise<unknown> => {
+      created.mockClear();
+      // Some engines cannot start a privileged container; what is asked of them is the same.
+      await run(await bench.input({ script: ['true'], services: [service], fork }));
+      return created.mock.calls.map(([one]) => one).find(({ name }) => name.endsWith('-svc-0'))?.privileged;
+    };
+    expect(await asked(false)).toBe(false);
+    bench.workerConfig = { privileged_services: true };
+    expect(await asked(false)).toBe(true);
+    expect(await asked(true)).toBe(false);
+    bench.workerConfig = {};
+    created.mockRestore();
   });
 
   test('jobs without services cannot reach each other', async () => {

@@ -92,7 +92,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'services',
     in: ALL,
     status: 'differs',
-    note: 'get the variables of the file and their own, not every variable of the job; not yet: `kubernetes`',
+    note: 'get the YAML variables of file and job and their own, not those of project and pipeline; not yet: `kubernetes`',
     schema: run.services,
   },
   { name: 'before_script', in: ALL, status: 'same', schema: run.scripts },
