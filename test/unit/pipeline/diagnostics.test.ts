@@ -69,10 +69,10 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
   ],
   [
     'a global keyword that is not there yet',
-    'include: a.yml\nj: {image: x, script: y}',
+    'spec: {}\nj: {image: x, script: y}',
     'language/not-yet',
     '1:1',
-    /^include is not supported yet/,
+    /^spec is not supported yet/,
   ],
   [
     'a part of a keyword that is not there yet',
