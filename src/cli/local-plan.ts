@@ -52,17 +52,26 @@ export interface LocalPlan {
   changed?: Record<string, string[]>;
 }
 
-/** Rejects with `source/…`, `git/…`, `cli/no-git`; mistakes of the file are in the answer. */
-export async function compileHere(cli: Cli, options: PlanOptions): Promise<LocalPlan> {
+/** The file with what it includes, and all that its plan depends on but git's answers. Rejects as `compileHere`. */
+export async function requestHere(
+  cli: Cli,
+  options: PlanOptions,
+): Promise<Pick<LocalPlan, 'project' | 'facts'> & { request: CompileRequest }> {
   const project = await findProject(cli.cwd, options.file);
   const name = await pipelineFile(project, options.file);
   const facts = await headFacts(project, options.ref);
   const file = { name, text: await readText(join(project.folder, name)) };
   const request = await requestOf(cli, { project, facts, file, options });
-  const whole = { ...request, ...(await loadIncludes(request, localIncludes(project, options.ref))) };
+  const included = await loadIncludes(request, localIncludes(project, options.ref));
+  return { project, facts, request: { ...request, ...included } };
+}
+
+/** Rejects with `source/…`, `git/…`, `cli/no-git`; mistakes of the file are in the answer. */
+export async function compileHere(cli: Cli, options: PlanOptions): Promise<LocalPlan> {
+  const { project, facts, request: whole } = await requestHere(cli, options);
   const known = await factsFor(project, whole, options);
   const answer = compile({ ...whole, ...known, explain: options.explain });
-  return { project, file, facts, answer, changed: known.changed };
+  return { project, file: whole.file, facts, answer, changed: known.changed };
 }
 
 /** Git is asked only where a condition of the file needs it; paths that were given stand in for its answer. */

@@ -8,5 +8,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 
 const settings = readSettings();
 const cli = { settings, io: processIo(settings), cwd: process.cwd(), exit: 0 };
+const code = await runCli(cli, process.argv.slice(2));
+// A pipe takes 64 KiB at once: what is longer has to be read before the process may end.
+await new Promise((resolve) => process.stdout.write('', resolve));
 // Nothing that is still open (a build of Temporal that nobody waits for any more) may hold the process.
-process.exit(await runCli(cli, process.argv.slice(2)));
+process.exit(code);

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
+import { configCommand, schemaCommand } from './commands/config.ts';
 import { decideCommands } from './commands/decide.ts';
 import { environmentsCommand } from './commands/environments.ts';
 import { doctorCommand } from './commands/doctor.ts';
@@ -20,6 +21,8 @@ const COMMANDS = [
   upCommand,
   runCommand,
   lintCommand,
+  configCommand,
+  schemaCommand,
   planCommand,
   pipelinesCommand,
   statusCommand,

@@ -32,6 +32,8 @@ function compose(source: SourceText, problems: Problems): Document.Parsed[] | un
   const parser = new Parser();
   const composer = new Composer({
     schema: 'failsafe',
+    // Else sets and ordered maps would be made of things that have no place.
+    resolveKnownTags: false,
     uniqueKeys: false,
     prettyErrors: false,
     logLevel: 'silent',

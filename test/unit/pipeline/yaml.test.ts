@@ -131,7 +131,8 @@ describe('what is refused', () => {
     expect(read(lines.join('\n')).problems.all()[0]).toMatchObject({ code: 'language/too-large' });
   });
   test('an unknown tag; !reference has a list', () => {
-    expect(read('a: !foo x').problems.all()).toMatchObject([{ code: 'language/yaml' }]);
+    for (const value of ['!foo x', '!!omap [b: 1]', '!!set {b, c}', '!!pairs [b: 1]', '!!binary aGk='])
+      expect(read(`a: ${value}`).problems.all()).toMatchObject([{ code: 'language/yaml' }]);
     expect(read('a: !reference [b, c]').problems.all()).toEqual([]);
     expect(read('a: !reference b').problems.all()).toMatchObject([{ code: 'language/type' }]);
   });

@@ -1,0 +1,34 @@
+/** `davit config` and `davit schema`: the file as davit understands it, and what may stand in one. */
+import type { Command } from 'commander';
+import { Problems } from '../../pipeline/problems.ts';
+import { languageSchema } from '../../pipeline/schema/json-schema.ts';
+import { wholeFile } from '../../pipeline/whole.ts';
+import { printJson, type Cli } from '../cli.ts';
+import { requestHere } from '../local-plan.ts';
+import { problemsText } from '../problems-view.ts';
+
+const INVALID = 2;
+
+export function configCommand(program: Command, cli: Cli): void {
+  program
+    .command('config')
+    .description('print the pipeline file after include, extends, !reference and default')
+    .option('--file <path>', 'another file than .davit.yml or .gitlab-ci.yml')
+    .addHelpText('after', '\nExample:\n  $ davit config > whole.yml')
+    .action(async (options: { file?: string }) => {
+      const { request } = await requestHere(cli, options);
+      const problems = new Problems();
+      const text = wholeFile(request, problems);
+      cli.io.err(problemsText(problems.all(), cli.io.errColor));
+      if (text === undefined) cli.exit = INVALID;
+      else cli.io.out(text);
+    });
+}
+
+export function schemaCommand(program: Command, cli: Cli): void {
+  program
+    .command('schema')
+    .description('print a JSON schema of the pipeline file, for editors')
+    .addHelpText('after', '\nExample:\n  $ davit schema > davit.schema.json')
+    .action(() => printJson(cli, languageSchema()));
+}
