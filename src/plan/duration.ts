@@ -32,10 +32,16 @@ export function parseDuration(text: string): number | undefined {
   return Math.round(total);
 }
 
-/** `1 h 2 min`, `3.4 s`, `120 ms`: for eyes. */
+/** `1 h 2 min`, `4 min`, `3.4 s`, `120 ms`: for eyes. */
 export function durationText(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 60_000) return `${Number((ms / 1_000).toFixed(1))} s`;
-  if (ms < 3_600_000) return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1_000)} s`;
-  return `${Math.floor(ms / 3_600_000)} h ${Math.round((ms % 3_600_000) / 60_000)} min`;
+  const seconds = Math.round(ms / 1_000);
+  if (seconds < 3_600) return twoUnits(seconds, 60, ['min', 's']);
+  return twoUnits(Math.round(seconds / 60), 60, ['h', 'min']);
 }
+
+const twoUnits = (count: number, size: number, [big, small]: readonly [string, string]): string =>
+  count % size === 0
+    ? `${count / size} ${big}`
+    : `${Math.floor(count / size)} ${big} ${count % size} ${small}`;
