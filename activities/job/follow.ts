@@ -9,7 +9,7 @@ import type { JobLog } from './job-log.ts';
 const FIRST_RETRY_MS = 100;
 const LONGEST_RETRY_MS = 3_000;
 /** Readings of an ended container that fail before its log is given up as lost. */
-const LAST_TRIES = 6;
+export const LAST_TRIES = 6;
 
 export interface Followed {
   engine: Engine;
