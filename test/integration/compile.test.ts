@@ -47,6 +47,10 @@ beforeAll(async () => {
     join(work, 'locks.yml'),
     'a: { image: x, script: x, resource_group: "$G", variables: { G: board } }\nb: { image: x, script: x, resource_group: other }\nc: { image: x, script: x }\n',
   );
+  await mkdir(join(work, 'ci'));
+  await writeFile(join(work, 'ci/one.yml'), 'include: /ci/two.yml\none: { image: x, script: x }\n');
+  await writeFile(join(work, 'ci/two.yml'), 'two: { image: x, script: x }\n');
+  await writeFile(join(work, 'parts.yml'), 'include: ci/o*.yml\n');
   const git = (...args: string[]) =>
     run('git', ['-c', 'user.name=Ada', '-c', 'user.email=a@example.test', '-C', work, ...args]);
   await git('init', '--quiet', '--initial-branch=main');
@@ -164,6 +168,12 @@ test("a resource group's mode comes from the installation file", async () => {
     ['other', undefined],
     [undefined, undefined],
   ]);
+});
+
+test('included files come from the fetched source, by wildcard and nested', async () => {
+  const { ask } = setUp();
+  const { plan } = await planned(ask({ file: 'parts.yml' }));
+  expect(plan.jobs.map((job) => job.key)).toEqual(['two', 'one']);
 });
 
 test('mistakes of the file come back together, with places and codes', async () => {
