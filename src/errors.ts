@@ -359,10 +359,10 @@ export const ERRORS = {
     remedy: 'Make it smaller; the pipeline file is UTF-8 text of at most 1 MiB.',
   },
   'git/no-commit': {
-    exit: 1,
+    exit: 2,
     http: 404,
-    meaning: 'The repository has no such commit.',
-    remedy: 'Push the commit, or check the sha; a force-push may have removed it.',
+    meaning: 'The repository has no such branch, tag or commit.',
+    remedy: 'Check the name; at a forge, push the commit first: a force-push may have removed it.',
   },
   'git/unreachable': {
     exit: 3,

@@ -162,7 +162,10 @@ describe('the working tree as a tar', () => {
 
   test('a commit that is not there is a coded error', async () => {
     const project = await findProject(repository());
-    await expect(sourceTar(project, 'deadbeef')).rejects.toMatchObject({ code: 'git/no-commit' });
+    await expect(sourceTar(project, 'deadbeef')).rejects.toMatchObject({
+      code: 'git/no-commit',
+      exit: 2, // wrong input
+    });
     await expect(sourceTar(project, '--output=/tmp/x')).rejects.toMatchObject({ code: 'git/no-commit' });
   });
 });
