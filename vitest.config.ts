@@ -13,6 +13,8 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/unit/**/*.test.ts', 'test/architecture/**/*.test.ts'],
+          // Properties take a second or two; a machine that is busy with other things takes much longer.
+          testTimeout: 60_000,
           sequence: { groupOrder: 0 },
         },
       },

@@ -96,8 +96,8 @@ j: {image: x, script: [x], rules: [!reference [.r, rules], {when: manual}]}
     expect(performance.now() - start).toBeLessThan(1_000);
   });
   test('extends takes none', () => {
-    expect(mistakes('.a: {needs: [.b]}\nj: {image: x, script: x, extends: !reference [.a, needs]}').join()).toContain(
-      'extends cannot be a !reference',
-    );
+    expect(
+      mistakes('.a: {needs: [.b]}\nj: {image: x, script: x, extends: !reference [.a, needs]}').join(),
+    ).toContain('extends cannot be a !reference');
   });
 });
