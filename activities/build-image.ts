@@ -88,7 +88,13 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
   const platform = platformOf(spec, deps.variant);
   log.line(`Building ${tag} for ${platformText(platform)} on ${deps.hostName}.`);
   const { sizeBytes, auth } = await build(deps, input, run);
-  const pushed = await deps.engine.push(tag, { auth, signal, onLog: (text) => log.write(text) });
+  const pushed = await deps.engine
+    .push(tag, { auth, signal, onLog: (text) => log.write(text) })
+    .catch(async (error: unknown) => {
+      // Nobody knows of this tag any more; its layers stay in the build cache for another try. The first error counts.
+      await deps.engine.removeImage(tag).catch(() => undefined);
+      throw error;
+    });
   log.line(`${tag} -> ${pushed.digest}`);
   const warnings = await keepOneLocally(deps.engine, { spec, cache, tag, auth, signal, log });
   const image: BuiltImage = { repository: spec.repository, digest: pushed.digest, platform, sizeBytes };

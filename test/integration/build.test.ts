@@ -185,6 +185,8 @@ test('a refused push names the missing scope and shows no password', async () =>
   expect(result).toMatchObject({ outcome: 'failed', kind: 'registry' });
   expect(result.message).toContain('repository:refused:pull,push');
   expect(JSON.stringify(result) + logs.text()).not.toContain(REGISTRY_USER.password);
+  // No later build takes it away: it would stay on the engine for ever.
+  expect(await engine.inspectImage(`${repository('refused')}:davit-7-build-amd64`)).toBeUndefined();
 });
 
 test('a registry that is away for a while costs no build', async () => {
