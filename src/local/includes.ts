@@ -11,7 +11,11 @@ const MOST_BYTES = 1024 * 1024;
 /** Rejects with `source/refused` for what is no UTF-8 text, or too large. `ref`: files are listed from this commit. */
 export const localIncludes = (project: LocalProject, ref?: string): IncludeSource => ({
   read: async (files) =>
-    Object.fromEntries(await Promise.all(files.map(async (file) => [file, await textOf(project, file)]))),
+    Object.fromEntries(
+      await Promise.all(
+        files.map(async (file): Promise<[string, string | null]> => [file, await textOf(project, file)]),
+      ),
+    ),
   list: () => filesOf(project, ref),
 });
 

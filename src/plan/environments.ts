@@ -107,13 +107,16 @@ export const asked = (
   name: string,
   of: { open: boolean; now: number },
 ): EnvironmentState[] =>
-  update(list, name, ({ stopAt: _, ...one }) => {
+  update(list, name, ({ stopAt: _stopAt, ...one }) => {
     const tries = (one.tries ?? 0) + 1;
     const wait = Math.min(FIRST_WAIT_MS * 2 ** (tries - 1), LAST_WAIT_MS);
     return { ...one, state: 'stopping', tries, ...(of.open && { stopAt: of.now + wait }) };
   });
 
-const stopped = ({ stopAt: _, tries: _tries, ...one }: EnvironmentState, now: number): EnvironmentState => ({
+const stopped = (
+  { stopAt: _stopAt, tries: _tries, ...one }: EnvironmentState,
+  now: number,
+): EnvironmentState => ({
   ...one,
   state: 'stopped',
   since: now,
