@@ -101,13 +101,8 @@ function ownPart(settings: Settings, addresses: Addresses, own: Own): Part {
         graceMs: own.rank === RANKS.server ? GRACE_MS.server : GRACE_MS.worker,
         own: true,
       }),
-    ready: async (running, signal) => {
-      const late = new Promise<never>((_resolve, reject) =>
-        signal.addEventListener('abort', () => reject(new Error('did not get ready in time')), {
-          once: true,
-        }),
-      );
-      await Promise.race([running.saidReady, late]);
+    ready: async (running) => {
+      await running.saidReady;
       return own.shows;
     },
   };

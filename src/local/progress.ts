@@ -1,8 +1,8 @@
 /** What a person sees while a machine is set up: one line a step, on stderr, with how long it took. */
 
 export interface Progress {
-  /** Says what is done now, does it, says how long it took. The step's answer may end the line. */
-  step<T>(what: string, work: () => Promise<T>, detail?: (value: T) => string): Promise<T>;
+  /** Does it, and says how long it took. `detail` ends the line; undefined: nothing is said. */
+  step<T>(what: string, work: () => Promise<T>, detail?: (value: T) => string | undefined): Promise<T>;
   /** Something that a person should know: a change of the system, a choice that was made. */
   note(text: string): void;
 }
@@ -16,7 +16,8 @@ export function lineProgress(write: (line: string) => void, color: boolean): Pro
       const took = (): string => `${((performance.now() - start) / 1000).toFixed(1)} s`;
       try {
         const value = await work();
-        const more = detail?.(value);
+        const more = detail ? detail(value) : '';
+        if (more === undefined) return value;
         write(`${paint(32, '✓')} ${what} ${paint(2, took())}${more ? `  ${more}` : ''}`);
         return value;
       } catch (error) {

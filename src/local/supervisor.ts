@@ -24,6 +24,7 @@ export class Supervisor {
   readonly #progress: Progress;
   readonly #changed: () => Promise<void>;
   readonly #kept: Kept[] = [];
+  readonly #adding: Promise<void>[] = [];
   #recording: Promise<void> = Promise.resolve();
   readonly #stopping = new AbortController();
   #stopped: Promise<void> | undefined;
@@ -31,13 +32,17 @@ export class Supervisor {
   /** `changed` is told after every start, before the part is ready, and when it is; so that the run file can be written. */
   constructor(progress: Progress, changed: () => Promise<void> = async () => undefined) {
     this.#progress = progress;
-    // One after the other: what is told last is what is.
-    let told = Promise.resolve();
-    this.#changed = () => (told = told.then(changed, changed));
+    this.#changed = changed;
   }
 
   /** Starts a part, waits until it is ready, and keeps it running from then on. Rejects with `local/not-started`. */
-  async add(part: Part): Promise<void> {
+  add(part: Part): Promise<void> {
+    const adding = this.#add(part);
+    this.#adding.push(adding);
+    return adding;
+  }
+
+  async #add(part: Part): Promise<void> {
     if (this.#stopping.signal.aborted) return;
     const start = async (): Promise<string | undefined> => {
       const one: Kept = { part, running: await this.#launch(part), loop: Promise.resolve() };
@@ -49,7 +54,10 @@ export class Supervisor {
       await this.#record();
       return detail;
     };
-    await this.#progress.step(part.name, start, (detail) => detail ?? '');
+    // A start that was cut short is no news.
+    const shown = (detail: string | undefined) =>
+      this.#stopping.signal.aborted ? undefined : (detail ?? '');
+    await this.#progress.step(part.name, start, shown);
   }
 
   processes(): { name: string; pid: number; mark?: string }[] {
@@ -94,6 +102,8 @@ export class Supervisor {
 
   async #stop(): Promise<void> {
     this.#stopping.abort(new Error('davit is ending'));
+    // What is being started at this moment has a process soon: it must be known before all are ended.
+    await Promise.allSettled(this.#adding);
     const ranks = [...new Set(this.#kept.map((one) => one.part.rank))].sort((a, b) => b - a);
     for (const rank of ranks)
       await Promise.all(this.#kept.filter((one) => one.part.rank === rank).map((one) => endOf(one)));
@@ -108,8 +118,11 @@ async function endOf(one: Kept): Promise<void> {
 
 async function firstReady(part: Part, running: Running, stopping: AbortSignal): Promise<string | undefined> {
   const signal = AbortSignal.any([stopping, AbortSignal.timeout(READY_MS)]);
+  const cut = new Promise<never>((_resolve, reject) =>
+    signal.addEventListener('abort', () => reject(new Error('did not get ready in time')), { once: true }),
+  );
   try {
-    return await readyOrEnded(running, part.ready(running, signal));
+    return await Promise.race([readyOrEnded(running, part.ready(running, signal)), cut]);
   } catch (cause) {
     if (stopping.aborted) return undefined;
     const why =

@@ -93,6 +93,8 @@ async function startAll(start: Start): Promise<LocalEngine> {
   const helper = engine.then((local) => ensureHelperImage(settings, local));
   const swarm = engine.then((local) => (options.swarm ? ensureSwarm(settings, local, progress) : undefined));
   const targets = found.installation.targets.map((target) => target.name);
+  // Each is waited for below, some of them only after another: a failure before that is not unheard.
+  for (const early of [binary, engine, able, helper, swarm]) early.catch(() => undefined);
   await Promise.all([
     startTemporal(start, binary),
     startRegistry(start, engine),

@@ -89,3 +89,25 @@ test('a part that ends before it is ready is a coded error that names its log', 
   });
   await kept.stop();
 });
+
+test('what is being started while it ends is ended, too', async () => {
+  const log: string[] = [];
+  const kept = new Supervisor(silentProgress);
+  const one = part('one', 0, log);
+  let go: () => void = () => undefined;
+  const gate = new Promise<void>((resolve) => (go = resolve));
+  const slow = {
+    ...one,
+    start: async () => {
+      await gate;
+      return one.start();
+    },
+  };
+  const forever = { ...part('forever', 1, log), ready: () => new Promise<undefined>(() => undefined) };
+  const adding = Promise.all([kept.add(slow), kept.add(forever)]);
+  const stopped = kept.stop();
+  go();
+  await Promise.all([stopped, adding]);
+  expect(log).toContain('start one');
+  expect(log.at(-1)).toBe('stop one');
+});
