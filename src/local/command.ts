@@ -36,6 +36,12 @@ export async function which(settings: Pick<Settings, 'path'>, name: string): Pro
   return undefined;
 }
 
+/** Programs that run now: when this process ends, so do they. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGTERM');
+});
+
 /** Runs a program to its end and answers what it said. Never rejects: a failure is a code. */
 export function runCommand(program: string, args: string[], options: CommandOptions = {}): Promise<Finished> {
   return new Promise((resolve) => {
@@ -46,6 +52,8 @@ export function runCommand(program: string, args: string[], options: CommandOpti
       timeout: options.timeoutMs,
       killSignal: 'SIGKILL',
     });
+    running.add(child);
+    child.once('close', () => running.delete(child));
     const said = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8');

@@ -61,7 +61,8 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
     );
     const ended = (): void => void parts?.stop();
     options.signal.addEventListener('abort', ended, { once: true });
-    const local = await startAll({ settings, options, parts, ports, run, found, installation });
+    const start = { settings, options, parts, ports, run, found, installation };
+    const local = await Promise.race([startAll(start), rejectedBy(options.signal)]);
     options.signal.throwIfAborted();
     options.signal.removeEventListener('abort', ended);
     tidy = () => removeIdleNetworks(local.engine, installation);
@@ -71,6 +72,12 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
     throw error;
   }
 }
+
+/** A build of Temporal takes minutes and cannot be asked to stop: nobody waits for it. */
+const rejectedBy = (signal: AbortSignal): Promise<never> =>
+  new Promise((_resolve, reject) =>
+    signal.addEventListener('abort', () => reject(new Error('asked to end')), { once: true }),
+  );
 
 interface Start {
   settings: Settings;
