@@ -10,7 +10,7 @@
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { node24, npm, refuse, timed } from './node24.mjs';
 
@@ -121,7 +121,10 @@ function isAlive(pid) {
 /** Runs one step to its end. Ctrl-C reaches the whole terminal group: the step answers it, this process waits. */
 function run([command, ...args]) {
   return new Promise((resolve) => {
-    const child = spawn(command, args, { cwd: task === 'cli' ? process.cwd() : ROOT, stdio: 'inherit' });
+    // Scripts of packages that ask for `node` get the same one.
+    const env = { ...process.env, PATH: `${dirname(node24())}${delimiter}${process.env.PATH ?? ''}` };
+    const cwd = task === 'cli' ? process.cwd() : ROOT;
+    const child = spawn(command, args, { cwd, env, stdio: 'inherit' });
     const pass = (signal) => child.kill(signal);
     const stay = () => {};
     process.on('SIGINT', stay).on('SIGTERM', pass).on('SIGHUP', pass);
