@@ -89,7 +89,7 @@ export async function untilSettled(deps: DeployDeps, wait: Wait): Promise<Seen> 
 
 function judge(now: TargetState, wait: Wait): Exclude<Settled, 'converged' | 'timeout'> | 'good' | 'moving' {
   if (!now.exists) return 'gone';
-  if (now.seq > wait.seq) return 'superseded';
+  if (now.seq > wait.seq || now.foreign) return 'superseded';
   if (now.rollout === 'paused') return 'paused';
   const rolled = now.rollout === 'none' || now.rollout === 'completed';
   const ours = now.deployIds.includes(wait.deployId);
@@ -113,7 +113,7 @@ function verdict(
         ...ended(
           'skipped',
           'outdated',
-          `${at} was deployed again (sequence ${seen.now.seq}) before it converged.`,
+          `${at} was deployed again (${seen.now.foreign ? 'by another installation' : `sequence ${seen.now.seq}`}) before it converged.`,
         ),
         deployed: state('unknown'),
       };

@@ -85,6 +85,7 @@ export async function wireWorker(
         name,
         address: engineAddress(address ?? known?.docker),
         certPath: settings.dockerCertPath,
+        installation: facts.installation,
       });
     },
   };

@@ -287,9 +287,11 @@ export interface DeployRequest {
 }
 export interface TargetState {
   exists: boolean;
-  /** From labels of the service, or of any of its tasks. */
+  /** From labels of the service, or of any of its tasks; of this installation's deployments alone. */
   deployIds: string[];
   seq: number;
+  /** Another installation of davit has deployed it last. */
+  foreign?: boolean;
   image?: string;
   desired: number;
   running: number;

@@ -53,6 +53,13 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
     onStatus: gatekeeper(own, interrupts.first),
   });
   if (!last || verdictOf(last) !== 0) return own.exit || FAILED;
+  const deployed = last.jobs.find((job) => job.kind === 'deploy');
+  if (deployed?.outcome !== 'succeeded') {
+    cli.io.err(
+      `Nothing was deployed: ${plainText(deployed?.result?.message ?? 'the deployment did not run')}\n`,
+    );
+    return FAILED;
+  }
   await tellResult(own, { run, last, port });
   return 0;
 }

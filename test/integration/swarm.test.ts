@@ -145,6 +145,22 @@ describe('a service', () => {
   });
 });
 
+test('another installation counts for itself: it deploys over the first, and the first sees that', async () => {
+  const address = swarm.address;
+  const [one, two] = await Promise.all(
+    ['one', 'two'].map((installation) => swarmTarget({ name: 'test', address, installation })),
+  );
+  if (!one || !two) throw new Error('two targets');
+  expect(await one.apply(request('shared', 5))).toBe('applied');
+  expect(await one.read('shared')).toMatchObject({ deployIds: ['shared/5'], seq: 5 });
+  // The same id and a lower number, as after a loss of everything.
+  expect(await two.read('shared')).toMatchObject({ exists: true, deployIds: [], seq: 0, foreign: true });
+  expect(await two.apply({ ...request('shared', 1), deployId: 'shared/5' })).toBe('applied');
+  expect(await two.read('shared')).toMatchObject({ deployIds: ['shared/5'], seq: 1 });
+  expect(await one.read('shared')).toMatchObject({ foreign: true });
+  await two.remove('shared');
+});
+
 test('an engine that is not there is no target', async () => {
   const away = await swarmTarget({ name: 'away', address: 'unix:///tmp/davit-no-such.sock' });
   await expect(away.apply(request('x', 1))).rejects.toMatchObject({ code: 'target/unreachable' });

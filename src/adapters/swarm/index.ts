@@ -3,7 +3,7 @@
  * about rollbacks. The target itself holds what has happened:
  *   T1 A deployment's id and seq are labels of the service and of each of its tasks. The id anywhere means: it took effect.
  *      So an answer that was lost is found again, and nothing is deployed twice.
- *   T2 A higher seq anywhere means: a newer deployment came first; nothing is changed.
+ *   T2 A higher seq anywhere means: a newer deployment came first; nothing is changed. Both hold within one installation.
  *   T3 A write is conditional on the version that was just read. Swarm raises it in its own rollouts too, so a conflict is an
  *      answer, not an error.
  *   T4 The swarm never rolls back by itself: that would restore old labels and break T1.
@@ -17,7 +17,10 @@ import {
   ABSENT,
   DEPLOY_ID,
   desiredSpec,
+  isForeign,
   nodesOf,
+  ownService,
+  ownTask,
   serviceOf,
   specOf,
   stamped,
@@ -35,23 +38,31 @@ export interface SwarmOptions {
   address: string;
   certPath?: string;
   knownHosts?: string;
+  /** UUID. What another installation has deployed is neither `already` nor newer. */
+  installation?: string;
+}
+interface Swarm {
+  api: EngineApi;
+  installation?: string;
 }
 const RESTORE_TRIES = 10;
 
 /** Rejects with `engine/address` or `engine/untrusted`; whether the target answers shows at the first call. */
 export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> {
   const { api } = await connect(options);
-  const at = options.name;
+  const { name: at, installation } = options;
+  const swarm = { api, installation };
   return {
     name: at,
-    read: (service) => coded(at, () => read(api, service)),
-    apply: (request) => coded(at, () => apply(api, request)),
-    restore: (service, snapshot, stamp) => coded(at, () => restore(api, { service, snapshot, stamp, at })),
+    read: (service) => coded(at, () => read(swarm, service)),
+    apply: (request) => coded(at, () => apply(swarm, request)),
+    restore: (service, snapshot, stamp) =>
+      coded(at, () => restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, at })),
     remove: (service) => coded(at, () => remove(api, service)),
   };
 }
 
-async function findService(api: EngineApi, name: string): Promise<Service | undefined> {
+async function rawService({ api }: Swarm, name: string): Promise<Service | undefined> {
   const answer = await api.find({
     method: 'GET',
     path: path`/services/${name}`,
@@ -62,24 +73,36 @@ async function findService(api: EngineApi, name: string): Promise<Service | unde
   return service?.Spec.Name === name ? service : undefined;
 }
 
-async function findTasks(api: EngineApi, service: Service): Promise<Task[]> {
+async function findService(swarm: Swarm, name: string): Promise<Service | undefined> {
+  const service = await rawService(swarm, name);
+  return service && ownService(service, swarm.installation);
+}
+
+async function findTasks({ api, installation }: Swarm, service: Service): Promise<Task[]> {
   const filters = JSON.stringify({ service: [service.ID] });
   const what = `look at the tasks of service ${service.Spec.Name}`;
-  return tasksOf(await api.json({ method: 'GET', path: path`/tasks`, query: { filters }, what }));
+  const tasks = tasksOf(await api.json({ method: 'GET', path: path`/tasks`, query: { filters }, what }));
+  return tasks.map((task) => ownTask(task, installation));
 }
 
-async function read(api: EngineApi, name: string): Promise<TargetState> {
+async function read(swarm: Swarm, name: string): Promise<TargetState> {
   // With no service the target must still be one: a worker's engine that left the swarm is no empty target.
-  const nodes = nodesOf(await api.json({ method: 'GET', path: path`/nodes`, what: 'look at the nodes' }));
-  const service = await findService(api, name);
-  if (!service) return ABSENT;
-  return targetState(service, await findTasks(api, service), nodes);
+  const nodes = nodesOf(
+    await swarm.api.json({ method: 'GET', path: path`/nodes`, what: 'look at the nodes' }),
+  );
+  const raw = await rawService(swarm, name);
+  if (!raw) return ABSENT;
+  const service = ownService(raw, swarm.installation);
+  const state = targetState(service, await findTasks(swarm, service), nodes);
+  return isForeign(raw, swarm.installation) ? { ...state, foreign: true } : state;
 }
 
-async function apply(api: EngineApi, request: DeployRequest): ReturnType<DeployTarget['apply']> {
-  const service = await findService(api, request.spec.service);
+async function apply(swarm: Swarm, asked: DeployRequest): ReturnType<DeployTarget['apply']> {
+  const { api, installation } = swarm;
+  const request = { ...asked, installation };
+  const service = await findService(swarm, request.spec.service);
   if (!service) return create(api, request);
-  const now = targetState(service, await findTasks(api, service), []);
+  const now = targetState(service, await findTasks(swarm, service), []);
   if (now.deployIds.includes(request.deployId)) return 'already';
   if (now.seq > request.seq) return 'outdated';
   const changed = await update(api, service, { spec: desiredSpec(request, service.Spec), request });
@@ -90,7 +113,10 @@ async function apply(api: EngineApi, request: DeployRequest): ReturnType<DeployT
 const registryAuth = (request: Pick<DeployRequest, 'image' | 'auth'>) =>
   request.auth && { ...request.auth, serveraddress: parseImageName(request.image).host };
 
-async function create(api: EngineApi, request: DeployRequest): Promise<'applied' | 'conflict'> {
+async function create(
+  api: EngineApi,
+  request: Parameters<typeof desiredSpec>[0],
+): Promise<'applied' | 'conflict'> {
   try {
     await api.json({
       method: 'POST',
@@ -138,18 +164,19 @@ interface Restore {
   at: string;
 }
 
-async function restore(api: EngineApi, how: Restore): Promise<void> {
+async function restore(swarm: Swarm, how: Restore): Promise<void> {
+  const { api } = swarm;
   if (how.snapshot === undefined) return remove(api, how.service);
   const spec = stamped(specOf(JSON.parse(how.snapshot)), how.stamp);
   for (let tries = 0; tries < RESTORE_TRIES; tries += 1) {
-    const service = await findService(api, how.service);
+    const service = await findService(swarm, how.service);
     if (!service)
       throw new DavitError(
         'target/missing',
         `Service ${how.service} is not on ${how.at} any more; nothing is left to roll back.`,
       );
     if (service.Spec.Labels[DEPLOY_ID] === how.stamp.deployId) return;
-    const { seq } = targetState(service, await findTasks(api, service), []);
+    const { seq } = targetState(service, await findTasks(swarm, service), []);
     if (seq > how.stamp.seq)
       throw new DavitError(
         'target/refused',

@@ -5,9 +5,9 @@
  */
 import { z } from 'zod';
 import type { DeployRequest, TargetState } from '../ports.ts';
+import { DEPLOY_ID, DEPLOY_SEQ, isForeignStamp, ownLabels, stampLabels, type Stamp } from './stamp.ts';
 
-export const DEPLOY_ID = 'davit.deploy.id';
-export const DEPLOY_SEQ = 'davit.deploy.seq';
+export { DEPLOY_ID, DEPLOY_SEQ, type Stamp } from './stamp.ts';
 
 /** A part of a spec that is handed back as it came. */
 const part = z.looseObject({});
@@ -69,17 +69,11 @@ export const nodesOf = (answer: unknown): Node[] => z.array(nodeSchema).parse(an
 
 // ---------------------------------------------------------------- to the swarm
 
-export interface Stamp {
-  deployId: string;
-  seq: number;
-}
-const stampLabels = (stamp: Stamp): Record<string, string> => ({
-  [DEPLOY_ID]: stamp.deployId,
-  [DEPLOY_SEQ]: String(stamp.seq),
-});
-
 /** The spec of this deployment, on top of what the service has now. */
-export function desiredSpec(request: DeployRequest, current: ServiceSpec | undefined): ServiceSpec {
+export function desiredSpec(
+  request: DeployRequest & Pick<Stamp, 'installation'>,
+  current: ServiceSpec | undefined,
+): ServiceSpec {
   const { spec } = request;
   const task = current?.TaskTemplate;
   // Platforms are those of the last image: they would keep this one from other machines.
@@ -150,6 +144,18 @@ const seqOf = (from: Record<string, string>): number => {
   const seq = Number(from[DEPLOY_SEQ] ?? 0);
   return Number.isSafeInteger(seq) ? seq : 0;
 };
+/** True when another installation's deployment stands there. */
+export const isForeign = (service: Service, installation: string | undefined): boolean =>
+  isForeignStamp(service.Spec.Labels, installation);
+export const ownService = (service: Service, installation: string | undefined): Service => ({
+  ...service,
+  Spec: { ...service.Spec, Labels: ownLabels(service.Spec.Labels, installation) },
+});
+export const ownTask = (task: Task, installation: string | undefined): Task => ({
+  ...task,
+  Spec: { ContainerSpec: { Labels: ownLabels(taskLabels(task), installation) } },
+});
+
 const taskLabels = (task: Task): Record<string, string> => task.Spec.ContainerSpec?.Labels ?? {};
 const time = (task: Task): number => Date.parse(task.Status.Timestamp ?? '') || 0;
 

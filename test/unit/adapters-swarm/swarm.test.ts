@@ -5,12 +5,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { DeployRequest } from '../../../src/adapters/ports.ts';
+import type { DeployRequest, TargetState } from '../../../src/adapters/ports.ts';
 import { swarmTarget } from '../../../src/adapters/swarm/index.ts';
 import {
   DEPLOY_ID,
   DEPLOY_SEQ,
   desiredSpec,
+  isForeign,
+  ownService,
+  ownTask,
   serviceOf,
   specOf,
   stamped,
@@ -181,6 +184,23 @@ describe('the state', () => {
         );
       }),
     );
+  });
+
+  test('of another installation has neither its ids nor its numbers', () => {
+    const spec = desiredSpec({ ...request, installation: 'other' }, undefined);
+    const theirs = serviceOf({ ID: 's', Version: { Index: 1 }, Spec: spec });
+    const [old] = tasksOf([task('p/9/deploy/1', 9_000, 'shutdown')]);
+    const seen = (installation: string): TargetState =>
+      targetState(ownService(theirs, installation), old ? [ownTask(old, installation)] : [], []);
+    expect(seen('mine')).toMatchObject({ exists: true, deployIds: [], seq: 0 });
+    expect(seen('other')).toMatchObject({ deployIds: [request.deployId], seq: 7 });
+    expect([isForeign(theirs, 'mine'), isForeign(theirs, 'other'), isForeign(theirs, undefined)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    const next = desiredSpec({ ...request, installation: 'mine' }, ownService(theirs, 'mine').Spec);
+    expect(isForeign(serviceOf({ ID: 's', Version: { Index: 2 }, Spec: next }), 'mine')).toBe(false);
   });
 
   test('tells failures of this deployment, newest first', () => {
