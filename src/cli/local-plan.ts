@@ -8,9 +8,11 @@ import { readInstallation } from '../local/installation.ts';
 import { sourceFacts, type SourceFacts } from '../local/changes.ts';
 import {
   findProject,
+  hasCommit,
   headFacts,
   NO_SHA,
   pipelineFile,
+  placeOf,
   type HeadFacts,
   type LocalProject,
 } from '../local/project.ts';
@@ -40,6 +42,8 @@ export interface PlanOptions {
   tag?: string;
   /** Paths that have changed, in place of git's own answer. */
   changed?: string[];
+  /** A `ref` that is not here is a branch that this working tree might be on, and no error. */
+  imagine?: boolean;
 }
 export const PLAN_EVENTS = ['push', 'tag', 'merge_request', 'schedule', 'web', 'api'] as const;
 export type PlanEvent = (typeof PLAN_EVENTS)[number];
@@ -50,28 +54,45 @@ export interface LocalPlan {
   answer: CompileAnswer;
   /** What the answer was told of changes, where a rule asked. */
   changed?: Record<string, string[]>;
+  /** The ref that is not here, which was planned for all the same. */
+  imagined?: string;
 }
 
+type Asked = Pick<LocalPlan, 'project' | 'facts' | 'imagined'> & { request: CompileRequest; ref?: string };
+
 /** The file with what it includes, and all that its plan depends on but git's answers. Rejects as `compileHere`. */
-export async function requestHere(
-  cli: Cli,
-  options: PlanOptions,
-): Promise<Pick<LocalPlan, 'project' | 'facts'> & { request: CompileRequest }> {
-  const project = await findProject(cli.cwd, options.file);
-  const name = await pipelineFile(project, options.file);
-  const facts = await headFacts(project, options.ref);
+export async function requestHere(cli: Cli, options: PlanOptions): Promise<Asked> {
+  const place = options.file === undefined ? undefined : await placeOf(cli.cwd, options.file);
+  const project = await findProject(place?.folder ?? cli.cwd, place?.file);
+  const name = await pipelineFile(project, place?.file);
+  const here = await factsHere(project, options);
   const file = { name, text: await readText(join(project.folder, name)) };
-  const request = await requestOf(cli, { project, facts, file, options });
-  const included = await loadIncludes(request, localIncludes(project, options.ref));
-  return { project, facts, request: { ...request, ...included } };
+  const request = await requestOf(cli, {
+    project,
+    facts: here.facts,
+    file,
+    options: { ...options, file: place?.file },
+  });
+  const included = await loadIncludes(request, localIncludes(project, here.ref));
+  return { project, ...here, request: { ...request, ...included } };
+}
+
+/** `ref` is the commit in place of the working tree; undefined where the working tree stands for it. */
+async function factsHere(
+  project: LocalProject,
+  { ref, imagine }: PlanOptions,
+): Promise<Pick<Asked, 'facts' | 'imagined' | 'ref'>> {
+  if (ref === undefined || !imagine || (await hasCommit(project, ref)))
+    return { facts: await headFacts(project, ref), ref };
+  return { facts: { ...(await headFacts(project)), ref }, imagined: ref };
 }
 
 /** Rejects with `source/…`, `git/…`, `cli/no-git`; mistakes of the file are in the answer. */
 export async function compileHere(cli: Cli, options: PlanOptions): Promise<LocalPlan> {
-  const { project, facts, request: whole } = await requestHere(cli, options);
-  const known = await factsFor(project, whole, options);
+  const { project, facts, imagined, ref, request: whole } = await requestHere(cli, options);
+  const known = await factsFor(project, whole, { ...options, ref });
   const answer = compile({ ...whole, ...known, explain: options.explain });
-  return { project, file: whole.file, facts, answer, changed: known.changed };
+  return { project, file: whole.file, facts, answer, changed: known.changed, imagined };
 }
 
 /** Git is asked only where a condition of the file needs it; paths that were given stand in for its answer. */

@@ -1,6 +1,7 @@
 /** The project that a folder is: where its pipeline file stands, what it is called, and where git is with it. */
+import type { Stats } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { DavitError } from '../errors.ts';
 import { isSlug } from '../plan/ids.ts';
 import { gitMaybe } from './git.ts';
@@ -46,6 +47,20 @@ export async function findProject(cwd: string, file?: string): Promise<LocalProj
   return { folder, slug: slugOf(origin, folder), history, git: top !== undefined };
 }
 
+/**
+ * Where a file that somebody names belongs to: the folder itself when it is in there, else the top of its own git
+ * repository, or its own folder. `file` is relative to `folder`.
+ */
+export async function placeOf(cwd: string, named: string): Promise<{ folder: string; file: string }> {
+  const path = resolve(cwd, named);
+  const here = relative(await realpath(cwd), path);
+  if (!isAbsolute(here) && here.split(sep)[0] !== '..') return { folder: cwd, file: here };
+  const own = dirname(path);
+  const top = (await isFolder(own)) ? await gitMaybe(own, ['rev-parse', '--show-toplevel']) : undefined;
+  const folder = top ?? own;
+  return { folder, file: relative(folder, path) };
+}
+
 async function nearest(start: string, top: string | undefined): Promise<string | undefined> {
   for (let folder = start; ; folder = dirname(folder)) {
     for (const name of PIPELINE_FILES) if (await isFile(join(folder, name))) return folder;
@@ -79,6 +94,13 @@ export async function pipelineFile(project: LocalProject, named?: string): Promi
   );
 }
 
+const commitNamed = (folder: string, name: string): Promise<string | undefined> =>
+  gitMaybe(folder, ['rev-parse', '--verify', '-q', '--end-of-options', `${name}^{commit}`]);
+
+/** Whether a branch, tag or commit is there. */
+export const hasCommit = async ({ folder, history }: LocalProject, name: string): Promise<boolean> =>
+  history && (await commitNamed(folder, name)) !== undefined;
+
 /** The commit that HEAD is, or a named one. Rejects with `git/no-commit`. */
 export async function headFacts(project: LocalProject, named?: string): Promise<HeadFacts> {
   const { folder } = project;
@@ -86,13 +108,7 @@ export async function headFacts(project: LocalProject, named?: string): Promise<
     if (named) throw new DavitError('git/no-commit', `${folder} has no commits, so it has no ${named}.`);
     return freshFacts(project);
   }
-  const sha = await gitMaybe(folder, [
-    'rev-parse',
-    '--verify',
-    '-q',
-    '--end-of-options',
-    `${named ?? 'HEAD'}^{commit}`,
-  ]);
+  const sha = await commitNamed(folder, named ?? 'HEAD');
   if (!sha) throw new DavitError('git/no-commit', `${folder} has no commit "${named ?? 'HEAD'}".`);
   const shown =
     (await gitMaybe(folder, [
@@ -153,10 +169,13 @@ const freshFacts = (project: LocalProject): HeadFacts => ({
   defaultBranch: 'main',
 });
 
-async function isFile(path: string): Promise<boolean> {
+const isFile = async (path: string): Promise<boolean> => (await statMaybe(path))?.isFile() ?? false;
+const isFolder = async (path: string): Promise<boolean> => (await statMaybe(path))?.isDirectory() ?? false;
+
+async function statMaybe(path: string): Promise<Stats | undefined> {
   try {
-    return (await stat(path)).isFile();
+    return await stat(path);
   } catch {
-    return false; // not there, which is the answer
+    return undefined; // not there, which is the answer
   }
 }

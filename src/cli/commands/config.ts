@@ -13,10 +13,11 @@ export function configCommand(program: Command, cli: Cli): void {
   program
     .command('config')
     .description('print the pipeline file after include, extends, !reference and default')
-    .option('--file <path>', 'another file than .davit.yml or .gitlab-ci.yml')
+    .argument('[file]', 'another file than .davit.yml or .gitlab-ci.yml')
+    .option('--file <path>', 'the same, as an option')
     .addHelpText('after', '\nExample:\n  $ davit config > whole.yml')
-    .action(async (options: { file?: string }) => {
-      const { request } = await requestHere(cli, options);
+    .action(async (named: string | undefined, options: { file?: string }) => {
+      const { request } = await requestHere(cli, { file: named ?? options.file });
       const problems = new Problems();
       const text = wholeFile(request, problems);
       cli.io.err(problemsText(problems.all(), cli.io.errColor));

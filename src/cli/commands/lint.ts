@@ -10,11 +10,12 @@ export function lintCommand(program: Command, cli: Cli): void {
   program
     .command('lint')
     .description('check the pipeline file of this folder: every mistake in one run, with file:line:column')
-    .option('--file <path>', 'another file than .davit.yml or .gitlab-ci.yml')
+    .argument('[file]', 'another file than .davit.yml or .gitlab-ci.yml')
+    .option('--file <path>', 'the same, as an option')
     .option('--json', 'print the problems as JSON')
-    .addHelpText('after', '\nExample:\n  $ davit lint\n  $ davit lint --file ci/nightly.yml --json')
-    .action(async (options: { file?: string; json?: boolean }) => {
-      const { file, answer } = await compileHere(cli, { file: options.file });
+    .addHelpText('after', '\nExample:\n  $ davit lint\n  $ davit lint ci/nightly.yml --json')
+    .action(async (named: string | undefined, options: { file?: string; json?: boolean }) => {
+      const { file, answer } = await compileHere(cli, { file: named ?? options.file });
       const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;
       const valid = answer.kind !== 'invalid';
       if (!valid) cli.exit = INVALID;

@@ -25,9 +25,12 @@ export function planCommand(program: Command, cli: Cli): void {
   program
     .command('plan')
     .description('show what the pipeline of this folder would run, in which order, and why')
-    .argument('[job...]', 'these jobs and what they need')
+    .argument('[file-or-job...]', 'another file (*.yml, *.yaml); these jobs and what they need')
     .option('--file <path>', 'another file than .davit.yml or .gitlab-ci.yml')
-    .option('--ref <name>', 'branch, tag or commit in place of the working tree')
+    .option(
+      '--ref <name>',
+      'branch, tag or commit; one that is not here is a branch this working tree might be on',
+    )
     .option('--tag <name>', 'for this tag')
     .addOption(new Option('--event <event>', 'what starts it').choices([...PLAN_EVENTS]))
     .option('--var <name=value>', 'a variable of this pipeline (repeatable)', variable)
@@ -40,10 +43,15 @@ export function planCommand(program: Command, cli: Cli): void {
 Example:
   $ davit plan
   $ davit plan --event merge_request --changed src/main.ts
+  $ davit plan ci/nightly.yml --event schedule
   $ davit plan deploy --var VERSION=1.2.0 --json`,
     )
-    .action(async (jobs: string[], options: Options) => {
-      const { answer } = await compileHere(cli, { ...options, variables: options.var, jobs, explain: true });
+    .action(async (named: string[], options: Options) => {
+      const { file, jobs } = fileAndJobs(named, options.file);
+      const wanted = { ...options, file, variables: options.var, jobs, explain: true, imagine: true };
+      const { answer, imagined } = await compileHere(cli, wanted);
+      if (imagined !== undefined)
+        cli.io.err(`There is no ${imagined} here: planned as if it were a branch with these files.\n`);
       if (answer.kind === 'invalid') cli.exit = INVALID;
       if (options.json) return printJson(cli, planJson(answer, options.all ?? false));
       if (answer.kind === 'invalid') return cli.io.err(problemsText(answer.problems, cli.io.errColor));
@@ -53,6 +61,14 @@ Example:
       // Who asks for some jobs knows that the others are left out.
       return jobs.length > 0 ? undefined : cli.io.out(leftOutText(answer.explained ?? [], cli.io.outColor));
     });
+}
+
+/** A first argument that ends as YAML files do is the file: no job is called so by accident. */
+function fileAndJobs(named: readonly string[], option?: string): { file?: string; jobs: string[] } {
+  const [first, ...rest] = named;
+  return option === undefined && first !== undefined && /\.ya?ml$/i.test(first)
+    ? { file: first, jobs: rest }
+    : { file: option, jobs: [...named] };
 }
 
 /** Jobs in file order under GitLab's names, and davit's own: key, queue, kind, arch. */

@@ -146,3 +146,49 @@ describe('what is shown', () => {
     expect(await text()).toContain('Nothing to run: no rule of workflow matches');
   });
 });
+
+describe('a file that is named', () => {
+  test('may stand in the project, or anywhere else: then its own folder is the project', async () => {
+    const other = mkdtempSync(join(tmpdir(), 'davit-test-plan-'));
+    try {
+      write('ci/nightly.yml', 'default: {image: x}\nnight: {script: x}\n');
+      writeFileSync(join(other, '.gitlab-ci.yml'), 'include: jobs.yml\n');
+      writeFileSync(join(other, 'jobs.yml'), 'default: {image: x}\nelsewhere: {script: x}\n');
+      expect(await names('ci/nightly.yml')).toEqual(['night']);
+      expect(await names(join(folder, 'ci/nightly.yml'))).toEqual(['night']);
+      expect(await names('--file', 'ci/nightly.yml')).toEqual(['night']);
+      expect(await names(join(other, '.gitlab-ci.yml'))).toEqual(['elsewhere']);
+    } finally {
+      rmSync(other, { recursive: true });
+    }
+  });
+
+  test('is checked and printed by the other commands as well', async () => {
+    write('ci/nightly.yml', 'default: {image: x}\nnight: {script: x}\n');
+    for (const command of ['lint', 'config']) {
+      const { cli, written } = testCli(folder, folder, {});
+      expect(await runCli(cli, [command, join(folder, 'ci/nightly.yml')])).toBe(0);
+      expect(written.out).toMatch(/night/);
+    }
+  });
+});
+
+describe('a ref that is not here', () => {
+  test('is a branch that these files might be on, and the reader is told', async () => {
+    commit(
+      '.gitlab-ci.yml',
+      'default: {image: x}\na: {script: x, only: [later]}\nb: {script: x, only: [main]}\n',
+    );
+    expect(await names('--ref', 'later')).toEqual(['a']);
+    expect(await names('--ref', 'main')).toEqual(['b']);
+    const { cli, written } = testCli(folder, folder, {});
+    await runCli(cli, ['plan', '--ref', 'later']);
+    expect(written.err).toMatch(/no later here/);
+  });
+
+  test('works in a folder without a repository', async () => {
+    rmSync(join(folder, '.git'), { recursive: true });
+    write('.gitlab-ci.yml', 'default: {image: x}\na: {script: x, only: [later]}\n');
+    expect(await names('--ref', 'later')).toEqual(['a']);
+  });
+});
