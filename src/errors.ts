@@ -83,6 +83,12 @@ export const ERRORS = {
     meaning: 'A keyword of GitLab that davit refuses, because what it needs is not there.',
     remedy: 'docs/language.md says why.',
   },
+  'language/no-image': {
+    exit: 2,
+    http: 422,
+    meaning: 'Jobs name no image, and the installation has none for them.',
+    remedy: 'Name one in the job, under default, or as default_image in the installation file.',
+  },
   'language/conflict': {
     exit: 2,
     http: 422,

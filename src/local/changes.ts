@@ -24,9 +24,9 @@ export async function sourceFacts(project: LocalProject, asked: Asked): Promise<
   const { needed } = asked;
   const facts: SourceFacts = {};
   if (needed.files) facts.files = await filesOf(project, asked.ref && asked.trigger.sha);
-  if (needed.changed.length === 0) return facts;
+  // Without commits there is nothing to compare: all counts as changed, and no ref is asked for.
+  if (needed.changed.length === 0 || !project.history) return facts;
   facts.changed = {};
-  if (!project.history) return facts;
   for (const name of needed.changed) {
     const since = await commitOf(project, name, asked.trigger);
     if (since !== undefined) facts.changed[name] = await changedSince(project, since, asked);

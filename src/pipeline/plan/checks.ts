@@ -31,11 +31,30 @@ export function checkJobs(checking: Checking): void {
     checkParallel(job, checking);
     checkEnvironment(job, checking);
   }
+  checkImages(checking);
   checkKeys(checking);
   checkCycles(checking);
 }
 
-function checkWhatRuns(job: JobConfig, { problems, request }: Checking): void {
+/** GitLab's runners have a default image as well; who runs a file for the first time has set none yet. */
+function checkImages({ jobs, request, problems }: Checking): void {
+  if (request.defaultImage) return;
+  const without = [...jobs.values()].filter((job) => job.values.script && !job.entries.has('image'));
+  const [first, ...others] = without;
+  if (!first) return;
+  const more = others.length > 0 ? ` and ${others.length} more` : '';
+  const verb = others.length > 0 ? 'name' : 'names';
+  problems.add(
+    'language/no-image',
+    `"${first.name}"${more} ${verb} no image: ${request.helperImage} is taken`,
+    {
+      at: first.at,
+      severity: 'warning',
+    },
+  );
+}
+
+function checkWhatRuns(job: JobConfig, { problems }: Checking): void {
   const typed = (['build', 'apitest', 'push', 'deploy'] as const).filter((kind) => job.own.has(kind));
   const second = typed[1];
   if (second)
@@ -51,11 +70,6 @@ function checkWhatRuns(job: JobConfig, { problems, request }: Checking): void {
       problems.add('language/missing', `the job "${job.name}" has no script`, {
         at: job.at,
         hint: 'A job has a script, or one of build, push, deploy. A template begins its name with a dot.',
-      });
-    if (!job.entries.has('image') && !request.defaultImage)
-      problems.add('language/missing', `the job "${job.name}" has no image`, {
-        at: job.at,
-        hint: 'Name one in the job, under default, or as default_image in the installation file.',
       });
     return;
   }

@@ -13,7 +13,10 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
   return {
     ...commonSpec(draft, context),
     kind: 'script',
-    image: imageSpec(values.image ?? { name: context.request.defaultImage ?? '' }, scope),
+    image: imageSpec(
+      values.image ?? { name: context.request.defaultImage ?? context.request.helperImage },
+      scope,
+    ),
     services: servicesSpec(draft, scope),
     script: [...(values.before_script ?? []), ...(values.script ?? [])],
     afterScript: values.after_script ?? [],

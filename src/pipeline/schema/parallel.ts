@@ -11,7 +11,7 @@ const values = z.union([
 ]);
 const variableName = z
   .string()
-  .regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'has a name that no shell takes: use letters, digits and _');
+  .regex(/^[a-zA-Z0-9_]+$/, 'has a name that no shell takes: use letters, digits and _');
 
 export type MatrixEntry = Record<string, string[]>;
 /** How many jobs a matrix stands for. */

@@ -38,9 +38,10 @@ const globalValue = z.union([
     expand: z.boolean().optional(),
   }),
 ]);
+/** GitLab takes a digit in front as well; no shell sees such a one. */
 const variableName = z
   .string()
-  .regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, 'has a name that no shell takes: use letters, digits and _');
+  .regex(/^[a-zA-Z0-9_]+$/, 'has a name that no shell takes: use letters, digits and _');
 export const variables = z.record(variableName, jobValue);
 export const globalVariables = z.record(variableName, globalValue);
 

@@ -91,7 +91,6 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
   ],
   ['no script', 'j:\n  image: x', 'language/missing', '1:1', /"j" has no script/],
   ['an empty script', 'j: {image: x, script: []}', 'language/type', '1:23', /script must not be empty/],
-  ['no image', 'j: {script: x}', 'language/missing', '1:1', /"j" has no image/, /default_image/],
   [
     'a map in a script',
     'j: {image: x, script: [echo: hello]}',

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { serviceAliases } from '../../../src/pipeline/plan/spec-common.ts';
 import type { ScriptSpec } from '../../../src/plan/spec.ts';
-import { job, mistakes, type Overrides } from './helpers.ts';
+import { job, mistakes, run, type Overrides } from './helpers.ts';
 
 function spec(rest: string, more: Overrides = {}): ScriptSpec {
   const { spec: found } = job(`j: {image: x, script: [x], ${rest}}`, 'j', more);
@@ -26,6 +26,14 @@ describe('image and services', () => {
   test('the image of the installation serves jobs that name none', () => {
     expect(job('j: {script: x}', 'j', { defaultImage: 'busybox' }).spec).toMatchObject({
       image: { name: 'busybox' },
+    });
+  });
+  test('where it has none, the helper image does, and the reader is warned once', () => {
+    const answer = run('a: {script: x}\nb: {script: x}');
+    expect(answer).toMatchObject({
+      kind: 'plan',
+      jobs: [{ spec: { image: { name: 'davit/helper:1' } } }, {}],
+      warnings: [{ code: 'language/no-image', severity: 'warning', message: /"a" and 1 more name no image/ }],
     });
   });
   test("services: names, aliases, commands and their own variables over the file's", () => {

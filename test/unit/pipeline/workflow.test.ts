@@ -33,7 +33,7 @@ describe('workflow: rules', () => {
     });
   });
   test('mistakes of jobs are found all the same', () =>
-    expect(mistakes(workflow('rules: [{when: never}]', 'j: {script: x}'))).not.toEqual([]));
+    expect(mistakes(workflow('rules: [{when: never}]', 'j: {image: x}'))).not.toEqual([]));
   test('a job without conditions runs for merge requests then; one with only does as it says', () => {
     const text = workflow('rules: [{when: always}]', `${JOB}k: {image: x, script: x, only: [branches]}\n`);
     expect(Object.keys(jobs(text, MERGE))).toEqual(['j']);
