@@ -89,6 +89,12 @@ export const ERRORS = {
     meaning: 'Jobs name no image, and the installation has none for them.',
     remedy: 'Name one in the job, under default, or as default_image in the installation file.',
   },
+  'language/no-effect': {
+    exit: 2,
+    http: 422,
+    meaning: 'Something is written that changes nothing here; a warning.',
+    remedy: 'Take it out, or see docs/language.md for what davit does instead.',
+  },
   'language/conflict': {
     exit: 2,
     http: 422,
@@ -577,6 +583,12 @@ export const ERRORS = {
     http: 409,
     meaning: 'Somebody has decided already.',
     remedy: '`davit status` shows who and when.',
+  },
+  'job/unconfirmed': {
+    exit: 1,
+    http: 409,
+    meaning: 'The job has a manual_confirmation, and nobody has confirmed it.',
+    remedy: 'Read it, and start the job with --yes, or with "confirm": true over the API.',
   },
   // --- local: setting up one machine
   'local/home': {

@@ -36,6 +36,7 @@ export function listen(to: Listener): void {
       action: 'play',
       job: approve.job,
       comment: approve.comment,
+      ...(approve.confirm !== undefined && { confirm: approve.confirm }),
       actor: 'temporal',
       role: 'temporal',
     });

@@ -51,6 +51,7 @@ const fresh = (job: PlanJob, jobId: number, before: JobStatus | undefined): JobS
   epoch: 0,
   jobId: before?.jobId ?? jobId,
   queue: job.queue,
+  ...(job.confirmation !== undefined && { confirmation: job.confirmation }),
   since: Date.now(),
   decisions: before?.decisions ?? [],
 });

@@ -113,7 +113,8 @@ async function decide(cli: Cli, { id, job, client, signal }: Asked): Promise<voi
       { signal },
     );
     const yes = /^y(es)?$/i.test(answer.trim());
-    await client.decide(id, { job, action: yes ? 'play' : 'reject', comment: 'asked by npm start' });
+    const comment = 'asked by npm start';
+    await client.decide(id, { job, action: yes ? 'play' : 'reject', comment, confirm: yes });
   } finally {
     lines.close();
   }

@@ -45,9 +45,13 @@ function judgePlay(view: DecisionView, decision: Decision): Verdict {
   const { job, status } = view;
   switch (status.phase) {
     case 'gate':
-      return notApprover(view, decision) ?? accept('approve', `${job.key} was approved.`);
+      return (
+        notApprover(view, decision) ??
+        unconfirmed(view, decision) ??
+        accept('approve', `${job.key} was approved.`)
+      );
     case 'manual':
-      return accept('play', `${job.key} starts.`);
+      return unconfirmed(view, decision) ?? accept('play', `${job.key} starts.`);
     case 'scheduled':
       return accept('undelay', `${job.key} starts now.`);
     case 'created':
@@ -107,6 +111,12 @@ function notApprover({ job }: DecisionView, decision: Decision): Verdict | undef
   if (may) return undefined;
   const who = approvers.length === 0 ? 'an operator' : approvers.join(', ');
   return refuse('gate/not-an-approver', `${decision.actor} may not decide about ${job.key}; ${who} may.`);
+}
+
+/** `manual_confirmation`: nothing starts unless the one who asks has seen the text. */
+function unconfirmed({ job }: DecisionView, decision: Decision): Verdict | undefined {
+  if (job.confirmation === undefined || decision.confirm === true) return undefined;
+  return refuse('job/unconfirmed', job.confirmation);
 }
 
 const accept = (effect: Extract<Verdict, { accepted: true }>['effect'], message: string): Verdict => ({

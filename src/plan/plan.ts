@@ -44,6 +44,8 @@ export interface PlanJob {
   retry: { max: number; when: string[]; exitCodes: number[] };
   timeoutMs: number;
   gate?: Gate;
+  /** What whoever starts it must confirm; of manual jobs. */
+  confirmation?: string;
   environment?: PlanEnvironment;
   resourceGroup?: string;
   /** From the installation file; `unordered` when absent. */

@@ -1,9 +1,12 @@
+import type { Decision } from './decision.ts';
 import type { EnvironmentChange, EnvironmentState } from './environments.ts';
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from './ids.ts';
 import type { JobResult, Outcome } from './outcome.ts';
 import type { JobKind } from './plan.ts';
 import type { ProjectMemory } from './memory.ts';
 import type { Trigger } from './trigger.ts';
+
+export { DECISION_CODES, type Decision, type DecisionAnswer, type DecisionCode } from './decision.ts';
 
 /**
  * What processes say to workflows and hear from them: names and payloads only. The server and the workflows both build on
@@ -106,6 +109,8 @@ export interface JobStatus {
   waitingFor?: string;
   /** While its gate is open: who may decide (empty: any operator), and until when (epoch ms). */
   gate?: { approvers: readonly string[]; expiresAt: number };
+  /** What whoever plays or approves it must confirm. */
+  confirmation?: string;
   /** Epoch ms. */
   since: number;
   result?: JobResult;
@@ -130,35 +135,6 @@ export interface PipelineStatus {
   jobs: JobStatus[];
 }
 
-/** Somebody authenticated decides about a job. The server has checked who it is; the workflow checks that he may. */
-export interface Decision {
-  action: UpdateName;
-  job: JobKey;
-  actor: string;
-  role: 'reader' | 'developer' | 'operator' | 'temporal';
-  comment?: string;
-  /** Epoch ms, set by the workflow. */
-  at?: number;
-  /** What became of it, set by the workflow: accepted, or the conflict. */
-  answer?: string;
-}
-export const DECISION_CODES = [
-  'gate/not-an-approver',
-  'gate/expired',
-  'gate/not-ready',
-  'job/not-playable',
-  'job/not-found',
-  'job/decided',
-] as const;
-export type DecisionCode = (typeof DECISION_CODES)[number];
-/**
- * An Update's validator refuses with an ApplicationFailure of type DecisionCode, and nothing is recorded; what comes too late
- * or second is recorded and answered. `src/temporal/calls.ts` `decide` makes one answer of both.
- */
-export type DecisionAnswer =
-  | { accepted: true; message: string }
-  | { accepted: false; code: DecisionCode; message: string };
-
 export interface PipelineInput {
   id: PipelineId;
   iid: number;
@@ -171,6 +147,7 @@ export interface PipelineInput {
 export interface ApproveSignal {
   job: JobKey;
   comment?: string;
+  confirm?: boolean;
 }
 export interface Superseded {
   /** The newer pipeline of the same ref. */

@@ -58,6 +58,8 @@ export interface DecisionRequest {
   action: Decision['action'];
   job: string;
   comment?: string;
+  /** Needed for a job with a confirmation text. */
+  confirm?: boolean;
 }
 export type PipelineSummary = Pick<
   PipelineStatus,

@@ -1,5 +1,7 @@
 /** What a person decides about a pipeline or one of its jobs: approve, reject, play, retry, cancel. */
+import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
+import { DavitError } from '../../errors.ts';
 import type { Decision } from '../../plan/protocol.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { resolveId, withServer } from '../connect.ts';
@@ -36,6 +38,7 @@ const VERBS: readonly Verb[] = [
 interface Options {
   comment?: string;
   json?: boolean;
+  yes?: boolean;
 }
 
 export function decideCommands(program: Command, cli: Cli): void {
@@ -46,6 +49,7 @@ export function decideCommands(program: Command, cli: Cli): void {
       .argument('<id>', "PROJECT/NUMBER, or a number of this folder's project")
       .argument('<job>', 'name of the job, as `davit status` shows it')
       .option('--comment <text>', 'why; it is recorded')
+      .option('--yes', "confirm the job's manual_confirmation without being asked")
       .option('--json', 'print the answer as JSON')
       .addHelpText('after', `\nExample:\n  $ ${verb.example}`);
     command.action((id: string, job: string, options: Options) =>
@@ -62,10 +66,31 @@ async function decide(
 ): Promise<void> {
   const answer = await withServer(cli, async (client) => {
     const id = await resolveId(cli, client, what.id);
-    return client.decide(id, { action: what.action, job: what.job, comment: options.comment });
+    const request = { action: what.action, job: what.job, comment: options.comment };
+    if (options.yes) return client.decide(id, { ...request, confirm: true });
+    try {
+      return await client.decide(id, request);
+    } catch (error) {
+      if (!(error instanceof DavitError) || error.code !== 'job/unconfirmed' || !cli.io.interactive)
+        throw error;
+      if (!(await confirmed(cli, error.message))) throw error;
+      return client.decide(id, { ...request, confirm: true });
+    }
   });
   if (options.json) return printJson(cli, answer);
   return cli.io.out(`${plainText(answer.message)}\n`);
+}
+
+/** Asks a person on the terminal; anything but yes is no. */
+async function confirmed(cli: Cli, text: string): Promise<boolean> {
+  cli.io.err(`${plainText(text)} [y/N] `);
+  const lines = createInterface({ input: cli.io.stdin });
+  try {
+    for await (const line of lines) return /^y(es)?$/i.test(line.trim());
+    return false;
+  } finally {
+    lines.close();
+  }
 }
 
 function cancelCommand(program: Command, cli: Cli): void {

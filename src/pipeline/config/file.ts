@@ -57,12 +57,13 @@ function readDefault(entry: Entry, file: FileConfig, problems: Problems): void {
   for (const [key, inner] of entry.value.entries) {
     const keyword = DEFAULT.get(key);
     if (!keyword) unknownKeyword(inner, { where: 'default', known: DEFAULT.keys() }, problems);
+    else if (isNull(inner.value)) continue;
     else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, inner, problems);
     else if (file.defaults.has(key))
       problems.add('language/conflict', `"${key}" stands at the top level and under default`, {
         at: inner.at,
       });
-    else if (!isNull(inner.value)) file.defaults.set(key, inner);
+    else file.defaults.set(key, inner);
   }
 }
 
@@ -100,6 +101,7 @@ export function refuse(keyword: KeywordInfo, entry: Entry, problems: Problems): 
   if (keyword.status === 'refused')
     problems.add('language/refused', `${keyword.name} is refused: ${keyword.note ?? 'not possible here'}`, {
       at: entry.at,
+      hint: keyword.hint,
     });
   else problems.add('language/not-yet', `${keyword.name} is not supported yet`, { at: entry.at });
 }

@@ -70,9 +70,10 @@ function readJob({ name, map, at, file, problems }: Reading): JobConfig {
   for (const [key, entry] of map.entries) {
     const keyword = JOB_KEYWORDS.get(key);
     if (!keyword) unknownKeyword(entry, { where: `the job "${name}"`, known: JOB_KEYWORDS.keys() }, problems);
-    else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, entry, problems);
     // Empty means: as if it were not there, so that `extends` can take a keyword away.
-    else if (!isNull(entry.value)) entries.set(key, entry);
+    else if (isNull(entry.value)) continue;
+    else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, entry, problems);
+    else entries.set(key, entry);
   }
   const own = new Set(entries.keys());
   const kind = kindOf(own);

@@ -43,6 +43,10 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
         requires: draft.requires,
       },
     }),
+    ...(values.manual_confirmation !== undefined &&
+      draft.when === 'manual' && {
+        confirmation: confirmationOf(draft, context, values.manual_confirmation),
+      }),
     ...(environment && { environment }),
     ...(values.resource_group !== undefined && {
       resourceGroup: context.settle(config, {
@@ -58,6 +62,14 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
   };
   return { job, spec: specOf(draft, context, target ?? '') };
 }
+
+const confirmationOf = (draft: Draft, context: PlanContext, text: string): string =>
+  context.settle(draft.config, {
+    scope: context.scope(draft),
+    text,
+    keyword: 'manual_confirmation',
+    path: [],
+  });
 
 function specOf(draft: Draft, context: PlanContext, target: string): JobSpec {
   const { values } = draft.config;

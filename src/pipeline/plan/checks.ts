@@ -93,6 +93,12 @@ function checkFlow(job: JobConfig, problems: Problems): void {
     conflict('when', `has a gate, which implies when: manual, and says when: ${values.when}`);
   if (gate && values.allow_failure !== undefined && values.allow_failure !== false)
     conflict('allow_failure', 'has a gate, which blocks, so allow_failure must be false');
+  const manual = gate || values.when === 'manual' || values.rules?.some((rule) => rule.when === 'manual');
+  if (values.manual_confirmation !== undefined && !manual)
+    problems.add('language/no-effect', `"${job.name}" is never manual, so nobody is asked to confirm it`, {
+      at: placeIn(job, 'manual_confirmation'),
+      severity: 'warning',
+    });
   if (values.when === 'delayed' && !job.entries.has('start_in'))
     problems.add('language/missing', `"${job.name}" is delayed and has no start_in`, {
       at: placeIn(job, 'when'),

@@ -33,6 +33,9 @@ export const allowFailure = z.union([
   z.strictObject({ exit_codes: exitCodes }).transform((value) => value.exit_codes),
 ]);
 
+/** What a person is asked before a manual job starts. */
+export const manualConfirmation = name.max(1_000, 'must not be longer than 1,000 characters');
+
 /** GitLab's reasons for a retry; docs/language.md maps davit's failure kinds to them. */
 export const RETRY_WHEN = [
   'always',

@@ -5,27 +5,20 @@ import { environment } from './environment.ts';
 import * as flow from './flow.ts';
 import { INCLUDE } from './include.ts';
 import { inherit } from './inherit.ts';
+import type { KeywordInfo } from './keyword.ts';
 import * as parallel from './parallel.ts';
 import { rules, workflow } from './rules.ts';
+import { REFUSED } from './refused.ts';
 import * as run from './run.ts';
 import * as typed from './typed.ts';
 import { checked, type Checked } from './validate.ts';
+
+export type { KeywordInfo, KeywordStatus } from './keyword.ts';
 
 /**
  * Every keyword of the language, with what davit makes of it. Nothing here is ignored: a keyword is supported, or
  * named in an error. docs/language.md is held equal to this list by a test.
  */
-export type KeywordStatus = 'same' | 'differs' | 'davit' | 'not-yet' | 'refused';
-export interface KeywordInfo {
-  name: string;
-  /** Where it may stand. */
-  in: readonly ('top' | 'default' | 'job')[];
-  status: KeywordStatus;
-  /** How it differs, or why it is refused. */
-  note?: string;
-  schema?: z.ZodType;
-}
-
 const table = {
   image: checked('image', run.image),
   services: checked('services', run.services),
@@ -56,6 +49,7 @@ const table = {
   interruptible: checked('interruptible', flow.interruptible),
   inherit: checked('inherit', inherit),
   parallel: checked('parallel', parallel.parallel),
+  manual_confirmation: checked('manual_confirmation', flow.manualConfirmation),
   build: checked('build', typed.build),
   apitest: checked('apitest', typed.apitest),
   push: checked('push', typed.push),
@@ -228,18 +222,20 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     note: "runs in the job's own container, before `before_script`; the source is there already",
     schema: run.hooks,
   },
-  { name: 'id_tokens', in: BOTH, status: 'not-yet' },
-  { name: 'identity', in: BOTH, status: 'not-yet' },
   { name: 'trigger', in: JOB, status: 'not-yet' },
   { name: 'inherit', in: JOB, status: 'same', schema: inherit },
   { name: 'coverage', in: JOB, status: 'same', schema: run.coverage },
   { name: 'release', in: JOB, status: 'not-yet' },
   { name: 'pages', in: ['job', 'top'], status: 'not-yet' },
   { name: 'publish', in: JOB, status: 'not-yet' },
-  { name: 'secrets', in: JOB, status: 'not-yet' },
-  { name: 'run', in: JOB, status: 'not-yet' },
   { name: 'inputs', in: JOB, status: 'not-yet' },
-  { name: 'manual_confirmation', in: JOB, status: 'not-yet' },
+  {
+    name: 'manual_confirmation',
+    in: JOB,
+    status: 'same',
+    schema: flow.manualConfirmation,
+  },
+  ...REFUSED,
 ];
 
 const named = (where: 'top' | 'default' | 'job'): ReadonlyMap<string, KeywordInfo> =>

@@ -15,6 +15,7 @@ const decisionBody = z.strictObject({
   action: z.enum(['play', 'reject', 'retry', 'cancelJob']),
   job: z.string().min(1).max(1_024),
   comment: z.string().max(2_000).optional(),
+  confirm: z.boolean().optional(),
 });
 
 export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Views): void {

@@ -61,11 +61,12 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /"name"/,
   ],
   [
-    'a keyword that is not there yet',
+    'a keyword that is refused',
     'j:\n  image: x\n  script: y\n  run: []',
-    'language/not-yet',
+    'language/refused',
     '4:3',
-    /^run is not supported yet/,
+    /^run is refused: steps/,
+    /as script/,
   ],
   [
     'a global keyword that is not there yet',

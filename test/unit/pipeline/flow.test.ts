@@ -48,6 +48,31 @@ describe('when and allow_failure', () => {
     expect(mistakes(one('when: never')).join()).toContain('language/type'));
 });
 
+describe('manual_confirmation', () => {
+  test('goes with the plan of a manual job, its variables filled in', () => {
+    expect(plan("when: manual, manual_confirmation: 'Drop $CI_COMMIT_BRANCH?'")).toMatchObject({
+      confirmation: 'Drop main?',
+    });
+    expect(plan('rules: [{when: manual}], manual_confirmation: Sure?')).toMatchObject({
+      confirmation: 'Sure?',
+    });
+    expect(plan('gate: true, manual_confirmation: Sure?')).toMatchObject({ confirmation: 'Sure?' });
+  });
+  test('means nothing to a job that is not manual, and lint says so', () => {
+    const answer = run(one('manual_confirmation: Sure?'));
+    expect(answer.kind === 'plan' && answer.warnings.map((warning) => warning.code)).toEqual([
+      'language/no-effect',
+    ]);
+    expect(plan('manual_confirmation: Sure?')).not.toHaveProperty('confirmation');
+  });
+  test('takes text, and no secret', () => {
+    expect(mistakes(one('when: manual, manual_confirmation: [a]')).join()).toContain('language/type');
+    const secret = { name: 'S', value: { literal: 'x' }, masked: true, file: false };
+    const more = { project: { variables: [secret] } };
+    expect(mistakes(one('when: manual, manual_confirmation: $S'), more).join()).toContain('language/secret');
+  });
+});
+
 describe('gates', () => {
   const text = `
 stages: [test, deploy]

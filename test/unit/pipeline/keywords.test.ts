@@ -7,7 +7,7 @@ import { DEFAULT, JOB_KEYWORDS, KEYWORDS, TOP } from '../../../src/pipeline/sche
 import { FAILURE_KINDS } from '../../../src/plan/outcome.ts';
 import { RETRY_REASONS } from '../../../src/plan/retry.ts';
 import { RETRY_WHEN } from '../../../src/pipeline/schema/flow.ts';
-import { job, mistakes } from './helpers.ts';
+import { job, mistakes, run } from './helpers.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const docs = readFileSync(join(ROOT, 'docs/language.md'), 'utf8');
@@ -89,6 +89,30 @@ describe('keywords', () => {
       ]);
     },
   );
+});
+
+describe('keywords that are refused', () => {
+  const refused = KEYWORDS.filter((keyword) => keyword.status === 'refused');
+  test.each(refused.map((keyword) => [keyword.name, keyword.note] as const))(
+    '%s by name, with the reason',
+    (name, note) => {
+      expect(mistakes(`j: {image: x, script: x, ${name}: {}}`)).toEqual([
+        `language/refused 1:26 ${name} is refused: ${note}`,
+      ]);
+    },
+  );
+  test('also where they come from default or a template; null takes them away', () => {
+    expect(mistakes('default: {id_tokens: {}}\nj: {image: x, script: x}').join()).toContain(
+      'language/refused 1:11',
+    );
+    const template = '.t: {secrets: {A: {vault: b}}}\nj: {extends: .t, image: x, script: x';
+    expect(mistakes(`${template}}`).join()).toContain('language/refused 1:6 secrets');
+    expect(mistakes(`${template}, secrets: null}`)).toEqual([]);
+  });
+  test('a hint says what to do instead', () => {
+    const answer = run('j: {image: x, script: x, secrets: {A: {vault: b, file: false}}}');
+    expect(answer.kind === 'invalid' && answer.problems[0]?.hint).toContain('secret: env:NAME');
+  });
 });
 
 /** GitLab's own list is reference material that is not part of the project; where it is not there, there is nothing to ask. */

@@ -64,6 +64,25 @@ describe('a gate', () => {
   });
 });
 
+describe('manual_confirmation', () => {
+  const asked = { job: jobOf({ key: 'deploy', confirmation: 'Really?' }) };
+  test('a job with a text is not started before somebody confirmed it', () => {
+    const manual = view('manual', asked);
+    expect(judge(manual, by('bob', 'developer'))).toMatchObject({
+      code: 'job/unconfirmed',
+      message: 'Really?',
+      record: false,
+    });
+    expect(answer(manual, { ...by('bob', 'developer'), confirm: true })).toBe('play');
+  });
+  test('a gate asks too, and only those who may approve it', () => {
+    const both = view('gate', { job: jobOf({ key: 'deploy', gate, confirmation: 'Really?' }) });
+    expect(answer(both, { ...by('bob', 'developer'), confirm: true })).toBe('gate/not-an-approver');
+    expect(answer(both, by('ann', 'developer'))).toBe('job/unconfirmed');
+    expect(answer(both, by('ann', 'developer', 'reject'))).toBe('reject');
+  });
+});
+
 describe('retry and cancel', () => {
   test.each(['succeeded', 'failed', 'errored', 'cancelled', 'expired'] as const)(
     '%s can be retried',

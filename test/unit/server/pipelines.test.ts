@@ -141,6 +141,9 @@ describe('decisions', () => {
       { action: 'play', job: 'deploy', comment: 'why', actor: 'the developer', role: 'developer' },
       { action: 'reject', job: 'deploy', comment: 'why', actor: 'me', role: 'operator' },
     ]);
+    const sure = { action: 'play', job: 'deploy', confirm: true };
+    await post('/api/v1/pipelines/table/1/decisions', sure);
+    expect(server.workflows.decisions.at(-1)).toMatchObject({ confirm: true });
     const forged = { action: 'play', job: 'deploy', actor: 'root', role: 'operator' };
     expect((await post('/api/v1/pipelines/table/1/decisions', forged)).statusCode).toBe(400);
   });
@@ -150,6 +153,7 @@ describe('decisions', () => {
     ['gate/expired', 409],
     ['gate/not-ready', 409],
     ['job/decided', 409],
+    ['job/unconfirmed', 409],
     ['job/not-playable', 409],
     ['job/not-found', 404],
   ] as const)('%s is answered with %i', async (code, status) => {
