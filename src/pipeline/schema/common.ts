@@ -25,19 +25,22 @@ export const nameOrList = z.union([name.transform((value) => [value]), z.array(n
 type Lines = string | Lines[];
 const nested: z.ZodType<Lines> = z.lazy(() => z.union([z.string(), z.array(nested)]));
 
-/** A script: a string, or a list of strings nested up to ten levels deep, as GitLab has it; a flat list comes out. */
-export const script = z
-  .union([z.string().transform((line) => [line]), z.array(nested)])
-  .transform((value, context) => {
-    const lines: string[] = [];
-    const walk = (item: Lines, depth: number): void => {
-      if (typeof item === 'string') lines.push(item);
-      else if (depth > 10) context.addIssue({ code: 'custom', message: 'is nested deeper than 10 levels' });
-      else for (const inner of item) walk(inner, depth + 1);
-    };
-    walk(value, 0);
-    return lines;
-  });
+/** Strings of a list that may hold lists, up to ten levels deep. */
+function flattened(value: Lines[], context: z.RefinementCtx): string[] {
+  const lines: string[] = [];
+  const walk = (item: Lines, depth: number): void => {
+    if (typeof item === 'string') lines.push(item);
+    else if (depth > 10) context.addIssue({ code: 'custom', message: 'is nested deeper than 10 levels' });
+    else for (const inner of item) walk(inner, depth + 1);
+  };
+  walk(value, 0);
+  return lines;
+}
+
+/** A list of strings nested up to ten levels deep, as GitLab has it; a flat list comes out. */
+export const nestedList = z.array(nested).transform(flattened);
+/** A script: a string, or such a list. */
+export const script = z.union([z.string().transform((line) => [line]), nestedList]);
 
 /** `name: value` pairs whose values may be written without quotes. */
 export const scalarMap = z.record(name, z.union([z.string(), z.number(), z.boolean()]).transform(String));

@@ -1,10 +1,10 @@
 /** When a job runs, after whom, and what its failure means. */
 import { z } from 'zod';
-import { duration, name, nameOrList, notYet } from './common.ts';
+import { duration, name, nameOrList, nestedList, notYet } from './common.ts';
 import { neededParallel } from './parallel.ts';
 
 export const stage = name;
-export const stages = z.array(name);
+export const stages = nestedList.refine((names) => !names.includes(''), 'must not hold an empty name');
 export const extendsList = nameOrList.refine((names) => names.length > 0, 'must not be empty');
 
 const need = z.union([

@@ -31,12 +31,17 @@ const jobValue = z.union([
 ]);
 const globalValue = z.union([
   scalar,
-  z.strictObject({
-    value: scalar.optional(),
-    description: z.string().optional(),
-    options: z.array(z.string()).min(1, 'must not be empty').optional(),
-    expand: z.boolean().optional(),
-  }),
+  z
+    .strictObject({
+      value: scalar.optional(),
+      description: z.string().optional(),
+      options: z.array(z.string()).min(1, 'must not be empty').optional(),
+      expand: z.boolean().optional(),
+    })
+    .refine(
+      ({ value, options }) => options?.includes(String(value)) ?? true,
+      'must have a value that is one of its options',
+    ),
 ]);
 /** GitLab takes a digit in front as well; no shell sees such a one. */
 const variableName = z
@@ -58,7 +63,7 @@ export const services = z.array(service);
 
 export const scripts = script;
 export const hooks = z.strictObject({ pre_get_sources_script: script.optional() });
-export const mainScript = script.refine((lines) => lines.length > 0, 'must not be empty');
+export const mainScript = script.refine((lines) => lines.some((line) => line !== ''), 'must not be empty');
 /** Lists in the list are flattened: they come from anchors. */
 export const tags = z
   .array(z.union([name, z.array(name)]))

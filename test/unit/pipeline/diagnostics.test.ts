@@ -90,6 +90,22 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /artifacts.reports has no "junt"/,
     /junit/,
   ],
+  [
+    'an empty text as script',
+    'j: {image: x, script: ""}',
+    'language/type',
+    '1:23',
+    /script must not be empty/,
+    /language/,
+  ],
+  [
+    'a value that is none of its options',
+    'variables: {A: {value: c, options: [a, b]}}\nj: {image: x, script: x}',
+    'language/type',
+    '1:16',
+    /variables.A must have a value that is one of its options/,
+    /language/,
+  ],
   ['no script', 'j:\n  image: x', 'language/missing', '1:1', /"j" has no script/],
   ['an empty script', 'j: {image: x, script: []}', 'language/type', '1:23', /script must not be empty/],
   [

@@ -185,3 +185,10 @@ describe('queues', () => {
     });
   });
 });
+
+describe('stages', () => {
+  test('may stand in lists of lists, as anchors leave them', () => {
+    const answer = run('stages: [a, [b, [c]]]\nj: {image: x, script: x, stage: c}');
+    expect(answer).toMatchObject({ kind: 'plan', plan: { stages: ['c'] } });
+  });
+});
