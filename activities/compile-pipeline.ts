@@ -11,6 +11,7 @@ import type { Plan, PlanJob } from '../src/plan/plan.ts';
 import type { WorkerReport } from '../src/plan/queues.ts';
 import { COUNTERS } from '../src/plan/records.ts';
 import { limitsOf, writeCompiled } from './compile-pipeline-blobs.ts';
+import { filesElsewhere } from './compile-pipeline-elsewhere.ts';
 import { findFile, includeSource, listFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
 import { changedFiles, fetchSource, type FetchedSource } from './compile-pipeline-source.ts';
 import { isProtected, projectOf, variablesOf } from './compile-pipeline-variables.ts';
@@ -118,15 +119,16 @@ interface Asking {
 async function sourceFacts(
   deps: CompileDeps,
   { project, request, signal }: Asking,
-): Promise<Pick<CompileRequest, 'changed' | 'files'>> {
+): Promise<Pick<CompileRequest, 'changed' | 'files' | 'elsewhere'>> {
   const needed = factsNeeded(request);
+  const elsewhere = await filesElsewhere(deps, needed.elsewhere ?? [], { trigger: request.trigger, signal });
   const changed = await changedFiles(deps, project, {
     trigger: request.trigger,
     names: needed.changed,
     signal,
   });
-  if (!needed.files || request.files) return { changed, files: request.files };
-  return { changed, files: await listFiles(await deps.blobs.getStream(request.source)) };
+  if (!needed.files || request.files) return { changed, elsewhere, files: request.files };
+  return { changed, elsewhere, files: await listFiles(await deps.blobs.getStream(request.source)) };
 }
 
 interface Compiled {

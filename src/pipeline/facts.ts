@@ -4,6 +4,7 @@ import type { JobConfig } from './config/job.ts';
 import { Problems } from './problems.ts';
 import type { CompileRequest } from './request.ts';
 import { comparesWithBefore } from './rules/conditions.ts';
+import { elsewhereKey } from './rules/paths.ts';
 import { ConditionScopes, type ConditionScope } from './rules/scope.ts';
 import { workflowReader } from './schema/keywords.ts';
 
@@ -12,11 +13,20 @@ export interface FactsNeeded {
   changed: string[];
   /** `CompileRequest.files`. */
   files: boolean;
+  /** Of `CompileRequest.elsewhere`. */
+  elsewhere?: Elsewhere[];
+}
+export interface Elsewhere {
+  key: string;
+  /** Full name at its forge. */
+  project: string;
+  /** Branch, tag or commit; without: the default branch. */
+  ref?: string;
 }
 
 /** Never throws; a file with mistakes needs nothing more to be refused. */
 export function factsNeeded(request: CompileRequest): FactsNeeded {
-  const needed = { changed: new Set<string>(), files: false };
+  const needed: Needed = { changed: new Set(), files: false, elsewhere: new Map() };
   const texts = [request.file.text, ...Object.values(request.included ?? {})];
   if (texts.some((text) => text && /\b(changes|exists)\b/.test(text))) {
     const problems = new Problems();
@@ -28,10 +38,14 @@ export function factsNeeded(request: CompileRequest): FactsNeeded {
       for (const job of read.jobs.values()) noteJob(needed, job, { request, scopes });
     }
   }
-  return { changed: [...needed.changed], files: needed.files };
+  return {
+    changed: [...needed.changed],
+    files: needed.files,
+    ...(needed.elsewhere.size > 0 && { elsewhere: [...needed.elsewhere.values()] }),
+  };
 }
 
-type Needed = { changed: Set<string>; files: boolean };
+type Needed = { changed: Set<string>; files: boolean; elsewhere: Map<string, Elsewhere> };
 
 function noteJob(
   needed: Needed,
@@ -42,12 +56,12 @@ function noteJob(
   const scope = scopes.of({ name, stage, environment: values.environment?.name });
   for (const rule of values.rules ?? []) note(needed, rule, { request, scope });
   for (const policy of [values.only, values.except])
-    if (policy?.changes) note(needed, { changes: { paths: policy.changes } }, { request, scope });
+    if (policy?.changes) note(needed, { changes: {} }, { request, scope });
 }
 
 interface Asking {
-  changes?: { paths: readonly string[]; compare_to?: string };
-  exists?: readonly string[];
+  changes?: { compare_to?: string };
+  exists?: { project?: string; ref?: string };
 }
 
 function note(
@@ -55,9 +69,24 @@ function note(
   rule: Asking,
   { request, scope }: { request: CompileRequest; scope: ConditionScope },
 ): void {
-  if (rule.exists) needed.files = true;
+  if (rule.exists) noteExists(needed, rule.exists, scope);
   if (!rule.changes) return;
   const { compare_to } = rule.changes;
   if (compare_to !== undefined) needed.changed.add(scope.expand(compare_to));
   else if (comparesWithBefore(request.trigger)) needed.changed.add('');
+}
+
+function noteExists(
+  needed: Needed,
+  { project, ref }: NonNullable<Asking['exists']>,
+  scope: ConditionScope,
+): void {
+  if (project === undefined) {
+    needed.files = true;
+    return;
+  }
+  const named = scope.expand(project);
+  const at = ref === undefined ? undefined : scope.expand(ref);
+  const key = elsewhereKey(named, at);
+  needed.elsewhere.set(key, { key, project: named, ...(at !== undefined && { ref: at }) });
 }

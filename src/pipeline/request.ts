@@ -48,6 +48,11 @@ export interface CompileRequest {
   included?: Readonly<Record<string, string | null>>;
   /** Every file of the source, for `exists` and includes with a wildcard. */
   files?: readonly string[];
+  /**
+   * Files of other projects, for `exists: project`, by project and ref (rules/paths.ts); null: not there, or not to be
+   * read. A missing one was not asked for.
+   */
+  elsewhere?: Readonly<Record<string, readonly string[] | null>>;
   /** Answer with `explained` too. */
   explain?: boolean;
 }

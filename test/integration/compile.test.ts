@@ -262,6 +262,7 @@ docs: { script: x, rules: [{ changes: ["docs-*"] }] }
 code: { script: x, rules: [{ changes: { paths: ["code-*"], compare_to: main } }] }
 there: { script: x, rules: [{ exists: ["**/docs-a"] }] }
 absent: { script: x, rules: [{ exists: [docs-b] }] }
+elsewhere: { script: x, rules: [{ exists: { paths: [docs-main], project: table } }] }
 always: { script: x, rules: [{ when: on_success }] }
 `;
   await writeFile(join(work, 'rules.yml'), rules);
@@ -273,8 +274,14 @@ always: { script: x, rules: [{ when: on_success }] }
   const keys = async (more: Partial<Trigger>) =>
     (await planned(ask({ file: 'rules.yml', ref: 'feature', ...more }))).plan.jobs.map((job) => job.key);
 
-  expect(await keys({ sha: second, before: first })).toEqual(['docs', 'code', 'there', 'always']);
-  expect(await keys({ sha: first, before: sha })).toEqual(['code', 'always']);
+  expect(await keys({ sha: second, before: first })).toEqual([
+    'docs',
+    'code',
+    'there',
+    'elsewhere',
+    'always',
+  ]);
+  expect(await keys({ sha: first, before: sha })).toEqual(['code', 'elsewhere', 'always']);
   const mergeRequest = {
     iid: 1,
     sourceBranch: 'feature',
@@ -283,8 +290,15 @@ always: { script: x, rules: [{ when: on_success }] }
     title: 'F',
   };
   const merging = { source: 'merge_request', refKind: 'merge_request', mergeRequest } as const;
-  expect(await keys({ sha: first, ...merging })).toEqual(['code', 'always']);
-  expect(await keys({ sha: second, ...merging })).toEqual(['docs', 'code', 'there', 'always']);
+  expect(await keys({ sha: first, ...merging })).toEqual(['code', 'elsewhere', 'always']);
+  expect(await keys({ sha: second, ...merging })).toEqual(['docs', 'code', 'there', 'elsewhere', 'always']);
   // A commit that is gone cannot be compared with: everything counts as changed.
-  expect(await keys({ sha: first, before: 'f'.repeat(40) })).toEqual(['docs', 'code', 'always']);
+  expect(await keys({ sha: first, before: 'f'.repeat(40) })).toEqual(['docs', 'code', 'elsewhere', 'always']);
+
+  // A fork may not look into projects, and is told no more than of one that is not there.
+  const answer = await ask({ file: 'rules.yml', ref: 'feature', sha: second, before: first, fork: true });
+  expect(answer).toMatchObject({
+    kind: 'invalid',
+    problems: [expect.stringContaining('"table" is not there')],
+  });
 });

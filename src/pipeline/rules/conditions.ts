@@ -3,17 +3,22 @@ import type { CompileRequest } from '../request.ts';
 import { isTruthful } from './evaluate.ts';
 import { parseExpression, type Parsed } from './expression.ts';
 import { compileGlob } from './glob.ts';
+import { anyMatches, elsewhereKey, foldersOf } from './paths.ts';
 import type { ConditionScope } from './scope.ts';
 
 export interface Conditions {
   if?: string | null;
-  changes?: { paths: readonly string[]; compare_to?: string };
-  exists?: readonly string[];
+  changes?: LookedFor & { compare_to?: string };
+  exists?: LookedFor & { project?: string; ref?: string };
+}
+/** One of the two. */
+interface LookedFor {
+  paths?: readonly string[];
+  regexp?: string;
 }
 
 /** Comparisons past which GitLab takes it that something matches. */
-const MOST_CHANGES = 50_000;
-const MOST_EXISTS = 10_000;
+const MOST_COMPARED = 50_000;
 /** Sources for which `changes` means something; all others run as if all had changed. */
 const BY_PUSH: ReadonlySet<string> = new Set(['push', 'merge_request', 'cli']);
 const NEW_REF = /^0+$/;
@@ -49,13 +54,11 @@ export class ConditionChecker {
   }
 
   /** True where git has nothing to compare: new branches, tags, schedules, web, API. */
-  changes({ paths, compare_to }: NonNullable<Conditions['changes']>, scope: ConditionScope): boolean {
+  changes(asked: NonNullable<Conditions['changes']>, scope: ConditionScope): boolean {
+    const { compare_to } = asked;
     const since = compare_to === undefined ? '' : scope.expand(compare_to);
     const changed = this.changedSince(since);
-    return (
-      changed === undefined ||
-      this.#matches(`changes ${since}`, paths, { files: changed, scope, most: MOST_CHANGES })
-    );
+    return changed === undefined || this.#matches(`changes ${since}`, asked, { files: changed, scope });
   }
 
   /** The ref of `compare_to` that git does not know; undefined where it does, or was not asked. */
@@ -65,6 +68,22 @@ export class ConditionChecker {
     return this.#request.changed[since] ? undefined : since;
   }
 
+  /** What is to be said of the project that `exists` looks into, when it cannot. */
+  unknownProject(
+    { exists }: Conditions,
+    scope: ConditionScope,
+  ): { message: string; severity: 'error' | 'warning' } | undefined {
+    const key = exists && this.elsewhere(exists, scope);
+    if (key === undefined) return undefined;
+    const [project = '', ref = ''] = key.split('@');
+    const what = `exists: the project "${project}"${ref === '' ? '' : ` at "${ref}"`}`;
+    const found = this.#request.elsewhere?.[key];
+    if (found === null)
+      return { message: `${what} is not there, or this pipeline may not read it`, severity: 'error' };
+    if (found) return undefined;
+    return { message: `${what} is not asked here, so the rule is taken not to hold`, severity: 'warning' };
+  }
+
   /** Paths that have changed since a ref, or (empty) since before the push; undefined: all of them count as changed. */
   changedSince(since: string): readonly string[] | undefined {
     const { trigger, changed } = this.#request;
@@ -72,27 +91,41 @@ export class ConditionChecker {
     return changed?.[since];
   }
 
-  exists(paths: readonly string[], scope: ConditionScope): boolean {
-    const files = this.#request.files ?? [];
-    return this.#matches('exists', paths, { files, scope, most: MOST_EXISTS });
+  exists(asked: NonNullable<Conditions['exists']>, scope: ConditionScope): boolean {
+    const other = this.elsewhere(asked, scope);
+    const files = (other === undefined ? this.#request.files : this.#request.elsewhere?.[other]) ?? [];
+    return this.#matches(`exists ${other ?? ''}`, asked, { files, scope, folders: true });
+  }
+
+  /** Where `exists` looks, as the key of `CompileRequest.elsewhere`; undefined: into the own source. */
+  elsewhere(asked: NonNullable<Conditions['exists']>, scope: ConditionScope): string | undefined {
+    const { project, ref } = asked;
+    if (project === undefined) return undefined;
+    return elsewhereKey(scope.expand(project), ref === undefined ? undefined : scope.expand(ref));
   }
 
   #matches(
     what: string,
-    paths: readonly string[],
-    from: { files: readonly string[]; scope: ConditionScope; most: number },
+    { paths, regexp }: LookedFor,
+    from: { files: readonly string[]; scope: ConditionScope; folders?: true },
   ): boolean {
-    const { files, scope, most } = from;
-    const globs = [...new Set(paths.map((path) => scope.expand(path)))];
-    const key = JSON.stringify([what, globs]);
+    const globs = [...new Set((paths ?? []).map((path) => from.scope.expand(path)))];
+    const key = JSON.stringify([what, globs, regexp]);
     let answer = this.#answers.get(key);
     if (answer === undefined) {
-      const compared = globs.filter((glob) => /[*?[{\\]/.test(glob)).length * files.length;
-      answer = compared > most || globs.map(compileGlob).some((matches) => files.some(matches));
+      answer = regexp === undefined ? globsMatch(globs, from) : anyMatches(regexp, from.files);
       this.#answers.set(key, answer);
     }
     return answer;
   }
+}
+
+function globsMatch(globs: readonly string[], from: { files: readonly string[]; folders?: true }): boolean {
+  const compared = globs.filter((glob) => /[*?[{\\]/.test(glob)).length * from.files.length;
+  if (compared > MOST_COMPARED) return true;
+  const asksFolders = from.folders && globs.some((glob) => glob.endsWith('/'));
+  const paths = asksFolders ? [...from.files, ...foldersOf(from.files)] : from.files;
+  return globs.map(compileGlob).some((matches) => paths.some(matches));
 }
 
 /** Whether the event has a `before` that git can compare with: an update of a branch, or a merge request. */

@@ -33,13 +33,16 @@ export function firstMatch<R extends Rule | WorkflowRule>(
 function ruleText(rule: Rule | WorkflowRule, index: number, node: Node | undefined): string {
   const conditions = [
     ...(typeof rule.if === 'string' ? [`if: ${rule.if}`] : []),
-    ...(rule.changes ? [`changes: ${rule.changes.paths.join(', ')}`] : []),
-    ...(rule.exists ? [`exists: ${rule.exists.join(', ')}`] : []),
+    ...(rule.changes ? [`changes: ${lookedForText(rule.changes)}`] : []),
+    ...(rule.exists ? [`exists: ${lookedForText(rule.exists)}`] : []),
   ];
   const line = node ? `, line ${node.source.place(node.offset).line}` : '';
   const text = `rule ${index + 1}${line}: ${conditions.join('; ') || 'always'}`;
   return text.length > 200 ? `${text.slice(0, 199)}…` : text;
 }
+
+const lookedForText = (of: { paths?: readonly string[]; regexp?: string }): string =>
+  of.regexp ?? of.paths?.join(', ') ?? '';
 
 export interface JobDecision {
   when: When;

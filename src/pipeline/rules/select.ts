@@ -2,9 +2,9 @@
 import type { Draft, Drafts } from '../plan/draft.ts';
 import type { CompileRequest } from '../request.ts';
 import type { Problems } from '../problems.ts';
-import { ruleKey, ruleNodes } from './nodes.ts';
-import type { ConditionScope } from './scope.ts';
+import { ruleNodes } from './nodes.ts';
 import { RefSelector } from '../select/refs.ts';
+import { checkRefs } from './check-refs.ts';
 import { ConditionChecker } from './conditions.ts';
 import { decisionOf, firstMatch } from './rules.ts';
 import { ConditionScopes, type ConditionLayers } from './scope.ts';
@@ -39,7 +39,8 @@ function byRules(draft: Draft, from: Selecting): void {
   const { checker, scopes } = from;
   const { values, entries, name } = draft.config;
   const scope = scopes.of({ name, stage: draft.stage, environment: values.environment?.name });
-  checkRefs(draft, from, scope);
+  const nodes = ruleNodes(entries.get('rules')?.value);
+  checkRefs({ rules: values.rules ?? [], nodes, at: draft.config.at }, from, scope);
   const found = firstMatch({ rules: values.rules ?? [], node: entries.get('rules')?.value }, checker, scope);
   const decision = found && decisionOf(found.rule, values);
   if (!found || !decision) {
@@ -55,16 +56,4 @@ function byRules(draft: Draft, from: Selecting): void {
   const { needs } = found.rule;
   // GitLab: an empty list takes the needs away, and leaves the job to what it was without them: its stage, if it had none.
   if (needs && (needs.length > 0 || draft.listed)) draft.listed = needs;
-}
-
-/** GitLab: comparing with a ref that is not there is a mistake, not a condition that does not hold. */
-function checkRefs(draft: Draft, { checker, problems }: Selecting, scope: ConditionScope): void {
-  const nodes = ruleNodes(draft.config.entries.get('rules')?.value);
-  for (const [index, rule] of (draft.config.values.rules ?? []).entries()) {
-    const ref = checker.unknownRef(rule, scope);
-    if (ref !== undefined)
-      problems.add('language/unknown-ref', `compare_to: the repository has no "${ref}"`, {
-        at: ruleKey(ruleKey(nodes[index], 'changes'), 'compare_to') ?? draft.config.at,
-      });
-  }
 }

@@ -5,6 +5,7 @@ import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { workflowReader } from '../schema/keywords.ts';
 import type { Node } from '../yaml/nodes.ts';
+import { checkRefs } from './check-refs.ts';
 import { checkRuleList } from './check.ts';
 import { ConditionChecker } from './conditions.ts';
 import { ruleKey, ruleNodes } from './nodes.ts';
@@ -34,7 +35,9 @@ export function readWorkflow(file: FileConfig, request: CompileRequest, problems
   const rules = values.rules ?? undefined;
   if (rules) checkRuleList('workflow.rules', { rules, nodes: ruleNodes(rulesNode) }, problems);
   const scope = new ConditionScopes(request, { file: file.variables }).of();
-  const found = rules && firstMatch({ rules, node: rulesNode }, new ConditionChecker(request), scope);
+  const checker = new ConditionChecker(request);
+  if (rules) checkRefs({ rules, nodes: ruleNodes(rulesNode), at: node }, { checker, problems }, scope);
+  const found = rules && firstMatch({ rules, node: rulesNode }, checker, scope);
   const refused = rules && refusal(found?.rule.when, found?.text);
   const scopes = new ConditionScopes(request, { file: file.variables, workflow: found?.variables });
   return {

@@ -1,12 +1,12 @@
 /** `include`: which other files a file is made of. */
 import { z } from 'zod';
 import { name, notYet } from './common.ts';
-import { exists } from './rules.ts';
+import { existsHere } from './rules.ts';
 import { checked } from './validate.ts';
 
 const includeRule = z.strictObject({
   if: z.string().nullish(),
-  exists: exists.optional(),
+  exists: existsHere.optional(),
   changes: notYet,
   when: z.enum(['always', 'never']).optional(),
 });

@@ -78,7 +78,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'workflow',
     in: ['top'],
     status: 'differs',
-    note: 'in its rules the same parts are not yet as in those of jobs',
+    note: 'its rules as those of jobs',
     schema: workflow,
   },
   { name: 'image', in: ALL, status: 'differs', note: 'not yet: `kubernetes`', schema: run.image },
@@ -120,7 +120,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'rules',
     in: JOB,
     status: 'differs',
-    note: 'not yet: `changes:regexp`, `exists:regexp`, `exists:project`, `exists:ref`',
+    note: '`regexp` runs on RE2; `exists:project` names a project of the installation file',
     schema: rules,
   },
   {

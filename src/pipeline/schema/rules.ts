@@ -1,21 +1,55 @@
 /** `rules` of jobs and of `workflow`. */
 import { z } from 'zod';
-import { name, notYet } from './common.ts';
+import { patternTrouble } from '../rules/paths.ts';
+import { name, refused } from './common.ts';
 import { needs, startIn } from './flow.ts';
 import { variables } from './run.ts';
 
 const MOST_PATHS = 50;
 const MAX_NESTING = 10;
 const paths = z.array(z.string()).max(MOST_PATHS, `must not be more than ${MOST_PATHS} paths`);
+/** A regular expression that any of the paths matches, anywhere in it. */
+const pathPattern = z
+  .string()
+  .min(1, 'must not be empty')
+  .max(255, 'must not be longer than 255 characters')
+  .superRefine((text, context) => {
+    const trouble = patternTrouble(text);
+    if (trouble) context.addIssue({ code: 'custom', message: `is no valid regular expression: ${trouble}` });
+  });
+const lookedFor = { paths: paths.optional(), regexp: pathPattern.optional() };
+const either = (value: { paths?: unknown; regexp?: unknown }): boolean =>
+  (value.paths === undefined) !== (value.regexp === undefined);
+const EITHER = 'needs "paths" or "regexp", and not both';
+
 export const changes = z.union([
-  paths.transform((list) => ({ paths: list, compare_to: undefined })),
-  z
-    .strictObject({ paths, compare_to: name.optional(), regexp: notYet })
-    .transform((value) => ({ paths: value.paths, compare_to: value.compare_to })),
+  paths.transform((list) => ({ paths: list, regexp: undefined, compare_to: undefined })),
+  z.strictObject({ ...lookedFor, compare_to: name.optional() }).refine(either, EITHER),
 ]);
+const plainExists = paths.transform((list) => ({
+  paths: list,
+  regexp: undefined,
+  project: undefined,
+  ref: undefined,
+}));
 export const exists = z.union([
-  paths,
-  z.strictObject({ paths, project: notYet, ref: notYet, regexp: notYet }).transform((value) => value.paths),
+  plainExists,
+  z
+    .strictObject({ ...lookedFor, project: name.optional(), ref: name.optional() })
+    .refine(either, EITHER)
+    .refine(
+      (value) => value.ref === undefined || value.project !== undefined,
+      'has "ref", which takes "project"',
+    ),
+]);
+/** Of an include: other projects are asked once the whole file is known. */
+const OTHER_PROJECT = 'rules of an include look into the own source only';
+export const existsHere = z.union([
+  plainExists,
+  z
+    .strictObject({ ...lookedFor, project: refused(OTHER_PROJECT), ref: refused(OTHER_PROJECT) })
+    .refine(either, EITHER)
+    .transform(({ paths: list, regexp }) => ({ paths: list, regexp, project: undefined, ref: undefined })),
 ]);
 const conditions = {
   if: z.string().nullish(),

@@ -112,13 +112,74 @@ describe('rules:changes', () => {
     expect(names(one('rules: [{changes: [y]}]'), pushed(...many))).toEqual([]);
   });
   test('what davit has not is refused by name', () => {
-    expect(mistakes(one('rules: [{changes: {paths: [a], regexp: b}}]')).join()).toContain('language/not-yet');
-    expect(mistakes(one('rules: [{exists: {paths: [a], project: b}}]')).join()).toContain('language/not-yet');
+    expect(mistakes(one('rules: [{changes: {paths: [a], regexp: b}}]')).join()).toContain(
+      '"paths" or "regexp"',
+    );
+    expect(mistakes(one('rules: [{exists: {ref: main}}]')).join()).toContain('"paths" or "regexp"');
+    expect(mistakes(one('rules: [{exists: {paths: [a], ref: main}}]')).join()).toContain('takes "project"');
+    expect(mistakes(one("rules: [{exists: {regexp: '(?!a)'}}]")).join()).toContain(
+      'no valid regular expression',
+    );
+    const included = `include: [{local: a.yml, rules: [{exists: {paths: [a], project: b}}]}]\n${one('stage: test')}`;
+    expect(mistakes(included).join()).toContain('language/refused');
     expect(mistakes(one(`rules: [{changes: [${'a,'.repeat(51)}]}]`)).join()).toContain('not be more than 50');
   });
 });
 
+describe('regexp', () => {
+  test('of changes: any path that it is found in', () => {
+    const text = one("rules: [{changes: {regexp: '^src/.*\\.(rb|py)$'}}]");
+    expect(names(text, pushed('README.md', 'src/a/b.py'))).toEqual(['j']);
+    expect(names(text, pushed('lib/src/b.py', 'src/b.pyc'))).toEqual([]);
+    expect(names(text)).toEqual(['j']);
+  });
+  test('of exists, and of changes since a ref', () => {
+    const text = one("rules: [{exists: {regexp: 'ocker'}}]");
+    expect(names(text, { files: ['a/Dockerfile'] })).toEqual(['j']);
+    expect(names(text, { files: ['Makefile'] })).toEqual([]);
+    const since = one('rules: [{changes: {regexp: a, compare_to: main}}]');
+    expect(names(since, { changed: { main: ['b'] } })).toEqual([]);
+    expect(names(since, { changed: { main: ['ba'] } })).toEqual(['j']);
+  });
+});
+
+describe('exists:project', () => {
+  const text = one('rules: [{exists: {paths: [go.mod], project: group/$NAME, ref: v1}}]');
+  const more = { trigger: { variables: { NAME: 'lib' } } };
+  test('asks that project at that ref, and nothing of the own source', () => {
+    expect(factsNeeded(request(text, more))).toEqual({
+      changed: [],
+      files: false,
+      elsewhere: [{ key: 'group/lib@v1', project: 'group/lib', ref: 'v1' }],
+    });
+    expect(names(text, { ...more, files: ['go.mod'], elsewhere: { 'group/lib@v1': ['x'] } })).toEqual([]);
+    expect(names(text, { ...more, elsewhere: { 'group/lib@v1': ['go.mod'] } })).toEqual(['j']);
+  });
+  test('one that is not there is an error; one that was not asked is a warning', () => {
+    expect(mistakes(text, { ...more, elsewhere: { 'group/lib@v1': null } })).toEqual([
+      'language/unknown-ref 1:70 exists: the project "group/lib" at "v1" is not there, or this pipeline may not read it',
+    ]);
+    expect(run(`k: {image: x, script: x}\n${text}`, more)).toMatchObject({
+      kind: 'plan',
+      warnings: [{ code: 'language/unknown-ref' }],
+    });
+    const workflow = `workflow: {rules: [{exists: {paths: [a], project: g/x}}]}\n${one('stage: test')}`;
+    expect(mistakes(workflow, { elsewhere: { 'g/x@': null } }).join()).toContain('language/unknown-ref');
+  });
+});
+
 describe('rules:exists', () => {
+  test('a path with a slash at its end is a folder', () => {
+    const text = one('rules: [{exists: [src/lib/, "te*/"]}]');
+    expect(names(text, { files: ['src/lib/a/b.c'] })).toEqual(['j']);
+    expect(names(text, { files: ['tests/x'] })).toEqual(['j']);
+    expect(names(text, { files: ['src/lib', 'lib/x'] })).toEqual([]);
+  });
+  test('more than 50,000 comparisons count as a match', () => {
+    const files = Array.from({ length: 50_001 }, (_, index) => `x/${index}`);
+    expect(names(one('rules: [{exists: ["y/*"]}]'), { files })).toEqual(['j']);
+    expect(names(one('rules: [{exists: ["y/*"]}]'), { files: files.slice(1) })).toEqual([]);
+  });
   test('holds when a file is there, whatever the source', () => {
     const text = one('rules: [{exists: ["**/Dockerfile", "$CI_PROJECT_NAME.md"]}]');
     expect(names(text, { files: ['a/Dockerfile'] })).toEqual(['j']);
