@@ -107,6 +107,12 @@ export const ERRORS = {
     meaning: 'A job lacks what it needs to run: a script, an image, a name.',
     remedy: 'Add what the message names.',
   },
+  'language/input': {
+    exit: 2,
+    http: 422,
+    meaning: 'An input is missing, unknown, or has a value that it must not have.',
+    remedy: 'The header of the file, spec:inputs, says what it takes.',
+  },
   'language/unknown-job': {
     exit: 2,
     http: 422,

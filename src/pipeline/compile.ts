@@ -10,6 +10,8 @@ import { Extender } from './config/extends.ts';
 import { readFileConfig, type FileConfig } from './config/file.ts';
 import { readJobs, type JobConfig } from './config/job.ts';
 import { Includer } from './config/include.ts';
+import { ContentReader } from './inputs/content.ts';
+import { runInputs } from './inputs/run-inputs.ts';
 import { resolveReferences } from './config/reference.ts';
 import { checkJobs } from './plan/checks.ts';
 import { PlanContext } from './plan/context.ts';
@@ -24,8 +26,7 @@ import { selectDrafts, selecting } from './rules/select.ts';
 import { readWorkflow } from './rules/workflow.ts';
 import { globalVariablesReader } from './schema/keywords.ts';
 import { skipReason } from './select/skip.ts';
-import type { Node } from './yaml/nodes.ts';
-import { readYaml } from './yaml/read.ts';
+import { isNull, type Node } from './yaml/nodes.ts';
 
 export type { CompileAnswer, CompiledJob, CompileRequest } from './request.ts';
 export type { Problem } from './problems.ts';
@@ -61,23 +62,18 @@ export function readPipeline(request: CompileRequest, problems: Problems): Read 
 
 /** The document, and what it includes merged below it. */
 function readWhole(request: CompileRequest, problems: Problems): Node | undefined {
-  const { name, text } = request.file;
-  const documents = readYaml(name, text, problems);
-  if (!documents) return undefined;
-  const root = documents[0];
-  if (!root || (root.kind === 'scalar' && root.value === null)) {
+  const { name } = request.file;
+  const contents = new ContentReader(request, problems);
+  const root = contents.read(request.file, { given: runInputs(request.trigger.inputs, problems) });
+  if (!root) return undefined;
+  if (isNull(root)) {
     problems.add('language/missing', `${name} is empty`, {
       hint: 'docs/language.md begins with a first pipeline.',
     });
     return undefined;
   }
-  const second = documents[1];
-  if (second)
-    problems.add('language/not-yet', 'a second document, and with it spec:inputs, is not supported yet', {
-      at: second,
-    });
   if (root.kind !== 'map' || !root.entries.has('include')) return root;
-  const includer = new Includer(request, problems);
+  const includer = new Includer(request, problems, contents);
   const whole = includer.expand(root, [name]);
   const missing = [...includer.needed.files, ...(includer.needed.list ? ['files by a wildcard'] : [])];
   if (missing.length > 0)

@@ -1,8 +1,9 @@
 /** The texts that a file includes: what is missing is asked for, round by round, until nothing is. */
 import { Includer, type IncludesNeeded } from './config/include.ts';
+import { ContentReader } from './inputs/content.ts';
+import { runInputs } from './inputs/run-inputs.ts';
 import { Problems } from './problems.ts';
 import type { CompileRequest } from './request.ts';
-import { readYaml } from './yaml/read.ts';
 
 /** Reads the source that a pipeline is compiled of. */
 export interface IncludeSource {
@@ -16,8 +17,12 @@ type Loaded = Pick<CompileRequest, 'included' | 'files'>;
 /** What must be read before the file can be put together. Never throws. */
 export function includesNeeded(request: CompileRequest): IncludesNeeded {
   const { name, text } = request.file;
-  const includer = new Includer(request, new Problems());
-  const root = text.includes('include') ? readYaml(name, text, new Problems())?.[0] : undefined;
+  const problems = new Problems();
+  const contents = new ContentReader(request, problems);
+  const includer = new Includer(request, problems, contents);
+  // A key may be made of inputs too.
+  if (!text.includes('include') && !text.includes('$[[')) return includer.needed;
+  const root = contents.read(request.file, { given: runInputs(request.trigger.inputs, problems) });
   if (root?.kind === 'map') includer.expand(root, [name]);
   return includer.needed;
 }

@@ -2,6 +2,9 @@ import type { Digest, ProjectSlug } from './ids.ts';
 
 export type TriggerSource = 'push' | 'tag' | 'merge_request' | 'web' | 'api' | 'schedule' | 'cli';
 
+/** Value of an input: JSON, lists of anything included. A text is read as the type that the input has. */
+export type InputValue = string | number | boolean | null | readonly InputValue[] | { readonly [key: string]: InputValue };
+
 /** What asks for a pipeline. Signalled to the project workflow; no secret in it. */
 export interface Trigger {
   project: ProjectSlug;
@@ -36,6 +39,8 @@ export interface Trigger {
   /** Run only these jobs and what they need. */
   jobs?: string[];
   variables?: Record<string, string>;
+  /** For `spec:inputs` of the pipeline's own file. */
+  inputs?: Record<string, InputValue>;
   mergeRequest?: {
     iid: number;
     sourceBranch: string;

@@ -6,6 +6,7 @@
  * the place in the file it was written in.
  */
 import { RE2JS } from 're2js';
+import { ContentReader, givenBy, type UsedBy } from '../inputs/content.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { ConditionChecker } from '../rules/conditions.ts';
@@ -14,7 +15,6 @@ import { pathTrouble } from '../schema/common.ts';
 import { includeReader, type WrittenInclude } from '../schema/include.ts';
 import { MAX_NODES } from '../yaml/build.ts';
 import { isNull, mapNode, nodeAt, type MapNode, type Node } from '../yaml/nodes.ts';
-import { readYaml } from '../yaml/read.ts';
 import { mergeMaps } from './merge.ts';
 
 const MAX_INCLUDES = 150;
@@ -34,13 +34,16 @@ export class Includer {
   readonly #problems: Problems;
   readonly #scope: ConditionScope;
   readonly #checker: ConditionChecker;
-  readonly #read = new Map<string, MapNode | undefined>();
+  readonly #texts = new Map<string, string | undefined>();
+  readonly #contents: ContentReader;
   #count = 0;
   #characters = 0;
 
-  constructor(request: CompileRequest, problems: Problems) {
+  /** `contents` is the reader of the pipeline's own file too: what inputs make is bounded over all files. */
+  constructor(request: CompileRequest, problems: Problems, contents = new ContentReader(request, problems)) {
     this.#request = request;
     this.#problems = problems;
+    this.#contents = contents;
     this.#scope = new ConditionScopes(request, {}).of();
     this.#checker = new ConditionChecker(request);
   }
@@ -112,41 +115,37 @@ export class Includer {
       this.#problems.add('language/cycle', `include goes in a circle: ${circle}`, { at });
       return undefined;
     }
-    const map = this.#map(file, at);
+    const given = at.kind === 'map' ? givenBy(at.entries.get('inputs')?.value) : undefined;
+    const map = this.#map(file, { at, given });
     return map && this.expand(map, [...path, file]);
   }
 
-  #map(file: string, at: Node): MapNode | undefined {
-    if (this.#read.has(file)) return this.#read.get(file);
-    const text = this.#request.included?.[file];
-    let map: MapNode | undefined;
-    if (text === undefined) this.needed.files.add(file);
-    else if (text === null) this.#problems.add('language/include', `the source has no file ${file}`, { at });
-    else map = this.#parse(file, text, at);
-    this.#read.set(file, map);
-    return map;
+  /** A file's content, its inputs filled in: a file that is included twice may differ. */
+  #map(file: string, used: UsedBy & { at: Node }): MapNode | undefined {
+    const text = this.#text(file, used.at);
+    if (text === undefined) return undefined;
+    const root = this.#contents.read({ name: file, text }, used);
+    if (root?.kind === 'map') return root;
+    if (root)
+      this.#problems.add('language/include', `the included file ${file} is no map of jobs`, { at: used.at });
+    return undefined;
   }
 
-  #parse(file: string, text: string, at: Node): MapNode | undefined {
-    this.#characters += text.length;
-    if (this.#characters > MAX_TEXT) {
-      this.#problems.add('language/too-large', 'the included files are larger than 32 MiB together', { at });
-      return undefined;
+  #text(file: string, at: Node): string | undefined {
+    if (this.#texts.has(file)) return this.#texts.get(file);
+    let text = this.#request.included?.[file];
+    if (text === undefined) this.needed.files.add(file);
+    else if (text === null) this.#problems.add('language/include', `the source has no file ${file}`, { at });
+    else {
+      this.#characters += text.length;
+      if (this.#characters > MAX_TEXT) {
+        const what = 'the included files are larger than 32 MiB together';
+        this.#problems.add('language/too-large', what, { at });
+        text = undefined;
+      }
     }
-    const documents = readYaml(file, text, this.#problems);
-    const [root, second] = documents ?? [];
-    if (second)
-      this.#problems.add(
-        'language/not-yet',
-        'a second document, and with it spec:inputs, is not supported yet',
-        {
-          at: second,
-        },
-      );
-    if (root?.kind === 'map') return root;
-    if (documents)
-      this.#problems.add('language/include', `the included file ${file} is no map of jobs`, { at });
-    return undefined;
+    this.#texts.set(file, text ?? undefined);
+    return text ?? undefined;
   }
 }
 const escape = (text: string): string => text.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&');

@@ -13,12 +13,15 @@ export type Lookup = (name: string) => string | undefined;
 /** A text that is set and equal to nothing: of a secret, which is not known here. */
 export const OPAQUE = '\u0000';
 
-export function isTruthful(expression: Expression, lookup: Lookup): boolean {
+/** What else a name may stand for: an input can be a boolean. */
+type Names = (name: string) => Value | undefined;
+
+export function isTruthful(expression: Expression, lookup: Names): boolean {
   const value = evaluate(expression, lookup);
   return typeof value === 'string' ? value.trim() !== '' : value === true;
 }
 
-export function evaluate(expression: Expression, lookup: Lookup): Value {
+export function evaluate(expression: Expression, lookup: Names): Value {
   switch (expression.kind) {
     case 'variable':
       return lookup(expression.name) ?? null;
@@ -31,7 +34,7 @@ export function evaluate(expression: Expression, lookup: Lookup): Value {
   }
 }
 
-function operate({ operator, left, right }: Expression & { kind: 'operation' }, lookup: Lookup): Value {
+function operate({ operator, left, right }: Expression & { kind: 'operation' }, lookup: Names): Value {
   const first = evaluate(left, lookup);
   const isTrue = first !== null && first !== false;
   if (operator === '&&') return isTrue ? evaluate(right, lookup) : first;

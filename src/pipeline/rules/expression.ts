@@ -2,7 +2,7 @@
  * The grammar of `rules:if`. Pure: text in, tree or mistake out. Comparisons bind tighter than `&&`, that tighter than `||`;
  * each goes from left to right. Source: GitLab's `Gitlab::Ci::Pipeline::Expression::Parser`.
  */
-import { tokenize, type Mistake, type Operator, type Token } from './lexer.ts';
+import { tokenize, type Mistake, type Operator, type Token, type Words } from './lexer.ts';
 
 export type { Mistake } from './lexer.ts';
 export type Expression =
@@ -14,8 +14,8 @@ export type Parsed = { ok: true; expression: Expression } | { ok: false; mistake
 
 const LEVELS: readonly (readonly Operator[])[] = [['||'], ['&&'], ['==', '!=', '=~', '!~']];
 
-export function parseExpression(text: string): Parsed {
-  const tokens = tokenize(text);
+export function parseExpression(text: string, words: Words = {}): Parsed {
+  const tokens = tokenize(text, words);
   if (!Array.isArray(tokens)) return { ok: false, mistake: tokens };
   const parser = new Parser(tokens, text.length);
   const expression = parser.level(0);

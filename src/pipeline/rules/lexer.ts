@@ -19,20 +19,25 @@ export interface Mistake {
 
 const MAX_TOKENS = 100;
 const WORDS =
-  /(?<space>\s+)|(?<open>\()|(?<close>\))|\$(?<variable>\w+)|"(?<double>[^"]*)"|'(?<single>[^']*)'|(?<pattern>\/(?:[^/\\\n]|\\.)+\/[ismU]*)|(?<word>null|true|false)\b|(?<operator>==|=~|!=|!~|&&|\|\|)/y;
+  /(?<space>\s+)|(?<open>\()|(?<close>\))|\$(?<variable>\w+)|\$\[\[\s*(?<input>inputs\.[\w-]+)\s*\]\]|"(?<double>[^"]*)"|'(?<single>[^']*)'|(?<pattern>\/(?:[^/\\\n]|\\.)+\/[ismU]*)|(?<word>null|true|false)\b|(?<operator>==|=~|!=|!~|&&|\|\|)/y;
 
 const LITERALS: Readonly<Record<string, null | boolean>> = { null: null, true: true, false: false };
 const isOperator = (text: string): text is Operator =>
   text === '==' || text === '!=' || text === '=~' || text === '!~' || text === '&&' || text === '||';
 
+export interface Words {
+  /** `$[[ inputs.NAME ]]` is a word too: a variable of the name `inputs.NAME`. */
+  inputs?: boolean;
+}
+
 /** The tokens, or the first place where no word begins. */
-export function tokenize(text: string): Token[] | Mistake {
+export function tokenize(text: string, words: Words = {}): Token[] | Mistake {
   const tokens: Token[] = [];
   WORDS.lastIndex = 0;
   while (WORDS.lastIndex < text.length) {
     const at = WORDS.lastIndex;
     const groups = WORDS.exec(text)?.groups;
-    if (!groups) return mistakeAt(text, at);
+    if (!groups || (groups.input !== undefined && !words.inputs)) return mistakeAt(text, at);
     const token = tokenOf(groups, at);
     if (token) tokens.push(token);
     if (tokens.length > MAX_TOKENS) return { at, message: `has more than ${MAX_TOKENS} words` };
@@ -45,6 +50,7 @@ function tokenOf(groups: Record<string, string | undefined>, at: number): Token 
   if (groups.open !== undefined) return { at, kind: 'open' };
   if (groups.close !== undefined) return { at, kind: 'close' };
   if (groups.variable !== undefined) return { at, kind: 'variable', name: groups.variable };
+  if (groups.input !== undefined) return { at, kind: 'variable', name: groups.input };
   if (groups.pattern !== undefined) return { at, kind: 'pattern', text: groups.pattern };
   if (groups.word !== undefined) return { at, kind: 'value', value: LITERALS[groups.word] ?? null };
   if (groups.operator !== undefined && isOperator(groups.operator))
@@ -55,6 +61,12 @@ function tokenOf(groups: Record<string, string | undefined>, at: number): Token 
 function mistakeAt(text: string, at: number): Mistake {
   const rest = text.slice(at);
   const word = /^(?:\$\{\w*\}?|[\w.-]+|\S)/.exec(rest)?.[0] ?? rest.slice(0, 1);
+  if (rest.startsWith('$[['))
+    return {
+      at,
+      message: 'has an input that is not filled in',
+      hint: 'The file needs a header with spec:inputs.',
+    };
   if (rest.startsWith('${'))
     return { at, message: `has ${word}`, hint: 'Here a variable is written without braces: $NAME.' };
   if (rest.startsWith('"') || rest.startsWith("'")) return { at, message: `has a string that does not end` };

@@ -14,7 +14,8 @@ const includeMap = z
   .strictObject({
     local: name.optional(),
     rules: z.array(includeRule).optional(),
-    inputs: notYet,
+    // What each may be says the header of the included file.
+    inputs: z.record(name, z.unknown()).nullish(),
     project: notYet,
     ref: notYet,
     file: notYet,
@@ -49,7 +50,7 @@ export const INCLUDE = {
   name: 'include',
   in: ['top'],
   status: 'differs',
-  note: '`local` with wildcards, and `rules` with `if` and `exists`; not yet: `project`, `remote`, `template`, `component`, `inputs`, `rules:changes`',
+  note: '`local` with wildcards, and `rules` with `if` and `exists`; not yet: `project`, `remote`, `template`, `component`, `rules:changes`',
   schema: include,
 } as const;
 export type WrittenInclude = z.output<typeof one>;

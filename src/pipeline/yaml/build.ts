@@ -17,7 +17,8 @@ export const MAX_DEPTH = 100;
 export const MAX_NODES = 1_000_000;
 /** Entries that merge keys may copy. */
 const MAX_MERGED = 1_000_000;
-const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype']);
+/** Keys that reach a prototype. */
+export const FORBIDDEN: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 export interface RawEntry extends Entry {
   /** `<<` without quotes. */
