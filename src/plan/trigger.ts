@@ -3,7 +3,13 @@ import type { Digest, ProjectSlug } from './ids.ts';
 export type TriggerSource = 'push' | 'tag' | 'merge_request' | 'web' | 'api' | 'schedule' | 'cli';
 
 /** Value of an input: JSON, lists of anything included. A text is read as the type that the input has. */
-export type InputValue = string | number | boolean | null | readonly InputValue[] | { readonly [key: string]: InputValue };
+export type InputValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly InputValue[]
+  | { readonly [key: string]: InputValue };
 
 /** What asks for a pipeline. Signalled to the project workflow; no secret in it. */
 export interface Trigger {

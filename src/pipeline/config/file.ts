@@ -41,9 +41,13 @@ function readGlobal(entry: Entry, file: FileConfig, problems: Problems): void {
   else if (entry.key === 'workflow') file.workflow = entry.value;
   else if (entry.key === 'default') readDefault(entry, file, problems);
   else if (entry.key === 'spec')
-    problems.add('language/missing', 'spec is a header: it stands alone, and a line with --- and the content follow it', {
-      at: entry.at,
-    });
+    problems.add(
+      'language/missing',
+      'spec is a header: it stands alone, and a line with --- and the content follow it',
+      {
+        at: entry.at,
+      },
+    );
   else if (OLD_DEFAULTS.has(entry.key)) {
     if (file.defaults.has(entry.key))
       problems.add('language/conflict', `"${entry.key}" stands at the top level and under default`, {

@@ -77,4 +77,5 @@ function pieces(data: string): string[] {
   return (data.match(/(?:'[^']*'|[^|])+|(?=\|\|)/g) ?? []).map((piece) => piece.trim());
 }
 
-const shortened = (text: string): string => (text.length > 40 ? `${text.slice(0, 37)}...` : text);
+/** For messages. */
+export const shortened = (text: string): string => (text.length > 100 ? `${text.slice(0, 80)}...` : text);

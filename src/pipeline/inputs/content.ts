@@ -9,7 +9,8 @@ import type { CompileRequest } from '../request.ts';
 import { ConditionScopes, type ConditionScope } from '../rules/scope.ts';
 import { isNull, type Node, type Origin } from '../yaml/nodes.ts';
 import { readYaml } from '../yaml/read.ts';
-import { findBlocks } from './blocks.ts';
+import { SourceText } from '../yaml/source.ts';
+import { findBlocks, shortened } from './blocks.ts';
 import type { VariableLookup } from './functions.ts';
 import { interpolate, placeOf, type Growth } from './interpolate.ts';
 import { resolveInputs, type GivenInputs } from './resolve.ts';
@@ -108,7 +109,8 @@ export class ContentReader {
       this.#problems.add('language/yaml', what, { at: second, severity: 'warning' });
     }
     if (first && text.includes('$[[')) this.#warnOfBlocks(first);
-    return { text, content: first ?? documents[0] };
+    const empty = scalarAt({ source: new SourceText(name, text), offset: 0 }, null);
+    return { text, content: first ?? documents[0] ?? empty };
   }
 
   /** Without a header nothing is filled in: the brackets reach the shell. */
@@ -122,7 +124,7 @@ export class ContentReader {
       if (node.kind !== 'scalar') return;
       const block = findBlocks(node.text).find(({ data }) => data.startsWith('inputs.'));
       if (!block) return;
-      const what = `${block.text} stays as it is: the file has no header with spec:inputs`;
+      const what = `${shortened(block.text)} stays as it is: the file has no header with spec:inputs`;
       this.#problems.add('language/input', what, { at: placeOf(block, node), severity: 'warning' });
     };
     visit(root);

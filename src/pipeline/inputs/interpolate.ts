@@ -19,7 +19,7 @@ import {
   type Origin,
   type ScalarNode,
 } from '../yaml/nodes.ts';
-import { findBlocks, isMatrix, readBlock, type FoundBlock } from './blocks.ts';
+import { findBlocks, isMatrix, readBlock, shortened, type FoundBlock } from './blocks.ts';
 import { applyFunction, type Applied, type VariableLookup } from './functions.ts';
 import { scalarAt, textOf } from './values.ts';
 
@@ -154,7 +154,7 @@ class Interpolator {
     }
     if (!('wrong' in value)) return value;
     const { problems } = this.#filling;
-    problems.add('language/input', `${block.text} ${value.wrong}`, { at: placeOf(block, node) });
+    problems.add('language/input', `${shortened(block.text)} ${value.wrong}`, { at: placeOf(block, node) });
     return undefined;
   }
 

@@ -41,14 +41,15 @@ export interface InputRule extends Settings {
   condition?: { expression: Expression; inputs: ReadonlySet<string> };
 }
 
+const isNothing = (value: unknown): boolean => value === null || value === undefined;
 const options = z.array(z.unknown()).max(MAX_OPTIONS, `has more than ${MAX_OPTIONS} options`);
 const rule = z
   .strictObject({ if: z.string().nullish(), options: options.nullish(), default: z.unknown().optional() })
   .superRefine((value, context) => {
-    const has = { options: value.options != null, default: 'default' in value };
-    if (value.if != null && !has.options && !has.default)
+    const [unconditional, unlimited] = [isNothing(value.if), isNothing(value.options)];
+    if (!unconditional && unlimited && !('default' in value))
       context.addIssue({ code: 'custom', message: 'needs "options" or "default" beside its "if"' });
-    if (value.if == null && !has.options)
+    if (unconditional && unlimited)
       context.addIssue({ code: 'custom', message: 'has no "if", so it needs "options"' });
   });
 const input = z
@@ -63,10 +64,11 @@ const input = z
   .superRefine((value, context) => {
     const type = value.type ?? 'string';
     const add = (message: string, key: string) => context.addIssue({ code: 'custom', message, path: [key] });
-    if (value.rules && value.options != null) add('cannot stand beside "rules"', 'options');
+    const limited = !isNothing(value.options);
+    if (value.rules && limited) add('cannot stand beside "rules"', 'options');
     if (value.rules && 'default' in value) add('cannot stand beside "rules"', 'default');
-    if (value.options != null && type === 'boolean') add('are not for booleans', 'options');
-    if (value.regex != null && type !== 'string') add('is for strings only', 'regex');
+    if (limited && type === 'boolean') add('are not for booleans', 'options');
+    if (!isNothing(value.regex) && type !== 'string') add('is for strings only', 'regex');
   });
 const header = z.strictObject({
   spec: z
@@ -78,8 +80,14 @@ const header = z.strictObject({
     .nullable(),
 });
 const headerReader = checked('the header', header);
-/** Of the keyword `spec`, for editors. */
-export const specSchema = header.shape.spec;
+/** Its row in the list of keywords. */
+export const SPEC = {
+  name: 'spec',
+  in: ['top'],
+  status: 'differs',
+  note: 'the header of a file: `inputs`, `component`; see below. `include` is refused: GitLab has it behind a flag that is off',
+  schema: header.shape.spec,
+} as const;
 
 /** Undefined when the header is wrong, which the problems say. */
 export function readSpec(node: MapNode, problems: Problems): Spec | undefined {

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { specSchema } from '../inputs/spec.ts';
+import { SPEC } from '../inputs/spec.ts';
 import { artifacts } from './artifacts.ts';
 import { cache } from './cache.ts';
 import { environment } from './environment.ts';
@@ -208,13 +208,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
   },
   { name: 'gate', in: JOB, status: 'davit', note: 'waits for the approval of a person', schema: typed.gate },
   INCLUDE,
-  {
-    name: 'spec',
-    in: ['top'],
-    status: 'differs',
-    note: 'the header of a file: `inputs`, `component`; see below. `include` is refused: GitLab has it behind a flag that is off',
-    schema: specSchema,
-  },
+  SPEC,
   {
     name: 'cache',
     in: ALL,
@@ -235,12 +229,6 @@ export const KEYWORDS: readonly KeywordInfo[] = [
   { name: 'release', in: JOB, status: 'not-yet' },
   { name: 'pages', in: ['job', 'top'], status: 'not-yet' },
   { name: 'publish', in: JOB, status: 'not-yet' },
-  {
-    name: 'inputs',
-    in: JOB,
-    status: 'refused',
-    note: 'its values are given to one job when it is played or retried, which davit does not ask for; use `spec:inputs` or `variables`',
-  },
   {
     name: 'manual_confirmation',
     in: JOB,

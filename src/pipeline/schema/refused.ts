@@ -37,4 +37,11 @@ export const REFUSED: readonly KeywordInfo[] = [
     note: "it names profiles that are kept in GitLab's own scanner",
     hint: 'Give the scanner its settings as variables.',
   },
+  {
+    name: 'inputs',
+    in: ['job'],
+    status: 'refused',
+    note: 'its values are asked for when one job is played or retried, and davit plays and retries jobs as they are',
+    hint: 'Use spec:inputs in the header of the file, or variables.',
+  },
 ];

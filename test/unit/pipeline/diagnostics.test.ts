@@ -69,11 +69,11 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /as script/,
   ],
   [
-    'a global keyword that is not there yet',
+    'a header that no content follows',
     'spec: {}\nj: {image: x, script: y}',
-    'language/not-yet',
+    'language/missing',
     '1:1',
-    /^spec is not supported yet/,
+    /^spec is a header/,
   ],
   [
     'a part of a keyword that is not there yet',
