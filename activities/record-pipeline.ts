@@ -2,7 +2,7 @@ import type { BlobStore, RecordStore } from '../src/adapters/ports.ts';
 import { DavitError } from '../src/errors.ts';
 import type { InstallationFacts } from '../src/installation.ts';
 import type { PipelineRecord } from '../src/plan/protocol.ts';
-import { pipelineRecordName, type PipelineEntry } from '../src/plan/records.ts';
+import { pipelineRecordName, summaryOf, type PipelineEntry } from '../src/plan/records.ts';
 import { readCompiled } from './compile-pipeline-blobs.ts';
 import type { ControlActivities } from './contract.ts';
 
@@ -17,24 +17,8 @@ const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 export function makeRecordPipeline(deps: RecordDeps): ControlActivities['recordPipeline'] {
   return async ({ record }) => {
     const digest = await deps.blobs.putBytes(new TextEncoder().encode(JSON.stringify(record)));
-    const s = record.status;
-    const entry: PipelineEntry = {
-      record: digest,
-      summary: {
-        id: s.id,
-        number: s.number,
-        project: s.project,
-        ref: s.ref,
-        sha: s.sha,
-        title: s.title,
-        source: s.source,
-        state: s.state,
-        startedAt: s.startedAt,
-        endedAt: s.endedAt,
-        waitingFor: s.waitingFor,
-      },
-    };
-    await deps.records.put(pipelineRecordName(s.id), entry);
+    const entry: PipelineEntry = { record: digest, summary: summaryOf(record.status) };
+    await deps.records.put(pipelineRecordName(record.status.id), entry);
     return { record: digest };
   };
 }

@@ -9,11 +9,11 @@ import { DavitError, ERRORS, type ErrorCode } from '../errors.ts';
 import type { Digest, PipelineId, ProjectSlug } from '../plan/ids.ts';
 import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '../plan/protocol.ts';
 import type { WorkerReport } from '../plan/queues.ts';
+import type { PipelineSummary } from '../plan/records.ts';
 import type {
   ApiError,
   DecisionRequest,
   Health,
-  PipelineSummary,
   StartAnswer,
   StopAnswer,
   StartRequest,

@@ -29,23 +29,39 @@ export const pipelineRecordName = (id: PipelineId): string => {
   const cut = id.lastIndexOf('/');
   return `pipelines/${id.slice(0, cut)}/${id.slice(cut + 1).padStart(8, '0')}`;
 };
+/** What lists show of a pipeline. */
+export type PipelineSummary = Pick<
+  PipelineStatus,
+  | 'id'
+  | 'number'
+  | 'project'
+  | 'ref'
+  | 'sha'
+  | 'title'
+  | 'source'
+  | 'state'
+  | 'startedAt'
+  | 'endedAt'
+  | 'waitingFor'
+>;
+export const summaryOf = (status: PipelineStatus): PipelineSummary => ({
+  id: status.id,
+  number: status.number,
+  project: status.project,
+  ref: status.ref,
+  sha: status.sha,
+  title: status.title,
+  source: status.source,
+  state: status.state,
+  startedAt: status.startedAt,
+  endedAt: status.endedAt,
+  waitingFor: status.waitingFor,
+});
+
 /** The newest record of an ended pipeline, and what lists show without reading it. */
 export interface PipelineEntry {
   record: `sha256:${string}`;
-  summary: Pick<
-    PipelineStatus,
-    | 'id'
-    | 'number'
-    | 'project'
-    | 'ref'
-    | 'sha'
-    | 'title'
-    | 'source'
-    | 'state'
-    | 'startedAt'
-    | 'endedAt'
-    | 'waitingFor'
-  >;
+  summary: PipelineSummary;
 }
 
 /** `idHash`: sha256 of the deploy id, hex. What a deployment replaced, written before it is applied. */

@@ -25,7 +25,7 @@
  */
 import type { ErrorCode } from '../errors.ts';
 import type { ProjectSlug } from '../plan/ids.ts';
-import type { Decision, PipelineStatus } from '../plan/protocol.ts';
+import type { Decision } from '../plan/protocol.ts';
 import type { Trigger } from '../plan/trigger.ts';
 
 export interface Health {
@@ -61,20 +61,6 @@ export interface DecisionRequest {
   /** Needed for a job with a confirmation text. */
   confirm?: boolean;
 }
-export type PipelineSummary = Pick<
-  PipelineStatus,
-  | 'id'
-  | 'number'
-  | 'project'
-  | 'ref'
-  | 'sha'
-  | 'title'
-  | 'source'
-  | 'state'
-  | 'startedAt'
-  | 'endedAt'
-  | 'waitingFor'
->;
 export interface LogChunkEvent {
   offset: number;
   /** base64 */

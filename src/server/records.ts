@@ -2,8 +2,7 @@
 import type { PipelineId } from '../plan/ids.ts';
 import type { Plan } from '../plan/plan.ts';
 import type { PipelineRecord } from '../plan/protocol.ts';
-import { pipelineRecordName, type PipelineEntry } from '../plan/records.ts';
-import type { PipelineSummary } from './api.ts';
+import { pipelineRecordName, type PipelineEntry, type PipelineSummary } from '../plan/records.ts';
 import type { ServerDeps } from './deps.ts';
 
 type RecordDeps = Pick<ServerDeps, 'records' | 'blobs'>;

@@ -10,8 +10,7 @@
 import { DavitError } from '../errors.ts';
 import type { PipelineId, ProjectSlug } from '../plan/ids.ts';
 import { FINAL_STATES, type PipelineState, type PipelineStatus } from '../plan/protocol.ts';
-import { pipelinesPrefix, type PipelineEntry } from '../plan/records.ts';
-import type { PipelineSummary } from './api.ts';
+import { pipelinesPrefix, summaryOf, type PipelineEntry, type PipelineSummary } from '../plan/records.ts';
 import type { ServerDeps } from './deps.ts';
 import { withPending } from './pending.ts';
 import { recordOf, summaryOfRecord } from './records.ts';
@@ -175,20 +174,6 @@ async function list(
   }
   return found.sort((a, b) => b.startedAt - a.startedAt).slice(0, filter.limit);
 }
-
-const summaryOf = (status: PipelineStatus): PipelineSummary => ({
-  id: status.id,
-  number: status.number,
-  project: status.project,
-  ref: status.ref,
-  sha: status.sha,
-  title: status.title,
-  source: status.source,
-  state: status.state,
-  startedAt: status.startedAt,
-  endedAt: status.endedAt,
-  waitingFor: status.waitingFor,
-});
 
 /** What visibility holds; number, title and source stand in the workflow only. */
 const bare = (one: ListedPipeline): PipelineSummary => ({

@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PipelineStatus } from '../../src/plan/protocol.ts';
-import type { PipelineSummary } from '../../src/server/api.ts';
+import type { PipelineSummary } from '../../src/plan/records.ts';
 import { eventually, ownDavit, repositoryOf, type Finished, type OwnDavit } from '../support/davit.ts';
 import { freePort } from '../support/registry.ts';
 import { filesWith, inspected, processes, workflowHistories } from '../support/sinks.ts';

@@ -8,7 +8,7 @@ import { readSettings, type Settings } from '../../src/config.ts';
 import { installationSchema } from '../../src/installation.ts';
 import { projectWorkflowId } from '../../src/plan/ids.ts';
 import type { KeyLookup, PipelineStatus } from '../../src/plan/protocol.ts';
-import type { PipelineSummary } from '../../src/server/api.ts';
+import type { PipelineSummary } from '../../src/plan/records.ts';
 import { startServer, type RunningServer } from '../../src/server/start.ts';
 import { run as runControl } from '../../workers/control.ts';
 import { deliver, push, SHA } from '../support/deliveries.ts';

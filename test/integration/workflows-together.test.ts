@@ -1,8 +1,7 @@
 /** Pipelines of one project beside each other: newer commits, locks. On a real Temporal server, activities played by fakes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { projectWorkflowId, type PipelineId } from '../../src/plan/ids.ts';
-import { QUERIES, type ProjectStatus } from '../../src/plan/protocol.ts';
-import { planOf } from '../support/plans.ts';
+import type { PipelineId } from '../../src/plan/ids.ts';
+import { planOf, push } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 
 let world: World;
@@ -12,21 +11,11 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const one = planOf([{ key: 'a' }]);
-const push = (sha: string, before: string, deliveryId: string) => ({
-  key: `push:main:${before}:${sha}`,
-  sha: sha.repeat(40),
-  before: before.repeat(40),
-  deliveryId,
-});
-const projectOf = (slug: string): Promise<ProjectStatus> =>
-  world.client.workflow.getHandle(projectWorkflowId(slug)).query<ProjectStatus>(QUERIES.project);
-const runs = (slug: string): number =>
-  world.fakes.journal(slug).filter((entry) => entry.activity === 'runJob').length;
 
 describe.concurrent('a newer commit', () => {
   const pair = async (slug: string): Promise<[PipelineId, PipelineId]> => {
     const older = await world.push(slug, push('b', 'a', 'd1'));
-    await until(`${slug} runs`, async () => (runs(slug) > 0 ? true : undefined));
+    await until(`${slug} runs`, async () => (world.runs(slug) > 0 ? true : undefined));
     return [older, await world.push(slug, push('c', 'b', 'd2'))];
   };
   const behaviours = { a: [{ hang: true }, {}] };
@@ -120,7 +109,7 @@ describe.concurrent('locks', () => {
     const second = await world.push('turns', { source: 'api', key: 'request:2', deliveryId: '2' });
     const waiting = await world.when(second, 'it waits', (status) => status.state === 'waiting_for_resource');
     expect(waiting.jobs[0]?.waitingFor).toBe('lock:prod');
-    expect((await projectOf('turns')).locks).toEqual([
+    expect((await world.projectStatus('turns')).locks).toEqual([
       { resource: 'environment:prod', holder: 'turns/1 deploy', waiting: ['turns/2 deploy'] },
     ]);
     world.fakes.open('turns', 'door');
@@ -138,7 +127,7 @@ describe.concurrent('locks', () => {
       behaviours: { wait: [{ until: 'door' }, {}] },
     });
     const older = await world.push('outdated', { source: 'api', key: 'request:1', deliveryId: '1' });
-    await until('the older one waits', async () => (runs('outdated') === 1 ? true : undefined));
+    await until('the older one waits', async () => (world.runs('outdated') === 1 ? true : undefined));
     await world.end(await world.push('outdated', { source: 'api', key: 'request:2', deliveryId: '2' }));
     world.fakes.open('outdated', 'door');
     const status = await world.end(older);
@@ -165,11 +154,11 @@ describe.concurrent('locks', () => {
     await world.when(second, 'it waits', (status) => status.state === 'waiting_for_resource');
     await world.handle(second).cancel();
     expect((await world.end(second)).state).toBe('canceled');
-    expect((await projectOf('line')).locks[0]?.waiting).toEqual([]);
+    expect((await world.projectStatus('line')).locks[0]?.waiting).toEqual([]);
     world.fakes.open('line', 'door');
     await world.end(first);
     await until('all locks are free', async () =>
-      (await projectOf('line')).locks.length === 0 ? true : undefined,
+      (await world.projectStatus('line')).locks.length === 0 ? true : undefined,
     );
   });
 
@@ -183,7 +172,7 @@ describe.concurrent('locks', () => {
       behaviours: { wait: [{ until: 'door' }, {}] },
     });
     const older = await world.push('oldest', { source: 'api', key: 'request:1', deliveryId: '1' });
-    await until('the older one waits', async () => (runs('oldest') === 1 ? true : undefined));
+    await until('the older one waits', async () => (world.runs('oldest') === 1 ? true : undefined));
     const newer = await world.push('oldest', { source: 'api', key: 'request:2', deliveryId: '2' });
     await world.when(
       newer,
@@ -242,9 +231,9 @@ describe.concurrent('locks', () => {
     const pair = async (slug: string, mode: 'newest_first' | 'newest_ready_first') => {
       world.project(slug, { plan: plan(mode), behaviours });
       const older = await ask(slug, 1);
-      await until('the older one is held', async () => (runs(slug) === 1 ? true : undefined));
+      await until('the older one is held', async () => (world.runs(slug) === 1 ? true : undefined));
       const newer = await ask(slug, 2);
-      await until('the newer one is held', async () => (runs(slug) === 2 ? true : undefined));
+      await until('the newer one is held', async () => (world.runs(slug) === 2 ? true : undefined));
       world.fakes.open(slug, 'first');
       return [older, newer] as const;
     };

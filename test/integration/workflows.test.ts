@@ -1,10 +1,10 @@
 /** Project and pipeline workflows together, on a real Temporal server, activities played by fakes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectWorkflowId } from '../../src/plan/ids.ts';
-import { QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS, type ProjectStatus } from '../../src/plan/protocol.ts';
+import { SEARCH_ATTRIBUTES, WORKFLOWS } from '../../src/plan/protocol.ts';
 import { signalTrigger } from '../../src/temporal/calls.ts';
 import { LIMITS } from '../support/fakes.ts';
-import { planOf, triggerOf } from '../support/plans.ts';
+import { planOf, push, triggerOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 
 let world: World;
@@ -14,16 +14,6 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 const one = planOf([{ key: 'a' }]);
-const push = (sha: string, before: string, deliveryId: string) => ({
-  key: `push:main:${before}:${sha}`,
-  sha: sha.repeat(40),
-  before: before.repeat(40),
-  deliveryId,
-});
-const projectOf = (slug: string): Promise<ProjectStatus> =>
-  world.client.workflow.getHandle(projectWorkflowId(slug)).query<ProjectStatus>(QUERIES.project);
-const runs = (slug: string): number =>
-  world.fakes.journal(slug).filter((entry) => entry.activity === 'runJob').length;
 
 describe.concurrent('a project', () => {
   test('numbers its pipelines and starts a repeated event once', async () => {
@@ -35,7 +25,7 @@ describe.concurrent('a project', () => {
     await world.end(first);
     await world.end(second);
     expect([first, second]).toEqual(['dedupe/1', 'dedupe/2']);
-    expect(runs('dedupe')).toBe(2);
+    expect(world.runs('dedupe')).toBe(2);
   });
 
   test('runs an old commit that was pushed back, and no redelivery of it', async () => {
@@ -53,9 +43,9 @@ describe.concurrent('a project', () => {
     await signalTrigger(world.client, triggerOf('back', push('c', 'b', 'd4')));
     await world.end('back/3');
     await until('its queue is empty', async () =>
-      (await projectOf('back')).running.length === 0 ? true : undefined,
+      (await world.projectStatus('back')).running.length === 0 ? true : undefined,
     );
-    expect(runs('back')).toBe(3);
+    expect(world.runs('back')).toBe(3);
   });
 
   test('drops an event that only the store remembers', async () => {
@@ -68,7 +58,7 @@ describe.concurrent('a project', () => {
       return found.state === 'duplicate' ? found : undefined;
     });
     expect(known.pipeline).toBe('forgot/1');
-    expect(runs('forgot')).toBe(1);
+    expect(world.runs('forgot')).toBe(1);
     expect(await world.push('forgot', push('c', 'b', 'd10'))).toBe('forgot/2');
   });
 
@@ -84,7 +74,7 @@ describe.concurrent('a project', () => {
         (await world.lookup('flood', `request:${at}`)).state === 'started' ? true : undefined,
       );
     for (let iid = 1; iid <= 50; iid += 1) await world.end(`flood/${iid}`);
-    expect(runs('flood')).toBe(50);
+    expect(world.runs('flood')).toBe(50);
   });
 
   test('does not heed a cancel request, which could only lose its memory', async () => {
@@ -111,7 +101,7 @@ describe.concurrent('a project', () => {
     expect((await world.lookup('long', 'request:0')).pipeline).toBe('long/1');
     expect(await world.push('long', { source: 'api', key: 'request:new', deliveryId: 'n' })).toBe('long/13');
     for (let iid = 1; iid <= 13; iid += 1) await world.end(`long/${iid}`);
-    expect(runs('long')).toBe(13);
+    expect(world.runs('long')).toBe(13);
   });
 
   test('says of a pipeline that cannot be planned why', async () => {
@@ -138,13 +128,13 @@ describe.concurrent('a pipeline', () => {
     await world.handle(id).cancel();
     expect((await world.end(id)).state).toBe('canceled');
     expect(world.fakes.records.get(id)?.status.reason).toBe('cancelled');
-    expect(runs('early')).toBe(0);
+    expect(world.runs('early')).toBe(0);
   });
 
   test('whose project is gone runs all the same', async () => {
     world.project('orphan', { plan: one, behaviours: { a: [{ until: 'door' }] } });
     const id = await world.push('orphan');
-    await until('it runs', async () => (runs('orphan') === 1 ? true : undefined));
+    await until('it runs', async () => (world.runs('orphan') === 1 ? true : undefined));
     await world.client.workflow.getHandle(projectWorkflowId('orphan')).terminate('by hand');
     world.fakes.open('orphan', 'door');
     expect((await world.end(id)).state).toBe('success');
@@ -233,7 +223,7 @@ describe('size', () => {
     });
     const status = await world.end(await world.push('many'));
     expect(status.state).toBe('success');
-    expect(runs('many')).toBe(200);
+    expect(world.runs('many')).toBe(200);
     const history = await world.handle('many/1').fetchHistory();
     let pending = 0;
     let most = 0;

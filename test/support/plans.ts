@@ -66,3 +66,11 @@ export const triggerOf = (project: string, more: Partial<Trigger> = {}): Trigger
   receivedAt: 0,
   ...more,
 });
+
+/** A push to main: each commit is one letter, repeated. */
+export const push = (sha: string, before: string, deliveryId: string) => ({
+  key: `push:main:${before}:${sha}`,
+  sha: sha.repeat(40),
+  before: before.repeat(40),
+  deliveryId,
+});

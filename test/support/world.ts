@@ -2,7 +2,7 @@
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { pipelineId, pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../../src/plan/ids.ts';
-import { QUERIES, type KeyLookup, type PipelineStatus } from '../../src/plan/protocol.ts';
+import { QUERIES, type KeyLookup, type PipelineStatus, type ProjectStatus } from '../../src/plan/protocol.ts';
 import type { Trigger } from '../../src/plan/trigger.ts';
 import { readSettings } from '../../src/config.ts';
 import { workflowBundle } from '../../src/temporal/bundle.ts';
@@ -84,6 +84,15 @@ export class World {
 
   status(id: PipelineId): Promise<PipelineStatus> {
     return pipelineStatus(this.client, id);
+  }
+
+  projectStatus(slug: string): Promise<ProjectStatus> {
+    return this.client.workflow.getHandle(projectWorkflowId(slug)).query<ProjectStatus>(QUERIES.project);
+  }
+
+  /** How many jobs of a project have been run. */
+  runs(slug: string): number {
+    return this.fakes.journal(slug).filter((entry) => entry.activity === 'runJob').length;
   }
 
   /** Waits for something to become true of a pipeline. */

@@ -1,6 +1,6 @@
 /** `davit pipelines` and `davit status`: what ran, what runs, what it waits for. */
 import type { Command } from 'commander';
-import type { PipelineSummary } from '../../server/api.ts';
+import type { PipelineSummary } from '../../plan/records.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { resolveId, withServer } from '../connect.ts';
 import { count } from '../options.ts';

@@ -59,6 +59,29 @@ export function jobs(text: string, more: Overrides = {}): Record<string, Compile
   return Object.fromEntries(answer.jobs.map((one) => [one.job.key, one]));
 }
 
+/** A merge request from `feature` to `main`. */
+export const MERGE = {
+  trigger: {
+    ref: 'feature',
+    refKind: 'merge_request',
+    source: 'merge_request',
+    mergeRequest: {
+      iid: 3,
+      sourceBranch: 'feature',
+      targetBranch: 'main',
+      sourceSha: 'a'.repeat(40),
+      title: 'F',
+    },
+  },
+} as const satisfies Overrides;
+
+/** Names of the jobs that run, in file order; throws when the file is not valid. */
+export function keysOf(text: string, more: Overrides = {}): string[] {
+  const answer = run(text, more);
+  if (answer.kind === 'invalid') throw new Error(JSON.stringify(answer.problems));
+  return answer.kind === 'plan' ? answer.jobs.map((one) => one.job.key) : [];
+}
+
 /** `code line:column message` of each problem, warnings left out. */
 export function mistakes(text: string, more: Overrides = {}): string[] {
   const answer = run(text, more);

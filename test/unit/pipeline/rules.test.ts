@@ -1,27 +1,8 @@
 /** `rules` of jobs: what re-implementations get wrong, one test each. */
 import { describe, expect, test } from 'vitest';
-import { job, jobs, mistakes, run, variable, type Overrides } from './helpers.ts';
+import { job, jobs, keysOf, MERGE, mistakes, run, variable, type Overrides } from './helpers.ts';
 
 const one = (keys: string): string => `j:\n  image: x\n  script: x\n${keys.replace(/^/gm, '  ')}\n`;
-const keysOf = (text: string, more: Overrides = {}): string[] => {
-  const answer = run(text, more);
-  if (answer.kind === 'invalid') throw new Error(JSON.stringify(answer.problems));
-  return answer.kind === 'plan' ? answer.jobs.map((found) => found.job.key) : [];
-};
-const MERGE: Overrides = {
-  trigger: {
-    ref: 'feature',
-    refKind: 'merge_request',
-    source: 'merge_request',
-    mergeRequest: {
-      iid: 3,
-      sourceBranch: 'feature',
-      targetBranch: 'main',
-      sourceSha: 'a'.repeat(40),
-      title: 'F',
-    },
-  },
-};
 const MAIN = 'if: $CI_COMMIT_BRANCH == "main"';
 const DEV: Overrides = { trigger: { ref: 'dev' } };
 

@@ -1,79 +1,60 @@
 import { describe, expect, test } from 'vitest';
-import { job, jobs, mistakes, run, type Overrides } from './helpers.ts';
+import { job, jobs, keysOf, MERGE, mistakes, run, type Overrides } from './helpers.ts';
 
 const TAG: Overrides = { trigger: { ref: 'v1.0', refKind: 'tag', source: 'tag' } };
-const MERGE: Overrides = {
-  trigger: {
-    ref: 'feature',
-    refKind: 'merge_request',
-    source: 'merge_request',
-    mergeRequest: {
-      iid: 3,
-      sourceBranch: 'feature',
-      targetBranch: 'main',
-      sourceSha: 'a'.repeat(40),
-      title: 'Feature',
-    },
-  },
-};
 const branch = (ref: string): Overrides => ({ trigger: { ref } });
-const names = (text: string, more: Overrides = {}): string[] => {
-  const answer = run(text, more);
-  if (answer.kind === 'invalid') throw new Error(JSON.stringify(answer.problems));
-  return answer.kind === 'plan' ? answer.jobs.map((one) => one.job.key) : [];
-};
 const one = (policy: string): string => `j: {image: x, script: x, ${policy}}`;
 
 describe('only and except', () => {
   test('neither: branches and tags, not merge requests', () => {
-    expect(names(one('stage: test'))).toEqual(['j']);
-    expect(names(one('stage: test'), TAG)).toEqual(['j']);
-    expect(names(one('stage: test'), MERGE)).toEqual([]);
+    expect(keysOf(one('stage: test'))).toEqual(['j']);
+    expect(keysOf(one('stage: test'), TAG)).toEqual(['j']);
+    expect(keysOf(one('stage: test'), MERGE)).toEqual([]);
   });
   test('names, exact and with their letter case', () => {
-    expect(names(one('only: [main]'))).toEqual(['j']);
-    expect(names(one('only: [Main]'))).toEqual([]);
-    expect(names(one('only: [mai]'))).toEqual([]);
+    expect(keysOf(one('only: [main]'))).toEqual(['j']);
+    expect(keysOf(one('only: [Main]'))).toEqual([]);
+    expect(keysOf(one('only: [mai]'))).toEqual([]);
     expect(mistakes(one('only: main')).join()).toContain('only must be a list or a map, not a string');
   });
   test('keywords by kind of ref', () => {
-    expect(names(one('only: [tags]'))).toEqual([]);
-    expect(names(one('only: [tags]'), TAG)).toEqual(['j']);
-    expect(names(one('only: [branches]'), TAG)).toEqual([]);
-    expect(names(one('only: [merge_requests]'), MERGE)).toEqual(['j']);
-    expect(names(one('only: [merge_requests]'))).toEqual([]);
+    expect(keysOf(one('only: [tags]'))).toEqual([]);
+    expect(keysOf(one('only: [tags]'), TAG)).toEqual(['j']);
+    expect(keysOf(one('only: [branches]'), TAG)).toEqual([]);
+    expect(keysOf(one('only: [merge_requests]'), MERGE)).toEqual(['j']);
+    expect(keysOf(one('only: [merge_requests]'))).toEqual([]);
   });
   test('keywords by source', () => {
-    expect(names(one('only: [schedules]'), { trigger: { source: 'schedule' } })).toEqual(['j']);
-    expect(names(one('only: [pushes]'), { trigger: { source: 'schedule' } })).toEqual([]);
-    expect(names(one('only: [web]'), { trigger: { source: 'web' } })).toEqual(['j']);
-    expect(names(one('only: [api]'), { trigger: { source: 'api' } })).toEqual(['j']);
-    expect(names(one('only: [pushes]'), { trigger: { source: 'cli' } })).toEqual(['j']);
+    expect(keysOf(one('only: [schedules]'), { trigger: { source: 'schedule' } })).toEqual(['j']);
+    expect(keysOf(one('only: [pushes]'), { trigger: { source: 'schedule' } })).toEqual([]);
+    expect(keysOf(one('only: [web]'), { trigger: { source: 'web' } })).toEqual(['j']);
+    expect(keysOf(one('only: [api]'), { trigger: { source: 'api' } })).toEqual(['j']);
+    expect(keysOf(one('only: [pushes]'), { trigger: { source: 'cli' } })).toEqual(['j']);
   });
   test('regular expressions, not anchored unless they say so', () => {
-    expect(names(one('only: [/^feat/]'), branch('feat/x'))).toEqual(['j']);
-    expect(names(one('only: [/eat/]'), branch('feat/x'))).toEqual(['j']);
-    expect(names(one('only: [/^FEAT/i]'), branch('feat/x'))).toEqual(['j']);
-    expect(names(one('only: [/^FEAT/]'), branch('feat/x'))).toEqual([]);
+    expect(keysOf(one('only: [/^feat/]'), branch('feat/x'))).toEqual(['j']);
+    expect(keysOf(one('only: [/eat/]'), branch('feat/x'))).toEqual(['j']);
+    expect(keysOf(one('only: [/^FEAT/i]'), branch('feat/x'))).toEqual(['j']);
+    expect(keysOf(one('only: [/^FEAT/]'), branch('feat/x'))).toEqual([]);
   });
   test('a regular expression never matches a merge request', () => {
-    expect(names(one('only: [/.*/]'), MERGE)).toEqual([]);
+    expect(keysOf(one('only: [/.*/]'), MERGE)).toEqual([]);
   });
   test('a catastrophic pattern costs nothing', () => {
     const started = performance.now();
-    expect(names(one('only: ["/^(a+)+$/"]'), branch(`${'a'.repeat(5_000)}b`))).toEqual([]);
+    expect(keysOf(one('only: ["/^(a+)+$/"]'), branch(`${'a'.repeat(5_000)}b`))).toEqual([]);
     expect(performance.now() - started).toBeLessThan(2_000);
   });
   test('except wins over only', () => {
-    expect(names(one('only: [branches], except: [main]'))).toEqual([]);
-    expect(names(one('except: [main]'), branch('dev'))).toEqual(['j']);
-    expect(names(one('except: [tags]'), TAG)).toEqual([]);
+    expect(keysOf(one('only: [branches], except: [main]'))).toEqual([]);
+    expect(keysOf(one('except: [main]'), branch('dev'))).toEqual(['j']);
+    expect(keysOf(one('except: [tags]'), TAG)).toEqual([]);
   });
   test('a repository after @ must be this one', () => {
-    expect(names(one('only: [main@group/table]'), { project: { path: 'group/table' } })).toEqual(['j']);
-    expect(names(one('only: [branches@other/table]'), { project: { path: 'group/table' } })).toEqual([]);
+    expect(keysOf(one('only: [main@group/table]'), { project: { path: 'group/table' } })).toEqual(['j']);
+    expect(keysOf(one('only: [branches@other/table]'), { project: { path: 'group/table' } })).toEqual([]);
   });
-  test('the map form with refs', () => expect(names(one('only: {refs: [main]}'))).toEqual(['j']));
+  test('the map form with refs', () => expect(keysOf(one('only: {refs: [main]}'))).toEqual(['j']));
 });
 
 describe('an empty pipeline is no failure', () => {
@@ -122,9 +103,9 @@ c1: {stage: c, image: x, script: x, when: manual, dependencies: []}
 c2: {stage: c, image: x, script: x, only: [tags]}
 ship: {stage: c, image: x, script: x, gate: {requires: [b2]}, dependencies: []}`;
   const asked = (...list: string[]): Overrides => ({ trigger: { source: 'cli', jobs: list } });
-  test('keeps the job and what it needs', () => expect(names(text, asked('b1'))).toEqual(['a1', 'b1']));
+  test('keeps the job and what it needs', () => expect(keysOf(text, asked('b1'))).toEqual(['a1', 'b1']));
   test('without needs: the jobs whose artifacts it gets', () =>
-    expect(names(text, asked('b2'))).toEqual(['a1', 'b2']));
+    expect(keysOf(text, asked('b2'))).toEqual(['a1', 'b2']));
   test('a manual job that is named is played', () => {
     const compiled = jobs(text, asked('c1'));
     expect(compiled.c1?.job).toMatchObject({ when: 'on_success', allowFailure: false });
@@ -132,7 +113,7 @@ ship: {stage: c, image: x, script: x, gate: {requires: [b2]}, dependencies: []}`
   });
   test('a gate stays a gate, and brings what it requires', () => {
     expect(job(text, 'ship', asked('ship')).job.when).toBe('manual');
-    expect(names(text, asked('ship'))).toEqual(['a1', 'b2', 'ship']);
+    expect(keysOf(text, asked('ship'))).toEqual(['a1', 'b2', 'ship']);
   });
   test('a job that is not in the pipeline, or not in the file', () => {
     expect(mistakes(text, asked('c2'))).toEqual([

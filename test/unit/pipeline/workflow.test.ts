@@ -1,23 +1,9 @@
 /** `workflow`: name, rules, variables, auto_cancel. */
 import { describe, expect, test } from 'vitest';
-import { job, jobs, mistakes, run, variable, type Overrides } from './helpers.ts';
+import { job, jobs, MERGE, mistakes, run, variable } from './helpers.ts';
 
 const JOB = 'j: {image: x, script: x}\n';
 const workflow = (body: string, rest = JOB): string => `workflow:\n${body.replace(/^/gm, '  ')}\n${rest}`;
-const MERGE: Overrides = {
-  trigger: {
-    ref: 'feature',
-    refKind: 'merge_request',
-    source: 'merge_request',
-    mergeRequest: {
-      iid: 3,
-      sourceBranch: 'feature',
-      targetBranch: 'main',
-      sourceSha: 'a'.repeat(40),
-      title: 'F',
-    },
-  },
-};
 
 describe('workflow: rules', () => {
   const MAIN = workflow('rules:\n  - if: $CI_COMMIT_BRANCH == "main"');
