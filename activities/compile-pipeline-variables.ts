@@ -5,14 +5,21 @@ import type { Trigger } from '../src/plan/trigger.ts';
 import { wildcardMatches } from '../src/plan/wildcard.ts';
 
 /** The project as the operator wrote it, or what holds for one that the installation file does not name. */
-export function projectOf(facts: InstallationFacts, trigger: Trigger): InstallationProject {
+export const projectOf = (facts: InstallationFacts, trigger: Trigger): InstallationProject =>
+  projectNamed(facts, trigger);
+
+export function projectNamed(
+  facts: InstallationFacts,
+  { project, defaultBranch }: Pick<Trigger, 'project' | 'defaultBranch'>,
+): InstallationProject {
   return (
-    facts.config.projects.find((one) => one.name === trigger.project) ?? {
-      name: trigger.project,
+    facts.config.projects.find((one) => one.name === project) ?? {
+      name: project,
       forge: 'none',
       clone_user: 'oauth2',
-      default_branch: trigger.defaultBranch ?? 'main',
+      default_branch: defaultBranch ?? 'main',
       protected_refs: ['main', 'master'],
+      artifacts_to: [],
       variables: {},
       resource_modes: {},
     }

@@ -9,8 +9,10 @@
  */
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from '../src/plan/ids.ts';
 import type { ArtifactRef, BuiltImage, DeployedState, JobResult, PushedIndex } from '../src/plan/outcome.ts';
-import type { Plan, JobKind } from '../src/plan/plan.ts';
-import type { PipelineRecord, PipelineState } from '../src/plan/protocol.ts';
+import type { ForeignNeed, Plan, JobKind } from '../src/plan/plan.ts';
+import type { GivenAnswer } from '../src/plan/given.ts';
+import type { PipelineState } from '../src/plan/protocol.ts';
+import type { PipelineRecord } from '../src/plan/records.ts';
 import type { Trigger } from '../src/plan/trigger.ts';
 
 /** Durations in ms, from the installation file, so that every wait of a workflow is configuration. */
@@ -55,6 +57,14 @@ export type CompileOutput =
   | { kind: 'empty'; reason: string }
   /** Coded diagnostics for people, `file:line:column code message`. */
   | { kind: 'invalid'; problems: string[] };
+
+export interface FindGivenInput {
+  project: ProjectSlug;
+  fork: boolean;
+  /** CI_PIPELINE_ID of the pipeline at the head of its family: its own, where it has no parent. */
+  root: number;
+  needs: ForeignNeed[];
+}
 
 export interface RunInput {
   ref: AttemptRef;
@@ -102,6 +112,8 @@ export interface ControlActivities {
   forgeHeadIs(input: { project: ProjectSlug; ref: string; sha: string }): Promise<boolean>;
   compilePipeline(input: CompileInput): Promise<CompileOutput>;
   pushImage(input: RunInput): Promise<JobResult>;
+  /** Artifacts of jobs of other pipelines: a question, so it changes nothing. */
+  findGiven(input: FindGivenInput): Promise<GivenAnswer>;
   recordPipeline(input: { record: PipelineRecord }): Promise<{ record: Digest }>;
   loadRecord(input: {
     record: Digest;

@@ -19,6 +19,7 @@ import { makeApplyDeploy } from './deploy-apply.ts';
 import type { DeployDeps } from './deploy-common.ts';
 import { makeRollbackDeploy } from './deploy-rollback.ts';
 import { makeWatchDeploy } from './deploy-watch.ts';
+import { makeFindGiven } from './find-given.ts';
 import { makePushImage } from './push-image.ts';
 import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './record-pipeline.ts';
 import { coded } from './ship/coded.ts';
@@ -46,6 +47,7 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     forgeHeadIs: coded(makeForgeHeadIs(deps)),
     compilePipeline: coded(makeCompilePipeline(deps)),
     pushImage: coded(makePushImage(deps)),
+    findGiven: coded(makeFindGiven(deps)),
     recordPipeline: coded(makeRecordPipeline(deps)),
     loadRecord: coded(makeLoadRecord(deps)),
     findRecord: coded(makeFindRecord(deps)),

@@ -64,7 +64,7 @@ export const compiling = proxyActivities<Pick<ControlActivities, 'compilePipelin
 
 /** What must not be lost, however long the store is away. */
 export const durable = proxyActivities<
-  Pick<ControlActivities, 'claimPipeline' | 'recordPipeline' | 'findRecord' | 'isClosed'>
+  Pick<ControlActivities, 'claimPipeline' | 'recordPipeline' | 'findRecord' | 'isClosed' | 'findGiven'>
 >({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '1 minute',

@@ -1,5 +1,6 @@
 import type { DeployInput, RunInput } from '../activities/contract.ts';
 import { resolver } from '../src/plan/graph.ts';
+import type { Given } from '../src/plan/given.ts';
 import type { JobKey } from '../src/plan/ids.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
 import { refOf, type JobRun, type Run } from './state.ts';
@@ -8,6 +9,7 @@ import { refOf, type JobRun, type Run } from './state.ts';
 export function runInput(run: Run, one: JobRun, dispatchedAt: number): RunInput {
   const { job } = one;
   const left = results(run);
+  const given = one.status.given ?? [];
   return {
     ref: refOf(run, one),
     kind: job.kind,
@@ -16,14 +18,22 @@ export function runInput(run: Run, one: JobRun, dispatchedAt: number): RunInput 
     timeoutMs: job.timeoutMs,
     dispatchedAt,
     tags: job.tags,
-    artifacts: pick(left(job.artifactsFrom), 'artifacts').map(([key, artifact]) => ({ job: key, artifact })),
-    dotenv: pick(left(job.artifactsFrom), 'dotenv').map(([key, digest]) => ({ job: key, digest })),
+    artifacts: [
+      ...pick(left(job.artifactsFrom), 'artifacts').map(([key, artifact]) => ({ job: key, artifact })),
+      ...given.flatMap((one) => (one.artifact ? [{ job: nameOf(one), artifact: one.artifact }] : [])),
+    ],
+    dotenv: [
+      ...pick(left(job.artifactsFrom), 'dotenv').map(([key, digest]) => ({ job: key, digest })),
+      ...given.flatMap((one) => (one.dotenv ? [{ job: nameOf(one), digest: one.dotenv }] : [])),
+    ],
     images: pick(left(job.imagesFrom), 'image').map(([key, image]) => ({ job: key, image })),
     indexes: pick(left(job.imagesFrom), 'index').map(([key, index]) => ({ job: key, index })),
     playedBy: one.playedBy,
     graceMs: run.limits.cancelGraceMs,
   };
 }
+
+const nameOf = ({ job, pipeline }: Given): JobKey => `${job} of ${pipeline}`;
 
 /** `deployId` is equal for every try of this attempt: the target is read for it before anything is applied. */
 export const deployInput = (run: Run, one: JobRun, more: { at: number; seq: number }): DeployInput => ({

@@ -12,6 +12,7 @@ import type { JobResult } from '../src/plan/outcome.ts';
 import type { PlanJob } from '../src/plan/plan.ts';
 import { retryOf } from '../src/plan/retry.ts';
 import type { StepKind } from '../src/plan/schedule.ts';
+import { durable } from './activities.ts';
 import { cancelledResult, containerAttempt } from './attempt.ts';
 import { deployAttempt } from './deploy-attempt.ts';
 import { waitAtGate } from './gate.ts';
@@ -32,6 +33,8 @@ export async function lifeOf(
     }
     if (via === 'delay' || (via === 'gate' && one.job.when === 'delayed' && !one.again))
       await delay(run, one);
+    const lacking = await takeGiven(run, one);
+    if (lacking) return lacking;
     return await attempts(run, one);
   } catch (error) {
     if (isCancellation(error)) return cancelledResult(one);
@@ -55,6 +58,18 @@ async function delay(run: Run, one: JobRun): Promise<void> {
   } finally {
     one.wake = undefined;
   }
+}
+
+/** What it takes of other pipelines, once; that it is not there is its end, which no retry would change. */
+async function takeGiven(run: Run, one: JobRun): Promise<JobResult | undefined> {
+  const needs = one.job.foreign;
+  if (!needs || one.status.given) return undefined;
+  const { trigger, number } = run.input;
+  const { project, fork } = trigger;
+  const answer = await durable.findGiven({ project, fork, root: number, needs });
+  if ('missing' in answer) return missing(answer.missing);
+  one.status.given = answer.given;
+  return undefined;
 }
 
 async function attempts(run: Run, one: JobRun): Promise<JobResult> {
@@ -108,6 +123,14 @@ function environmentChange({ environment }: PlanJob, result: JobResult): Environ
 /** Whether the target is another now: a job whose container ran may have changed it, a rollback has put it back. */
 const hasDeployed = (result: JobResult): boolean =>
   result.deployed ? result.deployed.state !== 'rolled_back' && result.kind !== 'outdated' : result.started;
+
+const missing = (message: string): JobResult => ({
+  outcome: 'failed',
+  kind: 'missing_dependency',
+  started: false,
+  endedAt: Date.now(),
+  message,
+});
 
 const outdated = (resource: string): JobResult => ({
   outcome: 'skipped',

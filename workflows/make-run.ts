@@ -1,7 +1,8 @@
 import type { CompileOutput } from '../activities/contract.ts';
 import { buildGraph } from '../src/plan/graph.ts';
 import type { PlanJob } from '../src/plan/plan.ts';
-import type { JobStatus, PipelineInput, PipelineRecord } from '../src/plan/protocol.ts';
+import type { JobStatus, PipelineInput } from '../src/plan/protocol.ts';
+import type { PipelineRecord } from '../src/plan/records.ts';
 import { LockClient } from './lock-client.ts';
 import { QueueWatch } from './queue-watch.ts';
 import { Releases } from './releases.ts';
@@ -53,5 +54,6 @@ const fresh = (job: PlanJob, jobId: number, before: JobStatus | undefined): JobS
   queue: job.queue,
   ...(job.confirmation !== undefined && { confirmation: job.confirmation }),
   since: Date.now(),
+  given: before?.given,
   decisions: before?.decisions ?? [],
 });

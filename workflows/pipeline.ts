@@ -9,7 +9,8 @@
 import { allHandlersFinished, CancellationScope, condition, sleep } from '@temporalio/workflow';
 import type { CompileOutput } from '../activities/contract.ts';
 import type { Digest } from '../src/plan/ids.ts';
-import type { PipelineInput, PipelineRecord, PipelineState, PipelineStatus } from '../src/plan/protocol.ts';
+import type { PipelineInput, PipelineState, PipelineStatus } from '../src/plan/protocol.ts';
+import type { PipelineRecord } from '../src/plan/records.ts';
 import { composite, isAllowed } from '../src/plan/status.ts';
 import { bestEffort, compiling, durable } from './activities.ts';
 import { decide, type Deciding } from './decisions.ts';

@@ -6,6 +6,7 @@ import { coverageOfLog } from './coverage.ts';
 import { keepCaches } from './cache.ts';
 import { collectDotenv } from './dotenv.ts';
 import { environmentUrl } from './environment-url.ts';
+import { give } from './give.ts';
 import type { Job } from './job.ts';
 import { bad, good, warning } from './lines.ts';
 import { collectReports } from './reports.ts';
@@ -41,6 +42,8 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
     ...(url !== undefined && { environmentUrl: url }),
     ...(kept.warnings.length > 0 && { warnings: kept.warnings }),
   };
+  const untold = await give({ records: job.deps.records, spec: job.spec, ref: job.input.ref }, result);
+  if (untold !== undefined) result.warnings = [...(result.warnings ?? []), untold];
   return conclude(job, result, notes);
 }
 

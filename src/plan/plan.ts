@@ -31,6 +31,8 @@ export interface PlanJob {
   allowFailure: boolean | number[];
   /** null: the stages decide. [] : starts at once. */
   needs: Need[] | null;
+  /** Jobs of other pipelines whose artifacts go there too, after those. */
+  foreign?: ForeignNeed[];
   /** Jobs whose artifacts go into the workspace, in order. */
   artifactsFrom: JobKey[];
   /** Jobs whose image this one tests, pushes or deploys. */
@@ -62,6 +64,12 @@ export interface Need {
   artifacts: boolean;
   optional: boolean;
 }
+/**
+ * The newest successful run of a job on a ref of a project, or the job of the pipeline with that CI_PIPELINE_ID in the same
+ * family. Which one that is, is found when the job's turn has come, and kept for its retries.
+ */
+export type ForeignNeed = { job: JobKey } & ({ project: string; ref: string } | { pipeline: string });
+
 export interface PlanEnvironment {
   name: string;
   /** May still hold `${NAME}` of values that only the job brings. */

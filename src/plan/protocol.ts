@@ -1,6 +1,7 @@
 import type { Decision } from './decision.ts';
 import type { EnvironmentChange, EnvironmentState } from './environments.ts';
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from './ids.ts';
+import type { Given } from './given.ts';
 import type { JobResult, Outcome } from './outcome.ts';
 import type { JobKind } from './plan.ts';
 import type { ProjectMemory } from './memory.ts';
@@ -114,6 +115,8 @@ export interface JobStatus {
   /** Epoch ms. */
   since: number;
   result?: JobResult;
+  /** What it takes of other pipelines: found once, and kept for its retries. */
+  given?: Given[];
   /** Who decided what about it, in order. */
   decisions: Decision[];
 }
@@ -216,12 +219,4 @@ export interface ProjectStatus {
   running: PipelineId[];
   locks: { resource: string; holder?: string; waiting: string[] }[];
   environments?: EnvironmentState[];
-}
-
-/** Written to the store when a pipeline run ends; outlives Temporal's retention. */
-export interface PipelineRecord {
-  version: 1;
-  status: PipelineStatus;
-  trigger: Trigger;
-  plan?: Digest;
 }

@@ -1,5 +1,7 @@
+import type { Given } from './given.ts';
 import type { Digest, PipelineId, ProjectSlug } from './ids.ts';
 import type { PipelineStatus } from './protocol.ts';
+import type { Trigger } from './trigger.ts';
 
 /**
  * Names of the small documents in the RecordStore, and what stands in them. Each part of a name is `[A-Za-z0-9._=-]+`, so
@@ -58,6 +60,13 @@ export const summaryOf = (status: PipelineStatus): PipelineSummary => ({
   waitingFor: status.waitingFor,
 });
 
+/** Written to the store when a pipeline run ends; outlives Temporal's retention. */
+export interface PipelineRecord {
+  version: 1;
+  status: PipelineStatus;
+  trigger: Trigger;
+  plan?: Digest;
+}
 /** The newest record of an ended pipeline, and what lists show without reading it. */
 export interface PipelineEntry {
   record: `sha256:${string}`;
@@ -79,4 +88,24 @@ export interface CacheRecord {
   bytes: number;
   /** Epoch ms. */
   at: number;
+}
+
+/**
+ * What jobs gave, for `needs` of other pipelines. `hash`: sha256 of ref and job, hex, of job alone below a pipeline. As with
+ * caches, what comes from protected pipelines is kept apart.
+ */
+export const givenPrefix = (slug: ProjectSlug, area: 'protected' | 'unprotected', hash: string): string =>
+  `given/${slug}/${area}/${hash}`;
+/** Padded, so that names sort as numbers do: the newest job is the one with the highest CI_JOB_ID, as at GitLab. */
+export const givenName = (prefix: string, jobId: number): string =>
+  `${prefix}/${String(jobId).padStart(15, '0')}`;
+/** `number`: CI_PIPELINE_ID */
+export const givenByName = (number: number, hash: string): string => `given-by/${number}/${hash}`;
+export interface GivenRecord extends Given {
+  /** CI_PIPELINE_ID */
+  number: number;
+  /** Of the pipeline at the head of its family, where that is another. */
+  root?: number;
+  /** False: a try again failed, and nothing is given any more. */
+  succeeded: boolean;
 }

@@ -27,6 +27,8 @@ export interface CommonSpec {
   arch?: Arch;
   timeoutMs: number;
   artifacts?: ArtifactsSpec;
+  /** Of jobs with artifacts: under which ref and number (CI_PIPELINE_ID) other pipelines find them. `root` as in GivenRecord. */
+  gives?: { ref: string; number: number; root?: number };
   /** `url` may hold `${NAME}` of the job's own dotenv report; the result then names the whole. */
   environment?: { name: string; url?: string };
 }

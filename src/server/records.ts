@@ -1,8 +1,12 @@
 /** Ended pipelines, as `recordPipeline` wrote them. */
 import type { PipelineId } from '../plan/ids.ts';
 import type { Plan } from '../plan/plan.ts';
-import type { PipelineRecord } from '../plan/protocol.ts';
-import { pipelineRecordName, type PipelineEntry, type PipelineSummary } from '../plan/records.ts';
+import {
+  pipelineRecordName,
+  type PipelineEntry,
+  type PipelineRecord,
+  type PipelineSummary,
+} from '../plan/records.ts';
 import type { ServerDeps } from './deps.ts';
 
 type RecordDeps = Pick<ServerDeps, 'records' | 'blobs'>;

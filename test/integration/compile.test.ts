@@ -13,7 +13,7 @@ import { gitSource } from '../../src/adapters/git/index.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
 import { isDigest } from '../../src/plan/ids.ts';
-import type { PipelineRecord } from '../../src/plan/protocol.ts';
+import type { PipelineRecord } from '../../src/plan/records.ts';
 import type { Trigger } from '../../src/plan/trigger.ts';
 import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../unit/activities-ship/fakes.ts';
 

@@ -14,7 +14,7 @@ import type {
 import type { JobResult, Outcome } from '../../src/plan/outcome.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { parsePipelineId, type Digest } from '../../src/plan/ids.ts';
-import type { PipelineRecord } from '../../src/plan/protocol.ts';
+import type { PipelineRecord } from '../../src/plan/records.ts';
 import { SPEC } from './plans.ts';
 
 /** One try of one job. Nothing said: it succeeds at once. */
@@ -106,6 +106,7 @@ export class Fakes {
       },
       loadRecord: async ({ record }) => this.#load(record),
       findRecord: async ({ id }) => this.#find(id),
+      findGiven: async () => ({ given: [] }),
       recordPipeline: async ({ record }) => {
         this.records.set(record.status.id, record);
         this.#note(record.status.project, { activity: 'recordPipeline' });

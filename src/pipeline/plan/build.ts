@@ -9,6 +9,7 @@ import type { CompiledJob } from '../request.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { environmentOf } from './environment.ts';
+import { foreignNeeds } from './foreign.ts';
 import { apitestSpec, expandedTags, scriptSpec } from './spec-script.ts';
 import { buildSpec, deploySpec, pushSpec } from './spec-ship.ts';
 
@@ -20,6 +21,7 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
   const tags = expandedTags(draft, context);
   const target = values.deploy && targetOf(draft, context, tags);
   const retry = values.retry;
+  const foreign = foreignNeeds(draft, context);
   const job: Omit<PlanJob, 'spec'> = {
     key: draft.key,
     group: draft.group,
@@ -30,6 +32,7 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
     ...(draft.when === 'delayed' && { startInMs: draft.startInMs ?? 0 }),
     allowFailure: draft.allowFailure,
     needs: draft.needs,
+    ...(foreign.length > 0 && { foreign }),
     artifactsFrom: draft.artifactsFrom,
     imagesFrom: draft.imagesFrom,
     tags,

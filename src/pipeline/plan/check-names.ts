@@ -30,6 +30,8 @@ function namesIn(list: Node | undefined): Omit<Reference, 'keyword'>[] {
     if (item.kind === 'scalar' && typeof item.value === 'string')
       return [{ name: item.value, path: [index], at: item, optional: false }];
     if (item.kind !== 'map') return [];
+    // A job of another pipeline is not in this file.
+    if (['project', 'pipeline'].some((key) => item.entries.has(key))) return [];
     const name = item.entries.get('job')?.value;
     const optional = item.entries.get('optional')?.value;
     if (name?.kind !== 'scalar' || isNull(name)) return [];
@@ -78,7 +80,7 @@ export function checkNames(job: JobConfig, checking: Checking): void {
 function checkDependencies(job: JobConfig, { problems }: Checking): void {
   const { needs, dependencies } = job.values;
   if (!needs || !dependencies) return;
-  const needed = new Set(needs.map((need) => need.job));
+  const needed = new Set(needs.flatMap((need) => (need.from ? [] : [need.job])));
   for (const [index, name] of dependencies.entries()) {
     if (needed.has(name)) continue;
     problems.add(

@@ -131,7 +131,13 @@ export class PlanContext {
     return new Scope(layers, { open });
   }
 
+  /** Without what only other jobs bring: what is not known by now is nothing. */
+  closed(draft: Draft): Scope {
+    return this.#scope(draft, this.prepared(draft).environment, false);
+  }
+
   #mayGetDotenv(draft: Draft): boolean {
+    if (draft.listed?.some((need) => need.from)) return true;
     return draft.artifactsFrom.some((key) =>
       this.drafts.named
         .get(key)

@@ -124,6 +124,12 @@ interface Variant {
   share?: Share;
 }
 
+/** Jobs without a workspace neither give nor take; a build takes them into its context. */
+export function takesArtifacts({ config }: Draft, what: 'give' | 'take'): boolean {
+  if (config.kind === 'push' || config.kind === 'deploy') return false;
+  return what === 'take' || config.kind !== 'build';
+}
+
 /** The architecture that a job names by `arch` or by a tag. */
 export const namedArch = ({ values }: JobConfig, share?: Share): Arch | undefined =>
   values.arch ?? values.tags?.map((tag) => shareTag(tag, share)).find(isArch);

@@ -31,8 +31,14 @@ function explainDraft(draft: Draft): ExplainedJob {
       ? { exit_codes: draft.allowFailure }
       : draft.allowFailure,
   };
-  const needs = included ? draft.needs : draft.listed;
-  if (needs) resolved.needs = needs.map(({ job, artifacts, optional }) => ({ job, artifacts, optional }));
+  const own = included ? draft.needs : draft.listed?.filter((need) => !need.from);
+  if (own)
+    resolved.needs = [
+      ...own.map(({ job, artifacts, optional }) => ({ job, artifacts, optional })),
+      ...(draft.listed ?? []).flatMap(({ from, job, artifacts }) =>
+        from ? [{ ...from, job, artifacts }] : [],
+      ),
+    ];
   if (included && draft.when === 'delayed') resolved.start_in = (draft.startInMs ?? 0) / 1_000;
   const variables = { ...mapOf(config.entries.get('variables')?.value), ...mapOf(draft.ruleVariables) };
   if (Object.keys(variables).length > 0) resolved.variables = variables;

@@ -7,7 +7,7 @@ import { placeIn } from '../config/job.ts';
 import type { Problems } from '../problems.ts';
 import type { JobValues } from '../schema/keywords.ts';
 import { didYouMean } from '../suggest.ts';
-import type { Draft, Drafts } from './draft.ts';
+import { takesArtifacts, type Draft, type Drafts } from './draft.ts';
 import { neededKeys } from './parallel.ts';
 
 export function linkDrafts(drafts: Drafts, problems: Problems): void {
@@ -87,6 +87,7 @@ function needsOf(draft: Draft, drafts: Drafts, problems: Problems): Need[] | nul
   if (!listed) return null;
   const needs = new Map<string, Need>();
   for (const [index, need] of listed.entries()) {
+    if (need.from) continue;
     const found = needed(draft, need, { drafts, problems, index });
     const present = found.filter((other) => other.included);
     if (present.length === 0 && !need.optional && found.length > 0)
@@ -128,12 +129,6 @@ function needed(draft: Draft, need: NonNullable<JobValues['needs']>[number], ask
 
 const givesArtifacts = (draft: Draft): boolean =>
   draft.included && draft.config.values.artifacts !== undefined && takesArtifacts(draft, 'give');
-
-/** Jobs without a workspace neither give nor take; a build takes them into its context. */
-function takesArtifacts({ config }: Draft, what: 'give' | 'take'): boolean {
-  if (config.kind === 'push' || config.kind === 'deploy') return false;
-  return what === 'take' || config.kind !== 'build';
-}
 
 /** Needs of all jobs of a plan together. */
 const MAX_NEEDS = 1_000_000;

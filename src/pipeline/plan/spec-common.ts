@@ -1,4 +1,5 @@
 import type { ArtifactsSpec, CommonSpec, ImageSpec, ServiceSpec, SpecVariable } from '../../plan/spec.ts';
+import type { Trigger } from '../../plan/trigger.ts';
 import { placeIn } from '../config/job.ts';
 import { REPORTS } from '../schema/artifacts.ts';
 import { pathTrouble } from '../schema/common.ts';
@@ -30,10 +31,14 @@ export function commonSpec(draft: Draft, context: PlanContext): CommonSpec {
     variables: context.scope(draft).all(),
     ...(draft.arch && { arch: draft.arch }),
     timeoutMs: context.timeoutMs(draft),
-    ...(artifacts && { artifacts }),
+    ...(artifacts && { artifacts, gives: { ref: givenRef(request.trigger), number: request.number } }),
     ...(environment && { environment: environmentSpec(environment) }),
   };
 }
+
+/** As GitLab calls it: a merge request's pipelines are not those of its branch. */
+const givenRef = ({ refKind, ref, mergeRequest }: Trigger): string =>
+  refKind === 'merge_request' ? `refs/merge-requests/${mergeRequest?.iid ?? 0}/head` : ref;
 
 const environmentSpec = ({ name, url }: Environment): { name: string; url?: string } => ({
   name,

@@ -1,25 +1,11 @@
 /** When a job runs, after whom, and what its failure means. */
 import { z } from 'zod';
-import { duration, name, nameOrList, nestedList, notYet } from './common.ts';
-import { neededParallel } from './parallel.ts';
+import { duration, name, nameOrList, nestedList } from './common.ts';
 
 export const stage = name;
 export const stages = nestedList.refine((names) => !names.includes(''), 'must not hold an empty name');
 export const extendsList = nameOrList.refine((names) => names.length > 0, 'must not be empty');
 
-const need = z.union([
-  name.transform((job) => ({ job, artifacts: true, optional: false, parallel: undefined })),
-  z.strictObject({
-    job: name,
-    artifacts: z.boolean().default(true),
-    optional: z.boolean().default(false),
-    parallel: neededParallel.optional(),
-    pipeline: notYet,
-    project: notYet,
-    ref: notYet,
-  }),
-]);
-export const needs = z.array(need);
 export const dependencies = z.array(name);
 
 export const when = z.enum(['on_success', 'on_failure', 'always', 'manual', 'delayed']);

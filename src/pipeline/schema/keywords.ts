@@ -7,6 +7,7 @@ import * as flow from './flow.ts';
 import { INCLUDE } from './include.ts';
 import { inherit } from './inherit.ts';
 import type { KeywordInfo } from './keyword.ts';
+import { needs } from './needs.ts';
 import * as parallel from './parallel.ts';
 import { rules, workflow } from './rules.ts';
 import { REFUSED } from './refused.ts';
@@ -33,7 +34,7 @@ const table = {
   cache: checked('cache', cache),
   coverage: checked('coverage', run.coverage),
   hooks: checked('hooks', run.hooks),
-  needs: checked('needs', flow.needs),
+  needs: checked('needs', needs),
   dependencies: checked('dependencies', flow.dependencies),
   tags: checked('tags', run.tags),
   arch: checked('arch', run.arch),
@@ -106,8 +107,8 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'needs',
     in: JOB,
     status: 'differs',
-    note: '`job`, `artifacts`, `optional`, `parallel`; not yet: `pipeline`, `project`',
-    schema: flow.needs,
+    note: '`project` takes what a project with `artifacts_to` gives; not yet: `pipeline` without a `job`',
+    schema: needs,
   },
   { name: 'dependencies', in: JOB, status: 'same', schema: flow.dependencies },
   {

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import { patternTrouble } from '../rules/paths.ts';
 import { name, refused } from './common.ts';
-import { needs, startIn } from './flow.ts';
+import { startIn } from './flow.ts';
+import { needs } from './needs.ts';
 import { variables } from './run.ts';
 
 const MOST_PATHS = 50;

@@ -10,7 +10,7 @@ import { kindText, nodeAt, plain, type Node, type Path } from '../yaml/nodes.ts'
  */
 type Issue = z.core.$ZodIssue;
 type Code = 'language/type' | 'language/missing' | 'language/not-yet' | 'language/refused' | 'language/path';
-const OWN_CODES = ['language/not-yet', 'language/refused', 'language/path'] as const;
+const OWN_CODES = ['language/not-yet', 'language/refused', 'language/path', 'language/missing'] as const;
 
 export interface Checked<T> {
   read(node: Node, problems: Problems): T | undefined;

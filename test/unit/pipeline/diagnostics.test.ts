@@ -77,7 +77,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
   ],
   [
     'a part of a keyword that is not there yet',
-    'j: {image: x, script: y, needs: [{pipeline: x, job: k}]}\nk: {image: x, script: y}',
+    'j: {image: x, script: y, needs: [{pipeline: x}]}\nk: {image: x, script: y}',
     'language/not-yet',
     '1:45',
     /needs\[0\].pipeline/,

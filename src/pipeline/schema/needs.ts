@@ -1,0 +1,69 @@
+/** What a job waits for, and whose artifacts it takes: jobs of its own pipeline, and of others. */
+import { z } from 'zod';
+import { name } from './common.ts';
+import { neededParallel } from './parallel.ts';
+
+/** GitLab's limit, for each of the two kinds. */
+const MAX_FOREIGN = 5;
+
+/** Of another pipeline; variables may stand in all of it. */
+export type ForeignSource = { project: string; ref: string } | { pipeline: string };
+export interface WrittenNeed {
+  job: string;
+  artifacts: boolean;
+  optional: boolean;
+  parallel?: z.output<typeof neededParallel>;
+  /** Absent: of this pipeline. */
+  from?: ForeignSource;
+}
+
+const written = z.strictObject({
+  job: name.optional(),
+  artifacts: z.boolean().default(true),
+  optional: z.boolean().optional(),
+  parallel: neededParallel.optional(),
+  pipeline: name.optional(),
+  project: name.optional(),
+  ref: name.optional(),
+});
+type Written = z.output<typeof written>;
+
+const hash = written.superRefine(checkShape).transform((value): WrittenNeed => {
+  const { job = '', artifacts, optional = false, parallel, pipeline, project, ref = '' } = value;
+  const from = pipeline !== undefined ? { pipeline } : project !== undefined ? { project, ref } : undefined;
+  return { job, artifacts, optional, ...(parallel && { parallel }), ...(from && { from }) };
+});
+
+/** Which keys go together: GitLab's page, `needs:project` and `needs:pipeline:job`. */
+function checkShape(value: Written, context: z.RefinementCtx): void {
+  const say = (key: string, message: string, code = 'language/type'): void =>
+    context.addIssue({ code: 'custom', path: [key], message, params: { code } });
+  const foreign = (['project', 'ref', 'pipeline'] as const).find((key) => value[key] !== undefined);
+  if (value.job === undefined) {
+    if (foreign === 'pipeline')
+      return say('pipeline', 'without a job, to mirror a pipeline, is not supported yet', 'language/not-yet');
+    return say('job', 'is missing', 'language/missing');
+  }
+  if (foreign === undefined) return;
+  if (foreign === 'pipeline') {
+    // The other two were looked for first, so neither is there.
+  } else if (value.pipeline !== undefined) say('pipeline', `has no meaning beside ${foreign}`);
+  else
+    for (const key of ['project', 'ref'] as const)
+      if (value[key] === undefined) say(key, 'is missing', 'language/missing');
+  for (const key of ['optional', 'parallel'] as const)
+    if (value[key] !== undefined)
+      say(key, `has no meaning beside ${foreign}: it is for jobs of this pipeline`);
+}
+
+const need = z.union([
+  name.transform((job): WrittenNeed => ({ job, artifacts: true, optional: false })),
+  hash,
+]);
+export const needs = z.array(need).superRefine((list, context) => {
+  for (const kind of ['project', 'pipeline'] as const) {
+    const many = list.filter(({ from }) => from && kind in from).length;
+    if (many > MAX_FOREIGN)
+      context.addIssue({ code: 'custom', message: `must not have more than ${MAX_FOREIGN} with a ${kind}` });
+  }
+});
