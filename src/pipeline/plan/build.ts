@@ -21,7 +21,6 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
   const tags = expandedTags(draft, context);
   const target = values.deploy && targetOf(draft, context, tags);
   const retry = values.retry;
-  const foreign = foreignNeeds(draft, context);
   const job: Omit<PlanJob, 'spec'> = {
     key: draft.key,
     group: draft.group,
@@ -32,7 +31,7 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
     ...(draft.when === 'delayed' && { startInMs: draft.startInMs ?? 0 }),
     allowFailure: draft.allowFailure,
     needs: draft.needs,
-    ...(foreign.length > 0 && { foreign }),
+    ...foreignNeeds(draft, context),
     artifactsFrom: draft.artifactsFrom,
     imagesFrom: draft.imagesFrom,
     tags,

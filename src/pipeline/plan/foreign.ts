@@ -1,15 +1,15 @@
 /** `needs` on jobs of other pipelines. Which job is meant is found when it is needed; here its name is made whole. */
-import type { ForeignNeed } from '../../plan/plan.ts';
+import type { ForeignNeed, PlanJob } from '../../plan/plan.ts';
 import { placeIn } from '../config/job.ts';
 import type { PlanContext } from './context.ts';
 import { takesArtifacts, type Draft } from './draft.ts';
 
 /** Those whose artifacts the job takes: as at GitLab, `artifacts: false` leaves nothing to wait for. */
-export function foreignNeeds(draft: Draft, context: PlanContext): ForeignNeed[] {
+export function foreignNeeds(draft: Draft, context: PlanContext): Pick<PlanJob, 'foreign'> {
   const listed = draft.listed ?? [];
-  if (!listed.some((need) => need.from)) return [];
+  if (!listed.some((need) => need.from)) return {};
   const scope = context.closed(draft);
-  return listed.flatMap(({ from, job, artifacts }, index): ForeignNeed[] => {
+  const foreign = listed.flatMap(({ from, job, artifacts }, index): ForeignNeed[] => {
     if (!from) return [];
     const whole = (key: string, text: string): string =>
       context.settle(draft.config, { scope, text, keyword: 'needs', path: [index, key] });
@@ -30,4 +30,5 @@ export function foreignNeeds(draft: Draft, context: PlanContext): ForeignNeed[] 
       said('needs its own pipeline by number; a job of it is needed by its name alone', 'pipeline');
     return artifacts ? [{ pipeline, job: name }] : [];
   });
+  return foreign.length > 0 ? { foreign } : {};
 }
