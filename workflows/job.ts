@@ -9,7 +9,7 @@
 import { isCancellation, sleep, Trigger } from '@temporalio/workflow';
 import type { EnvironmentChange } from '../src/plan/environments.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
-import type { PlanJob } from '../src/plan/plan.ts';
+import type { ForeignNeed, PlanJob } from '../src/plan/plan.ts';
 import { retryOf } from '../src/plan/retry.ts';
 import type { StepKind } from '../src/plan/schedule.ts';
 import { durable } from './activities.ts';
@@ -33,7 +33,8 @@ export async function lifeOf(
     }
     if (via === 'delay' || (via === 'gate' && one.job.when === 'delayed' && !one.again))
       await delay(run, one);
-    const lacking = await takeGiven(run, one);
+    // Nothing is awaited where nothing is taken: recorded histories know no such step.
+    const lacking = one.job.foreign && (await takeGiven(run, one, one.job.foreign));
     if (lacking) return lacking;
     return await attempts(run, one);
   } catch (error) {
@@ -61,9 +62,8 @@ async function delay(run: Run, one: JobRun): Promise<void> {
 }
 
 /** What it takes of other pipelines, once; that it is not there is its end, which no retry would change. */
-async function takeGiven(run: Run, one: JobRun): Promise<JobResult | undefined> {
-  const needs = one.job.foreign;
-  if (!needs || one.status.given) return undefined;
+async function takeGiven(run: Run, one: JobRun, needs: ForeignNeed[]): Promise<JobResult | undefined> {
+  if (one.status.given) return undefined;
   const { trigger, number } = run.input;
   const { project, fork } = trigger;
   const answer = await durable.findGiven({ project, fork, root: number, needs });

@@ -15,8 +15,8 @@ import { buildSpec, deploySpec, pushSpec } from './spec-ship.ts';
 
 export function compileJob(draft: Draft, context: PlanContext, stages: readonly string[]): CompiledJob {
   const { config } = draft;
-  const { values } = config;
   const { scope } = context.prepared(draft);
+  const { values } = config;
   const environment = environmentOf(draft, context);
   const tags = expandedTags(draft, context);
   const target = values.deploy && targetOf(draft, context, tags);
@@ -38,13 +38,7 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
     ...queueOf({ draft, context, tags, target }),
     retry: { max: retry?.max ?? 0, when: retry?.when ?? [], exitCodes: retry?.exit_codes ?? [] },
     timeoutMs: context.timeoutMs(draft),
-    ...(values.gate && {
-      gate: {
-        approvers: values.gate.approvers,
-        expiresInMs: values.gate.expires_in ?? context.request.limits.gateExpiryMs,
-        requires: draft.requires,
-      },
-    }),
+    ...gateOf(draft, context),
     ...(values.manual_confirmation !== undefined &&
       draft.when === 'manual' && {
         confirmation: confirmationOf(draft, context, values.manual_confirmation),
@@ -72,6 +66,13 @@ const confirmationOf = (draft: Draft, context: PlanContext, text: string): strin
     keyword: 'manual_confirmation',
     path: [],
   });
+
+function gateOf({ config, requires }: Draft, { request }: PlanContext): Pick<PlanJob, 'gate'> {
+  const { gate } = config.values;
+  if (!gate) return {};
+  const expiresInMs = gate.expires_in ?? request.limits.gateExpiryMs;
+  return { gate: { approvers: gate.approvers, expiresInMs, requires } };
+}
 
 function specOf(draft: Draft, context: PlanContext, target: string): JobSpec {
   const { values } = draft.config;
