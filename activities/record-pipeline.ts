@@ -1,7 +1,12 @@
 import type { BlobStore, RecordStore } from '../src/adapters/ports.ts';
 import { DavitError } from '../src/errors.ts';
 import type { InstallationFacts } from '../src/installation.ts';
-import { pipelineRecordName, summaryOf, type PipelineEntry, type PipelineRecord } from '../src/plan/records.ts';
+import {
+  pipelineRecordName,
+  summaryOf,
+  type PipelineEntry,
+  type PipelineRecord,
+} from '../src/plan/records.ts';
 import { readCompiled } from './compile-pipeline-blobs.ts';
 import type { ControlActivities } from './contract.ts';
 
