@@ -18,6 +18,7 @@ export function projectNamed(
       forge: 'none',
       clone_user: 'oauth2',
       default_branch: defaultBranch ?? 'main',
+      reconcile: false,
       protected_refs: ['main', 'master'],
       artifacts_to: [],
       variables: {},

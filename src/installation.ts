@@ -69,6 +69,8 @@ export const installationSchema = z.strictObject({
         clone_token: secretRef.optional(),
         webhook_secret: secretRef.optional(),
         default_branch: z.string().default('main'),
+        /** Looks for pushes whose delivery was lost; needs a clone_url and a forge. */
+        reconcile: z.boolean().default(true),
         /** Branch and tag globs. */
         protected_refs: z.array(z.string()).default(['main', 'master']),
         /** Projects whose pipelines may take artifacts of this one by `needs:project`; `*` is all. */
@@ -135,6 +137,17 @@ export const installationSchema = z.strictObject({
         .int()
         .min(1_024)
         .default(1_024 * 1_024 * 1_024),
+    })
+    .prefault({}),
+  /** How a push is found whose delivery was lost. */
+  reconcile: z
+    .strictObject({
+      /** Between two looks at a project's branches and tags; a fifth of it is jitter. */
+      every: duration('5 min'),
+      /** How long a delivery may take before it counts as lost. */
+      grace: duration('2 min'),
+      /** Pipelines started of one look at one project. */
+      at_most: z.number().int().min(1).max(1_000).default(20),
     })
     .prefault({}),
   /** The signal `approve` of people who have Temporal itself. */

@@ -9,10 +9,11 @@ import { makeControlActivities } from '../activities/index.ts';
 import type { Settings } from '../src/config.ts';
 import { CONTROL_QUEUE } from '../src/plan/queues.ts';
 import { workflowBundle } from '../src/temporal/bundle.ts';
-import { workflowLookup } from '../src/temporal/calls.ts';
+import { reconcileQuestions, signalTrigger, workflowLookup } from '../src/temporal/calls.ts';
 import { connectTemporal } from '../src/temporal/client.ts';
-import { wireWorker } from '../src/wiring.ts';
-import { installRuntime, stopper } from './lib/process.ts';
+import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
+import { installRuntime, say, stopper } from './lib/process.ts';
+import { keepReconciled, type Reconciling } from './lib/reconciler.ts';
 
 /** Longer than a push's last request, shorter than what supervisors wait before they kill. */
 const GRACE = '8s';
@@ -39,7 +40,9 @@ export async function run(options: ControlOptions): Promise<void> {
   const temporal = await connectTemporal({ address, namespace: settings.temporalNamespace });
   const connection = await NativeConnection.connect({ address });
   try {
-    const activities = options.activities ?? (await realActivities(settings, temporal.client));
+    const ports = options.activities ? undefined : await wireWorker(settings);
+    const workflows = workflowLookup(temporal.client);
+    const activities = options.activities ?? (ports && makeControlActivities({ ...ports, workflows }));
     const worker = await Worker.create({
       connection,
       namespace: settings.temporalNamespace,
@@ -55,10 +58,12 @@ export async function run(options: ControlOptions): Promise<void> {
     });
     const stop = stopper(worker, options.signal);
     options.onReady?.();
+    const reconciler = ports && keepReconciled(reconciling(ports, temporal.client));
     try {
       await worker.run();
     } finally {
       stop();
+      await reconciler?.stop();
     }
   } finally {
     await connection.close();
@@ -66,7 +71,9 @@ export async function run(options: ControlOptions): Promise<void> {
   }
 }
 
-async function realActivities(settings: Settings, client: Client): Promise<ControlActivities> {
-  const ports = await wireWorker(settings);
-  return makeControlActivities({ ...ports, workflows: workflowLookup(client) });
-}
+const reconciling = (ports: WorkerPorts, client: Client): Reconciling => ({
+  ...ports,
+  ...reconcileQuestions(client),
+  start: (trigger) => signalTrigger(client, trigger),
+  say,
+});

@@ -1,7 +1,7 @@
 /** What a project listens to. Every handler is synchronous: it writes memory, and the main loop does the rest. */
 import { defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
 import type { StopEnvironment } from '../src/plan/environments.ts';
-import type { ProjectMemory } from '../src/plan/memory.ts';
+import { pushedHeads, type ProjectMemory } from '../src/plan/memory.ts';
 import {
   QUERIES,
   SIGNALS,
@@ -10,6 +10,7 @@ import {
   type LockRequest,
   type PipelineEnded,
   type ProjectStatus,
+  type PushedHeads,
   type RerunRequest,
 } from '../src/plan/protocol.ts';
 import type { Trigger } from '../src/plan/trigger.ts';
@@ -40,6 +41,7 @@ export function listenProject({ project, memory, locks, intake, environments }: 
   });
   setHandler(defineQuery<ProjectStatus>(QUERIES.project), () => statusOf(project, memory));
   setHandler(defineQuery<KeyLookup, [string]>(QUERIES.lookup), (key) => lookup(memory, key));
+  setHandler(defineQuery<PushedHeads>(QUERIES.pushed), () => pushedHeads(memory));
 }
 
 const statusOf = (project: string, memory: ProjectMemory): ProjectStatus => ({

@@ -3,6 +3,7 @@ import {
   ChildWorkflowCancellationType,
   getExternalWorkflowHandle,
   ParentClosePolicy,
+  patched,
   startChild,
   uuid4,
   WorkflowIdReusePolicy,
@@ -11,9 +12,12 @@ import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ClaimOutput } from '../activities/contract.ts';
 import { pipelineId, pipelineWorkflowId, parsePipelineId, type PipelineId } from '../src/plan/ids.ts';
 import {
+  forgetQueued,
   headOf,
   isForgeEvent,
+  lateness,
   newerThan,
+  pushedHead,
   recall,
   rememberHead,
   rememberKey,
@@ -28,7 +32,7 @@ import {
   type PipelineInput,
   type RerunRequest,
 } from '../src/plan/protocol.ts';
-import type { Trigger } from '../src/plan/trigger.ts';
+import { pushKey, type Trigger } from '../src/plan/trigger.ts';
 import { summaryText } from '../src/plan/visible.ts';
 import { bestEffort, durable } from './activities.ts';
 import { startAttributes } from './visibility.ts';
@@ -83,6 +87,29 @@ export class Intake {
 
   async #begin(trigger: Trigger): Promise<void> {
     const answer = recall(this.#memory, trigger, 'begins');
+    if (answer === 'repeated') return;
+    if (trigger.reconciled && patched('reconciled')) return this.#found(trigger, trigger.reconciled);
+    const known = answer === 'new' ? lateness(this.#memory, trigger) : 'next';
+    // A forge that does not answer: the reconciler looks again.
+    if (known === 'late' || (known === 'ask' && !(await this.#isHead(trigger))))
+      return this.#remember(trigger, { state: 'duplicate' });
+    await this.#once(trigger, answer);
+  }
+
+  /** What the reconciler saw may be over by now, and a delivery may have come since. */
+  async #found(trigger: Trigger, { ref, after }: { ref: string; after: string }): Promise<void> {
+    const last = pushedHead(this.#memory, trigger);
+    if (last?.sha === trigger.sha) return this.#remember(trigger, { state: 'duplicate' });
+    if (!(await this.#isHead(trigger))) return forgetQueued(this.#memory, trigger.key);
+    // Of a tag the memory has the commit and not the tag itself.
+    const before = trigger.refKind === 'branch' && last ? last.sha : trigger.before;
+    const exact: Trigger = { ...trigger, before, key: pushKey({ ref, before, after }) };
+    await this.#once(exact, recall(this.#memory, exact, 'begins'));
+    const known = this.#memory.keys.find((entry) => entry.key === exact.key);
+    this.#remember(trigger, { state: known?.state ?? 'duplicate', pipeline: known?.pipeline });
+  }
+
+  async #once(trigger: Trigger, answer: 'new' | 'repeated' | 'ask'): Promise<void> {
     if (answer === 'repeated') return;
     const first = answer === 'new' ? await this.#claim(trigger, trigger.key) : undefined;
     const claim = first?.fresh ? first : await this.#pushedBack(trigger, first);

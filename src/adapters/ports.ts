@@ -344,6 +344,15 @@ export interface Source {
   /** Paths that differ, by the `name` asked for; one that git has not is left out. Rejects as `fetch` does. */
   changed(request: ChangedRequest): Promise<Record<string, string[]>>;
   head(url: string, ref: string, auth?: { username: string; password: string }): Promise<string | undefined>;
+  /** Every branch and tag. Rejects as `fetch` does. */
+  heads(request: Pick<SourceRequest, 'url' | 'auth' | 'signal'>): Promise<RemoteHead[]>;
+}
+export interface RemoteHead {
+  /** Whole: refs/heads/main, refs/tags/v1 */
+  ref: string;
+  /** What the ref names: of an annotated tag the tag, not the commit. */
+  sha: string;
+  commit: string;
 }
 export interface Forge {
   /** Best effort; idempotent by context. */

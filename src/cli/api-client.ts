@@ -14,6 +14,7 @@ import type {
   ApiError,
   DecisionRequest,
   Health,
+  Reconciliation,
   StartAnswer,
   StopAnswer,
   StartRequest,
@@ -90,6 +91,8 @@ export class ApiClient {
       path: `/api/v1/projects/${part(slug)}/environments/stop`,
       json: { name },
     });
+  reconciliation = (): Promise<Reconciliation[]> =>
+    this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });
 
   /** From an offset to where the log ends now. */

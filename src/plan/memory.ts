@@ -13,12 +13,22 @@ export interface ProjectMemory {
   keys: KnownKey[];
   /** Last head seen of each ref, by `KIND:REF`; newest last. */
   heads: { ref: string; sha: string; before: string; pipeline: PipelineId }[];
+  /** The same of the forge's events alone; absent in a memory that is older than this field. */
+  pushed?: PushedHead[];
   running: RunningPipeline[];
   locks: LockState[];
   /** Not begun yet. */
   queue: Trigger[];
   reruns: RerunRequest[];
   environments?: EnvironmentState[];
+}
+export interface PushedHead {
+  /** `KIND:REF` */
+  ref: string;
+  sha: string;
+  before: string;
+  /** No delivery told it: one that comes late starts nothing. */
+  reconciled?: true;
 }
 export interface KnownKey {
   key: string;
@@ -95,12 +105,46 @@ export function rememberKey(
   if (memory.keys.length > MAX_KEYS) memory.keys.splice(0, memory.keys.length - MAX_KEYS);
 }
 
+/** As if it had never come: the reconciler will look again. */
+export function forgetQueued(memory: ProjectMemory, key: string): void {
+  memory.keys = memory.keys.filter((known) => known.key !== key || known.state !== 'queued');
+}
+
 export function rememberHead(memory: ProjectMemory, trigger: Trigger, pipeline: PipelineId): void {
   const ref = refKey(trigger);
   memory.heads = [
     ...memory.heads.filter((head) => head.ref !== ref),
     { ref, sha: trigger.sha, before: trigger.before, pipeline },
   ].slice(-MAX_HEADS);
+  if (!isForgeEvent(trigger.source)) return;
+  const { sha, before, reconciled } = trigger;
+  memory.pushed = [
+    ...pushes(memory).filter((head) => head.ref !== ref),
+    { ref, sha, before, ...(reconciled && { reconciled: true as const }) },
+  ].slice(-MAX_HEADS);
+}
+
+const pushes = (memory: ProjectMemory): readonly PushedHead[] =>
+  memory.pushed ?? memory.heads.map(({ ref, sha, before }) => ({ ref, sha, before }));
+
+/** The last head of a ref that the forge, or the reconciler, has told. */
+export const pushedHead = (
+  memory: ProjectMemory,
+  trigger: Pick<Trigger, 'refKind' | 'ref'>,
+): PushedHead | undefined => pushes(memory).find((head) => head.ref === refKey(trigger));
+
+export const pushedHeads = (memory: ProjectMemory): Record<string, string> =>
+  Object.fromEntries(pushes(memory).map(({ ref, sha }) => [ref, sha]));
+
+/**
+ * What a delivery says of a ref whose head the reconciler has found before it came. `late`: it tells of that head, or of a
+ * push on the way to it. `next`: it goes on from that head, or nothing was found. `ask`: only the forge knows.
+ */
+export function lateness(memory: ProjectMemory, trigger: Trigger): 'late' | 'next' | 'ask' {
+  if (trigger.source !== 'push' && trigger.source !== 'tag') return 'next';
+  const found = pushedHead(memory, trigger);
+  if (!found?.reconciled || trigger.before === found.sha) return 'next';
+  return trigger.sha === found.sha || trigger.before === found.before ? 'late' : 'ask';
 }
 
 /** Running pipelines that a new one takes the place of: older ones of the same branch or merge request, by push. */

@@ -47,6 +47,8 @@ export const QUERIES = {
   project: 'project',
   /** of project, argument key: KeyLookup */
   lookup: 'lookup',
+  /** of project: PushedHeads */
+  pushed: 'pushed',
 } as const;
 
 /** Search attributes, all registered by davit. WaitingFor is a KeywordList, the rest are Keywords. */
@@ -214,6 +216,8 @@ export interface KeyLookup {
   state: 'unknown' | 'queued' | 'started' | 'duplicate' | 'refused';
   message?: string;
 }
+/** Commit of the last event of each ref, by `KIND:REF`. */
+export type PushedHeads = Record<string, string>;
 export interface ProjectStatus {
   project: ProjectSlug;
   running: PipelineId[];

@@ -109,3 +109,31 @@ export interface GivenRecord extends Given {
   /** False: a try again failed, and nothing is given any more. */
   succeeded: boolean;
 }
+
+/** What the reconciler knows of a project's branches and tags. */
+export const reconcileRecordName = (slug: ProjectSlug): string => `reconcile/${slug}`;
+export interface ReconcileRecord {
+  /** Epoch ms, clock of the control worker that looked; 0: it has never seen the repository. */
+  at: number;
+  /** Full ref names and what they stood at when all was known about them. Of an annotated tag: the tag itself. */
+  settled: Record<string, string>;
+  /** Refs that moved and of which no run is known yet. */
+  pending: Record<string, PendingHead>;
+  /** The last lost push whose pipeline was started; when it was seen. */
+  found?: { ref: string; sha: string; at: number };
+  /** Why the last look failed, for people; `at` is then of the last that did not. */
+  problem?: string;
+}
+export interface PendingHead {
+  sha: string;
+  /** Epoch ms */
+  since: number;
+  /** Key of the trigger that was sent for it. */
+  key?: string;
+}
+
+/** `refHash`: sha256 of the full ref, hex. A delivery that came and asked for no pipeline ([skip ci]). */
+export const skippedRecordName = (slug: ProjectSlug, refHash: string): string => `skipped/${slug}/${refHash}`;
+export interface SkippedRecord {
+  sha: string;
+}

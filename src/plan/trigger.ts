@@ -56,6 +56,17 @@ export interface Trigger {
   };
   /** Head repository differs from the project's, or is unknown. */
   fork: boolean;
+  /** Found by comparing heads, no delivery came: it starts only while it is the forge's head and no run is known of it. */
+  reconciled?: {
+    /** Whole: refs/heads/main */
+    ref: string;
+    /** What the ref names; of an annotated tag the tag. */
+    after: string;
+  };
   /** Epoch ms, server's clock. */
   receivedAt: number;
 }
+
+/** Key of a push event. `ref` is whole, `before` all zeros for a new ref, `after` is what the ref names now. */
+export const pushKey = (push: { ref: string; before: string; after: string }): string =>
+  `push:${push.ref}:${push.before}:${push.after}`;

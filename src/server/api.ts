@@ -19,6 +19,7 @@
  *   GET  /api/v1/pipelines/:slug/:iid/log/follow?job=&attempt=&offset= reader SSE: `chunk` LogChunkEvent, `end` LogEndEvent
  *   GET  /api/v1/pipelines/:slug/:iid/artifacts?job=          reader    tar.gz of that job's artifacts; &reports=1 its reports
  *   GET  /api/v1/workers                                      reader    WorkerReport[]
+ *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
  * Forges: POST /webhooks/:forge/:slug  and  POST /webhooks/:forge (project found by the repository's name)
  * Workers (bearer worker token): /internal/v1/... blobs, records, logs, workers; shapes are private to `src/adapters/http`.
  * Errors of every route: ApiError with the HTTP status of its code.
@@ -36,6 +37,20 @@ export interface Health {
 }
 export interface ApiError {
   error: { code: ErrorCode; message: string; hint: string };
+}
+/** Of each project whose heads are compared: the last look. */
+export interface Reconciliation {
+  project: ProjectSlug;
+  /** Epoch ms; absent: none has succeeded yet. */
+  at?: number;
+  refs: number;
+  /** Refs that moved, and of which no run is known yet. */
+  pending: string[];
+  /** The last push that was started without a delivery. */
+  found?: { ref: string; sha: string; at: number };
+  problem?: string;
+  /** How often it is looked, ms. */
+  every: number;
 }
 /** What the CLI and API clients may say of a pipeline to start; the server adds project, actor, source and time. */
 export type StartRequest = Pick<

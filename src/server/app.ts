@@ -13,6 +13,7 @@ import { logRoutes } from './routes/logs.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
 import { plainRoutes } from './routes/plain.ts';
 import { projectRoutes } from './routes/projects.ts';
+import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { pipelineViews } from './views.ts';
 
@@ -51,7 +52,8 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   // Bytes are handed on as a stream, each route counts for itself.
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
   const views = pipelineViews(deps);
-  for (const routes of [plainRoutes, blobRoutes, projectRoutes, webhookRoutes]) routes(app, deps);
+  for (const routes of [plainRoutes, reconciliationRoutes, blobRoutes, projectRoutes, webhookRoutes])
+    routes(app, deps);
   for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);
   for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes, internalFleetRoutes])
     routes(app, deps);

@@ -1,5 +1,10 @@
 /** What server and CLI ask of workflows, so that names, ids and options stand in one place. */
-import { WorkflowNotFoundError, WorkflowUpdateFailedError, type Client } from '@temporalio/client';
+import {
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+  type Client,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { WorkflowLookup } from '../adapters/ports.ts';
 import type { StopEnvironment } from '../plan/environments.ts';
@@ -12,8 +17,10 @@ import {
   WORKFLOWS,
   type Decision,
   type DecisionAnswer,
+  type KeyLookup,
   type PipelineStatus,
   type ProjectInput,
+  type PushedHeads,
   type RerunRequest,
 } from '../plan/protocol.ts';
 import { CONTROL_QUEUE } from '../plan/queues.ts';
@@ -54,6 +61,33 @@ export async function decide(client: Client, id: PipelineId, decision: Decision)
 /** Of an open pipeline, or of a closed one that Temporal still has. */
 export const pipelineStatus = (client: Client, id: PipelineId): Promise<PipelineStatus> =>
   client.workflow.getHandle(pipelineWorkflowId(id)).query<PipelineStatus>(QUERIES.status);
+
+/** What the reconciler asks of a project; nothing is known where it has no workflow yet. */
+export const reconcileQuestions = (
+  client: Client,
+): {
+  pushed(project: ProjectSlug): Promise<PushedHeads>;
+  lookup(project: ProjectSlug, key: string): Promise<KeyLookup>;
+} => ({
+  pushed: (project) =>
+    unlessMissing({}, () => projectHandle(client, project).query<PushedHeads>(QUERIES.pushed)),
+  lookup: (project, key) =>
+    unlessMissing({ state: 'unknown' }, () =>
+      projectHandle(client, project).query<KeyLookup, [string]>(QUERIES.lookup, key),
+    ),
+});
+
+const projectHandle = (client: Client, project: ProjectSlug): WorkflowHandle =>
+  client.workflow.getHandle(projectWorkflowId(project));
+
+async function unlessMissing<T>(absent: T, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return absent;
+    throw error;
+  }
+}
 
 /** What an activity may ask of Temporal itself. */
 export const workflowLookup = (client: Client): WorkflowLookup => ({

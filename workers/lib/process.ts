@@ -8,7 +8,8 @@ import { sdkLogger } from './sdk-log.ts';
 const REPORT_MS = 15_000;
 const NOT_YET_MS = 10;
 
-const say = (line: string): void => void process.stderr.write(`${line}\n`);
+/** A line in the process's own log. */
+export const say = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /** Once a process. Its own signal handling would take SIGTERM away from a process that has other things to end. */
 export function installRuntime(settings: Pick<Settings, 'logLevel'>): void {

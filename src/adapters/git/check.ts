@@ -23,8 +23,10 @@ export function checkSha(sha: string): string {
   return sha;
 }
 
+export const isRef = (ref: string): boolean => REF.test(ref);
+
 export function checkRef(ref: string): string {
-  if (!REF.test(ref)) throw refuse(`"${clip(ref)}" is no branch or tag name that davit fetches.`);
+  if (!isRef(ref)) throw refuse(`"${clip(ref)}" is no branch or tag name that davit fetches.`);
   return ref;
 }
 

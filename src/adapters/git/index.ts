@@ -21,6 +21,7 @@ import {
   type GitProtocol,
 } from './check.ts';
 import { changedIn } from './changed.ts';
+import { headsOf, MAX_HEADS_BYTES } from './heads.ts';
 import { packFolder } from './pack.ts';
 import { git, type GitPlace } from './run.ts';
 
@@ -79,6 +80,22 @@ export function gitSource(options: GitOptions = {}): Source {
       checkRef(ref);
       const place = await open(url, auth);
       return cleanedUp(remoteHead(place, url, ref), place.root);
+    },
+    async heads(request) {
+      const url = checkUrl(request.url, protocols);
+      const place = await open(url, request.auth, request.signal);
+      const asked = git({ ...place, maxOutput: MAX_HEADS_BYTES }, [
+        'ls-remote',
+        '--quiet',
+        '--heads',
+        '--tags',
+        '--end-of-options',
+        url.url,
+      ]);
+      const { code, stdout, stderr } = await cleanedUp(asked, place.root);
+      if (code === 0) return headsOf(stdout);
+      throwIfFatal(stderr);
+      throw unreachable(stderr);
     },
   };
 }

@@ -13,6 +13,8 @@ export interface GitPlace {
   /** Where git and ssh are looked for. */
   path: string;
   signal?: AbortSignal;
+  /** Bytes that are kept of an answer; `MAX_OUTPUT` unless said otherwise. */
+  maxOutput?: number;
 }
 export interface GitAnswer {
   code: number;
@@ -68,7 +70,7 @@ export async function git(place: GitPlace, args: readonly string[]): Promise<Git
         GIT_LFS_SKIP_SMUDGE: '1',
       },
     });
-    const out = collect(child.stdout);
+    const out = collect(child.stdout, place.maxOutput);
     const err = collect(child.stderr);
     child.once('error', (cause) => {
       if (place.signal?.aborted) reject(abortReason(place.signal));
@@ -91,11 +93,11 @@ const abortReason = (signal: AbortSignal): Error =>
   signal.reason instanceof Error ? signal.reason : new Error('aborted');
 
 /** Keeps the first MiB; git's answers that davit reads are short. */
-function collect(stream: NodeJS.ReadableStream): () => string {
+function collect(stream: NodeJS.ReadableStream, max = MAX_OUTPUT): () => string {
   const parts: Buffer[] = [];
   let bytes = 0;
   stream.on('data', (part: Buffer) => {
-    if (bytes < MAX_OUTPUT) parts.push(part.subarray(0, MAX_OUTPUT - bytes));
+    if (bytes < max) parts.push(part.subarray(0, max - bytes));
     bytes += part.length;
   });
   return () => Buffer.concat(parts).toString('utf8');

@@ -19,7 +19,8 @@ export function doctorCommand(program: Command, cli: Cli): void {
     .action(async (options: { json?: boolean }) => {
       const { examine, isHealthy } = await import('../../local/doctor/index.ts');
       const workers = () => withServer(cli, (client) => client.workers());
-      const findings = await examine({ settings: cli.settings, workers });
+      const reconciliation = () => withServer(cli, (client) => client.reconciliation());
+      const findings = await examine({ settings: cli.settings, workers, reconciliation });
       const healthy = isHealthy(findings);
       if (!healthy) cli.exit = UNHEALTHY;
       if (options.json) return printJson(cli, { healthy, findings });

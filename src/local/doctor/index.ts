@@ -2,6 +2,7 @@
 import type { Settings } from '../../config.ts';
 import { HELPER_IMAGE } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/queues.ts';
+import type { Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../run-file.ts';
 import type { Finding } from './check.ts';
 import { checkEngine } from './engine.ts';
@@ -14,10 +15,12 @@ export interface DoctorOptions {
   settings: Settings;
   /** Asks the server for its fleet. */
   workers(): Promise<WorkerReport[]>;
+  /** Asks the server when projects were last compared with their forge. */
+  reconciliation(): Promise<Reconciliation[]>;
 }
 
 /** All findings, in the order a person mends them. Changes nothing but for short-lived containers; never rejects. */
-export async function examine({ settings, workers }: DoctorOptions): Promise<Finding[]> {
+export async function examine({ settings, workers, reconciliation }: DoctorOptions): Promise<Finding[]> {
   const run = await liveRun(settings);
   const [machine, engine, services] = await Promise.all([
     checkMachine(settings),
@@ -26,7 +29,7 @@ export async function examine({ settings, workers }: DoctorOptions): Promise<Fin
       helperImage: settings.helperImage ?? run?.helperImage ?? HELPER_IMAGE,
       registry: settings.registry ?? run?.registry,
     }),
-    checkServices({ settings, run, workers }),
+    checkServices({ settings, run, workers, reconciliation }),
   ]);
   return [...machine, ...engine, ...services];
 }

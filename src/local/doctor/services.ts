@@ -2,9 +2,10 @@
 import { registryClient } from '../../adapters/registry/index.ts';
 import { isLoopback } from '../../adapters/words.ts';
 import type { Settings } from '../../config.ts';
+import { durationText } from '../../plan/duration.ts';
 import { ARCHES } from '../../plan/ids.ts';
 import type { WorkerReport } from '../../plan/queues.ts';
-import type { RunFile } from '../../server/api.ts';
+import type { Reconciliation, RunFile } from '../../server/api.ts';
 import { connectTemporal } from '../../temporal/client.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 
@@ -18,6 +19,7 @@ export interface Services {
   run?: RunFile;
   /** Asks the server, with the CLI's token. */
   workers(): Promise<WorkerReport[]>;
+  reconciliation(): Promise<Reconciliation[]>;
 }
 
 /** Never rejects. */
@@ -39,6 +41,11 @@ export async function checkServices(services: Services): Promise<Finding[]> {
     server ? finding('server', () => checkServer(server)) : [],
     registry ? finding('registry', () => checkRegistry(registry)) : [],
     server ? finding('workers', async () => workerFindings(await services.workers())) : [],
+    server
+      ? finding('reconciliation', async () =>
+          (await services.reconciliation()).map((one) => reconcileFinding(one, Date.now())),
+        )
+      : [],
   ]);
   return parts.flat();
 }
@@ -108,4 +115,21 @@ export function workerFindings(workers: readonly WorkerReport[]): Finding[] {
     const words = hosts.map((one) => `${one.hostName}${one.emulated.includes(arch) ? ' (emulated)' : ''}`);
     return ok(name, words.join(', '));
   });
+}
+
+/** When it was last looked whether a delivery was lost. */
+export function reconcileFinding(one: Reconciliation, now: number): Finding {
+  const name = `reconciliation ${one.project}`;
+  const remedy =
+    'Deliveries start pipelines all the same. The log of the control worker says more; check clone_url and clone_token.';
+  if (one.problem !== undefined) return warn(name, `The last look failed: ${one.problem}`, remedy);
+  if (one.at === undefined) return ok(name, 'not looked yet: a control worker does within minutes');
+  const ago = `${one.refs} branches and tags, ${durationText(Math.max(1_000, now - one.at))} ago`;
+  if (now - one.at > 3 * one.every)
+    return warn(name, `Last look at ${ago}: that is long.`, 'Start a control worker: davit worker --control');
+  const waits = one.pending.length > 0 ? `; waits for deliveries of ${one.pending.length}` : '';
+  const found = one.found
+    ? `; last push without a delivery: ${one.found.ref} ${one.found.sha.slice(0, 12)}`
+    : '';
+  return ok(name, `${ago}${waits}${found}`);
 }

@@ -13,6 +13,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { skippedRecordName, type SkippedRecord } from '../../plan/records.ts';
 import type { Trigger } from '../../plan/trigger.ts';
 import type { WebhookAnswer } from '../api.ts';
 import type { ServerDeps, WebhookProject } from '../deps.ts';
@@ -70,9 +71,22 @@ class Receiver {
       const proven = check(raw);
       if (proven.length === 0) throw this.#unproven(forge, slug);
       const event = readEvent(forge, headers, raw);
-      if (event.kind === 'ignored') return { ignored: event.reason };
+      if (event.kind === 'ignored') return this.#ignore(event, proven);
       return this.#start({ event, project: ofRepository(proven, event.repository), headers, raw, reply });
     });
+  }
+
+  /** A head that asked for no pipeline is noted, so that the reconciler does not take it for a lost delivery. */
+  async #ignore(
+    { reason, repository, skipped }: Extract<ForgeEvent, { kind: 'ignored' }>,
+    proven: readonly WebhookProject[],
+  ): Promise<WebhookAnswer> {
+    const known = proven.find(({ project }) => sameRepository(project.repository, repository));
+    if (known && skipped) {
+      const name = skippedRecordName(known.project.name, sha256(skipped.ref));
+      await this.#deps.records.put<SkippedRecord>(name, { sha: skipped.after });
+    }
+    return { ignored: reason };
   }
 
   async #start(of: {
@@ -133,7 +147,7 @@ function readEvent(forge: ForgeName, headers: IncomingHttpHeaders, raw: Buffer):
 
 /** Forges keep a repository's name whatever the case it is written in. */
 function ofRepository(proven: readonly WebhookProject[], repository: string): WebhookProject['project'] {
-  const found = proven.find(({ project }) => project.repository?.toLowerCase() === repository.toLowerCase());
+  const found = proven.find(({ project }) => sameRepository(project.repository, repository));
   if (!found)
     throw new DavitError(
       'webhook/repository',
@@ -141,6 +155,10 @@ function ofRepository(proven: readonly WebhookProject[], repository: string): We
     );
   return found.project;
 }
+
+const sameRepository = (one: string | undefined, other: string | undefined): boolean =>
+  one !== undefined && one.toLowerCase() === other?.toLowerCase();
+const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
 
 /** Equal when a forge sends the same delivery again. A header that nobody signs, so never more than a hint to the workflow. */
 function deliveryId(headers: IncomingHttpHeaders, raw: Buffer): string {
@@ -150,5 +168,5 @@ function deliveryId(headers: IncomingHttpHeaders, raw: Buffer): string {
     headers['x-gitlab-event-uuid'],
     headers['x-gitea-delivery'],
   ].find((value) => typeof value === 'string' && /^[A-Za-z0-9._:-]{1,128}$/.test(value));
-  return typeof given === 'string' ? given : `body:${createHash('sha256').update(raw).digest('hex')}`;
+  return typeof given === 'string' ? given : `body:${sha256(raw)}`;
 }

@@ -1,10 +1,11 @@
 /** What every forge's event is turned into, and what of it starts a pipeline. Pure. */
 import { z } from 'zod';
-import type { Trigger } from '../../plan/trigger.ts';
+import { pushKey, type Trigger } from '../../plan/trigger.ts';
 
 export type EventTrigger = Omit<Trigger, 'project' | 'deliveryId' | 'receivedAt'>;
 export type ForgeEvent =
-  | { kind: 'ignored'; reason: string; repository?: string }
+  /** `skipped`: the head of a ref that asked for no pipeline, so that nobody takes it for a lost delivery. */
+  | { kind: 'ignored'; reason: string; repository?: string; skipped?: { ref: string; after: string } }
   | { kind: 'trigger'; repository: string; trigger: EventTrigger };
 
 /** A text that stands in a workflow's history has a bounded length and no control characters but line breaks. */
@@ -58,14 +59,16 @@ export function pushEvent(push: Push): ForgeEvent {
   const name = branch ?? tag;
   if (name === undefined) return ignored('The ref is neither a branch nor a tag.', repository);
   if (isZero(after)) return ignored('The ref was deleted.', repository);
-  if (push.skip || asksToSkip(message))
-    return ignored('The commit asks for no pipeline ([skip ci]).', repository);
+  if (push.skip || asksToSkip(message)) {
+    const reason = 'The commit asks for no pipeline ([skip ci]).';
+    return { kind: 'ignored', reason, repository, skipped: { ref, after } };
+  }
   return {
     kind: 'trigger',
     repository,
     trigger: {
       source: tag === undefined ? 'push' : 'tag',
-      key: `push:${ref}:${before}:${after}`,
+      key: pushKey({ ref, before, after }),
       ref: name,
       refKind: tag === undefined ? 'branch' : 'tag',
       sha: push.commit ?? after,

@@ -1,0 +1,33 @@
+/** What `git ls-remote --heads --tags` says (git-ls-remote(1)): `SHA TAB REF` a line; `REF^{}` is an annotated tag's commit. */
+import { DavitError } from '../../errors.ts';
+import type { RemoteHead } from '../ports.ts';
+import { isRef } from './check.ts';
+
+/** About 200,000 refs. */
+export const MAX_HEADS_BYTES = 16 * 1_024 * 1_024;
+const PEELED = '^{}';
+
+/**
+ * Refs whose names davit fetches, in git's order. Rejects with `git/unreachable` for an answer that was cut: a part of it would
+ * look as if branches had been deleted.
+ */
+export function headsOf(answer: string): RemoteHead[] {
+  if (Buffer.byteLength(answer) >= MAX_HEADS_BYTES)
+    throw new DavitError(
+      'git/unreachable',
+      'The repository has more branches and tags than davit compares.',
+      {
+        hint: 'Set `reconcile: false` for the project; its deliveries start pipelines as before.',
+      },
+    );
+  const found = new Map<string, RemoteHead>();
+  for (const line of answer.split('\n')) {
+    const [sha = '', name = ''] = line.split('\t');
+    const ref = name.endsWith(PEELED) ? name.slice(0, -PEELED.length) : name;
+    if (!/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(sha) || !isRef(ref.replace(/^refs\/(heads|tags)\//, '')))
+      continue;
+    const known = found.get(ref);
+    found.set(ref, known ? { ...known, commit: sha } : { ref, sha, commit: sha });
+  }
+  return [...found.values()];
+}

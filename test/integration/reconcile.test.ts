@@ -1,0 +1,147 @@
+/** Pushes whose delivery was lost: a real repository, real Temporal, the project's real workflow. */
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { reconcile, type ReconcileDeps } from '../../activities/reconcile.ts';
+import { gitSource } from '../../src/adapters/git/index.ts';
+import { installationSchema } from '../../src/installation.ts';
+import { projectWorkflowId } from '../../src/plan/ids.ts';
+import { pushKey } from '../../src/plan/trigger.ts';
+import { reconcileQuestions, signalTrigger } from '../../src/temporal/calls.ts';
+import { reconciledProjects } from '../../workers/lib/reconciler.ts';
+import { planOf, triggerOf } from '../support/plans.ts';
+import { until, World } from '../support/world.ts';
+
+const run = promisify(execFile);
+const MAIN = 'refs/heads/main';
+const ZERO = '0'.repeat(40);
+let world: World;
+let folder: string;
+const git = async (...args: string[]): Promise<string> => {
+  const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: folder, GIT_CONFIG_NOSYSTEM: '1' };
+  const who = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.test'];
+  const { stdout } = await run('git', [...who, '-C', join(folder, 'repo'), ...args], { env });
+  return stdout.trim();
+};
+const commit = async (message: string): Promise<string> => {
+  await git('commit', '--quiet', '--allow-empty', '-m', message);
+  return git('rev-parse', 'HEAD');
+};
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'davit-reconcile-'));
+  await mkdir(join(folder, 'repo'));
+  await git('init', '--quiet', '--initial-branch=main');
+  world = await World.start();
+});
+afterAll(async () => {
+  await world.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** What the control worker's timer does, without a grace; the records are a map. */
+function reconcilerOf(slug: string): () => Promise<string[]> {
+  const [project] = reconciledProjects(
+    installationSchema.parse({
+      projects: [{ name: slug, forge: 'gitea', clone_url: `file://${folder}/repo` }],
+    }).projects,
+  );
+  if (!project) throw new Error('the project is compared');
+  const records = new Map<string, unknown>();
+  const deps: ReconcileDeps = {
+    ...reconcileQuestions(world.client),
+    records: {
+      get: async <T>(name: string) => records.get(name) as T | undefined,
+      put: async (name, value) => void records.set(name, structuredClone(value)),
+    },
+    source: gitSource({ protocols: ['file'], temp: folder }),
+    secrets: { resolve: async () => '', seal: () => Buffer.of(), unseal: () => Buffer.of() },
+    start: (trigger) => signalTrigger(world.client, trigger),
+    graceMs: 0,
+    atMost: 10,
+    now: Date.now,
+  };
+  return async () => (await reconcile(deps, project)).map(({ key }) => key);
+}
+/** As the forge's delivery says it. */
+const delivered = (slug: string, of: { before: string; after: string; id: string }) =>
+  triggerOf(slug, {
+    key: pushKey({ ref: MAIN, ...of }),
+    sha: of.after,
+    before: of.before,
+    deliveryId: of.id,
+  });
+const decided = (slug: string, key: string) =>
+  until(`${key} is decided`, async () => {
+    const known = await world.lookup(slug, key);
+    return known.state === 'queued' || known.state === 'unknown' ? undefined : known;
+  });
+const starts = async (slug: string): Promise<number> => {
+  const { events } = await world.client.workflow.getHandle(projectWorkflowId(slug)).fetchHistory();
+  return (events ?? []).filter((one) => one.childWorkflowExecutionStartedEventAttributes).length;
+};
+
+test('a lost push starts once, its late delivery and those on the way to it start nothing, the next push does', async () => {
+  const slug = 'lost';
+  const a = await commit('one');
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: a });
+  const look = reconcilerOf(slug);
+  expect(await look()).toEqual([]);
+  await world.end(await world.push(slug, delivered(slug, { before: ZERO, after: a, id: 'd1' })));
+  expect(await look()).toEqual([]);
+
+  // Two pushes, both deliveries are lost.
+  const b = await commit('two');
+  const c = await commit('three');
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: c });
+  const key = pushKey({ ref: MAIN, before: a, after: c });
+  expect(await look()).toEqual([key]);
+  expect(await decided(slug, key)).toMatchObject({ state: 'started', pipeline: 'lost/2' });
+  expect((await world.end('lost/2')).sha).toBe(c);
+  expect(await look()).toEqual([]);
+
+  // The forge delivers them after all, twice.
+  for (const [before, after, id] of [
+    [a, b, 'd2'],
+    [b, c, 'd3'],
+    [b, c, 'd4'],
+  ] as const) {
+    const late = delivered(slug, { before, after, id });
+    await signalTrigger(world.client, late);
+    expect((await decided(slug, late.key)).state).toBe('duplicate');
+  }
+  expect(await starts(slug)).toBe(2);
+
+  const d = await commit('four');
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: d });
+  expect(await world.push(slug, delivered(slug, { before: c, after: d, id: 'd5' }))).toBe('lost/3');
+  await world.end('lost/3');
+  expect(await look()).toEqual([]);
+  expect(await starts(slug)).toBe(3);
+});
+
+test('what a delivery has told first is not started again, and a head that has moved on meanwhile is not started at all', async () => {
+  const slug = 'raced';
+  const a = await commit('five');
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: a });
+  const look = reconcilerOf(slug);
+  await look();
+  const b = await commit('six');
+  // It looks, and the delivery comes before its signal does.
+  const told = delivered(slug, { before: a, after: b, id: 'd1' });
+  world.project(slug, { plan: planOf([{ key: 'a' }]), head: b });
+  await world.push(slug, told);
+  const found = { ...told, deliveryId: 'reconcile:1', key: pushKey({ ref: MAIN, before: ZERO, after: b }) };
+  await signalTrigger(world.client, { ...found, reconciled: { ref: MAIN, after: b } });
+  expect((await decided(slug, found.key)).state).toBe('duplicate');
+  // The forge has an older head in what it saw: nothing is started, and nothing is held against it later.
+  const gone = { ...found, sha: a, key: pushKey({ ref: MAIN, before: b, after: a }) };
+  await signalTrigger(world.client, { ...gone, reconciled: { ref: MAIN, after: a } });
+  await until('it was forgotten', async () =>
+    (await world.lookup(slug, gone.key)).state === 'unknown' ? true : undefined,
+  );
+  await world.end('raced/1');
+  expect(await starts(slug)).toBe(1);
+});
