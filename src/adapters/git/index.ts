@@ -11,7 +11,7 @@ import { chmod, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
-import type { ChangedRequest, CommitFacts, Source, SourceRequest } from '../ports.ts';
+import type { ChangedRequest, CommitFacts, RemoteHead, Source, SourceRequest } from '../ports.ts';
 import {
   checkRef,
   checkSha,
@@ -84,18 +84,7 @@ export function gitSource(options: GitOptions = {}): Source {
     async heads(request) {
       const url = checkUrl(request.url, protocols);
       const place = await open(url, request.auth, request.signal);
-      const asked = git({ ...place, maxOutput: MAX_HEADS_BYTES }, [
-        'ls-remote',
-        '--quiet',
-        '--heads',
-        '--tags',
-        '--end-of-options',
-        url.url,
-      ]);
-      const { code, stdout, stderr } = await cleanedUp(asked, place.root);
-      if (code === 0) return headsOf(stdout);
-      throwIfFatal(stderr);
-      throw unreachable(stderr);
+      return cleanedUp(remoteHeads(place, url), place.root);
     },
   };
 }
@@ -191,6 +180,14 @@ async function remoteHead(place: GitPlace, url: CheckedUrl, ref: string): Promis
     if (sha) return sha;
   }
   return undefined;
+}
+
+async function remoteHeads(place: GitPlace, url: CheckedUrl): Promise<RemoteHead[]> {
+  const which = ['ls-remote', '--quiet', '--heads', '--tags', '--end-of-options', url.url];
+  const { code, stdout, stderr } = await git({ ...place, maxOutput: MAX_HEADS_BYTES }, which);
+  if (code === 0) return headsOf(stdout);
+  throwIfFatal(stderr);
+  throw unreachable(stderr);
 }
 
 /** A branch or tag by its short name; a merge request's ref (`refs/merge-requests/1/head`, `refs/pull/1/head`) is whole. */
