@@ -33,24 +33,14 @@ export interface GitOptions {
   /** Parent of the temporary folders. */
   temp?: string;
 }
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin';
 type Auth = { username: string; password: string };
 
 /** The Source port over the git command. Errors: `git/bad-request`, `git/no-commit`, `git/unreachable`, `git/denied`. */
 export function gitSource(options: GitOptions = {}): Source {
   const protocols = options.protocols ?? DEFAULT_PROTOCOLS;
-  const open = async (url: CheckedUrl, auth: Auth | undefined, signal?: AbortSignal): Promise<GitPlace> => {
-    const root = await mkdtemp(join(options.temp ?? tmpdir(), 'davit-git-'));
-    const path =
-      options.path ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin';
-    try {
-      await chmod(root, 0o700);
-      await writeFile(join(root, 'gitconfig'), credentials(url, auth), { mode: 0o600 });
-    } catch (error) {
-      await rm(root, { recursive: true, force: true });
-      throw error;
-    }
-    return { root, protocols, path, signal };
-  };
+  const open = (url: CheckedUrl, auth: Auth | undefined, signal?: AbortSignal): Promise<GitPlace> =>
+    openPlace({ url, auth, signal }, { ...options, protocols });
   return {
     async fetch(request) {
       const url = checkUrl(request.url, protocols);
@@ -87,6 +77,22 @@ export function gitSource(options: GitOptions = {}): Source {
       return cleanedUp(remoteHeads(place, url), place.root);
     },
   };
+}
+
+/** A private folder with nothing but the credentials in it. */
+async function openPlace(
+  { url, auth, signal }: { url: CheckedUrl; auth: Auth | undefined; signal?: AbortSignal },
+  options: GitOptions & Pick<GitPlace, 'protocols'>,
+): Promise<GitPlace> {
+  const root = await mkdtemp(join(options.temp ?? tmpdir(), 'davit-git-'));
+  try {
+    await chmod(root, 0o700);
+    await writeFile(join(root, 'gitconfig'), credentials(url, auth), { mode: 0o600 });
+  } catch (error) {
+    await rm(root, { recursive: true, force: true });
+    throw error;
+  }
+  return { root, protocols: options.protocols, path: options.path ?? PATH, signal };
 }
 
 /** Of one commit, and of those it is compared with: G1. */
