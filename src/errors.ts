@@ -176,8 +176,45 @@ export const ERRORS = {
   'language/unreachable': {
     exit: 2,
     http: 422,
-    meaning: 'A rule comes after one that always matches.',
+    meaning: 'A rule comes after one that always matches, or asks for what never holds.',
     remedy: 'Put it before that rule, or take it out.',
+  },
+  'language/unused': {
+    exit: 2,
+    http: 422,
+    meaning: 'A template (a job whose name begins with a dot) that nothing extends or refers to.',
+    remedy: 'Take it out, or check the spelling where it is meant.',
+  },
+  'language/folded': {
+    exit: 2,
+    http: 422,
+    meaning: 'Commands on several lines are folded into one, so that only the first runs.',
+    remedy: 'Write "|" in place of ">", or an item of the list for each command.',
+  },
+  'language/blocking': {
+    exit: 2,
+    http: 422,
+    meaning: 'A rule with `when: manual` stops the pipeline until somebody plays the job.',
+    remedy:
+      'Add `allow_failure: true` if the pipeline may go on, `allow_failure: false` if it is meant to wait.',
+  },
+  'language/never-set': {
+    exit: 2,
+    http: 422,
+    meaning: 'A condition asks for a variable that it never sees.',
+    remedy: 'docs/language.md says which variables conditions know.',
+  },
+  'language/misspelt': {
+    exit: 2,
+    http: 422,
+    meaning: 'A name is nearly one that means something, and as it is written means nothing.',
+    remedy: 'Correct the spelling.',
+  },
+  'language/never-written': {
+    exit: 2,
+    http: 422,
+    meaning: 'An artifact names a path that no command of the job writes.',
+    remedy: 'Correct the path, or write the file.',
   },
   'language/unknown-ref': {
     exit: 2,

@@ -38,6 +38,8 @@ export interface PlanOptions {
   event?: PlanEvent;
   /** Say why each job is in the pipeline or not. */
   explain?: boolean;
+  /** Warn of what is hardly meant, too. */
+  lint?: boolean;
   /** Plan for this tag. */
   tag?: string;
   /** Paths that have changed, in place of git's own answer. */
@@ -91,7 +93,7 @@ async function factsHere(
 export async function compileHere(cli: Cli, options: PlanOptions): Promise<LocalPlan> {
   const { project, facts, imagined, ref, request: whole } = await requestHere(cli, options);
   const known = await factsFor(project, whole, { ...options, ref });
-  const answer = compile({ ...whole, ...known, explain: options.explain });
+  const answer = compile({ ...whole, ...known, explain: options.explain, lint: options.lint });
   return { project, file: whole.file, facts, answer, changed: known.changed, imagined };
 }
 
@@ -99,9 +101,10 @@ export async function compileHere(cli: Cli, options: PlanOptions): Promise<Local
 async function factsFor(
   project: LocalProject,
   request: CompileRequest,
-  { ref, changed }: PlanOptions,
+  { ref, changed, lint }: PlanOptions,
 ): Promise<SourceFacts> {
-  const needed = factsNeeded(request);
+  const asked = factsNeeded(request);
+  const needed = { ...asked, files: asked.files || lint === true };
   const facts = await sourceFacts(project, { needed, trigger: request.trigger, ref });
   if (!changed) return facts;
   const names = [...new Set(['', ...needed.changed])];

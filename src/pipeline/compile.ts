@@ -13,6 +13,7 @@ import { Includer } from './config/include.ts';
 import { ContentReader } from './inputs/content.ts';
 import { runInputs } from './inputs/run-inputs.ts';
 import { resolveReferences } from './config/reference.ts';
+import { lint } from './lint/lint.ts';
 import { checkJobs } from './plan/checks.ts';
 import { PlanContext } from './plan/context.ts';
 import { makeDrafts, type Draft } from './plan/draft.ts';
@@ -26,7 +27,7 @@ import { selectDrafts, selecting } from './rules/select.ts';
 import { readWorkflow } from './rules/workflow.ts';
 import { globalVariablesReader } from './schema/keywords.ts';
 import { skipReason } from './select/skip.ts';
-import { isNull, type Node } from './yaml/nodes.ts';
+import { isNull, type MapNode, type Node } from './yaml/nodes.ts';
 
 export type { CompileAnswer, CompiledJob, CompileRequest } from './request.ts';
 export type { Problem } from './problems.ts';
@@ -43,6 +44,8 @@ export function compile(request: CompileRequest): CompileAnswer {
 }
 
 interface Read {
+  /** With what it includes, references not replaced yet. */
+  whole: MapNode;
   file: FileConfig;
   jobs: Map<string, JobConfig>;
 }
@@ -57,7 +60,7 @@ export function readPipeline(request: CompileRequest, problems: Problems): Read 
   if (!file) return undefined;
   if (file.variables) globalVariablesReader.read(file.variables, problems);
   const jobs = readJobs(file, new Extender(file.entries, problems), problems);
-  return problems.mustStop ? undefined : { file, jobs };
+  return problems.mustStop || root.kind !== 'map' ? undefined : { whole: root, file, jobs };
 }
 
 /** The document, and what it includes merged below it. */
@@ -83,13 +86,14 @@ function readWhole(request: CompileRequest, problems: Problems): Node | undefine
   return whole;
 }
 
-function plan({ file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {
+function plan({ whole, file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {
   const drafts = makeDrafts(file, jobs, { request, problems });
   checkJobs({ jobs, drafts, request, problems });
   const workflow = readWorkflow(file, request, problems);
   const layers = { file: file.variables, workflow: workflow.variables };
   selectDrafts(drafts, request, selecting(request, layers, { byWorkflow: workflow.hasRules, problems }));
   linkDrafts(drafts, problems);
+  if (request.lint) lint({ whole, file, jobs, drafts, request, problems });
   if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };
   if (request.trigger.jobs) keepNamed(drafts, request.trigger.jobs, problems);
   const included = drafts.all.filter((draft) => draft.included);

@@ -55,6 +55,8 @@ export interface CompileRequest {
   elsewhere?: Readonly<Record<string, readonly string[] | null>>;
   /** Answer with `explained` too. */
   explain?: boolean;
+  /** Warn also of what is valid and hardly meant: for people, who ask for it. */
+  lint?: boolean;
 }
 
 export interface CompiledJob {

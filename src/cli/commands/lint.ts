@@ -15,7 +15,7 @@ export function lintCommand(program: Command, cli: Cli): void {
     .option('--json', 'print the problems as JSON')
     .addHelpText('after', '\nExample:\n  $ davit lint\n  $ davit lint ci/nightly.yml --json')
     .action(async (named: string | undefined, options: { file?: string; json?: boolean }) => {
-      const { file, answer } = await compileHere(cli, { file: named ?? options.file });
+      const { file, answer } = await compileHere(cli, { file: named ?? options.file, lint: true });
       const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;
       const valid = answer.kind !== 'invalid';
       if (!valid) cli.exit = INVALID;
