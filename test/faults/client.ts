@@ -1,0 +1,223 @@
+/** A person's and a forge's way to the server; what is asked and answered goes into the history. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
+import type { PipelineSummary } from '../../src/server/api.ts';
+import { push, deliver } from '../support/deliveries.ts';
+import { tarOf } from '../support/job-stores.ts';
+import type { Answer, History } from './history.ts';
+
+const CALL_MS = 20_000;
+export class Break extends Error {
+  override readonly name = 'Break';
+}
+
+export interface Sent {
+  answer: Answer;
+  code: number | undefined;
+  body: Record<string, unknown>;
+}
+
+export class Client {
+  readonly #server: string;
+  readonly #token: string;
+  readonly #history: History;
+  readonly tracked = new Map<string, { ended?: string; state?: string }>();
+
+  constructor(of: { server: string; token: string; history: History }) {
+    this.#server = of.server;
+    this.#token = of.token;
+    this.#history = of.history;
+  }
+
+  /** No answer is `unknown`, and so is a 5xx: the server may have done it. */
+  async send(path: string, init: RequestInit = {}): Promise<Sent> {
+    const headers = { authorization: `Bearer ${this.#token}`, ...(init.headers as Record<string, string>) };
+    try {
+      const signal = AbortSignal.timeout(CALL_MS);
+      const response = await fetch(`${this.#server}${path}`, { ...init, headers, signal });
+      const text = await response.text();
+      const body = text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : { text };
+      const answer = response.ok ? 'ok' : response.status >= 500 ? 'unknown' : 'refused';
+      return { answer, code: response.status, body };
+    } catch {
+      return { answer: 'unknown', code: undefined, body: {} };
+    }
+  }
+
+  /** Asked again until there is a success; what is no fault of the moment is thrown. */
+  async get<T>(path: string, deadlineMs = 60_000): Promise<T> {
+    const end = Date.now() + deadlineMs;
+    for (;;) {
+      const sent = await this.send(path);
+      if (sent.answer === 'ok') return sent.body as T;
+      if (sent.answer === 'refused' || Date.now() > end)
+        throw new Error(`${path}: ${sent.code} ${JSON.stringify(sent.body).slice(0, 300)}`);
+      await delay(100);
+    }
+  }
+
+  /** Starts a pipeline of this file and answers its id; sent again, under the same key, until it is known. */
+  async start(
+    project: string,
+    yaml: string,
+    of: { deadlineMs?: number; sha?: string } = {},
+  ): Promise<string> {
+    const key = `request:${randomUUID()}`;
+    const sha = of.sha ?? randomUUID().replaceAll('-', '').padEnd(40, '0');
+    const tar = await tarOf({ '.gitlab-ci.yml': yaml, 'README.md': 'hello\n' });
+    const end = Date.now() + 60_000;
+    let digest: unknown;
+    while (digest === undefined) {
+      const headers = { 'content-type': 'application/octet-stream' };
+      const sent = await this.send('/api/v1/blobs', { method: 'POST', body: new Uint8Array(tar), headers });
+      digest = sent.body.digest;
+      if (digest === undefined && Date.now() > end) throw new Error('the source could not be sent');
+    }
+    const request = { key, source: 'api', ref: 'main', refKind: 'branch', sha, before: '0'.repeat(40) };
+    const body = JSON.stringify({ ...request, title: 'a fault', sourceBlob: digest });
+    let sentKey: unknown;
+    while (sentKey === undefined) {
+      const headers = { 'content-type': 'application/json' };
+      const sent = await this.send(`/api/v1/projects/${project}/pipelines`, {
+        method: 'POST',
+        body,
+        headers,
+      });
+      this.#history.add({ type: 'trigger', project, key, sha, answer: sent.answer, code: sent.code });
+      if (sent.answer === 'refused') throw new Error(`start: ${sent.code} ${JSON.stringify(sent.body)}`);
+      sentKey = sent.body.key;
+      if (sentKey === undefined) await delay(100);
+    }
+    return this.pipelineOf(project, String(sentKey), of.deadlineMs);
+  }
+
+  async pipelineOf(project: string, key: string, deadlineMs?: number): Promise<string> {
+    const path = `/api/v1/projects/${project}/requests/${encodeURIComponent(key)}`;
+    const id = await this.until(`the pipeline of ${key}`, 60_000, async () => {
+      const { body } = await this.send(path);
+      return typeof body.pipeline === 'string' ? body.pipeline : undefined;
+    });
+    const status = await this.get<PipelineStatus>(`/api/v1/pipelines/${id}`);
+    this.track(id, status.sha, deadlineMs);
+    return id;
+  }
+
+  track(id: string, sha: string, deadlineMs = 180_000): void {
+    if (this.tracked.has(id)) return;
+    this.tracked.set(id, {});
+    this.#history.add({ type: 'pipeline', id, project: id.split('/')[0] ?? '', sha, deadlineMs });
+  }
+
+  /** A delivery of GitLab for project `hook`. */
+  async deliverPush(of: { before: string; after: string; secret: string; id?: string }): Promise<Sent> {
+    const { event, payload } = push('gitlab', { ...of, repository: 'group/hook' });
+    const delivery = deliver('gitlab', event, { payload, secret: of.secret });
+    const headers = {
+      ...delivery.headers,
+      ...(of.id && { 'x-gitlab-event-uuid': of.id }),
+      authorization: '',
+    };
+    const sent = await this.send('/webhooks/gitlab/hook', { method: 'POST', body: delivery.body, headers });
+    this.#history.add({
+      type: 'trigger',
+      project: 'hook',
+      key: `push:refs/heads/main:${of.before}:${of.after}`,
+      sha: of.after,
+      answer: sent.answer,
+      code: sent.code,
+    });
+    return sent;
+  }
+
+  async decide(id: string, job: string, action: 'play' | 'reject'): Promise<Sent> {
+    const sent = await this.send(`/api/v1/pipelines/${id}/decisions`, {
+      method: 'POST',
+      body: JSON.stringify({ action, job }),
+      headers: { 'content-type': 'application/json' },
+    });
+    this.#history.add({ type: 'decision', id, job, action, answer: sent.answer });
+    return sent;
+  }
+  async cancel(id: string): Promise<Sent> {
+    const sent = await this.send(`/api/v1/pipelines/${id}/cancel`, { method: 'POST' });
+    this.#history.add({ type: 'decision', id, job: '', action: 'cancel', answer: sent.answer });
+    return sent;
+  }
+
+  /** What the API says now; undefined when it does not answer. */
+  async status(id: string): Promise<PipelineStatus | undefined> {
+    const { answer, body } = await this.send(`/api/v1/pipelines/${id}`);
+    if (answer !== 'ok') return undefined;
+    const status = body as unknown as PipelineStatus;
+    const ended = FINAL_STATES.includes(status.state) && status.endedAt !== undefined;
+    const seen = this.tracked.get(id);
+    if (seen?.state !== status.state || (ended && !seen.ended))
+      this.#history.add({ type: 'status', id, state: status.state, ended });
+    if (seen) Object.assign(seen, { state: status.state, ...(ended && { ended: status.state }) });
+    return status;
+  }
+  when(
+    id: string,
+    what: string,
+    test: (status: PipelineStatus) => boolean,
+    ms = 60_000,
+  ): Promise<PipelineStatus> {
+    let last: PipelineStatus | undefined;
+    return this.until(`${id}: ${what}`, ms, async () => {
+      last = await this.status(id);
+      return last && test(last) ? last : undefined;
+    }).catch((error: unknown) => {
+      throw new Break(`${String(error)}; it is ${JSON.stringify(last)}`);
+    });
+  }
+  verdict(id: string, ms = 120_000): Promise<PipelineStatus> {
+    return this.when(
+      id,
+      'an end',
+      (one) => FINAL_STATES.includes(one.state) && one.endedAt !== undefined,
+      ms,
+    );
+  }
+
+  /** Whole log of an attempt, latin1, without the colours; undefined when there is none or nobody answers. */
+  async rawLog(
+    id: string,
+    job: string,
+    attempt = 1,
+  ): Promise<{ bytes: string; complete: boolean; ended: boolean } | undefined> {
+    const query = `job=${encodeURIComponent(job)}&attempt=${attempt}&offset=0`;
+    try {
+      const response = await fetch(`${this.#server}/api/v1/pipelines/${id}/log?${query}`, {
+        headers: { authorization: `Bearer ${this.#token}` },
+        signal: AbortSignal.timeout(CALL_MS),
+      });
+      if (!response.ok) return undefined;
+      const bytes = Buffer.from(await response.arrayBuffer()).toString('latin1');
+      const header = (name: string): boolean => response.headers.get(`x-davit-log-${name}`) === 'true';
+      return { bytes, complete: header('complete'), ended: header('ended') };
+    } catch {
+      return undefined; // the server is away; whoever asks decides whether to ask again
+    }
+  }
+  untilLogged(id: string, job: string, text: string, ms = 60_000): Promise<string> {
+    return this.until(`"${text}" in the log of ${id} ${job}`, ms, async () => {
+      const log = await this.rawLog(id, job);
+      return log?.bytes.includes(text) ? log.bytes : undefined;
+    });
+  }
+
+  listed(project: string): Promise<PipelineSummary[]> {
+    return this.get<PipelineSummary[]>(`/api/v1/pipelines?project=${project}&limit=200`);
+  }
+
+  async until<T>(what: string, ms: number, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
+    const end = performance.now() + ms;
+    for (;;) {
+      const answer = await ask();
+      if (answer !== undefined) return answer;
+      if (performance.now() > end) throw new Break(`waited in vain for ${what} (${ms} ms)`);
+      await delay(50);
+    }
+  }
+}

@@ -1,0 +1,156 @@
+/**
+ * An engine of the world's own, in a network namespace that outlives it, so that it can be killed and started again and
+ * changes nothing of the machine. What listens at a port of the machine's loopback is carried into it under the same port.
+ */
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { dockerEngine } from '../../src/adapters/docker/index.ts';
+import type { Engine } from '../../src/adapters/ports.ts';
+import { HELPER_IMAGE } from '../support/engine.ts';
+
+const READY_MS = 90_000;
+const STOP_MS = 30_000;
+const command = promisify(execFile);
+
+export class OwnEngine {
+  readonly name: string;
+  readonly folder: string;
+  readonly #options: { swarm: boolean; liveRestore?: boolean };
+  #space: ChildProcess | undefined;
+  #daemon: ChildProcess | undefined;
+  readonly #forwards: ChildProcess[] = [];
+  #engine: Engine | undefined;
+
+  private constructor(name: string, folder: string, options: { swarm: boolean; liveRestore?: boolean }) {
+    this.name = name;
+    this.folder = folder;
+    this.#options = options;
+  }
+
+  static async start(
+    name: string,
+    folder: string,
+    options: { swarm: boolean; liveRestore?: boolean },
+  ): Promise<OwnEngine> {
+    await mkdir(folder, { recursive: true });
+    const own = new OwnEngine(name, folder, options);
+    own.#space = spawn(
+      'setpriv',
+      ['--pdeathsig', 'KILL', 'unshare', '--net', 'sh', '-c', 'ip link set lo up && exec sleep infinity'],
+      { stdio: 'ignore' },
+    );
+    try {
+      await own.up();
+      await command('sh', ['-c', `docker save ${HELPER_IMAGE} | docker -H ${own.address} load`]);
+      if (options.swarm) await own.docker('swarm', 'init', '--advertise-addr', '127.0.0.1');
+      return own;
+    } catch (error) {
+      await own.stop();
+      throw error;
+    }
+  }
+
+  get socket(): string {
+    return join(this.folder, 'docker.sock');
+  }
+  get address(): string {
+    return `unix://${this.socket}`;
+  }
+  get engine(): Engine {
+    if (!this.#engine) throw new Error(`${this.name} is not up`);
+    return this.#engine;
+  }
+
+  async docker(...args: string[]): Promise<string> {
+    const { stdout } = await command('docker', ['-H', this.address, ...args], { timeout: STOP_MS });
+    return stdout.trim();
+  }
+
+  /** Starts the daemon and waits for its answer. */
+  async up(): Promise<void> {
+    if (this.#daemon) return;
+    await rm(join(this.folder, 'pid'), { force: true });
+    const file = openSync(join(this.folder, 'dockerd.log'), 'a');
+    const args = ['-H', this.address, '--data-root', join(this.folder, 'data')];
+    args.push('--exec-root', join(this.folder, 'run'), '-p', join(this.folder, 'pid'));
+    if (this.#options.liveRestore) args.push('--live-restore');
+    const inside = ['nsenter', '-t', String(this.#space?.pid), '-n', 'dockerd', ...args];
+    const child = spawn('setpriv', ['--pdeathsig', 'TERM', ...inside], { stdio: ['ignore', file, file] });
+    closeSync(file);
+    this.#daemon = child;
+    const engine = await dockerEngine({ address: this.address });
+    this.#engine = engine;
+    const end = performance.now() + READY_MS;
+    while (!(await engine.info().catch(() => undefined))) {
+      if (child.exitCode !== null || performance.now() > end) throw new Error(`no engine at ${this.address}`);
+      await delay(100);
+    }
+  }
+
+  /** Ends the daemon alone; what its containers do then is its own affair. */
+  async down(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const child = this.#daemon;
+    if (!child) return;
+    this.#daemon = undefined;
+    const gone = once(child, 'exit');
+    child.kill(signal);
+    const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
+    await gone;
+    clearTimeout(late);
+    await this.#engine?.close();
+  }
+
+  /** A port of its loopback leads to this unix socket of the machine. */
+  async forward(port: number, socket: string): Promise<void> {
+    const script = `
+      const net = require('node:net');
+      net.createServer((one) => {
+        const other = net.connect(${JSON.stringify(socket)});
+        const end = () => { one.destroy(); other.destroy(); };
+        one.on('error', end).on('close', end); other.on('error', end).on('close', end);
+        one.pipe(other).pipe(one);
+      }).listen(${port}, '127.0.0.1', () => console.log('up'));`;
+    const inside = ['nsenter', '-t', String(this.#space?.pid), '-n', process.execPath, '-e', script];
+    const child = spawn('setpriv', ['--pdeathsig', 'KILL', ...inside], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    this.#forwards.push(child);
+    await once(child.stdout, 'data');
+  }
+
+  async stop(): Promise<void> {
+    if (this.#daemon) {
+      await this.docker('swarm', 'leave', '--force').catch(() => undefined); // it may be none
+      const all = await this.docker('ps', '-q').catch(() => '');
+      if (all !== '') await this.docker('kill', ...all.split('\n')).catch(() => undefined); // ends with its engine anyway
+    }
+    await this.down('SIGTERM');
+    for (const child of [...this.#forwards, this.#space]) child?.kill('SIGKILL');
+    await this.#endContainerd();
+    const mounts = (await readFile('/proc/self/mounts', 'utf8'))
+      .split('\n')
+      .map((line) => line.split(' ')[1] ?? '');
+    for (const mount of mounts.filter((one) => one.startsWith(`${this.folder}/`)).reverse())
+      await command('umount', ['-l', mount]).catch(() => undefined); // gone meanwhile
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  /** One that outlived a daemon that was killed. */
+  async #endContainerd(): Promise<void> {
+    const file = join(this.folder, 'run', 'containerd', 'containerd.pid');
+    const pid = Number(await readFile(file, 'utf8').catch(() => '0'));
+    if (!pid) return;
+    const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+    if (!line.includes(this.folder)) return;
+    process.kill(pid, 'SIGKILL');
+    for (let tries = 0; tries < 50; tries++) {
+      if (!(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => ''))) return;
+      await delay(50);
+    }
+  }
+}

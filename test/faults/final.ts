@@ -1,0 +1,115 @@
+/** The end of a run: everything heals and ends, then what is there is written into the history for the checker. */
+import { execFileSync } from 'node:child_process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { LABELS, readLabels } from '../../activities/job/names.ts';
+import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/stamp.ts';
+import type { PipelineStatus } from '../../src/plan/protocol.ts';
+import type { World } from './world.ts';
+
+/** Until every pipeline that is known has ended, or its deadline is over. */
+const END_MS = 180_000;
+/** Releases come `release_delay` after a result, removals that were missed with the next round of the janitor. */
+const TIDY_MS = 150_000;
+
+export async function settle(world: World): Promise<void> {
+  await world.heal();
+  const { client } = world;
+  const projects = new Set([...client.tracked.keys()].map((id) => id.split('/')[0] ?? ''));
+  if (world.history.events.some((event) => event.type === 'trigger' && event.project === 'hook'))
+    projects.add('hook');
+  for (const project of projects)
+    for (const { id, sha } of await client.listed(project)) client.track(id, sha);
+  await Promise.all(
+    [...client.tracked.keys()].map((id) => client.verdict(id, END_MS).catch(() => undefined)),
+  );
+  await Promise.all([
+    leftovers(world),
+    eachInTurn([...client.tracked.keys()], 8, (id) => collect(world, id)),
+  ]);
+  await targets(world);
+  sinks(world);
+}
+
+async function eachInTurn<T>(
+  list: readonly T[],
+  atOnce: number,
+  work: (one: T) => Promise<void>,
+): Promise<void> {
+  const left = [...list];
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      for (let one = left.shift(); one !== undefined; one = left.shift()) await work(one);
+    }),
+  );
+}
+
+/** The status once more (an end is an end), and every log. */
+async function collect({ client, history }: World, id: string): Promise<void> {
+  const status = await client.get<PipelineStatus>(`/api/v1/pipelines/${id}`);
+  history.add({ type: 'status', id, state: status.state, ended: status.endedAt !== undefined });
+  for (const job of status.jobs)
+    for (let attempt = 1; attempt <= job.attempt; attempt++) {
+      const log = await client.rawLog(id, job.key, attempt);
+      if (!log) continue;
+      const last = attempt === job.attempt ? job.result?.log : undefined;
+      const bytes = log.bytes;
+      const of = { pipeline: id, job: job.key, attempt };
+      history.add({ type: 'log', ...of, bytes, ended: log.ended, complete: log.complete, crc: last?.crc });
+    }
+}
+
+async function leftovers({ engine, history, installation, random: _random }: World): Promise<void> {
+  const labels = { [LABELS.installation]: installation };
+  const look = async (): Promise<{ what: 'container' | 'volume' | 'network'; name: string }[]> => {
+    const of = <T extends { name: string; labels: Record<string, string> }>(
+      what: 'container' | 'volume' | 'network',
+      list: readonly T[],
+    ): { what: typeof what; name: string }[] =>
+      list.filter((one) => readLabels(one.labels)).map(({ name }) => ({ what, name }));
+    const [containers, volumes, networks] = await Promise.all([
+      engine.engine.listContainers(labels),
+      engine.engine.listVolumes(labels),
+      engine.engine.listNetworks(labels),
+    ]);
+    return [...of('container', containers), ...of('volume', volumes), ...of('network', networks)];
+  };
+  const end = performance.now() + TIDY_MS;
+  for (;;) {
+    const found = await look();
+    if (found.length > 0 && performance.now() < end) {
+      await delay(500);
+      continue;
+    }
+    for (const one of found) history.add({ type: 'leftover', ...one, open: false });
+    return;
+  }
+}
+
+/** What each service that was deployed has in the end. */
+async function targets({ engine, history }: World): Promise<void> {
+  const names = await engine.docker('service', 'ls', '--format', '{{.Name}}');
+  for (const service of names.split('\n').filter((name) => name !== '')) {
+    const text = await engine.docker('service', 'inspect', service, '--format', '{{json .Spec.Labels}}');
+    const labels = JSON.parse(text) as Record<string, string>;
+    const [deployId, seq] = [labels[DEPLOY_ID], Number(labels[DEPLOY_SEQ])];
+    if (deployId !== undefined) history.add({ type: 'target', service, deployId, seq });
+  }
+}
+
+/** Where the canary must not be: Temporal's database, logs of processes and jobs, records, and what the engine tells of containers. */
+function sinks({ home, canary, history }: World): void {
+  const found = (text: string, folder: string): string[] => {
+    try {
+      const out = execFileSync('grep', ['-rlaF', '--exclude-dir=engine', text, folder], { encoding: 'utf8' });
+      return out.split('\n').filter((line) => line !== '');
+    } catch {
+      return []; // grep ends with 1 when there is none
+    }
+  };
+  const files = found(canary, home);
+  history.add({ type: 'sink', name: 'database, store and logs of processes', found: files.length > 0 });
+  for (const file of files) history.add({ type: 'sink', name: file.slice(home.length), found: true });
+  for (const event of history.events)
+    if (event.type === 'log' && event.bytes.includes(canary))
+      history.add({ type: 'sink', name: `log of ${event.pipeline} ${event.job}`, found: true });
+}

@@ -1,0 +1,100 @@
+/** Processes of a world: started, killed, frozen, started again. They end with the harness, whatever happens to it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { openSync, closeSync } from 'node:fs';
+import { once } from 'node:events';
+import { READY_MESSAGE } from '../../src/local/part.ts';
+
+const READY_MS = 60_000;
+
+export interface ProcessOf {
+  name: string;
+  program: string;
+  args: string[];
+  env?: NodeJS.ProcessEnv;
+  log: string;
+  /** Asked until it is true; without it the process says by itself that it is ready. */
+  ready?(): Promise<boolean>;
+}
+
+export class Process {
+  readonly name: string;
+  readonly #of: ProcessOf;
+  #child: ChildProcess | undefined;
+  #gone: Promise<unknown> = Promise.resolve();
+  #frozen = false;
+
+  constructor(of: ProcessOf) {
+    this.name = of.name;
+    this.#of = of;
+  }
+
+  get running(): boolean {
+    return this.#child !== undefined;
+  }
+  get frozen(): boolean {
+    return this.#frozen;
+  }
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** Resolves when it serves. */
+  async start(): Promise<void> {
+    if (this.#child) return;
+    const { program, args, env, log, ready } = this.#of;
+    const file = openSync(log, 'a', 0o600);
+    const command = ['--pdeathsig', 'KILL', program, ...args];
+    const stdio = ready ? ['ignore', file, file] : ['ignore', file, file, 'ipc'];
+    const child = spawn('setpriv', command, { env, stdio: stdio as ('ignore' | 'ipc' | number)[] });
+    closeSync(file);
+    this.#child = child;
+    const gone = once(child, 'exit').then(() => {
+      if (this.#child === child) this.#child = undefined;
+    });
+    this.#gone = gone;
+    const said = new Promise<true>((resolve) =>
+      child.on('message', (message) => {
+        if (message === READY_MESSAGE) resolve(true);
+      }),
+    );
+    const late = AbortSignal.timeout(READY_MS);
+    const over = gone.then((): never => {
+      throw new Error(`${this.name} ended before it was ready; see ${log}`);
+    });
+    over.catch(() => undefined);
+    await Promise.race([over, ready ? until(ready, late) : said, rejected(late, this.name)]);
+  }
+
+  /** Resolves when it is gone. */
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const child = this.#child;
+    if (!child) return;
+    if (this.#frozen && signal === 'SIGTERM') this.thaw();
+    child.kill(signal);
+    await this.#gone;
+    this.#frozen = false;
+  }
+  freeze(): void {
+    this.#frozen = true;
+    this.#child?.kill('SIGSTOP');
+  }
+  thaw(): void {
+    this.#frozen = false;
+    this.#child?.kill('SIGCONT');
+  }
+}
+
+async function until(ask: () => Promise<boolean>, signal: AbortSignal): Promise<true> {
+  for (;;) {
+    signal.throwIfAborted();
+    if (await ask().catch(() => false)) return true;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const rejected = (signal: AbortSignal, name: string): Promise<never> =>
+  new Promise((_, reject) =>
+    signal.addEventListener('abort', () => reject(new Error(`${name} was not ready in time`)), {
+      once: true,
+    }),
+  );

@@ -1,0 +1,51 @@
+/** How long things take: short for the tests, literal for `npm run faults -- --literal`. Every duration of a row stands here. */
+export interface Profile {
+  name: 'short' | 'literal';
+  /** `limits` of the installation file. */
+  limits: Record<string, string | number>;
+  /** How long a process stays frozen, a network cut, Temporal away (rows 8, 13, 10). */
+  frozenMs: number;
+  cutMs: number;
+  temporalAwayMs: number;
+  registryAwayMs: number;
+  storeAwayMs: number;
+  /** Deliveries at once (row 23). */
+  storm: number;
+  commits: number;
+  hookFile: string;
+}
+
+const hookFile = 'hello:\n  script: [echo hello]\n';
+
+export const SHORT: Profile = {
+  name: 'short',
+  limits: {
+    heartbeat_timeout: '6s',
+    host_grace: '8s',
+    queue_timeout: '60s',
+    cancel_grace: '2s',
+    release_delay: '1s',
+    gate_expiry: '5 min',
+  },
+  frozenMs: 7_500,
+  cutMs: 3_000,
+  temporalAwayMs: 3_000,
+  registryAwayMs: 4_000,
+  storeAwayMs: 4_000,
+  storm: 40,
+  commits: 60,
+  hookFile,
+};
+
+export const LITERAL: Profile = {
+  name: 'literal',
+  limits: { release_delay: '1s' },
+  frozenMs: 300_000,
+  cutMs: 120_000,
+  temporalAwayMs: 120_000,
+  registryAwayMs: 60_000,
+  storeAwayMs: 600_000,
+  storm: 1_000,
+  commits: 1_020,
+  hookFile,
+};

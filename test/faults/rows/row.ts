@@ -1,0 +1,114 @@
+/** What a row of the fault matrix is, and the pipelines that rows drive. */
+import { Break } from '../client.ts';
+import type { Border, Crossing, Hook } from '../border.ts';
+import type { PipelineStatus, JobStatus } from '../../../src/plan/protocol.ts';
+import type { World } from '../world.ts';
+
+export interface Outcome {
+  /** From the end of the fault (the process is back, the link is up) to the outcome that is required. */
+  recoveryMs: number[];
+}
+export interface Row {
+  row: number;
+  /** The fault in words, as the matrix has it. */
+  fault: string;
+  moment: string;
+  /** Sets up, injects, waits for the required outcome; throws a `Break` when it does not come. */
+  run(world: World): Promise<Outcome>;
+}
+
+/** Lines `line-0` and so on, and the canary, which must not be seen. `seconds` in all. */
+export function countFile(lines: number, seconds: number, more = ''): string {
+  const pause = (seconds / lines).toFixed(3);
+  return `count:
+  script:
+    - echo "it is $CANARY"
+    - i=0; while [ $i -lt ${lines} ]; do echo "line-$i"; i=$((i+1)); sleep ${pause}; done
+${more}`;
+}
+/** One deployment. `version` makes each another; \`sleep\` answers no SIGTERM, so the script traps it. */
+export function deployFile(world: World, service: string, version: string, more = ''): string {
+  return `ship:
+  tags: [prod]
+  environment: { name: ${service} }
+${more}  deploy:
+    swarm:
+      service: ${service}
+      image: ${world.image}
+      command: [/bin/sh, -c, 'trap exit TERM; while :; do sleep 0.1; done # ${version}']
+      endpoint_mode: dnsrr
+      converge_timeout: 60s
+`;
+}
+export const GATED = '  when: manual\n  gate: { expires_in: 2 min }\n';
+
+export const expectThat = (holds: boolean, text: string, about?: unknown): void => {
+  if (!holds) throw new Break(about === undefined ? text : `${text}: ${JSON.stringify(about)}`);
+};
+export function jobOf(status: PipelineStatus, key: string): JobStatus {
+  const found = status.jobs.find((job) => job.key === key);
+  if (!found) throw new Break(`${status.id} has no job ${key}`);
+  return found;
+}
+/** Of a script that must have run once, with all that it has written. */
+export function expectWhole(world: World, status: PipelineStatus, lines: number, key = 'count'): void {
+  const job = jobOf(status, key);
+  expectThat(status.state === 'success', `${status.id} did not succeed`, status);
+  expectThat(job.attempt === 1, `${status.id} ${key} took ${job.attempt} attempts`);
+  expectThat(
+    job.result?.log?.complete === true,
+    `the log of ${status.id} ${key} is not complete`,
+    job.result,
+  );
+  expectLines(world, status.id, lines, key);
+}
+export const expectLines = (world: World, pipeline: string, count: number, job = 'count'): void =>
+  world.history.add({ type: 'lines', pipeline, job, attempt: 1, prefix: 'line', count });
+
+export const note = (world: World, row: number, what: string): void =>
+  world.history.add({ type: 'fault', row, what });
+
+/** Named moments: where davit's effects cross a border. */
+export const EFFECTS = {
+  'container create': { border: 'arch>engine', is: /^POST .*\/containers\/create/ },
+  upload: { border: 'arch>engine', is: /^PUT .*\/containers\/[^/]+\/archive/ },
+  'container start': { border: 'arch>engine', is: /^POST .*\/containers\/[^/]+\/start/ },
+  'container remove': { border: 'arch>engine', is: /^DELETE .*\/containers\// },
+  'log open': { border: 'arch>server', is: /^POST .*\/logs\/open/ },
+  'log append': { border: 'arch>server', is: /^POST .*\/logs\/append/ },
+  'log end': { border: 'arch>server', is: /^POST .*\/logs\/end/ },
+  'blob put': { border: 'arch>server', is: /^PUT .*\/blobs/ },
+  'result report': { border: 'arch>temporal', is: /RespondActivityTask(Completed|Failed|Canceled)$/ },
+  'host acknowledged': { border: 'arch>temporal', is: /RecordActivityTaskHeartbeatById$/ },
+  'detach by id': { border: 'arch>temporal', is: /RespondActivityTaskFailedById$/ },
+  'service create': { border: 'deploy>target', is: /^POST .*\/services\/create/ },
+  'service update': { border: 'deploy>target', is: /^POST .*\/services\/[^/]+\/update/ },
+  'deploy report': { border: 'deploy>temporal', is: /RespondActivityTask(Completed|Failed|Canceled)$/ },
+  'signal with start': { border: 'server>temporal', is: /SignalWithStartWorkflowExecution$/ },
+  update: { border: 'server>temporal', is: /UpdateWorkflowExecution$/ },
+  'manifest put': { border: 'control>registry', is: /^PUT .*\/manifests\/sha256:/ },
+  'tag move': { border: 'control>registry', is: /^PUT .*\/manifests\/(?!sha256:)/ },
+  'layer upload': { border: 'engine>registry', is: /^(PATCH|PUT) .*\/blobs\/uploads\// },
+} as const;
+export type EffectName = keyof typeof EFFECTS;
+
+export function atEffect(
+  world: World,
+  effect: EffectName,
+  hook: Pick<Hook, 'moment' | 'answer' | 'act'>,
+): { done: Promise<void>; disarm(): void; border: Border } {
+  const { border: name, is } = EFFECTS[effect];
+  const border = world.border(name);
+  const matches = ({ method, path }: Pick<Crossing, 'method' | 'path'>): boolean =>
+    is.test(`${method} ${path}`);
+  return { ...border.next({ name: effect, matches, ...hook }), border };
+}
+
+/** Waits for a named moment; fails when it does not come. */
+export async function reached(world: World, done: Promise<void>, what: string, ms = 60_000): Promise<void> {
+  let over = false;
+  void done.then(() => {
+    over = true;
+  });
+  await world.client.until(what, ms, () => (over ? true : undefined));
+}

@@ -1,0 +1,100 @@
+/**
+ * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--literal] [--without MECHANISM] [--json] [--write-docs]`:
+ * a real davit, the faults of the matrix, and a checker over what happened. Ends with 1 when an invariant broke or a row's
+ * outcome did not come, and says how to see it again.
+ */
+import { writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { check, type Break } from './checker.ts';
+import { settle } from './final.ts';
+import { MECHANISMS, type MechanismName } from './mechanisms.ts';
+import { LITERAL, SHORT } from './profile.ts';
+import { docsTable, table, type Line } from './report.ts';
+import { ROWS } from './rows/index.ts';
+import { soak } from './soak.ts';
+import { World } from './world.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    pipelines: { type: 'string' },
+    row: { type: 'string', multiple: true },
+    soak: { type: 'boolean', default: false },
+    literal: { type: 'boolean', default: false },
+    without: { type: 'string' },
+    json: { type: 'boolean', default: false },
+    'write-docs': { type: 'boolean', default: false },
+    history: { type: 'string' },
+  },
+});
+const seed = Number(values.seed);
+const pipelines = Number(values.pipelines ?? (values.soak ? 1_000 : 0));
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+const command = `npm run faults -- ${process.argv.slice(2).join(' ')}${process.argv.includes('--seed') ? '' : ` --seed ${seed}`}`;
+const began = performance.now();
+const world = await World.start(seed, values.literal ? LITERAL : SHORT);
+const interrupted = (): void => void world.close().finally(() => process.exit(130));
+process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
+say(`A davit of its own is up after ${Math.round((performance.now() - began) / 1_000)} s; seed ${seed}.`);
+
+const lines = new Map<number, Line>();
+const failures: string[] = [];
+let breaks: Break[] = [];
+let driven = 0;
+try {
+  if (values.without !== undefined) MECHANISMS[values.without as MechanismName].off(world);
+  if (values.soak) await soak(world, { pipelines, lines, say, failed: (text) => void failures.push(text) });
+  else await rows();
+  say('Everything heals and ends.');
+  await settle(world);
+  breaks = check(world.history.events);
+  driven = world.history.events.filter((event) => event.type === 'pipeline').length;
+} finally {
+  if (values.history !== undefined) writeFileSync(values.history, JSON.stringify(world.history.events));
+  await world.close();
+}
+
+/** Each wanted row once, then rows as the seed will have them, until so many pipelines were driven. */
+async function rows(): Promise<void> {
+  const wanted = ROWS.filter(({ row }) => values.row === undefined || values.row.includes(String(row)));
+  if (wanted.length === 0)
+    throw new Error(`There is no such row; there are ${ROWS.map(({ row }) => row).join(', ')}.`);
+  const next = [...wanted];
+  while (next.length > 0 || world.client.tracked.size < pipelines) {
+    const row = next.shift() ?? world.random.pick(wanted);
+    const line = lines.get(row.row) ?? { row, injected: 0, failed: 0, recoveryMs: [] };
+    lines.set(row.row, line);
+    const from = performance.now();
+    line.injected += 1;
+    try {
+      line.recoveryMs.push(...(await row.run(world)).recoveryMs);
+      say(`row ${row.row} ${row.fault}, ${row.moment}: ok (${Math.round(performance.now() - from)} ms)`);
+    } catch (error) {
+      line.failed += 1;
+      const text = error instanceof Error ? error.message : String(error);
+      failures.push(`row ${row.row}: ${text}`);
+      say(`row ${row.row} ${row.fault}, ${row.moment}: NOT AS REQUIRED: ${text}`);
+    }
+    await world.heal();
+  }
+}
+
+const seconds = Math.round((performance.now() - began) / 1_000);
+const summary = { seed, command, pipelines: driven, seconds, breaks, failures };
+if (values.json)
+  process.stdout.write(
+    `${JSON.stringify({ ...summary, rows: [...lines.values()].map(({ row, ...line }) => ({ row: row.row, fault: row.fault, ...line })) })}\n`,
+  );
+else
+  process.stdout.write(
+    `${table([...lines.values()])}\n${driven} pipelines in ${seconds} s, ${breaks.length} breaks of an invariant.\n`,
+  );
+for (const one of breaks) say(`${one.invariant}: ${one.text}`);
+if (values['write-docs']) docsTable({ ...summary, lines: [...lines.values()], soak: values.soak });
+if (breaks.length > 0 || failures.length > 0) {
+  for (const one of failures) say(one);
+  say(`Again: ${command}`);
+  process.exitCode = 1;
+}
+process.exit();

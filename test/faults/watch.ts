@@ -1,0 +1,109 @@
+/** What turns crossings and engine events into history: effects at a target, writes to the log store, containers of scripts. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { z } from 'zod';
+import { decodeFrame } from '../../src/adapters/http/wire.ts';
+import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/stamp.ts';
+import { LABELS } from '../../activities/job/names.ts';
+import type { Observer } from './border.ts';
+import type { Answer, History } from './history.ts';
+
+export const answerOf = (status: number | undefined): Answer => {
+  if (status === undefined || status >= 500) return 'unknown';
+  return status < 300 ? 'ok' : 'refused';
+};
+const WRITES = /\/internal\/v1\/logs\/(open|append|end)$/;
+const ref = z.object({ pipeline: z.string(), job: z.string(), attempt: z.number() });
+const write = z.object({ ref, epoch: z.number(), offset: z.number().optional() });
+
+export const logWrites = (history: History): Observer => ({
+  wants: ({ path }) => WRITES.test(path),
+  saw({ path, body }, status) {
+    const what = WRITES.exec(path)?.[1] as 'open' | 'append' | 'end';
+    const frame = what === 'append' ? decodeFrame(body) : { head: JSON.parse(body.toString()) as unknown };
+    const { ref, ...more } = write.parse(frame.head);
+    const bytes = 'bytes' in frame ? frame.bytes.toString('latin1') : undefined;
+    history.add({ type: 'write', what, ...ref, ...more, bytes, answer: answerOf(status) });
+  },
+});
+
+const service = z.object({ Name: z.string(), Labels: z.record(z.string(), z.string()).nullish() });
+const CHANGES = /^(POST|DELETE) (?:\/v[\d.]+)?\/services\/(create|([^/]+)\/update|([^/?]+))(\?|$)/;
+
+export const targetEffects = (history: History): Observer => ({
+  wants: ({ method, path }) => CHANGES.test(`${method} ${path}`),
+  saw({ method, path, body }, status) {
+    const found = CHANGES.exec(`${method} ${path}`);
+    if (method === 'DELETE')
+      return history.add({
+        type: 'effect',
+        service: found?.[4] ?? '',
+        what: 'remove',
+        deployId: '',
+        seq: 0,
+        answer: answerOf(status),
+      });
+    const { Name, Labels } = service.parse(JSON.parse(body.toString()));
+    history.add({
+      type: 'effect',
+      service: Name,
+      what: found?.[2] === 'create' ? 'create' : 'update',
+      deployId: Labels?.[DEPLOY_ID] ?? '',
+      seq: Number(Labels?.[DEPLOY_SEQ] ?? 0),
+      // An engine's 500 for a version that is out of date is its "no".
+      answer: status === 500 ? 'refused' : answerOf(status),
+    });
+  },
+});
+
+const event = z.object({
+  Action: z.string(),
+  Type: z.string(),
+  timeNano: z.number(),
+  Actor: z.object({ Attributes: z.record(z.string(), z.string()) }),
+});
+
+/** Until the answer is called; goes on when the engine comes back. */
+export function watchContainers(history: History, of: { address: string; name: string }): () => void {
+  let over = false;
+  /** What is asked for again after a restart of the engine comes again. */
+  const seen = new Set<number>();
+  let child: ChildProcess | undefined;
+  const follow = (since?: number): void => {
+    if (over) return;
+    const args = [
+      '-H',
+      of.address,
+      'events',
+      '--format',
+      '{{json .}}',
+      '--filter',
+      `label=${LABELS.kind}=job`,
+    ];
+    if (since !== undefined) args.push('--since', String(since));
+    const events = spawn('docker', args, { stdio: ['ignore', 'pipe', 'ignore'] });
+    child = events;
+    createInterface({ input: events.stdout }).on('line', (line) => {
+      const { Action, Type, Actor, timeNano } = event.parse(JSON.parse(line));
+      if (seen.has(timeNano)) return;
+      seen.add(timeNano);
+      if (Type !== 'container' || (Action !== 'start' && Action !== 'die')) return;
+      const { Attributes: labels } = Actor;
+      history.add({
+        type: 'container',
+        what: Action,
+        name: labels.name ?? '',
+        pipeline: labels[LABELS.pipeline] ?? '',
+        job: labels[LABELS.key] ?? '',
+        engine: of.name,
+      });
+    });
+    const from = Math.floor(Date.now() / 1_000);
+    events.once('exit', () => setTimeout(() => follow(from), 300));
+  };
+  follow();
+  return () => {
+    over = true;
+    child?.kill('SIGKILL');
+  };
+}

@@ -1,0 +1,292 @@
+/**
+ * A whole davit of one's own, every part a process, every border between two parts in the harness's hand: Temporal on SQLite,
+ * server, control worker, architecture worker, deploy worker, a registry, and an engine that is also the swarm deployed to.
+ */
+import { spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { readSettings } from '../../src/config.ts';
+import { ensureKeys } from '../../src/local/keys.ts';
+import { temporalArguments, temporalReady } from '../../src/local/temporal.ts';
+import type { Digest } from '../../src/plan/ids.ts';
+import { HELPER_IMAGE } from '../support/engine.ts';
+import { freePort, startRegistry, type TestRegistry } from '../support/registry.ts';
+import { ROOT } from '../support/source.ts';
+import { Border } from './border.ts';
+import { Client } from './client.ts';
+import { OwnEngine } from './engine.ts';
+import { grpcProxy } from './grpc-proxy.ts';
+import { History, randomOf, type Random } from './history.ts';
+import { httpProxy, type Proxy } from './http-proxy.ts';
+import type { Profile } from './profile.ts';
+import { Process } from './processes.ts';
+import { logWrites, targetEffects, watchContainers } from './watch.ts';
+
+const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
+/** Started by rows that need a second one, and ended when everything heals. */
+const SPARES = ['arch2', 'deploy2'] as const;
+type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
+const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
+
+export class World {
+  readonly history = new History();
+  readonly random: Random;
+  readonly profile: Profile;
+  readonly home: string;
+  readonly canary = `canary-${randomUUID()}`;
+  readonly hookSecret = randomUUID();
+  installation = '';
+  engine!: OwnEngine;
+  registry!: TestRegistry;
+  /** `127.0.0.1:PORT` as the engine and the workers know it. */
+  registryHost = '';
+  /** `HOST/table@sha256:…`: what deployments run. */
+  image = '';
+  client!: Client;
+  ports = { temporal: 0, server: 0 };
+  readonly processes = {} as Record<'temporal' | PartName, Process>;
+  /** By who goes through it: `arch>temporal`, `arch>server`, `arch>engine`, `deploy>target`, `control>registry`, … */
+  readonly borders = new Map<string, Border>();
+  readonly #proxies: Proxy[] = [];
+  readonly #closing: (() => Promise<void> | void)[] = [];
+  #rows = 0;
+
+  private constructor(seed: number, profile: Profile) {
+    this.random = randomOf(seed);
+    this.profile = profile;
+    this.home = mkdtempSync(join(tmpdir(), 'davit-faults-'));
+  }
+
+  static async start(seed: number, profile: Profile): Promise<World> {
+    const world = new World(seed, profile);
+    try {
+      await world.#start();
+      return world;
+    } catch (error) {
+      await world.close();
+      throw error;
+    }
+  }
+
+  border(name: string): Border {
+    const found = this.borders.get(name);
+    if (!found) throw new Error(`there is no border ${name}`);
+    return found;
+  }
+  /** A project name that nobody has used. */
+  project(row: number): string {
+    this.#rows += 1;
+    return `r${row}-${this.#rows}`;
+  }
+
+  /** Everything as it should be: processes up, borders open. */
+  async heal(): Promise<void> {
+    for (const border of this.borders.values()) border.open();
+    await this.engine.up();
+    for (const process of Object.values(this.processes)) if (process.frozen) process.thaw();
+    await this.processes.temporal.start();
+    await this.processes.server.start();
+    await Promise.all(PARTS.map((name) => this.processes[name].start()));
+    // Theirs goes over to the others.
+    await Promise.all(SPARES.map((name) => this.processes[name].end('SIGTERM')));
+  }
+
+  async #start(): Promise<void> {
+    mkdirSync(join(this.home, 'log'));
+    const settings = readSettings({ HOME: this.home, DAVIT_HOME: this.home });
+    this.installation = (await ensureKeys({ ...settings, home: this.home })).installation;
+    const [engine, registry, temporal, server] = await Promise.all([
+      OwnEngine.start('board', join(this.home, 'engine'), { swarm: true }),
+      startRegistry(),
+      freePort(),
+      freePort(),
+    ]);
+    this.engine = engine;
+    this.registry = registry;
+    this.#closing.push(
+      () => engine.stop(),
+      () => registry.stop(),
+    );
+    this.ports = { temporal, server };
+    this.#closing.push(watchContainers(this.history, engine));
+    await this.#makeBorders();
+    await this.#makeImage();
+    this.#writeConfig();
+    this.#makeProcesses(readSettings().cache);
+    const token = readFileSync(join(this.home, 'keys', 'cli-token'), 'utf8').trim();
+    this.client = new Client({ server: `http://127.0.0.1:${server}`, token, history: this.history });
+    await this.heal();
+  }
+
+  async #makeBorders(): Promise<void> {
+    const make = (name: string): Border => {
+      const border = new Border(name);
+      this.borders.set(name, border);
+      return border;
+    };
+    const writes = logWrites(this.history);
+    for (const part of [...PARTS, ...SPARES]) {
+      const temporal = await freePort();
+      this.#proxies.push(await grpcProxy(make(`${part}>temporal`), temporal, { port: this.ports.temporal }));
+      this.#portOf.set(`${part}>temporal`, temporal);
+      if (part === 'server') continue;
+      const port = await freePort();
+      const border = make(`${part}>server`);
+      border.observers.push(writes);
+      const listen = { host: '127.0.0.1', port };
+      this.#proxies.push(await httpProxy(border, listen, { host: '127.0.0.1', port: this.ports.server }));
+      this.#portOf.set(`${part}>server`, port);
+    }
+    const upstream = { socketPath: this.engine.socket };
+    this.#proxies.push(await httpProxy(make('arch>engine'), { socketPath: this.socketOf('arch') }, upstream));
+    this.#proxies.push(
+      await httpProxy(make('arch2>engine'), { socketPath: this.socketOf('arch2') }, upstream),
+    );
+    const target = make('deploy>target');
+    target.observers.push(targetEffects(this.history));
+    this.#proxies.push(await httpProxy(target, { socketPath: this.socketOf('target') }, upstream));
+    const port = await freePort();
+    this.registryHost = `127.0.0.1:${port}`;
+    const [host = '', own = ''] = this.registry.host.split(':');
+    const place = { host, port: Number(own) };
+    this.#proxies.push(await httpProxy(make('control>registry'), { host: '127.0.0.1', port }, place));
+    const socketPath = this.socketOf('registry');
+    this.#proxies.push(await httpProxy(make('engine>registry'), { socketPath }, place));
+    await this.engine.forward(port, socketPath);
+  }
+  readonly #portOf = new Map<string, number>();
+  socketOf(name: string): string {
+    return join(this.home, `${name}.sock`);
+  }
+
+  async #makeImage(): Promise<void> {
+    const tag = `${this.registryHost}/table:1`;
+    await this.engine.engine.tagImage(HELPER_IMAGE, tag);
+    const signal = AbortSignal.timeout(60_000);
+    const pushed: { digest: Digest } = await this.engine.engine.push(tag, { signal, onLog: () => undefined });
+    this.image = `${this.registryHost}/table@${pushed.digest}`;
+  }
+
+  #writeConfig(): void {
+    const secret = join(this.home, 'hook-secret');
+    writeFileSync(secret, this.hookSecret, { mode: 0o600 });
+    const config = {
+      default_arch: 'amd64',
+      default_image: HELPER_IMAGE,
+      variables: { CANARY: { secret: 'env:DAVIT_FAULTS_CANARY', masked: true } },
+      projects: [
+        {
+          name: 'hook',
+          forge: 'gitlab',
+          repository: 'group/hook',
+          clone_url: `file://${this.#repository()}`,
+          webhook_secret: `file:${secret}`,
+        },
+      ],
+      targets: [{ name: 'prod', docker: `unix://${this.socketOf('target')}` }],
+      registries: [{ host: this.registryHost, insecure: true, default: true }],
+      limits: this.profile.limits,
+    };
+    writeFileSync(join(this.home, 'davit.config.yml'), stringify(config));
+  }
+
+  /** Commits of the repository that the forge tells of, oldest first. */
+  commits: string[] = [];
+  #repository(): string {
+    const path = join(this.home, 'repository');
+    mkdirSync(path);
+    const git = (...args: string[]): string => {
+      const done = spawnSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', ...args], {
+        cwd: path,
+        encoding: 'utf8',
+      });
+      if (done.status !== 0) throw new Error(`git ${args[0]}: ${done.stderr}`);
+      return done.stdout.trim();
+    };
+    git('init', '-q', '-b', 'main');
+    writeFileSync(join(path, '.gitlab-ci.yml'), this.profile.hookFile);
+    git('add', '-A');
+    for (let at = 0; at < this.profile.commits; at++) {
+      git('commit', '-q', '--allow-empty', '-m', `Change ${at}`);
+      this.commits.push(git('rev-parse', 'HEAD'));
+    }
+    return path;
+  }
+
+  #makeProcesses(cache: string): void {
+    const log = (name: string): string => join(this.home, 'log', `${name}.log`);
+    const address = `127.0.0.1:${this.ports.temporal}`;
+    const uiPort = this.ports.temporal === 65_535 ? 1_024 : this.ports.temporal + 1;
+    const args = temporalArguments({ home: this.home, port: this.ports.temporal, uiPort });
+    this.processes.temporal = new Process({
+      name: 'temporal',
+      program: join(cache, 'temporal-1.5.1', 'temporal'),
+      args: [
+        ...args.filter((one, at) => !one.startsWith('--ui') && !args[at - 1]?.startsWith('--ui')),
+        '--headless',
+      ],
+      env: process.env,
+      log: log('temporal'),
+      ready: async () => {
+        await temporalReady({ temporalNamespace: 'davit' }, address, 2_000);
+        return true;
+      },
+    });
+    const small = join(this.home, 'small.yml');
+    writeFileSync(small, 'tags: [small]\nmemory: 33554432\n');
+    const own: Record<PartName, string[]> = {
+      server: ['server', '--port', String(this.ports.server)],
+      arch: ['worker', '--arch', 'amd64', '--docker', `unix://${this.socketOf('arch')}`],
+      control: ['worker', '--control'],
+      deploy: ['worker', '--deploy', 'prod'],
+      arch2: ['worker', '--arch', 'amd64', '--docker', `unix://${this.socketOf('arch2')}`, '--config', small],
+      deploy2: ['worker', '--deploy', 'prod'],
+    };
+    for (const name of [...PARTS, ...SPARES]) {
+      const env = this.environment(name, cache);
+      this.processes[name] = new Process({
+        name,
+        program: process.execPath,
+        args: [MAIN, ...own[name]],
+        env,
+        log: log(name),
+      });
+    }
+  }
+
+  environment(name: PartName, cache = readSettings().cache): NodeJS.ProcessEnv {
+    return {
+      PATH: process.env.PATH,
+      HOME: this.home,
+      CI: 'true',
+      DAVIT_HOME: this.home,
+      DAVIT_CACHE: cache,
+      DAVIT_SERVER: `http://127.0.0.1:${this.#portOf.get(`${name}>server`) ?? this.ports.server}`,
+      DAVIT_FAULTS_CANARY: this.canary,
+      DAVIT_LOG_LEVEL: 'warn',
+      TEMPORAL_ADDRESS: `127.0.0.1:${this.#portOf.get(`${name}>temporal`)}`,
+    };
+  }
+
+  /** The next push of the forge: commits that nobody has told of. */
+  nextPush(): { before: string; after: string; secret: string } {
+    this.#pushes += 1;
+    const [before, after] = [this.commits[this.#pushes - 1], this.commits[this.#pushes]];
+    if (!before || !after) throw new Error('the repository has no more commits');
+    return { before, after, secret: this.hookSecret };
+  }
+  #pushes = 0;
+  get pushesLeft(): number {
+    return this.commits.length - this.#pushes - 1;
+  }
+
+  async close(): Promise<void> {
+    for (const process of Object.values(this.processes)) await process.end('SIGKILL');
+    for (const proxy of this.#proxies) await proxy.close();
+    for (const close of this.#closing.reverse()) await close();
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
