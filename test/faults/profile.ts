@@ -4,6 +4,8 @@ export interface Profile {
   /** `limits` of the installation file. */
   limits: Record<string, string | number>;
   /** How long a process stays frozen, a network cut, Temporal away (rows 8, 13, 10). */
+  /** As in `limits`. */
+  heartbeatMs: number;
   frozenMs: number;
   cutMs: number;
   temporalAwayMs: number;
@@ -27,6 +29,7 @@ export const SHORT: Profile = {
     release_delay: '1s',
     gate_expiry: '5 min',
   },
+  heartbeatMs: 6_000,
   frozenMs: 7_500,
   cutMs: 3_000,
   temporalAwayMs: 3_000,
@@ -40,6 +43,7 @@ export const SHORT: Profile = {
 export const LITERAL: Profile = {
   name: 'literal',
   limits: { release_delay: '1s' },
+  heartbeatMs: 30_000,
   frozenMs: 300_000,
   cutMs: 120_000,
   temporalAwayMs: 120_000,

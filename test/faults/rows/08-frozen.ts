@@ -1,0 +1,74 @@
+import {
+  atEffect,
+  countFile,
+  deployFile,
+  expectThat,
+  expectWhole,
+  jobOf,
+  note,
+  reached,
+  type Row,
+} from './row.ts';
+import type { World } from '../world.ts';
+
+/** A zombie wakes up when another worker has finished its work: it can neither log, nor complete, nor deploy. */
+export const frozen: Row = {
+  row: 8,
+  fault: 'SIGSTOP worker, then SIGCONT',
+  moment: 'script, deploy',
+  async run(world) {
+    return { recoveryMs: [...(await script(world)), ...(await deployment(world))] };
+  },
+};
+
+const LINES = 60;
+async function script(world: World): Promise<number[]> {
+  const { client, processes } = world;
+  const id = await client.start(world.project(8), countFile(LINES, 9));
+  await client.untilLogged(id, 'count', 'line-4\n');
+  note(world, 8, `SIGSTOP of the worker of ${id}`);
+  processes.arch.freeze();
+  const from = world.history.now();
+  await processes.arch2.start();
+  await client.when(id, 'resumed by the other worker', (one) => (one.jobs[0]?.epoch ?? 0) > 1);
+  const recovery = world.history.now() - from - Number(world.profile.heartbeatMs);
+  await client.untilLogged(id, 'count', 'line-40\n');
+  processes.arch.thaw();
+  expectWhole(world, await client.verdict(id), LINES);
+  return [Math.max(0, recovery)];
+}
+
+/** Frozen between its decision and its request: the request reaches a target that another worker has changed meanwhile. */
+async function deployment(world: World): Promise<number[]> {
+  const { client, processes, history } = world;
+  const project = world.project(8);
+  const first = await client.start(project, deployFile(world, project, 'one'));
+  expectThat((await client.verdict(first)).state === 'success', `${first} did not succeed`);
+  const asked = history.events.length;
+  const hook = atEffect(world, 'service update', {
+    moment: 'before',
+    answer: 'pass',
+    act: async () => {
+      note(world, 8, 'SIGSTOP of the deploy worker before its update');
+      processes.deploy.freeze();
+      await processes.deploy2.start();
+      await client.until('the other worker deploys', 60_000, () => (taken() > 0 ? true : undefined));
+    },
+  });
+  const taken = (): number =>
+    history.events.slice(asked).filter((event) => event.type === 'effect' && event.answer === 'ok').length;
+  const id = await client.start(project, deployFile(world, project, 'two'));
+  await reached(world, hook.done, `the update of ${id}`);
+  processes.deploy.thaw();
+  const back = history.now();
+  const status = await client.verdict(id);
+  expectThat(status.state === 'success', `${id} did not succeed`, status);
+  expectThat(jobOf(status, 'ship').result?.deployed?.state === 'converged', `${id} did not converge`, status);
+  await client.until('the answer to the late update', 30_000, () =>
+    history.events.slice(asked).some((event) => event.type === 'effect' && event.answer === 'refused')
+      ? true
+      : undefined,
+  );
+  expectThat(taken() === 1, `the target was changed ${taken()} times`);
+  return [history.now() - back];
+}
