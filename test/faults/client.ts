@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
-import type { PipelineSummary } from '../../src/server/api.ts';
+import type { PipelineSummary } from '../../src/plan/records.ts';
 import { push, deliver } from '../support/deliveries.ts';
 import { tarOf } from '../support/job-stores.ts';
 import type { Answer, History } from './history.ts';
