@@ -97,12 +97,17 @@ function readJobEntry(entry: Entry, file: FileConfig, problems: Problems): void 
   }
   if (entry.key === '' || entry.key.length > 255)
     problems.add('language/type', 'a job has a name of 1 to 255 characters', { at: entry.at });
+  else if (NO_NAMES.has(entry.key))
+    problems.add('language/type', `no job can have the name "${entry.key}"`, { at: entry.at });
   else if (entry.key === 'pages')
     problems.add('language/not-yet', 'the job "pages", which publishes a site, is not supported yet', {
       at: entry.at,
     });
   file.entries.set(entry.key, entry);
 }
+
+/** GitLab: "unavailable names for jobs"; those of keywords never come here. */
+const NO_NAMES: ReadonlySet<string> = new Set(['true', 'false', 'nil']);
 
 /** A keyword that GitLab has and davit has not. */
 export function refuse(keyword: KeywordInfo, entry: Entry, problems: Problems): void {

@@ -19,9 +19,12 @@ const files = stringOrList.pipe(z.array(projectPath)).optional();
 export const REPORTS = [
   'accessibility',
   'annotations',
+  'api_fuzzing',
   'browser_performance',
+  'cluster_image_scanning',
   'codequality',
   'container_scanning',
+  'coverage_fuzzing',
   'cyclonedx',
   'dast',
   'dependency_scanning',
@@ -31,8 +34,10 @@ export const REPORTS = [
   'load_performance',
   'lsif',
   'metrics',
+  'performance',
   'repository_xray',
   'requirements',
+  'requirements_v2',
   'sarif',
   'sast',
   'secret_detection',
@@ -42,9 +47,12 @@ const reports = z.strictObject({
   dotenv: files,
   accessibility: files,
   annotations: files,
+  api_fuzzing: files,
   browser_performance: files,
+  cluster_image_scanning: files,
   codequality: files,
   container_scanning: files,
+  coverage_fuzzing: files,
   cyclonedx: files,
   dast: files,
   dependency_scanning: files,
@@ -54,8 +62,10 @@ const reports = z.strictObject({
   load_performance: files,
   lsif: files,
   metrics: files,
+  performance: files,
   repository_xray: files,
   requirements: files,
+  requirements_v2: files,
   sarif: files,
   sast: files,
   secret_detection: files,
@@ -65,7 +75,7 @@ const reports = z.strictObject({
     .nullish(),
 });
 
-export const artifacts = z.strictObject({
+const keywords = z.strictObject({
   paths: z.array(projectPath).optional(),
   exclude: z.array(projectPath).optional(),
   expire_in: expireIn.optional(),
@@ -80,4 +90,16 @@ export const artifacts = z.strictObject({
     .optional(),
   access: z.enum(['all', 'developer', 'maintainer', 'none']).optional(),
   public: z.boolean().optional(),
+});
+
+/** GitLab: what is exposed must be named path by path. */
+export const artifacts = keywords.superRefine(({ expose_as, paths }, context) => {
+  if (expose_as === undefined) return;
+  const wrong = paths?.some((path) => path.includes('*')) ? 'a "*"' : undefined;
+  if (wrong || !paths?.length)
+    context.addIssue({
+      code: 'custom',
+      message: wrong ? `must not hold ${wrong} beside expose_as` : 'must not be empty beside expose_as',
+      path: ['paths'],
+    });
 });
