@@ -21,10 +21,9 @@ import { compile, type CompileAnswer } from '../pipeline/compile.ts';
 import { factsNeeded } from '../pipeline/facts.ts';
 import { loadIncludes } from '../pipeline/includes.ts';
 import type { CompileRequest } from '../pipeline/request.ts';
-import { ARCHES } from '../plan/ids.ts';
-import type { WorkerReport } from '../plan/queues.ts';
 import type { Trigger } from '../plan/trigger.ts';
 import type { Cli } from './cli.ts';
+import { askFleet, thisMachine } from './fleet-here.ts';
 
 const MOST_BYTES = 1024 * 1024;
 const REGISTRY = '127.0.0.1:5000';
@@ -54,6 +53,8 @@ export interface LocalPlan {
   file: { name: string; text: string };
   facts: HeadFacts;
   answer: CompileAnswer;
+  /** davit is on this machine: no DAVIT_SERVER names another. */
+  here: boolean;
   /** What the answer was told of changes, where a rule asked. */
   changed?: Record<string, string[]>;
   /** The ref that is not here, which was planned for all the same. */
@@ -94,7 +95,8 @@ export async function compileHere(cli: Cli, options: PlanOptions): Promise<Local
   const { project, facts, imagined, ref, request: whole } = await requestHere(cli, options);
   const known = await factsFor(project, whole, { ...options, ref });
   const answer = compile({ ...whole, ...known, explain: options.explain, lint: options.lint });
-  return { project, file: whole.file, facts, answer, changed: known.changed, imagined };
+  const here = whole.trigger.here === true;
+  return { project, file: whole.file, facts, answer, here, changed: known.changed, imagined };
 }
 
 /** Git is asked only where a condition of the file needs it; paths that were given stand in for its answer. */
@@ -132,9 +134,14 @@ type Facts = {
 async function requestOf(cli: Cli, { project, facts, file, options }: Facts): Promise<CompileRequest> {
   const { installation } = await readInstallation(cli.settings);
   const run = await readRunFile(cli.settings);
+  const fleet = /\btags\b/.test(file.text) ? await askFleet(cli) : undefined;
   return {
     file,
-    trigger: triggerOf(project, facts, options),
+    trigger: {
+      ...triggerOf(project, facts, options),
+      // Who lints a file means every machine that it may run on.
+      ...(!options.lint && !cli.settings.serverUrl && { here: true }),
+    },
     iid: 1,
     number: 1,
     project: { slug: project.slug, defaultBranch: facts.defaultBranch, protectedRef: true, variables: [] },
@@ -143,7 +150,7 @@ async function requestOf(cli: Cli, { project, facts, file, options }: Facts): Pr
     helperImage: run?.helperImage ?? HELPER_IMAGE,
     defaultImage: installation.default_image,
     defaultArch: installation.default_arch,
-    fleet: [thisMachine],
+    fleet: fleet ?? (options.lint ? [] : [thisMachine]),
     targets: installation.targets.map((target) => target.name),
     serverUrl: run?.server ?? 'http://127.0.0.1:8420',
     limits: { jobTimeoutMs: installation.limits.job_timeout, gateExpiryMs: installation.limits.gate_expiry },
@@ -191,18 +198,3 @@ function eventOf(facts: HeadFacts, { event, tag }: PlanOptions): EventFacts {
     mergeRequest: { iid: 1, sourceBranch: ref, targetBranch, sourceSha, title },
   };
 }
-
-/** No fleet is asked: which machines have which tags is found out when it runs. */
-const thisMachine: WorkerReport = {
-  id: 'plan',
-  hostId: 'plan',
-  hostName: 'plan',
-  arches: [...ARCHES],
-  emulated: [],
-  tags: [],
-  targets: [],
-  deviceTags: [],
-  slots: 1,
-  version: '',
-  seenAt: 0,
-};

@@ -47,6 +47,8 @@ export interface Trigger {
   variables?: Record<string, string>;
   /** For `spec:inputs` of the pipeline's own file. */
   inputs?: Record<string, InputValue>;
+  /** Of `davit run` with the davit of its own machine: where all workers are on one, a tag that none has keeps no job from it. */
+  here?: boolean;
   mergeRequest?: {
     iid: number;
     sourceBranch: string;

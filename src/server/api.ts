@@ -67,6 +67,7 @@ export type StartRequest = Pick<
   | 'changed'
   | 'jobs'
   | 'variables'
+  | 'here'
   | 'defaultBranch'
 > & { source: 'cli' | 'api' | 'web' };
 export interface DecisionRequest {

@@ -114,7 +114,7 @@ async function upload(
   }
 }
 
-function requestOf({ facts, changed }: LocalPlan, sent: Sent, options: StartOptions): StartRequest {
+function requestOf({ facts, changed, here }: LocalPlan, sent: Sent, options: StartOptions): StartRequest {
   return {
     key: `request:${randomUUID()}`,
     ref: facts.ref.slice(0, 255),
@@ -129,6 +129,7 @@ function requestOf({ facts, changed }: LocalPlan, sent: Sent, options: StartOpti
     jobs: options.jobs && options.jobs.length > 0 ? options.jobs : undefined,
     variables: options.variables,
     defaultBranch: facts.defaultBranch,
+    here: here ? true : undefined,
     source: 'cli',
   };
 }

@@ -1,3 +1,5 @@
+import { isArch } from '../../plan/ids.ts';
+import { placeIn } from '../config/job.ts';
 import type { ApitestSpec, ScriptSpec } from '../../plan/spec.ts';
 import type { Apitest } from '../schema/typed.ts';
 import { cachesSpec } from './spec-cache.ts';
@@ -53,9 +55,24 @@ export function apitestSpec(draft: Draft, context: PlanContext, apitest: Apitest
 export function expandedTags(draft: Draft, context: PlanContext): string[] {
   const { config } = draft;
   const scope = context.scope(draft);
-  return (config.values.tags ?? []).map((text, index) =>
+  const tags = (config.values.tags ?? []).map((text, index) =>
     text.includes('$') || text.includes('%')
       ? context.settle(config, { scope, text, keyword: 'tags', path: [index] })
       : text,
   );
+  return tags.filter((tag) => !isLeftOut(tag, draft, context));
+}
+
+/** Run from here, on one machine, a tag that it does not have is none to wait for. */
+function isLeftOut(tag: string, { config, group }: Draft, { request, problems }: PlanContext): boolean {
+  const { fleet, trigger, targets } = request;
+  if (!trigger.here || trigger.source !== 'cli' || isArch(tag) || targets.includes(tag)) return false;
+  if (config.kind === 'deploy' || new Set(fleet.map((worker) => worker.hostId)).size !== 1) return false;
+  if (fleet.some((worker) => worker.tags.includes(tag))) return false;
+  problems.add('language/no-worker', `no worker has the tag ${tag}: run from here, "${group}" runs here`, {
+    at: placeIn(config, 'tags'),
+    hint: 'Elsewhere it waits for a worker with this tag.',
+    severity: 'warning',
+  });
+  return true;
 }

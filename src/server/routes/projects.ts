@@ -35,6 +35,7 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
   jobs: z.array(line(1_024)).max(1_000).optional(),
   variables: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), line(65_536)).optional(),
   defaultBranch: line(255).optional(),
+  here: z.boolean().optional(),
   source: z.enum(['cli', 'api', 'web']),
 });
 
