@@ -58,6 +58,19 @@ export async function changedFiles(
   });
 }
 
+/** Git's answers for `cache: key: files_commits`; of `davit run` they came with the request. */
+export async function lastCommits(
+  deps: { source: Source; secrets: Secrets },
+  project: InstallationProject,
+  what: { trigger: Trigger; paths: readonly string[]; signal: AbortSignal },
+): Promise<Record<string, string> | undefined> {
+  const { trigger, paths, signal } = what;
+  if (trigger.sourceBlob !== undefined || paths.length === 0) return trigger.lastCommits;
+  const { url, own } = cloneUrl(project, trigger);
+  const auth = own ? await cloneAuth(project, deps.secrets) : undefined;
+  return deps.source.lastCommits({ url, sha: trigger.sha, ref: trigger.ref, auth, signal, paths });
+}
+
 /** The operator's own address wins; one from a payload gets no token and no transport but https and ssh. */
 function cloneUrl(project: InstallationProject, trigger: Trigger): { url: string; own: boolean } {
   if (project.clone_url !== undefined) return { url: project.clone_url, own: true };

@@ -13,7 +13,7 @@ import { COUNTERS } from '../src/plan/records.ts';
 import { limitsOf, writeCompiled } from './compile-pipeline-blobs.ts';
 import { filesElsewhere } from './compile-pipeline-elsewhere.ts';
 import { findFile, includeSource, listFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
-import { changedFiles, fetchSource, type FetchedSource } from './compile-pipeline-source.ts';
+import { changedFiles, fetchSource, lastCommits, type FetchedSource } from './compile-pipeline-source.ts';
 import { isProtected, projectOf, variablesOf } from './compile-pipeline-variables.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from './contract.ts';
 import { living, throwIfEnded } from './ship/life.ts';
@@ -119,16 +119,16 @@ interface Asking {
 async function sourceFacts(
   deps: CompileDeps,
   { project, request, signal }: Asking,
-): Promise<Pick<CompileRequest, 'changed' | 'files' | 'elsewhere'>> {
+): Promise<Pick<CompileRequest, 'changed' | 'files' | 'elsewhere' | 'lastCommits'>> {
   const needed = factsNeeded(request);
-  const elsewhere = await filesElsewhere(deps, needed.elsewhere ?? [], { trigger: request.trigger, signal });
-  const changed = await changedFiles(deps, project, {
-    trigger: request.trigger,
-    names: needed.changed,
-    signal,
-  });
-  if (!needed.files || request.files) return { changed, elsewhere, files: request.files };
-  return { changed, elsewhere, files: await listFiles(await deps.blobs.getStream(request.source)) };
+  const { trigger } = request;
+  const lists = needed.files && !request.files;
+  return {
+    changed: await changedFiles(deps, project, { trigger, names: needed.changed, signal }),
+    lastCommits: await lastCommits(deps, project, { trigger, paths: needed.lastCommits ?? [], signal }),
+    elsewhere: await filesElsewhere(deps, needed.elsewhere ?? [], { trigger, signal }),
+    files: lists ? await listFiles(await deps.blobs.getStream(request.source)) : request.files,
+  };
 }
 
 interface Compiled {

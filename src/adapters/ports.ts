@@ -331,6 +331,10 @@ export interface ChangedRequest extends Omit<SourceRequest, 'depth'> {
   /** What `sha` is compared with: a commit, or a ref's name; with `mergeBase`, with where the two have parted. */
   since: { name: string; commit: string; mergeBase: boolean }[];
 }
+export interface LastCommitsRequest extends Omit<SourceRequest, 'depth'> {
+  /** Paths or globs of the source. */
+  paths: readonly string[];
+}
 export interface CommitFacts {
   /** `Name <address>` */
   author: string;
@@ -343,6 +347,8 @@ export interface Source {
   fetch(request: SourceRequest): Promise<{ tar: Readable; done: Promise<void>; commit?: CommitFacts }>;
   /** Paths that differ, by the `name` asked for; one that git has not is left out. Rejects as `fetch` does. */
   changed(request: ChangedRequest): Promise<Record<string, string[]>>;
+  /** The last commit up to `sha` that has changed each path; one that was never there is left out. Rejects as `fetch` does. */
+  lastCommits(request: LastCommitsRequest): Promise<Record<string, string>>;
   head(url: string, ref: string, auth?: { username: string; password: string }): Promise<string | undefined>;
   /** Every branch and tag. Rejects as `fetch` does. */
   heads(request: Pick<SourceRequest, 'url' | 'auth' | 'signal'>): Promise<RemoteHead[]>;

@@ -57,6 +57,7 @@ export interface LocalPlan {
   here: boolean;
   /** What the answer was told of changes, where a rule asked. */
   changed?: Record<string, string[]>;
+  lastCommits?: Record<string, string>;
   /** The ref that is not here, which was planned for all the same. */
   imagined?: string;
 }
@@ -96,7 +97,8 @@ export async function compileHere(cli: Cli, options: PlanOptions): Promise<Local
   const known = await factsFor(project, whole, { ...options, ref });
   const answer = compile({ ...whole, ...known, explain: options.explain, lint: options.lint });
   const here = whole.trigger.here === true;
-  return { project, file: whole.file, facts, answer, here, changed: known.changed, imagined };
+  const { changed, lastCommits } = known;
+  return { project, file: whole.file, facts, answer, here, changed, lastCommits, imagined };
 }
 
 /** Git is asked only where a condition of the file needs it; paths that were given stand in for its answer. */

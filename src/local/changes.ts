@@ -8,6 +8,7 @@ import { everyFile } from './source-pack.ts';
 export interface SourceFacts {
   changed?: Record<string, string[]>;
   files?: string[];
+  lastCommits?: Record<string, string>;
 }
 interface Asked {
   needed: FactsNeeded;
@@ -24,6 +25,8 @@ export async function sourceFacts(project: LocalProject, asked: Asked): Promise<
   const { needed } = asked;
   const facts: SourceFacts = {};
   if (needed.files) facts.files = await filesOf(project, asked.ref && asked.trigger.sha);
+  if (needed.lastCommits && project.history)
+    facts.lastCommits = await lastCommitsOf(project, needed.lastCommits, asked.trigger.sha);
   // Without commits there is nothing to compare: all counts as changed, and no ref is asked for.
   if (needed.changed.length === 0 || !project.history) return facts;
   facts.changed = {};
@@ -53,6 +56,19 @@ async function commitOf(
     if (found) return gitMaybe(folder, ['merge-base', found, sha]);
   }
   return undefined;
+}
+
+async function lastCommitsOf(
+  { folder }: LocalProject,
+  paths: readonly string[],
+  sha: string,
+): Promise<Record<string, string>> {
+  const commits: Record<string, string> = {};
+  for (const path of paths) {
+    const found = await gitMaybe(folder, ['log', '-1', '--format=%H', sha, '--', `:(glob)${path}`]);
+    if (found) commits[path] = found;
+  }
+  return commits;
 }
 
 async function changedSince(

@@ -13,6 +13,8 @@ export interface FactsNeeded {
   changed: string[];
   /** `CompileRequest.files`. */
   files: boolean;
+  /** Keys of `CompileRequest.lastCommits`. */
+  lastCommits?: string[];
   /** Of `CompileRequest.elsewhere`. */
   elsewhere?: Elsewhere[];
 }
@@ -26,9 +28,9 @@ export interface Elsewhere {
 
 /** Never throws; a file with mistakes needs nothing more to be refused. */
 export function factsNeeded(request: CompileRequest): FactsNeeded {
-  const needed: Needed = { changed: new Set(), files: false, elsewhere: new Map() };
+  const needed: Needed = { changed: new Set(), files: false, elsewhere: new Map(), commits: new Set() };
   const texts = [request.file.text, ...Object.values(request.included ?? {})];
-  if (texts.some((text) => text && /\b(changes|exists)\b/.test(text))) {
+  if (texts.some((text) => text && /\b(changes|exists|files_commits)\b/.test(text))) {
     const problems = new Problems();
     const read = readPipeline(request, problems);
     if (read) {
@@ -41,11 +43,17 @@ export function factsNeeded(request: CompileRequest): FactsNeeded {
   return {
     changed: [...needed.changed],
     files: needed.files,
+    ...(needed.commits.size > 0 && { lastCommits: [...needed.commits] }),
     ...(needed.elsewhere.size > 0 && { elsewhere: [...needed.elsewhere.values()] }),
   };
 }
 
-type Needed = { changed: Set<string>; files: boolean; elsewhere: Map<string, Elsewhere> };
+type Needed = {
+  changed: Set<string>;
+  files: boolean;
+  elsewhere: Map<string, Elsewhere>;
+  commits: Set<string>;
+};
 
 function noteJob(
   needed: Needed,
@@ -55,6 +63,8 @@ function noteJob(
   const stage = values.stage ?? 'test';
   const scope = scopes.of({ name, stage, environment: values.environment?.name });
   for (const rule of values.rules ?? []) note(needed, rule, { request, scope });
+  for (const { key } of values.cache ?? [])
+    if (typeof key === 'object') for (const file of key.files_commits ?? []) needed.commits.add(file);
   for (const policy of [values.only, values.except])
     if (policy?.changes) note(needed, { changes: {} }, { request, scope });
 }

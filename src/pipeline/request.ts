@@ -44,6 +44,8 @@ export interface CompileRequest {
    * left the target branch; other names are those of `compare_to`. A missing name: git could not say.
    */
   changed?: Readonly<Record<string, readonly string[]>>;
+  /** The last commit that has changed a file, or files of a pattern, for `cache: key: files_commits`. */
+  lastCommits?: Readonly<Record<string, string>>;
   /** Texts of included files by path; null for one that is not there. What is missing is asked for: includes.ts. */
   included?: Readonly<Record<string, string | null>>;
   /** Every file of the source, for `exists` and includes with a wildcard. */

@@ -42,6 +42,8 @@ export interface Trigger {
   file?: string;
   /** Of `davit run`: what git says has changed in the working tree, see `CompileRequest.changed`. */
   changed?: Record<string, string[]>;
+  /** Of `davit run`: what git says of `CompileRequest.lastCommits`. */
+  lastCommits?: Record<string, string>;
   /** Run only these jobs and what they need. */
   jobs?: string[];
   variables?: Record<string, string>;

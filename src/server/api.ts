@@ -65,6 +65,7 @@ export type StartRequest = Pick<
   | 'sourceBlob'
   | 'file'
   | 'changed'
+  | 'lastCommits'
   | 'jobs'
   | 'variables'
   | 'here'

@@ -243,6 +243,19 @@ test('what a merge request changes is told from where it left its target', async
   });
 });
 
+test('the last commit of a path: of the whole history, by globs too, nothing for what was never there', async () => {
+  const paths = ['run.sh', '**/*.yml', 'never'];
+  const commits = await source().lastCommits({ url, sha: shas[3] ?? '', ref: 'main', paths });
+  expect(commits).toEqual({
+    'run.sh': shas[3],
+    '**/*.yml': await git('log', '-1', '--format=%H', shas[3] ?? '', '--', '*.yml'),
+  });
+  expect(await source().lastCommits({ url, sha: shas[2] ?? '', ref: 'main', paths: ['run.sh'] })).not.toEqual(
+    { 'run.sh': shas[3] },
+  );
+  expect(await readdir(temp)).toEqual([]);
+});
+
 test('a repository that is away is no answer', async () => {
   const since = [{ name: '', commit: 'main', mergeBase: true }];
   const away = `file://${join(folder, 'nowhere.git')}`;

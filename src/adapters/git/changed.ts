@@ -4,7 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ChangedRequest } from '../ports.ts';
+import type { ChangedRequest, LastCommitsRequest } from '../ports.ts';
 import type { GitAnswer, GitPlace } from './run.ts';
 import { git, MAX_OUTPUT } from './run.ts';
 
@@ -24,11 +24,7 @@ export async function changedIn(
   { place, url, fullNames, throwIfFatal }: ChangedPlace,
   request: ChangedRequest,
 ): Promise<Record<string, string[]>> {
-  const repo = join(place.root, 'repo');
-  await mkdir(repo);
-  const inRepo: InRepo = (...args) => git(place, ['-C', repo, ...args]);
-  await inRepo('init', '--quiet', '--template=', '--initial-branch=main');
-  await inRepo('config', 'remote.origin.url', url);
+  const inRepo = await emptyRepo(place, url);
   const whole = request.since.some((one) => one.mergeBase);
   const fetch = (names: string[], to: string) => fetchCommit(inRepo, { names, to, whole, throwIfFatal });
   if (!(await fetch([request.sha, ...fullNames(request.ref)], 'here'))) return {};
@@ -42,6 +38,32 @@ export async function changedIn(
     if (paths) changed[since.name] = paths;
   }
   return changed;
+}
+
+/** By path or glob, as git's pathspecs have them. Needs the whole history, without contents. */
+export async function lastCommitsIn(
+  { place, url, fullNames, throwIfFatal }: ChangedPlace,
+  request: LastCommitsRequest,
+): Promise<Record<string, string>> {
+  const inRepo = await emptyRepo(place, url);
+  const names = [request.sha, ...fullNames(request.ref)];
+  if (!(await fetchCommit(inRepo, { names, to: 'here', whole: true, throwIfFatal }))) return {};
+  const commits: Record<string, string> = {};
+  for (const path of request.paths) {
+    const found = await inRepo('log', '-1', '--format=%H', request.sha, '--', `:(top,glob)${path}`);
+    const commit = found.stdout.trim();
+    if (found.code === 0 && COMMIT.test(commit)) commits[path] = commit;
+  }
+  return commits;
+}
+
+async function emptyRepo(place: GitPlace, url: string): Promise<InRepo> {
+  const repo = join(place.root, 'repo');
+  await mkdir(repo);
+  const inRepo: InRepo = (...args) => git(place, ['-C', repo, ...args]);
+  await inRepo('init', '--quiet', '--template=', '--initial-branch=main');
+  await inRepo('config', 'remote.origin.url', url);
+  return inRepo;
 }
 
 interface Fetching extends Pick<ChangedPlace, 'throwIfFatal'> {

@@ -20,7 +20,7 @@ import {
   type CheckedUrl,
   type GitProtocol,
 } from './check.ts';
-import { changedIn } from './changed.ts';
+import { changedIn, lastCommitsIn } from './changed.ts';
 import { headsOf, MAX_HEADS_BYTES } from './heads.ts';
 import { packFolder } from './pack.ts';
 import { git, type GitPlace } from './run.ts';
@@ -39,13 +39,14 @@ type Auth = { username: string; password: string };
 /** The Source port over the git command. Errors: `git/bad-request`, `git/no-commit`, `git/unreachable`, `git/denied`. */
 export function gitSource(options: GitOptions = {}): Source {
   const protocols = options.protocols ?? DEFAULT_PROTOCOLS;
-  const open = (url: CheckedUrl, auth: Auth | undefined, signal?: AbortSignal): Promise<GitPlace> =>
-    openPlace({ url, auth, signal }, { ...options, protocols });
+  const asked = async (request: Omit<ChangedRequest, 'since'> & Partial<ChangedRequest>) => {
+    const url = checkUrl(request.url, protocols);
+    checkAll(request);
+    return { url, place: await openPlace(options, url, request) };
+  };
   return {
     async fetch(request) {
-      const url = checkUrl(request.url, protocols);
-      checkAll(request);
-      const place = await open(url, request.auth, request.signal);
+      const { url, place } = await asked(request);
       try {
         const commit = await checkout(place, url, request);
         const packed = packFolder(join(place.root, 'repo'));
@@ -59,32 +60,36 @@ export function gitSource(options: GitOptions = {}): Source {
       }
     },
     async changed(request) {
-      const url = checkUrl(request.url, protocols);
-      checkAll(request);
-      const place = await open(url, request.auth, request.signal);
-      const asked = changedIn({ place, url: url.url, fullNames, throwIfFatal }, request);
-      return cleanedUp(asked, place.root);
+      const { url, place } = await asked(request);
+      return cleanedUp(changedIn({ place, url: url.url, fullNames, throwIfFatal }, request), place.root);
+    },
+    async lastCommits(request) {
+      const { url, place } = await asked(request);
+      return cleanedUp(lastCommitsIn({ place, url: url.url, fullNames, throwIfFatal }, request), place.root);
     },
     async head(address, ref, auth) {
       const url = checkUrl(address, protocols);
       checkRef(ref);
-      const place = await open(url, auth);
+      const place = await openPlace(options, url, { auth });
       return cleanedUp(remoteHead(place, url, ref), place.root);
     },
     async heads(request) {
       const url = checkUrl(request.url, protocols);
-      const place = await open(url, request.auth, request.signal);
+      const place = await openPlace(options, url, request);
       return cleanedUp(remoteHeads(place, url), place.root);
     },
   };
 }
 
-/** A private folder with nothing but the credentials in it. */
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin';
+
+/** A private folder with the credentials: G2. */
 async function openPlace(
-  { url, auth, signal }: { url: CheckedUrl; auth: Auth | undefined; signal?: AbortSignal },
-  options: GitOptions & Pick<GitPlace, 'protocols'>,
+  { protocols = DEFAULT_PROTOCOLS, path = PATH, temp }: GitOptions,
+  url: CheckedUrl,
+  { auth, signal }: { auth?: Auth; signal?: AbortSignal },
 ): Promise<GitPlace> {
-  const root = await mkdtemp(join(options.temp ?? tmpdir(), 'davit-git-'));
+  const root = await mkdtemp(join(temp ?? tmpdir(), 'davit-git-'));
   try {
     await chmod(root, 0o700);
     await writeFile(join(root, 'gitconfig'), credentials(url, auth), { mode: 0o600 });
@@ -92,7 +97,7 @@ async function openPlace(
     await rm(root, { recursive: true, force: true });
     throw error;
   }
-  return { root, protocols: options.protocols, path: options.path ?? PATH, signal };
+  return { root, protocols, path, signal };
 }
 
 /** Of one commit, and of those it is compared with: G1. */

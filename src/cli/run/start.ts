@@ -114,7 +114,11 @@ async function upload(
   }
 }
 
-function requestOf({ facts, changed, here }: LocalPlan, sent: Sent, options: StartOptions): StartRequest {
+function requestOf(
+  { facts, changed, lastCommits, here }: LocalPlan,
+  sent: Sent,
+  options: StartOptions,
+): StartRequest {
   return {
     key: `request:${randomUUID()}`,
     ref: facts.ref.slice(0, 255),
@@ -126,6 +130,7 @@ function requestOf({ facts, changed, here }: LocalPlan, sent: Sent, options: Sta
     sourceBlob: sent.digest,
     file: options.file,
     changed: bounded(changed),
+    lastCommits,
     jobs: options.jobs && options.jobs.length > 0 ? options.jobs : undefined,
     variables: options.variables,
     defaultBranch: facts.defaultBranch,

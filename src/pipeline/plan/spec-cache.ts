@@ -27,7 +27,9 @@ function cacheSpec(ask: Ask): CacheSpec {
   const key = typeof written.key === 'object' ? undefined : (written.key ?? 'default');
   const files = typeof written.key === 'object' ? written.key : undefined;
   return {
-    key: of(key ?? files?.prefix ?? ''),
+    key: files?.files_commits
+      ? keyOfCommits(ask, { files: files.files_commits, prefix: of(files.prefix ?? '') })
+      : of(key ?? files?.prefix ?? ''),
     ...(files?.files && { keyFiles: files.files.map(of) }),
     paths: (written.paths ?? []).map((path, at) => cachePath(ask, path, at)),
     untracked: written.untracked ?? false,
@@ -36,6 +38,17 @@ function cacheSpec(ask: Ask): CacheSpec {
     when: written.when ?? 'on_success',
     fallbackKeys: (written.fallback_keys ?? []).map(of),
   };
+}
+
+/** The last commits that have changed these files: another commit is another cache. None at all is `default`. */
+function keyOfCommits(
+  { context, index }: Ask,
+  { files, prefix }: { files: readonly string[]; prefix: string },
+): string {
+  const commits = files.flatMap((file) => context.request.lastCommits?.[file] ?? []);
+  const before = prefix !== '' ? prefix : index > 0 ? String(index) : undefined;
+  const unique = [...new Set(commits)];
+  return [...(before === undefined ? [] : [before]), ...(unique.length > 0 ? unique : ['default'])].join('-');
 }
 
 function cachePath({ draft, context, index }: Ask, path: string, at: number): string {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { name, notYet } from './common.ts';
+import { name } from './common.ts';
 
 /** GitLab refuses these where they are written; what a variable brings is hashed and cannot lead anywhere. */
 const keyText = z
@@ -8,19 +8,22 @@ const keyText = z
   .refine((text) => !/\/|%2f/i.test(text), 'must not hold a "/"')
   .refine((text) => !/^(\.|%2e)+$/i.test(text), 'must not be made of dots only');
 
+const keyFiles = z
+  .array(name)
+  .min(1, 'must name a file')
+  .max(2, 'must not name more than two files or patterns');
+
 const keyMap = z
   .strictObject({
-    files: z
-      .array(name)
-      .min(1, 'must name a file')
-      .max(2, 'must not name more than two files or patterns')
-      .optional(),
-    files_commits: notYet,
+    files: keyFiles.optional(),
+    files_commits: keyFiles.optional(),
     prefix: keyText.optional(),
   })
   .superRefine((value, context) => {
     if (value.files === undefined && value.files_commits === undefined)
-      context.addIssue({ code: 'custom', message: 'needs "files"' });
+      context.addIssue({ code: 'custom', message: 'needs "files" or "files_commits"' });
+    if (value.files !== undefined && value.files_commits !== undefined)
+      context.addIssue({ code: 'custom', message: 'has both "files" and "files_commits": keep one' });
   });
 
 export const POLICIES = ['pull-push', 'pull', 'push'] as const;

@@ -8,6 +8,7 @@ import { INCLUDE } from './include.ts';
 import { inherit } from './inherit.ts';
 import type { KeywordInfo } from './keyword.ts';
 import { needs } from './needs.ts';
+import { OWN } from './own.ts';
 import * as parallel from './parallel.ts';
 import { rules, workflow } from './rules.ts';
 import { REFUSED } from './refused.ts';
@@ -83,12 +84,18 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     note: 'its rules as those of jobs',
     schema: workflow,
   },
-  { name: 'image', in: ALL, status: 'differs', note: 'not yet: `kubernetes`', schema: run.image },
+  {
+    name: 'image',
+    in: ALL,
+    status: 'differs',
+    note: '`kubernetes` is refused: davit runs jobs on Docker engines',
+    schema: run.image,
+  },
   {
     name: 'services',
     in: ALL,
     status: 'differs',
-    note: 'get the YAML variables of file and job and their own, not those of project and pipeline; not yet: `kubernetes`',
+    note: 'get the YAML variables of file and job and their own, not those of project and pipeline; `kubernetes` is refused',
     schema: run.services,
   },
   { name: 'before_script', in: ALL, status: 'same', schema: run.scripts },
@@ -172,49 +179,14 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     schema: parallel.parallel,
   },
   { name: 'interruptible', in: BOTH, status: 'same', schema: flow.interruptible },
-  {
-    name: 'arch',
-    in: BOTH,
-    status: 'davit',
-    note: 'the architecture whose queue the job goes to',
-    schema: run.arch,
-  },
-  {
-    name: 'build',
-    in: JOB,
-    status: 'davit',
-    note: 'builds an image on each architecture',
-    schema: typed.build,
-  },
-  {
-    name: 'apitest',
-    in: JOB,
-    status: 'davit',
-    note: 'runs a built image and a tester beside it',
-    schema: typed.apitest,
-  },
-  {
-    name: 'push',
-    in: JOB,
-    status: 'davit',
-    note: 'writes one index for all architectures',
-    schema: typed.push,
-  },
-  {
-    name: 'deploy',
-    in: JOB,
-    status: 'davit',
-    note: 'deploys to a swarm and watches it',
-    schema: typed.deploy,
-  },
-  { name: 'gate', in: JOB, status: 'davit', note: 'waits for the approval of a person', schema: typed.gate },
+  ...OWN,
   INCLUDE,
   SPEC,
   {
     name: 'cache',
     in: ALL,
     status: 'differs',
-    note: 'pipelines of forks read and never write; not yet: `files_commits` of `key`',
+    note: 'pipelines of forks read and never write',
     schema: cache,
   },
   {

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ARCHES } from '../../plan/ids.ts';
 import { coveragePattern } from '../coverage.ts';
-import { name, notYet, script } from './common.ts';
+import { name, refused, script } from './common.ts';
 
 const PULL = ['always', 'if-not-present', 'never'] as const;
 const pullPolicy = z.union([
@@ -18,7 +18,7 @@ const imageMap = {
   entrypoint: z.array(z.string()).optional(),
   docker: docker.optional(),
   pull_policy: pullPolicy.optional(),
-  kubernetes: notYet,
+  kubernetes: refused('davit runs jobs on Docker engines; `docker: user` names the user there'),
 };
 
 export const image = z.union([name.transform((value) => ({ name: value })), z.strictObject(imageMap)]);

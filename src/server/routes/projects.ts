@@ -32,6 +32,10 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
     .record(line(255), z.array(line(4_096)))
     .refine((value) => JSON.stringify(value).length <= MOST_CHANGED, 'at most 256 KiB of paths')
     .optional(),
+  lastCommits: z
+    .record(line(4_096), sha)
+    .refine((value) => Object.keys(value).length <= 1_000, 'at most 1,000 files')
+    .optional(),
   jobs: z.array(line(1_024)).max(1_000).optional(),
   variables: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), line(65_536)).optional(),
   defaultBranch: line(255).optional(),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { CacheSpec } from '../../../src/plan/spec.ts';
-import { job, mistakes, run } from './helpers.ts';
+import { factsNeeded } from '../../../src/pipeline/facts.ts';
+import { job, mistakes, request, run } from './helpers.ts';
 
 function caches(text: string): CacheSpec[] | undefined {
   const { spec } = job(text, 'j');
@@ -37,6 +38,19 @@ describe('cache', () => {
     ).toMatchObject([{ key: 'j', keyFiles: ['a.lock', 'd/b'] }]);
     expect(of('{key: "$CI_JOB_ID", paths: [x]}')).toMatchObject([{ key: '${CI_JOB_ID}' }]);
   });
+  test('key:files_commits: the last commits of these files, whatever is in them', () => {
+    const text =
+      'j: {image: x, script: x, cache: {key: {files_commits: [a.lock, "b/*"], prefix: $CI_JOB_NAME}, paths: [x]}}';
+    const keyOf = (lastCommits: Record<string, string>): unknown => {
+      const { spec } = job(text, 'j', { lastCommits });
+      return spec.kind === 'script' && spec.caches?.[0]?.key;
+    };
+    const [one, two] = ['1'.repeat(40), '2'.repeat(40)];
+    expect(keyOf({ 'a.lock': one, 'b/*': two })).toBe(`j-${one}-${two}`);
+    expect(keyOf({ 'b/*': two })).toBe(`j-${two}`);
+    expect(keyOf({})).toBe('j-default');
+    expect(factsNeeded(request(text)).lastCommits).toEqual(['a.lock', 'b/*']);
+  });
   test('of the file or of default is taken whole, and replaced whole', () => {
     const text =
       'cache: {key: a, paths: [x]}\nj: {image: x, script: x}\nk: {image: x, script: x, cache: {paths: [y]}}';
@@ -53,13 +67,13 @@ describe('cache', () => {
     expect(wrong('{key: .., paths: [x]}')).toEqual([
       'language/type 1:39 cache.key must not be made of dots only',
     ]);
-    expect(wrong('{key: {prefix: a}, paths: [x]}')).toEqual(['language/type 1:39 cache.key needs "files"']);
+    expect(wrong('{key: {prefix: a}, paths: [x]}')).toEqual([
+      'language/type 1:39 cache.key needs "files" or "files_commits"',
+    ]);
     expect(wrong('{key: {files: [a, b, c]}, paths: [x]}')).toEqual([
       'language/type 1:47 cache.key.files must not name more than two files or patterns',
     ]);
-    expect(wrong('{key: {files_commits: [a]}, paths: [x]}')).toEqual([
-      'language/not-yet 1:55 cache.key.files_commits is not supported yet',
-    ]);
+    expect(wrong('{key: {files_commits: [a], files: [b]}, paths: [x]}').join()).toContain('keep one');
     expect(wrong('{policy: push-pull, paths: [x]}')).toEqual([
       'language/type 1:42 cache.policy must be "pull-push", "pull", "push" or a variable',
     ]);

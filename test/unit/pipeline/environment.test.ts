@@ -74,6 +74,16 @@ describe('environment', () => {
       'language/type',
     );
   });
+  test('kubernetes of image and services is refused by name', () => {
+    const image = 'image: {name: x, kubernetes: {user: "1000"}}';
+    expect(mistakes(`d: {script: x, ${image}}`)).toEqual([
+      'language/refused 1:45 image.kubernetes is refused: davit runs jobs on Docker engines; `docker: user` names the user there',
+    ]);
+    const services = 'services: [{name: x, kubernetes: {user: "1000"}}]';
+    expect(mistakes(`d: {script: x, image: x, ${services}}`).join()).toContain(
+      'services[0].kubernetes is refused',
+    );
+  });
   test('kubernetes is refused by name', () => {
     expect(mistakes(`d: {${J}, environment: {name: a, kubernetes: {namespace: x}}}`).join()).toContain(
       'language/refused',
