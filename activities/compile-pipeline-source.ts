@@ -27,6 +27,7 @@ export async function fetchSource(
     sha: trigger.sha,
     ref: trigger.ref,
     depth: DEPTH,
+    tag: trigger.refKind === 'tag',
     auth: own ? await cloneAuth(project, deps.secrets) : undefined,
     signal,
   });

@@ -15,6 +15,7 @@ import { filesElsewhere } from './compile-pipeline-elsewhere.ts';
 import { findFile, includeSource, listFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
 import { changedFiles, fetchSource, lastCommits, type FetchedSource } from './compile-pipeline-source.ts';
 import { isProtected, projectOf, variablesOf } from './compile-pipeline-variables.ts';
+import { wildcardMatches } from '../src/plan/wildcard.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from './contract.ts';
 import { living, throwIfEnded } from './ship/life.ts';
 
@@ -90,6 +91,9 @@ async function compileInput(
       variables: variablesOf(project.variables),
       path: project.repository,
       url: pageOf(project),
+      gitlabApi: gitlabApi(project),
+      cloneUrl: project.clone_url,
+      isProtected: (branch) => project.protected_refs.some((pattern) => wildcardMatches(pattern, branch)),
     },
     instanceVariables: variablesOf(facts.config.variables),
     registry: (await deps.registries.default()).host,
@@ -143,6 +147,9 @@ function targetsOf(facts: InstallationFacts, fleet: readonly WorkerReport[]): st
   const named = facts.config.targets.map((target) => target.name);
   return named.length > 0 ? named : [...new Set(fleet.flatMap((worker) => worker.targets))];
 }
+
+const gitlabApi = ({ forge, forge_url }: InstallationProject): string | undefined =>
+  forge === 'gitlab' && forge_url ? `${forge_url.replace(/\/+$/, '')}/api` : undefined;
 
 /** Page of the project at the forge, for CI_PROJECT_URL. */
 function pageOf(project: InstallationProject): string | undefined {

@@ -40,7 +40,7 @@ const DOTENV_MAX_BYTES = 1_024 * 1_024;
 
 /** Rejects with `secret/missing` and `blob/missing`. */
 export async function resolveVariables(
-  spec: CommonSpec,
+  spec: CommonSpec | ScriptSpec | ApitestSpec,
   input: RunInput,
   sources: VariableSources,
 ): Promise<Resolved> {
@@ -142,14 +142,23 @@ export async function dotenvVariables(input: RunInput, blobs: BlobStore): Promis
   return reports.flat();
 }
 
-function predefined(spec: CommonSpec, input: RunInput, worker: WorkerFacts): Record<string, string> {
+function predefined(
+  spec: CommonSpec | ScriptSpec | ApitestSpec,
+  input: RunInput,
+  worker: WorkerFacts,
+): Record<string, string> {
   return {
     CI_JOB_ID: String(input.ref.jobId),
+    ...('image' in spec && !spec.image.name.includes('$') && { CI_JOB_IMAGE: spec.image.name }),
+    // Numbers that no other job of this machine has at the same time: a job's own is one.
+    CI_CONCURRENT_ID: String(input.ref.jobId),
+    CI_CONCURRENT_PROJECT_ID: String(input.ref.jobId),
     CI_JOB_STARTED_AT: new Date(input.dispatchedAt).toISOString().replace(/\.\d+Z$/, 'Z'),
     CI_PROJECT_DIR: spec.projectDir,
     CI_RUNNER_ID: worker.hostId,
+    CI_RUNNER_SHORT_TOKEN: worker.hostId.replaceAll('-', '').slice(0, 17),
     CI_RUNNER_DESCRIPTION: worker.hostName,
-    CI_RUNNER_TAGS: JSON.stringify(worker.tags),
+    CI_RUNNER_TAGS: worker.tags.join(','),
     CI_RUNNER_EXECUTABLE_ARCH: worker.platform,
     CI_RUNNER_VERSION: worker.version,
     ...(input.playedBy !== undefined && { CI_JOB_MANUAL: 'true', GITLAB_USER_LOGIN: input.playedBy }),

@@ -324,6 +324,8 @@ export interface SourceRequest {
   sha: string;
   ref: string;
   depth: number;
+  /** `ref` is a tag: it is in the checkout too, and its message is told. */
+  tag?: boolean;
   auth?: { username: string; password: string };
   signal?: AbortSignal;
 }
@@ -341,6 +343,8 @@ export interface CommitFacts {
   /** ISO 8601 with its zone. */
   timestamp: string;
   message: string;
+  /** Of an annotated tag. */
+  tagMessage?: string;
 }
 export interface Source {
   /** Tar of a checkout with a `.git` of `depth` commits, umask 0000 modes. Rejects with `git/no-commit`, `git/unreachable`, `git/denied`. */

@@ -23,6 +23,12 @@ export interface CompileRequest {
     path?: string;
     /** Page of the project at the forge. */
     url?: string;
+    /** `https://gitlab.example.com/api`, of projects at a GitLab. */
+    gitlabApi?: string;
+    /** Where the source is fetched from; no credentials in it. */
+    cloneUrl?: string;
+    /** Whether a branch is protected. */
+    isProtected?(branch: string): boolean;
   };
   instanceVariables: readonly CompileVariable[];
   /** host:port that CI_REGISTRY names. */
@@ -38,7 +44,7 @@ export interface CompileRequest {
   limits: { jobTimeoutMs: number; gateExpiryMs: number };
   source: Digest;
   /** `timestamp` in ISO 8601. */
-  commit: { author: string; timestamp: string; message: string };
+  commit: { author: string; timestamp: string; message: string; tagMessage?: string };
   /**
    * What git says has changed, by what it was compared with: '' is the state before the push or, in a merge request, where it
    * left the target branch; other names are those of `compare_to`. A missing name: git could not say.

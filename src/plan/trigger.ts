@@ -57,7 +57,21 @@ export interface Trigger {
     targetBranch: string;
     sourceSha: string;
     title: string;
+    /** What the forge's event says beside it; each is absent where it says nothing. */
+    id?: string;
+    /** At most 2,700 characters; `descriptionCut`: it was longer. */
+    description?: string;
+    descriptionCut?: boolean;
+    labels?: string[];
+    assignees?: string[];
+    milestone?: string;
+    draft?: boolean;
+    squash?: boolean;
+    source?: ForgeRepository;
+    target?: ForgeRepository;
   };
+  /** Of the project at its forge, as its event says. */
+  repository?: ForgeRepository;
   /** Head repository differs from the project's, or is unknown. */
   fork: boolean;
   /** Found by comparing heads, no delivery came: it starts only while it is the forge's head and no run is known of it. */
@@ -74,3 +88,13 @@ export interface Trigger {
 /** Key of a push event. `ref` is whole, `before` all zeros for a new ref, `after` is what the ref names now. */
 export const pushKey = (push: { ref: string; before: string; after: string }): string =>
   `push:${push.ref}:${push.before}:${push.after}`;
+
+export interface ForgeRepository {
+  id?: string;
+  /** `group/project` */
+  path?: string;
+  /** Its page. */
+  url?: string;
+  description?: string;
+  visibility?: 'private' | 'internal' | 'public';
+}

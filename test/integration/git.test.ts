@@ -243,6 +243,17 @@ test('what a merge request changes is told from where it left its target', async
   });
 });
 
+test('of a tag: the tag itself, and the message that it was annotated with', async () => {
+  await git('push', '--quiet', join(folder, 'bare.git'), `${shas[0]}:refs/tags/light`);
+  const told = async (ref: string, sha: string | undefined) => {
+    const fetched = await source().fetch(request({ ref, sha, tag: true }));
+    const [tar] = await Promise.all([files(fetched.tar), fetched.done]);
+    return [fetched.commit?.tagMessage, tar.has(`.git/refs/tags/${ref}`)];
+  };
+  expect(await told('v1', shas[2])).toEqual(['first', true]);
+  expect(await told('light', shas[0])).toEqual([undefined, true]);
+});
+
 test('the last commit of a path: of the whole history, by globs too, nothing for what was never there', async () => {
   const paths = ['run.sh', '**/*.yml', 'never'];
   const commits = await source().lastCommits({ url, sha: shas[3] ?? '', ref: 'main', paths });

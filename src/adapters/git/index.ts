@@ -7,34 +7,18 @@
  * environment, address or `.git`. G3 no hook, filter, submodule or helper runs. G4 the folder is gone when `done` settles,
  * whatever happened.
  */
-import { chmod, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
 import type { ChangedRequest, CommitFacts, RemoteHead, Source, SourceRequest } from '../ports.ts';
-import {
-  checkRef,
-  checkSha,
-  checkUrl,
-  DEFAULT_PROTOCOLS,
-  type CheckedUrl,
-  type GitProtocol,
-} from './check.ts';
+import { checkRef, checkSha, checkUrl, DEFAULT_PROTOCOLS, type CheckedUrl } from './check.ts';
 import { changedIn, lastCommitsIn } from './changed.ts';
 import { headsOf, MAX_HEADS_BYTES } from './heads.ts';
 import { packFolder } from './pack.ts';
-import { git, type GitPlace } from './run.ts';
+import { openPlace, type GitOptions } from './place.ts';
+import { git, type GitAnswer, type GitPlace } from './run.ts';
 
-export interface GitOptions {
-  /** https and ssh unless said otherwise. */
-  protocols?: readonly GitProtocol[];
-  /** PATH of the git process. */
-  path?: string;
-  /** Parent of the temporary folders. */
-  temp?: string;
-}
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin';
-type Auth = { username: string; password: string };
+export type { GitOptions } from './place.ts';
 
 /** The Source port over the git command. Errors: `git/bad-request`, `git/no-commit`, `git/unreachable`, `git/denied`. */
 export function gitSource(options: GitOptions = {}): Source {
@@ -81,25 +65,6 @@ export function gitSource(options: GitOptions = {}): Source {
   };
 }
 
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin';
-
-/** A private folder with the credentials: G2. */
-async function openPlace(
-  { protocols = DEFAULT_PROTOCOLS, path = PATH, temp }: GitOptions,
-  url: CheckedUrl,
-  { auth, signal }: { auth?: Auth; signal?: AbortSignal },
-): Promise<GitPlace> {
-  const root = await mkdtemp(join(temp ?? tmpdir(), 'davit-git-'));
-  try {
-    await chmod(root, 0o700);
-    await writeFile(join(root, 'gitconfig'), credentials(url, auth), { mode: 0o600 });
-  } catch (error) {
-    await rm(root, { recursive: true, force: true });
-    throw error;
-  }
-  return { root, protocols, path, signal };
-}
-
 /** Of one commit, and of those it is compared with: G1. */
 function checkAll({
   sha,
@@ -118,18 +83,6 @@ async function cleanedUp<T>(work: Promise<T>, folder: string): Promise<T> {
   } finally {
     await remove(folder);
   }
-}
-
-/** An `http.URL.extraHeader` for this origin alone; nothing at all without credentials or for ssh. */
-function credentials(url: CheckedUrl, auth: Auth | undefined): string {
-  if (!auth || !url.origin) return '';
-  const plain = url.origin.startsWith('http:') && !/^http:\/\/(localhost|127\.|\[::1\])/.test(url.origin);
-  if (plain)
-    throw new DavitError('git/bad-request', 'davit sends no token over plain http.', {
-      hint: 'Use an https address, or take clone_token out.',
-    });
-  const basic = Buffer.from(`${auth.username}:${auth.password}`).toString('base64');
-  return `[http "${url.origin}"]\n\textraHeader = Authorization: Basic ${basic}\n`;
 }
 
 async function checkout(place: GitPlace, url: CheckedUrl, request: SourceRequest): Promise<CommitFacts> {
@@ -173,7 +126,32 @@ async function checkout(place: GitPlace, url: CheckedUrl, request: SourceRequest
     inRepo('log', '-1', '--no-show-signature', '--format=%an <%ae>%x00%cI%x00%B', request.sha),
   );
   const [author = '', timestamp = '', message = ''] = facts.split('\0');
-  return { author, timestamp, message: message.trimEnd() };
+  const tagMessage = request.tag ? await tagMessageOf(inRepo, url.url, request.ref) : undefined;
+  return { author, timestamp, message: message.trimEnd(), ...(tagMessage !== undefined && { tagMessage }) };
+}
+
+/** Fetches the tag itself; undefined for a lightweight one, and where it has gone meanwhile. */
+async function tagMessageOf(
+  inRepo: (...args: string[]) => Promise<GitAnswer>,
+  url: string,
+  tag: string,
+): Promise<string | undefined> {
+  const name = `refs/tags/${tag}`;
+  const fetched = await inRepo(
+    'fetch',
+    '--quiet',
+    '--no-tags',
+    '--no-recurse-submodules',
+    '--no-write-fetch-head',
+    '--depth=1',
+    '--end-of-options',
+    url,
+    `+${name}:${name}`,
+  );
+  if (fetched.code !== 0) return undefined;
+  const shown = await inRepo('for-each-ref', '--format=%(objecttype)%00%(contents)', name);
+  const [type, text = ''] = shown.stdout.split('\0');
+  return type === 'tag' ? text.trimEnd() : undefined;
 }
 
 async function remoteHead(place: GitPlace, url: CheckedUrl, ref: string): Promise<string | undefined> {

@@ -13,7 +13,7 @@ import {
   yamlLayer,
   type CompileVariable,
 } from '../variables/layers.ts';
-import { environmentValues, jobValues, pipelineValues } from '../variables/predefined.ts';
+import { environmentValues, jobUrl, jobValues, pipelineValues } from '../variables/predefined.ts';
 import { Scope, type Expanded, type Layer } from '../variables/scope.ts';
 import type { Node, Path } from '../yaml/nodes.ts';
 import type { Draft, Drafts } from './draft.ts';
@@ -110,6 +110,7 @@ export class PlanContext {
         arch: archOf(draft),
         timeoutMs: this.timeoutMs(draft),
         stage: draft.stage,
+        url: jobUrl(this.request, draft.key),
         share: draft.share,
       }),
       'predefined',

@@ -1,5 +1,7 @@
 import type { JobConfig } from '../config/job.ts';
 import type { CompileRequest } from '../request.ts';
+import { VERSION } from '../../version.ts';
+import { mergeRequestValues } from './merge-request.ts';
 import { environmentSlug, slugify } from './slug.ts';
 
 /**
@@ -26,6 +28,9 @@ export const registryImage = (request: CompileRequest): string =>
 export const pipelineUrl = (request: CompileRequest): string =>
   `${request.serverUrl}/pipelines/${request.project.slug}/${request.iid}`;
 
+export const jobUrl = (request: CompileRequest, key: string): string =>
+  `${pipelineUrl(request)}#${encodeURIComponent(key)}`;
+
 /** Values that are equal for every job of the pipeline. */
 export function pipelineValues(request: CompileRequest): Values {
   const { trigger } = request;
@@ -37,6 +42,7 @@ export function pipelineValues(request: CompileRequest): Values {
     DAVIT_HELPER_IMAGE: request.helperImage,
     CI_SERVER: 'yes',
     CI_SERVER_NAME: 'davit',
+    ...version(),
     ...server(request.serverUrl),
     ...commit(request),
     ...project(request),
@@ -48,19 +54,36 @@ export function pipelineValues(request: CompileRequest): Values {
     CI_REGISTRY: request.registry,
     CI_REGISTRY_IMAGE: registryImage(request),
     CI_BUILDS_DIR: '/builds',
+    CI_DISPOSABLE_ENVIRONMENT: 'true',
+    CI_TEMPLATE_REGISTRY_HOST: 'registry.gitlab.com',
+    CI_API_V4_URL: request.project.gitlabApi && `${request.project.gitlabApi}/v4`,
+    CI_API_GRAPHQL_URL: request.project.gitlabApi && `${request.project.gitlabApi}/graphql`,
+    CI_REPOSITORY_URL: request.project.cloneUrl ?? trigger.cloneUrl,
     CI_CONFIG_PATH: request.file.name,
     GITLAB_USER_LOGIN: trigger.actor,
     GITLAB_USER_NAME: trigger.actor,
-    ...mergeRequest(request),
+    ...mergeRequestValues(request),
+  };
+}
+
+/** Of davit, which is the server here. */
+function version(): Values {
+  const [major, minor, patch] = VERSION.split(/[.-]/);
+  return {
+    CI_SERVER_VERSION: VERSION,
+    CI_SERVER_VERSION_MAJOR: major,
+    CI_SERVER_VERSION_MINOR: minor,
+    CI_SERVER_VERSION_PATCH: patch,
   };
 }
 
 function server(url: string): Values {
   if (!URL.canParse(url)) return { CI_SERVER_URL: url };
-  const { protocol, hostname, port } = new URL(url);
+  const { protocol, host, hostname, port } = new URL(url);
   const scheme = protocol.slice(0, -1);
   return {
     CI_SERVER_URL: url,
+    CI_SERVER_FQDN: host,
     CI_SERVER_HOST: hostname,
     CI_SERVER_PORT: port || (scheme === 'https' ? '443' : '80'),
     CI_SERVER_PROTOCOL: scheme,
@@ -81,6 +104,7 @@ function commit({ trigger, commit, project }: CompileRequest): Values {
     CI_COMMIT_REF_PROTECTED: String(project.protectedRef),
     CI_COMMIT_BRANCH: trigger.refKind === 'branch' ? trigger.ref : undefined,
     CI_COMMIT_TAG: trigger.refKind === 'tag' ? trigger.ref : undefined,
+    CI_COMMIT_TAG_MESSAGE: trigger.refKind === 'tag' ? commit.tagMessage : undefined,
     CI_COMMIT_TITLE: title,
     CI_COMMIT_MESSAGE: commit.message,
     // GitLab: the message without its first line, where that is below 100 characters; else the whole.
@@ -101,21 +125,11 @@ function project(request: CompileRequest): Values {
     CI_PROJECT_NAMESPACE: at === -1 ? '' : path.slice(0, at),
     CI_PROJECT_ROOT_NAMESPACE: at === -1 ? '' : path.slice(0, path.indexOf('/')),
     CI_PROJECT_URL: request.project.url ?? `${request.serverUrl}/projects/${request.project.slug}`,
+    CI_PROJECT_ID: request.trigger.repository?.id,
+    CI_PROJECT_DESCRIPTION: request.trigger.repository?.description,
+    CI_PROJECT_VISIBILITY: request.trigger.repository?.visibility,
     CI_PROJECT_DIR: projectDir(request),
     CI_DEFAULT_BRANCH: request.project.defaultBranch,
-  };
-}
-
-function mergeRequest({ trigger }: CompileRequest): Values {
-  const request = trigger.mergeRequest;
-  if (trigger.refKind !== 'merge_request' || !request) return {};
-  return {
-    CI_MERGE_REQUEST_IID: String(request.iid),
-    CI_MERGE_REQUEST_TITLE: request.title,
-    CI_MERGE_REQUEST_SOURCE_BRANCH_NAME: request.sourceBranch,
-    CI_MERGE_REQUEST_SOURCE_BRANCH_SHA: request.sourceSha,
-    CI_MERGE_REQUEST_TARGET_BRANCH_NAME: request.targetBranch,
-    CI_MERGE_REQUEST_EVENT_TYPE: 'detached',
   };
 }
 
@@ -127,6 +141,7 @@ export function jobValues(
     arch?: string;
     timeoutMs: number;
     stage: string;
+    url: string;
     share?: { index: number; total: number };
   },
 ): Values {
@@ -135,6 +150,7 @@ export function jobValues(
     CI_JOB_NAME_SLUG: slugify(more.key),
     CI_JOB_GROUP_NAME: config.name,
     CI_JOB_STAGE: more.stage,
+    CI_JOB_URL: more.url,
     CI_JOB_TIMEOUT: String(Math.round(more.timeoutMs / 1_000)),
     CI_NODE_INDEX: more.share && String(more.share.index),
     CI_NODE_TOTAL: String(more.share?.total ?? 1),

@@ -22,7 +22,7 @@ export type Layer = ReadonlyMap<string, Variable>;
 
 /** Values that the worker adds: never known here, and never nothing. */
 const ON_WORKER =
-  /^(CI_JOB_(ID|URL|TOKEN|STARTED_AT|STATUS|MANUAL)|CI_REGISTRY_(USER|PASSWORD)|CI_RUNNER_\w+|CI_SERVER_TLS_\w+|API_URL|API_HOST|API_PORT)$/;
+  /^(CI_JOB_(ID|IMAGE|TOKEN|STARTED_AT|STATUS|MANUAL)|CI_CONCURRENT_(PROJECT_)?ID|CI_REGISTRY_(USER|PASSWORD)|CI_RUNNER_\w+|CI_SERVER_TLS_\w+|API_URL|API_HOST|API_PORT)$/;
 
 /** What Linux lets a process have in one variable; references that double each other end here. */
 const MAX_LENGTH = 131_072;

@@ -1,6 +1,6 @@
 /** What every forge's event is turned into, and what of it starts a pipeline. Pure. */
 import { z } from 'zod';
-import { pushKey, type Trigger } from '../../plan/trigger.ts';
+import { pushKey, type ForgeRepository, type Trigger } from '../../plan/trigger.ts';
 
 export type EventTrigger = Omit<Trigger, 'project' | 'deliveryId' | 'receivedAt'>;
 export type ForgeEvent =
@@ -36,6 +36,33 @@ export const ignored = (reason: string, repository?: string): ForgeEvent => ({
   repository,
 });
 
+/** Texts of people in a payload: cut, and never a reason to refuse a delivery. */
+export const words = z
+  .string()
+  .transform((text) => text.slice(0, 16_384))
+  .nullish()
+  .catch(undefined);
+/** The same of names. */
+export const label = z
+  .string()
+  .transform((text) => text.slice(0, 255))
+  .nullish()
+  .catch(undefined);
+export const labelList = <K extends string>(key: K) =>
+  z
+    .array(
+      z.object({ [key]: z.string() }).transform((one): string => String(Object.values(one)[0]).slice(0, 255)),
+    )
+    .nullish()
+    .catch(undefined);
+export const flag = z.boolean().nullish().catch(undefined);
+/** Without what the payload does not say. */
+export function known<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], null> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
+  // The keys are those of T, and what was null is not there.
+  return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], null> };
+}
+
 export interface Push {
   repository: string;
   /** Whole: refs/heads/… */
@@ -49,6 +76,9 @@ export interface Push {
   defaultBranch?: string;
   cloneUrl?: string;
   skip?: boolean;
+  /** Push options `ci.variable`. */
+  variables?: Record<string, string>;
+  of?: ForgeRepository;
 }
 
 /** A push of a branch or tag; what goes away starts nothing. */
@@ -78,6 +108,8 @@ export function pushEvent(push: Push): ForgeEvent {
       actor: push.actor,
       defaultBranch: push.defaultBranch,
       cloneUrl: push.cloneUrl,
+      repository: push.of,
+      variables: push.variables,
       fork: false,
     },
   };
@@ -100,6 +132,29 @@ export interface Merge {
   into?: number | string | null;
   defaultBranch?: string;
   cloneUrl?: string;
+  of?: ForgeRepository;
+  /** What else the event says of the request. */
+  more?: MergeFacts;
+}
+export type MergeFacts = Omit<
+  NonNullable<Trigger['mergeRequest']>,
+  'iid' | 'sourceBranch' | 'targetBranch' | 'sourceSha' | 'title' | 'descriptionCut'
+>;
+/** GitLab's limit of CI_MERGE_REQUEST_DESCRIPTION. */
+const MAX_DESCRIPTION = 2_700;
+
+/** Texts are cut, lists bounded: they stand in a workflow's history. */
+function mergeFacts({ description, labels, assignees, ...rest }: MergeFacts): MergeFacts & {
+  descriptionCut?: boolean;
+} {
+  const cutShort = (description?.length ?? 0) > MAX_DESCRIPTION;
+  return {
+    ...rest,
+    ...(description !== undefined && { description: cut(description, MAX_DESCRIPTION) }),
+    ...(cutShort && { descriptionCut: true }),
+    ...(labels && labels.length > 0 && { labels: labels.slice(0, 50) }),
+    ...(assignees && assignees.length > 0 && { assignees: assignees.slice(0, 50) }),
+  };
 }
 
 export function mergeEvent(merge: Merge): ForgeEvent {
@@ -130,7 +185,9 @@ export function mergeEvent(merge: Merge): ForgeEvent {
         targetBranch: merge.targetBranch,
         sourceSha: sha,
         title: titleOf(title),
+        ...mergeFacts(merge.more ?? {}),
       },
+      repository: merge.of,
       fork: !known || String(merge.from) !== String(merge.into),
     },
   };

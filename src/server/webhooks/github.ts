@@ -1,18 +1,26 @@
 /** GitHub and Gitea: their payloads are alike. https://docs.github.com/webhooks/webhook-events-and-payloads, and Gitea's usage/webhooks. */
 import { z } from 'zod';
+import type { ForgeRepository } from '../../plan/trigger.ts';
 import {
+  flag,
   idValue,
   ignored,
+  known,
+  label,
+  labelList,
   mergeEvent,
   nameText,
   pushEvent,
   refText,
   shaText,
+  words,
   type ForgeEvent,
 } from './event.ts';
 
 const person = z.object({ login: nameText.optional(), username: nameText.optional() });
+const page = { html_url: words, private: flag, description: words };
 const repository = z.object({
+  ...page,
   id: idValue,
   full_name: nameText,
   default_branch: refText.optional(),
@@ -30,13 +38,23 @@ const side = z.object({
   ref: refText,
   sha: shaText,
   /** Null when the fork is gone. */
-  repo: z.object({ id: idValue }).nullish(),
+  repo: z.object({ ...page, id: idValue, full_name: label }).nullish(),
 });
 const pull = z.object({
   action: z.string(),
   number: z.number().int().min(1),
   before: shaText.optional(),
-  pull_request: z.object({ title: z.string(), head: side, base: side.omit({ sha: true }) }),
+  pull_request: z.object({
+    title: z.string(),
+    head: side,
+    base: side.omit({ sha: true }),
+    id: idValue.nullish().catch(undefined),
+    body: words,
+    draft: flag,
+    labels: labelList('name'),
+    assignees: labelList('login'),
+    milestone: z.object({ title: label }).nullish().catch(undefined),
+  }),
   repository,
   sender: person.optional(),
 });
@@ -64,6 +82,18 @@ const pushOf = (payload: z.output<typeof push>): ForgeEvent =>
     actor: actorOf(payload.sender),
     defaultBranch: payload.repository.default_branch,
     cloneUrl: payload.repository.clone_url,
+    of: repositoryOf(payload.repository),
+  });
+
+/** What both forges say of a repository. */
+const repositoryOf = (of: NonNullable<z.output<typeof side>['repo']>): ForgeRepository =>
+  known({
+    id: String(of.id),
+    path: of.full_name,
+    url: of.html_url,
+    description: of.description,
+    visibility:
+      of.private === undefined || of.private === null ? undefined : of.private ? 'private' : 'public',
   });
 
 function pullOf(payload: z.output<typeof pull>): ForgeEvent {
@@ -84,5 +114,16 @@ function pullOf(payload: z.output<typeof pull>): ForgeEvent {
     into: into.id,
     defaultBranch: into.default_branch,
     cloneUrl: into.clone_url,
+    of: repositoryOf(into),
+    more: known({
+      id: request.id === undefined || request.id === null ? undefined : String(request.id),
+      description: request.body,
+      labels: request.labels,
+      assignees: request.assignees,
+      milestone: request.milestone?.title,
+      draft: request.draft,
+      source: request.head.repo && repositoryOf(request.head.repo),
+      target: request.base.repo && repositoryOf(request.base.repo),
+    }),
   });
 }

@@ -1,20 +1,38 @@
 /** GitLab: https://docs.gitlab.com/user/project/integrations/webhook_events/ */
 import { z } from 'zod';
+import type { ForgeRepository } from '../../plan/trigger.ts';
 import {
+  flag,
   idValue,
   ignored,
+  known,
+  label,
+  labelList,
   mergeEvent,
   nameText,
   pushEvent,
   refText,
   shaText,
+  words,
   type ForgeEvent,
+  type MergeFacts,
 } from './event.ts';
 
+const side = z.object({ path_with_namespace: label, web_url: words });
 const project = z.object({
+  id: idValue.nullish().catch(undefined),
+  web_url: words,
+  description: words,
+  visibility_level: z.number().nullish().catch(undefined),
   path_with_namespace: nameText,
   default_branch: refText.nullish(),
   git_http_url: z.string().max(2_000).nullish(),
+});
+/** `git push -o ci.skip`, `-o ci.no_pipeline`, `-o ci.variable=A=B`; of those that may repeat, how often is counted. */
+const pushOptions = z.object({
+  skip: z.unknown().optional(),
+  no_pipeline: z.unknown().optional(),
+  variable: z.record(z.string(), z.unknown()).optional(),
 });
 const push = z.object({
   object_kind: z.enum(['push', 'tag_push']),
@@ -25,7 +43,7 @@ const push = z.object({
   message: z.string().nullish(),
   user_username: nameText.optional(),
   commits: z.array(z.object({ id: shaText, message: z.string() })).default([]),
-  push_options: z.object({ ci: z.object({ skip: z.unknown() }).optional() }).nullish(),
+  push_options: z.object({ ci: pushOptions.optional() }).nullish().catch(undefined),
   project,
 });
 const merge = z.object({
@@ -42,7 +60,15 @@ const merge = z.object({
     source_project_id: idValue.nullish(),
     target_project_id: idValue.nullish(),
     last_commit: z.object({ id: shaText, message: z.string().optional() }),
+    id: idValue.nullish().catch(undefined),
+    description: words,
+    draft: flag,
+    squash: flag,
+    source: side.nullish().catch(undefined),
+    target: side.nullish().catch(undefined),
   }),
+  labels: labelList('title'),
+  assignees: labelList('username'),
 });
 
 /** Throws a ZodError when the payload is not of its kind's form. */
@@ -56,7 +82,7 @@ export function gitlabEvent(payload: unknown): ForgeEvent {
 function pushOf(payload: z.output<typeof push>): ForgeEvent {
   const commit = payload.checkout_sha ?? undefined;
   const head = payload.commits.find((one) => one.id === (commit ?? payload.after));
-  const skip = payload.push_options?.ci?.skip;
+  const options = payload.push_options?.ci;
   return pushEvent({
     repository: payload.project.path_with_namespace,
     ref: payload.ref,
@@ -67,7 +93,58 @@ function pushOf(payload: z.output<typeof push>): ForgeEvent {
     actor: payload.user_username ?? 'unknown',
     defaultBranch: payload.project.default_branch ?? undefined,
     cloneUrl: payload.project.git_http_url ?? undefined,
-    skip: skip !== undefined && skip !== false && skip !== 'false',
+    of: repositoryOf(payload.project),
+    skip: isOn(options?.skip) || isOn(options?.no_pipeline),
+    variables: variablesOf(options?.variable),
+  });
+}
+
+const isOn = (value: unknown): boolean => value !== undefined && value !== false && value !== 'false';
+
+/** `NAME=VALUE`; what is of another form is nobody's variable, as at GitLab. */
+function variablesOf(given: Record<string, unknown> | undefined): Record<string, string> | undefined {
+  const found = Object.keys(given ?? {}).flatMap((text): [string, string][] => {
+    const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text.slice(0, MAX_VARIABLE)) ?? [];
+    return name === undefined || value === undefined ? [] : [[name, value]];
+  });
+  return found.length === 0 ? undefined : Object.fromEntries(found.slice(0, MAX_VARIABLES));
+}
+const MAX_VARIABLES = 100;
+const MAX_VARIABLE = 4_096;
+
+const VISIBILITY = new Map<number, ForgeRepository['visibility']>([
+  [0, 'private'],
+  [10, 'internal'],
+  [20, 'public'],
+]);
+
+const repositoryOf = (of: z.output<typeof project>): ForgeRepository =>
+  known({
+    id: of.id === undefined || of.id === null ? undefined : String(of.id),
+    path: of.path_with_namespace,
+    url: of.web_url,
+    description: of.description,
+    visibility: VISIBILITY.get(of.visibility_level ?? -1),
+  });
+
+const sideOf = (id: string | number | null | undefined, of: z.output<typeof side> | null | undefined) =>
+  known({
+    id: id === undefined || id === null ? undefined : String(id),
+    path: of?.path_with_namespace,
+    url: of?.web_url,
+  });
+
+function mergeFacts(payload: z.output<typeof merge>): MergeFacts {
+  const of = payload.object_attributes;
+  return known({
+    id: of.id === undefined || of.id === null ? undefined : String(of.id),
+    description: of.description,
+    labels: payload.labels,
+    assignees: payload.assignees,
+    draft: of.draft,
+    squash: of.squash,
+    source: sideOf(of.source_project_id, of.source),
+    target: sideOf(of.target_project_id, of.target),
   });
 }
 
@@ -91,5 +168,7 @@ function mergeOf(payload: z.output<typeof merge>): ForgeEvent {
     into: of.target_project_id,
     defaultBranch: into.default_branch ?? undefined,
     cloneUrl: into.git_http_url ?? undefined,
+    of: repositoryOf(into),
+    more: mergeFacts(payload),
   });
 }

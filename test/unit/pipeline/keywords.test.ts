@@ -8,6 +8,7 @@ import { FAILURE_KINDS } from '../../../src/plan/outcome.ts';
 import { RETRY_REASONS } from '../../../src/plan/retry.ts';
 import { RETRY_WHEN } from '../../../src/pipeline/schema/flow.ts';
 import { job, mistakes, run } from './helpers.ts';
+import { PREDEFINED } from './predefined-names.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const docs = readFileSync(join(ROOT, 'docs/language.md'), 'utf8');
@@ -56,6 +57,11 @@ describe('docs/language.md', () => {
       'j',
     );
     for (const { name } of compiled.spec.variables) expect(docs).toContain(`\`${name}\``);
+  });
+  test('says of every predefined variable of GitLab what it is, or why it is absent', () => {
+    const table = docs.slice(docs.indexOf('### Predefined'), docs.indexOf('## Failures'));
+    const said = new Set([...table.matchAll(/`([A-Z][A-Z0-9_]+)`/g)].map((found) => found[1] ?? ''));
+    expect(PREDEFINED.filter((name) => !said.has(name))).toEqual([]);
   });
   test('its examples are valid', () => {
     const [first] = [...docs.matchAll(/```yaml\n(.*?)```/gs)].map((found) => found[1] ?? '');

@@ -7,6 +7,7 @@ import {
 } from '../../../src/pipeline/variables/expand.ts';
 import { environmentMatches, type CompileVariable } from '../../../src/pipeline/variables/layers.ts';
 import { environmentSlug, slugify } from '../../../src/pipeline/variables/slug.ts';
+import { VERSION } from '../../../src/version.ts';
 import { job, run, variable, type Overrides } from './helpers.ts';
 
 const plainOne = (name: string, literal: string, more: Partial<CompileVariable> = {}): CompileVariable => ({
@@ -230,6 +231,15 @@ describe('predefined', () => {
     ['DAVIT_HELPER_IMAGE', 'davit/helper:1'],
     ['CI_COMMIT_TAG', undefined],
     ['CI_MERGE_REQUEST_IID', undefined],
+    ['CI_SERVER_FQDN', '127.0.0.1:8080'],
+    ['CI_SERVER_HOST', '127.0.0.1'],
+    ['CI_SERVER_VERSION', VERSION],
+    ['CI_SERVER_VERSION_MAJOR', VERSION.split('.')[0]],
+    ['CI_DISPOSABLE_ENVIRONMENT', 'true'],
+    ['CI_TEMPLATE_REGISTRY_HOST', 'registry.gitlab.com'],
+    ['CI_JOB_URL', 'http://127.0.0.1:8080/pipelines/table/7#job%20one'],
+    ['CI_PROJECT_ID', undefined],
+    ['CI_API_V4_URL', undefined],
   ])('%s', (name, expected) => expect(get(name)).toBe(expected));
   test('of a tag', () => {
     const more: Overrides = { trigger: { ref: 'v1.0', refKind: 'tag', source: 'tag' } };
@@ -255,6 +265,79 @@ describe('predefined', () => {
     expect(variable(compiled, 'CI_PIPELINE_SOURCE')).toBe('merge_request_event');
     expect(variable(compiled, 'CI_COMMIT_REF_NAME')).toBe('f');
     expect(variable(compiled, 'CI_COMMIT_BRANCH')).toBeUndefined();
+  });
+  test('of a merge request: what the forge says of it', () => {
+    const mergeRequest = {
+      iid: 3,
+      sourceBranch: 'main',
+      targetBranch: 'main',
+      sourceSha: 'b'.repeat(40),
+      title: 'F',
+      id: '77',
+      description: 'long',
+      descriptionCut: true,
+      labels: ['a', 'b'],
+      assignees: ['ada', 'bob'],
+      milestone: 'v1',
+      draft: true,
+      source: { id: '9', path: 'ada/table', url: 'https://forge.test/ada/table' },
+      target: { id: '1', path: 'group/table' },
+    };
+    const more: Overrides = {
+      trigger: {
+        ref: 'refs/pull/3/head',
+        refKind: 'merge_request',
+        source: 'merge_request',
+        mergeRequest,
+        fork: true,
+      },
+      project: { url: 'https://forge.test/group/table', isProtected: (branch) => branch === 'main' },
+    };
+    const compiled = job('j: {image: x, script: x, only: [merge_requests]}', 'j', more);
+    const value = (name: string) => variable(compiled, `CI_MERGE_REQUEST_${name}`);
+    expect({
+      id: value('ID'),
+      cut: value('DESCRIPTION_IS_TRUNCATED'),
+      labels: value('LABELS'),
+      assignees: value('ASSIGNEES'),
+      milestone: value('MILESTONE'),
+      draft: value('DRAFT'),
+      squash: value('SQUASH_ON_MERGE'),
+      ref: value('REF_PATH'),
+      sha: value('SOURCE_BRANCH_SHA'),
+      from: value('SOURCE_PROJECT_PATH'),
+      into: [value('PROJECT_ID'), value('PROJECT_PATH'), value('PROJECT_URL')],
+      protected: [value('SOURCE_BRANCH_PROTECTED'), value('TARGET_BRANCH_PROTECTED')],
+    }).toEqual({
+      id: '77',
+      cut: 'true',
+      labels: 'a,b',
+      assignees: 'ada,bob',
+      milestone: 'v1',
+      draft: 'true',
+      squash: undefined,
+      ref: 'refs/pull/3/head',
+      sha: '',
+      from: 'ada/table',
+      into: ['1', 'group/table', 'https://forge.test/group/table'],
+      protected: ['false', 'true'],
+    });
+    expect(variable(compiled, 'CI_OPEN_MERGE_REQUESTS')).toBe('group/table!3');
+  });
+  test('of a project at a GitLab, and what its event says of it', () => {
+    const more: Overrides = {
+      project: { gitlabApi: 'https://gl.test/api', cloneUrl: 'https://gl.test/g/t.git' },
+      trigger: { repository: { id: '12', visibility: 'internal', description: 'Tables' } },
+    };
+    expect(get('CI_API_V4_URL', more)).toBe('https://gl.test/api/v4');
+    expect(get('CI_REPOSITORY_URL', more)).toBe('https://gl.test/g/t.git');
+    expect([get('CI_PROJECT_ID', more), get('CI_PROJECT_VISIBILITY', more)]).toEqual(['12', 'internal']);
+  });
+  test('the message of an annotated tag', () => {
+    const commit = { author: 'A <a@b>', timestamp: '', message: 'm', tagMessage: 'Release\n\nnotes' };
+    const more: Overrides = { trigger: { ref: 'v1.0', refKind: 'tag', source: 'tag' }, commit };
+    expect(get('CI_COMMIT_TAG_MESSAGE', more)).toBe('Release\n\nnotes');
+    expect(get('CI_COMMIT_TAG_MESSAGE', { commit })).toBeUndefined();
   });
   test('the architecture of a job made for several', () => {
     const compiled = job('b: {stage: build, build: {platforms: [arm32, arm64]}}', 'b: [arm64]');

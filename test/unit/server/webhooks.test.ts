@@ -66,10 +66,42 @@ describe.each(FORGES)('%s', (forge) => {
         actor: 'ada',
         defaultBranch: 'main',
         cloneUrl: 'https://forge.test/group/table.git',
+        repository: { id: '1', path: 'group/table' },
         fork: false,
         receivedAt: expect.any(Number),
       },
     ]);
+  });
+
+  test('a merge request says more of itself where the forge does', async () => {
+    const { event, payload } = merge(forge);
+    const own = { id: 77, draft: true, labels: [{ name: 'bug' }], assignees: [{ login: 'ada' }] };
+    const facts =
+      forge === 'gitlab'
+        ? {
+            ...payload,
+            object_attributes: {
+              ...Object(payload.object_attributes),
+              id: 77,
+              draft: true,
+              description: 'x'.repeat(3_000),
+            },
+            labels: [{ title: 'bug' }],
+            assignees: [{ username: 'ada' }],
+          }
+        : { ...payload, pull_request: { ...Object(payload.pull_request), ...own, body: 'x'.repeat(3_000) } };
+    await send(deliver(forge, event, { payload: facts, secret: SECRET }), url);
+    expect(server.workflows.triggers[0]?.mergeRequest).toMatchObject({
+      id: '77',
+      draft: true,
+      labels: ['bug'],
+      assignees: ['ada'],
+      description: 'x'.repeat(2_700),
+      descriptionCut: true,
+    });
+    // What is only said beside it never makes a delivery fail.
+    const odd = { ...facts, labels: 7, assignees: [{}] };
+    expect((await send(deliver(forge, event, { payload: odd, secret: SECRET }), url)).statusCode).toBe(202);
   });
 
   test('a tag', async () => {
