@@ -22,8 +22,8 @@ export interface FollowOptions {
   signal: AbortSignal;
   /** Text in order, never half a character. */
   onText(text: string): void;
-  /** The connection was lost (once for each time). */
-  onLost?(): void;
+  /** What a person should hear of the connection. */
+  tell?(line: string): void;
 }
 
 /** Resolves with the end of the log; undefined when the signal ended it. Rejects with what the server refuses for good. */
@@ -31,10 +31,16 @@ export async function followLog(client: ApiClient, options: FollowOptions): Prom
   const decoder = new TextDecoder();
   const { signal } = options;
   let offset = options.place.offset ?? 0;
+  let lost = false;
+  const back = (): void => {
+    if (lost) options.tell?.('The server is back.');
+    lost = false;
+  };
   while (!signal.aborted) {
     try {
       for await (const event of client.logEvents(options.id, { ...options.place, offset }, signal)) {
         const data: unknown = JSON.parse(event.data);
+        back();
         if (event.event === 'chunk') {
           const chunk = chunkEvent.parse(data);
           const bytes = Buffer.from(chunk.bytes, 'base64');
@@ -51,7 +57,8 @@ export async function followLog(client: ApiClient, options: FollowOptions): Prom
       if (signal.aborted) return undefined;
       if (isFinal(error)) throw error;
     }
-    options.onLost?.();
+    if (!lost) options.tell?.('The connection to the server is lost; trying again. The job runs on.');
+    lost = true;
     await pause(AGAIN_MS, undefined, { signal }).catch(() => undefined); // ended by the signal: seen by the loop
   }
   return undefined;

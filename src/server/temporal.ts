@@ -35,6 +35,8 @@ const CALL_MS = 5_000;
 /** Play and approve wait for a workflow task, which a busy control worker may be late with. */
 const UPDATE_MS = 10_000;
 const HEALTH_MS = 2_000;
+/** Shorter than what supervisors wait before they kill. */
+const CLOSE_MS = 5_000;
 const GRPC_UNAVAILABLE = 14;
 const PENDING_STARTED = 2;
 
@@ -97,7 +99,8 @@ export function linkTemporal(options: { address: string; namespace: string }): T
 class Link {
   readonly #options: { address: string; namespace: string };
   #open: { client: Client; connection: Connection } | undefined;
-  #closed = false;
+  readonly #over = new AbortController();
+  readonly #calls = new Set<Promise<unknown>>();
   readonly #connecting: Promise<void>;
 
   constructor(options: { address: string; namespace: string }) {
@@ -110,9 +113,9 @@ class Link {
     const deadline = Date.now() + asking.deadlineMs;
     const client = await this.#client(asking.deadlineMs);
     try {
-      return await client.withDeadline(deadline, () => ask(client));
+      return await this.#counted(client.withDeadline(deadline, () => ask(client)));
     } catch (error) {
-      throw error instanceof WorkflowNotFoundError ? error : this.#coded(error, asking.of);
+      throw error instanceof WorkflowNotFoundError ? error : await this.#coded(error, asking.of);
     }
   }
 
@@ -130,9 +133,10 @@ class Link {
     const open = this.#open;
     if (!open) return false;
     try {
-      await open.connection.withDeadline(Date.now() + HEALTH_MS, () =>
+      const asked = open.connection.withDeadline(Date.now() + HEALTH_MS, () =>
         open.connection.workflowService.getSystemInfo({}),
       );
+      await this.#counted(asked);
       return true;
     } catch {
       return false; // that is the answer: it does not answer
@@ -140,17 +144,31 @@ class Link {
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#over.abort();
+    // A call on its way must not find its connection closed; none is tried again from here on.
+    await Promise.race([Promise.allSettled(this.#calls), timeout(CLOSE_MS)]);
     if (this.#open) await this.#open.connection.close();
     else void this.#connecting.then(() => this.#open?.connection.close());
   }
 
-  /** gRPC's words stay in the cause, for the log. A question that Temporal took and no worker answered is told apart. */
-  #coded(error: unknown, of: Asking['of']): DavitError {
+  async #counted<T>(call: Promise<T>): Promise<T> {
+    this.#calls.add(call);
+    try {
+      return await call;
+    } finally {
+      this.#calls.delete(call);
+    }
+  }
+
+  /**
+   * gRPC's words stay in the cause, for the log. A question that Temporal took and no worker answered is told apart: both end by
+   * their deadline, because the client tries a Temporal that is away again and again.
+   */
+  async #coded(error: unknown, of: Asking['of']): Promise<DavitError> {
     if (error instanceof DavitError) return error;
     const grpc = error instanceof ServiceError ? error.cause : error;
     const code = isGrpcServiceError(grpc) ? grpc.code : undefined;
-    if (of === 'workflow' && code !== GRPC_UNAVAILABLE)
+    if (of === 'workflow' && code !== GRPC_UNAVAILABLE && (await this.healthy()))
       return new DavitError('pipeline/no-answer', 'The workflow did not answer in time.', { cause: error });
     const text = `The Temporal server at ${this.#options.address} did not answer.`;
     return new DavitError('temporal/unreachable', text, { cause: error });
@@ -164,14 +182,18 @@ class Link {
 
   /** Never rejects: a server that is away is asked again until the link is closed. */
   async #connect(): Promise<void> {
-    while (!this.#closed && !this.#open) {
+    while (!this.#over.signal.aborted && !this.#open) {
       try {
-        this.#open = await connectTemporal({ ...this.#options, deadlineMs: CALL_MS });
+        this.#open = await connectTemporal({
+          ...this.#options,
+          deadlineMs: CALL_MS,
+          over: this.#over.signal,
+        });
       } catch {
         // connectTemporal has waited already; whoever needs the client meanwhile is told so.
       }
     }
-    if (this.#closed) await this.#open?.connection.close();
+    if (this.#over.signal.aborted) await this.#open?.connection.close();
   }
 }
 

@@ -1,11 +1,18 @@
 /** The way into Temporal for server, CLI and workers: connect with patience, and make the namespace what davit needs. */
-import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  defaultGrpcRetryOptions,
+  isGrpcServiceError,
+  makeGrpcRetryInterceptor,
+} from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { DavitError } from '../errors.ts';
 import { SEARCH_ATTRIBUTES } from '../plan/protocol.ts';
 
 const RETENTION_DAYS = 30;
 const RETRY_MS = 200;
+const RETRY_MOST_MS = 1_000;
 const CONNECT_MS = 5_000;
 const GRPC_ALREADY_EXISTS = 6;
 const GRPC_NOT_FOUND = 5;
@@ -19,6 +26,8 @@ export interface TemporalAddress {
   namespace: string;
   /** How long an unreachable server is asked again; 60 s. */
   deadlineMs?: number;
+  /** Once it is aborted no call is tried again: the SDK's next try on a connection that was closed meanwhile ends the process. */
+  over?: AbortSignal;
 }
 
 /**
@@ -32,11 +41,21 @@ export async function connectTemporal(
   const connection = await patiently(options.address, deadline, () =>
     Connection.connect({
       address: options.address,
+      interceptors: [retries(options.over)],
       connectTimeout: Math.min(CONNECT_MS, Math.max(RETRY_MS, deadline - Date.now())),
     }),
   );
   await patiently(options.address, deadline, () => ensureNamespace(connection, options.namespace));
   return { connection, client: new Client({ connection, namespace: options.namespace }) };
+}
+
+/** As the SDK tries again, but never later than in `RETRY_MOST_MS`, and not at all when it is over. */
+function retries(over: AbortSignal | undefined): ReturnType<typeof makeGrpcRetryInterceptor> {
+  const known = defaultGrpcRetryOptions();
+  return makeGrpcRetryInterceptor({
+    retryableDecider: (attempt, status) => over?.aborted !== true && known.retryableDecider(attempt, status),
+    delayFunction: (attempt, status) => Math.min(RETRY_MOST_MS, known.delayFunction(attempt, status)),
+  });
 }
 
 /** Idempotent; several processes may do it at once. */

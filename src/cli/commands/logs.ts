@@ -38,7 +38,9 @@ async function show(cli: Cli, what: { id: string; job: string }, options: Option
     const id = await resolveId(cli, client, what.id);
     const place = { job: what.job, attempt: options.attempt };
     if (options.follow) {
-      const end = await followLog(client, { id, place, signal: new AbortController().signal, onText: write });
+      const { signal } = new AbortController();
+      const tell = (line: string): void => cli.io.err(`${line}\n`);
+      const end = await followLog(client, { id, place, signal, onText: write, tell });
       finish();
       if (end && !end.complete) cli.io.err('This log is incomplete: some of it was lost with its machine.\n');
       return;

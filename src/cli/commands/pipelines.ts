@@ -1,12 +1,18 @@
 /** `davit pipelines` and `davit status`: what ran, what runs, what it waits for. */
 import type { Command } from 'commander';
+import type { PipelineId } from '../../plan/ids.ts';
 import type { PipelineSummary } from '../../plan/records.ts';
+import type { ApiClient } from '../api-client.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { resolveId, withServer } from '../connect.ts';
 import { count } from '../options.ts';
+import { followStatus } from '../status-follower.ts';
 import { statusText } from '../status-view.ts';
 import { durationText, table } from '../table.ts';
 import { stateCell } from '../words.ts';
+
+/** Home, and away with all that was there (ECMA-48 CUP and ED). */
+const CLEAR = '\u001b[H\u001b[J';
 
 export function pipelinesCommand(program: Command, cli: Cli): void {
   program
@@ -46,13 +52,35 @@ export function statusCommand(program: Command, cli: Cli): void {
     .command('status')
     .description('show one pipeline: its jobs, what each waits for, who decided what, what can be played')
     .argument('[id]', "PROJECT/NUMBER, or a number of this folder's project; the latest one when left out")
-    .option('--json', 'print it as JSON')
+    .option('--json', 'print it as JSON; with --watch one line a change')
+    .option('-w, --watch', 'show it again at every change, until it has ended')
     .addHelpText('after', '\nExample:\n  $ davit status\n  $ davit status table/3 --json')
-    .action(async (text: string | undefined, options: { json?: boolean }) => {
-      const status = await withServer(cli, async (client) =>
-        client.status(await resolveId(cli, client, text)),
-      );
-      if (options.json) return printJson(cli, status);
-      return cli.io.out(statusText(status, { color: cli.io.outColor, now: Date.now() }));
-    });
+    .action(async (text: string | undefined, options: { json?: boolean; watch?: boolean }) =>
+      withServer(cli, async (client) => {
+        const id = await resolveId(cli, client, text);
+        if (options.watch) return watchStatus(cli, client, { id, json: options.json });
+        const status = await client.status(id);
+        if (options.json) return printJson(cli, status);
+        return cli.io.out(statusText(status, { color: cli.io.outColor, now: Date.now() }));
+      }),
+    );
+}
+
+/** In a terminal each view takes the place of the last one; a pipe gets them one below the other. */
+async function watchStatus(
+  cli: Cli,
+  client: ApiClient,
+  { id, json }: { id: PipelineId; json?: boolean },
+): Promise<void> {
+  const { signal } = new AbortController();
+  await followStatus(client, {
+    id,
+    signal,
+    tell: (line) => cli.io.err(`${line}\n`),
+    onStatus: (status) => {
+      if (json) return cli.io.out(`${JSON.stringify(status)}\n`);
+      const view = statusText(status, { color: cli.io.outColor, now: Date.now() });
+      return cli.io.out(cli.io.columns === undefined ? `${view}\n` : `${CLEAR}${view}`);
+    },
+  });
 }

@@ -4,20 +4,17 @@
  * Invariants: W1 each byte of each log is shown once, whatever happens to the connection. W2 it ends only when the pipeline
  * has ended and every log is whole, or when it was told to. W3 nothing of a job's text reaches the terminal unfiltered.
  */
-import { setTimeout as pause } from 'node:timers/promises';
-import { DavitError } from '../../errors.ts';
 import type { PipelineId } from '../../plan/ids.ts';
 import type { JobStatus, PipelineStatus } from '../../plan/protocol.ts';
 import type { ApiClient } from '../api-client.ts';
 import type { Cli } from '../cli.ts';
-import { followLog, isFinal } from '../log-follower.ts';
-import { isOver, waitingText } from '../words.ts';
+import { followLog } from '../log-follower.ts';
+import { followStatus } from '../status-follower.ts';
+import { waitingText } from '../words.ts';
 import { JobPrinter, Prefixes } from './printer.ts';
 
-const AGAIN_MS = 500;
 /** Logs followed at once; the others are shown when their turn comes. */
 const FOLLOWED = 40;
-const MOST_AWAY_MS = 10 * 60_000;
 
 export interface WatchOptions {
   client: ApiClient;
@@ -45,7 +42,6 @@ class Watch {
   readonly #following = new Set<Promise<void>>();
   readonly #queue: JobStatus[] = [];
   readonly #waits = new Map<string, string>();
-  #lostAt: number | undefined;
 
   constructor(cli: Cli, options: WatchOptions) {
     this.#cli = cli;
@@ -54,34 +50,15 @@ class Watch {
   }
 
   async run(): Promise<PipelineStatus | undefined> {
-    const last = await this.#untilOver();
+    const { client, id, signal } = this.#options;
+    const last = await followStatus(client, {
+      id,
+      signal,
+      onStatus: (status) => this.#take(status),
+      tell: (line) => this.#cli.io.err(`${line}\n`),
+    });
     while (this.#following.size > 0) await Promise.race(this.#following);
     return this.#options.signal.aborted ? undefined : last;
-  }
-
-  async #untilOver(): Promise<PipelineStatus | undefined> {
-    const { client, id, signal } = this.#options;
-    while (!signal.aborted) {
-      try {
-        for await (const event of client.statusEvents(id, signal)) {
-          if (event.event !== 'status') continue;
-          // The server is of the same version, and its shapes are checked there.
-          const status = JSON.parse(event.data) as PipelineStatus;
-          this.#back();
-          this.#take(status);
-          if (isOver(status)) return status;
-        }
-      } catch (error) {
-        if (signal.aborted) return undefined;
-        if (isFinal(error) || !(error instanceof DavitError || isNetwork(error))) throw error;
-      }
-      if (this.#away() > MOST_AWAY_MS)
-        throw new DavitError('cli/no-server', `The server at ${client.url} has been away for long.`, {
-          hint: `The pipeline is not lost: once the server is back, see it with davit status ${id}`,
-        });
-      await pause(AGAIN_MS, undefined, { signal }).catch(() => undefined); // let go: seen by the loop
-    }
-    return undefined;
   }
 
   #take(status: PipelineStatus): void {
@@ -134,19 +111,6 @@ class Watch {
       write(`${prefix} (its log cannot be shown: ${error instanceof Error ? error.message : 'unknown'})\n`);
     }
   }
-
-  /** How long it has been away, ms. */
-  #away(): number {
-    if (this.#lostAt === undefined)
-      this.#cli.io.err('The connection to the server is lost; trying again. The pipeline runs on.\n');
-    this.#lostAt ??= Date.now();
-    return Date.now() - this.#lostAt;
-  }
-
-  #back(): void {
-    if (this.#lostAt !== undefined) this.#cli.io.err('The server is back.\n');
-    this.#lostAt = undefined;
-  }
 }
 
 /** True once there is, or will be, something to read of this attempt. */
@@ -156,7 +120,3 @@ const hasLog = (job: JobStatus): boolean =>
     job.phase === 'running' ||
     job.phase === 'stopping' ||
     (job.phase === 'ended' && job.result?.log !== undefined));
-
-/** undici's errors of a connection that broke in the middle of a stream. */
-const isNetwork = (error: unknown): boolean =>
-  error instanceof Error && ('code' in error || error.name === 'TypeError' || error.message === 'terminated');
