@@ -9,18 +9,10 @@ import {
   WorkflowNotFoundError,
   type Client,
   type Connection,
-  type WorkflowExecutionInfo,
 } from '@temporalio/client';
-import { defineSearchAttributeKey } from '@temporalio/common';
 import { DavitError } from '../errors.ts';
-import { parsePipelineId, pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../plan/ids.ts';
-import {
-  QUERIES,
-  SEARCH_ATTRIBUTES,
-  WORKFLOWS,
-  type KeyLookup,
-  type ProjectStatus,
-} from '../plan/protocol.ts';
+import { pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../plan/ids.ts';
+import { QUERIES, type KeyLookup, type ProjectStatus } from '../plan/protocol.ts';
 import {
   decide,
   pipelineStatus,
@@ -29,7 +21,8 @@ import {
   signalTrigger,
 } from '../temporal/calls.ts';
 import { connectTemporal } from '../temporal/client.ts';
-import type { ListedPipeline, PendingJob, Workflows } from './workflows.ts';
+import { isOpen, list } from './temporal-list.ts';
+import type { PendingJob, Workflows } from './workflows.ts';
 
 const CALL_MS = 5_000;
 /** Play and approve wait for a workflow task, which a busy control worker may be late with. */
@@ -210,42 +203,3 @@ async function describe(client: Client, id: PipelineId): Promise<{ open: boolean
   }));
   return { open: isOpen(status.name), pending };
 }
-
-const isOpen = (status: WorkflowExecutionInfo['status']['name']): boolean =>
-  status === 'RUNNING' || status === 'PAUSED';
-
-/** `project` is a slug, which has no quote in it. */
-async function list(client: Client, filter: { project?: string; limit: number }): Promise<ListedPipeline[]> {
-  const byProject =
-    filter.project === undefined ? '' : ` AND ${SEARCH_ATTRIBUTES.project} = "${filter.project}"`;
-  const query = `WorkflowType = "${WORKFLOWS.pipeline}"${byProject}`;
-  const found: ListedPipeline[] = [];
-  const seen = new Set<string>();
-  for await (const info of client.workflow.list({ query, pageSize: Math.min(filter.limit * 2, 500) })) {
-    const id = info.workflowId.replace(/^pipeline\//, '');
-    // A pipeline that was run again has several runs; the newest comes first.
-    if (!isPipelineId(id) || seen.has(id)) continue;
-    seen.add(id);
-    found.push(listed(id, info));
-    if (found.length >= filter.limit) break;
-  }
-  return found;
-}
-
-const isPipelineId = (text: string): text is PipelineId => parsePipelineId(text) !== undefined;
-const keyword = (name: string) => defineSearchAttributeKey(name, 'KEYWORD');
-const REF = keyword(SEARCH_ATTRIBUTES.ref);
-const SHA = keyword(SEARCH_ATTRIBUTES.sha);
-const STATE = keyword(SEARCH_ATTRIBUTES.state);
-const WAITING = defineSearchAttributeKey(SEARCH_ATTRIBUTES.waitingFor, 'KEYWORD_LIST');
-
-const listed = (id: PipelineId, info: WorkflowExecutionInfo): ListedPipeline => ({
-  id,
-  open: isOpen(info.status.name),
-  startedAt: info.startTime.getTime(),
-  endedAt: info.closeTime?.getTime(),
-  ref: info.typedSearchAttributes.get(REF) ?? '',
-  sha: info.typedSearchAttributes.get(SHA) ?? '',
-  state: info.typedSearchAttributes.get(STATE) ?? '',
-  waitingFor: info.typedSearchAttributes.get(WAITING) ?? [],
-});
