@@ -2,11 +2,10 @@ import type { BlobStore, CommitFacts, Secrets, Source } from '../src/adapters/po
 import { DavitError } from '../src/errors.ts';
 import type { InstallationProject } from '../src/installation.ts';
 import type { Digest } from '../src/plan/ids.ts';
+import { deepest, depthOf, USUAL_DEPTH } from '../src/plan/depth.ts';
+import type { JobSpec } from '../src/plan/spec.ts';
 import type { Trigger } from '../src/plan/trigger.ts';
 import { cloneAuth } from './commit-status.ts';
-
-/** GIT_DEPTH of GitLab's runners. */
-const DEPTH = 20;
 
 export interface FetchedSource {
   source: Digest;
@@ -17,16 +16,16 @@ export interface FetchedSource {
 export async function fetchSource(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
   project: InstallationProject,
-  what: { trigger: Trigger; signal: AbortSignal },
+  what: { trigger: Trigger; signal: AbortSignal; depth?: number },
 ): Promise<FetchedSource> {
-  const { trigger, signal } = what;
+  const { trigger, signal, depth = USUAL_DEPTH } = what;
   if (trigger.sourceBlob !== undefined) return { source: trigger.sourceBlob, commit: factsOf(trigger) };
   const { url, own } = cloneUrl(project, trigger);
   const fetched = await deps.source.fetch({
     url,
     sha: trigger.sha,
     ref: trigger.ref,
-    depth: DEPTH,
+    depth,
     tag: trigger.refKind === 'tag',
     auth: own ? await cloneAuth(project, deps.secrets) : undefined,
     signal,
@@ -91,3 +90,21 @@ const factsOf = (trigger: Trigger): CommitFacts => ({
   timestamp: new Date(trigger.receivedAt).toISOString(),
   message: trigger.message ?? trigger.title,
 });
+
+/**
+ * GIT_DEPTH: jobs that ask for more history than all get it from a source of their own; one fetch serves them. Under `davit
+ * run` it came with the request.
+ */
+export async function withDepth<T extends { spec: JobSpec }>(
+  deps: { blobs: BlobStore; source: Source; secrets: Secrets },
+  project: InstallationProject,
+  what: { trigger: Trigger; jobs: readonly T[]; signal: AbortSignal },
+): Promise<readonly T[]> {
+  const { trigger, jobs, signal } = what;
+  const depth = deepest(jobs.map((one) => one.spec));
+  if (trigger.sourceBlob !== undefined || depth === USUAL_DEPTH) return jobs;
+  const { source } = await fetchSource(deps, project, { trigger, signal, depth });
+  return jobs.map((one) =>
+    depthOf(one.spec) === USUAL_DEPTH ? one : { ...one, spec: { ...one.spec, source } },
+  );
+}

@@ -13,7 +13,13 @@ import { COUNTERS } from '../src/plan/records.ts';
 import { limitsOf, writeCompiled } from './compile-pipeline-blobs.ts';
 import { filesElsewhere } from './compile-pipeline-elsewhere.ts';
 import { findFile, includeSource, listFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
-import { changedFiles, fetchSource, lastCommits, type FetchedSource } from './compile-pipeline-source.ts';
+import {
+  changedFiles,
+  fetchSource,
+  lastCommits,
+  withDepth,
+  type FetchedSource,
+} from './compile-pipeline-source.ts';
 import { isProtected, projectOf, variablesOf } from './compile-pipeline-variables.ts';
 import { wildcardMatches } from '../src/plan/wildcard.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from './contract.ts';
@@ -110,7 +116,9 @@ async function compileInput(
   const whole = { ...request, ...(await loadIncludes(request, source)) };
   const known = await sourceFacts(deps, { project, request: whole, signal });
   const answer = compile({ ...whole, ...known });
-  return output(deps, { input, project, fetched, answer });
+  if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer });
+  const jobs = [...(await withDepth(deps, project, { trigger: input.trigger, jobs: answer.jobs, signal }))];
+  return output(deps, { input, project, fetched, answer: { ...answer, jobs } });
 }
 
 interface Asking {

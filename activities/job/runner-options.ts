@@ -1,7 +1,7 @@
 /**
  * What GitLab's runner reads from a job's variables, as far as it means something here. The workspace of a job is always a new
- * one, so GIT_CLEAN_FLAGS and the difference between clone and fetch have nothing to do; the source is fetched once a
- * pipeline, so GIT_DEPTH cannot ask for less or more of it. Pure.
+ * one, so GIT_CLEAN_FLAGS and the difference between clone and fetch have nothing to do; GIT_DEPTH has had its effect when the
+ * source was fetched, before any job. Pure.
  */
 import { DavitError } from '../../src/errors.ts';
 import { parseDuration } from '../../src/plan/duration.ts';

@@ -323,6 +323,7 @@ export interface SourceRequest {
   url: string;
   sha: string;
   ref: string;
+  /** Commits; 0: the whole history, all branches and tags. */
   depth: number;
   /** `ref` is a tag: it is in the checkout too, and its message is told. */
   tag?: boolean;

@@ -11,12 +11,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
+import { USUAL_DEPTH, WHOLE } from '../plan/depth.ts';
 import { git } from './git.ts';
 import { everyFile, packEntries, statOf, withGit, type Entry } from './source-pack.ts';
 import { headFacts, type HeadFacts, type LocalProject } from './project.ts';
 
-/** GIT_DEPTH of GitLab's runners. */
-const DEPTH = 20;
 const IDENTITY = ['-c', 'user.name=davit', '-c', 'user.email=davit@localhost', '-c', 'commit.gpgSign=false'];
 
 export interface SourceTar {
@@ -28,13 +27,17 @@ export interface SourceTar {
   done: Promise<void>;
 }
 
-/** `ref`: a commit instead of the working tree. Rejects with `cli/no-git` or `git/no-commit`. */
-export async function sourceTar(project: LocalProject, ref?: string): Promise<SourceTar> {
+/** `ref`: a commit instead of the working tree; `depth`: GIT_DEPTH. Rejects with `cli/no-git` or `git/no-commit`. */
+export async function sourceTar(
+  project: LocalProject,
+  ref?: string,
+  depth: number = USUAL_DEPTH,
+): Promise<SourceTar> {
   const facts = await headFacts(project, ref);
   const folder = await mkdtemp(join(tmpdir(), 'davit-source-'));
   try {
     await chmod(folder, 0o700);
-    const made = await collect(project, { folder, facts, ref });
+    const made = await collect(project, { folder, facts, ref, depth });
     const packed = packEntries(made.entries);
     const done = thenRemove(packed.done, folder);
     done.catch(() => undefined); // the reader of `tar` sees the same error
@@ -57,6 +60,7 @@ interface Making {
   folder: string;
   facts: HeadFacts;
   ref: string | undefined;
+  depth: number;
 }
 interface Made {
   facts: HeadFacts;
@@ -80,6 +84,7 @@ async function collect(project: LocalProject, making: Making): Promise<Made> {
     repo,
     sha: facts.sha,
     ref: facts.refKind === 'branch' ? facts.ref : undefined,
+    depth: making.depth,
   });
   if (ref !== undefined) {
     await git(repo, ['checkout', '-q', '--force', facts.sha]);
@@ -95,14 +100,17 @@ async function collect(project: LocalProject, making: Making): Promise<Made> {
 /** Its own clone: what git keeps of the user's (hooks, credentials, remotes, stashes) stays out. */
 async function shallowClone(
   project: LocalProject,
-  { repo, sha, ref }: { repo: string; sha: string; ref: string | undefined },
+  { repo, sha, ref, depth }: { repo: string; sha: string; ref: string | undefined; depth: number },
 ): Promise<void> {
   await git(project.folder, ['init', '-q', '--template=', '--initial-branch=main', '--end-of-options', repo]);
   const from = pathToFileURL(project.folder).href;
   // Protocol 2 serves any commit by its sha, also one that no ref names.
   const allow = ['-c', 'protocol.file.allow=always', '-c', 'protocol.version=2'];
   const quiet = ['-q', '--no-tags', '--no-recurse-submodules', '--no-write-fetch-head'];
-  await git(repo, [...allow, 'fetch', ...quiet, `--depth=${DEPTH}`, from, sha]);
+  // Of a clone that is shallow itself there is no more than it has.
+  const tags = ['+refs/tags/*:refs/tags/*'];
+  const much = depth === WHOLE ? [from, sha, ...tags] : [`--depth=${depth}`, from, sha];
+  await git(repo, [...allow, 'fetch', ...quiet, ...(depth === WHOLE ? ['--update-shallow'] : []), ...much]);
   await git(repo, ['update-ref', '--no-deref', 'HEAD', sha]);
   if (ref) await git(repo, ['update-ref', `refs/heads/${ref}`, sha]);
   if (ref) await git(repo, ['symbolic-ref', 'HEAD', `refs/heads/${ref}`]);

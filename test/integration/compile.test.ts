@@ -50,6 +50,10 @@ beforeAll(async () => {
   await mkdir(join(work, 'ci'));
   await writeFile(join(work, 'ci/one.yml'), 'include: /ci/two.yml\none: { image: x, script: x }\n');
   await writeFile(join(work, 'ci/two.yml'), 'two: { image: x, script: x }\n');
+  await writeFile(
+    join(work, 'deep.yml'),
+    'a: { image: x, script: x, variables: { GIT_DEPTH: 0 } }\nb: { image: x, script: x, variables: { GIT_DEPTH: 3 } }\n',
+  );
   await writeFile(join(work, 'parts.yml'), 'include: ci/o*.yml\n');
   const git = (...args: string[]) =>
     run('git', ['-c', 'user.name=Ada', '-c', 'user.email=a@example.test', '-C', work, ...args]);
@@ -241,6 +245,15 @@ test('a record brings back the plan that ran', async () => {
   const loaded = await makeLoadRecord(deps)(written);
   expect(loaded).toEqual({ record, compiled });
   expect(await records.list('pipelines/table', 10)).toEqual(['pipelines/table/00000001']);
+});
+
+test('GIT_DEPTH: jobs that ask for more history have a source of their own', async () => {
+  const { ask, blobs } = setUp();
+  const { plan, source } = await planned(ask({ file: 'deep.yml' }));
+  const [deep, usual] = plan.jobs.map((one): string => JSON.parse(blobs.text(one.spec)).source);
+  expect(usual).toBe(source);
+  expect(deep).not.toBe(source);
+  expect(await blobs.has(deep ?? '')).toBe(true);
 });
 
 test('changes and exists are answered by git: before..after of a push, the parting from main of a merge request', async () => {

@@ -243,6 +243,15 @@ test('what a merge request changes is told from where it left its target', async
   });
 });
 
+test('depth 0 is the whole history, with all branches and tags', async () => {
+  const fetched = await source().fetch(request({ depth: 0 }));
+  const [tar] = await Promise.all([files(fetched.tar), fetched.done]);
+  expect(tar.has('.git/shallow')).toBe(false);
+  const packed = [...tar.keys()].filter((name) => name.startsWith('.git/refs/tags/v1'));
+  expect(packed).toEqual(['.git/refs/tags/v1']);
+  expect(tar.has('.git/refs/remotes/origin/main')).toBe(true);
+});
+
 test('of a tag: the tag itself, and the message that it was annotated with', async () => {
   await git('push', '--quiet', join(folder, 'bare.git'), `${shas[0]}:refs/tags/light`);
   const told = async (ref: string, sha: string | undefined) => {

@@ -105,8 +105,10 @@ async function checkout(place: GitPlace, url: CheckedUrl, request: SourceRequest
       url.url,
       what,
     );
-  const depth = Math.max(1, Math.trunc(request.depth));
-  const bySha = await fetch(request.sha, [`--depth=${depth}`]);
+  const whole = request.depth === 0;
+  if (whole) await wholeHistory(inRepo, url.url);
+  const depth = whole ? [] : [`--depth=${Math.max(1, Math.trunc(request.depth))}`];
+  const bySha = await fetch(request.sha, depth);
   if (bySha.code !== 0) {
     // Some servers name only branch tips: take the ref, whole, because the commit may lie below any depth.
     throwIfFatal(bySha.stderr);
@@ -128,6 +130,14 @@ async function checkout(place: GitPlace, url: CheckedUrl, request: SourceRequest
   const [author = '', timestamp = '', message = ''] = facts.split('\0');
   const tagMessage = request.tag ? await tagMessageOf(inRepo, url.url, request.ref) : undefined;
   return { author, timestamp, message: message.trimEnd(), ...(tagMessage !== undefined && { tagMessage }) };
+}
+
+/** As GitLab with GIT_DEPTH 0: all branches and tags, so that `git describe` finds what it looks for. */
+async function wholeHistory(inRepo: (...args: string[]) => Promise<GitAnswer>, url: string): Promise<void> {
+  const all = ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'];
+  const quiet = ['--quiet', '--no-recurse-submodules', '--no-write-fetch-head'];
+  const fetched = await inRepo('fetch', ...quiet, '--end-of-options', url, ...all);
+  if (fetched.code !== 0) throwIfFatal(fetched.stderr);
 }
 
 /** Fetches the tag itself; undefined for a lightweight one, and where it has gone meanwhile. */

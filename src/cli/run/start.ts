@@ -6,6 +6,7 @@ import { askEngine } from '../../local/docker.ts';
 import { upDetached } from '../../local/detach.ts';
 import { liveRun } from '../../local/run-file.ts';
 import { sourceTar } from '../../local/source-tar.ts';
+import { deepest } from '../../plan/depth.ts';
 import { ensureSwarm, LOCAL_TARGET } from '../../local/swarm.ts';
 import type { Digest, PipelineId } from '../../plan/ids.ts';
 import type { StartRequest } from '../../server/api.ts';
@@ -96,8 +97,10 @@ async function upload(
   client: ApiClient,
   { plan, options }: { plan: LocalPlan; options: StartOptions },
 ): Promise<Sent> {
+  const jobs = plan.answer.kind === 'plan' ? plan.answer.jobs : [];
+  const depth = deepest(jobs.map((one) => one.spec));
   for (let count = 1; ; count += 1) {
-    const source = await sourceTar(plan.project, options.ref);
+    const source = await sourceTar(plan.project, options.ref, depth);
     if (count === 1 && source.submodules.length > 0)
       cli.io.err(`Submodules are left out: ${source.submodules.join(', ')}\n`);
     try {

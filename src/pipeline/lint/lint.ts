@@ -14,6 +14,7 @@ import { lintArtifacts } from './artifacts.ts';
 import { lintConditions } from './conditions.ts';
 import { lintFolded } from './folded.ts';
 import { lintNames } from './names.ts';
+import { lintRunnerVariables } from './runner-variables.ts';
 import { lintUnused } from './unused.ts';
 
 export interface Linting {
@@ -32,4 +33,5 @@ export function lint(linting: Linting): void {
   lintNames(linting);
   for (const job of linting.jobs.values()) lintFolded(job, linting.problems);
   lintArtifacts(linting);
+  lintRunnerVariables(linting);
 }

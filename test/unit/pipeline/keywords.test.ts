@@ -8,6 +8,7 @@ import { FAILURE_KINDS } from '../../../src/plan/outcome.ts';
 import { RETRY_REASONS } from '../../../src/plan/retry.ts';
 import { RETRY_WHEN } from '../../../src/pipeline/schema/flow.ts';
 import { job, mistakes, run } from './helpers.ts';
+import { WITHOUT_EFFECT } from '../../../src/pipeline/lint/runner-variables.ts';
 import { PREDEFINED } from './predefined-names.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -62,6 +63,18 @@ describe('docs/language.md', () => {
     const table = docs.slice(docs.indexOf('### Predefined'), docs.indexOf('## Failures'));
     const said = new Set([...table.matchAll(/`([A-Z][A-Z0-9_]+)`/g)].map((found) => found[1] ?? ''));
     expect(PREDEFINED.filter((name) => !said.has(name))).toEqual([]);
+  });
+  test('lists the variables of the runner that change nothing, with the same reasons', () => {
+    const lines = docs
+      .slice(docs.indexOf("Known to GitLab's runner"), docs.indexOf('### Predefined'))
+      .split('\n');
+    for (const [name, why] of Object.entries(WITHOUT_EFFECT)) {
+      const line = lines.find((one) => one.split('|')[1]?.includes(`\`${name}\``));
+      expect([name, line?.split('|')[2]?.replaceAll('`', '').trim()]).toEqual([
+        name,
+        why.replaceAll('`', ''),
+      ]);
+    }
   });
   test('its examples are valid', () => {
     const [first] = [...docs.matchAll(/```yaml\n(.*?)```/gs)].map((found) => found[1] ?? '');

@@ -24,8 +24,23 @@ const script = (...lines: string[]): string =>
   `j:\n  image: x\n  script:\n${lines.map((line) => `    ${line}\n`).join('')}`;
 const rule = (condition: string): string => job(`  rules:\n    - if: ${condition}\n`);
 
+const VARIABLE = 'variables: {FF_USE_FASTZIP: "true", GIT_DEPTH: "5"}';
 const WARNED: [name: string, text: string, code: string, at: string, words: RegExp][] = [
   ['a template that nobody uses', '.t: {image: x}\nj: {image: x, script: y}', 'unused', '1:1', /"\.t"/],
+  [
+    'a variable of the runner that changes nothing',
+    `${VARIABLE}\n${job('')}`,
+    'no-effect',
+    '1:13',
+    /FF_USE_FASTZIP/,
+  ],
+  [
+    'such a variable of a job',
+    job('  variables: {GIT_CLEAN_FLAGS: none, GIT_STRATEGY: none}'),
+    'no-effect',
+    '4:15',
+    /nothing to clean/,
+  ],
   ['one whose anchor nobody uses', '.t: &t {image: x}\nj: {image: x, script: y}', 'unused', '1:1', /"\.t"/],
   [
     'a rule after one that holds whenever it does',
