@@ -12,7 +12,7 @@ import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from '../../activi
 import { gitSource } from '../../src/adapters/git/index.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
-import { isDigest } from '../../src/plan/ids.ts';
+import { isDigest, type Digest } from '../../src/plan/ids.ts';
 import type { PipelineRecord } from '../../src/plan/records.ts';
 import type { Trigger } from '../../src/plan/trigger.ts';
 import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../unit/activities-ship/fakes.ts';
@@ -250,10 +250,10 @@ test('a record brings back the plan that ran', async () => {
 test('GIT_DEPTH: jobs that ask for more history have a source of their own', async () => {
   const { ask, blobs } = setUp();
   const { plan, source } = await planned(ask({ file: 'deep.yml' }));
-  const [deep, usual] = plan.jobs.map((one): string => JSON.parse(blobs.text(one.spec)).source);
+  const [deep, usual] = plan.jobs.map((one): Digest => JSON.parse(blobs.text(one.spec)).source);
   expect(usual).toBe(source);
   expect(deep).not.toBe(source);
-  expect(await blobs.has(deep ?? '')).toBe(true);
+  expect(deep && (await blobs.has(deep))).toBe(true);
 });
 
 test('changes and exists are answered by git: before..after of a push, the parting from main of a merge request', async () => {
