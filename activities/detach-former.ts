@@ -1,55 +1,86 @@
 /**
- * A worker that starts again after a kill -9 finds what its former self had under way: the containers on its engine name
- * workflow, run, job and attempt, and describing the workflow names the open activities and who held them. These are failed
- * as `Detached`, so the workflow resumes them now instead of after the heartbeat timeout. The only activity module that has
- * Temporal's client: by-id calls are not in a worker's own reach.
+ * A worker that starts again after a kill -9 finds what its former self had under way, by describing the pipelines that are
+ * open and those that containers on its engine name, and ends it now instead of at the heartbeat timeout. The only activity
+ * module that has Temporal's client: by-id calls are not in a worker's own reach.
+ *
+ * Invariants: F1 only activities of an identity that nobody alive has. F2 an attempt that has a container here is failed as
+ * `Detached`, so it is resumed; one without any is handed back: create and start are two requests of a process that is
+ * dead, so none can come any more. F3 what the container is not for (a build, a push, a deployment) is begun again, in a new
+ * epoch; what Temporal itself repeats is left to that.
  */
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import { ActivityNotFoundError } from '@temporalio/client';
+import { ActivityNotFoundError, type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Engine } from '../src/adapters/ports.ts';
 import { parseActivityId } from '../src/plan/ids.ts';
 import { LABELS, readLabels } from './job/names.ts';
-import { detached } from './job/thrown.ts';
+import { detached, handedBack } from './job/thrown.ts';
+
+/** Beyond this many pipelines that are open the heartbeat timeout does it for the rest. */
+const MOST_RUNS = 500;
+const AT_ONCE = 8;
 
 export interface FormerSelf {
   client: Client;
-  engine: Engine;
+  /** Without one the worker has no containers. */
+  engine?: Engine;
   installation: string;
   hostId: string;
   /** True of the identity that a former run of this very worker had, and nobody who is alive. */
   isFormer(identity: string): boolean;
 }
-
-/** Answers the ids of the activities that were detached. Rejects when engine or Temporal do not answer. */
-export async function detachFormer(former: FormerSelf): Promise<string[]> {
-  const labels = { [LABELS.installation]: former.installation, [LABELS.kind]: 'job' };
-  const containers = await former.engine.listContainers(labels);
-  const runs = new Map<string, { workflowId: string; runId: string; attempts: Set<string> }>();
-  for (const { labels } of containers) {
-    const of = readLabels(labels);
-    if (!of) continue;
-    const key = JSON.stringify([of.workflowId, of.runId]);
-    const run = runs.get(key) ?? { workflowId: of.workflowId, runId: of.runId, attempts: new Set() };
-    run.attempts.add(JSON.stringify([of.job, of.attempt]));
-    runs.set(key, run);
-  }
-  const found = await Promise.all([...runs.values()].map((run) => detachOfRun(former, run)));
-  return found.flat();
+interface OpenRun {
+  workflowId: string;
+  runId: string;
+  /** JOB and attempt of its containers on this engine. */
+  attempts: Set<string>;
+}
+interface Pending {
+  activityId: string;
+  type: string;
+  identity: string;
 }
 
-async function detachOfRun(
-  { client, hostId, isFormer }: FormerSelf,
-  { workflowId, runId, attempts }: { workflowId: string; runId: string; attempts: ReadonlySet<string> },
-): Promise<string[]> {
-  const open = await pendingOf(client, workflowId, runId);
-  const ours = open.filter(({ activityId, identity }) => {
-    const of = parseActivityId(activityId);
-    return of && isFormer(identity) && attempts.has(JSON.stringify([of.job, of.attempt]));
-  });
+/** Answers the ids of the activities that were ended. Rejects when engine or Temporal do not answer. */
+export async function detachFormer(former: FormerSelf): Promise<string[]> {
+  const runs = await openRuns(former);
+  const left = [...runs.values()];
+  const found: string[] = [];
+  const work = async (): Promise<void> => {
+    for (let run = left.shift(); run; run = left.shift()) found.push(...(await detachOfRun(former, run)));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return found;
+}
+
+async function openRuns({ client, engine, installation }: FormerSelf): Promise<Map<string, OpenRun>> {
+  const runs = new Map<string, OpenRun>();
+  const runOf = (of: { workflowId: string; runId: string }): OpenRun => {
+    const run = runs.get(of.runId) ?? { workflowId: of.workflowId, runId: of.runId, attempts: new Set() };
+    runs.set(of.runId, run);
+    return run;
+  };
+  const labels = { [LABELS.installation]: installation, [LABELS.kind]: 'job' };
+  for (const container of (await engine?.listContainers(labels)) ?? []) {
+    const of = readLabels(container.labels);
+    if (of) runOf(of).attempts.add(JSON.stringify([of.job, of.attempt]));
+  }
+  const query = 'ExecutionStatus = "Running"';
+  for await (const info of client.workflow.list({ query, pageSize: MOST_RUNS })) {
+    runOf(info);
+    if (runs.size >= MOST_RUNS) break;
+  }
+  return runs;
+}
+
+async function detachOfRun(former: FormerSelf, run: OpenRun): Promise<string[]> {
+  const { workflowId, runId } = run;
+  const open = await pendingOf(former.client, workflowId, runId);
+  const ours = open.filter(({ identity }) => former.isFormer(identity));
   await Promise.all(
-    ours.map(async ({ activityId }) => {
+    ours.map(async (pending) => {
+      const { activityId } = pending;
       try {
-        await client.activity.fail({ workflowId, runId, activityId }, detached(hostId));
+        await former.client.activity.fail({ workflowId, runId, activityId }, endOf(pending, run, former));
       } catch (error) {
         if (!(error instanceof ActivityNotFoundError)) throw error; // it ended meanwhile, by its own timeout
       }
@@ -58,15 +89,27 @@ async function detachOfRun(
   return ours.map(({ activityId }) => activityId);
 }
 
-async function pendingOf(
-  client: Client,
-  workflowId: string,
-  runId: string,
-): Promise<{ activityId: string; identity: string }[]> {
+/** F2, F3. */
+function endOf(
+  { activityId, type }: Pending,
+  { attempts }: OpenRun,
+  { hostId }: FormerSelf,
+): ApplicationFailure {
+  const of = parseActivityId(activityId);
+  if (!of)
+    return ApplicationFailure.retryable('The worker was killed and has started again.', 'WorkerRestarted');
+  const starts = type === 'runJob' || type === 'apitest';
+  return starts && !attempts.has(JSON.stringify([of.job, of.attempt]))
+    ? handedBack('The worker was killed before it had made a container.')
+    : detached(hostId);
+}
+
+async function pendingOf(client: Client, workflowId: string, runId: string): Promise<Pending[]> {
   try {
     const { raw } = await client.workflow.getHandle(workflowId, runId).describe();
-    return (raw.pendingActivities ?? []).map(({ activityId, lastWorkerIdentity }) => ({
+    return (raw.pendingActivities ?? []).map(({ activityId, activityType, lastWorkerIdentity }) => ({
       activityId: activityId ?? '',
+      type: activityType?.name ?? '',
       identity: lastWorkerIdentity ?? '',
     }));
   } catch (error) {

@@ -125,6 +125,9 @@ export const installationSchema = z.strictObject({
       gate_expiry: duration('7 days'),
       cancel_grace: duration('10s'),
       release_delay: duration('10s'),
+      cleanup_every: duration('60s'),
+      cleanup_age: duration('60s'),
+      deploy_stable: duration('5s'),
       max_pending_jobs: z.number().int().min(1).max(500).default(100),
       auto_retries: z.number().int().min(0).max(5).default(2),
       log_bytes: z

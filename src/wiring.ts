@@ -86,6 +86,7 @@ export async function wireWorker(
         address: engineAddress(address ?? known?.docker),
         certPath: settings.dockerCertPath,
         installation: facts.installation,
+        monitorMs: facts.config.limits.deploy_stable,
       });
     },
   };

@@ -99,7 +99,9 @@ async function serve(serving: Serving): Promise<void> {
     const settled = work.catch(trouble).finally(() => background.delete(settled));
     background.add(settled);
   });
-  const janitor = { engine, installation: ports.facts.installation, workflows: deps.workflows };
+  const { cleanup_age: minAgeMs, cleanup_every: everyMs } = ports.facts.config.limits;
+  const { installation } = ports.facts;
+  const janitor = { engine, installation, workflows: deps.workflows, minAgeMs, everyMs };
   try {
     await leftovers(serving, janitor, trouble);
     const workers = await createWorkers(serving, deps);

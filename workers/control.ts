@@ -12,7 +12,8 @@ import { workflowBundle } from '../src/temporal/bundle.ts';
 import { reconcileQuestions, signalTrigger, workflowLookup } from '../src/temporal/calls.ts';
 import { connectTemporal } from '../src/temporal/client.ts';
 import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
-import { installRuntime, say, stopper } from './lib/process.ts';
+import { identityText } from './lib/identity.ts';
+import { detachHere, installRuntime, say, stopper } from './lib/process.ts';
 import { keepReconciled, type Reconciling } from './lib/reconciler.ts';
 
 /** Longer than a push's last request, shorter than what supervisors wait before they kill. */
@@ -21,6 +22,8 @@ const GRACE = '8s';
 const FORCE = '20s';
 /** About 100 KB each; what falls out is replayed. */
 const CACHED_WORKFLOWS = 300;
+
+const SELF = { hostId: 'control', arches: [] };
 
 export interface ControlOptions {
   settings: Settings;
@@ -42,10 +45,12 @@ export async function run(options: ControlOptions): Promise<void> {
   try {
     const ports = options.activities ? undefined : await wireWorker(settings);
     const workflows = workflowLookup(temporal.client);
+    await detachHere(temporal.client, SELF, '');
     const activities = options.activities ?? (ports && makeControlActivities({ ...ports, workflows }));
     const worker = await Worker.create({
       connection,
       namespace: settings.temporalNamespace,
+      identity: identityText(SELF),
       taskQueue: CONTROL_QUEUE,
       workflowBundle: await workflowBundle(settings.cache),
       activities: { ...activities },

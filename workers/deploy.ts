@@ -10,12 +10,14 @@ import { deployQueue } from '../src/plan/queues.ts';
 import { connectTemporal } from '../src/temporal/client.ts';
 import { VERSION } from '../src/version.ts';
 import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
-import { installRuntime, reportToFleet, stopper } from './lib/process.ts';
+import { identityText } from './lib/identity.ts';
+import { detachHere, installRuntime, reportToFleet, stopper } from './lib/process.ts';
 
 /** Longer than one call to an engine; a watch that is ended by it goes on at the next worker. */
 const GRACE = '5s';
 const FORCE = '20s';
 const SLOTS = 20;
+const POLL_MS = 500;
 
 export interface DeployWorkerOptions {
   settings: Settings;
@@ -36,15 +38,18 @@ export async function run(options: DeployWorkerOptions): Promise<void> {
   installRuntime(settings);
   const ports = await wireWorker(settings);
   const target = await ports.target(name, options.dockerAddress);
-  const { connection: client } = await connectTemporal({ address, namespace: settings.temporalNamespace });
-  await client.close();
+  const temporal = await connectTemporal({ address, namespace: settings.temporalNamespace });
+  const self = { hostId: `deploy-${name}`, arches: [] };
+  await detachHere(temporal.client, self, ports.facts.installation);
+  await temporal.connection.close();
   const connection = await NativeConnection.connect({ address });
   try {
     const worker = await Worker.create({
       connection,
       namespace: settings.temporalNamespace,
+      identity: identityText(self),
       taskQueue: deployQueue(name),
-      activities: { ...makeDeployActivities({ ...ports, target }) },
+      activities: { ...makeDeployActivities({ ...ports, target, timing: timingOf(ports) }) },
       maxConcurrentActivityTaskExecutions: SLOTS,
       maxHeartbeatThrottleInterval: '5s',
       shutdownGraceTime: GRACE,
@@ -62,6 +67,12 @@ export async function run(options: DeployWorkerOptions): Promise<void> {
   } finally {
     await connection.close();
   }
+}
+
+/** Looked at often enough to see it stand still for as long as is asked. */
+function timingOf(ports: WorkerPorts): { pollMs: number; stableMs: number } {
+  const stableMs = ports.facts.config.limits.deploy_stable;
+  return { stableMs, pollMs: Math.min(POLL_MS, Math.max(50, stableMs / 4)) };
 }
 
 function report(ports: WorkerPorts, target: string): Parameters<typeof ports.fleet.report>[0] {

@@ -48,7 +48,7 @@ function consider(deciding: Deciding | undefined, decision: Decision): { verdict
   const verdict = judge(
     {
       job: one.job,
-      status: one.status,
+      status: isDecided(one) ? { ...one.status, phase: 'dispatched' } : one.status,
       missing: missingFor(deciding.run, one),
       approveBySignal: deciding.run.limits.approveBySignal ?? true,
     },
@@ -67,9 +67,9 @@ function apply(
   if (starts) one.playedBy = to.by.actor;
   switch (to.effect) {
     case 'approve':
-      return one.gate?.resolve('approved');
+      return settle(one, 'approved');
     case 'reject':
-      return one.gate?.resolve('rejected');
+      return settle(one, 'rejected');
     case 'undelay':
       return one.wake?.resolve();
     case 'play':
@@ -80,6 +80,14 @@ function apply(
       return scheduler.cancelJob(one);
   }
 }
+
+/** Closed at once: another decision of this very moment finds it decided, though the job has not gone on yet. */
+function settle(one: JobRun, decision: 'approved' | 'rejected'): void {
+  one.gate?.resolve(decision);
+  one.gate = undefined;
+}
+/** Decided, expired or cancelled, and its job's next step is still to come. */
+const isDecided = (one: JobRun): boolean => one.status.phase === 'gate' && one.gate === undefined;
 
 const missingFor = (run: Run, one: JobRun): string[] =>
   (run.graph.requires[one.index] ?? []).flatMap((at) => {

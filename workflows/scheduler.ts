@@ -127,8 +127,10 @@ export class Scheduler {
   /** Past the pipeline's deadline: who waits for a person has expired, the rest is cancelled. */
   expire(reason: string): void {
     for (const one of this.#run.jobs) {
-      if (one.status.phase === 'gate') one.gate?.resolve('expired');
-      else if (one.status.phase === 'manual' && tokenOf(one.job, viewOf(one)) === 'manual')
+      if (one.status.phase === 'gate') {
+        one.gate?.resolve('expired');
+        one.gate = undefined;
+      } else if (one.status.phase === 'manual' && tokenOf(one.job, viewOf(one)) === 'manual')
         this.#end(one, {
           outcome: 'expired',
           kind: 'expired',
@@ -167,6 +169,8 @@ export class Scheduler {
     if (one.scope) {
       const busy = one.status.phase === 'dispatched' || one.status.phase === 'running';
       if (busy) enter(this.#run, one, { phase: 'stopping' });
+      // No approval that comes in this moment revives it.
+      one.gate = undefined;
       one.scope.cancel();
     } else this.#end(one, { outcome: 'cancelled', started: false, endedAt: Date.now() });
   }

@@ -142,7 +142,9 @@ const canaryHidden = (events: readonly Recorded[]): string[] =>
 
 /** I7: an end is an end. */
 function endsStay(events: readonly Recorded[]): string[] {
-  return [...groups(of(events, 'status'), ({ id }) => id)].flatMap(([id, seen]) => {
+  const again = new Set(of(events, 'again').map(({ id }) => id));
+  const kept = of(events, 'status').filter(({ id }) => !again.has(id));
+  return [...groups(kept, ({ id }) => id)].flatMap(([id, seen]) => {
     const first = seen.findIndex(({ ended }) => ended);
     const end = seen[first];
     const other = end && seen.slice(first).find(({ state }) => state !== end.state);

@@ -61,11 +61,11 @@ export class Client {
   async start(
     project: string,
     yaml: string,
-    of: { deadlineMs?: number; sha?: string } = {},
+    of: { deadlineMs?: number; files?: Record<string, string> } = {},
   ): Promise<string> {
     const key = `request:${randomUUID()}`;
-    const sha = of.sha ?? randomUUID().replaceAll('-', '').padEnd(40, '0');
-    const tar = await tarOf({ '.gitlab-ci.yml': yaml, 'README.md': 'hello\n' });
+    const sha = randomUUID().replaceAll('-', '').padEnd(40, '0');
+    const tar = await tarOf({ '.gitlab-ci.yml': yaml, 'README.md': 'hello\n', ...of.files });
     const end = Date.now() + 60_000;
     let digest: unknown;
     while (digest === undefined) {
@@ -130,13 +130,15 @@ export class Client {
     return sent;
   }
 
-  async decide(id: string, job: string, action: 'play' | 'reject'): Promise<Sent> {
+  async decide(id: string, job: string, action: 'play' | 'reject' | 'retry' | 'cancelJob'): Promise<Sent> {
     const sent = await this.send(`/api/v1/pipelines/${id}/decisions`, {
       method: 'POST',
       body: JSON.stringify({ action, job }),
       headers: { 'content-type': 'application/json' },
     });
     this.#history.add({ type: 'decision', id, job, action, answer: sent.answer });
+    // A person's retry is the one way to begin again: what has ended may have another end.
+    if (action === 'retry' && sent.answer === 'ok') this.#history.add({ type: 'again', id });
     return sent;
   }
   async cancel(id: string): Promise<Sent> {

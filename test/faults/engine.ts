@@ -5,7 +5,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -45,6 +45,7 @@ export class OwnEngine {
       { stdio: 'ignore' },
     );
     try {
+      await own.#apart();
       await own.up();
       await command('sh', ['-c', `docker save ${HELPER_IMAGE} | docker -H ${own.address} load`]);
       if (options.swarm) await own.docker('swarm', 'init', '--advertise-addr', '127.0.0.1');
@@ -52,6 +53,19 @@ export class OwnEngine {
     } catch (error) {
       await own.stop();
       throw error;
+    }
+  }
+
+  /** Nothing may be started before the namespace is one of its own: it would be the machine's. */
+  async #apart(): Promise<void> {
+    const mine = await readlink('/proc/self/ns/net');
+    const end = performance.now() + READY_MS;
+    for (;;) {
+      const theirs = await readlink(`/proc/${this.#space?.pid}/ns/net`);
+      const command = await readFile(`/proc/${this.#space?.pid}/cmdline`, 'utf8');
+      if (theirs !== mine && command.startsWith('sleep')) return;
+      if (performance.now() > end) throw new Error(`${this.name} has no network namespace of its own`);
+      await delay(20);
     }
   }
 

@@ -18,8 +18,16 @@ export type HistoryEvent =
   | { type: 'pipeline'; id: string; project: string; sha: string; deadlineMs: number }
   /** What the API said of a pipeline; `ended` when its state is final. */
   | { type: 'status'; id: string; state: string; ended: boolean }
+  /** A person has asked for a pipeline to run again. */
+  | { type: 'again'; id: string }
   /** Somebody decided about a job, or cancelled a pipeline (`job` empty). */
-  | { type: 'decision'; id: string; job: string; action: 'play' | 'reject' | 'cancel'; answer: Answer }
+  | {
+      type: 'decision';
+      id: string;
+      job: string;
+      action: 'play' | 'reject' | 'cancel' | 'retry' | 'cancelJob';
+      answer: Answer;
+    }
   /** A request that the harness has let through to the engine of a target, and what the target answered. */
   | {
       type: 'effect';

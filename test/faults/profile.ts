@@ -6,6 +6,7 @@ export interface Profile {
   /** How long a process stays frozen, a network cut, Temporal away (rows 8, 13, 10). */
   /** As in `limits`. */
   heartbeatMs: number;
+  cleanupAgeMs: number;
   frozenMs: number;
   cutMs: number;
   temporalAwayMs: number;
@@ -27,9 +28,13 @@ export const SHORT: Profile = {
     queue_timeout: '60s',
     cancel_grace: '2s',
     release_delay: '1s',
+    cleanup_every: '2s',
+    cleanup_age: '2s',
+    deploy_stable: '1s',
     gate_expiry: '5 min',
   },
   heartbeatMs: 6_000,
+  cleanupAgeMs: 2_000,
   frozenMs: 7_500,
   cutMs: 3_000,
   temporalAwayMs: 3_000,
@@ -44,6 +49,7 @@ export const LITERAL: Profile = {
   name: 'literal',
   limits: { release_delay: '1s' },
   heartbeatMs: 30_000,
+  cleanupAgeMs: 60_000,
   frozenMs: 300_000,
   cutMs: 120_000,
   temporalAwayMs: 120_000,

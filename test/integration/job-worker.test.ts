@@ -19,6 +19,7 @@ describe('the janitor', () => {
     installation: bench.installation,
     workflows: { isClosed },
     minAgeMs: 0,
+    everyMs: 60_000,
     askAgainMs: 1,
   });
   const jobs = async (): Promise<number> =>

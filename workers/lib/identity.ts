@@ -26,6 +26,13 @@ export function isFormerSelf(self: WorkerIdentity, identity: string): boolean {
   return !isAlive(pid);
 }
 
+/**
+ * The same for a worker that has no engine of its own (control, a deploy target): there several may serve one queue on several
+ * machines, so only one of this machine is known to be gone.
+ */
+export const isFormerHere = (self: WorkerIdentity, identity: string): boolean =>
+  identity.split('/')[3] === hostname() && isFormerSelf(self, identity);
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

@@ -3,7 +3,7 @@
  *
  * Invariants:
  *  K1 Only objects with `davit.job.*` labels of its own installation; never a foreign one, never a swarm service's.
- *  K2 Only of a workflow run that Temporal says is closed, asked twice, and older than MIN_AGE_MS. Pending activities are
+ *  K2 Only of a workflow run that Temporal says is closed, asked twice, and older than `minAgeMs`. Pending activities are
  *     not looked at: there are none between a timeout and a resume. No answer means keep.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -11,16 +11,16 @@ import { removeObjects } from '../../activities/job/cleanup.ts';
 import { LABELS, readLabels } from '../../activities/job/names.ts';
 import type { Engine, WorkflowLookup } from '../../src/adapters/ports.ts';
 
-const EVERY_MS = 60_000;
-const MIN_AGE_MS = 60_000;
 const ASK_AGAIN_MS = 2_000;
 
 export interface Janitor {
   engine: Engine;
   installation: string;
   workflows: WorkflowLookup;
+  /** What is younger is left alone. */
+  minAgeMs: number;
+  everyMs: number;
   /** Tests: shorter. */
-  minAgeMs?: number;
   askAgainMs?: number;
 }
 
@@ -33,7 +33,7 @@ export async function sweep(janitor: Janitor): Promise<string[]> {
     engine.listVolumes(labels),
     engine.listNetworks(labels),
   ]);
-  const before = Date.now() - (janitor.minAgeMs ?? MIN_AGE_MS);
+  const before = Date.now() - janitor.minAgeMs;
   const runs = new Map<string, { workflowId: string; runId: string }>();
   const young = new Set<string>();
   for (const found of [...containers, ...volumes, ...networks]) {
@@ -71,12 +71,12 @@ async function removeRun(
   return run.runId;
 }
 
-/** A round a minute until stopped; what fails is told to `trouble` and tried again. */
+/** Round after round until stopped; what fails is told to `trouble` and tried again. */
 export function keepClean(janitor: Janitor, trouble: (error: unknown) => void): { stop(): Promise<void> } {
   const over = new AbortController();
   const rounds = (async () => {
     while (!over.signal.aborted) {
-      await delay(EVERY_MS, undefined, { signal: over.signal }).catch(() => undefined); // stopped
+      await delay(janitor.everyMs, undefined, { signal: over.signal }).catch(() => undefined); // stopped
       if (!over.signal.aborted) await sweep(janitor).catch(trouble);
     }
   })();

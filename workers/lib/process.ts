@@ -1,7 +1,10 @@
 /** What every worker process does the same way: one runtime, a graceful end, and telling the fleet that it is there. */
+import type { Client } from '@temporalio/client';
 import { Runtime, type Worker } from '@temporalio/worker';
+import { detachFormer } from '../../activities/detach-former.ts';
 import type { Fleet } from '../../src/adapters/ports.ts';
 import type { Settings } from '../../src/config.ts';
+import { isFormerHere, type WorkerIdentity } from './identity.ts';
 import { sdkLogger } from './sdk-log.ts';
 
 /** The server forgets a worker after 60 s. */
@@ -51,4 +54,14 @@ export function reportToFleet(
   report();
   const timer = setInterval(report, REPORT_MS);
   return { stop: () => clearInterval(timer) };
+}
+
+/** What a former run of this worker on this machine had under way is begun again now. Never keeps a worker from starting. */
+export async function detachHere(client: Client, self: WorkerIdentity, installation: string): Promise<void> {
+  const isFormer = (identity: string): boolean => isFormerHere(self, identity);
+  await detachFormer({ client, installation, hostId: self.hostId, isFormer }).catch((error: unknown) => {
+    say(
+      `what was under way ends at its heartbeat timeout: ${error instanceof Error ? error.message : 'unknown'}`,
+    );
+  });
 }

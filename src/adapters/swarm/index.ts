@@ -40,18 +40,21 @@ export interface SwarmOptions {
   knownHosts?: string;
   /** UUID. What another installation has deployed is neither `already` nor newer. */
   installation?: string;
+  /** Ms for which a swarm watches a new task before it counts it as updated; its own 5 s when absent. */
+  monitorMs?: number;
 }
 interface Swarm {
   api: EngineApi;
   installation?: string;
+  monitorMs?: number;
 }
 const RESTORE_TRIES = 10;
 
 /** Rejects with `engine/address` or `engine/untrusted`; whether the target answers shows at the first call. */
 export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> {
   const { api } = await connect(options);
-  const { name: at, installation } = options;
-  const swarm = { api, installation };
+  const { name: at, installation, monitorMs } = options;
+  const swarm = { api, installation, monitorMs };
   return {
     name: at,
     read: (service) => coded(at, () => read(swarm, service)),
@@ -98,8 +101,8 @@ async function read(swarm: Swarm, name: string): Promise<TargetState> {
 }
 
 async function apply(swarm: Swarm, asked: DeployRequest): ReturnType<DeployTarget['apply']> {
-  const { api, installation } = swarm;
-  const request = { ...asked, installation };
+  const { api, installation, monitorMs } = swarm;
+  const request = { ...asked, installation, monitorMs };
   const service = await findService(swarm, request.spec.service);
   if (!service) return create(api, request);
   const now = targetState(service, await findTasks(swarm, service), []);

@@ -71,7 +71,7 @@ export const nodesOf = (answer: unknown): Node[] => z.array(nodeSchema).parse(an
 
 /** The spec of this deployment, on top of what the service has now. */
 export function desiredSpec(
-  request: DeployRequest & Pick<Stamp, 'installation'>,
+  request: DeployRequest & Pick<Stamp, 'installation'> & { monitorMs?: number },
   current: ServiceSpec | undefined,
 ): ServiceSpec {
   const { spec } = request;
@@ -115,11 +115,15 @@ export function desiredSpec(
  * `pause` whatever the pipeline says: the swarm's own rollback would bring the old labels back and lose the deployment's id.
  * davit rolls back itself, once.
  */
-const updateConfig = ({ spec }: DeployRequest): Record<string, unknown> => ({
+const updateConfig = ({
+  spec,
+  monitorMs,
+}: DeployRequest & { monitorMs?: number }): Record<string, unknown> => ({
   Parallelism: spec.update.parallelism,
   Delay: spec.update.delayMs * 1_000_000,
   FailureAction: 'pause',
   MaxFailureRatio: 0,
+  ...(monitorMs !== undefined && { Monitor: monitorMs * 1_000_000 }),
   Order: spec.update.order,
 });
 

@@ -21,19 +21,29 @@ export const frozen: Row = {
   },
 };
 
+/** Its link is dead as well: Temporal would go on giving tasks to the polls of a process that only stands still. */
+function freeze(world: World, name: 'arch' | 'deploy'): void {
+  world.processes[name].freeze();
+  world.border(`${name}>temporal`).cut();
+}
+function thaw(world: World, name: 'arch' | 'deploy'): void {
+  world.border(`${name}>temporal`).open();
+  world.processes[name].thaw();
+}
+
 const LINES = 60;
 async function script(world: World): Promise<number[]> {
   const { client, processes } = world;
   const id = await client.start(world.project(8), countFile(LINES, 9));
   await client.untilLogged(id, 'count', 'line-4\n');
   note(world, 8, `SIGSTOP of the worker of ${id}`);
-  processes.arch.freeze();
+  freeze(world, 'arch');
   const from = world.history.now();
   await processes.arch2.start();
   await client.when(id, 'resumed by the other worker', (one) => (one.jobs[0]?.epoch ?? 0) > 1);
   const recovery = world.history.now() - from - Number(world.profile.heartbeatMs);
   await client.untilLogged(id, 'count', 'line-40\n');
-  processes.arch.thaw();
+  thaw(world, 'arch');
   expectWhole(world, await client.verdict(id), LINES);
   return [Math.max(0, recovery)];
 }
@@ -50,7 +60,7 @@ async function deployment(world: World): Promise<number[]> {
     answer: 'pass',
     act: async () => {
       note(world, 8, 'SIGSTOP of the deploy worker before its update');
-      processes.deploy.freeze();
+      freeze(world, 'deploy');
       await processes.deploy2.start();
       await client.until('the other worker deploys', 60_000, () => (taken() > 0 ? true : undefined));
     },
@@ -59,7 +69,7 @@ async function deployment(world: World): Promise<number[]> {
     history.events.slice(asked).filter((event) => event.type === 'effect' && event.answer === 'ok').length;
   const id = await client.start(project, deployFile(world, project, 'two'));
   await reached(world, hook.done, `the update of ${id}`);
-  processes.deploy.thaw();
+  thaw(world, 'deploy');
   const back = history.now();
   const status = await client.verdict(id);
   expectThat(status.state === 'success', `${id} did not succeed`, status);

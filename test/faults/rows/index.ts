@@ -1,14 +1,31 @@
 /** The rows that are implemented, in the order of their value. */
+import { killBuild } from './01-kill-build.ts';
 import { killScript } from './02-kill-script.ts';
 import { killEnded } from './03-kill-ended.ts';
+import { killPush } from './04-kill-push.ts';
 import { killDeploy } from './05-kill-deploy.ts';
 import { frozen } from './08-frozen.ts';
+import { rolling } from './09-rolling.ts';
+import { temporalGate } from './10-temporal-gate.ts';
+import { temporalAll } from './11-temporal-all.ts';
 import { lostAnswers } from './12-lost-answers.ts';
+import { cutTemporal } from './13-cut-temporal.ts';
+import { cutStore } from './14-cut-store.ts';
+import { cutEngine } from './18-cut-engine.ts';
+import { registryDown } from './19-registry-down.ts';
+import { registryRefuses } from './20-registry-refuses.ts';
 import { webhookTwice } from './21-webhook-twice.ts';
+import { storm } from './23-storm.ts';
+import { killServer } from './24-kill-server.ts';
 import { race } from './28-race.ts';
 import { raceEnd } from './29-race-end.ts';
+import { cancelScript } from './30-cancel-script.ts';
+import { cancelDeploy } from './31-cancel-deploy.ts';
+import { cancelRetry } from './32-cancel-retry.ts';
 import { twoDeploy } from './33-two-deploy.ts';
 import { duplicateDeploy } from './34-duplicate-deploy.ts';
+import { orphans } from './35-orphans.ts';
+import { exits } from './37-exits.ts';
 import type { Row } from './row.ts';
 
 export const ROWS: readonly Row[] = [
@@ -22,4 +39,21 @@ export const ROWS: readonly Row[] = [
   duplicateDeploy,
   race,
   raceEnd,
+  orphans,
+  killBuild,
+  killPush,
+  rolling,
+  temporalGate,
+  temporalAll,
+  cancelScript,
+  cancelDeploy,
+  cancelRetry,
+  killServer,
+  storm,
+  registryDown,
+  registryRefuses,
+  exits,
+  cutTemporal,
+  cutStore,
+  cutEngine,
 ];

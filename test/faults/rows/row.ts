@@ -112,3 +112,31 @@ export async function reached(world: World, done: Promise<void>, what: string, m
   });
   await world.client.until(what, ms, () => (over ? true : undefined));
 }
+
+/** A build, and with a repository name a push of it. The Dockerfile comes beside it. */
+export function buildFile(world: World, repository?: string): string {
+  const name = repository ?? 'built';
+  const push = `release:
+  stage: push
+  push: { from: image, to: ${world.registryHost}/${name}, tags: [latest] }
+`;
+  return `stages: [build, push]
+image:
+  stage: build
+  build: { context: ., platforms: [amd64]${repository === undefined ? '' : `, to: ${world.registryHost}/${name}`} }
+${repository === undefined ? '' : push}`;
+}
+/** What a name stands for at the registry now. */
+export async function digestOf(
+  { registry }: World,
+  repository: string,
+  reference: string,
+): Promise<string | undefined> {
+  const accept =
+    'application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json';
+  const answer = await fetch(`http://${registry.host}/v2/${repository}/manifests/${reference}`, {
+    method: 'HEAD',
+    headers: { accept },
+  });
+  return answer.headers.get('docker-content-digest') ?? undefined;
+}

@@ -1,0 +1,27 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { countFile, expectWhole, note, type Row } from './row.ts';
+
+const LINES = 60;
+/** The engine's own log is the spool: the script runs on, and its log is whole when the store is back. */
+export const cutStore: Row = {
+  row: 14,
+  fault: 'network cut worker - log store',
+  moment: 'script',
+  async run(world) {
+    const { client, history, profile } = world;
+    const recoveryMs: number[] = [];
+    const border = world.border('arch>server');
+    for (const how of ['cut', 'stall'] as const) {
+      const id = await client.start(world.project(14), countFile(LINES, profile.storeAwayMs / 1_000));
+      await client.untilLogged(id, 'count', 'line-3\n');
+      note(world, 14, `${how} between the worker of ${id} and the log store`);
+      border[how]();
+      await delay(profile.storeAwayMs);
+      border.open();
+      const back = history.now();
+      expectWhole(world, await client.verdict(id), LINES);
+      recoveryMs.push(history.now() - back);
+    }
+    return { recoveryMs };
+  },
+};

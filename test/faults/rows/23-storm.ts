@@ -1,0 +1,34 @@
+import { expectThat, note, type Row } from './row.ts';
+
+const ANSWER_MS = 10_000;
+/** Many deliveries at once: each is taken in time or refused for now, and what was taken is one pipeline each. */
+export const storm: Row = {
+  row: 23,
+  fault: 'many webhooks at once',
+  moment: 'accept',
+  async run(world) {
+    const { client, history, profile } = world;
+    const count = Math.min(profile.storm, world.pushesLeft);
+    note(world, 23, `${count} deliveries at once`);
+    const from = history.now();
+    const sent = await Promise.all(
+      Array.from({ length: count }, async () => {
+        const push = world.nextPush();
+        const one = await client.deliverPush({ ...push, id: push.after });
+        return { one, at: history.now() - from };
+      }),
+    );
+    for (const { one, at } of sent) {
+      const fine = one.answer === 'ok' || one.code === 429 || one.code === 503;
+      expectThat(fine, 'neither taken nor refused for now', one);
+      expectThat(at < ANSWER_MS, `answered only after ${Math.round(at)} ms`);
+    }
+    const keys = sent.flatMap(({ one }) => (typeof one.body.key === 'string' ? [one.body.key] : []));
+    const ids = await Promise.all(keys.map((key) => client.pipelineOf('hook', key)));
+    expectThat(
+      new Set(ids).size === keys.length,
+      `${keys.length} were taken, ${new Set(ids).size} pipelines there are`,
+    );
+    return { recoveryMs: [Math.max(...sent.map(({ at }) => at))] };
+  },
+};

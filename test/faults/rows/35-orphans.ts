@@ -1,0 +1,94 @@
+import { randomUUID } from 'node:crypto';
+import { LABELS } from '../../../activities/job/names.ts';
+import { HELPER_IMAGE } from '../../support/engine.ts';
+import { countFile, expectThat, expectWhole, note, type Row } from './row.ts';
+import type { World } from '../world.ts';
+
+const ORPHANS = 50;
+const LINES = 40;
+/** What a crash left goes before new work is taken; a live job, another installation's and a stranger's things stay. */
+export const orphans: Row = {
+  row: 35,
+  fault: `${ORPHANS} orphans after a crash`,
+  moment: 'start-up',
+  async run(world) {
+    const { client, processes, engine, history, installation } = world;
+    const live = await client.start(world.project(35), countFile(LINES, 5));
+    await client.untilLogged(live, 'count', 'line-2\n');
+    await processes.arch.end('SIGKILL');
+    const run = randomUUID();
+    await make(world, { count: ORPHANS / 2, installation, run });
+    const others = await make(world, { count: 2, installation: randomUUID(), run });
+    const name = `stranger-${run.slice(0, 8)}`;
+    await engine.docker('volume', 'create', '--label', 'davit.kind=volume', name);
+    others.push(name);
+    // Old enough to be nobody's that is about to begin.
+    await new Promise((resolve) => setTimeout(resolve, Number(world.profile.cleanupAgeMs) + 200));
+    note(world, 35, `${ORPHANS} orphans, and the worker starts again`);
+    await processes.arch.start();
+    const back = history.now();
+    await client.until('the orphans are gone', 60_000, async () => {
+      const left = await engine.docker(
+        'ps',
+        '-aq',
+        '--filter',
+        `label=${LABELS.run}=${run}`,
+        '--filter',
+        `label=${LABELS.installation}=${installation}`,
+      );
+      const volumes = await engine.docker(
+        'volume',
+        'ls',
+        '-q',
+        '--filter',
+        `label=${LABELS.run}=${run}`,
+        '--filter',
+        `label=${LABELS.installation}=${installation}`,
+      );
+      return left === '' && volumes === '' ? true : undefined;
+    });
+    const recovery = history.now() - back;
+    expectThat(
+      recovery < Number(world.profile.cleanupAgeMs) + 10_000,
+      `swept only after ${Math.round(recovery)} ms`,
+    );
+    expectWhole(world, await client.verdict(live), LINES);
+    const all = `${await engine.docker('ps', '-a', '--format', '{{.Names}}')}\n${await engine.docker('volume', 'ls', '-q')}`;
+    for (const other of others) history.add({ type: 'foreign', name: other, there: all.includes(other) });
+    return { recoveryMs: [recovery] };
+  },
+};
+
+/** Containers and volumes of a run that Temporal does not know. */
+async function make(
+  { engine }: World,
+  of: { count: number; installation: string; run: string },
+): Promise<string[]> {
+  const names: string[] = [];
+  for (let at = 0; at < of.count; at++) {
+    const name = `orphan-${of.installation.slice(0, 6)}-${of.run.slice(0, 6)}-${at}`;
+    const labels = Object.entries({
+      [LABELS.installation]: of.installation,
+      [LABELS.kind]: 'job',
+      [LABELS.pipeline]: 'gone/1',
+      [LABELS.workflow]: 'pipeline/gone/1',
+      [LABELS.run]: of.run,
+      [LABELS.key]: `job-${at}`,
+      [LABELS.attempt]: '1',
+    }).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
+    await engine.docker('volume', 'create', ...labels, name);
+    await engine.docker(
+      'create',
+      '--name',
+      name,
+      ...labels,
+      '-v',
+      `${name}:/builds`,
+      HELPER_IMAGE,
+      'sleep',
+      '1',
+    );
+    names.push(name);
+  }
+  return names;
+}
