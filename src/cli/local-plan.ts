@@ -32,6 +32,8 @@ export interface PlanOptions {
   file?: string;
   ref?: string;
   variables?: Record<string, string>;
+  /** For `spec:inputs` of the file. */
+  inputs?: Record<string, string>;
   jobs?: string[];
   /** Plan for this event in place of a run from here. */
   event?: PlanEvent;
@@ -175,6 +177,7 @@ const triggerOf = (project: LocalProject, facts: HeadFacts, options: PlanOptions
   file: options.file,
   jobs: options.jobs && options.jobs.length > 0 ? options.jobs : undefined,
   variables: options.variables,
+  inputs: options.inputs,
   fork: false,
   receivedAt: 0,
   ...eventOf(facts, options),

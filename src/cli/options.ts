@@ -9,6 +9,14 @@ export function variable(text: string, before: Record<string, string> = {}): Rec
   return { ...before, [found[1]]: found[2] ?? '' };
 }
 
+/** `NAME=VALUE`, repeatable: a value for `spec:inputs`, as text; what is no string there is read as JSON. */
+export function input(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at <= 0) throw new InvalidArgumentError('write NAME=VALUE.');
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+export const INPUT_HELP = 'a value for spec:inputs of the file (repeatable)';
+
 /** `arm32` or `arm32,arm64`, repeatable. */
 export function arches(text: string, before: Arch[] = []): Arch[] {
   const named = text.split(',').map((one) => one.trim());

@@ -69,6 +69,7 @@ export type StartRequest = Pick<
   | 'jobs'
   | 'variables'
   | 'here'
+  | 'inputs'
   | 'defaultBranch'
 > & { source: 'cli' | 'api' | 'web' };
 export interface DecisionRequest {

@@ -66,6 +66,26 @@ describe('davit run', () => {
     expect(exit).toBe(0);
   }, 240_000);
 
+  test('inputs reach the job, typed', async () => {
+    const header =
+      'spec: {inputs: {who: , loud: {type: boolean, default: false}, tries: {type: number, default: 0}}}';
+    const body = `"greet $[[ inputs.who ]]":\n${job(['echo "Hello $[[ inputs.who ]] $[[ inputs.loud ]]"'], ['  retry: $[[ inputs.tries ]]'])}`;
+    write(`${header}\n---\n${body}`);
+    const missing = await run('run');
+    expect([missing.exit, missing.err]).toEqual([2, expect.stringContaining('--input who=VALUE')]);
+    const { exit, out } = await run(
+      'run',
+      '--input',
+      'who=Ada',
+      '--input',
+      'loud=true',
+      '--input',
+      'tries=1',
+    );
+    expect(out).toContain('greet Ada | Hello Ada true\n');
+    expect(exit).toBe(0);
+  }, 120_000);
+
   test('everything listens on the loopback alone', () => {
     const pids = [runFile().pid, ...runFile().processes.map((one) => one.pid)];
     const listening = execFileSync('ss', ['-Hltnp'], { encoding: 'utf8' })

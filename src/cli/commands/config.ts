@@ -5,9 +5,15 @@ import { languageSchema } from '../../pipeline/schema/json-schema.ts';
 import { wholeFile } from '../../pipeline/whole.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { requestHere } from '../local-plan.ts';
+import { input, INPUT_HELP } from '../options.ts';
 import { problemsText } from '../problems-view.ts';
 
 const INVALID = 2;
+
+interface Options {
+  file?: string;
+  input?: Record<string, string>;
+}
 
 export function configCommand(program: Command, cli: Cli): void {
   program
@@ -15,9 +21,10 @@ export function configCommand(program: Command, cli: Cli): void {
     .description('print the pipeline file after include, extends, !reference and default')
     .argument('[file]', 'another file than .davit.yml or .gitlab-ci.yml')
     .option('--file <path>', 'the same, as an option')
+    .option('--input <name=value>', INPUT_HELP, input)
     .addHelpText('after', '\nExample:\n  $ davit config > whole.yml')
-    .action(async (named: string | undefined, options: { file?: string }) => {
-      const { request } = await requestHere(cli, { file: named ?? options.file });
+    .action(async (named: string | undefined, options: Options) => {
+      const { request } = await requestHere(cli, { file: named ?? options.file, inputs: options.input });
       const problems = new Problems();
       const text = wholeFile(request, problems);
       cli.io.err(problemsText(problems.all(), cli.io.errColor));

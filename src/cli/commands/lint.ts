@@ -2,9 +2,16 @@
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
 import { compileHere } from '../local-plan.ts';
+import { input, INPUT_HELP } from '../options.ts';
 import { countText, problemsText } from '../problems-view.ts';
 
 const INVALID = 2;
+
+interface Options {
+  file?: string;
+  input?: Record<string, string>;
+  json?: boolean;
+}
 
 export function lintCommand(program: Command, cli: Cli): void {
   program
@@ -12,10 +19,12 @@ export function lintCommand(program: Command, cli: Cli): void {
     .description('check the pipeline file of this folder: every mistake in one run, with file:line:column')
     .argument('[file]', 'another file than .davit.yml or .gitlab-ci.yml')
     .option('--file <path>', 'the same, as an option')
+    .option('--input <name=value>', INPUT_HELP, input)
     .option('--json', 'print the problems as JSON')
     .addHelpText('after', '\nExample:\n  $ davit lint\n  $ davit lint ci/nightly.yml --json')
-    .action(async (named: string | undefined, options: { file?: string; json?: boolean }) => {
-      const { file, answer } = await compileHere(cli, { file: named ?? options.file, lint: true });
+    .action(async (named: string | undefined, options: Options) => {
+      const asked = { file: named ?? options.file, inputs: options.input, lint: true };
+      const { file, answer } = await compileHere(cli, asked);
       const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;
       const valid = answer.kind !== 'invalid';
       if (!valid) cli.exit = INVALID;

@@ -4,7 +4,7 @@ import type { CompileAnswer, CompiledJob } from '../../pipeline/compile.ts';
 import type { ExplainedJob } from '../../pipeline/request.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { compileHere, PLAN_EVENTS, type PlanEvent } from '../local-plan.ts';
-import { variable } from '../options.ts';
+import { input, INPUT_HELP, variable } from '../options.ts';
 import { problemsText } from '../problems-view.ts';
 import { table } from '../table.ts';
 
@@ -17,6 +17,7 @@ interface Options {
   event?: PlanEvent;
   changed?: string[];
   var?: Record<string, string>;
+  input?: Record<string, string>;
   json?: boolean;
   all?: boolean;
 }
@@ -34,6 +35,7 @@ export function planCommand(program: Command, cli: Cli): void {
     .option('--tag <name>', 'for this tag')
     .addOption(new Option('--event <event>', 'what starts it').choices([...PLAN_EVENTS]))
     .option('--var <name=value>', 'a variable of this pipeline (repeatable)', variable)
+    .option('--input <name=value>', INPUT_HELP, input)
     .option('--changed <path...>', "paths that have changed, in place of git's own answer")
     .option('--json', 'print the plan as JSON')
     .option('--all', 'with --json: jobs that do not run too')
@@ -48,7 +50,15 @@ Example:
     )
     .action(async (named: string[], options: Options) => {
       const { file, jobs } = fileAndJobs(named, options.file);
-      const wanted = { ...options, file, variables: options.var, jobs, explain: true, imagine: true };
+      const wanted = {
+        ...options,
+        file,
+        variables: options.var,
+        inputs: options.input,
+        jobs,
+        explain: true,
+        imagine: true,
+      };
       const { answer, imagined } = await compileHere(cli, wanted);
       if (imagined !== undefined)
         cli.io.err(`There is no ${imagined} here: planned as if it were a branch with these files.\n`);

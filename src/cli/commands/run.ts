@@ -2,13 +2,14 @@
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
 import { Interrupts } from '../interrupts.ts';
-import { variable } from '../options.ts';
+import { input, INPUT_HELP, variable } from '../options.ts';
 import { verdictOf } from '../words.ts';
 
 interface Options {
   file?: string;
   ref?: string;
   var?: Record<string, string>;
+  input?: Record<string, string>;
   json?: boolean;
 }
 
@@ -22,6 +23,7 @@ export function runCommand(program: Command, cli: Cli): void {
     .option('--file <path>', 'another file than .davit.yml or .gitlab-ci.yml')
     .option('--ref <name>', 'branch, tag or commit in place of the working tree')
     .option('--var <name=value>', 'a variable of this pipeline (repeatable)', variable)
+    .option('--input <name=value>', INPUT_HELP, input)
     .option('--json', 'print the last status as JSON; logs go to standard error')
     .addHelpText(
       'after',
@@ -42,6 +44,7 @@ Example:
         file: options.file,
         ref: options.ref,
         variables: options.var,
+        inputs: options.input,
         jobs,
         write: (text) => (options.json ? io.err(text) : io.out(text)),
         color: options.json ? io.errColor : io.outColor,

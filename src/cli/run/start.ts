@@ -136,6 +136,7 @@ function requestOf(
     lastCommits,
     jobs: options.jobs && options.jobs.length > 0 ? options.jobs : undefined,
     variables: options.variables,
+    inputs: options.inputs,
     defaultBranch: facts.defaultBranch,
     here: here ? true : undefined,
     source: 'cli',

@@ -118,11 +118,17 @@ class Resolver {
   #addMissing(): void {
     const [first] = this.#missing;
     if (!first) return;
-    const names = this.#missing.map(({ name, at }) => `"${name}" (${placeText(at.source.place(at.offset))})`);
+    const { at: here } = this.#giver;
+    const names = this.#missing.map(({ name, at }) =>
+      here ? `"${name}" (${placeText(at.source.place(at.offset))})` : `"${name}"`,
+    );
     const what = `${names.length === 1 ? 'the input' : 'the inputs'} ${names.join(', ')}`;
-    const { at } = this.#giver;
-    if (at)
-      this.#add(`${what} must be given here, there is no default`, at, 'Add them to inputs of the include.');
+    if (here)
+      this.#add(
+        `${what} must be given here, there is no default`,
+        here,
+        'Add them to inputs of the include.',
+      );
     else
       this.#add(
         `${what} must be given to this pipeline, there is no default`,

@@ -14,6 +14,7 @@ import type { ServerDeps } from '../deps.ts';
 import { keyOf, missing, slugOf } from './params.ts';
 
 const MOST_CHANGED = 262_144;
+const MOST_INPUTS = 131_072;
 const START_MS = 8_000;
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'a full commit sha');
 const line = (max: number) => z.string().max(max);
@@ -38,6 +39,10 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
     .optional(),
   jobs: z.array(line(1_024)).max(1_000).optional(),
   variables: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), line(65_536)).optional(),
+  inputs: z
+    .record(line(255).min(1), z.json())
+    .refine((value) => JSON.stringify(value).length <= MOST_INPUTS, 'at most 128 KiB of inputs')
+    .optional(),
   defaultBranch: line(255).optional(),
   here: z.boolean().optional(),
   source: z.enum(['cli', 'api', 'web']),

@@ -173,6 +173,40 @@ describe('a file that is named', () => {
   });
 });
 
+describe('inputs of the file', () => {
+  beforeEach(() =>
+    write(
+      '.gitlab-ci.yml',
+      'spec: {inputs: {name: , list: {type: array, default: [x]}}}\n---\ndefault: {image: x}\n' +
+        '"$[[ inputs.name ]]": {script: "$[[ inputs.list ]]"}\n',
+    ),
+  );
+  test('come by --input, and what is no text there is read as JSON', async () => {
+    expect(await plan('--input', 'name=a=b', '--input', 'list=["y", "z"]')).toMatchObject([
+      { name: 'a=b', script: ['y', 'z'] },
+    ]);
+  });
+  test('are taken by lint and config too', async () => {
+    for (const command of ['lint', 'config']) {
+      const { cli, written } = testCli(folder, folder, {});
+      expect(await runCli(cli, [command, '--input', 'name=given'])).toBe(0);
+      expect(written.out).toMatch(command === 'lint' ? /1 job in 1 stage/ : /^given:$/m);
+    }
+  });
+  test('one that is missing is an error that says how to give it', async () => {
+    const { cli, written } = testCli(folder, folder, {});
+    expect(await runCli(cli, ['lint'])).toBe(2);
+    expect(written.out).toContain('.gitlab-ci.yml:1:17');
+    expect(written.out).toContain('the input "name"');
+    expect(written.out).toContain('--input name=VALUE');
+  });
+  test.each(['name', '=x'])('--input %s is wrong usage', async (given) => {
+    const { cli, written } = testCli(folder, folder, {});
+    expect(await runCli(cli, ['plan', '--input', given])).toBe(2);
+    expect(written.err).toContain('NAME=VALUE');
+  });
+});
+
 describe('a ref that is not here', () => {
   test('is a branch that these files might be on, and the reader is told', async () => {
     commit(

@@ -239,6 +239,12 @@ describe('starting', () => {
     expect((await start({}, 'bare')).json().error.code).toBe('usage/invalid');
   });
 
+  test('inputs go with it, of every type', async () => {
+    const inputs = { env: 'dev', count: 2, dry: true, jobs: ['a', { b: [null] }] };
+    expect((await start({ inputs })).statusCode).toBe(202);
+    expect(server.workflows.triggers[0]?.inputs).toEqual(inputs);
+  });
+
   test.each([
     { key: 'push:refs/heads/main:1:2' },
     { sha: 'main' },
@@ -247,6 +253,9 @@ describe('starting', () => {
     { role: 'operator' },
     { cloneUrl: 'ext::sh' },
     { variables: { 'A B': '1' } },
+    { inputs: { '': '1' } },
+    { inputs: { a: 'x'.repeat(131_072) } },
+    { inputs: ['a'] },
     { refKind: 'other' },
   ])('refuses %j', async (more) => {
     expect((await start(more)).statusCode).toBe(400);

@@ -1,0 +1,112 @@
+/** The header of a file: what it may hold, and where a mistake in it is shown. */
+import { describe, expect, test } from 'vitest';
+import { run } from '../helpers.ts';
+import { problemsOf, script, texts, withInputs } from './support.ts';
+
+const JOB = 'j: {image: x, script: ["$[[ inputs.a ]]"]}';
+const FILE = '.gitlab-ci.yml';
+
+describe('a file of two documents', () => {
+  test.each([
+    ['an empty spec', `spec:\n---\nj: {image: x, script: y}\n`],
+    ['spec without inputs', `spec: {inputs: }\n---\nj: {image: x, script: y}\n`],
+    ['a marker before the header', `---\nspec: {}\n---\nj: {image: x, script: y}\n`],
+    ['an empty document between them', `spec: {}\n---\n---\nj: {image: x, script: y}\n`],
+    [
+      'component facts that no include gives',
+      `spec: {component: [name, sha]}\n---\nj: {image: x, script: y}\n`,
+    ],
+  ])('%s', (_, text) => {
+    expect(script(run(text))).toEqual(['y']);
+  });
+  test.each([
+    ['a header alone', 'spec: {inputs: {a: }}\n', `${FILE}:1:1 spec is a header`],
+    [
+      'a header and nothing below',
+      'spec: {inputs: {a: }}\n---\n',
+      `${FILE}:1:1 ${FILE} has a header, and nothing`,
+    ],
+    [
+      'three documents',
+      'spec: {}\n---\na: 1\n---\nb: 2\n',
+      `${FILE}:5:1 ${FILE} has more than two documents`,
+    ],
+    ['something beside spec', `spec: {}\nstages: [a]\n---\n${JOB}`, `${FILE}:2:1 the header has no "stages"`],
+    [
+      'something beside inputs',
+      `spec: {input: {}}\n---\n${JOB}`,
+      `${FILE}:1:8 the header.spec has no "input"`,
+    ],
+    [
+      'spec:include',
+      `spec: {include: [a.yml]}\n---\n${JOB}`,
+      `${FILE}:1:17 the header.spec.include is refused: GitLab has it`,
+    ],
+    [
+      'an unknown fact',
+      `spec: {component: [nme]}\n---\n${JOB}`,
+      `${FILE}:1:20 the header.spec.component[0] must be`,
+    ],
+  ])('%s is a mistake', (_, text, message) => {
+    expect(problemsOf(text)[0]).toContain(message);
+  });
+  test('a second document without a header before it is not read, and a warning says so', () => {
+    const answer = run('j: {image: x, script: y}\n---\nk: {image: x, script: y}\n');
+    expect(texts(answer)).toEqual([
+      `${FILE}:3:1 GitLab does not read this: the document before it is no header with spec [language/yaml]`,
+    ]);
+  });
+});
+
+describe('the header of an input is strict', () => {
+  test.each([
+    ['an unknown key', '{a: {defualt: x}}', '2:16 the header.spec.inputs.a has no "defualt"'],
+    ['an unknown type', '{a: {type: text}}', '2:22 the header.spec.inputs.a.type must be'],
+    ['more than 50 options', `{a: {options: [${'x,'.repeat(51)}]}}`, 'has more than 50 options'],
+    ['options of a boolean', '{a: {type: boolean, options: [true]}}', 'options are not for booleans'],
+    ['regex of a number', '{a: {type: number, regex: x}}', 'regex is for strings only'],
+    [
+      'a regex that RE2 has not',
+      '{a: {regex: "(?=x)"}}',
+      '2:23 the regex of the input "a" is none that RE2 reads: (?=x)',
+    ],
+    [
+      'rules beside a default',
+      '{a: {default: x, rules: [{options: [x]}]}}',
+      'default cannot stand beside "rules"',
+    ],
+    [
+      'rules beside options',
+      '{a: {options: [x], rules: [{options: [x]}]}}',
+      'options cannot stand beside "rules"',
+    ],
+    [
+      'a rule that says nothing',
+      '{b: {default: x}, a: {rules: [{if: "$[[ inputs.b ]]"}]}}',
+      'needs "options" or "default"',
+    ],
+    ['a fallback without options', '{a: {rules: [{default: x}]}}', 'has no "if", so it needs "options"'],
+    [
+      'a rule about no input',
+      '{a: {rules: [{if: "$[[ inputs.b ]]", default: x}]}}',
+      'asks for the input "b", which there is not',
+    ],
+    [
+      'a rule about a variable',
+      '{a: {rules: [{if: $CI, default: x}]}}',
+      'the condition of an input knows inputs only',
+    ],
+    [
+      'a rule that is no expression',
+      '{a: {rules: [{if: "a ==", default: x}]}}',
+      '2:30 the condition has "a"',
+    ],
+    [
+      'rules in a circle',
+      '{a: {rules: [{if: "$[[ inputs.b ]]", default: x}]}, b: {rules: [{if: "$[[ inputs.a ]]", default: x}]}}',
+      'rules of inputs go in a circle: a -> b -> a',
+    ],
+  ])('%s', (_, inputs, message) => {
+    expect(problemsOf(withInputs(inputs, JOB)).join()).toContain(message);
+  });
+});
