@@ -2,7 +2,7 @@
  * The quick reader: the YAML that pipeline files are made of, ten times faster than the full one.
  *
  * Role: a recursive descent over block maps and lists, scalars of every style, flow collections, anchors, aliases and
- * comments. Non-role: it reports no syntax error and knows no tag, directive, explicit key or second document. Invariant
+ * comments. Non-role: it reports no syntax error and knows no tag, directive, explicit key or third document. Invariant
  * Q1: at the first thing that it does not know it gives up, and the full reader reads the text from the start. Q2: what it
  * does read is node for node what the full one reads; a property test holds the two together. Q3: no step backtracks
  * further than its line, so the time is linear.
@@ -15,16 +15,30 @@ import { NotQuick, QuickCursor } from './quick-cursor.ts';
 import { listNode, type Node } from './nodes.ts';
 import type { SourceText } from './source.ts';
 
-/** The document, or undefined where the full reader has to look. */
-export function readQuick(source: SourceText, problems: Problems): Node | undefined {
-  const cursor = new QuickCursor(source.text);
-  if (!cursor.readable()) return undefined;
+const MARKER = /^---[ \t]*$/gm;
+
+/** The document, or a header and the document; undefined where the full reader has to look. */
+export function readQuick(source: SourceText, problems: Problems): Node[] | undefined {
   try {
-    return new QuickReader(cursor, new TreeBuilder(source, problems)).document();
+    return documentsOf(source.text).map((text) => {
+      const cursor = new QuickCursor(text);
+      if (!cursor.readable()) throw new NotQuick();
+      return new QuickReader(cursor, new TreeBuilder(source, problems)).document();
+    });
   } catch (error) {
     if (error instanceof NotQuick) return undefined;
     throw error;
   }
+}
+
+/** Each as a text of its own in which everything stands where it stood: what is before it is blank lines. */
+function documentsOf(text: string): string[] {
+  if (!text.includes('\n---')) return [text];
+  const [marker, another] = [...text.matchAll(MARKER)].filter(({ index }) => index > 0);
+  if (!marker) return [text];
+  if (another) throw new NotQuick();
+  const after = marker.index + marker[0].length;
+  return [text.slice(0, marker.index), '\n'.repeat(after) + text.slice(after)];
 }
 
 class QuickReader {

@@ -29,7 +29,7 @@ export function readYaml(name: string, text: string, problems: Problems): Node[]
   const quick = readQuick(source, scratch);
   if (quick) {
     problems.absorb(scratch);
-    return scratch.mustStop ? undefined : [quick];
+    return scratch.mustStop ? undefined : quick;
   }
   return readSlowly(source, problems);
 }

@@ -24,19 +24,19 @@ function shape(node: Node): unknown {
     [...node.entries.values()].map((entry) => [entry.key, entry.at.offset, shape(entry.value)]),
   ];
 }
-const quickly = (text: string): { root: Node | undefined; problems: Problems } => {
+const quickly = (text: string): { roots: Node[] | undefined; problems: Problems } => {
   const problems = new Problems();
-  return { root: readQuick(new SourceText('f', text), problems), problems };
+  return { roots: readQuick(new SourceText('f', text), problems), problems };
 };
 
 /** True when the quick reader took it, and then both must agree. */
 function agree(text: string): boolean {
   const quick = quickly(text);
-  if (!quick.root) return false;
+  if (!quick.roots) return false;
   const problems = new Problems();
   const full = readFull(new SourceText('f', text), problems);
-  expect(full?.length, JSON.stringify(text)).toBe(1);
-  expect(full?.[0] && shape(full[0])).toEqual(shape(quick.root));
+  expect(full?.length, JSON.stringify(text)).toBe(quick.roots.length);
+  expect(full?.map(shape)).toEqual(quick.roots.map(shape));
   expect(problems.all()).toEqual(quick.problems.all());
   return true;
 }
@@ -60,6 +60,8 @@ describe('what people write is read quickly', () => {
     ['urls and variables', 'a: http://x.y/z?a=b#c\nb: $C/${D}\nc: [$A, "$B"]\n'],
     ['empty values', 'a:\nb:\n  c:\n  d: e\n-x: y\n'],
     ['the marker of a first document', '---\na: b\n'],
+    ['a header and a document', 'a: |\n  x\n\n---\n# c\n- b: &b c\n  d: *b\n'],
+    ['a header after a marker', '---\na: b\n---  \nc: d'],
     ['no line break at the end', 'a: b'],
     ['folded edges', 'a: >\n\n  x\n\n\n  y\n   z\n\n  w\n\nb: c\n'],
     ['keys of hidden jobs and duplicates', '.a: {x: 1}\na: 1\na: 2\n'],
@@ -74,7 +76,7 @@ describe('what it leaves to the full reader', () => {
     '[a]: b',
     '? a\n: b',
     'a: !x b',
-    'a: b\n---\nc: d',
+    'a: b\n---\nc: d\n---\ne: f',
     '%YAML 1.1\n---\na: b',
     'a: b\r\nc: d',
     'a: "x\n  y"',
@@ -91,7 +93,7 @@ describe('what it leaves to the full reader', () => {
     'a: *x y',
     '&a b: c',
     'a: &x b: c',
-  ])('%j', (text) => expect(quickly(text).root).toBeUndefined());
+  ])('%j', (text) => expect(quickly(text).roots).toBeUndefined());
 });
 
 const PIECES = [
@@ -135,6 +137,7 @@ const PIECES = [
   '\n- i',
   '\nk: ',
   '\n\n',
+  '\n---\n',
 ];
 const soup = fc.array(fc.constantFrom(...PIECES), { maxLength: 30 }).map((list) => list.join(''));
 const mutation = fc.record({ at: fc.nat(), cut: fc.nat(6), put: fc.constantFrom('', ...PIECES) });
