@@ -646,6 +646,19 @@ export const ERRORS = {
     meaning: 'davit runs already for this home folder.',
     remedy: 'Use it (`davit run`), or end it with `davit down`.',
   },
+  'local/database-version': {
+    exit: 3,
+    http: 500,
+    meaning: "The embedded Temporal's database was made by another version of it, which has no migration.",
+    remedy:
+      'Go back to the davit that made it and let its pipelines end, then move the file and its `.server` note away; numbers, logs and records stay. docs/operations.md says how.',
+  },
+  'local/database-in-use': {
+    exit: 3,
+    http: 409,
+    meaning: "Another Temporal server has the embedded Temporal's database open.",
+    remedy: 'End it with `davit down` where it was started, or end that process.',
+  },
   'local/not-up': {
     exit: 3,
     http: 503,

@@ -4,6 +4,7 @@ import type { Arch } from '../plan/ids.ts';
 import type { Settings } from '../config.ts';
 import { logPath, RANKS, startProcess, until, type Part } from './part.ts';
 import { answers } from './run-file.ts';
+import { guardedStart } from './temporal-database.ts';
 import { temporalArguments, temporalReady } from './temporal.ts';
 
 const MAIN = join(import.meta.dirname, '..', 'cli', 'main.ts');
@@ -32,8 +33,11 @@ export function temporalPart(
     start: async () =>
       startProcess({
         name: 'temporal',
-        program: await options.binary,
-        args: temporalArguments({ home: settings.home, port, uiPort }),
+        ...(await guardedStart(
+          settings,
+          await options.binary,
+          temporalArguments({ home: settings.home, port, uiPort }),
+        )),
         log,
         graceMs: GRACE_MS.temporal,
       }),

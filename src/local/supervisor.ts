@@ -95,8 +95,15 @@ export class Supervisor {
       await pause(wait, undefined, { signal }).catch(() => undefined); // stopped: seen in the next line
       if (signal.aborted) return;
       wait = Math.min(wait * 2, LONGEST_PAUSE_MS);
-      one.running = await this.#launch(one.part);
-      await this.#record();
+      try {
+        one.running = await this.#launch(one.part);
+        await this.#record();
+      } catch (error) {
+        // What it needs is not there at this moment: the pause grows, and it is tried again.
+        this.#progress.note(
+          `${one.part.name} cannot be started: ${error instanceof Error ? error.message : 'unknown'}`,
+        );
+      }
     }
   }
 

@@ -1,11 +1,7 @@
 /** The embedded Temporal server: how it is started, and when it is ready. */
-import { join } from 'node:path';
 import type { Settings } from '../config.ts';
 import { connectTemporal } from '../temporal/client.ts';
-import { TEMPORAL_VERSION } from './temporal-binary.ts';
-
-/** One version a database file: it has no migration. */
-export const temporalDatabase = (home: string): string => join(home, `temporal-${TEMPORAL_VERSION}.db`);
+import { temporalDatabase } from './temporal-database.ts';
 
 /**
  * Arguments of the dev server. WAL with full sync loses nothing at a power cut; without the poll rate a shard dispatches one
