@@ -23,6 +23,21 @@ export interface BlobStore {
   has(digest: Digest): Promise<boolean>;
 }
 
+export interface CollectRequest {
+  /** Epoch ms: artifacts that expire before are needed by nobody. */
+  now: number;
+  /** Epoch ms: what was stored or asked for since then stays. */
+  before: number;
+  /** Counts, and removes nothing. */
+  dryRun: boolean;
+}
+export interface Collected {
+  /** Removed, or to be removed. */
+  blobs: number;
+  bytes: number;
+  kept: number;
+}
+
 /** Small JSON documents by name (`a/b/c`, each part `[A-Za-z0-9._=-]+`): claims, numbers, records of ended pipelines. */
 export interface RecordStore {
   /** Atomic and durable: the first writer wins, everybody gets what stands there now. */

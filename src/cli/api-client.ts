@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream';
 import { Agent, request, type Dispatcher } from 'undici';
 import { z } from 'zod';
+import type { Collected } from '../adapters/ports.ts';
 import { DavitError, ERRORS, type ErrorCode } from '../errors.ts';
 import type { Digest, PipelineId, ProjectSlug } from '../plan/ids.ts';
 import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '../plan/protocol.ts';
@@ -91,6 +92,8 @@ export class ApiClient {
       path: `/api/v1/projects/${part(slug)}/environments/stop`,
       json: { name },
     });
+  collect = (dryRun: boolean): Promise<Collected> =>
+    this.#json({ method: 'POST', path: '/api/v1/collection', json: { dryRun } });
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });

@@ -19,6 +19,7 @@
  *   GET  /api/v1/pipelines/:slug/:iid/log/follow?job=&attempt=&offset= reader SSE: `chunk` LogChunkEvent, `end` LogEndEvent
  *   GET  /api/v1/pipelines/:slug/:iid/artifacts?job=          reader    tar.gz of that job's artifacts; &reports=1 its reports
  *   GET  /api/v1/workers                                      reader    WorkerReport[]
+ *   POST /api/v1/collection                  {dryRun}         operator  Collected
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
  * Forges: POST /webhooks/:forge/:slug  and  POST /webhooks/:forge (project found by the repository's name)
  * Workers (bearer worker token): /internal/v1/... blobs, records, logs, workers; shapes are private to `src/adapters/http`.

@@ -5,6 +5,7 @@ import type { ServerDeps } from './deps.ts';
 import { answerErrors } from './failures.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { blobRoutes } from './routes/blobs.ts';
+import { collectionRoutes } from './routes/collection.ts';
 import { internalBlobRoutes } from './routes/internal-blobs.ts';
 import { internalFleetRoutes } from './routes/internal-fleet.ts';
 import { internalLogRoutes } from './routes/internal-logs.ts';
@@ -52,7 +53,14 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   // Bytes are handed on as a stream, each route counts for itself.
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
   const views = pipelineViews(deps);
-  for (const routes of [plainRoutes, reconciliationRoutes, blobRoutes, projectRoutes, webhookRoutes])
+  for (const routes of [
+    plainRoutes,
+    reconciliationRoutes,
+    collectionRoutes,
+    blobRoutes,
+    projectRoutes,
+    webhookRoutes,
+  ])
     routes(app, deps);
   for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);
   for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes, internalFleetRoutes])

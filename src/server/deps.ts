@@ -1,5 +1,12 @@
 /** What the app is made of; tests hand in their own. */
-import type { BlobStore, Fleet, FollowedLogs, RecordStore } from '../adapters/ports.ts';
+import type {
+  BlobStore,
+  Collected,
+  CollectRequest,
+  Fleet,
+  FollowedLogs,
+  RecordStore,
+} from '../adapters/ports.ts';
 import type { InstallationFacts, InstallationProject } from '../installation.ts';
 import type { Tokens } from './auth.ts';
 import type { ServerLog } from './log.ts';
@@ -14,6 +21,8 @@ export interface ServerDeps {
   blobs: BlobStore;
   records: RecordStore;
   logs: FollowedLogs;
+  /** Removes blobs that nothing needs any more. */
+  collect(request: CollectRequest): Promise<Collected>;
   fleet: Fleet;
   workflows: Workflows;
   tokens: Tokens;

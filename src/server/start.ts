@@ -9,6 +9,7 @@ import { HELPER_IMAGE, type Installation, type InstallationFacts } from '../inst
 import { wireServer, type ServerPorts } from '../wiring-server.ts';
 import { buildApp } from './app.ts';
 import { knownTokens } from './auth.ts';
+import { keepCollected } from './collection.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
 import { processLogger, serverLog } from './log.ts';
@@ -87,9 +88,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       { cause },
     );
   }
+  const collector = keepCollected({ ...ports, workflows: link.workflows, log });
   url = options.installation.url ?? listening;
   log.note('listening', { url: listening });
-  return { url: listening, close };
+  return { url: listening, close: () => collector.stop().then(close) };
 }
 
 /** The OS user whose machine this is. In a container the user id may have no name. */

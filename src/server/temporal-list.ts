@@ -46,3 +46,12 @@ const listed = (id: PipelineId, info: WorkflowExecutionInfo): ListedPipeline => 
   state: info.typedSearchAttributes.get(STATE) ?? '',
   waitingFor: info.typedSearchAttributes.get(WAITING) ?? [],
 });
+
+/** All open ones are looked at: visibility of the embedded server does not sort. */
+export async function oldestOpen(client: Client): Promise<number | undefined> {
+  const query = `WorkflowType = "${WORKFLOWS.pipeline}" AND ExecutionStatus = "Running"`;
+  let oldest: number | undefined;
+  for await (const { startTime } of client.workflow.list({ query, pageSize: 500 }))
+    oldest = Math.min(oldest ?? Number.POSITIVE_INFINITY, startTime.getTime());
+  return oldest;
+}

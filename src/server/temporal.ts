@@ -21,13 +21,14 @@ import {
   signalTrigger,
 } from '../temporal/calls.ts';
 import { connectTemporal } from '../temporal/client.ts';
-import { isOpen, list } from './temporal-list.ts';
+import { isOpen, list, oldestOpen } from './temporal-list.ts';
 import type { PendingJob, Workflows } from './workflows.ts';
 
 const CALL_MS = 5_000;
 /** Play and approve wait for a workflow task, which a busy control worker may be late with. */
 const UPDATE_MS = 10_000;
 const HEALTH_MS = 2_000;
+const LIST_MS = 60_000;
 /** Shorter than what supervisors wait before they kill. */
 const CLOSE_MS = 5_000;
 const GRPC_UNAVAILABLE = 14;
@@ -83,6 +84,7 @@ export function linkTemporal(options: { address: string; namespace: string }): T
               .query<KeyLookup, [string]>(QUERIES.lookup, key),
           WORKFLOW_QUERY,
         ),
+      oldestOpen: () => link.call(oldestOpen, { deadlineMs: LIST_MS, of: 'temporal' }),
       healthy: () => link.healthy(),
     },
     close: () => link.close(),

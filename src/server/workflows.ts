@@ -49,5 +49,7 @@ export interface Workflows {
   lookup(slug: ProjectSlug, key: string): Promise<KeyLookup | undefined>;
   /** Newest first. */
   list(filter: { project?: ProjectSlug; limit: number }): Promise<ListedPipeline[]>;
+  /** Epoch ms of the start of the oldest pipeline that is open; undefined: none is. */
+  oldestOpen(): Promise<number | undefined>;
   healthy(): Promise<boolean>;
 }

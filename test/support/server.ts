@@ -115,6 +115,11 @@ export class FakeWorkflows implements Workflows {
       waitingFor: status.waitingFor,
     }));
   }
+  async oldestOpen(): Promise<number | undefined> {
+    this.#fail();
+    const starts = [...this.open.values()].map((one) => one.startedAt);
+    return starts.length > 0 ? Math.min(...starts) : undefined;
+  }
   async healthy(): Promise<boolean> {
     return this.failure === undefined;
   }

@@ -3,7 +3,7 @@
  * that whatever stands under a digest has been complete once. Putting twice is one file.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { link, open, stat, type FileHandle } from 'node:fs/promises';
+import { link, open, utimes, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { DavitError } from '../../errors.ts';
@@ -29,7 +29,7 @@ export function diskBlobs(folder: string, scratch: Scratch): BlobStore {
     putBytes: (bytes) =>
       onDisk('a blob', async () => {
         const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-        if (await exists(pathOf(digest))) return digest;
+        if (await fresh(pathOf(digest))) return digest;
         return (await put(Readable.from([bytes]))).digest;
       }),
     putStream: async (stream) => {
@@ -59,7 +59,7 @@ export function diskBlobs(folder: string, scratch: Scratch): BlobStore {
         // The stream closes the handle, also when it is destroyed half read.
         (await openBlob(pathOf(digest), digest)).createReadStream({ highWaterMark: READ_CHUNK }),
       ),
-    has: (digest) => onDisk('a blob', () => exists(pathOf(digest))),
+    has: (digest) => onDisk('a blob', () => fresh(pathOf(digest))),
   };
 }
 
@@ -86,15 +86,19 @@ async function name(path: string, target: string): Promise<void> {
   try {
     await link(path, target);
   } catch (error) {
-    // The same bytes are there already.
+    // The same bytes are there already, and are needed from now on; a collection that has just removed them is put right.
     if (systemCode(error) !== 'EEXIST') throw error;
+    if (!(await fresh(target))) await link(path, target);
   }
   await syncDir(dirname(target));
 }
 
-async function exists(path: string): Promise<boolean> {
+/** True when it is there; from now on it is as young as if it had just been stored (collect.ts, C2). */
+async function fresh(path: string): Promise<boolean> {
   try {
-    return (await stat(path)).isFile();
+    const now = new Date();
+    await utimes(path, now, now);
+    return true;
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return false;
     throw error;

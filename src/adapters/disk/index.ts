@@ -1,7 +1,8 @@
 /** Blobs, records and logs in one folder of the server's disk. One server at a time may own the folder. */
 import { join } from 'node:path';
-import type { BlobStore, FollowedLogs, RecordStore } from '../ports.ts';
+import type { BlobStore, Collected, CollectRequest, FollowedLogs, RecordStore } from '../ports.ts';
 import { diskBlobs } from './blobs.ts';
+import { collectBlobs } from './collect.ts';
 import { makeDir, onDisk, Scratch } from './files.ts';
 import { diskLogs } from './logs.ts';
 import { takeFolder } from './owner.ts';
@@ -11,6 +12,8 @@ export interface DiskStores {
   blobs: BlobStore;
   records: RecordStore;
   logs: FollowedLogs;
+  /** Removes blobs that nothing needs any more. */
+  collect(request: CollectRequest): Promise<Collected>;
   close(): Promise<void>;
 }
 
@@ -28,6 +31,7 @@ export async function diskStores(folder: string): Promise<DiskStores> {
     blobs: diskBlobs(join(folder, 'blobs'), scratch),
     records: diskRecords(folder, scratch),
     logs,
+    collect: (request) => collectBlobs(folder, request),
     close: async () => {
       await logs.close();
       await leave();

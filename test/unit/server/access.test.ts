@@ -25,6 +25,7 @@ const CONTRACT: Record<string, Access> = {
   'GET /api/v1/pipelines/:slug/:iid/artifacts': 'reader',
   'GET /api/v1/workers': 'reader',
   'GET /api/v1/reconciliation': 'reader',
+  'POST /api/v1/collection': 'operator',
   'POST /webhooks/:forge': 'webhook',
   'POST /webhooks/:forge/:slug': 'webhook',
   'PUT /internal/v1/blobs': 'worker',

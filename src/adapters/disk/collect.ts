@@ -1,0 +1,117 @@
+/**
+ * Removes blobs that nothing needs any more.
+ *
+ * Invariants:
+ *  C1 A blob that a record names stays, and all that it names in turn (records of pipelines, their plans, specs, caches). What is
+ *     no JSON names nothing. An artifact past its `expiresAt` is named by nobody.
+ *  C2 A blob that was stored, or stored again, or asked for by `has` after `before` stays: a pipeline that is open may need it,
+ *     and what that needs stands in Temporal alone. The caller knows how old the oldest open one is.
+ *  C3 Anything that cannot be read counts as needed, or ends the collection before it removes anything.
+ */
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Collected, CollectRequest } from '../ports.ts';
+import { onDisk, systemCode } from './files.ts';
+
+/** Records, plans and specs are far smaller. */
+const MAX_JSON_BYTES = 64 * 1_024 * 1_024;
+const HEX = /^[0-9a-f]{64}$/;
+const DIGEST = /^sha256:([0-9a-f]{64})$/;
+
+export const collectBlobs = (folder: string, request: CollectRequest): Promise<Collected> =>
+  onDisk('the collection of blobs', async () => {
+    const blobs = join(folder, 'blobs', 'sha256');
+    const needed = await reachable(folder, blobs, request.now);
+    const collected: Collected = { blobs: 0, bytes: 0, kept: 0 };
+    for (const prefix of await names(blobs))
+      for (const hex of await names(join(blobs, prefix))) {
+        const path = join(blobs, prefix, hex);
+        const { size, mtimeMs } = await stat(path);
+        if (!HEX.test(hex) || needed.has(hex) || mtimeMs >= request.before) {
+          collected.kept += 1;
+          continue;
+        }
+        if (!request.dryRun) await rm(path, { force: true });
+        collected.blobs += 1;
+        collected.bytes += size;
+      }
+    return collected;
+  });
+
+/** Hex of every digest that a record leads to. */
+async function reachable(folder: string, blobs: string, now: number): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  const open: string[] = [];
+  const take = (text: string): void => {
+    for (const hex of digestsIn(text, now)) {
+      if (found.has(hex)) continue;
+      found.add(hex);
+      open.push(hex);
+    }
+  };
+  for (const path of await filesBelow(join(folder, 'records'))) take(await readFile(path, 'utf8'));
+  for (let hex = open.pop(); hex !== undefined; hex = open.pop())
+    take(await textOf(join(blobs, hex.slice(0, 2), hex)));
+  return found;
+}
+
+/** Empty for what is not there, too large, or no text of ours. */
+async function textOf(path: string): Promise<string> {
+  try {
+    if ((await stat(path)).size > MAX_JSON_BYTES) return '';
+    const bytes = await readFile(path);
+    const first = bytes.at(0);
+    return first === 0x7b || first === 0x5b ? bytes.toString('utf8') : '';
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return '';
+    throw error;
+  }
+}
+
+/** Digests in a JSON text; none for a text that is no JSON. An object with an `expiresAt` that is over names nothing. */
+export function digestsIn(text: string, now: number): string[] {
+  let root: unknown;
+  try {
+    root = JSON.parse(text);
+  } catch {
+    return []; // an artifact that only begins like JSON
+  }
+  const found: string[] = [];
+  const open: unknown[] = [root];
+  while (open.length > 0) {
+    const value = open.pop();
+    if (typeof value === 'string') {
+      const hex = DIGEST.exec(value)?.[1];
+      if (hex) found.push(hex);
+    } else if (Array.isArray(value)) {
+      for (const one of value) open.push(one);
+    } else if (typeof value === 'object' && value !== null) {
+      if ('expiresAt' in value && typeof value.expiresAt === 'number' && 'digest' in value) {
+        if (value.expiresAt < now) continue;
+      }
+      open.push(...Object.values(value));
+    }
+  }
+  return found;
+}
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const entry of await entries(folder)) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) found.push(...(await filesBelow(path)));
+    else if (entry.isFile()) found.push(path);
+  }
+  return found;
+}
+
+const names = async (folder: string): Promise<string[]> => (await entries(folder)).map(({ name }) => name);
+
+async function entries(folder: string) {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return [];
+    throw error;
+  }
+}

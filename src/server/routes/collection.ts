@@ -1,0 +1,13 @@
+/** A collection by hand: `davit doctor --fix`. */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { collectOnce } from '../collection.ts';
+import type { ServerDeps } from '../deps.ts';
+
+const body = z.strictObject({ dryRun: z.boolean() });
+
+export function collectionRoutes(app: FastifyInstance, deps: ServerDeps): void {
+  app.post('/api/v1/collection', { config: { access: 'operator' } }, async (request) =>
+    collectOnce(deps, body.parse(request.body).dryRun),
+  );
+}

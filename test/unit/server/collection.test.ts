@@ -1,0 +1,84 @@
+import { utimes } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { Digest } from '../../../src/plan/ids.ts';
+import { collectOnce } from '../../../src/server/collection.ts';
+import { DavitError } from '../../../src/errors.ts';
+import { pipeline, testServer, type TestServer } from '../../support/server.ts';
+
+const DAY = 24 * 3_600_000;
+const now = Date.now();
+let server: TestServer;
+beforeEach(async () => {
+  server = await testServer();
+});
+afterEach(() => server.close());
+
+const put = (value: unknown): Promise<Digest> =>
+  server.stores.blobs.putBytes(Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)));
+async function aged(digest: Digest, days: number): Promise<Digest> {
+  const hex = digest.slice('sha256:'.length);
+  const at = new Date(now - days * DAY);
+  await utimes(join(server.folder, 'blobs', 'sha256', hex.slice(0, 2), hex), at, at);
+  return digest;
+}
+const old = async (value: unknown): Promise<Digest> => aged(await put(value), 100);
+/** Without `has`, which makes it young. */
+const isThere = (digest: Digest): Promise<boolean> =>
+  server.stores.blobs.getBytes(digest).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof DavitError && error.code === 'blob/missing') return false;
+      throw error;
+    },
+  );
+
+test('what a record leads to stays, over as many steps as it takes; what expired and what nobody names goes', async () => {
+  const script = await old('a script');
+  const spec = await old({ script });
+  const plan = await old({ jobs: [{ spec }] });
+  const kept = await old('an artifact that is kept');
+  const valid = await old('an artifact that has not expired');
+  const expired = await old('an artifact that has');
+  const nobody = await old({ of: kept, and: 'no record' });
+  const cache = await old('a cache');
+  const record = await old({
+    plan,
+    jobs: [
+      { artifacts: { digest: kept } },
+      { artifacts: { digest: valid, expiresAt: now + DAY } },
+      { artifacts: { digest: expired, expiresAt: now - 1 } },
+    ],
+  });
+  await server.stores.records.put('pipelines/table/00000001', { record });
+  await server.stores.records.put('caches/table/protected/x', { digest: cache, bytes: 7 });
+  const dry = await collectOnce(server.deps, true, now);
+  expect(dry).toMatchObject({ blobs: 2, kept: 7 });
+  expect(await isThere(nobody)).toBe(true);
+  expect(await collectOnce(server.deps, false, now)).toEqual(dry);
+  for (const digest of [script, spec, plan, kept, valid, cache, record])
+    expect(await isThere(digest)).toBe(true);
+  for (const digest of [expired, nobody]) expect(await isThere(digest)).toBe(false);
+  // The same bytes may come again.
+  expect(await put('an artifact that has')).toBe(expired);
+});
+
+test('nothing goes that is younger than the oldest open pipeline, or was stored or asked for again since', async () => {
+  const before = await old('before it');
+  const after = await aged(await put('after its start'), 5);
+  const again = await old('stored again');
+  const asked = await old('asked for');
+  server.workflows.open.set('table/1', pipeline('table/1', { startedAt: now - 10 * DAY }));
+  await put('stored again');
+  await server.stores.blobs.has(asked);
+  expect(await collectOnce(server.deps, false, now)).toMatchObject({ blobs: 1, kept: 3 });
+  expect(await isThere(before)).toBe(false);
+  for (const digest of [after, again, asked]) expect(await isThere(digest)).toBe(true);
+});
+
+test('without an answer of Temporal nothing goes', async () => {
+  await old('nobody knows');
+  server.workflows.failure = new DavitError('temporal/unreachable', 'away');
+  await expect(collectOnce(server.deps, false, now)).rejects.toMatchObject({ code: 'temporal/unreachable' });
+  expect(await server.deps.collect({ now, before: now, dryRun: true })).toMatchObject({ blobs: 1 });
+});
