@@ -1,0 +1,80 @@
+/** Parts of keywords that no other test of the language shows the effect of. */
+import { describe, expect, test } from 'vitest';
+import { job, jobs, run, variable, type Overrides } from './helpers.ts';
+
+test('a service is made as its map says', () => {
+  const { spec } = job(
+    `j:
+  image: x
+  script: x
+  services:
+    - name: db
+      entrypoint: [/start]
+      docker: {user: "70", platform: linux/arm64}
+      pull_policy: never
+      variables: {A: {value: "$F", expand: false}, C: {value: "$F"}}
+variables: {F: f}`,
+    'j',
+  );
+  expect(spec.kind === 'script' && spec.services).toMatchObject([
+    { entrypoint: ['/start'], user: '70', platform: 'linux/arm64', pullPolicy: 'never' },
+  ]);
+  const values = spec.kind === 'script' ? spec.services[0]?.variables.map((one) => one.value) : [];
+  expect(values).toEqual([{ literal: 'f' }, { literal: '$F' }, { literal: 'f' }]);
+});
+
+test('what people are asked for a variable changes nothing of its value', () => {
+  const text =
+    'variables: {A: {value: b, description: which one, options: [a, b]}}\nj: {image: x, script: x}';
+  expect(variable(job(text, 'j'), 'A')).toBe('b');
+});
+
+test('a rule brings needs, one of which may be absent', () => {
+  const text = `a: {image: x, script: x, artifacts: {paths: [p]}}
+j:
+  image: x
+  script: x
+  needs: [a]
+  rules:
+    - if: $CI
+      needs: [{job: a, artifacts: false}, {job: gone, optional: true}]`;
+  const { j } = jobs(text);
+  expect(j?.job).toMatchObject({
+    needs: [{ job: 'a', artifacts: false }],
+    artifactsFrom: [],
+  });
+});
+
+describe('workflow', () => {
+  test('a rule of workflow asks for changes and files', () => {
+    const kind = (rule: string, more: Overrides = {}): string =>
+      run(`workflow: {rules: [${rule}]}\nj: {image: x, script: x}`, {
+        trigger: { before: 'f'.repeat(40) },
+        changed: { '': ['src/a.c'], old: ['docs/b'] },
+        files: ['Dockerfile'],
+        ...more,
+      }).kind;
+    expect(kind('{changes: [src/*]}')).toBe('plan');
+    expect(kind('{changes: {paths: [docs/*]}}')).toBe('empty');
+    expect(kind('{changes: {paths: [docs/*], compare_to: old}}')).toBe('plan');
+    expect(kind('{changes: {regexp: "^src/.*c$"}}')).toBe('plan');
+    expect(kind('{changes: {regexp: "^docs"}}')).toBe('empty');
+    expect(kind('{exists: [Dockerfile], when: always}')).toBe('plan');
+    expect(kind('{exists: {paths: [Dockerfile]}, when: never}')).toBe('empty');
+    expect(kind('{exists: [Makefile]}')).toBe('empty');
+    expect(kind('{exists: {regexp: "^Docker"}}')).toBe('plan');
+    expect(kind('{exists: {regexp: "^Make"}}')).toBe('empty');
+  });
+});
+
+test('an include asks for files', () => {
+  const names = (paths: string): string[] =>
+    Object.keys(
+      jobs(`include: [{local: a.yml, rules: [{exists: {paths: [${paths}]}}]}]\nj: {image: x, script: x}`, {
+        included: { 'a.yml': 'a: {image: x, script: x}' },
+        files: ['a.yml', 'there'],
+      }),
+    );
+  expect(names('there')).toEqual(['a', 'j']);
+  expect(names('elsewhere')).toEqual(['j']);
+});
