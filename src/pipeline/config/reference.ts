@@ -127,7 +127,9 @@ class Resolver {
     const target = this.#find(node, steps);
     if (!target) return empty;
     if (this.#active.has(target)) {
-      const circle = [...this.#path, text].join(' -> ');
+      const start = this.#path.indexOf(text);
+      const way = start === -1 ? [text, ...this.#path] : this.#path.slice(start);
+      const circle = [...way, text].join(' -> ');
       this.#problems.add('language/cycle', `!reference goes in a circle: ${circle}`, { at: node });
       return empty;
     }

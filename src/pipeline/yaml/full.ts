@@ -18,7 +18,9 @@ import { listNode, type Node, type Origin, type ScalarNode, type ScalarStyle } f
 import type { SourceText } from './source.ts';
 
 /** Pieces of text that the lexer may hand out; an ordinary file has one for every three characters. */
-const MAX_TOKENS = 1_000_000;
+const MAX_TOKENS = 600_000;
+/** Collections and their items that the parser has begun and not ended. */
+const MAX_STACK = 3 * MAX_DEPTH;
 const MAX_SYNTAX_ERRORS = 20;
 
 /** All documents; undefined when the text could not be read, which the problems say. Throws RangeError on deep nesting. */
@@ -45,8 +47,9 @@ function compose(source: SourceText, problems: Problems): Document.Parsed[] | un
     tokens += 1;
     if (lexeme === '[' || lexeme === '{') depth += 1;
     else if (lexeme === ']' || lexeme === '}') depth -= 1;
-    if (tokens > MAX_TOKENS || depth > MAX_DEPTH) {
-      const what = depth > MAX_DEPTH ? `is nested deeper than ${MAX_DEPTH} levels` : 'has too many pieces';
+    const deep = depth > MAX_DEPTH || parser.stack.length > MAX_STACK;
+    if (tokens > MAX_TOKENS || deep) {
+      const what = deep ? `is nested deeper than ${MAX_DEPTH} levels` : 'has too many pieces';
       problems.add('language/too-large', `${source.name} ${what}`, { at: { source, offset: 0 } });
       return undefined;
     }

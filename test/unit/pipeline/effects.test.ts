@@ -1,6 +1,6 @@
 /** Parts of keywords that no other test of the language shows the effect of. */
 import { describe, expect, test } from 'vitest';
-import { job, jobs, run, variable, type Overrides } from './helpers.ts';
+import { job, jobs, mistakes, run, variable, type Overrides } from './helpers.ts';
 
 test('a service is made as its map says', () => {
   const { spec } = job(
@@ -77,4 +77,16 @@ test('an include asks for files', () => {
     );
   expect(names('there')).toEqual(['a', 'j']);
   expect(names('elsewhere')).toEqual(['j']);
+});
+
+test('an input is one of its options, and matches its regex', () => {
+  const of = (settings: string, value: string): string[] => {
+    const header = `spec:\n  inputs:\n    a:\n      description: which one\n      ${settings}\n---\n`;
+    const trigger = { inputs: { a: value } };
+    return mistakes(`${header}j: {image: x, script: ["echo $[[ inputs.a ]]"]}`, { trigger });
+  };
+  expect(of('options: [one, two]', 'one')).toEqual([]);
+  expect(of('options: [one, two]', 'three').join()).toMatch(/language\/input .*three/);
+  expect(of('regex: ^v[0-9]+$', 'v12')).toEqual([]);
+  expect(of('regex: ^v[0-9]+$', 'x12').join()).toMatch(/language\/input .*x12/);
 });

@@ -69,7 +69,7 @@ j: {image: x, script: [x], rules: [!reference [.r, rules], {when: manual}]}
     const text =
       '.a: {script: [!reference [.b, script]]}\n.b: {script: [!reference [.a, script]]}\nj: {image: x, script: [x]}';
     expect(mistakes(text)).toEqual([
-      'language/cycle 2:26 !reference goes in a circle: [.b, script] -> [.a, script]',
+      'language/cycle 2:26 !reference goes in a circle: [.a, script] -> [.b, script] -> [.a, script]',
     ]);
   });
   test.each([

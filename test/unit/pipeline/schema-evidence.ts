@@ -145,7 +145,6 @@ export const REFUSED: Readonly<Record<string, string>> = {
   'image.kubernetes': 'j: {image: {name: x, kubernetes: {user: a}}, script: x}',
   'services.kubernetes': 'j: {image: x, script: x, services: [{name: x, kubernetes: {user: a}}]}',
   'environment.kubernetes': 'j: {image: x, script: x, environment: {name: a, kubernetes: {namespace: b}}}',
-  'cache.key.files_commits': 'j: {image: x, script: x, cache: {key: {files_commits: [a]}, paths: [b]}}',
   // GitLab's own check takes true and false alone; its schema is wider than what it reads.
   'rules.allow_failure.exit_codes': 'j: {image: x, script: x, rules: [{allow_failure: {exit_codes: 1}}]}',
   id_tokens: 'j: {image: x, script: x, id_tokens: {A: {aud: b}}}',
@@ -165,11 +164,15 @@ export const COMING: Readonly<Record<string, { file: string; tests: RegExp }>> =
     tests: /release/,
   },
   pages: { file: 'j: {image: x, script: x, pages: true}', tests: /pages/ },
+  'cache.key.files_commits': {
+    file: 'j: {image: x, script: x, cache: {key: {files_commits: [a]}, paths: [b]}}',
+    tests: /cache/,
+  },
   publish: { file: 'j: {image: x, script: x, publish: a}', tests: /pages/ },
-  inputs: { file: 'j: {image: x, script: x, inputs: {a: {default: b}}}', tests: /inputs|filling/ },
+  inputs: { file: 'j: {image: x, script: x, inputs: {a: {default: b}}}', tests: /inputs|filling|effects/ },
   spec: {
     file: 'spec: {inputs: {a: {default: b}}}\n---\nj: {image: x, script: x}',
-    tests: /inputs|filling|spec-/,
+    tests: /inputs|filling|effects/,
   },
   'include.component': {
     file: 'include: [{component: a/b/c@1}]\nj: {image: x, script: x}',
