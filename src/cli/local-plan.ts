@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../errors.ts';
 import { HELPER_IMAGE } from '../installation.ts';
-import { localIncludes } from '../local/includes.ts';
+import { fileOfCommit, localIncludes } from '../local/includes.ts';
 import { readInstallation } from '../local/installation.ts';
 import { sourceFacts, type SourceFacts } from '../local/changes.ts';
 import {
@@ -70,16 +70,20 @@ type Asked = Pick<LocalPlan, 'project' | 'facts' | 'imagined'> & { request: Comp
 export async function requestHere(cli: Cli, options: PlanOptions): Promise<Asked> {
   const place = options.file === undefined ? undefined : await placeOf(cli.cwd, options.file);
   const project = await findProject(place?.folder ?? cli.cwd, place?.file);
-  const name = await pipelineFile(project, place?.file);
   const here = await factsHere(project, options);
-  const file = { name, text: await readText(join(project.folder, name)) };
+  // What runs for a commit is what stands in it; a plan for a ref is one of these files.
+  const commit = options.imagine || here.ref === undefined ? undefined : here.facts.sha;
+  const file =
+    commit === undefined
+      ? await fileHere(project, place?.file)
+      : await fileOfCommit(project, commit, place?.file);
   const request = await requestOf(cli, {
     project,
     facts: here.facts,
     file,
     options: { ...options, file: place?.file },
   });
-  const included = await loadIncludes(request, localIncludes(project, here.ref));
+  const included = await loadIncludes(request, localIncludes(project, { commit, listed: here.ref }));
   return { project, ...here, request: { ...request, ...included } };
 }
 
@@ -115,6 +119,11 @@ async function factsFor(
   if (!changed) return facts;
   const names = [...new Set(['', ...needed.changed])];
   return { ...facts, changed: Object.fromEntries(names.map((name) => [name, changed])) };
+}
+
+async function fileHere(project: LocalProject, named?: string): Promise<{ name: string; text: string }> {
+  const name = await pipelineFile(project, named);
+  return { name, text: await readText(join(project.folder, name)) };
 }
 
 async function readText(path: string): Promise<string> {

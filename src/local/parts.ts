@@ -1,4 +1,5 @@
 /** The processes of one machine, as parts for the supervisor. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arch } from '../plan/ids.ts';
 import type { Settings } from '../config.ts';
@@ -69,10 +70,16 @@ export const archPart = (
 ): Part =>
   ownPart(settings, addresses, {
     name: `worker-${arch.arch}`,
-    args: ['worker', '--arch', arch.arch, ...(arch.emulated ? ['--emulation'] : [])],
+    args: ['worker', '--arch', arch.arch, ...(arch.emulated ? ['--emulation'] : []), ...ownConfig(settings)],
     rank: RANKS.worker,
     shows: arch.emulated ? 'emulated' : 'native',
   });
+
+/** What this machine's workers may give to jobs: `HOME/worker.yml`, where there is one. */
+function ownConfig({ home }: Settings): string[] {
+  const file = join(home, 'worker.yml');
+  return existsSync(file) ? ['--config', file] : [];
+}
 
 export const deployPart = (settings: Settings, addresses: Addresses, target: string): Part =>
   ownPart(settings, addresses, {

@@ -39,6 +39,8 @@ export interface OwnDavitOptions {
   env?: Record<string, string>;
   /** Text of the installation file. */
   config?: string;
+  /** Text of `worker.yml`: what this machine's workers may give to jobs. */
+  worker?: string;
   /** Resolves only when workers for these architectures have reported. */
   arches?: string[];
   onText?: (text: string) => void;
@@ -81,6 +83,7 @@ export function repositoryOf(folder: string, name = basename(folder)): string {
 export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit> {
   const home = mkdtempSync(join(tmpdir(), 'davit-home-'));
   if (options.config !== undefined) writeFileSync(join(home, 'davit.config.yml'), options.config);
+  if (options.worker !== undefined) writeFileSync(join(home, 'worker.yml'), options.worker);
   const env = { ...process.env, ...options.env, DAVIT_HOME: home, CI: 'true' };
   for (const name of [
     'DAVIT_CONFIG',

@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { compile, problemText, type CompiledJob } from '../../../src/pipeline/compile.ts';
 import { ROOT } from '../../support/source.ts';
-import { request } from '../pipeline/helpers.ts';
+import { request, type Overrides } from '../pipeline/helpers.ts';
 
-function jobsOf(slug: string): Map<string, CompiledJob> {
+function jobsOf(slug: string, more: Overrides = {}): Map<string, CompiledJob> {
   const text = readFileSync(join(ROOT, 'examples', slug, '.gitlab-ci.yml'), 'utf8');
-  const answer = compile(request(text, { project: { slug }, targets: ['local-swarm'] }));
+  const answer = compile(request(text, { project: { slug }, targets: ['local-swarm'], ...more }));
   if (answer.kind !== 'plan')
     throw new Error(answer.kind === 'invalid' ? answer.problems.map(problemText).join('\n') : answer.reason);
   expect(answer.warnings.filter((one) => one.code !== 'language/no-worker').map(problemText)).toEqual([]);
@@ -54,5 +54,46 @@ describe('the example pipelines', () => {
         convergeTimeoutMs: 180_000,
       },
     });
+  });
+});
+
+describe('pipelines as people bring them', () => {
+  test('classic-docker: the image goes from job to job as an artifact, on machines of its architecture', () => {
+    const jobs = jobsOf('classic-docker');
+    expect([...jobs.keys()]).toEqual([
+      'unit',
+      'build:arm32',
+      'build:amd64',
+      'apitest:arm32',
+      'apitest:amd64',
+      'push:arm32',
+      'push:amd64',
+    ]);
+    expect(jobs.get('push:arm32')?.job).toMatchObject({ queue: 'arm32', artifactsFrom: ['build:arm32'] });
+  });
+
+  test('classic-deploy: only a change of the application starts it; scans may fail; production is by hand', () => {
+    const jobs = jobsOf('classic-deploy', {
+      trigger: { before: 'f'.repeat(40) },
+      changed: { '': ['www/a/b'] },
+    });
+    expect(jobs.get('scan:files')?.job).toMatchObject({ allowFailure: true });
+    expect(jobs.get('deploy:production')?.job).toMatchObject({
+      when: 'manual',
+      allowFailure: true,
+      environment: { name: 'production', url: 'http://127.0.0.1:8092' },
+    });
+    const text = readFileSync(join(ROOT, 'examples', 'classic-deploy', '.gitlab-ci.yml'), 'utf8');
+    const other = { trigger: { before: 'f'.repeat(40) }, changed: { '': ['README.md', 'scripts/scan.sh'] } };
+    expect(compile(request(text, other)).kind).toBe('empty');
+  });
+
+  test('side-by-side: each pipeline has its own environment, its stub is fed by the default branch', () => {
+    const jobs = jobsOf('side-by-side');
+    expect(jobs.get('review')?.job).toMatchObject({
+      environment: { name: 'review/main-1007', onStop: 'review:stop', autoStopInMs: 3_600_000 },
+      foreign: [{ project: 'side-by-side', job: 'answers', ref: 'main' }],
+    });
+    expect(jobs.get('review:stop')?.job).toMatchObject({ when: 'always', environment: { action: 'stop' } });
   });
 });

@@ -1,0 +1,2 @@
+# What the greeting service answers.
+echo "good morning"
