@@ -78,6 +78,8 @@ export interface Push {
   skip?: boolean;
   /** Push options `ci.variable`. */
   variables?: Record<string, string>;
+  /** Push options `ci.input`. */
+  inputs?: Record<string, string>;
   of?: ForgeRepository;
 }
 
@@ -110,6 +112,7 @@ export function pushEvent(push: Push): ForgeEvent {
       cloneUrl: push.cloneUrl,
       repository: push.of,
       variables: push.variables,
+      inputs: push.inputs,
       fork: false,
     },
   };

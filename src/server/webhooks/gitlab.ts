@@ -28,11 +28,12 @@ const project = z.object({
   default_branch: refText.nullish(),
   git_http_url: z.string().max(2_000).nullish(),
 });
-/** `git push -o ci.skip`, `-o ci.no_pipeline`, `-o ci.variable=A=B`; of those that may repeat, how often is counted. */
+/** `git push -o ci.skip`, `-o ci.no_pipeline`, `-o ci.variable=A=B`, `-o ci.input=A=B`; of those that may repeat, how often is counted. */
 const pushOptions = z.object({
   skip: z.unknown().optional(),
   no_pipeline: z.unknown().optional(),
   variable: z.record(z.string(), z.unknown()).optional(),
+  input: z.record(z.string(), z.unknown()).optional(),
 });
 const push = z.object({
   object_kind: z.enum(['push', 'tag_push']),
@@ -96,6 +97,7 @@ function pushOf(payload: z.output<typeof push>): ForgeEvent {
     of: repositoryOf(payload.project),
     skip: isOn(options?.skip) || isOn(options?.no_pipeline),
     variables: variablesOf(options?.variable),
+    inputs: inputsOf(options?.input),
   });
 }
 
@@ -109,6 +111,16 @@ function variablesOf(given: Record<string, unknown> | undefined): Record<string,
   });
   return found.length === 0 ? undefined : Object.fromEntries(found.slice(0, MAX_VARIABLES));
 }
+
+/** `NAME=VALUE` each; whether the file takes them, and of which type they are, is found out when it is read. */
+function inputsOf(given: Record<string, unknown> | undefined): Record<string, string> | undefined {
+  const found = Object.keys(given ?? {}).flatMap((text): [string, string][] => {
+    const at = text.indexOf('=');
+    return at <= 0 || text.length > MAX_INPUT ? [] : [[text.slice(0, at), text.slice(at + 1)]];
+  });
+  return found.length === 0 ? undefined : Object.fromEntries(found.slice(0, MAX_VARIABLES));
+}
+const MAX_INPUT = 16_384;
 const MAX_VARIABLES = 100;
 const MAX_VARIABLE = 4_096;
 

@@ -36,4 +36,8 @@ describe('push options, which GitLab sends', () => {
     await withOptions({ variable: { nothing: 1 } });
     expect(server.workflows.triggers[1]?.variables).toBeUndefined();
   });
+  test('ci.input gives inputs to the pipeline', async () => {
+    await withOptions({ input: { 'stage=test': 1, 'list=["a=b"]': 1, '=x': 1, nothing: 1 } });
+    expect(server.workflows.triggers[0]?.inputs).toEqual({ stage: 'test', list: '["a=b"]' });
+  });
 });
