@@ -22,6 +22,8 @@ export interface Janitor {
   everyMs: number;
   /** Tests: shorter. */
   askAgainMs?: number;
+  /** Answers what would be removed, and removes nothing. */
+  dryRun?: boolean;
 }
 
 /** One round. Answers the runs whose objects it removed; rejects when the engine does not answer. */
@@ -59,9 +61,10 @@ async function isOver(janitor: Janitor, run: { workflowId: string; runId: string
 }
 
 async function removeRun(
-  { engine, installation }: Janitor,
+  { engine, installation, dryRun }: Janitor,
   run: { workflowId: string; runId: string },
 ): Promise<string> {
+  if (dryRun) return run.runId;
   const labels = {
     [LABELS.installation]: installation,
     [LABELS.workflow]: run.workflowId,

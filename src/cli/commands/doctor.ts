@@ -1,12 +1,19 @@
 /** `davit doctor`: what is wrong on this machine, and what to do about each thing. */
 import type { Command } from 'commander';
-import { printJson, type Cli } from '../cli.ts';
+import type { Fix } from '../../local/doctor/fix.ts';
+import { printJson, progressOf, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
 import { painted } from '../table.ts';
 import { plainText } from '../terminal-text.ts';
 
 const SIGNS = { ok: ['✓', 'green'], warn: ['!', 'yellow'], fail: ['✗', 'red'] } as const;
 const UNHEALTHY = 1;
+
+interface Options {
+  json?: boolean;
+  fix?: boolean;
+  dryRun?: boolean;
+}
 
 export function doctorCommand(program: Command, cli: Cli): void {
   program
@@ -15,19 +22,41 @@ export function doctorCommand(program: Command, cli: Cli): void {
       'check engine, versions, architectures, Temporal, registry; name the remedy for what is wrong',
     )
     .option('--json', 'print the findings as JSON')
-    .addHelpText('after', '\nExample:\n  $ davit doctor')
-    .action(async (options: { json?: boolean }) => {
+    .option(
+      '--fix',
+      'first put right what a crash has left: stale locks, leftovers, file modes, an engine that is down',
+    )
+    .option('--dry-run', 'with --fix: say what would be done, and do nothing')
+    .addHelpText('after', '\nExample:\n  $ davit doctor\n  $ davit doctor --fix --dry-run')
+    .action(async (options: Options) => {
+      const fixes = options.fix || options.dryRun ? await runFixes(cli, options) : undefined;
       const { examine, isHealthy } = await import('../../local/doctor/index.ts');
       const workers = () => withServer(cli, (client) => client.workers());
       const reconciliation = () => withServer(cli, (client) => client.reconciliation());
       const findings = await examine({ settings: cli.settings, workers, reconciliation });
       const healthy = isHealthy(findings);
       if (!healthy) cli.exit = UNHEALTHY;
-      if (options.json) return printJson(cli, { healthy, findings });
+      if (options.json) return printJson(cli, { healthy, findings, ...(fixes && { fixes }) });
       for (const { name, verdict, found, remedy } of findings) {
         const [sign, paint] = SIGNS[verdict];
         cli.io.out(`${painted(sign, paint, cli.io.outColor)} ${name}: ${plainText(found)}\n`);
         if (remedy) cli.io.out(`    ${plainText(remedy).replaceAll('\n', '\n    ')}\n`);
       }
     });
+}
+
+/** Asks nothing: whoever wants to see it first has --dry-run. */
+async function runFixes(cli: Cli, { json, dryRun = false }: Options): Promise<Fix[]> {
+  const { fix } = await import('../../local/doctor/fix.ts');
+  const collect = (dry: boolean) => withServer(cli, (client) => client.collect(dry));
+  const fixes = await fix({ settings: cli.settings, dryRun, progress: progressOf(cli), collect });
+  if (json) return fixes;
+  for (const { name, what, done, problem } of fixes) {
+    const word = done ? 'fixed' : problem !== undefined ? 'not fixed' : 'would fix';
+    cli.io.out(
+      `${word} ${name}: ${plainText(what)}${problem === undefined ? '' : ` (${plainText(problem)})`}\n`,
+    );
+  }
+  if (fixes.length === 0) cli.io.out('Nothing to fix.\n');
+  return fixes;
 }
