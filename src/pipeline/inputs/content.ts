@@ -135,7 +135,10 @@ export class ContentReader {
     const scope = (this.#scope ??= new ConditionScopes(this.#request, {}).of());
     const value = scope.lookup(name);
     if (value === undefined) return undefined;
-    return { value, hidden: scope.settle(`\${${name}}`).tainted };
+    const reference = `\${${name}}`;
+    const { text, tainted } = scope.settle(reference);
+    // A file variable is a path, which the job's machine knows: there the shell fills it in.
+    return text === reference && !tainted ? undefined : { value, hidden: tainted };
   };
 }
 

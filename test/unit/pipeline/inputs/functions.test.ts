@@ -44,6 +44,10 @@ describe('expand_vars', () => {
     expect(value('a $MY_VAR', 'expand_vars | posix_escape', more)).toBe('a\\ my\\ value');
     expect(value('a $MY_VAR', 'posix_escape | expand_vars', more)).toBe('a\\ \\my value');
   });
+  test('a file variable stays: it is a path that the machine knows, its content is not for the file', () => {
+    const file = { ...variable('CERT', 'content'), file: true };
+    expect(value('$CERT', 'expand_vars', project(file))).toBe('$CERT');
+  });
   test('a masked one is refused by name, its value not shown', () => {
     const text = withInputs(
       '{a: {default: $TOKEN}}',
