@@ -105,6 +105,19 @@ export type ApplyOutput =
   | { kind: 'outdated'; state: DeployedState }
   | { kind: 'failed'; result: JobResult };
 
+export interface ReleaseJobInput {
+  kind: JobKind;
+  project: ProjectSlug;
+  pipeline: PipelineId;
+  job: JobKey;
+  spec: Digest;
+  notes?: Digest;
+  dotenv: { job: JobKey; digest: Digest }[];
+}
+export type ReleaseOutput =
+  | { kind: 'made'; tag: string; url?: string; warnings: string[] }
+  | { kind: 'refused'; message: string };
+
 /** On queue `control`. */
 export interface ControlActivities {
   claimPipeline(input: ClaimInput): Promise<ClaimOutput>;
@@ -120,6 +133,11 @@ export interface ControlActivities {
   }): Promise<{ record: PipelineRecord; compiled?: Extract<CompileOutput, { kind: 'plan' }> }>;
   /** The latest record of a closed pipeline; undefined when there is none. */
   findRecord(input: { id: PipelineId }): Promise<{ record?: Digest; number?: number; trigger?: Trigger }>;
+  /**
+   * `release` of a job whose script has succeeded. Idempotent: the same job finds what it has made. An outage rejects and is
+   * tried again; what the forge or davit says no to is an answer.
+   */
+  createRelease(input: ReleaseJobInput): Promise<ReleaseOutput>;
   /** Best effort; never fails a pipeline. */
   reportCommitStatus(input: {
     project: ProjectSlug;

@@ -16,6 +16,7 @@ import { makeForgeHeadIs, makeIsClosed, makeReportCommitStatus } from './commit-
 import { makeCompilePipeline } from './compile-pipeline.ts';
 import type { ControlActivities, DeployActivities } from './contract.ts';
 import { makeApplyDeploy } from './deploy-apply.ts';
+import { makeCreateRelease } from './create-release.ts';
 import type { DeployDeps } from './deploy-common.ts';
 import { makeRollbackDeploy } from './deploy-rollback.ts';
 import { makeWatchDeploy } from './deploy-watch.ts';
@@ -51,6 +52,7 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     recordPipeline: coded(makeRecordPipeline(deps)),
     loadRecord: coded(makeLoadRecord(deps)),
     findRecord: coded(makeFindRecord(deps)),
+    createRelease: coded(makeCreateRelease(deps)),
     reportCommitStatus: coded(makeReportCommitStatus(deps)),
     isClosed: coded(makeIsClosed(deps)),
   };

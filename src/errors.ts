@@ -440,8 +440,14 @@ export const ERRORS = {
   'forge/refused': {
     exit: 1,
     http: 502,
-    meaning: 'The forge did not take a commit status.',
-    remedy: 'Check forge_url, repository and the rights of forge_token (commit status).',
+    meaning: 'The forge did not take a commit status or a release.',
+    remedy: 'Check forge_url, repository and the rights of forge_token (commit status, releases).',
+  },
+  'forge/away': {
+    exit: 3,
+    http: 502,
+    meaning: 'The forge did not answer, or with an error of its own; davit tries again.',
+    remedy: 'Check that the control worker reaches forge_url.',
   },
   // --- blobs, logs, records
   'blob/missing': {

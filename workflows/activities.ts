@@ -71,6 +71,14 @@ export const durable = proxyActivities<
   retry: { initialInterval: '500ms', maximumInterval: '30s' },
 });
 
+/** A forge that is away is waited for, as a registry is. */
+export const releasing = proxyActivities<Pick<ControlActivities, 'createRelease'>>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '2 minutes',
+  scheduleToCloseTimeout: '30 minutes',
+  retry: { initialInterval: '1s', maximumInterval: '1 minute' },
+});
+
 export const bestEffort = proxyActivities<Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs'>>({
   taskQueue: CONTROL_QUEUE,
   scheduleToCloseTimeout: '2 minutes',

@@ -17,6 +17,7 @@ import { cancelledResult, containerAttempt } from './attempt.ts';
 import { deployAttempt } from './deploy-attempt.ts';
 import { waitAtGate } from './gate.ts';
 import { wantedLocks } from './lock-client.ts';
+import { withRelease } from './release.ts';
 import { enter, type JobRun, type Run } from './state.ts';
 
 const AUTO_BACKOFF_MS = 1_000;
@@ -102,7 +103,9 @@ async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
       seq = Math.max(seq, wanted.deployment ? grant.seq : 0);
     }
     const result =
-      one.job.kind === 'deploy' ? await deployAttempt(run, one, seq) : await containerAttempt(run, one);
+      one.job.kind === 'deploy'
+        ? await deployAttempt(run, one, seq)
+        : await withRelease(run, one, await containerAttempt(run, one));
     deployed = hasDeployed(result);
     change = environmentChange(one.job, result);
     return result;

@@ -9,6 +9,7 @@ import { environmentUrl } from './environment-url.ts';
 import { give } from './give.ts';
 import type { Job } from './job.ts';
 import { bad, good, warning } from './lines.ts';
+import { releaseNotes } from './release-notes.ts';
 import { collectReports } from './reports.ts';
 import { EXIT_FILE } from './supervisor.ts';
 import { readContainerFile } from './tar-read.ts';
@@ -27,9 +28,11 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
   if (kept.verdict.outcome !== 'succeeded') await sayTestedLog(job);
   const { outcome } = kept.verdict;
   const url = await environmentUrl(job, { outcome, dotenv: kept.dotenv }, kept.warnings);
+  const notesOf = await orFailed(kept.verdict, () => notesFor(job, kept.verdict));
   removeBeside(job);
   const result: JobResult = {
-    ...kept.verdict,
+    ...notesOf.verdict,
+    ...(notesOf.releaseNotes && { releaseNotes: notesOf.releaseNotes }),
     host: job.deps.worker.hostId,
     startedAt: state.startedAt || job.startedAt,
     endedAt: state.finishedAt || Date.now(),
@@ -118,8 +121,13 @@ async function exitNote(job: Job, state: ContainerState, timedOut: boolean): Pro
 
 type Kept = { verdict: Verdict; warnings: string[] } & Pick<
   JobResult,
-  'artifacts' | 'dotenv' | 'reports' | 'tests'
+  'artifacts' | 'dotenv' | 'reports' | 'tests' | 'releaseNotes'
 >;
+
+async function notesFor(job: Job, { outcome }: Verdict): Promise<Omit<Kept, 'verdict'>> {
+  if (outcome !== 'succeeded') return { warnings: [] };
+  return { warnings: [], releaseNotes: await releaseNotes(job) };
+}
 
 /**
  * Reports whatever the verdict, artifacts as `when` says; failing to keep one of them fails a job that had succeeded, and

@@ -128,7 +128,10 @@ async function registryVariables(
 }
 
 /** Of the jobs that this one gets artifacts from. Rejects with `blob/missing`. */
-export async function dotenvVariables(input: RunInput, blobs: BlobStore): Promise<[string, string][]> {
+export async function dotenvVariables(
+  input: Pick<RunInput, 'dotenv'>,
+  blobs: BlobStore,
+): Promise<[string, string][]> {
   const reports = await Promise.all(
     input.dotenv.map(async ({ job, digest }) => {
       const parsed: unknown = JSON.parse(

@@ -8,7 +8,7 @@ import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/
 import type { LogSummary, Platform } from '../plan/outcome.ts';
 import type { PipelineState } from '../plan/protocol.ts';
 import type { WorkerReport } from '../plan/queues.ts';
-import type { SecretRef, SwarmSpec } from '../plan/spec.ts';
+import type { SecretRef, SwarmSpec, ReleaseSpec } from '../plan/spec.ts';
 
 // ---------------------------------------------------------------- bytes
 
@@ -390,6 +390,13 @@ export interface Forge {
     state: PipelineState;
     url?: string;
   }): Promise<void>;
+  /** The release of a tag. Rejects with `forge/away`, or `forge/refused` when a second try is of no use. */
+  findRelease(project: ProjectSlug, tag: string): Promise<ReleaseAt | 'none' | 'no-forge'>;
+  /** Makes one; answers what of it this forge has no place for. Rejects as `findRelease`. */
+  makeRelease(project: ProjectSlug, release: ReleaseSpec): Promise<ReleaseAt & { left: string[] }>;
+}
+export interface ReleaseAt {
+  url?: string;
 }
 
 // ---------------------------------------------------------------- workflows

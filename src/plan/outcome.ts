@@ -80,6 +80,9 @@ export interface JobResult {
   deployed?: DeployedState;
   /** URL of the job's environment, where its own dotenv report completes it. */
   environmentUrl?: string;
+  /** Blob: text of the file that `release: description` names. */
+  releaseNotes?: Digest;
+  release?: { tag: string; url?: string };
   log?: LogSummary;
   warnings?: string[];
 }

@@ -48,6 +48,8 @@ export interface PlanJob {
   gate?: Gate;
   /** What whoever starts it must confirm; of manual jobs. */
   confirmation?: string;
+  /** Its script is followed by a release at the forge. */
+  release?: true;
   environment?: PlanEnvironment;
   resourceGroup?: string;
   /** From the installation file; `unordered` when absent. */

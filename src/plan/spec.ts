@@ -96,6 +96,21 @@ export interface CacheSpec {
   fallbackKeys: string[];
 }
 
+/** Late values (`${NAME}` of dotenv reports) may stand in every text: `expandLate` fills them. */
+export interface ReleaseSpec {
+  tagName: string;
+  tagMessage?: string;
+  name?: string;
+  /** Text, or the path of a file of the project that has it. */
+  description: string;
+  /** Commit, branch or tag that a new tag is made of. */
+  ref: string;
+  milestones: string[];
+  /** ISO 8601. */
+  releasedAt?: string;
+  links: { name: string; url: string; filepath?: string; type?: string }[];
+}
+
 export interface ScriptSpec extends CommonSpec {
   kind: 'script';
   image: ImageSpec;
@@ -106,6 +121,7 @@ export interface ScriptSpec extends CommonSpec {
   /** The job's tags: a worker gives devices for the matching ones. */
   tags: string[];
   caches?: CacheSpec[];
+  release?: ReleaseSpec;
   /** hooks:pre_get_sources_script: a shell of its own, before everything else. */
   preGetSources?: string[];
   /** `/PATTERN/` (RE2) that finds the test coverage in the log. */

@@ -131,6 +131,26 @@ describe.concurrent('a pipeline', () => {
     expect(world.runs('early')).toBe(0);
   });
 
+  test('a release comes after the script: made it is told, refused it fails the job, and after a failure there is none', async () => {
+    const plan = planOf([
+      { key: 'ship', release: true },
+      { key: 'after', stage: 'z' },
+    ]);
+    world.project('released', { plan });
+    const made = await world.end(await world.push('released'));
+    expect(made.jobs[0]).toMatchObject({
+      outcome: 'succeeded',
+      result: { release: { tag: 'v1' }, warnings: ['left out'] },
+    });
+    world.project('unreleased', { plan, release: { kind: 'refused', message: 'v1 exists already' } });
+    const refused = await world.end(await world.push('unreleased'));
+    expect(refused).toMatchObject({ state: 'failed', jobs: [{ outcome: 'failed' }, { outcome: 'skipped' }] });
+    expect(refused.jobs[0]?.result?.message).toBe('v1 exists already');
+    world.project('broken', { plan, behaviours: { ship: [{ outcome: 'failed' }] } });
+    await world.end(await world.push('broken'));
+    expect(world.fakes.journal('broken').some((entry) => entry.activity === 'createRelease')).toBe(false);
+  });
+
   test('whose project is gone runs all the same', async () => {
     world.project('orphan', { plan: one, behaviours: { a: [{ until: 'door' }] } });
     const id = await world.push('orphan');

@@ -10,6 +10,7 @@ import type {
   DeployInput,
   Limits,
   RunInput,
+  ReleaseOutput,
 } from '../../activities/contract.ts';
 import type { JobResult, Outcome } from '../../src/plan/outcome.ts';
 import type { Plan } from '../../src/plan/plan.ts';
@@ -43,6 +44,8 @@ export interface FakeProject {
   /** By job: what each call does, the last one for all further calls. Keys `JOB`, or `JOB apply|watch|rollback|resume|stop`. */
   behaviours: Record<string, Behaviour[]>;
   compile?: CompileOutput;
+  /** What becomes of a release; it is made unless said otherwise. */
+  release?: ReleaseOutput;
   /** Compiling waits for the door `compiled`. */
   compileUntil?: boolean;
   head?: string;
@@ -114,6 +117,10 @@ export class Fakes {
       },
       reportCommitStatus: async ({ project, state }) =>
         this.#note(project, { activity: `reportCommitStatus ${state}` }),
+      createRelease: async ({ project, job }) => {
+        this.#note(project, { activity: 'createRelease', job });
+        return this.projects.get(project)?.release ?? { kind: 'made', tag: 'v1', warnings: ['left out'] };
+      },
       isClosed: async ({ workflowId }) => this.closed.has(workflowId),
       runJob: (input) => this.#job('runJob', input),
       buildImage: (input) => this.#job('buildImage', input),

@@ -91,10 +91,10 @@ export function statusRequest(project: ForgeProject, status: CommitStatus, token
 }
 
 /** github.com has its API on a host of its own; an Enterprise server below /api/v3. */
-function githubApi(url: string): string {
+export function githubApi(url: string): string {
   const host = new URL(url).host;
   if (host === 'github.com' || host === 'api.github.com') return 'https://api.github.com';
   return new URL(url).pathname === '/' ? join(url, 'api/v3') : url;
 }
 
-const join = (base: string, path: string): string => `${base.replace(/\/+$/, '')}/${path}`;
+export const join = (base: string, path: string): string => `${base.replace(/\/+$/, '')}/${path}`;

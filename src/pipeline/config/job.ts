@@ -98,6 +98,7 @@ export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
   'cache',
   'coverage',
   'hooks',
+  'release',
 ]);
 const takesDefault = (kind: JobKind, key: string): boolean =>
   kind === 'script' || kind === 'apitest' || !CONTAINER_KEYWORDS.has(key);

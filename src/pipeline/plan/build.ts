@@ -43,6 +43,7 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
       draft.when === 'manual' && {
         confirmation: confirmationOf(draft, context, values.manual_confirmation),
       }),
+    ...(values.release && { release: true as const }),
     ...(environment && { environment }),
     ...(values.resource_group !== undefined && {
       resourceGroup: context.settle(config, {

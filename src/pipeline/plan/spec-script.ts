@@ -5,6 +5,7 @@ import type { Apitest } from '../schema/typed.ts';
 import { cachesSpec } from './spec-cache.ts';
 import { commonSpec, imageSpec, servicesSpec } from './spec-common.ts';
 import type { PlanContext } from './context.ts';
+import { releaseSpec } from './spec-release.ts';
 import type { Draft } from './draft.ts';
 
 export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
@@ -25,6 +26,7 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
     tags: expandedTags(draft, context),
     ...(caches.length > 0 && { caches }),
     ...(hook && hook.length > 0 && { preGetSources: hook }),
+    ...(values.release && { release: releaseSpec(draft, context, values.release) }),
     ...(values.coverage !== undefined && { coverage: values.coverage }),
   };
 }

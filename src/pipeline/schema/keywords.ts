@@ -12,6 +12,7 @@ import { OWN } from './own.ts';
 import * as parallel from './parallel.ts';
 import { rules, workflow } from './rules.ts';
 import { REFUSED } from './refused.ts';
+import { release } from './release.ts';
 import * as run from './run.ts';
 import * as typed from './typed.ts';
 import { checked, type Checked } from './validate.ts';
@@ -53,6 +54,7 @@ const table = {
   inherit: checked('inherit', inherit),
   parallel: checked('parallel', parallel.parallel),
   manual_confirmation: checked('manual_confirmation', flow.manualConfirmation),
+  release: checked('release', release),
   build: checked('build', typed.build),
   apitest: checked('apitest', typed.apitest),
   push: checked('push', typed.push),
@@ -199,7 +201,13 @@ export const KEYWORDS: readonly KeywordInfo[] = [
   { name: 'trigger', in: JOB, status: 'not-yet' },
   { name: 'inherit', in: JOB, status: 'same', schema: inherit },
   { name: 'coverage', in: JOB, status: 'same', schema: run.coverage },
-  { name: 'release', in: JOB, status: 'not-yet' },
+  {
+    name: 'release',
+    in: JOB,
+    status: 'differs',
+    note: 'made by davit at the forge, after `after_script`; GitHub and Gitea take not all of it',
+    schema: release,
+  },
   { name: 'pages', in: ['job', 'top'], status: 'not-yet' },
   { name: 'publish', in: JOB, status: 'not-yet' },
   {
