@@ -45,6 +45,21 @@ describe('reports', () => {
     expect(gunzipSync(bytes).toString()).toContain('out/a.xml');
   });
 
+  test('the text of a release is read from the file that the script has made, masked, and only where it is one', async () => {
+    const release = { tagName: 'v1', description: 'v1', ref: 'a'.repeat(40), milestones: [], links: [] };
+    const made = await bench.input({
+      script: ['printf "%s\\n" "# New" >notes-x.md'],
+      release: { ...release, description: './notes-x.md' },
+    });
+    const result = await run(made);
+    expect(result.outcome).toBe('succeeded');
+    expect(Buffer.from(await bench.blobs.getBytes(result.releaseNotes ?? 'sha256:')).toString()).toBe(
+      '# New\n',
+    );
+    const plain = await run(await bench.input({ script: ['true'], release }));
+    expect(plain.releaseNotes).toBeUndefined();
+  });
+
   test('go up after a timeout too', async () => {
     const input = await bench.input({
       script: [JUNIT, 'sleep 100'],

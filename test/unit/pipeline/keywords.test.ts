@@ -161,6 +161,8 @@ describe("GitLab's own list of keywords", () => {
     ['image', ['image', 'oneOf', '1', 'properties']],
     ['retry', ['retry', 'oneOf', '1', 'properties']],
     ['only', ['filter', 'oneOf', '2', 'properties']],
+    ['release', ['job_template', 'properties', 'release', 'properties']],
+    ['cache', ['cache_item', 'properties']],
     ['services', ['services', 'items', 'oneOf', '1', 'properties']],
     ['environment', ['job_template', 'properties', 'environment', 'oneOf', '1', 'properties']],
   ])('every part of %s is known', (name, path) => {
