@@ -14,7 +14,7 @@ export async function listFiles(tar: Readable): Promise<string[]> {
 }
 
 /** Included files of a tar, which `open` begins anew for each round. */
-export const includeSource = (open: () => Promise<Readable>): IncludeSource => ({
+export const sourceFiles = (open: () => Promise<Readable>): Pick<IncludeSource, 'read' | 'list'> => ({
   async read(files) {
     const found = await readFiles(await open(), files);
     return Object.fromEntries(files.map((file) => [file, found.get(file) ?? null]));

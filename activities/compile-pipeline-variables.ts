@@ -19,6 +19,8 @@ export function projectNamed(
       clone_user: 'oauth2',
       default_branch: defaultBranch ?? 'main',
       reconcile: false,
+      include_by: ['*'],
+      include_by_forks: false,
       protected_refs: ['main', 'master'],
       artifacts_to: [],
       variables: {},

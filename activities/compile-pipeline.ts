@@ -1,9 +1,18 @@
-import type { BlobStore, Fleet, RecordStore, Registries, Secrets, Source } from '../src/adapters/ports.ts';
+import type {
+  BlobStore,
+  Fleet,
+  Includes,
+  IncludeSession,
+  RecordStore,
+  Registries,
+  Secrets,
+  Source,
+} from '../src/adapters/ports.ts';
 import { DavitError, type ErrorCode } from '../src/errors.ts';
 import type { InstallationFacts, InstallationProject } from '../src/installation.ts';
 import { compile } from '../src/pipeline/compile.ts';
+import { filesElsewhere } from '../src/pipeline/elsewhere.ts';
 import { factsNeeded } from '../src/pipeline/facts.ts';
-import { loadIncludes } from '../src/pipeline/includes.ts';
 import { problemText } from '../src/pipeline/problems.ts';
 import type { CompileAnswer, CompileRequest } from '../src/pipeline/request.ts';
 import type { JobKey } from '../src/plan/ids.ts';
@@ -11,8 +20,8 @@ import type { Plan, PlanJob } from '../src/plan/plan.ts';
 import type { WorkerReport } from '../src/plan/queues.ts';
 import { COUNTERS } from '../src/plan/records.ts';
 import { limitsOf, writeCompiled } from './compile-pipeline-blobs.ts';
-import { filesElsewhere } from './compile-pipeline-elsewhere.ts';
-import { findFile, includeSource, listFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
+import { findFile, listFiles, sourceFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
+import { withIncludes } from './compile-pipeline-includes.ts';
 import {
   changedFiles,
   fetchSource,
@@ -32,6 +41,7 @@ export interface CompileDeps {
   secrets: Secrets;
   registries: Registries;
   fleet: Pick<Fleet, 'live'>;
+  includes: Includes;
   facts: InstallationFacts;
 }
 /** Puts of specs at once: a plan of 1,000 jobs must not open 1,000 connections. */
@@ -112,9 +122,12 @@ async function compileInput(
     limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
     ...fetched,
   };
-  const source = includeSource(() => deps.blobs.getStream(fetched.source));
-  const whole = { ...request, ...(await loadIncludes(request, source)) };
-  const known = await sourceFacts(deps, { project, request: whole, signal });
+  const session = deps.includes.open({ project: project.name, fork: input.trigger.fork, signal });
+  const changed = (wanted: readonly string[]) =>
+    changedFiles(deps, project, { trigger: input.trigger, names: wanted, signal });
+  const source = { ...sourceFiles(() => deps.blobs.getStream(fetched.source)), changed };
+  const whole = await withIncludes(deps, input.id, { request, source, session });
+  const known = await sourceFacts(deps, { project, request: whole, changed, session, signal });
   const answer = compile({ ...whole, ...known });
   if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer });
   const jobs = [...(await withDepth(deps, project, { trigger: input.trigger, jobs: answer.jobs, signal }))];
@@ -125,20 +138,22 @@ interface Asking {
   project: InstallationProject;
   request: CompileRequest;
   signal: AbortSignal;
+  changed: (names: readonly string[]) => ReturnType<typeof changedFiles>;
+  session: IncludeSession;
 }
 
 /** What conditions of the file ask about the source; nothing is fetched for those that ask nothing. */
 async function sourceFacts(
   deps: CompileDeps,
-  { project, request, signal }: Asking,
+  { request, project, changed, session, signal }: Asking,
 ): Promise<Pick<CompileRequest, 'changed' | 'files' | 'elsewhere' | 'lastCommits'>> {
   const needed = factsNeeded(request);
   const { trigger } = request;
   const lists = needed.files && !request.files;
   return {
-    changed: await changedFiles(deps, project, { trigger, names: needed.changed, signal }),
+    changed: await changed(needed.changed),
     lastCommits: await lastCommits(deps, project, { trigger, paths: needed.lastCommits ?? [], signal }),
-    elsewhere: await filesElsewhere(deps, needed.elsewhere ?? [], { trigger, signal }),
+    elsewhere: await filesElsewhere((wants) => session.answer(wants), needed.elsewhere ?? []),
     files: lists ? await listFiles(await deps.blobs.getStream(request.source)) : request.files,
   };
 }

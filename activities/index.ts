@@ -3,6 +3,7 @@ import type {
   BlobStore,
   Fleet,
   Forge,
+  Includes,
   LogStore,
   RecordStore,
   Registries,
@@ -36,6 +37,7 @@ export interface ControlDeps {
   secrets: Secrets;
   registries: Registries;
   source: Source;
+  includes: Includes;
   forge: Forge;
   workflows: WorkflowLookup;
   facts: InstallationFacts;

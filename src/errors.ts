@@ -155,6 +155,39 @@ export const ERRORS = {
     meaning: 'An include names something that is not there, or is no pipeline file.',
     remedy: 'Paths of include begin at the top of the project, and end in .yml or .yaml.',
   },
+  'include/refused': {
+    exit: 2,
+    http: 422,
+    meaning:
+      'An include names a project, version or address that this pipeline may not read, or that is not there.',
+    remedy:
+      'See `include` in docs/language.md, and `includes` in docs/installation.md for what an operator allows.',
+  },
+  'include/unreachable': {
+    exit: 3,
+    http: 502,
+    meaning: 'The project or server of an include did not answer, or not in time.',
+    remedy: 'Try again; look at the address, and at the network of the control worker.',
+  },
+  'include/integrity': {
+    exit: 2,
+    http: 422,
+    meaning: 'A file that is included by remote is not the one that its `integrity` names.',
+    remedy: 'Look at what has changed in it before you write the new hash.',
+  },
+  'include/stale': {
+    exit: 1,
+    http: 200,
+    meaning:
+      'A file that is included by remote could not be fetched, and the copy that `cache` has kept was taken.',
+    remedy: 'Nothing, if its server answers again soon; with `integrity` a copy is as good as the file.',
+  },
+  'include/timeout': {
+    exit: 3,
+    http: 504,
+    meaning: 'All includes of the pipeline together took longer than 30 s.',
+    remedy: 'Include less, or from fewer places; nested includes are fetched one after the other.',
+  },
   'language/extends-depth': {
     exit: 2,
     http: 422,

@@ -71,6 +71,10 @@ export const installationSchema = z.strictObject({
         default_branch: z.string().default('main'),
         /** Looks for pushes whose delivery was lost; needs a clone_url and a forge. */
         reconcile: z.boolean().default(true),
+        /** Projects whose pipelines may include files of this one; `*` stands for any text. */
+        include_by: z.array(z.string()).default(['*']),
+        /** Pipelines of forks too, of any project: what is in it is public. */
+        include_by_forks: z.boolean().default(false),
         /** Branch and tag globs. */
         protected_refs: z.array(z.string()).default(['main', 'master']),
         /** Projects whose pipelines may take artifacts of this one by `needs:project`; `*` is all. */
@@ -115,6 +119,19 @@ export const installationSchema = z.strictObject({
       }),
     )
     .default([]),
+  /** What `include` may reach beyond the projects above. */
+  includes: z
+    .strictObject({
+      /** `HOST` or `HOST:PORT` that `remote` may fetch from though their addresses are private. */
+      allow_hosts: z.array(z.string()).default([]),
+      /** If given, `remote` fetches from these hosts alone; `*` stands for any text. */
+      only_hosts: z.array(z.string()).optional(),
+      /** PEM of authorities beside the well-known ones, on the machine of the control worker. */
+      ca_file: z.string().optional(),
+      /** Other projects at the including project's forge, read with its clone_token: `team/*`. */
+      forge_projects: z.array(z.string()).default([]),
+    })
+    .prefault({}),
   limits: z
     .strictObject({
       heartbeat_timeout: duration('30s'),

@@ -4,14 +4,20 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { dockerEngine } from './adapters/docker/index.ts';
 import { forgeStatuses } from './adapters/forge/index.ts';
 import { DEFAULT_PROTOCOLS, type GitProtocol } from './adapters/git/check.ts';
+import { gitRepositories } from './adapters/git/files.ts';
 import { gitSource } from './adapters/git/index.ts';
 import { httpStores } from './adapters/http/index.ts';
+import { remoteFiles } from './adapters/http/remote.ts';
+import { storedCopies } from './adapters/includes/copies.ts';
+import { configuredIncludes } from './adapters/includes/index.ts';
+import type { RemoteCopies } from './adapters/includes/remote.ts';
 import type {
   BlobStore,
   DeployTarget,
   Engine,
   Fleet,
   Forge,
+  Includes,
   LogStore,
   RecordStore,
   Registries,
@@ -23,7 +29,7 @@ import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
 import { swarmTarget } from './adapters/swarm/index.ts';
 import { readEnvSecret, type Settings } from './config.ts';
 import { DavitError } from './errors.ts';
-import type { InstallationFacts } from './installation.ts';
+import type { Installation, InstallationFacts } from './installation.ts';
 
 const DEADLINE_MS = 60_000;
 const RETRY_MS = 250;
@@ -39,6 +45,7 @@ export interface WorkerPorts {
   facts: InstallationFacts;
   registries: Registries;
   source: Source;
+  includes: Includes;
   forge: Forge;
   /** Address as `--docker` takes it; the machine's own engine when undefined. */
   engine(address?: string): Promise<Engine>;
@@ -74,6 +81,7 @@ export async function wireWorker(
     facts,
     registries: configuredRegistries(facts.config.registries, secrets),
     source: gitSource({ protocols: protocolsOf(facts) }),
+    includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
     forge: forgeStatuses({ projects: facts.config.projects, secrets }),
     engine: (address) => dockerEngine({ address: engineAddress(address), certPath: settings.dockerCertPath }),
     target: async (name, address) => {
@@ -92,6 +100,21 @@ export async function wireWorker(
   };
 }
 
+/** For the control worker, and for the command line, which keeps its copies in a folder. */
+export function wireIncludes(
+  { config, url }: Pick<InstallationFacts, 'url'> & { config: Pick<Installation, 'projects' | 'includes'> },
+  more: { secrets: Pick<Secrets, 'resolve'>; copies: RemoteCopies },
+): Includes {
+  const { allow_hosts, only_hosts, ca_file } = config.includes;
+  return configuredIncludes({
+    repositories: gitRepositories({ protocols: protocolsOf({ config }) }),
+    remote: remoteFiles({ allowHosts: allow_hosts, onlyHosts: only_hosts, caFile: ca_file }),
+    settings: { projects: config.projects, includes: config.includes, url },
+    now: Date.now,
+    ...more,
+  });
+}
+
 async function readToken(path: string): Promise<string> {
   let token: string;
   try {
@@ -105,8 +128,8 @@ async function readToken(path: string): Promise<string> {
 }
 
 /** https and ssh, and what the operator's own clone addresses use: a forge's payload never widens the list. */
-function protocolsOf(facts: InstallationFacts): GitProtocol[] {
-  const own = facts.config.projects.flatMap((project): GitProtocol[] => {
+function protocolsOf({ config }: { config: Pick<Installation, 'projects'> }): GitProtocol[] {
+  const own = config.projects.flatMap((project): GitProtocol[] => {
     if (project.clone_url?.startsWith('http://')) return ['http'];
     if (project.clone_url?.startsWith('file://')) return ['file'];
     return [];

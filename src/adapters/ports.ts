@@ -5,6 +5,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/ids.ts';
+import type { IncludeAnswers, IncludeWant } from '../plan/includes.ts';
 import type { LogSummary, Platform } from '../plan/outcome.ts';
 import type { PipelineState } from '../plan/protocol.ts';
 import type { WorkerReport } from '../plan/queues.ts';
@@ -379,6 +380,44 @@ export interface RemoteHead {
   /** What the ref names: of an annotated tag the tag, not the commit. */
   sha: string;
   commit: string;
+}
+/** Reads single files of repositories, for `include`. */
+export interface Repositories {
+  /** Commits of the refs that match (`HEAD`, `refs/heads/main`, `refs/tags/*`), by full name; annotated tags followed. */
+  refs(request: RepositoryRequest & { patterns: readonly string[] }): Promise<Record<string, string>>;
+  /**
+   * Of one commit: texts by path, null for what is no file, and every path where `list` says so. Rejects as `Source.fetch`
+   * does, and with `source/refused` for what is no UTF-8 text of at most 1 MiB.
+   */
+  files(
+    request: RepositoryRequest & { sha: string; paths: readonly string[]; list: boolean },
+  ): Promise<{ texts: Record<string, string | null>; files?: string[] }>;
+}
+export interface RepositoryRequest {
+  url: string;
+  auth?: { username: string; password: string };
+  signal?: AbortSignal;
+}
+/** Files that other servers serve, for `include: remote`. */
+export interface RemoteFiles {
+  /** https and public addresses only. Rejects with `include/refused`, `include/unreachable`. */
+  get(url: string, signal?: AbortSignal): Promise<Uint8Array>;
+}
+/** What includes name elsewhere. */
+export interface Includes {
+  /** Those of one pipeline: all its answers come within 30 s. */
+  open(reader: IncludeReader): IncludeSession;
+}
+/** On whose behalf it is read. */
+export interface IncludeReader {
+  project: ProjectSlug;
+  /** What comes from outside reads what everybody may read. */
+  fork: boolean;
+  signal?: AbortSignal;
+}
+export interface IncludeSession {
+  /** By `includeKey`. What cannot be had is an answer too; rejects only when it was aborted. */
+  answer(wants: readonly IncludeWant[]): Promise<IncludeAnswers>;
 }
 export interface Forge {
   /** Best effort; idempotent by context. */

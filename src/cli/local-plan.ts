@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../errors.ts';
 import { HELPER_IMAGE } from '../installation.ts';
-import { fileOfCommit, localIncludes } from '../local/includes.ts';
+import { localIncludes } from '../local/includes.ts';
+import { fileOfCommit } from '../local/source-text.ts';
 import { readInstallation } from '../local/installation.ts';
 import { sourceFacts, type SourceFacts } from '../local/changes.ts';
 import {
@@ -18,8 +19,9 @@ import {
 } from '../local/project.ts';
 import { readRunFile } from '../local/run-file.ts';
 import { compile, type CompileAnswer } from '../pipeline/compile.ts';
+import { filesElsewhere } from '../pipeline/elsewhere.ts';
 import { factsNeeded } from '../pipeline/facts.ts';
-import { loadIncludes } from '../pipeline/includes.ts';
+import { loadIncludes, type IncludeSource } from '../pipeline/includes.ts';
 import type { CompileRequest } from '../pipeline/request.ts';
 import type { Trigger } from '../plan/trigger.ts';
 import type { Cli } from './cli.ts';
@@ -45,6 +47,8 @@ export interface PlanOptions {
   tag?: string;
   /** Paths that have changed, in place of git's own answer. */
   changed?: string[];
+  /** Checkouts that stand for other projects of includes, by name. */
+  projectPaths?: Record<string, string>;
   /** A `ref` that is not here is a branch that this working tree might be on, and no error. */
   imagine?: boolean;
 }
@@ -64,7 +68,11 @@ export interface LocalPlan {
   imagined?: string;
 }
 
-type Asked = Pick<LocalPlan, 'project' | 'facts' | 'imagined'> & { request: CompileRequest; ref?: string };
+type Asked = Pick<LocalPlan, 'project' | 'facts' | 'imagined'> & {
+  request: CompileRequest;
+  source: IncludeSource;
+  ref?: string;
+};
 
 /** The file with what it includes, and all that its plan depends on but git's answers. Rejects as `compileHere`. */
 export async function requestHere(cli: Cli, options: PlanOptions): Promise<Asked> {
@@ -83,8 +91,22 @@ export async function requestHere(cli: Cli, options: PlanOptions): Promise<Asked
     file,
     options: { ...options, file: place?.file },
   });
-  const included = await loadIncludes(request, localIncludes(project, { commit, listed: here.ref }));
-  return { project, ...here, request: { ...request, ...included } };
+  const { installation } = await readInstallation(cli.settings);
+  const { trigger, serverUrl } = request;
+  const { changed, projectPaths } = options;
+  const from = {
+    settings: cli.settings,
+    installation,
+    serverUrl,
+    trigger,
+    ref: here.ref,
+    commit,
+    changed,
+    projectPaths,
+  };
+  const source = localIncludes(project, from);
+  const included = await loadIncludes(request, source);
+  return { project, ...here, source, request: { ...request, ...included } };
 }
 
 /** `ref` is the commit in place of the working tree; undefined where the working tree stands for it. */
@@ -99,8 +121,8 @@ async function factsHere(
 
 /** Rejects with `source/…`, `git/…`, `cli/no-git`; mistakes of the file are in the answer. */
 export async function compileHere(cli: Cli, options: PlanOptions): Promise<LocalPlan> {
-  const { project, facts, imagined, ref, request: whole } = await requestHere(cli, options);
-  const known = await factsFor(project, whole, { ...options, ref });
+  const { project, facts, imagined, ref, source, request: whole } = await requestHere(cli, options);
+  const known = await factsFor({ project, source, request: whole }, { ...options, ref });
   const answer = compile({ ...whole, ...known, explain: options.explain, lint: options.lint });
   const here = whole.trigger.here === true;
   const { changed, lastCommits } = known;
@@ -109,13 +131,15 @@ export async function compileHere(cli: Cli, options: PlanOptions): Promise<Local
 
 /** Git is asked only where a condition of the file needs it; paths that were given stand in for its answer. */
 async function factsFor(
-  project: LocalProject,
-  request: CompileRequest,
+  { project, source, request }: Pick<Asked, 'project' | 'source' | 'request'>,
   { ref, changed, lint }: PlanOptions,
-): Promise<SourceFacts> {
+): Promise<SourceFacts & Pick<CompileRequest, 'elsewhere'>> {
   const asked = factsNeeded(request);
   const needed = { ...asked, files: asked.files || lint === true };
-  const facts = await sourceFacts(project, { needed, trigger: request.trigger, ref });
+  const found = await filesElsewhere((wants) => source.elsewhere(wants), needed.elsewhere ?? []);
+  // A project that this machine does not know is one that the server may know: its answer is left open.
+  const elsewhere = Object.fromEntries(Object.entries(found).filter(([, files]) => files !== null));
+  const facts = { ...(await sourceFacts(project, { needed, trigger: request.trigger, ref })), elsewhere };
   if (!changed) return facts;
   const names = [...new Set(['', ...needed.changed])];
   return { ...facts, changed: Object.fromEntries(names.map((name) => [name, changed])) };

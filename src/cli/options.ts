@@ -16,6 +16,17 @@ export function input(text: string, before: Record<string, string> = {}): Record
   return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 export const INPUT_HELP = 'a value for spec:inputs of the file (repeatable)';
+/** `GROUP/PROJECT=FOLDER`, repeatable. */
+export function projectPath(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const found = /^([^=]+)=(.+)$/s.exec(text);
+  if (!found?.[1] || !found[2]) throw new InvalidArgumentError('write NAME=FOLDER.');
+  return { ...before, [found[1]]: found[2] };
+}
+/** The option of the commands that read a file here. */
+export const PROJECT_PATH = [
+  '--project-path <name=folder>',
+  'a checkout that stands for this project in include and exists (repeatable)',
+] as const;
 
 /** `arm32` or `arm32,arm64`, repeatable. */
 export function arches(text: string, before: Arch[] = []): Arch[] {

@@ -1,68 +1,157 @@
-/** Texts of the pipeline file of this folder and of what it includes: from the working tree, or as they are in a commit. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+/**
+ * What a pipeline file of this folder includes: local files from the working tree, other projects by the installation file of
+ * this machine, or from checkouts that a person points at, remote files from their servers.
+ */
+import { join, resolve } from 'node:path';
+import { folderCopies } from '../adapters/includes/copies.ts';
+import type { IncludeSession } from '../adapters/ports.ts';
+import { readingSecrets } from '../adapters/secrets/index.ts';
+import { readEnvSecret, type Settings } from '../config.ts';
 import { DavitError } from '../errors.ts';
+import type { Installation } from '../installation.ts';
 import type { IncludeSource } from '../pipeline/includes.ts';
-import { filesOf } from './changes.ts';
+import { includeKey, type IncludeAnswer, type IncludeAnswers, type IncludeWant } from '../plan/includes.ts';
+import type { Trigger } from '../plan/trigger.ts';
+import { wireIncludes } from '../wiring.ts';
+import { filesOf, sourceFacts } from './changes.ts';
 import { git, gitMaybe } from './git.ts';
-import { PIPELINE_FILES, type LocalProject } from './project.ts';
+import { findProject, type LocalProject } from './project.ts';
+import { textOf } from './source-text.ts';
 
-const MOST_BYTES = 1024 * 1024;
+/** In place of a commit: the files as they are now. */
+const WORKING_TREE = 'working-tree';
 
-/** What of a project is read: `commit` in place of its working tree; `listed` is where files are listed from. */
-export interface Reading {
+export interface LocalSources {
+  settings: Settings;
+  installation: Installation;
+  serverUrl: string;
+  trigger: Trigger;
+  /** Files are listed from this commit. */
+  ref?: string;
+  /** Its texts are read in place of the working tree's. */
   commit?: string;
-  listed?: string;
+  /** Checkouts that stand for other projects, whatever ref is asked for: by name. */
+  projectPaths?: Readonly<Record<string, string>>;
+  /** Paths that have changed, in place of git's answer. */
+  changed?: string[];
 }
+type Elsewhere = Exclude<IncludeWant, { kind: 'remote' }>;
 
-/** Rejects with `source/refused` for what is no UTF-8 text, or too large. */
-export const localIncludes = (project: LocalProject, { commit, listed }: Reading = {}): IncludeSource => ({
-  read: async (files) =>
-    Object.fromEntries(
-      await Promise.all(
-        files.map(
-          async (file): Promise<[string, string | null]> => [file, await textOf(project, file, commit)],
+/** `read` rejects with `source/refused` for what is no UTF-8 text, or too large. */
+export function localIncludes(project: LocalProject, from: LocalSources): IncludeSource {
+  const { settings, installation, serverUrl: url, trigger, ref, changed } = from;
+  const includes = wireIncludes(
+    { config: installation, url },
+    { secrets: readingSecrets(readEnvSecret), copies: folderCopies(join(settings.cache, 'includes')) },
+  );
+  const session = includes.open({ project: project.slug, fork: false });
+  return {
+    read: async (files) =>
+      Object.fromEntries(
+        await Promise.all(
+          files.map(
+            async (file): Promise<[string, string | null]> => [
+              file,
+              await textOf(project, file, from.commit),
+            ],
+          ),
         ),
       ),
-    ),
-  list: () => filesOf(project, listed),
-});
-
-/** The pipeline file of a commit. Rejects with `source/no-file`, `source/refused`. */
-export async function fileOfCommit(
-  project: LocalProject,
-  commit: string,
-  named?: string,
-): Promise<{ name: string; text: string }> {
-  const names = named === undefined ? PIPELINE_FILES : [named];
-  for (const name of names) {
-    const text = await textOf(project, name, commit);
-    if (text !== null) return { name, text };
-  }
-  throw new DavitError('source/no-file', `Commit ${commit.slice(0, 8)} has no ${names.join(' and no ')}.`);
+    list: () => filesOf(project, ref),
+    changed: async (names) =>
+      changed
+        ? Object.fromEntries(names.map((name) => [name, changed]))
+        : (await sourceFacts(project, { needed: { changed: [...names], files: false }, trigger, ref }))
+            .changed,
+    elsewhere: (wants) => elsewhere(wants, { project, session, from }),
+  };
 }
 
-async function textOf(project: LocalProject, file: string, commit?: string): Promise<string | null> {
-  // Not there, or a folder: the file that includes it says so, with the place.
-  const bytes = commit === undefined ? await onDisk(project, file) : await inCommit(project, file, commit);
-  if (bytes === undefined) return null;
-  if (bytes.length > MOST_BYTES) throw new DavitError('source/refused', `${file} is larger than 1 MiB.`);
+interface Asking {
+  project: LocalProject;
+  session: IncludeSession;
+  from: LocalSources;
+}
+
+/** A folder answers for its project, git and the network for the rest. */
+async function elsewhere(wants: readonly IncludeWant[], asking: Asking): Promise<IncludeAnswers> {
+  const answers: Record<string, IncludeAnswer> = {};
+  const others: IncludeWant[] = [];
+  for (const want of wants) {
+    const answer = want.kind === 'remote' ? undefined : await hereOf(want, asking);
+    if (answer) answers[includeKey(want)] = answer;
+    else others.push(want);
+  }
+  const answered = others.length > 0 ? await asking.session.answer(others) : {};
+  for (const [key, answer] of Object.entries(answered)) answers[key] = withWayOut(answer, others, key);
+  return answers;
+}
+
+/** The answer of a folder on this machine; undefined: no folder stands for that project. */
+async function hereOf(want: Elsewhere, { project, from }: Asking): Promise<IncludeAnswer | undefined> {
+  const wanted = want.repository.path.toLowerCase();
+  const pointed = Object.entries(from.projectPaths ?? {}).find(([name]) => name.toLowerCase() === wanted);
+  if (pointed) return folderAnswer(await checkoutAt(pointed[1]), want);
+  const own = from.installation.projects.find((one) => one.name === project.slug)?.repository;
+  const isOwn = wanted === project.slug || wanted === own?.toLowerCase();
+  return isOwn && want.repository.host === undefined ? ownAnswer(project, want) : undefined;
+}
+
+async function checkoutAt(folder: string): Promise<LocalProject> {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return await findProject(resolve(folder), '.');
   } catch (cause) {
-    throw new DavitError('source/refused', `${file} is no UTF-8 text.`, { cause });
+    if (cause instanceof DavitError) throw cause;
+    throw new DavitError('usage/invalid', `--project-path: there is no folder ${folder}.`, { cause });
   }
 }
 
-const onDisk = ({ folder }: LocalProject, file: string): Promise<Uint8Array | undefined> =>
-  readFile(join(folder, file)).catch(() => undefined); // nobody is told why: what matters is that it is not there
+/** The working tree of a checkout, whatever ref was asked for. */
+async function folderAnswer(project: LocalProject, want: Elsewhere): Promise<IncludeAnswer> {
+  if (want.kind === 'ref' || want.kind === 'version') return { sha: WORKING_TREE };
+  if (want.kind === 'list') return { files: await filesOf(project, undefined) };
+  return { text: await textOf(project, want.path) };
+}
 
-async function inCommit(
-  { folder }: LocalProject,
-  file: string,
-  commit: string,
-): Promise<Uint8Array | undefined> {
-  const name = `${commit}:./${file}`;
-  if ((await gitMaybe(folder, ['cat-file', '-t', name])) !== 'blob') return undefined;
-  return Buffer.from(await git(folder, ['cat-file', 'blob', name]));
+/** This project by its name: the working tree where no ref is named, else that commit. */
+async function ownAnswer(project: LocalProject, want: Elsewhere): Promise<IncludeAnswer | undefined> {
+  const { folder } = project;
+  if (want.kind === 'version') return undefined;
+  if (want.kind === 'ref') {
+    if (want.ref === undefined) return { sha: WORKING_TREE };
+    for (const name of [
+      `refs/tags/${want.ref}`,
+      `refs/heads/${want.ref}`,
+      `refs/remotes/origin/${want.ref}`,
+      want.ref,
+    ]) {
+      const sha = await gitMaybe(folder, [
+        'rev-parse',
+        '--verify',
+        '-q',
+        '--end-of-options',
+        `${name}^{commit}`,
+      ]);
+      if (sha) return { sha };
+    }
+    return undefined;
+  }
+  if (want.sha === WORKING_TREE) return folderAnswer(project, want);
+  if (want.kind === 'list') return { files: await filesOf(project, want.sha) };
+  const blob = await gitMaybe(folder, [
+    'rev-parse',
+    '--verify',
+    '-q',
+    '--end-of-options',
+    `${want.sha}:./${want.path}`,
+  ]);
+  return { text: blob ? await git(folder, ['cat-file', 'blob', blob]) : null };
+}
+
+/** Who has a checkout can go on without the installation's help. */
+function withWayOut(answer: IncludeAnswer, wants: readonly IncludeWant[], key: string): IncludeAnswer {
+  const want = wants.find((one) => includeKey(one) === key);
+  if (!('refused' in answer) || !want || want.kind === 'remote') return answer;
+  const hint = `Point at a checkout of it: --project-path ${want.repository.path}=FOLDER. ${answer.refused.hint ?? ''}`;
+  return { refused: { ...answer.refused, hint: hint.trim() } };
 }

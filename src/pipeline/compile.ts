@@ -12,6 +12,7 @@ import { readJobs, type JobConfig } from './config/job.ts';
 import { Includer } from './config/include.ts';
 import { ContentReader } from './inputs/content.ts';
 import { runInputs } from './inputs/run-inputs.ts';
+import { textsOf } from './includes.ts';
 import { resolveReferences } from './config/reference.ts';
 import { lint } from './lint/lint.ts';
 import { checkJobs } from './plan/checks.ts';
@@ -54,8 +55,7 @@ interface Read {
 export function readPipeline(request: CompileRequest, problems: Problems): Read | undefined {
   const root = readWhole(request, problems);
   if (!root || problems.mustStop) return undefined;
-  const texts = [request.file.text, ...Object.values(request.included ?? {})];
-  const hasReferences = root.kind === 'map' && texts.some((text) => text?.includes('!reference'));
+  const hasReferences = root.kind === 'map' && textsOf(request).some((text) => text.includes('!reference'));
   const file = readFileConfig(hasReferences ? resolveReferences(root, problems) : root, problems);
   if (!file) return undefined;
   if (file.variables) globalVariablesReader.read(file.variables, problems);
@@ -77,12 +77,17 @@ function readWhole(request: CompileRequest, problems: Problems): Node | undefine
   }
   if (root.kind !== 'map' || !root.entries.has('include')) return root;
   const includer = new Includer(request, problems, contents);
-  const whole = includer.expand(root, [name]);
-  const missing = [...includer.needed.files, ...(includer.needed.list ? ['files by a wildcard'] : [])];
-  if (missing.length > 0)
-    problems.add('language/include', `${missing.join(', ')} cannot be included here`, {
-      at: root.entries.get('include')?.at,
-    });
+  const whole = includer.whole(root, name);
+  const { files, list, wants, changed } = includer.needed;
+  const missing = [...files, ...wants.keys(), ...(list ? ['files by a wildcard'] : [])];
+  if (missing.length > 0 || changed.size > 0)
+    problems.add(
+      'language/include',
+      `${missing.join(', ') || 'what depends on changes'} cannot be included here`,
+      {
+        at: root.entries.get('include')?.at,
+      },
+    );
   return whole;
 }
 

@@ -1,5 +1,6 @@
 /** What `compile` must be told about the source before it can decide: git's answers are fetched only where a rule asks. */
 import { readPipeline } from './compile.ts';
+import { textsOf } from './includes.ts';
 import type { JobConfig } from './config/job.ts';
 import { Problems } from './problems.ts';
 import type { CompileRequest } from './request.ts';
@@ -28,9 +29,13 @@ export interface Elsewhere {
 
 /** Never throws; a file with mistakes needs nothing more to be refused. */
 export function factsNeeded(request: CompileRequest): FactsNeeded {
-  const needed: Needed = { changed: new Set(), files: false, elsewhere: new Map(), commits: new Set() };
-  const texts = [request.file.text, ...Object.values(request.included ?? {})];
-  if (texts.some((text) => text && /\b(changes|exists|files_commits)\b/.test(text))) {
+  const needed: Needed = {
+    changed: new Set(request.changedFor),
+    files: false,
+    elsewhere: new Map(),
+    commits: new Set(),
+  };
+  if (textsOf(request).some((text) => /\b(changes|exists|files_commits)\b/.test(text))) {
     const problems = new Problems();
     const read = readPipeline(request, problems);
     if (read) {

@@ -1,4 +1,5 @@
 import type { Arch, Digest, ProjectSlug } from '../plan/ids.ts';
+import type { IncludeAnswers } from '../plan/includes.ts';
 import type { Plan, PlanJob } from '../plan/plan.ts';
 import type { WorkerReport } from '../plan/queues.ts';
 import type { JobSpec } from '../plan/spec.ts';
@@ -52,8 +53,12 @@ export interface CompileRequest {
   changed?: Readonly<Record<string, readonly string[]>>;
   /** The last commit that has changed a file, or files of a pattern, for `cache: key: files_commits`. */
   lastCommits?: Readonly<Record<string, string>>;
+  /** The names that git was asked for in `changed`, for rules of includes. */
+  changedFor?: readonly string[];
   /** Texts of included files by path; null for one that is not there. What is missing is asked for: includes.ts. */
   included?: Readonly<Record<string, string | null>>;
+  /** What other projects and servers have said, for includes that are not local. */
+  answers?: IncludeAnswers;
   /** Every file of the source, for `exists` and includes with a wildcard. */
   files?: readonly string[];
   /**

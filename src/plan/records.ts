@@ -137,3 +137,19 @@ export const skippedRecordName = (slug: ProjectSlug, refHash: string): string =>
 export interface SkippedRecord {
   sha: string;
 }
+
+/** `urlHash`: sha256 of the address, hex. What `include: remote` fetched last. */
+export const remoteCopyName = (urlHash: string): string => `includes/remote/${urlHash}`;
+export interface RemoteCopy {
+  digest: Digest;
+  /** Epoch ms of the fetch. */
+  at: number;
+}
+
+/** What the includes of a pipeline have brought from elsewhere: written once, before it is compiled. */
+export const includesRecordName = (id: PipelineId): string =>
+  pipelineRecordName(id).replace(/^pipelines\//, 'includes/pipelines/');
+export interface IncludesRecord {
+  /** Blob with `IncludeAnswers` as JSON. */
+  answers: Digest;
+}

@@ -10,8 +10,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { makeCompilePipeline } from '../../activities/compile-pipeline.ts';
 import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from '../../activities/record-pipeline.ts';
 import { gitSource } from '../../src/adapters/git/index.ts';
+import { storedCopies } from '../../src/adapters/includes/copies.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
+import { wireIncludes } from '../../src/wiring.ts';
 import { isDigest, type Digest } from '../../src/plan/ids.ts';
 import type { PipelineRecord } from '../../src/plan/records.ts';
 import type { Trigger } from '../../src/plan/trigger.ts';
@@ -97,6 +99,7 @@ function setUp(config: Record<string, unknown> = {}) {
           TOKEN: { secret: 'env:PROD_TOKEN', protected: true },
         },
       },
+      { name: 'other', clone_url: url },
     ],
     registries: [{ host: '127.0.0.1:5000', default: true }],
     ...config,
@@ -108,6 +111,7 @@ function setUp(config: Record<string, unknown> = {}) {
     facts,
     secrets,
     source: gitSource({ protocols: ['file', 'http'] }),
+    includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
     registries: configuredRegistries(facts.config.registries, secrets),
     fleet: { live: async () => [] },
   });
@@ -279,6 +283,7 @@ elsewhere: { script: x, rules: [{ exists: { paths: [docs-main], project: table }
 always: { script: x, rules: [{ when: on_success }] }
 `;
   await writeFile(join(work, 'rules.yml'), rules);
+  await writeFile(join(work, 'rules-other.yml'), rules.replace('project: table', 'project: other'));
   const first = await commit('code-a', '1');
   const second = await commit('docs-a', '1');
   await git('checkout', '--quiet', 'main');
@@ -308,10 +313,12 @@ always: { script: x, rules: [{ when: on_success }] }
   // A commit that is gone cannot be compared with: everything counts as changed.
   expect(await keys({ sha: first, before: 'f'.repeat(40) })).toEqual(['docs', 'code', 'elsewhere', 'always']);
 
-  // A fork may not look into projects, and is told no more than of one that is not there.
-  const answer = await ask({ file: 'rules.yml', ref: 'feature', sha: second, before: first, fork: true });
+  // A fork may not look into other projects, and is told no more than of one that is not there.
+  const outside = { ref: 'feature', sha: second, before: first, fork: true };
+  expect(await keys(outside)).toContain('elsewhere');
+  const answer = await ask({ ...outside, file: 'rules-other.yml' });
   expect(answer).toMatchObject({
     kind: 'invalid',
-    problems: [expect.stringContaining('"table" is not there')],
+    problems: [expect.stringContaining('"other" is not there')],
   });
 });

@@ -77,7 +77,7 @@ function checkAll({
 
 const remove = (folder: string): Promise<void> => rm(folder, { recursive: true, force: true, maxRetries: 3 });
 
-async function cleanedUp<T>(work: Promise<T>, folder: string): Promise<T> {
+export async function cleanedUp<T>(work: Promise<T>, folder: string): Promise<T> {
   try {
     return await work;
   } finally {
@@ -200,7 +200,7 @@ async function must(answer: Promise<{ code: number; stdout: string; stderr: stri
 }
 
 /** Throws for what a second try with another ref cannot mend; returns when the commit or ref is merely not there. */
-function throwIfFatal(stderr: string): void {
+export function throwIfFatal(stderr: string): void {
   if (/not our ref|couldn't find remote ref|unadvertised object|no such remote ref/i.test(stderr)) return;
   const denied =
     /authentication failed|could not read (username|password)|terminal prompts disabled|permission denied|access denied|returned error: (401|403|404)|host key verification failed|repository .*not found|does not appear to be a git repository|does not exist/i;
@@ -208,7 +208,7 @@ function throwIfFatal(stderr: string): void {
   throw unreachable(stderr);
 }
 
-const unreachable = (stderr: string): DavitError =>
+export const unreachable = (stderr: string): DavitError =>
   /returned error: 30[1278]/.test(stderr)
     ? new DavitError(
         'git/unreachable',

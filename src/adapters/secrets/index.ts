@@ -24,6 +24,11 @@ export interface SecretsOptions {
 export const deriveSealKey = (workerToken: string): Buffer =>
   Buffer.from(hkdfSync('sha256', workerToken, 'davit', 'davit seal v1', 32));
 
+/** Where nothing is sealed: the command line. */
+export const readingSecrets = (readEnv: SecretsOptions['readEnv']): Pick<Secrets, 'resolve'> => ({
+  resolve: (ref) => resolveRef(ref, readEnv),
+});
+
 export function localSecrets(options: SecretsOptions): Secrets {
   return {
     resolve: (ref) => resolveRef(ref, options.readEnv),

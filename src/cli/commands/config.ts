@@ -5,7 +5,7 @@ import { languageSchema } from '../../pipeline/schema/json-schema.ts';
 import { wholeFile } from '../../pipeline/whole.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { requestHere } from '../local-plan.ts';
-import { input, INPUT_HELP } from '../options.ts';
+import { input, INPUT_HELP, PROJECT_PATH, projectPath } from '../options.ts';
 import { problemsText } from '../problems-view.ts';
 
 const INVALID = 2;
@@ -13,6 +13,7 @@ const INVALID = 2;
 interface Options {
   file?: string;
   input?: Record<string, string>;
+  projectPath?: Record<string, string>;
 }
 
 export function configCommand(program: Command, cli: Cli): void {
@@ -22,9 +23,14 @@ export function configCommand(program: Command, cli: Cli): void {
     .argument('[file]', 'another file than .davit.yml or .gitlab-ci.yml')
     .option('--file <path>', 'the same, as an option')
     .option('--input <name=value>', INPUT_HELP, input)
+    .option(...PROJECT_PATH, projectPath)
     .addHelpText('after', '\nExample:\n  $ davit config > whole.yml')
     .action(async (named: string | undefined, options: Options) => {
-      const { request } = await requestHere(cli, { file: named ?? options.file, inputs: options.input });
+      const { request } = await requestHere(cli, {
+        file: named ?? options.file,
+        inputs: options.input,
+        projectPaths: options.projectPath,
+      });
       const problems = new Problems();
       const text = wholeFile(request, problems);
       cli.io.err(problemsText(problems.all(), cli.io.errColor));

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
 import { compileHere } from '../local-plan.ts';
-import { input, INPUT_HELP } from '../options.ts';
+import { input, INPUT_HELP, PROJECT_PATH, projectPath } from '../options.ts';
 import { countText, problemsText } from '../problems-view.ts';
 
 const INVALID = 2;
@@ -11,6 +11,7 @@ interface Options {
   file?: string;
   input?: Record<string, string>;
   json?: boolean;
+  projectPath?: Record<string, string>;
 }
 
 export function lintCommand(program: Command, cli: Cli): void {
@@ -21,10 +22,15 @@ export function lintCommand(program: Command, cli: Cli): void {
     .option('--file <path>', 'the same, as an option')
     .option('--input <name=value>', INPUT_HELP, input)
     .option('--json', 'print the problems as JSON')
+    .option(...PROJECT_PATH, projectPath)
     .addHelpText('after', '\nExample:\n  $ davit lint\n  $ davit lint ci/nightly.yml --json')
     .action(async (named: string | undefined, options: Options) => {
-      const asked = { file: named ?? options.file, inputs: options.input, lint: true };
-      const { file, answer } = await compileHere(cli, asked);
+      const { file, answer } = await compileHere(cli, {
+        file: named ?? options.file,
+        inputs: options.input,
+        projectPaths: options.projectPath,
+        lint: true,
+      });
       const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;
       const valid = answer.kind !== 'invalid';
       if (!valid) cli.exit = INVALID;

@@ -4,7 +4,7 @@ import type { CompileAnswer, CompiledJob } from '../../pipeline/compile.ts';
 import type { ExplainedJob } from '../../pipeline/request.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { compileHere, PLAN_EVENTS, type PlanEvent } from '../local-plan.ts';
-import { input, INPUT_HELP, variable } from '../options.ts';
+import { input, INPUT_HELP, PROJECT_PATH, projectPath, variable } from '../options.ts';
 import { problemsText } from '../problems-view.ts';
 import { table } from '../table.ts';
 
@@ -18,9 +18,17 @@ interface Options {
   changed?: string[];
   var?: Record<string, string>;
   input?: Record<string, string>;
+  projectPath?: Record<string, string>;
   json?: boolean;
   all?: boolean;
 }
+
+const EXAMPLES = `
+Example:
+  $ davit plan
+  $ davit plan --event merge_request --changed src/main.ts
+  $ davit plan ci/nightly.yml --event schedule
+  $ davit plan deploy --var VERSION=1.2.0 --json`;
 
 export function planCommand(program: Command, cli: Cli): void {
   program
@@ -38,16 +46,9 @@ export function planCommand(program: Command, cli: Cli): void {
     .option('--input <name=value>', INPUT_HELP, input)
     .option('--changed <path...>', "paths that have changed, in place of git's own answer")
     .option('--json', 'print the plan as JSON')
+    .option(...PROJECT_PATH, projectPath)
     .option('--all', 'with --json: jobs that do not run too')
-    .addHelpText(
-      'after',
-      `
-Example:
-  $ davit plan
-  $ davit plan --event merge_request --changed src/main.ts
-  $ davit plan ci/nightly.yml --event schedule
-  $ davit plan deploy --var VERSION=1.2.0 --json`,
-    )
+    .addHelpText('after', EXAMPLES)
     .action(async (named: string[], options: Options) => {
       const { file, jobs } = fileAndJobs(named, options.file);
       const wanted = {
@@ -55,6 +56,7 @@ Example:
         file,
         variables: options.var,
         inputs: options.input,
+        projectPaths: options.projectPath,
         jobs,
         explain: true,
         imagine: true,

@@ -40,7 +40,7 @@ export interface Started {
 /** Undefined when there is nothing to run, or the file has mistakes: both have been told, `cli.exit` is set. */
 export async function startPipeline(cli: Cli, options: StartOptions): Promise<Started | undefined> {
   const plan = await compileHere(cli, options);
-  if (!tellPlan(cli, plan)) return undefined;
+  if (!tellPlan(cli, plan, cli.settings.serverUrl !== undefined)) return undefined;
   await makeReady(cli, plan);
   const client = await connect(cli);
   try {
@@ -55,10 +55,16 @@ export async function startPipeline(cli: Cli, options: StartOptions): Promise<St
   }
 }
 
-function tellPlan(cli: Cli, { answer, file }: LocalPlan): boolean {
+/** A server elsewhere (`remote`) may know projects that this machine does not. */
+function tellPlan(cli: Cli, { answer, file }: LocalPlan, remote: boolean): boolean {
   const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;
   cli.io.err(problemsText(problems, cli.io.errColor));
   if (answer.kind === 'plan') return true;
+  const elsewhere = (code: string): boolean => code === 'include/refused' || code === 'include/unreachable';
+  if (remote && answer.kind === 'invalid' && problems.every((one) => elsewhere(one.code))) {
+    cli.io.err('This machine cannot read these includes; the server looks at them itself.\n');
+    return true;
+  }
   cli.exit = answer.kind === 'invalid' ? INVALID : 0;
   cli.io.err(
     answer.kind === 'empty'

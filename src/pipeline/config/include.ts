@@ -3,53 +3,64 @@
  *
  * Pure: texts come with the request; what is missing is noted in `needed`, for whoever can read it and ask again.
  * Invariants: I1 at most 150 includes, every repeat counted. I2 a circle is an error that names its path. I3 a value keeps
- * the place in the file it was written in.
+ * the place in the file it was written in, and the file where it was included.
  */
-import { RE2JS } from 're2js';
-import { ContentReader, givenBy, type UsedBy } from '../inputs/content.ts';
+import { ContentReader, givenBy, type ComponentFacts, type GivenInputs } from '../inputs/content.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
-import { ConditionChecker } from '../rules/conditions.ts';
-import { ConditionScopes, type ConditionScope } from '../rules/scope.ts';
-import { pathTrouble } from '../schema/common.ts';
+import type { ConditionScope } from '../rules/scope.ts';
 import { includeReader, type WrittenInclude } from '../schema/include.ts';
 import { MAX_NODES } from '../yaml/build.ts';
 import { isNull, mapNode, nodeAt, type MapNode, type Node } from '../yaml/nodes.ts';
+import { IncludeLocator, type IncludesNeeded, type Item } from './include-locate.ts';
+import { includeScopes, OWN, type Base, type Found } from './include-place.ts';
+import { IncludeRules } from './include-rules.ts';
 import { mergeMaps } from './merge.ts';
+
+export type { IncludesNeeded } from './include-locate.ts';
 
 const MAX_INCLUDES = 150;
 /** Characters of all included files together. */
 const MAX_TEXT = 32 * 1024 * 1024;
 
-export interface IncludesNeeded {
-  /** Keys of `CompileRequest.included` that are not there yet. */
-  files: Set<string>;
-  /** `CompileRequest.files` is needed: for a wildcard, or a rule with `exists`. */
-  list: boolean;
+/** The way down to a file: where it stands, and what lies above it. */
+interface Way {
+  base: Base;
+  /** Of the files above, by id and by name. */
+  ids: readonly string[];
+  names: readonly string[];
 }
 
 export class Includer {
-  readonly needed: IncludesNeeded = { files: new Set(), list: false };
-  readonly #request: CompileRequest;
   readonly #problems: Problems;
-  readonly #scope: ConditionScope;
-  readonly #checker: ConditionChecker;
-  readonly #texts = new Map<string, string | undefined>();
+  readonly #locator: IncludeLocator;
+  readonly #rules: IncludeRules;
+  readonly #scopeOf: (base: Base) => ConditionScope;
   readonly #contents: ContentReader;
+  /** Ids whose text was looked at. */
+  readonly #seen = new Set<string>();
   #count = 0;
   #characters = 0;
 
   /** `contents` is the reader of the pipeline's own file too: what inputs make is bounded over all files. */
   constructor(request: CompileRequest, problems: Problems, contents = new ContentReader(request, problems)) {
-    this.#request = request;
     this.#problems = problems;
     this.#contents = contents;
-    this.#scope = new ConditionScopes(request, {}).of();
-    this.#checker = new ConditionChecker(request);
+    this.#locator = new IncludeLocator(request, problems);
+    this.#rules = new IncludeRules(request, problems, this.#locator);
+    this.#scopeOf = includeScopes(request);
   }
 
-  /** The file with all that it includes, and no `include` left in it. */
-  expand(root: MapNode, path: readonly string[]): MapNode {
+  get needed(): IncludesNeeded {
+    return this.#locator.needed;
+  }
+
+  /** The pipeline's file with all that it includes, and no `include` left in it. */
+  whole(root: MapNode, name: string): MapNode {
+    return this.#expand(root, { base: OWN, ids: [name], names: [name] });
+  }
+
+  #expand(root: MapNode, way: Way): MapNode {
     const entry = root.entries.get('include');
     if (!entry) return root;
     const entries = new Map(root.entries);
@@ -58,11 +69,11 @@ export class Includer {
     if (isNull(entry.value)) return own;
     const items = includeReader.read(entry.value, this.#problems) ?? [];
     let below: MapNode | undefined;
-    for (const [index, item] of items.entries()) {
+    for (const [index, written] of items.entries()) {
       const at = entry.value.kind === 'list' ? nodeAt(entry.value, [index]) : entry.value;
-      for (const file of this.#filesOf(item, at)) {
+      for (const found of this.#filesOf(written, at, way.base)) {
         if (this.#problems.mustStop) return own;
-        const map = this.#included(file, at, path);
+        const map = this.#included(found, at, way);
         if (map) below = below ? mergeMaps(below, map) : map;
       }
     }
@@ -72,80 +83,55 @@ export class Includer {
     return merged;
   }
 
-  #filesOf({ local, rules }: WrittenInclude, at: Node): string[] {
-    if (rules?.some((rule) => rule.exists) && !this.#request.files) {
-      this.needed.list = true;
-      return [];
-    }
-    const rule = rules?.find(
-      ({ if: text, exists }) => this.#checker.failed({ if: text, exists }, this.#scope) === undefined,
-    );
-    if (rules && (!rule || rule.when === 'never')) return [];
-    const file = this.#scope.expand(local).replace(/^\/+/, '');
-    const trouble =
-      pathTrouble(file) ?? (/\.ya?ml$/.test(file) ? undefined : `"${file}" must end in .yml or .yaml`);
-    if (trouble) {
-      this.#problems.add('language/include', `include ${trouble}`, { at });
-      return [];
-    }
-    return file.includes('*') ? this.#matching(file) : [file];
+  #filesOf(written: WrittenInclude, at: Node, base: Base): Found[] {
+    const item: Item = { at, base, scope: this.#scopeOf(base) };
+    return this.#rules.hold(written.rules, at, item) ? this.#locator.find(written, item) : [];
   }
 
-  /** As GitLab: `*` stops at slashes, `**` does not. None is no mistake. */
-  #matching(pattern: string): string[] {
-    const { files } = this.#request;
-    if (!files) this.needed.list = true;
-    const text = pattern
-      .split('**')
-      .map((part) => part.split('*').map(escape).join('[^/]*'))
-      .join('.*');
-    const regex = RE2JS.compile(`^${text}$`, RE2JS.DOTALL);
-    return (files ?? []).filter((file) => regex.matcher(file).find()).toSorted();
-  }
-
-  #included(file: string, at: Node, path: readonly string[]): MapNode | undefined {
+  #included(found: Found, at: Node, way: Way): MapNode | undefined {
     this.#count += 1;
     if (this.#count > MAX_INCLUDES) {
       const what = `more than ${MAX_INCLUDES} files are included, repeated ones counted`;
       this.#problems.add('language/too-large', what, { at });
       return undefined;
     }
-    if (path.includes(file)) {
-      const circle = [...path.slice(path.indexOf(file)), file].join(' -> ');
+    const start = way.ids.indexOf(found.id);
+    if (start !== -1) {
+      const circle = [...way.names.slice(start), found.name].join(' -> ');
       this.#problems.add('language/cycle', `include goes in a circle: ${circle}`, { at });
       return undefined;
     }
-    const given = at.kind === 'map' ? givenBy(at.entries.get('inputs')?.value) : undefined;
-    const map = this.#map(file, { at, given });
-    return map && this.expand(map, [...path, file]);
+    const map = this.#map(found, at);
+    const ids = [...way.ids, found.id];
+    return map && this.#expand(map, { base: found.base, ids, names: [...way.names, found.name] });
   }
 
   /** A file's content, its inputs filled in: a file that is included twice may differ. */
-  #map(file: string, used: UsedBy & { at: Node }): MapNode | undefined {
-    const text = this.#text(file, used.at);
+  #map(found: Found, at: Node): MapNode | undefined {
+    const { id, name, text } = found;
+    const first = !this.#seen.has(id);
+    this.#seen.add(id);
     if (text === undefined) return undefined;
-    const root = this.#contents.read({ name: file, text }, used);
+    if (text === null) {
+      if (first) this.#problems.add('language/include', `the source has no file ${name}`, { at });
+      return undefined;
+    }
+    if (first) this.#characters += text.length;
+    if (this.#characters > MAX_TEXT) {
+      this.#problems.add('language/too-large', 'the included files are larger than 32 MiB together', { at });
+      return undefined;
+    }
+    const given: GivenInputs | undefined =
+      at.kind === 'map' ? givenBy(at.entries.get('inputs')?.value) : undefined;
+    const root = this.#contents.read({ name, text }, { at, given, component: factsOf(found.base) });
     if (root?.kind === 'map') return root;
-    if (root)
-      this.#problems.add('language/include', `the included file ${file} is no map of jobs`, { at: used.at });
+    if (root) this.#problems.add('language/include', `the included file ${name} is no map of jobs`, { at });
     return undefined;
   }
-
-  #text(file: string, at: Node): string | undefined {
-    if (this.#texts.has(file)) return this.#texts.get(file);
-    let text = this.#request.included?.[file];
-    if (text === undefined) this.needed.files.add(file);
-    else if (text === null) this.#problems.add('language/include', `the source has no file ${file}`, { at });
-    else {
-      this.#characters += text.length;
-      if (this.#characters > MAX_TEXT) {
-        const what = 'the included files are larger than 32 MiB together';
-        this.#problems.add('language/too-large', what, { at });
-        text = undefined;
-      }
-    }
-    this.#texts.set(file, text ?? undefined);
-    return text ?? undefined;
-  }
 }
-const escape = (text: string): string => text.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&');
+
+function factsOf(base: Base): ComponentFacts | undefined {
+  if (base.kind !== 'project' || !base.component) return undefined;
+  const { name, sha, reference, version = null } = base.component;
+  return { name, sha, reference, version };
+}

@@ -1,7 +1,7 @@
 /** `rules` of jobs and of `workflow`. */
 import { z } from 'zod';
 import { patternTrouble } from '../rules/paths.ts';
-import { name, refused } from './common.ts';
+import { name } from './common.ts';
 import { startIn } from './flow.ts';
 import { needs } from './needs.ts';
 import { variables } from './run.ts';
@@ -42,15 +42,6 @@ export const exists = z.union([
       (value) => value.ref === undefined || value.project !== undefined,
       'has "ref", which takes "project"',
     ),
-]);
-/** Of an include: other projects are asked once the whole file is known. */
-const OTHER_PROJECT = 'rules of an include look into the own source only';
-export const existsHere = z.union([
-  plainExists,
-  z
-    .strictObject({ ...lookedFor, project: refused(OTHER_PROJECT), ref: refused(OTHER_PROJECT) })
-    .refine(either, EITHER)
-    .transform(({ paths: list, regexp }) => ({ paths: list, regexp, project: undefined, ref: undefined })),
 ]);
 const conditions = {
   if: z.string().nullish(),

@@ -103,8 +103,6 @@ describe('rules:changes', () => {
     expect(mistakes(one("rules: [{exists: {regexp: '(?!a)'}}]")).join()).toContain(
       'no valid regular expression',
     );
-    const included = `include: [{local: a.yml, rules: [{exists: {paths: [a], project: b}}]}]\n${one('stage: test')}`;
-    expect(mistakes(included).join()).toContain('language/refused');
     expect(mistakes(one(`rules: [{changes: [${'a,'.repeat(51)}]}]`)).join()).toContain('not be more than 50');
   });
 });

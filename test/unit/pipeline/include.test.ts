@@ -13,6 +13,8 @@ async function answer(text: string, files: Files) {
   const loaded = await loadIncludes(asked, {
     read: (names) => Promise.resolve(Object.fromEntries(names.map((name) => [name, files[name] ?? null]))),
     list: () => Promise.resolve(Object.keys(files)),
+    changed: () => Promise.resolve(undefined),
+    elsewhere: () => Promise.resolve({}),
   });
   return compile({ ...asked, ...loaded });
 }
@@ -98,13 +100,6 @@ describe('include', () => {
       'the included file b.yml is no map of jobs [language/include]',
     ],
     ['broken YAML', 'include: b.yml', { 'b.yml': 'a: [' }, 'b.yml:1:'],
-    ['another server', 'include: https://x.example/a.yml', {}, 'not supported yet [language/not-yet]'],
-    [
-      'a project',
-      'include: {project: a/b, file: c.yml}',
-      {},
-      'include.project is not supported yet [language/not-yet]',
-    ],
   ])('%s', async (_, text, files, message) => {
     expect((await wrong(`${text}\nj: {image: x, script: [y]}`, files)).join('\n')).toContain(message);
   });

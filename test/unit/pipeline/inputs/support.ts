@@ -16,6 +16,8 @@ export async function including(text: string, files: Files, more: Overrides = {}
   const loaded = await loadIncludes(asked, {
     read: (names) => Promise.resolve(Object.fromEntries(names.map((name) => [name, files[name] ?? null]))),
     list: () => Promise.resolve(Object.keys(files)),
+    changed: () => Promise.resolve(undefined),
+    elsewhere: () => Promise.resolve({}),
   });
   return compile({ ...asked, ...loaded });
 }

@@ -1,0 +1,137 @@
+/**
+ * Single files of repositories: refs are asked of the server, then one commit is fetched without history and, where the
+ * server can leave them out, without contents; git fetches those of the files that are asked for when it reads them. Nothing of
+ * the repository is run, and links are not followed. Invariants as in `index.ts`.
+ */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DavitError } from '../../errors.ts';
+import type { Repositories, RepositoryRequest } from '../ports.ts';
+import { checkSha, checkUrl, DEFAULT_PROTOCOLS, type CheckedUrl } from './check.ts';
+import { cleanedUp, throwIfFatal, unreachable } from './index.ts';
+import { openPlace, type GitOptions } from './place.ts';
+import { git, MAX_OUTPUT, type GitAnswer, type GitPlace } from './run.ts';
+
+type InRepo = (...args: string[]) => Promise<GitAnswer>;
+type FilesRequest = Parameters<Repositories['files']>[0];
+
+const MAX_FILE = 1024 * 1024;
+/** `refs/…` and HEAD, with at most a star at the end. */
+const PATTERN = /^(HEAD|refs\/[\p{L}\p{N}._/@+#=,%!-]+\*?)$/u;
+
+/** The Repositories port over the git command. Errors as of `gitSource`. */
+export function gitRepositories(options: GitOptions = {}): Repositories {
+  const protocols = options.protocols ?? DEFAULT_PROTOCOLS;
+  const inPlace = async <T>(
+    request: RepositoryRequest,
+    work: (place: GitPlace, url: CheckedUrl) => Promise<T>,
+  ): Promise<T> => {
+    const url = checkUrl(request.url, protocols);
+    const place = await openPlace(options, url, request);
+    return cleanedUp(work(place, url), place.root);
+  };
+  return {
+    refs: (request) => inPlace(request, (place, url) => refsOf(place, url, request.patterns)),
+    files(request) {
+      checkSha(request.sha);
+      return inPlace(request, (place, url) => filesOf(place, url, request));
+    },
+  };
+}
+
+async function refsOf(
+  place: GitPlace,
+  url: CheckedUrl,
+  patterns: readonly string[],
+): Promise<Record<string, string>> {
+  const wrong = patterns.find((pattern) => !PATTERN.test(pattern));
+  if (wrong !== undefined)
+    throw new DavitError('git/bad-request', 'A ref is of a form that davit does not ask for.');
+  const asked = patterns.flatMap((one) => (one.startsWith('refs/tags/') ? [one, `${one}^{}`] : [one]));
+  const answer = await git(place, ['ls-remote', '--quiet', '--end-of-options', url.url, ...asked]);
+  if (answer.code !== 0) {
+    throwIfFatal(answer.stderr);
+    throw unreachable(answer.stderr);
+  }
+  const found: Record<string, string> = {};
+  // Peeled tags come after the tags themselves, and replace them.
+  for (const line of answer.stdout.split('\n')) {
+    const [sha, name] = line.split('\t');
+    if (sha && name) found[name.replace(/\^\{\}$/, '')] = sha;
+  }
+  return found;
+}
+
+async function filesOf(
+  place: GitPlace,
+  url: CheckedUrl,
+  { sha, paths, list }: FilesRequest,
+): ReturnType<Repositories['files']> {
+  const repo = join(place.root, 'repo');
+  await mkdir(repo);
+  const inRepo: InRepo = (...args) => git(place, ['-C', repo, ...args]);
+  await inRepo('init', '--quiet', '--template=', '--initial-branch=main');
+  await inRepo('config', 'remote.origin.url', url.url);
+  await fetchObjects(inRepo, ['--depth=1'], [sha]);
+  const texts = await textsOf(inRepo, sha, paths);
+  return list ? { texts, files: await listOf(inRepo, sha) } : { texts };
+}
+
+/** Rejects where the server has not what was asked for, or does not give it. */
+async function fetchObjects(inRepo: InRepo, options: string[], names: readonly string[]): Promise<void> {
+  const fetched = await inRepo(
+    'fetch',
+    '--quiet',
+    '--no-tags',
+    '--no-recurse-submodules',
+    '--no-write-fetch-head',
+    '--filter=blob:none',
+    ...options,
+    '--end-of-options',
+    'origin',
+    ...names,
+  );
+  if (fetched.code === 0) return;
+  throwIfFatal(fetched.stderr);
+  throw new DavitError(
+    'git/no-commit',
+    `The repository does not give out the commit ${names[0]?.slice(0, 12)}.`,
+  );
+}
+
+async function textsOf(
+  inRepo: InRepo,
+  sha: string,
+  paths: readonly string[],
+): Promise<Record<string, string | null>> {
+  const texts: Record<string, string | null> = Object.fromEntries(paths.map((path) => [path, null]));
+  if (paths.length === 0) return texts;
+  const tree = await inRepo('--literal-pathspecs', 'ls-tree', '-z', '-r', sha, '--', ...paths);
+  if (tree.code !== 0) throw unreachable(tree.stderr);
+  const blobs = new Map<string, string>();
+  for (const line of tree.stdout.split('\0')) {
+    const [, , blob, path] = /^(100\d{3}) blob ([0-9a-f]+)\t(.+)$/s.exec(line) ?? [];
+    if (blob && path !== undefined && path in texts) blobs.set(path, blob);
+  }
+  for (const [path, blob] of blobs) texts[path] = await textOf(inRepo, path, blob);
+  return texts;
+}
+
+async function textOf(inRepo: InRepo, path: string, blob: string): Promise<string> {
+  const size = await inRepo('cat-file', '-s', blob);
+  if (size.code !== 0) throw unreachable(size.stderr);
+  if (Number(size.stdout) >= MAX_FILE)
+    throw new DavitError('source/refused', `${path} is larger than 1 MiB.`);
+  const shown = await inRepo('cat-file', 'blob', blob);
+  if (shown.code !== 0) throw unreachable(shown.stderr);
+  if (shown.stdout.includes('\uFFFD')) throw new DavitError('source/refused', `${path} is no UTF-8 text.`);
+  return shown.stdout;
+}
+
+async function listOf(inRepo: InRepo, sha: string): Promise<string[]> {
+  const tree = await inRepo('ls-tree', '-z', '-r', '--name-only', sha);
+  if (tree.code !== 0) throw unreachable(tree.stderr);
+  if (tree.stdout.length >= MAX_OUTPUT - 4096)
+    throw new DavitError('source/refused', 'The project has more files than davit looks through.');
+  return tree.stdout.split('\0').filter((path) => path !== '');
+}

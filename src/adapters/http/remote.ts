@@ -1,0 +1,171 @@
+/**
+ * `include: remote`: one small file over https from a server that a pipeline file names, so from anywhere.
+ *
+ * Not its role: caching, integrity. Invariants: R1 a connection is made only to an address that was looked up and judged for
+ * that connection, so a name that changes its mind between look-up and connect gains nothing; R2 every redirect is judged as
+ * the first address is; R3 nothing is sent but the request itself: no credential, no cookie, no referrer, no proxy of the
+ * environment; R4 no message repeats a query or a body.
+ */
+import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
+import { readFile } from 'node:fs/promises';
+import { isIP, type LookupFunction } from 'node:net';
+import { rootCertificates } from 'node:tls';
+import { Agent, request, type Dispatcher } from 'undici';
+import { DavitError } from '../../errors.ts';
+import { wildcardMatches } from '../../plan/wildcard.ts';
+import { VERSION } from '../../version.ts';
+import type { RemoteFiles } from '../ports.ts';
+import { isPublicAddress } from './public-address.ts';
+
+const MAX_BYTES = 1024 * 1024;
+const MAX_REDIRECTS = 3;
+const TIMEOUT_MS = 10_000;
+
+export interface RemoteOptions {
+  /** `HOST` or `HOST:PORT`: these may have private addresses, and ports below 1024 other than 443. */
+  allowHosts?: readonly string[];
+  /** If given, no other host is asked; `*` stands for any text. */
+  onlyHosts?: readonly string[];
+  /** PEM of authorities beside the well-known ones. */
+  caFile?: string;
+  timeoutMs?: number;
+  /** Of the machine, unless a test has its own. */
+  lookup?: Lookup;
+}
+export type Lookup = (
+  host: string,
+  done: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void;
+
+const systemLookup: Lookup = (host, done) => dnsLookup(host, { all: true, verbatim: true }, done);
+
+export function remoteFiles(options: RemoteOptions = {}): RemoteFiles {
+  return {
+    async get(address, signal) {
+      let url = new URL(address);
+      for (let hop = 0; ; hop += 1) {
+        if (hop > MAX_REDIRECTS) throw refused(`${shown(url)} redirects more than ${MAX_REDIRECTS} times.`);
+        const answer = await getOnce(url, options, signal);
+        if (!('to' in answer)) return answer.bytes;
+        url = answer.to;
+      }
+    },
+  };
+}
+
+type Answer = { bytes: Uint8Array } | { to: URL };
+
+async function getOnce(url: URL, options: RemoteOptions, signal: AbortSignal | undefined): Promise<Answer> {
+  const allowed = judge(url, options);
+  const ca = await readCa(options.caFile);
+  const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
+  const both = signal ? AbortSignal.any([signal, timeout]) : timeout;
+  const agent = new Agent({
+    connect: {
+      lookup: guarded(options.lookup ?? systemLookup, allowed),
+      ...(ca !== undefined && { ca: [...rootCertificates, ca] }),
+      timeout: TIMEOUT_MS,
+    },
+  });
+  try {
+    const answer = await request(url, {
+      dispatcher: agent,
+      signal: both,
+      headers: { 'user-agent': `davit/${VERSION}`, accept: '*/*', 'accept-encoding': 'identity' },
+    });
+    return await read(url, answer);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw told(url, cause, timeout.aborted);
+  } finally {
+    await agent.destroy();
+  }
+}
+
+async function readCa(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new DavitError('include/refused', `includes.ca_file of the installation cannot be read: ${path}.`, {
+      cause,
+    });
+  }
+}
+
+/** What can be said of an address before it is looked up; true: its host may be private. */
+function judge(url: URL, { allowHosts = [], onlyHosts }: RemoteOptions): boolean {
+  if (url.protocol !== 'https:') throw refused(`${shown(url)} is no https address.`);
+  if (url.username !== '' || url.password !== '')
+    throw refused(`An address of ${url.host} holds a user name or password.`);
+  if (onlyHosts && !onlyHosts.some((one) => wildcardMatches(one, url.hostname)))
+    throw refused(`The installation takes no files from ${url.hostname}.`);
+  if (allowHosts.includes(url.hostname) || allowHosts.includes(`${url.hostname}:${url.port || '443'}`))
+    return true;
+  const port = url.port === '' ? 443 : Number(url.port);
+  if (port !== 443 && port < 1024) throw refused(`Port ${port} of ${url.hostname} is none of a web server.`);
+  const literal = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(literal) !== 0 && !isPublicAddress(literal)) throw notPublic(url.hostname);
+  return false;
+}
+
+/** The look-up that the connection itself uses: R1. All addresses of a name must be public. */
+const guarded =
+  (lookup: Lookup, allowed: boolean): LookupFunction =>
+  (host, options, done) => {
+    lookup(host, (error, addresses) => {
+      const [first] = addresses ?? [];
+      if (error) done(error, '', 0);
+      else if (!first || (!allowed && addresses.some((one) => !isPublicAddress(one.address))))
+        done(notPublic(host), '', 0);
+      else if (options.all) done(null, addresses);
+      else done(null, first.address, first.family);
+    });
+  };
+
+async function read(url: URL, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<Answer> {
+  if (statusCode >= 300 && statusCode < 400 && typeof headers.location === 'string') {
+    await body.dump();
+    if (!URL.canParse(headers.location, url.href)) throw refused(`${shown(url)} redirects to no address.`);
+    return { to: new URL(headers.location, url) };
+  }
+  if (statusCode >= 500 || statusCode === 429) throw outage(`${shown(url)} answered ${statusCode}.`);
+  if (statusCode !== 200) throw refused(`${shown(url)} answered ${statusCode}.`);
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity')
+    throw refused(`${shown(url)} came encoded (${String(encoding).slice(0, 20)}), which was not asked for.`);
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of body as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > MAX_BYTES) throw refused(`${shown(url)} is larger than 1 MiB.`);
+    parts.push(part);
+  }
+  return { bytes: Buffer.concat(parts) };
+}
+
+/** One coded error for whatever the connection met. */
+function told(url: URL, cause: unknown, late: boolean): DavitError {
+  for (let error = cause; error instanceof Error; error = error.cause)
+    if (error instanceof DavitError) return error;
+  if (late) return outage(`${shown(url)} did not answer in time.`);
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'no reason given';
+  if (code === 'ENOTFOUND') return refused(`There is no server ${url.hostname}.`);
+  if (/CERT|SIGN|ISSUER|SSL|TLS/i.test(code))
+    return new DavitError(
+      'include/refused',
+      `The certificate of ${url.host} is not one to trust (${code}).`,
+      {
+        hint: 'Of an authority of your own: name it by includes.ca_file in the installation file.',
+      },
+    );
+  return outage(`${shown(url)} cannot be reached (${code}).`);
+}
+
+const shown = (url: URL): string => `${url.protocol}//${url.host}${url.pathname}`;
+const refused = (message: string): DavitError => new DavitError('include/refused', message);
+const outage = (message: string): DavitError => new DavitError('include/unreachable', message);
+const notPublic = (host: string): DavitError =>
+  new DavitError('include/refused', `${host} is no public address.`, {
+    hint: 'An operator may allow a host of your own by includes.allow_hosts in the installation file.',
+  });

@@ -1,0 +1,51 @@
+/**
+ * What `include` asks the world for, and what comes back: plain JSON, kept with the pipeline, so that the same pipeline is
+ * always put together of the same texts.
+ */
+
+/** A repository as people write it: `group/project`, with the host where a component names one. */
+export interface IncludeRepository {
+  path: string;
+  host?: string;
+}
+export type IncludeWant =
+  /** Commit of a branch, tag or sha; undefined: the default branch. */
+  | { kind: 'ref'; repository: IncludeRepository; ref?: string }
+  /** Commit of a component's version: a sha, tag or branch, `~latest`, `1`, `1.2`. */
+  | { kind: 'version'; repository: IncludeRepository; version: string }
+  | { kind: 'file'; repository: IncludeRepository; sha: string; path: string }
+  /** Every file of a commit. */
+  | { kind: 'list'; repository: IncludeRepository; sha: string }
+  /** `integrity`: base64 of a sha-256. `cacheMs`: a copy of that age will do. */
+  | { kind: 'remote'; url: string; integrity?: string; cacheMs?: number };
+
+export interface IncludeRefusal {
+  code: 'include/refused' | 'include/unreachable' | 'include/integrity' | 'include/timeout';
+  message: string;
+  hint?: string;
+  /** Asking again later may help: such an answer is never kept. */
+  outage?: boolean;
+}
+export type IncludeAnswer =
+  | { refused: IncludeRefusal }
+  /** `version`: the tag that a partial version stands for. */
+  | { sha: string; version?: string }
+  /** null: there is no such file. `warning`: it is not what a fetch would bring now. */
+  | { text: string | null; warning?: string }
+  | { files: string[] };
+
+/** By `includeKey`. */
+export type IncludeAnswers = Readonly<Record<string, IncludeAnswer>>;
+
+/** One name for equal wants, readable in a stored document. */
+export function includeKey(want: IncludeWant): string {
+  if (want.kind === 'remote')
+    return `remote ${want.url}${want.integrity === undefined ? '' : ` ${want.integrity}`}`;
+  const { host, path } = want.repository;
+  const repository = `${host === undefined ? '' : `${host}/`}${path}`;
+  if (want.kind === 'ref') return `ref ${repository} ${want.ref ?? ''}`;
+  if (want.kind === 'version') return `version ${repository} ${want.version}`;
+  return want.kind === 'file'
+    ? `file ${repository} ${want.sha} ${want.path}`
+    : `list ${repository} ${want.sha}`;
+}
