@@ -1,6 +1,6 @@
 /** Processes of a world: started, killed, frozen, started again. They end with the harness, whatever happens to it. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { openSync, closeSync } from 'node:fs';
+import { openSync, closeSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { READY_MESSAGE } from '../../src/local/part.ts';
 
@@ -59,7 +59,7 @@ export class Process {
     );
     const late = AbortSignal.timeout(READY_MS);
     const over = gone.then((): never => {
-      throw new Error(`${this.name} ended before it was ready; see ${log}`);
+      throw new Error(`${this.name} ended before it was ready: ${readFileSync(log, 'utf8').slice(-600)}`);
     });
     over.catch(() => undefined);
     await Promise.race([over, ready ? until(ready, late) : said, rejected(late, this.name)]);

@@ -40,7 +40,7 @@ export const SHORT: Profile = {
   temporalAwayMs: 3_000,
   registryAwayMs: 4_000,
   storeAwayMs: 4_000,
-  storm: 40,
+  storm: 20,
   commits: 60,
   hookFile,
 };

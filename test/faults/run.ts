@@ -76,7 +76,10 @@ async function rows(): Promise<void> {
       failures.push(`row ${row.row}: ${text}`);
       say(`row ${row.row} ${row.fault}, ${row.moment}: NOT AS REQUIRED: ${text}`);
     }
-    await world.heal();
+    await world.heal().catch(async (error: unknown) => {
+      failures.push(`after row ${row.row}: ${error instanceof Error ? error.message : String(error)}`);
+      await world.heal();
+    });
   }
 }
 

@@ -27,7 +27,7 @@ import { logWrites, targetEffects, watchContainers } from './watch.ts';
 
 const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
 /** Started by rows that need a second one, and ended when everything heals. */
-const SPARES = ['arch2', 'deploy2'] as const;
+const SPARES = ['arch2', 'deploy2', 'board2'] as const;
 type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
 const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
 
@@ -237,6 +237,8 @@ export class World {
     });
     const small = join(this.home, 'small.yml');
     writeFileSync(small, 'tags: [small]\nmemory: 33554432\n');
+    const live = join(this.home, 'live.yml');
+    writeFileSync(live, 'tags: [live]\n');
     const own: Record<PartName, string[]> = {
       server: ['server', '--port', String(this.ports.server)],
       arch: ['worker', '--arch', 'amd64', '--docker', `unix://${this.socketOf('arch')}`],
@@ -244,6 +246,15 @@ export class World {
       deploy: ['worker', '--deploy', 'prod'],
       arch2: ['worker', '--arch', 'amd64', '--docker', `unix://${this.socketOf('arch2')}`, '--config', small],
       deploy2: ['worker', '--deploy', 'prod'],
+      board2: [
+        'worker',
+        '--arch',
+        'amd64',
+        '--docker',
+        `unix://${join(this.home, 'live', 'docker.sock')}`,
+        '--config',
+        live,
+      ],
     };
     for (const name of [...PARTS, ...SPARES]) {
       const env = this.environment(name, cache);
@@ -270,6 +281,17 @@ export class World {
       TEMPORAL_ADDRESS: `127.0.0.1:${this.#portOf.get(`${name}>temporal`)}`,
     };
   }
+
+  /** A second machine, with a worker for jobs with the tag `live`. */
+  async onEngine(board: OwnEngine): Promise<void> {
+    this.#unwatch = watchContainers(this.history, board);
+    await this.processes.board2.start();
+  }
+  async offEngine(): Promise<void> {
+    await this.processes.board2.end('SIGKILL');
+    this.#unwatch?.();
+  }
+  #unwatch: (() => void) | undefined;
 
   /** The next push of the forge: commits that nobody has told of. */
   nextPush(): { before: string; after: string; secret: string } {

@@ -8,17 +8,17 @@ export const killBuild: Row = {
   async run(world) {
     const { client, processes, history } = world;
     const id = await client.start(world.project(1), buildFile(world), { files: dockerfile('sleep 2') });
-    await client.untilLogged(id, 'image', 'second step');
+    await client.untilLogged(id, 'pack', 'second step');
     note(world, 1, `kill -9 of the worker that builds ${id}`);
     await processes.arch.end('SIGKILL');
     await processes.arch.start();
     const back = history.now();
     const status = await client.when(id, 'another try', (one) => (one.jobs[0]?.epoch ?? 0) > 1);
     const recovery = history.now() - back;
-    expectThat(jobOf(status, 'image').attempt === 1, 'an attempt was used up');
+    expectThat(jobOf(status, 'pack').attempt === 1, 'an attempt was used up');
     const end = await client.verdict(id);
     expectThat(end.state === 'success', `${id} did not succeed`, end);
-    const log = (await client.rawLog(id, 'image'))?.bytes ?? '';
+    const log = (await client.rawLog(id, 'pack'))?.bytes ?? '';
     expectThat(log.split('Building 127').length === 3, 'the log does not show two tries');
     return { recoveryMs: [recovery] };
   },

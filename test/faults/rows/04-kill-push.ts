@@ -34,7 +34,7 @@ export const killPush: Row = {
         `the tag names ${stands}, the job pushed ${result?.index?.digest}`,
       );
       const [platform] = result?.index?.platforms ?? [];
-      const built = jobOf(status, 'image').result?.image?.digest;
+      const built = jobOf(status, 'pack').result?.image?.digest;
       expectThat(platform?.digest === built, `the index names ${platform?.digest}, built was ${built}`);
     }
     return { recoveryMs };

@@ -12,7 +12,7 @@ export const registryDown: Row = {
     const borders = [world.border('engine>registry'), world.border('control>registry')];
     const project = world.project(19);
     const id = await client.start(project, buildFile(world, project), { files: dockerfile('sleep 1') });
-    await client.untilLogged(id, 'image', 'second step');
+    await client.untilLogged(id, 'pack', 'second step');
     note(world, 19, 'the registry is down');
     for (const border of borders) border.cut();
     await delay(profile.registryAwayMs);
@@ -21,7 +21,7 @@ export const registryDown: Row = {
     const status = await client.verdict(id);
     const recovery = history.now() - back;
     expectThat(status.state === 'success', `${id} did not succeed`, status);
-    expectThat(jobOf(status, 'image').attempt === 1, 'the build was run again');
+    expectThat(jobOf(status, 'pack').attempt === 1, 'the build was run again');
     expectThat((await digestOf(world, project, 'latest')) !== undefined, 'the tag is not there');
     return { recoveryMs: [recovery] };
   },

@@ -5,6 +5,7 @@ export const race: Row = {
   row: 28,
   fault: 'two approvals race; approve and reject race',
   moment: 'gate',
+  calm: true,
   async run(world) {
     const { client, history } = world;
     const recoveryMs: number[] = [];

@@ -7,6 +7,7 @@ export const raceEnd: Row = {
   row: 29,
   fault: 'approve races gate timeout, and cancel',
   moment: 'gate',
+  calm: true,
   async run(world) {
     const { client, history, random } = world;
     const file = countFile(3, 0.2, `  when: manual\n  gate: { expires_in: ${EXPIRES_MS / 1_000}s }\n`);

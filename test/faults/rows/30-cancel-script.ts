@@ -6,6 +6,7 @@ export const cancelScript: Row = {
   row: 30,
   fault: 'cancel',
   moment: 'script that ignores SIGTERM',
+  calm: true,
   async run(world) {
     const { client, engine, history } = world;
     const file = `deaf:\n  script:\n    - trap '' TERM\n    - echo begun\n    - (trap '' TERM; sleep 1000) & sleep 1000; sleep 1000\n`;

@@ -5,6 +5,7 @@ export const cancelRetry: Row = {
   row: 32,
   fault: 'cancel, then retry at once',
   moment: 'gated run',
+  calm: true,
   async run(world) {
     const { client, history } = world;
     const file = `slow:\n${GATED}  script: ['echo begun', 'trap "sleep 1; exit 1" TERM', 'sleep 1000 & wait']\n`;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { LABELS } from '../../../activities/job/names.ts';
+import { attemptLabels, LABELS } from '../../../activities/job/names.ts';
 import { HELPER_IMAGE } from '../../support/engine.ts';
 import { countFile, expectThat, expectWhole, note, type Row } from './row.ts';
 import type { World } from '../world.ts';
@@ -15,9 +15,9 @@ export const orphans: Row = {
     const { client, processes, engine, history, installation } = world;
     const live = await client.start(world.project(35), countFile(LINES, 5));
     await client.untilLogged(live, 'count', 'line-2\n');
-    await processes.arch.end('SIGKILL');
     const run = randomUUID();
     await make(world, { count: ORPHANS / 2, installation, run });
+    await processes.arch.end('SIGKILL');
     const others = await make(world, { count: 2, installation: randomUUID(), run });
     const name = `stranger-${run.slice(0, 8)}`;
     await engine.docker('volume', 'create', '--label', 'davit.kind=volume', name);
@@ -64,31 +64,26 @@ async function make(
   { engine }: World,
   of: { count: number; installation: string; run: string },
 ): Promise<string[]> {
-  const names: string[] = [];
-  for (let at = 0; at < of.count; at++) {
-    const name = `orphan-${of.installation.slice(0, 6)}-${of.run.slice(0, 6)}-${at}`;
-    const labels = Object.entries({
-      [LABELS.installation]: of.installation,
-      [LABELS.kind]: 'job',
-      [LABELS.pipeline]: 'gone/1',
-      [LABELS.workflow]: 'pipeline/gone/1',
-      [LABELS.run]: of.run,
-      [LABELS.key]: `job-${at}`,
-      [LABELS.attempt]: '1',
-    }).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
-    await engine.docker('volume', 'create', ...labels, name);
-    await engine.docker(
-      'create',
-      '--name',
-      name,
-      ...labels,
-      '-v',
-      `${name}:/builds`,
-      HELPER_IMAGE,
-      'sleep',
-      '1',
-    );
-    names.push(name);
-  }
+  const names = Array.from(
+    { length: of.count },
+    (_, at) => `orphan-${of.installation.slice(0, 6)}-${of.run.slice(0, 6)}-${at}`,
+  );
+  await Promise.all(
+    names.map(async (name, at) => {
+      const run = { workflowId: 'pipeline/gone/1', runId: of.run };
+      const ref = { pipeline: 'gone/1', job: `job-${at}`, attempt: 1 } as const;
+      const labels = { ...attemptLabels(of.installation, run, ref), [LABELS.kind]: 'job' };
+      await engine.engine.createVolume(name, labels);
+      const volumes = [{ volume: name, path: '/builds' }];
+      await engine.engine.createContainer({
+        name,
+        image: HELPER_IMAGE,
+        command: ['true'],
+        labels,
+        volumes,
+        logMaxBytes: 65_536,
+      });
+    }),
+  );
   return names;
 }

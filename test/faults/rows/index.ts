@@ -4,6 +4,7 @@ import { killScript } from './02-kill-script.ts';
 import { killEnded } from './03-kill-ended.ts';
 import { killPush } from './04-kill-push.ts';
 import { killDeploy } from './05-kill-deploy.ts';
+import { hostLost } from './06-host-lost.ts';
 import { frozen } from './08-frozen.ts';
 import { rolling } from './09-rolling.ts';
 import { temporalGate } from './10-temporal-gate.ts';
@@ -11,10 +12,13 @@ import { temporalAll } from './11-temporal-all.ts';
 import { lostAnswers } from './12-lost-answers.ts';
 import { cutTemporal } from './13-cut-temporal.ts';
 import { cutStore } from './14-cut-store.ts';
+import { engineRestart } from './15-engine-restart.ts';
+import { liveRestore } from './16-live-restore.ts';
 import { cutEngine } from './18-cut-engine.ts';
 import { registryDown } from './19-registry-down.ts';
 import { registryRefuses } from './20-registry-refuses.ts';
 import { webhookTwice } from './21-webhook-twice.ts';
+import { outOfOrder } from './22-out-of-order.ts';
 import { storm } from './23-storm.ts';
 import { killServer } from './24-kill-server.ts';
 import { race } from './28-race.ts';
@@ -25,6 +29,7 @@ import { cancelRetry } from './32-cancel-retry.ts';
 import { twoDeploy } from './33-two-deploy.ts';
 import { duplicateDeploy } from './34-duplicate-deploy.ts';
 import { orphans } from './35-orphans.ts';
+import { replay } from './36-replay.ts';
 import { exits } from './37-exits.ts';
 import type { Row } from './row.ts';
 
@@ -48,6 +53,7 @@ export const ROWS: readonly Row[] = [
   cancelScript,
   cancelDeploy,
   cancelRetry,
+  outOfOrder,
   killServer,
   storm,
   registryDown,
@@ -55,5 +61,9 @@ export const ROWS: readonly Row[] = [
   exits,
   cutTemporal,
   cutStore,
+  liveRestore,
+  engineRestart,
   cutEngine,
+  replay,
+  hostLost,
 ];

@@ -13,6 +13,8 @@ export interface Row {
   /** The fault in words, as the matrix has it. */
   fault: string;
   moment: string;
+  /** It kills and cuts nothing that others need: such rows may run side by side. */
+  calm?: true;
   /** Sets up, injects, waits for the required outcome; throws a `Break` when it does not come. */
   run(world: World): Promise<Outcome>;
 }
@@ -118,12 +120,12 @@ export function buildFile(world: World, repository?: string): string {
   const name = repository ?? 'built';
   const push = `release:
   stage: push
-  push: { from: image, to: ${world.registryHost}/${name}, tags: [latest] }
+  push: { from: pack, to: ${world.registryHost}/${name}, tags: [latest] }
 `;
   return `stages: [build, push]
-image:
+pack:
   stage: build
-  build: { context: ., platforms: [amd64]${repository === undefined ? '' : `, to: ${world.registryHost}/${name}`} }
+  build: { context: .${repository === undefined ? '' : `, to: ${world.registryHost}/${name}`} }
 ${repository === undefined ? '' : push}`;
 }
 /** What a name stands for at the registry now. */

@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { OwnEngine } from '../engine.ts';
+import { countFile, expectWhole, note, type Row } from './row.ts';
+
+const LINES = 400;
+/** The container lives on without its engine, blocked while its pipe is full; it ends normally, and no line is missing. */
+export const liveRestore: Row = {
+  row: 16,
+  fault: 'dockerd restart, live-restore, chatty job',
+  moment: 'script',
+  async run(world) {
+    const { client, history } = world;
+    const board = await OwnEngine.start('live', join(world.home, 'live'), {
+      swarm: false,
+      liveRestore: true,
+    });
+    try {
+      await world.onEngine(board);
+      const id = await client.start(world.project(16), countFile(LINES, 4, '  tags: [live]\n'));
+      await client.untilLogged(id, 'count', 'line-20\n');
+      note(world, 16, `the engine of ${id} restarts with live-restore`);
+      await board.down('SIGTERM');
+      await board.up();
+      const back = history.now();
+      expectWhole(world, await client.verdict(id), LINES);
+      return { recoveryMs: [history.now() - back] };
+    } finally {
+      await world.offEngine();
+      await board.stop();
+    }
+  },
+};
