@@ -5,17 +5,19 @@
  */
 import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/stamp.ts';
 import { encodeFrame, decodeFrame } from '../../src/adapters/http/wire.ts';
-import type { Border, Change } from './border.ts';
+import type { Border, Change, Crossing } from './border.ts';
 import type { Invariant } from './checker.ts';
 import type { World } from './world.ts';
 
 export interface Mechanism {
   /** What it is in the product. */
   is: string;
-  breaks: Invariant;
+  /** `row`: the row's own outcome does not come. */
+  breaks: Invariant | 'row';
   /** Row whose fault shows it. */
   row: number;
-  off(world: World): void;
+  /** Answers what puts it back. */
+  off(world: World): () => void;
 }
 
 /** Every epoch is the same to the store. It stays as it was in what the harness saw. */
@@ -42,12 +44,38 @@ function otherKeys(): Change {
   };
 }
 
+/** Every append goes behind what was taken last: a repeat is no repeat any more. */
+function atTheEnd(): Change {
+  const ends = new Map<string, number>();
+  return ({ path, body }) => {
+    if (!path.endsWith('/logs/append')) return undefined;
+    const { head, bytes } = decodeFrame(body);
+    const { ref, offset } = head as { ref: unknown; offset: number };
+    const at = ends.get(JSON.stringify(ref)) ?? offset;
+    ends.set(JSON.stringify(ref), at + bytes.length);
+    return encodeFrame({ ...(head as object), offset: at }, bytes);
+  };
+}
+
+/** Temporal knows no pipeline that it is asked about: same length, so the message around it stays valid. */
+const unknownPipeline: Change = ({ path, body }) =>
+  path.endsWith('/DescribeWorkflowExecution')
+    ? Buffer.from(body.toString('latin1').replaceAll('pipeline/', 'pipelinX/'), 'latin1')
+    : undefined;
+
+function change(border: Border, how: Change): () => void {
+  border.changes.push(how);
+  return () => void border.changes.splice(border.changes.indexOf(how), 1);
+}
+
 /** The target does not tell what has been deployed. */
-function withoutStamps(border: Border): void {
-  border.answerChanges.push(({ method, path }, answer) => {
+function withoutStamps(border: Border): () => void {
+  const hide = ({ method, path }: Crossing, answer: Buffer): Buffer | undefined => {
     if (method !== 'GET' || !/\/(services|tasks)/.test(path)) return undefined;
     return Buffer.from(answer.toString().replaceAll(DEPLOY_ID, 'x.id').replaceAll(DEPLOY_SEQ, 'x.seq'));
-  });
+  };
+  border.answerChanges.push(hide);
+  return () => void border.answerChanges.splice(border.answerChanges.indexOf(hide), 1);
 }
 
 export const MECHANISMS = {
@@ -55,19 +83,31 @@ export const MECHANISMS = {
     is: 'the log store refuses an older epoch',
     breaks: 'I8',
     row: 8,
-    off: (world) => void world.border('arch>server').changes.push(oneEpoch),
+    off: (world) => change(world.border('arch>server'), oneEpoch),
   },
   'dedupe key': {
     is: 'the project knows the key of an event',
     breaks: 'I1',
     row: 21,
-    off: (world) => void world.border('server>temporal').changes.push(otherKeys()),
+    off: (world) => change(world.border('server>temporal'), otherKeys()),
   },
   'target read first': {
     is: 'the id of a deployment stands at the target, and is looked for before a write',
     breaks: 'I2',
     row: 5,
     off: (world) => withoutStamps(world.border('deploy>target')),
+  },
+  'log offset fence': {
+    is: 'an append below the end of a log is a repeat, or refused',
+    breaks: 'I3',
+    row: 14,
+    off: (world) => change(world.border('arch>server'), atTheEnd()),
+  },
+  'describe before removal': {
+    is: 'the janitor asks Temporal whether a run is over',
+    breaks: 'row',
+    row: 2,
+    off: (world) => change(world.border('arch>temporal'), unknownPipeline),
   },
 } as const satisfies Record<string, Mechanism>;
 export type MechanismName = keyof typeof MECHANISMS;

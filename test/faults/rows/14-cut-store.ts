@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { countFile, expectWhole, note, type Row } from './row.ts';
+import { atEffect, countFile, expectWhole, note, reached, type Row } from './row.ts';
 
 const LINES = 60;
 /** The engine's own log is the spool: the script runs on, and its log is whole when the store is back. */
@@ -15,6 +15,9 @@ export const cutStore: Row = {
       const id = await client.start(world.project(14), countFile(LINES, profile.storeAwayMs / 1_000));
       await client.untilLogged(id, 'count', 'line-3\n');
       note(world, 14, `${how} between the worker of ${id} and the log store`);
+      // An append whose answer is lost is sent again: a repeat, for the store.
+      const lost = atEffect(world, 'log append', { moment: 'after', answer: 'drop', act: () => undefined });
+      await reached(world, lost.done, 'an append');
       border[how]();
       await delay(profile.storeAwayMs);
       border.open();
