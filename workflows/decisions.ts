@@ -32,14 +32,19 @@ export function decide(deciding: Deciding | undefined, decision: Decision): Deci
   const { verdict, one } = consider(deciding, decision);
   if (one) {
     const answer = verdict.accepted ? 'accepted' : verdict.code;
-    one.status.decisions = [...one.status.decisions, { ...decision, at: Date.now(), answer }].slice(
-      -MAX_DECISIONS,
-    );
+    one.status.decisions = bounded([...one.status.decisions, { ...decision, at: Date.now(), answer }]);
     deciding?.run.changed();
   }
   if (!verdict.accepted) return { accepted: false, code: verdict.code, message: verdict.message };
   if (deciding && one) apply(deciding, one, { effect: verdict.effect, by: decision });
   return { accepted: true, message: verdict.message };
+}
+
+/** The oldest refusal goes first: what was decided stays. */
+function bounded(decisions: readonly Decision[]): Decision[] {
+  if (decisions.length <= MAX_DECISIONS) return [...decisions];
+  const refused = decisions.findIndex((one) => one.answer !== 'accepted');
+  return decisions.filter((_one, at) => at !== Math.max(0, refused));
 }
 
 function consider(deciding: Deciding | undefined, decision: Decision): { verdict: Verdict; one?: JobRun } {

@@ -5,6 +5,7 @@ import {
   SIGNALS,
   UPDATES,
   type ApproveSignal,
+  type Asker,
   type Decision,
   type DecisionAnswer,
   type JobStarted,
@@ -21,6 +22,7 @@ export interface Listener {
   /** undefined until there is a plan. */
   deciding(): Deciding | undefined;
   superseded(by: string): void;
+  cancelled(by: Asker): void;
 }
 
 export function listen(to: Listener): void {
@@ -48,6 +50,7 @@ export function listen(to: Listener): void {
     to.deciding()?.run.locks.granted(grant),
   );
   setHandler(defineSignal<[JobStarted]>(SIGNALS.jobStarted), (started) => jobStarted(to.deciding(), started));
+  setHandler(defineSignal<[Asker]>(SIGNALS.cancel), (by) => to.cancelled(by));
   setHandler(defineSignal<[Superseded]>(SIGNALS.superseded), ({ by }) => to.superseded(by));
 }
 

@@ -44,6 +44,7 @@ class PipelineWorkflow {
   /** Where no job decides: the file is wrong, or empty, or it was cancelled before it had a plan. */
   #fixed: PipelineState | undefined;
   #cancelled: string | undefined;
+  #cancelledBy: PipelineStatus['cancelledBy'];
   #newer: string | undefined;
   #endedAt: number | undefined;
 
@@ -54,6 +55,10 @@ class PipelineWorkflow {
       status: () => this.status(),
       deciding: () => this.#deciding,
       superseded: (by) => this.#supersede(by),
+      cancelled: ({ actor, role }) => {
+        this.#cancelledBy ??= { actor, role, at: Date.now() };
+        this.#cancel('cancelled');
+      },
     });
     void scopes.root.cancelRequested.catch(() => this.#cancel('cancelled'));
   }
@@ -88,6 +93,7 @@ class PipelineWorkflow {
       state: this.#state(),
       warnings: [...this.#warnings, ...this.#allowed()],
       reason: this.#deciding?.scheduler.cancelled ?? this.#reason,
+      ...(this.#cancelledBy && { cancelledBy: this.#cancelledBy }),
       startedAt: this.#startedAt,
       endedAt: over ? this.#endedAt : undefined,
       waitingFor: this.#waitingFor(),

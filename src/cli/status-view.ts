@@ -22,11 +22,12 @@ export function statusText(status: PipelineStatus, options: ViewOptions): string
   ).replace(/\n/g, ' ');
   // `cancelled` stands in the line above already.
   const reason = status.reason && status.reason !== state.text ? `\n${indented(status.reason)}\n` : '';
+  const by = status.cancelledBy ? `  cancelled by ${plainText(status.cancelledBy.actor)}\n` : '';
   const warnings = status.warnings
     .map((text) => `${painted('!', 'yellow', color)} ${plainText(text)}\n`)
     .join('');
   const jobs = status.jobs.length > 0 ? `\n${jobsTable(status, options)}` : '';
-  return `${head}  ${what}\n${reason}${warnings}${jobs}${decisionsText(status, color)}${playableText(status)}`;
+  return `${head}  ${what}\n${by}${reason}${warnings}${jobs}${decisionsText(status, color)}${playableText(status)}`;
 }
 
 const indented = (text: string): string =>

@@ -23,7 +23,20 @@ export interface DecisionView {
   approveBySignal: boolean;
 }
 
+/**
+ * Who asked and was refused belongs into the record too, so many times a job: a person who insists must neither push out what was
+ * decided nor use up the Updates that a workflow may take (2,000).
+ */
+const MOST_REFUSED = 20;
+
 export function judge(view: DecisionView, decision: Decision): Verdict {
+  const verdict = consider(view, decision);
+  if (verdict.accepted || verdict.record || verdict.code !== 'gate/not-an-approver') return verdict;
+  const refused = view.status.decisions.filter((one) => one.answer !== 'accepted').length;
+  return { ...verdict, record: refused < MOST_REFUSED };
+}
+
+function consider(view: DecisionView, decision: Decision): Verdict {
   if (decision.role === 'reader') return refuse('gate/not-an-approver', `${decision.actor} may only read.`);
   if (decision.role === 'temporal' && !view.approveBySignal)
     return refuse('gate/not-an-approver', 'Approval by signal is switched off in this installation.', true);

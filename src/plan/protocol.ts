@@ -34,6 +34,8 @@ export const SIGNALS = {
   approve: 'approve',
   /** to pipeline, from project: Decision of a RerunRequest that came when the pipeline was open (again) */
   decide: 'decide',
+  /** to pipeline, from the server: Asker; cancels it, as Temporal's own cancel does, and says who */
+  cancel: 'cancel',
   /** to pipeline, from project: Superseded; the pipeline decides by its plan's autoCancel */
   superseded: 'superseded',
 } as const;
@@ -134,12 +136,19 @@ export interface PipelineStatus {
   warnings: string[];
   /** Why it ended as it did, where that is not a job's doing: coded errors of the file, a supersede, a cancel. */
   reason?: string;
+  /** The first one who cancelled it as a whole. */
+  cancelledBy?: Asker & { at: number };
   startedAt: number;
   endedAt?: number;
   waitingFor: string[];
   jobs: JobStatus[];
 }
 
+/** Somebody authenticated, as the server has found. */
+export interface Asker {
+  actor: string;
+  role: 'reader' | 'developer' | 'operator';
+}
 export interface PipelineInput {
   id: PipelineId;
   iid: number;

@@ -12,7 +12,7 @@ import {
 } from '@temporalio/client';
 import { DavitError } from '../errors.ts';
 import { pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../plan/ids.ts';
-import { QUERIES, type KeyLookup, type ProjectStatus } from '../plan/protocol.ts';
+import { QUERIES, SIGNALS, type Asker, type KeyLookup, type ProjectStatus } from '../plan/protocol.ts';
 import {
   decide,
   pipelineStatus,
@@ -58,11 +58,14 @@ export function linkTemporal(options: { address: string; namespace: string }): T
       stopEnvironment: (slug, stop) => link.call((client) => signalStopEnvironment(client, slug, stop)),
       list: (filter) => link.call((client) => list(client, filter)),
       describe: (id) => link.known(undefined, (client) => describe(client, id)),
-      cancel: (id) =>
+      cancel: (id, by) =>
         link.known('closed' as const, async (client) => {
           // Temporal takes a cancel of a closed workflow for success.
           if (!(await describe(client, id)).open) return 'closed' as const;
-          await client.workflow.getHandle(pipelineWorkflowId(id)).cancel();
+          const handle = client.workflow.getHandle(pipelineWorkflowId(id));
+          await handle.signal<[Asker]>(SIGNALS.cancel, by);
+          // For a worker that is older than the signal.
+          await handle.cancel();
           return 'accepted' as const;
         }),
       decide: (id, decision) =>

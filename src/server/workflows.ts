@@ -2,6 +2,7 @@
 import type { StopEnvironment } from '../plan/environments.ts';
 import type { PipelineId, ProjectSlug } from '../plan/ids.ts';
 import type {
+  Asker,
   Decision,
   DecisionAnswer,
   KeyLookup,
@@ -41,7 +42,7 @@ export interface Workflows {
   /** `closed`: the pipeline's workflow is not open. */
   decide(id: PipelineId, decision: Decision): Promise<DecisionAnswer | 'closed'>;
   /** Cancels, and does not terminate: the pipeline cleans up. */
-  cancel(id: PipelineId): Promise<'accepted' | 'closed'>;
+  cancel(id: PipelineId, by: Asker): Promise<'accepted' | 'closed'>;
   /** Needs no worker. */
   describe(id: PipelineId): Promise<{ open: boolean; pending: PendingJob[] } | undefined>;
   status(id: PipelineId): Promise<PipelineStatus | undefined>;

@@ -194,6 +194,10 @@ ship: { stage: deploy, image: busybox, script: [exit 0], when: manual, needs: []
       status: 403,
       body: { error: { code: 'gate/not-an-approver' } },
     });
+    // Who was refused stands in the record.
+    await expect
+      .poll(async () => (await jobOf('chair/1', 'ship'))?.decisions, soon)
+      .toMatchObject([{ action: 'play', role: 'operator', answer: 'gate/not-an-approver' }]);
     expect(await decide('play', 'unit')).toMatchObject({ status: 200, body: { accepted: true } });
     expect(await decide('play', 'none')).toMatchObject({
       status: 404,
@@ -221,6 +225,8 @@ ship: { stage: deploy, image: busybox, script: [exit 0], when: manual, needs: []
     await expect
       .poll(async () => (await get<PipelineStatus>('/api/v1/pipelines/chair/1')).state, soon)
       .toBe('canceled');
+    const by = (await get<PipelineStatus>('/api/v1/pipelines/chair/1')).cancelledBy;
+    expect(by).toMatchObject({ role: 'operator', actor: expect.any(String), at: expect.any(Number) });
     await expect
       .poll(async () => (await post('/api/v1/pipelines/chair/1/cancel', {})).status, soon)
       .toBe(409);

@@ -11,6 +11,7 @@ import { diskStores, type DiskStores } from '../../src/adapters/disk/index.ts';
 import { installationSchema, type Installation } from '../../src/installation.ts';
 import type { PipelineId } from '../../src/plan/ids.ts';
 import type {
+  Asker,
   Decision,
   DecisionAnswer,
   JobStatus,
@@ -53,6 +54,7 @@ export class FakeWorkflows implements Workflows {
   stops: StopEnvironment[] = [];
   decisions: Decision[] = [];
   cancelled: PipelineId[] = [];
+  cancelledBy: Asker[] = [];
   lookups = new Map<string, KeyLookup>();
   answer: DecisionAnswer = { accepted: true, message: 'done' };
   asked = 0;
@@ -80,7 +82,8 @@ export class FakeWorkflows implements Workflows {
     this.decisions.push(decision);
     return this.answer;
   }
-  async cancel(id: PipelineId): Promise<'accepted' | 'closed'> {
+  async cancel(id: PipelineId, by: Asker): Promise<'accepted' | 'closed'> {
+    this.cancelledBy.push(by);
     if (!this.open.has(id)) return 'closed';
     this.cancelled.push(id);
     return 'accepted';

@@ -37,9 +37,10 @@ export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
     if (answer.accepted) return answer;
     throw new DavitError(answer.code, answer.message);
   });
-  app.post('/api/v1/pipelines/:slug/:iid/cancel', developer, async ({ params }) => {
-    const id = pipelineOf(params);
-    const answer = await deps.workflows.cancel(id);
+  app.post('/api/v1/pipelines/:slug/:iid/cancel', developer, async (request) => {
+    const id = pipelineOf(request.params);
+    const { name: actor, role } = userOf(request);
+    const answer = await deps.workflows.cancel(id, { actor, role });
     views.touch(id);
     if (answer === 'accepted') return { accepted: true };
     const status = await views.status(id);

@@ -24,11 +24,25 @@ const answer = (of: DecisionView, decision: Decision): string => {
 };
 
 describe('a gate', () => {
+  test('keeps who was refused, and not without end', () => {
+    const refused = { ...by('bob', 'developer'), answer: 'gate/not-an-approver' };
+    const after = (count: number): string =>
+      answer(
+        view('gate', { status: { phase: 'gate', decisions: Array.from({ length: count }, () => refused) } }),
+        by('bob', 'developer'),
+      );
+    expect(after(19)).toBe('gate/not-an-approver recorded');
+    expect(after(20)).toBe('gate/not-an-approver');
+    const accepted = Array.from({ length: 30 }, () => ({ ...by('ann', 'developer'), answer: 'accepted' }));
+    const busy = view('gate', { status: { phase: 'gate', decisions: accepted } });
+    expect(answer(busy, by('bob', 'developer'))).toBe('gate/not-an-approver recorded');
+  });
+
   test.each([
     ['ann', 'developer', 'approve'],
-    ['ops', 'reader', 'gate/not-an-approver'],
-    ['bob', 'developer', 'gate/not-an-approver'],
-    ['olga', 'operator', 'gate/not-an-approver'],
+    ['ops', 'reader', 'gate/not-an-approver recorded'],
+    ['bob', 'developer', 'gate/not-an-approver recorded'],
+    ['olga', 'operator', 'gate/not-an-approver recorded'],
     ['temporal', 'temporal', 'approve'],
   ] as const)('named approvers: %s as %s: %s', (actor, role, expected) => {
     expect(answer(view('gate'), by(actor, role))).toBe(expected);
@@ -38,7 +52,7 @@ describe('a gate', () => {
       view('gate', { job: jobOf({ key: 'deploy', gate: { ...gate, approvers } }) });
     expect(answer(of(['developer']), by('bob', 'developer'))).toBe('approve');
     expect(answer(of([]), by('olga', 'operator'))).toBe('approve');
-    expect(answer(of([]), by('bob', 'developer'))).toBe('gate/not-an-approver');
+    expect(answer(of([]), by('bob', 'developer'))).toBe('gate/not-an-approver recorded');
   });
   test('the signal can be switched off, and that it was tried is recorded', () => {
     expect(answer(view('gate', { approveBySignal: false }), by('temporal', 'temporal'))).toBe(
@@ -48,7 +62,7 @@ describe('a gate', () => {
   test('before its time it is not ready; who may not, is not told more', () => {
     const early = view('created', { missing: ['unit'] });
     expect(answer(early, by('ann', 'developer'))).toBe('gate/not-ready');
-    expect(answer(early, by('bob', 'developer'))).toBe('gate/not-an-approver');
+    expect(answer(early, by('bob', 'developer'))).toBe('gate/not-an-approver recorded');
     const verdict = judge(early, by('ann', 'developer'));
     expect(verdict.message).toContain('unit');
   });
@@ -77,7 +91,7 @@ describe('manual_confirmation', () => {
   });
   test('a gate asks too, and only those who may approve it', () => {
     const both = view('gate', { job: jobOf({ key: 'deploy', gate, confirmation: 'Really?' }) });
-    expect(answer(both, { ...by('bob', 'developer'), confirm: true })).toBe('gate/not-an-approver');
+    expect(answer(both, { ...by('bob', 'developer'), confirm: true })).toBe('gate/not-an-approver recorded');
     expect(answer(both, by('ann', 'developer'))).toBe('job/unconfirmed');
     expect(answer(both, by('ann', 'developer', 'reject'))).toBe('reject');
   });

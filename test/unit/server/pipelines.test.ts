@@ -194,6 +194,7 @@ describe('decisions', () => {
     server.workflows.open.set('table/1', pipeline('table/1'));
     expect((await post('/api/v1/pipelines/table/1/cancel', {})).json()).toEqual({ accepted: true });
     expect(server.workflows.cancelled).toEqual(['table/1']);
+    expect(server.workflows.cancelledBy).toEqual([{ actor: 'the developer', role: 'developer' }]);
     await keepRecord(pipeline('table/2', { state: 'success' }));
     const ended = await post('/api/v1/pipelines/table/2/cancel', {});
     expect([ended.statusCode, ended.json().error.code]).toEqual([409, 'pipeline/ended']);
