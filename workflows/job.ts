@@ -107,7 +107,7 @@ async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
         ? await deployAttempt(run, one, seq)
         : await withRelease(run, one, await containerAttempt(run, one));
     deployed = hasDeployed(result);
-    change = environmentChange(one.job, result);
+    change = environmentChange(run, one.job, result);
     return result;
   } finally {
     for (const resource of held.reverse()) await run.locks.release(one.job, resource, deployed, change);
@@ -115,12 +115,17 @@ async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
 }
 
 /** What a job that succeeded has done to its environment; the other actions leave it as it is. */
-function environmentChange({ environment }: PlanJob, result: JobResult): EnvironmentChange | undefined {
+function environmentChange(
+  run: Run,
+  { environment }: PlanJob,
+  result: JobResult,
+): EnvironmentChange | undefined {
   if (!environment || result.outcome !== 'succeeded') return undefined;
   const { action, onStop, autoStopInMs, tier } = environment;
   if (action !== 'start' && action !== 'stop') return undefined;
   const url = result.environmentUrl ?? environment.url;
-  return { action, onStop, autoStopInMs, tier, url };
+  const always = run.plan.jobs.find((job) => job.key === onStop)?.when === 'always';
+  return { action, onStop, autoStopInMs, tier, url, ...(always && { withPipeline: true }) };
 }
 
 /** Whether the target is another now: a job whose container ran may have changed it, a rollback has put it back. */

@@ -9,11 +9,12 @@ import {
   dueAt,
   nextStop,
   stopNow,
+  stopWithPipeline,
   withoutJob,
   type EnvironmentState,
   type StopEnvironment,
 } from '../src/plan/environments.ts';
-import { pipelineWorkflowId } from '../src/plan/ids.ts';
+import { pipelineWorkflowId, type PipelineId } from '../src/plan/ids.ts';
 import type { ProjectMemory } from '../src/plan/memory.ts';
 import { SIGNALS, type Decision, type LockRelease, type RerunRequest } from '../src/plan/protocol.ts';
 
@@ -38,6 +39,12 @@ export class EnvironmentKeeper {
 
   stop({ name, actor }: StopEnvironment): void {
     const list = stopNow(this.#list(), name, { actor, now: Date.now() });
+    if (list) this.#set(list);
+  }
+
+  /** Environments of that pipeline alone go with it. */
+  pipelineEnded(pipeline: PipelineId): void {
+    const list = stopWithPipeline(this.#list(), pipeline, Date.now());
     if (list) this.#set(list);
   }
 
@@ -75,7 +82,8 @@ export class EnvironmentKeeper {
       return;
     }
     const decision: Decision = {
-      action: 'play',
+      // A job that runs always waits for nobody: it has been cancelled, or has failed.
+      action: one.withPipeline ? 'retry' : 'play',
       job: one.onStop,
       actor: one.stoppedBy ?? 'davit',
       role: 'operator',

@@ -38,6 +38,7 @@ export function listenProject({ project, memory, locks, intake, environments }: 
   setHandler(defineSignal<[PipelineEnded]>(SIGNALS.pipelineEnded), (ended) => {
     memory.running = memory.running.filter((run) => run.id !== ended.id || run.runId !== ended.runId);
     locks.ended(ended);
+    environments.pipelineEnded(ended.id);
   });
   setHandler(defineQuery<ProjectStatus>(QUERIES.project), () => statusOf(project, memory));
   setHandler(defineQuery<KeyLookup, [string]>(QUERIES.lookup), (key) => lookup(memory, key));

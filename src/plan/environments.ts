@@ -18,6 +18,8 @@ export interface EnvironmentState {
   job: JobKey;
   /** Job of that pipeline that stops it; without one there is nothing to run. */
   onStop?: JobKey;
+  /** That job runs always, so the environment is there for that pipeline alone and goes with it. */
+  withPipeline?: boolean;
   /** Epoch ms, when to stop it or to ask again; absent: never by itself. */
   stopAt?: number;
   /** How often the pipeline was asked in vain. */
@@ -33,6 +35,7 @@ export interface EnvironmentState {
 export interface EnvironmentChange {
   action: 'start' | 'stop';
   onStop?: JobKey;
+  withPipeline?: boolean;
   autoStopInMs?: number;
   url?: string;
   tier?: string;
@@ -45,6 +48,7 @@ export interface StopEnvironment {
 }
 
 export const MAX_ENVIRONMENTS = 500;
+const CLOSING_MS = 2_000;
 const FIRST_WAIT_MS = 60_000;
 const LAST_WAIT_MS = 3_600_000;
 
@@ -56,7 +60,7 @@ export function changeEnvironment(
 ): EnvironmentState[] {
   const name = release.resource.replace(/^environment:/, '');
   const known = list.find((one) => one.name === name);
-  const { action, autoStopInMs, onStop, url, tier } = release.environment;
+  const { action, autoStopInMs, onStop, withPipeline, url, tier } = release.environment;
   if (action === 'stop') return known ? replace(list, stopped(known, now)) : [...list];
   const next: EnvironmentState = {
     name,
@@ -65,11 +69,27 @@ export function changeEnvironment(
     job: release.job,
     since: now,
     ...(onStop !== undefined && { onStop }),
+    ...(withPipeline && { withPipeline }),
     ...(autoStopInMs !== undefined && { stopAt: now + autoStopInMs }),
     ...(url !== undefined && { url }),
     ...(tier !== undefined && { tier }),
   };
   return replace(list, next);
+}
+
+/**
+ * Its pipeline has ended, and what goes with it has not been stopped: cancelled, or the stop failed. It is stopped after a moment,
+ * when that pipeline is surely closed; once, for what is being stopped is not looked at again. undefined: there is no such.
+ */
+export function stopWithPipeline(
+  list: readonly EnvironmentState[],
+  pipeline: PipelineId,
+  now: number,
+): EnvironmentState[] | undefined {
+  const due = (one: EnvironmentState): boolean =>
+    one.pipeline === pipeline && one.withPipeline === true && one.state === 'available';
+  if (!list.some(due)) return undefined;
+  return list.map((one) => (due(one) ? { ...one, stopAt: now + CLOSING_MS, tries: 0 } : one));
 }
 
 /** A person asks: its time has come. undefined: there is none of that name that could be stopped. */

@@ -213,6 +213,34 @@ describe('side-by-side', () => {
     },
     RUN_MS,
   );
+
+  test(
+    'a cancel takes the environment with it, a failure too',
+    async () => {
+      const slow = ['--var', 'CHECK=sleep 300; true'];
+      const running = run('side-by-side', ['--ref', 'main', ...slow]);
+      const id = await eventually('the check', 60_000, async () => {
+        const [newest] = await latest(1);
+        const check = newest?.jobs.find((job) => job.key === 'check:review');
+        return newest?.endedAt === undefined && check?.phase === 'running' ? newest?.id : undefined;
+      });
+      const cancelled = await davit.cli(['cancel', id]);
+      expect(cancelled, cancelled.stderr).toMatchObject({ code: 0 });
+      expect(await running).toMatchObject({ code: 1 });
+      await eventually('the end of the environment', 60_000, async () => {
+        const status = await statusOf(id);
+        return left([status]).length === 0 ? true : undefined;
+      });
+      const failed = await run('side-by-side', ['--ref', 'main', '--var', 'CHECK=false']);
+      expect(failed).toMatchObject({ code: 1 });
+      expect(left(await latest(1))).toEqual([]);
+      await eventually('both to be stopped', 30_000, async () => {
+        const { stdout } = await davit.cli(['environments', 'side-by-side']);
+        return /available|stopping/.test(stdout) ? undefined : true;
+      });
+    },
+    RUN_MS,
+  );
 });
 
 type Kind = 'container' | 'volume' | 'network' | 'image';

@@ -6,6 +6,7 @@ import {
   MAX_ENVIRONMENTS,
   nextStop,
   stopNow,
+  stopWithPipeline,
   withoutJob,
   type EnvironmentChange,
   type EnvironmentState,
@@ -35,6 +36,21 @@ describe('what a project knows of its environments', () => {
     expect(after).toMatchObject([{ state: 'stopped', since: 1_200 }]);
     expect(nextStop(after)).toBeUndefined();
     expect(changeEnvironment([], release('x', { action: 'stop' }), 1)).toEqual([]);
+  });
+  test('what is there for its pipeline alone goes with it, once', () => {
+    const own = changeEnvironment(
+      review,
+      release('own', start({ onStop: 'stop', withPipeline: true }), 7),
+      1_000,
+    );
+    expect(stopWithPipeline(own, 'table/1', 2_000)).toBeUndefined();
+    const due = stopWithPipeline(own, 'table/7', 2_000) ?? [];
+    expect(dueAt(due, 4_000).map((one) => one.name)).toEqual(['review', 'own']);
+    expect(dueAt(due, 3_999).map((one) => one.name)).toEqual(['review']);
+    const begun = asked(due, 'own', { open: false, now: 4_000 });
+    expect(stopWithPipeline(begun, 'table/7', 5_000)).toBeUndefined();
+    const gone = changeEnvironment(own, release('own', { action: 'stop' }, 7), 1_500);
+    expect(stopWithPipeline(gone, 'table/7', 2_000)).toBeUndefined();
   });
   test('a person stops it now, a stopped one not again', () => {
     const now = stopNow(review, 'review', { actor: 'ada', now: 1_010 });
