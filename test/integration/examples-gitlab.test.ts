@@ -35,7 +35,7 @@ beforeAll(async () => {
     worker: `engine_socket: [${EXAMPLES.join(', ')}]\n`,
     // The engine's socket is for protected refs only.
     config:
-      'limits: { release_delay: 1s }\nprojects: [{ name: side-by-side, protected_refs: [main, feature] }]\n',
+      'limits: { release_delay: 1s, cancel_grace: 1s }\nprojects: [{ name: side-by-side, protected_refs: [main, feature] }]\n',
   });
   tag = `davit-test/docker-client-${davit.installation.slice(0, 8)}`;
   dockerClientImages(tag, ['amd64', 'arm32']);
