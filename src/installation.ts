@@ -209,3 +209,13 @@ export interface InstallationFacts {
   /** Address people reach the server at. */
   url: string;
 }
+
+/** What a server of an earlier version did not say yet has its default: workers and servers are upgraded one by one. */
+export function completeFacts(facts: InstallationFacts): InstallationFacts {
+  const { users: _users, ...defaults } = installationSchema.parse({});
+  const { config } = facts;
+  return {
+    ...facts,
+    config: { ...defaults, ...config, limits: { ...defaults.limits, ...config.limits } },
+  };
+}

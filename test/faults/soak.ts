@@ -111,7 +111,9 @@ const NEMESES: readonly Nemesis[] = [
 
 export async function soak(world: World, of: Soak): Promise<void> {
   const over = new AbortController();
-  const faults = strikes(world, of, over.signal);
+  const faults = strikes(world, of, over.signal).catch((error: unknown) => {
+    of.failed(`the faults ended: ${error instanceof Error ? error.message : String(error)}`);
+  });
   let started = 0;
   let ended = 0;
   const work = async (slot: number): Promise<void> => {
@@ -185,7 +187,8 @@ async function strikes(world: World, { lines, say }: Soak, over: AbortSignal): P
     note(world, nemesis.row, nemesis.fault);
     say(`${(world.history.now() / 1_000).toFixed(0)} s: ${nemesis.fault}`);
     await pause(await nemesis.strike(world));
-    await world.heal();
+    // What a fault has left of a connection may make one process fail to start; its supervisor starts it again.
+    await world.heal().catch(() => world.heal());
     line.recoveryMs.push(await untilOneEnds(world, over));
     await pause(Math.max(0, EVERY_MS - (performance.now() - from)));
   }

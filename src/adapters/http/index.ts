@@ -4,7 +4,7 @@ import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import type { InstallationFacts } from '../../installation.ts';
+import { completeFacts, type InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/ids.ts';
 import type { WorkerReport } from '../../plan/queues.ts';
 import type { BlobStore, Fleet, LogRef, LogState, LogStore, RecordStore } from '../ports.ts';
@@ -30,7 +30,8 @@ export function httpStores(options: ClientOptions): HttpStores {
     records: httpRecords(client),
     logs: httpLogs(client),
     fleet: httpFleet(client),
-    facts: async () => (await client.json({ method: 'GET', path: '/facts' })) as InstallationFacts,
+    facts: async () =>
+      completeFacts((await client.json({ method: 'GET', path: '/facts' })) as InstallationFacts),
     close: () => client.close(),
   };
 }
