@@ -30,10 +30,11 @@ export class SmallDavit {
   readonly temporal: TestTemporal;
   readonly ports: WorkerPorts;
   readonly #home: string;
-  readonly #server: RunningServer;
+  readonly #serve: (port: number) => Promise<RunningServer>;
+  #server: RunningServer;
   readonly #settings: Settings;
-  readonly #stop = new AbortController();
-  readonly #control: Promise<void>;
+  #stop = new AbortController();
+  #control: Promise<void>;
   readonly #workers = new Set<ArchProcess>();
 
   private constructor(of: {
@@ -42,6 +43,7 @@ export class SmallDavit {
     ports: WorkerPorts;
     home: string;
     server: RunningServer;
+    serve: (port: number) => Promise<RunningServer>;
     settings: Settings;
   }) {
     this.installation = of.installation;
@@ -49,6 +51,7 @@ export class SmallDavit {
     this.ports = of.ports;
     this.#home = of.home;
     this.#server = of.server;
+    this.#serve = of.serve;
     this.#settings = of.settings;
     this.#control = runControl({ settings: of.settings, signal: this.#stop.signal });
   }
@@ -61,16 +64,19 @@ export class SmallDavit {
     await writeFile(workerTokenFile, workerToken, { mode: 0o600 });
     const temporal = await startTemporal();
     const installation = randomUUID();
-    const server = await startServer({
-      settings: { logLevel: 'silent' },
-      installation: installationSchema.parse({ limits }),
-      installationId: installation,
-      cliToken: randomUUID(),
-      workerToken,
-      registry: '127.0.0.1:1',
-      temporal,
-      dataDir: join(home, 'data'),
-    });
+    const serve = (port: number): Promise<RunningServer> =>
+      startServer({
+        settings: { logLevel: 'silent' },
+        installation: installationSchema.parse({ limits }),
+        installationId: installation,
+        cliToken: randomUUID(),
+        workerToken,
+        registry: '127.0.0.1:1',
+        temporal,
+        dataDir: join(home, 'data'),
+        port,
+      });
+    const server = await serve(0);
     const settings: Settings = {
       ...readSettings(),
       home,
@@ -80,7 +86,20 @@ export class SmallDavit {
       temporalNamespace: temporal.namespace,
     };
     const ports = await wireWorker(settings);
-    return new SmallDavit({ installation, temporal, ports, home, server, settings });
+    return new SmallDavit({ installation, temporal, ports, home, server, serve, settings });
+  }
+
+  /** As an upgrade does: the old one ends, the new one takes its address. */
+  async replaceServer(): Promise<void> {
+    await this.#server.close();
+    this.#server = await this.#serve(Number(new URL(this.#server.url).port));
+  }
+  /** SIGTERM to the control worker, and a new one. */
+  async replaceControl(): Promise<void> {
+    this.#stop.abort();
+    await this.#control;
+    this.#stop = new AbortController();
+    this.#control = runControl({ settings: this.#settings, signal: this.#stop.signal });
   }
 
   /** Resolves when it takes tasks. */
