@@ -23,6 +23,7 @@ export function projectNamed(
       include_by_forks: false,
       protected_refs: ['main', 'master'],
       artifacts_to: [],
+      triggered_by: [],
       variables: {},
       resource_modes: {},
     }

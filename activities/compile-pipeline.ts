@@ -29,6 +29,7 @@ import {
   withDepth,
   type FetchedSource,
 } from './compile-pipeline-source.ts';
+import { readDownstream } from './start-downstream-config.ts';
 import { isProtected, projectOf, variablesOf } from './compile-pipeline-variables.ts';
 import { wildcardMatches } from '../src/plan/wildcard.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from './contract.ts';
@@ -92,7 +93,9 @@ async function compileInput(
   const project = projectOf(facts, input.trigger);
   const fetched = await fetchSource(deps, project, { trigger: input.trigger, signal });
   const names = input.trigger.file === undefined ? PIPELINE_FILES : [input.trigger.file];
-  const file = await findFile(await deps.blobs.getStream(fetched.source), names);
+  const { upstream } = input.trigger;
+  const given = upstream && (await readDownstream(deps.blobs, upstream.config));
+  const file = given?.file ?? (await findFile(await deps.blobs.getStream(fetched.source), names));
   if (!file) throw new DavitError('source/no-file', `The source has no ${names.join(' and no ')}.`);
   const fleet = await deps.fleet.live();
   const request: CompileRequest = {
@@ -121,6 +124,7 @@ async function compileInput(
     serverUrl: facts.url,
     limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
     ...fetched,
+    ...(given && { forwarded: given.variables, included: given.included }),
   };
   const session = deps.includes.open({ project: project.name, fork: input.trigger.fork, signal });
   const changed = (wanted: readonly string[]) =>

@@ -7,6 +7,7 @@
  *   CancelledFailure   the workflow asked; the container is stopped and cleaned up already
  * Anything else thrown is `errored: internal`.
  */
+import type { Strategy } from '../src/plan/downstream.ts';
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from '../src/plan/ids.ts';
 import type { ArtifactRef, BuiltImage, DeployedState, JobResult, PushedIndex } from '../src/plan/outcome.ts';
 import type { ForeignNeed, Plan, JobKind } from '../src/plan/plan.ts';
@@ -65,6 +66,22 @@ export interface FindGivenInput {
   root: number;
   needs: ForeignNeed[];
 }
+
+export interface DownstreamInput {
+  ref: AttemptRef;
+  /** CI_PIPELINE_ID of the pipeline that the job is in, and what asked for it. */
+  number: number;
+  trigger: Trigger;
+  spec: Digest;
+  strategy?: Strategy;
+  /** What the jobs left that the child's file is read out of. */
+  files: { job: JobKey; jobId: number; artifact: ArtifactRef }[];
+  dotenv: { job: JobKey; digest: Digest }[];
+  /** Workflow's clock, epoch ms. */
+  at: number;
+}
+/** Which pipeline it is says the project, by signal. `refused`: for a person, why there will be none. */
+export type DownstreamAnswer = { project: ProjectSlug } | { refused: string };
 
 export interface RunInput {
   ref: AttemptRef;
@@ -127,6 +144,10 @@ export interface ControlActivities {
   pushImage(input: RunInput): Promise<JobResult>;
   /** Artifacts of jobs of other pipelines: a question, so it changes nothing. */
   findGiven(input: FindGivenInput): Promise<GivenAnswer>;
+  /** Durable when it resolves; at most one pipeline for each attempt, however often it is asked. */
+  startDownstream(input: DownstreamInput): Promise<DownstreamAnswer>;
+  /** Of a pipeline that was started and says nothing. `state` of a closed one is absent where it left no record. */
+  lookDownstream(input: { id: PipelineId }): Promise<{ closed: boolean; state?: PipelineState }>;
   recordPipeline(input: { record: PipelineRecord }): Promise<{ record: Digest }>;
   loadRecord(input: {
     record: Digest;

@@ -5,6 +5,7 @@ import type {
   Forge,
   Includes,
   LogStore,
+  PipelineStarter,
   RecordStore,
   Registries,
   Secrets,
@@ -22,9 +23,11 @@ import type { DeployDeps } from './deploy-common.ts';
 import { makeRollbackDeploy } from './deploy-rollback.ts';
 import { makeWatchDeploy } from './deploy-watch.ts';
 import { makeFindGiven } from './find-given.ts';
+import { makeLookDownstream } from './look-downstream.ts';
 import { makePushImage } from './push-image.ts';
 import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './record-pipeline.ts';
 import { coded } from './ship/coded.ts';
+import { makeStartDownstream } from './start-downstream.ts';
 
 export type { DeployDeps } from './deploy-common.ts';
 export { makeBuildImage, type BuildDeps } from './build-image.ts';
@@ -39,7 +42,7 @@ export interface ControlDeps {
   source: Source;
   includes: Includes;
   forge: Forge;
-  workflows: WorkflowLookup;
+  workflows: WorkflowLookup & PipelineStarter;
   facts: InstallationFacts;
 }
 
@@ -51,6 +54,8 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     compilePipeline: coded(makeCompilePipeline(deps)),
     pushImage: coded(makePushImage(deps)),
     findGiven: coded(makeFindGiven(deps)),
+    startDownstream: coded(makeStartDownstream(deps)),
+    lookDownstream: coded(makeLookDownstream(deps)),
     recordPipeline: coded(makeRecordPipeline(deps)),
     loadRecord: coded(makeLoadRecord(deps)),
     findRecord: coded(makeFindRecord(deps)),

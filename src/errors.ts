@@ -440,6 +440,12 @@ export const ERRORS = {
     meaning: 'The source has no pipeline file.',
     remedy: 'Commit a .davit.yml or .gitlab-ci.yml at the root of the repository, or name the file.',
   },
+  'trigger/refused': {
+    exit: 1,
+    http: 409,
+    meaning: 'A trigger job may not start its pipeline, or there is nothing to start.',
+    remedy: 'The job says why: docs/language.md, "Pipelines that start pipelines".',
+  },
   'source/refused': {
     exit: 2,
     http: 422,

@@ -79,6 +79,8 @@ export const installationSchema = z.strictObject({
         protected_refs: z.array(z.string()).default(['main', 'master']),
         /** Projects whose pipelines may take artifacts of this one by `needs:project`; `*` is all. */
         artifacts_to: z.array(z.union([slug, z.literal('*')])).default([]),
+        /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */
+        triggered_by: z.array(z.union([slug, z.literal('*')])).default([]),
         variables: z.record(z.string(), variable).default({}),
         resource_modes: z
           .record(z.string(), z.enum(['unordered', 'oldest_first', 'newest_first', 'newest_ready_first']))

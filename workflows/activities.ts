@@ -79,6 +79,14 @@ export const releasing = proxyActivities<Pick<ControlActivities, 'createRelease'
   retry: { initialInterval: '1s', maximumInterval: '1 minute' },
 });
 
+/** Git or the store may be away for long: asked again until it answers. A cancel waits for the answer (downstream.ts, T2). */
+export const triggering = proxyActivities<Pick<ControlActivities, 'startDownstream' | 'lookDownstream'>>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '5 minutes',
+  retry: { initialInterval: '500ms', maximumInterval: '30s' },
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+});
+
 export const bestEffort = proxyActivities<Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs'>>({
   taskQueue: CONTROL_QUEUE,
   scheduleToCloseTimeout: '2 minutes',

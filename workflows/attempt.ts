@@ -25,7 +25,7 @@ const MAX_REPEATS = 10;
 const RESUME_SLACK_MS = 60 * 60_000;
 
 const STARTERS: Record<
-  Exclude<PlanJob['kind'], 'deploy'>,
+  Exclude<PlanJob['kind'], 'deploy' | 'trigger'>,
   'runJob' | 'buildImage' | 'apitest' | 'pushImage'
 > = {
   script: 'runJob',
@@ -169,7 +169,7 @@ export const hasContainer = (job: PlanJob): boolean => job.kind === 'script' || 
 const isRepeatable = (one: JobRun): boolean => !hasContainer(one.job) && one.status.epoch < MAX_REPEATS;
 
 const starterOf = (job: PlanJob): (typeof STARTERS)[keyof typeof STARTERS] =>
-  job.kind === 'deploy' ? 'runJob' : STARTERS[job.kind];
+  job.kind === 'deploy' || job.kind === 'trigger' ? 'runJob' : STARTERS[job.kind];
 
 const ended = (one: JobRun): Pick<JobResult, 'started' | 'host' | 'startedAt' | 'endedAt'> => ({
   started: one.host !== undefined,

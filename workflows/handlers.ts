@@ -1,5 +1,6 @@
 /** What a pipeline listens to: defined in one place, set before its first await. */
 import { defineQuery, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
+import type { DownstreamNews } from '../src/plan/downstream.ts';
 import {
   QUERIES,
   SIGNALS,
@@ -23,6 +24,7 @@ export interface Listener {
   deciding(): Deciding | undefined;
   superseded(by: string): void;
   cancelled(by: Asker): void;
+  downstream(news: DownstreamNews): void;
 }
 
 export function listen(to: Listener): void {
@@ -51,6 +53,7 @@ export function listen(to: Listener): void {
   );
   setHandler(defineSignal<[JobStarted]>(SIGNALS.jobStarted), (started) => jobStarted(to.deciding(), started));
   setHandler(defineSignal<[Asker]>(SIGNALS.cancel), (by) => to.cancelled(by));
+  setHandler(defineSignal<[DownstreamNews]>(SIGNALS.downstream), (news) => to.downstream(news));
   setHandler(defineSignal<[Superseded]>(SIGNALS.superseded), ({ by }) => to.superseded(by));
 }
 

@@ -1,4 +1,4 @@
-import type { DeployInput, RunInput } from '../activities/contract.ts';
+import type { DeployInput, DownstreamInput, RunInput } from '../activities/contract.ts';
 import { resolver } from '../src/plan/graph.ts';
 import type { Given } from '../src/plan/given.ts';
 import type { JobKey } from '../src/plan/ids.ts';
@@ -41,6 +41,27 @@ export const deployInput = (run: Run, one: JobRun, more: { at: number; seq: numb
   seq: more.seq,
   deployId: `${run.input.id}/${one.job.key}/${one.status.attempt}`,
 });
+
+export function downstreamInput(run: Run, one: JobRun): DownstreamInput {
+  const { job } = one;
+  const { number, trigger } = run.input;
+  const left = results(run);
+  const { strategy, filesFrom } = job.downstream ?? { filesFrom: [] };
+  return {
+    ref: refOf(run, one),
+    number,
+    trigger,
+    spec: job.spec,
+    ...(strategy && { strategy }),
+    files: pick(left(filesFrom), 'artifacts').map(([key, artifact]) => ({
+      job: key,
+      jobId: run.jobs[run.graph.index.get(key) ?? -1]?.status.jobId ?? 0,
+      artifact,
+    })),
+    dotenv: pick(left(job.artifactsFrom), 'dotenv').map(([key, digest]) => ({ job: key, digest })),
+    at: one.startedAt ?? Date.now(),
+  };
+}
 
 function results(run: Run): (names: readonly JobKey[]) => [JobKey, JobResult][] {
   const resolve = resolver(run.plan);

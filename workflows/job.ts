@@ -14,6 +14,7 @@ import { retryOf } from '../src/plan/retry.ts';
 import type { StepKind } from '../src/plan/schedule.ts';
 import { durable } from './activities.ts';
 import { cancelledResult, containerAttempt } from './attempt.ts';
+import { downstreamAttempt } from './downstream.ts';
 import { deployAttempt } from './deploy-attempt.ts';
 import { waitAtGate } from './gate.ts';
 import { wantedLocks } from './lock-client.ts';
@@ -66,8 +67,8 @@ async function delay(run: Run, one: JobRun): Promise<void> {
 async function takeGiven(run: Run, one: JobRun, needs: ForeignNeed[]): Promise<JobResult | undefined> {
   if (one.status.given) return undefined;
   const { trigger, number } = run.input;
-  const { project, fork } = trigger;
-  const answer = await durable.findGiven({ project, fork, root: number, needs });
+  const { project, fork, upstream } = trigger;
+  const answer = await durable.findGiven({ project, fork, root: upstream?.family ?? number, needs });
   if ('missing' in answer) return missing(answer.missing);
   one.status.given = answer.given;
   return undefined;
@@ -93,6 +94,7 @@ async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
   let change: EnvironmentChange | undefined;
   try {
     for (const wanted of wantedLocks(one.job)) {
+      if (noted(one.job, wanted.resource)) continue;
       enter(run, one, {
         phase: 'waiting_for_resource',
         waitingFor: `lock:${wanted.resource.replace(/^[a-z]+:/, '')}`,
@@ -102,16 +104,35 @@ async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
       held.push(wanted.resource);
       seq = Math.max(seq, wanted.deployment ? grant.seq : 0);
     }
-    const result =
-      one.job.kind === 'deploy'
-        ? await deployAttempt(run, one, seq)
-        : await withRelease(run, one, await containerAttempt(run, one));
+    const result = await attempt(run, one, seq);
     deployed = hasDeployed(result);
     change = environmentChange(run, one.job, result);
+    if (change) held.push(...(await noteEnvironment(run, one)));
     return result;
   } finally {
     for (const resource of held.reverse()) await run.locks.release(one.job, resource, deployed, change);
   }
+}
+
+/**
+ * A trigger job's environment is deployed by the pipeline that it starts, which may ask for the same lock: it is noted once that
+ * has gone well, and never held while it runs.
+ */
+const noted = (job: PlanJob, resource: string): boolean =>
+  job.kind === 'trigger' && resource.startsWith('environment:');
+
+async function noteEnvironment(run: Run, one: JobRun): Promise<string[]> {
+  const granted: string[] = [];
+  for (const wanted of wantedLocks(one.job))
+    if (noted(one.job, wanted.resource) && (await run.locks.acquire(one.job, wanted)).granted)
+      granted.push(wanted.resource);
+  return granted;
+}
+
+async function attempt(run: Run, one: JobRun, seq: number): Promise<JobResult> {
+  if (one.job.kind === 'deploy') return deployAttempt(run, one, seq);
+  if (one.job.kind === 'trigger') return downstreamAttempt(run, one);
+  return withRelease(run, one, await containerAttempt(run, one));
 }
 
 /** What a job that succeeded has done to its environment; the other actions leave it as it is. */

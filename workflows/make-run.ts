@@ -55,5 +55,6 @@ const fresh = (job: PlanJob, jobId: number, before: JobStatus | undefined): JobS
   ...(job.confirmation !== undefined && { confirmation: job.confirmation }),
   since: Date.now(),
   given: before?.given,
+  ...(before?.downstream && { downstream: before.downstream }),
   decisions: before?.decisions ?? [],
 });

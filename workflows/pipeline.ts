@@ -17,6 +17,7 @@ import { decide, type Deciding } from './decisions.ts';
 import { troubleOf } from './failures.ts';
 import { listen } from './handlers.ts';
 import { makeRun } from './make-run.ts';
+import { UpstreamLink } from './upstream-link.ts';
 import { tellEnded } from './project-link.ts';
 import { Scheduler } from './scheduler.ts';
 import { viewOf } from './state.ts';
@@ -34,6 +35,7 @@ export async function pipeline(input: PipelineInput): Promise<PipelineState> {
 
 class PipelineWorkflow {
   readonly #input: PipelineInput;
+  readonly #upstream: UpstreamLink;
   readonly #own: CancellationScope;
   #startedAt = Date.now();
   readonly #visibility = new Visibility(() => this.status());
@@ -50,6 +52,7 @@ class PipelineWorkflow {
 
   constructor(input: PipelineInput, scopes: { root: CancellationScope; own: CancellationScope }) {
     this.#input = input;
+    this.#upstream = new UpstreamLink(input);
     this.#own = scopes.own;
     listen({
       status: () => this.status(),
@@ -59,6 +62,7 @@ class PipelineWorkflow {
         this.#cancelledBy ??= { actor, role, at: Date.now() };
         this.#cancel('cancelled');
       },
+      downstream: (news) => this.#deciding?.scheduler.downstream(news),
     });
     void scopes.root.cancelRequested.catch(() => this.#cancel('cancelled'));
   }
@@ -97,6 +101,9 @@ class PipelineWorkflow {
       startedAt: this.#startedAt,
       endedAt: over ? this.#endedAt : undefined,
       waitingFor: this.#waitingFor(),
+      ...(trigger.upstream && {
+        upstream: { pipeline: trigger.upstream.pipeline, job: trigger.upstream.job },
+      }),
       jobs: jobs.map((one) => one.status),
     };
   }
@@ -173,12 +180,14 @@ class PipelineWorkflow {
     const changed = (): void => {
       this.#visibility.changed();
       this.#deciding?.scheduler.considerNewer();
+      if (this.#input.trigger.upstream) this.#upstream.changed(this.status());
     };
     const run = makeRun({ input: this.#input, compiled, seed, changed });
     const scheduler = new Scheduler(run, this.#own);
     this.#deciding = { run, scheduler };
     run.locks.announce(run.jobs.filter((one) => one.status.phase === 'created').map((one) => one.job));
     if (this.#newer !== undefined) scheduler.supersede(this.#newer);
+    this.#upstream.created();
     this.#watchDeadline(compiled.limits.pipelineTimeoutMs);
     void this.#report('running');
     if (this.#cancelled !== undefined && !seed) return scheduler.cancelForGood(this.#cancelled);
@@ -201,13 +210,14 @@ class PipelineWorkflow {
       this.#report(status.state),
       this.#deciding?.run.releases.flush(),
     ]);
+    await this.#upstream.ended(status);
     await tellEnded(this.#input, status.state);
   }
 
   async #report(state: PipelineState): Promise<void> {
-    const { project, sha, ref, source } = this.#input.trigger;
-    // A working tree is no commit that a forge knows.
-    if (source === 'cli') return;
+    const { project, sha, ref, source, sourceBlob, upstream } = this.#input.trigger;
+    // A working tree is no commit that a forge knows; and a child is no verdict about its commit, its parent is.
+    if (source === 'cli' || (upstream && (upstream.depth > 0 || sourceBlob !== undefined))) return;
     try {
       await bestEffort.reportCommitStatus({ project, id: this.#input.id, sha, ref, state });
     } catch {

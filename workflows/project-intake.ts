@@ -35,6 +35,7 @@ import {
 import { pushKey, type Trigger } from '../src/plan/trigger.ts';
 import { summaryText } from '../src/plan/visible.ts';
 import { bestEffort, durable } from './activities.ts';
+import { tellUpstream } from './upstream-link.ts';
 import { startAttributes } from './visibility.ts';
 
 /** Between two tries it was open, then closed: nobody is that fast for long. */
@@ -57,7 +58,8 @@ export class Intake {
   /** Synchronous, for the signal's handler. */
   arrives(trigger: Trigger): void {
     const answer = recall(this.#memory, trigger, 'arrives');
-    if (answer === 'repeated') return;
+    // A job that asks again has not heard what became of it.
+    if (answer === 'repeated' && !trigger.upstream) return;
     if (answer === 'new')
       rememberKey(this.#memory, { key: trigger.key, state: 'queued' }, trigger.deliveryId);
     this.#memory.queue.push(trigger);
@@ -82,7 +84,16 @@ export class Intake {
       // Refused for good by the store or by Temporal: the event is answered, the next one has its turn.
       this.#remember(trigger, { state: 'refused', message: messageOf(error) });
     }
+    if (trigger.upstream) await this.#answer(trigger);
     this.#memory.queue.shift();
+  }
+
+  /** To the job of another pipeline that has asked: which one it is. */
+  async #answer(trigger: Trigger): Promise<void> {
+    const known = this.#memory.keys.find((entry) => entry.key === trigger.key);
+    const { pipeline, message } = known ?? {};
+    if (pipeline) return tellUpstream(trigger, { what: 'started', pipeline });
+    await tellUpstream(trigger, { what: 'refused', reason: message ?? 'The project did not start it.' });
   }
 
   async #begin(trigger: Trigger): Promise<void> {
@@ -150,6 +161,8 @@ export class Intake {
     const newer = newerThan(this.#memory, trigger);
     await this.#startRun(input, WorkflowIdReusePolicy.REJECT_DUPLICATE);
     this.#remember(trigger, { state: 'started', pipeline: id });
+    // It is no news of its ref: it neither supersedes nor is superseded by having started.
+    if (trigger.upstream) return;
     if (newer) return this.#supersede(id, newer);
     rememberHead(this.#memory, trigger, id);
     for (const run of older) await this.#supersede(run.id, id);
@@ -167,8 +180,9 @@ export class Intake {
       memo: { summary: summaryText(trigger) },
       typedSearchAttributes: new TypedSearchAttributes(startAttributes(trigger)),
     });
-    const { ref, refKind, source } = trigger;
-    const run = { id, runId: child.firstExecutionRunId, ref, refKind, source, iid };
+    const { ref, refKind, source, upstream } = trigger;
+    const origin = upstream && upstream.depth > 0 ? { origin: upstream.origin } : {};
+    const run = { id, runId: child.firstExecutionRunId, ref, refKind, source, iid, ...origin };
     this.#memory.running = [...this.#memory.running.filter((other) => other.id !== id), run];
   }
 

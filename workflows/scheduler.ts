@@ -7,11 +7,13 @@
  * R3 Nothing is started once the pipeline is being cancelled.
  */
 import { CancellationScope } from '@temporalio/workflow';
+import type { DownstreamNews } from '../src/plan/downstream.ts';
 import { downstream } from '../src/plan/graph.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
 import { nextSteps, waitsFor, whySkipped, type StepKind } from '../src/plan/schedule.ts';
 import { isAllowed, isSettled, tally, tokenOf, type Tally } from '../src/plan/status.ts';
 import { supersedeEffect, startedOf } from '../src/plan/supersede.ts';
+import { cancelDownstream, hear } from './downstream.ts';
 import { lifeOf } from './job.ts';
 import { enter, viewOf, type JobRun, type Run } from './state.ts';
 
@@ -105,15 +107,35 @@ export class Scheduler {
     this.advance();
   }
 
+  /** Of the pipeline that a job has started. One that had ended and runs on takes its job along, as in GitLab. */
+  downstream(news: DownstreamNews): void {
+    const one = this.#run.jobs.find((other) => other.job.key === news.job);
+    if (!one) return;
+    hear(this.#run, one, news);
+    const joins = one.job.downstream?.strategy !== undefined && one.status.phase === 'ended';
+    if (news.what !== 'revived' || !joins || news.attempt !== one.status.attempt || this.stopping) return;
+    one.rejoins = true;
+    this.again(one);
+  }
+
+  /** A job without a strategy is done, and its child runs on: it goes with its parent. */
+  #cancelChild(one: JobRun): void {
+    if (one.status.phase === 'ended' && one.status.downstream)
+      void this.#scope.run(() => cancelDownstream(one));
+  }
+
   /** Ends one job; what depends on it follows by the rules. */
   cancelJob(one: JobRun): void {
+    one.leavesDownstream = false;
     this.#stop(one);
     this.advance();
   }
 
   /** Ends all that is open. Idempotent; the first reason stands. Optional manual jobs stay playable, as in GitLab. */
-  cancelAll(reason: string): void {
+  cancelAll(reason: string, by: 'person' | 'newer' = 'person'): void {
     this.cancelled ??= reason;
+    if (by === 'person') for (const one of this.#run.jobs) this.#cancelChild(one);
+    for (const one of this.#run.jobs) one.leavesDownstream = by === 'newer';
     for (const one of this.#run.jobs) if (tokenOf(one.job, viewOf(one)) !== 'ignored') this.#stop(one);
     this.advance();
   }
@@ -158,9 +180,12 @@ export class Scheduler {
     );
     if (effect === 'wait') return;
     this.#newer = undefined;
-    if (effect === 'cancel') this.cancelAll(reason);
+    if (effect === 'cancel') this.cancelAll(reason, 'newer');
     if (effect !== 'cancel-interruptible') return;
-    for (const one of this.#run.jobs) if (one.job.interruptible) this.#stop(one);
+    for (const one of this.#run.jobs) {
+      one.leavesDownstream = true;
+      if (one.job.interruptible) this.#stop(one);
+    }
     this.advance();
   }
 

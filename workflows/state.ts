@@ -1,6 +1,7 @@
 /** What the parts of the pipeline workflow share. Mutable, one a workflow run; only `Scheduler` and `lifeOf` write phases. */
 import type { CancellationScope, Trigger } from '@temporalio/workflow';
 import type { Limits } from '../activities/contract.ts';
+import { isBlocked } from '../src/plan/downstream.ts';
 import type { Graph } from '../src/plan/graph.ts';
 import type { AttemptRef, Digest } from '../src/plan/ids.ts';
 import type { Plan, PlanJob } from '../src/plan/plan.ts';
@@ -28,6 +29,12 @@ export interface JobRun {
   /** When a worker said that it runs, this attempt. Epoch ms. */
   startedAt?: number;
   playedBy?: string;
+  /** Of a trigger job that waits: woken by news of its pipeline. */
+  hears?: () => void;
+  /** Its pipeline, which had ended, runs on: the job waits for that one. */
+  rejoins?: boolean;
+  /** Superseded: its child decides by itself. */
+  leavesDownstream?: boolean;
 }
 
 export interface Run {
@@ -50,6 +57,7 @@ export const viewOf = (one: JobRun): JobView => ({
   outcome: one.status.outcome,
   exitCode: one.status.result?.exitCode,
   again: one.again,
+  ...(isBlocked(one.status.downstream) && { blocked: true }),
 });
 
 /** `waitingFor` goes with a phase and never outlives it. */

@@ -10,6 +10,7 @@ import type { LogSummary, Platform } from '../plan/outcome.ts';
 import type { PipelineState } from '../plan/protocol.ts';
 import type { WorkerReport } from '../plan/queues.ts';
 import type { SecretRef, SwarmSpec, ReleaseSpec } from '../plan/spec.ts';
+import type { Trigger } from '../plan/trigger.ts';
 
 // ---------------------------------------------------------------- bytes
 
@@ -442,8 +443,13 @@ export interface ReleaseAt {
 
 /** What an activity may ask of Temporal itself. */
 export interface WorkflowLookup {
-  /** True when that run is closed or past retention; rejects when Temporal does not answer. */
-  isClosed(workflowId: string, runId: string): Promise<boolean>;
+  /** True when that run (else the latest) is closed or past retention; rejects when Temporal does not answer. */
+  isClosed(workflowId: string, runId?: string): Promise<boolean>;
+}
+
+export interface PipelineStarter {
+  /** Asks a project for a pipeline: durable when it resolves. */
+  start(trigger: Trigger): Promise<void>;
 }
 
 // ---------------------------------------------------------------- fleet

@@ -17,6 +17,8 @@ export function statusText(status: PipelineStatus, options: ViewOptions): string
   const state = stateCell(status.state);
   const took = durationText((status.endedAt ?? options.now) - status.startedAt);
   const head = `${painted(status.id, 'bold', color)}  ${painted(state.text, state.paint, color)}  ${took}\n`;
+  const { upstream } = status;
+  const above = upstream ? `  started by ${plainText(upstream.job)} of ${upstream.pipeline}\n` : '';
   const what = plainText(
     `${status.ref} ${status.sha.slice(0, 8)} ${status.title} (${status.source})`,
   ).replace(/\n/g, ' ');
@@ -27,7 +29,7 @@ export function statusText(status: PipelineStatus, options: ViewOptions): string
     .map((text) => `${painted('!', 'yellow', color)} ${plainText(text)}\n`)
     .join('');
   const jobs = status.jobs.length > 0 ? `\n${jobsTable(status, options)}` : '';
-  return `${head}  ${what}\n${by}${reason}${warnings}${jobs}${decisionsText(status, color)}${playableText(status)}`;
+  return `${head}  ${what}\n${above}${by}${reason}${warnings}${jobs}${decisionsText(status, color)}${playableText(status)}`;
 }
 
 const indented = (text: string): string =>
@@ -49,6 +51,8 @@ export function jobsTable(status: PipelineStatus, { color, now }: ViewOptions): 
 
 /** What it waits for, else what went wrong, else what it made. */
 function detailOf(status: PipelineStatus, job: JobStatus): string {
+  const below = downstreamText(job);
+  if (below) return below;
   const waits = waitingText(status.id, job);
   if (waits) return waits;
   const attempts = job.attempt > 1 ? `attempt ${job.attempt}` : '';
@@ -57,6 +61,14 @@ function detailOf(status: PipelineStatus, job: JobStatus): string {
   const tests = result?.tests ? testsText(result.tests) : '';
   const coverage = result?.coverage === undefined ? '' : `coverage ${result.coverage}%`;
   return [attempts, made, tests, coverage].filter((text) => text !== '').join(', ');
+}
+
+/** Which pipeline it has started, and how that fares; its own reason where there is none. */
+function downstreamText({ downstream, result }: JobStatus): string {
+  if (!downstream?.pipeline) return '';
+  const state = downstream.state ? ` ${stateCell(downstream.state).text}` : '';
+  const why = result?.outcome === 'succeeded' || !result?.message ? '' : `, ${plainText(result.message)}`;
+  return `-> ${downstream.pipeline}${state}${why}`;
 }
 
 function madeText({ result }: JobStatus): string {

@@ -2,7 +2,7 @@ import type { Arch, Digest, ProjectSlug } from '../plan/ids.ts';
 import type { IncludeAnswers } from '../plan/includes.ts';
 import type { Plan, PlanJob } from '../plan/plan.ts';
 import type { WorkerReport } from '../plan/queues.ts';
-import type { JobSpec } from '../plan/spec.ts';
+import type { JobSpec, SpecVariable } from '../plan/spec.ts';
 import type { Trigger } from '../plan/trigger.ts';
 import type { Problem } from './problems.ts';
 import type { CompileVariable } from './variables/layers.ts';
@@ -66,6 +66,8 @@ export interface CompileRequest {
    * read. A missing one was not asked for.
    */
   elsewhere?: Readonly<Record<string, readonly string[] | null>>;
+  /** Variables that the job of another pipeline gives to this one; `late` ones are still to be expanded. */
+  forwarded?: readonly SpecVariable[];
   /** Answer with `explained` too. */
   explain?: boolean;
   /** Warn also of what is valid and hardly meant: for people, who ask for it. */

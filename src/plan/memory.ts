@@ -44,6 +44,8 @@ export interface RunningPipeline {
   refKind: Trigger['refKind'];
   source: TriggerSource;
   iid: number;
+  /** Of a child: what asked for the head of its family. */
+  origin?: TriggerSource;
   state?: PipelineState;
 }
 
@@ -152,6 +154,6 @@ export function superseded(memory: ProjectMemory, trigger: Trigger): RunningPipe
   const pushed = (source: TriggerSource): boolean => source === 'push' || source === 'merge_request';
   if (!pushed(trigger.source) || trigger.refKind === 'tag') return [];
   return memory.running.filter(
-    (run) => run.ref === trigger.ref && run.refKind === trigger.refKind && pushed(run.source),
+    (run) => run.ref === trigger.ref && run.refKind === trigger.refKind && pushed(run.origin ?? run.source),
   );
 }

@@ -25,6 +25,7 @@ export const FAILURE_KINDS = [
   'outdated', // a newer pipeline has deployed already
   'rejected', // a person said no
   'expired', // nobody said anything in time
+  'downstream', // the pipeline that a trigger job started failed, or could not be started
   'config', // the spec cannot be run (found only at run time)
   'internal', // a defect of davit
 ] as const;

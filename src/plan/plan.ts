@@ -1,3 +1,4 @@
+import type { Strategy } from './downstream.ts';
 import type { Arch, Digest, JobKey } from './ids.ts';
 
 /**
@@ -14,7 +15,7 @@ export interface Plan {
   autoCancel: { onNewCommit: 'conservative' | 'interruptible' | 'none'; onJobFailure: 'all' | 'none' };
 }
 
-export type JobKind = 'script' | 'build' | 'apitest' | 'push' | 'deploy';
+export type JobKind = 'script' | 'build' | 'apitest' | 'push' | 'deploy' | 'trigger';
 export type When = 'on_success' | 'on_failure' | 'always' | 'manual' | 'delayed';
 
 export interface PlanJob {
@@ -59,7 +60,16 @@ export interface PlanJob {
   rerunnable: boolean;
   /** Present for kind `deploy`: the deploy target's name. */
   target?: string;
+  /** Present for kind `trigger`. */
+  downstream?: PlanDownstream;
   spec: Digest;
+}
+export interface PlanDownstream {
+  strategy?: Strategy;
+  /** As the file names it; absent: a child in the same project. */
+  project?: string;
+  /** Jobs whose artifacts the child's file is read out of. */
+  filesFrom: JobKey[];
 }
 export interface Need {
   job: JobKey;

@@ -1,4 +1,5 @@
 import type { Decision } from './decision.ts';
+import type { DownstreamStatus } from './downstream.ts';
 import type { EnvironmentChange, EnvironmentState } from './environments.ts';
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from './ids.ts';
 import type { Given } from './given.ts';
@@ -38,6 +39,8 @@ export const SIGNALS = {
   cancel: 'cancel',
   /** to pipeline, from project: Superseded; the pipeline decides by its plan's autoCancel */
   superseded: 'superseded',
+  /** to pipeline, from project and from the pipeline that a job of it has started: DownstreamNews */
+  downstream: 'downstream',
 } as const;
 /** Updates of a pipeline; each takes a Decision and answers a DecisionAnswer. */
 export const UPDATES = { play: 'play', reject: 'reject', retry: 'retry', cancelJob: 'cancelJob' } as const;
@@ -110,7 +113,8 @@ export interface JobStatus {
   epoch: number;
   jobId: number;
   queue: string;
-  /** A kind, not a sentence: `gate`, `manual`, `queue:arm32`, `lock:prod`, `delay`, `needs:JOB`. */
+  /** A kind, not a sentence: `gate`, `manual`, `queue:arm32`, `lock:prod`, `delay`, `needs:JOB`,
+   * `downstream:PIPELINE`. */
   waitingFor?: string;
   /** While its gate is open: who may decide (empty: any operator), and until when (epoch ms). */
   gate?: { approvers: readonly string[]; expiresAt: number };
@@ -121,6 +125,8 @@ export interface JobStatus {
   result?: JobResult;
   /** What it takes of other pipelines: found once, and kept for its retries. */
   given?: Given[];
+  /** Of a trigger job: the pipeline of its last attempt. */
+  downstream?: DownstreamStatus;
   /** Who decided what about it, in order. */
   decisions: Decision[];
 }
@@ -141,6 +147,8 @@ export interface PipelineStatus {
   startedAt: number;
   endedAt?: number;
   waitingFor: string[];
+  /** The job of another pipeline that has started it. */
+  upstream?: { pipeline: PipelineId; job: JobKey };
   jobs: JobStatus[];
 }
 

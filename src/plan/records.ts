@@ -16,6 +16,9 @@ export const COUNTERS = {
   jobs: 'jobs',
 } as const;
 
+/** Counts the pipelines that came of one, by its CI_PIPELINE_ID. */
+export const treeCounter = (root: number): string => `tree-${root}`;
+
 /** `keyHash`: sha256 of the event's key, hex. */
 export const claimName = (slug: ProjectSlug, keyHash: string): string => `claims/${slug}/${keyHash}`;
 export interface ClaimRecord {

@@ -28,6 +28,7 @@ export const RETRY_REASONS: Record<FailureKind, readonly string[]> = {
   outdated: [],
   rejected: [],
   expired: [],
+  downstream: [],
   config: ['runner_unsupported', 'runner_configuration_error'],
   internal: ['unknown_failure', 'scheduler_failure'],
 };
@@ -47,6 +48,8 @@ export function retryOf(
 ): 'auto' | 'retry' | 'no' {
   const { outcome, kind } = result;
   if ((outcome !== 'failed' && outcome !== 'errored') || (kind && FINAL.includes(kind))) return 'no';
+  // Each attempt is a pipeline of its own.
+  if (job.kind === 'trigger') return 'no';
   const begun = result.started;
   if (job.kind === 'deploy' && begun) return 'no';
   if (outcome === 'errored' && used.auto < used.autoMax) {

@@ -1,11 +1,12 @@
 import type { Arch, Digest, JobKey, ProjectSlug } from './ids.ts';
 import type { ArtifactAccess, Platform } from './outcome.ts';
+import type { InputValue } from './trigger.ts';
 
 /**
  * JobSpec: everything a worker needs to run one job, as a JSON blob in the store. It holds secret *references* only. Values
  * that are known later (CI_JOB_ID, CI_REGISTRY_PASSWORD, dotenv of needed jobs) are added by the activity.
  */
-export type JobSpec = ScriptSpec | BuildSpec | ApitestSpec | PushSpec | DeploySpec;
+export type JobSpec = ScriptSpec | BuildSpec | ApitestSpec | PushSpec | DeploySpec | TriggerSpec;
 
 export interface CommonSpec {
   version: 1;
@@ -175,6 +176,18 @@ export interface DeploySpec extends CommonSpec {
   image?: string;
   swarm: SwarmSpec;
 }
+/** A pipeline to start. Its `variables` are those that are forwarded, and no others. */
+export interface TriggerSpec extends CommonSpec {
+  kind: 'trigger';
+  to: { project: string; branch?: string } | { include: TriggerInclude[] };
+  /** For `spec:inputs` of the other project's file. */
+  inputs?: Record<string, InputValue>;
+}
+/** As `include` takes it; or a file out of the artifacts of the first of these jobs that has it. */
+export type TriggerInclude =
+  | { written: InputValue }
+  | { artifact: string; jobs: JobKey[]; inputs?: InputValue };
+
 export interface SwarmSpec {
   service: string;
   replicas: number;

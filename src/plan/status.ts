@@ -29,6 +29,8 @@ export interface JobView {
   exitCode?: number;
   /** Asked for again by a person: neither its `manual` nor its delay hold it a second time. */
   again?: boolean;
+  /** It mirrors a pipeline that waits for a person. */
+  blocked?: boolean;
 }
 
 /** A blocking manual job has no `allow_failure: true`; a gate always blocks. */
@@ -58,8 +60,9 @@ export function tokenOf(job: PlanJob, view: JobView): Token {
       return 'scheduled';
     case 'waiting_for_resource':
       return 'waiting_for_resource';
-    case 'dispatched':
     case 'running':
+      return view.blocked ? 'manual' : 'running';
+    case 'dispatched':
     case 'stopping':
       return 'running';
     case 'ended':

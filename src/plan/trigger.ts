@@ -1,6 +1,16 @@
+import type { Upstream } from './downstream.ts';
 import type { Digest, ProjectSlug } from './ids.ts';
 
-export type TriggerSource = 'push' | 'tag' | 'merge_request' | 'web' | 'api' | 'schedule' | 'cli';
+export type TriggerSource =
+  | 'push'
+  | 'tag'
+  | 'merge_request'
+  | 'web'
+  | 'api'
+  | 'schedule'
+  | 'cli'
+  | 'parent_pipeline'
+  | 'pipeline';
 
 /** Value of an input: JSON, lists of anything included. A text is read as the type that the input has. */
 export type InputValue =
@@ -16,7 +26,8 @@ export interface Trigger {
   project: ProjectSlug;
   source: TriggerSource;
   /**
-   * Equal for the same event: `push:REF:BEFORE:AFTER` from a forge, `request:UUID` from CLI and API. At most one pipeline
+   * Equal for the same event: `push:REF:BEFORE:AFTER` from a forge, `request:UUID` from CLI and API,
+   * `downstream:PIPELINE:ATTEMPT:JOB` from a trigger job. At most one pipeline
    * a key, for ever.
    */
   key: string;
@@ -81,6 +92,8 @@ export interface Trigger {
     /** What the ref names; of an annotated tag the tag. */
     after: string;
   };
+  /** Of sources `parent_pipeline` and `pipeline`: the job of another pipeline that asked. */
+  upstream?: Upstream;
   /** Epoch ms, server's clock. */
   receivedAt: number;
 }
@@ -98,3 +111,7 @@ export interface ForgeRepository {
   description?: string;
   visibility?: 'private' | 'internal' | 'public';
 }
+
+/** At most one pipeline for each attempt of a trigger job, for ever. */
+export const downstreamKey = (of: Pick<Upstream, 'pipeline' | 'job' | 'attempt'>): string =>
+  `downstream:${of.pipeline}:${of.attempt}:${of.job}`;

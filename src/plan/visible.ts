@@ -48,14 +48,16 @@ export function detailsText(status: PipelineStatus): string {
     .slice(0, DETAIL_ROWS)
     .map(row);
   const rest = status.jobs.length > DETAIL_ROWS ? `\n\nand ${status.jobs.length - DETAIL_ROWS} more` : '';
+  const above = status.upstream;
+  const from = above ? `\n\nStarted by ${cell(above.job)} of ${cell(above.pipeline)}` : '';
   return cut(
-    `${head}${waits}\n\n| job | state | waits for |\n|---|---|---|\n${rows.join('\n')}${rest}`,
+    `${head}${from}${waits}\n\n| job | state | waits for |\n|---|---|---|\n${rows.join('\n')}${rest}`,
     18_000,
   );
 }
 
 const row = (job: JobStatus): string =>
-  `| ${cell(job.key)} | ${job.outcome ?? job.phase} | ${cell(job.waitingFor ?? '')} |`;
+  `| ${cell(job.key)} | ${job.outcome ?? job.phase} | ${cell(job.waitingFor ?? job.downstream?.pipeline ?? '')} |`;
 const cell = (text: string): string => cut(text.replace(/[|\r\n]+/g, ' '), 120);
 
 /** The longest start of a text that has at most so many bytes in UTF-8, never half a character. */

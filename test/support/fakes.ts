@@ -8,6 +8,7 @@ import type {
   ApplyOutput,
   CompileOutput,
   DeployInput,
+  DownstreamInput,
   Limits,
   RunInput,
   ReleaseOutput,
@@ -16,6 +17,7 @@ import type { JobResult, Outcome } from '../../src/plan/outcome.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { parsePipelineId, type Digest } from '../../src/plan/ids.ts';
 import type { PipelineRecord } from '../../src/plan/records.ts';
+import { downstreamKey, type Trigger } from '../../src/plan/trigger.ts';
 import { SPEC } from './plans.ts';
 
 /** One try of one job. Nothing said: it succeeds at once. */
@@ -49,6 +51,8 @@ export interface FakeProject {
   /** Compiling waits for the door `compiled`. */
   compileUntil?: boolean;
   head?: string;
+  /** By trigger job: the project whose plan its pipeline runs, or why there is none. Attempts of children nest by depth. */
+  downstreams?: Record<string, { to: string } | { refused: string }>;
 }
 export interface Entry {
   activity: string;
@@ -80,6 +84,8 @@ export class Fakes {
   readonly #claims = new Map<string, { claimId: string; iid: number; number: number }>();
   readonly #doors = new Map<string, { open: () => void; promise: Promise<void> }>();
   #number = 100;
+  /** Of the world: asks a project for a pipeline. */
+  start: (trigger: Trigger) => Promise<void> = async () => undefined;
 
   /** Lets every behaviour with this `until` go on. */
   open(slug: string, name: string): void {
@@ -110,6 +116,11 @@ export class Fakes {
       loadRecord: async ({ record }) => this.#load(record),
       findRecord: async ({ id }) => this.#find(id),
       findGiven: async () => ({ given: [] }),
+      startDownstream: (input) => this.#startDownstream(input),
+      lookDownstream: async ({ id }) => ({
+        closed: this.closed.has(`pipeline/${id}`),
+        state: this.records.get(id)?.status.state,
+      }),
       recordPipeline: async ({ record }) => {
         this.records.set(record.status.id, record);
         this.#note(record.status.project, { activity: 'recordPipeline' });
@@ -169,6 +180,40 @@ export class Fakes {
       limits: { ...LIMITS, ...project.limits },
       source: SPEC,
     };
+  }
+
+  async #startDownstream(input: DownstreamInput): ReturnType<AllActivities['startDownstream']> {
+    const { ref, trigger, number, strategy, at } = input;
+    this.#note(trigger.project, { activity: 'startDownstream', ...ref });
+    const behaviour = this.#next(trigger.project, ref.job);
+    if (behaviour.throw) throw new Error('the process ended before it could answer');
+    const to = this.projects.get(trigger.project)?.downstreams?.[ref.job] ?? { refused: 'nowhere' };
+    if ('refused' in to) return to;
+    const { pipeline, job, attempt } = ref;
+    const above = trigger.upstream;
+    const upstream = {
+      pipeline,
+      job,
+      attempt,
+      ...(strategy && { strategy }),
+      config: SPEC,
+      depth: (above?.depth ?? 0) + 1,
+      family: above?.family ?? number,
+      root: above?.root ?? number,
+      origin: above?.origin ?? trigger.source,
+      chain: [],
+    };
+    const key = downstreamKey(upstream);
+    const child = {
+      ...trigger,
+      project: to.to,
+      source: 'parent_pipeline' as const,
+      upstream,
+      receivedAt: at,
+    };
+    await this.start({ ...child, key, deliveryId: key });
+    if (behaviour.until) await this.#stay(trigger.project, behaviour);
+    return { project: to.to };
   }
 
   #load(digest: Digest): ReturnType<AllActivities['loadRecord']> {

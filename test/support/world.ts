@@ -38,6 +38,7 @@ export class World {
     quiet();
     const temporal = await startTemporal();
     const fakes = new Fakes();
+    fakes.start = (trigger) => signalTrigger(temporal.client, trigger);
     const connection = await NativeConnection.connect({ address: temporal.address });
     const shared = { connection, namespace: temporal.namespace, activities: { ...fakes.activities() } };
     const more = {

@@ -84,7 +84,7 @@ function readJob({ name, map, at, file, problems }: Reading): JobConfig {
   return { name, kind, at, entries, own, values: readValues(entries, problems) };
 }
 
-const TYPED = ['build', 'apitest', 'push', 'deploy'] as const;
+const TYPED = ['trigger', 'build', 'apitest', 'push', 'deploy'] as const;
 export const kindOf = (own: ReadonlySet<string>): JobKind => TYPED.find((kind) => own.has(kind)) ?? 'script';
 
 /** Keywords of a container with a script: they mean nothing to a job that runs none. */
@@ -101,7 +101,9 @@ export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
   'release',
 ]);
 const takesDefault = (kind: JobKind, key: string): boolean =>
-  kind === 'script' || kind === 'apitest' || !CONTAINER_KEYWORDS.has(key);
+  kind === 'trigger'
+    ? key === 'interruptible'
+    : kind === 'script' || kind === 'apitest' || !CONTAINER_KEYWORDS.has(key);
 
 function readValues(entries: ReadonlyMap<string, Entry>, problems: Problems): JobValues {
   const values: JobValues = {};

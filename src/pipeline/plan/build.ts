@@ -12,6 +12,7 @@ import { environmentOf } from './environment.ts';
 import { foreignNeeds } from './foreign.ts';
 import { apitestSpec, expandedTags, scriptSpec } from './spec-script.ts';
 import { buildSpec, deploySpec, pushSpec } from './spec-ship.ts';
+import { downstreamOf, triggerSpec } from './spec-trigger.ts';
 
 export function compileJob(draft: Draft, context: PlanContext, stages: readonly string[]): CompiledJob {
   const { config } = draft;
@@ -21,6 +22,7 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
   const tags = expandedTags(draft, context);
   const target = values.deploy && targetOf(draft, context, tags);
   const retry = values.retry;
+  const downstream = downstreamOf(draft, context);
   const job: Omit<PlanJob, 'spec'> = {
     key: draft.key,
     group: draft.group,
@@ -56,6 +58,7 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
     interruptible: draft.interruptible,
     rerunnable: isRerunnable(draft),
     ...(target !== undefined && { target }),
+    ...(downstream && { downstream }),
   };
   return { job, spec: specOf(draft, context, target ?? '') };
 }
@@ -81,12 +84,13 @@ function specOf(draft: Draft, context: PlanContext, target: string): JobSpec {
   if (values.apitest) return apitestSpec(draft, context, values.apitest);
   if (values.push) return pushSpec(draft, context, values.push);
   if (values.deploy) return deploySpec(draft, context, { swarm: values.deploy.swarm, target });
+  if (values.trigger) return triggerSpec(draft, context, values.trigger);
   return scriptSpec(draft, context);
 }
 
 /** Idempotent by digest, or the file says that it may run again; what touches an environment never does unasked. */
 function isRerunnable({ interruptible, config: { kind, values } }: Draft): boolean {
-  if (kind === 'deploy' || values.environment) return false;
+  if (kind === 'deploy' || kind === 'trigger' || values.environment) return false;
   return kind !== 'script' || interruptible || retriesLostHost(values.retry);
 }
 
@@ -109,7 +113,7 @@ function queueOf({
   target,
 }: QueueAsk): Pick<PlanJob, 'queue' | 'arch' | 'missingTags'> {
   const { request } = context;
-  if (draft.config.kind === 'push') return { queue: CONTROL_QUEUE };
+  if (draft.config.kind === 'push' || draft.config.kind === 'trigger') return { queue: CONTROL_QUEUE };
   if (target !== undefined) return { queue: deployQueue(target) };
   const arch = draft.arch ?? tags.find(isArch);
   const { queue, missing } = chooseQueue({ arch, tags }, request.fleet, request.defaultArch);

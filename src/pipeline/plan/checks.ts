@@ -11,6 +11,7 @@ import { checkCycles, checkNames } from './check-names.ts';
 import { checkKeys, checkParallel } from './check-parallel.ts';
 import { checkEnvironment } from './environment.ts';
 import { platformsOf, type Drafts } from './draft.ts';
+import { checkTrigger } from './check-trigger.ts';
 
 export interface Checking {
   jobs: ReadonlyMap<string, JobConfig>;
@@ -54,7 +55,9 @@ function checkImages({ jobs, request, problems }: Checking): void {
   );
 }
 
-function checkWhatRuns(job: JobConfig, { problems }: Checking): void {
+function checkWhatRuns(job: JobConfig, checking: Checking): void {
+  const { problems } = checking;
+  if (job.kind === 'trigger') return checkTrigger(job, checking);
   const typed = (['build', 'apitest', 'push', 'deploy'] as const).filter((kind) => job.own.has(kind));
   const second = typed[1];
   if (second)
@@ -69,7 +72,7 @@ function checkWhatRuns(job: JobConfig, { problems }: Checking): void {
     if (!job.entries.has('script'))
       problems.add('language/missing', `the job "${job.name}" has no script`, {
         at: job.at,
-        hint: 'A job has a script, or one of build, push, deploy. A template begins its name with a dot.',
+        hint: 'A job has a script, or one of build, push, deploy, trigger. A template begins its name with a dot.',
       });
     return;
   }

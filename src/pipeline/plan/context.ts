@@ -8,6 +8,7 @@ import { inherits } from '../schema/inherit.ts';
 import {
   environmentLayer,
   literalLayer,
+  givenLayer,
   pipelineLayer,
   projectVariables,
   yamlLayer,
@@ -48,7 +49,8 @@ export class PlanContext {
   readonly #pipeline: Layer;
   readonly #file: Layer;
   readonly #workflow: Layer;
-  readonly #given: Layer;
+  /** Of this run. */
+  readonly given: Layer;
   readonly #instance: readonly CompileVariable[];
   readonly #project: readonly CompileVariable[];
   readonly #prepared = new Map<Draft, Prepared>();
@@ -62,7 +64,7 @@ export class PlanContext {
     this.#pipeline = literalLayer(values, 'predefined');
     this.#file = yamlLayer(file.variables);
     this.#workflow = yamlLayer(more.workflowVariables);
-    this.#given = pipelineLayer(more.request.trigger.variables);
+    this.given = givenLayer(more.request);
     this.#instance = projectVariables(more.request.instanceVariables, gets);
     this.#project = projectVariables(more.request.project.variables, gets);
   }
@@ -120,14 +122,10 @@ export class PlanContext {
       this.#pipeline,
       own,
       deployment,
-      inherited(this.#file, config),
-      inherited(this.#workflow, config),
-      yamlLayer(config.values.variables ? config.entries.get('variables')?.value : undefined),
-      yamlLayer(draft.ruleVariables),
-      literalOf(draft.share),
+      ...this.written(draft),
       environmentLayer(this.#instance, environment?.name),
       environmentLayer(this.#project, environment?.name),
-      this.#given,
+      this.given,
     ];
     return new Scope(layers, { open });
   }
@@ -135,6 +133,18 @@ export class PlanContext {
   /** Without what only other jobs bring: what is not known by now is nothing. */
   closed(draft: Draft): Scope {
     return this.#scope(draft, this.prepared(draft).environment, false);
+  }
+
+  /** Those that the file gives to the job, in ascending precedence. */
+  written(draft: Draft): Layer[] {
+    const { config } = draft;
+    return [
+      inherited(this.#file, config),
+      inherited(this.#workflow, config),
+      yamlLayer(config.values.variables ? config.entries.get('variables')?.value : undefined),
+      yamlLayer(draft.ruleVariables),
+      literalOf(draft.share),
+    ];
   }
 
   #mayGetDotenv(draft: Draft): boolean {

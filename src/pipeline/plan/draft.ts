@@ -127,7 +127,7 @@ interface Variant {
 /** Jobs without a workspace neither give nor take; a build takes them into its context. */
 export function takesArtifacts({ config }: Draft, what: 'give' | 'take'): boolean {
   if (config.kind === 'push' || config.kind === 'deploy') return false;
-  return what === 'take' || config.kind !== 'build';
+  return what === 'take' || (config.kind !== 'build' && config.kind !== 'trigger');
 }
 
 /** The architecture that a job names by `arch` or by a tag. */

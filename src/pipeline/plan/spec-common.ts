@@ -8,6 +8,7 @@ import { projectDir } from '../variables/predefined.ts';
 import type { Scope } from '../variables/scope.ts';
 import { yamlLayer } from '../variables/layers.ts';
 import { nodeAt } from '../yaml/nodes.ts';
+import type { CompileRequest } from '../request.ts';
 import type { Environment, PlanContext } from './context.ts';
 import type { Draft } from './draft.ts';
 
@@ -31,9 +32,14 @@ export function commonSpec(draft: Draft, context: PlanContext): CommonSpec {
     variables: context.scope(draft).all(),
     ...(draft.arch && { arch: draft.arch }),
     timeoutMs: context.timeoutMs(draft),
-    ...(artifacts && { artifacts, gives: { ref: givenRef(request.trigger), number: request.number } }),
+    ...(artifacts && { artifacts, gives: givesSpec(request) }),
     ...(environment && { environment: environmentSpec(environment) }),
   };
+}
+
+function givesSpec({ trigger, number }: CompileRequest): NonNullable<CommonSpec['gives']> {
+  const root = trigger.upstream?.family;
+  return { ref: givenRef(trigger), number, ...(root !== undefined && { root }) };
 }
 
 /** As GitLab calls it: a merge request's pipelines are not those of its branch. */

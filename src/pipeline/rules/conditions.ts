@@ -130,6 +130,8 @@ function globsMatch(globs: readonly string[], from: { files: readonly string[]; 
 
 /** Whether the event has a `before` that git can compare with: an update of a branch, or a merge request. */
 export function comparesWithBefore(trigger: CompileRequest['trigger']): boolean {
-  if (!BY_PUSH.has(trigger.source) || trigger.refKind === 'tag') return false;
+  // A child compares as its parent does.
+  const source = trigger.source === 'parent_pipeline' ? trigger.upstream?.origin : trigger.source;
+  if (!BY_PUSH.has(source ?? '') || trigger.refKind === 'tag') return false;
   return trigger.refKind === 'merge_request' || !NEW_REF.test(trigger.before);
 }

@@ -6,8 +6,8 @@
 import type { CompileRequest } from '../request.ts';
 import {
   environmentLayer,
+  givenLayer,
   literalLayer,
-  pipelineLayer,
   projectVariables,
   yamlLayer,
 } from '../variables/layers.ts';
@@ -84,7 +84,7 @@ export class ConditionScopes {
       ...written,
       environmentLayer(projectVariables(instanceVariables, gets), environment),
       environmentLayer(projectVariables(project.variables, gets), environment),
-      pipelineLayer(trigger.variables),
+      givenLayer(this.#request),
     ];
   }
 }

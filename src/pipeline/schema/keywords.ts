@@ -14,6 +14,7 @@ import { rules, workflow } from './rules.ts';
 import { REFUSED } from './refused.ts';
 import { release } from './release.ts';
 import * as run from './run.ts';
+import { TRIGGER, trigger } from './trigger.ts';
 import * as typed from './typed.ts';
 import { checked, type Checked } from './validate.ts';
 
@@ -60,6 +61,7 @@ const table = {
   push: checked('push', typed.push),
   deploy: checked('deploy', typed.deploy),
   gate: checked('gate', typed.gate),
+  trigger: checked('trigger', trigger),
 } as const;
 type Output<T> = T extends Checked<infer V> ? V : never;
 type Values = { [K in keyof typeof table]: Output<(typeof table)[K]> };
@@ -198,7 +200,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     note: "runs in the job's own container, before `before_script`; the source is there already",
     schema: run.hooks,
   },
-  { name: 'trigger', in: JOB, status: 'not-yet' },
+  TRIGGER,
   { name: 'inherit', in: JOB, status: 'same', schema: inherit },
   { name: 'coverage', in: JOB, status: 'same', schema: run.coverage },
   {

@@ -5,6 +5,8 @@ import type { CompileRequest } from '../request.ts';
  * asks for a pipeline by hand, API or schedule gets it.
  */
 export function skipReason({ trigger, commit }: CompileRequest): string | undefined {
+  // GitLab: what another pipeline asks for is run.
+  if (trigger.upstream) return undefined;
   const byHand =
     trigger.source === 'cli' ||
     trigger.source === 'api' ||

@@ -1,4 +1,5 @@
 import type { SpecVariable } from '../../plan/spec.ts';
+import type { CompileRequest } from '../request.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { Layer, Variable } from './scope.ts';
 
@@ -42,6 +43,14 @@ export function pipelineLayer(values: Readonly<Record<string, string>> | undefin
   const layer = new Map<string, Variable>();
   for (const [name, literal] of Object.entries(values ?? {}))
     layer.set(name, { name, value: { literal }, masked: false, file: false, raw: false, from: 'pipeline' });
+  return layer;
+}
+
+/** Of this run: given from outside, or forwarded by the job that has started it. */
+export function givenLayer({ trigger, forwarded }: Pick<CompileRequest, 'trigger' | 'forwarded'>): Layer {
+  const layer = new Map(pipelineLayer(trigger.variables));
+  for (const { name, value, masked, file, late } of forwarded ?? [])
+    layer.set(name, { name, value, masked, file, raw: late !== true, from: 'pipeline' });
   return layer;
 }
 

@@ -19,6 +19,8 @@ const SOURCES = {
   api: 'api',
   schedule: 'schedule',
   cli: 'push',
+  parent_pipeline: 'parent_pipeline',
+  pipeline: 'pipeline',
 } as const;
 export const pipelineSource = (request: CompileRequest): string => SOURCES[request.trigger.source];
 

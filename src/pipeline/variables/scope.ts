@@ -73,6 +73,11 @@ export class Scope {
     return renderParts(this.#resolve(name)?.parts ?? []);
   }
 
+  /** As it was set. */
+  find(name: string): Variable | undefined {
+    return this.#variables.get(name);
+  }
+
   /** A variable whose value unfolds to more than a process could be given; asked after `cycles`. */
   get tooLong(): string | undefined {
     return this.#tooLong;

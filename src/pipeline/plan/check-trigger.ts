@@ -1,0 +1,69 @@
+/** A job with `trigger` runs nothing itself: what may stand beside it, and where the file of a child comes from. */
+import { placeIn, type JobConfig } from '../config/job.ts';
+import { didYouMean } from '../suggest.ts';
+import type { Path } from '../yaml/nodes.ts';
+import type { Checking } from './checks.ts';
+
+/** GitLab's list (Config::Entry::Bridge); `gate` is davit's own. */
+const MAY: ReadonlySet<string> = new Set([
+  'trigger',
+  'extends',
+  'stage',
+  'only',
+  'except',
+  'rules',
+  'variables',
+  'inherit',
+  'allow_failure',
+  'when',
+  'needs',
+  'resource_group',
+  'environment',
+  'interruptible',
+  'parallel',
+  'gate',
+]);
+
+export function checkTrigger(job: JobConfig, checking: Checking): void {
+  const { values } = job;
+  const say = (keyword: string, text: string, path: Path = []): void =>
+    checking.problems.add('language/conflict', `"${job.name}" triggers a pipeline, so ${text}`, {
+      at: placeIn(job, keyword, path),
+    });
+  for (const key of job.own) if (!MAY.has(key)) say(key, `${key} has no meaning beside trigger`);
+  if (values.when === 'delayed') say('when', 'it cannot be delayed');
+  for (const [index, rule] of (values.rules ?? []).entries())
+    if (rule.when === 'delayed') say('rules', 'a rule cannot delay it', [index, 'when']);
+  if (Array.isArray(values.allow_failure)) say('allow_failure', 'it has no exit code that could be allowed');
+  for (const [index, need] of (values.needs ?? []).entries())
+    if (need.from) say('needs', 'it takes no artifacts of other pipelines', [index]);
+  checkArtifacts(job, checking);
+}
+
+/** A job whose name holds a variable is looked for when the plan is made. */
+function checkArtifacts(job: JobConfig, { drafts, jobs, problems }: Checking): void {
+  const own = drafts.named.get(job.name)?.[0];
+  for (const [index, item] of (job.values.trigger?.include ?? []).entries()) {
+    if (item === 'written' || item.job.includes('$')) continue;
+    const other = drafts.named.get(item.job)?.[0];
+    const at = placeIn(job, 'trigger', ['include', index, 'job']);
+    if (!other)
+      problems.add(
+        'language/unknown-job',
+        `"${job.name}" takes its file from "${item.job}", and there is no such job`,
+        { at, hint: didYouMean(item.job, jobs.keys()) },
+      );
+    else if (own && other.stageIndex > own.stageIndex)
+      problems.add(
+        'language/order',
+        `"${job.name}" takes its file from "${item.job}", which is in the later stage "${other.stage}"`,
+        { at },
+      );
+    else if (!other.config.values.artifacts?.paths)
+      problems.add(
+        'language/conflict',
+        `"${job.name}" takes its file from "${item.job}", which has no artifacts:paths`,
+        { at },
+      );
+  }
+}

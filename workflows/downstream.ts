@@ -1,0 +1,156 @@
+/**
+ * A job that starts another pipeline (`trigger:`). It waits by promise: project and pipeline tell it by signal, and a rare look
+ * finds what was ended without a word.
+ *
+ * T1 An attempt starts one pipeline: however often it is asked for, the key is the attempt's.
+ * T2 A job that is cancelled while its pipeline is being started waits for its number first: no child is left behind unknown.
+ * T3 A child is cancelled with its job or its parent; when those are superseded it decides by its own plan, as in GitLab. A
+ *    pipeline of another project is never cancelled from here.
+ */
+import {
+  CancellationScope,
+  getExternalWorkflowHandle,
+  isCancellation,
+  sleep,
+  Trigger,
+} from '@temporalio/workflow';
+import { endOf, heard, type DownstreamNews } from '../src/plan/downstream.ts';
+import { pipelineWorkflowId } from '../src/plan/ids.ts';
+import type { JobResult } from '../src/plan/outcome.ts';
+import { triggering } from './activities.ts';
+import { cancelledResult } from './attempt.ts';
+import { downstreamInput } from './inputs.ts';
+import { enter, type JobRun, type Run } from './state.ts';
+
+const FIRST_LOOK_MS = 10_000;
+const LAST_LOOK_MS = 30 * 60_000;
+
+export async function downstreamAttempt(run: Run, one: JobRun): Promise<JobResult> {
+  try {
+    if (one.rejoins) one.rejoins = false;
+    else {
+      const refused = await begin(run, one);
+      if (refused !== undefined)
+        return ended(one, { outcome: 'failed', kind: 'downstream', message: refused });
+    }
+    return await followed(run, one);
+  } catch (error) {
+    if (!isCancellation(error)) throw error;
+    await CancellationScope.nonCancellable(() => letGo(run, one));
+    return { ...cancelledResult(one), ...saidOf(one) };
+  }
+}
+
+/** Answers why there will be no pipeline; undefined: it is on its way. */
+async function begin(run: Run, one: JobRun): Promise<string | undefined> {
+  one.status.attempt += 1;
+  one.status.epoch = 1;
+  one.startedAt = Date.now();
+  const { strategy, project } = one.job.downstream ?? {};
+  one.status.downstream = {
+    project: project ?? run.input.trigger.project,
+    created: false,
+    ended: false,
+    ...(strategy && { strategy }),
+  };
+  enter(run, one, { phase: 'running', waitingFor: 'downstream' });
+  const answer = await triggering.startDownstream(downstreamInput(run, one));
+  if ('refused' in answer) {
+    one.status.downstream = { ...one.status.downstream, ended: true, state: 'failed' };
+    return answer.refused;
+  }
+  one.status.downstream = { ...one.status.downstream, project: answer.project };
+  return undefined;
+}
+
+/** Until its pipeline has a plan, or has ended: as the strategy says. */
+async function followed(run: Run, one: JobRun): Promise<JobResult> {
+  for (;;) {
+    const known = one.status.downstream;
+    const end = known && endOf(known);
+    if (end) return ended(one, end);
+    const name = known?.pipeline ?? known?.project ?? '';
+    enter(run, one, { phase: 'running', waitingFor: `downstream:${name}` });
+    await news(run, one);
+  }
+}
+
+/** Resolves at the next news of its pipeline, whoever brings it. */
+async function news(run: Run, one: JobRun): Promise<void> {
+  const wake = new Trigger<void>();
+  one.hears = () => wake.resolve();
+  const looking = new CancellationScope({ cancellable: true });
+  try {
+    await Promise.race([wake, looking.run(() => look(run, one))]);
+  } finally {
+    one.hears = undefined;
+    looking.cancel();
+  }
+}
+
+/** Its signals never fail to come while both run. One that was terminated sends none. */
+async function look(run: Run, one: JobRun): Promise<void> {
+  for (let wait = FIRST_LOOK_MS; ; wait = Math.min(wait * 2, LAST_LOOK_MS)) {
+    await sleep(wait, { summary: `is the pipeline of ${one.job.key} still there?` });
+    const id = one.status.downstream?.pipeline;
+    // The project has forgotten to say it (it was terminated): asked again, it answers for the same key.
+    if (id === undefined) await triggering.startDownstream(downstreamInput(run, one));
+    else {
+      const { closed, state } = await triggering.lookDownstream({ id });
+      if (closed) return hear(run, one, { ...about(one), what: 'ended', pipeline: id, ...gone(state) });
+    }
+  }
+}
+const gone = (state: DownstreamNews['state']): Pick<DownstreamNews, 'state' | 'reason'> =>
+  state ? { state } : { state: 'failed', reason: 'It was ended in Temporal and left no record.' };
+
+/** Puts news into effect; news of an attempt that is over is none. */
+export function hear(run: Pick<Run, 'changed'>, one: JobRun, told: DownstreamNews): void {
+  const known = one.status.downstream;
+  if (!known || told.attempt !== one.status.attempt) return;
+  const next = heard(known, told);
+  if (next === known) return;
+  one.status.downstream = next;
+  one.hears?.();
+  run.changed();
+}
+const about = (one: JobRun): Pick<DownstreamNews, 'job' | 'attempt'> => ({
+  job: one.job.key,
+  attempt: one.status.attempt,
+});
+
+/** T2, T3. */
+async function letGo(run: Run, one: JobRun): Promise<void> {
+  const known = one.status.downstream;
+  if (!known || known.ended || !isChild(one) || one.leavesDownstream) return;
+  while (!one.status.downstream?.pipeline && !one.status.downstream?.ended) await news(run, one);
+  await cancelDownstream(one);
+}
+
+const isChild = (one: JobRun): boolean => one.job.downstream?.project === undefined;
+
+/** Its child, where it still runs. It tidies up by itself, and says when it has ended. */
+export async function cancelDownstream(one: JobRun): Promise<void> {
+  const known = one.status.downstream;
+  if (!known?.pipeline || known.ended || !isChild(one)) return;
+  try {
+    await CancellationScope.nonCancellable(() =>
+      getExternalWorkflowHandle(pipelineWorkflowId(known.pipeline ?? '/0')).cancel(),
+    );
+  } catch {
+    // It has closed meanwhile.
+  }
+}
+
+function saidOf(one: JobRun): Pick<JobResult, 'message'> {
+  const known = one.status.downstream;
+  if (!known?.pipeline || known.ended || (isChild(one) && !one.leavesDownstream)) return {};
+  return { message: `Cancelled; ${known.pipeline} goes on.` };
+}
+
+const ended = (one: JobRun, end: Pick<JobResult, 'outcome' | 'kind' | 'message'>): JobResult => ({
+  ...end,
+  started: true,
+  startedAt: one.startedAt,
+  endedAt: Date.now(),
+});
