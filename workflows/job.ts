@@ -107,7 +107,7 @@ async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {
     const result = await attempt(run, one, seq);
     deployed = hasDeployed(result);
     change = environmentChange(run, one.job, result);
-    if (change) held.push(...(await noteEnvironment(run, one)));
+    if (change && one.job.kind === 'trigger') held.push(...(await noteEnvironment(run, one)));
     return result;
   } finally {
     for (const resource of held.reverse()) await run.locks.release(one.job, resource, deployed, change);
