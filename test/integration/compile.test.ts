@@ -322,3 +322,30 @@ always: { script: x, rules: [{ when: on_success }] }
     problems: [expect.stringContaining('"other" is not there')],
   });
 });
+
+test('a child is put together of files of the source and out of artifacts, with the variables it was given', async () => {
+  const { ask, blobs } = setUp();
+  const made = '.davit/artifacts/3/g.yml';
+  const config = {
+    version: 1,
+    file: { name: 'trigger of go', text: JSON.stringify({ include: ['ci/two.yml', { local: made }] }) },
+    included: { [made]: 'made: {image: x, script: x, rules: [{if: $GIVEN == "1"}]}\n' },
+    variables: [{ name: 'GIVEN', value: { literal: '1' }, masked: false, file: false, from: 'pipeline' }],
+  };
+  const upstream = {
+    pipeline: 'table/1' as const,
+    job: 'go',
+    attempt: 1,
+    config: await blobs.putBytes(new TextEncoder().encode(JSON.stringify(config))),
+    depth: 1,
+    family: 12,
+    root: 12,
+    origin: 'push' as const,
+    chain: [],
+  };
+  const answer = await planned(ask({ source: 'parent_pipeline', upstream }));
+  expect(answer.plan.jobs.map((job) => job.key).toSorted()).toEqual(['made', 'two']);
+  const spec = blobs.text(answer.plan.jobs.find((job) => job.key === 'made')?.spec ?? '');
+  expect(spec).toContain('"name":"GIVEN","value":{"literal":"1"}');
+  expect(spec).toContain('"parent_pipeline"');
+});
