@@ -30,13 +30,18 @@ const oneEpoch: Change = ({ path, body }) => {
   return encodeFrame({ ...(head as object), epoch: EPOCH }, bytes);
 };
 
-/** A delivery that comes twice has another key each time: same length, so the message around it stays valid. */
+/** A delivery that comes again has another key each time: same length, so the message around it stays valid. */
 function otherKeys(): Change {
   let count = 0;
+  const seen = new Set<string>();
   return ({ path, body }) => {
     if (!path.endsWith('/SignalWithStartWorkflowExecution')) return undefined;
     const text = body.toString('latin1');
     const changed = text.replace(/"(key|deliveryId)":"([^"]{8,})"/g, (_, name: string, value: string) => {
+      if (!seen.has(value)) {
+        seen.add(value);
+        return `"${name}":"${value}"`;
+      }
       count += 1;
       return `"${name}":"${value.slice(0, -6)}${String(count).padStart(6, '0')}"`;
     });
@@ -83,19 +88,16 @@ export const MECHANISMS = {
     is: 'the log store refuses an older epoch',
     breaks: 'I8',
     row: 8,
-    off: (world) => change(world.border('arch>server'), oneEpoch),
+    off: (world) => {
+      const back = ['arch>server', 'arch2>server'].map((name) => change(world.border(name), oneEpoch));
+      return () => back.forEach((one) => one());
+    },
   },
   'dedupe key': {
     is: 'the project knows the key of an event',
     breaks: 'I1',
     row: 21,
     off: (world) => change(world.border('server>temporal'), otherKeys()),
-  },
-  'target read first': {
-    is: 'the id of a deployment stands at the target, and is looked for before a write',
-    breaks: 'I2',
-    row: 5,
-    off: (world) => withoutStamps(world.border('deploy>target')),
   },
   'log offset fence': {
     is: 'an append below the end of a log is a repeat, or refused',
@@ -108,6 +110,12 @@ export const MECHANISMS = {
     breaks: 'row',
     row: 2,
     off: (world) => change(world.border('arch>temporal'), unknownPipeline),
+  },
+  'target read first': {
+    is: 'the id of a deployment stands at the target, and is looked for before a write',
+    breaks: 'I2',
+    row: 5,
+    off: (world) => withoutStamps(world.border('deploy>target')),
   },
 } as const satisfies Record<string, Mechanism>;
 export type MechanismName = keyof typeof MECHANISMS;

@@ -31,7 +31,15 @@ const seed = Number(values.seed);
 const pipelines = Number(values.pipelines ?? (values.soak ? 1_000 : 0));
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-const command = `npm run faults -- ${process.argv.slice(2).join(' ')}${process.argv.includes('--seed') ? '' : ` --seed ${seed}`}`;
+/** What does the same again; where a history went is no part of it. */
+const command = [
+  `npm run faults -- --seed ${seed}`,
+  ...(values.row ?? []).map((row) => `--row ${row}`),
+  ...(values.soak ? ['--soak'] : []),
+  ...(values.literal ? ['--literal'] : []),
+  ...(pipelines > 0 ? [`--pipelines ${pipelines}`] : []),
+  ...(values.without === undefined ? [] : [`--without "${values.without}"`]),
+].join(' ');
 const began = performance.now();
 const world = await World.start(seed, values.literal ? LITERAL : SHORT);
 const interrupted = (): void => void world.close().finally(() => process.exit(130));

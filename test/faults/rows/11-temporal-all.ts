@@ -7,6 +7,7 @@ export const temporalAll: Row = {
   row: 11,
   fault: 'kill -9 Temporal and its database',
   moment: 'all stages at load',
+  long: true,
   async run(world) {
     const { client, processes, history, profile } = world;
     const service = world.project(11);

@@ -7,6 +7,7 @@ export const cutTemporal: Row = {
   row: 13,
   fault: 'network cut worker - Temporal, shorter and longer than the heartbeat timeout',
   moment: 'script',
+  long: true,
   async run(world) {
     const { client, history, profile } = world;
     const recoveryMs: number[] = [];

@@ -7,6 +7,7 @@ export const cutStore: Row = {
   row: 14,
   fault: 'network cut worker - log store',
   moment: 'script',
+  long: true,
   async run(world) {
     const { client, history, profile } = world;
     const recoveryMs: number[] = [];

@@ -8,6 +8,7 @@ export const liveRestore: Row = {
   row: 16,
   fault: 'dockerd restart, live-restore, chatty job',
   moment: 'script',
+  long: true,
   async run(world) {
     const { client, history } = world;
     const board = await OwnEngine.start('live', join(world.home, 'live'), {

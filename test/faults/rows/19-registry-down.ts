@@ -7,6 +7,7 @@ export const registryDown: Row = {
   row: 19,
   fault: 'registry down',
   moment: 'push',
+  long: true,
   async run(world) {
     const { client, history, profile } = world;
     const borders = [world.border('engine>registry'), world.border('control>registry')];

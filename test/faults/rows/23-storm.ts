@@ -6,6 +6,7 @@ export const storm: Row = {
   row: 23,
   fault: 'many webhooks at once',
   moment: 'accept',
+  long: true,
   async run(world) {
     const { client, history, profile } = world;
     const count = Math.min(profile.storm, world.pushesLeft);

@@ -15,6 +15,8 @@ export interface Row {
   moment: string;
   /** It kills and cuts nothing that others need: such rows may run side by side. */
   calm?: true;
+  /** Mostly waits: by `npm run faults` alone, not in `npm test`. */
+  long?: true;
   /** Sets up, injects, waits for the required outcome; throws a `Break` when it does not come. */
   run(world: World): Promise<Outcome>;
 }
