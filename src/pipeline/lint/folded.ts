@@ -44,6 +44,15 @@ export function lintFolded(job: JobConfig, problems: Problems): void {
   for (const node of scriptTexts(job)) {
     if (node.style !== 'folded' && node.style !== 'plain') continue;
     const lines = writtenLines(node);
+    const item = node.style === 'plain' ? lines?.slice(1).find((line) => /^- \S/.test(line)) : undefined;
+    if (item !== undefined) {
+      problems.add('language/folded', `"${short(item)}" is indented too deep to be an item of the list`, {
+        at: placeOf(node, item),
+        hint: 'Put its dash below the dash of the line before; as it is, it belongs to that line.',
+        severity: 'warning',
+      });
+      continue;
+    }
     const lost = lines && lostCommand(lines);
     if (lost === undefined) continue;
     const how = node.style === 'folded' ? '">" folds these lines' : 'without "|" these lines are folded';

@@ -4,6 +4,7 @@ import { CONTAINER_KEYWORDS, placeIn, type JobConfig } from '../config/job.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { checkConditions } from '../rules/check.ts';
+import { TOP } from '../schema/keywords.ts';
 import { refPattern } from '../select/refs.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Path } from '../yaml/nodes.ts';
@@ -72,7 +73,9 @@ function checkWhatRuns(job: JobConfig, checking: Checking): void {
     if (!job.entries.has('script'))
       problems.add('language/missing', `the job "${job.name}" has no script`, {
         at: job.at,
-        hint: 'A job has a script, or one of build, push, deploy, trigger. A template begins its name with a dot.',
+        hint:
+          didYouMean(job.name, TOP.keys()) ??
+          'A job has a script, or one of build, push, deploy, trigger. A template begins its name with a dot.',
       });
     return;
   }
@@ -120,7 +123,7 @@ function checkStage(job: JobConfig, { drafts, problems }: Checking): void {
   const where = written === undefined ? 'names no stage, so it is in "test"' : `is in the stage "${stage}"`;
   const there = `There are: ${drafts.stages.slice(1, -1).join(', ')}`;
   problems.add('language/unknown-stage', `"${job.name}" ${where}, which stages does not list`, {
-    at: placeIn(job, 'stage'),
+    at: job.entries.get('stage')?.value ?? job.at,
     hint: written === undefined ? there : (didYouMean(stage, drafts.stages) ?? there),
   });
 }

@@ -91,10 +91,21 @@ function reportUnion(from: Report & { issue: Issue & { code: 'invalid_union' } }
   }
   const expected = new Set(issue.errors.flatMap((issues) => issues.map(expectedText)));
   expected.delete('');
-  problems.add('language/type', `${label} must be ${listText([...expected])}, not ${kindText(node)}`, {
+  const values = issue.errors.flatMap((issues) =>
+    issues.flatMap((inner) => (inner.code === 'invalid_value' ? inner.values.map(String) : [])),
+  );
+  const given = values.length > 0 && node.kind === 'scalar' && node.text ? `"${node.text}"` : kindText(node);
+  problems.add('language/type', `${label} must be ${listText([...expected])}, not ${given}`, {
     at: node,
+    hint: node.kind === 'scalar' ? didYouMean(node.text, values) : quoteHint(label, node),
   });
 }
+
+/** The classic: a colon and a space in a line of a script make a map of it. */
+const quoteHint = (label: string, node: Node): string | undefined =>
+  node.kind === 'map' && /script/.test(label)
+    ? 'A colon with a space after it makes a map in YAML: put the whole line in quotes, or below "- |".'
+    : undefined;
 
 const depth = (issues: readonly Issue[]): number => Math.max(0, ...issues.map((issue) => issue.path.length));
 const fits = (issue: Issue): boolean =>
@@ -130,6 +141,9 @@ function words(issue: Issue, node: Node, label: string): { message: string; hint
     return {
       code: 'language/type',
       message: `${label} must be ${typeText(issue.expected)}, not ${kindText(node)}`,
+      ...(issue.expected === 'boolean' &&
+        node.kind === 'scalar' &&
+        /^(?:true|false)$/.test(node.text) && { hint: 'Write it without quotes.' }),
     };
   }
   if (issue.code === 'invalid_value') {

@@ -142,7 +142,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     'an unknown stage',
     'stages: [build]\nj: {image: x, script: y, stage: biuld}',
     'language/unknown-stage',
-    '2:26',
+    '2:33',
     /"biuld"/,
     /"build"/,
   ],

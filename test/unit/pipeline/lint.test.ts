@@ -133,6 +133,13 @@ const WARNED: [name: string, text: string, code: string, at: string, words: RegE
     '5:5',
     /make all/,
   ],
+  [
+    'an item of a list that is indented too deep',
+    script('- echo one', '  - echo two'),
+    'folded',
+    '5:7',
+    /indented too deep/,
+  ],
   ['below a comment', script('- >', '  # first', '  make all'), 'folded', '6:7', /a comment/],
   [
     'in a part of a block',

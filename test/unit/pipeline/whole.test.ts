@@ -1,9 +1,12 @@
 /** `davit config` and `davit schema`: the file put together, and the schema of it. */
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { Problems } from '../../../src/pipeline/problems.ts';
 import { languageSchema } from '../../../src/pipeline/schema/json-schema.ts';
 import { wholeFile } from '../../../src/pipeline/whole.ts';
-import { job, request } from './helpers.ts';
+import { ROOT } from '../../support/source.ts';
+import { job, jobs, request } from './helpers.ts';
 
 const TEXT = `
 include: a.yml
@@ -35,6 +38,19 @@ describe('the whole file', () => {
     const found = new Problems();
     expect(wholeFile(request('j: {image: x, script: 7}'), found)).toBeUndefined();
     expect(found.hasErrors).toBe(true);
+  });
+});
+
+describe('of files as people have them', () => {
+  const files = globSync(['examples/*/.gitlab-ci.yml', 'test/fixtures/pipelines/*.yml'], { cwd: ROOT });
+  const more = { defaultImage: 'x', targets: ['tablemaster', 'local-swarm'] };
+  const wholeOf = (text: string): string => wholeFile(request(text, more), new Problems()) ?? '';
+  test('there are some', () => expect(files.length).toBeGreaterThan(3));
+  test.each(files)('%s means the same, and is itself when it is printed again', (path) => {
+    const text = readFileSync(join(ROOT, path), 'utf8');
+    const whole = wholeOf(text);
+    expect(wholeOf(whole)).toBe(whole);
+    expect(jobs(whole, more)).toEqual(jobs(text, more));
   });
 });
 
