@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   atEffect,
   countFile,
@@ -31,6 +32,7 @@ function thaw(world: World, name: 'arch' | 'deploy'): void {
   world.processes[name].thaw();
 }
 
+const LATE_MS = 1_500;
 const LINES = 60;
 async function script(world: World): Promise<number[]> {
   const { client, processes } = world;
@@ -43,6 +45,9 @@ async function script(world: World): Promise<number[]> {
   await client.when(id, 'resumed by the other worker', (one) => (one.jobs[0]?.epoch ?? 0) > 1);
   const recovery = world.history.now() - from - Number(world.profile.heartbeatMs);
   await client.untilLogged(id, 'count', 'line-40\n');
+  // It has not heard yet that it was replaced: what it has read goes to the log store, which refuses it.
+  processes.arch.thaw();
+  await delay(LATE_MS);
   thaw(world, 'arch');
   expectWhole(world, await client.verdict(id), LINES);
   return [Math.max(0, recovery)];
