@@ -5,6 +5,7 @@ export const engineRestart: Row = {
   row: 15,
   fault: 'dockerd restart, no live-restore',
   moment: 'script',
+  long: true,
   async run(world) {
     const { client, engine, history } = world;
     const id = await client.start(world.project(15), countFile(400, 40));
