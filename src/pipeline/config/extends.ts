@@ -1,7 +1,7 @@
 import type { Problems } from '../problems.ts';
 import { readers } from '../schema/keywords.ts';
 import { didYouMean } from '../suggest.ts';
-import { mapNode, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
+import { isNull, mapNode, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
 
 /**
  * `extends`: the parents' maps merged deeply in their order, then the job's own on top; lists and scalars are replaced.
@@ -35,7 +35,7 @@ export class Extender {
     const entry = this.#entries.get(name);
     if (entry?.value.kind !== 'map') return undefined;
     const own = entry.value.entries.get('extends');
-    if (!own) return this.#remember(name, entry.value, 0);
+    if (!own || isNull(own.value)) return this.#remember(name, entry.value, 0);
     this.#path.push(name);
     const parents = this.#parents(name, own.value);
     this.#path.pop();

@@ -1,6 +1,7 @@
 import type { Problems } from '../problems.ts';
 import { DEFAULT, JOB_KEYWORDS, stagesReader, TOP, type KeywordInfo } from '../schema/keywords.ts';
 import { didYouMean } from '../suggest.ts';
+import { plainScalar } from '../yaml/scalars.ts';
 import { isNull, kindText, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
 
 /** The top level of a file: its global keywords taken apart from its jobs. */
@@ -95,7 +96,13 @@ function readJobEntry(entry: Entry, file: FileConfig, problems: Problems): void 
     });
     return;
   }
-  if (entry.key === '' || entry.key.length > 255)
+  const readAs = nameReadAs(entry);
+  if (readAs !== undefined)
+    problems.add('language/type', `the name of a job must be text, and ${entry.key} is read as ${readAs}`, {
+      at: entry.at,
+      hint: 'Put it in quotes.',
+    });
+  else if (entry.key === '' || entry.key.length > 255)
     problems.add('language/type', 'a job has a name of 1 to 255 characters', { at: entry.at });
   else if (NO_NAMES.has(entry.key))
     problems.add('language/type', `no job can have the name "${entry.key}"`, { at: entry.at });
@@ -104,6 +111,12 @@ function readJobEntry(entry: Entry, file: FileConfig, problems: Problems): void 
       at: entry.at,
     });
   file.entries.set(entry.key, entry);
+}
+
+/** What YAML makes of a name without quotes that is no text to it; undefined where it is text. */
+function nameReadAs({ key, at }: Entry): string | undefined {
+  const value = at.source.text.startsWith(key, at.offset) ? plainScalar(key) : key;
+  return typeof value === 'string' || key === '' ? undefined : String(value);
 }
 
 /** GitLab: "unavailable names for jobs"; those of keywords never come here. */

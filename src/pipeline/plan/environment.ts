@@ -85,7 +85,8 @@ function autoStop(draft: Draft, context: PlanContext): number | undefined {
   const text = context
     .settle(draft.config, { scope, text: written, keyword: 'environment', path: ['auto_stop_in'] })
     .trim();
-  if (text === 'never') return undefined;
+  // GitLab: a variable that is not set leaves the environment standing.
+  if (/^(never)?$/i.test(text)) return undefined;
   const ms = parseDuration(text);
   if (ms === undefined || ms <= 0)
     context.problems.add(

@@ -24,7 +24,9 @@ function cacheSpec(ask: Ask): CacheSpec {
   const { draft, context, written } = ask;
   const scope = context.scope(draft);
   const of = (text: string): string => scope.expand(text).text;
-  const key = typeof written.key === 'object' ? undefined : (written.key ?? 'default');
+  // What GitLab's runner takes where the key is an empty text.
+  const ownKey = written.key === '' ? '$CI_JOB_NAME/$CI_COMMIT_REF_NAME' : (written.key ?? 'default');
+  const key = typeof ownKey === 'object' ? undefined : ownKey;
   const files = typeof written.key === 'object' ? written.key : undefined;
   return {
     key: files?.files_commits

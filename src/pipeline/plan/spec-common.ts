@@ -61,7 +61,7 @@ function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | unde
     paths: paths('paths'),
     exclude: paths('exclude'),
     untracked: written.untracked ?? false,
-    ...(written.name !== undefined && { name: scope.expand(written.name).text }),
+    ...(written.name && { name: scope.expand(written.name).text }),
     when: written.when ?? 'on_success',
     ...(written.expire_in?.ms !== undefined && { expireInMs: written.expire_in.ms }),
     ...(written.reports?.dotenv && {

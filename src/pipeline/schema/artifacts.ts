@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import { parseDuration } from '../../plan/duration.ts';
-import { name, projectPath, stringOrList } from './common.ts';
+import { projectPath, stringOrList } from './common.ts';
 
 /** `never` or a duration; `{}` is `never`. */
-const expireIn = z.union([z.string(), z.number()]).transform((value, context) => {
-  if (value === 'never') return { ms: undefined };
-  const ms = parseDuration(String(value));
-  if (ms === undefined)
+const expireIn = z.string().transform((value, context) => {
+  if (/^never$/i.test(value)) return { ms: undefined };
+  const ms = parseDuration(value);
+  if (ms === undefined || ms <= 0)
     context.addIssue({
       code: 'custom',
       message: `must be "never" or a duration like 30s, 5 min or 7 days, not "${value}"`,
@@ -79,7 +79,7 @@ const keywords = z.strictObject({
   paths: z.array(projectPath).optional(),
   exclude: z.array(projectPath).optional(),
   expire_in: expireIn.optional(),
-  name: name.optional(),
+  name: z.string().optional(),
   when: z.enum(['on_success', 'on_failure', 'always']).optional(),
   untracked: z.boolean().optional(),
   reports: reports.optional(),
@@ -92,8 +92,10 @@ const keywords = z.strictObject({
   public: z.boolean().optional(),
 });
 
-/** GitLab: what is exposed must be named path by path. */
-export const artifacts = keywords.superRefine(({ expose_as, paths }, context) => {
+/** GitLab: what is exposed must be named path by path, and of the two words for who may see it one is enough. */
+export const artifacts = keywords.superRefine(({ expose_as, paths, access, ...rest }, context) => {
+  if (access !== undefined && rest.public !== undefined)
+    context.addIssue({ code: 'custom', message: 'has no meaning beside access: keep one', path: ['public'] });
   if (expose_as === undefined) return;
   const wrong = paths?.some((path) => path.includes('*')) ? 'a "*"' : undefined;
   if (wrong || !paths?.length)

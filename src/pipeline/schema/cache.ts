@@ -4,7 +4,6 @@ import { name } from './common.ts';
 /** GitLab refuses these where they are written; what a variable brings is hashed and cannot lead anywhere. */
 const keyText = z
   .string()
-  .min(1, 'must not be empty')
   .refine((text) => !/\/|%2f/i.test(text), 'must not hold a "/"')
   .refine((text) => !/^(\.|%2e)+$/i.test(text), 'must not be made of dots only');
 
@@ -41,7 +40,7 @@ const item = z.strictObject({
   unprotect: z.boolean().optional(),
   policy: policy.optional(),
   when: z.enum(['on_success', 'on_failure', 'always']).optional(),
-  fallback_keys: z.array(keyText).max(5, 'must not be more than five').optional(),
+  fallback_keys: z.array(keyText.min(1, 'must not be empty')).max(5, 'must not be more than five').optional(),
 });
 export type WrittenCache = z.output<typeof item>;
 

@@ -18,6 +18,17 @@ export const duration = z.union([z.string(), z.number()]).transform((value, cont
   return ms;
 });
 
+/** As GitLab takes one: text, and more than nothing. A bare number is refused, also what `1:30:00` without quotes is read as. */
+export const writtenDuration = z.string().transform((value, context) => {
+  const ms = parseDuration(value);
+  if (ms !== undefined && ms > 0) return ms;
+  context.addIssue({
+    code: 'custom',
+    message: `must be a duration like 30s, 5 min or 7 days, not "${value}"`,
+  });
+  return z.NEVER;
+});
+
 /** One string or a list of strings; a list comes out. */
 export const stringOrList = z.union([z.string().transform((value) => [value]), z.array(z.string())]);
 export const nameOrList = z.union([name.transform((value) => [value]), z.array(name)]);

@@ -24,7 +24,7 @@ export const environment = z.union([
     action: z.enum(['start', 'prepare', 'stop', 'verify', 'access']).default('start'),
     on_stop: name.optional(),
     /** A duration once its variables are known, or `never`. */
-    auto_stop_in: z.union([name, z.number().transform(String)]).optional(),
+    auto_stop_in: name.optional(),
     deployment_tier: z.enum(TIERS).optional(),
     kubernetes: refused('davit deploys to swarms and keeps no cluster to connect to'),
   }),

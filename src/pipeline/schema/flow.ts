@@ -1,6 +1,6 @@
 /** When a job runs, after whom, and what its failure means. */
 import { z } from 'zod';
-import { duration, name, nameOrList, nestedList } from './common.ts';
+import { name, nameOrList, nestedList, writtenDuration } from './common.ts';
 
 export const stage = name;
 export const stages = nestedList.refine((names) => !names.includes(''), 'must not hold an empty name');
@@ -10,7 +10,7 @@ export const dependencies = z.array(name);
 
 export const when = z.enum(['on_success', 'on_failure', 'always', 'manual', 'delayed']);
 const WEEK = 604_800_000;
-export const startIn = duration.refine((ms) => ms <= WEEK, 'must not be more than one week');
+export const startIn = writtenDuration.refine((ms) => ms <= WEEK, 'must not be more than one week');
 
 const exitCode = z.number().int('must be a whole number');
 const exitCodes = z.union([exitCode.transform((code) => [code]), z.array(exitCode)]);
@@ -67,7 +67,7 @@ export const retry = z.union([
       exit_codes: value.exit_codes ?? [],
     })),
 ]);
-export const timeout = duration.refine((ms) => ms >= 1_000, 'must be at least one second');
+export const timeout = writtenDuration.refine((ms) => ms >= 1_000, 'must be at least one second');
 export const interruptible = z.boolean();
 export const resourceGroup = name;
 
@@ -87,5 +87,6 @@ export const policy = z.union([
       changes: z.array(z.string()).max(50, 'must not be more than 50 paths').optional(),
       kubernetes: z.literal('active').optional(),
     })
+    .refine((value) => Object.keys(value).length > 0, 'must not be empty')
     .transform((value): Policy => value),
 ]);

@@ -16,7 +16,7 @@ import { release } from './release.ts';
 import * as run from './run.ts';
 import { TRIGGER, trigger } from './trigger.ts';
 import * as typed from './typed.ts';
-import { checked, type Checked } from './validate.ts';
+import { checked, lenient, type Checked } from './validate.ts';
 
 export type { KeywordInfo, KeywordStatus } from './keyword.ts';
 
@@ -25,37 +25,37 @@ export type { KeywordInfo, KeywordStatus } from './keyword.ts';
  * named in an error. docs/language.md is held equal to this list by a test.
  */
 const table = {
-  image: checked('image', run.image),
-  services: checked('services', run.services),
+  image: lenient('image', run.image),
+  services: lenient('services', run.services),
   before_script: checked('before_script', run.scripts),
   script: checked('script', run.mainScript),
   after_script: checked('after_script', run.scripts),
   stage: checked('stage', flow.stage),
   extends: checked('extends', flow.extendsList),
   variables: checked('variables', run.variables),
-  artifacts: checked('artifacts', artifacts),
-  cache: checked('cache', cache),
+  artifacts: lenient('artifacts', artifacts),
+  cache: lenient('cache', cache),
   coverage: checked('coverage', run.coverage),
-  hooks: checked('hooks', run.hooks),
-  needs: checked('needs', needs),
+  hooks: lenient('hooks', run.hooks),
+  needs: lenient('needs', needs),
   dependencies: checked('dependencies', flow.dependencies),
   tags: checked('tags', run.tags),
   arch: checked('arch', run.arch),
-  rules: checked('rules', rules),
-  only: checked('only', flow.policy),
-  except: checked('except', flow.policy),
+  rules: lenient('rules', rules),
+  only: lenient('only', flow.policy),
+  except: lenient('except', flow.policy),
   when: checked('when', flow.when),
   start_in: checked('start_in', flow.startIn),
-  allow_failure: checked('allow_failure', flow.allowFailure),
-  retry: checked('retry', flow.retry),
+  allow_failure: lenient('allow_failure', flow.allowFailure),
+  retry: lenient('retry', flow.retry),
   timeout: checked('timeout', flow.timeout),
-  environment: checked('environment', environment),
+  environment: lenient('environment', environment),
   resource_group: checked('resource_group', flow.resourceGroup),
   interruptible: checked('interruptible', flow.interruptible),
-  inherit: checked('inherit', inherit),
+  inherit: lenient('inherit', inherit),
   parallel: checked('parallel', parallel.parallel),
   manual_confirmation: checked('manual_confirmation', flow.manualConfirmation),
-  release: checked('release', release),
+  release: lenient('release', release),
   build: checked('build', typed.build),
   apitest: checked('apitest', typed.apitest),
   push: checked('push', typed.push),
@@ -70,7 +70,7 @@ export const readers: { readonly [K in keyof Values]: Checked<Values[K]> } = tab
 /** A job's keywords, validated; one that is missing, empty or wrong is undefined. */
 export type JobValues = { [K in keyof Values]?: Values[K] };
 export const globalVariablesReader = checked('variables', run.globalVariables);
-export const workflowReader = checked('workflow', workflow);
+export const workflowReader = lenient('workflow', workflow);
 export const stagesReader: Checked<z.output<typeof flow.stages>> = checked('stages', flow.stages);
 
 const JOB = ['job'] as const;

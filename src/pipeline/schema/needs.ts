@@ -60,7 +60,19 @@ const need = z.union([
   name.transform((job): WrittenNeed => ({ job, artifacts: true, optional: false })),
   hash,
 ]);
-export const needs = z.array(need).superRefine((list, context) => {
+type Nested = WrittenNeed | Nested[];
+/** Lists in the list are flattened: they come from references. */
+const nestedNeed: z.ZodType<Nested> = z.lazy(() => z.union([...need.options, z.array(nestedNeed)]));
+const flatten = (nested: Nested): WrittenNeed[] =>
+  Array.isArray(nested) ? nested.flatMap(flatten) : [nested];
+/** One alone may stand without the list, as a map. */
+const writtenNeeds = z.union([z.array(nestedNeed).transform(flatten), hash.transform((one) => [one])]);
+
+export const needs = writtenNeeds.superRefine((list, context) => {
+  // Those of one matrix are different jobs.
+  const own = list.filter(({ from, parallel }) => !from && !parallel).map(({ job }) => job);
+  const twice = own.find((job, index) => own.indexOf(job) !== index);
+  if (twice !== undefined) context.addIssue({ code: 'custom', message: `must not name "${twice}" twice` });
   for (const kind of ['project', 'pipeline'] as const) {
     const many = list.filter(({ from }) => from && kind in from).length;
     if (many > MAX_FOREIGN)

@@ -81,19 +81,22 @@ type Nested<T> = T | Nested<T>[];
 function ruleList<S extends z.ZodType>(one: S) {
   type Rule = z.output<S>;
   const nested: z.ZodType<Nested<Rule>> = z.lazy(() => z.union([one, z.array(nested)]));
-  return z.array(nested).transform((list, context) => {
-    const flat: Rule[] = [];
-    const walk = (items: readonly Nested<Rule>[], depth: number): void => {
-      if (depth > MAX_NESTING)
-        context.addIssue({ code: 'custom', message: `is nested deeper than ${MAX_NESTING} levels` });
-      else
-        for (const item of items)
-          if (isList(item)) walk(item, depth + 1);
-          else flat.push(item);
-    };
-    walk(list, 1);
-    return flat;
-  });
+  return z
+    .array(nested)
+    .min(1, 'must not be empty')
+    .transform((list, context) => {
+      const flat: Rule[] = [];
+      const walk = (items: readonly Nested<Rule>[], depth: number): void => {
+        if (depth > MAX_NESTING)
+          context.addIssue({ code: 'custom', message: `is nested deeper than ${MAX_NESTING} levels` });
+        else
+          for (const item of items)
+            if (isList(item)) walk(item, depth + 1);
+            else flat.push(item);
+      };
+      walk(list, 1);
+      return flat;
+    });
 }
 function isList<T>(item: Nested<T>): item is Nested<T>[] {
   return Array.isArray(item);

@@ -2,7 +2,8 @@ import type { z } from 'zod';
 import type { Problems } from '../problems.ts';
 import { didYouMean } from '../suggest.ts';
 import { keysAt } from './known.ts';
-import { kindText, nodeAt, plain, type Node, type Path } from '../yaml/nodes.ts';
+import { kindText, nodeAt, plain, type Node, type Path, type Plain } from '../yaml/nodes.ts';
+import { withoutEmpty } from './empty.ts';
 
 /**
  * Runs a schema over a node and turns what it finds into problems with places and plain words. A node that several jobs
@@ -16,15 +17,23 @@ export interface Checked<T> {
   read(node: Node, problems: Problems): T | undefined;
 }
 
+/** GitLab's own keywords: what is empty inside of them counts as not written. */
+export const lenient = <S extends z.ZodType>(label: string, schema: S): Checked<z.output<S>> =>
+  checked(label, schema, (node) => withoutEmpty(plain(node)));
+
 /** `label` is how messages call the value: `image`, `default.retry`. */
-export function checked<S extends z.ZodType>(label: string, schema: S): Checked<z.output<S>> {
+export function checked<S extends z.ZodType>(
+  label: string,
+  schema: S,
+  valueOf: (node: Node) => Plain = plain,
+): Checked<z.output<S>> {
   // By run, so that nothing outlives it. Scalars are quicker to check than to look up.
   const runs = new WeakMap<Problems, Map<Node, z.output<S> | undefined>>();
   return {
     read(node, problems) {
       const known = runs.get(problems) ?? new Map<Node, z.output<S> | undefined>();
       if (known.has(node)) return known.get(node);
-      const parsed = schema.safeParse(plain(node));
+      const parsed = schema.safeParse(valueOf(node));
       if (!parsed.success)
         for (const issue of parsed.error.issues) report({ issue, node, label, problems, schema, base: [] });
       const value = parsed.success ? parsed.data : undefined;

@@ -115,7 +115,7 @@ describe('retry, timeout, interruptible', () => {
   });
   test('durations in GitLab words', () => {
     expect(plan('timeout: 1h 30m')).toMatchObject({ timeoutMs: 5_400_000 });
-    expect(plan('timeout: 3600')).toMatchObject({ timeoutMs: 3_600_000 });
+    expect(plan('timeout: "3600"')).toMatchObject({ timeoutMs: 3_600_000 });
     expect(mistakes(one('timeout: soon')).join()).toContain('1:35 timeout must be a duration');
   });
   test('what may run again when its host is lost', () => {

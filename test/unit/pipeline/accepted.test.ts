@@ -1,0 +1,116 @@
+import { describe, expect, it } from 'vitest';
+import { parseDuration } from '../../../src/plan/duration.ts';
+import { job, keysOf, mistakes } from './helpers.ts';
+
+/** What GitLab takes and what it refuses, where other readers of the language often differ. */
+const JOB = 'a: {script: x}\n';
+const refuses = (text: string): string => mistakes(text)[0] ?? 'taken';
+
+describe('durations', () => {
+  it.each([
+    ['one week', 604_800],
+    ['week', 604_800],
+    ['twenty five minutes', 1_500],
+    ['1h30', 3_630],
+    ['1 day, 3 hours', 97_200],
+    ['2 hrs and 20 min', 8_400],
+    ['1 hour plus 1 minute with 1 sec', 3_661],
+    ['1:30:00', 5_400],
+    ['3:14', 194],
+    ['1.5 Hours', 5_400],
+    ['90', 90],
+  ])('%s', (text, seconds) => {
+    expect(parseDuration(text)).toBe(seconds * 1_000);
+  });
+
+  it.each(['', '7 elephants', 'soon', '5 6 minutes', '1h h', '-1 day', 'and'])('%j is none', (text) => {
+    expect(parseDuration(text)).toBeUndefined();
+  });
+
+  it('a bare number without quotes is refused, and so is nothing at all', () => {
+    for (const value of ['3600', '1:30:00', '"0"', '0 sec'])
+      expect(refuses(`a: {script: x, timeout: ${value}}`)).toMatch(/^language\/type 1:25 timeout must be/);
+    expect(refuses('a: {script: x, artifacts: {paths: [p], expire_in: 0 min}}')).toContain('or a duration');
+    expect(job('a: {script: x, artifacts: {paths: [p], expire_in: Never}}', 'a').spec).not.toHaveProperty(
+      'run.artifacts.expireInMs',
+    );
+  });
+});
+
+describe('empty values inside of keywords count as not written', () => {
+  it.each([
+    'artifacts: {paths: , exclude: , untracked: , expire_in: , name: , public: , access: , reports: }',
+    'artifacts: {reports: {junit: , dotenv: }}',
+    'cache: {key: , paths: [p], policy: , when: , untracked: , unprotect: , fallback_keys: }',
+    'retry: {max: , when: }',
+    'only: {refs: [main], changes: }',
+    'image: {name: i, entrypoint: , pull_policy: }',
+    'services: [{name: s, alias: , command: }]',
+    'environment: {name: e, url: , on_stop: , auto_stop_in: }',
+    'extends: ',
+  ])('%s', (keyword) => {
+    expect(keysOf(`a: {script: x, ${keyword}}`)).toEqual(['a']);
+  });
+
+  it('but not where they mean something, or are items of a list', () => {
+    expect(keysOf('a: {script: x, rules: [{if: }]}')).toEqual(['a']);
+    expect(refuses('a: {script: x, parallel: {matrix: [{A: }]}}')).not.toBe('taken');
+    expect(refuses('a: {script: x, artifacts: {paths: [ ~ ]}}')).not.toBe('taken');
+    expect(refuses('a: {script: x, image: {name: }}')).toContain('image.name is missing');
+  });
+});
+
+describe('needs', () => {
+  it('may be one map, or lists in the list', () => {
+    const needed = (text: string) =>
+      job(`${JOB}b: {script: x}\nc: {script: x, needs: ${text}}`, 'c').job.needs;
+    expect(needed('{job: a, artifacts: false}')).toEqual([{ job: 'a', artifacts: false, optional: false }]);
+    expect(needed('[[a], [[b]]]')?.map((need) => need.job)).toEqual(['a', 'b']);
+  });
+
+  it('name a job once', () => {
+    for (const needs of ['[a, a]', '[a, {job: a, artifacts: false}]'])
+      expect(refuses(`${JOB}b: {script: x, needs: ${needs}}`)).toContain('must not name "a" twice');
+    expect(refuses(`${JOB}b: {script: x, rules: [{needs: [a, a]}]}`)).toContain('must not name "a" twice');
+  });
+
+  it('several of one matrix are not the same', () => {
+    const text = `a: {script: x, parallel: {matrix: [{V: [p, q, r]}]}}
+b:
+  script: x
+  needs: [{job: a, parallel: {matrix: [{V: p}]}}, {job: a, parallel: {matrix: [{V: q}]}}]`;
+    expect(job(text, 'b').job.needs?.map((need) => need.job)).toEqual(['a: [p]', 'a: [q]']);
+  });
+});
+
+describe('names of jobs', () => {
+  it.each(['on', 'yes', 'off', '10', '1.5', '0x1F', '~'])('%s without quotes is no text', (name) => {
+    expect(refuses(`${name}: {script: x}`)).toContain('the name of a job must be text');
+    expect(keysOf(`"${name}": {script: x}`)).toEqual([name]);
+  });
+
+  it('y and n are text', () => {
+    expect(keysOf('y: {script: x}\nn: {script: x}')).toEqual(['y', 'n']);
+  });
+});
+
+describe('refused where GitLab refuses', () => {
+  it.each([
+    ['rules: []', 'rules must not be empty'],
+    ['only: {}', 'only must not be empty'],
+    ['artifacts: {access: all, public: true}', 'artifacts.public has no meaning beside access'],
+    ['environment: {name: e, auto_stop_in: 5}', 'environment.auto_stop_in must be a string'],
+  ])('%s', (keyword, message) => {
+    expect(refuses(`a: {script: x, ${keyword}}`)).toContain(message);
+  });
+});
+
+it('auto_stop_in of a variable that is not set leaves the environment standing', () => {
+  const compiled = job('a: {script: x, environment: {name: e, auto_stop_in: $DAYS}}', 'a');
+  expect(compiled.job.environment).not.toHaveProperty('autoStopInMs');
+});
+
+it('an empty cache key is the name of job and ref', () => {
+  const compiled = job('a: {script: x, cache: {key: "", paths: [p]}}', 'a');
+  expect(JSON.stringify(compiled.spec)).toContain('"key":"a/main"');
+});
