@@ -59,7 +59,7 @@ function consider(deciding: Deciding | undefined, decision: Decision): { verdict
     },
     decision,
   );
-  const starts = verdict.accepted && (verdict.effect === 'retry' || verdict.effect === 'play');
+  const starts = verdict.accepted && ['retry', 'play', 'stop'].includes(verdict.effect);
   return { one, verdict: starts && deciding.scheduler.stopping ? stopping(one.job.key) : verdict };
 }
 
@@ -81,6 +81,8 @@ function apply(
       return scheduler.play(one);
     case 'retry':
       return scheduler.again(one);
+    case 'stop':
+      return scheduler.anew(one);
     case 'cancel':
       return scheduler.cancelJob(one);
   }

@@ -88,6 +88,9 @@ export class EnvironmentKeeper {
       actor: one.stoppedBy ?? 'davit',
       role: 'operator',
       comment: `${one.name} is to be stopped`,
+      // To stop it was confirmed by who asked, or by the file.
+      confirm: true,
+      stops: one.since,
     };
     const open = await tell(one, decision);
     // Deployed anew while it was asked: then there is another time.

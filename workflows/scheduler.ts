@@ -99,6 +99,16 @@ export class Scheduler {
     this.advance();
   }
 
+  /** Starts an ended job whatever became of those before it. */
+  anew(one: JobRun): void {
+    this.cancelled = undefined;
+    one.again = true;
+    this.#revive(one);
+    this.#reset(one);
+    this.start(one, 'start');
+    this.advance();
+  }
+
   /** Starts a manual job, and revives what was skipped because nobody had. */
   play(one: JobRun): void {
     this.cancelled = undefined;

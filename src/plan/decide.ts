@@ -8,7 +8,7 @@ import type { Decision, DecisionCode, JobStatus } from './protocol.ts';
 export type Verdict =
   | {
       accepted: true;
-      effect: 'approve' | 'reject' | 'play' | 'undelay' | 'retry' | 'cancel';
+      effect: 'approve' | 'reject' | 'play' | 'undelay' | 'retry' | 'stop' | 'cancel';
       message: string;
     }
   /** `record`: it came too late or second, which belongs into the history; else nobody but the asker need know. */
@@ -16,7 +16,7 @@ export type Verdict =
 
 export interface DecisionView {
   job: PlanJob;
-  status: Pick<JobStatus, 'phase' | 'outcome' | 'decisions'>;
+  status: Pick<JobStatus, 'phase' | 'outcome' | 'decisions'> & Partial<Pick<JobStatus, 'since'>>;
   /** Jobs the gate requires that have not succeeded. */
   missing: readonly string[];
   /** Installations with more than one user can switch the signal off. */
@@ -67,6 +67,8 @@ function judgePlay(view: DecisionView, decision: Decision): Verdict {
       return unconfirmed(view, decision) ?? accept('play', `${job.key} starts.`);
     case 'scheduled':
       return accept('undelay', `${job.key} starts now.`);
+    case 'ended':
+      return decision.stops === undefined ? tooLate(view, decision) : judgeStop(view, decision.stops);
     case 'created':
       if (!job.gate) return refuse('job/not-playable', `The turn of ${job.key} has not come.`);
       return (
@@ -81,6 +83,13 @@ function judgePlay(view: DecisionView, decision: Decision): Verdict {
     default:
       return tooLate(view, decision);
   }
+}
+
+/** An environment is stopped also by a job that was skipped, has failed, or had ended before this deployment. Once each. */
+function judgeStop({ job, status }: DecisionView, deployedAt: number): Verdict {
+  const done = status.outcome === 'succeeded' && (status.since ?? 0) >= deployedAt;
+  if (done) return refuse('job/decided', `${job.key} has stopped it already.`, true);
+  return accept('stop', `${job.key} starts.`);
 }
 
 function judgeRetry({ job, status }: DecisionView, _decision: Decision): Verdict {

@@ -11,6 +11,8 @@ export interface Decision {
   comment?: string;
   /** The actor has read the job's confirmation text, and means it. */
   confirm?: boolean;
+  /** From the project, which stops an environment: when that was deployed (epoch ms). Its job may have ended before. */
+  stops?: number;
   /** Epoch ms, set by the workflow. */
   at?: number;
   /** What became of it, set by the workflow: accepted, or the conflict. */

@@ -4,7 +4,7 @@ import { WORKFLOWS, type ProjectStatus, QUERIES } from '../../src/plan/protocol.
 import type { EnvironmentState } from '../../src/plan/environments.ts';
 import { projectWorkflowId, type PipelineId } from '../../src/plan/ids.ts';
 import type { PlanEnvironment } from '../../src/plan/plan.ts';
-import { signalStopEnvironment } from '../../src/temporal/calls.ts';
+import { decide, signalStopEnvironment } from '../../src/temporal/calls.ts';
 import { planOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 
@@ -79,6 +79,46 @@ describe.concurrent('an environment', () => {
     const status = await world.end(id);
     expect(status.jobs[2]?.decisions).toMatchObject([{ actor: 'ada', action: 'play', answer: 'accepted' }]);
     expect(stops('open')).toBe(1);
+  });
+
+  test('is stopped by a job that was skipped, once', async () => {
+    world.project('unplayed', {
+      plan: planOf([
+        { key: 'deploy', environment: start({ onStop: 'stop' }) },
+        { key: 'check' },
+        { ...stopJob, needs: ['check'] },
+      ]),
+      behaviours: { check: [{ outcome: 'failed' }] },
+    });
+    const id = await ask('unplayed');
+    expect((await world.end(id)).jobs.map((job) => job.outcome)).toEqual(['succeeded', 'failed', 'skipped']);
+    await becomes('unplayed', 'available');
+    await signalStopEnvironment(world.client, 'unplayed', { name: 'review', actor: 'ada' });
+    await becomes('unplayed', 'stopped');
+    await signalStopEnvironment(world.client, 'unplayed', { name: 'review', actor: 'ada' });
+    const status = await world.end(id);
+    expect(status.jobs[2]).toMatchObject({ outcome: 'succeeded', decisions: [{ actor: 'ada' }] });
+    expect(stops('unplayed')).toBe(1);
+  });
+
+  test('deployed again is stopped again by the same job', async () => {
+    world.project('twice', {
+      plan: planOf([{ key: 'deploy', environment: start({ onStop: 'stop' }) }, { key: 'slow' }, stopJob]),
+      behaviours: { slow: [{ until: 'door' }] },
+    });
+    const id = await ask('twice');
+    for (const times of [1, 2]) {
+      if (times === 2) {
+        const retry = { action: 'retry', job: 'deploy', actor: 'ada', role: 'operator' } as const;
+        await decide(world.client, id, retry);
+      }
+      await becomes('twice', 'available');
+      await signalStopEnvironment(world.client, 'twice', { name: 'review', actor: 'ada' });
+      await becomes('twice', 'stopped');
+      expect(stops('twice')).toBe(times);
+    }
+    world.fakes.open('twice', 'door');
+    expect((await world.end(id)).state).toBe('success');
   });
 
   test('without on_stop is only said to be stopped', async () => {

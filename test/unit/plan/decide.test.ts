@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { Outcome } from '../../../src/plan/outcome.ts';
 import { judge, type DecisionView } from '../../../src/plan/decide.ts';
 import type { Decision, JobPhase } from '../../../src/plan/protocol.ts';
 import { startedOf, supersedeEffect } from '../../../src/plan/supersede.ts';
@@ -115,6 +116,17 @@ describe('retry and cancel', () => {
     expect(answer(view('stopping'), by('bob', 'developer', 'cancelJob'))).toBe('job/decided recorded');
     expect(answer(view('ended'), by('bob', 'developer', 'cancelJob'))).toBe('job/not-playable recorded');
   });
+});
+
+test('an environment is stopped by a job that has ended too, once for each deployment', () => {
+  const stop = { ...by('davit', 'operator'), stops: 500 };
+  const ended = (outcome: Outcome, since: number): DecisionView =>
+    view('ended', { status: { phase: 'ended', outcome, since, decisions: [] } });
+  for (const outcome of ['skipped', 'failed', 'cancelled'] as const)
+    expect(answer(ended(outcome, 900), stop)).toBe('stop');
+  expect(answer(ended('succeeded', 400), stop)).toBe('stop');
+  expect(answer(ended('succeeded', 900), stop)).toBe('job/decided recorded');
+  expect(answer(ended('skipped', 400), by('bob', 'developer'))).toBe('job/not-playable recorded');
 });
 
 describe('a newer commit', () => {
