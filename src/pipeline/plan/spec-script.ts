@@ -1,5 +1,6 @@
 import { isArch } from '../../plan/ids.ts';
 import { placeIn } from '../config/job.ts';
+import type { WorkerReport } from '../../plan/queues.ts';
 import type { ApitestSpec, ScriptSpec } from '../../plan/spec.ts';
 import type { Apitest } from '../schema/typed.ts';
 import { cachesSpec } from './spec-cache.ts';
@@ -65,11 +66,15 @@ export function expandedTags(draft: Draft, context: PlanContext): string[] {
   return tags.filter((tag) => !isLeftOut(tag, draft, context));
 }
 
+/** Those that run jobs: a worker for deployments alone has a host of its own name. */
+const machines = (fleet: readonly WorkerReport[]): number =>
+  new Set(fleet.filter((worker) => worker.arches.length > 0).map((worker) => worker.hostId)).size;
+
 /** Run from here, on one machine, a tag that it does not have is none to wait for. */
 function isLeftOut(tag: string, { config, group }: Draft, { request, problems }: PlanContext): boolean {
   const { fleet, trigger, targets } = request;
   if (!trigger.here || trigger.source !== 'cli' || isArch(tag) || targets.includes(tag)) return false;
-  if (config.kind === 'deploy' || new Set(fleet.map((worker) => worker.hostId)).size !== 1) return false;
+  if (config.kind === 'deploy' || machines(fleet) !== 1) return false;
   if (fleet.some((worker) => worker.tags.includes(tag))) return false;
   problems.add('language/no-worker', `no worker has the tag ${tag}: run from here, "${group}" runs here`, {
     at: placeIn(config, 'tags'),

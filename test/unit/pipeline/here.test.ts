@@ -33,6 +33,10 @@ describe('tags that this machine does not have', () => {
     ]);
     expect(job(FILE, 'j', { fleet: [worker('a')], trigger: here }).job.queue).toBe('amd64');
   });
+  test('a worker for deployments is no other machine', () => {
+    const deploys = { ...worker('deploy-swarm'), arches: [], targets: ['swarm'] };
+    expect(job(FILE, 'j', { fleet: [worker('a'), deploys], trigger: here }).job.queue).toBe('amd64');
+  });
   test('wait where another machine is there, or the pipeline is asked for in another way', () => {
     const waits = 'no worker has the tag docker now, so "j" will wait';
     expect(warnings([worker('a', 'shell'), worker('b')], here)).toEqual([waits]);
