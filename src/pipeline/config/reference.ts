@@ -119,8 +119,8 @@ class Resolver {
     const steps = node.items.map((item) => (item.kind === 'scalar' ? item.text : ''));
     const text = `[${steps.join(', ')}]`;
     const empty = { node: emptyAt(node), levels: 0 };
-    if (steps.length < 2 || steps.includes('')) {
-      const what = '!reference takes a list of names: a job, a keyword of it, and on from there';
+    if (steps.length === 0 || steps.includes('')) {
+      const what = '!reference takes a list of names: a job or template, a keyword of it, and on from there';
       this.#problems.add('language/type', what, { at: node });
       return empty;
     }

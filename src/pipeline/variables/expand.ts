@@ -9,8 +9,8 @@ export interface Late {
   readonly late: string;
 }
 export type Part = string | Late;
-/** Parts of a variable's value; undefined when nobody has set it. */
-export type Lookup = (name: string) => readonly Part[] | undefined;
+/** Parts of a variable's value; undefined when nobody has set it. `written` is the whole reference. */
+export type Lookup = (name: string, written: string) => readonly Part[] | undefined;
 
 const NOTHING: readonly Part[] = [];
 
@@ -22,7 +22,7 @@ export function expandParts(text: string, lookup: Lookup): readonly Part[] {
   for (const found of text.matchAll(REFERENCE)) {
     const percent = found[3] !== undefined;
     const name = found[1] ?? found[2] ?? found[3];
-    const value = name === undefined ? ['$'] : lookup(name);
+    const value = name === undefined ? ['$'] : lookup(name, found[0]);
     if (percent && value === undefined) continue;
     parts.push(text.slice(from, found.index), ...(value ?? NOTHING));
     from = found.index + found[0].length;

@@ -4,7 +4,8 @@
  * Layers stand in ascending precedence and are merged by name. A value is expanded once, when it is first asked for.
  * Invariants: V1 a circle of references is found and named, never followed. V2 a value that comes from a masked or secret
  * variable is tainted, so that whoever would write it down can refuse. V3 what is known only on the worker stays a
- * reference; everything else is settled here.
+ * reference; everything else is settled here. V4 a variable that refers to itself is no circle, as in GitLab: it means what
+ * the name stands for below it, and stays as it is written where there is nothing.
  */
 import type { SecretRef, SpecVariable } from '../../plan/spec.ts';
 import { expandParts, isLate, renderParts, type Part } from './expand.ts';
@@ -43,6 +44,8 @@ export interface Expanded {
 
 export class Scope {
   readonly #variables: Map<string, Variable>;
+  /** What a variable hides. Those of the file are one layer here: theirs replace each other by name. */
+  readonly #hidden = new Map<string, Variable>();
   /** A dotenv report may bring names that nobody knows yet. */
   readonly #open: boolean;
   readonly #resolved = new Map<string, Resolved>();
@@ -52,7 +55,12 @@ export class Scope {
 
   constructor(layers: readonly Layer[], options: { open: boolean }) {
     this.#variables = new Map();
-    for (const layer of layers) for (const [name, variable] of layer) this.#variables.set(name, variable);
+    for (const layer of layers)
+      for (const [name, variable] of layer) {
+        const below = this.#variables.get(name);
+        if (below && !(below.from === 'file' && variable.from === 'file')) this.#hidden.set(name, below);
+        this.#variables.set(name, variable);
+      }
     this.#open = options.open;
   }
 
@@ -124,8 +132,8 @@ export class Scope {
     }
     this.#path.push(variable.name);
     let tainted = variable.masked;
-    const parts = expandParts(variable.value.literal, (name) => {
-      const inner = this.#resolve(name);
+    const parts = expandParts(variable.value.literal, (name, written) => {
+      const inner = name === variable.name ? this.#below(name, written) : this.#resolve(name);
       tainted ||= inner?.tainted ?? false;
       return inner?.parts;
     });
@@ -135,6 +143,14 @@ export class Scope {
       return UNKNOWN;
     }
     return { parts, tainted };
+  }
+
+  /** What a variable's own name means in its value: the text that it hides, else the reference as it is written. */
+  #below(name: string, written: string): Resolved {
+    const hidden = this.#hidden.get(name);
+    if (!hidden || 'secret' in hidden.value || hidden.file || needsWork(hidden))
+      return { parts: [written], tainted: false };
+    return { parts: [hidden.value.literal], tainted: hidden.masked };
   }
 }
 

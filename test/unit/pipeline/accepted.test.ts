@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { parseDuration } from '../../../src/plan/duration.ts';
-import { job, keysOf, mistakes } from './helpers.ts';
+import { job, keysOf, mistakes, variable } from './helpers.ts';
 
 /** What GitLab takes and what it refuses, where other readers of the language often differ. */
 const JOB = 'a: {script: x}\n';
@@ -113,4 +113,48 @@ it('auto_stop_in of a variable that is not set leaves the environment standing',
 it('an empty cache key is the name of job and ref', () => {
   const compiled = job('a: {script: x, cache: {key: "", paths: [p]}}', 'a');
   expect(JSON.stringify(compiled.spec)).toContain('"key":"a/main"');
+});
+
+describe('a variable that refers to itself', () => {
+  const value = (text: string, name: string, more = {}) => variable(job(text, 'a', more), name);
+
+  it('stays as it is written where the name means nothing else', () => {
+    const text = 'a: {script: x, variables: {TOKEN: $TOKEN, DIRS: "${DIRS}:/opt"}}';
+    expect(value(text, 'TOKEN')).toBe('$TOKEN');
+    expect(value(text, 'DIRS')).toBe('${DIRS}:/opt');
+  });
+
+  it('means what it hides, and those of the file hide none of each other', () => {
+    const text =
+      'variables: {V: global}\na: {script: x, variables: {V: $V-job, CI_COMMIT_REF_NAME: on-$CI_COMMIT_REF_NAME}}';
+    expect(value(text, 'CI_COMMIT_REF_NAME')).toBe('on-main');
+    expect(value(text, 'V')).toBe('$V-job');
+  });
+
+  it('gives way to a variable of the project', () => {
+    const variables = [
+      { name: 'TOKEN', value: { literal: 'theirs' }, masked: false, file: false, from: 'project' as const },
+    ];
+    expect(value('a: {script: x, variables: {TOKEN: $TOKEN}}', 'TOKEN', { project: { variables } })).toBe(
+      'theirs',
+    );
+  });
+
+  it('but two that refer to each other are a circle', () => {
+    expect(refuses('a: {script: x, variables: {A: $B, B: $A}}')).toContain('A -> B -> A');
+  });
+});
+
+it('!reference of a whole template that is a list', () => {
+  const text = `.main:
+  - if: $CI_COMMIT_BRANCH == "main"
+    when: manual
+.steps: [one, [two]]
+a:
+  rules:
+    - !reference [.main]
+    - when: never
+  script: !reference [.steps]`;
+  expect(job(text, 'a').job.when).toBe('manual');
+  expect(JSON.stringify(job(text, 'a').spec)).toContain('["one","two"]');
 });

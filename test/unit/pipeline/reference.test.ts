@@ -56,9 +56,9 @@ j: {image: x, script: [x], rules: [!reference [.r, rules], {when: manual}]}
       'language/unknown-extends 2:40 !reference leads nowhere: ".a" has no "scrip"',
     ],
     [
-      'one name',
-      '[.a]',
-      'language/type 2:35 !reference takes a list of names: a job, a keyword of it, and on from there',
+      'no name',
+      '[]',
+      'language/type 2:35 !reference takes a list of names: a job or template, a keyword of it, and on from there',
     ],
     ['text', '.a', 'language/type 2:35 !reference takes a list of names: a job, and a keyword of it'],
   ])('%s', (_, reference, message) => {

@@ -95,13 +95,6 @@ describe('values', () => {
     const text = withVars('{A: "$B/a", B: "${C}/b", C: c}');
     expect(value(text, 'A')).toBe('c/b/a');
   });
-  test('a reference to itself in a higher layer is a circle', () => {
-    const answer = run('variables: {P: x}\nj: {image: x, script: x, variables: {P: "$P:y"}}');
-    expect(answer).toMatchObject({
-      kind: 'invalid',
-      problems: [{ code: 'language/cycle', message: expect.stringContaining('P -> P') }],
-    });
-  });
   test('$$ is a dollar, and expand: false leaves the text alone', () => {
     const text = withVars('{A: "$$HOME", B: {value: "$CI", expand: false}, C: "$B"}');
     expect(value(text, 'A')).toBe('$HOME');
