@@ -6,6 +6,7 @@ import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { ownDavit, type OwnDavit } from '../test/support/davit.ts';
 import { measureActivity } from './activity.ts';
+import { measureLint, measurePlan } from './language.ts';
 import { residentMb } from './memory.ts';
 import { measureDocker, measurePipeline, repository, type Measured } from './pipelines.ts';
 import { msText, ratioText, secondsText, spread } from './stats.ts';
@@ -67,8 +68,21 @@ function memory(davit: OwnDavit): void {
   }
 }
 
+/** In processor time: what else the machine does is not davit's. */
+function language(): void {
+  const plan = measurePlan(ROUNDS);
+  const lint = measureLint(ROUNDS);
+  say('\n1,000 jobs in 20 included files, processor time');
+  say(`  planned                  ${msText(plan.warm)}   bar 300 ms   cold ${plan.cold.toFixed(0)} ms`);
+  say(`  memory                   ${plan.mb.toFixed(0)} MB`);
+  say('\ndavit lint of an ordinary file, processor time of all its processes');
+  say(`  linted                   ${msText(lint.warm)}   bar 500 ms   cold ${lint.cold.toFixed(0)} ms`);
+  say(`  Node alone               ${msText(lint.node)}`);
+}
+
 async function main(): Promise<void> {
   say(`davit bench: ${ROUNDS} rounds, median (least to most), ${availableParallelism()} CPUs`);
+  language();
   const davit = await ownDavit();
   try {
     for (const one of CASES) await compare(davit, one);

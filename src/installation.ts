@@ -39,6 +39,9 @@ const variable = z.union([
   }),
 ]);
 
+/** The deploy target that a machine is for itself, where the installation file names none. */
+export const LOCAL_TARGET = 'local-swarm';
+
 export const installationSchema = z.strictObject({
   /** Address people and forges reach the server at; for links. */
   url: z.string().optional(),

@@ -4,7 +4,7 @@ import { DavitError } from '../errors.ts';
 import { findProject } from '../local/project.ts';
 import { readRunFile } from '../local/run-file.ts';
 import { parsePipelineId, pipelineId, type PipelineId } from '../plan/ids.ts';
-import { ApiClient } from './api-client.ts';
+import type { ApiClient } from './api-client.ts';
 import type { Cli } from './cli.ts';
 
 /** Rejects with `local/not-up` or `cli/no-token`. */
@@ -15,7 +15,10 @@ export async function connect(cli: Cli): Promise<ApiClient> {
       'local/not-up',
       'davit is not running on this machine, and DAVIT_SERVER is not set.',
     );
-  return new ApiClient(url, await readToken(cli));
+  const token = await readToken(cli);
+  // Loaded for those who speak to a server: the others need not wait for it.
+  const { ApiClient } = await import('./api-client.ts');
+  return new ApiClient(url, token);
 }
 
 async function readToken(cli: Cli): Promise<string> {

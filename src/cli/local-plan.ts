@@ -26,6 +26,7 @@ import type { CompileRequest } from '../pipeline/request.ts';
 import type { Trigger } from '../plan/trigger.ts';
 import type { Cli } from './cli.ts';
 import { askFleet, thisMachine } from './fleet-here.ts';
+import type { PlanEvent } from './options.ts';
 
 const MOST_BYTES = 1024 * 1024;
 const REGISTRY = '127.0.0.1:5000';
@@ -52,8 +53,6 @@ export interface PlanOptions {
   /** A `ref` that is not here is a branch that this working tree might be on, and no error. */
   imagine?: boolean;
 }
-export const PLAN_EVENTS = ['push', 'tag', 'merge_request', 'schedule', 'web', 'api'] as const;
-export type PlanEvent = (typeof PLAN_EVENTS)[number];
 export interface LocalPlan {
   project: LocalProject;
   file: { name: string; text: string };

@@ -2,6 +2,10 @@
 import { InvalidArgumentError } from 'commander';
 import { ARCHES, isArch, type Arch } from '../plan/ids.ts';
 
+/** What `davit plan` plans for. */
+export const PLAN_EVENTS = ['push', 'tag', 'merge_request', 'schedule', 'web', 'api'] as const;
+export type PlanEvent = (typeof PLAN_EVENTS)[number];
+
 /** `K=V`, repeatable. */
 export function variable(text: string, before: Record<string, string> = {}): Record<string, string> {
   const found = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text);

@@ -5,7 +5,6 @@ import { READY_MESSAGE } from '../local/part.ts';
 export async function underSupervision(work: (onReady: () => void) => Promise<void>): Promise<void> {
   const gone = (): void => void process.kill(process.pid, 'SIGTERM');
   process.once('disconnect', gone);
-  process.channel?.unref();
   try {
     await work(() => {
       if (process.connected) process.send?.(READY_MESSAGE);

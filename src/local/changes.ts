@@ -3,7 +3,6 @@ import type { FactsNeeded } from '../pipeline/facts.ts';
 import type { Trigger } from '../plan/trigger.ts';
 import { git, gitMaybe } from './git.ts';
 import type { LocalProject } from './project.ts';
-import { everyFile } from './source-pack.ts';
 
 export interface SourceFacts {
   changed?: Record<string, string[]>;
@@ -87,7 +86,7 @@ async function changedSince(
 /** Every file of the working tree, or of a commit. */
 export async function filesOf(project: LocalProject, sha: string | undefined): Promise<string[]> {
   if (sha) return names(await git(project.folder, ['ls-tree', '-r', '-z', '--name-only', sha]));
-  if (!project.git) return everyFile(project.folder, '');
+  if (!project.git) return (await import('./source-pack.ts')).everyFile(project.folder, '');
   return names(await git(project.folder, ['ls-files', '-z', '--cached', '--others', '--exclude-standard']));
 }
 

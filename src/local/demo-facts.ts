@@ -3,7 +3,7 @@ import { registryClient } from '../adapters/registry/index.ts';
 import { swarmTarget } from '../adapters/swarm/index.ts';
 import type { Settings } from '../config.ts';
 import { isFree, freePort } from './ports.ts';
-import { LOCAL_TARGET } from './swarm.ts';
+import { LOCAL_TARGET } from '../installation.ts';
 
 const LOOPBACK = /^(127\.|localhost|\[::1\])/;
 

@@ -3,16 +3,13 @@
  * this machine, or from checkouts that a person points at, remote files from their servers.
  */
 import { join, resolve } from 'node:path';
-import { folderCopies } from '../adapters/includes/copies.ts';
 import type { IncludeSession } from '../adapters/ports.ts';
-import { readingSecrets } from '../adapters/secrets/index.ts';
 import { readEnvSecret, type Settings } from '../config.ts';
 import { DavitError } from '../errors.ts';
 import type { Installation } from '../installation.ts';
 import type { IncludeSource } from '../pipeline/includes.ts';
 import { includeKey, type IncludeAnswer, type IncludeAnswers, type IncludeWant } from '../plan/includes.ts';
 import type { Trigger } from '../plan/trigger.ts';
-import { wireIncludes } from '../wiring.ts';
 import { filesOf, sourceFacts } from './changes.ts';
 import { git, gitMaybe } from './git.ts';
 import { findProject, type LocalProject } from './project.ts';
@@ -39,12 +36,8 @@ type Elsewhere = Exclude<IncludeWant, { kind: 'remote' }>;
 
 /** `read` rejects with `source/refused` for what is no UTF-8 text, or too large. */
 export function localIncludes(project: LocalProject, from: LocalSources): IncludeSource {
-  const { settings, installation, serverUrl: url, trigger, ref, changed } = from;
-  const includes = wireIncludes(
-    { config: installation, url },
-    { secrets: readingSecrets(readEnvSecret), copies: folderCopies(join(settings.cache, 'includes')) },
-  );
-  const session = includes.open({ project: project.slug, fork: false });
+  const { trigger, ref, changed } = from;
+  const session = sessionOnce(project, from);
   return {
     read: async (files) =>
       Object.fromEntries(
@@ -67,9 +60,32 @@ export function localIncludes(project: LocalProject, from: LocalSources): Includ
   };
 }
 
+/** One session, with its time limit, for all that one file includes. Most include nothing from elsewhere: the adapters wait. */
+function sessionOnce(project: LocalProject, from: LocalSources): () => Promise<IncludeSession> {
+  let session: Promise<IncludeSession> | undefined;
+  return () => (session ??= openSession(project, from));
+}
+
+async function openSession(
+  project: LocalProject,
+  { settings, installation, serverUrl: url }: LocalSources,
+): Promise<IncludeSession> {
+  const [{ wireIncludes }, { folderCopies }, { readingSecrets }] = await Promise.all([
+    import('../wiring.ts'),
+    import('../adapters/includes/copies.ts'),
+    import('../adapters/secrets/index.ts'),
+  ]);
+  const secrets = readingSecrets(readEnvSecret);
+  const copies = folderCopies(join(settings.cache, 'includes'));
+  return wireIncludes({ config: installation, url }, { secrets, copies }).open({
+    project: project.slug,
+    fork: false,
+  });
+}
+
 interface Asking {
   project: LocalProject;
-  session: IncludeSession;
+  session: () => Promise<IncludeSession>;
   from: LocalSources;
 }
 
@@ -82,7 +98,7 @@ async function elsewhere(wants: readonly IncludeWant[], asking: Asking): Promise
     if (answer) answers[includeKey(want)] = answer;
     else others.push(want);
   }
-  const answered = others.length > 0 ? await asking.session.answer(others) : {};
+  const answered = others.length > 0 ? await (await asking.session()).answer(others) : {};
   for (const [key, answer] of Object.entries(answered)) answers[key] = withWayOut(answer, others, key);
   return answers;
 }

@@ -3,11 +3,10 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Settings } from '../config.ts';
 import { DavitError } from '../errors.ts';
-import { installationSchema, type Installation } from '../installation.ts';
+import { installationSchema, LOCAL_TARGET, type Installation } from '../installation.ts';
 import { parseInstallation } from '../pipeline/installation-file.ts';
 import { problemText } from '../pipeline/problems.ts';
 import type { Arch } from '../plan/ids.ts';
-import { LOCAL_TARGET } from './swarm.ts';
 
 export const INSTALLATION_NAME = 'davit.config.yml';
 

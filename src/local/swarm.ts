@@ -5,8 +5,6 @@ import { DavitError } from '../errors.ts';
 import type { LocalEngine } from './docker.ts';
 import type { Progress } from './progress.ts';
 
-export const LOCAL_TARGET = 'local-swarm';
-
 /** Overlay network for services of this machine; through it their published ports go over `docker_gwbridge`. */
 export const LOCAL_NETWORK = 'davit-local';
 const GATEWAY = 'docker_gwbridge';

@@ -1,10 +1,6 @@
 /** `davit config` and `davit schema`: the file as davit understands it, and what may stand in one. */
 import type { Command } from 'commander';
-import { Problems } from '../../pipeline/problems.ts';
-import { languageSchema } from '../../pipeline/schema/json-schema.ts';
-import { wholeFile } from '../../pipeline/whole.ts';
 import { printJson, type Cli } from '../cli.ts';
-import { requestHere } from '../local-plan.ts';
 import { input, INPUT_HELP, PROJECT_PATH, projectPath } from '../options.ts';
 import { problemsText } from '../problems-view.ts';
 
@@ -26,6 +22,10 @@ export function configCommand(program: Command, cli: Cli): void {
     .option(...PROJECT_PATH, projectPath)
     .addHelpText('after', '\nExample:\n  $ davit config > whole.yml')
     .action(async (named: string | undefined, options: Options) => {
+      // Loaded by those who need it, as in the other commands: what shows no plan answers sooner.
+      const { requestHere } = await import('../local-plan.ts');
+      const { wholeFile } = await import('../../pipeline/whole.ts');
+      const { Problems } = await import('../../pipeline/problems.ts');
       const { request } = await requestHere(cli, {
         file: named ?? options.file,
         inputs: options.input,
@@ -44,5 +44,8 @@ export function schemaCommand(program: Command, cli: Cli): void {
     .command('schema')
     .description('print a JSON schema of the pipeline file, for editors')
     .addHelpText('after', '\nExample:\n  $ davit schema > davit.schema.json')
-    .action(() => printJson(cli, languageSchema()));
+    .action(async () => {
+      const { languageSchema } = await import('../../pipeline/schema/json-schema.ts');
+      return printJson(cli, languageSchema());
+    });
 }

@@ -3,8 +3,15 @@ import { Option, type Command } from 'commander';
 import type { CompileAnswer, CompiledJob } from '../../pipeline/compile.ts';
 import type { ExplainedJob } from '../../pipeline/request.ts';
 import { printJson, type Cli } from '../cli.ts';
-import { compileHere, PLAN_EVENTS, type PlanEvent } from '../local-plan.ts';
-import { input, INPUT_HELP, PROJECT_PATH, projectPath, variable } from '../options.ts';
+import {
+  input,
+  INPUT_HELP,
+  PLAN_EVENTS,
+  PROJECT_PATH,
+  projectPath,
+  variable,
+  type PlanEvent,
+} from '../options.ts';
 import { problemsText } from '../problems-view.ts';
 import { table } from '../table.ts';
 
@@ -61,6 +68,8 @@ export function planCommand(program: Command, cli: Cli): void {
         explain: true,
         imagine: true,
       };
+      // The compiler is loaded by those who need it: the other commands answer sooner.
+      const { compileHere } = await import('../local-plan.ts');
       const { answer, imagined } = await compileHere(cli, wanted);
       if (imagined !== undefined)
         cli.io.err(`There is no ${imagined} here: planned as if it were a branch with these files.\n`);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { buildProgram, runCli } from '../../../src/cli/program.ts';
 import { testCli } from './support.ts';
 
@@ -62,6 +62,13 @@ describe('exit codes', () => {
       expect((await run(args)).exit).toBe(2);
     expect((await run(['up', '--once'])).exit).toBe(2);
     expect((await run(['run', '--var', 'no value'])).exit).toBe(2);
+  });
+  test('a command leaves the channel of its process alone: without it a test process ends while it waits', async () => {
+    const channel = process.channel ?? expect.fail('tests run in processes of their own');
+    const unref = vi.spyOn(channel, 'unref');
+    expect((await run(['worker'])).exit).toBe(2);
+    expect(unref).not.toHaveBeenCalled();
+    unref.mockRestore();
   });
   test('3 where nothing runs, and what to do about it', async () => {
     const { exit, err } = await run(['pipelines']);
