@@ -25,6 +25,7 @@ export function projectNamed(
       artifacts_to: [],
       triggered_by: [],
       variables: {},
+      pages: 'readers',
       resource_modes: {},
     }
   );

@@ -18,6 +18,7 @@ import type { CompileAnswer, CompileRequest } from '../src/pipeline/request.ts';
 import type { JobKey } from '../src/plan/ids.ts';
 import type { Plan, PlanJob } from '../src/plan/plan.ts';
 import type { WorkerReport } from '../src/plan/queues.ts';
+import type { Trigger } from '../src/plan/trigger.ts';
 import { COUNTERS } from '../src/plan/records.ts';
 import { limitsOf, writeCompiled } from './compile-pipeline-blobs.ts';
 import { findFile, listFiles, sourceFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
@@ -84,6 +85,18 @@ const problemOf = (error: DavitError): string =>
     severity: 'error',
   });
 
+const projectFacts = (project: InstallationProject, trigger: Trigger): CompileRequest['project'] => ({
+  slug: project.name,
+  defaultBranch: project.default_branch,
+  protectedRef: isProtected(project, trigger),
+  variables: variablesOf(project.variables),
+  path: project.repository,
+  url: pageOf(project),
+  gitlabApi: gitlabApi(project),
+  cloneUrl: project.clone_url,
+  isProtected: (branch) => project.protected_refs.some((pattern) => wildcardMatches(pattern, branch)),
+});
+
 async function compileInput(
   deps: CompileDeps,
   input: CompileInput,
@@ -103,17 +116,7 @@ async function compileInput(
     trigger: input.trigger,
     iid: input.iid,
     number: input.number,
-    project: {
-      slug: project.name,
-      defaultBranch: project.default_branch,
-      protectedRef: isProtected(project, input.trigger),
-      variables: variablesOf(project.variables),
-      path: project.repository,
-      url: pageOf(project),
-      gitlabApi: gitlabApi(project),
-      cloneUrl: project.clone_url,
-      isProtected: (branch) => project.protected_refs.some((pattern) => wildcardMatches(pattern, branch)),
-    },
+    project: projectFacts(project, input.trigger),
     instanceVariables: variablesOf(facts.config.variables),
     registry: (await deps.registries.default()).host,
     helperImage: facts.config.helper_image,

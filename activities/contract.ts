@@ -135,6 +135,22 @@ export type ReleaseOutput =
   | { kind: 'made'; tag: string; url?: string; warnings: string[] }
   | { kind: 'refused'; message: string };
 
+export interface PublishInput {
+  kind: JobKind;
+  project: ProjectSlug;
+  pipeline: PipelineId;
+  job: JobKey;
+  jobId: number;
+  spec: Digest;
+  /** What the job left; its site is in there. */
+  artifact?: Digest;
+}
+export type PublishOutput =
+  | { kind: 'published'; url: string; warnings: string[] }
+  /** Nothing is wrong with the job, and nothing was published. */
+  | { kind: 'left'; warning: string }
+  | { kind: 'refused'; message: string };
+
 /** On queue `control`. */
 export interface ControlActivities {
   claimPipeline(input: ClaimInput): Promise<ClaimOutput>;
@@ -159,6 +175,8 @@ export interface ControlActivities {
    * tried again; what the forge or davit says no to is an answer.
    */
   createRelease(input: ReleaseJobInput): Promise<ReleaseOutput>;
+  /** `pages` of a job whose script has succeeded. Idempotent; a site of a newer pipeline stays. */
+  publishPages(input: PublishInput): Promise<PublishOutput>;
   /** Best effort; never fails a pipeline. */
   reportCommitStatus(input: {
     project: ProjectSlug;

@@ -24,6 +24,7 @@ import { makeRollbackDeploy } from './deploy-rollback.ts';
 import { makeWatchDeploy } from './deploy-watch.ts';
 import { makeFindGiven } from './find-given.ts';
 import { makeLookDownstream } from './look-downstream.ts';
+import { makePublishPages } from './publish-pages.ts';
 import { makePushImage } from './push-image.ts';
 import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './record-pipeline.ts';
 import { coded } from './ship/coded.ts';
@@ -60,6 +61,7 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     loadRecord: coded(makeLoadRecord(deps)),
     findRecord: coded(makeFindRecord(deps)),
     createRelease: coded(makeCreateRelease(deps)),
+    publishPages: coded(makePublishPages(deps)),
     reportCommitStatus: coded(makeReportCommitStatus(deps)),
     isClosed: coded(makeIsClosed(deps)),
   };

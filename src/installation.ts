@@ -85,6 +85,8 @@ export const installationSchema = z.strictObject({
         /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */
         triggered_by: z.array(z.union([slug, z.literal('*')])).default([]),
         variables: z.record(z.string(), variable).default({}),
+        /** Who sees the sites that its jobs publish: everybody, or whoever has a token. */
+        pages: z.enum(['readers', 'public']).default('readers'),
         resource_modes: z
           .record(z.string(), z.enum(['unordered', 'oldest_first', 'newest_first', 'newest_ready_first']))
           .default({}),

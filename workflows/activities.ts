@@ -87,6 +87,14 @@ export const triggering = proxyActivities<Pick<ControlActivities, 'startDownstre
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
+/** A site is unpacked file by file into the store. */
+export const publishing = proxyActivities<Pick<ControlActivities, 'publishPages'>>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '30 minutes',
+  scheduleToCloseTimeout: '2 hours',
+  retry: { initialInterval: '1s', maximumInterval: '1 minute' },
+});
+
 export const bestEffort = proxyActivities<Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs'>>({
   taskQueue: CONTROL_QUEUE,
   scheduleToCloseTimeout: '2 minutes',

@@ -18,6 +18,7 @@ import { downstreamAttempt } from './downstream.ts';
 import { deployAttempt } from './deploy-attempt.ts';
 import { waitAtGate } from './gate.ts';
 import { wantedLocks } from './lock-client.ts';
+import { withPages } from './pages.ts';
 import { withRelease } from './release.ts';
 import { enter, type JobRun, type Run } from './state.ts';
 
@@ -132,7 +133,7 @@ async function noteEnvironment(run: Run, one: JobRun): Promise<string[]> {
 async function attempt(run: Run, one: JobRun, seq: number): Promise<JobResult> {
   if (one.job.kind === 'deploy') return deployAttempt(run, one, seq);
   if (one.job.kind === 'trigger') return downstreamAttempt(run, one);
-  return withRelease(run, one, await containerAttempt(run, one));
+  return withPages(run, one, await withRelease(run, one, await containerAttempt(run, one)));
 }
 
 /** What a job that succeeded has done to its environment; the other actions leave it as it is. */

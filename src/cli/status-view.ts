@@ -77,6 +77,7 @@ function madeText({ result }: JobStatus): string {
     return `${result.index.repository}:${result.index.tags[0] ?? ''} ${result.index.digest.slice(0, 19)}`;
   if (result.image) return `${platformText(result.image.platform)} ${result.image.digest.slice(0, 19)}`;
   if (result.deployed) return `${result.deployed.service}: ${result.deployed.state}`;
+  if (result.pages) return plainText(result.pages.url);
   if (result.release) return `release ${plainText(result.release.tag)}`;
   const { artifacts } = result;
   if (!artifacts) return '';

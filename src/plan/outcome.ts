@@ -84,6 +84,8 @@ export interface JobResult {
   /** Blob: text of the file that `release: description` names. */
   releaseNotes?: Digest;
   release?: { tag: string; url?: string };
+  /** The site that it has published. */
+  pages?: { url: string };
   log?: LogSummary;
   warnings?: string[];
 }

@@ -51,6 +51,8 @@ export interface PlanJob {
   confirmation?: string;
   /** Its script is followed by a release at the forge. */
   release?: true;
+  /** Its script is followed by the publication of a site. */
+  pages?: true;
   environment?: PlanEnvironment;
   resourceGroup?: string;
   /** From the installation file; `unordered` when absent. */

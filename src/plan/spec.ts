@@ -112,6 +112,16 @@ export interface ReleaseSpec {
   links: { name: string; url: string; filepath?: string; type?: string }[];
 }
 
+/** What of the job's artifacts is published as a site. */
+export interface PagesSpec {
+  /** Relative to the project. */
+  folder: string;
+  /** '' is the project's own site. */
+  prefix: string;
+  /** ms; absent means kept. */
+  expireInMs?: number;
+}
+
 export interface ScriptSpec extends CommonSpec {
   kind: 'script';
   image: ImageSpec;
@@ -123,6 +133,7 @@ export interface ScriptSpec extends CommonSpec {
   tags: string[];
   caches?: CacheSpec[];
   release?: ReleaseSpec;
+  pages?: PagesSpec;
   /** hooks:pre_get_sources_script: a shell of its own, before everything else. */
   preGetSources?: string[];
   /** `/PATTERN/` (RE2) that finds the test coverage in the log. */

@@ -25,7 +25,7 @@ export function guardRoutes(app: FastifyInstance, tokens: Tokens): void {
   app.addHook('onRequest', async (request) => {
     const { access } = request.routeOptions.config;
     // Only the answer "not found" has no route, hence no access.
-    if (access === undefined || access === 'anybody' || access === 'webhook') return;
+    if (access === undefined || access === 'anybody' || access === 'webhook' || access === 'site') return;
     refuseOtherOrigins(request);
     check(request, access, tokens);
   });
@@ -33,7 +33,7 @@ export function guardRoutes(app: FastifyInstance, tokens: Tokens): void {
 
 function check(
   request: FastifyRequest,
-  access: Exclude<Access, 'anybody' | 'webhook'>,
+  access: Exclude<Access, 'anybody' | 'webhook' | 'site'>,
   tokens: Tokens,
 ): void {
   const { authorization } = request.headers;

@@ -21,6 +21,7 @@
  *   GET  /api/v1/workers                                      reader    WorkerReport[]
  *   POST /api/v1/collection                  {dryRun}         operator  Collected
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
+ * Browsers: GET /pages/:slug and /pages/:slug/*  sites of jobs: whoever has a token (as password too), or everybody
  * Forges: POST /webhooks/:forge/:slug  and  POST /webhooks/:forge (project found by the repository's name)
  * Workers (bearer worker token): /internal/v1/... blobs, records, logs, workers; shapes are private to `src/adapters/http`.
  * Errors of every route: ApiError with the HTTP status of its code.

@@ -11,6 +11,7 @@ import { internalFleetRoutes } from './routes/internal-fleet.ts';
 import { internalLogRoutes } from './routes/internal-logs.ts';
 import { internalRecordRoutes } from './routes/internal-records.ts';
 import { logRoutes } from './routes/logs.ts';
+import { pageRoutes } from './routes/pages.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
 import { plainRoutes } from './routes/plain.ts';
 import { projectRoutes } from './routes/projects.ts';
@@ -18,7 +19,7 @@ import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { pipelineViews } from './views.ts';
 
-/** Answers are data, never pages: nothing in them may run, be framed or be kept. */
+/** Answers are data, never pages: nothing in them may run, be framed or be kept. Sites of jobs say it otherwise. */
 const HEADERS = {
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
@@ -60,6 +61,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     blobRoutes,
     projectRoutes,
     webhookRoutes,
+    pageRoutes,
   ])
     routes(app, deps);
   for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);

@@ -11,8 +11,11 @@ export interface User {
   name: string;
   role: Role;
 }
-/** Who may call a route: anybody, a signed webhook (checked by the route), a worker, or people of at least that role. */
-export type Access = 'anybody' | 'webhook' | 'worker' | Role;
+/**
+ * Who may call a route: anybody, a signed webhook or whoever may see a site (both checked by the route), a worker, or people of
+ * at least that role.
+ */
+export type Access = 'anybody' | 'webhook' | 'site' | 'worker' | Role;
 
 export interface Tokens {
   user(token: string): User | undefined;

@@ -1,5 +1,5 @@
 /** Keywords about the flow of jobs, run for real: `davit up` of its own, one pipeline file, containers. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -124,6 +124,45 @@ stop:
     expect(outcomes(ended)).toEqual({ deploy: 'succeeded', stop: 'succeeded' });
     const unknown = await davit.cli(['environments', 'flow-environment', '--stop', 'nothing']);
     expect(unknown.code).toBe(2);
+  },
+  RUN_MS,
+);
+
+test(
+  'pages: what a job has made is served by the server, to whoever has a token, and a preview beside it',
+  async () => {
+    const status = await runFile(
+      'flow-pages',
+      `
+default: { image: $DAVIT_HELPER_IMAGE }
+pages:
+  script:
+    - mkdir -p public/css
+    - echo "<h1>$CI_PAGES_URL</h1>" > public/index.html
+    - echo "a{}" > public/css/main.css
+    - ln -s ../../secret public/css/out.css
+    - echo s > secret
+preview:
+  script: [mkdir out, 'echo "$CI_PAGES_URL" > out/index.html']
+  pages: { publish: out, path_prefix: "mr-$CI_PIPELINE_IID", expire_in: 1 hour }
+`,
+    );
+    expect(outcomes(status)).toEqual({ pages: 'succeeded', preview: 'succeeded' });
+    const { server } = davit.run;
+    const base = `${server}/pages/flow-pages`;
+    expect(status.jobs.map((job) => job.result?.pages?.url)).toEqual([`${base}/`, `${base}/mr-1/`]);
+    expect(status.jobs[0]?.result?.warnings?.join()).toContain('1 symbolic link');
+    expect((await fetch(`${base}/`)).status).toBe(401);
+    const token = readFileSync(join(davit.home, 'keys', 'cli-token'), 'utf8').trim();
+    const seen = async (path: string) => {
+      const answer = await fetch(`${base}/${path}`, { headers: { authorization: `Bearer ${token}` } });
+      return [answer.status, answer.headers.get('content-type'), (await answer.text()).trim()];
+    };
+    expect(await seen('')).toEqual([200, 'text/html; charset=utf-8', `<h1>${base}</h1>`]);
+    expect(await seen('css/main.css')).toEqual([200, 'text/css; charset=utf-8', 'a{}']);
+    expect(await seen('mr-1/')).toEqual([200, 'text/html; charset=utf-8', `${base}/mr-1`]);
+    expect((await seen('css/out.css'))[0]).toBe(404);
+    expect((await seen('secret'))[0]).toBe(404);
   },
   RUN_MS,
 );

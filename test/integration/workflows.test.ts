@@ -151,6 +151,16 @@ describe.concurrent('a pipeline', () => {
     expect(world.fakes.journal('broken').some((entry) => entry.activity === 'createRelease')).toBe(false);
   });
 
+  test('a site is published after the script, and not after a failure', async () => {
+    const plan = planOf([{ key: 'site', pages: true }]);
+    world.project('paged', { plan });
+    const made = await world.end(await world.push('paged'));
+    expect(made.jobs[0]?.result?.pages).toEqual({ url: 'http://davit.test/pages/x' });
+    world.project('unpaged', { plan, behaviours: { site: [{ outcome: 'failed' }] } });
+    await world.end(await world.push('unpaged'));
+    expect(world.fakes.journal('unpaged').some((entry) => entry.activity === 'publishPages')).toBe(false);
+  });
+
   test('whose project is gone runs all the same', async () => {
     world.project('orphan', { plan: one, behaviours: { a: [{ until: 'door' }] } });
     const id = await world.push('orphan');

@@ -132,6 +132,10 @@ export class Fakes {
         this.#note(project, { activity: 'createRelease', job });
         return this.projects.get(project)?.release ?? { kind: 'made', tag: 'v1', warnings: ['left out'] };
       },
+      publishPages: async ({ project, job }) => {
+        this.#note(project, { activity: 'publishPages', job });
+        return { kind: 'published', url: 'http://davit.test/pages/x', warnings: [] };
+      },
       isClosed: async ({ workflowId }) => this.closed.has(workflowId),
       runJob: (input) => this.#job('runJob', input),
       buildImage: (input) => this.#job('buildImage', input),

@@ -29,8 +29,9 @@ export function readFileConfig(root: Node, problems: Problems): FileConfig | und
   const file: FileConfig = { root, stages: DEFAULT_STAGES, entries: new Map(), defaults: new Map() };
   for (const [key, entry] of root.entries) {
     const keyword = TOP.get(key);
-    if (!keyword) readJobEntry(entry, file, problems);
-    else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, entry, problems);
+    // `pages` is the name of a job too.
+    if (!keyword || key === 'pages') readJobEntry(entry, file, problems);
+    else if (keyword.status === 'refused') refuse(keyword, entry, problems);
     else if (!isNull(entry.value)) readGlobal(entry, file, problems);
   }
   return file;
@@ -67,7 +68,7 @@ function readDefault(entry: Entry, file: FileConfig, problems: Problems): void {
     const keyword = DEFAULT.get(key);
     if (!keyword) unknownKeyword(inner, { where: 'default', known: DEFAULT.keys() }, problems);
     else if (isNull(inner.value)) continue;
-    else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, inner, problems);
+    else if (keyword.status === 'refused') refuse(keyword, inner, problems);
     else if (file.defaults.has(key))
       problems.add('language/conflict', `"${key}" stands at the top level and under default`, {
         at: inner.at,
@@ -106,10 +107,6 @@ function readJobEntry(entry: Entry, file: FileConfig, problems: Problems): void 
     problems.add('language/type', 'a job has a name of 1 to 255 characters', { at: entry.at });
   else if (NO_NAMES.has(entry.key))
     problems.add('language/type', `no job can have the name "${entry.key}"`, { at: entry.at });
-  else if (entry.key === 'pages')
-    problems.add('language/not-yet', 'the job "pages", which publishes a site, is not supported yet', {
-      at: entry.at,
-    });
   file.entries.set(entry.key, entry);
 }
 
@@ -124,12 +121,10 @@ const NO_NAMES: ReadonlySet<string> = new Set(['true', 'false', 'nil']);
 
 /** A keyword that GitLab has and davit has not. */
 export function refuse(keyword: KeywordInfo, entry: Entry, problems: Problems): void {
-  if (keyword.status === 'refused')
-    problems.add('language/refused', `${keyword.name} is refused: ${keyword.note ?? 'not possible here'}`, {
-      at: entry.at,
-      hint: keyword.hint,
-    });
-  else problems.add('language/not-yet', `${keyword.name} is not supported yet`, { at: entry.at });
+  problems.add('language/refused', `${keyword.name} is refused: ${keyword.note ?? 'not possible here'}`, {
+    at: entry.at,
+    hint: keyword.hint,
+  });
 }
 
 /** `where` is what a person calls the map: `default`, `the job "x"`. */

@@ -72,7 +72,7 @@ function readJob({ name, map, at, file, problems }: Reading): JobConfig {
     if (!keyword) unknownKeyword(entry, { where: `the job "${name}"`, known: JOB_KEYWORDS.keys() }, problems);
     // Empty means: as if it were not there, so that `extends` can take a keyword away.
     else if (isNull(entry.value)) continue;
-    else if (keyword.status === 'not-yet' || keyword.status === 'refused') refuse(keyword, entry, problems);
+    else if (keyword.status === 'refused') refuse(keyword, entry, problems);
     else entries.set(key, entry);
   }
   const own = new Set(entries.keys());
@@ -99,6 +99,8 @@ export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
   'coverage',
   'hooks',
   'release',
+  'pages',
+  'publish',
 ]);
 const takesDefault = (kind: JobKind, key: string): boolean =>
   kind === 'trigger'

@@ -10,6 +10,7 @@ import type { PlanContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { environmentOf } from './environment.ts';
 import { foreignNeeds } from './foreign.ts';
+import { writtenPages } from './spec-pages.ts';
 import { apitestSpec, expandedTags, scriptSpec } from './spec-script.ts';
 import { buildSpec, deploySpec, pushSpec } from './spec-ship.ts';
 import { downstreamOf, triggerSpec } from './spec-trigger.ts';
@@ -46,6 +47,7 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
         confirmation: confirmationOf(draft, context, values.manual_confirmation),
       }),
     ...(values.release && { release: true as const }),
+    ...(writtenPages(config) && { pages: true as const }),
     ...(environment && { environment }),
     ...(values.resource_group !== undefined && {
       resourceGroup: context.settle(config, {

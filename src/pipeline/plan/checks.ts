@@ -11,6 +11,7 @@ import type { Path } from '../yaml/nodes.ts';
 import { checkCycles, checkNames } from './check-names.ts';
 import { checkKeys, checkParallel } from './check-parallel.ts';
 import { checkEnvironment } from './environment.ts';
+import { checkPages } from './spec-pages.ts';
 import { platformsOf, type Drafts } from './draft.ts';
 import { checkTrigger } from './check-trigger.ts';
 
@@ -32,6 +33,7 @@ export function checkJobs(checking: Checking): void {
     checkNames(job, checking);
     checkParallel(job, checking);
     checkEnvironment(job, checking);
+    checkPages(job, checking);
   }
   checkImages(checking);
   checkKeys(checking);

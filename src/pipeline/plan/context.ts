@@ -14,11 +14,18 @@ import {
   yamlLayer,
   type CompileVariable,
 } from '../variables/layers.ts';
-import { environmentValues, jobUrl, jobValues, pipelineValues } from '../variables/predefined.ts';
+import {
+  environmentValues,
+  jobUrl,
+  jobValues,
+  pagesValues,
+  pipelineValues,
+} from '../variables/predefined.ts';
 import { Scope, type Expanded, type Layer } from '../variables/scope.ts';
 import type { Node, Path } from '../yaml/nodes.ts';
 import type { Draft, Drafts } from './draft.ts';
 import { tierOf } from './environment.ts';
+import { pagesPrefixOf } from './spec-pages.ts';
 
 export interface Environment {
   name: string;
@@ -29,6 +36,8 @@ export interface Environment {
 interface Prepared {
   scope: Scope;
   environment?: Environment;
+  /** Of the site that it publishes: '' is the project's own. */
+  prefix: string;
 }
 
 interface ContextParts {
@@ -54,6 +63,7 @@ export class PlanContext {
   readonly #instance: readonly CompileVariable[];
   readonly #project: readonly CompileVariable[];
   readonly #prepared = new Map<Draft, Prepared>();
+  readonly #prefixes = new Map<Draft, string>();
 
   constructor(file: FileConfig, more: ContextParts) {
     this.request = more.request;
@@ -89,7 +99,10 @@ export class PlanContext {
     const written = draft.config.values.environment;
     const bare = this.#scope(draft, undefined);
     this.#reportCycles(draft.config, bare);
-    if (!written) return { scope: bare };
+    if (!written) {
+      const prefix = this.#prefixOf(draft, bare);
+      return { scope: prefix === '' ? bare : this.#scope(draft, undefined), prefix };
+    }
     const name = this.settle(draft.config, {
       scope: bare,
       text: written.name,
@@ -98,23 +111,33 @@ export class PlanContext {
     });
     const tier = written.deployment_tier ?? tierOf(name);
     const environment: Environment = { name, action: written.action, tier };
-    const scope = this.#scope(draft, environment);
+    const prefix = this.#prefixOf(draft, this.#scope(draft, environment));
     if (written.url !== undefined)
       environment.url = this.#scope(draft, environment, bringsDotenv(draft)).expand(written.url).text;
-    return { scope: environment.url === undefined ? scope : this.#scope(draft, environment), environment };
+    return { scope: this.#scope(draft, environment), environment, prefix };
+  }
+
+  /** Before the url of an environment, which may be that of the site. */
+  #prefixOf(draft: Draft, scope: Scope): string {
+    const prefix = pagesPrefixOf(draft.config, scope, this);
+    this.#prefixes.set(draft, prefix);
+    return prefix;
   }
 
   #scope(draft: Draft, environment: Environment | undefined, open = this.#mayGetDotenv(draft)): Scope {
     const { config } = draft;
     const own = literalLayer(
-      jobValues(config, {
-        key: draft.key,
-        arch: archOf(draft),
-        timeoutMs: this.timeoutMs(draft),
-        stage: draft.stage,
-        url: jobUrl(this.request, draft.key),
-        share: draft.share,
-      }),
+      {
+        ...pagesValues(this.request, this.#prefixes.get(draft)),
+        ...jobValues(config, {
+          key: draft.key,
+          arch: archOf(draft),
+          timeoutMs: this.timeoutMs(draft),
+          stage: draft.stage,
+          url: jobUrl(this.request, draft.key),
+          share: draft.share,
+        }),
+      },
       'predefined',
     );
     const deployment = environment ? literalLayer(environmentValues(environment), 'predefined') : new Map();

@@ -9,6 +9,7 @@ import type { JobValues } from '../schema/keywords.ts';
 import { didYouMean } from '../suggest.ts';
 import { takesArtifacts, type Draft, type Drafts } from './draft.ts';
 import { neededKeys } from './parallel.ts';
+import { writtenPages } from './spec-pages.ts';
 
 export function linkDrafts(drafts: Drafts, problems: Problems): void {
   const before = artifactsBefore(drafts);
@@ -128,7 +129,9 @@ function needed(draft: Draft, need: NonNullable<JobValues['needs']>[number], ask
 }
 
 const givesArtifacts = (draft: Draft): boolean =>
-  draft.included && draft.config.values.artifacts !== undefined && takesArtifacts(draft, 'give');
+  draft.included &&
+  (draft.config.values.artifacts !== undefined || writtenPages(draft.config) !== undefined) &&
+  takesArtifacts(draft, 'give');
 
 /** Needs of all jobs of a plan together. */
 const MAX_NEEDS = 1_000_000;

@@ -10,6 +10,7 @@ import { yamlLayer } from '../variables/layers.ts';
 import { nodeAt } from '../yaml/nodes.ts';
 import type { CompileRequest } from '../request.ts';
 import type { Environment, PlanContext } from './context.ts';
+import { publishedFolder } from './spec-pages.ts';
 import type { Draft } from './draft.ts';
 
 /** The parts of a JobSpec that every kind has. */
@@ -52,13 +53,16 @@ const environmentSpec = ({ name, url }: Environment): { name: string; url?: stri
 });
 
 function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | undefined {
-  const written = draft.config.values.artifacts;
+  const site = publishedFolder(draft, context);
+  const written = draft.config.values.artifacts ?? (site === undefined ? undefined : {});
   if (!written) return undefined;
   const scope = context.scope(draft);
   const paths = (key: 'paths' | 'exclude'): string[] =>
     (written[key] ?? []).map((path, index) => artifactPath({ draft, context, path, at: [key, index] }));
+  const own = paths('paths');
   return {
-    paths: paths('paths'),
+    // GitLab: what is published is an artifact without saying.
+    paths: site === undefined || own.includes(site) ? own : [...own, site],
     exclude: paths('exclude'),
     untracked: written.untracked ?? false,
     ...(written.name && { name: scope.expand(written.name).text }),

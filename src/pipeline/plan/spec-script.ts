@@ -6,6 +6,7 @@ import type { Apitest } from '../schema/typed.ts';
 import { cachesSpec } from './spec-cache.ts';
 import { commonSpec, imageSpec, servicesSpec } from './spec-common.ts';
 import type { PlanContext } from './context.ts';
+import { pagesSpec } from './spec-pages.ts';
 import { releaseSpec } from './spec-release.ts';
 import type { Draft } from './draft.ts';
 
@@ -13,6 +14,7 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
   const { values } = draft.config;
   const scope = context.scope(draft);
   const caches = cachesSpec(draft, context);
+  const pages = pagesSpec(draft, context);
   const hook = values.hooks?.pre_get_sources_script;
   return {
     ...commonSpec(draft, context),
@@ -28,6 +30,7 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
     ...(caches.length > 0 && { caches }),
     ...(hook && hook.length > 0 && { preGetSources: hook }),
     ...(values.release && { release: releaseSpec(draft, context, values.release) }),
+    ...(pages && { pages }),
     ...(values.coverage !== undefined && { coverage: values.coverage }),
   };
 }

@@ -73,16 +73,6 @@ export const projectPath = z.string().superRefine((value, context) => {
   if (trouble) context.addIssue({ code: 'custom', message: trouble, params: { code: 'language/path' } });
 });
 
-/** A part of a keyword that davit has not got yet: an error by name, never ignored. */
-export const notYet = z
-  .unknown()
-  .optional()
-  .superRefine((value, context) => {
-    if (value !== undefined)
-      context.addIssue({ code: 'custom', message: NOT_YET, params: { code: 'language/not-yet' } });
-  });
-const NOT_YET = 'is not supported yet';
-
 /** A part of a keyword that needs what davit has not: an error that says why. */
 export const refused = (why: string) =>
   z

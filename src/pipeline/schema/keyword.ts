@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-export type KeywordStatus = 'same' | 'differs' | 'davit' | 'not-yet' | 'refused';
+export type KeywordStatus = 'same' | 'differs' | 'davit' | 'refused';
 export interface KeywordInfo {
   name: string;
   /** Where it may stand. */

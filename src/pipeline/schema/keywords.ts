@@ -9,6 +9,7 @@ import { inherit } from './inherit.ts';
 import type { KeywordInfo } from './keyword.ts';
 import { needs } from './needs.ts';
 import { OWN } from './own.ts';
+import { pages, publish } from './pages.ts';
 import * as parallel from './parallel.ts';
 import { rules, workflow } from './rules.ts';
 import { REFUSED } from './refused.ts';
@@ -56,6 +57,8 @@ const table = {
   parallel: checked('parallel', parallel.parallel),
   manual_confirmation: checked('manual_confirmation', flow.manualConfirmation),
   release: lenient('release', release),
+  pages: lenient('pages', pages),
+  publish: checked('publish', publish),
   build: checked('build', typed.build),
   apitest: checked('apitest', typed.apitest),
   push: checked('push', typed.push),
@@ -210,8 +213,14 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     note: 'made by davit at the forge, after `after_script`; GitHub and Gitea take not all of it',
     schema: release,
   },
-  { name: 'pages', in: ['job', 'top'], status: 'not-yet' },
-  { name: 'publish', in: JOB, status: 'not-yet' },
+  {
+    name: 'pages',
+    in: ['job', 'top'],
+    status: 'differs',
+    note: "served by davit's own server, under `/pages/PROJECT`; a fork publishes nothing",
+    schema: pages,
+  },
+  { name: 'publish', in: JOB, status: 'same', schema: publish },
   {
     name: 'manual_confirmation',
     in: JOB,

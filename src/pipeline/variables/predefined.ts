@@ -1,5 +1,6 @@
 import type { JobConfig } from '../config/job.ts';
 import type { CompileRequest } from '../request.ts';
+import { pagesUrl } from '../../plan/pages.ts';
 import { VERSION } from '../../version.ts';
 import { mergeRequestValues } from './merge-request.ts';
 import { environmentSlug, slugify } from './slug.ts';
@@ -48,6 +49,7 @@ export function pipelineValues(request: CompileRequest): Values {
     ...server(request.serverUrl),
     ...commit(request),
     ...project(request),
+    ...pagesValues(request, ''),
     CI_PIPELINE_ID: String(request.number),
     CI_PIPELINE_IID: String(request.iid),
     CI_PIPELINE_SOURCE: pipelineSource(request),
@@ -132,6 +134,17 @@ function project(request: CompileRequest): Values {
     CI_PROJECT_VISIBILITY: request.trigger.repository?.visibility,
     CI_PROJECT_DIR: projectDir(request),
     CI_DEFAULT_BRANCH: request.project.defaultBranch,
+  };
+}
+
+/** GitLab: the URL has the prefix of the job's own site. */
+export function pagesValues(request: CompileRequest, prefix = ''): Values {
+  const { serverUrl } = request;
+  const host = URL.canParse(serverUrl) ? new URL(serverUrl).hostname : undefined;
+  return {
+    CI_PAGES_URL: pagesUrl(serverUrl, request.project.slug, prefix),
+    CI_PAGES_DOMAIN: host,
+    CI_PAGES_HOSTNAME: host,
   };
 }
 

@@ -204,7 +204,13 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     '3:26',
     /both build and push/,
   ],
-  ['the job pages', 'pages: {image: x, script: y}', 'language/not-yet', '1:1', /pages/],
+  [
+    'publish without pages',
+    'j: {image: x, script: y, publish: a}',
+    'language/conflict',
+    '1:26',
+    /pages: true/,
+  ],
   [
     'variables in a circle',
     'variables: {A: $B, B: $C, C: $A}\nj: {image: x, script: y}',

@@ -21,7 +21,6 @@ const STATUS = {
   same: 'same as GitLab',
   differs: 'differs',
   davit: "davit's own",
-  'not-yet': 'not yet',
   refused: 'refused',
 } as const;
 
@@ -80,34 +79,6 @@ describe('docs/language.md', () => {
     const [first] = [...docs.matchAll(/```yaml\n(.*?)```/gs)].map((found) => found[1] ?? '');
     expect(mistakes(first ?? '')).toEqual([]);
   });
-});
-
-describe('keywords', () => {
-  const notYet = KEYWORDS.filter((keyword) => keyword.status === 'not-yet');
-  test.each(notYet.filter((keyword) => keyword.in.includes('job')).map((keyword) => keyword.name))(
-    '%s in a job is refused by name',
-    (name) => {
-      expect(mistakes(`j: {image: x, script: x, ${name}: {}}`)).toEqual([
-        `language/not-yet 1:26 ${name} is not supported yet`,
-      ]);
-    },
-  );
-  test.each(notYet.filter((keyword) => keyword.in.includes('top')).map((keyword) => keyword.name))(
-    '%s in the file is refused by name',
-    (name) => {
-      expect(mistakes(`${name}: {}\nj: {image: x, script: x}`)).toEqual([
-        `language/not-yet 1:1 ${name} is not supported yet`,
-      ]);
-    },
-  );
-  test.each(notYet.filter((keyword) => keyword.in.includes('default')).map((keyword) => keyword.name))(
-    '%s in default is refused by name',
-    (name) => {
-      expect(mistakes(`default: {${name}: {}}\nj: {image: x, script: x}`)).toEqual([
-        `language/not-yet 1:11 ${name} is not supported yet`,
-      ]);
-    },
-  );
 });
 
 describe('keywords that are refused', () => {

@@ -9,6 +9,8 @@ import { bearer, testServer, TOKENS, type TestServer } from '../../support/serve
 const CONTRACT: Record<string, Access> = {
   'GET /': 'anybody',
   'GET /healthz': 'anybody',
+  'GET /pages/:slug': 'site',
+  'GET /pages/:slug/*': 'site',
   'POST /api/v1/blobs': 'developer',
   'GET /api/v1/blobs/:digest': 'reader',
   'POST /api/v1/projects/:slug/pipelines': 'developer',
@@ -49,6 +51,8 @@ const ALLOWED: Record<Access, string[]> = {
   anybody: ['nobody', 'reader', 'developer', 'operator', 'cli', 'worker', 'wrong'],
   // Whoever comes, the signature decides.
   webhook: [],
+  // Of a project that is not public; the answer is for browsers. More: pages.test.ts.
+  site: ['reader', 'developer', 'operator', 'cli'],
   worker: ['worker'],
   reader: ['reader', 'developer', 'operator', 'cli'],
   developer: ['developer', 'operator', 'cli'],
@@ -99,6 +103,7 @@ describe('who may call what', () => {
     );
     if (
       access !== 'webhook' &&
+      access !== 'site' &&
       denied &&
       who !== 'nobody' &&
       who !== 'wrong' &&

@@ -1,0 +1,15 @@
+/** `pages`: a folder of the job's artifacts is published as a site. */
+import { z } from 'zod';
+import { name } from './common.ts';
+
+export const pages = z.union([
+  z.boolean(),
+  z.strictObject({
+    publish: name.optional(),
+    path_prefix: z.string().optional(),
+    /** A duration once its variables are known, or `never`. */
+    expire_in: z.union([name, z.number().transform(String)]).optional(),
+  }),
+]);
+/** The older place of `pages: publish`. */
+export const publish = name;
