@@ -8,7 +8,7 @@ import {
 import { environmentMatches, type CompileVariable } from '../../../src/pipeline/variables/layers.ts';
 import { environmentSlug, slugify } from '../../../src/pipeline/variables/slug.ts';
 import { VERSION } from '../../../src/version.ts';
-import { job, run, variable, type Overrides } from './helpers.ts';
+import { job, variable, type Overrides } from './helpers.ts';
 
 const plainOne = (name: string, literal: string, more: Partial<CompileVariable> = {}): CompileVariable => ({
   name,
