@@ -42,6 +42,39 @@ const variable = z.union([
 /** The deploy target that a machine is for itself, where the installation file names none. */
 export const LOCAL_TARGET = 'local-swarm';
 
+export const projectSchema = z.strictObject({
+  name: slug,
+  forge: z.enum(['gitlab', 'github', 'gitea', 'none']).default('none'),
+  /** The forge's API, for commit status: https://gitlab.example.com */
+  forge_url: z.string().optional(),
+  forge_token: secretRef.optional(),
+  /** Full name at the forge, `group/project`; deliveries of other repositories are refused. */
+  repository: z.string().optional(),
+  clone_url: z.string().optional(),
+  clone_user: z.string().default('oauth2'),
+  clone_token: secretRef.optional(),
+  webhook_secret: secretRef.optional(),
+  default_branch: z.string().default('main'),
+  /** Looks for pushes whose delivery was lost; needs a clone_url and a forge. */
+  reconcile: z.boolean().default(true),
+  /** Projects whose pipelines may include files of this one; `*` stands for any text. */
+  include_by: z.array(z.string()).default(['*']),
+  /** Pipelines of forks too, of any project: what is in it is public. */
+  include_by_forks: z.boolean().default(false),
+  /** Branch and tag globs. */
+  protected_refs: z.array(z.string()).default(['main', 'master']),
+  /** Projects whose pipelines may take artifacts of this one by `needs:project`; `*` is all. */
+  artifacts_to: z.array(z.union([slug, z.literal('*')])).default([]),
+  /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */
+  triggered_by: z.array(z.union([slug, z.literal('*')])).default([]),
+  variables: z.record(z.string(), variable).default({}),
+  /** Who sees the sites that its jobs publish: everybody, or whoever has a token. */
+  pages: z.enum(['readers', 'public']).default('readers'),
+  resource_modes: z
+    .record(z.string(), z.enum(['unordered', 'oldest_first', 'newest_first', 'newest_ready_first']))
+    .default({}),
+});
+
 export const installationSchema = z.strictObject({
   /** Address people and forges reach the server at; for links. */
   url: z.string().optional(),
@@ -57,42 +90,7 @@ export const installationSchema = z.strictObject({
   /** Static busybox used for readiness probes; made locally where no hub can be reached. */
   helper_image: z.string().optional(),
   variables: z.record(z.string(), variable).default({}),
-  projects: z
-    .array(
-      z.strictObject({
-        name: slug,
-        forge: z.enum(['gitlab', 'github', 'gitea', 'none']).default('none'),
-        /** The forge's API, for commit status: https://gitlab.example.com */
-        forge_url: z.string().optional(),
-        forge_token: secretRef.optional(),
-        /** Full name at the forge, `group/project`; deliveries of other repositories are refused. */
-        repository: z.string().optional(),
-        clone_url: z.string().optional(),
-        clone_user: z.string().default('oauth2'),
-        clone_token: secretRef.optional(),
-        webhook_secret: secretRef.optional(),
-        default_branch: z.string().default('main'),
-        /** Looks for pushes whose delivery was lost; needs a clone_url and a forge. */
-        reconcile: z.boolean().default(true),
-        /** Projects whose pipelines may include files of this one; `*` stands for any text. */
-        include_by: z.array(z.string()).default(['*']),
-        /** Pipelines of forks too, of any project: what is in it is public. */
-        include_by_forks: z.boolean().default(false),
-        /** Branch and tag globs. */
-        protected_refs: z.array(z.string()).default(['main', 'master']),
-        /** Projects whose pipelines may take artifacts of this one by `needs:project`; `*` is all. */
-        artifacts_to: z.array(z.union([slug, z.literal('*')])).default([]),
-        /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */
-        triggered_by: z.array(z.union([slug, z.literal('*')])).default([]),
-        variables: z.record(z.string(), variable).default({}),
-        /** Who sees the sites that its jobs publish: everybody, or whoever has a token. */
-        pages: z.enum(['readers', 'public']).default('readers'),
-        resource_modes: z
-          .record(z.string(), z.enum(['unordered', 'oldest_first', 'newest_first', 'newest_ready_first']))
-          .default({}),
-      }),
-    )
-    .default([]),
+  projects: z.array(projectSchema).default([]),
   registries: z
     .array(
       z.strictObject({
@@ -215,14 +213,4 @@ export interface InstallationFacts {
   config: Omit<Installation, 'users' | 'helper_image'> & { helper_image: string };
   /** Address people reach the server at. */
   url: string;
-}
-
-/** What a server of an earlier version did not say yet has its default: workers and servers are upgraded one by one. */
-export function completeFacts(facts: InstallationFacts): InstallationFacts {
-  const { users: _users, ...defaults } = installationSchema.parse({});
-  const { config } = facts;
-  return {
-    ...facts,
-    config: { ...defaults, ...config, limits: { ...defaults.limits, ...config.limits } },
-  };
 }

@@ -4,10 +4,11 @@ import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { completeFacts, type InstallationFacts } from '../../installation.ts';
+import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/ids.ts';
 import type { WorkerReport } from '../../plan/queues.ts';
 import type { BlobStore, Fleet, LogRef, LogState, LogStore, RecordStore } from '../ports.ts';
+import { readFacts } from './facts.ts';
 import { StoreClient, type ClientOptions } from './client.ts';
 import { BYTES_TYPE, encodeFrame, FRAME_TYPE, LOG_STATE_HEADER, logState, recordAnswer } from './wire.ts';
 
@@ -30,8 +31,7 @@ export function httpStores(options: ClientOptions): HttpStores {
     records: httpRecords(client),
     logs: httpLogs(client),
     fleet: httpFleet(client),
-    facts: async () =>
-      completeFacts((await client.json({ method: 'GET', path: '/facts' })) as InstallationFacts),
+    facts: async () => readFacts(await client.json({ method: 'GET', path: '/facts' })),
     close: () => client.close(),
   };
 }
