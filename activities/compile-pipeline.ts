@@ -2,7 +2,6 @@ import type {
   BlobStore,
   Fleet,
   Includes,
-  IncludeSession,
   RecordStore,
   Registries,
   Secrets,
@@ -17,12 +16,11 @@ import { problemText } from '../src/pipeline/problems.ts';
 import type { CompileAnswer, CompileRequest } from '../src/pipeline/request.ts';
 import type { JobKey } from '../src/plan/ids.ts';
 import type { Plan, PlanJob } from '../src/plan/plan.ts';
-import type { WorkerReport } from '../src/plan/queues.ts';
-import type { Trigger } from '../src/plan/trigger.ts';
 import { COUNTERS } from '../src/plan/records.ts';
 import { limitsOf, writeCompiled } from './compile-pipeline-blobs.ts';
-import { findFile, listFiles, sourceFiles, PIPELINE_FILES } from './compile-pipeline-file.ts';
-import { withIncludes } from './compile-pipeline-includes.ts';
+import { listFiles, sourceFiles } from './compile-pipeline-file.ts';
+import { openPins, withIncludes, type Pins } from './compile-pipeline-includes.ts';
+import { requestOf } from './compile-pipeline-request.ts';
 import {
   changedFiles,
   fetchSource,
@@ -30,9 +28,7 @@ import {
   withDepth,
   type FetchedSource,
 } from './compile-pipeline-source.ts';
-import { readDownstream } from './start-downstream-config.ts';
-import { isProtected, projectOf, variablesOf } from './compile-pipeline-variables.ts';
-import { wildcardMatches } from '../src/plan/wildcard.ts';
+import { projectOf } from './compile-pipeline-variables.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from './contract.ts';
 import { living, throwIfEnded } from './ship/life.ts';
 
@@ -85,82 +81,56 @@ const problemOf = (error: DavitError): string =>
     severity: 'error',
   });
 
-const projectFacts = (project: InstallationProject, trigger: Trigger): CompileRequest['project'] => ({
-  slug: project.name,
-  defaultBranch: project.default_branch,
-  protectedRef: isProtected(project, trigger),
-  variables: variablesOf(project.variables),
-  path: project.repository,
-  url: pageOf(project),
-  gitlabApi: gitlabApi(project),
-  cloneUrl: project.clone_url,
-  isProtected: (branch) => project.protected_refs.some((pattern) => wildcardMatches(pattern, branch)),
-});
-
 async function compileInput(
   deps: CompileDeps,
   input: CompileInput,
   signal: AbortSignal,
 ): Promise<CompileOutput> {
-  const { facts } = deps;
-  const project = projectOf(facts, input.trigger);
-  const fetched = await fetchSource(deps, project, { trigger: input.trigger, signal });
-  const names = input.trigger.file === undefined ? PIPELINE_FILES : [input.trigger.file];
-  const { upstream } = input.trigger;
-  const given = upstream && (await readDownstream(deps.blobs, upstream.config));
-  const file = given?.file ?? (await findFile(await deps.blobs.getStream(fetched.source), names));
-  if (!file) throw new DavitError('source/no-file', `The source has no ${names.join(' and no ')}.`);
-  const fleet = await deps.fleet.live();
-  const request: CompileRequest = {
-    file,
-    trigger: input.trigger,
-    iid: input.iid,
-    number: input.number,
-    project: projectFacts(project, input.trigger),
-    instanceVariables: variablesOf(facts.config.variables),
-    registry: (await deps.registries.default()).host,
-    helperImage: facts.config.helper_image,
-    defaultImage: facts.config.default_image,
-    defaultArch: facts.config.default_arch,
-    fleet,
-    targets: targetsOf(facts, fleet),
-    serverUrl: facts.url,
-    limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
-    ...fetched,
-    ...(given && { forwarded: given.variables, included: given.included }),
-  };
-  const session = deps.includes.open({ project: project.name, fork: input.trigger.fork, signal });
-  const changed = (wanted: readonly string[]) =>
-    changedFiles(deps, project, { trigger: input.trigger, names: wanted, signal });
-  const source = { ...sourceFiles(() => deps.blobs.getStream(fetched.source)), changed };
-  const whole = await withIncludes(deps, input.id, { request, source, session });
-  const known = await sourceFacts(deps, { project, request: whole, changed, session, signal });
-  const answer = compile({ ...whole, ...known });
+  const { trigger } = input;
+  const project = projectOf(deps.facts, trigger);
+  const fetched = await fetchSource(deps, project, { trigger, signal });
+  const request = await requestOf(deps, input, { project, fetched });
+  const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
+  const pins = await openPins(deps, input.id, {
+    elsewhere: (wants) => session.answer(wants),
+    changed: (names) => changedFiles(deps, project, { trigger, names, signal }),
+    trigger,
+  });
+  const asking = { project, pins, signal };
+  let answer = await compiled(deps, request, asking);
+  // Another try was quicker: what it was made of counts.
+  if (answer.kind !== 'invalid' && !(await pins.keep())) answer = await compiled(deps, request, asking);
   if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer });
-  const jobs = [...(await withDepth(deps, project, { trigger: input.trigger, jobs: answer.jobs, signal }))];
+  const jobs = [...(await withDepth(deps, project, { trigger, jobs: answer.jobs, signal }))];
   return output(deps, { input, project, fetched, answer: { ...answer, jobs } });
 }
 
 interface Asking {
   project: InstallationProject;
-  request: CompileRequest;
   signal: AbortSignal;
-  changed: (names: readonly string[]) => ReturnType<typeof changedFiles>;
-  session: IncludeSession;
+  pins: Pins;
+}
+
+async function compiled(deps: CompileDeps, request: CompileRequest, asking: Asking): Promise<CompileAnswer> {
+  const { pins } = asking;
+  const source = sourceFiles(() => deps.blobs.getStream(request.source));
+  const whole = await withIncludes(request, { ...source, ...pins });
+  return compile({ ...whole, ...(await sourceFacts(deps, whole, asking)) });
 }
 
 /** What conditions of the file ask about the source; nothing is fetched for those that ask nothing. */
 async function sourceFacts(
   deps: CompileDeps,
-  { request, project, changed, session, signal }: Asking,
+  request: CompileRequest,
+  { project, pins, signal }: Asking,
 ): Promise<Pick<CompileRequest, 'changed' | 'files' | 'elsewhere' | 'lastCommits'>> {
   const needed = factsNeeded(request);
   const { trigger } = request;
   const lists = needed.files && !request.files;
   return {
-    changed: await changed(needed.changed),
+    changed: await pins.changed(needed.changed),
     lastCommits: await lastCommits(deps, project, { trigger, paths: needed.lastCommits ?? [], signal }),
-    elsewhere: await filesElsewhere((wants) => session.answer(wants), needed.elsewhere ?? []),
+    elsewhere: await filesElsewhere((wants) => pins.elsewhere(wants), needed.elsewhere ?? []),
     files: lists ? await listFiles(await deps.blobs.getStream(request.source)) : request.files,
   };
 }
@@ -170,21 +140,6 @@ interface Compiled {
   project: InstallationProject;
   fetched: FetchedSource;
   answer: CompileAnswer;
-}
-
-/** Those of the installation file; without any, those that workers were started for. */
-function targetsOf(facts: InstallationFacts, fleet: readonly WorkerReport[]): string[] {
-  const named = facts.config.targets.map((target) => target.name);
-  return named.length > 0 ? named : [...new Set(fleet.flatMap((worker) => worker.targets))];
-}
-
-const gitlabApi = ({ forge, forge_url }: InstallationProject): string | undefined =>
-  forge === 'gitlab' && forge_url ? `${forge_url.replace(/\/+$/, '')}/api` : undefined;
-
-/** Page of the project at the forge, for CI_PROJECT_URL. */
-function pageOf(project: InstallationProject): string | undefined {
-  if (!project.forge_url || !project.repository || !URL.canParse(project.forge_url)) return undefined;
-  return new URL(project.repository, `${project.forge_url.replace(/\/+$/, '')}/`).href;
 }
 
 async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput> {

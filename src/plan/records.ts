@@ -149,10 +149,12 @@ export interface RemoteCopy {
   at: number;
 }
 
-/** What the includes of a pipeline have brought from elsewhere: written once, before it is compiled. */
+/** What was answered from elsewhere while a pipeline was put together: written once, before its plan. */
 export const includesRecordName = (id: PipelineId): string =>
   pipelineRecordName(id).replace(/^pipelines\//, 'includes/pipelines/');
 export interface IncludesRecord {
   /** Blob with `IncludeAnswers` as JSON. */
   answers: Digest;
+  /** Blob with git's answers for `changes`, by what was compared with; null: git does not know that. */
+  changed?: Digest;
 }

@@ -288,7 +288,8 @@ always: { script: x, rules: [{ when: on_success }] }
   const second = await commit('docs-a', '1');
   await git('checkout', '--quiet', 'main');
   await commit('docs-main', '1');
-  const { ask } = setUp();
+  // Each one a pipeline of its own: what was answered for one is kept for it.
+  const ask = (more: Partial<Trigger>) => setUp().ask(more);
   const keys = async (more: Partial<Trigger>) =>
     (await planned(ask({ file: 'rules.yml', ref: 'feature', ...more }))).plan.jobs.map((job) => job.key);
 
