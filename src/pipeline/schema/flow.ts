@@ -46,6 +46,32 @@ export const RETRY_WHEN = [
   'unmet_prerequisites',
   'scheduler_failure',
   'data_integrity_failure',
+  // GitLab's page leaves these out, and GitLab takes them: each of its reasons may stand here.
+  'missing_dependency_failure',
+  'no_matching_runner',
+  'environment_creation_failure',
+  'forward_deployment_failure',
+  'failed_outdated_deployment_job',
+  'protected_environment_failure',
+  'deployment_rejected',
+  'trace_size_exceeded',
+  'builds_disabled',
+  'project_deleted',
+  'user_blocked',
+  'ci_quota_exceeded',
+  'ip_restriction_failure',
+  'secrets_provider_not_found',
+  'pipeline_loop_detected',
+  'invalid_bridge_trigger',
+  'downstream_bridge_project_not_found',
+  'upstream_bridge_project_not_found',
+  'insufficient_bridge_permissions',
+  'insufficient_upstream_permissions',
+  'bridge_pipeline_is_child_pipeline',
+  'downstream_pipeline_creation_failed',
+  'reached_max_descendant_pipelines_depth',
+  'reached_max_pipeline_hierarchy_size',
+  'reached_downstream_pipeline_trigger_rate_limit',
 ] as const;
 const retryWhen = z.enum(RETRY_WHEN);
 const retryMax = z
@@ -67,7 +93,10 @@ export const retry = z.union([
       exit_codes: value.exit_codes ?? [],
     })),
 ]);
-export const timeout = writtenDuration.refine((ms) => ms >= 1_000, 'must be at least one second');
+const MONTH = 2_592_000_000;
+export const timeout = writtenDuration
+  .refine((ms) => ms >= 1_000, 'must be at least one second')
+  .refine((ms) => ms <= MONTH, 'must not be more than one month');
 export const interruptible = z.boolean();
 export const resourceGroup = name;
 

@@ -103,7 +103,7 @@ function isList<T>(item: Nested<T>): item is Nested<T>[] {
 }
 
 export const rules = ruleList(rule);
-const workflowName = name.max(255, 'must not be longer than 255 characters');
+const workflowName = z.string().max(255, 'must not be longer than 255 characters');
 export const workflow = z.strictObject({
   name: workflowName.nullish(),
   rules: ruleList(workflowRule).nullish(),

@@ -68,7 +68,7 @@ export const mainScript = script.refine((lines) => lines.some((line) => line !==
 export const tags = z
   .array(z.union([name, z.array(name)]))
   .transform((list) => list.flat())
-  .refine((list) => list.length <= 50, 'must not be more than 50');
+  .refine((list) => list.length < 50, 'must be less than 50');
 export const arch = z.enum(ARCHES);
 
 export const coverage = z.string().superRefine((text, context) => {

@@ -100,6 +100,8 @@ describe('refused where GitLab refuses', () => {
     ['only: {}', 'only must not be empty'],
     ['artifacts: {access: all, public: true}', 'artifacts.public has no meaning beside access'],
     ['environment: {name: e, auto_stop_in: 5}', 'environment.auto_stop_in must be a string'],
+    ['timeout: 3 months', 'timeout must not be more than one month'],
+    [`tags: [${Array.from({ length: 50 }, (_, index) => `t${index}`).join()}]`, 'tags must be less than 50'],
   ])('%s', (keyword, message) => {
     expect(refuses(`a: {script: x, ${keyword}}`)).toContain(message);
   });
@@ -108,6 +110,11 @@ describe('refused where GitLab refuses', () => {
 it('auto_stop_in of a variable that is not set leaves the environment standing', () => {
   const compiled = job('a: {script: x, environment: {name: e, auto_stop_in: $DAYS}}', 'a');
   expect(compiled.job.environment).not.toHaveProperty('autoStopInMs');
+});
+
+it('every reason of GitLab may stand in retry:when, and a workflow may have an empty name', () => {
+  const text = 'workflow: {name: ""}\na: {script: x, retry: {max: 1, when: [missing_dependency_failure]}}';
+  expect(job(text, 'a').job.retry.when).toEqual(['missing_dependency_failure']);
 });
 
 it('an empty cache key is the name of job and ref', () => {
