@@ -41,7 +41,7 @@ function flattened(value: Lines[], context: z.RefinementCtx): string[] {
   const lines: string[] = [];
   const walk = (item: Lines, depth: number): void => {
     if (typeof item === 'string') lines.push(item);
-    else if (depth > 10) context.addIssue({ code: 'custom', message: 'is nested deeper than 10 levels' });
+    else if (depth >= 10) context.addIssue({ code: 'custom', message: 'is nested deeper than 10 levels' });
     else for (const inner of item) walk(inner, depth + 1);
   };
   walk(value, 0);

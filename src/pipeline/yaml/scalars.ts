@@ -46,11 +46,22 @@ export function plainScalar(text: string): ScalarValue {
   return text;
 }
 
+/** As Ruby's `Float#to_s`: plain from 0.0001 up to 1e16, else with an exponent of two digits; never without a fraction. */
+function rubyFloat(value: number): string {
+  const size = Math.abs(value);
+  if (value !== 0 && (size < 1e-4 || size >= 1e16)) {
+    const [digits = '', exponent = ''] = value.toExponential().split('e');
+    const fraction = digits.includes('.') ? digits : `${digits}.0`;
+    return `${fraction}e${exponent.slice(0, 1)}${exponent.slice(1).padStart(2, '0')}`;
+  }
+  return Number.isInteger(value) ? `${value}.0` : String(value);
+}
+
 /** The text of a scalar as Ruby's `to_s` prints it: what a variable of that value holds. */
 export function scalarText(value: ScalarValue, written: string): string {
   if (value === null) return '';
   if (typeof value !== 'number') return String(value);
-  if (FLOAT.test(written) && Number.isInteger(value)) return `${value}.0`;
+  if (FLOAT.test(written)) return rubyFloat(value);
   // Past 2^53 a number would lose digits that Ruby keeps.
   if (!Number.isSafeInteger(value) && INTEGER.test(written)) return written.replace(/[_,+]/g, '');
   return String(value);

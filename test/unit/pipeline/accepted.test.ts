@@ -165,3 +165,25 @@ a:
   expect(job(text, 'a').job.when).toBe('manual');
   expect(JSON.stringify(job(text, 'a').spec)).toContain('["one","two"]');
 });
+
+it.each([
+  ['0.00001', '1.0e-05'],
+  ['0.0001', '0.0001'],
+  ['-0.25e-6', '-2.5e-07'],
+  ['12345678901234567.5', '1.2345678901234568e+16'],
+  ['1.50', '1.5'],
+  ['2.', '2.0'],
+])('a variable of %s is %s, as Ruby prints it', (written, text) => {
+  expect(variable(job(`a: {script: x, variables: {V: ${written}}}`, 'a'), 'V')).toBe(text);
+});
+
+it('scripts and stages are nested in ten lists at most', () => {
+  const lists = (count: number): string => `${'['.repeat(count)}x${']'.repeat(count)}`;
+  for (const [count, taken] of [
+    [10, true],
+    [11, false],
+  ] as const) {
+    expect(refuses(`a: {script: ${lists(count)}}`) === 'taken').toBe(taken);
+    expect(refuses(`stages: ${lists(count)}\na: {stage: x, script: x}`) === 'taken').toBe(taken);
+  }
+});
