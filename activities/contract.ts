@@ -80,6 +80,15 @@ export interface DownstreamInput {
   /** Workflow's clock, epoch ms. */
   at: number;
 }
+export interface FindMirroredInput {
+  /** Which asks, and what it asks for: by its full name at the forge, or its name here. */
+  project: ProjectSlug;
+  pipeline: PipelineId;
+  fork: boolean;
+  mirrors: string;
+}
+/** The newest pipeline of its default branch; or, for a person, why there is none to follow. */
+export type MirroredAnswer = { project: ProjectSlug; pipeline: PipelineId } | { refused: string };
 /** Which pipeline it is says the project, by signal. `refused`: for a person, why there will be none. */
 export type DownstreamAnswer = { project: ProjectSlug } | { refused: string };
 
@@ -162,6 +171,8 @@ export interface ControlActivities {
   findGiven(input: FindGivenInput): Promise<GivenAnswer>;
   /** Durable when it resolves; at most one pipeline for each attempt, however often it is asked. */
   startDownstream(input: DownstreamInput): Promise<DownstreamAnswer>;
+  /** A question: it changes nothing. */
+  findMirrored(input: FindMirroredInput): Promise<MirroredAnswer>;
   /** Of a pipeline that was started and says nothing. `state` of a closed one is absent where it left no record. */
   lookDownstream(input: { id: PipelineId }): Promise<{ closed: boolean; state?: PipelineState }>;
   recordPipeline(input: { record: PipelineRecord }): Promise<{ record: Digest }>;

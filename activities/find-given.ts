@@ -83,16 +83,16 @@ async function newest(
 }
 
 /** By its full name at the forge, or its name here. */
-function giverOf(
+export function giverOf(
   facts: InstallationFacts,
-  input: FindGivenInput,
+  input: Pick<FindGivenInput, 'project'>,
   name: string,
 ): InstallationProject | undefined {
   const known = facts.config.projects.find((one) => one.repository === name || one.name === name);
   return known ?? (name === input.project ? projectNamed(facts, { project: input.project }) : undefined);
 }
 
-const mayTake = (giver: InstallationProject, { project }: FindGivenInput): boolean =>
+export const mayTake = (giver: InstallationProject, { project }: Pick<FindGivenInput, 'project'>): boolean =>
   giver.name === project || giver.artifacts_to.some((one) => one === project || one === '*');
 
 const rootOf = ({ root, number }: GivenRecord): number => root ?? number;

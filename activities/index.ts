@@ -5,6 +5,7 @@ import type {
   Forge,
   Includes,
   LogStore,
+  PipelineLookup,
   PipelineStarter,
   RecordStore,
   Registries,
@@ -23,6 +24,7 @@ import type { DeployDeps } from './deploy-common.ts';
 import { makeRollbackDeploy } from './deploy-rollback.ts';
 import { makeWatchDeploy } from './deploy-watch.ts';
 import { makeFindGiven } from './find-given.ts';
+import { makeFindMirrored } from './find-mirrored.ts';
 import { makeLookDownstream } from './look-downstream.ts';
 import { makePublishPages } from './publish-pages.ts';
 import { makePushImage } from './push-image.ts';
@@ -43,7 +45,7 @@ export interface ControlDeps {
   source: Source;
   includes: Includes;
   forge: Forge;
-  workflows: WorkflowLookup & PipelineStarter;
+  workflows: WorkflowLookup & PipelineLookup & PipelineStarter;
   facts: InstallationFacts;
 }
 
@@ -56,6 +58,7 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     pushImage: coded(makePushImage(deps)),
     findGiven: coded(makeFindGiven(deps)),
     startDownstream: coded(makeStartDownstream(deps)),
+    findMirrored: coded(makeFindMirrored(deps)),
     lookDownstream: coded(makeLookDownstream(deps)),
     recordPipeline: coded(makeRecordPipeline(deps)),
     loadRecord: coded(makeLoadRecord(deps)),

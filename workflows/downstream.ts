@@ -14,9 +14,10 @@ import {
   sleep,
   Trigger,
 } from '@temporalio/workflow';
-import { endOf, heard, type DownstreamNews } from '../src/plan/downstream.ts';
-import { pipelineWorkflowId } from '../src/plan/ids.ts';
+import { endOf, heard, type DownstreamNews, type Follower } from '../src/plan/downstream.ts';
+import { pipelineWorkflowId, type PipelineId } from '../src/plan/ids.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
+import { SIGNALS } from '../src/plan/protocol.ts';
 import { triggering } from './activities.ts';
 import { cancelledResult } from './attempt.ts';
 import { downstreamInput } from './inputs.ts';
@@ -46,7 +47,7 @@ async function begin(run: Run, one: JobRun): Promise<string | undefined> {
   one.status.attempt += 1;
   one.status.epoch = 1;
   one.startedAt = Date.now();
-  const { strategy, project } = one.job.downstream ?? {};
+  const { strategy, project, mirrors } = one.job.downstream ?? {};
   one.status.downstream = {
     project: project ?? run.input.trigger.project,
     created: false,
@@ -54,12 +55,35 @@ async function begin(run: Run, one: JobRun): Promise<string | undefined> {
     ...(strategy && { strategy }),
   };
   enter(run, one, { phase: 'running', waitingFor: 'downstream' });
+  if (mirrors) return follow(run, one, project ?? '');
   const answer = await triggering.startDownstream(downstreamInput(run, one));
   if ('refused' in answer) {
     one.status.downstream = { ...one.status.downstream, ended: true, state: 'failed' };
     return answer.refused;
   }
   one.status.downstream = { ...one.status.downstream, project: answer.project };
+  return undefined;
+}
+
+/** It starts nothing: it is told by the newest pipeline of another project how that stands, from now on until its end. */
+async function follow(run: Run, one: JobRun, mirrors: string): Promise<string | undefined> {
+  const { id, trigger } = run.input;
+  const { project, fork } = trigger;
+  const answer = await triggering.findMirrored({ project, fork, mirrors, pipeline: id });
+  const known = { created: true, ended: false, strategy: 'mirror' as const };
+  if ('refused' in answer) {
+    one.status.downstream = { ...known, project: mirrors, created: false, ended: true, state: 'failed' };
+    return answer.refused;
+  }
+  one.status.downstream = { ...known, ...answer };
+  const follower: Follower = { pipeline: id, ...about(one) };
+  try {
+    await getExternalWorkflowHandle(pipelineWorkflowId(answer.pipeline)).signal(SIGNALS.follow, follower);
+  } catch (error) {
+    if (isCancellation(error)) throw error;
+    // It has closed: its record says how it ended.
+    await lookOnce(run, one, answer.pipeline);
+  }
   return undefined;
 }
 
@@ -95,11 +119,13 @@ async function look(run: Run, one: JobRun): Promise<void> {
     const id = one.status.downstream?.pipeline;
     // The project has forgotten to say it (it was terminated): asked again, it answers for the same key.
     if (id === undefined) await triggering.startDownstream(downstreamInput(run, one));
-    else {
-      const { closed, state } = await triggering.lookDownstream({ id });
-      if (closed) return hear(run, one, { ...about(one), what: 'ended', pipeline: id, ...gone(state) });
-    }
+    else if (await lookOnce(run, one, id)) return;
   }
+}
+async function lookOnce(run: Run, one: JobRun, id: PipelineId): Promise<boolean> {
+  const { closed, state } = await triggering.lookDownstream({ id });
+  if (closed) hear(run, one, { ...about(one), what: 'ended', pipeline: id, ...gone(state) });
+  return closed;
 }
 const gone = (state: DownstreamNews['state']): Pick<DownstreamNews, 'state' | 'reason'> =>
   state ? { state } : { state: 'failed', reason: 'It was ended in Temporal and left no record.' };

@@ -1,6 +1,6 @@
 /** What a pipeline listens to: defined in one place, set before its first await. */
 import { defineQuery, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
-import type { DownstreamNews } from '../src/plan/downstream.ts';
+import type { DownstreamNews, Follower } from '../src/plan/downstream.ts';
 import {
   QUERIES,
   SIGNALS,
@@ -25,6 +25,7 @@ export interface Listener {
   superseded(by: string): void;
   cancelled(by: Asker): void;
   downstream(news: DownstreamNews): void;
+  followed(by: Follower): Promise<void>;
 }
 
 export function listen(to: Listener): void {
@@ -54,6 +55,7 @@ export function listen(to: Listener): void {
   setHandler(defineSignal<[JobStarted]>(SIGNALS.jobStarted), (started) => jobStarted(to.deciding(), started));
   setHandler(defineSignal<[Asker]>(SIGNALS.cancel), (by) => to.cancelled(by));
   setHandler(defineSignal<[DownstreamNews]>(SIGNALS.downstream), (news) => to.downstream(news));
+  setHandler(defineSignal<[Follower]>(SIGNALS.follow), (by) => to.followed(by));
   setHandler(defineSignal<[Superseded]>(SIGNALS.superseded), ({ by }) => to.superseded(by));
 }
 

@@ -63,6 +63,7 @@ class PipelineWorkflow {
         this.#cancel('cancelled');
       },
       downstream: (news) => this.#deciding?.scheduler.downstream(news),
+      followed: (by) => this.#upstream.follows(by, this.status()),
     });
     void scopes.root.cancelRequested.catch(() => this.#cancel('cancelled'));
   }
@@ -137,8 +138,7 @@ class PipelineWorkflow {
   }
 
   #isOver(): boolean {
-    if (this.#fixed) return true;
-    return this.#deciding !== undefined && this.#deciding.scheduler.isSettled;
+    return this.#fixed !== undefined || this.#deciding?.scheduler.isSettled === true;
   }
 
   async #plan(): Promise<Planned> {
@@ -180,7 +180,7 @@ class PipelineWorkflow {
     const changed = (): void => {
       this.#visibility.changed();
       this.#deciding?.scheduler.considerNewer();
-      if (this.#input.trigger.upstream) this.#upstream.changed(this.status());
+      if (this.#upstream.isHeard) this.#upstream.changed(this.status());
     };
     const run = makeRun({ input: this.#input, compiled, seed, changed });
     const scheduler = new Scheduler(run, this.#own);

@@ -1,7 +1,8 @@
 /** What a project listens to. Every handler is synchronous: it writes memory, and the main loop does the rest. */
 import { defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
 import type { StopEnvironment } from '../src/plan/environments.ts';
-import { pushedHeads, type ProjectMemory } from '../src/plan/memory.ts';
+import type { PipelineId } from '../src/plan/ids.ts';
+import { newestOf, pushedHeads, type ProjectMemory } from '../src/plan/memory.ts';
 import {
   QUERIES,
   SIGNALS,
@@ -42,6 +43,7 @@ export function listenProject({ project, memory, locks, intake, environments }: 
   });
   setHandler(defineQuery<ProjectStatus>(QUERIES.project), () => statusOf(project, memory));
   setHandler(defineQuery<KeyLookup, [string]>(QUERIES.lookup), (key) => lookup(memory, key));
+  setHandler(defineQuery<PipelineId | null, [string]>(QUERIES.newest), (branch) => newestOf(memory, branch));
   setHandler(defineQuery<PushedHeads>(QUERIES.pushed), () => pushedHeads(memory));
 }
 

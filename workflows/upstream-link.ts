@@ -1,16 +1,22 @@
-/** What a pipeline says to the job that has started it. A pipeline that has closed need not know; others wait for every word. */
+/**
+ * What a pipeline says to the job that has started it, and to the jobs that mirror it. A pipeline that has closed need not know;
+ * others wait for every word.
+ */
 import { getExternalWorkflowHandle } from '@temporalio/workflow';
-import type { DownstreamNews } from '../src/plan/downstream.ts';
+import type { DownstreamNews, Follower } from '../src/plan/downstream.ts';
 import { pipelineWorkflowId, type PipelineId } from '../src/plan/ids.ts';
-import { SIGNALS, type PipelineInput, type PipelineStatus } from '../src/plan/protocol.ts';
+import { FINAL_STATES, SIGNALS, type PipelineInput, type PipelineStatus } from '../src/plan/protocol.ts';
 import type { Trigger } from '../src/plan/trigger.ts';
 
 type Told = Pick<DownstreamNews, 'what' | 'state' | 'reason'> & { pipeline?: PipelineId };
+/** Further ones look by themselves, now and then (downstream.ts). */
+const MAX_FOLLOWERS = 500;
 
 /** Nothing for a pipeline that no job has started. Never rejects. */
-export async function tellUpstream({ upstream }: Pick<Trigger, 'upstream'>, told: Told): Promise<void> {
-  if (!upstream) return;
-  const { pipeline, job, attempt } = upstream;
+export const tellUpstream = async ({ upstream }: Pick<Trigger, 'upstream'>, told: Told): Promise<void> =>
+  upstream && tell(upstream, told);
+
+async function tell({ pipeline, job, attempt }: Follower, told: Told): Promise<void> {
   const news: DownstreamNews = { job, attempt, ...told };
   try {
     await getExternalWorkflowHandle(pipelineWorkflowId(pipeline)).signal(SIGNALS.downstream, news);
@@ -22,12 +28,26 @@ export async function tellUpstream({ upstream }: Pick<Trigger, 'upstream'>, told
 /** The side of the pipeline itself. */
 export class UpstreamLink {
   readonly #input: PipelineInput;
+  #followers: Follower[] = [];
   #blocked = false;
   /** One word after the other: signals that are under way together may arrive in any order. */
   #said: Promise<void> = Promise.resolve();
 
   constructor(input: PipelineInput) {
     this.#input = input;
+  }
+
+  get isHeard(): boolean {
+    return this.#input.trigger.upstream !== undefined || this.#followers.length > 0;
+  }
+
+  /** A job of another pipeline mirrors this one: it is told how that stands now, and from now on. */
+  follows(by: Follower, { state, reason }: PipelineStatus): Promise<void> {
+    if (this.#followers.length < MAX_FOLLOWERS) this.#followers = [...this.#followers, by];
+    const what = FINAL_STATES.includes(state) ? 'ended' : 'state';
+    return this.#next(() =>
+      tell(by, { what, state, ...(reason !== undefined && { reason }), pipeline: this.#input.id }),
+    );
   }
 
   /** It has a plan, or, run again, goes on. */
@@ -37,9 +57,9 @@ export class UpstreamLink {
 
   /** A mirror shows whether it waits for a person. */
   changed({ state }: PipelineStatus): void {
-    if (this.#input.trigger.upstream?.strategy !== 'mirror') return;
+    const mirrored = this.#input.trigger.upstream?.strategy === 'mirror' || this.#followers.length > 0;
     const blocked = state === 'manual';
-    if (blocked === this.#blocked) return;
+    if (!mirrored || blocked === this.#blocked) return;
     this.#blocked = blocked;
     void this.#tell({ what: 'state', state });
   }
@@ -49,10 +69,16 @@ export class UpstreamLink {
   }
 
   #tell(told: Told): Promise<void> {
-    if (!this.#input.trigger.upstream) return this.#said;
-    this.#said = this.#said.then(() =>
-      tellUpstream(this.#input.trigger, { ...told, pipeline: this.#input.id }),
-    );
+    if (!this.isHeard) return this.#said;
+    const { upstream } = this.#input.trigger;
+    const all = [...(upstream ? [upstream] : []), ...this.#followers];
+    return this.#next(async () => {
+      await Promise.all(all.map((one) => tell(one, { ...told, pipeline: this.#input.id })));
+    });
+  }
+
+  #next(say: () => Promise<void>): Promise<void> {
+    this.#said = this.#said.then(say);
     return this.#said;
   }
 }

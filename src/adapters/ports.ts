@@ -447,6 +447,11 @@ export interface WorkflowLookup {
   isClosed(workflowId: string, runId?: string): Promise<boolean>;
 }
 
+export interface PipelineLookup {
+  /** The newest pipeline of a branch that its project remembers, which has every open one; children are none. */
+  newestOf(project: ProjectSlug, branch: string): Promise<PipelineId | undefined>;
+}
+
 export interface PipelineStarter {
   /** Asks a project for a pipeline: durable when it resolves. */
   start(trigger: Trigger): Promise<void>;

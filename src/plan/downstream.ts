@@ -63,6 +63,9 @@ export interface DownstreamNews {
   reason?: string;
 }
 
+/** The job of another pipeline that takes on the state of this one. */
+export type Follower = Pick<Upstream, 'pipeline' | 'job' | 'attempt'>;
+
 /** As people see it at the trigger job. */
 export interface DownstreamStatus {
   project: ProjectSlug;

@@ -3,7 +3,7 @@
  * ever (claimPipeline): what has fallen out of here is asked there.
  */
 import type { EnvironmentState } from './environments.ts';
-import type { PipelineId } from './ids.ts';
+import { parsePipelineId, type PipelineId } from './ids.ts';
 import type { LockState } from './locks.ts';
 import type { KeyLookup, PipelineState, RerunRequest } from './protocol.ts';
 import type { Trigger, TriggerSource } from './trigger.ts';
@@ -105,6 +105,17 @@ export function rememberKey(
   const deliveries = [...new Set([...(old?.deliveries ?? []), deliveryId])].slice(-MAX_DELIVERIES);
   memory.keys.push({ ...old, ...entry, deliveries });
   if (memory.keys.length > MAX_KEYS) memory.keys.splice(0, memory.keys.length - MAX_KEYS);
+}
+
+/** Children are no pipelines of their branch; what was started by a job of another project is. */
+export function newestOf(memory: ProjectMemory, branch: string): PipelineId | null {
+  const heads = memory.heads.filter((head) => head.ref === refKey({ refKind: 'branch', ref: branch }));
+  const open = memory.running.filter(
+    (run) => run.refKind === 'branch' && run.ref === branch && run.source !== 'parent_pipeline',
+  );
+  const all = [...heads.map((head) => head.pipeline), ...open.map((run) => run.id)];
+  const iid = (id: PipelineId): number => parsePipelineId(id)?.iid ?? 0;
+  return all.toSorted((a, b) => iid(b) - iid(a))[0] ?? null;
 }
 
 /** As if it had never come: the reconciler will look again. */

@@ -70,6 +70,8 @@ export interface PlanDownstream {
   strategy?: Strategy;
   /** As the file names it; absent: a child in the same project. */
   project?: string;
+  /** It starts nothing: the newest pipeline of that project's default branch is followed. */
+  mirrors?: true;
   /** Jobs whose artifacts the child's file is read out of. */
   filesFrom: JobKey[];
 }

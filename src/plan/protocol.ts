@@ -37,6 +37,8 @@ export const SIGNALS = {
   decide: 'decide',
   /** to pipeline, from the server: Asker; cancels it, as Temporal's own cancel does, and says who */
   cancel: 'cancel',
+  /** to pipeline, from a pipeline with a job that mirrors it: Follower */
+  follow: 'follow',
   /** to pipeline, from project: Superseded; the pipeline decides by its plan's autoCancel */
   superseded: 'superseded',
   /** to pipeline, from project and from the pipeline that a job of it has started: DownstreamNews */
@@ -52,6 +54,8 @@ export const QUERIES = {
   project: 'project',
   /** of project, argument key: KeyLookup */
   lookup: 'lookup',
+  /** of project, argument branch: PipelineId | null, its newest pipeline */
+  newest: 'newest',
   /** of project: PushedHeads */
   pushed: 'pushed',
 } as const;

@@ -190,7 +190,7 @@ export interface DeploySpec extends CommonSpec {
 /** A pipeline to start. Its `variables` are those that are forwarded, and no others. */
 export interface TriggerSpec extends CommonSpec {
   kind: 'trigger';
-  to: { project: string; branch?: string } | { include: TriggerInclude[] };
+  to: { project: string; branch?: string } | { include: TriggerInclude[] } | { mirrors: string };
   /** For `spec:inputs` of the other project's file. */
   inputs?: Record<string, InputValue>;
 }

@@ -6,7 +6,7 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { PipelineStarter, WorkflowLookup } from '../adapters/ports.ts';
+import type { PipelineLookup, PipelineStarter, WorkflowLookup } from '../adapters/ports.ts';
 import type { StopEnvironment } from '../plan/environments.ts';
 import { pipelineWorkflowId, projectWorkflowId, type PipelineId, type ProjectSlug } from '../plan/ids.ts';
 import {
@@ -90,8 +90,16 @@ async function unlessMissing<T>(absent: T, ask: () => Promise<T>): Promise<T> {
 }
 
 /** What an activity may ask of Temporal itself. */
-export const workflowLookup = (client: Client): WorkflowLookup & PipelineStarter => ({
+export const workflowLookup = (client: Client): WorkflowLookup & PipelineLookup & PipelineStarter => ({
   start: (trigger) => signalTrigger(client, trigger),
+  newestOf: (project, branch) =>
+    unlessMissing(undefined, async () => {
+      const answer = projectHandle(client, project).query<PipelineId | null, [string]>(
+        QUERIES.newest,
+        branch,
+      );
+      return (await answer) ?? undefined;
+    }),
   isClosed: async (workflowId, runId) => {
     try {
       const { status } = await client.workflow.getHandle(workflowId, runId).describe();

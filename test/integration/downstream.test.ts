@@ -194,6 +194,70 @@ describe.concurrent('nothing twice, nothing lost', () => {
   }
 });
 
+describe.concurrent('a job that mirrors a pipeline', () => {
+  const mirroring = (slug: string, mirrors: string): Promise<PipelineId> => {
+    const downstream = {
+      filesFrom: [],
+      strategy: 'mirror' as const,
+      project: mirrors,
+      mirrors: true as const,
+    };
+    world.project(slug, {
+      plan: planOf([
+        { key: 'look', kind: 'trigger', queue: 'control', downstream },
+        { key: 'after', stage: 'later' },
+      ]),
+    });
+    return world.push(slug);
+  };
+  test('waits for the newest of the branch while that runs, and shows that it waits for a person', async () => {
+    world.project('seen', {
+      plan: planOf([{ key: 'a' }, { key: 'hand', stage: 'later', when: 'manual', allowFailure: false }]),
+      behaviours: { a: [{}, { until: 'door' }] },
+    });
+    const play = { action: 'play', job: 'hand', actor: 'olga', role: 'operator' } as const;
+    const older = await world.push('seen', push('b', 'a', 'd1'));
+    await world.when(older, 'it waits', (status) => status.state === 'manual');
+    await decide(world.client, older, play);
+    await world.end(older);
+    const newest = await world.push('seen', push('c', 'b', 'd2'));
+    const id = await mirroring('sees', 'seen');
+    const waiting = await world.when(
+      id,
+      'it waits',
+      (status) => status.waitingFor[0] === `downstream:${newest}`,
+    );
+    expect(waiting.state).toBe('running');
+    world.fakes.open('seen', 'door');
+    await world.when(id, 'it waits for a person too', (status) => status.state === 'manual');
+    await decide(world.client, newest, play);
+    expect(await outcomes(id)).toEqual(['success', 'succeeded', 'succeeded']);
+  });
+  test('of one that has ended takes its end, and starts nothing', async () => {
+    world.project('broken', { plan: planOf([{ key: 'a' }]), behaviours: { a: [{ outcome: 'failed' }] } });
+    const over = await world.push('broken');
+    await world.end(over);
+    await world.handle(over).result();
+    world.fakes.closed.add(`pipeline/${over}`);
+    const status = await world.end(await mirroring('breaks', 'broken'));
+    expect(status.jobs[0]?.result).toMatchObject({ outcome: 'failed', kind: 'downstream' });
+    expect(status.jobs[0]?.result?.message).toBe(`${over} failed.`);
+    expect(world.runs('broken')).toBe(1);
+    const none = await world.end(await mirroring('lonely', 'nobody'));
+    expect(none.jobs[0]?.result?.message).toBe('It has no pipeline.');
+  });
+  test('leaves it alone when it is cancelled', async () => {
+    world.project('kept', { plan: planOf([{ key: 'a' }]), behaviours: { a: [{ until: 'door' }] } });
+    const kept = await world.push('kept');
+    const id = await mirroring('keeps', 'kept');
+    await world.when(id, 'it waits', (status) => status.waitingFor[0] === `downstream:${kept}`);
+    await world.handle(id).cancel();
+    expect((await outcomes(id)).slice(0, 2)).toEqual(['canceled', 'cancelled']);
+    world.fakes.open('kept', 'door');
+    expect((await world.end(kept)).state).toBe('success');
+  });
+});
+
 describe.concurrent('a cancel', () => {
   test('of the parent cancels its children, those of jobs that are done too', async () => {
     world.project('tree', {

@@ -15,7 +15,7 @@ import type {
 } from '../../activities/contract.ts';
 import type { JobResult, Outcome } from '../../src/plan/outcome.ts';
 import type { Plan } from '../../src/plan/plan.ts';
-import { parsePipelineId, type Digest } from '../../src/plan/ids.ts';
+import { parsePipelineId, type Digest, type PipelineId } from '../../src/plan/ids.ts';
 import type { PipelineRecord } from '../../src/plan/records.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/trigger.ts';
 import { SPEC } from './plans.ts';
@@ -87,6 +87,9 @@ export class Fakes {
   /** Of the world: asks a project for a pipeline. */
   start: (trigger: Trigger) => Promise<void> = async () => undefined;
 
+  /** Of the world: the newest pipeline of main. */
+  newest: (project: string) => Promise<PipelineId | undefined> = async () => undefined;
+
   /** Lets every behaviour with this `until` go on. */
   open(slug: string, name: string): void {
     this.#door(slug, name).open();
@@ -117,6 +120,10 @@ export class Fakes {
       findRecord: async ({ id }) => this.#find(id),
       findGiven: async () => ({ given: [] }),
       startDownstream: (input) => this.#startDownstream(input),
+      findMirrored: async ({ mirrors }) => {
+        const pipeline = await this.newest(mirrors);
+        return pipeline ? { project: mirrors, pipeline } : { refused: 'It has no pipeline.' };
+      },
       lookDownstream: async ({ id }) => ({
         closed: this.closed.has(`pipeline/${id}`),
         state: this.records.get(id)?.status.state,

@@ -6,7 +6,7 @@ import { QUERIES, type KeyLookup, type PipelineStatus, type ProjectStatus } from
 import type { Trigger } from '../../src/plan/trigger.ts';
 import { readSettings } from '../../src/config.ts';
 import { workflowBundle } from '../../src/temporal/bundle.ts';
-import { pipelineStatus, signalTrigger } from '../../src/temporal/calls.ts';
+import { pipelineStatus, signalTrigger, workflowLookup } from '../../src/temporal/calls.ts';
 import { Fakes, type FakeProject } from './fakes.ts';
 import { planOf, triggerOf } from './plans.ts';
 import { startTemporal, type TestTemporal } from './temporal.ts';
@@ -39,6 +39,7 @@ export class World {
     const temporal = await startTemporal();
     const fakes = new Fakes();
     fakes.start = (trigger) => signalTrigger(temporal.client, trigger);
+    fakes.newest = (project) => workflowLookup(temporal.client).newestOf(project, 'main');
     const connection = await NativeConnection.connect({ address: temporal.address });
     const shared = { connection, namespace: temporal.namespace, activities: { ...fakes.activities() } };
     const more = {

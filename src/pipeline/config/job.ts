@@ -76,7 +76,7 @@ function readJob({ name, map, at, file, problems }: Reading): JobConfig {
     else entries.set(key, entry);
   }
   const own = new Set(entries.keys());
-  const kind = kindOf(own);
+  const kind = kindOf(own, entries.get('needs')?.value);
   const inherit = map.entries.get('inherit')?.value;
   const wanted = inherit && !isNull(inherit) ? readers.inherit.read(inherit, problems)?.default : undefined;
   for (const [key, entry] of file.defaults)
@@ -85,7 +85,15 @@ function readJob({ name, map, at, file, problems }: Reading): JobConfig {
 }
 
 const TYPED = ['trigger', 'build', 'apitest', 'push', 'deploy'] as const;
-export const kindOf = (own: ReadonlySet<string>): JobKind => TYPED.find((kind) => own.has(kind)) ?? 'script';
+function kindOf(own: ReadonlySet<string>, needs: Node | undefined): JobKind {
+  const typed = TYPED.find((kind) => own.has(kind));
+  return typed ?? (!own.has('script') && mirrors(needs) ? 'trigger' : 'script');
+}
+/** `needs:pipeline` without a `job`: such a job runs nothing, as one with `trigger`. */
+function mirrors(needs: Node | undefined): boolean {
+  if (needs?.kind === 'list') return needs.items.some(mirrors);
+  return needs?.kind === 'map' && needs.entries.has('pipeline') && !needs.entries.has('job');
+}
 
 /** Keywords of a container with a script: they mean nothing to a job that runs none. */
 export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([

@@ -13,7 +13,7 @@ import { foreignNeeds } from './foreign.ts';
 import { writtenPages } from './spec-pages.ts';
 import { apitestSpec, expandedTags, scriptSpec } from './spec-script.ts';
 import { buildSpec, deploySpec, pushSpec } from './spec-ship.ts';
-import { downstreamOf, triggerSpec } from './spec-trigger.ts';
+import { downstreamOf, mirrorSpec, triggerSpec } from './spec-trigger.ts';
 
 export function compileJob(draft: Draft, context: PlanContext, stages: readonly string[]): CompiledJob {
   const { config } = draft;
@@ -87,6 +87,7 @@ function specOf(draft: Draft, context: PlanContext, target: string): JobSpec {
   if (values.push) return pushSpec(draft, context, values.push);
   if (values.deploy) return deploySpec(draft, context, { swarm: values.deploy.swarm, target });
   if (values.trigger) return triggerSpec(draft, context, values.trigger);
+  if (draft.config.kind === 'trigger') return mirrorSpec(draft, context);
   return scriptSpec(draft, context);
 }
 

@@ -13,7 +13,7 @@ import { checkKeys, checkParallel } from './check-parallel.ts';
 import { checkEnvironment } from './environment.ts';
 import { checkPages } from './spec-pages.ts';
 import { platformsOf, type Drafts } from './draft.ts';
-import { checkTrigger } from './check-trigger.ts';
+import { checkMirror, checkTrigger } from './check-trigger.ts';
 
 export interface Checking {
   jobs: ReadonlyMap<string, JobConfig>;
@@ -61,6 +61,7 @@ function checkImages({ jobs, request, problems }: Checking): void {
 function checkWhatRuns(job: JobConfig, checking: Checking): void {
   const { problems } = checking;
   if (job.kind === 'trigger') return checkTrigger(job, checking);
+  checkMirror(job, checking);
   const typed = (['build', 'apitest', 'push', 'deploy'] as const).filter((kind) => job.own.has(kind));
   const second = typed[1];
   if (second)

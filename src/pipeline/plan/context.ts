@@ -171,7 +171,7 @@ export class PlanContext {
   }
 
   #mayGetDotenv(draft: Draft): boolean {
-    if (draft.listed?.some((need) => need.from)) return true;
+    if (draft.listed?.some(({ from }) => from && !('mirrors' in from))) return true;
     return draft.artifactsFrom.some((key) =>
       this.drafts.named
         .get(key)

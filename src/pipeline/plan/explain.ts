@@ -32,12 +32,14 @@ function explainDraft(draft: Draft): ExplainedJob {
       : draft.allowFailure,
   };
   const own = included ? draft.needs : draft.listed?.filter((need) => !need.from);
-  if (own)
+  const others = (draft.listed ?? []).flatMap(({ from, job, artifacts }): Plain[] => {
+    if (!from) return [];
+    return 'mirrors' in from ? [{ pipeline: from.mirrors }] : [{ ...from, job, artifacts }];
+  });
+  if (own || others.length > 0)
     resolved.needs = [
-      ...own.map(({ job, artifacts, optional }) => ({ job, artifacts, optional })),
-      ...(draft.listed ?? []).flatMap(({ from, job, artifacts }) =>
-        from ? [{ ...from, job, artifacts }] : [],
-      ),
+      ...(own ?? []).map(({ job, artifacts, optional }) => ({ job, artifacts, optional })),
+      ...others,
     ];
   if (included && draft.when === 'delayed') resolved.start_in = (draft.startInMs ?? 0) / 1_000;
   const variables = { ...mapOf(config.entries.get('variables')?.value), ...mapOf(draft.ruleVariables) };

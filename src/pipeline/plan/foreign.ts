@@ -10,7 +10,7 @@ export function foreignNeeds(draft: Draft, context: PlanContext): Pick<PlanJob, 
   if (!listed.some((need) => need.from)) return {};
   const scope = context.closed(draft);
   const foreign = listed.flatMap(({ from, job, artifacts }, index): ForeignNeed[] => {
-    if (!from) return [];
+    if (!from || 'mirrors' in from) return [];
     const whole = (key: string, text: string): string =>
       context.settle(draft.config, { scope, text, keyword: 'needs', path: [index, key] });
     const said = (text: string, key: string): void =>

@@ -6,6 +6,7 @@ import type { Need } from '../../plan/plan.ts';
 import { placeIn } from '../config/job.ts';
 import type { Problems } from '../problems.ts';
 import type { JobValues } from '../schema/keywords.ts';
+import { mirrorOf } from '../schema/needs.ts';
 import { didYouMean } from '../suggest.ts';
 import { takesArtifacts, type Draft, type Drafts } from './draft.ts';
 import { neededKeys } from './parallel.ts';
@@ -85,7 +86,8 @@ const absentText = (draft: Draft, name: string, found: readonly Draft[]): string
 /** null stays null: the stages decide. Images and the gate's jobs are needs too, where needs are given. */
 function needsOf(draft: Draft, drafts: Drafts, problems: Problems): Need[] | null {
   const { listed } = draft;
-  if (!listed) return null;
+  // To mirror a pipeline alone leaves the job its turn by stage, as at GitLab.
+  if (!listed || (mirrorOf(listed) !== undefined && listed.every((need) => need.from))) return null;
   const needs = new Map<string, Need>();
   for (const [index, need] of listed.entries()) {
     if (need.from) continue;

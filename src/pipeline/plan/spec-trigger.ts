@@ -4,6 +4,7 @@ import type { InputValue } from '../../plan/trigger.ts';
 import type { PlanDownstream } from '../../plan/plan.ts';
 import { placeIn } from '../config/job.ts';
 import type { WrittenTrigger } from '../schema/trigger.ts';
+import { mirrorOf } from '../schema/needs.ts';
 import type { Variable } from '../variables/scope.ts';
 import { nodeAt, plain, type Plain } from '../yaml/nodes.ts';
 import type { PlanContext } from './context.ts';
@@ -28,10 +29,28 @@ export function triggerSpec(draft: Draft, context: PlanContext, written: Written
   };
 }
 
+/** A job that mirrors starts nothing and gives nothing: all that it does stands in the plan. */
+export const mirrorSpec = (draft: Draft, context: PlanContext): TriggerSpec => ({
+  ...commonSpec(draft, context),
+  kind: 'trigger',
+  variables: [],
+  to: { mirrors: mirrorOf(draft.config.values.needs) ?? '' },
+});
+
+function mirrored(draft: Draft, context: PlanContext): PlanDownstream | undefined {
+  const { needs = [] } = draft.config.values;
+  const index = needs.findIndex(({ from }) => from && 'mirrors' in from);
+  const text = mirrorOf(needs);
+  if (draft.config.kind !== 'trigger' || text === undefined) return undefined;
+  const scope = context.closed(draft);
+  const project = context.settle(draft.config, { scope, text, keyword: 'needs', path: [index, 'pipeline'] });
+  return { strategy: 'mirror', project, mirrors: true, filesFrom: [] };
+}
+
 /** For the plan's job. */
 export function downstreamOf(draft: Draft, context: PlanContext): PlanDownstream | undefined {
   const written = draft.config.values.trigger;
-  if (!written) return undefined;
+  if (!written) return mirrored(draft, context);
   const filesFrom = (written.include ?? []).flatMap((item) =>
     item === 'written' ? [] : jobsOf(draft, context, item.job).map((other) => other.key),
   );

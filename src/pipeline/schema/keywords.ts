@@ -121,7 +121,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'needs',
     in: JOB,
     status: 'differs',
-    note: '`project` takes what a project with `artifacts_to` gives; not yet: `pipeline` without a `job`',
+    note: '`project` takes what a project with `artifacts_to` gives, and `pipeline` mirrors one of those',
     schema: needs,
   },
   { name: 'dependencies', in: JOB, status: 'same', schema: flow.dependencies },

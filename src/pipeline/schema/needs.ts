@@ -7,7 +7,13 @@ import { neededParallel } from './parallel.ts';
 const MAX_FOREIGN = 5;
 
 /** Of another pipeline; variables may stand in all of it. */
-export type ForeignSource = { project: string; ref: string } | { pipeline: string };
+export type ForeignSource =
+  | { project: string; ref: string }
+  | { pipeline: string }
+  /** Not a job but a project: the state of its newest pipeline becomes the job's own. */
+  | { mirrors: string };
+export const mirrorOf = (list: readonly WrittenNeed[] | undefined): string | undefined =>
+  list?.flatMap(({ from }) => (from && 'mirrors' in from ? [from.mirrors] : []))[0];
 export interface WrittenNeed {
   job: string;
   artifacts: boolean;
@@ -30,9 +36,17 @@ type Written = z.output<typeof written>;
 
 const hash = written.superRefine(checkShape).transform((value): WrittenNeed => {
   const { job = '', artifacts, optional = false, parallel, pipeline, project, ref = '' } = value;
-  const from = pipeline !== undefined ? { pipeline } : project !== undefined ? { project, ref } : undefined;
+  const from = sourceOf(value.job, { pipeline, project, ref });
   return { job, artifacts, optional, ...(parallel && { parallel }), ...(from && { from }) };
 });
+
+function sourceOf(
+  job: string | undefined,
+  { pipeline, project, ref }: { pipeline?: string; project?: string; ref: string },
+): ForeignSource | undefined {
+  if (pipeline !== undefined) return job === undefined ? { mirrors: pipeline } : { pipeline };
+  return project === undefined ? undefined : { project, ref };
+}
 
 /** Which keys go together: GitLab's page, `needs:project` and `needs:pipeline:job`. */
 function checkShape(value: Written, context: z.RefinementCtx): void {
@@ -40,9 +54,8 @@ function checkShape(value: Written, context: z.RefinementCtx): void {
     context.addIssue({ code: 'custom', path: [key], message, params: { code } });
   const foreign = (['project', 'ref', 'pipeline'] as const).find((key) => value[key] !== undefined);
   if (value.job === undefined) {
-    if (foreign === 'pipeline')
-      return say('pipeline', 'without a job, to mirror a pipeline, is not supported yet', 'language/not-yet');
-    return say('job', 'is missing', 'language/missing');
+    if (value.pipeline === undefined) return say('job', 'is missing', 'language/missing');
+    if (!value.artifacts) say('artifacts', 'has no meaning without a job');
   }
   if (foreign === undefined) return;
   if (foreign === 'pipeline') {
@@ -73,6 +86,8 @@ export const needs = writtenNeeds.superRefine((list, context) => {
   const own = list.filter(({ from, parallel }) => !from && !parallel).map(({ job }) => job);
   const twice = own.find((job, index) => own.indexOf(job) !== index);
   if (twice !== undefined) context.addIssue({ code: 'custom', message: `must not name "${twice}" twice` });
+  if (list.filter(({ from }) => from && 'mirrors' in from).length > 1)
+    context.addIssue({ code: 'custom', message: 'must not have more than one pipeline without a job' });
   for (const kind of ['project', 'pipeline'] as const) {
     const many = list.filter(({ from }) => from && kind in from).length;
     if (many > MAX_FOREIGN)

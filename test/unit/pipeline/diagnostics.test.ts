@@ -76,11 +76,11 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /^spec is a header/,
   ],
   [
-    'a part of a keyword that is not there yet',
+    'a job that runs something and mirrors a pipeline',
     'j: {image: x, script: y, needs: [{pipeline: x}]}\nk: {image: x, script: y}',
-    'language/not-yet',
-    '1:45',
-    /needs\[0\].pipeline/,
+    'language/conflict',
+    '1:26',
+    /cannot mirror a pipeline/,
   ],
   [
     'a report that there is not',

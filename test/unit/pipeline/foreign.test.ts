@@ -71,8 +71,43 @@ describe('needs:pipeline:job', () => {
       'language/conflict 3:56 "b1" needs its own pipeline by number',
     );
   });
-  test('without a job it mirrors a pipeline, which is not there yet', () => {
-    expect(mistakes(file('[{pipeline: other/project}]')).join()).toContain('language/not-yet');
+});
+
+describe('needs:pipeline without a job mirrors a pipeline', () => {
+  const mirror = (needs: string, more = ''): string =>
+    `stages: [a, b]\na1: {stage: a, image: x, script: x}\nm: {stage: b, needs: ${needs}${more}}`;
+  test('of a project, by its stage, and runs nothing', () => {
+    const variables = { trigger: { variables: { OTHER: 'group/lib' } } };
+    const { job: planned, spec } = job(mirror('{pipeline: $OTHER}', ', when: always'), 'm', variables);
+    expect(planned).toMatchObject({
+      kind: 'trigger',
+      queue: 'control',
+      needs: null,
+      when: 'always',
+      downstream: { mirrors: true, project: 'group/lib', strategy: 'mirror', filesFrom: [] },
+    });
+    expect(planned.foreign).toBeUndefined();
+    expect(spec).toMatchObject({ kind: 'trigger', variables: [] });
+    expect(job(mirror('[{pipeline: p}, a1]'), 'm').job.needs).toMatchObject([{ job: 'a1' }]);
+  });
+  test.each([
+    [mirror('{pipeline: p}', ', image: x'), 'image has no meaning beside needs:pipeline'],
+    [mirror('{pipeline: p}', ', script: x'), '"m" runs something, so it cannot mirror a pipeline'],
+    [mirror('{pipeline: p}', ', trigger: q'), 'it takes nothing of other pipelines'],
+    [mirror('[{pipeline: p}, {pipeline: "7", job: j}]'), 'it takes nothing of other pipelines'],
+    [mirror('[{pipeline: p}, {pipeline: q}]'), 'must not have more than one pipeline without a job'],
+    [mirror('{pipeline: p, ref: main}'), 'pipeline has no meaning beside ref'],
+    [mirror('{pipeline: p, optional: true}'), 'optional has no meaning beside'],
+    [
+      mirror('[]', ', image: x, script: x, rules: [{if: $CI, needs: [{pipeline: p}]}]'),
+      'it cannot mirror a pipeline',
+    ],
+  ])('%s is a mistake', (text, message) => {
+    expect(mistakes(text).join()).toContain(message);
+  });
+  test('davit plan shows it as it was written', () => {
+    const answer = run(mirror('{pipeline: p}'), { explain: true });
+    expect(answer.kind === 'plan' && answer.explained?.[1]?.resolved.needs).toEqual([{ pipeline: 'p' }]);
   });
 });
 

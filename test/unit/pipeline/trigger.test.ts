@@ -82,7 +82,7 @@ test.each([
   ['p, when: delayed, start_in: 1 min', 'it cannot be delayed'],
   ['p, rules: [{when: delayed, start_in: 1 min}]', 'a rule cannot delay it'],
   ['p, allow_failure: {exit_codes: 1}', 'it has no exit code'],
-  ['p, needs: [{project: p, ref: r, job: j}]', 'it takes no artifacts of other pipelines'],
+  ['p, needs: [{project: p, ref: r, job: j}]', 'it takes nothing of other pipelines'],
   ['p, parallel: 3', 'would do the same trigger 3 times'],
 ])('trigger: %s is a mistake', (text, message) => {
   expect(mistakes(file(text)).join('\n')).toContain(message);
