@@ -1,6 +1,6 @@
 /** Problems of a file as a person reads them: place, code, the line with a caret, what to do. Pure. */
 import { placeText } from '../errors.ts';
-import type { Problem } from '../pipeline/problems.ts';
+import { includedText, type Problem } from '../pipeline/problems.ts';
 import { painted } from './table.ts';
 import { plainText, widthOf } from './terminal-text.ts';
 
@@ -15,7 +15,9 @@ function problemView(problem: Problem, color: boolean): string {
   const kind = painted(problem.severity, problem.severity === 'error' ? 'red' : 'yellow', color);
   const head = `${painted(where, 'bold', color)}${kind}: ${plainText(problem.message)} [${problem.code}]\n`;
   const hint = problem.hint ? `      ${painted('→', 'cyan', color)} ${plainText(problem.hint)}\n` : '';
-  return head + excerpt(problem, color) + hint;
+  const chain = includedText(problem);
+  const from = chain && `      ${painted(plainText(chain), 'dim', color)}\n`;
+  return head + excerpt(problem, color) + from + hint;
 }
 
 /** The line of the file, and a caret below the column; a long line is cut around it. */

@@ -9,6 +9,8 @@ export interface Problem {
   hint?: string;
   /** The line of the file that `place` points into. */
   sourceLine?: string;
+  /** Of an included file: where it is included, and then what includes that, up to the pipeline's own file. */
+  includedFrom?: Place[];
   severity: 'error' | 'warning';
 }
 interface More {
@@ -25,6 +27,8 @@ const MOST = 200;
 export class Problems {
   readonly #list: Problem[] = [];
   readonly #seen = new Set<string>();
+  /** Where each file was included first, by its name. */
+  readonly #included = new Map<string, Origin>();
   #errors = 0;
   #tooLarge = false;
 
@@ -48,8 +52,14 @@ export class Problems {
     });
   }
 
+  /** Problems of the file will name the place. */
+  noteInclude(name: string, at: Origin): void {
+    if (!this.#included.has(name)) this.#included.set(name, at);
+  }
+
   /** Takes over what another run has found. */
   absorb(other: Problems): void {
+    for (const [name, at] of other.#included) this.noteInclude(name, at);
     for (const key of other.#seen) this.#seen.add(key);
     this.#list.push(...other.#list.slice(0, MOST - this.#list.length));
     this.#errors += other.#errors;
@@ -68,12 +78,24 @@ export class Problems {
   /** All of them, in the order of the file; those without a place first. */
   all(): Problem[] {
     const files = [undefined, ...new Set(this.#list.map((problem) => problem.place?.file))];
-    return [...this.#list].sort(
+    const told = this.#list.map((problem) => this.#withChain(problem));
+    return told.sort(
       (a, b) =>
         files.indexOf(a.place?.file) - files.indexOf(b.place?.file) ||
         (a.place?.line ?? 0) - (b.place?.line ?? 0) ||
         (a.place?.column ?? 0) - (b.place?.column ?? 0),
     );
+  }
+  #withChain(problem: Problem): Problem {
+    const chain: Place[] = [];
+    const files = new Set<string>();
+    for (let file = problem.place?.file; file !== undefined && !files.has(file); file = chain.at(-1)?.file) {
+      files.add(file);
+      const at = this.#included.get(file);
+      if (!at) break;
+      chain.push(at.source.place(at.offset));
+    }
+    return chain.length === 0 ? problem : { ...problem, includedFrom: chain };
   }
   errors(): Problem[] {
     return this.all().filter((problem) => problem.severity === 'error');
@@ -87,5 +109,12 @@ export class Problems {
 export function problemText(problem: Problem): string {
   const where = problem.place ? `${placeText(problem.place)} ` : '';
   const hint = problem.hint ? ` (${problem.hint})` : '';
-  return `${where}${problem.message} [${problem.code}]${hint}`;
+  const chain = includedText(problem);
+  return `${where}${problem.message} [${problem.code}]${chain && `, ${chain}`}${hint}`;
+}
+
+/** `included from b.yml:2, .gitlab-ci.yml:1`; empty for the pipeline's own file. */
+export function includedText({ includedFrom = [] }: Problem): string {
+  if (includedFrom.length === 0) return '';
+  return `included from ${includedFrom.map(({ file, line }) => `${file}:${line}`).join(', ')}`;
 }

@@ -116,6 +116,7 @@ export class Includer {
       if (first) this.#problems.add('language/include', `the source has no file ${name}`, { at });
       return undefined;
     }
+    this.#problems.noteInclude(name, at);
     if (first) this.#characters += text.length;
     if (this.#characters > MAX_TEXT) {
       this.#problems.add('language/too-large', 'the included files are larger than 32 MiB together', { at });

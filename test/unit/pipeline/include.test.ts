@@ -81,7 +81,7 @@ describe('include', () => {
   test('a mistake has its place in the included file', async () => {
     const files = { 'ci/a.yml': 'a:\n  image: x\n  script: [a]\n  retry: 7' };
     expect(await wrong('include: ci/a.yml', files)).toEqual([
-      'ci/a.yml:4:10 retry must be 0, 1 or 2 [language/type]',
+      'ci/a.yml:4:10 retry must be 0, 1 or 2 [language/type], included from .gitlab-ci.yml:1',
     ]);
   });
   test.each([
@@ -106,7 +106,7 @@ describe('include', () => {
   test('a circle is named with its path', async () => {
     const files = { 'a.yml': 'include: b.yml', 'b.yml': 'include: a.yml' };
     expect(await wrong('include: a.yml\nj: {image: x, script: [y]}', files)).toEqual([
-      'b.yml:1:10 include goes in a circle: a.yml -> b.yml -> a.yml [language/cycle]',
+      'b.yml:1:10 include goes in a circle: a.yml -> b.yml -> a.yml [language/cycle], included from a.yml:1, .gitlab-ci.yml:1',
     ]);
   });
   test('150 are the most, repeated ones counted', async () => {
