@@ -8,7 +8,7 @@ import {
   type ScalarNode,
   type ScalarStyle,
 } from './nodes.ts';
-import { plainScalar, scalarText } from './scalars.ts';
+import { isDate, plainScalar, scalarText } from './scalars.ts';
 import type { SourceText } from './source.ts';
 
 /** What YAML means, apart from how it is written: anchors, merge keys, duplicate and forbidden keys, scalars. */
@@ -67,6 +67,15 @@ export class TreeBuilder {
     const { source } = this;
     if (style !== 'plain')
       return { kind: 'scalar', source, offset, value: text, text, style, size: 1, height: 1 };
+    if (isDate(text))
+      this.problems.add(
+        'language/yaml',
+        `${text} without quotes is a date, which no pipeline file may hold`,
+        {
+          at: this.origin(offset),
+          hint: 'Put it in quotes.',
+        },
+      );
     const value = plainScalar(text);
     const asText = typeof value === 'string' ? value : scalarText(value, text);
     return { kind: 'scalar', source, offset, value, text: asText, style, size: 1, height: 1 };

@@ -46,6 +46,19 @@ export function plainScalar(text: string): ScalarValue {
   return text;
 }
 
+const DATE = /^(\d{4})-(\d{1,2})-(\d{1,2})$/;
+const TIME =
+  /^-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?$/;
+
+/** Whether a plain scalar is a date or a time to YAML 1.1: GitLab allows no values of these kinds, and refuses the file. */
+export function isDate(text: string): boolean {
+  if (!/^-?\d{4}-/.test(text)) return false;
+  const [, year, month, day] = DATE.exec(text) ?? [];
+  if (year === undefined) return TIME.test(text);
+  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
+  return date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
+}
+
 /** As Ruby's `Float#to_s`: plain from 0.0001 up to 1e16, else with an exponent of two digits; never without a fraction. */
 function rubyFloat(value: number): string {
   const size = Math.abs(value);

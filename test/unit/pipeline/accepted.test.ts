@@ -187,3 +187,16 @@ it('scripts and stages are nested in ten lists at most', () => {
     expect(refuses(`stages: ${lists(count)}\na: {stage: x, script: x}`) === 'taken').toBe(taken);
   }
 });
+
+it.each(['2020-01-31', '2020-1-5', '2001-12-14t21:59:43.10-05:00', '2001-12-14 21:59:43 Z'])(
+  '%s is a date, which GitLab refuses without quotes',
+  (date) => {
+    expect(refuses(`a: {script: x}\nvariables:\n  D: ${date}`)).toContain('without quotes is a date');
+    expect(keysOf(`a: {script: x}\nvariables: {D: "${date}"}`)).toEqual(['a']);
+  },
+);
+
+it('what only looks like a date is text', () => {
+  for (const text of ['2021-02-30', '2020-01', '20200131', '2020-01-31-rc1', 'v2020-01-31'])
+    expect(variable(job(`a: {script: x, variables: {V: ${text}}}`, 'a'), 'V')).toBe(text);
+});
