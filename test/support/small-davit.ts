@@ -21,6 +21,8 @@ export interface ArchProcess {
   pid: number;
   /** What it said. */
   text(): string;
+  /** Resolves when it has ended by itself. */
+  gone(): Promise<void>;
   /** Resolves when it is gone. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
@@ -102,12 +104,26 @@ export class SmallDavit {
     this.#control = runControl({ settings: this.#settings, signal: this.#stop.signal });
   }
 
+  /**
+   * In place of the control worker, a process that kills itself (control-worker-main.ts) when that activity has done its work for
+   * a pipeline that a job starts. Resolves when it takes tasks; `replaceControl` brings the other back.
+   */
+  async dyingControl(activity: 'startDownstream' | 'claimPipeline'): Promise<ArchProcess> {
+    this.#stop.abort();
+    await this.#control;
+    return this.#spawn('control-worker-main.ts', [activity]);
+  }
+
   /** Resolves when it takes tasks. */
   async worker(arches = 'amd64', config = ''): Promise<ArchProcess> {
     const configFile = join(this.#home, `worker-${randomUUID()}.yml`);
     await writeFile(configFile, config);
+    return this.#spawn('arch-worker-main.ts', [arches], { TEST_WORKER_CONFIG: configFile });
+  }
+
+  async #spawn(main: string, args: string[], env: Record<string, string> = {}): Promise<ArchProcess> {
     const { serverUrl, temporalAddress, temporalNamespace, workerTokenFile } = this.#settings;
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'arch-worker-main.ts'), arches], {
+    const child = spawn(process.execPath, [join(import.meta.dirname, main), ...args], {
       env: {
         ...process.env,
         DAVIT_HOME: this.#home,
@@ -115,7 +131,7 @@ export class SmallDavit {
         DAVIT_WORKER_TOKEN_FILE: workerTokenFile,
         TEMPORAL_ADDRESS: temporalAddress,
         TEMPORAL_NAMESPACE: temporalNamespace,
-        TEST_WORKER_CONFIG: configFile,
+        ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -132,6 +148,10 @@ export class SmallDavit {
     const worker: ArchProcess = {
       pid: child.pid ?? 0,
       text: () => said,
+      gone: async () => {
+        await gone;
+        this.#workers.delete(worker);
+      },
       end: async (signal) => {
         child.kill(signal);
         const [code] = await gone;
@@ -148,8 +168,12 @@ export class SmallDavit {
   }
 
   /** Starts a pipeline of this file and answers its id. */
-  async start(project: string, yaml: string): Promise<`${string}/${number}`> {
-    const tar = await tarOf({ '.gitlab-ci.yml': yaml, 'README.md': 'hello\n' });
+  async start(
+    project: string,
+    yaml: string,
+    more: Record<string, string> = {},
+  ): Promise<`${string}/${number}`> {
+    const tar = await tarOf({ '.gitlab-ci.yml': yaml, 'README.md': 'hello\n', ...more });
     const trigger: Trigger = {
       project,
       source: 'cli',
