@@ -26,6 +26,7 @@ import type { CompileRequest } from '../pipeline/request.ts';
 import type { Trigger } from '../plan/trigger.ts';
 import type { Cli } from './cli.ts';
 import { askFleet, thisMachine } from './fleet-here.ts';
+import { childrenHere, type PlannedChild } from './local-children.ts';
 import type { PlanEvent } from './options.ts';
 
 const MOST_BYTES = 1024 * 1024;
@@ -50,6 +51,8 @@ export interface PlanOptions {
   changed?: string[];
   /** Checkouts that stand for other projects of includes, by name. */
   projectPaths?: Record<string, string>;
+  /** Plan the pipelines that its jobs would start, too. */
+  children?: boolean;
   /** A `ref` that is not here is a branch that this working tree might be on, and no error. */
   imagine?: boolean;
 }
@@ -58,6 +61,7 @@ export interface LocalPlan {
   file: { name: string; text: string };
   facts: HeadFacts;
   answer: CompileAnswer;
+  children: PlannedChild[];
   /** davit is on this machine: no DAVIT_SERVER names another. */
   here: boolean;
   /** What the answer was told of changes, where a rule asked. */
@@ -120,12 +124,18 @@ async function factsHere(
 
 /** Rejects with `source/…`, `git/…`, `cli/no-git`; mistakes of the file are in the answer. */
 export async function compileHere(cli: Cli, options: PlanOptions): Promise<LocalPlan> {
-  const { project, facts, imagined, ref, source, request: whole } = await requestHere(cli, options);
+  const { project, facts: head, imagined, ref, source, request: whole } = await requestHere(cli, options);
   const known = await factsFor({ project, source, request: whole }, { ...options, ref });
-  const answer = compile({ ...whole, ...known, explain: options.explain, lint: options.lint });
+  const how = { explain: options.explain, lint: options.lint };
+  const answer = compile({ ...whole, ...known, ...how });
+  const facts = (request: CompileRequest) => factsFor({ project, source, request }, { ...options, ref });
+  const request = { ...whole, ...known };
+  const children = options.children
+    ? await childrenHere({ source, facts, options: how }, { request, answer })
+    : [];
   const here = whole.trigger.here === true;
   const { changed, lastCommits } = known;
-  return { project, file: whole.file, facts, answer, here, changed, lastCommits, imagined };
+  return { project, file: whole.file, facts: head, answer, children, here, changed, lastCommits, imagined };
 }
 
 /** Git is asked only where a condition of the file needs it; paths that were given stand in for its answer. */

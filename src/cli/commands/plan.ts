@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import type { CompileAnswer, CompiledJob } from '../../pipeline/compile.ts';
 import type { ExplainedJob } from '../../pipeline/request.ts';
 import { printJson, type Cli } from '../cli.ts';
+import type { PlannedChild } from '../local-children.ts';
 import {
   input,
   INPUT_HELP,
@@ -67,21 +68,39 @@ export function planCommand(program: Command, cli: Cli): void {
         jobs,
         explain: true,
         imagine: true,
+        children: true,
       };
       // The compiler is loaded by those who need it: the other commands answer sooner.
       const { compileHere } = await import('../local-plan.ts');
-      const { answer, imagined } = await compileHere(cli, wanted);
+      const { answer, imagined, children } = await compileHere(cli, wanted);
       if (imagined !== undefined)
         cli.io.err(`There is no ${imagined} here: planned as if it were a branch with these files.\n`);
-      if (answer.kind === 'invalid') cli.exit = INVALID;
-      if (options.json) return printJson(cli, planJson(answer, options.all ?? false));
+      if (answer.kind === 'invalid' || children.some(isInvalid)) cli.exit = INVALID;
+      if (options.json) return printJson(cli, planJson(answer, options.all ?? false, children));
       if (answer.kind === 'invalid') return cli.io.err(problemsText(answer.problems, cli.io.errColor));
       cli.io.err(problemsText(answer.warnings, cli.io.errColor));
       if (answer.kind === 'empty') cli.io.out(`Nothing to run: ${answer.reason}\n`);
       else cli.io.out(planTable(answer.jobs, cli.io.outColor, answer.explained));
+      for (const child of children) showChild(cli, child, []);
       // Who asks for some jobs knows that the others are left out.
       return jobs.length > 0 ? undefined : cli.io.out(leftOutText(answer.explained ?? [], cli.io.outColor));
     });
+}
+
+const isInvalid = (child: PlannedChild): boolean =>
+  child.answer.kind === 'invalid' || child.children.some(isInvalid);
+
+/** A table of its own, under the jobs that lead to it. */
+function showChild(cli: Cli, { job, answer, children }: PlannedChild, above: readonly string[]): void {
+  const path = [...above, job];
+  const starts = `\n${path.join(' > ')} starts a child pipeline`;
+  if (answer.kind === 'invalid') {
+    cli.io.out(`${starts}, which has mistakes.\n`);
+    return cli.io.err(problemsText(answer.problems, cli.io.errColor));
+  }
+  if (answer.kind === 'empty') return cli.io.out(`${starts}, which has nothing to run: ${answer.reason}\n`);
+  cli.io.out(`${starts}:\n${planTable(answer.jobs, cli.io.outColor, answer.explained)}`);
+  for (const child of children) showChild(cli, child, path);
 }
 
 /** A first argument that ends as YAML files do is the file: no job is called so by accident. */
@@ -93,7 +112,11 @@ function fileAndJobs(named: readonly string[], option?: string): { file?: string
 }
 
 /** Jobs in file order under GitLab's names, and davit's own: key, queue, kind, arch. */
-export function planJson(answer: CompileAnswer, all: boolean): object {
+export function planJson(
+  answer: CompileAnswer,
+  all: boolean,
+  children: readonly PlannedChild[] = [],
+): object {
   if (answer.kind === 'invalid') return answer;
   const { explained = [], ...rest } = answer;
   const plans = new Map(answer.kind === 'plan' ? answer.jobs.map(({ job }) => [job.key, job]) : []);
@@ -102,7 +125,9 @@ export function planJson(answer: CompileAnswer, all: boolean): object {
     .map((one) => {
       const job = plans.get(one.key);
       const when = job ? {} : { when: 'never' };
-      return { ...one.resolved, ...when, ...(job && ownOf(job)), why: one.why };
+      const below = children.find((child) => child.job === one.key);
+      const child = below && { child: planJson(below.answer, all, below.children) };
+      return { ...one.resolved, ...when, ...(job && ownOf(job)), why: one.why, ...child };
     });
   return rest.kind === 'plan'
     ? { kind: rest.kind, ...rest.plan, jobs, warnings: rest.warnings }

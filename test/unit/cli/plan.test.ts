@@ -226,3 +226,39 @@ describe('a ref that is not here', () => {
     expect(await names('--ref', 'later')).toEqual(['a']);
   });
 });
+
+describe('pipelines that jobs start', () => {
+  const CHILD = `a: {image: x, script: x, rules: [{if: '$CI_PIPELINE_SOURCE == "parent_pipeline" && $LEVEL == "2"'}]}
+b: {image: x, script: x, rules: [{if: '$CI_PIPELINE_SOURCE == "push"'}]}
+deeper: {trigger: {include: {local: ci/grandchild.yml}}}
+`;
+  beforeEach(() => {
+    write(
+      '.gitlab-ci.yml',
+      'go: {trigger: {include: [ci/child.yml]}, variables: {LEVEL: "2"}}\nfar: {trigger: group/p}\n',
+    );
+    write('ci/child.yml', CHILD);
+    write('ci/grandchild.yml', 'c: {image: x, script: x}\nend: {trigger: {include: ci/child.yml}}\n');
+  });
+  test('are planned too, of local files alone, two levels deep', async () => {
+    const [go, far] = await plan();
+    expect(far).not.toHaveProperty('child');
+    expect(go?.child).toMatchObject({
+      kind: 'plan',
+      jobs: [
+        { name: 'a' },
+        { name: 'deeper', child: { kind: 'plan', jobs: [{ name: 'c' }, { name: 'end' }] } },
+      ],
+    });
+    expect(JSON.stringify(go?.child).match(/"child"/g)).toHaveLength(1);
+    const shown = await text();
+    expect(shown).toMatch(/\ngo starts a child pipeline:\n[^]*\ngo > deeper starts a child pipeline:\n/);
+  });
+  test('with mistakes are shown, and are an error', async () => {
+    write('ci/grandchild.yml', 'c: {image: x, skript: x}\n');
+    const { cli, written } = testCli(folder, folder, {});
+    expect(await runCli(cli, ['plan'])).toBe(2);
+    expect(written.out).toContain('go > deeper starts a child pipeline, which has mistakes.');
+    expect(written.err).toContain('ci/grandchild.yml:1:');
+  });
+});
