@@ -1,6 +1,7 @@
 /**
- * Records the histories that `test/integration/replay.test.ts` replays: `node test/histories/record.ts`. Do this only when
- * no installation runs the old code any more; until then a change of workflow code goes behind `patched()`.
+ * Records the histories that `test/integration/replay.test.ts` replays: `node test/histories/record.ts NAME...` those of these
+ * names, to add them; without a name all of them. Record one anew only when no installation runs the old code any more; until
+ * then a change of workflow code goes behind `patched()`.
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -29,8 +30,23 @@ const whole = planOf(
   { stages: ['test', 'build', 'push', 'ship', 'after'] },
 );
 
+/** What each scenario leaves behind. */
+const scenarios: [string[], () => Promise<void>][] = [
+  [['pipeline-whole', 'pipeline-rerun', 'project-locks'], wholeAndAgain],
+  [['pipeline-cancelled'], cancelled],
+  [['pipeline-superseded', 'project-superseding'], superseded],
+  [['pipeline-parent', 'pipeline-child', 'pipeline-mirror'], family],
+];
+const wanted = process.argv.slice(2);
+const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
 const world = await World.start();
 try {
+  for (const [names, record] of scenarios) if (names.some(isWanted)) await record();
+} finally {
+  await world.close();
+}
+
+async function wholeAndAgain(): Promise<void> {
   world.project('whole', {
     plan: whole,
     behaviours: {
@@ -56,30 +72,60 @@ try {
   await approve();
   await world.end(id);
   await save('pipeline-rerun', pipelineWorkflowId(id));
+  await save('project-locks', projectWorkflowId('whole'));
+}
 
+async function cancelled(): Promise<void> {
   world.project('cancelled', {
     plan: planOf([{ key: 'a' }, { key: 'b', stage: 'later' }]),
     behaviours: { a: [{ silent: 'with-host' }] },
   });
-  const cancelled = await world.push('cancelled');
+  const id = await world.push('cancelled');
   await until('it runs', async () => (world.fakes.journal('cancelled').some((entry) => entry.job) ? true : undefined));
-  await world.handle(cancelled).cancel();
-  await world.end(cancelled);
-  await save('pipeline-cancelled', pipelineWorkflowId(cancelled));
+  await world.handle(id).cancel();
+  await world.end(id);
+  await save('pipeline-cancelled', pipelineWorkflowId(id));
+}
 
+async function superseded(): Promise<void> {
   world.project('moved', { plan: planOf([{ key: 'a', interruptible: true }]), behaviours: { a: [{ hang: true }, {}] } });
   const older = await world.push('moved', { key: 'push:main:a:b', sha: 'b', before: 'a', deliveryId: '1' });
   await world.push('moved', { key: 'push:main:b:c', sha: 'c', before: 'b', deliveryId: '2' });
   await world.end(older);
   await world.end('moved/2');
   await save('pipeline-superseded', pipelineWorkflowId(older));
-  await save('project-locks', projectWorkflowId('whole'));
   await save('project-superseding', projectWorkflowId('moved'));
-} finally {
-  await world.close();
+}
+
+/** A child that is waited for, one that is not, and a pipeline that mirrors another. */
+async function family(): Promise<void> {
+  const trigger = { kind: 'trigger', queue: 'control' } as const;
+  const depend = { strategy: 'depend' as const, filesFrom: [] };
+  world.project('parent', {
+    plan: planOf([
+      { key: 'go', ...trigger, downstream: depend },
+      { key: 'loose', ...trigger, downstream: { filesFrom: [] } },
+      { key: 'after', stage: 'later' },
+    ]),
+    downstreams: { go: { to: 'child' }, loose: { to: 'other' } },
+  });
+  world.project('child', { plan: planOf([{ key: 'a' }]), behaviours: { a: [{ until: 'door' }] } });
+  world.project('other', { plan: planOf([{ key: 'a' }]) });
+  const id = await world.push('parent');
+  await world.when(id, 'it has a child', (status) => status.jobs[0]?.downstream?.created === true);
+  const mirror = { strategy: 'mirror' as const, project: 'parent', mirrors: true as const, filesFrom: [] };
+  world.project('mirror', { plan: planOf([{ key: 'look', ...trigger, downstream: mirror }]) });
+  const mirrors = await world.push('mirror');
+  await world.when(mirrors, 'it follows', (status) => status.waitingFor[0] === `downstream:${id}`);
+  world.fakes.open('child', 'door');
+  await world.end(mirrors);
+  await save('pipeline-parent', pipelineWorkflowId(id));
+  await save('pipeline-child', pipelineWorkflowId('child/1'));
+  await save('pipeline-mirror', pipelineWorkflowId(mirrors));
 }
 
 async function save(name: string, workflowId: string): Promise<void> {
+  if (!isWanted(name)) return;
   const history = await world.client.workflow.getHandle(workflowId).fetchHistory();
   const text = historyToJSON(history)
     .replaceAll(/"identity": ?"[^"]*"/g, '"identity":"worker"')
