@@ -1,9 +1,10 @@
-import type { BlobStore, CommitFacts, Secrets, Source } from '../src/adapters/ports.ts';
+import type { BlobStore, CommitFacts, Secrets, Source, SubmoduleRequest } from '../src/adapters/ports.ts';
 import { DavitError } from '../src/errors.ts';
 import type { InstallationProject } from '../src/installation.ts';
 import type { Digest } from '../src/plan/ids.ts';
 import { deepest, depthOf, USUAL_DEPTH } from '../src/plan/depth.ts';
 import type { JobSpec } from '../src/plan/spec.ts';
+import { submodulesOf, type WantedSubmodules } from '../src/plan/submodules.ts';
 import type { Trigger } from '../src/plan/trigger.ts';
 import { cloneAuth } from './commit-status.ts';
 
@@ -16,9 +17,9 @@ export interface FetchedSource {
 export async function fetchSource(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
   project: InstallationProject,
-  what: { trigger: Trigger; signal: AbortSignal; depth?: number },
+  what: { trigger: Trigger; signal: AbortSignal; depth?: number; submodules?: SubmoduleRequest },
 ): Promise<FetchedSource> {
-  const { trigger, signal, depth = USUAL_DEPTH } = what;
+  const { trigger, signal, depth = USUAL_DEPTH, submodules } = what;
   if (trigger.sourceBlob !== undefined) return { source: trigger.sourceBlob, commit: factsOf(trigger) };
   const { url, own } = cloneUrl(project, trigger);
   const fetched = await deps.source.fetch({
@@ -29,6 +30,7 @@ export async function fetchSource(
     tag: trigger.refKind === 'tag',
     auth: own ? await cloneAuth(project, deps.secrets) : undefined,
     signal,
+    ...(submodules && { submodules }),
   });
   const [stored] = await Promise.all([deps.blobs.putStream(fetched.tar), fetched.done]);
   return { source: stored.digest, commit: fetched.commit ?? factsOf(trigger) };
@@ -91,20 +93,64 @@ const factsOf = (trigger: Trigger): CommitFacts => ({
   message: trigger.message ?? trigger.title,
 });
 
+interface Sourcing<T> {
+  trigger: Trigger;
+  jobs: readonly T[];
+  signal: AbortSignal;
+  allowHosts: readonly string[];
+}
+
 /**
- * GIT_DEPTH: jobs that ask for more history than all get it from a source of their own; one fetch serves them. Under `davit
- * run` it came with the request.
+ * GIT_DEPTH: jobs that ask for more history than all get it from a source of their own; one fetch serves them. So do those with
+ * the same wish for submodules. Under `davit run` the source came with the request.
  */
-export async function withDepth<T extends { spec: JobSpec }>(
+export async function withSources<T extends { spec: JobSpec }>(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
   project: InstallationProject,
-  what: { trigger: Trigger; jobs: readonly T[]; signal: AbortSignal },
-): Promise<readonly T[]> {
-  const { trigger, jobs, signal } = what;
+  what: Sourcing<T>,
+): Promise<T[]> {
+  const { trigger, jobs } = what;
+  if (trigger.sourceBlob !== undefined) return [...jobs];
   const depth = deepest(jobs.map((one) => one.spec));
-  if (trigger.sourceBlob !== undefined || depth === USUAL_DEPTH) return jobs;
-  const { source } = await fetchSource(deps, project, { trigger, signal, depth });
-  return jobs.map((one) =>
-    depthOf(one.spec) === USUAL_DEPTH ? one : { ...one, spec: { ...one.spec, source } },
-  );
+  const made = new Map<string, Promise<Pick<JobSpec, 'source' | 'submodules'>>>();
+  const sourceOf = (spec: JobSpec): Promise<Pick<JobSpec, 'source' | 'submodules'>> | undefined => {
+    const wanted = submodulesOf(spec);
+    const own = depthOf(spec) === USUAL_DEPTH ? USUAL_DEPTH : depth;
+    if (!wanted && own === USUAL_DEPTH) return undefined;
+    const key = JSON.stringify([own, wanted]);
+    const known = made.get(key) ?? ownSource(deps, project, { ...what, depth: own, wanted });
+    made.set(key, known);
+    return known;
+  };
+  const found: T[] = [];
+  // One after the other: each fetch is a process and a folder.
+  for (const one of jobs) found.push({ ...one, spec: { ...one.spec, ...(await sourceOf(one.spec)) } });
+  return found;
 }
+
+/** Submodules that cannot be had fail the jobs that ask for them, and no other; a forge that is away is asked again. */
+async function ownSource(
+  deps: { blobs: BlobStore; source: Source; secrets: Secrets },
+  project: InstallationProject,
+  what: Omit<Sourcing<unknown>, 'jobs'> & { depth: number; wanted: WantedSubmodules | undefined },
+): Promise<Pick<JobSpec, 'source' | 'submodules'>> {
+  const { trigger, signal, depth, wanted, allowHosts } = what;
+  if (!wanted) return pick(await fetchSource(deps, project, { trigger, signal, depth }));
+  // What a fork names is read with nobody's credentials.
+  const submodules = { ...wanted, credentials: !trigger.fork, allowHosts };
+  try {
+    const fetched = await fetchSource(deps, project, { trigger, signal, depth, submodules });
+    return { ...pick(fetched), submodules: {} };
+  } catch (error) {
+    if (
+      !(error instanceof DavitError) ||
+      error.code === 'git/unreachable' ||
+      !/^Submodule /.test(error.message)
+    )
+      throw error;
+    const failure = `${error.message} ${error.hint}`;
+    return { ...pick(await fetchSource(deps, project, { trigger, signal, depth })), submodules: { failure } };
+  }
+}
+
+const pick = ({ source }: FetchedSource): Pick<JobSpec, 'source'> => ({ source });

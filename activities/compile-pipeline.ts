@@ -25,7 +25,7 @@ import {
   changedFiles,
   fetchSource,
   lastCommits,
-  withDepth,
+  withSources,
   type FetchedSource,
 } from './compile-pipeline-source.ts';
 import { projectOf } from './compile-pipeline-variables.ts';
@@ -101,7 +101,8 @@ async function compileInput(
   // Another try was quicker: what it was made of counts.
   if (answer.kind !== 'invalid' && !(await pins.keep())) answer = await compiled(deps, request, asking);
   if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer });
-  const jobs = [...(await withDepth(deps, project, { trigger, jobs: answer.jobs, signal }))];
+  const allowHosts = deps.facts.config.includes.allow_hosts;
+  const jobs = await withSources(deps, project, { trigger, jobs: answer.jobs, signal, allowHosts });
   return output(deps, { input, project, fetched, answer: { ...answer, jobs } });
 }
 

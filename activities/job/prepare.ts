@@ -2,6 +2,7 @@
  * From a spec to a started container. What can go side by side does: a trivial job is to cost little more than `docker run`.
  * The container is started only when the server has recorded which host it is on, and when the mask set is durable.
  */
+import type { CommonSpec } from '../../src/plan/spec.ts';
 import type { ContainerCreate, ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/pipeline/variables/expand.ts';
@@ -189,7 +190,7 @@ async function fill(
   const archive = workspaceTar({
     projectDir,
     ...(runner.source !== 'none' && { source: () => deps.blobs.getStream(spec.source) }),
-    takes: (path) => takesSource(runner, path),
+    takes: (path) => takesSource(runner, path, spec.submodules),
     caches,
     artifacts: input.artifacts.map(
       ({ artifact }) =>
@@ -201,11 +202,17 @@ async function fill(
   await deps.engine.upload(name, archive);
 }
 
-function takesSource({ source, submodules }: RunnerOptions, path: string): boolean {
-  if (path === '.gitmodules' && submodules && source === 'all')
+function takesSource(
+  { source, submodules }: RunnerOptions,
+  path: string,
+  fetched: CommonSpec['submodules'],
+): boolean {
+  if (path === '.gitmodules' && submodules && source === 'all' && fetched?.failure !== undefined)
+    throw new DavitError('job/source', fetched.failure);
+  if (path === '.gitmodules' && submodules && source === 'all' && !fetched)
     throw new DavitError(
       'job/source',
-      'GIT_SUBMODULE_STRATEGY asks for the submodules of the project, and davit does not fetch them. Let the script do it: git submodule update --init.',
+      'GIT_SUBMODULE_STRATEGY asks for the submodules of the project, and this source came without them: davit run sends none, and of a dotenv report it is known too late. Let the script do it: git submodule update --init.',
     );
   return source === 'all' || /^\.git(\/|$)/.test(path);
 }

@@ -346,6 +346,18 @@ export interface SourceRequest {
   tag?: boolean;
   auth?: { username: string; password: string };
   signal?: AbortSignal;
+  submodules?: SubmoduleRequest;
+}
+export interface SubmoduleRequest {
+  recursive: boolean;
+  /** GIT_SUBMODULE_PATHS; none: all. */
+  paths: readonly string[];
+  /** Commits; 0: the whole history. */
+  depth: number;
+  /** Whether the project's credentials go to those on its own host. */
+  credentials: boolean;
+  /** `HOST` or `HOST:PORT` that may have private addresses. */
+  allowHosts: readonly string[];
 }
 export interface ChangedRequest extends Omit<SourceRequest, 'depth'> {
   /** What `sha` is compared with: a commit, or a ref's name; with `mergeBase`, with where the two have parted. */

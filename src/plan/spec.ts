@@ -21,6 +21,8 @@ export interface CommonSpec {
   fork: boolean;
   /** Blob: tar of the checkout with a real `.git`, paths relative to the project's directory. */
   source: Digest;
+  /** GIT_SUBMODULE_STRATEGY has had its effect on the source, or why it could not. */
+  submodules?: { failure?: string };
   /** Where it goes: `/builds/SLUG`. */
   projectDir: string;
   /** In ascending precedence, later wins; already merged by name. */

@@ -51,6 +51,13 @@ describe('the source', () => {
     const result = await run(await bench.input(spec, {}, { ...FILES, '.gitmodules': '[submodule "x"]' }));
     expect(result).toMatchObject({ outcome: 'failed', kind: 'config', started: false });
     expect(result.message).toContain('GIT_SUBMODULE_STRATEGY');
+    const modules = { ...FILES, '.gitmodules': '[submodule "x"]', 'x/l': 'lib' };
+    const there = await bench.input({ ...spec, submodules: {} }, {}, modules);
+    expect(await run(there)).toMatchObject({ outcome: 'succeeded' });
+    const refused = await run(
+      await bench.input({ ...spec, submodules: { failure: 'x is gone' } }, {}, modules),
+    );
+    expect(refused).toMatchObject({ outcome: 'failed', message: expect.stringContaining('x is gone') });
     const wrong = { variables: variables({ GIT_STRATEGY: 'pull' }), script: LIST };
     expect(await run(await bench.input(wrong))).toMatchObject({ outcome: 'failed', kind: 'config' });
   });

@@ -1,6 +1,6 @@
 /**
  * Sources from git. Role: fetch one commit with a little history into a fresh private folder and hand it out as a tar.
- * Not its role: submodules, LFS, caching between fetches.
+ * Not its role: LFS, caching between fetches.
  *
  * Invariants: G1 nothing from outside reaches git as an option, another transport or a second line (`check.ts`). G2
  * credentials stand in a file of mode 0600 outside of the checkout, bound to scheme, host and port: never in argv,
@@ -17,6 +17,7 @@ import { headsOf, MAX_HEADS_BYTES } from './heads.ts';
 import { packFolder } from './pack.ts';
 import { openPlace, type GitOptions } from './place.ts';
 import { git, type GitAnswer, type GitPlace } from './run.ts';
+import { fetchSubmodules, type SubmodulesOf } from './submodules.ts';
 
 export type { GitOptions } from './place.ts';
 
@@ -33,7 +34,10 @@ export function gitSource(options: GitOptions = {}): Source {
       const { url, place } = await asked(request);
       try {
         const commit = await checkout(place, url, request);
-        const packed = packFolder(join(place.root, 'repo'));
+        const repo = join(place.root, 'repo');
+        if (request.submodules)
+          await submodules(options, { place, home: url, request: request.submodules }, repo);
+        const packed = packFolder(repo);
         const done = cleanedUp(packed.done, place.root);
         // The reader of the tar sees the same error; a caller that awaits only that must not crash the process.
         done.catch(() => undefined);
@@ -63,6 +67,15 @@ export function gitSource(options: GitOptions = {}): Source {
       return cleanedUp(remoteHeads(place, url), place.root);
     },
   };
+}
+
+async function submodules(
+  options: GitOptions,
+  of: Pick<SubmodulesOf, 'place' | 'home' | 'request'>,
+  repo: string,
+): Promise<void> {
+  const bare = await openPlace(options, of.home, { signal: of.place.signal });
+  await cleanedUp(fetchSubmodules({ ...of, bare, throwIfFatal }, repo), bare.root);
 }
 
 /** Of one commit, and of those it is compared with: G1. */

@@ -3,7 +3,6 @@ import { nodeAt, type Node } from '../yaml/nodes.ts';
 import type { Linting } from './lint.ts';
 
 const ATTEMPTS = 'davit tries what it fetches again in its own measure';
-const SUBMODULES = 'davit fetches no submodules, the script can';
 const ZIPPED = 'davit packs in one way';
 
 /** Name to reason. */
@@ -12,10 +11,8 @@ export const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   GIT_FETCH_EXTRA_FLAGS: 'the source is fetched once a pipeline, before any job',
   GIT_CLONE_EXTRA_FLAGS: 'the source is fetched once a pipeline, before any job',
   GIT_CLONE_PATH: 'the project is always in /builds/PROJECT, which no other job shares',
-  GIT_SUBMODULE_PATHS: SUBMODULES,
-  GIT_SUBMODULE_DEPTH: SUBMODULES,
-  GIT_SUBMODULE_UPDATE_FLAGS: SUBMODULES,
-  GIT_SUBMODULE_FORCE_HTTPS: SUBMODULES,
+  GIT_SUBMODULE_UPDATE_FLAGS: 'submodules are fetched once, before any job',
+  GIT_SUBMODULE_FORCE_HTTPS: "ssh addresses of the project's own host become https in any case",
   GET_SOURCES_ATTEMPTS: ATTEMPTS,
   ARTIFACT_DOWNLOAD_ATTEMPTS: ATTEMPTS,
   RESTORE_CACHE_ATTEMPTS: ATTEMPTS,

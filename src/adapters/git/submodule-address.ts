@@ -1,0 +1,61 @@
+/** Where a submodule is fetched from (pure): its address as .gitmodules has it, seen from its parent's and the project's. */
+import { posix } from 'node:path';
+import { DavitError } from '../../errors.ts';
+import type { CheckedUrl } from './check.ts';
+
+export interface SubmoduleAddress {
+  url: string;
+  /** On the project's own host: its credentials may go there. */
+  own: boolean;
+}
+const refuse = (message: string): DavitError => new DavitError('git/bad-request', message);
+const SCP = /^(?:[A-Za-z0-9._-]+@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!\/\/)(.+)$/;
+
+/** `../other.git` is relative to the parent. An ssh address of a project that is fetched over https becomes https. */
+export function addressOf(written: string, of: { parent: string; home: CheckedUrl }): SubmoduleAddress {
+  const url = /^\.\.?(\/|$)/.test(written) ? relative(written, of.parent) : written;
+  const { home } = of;
+  if (home.protocol === 'file') return { url, own: besides(url, home.url) };
+  const at = partsOf(url);
+  const there = partsOf(home.url);
+  if (at.protocol === 'ssh' && there.protocol !== 'ssh' && at.host === there.host)
+    return { url: `${home.origin ?? ''}${at.path.replace(/^\/+/, '')}`, own: true };
+  const own = at.protocol === there.protocol && at.host === there.host && at.port === there.port;
+  return { url, own };
+}
+
+function relative(written: string, parent: string): string {
+  const scp = SCP.exec(parent);
+  const cut =
+    scp && !parent.includes('://') ? parent.indexOf(':') + 1 : parent.indexOf('/', parent.indexOf('://') + 3);
+  if (cut <= 0) throw refuse('Its address is relative to one that has no path.');
+  const path = parent.slice(cut).replace(/\/+$/, '');
+  const joined = posix.join(path.startsWith('/') ? path : `/${path}`, written);
+  const whole = path.startsWith('/') ? joined : joined.slice(1);
+  return `${parent.slice(0, cut)}${whole}`;
+}
+
+/** A repository on the disk may name its neighbours, and nothing else on that disk. */
+function besides(url: string, home: string): boolean {
+  const above = `${posix.dirname(home.replace(/\/+$/, ''))}/`;
+  if (url.startsWith(above) && !url.includes('/../')) return true;
+  if (url.startsWith('file:') || url.startsWith('/'))
+    throw refuse('It is elsewhere on the disk of the server.');
+  return false;
+}
+
+interface Parts {
+  protocol: string;
+  host: string;
+  port: string;
+  path: string;
+}
+function partsOf(url: string): Parts {
+  if (url.includes('://') && URL.canParse(url)) {
+    const { protocol, hostname, port, pathname } = new URL(url);
+    return { protocol: protocol.slice(0, -1), host: hostname.toLowerCase(), port, path: pathname };
+  }
+  const scp = SCP.exec(url);
+  if (!scp?.[1]) throw refuse('Its address is no URL.');
+  return { protocol: 'ssh', host: scp[1].toLowerCase(), port: '', path: scp[2] ?? '' };
+}

@@ -1,0 +1,207 @@
+/**
+ * The submodules of a checkout: each at the commit that its parent pins, where its parent has it.
+ *
+ * Invariants: M1 the project's credentials go to the host of the project's own address and to no other; where the commit comes
+ * from a fork they go nowhere. M2 another host is asked over https alone, at an address that was judged for this connection:
+ * public, or of a host that the installation allows. M3 what is checked out is the commit of the gitlink, never a branch.
+ * M4 a path comes from the parent's tree, not from .gitmodules, so it leads nowhere else.
+ */
+import { lookup } from 'node:dns/promises';
+import { mkdir } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { DavitError } from '../../errors.ts';
+import { wildcardMatches } from '../../plan/wildcard.ts';
+import { isPublicAddress } from '../http/public-address.ts';
+import type { SubmoduleRequest } from '../ports.ts';
+import { checkSha, checkUrl, type CheckedUrl } from './check.ts';
+import { git, type GitAnswer, type GitPlace } from './run.ts';
+import { addressOf } from './submodule-address.ts';
+
+const MAX_SUBMODULES = 200;
+const MAX_LEVELS = 10;
+
+export interface SubmodulesOf {
+  /** With the credentials of the project, and without any: M1. */
+  place: GitPlace;
+  bare: GitPlace;
+  /** Address of the project itself. */
+  home: CheckedUrl;
+  request: SubmoduleRequest;
+  /** Throws for what git says that cannot be mended by another way to ask. */
+  throwIfFatal(stderr: string): void;
+}
+interface Level {
+  folder: string;
+  /** Address of the repository that they are the submodules of. */
+  url: string;
+  /** Where it stands in the project: '' or `lib/`. */
+  prefix: string;
+  depth: number;
+}
+interface Module {
+  path: string;
+  sha: string;
+  url: string;
+}
+
+/** Rejects with `git/denied`, `git/no-commit`, `git/bad-request` and `git/unreachable`, naming the submodule. */
+export async function fetchSubmodules(of: SubmodulesOf, folder: string): Promise<void> {
+  const open: Level[] = [{ folder, url: of.home.url, prefix: '', depth: 1 }];
+  let count = 0;
+  for (let level = open.shift(); level; level = open.shift())
+    for (const module of await modulesOf(of, level)) {
+      count += 1;
+      if (count > MAX_SUBMODULES)
+        throw new DavitError('git/bad-request', `The source has more than ${MAX_SUBMODULES} submodules.`);
+      const name = `${level.prefix}${module.path}`;
+      const inside = posix.join(level.folder, module.path);
+      const url = await told(name, () => fetchOne(of, { module, parent: level.url, folder: inside }));
+      if (!of.request.recursive) continue;
+      if (level.depth >= MAX_LEVELS)
+        throw new DavitError('git/bad-request', `Submodules are nested deeper than ${MAX_LEVELS} levels.`);
+      open.push({ folder: inside, url, prefix: `${name}/`, depth: level.depth + 1 });
+    }
+}
+
+/** An error says which submodule it is about. */
+async function told<T>(name: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof DavitError)) throw error;
+    throw new DavitError(error.code, `Submodule ${name}: ${error.message}`, { cause: error });
+  }
+}
+
+/** What .gitmodules has an address for and the commit a gitlink, as far as it is asked for. */
+async function modulesOf(of: SubmodulesOf, { folder, prefix }: Level): Promise<Module[]> {
+  const listed = await git(of.bare, [
+    '-C',
+    folder,
+    'config',
+    '-z',
+    '--blob=HEAD:.gitmodules',
+    '--get-regexp',
+    '^submodule\\..*\\.(path|url)$',
+  ]);
+  if (listed.code !== 0) return []; // there is no such file, or it names nothing
+  const named = new Map<string, { path?: string; url?: string }>();
+  for (const entry of listed.stdout.split('\0')) {
+    const found = /^submodule\.(.*)\.(path|url)\n(.*)$/s.exec(entry);
+    if (!found?.[1]) continue;
+    const one = named.get(found[1]) ?? {};
+    named.set(found[1], { ...one, [found[2] === 'path' ? 'path' : 'url']: found[3] });
+  }
+  const modules: Module[] = [];
+  for (const { path, url } of named.values()) {
+    if (path === undefined || url === undefined || (prefix === '' && !wanted(path, of.request.paths)))
+      continue;
+    const sha = await gitlinkOf(of.bare, folder, path);
+    if (sha !== undefined) modules.push({ path, sha, url });
+  }
+  return modules;
+}
+
+/** M3, M4: undefined where the commit has no submodule at this path. */
+async function gitlinkOf(bare: GitPlace, folder: string, path: string): Promise<string | undefined> {
+  const parts = path.split('/');
+  if (parts.some((part) => part === '' || part === '.' || part === '..' || /^\.git$/i.test(part)))
+    throw new DavitError('git/bad-request', 'A submodule has a path that leads out of the project.');
+  const tree = await git(bare, [
+    '--literal-pathspecs',
+    '-C',
+    folder,
+    'ls-tree',
+    '-z',
+    '--full-tree',
+    'HEAD',
+    '--',
+    path,
+  ]);
+  const [line = ''] = tree.stdout.split('\0');
+  const found = /^160000 commit ([0-9a-f]+)\t(.*)$/s.exec(line);
+  return found?.[1] && found[2] === path ? checkSha(found[1]) : undefined;
+}
+
+/** GIT_SUBMODULE_PATHS: paths and patterns that are taken, and `:(exclude)PATH` for those that are not. */
+export function wanted(path: string, patterns: readonly string[]): boolean {
+  const excluded = (pattern: string): string | undefined => /^:(?:\(exclude\)|!|\^)(.*)$/.exec(pattern)?.[1];
+  const matches = (pattern: string): boolean => {
+    const bare = pattern.replace(/\/+$/, '');
+    return path === bare || path.startsWith(`${bare}/`) || wildcardMatches(bare, path);
+  };
+  const no = patterns.flatMap((pattern) => excluded(pattern) ?? []);
+  const yes = patterns.filter((pattern) => excluded(pattern) === undefined);
+  return (yes.length === 0 || yes.some(matches)) && !no.some(matches);
+}
+
+/** Answers the address that it came from, which those below it are relative to. */
+async function fetchOne(
+  of: SubmodulesOf,
+  { module, parent, folder }: { module: Module; parent: string; folder: string },
+): Promise<string> {
+  const address = addressOf(module.url, { parent, home: of.home });
+  const checked = checkUrl(address.url, of.place.protocols);
+  // The key that the machine has for ssh is a credential like any other.
+  if (checked.protocol === 'ssh' && !of.request.credentials)
+    throw new DavitError('git/bad-request', 'it is asked over ssh, and a fork has no credentials.');
+  const place = address.own && of.request.credentials ? of.place : of.bare;
+  const pinned = address.own ? [] : await pinnedAddress(checked, of.request.allowHosts);
+  const inRepo = (...args: string[]) => git(place, [...pinned, '-C', folder, ...args]);
+  await mkdir(folder, { recursive: true });
+  await must(of, inRepo('init', '--quiet', '--template=', '--initial-branch=main'));
+  await must(of, inRepo('config', 'remote.origin.url', checked.url));
+  const depth = of.request.depth === 0 ? [] : [`--depth=${Math.max(1, Math.trunc(of.request.depth))}`];
+  const fetch = (what: string[], depths: string[]) =>
+    inRepo(
+      'fetch',
+      '--quiet',
+      '--no-tags',
+      '--no-recurse-submodules',
+      '--no-write-fetch-head',
+      ...depths,
+      '--end-of-options',
+      checked.url,
+      ...what,
+    );
+  const bySha = await fetch([module.sha], depth);
+  if (bySha.code !== 0) {
+    // Some servers name only branch tips.
+    of.throwIfFatal(bySha.stderr);
+    await must(of, fetch(['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], []));
+  }
+  const out = await inRepo('checkout', '--quiet', '--detach', '--no-recurse-submodules', module.sha);
+  if (out.code !== 0)
+    throw new DavitError('git/no-commit', `its repository has no commit ${module.sha.slice(0, 12)}.`);
+  return checked.url;
+}
+
+async function must(of: SubmodulesOf, answer: Promise<GitAnswer>): Promise<void> {
+  const { code, stderr } = await answer;
+  if (code === 0) return;
+  of.throwIfFatal(stderr);
+  throw new DavitError('git/unreachable', 'git could not fetch it.');
+}
+
+/** M2: git connects to the address that was judged, whatever the name says a moment later. */
+async function pinnedAddress({ url }: CheckedUrl, allowHosts: readonly string[]): Promise<string[]> {
+  const { hostname, host, port, protocol } = new URL(url);
+  if (protocol !== 'https:')
+    throw new DavitError(
+      'git/bad-request',
+      `${host} is another host than the project's, and is asked over https only.`,
+    );
+  const bare = hostname.replace(/^\[|\]$/g, '');
+  const found = await lookup(bare, { all: true, verbatim: true }).catch((cause: unknown) => {
+    throw new DavitError('git/unreachable', `The name ${hostname} cannot be resolved.`, { cause });
+  });
+  const allowed = allowHosts.includes(host) || allowHosts.includes(hostname);
+  const good = found.filter(({ address }) => allowed || isPublicAddress(address));
+  const [first] = good;
+  if (!first)
+    throw new DavitError('git/bad-request', `${host} is no public address.`, {
+      hint: 'An operator can name it in includes.allow_hosts of the installation file.',
+    });
+  const at = first.family === 6 ? `[${first.address}]` : first.address;
+  return ['-c', `http.curloptResolve=${bare}:${port || '443'}:${at}`];
+}
