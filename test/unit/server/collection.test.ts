@@ -2,6 +2,7 @@ import { utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Digest } from '../../../src/plan/ids.ts';
+import { includesRecordName, remoteCopyName } from '../../../src/plan/records.ts';
 import { collectOnce } from '../../../src/server/collection.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { pipeline, testServer, type TestServer } from '../../support/server.ts';
@@ -81,4 +82,17 @@ test('without an answer of Temporal nothing goes', async () => {
   server.workflows.failure = new DavitError('temporal/unreachable', 'away');
   await expect(collectOnce(server.deps, false, now)).rejects.toMatchObject({ code: 'temporal/unreachable' });
   expect(await server.deps.collect({ now, before: now, dryRun: true })).toMatchObject({ blobs: 1 });
+});
+
+test('what a pipeline was put together of stays, and the copies of remote files', async () => {
+  const answers = await old({ 'remote https://example.com/a.yml': { text: 'a: 1' } });
+  const changed = await old({ main: ['a'] });
+  const copy = await old('a: 1');
+  const nobody = await old('of no pipeline');
+  const { records } = server.stores;
+  await records.put(includesRecordName('table/1'), { answers, changed });
+  await records.put(remoteCopyName('a'.repeat(64)), { digest: copy, at: now });
+  expect(await collectOnce(server.deps, false, now)).toMatchObject({ blobs: 1, kept: 3 });
+  for (const digest of [answers, changed, copy]) expect(await isThere(digest)).toBe(true);
+  expect(await isThere(nobody)).toBe(false);
 });
