@@ -20,7 +20,8 @@ import {
   signalStopEnvironment,
   signalTrigger,
 } from '../temporal/calls.ts';
-import { connectTemporal } from '../temporal/client.ts';
+import { connectTemporal, triedUntil } from '../temporal/client.ts';
+import { Silent, unlessAway } from './away.ts';
 import { isOpen, list, oldestOpen } from './temporal-list.ts';
 import type { PendingJob, Workflows } from './workflows.ts';
 
@@ -31,6 +32,8 @@ const HEALTH_MS = 2_000;
 const LIST_MS = 60_000;
 /** Shorter than what supervisors wait before they kill. */
 const CLOSE_MS = 5_000;
+/** By `unlessAway`. */
+const GRPC_CANCELLED = 1;
 const GRPC_UNAVAILABLE = 14;
 const PENDING_STARTED = 2;
 
@@ -38,10 +41,16 @@ const PENDING_STARTED = 2;
 interface Asking {
   deadlineMs: number;
   of: 'temporal' | 'workflow';
+  /** Somebody waits who has decided something: a Temporal that is away is told within 3 s. */
+  person?: true;
 }
 const TEMPORAL: Asking = { deadlineMs: CALL_MS, of: 'temporal' };
 const WORKFLOW_QUERY: Asking = { deadlineMs: CALL_MS, of: 'workflow' };
-const WORKFLOW_UPDATE: Asking = { deadlineMs: UPDATE_MS, of: 'workflow' };
+const WORKFLOW_UPDATE: Asking = { deadlineMs: UPDATE_MS, of: 'workflow', person: true };
+const PERSON: Asking = { ...TEMPORAL, person: true };
+/** A decision counts once however often it is said, so saying it again is always right. */
+const SAY_AGAIN =
+  'Say it again once Temporal is back: it counts once. `davit status` shows what was decided, `davit doctor` what is wrong with Temporal.';
 
 export interface TemporalLink {
   workflows: Workflows;
@@ -54,20 +63,25 @@ export function linkTemporal(options: { address: string; namespace: string }): T
     workflows: {
       trigger: (trigger, deadlineMs) =>
         link.call((client) => signalTrigger(client, trigger), { deadlineMs, of: 'temporal' }),
-      rerun: (slug, request) => link.call((client) => signalRerun(client, slug, request)),
-      stopEnvironment: (slug, stop) => link.call((client) => signalStopEnvironment(client, slug, stop)),
+      rerun: (slug, request) => link.call((client) => signalRerun(client, slug, request), PERSON),
+      stopEnvironment: (slug, stop) =>
+        link.call((client) => signalStopEnvironment(client, slug, stop), PERSON),
       list: (filter) => link.call((client) => list(client, filter)),
       describe: (id) => link.known(undefined, (client) => describe(client, id)),
       cancel: (id, by) =>
-        link.known('closed' as const, async (client) => {
-          // Temporal takes a cancel of a closed workflow for success.
-          if (!(await describe(client, id)).open) return 'closed' as const;
-          const handle = client.workflow.getHandle(pipelineWorkflowId(id));
-          await handle.signal<[Asker]>(SIGNALS.cancel, by);
-          // For a worker that is older than the signal.
-          await handle.cancel();
-          return 'accepted' as const;
-        }),
+        link.known(
+          'closed' as const,
+          async (client) => {
+            // Temporal takes a cancel of a closed workflow for success.
+            if (!(await describe(client, id)).open) return 'closed' as const;
+            const handle = client.workflow.getHandle(pipelineWorkflowId(id));
+            await handle.signal<[Asker]>(SIGNALS.cancel, by);
+            // For a worker that is older than the signal.
+            await handle.cancel();
+            return 'accepted' as const;
+          },
+          PERSON,
+        ),
       decide: (id, decision) =>
         link.known('closed' as const, (client) => decide(client, id, decision), WORKFLOW_UPDATE),
       status: (id) => link.known(undefined, (client) => pipelineStatus(client, id), WORKFLOW_QUERY),
@@ -109,11 +123,16 @@ class Link {
   /** Rejects with a coded error, except for the client's WorkflowNotFoundError. */
   async call<T>(ask: (client: Client) => Promise<T>, asking: Asking = TEMPORAL): Promise<T> {
     const deadline = Date.now() + asking.deadlineMs;
-    const client = await this.#client(asking.deadlineMs);
+    const client = await this.#client(asking);
+    const made = () => this.#counted(client.withDeadline(deadline, () => ask(client)));
     try {
-      return await this.#counted(client.withDeadline(deadline, () => ask(client)));
+      if (!asking.person) return await made();
+      const answers = (withinMs: number) => this.healthy(withinMs);
+      return await unlessAway({ answers }, (signal) =>
+        triedUntil(signal, () => client.withAbortSignal(signal, made)),
+      );
     } catch (error) {
-      throw error instanceof WorkflowNotFoundError ? error : await this.#coded(error, asking.of);
+      throw error instanceof WorkflowNotFoundError ? error : await this.#coded(error, asking);
     }
   }
 
@@ -127,11 +146,11 @@ class Link {
     }
   }
 
-  async healthy(): Promise<boolean> {
+  async healthy(withinMs = HEALTH_MS): Promise<boolean> {
     const open = this.#open;
     if (!open) return false;
     try {
-      const asked = open.connection.withDeadline(Date.now() + HEALTH_MS, () =>
+      const asked = open.connection.withDeadline(Date.now() + withinMs, () =>
         open.connection.workflowService.getSystemInfo({}),
       );
       await this.#counted(asked);
@@ -162,20 +181,23 @@ class Link {
    * gRPC's words stay in the cause, for the log. A question that Temporal took and no worker answered is told apart: both end by
    * their deadline, because the client tries a Temporal that is away again and again.
    */
-  async #coded(error: unknown, of: Asking['of']): Promise<DavitError> {
+  async #coded(error: unknown, { of, person }: Asking): Promise<DavitError> {
     if (error instanceof DavitError) return error;
     const grpc = error instanceof ServiceError ? error.cause : error;
     const code = isGrpcServiceError(grpc) ? grpc.code : undefined;
-    if (of === 'workflow' && code !== GRPC_UNAVAILABLE && (await this.healthy()))
+    const told = error instanceof Silent || code === GRPC_UNAVAILABLE || code === GRPC_CANCELLED;
+    if (of === 'workflow' && !told && (await this.healthy()))
       return new DavitError('pipeline/no-answer', 'The workflow did not answer in time.', { cause: error });
     const text = `The Temporal server at ${this.#options.address} did not answer.`;
-    return new DavitError('temporal/unreachable', text, { cause: error });
+    return new DavitError('temporal/unreachable', text, { cause: error, ...(person && { hint: SAY_AGAIN }) });
   }
 
-  async #client(deadlineMs: number): Promise<Client> {
-    if (!this.#open) await Promise.race([this.#connecting, timeout(Math.min(deadlineMs, CALL_MS))]);
+  async #client({ deadlineMs, person }: Asking): Promise<Client> {
+    const patience = Math.min(deadlineMs, person ? HEALTH_MS : CALL_MS);
+    if (!this.#open) await Promise.race([this.#connecting, timeout(patience)]);
     if (this.#open) return this.#open.client;
-    throw new DavitError('temporal/unreachable', `No Temporal server answers at ${this.#options.address}.`);
+    const text = `No Temporal server answers at ${this.#options.address}.`;
+    throw new DavitError('temporal/unreachable', text, person && { hint: SAY_AGAIN });
   }
 
   /** Never rejects: a server that is away is asked again until the link is closed. */

@@ -1,4 +1,5 @@
 /** The way into Temporal for server, CLI and workers: connect with patience, and make the namespace what davit needs. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   Client,
   Connection,
@@ -13,6 +14,7 @@ import { SEARCH_ATTRIBUTES } from '../plan/protocol.ts';
 const RETENTION_DAYS = 30;
 const RETRY_MS = 200;
 const RETRY_MOST_MS = 1_000;
+const RETRY_SOON_MS = 250;
 const CONNECT_MS = 5_000;
 const GRPC_ALREADY_EXISTS = 6;
 const GRPC_NOT_FOUND = 5;
@@ -49,13 +51,29 @@ export async function connectTemporal(
   return { connection, client: new Client({ connection, namespace: options.namespace }) };
 }
 
+const untilSignal = new AsyncLocalStorage<AbortSignal>();
+
+/** The calls that `work` makes are tried again each 250 ms at the latest until the signal, and not once more after it. */
+export const triedUntil = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
+  untilSignal.run(signal, work);
+
 /** As the SDK tries again, but never later than in `RETRY_MOST_MS`, and not at all when it is over. */
 function retries(over: AbortSignal | undefined): ReturnType<typeof makeGrpcRetryInterceptor> {
   const known = defaultGrpcRetryOptions();
-  return makeGrpcRetryInterceptor({
+  const usual = makeGrpcRetryInterceptor({
     retryableDecider: (attempt, status) => over?.aborted !== true && known.retryableDecider(attempt, status),
     delayFunction: (attempt, status) => Math.min(RETRY_MOST_MS, known.delayFunction(attempt, status)),
   });
+  const watched = (signal: AbortSignal) =>
+    makeGrpcRetryInterceptor({
+      retryableDecider: (_, status) =>
+        over?.aborted !== true && !signal.aborted && known.retryableDecider(1, status),
+      delayFunction: (attempt, status) => Math.min(RETRY_SOON_MS, known.delayFunction(attempt, status)),
+    });
+  return (options, next) => {
+    const signal = untilSignal.getStore();
+    return (signal ? watched(signal) : usual)(options, next);
+  };
 }
 
 /** Idempotent; several processes may do it at once. */

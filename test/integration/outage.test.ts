@@ -155,11 +155,26 @@ test('watchers of a pipeline outlive a cut network, a killed Temporal and a new 
     const answer = await ask('/api/v1/pipelines/table/1');
     return answer.status === 200 ? undefined : answer;
   });
+  const asked = performance.now();
+  const tookMs: number[] = [];
+  const timed = async <T>(answer: Promise<T>): Promise<T> => {
+    const it = await answer;
+    tookMs.push(performance.now() - asked);
+    return it;
+  };
   const [decided, cancelled, delivered] = await Promise.all([
-    ask('/api/v1/pipelines/table/1/decisions', decision),
-    ask('/api/v1/pipelines/table/1/cancel', {}),
+    timed(ask('/api/v1/pipelines/table/1/decisions', decision)),
+    timed(ask('/api/v1/pipelines/table/1/cancel', {})),
     deliverOnce(),
   ]);
+  // Whoever decides is told so at once, and what to do.
+  expect(Math.max(...tookMs)).toBeLessThan(3_500);
+  const command = client.decide('table/1', { action: 'cancelJob', job: 'first' });
+  const error = await command.catch((reason: unknown) => reason);
+  expect(error).toMatchObject({
+    code: 'temporal/unreachable',
+    hint: expect.stringMatching(/Say it again once/),
+  });
   for (const answer of [status, decided, cancelled]) {
     expect(answer.status).toBe(503);
     expect(answer.message).toMatch(/Temporal server at .* did not answer/);
