@@ -57,8 +57,7 @@ export async function collectArtifacts(collecting: Collecting): Promise<Collecte
     for (const link of links)
       await eachFile(collecting, link, (path, header, content) => archive.add(path, header, content));
   } catch (error) {
-    await archive.abort(error);
-    throw error;
+    throw await archive.abort(error);
   }
   const artifact = await archive.finish(spec.expireInMs);
   const from = { selection, matched, any: artifact !== undefined, what: collecting.what ?? 'artifacts' };
@@ -118,6 +117,7 @@ class Archive {
   readonly #collecting: Collecting;
   #pack: Pack | undefined;
   #stored: Promise<{ digest: Digest; bytes: number }> | undefined;
+  #refused: Promise<never> | undefined;
   readonly #directories = new Set<string>();
   #bytes = 0;
   #files = 0;
@@ -126,7 +126,13 @@ class Archive {
     this.#collecting = collecting;
   }
 
+  /** Rejects with the store's error as soon as it takes no more: whoever writes to it would wait for ever. */
   async add(path: string, header: Header, content: AsyncIterable<unknown>): Promise<void> {
+    this.#begin();
+    await Promise.race([this.#write(path, header, content), this.#refused]);
+  }
+
+  async #write(path: string, header: Header, content: AsyncIterable<unknown>): Promise<void> {
     const archive = this.#begin();
     for (const directory of withParents(posix.dirname(path)).reverse()) await this.#directory(directory);
     if (header.type === 'directory') return this.#directory(path);
@@ -164,13 +170,19 @@ class Archive {
     // A failure destroys `zipped` too, and the store rejects with it.
     pipeline(Readable.from(this.#pack, { objectMode: false }), zipped).catch(() => undefined);
     this.#stored = this.#collecting.blobs.putStream(zipped);
-    this.#stored.catch(() => undefined); // awaited by finish or abort
+    this.#refused = this.#stored.then(() => new Promise<never>(() => undefined)); // never resolves
+    this.#refused.catch(() => undefined); // awaited by add; finish and abort await the store itself
     return this.#pack;
   }
 
-  async abort(cause: unknown): Promise<void> {
+  /** Answers why there is no archive: what the store said, where a broken stream is only what followed from it. */
+  async abort(cause: unknown): Promise<unknown> {
     this.#pack?.destroy(cause instanceof Error ? cause : new Error('stopped'));
-    await this.#stored?.catch(() => undefined); // it fails by our own doing; the cause is thrown by the caller
+    const said: unknown = await this.#stored?.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    return cause instanceof DavitError || !(said instanceof DavitError) ? cause : said;
   }
 
   async finish(expireInMs: number | undefined): Promise<ArtifactRef | undefined> {

@@ -11,13 +11,14 @@ import type { Job } from './job.ts';
 import { bad, good, warning } from './lines.ts';
 import { releaseNotes } from './release-notes.ts';
 import { collectReports } from './reports.ts';
+import { untilStored } from './store-patience.ts';
 import { EXIT_FILE } from './supervisor.ts';
 import { readContainerFile } from './tar-read.ts';
 import { removeCompany, sayTestedLog } from './tested.ts';
 import { type ExitNote, isDue, parseExitNote, type Verdict, verdictOf, verdictOfError } from './verdict.ts';
 
-/** The log store may be away for so long after the job's end before its log is given up. */
-const LOG_LIMIT_MS = 10 * 60_000;
+/** The stores may be away or full for so long after the job's end before its log and files are given up; below the workflow's own hour. */
+export const STORE_LIMIT_MS = 45 * 60_000;
 
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
   const note = await exitNote(job, state, timedOut);
@@ -28,7 +29,7 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
   if (kept.verdict.outcome !== 'succeeded') await sayTestedLog(job);
   const { outcome } = kept.verdict;
   const url = await environmentUrl(job, { outcome, dotenv: kept.dotenv }, kept.warnings);
-  const notesOf = await orFailed(kept.verdict, () => notesFor(job, kept.verdict));
+  const notesOf = await orFailed(kept.verdict, () => untilStored(job, () => notesFor(job, kept.verdict)));
   removeBeside(job);
   const result: JobResult = {
     ...notesOf.verdict,
@@ -45,7 +46,10 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
     ...(url !== undefined && { environmentUrl: url }),
     ...(kept.warnings.length > 0 && { warnings: kept.warnings }),
   };
-  const untold = await give({ records: job.deps.records, spec: job.spec, ref: job.input.ref }, result);
+  const records = {
+    put: <T>(name: string, value: T) => untilStored(job, () => job.deps.records.put(name, value)),
+  };
+  const untold = await give({ records, spec: job.spec, ref: job.input.ref }, result);
   if (untold !== undefined) result.warnings = [...(result.warnings ?? []), untold];
   return conclude(job, result, notes);
 }
@@ -79,7 +83,7 @@ export async function finishWithout(job: Job, error: unknown, started: boolean):
 
 /** Last lines, end of the log. What is said to people is masked. */
 async function conclude(job: Job, result: JobResult, notes: readonly string[] = []): Promise<JobResult> {
-  const { log, logLimit } = job;
+  const { log, storeLimit } = job;
   log.recordsEnded();
   if (result.coverage !== undefined) log.say(`Coverage: ${result.coverage}%`);
   for (const text of notes) log.say(text);
@@ -87,12 +91,12 @@ async function conclude(job: Job, result: JobResult, notes: readonly string[] = 
   if (result.artifacts) log.say(`Artifacts: ${result.artifacts.files} files kept`);
   if (result.tests) log.say(`Tests: ${testsText(result.tests)}`);
   log.say(result.outcome === 'succeeded' ? good('Job succeeded') : bad(`Job failed: ${result.message}`));
-  const limit = setTimeout(() => logLimit.abort(new Error('the log store did not answer')), LOG_LIMIT_MS);
+  const limit = setTimeout(() => storeLimit.abort(new Error('the log store did not answer')), STORE_LIMIT_MS);
   const message = result.message === undefined ? {} : { message: log.masked(result.message) };
   try {
     return { ...result, ...message, log: await log.end() };
   } catch (error) {
-    if (!logLimit.signal.aborted) throw error;
+    if (!storeLimit.signal.aborted) throw error;
     const warnings = [...(result.warnings ?? []), 'The log store did not answer; the log is incomplete.'];
     return { ...result, ...message, warnings };
   } finally {
@@ -135,8 +139,8 @@ async function notesFor(job: Job, { outcome }: Verdict): Promise<Omit<Kept, 'ver
  */
 async function keep(job: Job, verdict: Verdict): Promise<Kept> {
   if (!job.spec.artifacts) return { verdict, warnings: [] };
-  const reported = await orFailed(verdict, () => keepReports(job));
-  const kept = await orFailed(reported.verdict, () => keepArtifacts(job, verdict));
+  const reported = await orFailed(verdict, () => untilStored(job, () => keepReports(job)));
+  const kept = await orFailed(reported.verdict, () => untilStored(job, () => keepArtifacts(job, verdict)));
   return { ...reported, ...kept, warnings: [...reported.warnings, ...kept.warnings] };
 }
 

@@ -16,33 +16,33 @@ export interface Job extends Identity {
   spec: ContainerSpec;
   lifeline: Lifeline;
   log: JobLog;
-  /** Ends every try to reach the log store. */
-  logLimit: AbortController;
+  /** Ends every try to reach the stores. */
+  storeLimit: AbortController;
   startedAt: number;
 }
 
 /** Fetches the spec and opens the log under this attempt's epoch. Rejects with `blob/missing`, `log/fenced`, `Ended`. */
 export async function openJob(deps: JobDeps, input: RunInput, lifeline: Lifeline): Promise<Job> {
-  const logLimit = new AbortController();
-  const giveUp = (): void => logLimit.abort(lifeline.signal.reason);
+  const storeLimit = new AbortController();
+  const giveUp = (): void => storeLimit.abort(lifeline.signal.reason);
   lifeline.signal.addEventListener('abort', giveUp);
   lifeline.signal.throwIfAborted();
   try {
     const [spec, log] = await Promise.all([
       // A container that may be running is not given up for a store that is away; one that is not there yet is.
       input.ref.epoch > 1
-        ? untilAnswered(logLimit.signal, () => loadSpec(deps, input))
+        ? untilAnswered(storeLimit.signal, () => loadSpec(deps, input))
         : loadSpec(deps, input),
       JobLog.open({
         store: deps.logs,
         ref: input.ref,
         epoch: input.ref.epoch,
         capBytes: deps.facts.config.limits.log_bytes,
-        signal: logLimit.signal,
+        signal: storeLimit.signal,
       }),
     ]);
     const identity = identityOf(deps, lifeline.run, input.ref);
-    return { ...identity, deps, input, spec, lifeline, log, logLimit, startedAt: Date.now() };
+    return { ...identity, deps, input, spec, lifeline, log, storeLimit, startedAt: Date.now() };
   } finally {
     // From here on the end of the activity is no end of its log.
     lifeline.signal.removeEventListener('abort', giveUp);

@@ -15,7 +15,7 @@ import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/outcome.ts';
 import { removeObjects, stopContainer } from './cleanup.ts';
 import { forgetNetwork } from './company.ts';
-import { finish, finishWithout } from './finish.ts';
+import { finish, finishWithout, STORE_LIMIT_MS } from './finish.ts';
 import { followLog, isAlive } from './follow.ts';
 import type { Job } from './job.ts';
 import { Ended } from './lifeline.ts';
@@ -25,7 +25,7 @@ import { cancelled, detached, handedBack, replaced } from './thrown.ts';
 /** What was read is sent on before a worker leaves; the rest is read again by whoever resumes. */
 const FLUSH_ON_LEAVE_MS = 1_500;
 /** After a container's end: until the engine has given all of its log and the store has taken it. */
-const DRAIN_MS = 10 * 60_000;
+const DRAIN_MS = STORE_LIMIT_MS - 5 * 60_000;
 const CANCEL_DRAIN_MS = 5_000;
 /** A job that has run for so long is shown as running. */
 const ANNOUNCE_MS = 2_000;
@@ -39,8 +39,10 @@ export async function supervise(job: Job, began: number): Promise<JobResult> {
   ended.catch(() => undefined); // raced below; a loser's failure is no news
   log.catch(() => undefined);
   const announced = setTimeout(() => announce(job), ANNOUNCE_MS);
+  let limit: NodeJS.Timeout | undefined;
   try {
     const state = await untilEnded(job, began, { ended, log });
+    limit = setTimeout(() => job.storeLimit.abort(new Error('the stores did not answer')), STORE_LIMIT_MS);
     if (!(await within(DRAIN_MS, log))) {
       following.abort();
       job.log.lost('The log could not be stored in time; the rest of it is missing.');
@@ -55,7 +57,9 @@ export async function supervise(job: Job, began: number): Promise<JobResult> {
   } finally {
     following.abort();
     clearTimeout(announced);
+    clearTimeout(limit);
     job.log.abandon();
+    job.storeLimit.abort(new Error('the activity is over'));
   }
 }
 
@@ -85,13 +89,14 @@ async function untilEnded(
 
 /**
  * What is done after a container's end may be done again by whoever resumes, so a worker that goes away does not wait for it.
- * A cancel that comes so late changes nothing any more.
+ * A cancel that comes so late changes nothing any more, but nobody waits for a store then.
  */
-async function leftDuringFinish({ lifeline }: Job): Promise<never> {
+async function leftDuringFinish({ lifeline, storeLimit }: Job): Promise<never> {
   try {
     return await aborted(lifeline.signal);
   } catch (error) {
-    if (error instanceof Ended && (error.reason === 'detached' || error.reason === 'stale')) throw error;
+    if (lifeline.left) throw error;
+    setTimeout(() => storeLimit.abort(new Error('cancelled')), CANCEL_DRAIN_MS).unref();
     return new Promise(() => undefined);
   }
 }
@@ -144,7 +149,7 @@ async function leave(job: Job, { reason }: Ended, log: Promise<void>): Promise<n
 async function endLog(job: Job, text: string): Promise<void> {
   job.log.recordsEnded();
   job.log.say(bad(text));
-  const limit = setTimeout(() => job.logLimit.abort(new Error('cancelled')), CANCEL_DRAIN_MS);
+  const limit = setTimeout(() => job.storeLimit.abort(new Error('cancelled')), CANCEL_DRAIN_MS);
   try {
     await job.log.end();
   } catch {

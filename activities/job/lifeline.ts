@@ -59,6 +59,12 @@ export class Lifeline {
     return this.#controller.signal;
   }
 
+  /** The job goes on elsewhere, or later: what is done for it here is of no use any more. */
+  get left(): boolean {
+    const why: unknown = this.signal.reason;
+    return why instanceof Ended && (why.reason === 'detached' || why.reason === 'stale');
+  }
+
   /** Resolves when the server has recorded that this host has the job; from here on a lost worker is found by it. */
   async acknowledge(): Promise<void> {
     const answer = await this.#deps.ack.beat(

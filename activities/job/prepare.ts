@@ -15,6 +15,7 @@ import { info, warning } from './lines.ts';
 import { keepMasks, masksOf } from './mask-set.ts';
 import { LABELS } from './names.ts';
 import { type RunnerOptions, runnerOptions } from './runner-options.ts';
+import { whileStoreIsAway } from './store-patience.ts';
 import { scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor.ts';
 import { type Resolved, resolveVariables, sideEnvironments } from './variables.ts';
 import { workspaceTar } from './workspace.ts';
@@ -37,13 +38,13 @@ export async function prepare(job: Job): Promise<number> {
   const environments = await sideEnvironments(job.spec, deps.secrets, resolved.values);
   const masked = [...resolved.masked, ...environments.masked];
   job.log.hide(masksOf(masked));
-  const masksKept = keepMasks(deps, job.name, masked);
-  masksKept.catch(() => undefined); // awaited below
   const image = expandLate(job.spec.image.name, resolved.values);
   const notes: string[] = [];
   const { pullPolicy } = job.spec.image;
   const wanted = { name: image, platform: own, pullPolicy, anonymous: job.spec.fork };
   const signal = AbortSignal.any([lifeline.signal, AbortSignal.timeout(job.input.timeoutMs)]);
+  const masksKept = whileStoreIsAway(signal, () => keepMasks(deps, job.name, masked));
+  masksKept.catch(() => undefined); // awaited below
   const found = ensureImage(deps, wanted, { signal, say: (text) => notes.push(text) });
   found.catch(() => undefined); // awaited below
   const fetching = findCaches(job, resolved.values);

@@ -80,6 +80,7 @@ const BY_CODE: Partial<Record<ErrorCode, readonly [Outcome, FailureKind]>> = {
   'engine/image-denied': ['failed', 'image_pull'],
   'engine/platform': ['failed', 'config'],
   'engine/no-space': ['errored', 'no_space'],
+  'store/no-space': ['errored', 'no_space'],
   'engine/container-missing': ['errored', 'host_lost'],
   'registry/unreachable': ['errored', 'registry'],
   'registry/name': ['failed', 'config'],

@@ -59,6 +59,7 @@ export function ended(
 const BY_CODE: Partial<Record<DavitError['code'], readonly ['failed' | 'errored', FailureKind]>> = {
   'engine/build-failed': ['failed', 'script'],
   'engine/no-space': ['errored', 'no_space'],
+  'store/no-space': ['errored', 'no_space'],
   'engine/image-missing': ['failed', 'image_pull'],
   'engine/image-denied': ['failed', 'image_pull'],
   'engine/platform': ['failed', 'config'],
