@@ -17,6 +17,8 @@ type Resources = Pick<
   | 'hostId'
 >;
 const HOST_LABEL = 'davit.host.id';
+/** A volume of davit's name that somebody else made is left alone, and the next name taken. */
+const HOST_NAMES = ['', '-2', '-3'];
 
 /** The volume and network part of an Engine. */
 export function resources(api: EngineApi): Resources {
@@ -48,22 +50,37 @@ export function resources(api: EngineApi): Resources {
       const found = await listNetworks(api, { label: labels });
       return found.map(({ name, labels: own, createdAt }) => ({ name, labels: own, createdAt }));
     },
-    async hostId(installation) {
-      const name = `davit-host-${installation.slice(0, 8)}`;
-      // Creating a volume that exists answers with the one that is there: the first id ever given stays.
-      const labels = { [HOST_LABEL]: randomUUID(), 'davit.installation': installation };
-      const id = (await volume(name, labels)).labels[HOST_LABEL];
-      if (id === undefined)
-        throw new DavitError(
-          'engine/failed',
-          `Volume ${name} on ${api.address} has no label ${HOST_LABEL}.`,
-          {
-            hint: `It is not davit's: remove it with \`docker volume rm ${name}\`.`,
-          },
-        );
-      return id;
-    },
+    hostId: (installation) => hostId(api, volume, installation),
   };
+}
+
+/**
+ * The first id ever given stays: creating a volume that exists changes nothing. What it is, is asked for afterwards: an engine
+ * that was started again (20.10) answers a create of a volume it has without its labels, until somebody inspects it.
+ */
+async function hostId(
+  api: EngineApi,
+  make: (name: string, labels: Record<string, string>) => Promise<unknown>,
+  installation: string,
+): Promise<string> {
+  const base = `davit-host-${installation.slice(0, 8)}`;
+  for (const suffix of HOST_NAMES) {
+    const name = `${base}${suffix}`;
+    await make(name, { [HOST_LABEL]: randomUUID(), 'davit.installation': installation });
+    const answer = await api.json({
+      method: 'GET',
+      path: path`/volumes/${name}`,
+      what: `inspect volume ${name}`,
+    });
+    const { labels } = volumeOf(answer);
+    const id = labels[HOST_LABEL];
+    if (id !== undefined && labels['davit.installation'] === installation) return id;
+  }
+  throw new DavitError(
+    'engine/failed',
+    `Volumes ${HOST_NAMES.map((suffix) => base + suffix).join(', ')} on ${api.address} are not davit's.`,
+    { hint: `Remove one that nobody needs: \`docker volume rm ${base}\`.` },
+  );
 }
 
 const listNetworks = async (api: EngineApi, by: { label: Record<string, string> } | { name: string }) => {

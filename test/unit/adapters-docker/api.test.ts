@@ -25,12 +25,13 @@ interface Seen {
   auth: string;
   body: string;
 }
-async function fakeEngine(answer: (ask: IncomingMessage, reply: ServerResponse) => void) {
+async function fakeEngine(answer: (ask: IncomingMessage, reply: ServerResponse, body: string) => void) {
   const seen: Seen[] = [];
   const take = async (ask: IncomingMessage, reply: ServerResponse): Promise<void> => {
     const auth = Buffer.from(String(ask.headers['x-registry-auth'] ?? ''), 'base64url').toString();
-    seen.push({ url: ask.url ?? '', auth, body: await text(ask).catch(() => '') });
-    answer(ask, reply);
+    const body = await text(ask).catch(() => '');
+    seen.push({ url: ask.url ?? '', auth, body });
+    answer(ask, reply, body);
   };
   server = createServer((ask, reply) => {
     void take(ask, reply);
@@ -156,4 +157,46 @@ test('an error hidden in the stream of a pull is the error', async () => {
     code: 'engine/no-space',
   });
   expect(log).toBe('Pulling\nnot json\n');
+});
+
+/** Volumes as Docker 20.10 has them: started again, it answers a create of one it has without labels, until that is inspected. */
+async function engineWithVolumes(there: Map<string, Record<string, string> | null>) {
+  const plain = new Set<string>();
+  const { engine } = await fakeEngine((ask, reply, body) => {
+    const answer = (name: string, labels: unknown): void =>
+      json(reply, { Name: name, Labels: labels, CreatedAt: '2026-01-01T00:00:00Z' });
+    if (ask.url === '/volumes/create') {
+      const asked: { Name: string; Labels: Record<string, string> } = JSON.parse(body);
+      if (!there.has(asked.Name)) there.set(asked.Name, asked.Labels);
+      return answer(asked.Name, plain.has(asked.Name) ? null : there.get(asked.Name));
+    }
+    const name = ask.url?.split('/').at(-1) ?? '';
+    plain.delete(name);
+    if (there.has(name)) return answer(name, there.get(name));
+    json(reply, { message: 'no such volume' }, 404);
+  });
+  return { engine, restart: () => [...there.keys()].forEach((name) => plain.add(name)) };
+}
+
+test('an engine that was started again keeps its id', async () => {
+  const { engine, restart } = await engineWithVolumes(new Map());
+  const id = await engine.hostId('0123456789');
+  restart();
+  expect(await engine.hostId('0123456789')).toBe(id);
+  expect(await engine.hostId('0123456789')).toBe(id);
+});
+
+test("a volume of davit's name that is not davit's stops no worker, and gives one id", async () => {
+  const foreign = { 'davit.host.id': 'x', 'davit.installation': '01234567-other' };
+  const there = new Map<string, Record<string, string> | null>([
+    ['davit-host-01234567', null],
+    ['davit-host-01234567-2', foreign],
+  ]);
+  const { engine, restart } = await engineWithVolumes(there);
+  const id = await engine.hostId('0123456789');
+  restart();
+  expect(await engine.hostId('0123456789')).toBe(id);
+  expect([...there.keys()].at(-1)).toBe('davit-host-01234567-3');
+  expect(there.get('davit-host-01234567')).toBeNull();
+  expect(there.get('davit-host-01234567-2')).toBe(foreign);
 });
