@@ -101,7 +101,10 @@ export class OwnEngine {
     this.#engine = engine;
     const end = performance.now() + READY_MS;
     while (!(await engine.info().catch(() => undefined))) {
-      if (child.exitCode !== null || performance.now() > end) throw new Error(`no engine at ${this.address}`);
+      if (child.exitCode !== null || child.signalCode !== null || performance.now() > end) {
+        await this.down('SIGKILL');
+        throw new Error(`no engine at ${this.address}`);
+      }
       await delay(100);
     }
   }
@@ -111,7 +114,8 @@ export class OwnEngine {
     const child = this.#daemon;
     if (!child) return;
     this.#daemon = undefined;
-    const gone = once(child, 'exit');
+    const running = child.exitCode === null && child.signalCode === null;
+    const gone = running ? once(child, 'exit') : undefined;
     child.kill(signal);
     const late = setTimeout(() => child.kill('SIGKILL'), STOP_MS);
     await gone;

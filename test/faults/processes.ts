@@ -62,7 +62,13 @@ export class Process {
       throw new Error(`${this.name} ended before it was ready: ${readFileSync(log, 'utf8').slice(-600)}`);
     });
     over.catch(() => undefined);
-    await Promise.race([over, ready ? until(ready, late) : said, rejected(late, this.name)]);
+    try {
+      await Promise.race([over, ready ? until(ready, late) : said, rejected(late, this.name)]);
+    } catch (error) {
+      // One that hangs is ended, so that the next start is a start.
+      await this.end('SIGKILL');
+      throw error;
+    }
   }
 
   /** Resolves when it is gone. */

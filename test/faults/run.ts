@@ -1,9 +1,11 @@
 /**
- * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--literal] [--without MECHANISM] [--json] [--write-docs]`:
+ * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--literal] [--without MECHANISM] [--json] [--write-docs]`:
  * a real davit, the faults of the matrix, and a checker over what happened. Ends with 1 when an invariant broke or a row's
  * outcome did not come, and says how to see it again.
  */
+import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { check, type Break } from './checker.ts';
 import { settle } from './final.ts';
@@ -11,6 +13,7 @@ import { MECHANISMS, type MechanismName } from './mechanisms.ts';
 import { LITERAL, SHORT } from './profile.ts';
 import { docsTable, table, type Line } from './report.ts';
 import { ROWS } from './rows/index.ts';
+import { PINNED } from './seeds.ts';
 import { soak } from './soak.ts';
 import { World } from './world.ts';
 
@@ -20,6 +23,7 @@ const { values } = parseArgs({
     pipelines: { type: 'string' },
     row: { type: 'string', multiple: true },
     soak: { type: 'boolean', default: false },
+    pinned: { type: 'boolean', default: false },
     literal: { type: 'boolean', default: false },
     without: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -27,6 +31,7 @@ const { values } = parseArgs({
     history: { type: 'string' },
   },
 });
+if (values.pinned) process.exit(runPinned());
 const seed = Number(values.seed);
 const pipelines = Number(values.pipelines ?? (values.soak ? 1_000 : 0));
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -55,12 +60,27 @@ try {
   if (values.soak) await soak(world, { pipelines, lines, say, failed: (text) => void failures.push(text) });
   else await rows();
   say('Everything heals and ends.');
-  await settle(world);
+  // What does not end is for the checker to tell; a world that does not heal is a failure, and the table is still printed.
+  await settle(world).catch((error: unknown) => {
+    failures.push(`at the end: ${error instanceof Error ? error.message : String(error)}`);
+  });
   breaks = check(world.history.events);
   driven = world.history.events.filter((event) => event.type === 'pipeline').length;
 } finally {
   if (values.history !== undefined) writeFileSync(values.history, JSON.stringify(world.history.events));
   await world.close();
+}
+
+/** Every seed that once failed, each with a davit of its own. */
+function runPinned(): number {
+  let code = 0;
+  for (const { seed: one, rows: theirs, why } of PINNED) {
+    process.stderr.write(`Seed ${one}, rows ${theirs.join(', ')}: ${why}\n`);
+    const args = ['--seed', String(one), ...theirs.flatMap((row) => ['--row', String(row)])];
+    const done = spawnSync(process.execPath, [fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' });
+    if (done.status !== 0) code = 1;
+  }
+  return code;
 }
 
 /** Each wanted row once, then rows as the seed will have them, until so many pipelines were driven. */
@@ -84,10 +104,13 @@ async function rows(): Promise<void> {
       failures.push(`row ${row.row}: ${text}`);
       say(`row ${row.row} ${row.fault}, ${row.moment}: NOT AS REQUIRED: ${text}`);
     }
-    await world.heal().catch(async (error: unknown) => {
-      failures.push(`after row ${row.row}: ${error instanceof Error ? error.message : String(error)}`);
+    try {
       await world.heal();
-    });
+    } catch (error) {
+      failures.push(`after row ${row.row}: ${error instanceof Error ? error.message : String(error)}`);
+      say('It does not heal: no further row is run.');
+      return;
+    }
   }
 }
 

@@ -29,6 +29,7 @@ const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
 /** Started by rows that need a second one, and ended when everything heals. */
 const SPARES = ['arch2', 'deploy2', 'board2'] as const;
 type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
+const HEAL_TRIES = 3;
 const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
 
 export class World {
@@ -82,8 +83,17 @@ export class World {
     return `r${row}-${this.#rows}`;
   }
 
-  /** Everything as it should be: processes up, borders open. */
+  /** Everything as it should be: processes up, borders open. What does not start is tried again, as its supervisor would. */
   async heal(): Promise<void> {
+    for (let tries = 1; ; tries++)
+      try {
+        return await this.#healOnce();
+      } catch (error) {
+        if (tries === HEAL_TRIES) throw error;
+      }
+  }
+
+  async #healOnce(): Promise<void> {
     for (const border of this.borders.values()) border.open();
     await this.engine.up();
     for (const process of Object.values(this.processes)) if (process.frozen) process.thaw();
@@ -305,10 +315,21 @@ export class World {
     return this.commits.length - this.#pushes - 1;
   }
 
+  /** Whatever one part of it says, the others are ended and the folder goes; the first that failed is told. */
   async close(): Promise<void> {
-    for (const process of Object.values(this.processes)) await process.end('SIGKILL');
-    for (const proxy of this.#proxies) await proxy.close();
-    for (const close of this.#closing.reverse()) await close();
-    rmSync(this.home, { recursive: true, force: true, maxRetries: 5 });
+    const ends = [
+      ...Object.values(this.processes).map((process) => () => process.end('SIGKILL')),
+      ...this.#proxies.map((proxy) => () => proxy.close()),
+      ...this.#closing.reverse(),
+      () => rmSync(this.home, { recursive: true, force: true, maxRetries: 5 }),
+    ];
+    const failed: unknown[] = [];
+    for (const end of ends)
+      try {
+        await end();
+      } catch (error) {
+        failed.push(error);
+      }
+    if (failed.length > 0) throw failed[0];
   }
 }

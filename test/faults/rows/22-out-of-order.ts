@@ -1,6 +1,6 @@
 import { expectThat, note, type Row } from './row.ts';
 
-/** B's delivery comes before A's: each is one pipeline, and both end. What A would deploy, row 33 and its sequence keep back. */
+/** B's delivery comes before A's: each is one pipeline; A's is superseded by B's before any job of it starts, so it can deploy nothing. */
 export const outOfOrder: Row = {
   row: 22,
   fault: 'webhooks out of order',
@@ -22,7 +22,11 @@ export const outOfOrder: Row = {
     );
     expectThat(new Set(ids).size === 2, 'the two are one pipeline', ids);
     const recovery = history.now() - from;
-    for (const id of ids) await client.verdict(id);
+    const [newer, older] = await Promise.all(ids.map((id) => client.verdict(id)));
+    expectThat(newer?.state === 'success', 'the later push did not succeed', newer);
+    expectThat(older?.state === 'canceled', 'the earlier push was not superseded', older);
+    const begun = older?.jobs.filter(({ result }) => result?.started !== false) ?? [];
+    expectThat(begun.length === 0, 'a job of the earlier push was started', begun);
     return { recoveryMs: [recovery] };
   },
 };
