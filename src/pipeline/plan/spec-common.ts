@@ -58,7 +58,7 @@ function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | unde
   if (!written) return undefined;
   const scope = context.scope(draft);
   const paths = (key: 'paths' | 'exclude'): string[] =>
-    (written[key] ?? []).map((path, index) => artifactPath({ draft, context, path, at: [key, index] }));
+    (written[key] ?? []).flatMap((path, index) => artifactPath({ draft, context, path, at: [key, index] }));
   const own = paths('paths');
   return {
     // GitLab: what is published is an artifact without saying.
@@ -69,7 +69,7 @@ function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | unde
     when: written.when ?? 'on_success',
     ...(written.expire_in?.ms !== undefined && { expireInMs: written.expire_in.ms }),
     ...(written.reports?.dotenv && {
-      dotenv: written.reports.dotenv.map((path, index) =>
+      dotenv: written.reports.dotenv.flatMap((path, index) =>
         artifactPath({ draft, context, path, at: ['reports', 'dotenv', index] }),
       ),
     }),
@@ -83,20 +83,20 @@ function reportsSpec(draft: Draft, context: PlanContext): Pick<ArtifactsSpec, 'r
   const written = draft.config.values.artifacts?.reports;
   if (!written) return {};
   const reports = REPORTS.flatMap((kind) => {
-    const paths = (written[kind] ?? []).map((path, index) =>
+    const paths = (written[kind] ?? []).flatMap((path, index) =>
       artifactPath({ draft, context, path, at: ['reports', kind, index] }),
     );
     return paths.length > 0 ? [{ kind: kind as string, paths }] : [];
   });
   const coverage = written.coverage_report;
   if (coverage) {
-    const path = artifactPath({
+    const paths = artifactPath({
       draft,
       context,
       path: coverage.path,
       at: ['reports', 'coverage_report', 'path'],
     });
-    reports.push({ kind: `coverage_report:${coverage.coverage_format}`, paths: [path] });
+    if (paths.length > 0) reports.push({ kind: `coverage_report:${coverage.coverage_format}`, paths });
   }
   return reports.length > 0 ? { reports } : {};
 }
@@ -116,19 +116,22 @@ interface ArtifactPath {
   at: (string | number)[];
 }
 
-/** Relative to the project: `$CI_PROJECT_DIR/x` is `x`, anything else outside of it is refused. */
-function artifactPath({ draft, context, path, at }: ArtifactPath): string {
+/**
+ * Relative to the project: `$CI_PROJECT_DIR/x` is `x`. Anything else outside of it is left out with a warning, as GitLab's
+ * runner does: the files people have do hold such paths.
+ */
+function artifactPath({ draft, context, path, at }: ArtifactPath): string[] {
   const { text, late } = context.scope(draft).expand(path);
   const root = projectDir(context.request);
   const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
-  const trouble = inside.startsWith('/')
-    ? `must stay inside of the project, and "${text}" leads out of it`
-    : pathTrouble(inside);
-  if (trouble && !late)
-    context.problems.add('language/path', `artifacts.${at.join('.')} of "${draft.group}" ${trouble}`, {
-      at: placeIn(draft.config, 'artifacts', at),
-    });
-  return inside;
+  const outside = inside.startsWith('/') || pathTrouble(inside) !== undefined;
+  if (!outside || late) return [inside];
+  const what = `artifacts.${at.join('.')} of "${draft.group}" must stay inside of the project: "${text}" is never kept`;
+  context.problems.add('language/path', what, {
+    at: placeIn(draft.config, 'artifacts', at),
+    severity: 'warning',
+  });
+  return [];
 }
 
 interface WrittenImage {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseDuration } from '../../plan/duration.ts';
-import { projectPath, stringOrList } from './common.ts';
+import { stringOrList } from './common.ts';
 
 /** `never` or a duration; `{}` is `never`. */
 const expireIn = z.string().transform((value, context) => {
@@ -14,7 +14,9 @@ const expireIn = z.string().transform((value, context) => {
   return { ms };
 });
 
-const files = stringOrList.pipe(z.array(projectPath)).optional();
+/** Whether it leads out of the project is seen once its variables are known. */
+const path = z.string().min(1, 'must not be empty');
+const files = stringOrList.pipe(z.array(path)).optional();
 /** Every kind that GitLab has. davit reads junit and dotenv; the others are kept for whoever asks for them. */
 export const REPORTS = [
   'accessibility',
@@ -70,14 +72,12 @@ const reports = z.strictObject({
   sast: files,
   secret_detection: files,
   terraform: files,
-  coverage_report: z
-    .strictObject({ coverage_format: z.enum(['cobertura', 'jacoco']), path: projectPath })
-    .nullish(),
+  coverage_report: z.strictObject({ coverage_format: z.enum(['cobertura', 'jacoco']), path }).nullish(),
 });
 
 const keywords = z.strictObject({
-  paths: z.array(projectPath).optional(),
-  exclude: z.array(projectPath).optional(),
+  paths: z.array(path).optional(),
+  exclude: z.array(path).optional(),
   expire_in: expireIn.optional(),
   name: z.string().optional(),
   when: z.enum(['on_success', 'on_failure', 'always']).optional(),

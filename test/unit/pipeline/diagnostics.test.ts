@@ -169,20 +169,6 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /no valid regular expression/,
   ],
   [
-    'a path out of the project',
-    'j: {image: x, script: y, artifacts: {paths: [ok, ../no]}}',
-    'language/path',
-    '1:50',
-    /leads out of it/,
-  ],
-  [
-    'an absolute path',
-    'j: {image: x, script: y, artifacts: {paths: [/etc]}}',
-    'language/path',
-    '1:46',
-    /leads out of it/,
-  ],
-  [
     'a variable name that no shell takes',
     'variables: {A-B: c}\nj: {image: x, script: y}',
     'language/type',

@@ -107,17 +107,22 @@ describe('artifacts', () => {
       '.',
     ]);
   });
-  test('a path that leads out once its variables are known is refused', () => {
-    expect(
-      mistakes('j: {image: x, script: x, variables: {D: ../up}, artifacts: {paths: [$D]}}').join(),
-    ).toContain('language/path');
-    expect(
-      mistakes('j: {image: x, script: x, variables: {D: /etc}, artifacts: {paths: [$D]}}').join(),
-    ).toContain('language/path');
-    expect(mistakes('j: {image: x, script: x, artifacts: {paths: [a/../../b]}}').join()).toContain(
-      'language/path',
-    );
-    expect(mistakes('j: {image: x, script: x, artifacts: {paths: [a/../b]}}')).toEqual([]);
+  test('a path that leads out of the project is never kept, and the reader is warned', () => {
+    const of = (artifacts: string): [unknown, string[]] => {
+      const answer = run(`j: {image: x, script: x, variables: {D: ../up, E: /etc}, artifacts: ${artifacts}}`);
+      if (answer.kind !== 'plan') throw new Error(answer.kind);
+      return [answer.jobs[0]?.spec, answer.warnings.map((one) => one.code)];
+    };
+    for (const path of ['../no', '/etc', '$D', '$E', 'a/../../b'])
+      expect(of(`{paths: [ok, ${path}]}`)).toMatchObject([
+        { artifacts: { paths: ['ok'] } },
+        ['language/path'],
+      ]);
+    expect(of('{paths: [a], reports: {junit: [../a, b], dotenv: /c}}')).toMatchObject([
+      { artifacts: { dotenv: [], reports: [{ kind: 'junit', paths: ['b'] }] } },
+      ['language/path', 'language/path'],
+    ]);
+    expect(of('{paths: [a/../b]}')[1]).toEqual([]);
   });
 });
 
