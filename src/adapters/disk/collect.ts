@@ -10,6 +10,7 @@
  */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DavitError } from '../../errors.ts';
 import type { Collected, CollectRequest } from '../ports.ts';
 import { onDisk, systemCode } from './files.ts';
 
@@ -42,17 +43,32 @@ export const collectBlobs = (folder: string, request: CollectRequest): Promise<C
 async function reachable(folder: string, blobs: string, now: number): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
   const open: string[] = [];
-  const take = (text: string): void => {
-    for (const hex of digestsIn(text, now)) {
+  const take = (root: unknown): void => {
+    for (const hex of digestsIn(root, now)) {
       if (found.has(hex)) continue;
       found.add(hex);
       open.push(hex);
     }
   };
-  for (const path of await filesBelow(join(folder, 'records'))) take(await readFile(path, 'utf8'));
+  for (const path of await filesBelow(join(folder, 'records'))) take(await recordAt(path));
   for (let hex = open.pop(); hex !== undefined; hex = open.pop())
-    take(await textOf(join(blobs, hex.slice(0, 2), hex)));
+    take(jsonOf(await textOf(join(blobs, hex.slice(0, 2), hex))));
   return found;
+}
+
+/** Rejects for a record that cannot be read: nobody knows what it names (C3). */
+async function recordAt(path: string): Promise<unknown> {
+  const root = jsonOf(await readFile(path, 'utf8'));
+  if (root === undefined) throw new DavitError('store/corrupt', `The record ${path} is no JSON.`);
+  return root;
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // an artifact that only begins like JSON
+  }
 }
 
 /** Empty for what is not there, too large, or no text of ours. */
@@ -68,14 +84,8 @@ async function textOf(path: string): Promise<string> {
   }
 }
 
-/** Digests in a JSON text; none for a text that is no JSON. An object with an `expiresAt` that is over names nothing. */
-export function digestsIn(text: string, now: number): string[] {
-  let root: unknown;
-  try {
-    root = JSON.parse(text);
-  } catch {
-    return []; // an artifact that only begins like JSON
-  }
+/** Digests in a JSON value. An object with an `expiresAt` that is over names nothing. */
+function digestsIn(root: unknown, now: number): string[] {
   const found: string[] = [];
   const open: unknown[] = [root];
   while (open.length > 0) {
@@ -89,7 +99,8 @@ export function digestsIn(text: string, now: number): string[] {
       if ('expiresAt' in value && typeof value.expiresAt === 'number' && 'digest' in value) {
         if (value.expiresAt < now) continue;
       }
-      open.push(...Object.values(value));
+      // One by one: there are more of them than a call takes arguments, in a page's search index for one.
+      for (const one of Object.values(value)) open.push(one);
     }
   }
   return found;

@@ -1,4 +1,4 @@
-import { utimes } from 'node:fs/promises';
+import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Digest } from '../../../src/plan/ids.ts';
@@ -94,5 +94,22 @@ test('what a pipeline was put together of stays, and the copies of remote files'
   await records.put(remoteCopyName('a'.repeat(64)), { digest: copy, at: now });
   expect(await collectOnce(server.deps, false, now)).toMatchObject({ blobs: 1, kept: 3 });
   for (const digest of [answers, changed, copy]) expect(await isThere(digest)).toBe(true);
+});
+
+test('a record that cannot be read ends the collection before anything goes', async () => {
+  const nobody = await old('nobody names it');
+  await server.stores.records.put('pipelines/table/00000001', { plan: await old('a plan') });
+  const folder = join(server.folder, 'records', 'pipelines', 'table');
+  const [name = ''] = await readdir(folder);
+  await writeFile(join(folder, name), '{"plan":"sha2');
+  await expect(collectOnce(server.deps, false, now)).rejects.toMatchObject({ code: 'store/corrupt' });
+  expect(await isThere(nobody)).toBe(true);
+});
+
+test('a kept JSON of very many values ends no collection', async () => {
+  const wide = `{${Array.from({ length: 150_000 }, (_, at) => `"w${at}":0`).join(',')}}`;
+  await server.stores.records.put('pages/table/main/1', { site: { digest: await old(wide) } });
+  const nobody = await old('nobody names it');
+  expect(await collectOnce(server.deps, false, now)).toMatchObject({ blobs: 1, kept: 1 });
   expect(await isThere(nobody)).toBe(false);
 });
