@@ -8,7 +8,7 @@ import type { Trigger } from '../src/plan/trigger.ts';
 import { wildcardMatches } from '../src/plan/wildcard.ts';
 import { findFile, PIPELINE_FILES } from './compile-pipeline-file.ts';
 import type { FetchedSource } from './compile-pipeline-source.ts';
-import { isProtected, variablesOf } from './compile-pipeline-variables.ts';
+import { isProtected, variablesOf } from '../src/pipeline/variables/installation.ts';
 import type { CompileInput } from './contract.ts';
 import { readDownstream } from './start-downstream-config.ts';
 

@@ -28,7 +28,7 @@ import {
   withSources,
   type FetchedSource,
 } from './compile-pipeline-source.ts';
-import { projectOf } from './compile-pipeline-variables.ts';
+import { projectOf } from '../src/pipeline/variables/installation.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from './contract.ts';
 import { living, throwIfEnded } from './ship/life.ts';
 

@@ -13,7 +13,7 @@ import type { Given, GivenAnswer } from '../src/plan/given.ts';
 import type { ForeignNeed } from '../src/plan/plan.ts';
 import { givenByName, givenPrefix, type GivenRecord } from '../src/plan/records.ts';
 import { wildcardMatches } from '../src/plan/wildcard.ts';
-import { projectNamed } from './compile-pipeline-variables.ts';
+import { projectNamed } from '../src/pipeline/variables/installation.ts';
 import type { ControlActivities, FindGivenInput } from './contract.ts';
 
 /** So many failed tries again of a job are looked past. */

@@ -11,7 +11,6 @@ import {
   findProject,
   hasCommit,
   headFacts,
-  NO_SHA,
   pipelineFile,
   placeOf,
   type HeadFacts,
@@ -23,10 +22,12 @@ import { filesElsewhere } from '../pipeline/elsewhere.ts';
 import { factsNeeded } from '../pipeline/facts.ts';
 import { loadIncludes, type IncludeSource } from '../pipeline/includes.ts';
 import type { CompileRequest } from '../pipeline/request.ts';
+import { isProtected, projectOf, variablesOf } from '../pipeline/variables/installation.ts';
 import type { Trigger } from '../plan/trigger.ts';
 import type { Cli } from './cli.ts';
 import { askFleet, thisMachine } from './fleet-here.ts';
 import { childrenHere, type PlannedChild } from './local-children.ts';
+import { triggerOf } from './local-trigger.ts';
 import type { PlanEvent } from './options.ts';
 
 const MOST_BYTES = 1024 * 1024;
@@ -181,17 +182,25 @@ async function requestOf(cli: Cli, { project, facts, file, options }: Facts): Pr
   const { installation } = await readInstallation(cli.settings);
   const run = await readRunFile(cli.settings);
   const fleet = /\btags\b/.test(file.text) ? await askFleet(cli) : undefined;
+  const trigger: Trigger = {
+    ...triggerOf(project, facts, options),
+    // Who lints a file means every machine that it may run on.
+    ...(!options.lint && !cli.settings.serverUrl && { here: true }),
+  };
+  const written = projectOf({ config: installation }, trigger);
   return {
     file,
-    trigger: {
-      ...triggerOf(project, facts, options),
-      // Who lints a file means every machine that it may run on.
-      ...(!options.lint && !cli.settings.serverUrl && { here: true }),
-    },
+    trigger,
     iid: 1,
     number: 1,
-    project: { slug: project.slug, defaultBranch: facts.defaultBranch, protectedRef: true, variables: [] },
-    instanceVariables: [],
+    project: {
+      slug: project.slug,
+      defaultBranch: facts.defaultBranch,
+      protectedRef: isProtected(written, trigger),
+      variables: variablesOf(written.variables),
+      path: written.repository,
+    },
+    instanceVariables: variablesOf(installation.variables),
     registry: run?.registry ?? installation.registries.find((one) => one.default)?.host ?? REGISTRY,
     helperImage: run?.helperImage ?? HELPER_IMAGE,
     defaultImage: installation.default_image,
@@ -202,46 +211,5 @@ async function requestOf(cli: Cli, { project, facts, file, options }: Facts): Pr
     limits: { jobTimeoutMs: installation.limits.job_timeout, gateExpiryMs: installation.limits.gate_expiry },
     source: `sha256:${'0'.repeat(64)}`,
     commit: { author: facts.author, timestamp: facts.timestamp, message: facts.message },
-  };
-}
-
-const triggerOf = (project: LocalProject, facts: HeadFacts, options: PlanOptions): Trigger => ({
-  project: project.slug,
-  key: 'request:plan',
-  deliveryId: 'request:plan',
-  sha: facts.sha,
-  before: beforeOf(facts, options),
-  title: facts.title,
-  message: facts.message,
-  actor: 'davit',
-  role: 'operator',
-  defaultBranch: facts.defaultBranch,
-  file: options.file,
-  jobs: options.jobs && options.jobs.length > 0 ? options.jobs : undefined,
-  variables: options.variables,
-  inputs: options.inputs,
-  fork: false,
-  receivedAt: 0,
-  ...eventOf(facts, options),
-});
-
-/** Paths that were given have changed since something, also where the branch is new. */
-const beforeOf = ({ before, sha }: HeadFacts, { changed }: PlanOptions): string =>
-  changed && before === NO_SHA ? (sha === NO_SHA ? 'f'.repeat(40) : sha) : before;
-
-type EventFacts = Pick<Trigger, 'source' | 'ref' | 'refKind' | 'mergeRequest'>;
-
-/** A merge request is one from the branch that is checked out to the default branch. */
-function eventOf(facts: HeadFacts, { event, tag }: PlanOptions): EventFacts {
-  const { ref, refKind } = facts;
-  if (tag !== undefined || event === 'tag')
-    return { source: event ?? 'tag', ref: tag ?? ref, refKind: 'tag' };
-  if (event !== 'merge_request') return { source: event ?? 'cli', ref, refKind };
-  const { sha: sourceSha, title, defaultBranch: targetBranch } = facts;
-  return {
-    source: event,
-    ref,
-    refKind: 'merge_request',
-    mergeRequest: { iid: 1, sourceBranch: ref, targetBranch, sourceSha, title },
   };
 }

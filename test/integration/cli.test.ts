@@ -104,6 +104,13 @@ describe('davit run', () => {
     expect(out).toMatch(/bad +failed/);
   });
 
+  test('a job with tags that nobody has runs here, and a warning says so', async () => {
+    write(`tagged:\n${job(['echo "ran here"'], ['  tags: [docker-executor, Shell]'])}`);
+    const { exit, out, err } = await run('run');
+    expect(err).toContain('no worker has the tags docker-executor, Shell: run from here, "tagged" runs here');
+    expect([exit, out]).toEqual([0, expect.stringContaining('tagged | ran here\n')]);
+  });
+
   test('a file with mistakes is exit 2, and nothing is started', async () => {
     const before = json<unknown[]>((await run('pipelines', '--json')).out).length;
     write('bad:\n  scirpt: x\n');

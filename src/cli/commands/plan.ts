@@ -111,13 +111,13 @@ function fileAndJobs(named: readonly string[], option?: string): { file?: string
     : { file: option, jobs: [...named] };
 }
 
-/** Jobs in file order under GitLab's names, and davit's own: key, queue, kind, arch. */
+/** Jobs in file order under GitLab's names, and davit's own: key, queue, kind, arch. A file with mistakes has none. */
 export function planJson(
   answer: CompileAnswer,
   all: boolean,
   children: readonly PlannedChild[] = [],
 ): object {
-  if (answer.kind === 'invalid') return answer;
+  if (answer.kind === 'invalid') return { ...answer, jobs: [] };
   const { explained = [], ...rest } = answer;
   const plans = new Map(answer.kind === 'plan' ? answer.jobs.map(({ job }) => [job.key, job]) : []);
   const jobs = explained

@@ -66,7 +66,19 @@ export function expandedTags(draft: Draft, context: PlanContext): string[] {
       ? context.settle(config, { scope, text, keyword: 'tags', path: [index] })
       : text,
   );
-  return tags.filter((tag) => !isLeftOut(tag, draft, context));
+  const leftOut = tags.filter((tag) => isLeftOut(tag, draft, context));
+  if (leftOut.length === 0) return tags;
+  const named = `${leftOut.length > 1 ? 'tags' : 'tag'} ${leftOut.join(', ')}`;
+  context.problems.add(
+    'language/no-worker',
+    `no worker has the ${named}: run from here, "${draft.group}" runs here`,
+    {
+      at: placeIn(config, 'tags'),
+      hint: `Elsewhere it waits for a worker with ${leftOut.length > 1 ? 'these tags' : 'this tag'}.`,
+      severity: 'warning',
+    },
+  );
+  return tags.filter((tag) => !leftOut.includes(tag));
 }
 
 /** Those that run jobs: a worker for deployments alone has a host of its own name. */
@@ -74,15 +86,9 @@ const machines = (fleet: readonly WorkerReport[]): number =>
   new Set(fleet.filter((worker) => worker.arches.length > 0).map((worker) => worker.hostId)).size;
 
 /** Run from here, on one machine, a tag that it does not have is none to wait for. */
-function isLeftOut(tag: string, { config, group }: Draft, { request, problems }: PlanContext): boolean {
+function isLeftOut(tag: string, { config }: Draft, { request }: PlanContext): boolean {
   const { fleet, trigger, targets } = request;
   if (!trigger.here || trigger.source !== 'cli' || isArch(tag) || targets.includes(tag)) return false;
   if (config.kind === 'deploy' || machines(fleet) !== 1) return false;
-  if (fleet.some((worker) => worker.tags.includes(tag))) return false;
-  problems.add('language/no-worker', `no worker has the tag ${tag}: run from here, "${group}" runs here`, {
-    at: placeIn(config, 'tags'),
-    hint: 'Elsewhere it waits for a worker with this tag.',
-    severity: 'warning',
-  });
-  return true;
+  return !fleet.some((worker) => worker.tags.includes(tag));
 }

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { limitsOf } from '../../../activities/compile-pipeline-blobs.ts';
-import { isProtected, projectOf } from '../../../activities/compile-pipeline-variables.ts';
+import { isProtected, projectOf } from '../../../src/pipeline/variables/installation.ts';
 import { makeFindRecord, makeLoadRecord } from '../../../activities/record-pipeline.ts';
 import { readFacts } from '../../../src/adapters/http/facts.ts';
 import { storedCopies } from '../../../src/adapters/includes/copies.ts';

@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Command } from 'commander';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { buildProgram, runCli } from '../../../src/cli/program.ts';
@@ -140,6 +140,31 @@ describe('plan', () => {
     pipelineFile('one:\n  image: x\n  script: [make]\ntwo:\n  image: x\n  script: [make]\n');
     const { jobs } = JSON.parse((await run(['plan', 'two', '--json'])).out) as { jobs: { key: string }[] };
     expect(jobs.map((job) => job.key)).toEqual(['two']);
+  });
+  test('the installation file of this machine gives its variables: to rules, protected ones by the ref', async () => {
+    writeFileSync(
+      join(folder, 'davit.config.yml'),
+      `variables: {STAGE: live, TOKEN: {secret: "env:NOT_SET"}}\nprojects: [{name: ${basename(folder).toLowerCase()}, variables: {STAGE: try, SAFE: {value: x, protected: true}}}]`,
+    );
+    pipelineFile(
+      ['STAGE == "try"', 'STAGE == "live"', 'SAFE', 'TOKEN']
+        .map((text, at) => `j${at}: {image: x, script: x, rules: [{if: '$${text}'}]}\n`)
+        .join(''),
+    );
+    const named = async (...args: string[]) => {
+      const { out } = await run(['plan', '--json', ...args]);
+      return (JSON.parse(out) as { jobs: { name: string }[] }).jobs.map((job) => job.name);
+    };
+    expect(await named('--ref', 'main')).toEqual(expect.arrayContaining(['j0', 'j2']));
+    expect(await named('--ref', 'main')).not.toContain('j1');
+    expect(await named('--ref', 'topic')).not.toContain('j2');
+    expect(await named('--ref', 'main', '--var', 'STAGE=live')).toContain('j1');
+  });
+  test('--json has a list of jobs whatever the answer is', async () => {
+    for (const text of ['j: {image: x, script: x, rules: [{if: $NO}]}\n', 'j: {image: x, scirpt: x}\n']) {
+      pipelineFile(text);
+      expect(JSON.parse((await run(['plan', '--json'])).out)).toMatchObject({ jobs: [] });
+    }
   });
   test('a broken file ends with 2 and says nothing on standard output', async () => {
     pipelineFile('one: [');

@@ -32,6 +32,9 @@ describe('tags that this machine does not have', () => {
       'no worker has the tag docker: run from here, "j" runs here',
     ]);
     expect(job(FILE, 'j', { fleet: [worker('a')], trigger: here }).job.queue).toBe('amd64');
+    expect(warnings([worker('a')], here)).toEqual([
+      'no worker has the tags docker, shell: run from here, "j" runs here',
+    ]);
   });
   test('a worker for deployments is no other machine', () => {
     const deploys = { ...worker('deploy-swarm'), arches: [], targets: ['swarm'] };

@@ -35,7 +35,10 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     ],
   },
   'failures that are allowed': {
-    'unit/plan/status.test.ts': ['exit codes allow a failed script only'],
+    'unit/plan/status.test.ts': [
+      'exit codes allow a failed script only',
+      'a manual job is ignored when it may fail, and blocks when it must not',
+    ],
     'unit/plan/schedule.test.ts': ['starts no job before all it waits for has ended, or need not be played'],
   },
   'shells of a job': {
@@ -85,6 +88,11 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
       'conservative: cancels until the first job that is not interruptible has started',
     ],
     'unit/plan/retry.test.ts': ['is run again as often as the file says, and no more than twice'],
+    'integration/downstream.test.ts': [
+      'without strategy is done when its pipeline has a plan; both know each other',
+      'depend takes the result, and what comes after it waits',
+      'mirror shows a pipeline that waits for a person, depend runs on',
+    ],
     'integration/environments.test.ts': [
       'is stopped by its on_stop job when auto_stop_in has passed, though its pipeline has ended',
       'prepare, verify and access make no deployment, and a deployment that failed none either',

@@ -94,6 +94,7 @@ test('what a pipeline was put together of stays, and the copies of remote files'
   await records.put(remoteCopyName('a'.repeat(64)), { digest: copy, at: now });
   expect(await collectOnce(server.deps, false, now)).toMatchObject({ blobs: 1, kept: 3 });
   for (const digest of [answers, changed, copy]) expect(await isThere(digest)).toBe(true);
+  expect(await isThere(nobody)).toBe(false);
 });
 
 test('a record that cannot be read ends the collection before anything goes', async () => {

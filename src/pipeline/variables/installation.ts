@@ -1,19 +1,23 @@
-/** Which of the installation's variables a pipeline may have: and whether its ref is protected (pure). */
-import type { InstallationFacts, InstallationProject, InstallationVariable } from '../src/installation.ts';
-import type { CompileVariable } from '../src/pipeline/variables/layers.ts';
-import type { Trigger } from '../src/plan/trigger.ts';
-import { wildcardMatches } from '../src/plan/wildcard.ts';
+/** What the installation file says of a project: its variables, and whether a ref is protected. For workers and command line. */
+import type { Installation, InstallationProject, InstallationVariable } from '../../installation.ts';
+import type { CompileVariable } from './layers.ts';
+import type { Trigger } from '../../plan/trigger.ts';
+import { wildcardMatches } from '../../plan/wildcard.ts';
+
+interface ProjectFacts {
+  config: Pick<Installation, 'projects'>;
+}
 
 /** The project as the operator wrote it, or what holds for one that the installation file does not name. */
-export const projectOf = (facts: InstallationFacts, trigger: Trigger): InstallationProject =>
+export const projectOf = (facts: ProjectFacts, trigger: Trigger): InstallationProject =>
   projectNamed(facts, trigger);
 
 export function projectNamed(
-  facts: InstallationFacts,
+  { config }: ProjectFacts,
   { project, defaultBranch }: Pick<Trigger, 'project' | 'defaultBranch'>,
 ): InstallationProject {
   return (
-    facts.config.projects.find((one) => one.name === project) ?? {
+    config.projects.find((one) => one.name === project) ?? {
       name: project,
       forge: 'none',
       clone_user: 'oauth2',
