@@ -129,7 +129,7 @@ export const KEYWORDS: readonly KeywordInfo[] = [
     name: 'tags',
     in: BOTH,
     status: 'differs',
-    note: 'a tag that names an architecture picks its queue; one that names a deploy target picks the target',
+    note: 'a tag that names an architecture picks its queue; one that names a deploy target picks the target; `davit run` on one machine, see below',
     schema: run.tags,
   },
   {
