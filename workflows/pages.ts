@@ -19,7 +19,7 @@ export async function withPages(run: Run, one: JobRun, result: JobResult): Promi
       ...(artifacts && { artifact: artifacts.digest }),
     });
     if (answer.kind === 'refused')
-      return { ...result, outcome: 'failed', kind: 'config', message: answer.message };
+      return { ...result, outcome: 'failed', kind: 'config', refused: true, message: answer.message };
     const more = answer.kind === 'left' ? [answer.warning] : answer.warnings;
     return {
       ...result,

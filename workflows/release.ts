@@ -21,7 +21,7 @@ export async function withRelease(run: Run, one: JobRun, result: JobResult): Pro
   try {
     const answer = await releasing.createRelease(asked);
     if (answer.kind === 'refused')
-      return { ...result, outcome: 'failed', kind: 'config', message: answer.message };
+      return { ...result, outcome: 'failed', kind: 'config', refused: true, message: answer.message };
     const { tag, url, warnings } = answer;
     return {
       ...result,

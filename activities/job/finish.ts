@@ -81,6 +81,15 @@ export async function finishWithout(job: Job, error: unknown, started: boolean):
   });
 }
 
+/** The job has not succeeded yet: what comes after the script is not known here. */
+function following(spec: Job['spec']): string | undefined {
+  if (spec.release)
+    return 'The script has succeeded. The release is made now; the status of the job says whether it was.';
+  if (spec.pages)
+    return 'The script has succeeded. The site is published now; the status of the job says whether it was.';
+  return undefined;
+}
+
 /** Last lines, end of the log. What is said to people is masked. */
 async function conclude(job: Job, result: JobResult, notes: readonly string[] = []): Promise<JobResult> {
   const { log, storeLimit } = job;
@@ -90,7 +99,9 @@ async function conclude(job: Job, result: JobResult, notes: readonly string[] = 
   for (const text of result.warnings ?? []) log.say(warning(text));
   if (result.artifacts) log.say(`Artifacts: ${result.artifacts.files} files kept`);
   if (result.tests) log.say(`Tests: ${testsText(result.tests)}`);
-  log.say(result.outcome === 'succeeded' ? good('Job succeeded') : bad(`Job failed: ${result.message}`));
+  const next = result.outcome === 'succeeded' ? following(job.spec) : undefined;
+  if (next !== undefined) log.say(next);
+  else log.say(result.outcome === 'succeeded' ? good('Job succeeded') : bad(`Job failed: ${result.message}`));
   const limit = setTimeout(() => storeLimit.abort(new Error('the log store did not answer')), STORE_LIMIT_MS);
   const message = result.message === undefined ? {} : { message: log.masked(result.message) };
   try {

@@ -2,7 +2,7 @@ import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import { DavitError, type ErrorCode } from '../../src/errors.ts';
 
 /** Another try later may go well; anything else with a code stays as it is however often it is asked. */
-const isOutage = (code: ErrorCode): boolean => code.endsWith('/unreachable');
+const isOutage = (code: ErrorCode): boolean => code.endsWith('/unreachable') || code === 'forge/away';
 
 /**
  * An activity whose DavitErrors reach the workflow as ApplicationFailures with the code as their type: the message speaks to a

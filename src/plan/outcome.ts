@@ -84,6 +84,8 @@ export interface JobResult {
   /** Blob: text of the file that `release: description` names. */
   releaseNotes?: Digest;
   release?: { tag: string; url?: string };
+  /** The script has succeeded; what was to follow it was refused, and would be again. */
+  refused?: true;
   /** The site that it has published. */
   pages?: { url: string };
   log?: LogSummary;

@@ -49,6 +49,7 @@ export function retryOf(
 ): 'auto' | 'retry' | 'no' {
   const { outcome, kind } = result;
   if ((outcome !== 'failed' && outcome !== 'errored') || (kind && FINAL.includes(kind))) return 'no';
+  if (result.refused) return 'no';
   // Each attempt is a pipeline of its own.
   if (job.kind === 'trigger') return 'no';
   const begun = result.started;

@@ -25,6 +25,7 @@ describe('a failed attempt', () => {
     expect(retryOf(job, failed(), none)).toBe('retry');
     expect(retryOf(job, failed(), { ...none, retry: 1 })).toBe('retry');
     expect(retryOf(job, failed(), { ...none, retry: 2 })).toBe('no');
+    expect(retryOf(job, { ...failed(), refused: true }, none)).toBe('no');
     expect(retryOf(jobOf({ key: 'a' }), failed(), none)).toBe('no');
   });
   test('is matched by reason or by exit code', () => {
