@@ -71,12 +71,6 @@ export const ERRORS = {
     meaning: 'The language has no such keyword.',
     remedy: 'docs/language.md lists all keywords.',
   },
-  'language/not-yet': {
-    exit: 2,
-    http: 422,
-    meaning: 'A keyword of GitLab that davit does not support yet.',
-    remedy: 'docs/language.md says which keywords are supported.',
-  },
   'language/refused': {
     exit: 2,
     http: 422,

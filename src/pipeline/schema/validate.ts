@@ -10,8 +10,8 @@ import { withoutEmpty } from './empty.ts';
  * share (anchors, extends, default) is validated once.
  */
 type Issue = z.core.$ZodIssue;
-type Code = 'language/type' | 'language/missing' | 'language/not-yet' | 'language/refused' | 'language/path';
-const OWN_CODES = ['language/not-yet', 'language/refused', 'language/path', 'language/missing'] as const;
+type Code = 'language/type' | 'language/missing' | 'language/refused' | 'language/path';
+const OWN_CODES = ['language/refused', 'language/path', 'language/missing'] as const;
 
 export interface Checked<T> {
   read(node: Node, problems: Problems): T | undefined;

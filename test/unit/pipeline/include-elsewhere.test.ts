@@ -208,6 +208,8 @@ describe('rules', () => {
     expect(await keys(of('[{changes: [src/*]}]'), world)).toEqual(['a', 'j']);
     expect(await keys(of('[{changes: [lib/*]}]'), world)).toEqual(['j']);
     expect(await keys(of('[{changes: {paths: [doc.md], compare_to: main}}]'), world)).toEqual(['a', 'j']);
+    expect(await keys(of('[{changes: {regexp: "^src/"}}]'), world)).toEqual(['a', 'j']);
+    expect(await keys(of('[{changes: {regexp: "^lib/"}}]'), world)).toEqual(['j']);
     expect(await keys(of('[{changes: [lib/*]}]'), { own })).toEqual(['a', 'j']);
     expect(await wrong(of('[{changes: {paths: [a], compare_to: gone}}]'), world)).toContain(
       'no "gone" [language/unknown-ref]',

@@ -56,6 +56,19 @@ describe('where the pipeline runs', () => {
       include: [{ artifact: 'g.yml', jobs: ['gen'] }],
     });
   });
+  test('files from elsewhere: template, remote, project and component', () => {
+    const elsewhere = [
+      { template: 'Davit/Image.gitlab-ci.yml' },
+      { remote: 'https://example.com/a.yml' },
+      { component: 'example.com/group/project/name@1' },
+    ];
+    for (const one of elsewhere)
+      expect(specOf(file(`{include: [${JSON.stringify(one)}]}`)).to).toEqual({ include: [{ written: one }] });
+    const project = { project: 'group/project', file: 'a.yml', ref: 'v1' };
+    expect(specOf(file(`{include: [${JSON.stringify(project)}]}`)).to).toEqual({
+      include: [{ written: project }],
+    });
+  });
   test('inputs of another project', () => {
     expect(specOf(file('{project: p, inputs: {a: [1, {b: null}]}}')).inputs).toEqual({ a: [1, { b: null }] });
   });
