@@ -117,7 +117,8 @@ describe('JobLog', () => {
     await fc.assert(
       fc.asyncProperty(texts, async (parts) => {
         const text = await reference(recordsOf(parts, [false]));
-        expect(text.replaceAll('[MASKED]', '')).not.toContain('secret');
+        // What stands around a mask is not joined: "se" and "cret" are no secret.
+        expect(text.replaceAll('[MASKED]', '|')).not.toContain('secret');
       }),
       { numRuns: 50 },
     );
