@@ -12,7 +12,7 @@ import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from '../src
 import type { ArtifactRef, BuiltImage, DeployedState, JobResult, PushedIndex } from '../src/plan/outcome.ts';
 import type { ForeignNeed, Plan, JobKind } from '../src/plan/plan.ts';
 import type { GivenAnswer } from '../src/plan/given.ts';
-import type { PipelineState } from '../src/plan/protocol.ts';
+import type { KeyLookup, PipelineState } from '../src/plan/protocol.ts';
 import type { PipelineRecord } from '../src/plan/records.ts';
 import type { Trigger } from '../src/plan/trigger.ts';
 
@@ -173,6 +173,8 @@ export interface ControlActivities {
   startDownstream(input: DownstreamInput): Promise<DownstreamAnswer>;
   /** A question: it changes nothing. */
   findMirrored(input: FindMirroredInput): Promise<MirroredAnswer>;
+  /** What became of the key of a trigger job, as its project remembers it: a question, it starts nothing. */
+  findDownstream(input: { project: ProjectSlug; key: string }): Promise<KeyLookup>;
   /** Of a pipeline that was started and says nothing. `state` of a closed one is absent where it left no record. */
   lookDownstream(input: { id: PipelineId }): Promise<{ closed: boolean; state?: PipelineState }>;
   recordPipeline(input: { record: PipelineRecord }): Promise<{ record: Digest }>;

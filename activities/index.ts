@@ -11,6 +11,7 @@ import type {
   Registries,
   Secrets,
   Source,
+  TriggerLookup,
   WorkflowLookup,
 } from '../src/adapters/ports.ts';
 import type { InstallationFacts } from '../src/installation.ts';
@@ -45,7 +46,7 @@ export interface ControlDeps {
   source: Source;
   includes: Includes;
   forge: Forge;
-  workflows: WorkflowLookup & PipelineLookup & PipelineStarter;
+  workflows: WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup;
   facts: InstallationFacts;
 }
 
@@ -60,6 +61,7 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     startDownstream: coded(makeStartDownstream(deps)),
     findMirrored: coded(makeFindMirrored(deps)),
     lookDownstream: coded(makeLookDownstream(deps)),
+    findDownstream: coded(({ project, key }) => deps.workflows.lookup(project, key)),
     recordPipeline: coded(makeRecordPipeline(deps)),
     loadRecord: coded(makeLoadRecord(deps)),
     findRecord: coded(makeFindRecord(deps)),

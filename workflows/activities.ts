@@ -81,7 +81,7 @@ export const releasing = proxyActivities<Pick<ControlActivities, 'createRelease'
 
 /** Git or the store may be away for long: asked again until it answers. A cancel waits for the answer (downstream.ts, T2). */
 export const triggering = proxyActivities<
-  Pick<ControlActivities, 'startDownstream' | 'findMirrored' | 'lookDownstream'>
+  Pick<ControlActivities, 'startDownstream' | 'findMirrored' | 'lookDownstream' | 'findDownstream'>
 >({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '5 minutes',

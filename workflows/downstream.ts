@@ -4,6 +4,7 @@
  *
  * T1 An attempt starts one pipeline: however often it is asked for, the key is the attempt's.
  * T2 A job that is cancelled while its pipeline is being started waits for its number first: no child is left behind unknown.
+ *    It only asks the project what became of its key, and starts nothing.
  * T3 A child is cancelled with its job or its parent; when those are superseded it decides by its own plan, as in GitLab. A
  *    pipeline of another project is never cancelled from here.
  */
@@ -11,13 +12,15 @@ import {
   CancellationScope,
   getExternalWorkflowHandle,
   isCancellation,
+  patched,
   sleep,
   Trigger,
 } from '@temporalio/workflow';
 import { endOf, heard, type DownstreamNews, type Follower } from '../src/plan/downstream.ts';
 import { pipelineWorkflowId, type PipelineId } from '../src/plan/ids.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
-import { SIGNALS } from '../src/plan/protocol.ts';
+import { SIGNALS, type KeyLookup } from '../src/plan/protocol.ts';
+import { downstreamKey } from '../src/plan/trigger.ts';
 import { triggering } from './activities.ts';
 import { cancelledResult } from './attempt.ts';
 import { downstreamInput } from './inputs.ts';
@@ -25,6 +28,9 @@ import { enter, type JobRun, type Run } from './state.ts';
 
 const FIRST_LOOK_MS = 10_000;
 const LAST_LOOK_MS = 30 * 60_000;
+/** Beyond the heartbeat timeout of the activity that starts it: whatever that has asked for is known to the project by then. */
+const SETTLED_MS = 35_000;
+const LET_GO = 'downstream-let-go';
 
 export async function downstreamAttempt(run: Run, one: JobRun): Promise<JobResult> {
   try {
@@ -36,7 +42,10 @@ export async function downstreamAttempt(run: Run, one: JobRun): Promise<JobResul
     }
     return await followed(run, one);
   } catch (error) {
-    if (!isCancellation(error)) throw error;
+    // An activity that fell silent while it was told to end fails by its timeout: the job is cancelled all the same.
+    const cancelled =
+      isCancellation(error) || (CancellationScope.current().consideredCancelled && patched(LET_GO));
+    if (!cancelled) throw error;
     await CancellationScope.nonCancellable(() => letGo(run, one));
     return { ...cancelledResult(one), ...saidOf(one) };
   }
@@ -95,17 +104,17 @@ async function followed(run: Run, one: JobRun): Promise<JobResult> {
     if (end) return ended(one, end);
     const name = known?.pipeline ?? known?.project ?? '';
     enter(run, one, { phase: 'running', waitingFor: `downstream:${name}` });
-    await news(run, one);
+    await news(one, () => look(run, one));
   }
 }
 
-/** Resolves at the next news of its pipeline, whoever brings it. */
-async function news(run: Run, one: JobRun): Promise<void> {
+/** Resolves at the next news of its pipeline, whoever brings it, and when `meanwhile` is over. */
+async function news(one: JobRun, meanwhile: () => Promise<void>): Promise<void> {
   const wake = new Trigger<void>();
   one.hears = () => wake.resolve();
   const looking = new CancellationScope({ cancellable: true });
   try {
-    await Promise.race([wake, looking.run(() => look(run, one))]);
+    await Promise.race([wake, looking.run(meanwhile)]);
   } finally {
     one.hears = undefined;
     looking.cancel();
@@ -118,10 +127,29 @@ async function look(run: Run, one: JobRun): Promise<void> {
     await sleep(wait, { summary: `is the pipeline of ${one.job.key} still there?` });
     const id = one.status.downstream?.pipeline;
     // The project has forgotten to say it (it was terminated): asked again, it answers for the same key.
-    if (id === undefined) await triggering.startDownstream(downstreamInput(run, one));
+    if (id === undefined) await askAgain(run, one);
     else if (await lookOnce(run, one, id)) return;
   }
 }
+async function askAgain(run: Run, one: JobRun): Promise<void> {
+  const answer = await triggering.startDownstream(downstreamInput(run, one));
+  if (!('refused' in answer) || !patched('downstream-refused-again')) return;
+  // It may have been started before somebody took the permission away.
+  const state = await lookUp(run, one);
+  if (state === 'unknown') hear(run, one, { ...about(one), what: 'refused', reason: answer.refused });
+}
+
+/** What the project knows of the attempt's key: a question, which starts nothing. */
+async function lookUp(run: Run, one: JobRun): Promise<KeyLookup['state']> {
+  const project = one.status.downstream?.project ?? run.input.trigger.project;
+  const key = downstreamKey({ pipeline: run.input.id, ...about(one) });
+  const { state, pipeline, message } = await triggering.findDownstream({ project, key });
+  if (pipeline) hear(run, one, { ...about(one), what: 'started', pipeline });
+  else if (state === 'refused' || state === 'duplicate')
+    hear(run, one, { ...about(one), what: 'refused', reason: message ?? 'The project did not start it.' });
+  return state;
+}
+
 async function lookOnce(run: Run, one: JobRun, id: PipelineId): Promise<boolean> {
   const { closed, state } = await triggering.lookDownstream({ id });
   if (closed) hear(run, one, { ...about(one), what: 'ended', pipeline: id, ...gone(state) });
@@ -149,8 +177,21 @@ const about = (one: JobRun): Pick<DownstreamNews, 'job' | 'attempt'> => ({
 async function letGo(run: Run, one: JobRun): Promise<void> {
   const known = one.status.downstream;
   if (!known || known.ended || !isChild(one) || one.leavesDownstream) return;
-  while (!one.status.downstream?.pipeline && !one.status.downstream?.ended) await news(run, one);
+  if (isOpen(one) && patched(LET_GO)) await settled(run, one);
+  else while (isOpen(one)) await news(one, () => look(run, one));
   await cancelDownstream(one);
+}
+const isOpen = (one: JobRun): boolean => !one.status.downstream?.pipeline && !one.status.downstream?.ended;
+
+/** Until its number is known, or it is certain that nothing was asked for: a signal may be on its way at the first look. */
+async function settled(run: Run, one: JobRun): Promise<void> {
+  let unknown = 0;
+  while (isOpen(one)) {
+    unknown = (await lookUp(run, one)) === 'unknown' ? unknown + 1 : 0;
+    if (unknown > 1) return;
+    if (isOpen(one))
+      await news(one, () => sleep(SETTLED_MS, { summary: `has ${one.job.key} started a pipeline?` }));
+  }
 }
 
 const isChild = (one: JobRun): boolean => one.job.downstream?.project === undefined;

@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/includes.ts';
 import type { LogSummary, Platform } from '../plan/outcome.ts';
-import type { PipelineState } from '../plan/protocol.ts';
+import type { KeyLookup, PipelineState } from '../plan/protocol.ts';
 import type { WorkerReport } from '../plan/queues.ts';
 import type { SecretRef, SwarmSpec, ReleaseSpec } from '../plan/spec.ts';
 import type { Trigger } from '../plan/trigger.ts';
@@ -462,6 +462,11 @@ export interface WorkflowLookup {
 export interface PipelineLookup {
   /** The newest pipeline of a branch that its project remembers, which has every open one; children are none. */
   newestOf(project: ProjectSlug, branch: string): Promise<PipelineId | undefined>;
+}
+
+export interface TriggerLookup {
+  /** What a project knows of the key of a trigger; `unknown` where the project has no workflow yet. */
+  lookup(project: ProjectSlug, key: string): Promise<KeyLookup>;
 }
 
 export interface PipelineStarter {

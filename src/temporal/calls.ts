@@ -6,7 +6,7 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { PipelineLookup, PipelineStarter, WorkflowLookup } from '../adapters/ports.ts';
+import type { PipelineLookup, PipelineStarter, TriggerLookup, WorkflowLookup } from '../adapters/ports.ts';
 import type { StopEnvironment } from '../plan/environments.ts';
 import { pipelineWorkflowId, projectWorkflowId, type PipelineId, type ProjectSlug } from '../plan/ids.ts';
 import {
@@ -67,15 +67,18 @@ export const reconcileQuestions = (
   client: Client,
 ): {
   pushed(project: ProjectSlug): Promise<PushedHeads>;
-  lookup(project: ProjectSlug, key: string): Promise<KeyLookup>;
-} => ({
+} & TriggerLookup => ({
   pushed: (project) =>
     unlessMissing({}, () => projectHandle(client, project).query<PushedHeads>(QUERIES.pushed)),
-  lookup: (project, key) =>
+  lookup: lookupOf(client),
+});
+
+const lookupOf =
+  (client: Client): TriggerLookup['lookup'] =>
+  (project, key) =>
     unlessMissing({ state: 'unknown' }, () =>
       projectHandle(client, project).query<KeyLookup, [string]>(QUERIES.lookup, key),
-    ),
-});
+    );
 
 const projectHandle = (client: Client, project: ProjectSlug): WorkflowHandle =>
   client.workflow.getHandle(projectWorkflowId(project));
@@ -90,7 +93,10 @@ async function unlessMissing<T>(absent: T, ask: () => Promise<T>): Promise<T> {
 }
 
 /** What an activity may ask of Temporal itself. */
-export const workflowLookup = (client: Client): WorkflowLookup & PipelineLookup & PipelineStarter => ({
+export const workflowLookup = (
+  client: Client,
+): WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup => ({
+  lookup: lookupOf(client),
   start: (trigger) => signalTrigger(client, trigger),
   newestOf: (project, branch) =>
     unlessMissing(undefined, async () => {

@@ -299,6 +299,25 @@ describe.concurrent('a cancel', () => {
     expect(await outcomes(id)).toEqual(['canceled', 'cancelled']);
     expect((await world.end('early-child/1')).state).toBe('canceled');
   });
+  test('of a trigger job whose start nobody takes up starts nothing', async () => {
+    family('never', { strategy: 'depend' }, { behaviours: { a: [{ hang: true }] } });
+    const failing = Array.from({ length: 4 }, () => ({ throw: 'defect' as const }));
+    world.project('never', {
+      plan: planOf([triggers({ strategy: 'depend' })]),
+      downstreams: { go: { to: 'never-child' } },
+      behaviours: { go: [...failing, {}] },
+    });
+    const id = await world.push('never');
+    const asked = (): number =>
+      world.fakes.journal('never').filter((entry) => entry.activity === 'startDownstream').length;
+    // The next try is four seconds away.
+    await until('it was asked in vain', async () => (asked() === failing.length ? true : undefined));
+    await decide(world.client, id, { action: 'cancelJob', job: 'go', actor: 'olga', role: 'operator' });
+    await world.handle(id).result();
+    expect(await outcomes(id)).toEqual(['canceled', 'cancelled']);
+    expect(asked()).toBe(failing.length);
+    await expect(world.handle('never-child/1').describe()).rejects.toThrow();
+  }, 90_000);
   test('leaves a pipeline of another project alone', async () => {
     family(
       'far',

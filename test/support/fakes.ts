@@ -16,6 +16,7 @@ import type {
 import type { JobResult, Outcome } from '../../src/plan/outcome.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { parsePipelineId, type Digest, type PipelineId } from '../../src/plan/ids.ts';
+import type { KeyLookup } from '../../src/plan/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/records.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/trigger.ts';
 import { SPEC } from './plans.ts';
@@ -87,6 +88,9 @@ export class Fakes {
   /** Of the world: asks a project for a pipeline. */
   start: (trigger: Trigger) => Promise<void> = async () => undefined;
 
+  /** Of the world: what a project knows of a key. */
+  lookup: (project: string, key: string) => Promise<KeyLookup> = async () => ({ state: 'unknown' });
+
   /** Of the world: the newest pipeline of main. */
   newest: (project: string) => Promise<PipelineId | undefined> = async () => undefined;
 
@@ -123,6 +127,15 @@ export class Fakes {
       findMirrored: async ({ mirrors }) => {
         const pipeline = await this.newest(mirrors);
         return pipeline ? { project: mirrors, pipeline } : { refused: 'It has no pipeline.' };
+      },
+      // Children stand in projects of their own here.
+      findDownstream: async ({ project, key }) => {
+        const targets = Object.values(this.projects.get(project)?.downstreams ?? {});
+        for (const one of [project, ...targets.flatMap((to) => ('to' in to ? [to.to] : []))]) {
+          const known = await this.lookup(one, key);
+          if (known.state !== 'unknown') return known;
+        }
+        return { state: 'unknown' };
       },
       lookDownstream: async ({ id }) => ({
         closed: this.closed.has(`pipeline/${id}`),

@@ -39,7 +39,9 @@ export class World {
     const temporal = await startTemporal();
     const fakes = new Fakes();
     fakes.start = (trigger) => signalTrigger(temporal.client, trigger);
-    fakes.newest = (project) => workflowLookup(temporal.client).newestOf(project, 'main');
+    const { newestOf, lookup } = workflowLookup(temporal.client);
+    fakes.newest = (project) => newestOf(project, 'main');
+    fakes.lookup = lookup;
     const connection = await NativeConnection.connect({ address: temporal.address });
     const shared = { connection, namespace: temporal.namespace, activities: { ...fakes.activities() } };
     const more = {
