@@ -31,6 +31,7 @@ import { makePublishPages } from './publish-pages.ts';
 import { makePushImage } from './push-image.ts';
 import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './record-pipeline.ts';
 import { coded } from './ship/coded.ts';
+import { beating } from './ship/life.ts';
 import { makeStartDownstream } from './start-downstream.ts';
 
 export type { DeployDeps } from './deploy-common.ts';
@@ -58,15 +59,15 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     compilePipeline: coded(makeCompilePipeline(deps)),
     pushImage: coded(makePushImage(deps)),
     findGiven: coded(makeFindGiven(deps)),
-    startDownstream: coded(makeStartDownstream(deps)),
-    findMirrored: coded(makeFindMirrored(deps)),
-    lookDownstream: coded(makeLookDownstream(deps)),
-    findDownstream: coded(({ project, key }) => deps.workflows.lookup(project, key)),
+    startDownstream: coded(beating(makeStartDownstream(deps))),
+    findMirrored: coded(beating(makeFindMirrored(deps))),
+    lookDownstream: coded(beating(makeLookDownstream(deps))),
+    findDownstream: coded(beating(({ project, key }) => deps.workflows.lookup(project, key))),
     recordPipeline: coded(makeRecordPipeline(deps)),
     loadRecord: coded(makeLoadRecord(deps)),
     findRecord: coded(makeFindRecord(deps)),
-    createRelease: coded(makeCreateRelease(deps)),
-    publishPages: coded(makePublishPages(deps)),
+    createRelease: coded(beating(makeCreateRelease(deps))),
+    publishPages: coded(beating(makePublishPages(deps))),
     reportCommitStatus: coded(makeReportCommitStatus(deps)),
     isClosed: coded(makeIsClosed(deps)),
   };

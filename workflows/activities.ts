@@ -76,6 +76,7 @@ export const releasing = proxyActivities<Pick<ControlActivities, 'createRelease'
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '2 minutes',
   scheduleToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '30s',
   retry: { initialInterval: '1s', maximumInterval: '1 minute' },
 });
 
@@ -85,6 +86,7 @@ export const triggering = proxyActivities<
 >({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '5 minutes',
+  heartbeatTimeout: '30s',
   retry: { initialInterval: '500ms', maximumInterval: '30s' },
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
@@ -93,6 +95,7 @@ export const triggering = proxyActivities<
 export const publishing = proxyActivities<Pick<ControlActivities, 'publishPages'>>({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '30 minutes',
+  heartbeatTimeout: '30s',
   scheduleToCloseTimeout: '2 hours',
   retry: { initialInterval: '1s', maximumInterval: '1 minute' },
 });

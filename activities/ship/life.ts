@@ -28,6 +28,15 @@ export async function living<T>(
 }
 
 /**
+ * An activity of the control queue that says all the time that it lives, so that another try comes soon after its worker has
+ * gone. It does not end by a cancel: what it does is short, or can be done again.
+ */
+export const beating =
+  <I, O>(activity: (input: I) => Promise<O>): ((input: I) => Promise<O>) =>
+  (input) =>
+    living({ host: 'control' }, () => activity(input));
+
+/**
  * Called in a catch: when the activity was told to end, throws what the workflow acts upon (`activities/contract.ts`) and
  * does not return. A worker that goes away hands back what can be done again from the start.
  */
