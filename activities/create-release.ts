@@ -2,7 +2,8 @@
  * `release`: made at the forge, or in davit's own records where the project has none.
  *
  * Invariants: R1 one release a tag: what the forge has already is not touched, and fails the job, as at GitLab. R2 a try that
- * lost its answer is recognised: the record says who found the tag free, before anything is made. R3 never from a fork.
+ * lost its answer is recognised: the record says who found the tag free, before anything is made. Of two jobs that find it free
+ * the first to write the record makes it. R3 never from a fork.
  */
 import { createHash } from 'node:crypto';
 import type { BlobStore, Forge, RecordStore } from '../src/adapters/ports.ts';
@@ -25,7 +26,11 @@ const MAX_NOTES = 1_024 * 1_024;
 interface ReleaseRecord {
   by: string;
   release: ReleaseSpec;
+  /** Epoch ms: until then nobody else makes one. Absent: it was made, or the forge has said no. */
+  claimedUntil?: number;
 }
+/** Longer than all tries of one job take: whoever has not made it by then never will. */
+const CLAIM_MS = 60 * 60_000;
 export const releaseRecordName = (project: ProjectSlug, tag: string): string =>
   `releases/${project}/${createHash('sha256').update(tag).digest('hex')}`;
 
@@ -94,9 +99,26 @@ async function create(
     const known = await records.get<ReleaseRecord>(name);
     return known?.by === by ? made({ tag, url: there.url }) : exists(tag);
   }
+  const first = await claimed(records, name, { ...record, claimedUntil: Date.now() + CLAIM_MS });
+  if (first !== by) return refused(`The release ${tag} is being made by another job: ${first}.`);
+  try {
+    const { url, left } = await forge.makeRelease(input.project, release);
+    await records.put<ReleaseRecord>(name, record);
+    return made({ tag, url, left });
+  } catch (error) {
+    if (error instanceof DavitError && error.code === 'forge/refused')
+      await records.put<ReleaseRecord>(name, record);
+    throw error;
+  }
+}
+
+/** Who makes it. What stands there of a release that the forge has not, and that nobody is making, has had its time. */
+async function claimed(records: RecordStore, name: string, record: ReleaseRecord): Promise<string> {
+  const { created, value } = await records.putIfAbsent<ReleaseRecord>(name, record);
+  if (created) return record.by;
+  if (value.by !== record.by && (value.claimedUntil ?? 0) > Date.now()) return value.by;
   await records.put<ReleaseRecord>(name, record);
-  const { url, left } = await forge.makeRelease(input.project, release);
-  return made({ tag, url, left });
+  return (await records.get<ReleaseRecord>(name))?.by ?? record.by;
 }
 
 const exists = (tag: string): ReleaseOutput =>

@@ -21,11 +21,13 @@ async function setUp(more: { fork?: boolean; forge?: boolean; loses?: boolean } 
   const records = memoryRecords();
   const made = new Map<string, ReleaseSpec>();
   let loses = more.loses ?? false;
+  let atForge = async (): Promise<void> => undefined;
   const forge: Forge = {
     commitStatus: async () => undefined,
     findRelease: async (_project, tag) =>
       more.forge === false ? 'no-forge' : made.has(tag) ? { url: `https://f.test/${tag}` } : 'none',
     makeRelease: async (_project, release) => {
+      await atForge();
       if (release.tagName === 'v0') throw new DavitError('forge/refused', 'The forge answered 403.');
       made.set(release.tagName, release);
       if (loses) {
@@ -48,7 +50,16 @@ async function setUp(more: { fork?: boolean; forge?: boolean; loses?: boolean } 
   });
   const ask = async (version: string, of: Partial<ReleaseJobInput> = {}) =>
     asActivity(create, await inputOf(version, of));
-  return { ask, blobs, made };
+  /** The next release waits at the forge until `open`. */
+  const hold = () => {
+    const [there, opened] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    atForge = async () => {
+      there.resolve();
+      await opened.promise;
+    };
+    return { reached: there.promise, open: opened.resolve };
+  };
+  return { ask, blobs, made, hold };
 }
 
 test('variables of dotenv reports are filled in, and a file that was read is the text', async () => {
@@ -92,6 +103,40 @@ test('what the forge says no to is an answer; so are forks, and a tag that nobod
   const fork = await setUp({ fork: true });
   expect(await fork.ask('1')).toMatchObject({ kind: 'refused', message: expect.stringContaining('fork') });
   expect(fork.made.size).toBe(0);
+});
+
+test('of two jobs that find the tag free at the same time one makes it, and the other is told so', async () => {
+  const { ask, made, hold } = await setUp();
+  const door = hold();
+  const first = ask('1');
+  await door.reached;
+  expect(await ask('1', { pipeline: 'table/2' })).toMatchObject({
+    kind: 'refused',
+    message: expect.stringContaining('by another job: table/1 ship'),
+  });
+  door.open();
+  expect(await first).toMatchObject({ kind: 'made', tag: 'v1' });
+  // Somebody has removed it at the forge: the next pipeline may release the tag anew.
+  made.clear();
+  expect(await ask('1', { pipeline: 'table/2' })).toMatchObject({ kind: 'made', tag: 'v1' });
+  expect(await ask('1')).toMatchObject({
+    kind: 'refused',
+    message: expect.stringContaining('exists already'),
+  });
+});
+
+test('a lost answer stays with the job that has made it, though another one asks meanwhile', async () => {
+  const { ask, made } = await setUp({ loses: true });
+  await expect(ask('1')).rejects.toMatchObject({ code: 'forge/away' });
+  expect(await ask('1', { pipeline: 'table/2' })).toMatchObject({ kind: 'refused' });
+  expect(await ask('1')).toMatchObject({ kind: 'made', tag: 'v1' });
+  expect(made.size).toBe(1);
+});
+
+test('what the forge has said no to may be tried by another job', async () => {
+  const { ask } = await setUp();
+  await ask('0');
+  expect(await ask('0', { pipeline: 'table/2' })).toMatchObject({ message: expect.stringContaining('403') });
 });
 
 test('without a forge it stands in the records, once', async () => {
