@@ -3,13 +3,14 @@
  *
  * Invariants:
  *  C1 A blob that a record names stays, and all that it names in turn (records of pipelines, their plans, specs, caches). What is
- *     no JSON names nothing. An artifact past its `expiresAt` is named by nobody.
+ *     no JSON names nothing, and so does a file of a site, whatever its text says: it is what people have written. An artifact
+ *     past its `expiresAt` is named by nobody.
  *  C2 A blob that was stored, or stored again, or asked for by `has` after `before` stays: a pipeline that is open may need it,
  *     and what that needs stands in Temporal alone. The caller knows how old the oldest open one is.
  *  C3 Anything that cannot be read counts as needed, or ends the collection before it removes anything.
  */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, sep } from 'node:path';
 import { DavitError } from '../../errors.ts';
 import type { Collected, CollectRequest } from '../ports.ts';
 import { onDisk, systemCode } from './files.ts';
@@ -42,17 +43,29 @@ export const collectBlobs = (folder: string, request: CollectRequest): Promise<C
 /** Hex of every digest that a record leads to. */
 async function reachable(folder: string, blobs: string, now: number): Promise<ReadonlySet<string>> {
   const found = new Set<string>();
+  const read = new Set<string>();
   const open: string[] = [];
+  const jsonAt = async (hex: string): Promise<unknown> =>
+    jsonOf(await textOf(join(blobs, hex.slice(0, 2), hex)));
   const take = (root: unknown): void => {
     for (const hex of digestsIn(root, now)) {
-      if (found.has(hex)) continue;
       found.add(hex);
+      // A file of a site may be the plan of a pipeline as well: it is read once something else names it.
+      if (read.has(hex)) continue;
+      read.add(hex);
       open.push(hex);
     }
   };
-  for (const path of await filesBelow(join(folder, 'records'))) take(await recordAt(path));
-  for (let hex = open.pop(); hex !== undefined; hex = open.pop())
-    take(jsonOf(await textOf(join(blobs, hex.slice(0, 2), hex))));
+  const records = join(folder, 'records');
+  const sites = join(records, 'pages');
+  for (const path of await filesBelow(records)) {
+    const record = await recordAt(path);
+    if (!path.startsWith(`${sites}${sep}`)) take(record);
+    else
+      for (const index of digestsIn(record, now))
+        for (const hex of [index, ...digestsIn(await jsonAt(index), now)]) found.add(hex);
+  }
+  for (let hex = open.pop(); hex !== undefined; hex = open.pop()) take(await jsonAt(hex));
   return found;
 }
 

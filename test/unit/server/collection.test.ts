@@ -2,6 +2,7 @@ import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Digest } from '../../../src/plan/ids.ts';
+import { pagesName, type PagesRecord, type SiteIndex } from '../../../src/plan/pages.ts';
 import { includesRecordName, remoteCopyName } from '../../../src/plan/records.ts';
 import { collectOnce } from '../../../src/server/collection.ts';
 import { DavitError } from '../../../src/errors.ts';
@@ -113,4 +114,23 @@ test('a kept JSON of very many values ends no collection', async () => {
   const nobody = await old('nobody names it');
   expect(await collectOnce(server.deps, false, now)).toMatchObject({ blobs: 1, kept: 1 });
   expect(await isThere(nobody)).toBe(false);
+});
+
+test('the files of a site stay, and what their text names goes, unless something else leads there', async () => {
+  const [named, deep] = [await old('named by a page'), await old('of a plan')];
+  const page = await old({ see: named });
+  const plan = await old({ deep });
+  const file = (digest: Digest) => ({ digest, bytes: 1 });
+  const index: SiteIndex = { version: 1, files: { 'a.json': file(page), 'plan.json': file(plan) } };
+  const { records } = server.stores;
+  const site = await old(index);
+  const of = { project: 'table', prefix: '' };
+  await records.put<PagesRecord>(pagesName(of, { iid: 1, jobId: 2 }), {
+    site: { digest: site },
+    job: 'pages',
+  });
+  await records.put('pipelines/table/00000001', { plan });
+  expect(await collectOnce(server.deps, false, now)).toMatchObject({ blobs: 1, kept: 4 });
+  for (const digest of [site, page, plan, deep]) expect(await isThere(digest)).toBe(true);
+  expect(await isThere(named)).toBe(false);
 });
