@@ -2,7 +2,7 @@
 import { defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
 import type { StopEnvironment } from '../src/plan/environments.ts';
 import type { PipelineId } from '../src/plan/ids.ts';
-import { newestOf, pushedHeads, type ProjectMemory } from '../src/plan/memory.ts';
+import { newestOf, pushedHeads, waitingSince, type ProjectMemory } from '../src/plan/memory.ts';
 import {
   QUERIES,
   SIGNALS,
@@ -45,6 +45,7 @@ export function listenProject({ project, memory, locks, intake, environments }: 
   setHandler(defineQuery<KeyLookup, [string]>(QUERIES.lookup), (key) => lookup(memory, key));
   setHandler(defineQuery<PipelineId | null, [string]>(QUERIES.newest), (branch) => newestOf(memory, branch));
   setHandler(defineQuery<PushedHeads>(QUERIES.pushed), () => pushedHeads(memory));
+  setHandler(defineQuery<number | null>(QUERIES.waitingSince), () => waitingSince(memory));
 }
 
 const statusOf = (project: string, memory: ProjectMemory): ProjectStatus => ({

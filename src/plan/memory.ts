@@ -107,6 +107,13 @@ export function rememberKey(
   if (memory.keys.length > MAX_KEYS) memory.keys.splice(0, memory.keys.length - MAX_KEYS);
 }
 
+/** When the oldest trigger that has no pipeline yet was received, epoch ms: what it needs is stored, and named by no record. */
+export const waitingSince = (memory: Pick<ProjectMemory, 'queue'>): number | null =>
+  memory.queue.reduce<number | null>(
+    (oldest, { receivedAt }) => Math.min(oldest ?? receivedAt, receivedAt),
+    null,
+  );
+
 /** Children are no pipelines of their branch; what was started by a job of another project is. */
 export function newestOf(memory: ProjectMemory, branch: string): PipelineId | null {
   const heads = memory.heads.filter((head) => head.ref === refKey({ refKind: 'branch', ref: branch }));

@@ -58,6 +58,8 @@ export const QUERIES = {
   newest: 'newest',
   /** of project: PushedHeads */
   pushed: 'pushed',
+  /** of project: number | null, when the oldest trigger that waits in it was received, epoch ms */
+  waitingSince: 'waitingSince',
 } as const;
 
 /** Search attributes, all registered by davit. WaitingFor is a KeywordList, the rest are Keywords. */

@@ -11,7 +11,7 @@ const MARGIN_MS = 24 * 3_600_000;
 
 type Deps = Pick<ServerDeps, 'collect'> & { workflows: Pick<ServerDeps['workflows'], 'oldestOpen'> };
 
-/** Rejects with `temporal/unreachable`: without its word on what is open, nothing is removed. */
+/** Rejects with `temporal/unreachable` or `pipeline/no-answer`: without word on what is open or waits, nothing is removed. */
 export async function collectOnce(deps: Deps, dryRun: boolean, now = Date.now()): Promise<Collected> {
   const oldest = (await deps.workflows.oldestOpen()) ?? now;
   return deps.collect({ now, before: Math.min(oldest, now) - MARGIN_MS, dryRun });

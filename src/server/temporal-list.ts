@@ -2,7 +2,7 @@
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { parsePipelineId, type PipelineId } from '../plan/ids.ts';
-import { SEARCH_ATTRIBUTES, WORKFLOWS } from '../plan/protocol.ts';
+import { QUERIES, SEARCH_ATTRIBUTES, WORKFLOWS } from '../plan/protocol.ts';
 import type { ListedPipeline } from './workflows.ts';
 
 export const isOpen = (status: WorkflowExecutionInfo['status']['name']): boolean =>
@@ -47,11 +47,28 @@ const listed = (id: PipelineId, info: WorkflowExecutionInfo): ListedPipeline => 
   waitingFor: info.typedSearchAttributes.get(WAITING) ?? [],
 });
 
-/** All open ones are looked at: visibility of the embedded server does not sort. */
+/**
+ * When the oldest work that is not over began, epoch ms: an open pipeline, or a trigger that waits in its project. Rejects when one
+ * project does not answer: nobody knows then what waits in it.
+ */
 export async function oldestOpen(client: Client): Promise<number | undefined> {
-  const query = `WorkflowType = "${WORKFLOWS.pipeline}" AND ExecutionStatus = "Running"`;
+  // Projects first: a trigger that begins meanwhile is found as a pipeline.
+  const waiting = await oldestWaiting(client);
+  // All open ones are looked at: visibility of the embedded server does not sort.
+  let oldest = waiting ?? Number.POSITIVE_INFINITY;
+  for await (const { startTime } of client.workflow.list({ query: running('pipeline'), pageSize: 500 }))
+    oldest = Math.min(oldest, startTime.getTime());
+  return Number.isFinite(oldest) ? oldest : undefined;
+}
+
+async function oldestWaiting(client: Client): Promise<number | undefined> {
   let oldest: number | undefined;
-  for await (const { startTime } of client.workflow.list({ query, pageSize: 500 }))
-    oldest = Math.min(oldest ?? Number.POSITIVE_INFINITY, startTime.getTime());
+  for await (const { workflowId } of client.workflow.list({ query: running('project'), pageSize: 500 })) {
+    const since = await client.workflow.getHandle(workflowId).query<number | null>(QUERIES.waitingSince);
+    if (since !== null) oldest = Math.min(oldest ?? since, since);
+  }
   return oldest;
 }
+
+const running = (type: 'pipeline' | 'project'): string =>
+  `WorkflowType = "${WORKFLOWS[type]}" AND ExecutionStatus = "Running"`;

@@ -21,7 +21,7 @@ export interface PendingJob {
 export interface ListedPipeline {
   id: PipelineId;
   open: boolean;
-  /** Epoch ms. */
+  /** Epoch ms since when the oldest open pipeline runs, or the oldest trigger waits for one; undefined: there is neither. */
   startedAt: number;
   endedAt?: number;
   ref: string;

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { projectWorkflowId } from '../../src/plan/ids.ts';
 import { SEARCH_ATTRIBUTES, WORKFLOWS } from '../../src/plan/protocol.ts';
+import { oldestOpen } from '../../src/server/temporal-list.ts';
 import { signalTrigger } from '../../src/temporal/calls.ts';
 import { LIMITS } from '../support/fakes.ts';
 import { planOf, push, triggerOf } from '../support/plans.ts';
@@ -46,6 +47,26 @@ describe.concurrent('a project', () => {
       (await world.projectStatus('back')).running.length === 0 ? true : undefined,
     );
     expect(world.runs('back')).toBe(3);
+  });
+
+  test('counts what waits in it among what is not over yet', async () => {
+    world.project('queued', { plan: one, claimUntil: true });
+    const receivedAt = 1_234;
+    await signalTrigger(world.client, triggerOf('queued', { ...push('b', 'a', 'd1'), receivedAt }));
+    // Those of other tests are in their queues for a moment.
+    const seen = (when: (at: number | undefined) => boolean) => async () =>
+      when(await oldestOpen(world.client)) ? true : undefined;
+    await until(
+      'the collector knows it',
+      seen((at) => at === receivedAt),
+    );
+    world.fakes.open('queued', 'claimed');
+    await until('it has a pipeline', async () => (await world.lookup('queued', 'push:main:a:b')).pipeline);
+    await world.end('queued/1');
+    await until(
+      'it has begun',
+      seen((at) => at === undefined || at > receivedAt),
+    );
   });
 
   test('drops an event that only the store remembers', async () => {

@@ -51,6 +51,8 @@ export interface FakeProject {
   release?: ReleaseOutput;
   /** Compiling waits for the door `compiled`. */
   compileUntil?: boolean;
+  /** Its next pipelines wait in the project for the door `claimed`. */
+  claimUntil?: boolean;
   head?: string;
   /** By trigger job: the project whose plan its pipeline runs, or why there is none. Attempts of children nest by depth. */
   downstreams?: Record<string, { to: string } | { refused: string }>;
@@ -112,7 +114,10 @@ export class Fakes {
 
   activities(): AllActivities {
     return {
-      claimPipeline: async ({ project, key, claimId }) => this.#claim(project, key, claimId),
+      claimPipeline: async ({ project, key, claimId }) => {
+        if (this.projects.get(project)?.claimUntil) await this.#stay(project, { until: 'claimed' });
+        return this.#claim(project, key, claimId);
+      },
       forgeHeadIs: async ({ project, sha }) => this.projects.get(project)?.head === sha,
       compilePipeline: async ({ trigger }) => {
         this.#note(trigger.project, { activity: 'compilePipeline' });

@@ -7,6 +7,7 @@ import {
   rememberHead,
   rememberKey,
   superseded,
+  waitingSince,
   type ProjectMemory,
   type RunningPipeline,
 } from '../../../src/plan/memory.ts';
@@ -83,4 +84,11 @@ test('a push supersedes running pushes of its branch, and nothing else', () => {
   expect(superseded(memory, triggerOf('p')).map((other) => other.id)).toEqual(['p/1']);
   for (const source of ['cli', 'api', 'web', 'schedule', 'tag'] as const)
     expect(superseded(memory, triggerOf('p', { source }))).toEqual([]);
+});
+
+test('what waits longest is known, wherever in the queue it stands', () => {
+  const memory = emptyMemory();
+  expect(waitingSince(memory)).toBeNull();
+  for (const receivedAt of [70, 30, 50]) memory.queue.push(triggerOf('p', { receivedAt }));
+  expect(waitingSince(memory)).toBe(30);
 });
