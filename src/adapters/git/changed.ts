@@ -2,35 +2,24 @@
  * What has changed between two commits, by names alone: commits and trees are fetched where the server can leave out the
  * contents. A comparison that git cannot make (a ref that is gone, an answer that is too long) is left out of the answer.
  */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { ChangedRequest, LastCommitsRequest } from '../ports.ts';
-import type { GitAnswer, GitPlace } from './run.ts';
-import { git, MAX_OUTPUT } from './run.ts';
-
-type InRepo = (...args: string[]) => Promise<GitAnswer>;
-const COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
-
-export interface ChangedPlace {
-  place: GitPlace;
-  url: string;
-  /** Full names that a short one may mean. */
-  fullNames(ref: string): string[];
-  /** For what is not merely a name that is not there. */
-  throwIfFatal(stderr: string): void;
-}
+import { throwIfFatal } from './answers.ts';
+import { isSha } from './check.ts';
+import { depthOption, emptyRepository, fetchInto, fullNames, type InRepo } from './repository.ts';
+import { MAX_OUTPUT, type GitPlace } from './run.ts';
 
 export async function changedIn(
-  { place, url, fullNames, throwIfFatal }: ChangedPlace,
+  place: GitPlace,
+  url: string,
   request: ChangedRequest,
 ): Promise<Record<string, string[]>> {
-  const inRepo = await emptyRepo(place, url);
+  const inRepo = await emptyRepository(place, url);
   const whole = request.since.some((one) => one.mergeBase);
-  const fetch = (names: string[], to: string) => fetchCommit(inRepo, { names, to, whole, throwIfFatal });
+  const fetch = (names: string[], to: string) => fetchCommit(inRepo, { names, to, whole });
   if (!(await fetch([request.sha, ...fullNames(request.ref)], 'here'))) return {};
   const changed: Record<string, string[]> = {};
   for (const [index, since] of request.since.entries()) {
-    const names = COMMIT.test(since.commit) ? [since.commit] : fullNames(since.commit);
+    const names = isSha(since.commit) ? [since.commit] : fullNames(since.commit);
     const to = `since${index}`;
     if (!(await fetch(names, to))) continue;
     const base = since.mergeBase ? await mergeBase(inRepo, to, request.sha) : `refs/davit/${to}`;
@@ -42,51 +31,34 @@ export async function changedIn(
 
 /** By path or glob, as git's pathspecs have them. Needs the whole history, without contents. */
 export async function lastCommitsIn(
-  { place, url, fullNames, throwIfFatal }: ChangedPlace,
+  place: GitPlace,
+  url: string,
   request: LastCommitsRequest,
 ): Promise<Record<string, string>> {
-  const inRepo = await emptyRepo(place, url);
+  const inRepo = await emptyRepository(place, url);
   const names = [request.sha, ...fullNames(request.ref)];
-  if (!(await fetchCommit(inRepo, { names, to: 'here', whole: true, throwIfFatal }))) return {};
+  if (!(await fetchCommit(inRepo, { names, to: 'here', whole: true }))) return {};
   const commits: Record<string, string> = {};
   for (const path of request.paths) {
     const found = await inRepo('log', '-1', '--format=%H', request.sha, '--', `:(top,glob)${path}`);
     const commit = found.stdout.trim();
-    if (found.code === 0 && COMMIT.test(commit)) commits[path] = commit;
+    if (found.code === 0 && isSha(commit)) commits[path] = commit;
   }
   return commits;
 }
 
-async function emptyRepo(place: GitPlace, url: string): Promise<InRepo> {
-  const repo = join(place.root, 'repo');
-  await mkdir(repo);
-  const inRepo: InRepo = (...args) => git(place, ['-C', repo, ...args]);
-  await inRepo('init', '--quiet', '--template=', '--initial-branch=main');
-  await inRepo('config', 'remote.origin.url', url);
-  return inRepo;
-}
-
-interface Fetching extends Pick<ChangedPlace, 'throwIfFatal'> {
+interface Fetching {
   names: readonly string[];
   to: string;
   whole: boolean;
 }
 
 /** Under `refs/davit/`, the first of the names that the server has. */
-async function fetchCommit(inRepo: InRepo, { names, to, whole, throwIfFatal }: Fetching): Promise<boolean> {
+async function fetchCommit(inRepo: InRepo, { names, to, whole }: Fetching): Promise<boolean> {
+  const options = ['--filter=blob:none', ...depthOption(whole ? 0 : 1)];
   for (const name of names) {
-    const fetched = await inRepo(
-      'fetch',
-      '--quiet',
-      '--no-tags',
-      '--no-recurse-submodules',
-      '--no-write-fetch-head',
-      '--filter=blob:none',
-      ...(whole ? [] : ['--depth=1']),
-      '--end-of-options',
-      'origin',
-      `+${name}:refs/davit/${to}`,
-    );
+    const what = [`+${name}:refs/davit/${to}`];
+    const fetched = await fetchInto(inRepo, { from: 'origin', what, options });
     if (fetched.code === 0) return true;
     throwIfFatal(fetched.stderr);
   }

@@ -18,8 +18,10 @@ const SCP_LIKE =
 
 const refuse = (message: string): DavitError => new DavitError('git/bad-request', message);
 
+export const isSha = (sha: string): boolean => SHA.test(sha);
+
 export function checkSha(sha: string): string {
-  if (!SHA.test(sha)) throw refuse(`"${clip(sha)}" is no full commit sha.`);
+  if (!isSha(sha)) throw refuse(`"${clip(sha)}" is no full commit sha.`);
   return sha;
 }
 

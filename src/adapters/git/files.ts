@@ -3,16 +3,14 @@
  * server can leave them out, without contents; git fetches those of the files that are asked for when it reads them. Nothing of
  * the repository is run, and links are not followed. Invariants as in `index.ts`.
  */
-import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
 import type { Repositories, RepositoryRequest } from '../ports.ts';
+import { throwIfFatal, unreachable } from './answers.ts';
 import { checkSha, checkUrl, DEFAULT_PROTOCOLS, type CheckedUrl } from './check.ts';
-import { cleanedUp, throwIfFatal, unreachable } from './index.ts';
-import { openPlace, type GitOptions } from './place.ts';
-import { git, MAX_OUTPUT, type GitAnswer, type GitPlace } from './run.ts';
+import { inPlace, openPlace, type GitOptions } from './place.ts';
+import { depthOption, emptyRepository, fetchInto, lsRemote, type InRepo } from './repository.ts';
+import { MAX_OUTPUT, type GitPlace } from './run.ts';
 
-type InRepo = (...args: string[]) => Promise<GitAnswer>;
 type FilesRequest = Parameters<Repositories['files']>[0];
 
 const MAX_FILE = 1024 * 1024;
@@ -22,19 +20,19 @@ const PATTERN = /^(HEAD|refs\/[\p{L}\p{N}._/@+#=,%!-]+\*?)$/u;
 /** The Repositories port over the git command. Errors as of `gitSource`. */
 export function gitRepositories(options: GitOptions = {}): Repositories {
   const protocols = options.protocols ?? DEFAULT_PROTOCOLS;
-  const inPlace = async <T>(
+  const opened = async <T>(
     request: RepositoryRequest,
     work: (place: GitPlace, url: CheckedUrl) => Promise<T>,
   ): Promise<T> => {
     const url = checkUrl(request.url, protocols);
     const place = await openPlace(options, url, request);
-    return cleanedUp(work(place, url), place.root);
+    return inPlace(place, work(place, url));
   };
   return {
-    refs: (request) => inPlace(request, (place, url) => refsOf(place, url, request.patterns)),
+    refs: (request) => opened(request, (place, url) => refsOf(place, url, request.patterns)),
     files(request) {
       checkSha(request.sha);
-      return inPlace(request, (place, url) => filesOf(place, url, request));
+      return opened(request, (place, url) => filesOf(place, url, request));
     },
   };
 }
@@ -48,14 +46,10 @@ async function refsOf(
   if (wrong !== undefined)
     throw new DavitError('git/bad-request', 'A ref is of a form that davit does not ask for.');
   const asked = patterns.flatMap((one) => (one.startsWith('refs/tags/') ? [one, `${one}^{}`] : [one]));
-  const answer = await git(place, ['ls-remote', '--quiet', '--end-of-options', url.url, ...asked]);
-  if (answer.code !== 0) {
-    throwIfFatal(answer.stderr);
-    throw unreachable(answer.stderr);
-  }
+  const answer = await lsRemote(place, url, { patterns: asked });
   const found: Record<string, string> = {};
   // Peeled tags come after the tags themselves, and replace them.
-  for (const line of answer.stdout.split('\n')) {
+  for (const line of answer.split('\n')) {
     const [sha, name] = line.split('\t');
     if (sha && name) found[name.replace(/\^\{\}$/, '')] = sha;
   }
@@ -67,36 +61,19 @@ async function filesOf(
   url: CheckedUrl,
   { sha, paths, list }: FilesRequest,
 ): ReturnType<Repositories['files']> {
-  const repo = join(place.root, 'repo');
-  await mkdir(repo);
-  const inRepo: InRepo = (...args) => git(place, ['-C', repo, ...args]);
-  await inRepo('init', '--quiet', '--template=', '--initial-branch=main');
-  await inRepo('config', 'remote.origin.url', url.url);
-  await fetchObjects(inRepo, ['--depth=1'], [sha]);
+  const inRepo = await emptyRepository(place, url.url);
+  await fetchCommit(inRepo, sha);
   const texts = await textsOf(inRepo, sha, paths);
   return list ? { texts, files: await listOf(inRepo, sha) } : { texts };
 }
 
 /** Rejects where the server has not what was asked for, or does not give it. */
-async function fetchObjects(inRepo: InRepo, options: string[], names: readonly string[]): Promise<void> {
-  const fetched = await inRepo(
-    'fetch',
-    '--quiet',
-    '--no-tags',
-    '--no-recurse-submodules',
-    '--no-write-fetch-head',
-    '--filter=blob:none',
-    ...options,
-    '--end-of-options',
-    'origin',
-    ...names,
-  );
+async function fetchCommit(inRepo: InRepo, sha: string): Promise<void> {
+  const options = ['--filter=blob:none', ...depthOption(1)];
+  const fetched = await fetchInto(inRepo, { from: 'origin', what: [sha], options });
   if (fetched.code === 0) return;
   throwIfFatal(fetched.stderr);
-  throw new DavitError(
-    'git/no-commit',
-    `The repository does not give out the commit ${names[0]?.slice(0, 12)}.`,
-  );
+  throw new DavitError('git/no-commit', `The repository does not give out the commit ${sha.slice(0, 12)}.`);
 }
 
 async function textsOf(

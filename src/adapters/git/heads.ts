@@ -1,7 +1,7 @@
 /** What `git ls-remote --heads --tags` says (git-ls-remote(1)): `SHA TAB REF` a line; `REF^{}` is an annotated tag's commit. */
 import { DavitError } from '../../errors.ts';
 import type { RemoteHead } from '../ports.ts';
-import { isRef } from './check.ts';
+import { isRef, isSha } from './check.ts';
 
 /** About 200,000 refs. */
 export const MAX_HEADS_BYTES = 16 * 1_024 * 1_024;
@@ -24,8 +24,7 @@ export function headsOf(answer: string): RemoteHead[] {
   for (const line of answer.split('\n')) {
     const [sha = '', name = ''] = line.split('\t');
     const ref = name.endsWith(PEELED) ? name.slice(0, -PEELED.length) : name;
-    if (!/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(sha) || !isRef(ref.replace(/^refs\/(heads|tags)\//, '')))
-      continue;
+    if (!isSha(sha) || !isRef(ref.replace(/^refs\/(heads|tags)\//, ''))) continue;
     const known = found.get(ref);
     found.set(ref, known ? { ...known, commit: sha } : { ref, sha, commit: sha });
   }

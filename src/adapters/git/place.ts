@@ -35,6 +35,18 @@ export async function openPlace(
   return { root, protocols, path, signal };
 }
 
+export const removePlace = ({ root }: GitPlace): Promise<void> =>
+  rm(root, { recursive: true, force: true, maxRetries: 3 });
+
+/** The place goes when the work has settled, whatever happened: G4. */
+export async function inPlace<T>(place: GitPlace, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } finally {
+    await removePlace(place);
+  }
+}
+
 /** An `http.URL.extraHeader` for this origin alone; nothing at all without credentials or for ssh. */
 function credentials(url: CheckedUrl, auth: Auth | undefined): string {
   if (!auth || !url.origin) return '';

@@ -13,8 +13,10 @@ import { DavitError } from '../../errors.ts';
 import { wildcardMatches } from '../../plan/wildcard.ts';
 import { isPublicAddress } from '../http/public-address.ts';
 import type { SubmoduleRequest } from '../ports.ts';
+import { mustFromServer, throwIfFatal } from './answers.ts';
 import { checkSha, checkUrl, type CheckedUrl } from './check.ts';
-import { git, type GitAnswer, type GitPlace } from './run.ts';
+import { createRepository, depthOption, fetchInto, inFolder } from './repository.ts';
+import { git, type GitPlace } from './run.ts';
 import { addressOf } from './submodule-address.ts';
 
 const MAX_SUBMODULES = 200;
@@ -27,8 +29,6 @@ export interface SubmodulesOf {
   /** Address of the project itself. */
   home: CheckedUrl;
   request: SubmoduleRequest;
-  /** Throws for what git says that cannot be mended by another way to ask. */
-  throwIfFatal(stderr: string): void;
 }
 interface Level {
   folder: string;
@@ -147,40 +147,21 @@ async function fetchOne(
     throw new DavitError('git/bad-request', 'it is asked over ssh, and a fork has no credentials.');
   const place = address.own && of.request.credentials ? of.place : of.bare;
   const pinned = address.own ? [] : await pinnedAddress(checked, of.request.allowHosts);
-  const inRepo = (...args: string[]) => git(place, [...pinned, '-C', folder, ...args]);
+  const inRepo = inFolder(place, folder, pinned);
   await mkdir(folder, { recursive: true });
-  await must(of, inRepo('init', '--quiet', '--template=', '--initial-branch=main'));
-  await must(of, inRepo('config', 'remote.origin.url', checked.url));
-  const depth = of.request.depth === 0 ? [] : [`--depth=${Math.max(1, Math.trunc(of.request.depth))}`];
-  const fetch = (what: string[], depths: string[]) =>
-    inRepo(
-      'fetch',
-      '--quiet',
-      '--no-tags',
-      '--no-recurse-submodules',
-      '--no-write-fetch-head',
-      ...depths,
-      '--end-of-options',
-      checked.url,
-      ...what,
-    );
-  const bySha = await fetch([module.sha], depth);
+  await createRepository(inRepo, checked.url);
+  const fetch = (what: string[], options: string[]) =>
+    fetchInto(inRepo, { from: checked.url, what, options });
+  const bySha = await fetch([module.sha], depthOption(of.request.depth));
   if (bySha.code !== 0) {
     // Some servers name only branch tips.
-    of.throwIfFatal(bySha.stderr);
-    await must(of, fetch(['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], []));
+    throwIfFatal(bySha.stderr);
+    await mustFromServer(fetch(['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], []));
   }
   const out = await inRepo('checkout', '--quiet', '--detach', '--no-recurse-submodules', module.sha);
   if (out.code !== 0)
     throw new DavitError('git/no-commit', `its repository has no commit ${module.sha.slice(0, 12)}.`);
   return checked.url;
-}
-
-async function must(of: SubmodulesOf, answer: Promise<GitAnswer>): Promise<void> {
-  const { code, stderr } = await answer;
-  if (code === 0) return;
-  of.throwIfFatal(stderr);
-  throw new DavitError('git/unreachable', 'git could not fetch it.');
 }
 
 /** M2: git connects to the address that was judged, whatever the name says a moment later. */
