@@ -125,6 +125,8 @@ export interface DeployInput extends RunInput {
   seq: number;
   /** Equal for every try of this deployment: pipeline + job + attempt. */
   deployId: string;
+  /** The job was cancelled while nobody knew what an earlier try had done: says what stands there, and applies nothing. */
+  onlyLook?: boolean;
 }
 export type ApplyOutput =
   | { kind: 'applied' | 'already'; state: DeployedState; previous?: string }

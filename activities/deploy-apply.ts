@@ -12,6 +12,7 @@ import {
   type DeployDeps,
   type DeployRecord,
 } from './deploy-common.ts';
+import { untilAnswered } from './job/appender.ts';
 import { deployedImage } from './ship/image.ts';
 import { ended, endedBy, living, throwIfEnded } from './ship/life.ts';
 import { openShipLog, type ShipLog } from './ship/log.ts';
@@ -25,7 +26,7 @@ const MAX_CONFLICTS = 20;
  * Asks the target for one deployment, at most once however often it is called. Invariants: A1 the target is read first; an
  * id that stands there, in the service or any task, means applied. A2 a higher sequence number there means outdated, and
  * nothing is written. A3 what would be replaced is in the store before it is replaced. A4 a write is conditional on the
- * version that was decided on. A5 see `afterError`.
+ * version that was decided on. A5 see `afterError`. A6 nothing is written by a try that another one has followed.
  */
 export function makeApplyDeploy(deps: DeployDeps): DeployActivities['applyDeploy'] {
   return (input) =>
@@ -126,6 +127,7 @@ async function attempt(
     return already(deps, input, spec);
   }
   if (now.seq > input.seq) return outdated(deps, input, { spec, now, log });
+  if (input.onlyLook) return { kind: 'failed', result: { outcome: 'cancelled', started: false } };
   log.line(`${deps.target.name}: service ${spec.swarm.service}: ${targetText(now)}.`);
   const record: DeployRecord = {
     deployId: input.deployId,
@@ -135,6 +137,8 @@ async function attempt(
   };
   await deps.records.put(recordName(deps.target.name, input.deployId), record);
   const auth = await deps.registries.authFor(image);
+  // A6. The store knows the epoch of the last try: one that stood still for a while finds out here that it was given up.
+  await untilAnswered(run.signal, () => deps.logs.open(input.ref, input.ref.epoch));
   run.signal.throwIfAborted();
   run.asked = true;
   const answer = await deps.target.apply({

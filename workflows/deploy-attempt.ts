@@ -5,10 +5,11 @@
  * D1 `applyDeploy` that ends by cancellation has applied nothing; one that ends well has, also if a cancel came meanwhile.
  * D2 After an apply, every end but convergence leads to exactly one `rollbackDeploy`, outside of any cancellation.
  * D3 The first error is the result's; what the rollback found is beside it.
+ * D4 Once cancelled nothing is applied any more: where a try had no answer the target is only looked at.
  */
-import { CancellationScope, sleep } from '@temporalio/workflow';
+import { CancellationScope, patched, sleep } from '@temporalio/workflow';
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
-import type { ApplyOutput, DeployInput } from '../activities/contract.ts';
+import type { ApplyOutput, DeployInput, Limits } from '../activities/contract.ts';
 import type { DeployedState, JobResult } from '../src/plan/outcome.ts';
 import { jobActivities, type JobActivities } from './activities.ts';
 import { cancelledResult, withPermit } from './attempt.ts';
@@ -26,7 +27,7 @@ interface Deployment {
   one: JobRun;
   at: number;
   seq: number;
-  /** Once a try has had no answer the next one is made even if a cancel came: what the target has must be known. */
+  /** Once a try has had no answer the target is asked even if a cancel came: what it has must be known. */
   sure?: boolean;
 }
 
@@ -70,30 +71,69 @@ async function rollBack(
 
 /** Calls until it has an answer: a worker that falls silent is no answer, and a repeat does nothing twice. */
 async function persist<T>(deployment: Deployment, call: Call<T>): Promise<Ended<T>> {
-  const { run, one, at, seq } = deployment;
-  const { job } = one;
-  let silentSince: number | undefined;
+  const { run, one } = deployment;
+  const absence = new Absence(run.limits, deployment.at + one.job.timeoutMs);
   for (let backoff = BACKOFF_MS; ; backoff = Math.min(backoff * 2, MAX_BACKOFF_MS)) {
-    one.status.epoch += 1;
-    const start = (): Promise<T> => {
-      // The first call may wait for a worker as long as any job; later ones only as long as a worker may be away.
-      const waitMs = one.status.epoch === 1 ? run.limits.queueTimeoutMs : run.limits.hostGraceMs;
-      const to = { ref: refOf(run, one), job, queue: job.queue, limits: run.limits, waitMs };
-      return call(jobActivities(to), deployInput(run, one, { at, seq }));
-    };
-    const attempt = (): Promise<T> => withPermit(run, one, { queue: job.queue, start });
+    const unsure = deployment.sure === true && absence.began;
+    const cancelled = CancellationScope.current().consideredCancelled;
+    const looks = unsure && patched(LOOK);
+    const onlyLook = looks && cancelled;
+    const from = Date.now();
+    const attempt = (): Promise<T> => tryOnce(deployment, call, onlyLook);
     try {
-      const shielded = deployment.sure && silentSince !== undefined;
+      const shielded = onlyLook || (unsure && !looks);
       return { value: shielded ? await CancellationScope.nonCancellable(attempt) : await attempt() };
     } catch (error) {
       const trouble = troubleOf(error);
+      // D4. That try has applied nothing; the one before may have.
+      if (trouble.kind === 'cancelled' && looks && !cancelled) continue;
       const again =
         trouble.kind === 'silent' || trouble.kind === 'detached' || trouble.kind === 'handed-back';
-      if (!again) return { trouble };
-      silentSince ??= Date.now();
-      if (Date.now() - silentSince > run.limits.hostGraceMs) return { trouble };
+      if (!again || absence.isOver(trouble, from)) return { trouble };
     }
     await CancellationScope.nonCancellable(() => sleep(backoff));
+  }
+}
+const LOOK = 'deploy-look';
+
+function tryOnce<T>({ run, one, at, seq }: Deployment, call: Call<T>, onlyLook: boolean): Promise<T> {
+  const { job } = one;
+  one.status.epoch += 1;
+  const start = (): Promise<T> => {
+    // The first call may wait for a worker as long as any job; later ones only as long as a worker may be away.
+    const waitMs = one.status.epoch === 1 ? run.limits.queueTimeoutMs : run.limits.hostGraceMs;
+    const to = { ref: refOf(run, one), job, queue: job.queue, limits: run.limits, waitMs };
+    const input = { ...deployInput(run, one, { at, seq }), ...(onlyLook && { onlyLook }) };
+    return call(jobActivities(to), input);
+  };
+  return withPermit(run, one, { queue: job.queue, start });
+}
+
+/** For how long nobody has been at a deployment. A worker that goes away in order, or was at it for long, was there. */
+class Absence {
+  readonly #limits: Pick<Limits, 'heartbeatTimeoutMs' | 'hostGraceMs' | 'queueTimeoutMs'>;
+  readonly #dueAt: number;
+  /** The first time that a worker was lost, and the last time that one was there. */
+  #first: number | undefined;
+  #since = 0;
+
+  constructor(limits: Limits, dueAt: number) {
+    this.#limits = limits;
+    this.#dueAt = dueAt;
+  }
+  get began(): boolean {
+    return this.#first !== undefined;
+  }
+  /** Told of the end of a try that began at `from`. True: it is given up. */
+  isOver(trouble: Trouble, from: number): boolean {
+    const now = Date.now();
+    const { heartbeatTimeoutMs, hostGraceMs, queueTimeoutMs } = this.#limits;
+    const wasThere = trouble.kind !== 'silent' || now - from > 2 * heartbeatTimeoutMs;
+    if (wasThere || this.#first === undefined) this.#since = now;
+    this.#first ??= now;
+    if (now - this.#first <= hostGraceMs) return false;
+    const gone = now - this.#since > hostGraceMs || now > this.#dueAt + queueTimeoutMs;
+    return gone || !patched('deploy-outlives-workers');
   }
 }
 

@@ -87,6 +87,10 @@ describe('a service', () => {
       code: 'target/refused',
     });
 
+    await expect(target.restore('life', undefined, { deployId: 'late', seq: 2 })).rejects.toMatchObject({
+      code: 'target/refused',
+    });
+    await target.restore('life', undefined, { deployId: 'gone', seq: 5 });
     await target.restore('life', undefined, { deployId: 'gone', seq: 5 });
     await target.remove('life');
     expect(await target.read('life')).toMatchObject({ exists: false });

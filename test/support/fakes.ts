@@ -281,6 +281,8 @@ export class Fakes {
   async #apply(input: DeployInput): Promise<ApplyOutput> {
     const behaviour = await this.#behave('applyDeploy', input, ' apply');
     const state = deployed(input);
+    if (input.onlyLook && behaviour.apply !== 'already')
+      return { kind: 'failed', result: { outcome: 'cancelled', started: false } };
     if (behaviour.apply === 'outdated') return { kind: 'outdated', state };
     if (behaviour.apply === 'failed')
       return { kind: 'failed', result: { outcome: 'failed', kind: 'config', started: false } };

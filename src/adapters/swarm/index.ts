@@ -169,7 +169,7 @@ interface Restore {
 
 async function restore(swarm: Swarm, how: Restore): Promise<void> {
   const { api } = swarm;
-  if (how.snapshot === undefined) return remove(api, how.service);
+  if (how.snapshot === undefined) return removeOwn(swarm, how);
   const spec = stamped(specOf(JSON.parse(how.snapshot)), how.stamp);
   for (let tries = 0; tries < RESTORE_TRIES; tries += 1) {
     const service = await findService(swarm, how.service);
@@ -191,6 +191,19 @@ async function restore(swarm: Swarm, how: Restore): Promise<void> {
     'target/refused',
     `Service ${how.service} on ${how.at} changed at every try to roll it back.`,
   );
+}
+
+/** T2. By its id: a service of this name that was made after the look is another one. */
+async function removeOwn(swarm: Swarm, { service: name, stamp, at }: Restore): Promise<void> {
+  const service = await findService(swarm, name);
+  if (!service) return;
+  const { seq } = targetState(service, await findTasks(swarm, service), []);
+  if (seq > stamp.seq)
+    throw new DavitError(
+      'target/refused',
+      `Service ${name} on ${at} was deployed again meanwhile; it is not removed.`,
+    );
+  await remove(swarm.api, service.ID);
 }
 
 async function remove(api: EngineApi, service: string): Promise<void> {

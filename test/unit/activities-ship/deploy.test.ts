@@ -183,6 +183,43 @@ test('a cancel whose request was answered by silence says what the target has', 
   }
 });
 
+test('a cancelled deployment that nobody knows of is looked for, and not applied', async () => {
+  const fake = fakeTarget();
+  const { activities, input } = setUp(fake);
+  const deploy = await input();
+  const look = { ...deploy, onlyLook: true, ref: { ...deploy.ref, epoch: 2 } };
+  expect(await asActivity(activities.applyDeploy, look)).toMatchObject({
+    kind: 'failed',
+    result: { outcome: 'cancelled', started: false },
+  });
+  expect(fake.calls).toEqual([]);
+  fake.set({ exists: true, deployIds: [deploy.deployId], seq: 3 });
+  const again = { ...look, ref: { ...deploy.ref, epoch: 3 } };
+  expect(await asActivity(activities.applyDeploy, again)).toMatchObject({ kind: 'already' });
+});
+
+test('a worker that stood still between its look and its request finds that another try has followed', async () => {
+  const fake = fakeTarget();
+  const newer = Promise.withResolvers<void>();
+  const looked = Promise.withResolvers<void>();
+  const target: DeployTarget = {
+    ...fake.target,
+    async read() {
+      looked.resolve();
+      await newer.promise;
+      return nothing;
+    },
+  };
+  const { activities, input, logs } = setUp({ ...fake, target });
+  const deploy = await input();
+  const old = asActivity(activities.applyDeploy, deploy);
+  await looked.promise;
+  await logs.open(deploy.ref, 2);
+  newer.resolve();
+  await expect(old).rejects.toMatchObject({ type: 'log/fenced' });
+  expect(fake.calls).toEqual([]);
+});
+
 test('a fork does not deploy, and a deployment without its digest fails with words', async () => {
   const fake = fakeTarget();
   const { activities, input } = setUp(fake);
