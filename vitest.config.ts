@@ -12,6 +12,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          globalSetup: ['test/support/tidy.ts'],
           include: ['test/unit/**/*.test.ts', 'test/architecture/**/*.test.ts'],
           // Properties take a second or two; a machine that is busy with other things takes much longer.
           testTimeout: 60_000,
@@ -21,6 +22,7 @@ export default defineConfig({
       {
         test: {
           name: 'real',
+          globalSetup: ['test/support/tidy.ts'],
           include: ['test/integration/**/*.test.ts', 'test/scenarios/**/*.test.ts'],
           fileParallelism: false,
           testTimeout: 120_000,

@@ -9,6 +9,7 @@ import { detachFormer } from '../activities/detach-former.ts';
 import { makeBuildImage } from '../activities/index.ts';
 import { type JobDeps, makeArchActivities, makeHostActivities } from '../activities/job-activities.ts';
 import type { Engine } from '../src/adapters/ports.ts';
+import { sweepFolders } from '../src/adapters/temp.ts';
 import type { Settings } from '../src/config.ts';
 import type { WorkerConfig } from '../src/installation.ts';
 import { type Arch, isArch } from '../src/plan/ids.ts';
@@ -136,7 +137,7 @@ async function leftovers(
     hostId: ability.hostId,
     isFormer: (identity: string) => isFormerSelf(self, identity),
   };
-  await detachFormer(former).catch(trouble);
+  await Promise.all([detachFormer(former).catch(trouble), sweepFolders()]);
   await sweep(janitor).catch(trouble);
 }
 

@@ -53,22 +53,24 @@ export interface Removal {
   only?(labels: Record<string, string>): boolean;
 }
 
-/** Containers first: a volume or network in use cannot be removed. */
+/** Containers first: a volume or network in use cannot be removed. Removes what it can; then rejects with what it could not. */
 export async function removeObjects(engine: Engine, removal: Removal): Promise<void> {
   const wanted = (labels: Record<string, string>): boolean =>
     readLabels(labels) !== undefined &&
     (removal.kinds === undefined || removal.kinds.some((kind) => kind === labels[LABELS.kind])) &&
     (removal.only?.(labels) ?? true);
   const containers = await engine.listContainers(removal.labels);
-  await Promise.all(
+  const removed = await Promise.allSettled(
     containers.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeContainer(name)),
   );
   const [volumes, networks] = await Promise.all([
     engine.listVolumes(removal.labels),
     engine.listNetworks(removal.labels),
   ]);
-  await Promise.all([
+  const rest = await Promise.allSettled([
     ...volumes.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeVolume(name)),
     ...networks.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeNetwork(name)),
   ]);
+  const failed = [...removed, ...rest].find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason;
 }

@@ -1,12 +1,12 @@
 /** `davit/helper:1`: a static busybox of the engine's own architecture, for readiness probes and for jobs that want no image. */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { pack } from 'tar-stream';
 import type { Engine, EngineInfo } from '../adapters/ports.ts';
+import { removeTempFolder, tempFolder } from '../adapters/temp.ts';
 import type { Settings } from '../config.ts';
 import { DavitError } from '../errors.ts';
 import { HELPER_IMAGE } from '../installation.ts';
@@ -67,7 +67,7 @@ async function fromHub(_settings: Settings, { engine, info }: Local): Promise<vo
 
 async function fromDebian(_settings: Settings, local: Local): Promise<void> {
   if (!(await isDebian())) throw new Error('This is no Debian, whose packages could be used.');
-  const folder = await mkdtemp(join(tmpdir(), 'davit-helper-'));
+  const folder = await tempFolder('helper');
   const run = promisify(execFile);
   try {
     const name = `busybox-static:${DEBIAN_ARCH[local.info.arch]}`;
@@ -80,7 +80,7 @@ async function fromDebian(_settings: Settings, local: Local): Promise<void> {
     }
     throw new Error('The package busybox-static holds no busybox.');
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await removeTempFolder(folder);
   }
 }
 

@@ -6,11 +6,11 @@
  * made is in a private temporary folder that is gone at the end. T3 modes are open (any user of an image can read, write and
  * delete), owner is root.
  */
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
+import { removeTempFolder, sweepFolders, tempFolder } from '../adapters/temp.ts';
 import { USUAL_DEPTH, WHOLE } from '../plan/depth.ts';
 import { git } from './git.ts';
 import { everyFile, packEntries, statOf, withGit, type Entry } from './source-pack.ts';
@@ -34,7 +34,8 @@ export async function sourceTar(
   depth: number = USUAL_DEPTH,
 ): Promise<SourceTar> {
   const facts = await headFacts(project, ref);
-  const folder = await mkdtemp(join(tmpdir(), 'davit-source-'));
+  await sweepFolders(); // of a `davit run` that was killed
+  const folder = await tempFolder('source');
   try {
     await chmod(folder, 0o700);
     const made = await collect(project, { folder, facts, ref, depth });
@@ -43,7 +44,7 @@ export async function sourceTar(
     done.catch(() => undefined); // the reader of `tar` sees the same error
     return { facts: made.facts, submodules: made.submodules, tar: packed.tar, done };
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await removeTempFolder(folder);
     throw error;
   }
 }
@@ -52,7 +53,7 @@ async function thenRemove(work: Promise<void>, folder: string): Promise<void> {
   try {
     await work;
   } finally {
-    await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+    await removeTempFolder(folder);
   }
 }
 

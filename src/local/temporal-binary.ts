@@ -2,8 +2,9 @@
  * The Temporal CLI that carries davit's dev server, of one pinned version: PATH, else the cache, else the SDK's own download,
  * else built once from its pinned Go module. Whatever is fetched or built goes into the cache whole or not at all.
  */
-import { chmod, mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
+import { chmod, mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { removeTempFolder, sweepFolders, tempFolder } from '../adapters/temp.ts';
 import type { Settings } from '../config.ts';
 import { DavitError } from '../errors.ts';
 import { lastWords, runCommand, which } from './command.ts';
@@ -40,9 +41,10 @@ export async function ensureTemporal(
   const there = await findTemporal(settings);
   if (there) return there;
   await mkdir(settings.cache, { recursive: true });
+  await sweepFolders(settings.cache);
   const tried: string[] = [];
   for (const way of [download, build]) {
-    const folder = await mkdtemp(join(settings.cache, '.temporal-'));
+    const folder = await tempFolder('temporal', settings.cache);
     try {
       await intoCache(settings, await way(settings, { folder, progress }));
       return cachedTemporal(settings);
@@ -50,7 +52,7 @@ export async function ensureTemporal(
       // The next way is tried; the last one's failure is told together with this.
       tried.push(error instanceof Error ? error.message : String(error));
     } finally {
-      await removeTree(folder);
+      await removeTempFolder(folder);
     }
   }
   throw new DavitError(
@@ -143,5 +145,3 @@ const isFile = async (path: string): Promise<boolean> => {
     return false; // not there, which is the answer
   }
 };
-
-const removeTree = (path: string): Promise<void> => rm(path, { recursive: true, force: true });

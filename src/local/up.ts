@@ -6,6 +6,7 @@
  * running is ended before anything is started. U5 when this ends, so have all its parts; containers of jobs run on, and the
  * next `up` goes on with them.
  */
+import { sweepFolders } from '../adapters/temp.ts';
 import type { Settings } from '../config.ts';
 import { HELPER_IMAGE } from '../installation.ts';
 import type { RunFile } from '../server/api.ts';
@@ -54,6 +55,7 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
     const found = await readInstallation(settings);
     const { installation } = await ensureKeys(settings);
     await endLeftovers(settings);
+    await sweepFolders();
     const ports = await choosePorts(settings);
     const run = runFileOf(settings, found, ports);
     parts = new Supervisor(options.progress, () =>

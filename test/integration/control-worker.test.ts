@@ -1,5 +1,6 @@
 /** The control worker as its process runs it: the bundle from the cache, activities handed in, a graceful end. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { spawnSync } from 'node:child_process';
+import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
@@ -51,6 +52,16 @@ describe('the namespace', () => {
   });
 });
 
+/** What a fetch leaves whose process was killed. */
+async function killedWithFolder(): Promise<string> {
+  const module = join(import.meta.dirname, '..', '..', 'src', 'adapters', 'temp.ts');
+  const code = `const { tempFolder } = await import(${JSON.stringify(module)});
+    process.stdout.write(await tempFolder('git'), () => process.kill(process.pid, 'SIGKILL'));`;
+  const done = spawnSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' });
+  await access(done.stdout);
+  return done.stdout;
+}
+
 describe('the control worker', () => {
   test('runs pipelines until it is told to stop, and the next one carries on', async () => {
     const fakes = new Fakes();
@@ -72,12 +83,14 @@ describe('the control worker', () => {
       ),
     );
     const othersRun = Promise.all(others.map((worker) => worker.run()));
+    const left = await killedWithFolder();
     const first = new AbortController();
     const firstRun = run({ settings, activities, signal: first.signal });
     await signalTrigger(temporal.client, triggerOf('p'));
     await until('a runs', async () =>
       fakes.journal('p').some((entry) => entry.job === 'a') ? true : undefined,
     );
+    await expect(access(left)).rejects.toThrow('ENOENT');
     // A task that is given out in the moment of the end is lost for its 10 s; an answer says that none is under way.
     await temporal.client.workflow.getHandle('pipeline/p/1').query('status');
     first.abort();

@@ -1,4 +1,8 @@
+import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { attemptLabels, attemptName, LABELS } from '../../activities/job/names.ts';
 import { makeRunJob } from '../../activities/run-job.ts';
 import { workerSchema } from '../../src/installation.ts';
 import { canRunArch } from '../../workers/lib/arch-check.ts';
@@ -41,6 +45,35 @@ describe('the janitor', () => {
     expect(await sweep(janitor(async () => true))).toEqual([bench.installation]);
     expect(await jobs()).toBe(0);
     expect((await other.remains()).length).toBeGreaterThan(1);
+  });
+
+  test('a network that somebody else is on keeps him and itself, and nothing else of any run', async () => {
+    const { engine, installation } = bench;
+    const stranger = `stranger-${randomUUID().slice(0, 8)}`;
+    const made = await Promise.all(
+      ['held', 'free'].map(async (run) => {
+        const ref = { pipeline: 'gone/1', job: run, attempt: 1 } as const;
+        const of = { workflowId: 'pipeline/gone/1', runId: `${run}-${randomUUID()}` };
+        const labels = { ...attemptLabels(installation, of, ref), [LABELS.kind]: 'network' };
+        const name = attemptName(installation, of, ref);
+        await engine.createNetwork(name, { labels, icc: true });
+        await engine.createVolume(name, { ...labels, [LABELS.kind]: 'volume' });
+        return name;
+      }),
+    );
+    const [held = ''] = made;
+    const docker = (args: string[]) => promisify(execFile)('docker', args);
+    await docker(['run', '-d', '--name', stranger, '--network', held, HELPER, 'sleep', '300']);
+    try {
+      await expect(sweep(janitor(async () => true))).rejects.toMatchObject({ code: 'engine/in-use' });
+      expect((await bench.remains()).filter((name) => made.includes(name))).toEqual([held]);
+      expect(await engine.listNetworks({ [LABELS.key]: 'held' })).toHaveLength(1);
+      expect((await engine.inspectContainer(stranger))?.status).toBe('running');
+    } finally {
+      await docker(['rm', '-f', stranger]);
+    }
+    expect(await sweep(janitor(async () => true))).toHaveLength(1);
+    expect((await bench.remains()).filter((name) => made.includes(name))).toEqual([]);
   });
 });
 

@@ -10,6 +10,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { removeObjects } from '../../activities/job/cleanup.ts';
 import { LABELS, readLabels } from '../../activities/job/names.ts';
 import type { Engine, WorkflowLookup } from '../../src/adapters/ports.ts';
+import { sweepFolders } from '../../src/adapters/temp.ts';
 
 const ASK_AGAIN_MS = 2_000;
 
@@ -44,12 +45,15 @@ export async function sweep(janitor: Janitor): Promise<string[]> {
     runs.set(of.runId, { workflowId: of.workflowId, runId: of.runId });
     if (found.createdAt > before) young.add(of.runId);
   }
-  const removed = await Promise.all(
+  const ends = await Promise.allSettled(
     [...runs.values()]
       .filter(({ runId }) => !young.has(runId))
       .map(async (run) => ((await isOver(janitor, run)) ? [await removeRun(janitor, run)] : [])),
   );
-  return removed.flat();
+  // What somebody else holds on to keeps nothing else: it is told once the rest is gone.
+  const failed = ends.find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason;
+  return ends.flatMap((end) => (end.status === 'fulfilled' ? end.value : []));
 }
 
 async function isOver(janitor: Janitor, run: { workflowId: string; runId: string }): Promise<boolean> {
@@ -74,13 +78,13 @@ async function removeRun(
   return run.runId;
 }
 
-/** Round after round until stopped; what fails is told to `trouble` and tried again. */
+/** Round after round until stopped, also of this machine's temporary folders; what fails is told to `trouble` and tried again. */
 export function keepClean(janitor: Janitor, trouble: (error: unknown) => void): { stop(): Promise<void> } {
   const over = new AbortController();
   const rounds = (async () => {
     while (!over.signal.aborted) {
       await delay(janitor.everyMs, undefined, { signal: over.signal }).catch(() => undefined); // stopped
-      if (!over.signal.aborted) await sweep(janitor).catch(trouble);
+      if (!over.signal.aborted) await Promise.all([sweep(janitor).catch(trouble), sweepFolders()]);
     }
   })();
   return {

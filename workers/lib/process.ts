@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { Runtime, type Worker } from '@temporalio/worker';
 import { detachFormer } from '../../activities/detach-former.ts';
 import type { Fleet } from '../../src/adapters/ports.ts';
+import { sweepFolders } from '../../src/adapters/temp.ts';
 import type { Settings } from '../../src/config.ts';
 import { isFormerHere, type WorkerIdentity } from './identity.ts';
 import { sdkLogger } from './sdk-log.ts';
@@ -56,9 +57,13 @@ export function reportToFleet(
   return { stop: () => clearInterval(timer) };
 }
 
-/** What a former run of this worker on this machine had under way is begun again now. Never keeps a worker from starting. */
+/**
+ * What a former run of this worker on this machine had under way is begun again now, and its temporary folders go. Never keeps
+ * a worker from starting.
+ */
 export async function detachHere(client: Client, self: WorkerIdentity, installation: string): Promise<void> {
   const isFormer = (identity: string): boolean => isFormerHere(self, identity);
+  await sweepFolders();
   await detachFormer({ client, installation, hostId: self.hostId, isFormer }).catch((error: unknown) => {
     say(
       `what was under way ends at its heartbeat timeout: ${error instanceof Error ? error.message : 'unknown'}`,

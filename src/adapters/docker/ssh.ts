@@ -7,11 +7,11 @@
  *   S4 When it is lost it is started again, at the next call and by itself.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { access, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../errors.ts';
+import { removeTempFolder, tempFolder } from '../temp.ts';
 import { tidy } from '../words.ts';
 import type { EngineAddress } from './address.ts';
 
@@ -93,7 +93,7 @@ export class SshTunnel {
   /** A tunnel that is not up yet. */
   static async create(options: SshOptions): Promise<SshTunnel> {
     sshArguments(options, '');
-    return new SshTunnel(await mkdtemp(join(tmpdir(), 'davit-ssh-')), options);
+    return new SshTunnel(await tempFolder('ssh'), options);
   }
 
   /** Resolves when the tunnel is up. Rejects with `engine/untrusted` or `engine/unreachable`, in ssh's words. */
@@ -113,7 +113,7 @@ export class SshTunnel {
     this.#closed = true;
     this.#child?.stdin?.destroy();
     await this.#gone;
-    await rm(this.#folder, { recursive: true, force: true });
+    await removeTempFolder(this.#folder);
   }
 
   async #start(): Promise<void> {

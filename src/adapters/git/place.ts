@@ -1,8 +1,8 @@
 /** Where one git process works: a private folder of its own, with the credentials that it may use. */
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
+import { removeTempFolder, tempFolder } from '../temp.ts';
 import { DEFAULT_PROTOCOLS, type CheckedUrl, type GitProtocol } from './check.ts';
 import type { GitPlace } from './run.ts';
 
@@ -24,19 +24,18 @@ export async function openPlace(
   url: CheckedUrl,
   { auth, signal }: { auth?: Auth; signal?: AbortSignal },
 ): Promise<GitPlace> {
-  const root = await mkdtemp(join(temp ?? tmpdir(), 'davit-git-'));
+  const root = await tempFolder('git', temp);
   try {
     await chmod(root, 0o700);
     await writeFile(join(root, 'gitconfig'), credentials(url, auth), { mode: 0o600 });
   } catch (error) {
-    await rm(root, { recursive: true, force: true });
+    await removeTempFolder(root);
     throw error;
   }
   return { root, protocols, path, signal };
 }
 
-export const removePlace = ({ root }: GitPlace): Promise<void> =>
-  rm(root, { recursive: true, force: true, maxRetries: 3 });
+export const removePlace = ({ root }: GitPlace): Promise<void> => removeTempFolder(root);
 
 /** The place goes when the work has settled, whatever happened: G4. */
 export async function inPlace<T>(place: GitPlace, work: Promise<T>): Promise<T> {

@@ -4,10 +4,10 @@
  * start time, objects on the engine by the labels of this installation and a closed run.
  */
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sweep } from '../../../workers/lib/janitor.ts';
 import type { Collected } from '../../adapters/ports.ts';
+import { deadFolders } from '../../adapters/temp.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { workflowLookup } from '../../temporal/calls.ts';
@@ -25,7 +25,8 @@ const DAY_MS = 24 * HOUR_MS;
 const TEMPORAL_MS = 3_000;
 /** `run.json.PID.HEX`, `up.lock.new.PID`, `worker-token.PID.HEX`: written beside a file before they take its name. */
 const HALF = /\.\d+(\.[0-9a-f]{8})?$/;
-const TEMP = /^davit-(git|helper|source)-[A-Za-z0-9]{6}$/;
+/** Of the launcher's Node, and of Temporal in davit 0.1: in the cache; nothing of that takes a day. */
+const CACHED = /^\.(temporal|node)-[A-Za-z0-9]{6}$/;
 const MIB = 1_024 ** 2;
 
 export interface Fix {
@@ -149,25 +150,19 @@ async function halfWritten({ settings }: FixOptions): Promise<Found[]> {
   return found;
 }
 
-/** Of a process that was killed in the middle of a fetch or a build; nothing of that takes a day. */
+/** Of a process that was killed in the middle of a fetch or a build. */
 async function temporaryFolders({ settings }: FixOptions): Promise<Found[]> {
-  const all = [
-    ...(await names(tmpdir())).filter((name) => TEMP.test(name)).map((name) => join(tmpdir(), name)),
-    ...(await names(settings.cache))
-      .filter((name) => /^\.temporal-[A-Za-z0-9]{6}$/.test(name))
-      .map((name) => join(settings.cache, name)),
-  ];
-  const found: Found[] = [];
-  for (const path of all) {
-    const known = await lstat(path);
-    if (!known.isDirectory() || known.uid !== process.getuid?.() || (await ageOf(path)) < DAY_MS) continue;
-    found.push({
-      name: 'temporary folders',
-      what: `${path}: removed`,
-      mend: () => rm(path, { recursive: true, force: true }),
-    });
+  const found = [...(await deadFolders()), ...(await deadFolders(settings.cache))];
+  for (const name of await names(settings.cache)) {
+    const path = join(settings.cache, name);
+    if (CACHED.test(name) && (await lstat(path)).isDirectory() && (await ageOf(path)) > DAY_MS)
+      found.push(path);
   }
-  return found;
+  return found.map((path) => ({
+    name: 'temporary folders',
+    what: `${path}: removed`,
+    mend: () => rm(path, { recursive: true, force: true }),
+  }));
 }
 
 async function engine({ settings, progress }: FixOptions): Promise<Found[]> {

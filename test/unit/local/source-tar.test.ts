@@ -156,6 +156,7 @@ describe('the working tree as a tar', () => {
     git(repo, '-c', 'protocol.file.allow=always', 'submodule', '--quiet', 'add', at('inner'), 'vendor/inner');
     const made = await sourceTar(await findProject(repo));
     const { headers } = await unpack(made.tar);
+    await made.done;
     expect(made.submodules).toEqual(['vendor/inner']);
     expect([...headers.keys()].filter((name) => name.startsWith('vendor'))).toEqual([]);
   });

@@ -1,0 +1,125 @@
+/**
+ * Role: temporary folders of this process, `davit-KIND-PID.START.SPACE-XXXXXX`, and what dead processes have left of theirs.
+ * Not its role: what stands in them; halves beside a file that is replaced (`Scratch`, `doctor/fix.ts`).
+ *
+ * Invariants:
+ *  T1 A folder says whose it is: process id, when that process was started, and the namespace that the id counts in. So what a
+ *     killed process left is known at once, and never by its age or by a number that somebody else has by now.
+ *  T2 Only folders of this user; links are not followed.
+ *  T3 A process that ends by itself leaves none, also where it ends in the middle of something.
+ */
+import { readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const NAME = /^davit-([a-z]+)-([0-9a-z]+)\.([0-9a-z]+)\.([0-9a-z]+)-[A-Za-z0-9]{6}$/;
+/** As davit 0.1 named them: nobody can tell whose they are. */
+const EARLIER = /^davit-(git|helper|source)-[A-Za-z0-9]{6}$/;
+/** Of another namespace of processes (a container that shares the folder), or of an earlier version. */
+const DAY_MS = 24 * 3_600_000;
+/** A tunnel lives as long as its worker, so its age says nothing. */
+const LASTING = 'ssh';
+const BASE = 36;
+
+const mine = new Set<string>();
+let listening = false;
+
+/** A new folder, mode 0700, in `parent` (the system's own place for such). Rejects with the system's error. */
+export async function tempFolder(kind: string, parent: string = tmpdir()): Promise<string> {
+  if (!listening) process.once('exit', removeMine);
+  listening = true;
+  const owner = [process.pid, startOf(process.pid) ?? 0, space()].map((one) => one.toString(BASE)).join('.');
+  const folder = await mkdtemp(join(parent, `davit-${kind}-${owner}-`));
+  mine.add(folder);
+  return folder;
+}
+
+export async function removeTempFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true, maxRetries: 3 });
+  mine.delete(folder);
+}
+
+/** Paths of folders in `parent` whose process is gone. */
+export async function deadFolders(parent: string = tmpdir()): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await namesIn(parent)) {
+    const path = join(parent, name);
+    if ((NAME.test(name) || EARLIER.test(name)) && (await isDead(path, name))) found.push(path);
+  }
+  return found;
+}
+
+/** Removes them; answers how many. Never rejects: what cannot be removed now is met again by the next process that looks. */
+export async function sweepFolders(parent: string = tmpdir()): Promise<number> {
+  try {
+    const dead = await deadFolders(parent);
+    const ends = await Promise.allSettled(dead.map((path) => rm(path, { recursive: true, force: true })));
+    return ends.filter((end) => end.status === 'fulfilled').length;
+  } catch {
+    return 0; // the folder cannot be read: whoever makes one there will be told so
+  }
+}
+
+async function isDead(path: string, name: string): Promise<boolean> {
+  let old: boolean;
+  try {
+    const known = await lstat(path);
+    if (!known.isDirectory() || known.uid !== process.getuid?.()) return false;
+    old = Date.now() - known.mtimeMs > DAY_MS;
+  } catch {
+    return false; // somebody else was faster
+  }
+  const [, kind, pid = '', start = '', where = ''] = NAME.exec(name) ?? [];
+  if (kind === undefined) return old;
+  if (Number.parseInt(where, BASE) !== space()) return kind !== LASTING && old;
+  const now = startOf(Number.parseInt(pid, BASE));
+  return now === undefined || (now !== 0 && now !== Number.parseInt(start, BASE));
+}
+
+/** When a process was started (ticks since boot; proc(5), stat, field 22), 0 where the system does not say, undefined: gone. */
+function startOf(pid: number): number | undefined {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    // EPERM: it is there and belongs to somebody else.
+    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return undefined;
+  }
+  if (process.platform !== 'linux') return 0;
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // The name of the program is in parentheses and may hold anything.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return fields[0] === 'Z' ? undefined : Number(fields[19]);
+  } catch {
+    return undefined; // it has just ended
+  }
+}
+
+/** Process ids of two containers are not the same ids. */
+function space(): number {
+  try {
+    return Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? 0);
+  } catch {
+    return 0; // no such thing on this system
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function removeMine(): void {
+  for (const folder of mine) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+    } catch {
+      // The next process that looks finds it dead.
+    }
+  }
+}
