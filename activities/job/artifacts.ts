@@ -7,7 +7,6 @@
  *  A3 Streams: nothing is kept whole in memory or on the worker's disk.
  */
 import { posix } from 'node:path';
-import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { type Header, type Pack, pack } from 'tar-stream';
@@ -18,6 +17,7 @@ import type { ArtifactRef } from '../../src/plan/outcome.ts';
 import type { ArtifactsSpec } from '../../src/plan/spec.ts';
 import { type Selection, selectFiles, withParents } from './globs.ts';
 import { eachEntry } from './tar-read.ts';
+import { bytesOf, put, putFile } from './tar-write.ts';
 import { inside } from './workspace.ts';
 
 export interface Collecting {
@@ -153,8 +153,8 @@ class Archive {
     if (this.#bytes > maxBytes)
       throw new DavitError('job/artifacts', `${what}: larger than the limit of ${maxBytes} bytes.`);
     const mode = (header.mode & 0o111) === 0 ? 0o666 : 0o777;
-    const sink = archive.entry({ name: path, type: 'file', mode, size: header.size, mtime: header.mtime });
-    await pipeline(Readable.from(content, { objectMode: false }), sink);
+    const { size, mtime } = header;
+    await putFile(archive, { name: path, type: 'file', mode, size, mtime }, content);
   }
 
   async #directory(path: string): Promise<void> {
@@ -168,7 +168,7 @@ class Archive {
     this.#pack = pack();
     const zipped = createGzip();
     // A failure destroys `zipped` too, and the store rejects with it.
-    pipeline(Readable.from(this.#pack, { objectMode: false }), zipped).catch(() => undefined);
+    pipeline(bytesOf(this.#pack), zipped).catch(() => undefined);
     this.#stored = this.#collecting.blobs.putStream(zipped);
     this.#refused = this.#stored.then(() => new Promise<never>(() => undefined)); // never resolves
     this.#refused.catch(() => undefined); // awaited by add; finish and abort await the store itself
@@ -192,10 +192,4 @@ class Archive {
     const expiry = expireInMs === undefined ? {} : { expiresAt: Date.now() + expireInMs };
     return { digest, bytes, files: this.#files, ...expiry };
   }
-}
-
-function put(archive: Pack, header: Parameters<Pack['entry']>[0]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    archive.entry(header, '', (error) => (error ? reject(error) : resolve()));
-  });
 }

@@ -10,11 +10,12 @@
  *  W4 Streams: memory does not grow with the source.
  */
 import { posix } from 'node:path';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { type Header, type Pack, extract, pack } from 'tar-stream';
 import { DAVIT_DIR, filesDir } from './supervisor.ts';
+import { bytesOf, put, putFile, type Entry } from './tar-write.ts';
 
 export interface Workspace {
   projectDir: string;
@@ -30,9 +31,6 @@ export interface Workspace {
   files: Record<string, string>;
 }
 
-/** What is written of an entry. */
-type Entry = Parameters<Pack['entry']>[0];
-
 /** The archive as a stream; an error of a part ends it with that error. */
 export function workspaceTar(workspace: Workspace): Readable {
   const archive = pack();
@@ -40,7 +38,7 @@ export function workspaceTar(workspace: Workspace): Readable {
     () => archive.finalize(),
     (error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))),
   );
-  return Readable.from(archive, { objectMode: false });
+  return bytesOf(archive);
 }
 
 /** The archive under way, and the directories that are in it. */
@@ -61,7 +59,7 @@ async function fill(archive: Pack, workspace: Workspace): Promise<void> {
     await Promise.all([pipeline(zipped, tar), addTar(filling, tar)]);
   }
   for (const [name, text] of Object.entries(workspace.files))
-    await file(archive, { name: inTar(`${DAVIT_DIR}/${name}`), mode: 0o666 }, text);
+    await put(archive, { name: inTar(`${DAVIT_DIR}/${name}`), mode: 0o666, ...owned }, text);
 }
 
 /** Directories above a path, outermost first, without `/`. */
@@ -78,14 +76,8 @@ async function directories({ archive, seen }: Filling, path: string): Promise<vo
   for (const step of [...parents(path), path]) {
     if (seen.has(step)) continue;
     seen.add(step);
-    await file(archive, { name: `${inTar(step)}/`, type: 'directory', mode: 0o777 }, '');
+    await put(archive, { name: `${inTar(step)}/`, type: 'directory', mode: 0o777, ...owned });
   }
-}
-
-function file(archive: Pack, header: Entry, text: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    archive.entry({ ...header, ...owned }, text, (error) => (error ? reject(error) : resolve()));
-  });
 }
 
 /** Entries of a tar, re-rooted and opened. */
@@ -111,12 +103,9 @@ async function addTar(
 }
 
 async function copyEntry(archive: Pack, header: Entry, content: AsyncIterable<unknown>): Promise<void> {
-  if (header.type === 'file')
-    await pipeline(Readable.from(content, { objectMode: false }), archive.entry(header));
-  else {
-    await drop(content);
-    await file(archive, header, '');
-  }
+  if (header.type === 'file') return putFile(archive, { ...header, size: header.size ?? 0 }, content);
+  await drop(content);
+  await put(archive, header);
 }
 
 async function drop(content: AsyncIterable<unknown>): Promise<void> {

@@ -3,13 +3,13 @@
  * what `.dockerignore` leaves out. Nothing is unpacked on the worker's disk.
  */
 import { posix } from 'node:path';
-import { PassThrough, type Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import { pack, type Pack } from 'tar-stream';
 import type { BlobStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { Digest } from '../../src/plan/ids.ts';
 import { dockerIgnore } from '../../src/pipeline/dockerignore.ts';
+import { bytesOf, put, putFile, type Entry } from '../job/tar-write.ts';
 import { entries, readFiles, refused, type TarEntry } from './tar.ts';
 
 export interface ContextRequest {
@@ -27,7 +27,6 @@ export interface BuildContext {
   /** What stands in it. */
   text: string;
 }
-type Entry = Parameters<Pack['entry']>[0];
 /** Where a Dockerfile goes that lies outside of its context. */
 const OUTSIDE = '.dockerfile.davit';
 
@@ -56,16 +55,14 @@ export async function buildContext(blobs: BlobStore, request: ContextRequest): P
   );
   const leaveOut = (path: string): boolean => path !== name && path !== '.dockerignore' && ignored(path);
   const tar = pack();
-  const out = new PassThrough();
-  // Ending either side ends the other; whoever reads `out` sees the error.
-  pipeline(tar, out).catch((error: unknown) => out.destroy(toError(error)));
   fill(blobs, tar, {
     tars: request.tars,
     root,
     leaveOut,
     extra: name === undefined ? text : undefined,
-  }).catch((error: unknown) => out.destroy(toError(error)));
-  return { tar: out, dockerfile: name ?? OUTSIDE, text };
+    // Whoever reads sees the error.
+  }).catch((error: unknown) => tar.destroy(toError(error)));
+  return { tar: bytesOf(tar), dockerfile: name ?? OUTSIDE, text };
 }
 
 interface Fill {
@@ -82,7 +79,7 @@ async function fill(blobs: BlobStore, tar: Pack, what: Fill): Promise<void> {
       if (path !== undefined && path !== '' && !what.leaveOut(path))
         await copy(tar, path, { entry, root: what.root });
     }
-  if (what.extra !== undefined) tar.entry({ name: OUTSIDE, mode: 0o644 }, what.extra);
+  if (what.extra !== undefined) await put(tar, { name: OUTSIDE, mode: 0o644 }, what.extra);
   tar.finalize();
 }
 
@@ -90,21 +87,16 @@ async function copy(tar: Pack, path: string, from: { entry: TarEntry; root: stri
   const { header, body } = from.entry;
   const { type, mode, mtime, size, linkname } = header;
   const base: Entry = { name: path, type, mode, mtime, uid: 0, gid: 0, uname: 'root', gname: 'root' };
-  if (type === 'file') return pipeline(body, tar.entry({ ...base, size }));
-  if (type === 'directory') return bare(tar, { ...base, name: `${path}/` });
-  if (type === 'symlink') return bare(tar, { ...base, linkname });
+  if (type === 'file') return putFile(tar, { ...base, size: size ?? 0 }, body);
+  if (type === 'directory') return put(tar, { ...base, name: `${path}/` });
+  if (type === 'symlink') return put(tar, { ...base, linkname });
   if (type === 'link') {
     const target = below(from.root, clean(linkname ?? ''));
     if (target === undefined) throw refused(`${path} is a hard link out of the build context.`);
-    return bare(tar, { ...base, linkname: target });
+    return put(tar, { ...base, linkname: target });
   }
   // Devices and pipes are no part of a context.
 }
-
-const bare = (tar: Pack, header: Entry): Promise<void> =>
-  new Promise((resolve, reject) => {
-    tar.entry(header, (error) => (error ? reject(error) : resolve()));
-  });
 
 const clean = (path: string): string => {
   const text = posix.normalize(`/${path}`).slice(1).replace(/\/$/, '');
