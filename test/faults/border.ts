@@ -34,6 +34,8 @@ export class Border {
   readonly observers: Observer[] = [];
   /** Changes requests: what a mechanism looks at is taken away. Undefined: left alone. */
   readonly changes: Change[] = [];
+  /** Changes the path of a request (HTTP). Undefined: left alone. */
+  readonly pathChanges: ((crossing: Crossing) => string | undefined)[] = [];
   /** Changes answers of JSON. */
   readonly answerChanges: ((crossing: Crossing, answer: Buffer) => Buffer | undefined)[] = [];
   readonly #hooks = new Set<{ hook: Hook; done: () => void }>();
@@ -71,7 +73,11 @@ export class Border {
   }
 
   wantsBody(crossing: Pick<Crossing, 'method' | 'path'>): boolean {
-    return this.changes.length > 0 || this.observers.some((one) => one.wants(crossing));
+    return (
+      this.changes.length > 0 ||
+      this.answerChanges.length > 0 ||
+      this.observers.some((one) => one.wants(crossing))
+    );
   }
   saw(crossing: Crossing, status: number | undefined): void {
     for (const one of this.observers) if (one.wants(crossing)) one.saw(crossing, status);
@@ -80,6 +86,15 @@ export class Border {
     let body = crossing.body;
     for (const change of this.changes) body = change({ ...crossing, body }) ?? body;
     return body;
+  }
+  pathOf(crossing: Crossing): string {
+    let path = crossing.path;
+    for (const change of this.pathChanges) path = change({ ...crossing, path }) ?? path;
+    return path;
+  }
+  /** Nobody waits for any moment any more. */
+  disarm(): void {
+    this.#hooks.clear();
   }
   answered(crossing: Crossing, answer: Buffer): Buffer {
     let now = answer;

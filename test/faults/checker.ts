@@ -102,14 +102,21 @@ function linesOf(log: Of<'log'>, prefix: string, count: number): string[] {
   return [];
 }
 
-/** I4: no script twice, and never two live containers of one job, but after a declared loss of the older one's machine. */
+/**
+ * I4: no script twice, and never two live containers of one job, but after a declared loss of the older one's machine; once
+ * the first has ended, a person may ask for a second.
+ */
 function oneContainer(events: readonly Recorded[]): string[] {
+  const first = new Map<string, Of<'container'>>();
+  const asked = new Set<string>();
   const live = new Map<string, Map<string, string>>();
   const started = new Set<string>();
   const lost = new Set<string>();
   const breaks: string[] = [];
   for (const event of events) {
     if (event.type === 'host-lost') lost.add(event.engine);
+    if (event.type === 'decision' && event.action === 'retry' && event.answer !== 'refused')
+      asked.add(event.id);
     if (event.type !== 'container') continue;
     const job = `${event.pipeline} ${event.job}`;
     const names = live.get(job) ?? new Map<string, string>();
@@ -120,6 +127,11 @@ function oneContainer(events: readonly Recorded[]): string[] {
       started.add(event.name);
       const others = [...names].filter(([name, engine]) => name !== event.name && !lost.has(engine));
       if (others.length > 0) breaks.push(`${job}: ${event.name} started while ${others[0]?.[0]} ran`);
+      const before = first.get(job) ?? event;
+      first.set(job, before);
+      const isSecond = before.name !== event.name && others.length === 0;
+      if (isSecond && !lost.has(before.engine) && !asked.has(event.pipeline))
+        breaks.push(`${job}: ${event.name} started after ${before.name}, and nobody had asked for it`);
       names.set(event.name, event.engine);
     }
   }

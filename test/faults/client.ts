@@ -1,4 +1,5 @@
 /** A person's and a forge's way to the server; what is asked and answered goes into the history. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
@@ -8,6 +9,17 @@ import { tarOf } from '../support/job-stores.ts';
 import type { Answer, History } from './history.ts';
 
 const CALL_MS = 20_000;
+const DEADLINE_MS = 180_000;
+/** What holds for everything that one row does, beside others that run at the same time. */
+export interface Scope {
+  /** Aborted: nobody waits for the row's outcome any more. */
+  signal: AbortSignal;
+  /** Of its pipelines; 180 s. */
+  deadlineMs?: number;
+  /** Pipelines that it has started. */
+  ids: Set<string>;
+}
+export const scope = new AsyncLocalStorage<Scope>();
 export class Break extends Error {
   override readonly name = 'Break';
 }
@@ -49,6 +61,7 @@ export class Client {
   async get<T>(path: string, deadlineMs = 60_000): Promise<T> {
     const end = Date.now() + deadlineMs;
     for (;;) {
+      scope.getStore()?.signal.throwIfAborted();
       const sent = await this.send(path);
       if (sent.answer === 'ok') return sent.body as T;
       if (sent.answer === 'refused' || Date.now() > end)
@@ -69,6 +82,7 @@ export class Client {
     const end = Date.now() + 60_000;
     let digest: unknown;
     while (digest === undefined) {
+      scope.getStore()?.signal.throwIfAborted();
       const headers = { 'content-type': 'application/octet-stream' };
       const sent = await this.send('/api/v1/blobs', { method: 'POST', body: new Uint8Array(tar), headers });
       digest = sent.body.digest;
@@ -78,6 +92,7 @@ export class Client {
     const body = JSON.stringify({ ...request, title: 'a fault', sourceBlob: digest });
     let sentKey: unknown;
     while (sentKey === undefined) {
+      scope.getStore()?.signal.throwIfAborted();
       const headers = { 'content-type': 'application/json' };
       const sent = await this.send(`/api/v1/projects/${project}/pipelines`, {
         method: 'POST',
@@ -103,7 +118,8 @@ export class Client {
     return id;
   }
 
-  track(id: string, sha: string, deadlineMs = 180_000): void {
+  track(id: string, sha: string, deadlineMs = scope.getStore()?.deadlineMs ?? DEADLINE_MS): void {
+    scope.getStore()?.ids.add(id);
     if (this.tracked.has(id)) return;
     this.tracked.set(id, {});
     this.#history.add({ type: 'pipeline', id, project: id.split('/')[0] ?? '', sha, deadlineMs });
@@ -216,6 +232,7 @@ export class Client {
   async until<T>(what: string, ms: number, ask: () => Promise<T | undefined> | T | undefined): Promise<T> {
     const end = performance.now() + ms;
     for (;;) {
+      scope.getStore()?.signal.throwIfAborted();
       const answer = await ask();
       if (answer !== undefined) return answer;
       if (performance.now() > end) throw new Break(`waited in vain for ${what} (${ms} ms)`);

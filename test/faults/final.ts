@@ -1,11 +1,13 @@
 /** The end of a run: everything heals and ends, then what is there is written into the history for the checker. */
-import { execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { LABELS, readLabels } from '../../activities/job/names.ts';
 import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/stamp.ts';
 import type { PipelineStatus } from '../../src/plan/protocol.ts';
 import type { World } from './world.ts';
 
+const command = promisify(execFile);
 /** Until every pipeline that is known has ended, or its deadline is over. */
 const END_MS = 180_000;
 /** Releases come `release_delay` after a result, removals that were missed with the next round of the janitor. */
@@ -27,7 +29,7 @@ export async function settle(world: World): Promise<void> {
     eachInTurn([...client.tracked.keys()], 8, (id) => collect(world, id)),
   ]);
   await targets(world);
-  sinks(world);
+  await sinks(world);
 }
 
 async function eachInTurn<T>(
@@ -44,7 +46,7 @@ async function eachInTurn<T>(
 }
 
 /** The status once more (an end is an end), and every log. */
-async function collect({ client, history }: World, id: string): Promise<void> {
+export async function collect({ client, history }: World, id: string): Promise<void> {
   const status = await client.get<PipelineStatus>(`/api/v1/pipelines/${id}`);
   history.add({ type: 'status', id, state: status.state, ended: status.endedAt !== undefined });
   for (const job of status.jobs)
@@ -97,16 +99,11 @@ async function targets({ engine, history }: World): Promise<void> {
 }
 
 /** Where the canary must not be: Temporal's database, logs of processes and jobs, records, and what the engine tells of containers. */
-function sinks({ home, canary, history }: World): void {
-  const found = (text: string, folder: string): string[] => {
-    try {
-      const out = execFileSync('grep', ['-rlaF', '--exclude-dir=engine', text, folder], { encoding: 'utf8' });
-      return out.split('\n').filter((line) => line !== '');
-    } catch {
-      return []; // grep ends with 1 when there is none
-    }
-  };
-  const files = found(canary, home);
+export async function sinks({ home, canary, history }: World): Promise<void> {
+  const look = command('grep', ['-rlasF', '--exclude-dir=engine', canary, home]);
+  // It ends with 1 when there is none, with 2 when a file has gone meanwhile; what it has found it has said.
+  const { stdout } = await look.catch((error: { stdout: string }) => error);
+  const files = stdout.split('\n').filter((line) => line !== '');
   history.add({ type: 'sink', name: 'database, store and logs of processes', found: files.length > 0 });
   for (const file of files) history.add({ type: 'sink', name: file.slice(home.length), found: true });
   for (const event of history.events)

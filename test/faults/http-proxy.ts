@@ -72,7 +72,8 @@ async function cross(border: Border, upstream: Place, { incoming, response }: Bo
     headers['content-length'] = String(body.length);
     delete headers['transfer-encoding'];
   }
-  const out = request({ ...upstream, method: incoming.method, path: incoming.url, headers, agent: false });
+  const path = border.pathOf(crossing);
+  const out = request({ ...upstream, method: incoming.method, path, headers, agent: false });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     out
       .once('response', resolve)

@@ -1,14 +1,26 @@
 /**
  * davit without one of its mechanisms: what the mechanism looks at is taken away at the border that it crosses, so that it is
- * as if it were not there, and nothing in the product can switch it off. A run without a mechanism has to break its invariant;
- * that is how it is known that the runs with it mean something.
+ * as if it were not there, and nothing in the product can switch it off. Where no border can do that, processes run from a
+ * copy of the sources with a line changed. A run without a mechanism has to break its invariant; that is how it is known that
+ * the runs with it mean something.
  */
-import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/stamp.ts';
-import { encodeFrame, decodeFrame } from '../../src/adapters/http/wire.ts';
-import type { Border, Change, Crossing } from './border.ts';
 import type { Invariant } from './checker.ts';
+import {
+  atTheEnd,
+  change,
+  namelessMachine,
+  noKill,
+  noMasks,
+  oneEpoch,
+  oneInstallation,
+  otherKeys,
+  unknownPipeline,
+  withoutStamps,
+} from './taken-away.ts';
+import type { Line } from './tree.ts';
 import type { World } from './world.ts';
 
+type Back = () => Promise<void> | void;
 export interface Mechanism {
   /** What it is in the product. */
   is: string;
@@ -16,74 +28,53 @@ export interface Mechanism {
   breaks: Invariant | 'row';
   /** Row whose fault shows it. */
   row: number;
+  /** As its row: it kills and cuts nothing that others need, so it may run beside them. */
+  calm?: true;
+  /** Of the row's pipelines, where the break is that one does not end: what davit needs for them, and some room. */
+  deadlineMs?: number;
   /** Answers what puts it back. */
-  off(world: World): () => void;
+  off(world: World): Back | Promise<Back>;
 }
 
-/** Every epoch is the same to the store. It stays as it was in what the harness saw. */
-const EPOCH = 1_000_000;
-const oneEpoch: Change = ({ path, body }) => {
-  const what = /\/logs\/(open|append|end)$/.exec(path)?.[1];
-  if (what === undefined) return undefined;
-  if (what !== 'append') return Buffer.from(JSON.stringify({ ...JSON.parse(body.toString()), epoch: EPOCH }));
-  const { head, bytes } = decodeFrame(body);
-  return encodeFrame({ ...(head as object), epoch: EPOCH }, bytes);
+/** The one place where a person's decision is judged, by the server and by the workflow. */
+const LATE_DECISION: Line = {
+  file: 'src/plan/decide.ts',
+  from: 'return decision.stops === undefined ? tooLate(view, decision) : judgeStop(view, decision.stops);',
+  to: "return accept('retry', 'late');",
 };
 
-/** A delivery that comes again has another key each time: same length, so the message around it stays valid. */
-function otherKeys(): Change {
-  let count = 0;
-  const seen = new Set<string>();
-  return ({ path, body }) => {
-    if (!path.endsWith('/SignalWithStartWorkflowExecution')) return undefined;
-    const text = body.toString('latin1');
-    const changed = text.replace(/"(key|deliveryId)":"([^"]{8,})"/g, (_, name: string, value: string) => {
-      if (!seen.has(value)) {
-        seen.add(value);
-        return `"${name}":"${value}"`;
-      }
-      count += 1;
-      return `"${name}":"${value.slice(0, -6)}${String(count).padStart(6, '0')}"`;
-    });
-    return Buffer.from(changed, 'latin1');
-  };
-}
-
-/** Every append goes behind what was taken last: a repeat is no repeat any more. */
-function atTheEnd(): Change {
-  const ends = new Map<string, number>();
-  return ({ path, body }) => {
-    if (!path.endsWith('/logs/append')) return undefined;
-    const { head, bytes } = decodeFrame(body);
-    const { ref, offset } = head as { ref: unknown; offset: number };
-    const at = ends.get(JSON.stringify(ref)) ?? offset;
-    ends.set(JSON.stringify(ref), at + bytes.length);
-    return encodeFrame({ ...(head as object), offset: at }, bytes);
-  };
-}
-
-/** Temporal knows no pipeline that it is asked about: same length, so the message around it stays valid. */
-const unknownPipeline: Change = ({ path, body }) =>
-  path.endsWith('/DescribeWorkflowExecution')
-    ? Buffer.from(body.toString('latin1').replaceAll('pipeline/', 'pipelinX/'), 'latin1')
-    : undefined;
-
-function change(border: Border, how: Change): () => void {
-  border.changes.push(how);
-  return () => void border.changes.splice(border.changes.indexOf(how), 1);
-}
-
-/** The target does not tell what has been deployed. */
-function withoutStamps(border: Border): () => void {
-  const hide = ({ method, path }: Crossing, answer: Buffer): Buffer | undefined => {
-    if (method !== 'GET' || !/\/(services|tasks)/.test(path)) return undefined;
-    return Buffer.from(answer.toString().replaceAll(DEPLOY_ID, 'x.id').replaceAll(DEPLOY_SEQ, 'x.seq'));
-  };
-  border.answerChanges.push(hide);
-  return () => void border.answerChanges.splice(border.answerChanges.indexOf(hide), 1);
-}
-
 export const MECHANISMS = {
+  'dedupe key': {
+    is: 'the project knows the key of an event',
+    breaks: 'I1',
+    row: 21,
+    calm: true,
+    off: (world) => change(world.border('server>temporal'), otherKeys()),
+  },
+  'kill after the grace': {
+    is: 'a script that does not heed SIGTERM is killed after its grace',
+    breaks: 'I5',
+    row: 30,
+    calm: true,
+    deadlineMs: 12_000,
+    off: noKill,
+  },
+  'late decision refused': {
+    is: 'a decision about a job that has ended changes nothing',
+    breaks: 'I7',
+    row: 29,
+    calm: true,
+    async off(world) {
+      await world.runFrom(LATE_DECISION, ['server', 'control']);
+      return () => world.runFrom(undefined, ['server', 'control']);
+    },
+  },
+  'target read first': {
+    is: 'the id of a deployment stands at the target, and is looked for before a write',
+    breaks: 'I2',
+    row: 5,
+    off: (world) => withoutStamps(world.border('deploy>target')),
+  },
   'epoch fence': {
     is: 'the log store refuses an older epoch',
     breaks: 'I8',
@@ -93,17 +84,17 @@ export const MECHANISMS = {
       return () => back.forEach((one) => one());
     },
   },
-  'dedupe key': {
-    is: 'the project knows the key of an event',
-    breaks: 'I1',
-    row: 21,
-    off: (world) => change(world.border('server>temporal'), otherKeys()),
+  'machine named': {
+    is: 'Temporal knows on which machine a container is, so that it is resumed there and not started again',
+    breaks: 'I4',
+    row: 2,
+    off: (world) => change(world.border('arch>temporal'), namelessMachine),
   },
-  'log offset fence': {
-    is: 'an append below the end of a log is a repeat, or refused',
-    breaks: 'I3',
-    row: 14,
-    off: (world) => change(world.border('arch>server'), atTheEnd()),
+  'mask set kept': {
+    is: 'whoever resumes a script hides the same values in its log',
+    breaks: 'I6',
+    row: 2,
+    off: noMasks,
   },
   'describe before removal': {
     is: 'the janitor asks Temporal whether a run is over',
@@ -111,11 +102,17 @@ export const MECHANISMS = {
     row: 2,
     off: (world) => change(world.border('arch>temporal'), unknownPipeline),
   },
-  'target read first': {
-    is: 'the id of a deployment stands at the target, and is looked for before a write',
-    breaks: 'I2',
-    row: 5,
-    off: (world) => withoutStamps(world.border('deploy>target')),
+  'log offset fence': {
+    is: 'an append below the end of a log is a repeat, or refused',
+    breaks: 'I3',
+    row: 14,
+    off: (world) => change(world.border('arch>server'), atTheEnd()),
+  },
+  'installation label': {
+    is: 'the janitor removes only what carries the label of its own installation',
+    breaks: 'I9',
+    row: 35,
+    off: oneInstallation,
   },
 } as const satisfies Record<string, Mechanism>;
 export type MechanismName = keyof typeof MECHANISMS;

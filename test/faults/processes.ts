@@ -19,6 +19,7 @@ export interface ProcessOf {
 export class Process {
   readonly name: string;
   readonly #of: ProcessOf;
+  #args: string[];
   #child: ChildProcess | undefined;
   #gone: Promise<unknown> = Promise.resolve();
   #frozen = false;
@@ -26,6 +27,12 @@ export class Process {
   constructor(of: ProcessOf) {
     this.name = of.name;
     this.#of = of;
+    this.#args = of.args;
+  }
+
+  /** From its next start on; without a change, as it was made. */
+  withArgs(change: (args: readonly string[]) => string[] = (args) => [...args]): void {
+    this.#args = change(this.#of.args);
   }
 
   get running(): boolean {
@@ -41,9 +48,9 @@ export class Process {
   /** Resolves when it serves. */
   async start(): Promise<void> {
     if (this.#child) return;
-    const { program, args, env, log, ready } = this.#of;
+    const { program, env, log, ready } = this.#of;
     const file = openSync(log, 'a', 0o600);
-    const command = ['--pdeathsig', 'KILL', program, ...args];
+    const command = ['--pdeathsig', 'KILL', program, ...this.#args];
     const stdio = ready ? ['ignore', file, file] : ['ignore', file, file, 'ipc'];
     const child = spawn('setpriv', command, { env, stdio: stdio as ('ignore' | 'ipc' | number)[] });
     closeSync(file);

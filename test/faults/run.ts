@@ -9,12 +9,13 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { check, type Break } from './checker.ts';
 import { settle } from './final.ts';
-import { MECHANISMS, type MechanismName } from './mechanisms.ts';
+import { MECHANISMS, type Mechanism } from './mechanisms.ts';
 import { LITERAL, SHORT } from './profile.ts';
 import { docsTable, table, type Line } from './report.ts';
 import { ROWS } from './rows/index.ts';
 import { PINNED } from './seeds.ts';
 import { soak } from './soak.ts';
+import { without } from './without.ts';
 import { World } from './world.ts';
 
 const { values } = parseArgs({
@@ -32,6 +33,10 @@ const { values } = parseArgs({
   },
 });
 if (values.pinned) process.exit(runPinned());
+const known: Record<string, Mechanism> = MECHANISMS;
+const mechanism = values.without === undefined ? undefined : known[values.without];
+if (values.without !== undefined && !mechanism)
+  throw new Error(`There is no mechanism "${values.without}"; there are ${Object.keys(known).join(', ')}.`);
 const seed = Number(values.seed);
 const pipelines = Number(values.pipelines ?? (values.soak ? 1_000 : 0));
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
@@ -51,12 +56,13 @@ const interrupted = (): void => void world.close().finally(() => process.exit(13
 process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
 say(`A davit of its own is up after ${Math.round((performance.now() - began) / 1_000)} s; seed ${seed}.`);
 
+if (mechanism && !values.row) process.exit(await runWithout(mechanism));
 const lines = new Map<number, Line>();
 const failures: string[] = [];
 let breaks: Break[] = [];
 let driven = 0;
 try {
-  if (values.without !== undefined) MECHANISMS[values.without as MechanismName].off(world);
+  await mechanism?.off(world);
   if (values.soak) await soak(world, { pipelines, lines, say, failed: (text) => void failures.push(text) });
   else await rows();
   say('Everything heals and ends.');
@@ -69,6 +75,21 @@ try {
 } finally {
   if (values.history !== undefined) writeFileSync(values.history, JSON.stringify(world.history.events));
   await world.close();
+}
+
+/** The row of a mechanism, without it, until its invariant breaks: 0 when it does. */
+async function runWithout(one: Mechanism): Promise<number> {
+  try {
+    const from = performance.now();
+    const instead = await without(world, one);
+    const seconds = Math.round((performance.now() - from) / 1_000);
+    say(
+      instead ?? `Without "${values.without}" (${one.is}) ${one.breaks} breaks, as it has to: ${seconds} s.`,
+    );
+    return instead === undefined ? 0 : 1;
+  } finally {
+    await world.close();
+  }
 }
 
 /** Every seed that once failed, each with a davit of its own. */

@@ -23,6 +23,7 @@ import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
 import type { Profile } from './profile.ts';
 import { Process } from './processes.ts';
+import { changedTree, type Line } from './tree.ts';
 import { logWrites, targetEffects, watchContainers } from './watch.ts';
 
 const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
@@ -30,7 +31,7 @@ const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
 const SPARES = ['arch2', 'deploy2', 'board2'] as const;
 type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
 const HEAL_TRIES = 3;
-const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
+const MAIN = join('src', 'cli', 'main.ts');
 
 export class World {
   readonly history = new History();
@@ -102,6 +103,19 @@ export class World {
     await Promise.all(PARTS.map((name) => this.processes[name].start()));
     // Theirs goes over to the others.
     await Promise.all(SPARES.map((name) => this.processes[name].end('SIGTERM')));
+  }
+
+  /** These processes are started again, with a line of their sources changed; with none, as they were. */
+  async runFrom(line: Line | undefined, names: readonly PartName[]): Promise<void> {
+    const tree = line && changedTree(this.home, line);
+    await Promise.all(
+      names.map(async (name) => {
+        const process = this.processes[name];
+        process.withArgs(tree === undefined ? undefined : ([, ...args]) => [join(tree, MAIN), ...args]);
+        await process.end('SIGTERM');
+        await process.start();
+      }),
+    );
   }
 
   async #start(): Promise<void> {
@@ -271,7 +285,7 @@ export class World {
       this.processes[name] = new Process({
         name,
         program: process.execPath,
-        args: [MAIN, ...own[name]],
+        args: [join(ROOT, MAIN), ...own[name]],
         env,
         log: log(name),
       });

@@ -36,6 +36,9 @@ export const raceEnd: Row = {
       await delay(300);
       const later = await client.status(id);
       expectThat(later?.state === status.state, 'its end has changed', later);
+      const late = await client.decide(id, 'count', 'play');
+      expectThat(late.code === 409, 'an approval that comes after the end is not told so', late);
+      expectThat((await client.status(id))?.state === status.state, 'a late approval has changed its end');
     }
     return { recoveryMs };
   },

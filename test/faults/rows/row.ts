@@ -21,13 +21,14 @@ export interface Row {
   run(world: World): Promise<Outcome>;
 }
 
-/** Lines `line-0` and so on, and the canary, which must not be seen. `seconds` in all. */
+/** Lines `line-0` and so on, before and behind them the canary, which must not be seen. `seconds` in all. */
 export function countFile(lines: number, seconds: number, more = ''): string {
   const pause = (seconds / lines).toFixed(3);
   return `count:
   script:
     - echo "it is $CANARY"
     - i=0; while [ $i -lt ${lines} ]; do echo "line-$i"; i=$((i+1)); sleep ${pause}; done
+    - echo "it was $CANARY"
 ${more}`;
 }
 /** One deployment. `version` makes each another; \`sleep\` answers no SIGTERM, so the script traps it. */

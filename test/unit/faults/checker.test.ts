@@ -102,6 +102,12 @@ describe('histories that hold', () => {
       append(1, 'b', { epoch: 1, answer: 'refused' }),
       log('a'),
     ],
+    'a second container that a person has asked for': [
+      container('start', 'c1'),
+      container('die', 'c1'),
+      { type: 'decision', id, job: 'j', action: 'retry', answer: 'ok' },
+      container('start', 'c2'),
+    ],
     'a second container after its host was lost': [
       container('start', 'c1', 'gone'),
       { type: 'host-lost', engine: 'gone' },
@@ -168,6 +174,11 @@ describe('histories that break', () => {
     ['I3', 'lines out of order', [log(text(1, 0), { complete: false }), lines(2)]],
     ['I3', 'a gap that is not told', [log(text(0, 2)), lines(3)]],
     ['I4', 'two live containers', [container('start', 'c1'), container('start', 'c2')]],
+    [
+      'I4',
+      'a second container that nobody asked for',
+      [container('start', 'c1'), container('die', 'c1'), container('start', 'c2')],
+    ],
     [
       'I4',
       'a script that ran twice',

@@ -1,0 +1,75 @@
+/** A row under its fault, davit without a mechanism: until the checker sees the break, or nothing more can come. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { check, type Invariant } from './checker.ts';
+import { scope, type Scope } from './client.ts';
+import { collect, sinks } from './final.ts';
+import type { Recorded } from './history.ts';
+import type { Mechanism } from './mechanisms.ts';
+import { ROWS } from './rows/index.ts';
+import type { World } from './world.ts';
+
+/** After the row's end: for what shows only then. */
+const AFTER_MS = 20_000;
+const LIMIT_MS = 120_000;
+const EVERY_MS = 200;
+
+/** Undefined: it broke what it has to break. Else what came instead. The world is not healed. */
+export async function without(world: World, mechanism: Mechanism): Promise<string | undefined> {
+  const row = ROWS.find((one) => one.row === mechanism.row);
+  if (!row) return `there is no row ${mechanism.row}`;
+  const from = world.history.events.length;
+  const over = new AbortController();
+  const of: Scope = { signal: over.signal, deadlineMs: mechanism.deadlineMs, ids: new Set() };
+  const back = await mechanism.off(world);
+  const ended: { outcome?: string; at: number } = { at: 0 };
+  const running = scope
+    .run(of, () => row.run(world))
+    .then(
+      () => 'as required',
+      (error: unknown) => String(error),
+    )
+    .then((outcome) => Object.assign(ended, { outcome, at: performance.now() }));
+  try {
+    const end = performance.now() + LIMIT_MS;
+    for (;;) {
+      await look(world, mechanism.breaks, of);
+      if (isBroken(world, { from, breaks: mechanism.breaks, outcome: ended.outcome })) return undefined;
+      const late = ended.outcome !== undefined && performance.now() > ended.at + AFTER_MS;
+      if (late || performance.now() > end)
+        return `${mechanism.breaks} holds; row ${row.row}: ${ended.outcome}`;
+      await delay(EVERY_MS);
+    }
+  } finally {
+    over.abort();
+    await running;
+    await back();
+  }
+}
+
+function isBroken(
+  { history }: World,
+  { from, breaks, outcome }: { from: number; breaks: Mechanism['breaks']; outcome?: string },
+): boolean {
+  if (breaks === 'row') return outcome?.startsWith('Break') === true;
+  const now = history.now();
+  // That a pipeline has not ended says something once its deadline is over.
+  const isOpen = (event: Recorded): boolean => event.type === 'pipeline' && event.at + event.deadlineMs > now;
+  const events = history.events.slice(from);
+  return check(breaks === 'I5' ? events.filter((event) => !isOpen(event)) : events).some(
+    (one) => one.invariant === breaks,
+  );
+}
+
+/** Asks davit for what this invariant is about and the row itself does not ask for. */
+async function look(world: World, breaks: Invariant | 'row', { ids }: Scope): Promise<void> {
+  const { client } = world;
+  if (breaks === 'I1') for (const { id, sha } of await client.listed('hook')) client.track(id, sha);
+  if (breaks === 'I3')
+    for (const id of ids)
+      if (client.tracked.get(id)?.ended !== undefined) {
+        await collect(world, id);
+        ids.delete(id);
+      }
+  if (breaks === 'I6') await sinks(world);
+  if (breaks === 'I7') for (const id of ids) await client.status(id);
+}
