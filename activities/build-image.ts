@@ -16,7 +16,7 @@ import { cacheTags, keepOneLocally } from './build-image-cache.ts';
 import type { ArchActivities, RunInput } from './contract.ts';
 import { coded } from './ship/coded.ts';
 import { buildContext } from './ship/context.ts';
-import { endedBy, handBack, living, throwIfEnded } from './ship/life.ts';
+import { endedBy, givenBack, handBack, living, throwIfEnded } from './ship/life.ts';
 import { openShipLog, type ShipLog } from './ship/log.ts';
 import { readSpec } from './ship/spec.ts';
 
@@ -38,6 +38,8 @@ export interface BuildDeps {
 }
 /** Characters; a result goes through workflow history. */
 const LONGEST_MESSAGE = 2_000;
+/** An engine that breaks off at the same request each time is not away: this is where that ends. */
+const MOST_TRIES = 12;
 
 /**
  * Builds one image on this worker's engine and pushes it under a tag of its own; answers the digest that the registry
@@ -55,8 +57,9 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
         maxBytes: deps.facts.config.limits.log_bytes,
         automaton,
       });
-      const result = await buildAndPush(deps, input, { spec, log, signal }).catch((error: unknown) => {
+      const result = await buildAndPush(deps, input, { spec, log, signal }).catch(async (error: unknown) => {
         throwIfEnded();
+        if (isAway(error) && input.ref.epoch < MOST_TRIES) return engineAway(log, error);
         return failed(error, automaton);
       });
       if (result.message) log.line(result.message);
@@ -64,6 +67,15 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
     });
   });
 }
+
+/** Begun again in the same attempt, with what the engine's cache has kept, here or by another worker. */
+async function engineAway(log: ShipLog, error: DavitError): Promise<never> {
+  log.line(error.message);
+  await log.flush().catch(() => undefined); // for eyes alone
+  throw givenBack(error.message);
+}
+const isAway = (error: unknown): error is DavitError =>
+  error instanceof DavitError && error.code === 'engine/unreachable';
 
 /**
  * No container of the user's own was started, so what a machine spoiled may be tried again without asking; a registry that

@@ -48,6 +48,10 @@ export async function followLog(followed: Followed): Promise<void> {
 export const isAlive = (state: ContainerState): boolean =>
   state.status === 'running' || state.status === 'paused' || state.status === 'restarting';
 
+/** Its script has run, or runs. */
+export const hasBegun = (state: ContainerState): boolean =>
+  isAlive(state) || state.status === 'exited' || state.status === 'dead';
+
 /** One reading of the engine's log, from where the JobLog stands. Only failures of the log store are thrown. */
 async function readOnce(followed: Followed): Promise<'ended' | 'broken'> {
   const { engine, container, log, signal } = followed;

@@ -19,6 +19,8 @@ export interface Job extends Identity {
   /** Ends every try to reach the stores. */
   storeLimit: AbortController;
   startedAt: number;
+  /** The engine was asked to start the container: without its answer nobody knows whether the script has begun. */
+  startAsked?: boolean;
 }
 
 /** Fetches the spec and opens the log under this attempt's epoch. Rejects with `blob/missing`, `log/fenced`, `Ended`. */

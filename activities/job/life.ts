@@ -16,7 +16,7 @@ import type { JobResult } from '../../src/plan/outcome.ts';
 import { removeObjects, stopContainer } from './cleanup.ts';
 import { forgetNetwork } from './company.ts';
 import { finish, finishWithout, STORE_LIMIT_MS } from './finish.ts';
-import { followLog, isAlive } from './follow.ts';
+import { followLog, hasBegun } from './follow.ts';
 import type { Job } from './job.ts';
 import { Ended } from './lifeline.ts';
 import { bad } from './lines.ts';
@@ -27,6 +27,9 @@ const FLUSH_ON_LEAVE_MS = 1_500;
 /** After a container's end: until the engine has given all of its log and the store has taken it. */
 const DRAIN_MS = STORE_LIMIT_MS - 5 * 60_000;
 const CANCEL_DRAIN_MS = 5_000;
+const AWAY_PAUSE_MS = 2_000;
+/** An engine that breaks off at the same request each time is not away: this is where that ends. */
+const MOST_TRIES = 12;
 /** A job that has run for so long is shown as running. */
 const ANNOUNCE_MS = 2_000;
 
@@ -53,6 +56,7 @@ export async function supervise(job: Job, began: number): Promise<JobResult> {
     if (error instanceof DavitError && error.code === 'log/fenced') throw replaced();
     if (error instanceof DavitError && error.code === 'engine/container-missing') return await lost(job);
     following.abort();
+    if (isAway(error) && job.input.ref.epoch < MOST_TRIES) return await untilBack(job);
     return await broken(job, error);
   } finally {
     following.abort();
@@ -167,6 +171,13 @@ function announce({ deps, lifeline, input }: Job): void {
   });
 }
 
+/** V4. What was under way may be done again: by whoever resumes the job once its engine answers. */
+async function untilBack({ deps, lifeline, log }: Job): Promise<never> {
+  log.abandon();
+  await delay(AWAY_PAUSE_MS, undefined, { signal: lifeline.signal }).catch(() => undefined); // it ends either way
+  throw detached(deps.worker.hostId);
+}
+
 /** What nobody foresaw: the container is not left to itself. */
 async function broken(job: Job, error: unknown): Promise<JobResult> {
   await stopContainer(job.deps.engine, job.name, job.input.graceMs).catch(() => undefined); // the janitor tries again
@@ -186,21 +197,36 @@ export function lost(job: Job): Promise<JobResult> {
 
 export const removeAll = (job: Job): Promise<void> => removeObjects(job.deps.engine, { labels: job.labels });
 
-/** What went wrong before the container was started. */
+/**
+ * What went wrong before the container was known to run. An engine that is away is no fault of the job: what was not started
+ * is handed back, and what may have been is for whoever resumes it (V1).
+ */
 export async function notStarted(job: Job, error: unknown): Promise<JobResult> {
-  const { engine } = job.deps;
+  const { engine, worker } = job.deps;
   forgetNetwork(engine); // somebody may have removed it; the next job makes sure
   const why: unknown = job.lifeline.signal.aborted ? job.lifeline.signal.reason : error;
-  const state = await engine.inspectContainer(job.name).catch(() => undefined); // an engine that is away started nothing we know of
-  if (state && isAlive(state) && !(why instanceof Ended)) return supervise(job, state.startedAt);
-  if (why instanceof Ended) {
-    const { reason } = why;
+  const state = await engine.inspectContainer(job.name).catch(() => 'away' as const);
+  const begun = state === 'away' ? job.startAsked === true : state !== undefined && hasBegun(state);
+  if (why instanceof Ended) return await endedBefore(job, why, begun);
+  if (begun && state !== 'away' && state) return supervise(job, state.startedAt);
+  if (isAway(error) && job.input.ref.epoch < MOST_TRIES) {
     job.log.abandon();
-    if (reason === 'stale') throw replaced();
-    await removeAll(job);
-    throw reason === 'detached' ? handedBack('The worker goes away; nothing was started.') : cancelled();
+    throw begun ? detached(worker.hostId) : handedBack(`${worker.hostName}: ${error.message}`);
   }
-  const result = await finishWithout(job, error, false);
+  const result = await finishWithout(job, error, begun);
   job.deps.background(removeAll(job));
   return result;
 }
+
+async function endedBefore(job: Job, { reason }: Ended, begun: boolean): Promise<never> {
+  job.log.abandon();
+  if (reason === 'stale') throw replaced();
+  if (reason === 'detached' && begun) throw detached(job.deps.worker.hostId);
+  await removeAll(job).catch((error: unknown) => {
+    if (!isAway(error)) throw error; // the next try tidies, or the janitor
+  });
+  throw reason === 'detached' ? handedBack('The worker goes away; nothing was started.') : cancelled();
+}
+
+const isAway = (error: unknown): error is DavitError =>
+  error instanceof DavitError && error.code === 'engine/unreachable';

@@ -8,7 +8,8 @@ import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/pipeline/variables/expand.ts';
 import { type Found, findCaches } from './cache.ts';
 import { type Company, gather } from './company.ts';
-import { isAlive } from './follow.ts';
+import { removeObjects } from './cleanup.ts';
+import { hasBegun } from './follow.ts';
 import { ensureImage, platformOf } from './image.ts';
 import { archOf, type Job } from './job.ts';
 import { info, warning } from './lines.ts';
@@ -26,6 +27,7 @@ const ENGINE_LOG_FACTOR = 4;
 /** Answers when the container began (epoch ms). One that runs already, or has ended, is attached to: nothing is made. */
 export async function prepare(job: Job): Promise<number> {
   const { deps, lifeline } = job;
+  if (job.input.ref.epoch > 1) await removeHalf(job);
   const volume = deps.engine.createVolume(job.name, { ...job.labels, [LABELS.kind]: 'volume' });
   volume.catch(() => undefined); // awaited where the container is made
   const acknowledged = lifeline.acknowledge();
@@ -72,6 +74,7 @@ export async function prepare(job: Job): Promise<number> {
   ]);
   await job.log.flush();
   lifeline.signal.throwIfAborted();
+  job.startAsked = true;
   await deps.engine.startContainer(job.name);
   return Date.now();
 }
@@ -115,6 +118,12 @@ interface Making {
   labels: Record<string, string>;
 }
 
+/** An earlier try that was handed back could not tidy if its engine was away: its services would be in the way. */
+async function removeHalf({ deps, name, labels }: Job): Promise<void> {
+  const there = await deps.engine.inspectContainer(name);
+  if (!there || !hasBegun(there)) await removeObjects(deps.engine, { labels });
+}
+
 /** A name that is taken: what runs or has ended is ours, and is the answer; what was only created is half filled, made anew. */
 async function makeContainer(job: Job, making: Making): Promise<ContainerState | undefined> {
   const { deps, name, labels } = job;
@@ -126,7 +135,7 @@ async function makeContainer(job: Job, making: Making): Promise<ContainerState |
     if (!(error instanceof DavitError) || error.code !== 'engine/name-taken') throw error;
   }
   const there = await deps.engine.inspectContainer(name);
-  if (there && (isAlive(there) || there.status === 'exited' || there.status === 'dead')) return there;
+  if (there && hasBegun(there)) return there;
   await deps.engine.removeContainer(name);
   await deps.engine.removeVolume(name);
   await deps.engine.createVolume(name, { ...labels, [LABELS.kind]: 'volume' });

@@ -105,11 +105,18 @@ export function endedBy(error: unknown): Pick<JobResult, 'outcome' | 'kind' | 'm
 /** A worker without one of the job's tags gives it back before anything is started. Architectures are queues, not tags. */
 export function handBack(wanted: readonly string[], own: readonly string[]): void {
   const lacking = wanted.filter((tag) => !isArch(tag) && !own.includes(tag));
-  if (lacking.length > 0)
-    throw ApplicationFailure.create({
-      type: THROWN.handedBack,
-      message: `This worker lacks the tag ${lacking.join(', ')}.`,
-      nonRetryable: true,
-      details: [{ reason: `lacks ${lacking.join(', ')}` }],
-    });
+  if (lacking.length > 0) throw givenBack(`This worker lacks the tag ${lacking.join(', ')}.`);
+}
+
+/** Nothing was made that another try would not make again. */
+export function givenBack(message: string): ApplicationFailure {
+  const details = [{ reason: message }];
+  const made = ApplicationFailure.create({
+    type: THROWN.handedBack,
+    message,
+    nonRetryable: true,
+    details,
+  });
+  made.stack = '';
+  return made;
 }

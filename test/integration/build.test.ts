@@ -10,6 +10,7 @@ import type { Engine } from '../../src/adapters/ports.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { registryClient } from '../../src/adapters/registry/index.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
+import { DavitError } from '../../src/errors.ts';
 import type { Arch, Digest } from '../../src/plan/ids.ts';
 import type { BuiltImage, JobResult } from '../../src/plan/outcome.ts';
 import type { BuildSpec } from '../../src/plan/spec.ts';
@@ -199,9 +200,14 @@ test('a registry that is away for a while costs no build', async () => {
   expect(await running).toMatchObject({ outcome: 'succeeded' });
 });
 
-test('a worker without the tag, or one that goes away, hands the build back; a cancel ends it', async () => {
+test('a worker without the tag, without its engine, or one that goes away, hands the build back; a cancel ends it', async () => {
   const of = await input('amd64');
   await expect(build({ ...of, tags: ['amd64', 'gpu'] })).rejects.toMatchObject({ type: 'HandedBack' });
+  const gone = (): Promise<never> => Promise.reject(new DavitError('engine/unreachable', 'No answer.'));
+  const away = { ...deps(), engine: { ...deps().engine, build: gone } };
+  await expect(build(of, away)).rejects.toMatchObject({ type: 'HandedBack' });
+  const late = { ...of, ref: { ...of.ref, epoch: 12 } };
+  expect(await build(late, away)).toMatchObject({ outcome: 'errored', kind: 'engine', started: false });
   const environment = new MockActivityEnvironment();
   environment.on('heartbeat', () => environment.cancel());
   await expect(environment.run(makeBuildImage(deps()), of)).rejects.toMatchObject({

@@ -2,7 +2,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { HostInput, RunInput } from '../../activities/contract.ts';
 import { makeResumeJob } from '../../activities/resume-job.ts';
 import { makeRunJob } from '../../activities/run-job.ts';
+import type { JobDeps } from '../../activities/job/deps.ts';
 import { makeStopJob } from '../../activities/stop-job.ts';
+import type { Engine } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { JobResult } from '../../src/plan/outcome.ts';
 import { JobBench } from '../support/job-bench.ts';
 
 let bench: JobBench;
@@ -159,6 +163,69 @@ describe('a job that survives its worker', () => {
     half.catch(() => undefined);
     await isFilled;
     expect(await bench.environment().run(makeRunJob(deps), input)).toMatchObject({ outcome: 'succeeded' });
+    expect(bench.log(input).match(/\nonce\n/g)).toHaveLength(1);
+  });
+});
+
+describe('an engine that goes away', () => {
+  const away = (): Promise<never> =>
+    Promise.reject(new DavitError('engine/unreachable', 'The engine does not answer.'));
+  const withEngine = (change: Partial<Engine>): JobDeps => {
+    const deps = bench.deps();
+    return { ...deps, engine: { ...deps.engine, ...change } };
+  };
+  const run = (deps: JobDeps, input: RunInput): Promise<JobResult> =>
+    bench.environment().run(makeRunJob(deps), input);
+  const resume = (input: RunInput): Promise<JobResult> =>
+    bench.environment().run(makeResumeJob(bench.deps()), nextEpoch(input));
+
+  test('before anything was started: no attempt is used up, and what it left is not in the way', async () => {
+    const input = await bench.input({ script: ['echo once'] });
+    await expect(run(withEngine({ upload: away, listContainers: away }), input)).rejects.toMatchObject({
+      type: 'HandedBack',
+    });
+    expect(await run(bench.deps(), nextEpoch(input))).toMatchObject({ outcome: 'succeeded' });
+    expect(bench.log(input).match(/\nonce\n/g)).toHaveLength(1);
+  });
+
+  test('for good: it is told, and not asked for ever', async () => {
+    const input = await bench.input({ script: ['true'] });
+    const late = { ...input, ref: { ...input.ref, epoch: 12 } };
+    expect(await run(withEngine({ createContainer: away }), late)).toMatchObject({
+      outcome: 'errored',
+      kind: 'engine',
+      started: false,
+    });
+  });
+
+  test('with its answer to the start: the script runs once', async () => {
+    const { engine } = bench.deps();
+    const input = await bench.input({ script: ['echo once'] });
+    const lost = { startContainer: (name: string) => engine.startContainer(name).then(away) };
+    await expect(run(withEngine({ ...lost, inspectContainer: away }), input)).rejects.toMatchObject({
+      type: 'Detached',
+    });
+    expect(await resume(input)).toMatchObject({ outcome: 'succeeded', started: true });
+    expect(bench.log(input).match(/\nonce\n/g)).toHaveLength(1);
+  });
+
+  test('with that answer, and is back when the script is over: it is not run again', async () => {
+    const { engine } = bench.deps();
+    const input = await bench.input({ script: ['echo once'] });
+    const startContainer = async (name: string): Promise<never> => {
+      await engine.startContainer(name);
+      await engine.waitContainer(name, AbortSignal.timeout(30_000));
+      return away();
+    };
+    const result = await run(withEngine({ startContainer }), input);
+    expect(result).toMatchObject({ outcome: 'succeeded', started: true });
+    expect(bench.log(input).match(/\nonce\n/g)).toHaveLength(1);
+  });
+
+  test('after the script: its result is read when it is back', async () => {
+    const input = await bench.input({ script: ['echo once; exit 3'] });
+    await expect(run(withEngine({ download: away }), input)).rejects.toMatchObject({ type: 'Detached' });
+    expect(await resume(input)).toMatchObject({ outcome: 'failed', exitCode: 3 });
     expect(bench.log(input).match(/\nonce\n/g)).toHaveLength(1);
   });
 });
