@@ -52,7 +52,7 @@ function deployedOnce(events: readonly Recorded[]): string[] {
     const asked = about.find(
       ({ job, action, answer }) => job === known.job && action === 'play' && answer !== 'refused',
     );
-    if (known.gated && !(asked && asked.at <= effect.at))
+    if (known.gated && !(asked && (asked.askedAt ?? asked.at) <= effect.at))
       breaks.push(`deployment ${known.deployId} took effect before its approval`);
     const cancel = about.find(({ action, answer }) => action === 'cancel' && answer === 'ok');
     if (cancel && cancel.at + CANCEL_MS < effect.at)

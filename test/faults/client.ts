@@ -147,19 +147,21 @@ export class Client {
   }
 
   async decide(id: string, job: string, action: 'play' | 'reject' | 'retry' | 'cancelJob'): Promise<Sent> {
+    const askedAt = this.#history.now();
     const sent = await this.send(`/api/v1/pipelines/${id}/decisions`, {
       method: 'POST',
       body: JSON.stringify({ action, job }),
       headers: { 'content-type': 'application/json' },
     });
-    this.#history.add({ type: 'decision', id, job, action, answer: sent.answer });
+    this.#history.add({ type: 'decision', id, job, action, answer: sent.answer, askedAt });
     // A person's retry is the one way to begin again: what has ended may have another end.
     if (action === 'retry' && sent.answer === 'ok') this.#history.add({ type: 'again', id });
     return sent;
   }
   async cancel(id: string): Promise<Sent> {
+    const askedAt = this.#history.now();
     const sent = await this.send(`/api/v1/pipelines/${id}/cancel`, { method: 'POST' });
-    this.#history.add({ type: 'decision', id, job: '', action: 'cancel', answer: sent.answer });
+    this.#history.add({ type: 'decision', id, job: '', action: 'cancel', answer: sent.answer, askedAt });
     return sent;
   }
 

@@ -15,6 +15,7 @@ import { HELPER_IMAGE } from '../support/engine.ts';
 
 const READY_MS = 90_000;
 const STOP_MS = 30_000;
+const UP_TRIES = 4;
 const command = promisify(execFile);
 
 export class OwnEngine {
@@ -85,8 +86,18 @@ export class OwnEngine {
     return stdout.trim();
   }
 
-  /** Starts the daemon and waits for its answer. */
+  /** Starts the daemon and waits for its answer; one that gives up is started again, as its supervisor would. */
   async up(): Promise<void> {
+    for (let tries = 1; ; tries++)
+      try {
+        return await this.#up();
+      } catch (error) {
+        if (tries === UP_TRIES) throw error;
+        await this.#endContainerd();
+      }
+  }
+
+  async #up(): Promise<void> {
     if (this.#daemon) return;
     await rm(join(this.folder, 'pid'), { force: true });
     const file = openSync(join(this.folder, 'dockerd.log'), 'a');

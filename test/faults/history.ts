@@ -27,6 +27,8 @@ export type HistoryEvent =
       job: string;
       action: 'play' | 'reject' | 'cancel' | 'retry' | 'cancelJob';
       answer: Answer;
+      /** When it was asked for: it may have been done from then on. */
+      askedAt?: number;
     }
   /** A request that the harness has let through to the engine of a target, and what the target answered. */
   | {

@@ -59,3 +59,10 @@ export const LITERAL: Profile = {
   commits: 1_020,
   hookFile,
 };
+
+/** A machine that is away for as long as the longest fault is not lost yet. */
+export const soakOf = (profile: Profile, pipelines: number): Profile => ({
+  ...profile,
+  limits: { ...profile.limits, host_grace: '60s', queue_timeout: '4 min' },
+  commits: Math.max(profile.commits, pipelines),
+});

@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util';
 import { check, type Break } from './checker.ts';
 import { settle } from './final.ts';
 import { MECHANISMS, type Mechanism } from './mechanisms.ts';
-import { LITERAL, SHORT } from './profile.ts';
+import { LITERAL, SHORT, soakOf } from './profile.ts';
 import { docsTable, table, type Line } from './report.ts';
 import { ROWS } from './rows/index.ts';
 import { PINNED } from './seeds.ts';
@@ -51,7 +51,8 @@ const command = [
   ...(values.without === undefined ? [] : [`--without "${values.without}"`]),
 ].join(' ');
 const began = performance.now();
-const world = await World.start(seed, values.literal ? LITERAL : SHORT);
+const profile = values.literal ? LITERAL : SHORT;
+const world = await World.start(seed, values.soak ? soakOf(profile, pipelines) : profile);
 const interrupted = (): void => void world.close().finally(() => process.exit(130));
 process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
 say(`A davit of its own is up after ${Math.round((performance.now() - began) / 1_000)} s; seed ${seed}.`);

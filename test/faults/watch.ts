@@ -6,7 +6,7 @@ import { decodeFrame } from '../../src/adapters/http/wire.ts';
 import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/stamp.ts';
 import { LABELS } from '../../activities/job/names.ts';
 import type { Observer } from './border.ts';
-import type { Answer, History } from './history.ts';
+import type { Answer, History, Recorded } from './history.ts';
 
 export const answerOf = (status: number | undefined): Answer => {
   if (status === undefined || status >= 500) return 'unknown';
@@ -106,4 +106,20 @@ export function watchContainers(history: History, of: { address: string; name: s
     over = true;
     child?.kill('SIGKILL');
   };
+}
+
+/** An engine that restarts does not tell of every container that ended with it. */
+export async function endedWith(
+  history: History,
+  engine: { name: string; docker(...args: string[]): Promise<string> },
+): Promise<void> {
+  const running = new Set((await engine.docker('ps', '--format', '{{.Names}}')).split('\n'));
+  const live = new Map<string, Extract<Recorded, { type: 'container' }>>();
+  for (const event of history.events) {
+    if (event.type !== 'container' || event.engine !== engine.name) continue;
+    if (event.what === 'start') live.set(event.name, event);
+    else live.delete(event.name);
+  }
+  for (const { at: _at, ...event } of live.values())
+    if (!running.has(event.name)) history.add({ ...event, what: 'die' });
 }

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -24,7 +24,7 @@ import { httpProxy, type Proxy } from './http-proxy.ts';
 import type { Profile } from './profile.ts';
 import { Process } from './processes.ts';
 import { changedTree, type Line } from './tree.ts';
-import { logWrites, targetEffects, watchContainers } from './watch.ts';
+import { endedWith, logWrites, targetEffects, watchContainers } from './watch.ts';
 
 const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
 /** Started by rows that need a second one, and ended when everything heals. */
@@ -34,6 +34,7 @@ const HEAL_TRIES = 3;
 const MAIN = join('src', 'cli', 'main.ts');
 
 export class World {
+  readonly seed: number;
   readonly history = new History();
   readonly random: Random;
   readonly profile: Profile;
@@ -57,6 +58,7 @@ export class World {
   #rows = 0;
 
   private constructor(seed: number, profile: Profile) {
+    this.seed = seed;
     this.random = randomOf(seed);
     this.profile = profile;
     this.home = mkdtempSync(join(tmpdir(), 'davit-faults-'));
@@ -222,21 +224,23 @@ export class World {
   #repository(): string {
     const path = join(this.home, 'repository');
     mkdirSync(path);
-    const git = (...args: string[]): string => {
-      const done = spawnSync('git', ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com', ...args], {
-        cwd: path,
-        encoding: 'utf8',
-      });
-      if (done.status !== 0) throw new Error(`git ${args[0]}: ${done.stderr}`);
-      return done.stdout.trim();
-    };
+    const git = (...args: string[]): string => gitIn(path, args);
     git('init', '-q', '-b', 'main');
     writeFileSync(join(path, '.gitlab-ci.yml'), this.profile.hookFile);
     git('add', '-A');
-    for (let at = 0; at < this.profile.commits; at++) {
-      git('commit', '-q', '--allow-empty', '-m', `Change ${at}`);
-      this.commits.push(git('rev-parse', 'HEAD'));
-    }
+    git('commit', '-q', '-m', 'Change 0');
+    const first = git('rev-parse', 'HEAD');
+    // A process a commit would cost a soak its first minute.
+    const stream = Array.from({ length: this.profile.commits - 1 }, (_, at) => {
+      const message = `Change ${at + 1}`;
+      const who = `committer Ada <ada@example.com> ${1_800_000_000 + at} +0000`;
+      const from = at === 0 ? `from ${first}\n` : '';
+      return `commit refs/heads/later\n${who}\ndata ${message.length}\n${message}\n${from}`;
+    });
+    gitIn(path, ['fast-import', '--quiet'], stream.join(''));
+    this.commits = git('rev-list', '--reverse', 'later').split('\n');
+    git('branch', '-q', '-D', 'later');
+    git('config', 'gc.auto', '0');
     return path;
   }
 
@@ -306,6 +310,16 @@ export class World {
     };
   }
 
+  /** Who uses an engine reaches it again only when it is on record what has ended with it. */
+  async restartEngine(engine: OwnEngine, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const borders = ['arch>engine', 'arch2>engine', 'deploy>target'].map((name) => this.border(name));
+    for (const border of borders) border.cut();
+    await engine.down(signal);
+    await engine.up();
+    await endedWith(this.history, engine);
+    for (const border of borders) border.open();
+  }
+
   /** A second machine, with a worker for jobs with the tag `live`. */
   async onEngine(board: OwnEngine): Promise<void> {
     this.#unwatch = watchContainers(this.history, board);
@@ -317,11 +331,14 @@ export class World {
   }
   #unwatch: (() => void) | undefined;
 
-  /** The next push of the forge: commits that nobody has told of. */
+  /** The next push to the forge, which nobody has told of yet: its branch is there from now on. */
   nextPush(): { before: string; after: string; secret: string } {
     this.#pushes += 1;
     const [before, after] = [this.commits[this.#pushes - 1], this.commits[this.#pushes]];
     if (!before || !after) throw new Error('the repository has no more commits');
+    const head = join(this.home, 'repository', '.git', 'refs', 'heads', 'main');
+    writeFileSync(`${head}.new`, `${after}\n`);
+    renameSync(`${head}.new`, head);
     return { before, after, secret: this.hookSecret };
   }
   #pushes = 0;
@@ -346,4 +363,11 @@ export class World {
       }
     if (failed.length > 0) throw failed[0];
   }
+}
+
+function gitIn(cwd: string, args: readonly string[], input?: string): string {
+  const who = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com'];
+  const done = spawnSync('git', [...who, ...args], { cwd, encoding: 'utf8', input });
+  if (done.status !== 0) throw new Error(`git ${args[0]}: ${done.stderr}`);
+  return done.stdout.trim();
 }
