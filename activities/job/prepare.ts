@@ -72,10 +72,15 @@ export async function prepare(job: Job): Promise<number> {
     masksKept,
     answering,
   ]);
+  return start(job);
+}
+
+/** Once everything that a resume needs is durable. */
+async function start(job: Job): Promise<number> {
   await job.log.flush();
-  lifeline.signal.throwIfAborted();
+  job.lifeline.signal.throwIfAborted();
   job.startAsked = true;
-  await deps.engine.startContainer(job.name);
+  await job.deps.engine.startContainer(job.name);
   return Date.now();
 }
 
