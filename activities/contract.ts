@@ -109,6 +109,8 @@ export interface RunInput {
   /** CI_JOB_MANUAL, GITLAB_USER_LOGIN: who played it. */
   playedBy?: string;
   graceMs: number;
+  /** A resume that finds that nothing was ever started may hand it back: the workflow gives it to its queue again. */
+  handsBack?: boolean;
 }
 export interface HostInput {
   ref: AttemptRef;

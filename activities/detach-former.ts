@@ -6,7 +6,8 @@
  * Invariants: F1 only activities of an identity that nobody alive has. F2 an attempt that has a container here is failed as
  * `Detached`, so it is resumed; one without any is handed back: create and start are two requests of a process that is
  * dead, so none can come any more. F3 what the container is not for (a build, a push, a deployment) is begun again, in a new
- * epoch; what Temporal itself repeats is left to that.
+ * epoch; what Temporal itself repeats is left to that. F4 of an identity that may be alive on another machine: only what has
+ * sent no heartbeat while `quiet` waits, and always as `Detached`: the next try finds out what has been started.
  */
 import { ActivityNotFoundError, type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
@@ -25,8 +26,10 @@ export interface FormerSelf {
   engine?: Engine;
   installation: string;
   hostId: string;
-  /** True of the identity that a former run of this very worker had, and nobody who is alive. */
+  /** True of the identity that a former run of this very worker had, and nobody who is alive; with `quiet`: perhaps nobody. */
   isFormer(identity: string): boolean;
+  /** F4 */
+  quiet?(): Promise<void>;
 }
 interface OpenRun {
   workflowId: string;
@@ -38,6 +41,8 @@ interface Pending {
   activityId: string;
   type: string;
   identity: string;
+  /** When it was last heard of; empty: never. */
+  beat: string;
 }
 
 /** Answers the ids of the activities that were ended. Rejects when engine or Temporal do not answer. */
@@ -75,7 +80,11 @@ async function openRuns({ client, engine, installation }: FormerSelf): Promise<M
 async function detachOfRun(former: FormerSelf, run: OpenRun): Promise<string[]> {
   const { workflowId, runId } = run;
   const open = await pendingOf(former.client, workflowId, runId);
-  const ours = open.filter(({ identity }) => former.isFormer(identity));
+  const ours = await silentOnes(
+    former,
+    run,
+    open.filter(({ identity }) => former.isFormer(identity)),
+  );
   await Promise.all(
     ours.map(async (pending) => {
       const { activityId } = pending;
@@ -89,17 +98,31 @@ async function detachOfRun(former: FormerSelf, run: OpenRun): Promise<string[]> 
   return ours.map(({ activityId }) => activityId);
 }
 
+/** F4 */
+async function silentOnes(
+  former: FormerSelf,
+  { workflowId, runId }: OpenRun,
+  pending: Pending[],
+): Promise<Pending[]> {
+  if (former.quiet === undefined || pending.length === 0) return pending;
+  await former.quiet();
+  const now = await pendingOf(former.client, workflowId, runId);
+  const same = (a: Pending, b: Pending): boolean =>
+    a.activityId === b.activityId && a.identity === b.identity && a.beat === b.beat;
+  return pending.filter((one) => now.some((other) => same(one, other)));
+}
+
 /** F2, F3. */
 function endOf(
   { activityId, type }: Pending,
   { attempts }: OpenRun,
-  { hostId }: FormerSelf,
+  { hostId, quiet }: FormerSelf,
 ): ApplicationFailure {
   const of = parseActivityId(activityId);
   if (!of)
     return ApplicationFailure.retryable('The worker was killed and has started again.', 'WorkerRestarted');
   const starts = type === 'runJob' || type === 'apitest';
-  return starts && !attempts.has(JSON.stringify([of.job, of.attempt]))
+  return starts && quiet === undefined && !attempts.has(JSON.stringify([of.job, of.attempt]))
     ? handedBack('The worker was killed before it had made a container.')
     : detached(hostId);
 }
@@ -107,10 +130,11 @@ function endOf(
 async function pendingOf(client: Client, workflowId: string, runId: string): Promise<Pending[]> {
   try {
     const { raw } = await client.workflow.getHandle(workflowId, runId).describe();
-    return (raw.pendingActivities ?? []).map(({ activityId, activityType, lastWorkerIdentity }) => ({
-      activityId: activityId ?? '',
-      type: activityType?.name ?? '',
-      identity: lastWorkerIdentity ?? '',
+    return (raw.pendingActivities ?? []).map((one) => ({
+      activityId: one.activityId ?? '',
+      type: one.activityType?.name ?? '',
+      identity: one.lastWorkerIdentity ?? '',
+      beat: JSON.stringify(one.lastHeartbeatTime ?? null),
     }));
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return []; // past its retention: the janitor's affair

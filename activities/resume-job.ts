@@ -9,13 +9,14 @@ import type { JobResult } from '../src/plan/outcome.ts';
 import type { RunInput } from './contract.ts';
 import { untilAnswered } from './job/appender.ts';
 import type { JobDeps } from './job/deps.ts';
-import { finishWithout } from './job/finish.ts';
+import { notedEnd } from './job/end-note.ts';
+import { finishNoted, finishWithout } from './job/finish.ts';
 import { isAlive } from './job/follow.ts';
 import { type Job, openJob } from './job/job.ts';
 import { lost, removeAll, supervise } from './job/life.ts';
 import { Ended, Lifeline } from './job/lifeline.ts';
 import { loadMasks, masksOf } from './job/mask-set.ts';
-import { detached, replaced } from './job/thrown.ts';
+import { detached, handedBack, replaced } from './job/thrown.ts';
 
 /** The activity has to end before it has found the container: the next one looks for it. */
 const leaving = (deps: JobDeps, why: unknown): Error =>
@@ -47,20 +48,39 @@ async function resume(job: Job): Promise<JobResult> {
     untilAnswered(job.lifeline.signal, () => loadMasks(deps, job.name)),
   ]);
   if (masks) log.hide(masksOf(masks));
-  if (!state) return lost(job);
-  if (!isAlive(state) && state.startedAt === 0) {
-    // Its worker went away between create and start: nothing of the job has run.
-    const result = await finishWithout(
-      job,
-      new DavitError('engine/container-missing', 'The worker went away before the container was started.'),
-      false,
-    );
-    deps.background(removeAll(job));
-    return result;
-  }
+  const begun = state && (isAlive(state) || state.startedAt > 0) ? state : await withoutStart(job, state);
+  if ('outcome' in begun) return begun;
   if (!masks)
     log.withhold('The values to mask are not in the store any more: the rest of the log is left out.');
-  return supervise(job, state.startedAt);
+  return supervise(job, begun.startedAt);
+}
+
+/**
+ * There is no container that has run. What a former try has told of its end stands; else what it has written tells how far it
+ * came: the head of the log is durable before a container starts, and this epoch has closed the log to that try.
+ */
+async function withoutStart(
+  job: Job,
+  state: ContainerState | undefined,
+): Promise<JobResult | ContainerState> {
+  const { deps, log, name, lifeline } = job;
+  const noted = await untilAnswered(lifeline.signal, () => notedEnd(deps, name));
+  if (noted) {
+    if (!noted.started) deps.background(removeAll(job));
+    return finishNoted(job, noted);
+  }
+  if (!state && (log.ended || log.position.offset > 0)) return lost(job);
+  // A worker that stood still may start it in this very moment: only the engine can say which of the two came first.
+  if (state && !(await deps.engine.removeUnlessRunning(name))) return (await look(job)) ?? lost(job);
+  const why = 'The worker went away before the container was started.';
+  if (job.input.handsBack) {
+    log.abandon();
+    await removeAll(job);
+    throw handedBack(why);
+  }
+  const result = await finishWithout(job, new DavitError('engine/container-missing', why), false);
+  deps.background(removeAll(job));
+  return result;
 }
 
 /** An engine that is away is asked again for as long as the workflow wants this: nobody else could resume the job either. */

@@ -5,11 +5,9 @@
  */
 import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
-import { detachFormer } from '../activities/detach-former.ts';
 import { makeBuildImage } from '../activities/index.ts';
 import { type JobDeps, makeArchActivities, makeHostActivities } from '../activities/job-activities.ts';
 import type { Engine } from '../src/adapters/ports.ts';
-import { sweepFolders } from '../src/adapters/temp.ts';
 import type { Settings } from '../src/config.ts';
 import type { WorkerConfig } from '../src/installation.ts';
 import { type Arch, isArch } from '../src/plan/ids.ts';
@@ -21,8 +19,9 @@ import { VERSION } from '../src/version.ts';
 import { type WorkerPorts, wireWorker } from '../src/wiring.ts';
 import { type Ability, checkEngine } from './lib/arches.ts';
 import { heartbeatAck } from './lib/heartbeat-ack.ts';
-import { identityText, isFormerSelf } from './lib/identity.ts';
-import { keepClean, sweep } from './lib/janitor.ts';
+import { identityText } from './lib/identity.ts';
+import { keepClean } from './lib/janitor.ts';
+import { leftovers } from './lib/leftovers.ts';
 import { installRuntime, reportToFleet } from './lib/process.ts';
 import { readWorkerConfig } from './lib/worker-config.ts';
 
@@ -104,7 +103,9 @@ async function serve(serving: Serving): Promise<void> {
   const { installation } = ports.facts;
   const janitor = { engine, installation, workflows: deps.workflows, minAgeMs, everyMs };
   try {
-    await leftovers(serving, janitor, trouble);
+    const { client } = serving;
+    const self = { hostId: ability.hostId, arches: options.arches };
+    await leftovers({ ...deps, client, self, janitor, trouble, signal: stopping.signal });
     const workers = await createWorkers(serving, deps);
     const reports = reportToFleet(ports.fleet, report(serving));
     const cleaning = keepClean(janitor, trouble);
@@ -121,24 +122,6 @@ async function serve(serving: Serving): Promise<void> {
   } finally {
     unlisten();
   }
-}
-
-/** Before new work: what the former self left. Neither may keep a worker from starting. */
-async function leftovers(
-  { client, engine, ports, ability, options }: Serving,
-  janitor: Parameters<typeof sweep>[0],
-  trouble: (error: unknown) => void,
-): Promise<void> {
-  const self = { hostId: ability.hostId, arches: options.arches };
-  const former = {
-    client,
-    engine,
-    installation: ports.facts.installation,
-    hostId: ability.hostId,
-    isFormer: (identity: string) => isFormerSelf(self, identity),
-  };
-  await Promise.all([detachFormer(former).catch(trouble), sweepFolders()]);
-  await sweep(janitor).catch(trouble);
 }
 
 function jobDeps(serving: Serving, stopping: AbortSignal, background: JobDeps['background']): JobDeps {

@@ -3,7 +3,8 @@
  * or its machine is given up. It retries nothing (`job.ts` does), and it never rejects.
  *
  * A1 Every activity of an attempt has an epoch of its own; a lower one can end nothing.
- * A2 Once a machine has been named, nothing but that machine is asked: `resumeJob` attaches, it never starts.
+ * A2 Once a machine has been named, nothing but that machine is asked: `resumeJob` attaches, it never starts. It is free
+ *    again when that machine says that nothing was ever started there.
  * A3 A cancelled attempt whose worker cannot have cleaned up is stopped on its machine before this function ends, so
  *    before any lock is given back.
  * A4 No heartbeat, no container: such an attempt is `errored` with `started: false`.
@@ -120,6 +121,7 @@ async function afterTrouble(
         ? hostLost(one, one.host)
         : undefined;
     case 'handed-back':
+      one.host = undefined;
       return Date.now() - at >= run.limits.queueTimeoutMs ? noWorker(one, trouble.reason) : undefined;
     case 'not-taken':
       return one.host ? hostLost(one, one.host) : noWorker(one);

@@ -30,6 +30,7 @@ export function runInput(run: Run, one: JobRun, dispatchedAt: number): RunInput 
     indexes: pick(left(job.imagesFrom), 'index').map(([key, index]) => ({ job: key, index })),
     playedBy: one.playedBy,
     graceMs: run.limits.cancelGraceMs,
+    handsBack: true,
   };
 }
 

@@ -5,13 +5,14 @@ import { type Collecting, collectArtifacts } from './artifacts.ts';
 import { coverageOfLog } from './coverage.ts';
 import { keepCaches } from './cache.ts';
 import { collectDotenv } from './dotenv.ts';
+import { noteEnd } from './end-note.ts';
 import { environmentUrl } from './environment-url.ts';
 import { give } from './give.ts';
 import type { Job } from './job.ts';
 import { bad, good, warning } from './lines.ts';
 import { releaseNotes } from './release-notes.ts';
 import { collectReports } from './reports.ts';
-import { untilStored } from './store-patience.ts';
+import { untilStored, whileStoreIsAway } from './store-patience.ts';
 import { EXIT_FILE } from './supervisor.ts';
 import { readContainerFile } from './tar-read.ts';
 import { removeCompany, sayTestedLog } from './tested.ts';
@@ -71,14 +72,29 @@ async function coverageOf({ spec, deps, log, input }: Job, notes: string[]): Pro
 /** A job that ended without its script: the result says why, and so does the log. */
 export async function finishWithout(job: Job, error: unknown, started: boolean): Promise<JobResult> {
   removeBeside(job);
-  const now = Date.now();
-  return conclude(job, {
-    ...verdictOfError(error),
+  const verdict = verdictOfError(error);
+  const result: JobResult = {
+    ...verdict,
+    ...(verdict.message !== undefined && { message: job.log.masked(verdict.message) }),
     host: job.deps.worker.hostId,
     startedAt: job.startedAt,
-    endedAt: now,
+    endedAt: Date.now(),
     started,
-  });
+  };
+  const limit = setTimeout(() => job.storeLimit.abort(new Error('the store did not answer')), STORE_LIMIT_MS);
+  try {
+    await whileStoreIsAway(job.storeLimit.signal, () => noteEnd(job.deps, job.name, result));
+  } catch {
+    // A store that stays away: the result is reported all the same, only not twice.
+  } finally {
+    clearTimeout(limit);
+  }
+  return conclude(job, result);
+}
+
+/** An end that was told to the store, and perhaps not to Temporal. */
+export async function finishNoted(job: Job, result: JobResult): Promise<JobResult> {
+  return job.log.ended ? { ...result, log: job.log.ended } : conclude(job, result);
 }
 
 /** The job has not succeeded yet: what comes after the script is not known here. */

@@ -197,6 +197,15 @@ export function lost(job: Job): Promise<JobResult> {
 
 export const removeAll = (job: Job): Promise<void> => removeObjects(job.deps.engine, { labels: job.labels });
 
+/** No later try has opened the log. What nobody can say now is left as it is: the next try, or the janitor, removes it. */
+async function isOurs({ deps, input }: Job): Promise<boolean> {
+  const asked = deps.logs.open(input.ref, input.ref.epoch).then(
+    () => true,
+    () => false,
+  );
+  return Promise.race([asked, delay(FLUSH_ON_LEAVE_MS, false, { ref: false })]);
+}
+
 /**
  * What went wrong before the container was known to run. An engine that is away is no fault of the job: what was not started
  * is handed back, and what may have been is for whoever resumes it (V1).
@@ -222,9 +231,10 @@ async function endedBefore(job: Job, { reason }: Ended, begun: boolean): Promise
   job.log.abandon();
   if (reason === 'stale') throw replaced();
   if (reason === 'detached' && begun) throw detached(job.deps.worker.hostId);
-  await removeAll(job).catch((error: unknown) => {
-    if (!isAway(error)) throw error; // the next try tidies, or the janitor
-  });
+  if (reason !== 'detached' || (await isOurs(job)))
+    await removeAll(job).catch((error: unknown) => {
+      if (!isAway(error)) throw error; // the next try tidies, or the janitor
+    });
   throw reason === 'detached' ? handedBack('The worker goes away; nothing was started.') : cancelled();
 }
 

@@ -7,6 +7,7 @@
  *  detached   the worker goes away, or the server gave up on this try: the container runs on
  *  stale      another try has taken over: the container is its, touch nothing
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { AttemptRef } from '../../src/plan/ids.ts';
 import type { JobDeps } from './deps.ts';
@@ -15,6 +16,8 @@ import { attemptLabels, attemptName, type RunRef } from './names.ts';
 export type EndReason = 'cancelled' | 'closed' | 'detached' | 'stale';
 
 const HEARTBEAT_MS = 3_000;
+/** Far below any heartbeat timeout. */
+const CONFIRM_MS = 2_000;
 
 /** Thrown by `signal` where somebody waits when the activity has to end; `reason` says why. */
 export class Ended extends Error {
@@ -36,6 +39,7 @@ export class Lifeline {
   readonly #deps: JobDeps;
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
+  #acknowledgedAt = Number.NEGATIVE_INFINITY;
 
   constructor(deps: JobDeps) {
     const { workflowExecution, activityId, taskQueue } = this.#context.info;
@@ -73,6 +77,21 @@ export class Lifeline {
     );
     if (answer === 'cancelled') this.#end('cancelled');
     if (answer === 'closed') await this.#decideNotFound();
+    this.signal.throwIfAborted();
+    this.#acknowledgedAt = performance.now();
+  }
+
+  /** The same where the last time is a while ago: who stood still since then may have been given up. Waits for Temporal. */
+  async confirm(): Promise<void> {
+    while (performance.now() - this.#acknowledgedAt > CONFIRM_MS) {
+      try {
+        await this.acknowledge();
+      } catch {
+        // It has to end; or Temporal is away, and nobody can take the job away from here meanwhile.
+        this.signal.throwIfAborted();
+        await delay(CONFIRM_MS, undefined, { signal: this.signal });
+      }
+    }
     this.signal.throwIfAborted();
   }
 

@@ -6,6 +6,7 @@ import type { CommonSpec } from '../../src/plan/spec.ts';
 import type { ContainerCreate, ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/pipeline/variables/expand.ts';
+import { untilAnswered } from './appender.ts';
 import { type Found, findCaches } from './cache.ts';
 import { type Company, gather } from './company.ts';
 import { removeObjects } from './cleanup.ts';
@@ -78,7 +79,7 @@ export async function prepare(job: Job): Promise<number> {
 /** Once everything that a resume needs is durable. */
 async function start(job: Job): Promise<number> {
   await job.log.flush();
-  job.lifeline.signal.throwIfAborted();
+  await job.lifeline.confirm();
   job.startAsked = true;
   await job.deps.engine.startContainer(job.name);
   return Date.now();
@@ -141,7 +142,9 @@ async function makeContainer(job: Job, making: Making): Promise<ContainerState |
   }
   const there = await deps.engine.inspectContainer(name);
   if (there && hasBegun(there)) return there;
-  await deps.engine.removeContainer(name);
+  // It may be a later try's, which is about to start it.
+  await untilAnswered(job.lifeline.signal, () => deps.logs.open(job.input.ref, job.input.ref.epoch));
+  if (!(await deps.engine.removeUnlessRunning(name))) return deps.engine.inspectContainer(name);
   await deps.engine.removeVolume(name);
   await deps.engine.createVolume(name, { ...labels, [LABELS.kind]: 'volume' });
   await deps.engine.createContainer(create);

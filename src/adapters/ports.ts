@@ -238,6 +238,8 @@ export interface Engine {
   signalContainer(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
   /** With its anonymous volumes. Idempotent. */
   removeContainer(name: string): Promise<void>;
+  /** The same, unless it runs: the engine decides in one step. False: it runs, and was left as it is. */
+  removeUnlessRunning(name: string): Promise<boolean>;
   listContainers(labels: Record<string, string>): Promise<ContainerState[]>;
 
   createVolume(name: string, labels: Record<string, string>): Promise<void>;

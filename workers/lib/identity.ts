@@ -12,26 +12,26 @@ export interface WorkerIdentity {
 export const identityText = ({ hostId, arches }: WorkerIdentity): string =>
   `davit/${hostId}/${[...arches].sort().join('+')}/${hostname()}/${process.pid}`;
 
-/**
- * True of a former run of this worker. Not of one that is another process, alive, on this machine: after a reboot such a
- * number may be somebody else's, and then the heartbeat timeout does what this would have done.
- */
-export function isFormerSelf(self: WorkerIdentity, identity: string): boolean {
+/** Of the same engine, or target, and the same architectures. */
+function isSameWorker(self: WorkerIdentity, identity: string): boolean {
   const own = identityText(self).split('/');
   const other = identity.split('/');
-  const sameWorker = own.length === other.length && own.slice(0, 3).join('/') === other.slice(0, 3).join('/');
-  if (!sameWorker) return false;
-  const pid = Number(other[4]);
-  if (other[3] !== hostname() || pid === process.pid) return true;
-  return !isAlive(pid);
+  return own.length === other.length && own.slice(0, 3).join('/') === other.slice(0, 3).join('/');
 }
 
 /**
- * The same for a worker that has no engine of its own (control, a deploy target): there several may serve one queue on several
- * machines, so only one of this machine is known to be gone.
+ * True of a former run of this worker on this machine. Not of one that is another process, alive: after a reboot such a
+ * number may be somebody else's, and then the heartbeat timeout does what this would have done.
  */
-export const isFormerHere = (self: WorkerIdentity, identity: string): boolean =>
-  identity.split('/')[3] === hostname() && isFormerSelf(self, identity);
+export function isFormerSelf(self: WorkerIdentity, identity: string): boolean {
+  if (!isSameWorker(self, identity) || identity.split('/')[3] !== hostname()) return false;
+  const pid = Number(identity.split('/')[4]);
+  return pid === process.pid || !isAlive(pid);
+}
+
+/** Of another machine's name: a container that was made anew, so nobody, or a second worker of one engine, which is alive. */
+export const isElsewhere = (self: WorkerIdentity, identity: string): boolean =>
+  isSameWorker(self, identity) && identity.split('/')[3] !== hostname();
 
 function isAlive(pid: number): boolean {
   try {

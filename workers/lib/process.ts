@@ -5,7 +5,7 @@ import { detachFormer } from '../../activities/detach-former.ts';
 import type { Fleet } from '../../src/adapters/ports.ts';
 import { sweepFolders } from '../../src/adapters/temp.ts';
 import type { Settings } from '../../src/config.ts';
-import { isFormerHere, type WorkerIdentity } from './identity.ts';
+import { isFormerSelf, type WorkerIdentity } from './identity.ts';
 import { sdkLogger } from './sdk-log.ts';
 
 /** The server forgets a worker after 60 s. */
@@ -62,7 +62,7 @@ export function reportToFleet(
  * a worker from starting.
  */
 export async function detachHere(client: Client, self: WorkerIdentity, installation: string): Promise<void> {
-  const isFormer = (identity: string): boolean => isFormerHere(self, identity);
+  const isFormer = (identity: string): boolean => isFormerSelf(self, identity);
   await sweepFolders();
   await detachFormer({ client, installation, hostId: self.hostId, isFormer }).catch((error: unknown) => {
     say(

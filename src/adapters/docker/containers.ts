@@ -22,6 +22,7 @@ type Containers = Pick<
   | 'waitContainer'
   | 'signalContainer'
   | 'removeContainer'
+  | 'removeUnlessRunning'
   | 'listContainers'
 >;
 
@@ -67,7 +68,8 @@ export function containers(api: EngineApi): Containers {
         what: `send ${signal} to container ${name}`,
       });
     },
-    removeContainer: (name) => removeContainer(api, name),
+    removeContainer: async (name) => void (await removeContainer(api, name, { force: '1' })),
+    removeUnlessRunning: (name) => removeContainer(api, name, {}),
     async listContainers(labels) {
       const query = { all: '1', filters: labelFilter(labels) };
       return containerList(
@@ -150,13 +152,16 @@ async function waitContainer(api: EngineApi, name: string, signal: AbortSignal):
   }
 }
 
-async function removeContainer(api: EngineApi, name: string): Promise<void> {
+/** False: it runs, and nothing says that it may be ended. */
+async function removeContainer(api: EngineApi, name: string, force: { force?: '1' }): Promise<boolean> {
   const call = { path: path`/containers/${name}`, what: `remove container ${name}` };
   try {
-    await api.find({ ...call, method: 'DELETE', query: { v: '1', force: '1' } });
+    await api.find({ ...call, method: 'DELETE', query: { v: '1', ...force } });
   } catch (error) {
-    if (!(error instanceof DavitError) || !/removal of container .* already in progress/i.test(error.message))
-      throw error;
+    if (!(error instanceof DavitError)) throw error;
+    if (!force.force && /(?:container is|cannot remove a) (?:running|paused|restarting)/i.test(error.message))
+      return false;
+    if (!/removal of container .* already in progress/i.test(error.message)) throw error;
     await api.find({
       method: 'POST',
       path: path`/containers/${name}/wait`,
@@ -165,4 +170,5 @@ async function removeContainer(api: EngineApi, name: string): Promise<void> {
       what: `wait for the removal of container ${name}`,
     });
   }
+  return true;
 }

@@ -8,7 +8,7 @@ import type { ContainerState } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import type { ScriptSpec, SpecVariable } from '../../../src/plan/spec.ts';
 import { exitProgram } from '../../../workers/lib/arch-check.ts';
-import { identityText, isFormerSelf } from '../../../workers/lib/identity.ts';
+import { identityText, isElsewhere, isFormerSelf } from '../../../workers/lib/identity.ts';
 import type { JobBench } from '../../support/job-bench.ts';
 import { MemoryBlobs, memorySecrets, noRegistries } from '../../support/job-stores.ts';
 
@@ -196,6 +196,13 @@ describe('who a worker is', () => {
       ),
     ).toBe(false);
     expect(isFormerSelf(self, 'some/other/worker')).toBe(false);
+  });
+  test('of another machine nobody knows by the name whether it is alive', () => {
+    const elsewhere = other((parts) => void (parts[3] = 'another-machine'));
+    expect(isFormerSelf(self, elsewhere)).toBe(false);
+    expect(isElsewhere(self, elsewhere)).toBe(true);
+    expect(isElsewhere(self, identityText(self))).toBe(false);
+    expect(isElsewhere({ ...self, hostId: 'x' }, elsewhere)).toBe(false);
   });
 });
 

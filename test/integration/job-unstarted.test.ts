@@ -1,0 +1,118 @@
+/** A worker is lost, or stands still, before it has started the container: nothing runs twice, and its end is told as it was. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RunInput } from '../../activities/contract.ts';
+import type { JobDeps } from '../../activities/job/deps.ts';
+import { makeResumeJob } from '../../activities/resume-job.ts';
+import { makeRunJob } from '../../activities/run-job.ts';
+import { JobBench } from '../support/job-bench.ts';
+
+let bench: JobBench;
+beforeAll(async () => {
+  bench = await JobBench.open();
+});
+afterAll(() => bench.close());
+
+const run = (input: RunInput, deps: JobDeps = bench.deps()) =>
+  bench.environment().run(makeRunJob(deps), input);
+const resume = (input: RunInput, epoch: number, deps: JobDeps = bench.deps()) =>
+  bench.environment().run(makeResumeJob(deps), { ...input, ref: { ...input.ref, epoch } });
+
+/** One that stands still when it is about to start its container; `go` lets it. */
+async function standsStill(input: RunInput): Promise<{ old: Promise<unknown>; go(): void }> {
+  const deps = bench.deps();
+  const reached = Promise.withResolvers<void>();
+  const going = Promise.withResolvers<void>();
+  const startContainer = async (name: string): Promise<void> => {
+    reached.resolve();
+    await going.promise;
+    await deps.engine.startContainer(name);
+  };
+  const old = run(input, { ...deps, engine: { ...deps.engine, startContainer } });
+  old.catch(() => undefined);
+  await reached.promise;
+  return { old, go: () => going.resolve() };
+}
+
+test('nothing was made: the resume hands it back, and a control worker of a former version hears that nothing was started', async () => {
+  const input = await bench.input({ script: ['true'] });
+  await expect(resume({ ...input, handsBack: true }, 2)).rejects.toMatchObject({ type: 'HandedBack' });
+  expect(await resume(input, 3)).toMatchObject({ outcome: 'errored', started: false });
+});
+
+test('made and not started: it is removed first, so the worker that stood still can start it no more', async () => {
+  const input = await bench.input({ script: ['echo ran'] });
+  const { old, go } = await standsStill(input);
+  await expect(resume({ ...input, handsBack: true }, 2)).rejects.toMatchObject({ type: 'HandedBack' });
+  expect(await bench.engine.listContainers(bench.labels(input))).toEqual([]);
+  go();
+  await expect(old).rejects.toBeDefined();
+  expect(await run({ ...input, ref: { ...input.ref, epoch: 3 } })).toMatchObject({ outcome: 'succeeded' });
+  expect(bench.log(input).match(/\nran\n/g)).toHaveLength(1);
+});
+
+test('started in the moment in which it is given up: it is followed, and runs once', async () => {
+  const input = await bench.input({ script: ['echo ran; sleep 1'] });
+  const { old, go } = await standsStill(input);
+  const deps = bench.deps();
+  const removeUnlessRunning = async (name: string): Promise<boolean> => {
+    go();
+    while ((await deps.engine.inspectContainer(name))?.status === 'created');
+    return deps.engine.removeUnlessRunning(name);
+  };
+  const engine = { ...deps.engine, removeUnlessRunning };
+  const result = await resume({ ...input, handsBack: true }, 2, { ...deps, engine });
+  expect(result).toMatchObject({ outcome: 'succeeded', started: true });
+  await expect(old).rejects.toMatchObject({ type: 'Replaced' });
+  expect(bench.log(input).match(/\nran\n/g)).toHaveLength(1);
+});
+
+test('why there was no start is told again as it was, when that could not be reported', async () => {
+  const input = await bench.input({ image: { name: 'davit/no-such-image:1', pullPolicy: 'never' } });
+  const first = await run(input);
+  expect(first).toMatchObject({ started: false, kind: 'image_pull' });
+  await bench.settled();
+  expect(await resume({ ...input, handsBack: true }, 2)).toEqual(first);
+});
+
+test('who took long to prepare asks once more whether the job is still its own', async () => {
+  const input = await bench.input({ script: ['echo ran'] });
+  const deps = bench.deps();
+  const asked: string[] = [];
+  deps.ack = {
+    beat: async () => {
+      asked.push(deps.worker.hostId);
+      return asked.length > 1 ? 'closed' : 'recorded';
+    },
+  };
+  const upload = async (...of: Parameters<typeof deps.engine.upload>): Promise<void> => {
+    await deps.engine.upload(...of);
+    await new Promise((resolve) => setTimeout(resolve, 2_100));
+  };
+  const slow = run(input, { ...deps, engine: { ...deps.engine, upload } });
+  await expect(slow).rejects.toMatchObject({ type: 'Replaced' });
+  expect(asked).toHaveLength(2);
+  const [left] = await bench.engine.listContainers(bench.labels(input));
+  expect(left?.startedAt ?? 0).toBe(0);
+});
+
+test('a worker that was replaced and goes away removes nothing of the try that has followed', async () => {
+  const input = await bench.input({ script: ['echo ran; sleep 1'] });
+  const deps = bench.deps();
+  const reached = Promise.withResolvers<void>();
+  const going = Promise.withResolvers<void>();
+  const stopping = new AbortController();
+  const upload = async (): Promise<void> => {
+    reached.resolve();
+    await going.promise;
+    throw new Error('broken off');
+  };
+  const old = run(input, { ...deps, stopping: stopping.signal, engine: { ...deps.engine, upload } });
+  old.catch(() => undefined);
+  await reached.promise;
+  const next = await standsStill({ ...input, ref: { ...input.ref, epoch: 2 } });
+  stopping.abort();
+  going.resolve();
+  await expect(old).rejects.toBeDefined();
+  next.go();
+  expect(await next.old).toMatchObject({ outcome: 'succeeded' });
+});
