@@ -9,7 +9,14 @@
  */
 import type { Strategy } from '../src/plan/downstream.ts';
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from '../src/plan/ids.ts';
-import type { ArtifactRef, BuiltImage, DeployedState, JobResult, PushedIndex } from '../src/plan/outcome.ts';
+import type {
+  ArtifactRef,
+  BuiltImage,
+  DeployedState,
+  JobResult,
+  LogSummary,
+  PushedIndex,
+} from '../src/plan/outcome.ts';
 import type { ForeignNeed, Plan, JobKind } from '../src/plan/plan.ts';
 import type { GivenAnswer } from '../src/plan/given.ts';
 import type { KeyLookup, PipelineState } from '../src/plan/protocol.ts';
@@ -116,6 +123,12 @@ export interface HostInput {
   ref: AttemptRef;
   graceMs: number;
 }
+export interface CloseLogInput {
+  /** Its epoch is above that of every try the attempt had. */
+  ref: AttemptRef;
+  /** For a person: why the log ends here. */
+  text: string;
+}
 export interface ReleaseInput {
   pipeline: PipelineId;
   /** Names the attempts whose containers may go; results are in history. */
@@ -181,6 +194,8 @@ export interface ControlActivities {
   findDownstream(input: { project: ProjectSlug; key: string }): Promise<KeyLookup>;
   /** Of a pipeline that was started and says nothing. `state` of a closed one is absent where it left no record. */
   lookDownstream(input: { id: PipelineId }): Promise<{ closed: boolean; state?: PipelineState }>;
+  /** Of an attempt whose machine was given up: what it writes late is refused from here on. Idempotent. */
+  closeLog(input: CloseLogInput): Promise<LogSummary>;
   recordPipeline(input: { record: PipelineRecord }): Promise<{ record: Digest }>;
   loadRecord(input: {
     record: Digest;

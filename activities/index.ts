@@ -16,6 +16,7 @@ import type {
 } from '../src/adapters/ports.ts';
 import type { InstallationFacts } from '../src/installation.ts';
 import { makeClaimPipeline } from './claim-pipeline.ts';
+import { makeCloseLog } from './close-log.ts';
 import { makeForgeHeadIs, makeIsClosed, makeReportCommitStatus } from './commit-status.ts';
 import { makeCompilePipeline } from './compile-pipeline.ts';
 import type { ControlActivities, DeployActivities } from './contract.ts';
@@ -63,6 +64,7 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     findMirrored: coded(beating(makeFindMirrored(deps))),
     lookDownstream: coded(beating(makeLookDownstream(deps))),
     findDownstream: coded(beating(({ project, key }) => deps.workflows.lookup(project, key))),
+    closeLog: coded(makeCloseLog(deps)),
     recordPipeline: coded(makeRecordPipeline(deps)),
     loadRecord: coded(makeLoadRecord(deps)),
     findRecord: coded(makeFindRecord(deps)),

@@ -100,6 +100,14 @@ export const publishing = proxyActivities<Pick<ControlActivities, 'publishPages'
   retry: { initialInterval: '1s', maximumInterval: '1 minute' },
 });
 
+/** Before a machine's work is called lost; a log store that is away for long does not hold up the verdict for ever. */
+export const fencing = proxyActivities<Pick<ControlActivities, 'closeLog'>>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '1 minute',
+  scheduleToCloseTimeout: '5 minutes',
+  retry: { initialInterval: '500ms', maximumInterval: '10s' },
+});
+
 export const bestEffort = proxyActivities<Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs'>>({
   taskQueue: CONTROL_QUEUE,
   scheduleToCloseTimeout: '2 minutes',

@@ -8,12 +8,13 @@
  * A3 A cancelled attempt whose worker cannot have cleaned up is stopped on its machine before this function ends, so
  *    before any lock is given back.
  * A4 No heartbeat, no container: such an attempt is `errored` with `started: false`.
+ * A5 An attempt that is given up has its log closed in a higher epoch first: what its machine writes late is refused.
  */
-import { CancellationScope, sleep } from '@temporalio/workflow';
+import { CancellationScope, patched, sleep } from '@temporalio/workflow';
 import type { JobResult } from '../src/plan/outcome.ts';
 import type { PlanJob } from '../src/plan/plan.ts';
 import { hostQueue } from '../src/plan/queues.ts';
-import { hostActivities, jobActivities } from './activities.ts';
+import { fencing, hostActivities, jobActivities } from './activities.ts';
 import { troubleOf, type Trouble } from './failures.ts';
 import { runInput } from './inputs.ts';
 import { enter, refOf, type JobRun, type Run } from './state.ts';
@@ -22,6 +23,7 @@ const BACKOFF_MS = 1_000;
 /** A job that only the wrong workers take would otherwise fill the history with its tries within its day. */
 const MAX_BACKOFF_MS = 5 * 60_000;
 const MAX_REPEATS = 10;
+const LOG_CLOSED = 'log-of-a-lost-machine-closed';
 /** Machines that come and go for ever are given up at the job's timeout and this. */
 const RESUME_SLACK_MS = 60 * 60_000;
 
@@ -118,13 +120,13 @@ async function afterTrouble(
     case 'silent':
       if (!one.host) return isRepeatable(one) ? undefined : neverStarted(one);
       return Date.now() - at > run.limits.queueTimeoutMs + one.job.timeoutMs + RESUME_SLACK_MS
-        ? hostLost(one, one.host)
+        ? givenUp(run, one, hostLost(one, one.host))
         : undefined;
     case 'handed-back':
       one.host = undefined;
       return Date.now() - at >= run.limits.queueTimeoutMs ? noWorker(one, trouble.reason) : undefined;
     case 'not-taken':
-      return one.host ? hostLost(one, one.host) : noWorker(one);
+      return one.host ? givenUp(run, one, hostLost(one, one.host)) : noWorker(one);
     case 'too-long':
       await stopped(run, one);
       return {
@@ -154,10 +156,23 @@ async function stopped(run: Run, one: JobRun): Promise<JobResult> {
     return result;
   } catch {
     // The first reason, the cancel, is what the job ended by; that the machine is away is said beside it.
-    return {
-      ...result,
-      message: `Cancelled; machine ${host} did not answer, its worker cleans up when it is back.`,
-    };
+    const message = `Cancelled; machine ${host} did not answer, its worker cleans up when it is back.`;
+    return givenUp(run, one, { ...result, message });
+  }
+}
+
+/** A5. Fenced by an epoch that no try has. */
+async function givenUp(run: Run, one: JobRun, result: JobResult): Promise<JobResult> {
+  if (!patched(LOG_CLOSED)) return result;
+  one.status.epoch += 1;
+  const ref = refOf(run, one);
+  try {
+    const text = result.message ?? 'The machine was given up.';
+    const log = await CancellationScope.nonCancellable(() => fencing.closeLog({ ref, text }));
+    return { ...result, log };
+  } catch {
+    // The log store was away for minutes; that the machine is lost is still what the job ended by.
+    return { ...result, warnings: [...(result.warnings ?? []), 'The log could not be closed.'] };
   }
 }
 

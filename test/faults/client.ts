@@ -7,14 +7,14 @@ import type { PipelineSummary } from '../../src/plan/records.ts';
 import { push, deliver } from '../support/deliveries.ts';
 import { tarOf } from '../support/job-stores.ts';
 import type { Answer, History } from './history.ts';
+import type { Profile } from './profile.ts';
 
 const CALL_MS = 20_000;
-const DEADLINE_MS = 180_000;
 /** What holds for everything that one row does, beside others that run at the same time. */
 export interface Scope {
   /** Aborted: nobody waits for the row's outcome any more. */
   signal: AbortSignal;
-  /** Of its pipelines; 180 s. */
+  /** Of its pipelines; the profile's. */
   deadlineMs?: number;
   /** Pipelines that it has started. */
   ids: Set<string>;
@@ -34,12 +34,21 @@ export class Client {
   readonly #server: string;
   readonly #token: string;
   readonly #history: History;
+  readonly #waitMs: number;
+  readonly #deadlineMs: number;
   readonly tracked = new Map<string, { ended?: string; state?: string }>();
 
-  constructor(of: { server: string; token: string; history: History }) {
+  constructor(of: {
+    server: string;
+    token: string;
+    history: History;
+    profile: Pick<Profile, 'waitMs' | 'deadlineMs'>;
+  }) {
     this.#server = of.server;
     this.#token = of.token;
     this.#history = of.history;
+    this.#waitMs = of.profile.waitMs;
+    this.#deadlineMs = of.profile.deadlineMs;
   }
 
   /** No answer is `unknown`, and so is a 5xx: the server may have done it. */
@@ -109,7 +118,7 @@ export class Client {
 
   async pipelineOf(project: string, key: string, deadlineMs?: number): Promise<string> {
     const path = `/api/v1/projects/${project}/requests/${encodeURIComponent(key)}`;
-    const id = await this.until(`the pipeline of ${key}`, 60_000, async () => {
+    const id = await this.until(`the pipeline of ${key}`, this.#waitMs, async () => {
       const { body } = await this.send(path);
       return typeof body.pipeline === 'string' ? body.pipeline : undefined;
     });
@@ -118,7 +127,7 @@ export class Client {
     return id;
   }
 
-  track(id: string, sha: string, deadlineMs = scope.getStore()?.deadlineMs ?? DEADLINE_MS): void {
+  track(id: string, sha: string, deadlineMs = scope.getStore()?.deadlineMs ?? this.#deadlineMs): void {
     scope.getStore()?.ids.add(id);
     if (this.tracked.has(id)) return;
     this.tracked.set(id, {});
@@ -181,7 +190,7 @@ export class Client {
     id: string,
     what: string,
     test: (status: PipelineStatus) => boolean,
-    ms = 60_000,
+    ms = this.#waitMs,
   ): Promise<PipelineStatus> {
     let last: PipelineStatus | undefined;
     return this.until(`${id}: ${what}`, ms, async () => {
@@ -191,7 +200,7 @@ export class Client {
       throw new Break(`${String(error)}; it is ${JSON.stringify(last)}`);
     });
   }
-  verdict(id: string, ms = 120_000): Promise<PipelineStatus> {
+  verdict(id: string, ms = 2 * this.#waitMs): Promise<PipelineStatus> {
     return this.when(
       id,
       'an end',
@@ -220,7 +229,7 @@ export class Client {
       return undefined; // the server is away; whoever asks decides whether to ask again
     }
   }
-  untilLogged(id: string, job: string, text: string, ms = 60_000): Promise<string> {
+  untilLogged(id: string, job: string, text: string, ms = this.#waitMs): Promise<string> {
     return this.until(`"${text}" in the log of ${id} ${job}`, ms, async () => {
       const log = await this.rawLog(id, job);
       return log?.bytes.includes(text) ? log.bytes : undefined;

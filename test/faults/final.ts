@@ -10,8 +10,6 @@ import type { World } from './world.ts';
 const command = promisify(execFile);
 /** Until every pipeline that is known has ended, or its deadline is over. */
 const END_MS = 180_000;
-/** Releases come `release_delay` after a result, removals that were missed with the next round of the janitor. */
-const TIDY_MS = 150_000;
 
 export async function settle(world: World): Promise<void> {
   await world.heal();
@@ -60,7 +58,8 @@ export async function collect({ client, history }: World, id: string): Promise<v
     }
 }
 
-async function leftovers({ engine, history, installation, random: _random }: World): Promise<void> {
+/** Releases come `release_delay` after a result, removals that were missed with the next round of the janitor. */
+async function leftovers({ engine, history, installation, profile }: World): Promise<void> {
   const labels = { [LABELS.installation]: installation };
   const look = async (): Promise<{ what: 'container' | 'volume' | 'network'; name: string }[]> => {
     const of = <T extends { name: string; labels: Record<string, string> }>(
@@ -75,7 +74,7 @@ async function leftovers({ engine, history, installation, random: _random }: Wor
     ]);
     return [...of('container', containers), ...of('volume', volumes), ...of('network', networks)];
   };
-  const end = performance.now() + TIDY_MS;
+  const end = performance.now() + profile.tidyMs;
   for (;;) {
     const found = await look();
     if (found.length > 0 && performance.now() < end) {

@@ -3,10 +3,17 @@ export interface Profile {
   name: 'short' | 'literal';
   /** `limits` of the installation file. */
   limits: Record<string, string | number>;
-  /** How long a process stays frozen, a network cut, Temporal away (rows 8, 13, 10). */
   /** As in `limits`. */
   heartbeatMs: number;
+  hostGraceMs: number;
   cleanupAgeMs: number;
+  /** Longest wait for what is due in seconds once the fault is over; the end of a pipeline may take twice that. */
+  waitMs: number;
+  /** I5: a pipeline that a row starts ends in this time, the fault in it included. */
+  deadlineMs: number;
+  /** When all has ended, the janitors have this long. */
+  tidyMs: number;
+  /** How long a process stays frozen, a network cut, Temporal away (rows 8, 13, 10). */
   frozenMs: number;
   cutMs: number;
   temporalAwayMs: number;
@@ -34,7 +41,11 @@ export const SHORT: Profile = {
     gate_expiry: '5 min',
   },
   heartbeatMs: 6_000,
+  hostGraceMs: 8_000,
   cleanupAgeMs: 2_000,
+  waitMs: 60_000,
+  deadlineMs: 180_000,
+  tidyMs: 150_000,
   frozenMs: 7_500,
   cutMs: 3_000,
   temporalAwayMs: 3_000,
@@ -47,9 +58,15 @@ export const SHORT: Profile = {
 
 export const LITERAL: Profile = {
   name: 'literal',
-  limits: { release_delay: '1s' },
+  // What an installation has that says nothing about them.
+  limits: {},
   heartbeatMs: 30_000,
+  hostGraceMs: 300_000,
   cleanupAgeMs: 60_000,
+  // A worker that was lost is noticed in 30 s, a machine looked at again each 60 s.
+  waitMs: 120_000,
+  deadlineMs: 1_200_000,
+  tidyMs: 240_000,
   frozenMs: 300_000,
   cutMs: 120_000,
   temporalAwayMs: 120_000,

@@ -58,7 +58,7 @@ process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
 say(`A davit of its own is up after ${Math.round((performance.now() - began) / 1_000)} s; seed ${seed}.`);
 
 if (mechanism && !values.row) process.exit(await runWithout(mechanism));
-const lines = new Map<number, Line>();
+const lines = new Map<string, Line>();
 const failures: string[] = [];
 let breaks: Break[] = [];
 let driven = 0;
@@ -113,8 +113,8 @@ async function rows(): Promise<void> {
   const next = [...wanted];
   while (next.length > 0 || world.client.tracked.size < pipelines) {
     const row = next.shift() ?? world.random.pick(wanted);
-    const line = lines.get(row.row) ?? { row, injected: 0, failed: 0, recoveryMs: [] };
-    lines.set(row.row, line);
+    const line = lines.get(`${row.row} ${row.fault}`) ?? { row, injected: 0, failed: 0, recoveryMs: [] };
+    lines.set(`${row.row} ${row.fault}`, line);
     const from = performance.now();
     line.injected += 1;
     try {

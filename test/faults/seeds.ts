@@ -18,4 +18,9 @@ export const PINNED: readonly Pinned[] = [
     rows: [15, 6],
     why: 'after a restart of the engine its volume was told without the label that holds its id, and no worker started',
   },
+  {
+    seed: 1,
+    rows: [7],
+    why: 'what a machine wrote after it was declared lost was taken: nobody had closed the log of its attempt',
+  },
 ];

@@ -15,7 +15,7 @@ const AT_ONCE = 6;
 
 export interface Soak {
   pipelines: number;
-  lines: Map<number, Line>;
+  lines: Map<string, Line>;
   say(text: string): void;
   failed(text: string): void;
 }
@@ -74,15 +74,15 @@ async function strikes(world: World, { lines, say }: Soak, over: AbortSignal): P
   }
 }
 
-function lineOf(lines: Map<number, Line>, { row, fault }: { row: number; fault: string }): Line {
-  const line = lines.get(row) ?? {
+function lineOf(lines: Map<string, Line>, { row, fault }: { row: number; fault: string }): Line {
+  const line = lines.get(String(row)) ?? {
     row: { row, fault, moment: 'any' },
     injected: 0,
     failed: 0,
     recoveryMs: [],
   };
   line.row = { ...line.row, fault: [...new Set([...line.row.fault.split('; '), fault])].join('; ') };
-  lines.set(row, line);
+  lines.set(String(row), line);
   return line;
 }
 

@@ -143,7 +143,12 @@ export class World {
     this.#writeConfig();
     this.#makeProcesses(readSettings().cache);
     const token = readFileSync(join(this.home, 'keys', 'cli-token'), 'utf8').trim();
-    this.client = new Client({ server: `http://127.0.0.1:${server}`, token, history: this.history });
+    this.client = new Client({
+      server: `http://127.0.0.1:${server}`,
+      token,
+      history: this.history,
+      profile: this.profile,
+    });
     await this.heal();
   }
 

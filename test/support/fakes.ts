@@ -146,6 +146,10 @@ export class Fakes {
         closed: this.closed.has(`pipeline/${id}`),
         state: this.records.get(id)?.status.state,
       }),
+      closeLog: async ({ ref }) => {
+        this.#note(slugOf(ref.pipeline), { activity: 'closeLog', ...ref });
+        return { bytes: 0, crc: '00000000', complete: false };
+      },
       recordPipeline: async ({ record }) => {
         this.records.set(record.status.id, record);
         this.#note(record.status.project, { activity: 'recordPipeline' });

@@ -18,7 +18,10 @@ export const frozen: Row = {
   fault: 'SIGSTOP worker, then SIGCONT',
   moment: 'script, deploy',
   async run(world) {
-    return { recoveryMs: [...(await script(world)), ...(await deployment(world))] };
+    // Side by side: in its literal length each takes minutes. Both are waited for, so that none runs on into what comes next.
+    const both = await Promise.allSettled([script(world), deployment(world)]);
+    for (const one of both) if (one.status === 'rejected') throw one.reason;
+    return { recoveryMs: both.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])) };
   },
 };
 
@@ -36,15 +39,17 @@ const LATE_MS = 1_500;
 const LINES = 60;
 async function script(world: World): Promise<number[]> {
   const { client, processes } = world;
-  const id = await client.start(world.project(8), countFile(LINES, 9));
+  const { frozenMs, heartbeatMs } = world.profile;
+  const id = await client.start(world.project(8), countFile(LINES, frozenMs / 1_000 + 3));
   await client.untilLogged(id, 'count', 'line-4\n');
   note(world, 8, `SIGSTOP of the worker of ${id}`);
   freeze(world, 'arch');
   const from = world.history.now();
   await processes.arch2.start();
   await client.when(id, 'resumed by the other worker', (one) => (one.jobs[0]?.epoch ?? 0) > 1);
-  const recovery = world.history.now() - from - Number(world.profile.heartbeatMs);
-  await client.untilLogged(id, 'count', 'line-40\n');
+  const recovery = world.history.now() - from - heartbeatMs;
+  await client.untilLogged(id, 'count', 'line-40\n', frozenMs);
+  await delay(Math.max(0, frozenMs - (world.history.now() - from)));
   // It has not heard yet that it was replaced: what it has read goes to the log store, which refuses it.
   processes.arch.thaw();
   await delay(LATE_MS);
@@ -55,7 +60,7 @@ async function script(world: World): Promise<number[]> {
 
 /** Frozen between its decision and its request: the request reaches a target that another worker has changed meanwhile. */
 async function deployment(world: World): Promise<number[]> {
-  const { client, processes, history } = world;
+  const { client, processes, history, profile } = world;
   const project = world.project(8);
   const first = await client.start(project, deployFile(world, project, 'one'));
   expectThat((await client.verdict(first)).state === 'success', `${first} did not succeed`);
@@ -67,13 +72,15 @@ async function deployment(world: World): Promise<number[]> {
       note(world, 8, 'SIGSTOP of the deploy worker before its update');
       freeze(world, 'deploy');
       await processes.deploy2.start();
-      await client.until('the other worker deploys', 60_000, () => (taken() > 0 ? true : undefined));
+      const from = history.now();
+      await client.until('the other worker deploys', profile.waitMs, () => (taken() > 0 ? true : undefined));
+      if (profile.name === 'literal') await delay(profile.frozenMs - (history.now() - from));
     },
   });
   const taken = (): number =>
     history.events.slice(asked).filter((event) => event.type === 'effect' && event.answer === 'ok').length;
   const id = await client.start(project, deployFile(world, project, 'two'));
-  await reached(world, hook.done, `the update of ${id}`);
+  await reached(world, hook.done, `the update of ${id}`, profile.waitMs + profile.frozenMs);
   thaw(world, 'deploy');
   const back = history.now();
   const status = await client.verdict(id);

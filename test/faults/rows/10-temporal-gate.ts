@@ -24,7 +24,7 @@ export const temporalGate: Row = {
       'the gate has another deadline',
       after,
     );
-    await client.until('an approval that is taken', 60_000, async () => {
+    await client.until('an approval that is taken', world.profile.waitMs, async () => {
       const sent = await client.decide(id, 'count', 'play');
       return sent.answer === 'ok' || sent.code === 409 ? sent : undefined;
     });

@@ -3,29 +3,27 @@ import { atEffect, countFile, expectWhole, note, reached, type Row } from './row
 
 const LINES = 60;
 /** The engine's own log is the spool: the script runs on, and its log is whole when the store is back. */
-export const cutStore: Row = {
+const storeAway = (how: 'cut' | 'stall'): Row => ({
   row: 14,
-  fault: 'network cut worker - log store',
+  fault: how === 'cut' ? 'network cut worker - log store' : 'network worker - log store swallows everything',
   moment: 'script',
   long: true,
   async run(world) {
     const { client, history, profile } = world;
-    const recoveryMs: number[] = [];
     const border = world.border('arch>server');
-    for (const how of ['cut', 'stall'] as const) {
-      const id = await client.start(world.project(14), countFile(LINES, profile.storeAwayMs / 1_000));
-      await client.untilLogged(id, 'count', 'line-3\n');
-      note(world, 14, `${how} between the worker of ${id} and the log store`);
-      // An append whose answer is lost is sent again: a repeat, for the store.
-      const lost = atEffect(world, 'log append', { moment: 'after', answer: 'drop', act: () => undefined });
-      await reached(world, lost.done, 'an append');
-      border[how]();
-      await delay(profile.storeAwayMs);
-      border.open();
-      const back = history.now();
-      expectWhole(world, await client.verdict(id), LINES);
-      recoveryMs.push(history.now() - back);
-    }
-    return { recoveryMs };
+    const id = await client.start(world.project(14), countFile(LINES, profile.storeAwayMs / 1_000));
+    await client.untilLogged(id, 'count', 'line-3\n');
+    note(world, 14, `${how} between the worker of ${id} and the log store`);
+    // An append whose answer is lost is sent again: a repeat, for the store.
+    const lost = atEffect(world, 'log append', { moment: 'after', answer: 'drop', act: () => undefined });
+    await reached(world, lost.done, 'an append');
+    border[how]();
+    await delay(profile.storeAwayMs);
+    border.open();
+    const back = history.now();
+    expectWhole(world, await client.verdict(id), LINES);
+    return { recoveryMs: [history.now() - back] };
   },
-};
+});
+export const cutStore = storeAway('cut');
+export const stallStore = storeAway('stall');

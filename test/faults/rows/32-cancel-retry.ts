@@ -16,7 +16,7 @@ export const cancelRetry: Row = {
     note(world, 32, `cancel and retry of ${id}`);
     const from = history.now();
     expectThat((await client.decide(id, 'slow', 'cancelJob')).answer === 'ok', 'the cancel was not taken');
-    await client.until('a retry that is taken', 60_000, async () => {
+    await client.until('a retry that is taken', world.profile.waitMs, async () => {
       const sent = await client.decide(id, 'slow', 'retry');
       return sent.answer === 'ok' ? sent : undefined;
     });

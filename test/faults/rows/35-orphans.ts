@@ -13,7 +13,10 @@ export const orphans: Row = {
   moment: 'start-up',
   async run(world) {
     const { client, processes, engine, history, installation } = world;
-    const live = await client.start(world.project(35), countFile(LINES, 5));
+    const live = await client.start(
+      world.project(35),
+      countFile(LINES, Math.max(5, world.profile.cleanupAgeMs / 1_000 + 3)),
+    );
     await client.untilLogged(live, 'count', 'line-2\n');
     const run = randomUUID();
     await make(world, { count: ORPHANS / 2, installation, run });
@@ -27,7 +30,7 @@ export const orphans: Row = {
     note(world, 35, `${ORPHANS} orphans, and the worker starts again`);
     await processes.arch.start();
     const back = history.now();
-    await client.until('the orphans are gone', 60_000, async () => {
+    await client.until('the orphans are gone', world.profile.waitMs, async () => {
       const left = await engine.docker(
         'ps',
         '-aq',
@@ -60,7 +63,7 @@ export const orphans: Row = {
 };
 
 /** Containers and volumes of a run that Temporal does not know. */
-async function make(
+export async function make(
   { engine }: World,
   of: { count: number; installation: string; run: string },
 ): Promise<string[]> {

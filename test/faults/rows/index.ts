@@ -1,17 +1,18 @@
 /** The rows that are implemented, in the order of their value. */
 import { killBuild } from './01-kill-build.ts';
-import { killScript } from './02-kill-script.ts';
+import { killScript, killScriptAway } from './02-kill-script.ts';
 import { killEnded } from './03-kill-ended.ts';
 import { killPush } from './04-kill-push.ts';
 import { killDeploy } from './05-kill-deploy.ts';
 import { hostLost } from './06-host-lost.ts';
+import { hostReturns } from './07-host-returns.ts';
 import { frozen } from './08-frozen.ts';
 import { rolling } from './09-rolling.ts';
 import { temporalGate } from './10-temporal-gate.ts';
 import { temporalAll } from './11-temporal-all.ts';
 import { lostAnswers } from './12-lost-answers.ts';
 import { cutTemporal } from './13-cut-temporal.ts';
-import { cutStore } from './14-cut-store.ts';
+import { cutStore, stallStore } from './14-cut-store.ts';
 import { engineRestart } from './15-engine-restart.ts';
 import { liveRestore } from './16-live-restore.ts';
 import { cutEngine } from './18-cut-engine.ts';
@@ -59,11 +60,14 @@ export const ROWS: readonly Row[] = [
   registryDown,
   registryRefuses,
   exits,
+  killScriptAway,
   cutTemporal,
   cutStore,
+  stallStore,
   liveRestore,
   engineRestart,
   cutEngine,
   replay,
   hostLost,
+  hostReturns,
 ];

@@ -45,7 +45,8 @@ ${more}  deploy:
       converge_timeout: 60s
 `;
 }
-export const GATED = '  when: manual\n  gate: { expires_in: 2 min }\n';
+/** Longer than Temporal is away in any profile. */
+export const GATED = '  when: manual\n  gate: { expires_in: 5 min }\n';
 
 export const expectThat = (holds: boolean, text: string, about?: unknown): void => {
   if (!holds) throw new Break(about === undefined ? text : `${text}: ${JSON.stringify(about)}`);
@@ -110,7 +111,12 @@ export function atEffect(
 }
 
 /** Waits for a named moment; fails when it does not come. */
-export async function reached(world: World, done: Promise<void>, what: string, ms = 60_000): Promise<void> {
+export async function reached(
+  world: World,
+  done: Promise<void>,
+  what: string,
+  ms = world.profile.waitMs,
+): Promise<void> {
   let over = false;
   void done.then(() => {
     over = true;
