@@ -52,9 +52,9 @@ export function docsTable(run: {
   seconds: number;
   breaks: readonly Break[];
   lines: readonly Line[];
-  soak: boolean;
+  kind: 'rows' | 'literal' | 'soak';
 }): void {
-  const kind = run.soak ? 'soak' : 'rows';
+  const { kind } = run;
   const marks = { from: `<!-- ${kind}: written by the harness -->`, to: `<!-- end of ${kind} -->` };
   const rows = [HEAD, HEAD.map(() => '---'), ...ordered(run.lines).map(cells)];
   const text = [

@@ -1,5 +1,5 @@
 /**
- * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--literal] [--without MECHANISM] [--json] [--write-docs]`:
+ * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--literal [--worlds N]] [--without MECHANISM] [--json] [--write-docs]`:
  * a real davit, the faults of the matrix, and a checker over what happened. Ends with 1 when an invariant broke or a row's
  * outcome did not come, and says how to see it again.
  */
@@ -17,6 +17,7 @@ import { PINNED } from './seeds.ts';
 import { soak } from './soak.ts';
 import { without } from './without.ts';
 import { World } from './world.ts';
+import { sideBySide, type Together } from './worlds.ts';
 
 const { values } = parseArgs({
   options: {
@@ -26,6 +27,7 @@ const { values } = parseArgs({
     soak: { type: 'boolean', default: false },
     pinned: { type: 'boolean', default: false },
     literal: { type: 'boolean', default: false },
+    worlds: { type: 'string' },
     without: { type: 'string' },
     json: { type: 'boolean', default: false },
     'write-docs': { type: 'boolean', default: false },
@@ -47,10 +49,23 @@ const command = [
   ...(values.row ?? []).map((row) => `--row ${row}`),
   ...(values.soak ? ['--soak'] : []),
   ...(values.literal ? ['--literal'] : []),
+  ...(values.worlds === undefined ? [] : [`--worlds ${values.worlds}`]),
   ...(pipelines > 0 ? [`--pipelines ${pipelines}`] : []),
   ...(values.without === undefined ? [] : [`--without "${values.without}"`]),
 ].join(' ');
 const began = performance.now();
+const wanted = ROWS.filter(({ row }) => values.row === undefined || values.row.includes(String(row)));
+if (wanted.length === 0)
+  throw new Error(`There is no such row; there are ${ROWS.map(({ row }) => row).join(', ')}.`);
+if (values.worlds !== undefined) {
+  const all = await sideBySide({
+    rows: wanted.map(({ row }) => row),
+    worlds: Number(values.worlds),
+    args: ['--seed', String(seed), ...(values.literal ? ['--literal'] : [])],
+    history: values.history,
+  });
+  process.exit(tell(all));
+}
 const profile = values.literal ? LITERAL : SHORT;
 const world = await World.start(seed, values.soak ? soakOf(profile, pipelines) : profile);
 const interrupted = (): void => void world.close().finally(() => process.exit(130));
@@ -107,9 +122,6 @@ function runPinned(): number {
 
 /** Each wanted row once, then rows as the seed will have them, until so many pipelines were driven. */
 async function rows(): Promise<void> {
-  const wanted = ROWS.filter(({ row }) => values.row === undefined || values.row.includes(String(row)));
-  if (wanted.length === 0)
-    throw new Error(`There is no such row; there are ${ROWS.map(({ row }) => row).join(', ')}.`);
   const next = [...wanted];
   while (next.length > 0 || world.client.tracked.size < pipelines) {
     const row = next.shift() ?? world.random.pick(wanted);
@@ -136,21 +148,25 @@ async function rows(): Promise<void> {
   }
 }
 
-const seconds = Math.round((performance.now() - began) / 1_000);
-const summary = { seed, command, pipelines: driven, seconds, breaks, failures };
-if (values.json)
-  process.stdout.write(
-    `${JSON.stringify({ ...summary, rows: [...lines.values()].map(({ row, ...line }) => ({ row: row.row, fault: row.fault, ...line })) })}\n`,
-  );
-else
-  process.stdout.write(
-    `${table([...lines.values()])}\n${driven} pipelines in ${seconds} s, ${breaks.length} breaks of an invariant.\n`,
-  );
-for (const one of breaks) say(`${one.invariant}: ${one.text}`);
-if (values['write-docs']) docsTable({ ...summary, lines: [...lines.values()], soak: values.soak });
-if (breaks.length > 0 || failures.length > 0) {
-  for (const one of failures) say(one);
+process.exit(tell({ pipelines: driven, breaks, failures, lines: [...lines.values()] }));
+
+/** What came of it, for people or programs, and the exit code. */
+function tell({ pipelines: count, breaks: broken, failures: failed, lines: all }: Together): number {
+  const seconds = Math.round((performance.now() - began) / 1_000);
+  const summary = { seed, command, pipelines: count, seconds, breaks: broken, failures: failed };
+  if (values.json)
+    process.stdout.write(
+      `${JSON.stringify({ ...summary, rows: all.map(({ row, ...line }) => ({ row: row.row, fault: row.fault, ...line })) })}\n`,
+    );
+  else
+    process.stdout.write(
+      `${table(all)}\n${count} pipelines in ${seconds} s, ${broken.length} breaks of an invariant.\n`,
+    );
+  for (const one of broken) say(`${one.invariant}: ${one.text}`);
+  const kind = values.soak ? 'soak' : values.literal ? 'literal' : 'rows';
+  if (values['write-docs']) docsTable({ ...summary, lines: all, kind });
+  for (const one of failed) say(one);
+  if (broken.length === 0 && failed.length === 0) return 0;
   say(`Again: ${command}`);
-  process.exitCode = 1;
+  return 1;
 }
-process.exit();
