@@ -12,6 +12,7 @@ import { promisify } from 'node:util';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { HELPER_IMAGE } from '../support/engine.ts';
+import { unmountBelow } from './dead.ts';
 
 const READY_MS = 90_000;
 const STOP_MS = 30_000;
@@ -161,11 +162,7 @@ export class OwnEngine {
     await this.down('SIGTERM');
     for (const child of [...this.#forwards, this.#space]) child?.kill('SIGKILL');
     await this.#endContainerd();
-    const mounts = (await readFile('/proc/self/mounts', 'utf8'))
-      .split('\n')
-      .map((line) => line.split(' ')[1] ?? '');
-    for (const mount of mounts.filter((one) => one.startsWith(`${this.folder}/`)).reverse())
-      await command('umount', ['-l', mount]).catch(() => undefined); // gone meanwhile
+    await unmountBelow(this.folder);
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 

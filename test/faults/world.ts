@@ -4,8 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { readSettings } from '../../src/config.ts';
@@ -17,6 +16,7 @@ import { freePort, startRegistry, type TestRegistry } from '../support/registry.
 import { ROOT } from '../support/source.ts';
 import { Border } from './border.ts';
 import { Client } from './client.ts';
+import { makeHome, sweepDead } from './dead.ts';
 import { OwnEngine } from './engine.ts';
 import { grpcProxy } from './grpc-proxy.ts';
 import { History, randomOf, type Random } from './history.ts';
@@ -30,6 +30,8 @@ const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
 /** Started by rows that need a second one, and ended when everything heals. */
 const SPARES = ['arch2', 'deploy2', 'board2'] as const;
 type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
+/** A process that rows kill and cut off beside those that touch another. */
+export type Lane = 'arch' | 'deploy';
 const HEAL_TRIES = 3;
 const MAIN = join('src', 'cli', 'main.ts');
 
@@ -61,10 +63,11 @@ export class World {
     this.seed = seed;
     this.random = randomOf(seed);
     this.profile = profile;
-    this.home = mkdtempSync(join(tmpdir(), 'davit-faults-'));
+    this.home = makeHome();
   }
 
   static async start(seed: number, profile: Profile): Promise<World> {
+    await sweepDead();
     const world = new World(seed, profile);
     try {
       await world.#start();
@@ -86,11 +89,14 @@ export class World {
     return `r${row}-${this.#rows}`;
   }
 
-  /** Everything as it should be: processes up, borders open. What does not start is tried again, as its supervisor would. */
-  async heal(): Promise<void> {
+  /**
+   * Everything as it should be: processes up, borders open. What does not start is tried again, as its supervisor would.
+   * With a lane only what rows of that lane touch: others run at the same time.
+   */
+  async heal(lane?: Lane): Promise<void> {
     for (let tries = 1; ; tries++)
       try {
-        return await this.#healOnce();
+        return await (lane ? this.#healLane(lane) : this.#healOnce());
       } catch (error) {
         if (tries === HEAL_TRIES) throw error;
       }
@@ -105,6 +111,13 @@ export class World {
     await Promise.all(PARTS.map((name) => this.processes[name].start()));
     // Theirs goes over to the others.
     await Promise.all(SPARES.map((name) => this.processes[name].end('SIGTERM')));
+  }
+
+  async #healLane(lane: Lane): Promise<void> {
+    for (const [name, border] of this.borders) if (name.startsWith(`${lane}>`)) border.open();
+    const process = this.processes[lane];
+    if (process.frozen) process.thaw();
+    await process.start();
   }
 
   /** These processes are started again, with a line of their sources changed; with none, as they were. */
@@ -139,7 +152,6 @@ export class World {
     this.ports = { temporal, server };
     this.#closing.push(watchContainers(this.history, engine));
     await this.#makeBorders();
-    await this.#makeImage();
     this.#writeConfig();
     this.#makeProcesses(readSettings().cache);
     const token = readFileSync(join(this.home, 'keys', 'cli-token'), 'utf8').trim();
@@ -149,7 +161,7 @@ export class World {
       history: this.history,
       profile: this.profile,
     });
-    await this.heal();
+    await Promise.all([this.#makeImage(), this.heal()]);
   }
 
   async #makeBorders(): Promise<void> {
