@@ -51,7 +51,7 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
     handBack(input.tags, deps.tags);
     return living({ host: deps.host, timeoutMs: input.timeoutMs }, async (signal) => {
       const startedAt = Date.now();
-      const spec = await readSpec(deps.blobs, input.spec, 'build');
+      const spec = await readSpec(deps.blobs, input.spec, { kind: 'build', signal });
       const automaton = await masks(deps, spec);
       const log = await openShipLog(deps.logs, input.ref, {
         maxBytes: deps.facts.config.limits.log_bytes,

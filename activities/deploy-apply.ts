@@ -6,6 +6,7 @@ import type { ApplyOutput, DeployActivities, DeployInput } from './contract.ts';
 import {
   deployRecord,
   keepSnapshot,
+  patientStores,
   recordName,
   stateOf,
   targetText,
@@ -28,9 +29,10 @@ const MAX_CONFLICTS = 20;
  * nothing is written. A3 what would be replaced is in the store before it is replaced. A4 a write is conditional on the
  * version that was decided on. A5 see `afterError`. A6 nothing is written by a try that another one has followed.
  */
-export function makeApplyDeploy(deps: DeployDeps): DeployActivities['applyDeploy'] {
+export function makeApplyDeploy(given: DeployDeps): DeployActivities['applyDeploy'] {
   return (input) =>
-    living({ host: `deploy-${deps.target.name}`, timeoutMs: input.timeoutMs }, async (signal) => {
+    living({ host: `deploy-${given.target.name}`, timeoutMs: input.timeoutMs }, async (signal) => {
+      const deps = patientStores(given, signal);
       const startedAt = Date.now();
       const log = await openShipLog(deps.logs, input.ref, { maxBytes: deps.facts.config.limits.log_bytes });
       const run: Run = { signal, log, asked: false };
@@ -78,7 +80,12 @@ async function afterError(
     if (now.deployIds.includes(input.deployId)) return already(deps, input, spec);
   }
   throwIfEnded();
-  return { kind: 'failed', result: endedBy(error) };
+  const result = endedBy(error);
+  // What a machine spoiled before the target was asked may be tried again without a person.
+  return {
+    kind: 'failed',
+    result: result.outcome === 'errored' ? { ...result, started: run.asked } : result,
+  };
 }
 
 async function already(deps: DeployDeps, input: DeployInput, spec: DeploySpec): Promise<ApplyOutput> {

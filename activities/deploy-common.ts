@@ -15,10 +15,11 @@ import type { DeployedState } from '../src/plan/outcome.ts';
 import { deployRecordName } from '../src/plan/records.ts';
 import type { DeploySpec } from '../src/plan/spec.ts';
 import type { DeployInput } from './contract.ts';
+import { STORE_AWAY, throughOutage } from './ship/outage.ts';
 
 export interface DeployDeps {
-  blobs: BlobStore;
-  records: RecordStore;
+  blobs: Pick<BlobStore, 'getBytes' | 'putBytes'>;
+  records: Pick<RecordStore, 'get' | 'put'>;
   logs: LogStore;
   secrets: Secrets;
   registries: Registries;
@@ -26,6 +27,25 @@ export interface DeployDeps {
   target: DeployTarget;
   timing?: DeployTiming;
 }
+const STORE_PAUSE_MS = 200;
+/** A server that is away for minutes ends no deployment: what is asked of the stores may be asked twice. */
+export function patientStores(deps: DeployDeps, signal: AbortSignal): DeployDeps {
+  const { blobs, records } = deps;
+  const asked = <T>(work: () => Promise<T>): Promise<T> =>
+    throughOutage({ codes: STORE_AWAY, signal, firstMs: STORE_PAUSE_MS }, work);
+  return {
+    ...deps,
+    blobs: {
+      getBytes: (...of) => asked(() => blobs.getBytes(...of)),
+      putBytes: (...of) => asked(() => blobs.putBytes(...of)),
+    },
+    records: {
+      get: (name) => asked(() => records.get(name)),
+      put: (name, value) => asked(() => records.put(name, value)),
+    },
+  };
+}
+
 /** ms. `stableMs`: how long a target must look converged before it counts (a swarm monitors a new task for 5 s). */
 export interface DeployTiming {
   pollMs: number;

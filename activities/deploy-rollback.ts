@@ -2,7 +2,14 @@ import { log } from '@temporalio/activity';
 import type { DeployedState } from '../src/plan/outcome.ts';
 import type { DeploySpec } from '../src/plan/spec.ts';
 import type { DeployActivities, DeployInput } from './contract.ts';
-import { deployRecord, openSnapshot, stateOf, targetText, type DeployDeps } from './deploy-common.ts';
+import {
+  deployRecord,
+  openSnapshot,
+  patientStores,
+  stateOf,
+  targetText,
+  type DeployDeps,
+} from './deploy-common.ts';
 import { untilSettled } from './deploy-watch.ts';
 import { living, throwIfEnded } from './ship/life.ts';
 import { throughOutage } from './ship/outage.ts';
@@ -22,7 +29,7 @@ export function makeRollbackDeploy(deps: DeployDeps): DeployActivities['rollback
   return (input) =>
     living({ host: `deploy-${deps.target.name}` }, async (signal) => {
       try {
-        return await rollback(deps, input, signal);
+        return await rollback(patientStores(deps, signal), input, signal);
       } catch (error) {
         throwIfEnded();
         throw error;

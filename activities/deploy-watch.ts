@@ -4,7 +4,14 @@ import { durationText } from '../src/plan/duration.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
 import type { DeploySpec } from '../src/plan/spec.ts';
 import type { DeployActivities, DeployInput } from './contract.ts';
-import { deployRecord, stateOf, targetText, TIMING, type DeployDeps } from './deploy-common.ts';
+import {
+  deployRecord,
+  patientStores,
+  stateOf,
+  targetText,
+  TIMING,
+  type DeployDeps,
+} from './deploy-common.ts';
 import { ended, endedBy, living, throwIfEnded } from './ship/life.ts';
 import { openShipLog, type ShipLog } from './ship/log.ts';
 import { throughOutage } from './ship/outage.ts';
@@ -14,9 +21,10 @@ import { readSpec } from './ship/spec.ts';
  * Waits until the target has converged on this deployment, or says in the target's own words why it has not. Reads only, so it can be run
  * again from anywhere; the time to converge counts from when the deployment was applied, not from this call.
  */
-export function makeWatchDeploy(deps: DeployDeps): DeployActivities['watchDeploy'] {
+export function makeWatchDeploy(given: DeployDeps): DeployActivities['watchDeploy'] {
   return (input) =>
-    living({ host: `deploy-${deps.target.name}` }, async (signal) => {
+    living({ host: `deploy-${given.target.name}` }, async (signal) => {
+      const deps = patientStores(given, signal);
       const log = await openShipLog(deps.logs, input.ref, { maxBytes: deps.facts.config.limits.log_bytes });
       const result = await watch(deps, input, { signal, log }).catch((error: unknown) => {
         throwIfEnded();

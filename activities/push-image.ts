@@ -39,7 +39,7 @@ async function push(
   input: RunInput,
   run: { log: ShipLog; signal: AbortSignal },
 ): Promise<JobResult> {
-  const spec = await readSpec(deps.blobs, input.spec, 'push');
+  const spec = await readSpec(deps.blobs, input.spec, { kind: 'push', signal: run.signal });
   const missing = missingJobs(spec, input);
   if (missing.length > 0)
     return ended(

@@ -28,7 +28,8 @@ export function makeRunJob(deps: JobDeps): (input: RunInput) => Promise<JobResul
 
 async function attempt(deps: JobDeps, input: RunInput, lifeline: Lifeline): Promise<JobResult> {
   const job = await openJob(deps, input, lifeline).catch((error: unknown) => {
-    throw endOf(error);
+    const { signal } = lifeline;
+    throw endOf(signal.aborted ? signal.reason : error);
   });
   const unfit = unfitness(job);
   if (unfit) throw handedBack(unfit);

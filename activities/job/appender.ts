@@ -134,7 +134,13 @@ export class Appender {
 }
 
 /** No further try can help: a newer epoch writes, what stands there is something else, or is not there. */
-const FINAL: readonly ErrorCode[] = ['log/fenced', 'log/offset', 'blob/missing', 'secret/corrupt'];
+const FINAL: readonly ErrorCode[] = [
+  'log/fenced',
+  'log/offset',
+  'blob/missing',
+  'secret/corrupt',
+  'internal/defect',
+];
 const isFinal = (error: unknown): boolean => error instanceof DavitError && FINAL.includes(error.code);
 
 /** A store that is away is asked again, for as long as the signal allows. */

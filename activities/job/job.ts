@@ -31,10 +31,8 @@ export async function openJob(deps: JobDeps, input: RunInput, lifeline: Lifeline
   lifeline.signal.throwIfAborted();
   try {
     const [spec, log] = await Promise.all([
-      // A container that may be running is not given up for a store that is away; one that is not there yet is.
-      input.ref.epoch > 1
-        ? untilAnswered(storeLimit.signal, () => loadSpec(deps, input))
-        : loadSpec(deps, input),
+      // Neither a container that may be running nor a job that has its turn is given up for a store that is away.
+      untilAnswered(storeLimit.signal, () => loadSpec(deps, input)),
       JobLog.open({
         store: deps.logs,
         ref: input.ref,

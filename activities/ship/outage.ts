@@ -3,6 +3,8 @@ import { DavitError, type ErrorCode } from '../../src/errors.ts';
 
 /** Longer than dockerd's own retries of about 50 s; a registry that restarts for a minute or three ends no job. */
 const OUTAGE_MS = 240_000;
+/** What a store that is away, or starts, answers. */
+export const STORE_AWAY: readonly ErrorCode[] = ['store/unreachable', 'server/busy'];
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
 
@@ -15,12 +17,14 @@ export async function throughOutage<T>(
     codes: readonly ErrorCode[];
     signal: AbortSignal;
     forMs?: number;
+    /** The first pause, 1 s if absent. */
+    firstMs?: number;
     onRetry?(error: DavitError, pauseMs: number): void;
   },
   work: () => Promise<T>,
 ): Promise<T> {
   let since: number | undefined;
-  for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
+  for (let wait = options.firstMs ?? FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, LONGEST_PAUSE_MS)) {
     try {
       return await work();
     } catch (error) {

@@ -12,6 +12,7 @@ import type { World } from './world.ts';
 
 const EVERY_MS = 10_000;
 const AT_ONCE = 6;
+const HEAL_MS = 10_000;
 
 export interface Soak {
   pipelines: number;
@@ -86,11 +87,18 @@ function lineOf(lines: Map<string, Line>, { row, fault }: { row: number; fault: 
   return line;
 }
 
-/** Ms from now until a pipeline has ended: work goes on. */
-async function untilOneEnds({ client }: World, over: AbortSignal): Promise<number> {
+/** Ms from now until a pipeline has ended: work goes on. What has died on its own is started again, as ever. */
+async function untilOneEnds(world: World, over: AbortSignal): Promise<number> {
+  const { client } = world;
   const from = performance.now();
+  let healed = from;
   const ended = (): number => [...client.tracked.values()].filter((one) => one.ended !== undefined).length;
   const before = ended();
-  while (ended() === before && !over.aborted) await delay(50);
+  while (ended() === before && !over.aborted) {
+    await delay(50);
+    if (performance.now() - healed < HEAL_MS) continue;
+    healed = performance.now();
+    await world.heal();
+  }
   return performance.now() - from;
 }

@@ -1,8 +1,9 @@
 import { CancelledFailure } from '@temporalio/activity';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { makeReleaseJobs } from '../../activities/release-jobs.ts';
 import { makeRunJob } from '../../activities/run-job.ts';
 import type { ReleaseInput, RunInput } from '../../activities/contract.ts';
+import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/outcome.ts';
 import { HELPER, JobBench } from '../support/job-bench.ts';
 import { zippedTarOf } from '../support/job-stores.ts';
@@ -194,6 +195,8 @@ describe('a script job on the real engine', () => {
 
   test('a store that is away for a while loses nothing', async () => {
     const input = await bench.input({ script: ['echo one; sleep 1; echo two'] });
+    const gone = new DavitError('store/unreachable', 'No answer.');
+    vi.spyOn(bench.blobs, 'getBytes').mockRejectedValueOnce(gone);
     const running = run(input);
     bench.logs.outages = 4;
     expect(await running).toMatchObject({ outcome: 'succeeded', log: { complete: true } });

@@ -65,13 +65,19 @@ const killAt = (effect: EffectName): Nemesis => ({
   async strike(world, random) {
     const part = partOf(effect);
     const name = part === 'engine' ? 'arch' : part;
+    let came = false;
     const hook = atEffect(world, effect, {
       moment: random.pick(['before', 'after']),
       answer: 'drop',
-      act: () => world.processes[name].end('SIGKILL'),
+      act: () => {
+        came = true;
+        return world.processes[name].end('SIGKILL');
+      },
     });
     await Promise.race([hook.done, delay(MOMENT_MS)]);
     hook.disarm();
+    // It may have come just now: who heals before the process is gone heals nothing.
+    if (came) await hook.done;
     return 0;
   },
 });

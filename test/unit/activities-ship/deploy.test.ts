@@ -1,6 +1,6 @@
 import { ActivityCancellationDetails } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { DavitError } from '../../../src/errors.ts';
 import type { DeployInput } from '../../../activities/contract.ts';
 import { makeDeployActivities } from '../../../activities/index.ts';
@@ -218,6 +218,39 @@ test('a worker that stood still between its look and its request finds that anot
   newer.resolve();
   await expect(old).rejects.toMatchObject({ type: 'log/fenced' });
   expect(fake.calls).toEqual([]);
+});
+
+test('stores that are away for a moment end no deployment, whichever step asks', async () => {
+  const fake = fakeTarget({ start: { exists: true, seq: 1, deployIds: ['old'], snapshot: 'spec of old' } });
+  const { activities, input, blobs, records } = setUp(fake);
+  const deploy = await input();
+  const away = (): void => {
+    const gone = (): Promise<never> => Promise.reject(new DavitError('store/unreachable', 'No answer.'));
+    vi.spyOn(blobs, 'getBytes').mockImplementationOnce(gone);
+    vi.spyOn(blobs, 'putBytes').mockImplementationOnce(gone);
+    vi.spyOn(records, 'get').mockImplementationOnce(gone);
+    vi.spyOn(records, 'put').mockImplementationOnce(gone);
+  };
+  away();
+  expect(await asActivity(activities.applyDeploy, deploy)).toMatchObject({ kind: 'applied' });
+  away();
+  expect(await asActivity(activities.watchDeploy, deploy)).toMatchObject({ outcome: 'succeeded' });
+  away();
+  const rollback = { ...deploy, previous: undefined, newSeq: 4 };
+  expect(await asActivity(activities.rollbackDeploy, rollback)).toMatchObject({ state: 'rolled_back' });
+  expect(fake.calls.map((call) => call.split(' ')[0])).toEqual(['apply', 'restore']);
+  vi.restoreAllMocks();
+});
+
+test('what a machine spoils before the target was asked may be tried again without a person', async () => {
+  const fake = fakeTarget();
+  const { activities, input, blobs } = setUp(fake);
+  const deploy = await input();
+  vi.spyOn(blobs, 'getBytes').mockRejectedValue(new DavitError('store/corrupt', 'A bad disk.'));
+  const answer = await asActivity(activities.applyDeploy, deploy);
+  expect(answer).toMatchObject({ kind: 'failed', result: { outcome: 'errored', started: false } });
+  expect(fake.calls).toEqual([]);
+  vi.restoreAllMocks();
 });
 
 test('a fork does not deploy, and a deployment without its digest fails with words', async () => {
