@@ -17,7 +17,7 @@ import {
   Trigger,
 } from '@temporalio/workflow';
 import { endOf, heard, type DownstreamNews, type Follower } from '../src/plan/downstream.ts';
-import { pipelineWorkflowId, type PipelineId } from '../src/plan/ids.ts';
+import { pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../src/plan/ids.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
 import { SIGNALS, type KeyLookup } from '../src/plan/protocol.ts';
 import { downstreamKey } from '../src/plan/trigger.ts';
@@ -185,12 +185,24 @@ const isOpen = (one: JobRun): boolean => !one.status.downstream?.pipeline && !on
 
 /** Until its number is known, or it is certain that nothing was asked for: a signal may be on its way at the first look. */
 async function settled(run: Run, one: JobRun): Promise<void> {
+  // From here on a start that is still on its way comes too late, however long it takes.
+  if (patched('downstream-void')) await voidKey(run, one);
   let unknown = 0;
   while (isOpen(one)) {
     unknown = (await lookUp(run, one)) === 'unknown' ? unknown + 1 : 0;
     if (unknown > 1) return;
     if (isOpen(one))
       await news(one, () => sleep(SETTLED_MS, { summary: `has ${one.job.key} started a pipeline?` }));
+  }
+}
+
+async function voidKey(run: Run, one: JobRun): Promise<void> {
+  const project = one.status.downstream?.project ?? run.input.trigger.project;
+  const key = downstreamKey({ pipeline: run.input.id, ...about(one) });
+  try {
+    await getExternalWorkflowHandle(projectWorkflowId(project)).signal(SIGNALS.voidKey, key);
+  } catch {
+    // The project was ended by force: two looks, some time apart, have to do.
   }
 }
 

@@ -2,7 +2,7 @@
 import { defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
 import type { StopEnvironment } from '../src/plan/environments.ts';
 import type { PipelineId } from '../src/plan/ids.ts';
-import { newestOf, pushedHeads, waitingSince, type ProjectMemory } from '../src/plan/memory.ts';
+import { newestOf, pushedHeads, voidKey, waitingSince, type ProjectMemory } from '../src/plan/memory.ts';
 import {
   QUERIES,
   SIGNALS,
@@ -29,6 +29,7 @@ export interface ProjectParts {
 
 export function listenProject({ project, memory, locks, intake, environments }: ProjectParts): void {
   setHandler(defineSignal<[Trigger]>(SIGNALS.trigger), (trigger) => intake.arrives(trigger));
+  setHandler(defineSignal<[string]>(SIGNALS.voidKey), (key) => voidKey(memory, key));
   setHandler(defineSignal<[RerunRequest]>(SIGNALS.rerun), (request) => intake.asked(request));
   setHandler(defineSignal<[LockRequest]>(SIGNALS.lockRequest), (request) => locks.request(request));
   setHandler(defineSignal<[LockRelease]>(SIGNALS.lockRelease), (release) => {

@@ -107,6 +107,16 @@ export function rememberKey(
   if (memory.keys.length > MAX_KEYS) memory.keys.splice(0, memory.keys.length - MAX_KEYS);
 }
 
+/** Whatever asks by this key from now on has come too late. What is known of it already stands. */
+export function voidKey(memory: ProjectMemory, key: string): void {
+  if (memory.keys.some((known) => known.key === key)) return;
+  rememberKey(
+    memory,
+    { key, state: 'refused', message: 'Its job was cancelled before it was started.' },
+    key,
+  );
+}
+
 /** When the oldest trigger that has no pipeline yet was received, epoch ms: what it needs is stored, and named by no record. */
 export const waitingSince = (memory: Pick<ProjectMemory, 'queue'>): number | null =>
   memory.queue.reduce<number | null>(

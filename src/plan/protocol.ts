@@ -9,7 +9,6 @@ import type { ProjectMemory } from './memory.ts';
 import type { Trigger } from './trigger.ts';
 
 export { DECISION_CODES, type Decision, type DecisionAnswer, type DecisionCode } from './decision.ts';
-
 /**
  * What processes say to workflows and hear from them: names and payloads only. The server and the workflows both build on
  * this file, so neither imports the other. Payloads stay backward compatible: fields are added, never renamed.
@@ -25,6 +24,8 @@ export const SIGNALS = {
   lockRelease: 'lockRelease',
   /** to project, from the server: RerunRequest, for a pipeline that is closed */
   rerun: 'rerun',
+  /** to project, from pipeline: the key of a trigger job that was cancelled; nothing starts by it any more */
+  voidKey: 'voidKey',
   /** to project, from the server: StopEnvironment (environments.ts) */
   stopEnvironment: 'stopEnvironment',
   /** to pipeline, from project: LockGrant */
@@ -39,7 +40,7 @@ export const SIGNALS = {
   cancel: 'cancel',
   /** to pipeline, from a pipeline with a job that mirrors it: Follower */
   follow: 'follow',
-  /** to pipeline, from project: Superseded; the pipeline decides by its plan's autoCancel */
+  /** to pipeline, from project: Superseded */
   superseded: 'superseded',
   /** to pipeline, from project and from the pipeline that a job of it has started: DownstreamNews */
   downstream: 'downstream',

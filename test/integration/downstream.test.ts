@@ -5,8 +5,8 @@ import type { PlanDownstream } from '../../src/plan/plan.ts';
 import { projectWorkflowId } from '../../src/plan/ids.ts';
 import { SIGNALS } from '../../src/plan/protocol.ts';
 import { downstreamKey } from '../../src/plan/trigger.ts';
-import { decide, signalRerun } from '../../src/temporal/calls.ts';
-import { planOf, push, type JobSketch } from '../support/plans.ts';
+import { decide, signalRerun, signalTrigger } from '../../src/temporal/calls.ts';
+import { planOf, push, SPEC, triggerOf, type JobSketch } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 import type { FakeProject } from '../support/fakes.ts';
 
@@ -316,6 +316,14 @@ describe.concurrent('a cancel', () => {
     await world.handle(id).result();
     expect(await outcomes(id)).toEqual(['canceled', 'cancelled']);
     expect(asked()).toBe(failing.length);
+    // A start that was on its way all the time, from a process that was cut off, comes too late.
+    const key = downstreamKey({ pipeline: id, job: 'go', attempt: 1 });
+    const upstream = { pipeline: id, job: 'go', attempt: 1, config: SPEC, depth: 1, family: 1, root: 1 };
+    const late = { source: 'parent_pipeline', key, deliveryId: key, receivedAt: Date.now() } as const;
+    const child = { ...upstream, origin: 'push' as const, chain: [] };
+    await signalTrigger(world.client, { ...triggerOf('never'), ...late, upstream: child });
+    expect(await world.push('never', push('z', 'y', 'after'))).toBe('never/2');
+    expect(await world.lookup('never', key)).toMatchObject({ state: 'refused' });
     await expect(world.handle('never-child/1').describe()).rejects.toThrow();
   }, 90_000);
   test('leaves a pipeline of another project alone', async () => {
