@@ -11,6 +11,9 @@ const LONGEST_RETRY_MS = 3_000;
 /** Readings of an ended container that fail before its log is given up as lost. */
 export const LAST_TRIES = 6;
 
+/** The record where the log stands is not in the engine's log any more. */
+const ROTATED = 'The engine has rotated its log: lines between the last restart and here are lost.';
+
 export interface Followed {
   engine: Engine;
   container: string;
@@ -66,13 +69,16 @@ async function readOnce(followed: Followed): Promise<'ended' | 'broken'> {
         signal.throwIfAborted();
         return 'broken';
       }
-      if (next === 'ended') break;
+      if (next === 'ended') {
+        if (toSkip > 0) log.lost(ROTATED);
+        break;
+      }
       if (toSkip > 0 && next.time === from.engineTime) {
         toSkip -= 1;
         continue;
       }
       if (toSkip > 0) {
-        log.lost('The engine has rotated its log: lines between the last restart and here are lost.');
+        log.lost(ROTATED);
         toSkip = 0;
       }
       await log.record(next);

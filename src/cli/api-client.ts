@@ -25,7 +25,8 @@ import { readEvents, type SseEvent } from './sse.ts';
 export interface LogPage {
   attempt: number;
   complete: boolean;
-  body: Readable;
+  /** Rejects with `cli/no-server` when the server is gone in the middle of it. */
+  body: AsyncIterable<Uint8Array>;
 }
 export interface LogPlace {
   job: string;
@@ -102,7 +103,11 @@ export class ApiClient {
   async log(id: PipelineId, place: LogPlace): Promise<LogPage> {
     const answer = await this.#send({ method: 'GET', path: `${pipelinePath(id)}/log`, query: { ...place } });
     const attempt = Number(answer.headers['x-davit-log-attempt']);
-    return { attempt, complete: answer.headers['x-davit-log-complete'] !== 'false', body: answer.body };
+    return {
+      attempt,
+      complete: answer.headers['x-davit-log-complete'] !== 'false',
+      body: this.#unbroken(answer.body),
+    };
   }
 
   /** `status` events with a PipelineStatus; ends when the connection does. */
@@ -119,12 +124,26 @@ export class ApiClient {
     yield* readEvents(textOf(answer.body));
   }
 
+  async *#unbroken(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body;
+    } catch (cause) {
+      throw this.#away(cause);
+    }
+  }
+
+  #away(cause: unknown): DavitError {
+    const text = `The server at ${this.url} does not answer (${reasonOf(cause)}).`;
+    return new DavitError('cli/no-server', text, { cause });
+  }
+
   async #json<T>(call: Call): Promise<T> {
     const answer = await this.#send(call);
     try {
       // The server is of the same version, its shapes are checked there; what is not JSON is not our server.
       return (await answer.body.json()) as T;
     } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw this.#away(cause);
       throw new DavitError('cli/bad-answer', `${this.url} answered with something that is no JSON.`, {
         cause,
       });
@@ -144,18 +163,17 @@ export class ApiClient {
       });
     } catch (cause) {
       if (call.signal?.aborted) throw cause;
-      throw new DavitError(
-        'cli/no-server',
-        `The server at ${this.url} does not answer (${reasonOf(cause)}).`,
-        { cause },
-      );
+      throw this.#away(cause);
     }
     if (answer.statusCode < 300) return answer;
     throw await this.#refusal(answer);
   }
 
   async #refusal(answer: Dispatcher.ResponseData): Promise<DavitError> {
-    const text = (await answer.body.text()).slice(0, MOST_ERROR_CHARS);
+    const whole = await answer.body.text().catch((cause: unknown) => {
+      throw this.#away(cause);
+    });
+    const text = whole.slice(0, MOST_ERROR_CHARS);
     const parsed = apiError.safeParse(parseJson(text));
     if (parsed.success) {
       const { code, message, hint } = parsed.data.error;

@@ -9,7 +9,11 @@ import type { LogChunkEvent, LogEndEvent } from '../server/api.ts';
 import type { ApiClient, LogPlace } from './api-client.ts';
 
 const AGAIN_MS = 500;
-const chunkEvent: z.ZodType<LogChunkEvent> = z.object({ offset: z.number(), bytes: z.string() });
+const chunkEvent: z.ZodType<LogChunkEvent> = z.object({
+  offset: z.number(),
+  bytes: z.string(),
+  attempt: z.number().optional(),
+});
 const endEvent: z.ZodType<LogEndEvent> = z.object({
   bytes: z.number(),
   crc: z.string(),
@@ -30,7 +34,7 @@ export interface FollowOptions {
 export async function followLog(client: ApiClient, options: FollowOptions): Promise<LogEndEvent | undefined> {
   const decoder = new TextDecoder();
   const { signal } = options;
-  let offset = options.place.offset ?? 0;
+  let { attempt, offset = 0 } = options.place;
   let lost = false;
   const back = (): void => {
     if (lost) options.tell?.('The server is back.');
@@ -38,11 +42,13 @@ export async function followLog(client: ApiClient, options: FollowOptions): Prom
   };
   while (!signal.aborted) {
     try {
-      for await (const event of client.logEvents(options.id, { ...options.place, offset }, signal)) {
+      for await (const event of client.logEvents(options.id, { ...options.place, attempt, offset }, signal)) {
         const data: unknown = JSON.parse(event.data);
         back();
         if (event.event === 'chunk') {
           const chunk = chunkEvent.parse(data);
+          // An offset is one of this attempt: the job may have begun anew by the next connection.
+          attempt ??= chunk.attempt;
           const bytes = Buffer.from(chunk.bytes, 'base64');
           // What was shown before the connection was lost is not shown twice.
           const fresh = bytes.subarray(Math.max(0, offset - chunk.offset));

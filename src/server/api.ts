@@ -85,6 +85,8 @@ export interface LogChunkEvent {
   offset: number;
   /** base64 */
   bytes: string;
+  /** Whoever comes back asks for this one: another may have begun meanwhile. Not told by servers before this version. */
+  attempt?: number;
 }
 export interface LogEndEvent {
   bytes: number;

@@ -6,6 +6,8 @@
  *      23 could end a followed stream before its last lines.
  *   L3 A stream silent for SILENCE_MS is opened anew from the last record: a dead link, or an engine that stopped feeding it
  *      (moby#37646, moby#45728), looks the same as a quiet job.
+ *   L4 Records that the engine has rotated away between two readings are no silent gap: it ends with `engine/failed`, and the
+ *      caller finds the gap from its own place.
  */
 import type { LogRecord } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
@@ -87,15 +89,17 @@ async function* once(
     for await (const chunk of stream) {
       silence.over();
       for (const record of demuxer.push(Buffer.from(chunk))) {
-        if (skip > 0 && record.time === repeatOf) skip -= 1;
-        else {
-          skip = 0;
-          step(at, record.time);
-          yield record;
+        if (skip > 0) {
+          if (record.time !== repeatOf) throw rotated(name);
+          skip -= 1;
+          continue;
         }
+        step(at, record.time);
+        yield record;
       }
     }
     if (!demuxer.whole) throw cutOff(name);
+    if (skip > 0) throw rotated(name);
   } catch (error) {
     if (silence.signal.aborted && !signal.aborted) return;
     throw api.streamError(error, { what: call.what, signal });
@@ -111,6 +115,12 @@ function step(at: Position, time: string): void {
 
 const cutOff = (name: string): DavitError =>
   new DavitError('engine/unreachable', `The log of container ${name} broke off in the middle of a record.`);
+
+const rotated = (name: string): DavitError =>
+  new DavitError(
+    'engine/failed',
+    `The engine has rotated the log of container ${name} while nobody read it.`,
+  );
 
 /** Aborts its signal when nothing has been heard for so long. */
 class Silence {

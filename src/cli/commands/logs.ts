@@ -47,7 +47,7 @@ async function show(cli: Cli, what: { id: string; job: string }, options: Option
     }
     const page = await client.log(id, place);
     const decoder = new TextDecoder();
-    for await (const bytes of page.body) write(decoder.decode(bytes as Uint8Array, { stream: true }));
+    for await (const bytes of page.body) write(decoder.decode(bytes, { stream: true }));
     write(decoder.decode());
     finish();
     if (!page.complete) cli.io.err('This log is incomplete: some of it was lost with its machine.\n');

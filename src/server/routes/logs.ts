@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { LogRef, LogState } from '../../adapters/ports.ts';
+import type { PipelineStatus } from '../../plan/protocol.ts';
 import type { LogChunkEvent, LogEndEvent } from '../api.ts';
 import type { ServerDeps } from '../deps.ts';
 import { eventStream, lastEventId } from '../events.ts';
@@ -33,7 +34,9 @@ export function logRoutes(app: FastifyInstance, deps: ServerDeps, views: Views):
         'x-davit-log-offset': offset,
         'x-davit-log-bytes': state.offset,
         'x-davit-log-ended': String(state.ended !== undefined),
-        'x-davit-log-complete': String(state.ended?.complete ?? !state.incomplete),
+        'x-davit-log-complete': String(
+          state.ended?.complete ?? !(state.incomplete || (await isLeft(views, ref))),
+        ),
       })
       .type('text/plain; charset=utf-8');
     return reply.send(
@@ -65,6 +68,20 @@ async function* pieces(
   }
 }
 
+/** True when its job goes on no more, so that nobody will close it. Without word from Temporal it counts as being written. */
+async function isLeft(views: Views, ref: LogRef): Promise<boolean> {
+  try {
+    return isOver(await views.status(ref.pipeline), ref);
+  } catch {
+    return false; // what is there is told, and that it has no end is told too
+  }
+}
+
+function isOver(status: PipelineStatus, ref: LogRef): boolean {
+  const job = status.jobs.find((one) => one.key === ref.job);
+  return isFinal(status.state) || !job || job.attempt > ref.attempt || job.phase === 'ended';
+}
+
 /** Sends what is there, then what comes, then `end`; also when the job ended and nobody ever closed its log. */
 async function follow(
   deps: ServerDeps,
@@ -79,8 +96,7 @@ async function follow(
   const stops = [
     deps.logs.watch(ref, () => bell.ring()),
     views.watch(ref.pipeline, (status) => {
-      const job = status.jobs.find((one) => one.key === ref.job);
-      over = isFinal(status.state) || !job || job.attempt > ref.attempt || job.phase === 'ended';
+      over = isOver(status, ref);
       bell.ring();
     }),
   ];
@@ -91,7 +107,8 @@ async function follow(
       const last = over;
       const state = (await deps.logs.state(ref)) ?? NOTHING;
       for await (const bytes of pieces(deps, ref, { from: offset, to: state.offset })) {
-        const event: LogChunkEvent = { offset, bytes: Buffer.from(bytes).toString('base64') };
+        const { attempt } = ref;
+        const event: LogChunkEvent = { attempt, offset, bytes: Buffer.from(bytes).toString('base64') };
         offset += bytes.length;
         await events.send('chunk', event, offset);
       }

@@ -121,6 +121,8 @@ describe('following', () => {
     expect((await events.next())?.event).toBe('chunk');
     setJob('ended');
     expect(await events.next()).toMatchObject({ event: 'end', data: { bytes: 4, complete: false } });
+    const whole = await server.app.inject({ url: path, headers: auth });
+    expect(whole.headers).toMatchObject({ 'x-davit-log-ended': 'false', 'x-davit-log-complete': 'false' });
   });
 
   test('a newer attempt ends the follow of the older one', async () => {
