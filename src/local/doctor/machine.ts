@@ -30,7 +30,8 @@ async function checkDisk(settings: Settings): Promise<Finding> {
 /** `bytes` that are free for this user. */
 export function diskFinding(folder: string, bytes: number): Finding {
   const found = `${(bytes / 1024 ** 3).toFixed(1)} GiB free at ${folder}`;
-  const remedy = "Make room: old pipelines in `blobs` and `logs` of davit's home, `docker image prune`.";
+  const remedy =
+    "Make room: `davit doctor --fix`; logs of pipelines that have ended, in `data/logs` of davit's home; `docker image prune`.";
   if (bytes < NO_SPACE_BYTES) return fail('disk', `${found}: too little to run anything.`, remedy);
   return bytes < LOW_BYTES ? warn('disk', `${found}: that is little.`, remedy) : ok('disk', found);
 }

@@ -4,14 +4,19 @@ import { isLoopback } from '../../adapters/words.ts';
 import type { Settings } from '../../config.ts';
 import { durationText } from '../../plan/duration.ts';
 import { ARCHES } from '../../plan/ids.ts';
-import type { WorkerReport } from '../../plan/queues.ts';
+import { CONTROL_QUEUE, type WorkerReport } from '../../plan/queues.ts';
 import type { Reconciliation, RunFile } from '../../server/api.ts';
 import { connectTemporal } from '../../temporal/client.ts';
+import { readInstallation } from '../installation.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 
 const TEMPORAL_MS = 3_000;
 const SKEW_MS = 60_000;
 const HTTP_MS = 3_000;
+/** A worker asks again each 60 s at the latest. */
+const POLL_MS = 75_000;
+/** temporal.api.enums.v1.TaskQueueType */
+const WORKFLOW_QUEUE = 1;
 
 export interface Services {
   settings: Settings;
@@ -40,7 +45,15 @@ export async function checkServices(services: Services): Promise<Finding[]> {
     temporal ? finding('temporal', () => checkTemporal(settings, temporal)) : [],
     server ? finding('server', () => checkServer(server)) : [],
     registry ? finding('registry', () => checkRegistry(registry)) : [],
-    server ? finding('workers', async () => workerFindings(await services.workers())) : [],
+    server
+      ? finding('workers', async () => {
+          const workers = await services.workers();
+          return [
+            ...workerFindings(workers),
+            ...targetFindings(workers, run ? await targetsOf(settings) : []),
+          ];
+        })
+      : [],
     server
       ? finding('reconciliation', async () =>
           (await services.reconciliation()).map((one) => reconcileFinding(one, Date.now())),
@@ -50,15 +63,35 @@ export async function checkServices(services: Services): Promise<Finding[]> {
   return parts.flat();
 }
 
-async function checkTemporal(settings: Settings, address: string): Promise<Finding> {
+async function checkTemporal(settings: Settings, address: string): Promise<Finding[]> {
   const namespace = settings.temporalNamespace;
   const { connection } = await connectTemporal({ address, namespace, deadlineMs: TEMPORAL_MS });
   try {
     const info = await connection.workflowService.getSystemInfo({});
-    return ok('temporal', `${address}, server ${info.serverVersion ?? '?'}, namespace ${namespace}`);
+    const queue = await connection.workflowService.describeTaskQueue({
+      namespace,
+      taskQueue: { name: CONTROL_QUEUE },
+      taskQueueType: WORKFLOW_QUEUE,
+    });
+    const polls = (queue.pollers ?? []).map((one) => Number(one.lastAccessTime?.seconds ?? 0) * 1_000);
+    return [
+      ok('temporal', `${address}, server ${info.serverVersion ?? '?'}, namespace ${namespace}`),
+      controlFinding(polls, Date.now()),
+    ];
   } finally {
     await connection.close();
   }
+}
+
+/** Without one every pipeline stands still. `polls`: when each asked for work last; epoch ms. */
+export function controlFinding(polls: readonly number[], now: number): Finding {
+  const live = polls.filter((at) => now - at < POLL_MS).length;
+  if (live > 0) return ok('control worker', live === 1 ? 'takes work' : `${live} take work`);
+  return fail(
+    'control worker',
+    'None has asked for work in the last 75 s: no pipeline goes on.',
+    "Start one: `davit up` on one machine, else `davit worker --control`. Its log is `log/control.log` of davit's home.",
+  );
 }
 
 async function checkServer(url: string): Promise<Finding> {
@@ -116,6 +149,18 @@ export function workerFindings(workers: readonly WorkerReport[]): Finding[] {
     return ok(name, words.join(', '));
   });
 }
+
+const targetsOf = async (settings: Settings): Promise<string[]> =>
+  (await readInstallation(settings)).installation.targets.map(({ name }) => name);
+
+/** Deployments to a target without a worker wait. */
+export const targetFindings = (workers: readonly WorkerReport[], targets: readonly string[]): Finding[] =>
+  targets.map((target) => {
+    const hosts = workers.filter((one) => one.targets.includes(target)).map((one) => one.hostName);
+    const name = `workers for target ${target}`;
+    if (hosts.length > 0) return ok(name, hosts.join(', '));
+    return warn(name, 'none: deployments to it wait.', `davit worker --deploy ${target}`);
+  });
 
 /** When it was last looked whether a delivery was lost. */
 export function reconcileFinding(one: Reconciliation, now: number): Finding {

@@ -3,7 +3,12 @@ import { DavitError } from '../../../src/errors.ts';
 import { finding, ok } from '../../../src/local/doctor/check.ts';
 import { modeFindings, versionFinding } from '../../../src/local/doctor/engine.ts';
 import { diskFinding } from '../../../src/local/doctor/machine.ts';
-import { skewFinding, workerFindings } from '../../../src/local/doctor/services.ts';
+import {
+  controlFinding,
+  skewFinding,
+  targetFindings,
+  workerFindings,
+} from '../../../src/local/doctor/services.ts';
 import type { WorkerReport } from '../../../src/plan/queues.ts';
 
 const engine = (version: string) => versionFinding({ version, address: 'unix:///x', cpus: 2 });
@@ -52,6 +57,22 @@ test('clocks a minute apart are told', () => {
   expect(skewFinding('u', { date: new Date(now).toUTCString(), now })).toBeUndefined();
   expect(skewFinding('u', { date: null, now })).toBeUndefined();
   expect(skewFinding('u', { date: new Date(now - 90_000).toUTCString(), now })?.found).toContain('90 s');
+});
+
+test('no control worker that asks for work is a failure, one that was killed minutes ago as well', () => {
+  expect(controlFinding([], 1_000_000)).toMatchObject({ verdict: 'fail' });
+  expect(controlFinding([1_000_000 - 240_000], 1_000_000)).toMatchObject({ verdict: 'fail' });
+  expect(controlFinding([1_000_000 - 240_000, 1_000_000 - 59_000], 1_000_000)).toMatchObject({
+    verdict: 'ok',
+  });
+});
+
+test('a target without a worker is named with the command that adds one', () => {
+  const found = targetFindings([worker({ targets: ['prod'] })], ['prod', 'staging']);
+  expect(found).toMatchObject([
+    { verdict: 'ok' },
+    { verdict: 'warn', remedy: 'davit worker --deploy staging' },
+  ]);
 });
 
 test('each architecture without a worker is named with the command that adds one', () => {
