@@ -101,7 +101,7 @@ export function linkTemporal(options: { address: string; namespace: string }): T
               .query<KeyLookup, [string]>(QUERIES.lookup, key),
           WORKFLOW_QUERY,
         ),
-      oldestOpen: () => link.call(oldestOpen, { deadlineMs: LIST_MS, of: 'workflow' }),
+      oldestOpen: () => link.call(oldestOpen, { deadlineMs: LIST_MS, of: 'workflow', person: true }),
       healthy: () => link.healthy(),
     },
     close: () => link.close(),

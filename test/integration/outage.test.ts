@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiClient } from '../../src/cli/api-client.ts';
@@ -105,6 +106,17 @@ const ask = async (path: string, body?: unknown): Promise<{ status: number; mess
   return { status: answer.status, message: said.error?.message ?? '' };
 };
 
+/** A start as `davit run` asks for it. */
+const START = {
+  key: `request:${randomUUID()}`,
+  ref: 'main',
+  refKind: 'branch',
+  sha: '1'.repeat(40),
+  before: '0'.repeat(40),
+  title: 'asked for while Temporal is away',
+  source: 'cli',
+};
+
 test('watchers of a pipeline outlive a cut network, a killed Temporal and a new server; nothing is lost, doubled or half made', async () => {
   expect(await deliverOnce()).toBe(202);
   await until('the first job runs', async () =>
@@ -162,10 +174,16 @@ test('watchers of a pipeline outlive a cut network, a killed Temporal and a new 
     tookMs.push(performance.now() - asked);
     return it;
   };
-  const [decided, cancelled, delivered] = await Promise.all([
+  // Bytes need no Temporal; what they were stored for does.
+  const { digest } = await client.putBlob(Readable.from(['a tree']));
+  const [decided, cancelled, delivered, ...others] = await Promise.all([
     timed(ask('/api/v1/pipelines/table/1/decisions', decision)),
     timed(ask('/api/v1/pipelines/table/1/cancel', {})),
     deliverOnce(),
+    ask('/api/v1/projects/table/pipelines', { ...START, sourceBlob: digest }),
+    ask('/api/v1/projects/table/environments/stop', { name: 'prod' }),
+    ask('/api/v1/pipelines/table/1/decisions', { action: 'retry', job: 'first' }),
+    timed(ask('/api/v1/collection', { dryRun: false })),
   ]);
   // Whoever decides is told so soon, and what to do: within 3 s on an idle machine; without the limit it took 12.
   expect(Math.max(...tookMs)).toBeLessThan(8_000);
@@ -175,9 +193,9 @@ test('watchers of a pipeline outlive a cut network, a killed Temporal and a new 
     code: 'temporal/unreachable',
     hint: expect.stringMatching(/Say it again once/),
   });
-  for (const answer of [status, decided, cancelled]) {
-    expect(answer.status).toBe(503);
+  for (const answer of [status, decided, cancelled, ...others]) {
     expect(answer.message).toMatch(/Temporal server at .* did not answer/);
+    expect(answer.status).toBe(503);
   }
   expect(delivered).toBe(503);
   await write('three\n');
@@ -206,5 +224,6 @@ test('watchers of a pipeline outlive a cut network, a killed Temporal and a new 
   const runs = fakes.journal('table').filter((entry) => entry.activity === 'runJob');
   expect(runs.map(({ job, attempt }) => `${job} ${attempt}`).toSorted()).toEqual(['first 1', 'second 1']);
   expect(await client.pipelines({})).toHaveLength(1);
+  expect(await client.lookup('table', START.key)).toEqual({ state: 'unknown' });
   await client.close();
 }, 60_000);

@@ -48,7 +48,7 @@ export async function startPipeline(cli: Cli, options: StartOptions): Promise<St
     const sent = await upload(cli, client, { plan, options });
     const request = requestOf(plan, sent, options);
     const { slug } = plan.project;
-    await patiently(options.signal, () => client.start(slug, request, options.signal));
+    await ask(cli, { client, slug, request, signal: options.signal });
     return { client, id: await numberOf(cli, client, { slug, key: request.key, signal: options.letGo }) };
   } catch (error) {
     await client.close();
@@ -154,13 +154,37 @@ function requestOf(
 const bounded = (changed: LocalPlan['changed']): LocalPlan['changed'] =>
   changed && JSON.stringify(changed).length <= MOST_CHANGED ? changed : undefined;
 
-/** Asks again while the server is away: the key makes sure that it starts once. */
-async function patiently<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+/** Whoever waits is told why; whoever gives up, that it may be on its way all the same. */
+async function ask(
+  cli: Cli,
+  of: { client: ApiClient; slug: string; request: StartRequest; signal: AbortSignal },
+): Promise<void> {
+  const { client, signal } = of;
+  const onAway = (error: unknown): void => {
+    const why = error instanceof DavitError ? error.message : `${client.url} does not answer.`;
+    cli.io.err(`${why} The pipeline is asked for again; it starts once.\n`);
+  };
+  try {
+    await patiently(signal, () => client.start(of.slug, of.request, signal), onAway);
+  } catch (error) {
+    if (signal.aborted || !isFinal(error))
+      cli.io.err('The pipeline was asked for, and may start yet: `davit pipelines` shows whether it did.\n');
+    throw error;
+  }
+}
+
+/** Asks again while the server is away: the key makes sure that it starts once. `onAway` is told of the first failure. */
+async function patiently<T>(
+  signal: AbortSignal,
+  ask: () => Promise<T>,
+  onAway?: (error: unknown) => void,
+): Promise<T> {
   for (let count = 1; ; count += 1) {
     try {
       return await ask();
     } catch (error) {
       if (signal.aborted || isFinal(error) || count >= 20) throw error;
+      if (count === 1) onAway?.(error);
     }
     await pause(LOOKUP_MS * count, undefined, { signal });
   }
