@@ -23,7 +23,7 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const TEMPORAL_MS = 3_000;
-/** `run.json.PID.HEX`, `up.lock.new.PID`, `worker-token.PID.HEX`: written beside a file before they take its name. */
+/** `run.json.PID.HEX`, `up.lock.new.PID`, `worker-token.PID.HEX`, `BUNDLE.js.PID.TIME`: written beside a file before they take its name. */
 const HALF = /\.\d+(\.[0-9a-f]{8})?$/;
 /** Of the launcher's Node, and of Temporal in davit 0.1: in the cache; nothing of that takes a day. */
 const CACHED = /^\.(temporal|node)-[A-Za-z0-9]{6}$/;
@@ -132,7 +132,12 @@ async function fileModes({ settings }: FixOptions): Promise<Found[]> {
 }
 
 async function halfWritten({ settings }: FixOptions): Promise<Found[]> {
-  const folders = [settings.home, join(settings.home, 'keys'), join(settings.home, 'data', 'scratch')];
+  const folders = [
+    settings.home,
+    join(settings.home, 'keys'),
+    join(settings.home, 'data', 'scratch'),
+    join(settings.cache, 'bundles'),
+  ];
   const found: Found[] = [];
   for (const folder of folders)
     for (const name of await names(folder)) {

@@ -9,7 +9,8 @@ import { lineProgress } from '../../../src/local/progress.ts';
 let home: string;
 beforeEach(async () => {
   home = await mkdtemp(join(tmpdir(), 'davit-fix-'));
-  for (const folder of ['keys', 'data/scratch']) await mkdir(join(home, folder), { recursive: true });
+  for (const folder of ['keys', 'data/scratch', 'cache/bundles'])
+    await mkdir(join(home, folder), { recursive: true });
 });
 afterEach(() => rm(home, { recursive: true, force: true }));
 
@@ -64,15 +65,17 @@ test('what a crash left is said first, then mended; what is young, in use or for
     await file('run.json.123.0a1b2c3d', 2),
     await file('keys/cli-token.77.00112233', 2),
     await file('data/scratch/upload', 25),
+    await file('cache/bundles/0a1b.js.77.1795276128298', 2),
   ];
   const kept = [
     await file('run.json.124.0a1b2c3d'),
     await file('data/scratch/young', 2),
+    await file('cache/bundles/0a1b.js', 2_000),
     await file('notes.txt', 1_000),
   ];
   await symlink('/etc/hostname', join(home, 'link.1.0a1b2c3d'));
   const would = await run(true);
-  expect(would).toHaveLength(7);
+  expect(would).toHaveLength(8);
   for (const path of [...halves, join(home, 'run.json'), join(home, 'up.lock')])
     expect(await isThere(path), path).toBe(true);
   expect(await run(false)).toEqual(would.map((line) => line.replace('would', 'done')));
