@@ -8,7 +8,8 @@
  * A3 A cancelled attempt whose worker cannot have cleaned up is stopped on its machine before this function ends, so
  *    before any lock is given back.
  * A4 No heartbeat, no container: such an attempt is `errored` with `started: false`.
- * A5 An attempt that is given up has its log closed in a higher epoch first: what its machine writes late is refused.
+ * A5 An attempt that is given up has its log closed in a higher epoch first: what its machine writes late is refused. What
+ *    runs there goes when the machine is back.
  */
 import { CancellationScope, patched, sleep } from '@temporalio/workflow';
 import type { JobResult } from '../src/plan/outcome.ts';
@@ -166,6 +167,7 @@ async function givenUp(run: Run, one: JobRun, result: JobResult): Promise<JobRes
   if (!patched(LOG_CLOSED)) return result;
   one.status.epoch += 1;
   const ref = refOf(run, one);
+  if (one.host) run.releases.whenBack(one.host, ref);
   try {
     const text = result.message ?? 'The machine was given up.';
     const log = await CancellationScope.nonCancellable(() => fencing.closeLog({ ref, text }));

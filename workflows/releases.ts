@@ -9,7 +9,8 @@ const PATIENCE_MS = 30_000;
 /**
  * Tells each host which containers may go, once the results are in history: in batches, `releaseDelayMs` after the first of
  * a batch, and what is left at the pipeline's end. A host that is gone costs a bounded wait at the very end, after the
- * verdict; its worker's janitor does the rest.
+ * verdict; its worker's janitor does the rest. A machine that was given up is told when it comes back, while the pipeline is
+ * open: its script would run on until the pipeline's end.
  */
 export class Releases {
   readonly #pipeline: PipelineId;
@@ -28,6 +29,21 @@ export class Releases {
     if (this.#ticking) return;
     this.#ticking = true;
     void CancellationScope.nonCancellable(() => this.#later());
+  }
+
+  /** Of a machine that was given up. Nobody waits for it, the pipeline's end neither. */
+  whenBack(host: string, ref: AttemptRef): void {
+    const refs = [ref];
+    void CancellationScope.nonCancellable(async () => {
+      try {
+        await hostActivities(host, this.#limits.pipelineTimeoutMs).releaseJobs({
+          pipeline: this.#pipeline,
+          refs,
+        });
+      } catch {
+        // It is away for good, or refused: its janitor removes what a closed pipeline has left.
+      }
+    });
   }
 
   /** Sends what is due now and waits for all that is on its way; bounded, never rejects. */

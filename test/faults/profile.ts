@@ -31,7 +31,8 @@ export const SHORT: Profile = {
   name: 'short',
   limits: {
     heartbeat_timeout: '6s',
-    host_grace: '8s',
+    // Above what a start of a worker takes on a machine of two cores under load.
+    host_grace: '20s',
     queue_timeout: '60s',
     cancel_grace: '2s',
     release_delay: '1s',
@@ -41,7 +42,7 @@ export const SHORT: Profile = {
     gate_expiry: '5 min',
   },
   heartbeatMs: 6_000,
-  hostGraceMs: 8_000,
+  hostGraceMs: 20_000,
   cleanupAgeMs: 2_000,
   waitMs: 60_000,
   deadlineMs: 180_000,

@@ -2,7 +2,10 @@ import { countFile, expectThat, jobOf, note, type Row } from './row.ts';
 import type { PipelineStatus } from '../../../src/plan/protocol.ts';
 import type { World } from '../world.ts';
 
-/** The machine goes and stays away past its grace: the job is `host_lost`, told as such, and not run elsewhere by itself. */
+/**
+ * The machine goes and stays away past its grace: the job is `host_lost`, told as such, and not run elsewhere by itself. Its
+ * pipeline is open still when it comes back, and what runs there goes nevertheless.
+ */
 export const hostLost: Row = {
   row: 6,
   fault: 'power off docker host',
@@ -10,7 +13,11 @@ export const hostLost: Row = {
   long: true,
   async run(world) {
     const { client, processes, history } = world;
-    const id = await startOnLost(world, 6);
+    const id = await startOnLost(
+      world,
+      6,
+      'later:\n  needs: []\n  when: manual\n  gate: {}\n  script: [echo later]\n',
+    );
     note(world, 6, `the machine of ${id} is gone`);
     await processes.arch.end('SIGKILL');
     const from = history.now();
@@ -19,23 +26,27 @@ export const hostLost: Row = {
     const recovery = history.now() - from - heartbeatMs - hostGraceMs;
     await processes.arch.start();
     await untilGone(world, id);
-    const status = await client.status(id);
-    expectThat(status?.state === 'failed', 'what was told of the job has changed', status);
+    expectThat((await client.status(id))?.endedAt === undefined, 'its pipeline has ended before');
+    await client.decide(id, 'later', 'reject');
+    const status = await client.verdict(id);
+    expectThat(status.state === 'failed', 'what was told of the job has changed', status);
     return { recoveryMs: [Math.max(0, recovery)] };
   },
 };
 
 /** A script that is at work, and would be for longer than its machine is away. Its pipeline, of row 6 or 7. */
-export async function startOnLost(world: World, row: number): Promise<string> {
+export async function startOnLost(world: World, row: number, more = ''): Promise<string> {
   const { client, profile } = world;
   const seconds = (profile.heartbeatMs + profile.hostGraceMs) / 1_000 + 180;
-  const id = await client.start(world.project(row), countFile(Math.round(seconds * 5), seconds));
+  const id = await client.start(world.project(row), countFile(Math.round(seconds * 5), seconds, more));
   await client.untilLogged(id, 'count', 'line-3\n');
   return id;
 }
 export async function untilLost({ client, profile, history, engine }: World, id: string): Promise<void> {
   const ms = profile.heartbeatMs + profile.hostGraceMs + profile.waitMs;
-  const status: PipelineStatus = await client.verdict(id, ms);
+  const isOver = ({ jobs }: PipelineStatus): boolean =>
+    jobs.find(({ key }) => key === 'count')?.outcome !== undefined;
+  const status = await client.when(id, 'its machine told as lost', isOver, ms);
   const { result, attempt } = jobOf(status, 'count');
   expectThat(
     result?.outcome === 'errored' && result.kind === 'host_lost',

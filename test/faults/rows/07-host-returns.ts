@@ -22,6 +22,7 @@ export const hostReturns: Row = {
     const borders = ['arch>temporal', 'arch>server', 'arch>engine'].map((name) => world.border(name));
     for (const border of borders) border.cut();
     await untilLost(world, id);
+    await client.verdict(id);
     const log = await client.rawLog(id, 'count');
     const next = await client.start(world.project(7), countFile(LINES, 0.5));
 
