@@ -28,8 +28,6 @@ type Containers = Pick<
 
 /** The container part of an Engine. */
 export function containers(api: EngineApi): Containers {
-  const inspect = (name: string, signal?: AbortSignal): Promise<ContainerState | undefined> =>
-    inspectContainer(api, name, signal);
   return {
     async createContainer(create: ContainerCreate): Promise<string> {
       const answer = await api.json({
@@ -41,7 +39,7 @@ export function containers(api: EngineApi): Containers {
       });
       return z.object({ Id: z.string() }).parse(answer).Id;
     },
-    inspectContainer: (name) => inspect(name),
+    inspectContainer: (name) => inspectContainer(api, name),
     async startContainer(name) {
       await api.json({
         method: 'POST',
