@@ -4,6 +4,7 @@
  */
 import { Context } from '@temporalio/activity';
 import type { HostInput } from './contract.ts';
+import { untilAnswered } from './job/appender.ts';
 import { removeObjects, stopContainer } from './job/cleanup.ts';
 import type { JobDeps } from './job/deps.ts';
 import { followLog } from './job/follow.ts';
@@ -14,6 +15,7 @@ import { loadMasks, masksOf } from './job/mask-set.ts';
 
 const HEARTBEAT_MS = 3_000;
 const LOG_MS = 10_000;
+const FENCE_MS = 3_000;
 
 export function makeStopJob(deps: JobDeps): (input: HostInput) => Promise<void> {
   return async (input) => {
@@ -26,6 +28,7 @@ export function makeStopJob(deps: JobDeps): (input: HostInput) => Promise<void> 
         runId: workflowExecution?.runId ?? '',
       };
       const identity = identityOf(deps, run, input.ref);
+      await fence(deps, input);
       const state = await stopContainer(deps.engine, identity.name, input.graceMs);
       if (state && state.startedAt > 0) await closeLog(deps, input, identity);
       await removeObjects(deps.engine, { labels: identity.labels });
@@ -35,14 +38,26 @@ export function makeStopJob(deps: JobDeps): (input: HostInput) => Promise<void> 
   };
 }
 
+/** Behind the try that is given up: from here on that one neither starts a container nor writes to the log. */
+const epochOf = ({ ref }: HostInput): number => ref.epoch + 1;
+
+/** A store that is away does not keep a container alive. */
+async function fence(deps: JobDeps, input: HostInput): Promise<void> {
+  const opened = untilAnswered(AbortSignal.timeout(FENCE_MS), () =>
+    deps.logs.open(input.ref, epochOf(input)),
+  );
+  await opened.catch(() => undefined);
+}
+
 /** What nobody has read yet goes to the store, if it answers in time; a cancel does not wait for it. */
-async function closeLog(deps: JobDeps, { ref }: HostInput, { name }: Identity): Promise<void> {
+async function closeLog(deps: JobDeps, input: HostInput, { name }: Identity): Promise<void> {
+  const { ref } = input;
   const signal = AbortSignal.timeout(LOG_MS);
   try {
     const capBytes = deps.facts.config.limits.log_bytes;
     const [masks, log] = await Promise.all([
       loadMasks(deps, name),
-      JobLog.open({ store: deps.logs, ref, epoch: ref.epoch, capBytes, signal }),
+      JobLog.open({ store: deps.logs, ref, epoch: epochOf(input), capBytes, signal }),
     ]);
     if (!masks || log.ended) return;
     log.hide(masksOf(masks));

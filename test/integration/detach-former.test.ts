@@ -1,8 +1,12 @@
-/** A second worker of one engine, on another machine, starts: it ends nothing of one that is alive. Real Temporal. */
+/**
+ * Workers and machines that come: a second worker of one engine ends nothing of one that is alive, and a machine that was
+ * given up is rid of its job when it is back. Real Temporal.
+ */
+import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { detachFormer } from '../../activities/detach-former.ts';
 import { planOf } from '../support/plans.ts';
-import { World } from '../support/world.ts';
+import { until, World } from '../support/world.ts';
 
 let world: World;
 beforeAll(async () => {
@@ -30,4 +34,26 @@ test('only who has sent no heartbeat for a while is taken for dead', async () =>
   world.fakes.open('two', 'done');
   const status = await world.end(id);
   expect(status.jobs.map(({ attempt, epoch }) => `${attempt}/${epoch}`)).toEqual(['1/1', '1/2']);
+});
+
+test('a machine that is back after it was given up is rid of the job at once, though the pipeline goes on', async () => {
+  world.project('late', {
+    plan: planOf([{ key: 'lost' }, { key: 'open' }]),
+    limits: { heartbeatTimeoutMs: 1_000, hostGraceMs: 500 },
+    behaviours: { lost: [{ silent: 'with-host', host: 'late' }], open: [{ until: 'done' }] },
+  });
+  const id = await world.push('late');
+  await world.when(id, 'it is lost', ({ jobs }) => jobs[0]?.result?.kind === 'host_lost');
+  const { address, namespace } = world.temporal;
+  const connection = await NativeConnection.connect({ address });
+  const activities = { ...world.fakes.activities() };
+  const worker = await Worker.create({ connection, namespace, taskQueue: 'host-late', activities });
+  await worker.runUntil(
+    until('its container goes', async () =>
+      world.fakes.journal('late').find(({ activity, job }) => activity === 'releaseJobs' && job === 'lost'),
+    ),
+  );
+  await connection.close();
+  world.fakes.open('late', 'done');
+  expect((await world.end(id)).jobs.map(({ outcome }) => outcome)).toEqual(['errored', 'succeeded']);
 });

@@ -4,6 +4,7 @@ import type { RunInput } from '../../activities/contract.ts';
 import type { JobDeps } from '../../activities/job/deps.ts';
 import { makeResumeJob } from '../../activities/resume-job.ts';
 import { makeRunJob } from '../../activities/run-job.ts';
+import { makeStopJob } from '../../activities/stop-job.ts';
 import { JobBench } from '../support/job-bench.ts';
 
 let bench: JobBench;
@@ -115,4 +116,28 @@ test('a worker that was replaced and goes away removes nothing of the try that h
   await expect(old).rejects.toBeDefined();
   next.go();
   expect(await next.old).toMatchObject({ outcome: 'succeeded' });
+});
+
+test('a stop where nobody answers fences the worker that stands still: it starts nothing and writes nothing any more', async () => {
+  const input = await bench.input({ script: ['echo begun; sleep 1000'] });
+  const following = run(input);
+  following.catch(() => undefined);
+  await expect.poll(() => bench.log(input), { timeout: 20_000 }).toContain('\nbegun\n');
+  await bench.environment().run(makeStopJob(bench.deps()), { ref: input.ref, graceMs: 500 });
+  await expect(following).rejects.toMatchObject({ type: 'Replaced' });
+  expect(bench.log(input).match(/Job (?:cancelled|failed)/g)).toEqual(['Job cancelled']);
+
+  const other = await bench.input({ script: ['echo ran'] });
+  const pulling = Promise.withResolvers<void>();
+  const deps = bench.deps();
+  const inspectImage = async (name: string) => {
+    await pulling.promise;
+    return deps.engine.inspectImage(name);
+  };
+  const old = run(other, { ...deps, engine: { ...deps.engine, inspectImage } });
+  old.catch(() => undefined);
+  await bench.environment().run(makeStopJob(bench.deps()), { ref: other.ref, graceMs: 500 });
+  pulling.resolve();
+  await expect(old).rejects.toMatchObject({ type: 'Replaced' });
+  expect(bench.log(other)).toBe('');
 });
