@@ -8,14 +8,12 @@ import { removeTempFolder, sweepFolders, tempFolder } from '../adapters/temp.ts'
 import type { Settings } from '../config.ts';
 import { DavitError } from '../errors.ts';
 import { lastWords, runCommand, which } from './command.ts';
+import { buildGoPrograms, type Making } from './go-programs.ts';
 import type { Progress } from './progress.ts';
 
 /** Its database file has no migration: another version gets another file. */
 export const TEMPORAL_VERSION = '1.5.1';
 const MODULE = 'github.com/temporalio/cli';
-/** The first Go that fetches the newer one which the module asks for. */
-const GO_NEEDED = '1.21';
-const GO_BUILD_MS = 20 * 60_000;
 const DOWNLOAD_HOST = 'https://temporal.download';
 
 /** Path of the cached binary, there or not. */
@@ -61,11 +59,6 @@ export async function ensureTemporal(
   );
 }
 
-interface Making {
-  folder: string;
-  progress: Progress;
-}
-
 /** The SDK's download, into a folder of ours. A machine without that host is told so within seconds. */
 async function download(_settings: unknown, { folder, progress }: Making): Promise<string> {
   try {
@@ -87,45 +80,22 @@ async function download(_settings: unknown, { folder, progress }: Making): Promi
   });
 }
 
-/** `go get -tool` and `go build` in a module of our own: `go install` refuses a module that replaces others. */
+/** From its pinned Go module. */
 async function build(settings: Pick<Settings, 'path'>, { folder, progress }: Making): Promise<string> {
-  const go = await which({ path: [...settings.path, '/usr/local/go/bin'] }, 'go');
-  const found = go
-    ? /go(\d+)\.(\d+)/.exec((await runCommand(go, ['version'], { cwd: folder })).stdout)
-    : null;
-  const [major = 0, minor = 0] = found?.slice(1).map(Number) ?? [];
-  if (!go) throw new Error('Not built: Go is not installed.');
-  if (major < 2 && minor < Number(GO_NEEDED.slice(2)))
-    throw new Error(
-      `Not built: this machine's Go is ${major}.${minor}, and ${GO_NEEDED} or later is needed (https://go.dev/dl).`,
-    );
-  progress.note(
-    'Temporal cannot be downloaded here: it is built once from its Go module; on 2 cores 2 to 4 minutes.',
+  const note =
+    'Temporal cannot be downloaded here: it is built once from its Go module; on 2 cores 2 to 4 minutes.';
+  const program = {
+    path: `${MODULE}/cmd/temporal`,
+    file: 'temporal',
+    values: { [`${MODULE}/temporalcli.Version`]: TEMPORAL_VERSION },
+  };
+  const title = `Temporal CLI ${TEMPORAL_VERSION}`;
+  await buildGoPrograms(
+    settings,
+    { title, version: TEMPORAL_VERSION, note, programs: [program] },
+    { folder, progress },
   );
-  const output = join(folder, 'temporal');
-  const steps: [string, string[]][] = [
-    ['module', ['mod', 'init', 'davit.local/temporal']],
-    ['modules', ['get', '-tool', `${MODULE}/cmd/temporal@v${TEMPORAL_VERSION}`]],
-    [
-      'compile',
-      [
-        'build',
-        '-trimpath',
-        '-ldflags',
-        `-s -w -X ${MODULE}/temporalcli.Version=${TEMPORAL_VERSION}`,
-        '-o',
-        output,
-        `${MODULE}/cmd/temporal`,
-      ],
-    ],
-  ];
-  const env = { CGO_ENABLED: '0', GOFLAGS: '-mod=mod -modcacherw', GOWORK: 'off' };
-  for (const [what, args] of steps)
-    await progress.step(`Temporal CLI ${TEMPORAL_VERSION}: ${what}`, async () => {
-      const done = await runCommand(go, args, { cwd: folder, env, timeoutMs: GO_BUILD_MS });
-      if (done.code !== 0) throw new Error(`Not built: go ${args[0]}: ${lastWords(done)}`);
-    });
-  return output;
+  return join(folder, program.file);
 }
 
 /** Only a binary that starts gets the name. */

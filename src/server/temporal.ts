@@ -146,12 +146,14 @@ class Link {
     }
   }
 
+  /** Asked for the namespace, because that is read from Temporal's database: without it a server answers, and can do nothing. */
   async healthy(withinMs = HEALTH_MS): Promise<boolean> {
     const open = this.#open;
     if (!open) return false;
+    const { namespace } = this.#options;
     try {
       const asked = open.connection.withDeadline(Date.now() + withinMs, () =>
-        open.connection.workflowService.getSystemInfo({}),
+        open.connection.workflowService.describeNamespace({ namespace }),
       );
       await this.#counted(asked);
       return true;

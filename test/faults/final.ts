@@ -98,13 +98,15 @@ async function targets({ engine, history }: World): Promise<void> {
 }
 
 /** Where the canary must not be: Temporal's database, logs of processes and jobs, records, and what the engine tells of containers. */
-export async function sinks({ home, canary, history }: World): Promise<void> {
+export async function sinks(world: World): Promise<void> {
+  const { home, canary, history } = world;
   const look = command('grep', ['-rlasF', '--exclude-dir=engine', canary, home]);
   // It ends with 1 when there is none, with 2 when a file has gone meanwhile; what it has found it has said.
   const { stdout } = await look.catch((error: { stdout: string }) => error);
   const files = stdout.split('\n').filter((line) => line !== '');
   history.add({ type: 'sink', name: 'database, store and logs of processes', found: files.length > 0 });
   for (const file of files) history.add({ type: 'sink', name: file.slice(home.length), found: true });
+  history.add({ type: 'sink', name: 'rows of the database', found: await world.databaseHolds(canary) });
   for (const event of history.events)
     if (event.type === 'log' && event.bytes.includes(canary))
       history.add({ type: 'sink', name: `log of ${event.pipeline} ${event.job}`, found: true });

@@ -12,6 +12,8 @@ export interface ProcessOf {
   args: string[];
   env?: NodeJS.ProcessEnv;
   log: string;
+  /** Its program forks the first process of a namespace: signals are for that one, and its end is the end of all in there. */
+  first?: true;
   /** Asked until it is true; without it the process says by itself that it is ready. */
   ready?(): Promise<boolean>;
 }
@@ -83,17 +85,33 @@ export class Process {
     const child = this.#child;
     if (!child) return;
     if (this.#frozen && signal === 'SIGTERM') this.thaw();
-    child.kill(signal);
+    this.#signal(child, signal);
     await this.#gone;
     this.#frozen = false;
   }
   freeze(): void {
     this.#frozen = true;
-    this.#child?.kill('SIGSTOP');
+    if (this.#child) this.#signal(this.#child, 'SIGSTOP');
   }
   thaw(): void {
     this.#frozen = false;
-    this.#child?.kill('SIGCONT');
+    if (this.#child) this.#signal(this.#child, 'SIGCONT');
+  }
+
+  #signal(child: ChildProcess, signal: NodeJS.Signals): void {
+    const first = this.#of.first ? onlyChildOf(child.pid ?? 0) : undefined;
+    if (first === undefined) child.kill(signal);
+    else process.kill(first, signal);
+  }
+}
+
+/** Undefined before it is forked, and when it is gone. */
+function onlyChildOf(pid: number): number | undefined {
+  try {
+    const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');
+    return child ? Number(child) : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -52,7 +52,7 @@ export function docsTable(run: {
   seconds: number;
   breaks: readonly Break[];
   lines: readonly Line[];
-  kind: 'rows' | 'literal' | 'soak';
+  kind: 'rows' | 'literal' | 'soak' | 'postgres rows' | 'postgres soak';
 }): void {
   const { kind } = run;
   const marks = { from: `<!-- ${kind}: written by the harness -->`, to: `<!-- end of ${kind} -->` };

@@ -1,7 +1,7 @@
 /**
- * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--literal [--worlds N]] [--without MECHANISM] [--json] [--write-docs]`:
- * a real davit, the faults of the matrix, and a checker over what happened. Ends with 1 when an invariant broke or a row's
- * outcome did not come, and says how to see it again.
+ * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--postgres] [--literal] [--worlds N]
+ * [--without MECHANISM] [--json] [--write-docs]`: a real davit, the faults of the matrix, and a checker over what happened. Ends with
+ * 1 when an invariant broke or a row's outcome did not come, and says how to see it again.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -27,6 +27,7 @@ const { values } = parseArgs({
     soak: { type: 'boolean', default: false },
     pinned: { type: 'boolean', default: false },
     literal: { type: 'boolean', default: false },
+    postgres: { type: 'boolean', default: false },
     worlds: { type: 'string' },
     without: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -49,6 +50,7 @@ const command = [
   ...(values.row ?? []).map((row) => `--row ${row}`),
   ...(values.soak ? ['--soak'] : []),
   ...(values.literal ? ['--literal'] : []),
+  ...(values.postgres ? ['--postgres'] : []),
   ...(values.worlds === undefined ? [] : [`--worlds ${values.worlds}`]),
   ...(pipelines > 0 ? [`--pipelines ${pipelines}`] : []),
   ...(values.without === undefined ? [] : [`--without "${values.without}"`]),
@@ -61,13 +63,22 @@ if (values.worlds !== undefined) {
   const all = await sideBySide({
     rows: wanted.map(({ row }) => row),
     worlds: Number(values.worlds),
-    args: ['--seed', String(seed), ...(values.literal ? ['--literal'] : [])],
+    args: [
+      '--seed',
+      String(seed),
+      ...(values.literal ? ['--literal'] : []),
+      ...(values.postgres ? ['--postgres'] : []),
+    ],
     history: values.history,
   });
   process.exit(tell(all));
 }
 const profile = values.literal ? LITERAL : SHORT;
-const world = await World.start(seed, values.soak ? soakOf(profile, pipelines) : profile);
+const world = await World.start(
+  seed,
+  values.soak ? soakOf(profile, pipelines) : profile,
+  values.postgres ? 'postgres' : 'sqlite',
+);
 const interrupted = (): void => void world.close().finally(() => process.exit(130));
 process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
 say(`A davit of its own is up after ${Math.round((performance.now() - began) / 1_000)} s; seed ${seed}.`);
@@ -114,6 +125,7 @@ function runPinned(): number {
   for (const { seed: one, rows: theirs, why } of PINNED) {
     process.stderr.write(`Seed ${one}, rows ${theirs.join(', ')}: ${why}\n`);
     const args = ['--seed', String(one), ...theirs.flatMap((row) => ['--row', String(row)])];
+    if (values.postgres) args.push('--postgres');
     const done = spawnSync(process.execPath, [fileURLToPath(import.meta.url), ...args], { stdio: 'inherit' });
     if (done.status !== 0) code = 1;
   }
@@ -163,10 +175,15 @@ function tell({ pipelines: count, breaks: broken, failures: failed, lines: all }
       `${table(all)}\n${count} pipelines in ${seconds} s, ${broken.length} breaks of an invariant.\n`,
     );
   for (const one of broken) say(`${one.invariant}: ${one.text}`);
-  const kind = values.soak ? 'soak' : values.literal ? 'literal' : 'rows';
-  if (values['write-docs']) docsTable({ ...summary, lines: all, kind });
+  if (values['write-docs']) docsTable({ ...summary, lines: all, kind: kind() });
   for (const one of failed) say(one);
   if (broken.length === 0 && failed.length === 0) return 0;
   say(`Again: ${command}`);
   return 1;
+}
+
+/** Whose table it is in docs/reliability.md. */
+function kind(): Parameters<typeof docsTable>[0]['kind'] {
+  if (values.postgres) return values.soak ? 'postgres soak' : 'postgres rows';
+  return values.soak ? 'soak' : values.literal ? 'literal' : 'rows';
 }

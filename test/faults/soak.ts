@@ -54,7 +54,7 @@ async function strikes(world: World, { lines, say }: Soak, over: AbortSignal): P
   const pause = (ms: number): Promise<unknown> =>
     delay(ms, undefined, { signal: over }).catch(() => undefined);
   const random = randomOf(world.seed);
-  const next = nemeses(random);
+  const next = nemeses(random, world.postgres !== undefined);
   await pause(2_000);
   while (!over.aborted) {
     const nemesis = next.next().value;

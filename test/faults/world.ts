@@ -1,6 +1,7 @@
 /**
- * A whole davit of one's own, every part a process, every border between two parts in the harness's hand: Temporal on SQLite,
- * server, control worker, architecture worker, deploy worker, a registry, and an engine that is also the swarm deployed to.
+ * A whole davit of one's own, every part a process, every border between two parts in the harness's hand: Temporal on SQLite or
+ * PostgreSQL, server, control worker, architecture worker, deploy worker, a registry, and an engine that is also the swarm
+ * deployed to.
  */
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -9,7 +10,6 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { readSettings } from '../../src/config.ts';
 import { ensureKeys } from '../../src/local/keys.ts';
-import { temporalArguments, temporalReady } from '../../src/local/temporal.ts';
 import type { Digest } from '../../src/plan/ids.ts';
 import { HELPER_IMAGE } from '../support/engine.ts';
 import { freePort, startRegistry, type TestRegistry } from '../support/registry.ts';
@@ -23,6 +23,7 @@ import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
 import type { Profile } from './profile.ts';
 import { Process } from './processes.ts';
+import { makeTemporal, temporalPort, type DatabaseKind, type TemporalOf } from './temporal.ts';
 import { changedTree, type Line } from './tree.ts';
 import { endedWith, logWrites, targetEffects, watchContainers } from './watch.ts';
 
@@ -53,22 +54,25 @@ export class World {
   client!: Client;
   ports = { temporal: 0, server: 0 };
   readonly processes = {} as Record<'temporal' | PartName, Process>;
+  readonly database: DatabaseKind;
+  #temporal: TemporalOf | undefined;
   /** By who goes through it: `arch>temporal`, `arch>server`, `arch>engine`, `deploy>target`, `control>registry`, … */
   readonly borders = new Map<string, Border>();
   readonly #proxies: Proxy[] = [];
   readonly #closing: (() => Promise<void> | void)[] = [];
   #rows = 0;
 
-  private constructor(seed: number, profile: Profile) {
+  private constructor(seed: number, profile: Profile, database: DatabaseKind) {
     this.seed = seed;
+    this.database = database;
     this.random = randomOf(seed);
     this.profile = profile;
     this.home = makeHome();
   }
 
-  static async start(seed: number, profile: Profile): Promise<World> {
+  static async start(seed: number, profile: Profile, database: DatabaseKind = 'sqlite'): Promise<World> {
     await sweepDead();
-    const world = new World(seed, profile);
+    const world = new World(seed, profile, database);
     try {
       await world.#start();
       return world;
@@ -106,7 +110,7 @@ export class World {
     for (const border of this.borders.values()) border.open();
     await this.engine.up();
     for (const process of Object.values(this.processes)) if (process.frozen) process.thaw();
-    await this.processes.temporal.start();
+    await this.temporalStarts();
     await this.processes.server.start();
     await Promise.all(PARTS.map((name) => this.processes[name].start()));
     // Theirs goes over to the others.
@@ -133,6 +137,23 @@ export class World {
     );
   }
 
+  /** PostgreSQL, where Temporal's database is a process of its own. */
+  get postgres(): Process | undefined {
+    return this.#temporal?.database;
+  }
+  /** Temporal and its database, in one moment. */
+  async temporalDies(): Promise<void> {
+    await Promise.all([this.postgres?.end('SIGKILL'), this.processes.temporal.end('SIGKILL')]);
+  }
+  async temporalStarts(): Promise<void> {
+    await this.postgres?.start();
+    await this.processes.temporal.start();
+  }
+  /** Whether Temporal's database holds this text in a way that its files do not show. */
+  async databaseHolds(text: string): Promise<boolean> {
+    return (await this.#temporal?.holds?.(text)) ?? false;
+  }
+
   async #start(): Promise<void> {
     mkdirSync(join(this.home, 'log'));
     const settings = readSettings({ HOME: this.home, DAVIT_HOME: this.home });
@@ -140,7 +161,7 @@ export class World {
     const [engine, registry, temporal, server] = await Promise.all([
       OwnEngine.start('board', join(this.home, 'engine'), { swarm: true }),
       startRegistry(),
-      freePort(),
+      temporalPort(this.database),
       freePort(),
     ]);
     this.engine = engine;
@@ -150,6 +171,9 @@ export class World {
       () => registry.stop(),
     );
     this.ports = { temporal, server };
+    const log = (name: string): string => this.#log(name);
+    this.#temporal = await makeTemporal(this.database, { home: this.home, port: temporal, log });
+    this.processes.temporal = this.#temporal.temporal;
     this.#closing.push(watchContainers(this.history, engine));
     await this.#makeBorders();
     this.#writeConfig();
@@ -201,6 +225,9 @@ export class World {
     await this.engine.forward(port, socketPath);
   }
   readonly #portOf = new Map<string, number>();
+  #log(name: string): string {
+    return join(this.home, 'log', `${name}.log`);
+  }
   socketOf(name: string): string {
     return join(this.home, `${name}.sock`);
   }
@@ -262,24 +289,6 @@ export class World {
   }
 
   #makeProcesses(cache: string): void {
-    const log = (name: string): string => join(this.home, 'log', `${name}.log`);
-    const address = `127.0.0.1:${this.ports.temporal}`;
-    const uiPort = this.ports.temporal === 65_535 ? 1_024 : this.ports.temporal + 1;
-    const args = temporalArguments({ home: this.home, port: this.ports.temporal, uiPort });
-    this.processes.temporal = new Process({
-      name: 'temporal',
-      program: join(cache, 'temporal-1.5.1', 'temporal'),
-      args: [
-        ...args.filter((one, at) => !one.startsWith('--ui') && !args[at - 1]?.startsWith('--ui')),
-        '--headless',
-      ],
-      env: process.env,
-      log: log('temporal'),
-      ready: async () => {
-        await temporalReady({ temporalNamespace: 'davit' }, address, 2_000);
-        return true;
-      },
-    });
     const small = join(this.home, 'small.yml');
     writeFileSync(small, 'tags: [small]\nmemory: 33554432\n');
     const live = join(this.home, 'live.yml');
@@ -308,7 +317,7 @@ export class World {
         program: process.execPath,
         args: [join(ROOT, MAIN), ...own[name]],
         env,
-        log: log(name),
+        log: this.#log(name),
       });
     }
   }
@@ -367,6 +376,7 @@ export class World {
   async close(): Promise<void> {
     const ends = [
       ...Object.values(this.processes).map((process) => () => process.end('SIGKILL')),
+      () => this.postgres?.end('SIGKILL'),
       ...this.#proxies.map((proxy) => () => proxy.close()),
       ...this.#closing.reverse(),
       () => rmSync(this.home, { recursive: true, force: true, maxRetries: 5 }),

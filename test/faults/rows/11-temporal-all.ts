@@ -9,7 +9,7 @@ export const temporalAll: Row = {
   moment: 'all stages at load',
   long: true,
   async run(world) {
-    const { client, processes, history, profile } = world;
+    const { client, history, profile } = world;
     const service = world.project(11);
     const scripts = await Promise.all(
       Array.from({ length: 4 }, () => client.start(world.project(11), countFile(LINES, 5))),
@@ -19,9 +19,9 @@ export const temporalAll: Row = {
     await client.untilLogged(scripts[0] ?? '', 'count', 'line-5\n');
     const ships = await deployment;
     note(world, 11, 'kill -9 of Temporal while scripts, a deployment and a gate are under way');
-    await processes.temporal.end('SIGKILL');
+    await world.temporalDies();
     await delay(profile.temporalAwayMs);
-    await processes.temporal.start();
+    await world.temporalStarts();
     const back = history.now();
     for (const id of scripts) expectWhole(world, await client.verdict(id), LINES);
     const recovery = history.now() - back;

@@ -113,9 +113,32 @@ const NEMESES: readonly Nemesis[] = [
   ...(Object.keys(EFFECTS) as EffectName[]).filter((name) => name !== 'detach by id').map(killAt),
 ];
 
-/** Each of them before one comes again, in an order that the seed gives. */
-export function* nemeses(random: Random): Generator<Nemesis, never> {
-  for (let left = [...NEMESES]; ; left = left.length > 0 ? left : [...NEMESES]) {
+/** Where Temporal's database is a process of its own. */
+const ON_POSTGRES: readonly Nemesis[] = [
+  {
+    row: 11,
+    fault: 'kill -9 PostgreSQL',
+    async strike(world, random) {
+      const ms = random.below(2) === 0 ? 0 : away(random);
+      await world.postgres?.end('SIGKILL');
+      return ms;
+    },
+  },
+  {
+    row: 11,
+    fault: 'kill -9 temporal and PostgreSQL',
+    async strike(world, random) {
+      await world.temporalDies();
+      return away(random);
+    },
+  },
+];
+
+/** Each of them before one comes again, in an order that the seed gives; those of PostgreSQL first, so that a short soak has them. */
+export function* nemeses(random: Random, postgres: boolean): Generator<Nemesis, never> {
+  if (postgres) yield* ON_POSTGRES;
+  const all = postgres ? [...NEMESES, ...ON_POSTGRES] : NEMESES;
+  for (let left = [...all]; ; left = left.length > 0 ? left : [...all]) {
     const next = random.pick(left);
     left.splice(left.indexOf(next), 1);
     yield next;

@@ -1,0 +1,116 @@
+/** Temporal of a world, in either of two ways: the dev server on SQLite, or the server of an installation on PostgreSQL. */
+import { join } from 'node:path';
+import { readSettings } from '../../src/config.ts';
+import { runCommand } from '../../src/local/command.ts';
+import { lineProgress } from '../../src/local/progress.ts';
+import { temporalArguments, temporalReady } from '../../src/local/temporal.ts';
+import { ROOT } from '../support/source.ts';
+import { freePort } from '../support/registry.ts';
+import { makeDatabase } from './postgres.ts';
+import { Process, type ProcessOf } from './processes.ts';
+import {
+  ensureTemporalServer,
+  memberPort,
+  pinnedServer,
+  PORT_NAMES,
+  serverEnvironment,
+  type PortName,
+  type TemporalPrograms,
+} from './temporal-server.ts';
+
+export type DatabaseKind = 'sqlite' | 'postgres';
+const SCHEMA_MS = 120_000;
+
+export interface TemporalOf {
+  temporal: Process;
+  /** A process of its own, where it is one; it has to be there first. */
+  database?: Process;
+  /** Whether the database holds this text, where its files do not show that. */
+  holds?(text: string): Promise<boolean>;
+}
+interface Options {
+  home: string;
+  /** Of the frontend. */
+  port: number;
+  log(name: string): string;
+}
+
+/** For the frontend. */
+export const temporalPort = (kind: DatabaseKind): Promise<number> =>
+  kind === 'postgres' ? memberPort() : freePort();
+
+export function makeTemporal(kind: DatabaseKind, options: Options): Promise<TemporalOf> {
+  return kind === 'postgres' ? onPostgres(options) : Promise.resolve(onSqlite(options));
+}
+
+const readyAt =
+  (port: number): NonNullable<ProcessOf['ready']> =>
+  async () => {
+    await temporalReady({ temporalNamespace: 'davit' }, `127.0.0.1:${port}`, 2_000);
+    return true;
+  };
+
+function onSqlite({ home, port, log }: Options): TemporalOf {
+  const uiPort = port === 65_535 ? 1_024 : port + 1;
+  const args = temporalArguments({ home, port, uiPort });
+  return {
+    temporal: new Process({
+      name: 'temporal',
+      program: join(readSettings().cache, 'temporal-1.5.1', 'temporal'),
+      args: [
+        ...args.filter((one, at) => !one.startsWith('--ui') && !args[at - 1]?.startsWith('--ui')),
+        '--headless',
+      ],
+      env: process.env,
+      log: log('temporal'),
+      ready: readyAt(port),
+    }),
+  };
+}
+
+async function onPostgres({ home, port, log }: Options): Promise<TemporalOf> {
+  const settings = readSettings();
+  const progress = lineProgress((line) => void process.stderr.write(`${line}\n`), settings.color);
+  const pinned = await pinnedServer();
+  const programs = await ensureTemporalServer(settings, pinned.version, progress);
+  const made = await makeDatabase(settings, { home, port: await freePort(), log: log('postgres') }, progress);
+  const database = new Process(made.process);
+  await database.start();
+  try {
+    await schema(programs, made);
+  } catch (error) {
+    await database.end('SIGKILL');
+    throw error;
+  }
+  const own = await Promise.all(PORT_NAMES.map(async (name) => [name, await memberPort()] as const));
+  const ports = { ...(Object.fromEntries(own) as Record<PortName, number>), FRONTEND_GRPC_PORT: port };
+  const env = { PATH: settings.path.join(':'), ...serverEnvironment(pinned, { ports, database: made }) };
+  const temporal = new Process({
+    name: 'temporal',
+    program: programs.server,
+    args: ['start'],
+    env,
+    log: log('temporal'),
+    ready: readyAt(port),
+  });
+  return { temporal, database, holds: made.holds };
+}
+
+/** By the script of an installation, twice: an upgrade runs it on what is there. */
+async function schema(
+  programs: TemporalPrograms,
+  database: { port: number; password: string },
+): Promise<void> {
+  const env = {
+    PATH: `${join(programs.tool, '..')}:${readSettings().path.join(':')}`,
+    SQL_HOST: '127.0.0.1',
+    SQL_PORT: String(database.port),
+    SQL_PASSWORD: database.password,
+  };
+  for (const time of ['first', 'second']) {
+    const script = join(ROOT, 'compose', 'temporal-schema.sh');
+    const done = await runCommand('sh', [script], { env, timeoutMs: SCHEMA_MS });
+    if (done.code !== 0)
+      throw new Error(`compose/temporal-schema.sh, ${time} time: ${(done.stdout + done.stderr).slice(-600)}`);
+  }
+}
