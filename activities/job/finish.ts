@@ -50,6 +50,8 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
   const records = {
     put: <T>(name: string, value: T) => untilStored(job, () => job.deps.records.put(name, value)),
   };
+  // A try that another one has followed gives nothing: its files would stand in the place of the later one's.
+  if (job.spec.gives) await untilStored(job, () => job.deps.logs.open(job.input.ref, job.input.ref.epoch));
   const untold = await give({ records, spec: job.spec, ref: job.input.ref }, result);
   if (untold !== undefined) result.warnings = [...(result.warnings ?? []), untold];
   return conclude(job, result, notes);

@@ -141,3 +141,17 @@ test('a stop where nobody answers fences the worker that stands still: it starts
   await expect(old).rejects.toMatchObject({ type: 'Replaced' });
   expect(bench.log(other)).toBe('');
 });
+
+test('a try that another one has followed gives nothing to other pipelines', async () => {
+  const input = await bench.input({
+    script: ['echo begun; sleep 1'],
+    artifacts: { paths: ['README.md'], exclude: [], untracked: false, when: 'always' },
+    gives: { ref: 'main', number: 7 },
+  });
+  const old = run(input);
+  old.catch(() => undefined);
+  await expect.poll(() => bench.log(input), { timeout: 20_000 }).toContain('\nbegun\n');
+  await bench.logs.open(input.ref, 2);
+  await expect(old).rejects.toMatchObject({ type: 'Replaced' });
+  expect([...bench.records.records.keys()].filter((name) => !/^(?:masks|ends)\//.test(name))).toEqual([]);
+});
