@@ -2,7 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { countFile, expectThat, expectWhole, jobOf, note, type Row } from './row.ts';
 
 const LINES = 60;
-/** Shorter than the heartbeat timeout: nothing is noticed. Longer: the old try is closed, the container is taken over. */
+/** The SDK has given up to report a result after about 10 s. */
+const UNREPORTED_MS = 13_000;
+/**
+ * Shorter than the heartbeat timeout: nothing is noticed. Longer: the old try is closed, the container is taken over. Where
+ * the script ends meanwhile and nobody could report it, its result is told when Temporal is there again.
+ */
 export const cutTemporal: Row = {
   row: 13,
   fault: 'network cut worker - Temporal, shorter and longer than the heartbeat timeout',
@@ -12,11 +17,13 @@ export const cutTemporal: Row = {
     const { client, history, profile } = world;
     const recoveryMs: number[] = [];
     const border = world.border('arch>temporal');
-    for (const [ms, epochs] of [
-      [profile.heartbeatMs / 6, 1],
-      [Math.max(profile.cutMs, profile.heartbeatMs + 2_500), 2],
+    const long = Math.max(profile.cutMs, profile.heartbeatMs + 2_500);
+    for (const [ms, epochs, seconds] of [
+      [profile.heartbeatMs / 6, 1, profile.heartbeatMs / 6_000 + 2],
+      [long, 2, long / 1_000 + 2],
+      [Math.max(long, UNREPORTED_MS), 2, 1.5],
     ] as const) {
-      const id = await client.start(world.project(13), countFile(LINES, ms / 1_000 + 2));
+      const id = await client.start(world.project(13), countFile(LINES, seconds));
       await client.untilLogged(id, 'count', 'line-3\n');
       note(world, 13, `the worker of ${id} is cut off from Temporal for ${ms} ms`);
       border.cut();
