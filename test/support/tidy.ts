@@ -4,24 +4,17 @@
  */
 import { removeTempFolder, sweepFolders, tempFolder } from '../../src/adapters/temp.ts';
 
-let used = 0;
-let ready: Promise<string> | undefined;
+/** Vitest loads this file once for each of its projects: by the environment the later ones know that the first one made it. */
+const MADE = 'DAVIT_TEST_FOLDER';
 
-async function make(): Promise<string> {
+/** Called by vitest for each of its projects, one after the other; what is answered ends the run. */
+export default async function tidy(): Promise<(() => Promise<void>) | undefined> {
+  if (process.env[MADE] !== undefined) return undefined;
+  process.env[MADE] = 'yes';
   await sweepFolders();
   // A short name: sockets of engines stand below it, whose paths may have 107 characters.
   const folder = await tempFolder('t');
   process.env.TMPDIR = folder;
-  return folder;
-}
-
-/** Called by vitest for each of its projects. */
-export default async function tidy(): Promise<() => Promise<void>> {
-  used += 1;
-  const folder = await (ready ??= make());
-  return async () => {
-    used -= 1;
-    // What an engine that had to be killed holds mounted stays until the next run.
-    if (used === 0) await removeTempFolder(folder).catch(() => undefined);
-  };
+  // What an engine that had to be killed holds mounted stays until the next run.
+  return () => removeTempFolder(folder).catch(() => undefined);
 }

@@ -34,6 +34,10 @@ async function other(then = ''): Promise<{ folder: string; end(): Promise<unknow
   };
 }
 
+test("the folder of a run of tests stands in the system's own, whatever projects run: sockets below it have short paths", () => {
+  expect(tmpdir().match(/davit-t-/g)).toHaveLength(1);
+});
+
 test('the folder of a killed process goes at once, those of the living stay', async () => {
   const [dead, alive] = await Promise.all([other(), other()]);
   const own = await tempFolder('git', parent);
