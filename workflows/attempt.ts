@@ -7,7 +7,9 @@
  *    again when that machine says that nothing was ever started there.
  * A3 A cancelled attempt whose worker cannot have cleaned up is stopped on its machine before this function ends, so
  *    before any lock is given back.
- * A4 No heartbeat, no container: such an attempt is `errored` with `started: false`.
+ * A4 No heartbeat, no container. A worker that took the job and never spoke stands still or is gone (Temporal goes on giving
+ *    tasks to its open polls for a while): its attempt is left to it, under its own names, and the next one begins, at no cost
+ *    to `retry:`. After `MAX_REPEATS` of them it is `errored` with `started: false`.
  * A5 An attempt that is given up has its log closed in a higher epoch first: what its machine writes late is refused. What
  *    runs there goes when the machine is back.
  */
@@ -45,7 +47,7 @@ export async function containerAttempt(run: Run, one: JobRun): Promise<JobResult
   one.host = undefined;
   one.startedAt = undefined;
   let backoff = BACKOFF_MS;
-  for (;;) {
+  for (let unheard = 0; ; ) {
     one.status.epoch += 1;
     const resumed = one.host !== undefined;
     const end = await tryOnce(run, one, at);
@@ -53,8 +55,13 @@ export async function containerAttempt(run: Run, one: JobRun): Promise<JobResult
       released(run, one, end.host);
       return end;
     }
-    const over = await afterTrouble(run, one, { trouble: end.trouble, at, resumed });
+    const over = await afterTrouble(run, one, { trouble: end.trouble, at, resumed, unheard });
     if (over) return over;
+    if (end.trouble.kind === 'silent' && hasContainer(one.job) && !one.host) {
+      unheard += 1;
+      one.status.attempt += 1;
+      one.status.epoch = 0;
+    }
     if (end.trouble.kind !== 'handed-back' && end.trouble.kind !== 'silent') continue;
     try {
       await sleep(backoff);
@@ -104,7 +111,7 @@ export async function withPermit<T>(
 async function afterTrouble(
   run: Run,
   one: JobRun,
-  now: { trouble: Trouble; at: number; resumed: boolean },
+  now: { trouble: Trouble; at: number; resumed: boolean; unheard: number },
 ): Promise<JobResult | undefined> {
   const { trouble, at } = now;
   // A resume that no worker had taken is cancelled without anybody stopping the container.
@@ -119,7 +126,7 @@ async function afterTrouble(
   switch (trouble.kind) {
     case 'detached':
     case 'silent':
-      if (!one.host) return isRepeatable(one) ? undefined : neverStarted(one);
+      if (!one.host) return isRepeatable(one) || isUnheard(one, now) ? undefined : neverStarted(one);
       return Date.now() - at > run.limits.queueTimeoutMs + one.job.timeoutMs + RESUME_SLACK_MS
         ? givenUp(run, one, hostLost(one, one.host))
         : undefined;
@@ -186,6 +193,10 @@ function released(run: Run, one: JobRun, host: string | undefined): void {
 /** A build or a push has nothing to attach to and is idempotent by digest: the next worker does it anew, same attempt. */
 export const hasContainer = (job: PlanJob): boolean => job.kind === 'script' || job.kind === 'apitest';
 const isRepeatable = (one: JobRun): boolean => !hasContainer(one.job) && one.status.epoch < MAX_REPEATS;
+
+/** Asked last: it leaves a mark in the history. */
+const isUnheard = (one: JobRun, { trouble, unheard }: { trouble: Trouble; unheard: number }): boolean =>
+  hasContainer(one.job) && trouble.kind === 'silent' && unheard < MAX_REPEATS && patched('unheard');
 
 const starterOf = (job: PlanJob): (typeof STARTERS)[keyof typeof STARTERS] =>
   job.kind === 'deploy' || job.kind === 'trigger' ? 'runJob' : STARTERS[job.kind];

@@ -4,6 +4,12 @@ import { connectTemporal } from '../temporal/client.ts';
 import { temporalDatabase } from './temporal-database.ts';
 
 /**
+ * A worker that stands still, or whose machine has lost its power, is given tasks for as long as its open polls live. Below the
+ * heartbeat timeout of a job: what such a worker was given comes to another at the second try. (The server's default is 1 min.)
+ */
+const POLL_EXPIRY = '20s';
+
+/**
  * Arguments of the dev server. WAL with full sync loses nothing at a power cut; without the poll rate a shard dispatches one
  * task each 50 ms. No namespace here: the dev server would make it with a day of retention, davit makes it with 30.
  */
@@ -23,6 +29,8 @@ export function temporalArguments(options: { home: string; port: number; uiPort:
     temporalDatabase(options.home),
     '--dynamic-config-value',
     'history.transferProcessorMaxPollRPS=2000',
+    '--dynamic-config-value',
+    `matching.longPollExpirationInterval="${POLL_EXPIRY}"`,
     '--sqlite-pragma',
     'journal_mode=WAL',
     '--sqlite-pragma',

@@ -5,6 +5,8 @@ export interface Profile {
   limits: Record<string, string | number>;
   /** As in `limits`. */
   heartbeatMs: number;
+  /** How long Temporal gives tasks to a worker that stands still; as in production below the heartbeat timeout. */
+  pollExpiry: string;
   hostGraceMs: number;
   cleanupAgeMs: number;
   /** Longest wait for what is due in seconds once the fault is over; the end of a pipeline may take twice that. */
@@ -42,6 +44,7 @@ export const SHORT: Profile = {
     gate_expiry: '5 min',
   },
   heartbeatMs: 6_000,
+  pollExpiry: '5s',
   hostGraceMs: 20_000,
   cleanupAgeMs: 2_000,
   waitMs: 60_000,
@@ -62,6 +65,7 @@ export const LITERAL: Profile = {
   // What an installation has that says nothing about them.
   limits: {},
   heartbeatMs: 30_000,
+  pollExpiry: '20s',
   hostGraceMs: 300_000,
   cleanupAgeMs: 60_000,
   // A worker that was lost is noticed in 30 s, a machine looked at again each 60 s.

@@ -32,6 +32,8 @@ interface Options {
   home: string;
   /** Of the frontend. */
   port: number;
+  /** Of the dev server; the other has what an installation has. */
+  pollExpiry: string;
   log(name: string): string;
 }
 
@@ -50,7 +52,7 @@ const readyAt =
     return true;
   };
 
-function onSqlite({ home, port, log }: Options): TemporalOf {
+function onSqlite({ home, port, pollExpiry, log }: Options): TemporalOf {
   const uiPort = port === 65_535 ? 1_024 : port + 1;
   const args = temporalArguments({ home, port, uiPort });
   return {
@@ -58,7 +60,9 @@ function onSqlite({ home, port, log }: Options): TemporalOf {
       name: 'temporal',
       program: join(readSettings().cache, 'temporal-1.5.1', 'temporal'),
       args: [
-        ...args.filter((one, at) => !one.startsWith('--ui') && !args[at - 1]?.startsWith('--ui')),
+        ...args
+          .filter((one, at) => !one.startsWith('--ui') && !args[at - 1]?.startsWith('--ui'))
+          .map((one) => one.replace(/(longPollExpirationInterval)=.*/, `$1="${pollExpiry}"`)),
         '--headless',
       ],
       env: process.env,

@@ -172,7 +172,12 @@ export class World {
     );
     this.ports = { temporal, server };
     const log = (name: string): string => this.#log(name);
-    this.#temporal = await makeTemporal(this.database, { home: this.home, port: temporal, log });
+    this.#temporal = await makeTemporal(this.database, {
+      home: this.home,
+      port: temporal,
+      pollExpiry: this.profile.pollExpiry,
+      log,
+    });
     this.processes.temporal = this.#temporal.temporal;
     this.#closing.push(watchContainers(this.history, engine));
     await this.#makeBorders();

@@ -158,6 +158,7 @@ test('Temporal keeps its data, loses nothing, and listens on the loopback alone'
   ])
     expect(args).toContain(part);
   expect(args).toContain('history.transferProcessorMaxPollRPS=2000');
+  expect(args).toContain('matching.longPollExpirationInterval="20s"');
 });
 
 describe('a helper binary', () => {
