@@ -24,7 +24,8 @@ export function validate(deciding: Deciding | undefined, action: UpdateName, dec
     throw ApplicationFailure.nonRetryable('A decision names job, actor and role.', 'usage/invalid');
   const { verdict } = consider(deciding, { ...decision, action });
   if (!verdict.accepted && !verdict.record)
-    throw ApplicationFailure.nonRetryable(verdict.message, verdict.code);
+    // It may quote what was sent; half of a character in a failure ends the worker that answers with it.
+    throw ApplicationFailure.nonRetryable(verdict.message.toWellFormed(), verdict.code);
 }
 
 /** Judges, records and puts into effect, in one synchronous step: of two at once, one is first. */

@@ -4,7 +4,21 @@ import { isArch, type Arch } from './ids.ts';
 export const CONTROL_QUEUE = 'control';
 export const hostQueue = (hostId: string): string => `host-${hostId}`;
 export const deployQueue = (target: string): string => `deploy-${target}`;
-export const tagQueue = (tag: string): string => (isArch(tag) ? tag : `tag-${tag}`);
+export const tagQueue = (tag: string): string => (isArch(tag) ? tag : `tag-${sendable(tag)}`);
+
+/** Characters of a name that people give to a job or a tag, as in GitLab. Temporal takes 1,000 bytes. */
+export const NAME_CHARS = 255;
+/** Why a name may stand in no message to Temporal, or in no row of PostgreSQL; undefined when it may. */
+export function nameTrouble(name: string, chars = NAME_CHARS): string | undefined {
+  if (name.length > chars) return `is longer than ${chars} characters`;
+  if (name.includes('\0')) return 'holds a NUL';
+  return name.isWellFormed() ? undefined : 'holds half of a character (a surrogate)';
+}
+/** What a variable has made of a name may be anything: a message that nobody can read ends the worker that sends it. */
+const sendable = (name: string): string =>
+  nameTrouble(name) === undefined
+    ? name
+    : name.toWellFormed().replaceAll('\0', '\uFFFD').slice(0, NAME_CHARS).toWellFormed();
 
 /** What the server knows of one worker; workers report themselves. */
 export interface WorkerReport {

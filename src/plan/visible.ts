@@ -9,9 +9,12 @@ const LIST_BYTES = 1_800;
 const SUMMARY_BYTES = 200;
 const DETAIL_ROWS = 100;
 
-/** The one function every value of a search attribute goes through. Bytes, because the server counts bytes. */
+/**
+ * The one function every value of a search attribute goes through. Bytes, because the server counts bytes. PostgreSQL holds no NUL:
+ * with one the pipeline would never be listed right again.
+ */
 export function keyword(text: string): string {
-  return cut(text, KEYWORD_CHARS);
+  return cut(text.toWellFormed().replaceAll('\0', '\uFFFD'), KEYWORD_CHARS);
 }
 
 /** A KeywordList: distinct, sorted so that equal sets are equal values, bounded in sum; what is left out is counted. */

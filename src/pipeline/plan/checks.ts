@@ -1,5 +1,6 @@
 /** What must hold of every job of the file, whoever is selected. Each check is one function that adds problems. */
 import { isArch } from '../../plan/ids.ts';
+import { nameTrouble } from '../../plan/queues.ts';
 import { CONTAINER_KEYWORDS, placeIn, type JobConfig } from '../config/job.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
@@ -35,10 +36,34 @@ export function checkJobs(checking: Checking): void {
     checkEnvironment(job, checking);
     checkPages(job, checking);
   }
+  checkText(checking);
   checkImages(checking);
   checkKeys(checking);
   checkCycles(checking);
 }
+
+/** With the values of a matrix. It is part of an activity's id, which Temporal takes up to 1,000 bytes. */
+const KEY_BYTES = 950;
+
+/** Names of jobs and tags go to Temporal as they are (GitLab: at most 255 characters, and nothing that its database refuses). */
+function checkText({ jobs, drafts, problems }: Checking): void {
+  const seen = new Set<string>();
+  for (const { config, key } of drafts.all) {
+    const long = new TextEncoder().encode(key).length > KEY_BYTES;
+    const trouble = nameTrouble(key, KEY_BYTES) ?? (long ? `is longer than ${KEY_BYTES} bytes` : undefined);
+    if (trouble === undefined || seen.has(config.name)) continue;
+    seen.add(config.name);
+    problems.add('language/type', `the name of the job "${plain(key)}" ${trouble}`, { at: config.at });
+  }
+  for (const job of jobs.values())
+    for (const tag of job.values.tags ?? []) {
+      const trouble = nameTrouble(tag);
+      if (trouble === undefined) continue;
+      const text = `the tag "${plain(tag)}" of "${plain(job.name)}" ${trouble}`;
+      problems.add('language/type', text, { at: placeIn(job, 'tags') });
+    }
+}
+const plain = (text: string): string => text.toWellFormed().replaceAll('\0', '\uFFFD').slice(0, 60);
 
 /** GitLab's runners have a default image as well; who runs a file for the first time has set none yet. */
 function checkImages({ jobs, request, problems }: Checking): void {
