@@ -1,28 +1,57 @@
 import { dockerfile } from './01-kill-build.ts';
-import { atEffect, buildFile, digestOf, expectThat, jobOf, note, type Row } from './row.ts';
+import { atEffect, buildFile, digestOf, expectThat, GATED, jobOf, note, type Row } from './row.ts';
+import type { World } from '../world.ts';
+
+const RETRY_AFTER_S = 2;
+
+/** The tag is moved while the deployment waits for a person. */
+const deployedLater = (world: World, name: string): string =>
+  `${buildFile(world, name).replace('stages: [build, push]', 'stages: [build, push, deploy]')}ship:
+  stage: deploy
+  tags: [prod]
+  environment: { name: ${name} }
+${GATED}  deploy:
+    swarm:
+      service: ${name}
+      image_from: release
+      command: [/bin/sh, -c, 'trap exit TERM; while :; do sleep 0.1; done']
+      endpoint_mode: dnsrr
+      converge_timeout: 60s
+`;
 
 /** 429 and 5xx pass; the digest that was pushed is what is deployed, whatever a tag says meanwhile. */
 export const registryRefuses: Row = {
   row: 20,
   fault: 'registry answers 429 and 503; tag moved by another',
-  moment: 'push',
+  moment: 'push, deploy',
   async run(world) {
     const { client, history, engine, registryHost } = world;
     const project = world.project(20);
+    const answered: number[] = [];
     const hooks = [429, 503].map((status) =>
       atEffect(world, 'manifest put', {
         moment: 'before',
-        answer: { status, headers: { 'retry-after': '1' } },
-        act: () => note(world, 20, `the registry answers ${status}`),
+        answer: { status, headers: { 'retry-after': String(RETRY_AFTER_S) } },
+        act: () => {
+          answered.push(history.now());
+          note(world, 20, `the registry answers ${status}`);
+        },
       }),
     );
-    const id = await client.start(project, buildFile(world, project), {
+    const id = await client.start(project, deployedLater(world, project), {
       files: dockerfile(`echo ${project}`),
     });
-    const status = await client.verdict(id);
+    const status = await client.when(id, 'its gate', (one) =>
+      one.jobs.some(({ key, phase }) => key === 'ship' && phase === 'gate'),
+    );
     const back = history.now();
     for (const hook of hooks) hook.disarm();
-    expectThat(status.state === 'success', `${id} did not succeed`, status);
+    expectThat(jobOf(status, 'release').outcome === 'succeeded', `${id} was not pushed`, status);
+    const [first = 0, second = 0] = answered;
+    expectThat(
+      second - first >= RETRY_AFTER_S * 1_000,
+      `asked again after ${Math.round(second - first)} ms, and ${RETRY_AFTER_S} s were asked for`,
+    );
     const pushed = jobOf(status, 'release').result?.index?.digest;
     expectThat((await digestOf(world, project, 'latest')) === pushed, 'the tag names something else');
     note(world, 20, 'somebody moves the tag');
@@ -34,6 +63,12 @@ export const registryRefuses: Row = {
       (await digestOf(world, project, String(pushed))) === pushed,
       'what was pushed is not there by digest',
     );
+    await client.decide(id, 'ship', 'play');
+    const end = await client.verdict(id);
+    expectThat(end.state === 'success', `${id} did not succeed`, end);
+    const format = '{{.Spec.TaskTemplate.ContainerSpec.Image}}';
+    const runs = await engine.docker('service', 'inspect', project, '--format', format);
+    expectThat(runs.endsWith(`@${pushed}`), `${runs} was deployed, and ${pushed} was pushed`);
     return { recoveryMs: [history.now() - back] };
   },
 };
