@@ -6,7 +6,7 @@ import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
 import type { PipelineSummary } from '../../src/plan/records.ts';
 import { push, deliver } from '../support/deliveries.ts';
 import { tarOf } from '../support/job-stores.ts';
-import type { Answer, History } from './history.ts';
+import type { Answer, History, Random } from './history.ts';
 import type { Profile } from './profile.ts';
 
 const CALL_MS = 20_000;
@@ -18,6 +18,8 @@ export interface Scope {
   deadlineMs?: number;
   /** Pipelines that it has started. */
   ids: Set<string>;
+  /** Its choices; the world's. */
+  random?: Random;
 }
 export const scope = new AsyncLocalStorage<Scope>();
 export class Break extends Error {

@@ -14,7 +14,7 @@ const command = promisify(execFile);
 /** Short: sockets of an engine stand below it, whose paths may have 107 characters. */
 const HOME = /(?:\/[^\s/,:=]+)*\/df-([0-9a-z]+)\.([0-9a-z]+)-[A-Za-z0-9]{6}(?![^\s/,:;"'])/g;
 /** What the harness starts; somebody who looks at a log of it is left alone. */
-const PROGRAMS = /(^|\/)(dockerd|containerd[^/]*|docker[^/]*|temporal|node|nsenter|setpriv)$/;
+const PROGRAMS = /(^|\/)(dockerd|containerd[^/]*|docker[^/]*|temporal[^/]*|postgres|node|nsenter|setpriv)$/;
 const BASE = 36;
 const END_MS = 10_000;
 

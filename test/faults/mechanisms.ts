@@ -28,8 +28,8 @@ export interface Mechanism {
   breaks: Invariant | 'row';
   /** Row whose fault shows it. */
   row: number;
-  /** As its row: it kills and cuts nothing that others need, so it may run beside them. */
-  calm?: true;
+  /** As its row: it kills and cuts nothing that the others of these need, so they run side by side. */
+  beside?: true;
   /** Of the row's pipelines, where the break is that one does not end: what davit needs for them, and some room. */
   deadlineMs?: number;
   /** Answers what puts it back. */
@@ -48,14 +48,14 @@ export const MECHANISMS = {
     is: 'the project knows the key of an event',
     breaks: 'I1',
     row: 21,
-    calm: true,
+    beside: true,
     off: (world) => change(world.border('server>temporal'), otherKeys()),
   },
   'kill after the grace': {
     is: 'a script that does not heed SIGTERM is killed after its grace',
     breaks: 'I5',
     row: 30,
-    calm: true,
+    beside: true,
     deadlineMs: 12_000,
     off: noKill,
   },
@@ -63,7 +63,7 @@ export const MECHANISMS = {
     is: 'a decision about a job that has ended changes nothing',
     breaks: 'I7',
     row: 29,
-    calm: true,
+    beside: true,
     async off(world) {
       await world.runFrom(LATE_DECISION, ['server', 'control']);
       return () => world.runFrom(undefined, ['server', 'control']);
@@ -73,6 +73,7 @@ export const MECHANISMS = {
     is: 'the id of a deployment stands at the target, and is looked for before a write',
     breaks: 'I2',
     row: 5,
+    beside: true,
     off: (world) => withoutStamps(world.border('deploy>target')),
   },
   'epoch fence': {

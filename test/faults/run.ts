@@ -108,7 +108,7 @@ try {
 async function runWithout(one: Mechanism): Promise<number> {
   try {
     const from = performance.now();
-    const instead = await without(world, one);
+    const [instead] = await without(world, [one]);
     const seconds = Math.round((performance.now() - from) / 1_000);
     say(
       instead ?? `Without "${values.without}" (${one.is}) ${one.breaks} breaks, as it has to: ${seconds} s.`,

@@ -13,14 +13,33 @@ const AFTER_MS = 20_000;
 const LIMIT_MS = 120_000;
 const EVERY_MS = 200;
 
-/** Undefined: it broke what it has to break. Else what came instead. The world is not healed. */
-export async function without(world: World, mechanism: Mechanism): Promise<string | undefined> {
-  const row = ROWS.find((one) => one.row === mechanism.row);
-  if (!row) return `there is no row ${mechanism.row}`;
+/**
+ * Takes all of these away, runs their rows side by side, puts all back. Of each: undefined when it broke what it has to break,
+ * else what came instead. The world is not healed.
+ */
+export async function without(
+  world: World,
+  mechanisms: readonly Mechanism[],
+): Promise<(string | undefined)[]> {
+  const backs: (() => Promise<void> | void)[] = [];
+  try {
+    for (const one of mechanisms) backs.push(await one.off(world));
+    return await Promise.all(mechanisms.map((one) => untilBroken(world, one)));
+  } finally {
+    for (const border of world.borders.values()) border.disarm();
+    for (const back of backs.reverse()) await back();
+  }
+}
+
+async function untilBroken(
+  world: World,
+  { breaks, row: number, deadlineMs }: Mechanism,
+): Promise<string | undefined> {
+  const row = ROWS.find((one) => one.row === number);
+  if (!row) return `there is no row ${number}`;
   const from = world.history.events.length;
   const over = new AbortController();
-  const of: Scope = { signal: over.signal, deadlineMs: mechanism.deadlineMs, ids: new Set() };
-  const back = await mechanism.off(world);
+  const of: Scope = { signal: over.signal, deadlineMs, ids: new Set() };
   const ended: { outcome?: string; at: number } = { at: 0 };
   const running = scope
     .run(of, () => row.run(world))
@@ -32,17 +51,15 @@ export async function without(world: World, mechanism: Mechanism): Promise<strin
   try {
     const end = performance.now() + LIMIT_MS;
     for (;;) {
-      await look(world, mechanism.breaks, of);
-      if (isBroken(world, { from, breaks: mechanism.breaks, outcome: ended.outcome })) return undefined;
+      await look(world, breaks, of);
+      if (isBroken(world, { from, breaks, outcome: ended.outcome })) return undefined;
       const late = ended.outcome !== undefined && performance.now() > ended.at + AFTER_MS;
-      if (late || performance.now() > end)
-        return `${mechanism.breaks} holds; row ${row.row}: ${ended.outcome}`;
+      if (late || performance.now() > end) return `${breaks} holds; row ${number}: ${ended.outcome}`;
       await delay(EVERY_MS);
     }
   } finally {
     over.abort();
     await running;
-    await back();
   }
 }
 

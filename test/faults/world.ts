@@ -15,7 +15,7 @@ import { HELPER_IMAGE } from '../support/engine.ts';
 import { freePort, startRegistry, type TestRegistry } from '../support/registry.ts';
 import { ROOT } from '../support/source.ts';
 import { Border } from './border.ts';
-import { Client } from './client.ts';
+import { Client, scope } from './client.ts';
 import { makeHome, sweepDead } from './dead.ts';
 import { OwnEngine } from './engine.ts';
 import { grpcProxy } from './grpc-proxy.ts';
@@ -39,7 +39,7 @@ const MAIN = join('src', 'cli', 'main.ts');
 export class World {
   readonly seed: number;
   readonly history = new History();
-  readonly random: Random;
+  readonly #random: Random;
   readonly profile: Profile;
   readonly home: string;
   readonly canary = `canary-${randomUUID()}`;
@@ -65,7 +65,7 @@ export class World {
   private constructor(seed: number, profile: Profile, database: DatabaseKind) {
     this.seed = seed;
     this.database = database;
-    this.random = randomOf(seed);
+    this.#random = randomOf(seed);
     this.profile = profile;
     this.home = makeHome();
   }
@@ -82,6 +82,9 @@ export class World {
     }
   }
 
+  get random(): Random {
+    return scope.getStore()?.random ?? this.#random;
+  }
   border(name: string): Border {
     const found = this.borders.get(name);
     if (!found) throw new Error(`there is no border ${name}`);
@@ -122,6 +125,8 @@ export class World {
     const process = this.processes[lane];
     if (process.frozen) process.thaw();
     await process.start();
+    if (lane === 'arch') await this.processes.arch2.end('SIGTERM');
+    else await this.processes.deploy2.end('SIGTERM');
   }
 
   /** These processes are started again, with a line of their sources changed; with none, as they were. */
@@ -131,7 +136,7 @@ export class World {
       names.map(async (name) => {
         const process = this.processes[name];
         process.withArgs(tree === undefined ? undefined : ([, ...args]) => [join(tree, MAIN), ...args]);
-        await process.end('SIGTERM');
+        await process.end('SIGKILL');
         await process.start();
       }),
     );

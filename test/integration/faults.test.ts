@@ -1,48 +1,141 @@
-/** The rows of the fault matrix that do not mostly wait, once, in the short profile, on one world; then the checker over it all. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+/**
+ * The rows of the fault matrix that do not mostly wait, once, in the short profile, on one world; then the checker over it all.
+ * Rows that touch nothing that others need run side by side, and so do those that kill a worker with those that kill another.
+ * At last davit without one of its mechanisms, under a row's fault: that an invariant breaks then says that the rows mean something.
+ */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { check } from '../faults/checker.ts';
+import { scope } from '../faults/client.ts';
 import { settle } from '../faults/final.ts';
+import { randomOf } from '../faults/history.ts';
+import { MECHANISMS, type Mechanism } from '../faults/mechanisms.ts';
 import { SHORT } from '../faults/profile.ts';
 import { ROWS } from '../faults/rows/index.ts';
-import { World } from '../faults/world.ts';
+import type { Row } from '../faults/rows/row.ts';
+import { without } from '../faults/without.ts';
+import { type Lane, World } from '../faults/world.ts';
 
 const SEED = 1;
-const ROW_MS = 180_000;
+const ROW_MS = 240_000;
+/** A row that takes longer, on a machine that has nothing else to do, is one for `npm run faults`. */
+const SLOW_MS = 12_000;
 let world: World;
+const took: { what: string; ms: number }[] = [];
+async function timed<T>(what: string, work: () => Promise<T>): Promise<T> {
+  const from = performance.now();
+  try {
+    return await work();
+  } finally {
+    took.push({ what, ms: performance.now() - from });
+  }
+}
 beforeAll(async () => {
-  world = await World.start(SEED, SHORT);
+  world = await timed('the start', () => World.start(SEED, SHORT));
 }, 240_000);
-afterAll(() => world?.close(), 120_000);
+afterAll(async () => {
+  await timed('the end', async () => world?.close());
+  const slow = took.filter(({ ms }) => ms > SLOW_MS).map(({ what, ms }) => `${what}: ${Math.round(ms)} ms`);
+  if (slow.length > 0) process.stderr.write(`More than ${SLOW_MS} ms took:\n${slow.join('\n')}\n`);
+}, 120_000);
 
-const name = ({ row, fault, moment }: (typeof ROWS)[number]): string => `row ${row}: ${fault}, ${moment}`;
-const calm = ROWS.filter((row) => row.calm);
-const rough = ROWS.filter((row) => !row.calm && !row.long);
+const short = ROWS.filter((row) => !row.long);
+const calm = short.filter((row) => row.calm);
+const inLane = (lane: Lane): Row[] => short.filter((row) => row.lane === lane);
+const alone = short.filter((row) => !row.calm && !row.lane);
+const name = ({ row, fault, moment }: Row): string => `row ${row}: ${fault}, ${moment}`;
 
-test(
-  `side by side: rows ${calm.map(({ row }) => row).join(', ')}`,
-  async () => {
-    const ends = await Promise.allSettled(calm.map((row) => row.run(world)));
-    const failed = ends.flatMap((end, at) =>
-      end.status === 'rejected' ? [`${calm[at] && name(calm[at])}: ${String(end.reason)}`] : [],
-    );
-    expect(failed).toEqual([]);
-  },
-  ROW_MS,
-);
+/** Its choices are its own, whoever runs beside it. */
+function run(row: Row): Promise<unknown> {
+  const random = randomOf(SEED * 1_000 + row.row);
+  const of = { signal: new AbortController().signal, ids: new Set<string>(), random };
+  return timed(name(row), () => scope.run(of, () => row.run(world)));
+}
 
-test.each(rough.map((row) => ({ name: name(row), row })))(
-  '$name',
-  async ({ row }) => {
-    try {
-      await row.run(world);
-    } finally {
-      await world.heal();
+describe('side by side', () => {
+  const runs = new Map<Row, Promise<unknown>>();
+  const add = (row: Row, work: () => Promise<unknown>): Promise<unknown> => {
+    const one = work();
+    one.catch(() => undefined); // told by its own test
+    runs.set(row, one);
+    return one;
+  };
+  function laneAfter(before: Promise<unknown>, lane: Lane): void {
+    let last = before;
+    for (const row of inLane(lane)) {
+      const turn = last;
+      last = add(row, async () => {
+        await turn;
+        await world.heal(lane);
+        await run(row);
+      }).catch(() => undefined);
     }
-  },
-  ROW_MS,
-);
+  }
+  let pushed: Promise<unknown> = Promise.resolve();
+  function startCalm(row: Row): Promise<unknown> {
+    const before = row.pushes ? pushed : undefined;
+    const one = add(row, async () => {
+      await before;
+      await run(row);
+    });
+    if (row.pushes) pushed = one.catch(() => undefined);
+    return one;
+  }
+  beforeAll(() => {
+    const rest = Promise.allSettled(calm.map(startCalm));
+    laneAfter(rest, 'deploy');
+    laneAfter(rest, 'arch');
+  });
+  test.each([...calm, ...inLane('arch'), ...inLane('deploy')].map((row) => ({ name: name(row), row })))(
+    '$name',
+    async ({ row }) => {
+      await runs.get(row);
+    },
+    ROW_MS,
+  );
+});
 
-test('nothing lost, nothing twice: I1 to I9 hold over all of it', async () => {
-  await settle(world);
-  expect(check(world.history.events)).toEqual([]);
-}, 400_000);
+describe('one after the other', () => {
+  beforeAll(() => world.heal());
+  test.each(alone.map((row) => ({ name: name(row), row })))(
+    '$name',
+    async ({ row }) => {
+      try {
+        await run(row);
+      } finally {
+        await world.heal();
+      }
+    },
+    ROW_MS,
+  );
+
+  test('nothing lost, nothing twice: I1 to I9 hold over all of it', async () => {
+    await timed('the end of all pipelines', () => settle(world));
+    expect(check(world.history.events)).toEqual([]);
+  }, 400_000);
+});
+
+describe('without', () => {
+  const all = Object.entries(MECHANISMS).map(([name, one]): [string, Mechanism] => [name, one]);
+  const beside = all.filter(([, one]) => one.beside);
+
+  test.each(all.filter(([, one]) => !one.beside))(
+    '%s',
+    async (name, mechanism) => {
+      const instead = await timed(`without "${name}"`, () => without(world, [mechanism]));
+      await world.heal();
+      expect(instead).toEqual([undefined]);
+    },
+    ROW_MS,
+  );
+
+  const names = beside.map(([name]) => name).join(', ');
+  test(
+    `side by side: ${names}`,
+    async () => {
+      const mechanisms = beside.map(([, one]) => one);
+      const instead = await timed(`without each of ${names}`, () => without(world, mechanisms));
+      expect(instead).toEqual(mechanisms.map(() => undefined));
+    },
+    ROW_MS,
+  );
+});

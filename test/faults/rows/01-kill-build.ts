@@ -5,6 +5,7 @@ export const killBuild: Row = {
   row: 1,
   fault: 'kill -9 worker, started again',
   moment: 'image build',
+  lane: 'arch',
   async run(world) {
     const { client, processes, history } = world;
     const id = await client.start(world.project(1), buildFile(world), { files: dockerfile('sleep 2') });

@@ -14,6 +14,7 @@ export const killScript: Row = {
   row: 2,
   fault: 'kill -9 worker, started again',
   moment: 'script running',
+  lane: 'arch',
   async run(world) {
     const { client, processes } = world;
     const id = await client.start(world.project(2), countFile(LINES, 4));

@@ -7,6 +7,7 @@ export const killEnded: Row = {
   row: 3,
   fault: 'kill -9 worker',
   moment: 'script ended, result unreported',
+  lane: 'arch',
   async run(world) {
     const { client, processes } = world;
     const moment = world.random.pick(['log end', 'result report'] as const);

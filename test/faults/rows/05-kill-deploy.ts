@@ -5,6 +5,7 @@ export const killDeploy: Row = {
   row: 5,
   fault: 'kill -9 worker',
   moment: 'deploy, around the API call',
+  lane: 'deploy',
   async run(world) {
     const { client, processes } = world;
     const project = world.project(5);

@@ -7,6 +7,7 @@ export const cutEngine: Row = {
   row: 18,
   fault: 'link to the engine drops',
   moment: 'attach',
+  lane: 'arch',
   async run(world) {
     const { client, history, random } = world;
     const id = await client.start(world.project(18), countFile(LINES, 5));

@@ -7,6 +7,7 @@ export const webhookTwice: Row = {
   fault: 'webhook twice, also concurrently',
   moment: 'accept',
   calm: true,
+  pushes: true,
   async run(world) {
     const { client, history } = world;
     const push = world.nextPush();

@@ -6,6 +6,7 @@ export const outOfOrder: Row = {
   fault: 'webhooks out of order',
   moment: 'accept',
   calm: true,
+  pushes: true,
   async run(world) {
     const { client, history } = world;
     const [one, two] = [world.nextPush(), world.nextPush()];

@@ -5,6 +5,7 @@ export const cancelDeploy: Row = {
   row: 31,
   fault: 'cancel',
   moment: 'deploy in flight',
+  lane: 'deploy',
   async run(world) {
     const { client, engine, history, random } = world;
     const project = world.project(31);

@@ -5,6 +5,7 @@ export const twoDeploy: Row = {
   row: 33,
   fault: 'two pipelines deploy one environment, and the target is changed between',
   moment: 'deploy',
+  lane: 'deploy',
   async run(world) {
     const { client, engine, history } = world;
     const project = world.project(33);

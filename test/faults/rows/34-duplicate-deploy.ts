@@ -7,6 +7,7 @@ export const duplicateDeploy: Row = {
   row: 34,
   fault: 'duplicate deploy: worker upgrade, workflow reset',
   moment: 'deploy',
+  lane: 'deploy',
   async run(world) {
     const { client, processes, history } = world;
     const project = world.project(34);

@@ -11,6 +11,7 @@ export const orphans: Row = {
   row: 35,
   fault: `${ORPHANS} orphans after a crash`,
   moment: 'start-up',
+  lane: 'arch',
   async run(world) {
     const { client, processes, engine, history, installation } = world;
     const live = await client.start(

@@ -2,7 +2,7 @@
 import { Break } from '../client.ts';
 import type { Border, Crossing, Hook } from '../border.ts';
 import type { PipelineStatus, JobStatus } from '../../../src/plan/protocol.ts';
-import type { World } from '../world.ts';
+import type { Lane, World } from '../world.ts';
 
 export interface Outcome {
   /** From the end of the fault (the process is back, the link is up) to the outcome that is required. */
@@ -15,6 +15,10 @@ export interface Row {
   moment: string;
   /** It kills and cuts nothing that others need: such rows may run side by side. */
   calm?: true;
+  /** To the project that the forge tells of, where a newer push supersedes: of calm rows one after the other. */
+  pushes?: true;
+  /** It kills and cuts off this worker and nothing else: such rows run one after the other, beside those of the other lane. */
+  lane?: Lane;
   /** Mostly waits: by `npm run faults` alone, not in `npm test`. */
   long?: true;
   /** Sets up, injects, waits for the required outcome; throws a `Break` when it does not come. */
