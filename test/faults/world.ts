@@ -3,7 +3,6 @@
  * PostgreSQL, server, control worker, architecture worker, deploy worker, a registry, and an engine that is also the swarm
  * deployed to.
  */
-import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,6 +17,7 @@ import { Border } from './border.ts';
 import { Client, scope } from './client.ts';
 import { makeHome, sweepDead } from './dead.ts';
 import { OwnEngine } from './engine.ts';
+import { gitIn } from './git.ts';
 import { grpcProxy } from './grpc-proxy.ts';
 import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
@@ -400,11 +400,4 @@ export class World {
       }
     if (failed.length > 0) throw failed[0];
   }
-}
-
-function gitIn(cwd: string, args: readonly string[], input?: string): string {
-  const who = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com'];
-  const done = spawnSync('git', [...who, ...args], { cwd, encoding: 'utf8', input });
-  if (done.status !== 0) throw new Error(`git ${args[0]}: ${done.stderr}`);
-  return done.stdout.trim();
 }
