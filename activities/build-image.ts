@@ -14,6 +14,7 @@ import { PLATFORMS, platformText, type BuildSpec } from '../src/plan/spec.ts';
 import { buildAuth } from './build-image-auth.ts';
 import { cacheTags, keepOneLocally } from './build-image-cache.ts';
 import type { ArchActivities, RunInput } from './contract.ts';
+import { type MakeRoom, withRoomMade } from './job/room.ts';
 import { coded } from './ship/coded.ts';
 import { buildContext } from './ship/context.ts';
 import { endedBy, givenBack, handBack, living, throwIfEnded } from './ship/life.ts';
@@ -35,6 +36,8 @@ export interface BuildDeps {
   tags: readonly string[];
   /** What arm32 means on this worker. */
   variant: 'v6' | 'v7';
+  /** Removes from the engine what is davit's own and not needed: its disk is full. */
+  makeRoom: MakeRoom;
 }
 /** Characters; a result goes through workflow history. */
 const LONGEST_MESSAGE = 2_000;
@@ -60,7 +63,7 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
       const result = await buildAndPush(deps, input, { spec, log, signal }).catch(async (error: unknown) => {
         throwIfEnded();
         if (isAway(error) && input.ref.epoch < MOST_TRIES) return engineAway(log, error);
-        return failed(error, automaton);
+        return failed(await withRoomMade(error, deps), automaton);
       });
       if (result.message) log.line(result.message);
       return { ...result, host: deps.host, startedAt, endedAt: Date.now(), log: await log.end() };

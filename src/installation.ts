@@ -195,6 +195,8 @@ export const workerSchema = z.strictObject({
   variant: z.enum(['v6', 'v7']).default('v6'),
   emulation: z.boolean().default(false),
   memory: z.number().int().optional(),
+  /** A full disk: BuildKit's cache may go too. For an engine that builds for davit alone: the cache has no owner's name. */
+  prune_build_cache: z.boolean().default(false),
   /** Never those of forks. */
   privileged_services: z.boolean().default(false),
   /** `shared`: a job and its services share one network interface, so they find each other on localhost. */

@@ -22,6 +22,7 @@ import { heartbeatAck } from './lib/heartbeat-ack.ts';
 import { identityText } from './lib/identity.ts';
 import { keepClean } from './lib/janitor.ts';
 import { leftovers } from './lib/leftovers.ts';
+import { roomMaker } from './lib/room.ts';
 import { installRuntime, reportToFleet } from './lib/process.ts';
 import { readWorkerConfig } from './lib/worker-config.ts';
 
@@ -128,10 +129,14 @@ function jobDeps(serving: Serving, stopping: AbortSignal, background: JobDeps['b
   const { ports, engine, client, ability, config, options } = serving;
   const { hostId, hostName, emulated } = ability;
   const tags = [...options.arches, ...config.tags];
+  const { installation, url, config: known } = ports.facts;
+  const workflows = workflowLookup(client);
+  const of = { engine, installation, url, workflows, minAgeMs: known.limits.cleanup_age };
   return {
     ...ports,
     engine,
-    workflows: workflowLookup(client),
+    workflows,
+    makeRoom: roomMaker({ ...of, pruneBuildCache: config.prune_build_cache }),
     ack: heartbeatAck(client),
     announce: ({ workflowId, runId }, started) =>
       client.workflow.getHandle(workflowId, runId).signal(SIGNALS.jobStarted, started),
@@ -159,6 +164,7 @@ async function createWorkers(serving: Serving, deps: JobDeps): Promise<Worker[]>
   const buildImage = makeBuildImage({
     ...ports,
     engine: deps.engine,
+    makeRoom: deps.makeRoom,
     host: ability.hostId,
     hostName: ability.hostName,
     tags: deps.worker.tags,

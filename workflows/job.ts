@@ -6,7 +6,7 @@
  * J2 Locks are held from before an attempt's first activity until after its last, compensations included.
  * J3 Attempts count on over lives; retries by the file or by davit are counted anew in each.
  */
-import { isCancellation, sleep, Trigger } from '@temporalio/workflow';
+import { isCancellation, patched, sleep, Trigger } from '@temporalio/workflow';
 import type { EnvironmentChange } from '../src/plan/environments.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
 import type { ForeignNeed, PlanJob } from '../src/plan/plan.ts';
@@ -76,16 +76,20 @@ async function takeGiven(run: Run, one: JobRun, needs: ForeignNeed[]): Promise<J
 }
 
 async function attempts(run: Run, one: JobRun): Promise<JobResult> {
-  const used = { auto: 0, retry: 0, autoMax: run.limits.autoRetries };
+  const used = { auto: 0, retry: 0 };
   for (;;) {
     const result = await insideLocks(run, one);
-    const verdict = retryOf(one.job, result, used);
+    const verdict = retryOf(one.job, result, { ...used, autoMax: autoMaxOf(run, result) });
     if (verdict === 'no') return result;
     one.status.result = result;
     if (verdict === 'auto') await sleep(AUTO_BACKOFF_MS * 2 ** used.auto);
     used[verdict] += 1;
   }
 }
+
+/** Room was made on a machine whose disk was full: once more is worth a try, and not again. */
+const autoMaxOf = ({ limits }: Run, { kind }: JobResult): number =>
+  kind === 'no_space' && patched('no-space-once') ? Math.min(limits.autoRetries, 1) : limits.autoRetries;
 
 /** J2. A refused lock is the job's end: a newer pipeline has deployed already. */
 async function insideLocks(run: Run, one: JobRun): Promise<JobResult> {

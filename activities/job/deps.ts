@@ -11,6 +11,7 @@ import type {
 import type { InstallationFacts, WorkerConfig } from '../../src/installation.ts';
 import type { Arch } from '../../src/plan/ids.ts';
 import type { JobStarted } from '../../src/plan/protocol.ts';
+import type { MakeRoom } from './room.ts';
 
 /** A heartbeat that the server has acknowledged; `Context.heartbeat` only promises to send one some time. */
 export interface HeartbeatAck {
@@ -51,6 +52,8 @@ export interface JobDeps {
   stopping: AbortSignal;
   /** Takes what may go on after a job's result: removals. Failures are its owner's to log. */
   background(work: Promise<unknown>): void;
+  /** Removes from the engine what is davit's own and not needed: its disk is full. */
+  makeRoom: MakeRoom;
   /** Tests: shorter than 3 s. */
   heartbeatMs?: number;
 }

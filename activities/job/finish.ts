@@ -24,6 +24,7 @@ export const STORE_LIMIT_MS = 45 * 60_000;
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
   const note = await exitNote(job, state, timedOut);
   const verdict = verdictOf(state, note, { timeoutMs: job.input.timeoutMs, timedOut });
+  if (note?.full) sayFull(job);
   const notes = await keepCaches(job, state.labels, verdict);
   const coverage = await coverageOf(job, notes);
   const kept = await keep(job, verdict);
@@ -55,6 +56,13 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
   const untold = await give({ records, spec: job.spec, ref: job.input.ref }, result);
   if (untold !== undefined) result.warnings = [...(result.warnings ?? []), untold];
   return conclude(job, result, notes);
+}
+
+/** The engine drops the lines that it cannot write, and says so nowhere but in its own log. */
+function sayFull({ deps, log }: Job): void {
+  log.recordsEnded();
+  log.lost(`The disk of ${deps.worker.hostName} is full: lines of this log may be missing.`);
+  deps.background(deps.makeRoom());
 }
 
 /** What cannot be read is told and does no harm. */

@@ -38,7 +38,21 @@ export async function ensureImage(
   seen.set(deps.engine, ids);
   const found = await find(deps, wanted, { ...options, former: ids.get(key) });
   ids.set(key, found.id);
+  const uses = lastUses.get(deps.engine) ?? new Map<string, number>();
+  lastUses.set(deps.engine, uses.set(found.id, performance.now()));
   return found;
+}
+
+/** When a job of this worker has last asked for an image, by id. */
+const lastUses = new WeakMap<Engine, Map<string, number>>();
+/** Past this a job that has asked for an image has its container, and the engine itself keeps the image. */
+const PREPARING_MS = 15 * 60_000;
+
+/** Ids of images that a job of this worker may be about to make a container of. */
+export function usedImages(engine: Engine): ReadonlySet<string> {
+  const since = performance.now() - PREPARING_MS;
+  const uses = [...(lastUses.get(engine) ?? [])];
+  return new Set(uses.flatMap(([id, at]) => (at > since ? [id] : [])));
 }
 
 async function find(

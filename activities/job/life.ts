@@ -20,6 +20,7 @@ import { followLog, hasBegun } from './follow.ts';
 import type { Job } from './job.ts';
 import { Ended } from './lifeline.ts';
 import { bad } from './lines.ts';
+import { withRoomMade } from './room.ts';
 import { cancelled, detached, handedBack, replaced } from './thrown.ts';
 
 /** What was read is sent on before a worker leaves; the rest is read again by whoever resumes. */
@@ -222,7 +223,8 @@ export async function notStarted(job: Job, error: unknown): Promise<JobResult> {
     job.log.abandon();
     throw begun ? detached(worker.hostId) : handedBack(`${worker.hostName}: ${error.message}`);
   }
-  const result = await finishWithout(job, error, begun);
+  const told = await withRoomMade(error, { hostName: worker.hostName, makeRoom: job.deps.makeRoom });
+  const result = await finishWithout(job, told, begun);
   job.deps.background(removeAll(job));
   return result;
 }

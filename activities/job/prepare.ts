@@ -18,7 +18,7 @@ import { keepMasks, masksOf } from './mask-set.ts';
 import { LABELS } from './names.ts';
 import { type RunnerOptions, runnerOptions } from './runner-options.ts';
 import { whileStoreIsAway } from './store-patience.ts';
-import { scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor.ts';
+import { EXIT_RESERVED, scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor.ts';
 import { type Resolved, resolveVariables, sideEnvironments } from './variables.ts';
 import { workspaceTar } from './workspace.ts';
 
@@ -199,6 +199,8 @@ async function fill(
   const runner = runnerOptions(resolved.values);
   const { trace, scriptSeconds, afterSeconds } = runner;
   const files: Record<string, string> = {
+    exit: EXIT_RESERVED,
+    room: '',
     run: supervisorText({ projectDir, timeoutMs: input.timeoutMs, scriptSeconds, afterSeconds }),
     script: scriptText(spec.script, projectDir, { trace }),
     variables: variablesText(resolved.variables, projectDir),

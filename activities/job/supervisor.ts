@@ -9,7 +9,9 @@
  *     CI_JOB_STATUS and without what the first exported; its result counts for nothing and it has 5 minutes.
  *     Before both goes what hooks:pre_get_sources_script has; where that fails nothing else runs.
  *  S4 `/davit/exit` holds the script's exit code as soon as there is one, and beside it `stopped` when SIGTERM came first,
- *     `late` when the script's own limit (RUNNER_SCRIPT_TIMEOUT) ended it: then after_script runs.
+ *     `late` when the script's own limit (RUNNER_SCRIPT_TIMEOUT) ended it: then after_script runs; and `full` when the disk
+ *     has no room any more: then the container does not end with 0, so that the file is read. It is there from the start,
+ *     and written in place: a full disk cannot take the exit code away.
  *  S5 SIGTERM reaches every process of the container, then after_script runs with CI_JOB_STATUS=canceled; not so when the
  *     job's time is over. SIGKILL, by the worker, is the end of all of it.
  *
@@ -21,6 +23,8 @@
 export const DAVIT_DIR = '/davit';
 export const SUPERVISOR = `${DAVIT_DIR}/run`;
 export const EXIT_FILE = `${DAVIT_DIR}/exit`;
+/** What stands in the exit file until there is one: the room that it takes. */
+export const EXIT_RESERVED = `${' '.repeat(63)}\n`;
 export const AFTER_SCRIPT_SECONDS = 300;
 
 const GREEN = '\\033[32;1m';
@@ -56,6 +60,7 @@ export function supervisorText(options: SupervisorOptions): string {
     runScript(dir, Math.floor(options.timeoutMs / 1_000)),
     runAfterScript(dir, options.afterSeconds ?? AFTER_SCRIPT_SECONDS),
     `if [ -n "$davit_rm" ]; then "$davit_rm" -rf ${quote(filesDir(options.projectDir))} 2>/dev/null; fi
+if [ -n "$davit_full" ] && [ "$davit_code" -eq 0 ]; then exit 1; fi
 exit "$davit_code"
 `,
   ].join('');
@@ -132,6 +137,9 @@ davit_guard() {
 davit_unguard() { kill -s KILL "$davit_dog" 2>/dev/null; }
 `;
 
+/** What a disk must still take to count as one that has room. It is written to a file that is there, so that no other error is taken for it. */
+const PROBE_BYTES = 65_536;
+
 /** S3, S4. */
 const runScript = (dir: string, timeoutSeconds: number): string => `davit_over=
 davit_code=0
@@ -156,7 +164,9 @@ if [ -f ${dir}/late ] && [ -z "$davit_stopped" ]; then
   davit_late=late
   if [ "$davit_code" -eq 0 ]; then davit_code=143; fi
 fi
-printf '%s %s\\n' "$davit_code" "$davit_stopped$davit_late" >${dir}/exit
+davit_full=
+if { : >${dir}/room && ! printf '%${PROBE_BYTES}s' '' >${dir}/room; } 2>/dev/null; then davit_full=' full'; fi
+printf '%s %s%s\\n' "$davit_code" "$davit_stopped$davit_late" "$davit_full" 1<>${dir}/exit
 davit_status=success
 if [ "$davit_code" -ne 0 ]; then davit_status=failed; fi
 if [ -n "$davit_stopped" ]; then

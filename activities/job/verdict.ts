@@ -1,6 +1,6 @@
 /** How a container's end is read. Pure. */
 import type { ContainerState } from '../../src/adapters/ports.ts';
-import { DavitError, type ErrorCode } from '../../src/errors.ts';
+import { DavitError, type ErrorCode, ERRORS } from '../../src/errors.ts';
 import { durationText } from '../../src/plan/duration.ts';
 import type { FailureKind, JobResult, Outcome } from '../../src/plan/outcome.ts';
 
@@ -10,17 +10,20 @@ export interface ExitNote {
   stopped: boolean;
   /** The script's own limit ended it. */
   late?: boolean;
+  /** Its disk had no room when it ended. */
+  full?: boolean;
 }
 export type Verdict = Pick<JobResult, 'outcome' | 'kind' | 'message' | 'exitCode'>;
 
 export function parseExitNote(text: string): ExitNote | undefined {
-  const found = /^(\d+)(?: (stopped|late)?)?\s*$/.exec(text);
+  const found = /^(\d+)(?: (stopped|late)?)?(?: (full))?\s*$/.exec(text);
   return found?.[1] === undefined
     ? undefined
     : {
         code: Number(found[1]),
         stopped: found[2] === 'stopped',
         ...(found[2] === 'late' && { late: true }),
+        ...(found[3] === 'full' && { full: true }),
       };
 }
 
@@ -40,6 +43,7 @@ export function verdictOf(
       exitCode: note.code,
       message: 'The script took longer than RUNNER_SCRIPT_TIMEOUT.',
     };
+  if (note?.full && !note.stopped && note.code !== 0) return fullDisk(note.code);
   if (note && !note.stopped) return ofScript(note.code, state.oomKilled);
   if (limits.timedOut || tooLong)
     return {
@@ -62,6 +66,14 @@ export function verdictOf(
     message: `The image's entrypoint ended with exit code ${state.exitCode} and never ran the script${why}. Write \`entrypoint: [""]\` if it cannot run a shell.`,
   };
 }
+
+/** The machine's doing, as far as anybody can tell: the script may have failed for another reason. */
+const fullDisk = (code: number): Verdict => ({
+  outcome: 'errored',
+  kind: 'no_space',
+  exitCode: code,
+  message: `The script ended with exit code ${code}, and its machine's disk is full [engine/no-space]. ${ERRORS['engine/no-space'].remedy}`,
+});
 
 function ofScript(code: number, oomKilled: boolean): Verdict {
   if (code === 0) return { outcome: 'succeeded', exitCode: 0 };

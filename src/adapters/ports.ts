@@ -117,6 +117,8 @@ export interface EngineInfo {
   cpus: number;
   memoryBytes: number;
   liveRestore: boolean;
+  /** The engine's own clock, epoch ms: what it stamps its objects with. */
+  time: number;
 }
 export interface RegistryAuth {
   username: string;
@@ -180,6 +182,13 @@ export interface ImageInfo {
   command: string[];
   workdir: string;
 }
+/** An image as a list of them tells of it. */
+export interface ListedImage {
+  id: string;
+  /** `REPOSITORY:TAG` */
+  tags: string[];
+  labels: Record<string, string>;
+}
 export interface BuildRequest {
   /** Tar of the context. */
   context: Readable;
@@ -213,6 +222,10 @@ export interface Engine {
   /** Local image from a tar of a root file system context; used for the helper image only. */
   tagImage(image: string, tag: string): Promise<void>;
   removeImage(image: string): Promise<void>;
+  /** Those that have a tag. */
+  listImages(): Promise<ListedImage[]>;
+  /** What BuildKit keeps of builds and no build uses now, whoever's builds they were. Answers the bytes that it freed. */
+  pruneBuildCache(): Promise<number>;
   build(request: BuildRequest): Promise<{ imageId: string; sizeBytes: number }>;
   /** Answers the digest that the registry acknowledged. */
   push(

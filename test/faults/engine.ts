@@ -19,28 +19,35 @@ const STOP_MS = 30_000;
 const UP_TRIES = 4;
 const command = promisify(execFile);
 
+export interface EngineOptions {
+  swarm: boolean;
+  liveRestore?: boolean;
+  /** Its data lies on a disk of its own of this size, as mount(8) takes it. */
+  disk?: string;
+}
+
 export class OwnEngine {
   readonly name: string;
   readonly folder: string;
-  readonly #options: { swarm: boolean; liveRestore?: boolean };
+  readonly #options: EngineOptions;
   #space: ChildProcess | undefined;
   #daemon: ChildProcess | undefined;
   readonly #forwards: ChildProcess[] = [];
   #engine: Engine | undefined;
 
-  private constructor(name: string, folder: string, options: { swarm: boolean; liveRestore?: boolean }) {
+  private constructor(name: string, folder: string, options: EngineOptions) {
     this.name = name;
     this.folder = folder;
     this.#options = options;
   }
 
-  static async start(
-    name: string,
-    folder: string,
-    options: { swarm: boolean; liveRestore?: boolean },
-  ): Promise<OwnEngine> {
+  static async start(name: string, folder: string, options: EngineOptions): Promise<OwnEngine> {
     await mkdir(folder, { recursive: true });
     const own = new OwnEngine(name, folder, options);
+    if (options.disk !== undefined) {
+      await mkdir(own.data);
+      await command('mount', ['-t', 'tmpfs', '-o', `size=${options.disk}`, 'davit-faults', own.data]);
+    }
     own.#space = spawn(
       'setpriv',
       ['--pdeathsig', 'KILL', 'unshare', '--net', 'sh', '-c', 'ip link set lo up && exec sleep infinity'],
@@ -74,6 +81,10 @@ export class OwnEngine {
   get socket(): string {
     return join(this.folder, 'docker.sock');
   }
+  /** Where the daemon keeps everything. */
+  get data(): string {
+    return join(this.folder, 'data');
+  }
   get address(): string {
     return `unix://${this.socket}`;
   }
@@ -102,7 +113,7 @@ export class OwnEngine {
     if (this.#daemon) return;
     await rm(join(this.folder, 'pid'), { force: true });
     const file = openSync(join(this.folder, 'dockerd.log'), 'a');
-    const args = ['-H', this.address, '--data-root', join(this.folder, 'data')];
+    const args = ['-H', this.address, '--data-root', this.data];
     args.push('--exec-root', join(this.folder, 'run'), '-p', join(this.folder, 'pid'));
     if (this.#options.liveRestore) args.push('--live-restore');
     const inside = ['nsenter', '-t', String(this.#space?.pid), '-n', 'dockerd', ...args];

@@ -71,6 +71,7 @@ function deps(logs = memoryLogs(), password = 'env:REGISTRY_PASSWORD') {
     hostName: 'bench',
     tags: ['big'],
     variant: 'v6' as const,
+    makeRoom: async () => ({ runs: 0, images: [], cacheBytes: 0 }),
   };
 }
 async function input(arch: Arch, more: Partial<BuildSpec> = {}): Promise<RunInput> {

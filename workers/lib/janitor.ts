@@ -4,7 +4,8 @@
  * Invariants:
  *  K1 Only objects with `davit.job.*` labels of its own installation; never a foreign one, never a swarm service's.
  *  K2 Only of a workflow run that Temporal says is closed, asked twice, and older than `minAgeMs`. Pending activities are
- *     not looked at: there are none between a timeout and a resume. No answer means keep.
+ *     not looked at: there are none between a timeout and a resume. No answer means keep. Ages are by the engine's own
+ *     clock, which has stamped the objects: a worker's may be anywhere.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { removeObjects } from '../../activities/job/cleanup.ts';
@@ -36,14 +37,16 @@ export async function sweep(janitor: Janitor): Promise<string[]> {
     engine.listVolumes(labels),
     engine.listNetworks(labels),
   ]);
-  const before = Date.now() - janitor.minAgeMs;
+  const found = [...containers, ...volumes, ...networks].filter((one) => readLabels(one.labels));
+  if (found.length === 0) return [];
+  const before = (await engine.info()).time - janitor.minAgeMs;
   const runs = new Map<string, { workflowId: string; runId: string }>();
   const young = new Set<string>();
-  for (const found of [...containers, ...volumes, ...networks]) {
-    const of = readLabels(found.labels);
+  for (const { labels: own, createdAt } of found) {
+    const of = readLabels(own);
     if (!of || of.installation !== installation) continue;
     runs.set(of.runId, { workflowId: of.workflowId, runId: of.runId });
-    if (found.createdAt > before) young.add(of.runId);
+    if (createdAt > before) young.add(of.runId);
   }
   const ends = await Promise.allSettled(
     [...runs.values()]

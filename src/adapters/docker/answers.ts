@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Arch } from '../../plan/ids.ts';
 import type { Platform } from '../../plan/outcome.ts';
-import type { ContainerState, EngineInfo, ImageInfo } from '../ports.ts';
+import type { ContainerState, EngineInfo, ImageInfo, ListedImage } from '../ports.ts';
 
 const labels = z
   .record(z.string(), z.string())
@@ -130,6 +130,15 @@ export function imageInfo(answer: unknown): ImageInfo {
   };
 }
 
+const listedImages = z.array(z.object({ Id: z.string(), RepoTags: strings, Labels: labels }));
+
+/** Answer of `GET /images/json`; `<none>:<none>` stands for an image without a tag. */
+export const imageList = (answer: unknown): ListedImage[] =>
+  listedImages.parse(answer).flatMap(({ Id, RepoTags, Labels }) => {
+    const tags = RepoTags.filter((tag) => !tag.includes('<none>'));
+    return tags.length === 0 ? [] : [{ id: Id, tags, labels: Labels }];
+  });
+
 /** An engine's or image's architecture (GOARCH, or uname's word) as davit's platform; another one is taken for amd64's kin. */
 export function platform(architecture: string, variant: string): Platform {
   const arch = archOf(architecture);
@@ -153,6 +162,7 @@ const engineInfo = z.object({
   NCPU: z.number(),
   MemTotal: z.number(),
   LiveRestoreEnabled: z.boolean().default(false),
+  SystemTime: instant,
   Swarm: z.object({ LocalNodeState: text, ControlAvailable: z.boolean().default(false) }).nullish(),
 });
 const engineVersion = z.object({ Arch: z.string() });
@@ -175,6 +185,7 @@ export function engineInfoOf(info: unknown, version: unknown, address: string): 
     cpus: found.NCPU,
     memoryBytes: found.MemTotal,
     liveRestore: found.LiveRestoreEnabled,
+    time: found.SystemTime,
   };
 }
 

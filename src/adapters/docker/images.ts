@@ -7,20 +7,25 @@ import { isDigest } from '../../plan/ids.ts';
 import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
 import { parseImageName } from '../registry/name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
-import { imageInfo } from './answers.ts';
+import { imageInfo, imageList } from './answers.ts';
 import { jsonLines } from './jsonlines.ts';
 import { patiently } from '../patience.ts';
 import { eventError, eventText, pullError, pushError, streamEvent, type StreamEvent } from './progress.ts';
 
-type Images = Pick<Engine, 'inspectImage' | 'pullImage' | 'tagImage' | 'removeImage' | 'push' | 'canRun'>;
+type Images = Pick<
+  Engine,
+  'inspectImage' | 'pullImage' | 'tagImage' | 'removeImage' | 'listImages' | 'pruneBuildCache' | 'push'
+>;
 /** How long a registry may be away, ms; nobody else waits for it. The engine's own retries of a push last 50 s, of a pull none. */
 export interface RegistryPatience {
   pullMs: number;
   pushMs: number;
 }
 
+const pruned = z.object({ SpaceReclaimed: z.number().default(0) });
+
 /** The image part of an Engine, but for `build` and `canRun`. */
-export function images(api: EngineApi, patience: RegistryPatience): Omit<Images, 'canRun'> {
+export function images(api: EngineApi, patience: RegistryPatience): Images {
   return {
     inspectImage: (image) => inspectImage(api, image),
     pullImage: (image, options) =>
@@ -40,6 +45,15 @@ export function images(api: EngineApi, patience: RegistryPatience): Omit<Images,
     },
     async removeImage(image) {
       await api.find({ method: 'DELETE', path: imagePath(image), what: `remove image ${image}` });
+    },
+    async listImages() {
+      return imageList(await api.json({ method: 'GET', path: path`/images/json`, what: 'list images' }));
+    },
+    async pruneBuildCache() {
+      const query = { all: '1' };
+      const what = 'remove the build cache';
+      const answer = await api.json({ method: 'POST', path: path`/build/prune`, query, what });
+      return pruned.parse(answer).SpaceReclaimed;
     },
     push: (tag, options) =>
       patiently(options.signal, () => push(api, tag, options), {

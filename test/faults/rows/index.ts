@@ -22,6 +22,7 @@ import { webhookTwice } from './21-webhook-twice.ts';
 import { outOfOrder } from './22-out-of-order.ts';
 import { storm } from './23-storm.ts';
 import { killServer } from './24-kill-server.ts';
+import { diskFullEngine } from './26-disk-full-engine.ts';
 import { race } from './28-race.ts';
 import { raceEnd } from './29-race-end.ts';
 import { cancelScript } from './30-cancel-script.ts';
@@ -68,6 +69,7 @@ export const ROWS: readonly Row[] = [
   engineRestart,
   cutEngine,
   replay,
+  diskFullEngine,
   hostLost,
   hostReturns,
 ];

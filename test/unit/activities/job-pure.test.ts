@@ -3,6 +3,7 @@ import { parseDotenv } from '../../../activities/job/dotenv.ts';
 import { selectFiles } from '../../../activities/job/globs.ts';
 import { attemptLabels, attemptName, readLabels } from '../../../activities/job/names.ts';
 import { resolveVariables } from '../../../activities/job/variables.ts';
+import { EXIT_RESERVED } from '../../../activities/job/supervisor.ts';
 import { parseExitNote, verdictOf, verdictOfError } from '../../../activities/job/verdict.ts';
 import type { ContainerState } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
@@ -66,6 +67,9 @@ describe('how a container ended', () => {
       undefined,
     ],
     ['an entrypoint that never ran the script', ended({ exitCode: 0 }), '', 'failed', 'config'],
+    ['a script that fails on a full disk', ended({ exitCode: 2 }), '2  full\n', 'errored', 'no_space'],
+    ['a script that succeeds on a full disk', ended({ exitCode: 1 }), '0  full\n', 'succeeded', undefined],
+    ['a place for an exit code and none in it', ended({ exitCode: 137 }), EXIT_RESERVED, 'errored', 'engine'],
   ])('%s', (_, state, note, outcome, kind) => {
     expect(verdictOf(state, parseExitNote(note), limits)).toMatchObject({ outcome, ...(kind && { kind }) });
   });

@@ -1,15 +1,26 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import {
   type EnvVariable,
+  EXIT_RESERVED,
   filesDir,
   scriptText,
   supervisorText,
   variablesText,
 } from '../../../activities/job/supervisor.ts';
+import { parseExitNote } from '../../../activities/job/verdict.ts';
 
 /** Shells that are there on this machine; a path without bash makes the supervisor stay with sh. */
 const SHELLS = [
@@ -31,6 +42,7 @@ interface Job {
   scriptSeconds?: number;
   pre?: string[];
   trace?: boolean;
+  full?: boolean;
 }
 
 /** Runs the supervisor outside of a container. Never signalled here: as process 1 it would signal all others. */
@@ -61,6 +73,8 @@ function run(shell: (typeof SHELLS)[number], job: Job) {
   if (job.pre) writeFileSync(join(dir, 'pre'), scriptText(job.pre, projectDir));
   if (job.after) writeFileSync(join(dir, 'after'), scriptText(job.after, projectDir));
   writeFileSync(join(dir, 'variables'), variablesText(job.variables ?? [], projectDir));
+  writeFileSync(join(dir, 'exit'), EXIT_RESERVED);
+  if (job.full) symlinkSync('/dev/full', join(dir, 'room'));
   const args = shell.name === 'busybox' ? ['sh', join(dir, 'run')] : [join(dir, 'run')];
   const ended = spawnSync(shell.path, args, { env: { PATH: bin }, encoding: 'utf8', timeout: 30_000 });
   const exitFile = join(dir, 'exit');
@@ -83,6 +97,16 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
     expect(job.exit).toBe('7');
     expect(job.output).toContain(job.projectDir);
     expect(job.output).toContain('\u001b[32;1m$ pwd\u001b[0;m\n');
+    expect(job.errors).toBe('');
+  });
+
+  test.each([
+    { script: 'exit 7', code: 7, note: { code: 7, stopped: false, full: true } },
+    { script: 'exit 0', code: 1, note: { code: 0, stopped: false, full: true } },
+  ])('a full disk is told beside "$script"', ({ script, code, note }) => {
+    const job = run(shell, { script: [script], full: true });
+    expect(job.code).toBe(code);
+    expect(parseExitNote(job.exit ?? '')).toEqual(note);
     expect(job.errors).toBe('');
   });
 
