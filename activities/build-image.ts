@@ -36,6 +36,8 @@ export interface BuildDeps {
   tags: readonly string[];
   /** What arm32 means on this worker. */
   variant: 'v6' | 'v7';
+  /** Epoch ms by the server's clock. */
+  now(): number;
   /** Removes from the engine what is davit's own and not needed: its disk is full. */
   makeRoom: MakeRoom;
 }
@@ -53,7 +55,7 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
   return coded(async (input) => {
     handBack(input.tags, deps.tags);
     return living({ host: deps.host, timeoutMs: input.timeoutMs }, async (signal) => {
-      const startedAt = Date.now();
+      const startedAt = deps.now();
       const spec = await readSpec(deps.blobs, input.spec, { kind: 'build', signal });
       const automaton = await masks(deps, spec);
       const log = await openShipLog(deps.logs, input.ref, {
@@ -66,7 +68,7 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
         return failed(await withRoomMade(error, deps), automaton);
       });
       if (result.message) log.line(result.message);
-      return { ...result, host: deps.host, startedAt, endedAt: Date.now(), log: await log.end() };
+      return { ...result, host: deps.host, startedAt, endedAt: deps.now(), log: await log.end() };
     });
   });
 }

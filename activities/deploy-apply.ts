@@ -33,7 +33,7 @@ export function makeApplyDeploy(given: DeployDeps): DeployActivities['applyDeplo
   return (input) =>
     living({ host: `deploy-${given.target.name}`, timeoutMs: input.timeoutMs }, async (signal) => {
       const deps = patientStores(given, signal);
-      const startedAt = Date.now();
+      const startedAt = deps.now();
       const log = await openShipLog(deps.logs, input.ref, { maxBytes: deps.facts.config.limits.log_bytes });
       const run: Run = { signal, log, asked: false };
       const answer = await apply(deps, input, run).catch((error: unknown) =>
@@ -47,7 +47,7 @@ export function makeApplyDeploy(given: DeployDeps): DeployActivities['applyDeplo
       log.line(answer.result.message ?? '');
       return {
         kind: 'failed',
-        result: { ...answer.result, startedAt, endedAt: Date.now(), log: await log.end() },
+        result: { ...answer.result, startedAt, endedAt: deps.now(), log: await log.end() },
       };
     });
 }
@@ -139,7 +139,7 @@ async function attempt(
   const record: DeployRecord = {
     deployId: input.deployId,
     image,
-    appliedAt: Date.now(),
+    appliedAt: deps.now(),
     previous: await keepSnapshot(deps, now.snapshot),
   };
   await deps.records.put(recordName(deps.target.name, input.deployId), record);

@@ -25,6 +25,8 @@ export interface DeployDeps {
   registries: Registries;
   facts: InstallationFacts;
   target: DeployTarget;
+  /** Epoch ms by the server's clock. */
+  now(): number;
   timing?: DeployTiming;
 }
 const STORE_PAUSE_MS = 200;
@@ -57,7 +59,7 @@ export const TIMING: DeployTiming = { pollMs: 500, stableMs: 5_000 };
 export interface DeployRecord {
   deployId: string;
   image: string;
-  /** Epoch ms, the worker's clock; the time to converge counts from here. */
+  /** Epoch ms, the server's clock; the time to converge counts from here. */
   appliedAt: number;
   /** Sealed snapshot of what it replaced; absent for the first deployment of a service. */
   previous?: Digest;

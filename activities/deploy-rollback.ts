@@ -73,7 +73,7 @@ async function settled(
   const seen = await untilSettled(deps, {
     service: spec.swarm.service,
     ...what.id,
-    deadline: Date.now() + spec.swarm.convergeTimeoutMs,
+    leftMs: spec.swarm.convergeTimeoutMs,
     signal: what.signal,
   });
   const good = what.removed ? seen.how === 'gone' : seen.how === 'converged';

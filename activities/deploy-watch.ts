@@ -35,7 +35,7 @@ export function makeWatchDeploy(given: DeployDeps): DeployActivities['watchDeplo
         ...result,
         host: `deploy-${deps.target.name}`,
         startedAt: input.dispatchedAt,
-        endedAt: Date.now(),
+        endedAt: deps.now(),
         log: await log.end(),
       };
     });
@@ -48,13 +48,13 @@ async function watch(
 ): Promise<JobResult> {
   const spec = await readSpec(deps.blobs, input.spec, 'deploy');
   const record = await deployRecord(deps, input.deployId);
-  const deadline = (record?.appliedAt ?? Date.now()) + spec.swarm.convergeTimeoutMs;
+  const leftMs = (record?.appliedAt ?? deps.now()) + spec.swarm.convergeTimeoutMs - deps.now();
   const seen = await untilSettled(deps, {
     ...run,
     service: spec.swarm.service,
     deployId: input.deployId,
     seq: input.seq,
-    deadline,
+    leftMs,
   });
   return verdict(deps, { spec, input, image: record?.image ?? seen.now.image ?? '' }, seen);
 }
@@ -68,8 +68,8 @@ export interface Wait {
   service: string;
   deployId: string;
   seq: number;
-  /** Epoch ms. */
-  deadline: number;
+  /** Until it counts as not converged; a steady clock counts it. */
+  leftMs: number;
   signal: AbortSignal;
   log?: ShipLog;
 }
@@ -77,6 +77,7 @@ export interface Wait {
 /** Polls the target until it stands still, one way or another. Converged counts only when it held for `stableMs`. */
 export async function untilSettled(deps: DeployDeps, wait: Wait): Promise<Seen> {
   const timing = deps.timing ?? TIMING;
+  const deadline = performance.now() + wait.leftMs;
   let good: number | undefined;
   let said = '';
   for (;;) {
@@ -88,9 +89,9 @@ export async function untilSettled(deps: DeployDeps, wait: Wait): Promise<Seen> 
     said = text;
     const how = judge(now, wait);
     if (how !== 'moving' && how !== 'good') return { how, now };
-    good = how === 'good' ? (good ?? Date.now()) : undefined;
-    if (good !== undefined && Date.now() - good >= timing.stableMs) return { how: 'converged', now };
-    if (Date.now() >= wait.deadline && good === undefined) return { how: 'timeout', now };
+    good = how === 'good' ? (good ?? performance.now()) : undefined;
+    if (good !== undefined && performance.now() - good >= timing.stableMs) return { how: 'converged', now };
+    if (performance.now() >= deadline && good === undefined) return { how: 'timeout', now };
     await pause(timing.pollMs, undefined, { signal: wait.signal });
   }
 }

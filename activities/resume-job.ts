@@ -11,7 +11,7 @@ import { untilAnswered } from './job/appender.ts';
 import type { JobDeps } from './job/deps.ts';
 import { notedEnd } from './job/end-note.ts';
 import { finishNoted, finishWithout } from './job/finish.ts';
-import { isAlive } from './job/follow.ts';
+import { isAlive, ranFor } from './job/follow.ts';
 import { type Job, openJob } from './job/job.ts';
 import { lost, removeAll, supervise } from './job/life.ts';
 import { Ended, Lifeline } from './job/lifeline.ts';
@@ -52,7 +52,7 @@ async function resume(job: Job): Promise<JobResult> {
   if ('outcome' in begun) return begun;
   if (!masks)
     log.withhold('The values to mask are not in the store any more: the rest of the log is left out.');
-  return supervise(job, begun.startedAt);
+  return supervise(job, await untilEngineAnswers(job, () => ranFor(deps.engine, begun)));
 }
 
 /**
@@ -83,12 +83,15 @@ async function withoutStart(
   return result;
 }
 
+const look = (job: Job): Promise<ContainerState | undefined> =>
+  untilEngineAnswers(job, () => job.deps.engine.inspectContainer(job.name));
+
 /** An engine that is away is asked again for as long as the workflow wants this: nobody else could resume the job either. */
-async function look({ deps, name, lifeline }: Job): Promise<ContainerState | undefined> {
+async function untilEngineAnswers<T>({ lifeline }: Job, ask: () => Promise<T>): Promise<T> {
   for (;;) {
     lifeline.signal.throwIfAborted();
     try {
-      return await deps.engine.inspectContainer(name);
+      return await ask();
     } catch (error) {
       if (!(error instanceof DavitError) || error.code !== 'engine/unreachable') throw error;
       await delay(ASK_AGAIN_MS, undefined, { signal: lifeline.signal });

@@ -33,14 +33,14 @@ async function attempt(deps: JobDeps, input: RunInput, lifeline: Lifeline): Prom
   });
   const unfit = unfitness(job);
   if (unfit) throw handedBack(unfit);
-  let began: number;
+  let ranMs: number;
   try {
-    began = await prepare(job);
+    ranMs = await prepare(job);
   } catch (error) {
     if (error instanceof DavitError && error.code === 'log/fenced') throw replaced();
     return await notStarted(job, error);
   }
-  return supervise(job, began);
+  return supervise(job, ranMs);
 }
 
 /** An end before anything was made. */

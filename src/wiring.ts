@@ -43,6 +43,8 @@ export interface WorkerPorts {
   secrets: Secrets;
   /** As the server said at start. */
   facts: InstallationFacts;
+  /** Epoch ms by the server's clock: what outlives a process, or is compared with another's time, is timed by it. */
+  now(): number;
   registries: Registries;
   source: Source;
   includes: Includes;
@@ -79,6 +81,7 @@ export async function wireWorker(
     fleet,
     secrets,
     facts,
+    now: stores.now,
     registries: configuredRegistries(facts.config.registries, secrets),
     source: gitSource({ protocols: protocolsOf(facts) }),
     includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
@@ -139,14 +142,14 @@ function protocolsOf({ config }: { config: Pick<Installation, 'projects'> }): Gi
 
 /** Asks again until the server answers; a refused token is final. */
 async function patiently<T>(url: string, deadlineMs: number, ask: () => Promise<T>): Promise<T> {
-  const deadline = Date.now() + deadlineMs;
+  const deadline = performance.now() + deadlineMs;
   for (;;) {
     try {
       return await ask();
     } catch (error) {
       const refused = error instanceof DavitError && (error.http === 401 || error.http === 403);
       if (refused) throw error;
-      if (Date.now() >= deadline)
+      if (performance.now() >= deadline)
         throw new DavitError('worker/no-server', `The server at ${url} did not answer in time.`, {
           cause: error,
         });

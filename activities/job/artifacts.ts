@@ -28,6 +28,8 @@ export interface Collecting {
   source: Digest;
   spec: ArtifactsSpec;
   maxBytes: number;
+  /** Epoch ms by the server's clock. */
+  now(): number;
   /** What messages call it; artifacts. */
   what?: string;
 }
@@ -189,7 +191,7 @@ class Archive {
     if (!this.#pack || !this.#stored) return undefined;
     this.#pack.finalize();
     const { digest, bytes } = await this.#stored;
-    const expiry = expireInMs === undefined ? {} : { expiresAt: Date.now() + expireInMs };
+    const expiry = expireInMs === undefined ? {} : { expiresAt: this.#collecting.now() + expireInMs };
     return { digest, bytes, files: this.#files, ...expiry };
   }
 }

@@ -97,12 +97,13 @@ async function keepCache(
     source: spec.source,
     spec: { ...cache, exclude: [] },
     maxBytes: deps.facts.config.limits.artifact_bytes,
+    now: deps.now,
     what: 'cache',
   });
   const lines = warnings.map((text) => warning(text));
   if (!artifact) return lines;
   const { digest, bytes, files } = artifact;
-  await deps.records.put<CacheRecord>(record, { digest, bytes, at: Date.now() });
+  await deps.records.put<CacheRecord>(record, { digest, bytes, at: deps.now() });
   return [...lines, `Created cache: ${files} files, ${bytes} bytes`];
 }
 

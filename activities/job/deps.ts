@@ -46,6 +46,8 @@ export interface JobDeps {
   ack: HeartbeatAck;
   facts: InstallationFacts;
   worker: JobWorker;
+  /** Epoch ms by the server's clock. */
+  now(): number;
   /** Tells the workflow that a job runs. Best effort. */
   announce?(run: { workflowId: string; runId: string }, started: JobStarted): Promise<void>;
   /** Aborted when the worker goes away: jobs are left to their containers. */

@@ -38,7 +38,7 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
     ...(notesOf.releaseNotes && { releaseNotes: notesOf.releaseNotes }),
     host: job.deps.worker.hostId,
     startedAt: state.startedAt || job.startedAt,
-    endedAt: state.finishedAt || Date.now(),
+    endedAt: state.finishedAt || job.deps.now(),
     started: true,
     ...(kept.artifacts && { artifacts: kept.artifacts }),
     ...(kept.dotenv && { dotenv: kept.dotenv }),
@@ -88,7 +88,7 @@ export async function finishWithout(job: Job, error: unknown, started: boolean):
     ...(verdict.message !== undefined && { message: job.log.masked(verdict.message) }),
     host: job.deps.worker.hostId,
     startedAt: job.startedAt,
-    endedAt: Date.now(),
+    endedAt: job.deps.now(),
     started,
   };
   const limit = setTimeout(() => job.storeLimit.abort(new Error('the store did not answer')), STORE_LIMIT_MS);
@@ -198,6 +198,7 @@ const collecting = ({ deps, spec, name }: Job): Omit<Collecting, 'spec'> => ({
   projectDir: spec.projectDir,
   source: spec.source,
   maxBytes: deps.facts.config.limits.artifact_bytes,
+  now: deps.now,
 });
 
 async function keepReports(job: Job): Promise<Omit<Kept, 'verdict'>> {

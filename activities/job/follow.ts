@@ -55,6 +55,12 @@ export const isAlive = (state: ContainerState): boolean =>
 export const hasBegun = (state: ContainerState): boolean =>
   isAlive(state) || state.status === 'exited' || state.status === 'dead';
 
+/** How long a container has run, ms: its engine has written down its start, so the engine is asked for the time too. */
+export async function ranFor(engine: Engine, state: ContainerState): Promise<number> {
+  const until = isAlive(state) ? (await engine.info()).time : state.finishedAt;
+  return Math.max(until - state.startedAt, 0);
+}
+
 /** One reading of the engine's log, from where the JobLog stands. Only failures of the log store are thrown. */
 async function readOnce(followed: Followed): Promise<'ended' | 'broken'> {
   const { engine, container, log, signal } = followed;

@@ -42,7 +42,7 @@ export async function openJob(deps: JobDeps, input: RunInput, lifeline: Lifeline
       }),
     ]);
     const identity = identityOf(deps, lifeline.run, input.ref);
-    return { ...identity, deps, input, spec, lifeline, log, storeLimit, startedAt: Date.now() };
+    return { ...identity, deps, input, spec, lifeline, log, storeLimit, startedAt: deps.now() };
   } finally {
     // From here on the end of the activity is no end of its log.
     lifeline.signal.removeEventListener('abort', giveUp);

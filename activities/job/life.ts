@@ -6,7 +6,8 @@
  *  V1 A container that has started is never abandoned: it is followed to its end, or stopped because the workflow asked, or
  *     left running with the failure `Detached`, whose answer is `resumeJob`.
  *  V2 A container that has not started is removed with its volume before the activity ends.
- *  V3 The timeout counts from the container's start, so it is the same for whoever follows it.
+ *  V3 The timeout counts from the container's start, by the clock of its engine, so it is the same for whoever follows it,
+ *     whatever the clocks of workers say.
  *  V4 Only a cancel, or a workflow that is closed, stops a container; a lost connection never does.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,7 +17,7 @@ import type { JobResult } from '../../src/plan/outcome.ts';
 import { removeObjects, stopContainer } from './cleanup.ts';
 import { forgetNetwork } from './company.ts';
 import { finish, finishWithout, STORE_LIMIT_MS } from './finish.ts';
-import { followLog, hasBegun } from './follow.ts';
+import { followLog, hasBegun, ranFor } from './follow.ts';
 import type { Job } from './job.ts';
 import { Ended } from './lifeline.ts';
 import { bad } from './lines.ts';
@@ -34,8 +35,8 @@ const MOST_TRIES = 12;
 /** A job that has run for so long is shown as running. */
 const ANNOUNCE_MS = 2_000;
 
-/** Follows the container, which began at this time (epoch ms), to its end. Throws what `activities/contract.ts` names. */
-export async function supervise(job: Job, began: number): Promise<JobResult> {
+/** Follows the container, which has run for so long (ms), to its end. Throws what `activities/contract.ts` names. */
+export async function supervise(job: Job, ranMs: number): Promise<JobResult> {
   const following = new AbortController();
   const { engine } = job.deps;
   const ended = engine.waitContainer(job.name, following.signal);
@@ -45,7 +46,7 @@ export async function supervise(job: Job, began: number): Promise<JobResult> {
   const announced = setTimeout(() => announce(job), ANNOUNCE_MS);
   let limit: NodeJS.Timeout | undefined;
   try {
-    const state = await untilEnded(job, began, { ended, log });
+    const state = await untilEnded(job, ranMs, { ended, log });
     limit = setTimeout(() => job.storeLimit.abort(new Error('the stores did not answer')), STORE_LIMIT_MS);
     if (!(await within(DRAIN_MS, log))) {
       following.abort();
@@ -70,12 +71,12 @@ export async function supervise(job: Job, began: number): Promise<JobResult> {
 
 async function untilEnded(
   job: Job,
-  began: number,
+  ranMs: number,
   { ended, log }: { ended: Promise<ContainerState>; log: Promise<void> },
 ): Promise<{ state: ContainerState; timedOut: boolean }> {
   const { engine } = job.deps;
   const clock = new AbortController();
-  const left = Math.max(began + job.input.timeoutMs - Date.now(), 1);
+  const left = Math.max(job.input.timeoutMs - ranMs, 1);
   try {
     const first = await Promise.race([
       ended,
@@ -218,7 +219,7 @@ export async function notStarted(job: Job, error: unknown): Promise<JobResult> {
   const state = await engine.inspectContainer(job.name).catch(() => 'away' as const);
   const begun = state === 'away' ? job.startAsked === true : state !== undefined && hasBegun(state);
   if (why instanceof Ended) return await endedBefore(job, why, begun);
-  if (begun && state !== 'away' && state) return supervise(job, state.startedAt);
+  if (begun && state !== 'away' && state) return supervise(job, await ranFor(engine, state).catch(() => 0)); // rather too much time than too little
   if (isAway(error) && job.input.ref.epoch < MOST_TRIES) {
     job.log.abandon();
     throw begun ? detached(worker.hostId) : handedBack(`${worker.hostName}: ${error.message}`);

@@ -10,7 +10,7 @@ import { untilAnswered } from './appender.ts';
 import { type Found, findCaches } from './cache.ts';
 import { type Company, gather } from './company.ts';
 import { removeObjects } from './cleanup.ts';
-import { hasBegun } from './follow.ts';
+import { hasBegun, ranFor } from './follow.ts';
 import { ensureImage, platformOf } from './image.ts';
 import { archOf, type Job } from './job.ts';
 import { info, warning } from './lines.ts';
@@ -25,7 +25,7 @@ import { workspaceTar } from './workspace.ts';
 /** What the engine keeps of a log lies above what davit keeps, so that rotation loses nothing while a worker is away. */
 const ENGINE_LOG_FACTOR = 4;
 
-/** Answers when the container began (epoch ms). One that runs already, or has ended, is attached to: nothing is made. */
+/** Answers how long the container has run (ms). One that runs already, or has ended, is attached to: nothing is made. */
 export async function prepare(job: Job): Promise<number> {
   const { deps, lifeline } = job;
   if (job.input.ref.epoch > 1) await removeHalf(job);
@@ -58,7 +58,7 @@ export async function prepare(job: Job): Promise<number> {
   await volume;
   const making = { image: id, company, labels: caches.labels };
   const there = await makeContainer(job, making);
-  if (there) return there.startedAt;
+  if (there) return ranFor(deps.engine, there);
   sayHead(job, {
     image,
     platform: own,
@@ -82,7 +82,7 @@ async function start(job: Job): Promise<number> {
   await job.lifeline.confirm();
   job.startAsked = true;
   await job.deps.engine.startContainer(job.name);
-  return Date.now();
+  return 0;
 }
 
 /**

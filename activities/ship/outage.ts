@@ -29,8 +29,8 @@ export async function throughOutage<T>(
       return await work();
     } catch (error) {
       options.signal.throwIfAborted();
-      since ??= Date.now();
-      const over = Date.now() - since + wait > (options.forMs ?? OUTAGE_MS);
+      since ??= performance.now();
+      const over = performance.now() - since + wait > (options.forMs ?? OUTAGE_MS);
       if (!(error instanceof DavitError) || !options.codes.includes(error.code) || over) throw error;
       options.onRetry?.(error, wait);
     }

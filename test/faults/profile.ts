@@ -24,6 +24,10 @@ export interface Profile {
   /** Deliveries at once (row 23). */
   storm: number;
   commits: number;
+  /** Jobs that write as fast as they can, and for how long (row 38). */
+  flood: { jobs: number; seconds: number };
+  /** As in `limits`. */
+  logBytes: number;
   hookFile: string;
 }
 
@@ -42,6 +46,7 @@ export const SHORT: Profile = {
     cleanup_age: '2s',
     deploy_stable: '1s',
     gate_expiry: '5 min',
+    log_bytes: 4 * 1_024 ** 2,
   },
   heartbeatMs: 6_000,
   pollExpiry: '5s',
@@ -57,6 +62,8 @@ export const SHORT: Profile = {
   storeAwayMs: 4_000,
   storm: 20,
   commits: 60,
+  flood: { jobs: 4, seconds: 4 },
+  logBytes: 4 * 1_024 ** 2,
   hookFile,
 };
 
@@ -79,6 +86,8 @@ export const LITERAL: Profile = {
   storeAwayMs: 600_000,
   storm: 1_000,
   commits: 1_020,
+  flood: { jobs: 20, seconds: 60 },
+  logBytes: 16 * 1_024 ** 2,
   hookFile,
 };
 

@@ -35,6 +35,7 @@ type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
 export type Lane = 'arch' | 'deploy';
 const HEAL_TRIES = 3;
 const MAIN = join('src', 'cli', 'main.ts');
+const SKEW = join(ROOT, 'test', 'faults', 'skew.mjs');
 
 export class World {
   readonly seed: number;
@@ -325,7 +326,7 @@ export class World {
       this.processes[name] = new Process({
         name,
         program: process.execPath,
-        args: [join(ROOT, MAIN), ...own[name]],
+        args: ['--import', SKEW, join(ROOT, MAIN), ...own[name]],
         env,
         log: this.#log(name),
       });
@@ -341,6 +342,7 @@ export class World {
       DAVIT_CACHE: cache,
       DAVIT_SERVER: `http://127.0.0.1:${this.#portOf.get(`${name}>server`) ?? this.ports.server}`,
       DAVIT_FAULTS_CANARY: this.canary,
+      DAVIT_FAULTS_CLOCK: this.#clockOf(name),
       DAVIT_LOG_LEVEL: 'warn',
       TEMPORAL_ADDRESS: `127.0.0.1:${this.#portOf.get(`${name}>temporal`)}`,
     };
@@ -354,6 +356,16 @@ export class World {
     await engine.up();
     await endedWith(this.history, engine);
     for (const border of borders) border.open();
+  }
+
+  #clockOf(name: PartName): string {
+    return join(this.home, `${name}.clock`);
+  }
+  /** From now on the clock of this process is off by so many ms; 0: it is right again. Its timers are not touched. */
+  skew(name: PartName, ms: number): void {
+    writeFileSync(this.#clockOf(name), String(ms));
+    const { running, pid } = this.processes[name];
+    if (running) process.kill(pid, 'SIGUSR2');
   }
 
   /** A second machine, with a worker for jobs with the tag `live`. */

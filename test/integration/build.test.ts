@@ -71,6 +71,7 @@ function deps(logs = memoryLogs(), password = 'env:REGISTRY_PASSWORD') {
     hostName: 'bench',
     tags: ['big'],
     variant: 'v6' as const,
+    now: Date.now,
     makeRoom: async () => ({ runs: 0, images: [], cacheBytes: 0 }),
   };
 }

@@ -44,6 +44,7 @@ beforeAll(async () => {
     logs: memoryLogs(),
     registries: configuredRegistries([], secrets),
     facts: testFacts(),
+    now: Date.now,
     timing: { pollMs: 200, stableMs: 2_000 },
   });
 }, MINUTES);

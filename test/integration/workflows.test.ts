@@ -142,6 +142,20 @@ describe.concurrent('a project', () => {
 });
 
 describe.concurrent('a pipeline', () => {
+  test('a machine without room has one more try, other trouble before the container as many as are allowed', async () => {
+    const errored = (kind: 'no_space' | 'engine') =>
+      [1, 2, 3].map(() => ({ outcome: 'errored' as const, kind, started: false }));
+    world.project('full', {
+      plan: planOf([{ key: 'full' }, { key: 'broken' }]),
+      behaviours: { full: errored('no_space'), broken: errored('engine') },
+    });
+    const status = await world.end(await world.push('full', push('b', 'a', 'd1')));
+    expect(status.jobs.map(({ key, attempt, result }) => [key, attempt, result?.kind])).toEqual([
+      ['full', 2, 'no_space'],
+      ['broken', 3, 'engine'],
+    ]);
+  });
+
   test('that is cancelled while it is compiled ends so, and is recorded', async () => {
     world.project('early', { plan: one, compileUntil: true });
     const id = await world.push('early');

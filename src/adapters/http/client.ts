@@ -35,18 +35,21 @@ export class StoreClient {
     bodyTimeout: 60_000,
   });
 
+  /** The server's time at the last answer, and this process's steady clock then. */
+  #heard: { serverMs: number; at: number } | undefined;
+
   constructor(options: ClientOptions) {
     this.#options = { patienceMs: 5_000, ...options, url: options.url.replace(/\/+$/, '') };
   }
 
   /** Rejects with the server's coded error, or `store/unreachable`. */
   async call(call: Call): Promise<Answer> {
-    const deadline = Date.now() + this.#options.patienceMs;
+    const deadline = performance.now() + this.#options.patienceMs;
     for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, 1_000)) {
       const answer = await this.#try(call);
       if (!(answer instanceof DavitError)) return answer;
       const again = answer.http === 503 && (call.body === undefined || Buffer.isBuffer(call.body));
-      if (!again || Date.now() + wait > deadline) throw answer;
+      if (!again || performance.now() + wait > deadline) throw answer;
       await pause(wait);
     }
   }
@@ -57,6 +60,19 @@ export class StoreClient {
 
   close(): Promise<void> {
     return this.#agent.destroy();
+  }
+
+  /**
+   * Epoch ms by the server's clock, to the second. Workers on machines whose clocks differ, or jump, agree by it. This machine's
+   * own before the first answer.
+   */
+  now(): number {
+    return this.#heard ? this.#heard.serverMs + (performance.now() - this.#heard.at) : Date.now();
+  }
+
+  #hear(date: unknown): void {
+    const serverMs = typeof date === 'string' ? Date.parse(date) : Number.NaN;
+    if (!Number.isNaN(serverMs)) this.#heard = { serverMs, at: performance.now() };
   }
 
   async #try({ method, path, type, body, accept }: Call): Promise<Answer | DavitError> {
@@ -74,6 +90,7 @@ export class StoreClient {
     } catch (error) {
       return unreachable(this.#options.url, error);
     }
+    this.#hear(answer.headers.date);
     if (answer.statusCode < 400 || answer.statusCode === accept) return answer;
     return refused(answer, this.#options.url);
   }

@@ -20,6 +20,8 @@ export interface HttpStores {
   fleet: Fleet;
   /** What the server tells workers of the installation. */
   facts(): Promise<InstallationFacts>;
+  /** Epoch ms by the server's clock. */
+  now(): number;
   close(): Promise<void>;
 }
 
@@ -32,6 +34,7 @@ export function httpStores(options: ClientOptions): HttpStores {
     logs: httpLogs(client),
     fleet: httpFleet(client),
     facts: async () => readFacts(await client.json({ method: 'GET', path: '/facts' })),
+    now: () => client.now(),
     close: () => client.close(),
   };
 }

@@ -37,7 +37,7 @@ export class Tokens {
   known(scope: string | undefined): string | undefined {
     if (this.#basic) return this.#basicHeader();
     const token = this.#bearer.get(scope ?? '');
-    return token && token.until > Date.now() ? token.header : undefined;
+    return token && token.until > performance.now() ? token.header : undefined;
   }
 
   /** Meets a challenge; undefined when there is nothing (else) to show. Rejects with `registry/denied`, `registry/unreachable`. */
@@ -105,7 +105,7 @@ export class Tokens {
     const header = `Bearer ${token}`;
     const life = (parsed.expires_in ?? DEFAULT_LIFE_S) * 1000;
     // Half its life: clocks differ, and a request takes time.
-    this.#bearer.set(scope ?? '', { header, until: Date.now() + life / 2 });
+    this.#bearer.set(scope ?? '', { header, until: performance.now() + life / 2 });
     return header;
   }
 

@@ -64,6 +64,11 @@ async function onBoard(world: World, board: OwnEngine): Promise<number[]> {
   for (const { result, attempt } of stuck.jobs) told(result, 2, attempt);
 
   fill(board.data, 8 * MIB);
+  note(world, 26, 'a source takes what is left');
+  const bulky = { big: 'x'.repeat(16 * MIB) };
+  const large = await client.verdict(await client.start(world.project(26), HELLO, { files: bulky }));
+  told(jobOf(large, 'hello').result, 2, jobOf(large, 'hello').attempt);
+
   note(world, 26, 'a script takes what is left');
   const greedy = await client.verdict(await client.start(world.project(26), WRITES));
   told(jobOf(greedy, 'writes').result, 1, jobOf(greedy, 'writes').attempt);

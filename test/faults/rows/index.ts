@@ -15,6 +15,7 @@ import { cutTemporal } from './13-cut-temporal.ts';
 import { cutStore, stallStore } from './14-cut-store.ts';
 import { engineRestart } from './15-engine-restart.ts';
 import { liveRestore } from './16-live-restore.ts';
+import { liveRestoreSwarm } from './17-live-restore-swarm.ts';
 import { cutEngine } from './18-cut-engine.ts';
 import { registryDown } from './19-registry-down.ts';
 import { registryRefuses } from './20-registry-refuses.ts';
@@ -22,7 +23,9 @@ import { webhookTwice } from './21-webhook-twice.ts';
 import { outOfOrder } from './22-out-of-order.ts';
 import { storm } from './23-storm.ts';
 import { killServer } from './24-kill-server.ts';
+import { diskFullStore } from './25-disk-full-store.ts';
 import { diskFullEngine } from './26-disk-full-engine.ts';
+import { clockSkew } from './27-clock-skew.ts';
 import { race } from './28-race.ts';
 import { raceEnd } from './29-race-end.ts';
 import { cancelScript } from './30-cancel-script.ts';
@@ -33,6 +36,7 @@ import { duplicateDeploy } from './34-duplicate-deploy.ts';
 import { orphans } from './35-orphans.ts';
 import { replay } from './36-replay.ts';
 import { exits } from './37-exits.ts';
+import { logFlood } from './38-log-flood.ts';
 import type { Row } from './row.ts';
 
 export const ROWS: readonly Row[] = [
@@ -69,7 +73,11 @@ export const ROWS: readonly Row[] = [
   engineRestart,
   cutEngine,
   replay,
+  diskFullStore,
   diskFullEngine,
+  clockSkew,
+  logFlood,
+  liveRestoreSwarm,
   hostLost,
   hostReturns,
 ];

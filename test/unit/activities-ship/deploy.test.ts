@@ -76,6 +76,8 @@ function fakeTarget(options: { conflicts?: number; broken?: boolean; start?: Par
   return { target, calls, set: (state: Partial<TargetState>) => (now = { ...now, ...state }) };
 }
 
+/** The server's clock, which stands still here. */
+const SERVER_MS = 1_700_000_000_000;
 function setUp(fake: ReturnType<typeof fakeTarget>) {
   const blobs = memoryBlobs();
   const records = memoryRecords();
@@ -97,6 +99,7 @@ function setUp(fake: ReturnType<typeof fakeTarget>) {
     registries,
     facts: testFacts(),
     target: fake.target,
+    now: () => SERVER_MS,
     timing: { pollMs: 2, stableMs: 10 },
   });
   const input = async (more: { spec?: Partial<DeploySpec>; input?: Partial<DeployInput> } = {}) => {
@@ -147,6 +150,26 @@ test('names the digest, waits until the target stands still, and applies once', 
   const result = await asActivity(activities.watchDeploy, deploy);
   expect(result).toMatchObject({ outcome: 'succeeded', deployed: { state: 'converged', image: IMAGE } });
   expect(logs.text()).toContain(IMAGE);
+});
+
+test('a clock that jumps between apply and watch, and while it is watched, ends no wait', async () => {
+  const fake = fakeTarget();
+  const { activities, input } = setUp(fake);
+  const deploy = await input();
+  vi.useFakeTimers({ toFake: ['Date'], now: SERVER_MS });
+  try {
+    await asActivity(activities.applyDeploy, deploy);
+    fake.set({ rollout: 'updating', running: 0 });
+    vi.setSystemTime(SERVER_MS + 600_000);
+    const watching = asActivity(activities.watchDeploy, deploy);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    vi.setSystemTime(SERVER_MS + 1_200_000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    fake.set({ rollout: 'completed', running: 1 });
+    expect(await watching).toMatchObject({ outcome: 'succeeded', deployed: { state: 'converged' } });
+  } finally {
+    vi.useRealTimers();
+  }
 });
 
 test('a newer deployment stands: outdated, nothing is written', async () => {
