@@ -39,8 +39,11 @@ async function whole(
 }
 
 /** The archive's bytes. A tar comes in pieces of 512 bytes; whoever sends it on would pay for a write each. */
-export const bytesOf = (archive: Pack): Readable =>
-  Readable.from(joined(archive), { objectMode: false, highWaterMark: PIECE_BYTES });
+export function bytesOf(archive: Pack): Readable {
+  // Listened to from here on and not from the first read: of one that has broken off by then nobody would hear.
+  const pieces = Readable.from(archive, { objectMode: false });
+  return Readable.from(joined(pieces), { objectMode: false, highWaterMark: PIECE_BYTES });
+}
 
 async function* joined(pieces: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
   let held: Uint8Array[] = [];
