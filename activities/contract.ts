@@ -201,7 +201,9 @@ export interface ControlActivities {
     record: Digest;
   }): Promise<{ record: PipelineRecord; compiled?: Extract<CompileOutput, { kind: 'plan' }> }>;
   /** The latest record of a closed pipeline; undefined when there is none. */
-  findRecord(input: { id: PipelineId }): Promise<{ record?: Digest; number?: number; trigger?: Trigger }>;
+  findRecord(input: {
+    id: PipelineId;
+  }): Promise<{ record?: Digest; number?: number; trigger?: Trigger; order?: number }>;
   /**
    * `release` of a job whose script has succeeded. Idempotent: the same job finds what it has made. An outage rejects and is
    * tried again; what the forge or davit says no to is an answer.

@@ -42,8 +42,8 @@ export function makeFindRecord(deps: Pick<RecordDeps, 'records' | 'blobs'>): Con
   return async ({ id }) => {
     const entry = await deps.records.get<PipelineEntry>(pipelineRecordName(id));
     if (!entry) return {};
-    const { trigger, status } = parseRecord(await deps.blobs.getBytes(entry.record, MAX_RECORD_BYTES));
-    return { record: entry.record, number: status.number, trigger };
+    const { trigger, status, order } = parseRecord(await deps.blobs.getBytes(entry.record, MAX_RECORD_BYTES));
+    return { record: entry.record, number: status.number, trigger, order };
   };
 }
 

@@ -115,7 +115,7 @@ export class LockClient {
       pipeline: this.#input.id,
       workflowId,
       runId,
-      iid: this.#input.iid,
+      iid: this.#input.order ?? this.#input.iid,
       job: job.key,
       ready,
       ...wanted,

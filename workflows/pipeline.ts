@@ -202,7 +202,8 @@ class PipelineWorkflow {
     const status = this.status();
     this.#visibility.show();
     const plan = 'compiled' in planned ? planned.compiled.planBlob : undefined;
-    const record: PipelineRecord = { version: 1, status, trigger: this.#input.trigger, plan };
+    const { trigger, order } = this.#input;
+    const record = { version: 1, status, trigger, order, plan } as const;
     await Promise.all([
       durable.recordPipeline({ record }).catch((error: unknown) => {
         this.#warnings = [...this.#warnings, `not recorded: ${messageOf(error)}`];
@@ -226,8 +227,7 @@ class PipelineWorkflow {
   }
 
   #cancel(reason: string): void {
-    this.#cancelled ??= reason;
-    // The record of an earlier run is read to its end: what stands in it is not to be lost.
+    this.#cancelled ??= reason; // The record of an earlier run is read to its end: what stands in it is not to be lost.
     if (!this.#input.seed) this.#compiling.cancel();
     this.#deciding?.scheduler.cancelForGood(reason);
   }

@@ -17,6 +17,7 @@ import {
   isForgeEvent,
   lateness,
   newerThan,
+  rememberLate,
   pushedHead,
   recall,
   rememberHead,
@@ -156,14 +157,18 @@ export class Intake {
 
   async #start(trigger: Trigger, claim: ClaimOutput): Promise<void> {
     const id = pipelineId(trigger.project, claim.iid);
-    const input: PipelineInput = { id, iid: claim.iid, number: claim.number, trigger };
     const older = superseded(this.#memory, trigger);
-    const newer = newerThan(this.#memory, trigger);
+    // What a job of another pipeline started is no news of its ref: it neither supersedes nor is superseded by having started.
+    const newer = trigger.upstream ? undefined : newerThan(this.#memory, trigger);
+    const { iid, number } = claim;
+    const input: PipelineInput = { id, iid, number, trigger, order: newer?.order };
     await this.#startRun(input, WorkflowIdReusePolicy.REJECT_DUPLICATE);
     this.#remember(trigger, { state: 'started', pipeline: id });
-    // It is no news of its ref: it neither supersedes nor is superseded by having started.
     if (trigger.upstream) return;
-    if (newer) return this.#supersede(id, newer);
+    if (newer) {
+      rememberLate(this.#memory, trigger);
+      return this.#supersede(id, newer.pipeline);
+    }
     rememberHead(this.#memory, trigger, id);
     for (const run of older) await this.#supersede(run.id, id);
   }
@@ -199,10 +204,10 @@ export class Intake {
   /** A new run of a closed pipeline, from its record. */
   async #rerun({ pipeline, decision }: RerunRequest): Promise<void> {
     const iid = parsePipelineId(pipeline)?.iid;
-    const { record, number, trigger } = await durable.findRecord({ id: pipeline });
+    const { record, number, trigger, order } = await durable.findRecord({ id: pipeline });
     if (!record || iid === undefined || number === undefined || !trigger) return;
     if (trigger.project !== this.#project) return;
-    const input: PipelineInput = { id: pipeline, iid, number, trigger, seed: { record, decision } };
+    const input: PipelineInput = { id: pipeline, iid, number, trigger, order, seed: { record, decision } };
     for (let left = TRIES; left > 0; left -= 1) {
       try {
         return await this.#startRun(input, WorkflowIdReusePolicy.ALLOW_DUPLICATE);

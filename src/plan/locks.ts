@@ -32,7 +32,7 @@ export interface LockChange {
 
 export const newLock = (resource: string): LockState => ({ resource, seq: 0, newest: 0, waiting: [] });
 /** Numbers between two pipelines' first grants: more than one job's tries and rollbacks use up. */
-const SEQ_STRIDE = 1_000;
+export const SEQ_STRIDE = 1_000;
 
 /** A job asks, announces itself, or asks again after an announcement. */
 export function requestLock(lock: LockState, request: LockRequest): LockChange {
@@ -75,7 +75,7 @@ function pump(lock: LockState): LockChange {
   const waiting = lock.waiting.filter((request) => !outdated.includes(request));
   const next = lock.holder ? undefined : pick(waiting);
   if (!next) return { lock: { ...lock, waiting }, answers };
-  const seq = Math.max(lock.seq + 2, next.iid * SEQ_STRIDE);
+  const seq = Math.max(lock.seq + 2, Math.round(next.iid * SEQ_STRIDE));
   const granted = grantOf(next, { granted: true, seq });
   return {
     lock: { ...lock, seq, granted, holder: next, waiting: waiting.filter((request) => request !== next) },

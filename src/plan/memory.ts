@@ -4,7 +4,7 @@
  */
 import type { EnvironmentState } from './environments.ts';
 import { parsePipelineId, type PipelineId } from './ids.ts';
-import type { LockState } from './locks.ts';
+import { SEQ_STRIDE, type LockState } from './locks.ts';
 import type { KeyLookup, PipelineState, RerunRequest } from './protocol.ts';
 import type { Trigger, TriggerSource } from './trigger.ts';
 
@@ -12,7 +12,7 @@ export interface ProjectMemory {
   /** Newest last. */
   keys: KnownKey[];
   /** Last head seen of each ref, by `KIND:REF`; newest last. */
-  heads: { ref: string; sha: string; before: string; pipeline: PipelineId }[];
+  heads: Head[];
   /** The same of the forge's events alone; absent in a memory that is older than this field. */
   pushed?: PushedHead[];
   running: RunningPipeline[];
@@ -21,6 +21,16 @@ export interface ProjectMemory {
   queue: Trigger[];
   reruns: RerunRequest[];
   environments?: EnvironmentState[];
+}
+interface Head {
+  /** `KIND:REF` */
+  ref: string;
+  sha: string;
+  /** Of the earliest push that is known to have led to it. */
+  before: string;
+  pipeline: PipelineId;
+  /** Pushes on the way to it that were told after it. */
+  late?: number;
 }
 export interface PushedHead {
   /** `KIND:REF` */
@@ -89,11 +99,27 @@ export const headOf = (
   trigger: Pick<Trigger, 'refKind' | 'ref'>,
 ): ProjectMemory['heads'][number] | undefined => memory.heads.find((head) => head.ref === refKey(trigger));
 
-/** The pipeline of a newer event of the same ref that came in before this one: this one starts, and is superseded at once. */
-export const newerThan = (memory: ProjectMemory, trigger: Trigger): PipelineId | undefined => {
+/**
+ * The pipeline of a newer event of the same ref that came in before this one: this one starts, and is superseded at once.
+ * `order`: its place among the pipelines of the project, below that newer one and above all that were older before.
+ */
+export function newerThan(
+  memory: ProjectMemory,
+  trigger: Trigger,
+): { pipeline: PipelineId; order: number } | undefined {
   const head = headOf(memory, trigger);
-  return head && head.sha !== trigger.sha && head.before === trigger.sha ? head.pipeline : undefined;
-};
+  if (!head || head.sha === trigger.sha || head.before !== trigger.sha) return undefined;
+  const iid = parsePipelineId(head.pipeline)?.iid ?? 0;
+  return { pipeline: head.pipeline, order: iid - ((head.late ?? 0) + 1) / SEQ_STRIDE };
+}
+
+/** What came late stands in front of the head now: the push before it may come later still. */
+export function rememberLate(memory: ProjectMemory, trigger: Trigger): void {
+  const ref = refKey(trigger);
+  memory.heads = memory.heads.map((head) =>
+    head.ref === ref ? { ...head, before: trigger.before, late: (head.late ?? 0) + 1 } : head,
+  );
+}
 
 export function rememberKey(
   memory: ProjectMemory,

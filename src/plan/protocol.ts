@@ -167,9 +167,9 @@ export interface Asker {
 export interface PipelineInput {
   id: PipelineId;
   iid: number;
-  /** CI_PIPELINE_ID */
-  number: number;
+  number: number; // CI_PIPELINE_ID
   trigger: Trigger;
+  order?: number; // place among the project's pipelines where that is not `iid`: its event came after the one that followed it
   /** Given when a closed pipeline runs on: its record, and what to do first. */
   seed?: { record: Digest; decision: Decision };
 }
@@ -198,7 +198,7 @@ export interface LockRequest {
   pipeline: PipelineId;
   workflowId: string;
   runId: string;
-  iid: number;
+  iid: number; // or `order`
   job: JobKey;
   /** `environment:NAME` or `resource:NAME`. */
   resource: string;

@@ -68,6 +68,7 @@ export interface PipelineRecord {
   version: 1;
   status: PipelineStatus;
   trigger: Trigger;
+  order?: number;
   plan?: Digest;
 }
 /** The newest record of an ended pipeline, and what lists show without reading it. */

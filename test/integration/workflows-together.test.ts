@@ -135,6 +135,16 @@ describe.concurrent('locks', () => {
     expect(seqs('outdated')).toEqual([2_000]);
   });
 
+  test('a push that is told of after those that followed it deploys over none of them', async () => {
+    world.project('late', { plan: { ...deploy, autoCancel: { ...deploy.autoCancel, onNewCommit: 'none' } } });
+    await world.end(await world.push('late', push('c', 'b', 'd3')));
+    for (const late of [push('b', 'a', 'd2'), push('a', 'z', 'd1')]) {
+      const status = await world.end(await world.push('late', late));
+      expect([status.jobs[0]?.outcome, status.jobs[0]?.result?.kind]).toEqual(['skipped', 'outdated']);
+    }
+    expect(seqs('late')).toEqual([1_000]);
+  });
+
   test('a holder that was terminated is found, and its lock is free', async () => {
     world.project('lost', { plan: deploy, behaviours: { 'deploy watch': [{ hang: true }, {}] } });
     const first = await world.push('lost', { source: 'api', key: 'request:1', deliveryId: '1' });

@@ -6,6 +6,7 @@ import {
   recall,
   rememberHead,
   rememberKey,
+  rememberLate,
   superseded,
   waitingSince,
   type ProjectMemory,
@@ -50,9 +51,21 @@ describe('an event', () => {
   });
   test('that comes after the one that followed it is late', () => {
     const memory = started(push('c', 'b', 'd2'));
-    expect(newerThan(memory, push('b', 'a', 'd1'))).toBe('p/1');
+    expect(newerThan(memory, push('b', 'a', 'd1'))?.pipeline).toBe('p/1');
     expect(newerThan(memory, push('d', 'c', 'd3'))).toBeUndefined();
   });
+});
+
+test('pushes that come in the wrong order stand where they were made, however many', () => {
+  const memory = started(push('x', 'w', 'd0'), push('d', 'c', 'd1'));
+  const late = [push('c', 'b', 'd2'), push('b', 'a', 'd3')].map((trigger) => {
+    const newer = newerThan(memory, trigger);
+    rememberLate(memory, trigger);
+    return newer;
+  });
+  expect(late.map((newer) => newer?.pipeline)).toEqual(['p/2', 'p/2']);
+  const [first = 0, second = 0] = late.map((newer) => newer?.order ?? 0);
+  expect([1 < second, second < first, first < 2]).toEqual([true, true, true]);
 });
 
 test('memory is bounded, and the oldest key goes first', () => {
