@@ -1,4 +1,7 @@
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Profile } from './profile.ts';
 
 /** One command of git in this folder; answers what it says. Throws git's own words. */
 export function gitIn(cwd: string, args: readonly string[], input?: string): string {
@@ -6,4 +9,27 @@ export function gitIn(cwd: string, args: readonly string[], input?: string): str
   const done = spawnSync('git', [...who, ...args], { cwd, encoding: 'utf8', input });
   if (done.status !== 0) throw new Error(`git ${args[0]}: ${done.stderr}`);
   return done.stdout.trim();
+}
+
+/** What the forge has: one file, and commits on `main` that nobody has told of yet. Answers them, oldest first. */
+export function makeRepository(path: string, { hookFile, commits }: Profile): string[] {
+  mkdirSync(path);
+  const git = (...args: string[]): string => gitIn(path, args);
+  git('init', '-q', '-b', 'main');
+  writeFileSync(join(path, '.gitlab-ci.yml'), hookFile);
+  git('add', '-A');
+  git('commit', '-q', '-m', 'Change 0');
+  const first = git('rev-parse', 'HEAD');
+  // A process a commit would cost a soak its first minute.
+  const stream = Array.from({ length: commits - 1 }, (_, at) => {
+    const message = `Change ${at + 1}`;
+    const who = `committer Ada <ada@example.com> ${1_800_000_000 + at} +0000`;
+    const from = at === 0 ? `from ${first}\n` : '';
+    return `commit refs/heads/later\n${who}\ndata ${message.length}\n${message}\n${from}`;
+  });
+  gitIn(path, ['fast-import', '--quiet'], stream.join(''));
+  const all = git('rev-list', '--reverse', 'later').split('\n');
+  git('branch', '-q', '-D', 'later');
+  git('config', 'gc.auto', '0');
+  return all;
 }

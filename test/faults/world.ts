@@ -17,7 +17,7 @@ import { Border } from './border.ts';
 import { Client, scope } from './client.ts';
 import { makeHome, sweepDead } from './dead.ts';
 import { OwnEngine } from './engine.ts';
-import { gitIn } from './git.ts';
+import { makeRepository } from './git.ts';
 import { grpcProxy } from './grpc-proxy.ts';
 import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
@@ -254,6 +254,8 @@ export class World {
   #writeConfig(): void {
     const secret = join(this.home, 'hook-secret');
     writeFileSync(secret, this.hookSecret, { mode: 0o600 });
+    const repository = join(this.home, 'repository');
+    this.commits = makeRepository(repository, this.profile);
     const config = {
       default_arch: 'amd64',
       default_image: HELPER_IMAGE,
@@ -263,7 +265,7 @@ export class World {
           name: 'hook',
           forge: 'gitlab',
           repository: 'group/hook',
-          clone_url: `file://${this.#repository()}`,
+          clone_url: `file://${repository}`,
           webhook_secret: `file:${secret}`,
         },
       ],
@@ -276,28 +278,6 @@ export class World {
 
   /** Commits of the repository that the forge tells of, oldest first. */
   commits: string[] = [];
-  #repository(): string {
-    const path = join(this.home, 'repository');
-    mkdirSync(path);
-    const git = (...args: string[]): string => gitIn(path, args);
-    git('init', '-q', '-b', 'main');
-    writeFileSync(join(path, '.gitlab-ci.yml'), this.profile.hookFile);
-    git('add', '-A');
-    git('commit', '-q', '-m', 'Change 0');
-    const first = git('rev-parse', 'HEAD');
-    // A process a commit would cost a soak its first minute.
-    const stream = Array.from({ length: this.profile.commits - 1 }, (_, at) => {
-      const message = `Change ${at + 1}`;
-      const who = `committer Ada <ada@example.com> ${1_800_000_000 + at} +0000`;
-      const from = at === 0 ? `from ${first}\n` : '';
-      return `commit refs/heads/later\n${who}\ndata ${message.length}\n${message}\n${from}`;
-    });
-    gitIn(path, ['fast-import', '--quiet'], stream.join(''));
-    this.commits = git('rev-list', '--reverse', 'later').split('\n');
-    git('branch', '-q', '-D', 'later');
-    git('config', 'gc.auto', '0');
-    return path;
-  }
 
   #makeProcesses(cache: string): void {
     const small = join(this.home, 'small.yml');
