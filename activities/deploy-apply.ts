@@ -80,6 +80,7 @@ async function afterError(
     if (now.deployIds.includes(input.deployId)) return already(deps, input, spec);
   }
   throwIfEnded();
+  if (error instanceof DavitError && error.code === 'log/fenced') throw error; // A6
   const result = endedBy(error);
   // What a machine spoiled before the target was asked may be tried again without a person.
   return {

@@ -57,12 +57,13 @@ export async function containerAttempt(run: Run, one: JobRun): Promise<JobResult
     }
     const over = await afterTrouble(run, one, { trouble: end.trouble, at, resumed, unheard });
     if (over) return over;
-    if (end.trouble.kind === 'silent' && hasContainer(one.job) && !one.host) {
+    const { kind } = end.trouble;
+    if ((kind === 'silent' || kind === 'fenced') && hasContainer(one.job) && !one.host) {
       unheard += 1;
       one.status.attempt += 1;
       one.status.epoch = 0;
     }
-    if (end.trouble.kind !== 'handed-back' && end.trouble.kind !== 'silent') continue;
+    if (kind === 'detached') continue;
     try {
       await sleep(backoff);
     } catch {
@@ -143,6 +144,9 @@ async function afterTrouble(
         kind: 'timeout',
         message: 'The job did not end at its timeout.',
       };
+    case 'fenced':
+      if (!one.host && now.unheard < MAX_REPEATS && isRaised(one, trouble)) return undefined;
+      return { ...ended(one), outcome: 'errored', kind: 'internal', message: trouble.message };
     case 'defect':
       return { ...ended(one), outcome: 'errored', kind: 'internal', message: trouble.message };
   }
@@ -193,6 +197,13 @@ function released(run: Run, one: JobRun, host: string | undefined): void {
 /** A build or a push has nothing to attach to and is idempotent by digest: the next worker does it anew, same attempt. */
 export const hasContainer = (job: PlanJob): boolean => job.kind === 'script' || job.kind === 'apitest';
 const isRepeatable = (one: JobRun): boolean => !hasContainer(one.job) && one.status.epoch < MAX_REPEATS;
+
+/**
+ * The next epoch may be above the one that fenced it. A job in a container has the next attempt instead, with a log of its own:
+ * what stands in this one is another container's.
+ */
+export const isRaised = (one: JobRun, trouble: Trouble): boolean =>
+  trouble.kind === 'fenced' && one.status.epoch < MAX_REPEATS && patched('epoch-raised');
 
 /** Asked last: it leaves a mark in the history. */
 const isUnheard = (one: JobRun, { trouble, unheard }: { trouble: Trouble; unheard: number }): boolean =>

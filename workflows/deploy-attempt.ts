@@ -12,7 +12,7 @@ import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import type { ApplyOutput, DeployInput, Limits } from '../activities/contract.ts';
 import type { DeployedState, JobResult } from '../src/plan/outcome.ts';
 import { jobActivities, type JobActivities } from './activities.ts';
-import { cancelledResult, withPermit } from './attempt.ts';
+import { cancelledResult, isRaised, withPermit } from './attempt.ts';
 import { troubleOf, type Trouble } from './failures.ts';
 import { deployInput } from './inputs.ts';
 import { refOf, type JobRun, type Run } from './state.ts';
@@ -88,7 +88,10 @@ async function persist<T>(deployment: Deployment, call: Call<T>): Promise<Ended<
       // D4. That try has applied nothing; the one before may have.
       if (trouble.kind === 'cancelled' && looks && !cancelled) continue;
       const again =
-        trouble.kind === 'silent' || trouble.kind === 'detached' || trouble.kind === 'handed-back';
+        trouble.kind === 'silent' ||
+        trouble.kind === 'detached' ||
+        trouble.kind === 'handed-back' ||
+        isRaised(one, trouble);
       if (!again || absence.isOver(trouble, from)) return { trouble };
     }
     await CancellationScope.nonCancellable(() => sleep(backoff));

@@ -13,12 +13,16 @@ export type Trouble =
   | { kind: 'not-taken' }
   /** The worker fell silent. A host means that a container may run there; none, that none was ever started. */
   | { kind: 'silent'; host?: string }
+  /** A higher epoch writes its log, of which this run knows nothing: a run that was reset counts from the beginning again. */
+  | { kind: 'fenced'; message: string }
   /** Past davit's own guard, far beyond the job's timeout. */
   | { kind: 'too-long' }
   | { kind: 'defect'; message: string };
 
 /** SDK's type of the failure of an activity whose worker shuts down before the activity ends. */
 const WORKER_SHUTDOWN = 'WorkerShutdown';
+/** Of an activity that is closed nobody hears it; of one that is open it is no zombie's. */
+const FENCED: readonly string[] = ['log/fenced', THROWN.replaced];
 
 export function troubleOf(error: unknown): Trouble {
   if (error instanceof CancelledFailure) return { kind: 'cancelled' };
@@ -29,6 +33,7 @@ export function troubleOf(error: unknown): Trouble {
     const host = hostIn(cause.details?.[0]);
     if (cause.type === THROWN.detached && host) return { kind: 'detached', host };
     if (cause.type === THROWN.handedBack) return { kind: 'handed-back', reason: cause.message };
+    if (FENCED.includes(cause.type ?? '')) return { kind: 'fenced', message: cause.message };
     if (cause.type === WORKER_SHUTDOWN) return { kind: 'silent' };
   }
   return { kind: 'defect', message: cause instanceof Error ? cause.message : String(cause) };

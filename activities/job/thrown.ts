@@ -19,6 +19,6 @@ export const handedBack = (reason: string): ApplicationFailure =>
   failure(THROWN.handedBack, reason, [{ reason }]);
 
 /** Another try has this job now; the workflow hears nothing of this one, its activity is closed. */
-export const replaced = (): ApplicationFailure => failure('Replaced', 'Another try has this job.', []);
+export const replaced = (): ApplicationFailure => failure(THROWN.replaced, 'Another try has this job.', []);
 
 export const cancelled = (): CancelledFailure => new CancelledFailure('The job was cancelled.');

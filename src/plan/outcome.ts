@@ -126,7 +126,7 @@ export interface DeployedState {
 }
 
 /** Types of the ApplicationFailures an activity may throw (`activities/contract.ts` says what each means). */
-export const THROWN = { detached: 'Detached', handedBack: 'HandedBack' } as const;
+export const THROWN = { detached: 'Detached', handedBack: 'HandedBack', replaced: 'Replaced' } as const;
 /** Details of `Detached`. */
 export interface DetachedDetails {
   host: string;

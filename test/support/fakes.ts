@@ -33,7 +33,7 @@ export interface Behaviour {
   /** How it answers a cancel: as an activity that has cleaned up (default), or by its own result. */
   onCancel?: 'cancelled' | 'result';
   /** Fails as a worker does that goes away, or that lacks a tag. */
-  throw?: 'detached' | 'handed-back' | 'defect';
+  throw?: Thrown;
   /** Heartbeats with the host, or without, and then never again. */
   silent?: 'with-host' | 'without-host';
   host?: string;
@@ -354,7 +354,10 @@ const deployed = (input: RunInput & { seq?: number; deployId?: string }) => ({
   state: 'unknown' as const,
 });
 
-function thrown(what: 'detached' | 'handed-back' | 'defect', host: string): Error {
+type Thrown = 'detached' | 'handed-back' | 'fenced' | 'defect';
+function thrown(what: Thrown, host: string): Error {
+  if (what === 'fenced')
+    return ApplicationFailure.create({ type: 'log/fenced', message: 'a higher epoch', nonRetryable: true });
   if (what === 'detached')
     return ApplicationFailure.create({
       type: 'Detached',
