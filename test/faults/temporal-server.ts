@@ -3,7 +3,6 @@
  * else the cache, else built once from their Go module.
  */
 import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -48,23 +47,6 @@ const PORTS = [
 /** The name of a port in the server's environment. */
 export type PortName = (typeof PORTS)[number];
 export const PORT_NAMES: readonly PortName[] = PORTS;
-
-/** PostgreSQL holds the ports of a cluster's members as SMALLINT: up to here. */
-const HIGHEST_PORT = 32_767;
-const LOWEST_PORT = 20_000;
-/** A port that nobody listens on now, and that a member of a cluster may have. */
-export async function memberPort(): Promise<number> {
-  for (;;) {
-    const port = LOWEST_PORT + Math.floor(Math.random() * (HIGHEST_PORT - LOWEST_PORT));
-    const server = createServer();
-    const listens = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (!listens) continue;
-    await new Promise((resolve) => server.close(resolve));
-    return port;
-  }
-}
 
 /** The environment of docker-compose.yml, with another place for database, ports and files. Pure. */
 export function serverEnvironment(

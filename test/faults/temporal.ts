@@ -10,7 +10,6 @@ import { makeDatabase } from './postgres.ts';
 import { Process, type ProcessOf } from './processes.ts';
 import {
   ensureTemporalServer,
-  memberPort,
   pinnedServer,
   PORT_NAMES,
   serverEnvironment,
@@ -36,10 +35,6 @@ interface Options {
   pollExpiry: string;
   log(name: string): string;
 }
-
-/** For the frontend. */
-export const temporalPort = (kind: DatabaseKind): Promise<number> =>
-  kind === 'postgres' ? memberPort() : freePort();
 
 export function makeTemporal(kind: DatabaseKind, options: Options): Promise<TemporalOf> {
   return kind === 'postgres' ? onPostgres(options) : Promise.resolve(onSqlite(options));
@@ -86,7 +81,7 @@ async function onPostgres({ home, port, log }: Options): Promise<TemporalOf> {
     await database.end('SIGKILL');
     throw error;
   }
-  const own = await Promise.all(PORT_NAMES.map(async (name) => [name, await memberPort()] as const));
+  const own = await Promise.all(PORT_NAMES.map(async (name) => [name, await freePort()] as const));
   const ports = { ...(Object.fromEntries(own) as Record<PortName, number>), FRONTEND_GRPC_PORT: port };
   const env = { PATH: settings.path.join(':'), ...serverEnvironment(pinned, { ports, database: made }) };
   const temporal = new Process({

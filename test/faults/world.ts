@@ -23,7 +23,7 @@ import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
 import type { Profile } from './profile.ts';
 import { Process } from './processes.ts';
-import { makeTemporal, temporalPort, type DatabaseKind, type TemporalOf } from './temporal.ts';
+import { makeTemporal, type DatabaseKind, type TemporalOf } from './temporal.ts';
 import { changedTree, type Line } from './tree.ts';
 import { endedWith, logWrites, targetEffects, watchContainers } from './watch.ts';
 
@@ -167,7 +167,7 @@ export class World {
     const [engine, registry, temporal, server] = await Promise.all([
       OwnEngine.start('board', join(this.home, 'engine'), { swarm: true }),
       startRegistry(),
-      temporalPort(this.database),
+      freePort(),
       freePort(),
     ]);
     this.engine = engine;
