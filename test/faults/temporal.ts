@@ -5,7 +5,7 @@ import { runCommand } from '../../src/local/command.ts';
 import { lineProgress } from '../../src/local/progress.ts';
 import { temporalArguments, temporalReady } from '../../src/local/temporal.ts';
 import { ROOT } from '../support/source.ts';
-import { freePort } from '../support/registry.ts';
+import { freePort } from '../support/port.ts';
 import { makeDatabase } from './postgres.ts';
 import { Process, type ProcessOf } from './processes.ts';
 import {

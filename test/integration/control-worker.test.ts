@@ -12,7 +12,8 @@ import { signalTrigger, workflowLookup } from '../../src/temporal/calls.ts';
 import { run } from '../../workers/control.ts';
 import { Fakes } from '../support/fakes.ts';
 import { planOf, triggerOf } from '../support/plans.ts';
-import { freePort, startTemporal, type TestTemporal } from '../support/temporal.ts';
+import { startTemporal, type TestTemporal } from '../support/temporal.ts';
+import { freePort } from '../support/port.ts';
 import { quiet, until } from '../support/world.ts';
 
 let temporal: TestTemporal;

@@ -9,7 +9,7 @@ import { readSettings } from '../../src/config.ts';
 import { cachedTemporal } from '../../src/local/temporal-binary.ts';
 import { guardedStart, temporalDatabase } from '../../src/local/temporal-database.ts';
 import { temporalArguments, temporalReady } from '../../src/local/temporal.ts';
-import { freePort } from '../support/temporal.ts';
+import { freePort } from '../support/port.ts';
 
 const settings = readSettings();
 const binary = cachedTemporal(settings);

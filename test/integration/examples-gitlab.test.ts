@@ -11,7 +11,7 @@ import type { PipelineStatus } from '../../src/plan/protocol.ts';
 import type { PipelineSummary } from '../../src/plan/records.ts';
 import { eventually, ownDavit, repositoryOf, type Finished, type OwnDavit } from '../support/davit.ts';
 import { dockerClientImages } from '../support/docker-client.ts';
-import { freePort } from '../support/registry.ts';
+import { freePort } from '../support/port.ts';
 import { ROOT } from '../support/source.ts';
 
 const RUN_MS = 240_000;

@@ -7,7 +7,8 @@ import { isDigest } from '../../src/plan/ids.ts';
 import type { JobResult } from '../../src/plan/outcome.ts';
 import type { ApitestSpec } from '../../src/plan/spec.ts';
 import { HELPER, JobBench } from '../support/job-bench.ts';
-import { freePort, startRegistry, type TestRegistry } from '../support/registry.ts';
+import { startRegistry, type TestRegistry } from '../support/registry.ts';
+import { freePort } from '../support/port.ts';
 import { tarOf } from '../support/job-stores.ts';
 
 let bench: JobBench;

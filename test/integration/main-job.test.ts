@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PipelineStatus } from '../../src/plan/protocol.ts';
 import type { PipelineSummary } from '../../src/plan/records.ts';
 import { eventually, ownDavit, repositoryOf, type Finished, type OwnDavit } from '../support/davit.ts';
-import { freePort } from '../support/registry.ts';
+import { freePort } from '../support/port.ts';
 import { filesWith, inspected, processes, workflowHistories } from '../support/sinks.ts';
 import { ROOT } from '../support/source.ts';
 

@@ -15,7 +15,8 @@ import { deliver, push, SHA } from '../support/deliveries.ts';
 import { tarOf } from '../support/job-stores.ts';
 import { bearer } from '../support/server.ts';
 import { openEvents } from '../support/sse.ts';
-import { freePort, startTemporal, type TestTemporal } from '../support/temporal.ts';
+import { startTemporal, type TestTemporal } from '../support/temporal.ts';
+import { freePort } from '../support/port.ts';
 
 const SECRET = 'the-secret-of-this-webhook';
 const cliToken = randomUUID();

@@ -1,12 +1,11 @@
 /** A real registry of its own for a test: Debian's `docker-registry`, on a free port of the loopback, in a temporary folder. */
 import { spawn } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from './port.ts';
 
 const READY_MS = 15_000;
 /** The account of a registry with `auth: true`; the line is bcrypt of its password. */
@@ -20,26 +19,6 @@ export interface TestRegistry {
   pause(): Promise<void>;
   resume(): Promise<void>;
   stop(): Promise<void>;
-}
-
-/** Below the ports that the system gives to connections: one that is listened on later is not somebody's by then. */
-const FIRST_PORT = 12_000;
-const PORTS = 20_000;
-
-/** A port of the loopback that nobody listens on now. Below 32768, so that PostgreSQL's SMALLINT holds it (Temporal's members). */
-export async function freePort(): Promise<number> {
-  for (;;) {
-    const port = FIRST_PORT + randomInt(PORTS);
-    const server = createServer().listen(port, '127.0.0.1');
-    try {
-      await once(server, 'listening');
-    } catch {
-      continue; // taken
-    }
-    server.close();
-    await once(server, 'close');
-    return port;
-  }
 }
 
 export async function startRegistry(options: { auth?: boolean } = {}): Promise<TestRegistry> {

@@ -1,11 +1,12 @@
 /** A real Temporal dev server for one test file: free port, nothing on disk, gone with `close`. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
+
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 import { readSettings } from '../../src/config.ts';
 import { connectTemporal } from '../../src/temporal/client.ts';
+import { freePort } from './port.ts';
 
 export interface TestTemporal {
   address: string;
@@ -58,17 +59,6 @@ const serverArguments = (port: number, dbFile: string | undefined): string[] => 
     ? ['--db-filename', dbFile, '--sqlite-pragma', 'journal_mode=WAL', '--sqlite-pragma', 'synchronous=FULL']
     : []),
 ];
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      const port = typeof address === 'object' && address ? address.port : 0;
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
