@@ -17,15 +17,23 @@ export interface RecordDeps {
 }
 const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 
-/** Writes what a closed pipeline was, as a blob and under its name; a later run of the same pipeline takes the name over. */
+/**
+ * Writes what a closed pipeline was, as a blob and under its name; a later run of the same pipeline takes the name over, and
+ * keeps it: a worker that stood still meanwhile comes too late.
+ */
 export function makeRecordPipeline(deps: RecordDeps): ControlActivities['recordPipeline'] {
   return async ({ record }) => {
     const digest = await deps.blobs.putBytes(new TextEncoder().encode(JSON.stringify(record)));
     const entry: PipelineEntry = { record: digest, summary: summaryOf(record.status) };
-    await deps.records.put(pipelineRecordName(record.status.id), entry);
+    const name = pipelineRecordName(record.status.id);
+    const there = await deps.records.get<PipelineEntry>(name);
+    if (endOf(there) <= endOf(entry)) await deps.records.put(name, entry);
     return { record: digest };
   };
 }
+
+/** Epoch ms by Temporal's clock, which is one for all runs of a pipeline. */
+const endOf = (entry: PipelineEntry | undefined): number => entry?.summary.endedAt ?? 0;
 
 /** Reads a record back, with the plan it ran; limits are today's, because the run that follows is a run of today. */
 export function makeLoadRecord(deps: RecordDeps): ControlActivities['loadRecord'] {

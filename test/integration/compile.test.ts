@@ -15,7 +15,7 @@ import { configuredRegistries } from '../../src/adapters/registry/configured.ts'
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
 import { wireIncludes } from '../../src/wiring.ts';
 import { isDigest, type Digest } from '../../src/plan/ids.ts';
-import type { PipelineRecord } from '../../src/plan/records.ts';
+import type { PipelineEntry, PipelineRecord } from '../../src/plan/records.ts';
 import type { Trigger } from '../../src/plan/trigger.ts';
 import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../unit/activities-ship/fakes.ts';
 
@@ -249,6 +249,10 @@ test('a record brings back the plan that ran', async () => {
   const loaded = await makeLoadRecord(deps)(written);
   expect(loaded).toEqual({ record, compiled });
   expect(await records.list('pipelines/table', 10)).toEqual(['pipelines/table/00000001']);
+  const later = { ...record, status: { ...record.status, endedAt: 3, state: 'failed' as const } };
+  await makeRecordPipeline(deps)({ record: later });
+  await makeRecordPipeline(deps)({ record });
+  expect((await records.get<PipelineEntry>('pipelines/table/00000001'))?.summary.state).toBe('failed');
 });
 
 test('GIT_DEPTH: jobs that ask for more history have a source of their own', async () => {
