@@ -13,8 +13,10 @@ export function coded<I, O>(activity: (input: I) => Promise<O>): (input: I) => P
     try {
       return await activity(input);
     } catch (error) {
-      if (error instanceof TemporalFailure) throw error;
-      throw failure(error);
+      const failed = error instanceof TemporalFailure ? error : failure(error);
+      // Half of a character, where a text was cut, is no UTF-8: the SDK would end its worker over it.
+      failed.message = failed.message.toWellFormed();
+      throw failed;
     }
   };
 }
