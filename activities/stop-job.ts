@@ -57,7 +57,7 @@ async function closeLog(deps: JobDeps, input: HostInput, { name }: Identity): Pr
     const capBytes = deps.facts.config.limits.log_bytes;
     const [masks, log] = await Promise.all([
       loadMasks(deps, name),
-      JobLog.open({ store: deps.logs, ref, epoch: epochOf(input), capBytes, signal }),
+      JobLog.open({ store: deps.logs, ref, epoch: epochOf(input), capBytes, signal, container: name }),
     ]);
     if (!masks || log.ended) return;
     log.hide(masksOf(masks));

@@ -9,6 +9,7 @@ import { noteEnd } from './end-note.ts';
 import { environmentUrl } from './environment-url.ts';
 import { give } from './give.ts';
 import type { Job } from './job.ts';
+import { LABELS } from './names.ts';
 import { bad, good, warning } from './lines.ts';
 import { releaseNotes } from './release-notes.ts';
 import { collectReports } from './reports.ts';
@@ -25,6 +26,7 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
   const note = await exitNote(job, state, timedOut);
   const verdict = verdictOf(state, note, { timeoutMs: job.input.timeoutMs, timedOut });
   if (note?.full) sayFull(job);
+  else if (note && isUnread(job, state, note)) sayUnread(job);
   const notes = await keepCaches(job, state.labels, verdict);
   const coverage = await coverageOf(job, notes);
   const kept = await keep(job, verdict);
@@ -63,6 +65,17 @@ function sayFull({ deps, log }: Job): void {
   log.recordsEnded();
   log.lost(`The disk of ${deps.worker.hostName} is full: lines of this log may be missing.`);
   deps.background(deps.makeRoom());
+}
+
+/** Its supervisor came to its end and its last line is not there; one that was killed writes none. */
+const isUnread = ({ log }: Job, state: ContainerState, note: ExitNote): boolean =>
+  state.labels[LABELS.marked] !== undefined && state.exitCode === note.code && !log.ended && !log.endRead;
+
+function sayUnread({ deps, log }: Job): void {
+  log.recordsEnded();
+  log.lost(
+    `The engine of ${deps.worker.hostName} was away while the container ended: lines of this log are missing.`,
+  );
 }
 
 /** What cannot be read is told and does no harm. */

@@ -17,10 +17,13 @@ import { DavitError } from '../../src/errors.ts';
 import { type Automaton, Masker, maskText } from '../../src/masking/index.ts';
 import type { LogSummary } from '../../src/plan/outcome.ts';
 import { Appender, type AppenderOptions, untilAnswered } from './appender.ts';
+import { beforeEnd } from './end-mark.ts';
 
 export interface JobLogOptions extends AppenderOptions {
   /** Bytes that the job itself may write; what follows is dropped, and the log says so. */
   capBytes: number;
+  /** Name of the container that it is the log of: its end mark is no part of it. */
+  container?: string;
 }
 
 const encoder = new TextEncoder();
@@ -38,6 +41,7 @@ export class JobLog {
   #recordsOver = false;
   #conflict = false;
   #withheld = false;
+  #endRead = false;
 
   private constructor(options: JobLogOptions, appender: Appender, position: LogCheckpoint) {
     this.#options = options;
@@ -87,12 +91,21 @@ export class JobLog {
   /** Takes a record of the engine; waits while the store is behind. Throws what made appending impossible. */
   async record(record: LogRecord): Promise<void> {
     if (this.ended) return;
+    const { container } = this.#options;
+    const last = container === undefined ? undefined : beforeEnd(record.bytes, container);
+    this.#endRead ||= last !== undefined;
     const same = record.time === this.#position.engineTime;
     const recordsAtTime = same ? this.#position.recordsAtTime + 1 : 1;
-    this.#putCapped(this.#masker.push(record.bytes));
+    this.#putCapped(this.#masker.push(last ?? record.bytes));
     this.#position = { engineTime: record.time, recordsAtTime, offset: this.#appender.end };
-    if (this.#masker.idle) this.#appender.mark(this.#position);
+    // No checkpoint behind the mark: whoever resumes reads it too.
+    if (!last && this.#masker.idle) this.#appender.mark(this.#position);
     await this.#appender.room();
+  }
+
+  /** Whether the container's own last line was read: then all before it was. */
+  get endRead(): boolean {
+    return this.#endRead;
   }
 
   /** The engine's log is at its end. */

@@ -29,6 +29,7 @@ export async function openJob(deps: JobDeps, input: RunInput, lifeline: Lifeline
   const giveUp = (): void => storeLimit.abort(lifeline.signal.reason);
   lifeline.signal.addEventListener('abort', giveUp);
   lifeline.signal.throwIfAborted();
+  const identity = identityOf(deps, lifeline.run, input.ref);
   try {
     const [spec, log] = await Promise.all([
       // Neither a container that may be running nor a job that has its turn is given up for a store that is away.
@@ -39,9 +40,9 @@ export async function openJob(deps: JobDeps, input: RunInput, lifeline: Lifeline
         epoch: input.ref.epoch,
         capBytes: deps.facts.config.limits.log_bytes,
         signal: storeLimit.signal,
+        container: identity.name,
       }),
     ]);
-    const identity = identityOf(deps, lifeline.run, input.ref);
     return { ...identity, deps, input, spec, lifeline, log, storeLimit, startedAt: deps.now() };
   } finally {
     // From here on the end of the activity is no end of its log.

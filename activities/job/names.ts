@@ -21,6 +21,8 @@ export const LABELS = {
   run: 'davit.job.run',
   /** Project and host name of a tested container: leftovers of an earlier build are found by it. */
   tested: 'davit.job.tested',
+  /** Its last line is the mark of `end-mark.ts`: one that an older worker made has none. */
+  marked: 'davit.job.marked',
 } as const;
 
 export type ObjectKind = 'job' | 'service' | 'tested' | 'helper' | 'network' | 'volume';

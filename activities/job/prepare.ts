@@ -9,6 +9,7 @@ import { expandLate } from '../../src/pipeline/variables/expand.ts';
 import { untilAnswered } from './appender.ts';
 import { type Found, findCaches } from './cache.ts';
 import { type Company, gather } from './company.ts';
+import { sayEnd } from './end-mark.ts';
 import { removeObjects } from './cleanup.ts';
 import { hasBegun, ranFor } from './follow.ts';
 import { ensureImage, platformOf } from './image.ts';
@@ -159,7 +160,7 @@ function creation(job: Job, { image, company, labels: more }: Making): Container
   return {
     name,
     image,
-    labels: { ...labels, ...more, [LABELS.kind]: 'job' },
+    labels: { ...labels, ...more, [LABELS.kind]: 'job', [LABELS.marked]: 'true' },
     // As GitLab: the image's own entrypoint runs the script, unless the job names another one; [""] means none.
     entrypoint: spec.image.entrypoint?.length === 0 ? [''] : spec.image.entrypoint,
     command: ['sh', SUPERVISOR],
@@ -201,7 +202,13 @@ async function fill(
   const files: Record<string, string> = {
     exit: EXIT_RESERVED,
     room: '',
-    run: supervisorText({ projectDir, timeoutMs: input.timeoutMs, scriptSeconds, afterSeconds }),
+    run: supervisorText({
+      projectDir,
+      timeoutMs: input.timeoutMs,
+      scriptSeconds,
+      afterSeconds,
+      lastLine: sayEnd(name),
+    }),
     script: scriptText(spec.script, projectDir, { trace }),
     variables: variablesText(resolved.variables, projectDir),
   };

@@ -47,6 +47,7 @@ export interface SupervisorOptions {
   scriptSeconds?: number;
   /** RUNNER_AFTER_SCRIPT_TIMEOUT; 5 minutes. */
   afterSeconds?: number;
+  lastLine?: string; // end-mark.ts
 }
 
 /** The supervisor: process 1 of the container, or the child of the image's entrypoint. */
@@ -60,7 +61,7 @@ export function supervisorText(options: SupervisorOptions): string {
     runScript(dir, Math.floor(options.timeoutMs / 1_000)),
     runAfterScript(dir, options.afterSeconds ?? AFTER_SCRIPT_SECONDS),
     `if [ -n "$davit_rm" ]; then "$davit_rm" -rf ${quote(filesDir(options.projectDir))} 2>/dev/null; fi
-if [ -n "$davit_full" ] && [ "$davit_code" -eq 0 ]; then exit 1; fi
+${options.lastLine ?? ''}if [ -n "$davit_full" ] && [ "$davit_code" -eq 0 ]; then exit 1; fi
 exit "$davit_code"
 `,
   ].join('');
@@ -75,8 +76,7 @@ davit_date=$(command -v date)
 davit_began=0
 if [ -n "$davit_date" ]; then davit_began=$("$davit_date" +%s); fi
 davit_stopped=
-davit_interrupted=0
-davit_child=
+davit_interrupted=0 davit_child=
 davit_on_term() {
   davit_stopped=stopped
   davit_interrupted=1
@@ -86,7 +86,7 @@ davit_on_term() {
 trap davit_on_term TERM
 `;
 
-/** A wait that a signal broke off is taken up again; a shell that has told the status by then says 127. */
+/** A wait that a signal broke off is taken up again; a shell that has told the status by then says 127. bash tells of a child that was killed unless it is waited for. */
 const RUN_AND_WAIT = `davit_run() {
   if [ -n "$BASH_VERSION" ]; then (trap - INT QUIT TERM; exec bash "$1") &
   else sh "$1" & fi
@@ -103,6 +103,7 @@ davit_await() {
   done
   if [ "$davit_code" -eq 127 ] && [ -n "$davit_kept" ]; then davit_code=$davit_kept; fi
 }
+davit_quiet() { { kill -s KILL "$1"; wait "$1"; } 2>/dev/null; }
 `;
 
 /** S2. The project belongs to root: git asks any other user to trust it. */
@@ -134,7 +135,7 @@ davit_guard() {
   ) 2>/dev/null &
   davit_dog=$!
 }
-davit_unguard() { kill -s KILL "$davit_dog" 2>/dev/null; }
+davit_unguard() { davit_quiet "$davit_dog"; }
 `;
 
 /** What a disk must still take to count as one that has room. It is written to a file that is there, so that no other error is taken for it. */
@@ -191,7 +192,7 @@ const runAfterScript = (
   ) 2>/dev/null &
   davit_dog=$!
   davit_await
-  kill -s KILL "$davit_dog" 2>/dev/null
+  davit_quiet "$davit_dog"
   if [ "$davit_code" -ne 0 ]; then
     printf '${YELLOW}WARNING: after_script failed (exit code %s); this does not count${PLAIN}\\n' "$davit_code"
   fi

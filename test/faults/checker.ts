@@ -104,11 +104,14 @@ function linesOf(log: Of<'log'>, prefix: string, count: number): string[] {
 
 /**
  * I4: no script twice, and never two live containers of one job, but after a declared loss of the older one's machine; once
- * the first has ended, a person may ask for a second.
+ * the first has ended, a person may ask for a second, and so may its `retry:` for one that ended with its engine.
  */
 function oneContainer(events: readonly Recorded[]): string[] {
-  const first = new Map<string, Of<'container'>>();
+  const last = new Map<string, Of<'container'>>();
   const asked = new Set<string>();
+  const retries = new Set(of(events, 'retries').map(({ id }) => id));
+  const down = new Set<string>();
+  const endedByEngine = new Set<string>();
   const live = new Map<string, Map<string, string>>();
   const started = new Set<string>();
   const lost = new Set<string>();
@@ -117,7 +120,13 @@ function oneContainer(events: readonly Recorded[]): string[] {
     if (event.type === 'host-lost') lost.add(event.engine);
     if (event.type === 'decision' && event.action === 'retry' && event.answer !== 'refused')
       asked.add(event.id);
+    if (event.type === 'engine') {
+      if (event.what === 'down') down.add(event.engine);
+      else down.delete(event.engine);
+    }
     if (event.type !== 'container') continue;
+    if (event.what === 'die' && down.has(event.engine) && retries.has(event.pipeline))
+      endedByEngine.add(event.name);
     const job = `${event.pipeline} ${event.job}`;
     const names = live.get(job) ?? new Map<string, string>();
     live.set(job, names);
@@ -127,10 +136,11 @@ function oneContainer(events: readonly Recorded[]): string[] {
       started.add(event.name);
       const others = [...names].filter(([name, engine]) => name !== event.name && !lost.has(engine));
       if (others.length > 0) breaks.push(`${job}: ${event.name} started while ${others[0]?.[0]} ran`);
-      const before = first.get(job) ?? event;
-      first.set(job, before);
+      const before = last.get(job) ?? event;
+      last.set(job, event);
       const isSecond = before.name !== event.name && others.length === 0;
-      if (isSecond && !lost.has(before.engine) && !asked.has(event.pipeline))
+      const allowed = lost.has(before.engine) || asked.has(event.pipeline) || endedByEngine.has(before.name);
+      if (isSecond && !allowed)
         breaks.push(`${job}: ${event.name} started after ${before.name}, and nobody had asked for it`);
       names.set(event.name, event.engine);
     }

@@ -115,7 +115,9 @@ export class Client {
       sentKey = sent.body.key;
       if (sentKey === undefined) await delay(100);
     }
-    return this.pipelineOf(project, String(sentKey), of.deadlineMs);
+    const id = await this.pipelineOf(project, String(sentKey), of.deadlineMs);
+    if (/^\s+retry:/m.test(yaml)) this.#history.add({ type: 'retries', id });
+    return id;
   }
 
   async pipelineOf(project: string, key: string, deadlineMs?: number): Promise<string> {

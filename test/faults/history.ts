@@ -45,6 +45,10 @@ export type HistoryEvent =
   | { type: 'target'; service: string; deployId: string; seq: number }
   /** A container of a job's script began or ended, as the engine tells it. */
   | { type: 'container'; what: 'start' | 'die'; name: string; pipeline: string; job: string; engine: string }
+  /** An engine is ended by a fault, and is there again: what ended with it may run again where the job's `retry:` says so. */
+  | { type: 'engine'; what: 'down' | 'up'; engine: string }
+  /** A pipeline whose jobs have a `retry:`. */
+  | { type: 'retries'; id: string }
   /** A machine was declared lost: what ran there may run elsewhere. */
   | { type: 'host-lost'; engine: string }
   /** A write to the log store: what the store answered it. `bytes` are those of an append, latin1. */

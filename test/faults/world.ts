@@ -333,9 +333,11 @@ export class World {
   async restartEngine(engine: OwnEngine, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const borders = ['arch>engine', 'arch2>engine', 'deploy>target'].map((name) => this.border(name));
     for (const border of borders) border.cut();
+    this.history.add({ type: 'engine', what: 'down', engine: engine.name });
     await engine.down(signal);
     await engine.up();
     await endedWith(this.history, engine);
+    this.history.add({ type: 'engine', what: 'up', engine: engine.name });
     for (const border of borders) border.open();
   }
 

@@ -13,6 +13,7 @@ import { temporalAll } from './11-temporal-all.ts';
 import { lostAnswers } from './12-lost-answers.ts';
 import { cutTemporal } from './13-cut-temporal.ts';
 import { cutStore, stallStore } from './14-cut-store.ts';
+import { engineKilled } from './15-engine-killed.ts';
 import { engineRestart } from './15-engine-restart.ts';
 import { liveRestore } from './16-live-restore.ts';
 import { liveRestoreSwarm } from './17-live-restore-swarm.ts';
@@ -71,6 +72,7 @@ export const ROWS: readonly Row[] = [
   stallStore,
   liveRestore,
   engineRestart,
+  engineKilled,
   cutEngine,
   replay,
   diskFullStore,

@@ -184,3 +184,37 @@ describe('JobLog', () => {
     expect(await log.end()).toMatchObject({ bytes: 3_000 * 1_024, complete: true });
   });
 });
+
+describe('the mark at the end of a container', () => {
+  const of = async (texts: string[], breakAfter?: () => number | undefined) => {
+    const logs = new MemoryLogs();
+    const signal = new AbortController().signal;
+    const log = await JobLog.open({ store: logs, ref: REF, epoch: 1, capBytes: 400, signal, container: 'c' });
+    const records = texts.map((text, at) => ({
+      time: `2026-01-01T00:00:0${at}.000000000Z`,
+      bytes: Buffer.from(text),
+      stream: 'stdout' as const,
+    }));
+    const engine = engineOf(records, breakAfter);
+    await followLog({ engine, container: 'c', log, ended: Promise.resolve(), signal, firstRetryMs: 1 });
+    log.say('davit ends');
+    await log.end();
+    return { endRead: log.endRead, text: logs.text(REF) };
+  };
+  const MARK = '\u001b_c ends\u001b\\\n';
+
+  test('is no part of the log, nor is a newline before it', async () => {
+    expect(await of(['one\n', MARK])).toEqual({ endRead: true, text: 'one\ndavit ends\n' });
+    expect(await of(['one\n', `two${MARK}`])).toEqual({ endRead: true, text: 'one\ntwodavit ends\n' });
+  });
+  test('is missed where the log ends without it, and another container has another', async () => {
+    expect((await of(['one\n'])).endRead).toBe(false);
+    const other = MARK.replace('c ends', 'd ends');
+    expect(await of([other])).toEqual({ endRead: false, text: `${other}davit ends\n` });
+  });
+  test('is read again by whoever reads again, and doubles nothing', async () => {
+    let tries = 0;
+    const broken = await of(['one\n', `two${MARK}`, 'late\n'], () => (tries++ < 2 ? 2 : undefined));
+    expect(broken).toEqual({ endRead: true, text: 'one\ntwolate\ndavit ends\n' });
+  });
+});

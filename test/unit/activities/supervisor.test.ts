@@ -12,6 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
+import { beforeEnd, sayEnd } from '../../../activities/job/end-mark.ts';
 import {
   type EnvVariable,
   EXIT_RESERVED,
@@ -43,6 +44,7 @@ interface Job {
   pre?: string[];
   trace?: boolean;
   full?: boolean;
+  marked?: boolean;
 }
 
 /** Runs the supervisor outside of a container. Never signalled here: as process 1 it would signal all others. */
@@ -67,6 +69,7 @@ function run(shell: (typeof SHELLS)[number], job: Job) {
     dir,
     afterSeconds: job.afterSeconds,
     scriptSeconds: job.scriptSeconds,
+    ...(job.marked && { lastLine: sayEnd('davit-1-test-1') }),
   };
   writeFileSync(join(dir, 'run'), supervisorText(options));
   writeFileSync(join(dir, 'script'), scriptText(job.script, projectDir, { trace: job.trace }));
@@ -91,6 +94,12 @@ function run(shell: (typeof SHELLS)[number], job: Job) {
 describe.each(SHELLS)('supervisor under $name', (shell) => {
   const plain = (name: string, value: string): EnvVariable => ({ name, value, file: false });
 
+  test('its last line is the mark that the reader of the log knows', () => {
+    const job = run(shell, { script: ['printf no-newline', 'exit 3'], after: ['echo after'], marked: true });
+    expect(job.code).toBe(3);
+    const rest = beforeEnd(Buffer.from(job.output), 'davit-1-test-1');
+    expect(rest && Buffer.from(rest).toString()).toMatch(/no-newline[^]*after\n$/);
+  });
   test('runs the script in the project and tells its exit code', () => {
     const job = run(shell, { script: ['pwd', 'exit 7'] });
     expect(job.code).toBe(7);

@@ -75,6 +75,7 @@ const container = (what: 'start' | 'die', name: string, engine = 'e'): HistoryEv
   job: 'j',
   engine,
 });
+const engine = (what: 'down' | 'up'): HistoryEvent => ({ type: 'engine', what, engine: 'e' });
 
 describe('histories that hold', () => {
   const good: Record<string, HistoryEvent[]> = {
@@ -106,6 +107,14 @@ describe('histories that hold', () => {
       container('start', 'c1'),
       container('die', 'c1'),
       { type: 'decision', id, job: 'j', action: 'retry', answer: 'ok' },
+      container('start', 'c2'),
+    ],
+    'a second container of a job that retries, after one that ended with its engine': [
+      { type: 'retries', id },
+      container('start', 'c1'),
+      engine('down'),
+      container('die', 'c1'),
+      engine('up'),
       container('start', 'c2'),
     ],
     'a second container after its host was lost': [
@@ -178,6 +187,22 @@ describe('histories that break', () => {
       'I4',
       'a second container that nobody asked for',
       [container('start', 'c1'), container('die', 'c1'), container('start', 'c2')],
+    ],
+    [
+      'I4',
+      'a second container of a job that retries, and that did not end with its engine',
+      [{ type: 'retries', id }, container('start', 'c1'), container('die', 'c1'), container('start', 'c2')],
+    ],
+    [
+      'I4',
+      'a second container of a job that does not retry, after its engine',
+      [
+        container('start', 'c1'),
+        engine('down'),
+        container('die', 'c1'),
+        engine('up'),
+        container('start', 'c2'),
+      ],
     ],
     [
       'I4',
