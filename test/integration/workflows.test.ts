@@ -222,6 +222,7 @@ describe.concurrent('a pipeline', () => {
         'dispatchedAt',
         'dotenv',
         'graceMs',
+        'handsBack',
         'images',
         'indexes',
         'kind',
