@@ -68,7 +68,8 @@ export function enter(
 ): void {
   one.status.phase = to.phase;
   one.status.waitingFor = to.waitingFor;
-  one.status.since = Date.now();
+  // A script that is resumed has run all the time.
+  one.status.since = (to.phase === 'running' ? one.startedAt : undefined) ?? Date.now();
   run.changed();
 }
 
