@@ -137,7 +137,9 @@ export class World {
     await Promise.all(
       names.map(async (name) => {
         const process = this.processes[name];
-        process.withArgs(tree === undefined ? undefined : ([, ...args]) => [join(tree, MAIN), ...args]);
+        const own = join(ROOT, MAIN);
+        const main = join(tree ?? ROOT, MAIN);
+        process.withArgs((args) => args.map((arg) => (arg === own ? main : arg)));
         await process.end('SIGKILL');
         await process.start();
       }),
