@@ -24,9 +24,10 @@ export const STORE_LIMIT_MS = 45 * 60_000;
 
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
   const note = await exitNote(job, state, timedOut);
-  const verdict = verdictOf(state, note, { timeoutMs: job.input.timeoutMs, timedOut });
+  const unread = note !== undefined && !note.full && isUnread(job, state, note);
+  const verdict = verdictOf(state, note, { timeoutMs: job.input.timeoutMs, timedOut, unread });
   if (note?.full) sayFull(job);
-  else if (note && isUnread(job, state, note)) sayUnread(job);
+  if (unread) sayUnread(job);
   const notes = await keepCaches(job, state.labels, verdict);
   const coverage = await coverageOf(job, notes);
   const kept = await keep(job, verdict);

@@ -29,11 +29,11 @@ export function parseExitNote(text: string): ExitNote | undefined {
 
 const KILLED = 137;
 
-/** `timedOut`: this worker ended it because its time was over; the clock of the container tells it to a later follower. */
+/** `unread`: the end of its log was never written, because its engine was away. `timedOut`: this worker ended it because its time was over; the clock of the container tells it to a later follower. */
 export function verdictOf(
   state: ContainerState,
   note: ExitNote | undefined,
-  limits: { timeoutMs: number; timedOut: boolean },
+  limits: { timeoutMs: number; timedOut: boolean; unread?: boolean },
 ): Verdict {
   const tooLong = state.finishedAt - state.startedAt >= limits.timeoutMs;
   if (note?.late)
@@ -44,6 +44,7 @@ export function verdictOf(
       message: 'The script took longer than RUNNER_SCRIPT_TIMEOUT.',
     };
   if (note?.full && !note.stopped && note.code !== 0) return fullDisk(note.code);
+  if (limits.unread && note && !note.stopped && note.code !== 0) return engineGone(note.code);
   if (note && !note.stopped) return ofScript(note.code, state.oomKilled);
   if (limits.timedOut || tooLong)
     return {
@@ -73,6 +74,14 @@ const fullDisk = (code: number): Verdict => ({
   kind: 'no_space',
   exitCode: code,
   message: `The script ended with exit code ${code}, and its machine's disk is full [engine/no-space]. ${ERRORS['engine/no-space'].remedy}`,
+});
+
+/** A write to an engine that is gone fails a script as its own mistake would: which of the two it was nobody knows. */
+const engineGone = (code: number): Verdict => ({
+  outcome: 'errored',
+  kind: 'engine',
+  exitCode: code,
+  message: `The script ended with exit code ${code} while its engine was away: what it wrote went nowhere, which fails a script too.`,
 });
 
 function ofScript(code: number, oomKilled: boolean): Verdict {

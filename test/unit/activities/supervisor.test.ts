@@ -21,7 +21,8 @@ import {
   supervisorText,
   variablesText,
 } from '../../../activities/job/supervisor.ts';
-import { parseExitNote } from '../../../activities/job/verdict.ts';
+import { parseExitNote, verdictOf } from '../../../activities/job/verdict.ts';
+import type { ContainerState } from '../../../src/adapters/ports.ts';
 
 /** Shells that are there on this machine; a path without bash makes the supervisor stay with sh. */
 const SHELLS = [
@@ -225,3 +226,15 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
 
 const shellArgs = (shell: (typeof SHELLS)[number], args: string[]): string[] =>
   shell.name === 'busybox' ? ['sh', ...args] : args;
+
+test('a script that fails while its engine is away is not told as its own mistake; one that succeeds has succeeded', () => {
+  const state = { exitCode: 1, oomKilled: false, startedAt: 0, finishedAt: 1, error: '' } as ContainerState;
+  const limits = { timeoutMs: 60_000, timedOut: false, unread: true };
+  expect(verdictOf(state, { code: 1, stopped: false }, limits)).toMatchObject({
+    outcome: 'errored',
+    kind: 'engine',
+    exitCode: 1,
+  });
+  expect(verdictOf(state, { code: 0, stopped: false }, limits).outcome).toBe('succeeded');
+  expect(verdictOf(state, { code: 1, stopped: false }, { ...limits, unread: false }).outcome).toBe('failed');
+});
