@@ -14,11 +14,14 @@ import { PLATFORMS, platformText, type BuildSpec } from '../src/plan/spec.ts';
 import { buildAuth } from './build-image-auth.ts';
 import { cacheTags, keepOneLocally } from './build-image-cache.ts';
 import type { ArchActivities, RunInput } from './contract.ts';
+import { mayBeBack } from './job/engine-away.ts';
 import { type MakeRoom, withRoomMade } from './job/room.ts';
 import { coded } from './ship/coded.ts';
 import { buildContext } from './ship/context.ts';
-import { endedBy, givenBack, handBack, living, throwIfEnded } from './ship/life.ts';
+import { handedBack } from './job/thrown.ts';
+import { endedBy, handBack, living, throwIfEnded } from './ship/life.ts';
 import { openShipLog, type ShipLog } from './ship/log.ts';
+import { throughStoreOutage } from './ship/outage.ts';
 import { readSpec } from './ship/spec.ts';
 
 export interface BuildDeps {
@@ -43,8 +46,6 @@ export interface BuildDeps {
 }
 /** Characters; a result goes through workflow history. */
 const LONGEST_MESSAGE = 2_000;
-/** An engine that breaks off at the same request each time is not away: this is where that ends. */
-const MOST_TRIES = 12;
 
 /**
  * Builds one image on this worker's engine and pushes it under a tag of its own; answers the digest that the registry
@@ -56,7 +57,7 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
     handBack(input.tags, deps.tags);
     return living({ host: deps.host, timeoutMs: input.timeoutMs }, async (signal) => {
       const startedAt = deps.now();
-      const spec = await readSpec(deps.blobs, input.spec, { kind: 'build', signal });
+      const spec = await throughStoreOutage(signal, () => readSpec(deps.blobs, input.spec, 'build'));
       const automaton = await masks(deps, spec);
       const log = await openShipLog(deps.logs, input.ref, {
         maxBytes: deps.facts.config.limits.log_bytes,
@@ -64,7 +65,7 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
       });
       const result = await buildAndPush(deps, input, { spec, log, signal }).catch(async (error: unknown) => {
         throwIfEnded();
-        if (isAway(error) && input.ref.epoch < MOST_TRIES) return engineAway(log, error);
+        if (mayBeBack(error, input.ref)) return engineAway(log, error);
         return failed(await withRoomMade(error, deps), automaton);
       });
       if (result.message) log.line(result.message);
@@ -77,10 +78,8 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
 async function engineAway(log: ShipLog, error: DavitError): Promise<never> {
   log.line(error.message);
   await log.flush().catch(() => undefined); // for eyes alone
-  throw givenBack(error.message);
+  throw handedBack(error.message);
 }
-const isAway = (error: unknown): error is DavitError =>
-  error instanceof DavitError && error.code === 'engine/unreachable';
 
 /**
  * No container of the user's own was started, so what a machine spoiled may be tried again without asking; a registry that

@@ -4,7 +4,7 @@
  */
 import { Context } from '@temporalio/activity';
 import type { LogState, LogStore } from '../src/adapters/ports.ts';
-import type { LogSummary } from '../src/plan/outcome.ts';
+import { crcText, type LogSummary } from '../src/plan/outcome.ts';
 import type { CloseLogInput, ControlActivities } from './contract.ts';
 import { untilAnswered } from './job/appender.ts';
 import { bad } from './job/lines.ts';
@@ -24,7 +24,7 @@ async function close(logs: LogStore, { ref, text }: CloseLogInput): Promise<LogS
   const state = await logs.open(ref, epoch);
   if (state.ended) return state.ended;
   const { offset, crc } = await withLine(logs, { ref, text }, state);
-  const summary = { bytes: offset, crc: crc.toString(16).padStart(8, '0'), complete: false };
+  const summary = { bytes: offset, crc: crcText(crc), complete: false };
   return (await logs.end(ref, { epoch, summary })).ended ?? summary;
 }
 

@@ -15,7 +15,7 @@ import type { DeployedState } from '../src/plan/outcome.ts';
 import { deployRecordName } from '../src/plan/records.ts';
 import type { DeploySpec } from '../src/plan/spec.ts';
 import type { DeployInput } from './contract.ts';
-import { STORE_AWAY, throughOutage } from './ship/outage.ts';
+import { throughStoreOutage } from './ship/outage.ts';
 
 export interface DeployDeps {
   blobs: Pick<BlobStore, 'getBytes' | 'putBytes'>;
@@ -29,12 +29,10 @@ export interface DeployDeps {
   now(): number;
   timing?: DeployTiming;
 }
-const STORE_PAUSE_MS = 200;
 /** A server that is away for minutes ends no deployment: what is asked of the stores may be asked twice. */
 export function patientStores(deps: DeployDeps, signal: AbortSignal): DeployDeps {
   const { blobs, records } = deps;
-  const asked = <T>(work: () => Promise<T>): Promise<T> =>
-    throughOutage({ codes: STORE_AWAY, signal, firstMs: STORE_PAUSE_MS }, work);
+  const asked = <T>(work: () => Promise<T>): Promise<T> => throughStoreOutage(signal, work);
   return {
     ...deps,
     blobs: {

@@ -26,7 +26,7 @@ import {
 } from '../src/plan/pages.ts';
 import type { PagesSpec } from '../src/plan/spec.ts';
 import type { ControlActivities, PublishInput, PublishOutput } from './contract.ts';
-import { eachEntry } from './job/tar-read.ts';
+import { eachEntry, whole } from './job/tar-read.ts';
 import { inside } from './job/workspace.ts';
 import { readSpec } from './ship/spec.ts';
 
@@ -132,10 +132,9 @@ class Site {
       this.files.set(path, await this.#blobs.putStream(Readable.from(content, { objectMode: false })));
       return;
     }
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of content) if (chunk instanceof Uint8Array) chunks.push(chunk);
+    const bytes = await whole(content);
     if (this.#open.size >= AT_ONCE) await Promise.race(this.#open);
-    const put = this.#put(path, Buffer.concat(chunks)).finally(() => this.#open.delete(put));
+    const put = this.#put(path, bytes).finally(() => this.#open.delete(put));
     put.catch(() => undefined); // `settle`, or the next race, rejects with it
     this.#open.add(put);
   }

@@ -6,7 +6,7 @@ import { platformText, type PushSpec } from '../src/plan/spec.ts';
 import type { ControlActivities, RunInput } from './contract.ts';
 import { ended, endedBy, living, throwIfEnded } from './ship/life.ts';
 import { openShipLog, type ShipLog } from './ship/log.ts';
-import { throughOutage } from './ship/outage.ts';
+import { throughOutage, throughStoreOutage } from './ship/outage.ts';
 import { readSpec } from './ship/spec.ts';
 
 export interface PushDeps {
@@ -39,7 +39,7 @@ async function push(
   input: RunInput,
   run: { log: ShipLog; signal: AbortSignal },
 ): Promise<JobResult> {
-  const spec = await readSpec(deps.blobs, input.spec, { kind: 'push', signal: run.signal });
+  const spec = await throughStoreOutage(run.signal, () => readSpec(deps.blobs, input.spec, 'push'));
   const missing = missingJobs(spec, input);
   if (missing.length > 0)
     return ended(

@@ -10,6 +10,7 @@ import type { RunInput } from './contract.ts';
 import { untilAnswered } from './job/appender.ts';
 import type { JobDeps } from './job/deps.ts';
 import { notedEnd } from './job/end-note.ts';
+import { isAway } from './job/engine-away.ts';
 import { finishNoted, finishWithout } from './job/finish.ts';
 import { isAlive, ranFor } from './job/follow.ts';
 import { type Job, openJob } from './job/job.ts';
@@ -93,7 +94,7 @@ async function untilEngineAnswers<T>({ lifeline }: Job, ask: () => Promise<T>): 
     try {
       return await ask();
     } catch (error) {
-      if (!(error instanceof DavitError) || error.code !== 'engine/unreachable') throw error;
+      if (!isAway(error)) throw error;
       await delay(ASK_AGAIN_MS, undefined, { signal: lifeline.signal });
     }
   }

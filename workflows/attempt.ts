@@ -145,9 +145,8 @@ async function afterTrouble(
         message: 'The job did not end at its timeout.',
       };
     case 'fenced':
-      if (!one.host && now.unheard < MAX_REPEATS && isRaised(one, trouble)) return undefined;
-      return { ...ended(one), outcome: 'errored', kind: 'internal', message: trouble.message };
     case 'defect':
+      if (!one.host && now.unheard < MAX_REPEATS && isRaised(one, trouble)) return undefined;
       return { ...ended(one), outcome: 'errored', kind: 'internal', message: trouble.message };
   }
 }

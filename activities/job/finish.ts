@@ -105,14 +105,11 @@ export async function finishWithout(job: Job, error: unknown, started: boolean):
     endedAt: job.deps.now(),
     started,
   };
-  const limit = setTimeout(() => job.storeLimit.abort(new Error('the store did not answer')), STORE_LIMIT_MS);
-  try {
-    await whileStoreIsAway(job.storeLimit.signal, () => noteEnd(job.deps, job.name, result));
-  } catch {
-    // A store that stays away: the result is reported all the same, only not twice.
-  } finally {
-    clearTimeout(limit);
-  }
+  const { signal } = job.storeLimit;
+  // A store that stays away: the result is reported all the same, only not twice.
+  await limited(job, () => whileStoreIsAway(signal, () => noteEnd(job.deps, job.name, result))).catch(
+    () => undefined,
+  );
   return conclude(job, result);
 }
 
@@ -142,14 +139,21 @@ async function conclude(job: Job, result: JobResult, notes: readonly string[] = 
   const next = result.outcome === 'succeeded' ? following(job.spec) : undefined;
   if (next !== undefined) log.say(next);
   else log.say(result.outcome === 'succeeded' ? good('Job succeeded') : bad(`Job failed: ${result.message}`));
-  const limit = setTimeout(() => storeLimit.abort(new Error('the log store did not answer')), STORE_LIMIT_MS);
   const message = result.message === undefined ? {} : { message: log.masked(result.message) };
   try {
-    return { ...result, ...message, log: await log.end() };
+    return { ...result, ...message, log: await limited(job, () => log.end()) };
   } catch (error) {
     if (!storeLimit.signal.aborted) throw error;
     const warnings = [...(result.warnings ?? []), 'The log store did not answer; the log is incomplete.'];
     return { ...result, ...message, warnings };
+  }
+}
+
+/** After `STORE_LIMIT_MS` every try to reach the stores ends. */
+async function limited<T>({ storeLimit }: Job, work: () => Promise<T>): Promise<T> {
+  const limit = setTimeout(() => storeLimit.abort(new Error('the store did not answer')), STORE_LIMIT_MS);
+  try {
+    return await work();
   } finally {
     clearTimeout(limit);
   }

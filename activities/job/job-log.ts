@@ -15,7 +15,7 @@
 import type { LogCheckpoint, LogRecord } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { type Automaton, Masker, maskText } from '../../src/masking/index.ts';
-import type { LogSummary } from '../../src/plan/outcome.ts';
+import { crcText, type LogSummary } from '../../src/plan/outcome.ts';
 import { Appender, type AppenderOptions, untilAnswered } from './appender.ts';
 import { beforeEnd } from './end-mark.ts';
 
@@ -147,7 +147,7 @@ export class JobLog {
       ? await untilAnswered(signal, () => store.open(ref, epoch))
       : this.#appender.state;
     const complete = !this.#incomplete && !this.#capped;
-    const summary = { bytes: state.offset, crc: state.crc.toString(16).padStart(8, '0'), complete };
+    const summary = { bytes: state.offset, crc: crcText(state.crc), complete };
     await untilAnswered(signal, () => store.end(ref, { epoch, summary }));
     return summary;
   }

@@ -16,6 +16,7 @@ import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/outcome.ts';
 import { removeObjects, stopContainer } from './cleanup.ts';
 import { forgetNetwork } from './company.ts';
+import { isAway, mayBeBack } from './engine-away.ts';
 import { finish, finishWithout, STORE_LIMIT_MS } from './finish.ts';
 import { followLog, hasBegun, ranFor } from './follow.ts';
 import type { Job } from './job.ts';
@@ -30,8 +31,6 @@ const FLUSH_ON_LEAVE_MS = 1_500;
 const DRAIN_MS = STORE_LIMIT_MS - 5 * 60_000;
 const CANCEL_DRAIN_MS = 5_000;
 const AWAY_PAUSE_MS = 2_000;
-/** An engine that breaks off at the same request each time is not away: this is where that ends. */
-const MOST_TRIES = 12;
 /** A job that has run for so long is shown as running. */
 const ANNOUNCE_MS = 2_000;
 
@@ -58,7 +57,7 @@ export async function supervise(job: Job, ranMs: number): Promise<JobResult> {
     if (error instanceof DavitError && error.code === 'log/fenced') throw replaced();
     if (error instanceof DavitError && error.code === 'engine/container-missing') return await lost(job);
     following.abort();
-    if (isAway(error) && job.input.ref.epoch < MOST_TRIES) return await untilBack(job);
+    if (mayBeBack(error, job.input.ref)) return await untilBack(job);
     return await broken(job, error);
   } finally {
     following.abort();
@@ -220,7 +219,7 @@ export async function notStarted(job: Job, error: unknown): Promise<JobResult> {
   const begun = state === 'away' ? job.startAsked === true : state !== undefined && hasBegun(state);
   if (why instanceof Ended) return await endedBefore(job, why, begun);
   if (begun && state !== 'away' && state) return supervise(job, await ranFor(engine, state).catch(() => 0)); // rather too much time than too little
-  if (isAway(error) && job.input.ref.epoch < MOST_TRIES) {
+  if (mayBeBack(error, job.input.ref)) {
     job.log.abandon();
     throw begun ? detached(worker.hostId) : handedBack(`${worker.hostName}: ${error.message}`);
   }
@@ -240,6 +239,3 @@ async function endedBefore(job: Job, { reason }: Ended, begun: boolean): Promise
     });
   throw reason === 'detached' ? handedBack('The worker goes away; nothing was started.') : cancelled();
 }
-
-const isAway = (error: unknown): error is DavitError =>
-  error instanceof DavitError && error.code === 'engine/unreachable';

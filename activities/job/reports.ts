@@ -4,6 +4,7 @@ import type { ArtifactsSpec } from '../../src/plan/spec.ts';
 import { type Collecting, collectArtifacts, eachFile } from './artifacts.ts';
 import { selectFiles } from './globs.ts';
 import { addJunit, noTests } from './junit.ts';
+import { whole } from './tar-read.ts';
 
 /** A larger JUnit report is stored, and not read for its summary. */
 const MAX_JUNIT_BYTES = 64 * 1_024 * 1_024;
@@ -52,9 +53,7 @@ async function summary(
         warnings.push(`reports: ${path} is too large for a summary of its tests.`);
         return;
       }
-      const chunks: Uint8Array[] = [];
-      for await (const chunk of content) if (chunk instanceof Uint8Array) chunks.push(chunk);
-      if (addJunit(sum, Buffer.concat(chunks).toString('utf8'))) any = true;
+      if (addJunit(sum, (await whole(content)).toString('utf8'))) any = true;
       else warnings.push(`reports: ${path} is no JUnit report.`);
     });
   return any ? sum : undefined;

@@ -37,6 +37,13 @@ export async function eachEntry(
   }
 }
 
+/** All of an entry's content. */
+export async function whole(content: AsyncIterable<unknown>): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  for await (const part of content) if (part instanceof Uint8Array) parts.push(part);
+  return Buffer.concat(parts);
+}
+
 /** Text of one regular file of a container, ended or not; undefined when there is none. Rejects above `maxBytes`. */
 export async function readContainerFile(
   engine: Engine,
@@ -49,9 +56,7 @@ export async function readContainerFile(
     if (header.type !== 'file' || text !== undefined) return;
     if (header.size > file.maxBytes)
       throw new DavitError('job/artifacts', `${file.path} is larger than ${file.maxBytes} bytes.`);
-    const chunks: Uint8Array[] = [];
-    for await (const chunk of content) if (chunk instanceof Uint8Array) chunks.push(chunk);
-    text = Buffer.concat(chunks).toString('utf8');
+    text = (await whole(content)).toString('utf8');
   });
   return text;
 }

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Pack } from 'tar-stream';
+import { whole } from './tar-read.ts';
 
 /** A file up to this size is held whole: a stream of its own costs more than its bytes. Also what goes out in one piece. */
 const PIECE_BYTES = 64 * 1024;
@@ -22,17 +23,15 @@ export async function putFile(
   header: Entry & { size: number },
   content: AsyncIterable<unknown>,
 ): Promise<void> {
-  if (header.size <= PIECE_BYTES) return put(archive, header, await whole(content, header));
+  if (header.size <= PIECE_BYTES) return put(archive, header, await sized(header, content));
   await pipeline(Readable.from(content, { objectMode: false }), archive.entry(header));
 }
 
-async function whole(
-  content: AsyncIterable<unknown>,
+async function sized(
   header: { name: string; size: number },
+  content: AsyncIterable<unknown>,
 ): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  for await (const part of content) if (part instanceof Uint8Array) parts.push(part);
-  const bytes = Buffer.concat(parts);
+  const bytes = await whole(content);
   if (bytes.length !== header.size)
     throw new Error(`${header.name} has ${bytes.length} bytes, and its tar says ${header.size}`);
   return bytes;

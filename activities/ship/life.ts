@@ -1,8 +1,9 @@
 /** How an activity that runs no container of its own lives: its heartbeat, its clock, and why it was told to end. */
-import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { CancelledFailure, Context } from '@temporalio/activity';
 import { DavitError } from '../../src/errors.ts';
 import { isArch } from '../../src/plan/ids.ts';
-import { THROWN, type FailureKind, type JobResult } from '../../src/plan/outcome.ts';
+import type { FailureKind, JobResult } from '../../src/plan/outcome.ts';
+import { handedBack } from '../job/thrown.ts';
 
 const BEAT_MS = 5_000;
 
@@ -45,12 +46,7 @@ export function throwIfEnded(): void {
   if (!context.cancellationSignal.aborted) return;
   const why = context.cancellationDetails;
   if (why?.workerShutdown && !why.cancelRequested)
-    throw ApplicationFailure.create({
-      type: THROWN.handedBack,
-      message: 'The worker went away; this is done again from its start.',
-      nonRetryable: true,
-      details: [{ reason: 'worker shutdown' }],
-    });
+    throw handedBack('The worker went away; this is done again from its start.');
   throw new CancelledFailure(why?.cancelRequested ? 'cancelled' : 'this try is not the current one any more');
 }
 
@@ -105,18 +101,5 @@ export function endedBy(error: unknown): Pick<JobResult, 'outcome' | 'kind' | 'm
 /** A worker without one of the job's tags gives it back before anything is started. Architectures are queues, not tags. */
 export function handBack(wanted: readonly string[], own: readonly string[]): void {
   const lacking = wanted.filter((tag) => !isArch(tag) && !own.includes(tag));
-  if (lacking.length > 0) throw givenBack(`This worker lacks the tag ${lacking.join(', ')}.`);
-}
-
-/** Nothing was made that another try would not make again. */
-export function givenBack(message: string): ApplicationFailure {
-  const details = [{ reason: message }];
-  const made = ApplicationFailure.create({
-    type: THROWN.handedBack,
-    message,
-    nonRetryable: true,
-    details,
-  });
-  made.stack = '';
-  return made;
+  if (lacking.length > 0) throw handedBack(`This worker lacks the tag ${lacking.join(', ')}.`);
 }

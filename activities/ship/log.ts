@@ -8,7 +8,7 @@ import { Context } from '@temporalio/activity';
 import type { LogState, LogStore } from '../../src/adapters/ports.ts';
 import { Masker, type Automaton } from '../../src/masking/index.ts';
 import type { AttemptRef } from '../../src/plan/ids.ts';
-import type { LogSummary } from '../../src/plan/outcome.ts';
+import { crcText, type LogSummary } from '../../src/plan/outcome.ts';
 import { untilAnswered } from '../job/appender.ts';
 
 const FLUSH_BYTES = 64 * 1024;
@@ -82,7 +82,7 @@ export class ShipLog {
     await this.flush();
     const summary: LogSummary = {
       bytes: this.#offset,
-      crc: (this.#crc >>> 0).toString(16).padStart(8, '0'),
+      crc: crcText(this.#crc),
       complete: !state.incomplete && this.#room > 0,
     };
     await untilAnswered(signal, () => store.end(ref, { epoch: ref.epoch, summary }));

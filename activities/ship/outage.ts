@@ -4,7 +4,7 @@ import { DavitError, type ErrorCode } from '../../src/errors.ts';
 /** Longer than dockerd's own retries of about 50 s; a registry that restarts for a minute or three ends no job. */
 const OUTAGE_MS = 240_000;
 /** What a store that is away, or starts, answers. */
-export const STORE_AWAY: readonly ErrorCode[] = ['store/unreachable', 'server/busy'];
+const STORE_AWAY: readonly ErrorCode[] = ['store/unreachable', 'server/busy'];
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
 
@@ -41,3 +41,8 @@ export async function throughOutage<T>(
     });
   }
 }
+
+const STORE_PAUSE_MS = 200;
+/** The same of what is asked of the stores: a server that is away for minutes ends no job that has its turn. */
+export const throughStoreOutage = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
+  throughOutage({ codes: STORE_AWAY, signal, firstMs: STORE_PAUSE_MS }, work);

@@ -39,6 +39,9 @@ export interface LogSummary {
   complete: boolean;
 }
 
+/** A CRC-32 as a summary has it: 8 hex digits. */
+export const crcText = (crc: number): string => (crc >>> 0).toString(16).padStart(8, '0');
+
 /** An image of one architecture that a build job pushed. */
 export interface BuiltImage {
   /** `REGISTRY/REPOSITORY`, no tag. */

@@ -1,4 +1,5 @@
 import { isArch, type Arch } from './ids.ts';
+import { storable } from './text.ts';
 
 /** Task queues of an installation. The queue is the scaling unit: more hosts poll the same names. */
 export const CONTROL_QUEUE = 'control';
@@ -15,10 +16,7 @@ export function nameTrouble(name: string, chars = NAME_CHARS): string | undefine
   return name.isWellFormed() ? undefined : 'holds half of a character (a surrogate)';
 }
 /** What a variable has made of a name may be anything: a message that nobody can read ends the worker that sends it. */
-const sendable = (name: string): string =>
-  nameTrouble(name) === undefined
-    ? name
-    : name.toWellFormed().replaceAll('\0', '\uFFFD').slice(0, NAME_CHARS).toWellFormed();
+const sendable = (name: string): string => storable(name).slice(0, NAME_CHARS).toWellFormed();
 
 /** What the server knows of one worker; workers report themselves. */
 export interface WorkerReport {

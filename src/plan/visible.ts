@@ -1,5 +1,6 @@
 /** What operators see in Temporal, cut to what Temporal and PostgreSQL hold. Pure. */
 import type { JobStatus, PipelineStatus } from './protocol.ts';
+import { storable, utf8Length } from './text.ts';
 import type { Trigger } from './trigger.ts';
 
 /** PostgreSQL's VARCHAR(255) for keywords. */
@@ -14,7 +15,7 @@ const DETAIL_ROWS = 100;
  * with one the pipeline would never be listed right again.
  */
 export function keyword(text: string): string {
-  return cut(text.toWellFormed().replaceAll('\0', '\uFFFD'), KEYWORD_CHARS);
+  return cut(storable(text), KEYWORD_CHARS);
 }
 
 /** A KeywordList: distinct, sorted so that equal sets are equal values, bounded in sum; what is left out is counted. */
@@ -74,13 +75,4 @@ function cut(text: string, bytes: number): string {
     kept += char;
   }
   return `${kept}…`;
-}
-
-function utf8Length(text: string): number {
-  let bytes = 0;
-  for (const char of text) {
-    const code = char.codePointAt(0) ?? 0;
-    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
-  }
-  return bytes;
 }

@@ -21,7 +21,7 @@ export interface PendingJob {
 export interface ListedPipeline {
   id: PipelineId;
   open: boolean;
-  /** Epoch ms since when the oldest open pipeline runs, or the oldest trigger waits for one; undefined: there is neither. */
+  /** Epoch ms. */
   startedAt: number;
   endedAt?: number;
   ref: string;
@@ -50,7 +50,7 @@ export interface Workflows {
   lookup(slug: ProjectSlug, key: string): Promise<KeyLookup | undefined>;
   /** Newest first. */
   list(filter: { project?: ProjectSlug; limit: number }): Promise<ListedPipeline[]>;
-  /** Epoch ms of the start of the oldest pipeline that is open; undefined: none is. */
+  /** Epoch ms since when the oldest open pipeline runs, or the oldest trigger waits for one; undefined: there is neither. */
   oldestOpen(): Promise<number | undefined>;
   healthy(): Promise<boolean>;
 }

@@ -46,7 +46,7 @@ test('made and not started: it is removed first, so the worker that stood still 
   await expect(resume({ ...input, handsBack: true }, 2)).rejects.toMatchObject({ type: 'HandedBack' });
   expect(await bench.engine.listContainers(bench.labels(input))).toEqual([]);
   go();
-  await expect(old).rejects.toBeDefined();
+  await expect(old).rejects.toMatchObject({ code: 'log/fenced' });
   expect(await run({ ...input, ref: { ...input.ref, epoch: 3 } })).toMatchObject({ outcome: 'succeeded' });
   expect(bench.log(input).match(/\nran\n/g)).toHaveLength(1);
 });
@@ -113,7 +113,7 @@ test('a worker that was replaced and goes away removes nothing of the try that h
   const next = await standsStill({ ...input, ref: { ...input.ref, epoch: 2 } });
   stopping.abort();
   going.resolve();
-  await expect(old).rejects.toBeDefined();
+  await expect(old).rejects.toMatchObject({ type: 'HandedBack' });
   next.go();
   expect(await next.old).toMatchObject({ outcome: 'succeeded' });
 });

@@ -2,6 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { crcText } from '../../plan/outcome.ts';
 import type { LogState } from '../ports.ts';
 
 export const SLOT_BYTES = 4_096;
@@ -28,7 +29,7 @@ const shape = z.object({
 
 export function encodeSlot(slot: Slot): Buffer {
   const json = Buffer.from(JSON.stringify(slot));
-  const head = Buffer.from(`${crc32(json).toString(16).padStart(8, '0')} ${json.length} `);
+  const head = Buffer.from(`${crcText(crc32(json))} ${json.length} `);
   if (head.length + json.length > SLOT_BYTES)
     throw new DavitError('usage/invalid', 'The checkpoint of a log is too long.');
   return Buffer.concat([head, json, Buffer.alloc(SLOT_BYTES - head.length - json.length, ' ')]);

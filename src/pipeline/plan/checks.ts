@@ -1,6 +1,7 @@
 /** What must hold of every job of the file, whoever is selected. Each check is one function that adds problems. */
 import { isArch } from '../../plan/ids.ts';
 import { nameTrouble } from '../../plan/queues.ts';
+import { storable, utf8Length } from '../../plan/text.ts';
 import { CONTAINER_KEYWORDS, placeIn, type JobConfig } from '../config/job.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
@@ -49,7 +50,7 @@ const KEY_BYTES = 950;
 function checkText({ jobs, drafts, problems }: Checking): void {
   const seen = new Set<string>();
   for (const { config, key } of drafts.all) {
-    const long = new TextEncoder().encode(key).length > KEY_BYTES;
+    const long = utf8Length(key) > KEY_BYTES;
     const trouble = nameTrouble(key, KEY_BYTES) ?? (long ? `is longer than ${KEY_BYTES} bytes` : undefined);
     if (trouble === undefined || seen.has(config.name)) continue;
     seen.add(config.name);
@@ -63,7 +64,7 @@ function checkText({ jobs, drafts, problems }: Checking): void {
       problems.add('language/type', text, { at: placeIn(job, 'tags') });
     }
 }
-const plain = (text: string): string => text.toWellFormed().replaceAll('\0', '\uFFFD').slice(0, 60);
+const plain = (text: string): string => storable(text).slice(0, 60);
 
 /** GitLab's runners have a default image as well; who runs a file for the first time has set none yet. */
 function checkImages({ jobs, request, problems }: Checking): void {

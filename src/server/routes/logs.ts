@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { LogRef, LogState } from '../../adapters/ports.ts';
+import { crcText } from '../../plan/outcome.ts';
 import type { PipelineStatus } from '../../plan/protocol.ts';
 import type { LogChunkEvent, LogEndEvent } from '../api.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -128,8 +129,7 @@ async function sendEnd(
   state: LogState,
   offset: number,
 ): Promise<void> {
-  const crc = state.crc.toString(16).padStart(8, '0');
-  const event: LogEndEvent = state.ended ?? { bytes: state.offset, crc, complete: false };
+  const event: LogEndEvent = state.ended ?? { bytes: state.offset, crc: crcText(state.crc), complete: false };
   await events.send('end', event, offset);
 }
 

@@ -315,10 +315,11 @@ test('a worker that dies right after applying has not lost what it replaced', as
   });
   const { activities, input } = setUp(fake);
   const deploy = await input();
-  await asActivity(activities.applyDeploy, deploy);
+  const applied = await asActivity(activities.applyDeploy, deploy);
+  expect(applied).toMatchObject({ kind: 'applied', previous: expect.stringMatching(/^sha256:/) });
+  const previous = applied.kind === 'applied' ? applied.previous : undefined;
   const again = await asActivity(activities.applyDeploy, { ...deploy, ref: { ...deploy.ref, epoch: 2 } });
-  const previous = again.kind === 'already' ? again.previous : undefined;
-  expect(previous).toBeDefined();
+  expect(again).toMatchObject({ kind: 'already', previous });
   const state = await asActivity(activities.rollbackDeploy, { ...deploy, newSeq: 4 });
   expect(state.state).toBe('rolled_back');
   expect(fake.calls.at(-1)).toContain('spec before');

@@ -1,0 +1,14 @@
+/** Text as Temporal and its database take it. Pure. */
+
+/** No message carries half of a character, and PostgreSQL holds no NUL: U+FFFD stands for them. */
+export const storable = (text: string): string => text.toWellFormed().replaceAll('\0', '\uFFFD');
+
+/** Bytes in UTF-8. */
+export function utf8Length(text: string): number {
+  let bytes = 0;
+  for (const char of text) {
+    const code = char.codePointAt(0) ?? 0;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  }
+  return bytes;
+}
