@@ -8,6 +8,8 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 const ROOT = join(import.meta.dirname, '..', '..');
 /** All that a workflow may import of davit's own. */
 const SOURCES = ['workflows', 'src/plan'];
+/** What stands around each workflow. */
+export const INTERCEPTORS = [join(ROOT, 'workflows', 'interceptors.ts')];
 
 /** Path of the bundle for the code as it is on the disk; builds it when the cache has none. `cache`: a folder. */
 export async function workflowBundle(cache: string): Promise<{ codePath: string }> {
@@ -16,6 +18,7 @@ export async function workflowBundle(cache: string): Promise<{ codePath: string 
   if (await exists(codePath)) return { codePath };
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(ROOT, 'workflows', 'index.ts'),
+    workflowInterceptorModules: INTERCEPTORS,
     logger: new DefaultLogger('WARN'),
   });
   await mkdir(folder, { recursive: true });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ASK_AGAIN } from '../../../src/plan/questions.ts';
 import { sdkLogger } from '../../../workers/lib/sdk-log.ts';
 
 const lines = (logLevel: string): { said: string[]; logger: ReturnType<typeof sdkLogger> } => {
@@ -23,6 +24,11 @@ test('what is always so is not said, nor each state of a worker', () => {
   const { said, logger } = lines('info');
   logger.warn('No workflows registered, not polling for workflow tasks');
   logger.info('Worker state changed', { state: 'RUNNING' });
+  expect(said).toEqual([]);
+});
+test('nor a question that is asked again', () => {
+  const { said, logger } = lines('info');
+  logger.error('Failed to process Workflow Activation', { error: new Error(ASK_AGAIN) });
   expect(said).toEqual([]);
 });
 test('DAVIT_LOG_LEVEL decides', () => {

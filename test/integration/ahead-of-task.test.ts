@@ -1,0 +1,127 @@
+/**
+ * A question that has waited for a dead worker reaches a living one with events that no workflow task has had yet. What that
+ * worker writes must replay all the same.
+ */
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { msToTs } from '@temporalio/common/lib/time.js';
+import { bundleWorkflowCode, DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
+import type { WorkflowHandle } from '@temporalio/client';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { INTERCEPTORS } from '../../src/temporal/bundle.ts';
+import { startTemporal, type TestTemporal } from '../support/temporal.ts';
+import { quiet } from '../support/world.ts';
+
+quiet();
+const STICKY_MS = 3_000;
+/** temporal.api.enums.v1: TaskQueueKind, CommandType */
+const [STICKY, START_TIMER] = [2, 3];
+/** A poll below this is refused. */
+const POLL_MS = 3_000;
+let temporal: TestTemporal;
+beforeAll(async () => {
+  temporal = await startTemporal();
+});
+afterAll(() => temporal.close());
+
+/** Takes tasks as a worker does, and dies where the test says so. */
+class Mortal {
+  readonly queue = randomUUID();
+  readonly #sticky = { name: `mortal/${randomUUID()}`, kind: STICKY, normalName: this.queue };
+
+  /** The first task of `first`. Its own queue is polled before, so that Temporal takes it for alive. */
+  async startsTheTimer(): Promise<void> {
+    const [task] = await Promise.all([this.#poll({ name: this.queue }), this.takesATask()]);
+    await temporal.client.workflowService.respondWorkflowTaskCompleted({
+      namespace: temporal.namespace,
+      taskToken: task?.taskToken,
+      stickyAttributes: { workerTaskQueue: this.#sticky, scheduleToStartTimeout: msToTs(STICKY_MS) },
+      commands: [
+        {
+          commandType: START_TIMER,
+          startTimerCommandAttributes: { timerId: '1', startToFireTimeout: msToTs(1_000) },
+        },
+      ],
+    });
+  }
+
+  /** And answers nothing: what it had is lost. */
+  async takesATask(): Promise<void> {
+    await this.#poll(this.#sticky).catch(() => undefined); // there was none
+  }
+
+  #poll(taskQueue: { name: string; kind?: number; normalName?: string }) {
+    const { client, namespace } = temporal;
+    return client.withDeadline(Date.now() + POLL_MS, () =>
+      client.workflowService.pollWorkflowTaskQueue({ namespace, taskQueue, identity: 'mortal' }),
+    );
+  }
+}
+
+async function withWorker(queue: string, guarded: boolean, work: () => Promise<void>): Promise<void> {
+  const connection = await NativeConnection.connect({ address: temporal.address });
+  const { namespace } = temporal;
+  const workflowBundle = await bundle(guarded);
+  const worker = await Worker.create({ connection, namespace, taskQueue: queue, workflowBundle });
+  await worker.runUntil(work);
+  await connection.close();
+}
+
+const bundle = (guarded: boolean): Promise<{ code: string }> =>
+  bundleWorkflowCode({
+    workflowsPath: join(import.meta.dirname, '..', 'fixtures', 'workflows', 'first.ts'),
+    workflowInterceptorModules: guarded ? INTERCEPTORS : [],
+    logger: new DefaultLogger('WARN'),
+  });
+
+async function begun(): Promise<{ handle: WorkflowHandle; mortal: Mortal; asked: Promise<unknown> }> {
+  const mortal = new Mortal();
+  const handle = await temporal.client.workflow.start('first', {
+    taskQueue: mortal.queue,
+    workflowId: mortal.queue,
+    workflowTaskTimeout: '5s',
+  });
+  await mortal.startsTheTimer();
+  // It waits for the mortal, until Temporal gives it to whoever is there.
+  return { handle, mortal, asked: handle.query('came') };
+}
+
+async function goesOn(handle: WorkflowHandle): Promise<unknown> {
+  await handle.signal('signal');
+  await handle.signal('end');
+  return handle.result();
+}
+
+const replay = async (handle: WorkflowHandle): Promise<void> =>
+  Worker.runReplayHistory({ workflowBundle: await bundle(true) }, await handle.fetchHistory());
+
+test('events that came while the question waited are left to their task', async () => {
+  const { handle, mortal, asked } = await begun();
+  await withWorker(mortal.queue, true, async () => {
+    expect(await asked).toBe('timer');
+    expect(await goesOn(handle)).toBe('timer');
+  });
+  await replay(handle);
+}, 60_000);
+
+test('so are those of a task that was lost with its worker', async () => {
+  const { handle, mortal, asked } = await begun();
+  // The question, and the task of the timer.
+  await mortal.takesATask();
+  await mortal.takesATask();
+  await withWorker(mortal.queue, true, async () => {
+    expect(await asked).toBe('timer');
+    expect(await goesOn(handle)).toBe('timer');
+  });
+  await replay(handle);
+}, 60_000);
+
+// The day that this replays, the SDK does it by itself, and the interceptor can go.
+test('the SDK alone writes what it does not replay', async () => {
+  const { handle, mortal, asked } = await begun();
+  await withWorker(mortal.queue, false, async () => {
+    expect(await asked).toBe('timer');
+    expect(await goesOn(handle)).toBe('timer');
+  });
+  await expect(replay(handle)).rejects.toThrow('TMPRL1100');
+}, 60_000);
