@@ -18,7 +18,7 @@ export interface Hook {
   /** What happens there: a process is killed, a gate is decided. Awaited. */
   act(): Promise<void> | void;
   /** `drop`: the sender gets no answer; before, the request is lost as well. A status (HTTP, before): that is the answer. */
-  answer: 'pass' | 'drop' | { status: number; headers: Record<string, string> };
+  answer: 'pass' | 'drop' | { status: number; headers: Record<string, string>; body?: string };
 }
 export interface Observer {
   wants(crossing: Pick<Crossing, 'method' | 'path'>): boolean;

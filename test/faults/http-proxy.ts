@@ -62,7 +62,7 @@ async function cross(border: Border, upstream: Place, { incoming, response }: Bo
   if (typeof first === 'object') {
     if (!whole) incoming.resume();
     response.writeHead(first.status, { ...first.headers, connection: 'close' });
-    return void response.end();
+    return void response.end(first.body);
   }
   if (first === 'drop') return void incoming.destroy();
   if (border.state === 'cut') return void incoming.destroy();

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { LogRef, LogState } from '../../adapters/ports.ts';
+import { DavitError } from '../../errors.ts';
 import { crcText } from '../../plan/outcome.ts';
 import type { PipelineStatus } from '../../plan/protocol.ts';
 import type { LogChunkEvent, LogEndEvent } from '../api.ts';
@@ -23,7 +24,10 @@ export function logRoutes(app: FastifyInstance, deps: ServerDeps, views: Views):
   const find = async (params: unknown, query: unknown): Promise<{ ref: LogRef; offset: number }> => {
     const pipeline = pipelineOf(params);
     const { job, attempt, offset } = logQueryOf(query);
-    return { ref: { pipeline, job, attempt: attempt ?? (await lastAttempt(views, pipeline, job)) }, offset };
+    return {
+      ref: { pipeline, job, attempt: attempt ?? (await lastAttempt(deps, views, { pipeline, job })) },
+      offset,
+    };
   };
   app.get('/api/v1/pipelines/:slug/:iid/log', reader, async ({ params, query }, reply) => {
     const { ref, offset } = await find(params, query);
@@ -50,10 +54,32 @@ export function logRoutes(app: FastifyInstance, deps: ServerDeps, views: Views):
   });
 }
 
-async function lastAttempt(views: Views, pipeline: LogRef['pipeline'], key: string): Promise<number> {
-  const job = (await views.status(pipeline)).jobs.find((one) => one.key === key);
-  if (!job) throw missing(`job ${key} in ${pipeline}`);
-  return Math.max(1, job.attempt);
+type OfJob = Pick<LogRef, 'pipeline' | 'job'>;
+
+/** While Temporal or the workflow is silent, the last that has written: who looks for the reason then finds it in the logs. */
+async function lastAttempt(deps: Pick<ServerDeps, 'logs'>, views: Views, of: OfJob): Promise<number> {
+  try {
+    const job = (await views.status(of.pipeline)).jobs.find((one) => one.key === of.job);
+    if (!job) throw missing(`job ${of.job} in ${of.pipeline}`);
+    return Math.max(1, job.attempt);
+  } catch (error) {
+    const last = isSilence(error) ? await lastWritten(deps, of) : undefined;
+    if (last === undefined) throw error;
+    return last;
+  }
+}
+
+const isSilence = (error: unknown): boolean =>
+  error instanceof DavitError &&
+  (error.code === 'temporal/unreachable' || error.code === 'pipeline/no-answer');
+
+/** An attempt that nobody took has no log; so many in a row are not there. */
+const MOST_WITHOUT = 3;
+async function lastWritten({ logs }: Pick<ServerDeps, 'logs'>, of: OfJob): Promise<number | undefined> {
+  let last: number | undefined;
+  for (let attempt = 1; attempt <= (last ?? 0) + MOST_WITHOUT; attempt += 1)
+    if (await logs.state({ ...of, attempt })) last = attempt;
+  return last;
 }
 
 async function* pieces(

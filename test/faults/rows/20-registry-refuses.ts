@@ -1,5 +1,5 @@
 import { dockerfile } from './01-kill-build.ts';
-import { atEffect, buildFile, digestOf, expectThat, GATED, jobOf, note, type Row } from './row.ts';
+import { atEffect, buildFile, digestOf, expectThat, GATED, jobOf, note, reached, type Row } from './row.ts';
 import type { World } from '../world.ts';
 
 const RETRY_AFTER_S = 2;
@@ -19,10 +19,35 @@ ${GATED}  deploy:
       converge_timeout: 60s
 `;
 
-/** 429 and 5xx pass; the digest that was pushed is what is deployed, whatever a tag says meanwhile. */
+/** A registry whose token has run out: it asks for a new one at its own host. What tells that it was asked for. */
+function tokenRunsOut(world: World, repository: string): { asked: Promise<void>; disarm(): void } {
+  const realm = `Bearer realm="http://${world.registryHost}/token",service="s",scope="repository:${repository}:pull,push"`;
+  const refused = atEffect(world, 'manifest put', {
+    moment: 'before',
+    answer: { status: 401, headers: { 'www-authenticate': realm } },
+    act: () => note(world, 20, 'the registry answers 401'),
+  });
+  const token = world.border('control>registry').next({
+    name: 'token',
+    matches: ({ path }) => path.startsWith('/token?'),
+    moment: 'before',
+    answer: {
+      status: 200,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ token: 'new' }),
+    },
+    act: () => undefined,
+  });
+  return {
+    asked: Promise.all([refused.done, token.done]).then(() => undefined),
+    disarm: () => [refused, token].forEach((hook) => hook.disarm()),
+  };
+}
+
+/** 401 is answered with a new token; 429 and 5xx pass; the digest that was pushed is what is deployed, whatever a tag says meanwhile. */
 export const registryRefuses: Row = {
   row: 20,
-  fault: 'registry answers 429 and 503; tag moved by another',
+  fault: 'registry answers 401, 429 and 503; tag moved by another',
   moment: 'push, deploy',
   async run(world) {
     const { client, history, engine, registryHost } = world;
@@ -38,6 +63,7 @@ export const registryRefuses: Row = {
         },
       }),
     );
+    const token = tokenRunsOut(world, project);
     const id = await client.start(project, deployedLater(world, project), {
       files: dockerfile(`echo ${project}`),
     });
@@ -45,7 +71,8 @@ export const registryRefuses: Row = {
       one.jobs.some(({ key, phase }) => key === 'ship' && phase === 'gate'),
     );
     const back = history.now();
-    for (const hook of hooks) hook.disarm();
+    for (const hook of [...hooks, token]) hook.disarm();
+    await reached(world, token.asked, 'a new token was asked for');
     expectThat(jobOf(status, 'release').outcome === 'succeeded', `${id} was not pushed`, status);
     const [first = 0, second = 0] = answered;
     expectThat(

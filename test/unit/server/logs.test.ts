@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { LogRef } from '../../../src/adapters/ports.ts';
+import { DavitError } from '../../../src/errors.ts';
 import type { LogChunkEvent } from '../../../src/server/api.ts';
 import { bearer, job, pipeline, testServer, TOKENS, type TestServer } from '../../support/server.ts';
 import { openEvents } from '../../support/sse.ts';
@@ -46,6 +47,16 @@ const end = () =>
 const textOf = (data: unknown): string => Buffer.from((data as LogChunkEvent).bytes, 'base64').toString();
 
 describe('reading', () => {
+  test('while Temporal is away, of the last attempt that has written', async () => {
+    await server.stores.logs.open(ref, 1);
+    await write('why it failed');
+    server.workflows.failure = new DavitError('temporal/unreachable', 'No Temporal.');
+    const answer = await server.app.inject({ url: path, headers: auth });
+    expect([answer.statusCode, answer.body]).toEqual([200, 'why it failed']);
+    expect(answer.headers).toMatchObject({ 'x-davit-log-attempt': '2', 'x-davit-log-ended': 'false' });
+    const other = await server.app.inject({ url: path.replace('table/1', 'table/2'), headers: auth });
+    expect([other.statusCode, other.json().error.code]).toEqual([503, 'temporal/unreachable']);
+  });
   test('from an offset, of the last attempt unless another is asked for', async () => {
     await server.stores.logs.open(ref, 1);
     await write('0123456789');
