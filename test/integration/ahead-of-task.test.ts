@@ -8,9 +8,10 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { bundleWorkflowCode, DefaultLogger, NativeConnection, Worker } from '@temporalio/worker';
 import type { WorkflowHandle } from '@temporalio/client';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { checkWorkflows } from '../../src/local/doctor/workflows.ts';
 import { INTERCEPTORS } from '../../src/temporal/bundle.ts';
 import { startTemporal, type TestTemporal } from '../support/temporal.ts';
-import { quiet } from '../support/world.ts';
+import { quiet, until } from '../support/world.ts';
 
 quiet();
 const STICKY_MS = 3_000;
@@ -124,4 +125,23 @@ test('the SDK alone writes what it does not replay', async () => {
     expect(await goesOn(handle)).toBe('timer');
   });
   await expect(replay(handle)).rejects.toThrow('TMPRL1100');
+}, 60_000);
+
+test('doctor names a workflow that stands still, and why', async () => {
+  const queue = randomUUID();
+  const { workflow } = temporal.client;
+  const handle = await workflow.start('unknown', { taskQueue: queue, workflowId: 'project/stuck' });
+  await withWorker(queue, true, async () => {
+    const found = await until('it was tried often', async () => {
+      const findings = await checkWorkflows(temporal.client);
+      return findings.find(({ verdict }) => verdict === 'fail');
+    });
+    expect(found).toMatchObject({
+      name: 'workflow project/stuck',
+      remedy: expect.stringContaining('control.log'),
+    });
+    expect(found.found).toMatch(/^It stands still: \d tries of its next step have failed \(.*'unknown'/);
+  });
+  await handle.terminate();
+  expect(await checkWorkflows(temporal.client)).toMatchObject([{ name: 'workflows', verdict: 'ok' }]);
 }, 60_000);

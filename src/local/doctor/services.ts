@@ -9,6 +9,7 @@ import type { Reconciliation, RunFile } from '../../server/api.ts';
 import { connectTemporal } from '../../temporal/client.ts';
 import { readInstallation } from '../installation.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
+import { checkWorkflows } from './workflows.ts';
 
 const TEMPORAL_MS = 3_000;
 const SKEW_MS = 60_000;
@@ -65,7 +66,7 @@ export async function checkServices(services: Services): Promise<Finding[]> {
 
 async function checkTemporal(settings: Settings, address: string): Promise<Finding[]> {
   const namespace = settings.temporalNamespace;
-  const { connection } = await connectTemporal({ address, namespace, deadlineMs: TEMPORAL_MS });
+  const { client, connection } = await connectTemporal({ address, namespace, deadlineMs: TEMPORAL_MS });
   try {
     const info = await connection.workflowService.getSystemInfo({});
     const queue = await connection.workflowService.describeTaskQueue({
@@ -77,6 +78,7 @@ async function checkTemporal(settings: Settings, address: string): Promise<Findi
     return [
       ok('temporal', `${address}, server ${info.serverVersion ?? '?'}, namespace ${namespace}`),
       controlFinding(polls, Date.now()),
+      ...(await checkWorkflows(client)),
     ];
   } finally {
     await connection.close();

@@ -9,6 +9,7 @@ import {
   targetFindings,
   workerFindings,
 } from '../../../src/local/doctor/services.ts';
+import { stuckFindings } from '../../../src/local/doctor/workflows.ts';
 import type { WorkerReport } from '../../../src/plan/queues.ts';
 
 const engine = (version: string) => versionFinding({ version, address: 'unix:///x', cpus: 2 });
@@ -65,6 +66,22 @@ test('no control worker that asks for work is a failure, one that was killed min
   expect(controlFinding([1_000_000 - 240_000, 1_000_000 - 59_000], 1_000_000)).toMatchObject({
     verdict: 'ok',
   });
+});
+
+test('a workflow that stands still is told with its reason, and how one is put back that cannot be replayed', () => {
+  expect(stuckFindings([], 2)).toMatchObject([{ verdict: 'ok', found: '2 open, none stands still' }]);
+  const why = '[TMPRL1100] Nondeterminism error';
+  const found = stuckFindings(
+    [
+      { workflowId: 'project/x', tries: 9, why },
+      { workflowId: 'pipeline/x/1', tries: 4 },
+    ],
+    2,
+  );
+  expect(found).toMatchObject([
+    { verdict: 'fail', name: 'workflow project/x', remedy: expect.stringContaining('cannot be replayed') },
+    { verdict: 'fail', name: 'workflow pipeline/x/1', remedy: expect.stringContaining('control.log') },
+  ]);
 });
 
 test('a target without a worker is named with the command that adds one', () => {

@@ -1,0 +1,60 @@
+/** Workflows that stand still: each of their tasks fails, and Temporal gives them the next one, less and less often. */
+import type { Client } from '@temporalio/client';
+import { fail, ok, type Finding } from './check.ts';
+
+/** Once or twice is a worker that was killed, or a database that was away. */
+const MOST_TRIES = 3;
+/** More open ones than this are not all looked at. */
+const MOST_LOOKED_AT = 500;
+const AT_ONCE = 8;
+/** A failed task stands near the end of its history. */
+const LAST_EVENTS = 10;
+
+/** What is known of one that stands still. */
+export interface Stuck {
+  workflowId: string;
+  tries: number;
+  /** What its worker said. */
+  why?: string;
+}
+
+/** Rejects as the client does. */
+export async function checkWorkflows(client: Client): Promise<Finding[]> {
+  const open: { workflowId: string; runId: string }[] = [];
+  for await (const { workflowId, runId } of client.workflow.list({ query: 'ExecutionStatus = "Running"' })) {
+    open.push({ workflowId, runId });
+    if (open.length === MOST_LOOKED_AT) break;
+  }
+  const stuck: Stuck[] = [];
+  for (let at = 0; at < open.length; at += AT_ONCE) {
+    const looked = await Promise.all(open.slice(at, at + AT_ONCE).map((one) => look(client, one)));
+    stuck.push(...looked.flat());
+  }
+  return stuckFindings(stuck, open.length);
+}
+
+export function stuckFindings(stuck: readonly Stuck[], open: number): Finding[] {
+  if (stuck.length === 0) return [ok('workflows', `${open} open, none stands still`)];
+  return stuck.map(({ workflowId, tries, why }) =>
+    fail(
+      `workflow ${workflowId}`,
+      `It stands still: ${tries} tries of its next step have failed${why === undefined ? '' : ` (${why})`}.`,
+      why?.includes('TMPRL1100') === true
+        ? 'Put it back: docs/operations.md, "A workflow cannot be replayed".'
+        : "The control worker's log says more: `log/control.log` of davit's home.",
+    ),
+  );
+}
+
+async function look(client: Client, of: { workflowId: string; runId: string }): Promise<Stuck[]> {
+  const { raw } = await client.workflow.getHandle(of.workflowId, of.runId).describe();
+  const tries = raw.pendingWorkflowTask?.attempt ?? 0;
+  if (tries <= MOST_TRIES) return [];
+  const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
+    namespace: client.options.namespace,
+    execution: of,
+    maximumPageSize: LAST_EVENTS,
+  });
+  const failures = (history?.events ?? []).flatMap((one) => one.workflowTaskFailedEventAttributes ?? []);
+  return [{ workflowId: of.workflowId, tries, why: failures[0]?.failure?.message ?? undefined }];
+}
