@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerState, Engine, LogRecord } from '../../src/adapters/ports.ts';
+import { isAway } from './engine-away.ts';
 import type { JobLog } from './job-log.ts';
 
 const FIRST_RETRY_MS = 100;
@@ -26,7 +27,10 @@ export interface Followed {
   firstRetryMs?: number;
 }
 
-/** Resolves when the log is read to its end; throws the signal's reason, or what made writing impossible. */
+/**
+ * Resolves when the log is read to its end; throws the signal's reason, what made writing impossible, or `engine/unreachable`
+ * when the engine of an ended container stays away: it has the rest of the log, for whoever resumes.
+ */
 export async function followLog(followed: Followed): Promise<void> {
   const { log, signal } = followed;
   let over = false;
@@ -35,9 +39,12 @@ export async function followLog(followed: Followed): Promise<void> {
   };
   followed.ended.then(settle, settle); // a container that cannot be waited for has ended as far as its log goes
   let wait = followed.firstRetryMs ?? FIRST_RETRY_MS;
-  for (let failed = 0; (await readOnce(followed)) === 'broken'; ) {
+  for (let failed = 0; ; ) {
+    const end = await readOnce(followed);
+    if (end === 'ended') break;
     signal.throwIfAborted();
     if (over && ++failed >= LAST_TRIES) {
+      if (isAway(end.broken)) throw end.broken;
       log.lost('The container or its log is gone: what it wrote last is lost.');
       break;
     }
@@ -61,8 +68,13 @@ export async function ranFor(engine: Engine, state: ContainerState): Promise<num
   return Math.max(until - state.startedAt, 0);
 }
 
+/** Why a reading broke off. */
+interface Broken {
+  broken: unknown;
+}
+
 /** One reading of the engine's log, from where the JobLog stands. Only failures of the log store are thrown. */
-async function readOnce(followed: Followed): Promise<'ended' | 'broken'> {
+async function readOnce(followed: Followed): Promise<'ended' | Broken> {
   const { engine, container, log, signal } = followed;
   const from = { ...log.position };
   const since = from.engineTime === '' ? undefined : from.engineTime;
@@ -71,9 +83,9 @@ async function readOnce(followed: Followed): Promise<'ended' | 'broken'> {
   try {
     for (;;) {
       const next = await nextRecord(records);
-      if (next === 'broken') {
+      if (next !== 'ended' && 'broken' in next) {
         signal.throwIfAborted();
-        return 'broken';
+        return next;
       }
       if (next === 'ended') {
         if (toSkip > 0) log.lost(ROTATED);
@@ -95,12 +107,12 @@ async function readOnce(followed: Followed): Promise<'ended' | 'broken'> {
   return 'ended';
 }
 
-async function nextRecord(records: AsyncIterator<LogRecord>): Promise<LogRecord | 'ended' | 'broken'> {
+async function nextRecord(records: AsyncIterator<LogRecord>): Promise<LogRecord | 'ended' | Broken> {
   try {
     const next = await records.next();
     return next.done ? 'ended' : next.value;
-  } catch {
+  } catch (broken) {
     // A broken link, or an engine that restarts: the caller looks at the container and reads again.
-    return 'broken';
+    return { broken };
   }
 }

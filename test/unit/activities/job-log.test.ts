@@ -218,3 +218,22 @@ describe('the mark at the end of a container', () => {
     expect(broken).toEqual({ endRead: true, text: 'one\ntwolate\ndavit ends\n' });
   });
 });
+
+test('an engine that stays away after the end is told: the rest of the log is there for whoever resumes', async () => {
+  const signal = new AbortController().signal;
+  const log = await JobLog.open({ store: new MemoryLogs(), ref: REF, epoch: 1, capBytes: 400, signal });
+  const away = new DavitError('engine/unreachable', 'away');
+  const engine = {
+    ...engineOf([]),
+    logs: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(away) }) }),
+  };
+  const following = followLog({
+    engine,
+    container: 'c',
+    log,
+    ended: Promise.resolve(),
+    signal,
+    firstRetryMs: 1,
+  });
+  await expect(following).rejects.toBe(away);
+});
