@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import { LABELS, readLabels } from '../../activities/job/names.ts';
 import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/stamp.ts';
 import type { PipelineStatus } from '../../src/plan/protocol.ts';
+import type { OwnEngine } from './engine.ts';
 import type { World } from './world.ts';
 
 const command = promisify(execFile);
@@ -58,21 +59,25 @@ export async function collect({ client, history }: World, id: string): Promise<v
     }
 }
 
+interface Left {
+  what: 'container' | 'volume' | 'network';
+  name: string;
+}
+
 /** Releases come `release_delay` after a result, removals that were missed with the next round of the janitor. */
-async function leftovers({ engine, history, installation, profile }: World): Promise<void> {
+async function leftovers({ engine, board, history, installation, profile }: World): Promise<void> {
   const labels = { [LABELS.installation]: installation };
-  const look = async (): Promise<{ what: 'container' | 'volume' | 'network'; name: string }[]> => {
+  const look = async (): Promise<Left[]> => {
     const of = <T extends { name: string; labels: Record<string, string> }>(
-      what: 'container' | 'volume' | 'network',
+      what: Left['what'],
       list: readonly T[],
-    ): { what: typeof what; name: string }[] =>
-      list.filter((one) => readLabels(one.labels)).map(({ name }) => ({ what, name }));
-    const [containers, volumes, networks] = await Promise.all([
-      engine.engine.listContainers(labels),
-      engine.engine.listVolumes(labels),
-      engine.engine.listNetworks(labels),
-    ]);
-    return [...of('container', containers), ...of('volume', volumes), ...of('network', networks)];
+    ): Left[] => list.filter((one) => readLabels(one.labels)).map(({ name }) => ({ what, name }));
+    const at = async ({ engine: its }: OwnEngine): Promise<Left[]> => [
+      ...of('container', await its.listContainers(labels)),
+      ...of('volume', await its.listVolumes(labels)),
+      ...of('network', await its.listNetworks(labels)),
+    ];
+    return (await Promise.all([engine, ...(board ? [board] : [])].map(at))).flat();
   };
   const end = performance.now() + profile.tidyMs;
   for (;;) {
@@ -100,7 +105,8 @@ async function targets({ engine, history }: World): Promise<void> {
 /** Where the canary must not be: Temporal's database, logs of processes and jobs, records, and what the engine tells of containers. */
 export async function sinks(world: World): Promise<void> {
   const { home, canary, history } = world;
-  const look = command('grep', ['-rlasF', '--exclude-dir=engine', canary, home]);
+  const engines = ['engine', 'live'].map((name) => `--exclude-dir=${name}`);
+  const look = command('grep', ['-rlasF', ...engines, canary, home]);
   // It ends with 1 when there is none, with 2 when a file has gone meanwhile; what it has found it has said.
   const { stdout } = await look.catch((error: { stdout: string }) => error);
   const files = stdout.split('\n').filter((line) => line !== '');

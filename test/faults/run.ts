@@ -12,6 +12,7 @@ import { settle } from './final.ts';
 import { MECHANISMS, type Mechanism } from './mechanisms.ts';
 import { LITERAL, SHORT, soakOf } from './profile.ts';
 import { docsTable, table, type Line } from './report.ts';
+import { replayAll } from './rows/36-replay.ts';
 import { ROWS } from './rows/index.ts';
 import { PINNED } from './seeds.ts';
 import { soak } from './soak.ts';
@@ -97,6 +98,11 @@ try {
   await settle(world).catch((error: unknown) => {
     failures.push(`at the end: ${error instanceof Error ? error.message : String(error)}`);
   });
+  if (values.soak) {
+    const { count, broken } = await replayAll(world);
+    say(`${count} histories replayed.`);
+    failures.push(...broken);
+  }
   breaks = check(world.history.events);
   driven = world.history.events.filter((event) => event.type === 'pipeline').length;
 } finally {

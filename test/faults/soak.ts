@@ -1,5 +1,5 @@
 /**
- * Many pipelines at once, and a fault every ten seconds, as the seed will have them: one at a time, healed before the next.
+ * Many pipelines at once, on two machines, and a fault every ten seconds, as the seed will have them: one at a time, healed before the next.
  * Unlike a row it waits for no outcome of its own: the checker judges the whole at the end.
  */
 import { setTimeout as delay } from 'node:timers/promises';
@@ -22,6 +22,7 @@ export interface Soak {
 }
 
 export async function soak(world: World, of: Soak): Promise<void> {
+  await world.addBoard();
   const over = new AbortController();
   const faults = strikes(world, of, over.signal).catch((error: unknown) => {
     of.failed(`the faults ended: ${error instanceof Error ? error.message : String(error)}`);

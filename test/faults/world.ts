@@ -17,21 +17,18 @@ import { ROOT } from '../support/source.ts';
 import { Border } from './border.ts';
 import { Client, scope } from './client.ts';
 import { makeHome, sweepDead } from './dead.ts';
-import { OwnEngine } from './engine.ts';
+import { type EngineOptions, OwnEngine } from './engine.ts';
 import { makeRepository } from './git.ts';
 import { grpcProxy } from './grpc-proxy.ts';
 import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
+import { argumentsOf, PARTS, socketOf, SPARES, type PartName } from './parts.ts';
 import type { Profile } from './profile.ts';
 import { Process } from './processes.ts';
 import { makeTemporal, type DatabaseKind, type TemporalOf } from './temporal.ts';
 import { changedTree, type Line } from './tree.ts';
 import { endedWith, logWrites, targetEffects, watchContainers } from './watch.ts';
 
-const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
-/** Started by rows that need a second one, and ended when everything heals. */
-const SPARES = ['arch2', 'deploy2', 'board2'] as const;
-type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
 /** A process that rows kill and cut off beside those that touch another. */
 export type Lane = 'arch' | 'deploy';
 const HEAL_TRIES = 3;
@@ -113,13 +110,15 @@ export class World {
 
   async #healOnce(): Promise<void> {
     for (const border of this.borders.values()) border.open();
-    await this.engine.up();
+    await Promise.all([this.engine.up(), this.board?.up()]);
     for (const process of Object.values(this.processes)) if (process.frozen) process.thaw();
     await this.temporalStarts();
     await this.processes.server.start();
-    await Promise.all(PARTS.map((name) => this.processes[name].start()));
+    const needed: readonly PartName[] = this.board ? [...PARTS, 'board2'] : PARTS;
+    await Promise.all(needed.map((name) => this.processes[name].start()));
     // Theirs goes over to the others.
-    await Promise.all(SPARES.map((name) => this.processes[name].end('SIGTERM')));
+    const spare = SPARES.filter((name) => !needed.includes(name));
+    await Promise.all(spare.map((name) => this.processes[name].end('SIGTERM')));
   }
 
   async #healLane(lane: Lane): Promise<void> {
@@ -222,10 +221,9 @@ export class World {
       this.#portOf.set(`${part}>server`, port);
     }
     const upstream = { socketPath: this.engine.socket };
-    this.#proxies.push(await httpProxy(make('arch>engine'), { socketPath: this.socketOf('arch') }, upstream));
-    this.#proxies.push(
-      await httpProxy(make('arch2>engine'), { socketPath: this.socketOf('arch2') }, upstream),
-    );
+    const engines = { arch: upstream, arch2: upstream, board2: { socketPath: this.#boardSocket } };
+    for (const [name, place] of Object.entries(engines))
+      this.#proxies.push(await httpProxy(make(`${name}>engine`), { socketPath: this.socketOf(name) }, place));
     const target = make('deploy>target');
     target.observers.push(targetEffects(this.history));
     this.#proxies.push(await httpProxy(target, { socketPath: this.socketOf('target') }, upstream));
@@ -243,7 +241,7 @@ export class World {
     return join(this.home, 'log', `${name}.log`);
   }
   socketOf(name: string): string {
-    return join(this.home, `${name}.sock`);
+    return socketOf(this.home, name);
   }
 
   async #makeImage(): Promise<void> {
@@ -283,27 +281,7 @@ export class World {
   commits: string[] = [];
 
   #makeProcesses(cache: string): void {
-    const small = join(this.home, 'small.yml');
-    writeFileSync(small, 'tags: [small]\nmemory: 33554432\n');
-    const live = join(this.home, 'live.yml');
-    writeFileSync(live, 'tags: [live]\n');
-    const own: Record<PartName, string[]> = {
-      server: ['server', '--port', String(this.ports.server)],
-      arch: ['worker', '--arch', 'amd64', '--docker', `unix://${this.socketOf('arch')}`],
-      control: ['worker', '--control'],
-      deploy: ['worker', '--deploy', 'prod'],
-      arch2: ['worker', '--arch', 'amd64', '--docker', `unix://${this.socketOf('arch2')}`, '--config', small],
-      deploy2: ['worker', '--deploy', 'prod'],
-      board2: [
-        'worker',
-        '--arch',
-        'amd64',
-        '--docker',
-        `unix://${join(this.home, 'live', 'docker.sock')}`,
-        '--config',
-        live,
-      ],
-    };
+    const own = argumentsOf(this.home, this.ports.server);
     for (const name of [...PARTS, ...SPARES]) {
       const env = this.environment(name, cache);
       this.processes[name] = new Process({
@@ -333,7 +311,9 @@ export class World {
 
   /** Who uses an engine reaches it again only when it is on record what has ended with it. */
   async restartEngine(engine: OwnEngine, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    const borders = ['arch>engine', 'arch2>engine', 'deploy>target'].map((name) => this.border(name));
+    const users =
+      engine === this.engine ? ['arch>engine', 'arch2>engine', 'deploy>target'] : ['board2>engine'];
+    const borders = users.map((name) => this.border(name));
     for (const border of borders) border.cut();
     this.history.add({ type: 'engine', what: 'down', engine: engine.name });
     await engine.down(signal);
@@ -353,16 +333,32 @@ export class World {
     if (running) process.kill(pid, 'SIGUSR2');
   }
 
-  /** A second machine, with a worker for jobs with the tag `live`. */
-  async onEngine(board: OwnEngine): Promise<void> {
+  /** The engine of a second machine, when there is one. Its containers outlive a restart of it. */
+  board: OwnEngine | undefined;
+  #unwatch: (() => void) | undefined;
+  get #boardSocket(): string {
+    return join(this.home, 'live', 'docker.sock');
+  }
+  /** A second machine, with a worker for jobs with the tag `live`, or with none. */
+  async addBoard(options: Partial<EngineOptions> = {}): Promise<OwnEngine> {
+    const board = await OwnEngine.start('live', join(this.home, 'live'), {
+      swarm: false,
+      liveRestore: true,
+      ...options,
+    });
+    this.board = board;
+    await board.forward(Number(this.registryHost.split(':')[1]), this.socketOf('registry'));
     this.#unwatch = watchContainers(this.history, board);
     await this.processes.board2.start();
+    return board;
   }
-  async offEngine(): Promise<void> {
+  async removeBoard(): Promise<void> {
+    const { board } = this;
+    this.board = undefined;
     await this.processes.board2.end('SIGKILL');
     this.#unwatch?.();
+    await board?.stop();
   }
-  #unwatch: (() => void) | undefined;
 
   /** The next push to the forge, which nobody has told of yet: its branch is there from now on. */
   nextPush(): { before: string; after: string; secret: string } {
@@ -382,6 +378,7 @@ export class World {
   /** Whatever one part of it says, the others are ended and the folder goes; the first that failed is told. */
   async close(): Promise<void> {
     const ends = [
+      () => this.removeBoard(),
       ...Object.values(this.processes).map((process) => () => process.end('SIGKILL')),
       () => this.postgres?.end('SIGKILL'),
       ...this.#proxies.map((proxy) => () => proxy.close()),

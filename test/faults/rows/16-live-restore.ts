@@ -1,5 +1,3 @@
-import { join } from 'node:path';
-import { OwnEngine } from '../engine.ts';
 import { countFile, expectWhole, note, type Row } from './row.ts';
 
 const LINES = 400;
@@ -11,12 +9,8 @@ export const liveRestore: Row = {
   long: true,
   async run(world) {
     const { client, history } = world;
-    const board = await OwnEngine.start('live', join(world.home, 'live'), {
-      swarm: false,
-      liveRestore: true,
-    });
     try {
-      await world.onEngine(board);
+      const board = await world.addBoard();
       const id = await client.start(world.project(16), countFile(LINES, 4, '  tags: [live]\n'));
       await client.untilLogged(id, 'count', 'line-20\n');
       note(world, 16, `the engine of ${id} restarts with live-restore`);
@@ -26,8 +20,7 @@ export const liveRestore: Row = {
       expectWhole(world, await client.verdict(id), LINES);
       return { recoveryMs: [history.now() - back] };
     } finally {
-      await world.offEngine();
-      await board.stop();
+      await world.removeBoard();
     }
   },
 };

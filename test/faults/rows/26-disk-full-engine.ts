@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { OwnEngine } from '../engine.ts';
+import type { OwnEngine } from '../engine.ts';
 import { empty, fill, fillerOf } from '../fill.ts';
 import type { World } from '../world.ts';
 import { countFile, expectThat, expectWhole, jobOf, note, type Row } from './row.ts';
@@ -23,13 +23,11 @@ export const diskFullEngine: Row = {
   moment: 'container create, build, script',
   long: true,
   async run(world) {
-    const board = await OwnEngine.start('full', join(world.home, 'live'), { swarm: false, disk: '96m' });
     try {
-      await world.onEngine(board);
+      const board = await world.addBoard({ liveRestore: false, disk: '96m' });
       return { recoveryMs: await onBoard(world, board) };
     } finally {
-      await world.offEngine();
-      await board.stop();
+      await world.removeBoard();
     }
   },
 };

@@ -17,7 +17,10 @@ export interface Nemesis {
 }
 
 const away = (random: Random): number => 500 + random.below(LONGEST_AWAY_MS);
-const kills = (name: 'arch' | 'control' | 'server' | 'deploy' | 'temporal', row: number): Nemesis => ({
+const kills = (
+  name: 'arch' | 'board2' | 'control' | 'server' | 'deploy' | 'temporal',
+  row: number,
+): Nemesis => ({
   row,
   fault: `kill -9 ${name}`,
   async strike(world, random) {
@@ -26,7 +29,7 @@ const kills = (name: 'arch' | 'control' | 'server' | 'deploy' | 'temporal', row:
     return ms;
   },
 });
-const terminates = (name: 'arch' | 'control' | 'server' | 'deploy'): Nemesis => ({
+const terminates = (name: 'arch' | 'board2' | 'control' | 'server' | 'deploy'): Nemesis => ({
   row: 9,
   fault: 'SIGTERM of a process',
   async strike(world) {
@@ -34,7 +37,7 @@ const terminates = (name: 'arch' | 'control' | 'server' | 'deploy'): Nemesis => 
     return 0;
   },
 });
-const freezes = (name: 'arch' | 'deploy' | 'control'): Nemesis => ({
+const freezes = (name: 'arch' | 'board2' | 'deploy' | 'control'): Nemesis => ({
   row: 8,
   fault: 'SIGSTOP, then SIGCONT',
   async strike(world, random) {
@@ -55,6 +58,15 @@ const restarts = (signal: 'SIGTERM' | 'SIGKILL'): Nemesis => ({
   fault: `dockerd ${signal === 'SIGTERM' ? 'restart' : 'kill -9'}`,
   async strike(world) {
     await world.restartEngine(world.engine, signal);
+    return 0;
+  },
+});
+/** The second machine's, whose containers outlive it. */
+const restartsBoard = (signal: 'SIGTERM' | 'SIGKILL'): Nemesis => ({
+  row: 16,
+  fault: `dockerd ${signal === 'SIGTERM' ? 'restart' : 'kill -9'}, live-restore`,
+  async strike(world) {
+    if (world.board) await world.restartEngine(world.board, signal);
     return 0;
   },
 });
@@ -86,15 +98,18 @@ const partOf = (effect: EffectName): 'arch' | 'deploy' | 'server' | 'control' | 
 
 const NEMESES: readonly Nemesis[] = [
   kills('arch', 2),
+  kills('board2', 2),
   kills('deploy', 5),
   kills('server', 24),
   kills('control', 11),
   kills('temporal', 11),
   terminates('arch'),
+  terminates('board2'),
   terminates('control'),
   terminates('server'),
   terminates('deploy'),
   freezes('arch'),
+  freezes('board2'),
   freezes('deploy'),
   freezes('control'),
   cuts(13, 'cut', 'arch>temporal'),
@@ -105,10 +120,13 @@ const NEMESES: readonly Nemesis[] = [
   cuts(14, 'cut', 'arch>server'),
   cuts(14, 'stall', 'arch>server'),
   cuts(18, 'cut', 'arch>engine'),
+  cuts(18, 'cut', 'board2>engine'),
   cuts(18, 'cut', 'deploy>target'),
   cuts(19, 'cut', 'engine>registry', 'control>registry'),
   restarts('SIGTERM'),
   restarts('SIGKILL'),
+  restartsBoard('SIGTERM'),
+  restartsBoard('SIGKILL'),
   // A detach by id comes only after another fault.
   ...(Object.keys(EFFECTS) as EffectName[]).filter((name) => name !== 'detach by id').map(killAt),
 ];

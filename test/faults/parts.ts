@@ -1,0 +1,31 @@
+/** The processes of a world, and what each is started with. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
+/** Started by rows that need a second one, and ended when everything heals. */
+export const SPARES = ['arch2', 'deploy2', 'board2'] as const;
+export type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
+
+/** Of a border that listens at a socket. */
+export const socketOf = (home: string, name: string): string => join(home, `${name}.sock`);
+
+/** Arguments of `davit`; writes the configurations that they name into `home`. */
+export function argumentsOf(home: string, serverPort: number): Record<PartName, string[]> {
+  const worker = (name: string, config?: string): string[] => {
+    const args = ['worker', '--arch', 'amd64', '--docker', `unix://${socketOf(home, name)}`];
+    if (config === undefined) return args;
+    const file = join(home, `${name}.yml`);
+    writeFileSync(file, config);
+    return [...args, '--config', file];
+  };
+  return {
+    server: ['server', '--port', String(serverPort)],
+    arch: worker('arch'),
+    control: ['worker', '--control'],
+    deploy: ['worker', '--deploy', 'prod'],
+    arch2: worker('arch2', 'tags: [small]\nmemory: 33554432\n'),
+    deploy2: ['worker', '--deploy', 'prod'],
+    board2: worker('board2', 'tags: [live]\n'),
+  };
+}
