@@ -7,15 +7,20 @@
  * way (TMPRL1100), and the workflow stands still for ever.
  *
  * Q1 A question is answered only by a workflow that took no event ahead of its task. Any other one fails it, which has the
- *    SDK drop the workflow; the client asks again (`src/temporal/client.ts`) and is answered after the task.
+ *    SDK drop the workflow; the client asks again (`src/temporal/questions.ts`) and is answered after the task.
+ *    A closed workflow has no task to come: its client says so, and is answered.
  * Q2 Only a question is ever failed: a task that fails would be tried again for ever.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
-import { ASK_AGAIN } from '../src/plan/questions.ts';
+import { ASK_AGAIN, CLOSED } from '../src/plan/questions.ts';
 
+interface Question {
+  queryId?: string | null;
+  headers?: Record<string, unknown> | null;
+}
 /** What is looked at of what the SDK brings. */
 export interface Activation {
-  jobs?: readonly { queryWorkflow?: { queryId?: string | null } | null }[] | null;
+  jobs?: readonly { queryWorkflow?: Question | null }[] | null;
   /** Events. */
   historyLength?: number | null;
   /** Bytes when the last workflow task started. */
@@ -36,7 +41,8 @@ export class Questions {
   comes(activation: Activation): void {
     const questions = (activation.jobs ?? []).flatMap(({ queryWorkflow }) => queryWorkflow ?? []);
     if (questions.length === 0) return this.#takes(activation);
-    if (!questions.some(({ queryId }) => queryId === ALONE)) return;
+    const alone = questions.find(({ queryId }) => queryId === ALONE);
+    if (!alone || alone.headers?.[CLOSED]) return;
     if (this.#ahead) throw new Error(ASK_AGAIN);
     this.#replayed = false;
   }

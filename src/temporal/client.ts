@@ -6,20 +6,17 @@ import {
   defaultGrpcRetryOptions,
   isGrpcServiceError,
   makeGrpcRetryInterceptor,
-  QueryNotRegisteredError,
-  type WorkflowClientInterceptor,
 } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { DavitError } from '../errors.ts';
 import { SEARCH_ATTRIBUTES } from '../plan/protocol.ts';
-import { ASK_AGAIN } from '../plan/questions.ts';
+import { questions } from './questions.ts';
 
 const RETENTION_DAYS = 30;
 const RETRY_MS = 200;
 const RETRY_MOST_MS = 1_000;
 const RETRY_SOON_MS = 250;
 const CONNECT_MS = 5_000;
-const MOST_QUESTIONS = 10;
 const GRPC_ALREADY_EXISTS = 6;
 const GRPC_NOT_FOUND = 5;
 /** temporal.api.enums.v1.IndexedValueType */
@@ -52,21 +49,10 @@ export async function connectTemporal(
     }),
   );
   await patiently(options.address, deadline, () => ensureNamespace(connection, options.namespace));
-  const interceptors = { workflow: [{ query: askedAgain }] };
-  return { connection, client: new Client({ connection, namespace: options.namespace, interceptors }) };
+  const { namespace } = options;
+  const interceptors = { workflow: [questions(connection, namespace)] };
+  return { connection, client: new Client({ connection, namespace, interceptors }) };
 }
-
-/** A worker that may not answer yet says so at once: by then the workflow has a task, or is replayed, and the next one answers. */
-const askedAgain: NonNullable<WorkflowClientInterceptor['query']> = async (input, next) => {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await next(input);
-    } catch (error) {
-      const early = error instanceof QueryNotRegisteredError && error.message.includes(ASK_AGAIN);
-      if (!early || tries === MOST_QUESTIONS) throw error;
-    }
-  }
-};
 
 const untilSignal = new AsyncLocalStorage<AbortSignal>();
 

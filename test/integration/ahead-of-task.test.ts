@@ -117,6 +117,15 @@ test('so are those of a task that was lost with its worker', async () => {
   await replay(handle);
 }, 60_000);
 
+test('a workflow that was closed with such events answers: no task of it comes any more', async () => {
+  const queue = randomUUID();
+  const handle = await temporal.client.workflow.start('first', { taskQueue: queue, workflowId: queue });
+  await withWorker(queue, true, async () => expect(await handle.query('came')).toBe('nothing'));
+  await handle.signal('signal');
+  await handle.terminate();
+  await withWorker(queue, true, async () => expect(await handle.query('came')).toBe('signal'));
+}, 60_000);
+
 // The day that this replays, the SDK does it by itself, and the interceptor can go.
 test('the SDK alone writes what it does not replay', async () => {
   const { handle, mortal, asked } = await begun();

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ASK_AGAIN } from '../../../src/plan/questions.ts';
+import { ASK_AGAIN, CLOSED } from '../../../src/plan/questions.ts';
 import { Questions, type Activation } from '../../../workflows/interceptors.ts';
 
 /** Only what is looked at: how many events, and the size that the last begun task has written. */
@@ -11,6 +11,10 @@ const events = (historyLength: number, size: number, isReplaying = false): Activ
 });
 const replayed = (length: number, size: number): Activation => events(length, size, true);
 const question: Activation = { isReplaying: true, jobs: [{ queryWorkflow: { queryId: 'legacy_query' } }] };
+const ofClosed: Activation = {
+  isReplaying: true,
+  jobs: [{ queryWorkflow: { queryId: 'legacy_query', headers: { [CLOSED]: {} } } }],
+};
 const withTask: Activation = { isReplaying: true, jobs: [{ queryWorkflow: { queryId: '7' } }] };
 
 const cases: [string, Activation[], 'answers' | 'asks again'][] = [
@@ -34,6 +38,11 @@ const cases: [string, Activation[], 'answers' | 'asks again'][] = [
     'a task after a replay, which may be that of another worker',
     [replayed(3, 100), events(9, 300), question],
     'asks again',
+  ],
+  [
+    'events without a task, of a workflow that is closed',
+    [replayed(3, 100), events(7, 100), ofClosed],
+    'answers',
   ],
   ['a question that came with the task', [replayed(3, 100), events(9, 300), withTask], 'answers'],
 ];
