@@ -6,8 +6,8 @@
  * works off what comes later as the next task. A replay has all of it in one task, where signals come first: it takes another
  * way (TMPRL1100), and the workflow stands still for ever.
  *
- * Q1 A question is answered only by a workflow that took no event ahead of its task. Any other one fails it, which has the
- *    SDK drop the workflow; the client asks again (`src/temporal/questions.ts`) and is answered after the task.
+ * Q1 A question that comes by itself is answered only by a workflow that surely took no event ahead of its task. Any other one
+ *    fails it, which has the SDK drop the workflow, and what else waits for it there: that comes again by its timeout; the client asks again (`src/temporal/questions.ts`) and is answered after the task.
  *    A closed workflow has no task to come: its client says so, and is answered.
  * Q2 Only a question is ever failed: a task that fails would be tried again for ever.
  */
@@ -43,7 +43,7 @@ export class Questions {
     if (questions.length === 0) return this.#takes(activation);
     const alone = questions.find(({ queryId }) => queryId === ALONE);
     if (!alone || alone.headers?.[CLOSED]) return;
-    if (this.#ahead) throw new Error(ASK_AGAIN);
+    if (this.#ahead) throw early();
     this.#replayed = false;
   }
 
@@ -60,6 +60,13 @@ export class Questions {
     this.#replayed = isReplaying === true;
     this.#seen = now;
   }
+}
+
+/** Told in logs at each throw: its place says nothing. */
+function early(): Error {
+  const error = new Error(ASK_AGAIN);
+  error.stack = '';
+  return error;
 }
 
 export const interceptors = (): WorkflowInterceptors => {

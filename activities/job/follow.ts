@@ -4,7 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerState, Engine, LogRecord } from '../../src/adapters/ports.ts';
-import { isAway } from './engine-away.ts';
+import { mayBeBack } from './engine-away.ts';
 import type { JobLog } from './job-log.ts';
 
 const FIRST_RETRY_MS = 100;
@@ -19,6 +19,8 @@ export interface Followed {
   engine: Engine;
   container: string;
   log: JobLog;
+  /** Of the try that reads, where its attempt may be resumed. */
+  epoch?: number;
   /** Settles when the container runs no longer, or is not there. */
   ended: Promise<unknown>;
   /** Aborted: stop reading, leave the container as it is. */
@@ -29,10 +31,10 @@ export interface Followed {
 
 /**
  * Resolves when the log is read to its end; throws the signal's reason, what made writing impossible, or `engine/unreachable`
- * when the engine of an ended container stays away: it has the rest of the log, for whoever resumes.
+ * when the engine of an ended container stays away and the attempt may be resumed: it has the rest of the log.
  */
 export async function followLog(followed: Followed): Promise<void> {
-  const { log, signal } = followed;
+  const { log, signal, epoch } = followed;
   let over = false;
   const settle = (): void => {
     over = true;
@@ -44,7 +46,7 @@ export async function followLog(followed: Followed): Promise<void> {
     if (end === 'ended') break;
     signal.throwIfAborted();
     if (over && ++failed >= LAST_TRIES) {
-      if (isAway(end.broken)) throw end.broken;
+      if (epoch !== undefined && mayBeBack(end.broken, { epoch })) throw end.broken;
       log.lost('The container or its log is gone: what it wrote last is lost.');
       break;
     }

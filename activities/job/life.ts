@@ -39,7 +39,9 @@ export async function supervise(job: Job, ranMs: number): Promise<JobResult> {
   const following = new AbortController();
   const { engine } = job.deps;
   const ended = engine.waitContainer(job.name, following.signal);
-  const log = followLog({ engine, container: job.name, log: job.log, ended, signal: following.signal });
+  const { signal } = following;
+  const { epoch } = job.input.ref;
+  const log = followLog({ engine, container: job.name, log: job.log, epoch, ended, signal });
   ended.catch(() => undefined); // raced below; a loser's failure is no news
   log.catch(() => undefined);
   const announced = setTimeout(() => announce(job), ANNOUNCE_MS);

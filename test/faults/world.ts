@@ -354,10 +354,11 @@ export class World {
   }
   async removeBoard(): Promise<void> {
     const { board } = this;
+    if (!board) return;
     this.board = undefined;
     await this.processes.board2.end('SIGKILL');
     this.#unwatch?.();
-    await board?.stop();
+    await board.stop();
   }
 
   /** The next push to the forge, which nobody has told of yet: its branch is there from now on. */

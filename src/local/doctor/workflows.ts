@@ -3,17 +3,18 @@ import type { Client } from '@temporalio/client';
 import { fail, ok, type Finding } from './check.ts';
 
 /** Once or twice is a worker that was killed, or a database that was away. */
-const MOST_TRIES = 3;
+const MOST_FAILED = 2;
 /** More open ones than this are not all looked at. */
 const MOST_LOOKED_AT = 500;
 const AT_ONCE = 8;
-/** A failed task stands near the end of its history. */
-const LAST_EVENTS = 10;
+/** The first failed task stands in its history, before what has come since. */
+const LAST_EVENTS = 200;
 
 /** What is known of one that stands still. */
 export interface Stuck {
   workflowId: string;
-  tries: number;
+  /** Tries of its next task. */
+  failed: number;
   /** What its worker said. */
   why?: string;
 }
@@ -34,11 +35,14 @@ export async function checkWorkflows(client: Client): Promise<Finding[]> {
 }
 
 export function stuckFindings(stuck: readonly Stuck[], open: number): Finding[] {
-  if (stuck.length === 0) return [ok('workflows', `${open} open, none stands still`)];
-  return stuck.map(({ workflowId, tries, why }) =>
+  if (stuck.length === 0)
+    return [
+      ok('workflows', `${open} open${open === MOST_LOOKED_AT ? ' or more' : ''}, none of these stands still`),
+    ];
+  return stuck.map(({ workflowId, failed, why }) =>
     fail(
       `workflow ${workflowId}`,
-      `It stands still: ${tries} tries of its next step have failed${why === undefined ? '' : ` (${why})`}.`,
+      `It stands still: ${failed} tries of its next step have failed${why === undefined ? '' : ` (${why})`}.`,
       why?.includes('TMPRL1100') === true
         ? 'Put it back: docs/operations.md, "A workflow cannot be replayed".'
         : "The control worker's log says more: `log/control.log` of davit's home.",
@@ -48,13 +52,14 @@ export function stuckFindings(stuck: readonly Stuck[], open: number): Finding[] 
 
 async function look(client: Client, of: { workflowId: string; runId: string }): Promise<Stuck[]> {
   const { raw } = await client.workflow.getHandle(of.workflowId, of.runId).describe();
-  const tries = raw.pendingWorkflowTask?.attempt ?? 0;
-  if (tries <= MOST_TRIES) return [];
+  // The one that is under way or to come counts as well.
+  const failed = (raw.pendingWorkflowTask?.attempt ?? 1) - 1;
+  if (failed <= MOST_FAILED) return [];
   const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
     namespace: client.options.namespace,
     execution: of,
     maximumPageSize: LAST_EVENTS,
   });
   const failures = (history?.events ?? []).flatMap((one) => one.workflowTaskFailedEventAttributes ?? []);
-  return [{ workflowId: of.workflowId, tries, why: failures[0]?.failure?.message ?? undefined }];
+  return [{ workflowId: of.workflowId, failed, why: failures[0]?.failure?.message ?? undefined }];
 }

@@ -116,7 +116,9 @@ async function follow(
   of: { ref: LogRef; offset: number; reply: FastifyReply },
 ): Promise<void> {
   const { ref } = of;
-  await views.status(ref.pipeline);
+  await views.status(ref.pipeline).catch(async (error: unknown) => {
+    if (!isSilence(error) || !(await deps.logs.state(ref))) throw error;
+  });
   const events = eventStream(of.reply);
   const bell = new Bell();
   let over = false;

@@ -219,21 +219,26 @@ describe('the mark at the end of a container', () => {
   });
 });
 
-test('an engine that stays away after the end is told: the rest of the log is there for whoever resumes', async () => {
+test('an engine that stays away after the end is told while the attempt may be resumed, then the rest of the log is lost', async () => {
   const signal = new AbortController().signal;
-  const log = await JobLog.open({ store: new MemoryLogs(), ref: REF, epoch: 1, capBytes: 400, signal });
   const away = new DavitError('engine/unreachable', 'away');
-  const engine = {
-    ...engineOf([]),
-    logs: () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(away) }) }),
-  };
-  const following = followLog({
-    engine,
-    container: 'c',
-    log,
-    ended: Promise.resolve(),
-    signal,
-    firstRetryMs: 1,
+  const logs = (): AsyncIterable<LogRecord> => ({
+    [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(away) }),
   });
-  await expect(following).rejects.toBe(away);
+  const engine = { ...engineOf([]), logs };
+  const follow = async (epoch: number): Promise<boolean> => {
+    const log = await JobLog.open({ store: new MemoryLogs(), ref: REF, epoch, capBytes: 400, signal });
+    await followLog({
+      engine,
+      container: 'c',
+      log,
+      epoch,
+      ended: Promise.resolve(),
+      signal,
+      firstRetryMs: 1,
+    });
+    return (await log.end()).complete;
+  };
+  await expect(follow(1)).rejects.toBe(away);
+  expect(await follow(12)).toBe(false);
 });

@@ -105,6 +105,18 @@ describe('following', () => {
     expect(await events.next()).toBeUndefined();
   });
 
+  test('while Temporal is away as well, where a log is there', async () => {
+    await server.stores.logs.open(ref, 1);
+    await write('before');
+    server.workflows.failure = new DavitError('temporal/unreachable', 'No Temporal.');
+    const events = await openEvents(`${url}${followPath}`, auth);
+    expect(textOf((await events.next())?.data)).toBe('before');
+    await end();
+    expect((await events.next())?.event).toBe('end');
+    const none = await fetch(`${url}${followPath.replace('table/1', 'table/2')}`, { headers: auth });
+    expect(none.status).toBe(503);
+  });
+
   test('one that comes back goes on where it was', async () => {
     await server.stores.logs.open(ref, 1);
     await write('0123456789');
