@@ -14,15 +14,19 @@ import { startTemporal, type TestTemporal } from '../support/temporal.ts';
 import { quiet, until } from '../support/world.ts';
 
 quiet();
+/** How long a question, and then a task, wait for the mortal: between them there is as long as the timer takes. */
 const STICKY_MS = 3_000;
+const TIMER_MS = 2_000;
 /** temporal.api.enums.v1: TaskQueueKind, CommandType */
 const [STICKY, START_TIMER] = [2, 3];
 /** A poll below this is refused. */
 const POLL_MS = 3_000;
 let temporal: TestTemporal;
+let bundles: { guarded: { code: string }; bare: { code: string } };
 beforeAll(async () => {
   temporal = await startTemporal();
-});
+  bundles = { guarded: await bundle(INTERCEPTORS), bare: await bundle([]) };
+}, 60_000);
 afterAll(() => temporal.close());
 
 /** Takes tasks as a worker does, and dies where the test says so. */
@@ -40,7 +44,7 @@ class Mortal {
       commands: [
         {
           commandType: START_TIMER,
-          startTimerCommandAttributes: { timerId: '1', startToFireTimeout: msToTs(1_000) },
+          startTimerCommandAttributes: { timerId: '1', startToFireTimeout: msToTs(TIMER_MS) },
         },
       ],
     });
@@ -59,19 +63,23 @@ class Mortal {
   }
 }
 
-async function withWorker(queue: string, guarded: boolean, work: () => Promise<void>): Promise<void> {
+async function withWorker(queue: string, of: keyof typeof bundles, work: () => Promise<void>): Promise<void> {
   const connection = await NativeConnection.connect({ address: temporal.address });
   const { namespace } = temporal;
-  const workflowBundle = await bundle(guarded);
-  const worker = await Worker.create({ connection, namespace, taskQueue: queue, workflowBundle });
+  const worker = await Worker.create({
+    connection,
+    namespace,
+    taskQueue: queue,
+    workflowBundle: bundles[of],
+  });
   await worker.runUntil(work);
   await connection.close();
 }
 
-const bundle = (guarded: boolean): Promise<{ code: string }> =>
+const bundle = (workflowInterceptorModules: string[]): Promise<{ code: string }> =>
   bundleWorkflowCode({
     workflowsPath: join(import.meta.dirname, '..', 'fixtures', 'workflows', 'first.ts'),
-    workflowInterceptorModules: guarded ? INTERCEPTORS : [],
+    workflowInterceptorModules,
     logger: new DefaultLogger('WARN'),
   });
 
@@ -94,11 +102,11 @@ async function goesOn(handle: WorkflowHandle): Promise<unknown> {
 }
 
 const replay = async (handle: WorkflowHandle): Promise<void> =>
-  Worker.runReplayHistory({ workflowBundle: await bundle(true) }, await handle.fetchHistory());
+  Worker.runReplayHistory({ workflowBundle: bundles.guarded }, await handle.fetchHistory());
 
 test('events that came while the question waited are left to their task', async () => {
   const { handle, mortal, asked } = await begun();
-  await withWorker(mortal.queue, true, async () => {
+  await withWorker(mortal.queue, 'guarded', async () => {
     expect(await asked).toBe('timer');
     expect(await goesOn(handle)).toBe('timer');
   });
@@ -110,7 +118,7 @@ test('so are those of a task that was lost with its worker', async () => {
   // The question, and the task of the timer.
   await mortal.takesATask();
   await mortal.takesATask();
-  await withWorker(mortal.queue, true, async () => {
+  await withWorker(mortal.queue, 'guarded', async () => {
     expect(await asked).toBe('timer');
     expect(await goesOn(handle)).toBe('timer');
   });
@@ -120,16 +128,16 @@ test('so are those of a task that was lost with its worker', async () => {
 test('a workflow that was closed with such events answers: no task of it comes any more', async () => {
   const queue = randomUUID();
   const handle = await temporal.client.workflow.start('first', { taskQueue: queue, workflowId: queue });
-  await withWorker(queue, true, async () => expect(await handle.query('came')).toBe('nothing'));
+  await withWorker(queue, 'guarded', async () => expect(await handle.query('came')).toBe('nothing'));
   await handle.signal('signal');
   await handle.terminate();
-  await withWorker(queue, true, async () => expect(await handle.query('came')).toBe('signal'));
+  await withWorker(queue, 'guarded', async () => expect(await handle.query('came')).toBe('signal'));
 }, 60_000);
 
 // The day that this replays, the SDK does it by itself, and the interceptor can go.
 test('the SDK alone writes what it does not replay', async () => {
   const { handle, mortal, asked } = await begun();
-  await withWorker(mortal.queue, false, async () => {
+  await withWorker(mortal.queue, 'bare', async () => {
     expect(await asked).toBe('timer');
     expect(await goesOn(handle)).toBe('timer');
   });
@@ -140,7 +148,7 @@ test('doctor names a workflow that stands still, and why', async () => {
   const queue = randomUUID();
   const { workflow } = temporal.client;
   const handle = await workflow.start('unknown', { taskQueue: queue, workflowId: 'project/stuck' });
-  await withWorker(queue, true, async () => {
+  await withWorker(queue, 'guarded', async () => {
     const found = await until('it was tried often', async () => {
       const findings = await checkWorkflows(temporal.client);
       return findings.find(({ verdict }) => verdict === 'fail');
