@@ -37,7 +37,12 @@ export async function checkWorkflows(client: Client): Promise<Finding[]> {
 export function stuckFindings(stuck: readonly Stuck[], open: number): Finding[] {
   if (stuck.length === 0)
     return [
-      ok('workflows', `${open} open${open === MOST_LOOKED_AT ? ' or more' : ''}, none of these stands still`),
+      ok(
+        'workflows',
+        open < MOST_LOOKED_AT
+          ? `${open} open, none stands still`
+          : `the newest ${open} open ones: none stands still`,
+      ),
     ];
   return stuck.map(({ workflowId, failed, why }) =>
     fail(
