@@ -41,7 +41,7 @@ async function script(world: World): Promise<number[]> {
   await client.when(id, 'resumed by the other worker', (one) => (one.jobs[0]?.epoch ?? 0) > 1);
   const recovery = world.history.now() - from - heartbeatMs;
   // An open poll of the frozen one may be given the resume as well: then the next one goes on with it.
-  await client.untilLogged(id, 'count', 'line-40\n', waitMs);
+  await client.untilLogged(id, 'count', 'line-40\n', frozenMs + waitMs);
   await delay(Math.max(0, frozenMs - (world.history.now() - from)));
   const second = await client.verdict(begun);
   expectThat(second.state === 'success', 'what began while a worker stood still did not succeed', second);
