@@ -165,7 +165,10 @@ describe('decisions', () => {
     const called = davit(project(), ['run'], env);
     await called.shows(/gate: davit approve (shop\/\d+) ship/);
     const id = /davit approve (shop\/\d+) ship/.exec(called.out())?.[1] ?? '';
-    expect((await run('status')).out).toContain(`davit approve ${id} ship`);
+    // Temporal lists what was just started a moment later.
+    await until('it is the newest', async () =>
+      (await run('status')).out.includes(`davit approve ${id} ship`),
+    );
     expect(await run('approve', id, 'nobody')).toMatchObject({
       exit: 2,
       err: expect.stringContaining('[job/not-found]') as string,
