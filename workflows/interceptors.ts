@@ -7,8 +7,9 @@
  * way (TMPRL1100), and the workflow stands still for ever.
  *
  * Q1 A question that comes by itself is answered only by a workflow that surely took no event ahead of its task. Any other one
- *    fails it, which has the SDK drop the workflow, and what else waits for it there: that comes again by its timeout; the client asks again (`src/temporal/questions.ts`) and is answered after the task.
- *    A closed workflow has no task to come: its client says so, and is answered.
+ *    fails it, which has the SDK drop the workflow, and what else waits for it there: that comes again by its timeout. The
+ *    client asks again (`src/temporal/questions.ts`) and is answered after the task. A closed workflow has no task to come: its
+ *    client says so, and is answered.
  * Q2 Only a question is ever failed: a task that fails would be tried again for ever.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';

@@ -3,7 +3,7 @@
  * port survives dropped links; what it gives up on is taken up again where the JobLog stands.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ContainerState, Engine, LogRecord } from '../../src/adapters/ports.ts';
+import type { ContainerState, Engine } from '../../src/adapters/ports.ts';
 import { mayBeBack } from './engine-away.ts';
 import type { JobLog } from './job-log.ts';
 
@@ -84,16 +84,17 @@ async function readOnce(followed: Followed): Promise<'ended' | Broken> {
   let toSkip = from.recordsAtTime;
   try {
     for (;;) {
-      const next = await nextRecord(records);
-      if (next !== 'ended' && 'broken' in next) {
+      // A broken link, or an engine that restarts: the caller looks at the container and reads again.
+      const next = await records.next().catch((broken: unknown) => ({ broken }));
+      if ('broken' in next) {
         signal.throwIfAborted();
         return next;
       }
-      if (next === 'ended') {
+      if (next.done) {
         if (toSkip > 0) log.lost(ROTATED);
         break;
       }
-      if (toSkip > 0 && next.time === from.engineTime) {
+      if (toSkip > 0 && next.value.time === from.engineTime) {
         toSkip -= 1;
         continue;
       }
@@ -101,20 +102,10 @@ async function readOnce(followed: Followed): Promise<'ended' | Broken> {
         log.lost(ROTATED);
         toSkip = 0;
       }
-      await log.record(next);
+      await log.record(next.value);
     }
   } finally {
     await records.return?.().catch(() => undefined); // the stream is being left; how it ends says nothing more
   }
   return 'ended';
-}
-
-async function nextRecord(records: AsyncIterator<LogRecord>): Promise<LogRecord | 'ended' | Broken> {
-  try {
-    const next = await records.next();
-    return next.done ? 'ended' : next.value;
-  } catch (broken) {
-    // A broken link, or an engine that restarts: the caller looks at the container and reads again.
-    return { broken };
-  }
 }

@@ -29,7 +29,10 @@ export function parseExitNote(text: string): ExitNote | undefined {
 
 const KILLED = 137;
 
-/** `unread`: the end of its log was never written, because its engine was away. `timedOut`: this worker ended it because its time was over; the clock of the container tells it to a later follower. */
+/**
+ * `unread`: the end of its log was never written, because its engine was away. `timedOut`: this worker ended it because its time
+ * was over; the clock of the container tells it to a later follower.
+ */
 export function verdictOf(
   state: ContainerState,
   note: ExitNote | undefined,
