@@ -305,6 +305,12 @@ export const ERRORS = {
     meaning: "The engine's certificate or ssh host key is not the one that is trusted.",
     remedy: 'Compare the key with the machine itself, then correct known_hosts or the certificates.',
   },
+  'engine/version': {
+    exit: 3,
+    http: 502,
+    meaning: "The container engine's API is too old or too new for davit.",
+    remedy: 'Use Docker 20.10 to 29 or Podman 4 or later on that machine, or another version of davit.',
+  },
   'engine/failed': {
     exit: 1,
     http: 502,

@@ -18,6 +18,7 @@ import { connectTemporal } from '../src/temporal/client.ts';
 import { VERSION } from '../src/version.ts';
 import { type WorkerPorts, wireWorker } from '../src/wiring.ts';
 import { type Ability, checkEngine } from './lib/arches.ts';
+import { helperEnsurer } from './lib/helper.ts';
 import { heartbeatAck } from './lib/heartbeat-ack.ts';
 import { identityText } from './lib/identity.ts';
 import { keepClean } from './lib/janitor.ts';
@@ -58,6 +59,8 @@ export async function run(options: ArchWorkerOptions): Promise<void> {
   const [ports, config] = await Promise.all([wireWorker(settings), readWorkerConfig(options.configFile)]);
   const engine = await ports.engine(options.dockerAddress);
   try {
+    const ensureHelper = helperEnsurer({ engine, ports, path: settings.path });
+    await ensureHelper();
     const ability = await checkEngine({
       engine,
       config,
@@ -70,7 +73,16 @@ export async function run(options: ArchWorkerOptions): Promise<void> {
     const temporal = await connectTemporal({ address, namespace: settings.temporalNamespace });
     const connection = await NativeConnection.connect({ address });
     try {
-      await serve({ options, ports, config, engine, ability, connection, client: temporal.client });
+      await serve({
+        options,
+        ports,
+        config,
+        engine,
+        ensureHelper,
+        ability,
+        connection,
+        client: temporal.client,
+      });
     } finally {
       await Promise.all([connection.close(), temporal.connection.close()]);
     }
@@ -84,6 +96,7 @@ interface Serving {
   ports: WorkerPorts;
   config: WorkerConfig;
   engine: Engine;
+  ensureHelper(): Promise<void>;
   ability: Ability;
   connection: NativeConnection;
   client: Client;
@@ -135,6 +148,7 @@ function jobDeps(serving: Serving, stopping: AbortSignal, background: JobDeps['b
   return {
     ...ports,
     engine,
+    ensureHelper: serving.ensureHelper,
     workflows,
     makeRoom: roomMaker({ ...of, pruneBuildCache: config.prune_build_cache }),
     ack: heartbeatAck(client),

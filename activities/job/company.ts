@@ -4,6 +4,7 @@
  * get it.
  */
 import type { ContainerCreate, Engine } from '../../src/adapters/ports.ts';
+import { createHelper } from './helper.ts';
 import type { Job } from './job.ts';
 import { sharedNetwork } from './names.ts';
 import type { SideEnvironments } from './variables.ts';
@@ -64,9 +65,8 @@ async function oneInterface(
   network: string,
 ): Promise<{ mode: { container: string } }> {
   const container = `${name}-net`;
-  await deps.engine.createContainer({
+  await createHelper(deps, {
     name: container,
-    image: deps.facts.config.helper_image,
     labels: { ...labels, [LABELS.kind]: 'helper' },
     entrypoint: ['sh', '-c', 'while :; do sleep 3600; done'],
     command: [],

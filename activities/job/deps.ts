@@ -54,6 +54,8 @@ export interface JobDeps {
   stopping: AbortSignal;
   /** Takes what may go on after a job's result: removals. Failures are its owner's to log. */
   background(work: Promise<unknown>): void;
+  /** Makes sure that the helper image is on the engine. Rejects with `local/no-helper` or `engine/*`. */
+  ensureHelper(): Promise<void>;
   /** Removes from the engine what is davit's own and not needed: its disk is full. */
   makeRoom: MakeRoom;
   /** Tests: shorter than 3 s. */

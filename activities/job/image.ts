@@ -1,4 +1,10 @@
-/** The image of a job or service on the engine, by pull policy, of the right architecture. */
+/**
+ * The image of a job or service on the engine, by pull policy, of the right platform. Invariants:
+ *   IMG-1 A container is created from the id and platform returned here, never from a tag: a tag may mean another image a
+ *         moment later.
+ *   IMG-2 An engine that keeps one image per tag (Docker's classic store) and has the tag in another platform gets the wanted
+ *         one by its manifest digest. So jobs of several architectures do not take a tag from each other.
+ */
 import type { Engine, ImageInfo } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { Arch } from '../../src/plan/ids.ts';
@@ -9,8 +15,12 @@ export interface WantedImage {
   name: string;
   platform: string;
   pullPolicy: ImageSpec['pullPolicy'];
-  /** Of a fork's pipeline: nobody's credentials are used for it. */
+  /** A fork's pipeline: no credentials are used for it. */
   anonymous: boolean;
+}
+interface PullRun {
+  signal: AbortSignal;
+  say(text: string): void;
 }
 
 /** `linux/arm/v7` where the worker says that its board is one. */
@@ -19,24 +29,21 @@ export function platformOf(deps: JobDeps, arch: Arch): string {
   return platformText(arch === 'arm32' ? { ...platform, variant: deps.worker.config.variant } : platform);
 }
 
-/** Ids of images by name and platform: on one engine, jobs of several architectures take a tag from each other. */
+/** Ids of images by name and platform, as this worker has found them last. */
 const seen = new WeakMap<Engine, Map<string, string>>();
 /** How often a tag may be taken away between a pull and the look at what it brought. */
-const TRIES = 10;
+const MAX_PULLS = 10;
 
 /**
- * The image, of that platform; make containers by its `id`, since the tag may be another architecture's a moment later.
- * Rejects with `engine/image-missing`, `engine/image-denied`, `engine/platform`, `registry/unreachable`.
+ * The image, of that platform; make containers by its `id` and `platform`. Rejects with `engine/image-missing`,
+ * `engine/image-denied`, `engine/platform`, `registry/unreachable`.
  */
-export async function ensureImage(
-  deps: JobDeps,
-  wanted: WantedImage,
-  options: { signal: AbortSignal; say(text: string): void },
-): Promise<ImageInfo> {
+export async function ensureImage(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo> {
+  if (wanted.name === deps.facts.config.helper_image) await deps.ensureHelper();
   const key = `${wanted.name} ${wanted.platform}`;
   const ids = seen.get(deps.engine) ?? new Map<string, string>();
   seen.set(deps.engine, ids);
-  const found = await find(deps, wanted, { ...options, former: ids.get(key) });
+  const found = await find(deps, wanted, { ...run, former: ids.get(key) });
   ids.set(key, found.id);
   const uses = lastUses.get(deps.engine) ?? new Map<string, number>();
   lastUses.set(deps.engine, uses.set(found.id, performance.now()));
@@ -58,26 +65,26 @@ export function usedImages(engine: Engine): ReadonlySet<string> {
 async function find(
   deps: JobDeps,
   wanted: WantedImage,
-  options: { signal: AbortSignal; say(text: string): void; former?: string },
+  run: PullRun & { former?: string },
 ): Promise<ImageInfo> {
   const { name, platform, pullPolicy } = wanted;
+  const { engine } = deps;
+  const here = await engine.inspectImage(name, platform);
+  const fitting = here && fits(here, platform);
   if (pullPolicy !== 'always') {
-    const here = await deps.engine.inspectImage(name);
-    if (here && fits(here, platform)) return here;
-    const former = options.former && (await deps.engine.inspectImage(options.former));
-    if (former) return former;
-    if (pullPolicy === 'never')
-      throw new DavitError(
-        here ? 'engine/platform' : 'engine/image-missing',
-        here
-          ? `The image ${name} on ${deps.worker.hostName} is ${platformText(here.platform)}; the job needs ${platform}.`
-          : `The image ${name} is not on ${deps.worker.hostName}, and pull_policy never forbids to pull it.`,
-      );
+    if (fitting) return here;
+    const former = run.former && (await engine.inspectImage(run.former, platform));
+    if (former && fits(former, platform)) return former;
+    if (pullPolicy === 'never') throw notHere(deps, wanted, here);
   }
-  for (let tries = 1; ; tries += 1) {
-    const pulled = await pull(deps, wanted, options);
+  let contended = here !== undefined && !fitting;
+  for (let pulls = 1; ; pulls += 1) {
+    const exact = contended ? await byManifest(deps, wanted, run) : undefined;
+    if (exact) return exact;
+    const pulled = await pull(deps, wanted, run);
     if (fits(pulled, platform)) return pulled;
-    if (tries === TRIES)
+    contended = true;
+    if (pulls === MAX_PULLS)
       throw new DavitError(
         'engine/platform',
         `The image ${name} is ${platformText(pulled.platform)}; the job needs ${platform}.`,
@@ -85,28 +92,77 @@ async function find(
   }
 }
 
+const notHere = (
+  { worker }: JobDeps,
+  { name, platform }: WantedImage,
+  here: ImageInfo | undefined,
+): DavitError =>
+  here
+    ? new DavitError(
+        'engine/platform',
+        `The image ${name} on ${worker.hostName} is ${platformText(here.platform)}; the job needs ${platform}.`,
+      )
+    : new DavitError(
+        'engine/image-missing',
+        `The image ${name} is not on ${worker.hostName} for ${platform}, and pull_policy: never forbids to pull it.`,
+      );
+
+/** IMG-2. Undefined when the registry has no such platform under that name, or only the engine reaches the registry. */
+async function byManifest(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo | undefined> {
+  const { name, platform, anonymous, pullPolicy } = wanted;
+  const exact = await manifestName(deps, wanted).catch((error: unknown) => {
+    if (error instanceof DavitError) return undefined; // the pull by tag that follows says what is wrong
+    throw error;
+  });
+  if (exact === undefined) return undefined;
+  const here = await deps.engine.inspectImage(exact, platform);
+  const image =
+    here ?? (await pull(deps, { name: exact, platform, anonymous, pullPolicy: 'if-not-present' }, run));
+  if (!fits(image, platform)) return undefined;
+  if (pullPolicy === 'always' && here) run.say(`${name} is up to date (${platform})`);
+  return image;
+}
+
+/** `REPOSITORY@DIGEST` of the platform's manifest in the index that the name means now. */
+async function manifestName(
+  { registries }: JobDeps,
+  { name, platform, anonymous }: WantedImage,
+): Promise<string | undefined> {
+  const { registry, repository } = await registries.forImage(name, { anonymous });
+  const [bare = '', digest] = name.split('@');
+  const tag = /:([^:/]+)$/.exec(bare)?.[1];
+  const index = await registry.index(repository, digest ?? tag ?? 'latest');
+  const entries = index?.entries ?? [];
+  const entry =
+    entries.find((one) => one.platform && platformText(one.platform) === platform) ??
+    entries.find((one) => one.platform && runs(one.platform, platform));
+  return entry && `${bare.replace(/:[^:/]+$/, '')}@${entry.digest}`;
+}
+
 async function pull(
   deps: JobDeps,
   { name, platform, pullPolicy, anonymous }: WantedImage,
-  options: { signal: AbortSignal; say(text: string): void },
+  run: PullRun,
 ): Promise<ImageInfo> {
   const auth = anonymous ? undefined : await deps.registries.authFor(name);
   try {
-    const image = await deps.engine.pullImage(name, { platform, auth, signal: options.signal });
-    options.say(`Pulled ${name} (${Math.ceil(image.sizeBytes / 1e6)} MB)`);
+    const image = await deps.engine.pullImage(name, { platform, auth, signal: run.signal });
+    run.say(`Pulled ${name} (${Math.ceil(image.sizeBytes / 1e6)} MB)`);
     return image;
   } catch (error) {
-    const here = pullPolicy === 'always' ? await deps.engine.inspectImage(name) : undefined;
+    const here = pullPolicy === 'always' ? await deps.engine.inspectImage(name, platform) : undefined;
     // An image that was only ever made on this engine has no registry that it could be pulled from.
-    if (!here || !fits(here, platform) || here.repoDigests.length > 0) throw error;
-    options.say(`${name} is in no registry; the one that is on this engine is used`);
+    if (!here || !fits(here, platform) || !here.madeHere) throw error;
+    run.say(`${name} is in no registry; the one that is on this engine is used`);
     return here;
   }
 }
 
+const fits = (image: ImageInfo, platform: string): boolean => runs(image.platform, platform);
+
 /** A v6 image runs on v7; an image that names no variant is taken at its word. */
-function fits(image: ImageInfo, platform: string): boolean {
+function runs(image: ImageInfo['platform'], platform: string): boolean {
   const [, architecture, variant] = platform.split('/');
-  if (image.platform.architecture !== architecture) return false;
-  return !(architecture === 'arm' && variant === 'v6' && image.platform.variant === 'v7');
+  if (image.architecture !== architecture) return false;
+  return !(architecture === 'arm' && variant === 'v6' && image.variant === 'v7');
 }

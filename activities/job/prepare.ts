@@ -2,7 +2,7 @@
  * From a spec to a started container. What can go side by side does: a trivial job is to cost little more than `docker run`.
  * The container is started only when the server has recorded which host it is on, and when the mask set is durable.
  */
-import type { CommonSpec } from '../../src/plan/spec.ts';
+import { platformText, type CommonSpec } from '../../src/plan/spec.ts';
 import type { ContainerCreate, ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/pipeline/variables/expand.ts';
@@ -53,11 +53,11 @@ export async function prepare(job: Job): Promise<number> {
   found.catch(() => undefined); // awaited below
   const fetching = findCaches(job, resolved.values);
   const company = await gather(job, { environments, platform, acknowledged });
-  const { id } = await found;
+  const { id, platform: imagePlatform } = await found;
   const caches = await fetching;
   lifeline.signal.throwIfAborted();
   await volume;
-  const making = { image: id, company, labels: caches.labels };
+  const making = { image: { id, platform: platformText(imagePlatform) }, company, labels: caches.labels };
   const there = await makeContainer(job, making);
   if (there) return ranFor(deps.engine, there);
   sayHead(job, {
@@ -119,8 +119,8 @@ function sayHead(
 }
 
 interface Making {
-  /** Its id: unlike a tag, it is of one architecture for ever. */
-  image: string;
+  /** Its id and platform: what a tag means may change. */
+  image: { id: string; platform: string };
   company: Company;
   labels: Record<string, string>;
 }
@@ -159,7 +159,8 @@ function creation(job: Job, { image, company, labels: more }: Making): Container
   const socket = config.engine_socket.includes(spec.project) && spec.protectedRef && !spec.fork;
   return {
     name,
-    image,
+    image: image.id,
+    platform: image.platform,
     labels: { ...labels, ...more, [LABELS.kind]: 'job', [LABELS.marked]: 'true' },
     // As GitLab: the image's own entrypoint runs the script, unless the job names another one; [""] means none.
     entrypoint: spec.image.entrypoint?.length === 0 ? [''] : spec.image.entrypoint,

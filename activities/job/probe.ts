@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../src/errors.ts';
 import { isAlive } from './follow.ts';
+import { createHelper } from './helper.ts';
 import type { Job } from './job.ts';
 import { LABELS } from './names.ts';
 
@@ -28,13 +29,12 @@ done`;
 
 /** Resolves when it answers; rejects with `job/readiness` when it does not in time, or ends. */
 export async function awaitReady(job: Job, probe: Probe): Promise<void> {
-  const { engine, facts } = job.deps;
+  const { engine } = job.deps;
   const over = new AbortController();
   const signal = AbortSignal.any([job.lifeline.signal, over.signal]);
   const how = probe.http === undefined ? `port ${probe.port}` : `GET ${probe.http} on port ${probe.port}`;
-  await engine.createContainer({
+  await createHelper(job.deps, {
     name: probe.helper,
-    image: facts.config.helper_image,
     labels: { ...job.labels, [LABELS.kind]: 'helper' },
     entrypoint: ['sh', '-c', SCRIPT, 'probe'],
     command: [String(probe.port), probe.http ?? ''],

@@ -3,7 +3,7 @@
  * that does not answer is a warning with its last lines, not a failure: the script will tell.
  */
 import { DavitError } from '../../src/errors.ts';
-import type { ServiceSpec } from '../../src/plan/spec.ts';
+import { platformText, type ServiceSpec } from '../../src/plan/spec.ts';
 import type { Company, Gathering } from './company.ts';
 import { ensureImage } from './image.ts';
 import type { Job } from './job.ts';
@@ -59,6 +59,7 @@ async function startService(job: Job, starting: Starting): Promise<Started> {
   await deps.engine.createContainer({
     name: container,
     image: image.id,
+    platform: platformText(image.platform),
     labels: { ...labels, [LABELS.kind]: 'service' },
     entrypoint: service.entrypoint,
     command: service.command,

@@ -4,7 +4,7 @@
  */
 import { DavitError } from '../../src/errors.ts';
 import type { ApitestSpec } from '../../src/plan/spec.ts';
-import { PLATFORMS } from '../../src/plan/spec.ts';
+import { PLATFORMS, platformText } from '../../src/plan/spec.ts';
 import { removeObjects } from './cleanup.ts';
 import type { Company, Gathering } from './company.ts';
 import { ensureImage } from './image.ts';
@@ -23,7 +23,7 @@ export async function startTested(
   const notes: string[] = [];
   const image = testedImage(job, spec);
   const label = `${spec.project}/${spec.host}`;
-  const [, { id }] = await Promise.all([
+  const [, { id, platform }] = await Promise.all([
     removeLeftovers(job, label),
     ensureImage(
       deps,
@@ -36,6 +36,7 @@ export async function startTested(
   await deps.engine.createContainer({
     name: container,
     image: id,
+    platform: platformText(platform),
     labels: { ...job.labels, [LABELS.kind]: 'tested', [LABELS.tested]: label },
     env: gathering.environments.tested,
     network: 'name' in network ? { ...network, aliases: [spec.host] } : network,

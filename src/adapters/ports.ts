@@ -172,10 +172,16 @@ export interface LogRecord {
   bytes: Uint8Array;
 }
 export interface ImageInfo {
+  /**
+   * What `listImages` and containers know it by. In the containerd store it may be an index: a container is created from it
+   * with the platform named.
+   */
   id: string;
   platform: Platform;
   sizeBytes: number;
   repoDigests: string[];
+  /** It was made on this engine and never pulled. False where the engine cannot say. */
+  madeHere: boolean;
   exposedPorts: number[];
   user: string;
   entrypoint: string[];
@@ -214,7 +220,11 @@ export interface Engine {
   /** Runs a container of that platform to see: `image` is any image of it. */
   canRun(platform: string, image: string): Promise<boolean>;
 
-  inspectImage(image: string): Promise<ImageInfo | undefined>;
+  /**
+   * With a platform: that platform's image of the name, where the engine can hold several under one; undefined when it is not
+   * there. An engine that holds one returns it, whatever its platform is.
+   */
+  inspectImage(image: string, platform?: string): Promise<ImageInfo | undefined>;
   pullImage(
     image: string,
     options: { platform?: string; auth?: RegistryAuth; signal?: AbortSignal; onLog?(text: string): void },
@@ -300,7 +310,10 @@ export interface Registry {
 }
 export interface Registries {
   /** Registry that serves this image or repository name; credentials by reference from the installation file. */
-  forImage(name: string): Promise<{ registry: Registry; repository: string; auth?: RegistryAuth }>;
+  forImage(
+    name: string,
+    options?: { anonymous?: boolean },
+  ): Promise<{ registry: Registry; repository: string; auth?: RegistryAuth }>;
   authFor(name: string): Promise<RegistryAuth | undefined>;
   /** CI_REGISTRY and its credentials. */
   default(): Promise<{ host: string; auth?: RegistryAuth }>;

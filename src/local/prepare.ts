@@ -1,8 +1,9 @@
 /** Everything that a first `up` would fetch, build or install. */
+import { ensureHelperImage } from '../adapters/docker/helper-image.ts';
 import type { Settings } from '../config.ts';
+import { HELPER_IMAGE } from '../installation.ts';
 import { ensureEngine } from './docker.ts';
 import { ensureEmulation } from './emulation.ts';
-import { ensureHelperImage } from './helper-image.ts';
 import type { Progress } from './progress.ts';
 import { ensureRegistryProgram } from './registry.ts';
 import { ensureTemporal } from './temporal-binary.ts';
@@ -22,7 +23,11 @@ export async function prepare(settings: Settings, progress: Progress): Promise<v
         if (one.how === 'none') progress.note(`${one.arch} cannot run on this machine: ${one.reason ?? ''}`);
       await progress.step(
         'helper image',
-        () => ensureHelperImage(settings, local),
+        () =>
+          ensureHelperImage(local.engine, local.info, {
+            name: settings.helperImage ?? HELPER_IMAGE,
+            path: settings.path,
+          }),
         (name) => name,
       );
       await progress.step(

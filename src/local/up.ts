@@ -6,13 +6,13 @@
  * running is ended before anything is started. U5 when this ends, so have all its parts; containers of jobs run on, and the
  * next `up` goes on with them.
  */
+import { ensureHelperImage } from '../adapters/docker/helper-image.ts';
 import { sweepFolders } from '../adapters/temp.ts';
 import type { Settings } from '../config.ts';
 import { HELPER_IMAGE } from '../installation.ts';
 import type { RunFile } from '../server/api.ts';
 import { ensureEngine, type LocalEngine } from './docker.ts';
 import { ensureEmulation, type Ability } from './emulation.ts';
-import { ensureHelperImage } from './helper-image.ts';
 import { readInstallation, type FoundInstallation } from './installation.ts';
 import { ensureKeys } from './keys.ts';
 import { endLeftovers, removeIdleNetworks } from './leftovers.ts';
@@ -99,7 +99,9 @@ async function startAll(start: Start): Promise<LocalEngine> {
   const binary = settings.temporalAddress ? Promise.resolve('') : ensureTemporal(settings, progress);
   const engine = progress.step('engine', () => ensureEngine(settings, progress), engineText);
   const able = engine.then((local) => ensureEmulation(local, progress));
-  const helper = engine.then((local) => ensureHelperImage(settings, local));
+  const helper = engine.then(({ engine: own, info }) =>
+    ensureHelperImage(own, info, { name: run.helperImage, path: settings.path }),
+  );
   const swarm = engine.then((local) => (options.swarm ? ensureSwarm(settings, local, progress) : undefined));
   const targets = found.installation.targets.map((target) => target.name);
   // Each is waited for below, some of them only after another: a failure before that is not unheard.

@@ -57,6 +57,7 @@ export class JobBench {
       stopping: this.stopping.signal,
       background: (work) => void this.#background.push(work),
       now: Date.now,
+      ensureHelper: async () => undefined,
       makeRoom: async () => ({ runs: 0, images: [], cacheBytes: 0 }),
       heartbeatMs: 100,
     };

@@ -103,6 +103,10 @@ const image = z.object({
   Variant: text,
   Size: z.number(),
   RepoDigests: strings,
+  /** Since API 1.53; in the containerd store, where local images have digests as well. */
+  Identity: z
+    .object({ Pull: z.array(z.unknown()).nullish(), Build: z.array(z.unknown()).nullish() })
+    .nullish(),
   Config: z
     .object({
       ExposedPorts: z.record(z.string(), z.unknown()).nullish(),
@@ -122,6 +126,7 @@ export function imageInfo(answer: unknown): ImageInfo {
     platform: platform(found.Architecture, found.Variant),
     sizeBytes: found.Size,
     repoDigests: found.RepoDigests,
+    madeHere: isMadeHere(found),
     exposedPorts: Object.keys(found.Config?.ExposedPorts ?? {}).map((port) => Number.parseInt(port, 10)),
     user: found.Config?.User ?? '',
     entrypoint: found.Config?.Entrypoint ?? [],
@@ -129,6 +134,11 @@ export function imageInfo(answer: unknown): ImageInfo {
     workdir: found.Config?.WorkingDir ?? '',
   };
 }
+
+const isMadeHere = ({ Identity, RepoDigests }: z.infer<typeof image>): boolean =>
+  Identity
+    ? (Identity.Pull ?? []).length === 0 && (Identity.Build ?? []).length > 0
+    : RepoDigests.length === 0;
 
 const listedImages = z.array(z.object({ Id: z.string(), RepoTags: strings, Labels: labels }));
 

@@ -6,12 +6,16 @@
  *   A3 No http.Agent is set: with one, the modem prints it into a string on every call, which blocks for 0.2 s under load.
  *   A4 A connection that breaks rejects, wherever in an answer it does.
  *   A5 An abort rejects with the signal's own reason, before, during and after the answer began.
+ *   A6 Every call names the API version that was negotiated with this engine. What is known of an engine is forgotten when its
+ *      connection breaks or it refuses the version: it may come back upgraded, or with another image store.
  */
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
-import { DavitError } from '../../errors.ts';
+import { DavitError, type ErrorCode } from '../../errors.ts';
 import type { RegistryAuth } from '../ports.ts';
 import { answerError, transportError, type Asked } from './failure.ts';
+import { engineTraits, type EngineTraits } from './traits.ts';
+import { unlessAborted } from './unless-aborted.ts';
 
 /** Where the modem connects to; made by `transport.ts`. */
 export type ModemTarget =
@@ -46,6 +50,7 @@ export class EngineApi {
   readonly address: string;
   readonly #modem: Docker['modem'];
   readonly #assure: () => Promise<void>;
+  #traits: Promise<EngineTraits> | undefined;
 
   /** `assure` is awaited before every call: the ssh tunnel uses it to be up. */
   constructor(address: string, target: ModemTarget, assure: () => Promise<void> = async () => {}) {
@@ -54,6 +59,35 @@ export class EngineApi {
     const nothing = { host: undefined, socketPath: undefined, port: undefined, protocol: undefined };
     const noTls = { ca: undefined, cert: undefined, key: undefined };
     this.#modem = new Docker({ ...nothing, ...noTls, version: '', timeout: undefined, ...target }).modem;
+  }
+
+  /** Asked once, and again after the connection broke. Rejects with `engine/*`. */
+  traits(): Promise<EngineTraits> {
+    this.#traits ??= this.#askTraits();
+    return this.#traits;
+  }
+
+  #askTraits(): Promise<EngineTraits> {
+    const ask = async (unversioned: string): Promise<unknown> => {
+      const signal = AbortSignal.timeout(TRAITS_MS);
+      const call: Call = { method: 'GET', path: unversioned, what: 'ask the engine what it is', signal };
+      try {
+        return await this.#parsed(asBody(await this.#send(call, STREAM), call), call);
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        const late = `Cannot ${call.what}: the container engine at ${this.address} does not respond.`;
+        throw new DavitError('engine/unreachable', late, { cause: error });
+      }
+    };
+    const asked = Promise.all([ask('/version'), ask('/info')]).then(([version, info]) =>
+      engineTraits(version, info, this.address),
+    );
+    asked.catch(() => this.#forget(asked));
+    return asked;
+  }
+
+  #forget(known: Promise<EngineTraits> | undefined): void {
+    if (this.#traits === known) this.#traits = undefined;
   }
 
   /** The parsed JSON of the answer; undefined for an empty one. Rejects with `engine/*`. */
@@ -79,11 +113,7 @@ export class EngineApi {
   }
 
   async #body(call: Call, missing?: number): Promise<Readable> {
-    // Always as a stream: the modem's own reading of a body never ends when the connection breaks in it.
-    const answer = await this.#dial(call, { isStream: true }, missing);
-    if (!(answer instanceof Readable))
-      throw new DavitError('engine/failed', `Cannot ${call.what}: the engine answered nothing.`);
-    return answer;
+    return asBody(await this.#dial(call, STREAM, missing), call);
   }
 
   async #parsed(body: Readable, call: Call): Promise<unknown> {
@@ -111,7 +141,9 @@ export class EngineApi {
   /** The coded error of a stream that broke. */
   streamError(error: unknown, call: Pick<Call, 'what' | 'signal'>): unknown {
     if (call.signal?.aborted) return call.signal.reason;
-    return transportError(error, this.#asked(call)) ?? error;
+    const coded = transportError(error, this.#asked(call));
+    if (coded) this.#forget(this.#traits);
+    return coded ?? error;
   }
 
   #asked(call: Pick<Call, 'what'>): Asked {
@@ -119,6 +151,18 @@ export class EngineApi {
   }
 
   async #dial(call: Call, how: Record<string, unknown>, missing?: number): Promise<unknown> {
+    call.signal?.throwIfAborted();
+    const known = this.traits();
+    try {
+      const { api } = await unlessAborted(known, call.signal);
+      return await this.#send({ ...call, path: `/v${api}${call.path}` }, how, missing);
+    } catch (error) {
+      if (error instanceof DavitError && FORGETS.has(error.code)) this.#forget(known);
+      throw error;
+    }
+  }
+
+  async #send(call: Call, how: Record<string, unknown>, missing?: number): Promise<unknown> {
     call.signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     let answered: unknown;
@@ -166,6 +210,17 @@ export class EngineApi {
   }
 }
 
+/** After these the engine may be another one by the next call. */
+const FORGETS: ReadonlySet<ErrorCode> = new Set(['engine/unreachable', 'engine/version']);
+const TRAITS_MS = 30_000;
+/** Always as a stream: the modem's own reading of a body never ends when the connection breaks in it. */
+const STREAM = { isStream: true };
+
+function asBody(answer: unknown, call: Pick<Call, 'what'>): Readable {
+  if (answer instanceof Readable) return answer;
+  throw new DavitError('engine/failed', `Cannot ${call.what}: the engine returned nothing.`);
+}
+
 const NOT_THERE = Symbol('not there');
 const MAX_JSON = 64 * 1024 * 1024;
 
@@ -182,5 +237,5 @@ async function readText(body: Readable): Promise<string> {
   return Buffer.concat(parts).toString('utf8');
 }
 
-/** The engine's own words, behind the modem's prefix. */
-const said = (message: string): string => message.replace(/^\(HTTP code \d+\) \w+ - /, '');
+/** The engine's own words, without the prefix and the blank that the modem puts around them. */
+const said = (message: string): string => message.replace(/^\(HTTP code \d+\) \w+ - /, '').trim();

@@ -59,7 +59,7 @@ export async function build(api: EngineApi, request: BuildRequest): ReturnType<E
   } finally {
     session?.close();
   }
-  const image = await inspectImage(api, request.tag);
+  const image = await inspectImage(api, request.tag, request.platform);
   if (!image) throw new DavitError('engine/failed', `The build of ${request.tag} ended without an image.`);
   return { imageId: image.id, sizeBytes: image.sizeBytes };
 }

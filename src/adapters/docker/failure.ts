@@ -58,6 +58,7 @@ export function answerError(status: number, said: string, asked: Asked): DavitEr
 }
 
 function answerCode(status: number, said: string): ErrorCode {
+  if (/client version \S+ is too (?:old|new)/i.test(said)) return 'engine/version';
   if (status === 404 && /no such container/i.test(said)) return 'engine/container-missing';
   if (status === 409 && /is already in use by container|name .* already in use/i.test(said))
     return 'engine/name-taken';

@@ -3,14 +3,22 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { durationText } from '../../plan/duration.ts';
-import { isDigest } from '../../plan/ids.ts';
+import { platformText } from '../../plan/spec.ts';
 import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
 import { parseImageName } from '../registry/name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
 import { imageInfo, imageList } from './answers.ts';
 import { jsonLines } from './jsonlines.ts';
 import { patiently } from '../patience.ts';
-import { eventError, eventText, pullError, pushError, streamEvent, type StreamEvent } from './progress.ts';
+import {
+  eventError,
+  eventText,
+  pullError,
+  pushedDigest,
+  pushError,
+  streamEvent,
+  type StreamEvent,
+} from './progress.ts';
 
 type Images = Pick<
   Engine,
@@ -27,7 +35,7 @@ const pruned = z.object({ SpaceReclaimed: z.number().default(0) });
 /** The image part of an Engine, but for `build` and `canRun`. */
 export function images(api: EngineApi, patience: RegistryPatience): Images {
   return {
-    inspectImage: (image) => inspectImage(api, image),
+    inspectImage: (image, platform) => inspectImage(api, image, platform),
     pullImage: (image, options) =>
       patiently(options.signal, () => pull(api, image, options), {
         forMs: patience.pullMs,
@@ -75,10 +83,37 @@ function imagePath(image: string, action?: string): string {
 /** The name without tag and digest, as it was written. */
 const repositoryText = (image: string): string => image.replace(/@.*$/, '').replace(/:[^:/]*$/, '');
 
-export async function inspectImage(api: EngineApi, image: string): Promise<ImageInfo | undefined> {
-  const what = `look at image ${image}`;
-  const answer = await api.find({ method: 'GET', path: imagePath(image, 'json'), what });
-  return answer === undefined ? undefined : imageInfo(answer);
+/**
+ * In the containerd store the id stays that of the whole image, because no container can be created from the id of one platform's
+ * manifest ("No such image"); what is said of the image is the platform's.
+ */
+export async function inspectImage(
+  api: EngineApi,
+  image: string,
+  platform?: string,
+): Promise<ImageInfo | undefined> {
+  const call = (name: string): Call => ({
+    method: 'GET',
+    path: imagePath(name, 'json'),
+    what: `look at image ${image}`,
+  });
+  const response = await api.find(call(image));
+  if (response === undefined) return undefined;
+  const whole = imageInfo(response);
+  const { store, inspectsPlatform } = await api.traits();
+  if (store === 'classic' || platform === undefined) return whole;
+  if (!inspectsPlatform) return platformText(whole.platform) === platform ? whole : undefined;
+  // By id: the tag may be moved between the two calls.
+  const one = await api.find({ ...call(whole.id), query: { platform: platformQuery(platform) } });
+  return one === undefined
+    ? undefined
+    : { ...imageInfo(one), id: whole.id, repoDigests: whole.repoDigests, madeHere: whole.madeHere };
+}
+
+/** `linux/arm/v6` as the API's JSON. */
+export function platformQuery(platform: string): string {
+  const [os, architecture, variant] = platform.split('/');
+  return JSON.stringify({ os, architecture, ...(variant && { variant }) });
 }
 
 type PullOptions = Parameters<Engine['pullImage']>[1];
@@ -103,13 +138,19 @@ async function pull(api: EngineApi, image: string, options: PullOptions): Promis
     const text = eventText(event);
     if (text !== undefined) options.onLog?.(text);
   }
-  const found = await inspectImage(api, image);
+  const found = await inspectImage(api, image, options.platform);
+  const { store, inspectsPlatform } = await api.traits();
+  if (!found && store === 'containerd' && !inspectsPlatform)
+    throw new DavitError(
+      'engine/platform',
+      `The engine at ${api.address} cannot tell the platforms of image ${image} apart.`,
+      { hint: 'With the containerd image store, use Docker 28.2 or later.' },
+    );
   if (!found)
     throw new DavitError('engine/image-missing', `Image ${image} was pulled, but is not on the engine.`);
   return found;
 }
 
-const pushed = z.object({ Tag: z.string(), Digest: z.string(), Size: z.number() });
 type PushOptions = Parameters<Engine['push']>[1];
 
 async function push(api: EngineApi, tag: string, options: PushOptions): ReturnType<Engine['push']> {
@@ -127,9 +168,7 @@ async function push(api: EngineApi, tag: string, options: PushOptions): ReturnTy
   for await (const event of events(api, await api.stream(call), call)) {
     const said = eventError(event);
     if (said !== undefined) throw pushError(said, tag, name.repository);
-    const acknowledged = pushed.safeParse(event.aux);
-    if (acknowledged.success && isDigest(acknowledged.data.Digest))
-      result = { digest: acknowledged.data.Digest, sizeBytes: acknowledged.data.Size };
+    result = pushedDigest(event, name.tag ?? 'latest') ?? result;
     const text = eventText(event);
     if (text !== undefined) options.onLog(text);
   }

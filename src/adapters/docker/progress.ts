@@ -1,6 +1,7 @@
 /** What pulls and pushes say on their stream: lines to text for people, and the error that hides in it. Pure. */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { type Digest, isDigest } from '../../plan/ids.ts';
 import { tidy } from '../words.ts';
 import { causeOf } from './failure.ts';
 import type { JsonLine } from './jsonlines.ts';
@@ -42,6 +43,21 @@ export function eventText(from: StreamEvent): string | undefined {
   // Said at the begin of every try, also of those that reach nothing.
   if (from.status.startsWith('The push refers to repository')) return undefined;
   return `${from.id === undefined ? '' : `${from.id}: `}${from.status}\n`;
+}
+
+const acknowledged = z.object({ Tag: z.string(), Digest: z.string(), Size: z.number() });
+/** Docker's containerd store says in words alone what the classic store also says in `aux`. */
+const DIGEST_LINE = /^(\S+): digest: (sha256:[0-9a-f]{64}) size: (\d+)$/;
+
+/** The digest that the registry took for this tag, if the event says one. */
+export function pushedDigest(
+  from: StreamEvent,
+  tag: string,
+): { digest: Digest; sizeBytes: number } | undefined {
+  const aux = acknowledged.safeParse(from.aux);
+  if (aux.success && isDigest(aux.data.Digest)) return { digest: aux.data.Digest, sizeBytes: aux.data.Size };
+  const [, named, digest = '', size] = DIGEST_LINE.exec(from.status?.trim() ?? '') ?? [];
+  return named === tag && isDigest(digest) ? { digest, sizeBytes: Number(size) } : undefined;
 }
 
 /** The error of a pull (`engine/image-*`, `registry/unreachable`, …). */

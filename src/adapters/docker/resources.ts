@@ -5,6 +5,7 @@ import type { Engine } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
 import { networkList, volumeList, volumeOf } from './answers.ts';
 import { labelFilter } from './requests.ts';
+import { hasApi } from './traits.ts';
 
 type Resources = Pick<
   Engine,
@@ -101,13 +102,16 @@ async function createNetwork(
   name: string,
   options: { labels: Record<string, string>; icc: boolean },
 ): Promise<void> {
+  const { api: version } = await api.traits();
+  // Newer engines refuse a second network of the name by themselves.
+  const checks = hasApi(version, '1.44') ? {} : { CheckDuplicate: true };
   try {
     await api.json({
       method: 'POST',
       path: path`/networks/create`,
       body: {
         Name: name,
-        CheckDuplicate: true,
+        ...checks,
         Driver: 'bridge',
         Labels: options.labels,
         ...(!options.icc && { Options: { 'com.docker.network.bridge.enable_icc': 'false' } }),

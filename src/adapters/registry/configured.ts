@@ -27,18 +27,19 @@ export function configuredRegistries(
     if (!known?.password) return undefined;
     return { username: known.username ?? '', password: await secrets.resolve(known.password) };
   };
-  /** One client a host, because it keeps tokens; a password that was changed asks for a new one. */
+  /** One client per host and identity, because it keeps tokens; a changed password gets a new client. */
   const clientOf = (host: string, credentials: RegistryAuth | undefined): Registry => {
-    const kept = clients.get(host);
+    const key = `${host} ${credentials ? 'named' : 'anonymous'}`;
+    const kept = clients.get(key);
     if (kept && kept.password === credentials?.password) return kept.client;
     const client = registryClient({ host, insecure: find(host)?.insecure ?? false, auth: credentials });
-    clients.set(host, { password: credentials?.password, client });
+    clients.set(key, { password: credentials?.password, client });
     return client;
   };
   return {
-    async forImage(name) {
+    async forImage(name, options) {
       const { host, repository } = parseImageName(name);
-      const credentials = await auth(host);
+      const credentials = options?.anonymous ? undefined : await auth(host);
       return { registry: clientOf(host, credentials), repository, auth: credentials };
     },
     authFor: async (name) => auth(parseImageName(name).host),

@@ -25,12 +25,26 @@ interface Seen {
   auth: string;
   body: string;
 }
-async function fakeEngine(answer: (ask: IncomingMessage, reply: ServerResponse, body: string) => void) {
+/** What the engine says about itself; a test may change it while the engine runs. */
+interface Self {
+  version: object;
+  info: object;
+}
+const DOCKER_20: Self = { version: { ApiVersion: '1.41', MinAPIVersion: '1.12' }, info: {} };
+const CONTAINERD = { DriverStatus: [['driver-type', 'io.containerd.snapshotter.v1']] };
+/** `answer` sees paths without the version; `seen` has them as they were asked, but for the questions about the engine itself. */
+async function fakeEngine(
+  answer: (ask: IncomingMessage, reply: ServerResponse, body: string) => void,
+  self: Self = { ...DOCKER_20 },
+) {
   const seen: Seen[] = [];
   const take = async (ask: IncomingMessage, reply: ServerResponse): Promise<void> => {
     const auth = Buffer.from(String(ask.headers['x-registry-auth'] ?? ''), 'base64url').toString();
     const body = await text(ask).catch(() => '');
+    if (ask.url === '/version') return json(reply, self.version);
+    if (ask.url === '/info') return json(reply, self.info);
     seen.push({ url: ask.url ?? '', auth, body });
+    ask.url = ask.url?.replace(/^\/v1\.\d+/, '');
     answer(ask, reply, body);
   };
   server = createServer((ask, reply) => {
@@ -40,6 +54,7 @@ async function fakeEngine(answer: (ask: IncomingMessage, reply: ServerResponse, 
   const address = `unix://${folder}/s`;
   return {
     seen,
+    self,
     address,
     engine: await dockerEngine({ address, registryPatience: { pullMs: 0, pushMs: 0 } }),
   };
@@ -84,11 +99,11 @@ test('no value stands in a URL: bodies in bodies, credentials in their header', 
     },
   });
   expect(seen.map(({ url }) => url)).toEqual([
-    '/containers/create?name=n&platform=linux%2Farm%2Fv6',
-    '/images/create?fromImage=r.example%3A5000%2Fa%2Fb&tag=1',
-    '/images/r.example:5000/a/b:1/json',
-    '/services/table',
-    '/services/create',
+    '/v1.41/containers/create?name=n&platform=linux%2Farm%2Fv6',
+    '/v1.41/images/create?fromImage=r.example%3A5000%2Fa%2Fb&tag=1',
+    '/v1.41/images/r.example:5000/a/b:1/json',
+    '/v1.41/services/table',
+    '/v1.41/services/create',
   ]);
   const credentials = JSON.stringify({ ...auth, serveraddress: 'r.example:5000' });
   expect(seen.map((one) => one.auth)).toEqual(['', credentials, '', '', credentials]);
@@ -99,7 +114,7 @@ test('no value stands in a URL: bodies in bodies, credentials in their header', 
 test('a name cannot change the path', async () => {
   const { engine, seen } = await fakeEngine((_, reply) => json(reply, { message: 'no' }, 404));
   await engine.inspectContainer('../images/x?y#z');
-  expect(seen[0]?.url).toBe('/containers/..%2Fimages%2Fx%3Fy%23z/json');
+  expect(seen[0]?.url).toBe('/v1.41/containers/..%2Fimages%2Fx%3Fy%23z/json');
   await expect(engine.inspectImage('a?b')).rejects.toMatchObject({ code: 'registry/name' });
 });
 
@@ -114,6 +129,73 @@ test('the environment does not choose the engine', async () => {
     if (before === undefined) delete process.env.DOCKER_HOST;
     else process.env.DOCKER_HOST = before;
   }
+});
+
+test('an engine that comes back upgraded, with another image store, is asked in its new API', async () => {
+  let breaks = false;
+  const { engine, seen, self } = await fakeEngine((_, reply) => {
+    if (breaks) return void reply.destroy();
+    json(reply, { Id: 'sha256:aa', Architecture: 'amd64', Size: 1 });
+  });
+  await engine.inspectImage('a', 'linux/arm/v6');
+  breaks = true;
+  await expect(engine.inspectImage('a')).rejects.toMatchObject({ code: 'engine/unreachable' });
+  breaks = false;
+  Object.assign(self, { version: { ApiVersion: '1.99', MinAPIVersion: '1.44' }, info: CONTAINERD });
+  await engine.inspectImage('a', 'linux/arm/v6');
+  const platform = encodeURIComponent(JSON.stringify({ os: 'linux', architecture: 'arm', variant: 'v6' }));
+  expect(seen.map(({ url }) => url)).toEqual([
+    '/v1.41/images/a/json',
+    '/v1.41/images/a/json',
+    '/v1.56/images/a/json',
+    `/v1.56/images/sha256:aa/json?platform=${platform}`,
+  ]);
+});
+
+test.each([
+  ['older', { ApiVersion: '1.40', MinAPIVersion: '1.12' }],
+  ['newer', { ApiVersion: '1.99', MinAPIVersion: '1.90' }],
+])('an engine whose API is %s than any that davit knows is refused by name', async (_, version) => {
+  const { engine } = await fakeEngine((_ask, reply) => json(reply, []), { version, info: {} });
+  await expect(engine.listContainers({})).rejects.toMatchObject({ code: 'engine/version' });
+});
+
+test('in the containerd store an image is one of the platform asked for, under an id that containers are created from', async () => {
+  const { engine } = await fakeEngine(
+    (ask, reply) => {
+      const platform = new URL(ask.url ?? '', 'http://x').searchParams.get('platform');
+      if (platform?.includes('s390x'))
+        return json(reply, { message: 'does not provide the specified platform' }, 404);
+      if (platform)
+        return json(reply, { Id: 'sha256:manifest', Architecture: 'arm', Variant: 'v6', Size: 1 });
+      return json(reply, {
+        Id: 'sha256:aaaaaaaaaaaa',
+        Architecture: 'amd64',
+        Size: 2,
+        RepoDigests: ['a@sha256:x'],
+      });
+    },
+    { version: { ApiVersion: '1.51' }, info: CONTAINERD },
+  );
+  expect(await engine.inspectImage('a', 'linux/arm/v6')).toMatchObject({
+    id: 'sha256:aaaaaaaaaaaa',
+    platform: { architecture: 'arm', variant: 'v6' },
+    repoDigests: ['a@sha256:x'],
+  });
+  expect(await engine.inspectImage('a', 'linux/s390x')).toBeUndefined();
+});
+
+test.each([
+  ['aux', '{"progressDetail":{},"aux":{"Tag":"1","Digest":"DIGEST","Size":528}}'],
+  ['words alone (containerd store)', '{"status":"1: digest: DIGEST size: 528"}'],
+])('the digest of a push is read from %s', async (_, line) => {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  const { engine } = await fakeEngine((_ask, reply) => void reply.end(`${line.replace('DIGEST', digest)}\n`));
+  const signal = AbortSignal.timeout(10_000);
+  expect(await engine.push('r.example/a:1', { signal, onLog: () => undefined })).toEqual({
+    digest,
+    sizeBytes: 528,
+  });
 });
 
 test.each([

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { readSettings } from '../../../src/config.ts';
 import { isSame, startMark } from '../../../src/local/command.ts';
-import { isStaticFor } from '../../../src/local/helper-image.ts';
+import { isStaticFor } from '../../../src/adapters/docker/helper-image.ts';
 import { ensureKeys } from '../../../src/local/keys.ts';
 import { endLeftovers } from '../../../src/local/leftovers.ts';
 import { lockOwner, takeLock } from '../../../src/local/lock.ts';

@@ -1,0 +1,68 @@
+/**
+ * What an engine says about itself, as far as calls depend on it: the API version that both sides know, and where it keeps
+ * images. Pure but for the two questions that `askTraits` asks through its caller.
+ */
+import { z } from 'zod';
+import { DavitError } from '../../errors.ts';
+
+/** The API versions that davit's calls are written for: Docker 20.10 to 29. */
+export const OLDEST_API = '1.41';
+export const NEWEST_API = '1.56';
+/** An inspection can name a platform since then (Docker 28.2); without it a tag of several platforms cannot be told apart. */
+const PLATFORM_API = '1.49';
+/** `DriverStatus` of Docker's containerd image store. */
+const CONTAINERD_DRIVER = 'io.containerd.snapshotter.v1';
+
+export interface EngineTraits {
+  /** Negotiated: the newest API version that both sides know. */
+  api: string;
+  /** Podman's compatible API. */
+  podman: boolean;
+  /**
+   * `classic`: a tag is one image of one platform, and its id is the digest of its configuration. `containerd`: a tag is what
+   * the registry has, often an index, so each call that means one platform has to name it.
+   */
+  store: 'classic' | 'containerd';
+  /** An image can be inspected by platform. */
+  inspectsPlatform: boolean;
+}
+
+const version = z.object({
+  ApiVersion: z.string(),
+  MinAPIVersion: z.string().nullish(),
+  Version: z.string().nullish(),
+  Components: z.array(z.object({ Name: z.string() })).nullish(),
+});
+const info = z.object({ DriverStatus: z.array(z.array(z.string())).nullish() });
+
+/** From the responses of `GET /version` and `GET /info`. Throws `engine/version` where no API version is common. */
+export function engineTraits(versionResponse: unknown, infoResponse: unknown, address: string): EngineTraits {
+  const found = version.parse(versionResponse);
+  const podman = (found.Components ?? []).some(({ Name }) => /podman/i.test(Name));
+  const api = negotiated(found.ApiVersion, found.MinAPIVersion ?? OLDEST_API);
+  if (api === undefined)
+    throw new DavitError(
+      'engine/version',
+      `The engine at ${address} (${found.Version ?? 'unknown version'}) has API ${found.MinAPIVersion ?? '?'} to ${found.ApiVersion}; davit needs ${OLDEST_API} to ${NEWEST_API}.`,
+    );
+  const status = info.parse(infoResponse).DriverStatus ?? [];
+  const containerd = status.some(([name, value]) => name === 'driver-type' && value === CONTAINERD_DRIVER);
+  return {
+    api,
+    podman,
+    store: containerd ? 'containerd' : 'classic',
+    inspectsPlatform: minor(api) >= minor(PLATFORM_API),
+  };
+}
+
+/** The newest version that both know; undefined when there is none. */
+function negotiated(newest: string, oldest: string): string | undefined {
+  if (minor(newest) < minor(OLDEST_API) || minor(oldest) > minor(NEWEST_API)) return undefined;
+  return minor(newest) < minor(NEWEST_API) ? newest : NEWEST_API;
+}
+
+/** Every version of the Engine API is `1.N`. */
+const minor = (api: string): number => Number(/^1\.(\d+)/.exec(api)?.[1] ?? Number.NaN);
+
+/** True when `api` is at least `wanted`. */
+export const hasApi = (api: string, wanted: string): boolean => minor(api) >= minor(wanted);
