@@ -2,7 +2,7 @@
  * What `npm start`, `npm test`, `npm run bench`, `npm run lint` and a first `./davit` begin with: the packages of the lock
  * file, and a Node that runs TypeScript. Plain JavaScript for Node 20 without a single package, because there are none yet.
  *
- *   node scripts/bootstrap.mjs start|test|faults|bench|lint|cli [ARGUMENT…]
+ *   node scripts/bootstrap.mjs start|test|faults|bench|parts|engines|lint|cli [ARGUMENT…]
  *
  * Invariants: B1 `npm ci` runs only when what is installed is not what the lock file says. B2 a Node is moved into the cache
  * whole or not at all. B3 the exit code is the task's own; signals reach the task, never kill this process first.
@@ -37,6 +37,14 @@ const TASKS = {
   faults: (args) => [
     [node24(), MAIN, 'prepare'],
     [node24(), join(ROOT, 'test', 'faults', 'run.ts'), ...args],
+  ],
+  parts: (args) => [
+    [node24(), MAIN, 'prepare'],
+    [node24(), join(ROOT, 'test', 'parts', 'run.ts'), ...args],
+  ],
+  engines: (args) => [
+    [node24(), MAIN, 'prepare'],
+    [node24(), join(ROOT, 'test', 'engines', 'run.ts'), ...args],
   ],
   lint: () => checks(),
   cli: (args) => [[node24(), MAIN, ...args]],

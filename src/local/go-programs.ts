@@ -15,6 +15,10 @@ export interface GoPrograms {
   /** Said before it begins, because it takes minutes. */
   note: string;
   programs: readonly GoProgram[];
+  /** Links C libraries of the system; everything is static otherwise. */
+  cgo?: boolean;
+  /** Build tags. */
+  tags?: string;
 }
 export interface GoProgram {
   /** Import path of the program. */
@@ -36,18 +40,18 @@ export interface Making {
  */
 export async function buildGoPrograms(
   settings: Pick<Settings, 'path'>,
-  { title, version, note, programs }: GoPrograms,
+  { title, version, note, programs, cgo = false, tags = '' }: GoPrograms,
   { folder, progress }: Making,
 ): Promise<void> {
   const go = await findGo(settings, folder);
   progress.note(note);
-  const env = { CGO_ENABLED: '0', GOFLAGS: '-mod=mod -modcacherw', GOWORK: 'off' };
+  const env = { CGO_ENABLED: cgo ? '1' : '0', GOFLAGS: '-mod=mod -modcacherw', GOWORK: 'off' };
   const steps: [string, string[]][] = [
     ['module', ['mod', 'init', 'davit.local/programs']],
     ['modules', ['get', '-tool', ...programs.map(({ path }) => `${path}@v${version}`)]],
     ...programs.map(({ path, file, values = {} }): [string, string[]] => [
       programs.length === 1 ? 'compile' : `compile ${file}`,
-      ['build', '-trimpath', '-ldflags', linker(values), '-o', join(folder, file), path],
+      ['build', '-trimpath', '-tags', tags, '-ldflags', linker(values), '-o', join(folder, file), path],
     ]),
   ];
   for (const [what, args] of steps)
@@ -60,7 +64,8 @@ export async function buildGoPrograms(
 const linker = (values: Readonly<Record<string, string>>): string =>
   ['-s -w', ...Object.entries(values).map(([name, value]) => `-X ${name}=${value}`)].join(' ');
 
-async function findGo(settings: Pick<Settings, 'path'>, folder: string): Promise<string> {
+/** Path of a Go that is new enough. Rejects with an Error that says what is missing. */
+export async function findGo(settings: Pick<Settings, 'path'>, folder: string): Promise<string> {
   const go = await which({ path: [...settings.path, '/usr/local/go/bin'] }, 'go');
   const found = go
     ? /go(\d+)\.(\d+)/.exec((await runCommand(go, ['version'], { cwd: folder })).stdout)
