@@ -45,12 +45,14 @@ export async function startSandbox({ kind, programs, log }: SandboxOptions): Pro
     stdio: 'ignore',
   });
   const path = [...programs, process.env.PATH ?? ''].join(delimiter);
-  const inside = (program: string, args: readonly string[]): string[] => [
+  // Entering a mount namespace changes the working directory: it is set again inside.
+  const inside = (program: string, args: readonly string[], cwd = '/'): string[] => [
     '-t',
     String(space.pid),
     '-n',
     '-m',
     'env',
+    `--chdir=${cwd}`,
     `PATH=${path}`,
     program,
     ...args,
@@ -77,8 +79,7 @@ export async function startSandbox({ kind, programs, log }: SandboxOptions): Pro
     closeSync(file);
     const run: Sandbox['run'] = (program, own, options = {}) =>
       new Promise((resolve, reject) => {
-        const child = spawn('nsenter', inside(program, own), {
-          cwd: options.cwd,
+        const child = spawn('nsenter', inside(program, own, options.cwd), {
           env: options.env ?? process.env,
           stdio: 'inherit',
         });
