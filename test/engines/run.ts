@@ -13,6 +13,7 @@ import { ROOT } from '../support/source.ts';
 import { ENGINE_KINDS, type EngineKind } from './kinds.ts';
 import { startSandbox } from './sandbox.ts';
 
+const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
 const VITEST = join(ROOT, 'node_modules', '.bin', 'vitest');
 const progress = lineProgress(
   (line) => void process.stderr.write(`${line}\n`),
@@ -52,7 +53,10 @@ async function tried(kind: EngineKind, [program = '', ...args]: readonly string[
       '--format',
       `${kind.name}: Docker {{.Server.Version}}, API {{.Server.APIVersion}}`,
     ]);
-    return await box.run(program, args, { cwd: ROOT, env: { ...process.env, DAVIT_HOME: home } });
+    const options = { cwd: ROOT, env: { ...process.env, DAVIT_HOME: home } };
+    // The helper image and whatever else tests expect of a machine that is set up.
+    const prepared = await box.run(process.execPath, [MAIN, 'prepare'], options);
+    return prepared === 0 ? await box.run(program, args, options) : prepared;
   } finally {
     await box.stop();
     await rm(home, { recursive: true, force: true });
