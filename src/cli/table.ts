@@ -1,25 +1,17 @@
 /** Tables for people: aligned columns, colours where they are wanted, nothing of others that a terminal would obey. Pure. */
+import { styleText } from 'node:util';
 import { plainText, widthOf } from './terminal-text.ts';
 
 export type Paint = 'red' | 'green' | 'yellow' | 'blue' | 'magenta' | 'cyan' | 'dim' | 'bold';
-const CODES: Record<Paint, number> = {
-  red: 31,
-  green: 32,
-  yellow: 33,
-  blue: 34,
-  magenta: 35,
-  cyan: 36,
-  dim: 2,
-  bold: 1,
-};
 
 export interface Cell {
   text: string;
   paint?: Paint;
 }
 
+/** `color` says whether the stream takes colors, so styleText must not ask standard output. */
 export const painted = (text: string, paint: Paint | undefined, color: boolean): string =>
-  color && paint ? `\u001b[${CODES[paint]}m${text}\u001b[0m` : text;
+  color && paint ? styleText(paint, text, { validateStream: false }) : text;
 
 /** Rows as lines; the head is dim, the last column is not padded. Every cell is one line. */
 export function table(head: string[], rows: (string | Cell)[][], color: boolean): string {

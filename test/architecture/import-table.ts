@@ -132,7 +132,17 @@ export const AREAS: readonly Area[] = [
   { of: 'src/server/', may: [...SERVER, 'fastify', 'pino', 'zod'] },
   {
     of: 'src/cli/',
-    may: [...SERVER, 'src/cli/', 'src/local/', 'workers/', 'commander', 'pino', 'undici', 'zod'],
+    may: [
+      ...SERVER,
+      'src/cli/',
+      'src/local/',
+      'workers/',
+      'commander',
+      'eventsource-parser',
+      'pino',
+      'undici',
+      'zod',
+    ],
   },
   { of: 'src/local/', may: ['*'] },
   {

@@ -47,7 +47,7 @@ describe('tables', () => {
       false,
     );
     expect(text).toBe('A     B\n漢字  x\na     y\n');
-    expect(table(['A'], [[{ text: 'a', paint: 'red' }]], true)).toContain('\u001b[31ma\u001b[0m');
+    expect(table(['A'], [[{ text: 'a', paint: 'red' }]], true)).toContain('\u001b[31ma\u001b[39m');
   });
   test('a cell of others can do nothing to the terminal and stays one line', () => {
     expect(table(['A'], [['x\u001b[2J\ny']], true)).toContain('x y\n');
