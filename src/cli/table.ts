@@ -36,14 +36,3 @@ function cellOf(cell: string | Cell): Cell {
   const { text, paint } = typeof cell === 'string' ? { text: cell, paint: undefined } : cell;
   return { text: plainText(text).replace(/[\n\t]+/g, ' '), paint };
 }
-
-/** `3 s`, `4 min 20 s`, `2 h 5 min`, `3 days`; ms. */
-export function durationText(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return seconds % 60 === 0 ? `${minutes} min` : `${minutes} min ${seconds % 60} s`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} days`;
-}
