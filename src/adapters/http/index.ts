@@ -4,6 +4,7 @@ import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { readBounded } from '../bounded.ts';
 import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/ids.ts';
 import type { WorkerReport } from '../../plan/queues.ts';
@@ -61,16 +62,9 @@ function httpBlobs(client: StoreClient): BlobStore {
     },
     putStream: (stream) => putStream(client, stream),
     async getBytes(digest, maxBytes = Number.POSITIVE_INFINITY) {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      const stream: AsyncIterable<Buffer> = await get(digest);
-      for await (const chunk of stream) {
-        bytes += chunk.length;
-        if (bytes > maxBytes)
-          throw new DavitError('blob/too-large', `The blob ${digest} has more than ${maxBytes} bytes.`);
-        chunks.push(chunk);
-      }
-      const all = Buffer.concat(chunks);
+      const tooLarge = (): Error =>
+        new DavitError('blob/too-large', `The blob ${digest} has more than ${maxBytes} bytes.`);
+      const all = await readBounded(await get(digest), maxBytes, tooLarge);
       same(digest, digestOf(all));
       return all;
     },
