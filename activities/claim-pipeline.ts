@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import type { RecordStore } from '../src/adapters/ports.ts';
 import { claimName, COUNTERS, type ClaimRecord } from '../src/plan/records.ts';
 import type { ControlActivities } from './contract.ts';
+import { sha256 } from '../src/utils/sha256.ts';
 
 /**
  * At most one pipeline an event key, for ever, and a number no other pipeline has. Both rest in the record store, so that neither
@@ -10,7 +10,7 @@ import type { ControlActivities } from './contract.ts';
  */
 export function makeClaimPipeline(deps: { records: RecordStore }): ControlActivities['claimPipeline'] {
   return async (input) => {
-    const hash = createHash('sha256').update(input.key).digest('hex');
+    const hash = sha256(input.key);
     const name = claimName(input.project, hash);
     const known = await deps.records.get<ClaimRecord>(name);
     const claim = known ?? (await take(deps.records, name, { ...input, hash }));

@@ -3,6 +3,7 @@ import type { Forge, Secrets, Source, WorkflowLookup } from '../src/adapters/por
 import { DavitError } from '../src/errors.ts';
 import type { InstallationFacts, InstallationProject } from '../src/installation.ts';
 import type { ControlActivities } from './contract.ts';
+import { messageOf } from '../src/utils/message.ts';
 
 /** Tells the forge how a commit fares. Best effort: a forge that is down must not fail a pipeline. */
 export function makeReportCommitStatus(deps: {
@@ -24,7 +25,7 @@ export function makeReportCommitStatus(deps: {
       log.warn('commit status not reported', {
         pipeline: input.id,
         code: error instanceof DavitError ? error.code : 'internal/defect',
-        reason: error instanceof Error ? error.message : 'unknown',
+        reason: messageOf(error),
       });
     }
   };

@@ -5,7 +5,6 @@
  * lost its answer is recognised: the record says who found the tag free, before anything is made. Of two jobs that find it free
  * the first to write the record makes it. R3 never from a fork.
  */
-import { createHash } from 'node:crypto';
 import type { BlobStore, Forge, RecordStore } from '../src/adapters/ports.ts';
 import { DavitError } from '../src/errors.ts';
 import { expandLate } from '../src/pipeline/variables/expand.ts';
@@ -14,6 +13,7 @@ import type { ReleaseSpec } from '../src/plan/spec.ts';
 import type { ControlActivities, ReleaseJobInput, ReleaseOutput } from './contract.ts';
 import { dotenvVariables } from './job/variables.ts';
 import { readSpec } from './ship/spec.ts';
+import { sha256 } from '../src/utils/sha256.ts';
 
 export interface ReleaseDeps {
   blobs: BlobStore;
@@ -32,7 +32,7 @@ interface ReleaseRecord {
 /** Longer than all tries of one job take: whoever has not made it by then never will. */
 const CLAIM_MS = 60 * 60_000;
 export const releaseRecordName = (project: ProjectSlug, tag: string): string =>
-  `releases/${project}/${createHash('sha256').update(tag).digest('hex')}`;
+  `releases/${project}/${sha256(tag)}`;
 
 export function makeCreateRelease(deps: ReleaseDeps): ControlActivities['createRelease'] {
   return async (input) => {

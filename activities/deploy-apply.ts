@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { TargetState } from '../src/adapters/ports.ts';
 import { DavitError } from '../src/errors.ts';
 import type { DeploySpec } from '../src/plan/spec.ts';
@@ -112,7 +112,7 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
     );
     if (decided) return decided;
     run.log.line('The service was changed meanwhile; reading it again.');
-    await pause(Math.min(250 * round, 2_000), undefined, { signal: run.signal });
+    await delay(Math.min(250 * round, 2_000), undefined, { signal: run.signal });
   }
   throw new DavitError(
     'target/refused',

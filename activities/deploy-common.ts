@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type {
   BlobStore,
   DeployTarget,
@@ -16,6 +15,7 @@ import { deployRecordName } from '../src/plan/records.ts';
 import type { DeploySpec } from '../src/plan/spec.ts';
 import type { DeployInput } from './contract.ts';
 import { throughStoreOutage } from './ship/outage.ts';
+import { sha256 } from '../src/utils/sha256.ts';
 
 export interface DeployDeps {
   blobs: Pick<BlobStore, 'getBytes' | 'putBytes'>;
@@ -63,7 +63,7 @@ export interface DeployRecord {
   previous?: Digest;
 }
 export const recordName = (target: string, deployId: string): string =>
-  deployRecordName(target, createHash('sha256').update(deployId).digest('hex'));
+  deployRecordName(target, sha256(deployId));
 
 export const deployRecord = (deps: DeployDeps, deployId: string): Promise<DeployRecord | undefined> =>
   deps.records.get<DeployRecord>(recordName(deps.target.name, deployId));

@@ -1,6 +1,5 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { TargetState } from '../src/adapters/ports.ts';
-import { durationText } from '../src/plan/duration.ts';
 import type { JobResult } from '../src/plan/outcome.ts';
 import type { DeploySpec } from '../src/plan/spec.ts';
 import type { DeployActivities, DeployInput } from './contract.ts';
@@ -16,6 +15,7 @@ import { ended, endedBy, living, throwIfEnded } from './ship/life.ts';
 import { openShipLog, type ShipLog } from './ship/log.ts';
 import { throughOutage } from './ship/outage.ts';
 import { readSpec } from './ship/spec.ts';
+import { durationText } from '../src/utils/duration.ts';
 
 /**
  * Waits until the target has converged on this deployment, or says in the target's own words why it has not. Reads only, so it can be run
@@ -92,7 +92,7 @@ export async function untilSettled(deps: DeployDeps, wait: Wait): Promise<Seen> 
     good = how === 'good' ? (good ?? performance.now()) : undefined;
     if (good !== undefined && performance.now() - good >= timing.stableMs) return { how: 'converged', now };
     if (performance.now() >= deadline && good === undefined) return { how: 'timeout', now };
-    await pause(timing.pollMs, undefined, { signal: wait.signal });
+    await delay(timing.pollMs, undefined, { signal: wait.signal });
   }
 }
 

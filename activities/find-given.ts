@@ -6,7 +6,6 @@
  *    file into a production pipeline by uploading something under the name of its branch.
  * G2 A pipeline of a fork takes nothing by project. Another project gives to those that its `artifacts_to` names.
  */
-import { createHash } from 'node:crypto';
 import type { BlobStore, RecordStore } from '../src/adapters/ports.ts';
 import type { InstallationFacts, InstallationProject } from '../src/installation.ts';
 import type { Given, GivenAnswer } from '../src/plan/given.ts';
@@ -15,6 +14,7 @@ import { givenByName, givenPrefix, type GivenRecord } from '../src/plan/records.
 import { wildcardMatches } from '../src/plan/wildcard.ts';
 import { projectNamed } from '../src/pipeline/variables/installation.ts';
 import type { ControlActivities, FindGivenInput } from './contract.ts';
+import { sha256 } from '../src/utils/sha256.ts';
 
 /** So many failed tries again of a job are looked past. */
 const MOST_TRIED = 20;
@@ -26,8 +26,7 @@ export interface FindGivenDeps {
 }
 
 /** A name of any length and letters as a part of a record's name. */
-export const givenHash = (...names: string[]): string =>
-  createHash('sha256').update(JSON.stringify(names)).digest('hex');
+export const givenHash = (...names: string[]): string => sha256(JSON.stringify(names));
 
 /** All of them, or for a person why not. */
 export function makeFindGiven(deps: FindGivenDeps): ControlActivities['findGiven'] {

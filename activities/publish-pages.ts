@@ -8,6 +8,7 @@
  */
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import type { Header } from 'tar-stream';
@@ -26,7 +27,7 @@ import {
 } from '../src/plan/pages.ts';
 import type { PagesSpec } from '../src/plan/spec.ts';
 import type { ControlActivities, PublishInput, PublishOutput } from './contract.ts';
-import { eachEntry, whole } from './job/tar-read.ts';
+import { eachEntry } from './job/tar-read.ts';
 import { inside } from './job/workspace.ts';
 import { readSpec } from './ship/spec.ts';
 
@@ -132,7 +133,7 @@ class Site {
       this.files.set(path, await this.#blobs.putStream(Readable.from(content, { objectMode: false })));
       return;
     }
-    const bytes = await whole(content);
+    const bytes = await buffer(content);
     if (this.#open.size >= AT_ONCE) await Promise.race(this.#open);
     const put = this.#put(path, bytes).finally(() => this.#open.delete(put));
     put.catch(() => undefined); // `settle`, or the next race, rejects with it

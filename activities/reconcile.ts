@@ -13,7 +13,6 @@
  *     A crash at any moment leaves it pending, and the next look asks again.
  *  R3 Nothing is sent before the head stood still for `graceMs`, and at most `atMost` events a look.
  */
-import { createHash } from 'node:crypto';
 import type { RecordStore, RemoteHead, Secrets, Source } from '../src/adapters/ports.ts';
 import { DavitError } from '../src/errors.ts';
 import type { InstallationProject } from '../src/installation.ts';
@@ -27,6 +26,7 @@ import {
 } from '../src/plan/records.ts';
 import { pushKey, type Trigger } from '../src/plan/trigger.ts';
 import { cloneAuth } from './commit-status.ts';
+import { sha256 } from '../src/utils/sha256.ts';
 
 const LOOK_MS = 60_000;
 const ZERO = '0'.repeat(40);
@@ -127,7 +127,7 @@ async function judge(
   if (answer?.state === 'started') record.found = { ref: head.ref, sha: head.commit, at: pending.since };
   if (known[memoryRef(head)] === head.commit || (answer && answer.state !== 'unknown')) return settle();
   if (deps.now() - pending.since < deps.graceMs) return undefined;
-  const refHash = createHash('sha256').update(head.ref).digest('hex');
+  const refHash = sha256(head.ref);
   const skipped = await deps.records.get<SkippedRecord>(skippedRecordName(project.name, refHash));
   if (skipped?.sha === head.sha) return settle();
   return triggerOf(project, head, { before: record.settled[head.ref] ?? ZERO, since: pending.since });

@@ -12,6 +12,7 @@ import { JobLog } from './job/job-log.ts';
 import { type Identity, identityOf } from './job/lifeline.ts';
 import { bad } from './job/lines.ts';
 import { loadMasks, masksOf } from './job/mask-set.ts';
+import { messageOf } from '../src/utils/message.ts';
 
 const HEARTBEAT_MS = 3_000;
 const LOG_MS = 10_000;
@@ -65,7 +66,7 @@ async function closeLog(deps: JobDeps, input: HostInput, { name }: Identity): Pr
     log.say(bad('Job cancelled'));
     await log.end();
   } catch (error) {
-    const text = error instanceof Error ? error.message : 'unknown';
+    const text = messageOf(error);
     Context.current().log.warn('the log of a cancelled job could not be closed', {
       job: ref.job,
       reason: text,

@@ -1,6 +1,6 @@
 /** From settings to real adapters, for every worker process. No logic of its own, nothing of Temporal. */
 import { readFile } from 'node:fs/promises';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { dockerEngine } from './adapters/docker/index.ts';
 import { forgeStatuses } from './adapters/forge/index.ts';
 import { DEFAULT_PROTOCOLS, type GitProtocol } from './adapters/git/check.ts';
@@ -154,6 +154,6 @@ async function patiently<T>(url: string, deadlineMs: number, ask: () => Promise<
           cause: error,
         });
     }
-    await pause(RETRY_MS);
+    await delay(RETRY_MS);
   }
 }

@@ -26,6 +26,7 @@ import { leftovers } from './lib/leftovers.ts';
 import { roomMaker } from './lib/room.ts';
 import { installRuntime, reportToFleet } from './lib/process.ts';
 import { readWorkerConfig } from './lib/worker-config.ts';
+import { messageOf } from '../src/utils/message.ts';
 
 /** Jobs detach at once by themselves; what else runs (a build) is told to end after this, and forced after the second. */
 const GRACE = '2s';
@@ -105,7 +106,7 @@ interface Serving {
 async function serve(serving: Serving): Promise<void> {
   const { options, ports, engine, ability } = serving;
   const say = options.log ?? (() => undefined);
-  const trouble = (error: unknown): void => say(error instanceof Error ? error.message : String(error));
+  const trouble = (error: unknown): void => say(messageOf(error));
   const stopping = new AbortController();
   const unlisten = onStop(options.signal, () => stopping.abort());
   const background = new Set<Promise<unknown>>();

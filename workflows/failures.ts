@@ -1,6 +1,7 @@
 /** What an activity's end by failure means for the job. One place, because everything that resumes or retries reads it. */
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import { THROWN } from '../src/plan/outcome.ts';
+import { messageOf } from '../src/utils/message.ts';
 
 export type Trouble =
   /** It stopped because it was asked to; it has cleaned up, or had not begun. */
@@ -24,6 +25,10 @@ const WORKER_SHUTDOWN = 'WorkerShutdown';
 /** Of an activity that is closed nobody hears it; of one that is open it is no zombie's. */
 const FENCED: readonly string[] = ['log/fenced', THROWN.replaced];
 
+/** What failed inside of an activity or a child; Temporal's own wrapper says only which one it was. */
+export const causeMessage = (error: unknown): string =>
+  messageOf(error instanceof Error && error.cause instanceof Error ? error.cause : error);
+
 export function troubleOf(error: unknown): Trouble {
   if (error instanceof CancelledFailure) return { kind: 'cancelled' };
   const cause = error instanceof ActivityFailure ? error.cause : error;
@@ -36,7 +41,7 @@ export function troubleOf(error: unknown): Trouble {
     if (FENCED.includes(cause.type ?? '')) return { kind: 'fenced', message: cause.message };
     if (cause.type === WORKER_SHUTDOWN) return { kind: 'silent' };
   }
-  return { kind: 'defect', message: cause instanceof Error ? cause.message : String(cause) };
+  return { kind: 'defect', message: messageOf(cause) };
 }
 
 function timeout(cause: TimeoutFailure): Trouble {

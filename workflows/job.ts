@@ -12,6 +12,7 @@ import type { JobResult } from '../src/plan/outcome.ts';
 import type { ForeignNeed, PlanJob } from '../src/plan/plan.ts';
 import { retryOf } from '../src/plan/retry.ts';
 import type { StepKind } from '../src/plan/schedule.ts';
+import { messageOf } from '../src/utils/message.ts';
 import { durable } from './activities.ts';
 import { cancelledResult, containerAttempt } from './attempt.ts';
 import { downstreamAttempt } from './downstream.ts';
@@ -47,7 +48,7 @@ export async function lifeOf(
       kind: 'internal',
       started: one.host !== undefined,
       endedAt: Date.now(),
-      message: error instanceof Error ? error.message : 'unknown',
+      message: messageOf(error),
     };
   }
 }

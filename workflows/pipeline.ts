@@ -14,7 +14,7 @@ import type { PipelineRecord } from '../src/plan/records.ts';
 import { composite, isAllowed } from '../src/plan/status.ts';
 import { bestEffort, compiling, durable } from './activities.ts';
 import { decide, type Deciding } from './decisions.ts';
-import { troubleOf } from './failures.ts';
+import { causeMessage, troubleOf } from './failures.ts';
 import { listen } from './handlers.ts';
 import { makeRun } from './make-run.ts';
 import { UpstreamLink } from './upstream-link.ts';
@@ -148,7 +148,7 @@ class PipelineWorkflow {
       );
     } catch (error) {
       if (this.#cancelled !== undefined) return { state: 'canceled', reason: this.#cancelled };
-      return { state: 'failed', reason: messageOf(error) };
+      return { state: 'failed', reason: causeMessage(error) };
     }
   }
 
@@ -206,7 +206,7 @@ class PipelineWorkflow {
     const record = { version: 1, status, trigger, order, plan } as const;
     await Promise.all([
       durable.recordPipeline({ record }).catch((error: unknown) => {
-        this.#warnings = [...this.#warnings, `not recorded: ${messageOf(error)}`];
+        this.#warnings = [...this.#warnings, `not recorded: ${causeMessage(error)}`];
       }),
       this.#report(status.state),
       this.#deciding?.run.releases.flush(),
@@ -242,9 +242,4 @@ class PipelineWorkflow {
       this.#deciding?.scheduler.expire('The pipeline did not end before its deadline.'),
     );
   }
-}
-
-function messageOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? cause.message : 'unknown';
 }

@@ -36,6 +36,7 @@ import {
 import { pushKey, type Trigger } from '../src/plan/trigger.ts';
 import { summaryText } from '../src/plan/visible.ts';
 import { bestEffort, durable } from './activities.ts';
+import { causeMessage } from './failures.ts';
 import { tellUpstream } from './upstream-link.ts';
 import { startAttributes } from './visibility.ts';
 
@@ -83,7 +84,7 @@ export class Intake {
       await this.#begin(trigger);
     } catch (error) {
       // Refused for good by the store or by Temporal: the event is answered, the next one has its turn.
-      this.#remember(trigger, { state: 'refused', message: messageOf(error) });
+      this.#remember(trigger, { state: 'refused', message: causeMessage(error) });
     }
     if (trigger.upstream) await this.#answer(trigger);
     this.#memory.queue.shift();
@@ -231,9 +232,4 @@ export class Intake {
   #remember(trigger: Trigger, entry: Omit<KnownKey, 'key' | 'deliveries'>): void {
     rememberKey(this.#memory, { key: trigger.key, ...entry }, trigger.deliveryId);
   }
-}
-
-function messageOf(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  return cause instanceof Error ? cause.message : 'unknown';
 }

@@ -15,6 +15,7 @@ import type { CacheSpec, ScriptSpec } from '../../src/plan/spec.ts';
 import { selectFiles } from './globs.ts';
 import { eachEntry } from './tar-read.ts';
 import { inside } from './workspace.ts';
+import { sha256 } from '../../src/utils/sha256.ts';
 
 export interface CacheKey {
   /** As people see it; not for a label. */
@@ -44,7 +45,7 @@ export async function jobCaches(
     const area = spec.protectedRef && !spec.fork && !cache.unprotect ? 'protected' : 'unprotected';
     const named = (key: string): CacheKey => ({
       shown: `${key}-${area === 'protected' ? 'protected' : 'non_protected'}`,
-      record: cacheRecordName(spec.project, area, createHash('sha256').update(key).digest('hex')),
+      record: cacheRecordName(spec.project, area, sha256(key)),
     });
     const written = expandLate(cache.key, values);
     const key = cache.keyFiles

@@ -14,6 +14,7 @@ import { type JobCache, jobCaches, pushPlan, readPushPlan } from './cache-keys.t
 import type { Job } from './job.ts';
 import { warning } from './lines.ts';
 import { isDue, type Verdict } from './verdict.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 export const CACHE_LABEL = 'davit.job.caches';
 
@@ -37,7 +38,7 @@ export async function findCaches(job: Job, values: ReadonlyMap<string, string>):
       if (cache.pulls) archives.push(...(await findCache(job, cache, notes)));
     }
   } catch (error) {
-    notes.push(warning(`The caches are left out: ${textOf(error)}`));
+    notes.push(warning(`The caches are left out: ${messageOf(error)}`));
   }
   const plan = pushPlan(caches);
   return {
@@ -59,7 +60,7 @@ async function findCache({ deps }: Job, cache: JobCache, notes: string[]): Promi
       }
       notes.push('There is no such cache yet');
     } catch (error) {
-      notes.push(warning(`The cache cannot be fetched: ${textOf(error)}`));
+      notes.push(warning(`The cache cannot be fetched: ${messageOf(error)}`));
     }
   }
   return [];
@@ -78,7 +79,7 @@ export async function keepCaches(
       if (spec && isDue(spec.when, verdict)) lines.push(...(await keepCache(job, { index, record })));
     }
   } catch (error) {
-    lines.push(warning(`The cache could not be kept: ${textOf(error)}`));
+    lines.push(warning(`The cache could not be kept: ${messageOf(error)}`));
   }
   return lines;
 }
@@ -106,5 +107,3 @@ async function keepCache(
   await deps.records.put<CacheRecord>(record, { digest, bytes, at: deps.now() });
   return [...lines, `Created cache: ${files} files, ${bytes} bytes`];
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -3,6 +3,7 @@ import { expandLate } from '../../src/pipeline/variables/expand.ts';
 import type { JobResult } from '../../src/plan/outcome.ts';
 import type { Job } from './job.ts';
 import { dotenvVariables } from './variables.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 const MAX_CHARS = 255;
 
@@ -23,7 +24,7 @@ export async function environmentUrl(
       return text;
     warnings.push(`environment: url: "${text.slice(0, MAX_CHARS)}" is no http address.`);
   } catch (error) {
-    warnings.push(`environment: url: ${error instanceof Error ? error.message : 'unknown'}`);
+    warnings.push(`environment: url: ${messageOf(error)}`);
   }
   return undefined;
 }

@@ -18,6 +18,7 @@ import { EXIT_FILE } from './supervisor.ts';
 import { readContainerFile } from './tar-read.ts';
 import { removeCompany, sayTestedLog } from './tested.ts';
 import { type ExitNote, isDue, parseExitNote, type Verdict, verdictOf, verdictOfError } from './verdict.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 /** The stores may be away or full for so long after the job's end before its log and files are given up; below the workflow's own hour. */
 export const STORE_LIMIT_MS = 45 * 60_000;
@@ -87,7 +88,7 @@ async function coverageOf({ spec, deps, log, input }: Job, notes: string[]): Pro
     await log.flush();
     return await coverageOfLog(deps.logs, input.ref, spec.coverage);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     notes.push(warning(`The coverage could not be read from the log: ${why}`));
     return undefined;
   }

@@ -8,6 +8,7 @@ import { givenHash } from '../find-given.ts';
 import type { RecordStore } from '../../src/adapters/ports.ts';
 import type { AttemptRef } from '../../src/plan/ids.ts';
 import type { CommonSpec } from '../../src/plan/spec.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 export interface Giving {
   records: Pick<RecordStore, 'put'>;
@@ -37,7 +38,7 @@ export async function give({ records, spec, ref }: Giving, result: JobResult): P
     if (!fork) await records.put(givenName(prefix, ref.jobId), record);
     return undefined;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return `Other pipelines will not find these artifacts by needs: ${why}`;
   }
 }

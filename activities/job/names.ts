@@ -2,8 +2,8 @@
  * Names and labels of everything that one attempt of a job makes on an engine. They come from the attempt alone, so that a
  * process that knows nothing but the attempt finds it all again.
  */
-import { createHash } from 'node:crypto';
 import type { AttemptRef } from '../../src/plan/ids.ts';
+import { sha256 } from '../../src/utils/sha256.ts';
 
 /** The run of a workflow that an attempt belongs to. */
 export interface RunRef {
@@ -35,10 +35,7 @@ export function attemptName(
   run: RunRef,
   ref: Pick<AttemptRef, 'job' | 'attempt'>,
 ): string {
-  const hash = createHash('sha256')
-    .update(JSON.stringify([run.workflowId, run.runId, ref.job]))
-    .digest('hex')
-    .slice(0, 12);
+  const hash = sha256(JSON.stringify([run.workflowId, run.runId, ref.job])).slice(0, 12);
   const slug = ref.job
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')

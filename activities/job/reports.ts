@@ -1,10 +1,10 @@
 /** `artifacts:reports`: kept in a blob of their own, whatever became of the job and whatever `when` says. */
+import { text } from 'node:stream/consumers';
 import type { ArtifactRef, TestSummary } from '../../src/plan/outcome.ts';
 import type { ArtifactsSpec } from '../../src/plan/spec.ts';
 import { type Collecting, collectArtifacts, eachFile } from './artifacts.ts';
 import { selectFiles } from './globs.ts';
 import { addJunit, noTests } from './junit.ts';
-import { whole } from './tar-read.ts';
 
 /** A larger JUnit report is stored, and not read for its summary. */
 const MAX_JUNIT_BYTES = 64 * 1_024 * 1_024;
@@ -53,7 +53,7 @@ async function summary(
         warnings.push(`reports: ${path} is too large for a summary of its tests.`);
         return;
       }
-      if (addJunit(sum, (await whole(content)).toString('utf8'))) any = true;
+      if (addJunit(sum, await text(content))) any = true;
       else warnings.push(`reports: ${path} is no JUnit report.`);
     });
   return any ? sum : undefined;

@@ -1,5 +1,6 @@
 /** Reading tars of an engine: entries with their content, and single small files. */
 import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { type Header, extract } from 'tar-stream';
 import type { Engine } from '../../src/adapters/ports.ts';
@@ -37,13 +38,6 @@ export async function eachEntry(
   }
 }
 
-/** All of an entry's content. */
-export async function whole(content: AsyncIterable<unknown>): Promise<Buffer> {
-  const parts: Uint8Array[] = [];
-  for await (const part of content) if (part instanceof Uint8Array) parts.push(part);
-  return Buffer.concat(parts);
-}
-
 /** Text of one regular file of a container, ended or not; undefined when there is none. Rejects above `maxBytes`. */
 export async function readContainerFile(
   engine: Engine,
@@ -51,12 +45,12 @@ export async function readContainerFile(
 ): Promise<string | undefined> {
   const tar = await engine.download(file.container, file.path);
   if (!tar) return undefined;
-  let text: string | undefined;
+  let found: string | undefined;
   await eachEntry(tar, async (header, content) => {
-    if (header.type !== 'file' || text !== undefined) return;
+    if (header.type !== 'file' || found !== undefined) return;
     if (header.size > file.maxBytes)
       throw new DavitError('job/artifacts', `${file.path} is larger than ${file.maxBytes} bytes.`);
-    text = (await whole(content)).toString('utf8');
+    found = await text(content);
   });
-  return text;
+  return found;
 }

@@ -1,8 +1,8 @@
 /** Writing tars entry by entry, at a cost that follows their bytes and not their number of files. */
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import type { Pack } from 'tar-stream';
-import { whole } from './tar-read.ts';
 
 /** A file up to this size is held whole: a stream of its own costs more than its bytes. Also what goes out in one piece. */
 const PIECE_BYTES = 64 * 1024;
@@ -31,7 +31,7 @@ async function sized(
   header: { name: string; size: number },
   content: AsyncIterable<unknown>,
 ): Promise<Buffer> {
-  const bytes = await whole(content);
+  const bytes = await buffer(content);
   if (bytes.length !== header.size)
     throw new Error(`${header.name} has ${bytes.length} bytes, and its tar says ${header.size}`);
   return bytes;

@@ -1,8 +1,9 @@
 /** How a container's end is read. Pure. */
 import type { ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError, type ErrorCode, ERRORS } from '../../src/errors.ts';
-import { durationText } from '../../src/plan/duration.ts';
 import type { FailureKind, JobResult, Outcome } from '../../src/plan/outcome.ts';
+import { messageOf } from '../../src/utils/message.ts';
+import { durationText } from '../../src/utils/duration.ts';
 
 /** What the supervisor wrote into its exit file: the script's exit code, and whether SIGTERM came first. */
 export interface ExitNote {
@@ -127,7 +128,7 @@ export function verdictOfError(error: unknown): Verdict {
     return {
       outcome: 'errored',
       kind: 'internal',
-      message: error instanceof Error ? error.message : 'unknown failure',
+      message: messageOf(error),
     };
   if (
     /executable file not found|no such file or directory: unknown|permission denied: unknown/.test(

@@ -1,5 +1,6 @@
 import { ApplicationFailure, TemporalFailure } from '@temporalio/common';
 import { DavitError, type ErrorCode } from '../../src/errors.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 /** Another try later may go well; anything else with a code stays as it is however often it is asked. */
 const isOutage = (code: ErrorCode): boolean => code.endsWith('/unreachable') || code === 'forge/away';
@@ -25,7 +26,7 @@ function failure(error: unknown): ApplicationFailure {
   const known = error instanceof DavitError;
   const failed = ApplicationFailure.create({
     type: known ? error.code : 'internal/defect',
-    message: known ? `${error.message} ${error.hint}` : error instanceof Error ? error.message : 'unknown',
+    message: known ? `${error.message} ${error.hint}` : messageOf(error),
     nonRetryable: known && !isOutage(error.code),
   });
   // Temporal writes it into history; the worker's own log has the whole error.

@@ -4,6 +4,7 @@ import { DavitError } from '../../src/errors.ts';
 import { isArch } from '../../src/plan/ids.ts';
 import type { FailureKind, JobResult } from '../../src/plan/outcome.ts';
 import { handedBack } from '../job/thrown.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 const BEAT_MS = 5_000;
 
@@ -91,7 +92,7 @@ const BY_CODE: Partial<Record<DavitError['code'], readonly ['failed' | 'errored'
 export function endedBy(error: unknown): Pick<JobResult, 'outcome' | 'kind' | 'message' | 'started'> {
   if (isTimeout(error)) return ended('failed', 'timeout', 'The job ran into its timeout.');
   if (!(error instanceof DavitError)) {
-    const text = error instanceof Error ? error.message : 'unknown';
+    const text = messageOf(error);
     return ended('errored', 'internal', `A defect of davit: ${text}`);
   }
   const [outcome, kind] = BY_CODE[error.code] ?? ['errored' as const, 'internal' as const];

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError, type ErrorCode } from '../../src/errors.ts';
 
 /** Longer than dockerd's own retries of about 50 s; a registry that restarts for a minute or three ends no job. */
@@ -34,7 +34,7 @@ export async function throughOutage<T>(
       if (!(error instanceof DavitError) || !options.codes.includes(error.code) || over) throw error;
       options.onRetry?.(error, wait);
     }
-    await pause(wait, undefined, { signal: options.signal }).catch((error: unknown) => {
+    await delay(wait, undefined, { signal: options.signal }).catch((error: unknown) => {
       // The reason of the signal says more than "aborted".
       options.signal.throwIfAborted();
       throw error;

@@ -1,5 +1,6 @@
 /** Tars as streams: what stands in them is read without unpacking anything to disk, under limits. */
 import { Readable, pipeline } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { createGunzip } from 'node:zlib';
 import { extract, type Header } from 'tar-stream';
 import { DavitError } from '../../src/errors.ts';
@@ -56,7 +57,7 @@ export async function readFiles(
   for await (const { path, header, body } of entries(stream)) {
     if (!names.includes(path) || header.type !== 'file') continue;
     if ((header.size ?? 0) > MAX_FILE_BYTES) throw refused(`${path} is larger than 1 MiB.`);
-    found.set(path, decode(path, await collect(body)));
+    found.set(path, decode(path, await buffer(body)));
     if (path === until) break;
   }
   return found;
@@ -67,12 +68,6 @@ function cleanPath(name: string): string {
   const parts = name.split('/').filter((part) => part !== '' && part !== '.');
   if (parts.includes('..')) throw refused('The source has a path that leaves its root.');
   return parts.join('/');
-}
-
-async function collect(stream: Readable): Promise<Uint8Array> {
-  const parts: Buffer[] = [];
-  for await (const part of stream) parts.push(Buffer.from(part));
-  return Buffer.concat(parts);
 }
 
 function decode(name: string, bytes: Uint8Array): string {

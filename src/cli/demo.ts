@@ -17,6 +17,7 @@ import type { Interrupts } from './interrupts.ts';
 import { runPipeline, summaryText } from './run/run.ts';
 import { plainText } from './terminal-text.ts';
 import { verdictOf } from './words.ts';
+import { messageOf } from '../utils/message.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 const BASE = { repository: 'base', tag: '1' };
@@ -88,7 +89,7 @@ function gatekeeper(cli: Cli, signal: AbortSignal): (status: PipelineStatus, cli
       if (job.phase !== 'gate' || asked.has(job.key)) continue;
       asked.add(job.key);
       decide(cli, { id: status.id, job: job.key, client, signal }).catch((error: unknown) => {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = messageOf(error);
         cli.io.err(
           `The gate is still open (${plainText(why)}). Approve it with: davit approve ${status.id} ${job.key}\n`,
         );
@@ -173,6 +174,6 @@ async function call(url: string): Promise<string> {
     const response = await fetch(url, { signal: AbortSignal.timeout(CALL_MS) });
     return `${response.status} ${(await response.text()).slice(0, 500).trim()}`;
   } catch (error) {
-    return `no answer: ${error instanceof Error ? error.message : String(error)}`;
+    return `no answer: ${messageOf(error)}`;
   }
 }

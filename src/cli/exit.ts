@@ -3,6 +3,7 @@ import { CommanderError } from 'commander';
 import { DavitError, errorText } from '../errors.ts';
 import type { Cli } from './cli.ts';
 import { plainText } from './terminal-text.ts';
+import { messageOf } from '../utils/message.ts';
 
 const USAGE = 2;
 const DEFECT = 1;
@@ -15,7 +16,7 @@ export function tellError(cli: Cli, error: unknown): number {
     cli.io.err(`${plainText(errorText(error))}\n`);
     return error.exit;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const first = plainText(message).split('\n')[0] ?? '';
   cli.io.err(
     `A defect of davit: ${first} [internal/defect]\n  Its logs are in ${cli.settings.home}/log; DAVIT_DEBUG=1 shows where it happened.\n`,

@@ -1,5 +1,5 @@
 /** Which workers there are, for whoever plans or checks a file. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { liveRun } from '../local/run-file.ts';
 import { ARCHES } from '../plan/ids.ts';
 import type { WorkerReport } from '../plan/queues.ts';
@@ -15,7 +15,7 @@ export async function askFleet(cli: Cli): Promise<WorkerReport[] | undefined> {
   try {
     return await Promise.race([
       withServer(cli, (client) => client.workers()),
-      pause(PATIENCE_MS, undefined, { signal: end.signal }),
+      delay(PATIENCE_MS, undefined, { signal: end.signal }),
     ]);
   } catch {
     return undefined; // no token, or a server that refuses: the file can be looked at without it

@@ -1,7 +1,7 @@
 /**
  * Follows the log of one attempt to its end, however often the connection is lost: it asks again from the byte where it was.
  */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { DavitError } from '../errors.ts';
 import type { PipelineId } from '../plan/ids.ts';
@@ -65,7 +65,7 @@ export async function followLog(client: ApiClient, options: FollowOptions): Prom
     }
     if (!lost) options.tell?.('The connection to the server is lost; trying again. The job runs on.');
     lost = true;
-    await pause(AGAIN_MS, undefined, { signal }).catch(() => undefined); // ended by the signal: seen by the loop
+    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // ended by the signal: seen by the loop
   }
   return undefined;
 }

@@ -2,7 +2,7 @@
  * The status of a pipeline as it changes, over as many connections as it takes. What was told is not told again; a server that is
  * away is asked again for a while, because it comes back and the pipeline runs on.
  */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../errors.ts';
 import type { PipelineId } from '../plan/ids.ts';
 import type { PipelineStatus } from '../plan/protocol.ts';
@@ -58,7 +58,7 @@ export async function followStatus(
       throw new DavitError('cli/no-server', `The server at ${client.url} has been away for long.`, {
         hint: `The pipeline is not lost: once the server is back, see it with davit status ${id}`,
       });
-    await pause(AGAIN_MS, undefined, { signal }).catch(() => undefined); // let go: seen by the loop
+    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // let go: seen by the loop
   }
   return undefined;
 }

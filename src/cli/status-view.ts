@@ -2,9 +2,10 @@
 import { testsText } from '../plan/outcome.ts';
 import type { JobStatus, PipelineStatus } from '../plan/protocol.ts';
 import { platformText } from '../plan/spec.ts';
-import { durationText, painted, table } from './table.ts';
+import { painted, table } from './table.ts';
 import { closedColors, plainText } from './terminal-text.ts';
 import { jobCell, jobTime, quoted, stateCell, waitingText } from './words.ts';
+import { durationText } from '../utils/duration.ts';
 
 export interface ViewOptions {
   color: boolean;

@@ -1,25 +1,17 @@
 /** Tables for people: aligned columns, colours where they are wanted, nothing of others that a terminal would obey. Pure. */
+import { styleText } from 'node:util';
 import { plainText, widthOf } from './terminal-text.ts';
 
 export type Paint = 'red' | 'green' | 'yellow' | 'blue' | 'magenta' | 'cyan' | 'dim' | 'bold';
-const CODES: Record<Paint, number> = {
-  red: 31,
-  green: 32,
-  yellow: 33,
-  blue: 34,
-  magenta: 35,
-  cyan: 36,
-  dim: 2,
-  bold: 1,
-};
 
 export interface Cell {
   text: string;
   paint?: Paint;
 }
 
+/** `color` says whether the stream takes colors, so styleText must not ask standard output. */
 export const painted = (text: string, paint: Paint | undefined, color: boolean): string =>
-  color && paint ? `\u001b[${CODES[paint]}m${text}\u001b[0m` : text;
+  color && paint ? styleText(paint, text, { validateStream: false }) : text;
 
 /** Rows as lines; the head is dim, the last column is not padded. Every cell is one line. */
 export function table(head: string[], rows: (string | Cell)[][], color: boolean): string {
@@ -43,15 +35,4 @@ export function table(head: string[], rows: (string | Cell)[][], color: boolean)
 function cellOf(cell: string | Cell): Cell {
   const { text, paint } = typeof cell === 'string' ? { text: cell, paint: undefined } : cell;
   return { text: plainText(text).replace(/[\n\t]+/g, ' '), paint };
-}
-
-/** `3 s`, `4 min 20 s`, `2 h 5 min`, `3 days`; ms. */
-export function durationText(ms: number): string {
-  const seconds = Math.max(0, Math.round(ms / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return seconds % 60 === 0 ? `${minutes} min` : `${minutes} min ${seconds % 60} s`;
-  const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
-  return `${Math.floor(hours / 24)} days`;
 }

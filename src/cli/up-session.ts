@@ -5,6 +5,7 @@ import { up, type Up } from '../local/up.ts';
 import { tellStarter } from '../local/up-messages.ts';
 import type { Cli } from './cli.ts';
 import { Interrupts } from './interrupts.ts';
+import { messageOf } from '../utils/message.ts';
 
 export interface SessionOptions {
   swarm: boolean;
@@ -53,10 +54,7 @@ function sessionProgress(cli: Cli): Progress {
 }
 
 function tellFailure(error: unknown): void {
-  const coded =
-    error instanceof DavitError
-      ? error
-      : new DavitError('internal/defect', error instanceof Error ? error.message : String(error));
+  const coded = error instanceof DavitError ? error : new DavitError('internal/defect', messageOf(error));
   tellStarter({ kind: 'failed', code: coded.code, message: coded.message, hint: coded.hint });
 }
 

@@ -2,7 +2,7 @@
 import type { PipelineId } from '../plan/ids.ts';
 import type { JobStatus, PipelineState, PipelineStatus } from '../plan/protocol.ts';
 import type { Cell, Paint } from './table.ts';
-import { durationText } from './table.ts';
+import { durationText } from '../utils/duration.ts';
 
 const STATE_PAINT: Record<PipelineState, Paint> = {
   created: 'dim',

@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { constants } from 'node:fs';
 import { access, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { childEnvironment, type Settings } from '../config.ts';
 
 /** Kept of a program's output: enough to say why it failed. */
@@ -115,7 +116,7 @@ export async function endProcess(pid: number, graceMs: number): Promise<void> {
   while (isAlive(pid)) {
     if (Date.now() > deadline) signal(pid, 'SIGKILL');
     if (Date.now() > deadline + 5_000) return; // it is being torn down by the kernel; nobody can do more
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await delay(20);
   }
 }
 

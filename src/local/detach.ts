@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { childEnvironment, type Settings } from '../config.ts';
 import { DavitError } from '../errors.ts';
 import type { RunFile } from '../server/api.ts';
@@ -42,7 +42,7 @@ export async function upDetached(settings: Settings, options: DetachOptions): Pr
         'local/not-started',
         `davit did not start. Its log: ${logPath(settings.home, 'up')}`,
       );
-    await pause(POLL_MS);
+    await delay(POLL_MS);
   }
 }
 

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { dockerEngine } from '../adapters/docker/index.ts';
 import type { Engine, EngineInfo } from '../adapters/ports.ts';
 import type { Settings } from '../config.ts';
@@ -9,6 +10,7 @@ import { DavitError } from '../errors.ts';
 import { lastWords, runCommand, which } from './command.ts';
 import { installPackages, isRoot, mayInstall } from './debian.ts';
 import type { Progress } from './progress.ts';
+import { messageOf } from '../utils/message.ts';
 
 export const DEFAULT_ENGINE = 'unix:///var/run/docker.sock';
 const START_MS = 60_000;
@@ -47,7 +49,7 @@ export async function ensureEngine(settings: Settings, progress: Progress): Prom
     }
     return await startEngine(settings, progress);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
+    const why = messageOf(cause);
     throw new DavitError('local/no-engine', `There is no Docker engine at ${settings.dockerHost}: ${why}`, {
       cause,
     });
@@ -94,7 +96,7 @@ async function startEngine(settings: Settings, progress: Progress): Promise<Loca
       } catch (error) {
         if (ended()) throw new Error(`dockerd ended; its log is ${log}`, { cause: error });
         if (Date.now() > deadline) throw error;
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await delay(100);
       }
     }
   });

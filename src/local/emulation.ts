@@ -5,6 +5,7 @@ import { ARCHES, type Arch } from '../plan/ids.ts';
 import { lastWords, runCommand } from './command.ts';
 import { installPackages, isRoot, mayInstall } from './debian.ts';
 import type { Progress } from './progress.ts';
+import { messageOf } from '../utils/message.ts';
 
 const BINFMT = '/proc/sys/fs/binfmt_misc';
 const RULES = '/usr/lib/binfmt.d';
@@ -66,7 +67,7 @@ export async function ensureEmulation(
     if (await mayInstall()) await registerHere(missing, progress);
     else await registerByImage(local.engine, missing, progress);
   } catch (error) {
-    why = error instanceof Error ? error.message : String(error);
+    why = messageOf(error);
   }
   const after = await abilities(local.info);
   return after.map((one) => (one.how === 'none' && why ? { ...one, reason: why } : one));

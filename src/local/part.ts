@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { childEnvironment } from '../config.ts';
 import { endProcess, startMark } from './command.ts';
 
@@ -109,6 +110,6 @@ export async function until(ask: () => Promise<boolean>, signal: AbortSignal): P
   for (;;) {
     signal.throwIfAborted();
     if (await ask()) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await delay(25);
   }
 }

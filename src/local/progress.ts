@@ -1,4 +1,5 @@
 /** What a person sees while a machine is set up: one line a step, on stderr, with how long it took. */
+import { styleText } from 'node:util';
 
 export interface Progress {
   /** Does it, and says how long it took. `detail` ends the line; undefined: nothing is said. */
@@ -9,7 +10,8 @@ export interface Progress {
 
 /** `write` takes whole lines without their end. */
 export function lineProgress(write: (line: string) => void, color: boolean): Progress {
-  const paint = (code: number, text: string): string => (color ? `\u001b[${code}m${text}\u001b[0m` : text);
+  const paint = (format: 'red' | 'green' | 'yellow' | 'dim', text: string): string =>
+    color ? styleText(format, text, { validateStream: false }) : text;
   return {
     async step(what, work, detail) {
       const start = performance.now();
@@ -18,14 +20,14 @@ export function lineProgress(write: (line: string) => void, color: boolean): Pro
         const value = await work();
         const more = detail ? detail(value) : '';
         if (more === undefined) return value;
-        write(`${paint(32, '✓')} ${what} ${paint(2, took())}${more ? `  ${more}` : ''}`);
+        write(`${paint('green', '✓')} ${what} ${paint('dim', took())}${more ? `  ${more}` : ''}`);
         return value;
       } catch (error) {
-        write(`${paint(31, '✗')} ${what} ${paint(2, took())}`);
+        write(`${paint('red', '✗')} ${what} ${paint('dim', took())}`);
         throw error;
       }
     },
-    note: (text) => write(`${paint(33, '·')} ${text}`),
+    note: (text) => write(`${paint('yellow', '·')} ${text}`),
   };
 }
 

@@ -5,10 +5,11 @@
  * has lived for a minute. S2 parts end by falling rank, each before what it stands on; parts of one rank end together. S3 after
  * `stop` has been called nothing is started any more.
  */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../errors.ts';
 import { readyOrEnded, type Part, type Running } from './part.ts';
 import type { Progress } from './progress.ts';
+import { messageOf } from '../utils/message.ts';
 
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 30_000;
@@ -92,7 +93,7 @@ export class Supervisor {
       if (signal.aborted) return;
       if (Date.now() - since > STABLE_MS) wait = FIRST_PAUSE_MS;
       this.#progress.note(`${one.part.name} ${how}; it is started again. Log: ${one.part.log}`);
-      await pause(wait, undefined, { signal }).catch(() => undefined); // stopped: seen in the next line
+      await delay(wait, undefined, { signal }).catch(() => undefined); // stopped: seen in the next line
       if (signal.aborted) return;
       wait = Math.min(wait * 2, LONGEST_PAUSE_MS);
       try {
@@ -100,9 +101,7 @@ export class Supervisor {
         await this.#record();
       } catch (error) {
         // What it needs is not there at this moment: the pause grows, and it is tried again.
-        this.#progress.note(
-          `${one.part.name} cannot be started: ${error instanceof Error ? error.message : 'unknown'}`,
-        );
+        this.#progress.note(`${one.part.name} cannot be started: ${messageOf(error)}`);
       }
     }
   }

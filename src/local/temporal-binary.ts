@@ -10,6 +10,7 @@ import { DavitError } from '../errors.ts';
 import { lastWords, runCommand, which } from './command.ts';
 import { buildGoPrograms, type Making } from './go-programs.ts';
 import type { Progress } from './progress.ts';
+import { messageOf } from '../utils/message.ts';
 
 /** Its database file has no migration: another version gets another file. */
 export const TEMPORAL_VERSION = '1.5.1';
@@ -48,7 +49,7 @@ export async function ensureTemporal(
       return cachedTemporal(settings);
     } catch (error) {
       // The next way is tried; the last one's failure is told together with this.
-      tried.push(error instanceof Error ? error.message : String(error));
+      tried.push(messageOf(error));
     } finally {
       await removeTempFolder(folder);
     }

@@ -41,7 +41,7 @@ export function maskForms(value: string): string[] {
 
 function* derived(text: string): Generator<string> {
   yield* base64(text);
-  const hex = toHex(utf8.encode(text));
+  const hex = Buffer.from(text).toString('hex');
   yield hex;
   yield hex.toUpperCase();
   yield* urlForms(text);
@@ -81,11 +81,9 @@ function* shellForms(text: string): Generator<string> {
 
 /** What stays the same of base64 when the value stands behind 0, 1 or 2 other bytes and before any others. */
 function* base64(text: string): Generator<string> {
-  const bytes = utf8.encode(text);
   for (const before of [0, 1, 2]) {
-    const padded = new Uint8Array(before + bytes.length);
-    padded.set(bytes, before);
-    const encoded = toBase64(padded);
+    const padded = Buffer.from('\0'.repeat(before) + text);
+    const encoded = padded.toString('base64');
     const from = Math.ceil((before * 8) / 6);
     const to = Math.floor((padded.length * 8) / 6);
     const core = encoded.slice(from, to);
@@ -94,17 +92,3 @@ function* base64(text: string): Generator<string> {
     yield core.replaceAll('+', '-').replaceAll('/', '_');
   }
 }
-
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-/** Without padding. */
-function toBase64(bytes: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += 3) {
-    const [a = 0, b = 0, c = 0] = bytes.subarray(at, at + 3);
-    const bits = (a << 16) | (b << 8) | c;
-    for (const shift of [18, 12, 6, 0]) text += ALPHABET[(bits >> shift) & 63];
-  }
-  return text.slice(0, Math.ceil((bytes.length * 8) / 6));
-}
-const toHex = (bytes: Uint8Array): string =>
-  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');

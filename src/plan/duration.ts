@@ -71,17 +71,3 @@ function total(words: readonly (string | number)[]): number | undefined {
   }
   return Math.round(sum + (count ?? 0) * SECOND);
 }
-
-/** `1 h 2 min`, `4 min`, `3.4 s`, `120 ms`: for eyes. */
-export function durationText(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 60_000) return `${Number((ms / 1_000).toFixed(1))} s`;
-  const seconds = Math.round(ms / 1_000);
-  if (seconds < 3_600) return twoUnits(seconds, 60, ['min', 's']);
-  return twoUnits(Math.round(seconds / 60), 60, ['h', 'min']);
-}
-
-const twoUnits = (count: number, size: number, [big, small]: readonly [string, string]): string =>
-  count % size === 0
-    ? `${count / size} ${big}`
-    : `${Math.floor(count / size)} ${big} ${count % size} ${small}`;

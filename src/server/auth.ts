@@ -2,8 +2,9 @@
  * Who asks. Every token is compared as its sha256, in constant time, against all that are known, so that neither the answer
  * nor its time says how near a guess was.
  */
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { timingSafeEqual } from 'node:crypto';
 import type { Installation } from '../installation.ts';
+import { sha256Bytes } from '../utils/sha256.ts';
 
 export const ROLES = ['reader', 'developer', 'operator'] as const;
 export type Role = (typeof ROLES)[number];
@@ -22,8 +23,6 @@ export interface Tokens {
   isWorker(token: string): boolean;
 }
 
-const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
-
 /** `owner`: whoever has the CLI token file of this machine, always an operator. */
 export function knownTokens(given: {
   users: Installation['users'];
@@ -36,17 +35,17 @@ export function knownTokens(given: {
       user: { name, role },
       hash: Buffer.from(token_sha256, 'hex'),
     })),
-    { user: { name: given.owner, role: 'operator' as const }, hash: sha256(given.cliToken) },
+    { user: { name: given.owner, role: 'operator' as const }, hash: sha256Bytes(given.cliToken) },
   ];
-  const worker = sha256(given.workerToken);
+  const worker = sha256Bytes(given.workerToken);
   return {
     user(token) {
-      const hash = sha256(token);
+      const hash = sha256Bytes(token);
       // No early end: each comparison takes its time whatever the others said.
       const found = known.filter((one) => timingSafeEqual(one.hash, hash));
       return found[0]?.user;
     },
-    isWorker: (token) => timingSafeEqual(worker, sha256(token)),
+    isWorker: (token) => timingSafeEqual(worker, sha256Bytes(token)),
   };
 }
 

@@ -2,7 +2,7 @@
  * Role: a call that waits for a workflow may wait long; one that waits for a Temporal that is away must not.
  * Not its role: making the call, saying what its end means (`temporal.ts`).
  */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** A hiccup is shorter: one that restarts a connection takes some hundred ms. */
 const SILENCE_MS = 2_200;
@@ -37,7 +37,7 @@ export async function unlessAway<T>(
   const silent = look({ answers, silenceMs }, over.signal).then(async (gone) => {
     if (!gone) return new Promise<never>(() => undefined); // the call is over, the race as well
     away.abort();
-    await pause(LAST_TRY_MS, undefined, { ref: false });
+    await delay(LAST_TRY_MS, undefined, { ref: false });
     throw new Silent('Temporal is away');
   });
   try {
@@ -55,12 +55,12 @@ async function look({ answers, silenceMs }: Required<AwayOptions>, over: AbortSi
   let last = performance.now();
   let wait = Math.min(FIRST_LOOK_MS, silenceMs / 2);
   for (;;) {
-    await pause(wait, undefined, { signal: over }).catch(() => undefined); // the call is over
+    await delay(wait, undefined, { signal: over }).catch(() => undefined); // the call is over
     if (over.aborted) return false;
     const left = last + silenceMs - performance.now();
     if (left <= 0) return true;
     // Asking may itself wait between two tries, past what it was given.
-    const late = pause(left, false, { signal: over }).catch(() => false);
+    const late = delay(left, false, { signal: over }).catch(() => false);
     const answer = await Promise.race([answers(left), ended, late]);
     if (answer === 'over') return false;
     if (answer) last = performance.now();

@@ -7,7 +7,7 @@ import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** All that a workflow may import of davit's own. */
-const SOURCES = ['workflows', 'src/plan'];
+const SOURCES = ['workflows', 'src/plan', 'src/utils'];
 /** What stands around each workflow. */
 export const INTERCEPTORS = [join(ROOT, 'workflows', 'interceptors.ts')];
 

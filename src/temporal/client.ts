@@ -1,5 +1,6 @@
 /** The way into Temporal for server, CLI and workers: connect with patience, and make the namespace what davit needs. */
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   Client,
   Connection,
@@ -133,7 +134,7 @@ async function patiently<T>(address: string, deadline: number, attempt: () => Pr
         throw new DavitError('temporal/unreachable', `No Temporal server answers at ${address}.`, {
           cause: error,
         });
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      await delay(RETRY_MS);
     }
   }
 }

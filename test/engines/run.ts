@@ -12,6 +12,7 @@ import { ensurePart } from '../parts/part.ts';
 import { ROOT } from '../support/source.ts';
 import { ENGINE_KINDS, type EngineKind } from './kinds.ts';
 import { startSandbox } from './sandbox.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
 const VITEST = join(ROOT, 'node_modules', '.bin', 'vitest');
@@ -69,7 +70,7 @@ for (const kind of kinds) {
   process.stdout.write(`\n== ${kind.name}\n`);
   const start = performance.now();
   const code = await tried(kind, command).catch((error: unknown) => {
-    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.stderr.write(`${messageOf(error)}\n`);
     return 1;
   });
   const seconds = ((performance.now() - start) / 1_000).toFixed(0);

@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { openSync, closeSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { READY_MESSAGE } from '../../src/local/part.ts';
 
 const READY_MS = 60_000;
@@ -119,7 +120,7 @@ async function until(ask: () => Promise<boolean>, signal: AbortSignal): Promise<
   for (;;) {
     signal.throwIfAborted();
     if (await ask().catch(() => false)) return true;
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await delay(50);
   }
 }
 

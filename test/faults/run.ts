@@ -19,6 +19,7 @@ import { soak } from './soak.ts';
 import { without } from './without.ts';
 import { World } from './world.ts';
 import { sideBySide, type Together } from './worlds.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 const { values } = parseArgs({
   options: {
@@ -96,13 +97,13 @@ try {
   say('Everything heals and ends.');
   // What does not end is for the checker to tell; a world that does not heal is a failure, and the table is still printed.
   await settle(world).catch((error: unknown) => {
-    failures.push(`at the end: ${error instanceof Error ? error.message : String(error)}`);
+    failures.push(`at the end: ${messageOf(error)}`);
   });
   if (values.soak) {
     // As above: what cannot be asked is a failure, and the table is still printed.
     const { count, broken } = await replayAll(world).catch((error: unknown) => ({
       count: 0,
-      broken: [`histories: ${error instanceof Error ? error.message : String(error)}`],
+      broken: [`histories: ${messageOf(error)}`],
     }));
     say(`${count} histories replayed.`);
     failures.push(...broken);
@@ -157,7 +158,7 @@ async function rows(): Promise<void> {
       say(`row ${row.row} ${row.fault}, ${row.moment}: ok (${Math.round(performance.now() - from)} ms)`);
     } catch (error) {
       line.failed += 1;
-      const text = error instanceof Error ? error.message : String(error);
+      const text = messageOf(error);
       failures.push(`row ${row.row}: ${text}`);
       say(`row ${row.row} ${row.fault}, ${row.moment}: NOT AS REQUIRED: ${text}`);
     }
@@ -167,7 +168,7 @@ async function rows(): Promise<void> {
       const open = [...world.client.tracked].filter(([, one]) => one.ended === undefined);
       await Promise.all(open.map(([id]) => world.client.verdict(id).catch(() => undefined)));
     } catch (error) {
-      failures.push(`after row ${row.row}: ${error instanceof Error ? error.message : String(error)}`);
+      failures.push(`after row ${row.row}: ${messageOf(error)}`);
       say('It does not heal: no further row is run.');
       return;
     }

@@ -9,6 +9,7 @@ import { note } from './rows/row.ts';
 import { kindOf, turnOf } from './soak/kinds.ts';
 import { nemeses } from './soak/nemeses.ts';
 import type { World } from './world.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 const EVERY_MS = 10_000;
 const AT_ONCE = 6;
@@ -25,7 +26,7 @@ export async function soak(world: World, of: Soak): Promise<void> {
   await world.addBoard();
   const over = new AbortController();
   const faults = strikes(world, of, over.signal).catch((error: unknown) => {
-    of.failed(`the faults ended: ${error instanceof Error ? error.message : String(error)}`);
+    of.failed(`the faults ended: ${messageOf(error)}`);
   });
   let number = 0;
   let told = 0;
@@ -35,7 +36,7 @@ export async function soak(world: World, of: Soak): Promise<void> {
       const turn = turnOf(world, slot, number);
       await kindOf(number)(turn).catch((error: unknown) => {
         of.say(`pipeline ${turn.number}: ${String(error)}`);
-        of.failed(error instanceof Error ? error.message : String(error));
+        of.failed(messageOf(error));
       });
       const ended = [...world.client.tracked.values()].filter((one) => one.ended !== undefined).length;
       if (ended < told + 25) continue;

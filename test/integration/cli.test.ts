@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isAlive } from '../../src/local/command.ts';
 import type { RunFile } from '../../src/server/api.ts';
@@ -22,7 +23,7 @@ const until = async (what: string, check: () => boolean | Promise<boolean>): Pro
   const deadline = Date.now() + 60_000;
   while (!(await check())) {
     if (Date.now() > deadline) throw new Error(`never: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await delay(100);
   }
 };
 const job = (script: string[], more: string[] = []): string =>

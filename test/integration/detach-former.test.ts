@@ -2,6 +2,7 @@
  * Workers and machines that come: a second worker of one engine ends nothing of one that is alive, and a machine that was
  * given up is rid of its job when it is back. Real Temporal.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { detachFormer } from '../../activities/detach-former.ts';
@@ -27,7 +28,7 @@ test('only who has sent no heartbeat for a while is taken for dead', async () =>
     installation: 'none',
     hostId: 'h1',
     isFormer: () => true,
-    quiet: () => new Promise((resolve) => setTimeout(resolve, 1_500)),
+    quiet: () => delay(1_500),
   });
   expect(found).toEqual(['dead/1/1']);
   await world.when(id, 'the dead one goes on', ({ jobs }) => jobs[1]?.outcome === 'succeeded');

@@ -1,4 +1,5 @@
 /** Whatever people do in whatever order: nothing behind a gate runs without an approval of its own. */
+import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PipelineId } from '../../src/plan/ids.ts';
@@ -73,7 +74,7 @@ function check(slug: string, id: PipelineId, status: PipelineStatus): void {
 async function perform(id: PipelineId, slug: string, { act }: Deed): Promise<void> {
   switch (act) {
     case 'pause':
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await delay(150);
       return;
     case 'cancel':
       await world.handle(id).cancel().catch(closed);

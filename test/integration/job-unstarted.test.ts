@@ -1,4 +1,5 @@
 /** A worker is lost, or stands still, before it has started the container: nothing runs twice, and its end is told as it was. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunInput } from '../../activities/contract.ts';
 import type { JobDeps } from '../../activities/job/deps.ts';
@@ -87,7 +88,7 @@ test('who took long to prepare asks once more whether the job is still its own',
   };
   const upload = async (...of: Parameters<typeof deps.engine.upload>): Promise<void> => {
     await deps.engine.upload(...of);
-    await new Promise((resolve) => setTimeout(resolve, 2_100));
+    await delay(2_100);
   };
   const slow = run(input, { ...deps, engine: { ...deps.engine, upload } });
   await expect(slow).rejects.toMatchObject({ type: 'Replaced' });

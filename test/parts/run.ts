@@ -5,6 +5,7 @@
 import { lineProgress } from '../../src/local/progress.ts';
 import { ENGINE_PARTS, TEST_PARTS } from './index.ts';
 import { ensurePart } from './part.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 const names = process.argv.slice(2);
 const known = [...new Set([...TEST_PARTS, ...ENGINE_PARTS])];
@@ -25,6 +26,6 @@ for (const part of names.length > 0 ? known.filter(({ name }) => names.includes(
     await progress.step(part.name, () => ensurePart(part, progress));
   } catch (error) {
     failed += 1;
-    progress.note(`${part.name}: ${error instanceof Error ? error.message : String(error)}`);
+    progress.note(`${part.name}: ${messageOf(error)}`);
   }
 process.exitCode = failed > 0 ? 1 : 0;

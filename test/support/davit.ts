@@ -4,12 +4,13 @@ import { randomUUID } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { readEvents } from '../../src/cli/sse.ts';
 import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
 import type { WorkerReport } from '../../src/plan/queues.ts';
 import type { RunFile, StartAnswer, StartRequest } from '../../src/server/api.ts';
 import { ROOT } from './source.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
 const UP_MS = 180_000;
@@ -57,7 +58,7 @@ export async function eventually<T>(
     const answer = await ask();
     if (answer !== undefined) return answer;
     if (Date.now() > end) throw new Error(`${what}: not within ${deadlineMs} ms`);
-    await pause(25);
+    await delay(25);
   }
 }
 
@@ -136,7 +137,7 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
     };
   } catch (error) {
     await stop();
-    throw new Error(`${error instanceof Error ? error.message : String(error)}\n${said}`, { cause: error });
+    throw new Error(`${messageOf(error)}\n${said}`, { cause: error });
   }
 }
 

@@ -1,12 +1,12 @@
 /** Images with this machine's own docker client and a busybox: no image hub is needed to run `docker` in a job. */
 import { execFileSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { HELPER_IMAGE } from '../../src/installation.ts';
 import type { Arch } from '../../src/plan/ids.ts';
 import { PLATFORMS } from '../../src/plan/spec.ts';
+import { sha256 } from '../../src/utils/sha256.ts';
 
 /**
  * Makes `NAME:ARCH` for each architecture. The programs in it are this machine's, whatever the image says: a client only has to
@@ -43,9 +43,7 @@ function layerOf(folder: string): string {
     cpSync(realpathSync(library), join(root, library));
   }
   shell('tar -c --owner 0 --group 0 -f "$1/layer.tar" -C "$2" .', folder, root);
-  return createHash('sha256')
-    .update(readFileSync(join(folder, 'layer.tar')))
-    .digest('hex');
+  return sha256(readFileSync(join(folder, 'layer.tar')));
 }
 
 /** As `docker save` would have written it. */

@@ -1,6 +1,6 @@
 /** Stores in memory that keep to the ports' words, with switches for outages; for tests of the life of a job. */
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { crc32, gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import type {
@@ -15,19 +15,18 @@ import type {
 } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { Digest } from '../../src/plan/ids.ts';
+import { sha256 } from '../../src/utils/sha256.ts';
 
 export class MemoryBlobs implements BlobStore {
   readonly blobs = new Map<string, Uint8Array>();
 
   async putBytes(bytes: Uint8Array): Promise<Digest> {
-    const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const digest: Digest = `sha256:${sha256(bytes)}`;
     this.blobs.set(digest, bytes);
     return digest;
   }
   async putStream(stream: Readable): Promise<{ digest: Digest; bytes: number }> {
-    const chunks: Buffer[] = [];
-    for await (const chunk of stream) chunks.push(Buffer.from(chunk));
-    const bytes = Buffer.concat(chunks);
+    const bytes = await buffer(stream);
     return { digest: await this.putBytes(bytes), bytes: bytes.length };
   }
   async getBytes(digest: Digest): Promise<Uint8Array> {
@@ -160,9 +159,7 @@ export async function tarOf(files: Record<string, string>): Promise<Buffer> {
   const archive = pack();
   for (const [name, text] of Object.entries(files)) archive.entry({ name, mode: 0o644 }, text);
   archive.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of Readable.from(archive, { objectMode: false })) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks);
+  return buffer(Readable.from(archive, { objectMode: false }));
 }
 export const zippedTarOf = async (files: Record<string, string>): Promise<Buffer> =>
   gzipSync(await tarOf(files));

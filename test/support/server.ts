@@ -1,5 +1,4 @@
 /** A server for tests: real stores in a folder of its own, Temporal played by a table of pipelines. */
-import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,6 +31,7 @@ import { memoryFleet } from '../../src/server/fleet.ts';
 import { serverLog } from '../../src/server/log.ts';
 import { factsOf } from '../../src/server/start.ts';
 import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflows.ts';
+import { sha256 } from '../../src/utils/sha256.ts';
 
 export const TOKENS = {
   cli: 'cli-token-0123456789abcdef',
@@ -41,7 +41,6 @@ export const TOKENS = {
   operator: 'operator-token-0123456789',
 } as const;
 export const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` });
-const hash = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** Temporal as the server sees it; tests set what it answers and read what it was asked. */
 export class FakeWorkflows implements Workflows {
@@ -150,7 +149,7 @@ export async function testServer(
     users: (['reader', 'developer', 'operator'] as const).map((role) => ({
       name: `the ${role}`,
       role,
-      token_sha256: hash(TOKENS[role]),
+      token_sha256: sha256(TOKENS[role]),
     })),
   });
   const webhooks = installation.projects.flatMap((project): WebhookProject[] => {

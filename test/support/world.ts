@@ -1,4 +1,5 @@
 /** Temporal, workers for every queue a test names, and fake activities: what a workflow test stands on. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { pipelineId, pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../../src/plan/ids.ts';
@@ -138,7 +139,7 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined>):
     const answer = await ask();
     if (answer !== undefined) return answer;
     if (Date.now() > deadline) throw new Error(`waited in vain: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await delay(25);
   }
 }
 

@@ -7,6 +7,7 @@ import { sweepFolders } from '../../src/adapters/temp.ts';
 import type { Settings } from '../../src/config.ts';
 import { isFormerSelf, type WorkerIdentity } from './identity.ts';
 import { sdkLogger } from './sdk-log.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 /** The server forgets a worker after 60 s. */
 const REPORT_MS = 15_000;
@@ -65,8 +66,6 @@ export async function detachHere(client: Client, self: WorkerIdentity, installat
   const isFormer = (identity: string): boolean => isFormerSelf(self, identity);
   await sweepFolders();
   await detachFormer({ client, installation, hostId: self.hostId, isFormer }).catch((error: unknown) => {
-    say(
-      `what was under way ends at its heartbeat timeout: ${error instanceof Error ? error.message : 'unknown'}`,
-    );
+    say(`what was under way ends at its heartbeat timeout: ${messageOf(error)}`);
   });
 }

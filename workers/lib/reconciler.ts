@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { reconcile, type ReconcileDeps } from '../../activities/reconcile.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
 import { reconcileRecordName, type ReconcileRecord } from '../../src/plan/records.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 const AT_ONCE = 2;
 /** Of `every`: control workers that start together spread out. */
@@ -41,7 +42,7 @@ export async function reconcileAll(of: Reconciling, signal?: AbortSignal): Promi
         for (const { ref, sha } of await reconcile(deps, project))
           of.say(`reconcile: ${project.name} ${ref} ${sha.slice(0, 12)}: no delivery came, started`);
       } catch (error) {
-        of.say(`reconcile: ${project.name}: ${error instanceof Error ? error.message : 'failed'}`);
+        of.say(`reconcile: ${project.name}: ${messageOf(error)}`);
       }
     }
   };

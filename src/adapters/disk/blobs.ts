@@ -10,6 +10,7 @@ import { DavitError } from '../../errors.ts';
 import { isDigest, type Digest } from '../../plan/ids.ts';
 import type { BlobStore } from '../ports.ts';
 import { makeDir, onDisk, READ, syncDir, systemCode, type Scratch } from './files.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 const READ_CHUNK = 256 * 1024;
 
@@ -28,7 +29,7 @@ export function diskBlobs(folder: string, scratch: Scratch): BlobStore {
   return {
     putBytes: (bytes) =>
       onDisk('a blob', async () => {
-        const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+        const digest: Digest = `sha256:${sha256(bytes)}`;
         if (await fresh(pathOf(digest))) return digest;
         return (await put(Readable.from([bytes]))).digest;
       }),

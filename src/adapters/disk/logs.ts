@@ -1,5 +1,4 @@
 /** The log store of one server: files under one folder, one operation a log at a time, changes told to whoever follows. */
-import { createHash } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
@@ -7,6 +6,7 @@ import { parsePipelineId } from '../../plan/ids.ts';
 import type { FollowedLogs, LogRef, LogState } from '../ports.ts';
 import { diskError, KeyedLock } from './files.ts';
 import { LogFile } from './log-file.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 const MAX_OPEN = 128;
 const MAX_READ = 4 * 1_024 * 1_024;
@@ -109,6 +109,6 @@ function baseOf(folder: string, ref: LogRef): string {
   const id = parsePipelineId(ref.pipeline);
   if (!id || !Number.isSafeInteger(ref.attempt) || ref.attempt < 1)
     throw new DavitError('usage/invalid', 'A log is named by pipeline SLUG/IID, job and attempt.');
-  const job = createHash('sha256').update(ref.job).digest('hex').slice(0, 32);
+  const job = sha256(ref.job).slice(0, 32);
   return join(folder, id.slug, String(id.iid), `${job}-${ref.attempt}`);
 }

@@ -1,9 +1,9 @@
 /** One process at a time writes a folder: two would each believe what they have in memory. */
-import { createHash } from 'node:crypto';
 import { realpath } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { DavitError } from '../../errors.ts';
 import { systemCode } from './files.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 /**
  * Takes the folder until the answer is called or the process is gone, however it went. By a socket in Linux' abstract
@@ -11,10 +11,7 @@ import { systemCode } from './files.ts';
  */
 export async function takeFolder(folder: string): Promise<() => Promise<void>> {
   if (process.platform !== 'linux') return async () => {};
-  const name = createHash('sha256')
-    .update(await realpath(folder))
-    .digest('hex')
-    .slice(0, 40);
+  const name = sha256(await realpath(folder)).slice(0, 40);
   const server: Server = createServer((socket) => socket.destroy()).unref();
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) =>

@@ -2,12 +2,12 @@
  * Small JSON documents by name: `records/a/b/c~.json`. The `~` cannot stand in a name, so a document never collides with a
  * folder of documents. Counters stand beside them in `numbers/`.
  */
-import { createHash } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
 import type { RecordStore } from '../ports.ts';
 import { KeyedLock, onDisk, readText, systemCode, type Scratch } from './files.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 const PART = /^[A-Za-z0-9._=-]{1,200}$/;
 const END = '~.json';
@@ -85,7 +85,7 @@ async function allocate(
   ask: { claim: string; count: number },
 ): Promise<number> {
   const claimPath = (claim: string): string => {
-    const hash = createHash('sha256').update(claim).digest('hex');
+    const hash = sha256(claim);
     return join(folder, 'claims', hash.slice(0, 2), hash);
   };
   const known = await readJson<Claimed | undefined>(claimPath(ask.claim), undefined);

@@ -12,6 +12,7 @@
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
 import { DavitError, type ErrorCode } from '../../errors.ts';
+import { readBounded } from '../bounded.ts';
 import type { RegistryAuth } from '../ports.ts';
 import { answerError, transportError, type Asked } from './failure.ts';
 import { engineTraits, type EngineTraits } from './traits.ts';
@@ -119,7 +120,7 @@ export class EngineApi {
   async #parsed(body: Readable, call: Call): Promise<unknown> {
     let text: string;
     try {
-      text = await readText(body);
+      text = (await readBounded(body, MAX_JSON, tooLong)).toString('utf8');
     } catch (error) {
       throw this.streamError(error, call);
     }
@@ -224,18 +225,8 @@ function asBody(answer: unknown, call: Pick<Call, 'what'>): Readable {
 const NOT_THERE = Symbol('not there');
 const MAX_JSON = 64 * 1024 * 1024;
 
-async function readText(body: Readable): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of body) {
-    const chunk = Buffer.from(part);
-    bytes += chunk.length;
-    if (bytes > MAX_JSON)
-      throw new DavitError('engine/failed', `The engine answered more than ${MAX_JSON} bytes.`);
-    parts.push(chunk);
-  }
-  return Buffer.concat(parts).toString('utf8');
-}
+const tooLong = (): Error =>
+  new DavitError('engine/failed', `The engine answered more than ${MAX_JSON} bytes.`);
 
 /** The engine's own words, without the prefix and the blank that the modem puts around them. */
 const said = (message: string): string => message.replace(/^\(HTTP code \d+\) \w+ - /, '').trim();

@@ -15,6 +15,7 @@ import type { Arch } from '../../plan/ids.ts';
 import { PLATFORMS, platformText } from '../../plan/spec.ts';
 import type { Engine, EngineInfo, RegistryAuth } from '../ports.ts';
 import { removeTempFolder, tempFolder } from '../temp.ts';
+import { messageOf } from '../../utils/message.ts';
 
 const HUB_IMAGE = 'busybox:1.37.0-musl';
 /** In davit's own image: one static busybox per architecture. */
@@ -70,7 +71,7 @@ export async function ensureHelperImage(
       return name;
     } catch (error) {
       // The next way is tried; all failures are reported together.
-      tried.push(error instanceof Error ? error.message : String(error));
+      tried.push(messageOf(error));
     }
   }
   throw new DavitError(

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { durationText } from '../../plan/duration.ts';
+import { durationText } from '../../utils/duration.ts';
 import { platformText } from '../../plan/spec.ts';
 import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
 import { parseImageName } from '../registry/name.ts';

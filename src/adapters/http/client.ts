@@ -1,5 +1,5 @@
 /** Calls to the server: connections kept, a lost one tried again for a bounded time, coded errors as the server meant them. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
@@ -50,7 +50,7 @@ export class StoreClient {
       if (!(answer instanceof DavitError)) return answer;
       const again = answer.http === 503 && (call.body === undefined || Buffer.isBuffer(call.body));
       if (!again || performance.now() + wait > deadline) throw answer;
-      await pause(wait);
+      await delay(wait);
     }
   }
 

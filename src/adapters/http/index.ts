@@ -4,6 +4,7 @@ import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { readBounded } from '../bounded.ts';
 import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/ids.ts';
 import type { WorkerReport } from '../../plan/queues.ts';
@@ -11,6 +12,7 @@ import type { BlobStore, Fleet, LogRef, LogState, LogStore, RecordStore } from '
 import { readFacts } from './facts.ts';
 import { StoreClient, type ClientOptions } from './client.ts';
 import { BYTES_TYPE, encodeFrame, FRAME_TYPE, LOG_STATE_HEADER, logState, recordAnswer } from './wire.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 export type { ClientOptions } from './client.ts';
 export interface HttpStores {
@@ -40,7 +42,7 @@ export function httpStores(options: ClientOptions): HttpStores {
 }
 
 const stored = z.object({ digest: z.string().refine(isDigest), bytes: z.number() });
-const sha256 = (bytes: Uint8Array): Digest => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+const digestOf = (bytes: Uint8Array): Digest => `sha256:${sha256(bytes)}`;
 const post = (client: StoreClient, path: string, body: unknown): Promise<unknown> =>
   client.json({
     method: 'POST',
@@ -56,21 +58,14 @@ function httpBlobs(client: StoreClient): BlobStore {
     async putBytes(bytes) {
       const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       const answer = await client.json({ method: 'PUT', path: '/blobs', type: BYTES_TYPE, body });
-      return same(sha256(bytes), stored.parse(answer).digest);
+      return same(digestOf(bytes), stored.parse(answer).digest);
     },
     putStream: (stream) => putStream(client, stream),
     async getBytes(digest, maxBytes = Number.POSITIVE_INFINITY) {
-      const chunks: Buffer[] = [];
-      let bytes = 0;
-      const stream: AsyncIterable<Buffer> = await get(digest);
-      for await (const chunk of stream) {
-        bytes += chunk.length;
-        if (bytes > maxBytes)
-          throw new DavitError('blob/too-large', `The blob ${digest} has more than ${maxBytes} bytes.`);
-        chunks.push(chunk);
-      }
-      const all = Buffer.concat(chunks);
-      same(digest, sha256(all));
+      const tooLarge = (): Error =>
+        new DavitError('blob/too-large', `The blob ${digest} has more than ${maxBytes} bytes.`);
+      const all = await readBounded(await get(digest), maxBytes, tooLarge);
+      same(digest, digestOf(all));
       return all;
     },
     getStream: get,

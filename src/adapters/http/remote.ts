@@ -12,6 +12,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { rootCertificates } from 'node:tls';
 import { Agent, request, type Dispatcher } from 'undici';
 import { DavitError } from '../../errors.ts';
+import { readBounded } from '../bounded.ts';
 import { wildcardMatches } from '../../plan/wildcard.ts';
 import { VERSION } from '../../version.ts';
 import type { RemoteFiles } from '../ports.ts';
@@ -134,14 +135,9 @@ async function read(url: URL, { statusCode, headers, body }: Dispatcher.Response
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
     throw refused(`${shown(url)} came encoded (${String(encoding).slice(0, 20)}), which was not asked for.`);
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of body as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > MAX_BYTES) throw refused(`${shown(url)} is larger than 1 MiB.`);
-    parts.push(part);
-  }
-  return { bytes: Buffer.concat(parts) };
+  return {
+    bytes: await readBounded(body, MAX_BYTES, () => refused(`${shown(url)} is larger than 1 MiB.`)),
+  };
 }
 
 /** One coded error for whatever the connection met. */

@@ -1,15 +1,14 @@
 /** Copies of remote files: in the store, for workers; in a folder, for the command line. */
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
 import { remoteCopyName, type RemoteCopy } from '../../plan/records.ts';
 import type { BlobStore, RecordStore } from '../ports.ts';
 import type { RemoteCopies } from './remote.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 const MAX_BYTES = 1024 * 1024;
-const nameOf = (url: string): string => createHash('sha256').update(url).digest('hex');
-
 /** Rejects where the store cannot be reached; a blob that it has lost is no copy. */
 export function storedCopies(
   blobs: BlobStore,
@@ -18,7 +17,7 @@ export function storedCopies(
 ): RemoteCopies {
   return {
     async get(url) {
-      const copy = await records.get<RemoteCopy>(remoteCopyName(nameOf(url)));
+      const copy = await records.get<RemoteCopy>(remoteCopyName(sha256(url)));
       if (!copy) return undefined;
       try {
         return { bytes: await blobs.getBytes(copy.digest, MAX_BYTES), at: copy.at };
@@ -29,7 +28,7 @@ export function storedCopies(
     },
     async put(url, bytes) {
       const copy: RemoteCopy = { digest: await blobs.putBytes(bytes), at: now() };
-      await records.put(remoteCopyName(nameOf(url)), copy);
+      await records.put(remoteCopyName(sha256(url)), copy);
     },
   };
 }
@@ -38,7 +37,7 @@ export function storedCopies(
 export function folderCopies(folder: string): RemoteCopies {
   return {
     async get(url) {
-      const path = join(folder, nameOf(url));
+      const path = join(folder, sha256(url));
       try {
         return { bytes: await readFile(path), at: (await stat(path)).mtimeMs };
       } catch {
@@ -46,7 +45,7 @@ export function folderCopies(folder: string): RemoteCopies {
       }
     },
     async put(url, bytes) {
-      const path = join(folder, nameOf(url));
+      const path = join(folder, sha256(url));
       try {
         await mkdir(folder, { recursive: true, mode: 0o700 });
         const fresh = `${path}.${randomUUID()}`;

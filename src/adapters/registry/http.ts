@@ -7,8 +7,9 @@
  *   R4 Answers are read to a bound. No error carries a header, a token or a password.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Agent, request, type Dispatcher } from 'undici';
+import { Agent, request } from 'undici';
 import { DavitError } from '../../errors.ts';
+import { readBounded } from '../bounded.ts';
 import type { RegistryAuth } from '../ports.ts';
 import { isLoopback, printable, tidy } from '../words.ts';
 import { Tokens } from './tokens.ts';
@@ -124,7 +125,7 @@ export class RegistryHttp {
       });
       const location = reply.headers.location;
       if (![301, 302, 303, 307, 308].includes(reply.statusCode) || typeof location !== 'string') {
-        const body = await bounded(reply);
+        const body = await readBounded(reply.body, MAX_BODY, tooLong);
         return {
           status: reply.statusCode,
           contentType: text(reply.headers['content-type']).split(';')[0]?.trim() ?? '',
@@ -180,23 +181,11 @@ export class RegistryHttp {
 const text = (header: string | string[] | undefined): string =>
   Array.isArray(header) ? header.join(', ') : (header ?? '');
 
-async function bounded(reply: Dispatcher.ResponseData): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of reply.body) {
-    const chunk = Buffer.from(part);
-    bytes += chunk.length;
-    if (bytes > MAX_BODY) {
-      reply.body.destroy();
-      throw new DavitError(
-        'registry/failed',
-        `The registry sent more than ${MAX_BODY} bytes where a manifest was asked for.`,
-      );
-    }
-    parts.push(chunk);
-  }
-  return Buffer.concat(parts);
-}
+const tooLong = (): Error =>
+  new DavitError(
+    'registry/failed',
+    `The registry sent more than ${MAX_BODY} bytes where a manifest was asked for.`,
+  );
 
 /** Seconds or a date (RFC 9110 §10.2.3) to ms from now. */
 function retryAfter(value: string): number | undefined {

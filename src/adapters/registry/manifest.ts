@@ -1,10 +1,10 @@
 /** Manifests and indexes as bytes and as davit's types (OCI image spec, Docker Registry v2 schema 2). Pure. */
-import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { isDigest, type Digest } from '../../plan/ids.ts';
 import type { Platform } from '../../plan/outcome.ts';
 import type { ManifestInfo } from '../ports.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 export const INDEX = 'application/vnd.oci.image.index.v1+json';
 const LIST = 'application/vnd.docker.distribution.manifest.list.v2+json';
@@ -16,8 +16,7 @@ const MANIFESTS = [
 export const ACCEPT = [INDEX, LIST, ...MANIFESTS].join(', ');
 
 export const isIndex = (mediaType: string): boolean => mediaType === INDEX || mediaType === LIST;
-export const digestOf = (bytes: Uint8Array): Digest =>
-  `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+export const digestOf = (bytes: Uint8Array): Digest => `sha256:${sha256(bytes)}`;
 
 const digest = z.string().refine(isDigest);
 const descriptor = z.object({ digest, mediaType: z.string(), size: z.number().int().nonnegative() });

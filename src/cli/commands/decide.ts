@@ -1,5 +1,4 @@
 /** What a person decides about a pipeline or one of its jobs: approve, reject, play, retry, cancel. */
-import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { DavitError } from '../../errors.ts';
 import type { Decision } from '../../plan/protocol.ts';
@@ -84,6 +83,8 @@ async function decide(
 /** Asks a person on the terminal; anything but yes is no. */
 async function confirmed(cli: Cli, text: string): Promise<boolean> {
   cli.io.err(`${plainText(text)} [y/N] `);
+  // Loaded where a person is asked: every command pays for what this file imports.
+  const { createInterface } = await import('node:readline');
   const lines = createInterface({ input: cli.io.stdin });
   try {
     for await (const line of lines) return /^y(es)?$/i.test(line.trim());

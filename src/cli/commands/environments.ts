@@ -4,8 +4,9 @@ import { findProject } from '../../local/project.ts';
 import type { EnvironmentState } from '../../plan/environments.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
-import { durationText, table } from '../table.ts';
+import { table } from '../table.ts';
 import { plainText } from '../terminal-text.ts';
+import { durationText } from '../../utils/duration.ts';
 
 export function environmentsCommand(program: Command, cli: Cli): void {
   program

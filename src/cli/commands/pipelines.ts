@@ -8,8 +8,9 @@ import { resolveId, withServer } from '../connect.ts';
 import { count } from '../options.ts';
 import { followStatus } from '../status-follower.ts';
 import { statusText } from '../status-view.ts';
-import { durationText, table } from '../table.ts';
+import { table } from '../table.ts';
 import { stateCell } from '../words.ts';
+import { durationText } from '../../utils/duration.ts';
 
 /** Home, and away with all that was there (ECMA-48 CUP and ED). */
 const CLEAR = '\u001b[H\u001b[J';

@@ -1,7 +1,8 @@
 /** `davit token`: a token for a user of the installation file. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 export function tokenCommand(program: Command, cli: Cli): void {
   program
@@ -13,7 +14,7 @@ export function tokenCommand(program: Command, cli: Cli): void {
     .addHelpText('after', '\nExample:\n  $ davit token')
     .action((options: { json?: boolean }) => {
       const token = randomBytes(32).toString('hex');
-      const hash = createHash('sha256').update(token).digest('hex');
+      const hash = sha256(token);
       if (options.json) return printJson(cli, { token, token_sha256: hash });
       return cli.io.out(`token         ${token}\ntoken_sha256  ${hash}\n`);
     });

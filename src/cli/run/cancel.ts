@@ -1,5 +1,5 @@
 /** What the first Ctrl-C asks of the server, until somebody has heard it. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { PipelineId } from '../../plan/ids.ts';
 import type { ApiClient } from '../api-client.ts';
 import { isFinal } from '../log-follower.ts';
@@ -29,7 +29,7 @@ export async function cancelPatiently(
     }
     if (!told && !signal.aborted) onAway();
     told = true;
-    await pause(AGAIN_MS, undefined, { signal }).catch(() => undefined); // ended: seen by the loop
+    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // ended: seen by the loop
   }
   return false;
 }

@@ -1,6 +1,6 @@
 /** From a working tree to a started pipeline: check it here, start what it needs, upload it, ask for it, learn its number. */
 import { randomUUID } from 'node:crypto';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../errors.ts';
 import { askEngine } from '../../local/docker.ts';
 import { upDetached } from '../../local/detach.ts';
@@ -120,7 +120,7 @@ async function upload(
       if (options.signal.aborted || count >= UPLOADS || isFinal(error)) throw error;
     }
     if (count === 1) cli.io.err(`The server at ${client.url} does not answer; trying again.\n`);
-    await pause(LOOKUP_MS * count, undefined, { signal: options.signal });
+    await delay(LOOKUP_MS * count, undefined, { signal: options.signal });
   }
 }
 
@@ -186,7 +186,7 @@ async function patiently<T>(
       if (signal.aborted || isFinal(error) || count >= 20) throw error;
       if (count === 1) onAway?.(error);
     }
-    await pause(LOOKUP_MS * count, undefined, { signal });
+    await delay(LOOKUP_MS * count, undefined, { signal });
   }
 }
 
@@ -207,6 +207,6 @@ async function numberOf(
       cli.io.err('The pipeline waits for a control worker (davit doctor).\n');
       told = true;
     }
-    await pause(LOOKUP_MS, undefined, { signal });
+    await delay(LOOKUP_MS, undefined, { signal });
   }
 }

@@ -12,6 +12,7 @@ import { followLog } from '../log-follower.ts';
 import { followStatus } from '../status-follower.ts';
 import { waitingText } from '../words.ts';
 import { JobPrinter, Prefixes } from './printer.ts';
+import { messageOf } from '../../utils/message.ts';
 
 /** Logs followed at once; the others are shown when their turn comes. */
 const FOLLOWED = 40;
@@ -108,7 +109,7 @@ class Watch {
       if (end && !end.complete && end.bytes > 0) write(`${prefix} (this log is incomplete)\n`);
     } catch (error) {
       // One log that cannot be shown does not end the watch; the verdict does not hang on it.
-      write(`${prefix} (its log cannot be shown: ${error instanceof Error ? error.message : 'unknown'})\n`);
+      write(`${prefix} (its log cannot be shown: ${messageOf(error)})\n`);
     }
   }
 }

@@ -1,5 +1,6 @@
 /** One thing that `davit doctor` looked at. A check never rejects: what goes wrong in it is its finding. */
 import { DavitError } from '../../errors.ts';
+import { messageOf } from '../../utils/message.ts';
 
 /** ok · warn: it works, but not for everything · fail: something davit needs is not there. */
 export type Verdict = 'ok' | 'warn' | 'fail';
@@ -36,7 +37,7 @@ export async function finding(name: string, check: () => Promise<Finding | Findi
     return [await check()].flat();
   } catch (error) {
     if (error instanceof DavitError) return [{ ...fail(name, error.message, error.hint), code: error.code }];
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     return [fail(name, why, 'Start davit with `davit up` and look again; the log of the part says more.')];
   }
 }

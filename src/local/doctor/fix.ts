@@ -18,6 +18,7 @@ import { endLeftovers } from '../leftovers.ts';
 import { lockOwner } from '../lock.ts';
 import type { Progress } from '../progress.ts';
 import { readRunFile } from '../run-file.ts';
+import { messageOf } from '../../utils/message.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -58,7 +59,7 @@ export async function fix(options: FixOptions): Promise<Fix[]> {
     try {
       found = await look(options);
     } catch (error) {
-      done.push({ name, what: 'could not be looked at', done: false, problem: reason(error) });
+      done.push({ name, what: 'could not be looked at', done: false, problem: messageOf(error) });
     }
     for (const one of found) done.push(await mended(one, options.dryRun));
   }
@@ -71,11 +72,9 @@ async function mended({ name, what, mend }: Found, dryRun: boolean): Promise<Fix
     await mend();
     return { name, what, done: true };
   } catch (error) {
-    return { name, what, done: false, problem: reason(error) };
+    return { name, what, done: false, problem: messageOf(error) };
   }
 }
-
-const reason = (error: unknown): string => (error instanceof Error ? error.message : 'unknown');
 
 /** In the order in which one helps the next. */
 const STEPS: Record<string, (options: FixOptions) => Promise<Found[]>> = {
@@ -176,7 +175,7 @@ async function engine({ settings, progress }: FixOptions): Promise<Found[]> {
     return [];
   } catch (error) {
     const mend = async (): Promise<void> => (await ensureEngine(settings, progress)).engine.close();
-    return [{ name: 'engine', what: `${reason(error)} It is started.`, mend }];
+    return [{ name: 'engine', what: `${messageOf(error)} It is started.`, mend }];
   }
 }
 

@@ -2,7 +2,6 @@
 import { registryClient } from '../../adapters/registry/index.ts';
 import { isLoopback } from '../../adapters/words.ts';
 import type { Settings } from '../../config.ts';
-import { durationText } from '../../plan/duration.ts';
 import { ARCHES } from '../../plan/ids.ts';
 import { CONTROL_QUEUE, type WorkerReport } from '../../plan/queues.ts';
 import type { Reconciliation, RunFile } from '../../server/api.ts';
@@ -10,6 +9,7 @@ import { connectTemporal } from '../../temporal/client.ts';
 import { readInstallation } from '../installation.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 import { checkWorkflows } from './workflows.ts';
+import { durationText } from '../../utils/duration.ts';
 
 const TEMPORAL_MS = 3_000;
 const SKEW_MS = 60_000;

@@ -16,6 +16,7 @@ import { checkEnvironment } from './environment.ts';
 import { checkPages } from './spec-pages.ts';
 import { platformsOf, type Drafts } from './draft.ts';
 import { checkMirror, checkTrigger } from './check-trigger.ts';
+import { messageOf } from '../../utils/message.ts';
 
 export interface Checking {
   jobs: ReadonlyMap<string, JobConfig>;
@@ -184,7 +185,7 @@ function checkPolicy(job: JobConfig, problems: Problems): void {
       try {
         refPattern(ref.split('@', 1)[0] ?? '');
       } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
+        const why = messageOf(error);
         const entry = job.entries.get(keyword)?.value;
         const path: Path = entry?.kind === 'map' ? ['refs', index] : [index];
         problems.add('language/regex', `${ref} is no valid regular expression: ${why}`, {

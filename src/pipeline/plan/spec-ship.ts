@@ -1,5 +1,4 @@
 /** Specs of jobs that ship: build, push, deploy. What they write is public to whoever can pull, so secrets are refused. */
-import { createHash } from 'node:crypto';
 import type { BuildSpec, DeploySpec, PushSpec, SwarmSpec } from '../../plan/spec.ts';
 import { placeIn } from '../config/job.ts';
 import { parsePublish, PUBLISH_FORM, type Build, type Push, type Swarm } from '../schema/typed.ts';
@@ -9,6 +8,7 @@ import type { Path } from '../yaml/nodes.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from './draft.ts';
 import { commonSpec } from './spec-common.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 type Settle = (text: string, ...path: Path) => string;
 function settler(draft: Draft, context: PlanContext, keyword: string): Settle {
@@ -51,9 +51,7 @@ function uniqueSlug(draft: Draft, { drafts }: PlanContext): string {
       other.config.kind === 'build' &&
       slugify(other.group).slice(0, 50) === slug,
   );
-  return twin || draft.share
-    ? `${slug}-${createHash('sha256').update(name).digest('hex').slice(0, 8)}`
-    : slug;
+  return twin || draft.share ? `${slug}-${sha256(name).slice(0, 8)}` : slug;
 }
 
 /** Containers inherit an image's labels, so these are OCI's own and none of davit's. */

@@ -6,6 +6,7 @@ import { refPattern } from '../select/refs.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { parseExpression, partsOf, type Mistake } from './expression.ts';
 import { originIn, ruleKey, ruleNodes } from './nodes.ts';
+import { messageOf } from '../../utils/message.ts';
 
 /** One expression of the file, with its place. A mistake is reported where it stands in the text. */
 export function checkExpression(label: string, node: Node, problems: Problems): void {
@@ -20,7 +21,7 @@ export function checkExpression(label: string, node: Node, problems: Problems): 
     try {
       refPattern(part.text.replaceAll('\\/', '/'));
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       problems.add('language/regex', `${part.text} is no valid regular expression: ${why}`, {
         at: originIn(node, part.at),
       });

@@ -1,5 +1,6 @@
 /** `regexp` of `changes` and `exists`: an RE2 pattern that is looked for anywhere in a path. Pure. */
 import { RE2JS } from 're2js';
+import { messageOf } from '../../utils/message.ts';
 
 /** What RE2 says against a pattern; undefined when it takes it. */
 export function patternTrouble(text: string): string | undefined {
@@ -7,7 +8,7 @@ export function patternTrouble(text: string): string | undefined {
     RE2JS.compile(text);
     return undefined;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

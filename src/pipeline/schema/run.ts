@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ARCHES } from '../../plan/ids.ts';
 import { coveragePattern } from '../coverage.ts';
 import { name, refused, script } from './common.ts';
+import { messageOf } from '../../utils/message.ts';
 
 const PULL = ['always', 'if-not-present', 'never'] as const;
 const pullPolicy = z.union([
@@ -79,6 +80,6 @@ export const coverage = z.string().superRefine((text, context) => {
     if (!coveragePattern(text))
       issue('must be a regular expression between slashes, like /Coverage: (\\d+)/');
   } catch (error) {
-    issue(`is no valid regular expression: ${error instanceof Error ? error.message : String(error)}`);
+    issue(`is no valid regular expression: ${messageOf(error)}`);
   }
 });

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../../utils/sha256.ts';
 
 /** GitLab's `Utils.slugify`: lower case, everything but a-z and 0-9 a dash, 63 characters, no dash at either end. */
 export const slugify = (text: string): string =>
@@ -14,7 +14,7 @@ export function environmentSlug(name: string): string {
   if (!/^[a-z]/.test(slug)) slug = `env-${slug}`;
   slug = slug.replace(/-+/g, '-');
   if (slug.length <= 24 && slug === name) return slug.replace(/-$/, '');
-  const suffix = BigInt(`0x${createHash('sha256').update(name).digest('hex')}`)
+  const suffix = BigInt(`0x${sha256(name)}`)
     .toString(36)
     .slice(-6);
   const head = slug.slice(0, 17);

@@ -5,13 +5,12 @@
  * than its budget of tokens. R2 an alias shares its anchor's node, so that a bomb of aliases costs nothing here; the
  * size that it would unfold to is counted and capped. R3 keys that reach a prototype are refused. R4 scalars mean what
  * they mean to GitLab (`scalars.ts`); `<<` merges in the order it is written in, as Psych does: keys before it are
- * overridden by it, keys after it override it. R5 the quick reader takes only what it reads exactly as the full one does.
+ * overridden by it, keys after it override it.
  */
 import { Problems } from '../problems.ts';
 import { MAX_DEPTH } from './build.ts';
-import { readFull } from './full.ts';
+import { parseYaml } from './parser.ts';
 import type { Node } from './nodes.ts';
-import { readQuick } from './quick.ts';
 import { SourceText } from './source.ts';
 
 /** GitLab's own limit: 2 MiB of text. */
@@ -25,19 +24,9 @@ export function readYaml(name: string, text: string, problems: Problems): Node[]
     problems.add('language/too-large', `${name} is larger than 2 MiB`, { at: start });
     return undefined;
   }
-  const scratch = new Problems();
-  const quick = readQuick(source, scratch);
-  if (quick) {
-    problems.absorb(scratch);
-    return scratch.mustStop ? undefined : quick;
-  }
-  return readSlowly(source, problems);
-}
-
-function readSlowly(source: SourceText, problems: Problems): Node[] | undefined {
   const found = new Problems();
   try {
-    const documents = readFull(source, found);
+    const documents = parseYaml(source, found);
     return found.mustStop ? undefined : documents;
   } catch (error) {
     // The composer recurses: nesting that is too deep for the stack is too deep for a person.

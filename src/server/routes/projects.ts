@@ -1,5 +1,4 @@
 /** Projects for people: start a pipeline, ask what became of the request. */
-import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -12,6 +11,7 @@ import type { StartAnswer, StartRequest, StopAnswer } from '../api.ts';
 import type { User } from '../auth.ts';
 import type { ServerDeps } from '../deps.ts';
 import { keyOf, missing, slugOf } from './params.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 const MOST_CHANGED = 262_144;
 const MOST_INPUTS = 131_072;
@@ -136,7 +136,7 @@ async function triggerOf(
 async function lookup(deps: ServerDeps, slug: ProjectSlug, key: string): Promise<KeyLookup> {
   const known = await deps.workflows.lookup(slug, key);
   if (known && known.state !== 'unknown') return known;
-  const hash = createHash('sha256').update(key).digest('hex');
+  const hash = sha256(key);
   const claim = await deps.records.get<ClaimRecord>(claimName(slug, hash));
   return claim ? { state: 'started', pipeline: pipelineId(slug, claim.iid) } : { state: 'unknown' };
 }

@@ -8,7 +8,6 @@
  *  H2 A wrong proof, a project that is not there and one without a secret answer alike.
  *  H3 Every delivery is answered before the forge gives up, with what became of it.
  */
-import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -23,6 +22,7 @@ import type { EventTrigger, ForgeEvent } from '../webhooks/event.ts';
 import { githubEvent } from '../webhooks/github.ts';
 import { gitlabEvent } from '../webhooks/gitlab.ts';
 import { isForge, needsBody, proofOf, proves, type ForgeName } from '../webhooks/signature.ts';
+import { sha256 } from '../../utils/sha256.ts';
 
 const AT_ONCE = 128;
 const WAITING = 10_000;
@@ -158,8 +158,6 @@ function ofRepository(proven: readonly WebhookProject[], repository: string): We
 
 const sameRepository = (one: string | undefined, other: string | undefined): boolean =>
   one !== undefined && one.toLowerCase() === other?.toLowerCase();
-const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
-
 /** Equal when a forge sends the same delivery again. A header that nobody signs, so never more than a hint to the workflow. */
 function deliveryId(headers: IncomingHttpHeaders, raw: Buffer): string {
   const given = [

@@ -1,6 +1,7 @@
 /** Whether a delivery was made by who has the secret: over the raw bytes, in constant time, before anything is parsed. */
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
+import { sha256Bytes } from '../../utils/sha256.ts';
 
 export const FORGES = ['gitlab', 'github', 'gitea'] as const;
 export type ForgeName = (typeof FORGES)[number];
@@ -18,7 +19,7 @@ export function proofOf(forge: ForgeName, headers: IncomingHttpHeaders): Buffer 
       return hex(/^([0-9a-f]{64})$/, headers['x-gitea-signature']);
     case 'gitlab': {
       const token = headers['x-gitlab-token'];
-      return typeof token === 'string' && token !== '' ? sha256(token) : undefined;
+      return typeof token === 'string' && token !== '' ? sha256Bytes(token) : undefined;
     }
   }
 }
@@ -29,11 +30,12 @@ export const needsBody = (forge: ForgeName): boolean => forge !== 'gitlab';
 /** An empty secret proves nothing and is refused, whoever configured it. */
 export function proves(forge: ForgeName, secret: string, of: { proof: Buffer; raw: Buffer }): boolean {
   if (secret === '') return false;
-  const wanted = needsBody(forge) ? createHmac('sha256', secret).update(of.raw).digest() : sha256(secret);
+  const wanted = needsBody(forge)
+    ? createHmac('sha256', secret).update(of.raw).digest()
+    : sha256Bytes(secret);
   return timingSafeEqual(wanted, of.proof);
 }
 
-const sha256 = (text: string): Buffer => createHash('sha256').update(text).digest();
 function hex(form: RegExp, header: string | string[] | undefined): Buffer | undefined {
   const found = typeof header === 'string' ? form.exec(header)?.[1] : undefined;
   return found === undefined ? undefined : Buffer.from(found, 'hex');

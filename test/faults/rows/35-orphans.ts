@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { attemptLabels, LABELS } from '../../../activities/job/names.ts';
 import { HELPER_IMAGE } from '../../support/engine.ts';
 import { countFile, expectThat, expectWhole, note, type Row } from './row.ts';
@@ -27,7 +28,7 @@ export const orphans: Row = {
     await engine.docker('volume', 'create', '--label', 'davit.kind=volume', name);
     others.push(name);
     // Old enough to be nobody's that is about to begin.
-    await new Promise((resolve) => setTimeout(resolve, Number(world.profile.cleanupAgeMs) + 200));
+    await delay(Number(world.profile.cleanupAgeMs) + 200);
     note(world, 35, `${ORPHANS} orphans, and the worker starts again`);
     await processes.arch.start();
     const back = history.now();

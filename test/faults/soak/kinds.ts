@@ -3,6 +3,7 @@
  * targets and engines is for the checker. What a pipeline draws comes from the seed and its own number, so that it is the
  * same however the others fare.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { Break, type Client, type Sent } from '../client.ts';
 import { randomOf, type Random } from '../history.ts';
 import { digestOf, GATED, jobOf, countFile, deployFile } from '../rows/row.ts';
@@ -101,7 +102,7 @@ const gated: Kind = async ({ world, random, number }) => {
 const cancelScript: Kind = async ({ world, random, slot }) => {
   const { client } = world;
   const id = await start(world, `soak-s${slot}`, countFile(900, 300, RETRY));
-  await new Promise((resolve) => setTimeout(resolve, random.below(4_000)));
+  await delay(random.below(4_000));
   const sent = await taken(client, () => client.cancel(id));
   const { state } = await client.verdict(id, PIPELINE_MS);
   if (state !== 'canceled') throw new Break(`${id} was cancelled (${sent.code}) and is ${state}`);
@@ -112,7 +113,7 @@ const cancelDeploy: Kind = async ({ world, random, number }) => {
   const { client } = world;
   const name = `soak-${random.below(SERVICES)}`;
   const id = await deployment(world, name, { number });
-  await new Promise((resolve) => setTimeout(resolve, random.below(4_000)));
+  await delay(random.below(4_000));
   const sent = await taken(client, () => client.cancel(id));
   const status = await client.verdict(id, PIPELINE_MS);
   // One that was cancelled before it had a plan has no jobs.

@@ -1,6 +1,6 @@
 /** Ports in memory, with the promises that the real ones keep. */
-import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { BlobStore, LogRef, LogState, LogStore, RecordStore } from '../../../src/adapters/ports.ts';
@@ -8,11 +8,12 @@ import { DavitError } from '../../../src/errors.ts';
 import { installationSchema, type InstallationFacts } from '../../../src/installation.ts';
 import type { Digest } from '../../../src/plan/ids.ts';
 import type { RunInput } from '../../../activities/contract.ts';
+import { sha256 } from '../../../src/utils/sha256.ts';
 
 export function memoryBlobs(): BlobStore & { all: Map<string, Uint8Array>; text(digest: string): string } {
   const all = new Map<string, Uint8Array>();
   const put = (bytes: Uint8Array): Digest => {
-    const digest: Digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const digest: Digest = `sha256:${sha256(bytes)}`;
     all.set(digest, bytes);
     return digest;
   };
@@ -26,9 +27,7 @@ export function memoryBlobs(): BlobStore & { all: Map<string, Uint8Array>; text(
     text: (digest) => new TextDecoder().decode(get(digest)),
     putBytes: async (bytes) => put(bytes),
     async putStream(stream) {
-      const parts: Buffer[] = [];
-      for await (const part of stream) parts.push(Buffer.from(part));
-      const bytes = Buffer.concat(parts);
+      const bytes = await buffer(stream);
       return { digest: put(bytes), bytes: bytes.length };
     },
     getBytes: async (digest) => get(digest),

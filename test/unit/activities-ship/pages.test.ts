@@ -1,5 +1,6 @@
 /** `pages`: an artifact becomes a site; the newest pipeline's stays, whatever comes later. */
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { expect, test } from 'vitest';
@@ -16,9 +17,7 @@ async function zipped(files: readonly File[]): Promise<Uint8Array> {
     if (link === undefined) archive.entry({ name }, text ?? '');
     else archive.entry({ name, type: 'symlink', linkname: link });
   archive.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of Readable.from(archive, { objectMode: false })) chunks.push(Buffer.from(chunk));
-  return gzipSync(Buffer.concat(chunks));
+  return gzipSync(await buffer(Readable.from(archive, { objectMode: false })));
 }
 
 function setUp(more: { fork?: boolean; prefix?: string; expireInMs?: number } = {}) {

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { beforeEach, expect, test } from 'vitest';
 import { reconcile, type ReconcileDeps } from '../../../activities/reconcile.ts';
 import { headsOf, MAX_HEADS_BYTES } from '../../../src/adapters/git/heads.ts';
@@ -9,6 +8,7 @@ import type { KeyLookup } from '../../../src/plan/protocol.ts';
 import { reconcileRecordName, type ReconcileRecord } from '../../../src/plan/records.ts';
 import type { Trigger } from '../../../src/plan/trigger.ts';
 import { reconcileAll, reconciledProjects } from '../../../workers/lib/reconciler.ts';
+import { sha256 } from '../../../src/utils/sha256.ts';
 
 const sha = (letter: string): string => letter.repeat(40);
 const branch = (name: string, letter: string): RemoteHead => ({
@@ -125,7 +125,7 @@ test('a delivery that came, or that asked for no pipeline, is no lost one', asyn
   await look();
   heads = [branch('main', 'b'), branch('quiet', 'c')];
   pushed = { 'branch:main': sha('b') };
-  await deps.records.put(`skipped/table/${createHash('sha256').update('refs/heads/quiet').digest('hex')}`, {
+  await deps.records.put(`skipped/table/${sha256('refs/heads/quiet')}`, {
     sha: sha('c'),
   });
   await look();

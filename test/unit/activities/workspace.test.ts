@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { extract, type Header, pack } from 'tar-stream';
@@ -10,9 +11,7 @@ async function tar(entries: Given[]): Promise<Buffer> {
   const archive = pack();
   for (const { text, ...header } of entries) archive.entry(header, text ?? '');
   archive.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of Readable.from(archive, { objectMode: false })) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks);
+  return buffer(Readable.from(archive, { objectMode: false }));
 }
 
 interface Found {
@@ -23,9 +22,7 @@ async function unpack(stream: Readable): Promise<Found[]> {
   const found: Found[] = [];
   const entries = stream.pipe(extract());
   for await (const entry of entries) {
-    const chunks: Buffer[] = [];
-    for await (const chunk of entry) if (chunk instanceof Uint8Array) chunks.push(Buffer.from(chunk));
-    found.push({ header: entry.header, text: Buffer.concat(chunks).toString() });
+    found.push({ header: entry.header, text: (await buffer(entry)).toString() });
   }
   return found;
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { deadFolders, removeTempFolder, sweepFolders, tempFolder } from '../../../src/adapters/temp.ts';
 
@@ -57,8 +58,7 @@ test('the folder of a killed process goes at once, those of the living stay', as
 
 test('a process that ends in the middle of something leaves none', async () => {
   const short = await other('setTimeout(() => process.exit(3), 10)');
-  for (let tries = 0; tries < 400 && (await there()).length > 0; tries += 1)
-    await new Promise((resolve) => setTimeout(resolve, 25));
+  for (let tries = 0; tries < 400 && (await there()).length > 0; tries += 1) await delay(25);
   expect(await there()).toEqual([]);
   await short.end();
 });

@@ -21,7 +21,7 @@ test('events, comments, ids and several data lines', async () => {
   const text =
     ': alive\n\nretry: 1000\n\nid: 4\nevent: chunk\ndata: {"a":1}\n\ndata: one\ndata: two\n\nevent: never ended\ndata: x';
   expect(await collect(text)).toEqual([
-    { event: 'chunk', data: '{"a":1}' },
+    { event: 'chunk', id: '4', data: '{"a":1}' },
     { event: 'message', data: 'one\ntwo' },
   ]);
 });
@@ -35,4 +35,12 @@ test('it does not matter how a stream is cut', async () => {
       expect(await collect(text, cuts)).toEqual(whole);
     }),
   );
+});
+
+test('an event without end is refused', async () => {
+  async function* endless(): AsyncGenerator<string> {
+    yield 'data: ';
+    for (;;) yield 'x'.repeat(1024 * 1024);
+  }
+  await expect(readEvents(endless()).next()).rejects.toMatchObject({ type: 'max-buffer-size-exceeded' });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { countText, problemsText } from '../../../src/cli/problems-view.ts';
 import { statusText } from '../../../src/cli/status-view.ts';
-import { durationText, table } from '../../../src/cli/table.ts';
+import { table } from '../../../src/cli/table.ts';
 import { jobCell, quoted, verdictOf, waitingText } from '../../../src/cli/words.ts';
 import { FINAL_STATES, type JobStatus, type PipelineStatus } from '../../../src/plan/protocol.ts';
 
@@ -47,18 +47,11 @@ describe('tables', () => {
       false,
     );
     expect(text).toBe('A     B\n漢字  x\na     y\n');
-    expect(table(['A'], [[{ text: 'a', paint: 'red' }]], true)).toContain('\u001b[31ma\u001b[0m');
+    expect(table(['A'], [[{ text: 'a', paint: 'red' }]], true)).toContain('\u001b[31ma\u001b[39m');
   });
   test('a cell of others can do nothing to the terminal and stays one line', () => {
     expect(table(['A'], [['x\u001b[2J\ny']], true)).toContain('x y\n');
   });
-  test.each([
-    [400, '0 s'],
-    [59_600, '1 min'],
-    [260_000, '4 min 20 s'],
-    [7_500_000, '2 h 5 min'],
-    [300_000_000, '3 days'],
-  ])('%d ms is %s', (ms, text) => expect(durationText(ms)).toBe(text));
 });
 
 describe('what a job waits for', () => {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Part, Running } from '../../../src/local/part.ts';
 import { silentProgress } from '../../../src/local/progress.ts';
@@ -29,7 +30,7 @@ const until = async (check: () => boolean): Promise<void> => {
   const deadline = Date.now() + 5_000;
   while (!check()) {
     if (Date.now() > deadline) throw new Error('never happened');
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await delay(5);
   }
 };
 

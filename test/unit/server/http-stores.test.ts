@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { httpStores, type HttpStores } from '../../../src/adapters/http/index.ts';
@@ -33,9 +34,7 @@ describe('the stores over HTTP', () => {
     const big = Buffer.alloc(5_000_000, 'x');
     const put = await stores.blobs.putStream(Readable.from([big.subarray(0, 1_000), big.subarray(1_000)]));
     expect(put.bytes).toBe(big.length);
-    const back: Buffer[] = [];
-    for await (const chunk of await stores.blobs.getStream(put.digest)) back.push(chunk);
-    expect(Buffer.concat(back).equals(big)).toBe(true);
+    expect((await buffer(await stores.blobs.getStream(put.digest))).equals(big)).toBe(true);
     await expect(stores.blobs.getBytes(put.digest, 10)).rejects.toMatchObject({ code: 'blob/too-large' });
     await expect(stores.blobs.getBytes(`sha256:${'0'.repeat(64)}`)).rejects.toMatchObject({
       code: 'blob/missing',

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DavitError } from '../../../src/errors.ts';
 import type { PipelineId } from '../../../src/plan/ids.ts';
@@ -7,6 +6,7 @@ import type { PipelineRecord } from '../../../src/plan/records.ts';
 import { claimName, pipelineRecordName, type PipelineEntry } from '../../../src/plan/records.ts';
 import { withPending } from '../../../src/server/pending.ts';
 import { bearer, job, pipeline, testServer, TOKENS, type TestServer } from '../../support/server.ts';
+import { sha256 } from '../../../src/utils/sha256.ts';
 
 let server: TestServer;
 beforeEach(async () => {
@@ -266,7 +266,7 @@ describe('starting', () => {
   test('what became of a request: the workflow knows, and when it has forgotten, the store', async () => {
     const path = `/api/v1/projects/table/requests/${encodeURIComponent(request.key)}`;
     expect((await get(path)).json()).toEqual({ state: 'unknown' });
-    const hash = createHash('sha256').update(request.key).digest('hex');
+    const hash = sha256(request.key);
     await server.stores.records.put(claimName('table', hash), {
       claimId: 'c',
       deliveryId: 'd',

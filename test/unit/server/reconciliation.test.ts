@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
 import { reconcileFinding } from '../../../src/local/doctor/services.ts';
 import { reconcileRecordName, skippedRecordName, type ReconcileRecord } from '../../../src/plan/records.ts';
 import type { Reconciliation } from '../../../src/server/api.ts';
 import { deliver, push, SHA } from '../../support/deliveries.ts';
 import { bearer, testServer, TOKENS, type TestServer } from '../../support/server.ts';
+import { sha256 } from '../../../src/utils/sha256.ts';
 
 let server: TestServer;
 afterEach(() => server.close());
@@ -20,7 +20,7 @@ const project = (name: string, more: object = {}) => ({
 test('a delivery that asks for no pipeline is noted for the reconciler; one that is not signed is not', async () => {
   server = await testServer({ projects: [project('table')], secrets: { table: 'a secret' } });
   const { event, payload } = push('gitea', { message: 'words [skip ci]' });
-  const name = skippedRecordName('table', createHash('sha256').update('refs/heads/main').digest('hex'));
+  const name = skippedRecordName('table', sha256('refs/heads/main'));
   for (const [secret, status, noted] of [
     ['wrong', 401, undefined],
     ['a secret', 200, { sha: SHA.b }],

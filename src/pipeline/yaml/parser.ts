@@ -1,4 +1,4 @@
-/** The whole of YAML, by the `yaml` library: slower, and the one that says what is wrong. */
+/** Parses with the `yaml` library and makes nodes of its documents. */
 import {
   Composer,
   isAlias,
@@ -17,14 +17,14 @@ import { MAX_DEPTH, TreeBuilder, type RawEntry } from './build.ts';
 import { listNode, type Node, type Origin, type ScalarNode, type ScalarStyle } from './nodes.ts';
 import type { SourceText } from './source.ts';
 
-/** Pieces of text that the lexer may hand out; an ordinary file has one for every three characters. */
-const MAX_TOKENS = 600_000;
+/** Tokens of the lexer: an ordinary file has one for every three characters, so 2 MiB of it fit. */
+const MAX_TOKENS = 700_000;
 /** Collections and their items that the parser has begun and not ended. */
 const MAX_STACK = 3 * MAX_DEPTH;
 const MAX_SYNTAX_ERRORS = 20;
 
 /** All documents; undefined when the text could not be read, which the problems say. Throws RangeError on deep nesting. */
-export function readFull(source: SourceText, problems: Problems): Node[] | undefined {
+export function parseYaml(source: SourceText, problems: Problems): Node[] | undefined {
   const documents = compose(source, problems);
   if (!documents || problems.hasErrors) return undefined;
   return documents.map((document) => new Reader(new TreeBuilder(source, problems)).document(document));

@@ -1,0 +1,2 @@
+/** The message of anything that was thrown. Pure. */
+export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
