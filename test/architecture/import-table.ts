@@ -45,7 +45,7 @@ const SERVER = [
 export const AREAS: readonly Area[] = [
   { of: 'src/plan/', may: ['src/plan/'] },
   { of: 'src/errors.ts', may: [] },
-  { of: 'src/version.ts', may: [] },
+  { of: 'src/version.ts', may: ['package.json'] },
   { of: 'src/masking/', may: ['src/masking/', ...OPEN] },
   { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },
   { of: 'src/config.ts', may: ['node:os', 'node:path'] },
