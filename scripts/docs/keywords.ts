@@ -13,8 +13,8 @@ Every keyword of the language, and what davit does with it. "file" is the top le
 that name. Each name links to its description. \`npm run docs\` writes this page from \`src/pipeline/schema\`.
 `;
 const REFUSED = `## Refused keywords
-These keywords of GitLab are errors in davit (\`language/refused\`). A keyword that is in neither table is an error as well
-(\`language/unknown-keyword\`). Nothing is ignored silently.
+These keywords of GitLab are errors in davit (\`language/refused\`). A key of a job that is in neither table is an error as
+well (\`language/unknown-keyword\`). Nothing is ignored silently.
 `;
 const SUPPORT = { same: 'supported', differs: 'supported, differs', davit: "davit's own" } as const;
 

@@ -48,7 +48,8 @@ test('a tag is checked, tested, built for two architectures and pushed', async (
 });
 
 test('.gitlab-ci.yml uses no keyword of davit', async () => {
-  const { out } = await davit('config', '.gitlab-ci.yml');
+  const { code, out } = await davit('config', '.gitlab-ci.yml');
+  expect(code).toBe(0);
   const own = KEYWORDS.filter((keyword) => keyword.status === 'davit').map((keyword) => keyword.name);
   expect(own.filter((name) => new RegExp(`^  ${name}:`, 'm').test(out))).toEqual([]);
 });

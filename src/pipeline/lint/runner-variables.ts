@@ -1,4 +1,4 @@
-/** Variables that GitLab's runner reads and that change nothing here. docs/language.md has the same list. */
+/** Variables that GitLab's runner reads and that change nothing here. docs/language/variables.md has the same list. */
 import { nodeAt, type Node } from '../yaml/nodes.ts';
 import type { Linting } from './lint.ts';
 

@@ -23,7 +23,7 @@ export type { KeywordInfo, KeywordStatus } from './keyword.ts';
 
 /**
  * Every keyword of the language, with what davit makes of it. Nothing here is ignored: a keyword is supported, or
- * named in an error. docs/language.md is held equal to this list by a test.
+ * named in an error. `npm run docs` writes docs/language/keywords.md from this list.
  */
 const table = {
   image: lenient('image', run.image),
