@@ -31,7 +31,7 @@ export function nodeImage(name: string): void {
     mkdirSync(join(root, 'usr', 'bin'), { recursive: true });
     symlinkSync('/bin/env', join(root, '/usr/bin/env'));
     for (const program of PROGRAMS) addProgram(root, shell('command -v "$1"', program).trim());
-    addLibraries(root, process.execPath);
+    addLibraries(root, [process.execPath, ...nativeModules()]);
     const gitCore = shell('git --exec-path').trim();
     copy(gitCore, root, gitCore);
     // The packages have builds for other platforms; only those of this one are needed.
@@ -61,11 +61,18 @@ function copy(from: string, root: string, to: string): void {
 function addProgram(root: string, program: string): void {
   mkdirSync(join(root, dirname(program)), { recursive: true });
   cpSync(realpathSync(program), join(root, program));
-  addLibraries(root, program);
+  addLibraries(root, [program]);
 }
 
-function addLibraries(root: string, program: string): void {
-  for (const [library] of shell('ldd "$1" 2>/dev/null || true', program).matchAll(/\/\S+\.so\S*/g)) {
+/** Packages with native code for this machine. */
+const nativeModules = (): string[] =>
+  shell('find "$1" -name "*.node" -path "*linux*"', realpathSync(join(ROOT, 'node_modules')))
+    .split('\n')
+    .filter((path) => path !== '');
+
+function addLibraries(root: string, programs: readonly string[]): void {
+  const libraries = shell('ldd "$@" 2>/dev/null || true', ...programs).matchAll(/\s(\/\S+\.so\S*)(?= \()/g);
+  for (const library of new Set([...libraries].map(([, path = '']) => path))) {
     mkdirSync(join(root, dirname(library)), { recursive: true });
     cpSync(realpathSync(library), join(root, library));
   }
