@@ -18,6 +18,9 @@ COPY src src
 COPY activities activities
 COPY workflows workflows
 COPY workers workers
+LABEL org.opencontainers.image.title=davit \
+  org.opencontainers.image.licenses=Apache-2.0 \
+  org.opencontainers.image.version=0.1.0
 ENV NODE_ENV=production DAVIT_HOME=/var/lib/davit DAVIT_CACHE=/var/cache/davit
 USER davit
 VOLUME /var/lib/davit

@@ -1,8 +1,9 @@
 /**
- * What `npm start`, `npm test`, `npm run bench`, `npm run lint` and a first `./davit` begin with: the packages of the lock
- * file, and a Node that runs TypeScript. Plain JavaScript for Node 20 without a single package, because there are none yet.
+ * What `npm start`, `npm test`, `npm run bench`, `npm run lint`, `npm run docs` and a first `./davit` begin with: the
+ * packages of the lock file, and a Node that runs TypeScript. Plain JavaScript for Node 20 without a single package, because
+ * there are none yet.
  *
- *   node scripts/bootstrap.mjs start|test|faults|bench|parts|engines|lint|cli [ARGUMENT…]
+ *   node scripts/bootstrap.mjs start|test|faults|bench|parts|engines|lint|docs|cli [ARGUMENT…]
  *
  * Invariants: B1 `npm ci` runs only when what is installed is not what the lock file says. B2 a Node is moved into the cache
  * whole or not at all. B3 the exit code is the task's own; signals reach the task, never kill this process first.
@@ -47,6 +48,7 @@ const TASKS = {
     [node24(), join(ROOT, 'test', 'engines', 'run.ts'), ...args],
   ],
   lint: () => checks(),
+  docs: () => [[node24(), join(ROOT, 'scripts', 'docs.ts')]],
   cli: (args) => [[node24(), MAIN, ...args]],
 };
 const checks = () => [

@@ -39,7 +39,7 @@ export interface Settings {
   path: readonly string[];
 }
 
-/** Reads the environment once. Names are in docs/installation.md. */
+/** Reads the environment once. `ENVIRONMENT` below describes each name. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const home = env.DAVIT_HOME ?? join(env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'davit');
   return Object.freeze({
@@ -73,3 +73,89 @@ export const childEnvironment = (change: Record<string, string | undefined>): No
   ...process.env,
   ...change,
 });
+
+/** One row of docs/environment.md. */
+export interface EnvironmentVariable {
+  names: readonly string[];
+  /** Markdown; empty: none. */
+  default: string;
+  meaning: string;
+}
+
+/** Everything that `readSettings` reads; a test holds the two equal. `npm run docs` writes it to docs/environment.md. */
+export const ENVIRONMENT: readonly EnvironmentVariable[] = [
+  {
+    names: ['DAVIT_HOME'],
+    default: '`$XDG_STATE_HOME/davit`, else `~/.local/state/davit`',
+    meaning:
+      "State of the installation on this machine: Temporal's database, blobs, logs, registry data, keys, `run.json`.",
+  },
+  {
+    names: ['DAVIT_CACHE'],
+    default: '`$XDG_CACHE_HOME/davit`, else `~/.cache/davit`',
+    meaning: 'What was downloaded or built: Node, Temporal, workflow bundles.',
+  },
+  {
+    names: ['DAVIT_CONFIG'],
+    default: '`DAVIT_HOME/davit.config.yml`, if it exists',
+    meaning: 'The installation file.',
+  },
+  {
+    names: ['DAVIT_SERVER'],
+    default: 'what `run.json` says',
+    meaning: 'Where the command line and workers find the server.',
+  },
+  { names: ['DAVIT_TOKEN'], default: '', meaning: "The token of the command line's user." },
+  {
+    names: ['DAVIT_TOKEN_FILE'],
+    default: '`DAVIT_HOME/keys/cli-token`',
+    meaning:
+      "The same, from a file. On the server it is the token of the machine's owner, who is an operator.",
+  },
+  {
+    names: ['DAVIT_WORKER_TOKEN_FILE'],
+    default: '`DAVIT_HOME/keys/worker-token`',
+    meaning:
+      "The secret that workers and server share. Every worker needs the server's, also to open what other workers sealed in the store.",
+  },
+  {
+    names: ['DAVIT_KEY_FILE'],
+    default: '`DAVIT_HOME/keys/installation-key`',
+    meaning:
+      'A key of the installation, 32 bytes in hex, made with the other keys. Nothing is sealed with it yet.',
+  },
+  {
+    names: ['DAVIT_REGISTRY'],
+    default: 'the registry that davit runs',
+    meaning: '`host:port` for `CI_REGISTRY`, when the installation file has no default registry.',
+  },
+  {
+    names: ['DAVIT_HELPER_IMAGE'],
+    default: '`davit/helper:1`',
+    meaning: 'A static busybox for probes. Jobs use it as `$DAVIT_HELPER_IMAGE`.',
+  },
+  { names: ['DAVIT_LOG_LEVEL'], default: '`info`', meaning: 'Log level of server and workers.' },
+  { names: ['DAVIT_DEBUG'], default: '', meaning: 'Shows stacks, for work on davit itself.' },
+  {
+    names: ['TEMPORAL_ADDRESS'],
+    default: 'davit starts a Temporal server',
+    meaning: '`host:port` of a Temporal server to use instead.',
+  },
+  {
+    names: ['TEMPORAL_NAMESPACE'],
+    default: '`davit`',
+    meaning: 'The Temporal namespace. It is created with 30 days of retention if it does not exist.',
+  },
+  { names: ['DOCKER_HOST'], default: '`unix:///var/run/docker.sock`', meaning: 'The local engine.' },
+  {
+    names: ['DOCKER_CERT_PATH'],
+    default: '',
+    meaning: 'Folder with `ca.pem`, `cert.pem` and `key.pem` for an engine at `tcp://`.',
+  },
+  {
+    names: ['NO_COLOR', 'CI', 'TERM'],
+    default: '',
+    meaning: 'Turn off colours and questions, with their usual meaning.',
+  },
+  { names: ['PATH', 'XDG_STATE_HOME', 'XDG_CACHE_HOME'], default: '', meaning: 'As everywhere.' },
+];

@@ -1,2 +1,4 @@
-/** Of davit; a test holds it equal to package.json. */
-export const VERSION = '0.1.0';
+/** The version of davit; package.json is the one place that has it. */
+import manifest from '../package.json' with { type: 'json' };
+
+export const VERSION: string = manifest.version;

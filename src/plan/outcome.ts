@@ -7,7 +7,7 @@ import type { Digest } from './ids.ts';
  */
 export type Outcome = 'succeeded' | 'failed' | 'errored' | 'cancelled' | 'skipped' | 'expired';
 
-/** Failure kinds; `docs/language.md` maps each to GitLab's `retry:when` reasons. */
+/** Failure kinds; `docs/language/failures.md` maps each to GitLab's `retry:when` reasons. */
 export const FAILURE_KINDS = [
   'script', // the user's script, test or Dockerfile ended non-zero
   'timeout', // the job's own timeout

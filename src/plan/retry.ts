@@ -1,7 +1,7 @@
 import type { FailureKind, JobResult } from './outcome.ts';
 import type { PlanJob } from './plan.ts';
 
-/** GitLab's `retry:when` reasons that a failure of ours answers to (docs/language.md has the table). */
+/** GitLab's `retry:when` reasons that a failure of ours matches (docs/language/failures.md has the table). */
 export const RETRY_REASONS: Record<FailureKind, readonly string[]> = {
   script: ['script_failure'],
   timeout: ['job_execution_timeout'],

@@ -1,6 +1,9 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { generatedPages } from '../../scripts/docs.ts';
+import { anchorOf } from '../../scripts/docs/markdown.ts';
+import { ENVIRONMENT } from '../../src/config.ts';
 import { compile } from '../../src/pipeline/compile.ts';
 import { parseInstallation, parseWorkerConfig } from '../../src/pipeline/installation-file.ts';
 import { ROOT } from '../support/source.ts';
@@ -10,13 +13,6 @@ const pages = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md'], { cwd: ROOT
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');
 const blocks = (path: string): string[] =>
   [...read(path).matchAll(/^```yaml\n(.*?)^```/gms)].map((found) => found[1] ?? '');
-/** GitHub's anchor of a heading. */
-const anchor = (heading: string): string =>
-  heading
-    .toLowerCase()
-    .replaceAll(/[^\w\s-]/g, '')
-    .trim()
-    .replaceAll(' ', '-');
 
 describe('the documentation', () => {
   test('every link inside of the project leads somewhere', () => {
@@ -26,20 +22,28 @@ describe('the documentation', () => {
           const target = path === '' ? page : normalize(join(dirname(page), path));
           if (!existsSync(join(ROOT, target))) return true;
           const headings = [...(target.endsWith('.md') ? read(target) : '').matchAll(/^#+ (.+)$/gm)];
-          return part !== undefined && !headings.some((found) => anchor(found[1] ?? '') === part);
+          return part !== undefined && !headings.some((found) => anchorOf(found[1] ?? '') === part);
         })
         .map((found) => `${page}: ${found[0]}`),
     );
     expect(dead).toEqual([]);
   });
 
-  test('docs/installation.md names exactly the environment variables that src/config.ts reads', () => {
+  test.each([...generatedPages()])('%s is what `npm run docs` writes', (path, text) => {
+    expect(read(path)).toBe(text);
+  });
+
+  test('src/config.ts describes exactly the environment variables that it reads', () => {
     const known = [...read('src/config.ts').matchAll(/\benv\.([A-Z_]+)/g)].map((found) => found[1]);
-    const section = read('docs/installation.md').split('## ')[1] ?? '';
-    const told = [...section.matchAll(/^\| (`.+?) \|/gm)].flatMap((found) =>
-      [...(found[1] ?? '').matchAll(/`([A-Z_]+)`/g)].map((name) => name[1]),
-    );
-    expect(told.toSorted()).toEqual([...new Set(known)].toSorted());
+    const described = ENVIRONMENT.flatMap((one) => one.names);
+    expect(described.toSorted()).toEqual([...new Set(known)].toSorted());
+  });
+
+  test('every keyword that is supported has a heading of its own', () => {
+    const table = read('docs/language/keywords.md').split('## ')[0] ?? '';
+    const names = [...table.matchAll(/^\| (\S+) \|/gm)].map((found) => found[1] ?? '').slice(2);
+    expect(names.length).toBeGreaterThan(40);
+    expect(names.filter((name) => !/^\[`[a-z_]+`\]\([a-z-]+\.md#[\w-]+\)$/.test(name))).toEqual([]);
   });
 
   test('the installation file and the worker configuration of docs/installation.md are valid', () => {

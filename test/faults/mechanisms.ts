@@ -92,7 +92,7 @@ export const MECHANISMS = {
     off: (world) => change(world.border('arch>temporal'), namelessMachine),
   },
   'mask set kept': {
-    is: 'whoever resumes a script hides the same values in its log',
+    is: 'a worker that resumes a script hides the same values in its log',
     breaks: 'I6',
     row: 2,
     off: noMasks,

@@ -85,7 +85,7 @@ export const SPEC = {
   name: 'spec',
   in: ['top'],
   status: 'differs',
-  note: 'the header of a file: `inputs`, `component`; see below. `include` is refused: GitLab has it behind a flag that is off',
+  note: 'the header of a file: `inputs` and `component`; `include` is refused: GitLab has it behind a flag that is off by default',
   schema: header.shape.spec,
 } as const;
 

@@ -22,7 +22,7 @@ export const allowFailure = z.union([
 /** What a person is asked before a manual job starts. */
 export const manualConfirmation = name.max(1_000, 'must not be longer than 1,000 characters');
 
-/** GitLab's reasons for a retry; docs/language.md maps davit's failure kinds to them. */
+/** GitLab's reasons for a retry; docs/language/failures.md maps davit's failure kinds to them. */
 export const RETRY_WHEN = [
   'always',
   'unknown_failure',

@@ -114,6 +114,6 @@ export const INCLUDE = {
   name: 'include',
   in: ['top'],
   status: 'differs',
-  note: '`remote` over https and to public addresses only; `template` has those that davit ships; see below',
+  note: '`remote` uses https and public addresses only; `template` has the templates that davit ships',
   schema: include,
 } as const;

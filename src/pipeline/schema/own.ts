@@ -8,7 +8,7 @@ export const OWN: readonly KeywordInfo[] = [
     name: 'arch',
     in: ['job', 'default'],
     status: 'davit',
-    note: 'the architecture whose queue the job goes to',
+    note: 'the architecture that the job runs on',
     schema: run.arch,
   },
   {
@@ -29,7 +29,7 @@ export const OWN: readonly KeywordInfo[] = [
     name: 'push',
     in: ['job'],
     status: 'davit',
-    note: 'writes one index for all architectures',
+    note: 'writes one image index for all architectures',
     schema: typed.push,
   },
   {
@@ -43,7 +43,7 @@ export const OWN: readonly KeywordInfo[] = [
     name: 'gate',
     in: ['job'],
     status: 'davit',
-    note: 'waits for the approval of a person',
+    note: "waits for a person's approval",
     schema: typed.gate,
   },
 ];

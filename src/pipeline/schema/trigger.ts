@@ -103,6 +103,6 @@ export const TRIGGER: KeywordInfo = {
   name: 'trigger',
   in: ['job'],
   status: 'differs',
-  note: 'another project names those that may trigger it (`triggered_by`); see below',
+  note: 'another project must list this one in `triggered_by`',
   schema: trigger,
 };

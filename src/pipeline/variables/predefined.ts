@@ -7,7 +7,7 @@ import { environmentSlug, slugify } from './slug.ts';
 
 /**
  * The predefined variables: names and values as GitLab documents them, as far as they make sense outside of it. A table in
- * docs/language.md says what is absent and why. CI_JOB_ID, CI_REGISTRY_PASSWORD and their like are added by the worker.
+ * docs/language/variables.md says what is absent and why. CI_JOB_ID, CI_REGISTRY_PASSWORD and their like are added by the worker.
  */
 type Values = Record<string, string | undefined>;
 

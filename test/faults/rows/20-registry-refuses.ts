@@ -47,7 +47,7 @@ function tokenRunsOut(world: World, repository: string): { asked: Promise<void>;
 /** 401 is answered with a new token; 429 and 5xx pass; the digest that was pushed is what is deployed, whatever a tag says meanwhile. */
 export const registryRefuses: Row = {
   row: 20,
-  fault: 'registry answers 401, 429 and 503; tag moved by another',
+  fault: 'registry returns 401, 429 and 503; tag moved by another',
   moment: 'push, deploy',
   async run(world) {
     const { client, history, engine, registryHost } = world;

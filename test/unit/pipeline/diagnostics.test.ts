@@ -65,7 +65,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     'j:\n  image: x\n  script: y\n  run: []',
     'language/refused',
     '4:3',
-    /^run is refused: steps/,
+    /^run is refused: GitLab runs steps/,
     /as script/,
   ],
   [
