@@ -1,9 +1,10 @@
 #!/bin/sh
 # Makes what docker-compose.yml needs and nobody should write by hand: secrets, and the group of the engine's socket.
 # What is there already is kept. The folder is closed to everybody else; the files in it are open to the users that the
-# containers run as.
+# containers run as. Run it again after a key for a board was put into compose/ssh.
 set -eu
 cd "$(dirname "$0")"
+user=10001 # of davit's image (Dockerfile)
 mkdir -p secrets ssh
 chmod 0700 secrets
 for name in postgres-password worker-token cli-token; do
@@ -19,3 +20,26 @@ if ! grep -qs '^DOCKER_GID=' ../.env; then
   echo "DOCKER_GID=$group" >>../.env
   echo "added DOCKER_GID=$group to .env"
 fi
+
+# ssh reads a key that is closed to others, so the key has to belong to the containers' user.
+if [ "$(id -u)" = 0 ]; then
+  chown -R "$user:$user" ssh
+  chmod 0700 ssh
+elif [ -n "$(find ssh ! -user "$user" 2>/dev/null)" ] && [ -n "$(ls -A ssh 2>/dev/null)" ]; then
+  echo "the workers cannot read compose/ssh yet: sudo chown -R $user:$user compose/ssh"
+fi
+
+# The workers of architectures that this machine does not have need the kernel's emulation.
+rules=/proc/sys/fs/binfmt_misc
+case "$(uname -m)" in
+  x86_64) foreign='arm:arm32 aarch64:arm64' ;;
+  aarch64) foreign='x86_64:amd64' ;;
+  *) foreign='' ;;
+esac
+[ -d "$rules" ] || foreign=''
+for pair in $foreign; do
+  [ -e "$rules/qemu-${pair%:*}" ] && continue
+  echo "this kernel does not emulate ${pair#*:}, and worker-${pair#*:} will not become healthy. Either emulate it:"
+  echo "  docker run --rm --privileged tonistiigi/binfmt:qemu-v9.2.2 --install arm,arm64,amd64"
+  echo "or give it a board's engine, for example ARM32_DOCKER=ssh://pi@board in .env"
+done

@@ -21,6 +21,8 @@ export interface Settings {
   workerTokenFile: string;
   /** Key that seals what rests in the store and signs tokens, 32 bytes hex. */
   keyFile: string;
+  /** Kept fresh by a worker as long as it takes work; for the health check of a container. */
+  readyFile?: string;
   temporalAddress?: string;
   /** host:port of the registry that davit runs itself (`davit up` sets it); the installation file's default wins. */
   registry?: string;
@@ -51,6 +53,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     tokenFile: env.DAVIT_TOKEN_FILE ?? join(home, 'keys', 'cli-token'),
     workerTokenFile: env.DAVIT_WORKER_TOKEN_FILE ?? join(home, 'keys', 'worker-token'),
     keyFile: env.DAVIT_KEY_FILE ?? join(home, 'keys', 'installation-key'),
+    readyFile: env.DAVIT_READY_FILE,
     temporalAddress: env.TEMPORAL_ADDRESS,
     registry: env.DAVIT_REGISTRY,
     helperImage: env.DAVIT_HELPER_IMAGE,

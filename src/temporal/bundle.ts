@@ -1,4 +1,7 @@
-/** The workflow bundle, built once a version of the code and kept in the cache: webpack costs a second and 200 MB. */
+/**
+ * The workflow bundle. An image brings it beside the code; elsewhere it is built once a version of the code and kept in the
+ * cache: webpack costs a second and 200 MB, and swc unpacks a native library into a folder that it may execute from.
+ */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -11,11 +14,23 @@ const SOURCES = ['workflows', 'src/plan', 'src/utils'];
 /** What stands around each workflow. */
 export const INTERCEPTORS = [join(ROOT, 'workflows', 'interceptors.ts')];
 
-/** Path of the bundle for the code as it is on the disk; builds it when the cache has none. `cache`: a folder. */
-export async function workflowBundle(cache: string): Promise<{ codePath: string }> {
-  const folder = join(cache, 'bundles');
-  const codePath = join(folder, `${await contentHash()}.js`);
-  if (await exists(codePath)) return { codePath };
+/** Where `scripts/bundle.ts` puts it when an image is built. */
+const WITH_THE_CODE = join(ROOT, 'bundles');
+
+/** Path of the bundle for the code as it is on the disk; builds it when there is none. `cache`: a folder. */
+export async function workflowBundle(
+  cache: string,
+  withTheCode = WITH_THE_CODE,
+): Promise<{ codePath: string }> {
+  const name = `${await contentHash()}.js`;
+  for (const folder of [withTheCode, join(cache, 'bundles')])
+    if (await exists(join(folder, name))) return { codePath: join(folder, name) };
+  return { codePath: await buildBundle(join(cache, 'bundles'), name) };
+}
+
+/** Returns the path. */
+async function buildBundle(folder: string, name: string): Promise<string> {
+  const codePath = join(folder, name);
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(ROOT, 'workflows', 'index.ts'),
     workflowInterceptorModules: INTERCEPTORS,
@@ -26,7 +41,7 @@ export async function workflowBundle(cache: string): Promise<{ codePath: string 
   const half = `${codePath}.${process.pid}.${Date.now()}`;
   await writeFile(half, code);
   await rename(half, codePath);
-  return { codePath };
+  return codePath;
 }
 
 /** Sources and the exact SDK: a bundle fits one version of @temporalio/worker only. */
@@ -47,5 +62,5 @@ async function contentHash(): Promise<string> {
 const exists = (path: string): Promise<boolean> =>
   stat(path).then(
     () => true,
-    () => false, // not there, or not readable: it is built anew, and that says why it cannot be
+    () => false, // not there, or not readable: it is built, and that says why it cannot be
   );

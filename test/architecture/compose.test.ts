@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { parseInstallation } from '../../src/pipeline/installation-file.ts';
+import { ARCHES } from '../../src/plan/ids.ts';
 import { ROOT } from '../support/source.ts';
 
 const service = z.object({
@@ -68,8 +69,9 @@ describe('docker-compose.yml', () => {
       .parse(JSON.parse(read('package.json'))).version;
     for (const [name, one] of services) expect(one.image, name).toMatch(/:\d+\.\d+(\.\d+)?$/);
     for (const [name, one] of davit) expect(one.image, name).toBe(`davit:${String(version)}`);
-    for (const from of read('Dockerfile').matchAll(/^FROM (\S+)/gm))
-      expect(from[1]).toMatch(/:\d+\.\d+\.\d+-/);
+    const stages = new Set([...read('Dockerfile').matchAll(/ AS (\S+)$/gm)].map(([, name]) => name));
+    for (const [, from] of read('Dockerfile').matchAll(/^FROM (\S+)/gm))
+      if (!stages.has(from)) expect(from).toMatch(/:\d+\.\d+\.\d+-/);
   });
 
   test('every service that stays has a health check', () => {
@@ -83,6 +85,16 @@ describe('docker-compose.yml', () => {
     expect(
       services.filter(([name, one]) => !ends.has(name) && !one.healthcheck).map(([name]) => name),
     ).toEqual([]);
+  });
+
+  test('the health of a worker is whether it takes work, and outlives its process', () => {
+    const workers = davit.filter(([, one]) => one.command?.[0] === 'worker');
+    expect(workers).toHaveLength(5);
+    for (const [name, one] of workers) {
+      expect(one.healthcheck?.test.at(-1), name).toContain('$$DAVIT_READY_FILE');
+      expect(one.environment, name).toHaveProperty('DAVIT_READY_FILE');
+      expect(one.entrypoint?.at(-1), name).toBe('/opt/davit/compose/keep-running.sh');
+    }
   });
 
   test('nothing listens beyond this machine', () => {
@@ -106,6 +118,16 @@ describe('docker-compose.yml', () => {
       expect(readFileSync(join(copy, path), 'utf8'), path).toMatch(/^[0-9a-f]{64}$/);
       expect(statSync(join(copy, path, '..')).mode & 0o777).toBe(0o700);
     }
+  });
+
+  test("a key for a board belongs to the containers' user, or compose/init.sh says how", () => {
+    const key = join(copy, 'compose/ssh/id_ed25519');
+    writeFileSync(key, 'a key', { mode: 0o600 });
+    const said = execFileSync(join(copy, 'compose', 'init.sh'), { encoding: 'utf8' });
+    const [, user = ''] = /useradd --uid (\d+)/.exec(read('Dockerfile')) ?? [];
+    if (process.getuid?.() === 0) expect(String(statSync(key).uid)).toBe(user);
+    else expect(said).toContain(`sudo chown -R ${user}:${user} compose/ssh`);
+    expect(statSync(key).mode & 0o077).toBe(0);
   });
 
   test('every variable has a default or is made by compose/init.sh, which keeps what is there', () => {
@@ -148,5 +170,14 @@ describe('Dockerfile', () => {
 
   test('runs as nobody of importance', () => {
     expect(read('Dockerfile')).toMatch(/^USER davit$/m);
+  });
+
+  test('leaves no anonymous volume behind: compose names all that is kept', () => {
+    expect(read('Dockerfile')).not.toMatch(/^VOLUME/m);
+  });
+
+  test('brings the workflow bundle and a static busybox for each architecture', () => {
+    expect(read('Dockerfile')).toMatch(/^COPY --from=bundle \S+ bundles$/m);
+    for (const arch of ARCHES) expect(read('Dockerfile')).toContain(`${arch}:`);
   });
 });

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { ENGINE_KINDS } from '../engines/kinds.ts';
-import { findPart, PARTS_COMMAND } from '../parts/part.ts';
+import { describeWithParts } from '../parts/with-parts.ts';
 import { ROOT } from '../support/source.ts';
 
 const KIND = 'docker-29';
@@ -24,36 +24,35 @@ const LIMIT_MS = 900_000;
 const run = promisify(execFile);
 
 const parts = ENGINE_KINDS.find(({ name }) => name === KIND)?.parts ?? [];
-const found = await Promise.all(parts.map((part) => findPart(part)));
-const missing = parts.filter((_, index) => found[index] === undefined).map(({ name }) => name);
-const why =
-  missing.length > 0
-    ? `needs ${missing.join(', ')}: ${PARTS_COMMAND}`
-    : process.getuid?.() === 0
-      ? ''
-      : 'needs root';
 
-test.skipIf(why !== '')(
-  `the files about images and containers pass on ${KIND}${why && ` (${why})`}`,
-  async () => {
-    const args = [
-      join(ROOT, 'test', 'engines', 'run.ts'),
-      KIND,
-      '--',
-      ...FILES.map((file) => `test/integration/${file}`),
-    ];
-    // Its own report and folder: the outer run counts this as one test.
-    const own = Object.entries(process.env).filter(([name]) => !/^(?:VITEST|DAVIT_TEST_)/.test(name));
-    const env = Object.fromEntries(own);
-    const { stdout } = await run(process.execPath, args, {
-      cwd: ROOT,
-      env,
-      timeout: LIMIT_MS,
-      maxBuffer: 64 * 1_024 ** 2,
-    }).catch((error: Error & { stdout?: string }) => {
-      throw new Error(`${error.stdout?.slice(-8_000) ?? ''}\n${error.message.slice(0, 200)}`);
-    });
-    expect(stdout).toContain(`${KIND}: passed`);
+await describeWithParts(
+  `${KIND}, as it comes`,
+  parts,
+  () => {
+    test(
+      'the files about images and containers pass',
+      async () => {
+        const args = [
+          join(ROOT, 'test', 'engines', 'run.ts'),
+          KIND,
+          '--',
+          ...FILES.map((file) => `test/integration/${file}`),
+        ];
+        // Its own report and folder: the outer run counts this as one test.
+        const own = Object.entries(process.env).filter(([name]) => !/^(?:VITEST|DAVIT_TEST_)/.test(name));
+        const env = Object.fromEntries(own);
+        const { stdout } = await run(process.execPath, args, {
+          cwd: ROOT,
+          env,
+          timeout: LIMIT_MS,
+          maxBuffer: 64 * 1_024 ** 2,
+        }).catch((error: Error & { stdout?: string }) => {
+          throw new Error(`${error.stdout?.slice(-8_000) ?? ''}\n${error.message.slice(0, 200)}`);
+        });
+        expect(stdout).toContain(`${KIND}: passed`);
+      },
+      LIMIT_MS + 60_000,
+    );
   },
-  LIMIT_MS + 60_000,
+  { root: true },
 );

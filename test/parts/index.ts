@@ -1,8 +1,14 @@
 /** Every heavy part of the tests. */
+import { composeEnginePart, dockerComposePart } from './compose.ts';
 import { containerdPart, docker28Part, docker29Part } from './engine-parts.ts';
 import type { Part } from './part.ts';
 
 /** Needed by `npm test`. */
-export const TEST_PARTS: readonly Part[] = [containerdPart, docker29Part];
+export const TEST_PARTS: readonly Part[] = [
+  containerdPart,
+  docker29Part,
+  dockerComposePart,
+  composeEnginePart,
+];
 /** Needed by `npm run test:engines` alone. */
 export const ENGINE_PARTS: readonly Part[] = [containerdPart, docker28Part, docker29Part];

@@ -6,6 +6,7 @@ import type { Settings } from '../../config.ts';
 import type { Arch } from '../../plan/ids.ts';
 import type { Cli } from '../cli.ts';
 import { arches } from '../options.ts';
+import { keepReady, serverWorks } from '../ready-file.ts';
 import { underSupervision } from '../supervised.ts';
 
 interface WorkerOptions {
@@ -44,8 +45,28 @@ Example:
     )
     .action(async (options: WorkerOptions) => {
       const settings = await settled(cli.settings);
-      await underSupervision((onReady) => runWorker(cli, settings, { ...options, onReady }));
+      await underSupervision((onReady) =>
+        withReadyFile(settings, onReady, (ready) => runWorker(cli, settings, { ...options, onReady: ready })),
+      );
     });
+}
+
+/** Keeps DAVIT_READY_FILE fresh from the moment the worker takes work until it ends. */
+async function withReadyFile(
+  { readyFile, serverUrl }: Settings,
+  onReady: () => void,
+  work: (onReady: () => void) => Promise<void>,
+): Promise<void> {
+  if (readyFile === undefined || serverUrl === undefined) return work(onReady);
+  let kept: { stop(): Promise<void> } | undefined;
+  try {
+    await work(() => {
+      kept = keepReady(readyFile, () => serverWorks(serverUrl));
+      onReady();
+    });
+  } finally {
+    await kept?.stop();
+  }
 }
 
 async function runWorker(

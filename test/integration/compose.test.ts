@@ -1,0 +1,246 @@
+/**
+ * `docker compose up --build` as a user has it: the project's own Dockerfile and docker-compose.yml, unchanged, on an engine of
+ * its own that has nothing of davit yet. Nothing that a pipeline has done or is doing is lost by `restart`, `down` and `up`.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { Finished } from '../../src/local/command.ts';
+import type { PipelineStatus } from '../../src/plan/protocol.ts';
+import { composeEnginePart, copyProject, dockerComposePart } from '../parts/compose.ts';
+import { describeWithParts } from '../parts/with-parts.ts';
+import { ComposeEngine } from '../support/compose-engine.ts';
+import { eventually, repositoryOf } from '../support/davit.ts';
+import { ROOT } from '../support/source.ts';
+
+const UP_MS = 600_000;
+const RUN_MS = 300_000;
+const OWN = [
+  'server',
+  'worker-control',
+  'worker-arm32',
+  'worker-arm64',
+  'worker-amd64',
+  'worker-deploy',
+] as const;
+/** A job that runs until it is told to end, and says once a second that it still does. */
+const WAITS = `
+waits:
+  image: $DAVIT_HELPER_IMAGE
+  script:
+    - n=0; until [ -e /tmp/go ]; do n=$((n+1)); echo "tick $n"; sleep 1; done
+    - echo "the end after tick $n"
+`;
+const SHIPS = `
+stages: [make, build, push]
+make:
+  stage: make
+  image: $DAVIT_HELPER_IMAGE
+  script: [echo made > made.txt]
+  artifacts: { paths: [made.txt] }
+build:
+  stage: build
+  needs: [make]
+  build: { context: ., dockerfile: Dockerfile, platforms: [arm32, arm64, amd64], to: $CI_REGISTRY/thing }
+push:
+  stage: push
+  push: { from: build, to: $CI_REGISTRY/thing, tags: ["1"], manifest: true }
+`;
+
+const service = z.object({ Service: z.string(), State: z.string(), Health: z.string() });
+const summaries = z.array(z.object({ id: z.string(), state: z.string() }));
+
+let engine: ComposeEngine;
+let folder = '';
+let project = '';
+let composeProgram = '';
+const repositories: string[] = [];
+
+const compose = (...args: string[]): Promise<Finished> =>
+  engine.run(composeProgram, args, { cwd: project, timeoutMs: UP_MS });
+
+/** Rejects with its last words. */
+async function good(running: Promise<Finished>): Promise<string> {
+  const { code, stdout, stderr } = await running;
+  if (code !== 0) throw new Error(`ended with ${code}: ${stdout.slice(-3_000)}\n${stderr.slice(-3_000)}`);
+  return stdout;
+}
+
+const up = (...args: string[]): Promise<string> => good(compose('up', '--detach', '--wait', ...args));
+
+async function health(): Promise<Record<string, string>> {
+  const lines = (await good(compose('ps', '--format', 'json'))).split('\n').filter((line) => line !== '');
+  const services = lines.map((line) => service.parse(JSON.parse(line)));
+  return Object.fromEntries(services.map((one) => [one.Service, one.Health]));
+}
+
+/** davit's own command line, as docs/installation.md has it. */
+function davit(args: string[], cwd = project): Promise<Finished> {
+  const env = {
+    DAVIT_SERVER: 'http://127.0.0.1:8420',
+    DAVIT_TOKEN_FILE: join(project, 'compose', 'secrets', 'cli-token'),
+    DAVIT_HOME: join(folder, 'home'),
+    CI: 'true',
+  };
+  return engine.run(process.execPath, [join(ROOT, 'src', 'cli', 'main.ts'), ...args], {
+    cwd,
+    env,
+    timeoutMs: RUN_MS,
+  });
+}
+
+function repository(name: string, yaml: string): string {
+  const from = mkdtempSync(join(folder, 'from-'));
+  writeFileSync(join(from, '.gitlab-ci.yml'), yaml);
+  writeFileSync(join(from, 'Dockerfile'), 'FROM scratch\nCOPY made.txt /\n');
+  const path = repositoryOf(from, name);
+  repositories.push(dirname(path));
+  return path;
+}
+
+const running = (): Promise<string> =>
+  engine.docker('ps', '-q', '--no-trunc', '--filter', 'label=davit.kind=job');
+
+/** Starts the job that waits. Returns its container, and what resolves to the whole pipeline. */
+async function waiting(name: string): Promise<{ container: string; end(): Promise<PipelineStatus> }> {
+  const run = good(davit(['run', '--json'], repository(name, WAITS)));
+  const early = run.then((text) => {
+    throw new Error(`it did not wait: ${text}`);
+  });
+  const container = await Promise.race([
+    early,
+    eventually('the container of the job', RUN_MS, async () => (await running()) || undefined),
+  ]);
+  early.catch(() => undefined); // it ends when it is told to
+  return {
+    container,
+    async end() {
+      await engine.docker('exec', container, '/bin/sh', '-c', ': > /tmp/go');
+      return JSON.parse(await run) as PipelineStatus;
+    },
+  };
+}
+
+/** One attempt, and a log in which each tick stands once and in order. */
+async function expectWhole(status: PipelineStatus): Promise<void> {
+  expect(status.state).toBe('success');
+  expect(status.jobs.map((job) => [job.key, job.attempt])).toEqual([['waits', 1]]);
+  const log = await good(davit(['logs', status.id, 'waits']));
+  const ticks = [...log.matchAll(/^tick (\d+)$/gm)].map(([, n]) => Number(n));
+  expect(ticks).toEqual(ticks.map((_, index) => index + 1));
+  expect(log).toContain(`the end after tick ${ticks.length}`);
+}
+
+const parts = [dockerComposePart, composeEnginePart];
+await describeWithParts(
+  'docker compose',
+  parts,
+  ([program = '', images = '']) => {
+    beforeAll(async () => {
+      composeProgram = join(program, 'docker-compose');
+      folder = mkdtempSync(join(tmpdir(), 'davit-compose-test-'));
+      project = await copyProject(folder);
+      engine = await ComposeEngine.start(join(images, 'data'), { network: false });
+      await good(engine.run('./compose/init.sh', [], { cwd: project }));
+      await up('--build');
+    }, UP_MS);
+
+    afterAll(async () => {
+      await engine.stop();
+      for (const path of [folder, ...repositories]) rmSync(path, { recursive: true, force: true });
+    });
+
+    test('everything is healthy, and nothing was compiled or unpacked', async () => {
+      const found = await health();
+      expect(Object.values(found)).toEqual(Object.values(found).map(() => 'healthy'));
+      expect(Object.keys(found)).toEqual(expect.arrayContaining([...OWN]));
+      const files = await good(
+        compose('exec', '-T', 'worker-control', 'find', '/tmp', '/var/cache/davit', '-type', 'f'),
+      );
+      expect(files.trim().split('\n')).toEqual(['/tmp/davit-ready']);
+      const readOnly = await compose('exec', '-T', 'worker-control', 'touch', '/opt/davit/bundles/x');
+      expect(readOnly.code).not.toBe(0);
+    });
+
+    test(
+      'a pipeline is built for three architectures and pushed',
+      async () => {
+        const status = JSON.parse(
+          await good(davit(['run', '--json'], repository('ships', SHIPS))),
+        ) as PipelineStatus;
+        expect(status.state).toBe('success');
+        const index = await good(
+          engine.run('curl', [
+            '-fsS',
+            '-H',
+            'Accept: application/vnd.oci.image.index.v1+json',
+            'http://127.0.0.1:5000/v2/thing/manifests/1',
+          ]),
+        );
+        expect(index.match(/"architecture"/g)).toHaveLength(3);
+      },
+      RUN_MS,
+    );
+
+    test(
+      'a job runs through a restart of everything',
+      async () => {
+        const job = await waiting('restarted');
+        await good(compose('restart'));
+        await up();
+        expect(await running()).toBe(job.container);
+        await expectWhole(await job.end());
+      },
+      UP_MS,
+    );
+
+    test(
+      'a job runs through down and up, and everything from before is still known',
+      async () => {
+        const before = summaries.parse(JSON.parse(await good(davit(['pipelines', '--json']))));
+        const job = await waiting('away');
+        await good(compose('down'));
+        expect(await engine.docker('volume', 'ls', '-q')).not.toMatch(/^[0-9a-f]{64}$/m);
+        expect(await running()).toBe(job.container);
+        await up();
+        await expectWhole(await job.end());
+        const after = summaries.parse(JSON.parse(await good(davit(['pipelines', '--json']))));
+        expect(after).toEqual(expect.arrayContaining(before));
+        expect(before).toHaveLength(2);
+      },
+      UP_MS,
+    );
+
+    test(
+      'a worker that never comes up is unhealthy, and up says which',
+      async () => {
+        const broken = {
+          environment: { TEMPORAL_ADDRESS: '127.0.0.1:1' },
+          healthcheck: { start_period: '1s' },
+        };
+        writeFileSync(
+          join(project, 'broken.yml'),
+          JSON.stringify({ services: { 'worker-control': broken } }),
+        );
+        const done = await compose(
+          '-f',
+          'docker-compose.yml',
+          '-f',
+          'broken.yml',
+          'up',
+          '--detach',
+          '--wait',
+        );
+        expect(done.code).not.toBe(0);
+        expect(done.stderr).toMatch(/worker-control-1 is unhealthy/);
+        expect((await health())['worker-control']).toBe('unhealthy');
+        await up();
+        expect((await health())['worker-control']).toBe('healthy');
+      },
+      UP_MS,
+    );
+  },
+  { root: true },
+);

@@ -1,0 +1,112 @@
+/**
+ * What `test/integration/compose.test.ts` needs: docker compose, and the data folder of an engine that holds the images of
+ * docker-compose.yml and Dockerfile and the layers of davit's image, so that the test itself builds without a network.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { cp, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Settings } from '../../src/config.ts';
+import { lastWords, which } from '../../src/local/command.ts';
+import { installPackages, mayInstall } from '../../src/local/debian.ts';
+import { buildGoPrograms } from '../../src/local/go-programs.ts';
+import type { Progress } from '../../src/local/progress.ts';
+import { ComposeEngine } from '../support/compose-engine.ts';
+import { ROOT } from '../support/source.ts';
+import { ensureImages, namedImages } from './compose-images.ts';
+import { ensurePart, type Part } from './part.ts';
+
+const VERSION = '2.40.3';
+const MODULE = 'github.com/docker/compose/v2';
+const BUILD_MS = 30 * 60_000;
+/** All that the image is built of, and what an installation is started from. */
+const PROJECT = [
+  ...['Dockerfile', '.dockerignore', 'docker-compose.yml', 'package.json', 'package-lock.json'],
+  ...['src', 'activities', 'workflows', 'workers', 'scripts'],
+];
+const COMPOSE_FOLDER = [
+  ...['davit.config.yml', 'init.sh', 'keep-running.sh'],
+  ...['temporal-dynamic.yaml', 'temporal-schema.sh'],
+];
+
+export const dockerComposePart: Part = {
+  name: `docker-compose-${VERSION}`,
+  files: ['docker-compose'],
+  make: ({ settings, folder, progress }) =>
+    buildGoPrograms(
+      settings,
+      {
+        title: `Docker Compose ${VERSION}`,
+        version: VERSION,
+        note: `docker compose ${VERSION} is built from its Go module; on 2 cores 3 to 10 minutes.`,
+        programs: [
+          {
+            path: `${MODULE}/cmd`,
+            file: 'docker-compose',
+            values: { [`${MODULE}/internal.Version`]: `v${VERSION}` },
+          },
+        ],
+      },
+      { folder, progress },
+    ),
+};
+
+/** `data`: data-root of an engine. The other file says which images and packages it was made for. */
+export const composeEnginePart: Part = {
+  name: 'compose-engine',
+  get files() {
+    return ['data', keyFile()];
+  },
+  async make({ settings, folder, progress }) {
+    await ensureTools(settings, progress);
+    const compose = join(await ensurePart(dockerComposePart, progress, settings), 'docker-compose');
+    const data = join(folder, 'data');
+    // Made for other images or packages: most of its images and layers are still good.
+    const former = join(settings.cache, 'parts', this.name, 'data');
+    if (await stat(former).catch(() => undefined)) await rename(former, data);
+    const work = await mkdtemp(join(tmpdir(), 'davit-compose-part-'));
+    try {
+      const engine = await ComposeEngine.start(data, { network: true });
+      try {
+        await ensureImages({ engine, settings, folder: work, progress });
+        const project = await copyProject(work);
+        await progress.step('docker compose build', async () => {
+          const env = { DOCKER_GID: '0' };
+          const done = await engine.run(compose, ['build'], { cwd: project, env, timeoutMs: BUILD_MS });
+          if (done.code !== 0) throw new Error(`docker compose build: ${lastWords(done)}`);
+        });
+      } finally {
+        await engine.stop();
+      }
+    } finally {
+      await rm(work, { recursive: true, force: true });
+    }
+    await writeFile(join(folder, keyFile()), '');
+  },
+};
+
+/** A copy of what an installation is made from, so that nothing is written into the checkout. Returns its folder. */
+export async function copyProject(into: string): Promise<string> {
+  const project = join(into, 'davit');
+  for (const name of PROJECT) await cp(join(ROOT, name), join(project, name), { recursive: true });
+  for (const name of COMPOSE_FOLDER)
+    await cp(join(ROOT, 'compose', name), join(project, 'compose', name), { recursive: true });
+  return project;
+}
+
+/** Named by all that a build takes from the network: when that changes, the part is made again. */
+function keyFile(): string {
+  const hash = createHash('sha256').update(JSON.stringify(namedImages()));
+  for (const name of ['Dockerfile', 'package.json', 'package-lock.json'])
+    hash.update(readFileSync(join(ROOT, name)));
+  return `made-${hash.digest('hex').slice(0, 16)}`;
+}
+
+async function ensureTools(settings: Pick<Settings, 'path'>, progress: Progress): Promise<void> {
+  const missing: string[] = [];
+  for (const name of ['slirp4netns', 'mmdebstrap']) if (!(await which(settings, name))) missing.push(name);
+  if (missing.length === 0) return;
+  if (!(await mayInstall())) throw new Error(`There is no ${missing.join(' and no ')} on this machine.`);
+  await installPackages(progress, missing);
+}
