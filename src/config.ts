@@ -138,6 +138,12 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     meaning: 'A static busybox for probes. Jobs use it as `$DAVIT_HELPER_IMAGE`.',
   },
   { names: ['DAVIT_LOG_LEVEL'], default: '`info`', meaning: 'Log level of server and workers.' },
+  {
+    names: ['DAVIT_READY_FILE'],
+    default: '',
+    meaning:
+      'A file that a worker keeps fresh while it takes work and its server reaches Temporal. For health checks.',
+  },
   { names: ['DAVIT_DEBUG'], default: '', meaning: 'Shows stacks, for work on davit itself.' },
   {
     names: ['TEMPORAL_ADDRESS'],
