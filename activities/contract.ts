@@ -7,8 +7,8 @@
  *   CancelledFailure   the workflow asked; the container is stopped and cleaned up already
  * Anything else thrown is `errored: internal`.
  */
-import type { Strategy } from '../src/plan/downstream.ts';
-import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from '../src/plan/ids.ts';
+import type { Strategy } from '../src/plan/model/downstream.ts';
+import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from '../src/plan/model/ids.ts';
 import type {
   ArtifactRef,
   BuiltImage,
@@ -16,12 +16,12 @@ import type {
   JobResult,
   LogSummary,
   PushedIndex,
-} from '../src/plan/outcome.ts';
-import type { ForeignNeed, Plan, JobKind } from '../src/plan/plan.ts';
-import type { GivenAnswer } from '../src/plan/given.ts';
-import type { KeyLookup, PipelineState } from '../src/plan/protocol.ts';
-import type { PipelineRecord } from '../src/plan/records.ts';
-import type { Trigger } from '../src/plan/trigger.ts';
+} from '../src/plan/model/outcome.ts';
+import type { ForeignNeed, Plan, JobKind } from '../src/plan/model/plan.ts';
+import type { CrossPipelineAnswer } from '../src/plan/model/artifacts.ts';
+import type { KeyLookup, PipelineState } from '../src/plan/model/protocol.ts';
+import type { PipelineRecord } from '../src/plan/model/records.ts';
+import type { Trigger } from '../src/plan/model/trigger.ts';
 
 /** Durations in ms, from the installation file, so that every wait of a workflow is configuration. */
 export interface Limits {
@@ -66,7 +66,7 @@ export type CompileOutput =
   /** Coded diagnostics for people, `file:line:column code message`. */
   | { kind: 'invalid'; problems: string[] };
 
-export interface FindGivenInput {
+export interface FindArtifactsInput {
   project: ProjectSlug;
   fork: boolean;
   /** CI_PIPELINE_ID of the pipeline at the head of its family: its own, where it has no parent. */
@@ -185,7 +185,7 @@ export interface ControlActivities {
   compilePipeline(input: CompileInput): Promise<CompileOutput>;
   pushImage(input: RunInput): Promise<JobResult>;
   /** Artifacts of jobs of other pipelines: a question, so it changes nothing. */
-  findGiven(input: FindGivenInput): Promise<GivenAnswer>;
+  findGiven(input: FindArtifactsInput): Promise<CrossPipelineAnswer>;
   /** Durable when it resolves; at most one pipeline for each attempt, however often it is asked. */
   startDownstream(input: DownstreamInput): Promise<DownstreamAnswer>;
   /** A question: it changes nothing. */

@@ -15,28 +15,28 @@ import type {
   WorkflowLookup,
 } from '../src/adapters/ports.ts';
 import type { InstallationFacts } from '../src/installation.ts';
-import { makeClaimPipeline } from './claim-pipeline.ts';
-import { makeCloseLog } from './close-log.ts';
-import { makeForgeHeadIs, makeIsClosed, makeReportCommitStatus } from './commit-status.ts';
-import { makeCompilePipeline } from './compile-pipeline.ts';
+import { makeClaimPipeline } from './pipeline/claim-pipeline.ts';
+import { makeCloseLog } from './pipeline/close-log.ts';
+import { makeForgeHeadIs, makeIsClosed, makeReportCommitStatus } from './pipeline/commit-status.ts';
+import { makeCompilePipeline } from './compile/compile-pipeline.ts';
 import type { ControlActivities, DeployActivities } from './contract.ts';
-import { makeApplyDeploy } from './deploy-apply.ts';
-import { makeCreateRelease } from './create-release.ts';
-import type { DeployDeps } from './deploy-common.ts';
-import { makeRollbackDeploy } from './deploy-rollback.ts';
-import { makeWatchDeploy } from './deploy-watch.ts';
-import { makeFindGiven } from './find-given.ts';
-import { makeFindMirrored } from './find-mirrored.ts';
-import { makeLookDownstream } from './look-downstream.ts';
-import { makePublishPages } from './publish-pages.ts';
-import { makePushImage } from './push-image.ts';
-import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './record-pipeline.ts';
-import { coded } from './ship/coded.ts';
-import { beating } from './ship/life.ts';
-import { makeStartDownstream } from './start-downstream.ts';
+import { makeApplyDeploy } from './deploy/apply.ts';
+import { makeCreateRelease } from './pipeline/create-release.ts';
+import type { DeployDeps } from './deploy/common.ts';
+import { makeRollbackDeploy } from './deploy/rollback.ts';
+import { makeWatchDeploy } from './deploy/watch.ts';
+import { makeFindArtifacts } from './pipeline/find-artifacts.ts';
+import { makeFindMirrored } from './downstream/find-mirrored.ts';
+import { makeLookDownstream } from './downstream/look-downstream.ts';
+import { makePublishPages } from './pipeline/publish-pages.ts';
+import { makePushImage } from './image/push-image.ts';
+import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './pipeline/record-pipeline.ts';
+import { coded } from './runtime/coded-errors.ts';
+import { heartbeating } from './runtime/heartbeat.ts';
+import { makeStartDownstream } from './downstream/start-downstream.ts';
 
-export type { DeployDeps } from './deploy-common.ts';
-export { makeBuildImage, type BuildDeps } from './build-image.ts';
+export type { DeployDeps } from './deploy/common.ts';
+export { makeBuildImage, type BuildDeps } from './image/build-image.ts';
 
 export interface ControlDeps {
   blobs: BlobStore;
@@ -59,17 +59,17 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     forgeHeadIs: coded(makeForgeHeadIs(deps)),
     compilePipeline: coded(makeCompilePipeline(deps)),
     pushImage: coded(makePushImage(deps)),
-    findGiven: coded(makeFindGiven(deps)),
-    startDownstream: coded(beating(makeStartDownstream(deps))),
-    findMirrored: coded(beating(makeFindMirrored(deps))),
-    lookDownstream: coded(beating(makeLookDownstream(deps))),
-    findDownstream: coded(beating(({ project, key }) => deps.workflows.lookup(project, key))),
+    findGiven: coded(makeFindArtifacts(deps)),
+    startDownstream: coded(heartbeating(makeStartDownstream(deps))),
+    findMirrored: coded(heartbeating(makeFindMirrored(deps))),
+    lookDownstream: coded(heartbeating(makeLookDownstream(deps))),
+    findDownstream: coded(heartbeating(({ project, key }) => deps.workflows.lookup(project, key))),
     closeLog: coded(makeCloseLog(deps)),
     recordPipeline: coded(makeRecordPipeline(deps)),
     loadRecord: coded(makeLoadRecord(deps)),
     findRecord: coded(makeFindRecord(deps)),
-    createRelease: coded(beating(makeCreateRelease(deps))),
-    publishPages: coded(beating(makePublishPages(deps))),
+    createRelease: coded(heartbeating(makeCreateRelease(deps))),
+    publishPages: coded(heartbeating(makePublishPages(deps))),
     reportCommitStatus: coded(makeReportCommitStatus(deps)),
     isClosed: coded(makeIsClosed(deps)),
   };

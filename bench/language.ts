@@ -4,9 +4,9 @@ import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { childEnvironment } from '../src/config.ts';
-import { compile } from '../src/pipeline/compile.ts';
-import type { CompileRequest } from '../src/pipeline/request.ts';
-import { request } from '../test/unit/pipeline/helpers.ts';
+import { compile } from '../src/compiler/compile.ts';
+import type { CompileRequest } from '../src/compiler/request.ts';
+import { request } from '../test/unit/compiler/helpers.ts';
 import { spread, type Spread } from './stats.ts';
 
 const ROOT = join(import.meta.dirname, '..');

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { promisify } from 'node:util';
 import { repositoryOf, type OwnDavit } from '../test/support/davit.ts';
-import type { PipelineStatus } from '../src/plan/protocol.ts';
+import type { PipelineStatus } from '../src/plan/model/protocol.ts';
 
 const run = promisify(execFile);
 const DEADLINE_MS = 300_000;

@@ -3,7 +3,7 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENVIRONMENT } from '../src/config.ts';
 import { ERRORS } from '../src/errors.ts';
-import { KEYWORDS } from '../src/pipeline/schema/keywords.ts';
+import { KEYWORDS } from '../src/compiler/schema/keyword-table.ts';
 import { cliPage } from './docs/cli.ts';
 import { environmentPage } from './docs/environment.ts';
 import { errorsPage } from './docs/errors.ts';

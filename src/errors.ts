@@ -34,7 +34,7 @@ export const ERRORS = {
     meaning: 'There is no such project, pipeline, job or blob.',
     remedy: 'List what there is with `davit pipelines` and `davit status`.',
   },
-  // --- language (src/pipeline)
+  // --- language (src/compiler)
   'language/yaml': {
     exit: 2,
     http: 422,

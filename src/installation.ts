@@ -1,11 +1,11 @@
 /**
  * Shape of the installation file (`davit.config.yml`): what an operator writes. Strict; durations are read to ms here. A
- * secret is always a reference. Reading the file with line and column is `src/pipeline/installation-file.ts`'s job.
+ * secret is always a reference. Reading the file with line and column is `src/compiler/installation-file.ts`'s job.
  */
 import { z } from 'zod';
-import { ARCHES, isSlug } from './plan/ids.ts';
-import { parseDuration } from './plan/duration.ts';
-import type { SecretRef } from './plan/spec.ts';
+import { ARCHES, isSlug } from './plan/model/ids.ts';
+import { parseDuration } from './plan/model/duration.ts';
+import type { SecretRef } from './plan/model/spec.ts';
 
 const duration = (fallback: string) =>
   z

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { dockerEngine } from './adapters/docker/index.ts';
 import { forgeStatuses } from './adapters/forge/index.ts';
-import { DEFAULT_PROTOCOLS, type GitProtocol } from './adapters/git/check.ts';
+import { DEFAULT_PROTOCOLS, type GitProtocol } from './adapters/git/validate.ts';
 import { gitRepositories } from './adapters/git/files.ts';
 import { gitSource } from './adapters/git/index.ts';
 import { httpStores } from './adapters/http/index.ts';
@@ -70,7 +70,7 @@ export async function wireWorker(
       hint: 'Set DAVIT_SERVER to the address that `davit up` or `davit server` prints.',
     });
   const stores = httpStores({ url, workerToken });
-  const facts = await patiently(url, options.deadlineMs ?? DEADLINE_MS, () => stores.facts());
+  const facts = await retryUntil(url, options.deadlineMs ?? DEADLINE_MS, () => stores.facts());
   const secrets = localSecrets({ sealKey: deriveSealKey(workerToken), readEnv: readEnvSecret });
   const { blobs, records, logs, fleet } = stores;
   const engineAddress = (address?: string): string => address ?? settings.dockerHost;
@@ -141,7 +141,7 @@ function protocolsOf({ config }: { config: Pick<Installation, 'projects'> }): Gi
 }
 
 /** Asks again until the server answers; a refused token is final. */
-async function patiently<T>(url: string, deadlineMs: number, ask: () => Promise<T>): Promise<T> {
+async function retryUntil<T>(url: string, deadlineMs: number, ask: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {
     try {

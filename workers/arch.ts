@@ -6,26 +6,26 @@
 import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { makeBuildImage } from '../activities/index.ts';
-import { type JobDeps, makeArchActivities, makeHostActivities } from '../activities/job-activities.ts';
+import { type JobDeps, makeArchActivities, makeHostActivities } from '../activities/job/index.ts';
 import type { Engine } from '../src/adapters/ports.ts';
 import type { Settings } from '../src/config.ts';
 import type { WorkerConfig } from '../src/installation.ts';
-import { type Arch, isArch } from '../src/plan/ids.ts';
-import { SIGNALS } from '../src/plan/protocol.ts';
-import { hostQueue, tagQueue } from '../src/plan/queues.ts';
+import { type Arch, isArch } from '../src/plan/model/ids.ts';
+import { SIGNALS } from '../src/plan/model/protocol.ts';
+import { hostQueue, tagQueue } from '../src/plan/model/queues.ts';
 import { workflowLookup } from '../src/temporal/calls.ts';
 import { connectTemporal } from '../src/temporal/client.ts';
 import { VERSION } from '../src/version.ts';
 import { type WorkerPorts, wireWorker } from '../src/wiring.ts';
-import { type Ability, checkEngine } from './lib/arches.ts';
-import { helperEnsurer } from './lib/helper.ts';
-import { heartbeatAck } from './lib/heartbeat-ack.ts';
-import { identityText } from './lib/identity.ts';
-import { keepClean } from './lib/janitor.ts';
-import { leftovers } from './lib/leftovers.ts';
-import { roomMaker } from './lib/room.ts';
-import { installRuntime, reportToFleet } from './lib/process.ts';
-import { readWorkerConfig } from './lib/worker-config.ts';
+import { type Ability, checkEngine } from './parts/check-engine.ts';
+import { helperEnsurer } from './parts/helper.ts';
+import { heartbeatAck } from './parts/heartbeat-ack.ts';
+import { identityText } from './parts/identity.ts';
+import { keepClean } from './parts/janitor.ts';
+import { cleanUpAtStart } from './parts/startup-cleanup.ts';
+import { diskSpaceFreer } from './parts/disk-space.ts';
+import { installRuntime, reportToFleet } from './parts/process.ts';
+import { readWorkerConfig } from './parts/worker-config.ts';
 import { messageOf } from '../src/utils/message.ts';
 
 /** Jobs detach at once by themselves; what else runs (a build) is told to end after this, and forced after the second. */
@@ -92,7 +92,7 @@ export async function run(options: ArchWorkerOptions): Promise<void> {
   }
 }
 
-interface Serving {
+interface ArchWorkerParts {
   options: ArchWorkerOptions;
   ports: WorkerPorts;
   config: WorkerConfig;
@@ -103,7 +103,7 @@ interface Serving {
   client: Client;
 }
 
-async function serve(serving: Serving): Promise<void> {
+async function serve(serving: ArchWorkerParts): Promise<void> {
   const { options, ports, engine, ability } = serving;
   const say = options.log ?? (() => undefined);
   const trouble = (error: unknown): void => say(messageOf(error));
@@ -120,7 +120,7 @@ async function serve(serving: Serving): Promise<void> {
   try {
     const { client } = serving;
     const self = { hostId: ability.hostId, arches: options.arches };
-    await leftovers({ ...deps, client, self, janitor, trouble, signal: stopping.signal });
+    await cleanUpAtStart({ ...deps, client, self, janitor, trouble, signal: stopping.signal });
     const workers = await createWorkers(serving, deps);
     const reports = reportToFleet(ports.fleet, report(serving));
     const cleaning = keepClean(janitor, trouble);
@@ -139,7 +139,11 @@ async function serve(serving: Serving): Promise<void> {
   }
 }
 
-function jobDeps(serving: Serving, stopping: AbortSignal, background: JobDeps['background']): JobDeps {
+function jobDeps(
+  serving: ArchWorkerParts,
+  stopping: AbortSignal,
+  background: JobDeps['background'],
+): JobDeps {
   const { ports, engine, client, ability, config, options } = serving;
   const { hostId, hostName, emulated } = ability;
   const tags = [...options.arches, ...config.tags];
@@ -151,7 +155,7 @@ function jobDeps(serving: Serving, stopping: AbortSignal, background: JobDeps['b
     engine,
     ensureHelper: serving.ensureHelper,
     workflows,
-    makeRoom: roomMaker({ ...of, pruneBuildCache: config.prune_build_cache }),
+    freeDiskSpace: diskSpaceFreer({ ...of, pruneBuildCache: config.prune_build_cache }),
     ack: heartbeatAck(client),
     announce: ({ workflowId, runId }, started) =>
       client.workflow.getHandle(workflowId, runId).signal(SIGNALS.jobStarted, started),
@@ -161,11 +165,11 @@ function jobDeps(serving: Serving, stopping: AbortSignal, background: JobDeps['b
   };
 }
 
-const queues = ({ options, config }: Serving): string[] => [
+const queues = ({ options, config }: ArchWorkerParts): string[] => [
   ...new Set([...options.arches, ...config.tags.filter((tag) => !isArch(tag)).map(tagQueue)]),
 ];
 
-async function createWorkers(serving: Serving, deps: JobDeps): Promise<Worker[]> {
+async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<Worker[]> {
   const { options, ports, config, ability, connection } = serving;
   const common = {
     connection,
@@ -179,7 +183,7 @@ async function createWorkers(serving: Serving, deps: JobDeps): Promise<Worker[]>
   const buildImage = makeBuildImage({
     ...ports,
     engine: deps.engine,
-    makeRoom: deps.makeRoom,
+    freeDiskSpace: deps.freeDiskSpace,
     host: ability.hostId,
     hostName: ability.hostName,
     tags: deps.worker.tags,
@@ -231,7 +235,11 @@ function onStop(signal: AbortSignal | undefined, stop: () => void): () => void {
   return () => process.off('SIGTERM', stop).off('SIGINT', stop);
 }
 
-function report({ options, config, ability }: Serving): Parameters<WorkerPorts['fleet']['report']>[0] {
+function report({
+  options,
+  config,
+  ability,
+}: ArchWorkerParts): Parameters<WorkerPorts['fleet']['report']>[0] {
   return {
     id: identityText({ hostId: ability.hostId, arches: options.arches }),
     hostId: ability.hostId,

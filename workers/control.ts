@@ -7,14 +7,14 @@ import { NativeConnection, Worker } from '@temporalio/worker';
 import type { ControlActivities } from '../activities/contract.ts';
 import { makeControlActivities } from '../activities/index.ts';
 import type { Settings } from '../src/config.ts';
-import { CONTROL_QUEUE } from '../src/plan/queues.ts';
+import { CONTROL_QUEUE } from '../src/plan/model/queues.ts';
 import { workflowBundle } from '../src/temporal/bundle.ts';
 import { reconcileQuestions, signalTrigger, workflowLookup } from '../src/temporal/calls.ts';
 import { connectTemporal } from '../src/temporal/client.ts';
 import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
-import { identityText } from './lib/identity.ts';
-import { detachHere, installRuntime, say, stopper } from './lib/process.ts';
-import { keepReconciled, type Reconciling } from './lib/reconciler.ts';
+import { identityText } from './parts/identity.ts';
+import { detachHere, installRuntime, writeStderr, stopper } from './parts/process.ts';
+import { keepReconciled, type ReconcilerOptions } from './parts/reconciler.ts';
 
 /** Longer than a push's last request, shorter than what supervisors wait before they kill. */
 const GRACE = '8s';
@@ -76,9 +76,9 @@ export async function run(options: ControlOptions): Promise<void> {
   }
 }
 
-const reconciling = (ports: WorkerPorts, client: Client): Reconciling => ({
+const reconciling = (ports: WorkerPorts, client: Client): ReconcilerOptions => ({
   ...ports,
   ...reconcileQuestions(client),
   start: (trigger) => signalTrigger(client, trigger),
-  say,
+  say: writeStderr,
 });

@@ -6,12 +6,12 @@ import { hostname } from 'node:os';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { makeDeployActivities } from '../activities/index.ts';
 import type { Settings } from '../src/config.ts';
-import { deployQueue } from '../src/plan/queues.ts';
+import { deployQueue } from '../src/plan/model/queues.ts';
 import { connectTemporal } from '../src/temporal/client.ts';
 import { VERSION } from '../src/version.ts';
 import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
-import { identityText } from './lib/identity.ts';
-import { detachHere, installRuntime, reportToFleet, stopper } from './lib/process.ts';
+import { identityText } from './parts/identity.ts';
+import { detachHere, installRuntime, reportToFleet, stopper } from './parts/process.ts';
 
 /** Longer than one call to an engine; a watch that is ended by it goes on at the next worker. */
 const GRACE = '5s';

@@ -8,9 +8,9 @@ import type {
   HostActivities,
   Limits,
 } from '../activities/contract.ts';
-import { activityId, type AttemptRef } from '../src/plan/ids.ts';
-import type { PlanJob } from '../src/plan/plan.ts';
-import { CONTROL_QUEUE, hostQueue } from '../src/plan/queues.ts';
+import { activityId, type AttemptRef } from '../src/plan/model/ids.ts';
+import type { PlanJob } from '../src/plan/model/plan.ts';
+import { CONTROL_QUEUE, hostQueue } from '../src/plan/model/queues.ts';
 
 export type JobActivities = ArchActivities &
   DeployActivities &
@@ -80,7 +80,7 @@ export const releasing = proxyActivities<Pick<ControlActivities, 'createRelease'
   retry: { initialInterval: '1s', maximumInterval: '1 minute' },
 });
 
-/** Git or the store may be away for long: asked again until it answers. A cancel waits for the answer (downstream.ts, T2). */
+/** Git or the store may be away for long: asked again until it answers. A cancel waits for the answer (job/downstream-attempt.ts, T2). */
 export const triggering = proxyActivities<
   Pick<ControlActivities, 'startDownstream' | 'findMirrored' | 'lookDownstream' | 'findDownstream'>
 >({

@@ -1,3 +1,3 @@
 /** All workflows of davit: what the bundle exports. */
-export { pipeline } from './pipeline.ts';
-export { project } from './project.ts';
+export { pipeline } from './pipeline/pipeline.ts';
+export { project } from './project/project.ts';

@@ -8,12 +8,12 @@
  *
  * Q1 A question that comes by itself is answered only by a workflow that surely took no event ahead of its task. Any other one
  *    fails it, which has the SDK drop the workflow, and what else waits for it there: that comes again by its timeout. The
- *    client asks again (`src/temporal/questions.ts`) and is answered after the task. A closed workflow has no task to come: its
+ *    client asks again (`src/temporal/queries.ts`) and is answered after the task. A closed workflow has no task to come: its
  *    client says so, and is answered.
  * Q2 Only a question is ever failed: a task that fails would be tried again for ever.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
-import { ASK_AGAIN, CLOSED } from '../src/plan/questions.ts';
+import { QUERY_NOT_READY, QUERY_CLOSED } from '../src/plan/model/query-replies.ts';
 
 interface Question {
   queryId?: string | null;
@@ -43,7 +43,7 @@ export class Questions {
     const questions = (activation.jobs ?? []).flatMap(({ queryWorkflow }) => queryWorkflow ?? []);
     if (questions.length === 0) return this.#takes(activation);
     const alone = questions.find(({ queryId }) => queryId === ALONE);
-    if (!alone || alone.headers?.[CLOSED]) return;
+    if (!alone || alone.headers?.[QUERY_CLOSED]) return;
     if (this.#ahead) throw early();
     this.#replayed = false;
   }
@@ -65,7 +65,7 @@ export class Questions {
 
 /** Told in logs at each throw: its place says nothing. */
 function early(): Error {
-  const error = new Error(ASK_AGAIN);
+  const error = new Error(QUERY_NOT_READY);
   error.stack = '';
   return error;
 }

@@ -3,13 +3,18 @@
  * others wait for every word.
  */
 import { getExternalWorkflowHandle } from '@temporalio/workflow';
-import type { DownstreamNews, Follower } from '../src/plan/downstream.ts';
-import { pipelineWorkflowId, type PipelineId } from '../src/plan/ids.ts';
-import { FINAL_STATES, SIGNALS, type PipelineInput, type PipelineStatus } from '../src/plan/protocol.ts';
-import type { Trigger } from '../src/plan/trigger.ts';
+import type { DownstreamNews, Follower } from '../src/plan/model/downstream.ts';
+import { pipelineWorkflowId, type PipelineId } from '../src/plan/model/ids.ts';
+import {
+  FINAL_STATES,
+  SIGNALS,
+  type PipelineInput,
+  type PipelineStatus,
+} from '../src/plan/model/protocol.ts';
+import type { Trigger } from '../src/plan/model/trigger.ts';
 
 type Told = Pick<DownstreamNews, 'what' | 'state' | 'reason'> & { pipeline?: PipelineId };
-/** Further ones look by themselves, now and then (downstream.ts). */
+/** Further ones look by themselves, now and then (job/downstream-attempt.ts). */
 const MAX_FOLLOWERS = 500;
 
 /** Nothing for a pipeline that no job has started. Never rejects. */

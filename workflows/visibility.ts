@@ -1,7 +1,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
-import { SEARCH_ATTRIBUTES, type PipelineStatus } from '../src/plan/protocol.ts';
-import { detailsText, keyword, keywords } from '../src/plan/visible.ts';
+import { SEARCH_ATTRIBUTES, type PipelineStatus } from '../src/plan/model/protocol.ts';
+import { detailsText, keyword, keywords } from '../src/plan/policy/display-text.ts';
 
 const KEYS = {
   project: defineSearchAttributeKey(SEARCH_ATTRIBUTES.project, 'KEYWORD'),

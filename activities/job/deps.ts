@@ -9,9 +9,9 @@ import type {
   WorkflowLookup,
 } from '../../src/adapters/ports.ts';
 import type { InstallationFacts, WorkerConfig } from '../../src/installation.ts';
-import type { Arch } from '../../src/plan/ids.ts';
-import type { JobStarted } from '../../src/plan/protocol.ts';
-import type { MakeRoom } from './room.ts';
+import type { Arch } from '../../src/plan/model/ids.ts';
+import type { JobStarted } from '../../src/plan/model/protocol.ts';
+import type { FreeDiskSpace } from '../runtime/disk-space.ts';
 
 /** A heartbeat that the server has acknowledged; `Context.heartbeat` only promises to send one some time. */
 export interface HeartbeatAck {
@@ -57,7 +57,7 @@ export interface JobDeps {
   /** Makes sure that the helper image is on the engine. Rejects with `local/no-helper` or `engine/*`. */
   ensureHelper(): Promise<void>;
   /** Removes from the engine what is davit's own and not needed: its disk is full. */
-  makeRoom: MakeRoom;
+  freeDiskSpace: FreeDiskSpace;
   /** Tests: shorter than 3 s. */
   heartbeatMs?: number;
 }

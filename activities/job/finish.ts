@@ -1,23 +1,30 @@
 /** What becomes of a job whose container has ended: verdict, artifacts, reports, the log's last lines, the result. */
 import type { ContainerState } from '../../src/adapters/ports.ts';
-import { type JobResult, testsText } from '../../src/plan/outcome.ts';
-import { type Collecting, collectArtifacts } from './artifacts.ts';
-import { coverageOfLog } from './coverage.ts';
-import { keepCaches } from './cache.ts';
-import { collectDotenv } from './dotenv.ts';
-import { noteEnd } from './end-note.ts';
-import { environmentUrl } from './environment-url.ts';
-import { give } from './give.ts';
+import { type JobResult, testsText } from '../../src/plan/model/outcome.ts';
+import { type CollectRequest, collectArtifacts } from './finish/artifacts.ts';
+import { coverageOfLog } from './finish/coverage.ts';
+import { keepCaches } from './cache/cache.ts';
+import { collectDotenv } from './finish/dotenv.ts';
+import { saveEndNote } from './finish/end-note.ts';
+import { environmentUrl } from './finish/environment-url.ts';
+import { publishArtifacts } from './finish/publish-artifacts.ts';
 import type { Job } from './job.ts';
-import { LABELS } from './names.ts';
-import { bad, good, warning } from './lines.ts';
-import { releaseNotes } from './release-notes.ts';
-import { collectReports } from './reports.ts';
-import { untilStored, whileStoreIsAway } from './store-patience.ts';
-import { EXIT_FILE } from './supervisor.ts';
-import { readContainerFile } from './tar-read.ts';
-import { removeCompany, sayTestedLog } from './tested.ts';
-import { type ExitNote, isDue, parseExitNote, type Verdict, verdictOf, verdictOfError } from './verdict.ts';
+import { LABELS } from '../runtime/container-names.ts';
+import { bad, good, warning } from '../runtime/log-lines.ts';
+import { releaseNotes } from './finish/release-notes.ts';
+import { collectReports } from './finish/reports.ts';
+import { retryUntilStored, retryWhileStoreUnavailable } from './run/store-retry.ts';
+import { EXIT_FILE } from './start/supervisor-script.ts';
+import { readContainerFile } from '../runtime/tar-read.ts';
+import { removeSidecars, copySystemUnderTestLog } from './run/sidecars/system-under-test.ts';
+import {
+  type ExitNote,
+  isDue,
+  parseExitNote,
+  type Verdict,
+  verdictOf,
+  verdictOfError,
+} from './finish/verdict.ts';
 import { messageOf } from '../../src/utils/message.ts';
 
 /** The stores may be away or full for so long after the job's end before its log and files are given up; below the workflow's own hour. */
@@ -32,10 +39,12 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
   const notes = await keepCaches(job, state.labels, verdict);
   const coverage = await coverageOf(job, notes);
   const kept = await keep(job, verdict);
-  if (kept.verdict.outcome !== 'succeeded') await sayTestedLog(job);
+  if (kept.verdict.outcome !== 'succeeded') await copySystemUnderTestLog(job);
   const { outcome } = kept.verdict;
   const url = await environmentUrl(job, { outcome, dotenv: kept.dotenv }, kept.warnings);
-  const notesOf = await orFailed(kept.verdict, () => untilStored(job, () => notesFor(job, kept.verdict)));
+  const notesOf = await orFailed(kept.verdict, () =>
+    retryUntilStored(job, () => notesFor(job, kept.verdict)),
+  );
   removeBeside(job);
   const result: JobResult = {
     ...notesOf.verdict,
@@ -53,11 +62,12 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
     ...(kept.warnings.length > 0 && { warnings: kept.warnings }),
   };
   const records = {
-    put: <T>(name: string, value: T) => untilStored(job, () => job.deps.records.put(name, value)),
+    put: <T>(name: string, value: T) => retryUntilStored(job, () => job.deps.records.put(name, value)),
   };
   // A try that another one has followed gives nothing: its files would stand in the place of the later one's.
-  if (job.spec.gives) await untilStored(job, () => job.deps.logs.open(job.input.ref, job.input.ref.epoch));
-  const untold = await give({ records, spec: job.spec, ref: job.input.ref }, result);
+  if (job.spec.gives)
+    await retryUntilStored(job, () => job.deps.logs.open(job.input.ref, job.input.ref.epoch));
+  const untold = await publishArtifacts({ records, spec: job.spec, ref: job.input.ref }, result);
   if (untold !== undefined) result.warnings = [...(result.warnings ?? []), untold];
   return conclude(job, result, notes);
 }
@@ -66,7 +76,7 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
 function sayFull({ deps, log }: Job): void {
   log.recordsEnded();
   log.lost(`The disk of ${deps.worker.hostName} is full: lines of this log may be missing.`);
-  deps.background(deps.makeRoom());
+  deps.background(deps.freeDiskSpace());
 }
 
 /** Its supervisor came to its end and its last line is not there; one that was killed writes none. */
@@ -108,9 +118,9 @@ export async function finishWithout(job: Job, error: unknown, started: boolean):
   };
   const { signal } = job.storeLimit;
   // A store that stays away: the result is reported all the same, only not twice.
-  await limited(job, () => whileStoreIsAway(signal, () => noteEnd(job.deps, job.name, result))).catch(
-    () => undefined,
-  );
+  await limited(job, () =>
+    retryWhileStoreUnavailable(signal, () => saveEndNote(job.deps, job.name, result)),
+  ).catch(() => undefined);
   return conclude(job, result);
 }
 
@@ -161,7 +171,7 @@ async function limited<T>({ storeLimit }: Job, work: () => Promise<T>): Promise<
 }
 
 function removeBeside(job: Job): void {
-  if (job.spec.kind === 'apitest' || job.spec.services.length > 0) job.deps.background(removeCompany(job));
+  if (job.spec.kind === 'apitest' || job.spec.services.length > 0) job.deps.background(removeSidecars(job));
 }
 
 /**
@@ -195,8 +205,10 @@ async function notesFor(job: Job, { outcome }: Verdict): Promise<Omit<Kept, 'ver
  */
 async function keep(job: Job, verdict: Verdict): Promise<Kept> {
   if (!job.spec.artifacts) return { verdict, warnings: [] };
-  const reported = await orFailed(verdict, () => untilStored(job, () => keepReports(job)));
-  const kept = await orFailed(reported.verdict, () => untilStored(job, () => keepArtifacts(job, verdict)));
+  const reported = await orFailed(verdict, () => retryUntilStored(job, () => keepReports(job)));
+  const kept = await orFailed(reported.verdict, () =>
+    retryUntilStored(job, () => keepArtifacts(job, verdict)),
+  );
   return { ...reported, ...kept, warnings: [...reported.warnings, ...kept.warnings] };
 }
 
@@ -210,7 +222,7 @@ async function orFailed(verdict: Verdict, work: () => Promise<Omit<Kept, 'verdic
   }
 }
 
-const collecting = ({ deps, spec, name }: Job): Omit<Collecting, 'spec'> => ({
+const collecting = ({ deps, spec, name }: Job): Omit<CollectRequest, 'spec'> => ({
   engine: deps.engine,
   blobs: deps.blobs,
   container: name,

@@ -1,12 +1,12 @@
 /** One attempt under way: what its activity has in hand. */
-import { type Arch, isArch } from '../../src/plan/ids.ts';
-import type { ApitestSpec, ScriptSpec } from '../../src/plan/spec.ts';
+import { type Arch, isArch } from '../../src/plan/model/ids.ts';
+import type { ApitestSpec, ScriptSpec } from '../../src/plan/model/spec.ts';
 import type { RunInput } from '../contract.ts';
-import { untilAnswered } from './appender.ts';
+import { retryUntilReachable } from '../runtime/appender.ts';
 import type { JobDeps } from './deps.ts';
-import { JobLog } from './job-log.ts';
-import { readSpec } from '../ship/spec.ts';
-import { type Identity, identityOf, type Lifeline } from './lifeline.ts';
+import { ContainerLog } from '../runtime/container-log.ts';
+import { readSpec } from '../runtime/spec.ts';
+import { type Identity, identityOf, type ActivityLease } from '../runtime/activity-lease.ts';
 
 export type ContainerSpec = ScriptSpec | ApitestSpec;
 
@@ -14,8 +14,8 @@ export interface Job extends Identity {
   deps: JobDeps;
   input: RunInput;
   spec: ContainerSpec;
-  lifeline: Lifeline;
-  log: JobLog;
+  lease: ActivityLease;
+  log: ContainerLog;
   /** Ends every try to reach the stores. */
   storeLimit: AbortController;
   startedAt: number;
@@ -23,18 +23,18 @@ export interface Job extends Identity {
   startAsked?: boolean;
 }
 
-/** Fetches the spec and opens the log under this attempt's epoch. Rejects with `blob/missing`, `log/fenced`, `Ended`. */
-export async function openJob(deps: JobDeps, input: RunInput, lifeline: Lifeline): Promise<Job> {
+/** Fetches the spec and opens the log under this attempt's epoch. Rejects with `blob/missing`, `log/fenced`, `ActivityEnded`. */
+export async function openJob(deps: JobDeps, input: RunInput, lease: ActivityLease): Promise<Job> {
   const storeLimit = new AbortController();
-  const giveUp = (): void => storeLimit.abort(lifeline.signal.reason);
-  lifeline.signal.addEventListener('abort', giveUp);
-  lifeline.signal.throwIfAborted();
-  const identity = identityOf(deps, lifeline.run, input.ref);
+  const giveUp = (): void => storeLimit.abort(lease.signal.reason);
+  lease.signal.addEventListener('abort', giveUp);
+  lease.signal.throwIfAborted();
+  const identity = identityOf(deps, lease.run, input.ref);
   try {
     const [spec, log] = await Promise.all([
       // Neither a container that may be running nor a job that has its turn is given up for a store that is away.
-      untilAnswered(storeLimit.signal, () => loadSpec(deps, input)),
-      JobLog.open({
+      retryUntilReachable(storeLimit.signal, () => loadSpec(deps, input)),
+      ContainerLog.open({
         store: deps.logs,
         ref: input.ref,
         epoch: input.ref.epoch,
@@ -43,10 +43,10 @@ export async function openJob(deps: JobDeps, input: RunInput, lifeline: Lifeline
         container: identity.name,
       }),
     ]);
-    return { ...identity, deps, input, spec, lifeline, log, storeLimit, startedAt: deps.now() };
+    return { ...identity, deps, input, spec, lease: lease, log, storeLimit, startedAt: deps.now() };
   } finally {
     // From here on the end of the activity is no end of its log.
-    lifeline.signal.removeEventListener('abort', giveUp);
+    lease.signal.removeEventListener('abort', giveUp);
   }
 }
 
@@ -54,8 +54,8 @@ const loadSpec = (deps: JobDeps, input: RunInput): Promise<ContainerSpec> =>
   readSpec(deps.blobs, input.spec, input.kind === 'apitest' ? 'apitest' : 'script');
 
 /** What the job names, else the queue that it came by, else what this worker runs first. */
-export function archOf({ spec, input, deps, lifeline }: Job): Arch {
+export function archOf({ spec, input, deps, lease }: Job): Arch {
   const named = spec.arch ?? input.tags.find(isArch);
-  const queue = isArch(lifeline.taskQueue) ? lifeline.taskQueue : undefined;
+  const queue = isArch(lease.taskQueue) ? lease.taskQueue : undefined;
   return named ?? queue ?? deps.worker.arches[0] ?? 'amd64';
 }

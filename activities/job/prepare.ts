@@ -2,37 +2,43 @@
  * From a spec to a started container. What can go side by side does: a trivial job is to cost little more than `docker run`.
  * The container is started only when the server has recorded which host it is on, and when the mask set is durable.
  */
-import { platformText, type CommonSpec } from '../../src/plan/spec.ts';
+import { platformText, type CommonSpec } from '../../src/plan/model/spec.ts';
 import type { ContainerCreate, ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import { expandLate } from '../../src/pipeline/variables/expand.ts';
-import { untilAnswered } from './appender.ts';
-import { type Found, findCaches } from './cache.ts';
-import { type Company, gather } from './company.ts';
-import { sayEnd } from './end-mark.ts';
-import { removeObjects } from './cleanup.ts';
-import { hasBegun, ranFor } from './follow.ts';
-import { ensureImage, platformOf } from './image.ts';
+import { expandLate } from '../../src/compiler/variables/expand.ts';
+import { retryUntilReachable } from '../runtime/appender.ts';
+import { type FoundCaches, findCaches } from './cache/cache.ts';
+import { type Sidecars, startSidecars } from './run/sidecars/sidecars.ts';
+import { endMarkScript } from '../runtime/end-mark.ts';
+import { removeObjects } from './run/cleanup.ts';
+import { hasBegun, ranFor } from './run/follow.ts';
+import { ensureImage, platformOf } from './start/image.ts';
 import { archOf, type Job } from './job.ts';
-import { info, warning } from './lines.ts';
-import { keepMasks, masksOf } from './mask-set.ts';
-import { LABELS } from './names.ts';
-import { type RunnerOptions, runnerOptions } from './runner-options.ts';
-import { whileStoreIsAway } from './store-patience.ts';
-import { EXIT_RESERVED, scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor.ts';
-import { type Resolved, resolveVariables, sideEnvironments } from './variables.ts';
-import { workspaceTar } from './workspace.ts';
+import { info, warning } from '../runtime/log-lines.ts';
+import { keepMasks, masksOf } from './start/mask-set.ts';
+import { LABELS } from '../runtime/container-names.ts';
+import { type RunnerOptions, runnerOptions } from './start/runner-options.ts';
+import { retryWhileStoreUnavailable } from './run/store-retry.ts';
+import {
+  EXIT_RESERVED,
+  scriptText,
+  SUPERVISOR,
+  supervisorText,
+  variablesText,
+} from './start/supervisor-script.ts';
+import { type ResolvedVariables, resolveVariables, sideEnvironments } from './start/variables.ts';
+import { workspaceTar } from './start/workspace.ts';
 
 /** What the engine keeps of a log lies above what davit keeps, so that rotation loses nothing while a worker is away. */
 const ENGINE_LOG_FACTOR = 4;
 
 /** Answers how long the container has run (ms). One that runs already, or has ended, is attached to: nothing is made. */
 export async function prepare(job: Job): Promise<number> {
-  const { deps, lifeline } = job;
+  const { deps, lease } = job;
   if (job.input.ref.epoch > 1) await removeHalf(job);
   const volume = deps.engine.createVolume(job.name, { ...job.labels, [LABELS.kind]: 'volume' });
   volume.catch(() => undefined); // awaited where the container is made
-  const acknowledged = lifeline.acknowledge();
+  const acknowledged = lease.acknowledge();
   acknowledged.catch(() => undefined); // awaited below, after what goes on beside it
   const platform = platformOf(deps, archOf(job));
   const own = job.spec.image.platform ?? (await scriptPlatform(job));
@@ -46,30 +52,30 @@ export async function prepare(job: Job): Promise<number> {
   const notes: string[] = [];
   const { pullPolicy } = job.spec.image;
   const wanted = { name: image, platform: own, pullPolicy, anonymous: job.spec.fork };
-  const signal = AbortSignal.any([lifeline.signal, AbortSignal.timeout(job.input.timeoutMs)]);
-  const masksKept = whileStoreIsAway(signal, () => keepMasks(deps, job.name, masked));
+  const signal = AbortSignal.any([lease.signal, AbortSignal.timeout(job.input.timeoutMs)]);
+  const masksKept = retryWhileStoreUnavailable(signal, () => keepMasks(deps, job.name, masked));
   masksKept.catch(() => undefined); // awaited below
   const found = ensureImage(deps, wanted, { signal, say: (text) => notes.push(text) });
   found.catch(() => undefined); // awaited below
   const fetching = findCaches(job, resolved.values);
-  const company = await gather(job, { environments, platform, acknowledged });
+  const sidecars = await startSidecars(job, { environments, platform, acknowledged });
   const { id, platform: imagePlatform } = await found;
   const caches = await fetching;
-  lifeline.signal.throwIfAborted();
+  lease.signal.throwIfAborted();
   await volume;
-  const making = { image: { id, platform: platformText(imagePlatform) }, company, labels: caches.labels };
-  const there = await makeContainer(job, making);
+  const request = { image: { id, platform: platformText(imagePlatform) }, sidecars, labels: caches.labels };
+  const there = await makeContainer(job, request);
   if (there) return ranFor(deps.engine, there);
   sayHead(job, {
     image,
     platform: own,
-    notes: [...notes, ...company.notes, ...caches.notes],
+    notes: [...notes, ...sidecars.notes, ...caches.notes],
     warnings: [...resolved.warnings, ...runner.warnings],
   });
   // The head of the log is durable too: whoever resumes begins behind it.
-  const answering = company.ready().then(() => job.log.flush());
+  const answering = sidecars.ready().then(() => job.log.flush());
   await Promise.all([
-    filling(job, { resolved, caches: caches.archives, making }),
+    filling(job, { resolved, caches: caches.archives, request }),
     acknowledged,
     masksKept,
     answering,
@@ -80,7 +86,7 @@ export async function prepare(job: Job): Promise<number> {
 /** Once everything that a resume needs is durable. */
 async function start(job: Job): Promise<number> {
   await job.log.flush();
-  await job.lifeline.confirm();
+  await job.lease.confirm();
   job.startAsked = true;
   await job.deps.engine.startContainer(job.name);
   return 0;
@@ -118,10 +124,10 @@ function sayHead(
   for (const text of head.warnings) log.say(warning(text));
 }
 
-interface Making {
+interface ContainerRequest {
   /** Its id and platform: what a tag means may change. */
   image: { id: string; platform: string };
-  company: Company;
+  sidecars: Sidecars;
   labels: Record<string, string>;
 }
 
@@ -132,9 +138,9 @@ async function removeHalf({ deps, name, labels }: Job): Promise<void> {
 }
 
 /** A name that is taken: what runs or has ended is ours, and is the answer; what was only created is half filled, made anew. */
-async function makeContainer(job: Job, making: Making): Promise<ContainerState | undefined> {
+async function makeContainer(job: Job, request: ContainerRequest): Promise<ContainerState | undefined> {
   const { deps, name, labels } = job;
-  const create = creation(job, making);
+  const create = creation(job, request);
   try {
     await deps.engine.createContainer(create);
     return undefined;
@@ -144,7 +150,7 @@ async function makeContainer(job: Job, making: Making): Promise<ContainerState |
   const there = await deps.engine.inspectContainer(name);
   if (there && hasBegun(there)) return there;
   // It may be a later try's, which is about to start it.
-  await untilAnswered(job.lifeline.signal, () => deps.logs.open(job.input.ref, job.input.ref.epoch));
+  await retryUntilReachable(job.lease.signal, () => deps.logs.open(job.input.ref, job.input.ref.epoch));
   if (!(await deps.engine.removeUnlessRunning(name))) return deps.engine.inspectContainer(name);
   await deps.engine.removeVolume(name);
   await deps.engine.createVolume(name, { ...labels, [LABELS.kind]: 'volume' });
@@ -152,7 +158,7 @@ async function makeContainer(job: Job, making: Making): Promise<ContainerState |
   return undefined;
 }
 
-function creation(job: Job, { image, company, labels: more }: Making): ContainerCreate {
+function creation(job: Job, { image, sidecars, labels: more }: ContainerRequest): ContainerCreate {
   const { deps, spec, name, labels } = job;
   const { config } = deps.worker;
   const devices = job.input.tags.flatMap((tag) => config.devices[tag] ?? []);
@@ -166,8 +172,8 @@ function creation(job: Job, { image, company, labels: more }: Making): Container
     entrypoint: spec.image.entrypoint?.length === 0 ? [''] : spec.image.entrypoint,
     command: ['sh', SUPERVISOR],
     user: spec.image.user,
-    network: company.network,
-    hosts: company.hosts,
+    network: sidecars.network,
+    hosts: sidecars.hosts,
     volumes: [{ volume: name, path: '/builds' }],
     logMaxBytes: deps.facts.config.limits.log_bytes * ENGINE_LOG_FACTOR,
     ...(devices.length > 0 && { devices }),
@@ -179,23 +185,27 @@ function creation(job: Job, { image, company, labels: more }: Making): Container
 /** A cache that breaks off while it is put there fails nobody: everything is made anew without it. */
 async function filling(
   job: Job,
-  { resolved, caches, making }: { resolved: Resolved; caches: Found['archives']; making: Making },
+  {
+    resolved,
+    caches,
+    request,
+  }: { resolved: ResolvedVariables; caches: FoundCaches['archives']; request: ContainerRequest },
 ): Promise<void> {
   try {
     return await fill(job, resolved, caches);
   } catch (error) {
-    if (caches.length === 0 || job.lifeline.signal.aborted) throw error;
+    if (caches.length === 0 || job.lease.signal.aborted) throw error;
     job.log.say(warning('The cache could not be put into the container; the job goes on without it.'));
   }
-  await makeContainer(job, making);
+  await makeContainer(job, request);
   await fill(job, resolved, []);
 }
 
 /** One archive upload: project, artifacts, davit's files. Secrets go in here and nowhere else. */
 async function fill(
   { deps, spec, input, name }: Job,
-  resolved: Resolved,
-  caches: Found['archives'],
+  resolved: ResolvedVariables,
+  caches: FoundCaches['archives'],
 ): Promise<void> {
   const { projectDir } = spec;
   const runner = runnerOptions(resolved.values);
@@ -208,7 +218,7 @@ async function fill(
       timeoutMs: input.timeoutMs,
       scriptSeconds,
       afterSeconds,
-      lastLine: sayEnd(name),
+      lastLine: endMarkScript(name),
     }),
     script: scriptText(spec.script, projectDir, { trace }),
     variables: variablesText(resolved.variables, projectDir),

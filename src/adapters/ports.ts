@@ -4,13 +4,13 @@
  * an AbortSignal ends a call with the signal's reason. All sizes are bytes, all times epoch ms, all durations ms.
  */
 import type { Readable } from 'node:stream';
-import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/ids.ts';
-import type { IncludeAnswers, IncludeWant } from '../plan/includes.ts';
-import type { LogSummary, Platform } from '../plan/outcome.ts';
-import type { KeyLookup, PipelineState } from '../plan/protocol.ts';
-import type { WorkerReport } from '../plan/queues.ts';
-import type { SecretRef, SwarmSpec, ReleaseSpec } from '../plan/spec.ts';
-import type { Trigger } from '../plan/trigger.ts';
+import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
+import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
+import type { LogSummary, Platform } from '../plan/model/outcome.ts';
+import type { KeyLookup, PipelineState } from '../plan/model/protocol.ts';
+import type { WorkerReport } from '../plan/model/queues.ts';
+import type { SecretRef, SwarmSpec, ReleaseSpec } from '../plan/model/spec.ts';
+import type { Trigger } from '../plan/model/trigger.ts';
 
 // ---------------------------------------------------------------- bytes
 

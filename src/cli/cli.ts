@@ -1,7 +1,7 @@
 /** What every command is handed: settings, the folder, and where it may write. Tests hand in their own. */
 import type { Readable } from 'node:stream';
 import type { Settings } from '../config.ts';
-import { lineProgress, type Progress } from '../local/progress.ts';
+import { lineProgress, type Progress } from '../local/process/progress.ts';
 
 export interface Io {
   /** Data: the answer of a command. */

@@ -1,10 +1,10 @@
 /** The way to the server: DAVIT_SERVER, else what runs on this machine; and the pipelines that a person means. */
 import { readFile } from 'node:fs/promises';
 import { DavitError } from '../errors.ts';
-import { findProject } from '../local/project.ts';
-import { readRunFile } from '../local/run-file.ts';
-import { parsePipelineId, pipelineId, type PipelineId } from '../plan/ids.ts';
-import type { ApiClient } from './api-client.ts';
+import { findProject } from '../worktree/project.ts';
+import { readRunFile } from '../local/process/run-file.ts';
+import { parsePipelineId, pipelineId, type PipelineId } from '../plan/model/ids.ts';
+import type { ApiClient } from './client/api-client.ts';
 import type { Cli } from './cli.ts';
 
 /** Rejects with `local/not-up` or `cli/no-token`. */
@@ -17,7 +17,7 @@ export async function connect(cli: Cli): Promise<ApiClient> {
     );
   const token = await readToken(cli);
   // Loaded for those who speak to a server: the others need not wait for it.
-  const { ApiClient } = await import('./api-client.ts');
+  const { ApiClient } = await import('./client/api-client.ts');
   return new ApiClient(url, token);
 }
 

@@ -2,7 +2,7 @@
 import { CommanderError } from 'commander';
 import { DavitError, errorText } from '../errors.ts';
 import type { Cli } from './cli.ts';
-import { plainText } from './terminal-text.ts';
+import { plainText } from './view/terminal-text.ts';
 import { messageOf } from '../utils/message.ts';
 
 const USAGE = 2;

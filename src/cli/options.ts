@@ -1,6 +1,6 @@
 /** Options that several commands take, and how their values are read. */
 import { InvalidArgumentError } from 'commander';
-import { ARCHES, isArch, type Arch } from '../plan/ids.ts';
+import { ARCHES, isArch, type Arch } from '../plan/model/ids.ts';
 
 /** What `davit plan` plans for. */
 export const PLAN_EVENTS = ['push', 'tag', 'merge_request', 'schedule', 'web', 'api'] as const;

@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
-import { decideCommands } from './commands/decide.ts';
+import { decideCommands } from './commands/submit-decision.ts';
 import { environmentsCommand } from './commands/environments.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { lintCommand } from './commands/lint.ts';

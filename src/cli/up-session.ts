@@ -1,8 +1,8 @@
 /** `davit up` in the foreground: start, serve until a signal, end everything. With `--demo` the examples run in between. */
 import { DavitError } from '../errors.ts';
-import { lineProgress, type Progress } from '../local/progress.ts';
+import { lineProgress, type Progress } from '../local/process/progress.ts';
 import { up, type Up } from '../local/up.ts';
-import { tellStarter } from '../local/up-messages.ts';
+import { tellStarter } from '../local/process/ipc.ts';
 import type { Cli } from './cli.ts';
 import { Interrupts } from './interrupts.ts';
 import { messageOf } from '../utils/message.ts';

@@ -1,12 +1,12 @@
 /** Everything that a first `up` would fetch, build or install. */
-import { ensureHelperImage } from '../adapters/docker/helper-image.ts';
+import { ensureHelperImage } from '../adapters/helper-image.ts';
 import type { Settings } from '../config.ts';
 import { HELPER_IMAGE } from '../installation.ts';
-import { ensureEngine } from './docker.ts';
-import { ensureEmulation } from './emulation.ts';
-import type { Progress } from './progress.ts';
-import { ensureRegistryProgram } from './registry.ts';
-import { ensureTemporal } from './temporal-binary.ts';
+import { ensureEngine } from './setup/docker.ts';
+import { ensureEmulation } from './setup/emulation.ts';
+import type { Progress } from './process/progress.ts';
+import { ensureRegistryProgram } from './setup/registry.ts';
+import { ensureTemporal } from './setup/temporal-binary.ts';
 
 /** Resolves when it is there. Rejects with the first coded error. */
 export async function prepare(settings: Settings, progress: Progress): Promise<void> {

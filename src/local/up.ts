@@ -6,25 +6,25 @@
  * running is ended before anything is started. U5 when this ends, so have all its parts; containers of jobs run on, and the
  * next `up` goes on with them.
  */
-import { ensureHelperImage } from '../adapters/docker/helper-image.ts';
+import { ensureHelperImage } from '../adapters/helper-image.ts';
 import { sweepFolders } from '../adapters/temp.ts';
 import type { Settings } from '../config.ts';
 import { HELPER_IMAGE } from '../installation.ts';
 import type { RunFile } from '../server/api.ts';
-import { ensureEngine, type LocalEngine } from './docker.ts';
-import { ensureEmulation, type Ability } from './emulation.ts';
-import { readInstallation, type FoundInstallation } from './installation.ts';
-import { ensureKeys } from './keys.ts';
-import { endLeftovers, removeIdleNetworks } from './leftovers.ts';
-import { takeLock } from './lock.ts';
-import { archPart, controlPart, deployPart, serverPart, temporalPart, type Addresses } from './parts.ts';
-import { choosePorts, type Ports } from './ports.ts';
-import type { Progress } from './progress.ts';
-import { registryPart } from './registry.ts';
-import { removeRunFile, writeRunFile } from './run-file.ts';
-import { Supervisor } from './supervisor.ts';
-import { ensureSwarm } from './swarm.ts';
-import { ensureTemporal } from './temporal-binary.ts';
+import { ensureEngine, type LocalEngine } from './setup/docker.ts';
+import { ensureEmulation, type Ability } from './setup/emulation.ts';
+import { readInstallation, type FoundInstallation } from './setup/installation.ts';
+import { ensureKeys } from './setup/keys.ts';
+import { endLeftovers, removeIdleNetworks } from './process/stale-processes.ts';
+import { takeLock } from './process/lock.ts';
+import { archPart, controlPart, deployPart, serverPart, temporalPart, type Addresses } from './processes.ts';
+import { choosePorts, type Ports } from './process/ports.ts';
+import type { Progress } from './process/progress.ts';
+import { registryPart } from './setup/registry.ts';
+import { removeRunFile, writeRunFile } from './process/run-file.ts';
+import { Supervisor } from './process/supervisor.ts';
+import { ensureSwarm } from './setup/swarm.ts';
+import { ensureTemporal } from './setup/temporal-binary.ts';
 import { VERSION } from '../version.ts';
 
 export interface UpOptions {

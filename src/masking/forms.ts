@@ -8,7 +8,7 @@
 /** Shorter values are not masked: they would shred every log without hiding anything (GitLab asks for 8). */
 export const SHORTEST_MASKED = 4;
 /** Of longer values only the text itself and its lines are hidden; keeps the automaton small. */
-const LONGEST_DERIVED = 64 * 1_024;
+const MAX_DERIVED_CHARS = 64 * 1_024;
 
 const utf8 = new TextEncoder();
 
@@ -31,10 +31,10 @@ export function maskForms(value: string): string[] {
   for (const part of parts) {
     if (tooShortToMask(part)) continue;
     forms.add(part);
-    if (value.length <= LONGEST_DERIVED) for (const form of derived(part)) forms.add(form);
+    if (value.length <= MAX_DERIVED_CHARS) for (const form of derived(part)) forms.add(form);
   }
   // With its last newline a file gives other base64 than without.
-  if (!tooShortToMask(value) && value.length <= LONGEST_DERIVED)
+  if (!tooShortToMask(value) && value.length <= MAX_DERIVED_CHARS)
     for (const form of base64(value)) forms.add(form);
   return [...forms].filter((form) => utf8.encode(form).length >= SHORTEST_MASKED);
 }

@@ -1,6 +1,6 @@
 /**
  * The HTTP API between server, CLI and workers: paths, who may, and JSON shapes. Types only; `routes/` serves it,
- * `src/cli/api-client.ts` and `src/adapters/http/` call it.
+ * `src/cli/client/api-client.ts` and `src/adapters/http/` call it.
  *
  * People (bearer token of a user; reader < developer < operator):
  *   GET  /healthz                                             anybody   Health
@@ -27,9 +27,9 @@
  * Errors of every route: ApiError with the HTTP status of its code.
  */
 import type { ErrorCode } from '../errors.ts';
-import type { ProjectSlug } from '../plan/ids.ts';
-import type { Decision } from '../plan/protocol.ts';
-import type { Trigger } from '../plan/trigger.ts';
+import type { ProjectSlug } from '../plan/model/ids.ts';
+import type { Decision } from '../plan/model/protocol.ts';
+import type { Trigger } from '../plan/model/trigger.ts';
 
 export interface Health {
   ok: boolean;

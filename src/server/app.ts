@@ -2,7 +2,7 @@
 import fastify, { type FastifyInstance } from 'fastify';
 import { guardRoutes } from './access.ts';
 import type { ServerDeps } from './deps.ts';
-import { answerErrors } from './failures.ts';
+import { handleErrors } from './error-handler.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { blobRoutes } from './routes/blobs.ts';
 import { collectionRoutes } from './routes/collection.ts';
@@ -41,7 +41,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   // First, so that refusals carry them too.
   app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
   guardRoutes(app, deps.tokens);
-  answerErrors(app, deps.log);
+  handleErrors(app, deps.log);
   app.addHook('onResponse', async (request, reply) =>
     deps.log.answered({
       method: request.method,

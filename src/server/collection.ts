@@ -5,7 +5,7 @@ import type { ServerDeps } from './deps.ts';
 
 const EVERY_MS = 6 * 3_600_000;
 /** A server that has just started has more important things to do. */
-const FIRST_MS = 10 * 60_000;
+const INITIAL_DELAY_MS = 10 * 60_000;
 /** What a pipeline needs is stored before it starts: its source, and what the clocks of the machines are apart. */
 const MARGIN_MS = 24 * 3_600_000;
 
@@ -23,7 +23,7 @@ export function keepCollected(deps: Deps & Pick<ServerDeps, 'log'>): { stop(): P
   const pause = (ms: number): Promise<void> =>
     delay(ms, undefined, { signal: over.signal, ref: false }).catch(() => undefined); // stopped: seen by the loop
   const rounds = (async () => {
-    await pause(FIRST_MS);
+    await pause(INITIAL_DELAY_MS);
     while (!over.signal.aborted) {
       try {
         const { blobs, bytes } = await collectOnce(deps, false);

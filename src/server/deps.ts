@@ -10,7 +10,7 @@ import type {
 import type { InstallationFacts, InstallationProject } from '../installation.ts';
 import type { Tokens } from './auth.ts';
 import type { ServerLog } from './log.ts';
-import type { Workflows } from './workflows.ts';
+import type { Workflows } from './workflow-port.ts';
 
 export interface WebhookProject {
   project: InstallationProject;

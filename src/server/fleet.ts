@@ -1,5 +1,5 @@
 import type { Fleet } from '../adapters/ports.ts';
-import type { WorkerReport } from '../plan/queues.ts';
+import type { WorkerReport } from '../plan/model/queues.ts';
 
 const LIVE_MS = 60_000;
 const MAX_WORKERS = 10_000;

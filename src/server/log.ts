@@ -12,11 +12,11 @@ export interface ServerLog {
   warn(message: string, facts?: Record<string, string | number | boolean | undefined>): void;
 }
 
-const SHORTEST_SECRET = 6;
+const MIN_SECRET_CHARS = 6;
 
 /** `secrets`: values that this process holds; they are known when it starts. */
 export function serverLog(logger: Logger, secrets: readonly string[]): ServerLog {
-  const known = secrets.filter((secret) => secret.length >= SHORTEST_SECRET);
+  const known = secrets.filter((secret) => secret.length >= MIN_SECRET_CHARS);
   const redact = (text: string): string =>
     known.reduce((so, secret) => so.replaceAll(secret, '[REDACTED]'), text);
   const clean = (facts: object): object =>

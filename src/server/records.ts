@@ -1,12 +1,12 @@
 /** Ended pipelines, as `recordPipeline` wrote them. */
-import type { PipelineId } from '../plan/ids.ts';
-import type { Plan } from '../plan/plan.ts';
+import type { PipelineId } from '../plan/model/ids.ts';
+import type { Plan } from '../plan/model/plan.ts';
 import {
   pipelineRecordName,
   type PipelineEntry,
   type PipelineRecord,
   type PipelineSummary,
-} from '../plan/records.ts';
+} from '../plan/model/records.ts';
 import type { ServerDeps } from './deps.ts';
 
 type RecordDeps = Pick<ServerDeps, 'records' | 'blobs'>;

@@ -13,7 +13,7 @@ import { keepCollected } from './collection.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
 import { processLogger, serverLog } from './log.ts';
-import { linkTemporal } from './temporal.ts';
+import { linkTemporal } from './temporal/temporal.ts';
 
 const MIN_TOKEN = 16;
 

@@ -8,13 +8,18 @@
  *  V2 At most one question a pipeline is under way, and an answer is used for `statusMs`, unless `touch` said that it is old.
  */
 import { DavitError } from '../errors.ts';
-import type { PipelineId, ProjectSlug } from '../plan/ids.ts';
-import { FINAL_STATES, type PipelineState, type PipelineStatus } from '../plan/protocol.ts';
-import { pipelinesPrefix, summaryOf, type PipelineEntry, type PipelineSummary } from '../plan/records.ts';
+import type { PipelineId, ProjectSlug } from '../plan/model/ids.ts';
+import { FINAL_STATES, type PipelineState, type PipelineStatus } from '../plan/model/protocol.ts';
+import {
+  pipelinesPrefix,
+  summaryOf,
+  type PipelineEntry,
+  type PipelineSummary,
+} from '../plan/model/records.ts';
 import type { ServerDeps } from './deps.ts';
-import { withPending } from './pending.ts';
+import { withPending } from './temporal/pending-activities.ts';
 import { recordOf, summaryOfRecord } from './records.ts';
-import type { ListedPipeline } from './workflows.ts';
+import type { ListedPipeline } from './workflow-port.ts';
 
 const MAX_CACHED = 1_000;
 const AT_ONCE = 8;

@@ -7,8 +7,13 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { PipelineLookup, PipelineStarter, TriggerLookup, WorkflowLookup } from '../adapters/ports.ts';
-import type { StopEnvironment } from '../plan/environments.ts';
-import { pipelineWorkflowId, projectWorkflowId, type PipelineId, type ProjectSlug } from '../plan/ids.ts';
+import type { StopEnvironment } from '../plan/policy/environments.ts';
+import {
+  pipelineWorkflowId,
+  projectWorkflowId,
+  type PipelineId,
+  type ProjectSlug,
+} from '../plan/model/ids.ts';
 import {
   DECISION_CODES,
   QUERIES,
@@ -22,9 +27,9 @@ import {
   type ProjectInput,
   type PushedHeads,
   type RerunRequest,
-} from '../plan/protocol.ts';
-import { CONTROL_QUEUE } from '../plan/queues.ts';
-import type { Trigger } from '../plan/trigger.ts';
+} from '../plan/model/protocol.ts';
+import { CONTROL_QUEUE } from '../plan/model/queues.ts';
+import type { Trigger } from '../plan/model/trigger.ts';
 
 /** Durable when it resolves; starts the project's workflow when there is none. Needs no worker. */
 export const signalTrigger = (client: Client, trigger: Trigger): Promise<void> =>

@@ -10,8 +10,8 @@ import {
 } from '@temporalio/client';
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { DavitError } from '../errors.ts';
-import { SEARCH_ATTRIBUTES } from '../plan/protocol.ts';
-import { questions } from './questions.ts';
+import { SEARCH_ATTRIBUTES } from '../plan/model/protocol.ts';
+import { questions } from './queries.ts';
 
 const RETENTION_DAYS = 30;
 const RETRY_MS = 200;
@@ -42,14 +42,14 @@ export async function connectTemporal(
   options: TemporalAddress,
 ): Promise<{ client: Client; connection: Connection }> {
   const deadline = Date.now() + (options.deadlineMs ?? 60_000);
-  const connection = await patiently(options.address, deadline, () =>
+  const connection = await retryUntil(options.address, deadline, () =>
     Connection.connect({
       address: options.address,
       interceptors: [retries(options.over)],
       connectTimeout: Math.min(CONNECT_MS, Math.max(RETRY_MS, deadline - Date.now())),
     }),
   );
-  await patiently(options.address, deadline, () => ensureNamespace(connection, options.namespace));
+  await retryUntil(options.address, deadline, () => ensureNamespace(connection, options.namespace));
   const { namespace } = options;
   const interceptors = { workflow: [questions(connection, namespace)] };
   return { connection, client: new Client({ connection, namespace, interceptors }) };
@@ -58,7 +58,7 @@ export async function connectTemporal(
 const untilSignal = new AsyncLocalStorage<AbortSignal>();
 
 /** The calls that `work` makes are tried again each 250 ms at the latest until the signal, and not once more after it. */
-export const triedUntil = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
+export const callUntil = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
   untilSignal.run(signal, work);
 
 /** As the SDK tries again, but never later than in `RETRY_MOST_MS`, and not at all when it is over. */
@@ -125,7 +125,7 @@ async function unlessThere(make: () => Promise<unknown>): Promise<void> {
   }
 }
 
-async function patiently<T>(address: string, deadline: number, attempt: () => Promise<T>): Promise<T> {
+async function retryUntil<T>(address: string, deadline: number, attempt: () => Promise<T>): Promise<T> {
   for (;;) {
     try {
       return await attempt();

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { parseInstallation } from '../../src/pipeline/installation-file.ts';
-import { ARCHES } from '../../src/plan/ids.ts';
+import { parseInstallation } from '../../src/compiler/installation-file.ts';
+import { ARCHES } from '../../src/plan/model/ids.ts';
 import { ROOT } from '../support/source.ts';
 
 const service = z.object({

@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { generatedPages } from '../../scripts/docs.ts';
 import { anchorOf } from '../../scripts/docs/markdown.ts';
 import { ENVIRONMENT } from '../../src/config.ts';
-import { compile } from '../../src/pipeline/compile.ts';
-import { parseInstallation, parseWorkerConfig } from '../../src/pipeline/installation-file.ts';
+import { compile } from '../../src/compiler/compile.ts';
+import { parseInstallation, parseWorkerConfig } from '../../src/compiler/installation-file.ts';
 import { ROOT } from '../support/source.ts';
-import { request } from '../unit/pipeline/helpers.ts';
+import { request } from '../unit/compiler/helpers.ts';
 
 const pages = globSync(['*.md', 'docs/**/*.md', 'examples/**/*.md'], { cwd: ROOT });
 const read = (path: string): string => readFileSync(join(ROOT, path), 'utf8');

@@ -34,7 +34,7 @@ const CALM_NODE = [
 const SERVER = [
   ...PURE,
   'src/server/',
-  'src/pipeline/',
+  'src/compiler/',
   'src/temporal/',
   'src/config.ts',
   'src/wiring.ts',
@@ -50,7 +50,9 @@ const SERVER = [
 ];
 
 export const AREAS: readonly Area[] = [
-  { of: 'src/plan/', may: ['src/plan/'] },
+  { of: 'src/plan/model/', may: ['src/plan/model/', 'types:src/plan/policy/'] },
+  { of: 'src/plan/policy/', may: ['src/plan/'] },
+  { of: 'src/match/', may: ['src/match/', 'src/errors.ts', 're2js'] },
   { of: 'src/errors.ts', may: [] },
   { of: 'src/version.ts', may: ['package.json'] },
   // Workflows use the others, so only this one may import from Node.
@@ -60,8 +62,8 @@ export const AREAS: readonly Area[] = [
   { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },
   { of: 'src/config.ts', may: ['node:os', 'node:path'] },
   {
-    of: 'src/pipeline/',
-    may: ['src/pipeline/', ...PURE, 'zod', 'yaml', 're2js', 'picomatch'],
+    of: 'src/compiler/',
+    may: ['src/compiler/', ...PURE, 'zod', 'yaml', 're2js', 'picomatch'],
   },
   {
     of: 'workflows/',
@@ -76,7 +78,7 @@ export const AREAS: readonly Area[] = [
     ],
   },
   {
-    of: 'activities/detach-former.ts',
+    of: 'activities/job/detach-former.ts',
     may: [
       'activities/',
       ...PURE,
@@ -95,7 +97,7 @@ export const AREAS: readonly Area[] = [
     may: [
       'activities/',
       ...PURE,
-      'src/pipeline/',
+      'src/compiler/',
       'src/adapters/ports.ts',
       '@temporalio/activity',
       '@temporalio/common',
@@ -121,7 +123,7 @@ export const AREAS: readonly Area[] = [
   },
   {
     of: 'src/wiring.ts',
-    may: ['src/adapters/', 'src/config.ts', ...PURE, 'src/pipeline/installation-file.ts', 'node:*'],
+    may: ['src/adapters/', 'src/config.ts', ...PURE, 'src/compiler/installation-file.ts', 'node:*'],
   },
   { of: 'src/wiring-server.ts', may: ['src/adapters/', 'src/config.ts', ...PURE] },
   {
@@ -156,13 +158,14 @@ export const AREAS: readonly Area[] = [
     ],
   },
   { of: 'src/local/', may: ['*'] },
+  { of: 'src/worktree/', may: ['*'] },
   {
     of: 'workers/',
     may: [
       'workers/',
       'activities/',
       ...PURE,
-      'src/pipeline/',
+      'src/compiler/',
       'src/adapters/',
       'src/wiring.ts',
       'src/config.ts',

@@ -43,8 +43,8 @@ describe('the import table', () => {
   });
 
   test('the table can refuse', () => {
-    const plan = areaOf('src/plan/graph.ts');
-    const workflow = areaOf('workflows/job.ts');
+    const plan = areaOf('src/plan/policy/graph.ts');
+    const workflow = areaOf('workflows/job/job.ts');
     if (!plan || !workflow) throw new Error('areas are missing');
     expect(allowedBy(plan, 'node:fs', false)).toBeUndefined();
     expect(allowedBy(workflow, 'zod', true)).toBeUndefined();

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { runCli } from '../../src/cli/program.ts';
-import { KEYWORDS } from '../../src/pipeline/schema/keywords.ts';
+import { KEYWORDS } from '../../src/compiler/schema/keyword-table.ts';
 import { ROOT } from '../support/source.ts';
 import { testCli } from '../unit/cli/support.ts';
 

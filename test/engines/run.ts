@@ -7,7 +7,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readSettings } from '../../src/config.ts';
-import { lineProgress } from '../../src/local/progress.ts';
+import { lineProgress } from '../../src/local/process/progress.ts';
 import { ensurePart } from '../parts/part.ts';
 import { ROOT } from '../support/source.ts';
 import { ENGINE_KINDS, type EngineKind } from './kinds.ts';

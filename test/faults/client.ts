@@ -2,8 +2,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
-import type { PipelineSummary } from '../../src/plan/records.ts';
+import { FINAL_STATES, type PipelineStatus } from '../../src/plan/model/protocol.ts';
+import type { PipelineSummary } from '../../src/plan/model/records.ts';
 import { push, deliver } from '../support/deliveries.ts';
 import { tarOf } from '../support/job-stores.ts';
 import type { Answer, History, Random } from './history.ts';

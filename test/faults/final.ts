@@ -2,9 +2,9 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { LABELS, readLabels } from '../../activities/job/names.ts';
-import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/stamp.ts';
-import type { PipelineStatus } from '../../src/plan/protocol.ts';
+import { LABELS, readLabels } from '../../activities/runtime/container-names.ts';
+import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/labels.ts';
+import type { PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { OwnEngine } from './engine.ts';
 import type { World } from './world.ts';
 

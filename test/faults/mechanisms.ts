@@ -38,7 +38,7 @@ export interface Mechanism {
 
 /** The one place where a person's decision is judged, by the server and by the workflow. */
 const LATE_DECISION: Line = {
-  file: 'src/plan/decide.ts',
+  file: 'src/plan/policy/approval-policy.ts',
   from: 'return decision.stops === undefined ? tooLate(view, decision) : judgeStop(view, decision.stops);',
   to: "return accept('retry', 'late');",
 };

@@ -11,9 +11,9 @@ import { access, chmod, chown, constants, mkdir, readdir, rm, writeFile } from '
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Settings } from '../../src/config.ts';
-import { runCommand, which } from '../../src/local/command.ts';
-import { installPackages, mayInstall } from '../../src/local/debian.ts';
-import type { Progress } from '../../src/local/progress.ts';
+import { runCommand, which } from '../../src/local/process/exec.ts';
+import { installPackages, mayInstall } from '../../src/local/setup/debian.ts';
+import type { Progress } from '../../src/local/process/progress.ts';
 import type { ProcessOf } from './processes.ts';
 
 const USER = 'temporal';

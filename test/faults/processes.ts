@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { openSync, closeSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { READY_MESSAGE } from '../../src/local/part.ts';
+import { READY_MESSAGE } from '../../src/local/process/managed-process.ts';
 
 const READY_MS = 60_000;
 

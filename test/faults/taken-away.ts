@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
-import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/stamp.ts';
+import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/labels.ts';
 import { decodeFrame, encodeFrame } from '../../src/adapters/http/wire.ts';
-import { LABELS } from '../../activities/job/names.ts';
+import { LABELS } from '../../activities/runtime/container-names.ts';
 import type { Border, Change, Crossing } from './border.ts';
 import type { World } from './world.ts';
 

@@ -7,9 +7,9 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Settings } from '../../src/config.ts';
-import { runCommand, which } from '../../src/local/command.ts';
-import { buildGoPrograms } from '../../src/local/go-programs.ts';
-import type { Progress } from '../../src/local/progress.ts';
+import { runCommand, which } from '../../src/local/process/exec.ts';
+import { buildGoPrograms } from '../../src/local/setup/go-programs.ts';
+import type { Progress } from '../../src/local/process/progress.ts';
 import { ROOT } from '../support/source.ts';
 
 const MODULE = 'go.temporal.io/server';

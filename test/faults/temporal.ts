@@ -1,9 +1,9 @@
 /** Temporal of a world, in either of two ways: the dev server on SQLite, or the server of an installation on PostgreSQL. */
 import { join } from 'node:path';
 import { readSettings } from '../../src/config.ts';
-import { runCommand } from '../../src/local/command.ts';
-import { lineProgress } from '../../src/local/progress.ts';
-import { temporalArguments, temporalReady } from '../../src/local/temporal.ts';
+import { runCommand } from '../../src/local/process/exec.ts';
+import { lineProgress } from '../../src/local/process/progress.ts';
+import { temporalArguments, temporalReady } from '../../src/local/setup/temporal-server.ts';
 import { ROOT } from '../support/source.ts';
 import { freePort } from '../support/port.ts';
 import { makeDatabase } from './postgres.ts';

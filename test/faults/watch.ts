@@ -3,8 +3,8 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { decodeFrame } from '../../src/adapters/http/wire.ts';
-import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/stamp.ts';
-import { LABELS } from '../../activities/job/names.ts';
+import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/labels.ts';
+import { LABELS } from '../../activities/runtime/container-names.ts';
 import type { Observer } from './border.ts';
 import type { Answer, History, Recorded } from './history.ts';
 

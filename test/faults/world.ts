@@ -8,8 +8,8 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { readSettings } from '../../src/config.ts';
-import { ensureKeys } from '../../src/local/keys.ts';
-import type { Digest } from '../../src/plan/ids.ts';
+import { ensureKeys } from '../../src/local/setup/keys.ts';
+import type { Digest } from '../../src/plan/model/ids.ts';
 import { HELPER_IMAGE } from '../support/engine.ts';
 import { startRegistry, type TestRegistry } from '../support/registry.ts';
 import { freePort } from '../support/port.ts';

@@ -6,7 +6,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { pipelineWorkflowId, projectWorkflowId } from '../../src/plan/ids.ts';
+import { pipelineWorkflowId, projectWorkflowId } from '../../src/plan/model/ids.ts';
 import { decide, signalRerun } from '../../src/temporal/calls.ts';
 import { planOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';

@@ -3,17 +3,17 @@ import { buffer } from 'node:stream/consumers';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { makeBuildImage } from '../../activities/build-image.ts';
+import { makeBuildImage } from '../../activities/image/build-image.ts';
 import type { RunInput } from '../../activities/contract.ts';
-import { makePushImage } from '../../activities/push-image.ts';
+import { makePushImage } from '../../activities/image/push-image.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { registryClient } from '../../src/adapters/registry/index.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { Arch, Digest } from '../../src/plan/ids.ts';
-import type { BuiltImage, JobResult } from '../../src/plan/outcome.ts';
-import type { BuildSpec } from '../../src/plan/spec.ts';
+import type { Arch, Digest } from '../../src/plan/model/ids.ts';
+import type { BuiltImage, JobResult } from '../../src/plan/model/outcome.ts';
+import type { BuildSpec } from '../../src/plan/model/spec.ts';
 import { mainEngine } from '../support/engine.ts';
 import { REGISTRY_USER, startRegistry, type TestRegistry } from '../support/registry.ts';
 import {
@@ -24,7 +24,7 @@ import {
   memoryLogs,
   runInput,
   testFacts,
-} from '../unit/activities-ship/fakes.ts';
+} from '../unit/activities/fakes.ts';
 
 let engine: Engine;
 let registry: TestRegistry;
@@ -72,7 +72,7 @@ function deps(logs = memoryLogs(), password = 'env:REGISTRY_PASSWORD') {
     tags: ['big'],
     variant: 'v6' as const,
     now: Date.now,
-    makeRoom: async () => ({ runs: 0, images: [], cacheBytes: 0 }),
+    freeDiskSpace: async () => ({ runs: 0, images: [], cacheBytes: 0 }),
   };
 }
 async function input(arch: Arch, more: Partial<BuildSpec> = {}): Promise<RunInput> {

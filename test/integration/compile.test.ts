@@ -7,17 +7,21 @@ import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeCompilePipeline } from '../../activities/compile-pipeline.ts';
-import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from '../../activities/record-pipeline.ts';
+import { makeCompilePipeline } from '../../activities/compile/compile-pipeline.ts';
+import {
+  makeFindRecord,
+  makeLoadRecord,
+  makeRecordPipeline,
+} from '../../activities/pipeline/record-pipeline.ts';
 import { gitSource } from '../../src/adapters/git/index.ts';
 import { storedCopies } from '../../src/adapters/includes/copies.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
 import { wireIncludes } from '../../src/wiring.ts';
-import { isDigest, type Digest } from '../../src/plan/ids.ts';
-import type { PipelineEntry, PipelineRecord } from '../../src/plan/records.ts';
-import type { Trigger } from '../../src/plan/trigger.ts';
-import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../unit/activities-ship/fakes.ts';
+import { isDigest, type Digest } from '../../src/plan/model/ids.ts';
+import type { PipelineEntry, PipelineRecord } from '../../src/plan/model/records.ts';
+import type { Trigger } from '../../src/plan/model/trigger.ts';
+import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../unit/activities/fakes.ts';
 
 const run = promisify(execFile);
 let folder: string;

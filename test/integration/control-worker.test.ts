@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readSettings, type Settings } from '../../src/config.ts';
-import { SEARCH_ATTRIBUTES } from '../../src/plan/protocol.ts';
+import { SEARCH_ATTRIBUTES } from '../../src/plan/model/protocol.ts';
 import { connectTemporal } from '../../src/temporal/client.ts';
 import { signalTrigger, workflowLookup } from '../../src/temporal/calls.ts';
 import { run } from '../../workers/control.ts';

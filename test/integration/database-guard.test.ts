@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readSettings } from '../../src/config.ts';
-import { cachedTemporal } from '../../src/local/temporal-binary.ts';
-import { guardedStart, temporalDatabase } from '../../src/local/temporal-database.ts';
-import { temporalArguments, temporalReady } from '../../src/local/temporal.ts';
+import { cachedTemporal } from '../../src/local/setup/temporal-binary.ts';
+import { guardedStart, temporalDatabase } from '../../src/local/setup/temporal-database.ts';
+import { temporalArguments, temporalReady } from '../../src/local/setup/temporal-server.ts';
 import { freePort } from '../support/port.ts';
 
 const settings = readSettings();

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { swarmTarget } from '../../src/adapters/swarm/index.ts';
 import { readSettings } from '../../src/config.ts';
 import { installationSchema } from '../../src/installation.ts';
-import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
+import { FINAL_STATES, type PipelineStatus } from '../../src/plan/model/protocol.ts';
 import { startServer, type RunningServer } from '../../src/server/start.ts';
 import { run as runControl } from '../../workers/control.ts';
 import { run as runDeploy } from '../../workers/deploy.ts';

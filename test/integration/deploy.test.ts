@@ -6,7 +6,7 @@ import type { DeployTarget } from '../../src/adapters/ports.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
 import { swarmTarget } from '../../src/adapters/swarm/index.ts';
-import type { SwarmSpec } from '../../src/plan/spec.ts';
+import type { SwarmSpec } from '../../src/plan/model/spec.ts';
 import { startSwarmEngine, type SwarmEngine } from '../support/engine.ts';
 import { startSwarmRegistry, type SwarmRegistry } from '../support/swarm-registry.ts';
 import {
@@ -18,7 +18,7 @@ import {
   memoryRecords,
   runInput,
   testFacts,
-} from '../unit/activities-ship/fakes.ts';
+} from '../unit/activities/fakes.ts';
 
 const MINUTES = 180_000;
 const RUNS = ['/bin/sh', '-c', 'trap exit TERM; while :; do sleep 0.1; done'];

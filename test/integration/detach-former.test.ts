@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { detachFormer } from '../../activities/detach-former.ts';
+import { detachFormer } from '../../activities/job/detach-former.ts';
 import { planOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 

@@ -1,10 +1,10 @@
 /** Pipelines that jobs of other pipelines start. On a real Temporal server, activities played by fakes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { PipelineId } from '../../src/plan/ids.ts';
-import type { PlanDownstream } from '../../src/plan/plan.ts';
-import { projectWorkflowId } from '../../src/plan/ids.ts';
-import { SIGNALS } from '../../src/plan/protocol.ts';
-import { downstreamKey } from '../../src/plan/trigger.ts';
+import type { PipelineId } from '../../src/plan/model/ids.ts';
+import type { PlanDownstream } from '../../src/plan/model/plan.ts';
+import { projectWorkflowId } from '../../src/plan/model/ids.ts';
+import { SIGNALS } from '../../src/plan/model/protocol.ts';
+import { downstreamKey } from '../../src/plan/model/trigger.ts';
 import { decide, signalRerun, signalTrigger } from '../../src/temporal/calls.ts';
 import { planOf, push, SPEC, triggerOf, type JobSketch } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';

@@ -1,9 +1,9 @@
 /** Environments are stopped for real: by their time, by a person, in open and closed pipelines. On a real Temporal server. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { WORKFLOWS, type ProjectStatus, QUERIES } from '../../src/plan/protocol.ts';
-import type { EnvironmentState } from '../../src/plan/environments.ts';
-import { projectWorkflowId, type PipelineId } from '../../src/plan/ids.ts';
-import type { PlanEnvironment } from '../../src/plan/plan.ts';
+import { WORKFLOWS, type ProjectStatus, QUERIES } from '../../src/plan/model/protocol.ts';
+import type { EnvironmentState } from '../../src/plan/policy/environments.ts';
+import { projectWorkflowId, type PipelineId } from '../../src/plan/model/ids.ts';
+import type { PlanEnvironment } from '../../src/plan/model/plan.ts';
 import { decide, signalStopEnvironment } from '../../src/temporal/calls.ts';
 import { planOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';

@@ -2,8 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { PipelineId } from '../../src/plan/ids.ts';
-import type { Decision, PipelineStatus } from '../../src/plan/protocol.ts';
+import type { PipelineId } from '../../src/plan/model/ids.ts';
+import type { Decision, PipelineStatus } from '../../src/plan/model/protocol.ts';
 import { decide, signalRerun } from '../../src/temporal/calls.ts';
 import { planOf } from '../support/plans.ts';
 import { World } from '../support/world.ts';

@@ -9,7 +9,7 @@ import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { extract } from 'tar-stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { checkRef, checkUrl } from '../../src/adapters/git/check.ts';
+import { checkRef, checkUrl } from '../../src/adapters/git/validate.ts';
 import { gitSource } from '../../src/adapters/git/index.ts';
 
 const run = promisify(execFile);

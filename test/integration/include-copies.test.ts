@@ -8,9 +8,9 @@ import { remoteFiles } from '../../src/adapters/http/remote.ts';
 import { storedCopies } from '../../src/adapters/includes/copies.ts';
 import { configuredIncludes } from '../../src/adapters/includes/index.ts';
 import { readingSecrets } from '../../src/adapters/secrets/index.ts';
-import { includeKey, type IncludeWant } from '../../src/plan/includes.ts';
+import { includeKey, type IncludeWant } from '../../src/plan/model/includes.ts';
 import { httpsFiles, type HttpsFiles } from '../support/https-files.ts';
-import { memoryBlobs, memoryRecords, testFacts } from '../unit/activities-ship/fakes.ts';
+import { memoryBlobs, memoryRecords, testFacts } from '../unit/activities/fakes.ts';
 
 let folder: string;
 let server: HttpsFiles;

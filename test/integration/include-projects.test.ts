@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { storedCopies } from '../../src/adapters/includes/copies.ts';
 import { readingSecrets } from '../../src/adapters/secrets/index.ts';
-import { includeKey, type IncludeAnswer, type IncludeWant } from '../../src/plan/includes.ts';
+import { includeKey, type IncludeAnswer, type IncludeWant } from '../../src/plan/model/includes.ts';
 import { wireIncludes } from '../../src/wiring.ts';
-import { memoryBlobs, memoryRecords, testFacts } from '../unit/activities-ship/fakes.ts';
+import { memoryBlobs, memoryRecords, testFacts } from '../unit/activities/fakes.ts';
 
 const run = promisify(execFile);
 let folder: string;

@@ -1,9 +1,9 @@
 /** Caches of jobs on the real engine. Named after what other engines get wrong. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { RunInput } from '../../activities/contract.ts';
-import { makeRunJob } from '../../activities/run-job.ts';
-import type { JobResult } from '../../src/plan/outcome.ts';
-import type { CacheSpec, ScriptSpec } from '../../src/plan/spec.ts';
+import { makeRunJob } from '../../activities/job/run-job.ts';
+import type { JobResult } from '../../src/plan/model/outcome.ts';
+import type { CacheSpec, ScriptSpec } from '../../src/plan/model/spec.ts';
 import { JobBench } from '../support/job-bench.ts';
 import { zippedTarOf } from '../support/job-stores.ts';
 

@@ -2,9 +2,9 @@
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunInput } from '../../activities/contract.ts';
-import { makeRunJob } from '../../activities/run-job.ts';
-import type { JobResult } from '../../src/plan/outcome.ts';
-import type { ArtifactsSpec } from '../../src/plan/spec.ts';
+import { makeRunJob } from '../../activities/job/run-job.ts';
+import type { JobResult } from '../../src/plan/model/outcome.ts';
+import type { ArtifactsSpec } from '../../src/plan/model/spec.ts';
 import { JobBench } from '../support/job-bench.ts';
 
 let bench: JobBench;

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { HostInput, RunInput } from '../../activities/contract.ts';
-import { makeResumeJob } from '../../activities/resume-job.ts';
-import { makeRunJob } from '../../activities/run-job.ts';
+import { makeResumeJob } from '../../activities/job/resume-job.ts';
+import { makeRunJob } from '../../activities/job/run-job.ts';
 import type { JobDeps } from '../../activities/job/deps.ts';
-import { makeStopJob } from '../../activities/stop-job.ts';
+import { makeStopJob } from '../../activities/job/stop-job.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { JobResult } from '../../src/plan/outcome.ts';
+import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { JobBench } from '../support/job-bench.ts';
 
 let bench: JobBench;

@@ -1,10 +1,10 @@
 import { CancelledFailure } from '@temporalio/activity';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { makeReleaseJobs } from '../../activities/release-jobs.ts';
-import { makeRunJob } from '../../activities/run-job.ts';
+import { makeReleaseJobs } from '../../activities/job/release-jobs.ts';
+import { makeRunJob } from '../../activities/job/run-job.ts';
 import type { ReleaseInput, RunInput } from '../../activities/contract.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { JobResult } from '../../src/plan/outcome.ts';
+import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { HELPER, JobBench } from '../support/job-bench.ts';
 import { zippedTarOf } from '../support/job-stores.ts';
 

@@ -1,9 +1,9 @@
 /** What a job's variables say of its source, its limits and its log, on the real engine. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunInput } from '../../activities/contract.ts';
-import { makeRunJob } from '../../activities/run-job.ts';
-import type { JobResult } from '../../src/plan/outcome.ts';
-import type { ScriptSpec, SpecVariable } from '../../src/plan/spec.ts';
+import { makeRunJob } from '../../activities/job/run-job.ts';
+import type { JobResult } from '../../src/plan/model/outcome.ts';
+import type { ScriptSpec, SpecVariable } from '../../src/plan/model/spec.ts';
 import { JobBench } from '../support/job-bench.ts';
 import { zippedTarOf } from '../support/job-stores.ts';
 

@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunInput } from '../../activities/contract.ts';
 import type { JobDeps } from '../../activities/job/deps.ts';
-import { makeResumeJob } from '../../activities/resume-job.ts';
-import { makeRunJob } from '../../activities/run-job.ts';
-import { makeStopJob } from '../../activities/stop-job.ts';
+import { makeResumeJob } from '../../activities/job/resume-job.ts';
+import { makeRunJob } from '../../activities/job/run-job.ts';
+import { makeStopJob } from '../../activities/job/stop-job.ts';
 import { JobBench } from '../support/job-bench.ts';
 
 let bench: JobBench;

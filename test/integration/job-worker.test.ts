@@ -2,12 +2,12 @@ import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { attemptLabels, attemptName, LABELS } from '../../activities/job/names.ts';
-import { makeRunJob } from '../../activities/run-job.ts';
+import { attemptLabels, attemptName, LABELS } from '../../activities/runtime/container-names.ts';
+import { makeRunJob } from '../../activities/job/run-job.ts';
 import { workerSchema } from '../../src/installation.ts';
-import { canRunArch } from '../../workers/lib/arch-check.ts';
-import { checkEngine } from '../../workers/lib/arches.ts';
-import { sweep } from '../../workers/lib/janitor.ts';
+import { canRunArch } from '../../workers/parts/arch-check.ts';
+import { checkEngine } from '../../workers/parts/check-engine.ts';
+import { sweep } from '../../workers/parts/janitor.ts';
 import { HELPER, JobBench } from '../support/job-bench.ts';
 
 let bench: JobBench;
@@ -129,7 +129,7 @@ describe('what an engine can run', () => {
         // A program of an architecture that nothing can run stands in for one without emulation.
         const { pack } = await import('tar-stream');
         const { Readable } = await import('node:stream');
-        const { exitProgram } = await import('../../workers/lib/arch-check.ts');
+        const { exitProgram } = await import('../../workers/parts/arch-check.ts');
         const program = exitProgram('amd64');
         program.writeUInt16LE(0x9999, 18);
         const tar = pack();

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { reconcile, type ReconcileDeps } from '../../activities/reconcile.ts';
+import { reconcile, type ReconcileDeps } from '../../activities/pipeline/reconcile.ts';
 import { gitSource } from '../../src/adapters/git/index.ts';
 import { installationSchema } from '../../src/installation.ts';
-import { projectWorkflowId } from '../../src/plan/ids.ts';
-import { pushKey } from '../../src/plan/trigger.ts';
+import { projectWorkflowId } from '../../src/plan/model/ids.ts';
+import { pushKey } from '../../src/plan/model/trigger.ts';
 import { reconcileQuestions, signalTrigger } from '../../src/temporal/calls.ts';
-import { reconciledProjects } from '../../workers/lib/reconciler.ts';
+import { reconciledProjects } from '../../workers/parts/reconciler.ts';
 import { planOf, triggerOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { registryClient } from '../../src/adapters/registry/index.ts';
-import type { Digest } from '../../src/plan/ids.ts';
+import type { Digest } from '../../src/plan/model/ids.ts';
 import { HELPER_IMAGE, MAIN_ENGINE } from '../support/engine.ts';
 import { REGISTRY_USER, startRegistry, type TestRegistry } from '../support/registry.ts';
 

@@ -4,8 +4,8 @@
  * itself needs packages of registries, so its build is not part of this test.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { PipelineStatus } from '../../src/plan/protocol.ts';
-import type { PipelineSummary } from '../../src/plan/records.ts';
+import type { PipelineStatus } from '../../src/plan/model/protocol.ts';
+import type { PipelineSummary } from '../../src/plan/model/records.ts';
 import { ownDavit, type OwnDavit } from '../support/davit.ts';
 import { nodeImage, PACKAGES, removeImage } from '../support/node-image.ts';
 import { ROOT } from '../support/source.ts';

@@ -1,6 +1,6 @@
 /** Pipelines of one project beside each other: newer commits, locks. On a real Temporal server, activities played by fakes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { PipelineId } from '../../src/plan/ids.ts';
+import type { PipelineId } from '../../src/plan/model/ids.ts';
 import { planOf, push } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 

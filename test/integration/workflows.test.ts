@@ -1,8 +1,8 @@
 /** Project and pipeline workflows together, on a real Temporal server, activities played by fakes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { projectWorkflowId } from '../../src/plan/ids.ts';
-import { SEARCH_ATTRIBUTES, WORKFLOWS } from '../../src/plan/protocol.ts';
-import { oldestOpen } from '../../src/server/temporal-list.ts';
+import { projectWorkflowId } from '../../src/plan/model/ids.ts';
+import { SEARCH_ATTRIBUTES, WORKFLOWS } from '../../src/plan/model/protocol.ts';
+import { oldestOpen } from '../../src/server/temporal/list.ts';
 import { signalTrigger } from '../../src/temporal/calls.ts';
 import { LIMITS } from '../support/fakes.ts';
 import { planOf, push, triggerOf } from '../support/plans.ts';

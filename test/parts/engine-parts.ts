@@ -1,9 +1,9 @@
 /** Container engines that Debian does not package, built from their pinned Go modules. */
 import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lastWords, runCommand, which } from '../../src/local/command.ts';
-import { installPackages, mayInstall } from '../../src/local/debian.ts';
-import { buildGoPrograms, findGo } from '../../src/local/go-programs.ts';
+import { lastWords, runCommand, which } from '../../src/local/process/exec.ts';
+import { installPackages, mayInstall } from '../../src/local/setup/debian.ts';
+import { buildGoPrograms, findGo } from '../../src/local/setup/go-programs.ts';
 import type { MakePart, Part } from './part.ts';
 
 const CONTAINERD = '2.2.9';

@@ -5,7 +5,7 @@
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readSettings, type Settings } from '../../src/config.ts';
-import type { Progress } from '../../src/local/progress.ts';
+import type { Progress } from '../../src/local/process/progress.ts';
 import { removeTempFolder, tempFolder } from '../../src/adapters/temp.ts';
 
 /** The command that a skipped test names. */

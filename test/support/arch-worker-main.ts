@@ -1,6 +1,6 @@
 /** A worker process that a test may kill: architectures as argument, everything else by environment. */
 import { readSettings } from '../../src/config.ts';
-import { isArch } from '../../src/plan/ids.ts';
+import { isArch } from '../../src/plan/model/ids.ts';
 import { run } from '../../workers/arch.ts';
 
 await run({

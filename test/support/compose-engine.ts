@@ -10,7 +10,7 @@ import { mkdir, mkdtemp, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { lastWords, runCommand, type CommandOptions, type Finished } from '../../src/local/command.ts';
+import { lastWords, runCommand, type CommandOptions, type Finished } from '../../src/local/process/exec.ts';
 
 const READY_MS = 60_000;
 const STOP_MS = 40_000;

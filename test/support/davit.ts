@@ -5,9 +5,9 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readEvents } from '../../src/cli/sse.ts';
-import { FINAL_STATES, type PipelineStatus } from '../../src/plan/protocol.ts';
-import type { WorkerReport } from '../../src/plan/queues.ts';
+import { readEvents } from '../../src/cli/client/sse.ts';
+import { FINAL_STATES, type PipelineStatus } from '../../src/plan/model/protocol.ts';
+import type { WorkerReport } from '../../src/plan/model/queues.ts';
 import type { RunFile, StartAnswer, StartRequest } from '../../src/server/api.ts';
 import { ROOT } from './source.ts';
 import { messageOf } from '../../src/utils/message.ts';

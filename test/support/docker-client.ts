@@ -4,8 +4,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, wri
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { HELPER_IMAGE } from '../../src/installation.ts';
-import type { Arch } from '../../src/plan/ids.ts';
-import { PLATFORMS } from '../../src/plan/spec.ts';
+import type { Arch } from '../../src/plan/model/ids.ts';
+import { PLATFORMS } from '../../src/plan/model/spec.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
 /**

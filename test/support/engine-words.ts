@@ -1,13 +1,13 @@
 /**
  * What an engine says, raw, when davit's calls go wrong or right: each case makes the situation on a real engine and keeps status
  * and lines of the response. `test/integration/engine-words.test.ts` judges them live; `DAVIT_RECORD_WORDS=FILE` keeps them as a
- * fixture, which `test/unit/adapters-docker/engine-words.test.ts` judges for every version that was recorded.
+ * fixture, which `test/unit/adapters/docker/engine-words.test.ts` judges for every version that was recorded.
  */
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { DavitError, type ErrorCode } from '../../src/errors.ts';
-import { answerError } from '../../src/adapters/docker/failure.ts';
-import { JsonLineSplitter } from '../../src/adapters/docker/jsonlines.ts';
+import { responseError } from '../../src/adapters/docker/errors.ts';
+import { JsonLineSplitter } from '../../src/adapters/docker/json-lines.ts';
 import {
   eventError,
   pullError,
@@ -46,7 +46,7 @@ export type CaseName = keyof typeof EXPECTED;
 /** As the adapter takes it: the code of the error, `a digest`, or `nothing`. */
 export function judged(name: CaseName, { status, body }: Words): string {
   const what = { what: 'do it', address: 'unix:///x' };
-  if (status >= 400) return answerError(status, messageOf(body), what).code;
+  if (status >= 400) return responseError(status, messageOf(body), what).code;
   const splitter = new JsonLineSplitter();
   for (const line of [...splitter.push(Buffer.from(body)), ...splitter.end()]) {
     const event = streamEvent(line);

@@ -13,12 +13,12 @@ import type {
   RunInput,
   ReleaseOutput,
 } from '../../activities/contract.ts';
-import type { JobResult, Outcome } from '../../src/plan/outcome.ts';
-import type { Plan } from '../../src/plan/plan.ts';
-import { parsePipelineId, type Digest, type PipelineId } from '../../src/plan/ids.ts';
-import type { KeyLookup } from '../../src/plan/protocol.ts';
-import type { PipelineRecord } from '../../src/plan/records.ts';
-import { downstreamKey, type Trigger } from '../../src/plan/trigger.ts';
+import type { JobResult, Outcome } from '../../src/plan/model/outcome.ts';
+import type { Plan } from '../../src/plan/model/plan.ts';
+import { parsePipelineId, type Digest, type PipelineId } from '../../src/plan/model/ids.ts';
+import type { KeyLookup } from '../../src/plan/model/protocol.ts';
+import type { PipelineRecord } from '../../src/plan/model/records.ts';
+import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
 import { SPEC } from './plans.ts';
 
 /** One try of one job. Nothing said: it succeeds at once. */

@@ -7,7 +7,7 @@ import type { RunInput } from '../../activities/contract.ts';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { installationSchema, workerSchema } from '../../src/installation.ts';
-import type { ApitestSpec, ScriptSpec } from '../../src/plan/spec.ts';
+import type { ApitestSpec, ScriptSpec } from '../../src/plan/model/spec.ts';
 import { MemoryBlobs, MemoryLogs, MemoryRecords, memorySecrets, noRegistries, tarOf } from './job-stores.ts';
 
 export const HELPER = 'davit/helper:1';
@@ -58,7 +58,7 @@ export class JobBench {
       background: (work) => void this.#background.push(work),
       now: Date.now,
       ensureHelper: async () => undefined,
-      makeRoom: async () => ({ runs: 0, images: [], cacheBytes: 0 }),
+      freeDiskSpace: async () => ({ runs: 0, images: [], cacheBytes: 0 }),
       heartbeatMs: 100,
     };
   }

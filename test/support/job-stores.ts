@@ -14,7 +14,7 @@ import type {
   Secrets,
 } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { Digest } from '../../src/plan/ids.ts';
+import type { Digest } from '../../src/plan/model/ids.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
 export class MemoryBlobs implements BlobStore {

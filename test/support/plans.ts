@@ -1,6 +1,6 @@
 /** Short ways to write a Plan and a Trigger in tests. */
-import type { Plan, PlanJob } from '../../src/plan/plan.ts';
-import type { Trigger } from '../../src/plan/trigger.ts';
+import type { Plan, PlanJob } from '../../src/plan/model/plan.ts';
+import type { Trigger } from '../../src/plan/model/trigger.ts';
 
 /** What a test says of a job; the rest is GitLab's default. */
 export type JobSketch = { key: string } & Partial<Omit<PlanJob, 'needs'>> & {

@@ -12,8 +12,8 @@ import { planOf, type JobSketch } from './plans.ts';
 import { until, type World } from './world.ts';
 import { decide, signalRerun } from '../../src/temporal/calls.ts';
 import type { Limits } from '../../activities/contract.ts';
-import type { PipelineId } from '../../src/plan/ids.ts';
-import { SIGNALS, type Decision, type PipelineStatus } from '../../src/plan/protocol.ts';
+import type { PipelineId } from '../../src/plan/model/ids.ts';
+import { SIGNALS, type Decision, type PipelineStatus } from '../../src/plan/model/protocol.ts';
 
 const step = z.strictObject({
   /** Waits until this is so. Values: `JOB: phase or outcome`, and `state`. */

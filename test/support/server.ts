@@ -3,12 +3,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import type { EnvironmentState, StopEnvironment } from '../../src/plan/environments.ts';
+import type { EnvironmentState, StopEnvironment } from '../../src/plan/policy/environments.ts';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { diskStores, type DiskStores } from '../../src/adapters/disk/index.ts';
 import { installationSchema, type Installation } from '../../src/installation.ts';
-import type { PipelineId } from '../../src/plan/ids.ts';
+import type { PipelineId } from '../../src/plan/model/ids.ts';
 import type {
   Asker,
   Decision,
@@ -17,8 +17,8 @@ import type {
   KeyLookup,
   PipelineStatus,
   RerunRequest,
-} from '../../src/plan/protocol.ts';
-import type { Trigger } from '../../src/plan/trigger.ts';
+} from '../../src/plan/model/protocol.ts';
+import type { Trigger } from '../../src/plan/model/trigger.ts';
 import { buildApp } from '../../src/server/app.ts';
 import { knownTokens } from '../../src/server/auth.ts';
 import {
@@ -30,7 +30,7 @@ import {
 import { memoryFleet } from '../../src/server/fleet.ts';
 import { serverLog } from '../../src/server/log.ts';
 import { factsOf } from '../../src/server/start.ts';
-import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflows.ts';
+import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflow-port.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
 export const TOKENS = {

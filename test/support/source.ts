@@ -7,7 +7,7 @@ import { parseAst } from 'vite';
 export const ROOT = join(import.meta.dirname, '..', '..');
 
 export interface SourceImport {
-  /** Path in the project (`src/plan/ids.ts`), package (`zod`, `@temporalio/client`), or builtin (`node:fs`). */
+  /** Path in the project (`src/plan/model/ids.ts`), package (`zod`, `@temporalio/client`), or builtin (`node:fs`). */
   target: string;
   /** Erased when the file runs: `import type`, `export type`, a type position. */
   typeOnly: boolean;

@@ -1,5 +1,5 @@
 /** Reads server-sent events from a real connection. */
-import { readEvents } from '../../src/cli/sse.ts';
+import { readEvents } from '../../src/cli/client/sse.ts';
 
 export interface SentEvent {
   event: string;

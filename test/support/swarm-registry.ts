@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { Digest } from '../../src/plan/ids.ts';
+import type { Digest } from '../../src/plan/model/ids.ts';
 import { HELPER_IMAGE, type SwarmEngine } from './engine.ts';
 
 const HOST = '127.0.0.1:5000';

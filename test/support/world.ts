@@ -2,9 +2,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
-import { pipelineId, pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../../src/plan/ids.ts';
-import { QUERIES, type KeyLookup, type PipelineStatus, type ProjectStatus } from '../../src/plan/protocol.ts';
-import type { Trigger } from '../../src/plan/trigger.ts';
+import {
+  pipelineId,
+  pipelineWorkflowId,
+  projectWorkflowId,
+  type PipelineId,
+} from '../../src/plan/model/ids.ts';
+import {
+  QUERIES,
+  type KeyLookup,
+  type PipelineStatus,
+  type ProjectStatus,
+} from '../../src/plan/model/protocol.ts';
+import type { Trigger } from '../../src/plan/model/trigger.ts';
 import { readSettings } from '../../src/config.ts';
 import { workflowBundle } from '../../src/temporal/bundle.ts';
 import { pipelineStatus, signalTrigger, workflowLookup } from '../../src/temporal/calls.ts';

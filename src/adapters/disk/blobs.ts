@@ -7,7 +7,7 @@ import { link, open, utimes, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { DavitError } from '../../errors.ts';
-import { isDigest, type Digest } from '../../plan/ids.ts';
+import { isDigest, type Digest } from '../../plan/model/ids.ts';
 import type { BlobStore } from '../ports.ts';
 import { makeDir, onDisk, READ, syncDir, systemCode, type Scratch } from './files.ts';
 import { sha256 } from '../../utils/sha256.ts';

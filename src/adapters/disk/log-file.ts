@@ -16,7 +16,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DavitError } from '../../errors.ts';
-import type { LogSummary } from '../../plan/outcome.ts';
+import type { LogSummary } from '../../plan/model/outcome.ts';
 import type { LogCheckpoint, LogState } from '../ports.ts';
 import { FILE_MODE, makeDir, syncDir, systemCode } from './files.ts';
 import { decodeSlots, encodeSlot, SLOT_BYTES, type Slot } from './log-slots.ts';

@@ -2,7 +2,7 @@
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { crcText } from '../../plan/outcome.ts';
+import { crcText } from '../../plan/model/outcome.ts';
 import type { LogState } from '../ports.ts';
 
 export const SLOT_BYTES = 4_096;

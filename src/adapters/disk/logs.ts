@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
-import { parsePipelineId } from '../../plan/ids.ts';
+import { parsePipelineId } from '../../plan/model/ids.ts';
 import type { FollowedLogs, LogRef, LogState } from '../ports.ts';
 import { diskError, KeyedLock } from './files.ts';
 import { LogFile } from './log-file.ts';

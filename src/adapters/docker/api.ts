@@ -14,9 +14,9 @@ import Docker from 'dockerode';
 import { DavitError, type ErrorCode } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
 import type { RegistryAuth } from '../ports.ts';
-import { answerError, transportError, type Asked } from './failure.ts';
+import { responseError, transportError, type RequestContext } from './errors.ts';
 import { engineTraits, type EngineTraits } from './traits.ts';
-import { unlessAborted } from './unless-aborted.ts';
+import { unlessAborted } from '../../utils/unless-aborted.ts';
 
 /** Where the modem connects to; made by `transport.ts`. */
 export type ModemTarget =
@@ -147,7 +147,7 @@ export class EngineApi {
     return coded ?? error;
   }
 
-  #asked(call: Pick<Call, 'what'>): Asked {
+  #asked(call: Pick<Call, 'what'>): RequestContext {
     return { what: call.what, address: this.address };
   }
 
@@ -205,7 +205,7 @@ export class EngineApi {
     const { statusCode }: DialError = error;
     if (statusCode !== undefined) {
       if (statusCode === missing) return NOT_THERE;
-      return answerError(statusCode, said(error.message), this.#asked(call));
+      return responseError(statusCode, said(error.message), this.#asked(call));
     }
     return transportError(error, this.#asked(call)) ?? error;
   }

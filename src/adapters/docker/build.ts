@@ -7,14 +7,14 @@
 import { z } from 'zod';
 import { DavitError, type ErrorCode } from '../../errors.ts';
 import type { BuildRequest, Engine } from '../ports.ts';
-import { tidy } from '../words.ts';
+import { oneLine } from '../text.ts';
 import { path, type Call, type EngineApi } from './api.ts';
-import { BuildLog } from './buildlog.ts';
-import { causeOf } from './failure.ts';
+import { BuildLog } from './build-log.ts';
+import { causeOf } from './errors.ts';
 import { events, inspectImage } from './images.ts';
 import { eventError, eventText, type StreamEvent } from './progress.ts';
-import { openSession } from './session.ts';
-import { decodeTrace } from './trace.ts';
+import { openSession } from './buildkit-session.ts';
+import { decodeProgress } from './buildkit-progress.ts';
 
 const SHOWN_LINES = 10;
 
@@ -71,7 +71,7 @@ function show(event: StreamEvent, log: BuildLog, onLog: (text: string) => void):
   const traced = trace.safeParse(event);
   if (traced.success) {
     try {
-      log.take(decodeTrace(traced.data.aux));
+      log.take(decodeProgress(traced.data.aux));
     } catch {
       onLog('(a part of the progress could not be read)\n'); // the build goes on without it
     }
@@ -92,7 +92,7 @@ export function buildError(said: string, log: Pick<BuildLog, 'failed'>): DavitEr
   const code = buildCause(said, tail);
   const where = step ? ` Step: ${step.name}.` : '';
   const lines = tail.slice(-SHOWN_LINES).map((line) => `\n  | ${line}`);
-  return new DavitError(code, `The build failed: ${tidy(said)}${where}${lines.join('')}`);
+  return new DavitError(code, `The build failed: ${oneLine(said)}${where}${lines.join('')}`);
 }
 
 function buildCause(said: string, tail: string[]): ErrorCode {

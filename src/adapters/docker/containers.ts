@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { ContainerCreate, ContainerState, Engine } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
-import { containerList, containerState } from './answers.ts';
+import { containerList, containerState } from './response-schemas.ts';
 import { containerBody, labelFilter } from './requests.ts';
-import { patiently } from '../patience.ts';
+import { retry } from '../retry.ts';
 
 /** How long one question `has it ended?` stands open: bounds how long a dead link goes unnoticed. */
 const ASK_AGAIN_MS = 60_000;
@@ -128,7 +128,7 @@ async function* coded(
 
 async function waitContainer(api: EngineApi, name: string, signal: AbortSignal): Promise<ContainerState> {
   for (;;) {
-    const state = await patiently(signal, async () => {
+    const state = await retry(signal, async () => {
       const once = AbortSignal.timeout(ASK_AGAIN_MS);
       try {
         await api.json({

@@ -3,13 +3,13 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { durationText } from '../../utils/duration.ts';
-import { platformText } from '../../plan/spec.ts';
+import { platformText } from '../../plan/model/spec.ts';
 import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
 import { parseImageName } from '../registry/name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
-import { imageInfo, imageList } from './answers.ts';
-import { jsonLines } from './jsonlines.ts';
-import { patiently } from '../patience.ts';
+import { imageInfo, imageList } from './response-schemas.ts';
+import { jsonLines } from './json-lines.ts';
+import { retry } from '../retry.ts';
 import {
   eventError,
   eventText,
@@ -25,7 +25,7 @@ type Images = Pick<
   'inspectImage' | 'pullImage' | 'tagImage' | 'removeImage' | 'listImages' | 'pruneBuildCache' | 'push'
 >;
 /** How long a registry may be away, ms; nobody else waits for it. The engine's own retries of a push last 50 s, of a pull none. */
-export interface RegistryPatience {
+export interface RegistryRetry {
   pullMs: number;
   pushMs: number;
 }
@@ -33,11 +33,11 @@ export interface RegistryPatience {
 const pruned = z.object({ SpaceReclaimed: z.number().default(0) });
 
 /** The image part of an Engine, but for `build` and `canRun`. */
-export function images(api: EngineApi, patience: RegistryPatience): Images {
+export function images(api: EngineApi, patience: RegistryRetry): Images {
   return {
     inspectImage: (image, platform) => inspectImage(api, image, platform),
     pullImage: (image, options) =>
-      patiently(options.signal, () => pull(api, image, options), {
+      retry(options.signal, () => pull(api, image, options), {
         forMs: patience.pullMs,
         onWait: (error) => options.onLog?.(waitText(error, patience.pullMs)),
       }),
@@ -64,7 +64,7 @@ export function images(api: EngineApi, patience: RegistryPatience): Images {
       return pruned.parse(answer).SpaceReclaimed;
     },
     push: (tag, options) =>
-      patiently(options.signal, () => push(api, tag, options), {
+      retry(options.signal, () => push(api, tag, options), {
         forMs: patience.pushMs,
         onWait: (error) => options.onLog(waitText(error, patience.pushMs)),
       }),

@@ -5,15 +5,15 @@ import type { Engine } from '../ports.ts';
 import { path } from './api.ts';
 import { build } from './build.ts';
 import { containers } from './containers.ts';
-import { images, type RegistryPatience } from './images.ts';
+import { images, type RegistryRetry } from './images.ts';
 import { containerLogs } from './logs.ts';
-import { engineInfoOf } from './answers.ts';
+import { engineInfoOf } from './response-schemas.ts';
 import { resources } from './resources.ts';
 import { connect, type EngineOptions } from './transport.ts';
 
 export type { EngineOptions } from './transport.ts';
 
-const PATIENCE: RegistryPatience = { pullMs: 15_000, pushMs: 240_000 };
+const PATIENCE: RegistryRetry = { pullMs: 15_000, pushMs: 240_000 };
 const CAN_RUN_MS = 60_000;
 
 /**
@@ -21,7 +21,7 @@ const CAN_RUN_MS = 60_000;
  * that is not there rejects each call with `engine/unreachable`, so a worker may start before its board.
  */
 export async function dockerEngine(
-  options: EngineOptions & { registryPatience?: Partial<RegistryPatience> },
+  options: EngineOptions & { registryPatience?: Partial<RegistryRetry> },
 ): Promise<Engine> {
   const { api, close } = await connect(options);
   const part = containers(api);

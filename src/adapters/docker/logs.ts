@@ -13,7 +13,7 @@ import type { LogRecord } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
 import { containerGone, inspectContainer } from './containers.ts';
 import { LogDemuxer, sinceParameter } from './demux.ts';
-import { patiently } from '../patience.ts';
+import { retry } from '../retry.ts';
 import { DavitError } from '../../errors.ts';
 
 const SILENCE_MS = 60_000;
@@ -55,7 +55,7 @@ async function* followed(
       if (!(error instanceof DavitError) || error.code !== 'engine/unreachable') throw error;
       // The link dropped: whether there is more to follow is asked next.
     }
-    const state = await patiently(options.signal, () => inspectContainer(api, name, options.signal));
+    const state = await retry(options.signal, () => inspectContainer(api, name, options.signal));
     if (!state) throw containerGone(name);
     if (state.status !== 'running' && state.status !== 'paused') return;
   }

@@ -1,10 +1,10 @@
 /** What pulls and pushes say on their stream: lines to text for people, and the error that hides in it. Pure. */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { type Digest, isDigest } from '../../plan/ids.ts';
-import { tidy } from '../words.ts';
-import { causeOf } from './failure.ts';
-import type { JsonLine } from './jsonlines.ts';
+import { type Digest, isDigest } from '../../plan/model/ids.ts';
+import { oneLine } from '../text.ts';
+import { causeOf } from './errors.ts';
+import type { JsonLine } from './json-lines.ts';
 
 const event = z.object({
   id: z.string().optional(),
@@ -62,7 +62,7 @@ export function pushedDigest(
 
 /** The error of a pull (`engine/image-*`, `registry/unreachable`, …). */
 export const pullError = (said: string, image: string): DavitError =>
-  new DavitError(causeOf(said), `Cannot pull image ${image}: ${tidy(said)}`);
+  new DavitError(causeOf(said), `Cannot pull image ${image}: ${oneLine(said)}`);
 
 /** The error of a push: a refusal is the registry's, and what lacks is the right to push to the repository. */
 export function pushError(said: string, image: string, repository: string): DavitError {
@@ -76,7 +76,7 @@ export function pushError(said: string, image: string, repository: string): Davi
         ? 'registry/failed'
         : cause,
     refused
-      ? `Cannot push ${image}: the registry refused. The missing scope is repository:${repository}:pull,push. It said: ${tidy(said)}`
-      : `Cannot push ${image}: ${tidy(said)}`,
+      ? `Cannot push ${image}: the registry refused. The missing scope is repository:${repository}:pull,push. It said: ${oneLine(said)}`
+      : `Cannot push ${image}: ${oneLine(said)}`,
   );
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { DavitError } from '../../errors.ts';
 import type { Engine } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
-import { networkList, volumeList, volumeOf } from './answers.ts';
+import { networkList, volumeList, volumeOf } from './response-schemas.ts';
 import { labelFilter } from './requests.ts';
 import { hasApi } from './traits.ts';
 

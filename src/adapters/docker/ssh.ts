@@ -12,13 +12,13 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../errors.ts';
 import { removeTempFolder, tempFolder } from '../temp.ts';
-import { tidy } from '../words.ts';
+import { oneLine } from '../text.ts';
 import type { EngineAddress } from './address.ts';
 
 const READY_MS = 30_000;
 const LOOK_MS = 20;
-const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 30_000;
+const INITIAL_PAUSE_MS = 500;
+const MAX_PAUSE_MS = 30_000;
 const MAX_WORDS = 4_000;
 
 type SshAddress = Extract<EngineAddress, { kind: 'ssh' }>;
@@ -82,7 +82,7 @@ export class SshTunnel {
   #child?: ChildProcess;
   #gone?: Promise<unknown>;
   #closed = false;
-  #pause = FIRST_PAUSE_MS;
+  #pause = INITIAL_PAUSE_MS;
 
   private constructor(folder: string, options: SshOptions) {
     this.#folder = folder;
@@ -147,7 +147,7 @@ export class SshTunnel {
       }
       await delay(LOOK_MS);
     }
-    this.#pause = FIRST_PAUSE_MS;
+    this.#pause = INITIAL_PAUSE_MS;
     void ended.then(() => this.#lost(child));
   }
 
@@ -164,13 +164,16 @@ export class SshTunnel {
       this.assure().catch(() => this.#later()); // whoever calls next is told why
     }, this.#pause);
     timer.unref();
-    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE_MS);
+    this.#pause = Math.min(this.#pause * 2, MAX_PAUSE_MS);
   }
 
   #failure(words: string, error: Error | undefined): DavitError {
     const { shown } = this.#options;
     if (error)
-      return new DavitError('engine/unreachable', `Cannot run ssh to reach ${shown}: ${tidy(error.message)}`);
+      return new DavitError(
+        'engine/unreachable',
+        `Cannot run ssh to reach ${shown}: ${oneLine(error.message)}`,
+      );
     if (
       /host key verification failed|remote host identification has changed|no \S+ host key is known/i.test(
         words,
@@ -183,7 +186,7 @@ export class SshTunnel {
           hint: 'Compare the key on the machine itself, then put it into known_hosts (ssh-keyscan shows it).',
         },
       );
-    return new DavitError('engine/unreachable', `The ssh connection to ${shown} failed: ${tidy(words)}`, {
+    return new DavitError('engine/unreachable', `The ssh connection to ${shown} failed: ${oneLine(words)}`, {
       hint: /permission denied/i.test(words)
         ? 'ssh must log in with a key and without a question: test it with `ssh -o BatchMode=yes`.'
         : undefined,

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
-import { printable } from '../words.ts';
+import { printable } from '../text.ts';
 import { parseEngineAddress } from './address.ts';
 import { EngineApi, type ModemTarget } from './api.ts';
 import { SshTunnel } from './ssh.ts';

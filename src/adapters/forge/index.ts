@@ -5,8 +5,8 @@
 import { request, type Dispatcher } from 'undici';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import type { ProjectSlug } from '../../plan/ids.ts';
-import type { SecretRef } from '../../plan/spec.ts';
+import type { ProjectSlug } from '../../plan/model/ids.ts';
+import type { SecretRef } from '../../plan/model/spec.ts';
 import type { Forge, ReleaseAt, Secrets } from '../ports.ts';
 import { findCall, leftOut, makeCall, type ReleaseCall } from './release.ts';
 import { statusRequest, type ForgeKind, type ForgeProject } from './status.ts';

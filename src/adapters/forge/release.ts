@@ -1,5 +1,5 @@
 /** What each forge calls a release, and where it takes one (pure). */
-import type { ReleaseSpec } from '../../plan/spec.ts';
+import type { ReleaseSpec } from '../../plan/model/spec.ts';
 import { githubApi, join, type ForgeProject } from './status.ts';
 
 export interface ReleaseCall {

@@ -1,6 +1,6 @@
 /** What each forge calls a pipeline's state, and where it takes it (pure). */
-import type { PipelineId, ProjectSlug } from '../../plan/ids.ts';
-import type { PipelineState } from '../../plan/protocol.ts';
+import type { PipelineId, ProjectSlug } from '../../plan/model/ids.ts';
+import type { PipelineState } from '../../plan/model/protocol.ts';
 
 export type ForgeKind = 'gitlab' | 'github' | 'gitea';
 export interface ForgeProject {

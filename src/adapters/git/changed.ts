@@ -3,13 +3,13 @@
  * contents. A comparison that git cannot make (a ref that is gone, an answer that is too long) is left out of the answer.
  */
 import type { ChangedRequest, LastCommitsRequest } from '../ports.ts';
-import { throwIfFatal } from './answers.ts';
-import { isSha } from './check.ts';
+import { throwIfFatal } from './git-errors.ts';
+import { isSha } from './validate.ts';
 import { depthOption, emptyRepository, fetchInto, fullNames, type InRepo } from './repository.ts';
-import { MAX_OUTPUT, type GitPlace } from './run.ts';
+import { MAX_OUTPUT, type GitWorkspace } from './run.ts';
 
 export async function changedIn(
-  place: GitPlace,
+  place: GitWorkspace,
   url: string,
   request: ChangedRequest,
 ): Promise<Record<string, string[]>> {
@@ -31,7 +31,7 @@ export async function changedIn(
 
 /** By path or glob, as git's pathspecs have them. Needs the whole history, without contents. */
 export async function lastCommitsIn(
-  place: GitPlace,
+  place: GitWorkspace,
   url: string,
   request: LastCommitsRequest,
 ): Promise<Record<string, string>> {
@@ -47,14 +47,14 @@ export async function lastCommitsIn(
   return commits;
 }
 
-interface Fetching {
+interface ChangedFetch {
   names: readonly string[];
   to: string;
   whole: boolean;
 }
 
 /** Under `refs/davit/`, the first of the names that the server has. */
-async function fetchCommit(inRepo: InRepo, { names, to, whole }: Fetching): Promise<boolean> {
+async function fetchCommit(inRepo: InRepo, { names, to, whole }: ChangedFetch): Promise<boolean> {
   const options = ['--filter=blob:none', ...depthOption(whole ? 0 : 1)];
   for (const name of names) {
     const what = [`+${name}:refs/davit/${to}`];

@@ -5,11 +5,11 @@
  */
 import { DavitError } from '../../errors.ts';
 import type { Repositories, RepositoryRequest } from '../ports.ts';
-import { throwIfFatal, unreachable } from './answers.ts';
-import { checkSha, checkUrl, DEFAULT_PROTOCOLS, type CheckedUrl } from './check.ts';
-import { inPlace, openPlace, type GitOptions } from './place.ts';
+import { throwIfFatal, unreachable } from './git-errors.ts';
+import { checkSha, checkUrl, DEFAULT_PROTOCOLS, type CheckedUrl } from './validate.ts';
+import { inWorkspace, openWorkspace, type GitOptions } from './git-workspace.ts';
 import { depthOption, emptyRepository, fetchInto, lsRemote, type InRepo } from './repository.ts';
-import { MAX_OUTPUT, type GitPlace } from './run.ts';
+import { MAX_OUTPUT, type GitWorkspace } from './run.ts';
 
 type FilesRequest = Parameters<Repositories['files']>[0];
 
@@ -22,11 +22,11 @@ export function gitRepositories(options: GitOptions = {}): Repositories {
   const protocols = options.protocols ?? DEFAULT_PROTOCOLS;
   const opened = async <T>(
     request: RepositoryRequest,
-    work: (place: GitPlace, url: CheckedUrl) => Promise<T>,
+    work: (place: GitWorkspace, url: CheckedUrl) => Promise<T>,
   ): Promise<T> => {
     const url = checkUrl(request.url, protocols);
-    const place = await openPlace(options, url, request);
-    return inPlace(place, work(place, url));
+    const place = await openWorkspace(options, url, request);
+    return inWorkspace(place, work(place, url));
   };
   return {
     refs: (request) => opened(request, (place, url) => refsOf(place, url, request.patterns)),
@@ -38,7 +38,7 @@ export function gitRepositories(options: GitOptions = {}): Repositories {
 }
 
 async function refsOf(
-  place: GitPlace,
+  place: GitWorkspace,
   url: CheckedUrl,
   patterns: readonly string[],
 ): Promise<Record<string, string>> {
@@ -57,7 +57,7 @@ async function refsOf(
 }
 
 async function filesOf(
-  place: GitPlace,
+  place: GitWorkspace,
   url: CheckedUrl,
   { sha, paths, list }: FilesRequest,
 ): ReturnType<Repositories['files']> {

@@ -1,7 +1,7 @@
 /** What `git ls-remote --heads --tags` says (git-ls-remote(1)): `SHA TAB REF` a line; `REF^{}` is an annotated tag's commit. */
 import { DavitError } from '../../errors.ts';
 import type { RemoteHead } from '../ports.ts';
-import { isRef, isSha } from './check.ts';
+import { isRef, isSha } from './validate.ts';
 
 /** About 200,000 refs. */
 export const MAX_HEADS_BYTES = 16 * 1_024 * 1_024;

@@ -2,19 +2,19 @@
  * Sources from git. Role: fetch one commit with a little history into a fresh private folder and hand it out as a tar.
  * Not its role: LFS, caching between fetches.
  *
- * Invariants: G1 nothing from outside reaches git as an option, another transport or a second line (`check.ts`). G2
+ * Invariants: G1 nothing from outside reaches git as an option, another transport or a second line (`validate.ts`). G2
  * credentials stand in a file of mode 0600 outside of the checkout, bound to scheme, host and port: never in argv,
  * environment, address or `.git`. G3 no hook, filter, submodule or helper runs. G4 the folder is gone when `done` settles,
  * whatever happened.
  */
 import { DavitError } from '../../errors.ts';
 import type { ChangedRequest, CommitFacts, RemoteHead, Source, SourceRequest } from '../ports.ts';
-import { must, throwIfFatal } from './answers.ts';
+import { expectOk, throwIfFatal } from './git-errors.ts';
 import { changedIn, lastCommitsIn } from './changed.ts';
-import { checkRef, checkSha, checkUrl, DEFAULT_PROTOCOLS, type CheckedUrl } from './check.ts';
+import { checkRef, checkSha, checkUrl, DEFAULT_PROTOCOLS, type CheckedUrl } from './validate.ts';
 import { headsOf, MAX_HEADS_BYTES } from './heads.ts';
 import { packFolder } from './pack.ts';
-import { inPlace, openPlace, removePlace, type GitOptions } from './place.ts';
+import { inWorkspace, openWorkspace, removeWorkspace, type GitOptions } from './git-workspace.ts';
 import {
   depthOption,
   emptyRepository,
@@ -24,10 +24,10 @@ import {
   repositoryOf,
   type InRepo,
 } from './repository.ts';
-import type { GitPlace } from './run.ts';
+import type { GitWorkspace } from './run.ts';
 import { fetchSubmodules, type SubmodulesOf } from './submodules.ts';
 
-export type { GitOptions } from './place.ts';
+export type { GitOptions } from './git-workspace.ts';
 
 /** The Source port over the git command. Errors: `git/bad-request`, `git/no-commit`, `git/unreachable`, `git/denied`. */
 export function gitSource(options: GitOptions = {}): Source {
@@ -35,7 +35,7 @@ export function gitSource(options: GitOptions = {}): Source {
   const asked = async (request: Omit<ChangedRequest, 'since'> & Partial<ChangedRequest>) => {
     const url = checkUrl(request.url, protocols);
     checkAll(request);
-    return { url, place: await openPlace(options, url, request) };
+    return { url, place: await openWorkspace(options, url, request) };
   };
   return {
     async fetch(request) {
@@ -46,33 +46,33 @@ export function gitSource(options: GitOptions = {}): Source {
         if (request.submodules)
           await submodules(options, { place, home: url, request: request.submodules }, repo);
         const packed = packFolder(repo);
-        const done = inPlace(place, packed.done);
+        const done = inWorkspace(place, packed.done);
         // The reader of the tar sees the same error; a caller that awaits only that must not crash the process.
         done.catch(() => undefined);
         return { tar: packed.tar, done, commit };
       } catch (error) {
-        await removePlace(place);
+        await removeWorkspace(place);
         throw error;
       }
     },
     async changed(request) {
       const { url, place } = await asked(request);
-      return inPlace(place, changedIn(place, url.url, request));
+      return inWorkspace(place, changedIn(place, url.url, request));
     },
     async lastCommits(request) {
       const { url, place } = await asked(request);
-      return inPlace(place, lastCommitsIn(place, url.url, request));
+      return inWorkspace(place, lastCommitsIn(place, url.url, request));
     },
     async head(address, ref, auth) {
       const url = checkUrl(address, protocols);
       checkRef(ref);
-      const place = await openPlace(options, url, { auth });
-      return inPlace(place, remoteHead(place, url, ref));
+      const place = await openWorkspace(options, url, { auth });
+      return inWorkspace(place, remoteHead(place, url, ref));
     },
     async heads(request) {
       const url = checkUrl(request.url, protocols);
-      const place = await openPlace(options, url, request);
-      return inPlace(place, remoteHeads(place, url));
+      const place = await openWorkspace(options, url, request);
+      return inWorkspace(place, remoteHeads(place, url));
     },
   };
 }
@@ -82,8 +82,8 @@ async function submodules(
   of: Pick<SubmodulesOf, 'place' | 'home' | 'request'>,
   repo: string,
 ): Promise<void> {
-  const bare = await openPlace(options, of.home, { signal: of.place.signal });
-  await inPlace(bare, fetchSubmodules({ ...of, bare }, repo));
+  const bare = await openWorkspace(options, of.home, { signal: of.place.signal });
+  await inWorkspace(bare, fetchSubmodules({ ...of, bare }, repo));
 }
 
 /** Of one commit, and of those it is compared with: G1. */
@@ -96,9 +96,9 @@ function checkAll({
   for (const name of [ref, ...since.map((one) => one.commit)]) checkRef(name);
 }
 
-async function checkout(place: GitPlace, url: CheckedUrl, request: SourceRequest): Promise<CommitFacts> {
+async function checkout(place: GitWorkspace, url: CheckedUrl, request: SourceRequest): Promise<CommitFacts> {
   const inRepo = await emptyRepository(place, url.url); // credential-free: G2
-  await must(inRepo('config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*'));
+  await expectOk(inRepo('config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*'));
   if (request.depth === 0) await wholeHistory(inRepo, url.url);
   const fetch = (what: string, options: string[]) =>
     fetchInto(inRepo, { from: url.url, what: [what], options });
@@ -117,8 +117,8 @@ async function checkout(place: GitPlace, url: CheckedUrl, request: SourceRequest
       'git/no-commit',
       `The repository has no commit ${request.sha.slice(0, 12)} (ref ${request.ref}).`,
     );
-  await must(inRepo('checkout', '--quiet', '--detach', '--no-recurse-submodules', request.sha));
-  const facts = await must(
+  await expectOk(inRepo('checkout', '--quiet', '--detach', '--no-recurse-submodules', request.sha));
+  const facts = await expectOk(
     inRepo('log', '-1', '--no-show-signature', '--format=%an <%ae>%x00%cI%x00%B', request.sha),
   );
   const [author = '', timestamp = '', message = ''] = facts.split('\0');
@@ -144,7 +144,7 @@ async function tagMessageOf(inRepo: InRepo, url: string, tag: string): Promise<s
   return type === 'tag' ? text.trimEnd() : undefined;
 }
 
-async function remoteHead(place: GitPlace, url: CheckedUrl, ref: string): Promise<string | undefined> {
+async function remoteHead(place: GitWorkspace, url: CheckedUrl, ref: string): Promise<string | undefined> {
   const names = fullNames(ref).flatMap((name) =>
     name.startsWith('refs/tags/') ? [`${name}^{}`, name] : [name],
   );
@@ -157,5 +157,5 @@ async function remoteHead(place: GitPlace, url: CheckedUrl, ref: string): Promis
   return undefined;
 }
 
-const remoteHeads = async (place: GitPlace, url: CheckedUrl): Promise<RemoteHead[]> =>
+const remoteHeads = async (place: GitWorkspace, url: CheckedUrl): Promise<RemoteHead[]> =>
   headsOf(await lsRemote({ ...place, maxOutput: MAX_HEADS_BYTES }, url, { options: ['--heads', '--tags'] }));

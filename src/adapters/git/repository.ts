@@ -1,28 +1,28 @@
 /** A repository in a private folder, and what is asked of its server. Nothing of it is run, and no submodule is followed. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { must, mustFromServer } from './answers.ts';
-import type { CheckedUrl } from './check.ts';
-import { git, type GitAnswer, type GitPlace } from './run.ts';
+import { expectOk, expectOkFromServer } from './git-errors.ts';
+import type { CheckedUrl } from './validate.ts';
+import { git, type GitAnswer, type GitWorkspace } from './run.ts';
 
 /** `git` in one repository. */
 export type InRepo = (...args: string[]) => Promise<GitAnswer>;
 
 export const inFolder =
-  (place: GitPlace, folder: string, settings: readonly string[] = []): InRepo =>
+  (place: GitWorkspace, folder: string, settings: readonly string[] = []): InRepo =>
   (...args) =>
     git(place, [...settings, '-C', folder, ...args]);
 
 /** Empty, with an origin whose address holds no credentials. */
 export async function createRepository(inRepo: InRepo, url: string): Promise<void> {
-  await must(inRepo('init', '--quiet', '--template=', '--initial-branch=main'));
-  await must(inRepo('config', 'remote.origin.url', url));
+  await expectOk(inRepo('init', '--quiet', '--template=', '--initial-branch=main'));
+  await expectOk(inRepo('config', 'remote.origin.url', url));
 }
 
 /** Where the repository stands that a place is opened for. */
-export const repositoryOf = ({ root }: GitPlace): string => join(root, 'repo');
+export const repositoryOf = ({ root }: GitWorkspace): string => join(root, 'repo');
 
-export async function emptyRepository(place: GitPlace, url: string): Promise<InRepo> {
+export async function emptyRepository(place: GitWorkspace, url: string): Promise<InRepo> {
   const folder = repositoryOf(place);
   await mkdir(folder);
   const inRepo = inFolder(place, folder);
@@ -57,8 +57,8 @@ export const depthOption = (depth: number): string[] =>
   depth === 0 ? [] : [`--depth=${Math.max(1, Math.trunc(depth))}`];
 
 /** `SHA TAB REF` a line. Rejects with `git/denied` and `git/unreachable`. */
-export const lsRemote = (place: GitPlace, { url }: CheckedUrl, ask: LsRemote): Promise<string> =>
-  mustFromServer(
+export const lsRemote = (place: GitWorkspace, { url }: CheckedUrl, ask: LsRemote): Promise<string> =>
+  expectOkFromServer(
     git(place, [
       'ls-remote',
       '--quiet',

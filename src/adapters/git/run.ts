@@ -1,12 +1,12 @@
 /** One git process: argv arrays, an environment of its own, bounded output, ended by the signal. No shell anywhere. */
 import { spawn } from 'node:child_process';
 import { DavitError } from '../../errors.ts';
-import type { GitProtocol } from './check.ts';
+import type { GitProtocol } from './validate.ts';
 
 /** Bytes that are kept of an answer. */
 export const MAX_OUTPUT = 1024 * 1024;
 
-export interface GitPlace {
+export interface GitWorkspace {
   /** Private temporary folder: `repo`, `gitconfig` with the credentials, HOME. */
   root: string;
   protocols: readonly GitProtocol[];
@@ -49,7 +49,7 @@ function hardening(protocols: readonly GitProtocol[]): string[] {
  * Runs git and answers whatever its exit code was. Rejects with the signal's reason when it was aborted, and with
  * `git/unreachable` when git could not be started.
  */
-export async function git(place: GitPlace, args: readonly string[]): Promise<GitAnswer> {
+export async function git(place: GitWorkspace, args: readonly string[]): Promise<GitAnswer> {
   place.signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const child = spawn('git', [...hardening(place.protocols), ...args], {

@@ -1,7 +1,7 @@
 /** Where a submodule is fetched from (pure): its address as .gitmodules has it, seen from its parent's and the project's. */
 import { posix } from 'node:path';
 import { DavitError } from '../../errors.ts';
-import type { CheckedUrl } from './check.ts';
+import type { CheckedUrl } from './validate.ts';
 
 export interface SubmoduleAddress {
   url: string;

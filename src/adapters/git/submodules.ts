@@ -10,13 +10,13 @@ import { lookup } from 'node:dns/promises';
 import { mkdir } from 'node:fs/promises';
 import { posix } from 'node:path';
 import { DavitError } from '../../errors.ts';
-import { wildcardMatches } from '../../plan/wildcard.ts';
+import { wildcardMatches } from '../../match/wildcard.ts';
 import { isPublicAddress } from '../http/public-address.ts';
 import type { SubmoduleRequest } from '../ports.ts';
-import { mustFromServer, throwIfFatal } from './answers.ts';
-import { checkSha, checkUrl, type CheckedUrl } from './check.ts';
+import { expectOkFromServer, throwIfFatal } from './git-errors.ts';
+import { checkSha, checkUrl, type CheckedUrl } from './validate.ts';
 import { createRepository, depthOption, fetchInto, inFolder } from './repository.ts';
-import { git, type GitPlace } from './run.ts';
+import { git, type GitWorkspace } from './run.ts';
 import { addressOf } from './submodule-address.ts';
 
 const MAX_SUBMODULES = 200;
@@ -24,8 +24,8 @@ const MAX_LEVELS = 10;
 
 export interface SubmodulesOf {
   /** With the credentials of the project, and without any: M1. */
-  place: GitPlace;
-  bare: GitPlace;
+  place: GitWorkspace;
+  bare: GitWorkspace;
   /** Address of the project itself. */
   home: CheckedUrl;
   request: SubmoduleRequest;
@@ -103,7 +103,7 @@ async function modulesOf(of: SubmodulesOf, { folder, prefix }: Level): Promise<M
 }
 
 /** M3, M4: undefined where the commit has no submodule at this path. */
-async function gitlinkOf(bare: GitPlace, folder: string, path: string): Promise<string | undefined> {
+async function gitlinkOf(bare: GitWorkspace, folder: string, path: string): Promise<string | undefined> {
   const parts = path.split('/');
   if (parts.some((part) => part === '' || part === '.' || part === '..' || /^\.git$/i.test(part)))
     throw new DavitError('git/bad-request', 'A submodule has a path that leads out of the project.');
@@ -156,7 +156,7 @@ async function fetchOne(
   if (bySha.code !== 0) {
     // Some servers name only branch tips.
     throwIfFatal(bySha.stderr);
-    await mustFromServer(fetch(['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], []));
+    await expectOkFromServer(fetch(['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], []));
   }
   const out = await inRepo('checkout', '--quiet', '--detach', '--no-recurse-submodules', module.sha);
   if (out.code !== 0)

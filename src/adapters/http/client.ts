@@ -5,7 +5,7 @@ import { Agent, errors, request, type Dispatcher } from 'undici';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import { INTERNAL } from './wire.ts';
 
-const FIRST_PAUSE_MS = 50;
+const INITIAL_PAUSE_MS = 50;
 const MAX_ERROR_BYTES = 64 * 1_024;
 
 export interface ClientOptions {
@@ -45,7 +45,7 @@ export class StoreClient {
   /** Rejects with the server's coded error, or `store/unreachable`. */
   async call(call: Call): Promise<Answer> {
     const deadline = performance.now() + this.#options.patienceMs;
-    for (let wait = FIRST_PAUSE_MS; ; wait = Math.min(wait * 2, 1_000)) {
+    for (let wait = INITIAL_PAUSE_MS; ; wait = Math.min(wait * 2, 1_000)) {
       const answer = await this.#try(call);
       if (!(answer instanceof DavitError)) return answer;
       const again = answer.http === 503 && (call.body === undefined || Buffer.isBuffer(call.body));

@@ -13,7 +13,7 @@ import { rootCertificates } from 'node:tls';
 import { Agent, request, type Dispatcher } from 'undici';
 import { DavitError } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
-import { wildcardMatches } from '../../plan/wildcard.ts';
+import { wildcardMatches } from '../../match/wildcard.ts';
 import { VERSION } from '../../version.ts';
 import type { RemoteFiles } from '../ports.ts';
 import { isPublicAddress } from './public-address.ts';

@@ -11,7 +11,7 @@
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { ARCHES, parsePipelineId, type PipelineId } from '../../plan/ids.ts';
+import { ARCHES, parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
 
 export const INTERNAL = '/internal/v1';
 /** Of an answer of logs/read: JSON of a LogState. */

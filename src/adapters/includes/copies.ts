@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
-import { remoteCopyName, type RemoteCopy } from '../../plan/records.ts';
+import { remoteCopyName, type RemoteCopy } from '../../plan/model/records.ts';
 import type { BlobStore, RecordStore } from '../ports.ts';
 import type { RemoteCopies } from './remote.ts';
 import { sha256 } from '../../utils/sha256.ts';

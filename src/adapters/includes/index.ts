@@ -10,7 +10,7 @@ import {
   type IncludeRefusal,
   type IncludeRepository,
   type IncludeWant,
-} from '../../plan/includes.ts';
+} from '../../plan/model/includes.ts';
 import type {
   IncludeReader,
   IncludeSession,

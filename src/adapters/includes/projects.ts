@@ -6,8 +6,8 @@
  * else: whoever can open a merge request decides what stands in its file.
  */
 import type { Installation, InstallationProject } from '../../installation.ts';
-import type { IncludeRefusal, IncludeRepository } from '../../plan/includes.ts';
-import { wildcardMatches } from '../../plan/wildcard.ts';
+import type { IncludeRefusal, IncludeRepository } from '../../plan/model/includes.ts';
+import { wildcardMatches } from '../../match/wildcard.ts';
 import type { IncludeReader } from '../ports.ts';
 
 export interface IncludeSettings {

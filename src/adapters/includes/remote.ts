@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { DavitError } from '../../errors.ts';
-import type { IncludeAnswer, IncludeWant } from '../../plan/includes.ts';
+import type { IncludeAnswer, IncludeWant } from '../../plan/model/includes.ts';
 import type { RemoteFiles } from '../ports.ts';
 
 /** Copies by address. Best effort: what is not there is fetched. */

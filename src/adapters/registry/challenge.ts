@@ -1,5 +1,5 @@
 /** `WWW-Authenticate` (RFC 9110 §11.6.1) and where a token may be asked for. Pure. */
-import { isLoopback } from '../words.ts';
+import { isLoopback } from '../text.ts';
 
 export interface Challenge {
   scheme: 'basic' | 'bearer';

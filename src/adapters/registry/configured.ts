@@ -1,6 +1,6 @@
 /** The registries of the installation file: which one serves a name, and with whose credentials. Never those of another host. */
 import { DavitError } from '../../errors.ts';
-import type { SecretRef } from '../../plan/spec.ts';
+import type { SecretRef } from '../../plan/model/spec.ts';
 import type { Registries, Registry, RegistryAuth, Secrets } from '../ports.ts';
 import { registryClient } from './index.ts';
 import { parseImageName } from './name.ts';

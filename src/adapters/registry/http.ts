@@ -11,15 +11,15 @@ import { Agent, request } from 'undici';
 import { DavitError } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
 import type { RegistryAuth } from '../ports.ts';
-import { isLoopback, printable, tidy } from '../words.ts';
+import { isLoopback, printable, oneLine } from '../text.ts';
 import { Tokens } from './tokens.ts';
 import { parseChallenge } from './challenge.ts';
 
 const MAX_BODY = 8 * 1024 * 1024;
 const TIMEOUT_MS = 30_000;
 const REDIRECTS = 5;
-const FIRST_PAUSE_MS = 200;
-const LONGEST_PAUSE_MS = 8_000;
+const INITIAL_PAUSE_MS = 200;
+const MAX_PAUSE_MS = 8_000;
 
 export interface RegistryOptions {
   /** `HOST[:PORT]` */
@@ -75,7 +75,7 @@ export class RegistryHttp {
   /** 200, 201, 202 and 404 come back; all else rejects with `registry/denied`, `registry/unreachable`, `registry/failed`. */
   async ask(ask: Ask): Promise<Answer> {
     const deadline = performance.now() + (ask.once ? 0 : this.#patienceMs);
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+    for (let pause = INITIAL_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
       const outcome = await this.#try(ask);
       if ('answer' in outcome) return outcome.answer;
       const wait = Math.max(pause, outcome.retryAfterMs ?? 0);
@@ -97,7 +97,7 @@ export class RegistryHttp {
       if (reply.status === 401 || reply.status === 403) throw this.#denied(ask, reply);
       const error = new DavitError(
         reply.status === 429 || reply.status >= 500 ? 'registry/unreachable' : 'registry/failed',
-        `Cannot ${ask.what}: the registry ${this.host} answered ${reply.status}: ${tidy(words(reply.body))}`,
+        `Cannot ${ask.what}: the registry ${this.host} answered ${reply.status}: ${oneLine(words(reply.body))}`,
       );
       if (error.code === 'registry/failed') throw error;
       return { error, retryAfterMs: reply.retryAfterMs };

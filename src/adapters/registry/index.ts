@@ -4,8 +4,8 @@
  * another's), the index goes in by digest, is read back, and only then do tags move, in the order given.
  */
 import { DavitError } from '../../errors.ts';
-import { isDigest, type Digest } from '../../plan/ids.ts';
-import { platformText } from '../../plan/spec.ts';
+import { isDigest, type Digest } from '../../plan/model/ids.ts';
+import { platformText } from '../../plan/model/spec.ts';
 import type { Registry } from '../ports.ts';
 import { RegistryHttp, type RegistryOptions } from './http.ts';
 import {

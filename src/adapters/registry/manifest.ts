@@ -1,8 +1,8 @@
 /** Manifests and indexes as bytes and as davit's types (OCI image spec, Docker Registry v2 schema 2). Pure. */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { isDigest, type Digest } from '../../plan/ids.ts';
-import type { Platform } from '../../plan/outcome.ts';
+import { isDigest, type Digest } from '../../plan/model/ids.ts';
+import type { Platform } from '../../plan/model/outcome.ts';
 import type { ManifestInfo } from '../ports.ts';
 import { sha256 } from '../../utils/sha256.ts';
 

@@ -1,6 +1,6 @@
 /** Image names: text to parts, as Docker's reference grammar has them (distribution/reference). Pure. */
 import { DavitError } from '../../errors.ts';
-import { isDigest, type Digest } from '../../plan/ids.ts';
+import { isDigest, type Digest } from '../../plan/model/ids.ts';
 
 export interface ImageName {
   /** `HOST[:PORT]`; `docker.io` when the name has none. */

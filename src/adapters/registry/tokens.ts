@@ -3,7 +3,7 @@ import { request, type Agent } from 'undici';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { RegistryAuth } from '../ports.ts';
-import { printable, tidy } from '../words.ts';
+import { printable, oneLine } from '../text.ts';
 import { parseChallenge, tokenAddress, type Challenge } from './challenge.ts';
 
 const MAX_TOKEN_ANSWER = 256 * 1024;
@@ -61,7 +61,7 @@ export class Tokens {
     const lacks = scope === undefined ? 'access' : `the scope ${printable(scope)}`;
     return new DavitError(
       'registry/denied',
-      `Cannot ${wanted.what}: the registry ${this.#registry.host} refused ${who}; missing is ${lacks}. It said: ${tidy(said)}`,
+      `Cannot ${wanted.what}: the registry ${this.#registry.host} refused ${who}; missing is ${lacks}. It said: ${oneLine(said)}`,
     );
   }
 

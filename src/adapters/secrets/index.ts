@@ -5,7 +5,7 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { DavitError } from '../../errors.ts';
-import type { SecretRef } from '../../plan/spec.ts';
+import type { SecretRef } from '../../plan/model/spec.ts';
 import type { Secrets } from '../ports.ts';
 
 const VERSION = 1;

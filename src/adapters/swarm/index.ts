@@ -28,7 +28,7 @@ import {
   tasksOf,
   type Service,
   type ServiceSpec,
-  type Stamp,
+  type DeployLabels,
   type Task,
 } from './mapping.ts';
 
@@ -163,7 +163,7 @@ async function update(
 interface Restore {
   service: string;
   snapshot: string | undefined;
-  stamp: Stamp;
+  stamp: DeployLabels;
   at: string;
 }
 

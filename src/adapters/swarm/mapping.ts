@@ -5,9 +5,16 @@
  */
 import { z } from 'zod';
 import type { DeployRequest, TargetState } from '../ports.ts';
-import { DEPLOY_ID, DEPLOY_SEQ, isForeignStamp, ownLabels, stampLabels, type Stamp } from './stamp.ts';
+import {
+  DEPLOY_ID,
+  DEPLOY_SEQ,
+  isForeignStamp,
+  ownLabels,
+  stampLabels,
+  type DeployLabels,
+} from './labels.ts';
 
-export { DEPLOY_ID, DEPLOY_SEQ, type Stamp } from './stamp.ts';
+export { DEPLOY_ID, DEPLOY_SEQ, type DeployLabels } from './labels.ts';
 
 /** A part of a spec that is handed back as it came. */
 const part = z.looseObject({});
@@ -71,7 +78,7 @@ export const nodesOf = (answer: unknown): Node[] => z.array(nodeSchema).parse(an
 
 /** The spec of this deployment, on top of what the service has now. */
 export function desiredSpec(
-  request: DeployRequest & Pick<Stamp, 'installation'> & { monitorMs?: number },
+  request: DeployRequest & Pick<DeployLabels, 'installation'> & { monitorMs?: number },
   current: ServiceSpec | undefined,
 ): ServiceSpec {
   const { spec } = request;
@@ -128,7 +135,7 @@ const updateConfig = ({
 });
 
 /** The spec under the labels of a deployment, on the service and on its tasks. Also what a rollback is. */
-export function stamped(spec: ServiceSpec, stamp: Stamp): ServiceSpec {
+export function stamped(spec: ServiceSpec, stamp: DeployLabels): ServiceSpec {
   const own = stampLabels(stamp);
   const container = spec.TaskTemplate.ContainerSpec;
   return {

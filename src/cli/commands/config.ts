@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
 import { input, INPUT_HELP, PROJECT_PATH, projectPath } from '../options.ts';
-import { problemsText } from '../problems-view.ts';
+import { problemsText } from '../view/problems-view.ts';
 
 const INVALID = 2;
 
@@ -23,16 +23,16 @@ export function configCommand(program: Command, cli: Cli): void {
     .addHelpText('after', '\nExample:\n  $ davit config > whole.yml')
     .action(async (named: string | undefined, options: Options) => {
       // Loaded by those who need it, as in the other commands: what shows no plan answers sooner.
-      const { requestHere } = await import('../local-plan.ts');
-      const { wholeFile } = await import('../../pipeline/whole.ts');
-      const { Problems } = await import('../../pipeline/problems.ts');
+      const { requestHere } = await import('../local/local-plan.ts');
+      const { mergedYaml } = await import('../../compiler/merged-yaml.ts');
+      const { Problems } = await import('../../compiler/problems.ts');
       const { request } = await requestHere(cli, {
         file: named ?? options.file,
         inputs: options.input,
         projectPaths: options.projectPath,
       });
       const problems = new Problems();
-      const text = wholeFile(request, problems);
+      const text = mergedYaml(request, problems);
       cli.io.err(problemsText(problems.all(), cli.io.errColor));
       if (text === undefined) cli.exit = INVALID;
       else cli.io.out(text);
@@ -45,7 +45,7 @@ export function schemaCommand(program: Command, cli: Cli): void {
     .description('print a JSON schema of the pipeline file, for editors')
     .addHelpText('after', '\nExample:\n  $ davit schema > davit.schema.json')
     .action(async () => {
-      const { languageSchema } = await import('../../pipeline/schema/json-schema.ts');
+      const { languageSchema } = await import('../../compiler/schema/json-schema.ts');
       return printJson(cli, languageSchema());
     });
 }

@@ -3,8 +3,8 @@ import type { Command } from 'commander';
 import type { Fix } from '../../local/doctor/fix.ts';
 import { printJson, progressOf, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
-import { painted } from '../table.ts';
-import { plainText } from '../terminal-text.ts';
+import { painted } from '../view/table.ts';
+import { plainText } from '../view/terminal-text.ts';
 
 const SIGNS = { ok: ['✓', 'green'], warn: ['!', 'yellow'], fail: ['✗', 'red'] } as const;
 const UNHEALTHY = 1;

@@ -1,11 +1,11 @@
 /** `davit environments`: where a project deployed to, what stops it and when; and stopping one. */
 import type { Command } from 'commander';
-import { findProject } from '../../local/project.ts';
-import type { EnvironmentState } from '../../plan/environments.ts';
+import { findProject } from '../../worktree/project.ts';
+import type { EnvironmentState } from '../../plan/policy/environments.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
-import { table } from '../table.ts';
-import { plainText } from '../terminal-text.ts';
+import { table } from '../view/table.ts';
+import { plainText } from '../view/terminal-text.ts';
 import { durationText } from '../../utils/duration.ts';
 
 export function environmentsCommand(program: Command, cli: Cli): void {

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
 import { input, INPUT_HELP, PROJECT_PATH, projectPath } from '../options.ts';
-import { countText, problemsText } from '../problems-view.ts';
+import { countText, problemsText } from '../view/problems-view.ts';
 
 const INVALID = 2;
 
@@ -24,7 +24,7 @@ export function lintCommand(program: Command, cli: Cli): void {
     .option(...PROJECT_PATH, projectPath)
     .addHelpText('after', '\nExample:\n  $ davit lint\n  $ davit lint ci/nightly.yml --json')
     .action(async (named: string | undefined, options: Options) => {
-      const { compileHere } = await import('../local-plan.ts');
+      const { compileHere } = await import('../local/local-plan.ts');
       const { file, answer } = await compileHere(cli, {
         file: named ?? options.file,
         inputs: options.input,

@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
 import { resolveId, withServer } from '../connect.ts';
-import { followLog } from '../log-follower.ts';
+import { followLog } from '../client/log-follower.ts';
 import { count } from '../options.ts';
-import { SectionFilter } from '../sections.ts';
-import { TerminalFilter } from '../terminal-text.ts';
+import { SectionFilter } from '../view/log-sections.ts';
+import { TerminalFilter } from '../view/terminal-text.ts';
 
 interface Options {
   follow?: boolean;

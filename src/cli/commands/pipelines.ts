@@ -1,15 +1,15 @@
 /** `davit pipelines` and `davit status`: what ran, what runs, what it waits for. */
 import type { Command } from 'commander';
-import type { PipelineId } from '../../plan/ids.ts';
-import type { PipelineSummary } from '../../plan/records.ts';
-import type { ApiClient } from '../api-client.ts';
+import type { PipelineId } from '../../plan/model/ids.ts';
+import type { PipelineSummary } from '../../plan/model/records.ts';
+import type { ApiClient } from '../client/api-client.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { resolveId, withServer } from '../connect.ts';
 import { count } from '../options.ts';
-import { followStatus } from '../status-follower.ts';
-import { statusText } from '../status-view.ts';
-import { table } from '../table.ts';
-import { stateCell } from '../words.ts';
+import { followStatus } from '../client/status-follower.ts';
+import { statusText } from '../view/status-view.ts';
+import { table } from '../view/table.ts';
+import { stateCell } from '../view/status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
 
 /** Home, and away with all that was there (ECMA-48 CUP and ED). */

@@ -1,9 +1,9 @@
 /** `davit plan`: what would run, in which order, where, and why. */
 import { Option, type Command } from 'commander';
-import type { CompileAnswer, CompiledJob } from '../../pipeline/compile.ts';
-import type { ExplainedJob } from '../../pipeline/request.ts';
+import type { CompileAnswer, CompiledJob } from '../../compiler/compile.ts';
+import type { ExplainedJob } from '../../compiler/request.ts';
 import { printJson, type Cli } from '../cli.ts';
-import type { PlannedChild } from '../local-children.ts';
+import type { PlannedChild } from '../local/child-pipelines.ts';
 import {
   input,
   INPUT_HELP,
@@ -13,8 +13,8 @@ import {
   variable,
   type PlanEvent,
 } from '../options.ts';
-import { problemsText } from '../problems-view.ts';
-import { table } from '../table.ts';
+import { problemsText } from '../view/problems-view.ts';
+import { table } from '../view/table.ts';
 
 const INVALID = 2;
 
@@ -71,7 +71,7 @@ export function planCommand(program: Command, cli: Cli): void {
         children: true,
       };
       // The compiler is loaded by those who need it: the other commands answer sooner.
-      const { compileHere } = await import('../local-plan.ts');
+      const { compileHere } = await import('../local/local-plan.ts');
       const { answer, imagined, children } = await compileHere(cli, wanted);
       if (imagined !== undefined)
         cli.io.err(`There is no ${imagined} here: planned as if it were a branch with these files.\n`);

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
 import { Interrupts } from '../interrupts.ts';
 import { input, INPUT_HELP, variable } from '../options.ts';
-import { verdictOf } from '../words.ts';
+import { verdictOf } from '../view/status-labels.ts';
 
 interface Options {
   file?: string;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
 import { count } from '../options.ts';
-import { underSupervision } from '../supervised.ts';
+import { underSupervision } from '../ready-signal.ts';
 
 export function serverCommand(program: Command, cli: Cli): void {
   program
@@ -32,8 +32,8 @@ async function start(
   options: { port?: number; host?: string },
 ): Promise<{ url: string; close(): Promise<void> }> {
   const { settings } = cli;
-  const { ensureKeys } = await import('../../local/keys.ts');
-  const { readInstallation } = await import('../../local/installation.ts');
+  const { ensureKeys } = await import('../../local/setup/keys.ts');
+  const { readInstallation } = await import('../../local/setup/installation.ts');
   const { startServer } = await import('../../server/start.ts');
   const { installation } = await readInstallation(settings);
   const { installation: installationId, cliToken, workerToken } = await ensureKeys(settings);

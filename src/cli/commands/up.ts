@@ -37,7 +37,7 @@ export function upCommand(program: Command, cli: Cli): void {
 }
 
 async function detached(cli: Cli, options: Options): Promise<void> {
-  const { upDetached } = await import('../../local/detach.ts');
+  const { upDetached } = await import('../../local/process/daemonize.ts');
   const onLine = (line: string): void => cli.io.err(`${line}\n`);
   const run = await upDetached(cli.settings, { onLine, swarm: options.swarm === true });
   if (options.json) return printJson(cli, run);
@@ -54,7 +54,7 @@ export function downCommand(program: Command, cli: Cli): void {
     )
     .addHelpText('after', '\nExample:\n  $ davit down')
     .action(async () => {
-      const { down } = await import('../../local/detach.ts');
+      const { down } = await import('../../local/process/daemonize.ts');
       const ended = await down(cli.settings);
       cli.io.err(ended ? 'davit has ended.\n' : 'davit was not running.\n');
     });

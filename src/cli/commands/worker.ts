@@ -1,13 +1,13 @@
 /** `davit worker`: one worker process of an installation. */
 import { Option, type Command } from 'commander';
 import { DavitError } from '../../errors.ts';
-import { readRunFile } from '../../local/run-file.ts';
+import { readRunFile } from '../../local/process/run-file.ts';
 import type { Settings } from '../../config.ts';
-import type { Arch } from '../../plan/ids.ts';
+import type { Arch } from '../../plan/model/ids.ts';
 import type { Cli } from '../cli.ts';
 import { arches } from '../options.ts';
 import { keepReady, serverWorks } from '../ready-file.ts';
-import { underSupervision } from '../supervised.ts';
+import { underSupervision } from '../ready-signal.ts';
 
 interface WorkerOptions {
   arch?: Arch[];

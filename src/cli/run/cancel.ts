@@ -1,8 +1,8 @@
 /** What the first Ctrl-C asks of the server, until somebody has heard it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { PipelineId } from '../../plan/ids.ts';
-import type { ApiClient } from '../api-client.ts';
-import { isFinal } from '../log-follower.ts';
+import type { PipelineId } from '../../plan/model/ids.ts';
+import type { ApiClient } from '../client/api-client.ts';
+import { isFinal } from '../client/log-follower.ts';
 
 const AGAIN_MS = 500;
 
@@ -15,7 +15,7 @@ export interface CancelOptions {
 }
 
 /** True once the cancel is durable, false when the signal came first. Rejects when it is refused: it has ended by itself. */
-export async function cancelPatiently(
+export async function cancelWithRetry(
   client: Pick<ApiClient, 'cancel'>,
   { id, signal, onAway }: CancelOptions,
 ): Promise<boolean> {

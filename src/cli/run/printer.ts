@@ -1,12 +1,12 @@
 /** Logs of many jobs on one terminal: whole lines, each with its job's name, nothing of others that a terminal would obey. */
-import { SectionFilter } from '../sections.ts';
-import { painted, type Paint } from '../table.ts';
-import { closedColors, plainText, TerminalFilter, widthOf } from '../terminal-text.ts';
+import { SectionFilter } from '../view/log-sections.ts';
+import { painted, type Paint } from '../view/table.ts';
+import { closedColors, plainText, TerminalFilter, widthOf } from '../view/terminal-text.ts';
 
 const PAINTS: readonly Paint[] = ['cyan', 'magenta', 'blue', 'green', 'yellow'];
 const WIDEST_NAME = 24;
 /** A line that never ends is shown in pieces. */
-const LONGEST_LINE = 16 * 1024;
+const MAX_LINE = 16 * 1024;
 
 /** Lines of one job: takes pieces of text, writes whole lines. */
 export class JobPrinter {
@@ -31,9 +31,9 @@ export class JobPrinter {
     this.#rest = lines.pop() ?? '';
     let out = '';
     for (const line of lines) out += this.#line(line);
-    while (this.#rest.length > LONGEST_LINE) {
-      out += this.#line(this.#rest.slice(0, LONGEST_LINE));
-      this.#rest = this.#rest.slice(LONGEST_LINE);
+    while (this.#rest.length > MAX_LINE) {
+      out += this.#line(this.#rest.slice(0, MAX_LINE));
+      this.#rest = this.#rest.slice(MAX_LINE);
     }
     if (out) this.#write(out);
   }

@@ -1,12 +1,12 @@
 /** One `davit run`: start, watch, and what Ctrl-C means on the way. */
-import type { PipelineId } from '../../plan/ids.ts';
-import type { PipelineStatus } from '../../plan/protocol.ts';
-import type { ApiClient } from '../api-client.ts';
+import type { PipelineId } from '../../plan/model/ids.ts';
+import type { PipelineStatus } from '../../plan/model/protocol.ts';
+import type { ApiClient } from '../client/api-client.ts';
 import type { Cli } from '../cli.ts';
 import type { Interrupts } from '../interrupts.ts';
-import type { PlanOptions } from '../local-plan.ts';
-import { statusText } from '../status-view.ts';
-import { cancelPatiently } from './cancel.ts';
+import type { PlanOptions } from '../local/local-plan.ts';
+import { statusText } from '../view/status-view.ts';
+import { cancelWithRetry } from './cancel.ts';
 import { startPipeline } from './start.ts';
 import { watchPipeline } from './watch.ts';
 
@@ -60,7 +60,7 @@ function cancelOn(
   const onAway = (): void => cli.io.err('The server does not answer; the cancel is asked for again.\n');
   const cancel = (): void => {
     cli.io.err(`\nCancelling ${id} and cleaning up; Ctrl-C again leaves it alone.\n`);
-    cancelPatiently(client, { id, signal: over, onAway }).then(
+    cancelWithRetry(client, { id, signal: over, onAway }).then(
       (done) => {
         taken = done;
       },

@@ -2,30 +2,30 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../errors.ts';
-import { askEngine } from '../../local/docker.ts';
-import { upDetached } from '../../local/detach.ts';
-import { liveRun } from '../../local/run-file.ts';
-import { sourceTar } from '../../local/source-tar.ts';
-import { deepest } from '../../plan/depth.ts';
+import { askEngine } from '../../local/setup/docker.ts';
+import { upDetached } from '../../local/process/daemonize.ts';
+import { liveRun } from '../../local/process/run-file.ts';
+import { sourceTar } from '../../worktree/source-tar.ts';
+import { deepest } from '../../plan/policy/git-depth.ts';
 import { LOCAL_TARGET } from '../../installation.ts';
-import { ensureSwarm } from '../../local/swarm.ts';
-import type { Digest, PipelineId } from '../../plan/ids.ts';
+import { ensureSwarm } from '../../local/setup/swarm.ts';
+import type { Digest, PipelineId } from '../../plan/model/ids.ts';
 import type { StartRequest } from '../../server/api.ts';
-import type { ApiClient } from '../api-client.ts';
+import type { ApiClient } from '../client/api-client.ts';
 import { progressOf, type Cli } from '../cli.ts';
 import { connect } from '../connect.ts';
-import { compileHere, type LocalPlan, type PlanOptions } from '../local-plan.ts';
-import { isFinal } from '../log-follower.ts';
-import { problemsText } from '../problems-view.ts';
+import { compileHere, type LocalPlan, type PlanOptions } from '../local/local-plan.ts';
+import { isFinal } from '../client/log-follower.ts';
+import { problemsText } from '../view/problems-view.ts';
 
 const INVALID = 2;
 const UPLOADS = 15;
 const LOOKUP_MS = 100;
 /** A control worker that is away is said to be so after this. */
 const PATIENCE_MS = 5_000;
-const MOST_TITLE = 1_000;
-const MOST_CHANGED = 200_000;
-const MOST_MESSAGE = 16_000;
+const MAX_TITLE = 1_000;
+const MAX_CHANGED = 200_000;
+const MAX_MESSAGE = 16_000;
 
 export interface StartOptions extends PlanOptions {
   /** Ends it as long as nothing has been started. */
@@ -135,8 +135,8 @@ function requestOf(
     refKind: facts.refKind,
     sha: sent.sha,
     before: facts.before,
-    title: facts.title.slice(0, MOST_TITLE),
-    message: facts.message.slice(0, MOST_MESSAGE),
+    title: facts.title.slice(0, MAX_TITLE),
+    message: facts.message.slice(0, MAX_MESSAGE),
     sourceBlob: sent.digest,
     file: options.file,
     changed: bounded(changed),
@@ -152,7 +152,7 @@ function requestOf(
 
 /** Paths travel with the request. Too many to send are too many to compare: then everything counts as changed. */
 const bounded = (changed: LocalPlan['changed']): LocalPlan['changed'] =>
-  changed && JSON.stringify(changed).length <= MOST_CHANGED ? changed : undefined;
+  changed && JSON.stringify(changed).length <= MAX_CHANGED ? changed : undefined;
 
 /** Whoever waits is told why; whoever gives up, that it may be on its way all the same. */
 async function ask(
@@ -165,7 +165,7 @@ async function ask(
     cli.io.err(`${why} The pipeline is asked for again; it starts once.\n`);
   };
   try {
-    await patiently(signal, () => client.start(of.slug, of.request, signal), onAway);
+    await retryUntil(signal, () => client.start(of.slug, of.request, signal), onAway);
   } catch (error) {
     if (signal.aborted || !isFinal(error))
       cli.io.err('The pipeline was asked for, and may start yet: `davit pipelines` shows whether it did.\n');
@@ -174,7 +174,7 @@ async function ask(
 }
 
 /** Asks again while the server is away: the key makes sure that it starts once. `onAway` is told of the first failure. */
-async function patiently<T>(
+async function retryUntil<T>(
   signal: AbortSignal,
   ask: () => Promise<T>,
   onAway?: (error: unknown) => void,
@@ -199,7 +199,7 @@ async function numberOf(
   const since = Date.now();
   let told = false;
   for (;;) {
-    const known = await patiently(signal, () => client.lookup(slug, key, signal));
+    const known = await retryUntil(signal, () => client.lookup(slug, key, signal));
     if (known.pipeline) return known.pipeline;
     if (known.state === 'refused' || known.state === 'duplicate')
       throw new DavitError('usage/invalid', known.message ?? 'The server did not start this pipeline.');

@@ -4,13 +4,13 @@
  * Invariants: W1 each byte of each log is shown once, whatever happens to the connection. W2 it ends only when the pipeline
  * has ended and every log is whole, or when it was told to. W3 nothing of a job's text reaches the terminal unfiltered.
  */
-import type { PipelineId } from '../../plan/ids.ts';
-import type { JobStatus, PipelineStatus } from '../../plan/protocol.ts';
-import type { ApiClient } from '../api-client.ts';
+import type { PipelineId } from '../../plan/model/ids.ts';
+import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
+import type { ApiClient } from '../client/api-client.ts';
 import type { Cli } from '../cli.ts';
-import { followLog } from '../log-follower.ts';
-import { followStatus } from '../status-follower.ts';
-import { waitingText } from '../words.ts';
+import { followLog } from '../client/log-follower.ts';
+import { followStatus } from '../client/status-follower.ts';
+import { waitingText } from '../view/status-labels.ts';
 import { JobPrinter, Prefixes } from './printer.ts';
 import { messageOf } from '../../utils/message.ts';
 

@@ -1,11 +1,11 @@
 /** What the engine of this machine can do for davit. */
-import { canRunArch } from '../../../workers/lib/arch-check.ts';
+import { canRunArch } from '../../../workers/parts/arch-check.ts';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
-import { ARCHES } from '../../plan/ids.ts';
-import { askEngine } from '../docker.ts';
-import { abilities } from '../emulation.ts';
+import { ARCHES } from '../../plan/model/ids.ts';
+import { askEngine } from '../setup/docker.ts';
+import { abilities } from '../setup/emulation.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 
 /** BuildKit without a client's help, and API 1.41, which davit's calls are written for. */

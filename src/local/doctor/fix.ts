@@ -5,19 +5,19 @@
  */
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sweep } from '../../../workers/lib/janitor.ts';
+import { sweep } from '../../../workers/parts/janitor.ts';
 import type { Collected } from '../../adapters/ports.ts';
 import { deadFolders } from '../../adapters/temp.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { workflowLookup } from '../../temporal/calls.ts';
 import { connectTemporal } from '../../temporal/client.ts';
-import { askEngine, ensureEngine } from '../docker.ts';
-import { ensureKeys } from '../keys.ts';
-import { endLeftovers } from '../leftovers.ts';
-import { lockOwner } from '../lock.ts';
-import type { Progress } from '../progress.ts';
-import { readRunFile } from '../run-file.ts';
+import { askEngine, ensureEngine } from '../setup/docker.ts';
+import { ensureKeys } from '../setup/keys.ts';
+import { endLeftovers } from '../process/stale-processes.ts';
+import { lockOwner } from '../process/lock.ts';
+import type { Progress } from '../process/progress.ts';
+import { readRunFile } from '../process/run-file.ts';
 import { messageOf } from '../../utils/message.ts';
 
 const MINUTE_MS = 60_000;

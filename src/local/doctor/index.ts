@@ -1,9 +1,9 @@
 /** `davit doctor`: looks at everything davit needs on this machine and names the remedy for each thing that is wrong. */
 import type { Settings } from '../../config.ts';
 import { HELPER_IMAGE } from '../../installation.ts';
-import type { WorkerReport } from '../../plan/queues.ts';
+import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { Reconciliation } from '../../server/api.ts';
-import { liveRun } from '../run-file.ts';
+import { liveRun } from '../process/run-file.ts';
 import type { Finding } from './check.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';

@@ -2,8 +2,8 @@
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Settings } from '../../config.ts';
-import { readInstallation } from '../installation.ts';
-import { findTemporal, TEMPORAL_VERSION } from '../temporal-binary.ts';
+import { readInstallation } from '../setup/installation.ts';
+import { findTemporal, TEMPORAL_VERSION } from '../setup/temporal-binary.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 
 const LOW_BYTES = 5 * 1024 ** 3;

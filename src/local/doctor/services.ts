@@ -1,12 +1,12 @@
 /** What runs: Temporal, the server, the registry, the workers. */
 import { registryClient } from '../../adapters/registry/index.ts';
-import { isLoopback } from '../../adapters/words.ts';
+import { isLoopback } from '../../adapters/text.ts';
 import type { Settings } from '../../config.ts';
-import { ARCHES } from '../../plan/ids.ts';
-import { CONTROL_QUEUE, type WorkerReport } from '../../plan/queues.ts';
+import { ARCHES } from '../../plan/model/ids.ts';
+import { CONTROL_QUEUE, type WorkerReport } from '../../plan/model/queues.ts';
 import type { Reconciliation, RunFile } from '../../server/api.ts';
 import { connectTemporal } from '../../temporal/client.ts';
-import { readInstallation } from '../installation.ts';
+import { readInstallation } from '../setup/installation.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 import { checkWorkflows } from './workflows.ts';
 import { durationText } from '../../utils/duration.ts';

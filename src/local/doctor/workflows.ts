@@ -3,12 +3,12 @@ import type { Client } from '@temporalio/client';
 import { fail, ok, type Finding } from './check.ts';
 
 /** Once or twice is a worker that was killed, or a database that was away. */
-const MOST_FAILED = 2;
+const MAX_FAILED = 2;
 /** More open ones than this are not all looked at. */
-const MOST_LOOKED_AT = 500;
+const MAX_INSPECTED = 500;
 const AT_ONCE = 8;
 /** The first failed task stands in its history, before what has come since. */
-const LAST_EVENTS = 200;
+const MAX_EVENTS = 200;
 
 /** What is known of one that stands still. */
 export interface Stuck {
@@ -24,7 +24,7 @@ export async function checkWorkflows(client: Client): Promise<Finding[]> {
   const open: { workflowId: string; runId: string }[] = [];
   for await (const { workflowId, runId } of client.workflow.list({ query: 'ExecutionStatus = "Running"' })) {
     open.push({ workflowId, runId });
-    if (open.length === MOST_LOOKED_AT) break;
+    if (open.length === MAX_INSPECTED) break;
   }
   const stuck: Stuck[] = [];
   for (let at = 0; at < open.length; at += AT_ONCE) {
@@ -39,7 +39,7 @@ export function stuckFindings(stuck: readonly Stuck[], open: number): Finding[] 
     return [
       ok(
         'workflows',
-        open < MOST_LOOKED_AT
+        open < MAX_INSPECTED
           ? `${open} open, none stands still`
           : `the newest ${open} open ones: none stands still`,
       ),
@@ -59,11 +59,11 @@ async function look(client: Client, of: { workflowId: string; runId: string }): 
   const { raw } = await client.workflow.getHandle(of.workflowId, of.runId).describe();
   // The one that is under way or to come counts as well.
   const failed = (raw.pendingWorkflowTask?.attempt ?? 1) - 1;
-  if (failed <= MOST_FAILED) return [];
+  if (failed <= MAX_FAILED) return [];
   const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({
     namespace: client.options.namespace,
     execution: of,
-    maximumPageSize: LAST_EVENTS,
+    maximumPageSize: MAX_EVENTS,
   });
   const failures = (history?.events ?? []).flatMap((one) => one.workflowTaskFailedEventAttributes ?? []);
   return [{ workflowId: of.workflowId, failed, why: failures[0]?.failure?.message ?? undefined }];

@@ -1,7 +1,7 @@
 /** Artifacts of a job, as the archive that its worker made. Never shown, always saved: an artifact may be a page with a script. */
 import type { FastifyInstance } from 'fastify';
 import { DavitError } from '../../errors.ts';
-import type { ArtifactRef } from '../../plan/outcome.ts';
+import type { ArtifactRef } from '../../plan/model/outcome.ts';
 import { userOf } from '../access.ts';
 import { mayAs, type User } from '../auth.ts';
 import type { ServerDeps } from '../deps.ts';

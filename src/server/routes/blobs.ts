@@ -1,6 +1,6 @@
 /** Blobs for people: the working tree of `davit run` goes in here. */
 import type { FastifyInstance } from 'fastify';
-import { streamOf } from '../body.ts';
+import { streamOf } from '../body-limit.ts';
 import type { ServerDeps } from '../deps.ts';
 import { digestOf } from './params.ts';
 

@@ -1,7 +1,7 @@
 /** Blobs for workers. */
 import type { FastifyInstance } from 'fastify';
 import { BYTES_TYPE, INTERNAL } from '../../adapters/http/wire.ts';
-import { streamOf } from '../body.ts';
+import { streamOf } from '../body-limit.ts';
 import type { ServerDeps } from '../deps.ts';
 import { digestOf } from './params.ts';
 

@@ -3,8 +3,8 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { LogRef, LogState } from '../../adapters/ports.ts';
 import { DavitError } from '../../errors.ts';
-import { crcText } from '../../plan/outcome.ts';
-import type { PipelineStatus } from '../../plan/protocol.ts';
+import { crcText } from '../../plan/model/outcome.ts';
+import type { PipelineStatus } from '../../plan/model/protocol.ts';
 import type { LogChunkEvent, LogEndEvent } from '../api.ts';
 import type { ServerDeps } from '../deps.ts';
 import { eventStream, lastEventId } from '../events.ts';
@@ -74,10 +74,10 @@ const isSilence = (error: unknown): boolean =>
   (error.code === 'temporal/unreachable' || error.code === 'pipeline/no-answer');
 
 /** An attempt that nobody took has no log; so many in a row are not there. */
-const MOST_WITHOUT = 3;
+const MAX_ATTEMPTS_WITHOUT_LOG = 3;
 async function lastWritten({ logs }: Pick<ServerDeps, 'logs'>, of: OfJob): Promise<number | undefined> {
   let last: number | undefined;
-  for (let attempt = 1; attempt <= (last ?? 0) + MOST_WITHOUT; attempt += 1)
+  for (let attempt = 1; attempt <= (last ?? 0) + MAX_ATTEMPTS_WITHOUT_LOG; attempt += 1)
     if (await logs.state({ ...of, attempt })) last = attempt;
   return last;
 }

@@ -8,8 +8,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { isDigest, isSlug, type Digest, type ProjectSlug } from '../../plan/ids.ts';
-import { isSitePrefix, pagesPrefix, type PagesRecord, type SiteFile } from '../../plan/pages.ts';
+import { isDigest, isSlug, type Digest, type ProjectSlug } from '../../plan/model/ids.ts';
+import { isSitePrefix, pagesPrefix, type PagesRecord, type SiteFile } from '../../plan/model/pages.ts';
 import { bearer, mayAs } from '../auth.ts';
 import type { ServerDeps } from '../deps.ts';
 import { contentType } from './content-types.ts';

@@ -8,7 +8,7 @@ import {
   type Digest,
   type PipelineId,
   type ProjectSlug,
-} from '../../plan/ids.ts';
+} from '../../plan/model/ids.ts';
 
 const digestParams = z.object({ digest: z.string().refine(isDigest, 'a digest is sha256:<64 hex digits>') });
 const slugParams = z.object({ slug: z.string().refine(isSlug, 'this is no name of a project') });

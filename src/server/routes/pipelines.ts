@@ -2,10 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import type { PipelineId } from '../../plan/ids.ts';
-import type { PipelineStatus } from '../../plan/protocol.ts';
+import type { PipelineId } from '../../plan/model/ids.ts';
+import type { PipelineStatus } from '../../plan/model/protocol.ts';
 import { userOf } from '../access.ts';
-import { decide } from '../decide.ts';
+import { submitDecision } from '../submit-decision.ts';
 import type { ServerDeps } from '../deps.ts';
 import { eventStream } from '../events.ts';
 import type { Views } from '../views.ts';
@@ -33,7 +33,7 @@ export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
     // The actor is whoever the token belongs to, never what the request says.
     const { name: actor, role } = userOf(request);
     const decision = { ...decisionBody.parse(request.body), actor, role };
-    const answer = await decide(deps, views, { id, decision });
+    const answer = await submitDecision(deps, views, { id, decision });
     if (answer.accepted) return answer;
     throw new DavitError(answer.code, answer.message);
   });

@@ -2,10 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { isDigest, pipelineId, type ProjectSlug } from '../../plan/ids.ts';
-import type { KeyLookup, ProjectStatus } from '../../plan/protocol.ts';
-import { claimName, type ClaimRecord } from '../../plan/records.ts';
-import type { Trigger } from '../../plan/trigger.ts';
+import { isDigest, pipelineId, type ProjectSlug } from '../../plan/model/ids.ts';
+import type { KeyLookup, ProjectStatus } from '../../plan/model/protocol.ts';
+import { claimName, type ClaimRecord } from '../../plan/model/records.ts';
+import type { Trigger } from '../../plan/model/trigger.ts';
 import { userOf } from '../access.ts';
 import type { StartAnswer, StartRequest, StopAnswer } from '../api.ts';
 import type { User } from '../auth.ts';
@@ -13,8 +13,8 @@ import type { ServerDeps } from '../deps.ts';
 import { keyOf, missing, slugOf } from './params.ts';
 import { sha256 } from '../../utils/sha256.ts';
 
-const MOST_CHANGED = 262_144;
-const MOST_INPUTS = 131_072;
+const MAX_CHANGED_CHARS = 262_144;
+const MAX_INPUTS = 131_072;
 const START_MS = 8_000;
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'a full commit sha');
 const line = (max: number) => z.string().max(max);
@@ -31,7 +31,7 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
   file: line(1_024).optional(),
   changed: z
     .record(line(255), z.array(line(4_096)))
-    .refine((value) => JSON.stringify(value).length <= MOST_CHANGED, 'at most 256 KiB of paths')
+    .refine((value) => JSON.stringify(value).length <= MAX_CHANGED_CHARS, 'at most 256 KiB of paths')
     .optional(),
   lastCommits: z
     .record(line(4_096), sha)
@@ -41,7 +41,7 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
   variables: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/), line(65_536)).optional(),
   inputs: z
     .record(line(255).min(1), z.json())
-    .refine((value) => JSON.stringify(value).length <= MOST_INPUTS, 'at most 128 KiB of inputs')
+    .refine((value) => JSON.stringify(value).length <= MAX_INPUTS, 'at most 128 KiB of inputs')
     .optional(),
   defaultBranch: line(255).optional(),
   here: z.boolean().optional(),

@@ -1,6 +1,6 @@
 /** When each project's heads were last compared, and what was found. */
 import type { FastifyInstance } from 'fastify';
-import { reconcileRecordName, type ReconcileRecord } from '../../plan/records.ts';
+import { reconcileRecordName, type ReconcileRecord } from '../../plan/model/records.ts';
 import type { Reconciliation } from '../api.ts';
 import type { ServerDeps } from '../deps.ts';
 

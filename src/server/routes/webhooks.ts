@@ -12,12 +12,12 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { skippedRecordName, type SkippedRecord } from '../../plan/records.ts';
-import type { Trigger } from '../../plan/trigger.ts';
+import { skippedRecordName, type SkippedRecord } from '../../plan/model/records.ts';
+import type { Trigger } from '../../plan/model/trigger.ts';
 import type { WebhookAnswer } from '../api.ts';
 import type { ServerDeps, WebhookProject } from '../deps.ts';
-import { FairGate } from '../gate.ts';
-import { Budget, withRawBody } from '../webhooks/body.ts';
+import { FairQueue } from '../webhooks/fair-queue.ts';
+import { Budget, withRawBody } from '../webhooks/raw-body.ts';
 import type { EventTrigger, ForgeEvent } from '../webhooks/event.ts';
 import { githubEvent } from '../webhooks/github.ts';
 import { gitlabEvent } from '../webhooks/gitlab.ts';
@@ -42,7 +42,7 @@ export function webhookRoutes(app: FastifyInstance, deps: ServerDeps): void {
 
 class Receiver {
   readonly #deps: ServerDeps;
-  readonly #gate = new FairGate({ atOnce: AT_ONCE, waiting: WAITING });
+  readonly #gate = new FairQueue({ atOnce: AT_ONCE, waiting: WAITING });
   readonly #budget: Budget;
 
   constructor(deps: ServerDeps) {

@@ -1,6 +1,6 @@
 /** What every forge's event is turned into, and what of it starts a pipeline. Pure. */
 import { z } from 'zod';
-import { pushKey, type ForgeRepository, type Trigger } from '../../plan/trigger.ts';
+import { pushKey, type ForgeRepository, type Trigger } from '../../plan/model/trigger.ts';
 
 export type EventTrigger = Omit<Trigger, 'project' | 'deliveryId' | 'receivedAt'>;
 export type ForgeEvent =

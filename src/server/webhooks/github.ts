@@ -1,6 +1,6 @@
 /** GitHub and Gitea: their payloads are alike. https://docs.github.com/webhooks/webhook-events-and-payloads, and Gitea's usage/webhooks. */
 import { z } from 'zod';
-import type { ForgeRepository } from '../../plan/trigger.ts';
+import type { ForgeRepository } from '../../plan/model/trigger.ts';
 import {
   flag,
   idValue,

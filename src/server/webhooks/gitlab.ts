@@ -1,6 +1,6 @@
 /** GitLab: https://docs.gitlab.com/user/project/integrations/webhook_events/ */
 import { z } from 'zod';
-import type { ForgeRepository } from '../../plan/trigger.ts';
+import type { ForgeRepository } from '../../plan/model/trigger.ts';
 import {
   flag,
   idValue,

@@ -1,5 +1,5 @@
 import { countFile, expectThat, jobOf, note, type Row } from './row.ts';
-import type { PipelineStatus } from '../../../src/plan/protocol.ts';
+import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
 import type { World } from '../world.ts';
 
 /**

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { attemptLabels, LABELS } from '../../../activities/job/names.ts';
+import { attemptLabels, LABELS } from '../../../activities/runtime/container-names.ts';
 import { HELPER_IMAGE } from '../../support/engine.ts';
 import { countFile, expectThat, expectWhole, note, type Row } from './row.ts';
 import type { World } from '../world.ts';

@@ -1,7 +1,7 @@
 /** What a row of the fault matrix is, and the pipelines that rows drive. */
 import { Break } from '../client.ts';
 import type { Border, Crossing, Hook } from '../border.ts';
-import type { PipelineStatus, JobStatus } from '../../../src/plan/protocol.ts';
+import type { PipelineStatus, JobStatus } from '../../../src/plan/model/protocol.ts';
 import type { Lane, World } from '../world.ts';
 
 export interface Outcome {

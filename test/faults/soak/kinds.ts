@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Break, type Client, type Sent } from '../client.ts';
 import { randomOf, type Random } from '../history.ts';
 import { digestOf, GATED, jobOf, countFile, deployFile } from '../rows/row.ts';
-import type { PipelineStatus } from '../../../src/plan/protocol.ts';
+import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
 import type { World } from '../world.ts';
 
 /** Longer than several faults in a row. */

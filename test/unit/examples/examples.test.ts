@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { compile, problemText, type CompiledJob } from '../../../src/pipeline/compile.ts';
+import { compile, problemText, type CompiledJob } from '../../../src/compiler/compile.ts';
 import { ROOT } from '../../support/source.ts';
-import { request, type Overrides } from '../pipeline/helpers.ts';
+import { request, type Overrides } from '../compiler/helpers.ts';
 
 function jobsOf(slug: string, more: Overrides = {}): Map<string, CompiledJob> {
   const text = readFileSync(join(ROOT, 'examples', slug, '.gitlab-ci.yml'), 'utf8');

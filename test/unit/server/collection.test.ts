@@ -1,9 +1,9 @@
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Digest } from '../../../src/plan/ids.ts';
-import { pagesName, type PagesRecord, type SiteIndex } from '../../../src/plan/pages.ts';
-import { includesRecordName, remoteCopyName } from '../../../src/plan/records.ts';
+import type { Digest } from '../../../src/plan/model/ids.ts';
+import { pagesName, type PagesRecord, type SiteIndex } from '../../../src/plan/model/pages.ts';
+import { includesRecordName, remoteCopyName } from '../../../src/plan/model/records.ts';
 import { collectOnce } from '../../../src/server/collection.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { pipeline, testServer, type TestServer } from '../../support/server.ts';

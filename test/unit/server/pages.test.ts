@@ -1,6 +1,6 @@
 /** Sites: who sees them, what is served, and what a page may do. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { pagesName, type PagesRecord, type SiteIndex } from '../../../src/plan/pages.ts';
+import { pagesName, type PagesRecord, type SiteIndex } from '../../../src/plan/model/pages.ts';
 import { bearer, testServer, TOKENS, type TestServer } from '../../support/server.ts';
 
 let server: TestServer;

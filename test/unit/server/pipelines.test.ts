@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DavitError } from '../../../src/errors.ts';
-import type { PipelineId } from '../../../src/plan/ids.ts';
-import type { PipelineStatus } from '../../../src/plan/protocol.ts';
-import type { PipelineRecord } from '../../../src/plan/records.ts';
-import { claimName, pipelineRecordName, type PipelineEntry } from '../../../src/plan/records.ts';
-import { withPending } from '../../../src/server/pending.ts';
+import type { PipelineId } from '../../../src/plan/model/ids.ts';
+import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
+import type { PipelineRecord } from '../../../src/plan/model/records.ts';
+import { claimName, pipelineRecordName, type PipelineEntry } from '../../../src/plan/model/records.ts';
+import { withPending } from '../../../src/server/temporal/pending-activities.ts';
 import { bearer, job, pipeline, testServer, TOKENS, type TestServer } from '../../support/server.ts';
 import { sha256 } from '../../../src/utils/sha256.ts';
 

@@ -1,6 +1,10 @@
 import { afterEach, expect, test } from 'vitest';
 import { reconcileFinding } from '../../../src/local/doctor/services.ts';
-import { reconcileRecordName, skippedRecordName, type ReconcileRecord } from '../../../src/plan/records.ts';
+import {
+  reconcileRecordName,
+  skippedRecordName,
+  type ReconcileRecord,
+} from '../../../src/plan/model/records.ts';
 import type { Reconciliation } from '../../../src/server/api.ts';
 import { deliver, push, SHA } from '../../support/deliveries.ts';
 import { bearer, testServer, TOKENS, type TestServer } from '../../support/server.ts';

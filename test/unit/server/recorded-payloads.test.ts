@@ -2,14 +2,14 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { makeClaimPipeline } from '../../../activities/claim-pipeline.ts';
+import { makeClaimPipeline } from '../../../activities/pipeline/claim-pipeline.ts';
 import type { ClaimInput } from '../../../activities/contract.ts';
-import { makeFindRecord, makeRecordPipeline } from '../../../activities/record-pipeline.ts';
-import { statusText } from '../../../src/cli/status-view.ts';
-import { emptyMemory, lateness, pushedHeads, recall } from '../../../src/plan/memory.ts';
-import type { PipelineStatus } from '../../../src/plan/protocol.ts';
-import type { PipelineRecord } from '../../../src/plan/records.ts';
-import type { Trigger } from '../../../src/plan/trigger.ts';
+import { makeFindRecord, makeRecordPipeline } from '../../../activities/pipeline/record-pipeline.ts';
+import { statusText } from '../../../src/cli/view/status-view.ts';
+import { emptyMemory, lateness, pushedHeads, knownTrigger } from '../../../src/plan/policy/memory.ts';
+import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
+import type { PipelineRecord } from '../../../src/plan/model/records.ts';
+import type { Trigger } from '../../../src/plan/model/trigger.ts';
 import { bearer, testServer, TOKENS, type TestServer } from '../../support/server.ts';
 
 interface Payloads {
@@ -68,7 +68,7 @@ test('events and claims: new once, known ever after', async () => {
   const triggers = signals<Trigger>('trigger');
   expect(triggers.length).toBeGreaterThan(2);
   for (const trigger of triggers) {
-    expect(recall(emptyMemory(), trigger, 'arrives')).toBe('new');
+    expect(knownTrigger(emptyMemory(), trigger, 'arrives')).toBe('new');
     expect(lateness(emptyMemory(), trigger)).toBe('next');
   }
   const claim = makeClaimPipeline(server.stores);

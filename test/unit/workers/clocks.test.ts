@@ -1,11 +1,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
-import { ranFor } from '../../../activities/job/follow.ts';
-import { attemptLabels } from '../../../activities/job/names.ts';
+import { ranFor } from '../../../activities/job/run/follow.ts';
+import { attemptLabels } from '../../../activities/runtime/container-names.ts';
 import { httpStores } from '../../../src/adapters/http/index.ts';
 import type { ContainerState, Engine, EngineInfo } from '../../../src/adapters/ports.ts';
-import { sweep } from '../../../workers/lib/janitor.ts';
+import { sweep } from '../../../workers/parts/janitor.ts';
 
 const ENGINE_MS = Date.parse('2026-01-02T03:04:05Z');
 const OFF_MS = 600_000;

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { ASK_AGAIN } from '../../../src/plan/questions.ts';
-import { sdkLogger } from '../../../workers/lib/sdk-log.ts';
+import { QUERY_NOT_READY } from '../../../src/plan/model/query-replies.ts';
+import { sdkLogger } from '../../../workers/parts/sdk-log.ts';
 
 const lines = (logLevel: string): { said: string[]; logger: ReturnType<typeof sdkLogger> } => {
   const said: string[] = [];
@@ -28,7 +28,7 @@ test('what is always so is not said, nor each state of a worker', () => {
 });
 test('nor a question that is asked again', () => {
   const { said, logger } = lines('info');
-  logger.error('Failed to process Workflow Activation', { error: new Error(ASK_AGAIN) });
+  logger.error('Failed to process Workflow Activation', { error: new Error(QUERY_NOT_READY) });
   expect(said).toEqual([]);
 });
 test('DAVIT_LOG_LEVEL decides', () => {

@@ -7,7 +7,7 @@ import {
   TimeoutType,
 } from '@temporalio/common';
 import { describe, expect, test } from 'vitest';
-import { troubleOf } from '../../../workflows/failures.ts';
+import { classify } from '../../../workflows/failures.ts';
 
 const failed = (cause: Error): ActivityFailure =>
   new ActivityFailure('failed', 'runJob', 'a/1/1', RetryState.MAXIMUM_ATTEMPTS_REACHED, 'worker', cause);
@@ -19,22 +19,22 @@ describe("what an activity's failure means", () => {
     ['a cancel', failed(new CancelledFailure('cancelled')), { kind: 'cancelled' }],
     ['a cancel before it was scheduled', new CancelledFailure('cancelled'), { kind: 'cancelled' }],
     ['detached', failed(application('Detached', [{ host: 'h1' }])), { kind: 'detached', host: 'h1' }],
-    ['handed back', failed(application('HandedBack')), { kind: 'handed-back', reason: 'words' }],
-    ['a worker that shuts down', failed(application('WorkerShutdown')), { kind: 'silent' }],
+    ['handed back', failed(application('HandedBack')), { kind: 'requeued', reason: 'words' }],
+    ['a worker that shuts down', failed(application('WorkerShutdown')), { kind: 'heartbeat-lost' }],
     [
       'silence with a container',
       failed(new TimeoutFailure('late', { host: 'h1' }, TimeoutType.HEARTBEAT)),
-      { kind: 'silent', host: 'h1' },
+      { kind: 'heartbeat-lost', host: 'h1' },
     ],
     [
       'silence before a container',
       failed(new TimeoutFailure('late', undefined, TimeoutType.HEARTBEAT)),
-      { kind: 'silent', host: undefined },
+      { kind: 'heartbeat-lost', host: undefined },
     ],
     [
       'no worker',
       failed(new TimeoutFailure('late', undefined, TimeoutType.SCHEDULE_TO_START)),
-      { kind: 'not-taken' },
+      { kind: 'unclaimed' },
     ],
     [
       'the guard',
@@ -44,6 +44,6 @@ describe("what an activity's failure means", () => {
     ['anything else', failed(application('TypeError')), { kind: 'defect', message: 'words' }],
     ['detached without a host', failed(application('Detached', [{}])), { kind: 'defect', message: 'words' }],
   ])('%s', (_, error, expected) => {
-    expect(troubleOf(error)).toEqual(expected);
+    expect(classify(error)).toEqual(expected);
   });
 });

@@ -1,0 +1,185 @@
+import type {
+  BlobStore,
+  Fleet,
+  Includes,
+  RecordStore,
+  Registries,
+  Secrets,
+  Source,
+} from '../../src/adapters/ports.ts';
+import { DavitError, type ErrorCode } from '../../src/errors.ts';
+import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import { compile } from '../../src/compiler/compile.ts';
+import { remoteFiles } from '../../src/compiler/remote-exists.ts';
+import { factsNeeded } from '../../src/compiler/changes-needed.ts';
+import { problemText } from '../../src/compiler/problems.ts';
+import type { CompileAnswer, CompileRequest } from '../../src/compiler/request.ts';
+import type { JobKey } from '../../src/plan/model/ids.ts';
+import type { Plan, PlanJob } from '../../src/plan/model/plan.ts';
+import { COUNTERS } from '../../src/plan/model/records.ts';
+import { limitsOf, writeCompiled } from '../pipeline/blobs.ts';
+import { listFiles, sourceFiles } from './file.ts';
+import { openPins, withIncludes, type Pins } from './includes.ts';
+import { requestOf } from './request.ts';
+import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
+import { projectOf } from '../../src/compiler/variables/installation.ts';
+import type { CompileInput, CompileOutput, ControlActivities } from '../contract.ts';
+import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+
+export interface CompileDeps {
+  blobs: BlobStore;
+  records: RecordStore;
+  source: Source;
+  secrets: Secrets;
+  registries: Registries;
+  fleet: Pick<Fleet, 'live'>;
+  includes: Includes;
+  facts: InstallationFacts;
+}
+/** Puts of specs at once: a plan of 1,000 jobs must not open 1,000 connections. */
+const PUTS_AT_ONCE = 16;
+/** Mistakes of whoever pushed or configured the project: the pipeline says so, and trying again is of no use. */
+const USERS_FAULT: readonly ErrorCode[] = [
+  'git/no-commit',
+  'git/bad-request',
+  'git/denied',
+  'source/refused',
+  'source/no-file',
+  'blob/missing',
+  'secret/missing',
+];
+
+/**
+ * From an event to a plan: source, file, variables, plan, blobs, numbers. Idempotent: numbers are claimed under the
+ * pipeline's id and blobs are named by what is in them. A mistake of people is answered as `invalid`; an outage rejects and is tried again.
+ */
+export function makeCompilePipeline(deps: CompileDeps): ControlActivities['compilePipeline'] {
+  return (input) =>
+    withHeartbeat({ host: 'control' }, async (signal) => {
+      try {
+        return await compileInput(deps, input, signal);
+      } catch (error) {
+        throwIfEnded();
+        if (!(error instanceof DavitError) || !USERS_FAULT.includes(error.code)) throw error;
+        return { kind: 'invalid', problems: [problemOf(error)] };
+      }
+    });
+}
+
+const problemOf = (error: DavitError): string =>
+  problemText({
+    code: error.code,
+    message: error.message,
+    hint: error.hint,
+    place: error.place,
+    severity: 'error',
+  });
+
+async function compileInput(
+  deps: CompileDeps,
+  input: CompileInput,
+  signal: AbortSignal,
+): Promise<CompileOutput> {
+  const { trigger } = input;
+  const project = projectOf(deps.facts, trigger);
+  const fetched = await fetchSource(deps, project, { trigger, signal });
+  const request = await requestOf(deps, input, { project, fetched });
+  const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
+  const pins = await openPins(deps, input.id, {
+    elsewhere: (wants) => session.answer(wants),
+    changed: (names) => changedFiles(deps, project, { trigger, names, signal }),
+    trigger,
+  });
+  const asking = { project, pins, signal };
+  let answer = await compiled(deps, request, asking);
+  // Another try was quicker: what it was made of counts.
+  if (answer.kind !== 'invalid' && !(await pins.keep())) answer = await compiled(deps, request, asking);
+  if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer });
+  const allowHosts = deps.facts.config.includes.allow_hosts;
+  const jobs = await withSources(deps, project, { trigger, jobs: answer.jobs, signal, allowHosts });
+  return output(deps, { input, project, fetched, answer: { ...answer, jobs } });
+}
+
+interface AnswersRequest {
+  project: InstallationProject;
+  signal: AbortSignal;
+  pins: Pins;
+}
+
+async function compiled(
+  deps: CompileDeps,
+  request: CompileRequest,
+  asking: AnswersRequest,
+): Promise<CompileAnswer> {
+  const { pins } = asking;
+  const source = sourceFiles(() => deps.blobs.getStream(request.source));
+  const whole = await withIncludes(request, { ...source, ...pins });
+  return compile({ ...whole, ...(await sourceFacts(deps, whole, asking)) });
+}
+
+/** What conditions of the file ask about the source; nothing is fetched for those that ask nothing. */
+async function sourceFacts(
+  deps: CompileDeps,
+  request: CompileRequest,
+  { project, pins, signal }: AnswersRequest,
+): Promise<Pick<CompileRequest, 'changed' | 'files' | 'elsewhere' | 'lastCommits'>> {
+  const needed = factsNeeded(request);
+  const { trigger } = request;
+  const lists = needed.files && !request.files;
+  return {
+    changed: await pins.changed(needed.changed),
+    lastCommits: await lastCommits(deps, project, { trigger, paths: needed.lastCommits ?? [], signal }),
+    elsewhere: await remoteFiles((wants) => pins.elsewhere(wants), needed.elsewhere ?? []),
+    files: lists ? await listFiles(await deps.blobs.getStream(request.source)) : request.files,
+  };
+}
+
+interface Compiled {
+  input: CompileInput;
+  project: InstallationProject;
+  fetched: FetchedSource;
+  answer: CompileAnswer;
+}
+
+async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput> {
+  const { answer, input } = what;
+  if (answer.kind === 'empty') return { kind: 'empty', reason: answer.reason };
+  if (answer.kind === 'invalid') return { kind: 'invalid', problems: answer.problems.map(problemText) };
+  const modes = new Map(Object.entries(what.project.resource_modes));
+  const jobs: PlanJob[] = await bounded(answer.jobs, PUTS_AT_ONCE, async ({ job, spec }) => {
+    const bytes = new TextEncoder().encode(JSON.stringify(spec));
+    const mode = job.resourceGroup === undefined ? undefined : modes.get(job.resourceGroup);
+    return { ...job, ...(mode && { resourceMode: mode }), spec: await deps.blobs.putBytes(bytes) };
+  });
+  const plan: Plan = { ...answer.plan, jobs };
+  const kept = {
+    jobIds: await jobIds(deps.records, input, jobs),
+    warnings: answer.warnings.map(problemText),
+    source: what.fetched.source,
+  };
+  const planBlob = await writeCompiled(deps.blobs, plan, kept);
+  return { kind: 'plan', plan, planBlob, ...kept, limits: limitsOf(deps.facts) };
+}
+
+/** CI_JOB_ID of each job, in file order; the same ones when the same pipeline is compiled again. */
+async function jobIds(
+  records: RecordStore,
+  input: CompileInput,
+  jobs: readonly PlanJob[],
+): Promise<Record<JobKey, number>> {
+  const claim = `${input.trigger.project}.${input.iid}.${jobs.length}`;
+  const first = await records.allocate(COUNTERS.jobs, claim, jobs.length);
+  return Object.fromEntries(jobs.map((job, at) => [job.key, first + at]));
+}
+
+/** Maps in order, at most `width` at once. */
+async function bounded<T, R>(
+  items: readonly T[],
+  width: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += width)
+    results.push(...(await Promise.all(items.slice(at, at + width).map(work))));
+  return results;
+}

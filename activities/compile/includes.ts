@@ -1,0 +1,123 @@
+/**
+ * What a pipeline's file asks the world for, pinned: what other projects, servers and git have answered is kept under the
+ * pipeline's id once a plan is made of it, so that a second try of this activity, and whatever else reads it later, puts the
+ * same pipeline together, whatever has changed elsewhere meanwhile.
+ */
+import { Context } from '@temporalio/activity';
+import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import { loadIncludes, type IncludeSource } from '../../src/compiler/includes.ts';
+import type { CompileRequest } from '../../src/compiler/request.ts';
+import type { Digest, PipelineId } from '../../src/plan/model/ids.ts';
+import { includeKey, type IncludeAnswers } from '../../src/plan/model/includes.ts';
+import { includesRecordName, type IncludesRecord } from '../../src/plan/model/records.ts';
+import type { Trigger } from '../../src/plan/model/trigger.ts';
+
+/** Tries after which an outage elsewhere is told as a mistake, with its place; the workflow gives up two later. */
+const PATIENT_TRIES = 6;
+/** 150 files of 1 MiB at most, and lists of files. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
+interface Deps {
+  blobs: BlobStore;
+  records: RecordStore;
+}
+type World = Pick<IncludeSource, 'elsewhere' | 'changed'>;
+/** By what was compared with; null: git does not know that. */
+type Changed = Record<string, readonly string[] | null>;
+
+/** Answers as the world did; each question is asked once. */
+export interface Pins extends World {
+  /** Keeps all that was answered. False: another try has kept what it was told, and from now on that is answered. */
+  keep(): Promise<boolean>;
+}
+
+export async function openPins(
+  deps: Deps,
+  id: PipelineId,
+  world: World & { trigger: Pick<Trigger, 'sourceBlob'> },
+): Promise<Pins> {
+  let pinned = await readPins(deps, id);
+  let answers: IncludeAnswers = pinned?.answers ?? {};
+  let changed: Changed = pinned?.changed ?? {};
+  return {
+    async elsewhere(wants) {
+      const open = wants.filter((want) => !answers[includeKey(want)]);
+      if (open.length > 0) answers = { ...answers, ...(await world.elsewhere(open)) };
+      return Object.fromEntries(
+        wants.flatMap((want) => {
+          const answer = answers[includeKey(want)];
+          return answer ? [[includeKey(want), answer]] : [];
+        }),
+      );
+    },
+    async changed(names) {
+      // Of `davit run` the trigger itself tells it, and that never changes.
+      if (world.trigger.sourceBlob !== undefined || names.length === 0) return world.changed(names);
+      const open = names.filter((name) => !Object.hasOwn(changed, name));
+      const found = open.length > 0 ? await world.changed(open) : {};
+      changed = { ...changed, ...Object.fromEntries(open.map((name) => [name, own(found, name)])) };
+      return Object.fromEntries(
+        names.flatMap((name) => {
+          const paths = changed[name];
+          return paths ? [[name, paths]] : [];
+        }),
+      );
+    },
+    async keep() {
+      const nothing = Object.keys(answers).length === 0 && Object.keys(changed).length === 0;
+      if (pinned || nothing || (await writePins(deps, id, { answers, changed }))) return true;
+      pinned = await readPins(deps, id);
+      ({ answers, changed = {} } = pinned ?? { answers });
+      return false;
+    },
+  };
+}
+
+/** The request with all that its includes name. Rejects with `include/unreachable` while it is worth trying again; what is refused is left for the compiler to tell, with its place. */
+export async function withIncludes(request: CompileRequest, source: IncludeSource): Promise<CompileRequest> {
+  const loaded = await loadIncludes(request, source);
+  const refusals = Object.values(loaded.answers ?? {}).flatMap((answer) =>
+    'refused' in answer ? [answer.refused] : [],
+  );
+  const outage = refusals.find((one) => one.code === 'include/unreachable');
+  if (outage && Context.current().info.attempt < PATIENT_TRIES)
+    throw new DavitError(outage.code, outage.message, { hint: outage.hint });
+  return { ...request, ...loaded };
+}
+
+/** A branch may be called as something that every object has. */
+const own = (found: Readonly<Record<string, readonly string[]>> | undefined, name: string) =>
+  (found && Object.hasOwn(found, name) && found[name]) || null;
+
+interface Pinned {
+  answers: IncludeAnswers;
+  changed?: Changed;
+}
+
+async function readPins({ blobs, records }: Deps, id: PipelineId): Promise<Pinned | undefined> {
+  const record = await records.get<IncludesRecord>(includesRecordName(id));
+  if (!record) return undefined;
+  const read = async (digest: Digest): Promise<unknown> =>
+    JSON.parse(new TextDecoder().decode(await blobs.getBytes(digest, MAX_BYTES)));
+  // Written by `writePins`, under their digests.
+  return {
+    answers: (await read(record.answers)) as IncludeAnswers,
+    ...(record.changed && { changed: (await read(record.changed)) as Changed }),
+  };
+}
+
+/** False: there is something already. */
+async function writePins(
+  { blobs, records }: Deps,
+  id: PipelineId,
+  { answers, changed }: Required<Pinned>,
+): Promise<boolean> {
+  const write = (value: unknown): Promise<Digest> =>
+    blobs.putBytes(new TextEncoder().encode(JSON.stringify(value)));
+  const mine: IncludesRecord = {
+    answers: await write(answers),
+    ...(Object.keys(changed).length > 0 && { changed: await write(changed) }),
+  };
+  return (await records.putIfAbsent(includesRecordName(id), mine)).created;
+}

@@ -1,0 +1,80 @@
+/** What the compiler is told of a pipeline before its file is put together: file, project, installation, fleet. */
+import type { BlobStore, Fleet, Registries } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { CompileRequest } from '../../src/compiler/request.ts';
+import type { WorkerReport } from '../../src/plan/model/queues.ts';
+import type { Trigger } from '../../src/plan/model/trigger.ts';
+import { wildcardMatches } from '../../src/match/wildcard.ts';
+import { findFile, PIPELINE_FILES } from './file.ts';
+import type { FetchedSource } from './source.ts';
+import { isProtected, variablesOf } from '../../src/compiler/variables/installation.ts';
+import type { CompileInput } from '../contract.ts';
+import { readDownstream } from '../downstream/config.ts';
+
+interface Deps {
+  blobs: BlobStore;
+  registries: Registries;
+  fleet: Pick<Fleet, 'live'>;
+  facts: InstallationFacts;
+}
+
+/** Rejects with `source/no-file`. */
+export async function requestOf(
+  deps: Deps,
+  input: CompileInput,
+  { project, fetched }: { project: InstallationProject; fetched: FetchedSource },
+): Promise<CompileRequest> {
+  const { facts } = deps;
+  const { trigger } = input;
+  const names = trigger.file === undefined ? PIPELINE_FILES : [trigger.file];
+  const given = trigger.upstream && (await readDownstream(deps.blobs, trigger.upstream.config));
+  const file = given?.file ?? (await findFile(await deps.blobs.getStream(fetched.source), names));
+  if (!file) throw new DavitError('source/no-file', `The source has no ${names.join(' and no ')}.`);
+  const fleet = await deps.fleet.live();
+  return {
+    file,
+    trigger,
+    iid: input.iid,
+    number: input.number,
+    project: projectFacts(project, trigger),
+    instanceVariables: variablesOf(facts.config.variables),
+    registry: (await deps.registries.default()).host,
+    helperImage: facts.config.helper_image,
+    defaultImage: facts.config.default_image,
+    defaultArch: facts.config.default_arch,
+    fleet,
+    targets: targetsOf(facts, fleet),
+    serverUrl: facts.url,
+    limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
+    ...fetched,
+    ...(given && { forwarded: given.variables, included: given.included }),
+  };
+}
+
+const projectFacts = (project: InstallationProject, trigger: Trigger): CompileRequest['project'] => ({
+  slug: project.name,
+  defaultBranch: project.default_branch,
+  protectedRef: isProtected(project, trigger),
+  variables: variablesOf(project.variables),
+  path: project.repository,
+  url: pageOf(project),
+  gitlabApi: gitlabApi(project),
+  cloneUrl: project.clone_url,
+  isProtected: (branch) => project.protected_refs.some((pattern) => wildcardMatches(pattern, branch)),
+});
+
+/** Those of the installation file; without any, those that workers were started for. */
+function targetsOf(facts: InstallationFacts, fleet: readonly WorkerReport[]): string[] {
+  const named = facts.config.targets.map((target) => target.name);
+  return named.length > 0 ? named : [...new Set(fleet.flatMap((worker) => worker.targets))];
+}
+
+const gitlabApi = ({ forge, forge_url }: InstallationProject): string | undefined =>
+  forge === 'gitlab' && forge_url ? `${forge_url.replace(/\/+$/, '')}/api` : undefined;
+
+/** Page of the project at the forge, for CI_PROJECT_URL. */
+function pageOf(project: InstallationProject): string | undefined {
+  if (!project.forge_url || !project.repository || !URL.canParse(project.forge_url)) return undefined;
+  return new URL(project.repository, `${project.forge_url.replace(/\/+$/, '')}/`).href;
+}

@@ -1,0 +1,191 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { TargetState } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { DeploySpec } from '../../src/plan/model/spec.ts';
+import type { ApplyOutput, DeployActivities, DeployInput } from '../contract.ts';
+import {
+  deployRecord,
+  keepSnapshot,
+  storesWithRetry,
+  recordName,
+  stateOf,
+  targetText,
+  type DeployDeps,
+  type DeployRecord,
+} from './common.ts';
+import { retryUntilReachable } from '../runtime/appender.ts';
+import { deployedImage } from './image.ts';
+import { ended, endedBy, withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
+import { retryThroughOutage } from '../runtime/retry.ts';
+import { readSpec } from '../runtime/spec.ts';
+
+/** A swarm raises the service's version itself while it rolls out: such a conflict is read again and decided again. */
+const MAX_CONFLICTS = 20;
+
+/**
+ * Asks the target for one deployment, at most once however often it is called. Invariants: A1 the target is read first; an
+ * id that stands there, in the service or any task, means applied. A2 a higher sequence number there means outdated, and
+ * nothing is written. A3 what would be replaced is in the store before it is replaced. A4 a write is conditional on the
+ * version that was decided on. A5 see `afterError`. A6 nothing is written by a try that another one has followed.
+ */
+export function makeApplyDeploy(given: DeployDeps): DeployActivities['applyDeploy'] {
+  return (input) =>
+    withHeartbeat({ host: `deploy-${given.target.name}`, timeoutMs: input.timeoutMs }, async (signal) => {
+      const deps = storesWithRetry(given, signal);
+      const startedAt = deps.now();
+      const log = await openAttemptLog(deps.logs, input.ref, {
+        maxBytes: deps.facts.config.limits.log_bytes,
+      });
+      const run: Run = { signal, log, asked: false };
+      const answer = await apply(deps, input, run).catch((error: unknown) =>
+        afterError(deps, input, { run, error }),
+      );
+      if (answer.kind !== 'failed') {
+        // What was done is done, whether or not the log could be written; the watch goes on with it.
+        await log.flush().catch(() => undefined);
+        return answer;
+      }
+      log.line(answer.result.message ?? '');
+      return {
+        kind: 'failed',
+        result: { ...answer.result, startedAt, endedAt: deps.now(), log: await log.end() },
+      };
+    });
+}
+
+interface Run {
+  signal: AbortSignal;
+  log: AttemptLog;
+  /** The target was asked and has not answered yet. */
+  asked: boolean;
+}
+/** How long a target is asked what it has, once the activity was told to end. */
+const FINAL_CHECK_MS = 20_000;
+
+/**
+ * A5. "Cancelled" is answered only when nothing was applied. A request whose answer was lost is looked for at the target; a target
+ * that does not say leaves an error, because then nobody knows.
+ */
+async function afterError(
+  deps: DeployDeps,
+  input: DeployInput,
+  what: { run: Run; error: unknown },
+): Promise<ApplyOutput> {
+  const { run, error } = what;
+  if (run.asked) {
+    const spec = await readSpec(deps.blobs, input.spec, 'deploy');
+    const now = await retryThroughOutage(
+      { codes: ['target/unreachable'], signal: AbortSignal.timeout(FINAL_CHECK_MS), forMs: FINAL_CHECK_MS },
+      () => deps.target.read(spec.swarm.service),
+    );
+    if (now.deployIds.includes(input.deployId)) return already(deps, input, spec);
+  }
+  throwIfEnded();
+  if (error instanceof DavitError && error.code === 'log/fenced') throw error; // A6
+  const result = endedBy(error);
+  // What a machine spoiled before the target was asked may be tried again without a person.
+  return {
+    kind: 'failed',
+    result: result.outcome === 'errored' ? { ...result, started: run.asked } : result,
+  };
+}
+
+async function already(deps: DeployDeps, input: DeployInput, spec: DeploySpec): Promise<ApplyOutput> {
+  const record = await deployRecord(deps, input.deployId);
+  const state = stateOf({ deps, spec }, input, { image: record?.image ?? '', state: 'unknown' });
+  return { kind: 'already', state, previous: record?.previous };
+}
+
+async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<ApplyOutput> {
+  const spec = await readSpec(deps.blobs, input.spec, 'deploy');
+  if (spec.fork)
+    return { kind: 'failed', result: ended('failed', 'config', 'A pipeline of a fork may not deploy.') };
+  if (spec.target !== deps.target.name)
+    throw new DavitError(
+      'deploy/unknown-target',
+      `This worker deploys to ${deps.target.name}, not to ${spec.target}.`,
+    );
+  const image = await deployedImage(spec, input, deps.registries);
+  for (let round = 1; round <= MAX_CONFLICTS; round++) {
+    const decided = await retryThroughOutage(
+      { codes: ['target/unreachable'], signal: run.signal, onRetry: (error) => run.log.line(error.message) },
+      () => attempt(deps, input, { spec, image, run }),
+    );
+    if (decided) return decided;
+    run.log.line('The service was changed meanwhile; reading it again.');
+    await delay(Math.min(250 * round, 2_000), undefined, { signal: run.signal });
+  }
+  throw new DavitError(
+    'target/refused',
+    `${spec.swarm.service} changed under ${MAX_CONFLICTS} attempts to update it; nothing was deployed.`,
+    { hint: 'See what else changes this service, then retry the job.' },
+  );
+}
+
+/** Reads, decides, writes; undefined asks for another round. */
+async function attempt(
+  deps: DeployDeps,
+  input: DeployInput,
+  what: { spec: DeploySpec; image: string; run: Run },
+): Promise<ApplyOutput | undefined> {
+  const { spec, image, run } = what;
+  const { log } = run;
+  const now = await deps.target.read(spec.swarm.service);
+  if (now.deployIds.includes(input.deployId)) {
+    log.line(`This deployment stands at ${deps.target.name} already.`);
+    return already(deps, input, spec);
+  }
+  if (now.seq > input.seq) return outdated(deps, input, { spec, now, log });
+  if (input.onlyLook) return { kind: 'failed', result: { outcome: 'cancelled', started: false } };
+  log.line(`${deps.target.name}: service ${spec.swarm.service}: ${targetText(now)}.`);
+  const record: DeployRecord = {
+    deployId: input.deployId,
+    image,
+    appliedAt: deps.now(),
+    previous: await keepSnapshot(deps, now.snapshot),
+  };
+  await deps.records.put(recordName(deps.target.name, input.deployId), record);
+  const auth = await deps.registries.authFor(image);
+  // A6. The store knows the epoch of the last try: one that stood still for a while finds out here that it was given up.
+  await retryUntilReachable(run.signal, () => deps.logs.open(input.ref, input.ref.epoch));
+  run.signal.throwIfAborted();
+  run.asked = true;
+  const answer = await deps.target.apply({
+    deployId: input.deployId,
+    seq: input.seq,
+    image,
+    spec: spec.swarm,
+    labels: labels(spec, input),
+    auth,
+  });
+  run.asked = false;
+  if (answer === 'conflict') return undefined;
+  if (answer === 'outdated') return outdated(deps, input, { spec, now, log });
+  log.line(`Deploying ${image} as ${input.deployId}, sequence ${input.seq}.`);
+  const state = stateOf({ deps, spec }, input, { image, state: 'unknown' });
+  return { kind: answer, state, previous: record.previous };
+}
+
+function outdated(
+  deps: DeployDeps,
+  input: DeployInput,
+  what: { spec: DeploySpec; now: TargetState; log: AttemptLog },
+): ApplyOutput {
+  what.log.line(
+    `A newer deployment (sequence ${what.now.seq}) stands at ${deps.target.name}; nothing was changed.`,
+  );
+  const state = stateOf({ deps, spec: what.spec }, input, {
+    image: what.now.image ?? '',
+    state: 'unchanged',
+  });
+  return { kind: 'outdated', state };
+}
+
+/** Never `davit.job.*`: those would make a janitor take the service's containers for a job's. */
+const labels = (spec: DeploySpec, input: DeployInput): Record<string, string> => ({
+  'davit.deploy.pipeline': input.ref.pipeline,
+  'davit.deploy.job': input.ref.job,
+  'davit.deploy.sha': spec.sha,
+  ...(spec.environment ? { 'davit.deploy.environment': spec.environment.name } : {}),
+});

@@ -1,0 +1,112 @@
+import type {
+  BlobStore,
+  DeployTarget,
+  LogStore,
+  RecordStore,
+  Registries,
+  Secrets,
+  TargetState,
+} from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { InstallationFacts } from '../../src/installation.ts';
+import { isDigest, type Digest } from '../../src/plan/model/ids.ts';
+import type { DeployedState } from '../../src/plan/model/outcome.ts';
+import { deployRecordName } from '../../src/plan/model/records.ts';
+import type { DeploySpec } from '../../src/plan/model/spec.ts';
+import type { DeployInput } from '../contract.ts';
+import { retryThroughStoreOutage } from '../runtime/retry.ts';
+import { sha256 } from '../../src/utils/sha256.ts';
+
+export interface DeployDeps {
+  blobs: Pick<BlobStore, 'getBytes' | 'putBytes'>;
+  records: Pick<RecordStore, 'get' | 'put'>;
+  logs: LogStore;
+  secrets: Secrets;
+  registries: Registries;
+  facts: InstallationFacts;
+  target: DeployTarget;
+  /** Epoch ms by the server's clock. */
+  now(): number;
+  timing?: DeployTiming;
+}
+/** A server that is away for minutes ends no deployment: what is asked of the stores may be asked twice. */
+export function storesWithRetry(deps: DeployDeps, signal: AbortSignal): DeployDeps {
+  const { blobs, records } = deps;
+  const asked = <T>(work: () => Promise<T>): Promise<T> => retryThroughStoreOutage(signal, work);
+  return {
+    ...deps,
+    blobs: {
+      getBytes: (...of) => asked(() => blobs.getBytes(...of)),
+      putBytes: (...of) => asked(() => blobs.putBytes(...of)),
+    },
+    records: {
+      get: (name) => asked(() => records.get(name)),
+      put: (name, value) => asked(() => records.put(name, value)),
+    },
+  };
+}
+
+/** ms. `stableMs`: how long a target must look converged before it counts (a swarm monitors a new task for 5 s). */
+export interface DeployTiming {
+  pollMs: number;
+  stableMs: number;
+}
+export const DEFAULT_TIMING: DeployTiming = { pollMs: 500, stableMs: 5_000 };
+
+/** Written before a deployment is applied: a worker that dies right after applying has lost nothing. */
+export interface DeployRecord {
+  deployId: string;
+  image: string;
+  /** Epoch ms, the server's clock; the time to converge counts from here. */
+  appliedAt: number;
+  /** Sealed snapshot of what it replaced; absent for the first deployment of a service. */
+  previous?: Digest;
+}
+export const recordName = (target: string, deployId: string): string =>
+  deployRecordName(target, sha256(deployId));
+
+export const deployRecord = (deps: DeployDeps, deployId: string): Promise<DeployRecord | undefined> =>
+  deps.records.get<DeployRecord>(recordName(deps.target.name, deployId));
+
+/** A snapshot holds the service's environment, so it rests sealed and travels as a digest. */
+export async function keepSnapshot(
+  deps: DeployDeps,
+  snapshot: string | undefined,
+): Promise<Digest | undefined> {
+  if (snapshot === undefined) return undefined;
+  return deps.blobs.putBytes(deps.secrets.seal(new TextEncoder().encode(snapshot)));
+}
+
+export async function openSnapshot(deps: DeployDeps, previous: string): Promise<string> {
+  if (!isDigest(previous))
+    throw new DavitError('internal/defect', 'The snapshot of the deployment target is named by no digest.');
+  return new TextDecoder().decode(deps.secrets.unseal(await deps.blobs.getBytes(previous)));
+}
+
+/** What a deployment is of: its target's name and its service. */
+export interface Deployed {
+  deps: Pick<DeployDeps, 'target'>;
+  spec: DeploySpec;
+}
+export const stateOf = (
+  { deps, spec }: Deployed,
+  id: Pick<DeployInput, 'deployId' | 'seq'>,
+  more: { image: string; state: DeployedState['state'] },
+): DeployedState => ({
+  target: deps.target.name,
+  service: spec.swarm.service,
+  deployId: id.deployId,
+  seq: id.seq,
+  ...more,
+});
+
+/** `2 of 3 tasks run; image X; the rollout is paused; last failure: …` in the target's own words. */
+export function targetText(now: TargetState): string {
+  if (!now.exists) return 'the service is not there';
+  const parts = [`${now.running} of ${now.desired} tasks run`];
+  if (now.image) parts.push(`image ${now.image}`);
+  if (now.rollout !== 'none') parts.push(`the rollout is ${now.rollout.replace('_', ' ')}`);
+  const failure = now.failures[0];
+  if (failure) parts.push(`last failure: ${failure}`);
+  return parts.join('; ');
+}

@@ -1,0 +1,45 @@
+import { DavitError } from '../../src/errors.ts';
+import type { Registries } from '../../src/adapters/ports.ts';
+import type { DeploySpec } from '../../src/plan/model/spec.ts';
+import type { DeployInput } from '../contract.ts';
+
+/** What a deployment runs, always by digest: a tag that somebody moves changes nothing. */
+export async function deployedImage(
+  spec: DeploySpec,
+  input: DeployInput,
+  registries: Registries,
+): Promise<string> {
+  if (spec.imageFrom !== undefined) return fromJob(spec.imageFrom, input);
+  if (spec.image === undefined)
+    throw new DavitError('usage/invalid', 'The deployment names neither an image nor a job that made one.');
+  return pinned(spec.image, registries);
+}
+
+function fromJob(job: string, input: DeployInput): string {
+  const index = input.indexes.find((one) => one.job === job)?.index;
+  if (index) return `${index.repository}@${index.digest}`;
+  const images = input.images.filter((one) => one.job === job || one.job.startsWith(`${job}: [`));
+  const [only, another] = images;
+  if (only && !another) return `${only.image.repository}@${only.image.digest}`;
+  if (another)
+    throw new DavitError('usage/invalid', `${job} made ${images.length} images.`, {
+      hint: 'Name a push job in image_from: it joins them under one digest.',
+    });
+  throw new DavitError('registry/missing-manifest', `The job ${job} left no image behind.`, {
+    hint: 'Run it again: a deployment needs its digest.',
+  });
+}
+
+/** Asks the registry what the tag means now, once, so that every node and every try gets the same. */
+async function pinned(image: string, registries: Registries): Promise<string> {
+  if (image.includes('@sha256:')) return image;
+  const { registry, repository } = await registries.forImage(image);
+  const colon = image.lastIndexOf(':');
+  const tagged = colon > image.lastIndexOf('/');
+  const tag = tagged ? image.slice(colon + 1) : 'latest';
+  const index = await registry.index(repository, tag);
+  const digest = index?.digest ?? (await registry.manifest(repository, tag))?.digest;
+  if (digest === undefined)
+    throw new DavitError('registry/missing-manifest', `${registry.host} has no image ${image}.`);
+  return `${tagged ? image.slice(0, colon) : image}@${digest}`;
+}

@@ -1,0 +1,105 @@
+/** What a downstream pipeline is given: the file of a child, and the variables that go on. */
+import type { BlobStore } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { DownstreamConfig } from '../../src/plan/model/downstream.ts';
+import type { Digest } from '../../src/plan/model/ids.ts';
+import type { SpecVariable, TriggerInclude, TriggerSpec } from '../../src/plan/model/spec.ts';
+import type { InputValue } from '../../src/plan/model/trigger.ts';
+import type { DownstreamInput } from '../contract.ts';
+import { readFiles } from '../runtime/tar-entries.ts';
+
+const MAX_BYTES = 64 * 1024 * 1024;
+/** GitLab: artifacts that hold a child's file are at most 5 MB. */
+const MAX_ARTIFACT_BYTES = 5 * 1024 * 1024;
+
+export async function readSpec(blobs: BlobStore, digest: Digest): Promise<TriggerSpec> {
+  const value: unknown = await readJson(blobs, digest);
+  if (!isTriggerSpec(value))
+    throw new DavitError('internal/defect', 'The stored job is of no form this version knows.');
+  return value;
+}
+const isTriggerSpec = (value: unknown): value is TriggerSpec =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'trigger' && 'to' in value;
+
+/** Rejects with `blob/missing` when the store lost it. */
+export async function readDownstream(blobs: BlobStore, digest: Digest): Promise<DownstreamConfig> {
+  const value: unknown = await readJson(blobs, digest);
+  if (!isConfig(value))
+    throw new DavitError('internal/defect', 'What the trigger job gave is of no form this version knows.');
+  return value;
+}
+const isConfig = (value: unknown): value is DownstreamConfig =>
+  typeof value === 'object' &&
+  value !== null &&
+  'version' in value &&
+  value.version === 1 &&
+  'variables' in value;
+
+const readJson = async (blobs: BlobStore, digest: Digest): Promise<unknown> =>
+  JSON.parse(new TextDecoder().decode(await blobs.getBytes(digest, MAX_BYTES)));
+
+/** A file that includes what the job names; files out of artifacts stand beside it, under a name that no source has. */
+export async function childFile(
+  blobs: BlobStore,
+  { include, input }: { include: readonly TriggerInclude[]; input: DownstreamInput },
+): Promise<Required<Pick<DownstreamConfig, 'file' | 'included'>>> {
+  const included: Record<string, string> = {};
+  const items: InputValue[] = [];
+  for (const one of include) {
+    if ('written' in one) {
+      items.push(one.written);
+      continue;
+    }
+    const { jobId, text } = await fromArtifact(blobs, one, input);
+    const local = `.davit/artifacts/${jobId}/${one.artifact}`;
+    included[local] = text;
+    items.push({ local, ...(one.inputs !== undefined && one.inputs !== null && { inputs: one.inputs }) });
+  }
+  const file = { name: `trigger of ${input.ref.job}`, text: JSON.stringify({ include: items }) };
+  return { file, included };
+}
+
+async function fromArtifact(
+  blobs: BlobStore,
+  { artifact, jobs }: Extract<TriggerInclude, { artifact: string }>,
+  input: DownstreamInput,
+): Promise<{ jobId: number; text: string }> {
+  const given = input.files.filter(({ job }) => jobs.includes(job));
+  const refuse = (message: string): DavitError => new DavitError('trigger/refused', message);
+  if (given.length === 0)
+    throw refuse(`${jobs.join(', ')} has no artifacts (yet), and ${artifact} is to be read out of them.`);
+  for (const { job, jobId, artifact: kept } of given) {
+    if ((kept.expiresAt ?? Number.POSITIVE_INFINITY) < Date.now() || !(await blobs.has(kept.digest)))
+      throw refuse(`The artifacts of ${job} have expired or are gone.`);
+    if (kept.bytes > MAX_ARTIFACT_BYTES)
+      throw refuse(
+        `The artifacts of ${job} are larger than 5 MiB, and ${artifact} is to be read out of them.`,
+      );
+    const text = (await readFiles(await blobs.getStream(kept.digest), [artifact], artifact)).get(artifact);
+    if (text !== undefined) return { jobId, text };
+  }
+  throw refuse(`The artifacts of ${jobs.join(', ')} have no file ${artifact}.`);
+}
+
+/** With what dotenv reports of the jobs before it bring. */
+export async function forwardedVariables(
+  blobs: BlobStore,
+  { variables }: TriggerSpec,
+  dotenv: DownstreamInput['dotenv'],
+): Promise<SpecVariable[]> {
+  if (!variables.some((one) => one.late)) return variables;
+  const brought = new Map<string, string>();
+  for (const { digest } of dotenv)
+    for (const [name, value] of Object.entries((await readJson(blobs, digest)) ?? {}))
+      if (typeof value === 'string') brought.set(name, value);
+  return variables.map((one) => (one.late && 'literal' in one.value ? filled(one, one.value.literal) : one));
+
+  function filled(one: SpecVariable, literal: string): SpecVariable {
+    const text = literal.replace(
+      /\$\$|\$\{(\w+)\}/g,
+      (found, name: string | undefined) =>
+        (name === undefined ? undefined : brought.get(name)?.replaceAll('$', '$$$$')) ?? found,
+    );
+    return { ...one, value: { literal: text } };
+  }
+}

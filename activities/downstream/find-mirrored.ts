@@ -1,0 +1,61 @@
+/**
+ * Which pipeline a job with `needs:pipeline: PROJECT` follows: the newest of that project's default branch, open or ended. The
+ * project itself knows those that are open; the store knows the ended ones for ever.
+ */
+import type { PipelineLookup, RecordStore } from '../../src/adapters/ports.ts';
+import type { InstallationFacts } from '../../src/installation.ts';
+import { parsePipelineId, type PipelineId } from '../../src/plan/model/ids.ts';
+import { pipelinesPrefix, type PipelineEntry } from '../../src/plan/model/records.ts';
+import type { ControlActivities } from '../contract.ts';
+import { producerOf, mayDownload } from '../pipeline/find-artifacts.ts';
+
+/** So many pipelines of other refs are looked past. */
+const MAX_INSPECTED = 500;
+
+export interface FindMirroredDeps {
+  records: RecordStore;
+  workflows: PipelineLookup;
+  facts: InstallationFacts;
+}
+
+/** Who may take a project's artifacts may see how its pipelines end. */
+export function makeFindMirrored({
+  records,
+  workflows,
+  facts,
+}: FindMirroredDeps): ControlActivities['findMirrored'] {
+  return async (input) => {
+    const name = input.mirrors;
+    if (input.fork) return { refused: `A pipeline of a fork follows no other pipeline (${name}).` };
+    const project = producerOf(facts, input, name);
+    if (!project) return { refused: `There is no project ${name} in this installation.` };
+    if (!mayDownload(project, input))
+      return {
+        refused: `${project.name} does not show its pipelines to ${input.project}: its entry in the installation file says to whom, under artifacts_to.`,
+      };
+    const branch = project.default_branch;
+    const open = await workflows.newestOf(project.name, branch);
+    const ended = await newestEnded(records, { project: project.name, branch, after: iidOf(open) });
+    const pipeline = ended ?? open;
+    if (!pipeline) return { refused: `No pipeline of ${branch} of ${project.name} has run yet.` };
+    if (pipeline === input.pipeline)
+      return { refused: `${pipeline} is this pipeline itself: it would wait for its own end.` };
+    return { project: project.name, pipeline };
+  };
+}
+
+const iidOf = (id: PipelineId | undefined): number => (id && parsePipelineId(id)?.iid) ?? 0;
+
+/** Of those that are newer than what is known; children, merge requests and tags are no pipelines of the branch. */
+async function newestEnded(
+  records: RecordStore,
+  of: { project: string; branch: string; after: number },
+): Promise<PipelineId | undefined> {
+  for (const name of await records.list(pipelinesPrefix(of.project), MAX_INSPECTED)) {
+    if (Number(name.slice(name.lastIndexOf('/') + 1)) <= of.after) return undefined;
+    const { summary } = (await records.get<PipelineEntry>(name)) ?? {};
+    if (summary?.ref === of.branch && !OTHERS.includes(summary.source)) return summary.id;
+  }
+  return undefined;
+}
+const OTHERS: readonly string[] = ['parent_pipeline', 'merge_request', 'tag'];

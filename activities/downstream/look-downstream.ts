@@ -1,0 +1,16 @@
+import type { RecordStore, WorkflowLookup } from '../../src/adapters/ports.ts';
+import { pipelineWorkflowId } from '../../src/plan/model/ids.ts';
+import { pipelineRecordName, type PipelineEntry } from '../../src/plan/model/records.ts';
+import type { ControlActivities } from '../contract.ts';
+
+/** Whether a pipeline that says nothing is still there; of a closed one its verdict, which stands in its record. */
+export function makeLookDownstream(deps: {
+  records: RecordStore;
+  workflows: WorkflowLookup;
+}): ControlActivities['lookDownstream'] {
+  return async ({ id }) => {
+    if (!(await deps.workflows.isClosed(pipelineWorkflowId(id)))) return { closed: false };
+    const entry = await deps.records.get<PipelineEntry>(pipelineRecordName(id));
+    return { closed: true, ...(entry && { state: entry.summary.state }) };
+  };
+}

@@ -1,0 +1,45 @@
+import type { Registries, RegistryAuth } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import { expandLate } from '../../src/compiler/variables/expand.ts';
+
+/**
+ * Credentials for a build, a registry's own for that registry alone: of the repository that is pushed to, and of the images
+ * that the Dockerfile stands on. What cannot be told from its text (a name made of stages) is pulled without any.
+ */
+export async function buildAuth(
+  registries: Registries,
+  build: { repository: string; dockerfile: string; args: Readonly<Record<string, string>> },
+): Promise<Record<string, RegistryAuth>> {
+  const auths: Record<string, RegistryAuth> = {};
+  for (const name of [build.repository, ...imagesIn(build.dockerfile, build.args)]) {
+    try {
+      const { registry, auth } = await registries.forImage(name);
+      if (auth) auths[registry.host] = auth;
+    } catch (error) {
+      // The name of a stage, or of nothing: BuildKit says so with the line of the Dockerfile.
+      if (!(error instanceof DavitError && error.code === 'registry/name')) throw error;
+    }
+  }
+  return auths;
+}
+
+/** Images of `FROM` and `COPY --from`, global `ARG`s filled in (Dockerfile reference, "Understand how ARG and FROM interact"). */
+export function imagesIn(dockerfile: string, args: Readonly<Record<string, string>>): string[] {
+  const values = new Map<string, string>();
+  const stages = new Set<string>();
+  const images: string[] = [];
+  for (const line of dockerfile.replace(/\\\r?\n/g, ' ').split(/\r?\n/)) {
+    const arg = /^\s*ARG\s+([A-Za-z_][A-Za-z0-9_]*)(?:=["']?([^"'\s]*))?/i.exec(line);
+    if (arg?.[1] !== undefined && images.length === 0 && stages.size === 0)
+      values.set(arg[1], args[arg[1]] ?? arg[2] ?? '');
+    const from = /^\s*FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?/i.exec(line);
+    const name = from?.[1] ?? /^\s*COPY\s+(?:--(?!from=)\S+\s+)*--from=(\S+)/i.exec(line)?.[1];
+    if (name !== undefined && !stages.has(name.toLowerCase()) && !/^\d+$/.test(name) && name !== 'scratch')
+      images.push(filled(name, values));
+    if (from) stages.add((from[2] ?? '').toLowerCase());
+  }
+  return [...new Set(images)];
+}
+
+const filled = (text: string, values: ReadonlyMap<string, string>): string =>
+  expandLate(text.replace(/\$([A-Za-z_][A-Za-z0-9_]*)/g, '${$1}'), values);

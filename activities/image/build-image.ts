@@ -1,0 +1,179 @@
+import type {
+  BlobStore,
+  Engine,
+  LogStore,
+  Registries,
+  RegistryAuth,
+  Secrets,
+} from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { InstallationFacts } from '../../src/installation.ts';
+import { maskAutomaton, maskPatterns, maskText } from '../../src/masking/index.ts';
+import type { BuiltImage, JobResult, Platform } from '../../src/plan/model/outcome.ts';
+import { PLATFORMS, platformText, type BuildSpec } from '../../src/plan/model/spec.ts';
+import { buildAuth, imagesIn } from './build-auth.ts';
+import { mustPullBases } from './build-bases.ts';
+import { cacheTags, keepOneLocally } from './build-cache.ts';
+import type { ArchActivities, RunInput } from '../contract.ts';
+import { mayBeBack } from '../runtime/engine-outage.ts';
+import { type FreeDiskSpace, retryHintAfterGc } from '../runtime/disk-space.ts';
+import { coded } from '../runtime/coded-errors.ts';
+import { buildContext } from './build-context.ts';
+import { requeue } from '../runtime/failures.ts';
+import { endedBy, requeueUnlessQueueMatches, withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
+import { retryThroughStoreOutage } from '../runtime/retry.ts';
+import { readSpec } from '../runtime/spec.ts';
+
+export interface BuildDeps {
+  engine: Engine;
+  blobs: BlobStore;
+  logs: LogStore;
+  secrets: Secrets;
+  registries: Registries;
+  facts: InstallationFacts;
+  /** Id of the host, for results and heartbeats. */
+  host: string;
+  /** What people call it. */
+  hostName: string;
+  /** Tags of this worker. */
+  tags: readonly string[];
+  /** What arm32 means on this worker. */
+  variant: 'v6' | 'v7';
+  /** Epoch ms by the server's clock. */
+  now(): number;
+  /** Removes from the engine what is davit's own and not needed: its disk is full. */
+  freeDiskSpace: FreeDiskSpace;
+}
+/** Characters; a result goes through workflow history. */
+const MAX_MESSAGE = 2_000;
+
+/**
+ * Builds one image on this worker's engine and pushes it under a tag of its own; answers the digest that the registry
+ * acknowledged. Rerunnable: a second run finds its layers in the cache. A worker that goes away hands it back. The log is
+ * masked as a job's is, though nothing secret goes into a build: the compiler refuses masked variables in `args`.
+ */
+export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
+  return coded(async (input) => {
+    requeueUnlessQueueMatches(input.tags, deps.tags);
+    return withHeartbeat({ host: deps.host, timeoutMs: input.timeoutMs }, async (signal) => {
+      const startedAt = deps.now();
+      const spec = await retryThroughStoreOutage(signal, () => readSpec(deps.blobs, input.spec, 'build'));
+      const automaton = await masks(deps, spec);
+      const log = await openAttemptLog(deps.logs, input.ref, {
+        maxBytes: deps.facts.config.limits.log_bytes,
+        automaton,
+      });
+      const result = await buildAndPush(deps, input, { spec, log, signal }).catch(async (error: unknown) => {
+        throwIfEnded();
+        if (mayBeBack(error, input.ref)) return engineAway(log, error);
+        return failed(await retryHintAfterGc(error, deps), automaton);
+      });
+      if (result.message) log.line(result.message);
+      return { ...result, host: deps.host, startedAt, endedAt: deps.now(), log: await log.end() };
+    });
+  });
+}
+
+/** Begun again in the same attempt, with what the engine's cache has kept, here or by another worker. */
+async function engineAway(log: AttemptLog, error: DavitError): Promise<never> {
+  log.line(error.message);
+  await log.flush().catch(() => undefined); // for eyes alone
+  throw requeue(error.message);
+}
+
+/**
+ * No container of the user's own was started, so what a machine spoiled may be tried again without asking; a registry that
+ * stayed away has been waited for already. The message of a failed step quotes its output, so it is masked as the log is.
+ */
+function failed(error: unknown, hidden: ReturnType<typeof maskAutomaton>): JobResult {
+  const result = endedBy(error);
+  const message = maskText(hidden, result.message ?? '').slice(0, MAX_MESSAGE);
+  return { ...result, message, started: result.outcome === 'failed' || result.kind === 'registry' };
+}
+
+interface Run {
+  spec: BuildSpec;
+  log: AttemptLog;
+  signal: AbortSignal;
+}
+
+async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise<JobResult> {
+  const { spec, log, signal } = run;
+  const tag = `${spec.repository}:${spec.tag}`;
+  const cache = cacheTags(spec);
+  const platform = platformOf(spec, deps.variant);
+  log.line(`Building ${tag} for ${platformText(platform)} on ${deps.hostName}.`);
+  const { sizeBytes, auth } = await build(deps, input, run);
+  const pushed = await deps.engine
+    .push(tag, { auth, signal, onLog: (text) => log.write(text) })
+    .catch(async (error: unknown) => {
+      // Nobody knows of this tag any more; its layers stay in the build cache for another try. The first error counts.
+      await deps.engine.removeImage(tag).catch(() => undefined);
+      throw error;
+    });
+  log.line(`${tag} -> ${pushed.digest}`);
+  const warnings = await keepOneLocally(deps.engine, { spec, cache, tag, auth, signal, log });
+  const image: BuiltImage = { repository: spec.repository, digest: pushed.digest, platform, sizeBytes };
+  return { outcome: 'succeeded', started: true, image, warnings };
+}
+
+/** Answers the size, and the credentials that the push needs. */
+async function build(
+  deps: BuildDeps,
+  input: RunInput,
+  { spec, log, signal }: Run,
+): Promise<{ sizeBytes: number; auth?: RegistryAuth }> {
+  const context = await buildContext(deps.blobs, {
+    tars: [spec.source, ...input.artifacts.map(({ artifact }) => artifact.digest)],
+    context: spec.context,
+    dockerfile: spec.dockerfile,
+  });
+  try {
+    const { repository, args } = spec;
+    // A fork's pipeline has no credentials at all: neither to pull a private base image nor to push.
+    const auths = spec.fork
+      ? {}
+      : await buildAuth(deps.registries, { repository, dockerfile: context.text, args });
+    const platform = platformText(platformOf(spec, deps.variant));
+    const pullBases = await mustPullBases(deps.engine, imagesIn(context.text, args), platform);
+    const { sizeBytes } = await deps.engine.build({
+      context: context.tar,
+      dockerfile: context.dockerfile,
+      platform,
+      tag: `${repository}:${spec.tag}`,
+      target: spec.target,
+      args,
+      labels: spec.labels,
+      cacheFrom: cacheTags(spec).read,
+      pullBases,
+      inlineCache: spec.cacheFrom === 'registry',
+      auth: auths,
+      signal,
+      onLog: (text) => log.write(text),
+    });
+    return { sizeBytes, auth: auths[repository.split('/')[0] ?? ''] };
+  } finally {
+    context.tar.destroy();
+  }
+}
+
+const platformOf = (spec: BuildSpec, variant: 'v6' | 'v7'): Platform =>
+  spec.arch === 'arm32' ? { ...PLATFORMS.arm32, variant } : PLATFORMS[spec.arch];
+
+/** Values that this worker can resolve; what it cannot resolve it cannot print either. */
+async function masks(deps: BuildDeps, spec: BuildSpec): Promise<ReturnType<typeof maskAutomaton>> {
+  const values: string[] = [];
+  for (const { masked, value } of spec.variables) {
+    if (!masked) continue;
+    if ('literal' in value) values.push(value.literal);
+    else if (!spec.fork) {
+      const found = await deps.secrets.resolve(value.secret).catch((error: unknown) => {
+        if (error instanceof DavitError && error.code === 'secret/missing') return undefined;
+        throw error;
+      });
+      if (found !== undefined) values.push(found);
+    }
+  }
+  return maskAutomaton(maskPatterns(values));
+}

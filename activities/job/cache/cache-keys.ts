@@ -1,0 +1,130 @@
+/**
+ * What the caches of one attempt are called: keys with their variables filled in, digests of key files, and who may do what.
+ *
+ * Invariants:
+ *  K1 A ref that is not protected never reads or writes what protected refs have written; a fork writes nothing at all.
+ *  K2 What has been worked out stands in a label of the container, so that whoever follows it later pushes under the same
+ *     name. It holds hashes only: a key may be made of secrets.
+ */
+import { createHash } from 'node:crypto';
+import type { BlobStore } from '../../../src/adapters/ports.ts';
+import { expandLate } from '../../../src/compiler/variables/expand.ts';
+import type { Digest } from '../../../src/plan/model/ids.ts';
+import { cacheRecordName } from '../../../src/plan/model/records.ts';
+import type { CacheSpec, ScriptSpec } from '../../../src/plan/model/spec.ts';
+import { selectFiles } from '../finish/artifact-globs.ts';
+import { eachEntry } from '../../runtime/tar-read.ts';
+import { inside } from '../start/workspace.ts';
+import { sha256 } from '../../../src/utils/sha256.ts';
+
+export interface CacheKey {
+  /** As people see it; not for a label. */
+  shown: string;
+  /** Name in the record store. */
+  record: string;
+}
+export interface JobCache {
+  spec: CacheSpec;
+  own: CacheKey;
+  /** To be tried in this order when there is nothing under the own one. */
+  fallback: CacheKey[];
+  pulls: boolean;
+  pushes: boolean;
+  warning?: string;
+}
+type Of = Pick<ScriptSpec, 'caches' | 'project' | 'projectDir' | 'protectedRef' | 'fork' | 'source'>;
+
+/** Rejects as the blob store does, where a key is made of files. */
+export async function jobCaches(
+  spec: Of,
+  values: ReadonlyMap<string, string>,
+  blobs: BlobStore,
+): Promise<JobCache[]> {
+  const caches: JobCache[] = [];
+  for (const [index, cache] of (spec.caches ?? []).entries()) {
+    const area = spec.protectedRef && !spec.fork && !cache.unprotect ? 'protected' : 'unprotected';
+    const named = (key: string): CacheKey => ({
+      shown: `${key}-${area === 'protected' ? 'protected' : 'non_protected'}`,
+      record: cacheRecordName(spec.project, area, sha256(key)),
+    });
+    const written = expandLate(cache.key, values);
+    const key = cache.keyFiles
+      ? await keyOfFiles({ spec, files: cache.keyFiles, values, blobs, prefix: written, index })
+      : written;
+    const policy = expandLate(cache.policy, values);
+    const known = policy === 'pull-push' || policy === 'pull' || policy === 'push';
+    const shared = values.get('CACHE_FALLBACK_KEY');
+    const fallback = [
+      ...cache.fallbackKeys.map((text) => expandLate(text, values)),
+      ...(shared ? [shared] : []),
+    ];
+    caches.push({
+      spec: cache,
+      own: named(key || 'default'),
+      fallback: [...new Set(fallback)].filter((text) => text !== '' && text !== key).map(named),
+      pulls: known && policy !== 'push',
+      pushes: known && policy !== 'pull' && !spec.fork,
+      ...(!known && { warning: `cache: "${policy}" is no policy; the cache is left out.` }),
+    });
+  }
+  return caches;
+}
+
+interface KeyFiles {
+  spec: Of;
+  files: readonly string[];
+  values: ReadonlyMap<string, string>;
+  blobs: BlobStore;
+  prefix: string;
+  /** Of the cache in its job: two without a prefix are two. */
+  index: number;
+}
+
+/** A changed file is a new cache; files that are not there count for nothing, and none at all is `default`. */
+async function keyOfFiles({ spec, files, values, blobs, prefix, index }: KeyFiles): Promise<string> {
+  const digest = await digestOfFiles(
+    { blobs, source: spec.source, projectDir: spec.projectDir },
+    files.map((file) => expandLate(file, values)),
+  );
+  const before = prefix !== '' ? prefix : index > 0 ? String(index) : undefined;
+  return [...(before === undefined ? [] : [before]), digest ?? 'default'].join('-');
+}
+
+/** sha256 over names and contents of the source's files that these patterns choose; undefined when there is none. */
+export async function digestOfFiles(
+  from: { blobs: BlobStore; source: Digest; projectDir: string },
+  patterns: readonly string[],
+): Promise<string | undefined> {
+  const selection = selectFiles(from.projectDir, patterns, []);
+  const found = new Map<string, string>();
+  await eachEntry(await from.blobs.getStream(from.source), async (header, content) => {
+    const path = inside(header.name);
+    if (header.type !== 'file' || !path || /^\.git(\/|$)/.test(path)) return;
+    if (selection.chosenBy(path).length === 0) return;
+    const hash = createHash('sha256');
+    for await (const chunk of content) if (chunk instanceof Uint8Array) hash.update(chunk);
+    found.set(path, hash.digest('hex'));
+  });
+  if (found.size === 0) return undefined;
+  const all = createHash('sha256');
+  for (const path of [...found.keys()].sort()) all.update(`${path}\0${found.get(path)}\n`);
+  return all.digest('hex');
+}
+
+/** What stands in the container's label: records that this attempt pushes to, by the position of their cache. */
+export type PushPlan = { index: number; record: string }[];
+
+export const pushPlan = (caches: readonly JobCache[]): PushPlan =>
+  caches.flatMap(({ pushes, own }, index) => (pushes ? [{ index, record: own.record }] : []));
+
+/** Undefined: there is no such label, or nobody of davit wrote it. */
+export function readPushPlan(text: string | undefined): PushPlan {
+  if (text === undefined) return [];
+  const plan: unknown = JSON.parse(text);
+  if (!Array.isArray(plan)) return [];
+  return plan.flatMap((one: unknown) => {
+    if (typeof one !== 'object' || one === null || !('index' in one) || !('record' in one)) return [];
+    const { index, record } = one;
+    return typeof index === 'number' && typeof record === 'string' ? [{ index, record }] : [];
+  });
+}

@@ -1,0 +1,109 @@
+/**
+ * Role: caches of a job: found before its container is filled, kept after it has ended.
+ * Not its role: their names and who may use them (`cache-keys.ts`).
+ *
+ * Invariants:
+ *  C1 Best effort: nothing that goes wrong with a cache fails the job; the log says what it was.
+ *  C2 A cache streams from the store into the container; one that breaks off there is taken out again (`prepare.ts`).
+ *  C3 A record names a blob only once the blob is stored.
+ */
+import type { Readable } from 'node:stream';
+import type { CacheRecord } from '../../../src/plan/model/records.ts';
+import { collectArtifacts } from '../finish/artifacts.ts';
+import { type JobCache, jobCaches, pushPlan, readPushPlan } from './cache-keys.ts';
+import type { Job } from '../job.ts';
+import { warning } from '../../runtime/log-lines.ts';
+import { isDue, type Verdict } from '../finish/verdict.ts';
+import { messageOf } from '../../../src/utils/message.ts';
+
+export const CACHE_LABEL = 'davit.job.caches';
+
+export interface FoundCaches {
+  /** tar.gz, in order. */
+  archives: (() => Promise<Readable>)[];
+  /** For the head of the log. */
+  notes: string[];
+  labels: Record<string, string>;
+}
+
+/** Never rejects. */
+export async function findCaches(job: Job, values: ReadonlyMap<string, string>): Promise<FoundCaches> {
+  const notes: string[] = [];
+  const archives: FoundCaches['archives'] = [];
+  let caches: JobCache[] = [];
+  try {
+    caches = await jobCaches(job.spec, values, job.deps.blobs);
+    for (const cache of caches) {
+      if (cache.warning !== undefined) notes.push(warning(cache.warning));
+      if (cache.pulls) archives.push(...(await findCache(job, cache, notes)));
+    }
+  } catch (error) {
+    notes.push(warning(`The caches are left out: ${messageOf(error)}`));
+  }
+  const plan = pushPlan(caches);
+  return {
+    archives,
+    notes,
+    labels: plan.length > 0 ? { [CACHE_LABEL]: JSON.stringify(plan) } : {},
+  };
+}
+
+/** The first of the keys that has something. */
+async function findCache({ deps }: Job, cache: JobCache, notes: string[]): Promise<FoundCaches['archives']> {
+  for (const key of [cache.own, ...cache.fallback]) {
+    notes.push(`Checking cache for ${key.shown}...`);
+    try {
+      const record = await deps.records.get<CacheRecord>(key.record);
+      if (record && (await deps.blobs.has(record.digest))) {
+        notes.push('Successfully extracted cache');
+        return [() => deps.blobs.getStream(record.digest)];
+      }
+      notes.push('There is no such cache yet');
+    } catch (error) {
+      notes.push(warning(`The cache cannot be fetched: ${messageOf(error)}`));
+    }
+  }
+  return [];
+}
+
+/** Keeps what the ended container has of them, as policy and `when` say. Never rejects; answers lines for the log. */
+export async function keepCaches(
+  job: Job,
+  labels: Readonly<Record<string, string>>,
+  verdict: Verdict,
+): Promise<string[]> {
+  const lines: string[] = [];
+  try {
+    for (const { index, record } of readPushPlan(labels[CACHE_LABEL])) {
+      const spec = job.spec.caches?.[index];
+      if (spec && isDue(spec.when, verdict)) lines.push(...(await keepCache(job, { index, record })));
+    }
+  } catch (error) {
+    lines.push(warning(`The cache could not be kept: ${messageOf(error)}`));
+  }
+  return lines;
+}
+
+async function keepCache(
+  { deps, spec, name }: Job,
+  { index, record }: { index: number; record: string },
+): Promise<string[]> {
+  const cache = spec.caches?.[index];
+  if (!cache) return [];
+  const { artifact, warnings } = await collectArtifacts({
+    engine: deps.engine,
+    blobs: deps.blobs,
+    container: name,
+    projectDir: spec.projectDir,
+    source: spec.source,
+    spec: { ...cache, exclude: [] },
+    maxBytes: deps.facts.config.limits.artifact_bytes,
+    now: deps.now,
+    what: 'cache',
+  });
+  const lines = warnings.map((text) => warning(text));
+  if (!artifact) return lines;
+  const { digest, bytes, files } = artifact;
+  await deps.records.put<CacheRecord>(record, { digest, bytes, at: deps.now() });
+  return [...lines, `Created cache: ${files} files, ${bytes} bytes`];
+}

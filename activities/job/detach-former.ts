@@ -1,0 +1,143 @@
+/**
+ * A worker that starts again after a kill -9 finds what its former self had under way, by describing the pipelines that are
+ * open and those that containers on its engine name, and ends it now instead of at the heartbeat timeout. The only activity
+ * module that has Temporal's client: by-id calls are not in a worker's own reach.
+ *
+ * Invariants: F1 only activities of an identity that nobody alive has. F2 an attempt that has a container here is failed as
+ * `Detached`, so it is resumed; one without any is handed back: create and start are two requests of a process that is
+ * dead, so none can come any more. F3 what the container is not for (a build, a push, a deployment) is begun again, in a new
+ * epoch; what Temporal itself repeats is left to that. F4 of an identity that may be alive on another machine: only what has
+ * sent no heartbeat while `quiet` waits, and always as `Detached`: the next try finds out what has been started.
+ */
+import { ActivityNotFoundError, type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Engine } from '../../src/adapters/ports.ts';
+import { parseActivityId } from '../../src/plan/model/ids.ts';
+import { LABELS, readLabels } from '../runtime/container-names.ts';
+import { workerLost, requeue } from '../runtime/failures.ts';
+
+/** Beyond this many pipelines that are open the heartbeat timeout does it for the rest. */
+const MAX_RUNS = 500;
+const AT_ONCE = 8;
+
+export interface FormerWorker {
+  client: Client;
+  /** Without one the worker has no containers. */
+  engine?: Engine;
+  installation: string;
+  hostId: string;
+  /** True of the identity that a former run of this very worker had, and nobody who is alive; with `quiet`: perhaps nobody. */
+  isFormer(identity: string): boolean;
+  /** F4 */
+  quiet?(): Promise<void>;
+}
+interface OpenRun {
+  workflowId: string;
+  runId: string;
+  /** JOB and attempt of its containers on this engine. */
+  attempts: Set<string>;
+}
+interface PendingActivity {
+  activityId: string;
+  type: string;
+  identity: string;
+  /** When it was last heard of; empty: never. */
+  beat: string;
+}
+
+/** Answers the ids of the activities that were ended. Rejects when engine or Temporal do not answer. */
+export async function detachFormer(former: FormerWorker): Promise<string[]> {
+  const runs = await openRuns(former);
+  const left = [...runs.values()];
+  const found: string[] = [];
+  const work = async (): Promise<void> => {
+    for (let run = left.shift(); run; run = left.shift()) found.push(...(await detachOfRun(former, run)));
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return found;
+}
+
+async function openRuns({ client, engine, installation }: FormerWorker): Promise<Map<string, OpenRun>> {
+  const runs = new Map<string, OpenRun>();
+  const runOf = (of: { workflowId: string; runId: string }): OpenRun => {
+    const run = runs.get(of.runId) ?? { workflowId: of.workflowId, runId: of.runId, attempts: new Set() };
+    runs.set(of.runId, run);
+    return run;
+  };
+  const labels = { [LABELS.installation]: installation, [LABELS.kind]: 'job' };
+  for (const container of (await engine?.listContainers(labels)) ?? []) {
+    const of = readLabels(container.labels);
+    if (of) runOf(of).attempts.add(JSON.stringify([of.job, of.attempt]));
+  }
+  const query = 'ExecutionStatus = "Running"';
+  for await (const info of client.workflow.list({ query, pageSize: MAX_RUNS })) {
+    runOf(info);
+    if (runs.size >= MAX_RUNS) break;
+  }
+  return runs;
+}
+
+async function detachOfRun(former: FormerWorker, run: OpenRun): Promise<string[]> {
+  const { workflowId, runId } = run;
+  const open = await pendingOf(former.client, workflowId, runId);
+  const ours = await silentOnes(
+    former,
+    run,
+    open.filter(({ identity }) => former.isFormer(identity)),
+  );
+  await Promise.all(
+    ours.map(async (pending) => {
+      const { activityId } = pending;
+      try {
+        await former.client.activity.fail({ workflowId, runId, activityId }, endOf(pending, run, former));
+      } catch (error) {
+        if (!(error instanceof ActivityNotFoundError)) throw error; // it ended meanwhile, by its own timeout
+      }
+    }),
+  );
+  return ours.map(({ activityId }) => activityId);
+}
+
+/** F4 */
+async function silentOnes(
+  former: FormerWorker,
+  { workflowId, runId }: OpenRun,
+  pending: PendingActivity[],
+): Promise<PendingActivity[]> {
+  if (former.quiet === undefined || pending.length === 0) return pending;
+  await former.quiet();
+  const now = await pendingOf(former.client, workflowId, runId);
+  const same = (a: PendingActivity, b: PendingActivity): boolean =>
+    a.activityId === b.activityId && a.identity === b.identity && a.beat === b.beat;
+  return pending.filter((one) => now.some((other) => same(one, other)));
+}
+
+/** F2, F3. */
+function endOf(
+  { activityId, type }: PendingActivity,
+  { attempts }: OpenRun,
+  { hostId, quiet }: FormerWorker,
+): ApplicationFailure {
+  const of = parseActivityId(activityId);
+  if (!of)
+    return ApplicationFailure.retryable('The worker was killed and has started again.', 'WorkerRestarted');
+  const starts = type === 'runJob' || type === 'apitest';
+  return starts && quiet === undefined && !attempts.has(JSON.stringify([of.job, of.attempt]))
+    ? requeue('The worker was killed before it had made a container.')
+    : workerLost(hostId);
+}
+
+async function pendingOf(client: Client, workflowId: string, runId: string): Promise<PendingActivity[]> {
+  try {
+    const { raw } = await client.workflow.getHandle(workflowId, runId).describe();
+    return (raw.pendingActivities ?? []).map((one) => ({
+      activityId: one.activityId ?? '',
+      type: one.activityType?.name ?? '',
+      identity: one.lastWorkerIdentity ?? '',
+      beat: JSON.stringify(one.lastHeartbeatTime ?? null),
+    }));
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return []; // past its retention: the janitor's affair
+    throw error;
+  }
+}

@@ -1,0 +1,40 @@
+/** `environment:url` with variables that only the job brings: GitLab's dynamic environment URLs. */
+import { expandLate } from '../../../src/compiler/variables/expand.ts';
+import type { JobResult } from '../../../src/plan/model/outcome.ts';
+import type { Job } from '../job.ts';
+import { dotenvVariables } from '../start/variables.ts';
+import { messageOf } from '../../../src/utils/message.ts';
+
+const MAX_CHARS = 255;
+
+/**
+ * Of a job that succeeded; undefined where the plan knew it all. What comes out must be an address that a browser can be sent
+ * to, or it is dropped with a warning: the job has succeeded whatever becomes of its address.
+ */
+export async function environmentUrl(
+  job: Job,
+  result: Pick<JobResult, 'outcome' | 'dotenv'>,
+  warnings: string[],
+): Promise<string | undefined> {
+  const url = job.spec.environment?.url;
+  if (result.outcome !== 'succeeded' || !url?.includes('${')) return undefined;
+  try {
+    const text = job.log.masked(expandLate(url, await valuesOf(job, result.dotenv)));
+    if (text.length <= MAX_CHARS && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))
+      return text;
+    warnings.push(`environment: url: "${text.slice(0, MAX_CHARS)}" is no http address.`);
+  } catch (error) {
+    warnings.push(`environment: url: ${messageOf(error)}`);
+  }
+  return undefined;
+}
+
+/** Reports of jobs before it, and above them its own. */
+async function valuesOf(job: Job, own: JobResult['dotenv']): Promise<Map<string, string>> {
+  const { input, deps } = job;
+  const dotenv = own ? [...input.dotenv, { job: input.ref.job, digest: own }] : input.dotenv;
+  const values = new Map<string, string>([['CI_JOB_ID', String(input.ref.jobId)]]);
+  for (const [name, value] of await dotenvVariables({ ...input, dotenv }, deps.blobs))
+    values.set(name, value);
+  return values;
+}

@@ -1,0 +1,83 @@
+/**
+ * JUnit XML as far as a summary of tests needs it: testcases, and whether each failed, errored or was skipped. Pure, linear in
+ * the text, no entities, nothing fetched. As GitLab: only testcases count, not what the suites say of themselves.
+ */
+import type { TestSummary } from '../../../src/plan/model/outcome.ts';
+
+export const noTests = (): TestSummary => ({ total: 0, failed: 0, errored: 0, skipped: 0 });
+
+/** Adds the testcases of a report; false when the text is no JUnit report. */
+export function addJunit(sum: TestSummary, text: string): boolean {
+  let isReport = false;
+  let inside = false;
+  let worst: 'failed' | 'errored' | 'skipped' | undefined;
+  const end = (): void => {
+    if (!inside) return;
+    sum.total += 1;
+    if (worst) sum[worst] += 1;
+    inside = false;
+    worst = undefined;
+  };
+  for (const { name, closes, empty } of tags(text)) {
+    if (name === 'testsuites' || name === 'testsuite') isReport = true;
+    else if (name === 'testcase') {
+      end();
+      if (closes) continue;
+      inside = true;
+      if (empty) end();
+    } else if (inside && !closes) worst ??= VERDICTS[name];
+  }
+  end();
+  return isReport;
+}
+const VERDICTS: Readonly<Record<string, 'failed' | 'errored' | 'skipped' | undefined>> = {
+  failure: 'failed',
+  error: 'errored',
+  skipped: 'skipped',
+};
+
+interface Tag {
+  name: string;
+  closes: boolean;
+  /** `<a/>` */
+  empty: boolean;
+}
+
+/** What stands between them: text that names nothing. */
+const SKIPPED = [
+  ['<!--', '-->'],
+  ['<![CDATA[', ']]>'],
+  ['<?', '?>'],
+  ['<!', '>'],
+] as const;
+
+function* tags(text: string): Generator<Tag> {
+  for (let at = text.indexOf('<'); at !== -1; at = text.indexOf('<', at)) {
+    const skipped = SKIPPED.find(([open]) => text.startsWith(open, at));
+    if (skipped) {
+      const close = text.indexOf(skipped[1], at + skipped[0].length);
+      if (close === -1) return;
+      at = close + skipped[1].length;
+      continue;
+    }
+    const end = endOfTag(text, at);
+    if (end === -1) return;
+    const closes = text[at + 1] === '/';
+    const name = /^[A-Za-z_][\w.-]*/.exec(text.slice(at + (closes ? 2 : 1), at + 64))?.[0] ?? '';
+    yield { name, closes, empty: text[end - 1] === '/' };
+    at = end + 1;
+  }
+}
+
+/** A `>` may stand in quotes. */
+function endOfTag(text: string, from: number): number {
+  let quote = '';
+  for (let at = from; at < text.length; at += 1) {
+    const char = text[at];
+    if (quote !== '') {
+      if (char === quote) quote = '';
+    } else if (char === '"' || char === "'") quote = char;
+    else if (char === '>') return at;
+  }
+  return -1;
+}

@@ -1,0 +1,60 @@
+/** `artifacts:reports`: kept in a blob of their own, whatever became of the job and whatever `when` says. */
+import { text } from 'node:stream/consumers';
+import type { ArtifactRef, TestSummary } from '../../../src/plan/model/outcome.ts';
+import type { ArtifactsSpec } from '../../../src/plan/model/spec.ts';
+import { type CollectRequest, collectArtifacts, eachFile } from './artifacts.ts';
+import { selectFiles } from './artifact-globs.ts';
+import { addJunit, noTests } from './junit.ts';
+
+/** A larger JUnit report is stored, and not read for its summary. */
+const MAX_JUNIT_BYTES = 64 * 1_024 * 1_024;
+
+export interface Reports {
+  reports?: ArtifactRef;
+  tests?: TestSummary;
+  warnings: string[];
+}
+
+/** Rejects with `job/artifacts` when they are too large. */
+export async function collectReports(
+  from: Omit<CollectRequest, 'spec' | 'what'>,
+  spec: ArtifactsSpec,
+): Promise<Reports> {
+  const wanted = spec.reports ?? [];
+  if (wanted.length === 0) return { warnings: [] };
+  const { artifact, warnings } = await collectArtifacts({
+    ...from,
+    what: 'reports',
+    spec: {
+      paths: wanted.flatMap(({ paths }) => paths),
+      exclude: [],
+      untracked: false,
+      when: 'always',
+      expireInMs: spec.expireInMs,
+    },
+  });
+  const junit = wanted.filter(({ kind }) => kind === 'junit').flatMap(({ paths }) => paths);
+  const tests = junit.length > 0 && artifact ? await summary(from, junit, warnings) : undefined;
+  return { ...(artifact && { reports: artifact }), ...(tests && { tests }), warnings };
+}
+
+async function summary(
+  from: Omit<CollectRequest, 'spec' | 'what'>,
+  paths: readonly string[],
+  warnings: string[],
+): Promise<TestSummary | undefined> {
+  const selection = selectFiles(from.projectDir, paths, []);
+  const sum = noTests();
+  let any = false;
+  for (const base of selection.bases)
+    await eachFile(from, base, async (path, header, content) => {
+      if (header.type !== 'file' || selection.chosenBy(path).length === 0) return;
+      if (header.size > MAX_JUNIT_BYTES) {
+        warnings.push(`reports: ${path} is too large for a summary of its tests.`);
+        return;
+      }
+      if (addJunit(sum, await text(content))) any = true;
+      else warnings.push(`reports: ${path} is no JUnit report.`);
+    });
+  return any ? sum : undefined;
+}

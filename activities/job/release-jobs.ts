@@ -1,0 +1,32 @@
+/**
+ * `releaseJobs`: the results of these attempts are in history, so what they have on this engine is removed, and their
+ * secrets leave the store. Idempotent.
+ */
+import { Context } from '@temporalio/activity';
+import type { ReleaseInput } from '../contract.ts';
+import { removeObjects } from './run/cleanup.ts';
+import type { JobDeps } from './deps.ts';
+import { forgetMasks } from './start/mask-set.ts';
+import { attemptName, LABELS, readLabels } from '../runtime/container-names.ts';
+
+export function makeReleaseJobs(deps: JobDeps): (input: ReleaseInput) => Promise<void> {
+  return async ({ pipeline, refs }) => {
+    const { workflowExecution } = Context.current().info;
+    const run = { workflowId: workflowExecution?.workflowId ?? '', runId: workflowExecution?.runId ?? '' };
+    const { installation } = deps.facts;
+    const named = new Set(refs.map((ref) => JSON.stringify([ref.job, ref.attempt])));
+    await removeObjects(deps.engine, {
+      labels: {
+        [LABELS.installation]: installation,
+        [LABELS.pipeline]: pipeline,
+        [LABELS.workflow]: run.workflowId,
+        [LABELS.run]: run.runId,
+      },
+      only: (labels) => {
+        const of = readLabels(labels);
+        return of !== undefined && named.has(JSON.stringify([of.job, of.attempt]));
+      },
+    });
+    await Promise.all(refs.map((ref) => forgetMasks(deps, attemptName(installation, run, ref))));
+  };
+}

@@ -1,0 +1,101 @@
+/**
+ * `resumeJob`: goes on with a job whose worker went away, on the engine's own queue. Attach only: the container that has the
+ * attempt's name is followed to its end; log and mask set go on from their last checkpoint. Nothing is ever started here.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ContainerState } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { JobResult } from '../../src/plan/model/outcome.ts';
+import type { RunInput } from '../contract.ts';
+import { retryUntilReachable } from '../runtime/appender.ts';
+import type { JobDeps } from './deps.ts';
+import { loadEndNote } from './finish/end-note.ts';
+import { isAway } from '../runtime/engine-outage.ts';
+import { finishNoted, finishWithout } from './finish.ts';
+import { isAlive, ranFor } from './run/follow.ts';
+import { type Job, openJob } from './job.ts';
+import { hostLost, removeAll, supervise } from './supervise.ts';
+import { ActivityEnded, ActivityLease } from '../runtime/activity-lease.ts';
+import { loadMasks, masksOf } from './start/mask-set.ts';
+import { workerLost, requeue, superseded } from '../runtime/failures.ts';
+
+/** The activity has to end before it has found the container: the next one looks for it. */
+const leaving = (deps: JobDeps, why: unknown): Error =>
+  why instanceof ActivityEnded && why.reason === 'detached' ? workerLost(deps.worker.hostId) : superseded();
+
+const ASK_AGAIN_MS = 2_000;
+
+export function makeResumeJob(deps: JobDeps): (input: RunInput) => Promise<JobResult> {
+  return async (input) => {
+    if (deps.stopping.aborted) throw workerLost(deps.worker.hostId);
+    const lease = new ActivityLease(deps);
+    try {
+      const job = await openJob(deps, input, lease);
+      return await resume(job);
+    } catch (error) {
+      if (error instanceof DavitError && error.code === 'log/fenced') throw superseded();
+      if (lease.signal.aborted) throw leaving(deps, lease.signal.reason);
+      throw error;
+    } finally {
+      lease.close();
+    }
+  };
+}
+
+async function resume(job: Job): Promise<JobResult> {
+  const { deps, log } = job;
+  const [state, masks] = await Promise.all([
+    look(job),
+    retryUntilReachable(job.lease.signal, () => loadMasks(deps, job.name)),
+  ]);
+  if (masks) log.hide(masksOf(masks));
+  const begun = state && (isAlive(state) || state.startedAt > 0) ? state : await withoutStart(job, state);
+  if ('outcome' in begun) return begun;
+  if (!masks)
+    log.withhold('The values to mask are not in the store any more: the rest of the log is left out.');
+  return supervise(job, await retryUntilEngineReachable(job, () => ranFor(deps.engine, begun)));
+}
+
+/**
+ * There is no container that has run. What a former try has told of its end stands; else what it has written tells how far it
+ * came: the head of the log is durable before a container starts, and this epoch has closed the log to that try.
+ */
+async function withoutStart(
+  job: Job,
+  state: ContainerState | undefined,
+): Promise<JobResult | ContainerState> {
+  const { deps, log, name, lease } = job;
+  const noted = await retryUntilReachable(lease.signal, () => loadEndNote(deps, name));
+  if (noted) {
+    if (!noted.started) deps.background(removeAll(job));
+    return finishNoted(job, noted);
+  }
+  if (!state && (log.ended || log.position.offset > 0)) return hostLost(job);
+  // A worker that stood still may start it in this very moment: only the engine can say which of the two came first.
+  if (state && !(await deps.engine.removeUnlessRunning(name))) return (await look(job)) ?? hostLost(job);
+  const why = 'The worker went away before the container was started.';
+  if (job.input.handsBack) {
+    log.abandon();
+    await removeAll(job);
+    throw requeue(why);
+  }
+  const result = await finishWithout(job, new DavitError('engine/container-missing', why), false);
+  deps.background(removeAll(job));
+  return result;
+}
+
+const look = (job: Job): Promise<ContainerState | undefined> =>
+  retryUntilEngineReachable(job, () => job.deps.engine.inspectContainer(job.name));
+
+/** An engine that is away is asked again for as long as the workflow wants this: nobody else could resume the job either. */
+async function retryUntilEngineReachable<T>({ lease }: Job, ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    lease.signal.throwIfAborted();
+    try {
+      return await ask();
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      await delay(ASK_AGAIN_MS, undefined, { signal: lease.signal });
+    }
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * `runJob`: one attempt of a script job, one supervised container that outlives its worker. `apitest` is the same with a
+ * container beside it that is tested. See `job/supervise.ts` for the invariants.
+ */
+import { DavitError } from '../../src/errors.ts';
+import type { JobResult } from '../../src/plan/model/outcome.ts';
+import type { RunInput } from '../contract.ts';
+import type { JobDeps } from './deps.ts';
+import { archOf, type Job, openJob } from './job.ts';
+import { notStarted, supervise } from './supervise.ts';
+import { ActivityEnded, ActivityLease } from '../runtime/activity-lease.ts';
+import { prepare } from './prepare.ts';
+import { cancelled, requeue, superseded } from '../runtime/failures.ts';
+
+export function makeRunJob(deps: JobDeps): (input: RunInput) => Promise<JobResult> {
+  return async (input) => {
+    const missing = input.tags.filter((tag) => !deps.worker.tags.includes(tag));
+    if (missing.length > 0) throw requeue(`This worker has no tag ${missing.join(', ')}.`);
+    if (deps.stopping.aborted) throw requeue('The worker goes away; nothing was started.');
+    const lease = new ActivityLease(deps);
+    try {
+      return await attempt(deps, input, lease);
+    } finally {
+      lease.close();
+    }
+  };
+}
+
+async function attempt(deps: JobDeps, input: RunInput, lease: ActivityLease): Promise<JobResult> {
+  const job = await openJob(deps, input, lease).catch((error: unknown) => {
+    const { signal } = lease;
+    throw endOf(signal.aborted ? signal.reason : error);
+  });
+  const unfit = unfitness(job);
+  if (unfit) throw requeue(unfit);
+  let ranMs: number;
+  try {
+    ranMs = await prepare(job);
+  } catch (error) {
+    if (error instanceof DavitError && error.code === 'log/fenced') throw superseded();
+    return await notStarted(job, error);
+  }
+  return supervise(job, ranMs);
+}
+
+/** An end before anything was made. */
+function endOf(error: unknown): unknown {
+  if (error instanceof DavitError && error.code === 'log/fenced') return superseded();
+  if (!(error instanceof ActivityEnded)) return error;
+  return error.reason === 'detached' ? requeue('The worker goes away; nothing was started.') : cancelled();
+}
+
+/** Why this worker may not run it, though it has its tags: found out before anything is made. */
+function unfitness(job: Job): string | undefined {
+  const { worker } = job.deps;
+  const arch = archOf(job);
+  if (!worker.arches.includes(arch)) return `This worker does not run ${arch}.`;
+  const hardware = job.input.tags.filter((tag) => tag in worker.config.devices);
+  if (hardware.length > 0 && worker.emulated.includes(arch))
+    return `The job asks for hardware (${hardware.join(', ')}), and ${arch} is emulated here.`;
+  return undefined;
+}

@@ -1,0 +1,76 @@
+/** Ends and removes what an attempt has on an engine. Everything here may be done twice. */
+import type { ContainerState, Engine } from '../../../src/adapters/ports.ts';
+import { DavitError } from '../../../src/errors.ts';
+import { isAlive } from './follow.ts';
+import { LABELS, type ObjectKind, readLabels } from '../../runtime/container-names.ts';
+
+/** After SIGKILL the kernel needs a moment; an engine that needs longer than this has failed. */
+const KILL_MS = 30_000;
+
+/** SIGTERM, grace, SIGKILL, verified. Undefined: there is no such container. */
+export async function stopContainer(
+  engine: Engine,
+  name: string,
+  graceMs: number,
+): Promise<ContainerState | undefined> {
+  const state = await engine.inspectContainer(name);
+  if (!state || !isAlive(state)) return state;
+  await signalAlive(engine, name, 'SIGTERM');
+  const after = await endedWithin(engine, name, graceMs);
+  if (after) return after;
+  await signalAlive(engine, name, 'SIGKILL');
+  const killed = await endedWithin(engine, name, KILL_MS);
+  if (killed) return killed;
+  throw new DavitError('engine/failed', `The engine did not end container ${name} within 30 s of SIGKILL.`);
+}
+
+/** A container that ends at this moment cannot be signalled, and need not be. */
+async function signalAlive(engine: Engine, name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+  try {
+    await engine.signalContainer(name, signal);
+  } catch (error) {
+    const state = await engine.inspectContainer(name);
+    if (state && isAlive(state)) throw error;
+  }
+}
+
+async function endedWithin(engine: Engine, name: string, ms: number): Promise<ContainerState | undefined> {
+  const limit = AbortSignal.timeout(Math.max(ms, 1));
+  try {
+    return await engine.waitContainer(name, limit);
+  } catch (error) {
+    if (error instanceof DavitError && error.code === 'engine/container-missing') return undefined;
+    if (limit.aborted) return undefined;
+    throw error;
+  }
+}
+
+/** Objects with all of these labels; `kinds` narrows what of containers. */
+export interface Removal {
+  labels: Record<string, string>;
+  kinds?: readonly ObjectKind[];
+  /** Narrows by what the labels say. */
+  only?(labels: Record<string, string>): boolean;
+}
+
+/** Containers first: a volume or network in use cannot be removed. Removes what it can; then rejects with what it could not. */
+export async function removeObjects(engine: Engine, removal: Removal): Promise<void> {
+  const wanted = (labels: Record<string, string>): boolean =>
+    readLabels(labels) !== undefined &&
+    (removal.kinds === undefined || removal.kinds.some((kind) => kind === labels[LABELS.kind])) &&
+    (removal.only?.(labels) ?? true);
+  const containers = await engine.listContainers(removal.labels);
+  const removed = await Promise.allSettled(
+    containers.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeContainer(name)),
+  );
+  const [volumes, networks] = await Promise.all([
+    engine.listVolumes(removal.labels),
+    engine.listNetworks(removal.labels),
+  ]);
+  const rest = await Promise.allSettled([
+    ...volumes.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeVolume(name)),
+    ...networks.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeNetwork(name)),
+  ]);
+  const failed = [...removed, ...rest].find((end) => end.status === 'rejected');
+  if (failed) throw failed.reason;
+}

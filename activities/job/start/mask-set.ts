@@ -1,0 +1,37 @@
+/**
+ * The values that the log of one attempt must not show, sealed in the store for as long as the attempt lives: a follower
+ * that resumes masks with the same values, even when a secret has been changed meanwhile.
+ */
+import type { RecordStore, Secrets } from '../../../src/adapters/ports.ts';
+import { type Automaton, maskAutomaton, maskPatterns } from '../../../src/masking/index.ts';
+
+interface MaskRecord {
+  /** base64; empty once the attempt was released. */
+  sealed: string;
+}
+type Stores = { records: RecordStore; secrets: Secrets };
+
+const recordName = (attempt: string): string => `masks/${attempt}`;
+
+export const masksOf = (values: readonly string[]): Automaton | undefined =>
+  maskAutomaton(maskPatterns(values));
+
+/** Durable before the container starts. */
+export async function keepMasks(stores: Stores, attempt: string, values: readonly string[]): Promise<void> {
+  const plain = new TextEncoder().encode(JSON.stringify(values));
+  const sealed = Buffer.from(stores.secrets.seal(plain)).toString('base64');
+  await stores.records.put<MaskRecord>(recordName(attempt), { sealed });
+}
+
+/** Undefined when there are none any more: then nothing may be written to the log. */
+export async function loadMasks(stores: Stores, attempt: string): Promise<string[] | undefined> {
+  const record = await stores.records.get<MaskRecord>(recordName(attempt));
+  if (!record?.sealed) return undefined;
+  const plain = stores.secrets.unseal(Buffer.from(record.sealed, 'base64'));
+  const values: unknown = JSON.parse(new TextDecoder().decode(plain));
+  return Array.isArray(values) ? values.map(String) : undefined;
+}
+
+/** The attempt is over: its secrets leave the store. */
+export const forgetMasks = (stores: Stores, attempt: string): Promise<void> =>
+  stores.records.put<MaskRecord>(recordName(attempt), { sealed: '' });

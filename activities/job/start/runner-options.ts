@@ -1,0 +1,63 @@
+/**
+ * What GitLab's runner reads from a job's variables, as far as it means something here. The workspace of a job is always a new
+ * one, so GIT_CLEAN_FLAGS and the difference between clone and fetch have nothing to do; GIT_DEPTH has had its effect when the
+ * source was fetched, before any job. Pure.
+ */
+import { DavitError } from '../../../src/errors.ts';
+import { parseDuration } from '../../../src/plan/model/duration.ts';
+
+export interface RunnerOptions {
+  /** `git`: the repository without a checkout. */
+  source: 'all' | 'git' | 'none';
+  submodules: boolean;
+  /** CI_DEBUG_TRACE: the shell tells every command. */
+  trace: boolean;
+  scriptSeconds?: number;
+  afterSeconds?: number;
+  warnings: string[];
+}
+
+/** Rejects with `job/source` what the variables ask for and nobody has. */
+export function runnerOptions(values: ReadonlyMap<string, string>): RunnerOptions {
+  const warnings: string[] = [];
+  const seconds = (name: string): number | undefined => {
+    const text = values.get(name);
+    if (text === undefined || text === '') return undefined;
+    const ms = parseDuration(text);
+    if (ms !== undefined && ms >= 1_000) return Math.floor(ms / 1_000);
+    warnings.push(`${name} is no duration of a second or more: "${text}"; it is left out.`);
+    return undefined;
+  };
+  return {
+    source: sourceOf(values),
+    submodules: submodulesOf(values.get('GIT_SUBMODULE_STRATEGY') ?? ''),
+    trace: isTrue(values.get('CI_DEBUG_TRACE')),
+    scriptSeconds: seconds('RUNNER_SCRIPT_TIMEOUT'),
+    afterSeconds: seconds('RUNNER_AFTER_SCRIPT_TIMEOUT'),
+    warnings,
+  };
+}
+
+function sourceOf(values: ReadonlyMap<string, string>): RunnerOptions['source'] {
+  const strategy = values.get('GIT_STRATEGY') ?? '';
+  if (strategy === 'none' || strategy === 'empty') return 'none';
+  if (strategy !== '' && strategy !== 'clone' && strategy !== 'fetch')
+    throw new DavitError(
+      'job/source',
+      `GIT_STRATEGY is "${strategy}"; it can be clone, fetch, none or empty.`,
+    );
+  return isFalse(values.get('GIT_CHECKOUT')) ? 'git' : 'all';
+}
+
+function submodulesOf(strategy: string): boolean {
+  if (strategy === '' || strategy === 'none') return false;
+  if (strategy === 'normal' || strategy === 'recursive') return true;
+  throw new DavitError(
+    'job/source',
+    `GIT_SUBMODULE_STRATEGY is "${strategy}"; it can be none, normal or recursive.`,
+  );
+}
+
+/** As Go reads them, in which the runner is written. */
+const isTrue = (text: string | undefined): boolean => /^(1|t|true)$/i.test(text ?? '');
+const isFalse = (text: string | undefined): boolean => /^(0|f|false)$/i.test(text ?? '');

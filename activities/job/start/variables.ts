@@ -1,0 +1,199 @@
+/**
+ * The variables of one attempt, with their values: what the plan left to be known at the last moment, and secrets, resolved
+ * here and nowhere earlier. GitLab's order, lowest first: predefined, the job's file, dotenv of needed jobs, then what
+ * project, instance and trigger set. CI_JOB_TOKEN is left out: davit has no API that a job may call with it yet.
+ */
+import type { BlobStore, Registries, Secrets } from '../../../src/adapters/ports.ts';
+import { DavitError } from '../../../src/errors.ts';
+import { tooShortToMask } from '../../../src/masking/index.ts';
+import { expandLate } from '../../../src/compiler/variables/expand.ts';
+import type { ApitestSpec, CommonSpec, ScriptSpec, SpecVariable } from '../../../src/plan/model/spec.ts';
+import type { RunInput } from '../../contract.ts';
+import { type EnvVariable, filesDir } from './supervisor-script.ts';
+
+export interface WorkerFacts {
+  hostName: string;
+  hostId: string;
+  tags: readonly string[];
+  /** `linux/arm64` */
+  platform: string;
+  version: string;
+}
+export interface ResolvedVariables {
+  variables: EnvVariable[];
+  /** As a script sees them: of a file variable the path. */
+  values: ReadonlyMap<string, string>;
+  /** Values that must never be seen in a log. */
+  masked: string[];
+  warnings: string[];
+}
+export interface VariableSources {
+  secrets: Secrets;
+  registries: Registries;
+  blobs: BlobStore;
+  worker: WorkerFacts;
+  /** What the kind of job adds, highest of all. */
+  more?: Record<string, string>;
+}
+
+const DOTENV_MAX_BYTES = 1_024 * 1_024;
+
+/** Rejects with `secret/missing` and `blob/missing`. */
+export async function resolveVariables(
+  spec: CommonSpec | ScriptSpec | ApitestSpec,
+  input: RunInput,
+  sources: VariableSources,
+): Promise<ResolvedVariables> {
+  const [registry, dotenv, own] = await Promise.all([
+    registryVariables(spec, sources),
+    dotenvVariables(input, sources.blobs),
+    Promise.all(spec.variables.map((variable) => valueOf(spec, variable, sources.secrets))),
+  ]);
+  const set = new VariableSet(spec.projectDir);
+  for (const [name, value] of Object.entries(predefined(spec, input, sources.worker))) set.put(name, value);
+  for (const [name, value] of Object.entries(registry.variables)) set.put(name, value);
+  set.masked.push(...registry.masked);
+  const putOwn = (layer: boolean): void => {
+    for (const [index, variable] of spec.variables.entries())
+      if (isAboveDotenv(variable) === layer) set.putOwn(variable, own[index]);
+  };
+  putOwn(false);
+  for (const [name, value] of dotenv) set.put(name, value);
+  putOwn(true);
+  for (const [name, value] of Object.entries(sources.more ?? {})) set.put(name, value);
+  return set.finish();
+}
+
+const isAboveDotenv = (variable: SpecVariable): boolean =>
+  variable.from === 'project' || variable.from === 'pipeline';
+
+/** Later puts win. */
+class VariableSet {
+  readonly masked: string[] = [];
+  readonly #warnings: string[] = [];
+  readonly #byName = new Map<string, EnvVariable & { late?: boolean; masked?: boolean }>();
+  readonly #projectDir: string;
+
+  constructor(projectDir: string) {
+    this.#projectDir = projectDir;
+  }
+
+  put(name: string, value: string): void {
+    this.#byName.set(name, { name, value, file: false });
+  }
+
+  putOwn(variable: SpecVariable, value: string | undefined): void {
+    const { name, file, late, masked } = variable;
+    if (value === undefined) this.#warnings.push(`${name} is a secret; a pipeline of a fork gets none.`);
+    else this.#byName.set(name, { name, value, file, late, masked });
+  }
+
+  /** Fills what the plan left open, now that every other value is known. */
+  finish(): ResolvedVariables {
+    const values = new Map<string, string>();
+    for (const { name, value, file, late } of this.#byName.values())
+      if (!late) values.set(name, file ? `${filesDir(this.#projectDir)}/${name}` : value);
+    const variables = [...this.#byName.values()].map(({ name, value, file, late, masked }) => {
+      const filled = late ? expandLate(value, values) : value;
+      values.set(name, file ? `${filesDir(this.#projectDir)}/${name}` : filled);
+      if (masked && tooShortToMask(filled)) {
+        if (filled !== '') this.#warnings.push(`${name} is too short to be masked.`);
+      } else if (masked) this.masked.push(filled);
+      return { name, value: filled, file };
+    });
+    return { variables, values, masked: this.masked, warnings: this.#warnings };
+  }
+}
+
+/** Undefined: a secret that this job must not have. */
+async function valueOf(
+  spec: CommonSpec,
+  variable: SpecVariable,
+  secrets: Secrets,
+): Promise<string | undefined> {
+  if ('literal' in variable.value) return variable.value.literal;
+  return spec.fork ? undefined : secrets.resolve(variable.value.secret);
+}
+
+async function registryVariables(
+  spec: CommonSpec,
+  { registries }: VariableSources,
+): Promise<{ variables: Record<string, string>; masked: string[] }> {
+  const { host, auth } = await registries.default();
+  if (!auth || spec.fork) return { variables: { CI_REGISTRY: host }, masked: [] };
+  return {
+    variables: { CI_REGISTRY: host, CI_REGISTRY_USER: auth.username, CI_REGISTRY_PASSWORD: auth.password },
+    masked: [auth.password],
+  };
+}
+
+/** Of the jobs that this one gets artifacts from. Rejects with `blob/missing`. */
+export async function dotenvVariables(
+  input: Pick<RunInput, 'dotenv'>,
+  blobs: BlobStore,
+): Promise<[string, string][]> {
+  const reports = await Promise.all(
+    input.dotenv.map(async ({ job, digest }) => {
+      const parsed: unknown = JSON.parse(
+        new TextDecoder().decode(await blobs.getBytes(digest, DOTENV_MAX_BYTES)),
+      );
+      if (typeof parsed !== 'object' || parsed === null)
+        throw new DavitError('blob/missing', `The dotenv report of ${job} cannot be read.`);
+      return Object.entries(parsed).map(([name, value]): [string, string] => [name, String(value)]);
+    }),
+  );
+  return reports.flat();
+}
+
+function predefined(
+  spec: CommonSpec | ScriptSpec | ApitestSpec,
+  input: RunInput,
+  worker: WorkerFacts,
+): Record<string, string> {
+  return {
+    CI_JOB_ID: String(input.ref.jobId),
+    ...('image' in spec && !spec.image.name.includes('$') && { CI_JOB_IMAGE: spec.image.name }),
+    // Numbers that no other job of this machine has at the same time: a job's own is one.
+    CI_CONCURRENT_ID: String(input.ref.jobId),
+    CI_CONCURRENT_PROJECT_ID: String(input.ref.jobId),
+    CI_JOB_STARTED_AT: new Date(input.dispatchedAt).toISOString().replace(/\.\d+Z$/, 'Z'),
+    CI_PROJECT_DIR: spec.projectDir,
+    CI_RUNNER_ID: worker.hostId,
+    CI_RUNNER_SHORT_TOKEN: worker.hostId.replaceAll('-', '').slice(0, 17),
+    CI_RUNNER_DESCRIPTION: worker.hostName,
+    CI_RUNNER_TAGS: worker.tags.join(','),
+    CI_RUNNER_EXECUTABLE_ARCH: worker.platform,
+    CI_RUNNER_VERSION: worker.version,
+    ...(input.playedBy !== undefined && { CI_JOB_MANUAL: 'true', GITLAB_USER_LOGIN: input.playedBy }),
+  };
+}
+
+/** Environments of what runs beside a job, in the form an engine takes; the only variables that ever become Env. */
+export interface SideEnvironments {
+  services: string[][];
+  tested: string[];
+  masked: string[];
+}
+
+/** `values`: of the job, for what the plan left open. */
+export async function sideEnvironments(
+  spec: ScriptSpec | ApitestSpec,
+  secrets: Secrets,
+  values: ReadonlyMap<string, string>,
+): Promise<SideEnvironments> {
+  const masked: string[] = [];
+  const environment = async (variables: readonly SpecVariable[]): Promise<string[]> => {
+    const lines: string[] = [];
+    for (const variable of variables) {
+      const value = await valueOf(spec, variable, secrets);
+      if (value === undefined) continue;
+      const filled = variable.late ? expandLate(value, values) : value;
+      if (variable.masked && !tooShortToMask(filled)) masked.push(filled);
+      lines.push(`${variable.name}=${filled}`);
+    }
+    return lines;
+  };
+  const services: string[][] = [];
+  for (const service of spec.services) services.push(await environment(service.variables));
+  return { services, tested: spec.kind === 'apitest' ? await environment(spec.env) : [], masked };
+}

@@ -1,0 +1,148 @@
+/**
+ * The one archive that is put at `/` of a container before it starts: project, caches, artifacts of needed jobs, davit's own
+ * files.
+ *
+ * Invariants:
+ *  W1 Nothing lies outside of the project's directory and `/davit`, whatever names source or artifacts carry; devices are
+ *     left out; a link is kept as it is (it is the container's own affair where it points).
+ *  W2 Open modes, owner root: an image with another user can read, write and delete (as GitLab's helper leaves them).
+ *  W3 A cache wins over the source, an artifact over both, a later one over an earlier one; davit's files win over all.
+ *  W4 Streams: memory does not grow with the source.
+ */
+import { posix } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { createGunzip } from 'node:zlib';
+import { type Header, type Pack, extract, pack } from 'tar-stream';
+import { DAVIT_DIR, filesDir } from './supervisor-script.ts';
+import { bytesOf, put, putFile, type Entry } from '../../runtime/tar-write.ts';
+
+export interface Workspace {
+  projectDir: string;
+  /** Tar, paths relative to the project. */
+  source?: () => Promise<Readable>;
+  /** Of the source only what this takes; may throw. */
+  takes?(path: string): boolean;
+  /** tar.gz as artifacts are. */
+  caches?: (() => Promise<Readable>)[];
+  /** tar.gz, paths relative to the project, in order. */
+  artifacts: (() => Promise<Readable>)[];
+  /** By name, below `/davit`. */
+  files: Record<string, string>;
+}
+
+/** The archive as a stream; an error of a part ends it with that error. */
+export function workspaceTar(workspace: Workspace): Readable {
+  const archive = pack();
+  void fill(archive, workspace).then(
+    () => archive.finalize(),
+    (error: unknown) => archive.destroy(error instanceof Error ? error : new Error(String(error))),
+  );
+  return bytesOf(archive);
+}
+
+/** The archive under way, and the directories that are in it. */
+interface WorkspaceWriter {
+  archive: Pack;
+  root: string;
+  seen: Set<string>;
+}
+
+async function fill(archive: Pack, workspace: Workspace): Promise<void> {
+  const { projectDir } = workspace;
+  const filling = { archive, root: projectDir, seen: new Set<string>() };
+  for (const path of [projectDir, filesDir(projectDir), DAVIT_DIR]) await directories(filling, path);
+  if (workspace.source) await addTar(filling, await workspace.source(), workspace.takes);
+  for (const zippedTar of [...(workspace.caches ?? []), ...workspace.artifacts]) {
+    const zipped = await zippedTar();
+    const tar = createGunzip();
+    await Promise.all([pipeline(zipped, tar), addTar(filling, tar)]);
+  }
+  for (const [name, text] of Object.entries(workspace.files))
+    await put(archive, { name: inTar(`${DAVIT_DIR}/${name}`), mode: 0o666, ...owned }, text);
+}
+
+/** Directories above a path, outermost first, without `/`. */
+function parents(path: string): string[] {
+  const above = posix.dirname(path);
+  return above === '/' ? [] : [...parents(above), above];
+}
+
+const inTar = (path: string): string => path.replace(/^\/+/, '');
+const owned = { uid: 0, gid: 0, uname: '', gname: '' };
+
+/** A directory and those above it: an engine would make them closed for all but root. */
+async function directories({ archive, seen }: WorkspaceWriter, path: string): Promise<void> {
+  for (const step of [...parents(path), path]) {
+    if (seen.has(step)) continue;
+    seen.add(step);
+    await put(archive, { name: `${inTar(step)}/`, type: 'directory', mode: 0o777, ...owned });
+  }
+}
+
+/** Entries of a tar, re-rooted and opened. */
+async function addTar(
+  filling: WorkspaceWriter,
+  tar: Readable,
+  takes: (path: string) => boolean = () => true,
+): Promise<void> {
+  const entries = extract();
+  const read = pipeline(tar, entries);
+  const copied = (async () => {
+    for await (const entry of entries) {
+      const header = takes(inside(entry.header.name) ?? '') ? reroot(entry.header, filling.root) : undefined;
+      if (!header) await drop(entry);
+      else if (header.type === 'directory') await directories(filling, `/${header.name.replace(/\/$/, '')}`);
+      else {
+        await directories(filling, `/${posix.dirname(header.name)}`);
+        await copyEntry(filling.archive, header, entry);
+      }
+    }
+  })();
+  await Promise.all([read, copied]);
+}
+
+async function copyEntry(archive: Pack, header: Entry, content: AsyncIterable<unknown>): Promise<void> {
+  if (header.type === 'file') return putFile(archive, { ...header, size: header.size ?? 0 }, content);
+  await drop(content);
+  await put(archive, header);
+}
+
+async function drop(content: AsyncIterable<unknown>): Promise<void> {
+  for await (const chunk of content) void chunk;
+}
+
+/** Undefined: the entry is left out. */
+export function reroot(header: Header, root: string): Entry | undefined {
+  const path = inside(header.name);
+  if (path === undefined) return undefined;
+  const name = inTar(path === '' ? root : `${root}/${path}`);
+  const common = { name, ...owned, mtime: header.mtime };
+  const executable = ((header.mode ?? 0) & 0o111) !== 0;
+  switch (header.type) {
+    case 'directory':
+      return { ...common, name: `${name}/`, type: 'directory', mode: 0o777 };
+    case 'symlink':
+      return { ...common, type: 'symlink', linkname: header.linkname, mode: 0o777 };
+    case 'link': {
+      const target = inside(header.linkname ?? '');
+      if (!target) return undefined;
+      return { ...common, type: 'link', linkname: inTar(`${root}/${target}`), mode: 0o666 };
+    }
+    case 'file':
+    case 'contiguous-file':
+    case null:
+    case undefined:
+      return { ...common, type: 'file', size: header.size, mode: executable ? 0o777 : 0o666 };
+    default:
+      return undefined;
+  }
+}
+
+/** A relative path without `.` and `..` steps; undefined when it would leave its root or is no path. */
+export function inside(name: string): string | undefined {
+  if (name.includes('\0') || name.startsWith('/')) return undefined;
+  const path = posix.normalize(name).replace(/\/+$/, '');
+  if (path === '..' || path.startsWith('../')) return undefined;
+  return path === '.' ? '' : path;
+}

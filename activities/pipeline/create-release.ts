@@ -1,0 +1,132 @@
+/**
+ * `release`: made at the forge, or in davit's own records where the project has none.
+ *
+ * Invariants: R1 one release a tag: what the forge has already is not touched, and fails the job, as at GitLab. R2 a try that
+ * lost its answer is recognised: the record says who found the tag free, before anything is made. Of two jobs that find it free
+ * the first to write the record makes it. R3 never from a fork.
+ */
+import type { BlobStore, Forge, RecordStore } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import { expandLate } from '../../src/compiler/variables/expand.ts';
+import type { ProjectSlug } from '../../src/plan/model/ids.ts';
+import type { ReleaseSpec } from '../../src/plan/model/spec.ts';
+import type { ControlActivities, ReleaseJobInput, ReleaseOutput } from '../contract.ts';
+import { dotenvVariables } from '../job/start/variables.ts';
+import { readSpec } from '../runtime/spec.ts';
+import { sha256 } from '../../src/utils/sha256.ts';
+
+export interface ReleaseDeps {
+  blobs: BlobStore;
+  records: RecordStore;
+  forge: Forge;
+}
+const MAX_NOTES = 1_024 * 1_024;
+
+/** Who found the tag without a release, and went on to make one. */
+interface ReleaseRecord {
+  by: string;
+  release: ReleaseSpec;
+  /** Epoch ms: until then nobody else makes one. Absent: it was made, or the forge has said no. */
+  claimedUntil?: number;
+}
+/** Longer than all tries of one job take: whoever has not made it by then never will. */
+const CLAIM_MS = 60 * 60_000;
+export const releaseRecordName = (project: ProjectSlug, tag: string): string =>
+  `releases/${project}/${sha256(tag)}`;
+
+export function makeCreateRelease(deps: ReleaseDeps): ControlActivities['createRelease'] {
+  return async (input) => {
+    const spec = await readSpec(deps.blobs, input.spec, input.kind === 'apitest' ? 'apitest' : 'script');
+    if (spec.fork) return refused('A pipeline of a fork makes no release.');
+    if (!spec.release) return refused('The job has no release.');
+    const release = await filled(deps, input, spec.release);
+    if (release.tagName.trim() === '')
+      return refused('release: tag_name is empty, because what it names is not set.');
+    try {
+      return await create(deps, input, release);
+    } catch (error) {
+      if (!(error instanceof DavitError) || error.code !== 'forge/refused') throw error;
+      return refused(`The release ${release.tagName} was not made. ${error.message}`);
+    }
+  };
+}
+
+const refused = (message: string): ReleaseOutput => ({ kind: 'refused', message });
+
+/** Values of the jobs before it, and the text of the file that the description names. */
+async function filled(
+  { blobs }: ReleaseDeps,
+  { dotenv, notes }: ReleaseJobInput,
+  release: ReleaseSpec,
+): Promise<ReleaseSpec> {
+  const values = new Map(await dotenvVariables({ dotenv }, blobs));
+  const of = (text: string): string => expandLate(text, values);
+  const maybe = (text: string | undefined): string | undefined => (text === undefined ? undefined : of(text));
+  return {
+    tagName: of(release.tagName),
+    tagMessage: maybe(release.tagMessage),
+    name: maybe(release.name),
+    description: notes
+      ? new TextDecoder().decode(await blobs.getBytes(notes, MAX_NOTES))
+      : of(release.description),
+    ref: of(release.ref),
+    milestones: release.milestones.map(of),
+    releasedAt: maybe(release.releasedAt),
+    links: release.links.map((link) => ({
+      ...link,
+      name: of(link.name),
+      url: of(link.url),
+      ...(link.filepath !== undefined && { filepath: of(link.filepath) }),
+    })),
+  };
+}
+
+async function create(
+  { records, forge }: ReleaseDeps,
+  input: ReleaseJobInput,
+  release: ReleaseSpec,
+): Promise<ReleaseOutput> {
+  const tag = release.tagName;
+  const name = releaseRecordName(input.project, tag);
+  const by = `${input.pipeline} ${input.job}`;
+  const record = { by, release } satisfies ReleaseRecord;
+  const there = await forge.findRelease(input.project, tag);
+  if (there === 'no-forge') {
+    const { value } = await records.putIfAbsent<ReleaseRecord>(name, record);
+    return value.by === by ? made({ tag }) : exists(tag);
+  }
+  if (there !== 'none') {
+    const known = await records.get<ReleaseRecord>(name);
+    return known?.by === by ? made({ tag, url: there.url }) : exists(tag);
+  }
+  const first = await claimed(records, name, { ...record, claimedUntil: Date.now() + CLAIM_MS });
+  if (first !== by) return refused(`The release ${tag} is being made by another job: ${first}.`);
+  try {
+    const { url, left } = await forge.makeRelease(input.project, release);
+    await records.put<ReleaseRecord>(name, record);
+    return made({ tag, url, left });
+  } catch (error) {
+    if (error instanceof DavitError && error.code === 'forge/refused')
+      await records.put<ReleaseRecord>(name, record);
+    throw error;
+  }
+}
+
+/** Who makes it. What stands there of a release that the forge has not, and that nobody is making, has had its time. */
+async function claimed(records: RecordStore, name: string, record: ReleaseRecord): Promise<string> {
+  const { created, value } = await records.putIfAbsent<ReleaseRecord>(name, record);
+  if (created) return record.by;
+  if (value.by !== record.by && (value.claimedUntil ?? 0) > Date.now()) return value.by;
+  await records.put<ReleaseRecord>(name, record);
+  return (await records.get<ReleaseRecord>(name))?.by ?? record.by;
+}
+
+const exists = (tag: string): ReleaseOutput =>
+  refused(`The release ${tag} exists already; davit does not change it.`);
+
+const made = ({ tag, url, left = [] }: { tag: string; url?: string; left?: string[] }): ReleaseOutput => ({
+  kind: 'made',
+  tag,
+  ...(url !== undefined && { url }),
+  warnings: left.map((part) => `The forge has no place for release: ${part}; it is left out.`),
+});

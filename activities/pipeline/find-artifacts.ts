@@ -1,0 +1,118 @@
+/**
+ * Finds what jobs of other pipelines gave: the newest successful run of a job on a ref (`needs:project`), or a job of one
+ * pipeline (`needs:pipeline:job`). GitLab's page on `needs`: it waits for nothing, and all of them must be there.
+ *
+ * G1 Where the ref is protected in the giving project, only pipelines that were protected themselves count: nobody can put a
+ *    file into a production pipeline by uploading something under the name of its branch.
+ * G2 A pipeline of a fork takes nothing by project. Another project gives to those that its `artifacts_to` names.
+ */
+import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
+import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { CrossPipelineArtifact, CrossPipelineAnswer } from '../../src/plan/model/artifacts.ts';
+import type { ForeignNeed } from '../../src/plan/model/plan.ts';
+import {
+  artifactsByPipelineName,
+  artifactRecordPrefix,
+  type ArtifactRecord,
+} from '../../src/plan/model/records.ts';
+import { wildcardMatches } from '../../src/match/wildcard.ts';
+import { projectNamed } from '../../src/compiler/variables/installation.ts';
+import type { ControlActivities, FindArtifactsInput } from '../contract.ts';
+import { sha256 } from '../../src/utils/sha256.ts';
+
+/** So many failed tries again of a job are looked past. */
+const MAX_RETRIES_SKIPPED = 20;
+
+export interface FindArtifactsDeps {
+  records: RecordStore;
+  blobs: Pick<BlobStore, 'has'>;
+  facts: InstallationFacts;
+}
+
+/** A name of any length and letters as a part of a record's name. */
+export const artifactNameHash = (...names: string[]): string => sha256(JSON.stringify(names));
+
+/** All of them, or for a person why not. */
+export function makeFindArtifacts(deps: FindArtifactsDeps): ControlActivities['findGiven'] {
+  return async (input) => {
+    const given: CrossPipelineArtifact[] = [];
+    const missing: string[] = [];
+    for (const need of input.needs) {
+      const found = await find(deps, input, need);
+      if (typeof found === 'string') missing.push(found);
+      else given.push(...found);
+    }
+    const answer: CrossPipelineAnswer = missing.length > 0 ? { missing: missing.join(' ') } : { given };
+    return answer;
+  };
+}
+
+async function find(
+  deps: FindArtifactsDeps,
+  input: FindArtifactsInput,
+  need: ForeignNeed,
+): Promise<CrossPipelineArtifact[] | string> {
+  const record = 'project' in need ? await newest(deps, input, need) : await ofPipeline(deps, input, need);
+  if (typeof record === 'string') return record;
+  const { artifact } = record;
+  const gone =
+    artifact !== undefined &&
+    ((artifact.expiresAt ?? Number.POSITIVE_INFINITY) < Date.now() ||
+      !(await deps.blobs.has(artifact.digest)));
+  if (gone) return `The artifacts of ${record.job} of ${record.pipeline} have expired or are gone.`;
+  const { pipeline, job, jobId, dotenv } = record;
+  return [{ pipeline, job, jobId, ...(artifact && { artifact }), ...(dotenv && { dotenv }) }];
+}
+
+async function newest(
+  { records, facts }: FindArtifactsDeps,
+  input: FindArtifactsInput,
+  need: Extract<ForeignNeed, { project: string }>,
+): Promise<ArtifactRecord | string> {
+  const what = `${need.job} on ${need.ref} of ${need.project}`;
+  if (input.fork) return `A pipeline of a fork takes no artifacts of other pipelines (${what}).`;
+  const project = producerOf(facts, input, need.project);
+  if (!project) return `There is no project ${need.project} in this installation.`;
+  if (!mayDownload(project, input))
+    return `${project.name} does not give its artifacts to ${input.project}: its entry in the installation file says to whom, under artifacts_to.`;
+  const isProtected = project.protected_refs.some((pattern) => wildcardMatches(pattern, need.ref));
+  const area = isProtected ? 'protected' : 'unprotected';
+  const prefix = artifactRecordPrefix(project.name, area, artifactNameHash(need.ref, need.job));
+  for (const name of await records.list(prefix, MAX_RETRIES_SKIPPED)) {
+    const record = await records.get<ArtifactRecord>(name);
+    if (record?.succeeded) return record;
+  }
+  return `No run of ${what} has succeeded and kept artifacts yet${isProtected ? ' in a protected pipeline' : ''}.`;
+}
+
+/** By its full name at the forge, or its name here. */
+export function producerOf(
+  facts: InstallationFacts,
+  input: Pick<FindArtifactsInput, 'project'>,
+  name: string,
+): InstallationProject | undefined {
+  const known = facts.config.projects.find((one) => one.repository === name || one.name === name);
+  return known ?? (name === input.project ? projectNamed(facts, { project: input.project }) : undefined);
+}
+
+export const mayDownload = (
+  giver: InstallationProject,
+  { project }: Pick<FindArtifactsInput, 'project'>,
+): boolean => giver.name === project || giver.artifacts_to.some((one) => one === project || one === '*');
+
+const rootOf = ({ root, number }: ArtifactRecord): number => root ?? number;
+
+async function ofPipeline(
+  { records }: FindArtifactsDeps,
+  input: FindArtifactsInput,
+  { pipeline, job }: Extract<ForeignNeed, { pipeline: string }>,
+): Promise<ArtifactRecord | string> {
+  if (!/^[1-9]\d{0,14}$/.test(pipeline))
+    return `needs:pipeline takes the number of a pipeline, not "${pipeline}".`;
+  const record = await records.get<ArtifactRecord>(
+    artifactsByPipelineName(Number(pipeline), artifactNameHash(job)),
+  );
+  if (!record?.succeeded) return `${job} of pipeline ${pipeline} has not succeeded, or keeps no artifacts.`;
+  if (rootOf(record) === input.root) return record;
+  return `Pipeline ${pipeline} is neither a parent of this one nor a child of the same; needs:project takes from others.`;
+}

@@ -1,0 +1,171 @@
+/**
+ * Role: finds the push whose delivery was lost (fault 24): compares the branches and tags of a repository with what is known of
+ * them, and sends the event that the delivery would have been.
+ * Not its role: whether that event came before (the project's workflow: same key, same dedupe), merge requests (git alone does
+ * not tell their branches), which projects and when (`workers/parts/reconciler.ts`).
+ *
+ * A timer of the control worker and not a workflow: a look is idempotent, because its state is a record and the intake drops
+ * what it knows, so a look that is lost or made twice does no harm, and there is no history to replay or to keep short.
+ *
+ * Invariants:
+ *  R1 The first look at a project settles everything as it stands: setting up davit starts nothing.
+ *  R2 A ref is settled only by an answer: a run is known, the delivery asked for none, or the project has decided on the key.
+ *     A crash at any moment leaves it pending, and the next look asks again.
+ *  R3 Nothing is sent before the head stood still for `graceMs`, and at most `atMost` events a look.
+ */
+import type { RecordStore, RemoteHead, Secrets, Source } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { InstallationProject } from '../../src/installation.ts';
+import type { KeyLookup, PushedHeads } from '../../src/plan/model/protocol.ts';
+import {
+  reconcileRecordName,
+  skippedRecordName,
+  type PendingHead,
+  type ReconcileRecord,
+  type SkippedRecord,
+} from '../../src/plan/model/records.ts';
+import { pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
+import { cloneAuth } from './commit-status.ts';
+import { sha256 } from '../../src/utils/sha256.ts';
+
+const LOOK_MS = 60_000;
+const ZERO = '0'.repeat(40);
+
+export interface ReconcileDeps {
+  records: Pick<RecordStore, 'get' | 'put'>;
+  source: Pick<Source, 'heads'>;
+  secrets: Secrets;
+  /** Durable when it resolves. */
+  start(trigger: Trigger): Promise<void>;
+  /** What the project's workflow knows; empty when there is none yet. */
+  pushed(project: string): Promise<PushedHeads>;
+  lookup(project: string, key: string): Promise<KeyLookup>;
+  graceMs: number;
+  atMost: number;
+  now(): number;
+  /** The process ends: the look is broken off, the next one begins anew. */
+  signal?: AbortSignal;
+}
+interface Look {
+  project: InstallationProject & { clone_url: string };
+  record: ReconcileRecord;
+  known: PushedHeads;
+}
+
+/** One look at one project; answers the triggers that it sent. Rejects when forge, store or Temporal does not answer. */
+export async function reconcile(
+  deps: ReconcileDeps,
+  project: InstallationProject & { clone_url: string },
+): Promise<Trigger[]> {
+  const name = reconcileRecordName(project.name);
+  const before = await deps.records.get<ReconcileRecord>(name);
+  const heads = await remoteHeads(deps, project, before);
+  if (!before?.at) {
+    const settled = Object.fromEntries(heads.map(({ ref, sha }) => [ref, sha]));
+    await deps.records.put<ReconcileRecord>(name, { at: deps.now(), settled, pending: {} });
+    return [];
+  }
+  const there = new Set(heads.map(({ ref }) => ref));
+  const record: ReconcileRecord = {
+    at: deps.now(),
+    settled: only(before.settled, there),
+    pending: only(before.pending, there),
+    found: before.found,
+  };
+  const moved = heads.filter(({ ref, sha }) => {
+    if (record.settled[ref] !== sha) return true;
+    delete record.pending[ref];
+    return false;
+  });
+  const known = moved.length > 0 ? await deps.pushed(project.name) : {};
+  const sent: Trigger[] = [];
+  for (const head of moved) {
+    const trigger = await judge(deps, { project, record, known }, head);
+    if (!trigger || sent.length >= deps.atMost) continue;
+    await deps.start(trigger);
+    sent.push(trigger);
+    record.pending[head.ref] = { ...pendingOf(record, head, deps.now()), key: trigger.key };
+  }
+  await deps.records.put(name, record);
+  return sent;
+}
+
+/** A look that failed is told to people through the record; what was known stays. */
+async function remoteHeads(
+  deps: ReconcileDeps,
+  project: InstallationProject & { clone_url: string },
+  before: ReconcileRecord | undefined,
+): Promise<RemoteHead[]> {
+  try {
+    const auth = await cloneAuth(project, deps.secrets);
+    const late = AbortSignal.timeout(LOOK_MS);
+    const signal = deps.signal ? AbortSignal.any([late, deps.signal]) : late;
+    return await deps.source.heads({ url: project.clone_url, auth, signal });
+  } catch (error) {
+    if (deps.signal?.aborted) throw error;
+    const problem = error instanceof DavitError ? error.message : 'The repository did not answer in time.';
+    const record = before ?? { at: 0, settled: {}, pending: {} };
+    await deps.records.put<ReconcileRecord>(reconcileRecordName(project.name), { ...record, problem });
+    throw error;
+  }
+}
+
+/** Settles the head, keeps it pending, or answers the event to send (R2, R3). */
+async function judge(
+  deps: ReconcileDeps,
+  { project, record, known }: Look,
+  head: RemoteHead,
+): Promise<Trigger | undefined> {
+  const pending = pendingOf(record, head, deps.now());
+  record.pending[head.ref] = pending;
+  const settle = (): undefined => {
+    record.settled[head.ref] = head.sha;
+    delete record.pending[head.ref];
+  };
+  const answer = pending.key === undefined ? undefined : await deps.lookup(project.name, pending.key);
+  if (answer?.state === 'queued') return undefined;
+  if (answer?.state === 'started') record.found = { ref: head.ref, sha: head.commit, at: pending.since };
+  if (known[memoryRef(head)] === head.commit || (answer && answer.state !== 'unknown')) return settle();
+  if (deps.now() - pending.since < deps.graceMs) return undefined;
+  const refHash = sha256(head.ref);
+  const skipped = await deps.records.get<SkippedRecord>(skippedRecordName(project.name, refHash));
+  if (skipped?.sha === head.sha) return settle();
+  return triggerOf(project, head, { before: record.settled[head.ref] ?? ZERO, since: pending.since });
+}
+
+const pendingOf = (record: ReconcileRecord, head: RemoteHead, now: number): PendingHead => {
+  const known = record.pending[head.ref];
+  return known?.sha === head.sha ? known : { sha: head.sha, since: now };
+};
+
+const only = <T>(of: Record<string, T>, there: ReadonlySet<string>): Record<string, T> =>
+  Object.fromEntries(Object.entries(of).filter(([ref]) => there.has(ref)));
+
+const isTag = (ref: string): boolean => ref.startsWith('refs/tags/');
+const shortName = (ref: string): string => ref.replace(/^refs\/(heads|tags)\//, '');
+const memoryRef = ({ ref }: RemoteHead): string => `${isTag(ref) ? 'tag' : 'branch'}:${shortName(ref)}`;
+
+/** As the delivery would have said; what git alone does not tell (who, the message) is left to the compile. */
+function triggerOf(
+  project: InstallationProject & { clone_url: string },
+  { ref, sha: after, commit }: RemoteHead,
+  { before, since }: { before: string; since: number },
+): Trigger {
+  return {
+    project: project.name,
+    source: isTag(ref) ? 'tag' : 'push',
+    key: pushKey({ ref, before, after }),
+    deliveryId: `reconcile:${since}`,
+    ref: shortName(ref),
+    refKind: isTag(ref) ? 'tag' : 'branch',
+    sha: commit,
+    before,
+    title: shortName(ref),
+    actor: 'reconciler',
+    defaultBranch: project.default_branch,
+    cloneUrl: project.clone_url,
+    fork: false,
+    reconciled: { ref, after },
+    receivedAt: since,
+  };
+}

@@ -1,0 +1,70 @@
+import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
+import { DavitError } from '../../src/errors.ts';
+import type { InstallationFacts } from '../../src/installation.ts';
+import {
+  pipelineRecordName,
+  summaryOf,
+  type PipelineEntry,
+  type PipelineRecord,
+} from '../../src/plan/model/records.ts';
+import { readCompiled } from './blobs.ts';
+import type { ControlActivities } from '../contract.ts';
+
+export interface RecordDeps {
+  blobs: BlobStore;
+  records: RecordStore;
+  facts: InstallationFacts;
+}
+const MAX_RECORD_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Writes what a closed pipeline was, as a blob and under its name; a later run of the same pipeline takes the name over, and
+ * keeps it: a worker that stood still meanwhile comes too late.
+ */
+export function makeRecordPipeline(deps: RecordDeps): ControlActivities['recordPipeline'] {
+  return async ({ record }) => {
+    const digest = await deps.blobs.putBytes(new TextEncoder().encode(JSON.stringify(record)));
+    const entry: PipelineEntry = { record: digest, summary: summaryOf(record.status) };
+    const name = pipelineRecordName(record.status.id);
+    const there = await deps.records.get<PipelineEntry>(name);
+    if (endOf(there) <= endOf(entry)) await deps.records.put(name, entry);
+    return { record: digest };
+  };
+}
+
+/** Epoch ms by Temporal's clock, which is one for all runs of a pipeline. */
+const endOf = (entry: PipelineEntry | undefined): number => entry?.summary.endedAt ?? 0;
+
+/** Reads a record back, with the plan it ran; limits are today's, because the run that follows is a run of today. */
+export function makeLoadRecord(deps: RecordDeps): ControlActivities['loadRecord'] {
+  return async (input) => {
+    const bytes = await deps.blobs.getBytes(input.record, MAX_RECORD_BYTES);
+    const record = parseRecord(bytes);
+    if (!record.plan) return { record };
+    return { record, compiled: await readCompiled(deps.blobs, record.plan, deps.facts) };
+  };
+}
+
+/** With the trigger it ran for, so that the project can start the next run of it without the whole record in its history. */
+export function makeFindRecord(deps: Pick<RecordDeps, 'records' | 'blobs'>): ControlActivities['findRecord'] {
+  return async ({ id }) => {
+    const entry = await deps.records.get<PipelineEntry>(pipelineRecordName(id));
+    if (!entry) return {};
+    const { trigger, status, order } = parseRecord(await deps.blobs.getBytes(entry.record, MAX_RECORD_BYTES));
+    return { record: entry.record, number: status.number, trigger, order };
+  };
+}
+
+function parseRecord(bytes: Uint8Array): PipelineRecord {
+  const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
+  if (!isRecord(value))
+    throw new DavitError('internal/defect', 'The record of the pipeline is of no form this version knows.');
+  return value;
+}
+const isRecord = (value: unknown): value is PipelineRecord =>
+  typeof value === 'object' &&
+  value !== null &&
+  'version' in value &&
+  value.version === 1 &&
+  'status' in value &&
+  'trigger' in value;

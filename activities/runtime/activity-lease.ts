@@ -1,0 +1,137 @@
+/**
+ * Role: keeps an activity alive by heartbeats that name the host, and tells why it has to end.
+ *
+ * Why an activity ends early (facts page §1c):
+ *  cancelled  the workflow asked: stop the container, clean up
+ *  closed     the workflow is over without having asked: the same
+ *  detached   the worker goes away, or the server gave up on this try: the container runs on
+ *  stale      another try has taken over: the container is its, touch nothing
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Context } from '@temporalio/activity';
+import type { AttemptRef } from '../../src/plan/model/ids.ts';
+import type { JobDeps } from '../job/deps.ts';
+import { attemptLabels, attemptName, type RunRef } from './container-names.ts';
+
+export type EndReason = 'cancelled' | 'closed' | 'detached' | 'stale';
+
+const HEARTBEAT_MS = 3_000;
+/** Far below any heartbeat timeout. */
+const CONFIRM_MS = 2_000;
+
+/** Thrown by `signal` where somebody waits when the activity has to end; `reason` says why. */
+export class ActivityEnded extends Error {
+  override readonly name = 'Ended';
+  readonly reason: EndReason;
+
+  constructor(reason: EndReason) {
+    super(`the activity has to end: ${reason}`);
+    this.reason = reason;
+  }
+}
+
+export class ActivityLease {
+  readonly run: RunRef;
+  /** The queue that the task came by. */
+  readonly taskQueue: string;
+  readonly #activityId: string;
+  readonly #context = Context.current();
+  readonly #deps: JobDeps;
+  readonly #controller = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+  #acknowledgedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(deps: JobDeps) {
+    const { workflowExecution, activityId, taskQueue } = this.#context.info;
+    this.run = {
+      workflowId: workflowExecution?.workflowId ?? '',
+      runId: workflowExecution?.runId ?? '',
+    };
+    this.taskQueue = taskQueue;
+    this.#activityId = activityId;
+    this.#deps = deps;
+    const beat = (): void => this.#context.heartbeat({ host: deps.worker.hostId });
+    this.#timer = setInterval(beat, deps.heartbeatMs ?? HEARTBEAT_MS);
+    this.#context.cancellationSignal.addEventListener('abort', this.#onCancel);
+    deps.stopping.addEventListener('abort', this.#onStopping);
+    if (this.#context.cancellationSignal.aborted) this.#onCancel();
+    if (deps.stopping.aborted) this.#onStopping();
+  }
+
+  /** Aborted, with an `ActivityEnded` as its reason, when the activity has to end. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The job goes on elsewhere, or later: what is done for it here is of no use any more. */
+  get left(): boolean {
+    const why: unknown = this.signal.reason;
+    return why instanceof ActivityEnded && (why.reason === 'detached' || why.reason === 'stale');
+  }
+
+  /** Resolves when the server has recorded that this host has the job; from here on a lost worker is found by it. */
+  async acknowledge(): Promise<void> {
+    const answer = await this.#deps.ack.beat(
+      { ...this.run, activityId: this.#activityId },
+      { host: this.#deps.worker.hostId },
+    );
+    if (answer === 'cancelled') this.#end('cancelled');
+    if (answer === 'closed') await this.#decideNotFound();
+    this.signal.throwIfAborted();
+    this.#acknowledgedAt = performance.now();
+  }
+
+  /** The same where the last time is a while ago: who stood still since then may have been given up. Waits for Temporal. */
+  async confirm(): Promise<void> {
+    while (performance.now() - this.#acknowledgedAt > CONFIRM_MS) {
+      try {
+        await this.acknowledge();
+      } catch {
+        // It has to end; or Temporal is away, and nobody can take the job away from here meanwhile.
+        this.signal.throwIfAborted();
+        await delay(CONFIRM_MS, undefined, { signal: this.signal });
+      }
+    }
+    this.signal.throwIfAborted();
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#context.cancellationSignal.removeEventListener('abort', this.#onCancel);
+    this.#deps.stopping.removeEventListener('abort', this.#onStopping);
+  }
+
+  readonly #onStopping = (): void => this.#end('detached');
+
+  readonly #onCancel = (): void => {
+    const why = this.#context.cancellationDetails;
+    if (why?.cancelRequested) this.#end('cancelled');
+    else if (why?.notFound) void this.#decideNotFound();
+    else this.#end('detached');
+  };
+
+  /** Not found is said of a closed workflow, and of a try that another one has replaced. */
+  async #decideNotFound(): Promise<void> {
+    try {
+      const closed = await this.#deps.workflows.isClosed(this.run.workflowId, this.run.runId);
+      this.#end(closed ? 'closed' : 'stale');
+    } catch {
+      // No answer means keep: the janitor removes the container once it knows that the workflow is closed.
+      this.#end('stale');
+    }
+  }
+
+  #end(reason: EndReason): void {
+    if (!this.signal.aborted) this.#controller.abort(new ActivityEnded(reason));
+  }
+}
+
+/** Name and labels of what an attempt makes on the engine. */
+export interface Identity {
+  name: string;
+  labels: Record<string, string>;
+}
+export const identityOf = (deps: JobDeps, run: RunRef, ref: AttemptRef): Identity => ({
+  name: attemptName(deps.facts.installation, run, ref),
+  labels: attemptLabels(deps.facts.installation, run, ref),
+});

@@ -1,0 +1,59 @@
+/** Where one git process works: a private folder of its own, with the credentials that it may use. */
+import { chmod, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DavitError } from '../../errors.ts';
+import { removeTempFolder, tempFolder } from '../temp.ts';
+import { DEFAULT_PROTOCOLS, type CheckedUrl, type GitProtocol } from './validate.ts';
+import type { GitWorkspace } from './run.ts';
+
+export interface GitOptions {
+  /** https and ssh unless said otherwise. */
+  protocols?: readonly GitProtocol[];
+  /** PATH of the git process. */
+  path?: string;
+  /** Parent of the temporary folders. */
+  temp?: string;
+}
+export type Auth = { username: string; password: string };
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin';
+
+/** A private folder with the credentials: G2. */
+export async function openWorkspace(
+  { protocols = DEFAULT_PROTOCOLS, path = PATH, temp }: GitOptions,
+  url: CheckedUrl,
+  { auth, signal }: { auth?: Auth; signal?: AbortSignal },
+): Promise<GitWorkspace> {
+  const root = await tempFolder('git', temp);
+  try {
+    await chmod(root, 0o700);
+    await writeFile(join(root, 'gitconfig'), credentials(url, auth), { mode: 0o600 });
+  } catch (error) {
+    await removeTempFolder(root);
+    throw error;
+  }
+  return { root, protocols, path, signal };
+}
+
+export const removeWorkspace = ({ root }: GitWorkspace): Promise<void> => removeTempFolder(root);
+
+/** The place goes when the work has settled, whatever happened: G4. */
+export async function inWorkspace<T>(place: GitWorkspace, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } finally {
+    await removeWorkspace(place);
+  }
+}
+
+/** An `http.URL.extraHeader` for this origin alone; nothing at all without credentials or for ssh. */
+function credentials(url: CheckedUrl, auth: Auth | undefined): string {
+  if (!auth || !url.origin) return '';
+  const plain = url.origin.startsWith('http:') && !/^http:\/\/(localhost|127\.|\[::1\])/.test(url.origin);
+  if (plain)
+    throw new DavitError('git/bad-request', 'davit sends no token over plain http.', {
+      hint: 'Use an https address, or take clone_token out.',
+    });
+  const basic = Buffer.from(`${auth.username}:${auth.password}`).toString('base64');
+  return `[http "${url.origin}"]\n\textraHeader = Authorization: Basic ${basic}\n`;
+}

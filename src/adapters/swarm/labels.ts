@@ -1,0 +1,32 @@
+/** What a deployment leaves on a service and on each of its tasks. Pure. */
+type Labels = Record<string, string>;
+
+export const DEPLOY_ID = 'davit.deploy.id';
+export const DEPLOY_SEQ = 'davit.deploy.seq';
+/** Ids and numbers are an installation's own: another one, or one that was begun anew, counts from 1 again. */
+const DEPLOY_INSTALLATION = 'davit.deploy.installation';
+
+export interface DeployLabels {
+  deployId: string;
+  seq: number;
+  installation?: string;
+}
+
+export const stampLabels = (stamp: DeployLabels): Labels => ({
+  [DEPLOY_ID]: stamp.deployId,
+  [DEPLOY_SEQ]: String(stamp.seq),
+  ...(stamp.installation === undefined ? {} : { [DEPLOY_INSTALLATION]: stamp.installation }),
+});
+
+/** True when it was another installation that left them. */
+export const isForeignStamp = (labels: Labels, installation: string | undefined): boolean =>
+  installation !== undefined &&
+  labels[DEPLOY_ID] !== undefined &&
+  labels[DEPLOY_INSTALLATION] !== installation;
+
+/** Labels without the stamp of another installation: to this one it says nothing. */
+export function ownLabels(labels: Labels, installation: string | undefined): Labels {
+  if (!isForeignStamp(labels, installation)) return labels;
+  const { [DEPLOY_ID]: _id, [DEPLOY_SEQ]: _seq, [DEPLOY_INSTALLATION]: _installation, ...rest } = labels;
+  return rest;
+}

@@ -1,0 +1,215 @@
+/**
+ * Calls the server's API (`src/server/api.ts`) for people. An answer that is an error becomes the DavitError that it names;
+ * a server that is not there is `cli/no-server`. The token goes to that one origin only: redirects are not followed.
+ */
+import type { Readable } from 'node:stream';
+import { Agent, request, type Dispatcher } from 'undici';
+import { z } from 'zod';
+import type { Collected } from '../../adapters/ports.ts';
+import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
+import type { Digest, PipelineId, ProjectSlug } from '../../plan/model/ids.ts';
+import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '../../plan/model/protocol.ts';
+import type { WorkerReport } from '../../plan/model/queues.ts';
+import type { PipelineSummary } from '../../plan/model/records.ts';
+import type {
+  ApiError,
+  DecisionRequest,
+  Health,
+  Reconciliation,
+  StartAnswer,
+  StopAnswer,
+  StartRequest,
+} from '../../server/api.ts';
+import { readEvents, type SseEvent } from './sse.ts';
+
+export interface LogPage {
+  attempt: number;
+  complete: boolean;
+  /** Rejects with `cli/no-server` when the server is gone in the middle of it. */
+  body: AsyncIterable<Uint8Array>;
+}
+export interface LogPlace {
+  job: string;
+  attempt?: number;
+  /** Byte to begin at. */
+  offset?: number;
+}
+interface Call {
+  method: 'GET' | 'POST';
+  path: string;
+  query?: Record<string, string | number | undefined>;
+  json?: unknown;
+  bytes?: Readable;
+  signal?: AbortSignal;
+}
+
+const ANSWER_MS = 30_000;
+/** The server sends a comment each 15 s. */
+const SILENCE_MS = 45_000;
+const MAX_ERROR_CHARS = 64 * 1024;
+const apiError: z.ZodType<ApiError> = z.object({
+  error: z.object({
+    code: z.string().refine((code): code is ErrorCode => Object.hasOwn(ERRORS, code)),
+    message: z.string(),
+    hint: z.string(),
+  }),
+});
+
+export class ApiClient {
+  readonly url: string;
+  readonly #token: string;
+  readonly #agent = new Agent({
+    headersTimeout: ANSWER_MS,
+    bodyTimeout: SILENCE_MS,
+    connect: { timeout: 5_000 },
+  });
+
+  constructor(url: string, token: string) {
+    this.url = url.replace(/\/+$/, '');
+    this.#token = token;
+  }
+
+  health = (): Promise<Health> => this.#json({ method: 'GET', path: '/healthz' });
+  /** Stores bytes; a lost connection is the caller's to try again, a blob stored twice is one. */
+  putBlob = (bytes: Readable, signal?: AbortSignal): Promise<{ digest: Digest; bytes: number }> =>
+    this.#json({ method: 'POST', path: '/api/v1/blobs', bytes, signal });
+  start = (slug: ProjectSlug, what: StartRequest, signal?: AbortSignal): Promise<StartAnswer> =>
+    this.#json({ method: 'POST', path: `/api/v1/projects/${part(slug)}/pipelines`, json: what, signal });
+  lookup = (slug: ProjectSlug, key: string, signal?: AbortSignal): Promise<KeyLookup> =>
+    this.#json({ method: 'GET', path: `/api/v1/projects/${part(slug)}/requests/${part(key)}`, signal });
+  pipelines = (filter: { project?: string; limit?: number }): Promise<PipelineSummary[]> =>
+    this.#json({ method: 'GET', path: '/api/v1/pipelines', query: filter });
+  status = (id: PipelineId, signal?: AbortSignal): Promise<PipelineStatus> =>
+    this.#json({ method: 'GET', path: pipelinePath(id), signal });
+  decide = (id: PipelineId, decision: DecisionRequest): Promise<DecisionAnswer> =>
+    this.#json({ method: 'POST', path: `${pipelinePath(id)}/decisions`, json: decision });
+  cancel = (id: PipelineId): Promise<{ accepted: true }> =>
+    this.#json({ method: 'POST', path: `${pipelinePath(id)}/cancel` });
+  project = (slug: ProjectSlug): Promise<ProjectStatus> =>
+    this.#json({ method: 'GET', path: `/api/v1/projects/${part(slug)}` });
+  stopEnvironment = (slug: ProjectSlug, name: string): Promise<StopAnswer> =>
+    this.#json({
+      method: 'POST',
+      path: `/api/v1/projects/${part(slug)}/environments/stop`,
+      json: { name },
+    });
+  collect = (dryRun: boolean): Promise<Collected> =>
+    this.#json({ method: 'POST', path: '/api/v1/collection', json: { dryRun } });
+  reconciliation = (): Promise<Reconciliation[]> =>
+    this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
+  workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });
+
+  /** From an offset to where the log ends now. */
+  async log(id: PipelineId, place: LogPlace): Promise<LogPage> {
+    const answer = await this.#send({ method: 'GET', path: `${pipelinePath(id)}/log`, query: { ...place } });
+    const attempt = Number(answer.headers['x-davit-log-attempt']);
+    return {
+      attempt,
+      complete: answer.headers['x-davit-log-complete'] !== 'false',
+      body: this.#unbroken(answer.body),
+    };
+  }
+
+  /** `status` events with a PipelineStatus; ends when the connection does. */
+  statusEvents = (id: PipelineId, signal: AbortSignal): AsyncGenerator<SseEvent> =>
+    this.#events({ method: 'GET', path: `${pipelinePath(id)}/events`, signal });
+  /** `chunk` and `end` events of one log. */
+  logEvents = (id: PipelineId, place: LogPlace, signal: AbortSignal): AsyncGenerator<SseEvent> =>
+    this.#events({ method: 'GET', path: `${pipelinePath(id)}/log/follow`, query: { ...place }, signal });
+
+  close = (): Promise<void> => this.#agent.destroy();
+
+  async *#events(call: Call): AsyncGenerator<SseEvent> {
+    const answer = await this.#send(call);
+    yield* readEvents(textOf(answer.body));
+  }
+
+  async *#unbroken(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body;
+    } catch (cause) {
+      throw this.#away(cause);
+    }
+  }
+
+  #away(cause: unknown): DavitError {
+    const text = `The server at ${this.url} does not answer (${reasonOf(cause)}).`;
+    return new DavitError('cli/no-server', text, { cause });
+  }
+
+  async #json<T>(call: Call): Promise<T> {
+    const answer = await this.#send(call);
+    try {
+      // The server is of the same version, its shapes are checked there; what is not JSON is not our server.
+      return (await answer.body.json()) as T;
+    } catch (cause) {
+      if (!(cause instanceof SyntaxError)) throw this.#away(cause);
+      throw new DavitError('cli/bad-answer', `${this.url} answered with something that is no JSON.`, {
+        cause,
+      });
+    }
+  }
+
+  async #send(call: Call): Promise<Dispatcher.ResponseData> {
+    let answer: Dispatcher.ResponseData;
+    try {
+      answer = await request(`${this.url}${call.path}`, {
+        method: call.method,
+        dispatcher: this.#agent,
+        query: definedOf(call.query),
+        headers: { authorization: `Bearer ${this.#token}`, ...contentType(call) },
+        body: call.json === undefined ? call.bytes : JSON.stringify(call.json),
+        signal: call.signal,
+      });
+    } catch (cause) {
+      if (call.signal?.aborted) throw cause;
+      throw this.#away(cause);
+    }
+    if (answer.statusCode < 300) return answer;
+    throw await this.#refusal(answer);
+  }
+
+  async #refusal(answer: Dispatcher.ResponseData): Promise<DavitError> {
+    const whole = await answer.body.text().catch((cause: unknown) => {
+      throw this.#away(cause);
+    });
+    const text = whole.slice(0, MAX_ERROR_CHARS);
+    const parsed = apiError.safeParse(parseJson(text));
+    if (parsed.success) {
+      const { code, message, hint } = parsed.data.error;
+      return new DavitError(code, message, { hint });
+    }
+    return new DavitError('cli/bad-answer', `${this.url} answered with HTTP status ${answer.statusCode}.`);
+  }
+}
+
+async function* textOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  for await (const chunk of bytes) yield decoder.decode(chunk, { stream: true });
+}
+
+const part = encodeURIComponent;
+const pipelinePath = (id: PipelineId): string => `/api/v1/pipelines/${id.split('/').map(part).join('/')}`;
+const contentType = (call: Call): Record<string, string> =>
+  call.json !== undefined
+    ? { 'content-type': 'application/json' }
+    : call.bytes
+      ? { 'content-type': 'application/octet-stream' }
+      : {};
+const definedOf = (query: Call['query']): Record<string, string | number> =>
+  Object.fromEntries(
+    Object.entries(query ?? {}).filter((pair): pair is [string, string | number] => pair[1] !== undefined),
+  );
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // no answer of ours: said by the caller
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code;
+  return cause instanceof Error ? cause.message : 'no connection';
+}

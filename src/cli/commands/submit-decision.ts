@@ -1,0 +1,114 @@
+/** What a person decides about a pipeline or one of its jobs: approve, reject, play, retry, cancel. */
+import type { Command } from 'commander';
+import { DavitError } from '../../errors.ts';
+import type { Decision } from '../../plan/model/protocol.ts';
+import { printJson, type Cli } from '../cli.ts';
+import { resolveId, withServer } from '../connect.ts';
+import { plainText } from '../view/terminal-text.ts';
+
+interface Verb {
+  name: string;
+  action: Decision['action'];
+  description: string;
+  example: string;
+}
+const VERBS: readonly Verb[] = [
+  {
+    name: 'approve',
+    action: 'play',
+    description: 'open a gate: the job behind it goes on',
+    example: 'davit approve table/3 deploy --comment "seen on staging"',
+  },
+  {
+    name: 'reject',
+    action: 'reject',
+    description: 'close a gate for good: the job behind it does not run',
+    example: 'davit reject table/3 deploy --comment "wrong week"',
+  },
+  { name: 'play', action: 'play', description: 'start a manual job', example: 'davit play table/3 cleanup' },
+  {
+    name: 'retry',
+    action: 'retry',
+    description: 'run a job that has ended once more, also of a closed pipeline',
+    example: "davit retry table/3 'build: [arm32]'",
+  },
+];
+
+interface Options {
+  comment?: string;
+  json?: boolean;
+  yes?: boolean;
+}
+
+export function decideCommands(program: Command, cli: Cli): void {
+  for (const verb of VERBS) {
+    const command = program
+      .command(verb.name)
+      .description(verb.description)
+      .argument('<id>', "PROJECT/NUMBER, or a number of this folder's project")
+      .argument('<job>', 'name of the job, as `davit status` shows it')
+      .option('--comment <text>', 'why; it is recorded')
+      .option('--yes', "confirm the job's manual_confirmation without being asked")
+      .option('--json', 'print the answer as JSON')
+      .addHelpText('after', `\nExample:\n  $ ${verb.example}`);
+    command.action((id: string, job: string, options: Options) =>
+      decide(cli, { id, job, action: verb.action }, options),
+    );
+  }
+  cancelCommand(program, cli);
+}
+
+async function decide(
+  cli: Cli,
+  what: { id: string; job: string; action: Decision['action'] },
+  options: Options,
+): Promise<void> {
+  const answer = await withServer(cli, async (client) => {
+    const id = await resolveId(cli, client, what.id);
+    const request = { action: what.action, job: what.job, comment: options.comment };
+    if (options.yes) return client.decide(id, { ...request, confirm: true });
+    try {
+      return await client.decide(id, request);
+    } catch (error) {
+      if (!(error instanceof DavitError) || error.code !== 'job/unconfirmed' || !cli.io.interactive)
+        throw error;
+      if (!(await confirmed(cli, error.message))) throw error;
+      return client.decide(id, { ...request, confirm: true });
+    }
+  });
+  if (options.json) return printJson(cli, answer);
+  return cli.io.out(`${plainText(answer.message)}\n`);
+}
+
+/** Asks a person on the terminal; anything but yes is no. */
+async function confirmed(cli: Cli, text: string): Promise<boolean> {
+  cli.io.err(`${plainText(text)} [y/N] `);
+  // Loaded where a person is asked: every command pays for what this file imports.
+  const { createInterface } = await import('node:readline');
+  const lines = createInterface({ input: cli.io.stdin });
+  try {
+    for await (const line of lines) return /^y(es)?$/i.test(line.trim());
+    return false;
+  } finally {
+    lines.close();
+  }
+}
+
+function cancelCommand(program: Command, cli: Cli): void {
+  program
+    .command('cancel')
+    .description('cancel a pipeline, or one job of it; what runs is stopped and cleaned up')
+    .argument('<id>', "PROJECT/NUMBER, or a number of this folder's project")
+    .argument('[job]', 'this job only')
+    .option('--json', 'print the answer as JSON')
+    .addHelpText('after', '\nExample:\n  $ davit cancel table/3\n  $ davit cancel table/3 unit')
+    .action(async (id: string, job: string | undefined, options: Options) => {
+      if (job !== undefined) return decide(cli, { id, job, action: 'cancelJob' }, options);
+      const [answer, whole] = await withServer(cli, async (client) => {
+        const found = await resolveId(cli, client, id);
+        return [await client.cancel(found), found] as const;
+      });
+      if (options.json) return printJson(cli, answer);
+      return cli.io.out(`${whole} is being cancelled; see it with: davit status ${whole}\n`);
+    });
+}

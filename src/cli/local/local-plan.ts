@@ -1,0 +1,215 @@
+/** What the pipeline of this folder would be: compiled here, by the same code as on the control worker, without a server. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { DavitError } from '../../errors.ts';
+import { HELPER_IMAGE } from '../../installation.ts';
+import { localIncludes } from '../../worktree/includes.ts';
+import { fileOfCommit } from '../../worktree/source-text.ts';
+import { readInstallation } from '../../local/setup/installation.ts';
+import { sourceFacts, type SourceFacts } from '../../worktree/changes.ts';
+import {
+  findProject,
+  hasCommit,
+  headFacts,
+  pipelineFile,
+  placeOf,
+  type HeadFacts,
+  type LocalProject,
+} from '../../worktree/project.ts';
+import { readRunFile } from '../../local/process/run-file.ts';
+import { compile, type CompileAnswer } from '../../compiler/compile.ts';
+import { remoteFiles } from '../../compiler/remote-exists.ts';
+import { factsNeeded } from '../../compiler/changes-needed.ts';
+import { loadIncludes, type IncludeSource } from '../../compiler/includes.ts';
+import type { CompileRequest } from '../../compiler/request.ts';
+import { isProtected, projectOf, variablesOf } from '../../compiler/variables/installation.ts';
+import type { Trigger } from '../../plan/model/trigger.ts';
+import type { Cli } from '../cli.ts';
+import { askFleet, thisMachine } from './list-workers.ts';
+import { childrenHere, type PlannedChild } from './child-pipelines.ts';
+import { triggerOf } from './local-trigger.ts';
+import type { PlanEvent } from '../options.ts';
+
+const MAX_BYTES = 1024 * 1024;
+const REGISTRY = '127.0.0.1:5000';
+
+export interface PlanOptions {
+  file?: string;
+  ref?: string;
+  variables?: Record<string, string>;
+  /** For `spec:inputs` of the file. */
+  inputs?: Record<string, string>;
+  jobs?: string[];
+  /** Plan for this event in place of a run from here. */
+  event?: PlanEvent;
+  /** Say why each job is in the pipeline or not. */
+  explain?: boolean;
+  /** Warn of what is hardly meant, too. */
+  lint?: boolean;
+  /** Plan for this tag. */
+  tag?: string;
+  /** Paths that have changed, in place of git's own answer. */
+  changed?: string[];
+  /** Checkouts that stand for other projects of includes, by name. */
+  projectPaths?: Record<string, string>;
+  /** Plan the pipelines that its jobs would start, too. */
+  children?: boolean;
+  /** A `ref` that is not here is a branch that this working tree might be on, and no error. */
+  imagine?: boolean;
+}
+export interface LocalPlan {
+  project: LocalProject;
+  file: { name: string; text: string };
+  facts: HeadFacts;
+  answer: CompileAnswer;
+  children: PlannedChild[];
+  /** davit is on this machine: no DAVIT_SERVER names another. */
+  here: boolean;
+  /** What the answer was told of changes, where a rule asked. */
+  changed?: Record<string, string[]>;
+  lastCommits?: Record<string, string>;
+  /** The ref that is not here, which was planned for all the same. */
+  imagined?: string;
+}
+
+type Asked = Pick<LocalPlan, 'project' | 'facts' | 'imagined'> & {
+  request: CompileRequest;
+  source: IncludeSource;
+  ref?: string;
+};
+
+/** The file with what it includes, and all that its plan depends on but git's answers. Rejects as `compileHere`. */
+export async function requestHere(cli: Cli, options: PlanOptions): Promise<Asked> {
+  const place = options.file === undefined ? undefined : await placeOf(cli.cwd, options.file);
+  const project = await findProject(place?.folder ?? cli.cwd, place?.file);
+  const here = await factsHere(project, options);
+  // What runs for a commit is what stands in it; a plan for a ref is one of these files.
+  const commit = options.imagine || here.ref === undefined ? undefined : here.facts.sha;
+  const file =
+    commit === undefined
+      ? await fileHere(project, place?.file)
+      : await fileOfCommit(project, commit, place?.file);
+  const request = await requestOf(cli, {
+    project,
+    facts: here.facts,
+    file,
+    options: { ...options, file: place?.file },
+  });
+  const { installation } = await readInstallation(cli.settings);
+  const { trigger, serverUrl } = request;
+  const { changed, projectPaths } = options;
+  const from = {
+    settings: cli.settings,
+    installation,
+    serverUrl,
+    trigger,
+    ref: here.ref,
+    commit,
+    changed,
+    projectPaths,
+  };
+  const source = localIncludes(project, from);
+  const included = await loadIncludes(request, source);
+  return { project, ...here, source, request: { ...request, ...included } };
+}
+
+/** `ref` is the commit in place of the working tree; undefined where the working tree stands for it. */
+async function factsHere(
+  project: LocalProject,
+  { ref, imagine }: PlanOptions,
+): Promise<Pick<Asked, 'facts' | 'imagined' | 'ref'>> {
+  if (ref === undefined || !imagine || (await hasCommit(project, ref)))
+    return { facts: await headFacts(project, ref), ref };
+  return { facts: { ...(await headFacts(project)), ref }, imagined: ref };
+}
+
+/** Rejects with `source/…`, `git/…`, `cli/no-git`; mistakes of the file are in the answer. */
+export async function compileHere(cli: Cli, options: PlanOptions): Promise<LocalPlan> {
+  const { project, facts: head, imagined, ref, source, request: whole } = await requestHere(cli, options);
+  const known = await factsFor({ project, source, request: whole }, { ...options, ref });
+  const how = { explain: options.explain, lint: options.lint };
+  const answer = compile({ ...whole, ...known, ...how });
+  const facts = (request: CompileRequest) => factsFor({ project, source, request }, { ...options, ref });
+  const request = { ...whole, ...known };
+  const children = options.children
+    ? await childrenHere({ source, facts, options: how }, { request, answer })
+    : [];
+  const here = whole.trigger.here === true;
+  const { changed, lastCommits } = known;
+  return { project, file: whole.file, facts: head, answer, children, here, changed, lastCommits, imagined };
+}
+
+/** Git is asked only where a condition of the file needs it; paths that were given stand in for its answer. */
+async function factsFor(
+  { project, source, request }: Pick<Asked, 'project' | 'source' | 'request'>,
+  { ref, changed, lint }: PlanOptions,
+): Promise<SourceFacts & Pick<CompileRequest, 'elsewhere'>> {
+  const asked = factsNeeded(request);
+  const needed = { ...asked, files: asked.files || lint === true };
+  const found = await remoteFiles((wants) => source.elsewhere(wants), needed.elsewhere ?? []);
+  // A project that this machine does not know is one that the server may know: its answer is left open.
+  const elsewhere = Object.fromEntries(Object.entries(found).filter(([, files]) => files !== null));
+  const facts = { ...(await sourceFacts(project, { needed, trigger: request.trigger, ref })), elsewhere };
+  if (!changed) return facts;
+  const names = [...new Set(['', ...needed.changed])];
+  return { ...facts, changed: Object.fromEntries(names.map((name) => [name, changed])) };
+}
+
+async function fileHere(project: LocalProject, named?: string): Promise<{ name: string; text: string }> {
+  const name = await pipelineFile(project, named);
+  return { name, text: await readText(join(project.folder, name)) };
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    const bytes = await readFile(path);
+    if (bytes.length > MAX_BYTES) throw new DavitError('source/refused', `${path} is larger than 1 MiB.`);
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    if (cause instanceof DavitError) throw cause;
+    throw new DavitError('source/refused', `${path} cannot be read as UTF-8 text.`, { cause });
+  }
+}
+
+type Facts = {
+  project: LocalProject;
+  facts: HeadFacts;
+  file: { name: string; text: string };
+  options: PlanOptions;
+};
+
+async function requestOf(cli: Cli, { project, facts, file, options }: Facts): Promise<CompileRequest> {
+  const { installation } = await readInstallation(cli.settings);
+  const run = await readRunFile(cli.settings);
+  const fleet = /\btags\b/.test(file.text) ? await askFleet(cli) : undefined;
+  const trigger: Trigger = {
+    ...triggerOf(project, facts, options),
+    // Who lints a file means every machine that it may run on.
+    ...(!options.lint && !cli.settings.serverUrl && { here: true }),
+  };
+  const written = projectOf({ config: installation }, trigger);
+  return {
+    file,
+    trigger,
+    iid: 1,
+    number: 1,
+    project: {
+      slug: project.slug,
+      defaultBranch: facts.defaultBranch,
+      protectedRef: isProtected(written, trigger),
+      variables: variablesOf(written.variables),
+      path: written.repository,
+    },
+    instanceVariables: variablesOf(installation.variables),
+    registry: run?.registry ?? installation.registries.find((one) => one.default)?.host ?? REGISTRY,
+    helperImage: run?.helperImage ?? HELPER_IMAGE,
+    defaultImage: installation.default_image,
+    defaultArch: installation.default_arch,
+    fleet: fleet ?? (options.lint ? [] : [thisMachine]),
+    targets: installation.targets.map((target) => target.name),
+    serverUrl: run?.server ?? 'http://127.0.0.1:8420',
+    limits: { jobTimeoutMs: installation.limits.job_timeout, gateExpiryMs: installation.limits.gate_expiry },
+    source: `sha256:${'0'.repeat(64)}`,
+    commit: { author: facts.author, timestamp: facts.timestamp, message: facts.message },
+  };
+}

@@ -1,0 +1,45 @@
+/** What a pipeline of this folder would be started by. */
+import { NO_SHA, type HeadFacts, type LocalProject } from '../../worktree/project.ts';
+import type { Trigger } from '../../plan/model/trigger.ts';
+import type { PlanOptions } from './local-plan.ts';
+
+export const triggerOf = (project: LocalProject, facts: HeadFacts, options: PlanOptions): Trigger => ({
+  project: project.slug,
+  key: 'request:plan',
+  deliveryId: 'request:plan',
+  sha: facts.sha,
+  before: beforeOf(facts, options),
+  title: facts.title,
+  message: facts.message,
+  actor: 'davit',
+  role: 'operator',
+  defaultBranch: facts.defaultBranch,
+  file: options.file,
+  jobs: options.jobs && options.jobs.length > 0 ? options.jobs : undefined,
+  variables: options.variables,
+  inputs: options.inputs,
+  fork: false,
+  receivedAt: 0,
+  ...eventOf(facts, options),
+});
+
+/** Paths that were given have changed since something, also where the branch is new. */
+const beforeOf = ({ before, sha }: HeadFacts, { changed }: PlanOptions): string =>
+  changed && before === NO_SHA ? (sha === NO_SHA ? 'f'.repeat(40) : sha) : before;
+
+type EventFacts = Pick<Trigger, 'source' | 'ref' | 'refKind' | 'mergeRequest'>;
+
+/** A merge request is one from the branch that is checked out to the default branch. */
+function eventOf(facts: HeadFacts, { event, tag }: PlanOptions): EventFacts {
+  const { ref, refKind } = facts;
+  if (tag !== undefined || event === 'tag')
+    return { source: event ?? 'tag', ref: tag ?? ref, refKind: 'tag' };
+  if (event !== 'merge_request') return { source: event ?? 'cli', ref, refKind };
+  const { sha: sourceSha, title, defaultBranch: targetBranch } = facts;
+  return {
+    source: event,
+    ref,
+    refKind: 'merge_request',
+    mergeRequest: { iid: 1, sourceBranch: ref, targetBranch, sourceSha, title },
+  };
+}

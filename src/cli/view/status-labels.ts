@@ -1,0 +1,123 @@
+/** States, phases and waiting reasons in words a person knows. Pure. */
+import type { PipelineId } from '../../plan/model/ids.ts';
+import type { JobStatus, PipelineState, PipelineStatus } from '../../plan/model/protocol.ts';
+import type { Cell, Paint } from './table.ts';
+import { durationText } from '../../utils/duration.ts';
+
+const STATE_PAINT: Record<PipelineState, Paint> = {
+  created: 'dim',
+  running: 'blue',
+  waiting_for_resource: 'yellow',
+  manual: 'yellow',
+  scheduled: 'yellow',
+  success: 'green',
+  failed: 'red',
+  canceled: 'magenta',
+  skipped: 'dim',
+  config_error: 'red',
+};
+const STATE_TEXT: Partial<Record<PipelineState, string>> = {
+  waiting_for_resource: 'waits for a lock',
+  manual: 'waits for a person',
+  canceled: 'cancelled',
+  config_error: 'the file has errors',
+};
+export const stateCell = (state: PipelineState): Cell => ({
+  text: STATE_TEXT[state] ?? state,
+  paint: STATE_PAINT[state],
+});
+
+const OUTCOME_PAINT: Record<NonNullable<JobStatus['outcome']>, Paint> = {
+  succeeded: 'green',
+  failed: 'red',
+  errored: 'red',
+  cancelled: 'magenta',
+  skipped: 'dim',
+  expired: 'yellow',
+};
+
+/** What the job is doing, or how it ended. */
+export function jobCell(job: JobStatus): Cell {
+  if (job.outcome) {
+    const warns = job.allowedToFail && (job.outcome === 'failed' || job.outcome === 'errored');
+    return warns
+      ? { text: `${job.outcome}, allowed`, paint: 'yellow' }
+      : { text: job.outcome, paint: OUTCOME_PAINT[job.outcome] };
+  }
+  switch (job.phase) {
+    case 'manual':
+      return { text: 'playable', paint: 'yellow' };
+    case 'gate':
+      return { text: 'gate', paint: 'yellow' };
+    case 'running':
+      return { text: 'running', paint: 'blue' };
+    case 'waiting_for_resource':
+      return { text: 'waits for a lock', paint: 'yellow' };
+    case 'dispatched':
+      return { text: job.waitingFor ? 'waiting' : 'starting', paint: 'blue' };
+    default:
+      return { text: job.phase, paint: 'dim' };
+  }
+}
+
+/** What a person can do about the wait, or what it is for; undefined when the job does not wait. */
+export function waitingText(id: PipelineId, job: JobStatus): string | undefined {
+  if (job.outcome) return undefined;
+  if (job.phase === 'gate') return `gate: davit approve ${id} ${quoted(job.key)}${gateText(job)}`;
+  if (job.phase === 'manual') return `davit play ${id} ${quoted(job.key)}`;
+  const reason = job.waitingFor;
+  if (reason === undefined) return undefined;
+  const cut = reason.indexOf(':');
+  const [kind, what] = cut < 0 ? [reason, ''] : [reason.slice(0, cut), reason.slice(cut + 1)];
+  switch (kind) {
+    case 'queue':
+      return `waits for ${queueText(what)}`;
+    case 'lock':
+      return `waits for the lock of ${what}`;
+    case 'needs':
+      return `waits for ${what}`;
+    case 'stage':
+      return `waits for stage ${what}`;
+    case 'slots':
+      return 'waits for its turn: as many jobs as allowed are under way';
+    case 'delay':
+      return 'is delayed';
+    default:
+      return `waits for ${reason}`;
+  }
+}
+
+/** Who may decide, and until when. */
+function gateText({ gate }: JobStatus): string {
+  if (!gate) return '';
+  const who = gate.approvers.length > 0 ? gate.approvers.join(' or ') : 'operator';
+  return ` (${who}, until ${new Date(gate.expiresAt).toISOString().slice(0, 16).replace('T', ' ')} UTC)`;
+}
+
+const queueText = (queue: string): string => {
+  if (queue.startsWith('host-')) return 'its machine to come back';
+  if (queue.startsWith('tag-')) return `a worker with the tag ${queue.slice('tag-'.length)}`;
+  if (queue.startsWith('deploy-')) return `a worker for the deploy target ${queue.slice('deploy-'.length)}`;
+  return `a worker on ${queue}`;
+};
+
+/** An argument as a POSIX shell takes it. */
+export const quoted = (text: string): string =>
+  /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+
+/** How long it took, or has taken; nothing for a job that has not begun. */
+export function jobTime(job: JobStatus, now: number): string {
+  const { startedAt, endedAt } = job.result ?? {};
+  if (startedAt !== undefined && endedAt !== undefined) return durationText(endedAt - startedAt);
+  return job.phase === 'running' || job.phase === 'stopping' ? durationText(now - job.since) : '';
+}
+
+/** Exit code of a pipeline: 0 good, 1 failed, cancelled or expired, 2 when the file itself is wrong. */
+export function verdictOf(status: Pick<PipelineStatus, 'state'>): number {
+  if (status.state === 'config_error') return 2;
+  return status.state === 'success' || status.state === 'skipped' ? 0 : 1;
+}
+
+/** True when nothing goes on without somebody asking for more. */
+export const isOver = (status: Pick<PipelineStatus, 'state' | 'endedAt'>): boolean =>
+  status.endedAt !== undefined;

@@ -1,0 +1,118 @@
+/** A pipeline as a table: jobs, what each waits for, who decided what. Pure. */
+import { testsText } from '../../plan/model/outcome.ts';
+import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
+import { platformText } from '../../plan/model/spec.ts';
+import { painted, table } from './table.ts';
+import { closedColors, plainText } from './terminal-text.ts';
+import { jobCell, jobTime, quoted, stateCell, waitingText } from './status-labels.ts';
+import { durationText } from '../../utils/duration.ts';
+
+export interface ViewOptions {
+  color: boolean;
+  /** Epoch ms. */
+  now: number;
+}
+
+export function statusText(status: PipelineStatus, options: ViewOptions): string {
+  const { color } = options;
+  const state = stateCell(status.state);
+  const took = durationText((status.endedAt ?? options.now) - status.startedAt);
+  const head = `${painted(status.id, 'bold', color)}  ${painted(state.text, state.paint, color)}  ${took}\n`;
+  const { upstream } = status;
+  const above = upstream ? `  started by ${plainText(upstream.job)} of ${upstream.pipeline}\n` : '';
+  const what = plainText(
+    `${status.ref} ${status.sha.slice(0, 8)} ${status.title} (${status.source})`,
+  ).replace(/\n/g, ' ');
+  // `cancelled` stands in the line above already.
+  const reason = status.reason && status.reason !== state.text ? `\n${indented(status.reason)}\n` : '';
+  const by = status.cancelledBy ? `  cancelled by ${plainText(status.cancelledBy.actor)}\n` : '';
+  const warnings = status.warnings
+    .map((text) => `${painted('!', 'yellow', color)} ${plainText(text)}\n`)
+    .join('');
+  const jobs = status.jobs.length > 0 ? `\n${jobsTable(status, options)}` : '';
+  return `${head}  ${what}\n${above}${by}${reason}${warnings}${jobs}${decisionsText(status, color)}${playableText(status)}`;
+}
+
+const indented = (text: string): string =>
+  plainText(text)
+    .split('\n')
+    .map((line) => `  ${line}`)
+    .join('\n');
+
+export function jobsTable(status: PipelineStatus, { color, now }: ViewOptions): string {
+  const rows = status.jobs.map((job) => [
+    job.stage,
+    { text: job.key, paint: 'bold' as const },
+    jobCell(job),
+    jobTime(job, now),
+    detailOf(status, job),
+  ]);
+  return table(['STAGE', 'JOB', 'STATE', 'TIME', ''], rows, color);
+}
+
+/** What it waits for, else what went wrong, else what it made. */
+function detailOf(status: PipelineStatus, job: JobStatus): string {
+  const below = downstreamText(job);
+  if (below) return below;
+  const waits = waitingText(status.id, job);
+  if (waits) return waits;
+  const attempts = job.attempt > 1 ? `attempt ${job.attempt}` : '';
+  const { result } = job;
+  const made = result?.message ?? madeText(job);
+  const tests = result?.tests ? testsText(result.tests) : '';
+  const coverage = result?.coverage === undefined ? '' : `coverage ${result.coverage}%`;
+  return [attempts, made, tests, coverage].filter((text) => text !== '').join(', ');
+}
+
+/** Which pipeline it has started, and how that fares; its own reason where there is none. */
+function downstreamText({ downstream, result }: JobStatus): string {
+  if (!downstream?.pipeline) return '';
+  const state = downstream.state ? ` ${stateCell(downstream.state).text}` : '';
+  const why = result?.outcome === 'succeeded' || !result?.message ? '' : `, ${plainText(result.message)}`;
+  return `-> ${downstream.pipeline}${state}${why}`;
+}
+
+function madeText({ result }: JobStatus): string {
+  if (!result) return '';
+  if (result.index)
+    return `${result.index.repository}:${result.index.tags[0] ?? ''} ${result.index.digest.slice(0, 19)}`;
+  if (result.image) return `${platformText(result.image.platform)} ${result.image.digest.slice(0, 19)}`;
+  if (result.deployed) return `${result.deployed.service}: ${result.deployed.state}`;
+  if (result.pages) return plainText(result.pages.url);
+  if (result.release) return `release ${plainText(result.release.tag)}`;
+  const { artifacts } = result;
+  if (!artifacts) return '';
+  return `${artifacts.exposeAs === undefined ? '' : `${plainText(artifacts.exposeAs)}: `}${artifacts.files} artifact ${artifacts.files === 1 ? 'file' : 'files'}`;
+}
+
+function decisionsText(status: PipelineStatus, color: boolean): string {
+  const made = status.jobs.flatMap((job) => job.decisions.map((one) => ({ job, one })));
+  const lines = made
+    .sort((a, b) => (a.one.at ?? 0) - (b.one.at ?? 0))
+    .map(({ job, one }) => {
+      const at = one.at === undefined ? '' : ` ${new Date(one.at).toISOString().slice(0, 19)}Z`;
+      const words = [one.comment ? `"${one.comment}"` : '', one.answer ?? ''].filter((text) => text !== '');
+      return plainText(
+        `${one.actor} (${one.role}): ${one.action} ${job.key}${at} ${words.join(', ')}`,
+      ).replace(/\n/g, ' ');
+    });
+  return lines.length > 0
+    ? `\n${painted('Decisions', 'dim', color)}\n${lines.map((line) => `  ${line}\n`).join('')}`
+    : '';
+}
+
+/** What somebody may start, or must decide. */
+function playableText(status: PipelineStatus): string {
+  const open = status.jobs.filter((job) => !job.outcome && (job.phase === 'manual' || job.phase === 'gate'));
+  if (open.length === 0) return '';
+  const lines = open.map((job) => {
+    const verb = job.phase === 'gate' ? 'approve' : 'play';
+    return `  davit ${verb} ${status.id} ${quoted(job.key)}\n`;
+  });
+  return `\nWaiting for a person:\n${plainText(lines.join(''))}`;
+}
+
+/** One line of a job's log with its name before it. */
+export function prefixed(prefix: string, line: string, color: boolean): string {
+  return `${prefix}${color ? closedColors(line) : line}\n`;
+}

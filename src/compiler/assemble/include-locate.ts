@@ -1,0 +1,230 @@
+/**
+ * From one item of `include` to the files that it names. What is not known yet is noted in `needed`, and the answer is
+ * empty until it is.
+ */
+import { RE2JS } from 're2js';
+import {
+  includeKey,
+  type IncludeAnswer,
+  type IncludeRepository,
+  type IncludeWant,
+} from '../../plan/model/includes.ts';
+import type { Problems } from '../problems.ts';
+import type { CompileRequest } from '../request.ts';
+import type { ConditionScope } from '../rules/scope.ts';
+import { pathProblem } from '../schema/keywords/common.ts';
+import type { WrittenInclude } from '../schema/keywords/include.ts';
+import { TEMPLATES, templateHint } from '../templates/index.ts';
+import type { Origin } from '../yaml/nodes.ts';
+import { componentFile, parseComponent } from './include-component.ts';
+import { OWN, type Base, type Checkout, type Found } from './include-scope.ts';
+
+export interface IncludesNeeded {
+  /** Paths of the own source: keys of `CompileRequest.included` that are not there yet. */
+  files: Set<string>;
+  /** `CompileRequest.files` is needed: for a wildcard, or a rule with `exists`. */
+  list: boolean;
+  /** Keys of `CompileRequest.changed` that are not there yet, for rules with `changes`. */
+  changed: Set<string>;
+  /** What must be asked elsewhere, by `includeKey`. */
+  wants: Map<string, IncludeWant>;
+}
+/** Where an item stands: the node, the place of its file, and the variables that it sees. */
+export interface Item {
+  at: Origin;
+  base: Base;
+  scope: ConditionScope;
+}
+const IN_REMOTE =
+  'A file of another server is read without any context: write its includes as remote or template.';
+
+export class IncludeLocator {
+  readonly needed: IncludesNeeded = { files: new Set(), list: false, changed: new Set(), wants: new Map() };
+  readonly #request: CompileRequest;
+  readonly #problems: Problems;
+
+  constructor(request: CompileRequest, problems: Problems) {
+    this.#request = request;
+    this.#problems = problems;
+  }
+
+  find({ where }: WrittenInclude, item: Item): Found[] {
+    if (item.base.kind === 'remote' && where.kind !== 'remote' && where.kind !== 'template') {
+      this.#say(item, `a file that comes by remote cannot include by "${where.kind}"`, IN_REMOTE);
+      return [];
+    }
+    if (where.kind === 'local') return this.#local(where.local, item);
+    if (where.kind === 'project') return this.#project(where, item);
+    if (where.kind === 'remote') return this.#remote(where, item);
+    if (where.kind === 'template') return this.#template(where.template, item);
+    return this.#component(where.component, item);
+  }
+
+  /** Every file of a place; undefined while it is not known. */
+  list(base: Base, at: Origin): readonly string[] | undefined {
+    if (base.kind !== 'project') {
+      if (!this.#request.files) this.needed.list = true;
+      return this.#request.files;
+    }
+    const { repository, sha } = base.checkout;
+    const answer = this.ask({ kind: 'list', repository, sha }, at);
+    return answer && 'files' in answer ? answer.files : undefined;
+  }
+
+  /** Every file of another project, at a ref or its default branch. */
+  listOf(repository: IncludeRepository, ref: string | undefined, at: Origin): readonly string[] | undefined {
+    const commit = this.ask({ kind: 'ref', repository, ref }, at);
+    if (!commit || !('sha' in commit)) return undefined;
+    const answer = this.ask({ kind: 'list', repository, sha: commit.sha }, at);
+    return answer && 'files' in answer ? answer.files : undefined;
+  }
+
+  /** The answer, or undefined: not asked yet, or refused, which has been said. */
+  ask(want: IncludeWant, at: Origin): IncludeAnswer | undefined {
+    const key = includeKey(want);
+    const answer = this.#request.answers?.[key];
+    if (!answer) this.needed.wants.set(key, want);
+    else if ('refused' in answer) {
+      const { code, message, hint } = answer.refused;
+      this.#problems.add(code, message, { at, hint });
+      return undefined;
+    } else if ('text' in answer && answer.warning !== undefined)
+      this.#problems.add('include/stale', answer.warning, { at, severity: 'warning' });
+    return answer;
+  }
+
+  #local(written: string, item: Item): Found[] {
+    const path = this.#path(written, item);
+    if (path === undefined) return [];
+    const paths = path.includes('*') ? matching(path, this.list(item.base, item.at) ?? []) : [path];
+    return paths.map((one) => this.#fileOf(item.base, one, item.at));
+  }
+
+  #fileOf(base: Base, path: string, at: Origin): Found {
+    if (base.kind === 'project') return this.#fileAt(base, path, at);
+    const text = this.#request.included?.[path];
+    if (text === undefined) this.needed.files.add(path);
+    return { id: path, name: path, text, base };
+  }
+
+  #fileAt(base: Extract<Base, { kind: 'project' }>, path: string, at: Origin): Found {
+    const { repository, sha, shown } = base.checkout;
+    const answer = this.ask({ kind: 'file', repository, sha, path }, at);
+    const text = answer && 'text' in answer ? answer.text : undefined;
+    return { id: `${repository.path}@${sha}:${path}`, name: `${shown}:${path}`, text, base };
+  }
+
+  #project(where: Extract<WrittenInclude['where'], { kind: 'project' }>, item: Item): Found[] {
+    const path = this.#text(where.project, 'project', item)?.replace(/^\/+|\/+$/g, '');
+    const ref = where.ref === undefined ? undefined : this.#text(where.ref, 'ref', item);
+    if (path === undefined || (where.ref !== undefined && ref === undefined)) return [];
+    const repository = { path };
+    const answer = this.ask({ kind: 'ref', repository, ref }, item.at);
+    if (!answer || !('sha' in answer)) return [];
+    const checkout: Checkout = { repository, sha: answer.sha, shown: `${path}@${ref ?? 'HEAD'}` };
+    return where.files.flatMap((written) => {
+      const file = this.#path(written, item);
+      return file === undefined ? [] : [this.#fileAt({ kind: 'project', checkout }, file, item.at)];
+    });
+  }
+
+  #remote(where: Extract<WrittenInclude['where'], { kind: 'remote' }>, item: Item): Found[] {
+    const url = this.#text(where.url, 'remote', item);
+    if (url === undefined) return [];
+    const trouble = remoteTrouble(url);
+    if (trouble) {
+      this.#say(item, `include ${trouble}`);
+      return [];
+    }
+    const { integrity, cacheMs } = where;
+    const want: IncludeWant = {
+      kind: 'remote',
+      url,
+      ...(integrity !== undefined && { integrity }),
+      ...(cacheMs !== undefined && { cacheMs }),
+    };
+    const answer = this.ask(want, item.at);
+    const text = answer && 'text' in answer ? answer.text : undefined;
+    return [{ id: url, name: shownUrl(url), text, base: { kind: 'remote' } }];
+  }
+
+  #template(written: string, item: Item): Found[] {
+    const name = this.#text(written, 'template', item);
+    if (name === undefined) return [];
+    const text = TEMPLATES.get(name);
+    if (text === undefined) {
+      this.#say(item, `davit ships no template "${name}"`, templateHint(name));
+      return [];
+    }
+    return [{ id: `template ${name}`, name: `template ${name}`, text, base: OWN }];
+  }
+
+  #component(written: string, item: Item): Found[] {
+    const address = this.#text(written, 'component', item);
+    if (address === undefined) return [];
+    const parsed = parseComponent(address);
+    if (typeof parsed === 'string') {
+      this.#say(item, `include ${parsed}`, 'Write HOST/GROUP/PROJECT/NAME@VERSION.');
+      return [];
+    }
+    const found = componentFile(parsed, (want) => this.ask(want, item.at));
+    if (!found) return [];
+    return [{ ...found, name: `${address}:${found.path}` }];
+  }
+
+  /** With variables filled in; undefined when it cannot be used, which has been said. */
+  #text(written: string, label: string, { scope, at }: Item): string | undefined {
+    const { text, late, tainted } = scope.settle(written);
+    if (tainted)
+      this.#problems.add('language/secret', `${label} of include holds a masked or secret variable`, { at });
+    else if (late)
+      this.#problems.add('language/include', `${label} of include holds what is known only later`, { at });
+    else if (text.trim() === '')
+      this.#problems.add('language/include', `${label} of include is empty ("${written}")`, { at });
+    else return text;
+    return undefined;
+  }
+
+  /** A path from the root of a project. */
+  #path(written: string, item: Item): string | undefined {
+    const file = this.#text(written, 'file', item)?.replace(/^\/+/, '');
+    if (file === undefined) return undefined;
+    const trouble = pathProblem(file) ?? extensionTrouble(file);
+    if (trouble) this.#say(item, `include ${trouble}`);
+    return trouble ? undefined : file;
+  }
+
+  #say({ at }: Item, message: string, hint?: string): void {
+    this.#problems.add('language/include', message, { at, hint });
+  }
+}
+
+const extensionTrouble = (file: string): string | undefined =>
+  /[^/]\.ya?ml$/i.test(file) ? undefined : `"${file}" must end in .yml or .yaml`;
+
+/** Why davit does not fetch it; the address is not repeated where it may hold a password. */
+function remoteTrouble(url: string): string | undefined {
+  if (!URL.canParse(url)) return `"${url.slice(0, 200)}" is no address`;
+  const { protocol, username, password, hash } = new URL(url);
+  if (protocol !== 'https:') return `takes https addresses only, and ${shownUrl(url)} is none`;
+  if (username !== '' || password !== '') return 'takes no address with a user name or password in it';
+  if (hash !== '') return `takes no address with a fragment: ${shownUrl(url)}`;
+  return extensionTrouble(url) && `"${shownUrl(url)}" must end in .yml or .yaml`;
+}
+
+/** Without what may be a token: user, password and query. */
+function shownUrl(url: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
+}
+
+/** As GitLab: `*` stops at slashes, `**` does not. None is no mistake. */
+function matching(pattern: string, files: readonly string[]): string[] {
+  const text = pattern
+    .split('**')
+    .map((part) => part.split('*').map(escape).join('[^/]*'))
+    .join('.*');
+  const regex = RE2JS.compile(`^${text}$`, RE2JS.DOTALL);
+  return files.filter((file) => regex.matcher(file).find()).toSorted();
+}
+const escape = (text: string): string => text.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&');

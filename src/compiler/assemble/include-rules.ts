@@ -1,0 +1,85 @@
+/** `rules` of an include. A condition that nobody has been asked about yet holds for now not, and is noted as needed. */
+import type { Problems } from '../problems.ts';
+import type { CompileRequest } from '../request.ts';
+import { checkExpression } from '../rules/check.ts';
+import { comparesWithBefore, ConditionChecker } from '../rules/conditions.ts';
+import { ruleKey } from '../yaml/rule-nodes.ts';
+import { remoteFilesKey } from '../../match/path-patterns.ts';
+import type { WrittenInclude } from '../schema/keywords/include.ts';
+import { isNull, nodeAt, type Node } from '../yaml/nodes.ts';
+import type { IncludeLocator, Item } from './include-locate.ts';
+
+type Rules = NonNullable<WrittenInclude['rules']>;
+type Files = Pick<CompileRequest, 'files' | 'elsewhere'>;
+
+export class IncludeRules {
+  readonly #request: CompileRequest;
+  readonly #problems: Problems;
+  readonly #locator: IncludeLocator;
+
+  constructor(request: CompileRequest, problems: Problems, locator: IncludeLocator) {
+    this.#request = request;
+    this.#problems = problems;
+    this.#locator = locator;
+  }
+
+  /** Without rules always; else the first that matches decides. */
+  hold(rules: Rules | undefined, at: Node, item: Item): boolean {
+    if (!rules) return true;
+    const list = ruleKey(at, 'rules');
+    for (const [index] of rules.entries()) {
+      const expression = list && ruleKey(nodeAt(list, [index]), 'if');
+      if (expression && !isNull(expression)) checkExpression('if', expression, this.#problems);
+    }
+    const asked = this.#askForChanges(rules, item);
+    const files = this.#filesFor(rules, item);
+    if (!asked || !files) return false;
+    const checker = new ConditionChecker({ ...this.#request, ...files });
+    const rule = rules.find((one) => checker.failed(one, item.scope) === undefined);
+    return rule !== undefined && rule.when !== 'never';
+  }
+
+  /** False while git has not been asked for all that the rules compare with. */
+  #askForChanges(rules: Rules, { scope, at }: Item): boolean {
+    const { trigger, changed, changedFor = [] } = this.#request;
+    let asked = true;
+    for (const { changes } of rules) {
+      if (!changes) continue;
+      const since = changes.compare_to === undefined ? '' : scope.expand(changes.compare_to);
+      if (since === '' && !comparesWithBefore(trigger)) continue;
+      if (!changedFor.includes(since)) {
+        this.#locator.needed.changed.add(since);
+        asked = false;
+      } else if (since !== '' && changed && !changed[since])
+        this.#problems.add('language/unknown-ref', `compare_to: the repository has no "${since}"`, { at });
+    }
+    return asked;
+  }
+
+  /** What `exists` looks through: the source of the file that includes, and projects that a rule names. */
+  #filesFor(rules: Rules, item: Item): Files | undefined {
+    const looking = rules.flatMap(({ exists }) => exists ?? []);
+    if (looking.length === 0) return {};
+    if (item.base.kind === 'remote') {
+      const message = 'a file that comes by remote has no source in which something could exist';
+      this.#problems.add('language/include', message, { at: item.at });
+      return undefined;
+    }
+    let known = true;
+    const found: { files?: readonly string[]; elsewhere: Record<string, readonly string[]> } = {
+      elsewhere: {},
+    };
+    for (const { project, ref } of looking) {
+      const named = project === undefined ? undefined : item.scope.expand(project);
+      const at = ref === undefined ? undefined : item.scope.expand(ref);
+      const files =
+        named === undefined
+          ? this.#locator.list(item.base, item.at)
+          : this.#locator.listOf({ path: named }, at, item.at);
+      if (!files) known = false;
+      else if (named === undefined) found.files = files;
+      else found.elsewhere[remoteFilesKey(named, at)] = files;
+    }
+    return known ? found : undefined;
+  }
+}

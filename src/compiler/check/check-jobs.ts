@@ -1,0 +1,195 @@
+/** What must hold of every job of the file, whoever is selected. Each check is one function that adds problems. */
+import { isArch } from '../../plan/model/ids.ts';
+import { nameProblem } from '../../plan/model/queues.ts';
+import { storable, utf8Length } from '../../plan/model/text.ts';
+import { CONTAINER_KEYWORDS, placeIn, type JobConfig } from '../assemble/job.ts';
+import type { Problems } from '../problems.ts';
+import type { CompileRequest } from '../request.ts';
+import { checkConditions } from '../rules/check.ts';
+import { TOP } from '../schema/keyword-table.ts';
+import { refPattern } from '../rules/ref-selector.ts';
+import { didYouMean } from '../suggest.ts';
+import type { Path } from '../yaml/nodes.ts';
+import { checkCycles, checkNames } from './check-names.ts';
+import { checkKeys, checkParallel } from './check-parallel.ts';
+import { checkEnvironment } from '../emit/environment.ts';
+import { checkPages } from '../emit/spec-pages.ts';
+import { platformsOf, type Drafts } from '../draft/draft.ts';
+import { checkMirror, checkTrigger } from './check-trigger.ts';
+import { messageOf } from '../../utils/message.ts';
+
+export interface CheckContext {
+  jobs: ReadonlyMap<string, JobConfig>;
+  drafts: Drafts;
+  request: CompileRequest;
+  problems: Problems;
+}
+
+export function checkJobs(checking: CheckContext): void {
+  for (const job of checking.jobs.values()) {
+    checkWhatRuns(job, checking);
+    checkFlow(job, checking.problems);
+    checkStage(job, checking);
+    checkArch(job, checking);
+    checkPolicy(job, checking.problems);
+    checkConditions(job, checking.problems);
+    checkNames(job, checking);
+    checkParallel(job, checking);
+    checkEnvironment(job, checking);
+    checkPages(job, checking);
+  }
+  checkText(checking);
+  checkImages(checking);
+  checkKeys(checking);
+  checkCycles(checking);
+}
+
+/** With the values of a matrix. It is part of an activity's id, which Temporal takes up to 1,000 bytes. */
+const KEY_BYTES = 950;
+
+/** Names of jobs and tags go to Temporal as they are (GitLab: at most 255 characters, and nothing that its database refuses). */
+function checkText({ jobs, drafts, problems }: CheckContext): void {
+  const seen = new Set<string>();
+  for (const { config, key } of drafts.all) {
+    const long = utf8Length(key) > KEY_BYTES;
+    const trouble = nameProblem(key, KEY_BYTES) ?? (long ? `is longer than ${KEY_BYTES} bytes` : undefined);
+    if (trouble === undefined || seen.has(config.name)) continue;
+    seen.add(config.name);
+    problems.add('language/type', `the name of the job "${plain(key)}" ${trouble}`, { at: config.at });
+  }
+  for (const job of jobs.values())
+    for (const tag of job.values.tags ?? []) {
+      const trouble = nameProblem(tag);
+      if (trouble === undefined) continue;
+      const text = `the tag "${plain(tag)}" of "${plain(job.name)}" ${trouble}`;
+      problems.add('language/type', text, { at: placeIn(job, 'tags') });
+    }
+}
+const plain = (text: string): string => storable(text).slice(0, 60);
+
+/** GitLab's runners have a default image as well; who runs a file for the first time has set none yet. */
+function checkImages({ jobs, request, problems }: CheckContext): void {
+  if (request.defaultImage) return;
+  const without = [...jobs.values()].filter((job) => job.values.script && !job.entries.has('image'));
+  const [first, ...others] = without;
+  if (!first) return;
+  const more = others.length > 0 ? ` and ${others.length} more` : '';
+  const verb = others.length > 0 ? 'name' : 'names';
+  problems.add(
+    'language/no-image',
+    `"${first.name}"${more} ${verb} no image: ${request.helperImage} is taken`,
+    {
+      at: first.at,
+      severity: 'warning',
+    },
+  );
+}
+
+function checkWhatRuns(job: JobConfig, checking: CheckContext): void {
+  const { problems } = checking;
+  if (job.kind === 'trigger') return checkTrigger(job, checking);
+  checkMirror(job, checking);
+  const typed = (['build', 'apitest', 'push', 'deploy'] as const).filter((kind) => job.own.has(kind));
+  const second = typed[1];
+  if (second)
+    problems.add(
+      'language/conflict',
+      `"${job.name}" has both ${typed[0]} and ${second}; a job does one thing`,
+      {
+        at: placeIn(job, second),
+      },
+    );
+  if (job.kind === 'script' || job.kind === 'apitest') {
+    if (!job.entries.has('script'))
+      problems.add('language/missing', `the job "${job.name}" has no script`, {
+        at: job.at,
+        hint:
+          didYouMean(job.name, TOP.keys()) ??
+          'A job has a script, or one of build, push, deploy, trigger. A template begins its name with a dot.',
+      });
+    return;
+  }
+  for (const key of CONTAINER_KEYWORDS)
+    if (job.own.has(key))
+      problems.add(
+        'language/conflict',
+        `"${job.name}" runs no container of its own, so ${key} has no meaning beside ${job.kind}`,
+        {
+          at: placeIn(job, key),
+        },
+      );
+}
+
+function checkFlow(job: JobConfig, problems: Problems): void {
+  const { values } = job;
+  const conflict = (keyword: string, text: string): void =>
+    problems.add('language/conflict', `"${job.name}" ${text}`, { at: placeIn(job, keyword) });
+  const gate = job.entries.has('gate');
+  if (gate && values.when && values.when !== 'manual')
+    conflict('when', `has a gate, which implies when: manual, and says when: ${values.when}`);
+  if (gate && values.allow_failure !== undefined && values.allow_failure !== false)
+    conflict('allow_failure', 'has a gate, which blocks, so allow_failure must be false');
+  const manual = gate || values.when === 'manual' || values.rules?.some((rule) => rule.when === 'manual');
+  if (values.manual_confirmation !== undefined && !manual)
+    problems.add('language/no-effect', `"${job.name}" is never manual, so nobody is asked to confirm it`, {
+      at: placeIn(job, 'manual_confirmation'),
+      severity: 'warning',
+    });
+  if (values.when === 'delayed' && !job.entries.has('start_in'))
+    problems.add('language/missing', `"${job.name}" is delayed and has no start_in`, {
+      at: placeIn(job, 'when'),
+    });
+  if (job.entries.has('start_in') && values.when !== 'delayed')
+    conflict('start_in', 'has start_in, which takes when: delayed');
+  const swarm = values.deploy?.swarm;
+  if (swarm && (swarm.image_from === undefined) === (swarm.image === undefined))
+    conflict('deploy', 'deploys either an image_from a job or an image: name one of them');
+}
+
+function checkStage(job: JobConfig, { drafts, problems }: CheckContext): void {
+  const written = job.values.stage;
+  const stage = written ?? 'test';
+  if (drafts.stages.includes(stage)) return;
+  const where = written === undefined ? 'names no stage, so it is in "test"' : `is in the stage "${stage}"`;
+  const there = `There are: ${drafts.stages.slice(1, -1).join(', ')}`;
+  problems.add('language/unknown-stage', `"${job.name}" ${where}, which stages does not list`, {
+    at: job.entries.get('stage')?.value ?? job.at,
+    hint: written === undefined ? there : (didYouMean(stage, drafts.stages) ?? there),
+  });
+}
+
+function checkArch(job: JobConfig, { jobs, problems }: CheckContext): void {
+  const named = new Set([
+    ...(job.values.arch ? [job.values.arch] : []),
+    ...(job.values.tags ?? []).filter(isArch),
+  ]);
+  const [first, second] = named;
+  if (first && second)
+    problems.add('language/conflict', `"${job.name}" names two architectures: ${first} and ${second}`, {
+      at: placeIn(job, 'tags'),
+    });
+  const platforms = platformsOf(job, jobs);
+  if (first && platforms && !(platforms.length === 1 && platforms[0] === first))
+    problems.add(
+      'language/conflict',
+      `"${job.name}" is made for ${platforms.join(', ')} and also names ${first}`,
+      {
+        at: placeIn(job, job.own.has('arch') ? 'arch' : 'tags'),
+      },
+    );
+}
+
+function checkPolicy(job: JobConfig, problems: Problems): void {
+  for (const keyword of ['only', 'except'] as const)
+    for (const [index, ref] of (job.values[keyword]?.refs ?? []).entries())
+      try {
+        refPattern(ref.split('@', 1)[0] ?? '');
+      } catch (error) {
+        const why = messageOf(error);
+        const entry = job.entries.get(keyword)?.value;
+        const path: Path = entry?.kind === 'map' ? ['refs', index] : [index];
+        problems.add('language/regex', `${ref} is no valid regular expression: ${why}`, {
+          at: placeIn(job, keyword, path),
+        });
+      }
+}

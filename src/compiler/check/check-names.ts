@@ -1,0 +1,147 @@
+/** Names that jobs give of each other: they must be there, in time, of the right kind, and in no circle. */
+import { placeIn, type JobConfig } from '../assemble/job.ts';
+import { didYouMean } from '../suggest.ts';
+import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { isNull, type Node, type Path } from '../yaml/nodes.ts';
+import type { CheckContext } from './check-jobs.ts';
+import type { Draft } from '../draft/draft.ts';
+import { findCycles } from '../draft/graph.ts';
+import { imageNames } from '../draft/link.ts';
+
+interface Reference {
+  name: string;
+  keyword: string;
+  path: Path;
+  optional: boolean;
+  /** Where the name stands, when it is known. */
+  at?: Node;
+}
+
+/** Read from the nodes, so that a mistake elsewhere in the list hides none of the others. */
+function neededNames(job: JobConfig): Reference[] {
+  const own = namesIn(job.entries.get('needs')?.value).map((need) => ({ ...need, keyword: 'needs' }));
+  const ruled = ruleNodes(job.entries.get('rules')?.value).flatMap((rule) => namesIn(ruleKey(rule, 'needs')));
+  return [...own, ...ruled.map((need) => ({ ...need, keyword: 'rules:needs' }))];
+}
+
+function namesIn(list: Node | undefined): Omit<Reference, 'keyword'>[] {
+  if (list?.kind !== 'list') return [];
+  return list.items.flatMap((item, index): Omit<Reference, 'keyword'>[] => {
+    if (item.kind === 'scalar' && typeof item.value === 'string')
+      return [{ name: item.value, path: [index], at: item, optional: false }];
+    if (item.kind !== 'map') return [];
+    // A job of another pipeline is not in this file.
+    if (['project', 'pipeline'].some((key) => item.entries.has(key))) return [];
+    const name = item.entries.get('job')?.value;
+    const optional = item.entries.get('optional')?.value;
+    if (name?.kind !== 'scalar' || isNull(name)) return [];
+    const isOptional = optional?.kind === 'scalar' && optional.value === true;
+    return [{ name: name.text, path: [index, 'job'], at: name, optional: isOptional }];
+  });
+}
+
+function referencesOf(job: JobConfig, draft: Draft | undefined): Reference[] {
+  const { values } = job;
+  const list = (keyword: string, names: readonly string[], prefix: Path = []): Reference[] =>
+    names.map((name, index) => ({ name, keyword, path: [...prefix, index], optional: false }));
+  return [
+    ...neededNames(job),
+    ...list('dependencies', values.dependencies ?? []),
+    ...list('gate', values.gate?.requires ?? [], ['requires']),
+    ...(draft ? imageNames(draft) : []).map((image) => ({ ...image, keyword: job.kind, optional: false })),
+  ];
+}
+
+export function checkNames(job: JobConfig, checking: CheckContext): void {
+  const { drafts, problems } = checking;
+  const own = drafts.named.get(job.name)?.[0];
+  for (const reference of referencesOf(job, own)) {
+    const { name, keyword } = reference;
+    const at = reference.at ?? placeIn(job, keyword, reference.path);
+    const other = drafts.named.get(name)?.[0];
+    if (!other) {
+      if (reference.optional) continue;
+      problems.add(
+        'language/unknown-job',
+        `"${job.name}" names "${name}" in ${keyword}, and there is no such job`,
+        { at, hint: () => didYouMean(name, checking.jobs.keys()) },
+      );
+    } else if (own && own.stageIndex !== -1 && other.stageIndex > own.stageIndex)
+      problems.add(
+        'language/order',
+        `"${job.name}" names "${name}" in ${keyword}, which is in the later stage "${other.stage}"`,
+        { at },
+      );
+    else checkKind({ job, reference, other, checking });
+  }
+  checkDependencies(job, checking);
+}
+
+function checkDependencies(job: JobConfig, { problems }: CheckContext): void {
+  const { needs, dependencies } = job.values;
+  if (!needs || !dependencies) return;
+  const needed = new Set(needs.flatMap((need) => (need.from ? [] : [need.job])));
+  for (const [index, name] of dependencies.entries()) {
+    if (needed.has(name)) continue;
+    problems.add(
+      'language/conflict',
+      `"${job.name}" has needs, so its dependency "${name}" must be one of them`,
+      { at: placeIn(job, 'dependencies', [index]) },
+    );
+  }
+}
+
+interface KindCheck {
+  job: JobConfig;
+  reference: Reference;
+  other: Draft;
+  checking: CheckContext;
+}
+
+/** Images come from jobs that make images, in time, and for this architecture. */
+function checkKind({ job, reference, other, checking: { drafts, problems } }: KindCheck): void {
+  const { keyword, name } = reference;
+  if (keyword !== 'apitest' && keyword !== 'push' && keyword !== 'deploy') return;
+  const at = placeIn(job, keyword, reference.path);
+  const say = (code: 'language/conflict' | 'language/order', text: string): void =>
+    problems.add(code, text, { at });
+  const { kind } = other.config;
+  if (kind !== 'build' && !(kind === 'push' && keyword === 'deploy')) {
+    const wanted = keyword === 'deploy' ? 'push or build' : 'build';
+    say('language/conflict', `"${job.name}" takes an image from "${name}", which is no ${wanted} job`);
+    return;
+  }
+  const own = drafts.named.get(job.name) ?? [];
+  const made = drafts.named.get(name) ?? [];
+  if (!job.entries.has('needs') && other.stageIndex === own[0]?.stageIndex)
+    say('language/order', `"${name}" must be in an earlier stage than "${job.name}", or in its needs`);
+  if (keyword === 'deploy' && kind === 'build' && made.length > 1 && !other.share)
+    say(
+      'language/conflict',
+      `"${name}" makes one image an architecture; deploy what a push job made of them`,
+    );
+  if (keyword !== 'apitest') return;
+  const arches = new Set(made.map((draft) => draft.arch));
+  for (const draft of own)
+    if (draft.arch && !arches.has(draft.arch))
+      say('language/conflict', `"${name}" makes no image for ${draft.arch}`);
+}
+
+/** One report for each circle. What orders nothing cannot close one: dependencies are left out. */
+export function checkCycles({ jobs, drafts, problems }: CheckContext): void {
+  const edges = new Map<string, string[]>();
+  for (const job of jobs.values()) {
+    const names = referencesOf(job, drafts.named.get(job.name)?.[0])
+      .filter((reference) => reference.keyword !== 'dependencies')
+      .flatMap((reference) => drafts.named.get(reference.name)?.[0]?.group ?? []);
+    edges.set(job.name, names);
+  }
+  for (const cycle of findCycles(edges)) {
+    const job = jobs.get(cycle[0] ?? '');
+    if (!job) continue;
+    const keyword = ['needs', 'gate'].find((name) => job.entries.has(name)) ?? job.kind;
+    problems.add('language/cycle', `jobs wait for each other in a circle: ${cycle.join(' -> ')}`, {
+      at: placeIn(job, keyword),
+    });
+  }
+}

@@ -1,0 +1,65 @@
+/** What `parallel` may not stand beside, and what several images may not be taken for. */
+import { placeIn, type JobConfig } from '../assemble/job.ts';
+import type { CheckContext } from './check-jobs.ts';
+import { platformsOf } from '../draft/draft.ts';
+import { imageNames, meant } from '../draft/link.ts';
+
+export function checkParallel(job: JobConfig, checking: CheckContext): void {
+  checkMeaning(job, checking);
+  checkImages(job, checking);
+}
+
+function checkMeaning(job: JobConfig, { jobs, problems }: CheckContext): void {
+  const { parallel } = job.values;
+  if (parallel === undefined) return;
+  const conflict = (text: string, hint: string): void =>
+    problems.add('language/conflict', text, { at: placeIn(job, 'parallel'), hint });
+  const platforms = platformsOf(job, jobs);
+  if (platforms)
+    conflict(
+      `"${job.name}" is made for each of its platforms already (${platforms.join(', ')}), so it takes no parallel`,
+      'Leave platforms out and name the architecture with a variable of the matrix in tags, or write two jobs.',
+    );
+  else if (typeof parallel === 'number' && job.kind !== 'script' && job.kind !== 'apitest')
+    conflict(
+      `"${job.name}" would do the same ${job.kind} ${parallel} times`,
+      'With parallel:matrix each of them has variables of its own.',
+    );
+}
+
+/** An image must be one; a push takes one an architecture. */
+function checkImages(job: JobConfig, { drafts, problems }: CheckContext): void {
+  const { kind } = job;
+  if (kind !== 'apitest' && kind !== 'push' && kind !== 'deploy') return;
+  const own = drafts.named.get(job.name)?.[0];
+  if (!own) return;
+  const arches = new Set<string>();
+  for (const { name, path } of imageNames(own)) {
+    const made = meant(own, name, drafts).filter((other) => other.share);
+    const twice = kind === 'push' ? made.some(({ arch }) => has(arches, arch ?? '')) : made.length > 1;
+    if (twice)
+      problems.add('language/conflict', `"${name}" makes several images, and "${job.name}" takes one`, {
+        at: placeIn(job, kind, path),
+        hint: `Name one of them: ${made.map((other) => `"${other.key}"`).join(', ')}`,
+      });
+  }
+}
+
+function has(seen: Set<string>, value: string): boolean {
+  const known = seen.has(value);
+  seen.add(value);
+  return known;
+}
+
+/** `job 1/2` may be the name of another job of the file: then nobody could tell them apart. */
+export function checkKeys({ drafts, problems }: CheckContext): void {
+  const seen = new Map<string, string>();
+  for (const draft of drafts.all) {
+    const other = seen.get(draft.key);
+    if (other !== undefined && other !== draft.group)
+      problems.add('language/conflict', `"${other}" and "${draft.group}" both make a job "${draft.key}"`, {
+        at: draft.config.at,
+      });
+    seen.set(draft.key, draft.group);
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * From the text of a pipeline file to a plan: parse, extends, default, validate, select, link, specs.
+ *
+ * Pure: equal requests get equal answers, nothing is read or written. Invariants: C1 it never throws on what people write;
+ * every mistake is a Problem with a place. C2 all mistakes come back in one run; later steps skip what earlier ones have
+ * refused. C3 a plan without an error names only jobs that are in it, and has no circle. C4 work is linear in jobs and
+ * their edges.
+ */
+import { Extender } from './assemble/extends.ts';
+import { readFileConfig, type FileConfig } from './assemble/file.ts';
+import { readJobs, type JobConfig } from './assemble/job.ts';
+import { Includer } from './assemble/include.ts';
+import { ContentReader } from './inputs/content.ts';
+import { runInputs } from './inputs/run-inputs.ts';
+import { textsOf } from './includes.ts';
+import { resolveReferences } from './assemble/reference.ts';
+import { lint } from './lint/lint.ts';
+import { checkJobs } from './check/check-jobs.ts';
+import { PlanContext } from './emit/context.ts';
+import { makeDrafts, type Draft } from './draft/draft.ts';
+import { compileJob } from './emit/emit-job.ts';
+import { explain } from './emit/explain.ts';
+import { linkDrafts } from './draft/link.ts';
+import { filterJobs } from './draft/filter-jobs.ts';
+import { Problems } from './problems.ts';
+import type { CompileAnswer, CompileRequest } from './request.ts';
+import { selectDrafts, selecting } from './draft/select-jobs.ts';
+import { readWorkflow } from './rules/workflow.ts';
+import { globalVariablesReader } from './schema/keyword-table.ts';
+import { skipReason } from './rules/skip-ci.ts';
+import { isNull, type MapNode, type Node } from './yaml/nodes.ts';
+
+export type { CompileAnswer, CompiledJob, CompileRequest } from './request.ts';
+export type { Problem } from './problems.ts';
+export { problemText } from './problems.ts';
+
+/** Answers a plan, `empty` with the reason (no failure), or every problem of the file. Never throws on user input. */
+export function compile(request: CompileRequest): CompileAnswer {
+  const skipped = skipReason(request);
+  if (skipped !== undefined) return { kind: 'empty', reason: skipped, warnings: [] };
+  const problems = new Problems();
+  const read = readPipeline(request, problems);
+  if (!read) return { kind: 'invalid', problems: problems.all() };
+  return plan(read, request, problems);
+}
+
+interface Read {
+  /** With what it includes, references not replaced yet. */
+  whole: MapNode;
+  file: FileConfig;
+  jobs: Map<string, JobConfig>;
+}
+
+/** The file after extends and default; undefined when there is nothing to go on with, and the problems say why. */
+export function readPipeline(request: CompileRequest, problems: Problems): Read | undefined {
+  const root = readWhole(request, problems);
+  if (!root || problems.mustStop) return undefined;
+  const hasReferences = root.kind === 'map' && textsOf(request).some((text) => text.includes('!reference'));
+  const file = readFileConfig(hasReferences ? resolveReferences(root, problems) : root, problems);
+  if (!file) return undefined;
+  if (file.variables) globalVariablesReader.read(file.variables, problems);
+  const jobs = readJobs(file, new Extender(file.entries, problems), problems);
+  return problems.mustStop || root.kind !== 'map' ? undefined : { whole: root, file, jobs };
+}
+
+/** The document, and what it includes merged below it. */
+function readWhole(request: CompileRequest, problems: Problems): Node | undefined {
+  const { name } = request.file;
+  const contents = new ContentReader(request, problems);
+  const root = contents.read(request.file, { given: runInputs(request.trigger.inputs, problems) });
+  if (!root) return undefined;
+  if (isNull(root)) {
+    problems.add('language/missing', `${name} is empty`, {
+      hint: 'docs/language.md begins with a first pipeline.',
+    });
+    return undefined;
+  }
+  if (root.kind !== 'map' || !root.entries.has('include')) return root;
+  const includer = new Includer(request, problems, contents);
+  const whole = includer.whole(root, name);
+  const { files, list, wants, changed } = includer.needed;
+  const missing = [...files, ...wants.keys(), ...(list ? ['files by a wildcard'] : [])];
+  if (missing.length > 0 || changed.size > 0)
+    problems.add(
+      'language/include',
+      `${missing.join(', ') || 'what depends on changes'} cannot be included here`,
+      {
+        at: root.entries.get('include')?.at,
+      },
+    );
+  return whole;
+}
+
+function plan({ whole, file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {
+  const drafts = makeDrafts(file, jobs, { request, problems });
+  checkJobs({ jobs, drafts, request, problems });
+  const workflow = readWorkflow(file, request, problems);
+  const layers = { file: file.variables, workflow: workflow.variables };
+  selectDrafts(drafts, request, selecting(request, layers, { byWorkflow: workflow.hasRules, problems }));
+  linkDrafts(drafts, problems);
+  if (request.lint) lint({ whole, file, jobs, drafts, request, problems });
+  if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };
+  if (request.trigger.jobs) filterJobs(drafts, request.trigger.jobs, problems);
+  const included = drafts.all.filter((draft) => draft.included);
+  const stages = drafts.stages.filter((stage) => included.some((draft) => draft.stage === stage));
+  const context = new PlanContext(file, {
+    request,
+    drafts,
+    problems,
+    workflowVariables: workflow.variables,
+    name: workflow.name,
+  });
+  const compiled = included.map((draft) => compileJob(draft, context, stages));
+  if (problems.hasErrors) return { kind: 'invalid', problems: problems.all() };
+  const warnings = problems.warnings();
+  const explained = request.explain ? { explained: explain(drafts) } : {};
+  if (workflow.refused !== undefined)
+    return { kind: 'empty', reason: workflow.refused, warnings, ...explained };
+  if (!included.some((draft) => draft.stage !== '.pre' && draft.stage !== '.post'))
+    return { kind: 'empty', reason: emptyReason(drafts.all), warnings, ...explained };
+  return {
+    kind: 'plan',
+    plan: {
+      version: 1,
+      ...(workflow.name !== undefined && { name: workflow.name }),
+      stages,
+      autoCancel: workflow.autoCancel,
+    },
+    jobs: compiled,
+    warnings,
+    ...explained,
+  };
+}
+
+function emptyReason(drafts: readonly Draft[]): string {
+  const out = drafts.find((draft) => !draft.included);
+  if (!out) return 'it has jobs in .pre and .post only';
+  return `no job is selected for this ref and source ("${out.group}": ${out.reason})`;
+}

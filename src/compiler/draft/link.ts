@@ -1,0 +1,180 @@
+/**
+ * Ties drafts to each other: needs, artifacts, images, what a gate requires. Names that the file does not have are
+ * reported by `check-jobs.ts`; here it is about jobs that are in the file and not in this pipeline.
+ */
+import type { Need } from '../../plan/model/plan.ts';
+import { placeIn } from '../assemble/job.ts';
+import type { Problems } from '../problems.ts';
+import type { JobValues } from '../schema/keyword-table.ts';
+import { mirrorOf } from '../schema/keywords/needs.ts';
+import { didYouMean } from '../suggest.ts';
+import { transfersArtifacts, type Draft, type Drafts } from './draft.ts';
+import { neededKeys } from './parallel.ts';
+import { writtenPages } from '../emit/spec-pages.ts';
+
+export function linkDrafts(drafts: Drafts, problems: Problems): void {
+  const before = artifactsBefore(drafts);
+  let artifacts = 0;
+  let needs = 0;
+  for (const draft of drafts.all) {
+    if (!draft.included) continue;
+    draft.imagesFrom = imagesOf(draft, drafts).map((image) => image.key);
+    draft.requires = gateRequires(draft, drafts, problems);
+    draft.needs = needs > MAX_NEEDS ? [] : needsOf(draft, drafts, problems);
+    needs += draft.needs?.length ?? 0;
+    draft.artifactsFrom = artifacts > MAX_ARTIFACTS ? [] : artifactsOf({ draft, drafts, before });
+    artifacts += draft.artifactsFrom.length;
+    checkImages(draft, drafts, problems);
+  }
+  if (needs > MAX_NEEDS)
+    problems.add('language/too-large', 'the jobs need more than a million others', {
+      hint: 'A need on a parallel job means all of its jobs; needs:parallel:matrix names some.',
+    });
+  if (artifacts > MAX_ARTIFACTS)
+    problems.add('language/too-large', 'the jobs take the artifacts of more than a million others', {
+      hint: 'Say with dependencies or needs which artifacts a job takes; `dependencies: []` takes none.',
+    });
+}
+
+/** The drafts a name means to this one: a job made for several architectures looks at its own. */
+export function meant(draft: Draft, name: string, drafts: Drafts): Draft[] {
+  const found = drafts.named.get(name) ?? [];
+  if (!draft.byPlatform || found.length < 2) return found;
+  const same = found.filter((other) => other.arch === draft.arch);
+  return same.length > 0 ? same : found;
+}
+
+/** Names of jobs whose image this one tests, pushes or deploys. */
+export function imageNames({ config: { values } }: Draft): { name: string; path: (string | number)[] }[] {
+  if (values.apitest) return [{ name: values.apitest.image_from, path: ['image_from'] }];
+  if (values.push) return values.push.from.map((name, index) => ({ name, path: ['from', index] }));
+  const from = values.deploy?.swarm.image_from;
+  return from === undefined ? [] : [{ name: from, path: ['swarm', 'image_from'] }];
+}
+
+function imagesOf(draft: Draft, drafts: Drafts): Draft[] {
+  return imageNames(draft)
+    .flatMap(({ name }) => meant(draft, name, drafts))
+    .filter((image) => image.included);
+}
+
+function checkImages(draft: Draft, drafts: Drafts, problems: Problems): void {
+  for (const { name, path } of imageNames(draft)) {
+    const found = meant(draft, name, drafts);
+    if (found.length === 0 || found.some((image) => image.included)) continue;
+    const at = placeIn(draft.config, draft.config.kind, path);
+    problems.add('language/absent-job', absentText(draft, name, found), { at });
+  }
+}
+
+function gateRequires(draft: Draft, drafts: Drafts, problems: Problems): string[] {
+  const names = draft.config.values.gate?.requires ?? [];
+  return names.flatMap((name, index) => {
+    const found = drafts.named.get(name) ?? [];
+    const present = found.filter((other) => other.included);
+    if (found.length > 0 && present.length === 0)
+      problems.add('language/absent-job', absentText(draft, name, found), {
+        at: placeIn(draft.config, 'gate', ['requires', index]),
+      });
+    return present.map((other) => other.key);
+  });
+}
+
+const absentText = (draft: Draft, name: string, found: readonly Draft[]): string =>
+  `"${draft.group}" needs "${name}", which is not in this pipeline: ${found[0]?.reason ?? ''}`;
+
+/** null stays null: the stages decide. Images and the gate's jobs are needs too, where needs are given. */
+function needsOf(draft: Draft, drafts: Drafts, problems: Problems): Need[] | null {
+  const { listed } = draft;
+  // To mirror a pipeline alone leaves the job its turn by stage, as at GitLab.
+  if (!listed || (mirrorOf(listed) !== undefined && listed.every((need) => need.from))) return null;
+  const needs = new Map<string, Need>();
+  for (const [index, need] of listed.entries()) {
+    if (need.from) continue;
+    const found = needed(draft, need, { drafts, problems, index });
+    const present = found.filter((other) => other.included);
+    if (present.length === 0 && !need.optional && found.length > 0)
+      problems.add('language/absent-job', absentText(draft, need.job, found), {
+        at: placeIn(draft.config, 'needs', [index]),
+      });
+    for (const other of present)
+      needs.set(other.key, { job: other.key, artifacts: need.artifacts, optional: need.optional });
+  }
+  for (const key of [...draft.imagesFrom, ...draft.requires])
+    if (!needs.has(key)) needs.set(key, { job: key, artifacts: false, optional: false });
+  return [...needs.values()];
+}
+
+interface NeedAsk {
+  drafts: Drafts;
+  problems: Problems;
+  index: number;
+}
+
+/** The drafts of a need: all of the job's, or the parallel ones that it names. */
+function needed(draft: Draft, need: NonNullable<JobValues['needs']>[number], ask: NeedAsk): Draft[] {
+  if (!need.parallel) return meant(draft, need.job, ask.drafts);
+  const keys = neededKeys({ job: need.job, matrix: need.parallel.matrix }, draft.share);
+  return keys.flatMap((key) => {
+    const found = ask.drafts.named.get(key) ?? [];
+    const others = ask.drafts.named.get(need.job) ?? [];
+    if (found.length === 0 && others.length > 0 && !need.optional)
+      ask.problems.add('language/unknown-job', `"${draft.group}" needs "${key}", and there is no such job`, {
+        at: placeIn(draft.config, 'needs', [ask.index, 'parallel']),
+        hint: didYouMean(
+          key,
+          others.map((other) => other.key),
+        ),
+      });
+    return found;
+  });
+}
+
+const givesArtifacts = (draft: Draft): boolean =>
+  draft.included &&
+  (draft.config.values.artifacts !== undefined || writtenPages(draft.config) !== undefined) &&
+  transfersArtifacts(draft, 'give');
+
+/** Needs of all jobs of a plan together. */
+const MAX_NEEDS = 1_000_000;
+/** Artifacts that all jobs of a plan may take together: past this the plan itself is a burden. */
+const MAX_ARTIFACTS = 1_000_000;
+
+/** For each stage the jobs of earlier ones that give artifacts, in order; one list a stage, shared by its jobs. */
+function artifactsBefore(drafts: Drafts): (stageIndex: number) => string[] {
+  const givers = drafts.all
+    .filter(givesArtifacts)
+    .sort((a, b) => a.stageIndex - b.stageIndex || a.order - b.order);
+  const keys = givers.map((giver) => giver.key);
+  const before = new Map<number, string[]>();
+  return (stageIndex) => {
+    let list = before.get(stageIndex);
+    if (!list) {
+      const end = givers.findIndex((giver) => giver.stageIndex >= stageIndex);
+      list = end === -1 ? keys : keys.slice(0, end);
+      before.set(stageIndex, list);
+    }
+    return list;
+  };
+}
+
+interface ArtifactLink {
+  draft: Draft;
+  drafts: Drafts;
+  before: (stageIndex: number) => string[];
+}
+
+function artifactsOf({ draft, drafts, before }: ArtifactLink): string[] {
+  if (!transfersArtifacts(draft, 'take')) return [];
+  const dependencies = draft.config.values.dependencies;
+  const allowed = dependencies && new Set(dependencies.flatMap((name) => meant(draft, name, drafts)));
+  if (draft.needs) {
+    const giving = draft.needs.filter((need) => need.artifacts).map((need) => need.job);
+    return giving.filter((key) => {
+      const other = drafts.named.get(key)?.find((found) => found.key === key);
+      return other !== undefined && givesArtifacts(other) && (!allowed || allowed.has(other));
+    });
+  }
+  if (allowed) return [...allowed].filter(givesArtifacts).map((other) => other.key);
+  return before(draft.stageIndex);
+}

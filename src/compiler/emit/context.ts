@@ -1,0 +1,239 @@
+import { ARCHES, isArch } from '../../plan/model/ids.ts';
+import { placeIn, type JobConfig } from '../assemble/job.ts';
+import type { FileConfig } from '../assemble/file.ts';
+import type { Problems } from '../problems.ts';
+import type { EnvironmentTier } from '../../plan/model/plan.ts';
+import type { CompileRequest } from '../request.ts';
+import { inherits } from '../schema/keywords/inherit.ts';
+import {
+  environmentLayer,
+  literalLayer,
+  givenLayer,
+  pipelineLayer,
+  projectVariables,
+  yamlLayer,
+  type CompileVariable,
+} from '../variables/layers.ts';
+import {
+  environmentValues,
+  jobUrl,
+  jobValues,
+  pagesValues,
+  pipelineValues,
+} from '../variables/predefined.ts';
+import { Scope, type Expanded, type Layer } from '../variables/scope.ts';
+import type { Node, Path } from '../yaml/nodes.ts';
+import type { Draft, Drafts } from '../draft/draft.ts';
+import { tierOf } from './environment.ts';
+import { pagesPrefixOf } from './spec-pages.ts';
+
+export interface Environment {
+  name: string;
+  url?: string;
+  action: 'start' | 'prepare' | 'stop' | 'verify' | 'access';
+  tier: EnvironmentTier;
+}
+interface Prepared {
+  scope: Scope;
+  environment?: Environment;
+  /** Of the site that it publishes: '' is the project's own. */
+  prefix: string;
+}
+
+interface ContextParts {
+  request: CompileRequest;
+  drafts: Drafts;
+  problems: Problems;
+  /** Of the rule of `workflow` that matched. */
+  workflowVariables?: Node;
+  /** CI_PIPELINE_NAME. */
+  name?: string;
+}
+
+/** Variables of every job of one pipeline, worked out when they are first asked for. */
+export class PlanContext {
+  readonly request: CompileRequest;
+  readonly drafts: Drafts;
+  readonly problems: Problems;
+  readonly #pipeline: Layer;
+  readonly #file: Layer;
+  readonly #workflow: Layer;
+  /** Of this run. */
+  readonly given: Layer;
+  readonly #instance: readonly CompileVariable[];
+  readonly #project: readonly CompileVariable[];
+  readonly #prepared = new Map<Draft, Prepared>();
+  readonly #prefixes = new Map<Draft, string>();
+
+  constructor(file: FileConfig, more: ContextParts) {
+    this.request = more.request;
+    this.drafts = more.drafts;
+    this.problems = more.problems;
+    const gets = { fork: more.request.trigger.fork, protectedRef: more.request.project.protectedRef };
+    const values = { ...pipelineValues(more.request), CI_PIPELINE_NAME: more.name };
+    this.#pipeline = literalLayer(values, 'predefined');
+    this.#file = yamlLayer(file.variables);
+    this.#workflow = yamlLayer(more.workflowVariables);
+    this.given = givenLayer(more.request);
+    this.#instance = projectVariables(more.request.instanceVariables, gets);
+    this.#project = projectVariables(more.request.project.variables, gets);
+  }
+
+  scope(draft: Draft): Scope {
+    return this.prepared(draft).scope;
+  }
+
+  prepared(draft: Draft): Prepared {
+    let prepared = this.#prepared.get(draft);
+    if (!prepared) {
+      prepared = this.#prepare(draft);
+      this.#prepared.set(draft, prepared);
+    }
+    return prepared;
+  }
+
+  /** A job's timeout, ms. */
+  timeoutMs = (draft: Draft): number => draft.config.values.timeout ?? this.request.limits.jobTimeoutMs;
+
+  #prepare(draft: Draft): Prepared {
+    const written = draft.config.values.environment;
+    const bare = this.#scope(draft, undefined);
+    this.#reportCycles(draft.config, bare);
+    if (!written) {
+      const prefix = this.#prefixOf(draft, bare);
+      return { scope: prefix === '' ? bare : this.#scope(draft, undefined), prefix };
+    }
+    const name = this.settle(draft.config, {
+      scope: bare,
+      text: written.name,
+      keyword: 'environment',
+      path: ['name'],
+    });
+    const tier = written.deployment_tier ?? tierOf(name);
+    const environment: Environment = { name, action: written.action, tier };
+    const prefix = this.#prefixOf(draft, this.#scope(draft, environment));
+    if (written.url !== undefined)
+      environment.url = this.#scope(draft, environment, bringsDotenv(draft)).expand(written.url).text;
+    return { scope: this.#scope(draft, environment), environment, prefix };
+  }
+
+  /** Before the url of an environment, which may be that of the site. */
+  #prefixOf(draft: Draft, scope: Scope): string {
+    const prefix = pagesPrefixOf(draft.config, scope, this);
+    this.#prefixes.set(draft, prefix);
+    return prefix;
+  }
+
+  #scope(draft: Draft, environment: Environment | undefined, open = this.#mayGetDotenv(draft)): Scope {
+    const { config } = draft;
+    const own = literalLayer(
+      {
+        ...pagesValues(this.request, this.#prefixes.get(draft)),
+        ...jobValues(config, {
+          key: draft.key,
+          arch: archOf(draft),
+          timeoutMs: this.timeoutMs(draft),
+          stage: draft.stage,
+          url: jobUrl(this.request, draft.key),
+          share: draft.share,
+        }),
+      },
+      'predefined',
+    );
+    const deployment = environment ? literalLayer(environmentValues(environment), 'predefined') : new Map();
+    const layers = [
+      this.#pipeline,
+      own,
+      deployment,
+      ...this.written(draft),
+      environmentLayer(this.#instance, environment?.name),
+      environmentLayer(this.#project, environment?.name),
+      this.given,
+    ];
+    return new Scope(layers, { open });
+  }
+
+  /** Without what only other jobs bring: what is not known by now is nothing. */
+  closed(draft: Draft): Scope {
+    return this.#scope(draft, this.prepared(draft).environment, false);
+  }
+
+  /** Those that the file gives to the job, in ascending precedence. */
+  written(draft: Draft): Layer[] {
+    const { config } = draft;
+    return [
+      inherited(this.#file, config),
+      inherited(this.#workflow, config),
+      yamlLayer(config.values.variables ? config.entries.get('variables')?.value : undefined),
+      yamlLayer(draft.ruleVariables),
+      literalOf(draft.share),
+    ];
+  }
+
+  #mayGetDotenv(draft: Draft): boolean {
+    if (draft.listed?.some(({ from }) => from && !('mirrors' in from))) return true;
+    return draft.artifactsFrom.some((key) =>
+      this.drafts.named
+        .get(key)
+        ?.some((other) => other.config.values.artifacts?.reports?.dotenv !== undefined),
+    );
+  }
+
+  #reportCycles(config: JobConfig, scope: Scope): void {
+    for (const cycle of scope.cycles())
+      this.problems.add(
+        'language/cycle',
+        `variables of "${config.name}" refer to each other in a circle: ${cycle.join(' -> ')}`,
+        { at: placeIn(config, 'variables', [cycle[0] ?? '']) },
+      );
+    if (scope.tooLong !== undefined)
+      this.problems.add(
+        'language/too-large',
+        `the variable ${scope.tooLong} of "${config.name}" unfolds to more than 128 KiB`,
+        {
+          at: placeIn(config, 'variables', [scope.tooLong]),
+        },
+      );
+  }
+
+  /** Expands a text that must be known now and may be read by everybody: it goes into the plan. */
+  settle(config: JobConfig, ask: { scope: Scope; text: string; keyword: string; path: Path }): string {
+    const expanded = ask.scope.expand(ask.text);
+    const trouble = troubleOf(expanded);
+    if (trouble)
+      this.problems.add(
+        'language/secret',
+        `${labelOf(ask)} of "${config.name}" uses a variable that ${trouble}`,
+        {
+          at: placeIn(config, ask.keyword, ask.path),
+        },
+      );
+    return expanded.text;
+  }
+}
+
+/** The file's variables, as far as the job takes them. */
+function inherited(layer: Layer, { values }: JobConfig): Layer {
+  const wanted = values.inherit?.variables;
+  if (wanted === undefined || wanted === true) return layer;
+  return new Map([...layer].filter(([name]) => inherits(wanted, name)));
+}
+
+const bringsDotenv = (draft: Draft): true | undefined =>
+  draft.config.values.artifacts?.reports?.dotenv === undefined ? undefined : true;
+
+/** Values of a matrix: variables of the job like those of the file, above its own. */
+const literalOf = (share: Draft['share']): Layer =>
+  new Map([...pipelineLayer(share?.values)].map(([name, value]) => [name, { ...value, from: 'file' }]));
+
+const labelOf = ({ keyword, path }: { keyword: string; path: Path }): string => [keyword, ...path].join('.');
+
+function troubleOf({ late, tainted }: Expanded): string | undefined {
+  if (tainted) return 'is masked or secret, and would stay readable here';
+  return late ? 'is known only when the job runs' : undefined;
+}
+
+/** The architecture a job's variables name: its own, or that of a tag. */
+export const archOf = (draft: Draft): string | undefined =>
+  draft.arch ?? ARCHES.find((arch) => draft.config.values.tags?.includes(arch));
+export const withoutArch = (tags: readonly string[]): string[] => tags.filter((tag) => !isArch(tag));

@@ -1,0 +1,98 @@
+/** `environment` of a job: what stops it, when, and which tier it is of. */
+import { parseDuration } from '../../plan/model/duration.ts';
+import type { EnvironmentTier, PlanEnvironment } from '../../plan/model/plan.ts';
+import { placeIn } from '../assemble/job.ts';
+import type { PlanContext } from './context.ts';
+import type { Draft } from '../draft/draft.ts';
+import type { CheckContext } from '../check/check-jobs.ts';
+import type { JobConfig } from '../assemble/job.ts';
+import { didYouMean } from '../suggest.ts';
+
+/** GitLab's guess from the name, in its order. */
+const TIERS: readonly (readonly [RegExp, EnvironmentTier])[] = [
+  [/dev|review|trunk/i, 'development'],
+  [/test|tst|int|accept|acpt|qa|qc|control|quality/i, 'testing'],
+  [/sta?g|mode?l|pre|demo|non/i, 'staging'],
+  [/pro?d|live/i, 'production'],
+];
+export const tierOf = (name: string): EnvironmentTier =>
+  TIERS.find(([pattern]) => pattern.test(name))?.[1] ?? 'other';
+
+/** Checked for every job of the file. */
+export function checkEnvironment(job: JobConfig, { jobs, problems }: CheckContext): void {
+  const written = job.values.environment;
+  if (written?.on_stop === undefined) return;
+  const at = placeIn(job, 'environment', ['on_stop']);
+  const other = jobs.get(written.on_stop);
+  if (!other) {
+    problems.add(
+      'language/unknown-job',
+      `"${job.name}" names "${written.on_stop}" in on_stop, and there is no such job`,
+      { at, hint: didYouMean(written.on_stop, jobs.keys()) },
+    );
+    return;
+  }
+  const its = other.values.environment;
+  const trouble = !its
+    ? 'has no environment'
+    : its.name !== written.name
+      ? `has another environment, "${its.name}"`
+      : its.action !== 'stop'
+        ? 'has no action: stop'
+        : other.values.gate
+          ? 'has a gate, and nobody is there to approve when the time to stop has come'
+          : undefined;
+  if (trouble)
+    problems.add('language/conflict', `"${other.name}", which is to stop "${written.name}", ${trouble}`, {
+      at,
+    });
+}
+
+/** For the plan's job. */
+export function environmentOf(draft: Draft, context: PlanContext): PlanEnvironment | undefined {
+  const { environment } = context.prepared(draft);
+  const written = draft.config.values.environment;
+  if (!environment || !written) return undefined;
+  const onStop = stopperOf(draft, context);
+  const autoStopInMs = autoStop(draft, context);
+  return {
+    ...environment,
+    ...(onStop !== undefined && { onStop }),
+    ...(autoStopInMs !== undefined && { autoStopInMs }),
+  };
+}
+
+/** The job of this pipeline that stops this environment: of several made by parallel, the one with its name. */
+function stopperOf(draft: Draft, context: PlanContext): string | undefined {
+  const name = draft.config.values.environment?.on_stop;
+  if (name === undefined) return undefined;
+  const own = context.prepared(draft).environment?.name;
+  const stoppers = (context.drafts.named.get(name) ?? []).filter((other) => other.included);
+  const found = stoppers.find((other) => context.prepared(other).environment?.name === own);
+  if (!found)
+    context.problems.add(
+      'language/absent-job',
+      `"${name}", which is to stop the environment of "${draft.group}", is not in this pipeline: nothing will run when it is stopped`,
+      { at: placeIn(draft.config, 'environment', ['on_stop']), severity: 'warning' },
+    );
+  return found?.key;
+}
+
+function autoStop(draft: Draft, context: PlanContext): number | undefined {
+  const written = draft.config.values.environment?.auto_stop_in;
+  if (written === undefined) return undefined;
+  const scope = context.scope(draft);
+  const text = context
+    .settle(draft.config, { scope, text: written, keyword: 'environment', path: ['auto_stop_in'] })
+    .trim();
+  // GitLab: a variable that is not set leaves the environment standing.
+  if (/^(never)?$/i.test(text)) return undefined;
+  const ms = parseDuration(text);
+  if (ms === undefined || ms <= 0)
+    context.problems.add(
+      'language/type',
+      `environment.auto_stop_in of "${draft.group}" must be a duration like 2 hours or 1 day, or never, not "${text}"`,
+      { at: placeIn(draft.config, 'environment', ['auto_stop_in']) },
+    );
+  return ms;
+}

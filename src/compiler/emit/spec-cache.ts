@@ -1,0 +1,87 @@
+import type { CacheSpec } from '../../plan/model/spec.ts';
+import { placeIn } from '../assemble/job.ts';
+import { POLICIES, type WrittenCache } from '../schema/keywords/cache.ts';
+import { pathProblem } from '../schema/keywords/common.ts';
+import { projectDir } from '../variables/predefined.ts';
+import type { PlanContext } from './context.ts';
+import type { Draft } from '../draft/draft.ts';
+
+/** The caches of a job that have something in them. A path outside of the project is left out by the worker, with a warning here. */
+export function cachesSpec(draft: Draft, context: PlanContext): CacheSpec[] {
+  return (draft.config.values.cache ?? [])
+    .map((written, index) => cacheSpec({ draft, context, written, index }))
+    .filter((cache) => cache.paths.length > 0 || cache.untracked);
+}
+
+interface Ask {
+  draft: Draft;
+  context: PlanContext;
+  written: WrittenCache;
+  index: number;
+}
+
+function cacheSpec(ask: Ask): CacheSpec {
+  const { draft, context, written } = ask;
+  const scope = context.scope(draft);
+  const of = (text: string): string => scope.expand(text).text;
+  // What GitLab's runner takes where the key is an empty text.
+  const ownKey = written.key === '' ? '$CI_JOB_NAME/$CI_COMMIT_REF_NAME' : (written.key ?? 'default');
+  const key = typeof ownKey === 'object' ? undefined : ownKey;
+  const files = typeof written.key === 'object' ? written.key : undefined;
+  return {
+    key: files?.files_commits
+      ? keyOfCommits(ask, { files: files.files_commits, prefix: of(files.prefix ?? '') })
+      : of(key ?? files?.prefix ?? ''),
+    ...(files?.files && { keyFiles: files.files.map(of) }),
+    paths: (written.paths ?? []).map((path, at) => cachePath(ask, path, at)),
+    untracked: written.untracked ?? false,
+    unprotect: written.unprotect ?? false,
+    policy: policyOf(ask),
+    when: written.when ?? 'on_success',
+    fallbackKeys: (written.fallback_keys ?? []).map(of),
+  };
+}
+
+/** The last commits that have changed these files: another commit is another cache. None at all is `default`. */
+function keyOfCommits(
+  { context, index }: Ask,
+  { files, prefix }: { files: readonly string[]; prefix: string },
+): string {
+  const commits = files.flatMap((file) => context.request.lastCommits?.[file] ?? []);
+  const before = prefix !== '' ? prefix : index > 0 ? String(index) : undefined;
+  const unique = [...new Set(commits)];
+  return [...(before === undefined ? [] : [before]), ...(unique.length > 0 ? unique : ['default'])].join('-');
+}
+
+function cachePath({ draft, context, index }: Ask, path: string, at: number): string {
+  const { text, late } = context.scope(draft).expand(path);
+  const root = projectDir(context.request);
+  const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
+  const trouble = inside.startsWith('/')
+    ? `leads out of the project, so it is not cached`
+    : pathProblem(inside);
+  if (trouble && !late)
+    context.problems.add('language/path', `cache path "${text}" of "${draft.group}" ${trouble}`, {
+      at: placeOf(draft, index, ['paths', at]),
+      severity: 'warning',
+    });
+  return inside;
+}
+
+/** A variable is settled here where it can be, so that a wrong value is a mistake with a place. */
+function policyOf({ draft, context, written, index }: Ask): string {
+  if (written.policy === undefined) return 'pull-push';
+  const { text, late } = context.scope(draft).expand(written.policy);
+  if (!late && !POLICIES.some((one) => one === text))
+    context.problems.add(
+      'language/type',
+      `cache.policy of "${draft.group}" must be "pull-push", "pull" or "push", not "${text}"`,
+      { at: placeOf(draft, index, ['policy']) },
+    );
+  return text;
+}
+
+function placeOf(draft: Draft, index: number, path: (string | number)[]): ReturnType<typeof placeIn> {
+  const list = draft.config.entries.get('cache')?.value.kind === 'list';
+  return placeIn(draft.config, 'cache', list ? [index, ...path] : path);
+}

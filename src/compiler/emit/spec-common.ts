@@ -1,0 +1,212 @@
+import type {
+  ArtifactsSpec,
+  CommonSpec,
+  ImageSpec,
+  ServiceSpec,
+  SpecVariable,
+} from '../../plan/model/spec.ts';
+import type { Trigger } from '../../plan/model/trigger.ts';
+import { placeIn } from '../assemble/job.ts';
+import { REPORTS } from '../schema/keywords/artifacts.ts';
+import { pathProblem } from '../schema/keywords/common.ts';
+import type { JobValues } from '../schema/keyword-table.ts';
+import { projectDir } from '../variables/predefined.ts';
+import type { Scope } from '../variables/scope.ts';
+import { yamlLayer } from '../variables/layers.ts';
+import { nodeAt } from '../yaml/nodes.ts';
+import type { CompileRequest } from '../request.ts';
+import type { Environment, PlanContext } from './context.ts';
+import { publishedFolder } from './spec-pages.ts';
+import type { Draft } from '../draft/draft.ts';
+
+/** The parts of a JobSpec that every kind has. */
+export function commonSpec(draft: Draft, context: PlanContext): CommonSpec {
+  const { request } = context;
+  const artifacts = artifactsSpec(draft, context);
+  const { environment } = context.prepared(draft);
+  return {
+    version: 1,
+    key: draft.key,
+    group: draft.group,
+    stage: draft.stage,
+    project: request.project.slug,
+    ref: request.trigger.ref,
+    sha: request.trigger.sha,
+    protectedRef: request.project.protectedRef,
+    fork: request.trigger.fork,
+    source: request.source,
+    projectDir: projectDir(request),
+    variables: context.scope(draft).all(),
+    ...(draft.arch && { arch: draft.arch }),
+    timeoutMs: context.timeoutMs(draft),
+    ...(artifacts && { artifacts, gives: givesSpec(request) }),
+    ...(environment && { environment: environmentSpec(environment) }),
+  };
+}
+
+function givesSpec({ trigger, number }: CompileRequest): NonNullable<CommonSpec['gives']> {
+  const root = trigger.upstream?.family;
+  return { ref: givenRef(trigger), number, ...(root !== undefined && { root }) };
+}
+
+/** As GitLab calls it: a merge request's pipelines are not those of its branch. */
+const givenRef = ({ refKind, ref, mergeRequest }: Trigger): string =>
+  refKind === 'merge_request' ? `refs/merge-requests/${mergeRequest?.iid ?? 0}/head` : ref;
+
+const environmentSpec = ({ name, url }: Environment): { name: string; url?: string } => ({
+  name,
+  ...(url !== undefined && { url }),
+});
+
+function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | undefined {
+  const site = publishedFolder(draft, context);
+  const written = draft.config.values.artifacts ?? (site === undefined ? undefined : {});
+  if (!written) return undefined;
+  const scope = context.scope(draft);
+  const paths = (key: 'paths' | 'exclude'): string[] =>
+    (written[key] ?? []).flatMap((path, index) => artifactPath({ draft, context, path, at: [key, index] }));
+  const own = paths('paths');
+  return {
+    // GitLab: what is published is an artifact without saying.
+    paths: site === undefined || own.includes(site) ? own : [...own, site],
+    exclude: paths('exclude'),
+    untracked: written.untracked ?? false,
+    ...(written.name && { name: scope.expand(written.name).text }),
+    when: written.when ?? 'on_success',
+    ...(written.expire_in?.ms !== undefined && { expireInMs: written.expire_in.ms }),
+    ...(written.reports?.dotenv && {
+      dotenv: written.reports.dotenv.flatMap((path, index) =>
+        artifactPath({ draft, context, path, at: ['reports', 'dotenv', index] }),
+      ),
+    }),
+    ...reportsSpec(draft, context),
+    ...accessSpec(written),
+    ...(written.expose_as !== undefined && { exposeAs: written.expose_as }),
+  };
+}
+
+function reportsSpec(draft: Draft, context: PlanContext): Pick<ArtifactsSpec, 'reports'> {
+  const written = draft.config.values.artifacts?.reports;
+  if (!written) return {};
+  const reports = REPORTS.flatMap((kind) => {
+    const paths = (written[kind] ?? []).flatMap((path, index) =>
+      artifactPath({ draft, context, path, at: ['reports', kind, index] }),
+    );
+    return paths.length > 0 ? [{ kind: kind as string, paths }] : [];
+  });
+  const coverage = written.coverage_report;
+  if (coverage) {
+    const paths = artifactPath({
+      draft,
+      context,
+      path: coverage.path,
+      at: ['reports', 'coverage_report', 'path'],
+    });
+    if (paths.length > 0) reports.push({ kind: `coverage_report:${coverage.coverage_format}`, paths });
+  }
+  return reports.length > 0 ? { reports } : {};
+}
+
+/** GitLab's roles: a maintainer is an operator here; what is not public is for developers. */
+function accessSpec({ access, public: isPublic }: Written): Pick<ArtifactsSpec, 'access'> {
+  if (access === 'none') return { access: 'nobody' };
+  if (access === 'maintainer') return { access: 'operator' };
+  return access === 'developer' || isPublic === false ? { access: 'developer' } : {};
+}
+type Written = NonNullable<JobValues['artifacts']>;
+
+interface ArtifactPath {
+  draft: Draft;
+  context: PlanContext;
+  path: string;
+  at: (string | number)[];
+}
+
+/**
+ * Relative to the project: `$CI_PROJECT_DIR/x` is `x`. Anything else outside of it is left out with a warning, as GitLab's
+ * runner does: the files people have do hold such paths.
+ */
+function artifactPath({ draft, context, path, at }: ArtifactPath): string[] {
+  const { text, late } = context.scope(draft).expand(path);
+  const root = projectDir(context.request);
+  const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
+  const outside = inside.startsWith('/') || pathProblem(inside) !== undefined;
+  if (!outside || late) return [inside];
+  const what = `artifacts.${at.join('.')} of "${draft.group}" must stay inside of the project: "${text}" is never kept`;
+  context.problems.add('language/path', what, {
+    at: placeIn(draft.config, 'artifacts', at),
+    severity: 'warning',
+  });
+  return [];
+}
+
+interface WrittenImage {
+  name: string;
+  entrypoint?: string[];
+  docker?: { platform?: string; user?: string };
+  pull_policy?: readonly ImageSpec['pullPolicy'][];
+}
+
+export function imageSpec(written: WrittenImage, scope: Scope): ImageSpec {
+  const of = (text: string): string => scope.expand(text).text;
+  return {
+    name: of(written.name),
+    ...(written.entrypoint && { entrypoint: written.entrypoint }),
+    ...(written.docker?.user !== undefined && { user: of(written.docker.user) }),
+    ...(written.docker?.platform !== undefined && { platform: of(written.docker.platform) }),
+    pullPolicy: written.pull_policy?.[0] ?? 'if-not-present',
+  };
+}
+
+/**
+ * A service gets the variables that the file sets, for that is how its image is configured, and its own. Masked variables of
+ * the project reach it only where the file names them: a service's environment can be read from the engine.
+ */
+export function servicesSpec(draft: Draft, scope: Scope): ServiceSpec[] {
+  const services = draft.config.values.services ?? [];
+  if (services.length === 0) return [];
+  const shared = scope.all().filter((variable) => variable.from === 'file');
+  return services.map((service, index) => {
+    const image = imageSpec(service, scope);
+    const node = draft.config.entries.get('services')?.value;
+    const own = node && 'variables' in service ? nodeAt(node, [index, 'variables']) : undefined;
+    const command = 'command' in service ? service.command : undefined;
+    const alias = 'alias' in service ? service.alias : undefined;
+    return {
+      ...image,
+      aliases:
+        alias === undefined
+          ? serviceAliases(image.name)
+          : scope
+              .expand(alias)
+              .text.split(/[\s,]+/)
+              .filter(Boolean),
+      ...(command && { command: command.map((part) => scope.expand(part).text) }),
+      variables: merged(shared, ownVariables(own, scope)),
+    };
+  });
+}
+
+function ownVariables(node: Parameters<typeof yamlLayer>[0], scope: Scope): SpecVariable[] {
+  return [...yamlLayer(node).values()].map((variable) => {
+    const literal = 'literal' in variable.value ? variable.value.literal : '';
+    const { text, late, tainted } = variable.raw
+      ? { text: literal, late: false, tainted: false }
+      : scope.expand(literal);
+    const { name, from, file } = variable;
+    return { name, value: { literal: text }, masked: tainted, file, from, ...(late && { late }) };
+  });
+}
+
+const merged = (below: readonly SpecVariable[], above: readonly SpecVariable[]): SpecVariable[] => [
+  ...new Map([...below, ...above].map((variable) => [variable.name, variable])).values(),
+];
+
+/** `registry.example.com:5000/team/db:1` answers to `registry.example.com__team__db` and `registry.example.com-team-db`. */
+export function serviceAliases(image: string): string[] {
+  const bare = image
+    .replace(/@.*$/, '')
+    .replace(/:[^/:]*$/, '')
+    .replace(/:\d+\//, '/');
+  return [...new Set([bare.replaceAll('/', '__'), bare.replaceAll('/', '-')])];
+}

@@ -1,0 +1,94 @@
+import { isArch } from '../../plan/model/ids.ts';
+import { placeIn } from '../assemble/job.ts';
+import type { WorkerReport } from '../../plan/model/queues.ts';
+import type { ApitestSpec, ScriptSpec } from '../../plan/model/spec.ts';
+import type { Apitest } from '../schema/keywords/davit-jobs.ts';
+import { cachesSpec } from './spec-cache.ts';
+import { commonSpec, imageSpec, servicesSpec } from './spec-common.ts';
+import type { PlanContext } from './context.ts';
+import { pagesSpec } from './spec-pages.ts';
+import { releaseSpec } from './spec-release.ts';
+import type { Draft } from '../draft/draft.ts';
+
+export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
+  const { values } = draft.config;
+  const scope = context.scope(draft);
+  const caches = cachesSpec(draft, context);
+  const pages = pagesSpec(draft, context);
+  const hook = values.hooks?.pre_get_sources_script;
+  return {
+    ...commonSpec(draft, context),
+    kind: 'script',
+    image: imageSpec(
+      values.image ?? { name: context.request.defaultImage ?? context.request.helperImage },
+      scope,
+    ),
+    services: servicesSpec(draft, scope),
+    script: [...(values.before_script ?? []), ...(values.script ?? [])],
+    afterScript: values.after_script ?? [],
+    tags: expandedTags(draft, context),
+    ...(caches.length > 0 && { caches }),
+    ...(hook && hook.length > 0 && { preGetSources: hook }),
+    ...(values.release && { release: releaseSpec(draft, context, values.release) }),
+    ...(pages && { pages }),
+    ...(values.coverage !== undefined && { coverage: values.coverage }),
+  };
+}
+
+export function apitestSpec(draft: Draft, context: PlanContext, apitest: Apitest): ApitestSpec {
+  const scope = context.scope(draft);
+  const env = Object.entries(apitest.env).map(([name, text]) => {
+    const { text: literal, late, tainted } = scope.expand(text);
+    return { name, value: { literal }, masked: tainted, file: false, ...(late && { late }) };
+  });
+  return {
+    ...scriptSpec(draft, context),
+    kind: 'apitest',
+    arch: draft.arch ?? context.request.defaultArch,
+    imageFrom: draft.imagesFrom[0] ?? '',
+    port: apitest.port,
+    ready: {
+      ...(apitest.ready.http !== undefined && { http: apitest.ready.http }),
+      timeoutMs: apitest.ready.timeout,
+    },
+    network: apitest.network,
+    host: apitest.host,
+    env,
+  };
+}
+
+/** Tags with their variables replaced; they are in the plan, so nothing secret may be in them. */
+export function expandedTags(draft: Draft, context: PlanContext): string[] {
+  const { config } = draft;
+  const scope = context.scope(draft);
+  const tags = (config.values.tags ?? []).map((text, index) =>
+    text.includes('$') || text.includes('%')
+      ? context.settle(config, { scope, text, keyword: 'tags', path: [index] })
+      : text,
+  );
+  const leftOut = tags.filter((tag) => isLeftOut(tag, draft, context));
+  if (leftOut.length === 0) return tags;
+  const named = `${leftOut.length > 1 ? 'tags' : 'tag'} ${leftOut.join(', ')}`;
+  context.problems.add(
+    'language/no-worker',
+    `no worker has the ${named}: run from here, "${draft.group}" runs here`,
+    {
+      at: placeIn(config, 'tags'),
+      hint: `Elsewhere it waits for a worker with ${leftOut.length > 1 ? 'these tags' : 'this tag'}.`,
+      severity: 'warning',
+    },
+  );
+  return tags.filter((tag) => !leftOut.includes(tag));
+}
+
+/** Those that run jobs: a worker for deployments alone has a host of its own name. */
+const machines = (fleet: readonly WorkerReport[]): number =>
+  new Set(fleet.filter((worker) => worker.arches.length > 0).map((worker) => worker.hostId)).size;
+
+/** Run from here, on one machine, a tag that it does not have is none to wait for. */
+function isLeftOut(tag: string, { config }: Draft, { request }: PlanContext): boolean {
+  const { fleet, trigger, targets } = request;
+  if (!trigger.here || trigger.source !== 'cli' || isArch(tag) || targets.includes(tag)) return false;
+  if (config.kind === 'deploy' || machines(fleet) !== 1) return false;
+  return !fleet.some((worker) => worker.tags.includes(tag));
+}

@@ -1,0 +1,87 @@
+/** Names that are almost those of predefined variables, or of the words of `only` and `except`. */
+import { placeIn, type JobConfig } from '../assemble/job.ts';
+import { nearest } from '../suggest.ts';
+import type { Node, ScalarNode } from '../yaml/nodes.ts';
+import { POLICY_REFS, PREDEFINED } from './known-names.ts';
+import type { LintContext } from './lint.ts';
+import { scalars } from './shell.ts';
+
+const REFERENCE = /\$\{?((?:CI|GITLAB|DAVIT)_[A-Z0-9_]+)/g;
+/** Letters that may differ. More, and it is likely a name of its own. */
+const NEAR = 2;
+/** Names that are told of in `variables` of the file need no telling twice. */
+const KNOWN: ReadonlySet<string> = new Set(PREDEFINED);
+
+export function lintNames(linting: LintContext): void {
+  const texts = [linting.request.file.text, ...Object.values(linting.request.included ?? {})];
+  const seen = new Set<Node>();
+  const judged = new Map<string, string | undefined>();
+  const meant = (name: string): string | undefined => {
+    if (!judged.has(name)) judged.set(name, meantBy(name, linting, texts));
+    return judged.get(name);
+  };
+  for (const job of linting.jobs.values()) {
+    lintPolicies(job, linting);
+    for (const { value } of job.entries.values()) {
+      if (seen.has(value)) continue;
+      seen.add(value);
+      for (const scalar of scalars(value)) lintScalar(scalar, meant, linting);
+    }
+  }
+  const rest = [linting.file.workflow, linting.file.variables].flatMap((node) => (node ? scalars(node) : []));
+  for (const scalar of rest) lintScalar(scalar, meant, linting);
+}
+
+function lintScalar(
+  node: ScalarNode,
+  meant: (name: string) => string | undefined,
+  { problems }: LintContext,
+): void {
+  if (!node.text.includes('$')) return;
+  for (const [, name = ''] of node.text.matchAll(REFERENCE)) {
+    const other = meant(name);
+    if (other === undefined) continue;
+    const at = node.source.text.indexOf(name, node.offset);
+    problems.add('language/misspelt', `nothing sets $${name}`, {
+      at: at === -1 ? node : { source: node.source, offset: at },
+      hint: `Did you mean "${other}"?`,
+      severity: 'warning',
+    });
+  }
+}
+
+/** The predefined variable that was meant; undefined for one that is known, set by somebody, or near to none. */
+function meantBy(
+  name: string,
+  { request }: LintContext,
+  texts: readonly (string | null)[],
+): string | undefined {
+  if (KNOWN.has(name)) return undefined;
+  const given = [...request.project.variables, ...request.instanceVariables].map((one) => one.name);
+  if (given.includes(name) || request.trigger.variables?.[name] !== undefined) return undefined;
+  const sets = new RegExp(
+    `\\b${name}["']?\\s*[:=]|\\bread\\b[^\\n]*\\b${name}\\b|[\\[,\\s]["']?${name}["']?\\s*(?:,|\\])`,
+  );
+  if (texts.some((text) => text !== null && sets.test(text))) return undefined;
+  return nearest(name, PREDEFINED, NEAR);
+}
+
+/** A word that is none is taken for the name of a branch or tag, and the job never runs. */
+function lintPolicies(job: JobConfig, { problems }: LintContext): void {
+  for (const keyword of ['only', 'except'] as const)
+    for (const [index, ref] of (job.values[keyword]?.refs ?? []).entries()) {
+      if (ref.length < 3 || ref.startsWith('/') || POLICY_REFS.includes(ref)) continue;
+      const singular = POLICY_REFS.find((word) => word === `${ref}s` || word === `${ref}es`);
+      // GitLab takes the singular of a pipeline's source; of a branch or tag it does not.
+      if (singular && ref !== 'tag' && ref !== 'branch') continue;
+      const meant =
+        singular ?? (ref.length >= 4 ? nearest(ref, POLICY_REFS, ref.length < 7 ? 1 : NEAR) : undefined);
+      if (meant === undefined) continue;
+      const entry = job.entries.get(keyword)?.value;
+      problems.add('language/misspelt', `"${ref}" in ${keyword} means a branch or tag of that name`, {
+        at: placeIn(job, keyword, entry?.kind === 'map' ? ['refs', index] : [index]),
+        hint: `Did you mean "${meant}"?`,
+        severity: 'warning',
+      });
+    }
+}

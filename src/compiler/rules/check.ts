@@ -1,0 +1,127 @@
+/** What must hold of conditions, whoever is selected: expressions are valid, rules can be reached, keywords go together. */
+import { placeIn, type JobConfig } from '../assemble/job.ts';
+import type { Problems } from '../problems.ts';
+import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
+import { refPattern } from './ref-selector.ts';
+import type { Node } from '../yaml/nodes.ts';
+import { parseExpression, partsOf, type Mistake } from '../expression/expression.ts';
+import { originIn, ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { messageOf } from '../../utils/message.ts';
+
+/** One expression of the file, with its place. A mistake is reported where it stands in the text. */
+export function checkExpression(label: string, node: Node, problems: Problems): void {
+  if (node.kind !== 'scalar') return;
+  const parsed = parseExpression(node.text);
+  if (!parsed.ok) {
+    report(label, { node, mistake: parsed.mistake }, problems);
+    return;
+  }
+  for (const part of partsOf(parsed.expression)) {
+    if (part.kind !== 'pattern') continue;
+    try {
+      refPattern(part.text.replaceAll('\\/', '/'));
+    } catch (error) {
+      const why = messageOf(error);
+      problems.add('language/regex', `${part.text} is no valid regular expression: ${why}`, {
+        at: originIn(node, part.at),
+      });
+    }
+  }
+}
+
+function report(
+  label: string,
+  { node, mistake }: { node: Node; mistake: Mistake },
+  problems: Problems,
+): void {
+  problems.add('language/expression', `${label} ${mistake.message}`, {
+    at: originIn(node, mistake.at),
+    hint: mistake.hint,
+  });
+}
+
+const SELECTING = ['only', 'except', 'start_in'] as const;
+
+/** Conditions of one job. */
+export function checkConditions(job: JobConfig, problems: Problems): void {
+  for (const keyword of ['only', 'except'] as const) checkPolicyVariables(job, keyword, problems);
+  if (!job.entries.has('rules')) return;
+  for (const keyword of SELECTING)
+    if (job.entries.has(keyword))
+      problems.add('language/conflict', `"${job.name}" has rules, so it cannot have ${keyword} beside them`, {
+        at: placeIn(job, keyword),
+        hint: keyword === 'start_in' ? 'Write start_in into the rule that says when: delayed.' : undefined,
+      });
+  const nodes = ruleNodes(job.entries.get('rules')?.value);
+  checkRuleList(`rules of "${job.name}"`, { rules: job.values.rules ?? [], nodes }, problems);
+  for (const [index, rule] of (job.values.rules ?? []).entries())
+    checkRule(job, { rule, node: nodes[index] }, problems);
+}
+
+function checkPolicyVariables(job: JobConfig, keyword: 'only' | 'except', problems: Problems): void {
+  const list = ruleKey(job.entries.get(keyword)?.value, 'variables');
+  if (list?.kind !== 'list') return;
+  for (const item of list.items) checkExpression(`${keyword}.variables`, item, problems);
+}
+
+function checkRule(
+  job: JobConfig,
+  { rule, node }: { rule: Rule; node: Node | undefined },
+  problems: Problems,
+): void {
+  const at = (key: string) => ruleKey(node, key) ?? node ?? job.at;
+  if (rule.when === 'delayed' && rule.start_in === undefined && !hasKey(node, 'start_in'))
+    problems.add('language/missing', `a rule of "${job.name}" is delayed and has no start_in`, {
+      at: at('when'),
+    });
+  if (rule.start_in !== undefined && rule.when !== 'delayed')
+    problems.add('language/conflict', `a rule of "${job.name}" has start_in, which takes when: delayed`, {
+      at: at('start_in'),
+    });
+  if (!job.entries.has('gate')) return;
+  if (rule.when && rule.when !== 'manual' && rule.when !== 'never')
+    problems.add(
+      'language/conflict',
+      `"${job.name}" has a gate, which implies when: manual, and a rule of it says when: ${rule.when}`,
+      { at: at('when') },
+    );
+  if (rule.allow_failure)
+    problems.add(
+      'language/conflict',
+      `"${job.name}" has a gate, which blocks, so allow_failure must be false`,
+      {
+        at: at('allow_failure'),
+      },
+    );
+}
+
+const hasKey = (node: Node | undefined, key: string): boolean =>
+  node?.kind === 'map' && node.entries.has(key);
+
+/** Expressions, and rules that come after one that always matches. Of a job or of the file's `workflow`. */
+export function checkRuleList(
+  label: string,
+  list: { rules: readonly (Rule | WorkflowRule)[]; nodes: readonly Node[] },
+  problems: Problems,
+): void {
+  for (const node of list.nodes) {
+    const expression = ruleKey(node, 'if');
+    if (expression?.kind === 'scalar' && expression.value !== null)
+      checkExpression('if', expression, problems);
+  }
+  const always = list.rules.findIndex((rule) => isAlways(rule));
+  const after = list.nodes[always + 1];
+  if (always !== -1 && after && list.rules.length === list.nodes.length)
+    problems.add(
+      'language/unreachable',
+      `${label}: this rule is never reached, because rule ${always + 1} always matches`,
+      {
+        at: after,
+        severity: 'warning',
+      },
+    );
+}
+
+/** Without a condition, or with the conditions of no rule at all. */
+const isAlways = (rule: Rule | WorkflowRule): boolean =>
+  typeof rule.if !== 'string' && rule.changes === undefined && rule.exists === undefined;

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { parseDuration } from '../../../plan/model/duration.ts';
+
+/** Pieces that several keywords share. Messages go on from the keyword's name: "image must not be empty". */
+export const text = z.string();
+export const name = z.string().min(1, 'must not be empty');
+
+/** A duration in GitLab's words, to ms. */
+export const duration = z.union([z.string(), z.number()]).transform((value, context) => {
+  const ms = parseDuration(String(value));
+  if (ms === undefined) {
+    context.addIssue({
+      code: 'custom',
+      message: `must be a duration like 30s, 5 min or 7 days, not "${value}"`,
+    });
+    return z.NEVER;
+  }
+  return ms;
+});
+
+/** As GitLab takes one: text, and more than nothing. A bare number is refused, also what `1:30:00` without quotes is read as. */
+export const writtenDuration = z.string().transform((value, context) => {
+  const ms = parseDuration(value);
+  if (ms !== undefined && ms > 0) return ms;
+  context.addIssue({
+    code: 'custom',
+    message: `must be a duration like 30s, 5 min or 7 days, not "${value}"`,
+  });
+  return z.NEVER;
+});
+
+/** One string or a list of strings; a list comes out. */
+export const stringOrList = z.union([z.string().transform((value) => [value]), z.array(z.string())]);
+export const nameOrList = z.union([name.transform((value) => [value]), z.array(name)]);
+
+type Lines = string | Lines[];
+const nested: z.ZodType<Lines> = z.lazy(() => z.union([z.string(), z.array(nested)]));
+
+/** Strings of a list that may hold lists, up to ten levels deep. */
+function flattened(value: Lines[], context: z.RefinementCtx): string[] {
+  const lines: string[] = [];
+  const walk = (item: Lines, depth: number): void => {
+    if (typeof item === 'string') lines.push(item);
+    else if (depth >= 10) context.addIssue({ code: 'custom', message: 'is nested deeper than 10 levels' });
+    else for (const inner of item) walk(inner, depth + 1);
+  };
+  walk(value, 0);
+  return lines;
+}
+
+/** A list of strings nested up to ten levels deep, as GitLab has it; a flat list comes out. */
+export const nestedList = z.array(nested).transform(flattened);
+/** A script: a string, or such a list. */
+export const script = z.union([z.string().transform((line) => [line]), nestedList]);
+
+/** `name: value` pairs whose values may be written without quotes. */
+export const scalarMap = z.record(name, z.union([z.string(), z.number(), z.boolean()]).transform(String));
+
+/** Why a path leads out of the project; undefined when it does not. Variables in it are checked once they are known. */
+export function pathProblem(path: string): string | undefined {
+  if (path === '') return 'must not be empty';
+  if (path.includes('\0')) return 'must not hold a NUL';
+  let depth = 0;
+  for (const part of path.split(/[/\\]/)) {
+    if (part === '..') depth -= 1;
+    else if (part !== '' && part !== '.') depth += 1;
+    if (depth < 0) return `must stay inside of the project, and "${path}" leads out of it`;
+  }
+  return undefined;
+}
+export const projectPath = z.string().superRefine((value, context) => {
+  const trouble = pathProblem(value);
+  if (trouble) context.addIssue({ code: 'custom', message: trouble, params: { code: 'language/path' } });
+});
+
+/** A part of a keyword that needs what davit has not: an error that says why. */
+export const refused = (why: string) =>
+  z
+    .unknown()
+    .optional()
+    .superRefine((value, context) => {
+      if (value !== undefined)
+        context.addIssue({
+          code: 'custom',
+          message: `is refused: ${why}`,
+          params: { code: 'language/refused' },
+        });
+    });

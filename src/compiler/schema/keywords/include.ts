@@ -1,0 +1,119 @@
+/** `include`: which other files a file is made of. One kind of place each; parts belong to the kind that they stand beside. */
+import { z } from 'zod';
+import { parseDuration } from '../../../plan/model/duration.ts';
+import { name, refused } from './common.ts';
+import { changes, exists } from './rules.ts';
+import { checked } from '../validate.ts';
+
+const includeRule = z
+  .strictObject({
+    if: z.string().nullish(),
+    exists: exists.optional(),
+    changes: changes.optional(),
+    when: z.enum(['always', 'never']).optional(),
+  })
+  .refine((value) => Object.keys(value).length > 0, 'must not be empty');
+
+const HOUR_MS = 3_600_000;
+const MINUTE_MS = 60_000;
+/** `true` is an hour, as in GitLab; less than a minute is refused. */
+const cache = z.union([z.boolean(), z.string()]).transform((value, context) => {
+  if (typeof value === 'boolean') return value ? HOUR_MS : undefined;
+  const ms = parseDuration(value);
+  if (ms !== undefined && ms >= MINUTE_MS) return ms;
+  context.addIssue({
+    code: 'custom',
+    message: `must be true, or a duration of at least a minute, not "${value}"`,
+  });
+  return z.NEVER;
+});
+/** SRI (W3C Subresource Integrity) with the one hash that GitLab takes. */
+const integrity = z
+  .string()
+  .regex(/^sha256-[A-Za-z0-9+/]{43}=$/, 'must be sha256- and the base64 of 32 bytes')
+  .transform((text) => text.slice('sha256-'.length));
+
+const includeMap = z.strictObject({
+  local: name.optional(),
+  project: name.optional(),
+  ref: name.optional(),
+  file: z
+    .union([name.transform((one) => [one]), z.array(name).min(1, 'must name at least one file')])
+    .optional(),
+  remote: name.optional(),
+  integrity: integrity.optional(),
+  cache: cache.optional(),
+  template: name.optional(),
+  component: name.optional(),
+  // What each may be says the header of the included file.
+  inputs: z.record(name, z.unknown()).nullish(),
+  rules: z.array(includeRule).optional(),
+  artifact: refused('only trigger:include takes a file that a job has made').optional(),
+  job: refused('only trigger:include takes a file that a job has made').optional(),
+});
+type IncludeMap = z.output<typeof includeMap>;
+const KINDS = ['local', 'project', 'remote', 'template', 'component'] as const;
+/** Parts that mean something beside one kind only. */
+const BESIDE = { ref: 'project', file: 'project', integrity: 'remote', cache: 'remote' } as const;
+
+export interface WrittenInclude {
+  where:
+    | { kind: 'local'; local: string }
+    | { kind: 'project'; project: string; ref?: string; files: readonly string[] }
+    | { kind: 'remote'; url: string; integrity?: string; cacheMs?: number }
+    | { kind: 'template'; template: string }
+    | { kind: 'component'; component: string };
+  rules?: z.output<typeof includeRule>[];
+}
+
+const long = includeMap
+  .superRefine((value, context) => {
+    const say = (message: string, path: string[] = []): void =>
+      context.addIssue({ code: 'custom', message, path });
+    const kinds = KINDS.filter((kind) => value[kind] !== undefined);
+    if (kinds.length === 0)
+      say('needs one of "local", "project" with "file", "remote", "template" or "component"');
+    if (kinds.length > 1) say(`takes one of ${kinds.map((kind) => `"${kind}"`).join(' and ')}, not both`);
+    for (const [part, kind] of Object.entries(BESIDE))
+      if (value[part as keyof typeof BESIDE] !== undefined && value[kind] === undefined && kinds.length > 0)
+        say(`stands beside "${kind}" only`, [part]);
+    if (value.project !== undefined && value.file === undefined)
+      say('needs "file", the file of that project');
+  })
+  .transform((value): WrittenInclude => {
+    const { rules } = value;
+    return { where: whereOf(value), ...(rules && { rules }) };
+  });
+
+function whereOf(value: IncludeMap): WrittenInclude['where'] {
+  const { project, ref, file = [], remote, template, component } = value;
+  if (project !== undefined) return { kind: 'project', project, ref, files: file };
+  if (remote !== undefined)
+    return { kind: 'remote', url: remote, integrity: value.integrity, cacheMs: value.cache };
+  if (template !== undefined) return { kind: 'template', template };
+  if (component !== undefined) return { kind: 'component', component };
+  return { kind: 'local', local: value.local ?? '' };
+}
+
+/** A text alone is an address when it begins as one, else a path of this project. */
+const short = name.transform((text): WrittenInclude => {
+  const remote = /^https?:\/\//i.test(text);
+  return { where: remote ? { kind: 'remote', url: text } : { kind: 'local', local: text } };
+});
+const one = z.union([short, long]);
+
+/** One file or several; a list comes out. */
+export const include = z.union([
+  short.transform((only) => [only]),
+  long.transform((only) => [only]),
+  z.array(one),
+]);
+export const includeReader = checked('include', include);
+/** Its row in the list of keywords. */
+export const INCLUDE = {
+  name: 'include',
+  in: ['top'],
+  status: 'differs',
+  note: '`remote` uses https and public addresses only; `template` has the templates that davit ships',
+  schema: include,
+} as const;

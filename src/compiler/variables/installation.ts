@@ -1,0 +1,55 @@
+/** What the installation file says of a project: its variables, and whether a ref is protected. For workers and command line. */
+import type { Installation, InstallationProject, InstallationVariable } from '../../installation.ts';
+import type { CompileVariable } from './layers.ts';
+import type { Trigger } from '../../plan/model/trigger.ts';
+import { wildcardMatches } from '../../match/wildcard.ts';
+
+interface ProjectFacts {
+  config: Pick<Installation, 'projects'>;
+}
+
+/** The project as the operator wrote it, or what holds for one that the installation file does not name. */
+export const projectOf = (facts: ProjectFacts, trigger: Trigger): InstallationProject =>
+  projectNamed(facts, trigger);
+
+export function projectNamed(
+  { config }: ProjectFacts,
+  { project, defaultBranch }: Pick<Trigger, 'project' | 'defaultBranch'>,
+): InstallationProject {
+  return (
+    config.projects.find((one) => one.name === project) ?? {
+      name: project,
+      forge: 'none',
+      clone_user: 'oauth2',
+      default_branch: defaultBranch ?? 'main',
+      reconcile: false,
+      include_by: ['*'],
+      include_by_forks: false,
+      protected_refs: ['main', 'master'],
+      artifacts_to: [],
+      triggered_by: [],
+      variables: {},
+      pages: 'readers',
+      resource_modes: {},
+    }
+  );
+}
+
+/**
+ * A ref is protected when a pattern names it and its commit came from the forge, or from an operator. A merge request is
+ * not, whatever its branch is called, and what a developer uploads under the name of a protected branch is not either.
+ */
+export function isProtected(project: InstallationProject, trigger: Trigger): boolean {
+  if (trigger.fork || trigger.refKind === 'merge_request') return false;
+  if (trigger.sourceBlob !== undefined && trigger.role !== 'operator') return false;
+  return project.protected_refs.some((pattern) => wildcardMatches(pattern, trigger.ref));
+}
+
+/** As the compiler takes them: it decides by ref, fork and each job's environment who gets which. */
+export const variablesOf = (variables: Readonly<Record<string, InstallationVariable>>): CompileVariable[] =>
+  Object.entries(variables).map(([name, written]): CompileVariable => {
+    if (typeof written === 'string') return { name, value: { literal: written }, masked: false, file: false };
+    const { masked, file, environment } = written;
+    const value = written.secret ? { secret: written.secret } : { literal: written.value ?? '' };
+    return { name, value, masked, file, environment, protected: written.protected };
+  });

@@ -1,0 +1,34 @@
+/** What is there already for `npm start`: images of the examples in the registry, the service on the local swarm. */
+import { registryClient } from '../adapters/registry/index.ts';
+import { swarmTarget } from '../adapters/swarm/index.ts';
+import type { Settings } from '../config.ts';
+import { isFree, freePort } from './process/ports.ts';
+import { LOCAL_TARGET } from '../installation.ts';
+
+const LOOPBACK = /^(127\.|localhost|\[::1\])/;
+
+/** Digest and platforms of `host/repository:tag`; undefined when there is no index of that name. */
+export async function indexOf(
+  host: string,
+  repository: string,
+  tag: string,
+): Promise<{ digest: string; platforms: string[] } | undefined> {
+  const registry = registryClient({ host, insecure: LOOPBACK.test(host) });
+  const index = await registry.index(repository, tag);
+  return (
+    index && { digest: index.digest, platforms: index.entries.map((one) => one.platform?.architecture ?? '') }
+  );
+}
+
+/** The port a service has on the local swarm, else the wanted one where it is free, else another. */
+export async function servicePort(settings: Settings, service: string, wanted: number): Promise<number> {
+  const target = await swarmTarget({
+    name: LOCAL_TARGET,
+    address: settings.dockerHost,
+    certPath: settings.dockerCertPath,
+  });
+  const [endpoint] = (await target.read(service)).endpoints;
+  const port = Number(/:(\d+)$/.exec(endpoint ?? '')?.[1] ?? 0);
+  if (port > 0) return port;
+  return (await isFree(wanted)) ? wanted : freePort();
+}

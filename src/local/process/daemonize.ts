@@ -1,0 +1,90 @@
+/** `davit up` in the background, and its end. */
+import { spawn } from 'node:child_process';
+import { mkdir, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { childEnvironment, type Settings } from '../../config.ts';
+import { DavitError } from '../../errors.ts';
+import type { RunFile } from '../../server/api.ts';
+import { endProcess } from './exec.ts';
+import { endLeftovers } from './stale-processes.ts';
+import { lockOwner } from './lock.ts';
+import { logPath } from './managed-process.ts';
+import { liveRun } from './run-file.ts';
+import { readUpMessage, type UpMessage } from './ipc.ts';
+
+const MAIN = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
+/** Another `up` may be building Temporal. */
+const OTHER_START_MS = 30 * 60_000;
+const STOP_GRACE_MS = 40_000;
+const POLL_MS = 100;
+
+export interface DetachOptions {
+  swarm: boolean;
+  /** Each line that it says while it starts. */
+  onLine(line: string): void;
+}
+
+/** What runs already, or what was started now and is ready. Rejects with the error that the other process ended for. */
+export async function upDetached(settings: Settings, options: DetachOptions): Promise<RunFile> {
+  const there = await liveRun(settings);
+  if (there) return there;
+  const message = await startDetached(settings, options);
+  if (message.kind === 'failed' && message.code !== 'local/already-up')
+    throw new DavitError(message.code, message.message, { hint: message.hint });
+  // Somebody else is starting it at this moment: theirs will do.
+  const deadline = Date.now() + (message.kind === 'failed' ? OTHER_START_MS : 10_000);
+  for (;;) {
+    const run = await liveRun(settings);
+    if (run) return run;
+    if (Date.now() > deadline || (await lockOwner(settings.home)) === undefined)
+      throw new DavitError(
+        'local/not-started',
+        `davit did not start. Its log: ${logPath(settings.home, 'up')}`,
+      );
+    await delay(POLL_MS);
+  }
+}
+
+async function startDetached(settings: Settings, options: DetachOptions): Promise<UpMessage> {
+  const log = logPath(settings.home, 'up');
+  await mkdir(join(settings.home, 'log'), { recursive: true, mode: 0o700 });
+  const file = await open(log, 'a', 0o600);
+  try {
+    const child = spawn(process.execPath, [MAIN, 'up', ...(options.swarm ? ['--swarm'] : [])], {
+      cwd: settings.home,
+      detached: true,
+      env: childEnvironment({ DAVIT_HOME: settings.home, DAVIT_CACHE: settings.cache }),
+      stdio: ['ignore', file.fd, file.fd, 'ipc'],
+    });
+    const message = await new Promise<UpMessage>((resolve) => {
+      const failed = (how: string): void =>
+        resolve({
+          kind: 'failed',
+          code: 'local/not-started',
+          message: `davit up ${how}.`,
+          hint: `Its log: ${log}`,
+        });
+      child.on('message', (value) => {
+        const told = readUpMessage(value);
+        if (told?.kind === 'line') options.onLine(told.text);
+        else if (told) resolve(told);
+      });
+      child.once('exit', (code, signal) => failed(`ended (${signal ?? code ?? 0})`));
+      child.once('error', (error) => failed(`could not be started: ${error.message}`));
+    });
+    if (child.connected) child.disconnect();
+    child.unref();
+    return message;
+  } finally {
+    await file.close();
+  }
+}
+
+/** Ends what runs for this home folder. False when nothing did. */
+export async function down(settings: Settings): Promise<boolean> {
+  const owner = await lockOwner(settings.home);
+  if (owner !== undefined) await endProcess(owner, STOP_GRACE_MS);
+  const left = await endLeftovers(settings);
+  return owner !== undefined || left > 0;
+}

@@ -1,0 +1,52 @@
+/** `HOME/run.json`: what runs on this machine now. */
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Settings } from '../../config.ts';
+import type { RunFile } from '../../server/api.ts';
+import { isAlive } from './exec.ts';
+import { readJson, writeJson } from './files.ts';
+
+const HEALTH_MS = 3_000;
+
+const schema: z.ZodType<RunFile> = z.object({
+  pid: z.number().int().positive(),
+  version: z.string(),
+  startedAt: z.number(),
+  server: z.string(),
+  temporal: z.string(),
+  temporalUi: z.string().optional(),
+  namespace: z.string(),
+  registry: z.string(),
+  helperImage: z.string(),
+  processes: z.array(z.object({ name: z.string(), pid: z.number().int(), mark: z.string().optional() })),
+});
+type Home = Pick<Settings, 'home'>;
+const pathOf = (settings: Home): string => join(settings.home, 'run.json');
+
+/** What stands in the file, dead or alive; undefined when there is none. */
+export async function readRunFile(settings: Home): Promise<RunFile | undefined> {
+  const parsed = schema.safeParse(await readJson(pathOf(settings)));
+  return parsed.success ? parsed.data : undefined;
+}
+
+export const writeRunFile = (settings: Home, run: RunFile): Promise<void> => writeJson(pathOf(settings), run);
+export const removeRunFile = (settings: Home): Promise<void> => rm(pathOf(settings), { force: true });
+
+/** What runs now: its supervisor lives and its server answers. A process id alone proves nothing, ids are used again. */
+export async function liveRun(settings: Home): Promise<RunFile | undefined> {
+  const run = await readRunFile(settings);
+  if (!run || !isAlive(run.pid)) return undefined;
+  return (await answers(`${run.server}/healthz`)) ? run : undefined;
+}
+
+/** True when something answers with HTTP at all. */
+export async function answers(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), redirect: 'manual' });
+    await response.body?.cancel();
+    return response.status < 500;
+  } catch {
+    return false; // nobody there, or not in time: that is the answer
+  }
+}

@@ -1,0 +1,132 @@
+/** The processes of one machine, as parts for the supervisor. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Arch } from '../plan/model/ids.ts';
+import type { Settings } from '../config.ts';
+import { logPath, RANKS, startProcess, until, type Part } from './process/managed-process.ts';
+import { answers } from './process/run-file.ts';
+import { guardedStart } from './setup/temporal-database.ts';
+import { temporalArguments, temporalReady } from './setup/temporal-server.ts';
+
+const MAIN = join(import.meta.dirname, '..', 'cli', 'main.ts');
+const TEMPORAL_MS = 30_000;
+const GRACE_MS = { temporal: 8_000, server: 8_000, worker: 15_000 };
+
+/** Where everything is, as told to every process of ours by its environment. */
+export interface Addresses {
+  server: string;
+  temporal: string;
+  registry: string;
+  helperImage: string;
+  installationFile?: string;
+}
+
+export function temporalPart(
+  settings: Settings,
+  options: { binary: Promise<string>; port: number; uiPort: number },
+): Part {
+  const { port, uiPort } = options;
+  const log = logPath(settings.home, 'temporal');
+  return {
+    name: 'temporal',
+    log,
+    rank: RANKS.base,
+    start: async () =>
+      startProcess({
+        name: 'temporal',
+        ...(await guardedStart(
+          settings,
+          await options.binary,
+          temporalArguments({ home: settings.home, port, uiPort }),
+        )),
+        log,
+        graceMs: GRACE_MS.temporal,
+      }),
+    ready: async () => {
+      await temporalReady(settings, `127.0.0.1:${port}`, TEMPORAL_MS);
+      return `127.0.0.1:${port} (UI http://127.0.0.1:${uiPort})`;
+    },
+  };
+}
+
+export function serverPart(settings: Settings, addresses: Addresses): Part {
+  const port = new URL(addresses.server).port;
+  return {
+    ...ownPart(settings, addresses, { name: 'server', args: ['server', '--port', port], rank: RANKS.server }),
+    ready: async (_running, signal) => {
+      await until(() => answers(`${addresses.server}/healthz`), signal);
+      return addresses.server;
+    },
+  };
+}
+
+export const controlPart = (settings: Settings, addresses: Addresses): Part =>
+  ownPart(settings, addresses, { name: 'control', args: ['worker', '--control'], rank: RANKS.worker });
+
+export const archPart = (
+  settings: Settings,
+  addresses: Addresses,
+  arch: { arch: Arch; emulated: boolean },
+): Part =>
+  ownPart(settings, addresses, {
+    name: `worker-${arch.arch}`,
+    args: ['worker', '--arch', arch.arch, ...(arch.emulated ? ['--emulation'] : []), ...ownConfig(settings)],
+    rank: RANKS.worker,
+    shows: arch.emulated ? 'emulated' : 'native',
+  });
+
+/** What this machine's workers may give to jobs: `HOME/worker.yml`, where there is one. */
+function ownConfig({ home }: Settings): string[] {
+  const file = join(home, 'worker.yml');
+  return existsSync(file) ? ['--config', file] : [];
+}
+
+export const deployPart = (settings: Settings, addresses: Addresses, target: string): Part =>
+  ownPart(settings, addresses, {
+    name: `deploy-${target}`,
+    args: ['worker', '--deploy', target],
+    rank: RANKS.worker,
+  });
+
+interface Own {
+  name: string;
+  args: string[];
+  rank: number;
+  shows?: string;
+}
+
+/** A command of davit as a process of its own; it says by itself when it is ready. */
+function ownPart(settings: Settings, addresses: Addresses, own: Own): Part {
+  const log = logPath(settings.home, own.name);
+  return {
+    name: own.name,
+    log,
+    rank: own.rank,
+    start: () =>
+      startProcess({
+        name: own.name,
+        program: process.execPath,
+        args: [MAIN, ...own.args],
+        env: environment(settings, addresses),
+        log,
+        graceMs: own.rank === RANKS.server ? GRACE_MS.server : GRACE_MS.worker,
+        own: true,
+      }),
+    ready: async (running) => {
+      await running.saidReady;
+      return own.shows;
+    },
+  };
+}
+
+const environment = (settings: Settings, addresses: Addresses): Record<string, string | undefined> => ({
+  DAVIT_HOME: settings.home,
+  DAVIT_CACHE: settings.cache,
+  DAVIT_SERVER: addresses.server,
+  DAVIT_REGISTRY: addresses.registry,
+  DAVIT_HELPER_IMAGE: addresses.helperImage,
+  DAVIT_CONFIG: addresses.installationFile,
+  DAVIT_TOKEN: undefined,
+  TEMPORAL_ADDRESS: addresses.temporal,
+  TEMPORAL_NAMESPACE: settings.temporalNamespace,
+});

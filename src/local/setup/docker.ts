@@ -1,0 +1,135 @@
+/** The container engine of this machine: used as it is; on Debian as root installed and started, after saying so. */
+import { spawn } from 'node:child_process';
+import { mkdir, open, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { dockerEngine } from '../../adapters/docker/index.ts';
+import type { Engine, EngineInfo } from '../../adapters/ports.ts';
+import type { Settings } from '../../config.ts';
+import { DavitError } from '../../errors.ts';
+import { lastWords, runCommand, which } from '../process/exec.ts';
+import { installPackages, isRoot, mayInstall } from './debian.ts';
+import type { Progress } from '../process/progress.ts';
+import { messageOf } from '../../utils/message.ts';
+
+export const DEFAULT_ENGINE = 'unix:///var/run/docker.sock';
+const START_MS = 60_000;
+const PACKAGES = ['docker.io', 'iptables', 'iproute2', 'ca-certificates'];
+
+export interface LocalEngine {
+  engine: Engine;
+  info: EngineInfo;
+}
+
+/** Asks the engine once. Rejects with `engine/…`. */
+export async function askEngine(settings: Settings): Promise<LocalEngine> {
+  const engine = await dockerEngine({ address: settings.dockerHost, certPath: settings.dockerCertPath });
+  try {
+    return { engine, info: await engine.info() };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
+}
+
+/** The engine, installed and started where it is missing and that may be done. Rejects with `local/no-engine` or `engine/…`. */
+export async function ensureEngine(settings: Settings, progress: Progress): Promise<LocalEngine> {
+  let first: unknown;
+  try {
+    return await askEngine(settings);
+  } catch (error) {
+    first = error; // told below if nothing can be done about it
+  }
+  if (settings.dockerHost !== DEFAULT_ENGINE) throw first;
+  if (!isRoot()) throw notUsable(await socketIsThere(), first);
+  try {
+    if (!(await which(settings, 'dockerd'))) {
+      if (!(await mayInstall())) throw new Error('Docker is not installed.');
+      await installPackages(progress, PACKAGES);
+    }
+    return await startEngine(settings, progress);
+  } catch (cause) {
+    const why = messageOf(cause);
+    throw new DavitError('local/no-engine', `There is no Docker engine at ${settings.dockerHost}: ${why}`, {
+      cause,
+    });
+  }
+}
+
+function notUsable(socketThere: boolean, cause: unknown): DavitError {
+  if (!socketThere)
+    return new DavitError('local/no-engine', `There is no Docker engine at ${DEFAULT_ENGINE}.`, { cause });
+  const hint =
+    'Add this user to the group `docker` and log in again, or start the engine (systemctl start docker).';
+  return new DavitError(
+    'local/no-engine',
+    `The Docker engine at ${DEFAULT_ENGINE} does not answer this user.`,
+    {
+      hint,
+      cause,
+    },
+  );
+}
+
+const socketIsThere = async (): Promise<boolean> => {
+  try {
+    return (await stat(DEFAULT_ENGINE.slice('unix://'.length))).isSocket();
+  } catch {
+    return false; // not there, or not to be seen: the same to this user
+  }
+};
+
+async function startEngine(settings: Settings, progress: Progress): Promise<LocalEngine> {
+  const systemd = await exists('/run/systemd/system');
+  const log = join(settings.home, 'log', 'dockerd.log');
+  progress.note(
+    systemd
+      ? 'The Docker engine does not run: systemctl start docker'
+      : `The Docker engine does not run: dockerd is started; it stays when davit ends. Log: ${log}`,
+  );
+  return progress.step('Docker engine: start', async () => {
+    const ended = systemd ? await bySystemd() : await detached(settings, log);
+    const deadline = Date.now() + START_MS;
+    for (;;) {
+      try {
+        return await askEngine(settings);
+      } catch (error) {
+        if (ended()) throw new Error(`dockerd ended; its log is ${log}`, { cause: error });
+        if (Date.now() > deadline) throw error;
+        await delay(100);
+      }
+    }
+  });
+}
+
+async function bySystemd(): Promise<() => boolean> {
+  const done = await runCommand('systemctl', ['start', 'docker'], { timeoutMs: START_MS });
+  if (done.code !== 0) throw new Error(`systemctl start docker: ${lastWords(done)}`);
+  return () => false;
+}
+
+/** A session of its own: it outlives davit, as containers and the swarm do. */
+async function detached(settings: Settings, log: string): Promise<() => boolean> {
+  const program = await which(settings, 'dockerd');
+  if (!program) throw new Error('dockerd is not on the PATH.');
+  await mkdir(join(settings.home, 'log'), { recursive: true, mode: 0o700 });
+  const file = await open(log, 'a', 0o600);
+  try {
+    const child = spawn(program, [], { detached: true, stdio: ['ignore', file.fd, file.fd] });
+    let over = false;
+    child.on('exit', () => (over = true)).on('error', () => (over = true));
+    child.unref();
+    return () => over;
+  } finally {
+    await file.close();
+  }
+}
+
+const exists = async (path: string): Promise<boolean> => {
+  try {
+    await stat(path);
+    return true;
+  } catch {
+    return false; // not there, which is the answer
+  }
+};

@@ -1,0 +1,128 @@
+/** Which architectures the local engine can run, and how: natively, by emulation that is set up here, or not at all. */
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import type { Engine, EngineInfo } from '../../adapters/ports.ts';
+import { ARCHES, type Arch } from '../../plan/model/ids.ts';
+import { lastWords, runCommand } from '../process/exec.ts';
+import { installPackages, isRoot, mayInstall } from './debian.ts';
+import type { Progress } from '../process/progress.ts';
+import { messageOf } from '../../utils/message.ts';
+
+const BINFMT = '/proc/sys/fs/binfmt_misc';
+const RULES = '/usr/lib/binfmt.d';
+/** The well-known image that registers QEMU; for systems without Debian's packages. */
+const BINFMT_IMAGE = 'tonistiigi/binfmt:qemu-v9.2.2';
+const QEMU: Record<Arch, string> = { arm32: 'qemu-arm', arm64: 'qemu-aarch64', amd64: 'qemu-x86_64' };
+const BINFMT_NAMES: Record<Arch, string> = { arm32: 'arm', arm64: 'arm64', amd64: 'amd64' };
+
+export interface Ability {
+  arch: Arch;
+  how: 'native' | 'emulated' | 'none';
+  /** Why not, for a person; only for `none`. */
+  reason?: string;
+}
+
+/** What the engine can run now; nothing is changed. A worker tries it for real when it starts. */
+export async function abilities(info: EngineInfo): Promise<Ability[]> {
+  const found: Ability[] = [];
+  for (const arch of ARCHES) found.push({ arch, ...(await ability(info, arch)) });
+  return found;
+}
+
+async function ability(info: EngineInfo, arch: Arch): Promise<Omit<Ability, 'arch'>> {
+  if (arch === info.arch) return { how: 'native' };
+  if (!info.address.startsWith('unix://') || process.platform !== 'linux') return { how: 'emulated' }; // Docker Desktop brings it; for any other engine the worker's own check decides
+  if (await isRegistered(arch)) return { how: 'emulated' };
+  if (arch === 'arm32' && info.arch === 'arm64' && (await runsArm32())) return { how: 'native' };
+  return { how: 'none', reason: `no emulation for ${arch} is registered with the kernel (binfmt_misc)` };
+}
+
+/** Processors say whether they run 32-bit programs; `lscpu` knows how to ask. */
+async function runsArm32(): Promise<boolean> {
+  return /CPU op-mode\(s\):.*32-bit/.test((await runCommand('lscpu', [])).stdout);
+}
+
+async function isRegistered(arch: Arch): Promise<boolean> {
+  try {
+    const names = await readdir(BINFMT);
+    const name = names.find((one) => one === QEMU[arch] || one === `${QEMU[arch]}-static`);
+    if (!name) return false;
+    const rule = await readFile(`${BINFMT}/${name}`, 'utf8');
+    // Without flag F the interpreter would have to be inside of every image.
+    return rule.startsWith('enabled') && /^flags:.*F/m.test(rule);
+  } catch {
+    return false; // not mounted: nothing is registered
+  }
+}
+
+/** Sets up emulation for what is missing, where the kernel and this user allow it. Never rejects: what is missing is reported. */
+export async function ensureEmulation(
+  local: { engine: Engine; info: EngineInfo },
+  progress: Progress,
+): Promise<Ability[]> {
+  const before = await abilities(local.info);
+  const missing = before.filter((one) => one.how === 'none').map((one) => one.arch);
+  if (missing.length === 0) return before;
+  let why = '';
+  try {
+    if (await mayInstall()) await registerHere(missing, progress);
+    else await registerByImage(local.engine, missing, progress);
+  } catch (error) {
+    why = messageOf(error);
+  }
+  const after = await abilities(local.info);
+  return after.map((one) => (one.how === 'none' && why ? { ...one, reason: why } : one));
+}
+
+/** Debian's rules and interpreters, written to the kernel: what systemd-binfmt does where there is a systemd. */
+async function registerHere(missing: Arch[], progress: Progress): Promise<void> {
+  const rules = await namesIn(RULES);
+  if (!missing.every((arch) => rules.includes(`${QEMU[arch]}.conf`)))
+    await installPackages(progress, ['qemu-user-static']);
+  if (!isRoot()) return;
+  progress.note(`This registers QEMU with the kernel for ${missing.join(' and ')} (binfmt_misc).`);
+  if (!(await namesIn(BINFMT)).includes('register')) {
+    const done = await runCommand('mount', ['-t', 'binfmt_misc', 'binfmt_misc', BINFMT]);
+    if (done.code !== 0) throw new Error(`binfmt_misc cannot be mounted: ${lastWords(done)}`);
+  }
+  for (const arch of missing) {
+    if (await isRegistered(arch)) continue;
+    const text = await readFile(`${RULES}/${QEMU[arch]}.conf`, 'utf8');
+    for (const line of text.split('\n'))
+      if (line.startsWith(':')) await writeFile(`${BINFMT}/register`, line);
+  }
+}
+
+async function registerByImage(engine: Engine, missing: Arch[], progress: Progress): Promise<void> {
+  const names = missing.map((arch) => BINFMT_NAMES[arch]).join(',');
+  progress.note(
+    `This registers QEMU with the engine's kernel for ${names}: a privileged container of ${BINFMT_IMAGE}.`,
+  );
+  const name = `davit-binfmt-${process.pid}`;
+  await progress.step('emulation', async () => {
+    await engine.pullImage(BINFMT_IMAGE, { signal: AbortSignal.timeout(120_000) });
+    try {
+      await engine.createContainer({
+        name,
+        image: BINFMT_IMAGE,
+        labels: { 'davit.kind': 'helper' },
+        command: ['--install', names],
+        volumes: [],
+        privileged: true,
+        logMaxBytes: 1024 * 1024,
+      });
+      await engine.startContainer(name);
+      const state = await engine.waitContainer(name, AbortSignal.timeout(60_000));
+      if (state.exitCode !== 0) throw new Error(`${BINFMT_IMAGE} ended with ${state.exitCode}`);
+    } finally {
+      await engine.removeContainer(name);
+    }
+  });
+}
+
+const namesIn = async (folder: string): Promise<string[]> => {
+  try {
+    return await readdir(folder);
+  } catch {
+    return []; // not there: nothing is in it
+  }
+};

@@ -1,0 +1,80 @@
+/** Programs built from pinned Go modules, where nothing ready-made can be had. */
+import { join } from 'node:path';
+import type { Settings } from '../../config.ts';
+import { lastWords, runCommand, which } from '../process/exec.ts';
+import type { Progress } from '../process/progress.ts';
+
+/** The first Go that fetches the newer one which a module asks for. */
+const GO_NEEDED = '1.21';
+const BUILD_MS = 30 * 60_000;
+
+export interface GoPrograms {
+  /** In words: `Temporal CLI 1.5.1`. */
+  title: string;
+  version: string;
+  /** Said before it begins, because it takes minutes. */
+  note: string;
+  programs: readonly GoProgram[];
+  /** Links C libraries of the system; everything is static otherwise. */
+  cgo?: boolean;
+  /** Build tags. */
+  tags?: string;
+}
+export interface GoProgram {
+  /** Import path of the program. */
+  path: string;
+  /** Name of the file that it is built into. */
+  file: string;
+  /** `-X` values of the linker. */
+  values?: Readonly<Record<string, string>>;
+}
+export interface BuildRequest {
+  /** An empty folder: the programs come to lie in it. */
+  folder: string;
+  progress: Progress;
+}
+
+/**
+ * `go get -tool` and `go build` in a module of our own: `go install` refuses a module that replaces others. Rejects with an
+ * Error that says why nothing was built.
+ */
+export async function buildGoPrograms(
+  settings: Pick<Settings, 'path'>,
+  { title, version, note, programs, cgo = false, tags = '' }: GoPrograms,
+  { folder, progress }: BuildRequest,
+): Promise<void> {
+  const go = await findGo(settings, folder);
+  progress.note(note);
+  const env = { CGO_ENABLED: cgo ? '1' : '0', GOFLAGS: '-mod=mod -modcacherw', GOWORK: 'off' };
+  const steps: [string, string[]][] = [
+    ['module', ['mod', 'init', 'davit.local/programs']],
+    ['modules', ['get', '-tool', ...programs.map(({ path }) => `${path}@v${version}`)]],
+    ...programs.map(({ path, file, values = {} }): [string, string[]] => [
+      programs.length === 1 ? 'compile' : `compile ${file}`,
+      ['build', '-trimpath', '-tags', tags, '-ldflags', linker(values), '-o', join(folder, file), path],
+    ]),
+  ];
+  for (const [what, args] of steps)
+    await progress.step(`${title}: ${what}`, async () => {
+      const done = await runCommand(go, args, { cwd: folder, env, timeoutMs: BUILD_MS });
+      if (done.code !== 0) throw new Error(`Not built: go ${args[0]}: ${lastWords(done)}`);
+    });
+}
+
+const linker = (values: Readonly<Record<string, string>>): string =>
+  ['-s -w', ...Object.entries(values).map(([name, value]) => `-X ${name}=${value}`)].join(' ');
+
+/** Path of a Go that is new enough. Rejects with an Error that says what is missing. */
+export async function findGo(settings: Pick<Settings, 'path'>, folder: string): Promise<string> {
+  const go = await which({ path: [...settings.path, '/usr/local/go/bin'] }, 'go');
+  const found = go
+    ? /go(\d+)\.(\d+)/.exec((await runCommand(go, ['version'], { cwd: folder })).stdout)
+    : null;
+  const [major = 0, minor = 0] = found?.slice(1).map(Number) ?? [];
+  if (!go) throw new Error('Not built: Go is not installed.');
+  if (major < 2 && minor < Number(GO_NEEDED.slice(2)))
+    throw new Error(
+      `Not built: this machine's Go is ${major}.${minor}, and ${GO_NEEDED} or later is needed (https://go.dev/dl).`,
+    );
+  return go;
+}

@@ -1,0 +1,77 @@
+/** The embedded registry as a container, where the machine has no program for it. Reached on the loopback alone. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import Docker from 'dockerode';
+import type { Settings } from '../../config.ts';
+import { DavitError } from '../../errors.ts';
+import { DEFAULT_ENGINE } from './docker.ts';
+import { logPath, RANKS, until, type Part, type RunningProcess } from '../process/managed-process.ts';
+import type { RegistryOptions } from './registry.ts';
+import { answers } from '../process/run-file.ts';
+
+export const REGISTRY_IMAGE = 'registry:2.8.3';
+const INNER_PORT = 5000;
+const STOP_S = 5;
+
+/** Only on an engine of this machine: no other could be reached on its loopback. */
+export function containerPart(settings: Settings, options: RegistryOptions): Part {
+  const address = settings.dockerHost;
+  if (!address.startsWith('unix://'))
+    throw new DavitError('local/no-registry', `The engine at ${address} is not on this machine.`);
+  const docker = new Docker({ socketPath: address.slice('unix://'.length) || DEFAULT_ENGINE });
+  const name = `davit-${options.installation.slice(0, 8)}-registry`;
+  return {
+    name: 'registry',
+    log: logPath(settings.home, 'registry'),
+    rank: RANKS.base,
+    async start() {
+      await remove(docker, name);
+      await mkdir(join(settings.home, 'registry'), { recursive: true, mode: 0o700 });
+      const container = await docker.createContainer({
+        name,
+        Image: REGISTRY_IMAGE,
+        Env: ['REGISTRY_STORAGE_DELETE_ENABLED=true', 'OTEL_TRACES_EXPORTER=none'],
+        Labels: { 'davit.installation': options.installation, 'davit.kind': 'registry' },
+        ExposedPorts: { [`${INNER_PORT}/tcp`]: {} },
+        HostConfig: {
+          Binds: [`${join(settings.home, 'registry')}:/var/lib/registry`],
+          PortBindings: {
+            [`${INNER_PORT}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: String(options.port) }],
+          },
+          LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '2' } },
+        },
+      });
+      await container.start();
+      return running(docker, name, container);
+    },
+    ready: async (_running, signal) => {
+      await until(() => answers(`http://127.0.0.1:${options.port}/v2/`), signal);
+      return `127.0.0.1:${options.port} (${REGISTRY_IMAGE})`;
+    },
+  };
+}
+
+function running(docker: Docker, name: string, container: Docker.Container): RunningProcess {
+  return {
+    exited: container.wait().then(
+      () => 'ended',
+      () => 'is gone', // the engine or the container went away: it is started anew
+    ),
+    saidReady: Promise.resolve(),
+    stop: () => remove(docker, name),
+  };
+}
+
+async function remove(docker: Docker, name: string): Promise<void> {
+  const container = docker.getContainer(name);
+  try {
+    await container.stop({ t: STOP_S });
+  } catch {
+    // It is not there, or does not run: both are what is wanted.
+  }
+  try {
+    await container.remove({ force: true, v: true });
+  } catch {
+    // It is not there.
+  }
+}

@@ -1,0 +1,110 @@
+/** The embedded registry: on the loopback, its data in `HOME/registry`. Engines trust 127.0.0.0/8 without TLS. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { Settings } from '../../config.ts';
+import { DavitError } from '../../errors.ts';
+import { which } from '../process/exec.ts';
+import { installPackages, mayInstall } from './debian.ts';
+import type { LocalEngine } from './docker.ts';
+import { logPath, RANKS, startProcess, until, type Part } from '../process/managed-process.ts';
+import type { Progress } from '../process/progress.ts';
+import { containerPart, REGISTRY_IMAGE } from './registry-container.ts';
+import { answers } from '../process/run-file.ts';
+
+const PROGRAMS = ['docker-registry', 'registry'];
+const PULL_MS = 60_000;
+const GRACE_MS = 5_000;
+
+export interface RegistryOptions {
+  port: number;
+  /** For the container, where there is no program. */
+  engine: Promise<LocalEngine>;
+  installation: string;
+}
+
+/** The part for the supervisor. Rejects with `local/no-registry`. */
+export async function registryPart(
+  settings: Settings,
+  options: RegistryOptions,
+  progress: Progress,
+): Promise<Part> {
+  const found = await ensureRegistryProgram(settings, options.engine, progress);
+  return found === REGISTRY_IMAGE
+    ? containerPart(settings, options)
+    : programPart(settings, found, options.port);
+}
+
+/** A program on PATH, else the well-known image, else Debian's package; its path or name. Rejects with `local/no-registry`. */
+export async function ensureRegistryProgram(
+  settings: Settings,
+  local: Promise<LocalEngine>,
+  progress: Progress,
+): Promise<string> {
+  const program = await findProgram(settings);
+  if (program) return program;
+  const { engine } = await local;
+  try {
+    if (!(await engine.inspectImage(REGISTRY_IMAGE)))
+      await progress.step(`${REGISTRY_IMAGE}: pull`, () =>
+        engine.pullImage(REGISTRY_IMAGE, { signal: AbortSignal.timeout(PULL_MS) }),
+      );
+    return REGISTRY_IMAGE;
+  } catch (cause) {
+    if (!(await mayInstall()))
+      throw new DavitError(
+        'local/no-registry',
+        `There is no docker-registry on the PATH, and ${REGISTRY_IMAGE} cannot be pulled.`,
+        { cause },
+      );
+  }
+  try {
+    await installPackages(progress, ['docker-registry']);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : '';
+    throw new DavitError('local/no-registry', `docker-registry cannot be installed. ${why}`, { cause });
+  }
+  const installed = await findProgram(settings);
+  if (installed) return installed;
+  throw new DavitError('local/no-registry', 'docker-registry was installed, but is not on the PATH.');
+}
+
+async function findProgram(settings: Settings): Promise<string | undefined> {
+  for (const name of PROGRAMS) {
+    const path = await which(settings, name);
+    if (path) return path;
+  }
+  return undefined;
+}
+
+function programPart(settings: Settings, program: string, port: number): Part {
+  const config = join(settings.home, 'registry.yml');
+  const log = logPath(settings.home, 'registry');
+  return {
+    name: 'registry',
+    log,
+    rank: RANKS.base,
+    async start() {
+      await mkdir(join(settings.home, 'registry'), { recursive: true, mode: 0o700 });
+      await writeFile(config, stringify(registryConfig(settings.home, port)), { mode: 0o600 });
+      return startProcess({ name: 'registry', program, args: ['serve', config], log, graceMs: GRACE_MS });
+    },
+    ready: async (_running, signal) => {
+      await until(() => answers(`http://127.0.0.1:${port}/v2/`), signal);
+      return `127.0.0.1:${port}`;
+    },
+  };
+}
+
+/** Configuration of distribution/distribution 2.8. */
+export const registryConfig = (home: string, port: number): object => ({
+  version: 0.1,
+  log: { level: 'warn', accesslog: { disabled: true } },
+  storage: {
+    filesystem: { rootdirectory: join(home, 'registry') },
+    delete: { enabled: true },
+    // An upload that was cut short is taken away after a week.
+    maintenance: { uploadpurging: { enabled: true, age: '168h', interval: '24h', dryrun: false } },
+  },
+  http: { addr: `127.0.0.1:${port}`, headers: { 'X-Content-Type-Options': ['nosniff'] } },
+});

@@ -1,0 +1,35 @@
+/** `regexp` of `changes` and `exists`: an RE2 pattern that is looked for anywhere in a path. Pure. */
+import { RE2JS } from 're2js';
+import { messageOf } from '../utils/message.ts';
+
+/** What RE2 says against a pattern; undefined when it takes it. */
+export function patternProblem(text: string): string | undefined {
+  try {
+    RE2JS.compile(text);
+    return undefined;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** Whether any path matches. A pattern that is not valid matches nothing: it was reported. */
+export function anyMatches(pattern: string, files: readonly string[]): boolean {
+  if (patternProblem(pattern) !== undefined) return false;
+  const regex = RE2JS.compile(pattern);
+  return files.some((file) => regex.matcher(file).find());
+}
+
+/** Folders of these files, each with a slash at its end; for `exists`, whose paths with a slash mean folders. */
+export function foldersOf(files: readonly string[]): string[] {
+  const folders = new Set<string>();
+  for (const file of files)
+    for (let at = file.lastIndexOf('/'); at > 0; at = file.lastIndexOf('/', at - 1)) {
+      const folder = file.slice(0, at + 1);
+      if (folders.has(folder)) break;
+      folders.add(folder);
+    }
+  return [...folders];
+}
+
+/** Key of `CompileRequest.elsewhere`. */
+export const remoteFilesKey = (project: string, ref: string | undefined): string => `${project}@${ref ?? ''}`;

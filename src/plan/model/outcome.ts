@@ -1,0 +1,151 @@
+/** How a job ended, and why: what retries, compensations and exit codes are decided by. */
+import type { Digest } from './ids.ts';
+
+/**
+ * succeeded · failed (the user's script or test) · errored (davit or a machine) · cancelled · skipped · expired (a gate's
+ * or a queue's deadline).
+ */
+export type Outcome = 'succeeded' | 'failed' | 'errored' | 'cancelled' | 'skipped' | 'expired';
+
+/** Failure kinds; `docs/language/failures.md` maps each to GitLab's `retry:when` reasons. */
+export const FAILURE_KINDS = [
+  'script', // the user's script, test or Dockerfile ended non-zero
+  'timeout', // the job's own timeout
+  'out_of_memory', // the kernel ended it for memory
+  'image_pull', // the image is not there or may not be pulled
+  'registry', // a registry refused or did not answer
+  'artifact', // artifacts or source could not be moved, or are too large
+  'readiness', // a service or tested container never answered
+  'no_space', // a disk is full
+  'engine', // the container engine failed or restarted
+  'host_lost', // the machine stayed away past its grace
+  'no_worker', // no worker took the job before its deadline
+  'missing_dependency', // an artifact or image of a needed job is gone
+  'rollout', // the target did not converge; rolled back
+  'outdated', // a newer pipeline has deployed already
+  'rejected', // a person said no
+  'expired', // nobody said anything in time
+  'downstream', // the pipeline that a trigger job started failed, or could not be started
+  'config', // the spec cannot be run (found only at run time)
+  'internal', // a defect of davit
+] as const;
+export type FailureKind = (typeof FAILURE_KINDS)[number];
+
+/** Log of one attempt, as the log store has it when the job ended. */
+export interface LogSummary {
+  bytes: number;
+  /** CRC-32 of all bytes, hex. */
+  crc: string;
+  complete: boolean;
+}
+
+/** A CRC-32 as a summary has it: 8 hex digits. */
+export const crcText = (crc: number): string => (crc >>> 0).toString(16).padStart(8, '0');
+
+/** An image of one architecture that a build job pushed. */
+export interface BuiltImage {
+  /** `REGISTRY/REPOSITORY`, no tag. */
+  repository: string;
+  digest: Digest;
+  platform: Platform;
+  sizeBytes: number;
+}
+export interface Platform {
+  os: 'linux';
+  architecture: 'arm' | 'arm64' | 'amd64';
+  variant?: 'v6' | 'v7' | 'v8';
+}
+
+/** What one attempt of a job left behind. Goes through workflow history: no log line, no secret, no script in it. */
+export interface JobResult {
+  outcome: Outcome;
+  kind?: FailureKind;
+  /** For a person, one or two sentences, secrets masked. */
+  message?: string;
+  exitCode?: number;
+  host?: string;
+  /** Epoch ms. */
+  startedAt?: number;
+  endedAt?: number;
+  /** False when no container was ever started: such an errored attempt is retried without asking. */
+  started: boolean;
+  artifacts?: ArtifactRef;
+  /** Report files, dotenv left out. */
+  reports?: ArtifactRef;
+  /** Test coverage that its log tells, in percent. */
+  coverage?: number;
+  /** Of its JUnit reports. */
+  tests?: TestSummary;
+  /** Blob of the dotenv report: JSON object of names to values. */
+  dotenv?: Digest;
+  image?: BuiltImage;
+  /** The multi-arch index a push job wrote. */
+  index?: PushedIndex;
+  deployed?: DeployedState;
+  /** URL of the job's environment, where its own dotenv report completes it. */
+  environmentUrl?: string;
+  /** Blob: text of the file that `release: description` names. */
+  releaseNotes?: Digest;
+  release?: { tag: string; url?: string };
+  /** The script has succeeded; what was to follow it was refused, and would be again. */
+  refused?: true;
+  /** The site that it has published. */
+  pages?: { url: string };
+  log?: LogSummary;
+  warnings?: string[];
+}
+export type ArtifactAccess = 'developer' | 'operator' | 'nobody';
+export interface ArtifactRef {
+  digest: Digest;
+  bytes: number;
+  files: number;
+  /** Epoch ms; absent means kept. */
+  expiresAt?: number;
+  /** Who may download it; any reader when absent. Jobs get it in any case. */
+  access?: ArtifactAccess;
+  /** What people see it as. */
+  exposeAs?: string;
+}
+/** A test that has both is what came first in its report. */
+export interface TestSummary {
+  total: number;
+  failed: number;
+  errored: number;
+  skipped: number;
+}
+export interface PushedIndex {
+  repository: string;
+  digest: Digest;
+  tags: string[];
+  platforms: { platform: Platform; digest: Digest }[];
+}
+export interface DeployedState {
+  target: string;
+  service: string;
+  deployId: string;
+  seq: number;
+  image: string;
+  state: 'converged' | 'rolled_back' | 'unknown' | 'unchanged';
+}
+
+/** Types of the ApplicationFailures an activity may throw (`activities/contract.ts` says what each means). */
+export const FAILURE_TYPES = {
+  workerLost: 'Detached',
+  requeue: 'HandedBack',
+  superseded: 'Replaced',
+} as const;
+/** Details of `Detached`. */
+export interface DetachedDetails {
+  host: string;
+}
+
+/** `12 tests: 1 failed, 2 skipped` */
+export function testsText({ total, failed, errored, skipped }: TestSummary): string {
+  const parts = [
+    [failed, 'failed'],
+    [errored, 'errored'],
+    [skipped, 'skipped'],
+  ] as const;
+  const bad = parts.filter(([count]) => count > 0).map(([count, word]) => `${count} ${word}`);
+  return `${total} ${total === 1 ? 'test' : 'tests'}: ${bad.length > 0 ? bad.join(', ') : 'all passed'}`;
+}

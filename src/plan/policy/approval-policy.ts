@@ -1,0 +1,154 @@
+/**
+ * May this person's decision about this job take effect now? Pure. The one place that says so, for the Update's validator
+ * and its handler, for the signal `approve`, and for the decision that a closed pipeline is run again with.
+ */
+import type { PlanJob } from '../model/plan.ts';
+import type { Decision, DecisionCode, JobStatus } from '../model/protocol.ts';
+
+export type Verdict =
+  | {
+      accepted: true;
+      effect: 'approve' | 'reject' | 'play' | 'undelay' | 'retry' | 'stop' | 'cancel';
+      message: string;
+    }
+  /** `record`: it came too late or second, which belongs into the history; else nobody but the asker need know. */
+  | { accepted: false; code: DecisionCode; message: string; record: boolean };
+
+export interface DecisionView {
+  job: PlanJob;
+  status: Pick<JobStatus, 'phase' | 'outcome' | 'decisions'> & Partial<Pick<JobStatus, 'since'>>;
+  /** Jobs the gate requires that have not succeeded. */
+  missing: readonly string[];
+  /** Installations with more than one user can switch the signal off. */
+  approveBySignal: boolean;
+}
+
+/**
+ * Who asked and was refused belongs into the record too, so many times a job: a person who insists must neither push out what was
+ * decided nor use up the Updates that a workflow may take (2,000).
+ */
+const MAX_REFUSED = 20;
+
+export function judge(view: DecisionView, decision: Decision): Verdict {
+  const verdict = consider(view, decision);
+  if (verdict.accepted || verdict.record || verdict.code !== 'gate/not-an-approver') return verdict;
+  const refused = view.status.decisions.filter((one) => one.answer !== 'accepted').length;
+  return { ...verdict, record: refused < MAX_REFUSED };
+}
+
+function consider(view: DecisionView, decision: Decision): Verdict {
+  if (decision.role === 'reader') return refuse('gate/not-an-approver', `${decision.actor} may only read.`);
+  if (decision.role === 'temporal' && !view.approveBySignal)
+    return refuse('gate/not-an-approver', 'Approval by signal is switched off in this installation.', true);
+  switch (decision.action) {
+    case 'play':
+      return judgePlay(view, decision);
+    case 'reject':
+      return view.status.phase === 'gate'
+        ? (notApprover(view, decision) ?? accept('reject', `${decision.job} was rejected.`))
+        : tooLate(view, decision);
+    case 'retry':
+      return judgeRetry(view, decision);
+    case 'cancelJob':
+      return judgeCancel(view, decision);
+  }
+}
+
+function judgePlay(view: DecisionView, decision: Decision): Verdict {
+  const { job, status } = view;
+  switch (status.phase) {
+    case 'gate':
+      return (
+        notApprover(view, decision) ??
+        unconfirmed(view, decision) ??
+        accept('approve', `${job.key} was approved.`)
+      );
+    case 'manual':
+      return unconfirmed(view, decision) ?? accept('play', `${job.key} starts.`);
+    case 'scheduled':
+      return accept('undelay', `${job.key} starts now.`);
+    case 'ended':
+      return decision.stops === undefined ? tooLate(view, decision) : judgeStop(view, decision.stops);
+    case 'created':
+      if (!job.gate) return refuse('job/not-playable', `The turn of ${job.key} has not come.`);
+      return (
+        notApprover(view, decision) ??
+        refuse(
+          'gate/not-ready',
+          view.missing.length > 0
+            ? `${job.key} requires ${view.missing.join(', ')} to have succeeded.`
+            : `The turn of ${job.key} has not come.`,
+        )
+      );
+    default:
+      return tooLate(view, decision);
+  }
+}
+
+/** An environment is stopped also by a job that was skipped, has failed, or had ended before this deployment. Once each. */
+function judgeStop({ job, status }: DecisionView, deployedAt: number): Verdict {
+  const done = status.outcome === 'succeeded' && (status.since ?? 0) >= deployedAt;
+  if (done) return refuse('job/decided', `${job.key} has stopped it already.`, true);
+  return accept('stop', `${job.key} starts.`);
+}
+
+function judgeRetry({ job, status }: DecisionView, _decision: Decision): Verdict {
+  if (status.phase !== 'ended') return refuse('job/not-playable', `${job.key} has not ended.`);
+  if (status.outcome === 'skipped')
+    return refuse('job/not-playable', `${job.key} was skipped: retry what it waits for.`);
+  return accept('retry', `${job.key} runs again.`);
+}
+
+function judgeCancel({ job, status }: DecisionView, _decision: Decision): Verdict {
+  if (status.phase === 'stopping') return refuse('job/decided', `${job.key} is being stopped already.`, true);
+  if (status.phase === 'ended') return refuse('job/not-playable', `${job.key} has ended.`, true);
+  return accept('cancel', `${job.key} is cancelled.`);
+}
+
+/** Nobody waits for this decision any more, or nobody ever did. A cancelled job is not revived by a late approval. */
+function tooLate({ job, status }: DecisionView, decision: Decision): Verdict {
+  if (status.phase === 'ended' && status.outcome === 'expired')
+    return refuse('gate/expired', `The gate of ${job.key} has expired.`, true);
+  const made = status.decisions.findLast(
+    (one) => one.answer === 'accepted' && (one.action === 'play' || one.action === 'reject'),
+  );
+  if (made)
+    return refuse(
+      'job/decided',
+      `${made.actor} has decided about ${job.key} already (${made.action}).`,
+      true,
+    );
+  const what = decision.action === 'reject' ? 'no gate that is open' : 'not waiting for a person';
+  return refuse('job/not-playable', `${job.key} is ${what}.`, job.gate !== undefined);
+}
+
+/** Names or roles; none means operators. Whoever has Temporal itself stands above davit's users, and is recorded as such. */
+function notApprover({ job }: DecisionView, decision: Decision): Verdict | undefined {
+  const approvers = job.gate?.approvers ?? [];
+  if (decision.role === 'temporal') return undefined;
+  const may =
+    approvers.length === 0
+      ? decision.role === 'operator'
+      : approvers.includes(decision.actor) || approvers.includes(decision.role);
+  if (may) return undefined;
+  const who = approvers.length === 0 ? 'an operator' : approvers.join(', ');
+  return refuse('gate/not-an-approver', `${decision.actor} may not decide about ${job.key}; ${who} may.`);
+}
+
+/** `manual_confirmation`: nothing starts unless the one who asks has seen the text. */
+function unconfirmed({ job }: DecisionView, decision: Decision): Verdict | undefined {
+  if (job.confirmation === undefined || decision.confirm === true) return undefined;
+  return refuse('job/unconfirmed', job.confirmation);
+}
+
+const accept = (effect: Extract<Verdict, { accepted: true }>['effect'], message: string): Verdict => ({
+  accepted: true,
+  effect,
+  message,
+});
+const refuse = (code: DecisionCode, message: string, record = false): Verdict => ({
+  accepted: false,
+  code,
+  message,
+  record,
+});

@@ -1,0 +1,78 @@
+/** What operators see in Temporal, cut to what Temporal and PostgreSQL hold. Pure. */
+import type { JobStatus, PipelineStatus } from '../model/protocol.ts';
+import { storable, utf8Length } from '../model/text.ts';
+import type { Trigger } from '../model/trigger.ts';
+
+/** PostgreSQL's VARCHAR(255) for keywords. */
+const KEYWORD_CHARS = 255;
+/** Temporal terminates a workflow whose search attribute is over 2 KiB: stay well below, JSON quotes counted. */
+const LIST_BYTES = 1_800;
+const SUMMARY_BYTES = 200;
+const DETAIL_ROWS = 100;
+
+/**
+ * The one function every value of a search attribute goes through. Bytes, because the server counts bytes. PostgreSQL holds no NUL:
+ * with one the pipeline would never be listed right again.
+ */
+export function keyword(text: string): string {
+  return cut(storable(text), KEYWORD_CHARS);
+}
+
+/** A KeywordList: distinct, sorted so that equal sets are equal values, bounded in sum; what is left out is counted. */
+export function keywords(values: Iterable<string>): string[] {
+  const all = [...new Set([...values].map(keyword))].sort();
+  const list: string[] = [];
+  let bytes = 2;
+  for (const value of all) {
+    bytes += utf8Length(JSON.stringify(value)) + 1;
+    if (bytes > LIST_BYTES) return [...list, `+${all.length - list.length} more`];
+    list.push(value);
+  }
+  return list;
+}
+
+/** `REF SHA8 TITLE` */
+export const summaryText = (trigger: Pick<Trigger, 'ref' | 'sha' | 'title'>): string =>
+  cut(
+    `${cut(trigger.ref, 80)} ${trigger.sha.slice(0, 8)} ${trigger.title}`.replace(/\s+/g, ' ').trim(),
+    SUMMARY_BYTES,
+  );
+
+/** Markdown for the UI: a line of state, then each job and what it waits for; ended jobs give way to open ones. */
+export function detailsText(status: PipelineStatus): string {
+  const head = `**${status.state}**${status.reason ? `: ${cell(status.reason)}` : ''}`;
+  const waits =
+    status.waitingFor.length > 0 ? `\n\nWaits for: ${status.waitingFor.map(cell).join(', ')}` : '';
+  const open = status.jobs.filter((job) => job.phase !== 'ended');
+  const rows = (
+    status.jobs.length > DETAIL_ROWS
+      ? [...open, ...status.jobs.filter((job) => job.phase === 'ended')]
+      : status.jobs
+  )
+    .slice(0, DETAIL_ROWS)
+    .map(row);
+  const rest = status.jobs.length > DETAIL_ROWS ? `\n\nand ${status.jobs.length - DETAIL_ROWS} more` : '';
+  const above = status.upstream;
+  const from = above ? `\n\nStarted by ${cell(above.job)} of ${cell(above.pipeline)}` : '';
+  return cut(
+    `${head}${from}${waits}\n\n| job | state | waits for |\n|---|---|---|\n${rows.join('\n')}${rest}`,
+    18_000,
+  );
+}
+
+const row = (job: JobStatus): string =>
+  `| ${cell(job.key)} | ${job.outcome ?? job.phase} | ${cell(job.waitingFor ?? job.downstream?.pipeline ?? '')} |`;
+const cell = (text: string): string => cut(text.replace(/[|\r\n]+/g, ' '), 120);
+
+/** The longest start of a text that has at most so many bytes in UTF-8, never half a character. */
+function cut(text: string, bytes: number): string {
+  if (text.length * 3 <= bytes || utf8Length(text) <= bytes) return text;
+  let used = 0;
+  let kept = '';
+  for (const char of text) {
+    used += utf8Length(char);
+    if (used > bytes - 3) break;
+    kept += char;
+  }
+  return `${kept}…`;
+}

@@ -1,0 +1,44 @@
+/** Decisions of people: an open pipeline's workflow decides; a closed one is run again, if the decision can take effect. */
+import { judge } from '../plan/policy/approval-policy.ts';
+import { parsePipelineId, type PipelineId } from '../plan/model/ids.ts';
+import type { Decision, DecisionAnswer } from '../plan/model/protocol.ts';
+import type { ServerDeps } from './deps.ts';
+import { planOf, recordOf } from './records.ts';
+import type { Views } from './views.ts';
+
+export async function submitDecision(
+  deps: ServerDeps,
+  views: Views,
+  { id, decision }: { id: PipelineId; decision: Decision },
+): Promise<DecisionAnswer> {
+  const answer = await deps.workflows.decide(id, decision);
+  views.touch(id);
+  return answer === 'closed' ? decideClosed(deps, views, { id, decision }) : answer;
+}
+
+/** The project starts a new run that begins with the decision, and judges it once more; refusals are told here already. */
+async function decideClosed(
+  deps: ServerDeps,
+  views: Views,
+  { id, decision }: { id: PipelineId; decision: Decision },
+): Promise<DecisionAnswer> {
+  const status = await views.status(id);
+  const job = status.jobs.find((one) => one.key === decision.job);
+  if (!job)
+    return {
+      accepted: false,
+      code: 'job/not-found',
+      message: `The pipeline ${id} has no job ${decision.job}.`,
+    };
+  if (decision.action === 'reject' || decision.action === 'cancelJob')
+    return { accepted: false, code: 'job/not-playable', message: `The pipeline ${id} has ended.` };
+  const record = await recordOf(deps, id);
+  const planned = record && (await planOf(deps, record))?.jobs.find((one) => one.key === decision.job);
+  if (planned) {
+    // What a gate requires is looked at when it opens again.
+    const verdict = judge({ job: planned, status: job, missing: [], approveBySignal: false }, decision);
+    if (!verdict.accepted) return { accepted: false, code: verdict.code, message: verdict.message };
+  }
+  await deps.workflows.rerun(parsePipelineId(id)?.slug ?? status.project, { pipeline: id, decision });
+  return { accepted: true, message: `The pipeline ${id} runs on for ${decision.job}.` };
+}

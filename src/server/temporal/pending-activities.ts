@@ -1,0 +1,29 @@
+/** What Temporal knows and the workflow does not: whether a dispatched job has been taken by a worker. Pure. */
+import { activityId } from '../../plan/model/ids.ts';
+import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
+import type { PendingJob } from '../workflow-port.ts';
+
+const QUEUE = 'queue:';
+/** A worker takes a job in a moment; only what lasts is a wait. */
+const MOMENT_MS = 2_000;
+
+/** A job whose activity a worker has started is running; one whose activity waits says for which queue. */
+export function withPending(
+  status: PipelineStatus,
+  { pending, now }: { pending: readonly PendingJob[]; now: number },
+): PipelineStatus {
+  const started = new Map(pending.map((one) => [one.activityId, one.started]));
+  const jobs = status.jobs.map((job) => refine(job, started, now));
+  const queues = jobs.flatMap((job) => (job.waitingFor?.startsWith(QUEUE) ? [job.waitingFor] : []));
+  const others = status.waitingFor.filter((kind) => !kind.startsWith(QUEUE));
+  return { ...status, jobs, waitingFor: [...new Set([...others, ...queues])].sort() };
+}
+
+function refine(job: JobStatus, started: ReadonlyMap<string, boolean>, now: number): JobStatus {
+  if (job.phase !== 'dispatched') return job;
+  const taken = started.get(activityId({ job: job.key, attempt: job.attempt, epoch: job.epoch }));
+  if (taken === undefined) return job;
+  if (taken) return { ...job, phase: 'running', waitingFor: undefined };
+  const waits = now - job.since > MOMENT_MS ? `${QUEUE}${job.queue}` : undefined;
+  return { ...job, waitingFor: job.waitingFor ?? waits };
+}

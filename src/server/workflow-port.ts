@@ -1,0 +1,56 @@
+/** What the server asks of Temporal, as davit's own questions; `temporal.ts` is the real thing. */
+import type { StopEnvironment } from '../plan/policy/environments.ts';
+import type { PipelineId, ProjectSlug } from '../plan/model/ids.ts';
+import type {
+  Asker,
+  Decision,
+  DecisionAnswer,
+  KeyLookup,
+  PipelineStatus,
+  ProjectStatus,
+  RerunRequest,
+} from '../plan/model/protocol.ts';
+import type { Trigger } from '../plan/model/trigger.ts';
+
+/** An activity that Temporal has not heard the end of. */
+export interface PendingJob {
+  activityId: string;
+  /** False: it waits on its queue. */
+  started: boolean;
+}
+export interface ListedPipeline {
+  id: PipelineId;
+  open: boolean;
+  /** Epoch ms. */
+  startedAt: number;
+  endedAt?: number;
+  ref: string;
+  sha: string;
+  state: string;
+  waitingFor: string[];
+}
+
+/**
+ * Every call rejects with `temporal/unreachable` when Temporal does not answer, and with `pipeline/no-answer` when Temporal
+ * does but no worker runs the workflow. Undefined: Temporal does not know it (any more).
+ */
+export interface Workflows {
+  /** Durable when it resolves; needs no worker. */
+  trigger(trigger: Trigger, deadlineMs: number): Promise<void>;
+  rerun(project: ProjectSlug, request: RerunRequest): Promise<void>;
+  stopEnvironment(project: ProjectSlug, stop: StopEnvironment): Promise<void>;
+  /** `closed`: the pipeline's workflow is not open. */
+  decide(id: PipelineId, decision: Decision): Promise<DecisionAnswer | 'closed'>;
+  /** Cancels, and does not terminate: the pipeline cleans up. */
+  cancel(id: PipelineId, by: Asker): Promise<'accepted' | 'closed'>;
+  /** Needs no worker. */
+  describe(id: PipelineId): Promise<{ open: boolean; pending: PendingJob[] } | undefined>;
+  status(id: PipelineId): Promise<PipelineStatus | undefined>;
+  project(slug: ProjectSlug): Promise<ProjectStatus | undefined>;
+  lookup(slug: ProjectSlug, key: string): Promise<KeyLookup | undefined>;
+  /** Newest first. */
+  list(filter: { project?: ProjectSlug; limit: number }): Promise<ListedPipeline[]>;
+  /** Epoch ms since when the oldest open pipeline runs, or the oldest trigger waits for one; undefined: there is neither. */
+  oldestOpen(): Promise<number | undefined>;
+  healthy(): Promise<boolean>;
+}

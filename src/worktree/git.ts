@@ -1,0 +1,57 @@
+/** What git says of a working tree: argument lists only, nothing of the repository's own is run (no hook, no filter). */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { childEnvironment } from '../config.ts';
+import { DavitError } from '../errors.ts';
+
+const run = promisify(execFile);
+/** Names of many files. */
+const MAX_BYTES = 256 * 1024 * 1024;
+const SAFE = ['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false', '-c', 'core.quotePath=false'];
+/** Whoever set these for another repository did not mean ours. */
+const CLEAN = {
+  GIT_DIR: undefined,
+  GIT_WORK_TREE: undefined,
+  GIT_INDEX_FILE: undefined,
+  GIT_OPTIONAL_LOCKS: '0',
+  GIT_TERMINAL_PROMPT: '0',
+  LC_ALL: 'C.UTF-8',
+};
+
+/** Its output. Rejects with `cli/no-git`, holding git's own last line. */
+export async function git(
+  cwd: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<string> {
+  try {
+    const done = await run('git', [...SAFE, ...args], {
+      cwd,
+      env: childEnvironment({ ...CLEAN, ...env }),
+      maxBuffer: MAX_BYTES,
+      encoding: 'utf8',
+    });
+    return done.stdout;
+  } catch (cause) {
+    throw new DavitError('cli/no-git', `git ${args[0] ?? ''} failed in ${cwd}: ${words(cause)}`, { cause });
+  }
+}
+
+/** Undefined when git says no. Still rejects where git itself is missing. */
+export async function gitMaybe(cwd: string, args: readonly string[]): Promise<string | undefined> {
+  try {
+    return (await git(cwd, args)).trim();
+  } catch (error) {
+    if (error instanceof DavitError && isMissing(error.cause)) throw error;
+    return undefined;
+  }
+}
+
+const isMissing = (cause: unknown): boolean =>
+  cause instanceof Error && 'code' in cause && cause.code === 'ENOENT' && 'syscall' in cause;
+
+function words(cause: unknown): string {
+  if (isMissing(cause)) return 'git is not on the PATH.';
+  const text = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : '';
+  return text.trim().split('\n').at(-1) ?? 'it ended with an error.';
+}

@@ -1,0 +1,181 @@
+/** The project that a folder is: where its pipeline file stands, what it is called, and where git is with it. */
+import type { Stats } from 'node:fs';
+import { realpath, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { DavitError } from '../errors.ts';
+import { isSlug } from '../plan/model/ids.ts';
+import { gitMaybe } from './git.ts';
+
+/** In the order they are looked for. */
+export const PIPELINE_FILES = ['.davit.yml', '.gitlab-ci.yml'] as const;
+
+export interface LocalProject {
+  /** Its root: what goes into the workspace. */
+  folder: string;
+  slug: string;
+  /** True when the folder is the top of a git working tree with a commit. */
+  history: boolean;
+  /** True when files are listed by git, which knows what is ignored. */
+  git: boolean;
+}
+export interface HeadFacts {
+  ref: string;
+  refKind: 'branch' | 'tag';
+  sha: string;
+  before: string;
+  title: string;
+  message: string;
+  author: string;
+  timestamp: string;
+  defaultBranch: string;
+}
+export const NO_SHA = '0'.repeat(40);
+
+/**
+ * The nearest folder upwards that has a pipeline file, not past the top of its git repository; the folder itself where
+ * `file` names one or none is found.
+ */
+export async function findProject(cwd: string, file?: string): Promise<LocalProject> {
+  const start = await realpath(cwd);
+  const topText = await gitMaybe(start, ['rev-parse', '--show-toplevel']);
+  const top = topText ? await realpath(topText) : undefined;
+  const folder = file ? start : ((await nearest(start, top)) ?? start);
+  const atTop = top === folder;
+  const history =
+    atTop && (await gitMaybe(folder, ['rev-parse', '--verify', '-q', 'HEAD^{commit}'])) !== undefined;
+  const origin = atTop ? await gitMaybe(folder, ['config', '--get', 'remote.origin.url']) : undefined;
+  return { folder, slug: slugOf(origin, folder), history, git: top !== undefined };
+}
+
+/**
+ * Where a file that somebody names belongs to: the folder itself when it is in there, else the top of its own git
+ * repository, or its own folder. `file` is relative to `folder`.
+ */
+export async function placeOf(cwd: string, named: string): Promise<{ folder: string; file: string }> {
+  const path = resolve(cwd, named);
+  const here = relative(await realpath(cwd), path);
+  if (!isAbsolute(here) && here.split(sep)[0] !== '..') return { folder: cwd, file: here };
+  const own = dirname(path);
+  const top = (await isFolder(own)) ? await gitMaybe(own, ['rev-parse', '--show-toplevel']) : undefined;
+  const folder = top ?? own;
+  return { folder, file: relative(folder, path) };
+}
+
+async function nearest(start: string, top: string | undefined): Promise<string | undefined> {
+  for (let folder = start; ; folder = dirname(folder)) {
+    for (const name of PIPELINE_FILES) if (await isFile(join(folder, name))) return folder;
+    if (top === undefined || folder === top || dirname(folder) === folder) return undefined;
+  }
+}
+
+/** Last part of the origin's address, else of the folder, as a project name. */
+export function slugOf(origin: string | undefined, folder: string): string {
+  const name =
+    origin
+      ?.replace(/\/+$/, '')
+      .split(/[/:\\]/)
+      .at(-1)
+      ?.replace(/\.git$/, '') || basename(folder);
+  const slug = name
+    .toLowerCase()
+    .replace(/[^a-z0-9._-]+/g, '-')
+    .replace(/^[^a-z0-9]+/, '')
+    .slice(0, 63);
+  return isSlug(slug) ? slug : 'project';
+}
+
+/** Path of the pipeline file, relative to the project. Rejects with `source/no-file`. */
+export async function pipelineFile(project: LocalProject, named?: string): Promise<string> {
+  for (const name of named ? [named] : PIPELINE_FILES)
+    if (await isFile(join(project.folder, name))) return name;
+  throw new DavitError(
+    'source/no-file',
+    `${project.folder} has no ${named ?? PIPELINE_FILES.join(' and no ')}.`,
+  );
+}
+
+const commitNamed = (folder: string, name: string): Promise<string | undefined> =>
+  gitMaybe(folder, ['rev-parse', '--verify', '-q', '--end-of-options', `${name}^{commit}`]);
+
+/** Whether a branch, tag or commit is there. */
+export const hasCommit = async ({ folder, history }: LocalProject, name: string): Promise<boolean> =>
+  history && (await commitNamed(folder, name)) !== undefined;
+
+/** The commit that HEAD is, or a named one. Rejects with `git/no-commit`. */
+export async function headFacts(project: LocalProject, named?: string): Promise<HeadFacts> {
+  const { folder } = project;
+  if (!project.history) {
+    if (named) throw new DavitError('git/no-commit', `${folder} has no commits, so it has no ${named}.`);
+    return freshFacts(project);
+  }
+  const sha = await commitNamed(folder, named ?? 'HEAD');
+  if (!sha) throw new DavitError('git/no-commit', `${folder} has no commit "${named ?? 'HEAD'}".`);
+  const shown =
+    (await gitMaybe(folder, [
+      'log',
+      '-1',
+      '--no-show-signature',
+      '--format=%P%x00%an <%ae>%x00%aI%x00%B',
+      sha,
+    ])) ?? '';
+  const [parents = '', author = '', timestamp = '', message = ''] = shown.split('\0');
+  return {
+    ...(await refOf(folder, named)),
+    sha,
+    before: parents.split(' ')[0] || NO_SHA,
+    title: message.split('\n')[0] || `working tree of ${project.slug}`,
+    message: message.trim(),
+    author,
+    timestamp,
+    defaultBranch: await defaultBranch(folder),
+  };
+}
+
+async function refOf(folder: string, named: string | undefined): Promise<Pick<HeadFacts, 'ref' | 'refKind'>> {
+  const full = await gitMaybe(folder, [
+    'rev-parse',
+    '--symbolic-full-name',
+    '--end-of-options',
+    named ?? 'HEAD',
+  ]);
+  const branch = /^refs\/heads\/(.+)$/.exec(full ?? '')?.[1];
+  if (branch) return { ref: branch, refKind: 'branch' };
+  const tag = /^refs\/tags\/(.+)$/.exec(full ?? '')?.[1];
+  if (tag) return { ref: tag, refKind: 'tag' };
+  const remote = /^refs\/remotes\/[^/]+\/(.+)$/.exec(full ?? '')?.[1];
+  const current = await gitMaybe(folder, ['symbolic-ref', '-q', '--short', 'HEAD']);
+  // A bare sha, or a detached HEAD: the branch that is checked out, else what it is called.
+  return { ref: remote ?? (current || (await defaultBranch(folder))), refKind: 'branch' };
+}
+
+async function defaultBranch(folder: string): Promise<string> {
+  const remote = await gitMaybe(folder, ['symbolic-ref', '-q', '--short', 'refs/remotes/origin/HEAD']);
+  if (remote) return remote.replace(/^[^/]+\//, '');
+  for (const name of ['main', 'master'])
+    if (await gitMaybe(folder, ['rev-parse', '--verify', '-q', `refs/heads/${name}`])) return name;
+  return 'main';
+}
+
+/** For a folder without commits: the source gets one of its own, whose sha is known once it is made. */
+const freshFacts = (project: LocalProject): HeadFacts => ({
+  ref: 'main',
+  refKind: 'branch',
+  sha: NO_SHA,
+  before: NO_SHA,
+  title: `working tree of ${project.slug}`,
+  message: `working tree of ${project.slug}`,
+  author: 'davit <davit@localhost>',
+  timestamp: new Date().toISOString(),
+  defaultBranch: 'main',
+});
+
+const isFile = async (path: string): Promise<boolean> => (await statMaybe(path))?.isFile() ?? false;
+const isFolder = async (path: string): Promise<boolean> => (await statMaybe(path))?.isDirectory() ?? false;
+
+async function statMaybe(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch {
+    return undefined; // not there, which is the answer
+  }
+}

@@ -1,0 +1,173 @@
+/**
+ * The working tree as `davit run` sends it: uncommitted changes included, ignored files not, with a real `.git` of a few
+ * commits.
+ *
+ * Invariants: T1 no path leaves the project, links stay links and are never followed. T2 the tree is only read; all that is
+ * made is in a private temporary folder that is gone at the end. T3 modes are open (any user of an image can read, write and
+ * delete), owner is root.
+ */
+import { chmod } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
+import { removeTempFolder, sweepFolders, tempFolder } from '../adapters/temp.ts';
+import { USUAL_DEPTH, WHOLE } from '../plan/policy/git-depth.ts';
+import { git } from './git.ts';
+import { everyFile, packEntries, statOf, withGit, type Entry } from './source-pack.ts';
+import { headFacts, type HeadFacts, type LocalProject } from './project.ts';
+
+const IDENTITY = ['-c', 'user.name=davit', '-c', 'user.email=davit@localhost', '-c', 'commit.gpgSign=false'];
+
+export interface SourceTar {
+  facts: HeadFacts;
+  /** Folders left out, for a warning. */
+  submodules: string[];
+  tar: Readable;
+  /** Settles when the tar is read, or its reading was given up; the temporary folder is gone then. */
+  done: Promise<void>;
+}
+
+/** `ref`: a commit instead of the working tree; `depth`: GIT_DEPTH. Rejects with `cli/no-git` or `git/no-commit`. */
+export async function sourceTar(
+  project: LocalProject,
+  ref?: string,
+  depth: number = USUAL_DEPTH,
+): Promise<SourceTar> {
+  const facts = await headFacts(project, ref);
+  await sweepFolders(); // of a `davit run` that was killed
+  const folder = await tempFolder('source');
+  try {
+    await chmod(folder, 0o700);
+    const made = await collect(project, { folder, facts, ref, depth });
+    const packed = packEntries(made.entries);
+    const done = thenRemove(packed.done, folder);
+    done.catch(() => undefined); // the reader of `tar` sees the same error
+    return { facts: made.facts, submodules: made.submodules, tar: packed.tar, done };
+  } catch (error) {
+    await removeTempFolder(folder);
+    throw error;
+  }
+}
+
+async function thenRemove(work: Promise<void>, folder: string): Promise<void> {
+  try {
+    await work;
+  } finally {
+    await removeTempFolder(folder);
+  }
+}
+
+interface SourceTarRequest {
+  folder: string;
+  facts: HeadFacts;
+  ref: string | undefined;
+  depth: number;
+}
+interface Made {
+  facts: HeadFacts;
+  submodules: string[];
+  entries: Entry[];
+}
+
+async function collect(project: LocalProject, making: SourceTarRequest): Promise<Made> {
+  const { folder, facts, ref } = making;
+  const repo = join(folder, 'repo');
+  if (!project.history) {
+    const listed = await workingFiles(project);
+    const sha = await freshCommit(project, repo, listed.files);
+    return {
+      facts: { ...facts, sha },
+      submodules: listed.submodules,
+      entries: await withGit(project.folder, repo, listed.files),
+    };
+  }
+  await shallowClone(project, {
+    repo,
+    sha: facts.sha,
+    ref: facts.refKind === 'branch' ? facts.ref : undefined,
+    depth: making.depth,
+  });
+  if (ref !== undefined) {
+    await git(repo, ['checkout', '-q', '--force', facts.sha]);
+    const listed = await trackedFiles(repo);
+    return { facts, submodules: listed.submodules, entries: await withGit(repo, repo, listed.files) };
+  }
+  // The index of the commit without its files: `git status` in the job shows what is uncommitted.
+  await git(repo, ['read-tree', 'HEAD']);
+  const listed = await workingFiles(project);
+  return { facts, submodules: listed.submodules, entries: await withGit(project.folder, repo, listed.files) };
+}
+
+/** Its own clone: what git keeps of the user's (hooks, credentials, remotes, stashes) stays out. */
+async function shallowClone(
+  project: LocalProject,
+  { repo, sha, ref, depth }: { repo: string; sha: string; ref: string | undefined; depth: number },
+): Promise<void> {
+  await git(project.folder, ['init', '-q', '--template=', '--initial-branch=main', '--end-of-options', repo]);
+  const from = pathToFileURL(project.folder).href;
+  // Protocol 2 serves any commit by its sha, also one that no ref names.
+  const allow = ['-c', 'protocol.file.allow=always', '-c', 'protocol.version=2'];
+  const quiet = ['-q', '--no-tags', '--no-recurse-submodules', '--no-write-fetch-head'];
+  // Of a clone that is shallow itself there is no more than it has.
+  const tags = ['+refs/tags/*:refs/tags/*'];
+  const much = depth === WHOLE ? [from, sha, ...tags] : [`--depth=${depth}`, from, sha];
+  await git(repo, [...allow, 'fetch', ...quiet, ...(depth === WHOLE ? ['--update-shallow'] : []), ...much]);
+  await git(repo, ['update-ref', '--no-deref', 'HEAD', sha]);
+  if (ref) await git(repo, ['update-ref', `refs/heads/${ref}`, sha]);
+  if (ref) await git(repo, ['symbolic-ref', 'HEAD', `refs/heads/${ref}`]);
+}
+
+/** A repository with one commit of exactly these files, for a folder that has none of its own. */
+async function freshCommit(project: LocalProject, repo: string, files: string[]): Promise<string> {
+  await git(project.folder, ['init', '-q', '--template=', '--initial-branch=main', '--end-of-options', repo]);
+  const gitDir = join(repo, '.git');
+  const work = ['--git-dir', gitDir, '--work-tree', project.folder];
+  for (let at = 0; at < files.length; at += 500) {
+    const some = files.slice(at, at + 500).map((name) => `:(top,literal)${name}`);
+    await git(project.folder, [...work, 'add', '-f', '--', ...some]);
+  }
+  const message = `working tree of ${project.slug}`;
+  await git(project.folder, [
+    ...work,
+    ...IDENTITY,
+    'commit',
+    '-q',
+    '--no-verify',
+    '--allow-empty',
+    '-m',
+    message,
+  ]);
+  return (await git(repo, ['rev-parse', 'HEAD'])).trim();
+}
+
+interface Listed {
+  files: string[];
+  submodules: string[];
+}
+
+/** Tracked and new files that are not ignored; all files where there is no git. */
+async function workingFiles(project: LocalProject): Promise<Listed> {
+  if (!project.git) return { files: (await everyFile(project.folder, '')).sort(), submodules: [] };
+  const listed = await git(project.folder, ['ls-files', '-z', '-c', '-o', '--exclude-standard']);
+  const names = [...new Set(listed.split('\0').filter((name) => name !== ''))].sort();
+  const files: string[] = [];
+  const submodules: string[] = [];
+  for (const name of names) {
+    const found = await statOf(join(project.folder, name));
+    if (found?.isDirectory()) submodules.push(name.replace(/\/$/, ''));
+    else if (found) files.push(name); // a tracked file that was deleted is not in the working tree
+  }
+  return { files, submodules };
+}
+
+async function trackedFiles(repo: string): Promise<Listed> {
+  const lines = (await git(repo, ['ls-files', '-z', '--stage'])).split('\0').filter((line) => line !== '');
+  const named = lines.map((line) => ({
+    link: line.startsWith('160000'),
+    name: line.slice(line.indexOf('\t') + 1),
+  }));
+  return {
+    files: named.filter((one) => !one.link).map((one) => one.name),
+    submodules: named.filter((one) => one.link).map((one) => one.name),
+  };
+}

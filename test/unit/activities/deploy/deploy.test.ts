@@ -1,0 +1,387 @@
+import { ActivityCancellationDetails } from '@temporalio/common';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { expect, test, vi } from 'vitest';
+import { DavitError } from '../../../../src/errors.ts';
+import type { DeployInput } from '../../../../activities/contract.ts';
+import { makeDeployActivities } from '../../../../activities/index.ts';
+import type { DeployTarget, Registries, TargetState } from '../../../../src/adapters/ports.ts';
+import { deriveSealKey, localSecrets } from '../../../../src/adapters/secrets/index.ts';
+import type { DeploySpec } from '../../../../src/plan/model/spec.ts';
+import {
+  asActivity,
+  common,
+  digest,
+  json,
+  memoryBlobs,
+  memoryLogs,
+  memoryRecords,
+  runInput,
+  testFacts,
+} from '../fakes.ts';
+
+const cancelRequested = ActivityCancellationDetails.fromProto({ isCancelled: true });
+const IMAGE = `127.0.0.1:5000/table@${digest('f')}`;
+const nothing: TargetState = {
+  exists: false,
+  deployIds: [],
+  seq: 0,
+  desired: 0,
+  running: 0,
+  failures: [],
+  rollout: 'none',
+  endpoints: [],
+};
+
+/** A target that converges at once, unless `broken` images are asked for. */
+function fakeTarget(options: { conflicts?: number; broken?: boolean; start?: Partial<TargetState> } = {}) {
+  let now: TargetState = { ...nothing, ...options.start };
+  let conflicts = options.conflicts ?? 0;
+  const calls: string[] = [];
+  const target: DeployTarget = {
+    name: 'prod',
+    read: async () => now,
+    async apply(request) {
+      calls.push(`apply ${request.deployId} ${request.seq}`);
+      if (conflicts-- > 0) return 'conflict';
+      now = {
+        ...now,
+        exists: true,
+        deployIds: [request.deployId],
+        seq: request.seq,
+        image: request.image,
+        desired: 1,
+        running: options.broken ? 0 : 1,
+        failures: options.broken ? ['task: non-zero exit (1)'] : [],
+        rollout: options.broken ? 'paused' : 'completed',
+        snapshot: `spec of ${request.deployId}`,
+      };
+      return 'applied';
+    },
+    async restore(_service, snapshot, labels) {
+      calls.push(`restore ${snapshot} ${labels.deployId} ${labels.seq}`);
+      now = snapshot
+        ? {
+            ...now,
+            deployIds: [labels.deployId],
+            seq: labels.seq,
+            running: 1,
+            failures: [],
+            rollout: 'completed',
+            image: 'old',
+          }
+        : nothing;
+    },
+    remove: async () => undefined,
+  };
+  return { target, calls, set: (state: Partial<TargetState>) => (now = { ...now, ...state }) };
+}
+
+/** The server's clock, which stands still here. */
+const SERVER_MS = 1_700_000_000_000;
+function setUp(fake: ReturnType<typeof fakeTarget>) {
+  const blobs = memoryBlobs();
+  const records = memoryRecords();
+  const logs = memoryLogs();
+  const registries: Registries = {
+    forImage: () => Promise.reject(new Error('not asked')),
+    authFor: async () => undefined,
+    default: async () => ({ host: '127.0.0.1:5000' }),
+  };
+  const secrets = localSecrets({
+    sealKey: deriveSealKey('a token of the workers'),
+    readEnv: () => undefined,
+  });
+  const activities = makeDeployActivities({
+    blobs,
+    records,
+    logs,
+    secrets,
+    registries,
+    facts: testFacts(),
+    target: fake.target,
+    now: () => SERVER_MS,
+    timing: { pollMs: 2, stableMs: 10 },
+  });
+  const input = async (more: { spec?: Partial<DeploySpec>; input?: Partial<DeployInput> } = {}) => {
+    const spec = {
+      ...common,
+      kind: 'deploy',
+      target: 'prod',
+      imageFrom: 'push',
+      swarm: {
+        service: 'table',
+        replicas: 1,
+        publish: [],
+        endpointMode: 'vip',
+        constraints: [],
+        env: {},
+        networks: [],
+        update: { order: 'stop-first', parallelism: 1, delayMs: 0, onFailure: 'rollback' },
+        convergeTimeoutMs: 5_000,
+      },
+      ...more.spec,
+    };
+    const index = {
+      repository: '127.0.0.1:5000/table',
+      digest: digest('f'),
+      tags: ['latest'],
+      platforms: [],
+    };
+    const base = runInput(await blobs.putBytes(json(spec)), {
+      kind: 'deploy',
+      indexes: [{ job: 'push', index }],
+    });
+    return { ...base, deployId: 'table/7 deploy 1', seq: 3, ...more.input };
+  };
+  return { activities, input, logs, records, blobs };
+}
+
+test('names the digest, waits until the target stands still, and applies once', async () => {
+  const fake = fakeTarget();
+  const { activities, input, logs } = setUp(fake);
+  const deploy = await input();
+  expect(await asActivity(activities.applyDeploy, deploy)).toMatchObject({
+    kind: 'applied',
+    previous: undefined,
+    state: { target: 'prod', service: 'table', image: IMAGE, seq: 3 },
+  });
+  expect(await asActivity(activities.applyDeploy, deploy)).toMatchObject({ kind: 'already' });
+  expect(fake.calls).toEqual(['apply table/7 deploy 1 3']);
+  const result = await asActivity(activities.watchDeploy, deploy);
+  expect(result).toMatchObject({ outcome: 'succeeded', deployed: { state: 'converged', image: IMAGE } });
+  expect(logs.text()).toContain(IMAGE);
+});
+
+test('a clock that jumps between apply and watch, and while it is watched, ends no wait', async () => {
+  const fake = fakeTarget();
+  const { activities, input } = setUp(fake);
+  const deploy = await input();
+  vi.useFakeTimers({ toFake: ['Date'], now: SERVER_MS });
+  try {
+    await asActivity(activities.applyDeploy, deploy);
+    fake.set({ rollout: 'updating', running: 0 });
+    vi.setSystemTime(SERVER_MS + 600_000);
+    const watching = asActivity(activities.watchDeploy, deploy);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    vi.setSystemTime(SERVER_MS + 1_200_000);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    fake.set({ rollout: 'completed', running: 1 });
+    expect(await watching).toMatchObject({ outcome: 'succeeded', deployed: { state: 'converged' } });
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('a newer deployment stands: outdated, nothing is written', async () => {
+  const fake = fakeTarget({ start: { exists: true, seq: 9, deployIds: ['newer'], image: 'new' } });
+  const { activities, input } = setUp(fake);
+  expect(await asActivity(activities.applyDeploy, await input())).toMatchObject({ kind: 'outdated' });
+  expect(fake.calls).toEqual([]);
+});
+
+test('a conflict is read again and decided again', async () => {
+  const fake = fakeTarget({ conflicts: 2 });
+  const { activities, input } = setUp(fake);
+  expect(await asActivity(activities.applyDeploy, await input())).toMatchObject({ kind: 'applied' });
+  expect(fake.calls).toHaveLength(3);
+});
+
+test('a cancel whose request was answered by silence says what the target has', async () => {
+  for (const applied of [true, false]) {
+    const fake = fakeTarget();
+    const environment = new MockActivityEnvironment();
+    const target: DeployTarget = {
+      ...fake.target,
+      async apply(request) {
+        if (applied) await fake.target.apply(request);
+        environment.cancel('CANCELLED', cancelRequested);
+        throw new DavitError('target/unreachable', 'The target did not answer.');
+      },
+    };
+    const { activities, input } = setUp({ ...fake, target });
+    const deploy = await input();
+    const answer = environment.run(activities.applyDeploy, deploy);
+    if (applied) expect(await answer).toMatchObject({ kind: 'already' });
+    else await expect(answer).rejects.toMatchObject({ name: 'CancelledFailure' });
+  }
+});
+
+test('a cancelled deployment that nobody knows of is looked for, and not applied', async () => {
+  const fake = fakeTarget();
+  const { activities, input } = setUp(fake);
+  const deploy = await input();
+  const look = { ...deploy, onlyLook: true, ref: { ...deploy.ref, epoch: 2 } };
+  expect(await asActivity(activities.applyDeploy, look)).toMatchObject({
+    kind: 'failed',
+    result: { outcome: 'cancelled', started: false },
+  });
+  expect(fake.calls).toEqual([]);
+  fake.set({ exists: true, deployIds: [deploy.deployId], seq: 3 });
+  const again = { ...look, ref: { ...deploy.ref, epoch: 3 } };
+  expect(await asActivity(activities.applyDeploy, again)).toMatchObject({ kind: 'already' });
+});
+
+test('a worker that stood still between its look and its request finds that another try has followed', async () => {
+  const fake = fakeTarget();
+  const newer = Promise.withResolvers<void>();
+  const looked = Promise.withResolvers<void>();
+  const target: DeployTarget = {
+    ...fake.target,
+    async read() {
+      looked.resolve();
+      await newer.promise;
+      return nothing;
+    },
+  };
+  const { activities, input, logs } = setUp({ ...fake, target });
+  const deploy = await input();
+  const old = asActivity(activities.applyDeploy, deploy);
+  await looked.promise;
+  await logs.open(deploy.ref, 2);
+  newer.resolve();
+  await expect(old).rejects.toMatchObject({ type: 'log/fenced' });
+  expect(fake.calls).toEqual([]);
+});
+
+test('stores that are away for a moment end no deployment, whichever step asks', async () => {
+  const fake = fakeTarget({ start: { exists: true, seq: 1, deployIds: ['old'], snapshot: 'spec of old' } });
+  const { activities, input, blobs, records } = setUp(fake);
+  const deploy = await input();
+  const away = (): void => {
+    const gone = (): Promise<never> => Promise.reject(new DavitError('store/unreachable', 'No answer.'));
+    vi.spyOn(blobs, 'getBytes').mockImplementationOnce(gone);
+    vi.spyOn(blobs, 'putBytes').mockImplementationOnce(gone);
+    vi.spyOn(records, 'get').mockImplementationOnce(gone);
+    vi.spyOn(records, 'put').mockImplementationOnce(gone);
+  };
+  away();
+  expect(await asActivity(activities.applyDeploy, deploy)).toMatchObject({ kind: 'applied' });
+  away();
+  expect(await asActivity(activities.watchDeploy, deploy)).toMatchObject({ outcome: 'succeeded' });
+  away();
+  const rollback = { ...deploy, previous: undefined, newSeq: 4 };
+  expect(await asActivity(activities.rollbackDeploy, rollback)).toMatchObject({ state: 'rolled_back' });
+  expect(fake.calls.map((call) => call.split(' ')[0])).toEqual(['apply', 'restore']);
+  vi.restoreAllMocks();
+});
+
+test('what a machine spoils before the target was asked may be tried again without a person', async () => {
+  const fake = fakeTarget();
+  const { activities, input, blobs } = setUp(fake);
+  const deploy = await input();
+  vi.spyOn(blobs, 'getBytes').mockRejectedValue(new DavitError('store/corrupt', 'A bad disk.'));
+  const answer = await asActivity(activities.applyDeploy, deploy);
+  expect(answer).toMatchObject({ kind: 'failed', result: { outcome: 'errored', started: false } });
+  expect(fake.calls).toEqual([]);
+  vi.restoreAllMocks();
+});
+
+test('a fork does not deploy, and a deployment without its digest fails with words', async () => {
+  const fake = fakeTarget();
+  const { activities, input } = setUp(fake);
+  const fork = await asActivity(activities.applyDeploy, await input({ spec: { fork: true } }));
+  expect(fork).toMatchObject({ kind: 'failed', result: { outcome: 'failed', kind: 'config' } });
+  const bare = await asActivity(activities.applyDeploy, await input({ input: { indexes: [] } }));
+  expect(bare).toMatchObject({ kind: 'failed', result: { kind: 'missing_dependency' } });
+  expect(fake.calls).toEqual([]);
+});
+
+test('a rollout that fails is told in the words of the target, and rolled back once', async () => {
+  const fake = fakeTarget({
+    broken: true,
+    start: { exists: true, deployIds: ['before'], seq: 2, snapshot: 'spec before', running: 1, desired: 1 },
+  });
+  const { activities, input, blobs } = setUp(fake);
+  const deploy = await input();
+  const applied = await asActivity(activities.applyDeploy, deploy);
+  const previous = applied.kind === 'applied' ? applied.previous : undefined;
+  expect(previous).toMatch(/^sha256:/);
+  expect(blobs.text(previous ?? '')).not.toContain('spec before');
+  const result = await asActivity(activities.watchDeploy, deploy);
+  expect(result).toMatchObject({ outcome: 'failed', kind: 'rollout', deployed: { state: 'unknown' } });
+  expect(result.message).toContain('non-zero exit (1)');
+  const back = { ...deploy, previous, newSeq: 4 };
+  expect(await asActivity(activities.rollbackDeploy, back)).toMatchObject({ state: 'rolled_back', seq: 4 });
+  expect(await asActivity(activities.rollbackDeploy, back)).toMatchObject({ state: 'rolled_back' });
+  expect(fake.calls.filter((call) => call.startsWith('restore'))).toEqual([
+    'restore spec before table/7 deploy 1+rollback 4',
+  ]);
+});
+
+test('a worker that dies right after applying has not lost what it replaced', async () => {
+  const fake = fakeTarget({
+    broken: true,
+    start: { exists: true, deployIds: ['before'], seq: 2, snapshot: 'spec before' },
+  });
+  const { activities, input } = setUp(fake);
+  const deploy = await input();
+  const applied = await asActivity(activities.applyDeploy, deploy);
+  expect(applied).toMatchObject({ kind: 'applied', previous: expect.stringMatching(/^sha256:/) });
+  const previous = applied.kind === 'applied' ? applied.previous : undefined;
+  const again = await asActivity(activities.applyDeploy, { ...deploy, ref: { ...deploy.ref, epoch: 2 } });
+  expect(again).toMatchObject({ kind: 'already', previous });
+  const state = await asActivity(activities.rollbackDeploy, { ...deploy, newSeq: 4 });
+  expect(state.state).toBe('rolled_back');
+  expect(fake.calls.at(-1)).toContain('spec before');
+});
+
+test('the first deployment of a service is rolled back by removing it', async () => {
+  const fake = fakeTarget({ broken: true });
+  const { activities, input } = setUp(fake);
+  const deploy = await input();
+  await asActivity(activities.applyDeploy, deploy);
+  const back = { ...deploy, newSeq: 4 };
+  expect(await asActivity(activities.rollbackDeploy, back)).toMatchObject({
+    state: 'rolled_back',
+    image: '',
+  });
+  expect(await asActivity(activities.rollbackDeploy, back)).toMatchObject({ state: 'rolled_back' });
+  expect(fake.calls.filter((call) => call.startsWith('restore'))).toHaveLength(1);
+});
+
+test('nothing is undone that is not ours, that is newer, or that the file wants left', async () => {
+  const fake = fakeTarget({ broken: true });
+  const { activities, input } = setUp(fake);
+  const deploy = await input();
+  expect(await asActivity(activities.rollbackDeploy, { ...deploy, newSeq: 4 })).toMatchObject({
+    state: 'unchanged',
+  });
+  await asActivity(activities.applyDeploy, deploy);
+  fake.set({ seq: 8 });
+  expect(await asActivity(activities.rollbackDeploy, { ...deploy, newSeq: 4 })).toMatchObject({
+    state: 'unchanged',
+  });
+  fake.set({ seq: 3 });
+  expect(await asActivity(activities.watchDeploy, deploy)).toMatchObject({ kind: 'rollout' });
+  expect(fake.calls.some((call) => call.startsWith('restore'))).toBe(false);
+});
+
+test('a target that never comes up ends at its deadline, one that is replaced is outdated', async () => {
+  const fake = fakeTarget();
+  const { activities, input } = setUp(fake);
+  const deploy = await input({
+    spec: {
+      swarm: {
+        service: 'table',
+        replicas: 1,
+        publish: [],
+        endpointMode: 'vip',
+        constraints: [],
+        env: {},
+        networks: [],
+        update: { order: 'stop-first', parallelism: 1, delayMs: 0, onFailure: 'rollback' },
+        convergeTimeoutMs: 30,
+      },
+    },
+  });
+  await asActivity(activities.applyDeploy, deploy);
+  fake.set({ running: 0, rollout: 'updating' });
+  const late = await asActivity(activities.watchDeploy, deploy);
+  expect(late).toMatchObject({ outcome: 'failed', kind: 'rollout' });
+  expect(late.message).toContain('0 of 1 tasks run');
+  fake.set({ seq: 12, deployIds: ['other'] });
+  expect(await asActivity(activities.watchDeploy, deploy)).toMatchObject({
+    outcome: 'skipped',
+    kind: 'outdated',
+  });
+});

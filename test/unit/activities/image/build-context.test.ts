@@ -1,0 +1,129 @@
+import { buffer } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { extract, pack } from 'tar-stream';
+import { expect, test } from 'vitest';
+import { imagesIn } from '../../../../activities/image/build-auth.ts';
+import { findFile } from '../../../../activities/compile/file.ts';
+import { buildContext } from '../../../../activities/image/build-context.ts';
+import { dockerIgnore } from '../../../../src/match/dockerignore.ts';
+import { memoryBlobs } from '../fakes.ts';
+
+async function tar(files: Record<string, string>): Promise<Buffer> {
+  const packed = pack();
+  for (const [name, text] of Object.entries(files)) packed.entry({ name }, text);
+  packed.finalize();
+  return buffer(packed);
+}
+async function untar(stream: NodeJS.ReadableStream): Promise<Record<string, string>> {
+  const files: Record<string, string> = {};
+  const reader = extract();
+  stream.pipe(reader);
+  for await (const entry of reader) files[entry.header.name] = (await buffer(entry)).toString();
+  return files;
+}
+
+test.each([
+  ['node_modules', 'node_modules/a/b.js', true],
+  ['/dist', 'dist', true],
+  ['dist/', 'dist/x', true],
+  ['*.log', 'a.log', true],
+  ['*.log', 'sub/a.log', false],
+  ['**/*.log', 'a.log', true],
+  ['**/*.log', 'x/y/a.log', true],
+  ['a/**', 'a/b/c', true],
+  ['a/**', 'ab', false],
+  ['a?c', 'abc', true],
+  ['a?c', 'a/c', false],
+  ['[ab].txt', 'b.txt', true],
+  ['*\n!keep', 'keep', false],
+  ['*\n!keep', 'keep/below', false],
+  ['*\n!keep\nkeep/secret', 'keep/secret', true],
+  ['# a comment\n\n', 'a', false],
+  ['./docs', 'docs/a', true],
+  ['a.b', 'axb', false],
+])('.dockerignore %j of %s: %s', (text, path, out) => {
+  expect(dockerIgnore(text)(path)).toBe(out);
+});
+
+test('a pattern that would take a backtracking engine for ever takes no time', () => {
+  const started = performance.now();
+  expect(dockerIgnore(`${'*a'.repeat(30)}b`)('a'.repeat(5_000))).toBe(false);
+  expect(performance.now() - started).toBeLessThan(2_000);
+});
+
+test('the context is re-rooted, overlaid with artifacts, and leaves out what is ignored', async () => {
+  const blobs = memoryBlobs();
+  const source = await blobs.putBytes(
+    await tar({
+      'README.md': 'outside',
+      'app/Dockerfile': 'FROM scratch',
+      'app/.dockerignore': '*.tmp\nDockerfile',
+      'app/main': 'old',
+      'app/x.tmp': 'ignored',
+    }),
+  );
+  const artifact = await blobs.putBytes(gzipSync(await tar({ 'app/main': 'new', 'app/bin/tool': 'made' })));
+  const context = await buildContext(blobs, {
+    tars: [source, artifact],
+    context: './app/',
+    dockerfile: 'Dockerfile',
+  });
+  expect(context.dockerfile).toBe('Dockerfile');
+  expect(await untar(context.tar)).toEqual({
+    Dockerfile: 'FROM scratch',
+    '.dockerignore': '*.tmp\nDockerfile',
+    main: 'new',
+    'bin/tool': 'made',
+  });
+});
+
+test('a Dockerfile is found by its path in the project, also outside of the context', async () => {
+  const blobs = memoryBlobs();
+  const source = await blobs.putBytes(await tar({ 'docker/app.Dockerfile': 'FROM x', 'app/a': '1' }));
+  const request = { tars: [source], context: 'app', dockerfile: 'docker/app.Dockerfile' };
+  const context = await buildContext(blobs, request);
+  expect(await untar(context.tar)).toEqual({ a: '1', [context.dockerfile]: 'FROM x' });
+  await expect(buildContext(blobs, { ...request, dockerfile: 'nope' })).rejects.toMatchObject({
+    code: 'build/no-dockerfile',
+  });
+});
+
+test('what is no archive, or leaves its root, is refused', async () => {
+  const blobs = memoryBlobs();
+  const junk = await blobs.putBytes(new TextEncoder().encode('not a tar'.repeat(200)));
+  const escaping = await blobs.putBytes(await tar({ '../etc/passwd': 'x', Dockerfile: 'FROM x' }));
+  for (const source of [junk, escaping])
+    await expect(
+      buildContext(blobs, { tars: [source], context: '.', dockerfile: 'Dockerfile' }),
+    ).rejects.toMatchObject({ code: 'source/refused' });
+});
+
+test('the pipeline file is the first name that is there', async () => {
+  const blobs = memoryBlobs();
+  const both = await blobs.putBytes(await tar({ './.gitlab-ci.yml': 'a: 1', '.davit.yml': 'b: 1' }));
+  const names = ['.davit.yml', '.gitlab-ci.yml'];
+  expect(await findFile(await blobs.getStream(both), names)).toEqual({ name: '.davit.yml', text: 'b: 1' });
+  expect(await findFile(await blobs.getStream(both), ['.gitlab-ci.yml'])).toEqual({
+    name: '.gitlab-ci.yml',
+    text: 'a: 1',
+  });
+  expect(await findFile(await blobs.getStream(both), ['no'])).toBeUndefined();
+});
+
+test('the images that a Dockerfile stands on, its stages left out', () => {
+  const text = `ARG BASE=debian:12
+ARG HOST=registry.test
+FROM --platform=linux/arm/v6 $HOST/base:\${TAG} AS Builder
+ARG TAG=inner
+COPY --from=builder /a /b
+COPY --chown=0 --from=other.test/tools:1 /a /b
+FROM $BASE
+FROM scratch
+COPY --from=0 /a /b
+`;
+  expect(imagesIn(text, { HOST: 'mine.test:5000' })).toEqual([
+    'mine.test:5000/base:',
+    'other.test/tools:1',
+    'debian:12',
+  ]);
+});

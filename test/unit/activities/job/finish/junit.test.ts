@@ -1,0 +1,47 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { addJunit, noTests } from '../../../../../activities/job/finish/junit.ts';
+import { type TestSummary, testsText } from '../../../../../src/plan/model/outcome.ts';
+
+function summary(...texts: string[]): TestSummary | undefined {
+  const sum = noTests();
+  return texts.map((text) => addJunit(sum, text)).every(Boolean) ? sum : undefined;
+}
+
+describe('a JUnit report', () => {
+  test('is summed up by its testcases, whatever its suites say', () => {
+    const text = `<?xml version="1.0"?><!DOCTYPE x><testsuites tests="99"><testsuite name="a>b" tests="99" failures="99">
+      <testcase name="ok"/><testcase name="good"></testcase>
+      <testcase name="bad"><failure message="1 < 2">trace</failure><system-out><![CDATA[<error/>]]></system-out></testcase>
+      <testcase name="worse"><error/></testcase><testcase name='later "x>"'><skipped/></testcase>
+      <!-- <testcase name="no"/> --></testsuite></testsuites>`;
+    expect(summary(text)).toEqual({ total: 5, failed: 1, errored: 1, skipped: 1 });
+  });
+  test('of several files is one summary', () => {
+    const one = '<testsuite><testcase/></testsuite>';
+    expect(summary(one, one)).toEqual({ total: 2, failed: 0, errored: 0, skipped: 0 });
+    expect(summary('<testsuites/>')).toEqual(noTests());
+  });
+  test('what is none is said to be none', () => {
+    expect(summary('<html><testcase/></html>')).toBeUndefined();
+    expect(summary('')).toBeUndefined();
+  });
+  test('any text is read in linear time and never throws', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.constantFrom('<', '>', '/', '"', 'testcase', '!--', ' ') }),
+        (text) => {
+          addJunit(noTests(), text);
+        },
+      ),
+    );
+    const began = performance.now();
+    addJunit(noTests(), '<testcase a="'.repeat(300_000));
+    addJunit(noTests(), '<!--'.repeat(300_000));
+    expect(performance.now() - began).toBeLessThan(2_000);
+  });
+  test('reads as people say it', () => {
+    expect(testsText({ total: 1, failed: 0, errored: 0, skipped: 0 })).toBe('1 test: all passed');
+    expect(testsText({ total: 9, failed: 1, errored: 0, skipped: 2 })).toBe('9 tests: 1 failed, 2 skipped');
+  });
+});

@@ -1,0 +1,31 @@
+import { describe, expect, test } from 'vitest';
+import { runnerOptions, type RunnerOptions } from '../../../../../activities/job/start/runner-options.ts';
+
+const of = (values: Record<string, string>): RunnerOptions => runnerOptions(new Map(Object.entries(values)));
+
+describe('variables that a runner reads', () => {
+  test('nothing set is a checkout', () => {
+    expect(of({})).toEqual({ source: 'all', submodules: false, trace: false, warnings: [] });
+  });
+  test.each([
+    [{ GIT_STRATEGY: 'none' }, 'none'],
+    [{ GIT_STRATEGY: 'empty' }, 'none'],
+    [{ GIT_STRATEGY: 'clone' }, 'all'],
+    [{ GIT_STRATEGY: 'fetch', GIT_CHECKOUT: 'false' }, 'git'],
+    [{ GIT_CHECKOUT: 'true' }, 'all'],
+  ])('%o', (values, source) => {
+    expect(of(values).source).toBe(source);
+  });
+  test('what there is not is refused by name', () => {
+    expect(() => of({ GIT_STRATEGY: 'pull' })).toThrow(/GIT_STRATEGY is "pull"/);
+    expect(() => of({ GIT_SUBMODULE_STRATEGY: 'all' })).toThrow(/GIT_SUBMODULE_STRATEGY is "all"/);
+    expect(of({ GIT_SUBMODULE_STRATEGY: 'recursive' }).submodules).toBe(true);
+  });
+  test('limits are durations', () => {
+    expect(of({ RUNNER_SCRIPT_TIMEOUT: '1h30m', RUNNER_AFTER_SCRIPT_TIMEOUT: '90' })).toMatchObject({
+      scriptSeconds: 5_400,
+      afterSeconds: 90,
+    });
+    expect(of({ RUNNER_SCRIPT_TIMEOUT: 'soon' }).warnings).toHaveLength(1);
+  });
+});

@@ -1,0 +1,96 @@
+import { expect, test } from 'vitest';
+import { responseError, causeOf, transportError } from '../../../../src/adapters/docker/errors.ts';
+import { parseEngineAddress } from '../../../../src/adapters/docker/address.ts';
+
+/** Words that real engines and registries have written. */
+test.each([
+  ['write /var/lib/docker/tmp/x: no space left on device', 'engine/no-space'],
+  ['no matching manifest for linux/arm/v6 in the manifest list entries', 'engine/platform'],
+  [
+    'image with reference davit/helper:1 was found but does not match the specified platform: wanted linux/arm64, actual: linux/amd64',
+    'engine/platform',
+  ],
+  ['Get "http://127.0.0.1:1/v2/": dial tcp 127.0.0.1:1: connect: connection refused', 'registry/unreachable'],
+  ['Get "https://r/v2/": http: server gave HTTP response to HTTPS client', 'registry/unreachable'],
+  ['toomanyrequests: You have reached your pull rate limit', 'registry/unreachable'],
+  ['received unexpected HTTP status: 503 Service Unavailable', 'registry/unreachable'],
+  [
+    "pull access denied for x, repository does not exist or may require 'docker login'",
+    'engine/image-denied',
+  ],
+  ['unauthorized: authentication required', 'engine/image-denied'],
+  ['no basic auth credentials', 'engine/image-denied'],
+  ['manifest for 127.0.0.1:5000/x:2 not found: manifest unknown: manifest unknown', 'engine/image-missing'],
+  ['No such image: davit/no:1', 'engine/image-missing'],
+  ['could not find an available, non-overlapping IPv4 address pool among the defaults', 'engine/no-network'],
+  ['something new', 'engine/failed'],
+])('"%s" is %s', (said, code) => {
+  expect(causeOf(said)).toBe(code);
+});
+
+const asked = { what: 'do it', address: 'unix:///x' };
+test.each([
+  [409, 'Conflict. The container name "/a" is already in use by container "b".', 'engine/name-taken'],
+  [404, 'No such container: a', 'engine/container-missing'],
+  [409, 'remove v: volume is in use - [abc]', 'engine/in-use'],
+  [403, 'error while removing network: network n id x has active endpoints', 'engine/in-use'],
+  [
+    409,
+    'conflict: unable to remove repository reference "r/t@sha256:0" (must force) - container c is using its referenced image i',
+    'engine/in-use',
+  ],
+])('status %i "%s" is %s', (status, said, code) => {
+  expect(responseError(status, said, asked)).toMatchObject({
+    code,
+    message: expect.stringMatching(/^Cannot do it: /),
+  });
+});
+
+test('a line that is down is unreachable, a certificate that is wrong is not trusted, a defect stays one', () => {
+  const error = (code: string) => Object.assign(new Error('x'), { code });
+  expect(transportError(error('ECONNREFUSED'), asked)).toMatchObject({ code: 'engine/unreachable' });
+  expect(transportError(new Error('socket hang up'), asked)).toMatchObject({ code: 'engine/unreachable' });
+  expect(transportError(error('ERR_TLS_CERT_ALTNAME_INVALID'), asked)).toMatchObject({
+    code: 'engine/untrusted',
+  });
+  expect(transportError(error('SELF_SIGNED_CERT_IN_CHAIN'), asked)).toMatchObject({
+    code: 'engine/untrusted',
+  });
+  expect(transportError(new TypeError('x is not a function'), asked)).toBeUndefined();
+});
+
+test.each([
+  ['unix:///var/run/docker.sock', { kind: 'unix', path: '/var/run/docker.sock' }],
+  ['tcp://127.0.0.1:2375', { kind: 'tcp', host: '127.0.0.1', port: 2375, tls: false }],
+  ['ssh://pi@board.local', { kind: 'ssh', user: 'pi', host: 'board.local', socket: '/var/run/docker.sock' }],
+  [
+    'ssh://board:2222/run/user/1000/docker.sock',
+    { kind: 'ssh', host: 'board', port: 2222, socket: '/run/user/1000/docker.sock' },
+  ],
+])('%s is an address', (text, expected) => {
+  expect(parseEngineAddress(text, false)).toEqual(expected);
+});
+test('certificates make tcp TLS', () => {
+  expect(parseEngineAddress('tcp://board', true)).toEqual({
+    kind: 'tcp',
+    host: 'board',
+    port: 2376,
+    tls: true,
+  });
+});
+test.each([
+  'tcp://board:2375', // plain tcp to another machine
+  'ssh://-oProxyCommand=touch',
+  'ssh://a@-x',
+  'ssh://x y@host',
+  'ssh://$(id)@host',
+  'ssh://host/a b',
+  'ssh://user:secret@host',
+  'tcp://user:canary@host:2376',
+  'unix://relative',
+  'npipe:////./pipe/docker',
+  'docker',
+])('%s is refused', (text) => {
+  expect(() => parseEngineAddress(text, false)).toThrow(expect.objectContaining({ code: 'engine/address' }));
+  expect(() => parseEngineAddress(text, false)).not.toThrow(/canary|secret/);
+});

@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { sshArguments } from '../../../../src/adapters/docker/ssh.ts';
+
+const address = {
+  kind: 'ssh',
+  user: 'pi',
+  host: 'board.local',
+  port: 2222,
+  socket: '/var/run/docker.sock',
+} as const;
+
+test('ssh is told to check, not to ask, and where to', () => {
+  const args = sshArguments(
+    { address, reversePorts: [5000], knownHosts: '/a b/known' },
+    '/tmp/x/engine.sock',
+  );
+  expect(args).toMatchInlineSnapshot(`
+    [
+      "-N",
+      "-T",
+      "-o",
+      "StrictHostKeyChecking=yes",
+      "-o",
+      "BatchMode=yes",
+      "-o",
+      "ConnectTimeout=15",
+      "-o",
+      "ServerAliveInterval=15",
+      "-o",
+      "ServerAliveCountMax=3",
+      "-o",
+      "StreamLocalBindUnlink=yes",
+      "-o",
+      "ForwardAgent=no",
+      "-o",
+      "PermitLocalCommand=no",
+      "-o",
+      "ControlMaster=no",
+      "-o",
+      "ControlPath=none",
+      "-o",
+      "ExitOnForwardFailure=no",
+      "-o",
+      "UserKnownHostsFile="/a b/known"",
+      "-o",
+      "GlobalKnownHostsFile=/dev/null",
+      "-L",
+      "/tmp/x/engine.sock:/var/run/docker.sock",
+      "-R",
+      "127.0.0.1:5000:127.0.0.1:5000",
+      "-p",
+      "2222",
+      "--",
+      "pi@board.local",
+    ]
+  `);
+});
+
+test('a path that ssh would read as more is refused', () => {
+  for (const knownHosts of ['/a"b', '/a\nb', '/%h', '/${HOME}'])
+    expect(() => sshArguments({ address, reversePorts: [], knownHosts }, '/s')).toThrow(
+      expect.objectContaining({ code: 'engine/address' }),
+    );
+});

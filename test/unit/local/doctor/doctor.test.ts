@@ -1,0 +1,108 @@
+import { describe, expect, test } from 'vitest';
+import { DavitError } from '../../../../src/errors.ts';
+import { finding, ok } from '../../../../src/local/doctor/check.ts';
+import { modeFindings, versionFinding } from '../../../../src/local/doctor/engine.ts';
+import { diskFinding } from '../../../../src/local/doctor/machine.ts';
+import {
+  controlFinding,
+  skewFinding,
+  targetFindings,
+  workerFindings,
+} from '../../../../src/local/doctor/services.ts';
+import { stuckFindings } from '../../../../src/local/doctor/workflows.ts';
+import type { WorkerReport } from '../../../../src/plan/model/queues.ts';
+
+const engine = (version: string) => versionFinding({ version, address: 'unix:///x', cpus: 2 });
+const worker = (more: Partial<WorkerReport>): WorkerReport => ({
+  id: 'w',
+  hostId: 'h',
+  hostName: 'board',
+  arches: [],
+  emulated: [],
+  tags: [],
+  targets: [],
+  deviceTags: [],
+  slots: 1,
+  version: '0',
+  seenAt: 0,
+  ...more,
+});
+
+describe('engine versions', () => {
+  test.each([
+    ['28.2.2', 'ok'],
+    ['20.10.24+dfsg1', 'warn'],
+    ['19.03.1', 'fail'],
+    ['dev', 'fail'],
+  ])('%s is %s', (version, verdict) => {
+    const found = engine(version);
+    expect(found.verdict).toBe(verdict);
+    expect(found.remedy === undefined).toBe(verdict === 'ok');
+  });
+});
+
+test('live-restore and a swarm do not go together', () => {
+  expect(modeFindings({ liveRestore: true, swarm: 'manager' })).toMatchObject([{ verdict: 'fail' }]);
+  expect(modeFindings({ liveRestore: true, swarm: 'inactive' })).toEqual([]);
+  expect(modeFindings({ liveRestore: false, swarm: 'worker' })).toMatchObject([{ verdict: 'warn' }]);
+});
+
+test('a disk is judged by what is free', () => {
+  expect(diskFinding('/x', 100 * 1024 ** 3).verdict).toBe('ok');
+  expect(diskFinding('/x', 1024 ** 3).verdict).toBe('warn');
+  expect(diskFinding('/x', 1024).verdict).toBe('fail');
+});
+
+test('clocks a minute apart are told', () => {
+  const now = Date.parse('2026-01-01T00:00:00Z');
+  expect(skewFinding('u', { date: new Date(now).toUTCString(), now })).toBeUndefined();
+  expect(skewFinding('u', { date: null, now })).toBeUndefined();
+  expect(skewFinding('u', { date: new Date(now - 90_000).toUTCString(), now })?.found).toContain('90 s');
+});
+
+test('no control worker that asks for work is a failure, one that was killed minutes ago as well', () => {
+  expect(controlFinding([], 1_000_000)).toMatchObject({ verdict: 'fail' });
+  expect(controlFinding([1_000_000 - 240_000], 1_000_000)).toMatchObject({ verdict: 'fail' });
+  expect(controlFinding([1_000_000 - 240_000, 1_000_000 - 59_000], 1_000_000)).toMatchObject({
+    verdict: 'ok',
+  });
+});
+
+test('a workflow that stands still is told with its reason, and how one is put back that cannot be replayed', () => {
+  expect(stuckFindings([], 2)).toMatchObject([{ verdict: 'ok', found: '2 open, none stands still' }]);
+  const why = '[TMPRL1100] Nondeterminism error';
+  const found = stuckFindings(
+    [
+      { workflowId: 'project/x', failed: 9, why },
+      { workflowId: 'pipeline/x/1', failed: 4 },
+    ],
+    2,
+  );
+  expect(found).toMatchObject([
+    { verdict: 'fail', name: 'workflow project/x', remedy: expect.stringContaining('cannot be replayed') },
+    { verdict: 'fail', name: 'workflow pipeline/x/1', remedy: expect.stringContaining('control.log') },
+  ]);
+});
+
+test('a target without a worker is named with the command that adds one', () => {
+  const found = targetFindings([worker({ targets: ['prod'] })], ['prod', 'staging']);
+  expect(found).toMatchObject([
+    { verdict: 'ok' },
+    { verdict: 'warn', remedy: 'davit worker --deploy staging' },
+  ]);
+});
+
+test('each architecture without a worker is named with the command that adds one', () => {
+  const found = workerFindings([worker({ arches: ['amd64', 'arm64'], emulated: ['arm64'] })]);
+  expect(found.map((one) => one.verdict)).toEqual(['warn', 'ok', 'ok']);
+  expect(found[0]?.remedy).toContain('--arch arm32');
+  expect(found[1]?.found).toBe('board (emulated)');
+  expect(workerFindings([])).toMatchObject([{ verdict: 'fail' }]);
+});
+
+test('a check that throws is a finding with the remedy of its error', async () => {
+  const found = await finding('x', () => Promise.reject(new DavitError('engine/unreachable', 'Gone.')));
+  expect(found).toMatchObject([{ verdict: 'fail', found: 'Gone.', code: 'engine/unreachable' }]);
+  expect(found[0]?.remedy).toBeTruthy();
+  expect(await finding('x', async () => ok('x', 'fine'))).toHaveLength(1);
+});

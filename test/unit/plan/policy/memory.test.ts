@@ -1,0 +1,107 @@
+import { describe, expect, test } from 'vitest';
+import {
+  emptyMemory,
+  MAX_KEYS,
+  newerThan,
+  knownTrigger,
+  rememberHead,
+  rememberKey,
+  rememberLate,
+  superseded,
+  waitingSince,
+  type ProjectMemory,
+  type RunningPipeline,
+} from '../../../../src/plan/policy/memory.ts';
+import { triggerOf } from '../../../support/plans.ts';
+
+const push = (sha: string, before: string, delivery: string) =>
+  triggerOf('p', { key: `push:main:${before}:${sha}`, sha, before, deliveryId: delivery });
+function started(...triggers: ReturnType<typeof push>[]): ProjectMemory {
+  const memory = emptyMemory();
+  triggers.forEach((trigger, at) => {
+    rememberKey(memory, { key: trigger.key, state: 'started', pipeline: `p/${at + 1}` }, trigger.deliveryId);
+    rememberHead(memory, trigger, `p/${at + 1}`);
+  });
+  return memory;
+}
+
+describe('an event', () => {
+  test('is new once', () => {
+    const memory = emptyMemory();
+    expect(knownTrigger(memory, push('b', 'a', 'd1'), 'arrives')).toBe('new');
+    rememberKey(memory, { key: push('b', 'a', 'd1').key, state: 'queued' }, 'd1');
+    expect(knownTrigger(memory, push('b', 'a', 'd2'), 'arrives')).toBe('repeated');
+    expect(knownTrigger(memory, push('b', 'a', 'd1'), 'begins')).toBe('new');
+  });
+  test('that is delivered again is dropped', () => {
+    expect(knownTrigger(started(push('b', 'a', 'd1')), push('b', 'a', 'd1'), 'arrives')).toBe('repeated');
+  });
+  test('of a known key by another delivery is dropped while the head is that commit', () => {
+    expect(knownTrigger(started(push('b', 'a', 'd1')), push('b', 'a', 'd2'), 'arrives')).toBe('repeated');
+  });
+  test('of a known key by another delivery is asked about when the head has moved since', () => {
+    const memory = started(push('b', 'a', 'd1'), push('c', 'b', 'd2'));
+    expect(knownTrigger(memory, push('b', 'a', 'd3'), 'arrives')).toBe('ask');
+  });
+  test('of CLI or API with a known request id is always dropped', () => {
+    const memory = emptyMemory();
+    const request = triggerOf('p', { source: 'cli', key: 'request:1', deliveryId: 'x' });
+    rememberKey(memory, { key: request.key, state: 'started' }, 'x');
+    expect(knownTrigger(memory, { ...request, deliveryId: 'y' }, 'arrives')).toBe('repeated');
+  });
+  test('that comes after the one that followed it is late', () => {
+    const memory = started(push('c', 'b', 'd2'));
+    expect(newerThan(memory, push('b', 'a', 'd1'))?.pipeline).toBe('p/1');
+    expect(newerThan(memory, push('d', 'c', 'd3'))).toBeUndefined();
+  });
+});
+
+test('pushes that come in the wrong order stand where they were made, however many', () => {
+  const memory = started(push('x', 'w', 'd0'), push('d', 'c', 'd1'));
+  const late = [push('c', 'b', 'd2'), push('b', 'a', 'd3')].map((trigger) => {
+    const newer = newerThan(memory, trigger);
+    rememberLate(memory, trigger);
+    return newer;
+  });
+  expect(late.map((newer) => newer?.pipeline)).toEqual(['p/2', 'p/2']);
+  const [first = 0, second = 0] = late.map((newer) => newer?.order ?? 0);
+  expect([1 < second, second < first, first < 2]).toEqual([true, true, true]);
+});
+
+test('memory is bounded, and the oldest key goes first', () => {
+  const memory = emptyMemory();
+  for (let at = 0; at <= MAX_KEYS; at += 1) rememberKey(memory, { key: `k${at}`, state: 'started' }, 'd');
+  expect(memory.keys).toHaveLength(MAX_KEYS);
+  expect(memory.keys[0]?.key).toBe('k1');
+});
+
+test('a push supersedes running pushes of its branch, and nothing else', () => {
+  const run = (iid: number, more: Partial<RunningPipeline> = {}): RunningPipeline => ({
+    id: `p/${iid}`,
+    runId: 'r',
+    ref: 'main',
+    refKind: 'branch',
+    source: 'push',
+    iid,
+    ...more,
+  });
+  const memory = {
+    ...emptyMemory(),
+    running: [
+      run(1),
+      run(2, { ref: 'other' }),
+      run(3, { source: 'cli' }),
+      run(4, { refKind: 'tag', source: 'tag' }),
+    ],
+  };
+  expect(superseded(memory, triggerOf('p')).map((other) => other.id)).toEqual(['p/1']);
+  for (const source of ['cli', 'api', 'web', 'schedule', 'tag'] as const)
+    expect(superseded(memory, triggerOf('p', { source }))).toEqual([]);
+});
+
+test('what waits longest is known, wherever in the queue it stands', () => {
+  const memory = emptyMemory();
+  expect(waitingSince(memory)).toBeNull();
+  for (const receivedAt of [70, 30, 50]) memory.queue.push(triggerOf('p', { receivedAt }));
+  expect(waitingSince(memory)).toBe(30);
+});

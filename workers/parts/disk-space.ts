@@ -1,0 +1,43 @@
+/**
+ * What goes from an engine whose disk is full: what the janitor would remove at its next round, images of builds of this
+ * installation whose pipeline is over, and, where the worker's file says that the engine builds for davit alone, BuildKit's cache.
+ * Never a foreign object, and nothing of a run that is open.
+ */
+import { usedImages } from '../../activities/job/start/image.ts';
+import {
+  type FreeDiskSpace,
+  ownImages,
+  removeOwnImages,
+  type FreedSpace,
+} from '../../activities/runtime/disk-space.ts';
+import { type Janitor, sweep } from './janitor.ts';
+
+export interface DiskSpaceOptions
+  extends Pick<Janitor, 'engine' | 'installation' | 'workflows' | 'minAgeMs'> {
+  /** Of the installation's server: images tell by it whose they are. */
+  url: string;
+  pruneBuildCache: boolean;
+  /** Tests: shorter. */
+  askAgainMs?: number;
+}
+
+/** Jobs that find the disk full together wait for one collection together. */
+export function diskSpaceFreer(of: DiskSpaceOptions): FreeDiskSpace {
+  let running: Promise<FreedSpace> | undefined;
+  return () => {
+    running ??= collect(of).finally(() => {
+      running = undefined;
+    });
+    return running;
+  };
+}
+
+async function collect(of: DiskSpaceOptions): Promise<FreedSpace> {
+  const { engine, workflows, url } = of;
+  // An engine with a full disk may fail at one of them: the janitor tries again, the rest may still go.
+  const runs = await sweep({ ...of, everyMs: 0 }).catch(() => []);
+  const own = ownImages(await engine.listImages(), { url, used: usedImages(engine) });
+  const images = await removeOwnImages(engine, workflows, own);
+  const cacheBytes = of.pruneBuildCache ? await engine.pruneBuildCache() : 0;
+  return { runs: runs.length, images, cacheBytes };
+}

@@ -1,0 +1,71 @@
+/** What every worker process does the same way: one runtime, a graceful end, and telling the fleet that it is there. */
+import type { Client } from '@temporalio/client';
+import { Runtime, type Worker } from '@temporalio/worker';
+import { detachFormer } from '../../activities/job/detach-former.ts';
+import type { Fleet } from '../../src/adapters/ports.ts';
+import { sweepFolders } from '../../src/adapters/temp.ts';
+import type { Settings } from '../../src/config.ts';
+import { isFormerSelf, type WorkerIdentity } from './identity.ts';
+import { sdkLogger } from './sdk-log.ts';
+import { messageOf } from '../../src/utils/message.ts';
+
+/** The server forgets a worker after 60 s. */
+const REPORT_MS = 15_000;
+const NOT_YET_MS = 10;
+
+/** A line in the process's own log. */
+export const writeStderr = (line: string): void => void process.stderr.write(`${line}\n`);
+
+/** Once a process. Its own signal handling would take SIGTERM away from a process that has other things to end. */
+export function installRuntime(settings: Pick<Settings, 'logLevel'>): void {
+  try {
+    Runtime.install({ shutdownSignals: [], logger: sdkLogger(settings.logLevel, writeStderr) });
+  } catch (error) {
+    // Another worker of this process was first: its Runtime serves. Anything else is a defect.
+    if (!(error instanceof Error && error.name === 'IllegalStateError')) throw error;
+  }
+}
+
+/** Ends the worker by the AbortSignal, else by SIGTERM or SIGINT; answers what takes the listeners away again. */
+export function stopper(worker: Worker, signal: AbortSignal | undefined): () => void {
+  const stop = (): void => {
+    const state = worker.getState();
+    if (state === 'RUNNING') worker.shutdown();
+    // Told before it ran: it can only be shut down once it does, which is in a moment.
+    else if (state === 'INITIALIZED') setTimeout(stop, NOT_YET_MS).unref();
+  };
+  if (signal) {
+    signal.addEventListener('abort', stop, { once: true });
+    if (signal.aborted) stop();
+    return () => signal.removeEventListener('abort', stop);
+  }
+  process.on('SIGTERM', stop).on('SIGINT', stop);
+  return () => process.off('SIGTERM', stop).off('SIGINT', stop);
+}
+
+/** Reports now and again; a server that is away hears of it when it is back. */
+export function reportToFleet(
+  fleet: Pick<Fleet, 'report'>,
+  worker: Parameters<Fleet['report']>[0],
+): { stop(): void } {
+  const report = (): void => {
+    fleet.report(worker).catch(() => {
+      // The next report says the same; jobs do not depend on it.
+    });
+  };
+  report();
+  const timer = setInterval(report, REPORT_MS);
+  return { stop: () => clearInterval(timer) };
+}
+
+/**
+ * What a former run of this worker on this machine had under way is begun again now, and its temporary folders go. Never keeps
+ * a worker from starting.
+ */
+export async function detachHere(client: Client, self: WorkerIdentity, installation: string): Promise<void> {
+  const isFormer = (identity: string): boolean => isFormerSelf(self, identity);
+  await sweepFolders();
+  await detachFormer({ client, installation, hostId: self.hostId, isFormer }).catch((error: unknown) => {
+    writeStderr(`what was under way ends at its heartbeat timeout: ${messageOf(error)}`);
+  });
+}

@@ -1,0 +1,72 @@
+/** The reconciler's clock: which projects are looked at, when, and how many at once. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { reconcile, type ReconcileDeps } from '../../activities/pipeline/reconcile.ts';
+import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import { reconcileRecordName, type ReconcileRecord } from '../../src/plan/model/records.ts';
+import { messageOf } from '../../src/utils/message.ts';
+
+const AT_ONCE = 2;
+/** Of `every`: control workers that start together spread out. */
+const JITTER = 0.2;
+/** Of `every`: another control worker has looked so short a time ago that this one need not. */
+const FRESH = 0.5;
+
+export interface ReconcilerOptions extends Omit<ReconcileDeps, 'graceMs' | 'atMost' | 'now' | 'signal'> {
+  facts: InstallationFacts;
+  now?(): number;
+  /** What was found, and what failed and is tried again, in a line for the log. */
+  say(line: string): void;
+}
+
+type Reconciled = InstallationProject & { clone_url: string };
+
+/** Those with a repository and a forge that tells of pushes, unless the operator has switched it off. */
+export const reconciledProjects = (projects: readonly InstallationProject[]): Reconciled[] =>
+  projects.flatMap((project) =>
+    project.reconcile && project.clone_url && project.forge !== 'none'
+      ? [{ ...project, clone_url: project.clone_url }]
+      : [],
+  );
+
+/** A look at each project that nobody has looked at lately. Never rejects. */
+export async function reconcileAll(of: ReconcilerOptions, signal?: AbortSignal): Promise<void> {
+  const { every, grace, at_most } = of.facts.config.reconcile;
+  const now = of.now ?? Date.now;
+  const waiting = reconciledProjects(of.facts.config.projects);
+  const deps: ReconcileDeps = { ...of, graceMs: grace, atMost: at_most, now, signal };
+  const one = async (): Promise<void> => {
+    for (let project = waiting.shift(); project && !signal?.aborted; project = waiting.shift()) {
+      try {
+        const last = await of.records.get<ReconcileRecord>(reconcileRecordName(project.name));
+        if (last && !last.problem && now() - last.at < every * FRESH) continue;
+        for (const { ref, sha } of await reconcile(deps, project))
+          of.say(`reconcile: ${project.name} ${ref} ${sha.slice(0, 12)}: no delivery came, started`);
+      } catch (error) {
+        of.say(`reconcile: ${project.name}: ${messageOf(error)}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, one));
+}
+
+/** Looks now and again until stopped; `stop` waits for the look that is under way. */
+export function keepReconciled(of: ReconcilerOptions): { stop(): Promise<void> } {
+  const over = new AbortController();
+  // A server of an older version does not tell it: nothing is looked at until it is upgraded too.
+  const config: InstallationFacts['config']['reconcile'] | undefined = of.facts.config.reconcile;
+  if (!config) return { stop: async () => {} };
+  const { every } = config;
+  const rounds = (async () => {
+    while (!over.signal.aborted) {
+      await reconcileAll(of, over.signal);
+      const pause = every * (1 + JITTER * (Math.random() - 0.5));
+      await delay(pause, undefined, { signal: over.signal }).catch(() => undefined); // stopped
+    }
+  })();
+  return {
+    stop: async () => {
+      over.abort();
+      await rounds;
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/** What a worker does before it takes new work: its former self's jobs are taken up, and what closed pipelines left goes. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { detachFormer } from '../../activities/job/detach-former.ts';
+import type { Engine } from '../../src/adapters/ports.ts';
+import { sweepFolders } from '../../src/adapters/temp.ts';
+import { isElsewhere, isFormerSelf, type WorkerIdentity } from './identity.ts';
+import { type Janitor, sweep } from './janitor.ts';
+
+/** More than two heartbeats of a worker that is alive, as Temporal sees them. */
+const QUIET_MS = 8_000;
+
+export interface StartupCleanup {
+  client: Client;
+  engine: Engine;
+  self: WorkerIdentity;
+  janitor: Janitor;
+  trouble(error: unknown): void;
+  background(work: Promise<unknown>): void;
+  /** Aborted when the worker goes away. */
+  signal: AbortSignal;
+}
+
+/** None of it may keep a worker from starting: never rejects. What needs time to be told goes on in the background. */
+export async function cleanUpAtStart(left: StartupCleanup): Promise<void> {
+  const { client, engine, self, janitor, trouble, signal } = left;
+  const { installation } = janitor;
+  const former = { client, engine, installation, hostId: self.hostId };
+  const detach = async (): Promise<unknown> =>
+    detachFormer({ ...former, isFormer: (identity) => isFormerSelf(self, identity) });
+  await Promise.all([detach().catch(trouble), sweepFolders()]);
+  await sweep(janitor).catch(trouble);
+  const isFormer = (identity: string): boolean => isElsewhere(self, identity);
+  const quiet = (): Promise<void> => delay(QUIET_MS, undefined, { signal });
+  const later = detachFormer({ ...former, isFormer, quiet });
+  left.background(
+    later.catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    }),
+  );
+}

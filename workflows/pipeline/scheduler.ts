@@ -1,0 +1,243 @@
+/**
+ * Runs a plan: starts a job when its turn has come, ends it, and looks again. Event-driven: it awaits one promise a job,
+ * never a wave, never one `condition` a job. The rules are `src/plan/policy/schedule.ts`; this file keeps the promises.
+ *
+ * R1 Every job's life runs in a scope of its own below the pipeline's, whoever started it: a handler's scope is not used.
+ * R2 A phase leaves `created` in the same synchronous step that decided it, so no job starts twice.
+ * R3 Nothing is started once the pipeline is being cancelled.
+ */
+import { CancellationScope } from '@temporalio/workflow';
+import type { DownstreamNews } from '../../src/plan/model/downstream.ts';
+import { downstream } from '../../src/plan/policy/graph.ts';
+import type { JobResult } from '../../src/plan/model/outcome.ts';
+import { nextSteps, waitsFor, whySkipped, type StepKind } from '../../src/plan/policy/schedule.ts';
+import { isAllowed, isSettled, tally, tokenOf, type Tally } from '../../src/plan/policy/status.ts';
+import { supersedeEffect, startedOf } from '../../src/plan/policy/supersede.ts';
+import { cancelDownstream, applyDownstreamNews } from '../job/downstream-attempt.ts';
+import { runJobLifecycle } from '../job/job.ts';
+import { setPhase, viewOf, type JobRun, type Run } from '../job/state.ts';
+
+export class Scheduler {
+  readonly #run: Run;
+  /** The pipeline's own scope, that no cancel request reaches. */
+  readonly #scope: CancellationScope;
+  #settled: (() => void) | undefined;
+  #newer: string | undefined;
+  /** Why it is being cancelled; undefined while it is not. */
+  cancelled: string | undefined;
+  /** Cancelled by request: Temporal delivers that once a run, so this run takes up nothing more. */
+  #final = false;
+
+  constructor(run: Run, scope: CancellationScope) {
+    this.#run = run;
+    this.#scope = scope;
+  }
+
+  /** Resolves when only optional manual jobs are open. */
+  async settled(): Promise<void> {
+    while (!this.isSettled) await new Promise<void>((resolve) => (this.#settled = resolve));
+  }
+
+  get isSettled(): boolean {
+    return isSettled(this.tally());
+  }
+
+  /** While a cancel is under way nothing can be asked for: it could only end cancelled. */
+  get stopping(): boolean {
+    return this.#final || (this.cancelled !== undefined && !this.isSettled);
+  }
+
+  tally(): Tally {
+    return tally(this.#run.jobs.map((job) => tokenOf(job.spec, viewOf(job))));
+  }
+
+  /** Takes every step there is to take now. */
+  advance(): void {
+    const { graph, jobs } = this.#run;
+    const steps = this.cancelled === undefined ? nextSteps(graph, jobs.map(viewOf)) : [];
+    for (const step of steps) {
+      const job = jobs[step.index];
+      // An earlier step of this list may have ended it (auto_cancel on failure).
+      if (job?.status.phase !== 'created') continue;
+      if (step.to === 'skip') this.#skip(job);
+      else if (step.to === 'manual') setPhase(this.#run, job, { phase: 'manual', waitingFor: 'manual' });
+      else this.start(job, step.to);
+    }
+    const views = jobs.map(viewOf);
+    for (const job of jobs)
+      if (job.status.phase === 'created') job.status.waitingFor = waitsFor(graph, job.index, views);
+    this.#run.changed();
+    if (this.isSettled) this.#settled?.();
+  }
+
+  #skip(job: JobRun): void {
+    const { graph, jobs } = this.#run;
+    const message = whySkipped(graph, job.index, jobs.map(viewOf));
+    this.#end(job, { outcome: 'skipped', started: false, endedAt: Date.now(), message });
+  }
+
+  /** Begins a life of the job. */
+  start(job: JobRun, via: Exclude<StepKind, 'skip' | 'manual'>): void {
+    const scope = new CancellationScope({ cancellable: true, parent: this.#scope });
+    job.scope = scope;
+    setPhase(this.#run, job, { phase: 'dispatched' });
+    void scope
+      .run(() => runJobLifecycle(this.#run, job, via))
+      .then((result) => {
+        job.scope = undefined;
+        this.#end(job, result);
+        this.advance();
+      });
+  }
+
+  /** Runs an ended job again, and revives what was skipped because of it. */
+  retry(job: JobRun): void {
+    this.cancelled = undefined;
+    job.retryRequested = true;
+    this.#revive(job);
+    this.#reset(job);
+    this.advance();
+  }
+
+  /** Starts an ended job whatever became of those before it. */
+  rerun(job: JobRun): void {
+    this.cancelled = undefined;
+    job.retryRequested = true;
+    this.#revive(job);
+    this.#reset(job);
+    this.start(job, 'start');
+    this.advance();
+  }
+
+  /** Starts a manual job, and revives what was skipped because nobody had. */
+  startManual(job: JobRun): void {
+    this.cancelled = undefined;
+    this.#revive(job);
+    this.start(job, 'start');
+    this.advance();
+  }
+
+  /** Of the pipeline that a job has started. One that had ended and runs on takes its job along, as in GitLab. */
+  onDownstreamNews(news: DownstreamNews): void {
+    const job = this.#run.jobs.find((other) => other.spec.key === news.job);
+    if (!job) return;
+    applyDownstreamNews(this.#run, job, news);
+    const joins = job.spec.downstream?.strategy !== undefined && job.status.phase === 'ended';
+    if (news.what !== 'revived' || !joins || news.attempt !== job.status.attempt || this.stopping) return;
+    job.reattach = true;
+    this.retry(job);
+  }
+
+  /** A job without a strategy is done, and its child runs on: it goes with its parent. */
+  #cancelChild(job: JobRun): void {
+    if (job.status.phase === 'ended' && job.status.downstream)
+      void this.#scope.run(() => cancelDownstream(job));
+  }
+
+  /** Ends one job; what depends on it follows by the rules. */
+  cancelJob(job: JobRun): void {
+    job.detachChild = false;
+    this.#stop(job);
+    this.advance();
+  }
+
+  /** Ends all that is open. Idempotent; the first reason stands. Optional manual jobs stay playable, as in GitLab. */
+  cancelAll(reason: string, by: 'person' | 'newer' = 'person'): void {
+    this.cancelled ??= reason;
+    if (by === 'person') for (const job of this.#run.jobs) this.#cancelChild(job);
+    for (const job of this.#run.jobs) job.detachChild = by === 'newer';
+    for (const job of this.#run.jobs) if (tokenOf(job.spec, viewOf(job)) !== 'ignored') this.#stop(job);
+    this.advance();
+  }
+
+  /** By a cancel request of Temporal. */
+  cancelPermanently(reason: string): void {
+    this.#final = true;
+    this.cancelAll(reason);
+  }
+
+  /** Past the pipeline's deadline: who waits for a person has expired, the rest is cancelled. */
+  expire(reason: string): void {
+    for (const job of this.#run.jobs) {
+      if (job.status.phase === 'gate') {
+        job.gate?.resolve('expired');
+        job.gate = undefined;
+      } else if (job.status.phase === 'manual' && tokenOf(job.spec, viewOf(job)) === 'manual')
+        this.#end(job, {
+          outcome: 'expired',
+          kind: 'expired',
+          started: false,
+          endedAt: Date.now(),
+          message: reason,
+        });
+    }
+    this.cancelAll(reason);
+  }
+
+  /** A newer pipeline of the same ref has started. */
+  supersede(by: string): void {
+    this.#newer ??= by;
+    this.applyAutoCancel();
+  }
+
+  /** Asked again whenever a job's phase is another: while it is not known what has started, a newer pipeline waits. */
+  applyAutoCancel(): void {
+    if (this.#newer === undefined || this.cancelled !== undefined) return;
+    const reason = `superseded by ${this.#newer}`;
+    const effect = supersedeEffect(
+      this.#run.plan.autoCancel.onNewCommit,
+      this.#run.jobs.map((job) => ({ job: job.spec, started: startedOf(job.status) })),
+    );
+    if (effect === 'wait') return;
+    this.#newer = undefined;
+    if (effect === 'cancel') this.cancelAll(reason, 'newer');
+    if (effect !== 'cancel-interruptible') return;
+    for (const job of this.#run.jobs) {
+      job.detachChild = true;
+      if (job.spec.interruptible) this.#stop(job);
+    }
+    this.advance();
+  }
+
+  #stop(job: JobRun): void {
+    if (job.status.phase === 'ended') return;
+    if (job.scope) {
+      const busy = job.status.phase === 'dispatched' || job.status.phase === 'running';
+      if (busy) setPhase(this.#run, job, { phase: 'stopping' });
+      // No approval that comes in this moment revives it.
+      job.gate = undefined;
+      job.scope.cancel();
+    } else this.#end(job, { outcome: 'cancelled', started: false, endedAt: Date.now() });
+  }
+
+  #end(job: JobRun, result: JobResult): void {
+    const { plan, locks } = this.#run;
+    job.status.outcome = result.outcome;
+    job.status.result = result;
+    job.status.allowedToFail = isAllowed(job.spec, {
+      ...viewOf(job),
+      outcome: result.outcome,
+      exitCode: result.exitCode,
+    });
+    setPhase(this.#run, job, { phase: 'ended' });
+    void this.#scope.run(() => locks.withdraw(job.spec));
+    const failed = tokenOf(job.spec, viewOf(job)) === 'failed';
+    if (failed && plan.autoCancel.onJobFailure === 'all') this.cancelAll(`${job.spec.key} failed`);
+  }
+
+  #revive(job: JobRun): void {
+    for (const at of downstream(this.#run.graph, job.index)) {
+      const other = this.#run.jobs[at];
+      const result = other?.status.result;
+      if (other?.status.phase === 'ended' && result?.outcome === 'skipped' && result.kind !== 'outdated')
+        this.#reset(other);
+    }
+  }
+
+  #reset(job: JobRun): void {
+    job.status.outcome = undefined;
+    job.status.result = undefined;
+    job.status.allowedToFail = false;
+    setPhase(this.#run, job, { phase: 'created' });
+  }
+}
