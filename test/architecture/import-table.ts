@@ -13,11 +13,19 @@ const OPEN = [
   'src/errors.ts',
   'src/version.ts',
   'src/plan/',
+  'src/match/',
   'src/utils/message.ts',
   'src/utils/duration.ts',
 ];
 /** Pure data or functions that know neither engine nor store. */
-const PURE = [...OPEN, 'src/installation.ts', 'src/masking/', 'src/utils/sha256.ts'];
+const PURE = [
+  ...OPEN,
+  'src/installation.ts',
+  'src/masking/',
+  'src/utils/sha256.ts',
+  'src/utils/unless-aborted.ts',
+  'src/utils/retry.ts',
+];
 /** Everything a process may use that is not the network's or the disk's business. */
 const CALM_NODE = [
   'node:crypto',
@@ -52,11 +60,12 @@ const SERVER = [
 export const AREAS: readonly Area[] = [
   { of: 'src/plan/model/', may: ['src/plan/model/', 'types:src/plan/policy/'] },
   { of: 'src/plan/policy/', may: ['src/plan/'] },
-  { of: 'src/match/', may: ['src/match/', 'src/errors.ts', 're2js'] },
+  { of: 'src/match/', may: ['src/match/', 'src/errors.ts', 'src/utils/message.ts', 're2js'] },
   { of: 'src/errors.ts', may: [] },
   { of: 'src/version.ts', may: ['package.json'] },
   // Workflows use the others, so only this one may import from Node.
   { of: 'src/utils/sha256.ts', may: ['node:crypto'] },
+  { of: 'src/utils/retry.ts', may: ['src/errors.ts', 'node:timers/promises'] },
   { of: 'src/utils/', may: [] },
   { of: 'src/masking/', may: ['src/masking/', ...OPEN] },
   { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },
@@ -149,6 +158,7 @@ export const AREAS: readonly Area[] = [
       ...SERVER,
       'src/cli/',
       'src/local/',
+      'src/worktree/',
       'workers/',
       'commander',
       'eventsource-parser',

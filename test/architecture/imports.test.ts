@@ -67,8 +67,8 @@ describe('working rules', () => {
 
   /** Lists of facts, not logic: one place to look is worth more than a page. */
   const LISTS = ['src/errors.ts', 'src/adapters/ports.ts'];
-  test('no file is longer than 250 lines', () => {
-    const long = product.filter((file) => file.lines > 250 && !LISTS.includes(file.path));
+  test('no file is longer than 400 lines', () => {
+    const long = product.filter((file) => file.lines > 400 && !LISTS.includes(file.path));
     expect(long.map((file) => `${file.path}: ${file.lines}`)).toEqual([]);
   });
 

@@ -6,7 +6,7 @@ import type { ContainerCreate, ContainerState, Engine } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
 import { containerList, containerState } from './response-schemas.ts';
 import { containerBody, labelFilter } from './requests.ts';
-import { retry } from '../retry.ts';
+import { retry } from '../../utils/retry.ts';
 
 /** How long one question `has it ended?` stands open: bounds how long a dead link goes unnoticed. */
 const ASK_AGAIN_MS = 60_000;

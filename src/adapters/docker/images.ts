@@ -9,7 +9,7 @@ import { parseImageName } from '../registry/name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
 import { imageInfo, imageList } from './response-schemas.ts';
 import { jsonLines } from './json-lines.ts';
-import { retry } from '../retry.ts';
+import { retry } from '../../utils/retry.ts';
 import {
   eventError,
   eventText,

@@ -13,7 +13,7 @@ import type { LogRecord } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
 import { containerGone, inspectContainer } from './containers.ts';
 import { LogDemuxer, sinceParameter } from './demux.ts';
-import { retry } from '../retry.ts';
+import { retry } from '../../utils/retry.ts';
 import { DavitError } from '../../errors.ts';
 
 const SILENCE_MS = 60_000;

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest';
 import { eventText } from '../../../src/adapters/docker/progress.ts';
-import { retry } from '../../../src/adapters/retry.ts';
+import { retry } from '../../../src/utils/retry.ts';
 import { DavitError } from '../../../src/errors.ts';
 
 const clock = vi.hoisted(() => ({ ms: 0 }));
