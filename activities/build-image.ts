@@ -11,7 +11,8 @@ import type { InstallationFacts } from '../src/installation.ts';
 import { maskAutomaton, maskPatterns, maskText } from '../src/masking/index.ts';
 import type { BuiltImage, JobResult, Platform } from '../src/plan/outcome.ts';
 import { PLATFORMS, platformText, type BuildSpec } from '../src/plan/spec.ts';
-import { buildAuth } from './build-image-auth.ts';
+import { buildAuth, imagesIn } from './build-image-auth.ts';
+import { mustPullBases } from './build-image-bases.ts';
 import { cacheTags, keepOneLocally } from './build-image-cache.ts';
 import type { ArchActivities, RunInput } from './contract.ts';
 import { mayBeBack } from './job/engine-away.ts';
@@ -134,15 +135,18 @@ async function build(
     const auths = spec.fork
       ? {}
       : await buildAuth(deps.registries, { repository, dockerfile: context.text, args });
+    const platform = platformText(platformOf(spec, deps.variant));
+    const pullBases = await mustPullBases(deps.engine, imagesIn(context.text, args), platform);
     const { sizeBytes } = await deps.engine.build({
       context: context.tar,
       dockerfile: context.dockerfile,
-      platform: platformText(platformOf(spec, deps.variant)),
+      platform,
       tag: `${repository}:${spec.tag}`,
       target: spec.target,
       args,
       labels: spec.labels,
       cacheFrom: cacheTags(spec).read,
+      pullBases,
       inlineCache: spec.cacheFrom === 'registry',
       auth: auths,
       signal,

@@ -205,6 +205,8 @@ export interface BuildRequest {
   args: Record<string, string>;
   labels: Record<string, string>;
   cacheFrom: string[];
+  /** Base images are resolved in their registries, whatever the engine has under their names. */
+  pullBases: boolean;
   /** BUILDKIT_INLINE_CACHE */
   inlineCache: boolean;
   auth: Record<string, RegistryAuth>;

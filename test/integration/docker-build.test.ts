@@ -40,6 +40,7 @@ async function build(
     args: {},
     labels: {},
     cacheFrom: [],
+    pullBases: false,
     inlineCache: false,
     auth: {},
     signal: AbortSignal.timeout(120_000),
@@ -108,6 +109,7 @@ describe('a build', () => {
     const first = await build(dockerfile, {
       tag,
       auth,
+      pullBases: false,
       inlineCache: true,
       cacheFrom: [`${registry.host}/private/none:1`],
     });
@@ -156,6 +158,7 @@ describe('a build that fails', () => {
       args: { RANDOM: scope.name('x') },
       labels: {},
       cacheFrom: [],
+      pullBases: false,
       inlineCache: false,
       auth: {},
       signal: stop.signal,

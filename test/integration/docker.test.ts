@@ -182,7 +182,7 @@ describe('an engine', () => {
     expect(await engine.info()).toMatchObject({
       address: MAIN_ENGINE,
       arch: 'amd64',
-      storageDriver: 'overlay2',
+      storageDriver: expect.stringMatching(/^overlay/),
     });
     const installation = scope.name('').slice('davit-test-'.length);
     const ids = await Promise.all([1, 2, 3].map(() => engine.hostId(installation)));

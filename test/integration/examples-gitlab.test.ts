@@ -93,11 +93,10 @@ describe('classic-docker', () => {
         /Loaded image: .*:1\.0\.0-arm32[\s\S]*3 passed/,
       );
       for (const arch of ['arm32', 'amd64']) {
+        const accept =
+          'application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json';
         const url = `http://${davit.run.registry}/v2/classic-docker/manifests/1.0.0-${arch}`;
-        expect(
-          (await fetch(url, { headers: { accept: 'application/vnd.docker.distribution.manifest.v2+json' } }))
-            .status,
-        ).toBe(200);
+        expect((await fetch(url, { headers: { accept } })).status).toBe(200);
       }
     },
     RUN_MS,

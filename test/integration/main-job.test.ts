@@ -4,7 +4,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
@@ -27,6 +27,52 @@ interface Descriptor {
   size: number;
   platform?: { os: string; architecture: string; variant?: string };
 }
+
+/** What `uname -m` says on each. */
+const MACHINES = { arm32: 'armv[67]l', arm64: 'aarch64', amd64: 'x86_64' };
+/** Serves the machine it runs on; each build's step says where it ran, and no cache answers for it. */
+const MACHINES_DOCKERFILE = `ARG BASE
+FROM $BASE
+ARG WHEN
+RUN echo "$WHEN: build runs on $(uname -m)"
+EXPOSE 8080
+CMD ["sh", "-c", "nc -ll -p 8080 -e sh -c 'uname -m' & wait"]
+`;
+const machinesPipeline = (): string =>
+  `stages: [test, build, apitest]
+${Object.keys(MACHINES)
+  .map(
+    (arch) => `job-${arch}:
+  stage: test
+  image: $CI_REGISTRY/base:1
+  arch: ${arch}
+  services:
+    - name: $CI_REGISTRY/base:1
+      alias: beside
+      entrypoint: [sh, -c]
+      command: ["nc -ll -p 8080 -e uname -m & wait"]
+  script:
+    - echo "job runs on $(uname -m)"
+    - for i in $(seq 50); do m=$(timeout 5 nc beside 8080 </dev/null) && [ -n "$m" ] && break; sleep 0.2; done
+    - echo "service runs on $m"
+`,
+  )
+  .join('')}
+build:
+  stage: build
+  build:
+    context: .
+    dockerfile: Dockerfile
+    platforms: [arm32, arm64, amd64]
+    to: $CI_REGISTRY/machines
+    args: { BASE: $CI_REGISTRY/base:1, WHEN: "${randomBytes(4).toString('hex')}-$CI_PIPELINE_IID" }
+apitest:
+  stage: apitest
+  apitest: { image_from: build, port: 8080 }
+  image: $CI_REGISTRY/base:1
+  script:
+    - echo "tested runs on $(timeout 10 nc "$API_HOST" 8080 </dev/null)"
+`;
 
 let davit: OwnDavit;
 let folder = '';
@@ -145,6 +191,32 @@ describe('the main job', () => {
       expect(log.stdout).toMatch(/REST row[\s\S]*15 passed, 0 failed/);
     },
     RUN_MS,
+  );
+
+  test(
+    'every job, service, build and tested container runs on the architecture asked for, from one tag on one engine',
+    async () => {
+      const folder = join(dirname(base), 'machines');
+      mkdirSync(folder);
+      writeFileSync(join(folder, 'Dockerfile'), MACHINES_DOCKERFILE);
+      writeFileSync(join(folder, '.gitlab-ci.yml'), machinesPipeline());
+      const machines = repositoryOf(folder);
+      // Twice: the second run meets what the first one left on the engine.
+      for (const run of [1, 2]) {
+        const done = await davit.cli(['run'], { cwd: machines });
+        expect(done, done.stdout + done.stderr).toMatchObject({ code: 0 });
+        for (const [arch, machine] of Object.entries(MACHINES)) {
+          const log = async (job: string): Promise<string> =>
+            (await davit.cli(['logs', `machines/${run}`, job])).stdout;
+          expect(await log(`job-${arch}`), arch).toMatch(new RegExp(`job runs on ${machine}`));
+          expect(await log(`job-${arch}`), arch).toMatch(new RegExp(`service runs on ${machine}`));
+          expect(await log(`build: [${arch}]`), arch).toMatch(new RegExp(`build runs on ${machine}`));
+          expect(await log(`apitest: [${arch}]`), arch).toMatch(new RegExp(`tested runs on ${machine}`));
+        }
+      }
+      rmSync(dirname(machines), { recursive: true, force: true });
+    },
+    2 * RUN_MS,
   );
 
   test('one tag, three architectures, each image below 15 MB, no secret in any of them', async () => {

@@ -39,7 +39,10 @@ describe('an image', () => {
     expect(await registry.manifest('team/app', '1')).toEqual({
       digest,
       sizeBytes,
-      mediaType: 'application/vnd.docker.distribution.manifest.v2+json',
+      // The containerd store pushes OCI's.
+      mediaType: expect.stringMatching(
+        /^application\/vnd\.(?:docker\.distribution\.manifest\.v2|oci\.image\.manifest\.v1)\+json$/,
+      ),
     });
     expect(await registry.manifest('team/app', digest)).toMatchObject({ digest });
     expect(await registry.manifest('team/app', 'nothing')).toBeUndefined();
@@ -73,7 +76,7 @@ describe('an index', () => {
       { digest, platform: { os: 'linux', architecture: 'arm', variant: 'v6' } as const },
     ];
     const index = await registry.putIndex('team/multi', entries, ['1.0', 'latest'], { 'org.a': 'b' });
-    const mediaType = 'application/vnd.docker.distribution.manifest.v2+json';
+    const mediaType = (await registry.manifest('team/multi', digest))?.mediaType;
     const expected = { digest: index, entries: entries.map((entry) => ({ ...entry, sizeBytes, mediaType })) };
     for (const reference of [index, '1.0', 'latest'])
       expect(await registry.index('team/multi', reference)).toEqual(expected);

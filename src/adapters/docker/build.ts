@@ -31,6 +31,7 @@ export function buildQuery(request: BuildRequest, session: string | undefined): 
     buildargs: JSON.stringify(args),
     labels: JSON.stringify(request.labels),
     cachefrom: JSON.stringify(request.cacheFrom),
+    ...(request.pullBases && { pull: '1' }),
     ...(request.target !== undefined && { target: request.target }),
     ...(session !== undefined && { session }),
   };

@@ -30,7 +30,7 @@ const CAUSES: readonly [ErrorCode, RegExp][] = [
   ['engine/no-space', /no space left on device|disk quota exceeded/i],
   [
     'engine/platform',
-    /no matching manifest for|does not match the specified platform|exec format error|no match for platform/i,
+    /no matching manifest for|does not (?:match|provide) the specified platform|exec format error|no match for platform/i,
   ],
   [
     'registry/unreachable',

@@ -170,6 +170,7 @@ async function buildFrom(busybox: Uint8Array, { engine, arch }: Local): Promise<
     args: {},
     labels: { 'org.opencontainers.image.title': 'davit helper' },
     cacheFrom: [],
+    pullBases: false,
     inlineCache: false,
     auth: {},
     signal: AbortSignal.timeout(BUILD_MS),

@@ -140,12 +140,14 @@ async function pull(api: EngineApi, image: string, options: PullOptions): Promis
   }
   const found = await inspectImage(api, image, options.platform);
   const { store, inspectsPlatform } = await api.traits();
-  if (!found && store === 'containerd' && !inspectsPlatform)
-    throw new DavitError(
-      'engine/platform',
-      `The engine at ${api.address} cannot tell the platforms of image ${image} apart.`,
-      { hint: 'With the containerd image store, use Docker 28.2 or later.' },
-    );
+  if (!found && store === 'containerd' && options.platform !== undefined)
+    throw inspectsPlatform
+      ? new DavitError('engine/platform', `Image ${image} does not exist for ${options.platform}.`)
+      : new DavitError(
+          'engine/platform',
+          `The engine at ${api.address} cannot tell the platforms of image ${image} apart.`,
+          { hint: 'With the containerd image store, use Docker 28.2 or later.' },
+        );
   if (!found)
     throw new DavitError('engine/image-missing', `Image ${image} was pulled, but is not on the engine.`);
   return found;

@@ -157,6 +157,7 @@ test('a build asks for BuildKit and exactly what was said', () => {
     args: { A: '1' },
     labels: { l: 'v' },
     cacheFrom: ['r/c:arm'],
+    pullBases: false,
     inlineCache: true,
     auth: { r: { username: 'u', password: 'canary' } },
     signal: AbortSignal.abort(),
