@@ -40,7 +40,7 @@ COPY src src
 COPY activities activities
 COPY workflows workflows
 COPY workers workers
-COPY compose/keep-running.sh compose/
+COPY scripts/keep-running.sh scripts/
 COPY --from=bundle /opt/davit/bundles bundles
 LABEL org.opencontainers.image.title=davit \
   org.opencontainers.image.licenses=Apache-2.0 \

@@ -93,7 +93,7 @@ describe('docker-compose.yml', () => {
     for (const [name, one] of workers) {
       expect(one.healthcheck?.test.at(-1), name).toContain('$$DAVIT_READY_FILE');
       expect(one.environment, name).toHaveProperty('DAVIT_READY_FILE');
-      expect(one.entrypoint?.at(-1), name).toBe('/opt/davit/compose/keep-running.sh');
+      expect(one.entrypoint?.at(-1), name).toBe('/opt/davit/scripts/keep-running.sh');
     }
   });
 

@@ -2,7 +2,7 @@
  * `docker compose up --build` as a user has it: the project's own Dockerfile and docker-compose.yml, unchanged, on an engine of
  * its own that has nothing of davit yet. Nothing that a pipeline has done or is doing is lost by `restart`, `down` and `up`.
  */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -30,7 +30,7 @@ const WAITS = `
 waits:
   image: $DAVIT_HELPER_IMAGE
   script:
-    - n=0; until [ -e /tmp/go ]; do n=$((n+1)); echo "tick $n"; sleep 1; done
+    - n=0; until [ -e /go ]; do n=$((n+1)); echo "tick $n"; sleep 1; done
     - echo "the end after tick $n"
 `;
 const SHIPS = `
@@ -117,7 +117,7 @@ async function waiting(name: string): Promise<{ container: string; end(): Promis
   return {
     container,
     async end() {
-      await engine.docker('exec', container, '/bin/sh', '-c', ': > /tmp/go');
+      await engine.docker('exec', container, '/bin/sh', '-c', ': > /go');
       return JSON.parse(await run) as PipelineStatus;
     },
   };
@@ -143,6 +143,8 @@ await describeWithParts(
       folder = mkdtempSync(join(tmpdir(), 'davit-compose-test-'));
       project = await copyProject(folder);
       engine = await ComposeEngine.start(join(images, 'data'), { network: false });
+      mkdirSync(join(project, 'compose', 'ssh'));
+      writeFileSync(join(project, 'compose', 'ssh', 'id_ed25519'), 'the key of a board', { mode: 0o600 });
       await good(engine.run('./compose/init.sh', [], { cwd: project }));
       await up('--build');
     }, UP_MS);
@@ -162,6 +164,12 @@ await describeWithParts(
       expect(files.trim().split('\n')).toEqual(['/tmp/davit-ready']);
       const readOnly = await compose('exec', '-T', 'worker-control', 'touch', '/opt/davit/bundles/x');
       expect(readOnly.code).not.toBe(0);
+    });
+
+    test('a worker reads the key of a board, which is closed to others', async () => {
+      const key = '/home/davit/.ssh/id_ed25519';
+      expect(await good(compose('exec', '-T', 'worker-arm32', 'cat', key))).toBe('the key of a board');
+      expect(statSync(join(project, 'compose', 'ssh', 'id_ed25519')).mode & 0o777).toBe(0o600);
     });
 
     test(

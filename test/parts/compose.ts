@@ -25,10 +25,7 @@ const PROJECT = [
   ...['Dockerfile', '.dockerignore', 'docker-compose.yml', 'package.json', 'package-lock.json'],
   ...['src', 'activities', 'workflows', 'workers', 'scripts'],
 ];
-const COMPOSE_FOLDER = [
-  ...['davit.config.yml', 'init.sh', 'keep-running.sh'],
-  ...['temporal-dynamic.yaml', 'temporal-schema.sh'],
-];
+const COMPOSE_FOLDER = ['davit.config.yml', 'init.sh', 'temporal-dynamic.yaml', 'temporal-schema.sh'];
 
 export const dockerComposePart: Part = {
   name: `docker-compose-${VERSION}`,

@@ -1,4 +1,4 @@
-/** compose/keep-running.sh with a `node` that does what a worker does. */
+/** scripts/keep-running.sh with a `node` that does what a worker does. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ const appears = (name: string): Promise<void> =>
 
 function start(node: string): Promise<unknown[]> {
   writeFileSync(path('node'), `#!/bin/sh\ncd ${folder}\n${node}\n`, { mode: 0o755 });
-  child = spawn('sh', [join(ROOT, 'compose', 'keep-running.sh'), 'worker', '--control'], {
+  child = spawn('sh', [join(ROOT, 'scripts', 'keep-running.sh'), 'worker', '--control'], {
     env: { PATH: [folder, process.env.PATH].join(delimiter), DAVIT_READY_FILE: path('ready') },
     stdio: 'ignore',
   });
