@@ -159,7 +159,7 @@ function runFileOf(settings: Settings, found: FoundInstallation, ports: Ports): 
 }
 
 const engineText = ({ info }: LocalEngine): string =>
-  `Docker ${info.version}, ${info.arch}, ${info.cpus} CPUs`;
+  `${info.kind === 'podman' ? 'Podman' : 'Docker'} ${info.version}, ${info.arch}, ${info.cpus} CPUs`;
 
 function runnable(arches: Ability[], progress: Progress): { arch: Ability['arch']; emulated: boolean }[] {
   for (const one of arches)

@@ -8,7 +8,7 @@ import { liveRun } from '../../local/process/run-file.ts';
 import { sourceTar } from '../../worktree/source-tar.ts';
 import { deepest } from '../../plan/policy/git-depth.ts';
 import { LOCAL_TARGET } from '../../installation.ts';
-import { ensureSwarm } from '../../local/setup/swarm.ts';
+import { ensureSwarm, whyNoSwarm } from '../../local/setup/swarm.ts';
 import type { Digest, PipelineId } from '../../plan/model/ids.ts';
 import type { StartRequest } from '../../server/api.ts';
 import type { ApiClient } from '../client/api-client.ts';
@@ -87,6 +87,12 @@ async function makeReady(cli: Cli, { answer }: LocalPlan): Promise<void> {
   if (!deploys) return;
   const local = await askEngine(settings);
   try {
+    const reason = whyNoSwarm(local.info);
+    // Only the deployments fail: the rest of the pipeline is none of theirs.
+    if (reason !== undefined)
+      return cli.io.err(
+        `The deploy jobs will fail, the others run: the engine of this machine cannot be a swarm (${reason}).\n`,
+      );
     await ensureSwarm(settings, local, progressOf(cli));
   } finally {
     await local.engine.close();

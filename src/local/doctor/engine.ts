@@ -1,17 +1,21 @@
 /** What the engine of this machine can do for davit. */
 import { canRunArch } from '../../../workers/parts/arch-check.ts';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
+import { isUntrusted, trustRemedy } from '../../adapters/docker/podman-trust.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import { askEngine } from '../setup/docker.ts';
 import { abilities } from '../setup/emulation.ts';
+import { whyNoSwarm } from '../setup/swarm.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 
 /** BuildKit without a client's help, and API 1.41, which davit's calls are written for. */
 const OLDEST_MAJOR = 20;
 /** The first line of releases with fixes for the container escapes of 2024 (runc CVE-2024-21626, CVE-2024-24557). */
 const PATCHED_MAJOR = 25;
+/** The first Podman whose compatible API has what davit asks for (API 1.41). */
+const OLDEST_PODMAN = 4;
 const PING_MS = 20_000;
 
 export interface EngineFacts {
@@ -28,7 +32,7 @@ export async function checkEngine(facts: EngineFacts): Promise<Finding[]> {
     try {
       const parts = await Promise.all([
         finding('architectures', () => checkArches(engine, info, facts.helperImage)),
-        facts.registry ? checkRegistryFromEngine(engine, facts.registry) : [],
+        facts.registry ? checkRegistryFromEngine(engine, info, facts.registry) : [],
       ]);
       return [versionFinding(info), ...modeFindings(info), ...parts.flat()];
     } finally {
@@ -38,8 +42,9 @@ export async function checkEngine(facts: EngineFacts): Promise<Finding[]> {
 }
 
 /** A version string of the engine, judged: `20.10.24+dfsg1`, `28.2.2`. */
-export function versionFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>): Finding {
+export function versionFinding(info: Pick<EngineInfo, 'kind' | 'version' | 'address' | 'cpus'>): Finding {
   const major = Number(/^(\d+)\./.exec(info.version)?.[1] ?? Number.NaN);
+  if (info.kind === 'podman') return podmanFinding(info, major);
   const found = `Docker ${info.version} at ${info.address}, ${info.cpus} CPUs`;
   if (Number.isNaN(major) || major < OLDEST_MAJOR)
     return fail('engine', `${found}: too old.`, `Upgrade it to Docker ${PATCHED_MAJOR} or later.`);
@@ -52,8 +57,26 @@ export function versionFinding(info: Pick<EngineInfo, 'version' | 'address' | 'c
   return ok('engine', found);
 }
 
-/** Settings of the engine that do not go together. */
-export function modeFindings(info: Pick<EngineInfo, 'liveRestore' | 'swarm'>): Finding[] {
+function podmanFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>, major: number): Finding {
+  const found = `Podman ${info.version} at ${info.address}, ${info.cpus} CPUs`;
+  return Number.isNaN(major) || major < OLDEST_PODMAN
+    ? fail('engine', `${found}: too old.`, `Upgrade it to Podman ${OLDEST_PODMAN} or later.`)
+    : ok('engine', found);
+}
+
+/** Settings of the engine that do not go together, and what it cannot do. */
+export function modeFindings(
+  info: Pick<EngineInfo, 'kind' | 'rootless' | 'liveRestore' | 'swarm'>,
+): Finding[] {
+  const noSwarm = whyNoSwarm(info);
+  if (noSwarm !== undefined)
+    return [
+      warn(
+        'engine mode',
+        `The engine cannot be a swarm: ${noSwarm}. Jobs that deploy to this machine fail.${info.kind === 'podman' ? ' Builds use no cache.' : ''}`,
+        'Nothing to do without such jobs; else name a manager as `docker:` of the deploy target in the installation file.',
+      ),
+    ];
   if (info.liveRestore && info.swarm !== 'inactive')
     return [
       fail(
@@ -105,13 +128,19 @@ async function checkArches(engine: Engine, info: EngineInfo, helperImage: string
  * The engine itself must reach the registry, because it pushes and pulls. It is asked for an image that cannot be there: a
  * clear `missing` shows that the registry answered it.
  */
-async function checkRegistryFromEngine(engine: Engine, registry: string): Promise<Finding[]> {
+async function checkRegistryFromEngine(
+  engine: Engine,
+  info: EngineInfo,
+  registry: string,
+): Promise<Finding[]> {
   const name = 'registry, from the engine';
   return finding(name, async () => {
     try {
       await engine.pullImage(`${registry}/davit-doctor:none`, { signal: AbortSignal.timeout(PING_MS) });
     } catch (error) {
       const reached = ['engine/image-missing', 'engine/image-denied'];
+      if (info.kind === 'podman' && error instanceof DavitError && isUntrusted(error.message))
+        return fail(name, error.message, `On this machine, ${trustRemedy(registry)}`);
       if (!(error instanceof DavitError) || !reached.includes(error.code)) throw error;
     }
     return ok(name, `reaches ${registry}`);

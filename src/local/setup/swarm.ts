@@ -1,5 +1,6 @@
 /** The deploy target of one machine: its own engine as a swarm of one node. */
 import Docker from 'dockerode';
+import type { EngineInfo } from '../../adapters/ports.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import type { LocalEngine } from './docker.ts';
@@ -9,12 +10,23 @@ import type { Progress } from '../process/progress.ts';
 export const LOCAL_NETWORK = 'davit-local';
 const GATEWAY = 'docker_gwbridge';
 
+/** Why this engine can never be made a swarm, for a person; undefined when it can. */
+export function whyNoSwarm(info: Pick<EngineInfo, 'kind' | 'rootless' | 'swarm'>): string | undefined {
+  if (info.kind === 'podman') return 'Podman has none';
+  return info.rootless && info.swarm !== 'manager' ? 'rootless Docker has no overlay networks' : undefined;
+}
+
 /**
  * Makes the local engine a one-node swarm where it is none yet, after saying so. Ports that services publish over an overlay
  * network are then on 127.0.0.1 alone: swarm itself has no way to say so, but it takes the gateway bridge that is there. A
  * swarm that exists is used as it is. Rejects with `local/no-swarm`.
  */
 export async function ensureSwarm(settings: Settings, local: LocalEngine, progress: Progress): Promise<void> {
+  const reason = whyNoSwarm(local.info);
+  if (reason !== undefined)
+    throw new DavitError('local/no-swarm', `The local engine cannot be a swarm: ${reason}.`, {
+      hint: 'Name the manager of a swarm as a deploy target in the installation file.',
+    });
   if (local.info.swarm === 'worker')
     throw new DavitError(
       'local/no-swarm',

@@ -12,7 +12,8 @@ import {
 import { stuckFindings } from '../../../../src/local/doctor/workflows.ts';
 import type { WorkerReport } from '../../../../src/plan/model/queues.ts';
 
-const engine = (version: string) => versionFinding({ version, address: 'unix:///x', cpus: 2 });
+const engine = (version: string, kind: 'docker' | 'podman' = 'docker') =>
+  versionFinding({ kind, version, address: 'unix:///x', cpus: 2 });
 const worker = (more: Partial<WorkerReport>): WorkerReport => ({
   id: 'w',
   hostId: 'h',
@@ -41,10 +42,32 @@ describe('engine versions', () => {
   });
 });
 
+test('Podman is called by its name and has versions of its own', () => {
+  expect(engine('4.3.1', 'podman')).toMatchObject({
+    verdict: 'ok',
+    found: expect.stringMatching(/^Podman 4\.3\.1 at/),
+  });
+  expect(engine('3.4.4', 'podman')).toMatchObject({
+    verdict: 'fail',
+    remedy: expect.stringContaining('Podman 4'),
+  });
+});
+
+const docker = { kind: 'docker', rootless: false, liveRestore: false, swarm: 'inactive' } as const;
 test('live-restore and a swarm do not go together', () => {
-  expect(modeFindings({ liveRestore: true, swarm: 'manager' })).toMatchObject([{ verdict: 'fail' }]);
-  expect(modeFindings({ liveRestore: true, swarm: 'inactive' })).toEqual([]);
-  expect(modeFindings({ liveRestore: false, swarm: 'worker' })).toMatchObject([{ verdict: 'warn' }]);
+  expect(modeFindings({ ...docker, liveRestore: true, swarm: 'manager' })).toMatchObject([
+    { verdict: 'fail' },
+  ]);
+  expect(modeFindings({ ...docker, liveRestore: true })).toEqual([]);
+  expect(modeFindings({ ...docker, swarm: 'worker' })).toMatchObject([{ verdict: 'warn' }]);
+});
+test('an engine that cannot be a swarm says which jobs fail', () => {
+  expect(modeFindings({ ...docker, kind: 'podman' })).toMatchObject([
+    { verdict: 'warn', found: expect.stringMatching(/Podman has none.*deploy/) },
+  ]);
+  expect(modeFindings({ ...docker, rootless: true })).toMatchObject([
+    { verdict: 'warn', found: expect.stringContaining('rootless') },
+  ]);
 });
 
 test('a disk is judged by what is free', () => {
