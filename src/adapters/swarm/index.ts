@@ -11,7 +11,7 @@
 import { DavitError } from '../../errors.ts';
 import type { DeployRequest, DeployTarget, TargetState } from '../ports.ts';
 import { path, type EngineApi } from '../docker/api.ts';
-import { connect } from '../docker/transport.ts';
+import { connect } from '../docker/connection/transport.ts';
 import { parseImageName } from '../registry/name.ts';
 import {
   ABSENT,

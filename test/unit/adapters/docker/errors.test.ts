@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { responseError, causeOf, transportError } from '../../../../src/adapters/docker/errors.ts';
-import { parseEngineAddress } from '../../../../src/adapters/docker/address.ts';
+import { parseEngineAddress } from '../../../../src/adapters/docker/connection/address.ts';
 
 /** Words that real engines and registries have written. */
 test.each([

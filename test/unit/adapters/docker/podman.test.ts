@@ -2,10 +2,14 @@
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { engineInfoOf, imageInfo, imageList } from '../../../../src/adapters/docker/response-schemas.ts';
-import { buildError } from '../../../../src/adapters/docker/build.ts';
+import { buildError } from '../../../../src/adapters/docker/build/build.ts';
 import { containerList, containerState } from '../../../../src/adapters/docker/container-state.ts';
 import { justBefore } from '../../../../src/adapters/docker/demux.ts';
-import { podmanBuildQuery, registryConfig, StepLog } from '../../../../src/adapters/docker/podman-build.ts';
+import {
+  podmanBuildQuery,
+  registryConfig,
+  StepLog,
+} from '../../../../src/adapters/docker/build/podman-build.ts';
 import { untrustedRegistry } from '../../../../src/adapters/docker/podman-trust.ts';
 import { pushedDigest } from '../../../../src/adapters/docker/progress.ts';
 import { containerBody } from '../../../../src/adapters/docker/requests.ts';
@@ -197,7 +201,7 @@ describe('a build', () => {
       labels: {},
       cacheFrom: ['c'],
       pullBases: false,
-    inlineCache: true,
+      inlineCache: true,
       auth: {},
       signal: AbortSignal.timeout(1_000),
       onLog: () => undefined,

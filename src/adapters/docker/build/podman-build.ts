@@ -2,7 +2,7 @@
  * What is different about builds of Podman: no BuildKit, so no session, no traces and no inline cache. Progress is text, of one step
  * after the other, and credentials stand in a header. Pure.
  */
-import type { BuildRequest, RegistryAuth } from '../ports.ts';
+import type { BuildRequest, RegistryAuth } from '../../ports.ts';
 
 const TAIL_LINES = 20;
 const LONGEST_LINE = 500;

@@ -5,15 +5,15 @@
  * belong there, and the compiler refuses masked variables in `args`.
  */
 import { z } from 'zod';
-import { DavitError, type ErrorCode } from '../../errors.ts';
-import type { BuildRequest, Engine } from '../ports.ts';
-import { oneLine } from '../text.ts';
-import { path, type Call, type EngineApi } from './api.ts';
+import { DavitError, type ErrorCode } from '../../../errors.ts';
+import type { BuildRequest, Engine } from '../../ports.ts';
+import { oneLine } from '../../text.ts';
+import { path, type Call, type EngineApi } from '../api.ts';
 import { BuildLog } from './build-log.ts';
-import { causeOf } from './errors.ts';
-import { events, inspectImage } from './images.ts';
+import { causeOf } from '../errors.ts';
+import { events, inspectImage } from '../images.ts';
 import { podmanBuildQuery, registryConfig, StepLog } from './podman-build.ts';
-import { eventError, eventText, type StreamEvent } from './progress.ts';
+import { eventError, eventText, type StreamEvent } from '../progress.ts';
 import { openSession } from './buildkit-session.ts';
 import { decodeProgress } from './buildkit-progress.ts';
 
