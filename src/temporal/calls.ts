@@ -7,7 +7,8 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { PipelineLookup, PipelineStarter, TriggerLookup, WorkflowLookup } from '../adapters/ports.ts';
-import type { StopEnvironment } from '../plan/policy/environments.ts';
+import type { StopEnvironment } from '../plan/model/environments.ts';
+import type { ProjectInput } from '../plan/model/project-memory.ts';
 import {
   pipelineWorkflowId,
   projectWorkflowId,
@@ -24,7 +25,6 @@ import {
   type DecisionAnswer,
   type KeyLookup,
   type PipelineStatus,
-  type ProjectInput,
   type PushedHeads,
   type RerunRequest,
 } from '../plan/model/protocol.ts';

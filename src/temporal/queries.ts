@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { QueryNotRegisteredError, type Connection, type WorkflowClientInterceptor } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
-import { QUERY_NOT_READY, QUERY_CLOSED } from '../plan/model/query-replies.ts';
+import { QUERY_NOT_READY, QUERY_CLOSED } from '../plan/model/protocol.ts';
 
 const MAX_QUERIES = 10;
 const PAUSE_MS = 50;

@@ -336,7 +336,7 @@ describe.concurrent('a cancel', () => {
     await world.when(id, 'it waits', (status) => status.jobs[0]?.downstream?.created === true);
     await world.handle(id).cancel();
     const status = await world.end(id);
-    expect(status.jobs[0]?.result?.message).toBe('Cancelled; far-child/1 goes on.');
+    expect(status.jobs[0]?.result?.message).toBe('Cancelled; far-child/1 continues.');
     world.fakes.open('far-child', 'door');
     expect((await world.end('far-child/1')).state).toBe('success');
   });

@@ -1,6 +1,9 @@
 /** What a person decides about a job, and what he is answered. */
 import type { JobKey } from './ids.ts';
-import type { UpdateName } from './protocol.ts';
+
+/** Updates of a pipeline; each takes a Decision and answers a DecisionAnswer. */
+export const UPDATES = { play: 'play', reject: 'reject', retry: 'retry', cancelJob: 'cancelJob' } as const;
+export type UpdateName = keyof typeof UPDATES;
 
 /** Somebody authenticated decides about a job. The server has checked who it is; the workflow checks that he may. */
 export interface Decision {

@@ -1,4 +1,4 @@
-import type { Strategy } from './downstream.ts';
+import type { Strategy } from './strategy.ts';
 import type { Arch, Digest, JobKey } from './ids.ts';
 
 /**

@@ -1,14 +1,23 @@
 import type { Decision } from './decision.ts';
 import type { DownstreamStatus } from './downstream.ts';
-import type { EnvironmentChange, EnvironmentState } from '../policy/environments.ts';
+import type { EnvironmentState } from './environments.ts';
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from './ids.ts';
 import type { CrossPipelineArtifact } from './artifacts.ts';
 import type { JobResult, Outcome } from './outcome.ts';
 import type { JobKind } from './plan.ts';
-import type { ProjectMemory } from '../policy/memory.ts';
+import type { PipelineState } from './pipeline-state.ts';
 import type { Trigger } from './trigger.ts';
 
-export { DECISION_CODES, type Decision, type DecisionAnswer, type DecisionCode } from './decision.ts';
+export {
+  DECISION_CODES,
+  UPDATES,
+  type Decision,
+  type DecisionAnswer,
+  type DecisionCode,
+  type UpdateName,
+} from './decision.ts';
+export { FINAL_STATES, type PipelineState } from './pipeline-state.ts';
+
 /**
  * What processes say to workflows and hear from them: names and payloads only. The server and the workflows both build on
  * this file, so neither imports the other. Payloads stay backward compatible: fields are added, never renamed.
@@ -45,9 +54,6 @@ export const SIGNALS = {
   /** to pipeline, from project and from the pipeline that a job of it has started: DownstreamNews */
   downstream: 'downstream',
 } as const;
-/** Updates of a pipeline; each takes a Decision and answers a DecisionAnswer. */
-export const UPDATES = { play: 'play', reject: 'reject', retry: 'retry', cancelJob: 'cancelJob' } as const;
-export type UpdateName = keyof typeof UPDATES;
 export const QUERIES = {
   /** of pipeline: PipelineStatus */
   status: 'status',
@@ -71,26 +77,6 @@ export const SEARCH_ATTRIBUTES = {
   state: 'DavitState',
   waitingFor: 'DavitWaitingFor',
 } as const;
-
-/** In GitLab's order of evaluation. `compile_error`: the file could not be planned. */
-export type PipelineState =
-  | 'created'
-  | 'running'
-  | 'waiting_for_resource'
-  | 'manual'
-  | 'scheduled'
-  | 'success'
-  | 'failed'
-  | 'canceled'
-  | 'skipped'
-  | 'config_error';
-export const FINAL_STATES: readonly PipelineState[] = [
-  'success',
-  'failed',
-  'canceled',
-  'skipped',
-  'config_error',
-];
 
 /**
  * created: its turn has not come · manual: playable, waits for a person · gate: blocks for a person · scheduled: delayed ·
@@ -182,49 +168,10 @@ export interface Superseded {
   /** The newer pipeline of the same ref. */
   by: PipelineId;
 }
-/** Argument of the project workflow: the server gives `project` alone, `memory` is for a run that continues as new. */
-export interface ProjectInput {
-  project: ProjectSlug;
-  memory?: ProjectMemory;
-  /** History events after which it continues as new, beside the server's own suggestion. */
-  continueAfterEvents?: number;
-}
 export interface PipelineEnded {
   id: PipelineId;
   runId: string;
   state: PipelineState;
-}
-export interface LockRequest {
-  pipeline: PipelineId;
-  workflowId: string;
-  runId: string;
-  iid: number; // or `order`
-  job: JobKey;
-  /** `environment:NAME` or `resource:NAME`. */
-  resource: string;
-  mode: 'unordered' | 'oldest_first' | 'newest_first' | 'newest_ready_first';
-  /** A deployment of an older pipeline than the last granted one is refused as outdated. */
-  deployment: boolean;
-  /** False: the job is in the pipeline, and its turn may come; only the ordered modes look at it. */
-  ready: boolean;
-}
-export interface LockRelease {
-  pipeline: PipelineId;
-  runId: string;
-  job: JobKey;
-  resource: string;
-  /** True when it has changed the target: later requests of older pipelines are outdated. */
-  deployed: boolean;
-  /** Present when the job succeeded and has started or stopped this environment. */
-  environment?: EnvironmentChange;
-}
-export interface LockGrant {
-  job: JobKey;
-  resource: string;
-  granted: boolean;
-  reason?: 'outdated';
-  /** Rises with each grant of the resource: `deploy.seq` at the target. `seq + 1` is kept for this grant's rollback. */
-  seq: number;
 }
 export interface JobStarted {
   ref: AttemptRef;
@@ -248,3 +195,8 @@ export interface ProjectStatus {
   locks: { resource: string; holder?: string; waiting: string[] }[];
   environments?: EnvironmentState[];
 }
+
+/** What a worker answers to a question that it may not answer yet (`workflows/interceptors.ts`): it is to be asked again. */
+export const QUERY_NOT_READY = 'This worker may not answer yet: ask again.';
+/** Header of a question to a workflow that is closed: no task comes any more, so any worker may answer. */
+export const QUERY_CLOSED = 'davit-closed';

@@ -1,5 +1,5 @@
-import type { Upstream } from './downstream.ts';
-import type { Digest, ProjectSlug } from './ids.ts';
+import type { Digest, JobKey, PipelineId, ProjectSlug } from './ids.ts';
+import type { Strategy } from './strategy.ts';
 
 export type TriggerSource =
   | 'push'
@@ -20,6 +20,26 @@ export type InputValue =
   | null
   | readonly InputValue[]
   | { readonly [key: string]: InputValue };
+
+/** Of a trigger: the job that asked for this pipeline. */
+export interface Upstream {
+  pipeline: PipelineId;
+  job: JobKey;
+  attempt: number;
+  strategy?: Strategy;
+  /** Blob: DownstreamConfig. */
+  config: Digest;
+  /** 1 is a child, 2 the child of a child; 0: it stands in another project. */
+  depth: number;
+  /** CI_PIPELINE_ID of the pipeline at the head of its family, which children belong to; absent at depth 0. */
+  family?: number;
+  /** CI_PIPELINE_ID of the pipeline at the head of the whole tree. */
+  root: number;
+  /** What asked for the head of its family: a newer push supersedes the family's children as well. */
+  origin: TriggerSource;
+  /** `PROJECT REF SOURCE` of this pipeline and those above it, children left out: a circle shows here. */
+  chain: string[];
+}
 
 /** What asks for a pipeline. Signalled to the project workflow; no secret in it. */
 export interface Trigger {

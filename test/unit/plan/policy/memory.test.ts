@@ -9,9 +9,8 @@ import {
   rememberLate,
   superseded,
   waitingSince,
-  type ProjectMemory,
-  type RunningPipeline,
 } from '../../../../src/plan/policy/memory.ts';
+import type { ProjectMemory, RunningPipeline } from '../../../../src/plan/model/project-memory.ts';
 import { triggerOf } from '../../../support/plans.ts';
 
 const push = (sha: string, before: string, delivery: string) =>
