@@ -1,6 +1,6 @@
 /**
- * Pipelines that jobs of other pipelines start (`trigger:`): what the two say to each other, and what the end of one means for
- * the job that has started it. Pure. GitLab: doc/ci/pipelines/downstream_pipelines.md, `trigger:strategy` of the keyword page.
+ * Pipelines that jobs of other pipelines start (`trigger:`): what the two exchange. GitLab:
+ * doc/ci/pipelines/downstream_pipelines.md, `trigger:strategy` of the keyword page.
  */
 import type { JobKey, PipelineId, ProjectSlug } from './ids.ts';
 import type { PipelineState } from './pipeline-state.ts';
@@ -11,11 +11,11 @@ import type { Upstream } from './trigger.ts';
 /** What a downstream pipeline is given by the job that starts it. */
 export interface DownstreamConfig {
   version: 1;
-  /** Of a child: its file, which includes the files that the job names. */
+  /** For a child: its file, which includes the files that the job names. */
   file?: { name: string; text: string };
-  /** Files that are no files of the source, by the name under which `file` includes them. */
+  /** Files that are not in the source, by the name under which `file` includes them. */
   included?: Record<string, string>;
-  /** Above all others of the pipeline. Secrets are references. */
+  /** They override all others of the pipeline. Secrets are references. */
   variables: SpecVariable[];
 }
 
@@ -23,7 +23,7 @@ export interface DownstreamConfig {
 export const MAX_DEPTH = 2;
 /** GitLab's default for all pipelines of one tree. */
 export const MAX_TREE = 1_000;
-/** GitLab lets the same project, ref and source stand twice in a chain, so that A may trigger B, which triggers A. */
+/** GitLab allows the same project, ref and source twice in a chain, so that A may trigger B, which triggers A. */
 export const MAX_REPEATS = 2;
 
 /** To the pipeline of the trigger job, from the project and from the pipeline that it has started. */
@@ -31,8 +31,8 @@ export interface DownstreamNews {
   job: JobKey;
   attempt: number;
   /**
-   * refused: there will be none · started: it has a number · created: it has a plan · state: another one · revived: it had ended
-   * and runs on · ended
+   * refused: it will not start · started: it has a number · created: it has a plan · state: that has changed · revived: it
+   * had ended and runs again · ended
    */
   what: 'refused' | 'started' | 'created' | 'state' | 'revived' | 'ended';
   pipeline?: PipelineId;
@@ -40,7 +40,7 @@ export interface DownstreamNews {
   reason?: string;
 }
 
-/** The job of another pipeline that takes on the state of this one. */
+/** The job of another pipeline that mirrors the state of this one. */
 export type Follower = Pick<Upstream, 'pipeline' | 'job' | 'attempt'>;
 
 /** As people see it at the trigger job. */

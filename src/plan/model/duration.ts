@@ -25,7 +25,7 @@ const TENS = ['twenty', 'thirty', 'forty', 'fifty', 'sixty', 'seventy', 'eighty'
 /** Units of `1:30:00` from its end. */
 const CLOCK = [SECOND, MINUTE, HOUR, DAY] as const;
 
-/** Milliseconds, or undefined when the text is no duration. */
+/** Milliseconds, or undefined if the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   const written = text.toLowerCase().trim();
   if (/^\d+(\.\d+)?(:\d+(\.\d+)?){1,3}$/.test(written)) return clock(written.split(':'));

@@ -1,2 +1,2 @@
-/** `trigger:strategy`. Without one the job is done as soon as the other pipeline has a plan. */
+/** `trigger:strategy`. Without it, the job is done as soon as the downstream pipeline has a plan. */
 export type Strategy = 'depend' | 'mirror';

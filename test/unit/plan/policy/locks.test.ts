@@ -66,7 +66,7 @@ describe('a lock', () => {
   test('lets the same pipeline deploy again', () => {
     expect(play([asks(3), gives(3), asks(3)]).said).toEqual(['3 granted', '3 granted']);
   });
-  test('replies a request that comes twice with the grant it has given', () => {
+  test('repeats its grant when the holder asks again', () => {
     const { said, lock } = play([asks(1), asks(1), asks(2), asks(2)]);
     expect(said).toEqual(['1 granted', '1 granted']);
     expect(lock.waiting).toHaveLength(1);
