@@ -1,4 +1,7 @@
-/** The activities as the workflows call them. Their queues, timeouts and retries are defined here and nowhere else. */
+/**
+ * The activities as the workflows call them. Their queues, timeouts and retries are defined here and nowhere
+ * else.
+ */
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import type {
@@ -17,7 +20,10 @@ export type JobActivities = ArchActivities &
   Pick<HostActivities, 'resumeJob'> &
   Pick<ControlActivities, 'pushImage'>;
 
-/** Beyond the job's own timeout, which the activity enforces: pulls, uploads and downloads are not part of that. */
+/**
+ * Beyond the job's own timeout, which the activity enforces: pulls, uploads and downloads are not part of
+ * that.
+ */
 const GUARD_MS = 60 * 60_000;
 
 export interface DispatchOptions {
@@ -29,7 +35,10 @@ export interface DispatchOptions {
   waitMs: number;
 }
 
-/** One dispatch. Temporal itself never repeats it, because a repeat has an id and a dispatch number of its own. */
+/**
+ * One dispatch. Temporal itself never repeats it, because a repeat has an id and a dispatch number of its
+ * own.
+ */
 export function jobActivities(options: DispatchOptions): ActivityInterfaceFor<JobActivities> {
   return proxyActivities<JobActivities>({
     activityId: activityId(options.ref),
@@ -39,7 +48,8 @@ export function jobActivities(options: DispatchOptions): ActivityInterfaceFor<Jo
     scheduleToStartTimeout: Math.max(1_000, options.waitMs),
     startToCloseTimeout: options.job.timeoutMs + GUARD_MS,
     retry: { maximumAttempts: 1 },
-    // Explicit: the SDK documents this as its default but sends TRY_CANCEL, which would not wait for the cleanup.
+    // Explicit: the SDK documents this as its default but sends TRY_CANCEL, which would not wait for the
+    // cleanup.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     allowEagerDispatch: false,
   });
@@ -83,7 +93,10 @@ export const releasing = proxyActivities<Pick<ControlActivities, 'createRelease'
   retry: { initialInterval: '1s', maximumInterval: '1 minute' },
 });
 
-/** Git or the store may be unreachable for long: retried without limit. A cancel waits for the end (TRIGGER-2). */
+/**
+ * Git or the store may be unreachable for long: retried without limit. A cancel waits for the end
+ * (TRIGGER-2).
+ */
 export const triggering = proxyActivities<
   Pick<ControlActivities, 'startDownstream' | 'findMirrored' | 'lookDownstream' | 'findDownstream'>
 >({
@@ -103,7 +116,10 @@ export const publishing = proxyActivities<Pick<ControlActivities, 'publishPages'
   retry: { initialInterval: '1s', maximumInterval: '1 minute' },
 });
 
-/** Before a host is called lost. A log store that is unreachable for long does not hold up the verdict without end. */
+/**
+ * Before a host is called lost. A log store that is unreachable for long does not hold up the verdict without
+ * end.
+ */
 export const fencing = proxyActivities<Pick<ControlActivities, 'closeLog'>>({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '1 minute',

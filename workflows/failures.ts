@@ -1,4 +1,7 @@
-/** What the failure of an activity means for its job: the one place that everything that resumes or retries relies on. */
+/**
+ * What the failure of an activity means for its job: the one place that everything that resumes or retries
+ * relies on.
+ */
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import { FAILURE_TYPES } from '../src/plan/model/outcome.ts';
 import { messageOf } from '../src/utils/message.ts';

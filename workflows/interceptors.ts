@@ -1,8 +1,9 @@
 /**
  * Stands between the SDK and each workflow, and keeps a worker from writing a history that no replay accepts.
  *
- * A query that waited for a dead worker reaches the next worker together with the whole history up to that moment. That
- * history may hold events for which no workflow task has begun, or one whose task was lost with the worker:
+ * A query that waited for a dead worker reaches the next worker together with the whole history up to that
+ * moment. That history may hold events for which no workflow task has begun, or one whose task was lost with
+ * the worker:
  *
  *     history       [ task 1 ][ task 2 ][ timer fired ][ signal ]
  *                                       '---- no task yet ----'
@@ -13,10 +14,11 @@
  *
  * From then on no worker can continue the workflow.
  *
- * QUERY-1 A query that arrives by itself is answered only by a workflow that has surely applied no event ahead of its
- *         task. Otherwise it fails, and the SDK evicts the workflow with everything that waits for it in this worker,
- *         which comes again by its timeout. The client repeats the query (`src/temporal/queries.ts`) and gets its result
- *         after the task. A closed workflow gets no further task: its client says so in a header, and gets a result.
+ * QUERY-1 A query that arrives by itself is answered only by a workflow that has surely applied no event
+ *         ahead of its task. Otherwise it fails, and the SDK evicts the workflow with everything that waits
+ *         for it in this worker, which comes again by its timeout. The client repeats the query
+ *         (`src/temporal/queries.ts`) and gets its result after the task. A closed workflow gets no further
+ *         task: its client says so in a header, and gets a result.
  * QUERY-2 Only queries are ever failed: a task that fails would be retried without end.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
@@ -61,7 +63,8 @@ export class QueryGuard {
     // Signals and the other events of one task arrive as two activations of the same length.
     if (next.length !== seen?.length) {
       const hasNoTask = seen !== undefined && next.size === seen.size;
-      // A worker that had to replay cannot know whether the task after it is its own or that of a dead worker.
+      // A worker that had to replay cannot know whether the task after it is its own or that of a dead
+      // worker.
       const maybeOfDeadWorker = this.#replayed && isReplaying !== true;
       this.#ahead = hasNoTask || maybeOfDeadWorker;
     }

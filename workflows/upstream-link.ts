@@ -1,6 +1,6 @@
 /**
- * What a pipeline reports to the job that started it, and to the jobs that mirror it. A follower whose pipeline has closed
- * is skipped.
+ * What a pipeline reports to the job that started it, and to the jobs that mirror it. A follower whose
+ * pipeline has closed is skipped.
  */
 import { getExternalWorkflowHandle } from '@temporalio/workflow';
 import type { DownstreamNews, Follower } from '../src/plan/model/downstream.ts';

@@ -24,7 +24,10 @@ export const startAttributes = ({
   { key: KEYS.state, value: 'created' },
 ];
 
-/** Shows the status in Temporal: once for all changes of the same moment, and in the history only if something differs. */
+/**
+ * Shows the status in Temporal: once for all changes of the same moment, and in the history only if something
+ * differs.
+ */
 export class Visibility {
   readonly #status: () => PipelineStatus;
   #due = false;

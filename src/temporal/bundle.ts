@@ -1,6 +1,7 @@
 /**
- * The workflow bundle. An image contains it beside the code; elsewhere it is built once per version of the code and kept in the
- * cache: webpack costs a second and 200 MB, and swc unpacks a native library into a folder that must allow execution.
+ * The workflow bundle. An image contains it beside the code; elsewhere it is built once per version of the
+ * code and kept in the cache: webpack costs a second and 200 MB, and swc unpacks a native library into a
+ * folder that must allow execution.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
@@ -37,7 +38,8 @@ async function buildBundle(folder: string, name: string): Promise<string> {
     logger: new DefaultLogger('WARN'),
   });
   await mkdir(folder, { recursive: true });
-  // Two processes may build at once: each writes its own file, the last one takes the name, and the bytes are equal.
+  // Two processes may build at once: each writes its own file, the last one takes the name, and the bytes are
+  // equal.
   const partial = `${codePath}.${process.pid}.${Date.now()}`;
   await writeFile(partial, code);
   await rename(partial, codePath);

@@ -47,8 +47,9 @@ export const signalStopEnvironment = (
 ): Promise<void> => toProject(client, project, { signal: SIGNALS.stopEnvironment, args: [stop] });
 
 /**
- * Sends a decision to an open pipeline. Refusals are results, whether its validator refused (not recorded) or its handler did
- * (a conflict, recorded). Rejects with the client's WorkflowNotFoundError if the pipeline is closed: then `signalRerun`.
+ * Sends a decision to an open pipeline. Refusals are results, whether its validator refused (not recorded) or
+ * its handler did (a conflict, recorded). Rejects with the client's WorkflowNotFoundError if the pipeline is
+ * closed: then `signalRerun`.
  */
 export async function decide(client: Client, id: PipelineId, decision: Decision): Promise<DecisionAnswer> {
   try {

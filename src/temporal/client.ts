@@ -30,13 +30,16 @@ export interface TemporalAddress {
   namespace: string;
   /** How long to retry while the server is unreachable; 60 s. */
   deadlineMs?: number;
-  /** Once it is aborted no call is retried: a retry on a connection that was closed meanwhile ends the process. */
+  /**
+   * Once it is aborted no call is retried: a retry on a connection that was closed meanwhile ends the
+   * process.
+   */
   over?: AbortSignal;
 }
 
 /**
- * Connects, and creates the namespace (30 days of retention) and davit's five search attributes if they are missing. Rejects
- * with `temporal/unreachable` if no server responds before the deadline.
+ * Connects, and creates the namespace (30 days of retention) and davit's five search attributes if they are
+ * missing. Rejects with `temporal/unreachable` if no server responds before the deadline.
  */
 export async function connectTemporal(
   options: TemporalAddress,

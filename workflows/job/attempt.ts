@@ -1,17 +1,18 @@
 /**
- * One attempt of a job in a container: dispatched to a queue and followed through every loss of its worker, until it has
- * a result or its host is given up. It does not retry (`job.ts` does), and it never rejects.
+ * One attempt of a job in a container: dispatched to a queue and followed through every loss of its worker,
+ * until it has a result or its host is given up. It does not retry (`job.ts` does), and it never rejects.
  *
  * ATTEMPT-1 Each dispatch of an attempt has a number of its own (`epoch`); a lower one can end nothing.
- * ATTEMPT-2 Once a host is known, only that host is asked: `resumeJob` attaches and never starts. The attempt is free
- *           again when the host reports that nothing was ever started there.
- * ATTEMPT-3 A cancelled attempt whose worker may not have cleaned up is stopped on its host before this function
- *           returns, and so before any lock is released.
- * ATTEMPT-4 No heartbeat, no container. A worker that took the job and sent no heartbeat is frozen or gone (Temporal
- *           gives tasks to its open polls for a while): that dispatch keeps its names, and the next attempt begins, at
- *           no cost to `retry:`. After `MAX_REPEATS` of them the job is `errored` with `started: false`.
- * ATTEMPT-5 The log of an attempt that is given up is closed by a higher dispatch number first, so that late writes of
- *           its host are refused. What still runs there is removed when the host is back.
+ * ATTEMPT-2 Once a host is known, only that host is asked: `resumeJob` attaches and never starts. The attempt
+ *           is free again when the host reports that nothing was ever started there.
+ * ATTEMPT-3 A cancelled attempt whose worker may not have cleaned up is stopped on its host before this
+ *           function returns, and so before any lock is released.
+ * ATTEMPT-4 No heartbeat, no container. A worker that took the job and sent no heartbeat is frozen or gone
+ *           (Temporal gives tasks to its open polls for a while): that dispatch keeps its names, and the next
+ *           attempt begins, at no cost to `retry:`. After `MAX_REPEATS` of them the job is `errored` with
+ *           `started: false`.
+ * ATTEMPT-5 The log of an attempt that is given up is closed by a higher dispatch number first, so that late
+ *           writes of its host are refused. What still runs there is removed when the host is back.
  */
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
@@ -96,7 +97,10 @@ async function dispatchOnce(
   }
 }
 
-/** Counts as one of the pipeline's pending activities, and shows the queue as the reason when no worker takes it. */
+/**
+ * Counts as one of the pipeline's pending activities, and shows the queue as the reason when no worker takes
+ * it.
+ */
 export async function withPermit<T>(
   run: Run,
   job: JobRun,
@@ -207,15 +211,15 @@ function scheduleCleanup(run: Run, job: JobRun, host: string | undefined): void 
 }
 
 /**
- * A build or a push has nothing to attach to and is idempotent by digest: the next worker repeats it in the same
- * attempt.
+ * A build or a push has nothing to attach to and is idempotent by digest: the next worker repeats it in the
+ * same attempt.
  */
 export const hasContainer = (job: PlanJob): boolean => job.kind === 'script' || job.kind === 'apitest';
 const isRepeatable = (job: JobRun): boolean => !hasContainer(job.spec) && job.status.epoch < MAX_REPEATS;
 
 /**
- * A later dispatch may have a number above the one that fenced this one. A job in a container gets its next attempt
- * instead, with a log of its own: the log of this one is written by another container.
+ * A later dispatch may have a number above the one that fenced this one. A job in a container gets its next
+ * attempt instead, with a log of its own: the log of this one is written by another container.
  */
 export const isReplacedWhenFenced = (job: JobRun, failure: ActivityFailureKind): boolean =>
   failure.kind === 'fenced' && job.status.epoch < MAX_REPEATS && hasVersion('fencedDispatchReplaced');

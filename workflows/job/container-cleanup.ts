@@ -7,10 +7,10 @@ import { hostActivities } from '../activities.ts';
 const PATIENCE_MS = 30_000;
 
 /**
- * Asks each host to remove containers whose results are in the history: in batches, `releaseDelayMs` after the first of a
- * batch, and the rest at the pipeline's end. A host that is gone costs a bounded wait at the very end, after the verdict;
- * its worker's janitor does the rest. A host that was given up is asked when it comes back while the pipeline is open:
- * otherwise its script would run until the pipeline's end.
+ * Asks each host to remove containers whose results are in the history: in batches, `releaseDelayMs` after
+ * the first of a batch, and the rest at the pipeline's end. A host that is gone costs a bounded wait at the
+ * very end, after the verdict; its worker's janitor does the rest. A host that was given up is asked when it
+ * comes back while the pipeline is open: otherwise its script would run until the pipeline's end.
  */
 export class ContainerCleanup {
   readonly #pipeline: PipelineId;

@@ -1,4 +1,7 @@
-/** Creates the release of a job whose script has succeeded; without it the job fails. Rejects only when cancelled. */
+/**
+ * Creates the release of a job whose script has succeeded; without it the job fails. Rejects only when
+ * cancelled.
+ */
 import { isCancellation } from '@temporalio/workflow';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { releasing } from '../activities.ts';

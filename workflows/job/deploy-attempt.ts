@@ -1,12 +1,15 @@
 /**
- * One attempt of a deployment: apply, watch, and at most one rollback. It holds the environment's lock, never rejects, and
- * repeats no effect: every dispatch names the same deployment, and the target is read for it first.
+ * One attempt of a deployment: apply, watch, and at most one rollback. It holds the environment's lock, never
+ * rejects, and repeats no effect: every dispatch names the same deployment, and the target is read for it
+ * first.
  *
- * DEPLOY-1 `applyDeploy` that ends by cancellation has applied nothing; `applyDeploy` that ends well has, even if a cancel
- *          arrived meanwhile.
- * DEPLOY-2 After an apply, every end except convergence leads to exactly one `rollbackDeploy`, outside of any cancellation.
+ * DEPLOY-1 `applyDeploy` that ends by cancellation has applied nothing; `applyDeploy` that ends well has,
+ *          even if a cancel arrived meanwhile.
+ * DEPLOY-2 After an apply, every end except convergence leads to exactly one `rollbackDeploy`, outside of any
+ *          cancellation.
  * DEPLOY-3 The first error is the result's; what the rollback found is added to it.
- * DEPLOY-4 Once cancelled, nothing more is applied: if a dispatch ended without a reply, the target is only looked at.
+ * DEPLOY-4 Once cancelled, nothing more is applied: if a dispatch ended without a reply, the target is only
+ *          looked at.
  */
 import { CancellationScope, sleep } from '@temporalio/workflow';
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
@@ -30,7 +33,9 @@ interface Deployment {
   /** When the attempt began, epoch ms. */
   beganAt: number;
   seq: number;
-  /** After a dispatch without a reply the target is asked even if a cancel arrives: its state must be known. */
+  /**
+   * After a dispatch without a reply the target is asked even if a cancel arrives: its state must be known.
+   */
   mustKnow?: boolean;
 }
 
@@ -55,7 +60,9 @@ export async function deployAttempt(run: Run, job: JobRun, seq: number): Promise
   return CancellationScope.nonCancellable(() => rollBack(deployment, output, result));
 }
 
-/** DEPLOY-2, DEPLOY-3. The rollback is a deployment with a number of its own, higher than the one it reverts. */
+/**
+ * DEPLOY-2, DEPLOY-3. The rollback is a deployment with a number of its own, higher than the one it reverts.
+ */
 async function rollBack(
   deployment: Deployment,
   applied: Extract<ApplyOutput, { kind: 'applied' | 'already' }>,
@@ -112,7 +119,8 @@ function dispatchOnce<T>(
   job.status.epoch += 1;
   return withPermit(run, job, spec.queue, () => {
     const { limits } = run;
-    // The first dispatch may wait for a worker as long as any job; later ones only as long as a worker may be away.
+    // The first dispatch may wait for a worker as long as any job; later ones only as long as a worker may be
+    // away.
     const waitMs = job.status.epoch === 1 ? limits.queueTimeoutMs : limits.hostGraceMs;
     const activities = jobActivities({ ref: refOf(run, job), job: spec, queue: spec.queue, limits, waitMs });
     return call(activities, { ...deployInput(run, job, beganAt, seq), ...(onlyLook && { onlyLook }) });
@@ -120,8 +128,8 @@ function dispatchOnce<T>(
 }
 
 /**
- * Tracks how long a deployment has had no live worker. A worker that shut down in order, or that was lost only after it had
- * worked for a while, counts as live until then.
+ * Tracks how long a deployment has had no live worker. A worker that shut down in order, or that was lost
+ * only after it had worked for a while, counts as live until then.
  */
 class WorkerAbsence {
   readonly #limits: Pick<Limits, 'heartbeatTimeoutMs' | 'hostGraceMs' | 'queueTimeoutMs'>;

@@ -1,12 +1,13 @@
 /**
- * One attempt of a job that starts another pipeline (`trigger:`). It waits by promise: the project and the downstream
- * pipeline report by signal, and a rare look finds a pipeline that was terminated and could not report.
+ * One attempt of a job that starts another pipeline (`trigger:`). It waits by promise: the project and the
+ * downstream pipeline report by signal, and a rare look finds a pipeline that was terminated and could not
+ * report.
  *
  * TRIGGER-1 An attempt starts one pipeline: however often it is requested, the key is that of the attempt.
- * TRIGGER-2 A job that is cancelled while its pipeline is being started waits for the number first: no child is left
- *           behind unknown. It only asks the project what became of its key, and starts nothing.
- * TRIGGER-3 A child is cancelled with its job or its parent; if those are superseded it decides by its own plan, as in
- *           GitLab. A pipeline of another project is never cancelled from here.
+ * TRIGGER-2 A job that is cancelled while its pipeline is being started waits for the number first: no child
+ *           is left behind unknown. It only asks the project what became of its key, and starts nothing.
+ * TRIGGER-3 A child is cancelled with its job or its parent; if those are superseded it decides by its own
+ *           plan, as in GitLab. A pipeline of another project is never cancelled from here.
  */
 import {
   CancellationScope,
@@ -29,7 +30,10 @@ import { setLivePhase, type JobRun, type Run, type TriggerRun } from './state.ts
 
 const INITIAL_CHECK_MS = 10_000;
 const MAX_CHECK_MS = 30 * 60_000;
-/** Longer than the heartbeat timeout of the activity that starts it: by then its request has reached the project. */
+/**
+ * Longer than the heartbeat timeout of the activity that starts it: by then its request has reached the
+ * project.
+ */
 const SETTLED_MS = 35_000;
 
 export async function downstreamAttempt(run: Run, job: TriggerRun): Promise<JobResult> {
@@ -42,7 +46,8 @@ export async function downstreamAttempt(run: Run, job: TriggerRun): Promise<JobR
     }
     return await waitForPipeline(run, job);
   } catch (error) {
-    // An activity that was lost while it was being cancelled fails by its timeout: the job is cancelled all the same.
+    // An activity that was lost while it was being cancelled fails by its timeout: the job is still
+    // cancelled.
     const cancelled =
       isCancellation(error) ||
       (CancellationScope.current().consideredCancelled && hasVersion('cancelledTriggerLooksUp'));
@@ -75,7 +80,10 @@ async function startPipeline(run: Run, job: TriggerRun): Promise<string | undefi
   return undefined;
 }
 
-/** Starts nothing: the newest pipeline of another project reports its state to this job, from now until its end. */
+/**
+ * Starts nothing: the newest pipeline of another project reports its state to this job, from now until its
+ * end.
+ */
 async function mirror(run: Run, job: TriggerRun, mirrors: string): Promise<string | undefined> {
   const { id, trigger } = run.input;
   const { project, fork } = trigger;
@@ -127,7 +135,8 @@ async function checkNowAndThen(run: Run, job: TriggerRun): Promise<void> {
   for (let wait = INITIAL_CHECK_MS; ; wait = Math.min(wait * 2, MAX_CHECK_MS)) {
     await sleep(wait, { summary: `check the pipeline of ${job.spec.key}` });
     const id = job.status.downstream?.pipeline;
-    // A project that was terminated has not reported it. Asked again, it reports the pipeline of the same key.
+    // A project that was terminated has not reported it. Asked again, it reports the pipeline of the same
+    // key.
     if (id === undefined) await requestAgain(run, job);
     else if (await checkOnce(run, job, id)) return;
   }
@@ -193,7 +202,10 @@ async function detachFromPipeline(run: Run, job: TriggerRun): Promise<void> {
 const isUnknown = ({ status }: TriggerRun): boolean =>
   !status.downstream?.pipeline && !status.downstream?.ended;
 
-/** Until the number is known, or it is certain that nothing was requested: a signal may be on its way at the first look. */
+/**
+ * Until the number is known, or it is certain that nothing was requested: a signal may be on its way at the
+ * first look.
+ */
 async function settleKey(run: Run, job: TriggerRun): Promise<void> {
   // From here on a start that is still on its way comes too late, however long it takes.
   if (hasVersion('cancelledTriggerVoidsKey')) await voidKey(run, job);

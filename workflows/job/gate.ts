@@ -4,8 +4,8 @@ import type { Gate } from '../../src/plan/model/plan.ts';
 import { setLivePhase, type GateDecision, type JobRun, type Run } from './state.ts';
 
 /**
- * Waits until a person has decided or the gate has expired. Returns undefined when it is approved and the job may
- * continue. Rejects only when the job is cancelled. The first decision counts: a trigger takes one value.
+ * Waits until a person has decided or the gate has expired. Returns undefined when it is approved and the job
+ * may continue. Rejects only when the job is cancelled. The first decision counts: a trigger takes one value.
  */
 export async function waitAtGate(run: Run, job: JobRun, gate: Gate): Promise<JobResult | undefined> {
   const decision = new Trigger<GateDecision>();
@@ -35,7 +35,10 @@ export async function waitAtGate(run: Run, job: JobRun, gate: Gate): Promise<Job
   }
 }
 
-/** The gate is closed at once: a second decision in the same moment finds it decided, before the job has moved on. */
+/**
+ * The gate is closed at once: a second decision in the same moment finds it decided, before the job has moved
+ * on.
+ */
 export function decideGate(job: JobRun, decision: GateDecision): void {
   if (job.state.phase !== 'gate') return;
   job.state.decision?.resolve(decision);

@@ -5,7 +5,10 @@ import type { JobKey } from '../../src/plan/model/ids.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { refOf, type JobRun, type Run } from './state.ts';
 
-/** Input of the activities that run a job: references to what earlier jobs left, and nothing beyond the plan's skeleton. */
+/**
+ * Input of the activities that run a job: references to what earlier jobs left, and nothing beyond the plan's
+ * skeleton.
+ */
 export function runInput(run: Run, job: JobRun, dispatchedAt: number): RunInput {
   const { spec } = job;
   const left = results(run);
@@ -36,7 +39,10 @@ export function runInput(run: Run, job: JobRun, dispatchedAt: number): RunInput 
 
 const nameOf = ({ job, pipeline }: CrossPipelineArtifact): JobKey => `${job} of ${pipeline}`;
 
-/** `deployId` is equal for every dispatch of this attempt: the target is read for it before anything is applied. */
+/**
+ * `deployId` is equal for every dispatch of this attempt: the target is read for it before anything is
+ * applied.
+ */
 export const deployInput = (run: Run, job: JobRun, dispatchedAt: number, seq: number): DeployInput => ({
   ...runInput(run, job, dispatchedAt),
   seq,

@@ -1,8 +1,10 @@
 /**
- * The lifecycle of one job, from its turn to its end: gate, delay, then attempts, each inside its locks. It is a function
- * of the pipeline workflow, not a child workflow. It never rejects. It decides about no other job: the scheduler does.
+ * The lifecycle of one job, from its turn to its end: gate, delay, then attempts, each inside its locks. It
+ * is a function of the pipeline workflow, not a child workflow. It never rejects. It decides about no other
+ * job: the scheduler does.
  *
- * JOB-1 A job with a gate dispatches nothing before the gate is approved in this lifecycle; a retry asks again.
+ * JOB-1 A job with a gate dispatches nothing before the gate is approved in this lifecycle; a retry asks
+ *       again.
  * JOB-2 Locks are held from before an attempt's first activity until after its last, compensations included.
  * JOB-3 Attempts are numbered across lifecycles; retries by the file or by davit are counted from 0 in each.
  */
@@ -61,7 +63,9 @@ async function delay(run: Run, job: JobRun): Promise<void> {
   await Promise.race([startNow, sleep(job.spec.startInMs ?? 0, { summary: `start of ${job.spec.key}` })]);
 }
 
-/** Artifacts of other pipelines, looked up once. Without them the job ends, and no retry would change that. */
+/**
+ * Artifacts of other pipelines, looked up once. Without them the job ends, and no retry would change that.
+ */
 async function findCrossPipelineArtifacts(
   run: Run,
   job: JobRun,
@@ -123,8 +127,8 @@ async function insideLocks(run: Run, job: JobRun): Promise<JobResult> {
 const nameOf = (resource: string): string => resource.replace(/^[a-z]+:/, '');
 
 /**
- * The environment of a trigger job is deployed by its downstream pipeline, which may request the same lock: it is recorded
- * when that pipeline has succeeded, and not locked while it runs.
+ * The environment of a trigger job is deployed by its downstream pipeline, which may request the same lock:
+ * it is recorded when that pipeline has succeeded, and not locked while it runs.
  */
 const isRecordedLater = (job: PlanJob, resource: string): boolean =>
   job.kind === 'trigger' && resource.startsWith('environment:');
@@ -157,7 +161,10 @@ function environmentChange(
   return { action, onStop, autoStopInMs, tier, url, ...(always && { withPipeline: true }) };
 }
 
-/** Whether the target may have changed: a job whose container ran may have changed it, a rollback has restored it. */
+/**
+ * Whether the target may have changed: a job whose container ran may have changed it, a rollback has restored
+ * it.
+ */
 const hasDeployed = (result: JobResult): boolean =>
   result.deployed ? result.deployed.state !== 'rolled_back' && result.kind !== 'outdated' : result.started;
 

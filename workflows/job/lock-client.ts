@@ -13,8 +13,9 @@ export interface WantedLock {
 }
 
 /**
- * Locks that a job needs, always in this order, so that two jobs never wait for each other. The actions prepare, verify and
- * access do not deploy. A deploy job without `environment:` still deploys somewhere: its target takes that place.
+ * Locks that a job needs, always in this order, so that two jobs never wait for each other. The actions
+ * prepare, verify and access do not deploy. A deploy job without `environment:` still deploys somewhere: its
+ * target takes that place.
  */
 export function wantedLocks(job: PlanJob): WantedLock[] {
   const action = job.environment?.action;
@@ -44,13 +45,16 @@ export class LockClient {
     this.#input = input;
   }
 
-  /** The ordered modes consider jobs whose turn has not come: announces these before any lock is requested. */
+  /**
+   * The ordered modes consider jobs whose turn has not come: announces these before any lock is requested.
+   */
   announce(jobs: readonly PlanJob[]): void {
     for (const job of jobs)
       for (const wanted of wantedLocks(job)) {
         if (wanted.mode !== 'oldest_first' && wanted.mode !== 'newest_first') continue;
         this.#announced.add(job);
-        // Without a project workflow there is no order to keep; the request that follows fails and reports it.
+        // Without a project workflow there is no order to keep; the request that follows fails and reports
+        // it.
         this.#signal(SIGNALS.lockRequest, this.#request(job, wanted, false)).catch(() => undefined);
       }
   }
@@ -61,7 +65,10 @@ export class LockClient {
     for (const wanted of wantedLocks(job)) await this.release(job, wanted.resource, false);
   }
 
-  /** Resolves to the grant, or to its refusal (outdated). If cancelled while it waits, it withdraws the request first. */
+  /**
+   * Resolves to the grant, or to its refusal (outdated). If cancelled while it waits, it withdraws the
+   * request first.
+   */
   async acquire(job: PlanJob, wanted: WantedLock): Promise<LockGrant> {
     const key = keyOf({ job: job.key, resource: wanted.resource });
     const reply = new Trigger<LockGrant>();

@@ -1,4 +1,7 @@
-/** Publishes the site of a job whose script has succeeded; without it the job fails. Rejects only when cancelled. */
+/**
+ * Publishes the site of a job whose script has succeeded; without it the job fails. Rejects only when
+ * cancelled.
+ */
 import { isCancellation } from '@temporalio/workflow';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { publishing } from '../activities.ts';

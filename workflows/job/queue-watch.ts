@@ -3,8 +3,8 @@ import { CancellationScope, sleep } from '@temporalio/workflow';
 const PATIENCE_MS = 5_000;
 
 /**
- * Notices a job that no worker has reported as running 5 s after its dispatch. One timer serves the whole pipeline:
- * a thousand short jobs cost one timer every 5 s, not a thousand.
+ * Notices a job that no worker has reported as running 5 s after its dispatch. One timer serves the whole
+ * pipeline: a thousand short jobs cost one timer every 5 s, not a thousand.
  */
 export class QueueWatch {
   /** By the job's run-time object. */

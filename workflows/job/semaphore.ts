@@ -1,6 +1,9 @@
 import { Trigger } from '@temporalio/workflow';
 
-/** First in, first out. Bounds how many activities of one pipeline are pending. A cancelled waiter leaves the queue. */
+/**
+ * First in, first out. Bounds how many activities of one pipeline are pending. A cancelled waiter leaves the
+ * queue.
+ */
 export class Semaphore {
   #free: number;
   #waiting: Trigger<void>[] = [];

@@ -1,4 +1,7 @@
-/** What the parts of a pipeline workflow share: mutable, one per workflow run. Only `setPhase` writes a job's phase. */
+/**
+ * What the parts of a pipeline workflow share: mutable, one per workflow run. Only `setPhase` writes a job's
+ * phase.
+ */
 import type { CancellationScope, Trigger } from '@temporalio/workflow';
 import type { Limits } from '../../activities/contract.ts';
 import { isBlocked } from '../../src/plan/policy/downstream.ts';
@@ -14,7 +17,10 @@ import type { Semaphore } from './semaphore.ts';
 
 export type GateDecision = 'approved' | 'rejected' | 'expired';
 
-/** The phase of a job, with what exists in this phase only. `scope`: cancelling it cancels the job's lifecycle. */
+/**
+ * The phase of a job, with what exists in this phase only. `scope`: cancelling it cancels the job's
+ * lifecycle.
+ */
 export type JobState =
   | { phase: 'created' | 'manual' | 'ended' }
   /** Without `decision` the gate is decided, and the job is about to leave the phase. */
@@ -26,7 +32,10 @@ export type JobState =
 type LiveState = Extract<JobState, { scope: CancellationScope }>;
 type WithoutScope<State> = State extends unknown ? Omit<State, 'scope'> : never;
 
-/** What is known of the newest attempt. It outlives the attempt: a job that waits for its next one can be cancelled. */
+/**
+ * What is known of the newest attempt. It outlives the attempt: a job that waits for its next one can be
+ * cancelled.
+ */
 export interface AttemptFacts {
   /** Host on which its container was last seen. */
   host?: string;

@@ -1,6 +1,7 @@
 /**
- * One run of one pipeline: compile, schedule, record. It runs the plan's skeleton; scripts, variables and specs stay in the
- * blob store. It always ends by itself, with its verdict recorded: a cancel request is handled like any other message.
+ * One run of one pipeline: compile, schedule, record. It runs the plan's skeleton; scripts, variables and
+ * specs stay in the blob store. It always ends by itself, with its verdict recorded: a cancel request is
+ * handled like any other message.
  *
  * PIPELINE-1 The handlers are set before the first await, so that no message is lost.
  * PIPELINE-2 The verdict is visible (query, attributes, record) before anything is cleaned up.
@@ -122,7 +123,9 @@ class PipelineWorkflow {
       : state;
   }
 
-  /** What is waited for now. A job whose turn has not come waits for other jobs, which are listed themselves. */
+  /**
+   * What is waited for now. A job whose turn has not come waits for other jobs, which are listed themselves.
+   */
   #waitingFor(): string[] {
     const kinds = (this.#target?.run.jobs ?? []).flatMap(({ status }) =>
       status.phase === 'created' || status.waitingFor === undefined || status.waitingFor === 'slots'

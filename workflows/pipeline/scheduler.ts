@@ -1,10 +1,12 @@
 /**
- * Runs a plan: starts each job when its turn has come, ends it, and looks again. Event-driven: it awaits one promise per
- * job, never a wave, never one `condition` per job. `src/plan/policy/schedule.ts` has the rules; this file has the promises.
+ * Runs a plan: starts each job when its turn has come, ends it, and looks again. Event-driven: it awaits one
+ * promise per job, never a wave, never one `condition` per job. `src/plan/policy/schedule.ts` has the rules;
+ * this file has the promises.
  *
- * SCHEDULER-1 A job's lifecycle runs in a scope of its own below the pipeline's, also when a signal or update handler
- *             starts it: the handler's scope is not used.
- * SCHEDULER-2 A job leaves `created` in the same synchronous step that decided it, so that no job starts twice.
+ * SCHEDULER-1 A job's lifecycle runs in a scope of its own below the pipeline's, also when a signal or update
+ *             handler starts it: the handler's scope is not used.
+ * SCHEDULER-2 A job leaves `created` in the same synchronous step that decided it, so that no job starts
+ *             twice.
  * SCHEDULER-3 Nothing is started once the pipeline is being cancelled.
  */
 import { CancellationScope } from '@temporalio/workflow';
@@ -128,7 +130,9 @@ export class Scheduler {
     this.retry(job);
   }
 
-  /** A trigger job without a strategy has ended while its child runs: the child is cancelled with the parent. */
+  /**
+   * A trigger job without a strategy has ended while its child runs: the child is cancelled with the parent.
+   */
   #cancelChild(job: JobRun): void {
     if (job.status.phase === 'ended' && job.status.downstream)
       void this.#scope.run(() => cancelDownstream(job));
@@ -141,7 +145,10 @@ export class Scheduler {
     this.advance();
   }
 
-  /** Ends all that is open. Idempotent; the first reason stands. Optional manual jobs stay playable, as in GitLab. */
+  /**
+   * Ends everything that is open. Idempotent; the first reason is kept. Optional manual jobs stay playable,
+   * as in GitLab.
+   */
   cancelAll(reason: string, by: 'person' | 'newer' = 'person'): void {
     this.cancelled ??= reason;
     if (by === 'person') for (const job of this.#run.jobs) this.#cancelChild(job);
@@ -178,7 +185,10 @@ export class Scheduler {
     this.applyAutoCancel();
   }
 
-  /** Repeated at every change of a phase: while it is unknown which jobs have started, the newer pipeline waits. */
+  /**
+   * Repeated at every change of a phase: while it is unknown which jobs have started, the newer pipeline
+   * waits.
+   */
   applyAutoCancel(): void {
     if (this.#newer === undefined || this.cancelled !== undefined) return;
     const reason = `superseded by ${this.#newer}`;

@@ -1,4 +1,7 @@
-/** Decisions of people, by Update or signal: judged by `src/plan/policy/approval-policy.ts`, recorded, and put into effect. */
+/**
+ * Decisions of people, by Update or signal: judged by `src/plan/policy/approval-policy.ts`, recorded, and put
+ * into effect.
+ */
 import { ApplicationFailure } from '@temporalio/common';
 import { judge, type Verdict } from '../../src/plan/policy/approval-policy.ts';
 import type { JobKey } from '../../src/plan/model/ids.ts';
@@ -25,11 +28,15 @@ export function validate(target: DecisionTarget | undefined, action: UpdateName,
     throw ApplicationFailure.nonRetryable('A decision needs job, actor and role.', 'usage/invalid');
   const { verdict } = consider(target, { ...decision, action });
   if (!verdict.accepted && !verdict.record)
-    // The message may quote what was sent; an unpaired surrogate in a failure ends the worker that returns it.
+    // The message may quote what was sent; an unpaired surrogate in a failure ends the worker that returns
+    // it.
     throw ApplicationFailure.nonRetryable(verdict.message.toWellFormed(), verdict.code);
 }
 
-/** Judges, records and puts into effect in one synchronous step: one of two simultaneous decisions comes first. */
+/**
+ * Judges, records and puts into effect in one synchronous step: one of two simultaneous decisions comes
+ * first.
+ */
 export function decide(target: DecisionTarget | undefined, decision: Decision): DecisionAnswer {
   const { verdict, job } = consider(target, decision);
   if (job) {

@@ -1,6 +1,6 @@
 /**
- * Stops environments when their time has come, or when a person asks. The list is in `memory.environments`, so that the next
- * run of the project workflow sets the timer again.
+ * Stops environments when their time has come, or when a person asks. The list is in `memory.environments`,
+ * so that the next run of the project workflow sets the timer again.
  */
 import { CancellationScope, condition, getExternalWorkflowHandle } from '@temporalio/workflow';
 import {

@@ -1,4 +1,7 @@
-/** Signals and queries of a project. Every handler is synchronous: it writes memory, and the main loop does the rest. */
+/**
+ * Signals and queries of a project. Every handler is synchronous: it writes memory, and the main loop does
+ * the rest.
+ */
 import { defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
 import type { StopEnvironment } from '../../src/plan/model/environments.ts';
 import type { ProjectMemory } from '../../src/plan/model/project-memory.ts';

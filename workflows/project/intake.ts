@@ -44,7 +44,10 @@ import { hasVersion } from '../versions.ts';
 import { reportUpstream } from '../upstream-link.ts';
 import { startAttributes } from '../visibility.ts';
 
-/** A pipeline may open and close again between two attempts to rerun it; five such races in a row do not happen. */
+/**
+ * A pipeline may open and close again between two attempts to rerun it; five such races in a row do not
+ * happen.
+ */
 const MAX_RERUN_RACES = 5;
 
 /** Triggers and reruns, one at a time: PROJECT-1 and PROJECT-2. */
@@ -134,8 +137,8 @@ export class Intake {
   }
 
   /**
-   * The key is known, the delivery is not. It starts only if this commit is the forge's head now and another one was the head
-   * before.
+   * The key is known, the delivery is not. It starts only if this commit is the forge's head now and another
+   * one was the head before.
    */
   async #claimPushBack(trigger: Trigger, first: ClaimOutput | undefined): Promise<ClaimOutput | undefined> {
     const { project, ref, sha, deliveryId, key } = trigger;

@@ -12,8 +12,9 @@ const MAX_IDLE = 500;
 const MAX_CHECK_MS = 5 * 60_000;
 
 /**
- * Keeps the project's locks in `memory.locks` and sends the grants. A holder that was terminated never reports it: while
- * another job waits, it checks, less and less often, whether the holder's run is still open.
+ * Keeps the project's locks in `memory.locks` and sends the grants. A holder that was terminated never
+ * reports it: while another job waits, it checks, less and less often, whether the holder's run is still
+ * open.
  */
 export class LockKeeper {
   readonly #memory: ProjectMemory;

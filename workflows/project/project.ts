@@ -1,10 +1,12 @@
 /**
- * The only writer of one project: it drops repeated events, numbers and starts pipelines, has older ones superseded, and
- * holds the project's locks. It runs nothing itself and outlives every pipeline.
+ * The only writer of one project: it drops repeated events, numbers and starts pipelines, has older ones
+ * superseded, and holds the project's locks. It runs nothing itself and outlives every pipeline.
  *
- * PROJECT-1 One trigger at a time, in order of arrival; each is in `memory` before the first await that concerns it.
+ * PROJECT-1 One trigger at a time, in order of arrival; each is in `memory` before the first await that
+ *           concerns it.
  * PROJECT-2 The start of a pipeline is awaited: what is counted as running has been started.
- * PROJECT-3 It continues as new only at a barrier: nothing pending, all handlers done, all of its state in the input.
+ * PROJECT-3 It continues as new only at a barrier: nothing pending, all handlers done, all of its state in
+ *           the input.
  * PROJECT-4 Memory is bounded; what was dropped from it is looked up in the store.
  */
 import {

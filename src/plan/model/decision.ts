@@ -5,7 +5,10 @@ import type { JobKey } from './ids.ts';
 export const UPDATES = { play: 'play', reject: 'reject', retry: 'retry', cancelJob: 'cancelJob' } as const;
 export type UpdateName = keyof typeof UPDATES;
 
-/** An authenticated person decides about a job. The server has checked the identity; the workflow checks the permission. */
+/**
+ * An authenticated person decides about a job. The server has checked the identity; the workflow checks the
+ * permission.
+ */
 export interface Decision {
   action: UpdateName;
   job: JobKey;
@@ -14,7 +17,10 @@ export interface Decision {
   comment?: string;
   /** The actor has confirmed the job's confirmation text. */
   confirm?: boolean;
-  /** From the project, to stop an environment: when that was deployed (epoch ms). Its job may have ended before. */
+  /**
+   * From the project, to stop an environment: when that was deployed (epoch ms). Its job may have ended
+   * before.
+   */
   stops?: number;
   /** Epoch ms, set by the workflow. */
   at?: number;
@@ -32,8 +38,9 @@ export const DECISION_CODES = [
 ] as const;
 export type DecisionCode = (typeof DECISION_CODES)[number];
 /**
- * An Update's validator refuses with an ApplicationFailure of type DecisionCode, and nothing is recorded; a decision that is
- * too late or second is recorded and returned. `decide` in `src/temporal/calls.ts` makes one result of both.
+ * An Update's validator refuses with an ApplicationFailure of type DecisionCode, and nothing is recorded; a
+ * decision that is too late or second is recorded and returned. `decide` in `src/temporal/calls.ts` makes one
+ * result of both.
  */
 export type DecisionAnswer =
   | { accepted: true; message: string }

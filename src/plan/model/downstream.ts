@@ -23,7 +23,9 @@ export interface DownstreamConfig {
 export const MAX_DEPTH = 2;
 /** GitLab's default for all pipelines of one tree. */
 export const MAX_TREE = 1_000;
-/** GitLab allows the same project, ref and source twice in a chain, so that A may trigger B, which triggers A. */
+/**
+ * GitLab allows the same project, ref and source twice in a chain, so that A may trigger B, which triggers A.
+ */
 export const MAX_REPEATS = 2;
 
 /** To the pipeline of the trigger job, from the project and from the pipeline that it has started. */
@@ -31,8 +33,8 @@ export interface DownstreamNews {
   job: JobKey;
   attempt: number;
   /**
-   * refused: it will not start · started: it has a number · created: it has a plan · state: that has changed · revived: it
-   * had ended and runs again · ended
+   * refused: it will not start · started: it has a number · created: it has a plan · state: that has changed
+   * · revived: it had ended and runs again · ended
    */
   what: 'refused' | 'started' | 'created' | 'state' | 'revived' | 'ended';
   pipeline?: PipelineId;

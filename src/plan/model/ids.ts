@@ -1,6 +1,6 @@
 /**
- * Identifiers that all parts of davit share. Plain JSON values with types of their own, so that a digest is never mistaken
- * for a tag, nor a job's key for a task queue.
+ * Identifiers that all parts of davit share. Plain JSON values with types of their own, so that a digest is
+ * never mistaken for a tag, nor a job's key for a task queue.
  */
 
 /** The architectures davit has queues for. `arm32` is linux/arm, v6 unless a worker declares v7. */
@@ -19,7 +19,10 @@ export type PipelineId = `${string}/${number}`;
 /** A job's name, unique in its pipeline; a matrix job carries its values: `build: [arm64]`. */
 export type JobKey = string;
 
-/** One dispatch of one attempt of a job. Attempts are numbered across retries; `epoch` numbers the dispatches of one. */
+/**
+ * One dispatch of one attempt of a job. Attempts are numbered across retries; `epoch` numbers the dispatches
+ * of one.
+ */
 export interface AttemptRef {
   pipeline: PipelineId;
   job: JobKey;
@@ -27,7 +30,9 @@ export interface AttemptRef {
   jobId: number;
   /** 1 is the first run. */
   attempt: number;
-  /** 1 is `runJob`; each `resumeJob` adds one. Every external write carries it, and a lower one is refused. */
+  /**
+   * 1 is `runJob`; each `resumeJob` adds one. Every external write carries it, and a lower one is refused.
+   */
   epoch: number;
 }
 
@@ -42,7 +47,9 @@ export const pipelineId = (slug: ProjectSlug, iid: number): PipelineId => `${slu
 export const pipelineWorkflowId = (id: PipelineId): string => `pipeline/${id}`;
 export const projectWorkflowId = (slug: ProjectSlug): string => `project/${slug}`;
 
-/** Activity id `JOB/ATTEMPT/EPOCH`: unique for every dispatch, because calls by id do not check the attempt. */
+/**
+ * Activity id `JOB/ATTEMPT/EPOCH`: unique for every dispatch, because calls by id do not check the attempt.
+ */
 export const activityId = (ref: Pick<AttemptRef, 'job' | 'attempt' | 'epoch'>): string =>
   `${ref.job}/${ref.attempt}/${ref.epoch}`;
 

@@ -1,6 +1,6 @@
 /**
- * What `include` requests from outside, and the results: plain JSON, kept with the pipeline, so that the same pipeline is
- * always assembled from the same texts.
+ * What `include` requests from outside, and the results: plain JSON, kept with the pipeline, so that the same
+ * pipeline is always assembled from the same texts.
  */
 
 /** A repository as people write it: `group/project`, with the host where a component names one. */

@@ -31,7 +31,10 @@ export interface LockGrant {
   resource: string;
   granted: boolean;
   reason?: 'outdated';
-  /** Rises with each grant of the resource: `deploy.seq` at the target. `seq + 1` is reserved for this grant's rollback. */
+  /**
+   * Rises with each grant of the resource: `deploy.seq` at the target. `seq + 1` is reserved for this grant's
+   * rollback.
+   */
   seq: number;
 }
 export interface LockState {

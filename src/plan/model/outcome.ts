@@ -2,8 +2,8 @@
 import type { Digest } from './ids.ts';
 
 /**
- * succeeded · failed (the user's script or test) · errored (davit or a machine) · cancelled · skipped · expired (a gate's
- * or a queue's deadline).
+ * succeeded · failed (the user's script or test) · errored (davit or a host) · cancelled · skipped · expired
+ * (a gate's or a queue's deadline).
  */
 export type Outcome = 'succeeded' | 'failed' | 'errored' | 'cancelled' | 'skipped' | 'expired';
 
@@ -56,7 +56,10 @@ export interface Platform {
   variant?: 'v6' | 'v7' | 'v8';
 }
 
-/** What one attempt of a job left behind. Goes through workflow history: no log line, no secret, no script in it. */
+/**
+ * What one attempt of a job left behind. Goes through workflow history: no log line, no secret, no script in
+ * it.
+ */
 export interface JobResult {
   outcome: Outcome;
   kind?: FailureKind;
@@ -128,7 +131,7 @@ export interface DeployedState {
   state: 'converged' | 'rolled_back' | 'unknown' | 'unchanged';
 }
 
-/** Types of the ApplicationFailures an activity may throw (`activities/contract.ts` says what each means). */
+/** Types of the ApplicationFailures an activity may throw (described in `activities/contract.ts`). */
 export const FAILURE_TYPES = {
   workerLost: 'Detached',
   requeue: 'HandedBack',

@@ -23,7 +23,9 @@ export interface PagesRecord {
 /** `prefix`: '' is the project's own site. */
 export const pagesPrefix = (project: ProjectSlug, prefix: string): string =>
   `pages/${project}/${prefix === '' ? 'main' : `at-${prefix}`}`;
-/** Padded, so that names sort like numbers: the newest pipeline's site is served, whenever an older one ends. */
+/**
+ * Padded, so that names sort like numbers: the newest pipeline's site is served, whenever an older one ends.
+ */
 export const pagesName = (
   of: { project: ProjectSlug; prefix: string },
   by: { iid: number; jobId: number },

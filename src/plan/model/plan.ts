@@ -2,8 +2,8 @@ import type { Strategy } from './strategy.ts';
 import type { Arch, Digest, JobKey } from './ids.ts';
 
 /**
- * The plan: what a pipeline runs, as plain JSON. Workflows see only this skeleton; scripts, variables and everything else that
- * a job needs to run are in its JobSpec (`spec.ts`), a blob named here by digest.
+ * The plan: what a pipeline runs, as plain JSON. Workflows see only this skeleton; scripts, variables and
+ * everything else that a job needs to run are in its JobSpec (`spec.ts`), a blob named here by digest.
  */
 export interface Plan {
   version: 1;
@@ -81,8 +81,8 @@ export interface Need {
   optional: boolean;
 }
 /**
- * The newest successful run of a job on a ref of a project, or the job of the pipeline with that CI_PIPELINE_ID in the same
- * family. It is looked up when the job's turn has come, and kept for its retries.
+ * The newest successful run of a job on a ref of a project, or the job of the pipeline with that
+ * CI_PIPELINE_ID in the same family. It is looked up when the job's turn has come, and kept for its retries.
  */
 export type ForeignNeed = { job: JobKey } & ({ project: string; ref: string } | { pipeline: string });
 

@@ -6,7 +6,10 @@ import type { PipelineState } from './pipeline-state.ts';
 import type { KeyLookup, RerunRequest } from './protocol.ts';
 import type { Trigger, TriggerSource } from './trigger.ts';
 
-/** Argument of the project workflow: the server sends `project` only, `memory` is for a run that continues as new. */
+/**
+ * Argument of the project workflow: the server sends `project` only, `memory` is for a run that continues as
+ * new.
+ */
 export interface ProjectInput {
   project: ProjectSlug;
   memory?: ProjectMemory;

@@ -19,8 +19,9 @@ export {
 export { FINAL_STATES, type PipelineState } from './pipeline-state.ts';
 
 /**
- * Messages between processes and workflows: names and payloads only. The server and the workflows both depend on this file,
- * so neither imports the other. Payloads stay backward compatible: fields are added, never renamed.
+ * Messages between processes and workflows: names and payloads only. The server and the workflows both depend
+ * on this file, so neither imports the other. Payloads stay backward compatible: fields are added, never
+ * renamed.
  */
 export const WORKFLOWS = { project: 'project', pipeline: 'pipeline' } as const;
 export const SIGNALS = {
@@ -43,7 +44,9 @@ export const SIGNALS = {
   jobStarted: 'jobStarted',
   /** to pipeline, from people with access to Temporal itself: ApproveSignal */
   approve: 'approve',
-  /** to pipeline, from project: Decision of a RerunRequest that arrived while the pipeline was open (again) */
+  /**
+   * to pipeline, from project: Decision of a RerunRequest that arrived while the pipeline was open (again)
+   */
   decide: 'decide',
   /** to pipeline, from the server: Asker; cancels it as Temporal's own cancel does, and records the person */
   cancel: 'cancel',
@@ -79,8 +82,9 @@ export const SEARCH_ATTRIBUTES = {
 } as const;
 
 /**
- * created: its turn has not come · manual: playable, waits for a person · gate: blocks until a decision · scheduled: delayed ·
- * waiting_for_resource: a lock · dispatched: in a queue (running, or waiting for a worker) · running · stopping · ended.
+ * created: its turn has not come · manual: playable, waits for a person · gate: blocks until a decision ·
+ * scheduled: delayed · waiting_for_resource: a lock · dispatched: in a queue (running, or waiting for a
+ * worker) · running · stopping · ended.
  */
 export type JobPhase =
   | 'created'
@@ -196,7 +200,10 @@ export interface ProjectStatus {
   environments?: EnvironmentState[];
 }
 
-/** Error of a worker that may not answer a query yet (`workflows/interceptors.ts`): the client repeats the query. */
+/**
+ * Error of a worker that may not answer a query yet (`workflows/interceptors.ts`): the client repeats the
+ * query.
+ */
 export const QUERY_NOT_READY = 'This worker may not answer yet: ask again.';
 /** Header of a query to a closed workflow: it gets no further task, so any worker may answer. */
 export const QUERY_CLOSED = 'davit-closed';

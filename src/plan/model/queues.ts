@@ -44,8 +44,9 @@ export interface QueueChoice {
 }
 
 /**
- * The queue of a script, build or apitest job: its architecture's, or that of its rarest tag. Letter case counts
- * (GitLab: tags are case sensitive). A worker that lacks another of the tags returns the job to its queue.
+ * The queue of a script, build or apitest job: its architecture's, or that of its rarest tag. Letter case
+ * counts (GitLab: tags are case sensitive). A worker that lacks another of the tags returns the job to its
+ * queue.
  */
 export function chooseQueue(
   job: { arch?: Arch; tags: readonly string[] },

@@ -4,8 +4,8 @@ import type { PipelineStatus } from './protocol.ts';
 import type { Trigger } from './trigger.ts';
 
 /**
- * Names of the small documents in the RecordStore, and their content. Each part of a name is `[A-Za-z0-9._=-]+`, so texts that
- * people chose (an event key, a deployment id) are hashed.
+ * Names of the small documents in the RecordStore, and their content. Each part of a name is
+ * `[A-Za-z0-9._=-]+`, so texts that people chose (an event key, a deployment id) are hashed.
  */
 export const COUNTERS = {
   /** CI_PIPELINE_IID */
@@ -80,7 +80,10 @@ export interface PipelineEntry {
 /** What a deployment replaced, written before it is applied. `idHash`: sha256 of the deploy id, hex. */
 export const deployRecordName = (target: string, idHash: string): string => `deploys/${target}/${idHash}`;
 
-/** `keyHash`: sha256 of the cache's key, hex. Caches of protected refs are separate: no other ref reads or writes them. */
+/**
+ * `keyHash`: sha256 of the cache's key, hex. Caches of protected refs are separate: no other ref reads or
+ * writes them.
+ */
 export const cacheRecordName = (
   slug: ProjectSlug,
   area: 'protected' | 'unprotected',
@@ -95,8 +98,8 @@ export interface CacheRecord {
 }
 
 /**
- * Artifacts for `needs` of other pipelines. `hash`: sha256 of ref and job, hex; of the job alone below a pipeline. As with
- * caches, artifacts of protected pipelines are separate.
+ * Artifacts for `needs` of other pipelines. `hash`: sha256 of ref and job, hex; of the job alone below a
+ * pipeline. As with caches, artifacts of protected pipelines are separate.
  */
 export const artifactRecordPrefix = (
   slug: ProjectSlug,
@@ -122,7 +125,9 @@ export const reconcileRecordName = (slug: ProjectSlug): string => `reconcile/${s
 export interface ReconcileRecord {
   /** Epoch ms, clock of the control worker that looked; 0: it has never seen the repository. */
   at: number;
-  /** Full ref names and the commits (for an annotated tag: the tag object) for which all pipelines are known. */
+  /**
+   * Full ref names and the commits (for an annotated tag: the tag object) for which all pipelines are known.
+   */
   settled: Record<string, string>;
   /** Refs that moved, without a known pipeline yet. */
   pending: Record<string, PendingHead>;

@@ -3,8 +3,9 @@ import type { ArtifactAccess, Platform } from './outcome.ts';
 import type { InputValue } from './trigger.ts';
 
 /**
- * JobSpec: everything a worker needs to run one job, as a JSON blob in the store. It holds secret *references* only. Values
- * that are known later (CI_JOB_ID, CI_REGISTRY_PASSWORD, dotenv of needed jobs) are added by the activity.
+ * JobSpec: everything a worker needs to run one job, as a JSON blob in the store. It holds secret
+ * *references* only. Values that are known later (CI_JOB_ID, CI_REGISTRY_PASSWORD, dotenv of needed jobs) are
+ * added by the activity.
  */
 export type JobSpec = ScriptSpec | BuildSpec | ApitestSpec | PushSpec | DeploySpec | TriggerSpec;
 
@@ -31,8 +32,8 @@ export interface CommonSpec {
   timeoutMs: number;
   artifacts?: ArtifactsSpec;
   /**
-   * For jobs with artifacts: ref and number (CI_PIPELINE_ID) under which other pipelines find them. `root` as in
-   * ArtifactRecord.
+   * For jobs with artifacts: ref and number (CI_PIPELINE_ID) under which other pipelines find them. `root` as
+   * in ArtifactRecord.
    */
   gives?: { ref: string; number: number; root?: number };
   /** `url` may contain `${NAME}` of the job's own dotenv report; the result then has the complete URL. */
@@ -49,8 +50,9 @@ export interface SpecVariable {
   /** Its origin: a dotenv variable of a needed job overrides `file` and is overridden by `project`. */
   from?: 'predefined' | 'file' | 'project' | 'pipeline';
   /**
-   * `literal` still contains `${NAME}` of values that only the worker knows, and `$$` for a dollar: `expandLate`
-   * (src/compiler/variables/expand.ts) expands them. The same applies to an image or service name that contains a `$`.
+   * `literal` still contains `${NAME}` of values that only the worker knows, and `$$` for a dollar:
+   * `expandLate` (src/compiler/variables/expand.ts) expands them. The same applies to an image or service
+   * name that contains a `$`.
    */
   late?: boolean;
 }

@@ -31,7 +31,10 @@ export interface Upstream {
   config: Digest;
   /** 1 is a child, 2 the child of a child; 0: a pipeline of another project. */
   depth: number;
-  /** CI_PIPELINE_ID of the pipeline at the head of its family, which is a pipeline with its children; absent at depth 0. */
+  /**
+   * CI_PIPELINE_ID of the pipeline at the head of its family, which is a pipeline with its children; absent
+   * at depth 0.
+   */
   family?: number;
   /** CI_PIPELINE_ID of the pipeline at the head of the whole tree. */
   root: number;
@@ -61,7 +64,10 @@ export interface Trigger {
   title: string;
   message?: string;
   actor: string;
-  /** Role of the caller of the API; absent for a forge's events. Without a trusted role or event nothing is protected. */
+  /**
+   * Role of the caller of the API; absent for a forge's events. Without a trusted role or event nothing is
+   * protected.
+   */
   role?: 'reader' | 'developer' | 'operator';
   defaultBranch?: string;
   /** URL to fetch from; absent for `davit run`, whose working tree is already a blob. */
@@ -79,7 +85,10 @@ export interface Trigger {
   variables?: Record<string, string>;
   /** For `spec:inputs` of the pipeline's own file. */
   inputs?: Record<string, InputValue>;
-  /** For `davit run` on its own machine: with all workers on one host, a tag that none has does not stop a job. */
+  /**
+   * For `davit run` on its own machine: with all workers on one host, a tag that none has does not stop a
+   * job.
+   */
   here?: boolean;
   mergeRequest?: {
     iid: number;
@@ -104,7 +113,10 @@ export interface Trigger {
   repository?: ForgeRepository;
   /** The head repository differs from the project's, or is unknown. */
   fork: boolean;
-  /** Found by comparing heads, without a delivery: it starts only while it is the forge's head without a known pipeline. */
+  /**
+   * Found by comparing heads, without a delivery: it starts only while it is the forge's head without a known
+   * pipeline.
+   */
   reconciled?: {
     /** Full: refs/heads/main */
     ref: string;
@@ -117,7 +129,10 @@ export interface Trigger {
   receivedAt: number;
 }
 
-/** Key of a push event. `ref` is the full name, `before` all zeros for a new ref, `after` the object that the ref names now. */
+/**
+ * Key of a push event. `ref` is the full name, `before` all zeros for a new ref, `after` the object that the
+ * ref names now.
+ */
 export const pushKey = (push: { ref: string; before: string; after: string }): string =>
   `push:${push.ref}:${push.before}:${push.after}`;
 

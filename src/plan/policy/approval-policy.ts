@@ -1,6 +1,7 @@
 /**
- * Whether a person's decision about a job may take effect now. Pure. The only such place: for the Update's validator and
- * handler, for the signal `approve`, and for the decision with which a closed pipeline is rerun.
+ * Whether a person's decision about a job may take effect now. Pure. The only such place: for the Update's
+ * validator and handler, for the signal `approve`, and for the decision with which a closed pipeline is
+ * rerun.
  */
 import type { PlanJob } from '../model/plan.ts';
 import type { Decision, DecisionCode, JobStatus } from '../model/protocol.ts';
@@ -11,7 +12,10 @@ export type Verdict =
       effect: 'approve' | 'reject' | 'play' | 'undelay' | 'retry' | 'stop' | 'cancel';
       message: string;
     }
-  /** `record`: it came too late or second, which belongs in the history; otherwise only the caller needs to know. */
+  /**
+   * `record`: it came too late or second, which belongs in the history; otherwise only the caller needs to
+   * know.
+   */
   | { accepted: false; code: DecisionCode; message: string; record: boolean };
 
 export interface DecisionView {
@@ -24,8 +28,8 @@ export interface DecisionView {
 }
 
 /**
- * Refused requests are recorded too, up to this number per job: repeated requests of one person must neither displace accepted
- * decisions nor use up the Updates that a workflow accepts (2,000).
+ * Refused requests are recorded too, up to this number per job: repeated requests of one person must neither
+ * displace accepted decisions nor use up the Updates that a workflow accepts (2,000).
  */
 const MAX_REFUSED = 20;
 
@@ -89,7 +93,10 @@ function judgePlay(view: DecisionView, decision: Decision): Verdict {
   }
 }
 
-/** A job that was skipped, has failed, or had ended before this deployment may stop the environment too. Once each. */
+/**
+ * A job that was skipped, has failed, or had ended before this deployment may stop the environment too. Once
+ * each.
+ */
 function judgeStop({ job, status }: DecisionView, deployedAt: number): Verdict {
   const done = status.outcome === 'succeeded' && (status.since ?? 0) >= deployedAt;
   if (done) return refuse('job/decided', `${job.key} has already stopped the environment.`, true);
@@ -129,7 +136,10 @@ function tooLate({ job, status }: DecisionView, decision: Decision): Verdict {
   return refuse('job/not-playable', message, job.gate !== undefined);
 }
 
-/** Names or roles; empty means operators. A person with access to Temporal itself is above davit's users, and recorded so. */
+/**
+ * Names or roles; empty means operators. A person with access to Temporal itself is above davit's users, and
+ * recorded so.
+ */
 function notApprover({ job }: DecisionView, decision: Decision): Verdict | undefined {
   const approvers = job.gate?.approvers ?? [];
   if (decision.role === 'temporal') return undefined;

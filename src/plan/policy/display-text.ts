@@ -5,20 +5,26 @@ import type { Trigger } from '../model/trigger.ts';
 
 /** PostgreSQL's VARCHAR(255) for keywords. */
 const KEYWORD_CHARS = 255;
-/** Temporal terminates a workflow whose search attribute exceeds 2 KiB: stay well below, including JSON quotes. */
+/**
+ * Temporal terminates a workflow whose search attribute exceeds 2 KiB: stay well below, including JSON
+ * quotes.
+ */
 const LIST_BYTES = 1_800;
 const SUMMARY_BYTES = 200;
 const DETAIL_ROWS = 100;
 
 /**
- * Every value of a search attribute passes through this function. It counts bytes, because the server does. PostgreSQL does not
- * store NUL: with one, the pipeline would never be listed correctly again.
+ * Every value of a search attribute passes through this function. It counts bytes, because the server does.
+ * PostgreSQL does not store NUL: with one, the pipeline would never be listed correctly again.
  */
 export function keyword(text: string): string {
   return cut(storable(text), KEYWORD_CHARS);
 }
 
-/** A KeywordList: distinct, sorted so that equal sets are equal values, and bounded in sum; the rest is counted. */
+/**
+ * A KeywordList: distinct, sorted so that equal sets are equal values, and bounded in sum; the rest is
+ * counted.
+ */
 export function keywords(values: Iterable<string>): string[] {
   const all = [...new Set([...values].map(keyword))].sort();
   const list: string[] = [];
@@ -38,7 +44,10 @@ export const summaryText = (trigger: Pick<Trigger, 'ref' | 'sha' | 'title'>): st
     SUMMARY_BYTES,
   );
 
-/** Markdown for the UI: a line of state, then each job and what it waits for. If there are too many, open jobs come first. */
+/**
+ * Markdown for the UI: a line of state, then each job and what it waits for. If there are too many, open jobs
+ * come first.
+ */
 export function detailsText(status: PipelineStatus): string {
   const head = `**${status.state}**${status.reason ? `: ${cell(status.reason)}` : ''}`;
   const waits =

@@ -1,9 +1,9 @@
 /**
- * What a project knows about its environments: who deployed last, and when and how each is to be stopped. Pure: every
- * function returns the new list. The project workflow keeps the list and its timer.
+ * What a project knows about its environments: who deployed last, and when and how each is to be stopped.
+ * Pure: every function returns the new list. The project workflow keeps the list and its timer.
  *
- * ENVIRONMENT-1 Only a successful deployment creates or changes an environment; only a successful stop, or a stop
- *               without a job, ends it.
+ * ENVIRONMENT-1 Only a successful deployment creates or changes an environment; only a successful stop, or a
+ *               stop without a job, ends it.
  * ENVIRONMENT-2 Each deployment sets the time to stop again, or removes it.
  * ENVIRONMENT-3 The list is bounded: the oldest stopped environments are dropped first.
  */
@@ -42,9 +42,9 @@ export function changeEnvironment(
 }
 
 /**
- * The pipeline has ended, and environments that belong to it have not been stopped: it was cancelled, or the stop failed.
- * They are stopped a moment later, when the pipeline has surely closed, and only once: environments that are stopping are
- * skipped. Returns undefined if there are none.
+ * The pipeline has ended, and environments that belong to it have not been stopped: it was cancelled, or the
+ * stop failed. They are stopped a moment later, when the pipeline has surely closed, and only once:
+ * environments that are stopping are skipped. Returns undefined if there are none.
  */
 export function stopWithPipeline(
   list: readonly EnvironmentState[],
@@ -85,8 +85,8 @@ export const markStopped = (
 ): EnvironmentState[] => update(list, name, (one) => stopped(one, now));
 
 /**
- * The job that stops it was requested. An open pipeline may not be able to play it yet, so the request is repeated, less and
- * less often; a closed pipeline is rerun for it, once.
+ * The job that stops it was requested. An open pipeline may not be able to play it yet, so the request is
+ * repeated, less and less often; a closed pipeline is rerun for it, once.
  */
 export const withStopRequest = (
   list: readonly EnvironmentState[],

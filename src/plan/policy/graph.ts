@@ -2,9 +2,9 @@ import type { JobKey } from '../model/ids.ts';
 import type { Plan, PlanJob } from '../model/plan.ts';
 
 /**
- * The plan as a graph over job indexes, built once per pipeline. `needs` names a job or a group (all jobs of that name); an
- * optional need that is not in the plan is dropped. Every walk has a visited set: a cycle, which the compiler refuses,
- * leaves its jobs at the end of `order` and blocks nothing.
+ * The plan as a graph over job indexes, built once per pipeline. `needs` names a job or a group (all jobs of
+ * that name); an optional need that is not in the plan is dropped. Every walk has a visited set: a cycle,
+ * which the compiler refuses, leaves its jobs at the end of `order` and blocks nothing.
  */
 export interface Graph {
   jobs: readonly PlanJob[];
@@ -43,7 +43,10 @@ export function buildGraph(plan: Pick<Plan, 'jobs' | 'stages'>): Graph {
   };
 }
 
-/** Indexes of the jobs that a name means: the job of that key, else all jobs of that group; none if it is unknown. */
+/**
+ * Indexes of the jobs that a name means: the job of that key, else all jobs of that group; none if it is
+ * unknown.
+ */
 export function resolver(plan: Pick<Plan, 'jobs'>): (name: string) => number[] {
   const groups = new Map<string, number[]>();
   const keys = new Map<string, number>();

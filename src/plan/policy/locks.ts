@@ -1,12 +1,13 @@
 /**
- * One lock: an environment or a resource group of a project. Pure: every function returns the new lock and the replies to
- * send. The project workflow keeps the locks and sends the signals.
+ * One lock: an environment or a resource group of a project. Pure: every function returns the new lock and
+ * the replies to send. The project workflow keeps the locks and sends the signals.
  *
  * LOCK-1 At most one holder.
- * LOCK-2 A deployment of a pipeline older than the last one that changed the target is refused as outdated, whenever it
- *        was requested.
- * LOCK-3 `seq` rises with every grant, even after the loss of the Temporal database: it starts at the pipeline's own
- *        number, which the records of the store never repeat. `seq + 1` belongs to the grant's rollback.
+ * LOCK-2 A deployment of a pipeline older than the last one that changed the target is refused as outdated,
+ *        whenever it was requested.
+ * LOCK-3 `seq` rises with every grant, even after the loss of the Temporal database: it starts at the
+ *        pipeline's own number, which the records of the store never repeat. `seq + 1` belongs to the grant's
+ *        rollback.
  * LOCK-4 A repeated request or release changes nothing.
  */
 import type { LockGrant, LockRelease, LockRequest, LockState } from '../model/locks.ts';
@@ -21,7 +22,9 @@ export interface LockChange {
 }
 
 export const newLock = (resource: string): LockState => ({ resource, seq: 0, newest: 0, waiting: [] });
-/** Distance between the first grants of two pipelines: more than the attempts and rollbacks of one job need. */
+/**
+ * Distance between the first grants of two pipelines: more than the attempts and rollbacks of one job need.
+ */
 export const SEQ_STRIDE = 1_000;
 
 /** A job requests the lock, announces itself, or requests it after an announcement. */
@@ -46,7 +49,10 @@ export function releaseLock(lock: LockState, release: LockRelease): LockChange {
   return pump(holds ? { ...next, holder: undefined, granted: undefined } : next);
 }
 
-/** A run of a pipeline has closed: all that it held or requested is free. Whether it deployed is unknown: assume it did. */
+/**
+ * A run of a pipeline has closed: all that it held or requested is free. Whether it deployed is unknown:
+ * assume it did.
+ */
 export function dropRun(lock: LockState, run: { workflowId: string; runId: string }): LockChange {
   const mine = (request: LockRequest): boolean =>
     request.workflowId === run.workflowId && request.runId === run.runId;
@@ -74,9 +80,10 @@ function pump(lock: LockState): LockChange {
 }
 
 /**
- * Which request is next (GitLab, resource group process modes). unordered: first come, first served. oldest_first and
- * newest_first consider all jobs of the group that are still to come, and wait for the first of them; newest_ready_first
- * considers only jobs that wait already. Jobs of the same pipeline keep their order of arrival.
+ * Which request is next (GitLab, resource group process modes). unordered: first come, first served.
+ * oldest_first and newest_first consider all jobs of the group that are still to come, and wait for the first
+ * of them; newest_ready_first considers only jobs that wait already. Jobs of the same pipeline keep their
+ * order of arrival.
  */
 function pick(waiting: readonly LockRequest[]): LockRequest | undefined {
   const ready = waiting.filter((request) => request.ready);

@@ -1,6 +1,6 @@
 /**
- * What a project workflow remembers: bounded, and carried over continue-as-new. The records of the store remember everything
- * (claimPipeline): keys that were dropped here are looked up there.
+ * What a project workflow remembers: bounded, and carried over continue-as-new. The records of the store
+ * remember everything (claimPipeline): keys that were dropped here are looked up there.
  */
 import { parsePipelineId, type PipelineId } from '../model/ids.ts';
 import { SEQ_STRIDE } from './locks.ts';
@@ -27,8 +27,9 @@ export const isForgeEvent = (source: TriggerSource): boolean =>
   source === 'push' || source === 'tag' || source === 'merge_request';
 
 /**
- * What memory alone knows about a trigger. `new`: start it, if the store agrees. `ask`: the key is known and the delivery is
- * not, so the same commit may have been pushed back: ask the forge. `queued` counts as repeated only when it arrives.
+ * What memory alone knows about a trigger. `new`: start it, if the store agrees. `ask`: the key is known and
+ * the delivery is not, so the same commit may have been pushed back: ask the forge. `queued` counts as
+ * repeated only when it arrives.
  */
 export function knownTrigger(
   memory: ProjectMemory,
@@ -48,8 +49,9 @@ export const headOf = (
 ): ProjectMemory['heads'][number] | undefined => memory.heads.find((head) => head.ref === refKey(trigger));
 
 /**
- * The pipeline of a newer event of the same ref that arrived before this one: this one starts, and is superseded at once.
- * `order`: its place among the pipelines of the project, below the newer one and above all older ones.
+ * The pipeline of a newer event of the same ref that arrived before this one: this one starts, and is
+ * superseded at once. `order`: its place among the pipelines of the project, below the newer one and above
+ * all older ones.
  */
 export function newerThan(
   memory: ProjectMemory,
@@ -92,8 +94,8 @@ export function voidKey(memory: ProjectMemory, key: string): void {
 }
 
 /**
- * When the oldest trigger without a pipeline was received, epoch ms: what it needs is in the store, and no record names it
- * yet.
+ * When the oldest trigger without a pipeline was received, epoch ms: what it needs is in the store, and no
+ * record names it yet.
  */
 export const waitingSince = (memory: Pick<ProjectMemory, 'queue'>): number | null =>
   memory.queue.reduce<number | null>(
@@ -144,8 +146,9 @@ export const pushedHeads = (memory: ProjectMemory): Record<string, string> =>
   Object.fromEntries(pushes(memory).map(({ ref, sha }) => [ref, sha]));
 
 /**
- * How a delivery relates to a head that the reconciler found before it arrived. `late`: it reports that head, or a push on
- * the way to it. `next`: it continues from that head, or nothing was found. `ask`: only the forge knows.
+ * How a delivery relates to a head that the reconciler found before it arrived. `late`: it reports that head,
+ * or a push on the way to it. `next`: it continues from that head, or nothing was found. `ask`: only the
+ * forge knows.
  */
 export function lateness(memory: ProjectMemory, trigger: Trigger): 'late' | 'next' | 'ask' {
   if (trigger.source !== 'push' && trigger.source !== 'tag') return 'next';
@@ -154,7 +157,10 @@ export function lateness(memory: ProjectMemory, trigger: Trigger): 'late' | 'nex
   return trigger.sha === found.sha || trigger.before === found.before ? 'late' : 'ask';
 }
 
-/** Running pipelines that a new one supersedes: older ones of the same branch or merge request, started by a push. */
+/**
+ * Running pipelines that a new one supersedes: older ones of the same branch or merge request, started by a
+ * push.
+ */
 export function superseded(memory: ProjectMemory, trigger: Trigger): RunningPipeline[] {
   const pushed = (source: TriggerSource): boolean => source === 'push' || source === 'merge_request';
   if (!pushed(trigger.source) || trigger.refKind === 'tag') return [];

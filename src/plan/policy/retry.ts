@@ -39,8 +39,9 @@ export const MAX_RETRIES = 2;
 const FINAL: readonly FailureKind[] = ['outdated', 'rejected', 'expired'];
 
 /**
- * Whether an ended attempt is retried without a person. `auto`: it never started its container, or its host is gone and the
- * job is idempotent. `retry`: the file's `retry:` allows it. A deployment that may have begun is never repeated.
+ * Whether an ended attempt is retried without a person. `auto`: it never started its container, or its host
+ * is gone and the job is idempotent. `retry`: the file's `retry:` allows it. A deployment that may have begun
+ * is never repeated.
  */
 export function retryOf(
   job: Pick<PlanJob, 'kind' | 'retry' | 'rerunnable' | 'environment'>,

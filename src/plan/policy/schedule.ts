@@ -1,11 +1,14 @@
 /**
- * Which jobs' turn has come. Pure: from the graph and the state of each job it returns the steps to take, in a valid order.
- * It starts nothing and has no clock.
+ * Which jobs' turn has come. Pure: from the graph and the state of each job it returns the steps to take, in
+ * a valid order. It starts nothing and has no clock.
  *
  * SCHEDULE-1 A job starts only when everything that it waits for has ended, or is an optional manual job.
- * SCHEDULE-2 A job without needs waits for all stages before its own; a job with needs only for these, in any stage.
- * SCHEDULE-3 A job is skipped if a need was skipped, or is an optional manual job that was not played (`always` is not).
- * SCHEDULE-4 Manual, gated and delayed jobs wait for their turn as on_success does; after a failure they are skipped.
+ * SCHEDULE-2 A job without needs waits for all stages before its own; a job with needs only for these, in any
+ *            stage.
+ * SCHEDULE-3 A job is skipped if a need was skipped, or is an optional manual job that was not played
+ *            (`always` is not).
+ * SCHEDULE-4 Manual, gated and delayed jobs wait for their turn as on_success does; after a failure they are
+ *            skipped.
  * SCHEDULE-5 The result is complete: after its steps are applied, there is no further step.
  */
 import type { Graph } from './graph.ts';
@@ -106,7 +109,10 @@ function turnOf(graph: Graph, index: number, tokens: readonly Token[], stages: S
   return fromNeeds(job.when, counts);
 }
 
-/** Tokens of jobs that can still end, by themselves or after the decision that a gate or blocking job waits for. */
+/**
+ * Tokens of jobs that can still end, by themselves or after the decision that a gate or blocking job waits
+ * for.
+ */
 const OPEN: readonly Token[] = ['created', 'running', 'waiting_for_resource', 'scheduled', 'manual'];
 const isOpen = (counts: Tally): boolean => OPEN.some((token) => counts[token] > 0);
 

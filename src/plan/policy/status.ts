@@ -3,8 +3,8 @@ import type { PlanJob } from '../model/plan.ts';
 import type { JobPhase, PipelineState } from '../model/protocol.ts';
 
 /**
- * How GitLab folds the states of jobs into one (Gitlab::Ci::Status::Composite): for a whole pipeline, for the stages
- * before a job, and for its needs.
+ * How GitLab folds the states of jobs into one (Gitlab::Ci::Status::Composite): for a whole pipeline, for the
+ * stages before a job, and for its needs.
  */
 export const TOKENS = [
   'created',

@@ -23,7 +23,7 @@ const start = (more: Partial<EnvironmentChange> = {}): EnvironmentChange => ({ a
 const review = changeEnvironment([], release('review', start({ autoStopInMs: 100, onStop: 'stop' })), 1_000);
 
 describe('what a project knows of its environments', () => {
-  test('a deployment sets the time to stop, another one sets it anew or takes it away', () => {
+  test('a deployment sets the time to stop, another one sets it again or removes it', () => {
     expect(nextStop(review)).toBe(1_100);
     const again = changeEnvironment(review, release('review', start({ autoStopInMs: 100 }), 2), 1_050);
     expect(nextStop(again)).toBe(1_150);
@@ -36,7 +36,7 @@ describe('what a project knows of its environments', () => {
     expect(nextStop(after)).toBeUndefined();
     expect(changeEnvironment([], release('x', { action: 'stop' }), 1)).toEqual([]);
   });
-  test('what is there for its pipeline alone goes with it, once', () => {
+  test('an environment that belongs to a pipeline is stopped with it, once', () => {
     const own = changeEnvironment(
       review,
       release('own', start({ onStop: 'stop', withPipeline: true }), 7),
@@ -68,7 +68,7 @@ describe('what a project knows of its environments', () => {
     expect(list[0]?.state).toBe('stopping');
     expect(nextStop(withStopRequest(list, 'review', false, 0))).toBeUndefined();
   });
-  test('the list is bounded, and stopped ones are forgotten first', () => {
+  test('the list is bounded, and stopped environments are dropped first', () => {
     let list: EnvironmentState[] = [];
     for (let n = 0; n < MAX_ENVIRONMENTS; n += 1)
       list = changeEnvironment(list, release(`e${n}`, start()), n);

@@ -124,7 +124,7 @@ describe('the process modes of a resource group', () => {
   });
 });
 
-test('whatever is asked and given: one holder, rising numbers, never an older deployment over a newer', () => {
+test('any sequence of requests: one holder, rising numbers, never an older deployment over a newer one', () => {
   const actions = fc.array(
     fc.record({
       act: fc.constantFrom('ask', 'give', 'drop'),

@@ -128,7 +128,7 @@ describe('any plan, whatever its jobs do', () => {
 });
 
 describe('the graph', () => {
-  test('puts what waits after what it waits for', () => {
+  test('orders each job after those that it waits for', () => {
     fc.assert(
       fc.property(plans, (plan) => {
         const graph = buildGraph(plan);
@@ -142,7 +142,7 @@ describe('the graph', () => {
     );
   });
 
-  test('hangs on no cycle: its jobs come last and never start', () => {
+  test('is not blocked by a cycle: its jobs come last and never start', () => {
     const plan = planOf([
       { key: 'a', needs: ['b'] },
       { key: 'b', needs: ['a'] },
