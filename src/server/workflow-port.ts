@@ -1,5 +1,5 @@
 /** What the server asks of Temporal, as davit's own questions; `temporal.ts` is the real thing. */
-import type { StopEnvironment } from '../plan/policy/environments.ts';
+import type { StopEnvironment } from '../plan/model/environments.ts';
 import type { PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type {
   Asker,

@@ -1,7 +1,7 @@
 /** `davit environments`: where a project deployed to, what stops it and when; and stopping one. */
 import type { Command } from 'commander';
 import { findProject } from '../../worktree/project.ts';
-import type { EnvironmentState } from '../../plan/policy/environments.ts';
+import type { EnvironmentState } from '../../plan/model/environments.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
 import { table } from '../view/table.ts';

@@ -2,10 +2,10 @@
 import { compile, type CompileAnswer } from '../../compiler/compile.ts';
 import { loadIncludes, type IncludeSource } from '../../compiler/includes.ts';
 import type { CompiledJob, CompileRequest } from '../../compiler/request.ts';
-import { MAX_DEPTH, type Upstream } from '../../plan/model/downstream.ts';
+import { MAX_DEPTH } from '../../plan/model/downstream.ts';
 import type { JobKey } from '../../plan/model/ids.ts';
 import type { TriggerSpec } from '../../plan/model/spec.ts';
-import type { InputValue, Trigger } from '../../plan/model/trigger.ts';
+import type { InputValue, Trigger, Upstream } from '../../plan/model/trigger.ts';
 
 /** A plan is for people to read; what is beyond is left out. */
 const MAX_CHILDREN = 50;

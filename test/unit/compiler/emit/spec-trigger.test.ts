@@ -1,6 +1,6 @@
 /** `trigger`: what a job may say, what it passes on, and what the pipeline that it starts is told. */
 import { describe, expect, test } from 'vitest';
-import type { Upstream } from '../../../../src/plan/model/downstream.ts';
+import type { Upstream } from '../../../../src/plan/model/trigger.ts';
 import type { TriggerSpec } from '../../../../src/plan/model/spec.ts';
 import { job, jobs, keysOf, MERGE, mistakes, variable, type Overrides } from '../helpers.ts';
 
