@@ -1,13 +1,13 @@
 /** What `compile` must be told about the source before it can decide: git's answers are fetched only where a rule asks. */
 import { readPipeline } from './compile.ts';
 import { textsOf } from './includes.ts';
-import type { JobConfig } from './assemble/job.ts';
 import { Problems } from './problems.ts';
 import type { CompileRequest } from './request.ts';
 import { comparesWithBefore } from './rules/conditions.ts';
 import { remoteFilesKey } from '../match/path-patterns.ts';
 import { ConditionScopes, type ConditionScope } from './rules/scope.ts';
 import { workflowReader } from './schema/keyword-table.ts';
+import type { JobConfig } from './job-config.ts';
 
 export interface FactsNeeded {
   /** Keys of `CompileRequest.changed`. */

@@ -7,8 +7,8 @@
  * their edges.
  */
 import { Extender } from './assemble/extends.ts';
-import { readFileConfig, type FileConfig } from './assemble/file.ts';
-import { readJobs, type JobConfig } from './assemble/job.ts';
+import { readFileConfig } from './assemble/file.ts';
+import { readJobs } from './assemble/job.ts';
 import { Includer } from './assemble/include.ts';
 import { ContentReader } from './inputs/content.ts';
 import { runInputs } from './inputs/run-inputs.ts';
@@ -29,6 +29,7 @@ import { readWorkflow } from './rules/workflow.ts';
 import { globalVariablesReader } from './schema/keyword-table.ts';
 import { skipReason } from './rules/skip-ci.ts';
 import { isNull, type MapNode, type Node } from './yaml/nodes.ts';
+import type { JobConfig, FileConfig } from './job-config.ts';
 
 export type { CompileAnswer, CompiledJob, CompileRequest } from './request.ts';
 export type { Problem } from './problems.ts';

@@ -6,10 +6,10 @@ import type { z } from 'zod';
 import { ERRORS } from '../errors.ts';
 import { installationSchema, workerSchema, type Installation, type WorkerConfig } from '../installation.ts';
 import { Problems, type Problem } from './problems.ts';
-import { checked } from './schema/validate.ts';
+import { checked } from './schema/validation/validate.ts';
 import { mapNode, type Node } from './yaml/nodes.ts';
 import { readYaml } from './yaml/read.ts';
-import { SourceText } from './yaml/source.ts';
+import { SourceText } from './source-text.ts';
 
 export type FileAnswer<T> = { ok: true; value: T; warnings: Problem[] } | { ok: false; problems: Problem[] };
 

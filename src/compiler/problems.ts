@@ -1,5 +1,5 @@
 import { ERRORS, placeText, type ErrorCode, type Place } from '../errors.ts';
-import type { Origin } from './yaml/nodes.ts';
+import type { Origin } from './source-text.ts';
 
 /** One mistake or doubt about a file, for people and editors. */
 export interface Problem {

@@ -5,7 +5,6 @@ import type { WorkerReport } from '../plan/model/queues.ts';
 import type { JobSpec, SpecVariable } from '../plan/model/spec.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
 import type { Problem } from './problems.ts';
-import type { CompileVariable } from './variables/layers.ts';
 import type { Plain } from './yaml/nodes.ts';
 
 /** All that a plan depends on: `compile` reads nothing else. */
@@ -99,3 +98,11 @@ export type CompileAnswer =
   /** Nothing to run, and no failure. */
   | { kind: 'empty'; reason: string; warnings: Problem[]; explained?: ExplainedJob[] }
   | { kind: 'invalid'; problems: Problem[] };
+
+/** A variable of the installation or of a project, with the conditions under which a job gets it. */
+export interface CompileVariable extends SpecVariable {
+  /** Only on protected refs. */
+  protected?: boolean;
+  /** Glob of environment names; `*` or absent: every job. */
+  environment?: string;
+}

@@ -2,19 +2,8 @@ import type { Problems } from '../problems.ts';
 import { DEFAULT, JOB_KEYWORDS, stagesReader, TOP, type KeywordInfo } from '../schema/keyword-table.ts';
 import { didYouMean } from '../suggest.ts';
 import { plainScalar } from '../yaml/scalars.ts';
-import { isNull, kindText, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
-
-/** The top level of a file: its global keywords taken apart from its jobs. */
-export interface FileConfig {
-  root: MapNode;
-  stages: string[];
-  /** Every job and template, hidden ones too, before extends. In file order. */
-  entries: Map<string, Entry>;
-  /** `default`, and the keywords that older files write at the top level. */
-  defaults: Map<string, Entry>;
-  variables?: Node;
-  workflow?: Node;
-}
+import { isNull, kindText, type Entry, type Node } from '../yaml/nodes.ts';
+import type { FileConfig } from '../job-config.ts';
 
 const DEFAULT_STAGES = ['build', 'test', 'deploy'];
 /** Written at the top level they mean the same as under `default` (GitLab: deprecated, still valid). */

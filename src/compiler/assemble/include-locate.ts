@@ -15,9 +15,9 @@ import type { ConditionScope } from '../rules/scope.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
 import type { WrittenInclude } from '../schema/keywords/include.ts';
 import { TEMPLATES, templateHint } from '../templates/index.ts';
-import type { Origin } from '../yaml/nodes.ts';
 import { componentFile, parseComponent } from './include-component.ts';
 import { OWN, type Base, type Checkout, type Found } from './include-scope.ts';
+import type { Origin } from '../source-text.ts';
 
 export interface IncludesNeeded {
   /** Paths of the own source: keys of `CompileRequest.included` that are not there yet. */

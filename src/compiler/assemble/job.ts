@@ -2,28 +2,11 @@ import type { JobKind } from '../../plan/model/plan.ts';
 import type { Problems } from '../problems.ts';
 import { JOB_KEYWORDS, readers, type JobValues } from '../schema/keyword-table.ts';
 import { inherits } from '../schema/keywords/inherit.ts';
-import {
-  isNull,
-  nodeAt,
-  type Entry,
-  type MapNode,
-  type Node,
-  type Origin,
-  type Path,
-} from '../yaml/nodes.ts';
+import { isNull, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
 import type { Extender } from './extends.ts';
-import { refuse, unknownKeyword, type FileConfig } from './file.ts';
-
-/** A job after extends and default, its keywords validated one by one and typed. */
-export interface JobConfig {
-  name: string;
-  kind: JobKind;
-  at: Origin;
-  entries: ReadonlyMap<string, Entry>;
-  /** Keywords that the job has of its own or by extends, default left out. */
-  own: ReadonlySet<string>;
-  values: JobValues;
-}
+import { refuse, unknownKeyword } from './file.ts';
+import type { Origin } from '../source-text.ts';
+import { type JobConfig, CONTAINER_KEYWORDS, type FileConfig } from '../job-config.ts';
 
 const MAX_JOBS = 10_000;
 /** Values of all jobs together, after extends and default: what a template holds counts for each job that takes it. */
@@ -95,21 +78,6 @@ function mirrors(needs: Node | undefined): boolean {
   return needs?.kind === 'map' && needs.entries.has('pipeline') && !needs.entries.has('job');
 }
 
-/** Keywords of a container with a script: they mean nothing to a job that runs none. */
-export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
-  'image',
-  'services',
-  'before_script',
-  'script',
-  'after_script',
-  'artifacts',
-  'cache',
-  'coverage',
-  'hooks',
-  'release',
-  'pages',
-  'publish',
-]);
 const takesDefault = (kind: JobKind, key: string): boolean =>
   kind === 'trigger'
     ? key === 'interruptible'
@@ -134,11 +102,4 @@ interface Reader {
 
 function assign<K extends keyof JobValues>(values: JobValues, key: K, from: Reader): void {
   values[key] = readers[key].read(from.node, from.problems);
-}
-
-/** Where in the file a part of a job stands; the job's name where it has no such part. */
-export function placeIn(job: JobConfig, keyword: string, path: Path = []): Origin {
-  const entry = job.entries.get(keyword);
-  if (!entry) return job.at;
-  return path.length === 0 ? entry.at : nodeAt(entry.value, path);
 }

@@ -2,28 +2,21 @@
 import { isArch } from '../../plan/model/ids.ts';
 import { nameProblem } from '../../plan/model/queues.ts';
 import { storable, utf8Length } from '../../plan/model/text.ts';
-import { CONTAINER_KEYWORDS, placeIn, type JobConfig } from '../assemble/job.ts';
 import type { Problems } from '../problems.ts';
-import type { CompileRequest } from '../request.ts';
 import { checkConditions } from '../rules/check.ts';
 import { TOP } from '../schema/keyword-table.ts';
-import { refPattern } from '../rules/ref-selector.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Path } from '../yaml/nodes.ts';
 import { checkCycles, checkNames } from './check-names.ts';
 import { checkKeys, checkParallel } from './check-parallel.ts';
-import { checkEnvironment } from '../emit/environment.ts';
-import { checkPages } from '../emit/spec-pages.ts';
-import { platformsOf, type Drafts } from '../draft/draft.ts';
+import { platformsOf } from '../draft/draft.ts';
 import { checkMirror, checkTrigger } from './check-trigger.ts';
 import { messageOf } from '../../utils/message.ts';
-
-export interface CheckContext {
-  jobs: ReadonlyMap<string, JobConfig>;
-  drafts: Drafts;
-  request: CompileRequest;
-  problems: Problems;
-}
+import { refPattern } from '../../match/ref-pattern.ts';
+import { CONTAINER_KEYWORDS, placeIn, type JobConfig } from '../job-config.ts';
+import { checkPages } from './check-pages.ts';
+import { checkEnvironment } from './check-environment.ts';
+import type { CheckContext } from './check-context.ts';
 
 export function checkJobs(checking: CheckContext): void {
   for (const job of checking.jobs.values()) {

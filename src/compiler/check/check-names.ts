@@ -1,12 +1,12 @@
 /** Names that jobs give of each other: they must be there, in time, of the right kind, and in no circle. */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
 import { didYouMean } from '../suggest.ts';
 import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
 import { isNull, type Node, type Path } from '../yaml/nodes.ts';
-import type { CheckContext } from './check-jobs.ts';
 import type { Draft } from '../draft/draft.ts';
 import { findCycles } from '../draft/graph.ts';
 import { imageNames } from '../draft/link.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
+import type { CheckContext } from './check-context.ts';
 
 interface Reference {
   name: string;

@@ -1,8 +1,8 @@
 /** What `parallel` may not stand beside, and what several images may not be taken for. */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
-import type { CheckContext } from './check-jobs.ts';
 import { platformsOf } from '../draft/draft.ts';
 import { imageNames, meant } from '../draft/link.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
+import type { CheckContext } from './check-context.ts';
 
 export function checkParallel(job: JobConfig, checking: CheckContext): void {
   checkMeaning(job, checking);

@@ -1,9 +1,9 @@
 /** A job with `trigger` runs nothing itself: what may stand beside it, and where the file of a child comes from. */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
 import { mirrorOf } from '../schema/keywords/needs.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Path } from '../yaml/nodes.ts';
-import type { CheckContext } from './check-jobs.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
+import type { CheckContext } from './check-context.ts';
 
 /** GitLab's list (Config::Entry::Bridge); `gate` is davit's own. */
 const MAY: ReadonlySet<string> = new Set([

@@ -1,12 +1,11 @@
 import { isArch, type Arch } from '../../plan/model/ids.ts';
 import type { Need, When } from '../../plan/model/plan.ts';
-import type { FileConfig } from '../assemble/file.ts';
-import type { JobConfig } from '../assemble/job.ts';
 import type { JobValues } from '../schema/keyword-table.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { parallelOf, shareTag, type ParallelShare } from './parallel.ts';
+import type { JobConfig, FileConfig } from '../job-config.ts';
 
 /**
  * A job on its way into the plan: one for each architecture it is made for. Drafts are made of every job of the file, so

@@ -3,14 +3,14 @@
  * reported by `check-jobs.ts`; here it is about jobs that are in the file and not in this pipeline.
  */
 import type { Need } from '../../plan/model/plan.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { Problems } from '../problems.ts';
 import type { JobValues } from '../schema/keyword-table.ts';
 import { mirrorOf } from '../schema/keywords/needs.ts';
 import { didYouMean } from '../suggest.ts';
 import { transfersArtifacts, type Draft, type Drafts } from './draft.ts';
 import { neededKeys } from './parallel.ts';
-import { writtenPages } from '../emit/spec-pages.ts';
+import { placeIn } from '../job-config.ts';
+import { writtenPages } from './pages.ts';
 
 export function linkDrafts(drafts: Drafts, problems: Problems): void {
   const before = artifactsBefore(drafts);

@@ -1,21 +1,13 @@
 /** Which jobs are in the pipeline, and as what: by their rules, else by `only` and `except`. */
 import type { Draft, Drafts } from './draft.ts';
 import type { CompileRequest } from '../request.ts';
-import type { Problems } from '../problems.ts';
 import { ruleNodes } from '../yaml/rule-nodes.ts';
 import { RefSelector } from '../rules/ref-selector.ts';
 import { checkRefs } from '../rules/check-refs.ts';
 import { ConditionChecker } from '../rules/conditions.ts';
 import { decisionOf, firstMatch } from '../rules/rules.ts';
 import { ConditionScopes, type ConditionLayers } from '../rules/scope.ts';
-
-export interface SelectContext {
-  checker: ConditionChecker;
-  scopes: ConditionScopes;
-  /** `workflow: rules` is there: GitLab then takes away what a job without conditions is limited to. */
-  byWorkflow: boolean;
-  problems: Problems;
-}
+import type { SelectContext } from '../rules/select-context.ts';
 
 export const selecting = (
   request: CompileRequest,

@@ -1,9 +1,7 @@
-import { ARCHES, isArch } from '../../plan/model/ids.ts';
-import { placeIn, type JobConfig } from '../assemble/job.ts';
-import type { FileConfig } from '../assemble/file.ts';
+import { ARCHES } from '../../plan/model/ids.ts';
 import type { Problems } from '../problems.ts';
 import type { EnvironmentTier } from '../../plan/model/plan.ts';
-import type { CompileRequest } from '../request.ts';
+import type { CompileRequest, CompileVariable } from '../request.ts';
 import { inherits } from '../schema/keywords/inherit.ts';
 import {
   environmentLayer,
@@ -12,7 +10,6 @@ import {
   pipelineLayer,
   projectVariables,
   yamlLayer,
-  type CompileVariable,
 } from '../variables/layers.ts';
 import {
   environmentValues,
@@ -21,11 +18,13 @@ import {
   pagesValues,
   pipelineValues,
 } from '../variables/predefined.ts';
-import { Scope, type Expanded, type Layer } from '../variables/scope.ts';
-import type { Node, Path } from '../yaml/nodes.ts';
+import { Scope, type Layer } from '../variables/scope.ts';
+import type { Node } from '../yaml/nodes.ts';
 import type { Draft, Drafts } from '../draft/draft.ts';
-import { tierOf } from './environment.ts';
-import { pagesPrefixOf } from './spec-pages.ts';
+import { placeIn, type JobConfig, type FileConfig } from '../job-config.ts';
+import { settle } from './settle.ts';
+import { pagesPrefixOf } from './pages-prefix.ts';
+import { tierOf } from './environment-tier.ts';
 
 export interface Environment {
   name: string;
@@ -103,12 +102,11 @@ export class PlanContext {
       const prefix = this.#prefixOf(draft, bare);
       return { scope: prefix === '' ? bare : this.#scope(draft, undefined), prefix };
     }
-    const name = this.settle(draft.config, {
-      scope: bare,
-      text: written.name,
-      keyword: 'environment',
-      path: ['name'],
-    });
+    const name = settle(
+      draft.config,
+      { scope: bare, text: written.name, keyword: 'environment', path: ['name'] },
+      this.problems,
+    );
     const tier = written.deployment_tier ?? tierOf(name);
     const environment: Environment = { name, action: written.action, tier };
     const prefix = this.#prefixOf(draft, this.#scope(draft, environment));
@@ -119,7 +117,7 @@ export class PlanContext {
 
   /** Before the url of an environment, which may be that of the site. */
   #prefixOf(draft: Draft, scope: Scope): string {
-    const prefix = pagesPrefixOf(draft.config, scope, this);
+    const prefix = pagesPrefixOf(draft.config, scope, this.problems);
     this.#prefixes.set(draft, prefix);
     return prefix;
   }
@@ -195,21 +193,6 @@ export class PlanContext {
         },
       );
   }
-
-  /** Expands a text that must be known now and may be read by everybody: it goes into the plan. */
-  settle(config: JobConfig, ask: { scope: Scope; text: string; keyword: string; path: Path }): string {
-    const expanded = ask.scope.expand(ask.text);
-    const trouble = troubleOf(expanded);
-    if (trouble)
-      this.problems.add(
-        'language/secret',
-        `${labelOf(ask)} of "${config.name}" uses a variable that ${trouble}`,
-        {
-          at: placeIn(config, ask.keyword, ask.path),
-        },
-      );
-    return expanded.text;
-  }
 }
 
 /** The file's variables, as far as the job takes them. */
@@ -226,14 +209,6 @@ const bringsDotenv = (draft: Draft): true | undefined =>
 const literalOf = (share: Draft['share']): Layer =>
   new Map([...pipelineLayer(share?.values)].map(([name, value]) => [name, { ...value, from: 'file' }]));
 
-const labelOf = ({ keyword, path }: { keyword: string; path: Path }): string => [keyword, ...path].join('.');
-
-function troubleOf({ late, tainted }: Expanded): string | undefined {
-  if (tainted) return 'is masked or secret, and would stay readable here';
-  return late ? 'is known only when the job runs' : undefined;
-}
-
 /** The architecture a job's variables name: its own, or that of a tag. */
 export const archOf = (draft: Draft): string | undefined =>
   draft.arch ?? ARCHES.find((arch) => draft.config.values.tags?.includes(arch));
-export const withoutArch = (tags: readonly string[]): string[] => tags.filter((tag) => !isArch(tag));

@@ -1,8 +1,9 @@
 /** `needs` on jobs of other pipelines. Which job is meant is found when it is needed; here its name is made whole. */
 import type { ForeignNeed, PlanJob } from '../../plan/model/plan.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { PlanContext } from './context.ts';
 import { transfersArtifacts, type Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
+import { settle } from './settle.ts';
 
 /** Those whose artifacts the job takes: as at GitLab, `artifacts: false` leaves nothing to wait for. */
 export function crossPipelineNeeds(draft: Draft, context: PlanContext): Pick<PlanJob, 'foreign'> {
@@ -12,7 +13,7 @@ export function crossPipelineNeeds(draft: Draft, context: PlanContext): Pick<Pla
   const foreign = listed.flatMap(({ from, job, artifacts }, index): ForeignNeed[] => {
     if (!from || 'mirrors' in from) return [];
     const whole = (key: string, text: string): string =>
-      context.settle(draft.config, { scope, text, keyword: 'needs', path: [index, key] });
+      settle(draft.config, { scope, text, keyword: 'needs', path: [index, key] }, context.problems);
     const said = (text: string, key: string): void =>
       context.problems.add('language/conflict', `"${draft.group}" ${text}`, {
         at: placeIn(draft.config, 'needs', [index, key]),

@@ -4,16 +4,17 @@ import type { PlanJob } from '../../plan/model/plan.ts';
 import { RETRY_REASONS } from '../../plan/policy/retry.ts';
 import { chooseQueue, CONTROL_QUEUE, deployQueue } from '../../plan/model/queues.ts';
 import type { JobSpec } from '../../plan/model/spec.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { CompiledJob } from '../request.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { environmentOf } from './environment.ts';
 import { crossPipelineNeeds } from './cross-pipeline-needs.ts';
-import { writtenPages } from './spec-pages.ts';
 import { apitestSpec, expandedTags, scriptSpec } from './spec-script.ts';
 import { buildSpec, deploySpec, pushSpec } from './spec-image-deploy.ts';
 import { downstreamOf, mirrorSpec, triggerSpec } from './spec-trigger.ts';
+import { placeIn } from '../job-config.ts';
+import { writtenPages } from '../draft/pages.ts';
+import { settle } from './settle.ts';
 
 export function compileJob(draft: Draft, context: PlanContext, stages: readonly string[]): CompiledJob {
   const { config } = draft;
@@ -50,12 +51,11 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
     ...(writtenPages(config) && { pages: true as const }),
     ...(environment && { environment }),
     ...(values.resource_group !== undefined && {
-      resourceGroup: context.settle(config, {
-        scope,
-        text: values.resource_group,
-        keyword: 'resource_group',
-        path: [],
-      }),
+      resourceGroup: settle(
+        config,
+        { scope, text: values.resource_group, keyword: 'resource_group', path: [] },
+        context.problems,
+      ),
     }),
     interruptible: draft.interruptible,
     rerunnable: isRerunnable(draft),
@@ -66,12 +66,11 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
 }
 
 const confirmationOf = (draft: Draft, context: PlanContext, text: string): string =>
-  context.settle(draft.config, {
-    scope: context.scope(draft),
-    text,
-    keyword: 'manual_confirmation',
-    path: [],
-  });
+  settle(
+    draft.config,
+    { scope: context.scope(draft), text, keyword: 'manual_confirmation', path: [] },
+    context.problems,
+  );
 
 function gateOf({ config, requires }: Draft, { request }: PlanContext): Pick<PlanJob, 'gate'> {
   const { gate } = config.values;

@@ -1,52 +1,10 @@
 /** `environment` of a job: what stops it, when, and which tier it is of. */
 import { parseDuration } from '../../plan/model/duration.ts';
-import type { EnvironmentTier, PlanEnvironment } from '../../plan/model/plan.ts';
-import { placeIn } from '../assemble/job.ts';
+import type { PlanEnvironment } from '../../plan/model/plan.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
-import type { CheckContext } from '../check/check-jobs.ts';
-import type { JobConfig } from '../assemble/job.ts';
-import { didYouMean } from '../suggest.ts';
-
-/** GitLab's guess from the name, in its order. */
-const TIERS: readonly (readonly [RegExp, EnvironmentTier])[] = [
-  [/dev|review|trunk/i, 'development'],
-  [/test|tst|int|accept|acpt|qa|qc|control|quality/i, 'testing'],
-  [/sta?g|mode?l|pre|demo|non/i, 'staging'],
-  [/pro?d|live/i, 'production'],
-];
-export const tierOf = (name: string): EnvironmentTier =>
-  TIERS.find(([pattern]) => pattern.test(name))?.[1] ?? 'other';
-
-/** Checked for every job of the file. */
-export function checkEnvironment(job: JobConfig, { jobs, problems }: CheckContext): void {
-  const written = job.values.environment;
-  if (written?.on_stop === undefined) return;
-  const at = placeIn(job, 'environment', ['on_stop']);
-  const other = jobs.get(written.on_stop);
-  if (!other) {
-    problems.add(
-      'language/unknown-job',
-      `"${job.name}" names "${written.on_stop}" in on_stop, and there is no such job`,
-      { at, hint: didYouMean(written.on_stop, jobs.keys()) },
-    );
-    return;
-  }
-  const its = other.values.environment;
-  const trouble = !its
-    ? 'has no environment'
-    : its.name !== written.name
-      ? `has another environment, "${its.name}"`
-      : its.action !== 'stop'
-        ? 'has no action: stop'
-        : other.values.gate
-          ? 'has a gate, and nobody is there to approve when the time to stop has come'
-          : undefined;
-  if (trouble)
-    problems.add('language/conflict', `"${other.name}", which is to stop "${written.name}", ${trouble}`, {
-      at,
-    });
-}
+import { placeIn } from '../job-config.ts';
+import { settle } from './settle.ts';
 
 /** For the plan's job. */
 export function environmentOf(draft: Draft, context: PlanContext): PlanEnvironment | undefined {
@@ -82,9 +40,11 @@ function autoStop(draft: Draft, context: PlanContext): number | undefined {
   const written = draft.config.values.environment?.auto_stop_in;
   if (written === undefined) return undefined;
   const scope = context.scope(draft);
-  const text = context
-    .settle(draft.config, { scope, text: written, keyword: 'environment', path: ['auto_stop_in'] })
-    .trim();
+  const text = settle(
+    draft.config,
+    { scope, text: written, keyword: 'environment', path: ['auto_stop_in'] },
+    context.problems,
+  ).trim();
   // GitLab: a variable that is not set leaves the environment standing.
   if (/^(never)?$/i.test(text)) return undefined;
   const ms = parseDuration(text);

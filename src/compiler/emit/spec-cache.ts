@@ -1,10 +1,10 @@
 import type { CacheSpec } from '../../plan/model/spec.ts';
-import { placeIn } from '../assemble/job.ts';
 import { POLICIES, type WrittenCache } from '../schema/keywords/cache.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
 import { projectDir } from '../variables/predefined.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
 
 /** The caches of a job that have something in them. A path outside of the project is left out by the worker, with a warning here. */
 export function cachesSpec(draft: Draft, context: PlanContext): CacheSpec[] {

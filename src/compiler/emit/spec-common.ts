@@ -6,7 +6,6 @@ import type {
   SpecVariable,
 } from '../../plan/model/spec.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
-import { placeIn } from '../assemble/job.ts';
 import { REPORTS } from '../schema/keywords/artifacts.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
 import type { JobValues } from '../schema/keyword-table.ts';
@@ -18,6 +17,7 @@ import type { CompileRequest } from '../request.ts';
 import type { Environment, PlanContext } from './context.ts';
 import { publishedFolder } from './spec-pages.ts';
 import type { Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
 
 /** The parts of a JobSpec that every kind has. */
 export function commonSpec(draft: Draft, context: PlanContext): CommonSpec {

@@ -1,6 +1,5 @@
 /** Specs of jobs that ship: build, push, deploy. What they write is public to whoever can pull, so secrets are refused. */
 import type { BuildSpec, DeploySpec, PushSpec, SwarmSpec } from '../../plan/model/spec.ts';
-import { placeIn } from '../assemble/job.ts';
 import {
   parsePublish,
   PUBLISH_FORM,
@@ -15,37 +14,39 @@ import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { commonSpec } from './spec-common.ts';
 import { sha256 } from '../../utils/sha256.ts';
+import { placeIn } from '../job-config.ts';
+import { settle } from './settle.ts';
 
-type Settle = (text: string, ...path: Path) => string;
-function settler(draft: Draft, context: PlanContext, keyword: string): Settle {
+type SettleText = (text: string, ...path: Path) => string;
+function settler(draft: Draft, context: PlanContext, keyword: string): SettleText {
   const scope = context.scope(draft);
-  return (text, ...path) => context.settle(draft.config, { scope, text, keyword, path });
+  return (text, ...path) => settle(draft.config, { scope, text, keyword, path }, context.problems);
 }
 
 export function buildSpec(draft: Draft, context: PlanContext, build: Build): BuildSpec {
-  const settle = settler(draft, context, 'build');
+  const expand = settler(draft, context, 'build');
   const arch = draft.arch ?? context.request.defaultArch;
   return {
     ...commonSpec(draft, context),
     kind: 'build',
     arch,
-    context: settle(build.context, 'context'),
-    dockerfile: settle(build.dockerfile, 'dockerfile'),
-    ...(build.target !== undefined && { target: settle(build.target, 'target') }),
-    args: settleMap(build.args, settle, 'args'),
+    context: expand(build.context, 'context'),
+    dockerfile: expand(build.dockerfile, 'dockerfile'),
+    ...(build.target !== undefined && { target: expand(build.target, 'target') }),
+    args: settleMap(build.args, expand, 'args'),
     repository: buildRepository(draft, context),
     tag: `davit-${context.request.iid}-${uniqueSlug(draft, context)}-${arch}`,
     cacheFrom: build.cache_from,
-    labels: { ...imageLabels(context), ...ownLabels({ draft, context, build, settle }) },
+    labels: { ...imageLabels(context), ...ownLabels({ draft, context, build, expand }) },
   };
 }
 
 const settleMap = (
   map: Readonly<Record<string, string>>,
-  settle: Settle,
+  expand: SettleText,
   key: string,
 ): Record<string, string> =>
-  Object.fromEntries(Object.entries(map).map(([name, text]) => [name, settle(text, key, name)]));
+  Object.fromEntries(Object.entries(map).map(([name, text]) => [name, expand(text, key, name)]));
 
 /** `build:a` and `build/a` would share a tag, and so would parallel ones: what is not unique as a slug gets a hash. */
 function uniqueSlug(draft: Draft, { drafts }: PlanContext): string {
@@ -77,12 +78,12 @@ function ownLabels({
   draft,
   context,
   build,
-  settle,
+  expand,
 }: {
   draft: Draft;
   context: PlanContext;
   build: Build;
-  settle: Settle;
+  expand: SettleText;
 }): Record<string, string> {
   for (const name of Object.keys(build.labels))
     if (name.startsWith('davit.'))
@@ -90,7 +91,7 @@ function ownLabels({
         at: placeIn(draft.config, 'build', ['labels', name]),
         hint: 'Labels that begin with davit. mark what davit itself runs and cleans up.',
       });
-  return settleMap(build.labels, settle, 'labels');
+  return settleMap(build.labels, expand, 'labels');
 }
 
 const REPOSITORY = /^[a-z0-9][a-z0-9.-]*(?::\d+)?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+$/;
@@ -129,7 +130,7 @@ function repository(text: string, from: { draft: Draft; context: PlanContext; ke
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSpec {
-  const settle = settler(draft, context, 'push');
+  const expand = settler(draft, context, 'push');
   const builds = context.drafts.all.filter((other) => draft.imagesFrom.includes(other.key));
   const to = push.to === undefined ? undefined : repository(push.to, { draft, context, keyword: 'push' });
   const repositories = [...new Set(builds.map((build) => buildRepository(build, context)))];
@@ -152,7 +153,7 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
       },
     );
   const tags = push.tags.map((text, index) => {
-    const tag = settle(text, 'tags', index);
+    const tag = expand(text, 'tags', index);
     if (!TAG.test(tag) && !tag.includes('${'))
       context.problems.add('language/type', `push.tags[${index}] of "${draft.group}" is no tag: "${tag}"`, {
         at: placeIn(draft.config, 'push', ['tags', index]),
@@ -175,7 +176,7 @@ export function deploySpec(
   more: { swarm: Swarm; target: string },
 ): DeploySpec {
   const { swarm, target } = more;
-  const settle = settler(draft, context, 'deploy');
+  const expand = settler(draft, context, 'deploy');
   const { environment } = context.prepared(draft);
   const imageFrom = draft.imagesFrom[0];
   return {
@@ -186,25 +187,25 @@ export function deploySpec(
       environment: { name: environment.name, ...(environment.url !== undefined && { url: environment.url }) },
     }),
     ...(imageFrom !== undefined && { imageFrom }),
-    ...(swarm.image !== undefined && { image: settle(swarm.image, 'swarm', 'image') }),
-    swarm: { ...swarmSpec(swarm, settle), publish: publishedPorts(draft, context, swarm) },
+    ...(swarm.image !== undefined && { image: expand(swarm.image, 'swarm', 'image') }),
+    swarm: { ...swarmSpec(swarm, expand), publish: publishedPorts(draft, context, swarm) },
   };
 }
 
-function swarmSpec(swarm: Swarm, settle: Settle): Omit<SwarmSpec, 'publish'> {
+function swarmSpec(swarm: Swarm, expand: SettleText): Omit<SwarmSpec, 'publish'> {
   const list = (key: 'constraints' | 'networks', items: readonly string[]): string[] =>
-    items.map((text, index) => settle(text, 'swarm', key, index));
+    items.map((text, index) => expand(text, 'swarm', key, index));
   return {
-    service: settle(swarm.service, 'swarm', 'service'),
+    service: expand(swarm.service, 'swarm', 'service'),
     replicas: swarm.replicas,
     endpointMode: swarm.endpoint_mode,
     constraints: list('constraints', swarm.constraints),
     env: Object.fromEntries(
-      Object.entries(swarm.env).map(([name, text]) => [name, settle(text, 'swarm', 'env', name)]),
+      Object.entries(swarm.env).map(([name, text]) => [name, expand(text, 'swarm', 'env', name)]),
     ),
     networks: list('networks', swarm.networks),
     ...(swarm.command && {
-      command: swarm.command.map((text, index) => settle(text, 'swarm', 'command', index)),
+      command: swarm.command.map((text, index) => expand(text, 'swarm', 'command', index)),
     }),
     update: {
       order: swarm.update.order,
@@ -217,13 +218,13 @@ function swarmSpec(swarm: Swarm, settle: Settle): Omit<SwarmSpec, 'publish'> {
 }
 
 function publishedPorts(draft: Draft, context: PlanContext, swarm: Swarm): SwarmSpec['publish'] {
-  const settle = settler(draft, context, 'deploy');
+  const expand = settler(draft, context, 'deploy');
   // A service without a virtual address cannot publish through the ingress network.
   const usual = swarm.endpoint_mode === 'dnsrr' ? 'host' : 'ingress';
   return swarm.publish.flatMap((port, index) => {
     if (!('text' in port) || port.text === undefined) return [{ ...port, mode: port.mode ?? usual }];
     const path = ['swarm', 'publish', index];
-    const text = settle(port.text, ...path);
+    const text = expand(port.text, ...path);
     const ports = parsePublish(text);
     if (ports) return [{ ...ports, mode: usual }];
     context.problems.add(

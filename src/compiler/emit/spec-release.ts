@@ -1,9 +1,9 @@
 import type { ReleaseSpec } from '../../plan/model/spec.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { WrittenRelease } from '../schema/keywords/release.ts';
 import type { Path } from '../yaml/nodes.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
 
 /** A release is seen by everybody: nothing masked or secret may be in it. */
 export function releaseSpec(draft: Draft, context: PlanContext, written: WrittenRelease): ReleaseSpec {

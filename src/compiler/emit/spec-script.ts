@@ -1,5 +1,4 @@
 import { isArch } from '../../plan/model/ids.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { ApitestSpec, ScriptSpec } from '../../plan/model/spec.ts';
 import type { Apitest } from '../schema/keywords/davit-jobs.ts';
@@ -9,6 +8,8 @@ import type { PlanContext } from './context.ts';
 import { pagesSpec } from './spec-pages.ts';
 import { releaseSpec } from './spec-release.ts';
 import type { Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
+import { settle } from './settle.ts';
 
 export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
   const { values } = draft.config;
@@ -63,7 +64,7 @@ export function expandedTags(draft: Draft, context: PlanContext): string[] {
   const scope = context.scope(draft);
   const tags = (config.values.tags ?? []).map((text, index) =>
     text.includes('$') || text.includes('%')
-      ? context.settle(config, { scope, text, keyword: 'tags', path: [index] })
+      ? settle(config, { scope, text, keyword: 'tags', path: [index] }, context.problems)
       : text,
   );
   const leftOut = tags.filter((tag) => isLeftOut(tag, draft, context));

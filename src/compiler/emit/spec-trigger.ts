@@ -2,7 +2,6 @@
 import type { SpecVariable, TriggerInclude, TriggerSpec } from '../../plan/model/spec.ts';
 import type { InputValue } from '../../plan/model/trigger.ts';
 import type { PlanDownstream } from '../../plan/model/plan.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { WrittenTrigger } from '../schema/keywords/trigger.ts';
 import { mirrorOf } from '../schema/keywords/needs.ts';
 import type { Variable } from '../variables/scope.ts';
@@ -11,6 +10,8 @@ import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { meant } from '../draft/link.ts';
 import { commonSpec } from './spec-common.ts';
+import { placeIn } from '../job-config.ts';
+import { settle } from './settle.ts';
 
 export function triggerSpec(draft: Draft, context: PlanContext, written: WrittenTrigger): TriggerSpec {
   return {
@@ -20,9 +21,9 @@ export function triggerSpec(draft: Draft, context: PlanContext, written: Written
     to: written.include
       ? { include: includesOf(draft, context, written.include) }
       : {
-          project: settled(draft, context, { text: written.project ?? '', key: 'project' }),
+          project: settled(draft, context, 'project', written.project ?? ''),
           ...(written.branch !== undefined && {
-            branch: settled(draft, context, { text: written.branch, key: 'branch' }),
+            branch: settled(draft, context, 'branch', written.branch),
           }),
         },
     ...(written.inputs && { inputs: inputsOf(written.inputs) }),
@@ -43,7 +44,11 @@ function mirrored(draft: Draft, context: PlanContext): PlanDownstream | undefine
   const text = mirrorOf(needs);
   if (draft.config.kind !== 'trigger' || text === undefined) return undefined;
   const scope = context.closed(draft);
-  const project = context.settle(draft.config, { scope, text, keyword: 'needs', path: [index, 'pipeline'] });
+  const project = settle(
+    draft.config,
+    { scope, text, keyword: 'needs', path: [index, 'pipeline'] },
+    context.problems,
+  );
   return { strategy: 'mirror', project, mirrors: true, filesFrom: [] };
 }
 
@@ -63,13 +68,12 @@ export function downstreamOf(draft: Draft, context: PlanContext): PlanDownstream
   };
 }
 
-const settled = (draft: Draft, context: PlanContext, of: { text: string; key: string }): string =>
-  context.settle(draft.config, {
-    scope: context.closed(draft),
-    text: of.text,
-    keyword: 'trigger',
-    path: [of.key],
-  });
+const settled = (draft: Draft, context: PlanContext, key: string, text: string): string =>
+  settle(
+    draft.config,
+    { scope: context.closed(draft), text, keyword: 'trigger', path: [key] },
+    context.problems,
+  );
 
 /** Values of YAML are JSON: `plain` has made them. */
 const inputsOf = (written: Record<string, unknown>): Record<string, InputValue> =>
@@ -104,7 +108,7 @@ function includesOf(
         { at: placeIn(draft.config, 'trigger', ['include', index, 'job']) },
       );
     return {
-      artifact: settled(draft, context, { text: item.artifact, key: 'include' }),
+      artifact: settled(draft, context, 'include', item.artifact),
       jobs: jobs.map((other) => other.key),
       ...(item.inputs && { inputs: inputsOf(item.inputs) }),
     };

@@ -3,8 +3,8 @@
  * string is true to them, and only the whole expression asks for a text that is not blank.
  */
 import type { RE2JS } from 're2js';
-import { refPattern } from '../rules/ref-selector.ts';
 import type { Expression } from './expression.ts';
+import { refPattern } from '../../match/ref-pattern.ts';
 
 export type Value = string | boolean | null;
 /** Text of a variable; undefined when it is not set. */

@@ -7,9 +7,9 @@
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { ConditionScopes, type ConditionScope } from '../rules/scope.ts';
-import { isNull, type Node, type Origin } from '../yaml/nodes.ts';
+import { isNull, type Node } from '../yaml/nodes.ts';
 import { readYaml } from '../yaml/read.ts';
-import { SourceText } from '../yaml/source.ts';
+import { SourceText, type Origin } from '../source-text.ts';
 import { findBlocks, shortened } from './blocks.ts';
 import type { VariableLookup } from './functions.ts';
 import { interpolate, placeOf, type Growth } from './interpolate.ts';

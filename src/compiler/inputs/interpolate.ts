@@ -10,18 +10,11 @@ import type { Problems } from '../problems.ts';
 import { originIn } from '../yaml/rule-nodes.ts';
 import { didYouMean } from '../suggest.ts';
 import { FORBIDDEN, MAX_DEPTH, MAX_NODES } from '../yaml/build.ts';
-import {
-  listNode,
-  mapNode,
-  type Entry,
-  type MapNode,
-  type Node,
-  type Origin,
-  type ScalarNode,
-} from '../yaml/nodes.ts';
+import { listNode, mapNode, type Entry, type MapNode, type Node, type ScalarNode } from '../yaml/nodes.ts';
 import { findBlocks, isMatrix, readBlock, shortened, type FoundBlock } from './blocks.ts';
 import { applyFunction, type Applied, type VariableLookup } from './functions.ts';
 import { scalarAt, textOf } from './values.ts';
+import type { Origin } from '../source-text.ts';
 
 /** Of a text that holds a block: GitLab's limit. */
 const MAX_TEXT = 1024 * 1024;

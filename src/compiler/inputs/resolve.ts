@@ -8,9 +8,10 @@ import { placeText } from '../../errors.ts';
 import type { Problems } from '../problems.ts';
 import { isTruthful, type Value } from '../expression/expression-evaluator.ts';
 import { didYouMean } from '../suggest.ts';
-import { isNull, kindText, plain, type Entry, type Node, type Origin } from '../yaml/nodes.ts';
+import { isNull, kindText, plain, type Entry, type Node } from '../yaml/nodes.ts';
 import type { InputRule, InputSpec, InputType, Settings, Spec } from '../schema/keywords/input-spec.ts';
 import { jsonNode, scalarAt, shown } from './values.ts';
+import type { Origin } from '../source-text.ts';
 
 /** Values by name, each with the places of its name and of itself. */
 export type GivenInputs = ReadonlyMap<string, Entry>;

@@ -1,5 +1,5 @@
 /** The inputs of a run, given by command line or API: each is a small text of its own, so that messages can point at it. */
-import { SourceText } from '../yaml/source.ts';
+import { SourceText } from '../source-text.ts';
 import type { Entry } from '../yaml/nodes.ts';
 import type { Problems } from '../problems.ts';
 import type { InputValue } from '../../plan/model/trigger.ts';

@@ -5,11 +5,11 @@ import {
   plain,
   type Entry,
   type Node,
-  type Origin,
   type Plain,
   type ScalarNode,
   type ScalarValue,
 } from '../yaml/nodes.ts';
+import type { Origin } from '../source-text.ts';
 
 /** JSON that is nested deeper is no input that a person gave. */
 const MAX_JSON_DEPTH = 50;

@@ -2,10 +2,10 @@
  * Artifacts that no command of the job writes. That can be known only where every command is a simple one whose files stand
  * beside it; a program, a variable or a substitution in the way means: not known.
  */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
 import type { Draft } from '../draft/draft.ts';
-import type { LintContext } from './lint.ts';
 import { scriptTexts } from './shell.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
+import type { LintContext } from './lint-context.ts';
 
 /** Commands that write nothing but where `>` says, and those that write what is named after them. */
 const SIMPLE =

@@ -1,5 +1,4 @@
 /** Conditions that are valid and do not do what they seem to. */
-import type { JobConfig } from '../assemble/job.ts';
 import type { Problems } from '../problems.ts';
 import { parseExpression, partsOf, type Expression } from '../expression/expression.ts';
 import { originIn, ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
@@ -8,8 +7,9 @@ import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
 import { nearest } from '../suggest.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { covers, impossible } from './impossible.ts';
-import type { LintContext } from './lint.ts';
 import { KNOWN_LATER, PIPELINE_SOURCES } from './known-names.ts';
+import type { JobConfig } from '../job-config.ts';
+import type { LintContext } from './lint-context.ts';
 
 interface Ruled {
   rules: readonly (Rule | WorkflowRule)[];

@@ -3,10 +3,10 @@
  * runs the first and takes the others for its arguments, and the job is green. Only lines that begin as commands do, and
  * could not go on with the one before, are told of.
  */
-import type { JobConfig } from '../assemble/job.ts';
 import type { Problems } from '../problems.ts';
 import type { ScalarNode } from '../yaml/nodes.ts';
 import { scriptTexts, writtenLines } from './shell.ts';
+import type { JobConfig } from '../job-config.ts';
 
 /** The line goes on with what comes next, or with what was before. */
 const GOES_ON = /(?:&&|\|\|?|;|\\|,|[({]|\b(?:do|then|else|in))$/;

@@ -1,7 +1,7 @@
 /** What can be said of a condition without knowing any variable: that it never holds, or that another holds before it. Pure. */
 import { evaluate, isTruthful } from '../expression/expression-evaluator.ts';
 import { partsOf, type Expression } from '../expression/expression.ts';
-import { refPattern } from '../rules/ref-selector.ts';
+import { refPattern } from '../../match/ref-pattern.ts';
 
 type Operation = Expression & { kind: 'operation' };
 const isOperation = (expression: Expression, operator: string): expression is Operation =>

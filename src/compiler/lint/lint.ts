@@ -4,28 +4,13 @@
  * Role: looks at the jobs once all else is known of them. Non-role: it decides nothing, and a pipeline never asks for it.
  * Invariant L1: a doubt is no warning. What depends on settings of a project, on a program or on a machine is left alone.
  */
-import type { FileConfig } from '../assemble/file.ts';
-import type { JobConfig } from '../assemble/job.ts';
-import type { Drafts } from '../draft/draft.ts';
-import type { Problems } from '../problems.ts';
-import type { CompileRequest } from '../request.ts';
-import type { MapNode } from '../yaml/nodes.ts';
 import { lintArtifacts } from './artifacts.ts';
 import { lintConditions } from './conditions.ts';
 import { lintFolded } from './folded.ts';
 import { lintNames } from './names.ts';
 import { lintRunnerVariables } from './runner-variables.ts';
 import { lintUnused } from './unused.ts';
-
-export interface LintContext {
-  file: FileConfig;
-  /** The file with its includes, before `!reference` is replaced. */
-  whole: MapNode;
-  jobs: ReadonlyMap<string, JobConfig>;
-  drafts: Drafts;
-  request: CompileRequest;
-  problems: Problems;
-}
+import type { LintContext } from './lint-context.ts';
 
 export function lint(linting: LintContext): void {
   lintUnused(linting);

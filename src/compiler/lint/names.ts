@@ -1,10 +1,10 @@
 /** Names that are almost those of predefined variables, or of the words of `only` and `except`. */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
 import { nearest } from '../suggest.ts';
 import type { Node, ScalarNode } from '../yaml/nodes.ts';
 import { POLICY_REFS, PREDEFINED } from './known-names.ts';
-import type { LintContext } from './lint.ts';
 import { scalars } from './shell.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
+import type { LintContext } from './lint-context.ts';
 
 const REFERENCE = /\$\{?((?:CI|GITLAB|DAVIT)_[A-Z0-9_]+)/g;
 /** Letters that may differ. More, and it is likely a name of its own. */

@@ -1,6 +1,6 @@
 /** Variables that GitLab's runner reads and that change nothing here. docs/language/variables.md has the same list. */
 import { nodeAt, type Node } from '../yaml/nodes.ts';
-import type { LintContext } from './lint.ts';
+import type { LintContext } from './lint-context.ts';
 
 const ATTEMPTS = 'davit decides itself how often it retries a transfer';
 const ZIPPED = 'davit has one compression format';

@@ -1,6 +1,6 @@
 /** The lines of scripts as a linter sees them. Pure. */
-import type { JobConfig } from '../assemble/job.ts';
 import type { Node, ScalarNode } from '../yaml/nodes.ts';
+import type { JobConfig } from '../job-config.ts';
 
 const SCRIPTS = ['before_script', 'script', 'after_script'] as const;
 

@@ -1,6 +1,6 @@
 /** Hidden jobs that nothing takes anything from: by `extends`, `!reference`, an alias or a merge key. */
 import type { Node } from '../yaml/nodes.ts';
-import type { LintContext } from './lint.ts';
+import type { LintContext } from './lint-context.ts';
 
 const ANCHOR = /&([^\s,[\]{}]+)/g;
 

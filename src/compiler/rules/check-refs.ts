@@ -1,9 +1,10 @@
 /** Refs and projects that rules ask about: GitLab takes one that is not there for a mistake, not for a condition that does not hold. */
 import type { Problems } from '../problems.ts';
-import type { Node, Origin } from '../yaml/nodes.ts';
+import type { Node } from '../yaml/nodes.ts';
 import type { ConditionChecker, Conditions } from './conditions.ts';
 import { ruleKey } from '../yaml/rule-nodes.ts';
 import type { ConditionScope } from './scope.ts';
+import type { Origin } from '../source-text.ts';
 
 export interface RuleList {
   rules: readonly Conditions[];

@@ -1,12 +1,12 @@
 /** What must hold of conditions, whoever is selected: expressions are valid, rules can be reached, keywords go together. */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
 import type { Problems } from '../problems.ts';
 import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
-import { refPattern } from './ref-selector.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { parseExpression, partsOf, type Mistake } from '../expression/expression.ts';
 import { originIn, ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
 import { messageOf } from '../../utils/message.ts';
+import { refPattern } from '../../match/ref-pattern.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
 
 /** One expression of the file, with its place. A mistake is reported where it stands in the text. */
 export function checkExpression(label: string, node: Node, problems: Problems): void {

@@ -1,21 +1,12 @@
-import { RE2JS } from 're2js';
-import type { JobConfig } from '../assemble/job.ts';
+import type { RE2JS } from 're2js';
 import type { CompileRequest } from '../request.ts';
 import type { ConditionScope } from '../rules/scope.ts';
-import type { SelectContext } from '../draft/select-jobs.ts';
 import { pipelineSource } from '../variables/predefined.ts';
+import { refPattern } from '../../match/ref-pattern.ts';
+import type { SelectContext } from './select-context.ts';
+import type { JobConfig } from '../job-config.ts';
 
-/** `only` and `except`, their refs: who is in this pipeline. Rules as in GitLab's `Ci::Build::Policy::Refs`. */
-const REGEX = /^\/(.*)\/([ismU]*)$/s;
 const DEFAULT_ONLY = ['branches', 'tags'];
-
-/** Compiles `/pattern/flags` on RE2; undefined when the text is a plain name. Throws when it is not valid. */
-export function refPattern(text: string): RE2JS | undefined {
-  const found = REGEX.exec(text);
-  if (!found) return undefined;
-  const flags = found[2] ? `(?${found[2]})` : '';
-  return RE2JS.compile(flags + (found[1] ?? ''));
-}
 
 type Policy = NonNullable<JobConfig['values']['only']>;
 

@@ -1,6 +1,5 @@
 /** `workflow`: whether there is a pipeline at all, what it is called, and when it is cancelled. */
 import type { Plan } from '../../plan/model/plan.ts';
-import type { FileConfig } from '../assemble/file.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { workflowReader } from '../schema/keyword-table.ts';
@@ -11,6 +10,7 @@ import { ConditionChecker } from './conditions.ts';
 import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
 import { firstMatch } from './rules.ts';
 import { ConditionScopes } from './scope.ts';
+import type { FileConfig } from '../job-config.ts';
 
 export interface Workflow {
   /** Why there is no pipeline. */

@@ -1,4 +1,4 @@
-import type { KeywordInfo } from './keyword.ts';
+import type { KeywordInfo } from './validation/keyword.ts';
 import * as run from './keywords/run.ts';
 import * as typed from './keywords/davit-jobs.ts';
 

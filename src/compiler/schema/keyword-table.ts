@@ -6,7 +6,7 @@ import { environment } from './keywords/environment.ts';
 import * as flow from './keywords/flow.ts';
 import { INCLUDE } from './keywords/include.ts';
 import { inherit } from './keywords/inherit.ts';
-import type { KeywordInfo } from './keyword.ts';
+import type { KeywordInfo } from './validation/keyword.ts';
 import { needs } from './keywords/needs.ts';
 import { OWN } from './davit-keywords.ts';
 import { pages, publish } from './keywords/pages.ts';
@@ -17,9 +17,9 @@ import { release } from './keywords/release.ts';
 import * as run from './keywords/run.ts';
 import { TRIGGER, trigger } from './keywords/trigger.ts';
 import * as typed from './keywords/davit-jobs.ts';
-import { checked, lenient, type Checked } from './validate.ts';
+import { checked, lenient, type Checked } from './validation/validate.ts';
 
-export type { KeywordInfo, KeywordStatus } from './keyword.ts';
+export type { KeywordInfo, KeywordStatus } from './validation/keyword.ts';
 
 /**
  * Every keyword of the language, with what davit makes of it. Nothing here is ignored: a keyword is supported, or

@@ -1,4 +1,4 @@
-import type { KeywordInfo } from './keyword.ts';
+import type { KeywordInfo } from './validation/keyword.ts';
 
 /** Keywords of GitLab that need a service which davit is not and has no client for: an error by name, with the reason. */
 export const REFUSED: readonly KeywordInfo[] = [

@@ -1,8 +1,8 @@
 /** What the installation file says of a project: its variables, and whether a ref is protected. For workers and command line. */
 import type { Installation, InstallationProject, InstallationVariable } from '../../installation.ts';
-import type { CompileVariable } from './layers.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import { wildcardMatches } from '../../match/wildcard.ts';
+import type { CompileVariable } from '../request.ts';
 
 interface ProjectFacts {
   config: Pick<Installation, 'projects'>;

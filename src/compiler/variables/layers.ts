@@ -1,15 +1,7 @@
-import type { SpecVariable } from '../../plan/model/spec.ts';
 import type { CompileRequest } from '../request.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { Layer, Variable } from './scope.ts';
-
-/** A variable of the installation or of a project, with the conditions under which a job gets it. */
-export interface CompileVariable extends SpecVariable {
-  /** Only on protected refs. */
-  protected?: boolean;
-  /** Glob of environment names; `*` or absent: every job. */
-  environment?: string;
-}
+import type { CompileVariable } from '../request.ts';
 
 /** Variables of a `variables:` map that has been validated. */
 export function yamlLayer(node: Node | undefined): Layer {

@@ -1,9 +1,9 @@
-import type { JobConfig } from '../assemble/job.ts';
 import type { CompileRequest } from '../request.ts';
 import { pagesUrl } from '../../plan/model/pages.ts';
 import { VERSION } from '../../version.ts';
 import { mergeRequestValues } from './merge-request.ts';
 import { environmentSlug, slugify } from './slug.ts';
+import type { JobConfig } from '../job-config.ts';
 
 /**
  * The predefined variables: names and values as GitLab documents them, as far as they make sense outside of it. A table in

@@ -1,15 +1,7 @@
 import type { Problems } from '../problems.ts';
-import {
-  mapNode,
-  type Entry,
-  type MapNode,
-  type Node,
-  type Origin,
-  type ScalarNode,
-  type ScalarStyle,
-} from './nodes.ts';
+import { mapNode, type Entry, type MapNode, type Node, type ScalarNode, type ScalarStyle } from './nodes.ts';
 import { isDate, plainScalar, scalarText } from './scalars.ts';
-import type { SourceText } from './source.ts';
+import type { SourceText, Origin } from '../source-text.ts';
 
 /** What YAML means, apart from how it is written: anchors, merge keys, duplicate and forbidden keys, scalars. */
 export const MAX_DEPTH = 100;

@@ -1,14 +1,10 @@
-import type { SourceText } from './source.ts';
+import type { Origin } from '../source-text.ts';
 
 /**
- * The tree that every later step works on. Each node and each key knows the text and offset it was written at, and keeps
- * it through anchors, merge keys, extends and default: a value is shared, never copied, so its place is always where a
- * person wrote it. Maps are ordered and have no prototype to pollute.
+ * The tree that every later step works on. Each node and each key keeps the text and offset it was written at, through
+ * anchors, merge keys, extends and default: a value is shared, never copied, so its place is always where a person wrote
+ * it. Maps are ordered and have no prototype to pollute.
  */
-export interface Origin {
-  readonly source: SourceText;
-  readonly offset: number;
-}
 export type ScalarValue = string | number | boolean | null;
 export type ScalarStyle = 'plain' | 'quoted' | 'literal' | 'folded';
 

@@ -14,8 +14,8 @@ import {
 } from 'yaml';
 import type { Problems } from '../problems.ts';
 import { MAX_DEPTH, TreeBuilder, type RawEntry } from './build.ts';
-import { listNode, type Node, type Origin, type ScalarNode, type ScalarStyle } from './nodes.ts';
-import type { SourceText } from './source.ts';
+import { listNode, type Node, type ScalarNode, type ScalarStyle } from './nodes.ts';
+import type { SourceText, Origin } from '../source-text.ts';
 
 /** Tokens of the lexer: an ordinary file has one for every three characters, so 2 MiB of it fit. */
 const MAX_TOKENS = 700_000;

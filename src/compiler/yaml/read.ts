@@ -11,7 +11,7 @@ import { Problems } from '../problems.ts';
 import { MAX_DEPTH } from './build.ts';
 import { parseYaml } from './parser.ts';
 import type { Node } from './nodes.ts';
-import { SourceText } from './source.ts';
+import { SourceText } from '../source-text.ts';
 
 /** GitLab's own limit: 2 MiB of text. */
 const MAX_CHARACTERS = 2 * 1024 * 1024;

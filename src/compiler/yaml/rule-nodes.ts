@@ -1,4 +1,5 @@
-import { isNull, type Node, type Origin } from '../yaml/nodes.ts';
+import { isNull, type Node } from '../yaml/nodes.ts';
+import type { Origin } from '../source-text.ts';
 
 /** The rules of a list, in order, lists in it unfolded: the same order in which the schema gives their values. */
 export function ruleNodes(node: Node | undefined): Node[] {

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseDuration } from '../../../plan/model/duration.ts';
 import { name, refused } from './common.ts';
 import { changes, exists } from './rules.ts';
-import { checked } from '../validate.ts';
+import { checked } from '../validation/validate.ts';
 
 const includeRule = z
   .strictObject({

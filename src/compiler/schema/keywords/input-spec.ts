@@ -5,9 +5,10 @@ import type { Problems } from '../../problems.ts';
 import { parseExpression, type Expression } from '../../expression/expression.ts';
 import { originIn } from '../../yaml/rule-nodes.ts';
 import { name, refused } from './common.ts';
-import { checked } from '../validate.ts';
+import { checked } from '../validation/validate.ts';
 import { didYouMean } from '../../suggest.ts';
-import { nodeAt, type Entry, type MapNode, type Node, type Origin } from '../../yaml/nodes.ts';
+import { nodeAt, type Entry, type MapNode, type Node } from '../../yaml/nodes.ts';
+import type { Origin } from '../../source-text.ts';
 
 const MAX_OPTIONS = 50;
 /** Rules of inputs may ask for each other: this bounds how deep. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { name, pathProblem } from './common.ts';
 import { include } from './include.ts';
-import type { KeywordInfo } from '../keyword.ts';
+import type { KeywordInfo } from '../validation/keyword.ts';
 
 /** GitLab's limit for the files of one child. */
 const MAX_INCLUDES = 3;

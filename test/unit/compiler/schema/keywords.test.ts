@@ -2,7 +2,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { keysAt } from '../../../../src/compiler/schema/schema-keys.ts';
+import { keysAt } from '../../../../src/compiler/schema/validation/schema-keys.ts';
 import { DEFAULT, JOB_KEYWORDS, KEYWORDS, TOP } from '../../../../src/compiler/schema/keyword-table.ts';
 import { FAILURE_KINDS } from '../../../../src/plan/model/outcome.ts';
 import { RETRY_REASONS } from '../../../../src/plan/policy/retry.ts';

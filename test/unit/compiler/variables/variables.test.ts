@@ -5,10 +5,11 @@ import {
   referencesOf,
   renderParts,
 } from '../../../../src/compiler/variables/expand.ts';
-import { environmentMatches, type CompileVariable } from '../../../../src/compiler/variables/layers.ts';
+import { environmentMatches } from '../../../../src/compiler/variables/layers.ts';
 import { environmentSlug, slugify } from '../../../../src/compiler/variables/slug.ts';
 import { VERSION } from '../../../../src/version.ts';
 import { job, variable, type Overrides } from '../helpers.ts';
+import type { CompileVariable } from '../../../../src/compiler/request.ts';
 
 const plainOne = (name: string, literal: string, more: Partial<CompileVariable> = {}): CompileVariable => ({
   name,

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
-import type { Problems } from '../problems.ts';
-import { didYouMean } from '../suggest.ts';
+import type { Problems } from '../../problems.ts';
+import { didYouMean } from '../../suggest.ts';
 import { keysAt } from './schema-keys.ts';
-import { kindText, nodeAt, plain, type Node, type Path, type Plain } from '../yaml/nodes.ts';
+import { kindText, nodeAt, plain, type Node, type Path, type Plain } from '../../yaml/nodes.ts';
 import { withoutEmpty } from './empty.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Place } from '../../errors.ts';
+import type { Place } from '../errors.ts';
 
 /** One text that was read, with its name and the starts of its lines: what turns an offset into file, line, column. */
 export class SourceText {
@@ -41,4 +41,10 @@ export class SourceText {
     this.#starts = starts;
     return starts;
   }
+}
+
+/** Where something was written. */
+export interface Origin {
+  readonly source: SourceText;
+  readonly offset: number;
 }

@@ -1,4 +1,4 @@
-import type { Plain } from '../yaml/nodes.ts';
+import type { Plain } from '../../yaml/nodes.ts';
 
 /** Here an empty value means something: an empty variable, a condition that always holds, a mistake. */
 const KEPT: ReadonlySet<string> = new Set(['variables', 'matrix', 'if']);
