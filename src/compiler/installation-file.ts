@@ -1,6 +1,6 @@
 /**
- * The installation file and a worker's configuration, from text: the same parser and the same kind of diagnostics as a
- * pipeline file. Pure; the schemas and their types stand in `src/installation.ts`.
+ * The installation file and a worker's configuration, from text: the same parser and the same kind of
+ * diagnostics as a pipeline file. Pure; the schemas and their types stand in `src/installation.ts`.
  */
 import type { z } from 'zod';
 import { ERRORS } from '../errors.ts';
@@ -45,14 +45,14 @@ function parse<S extends z.ZodType>(
   return { ok: true, value, warnings: problems.warnings().map(renamed) };
 }
 
-/** The language's codes speak of pipelines; here all are one. */
+/** The codes of the language are about pipelines; this file has one code. */
 function renamed(problem: Problem): Problem {
   const code = 'installation/invalid';
   const own = problem.hint !== undefined && problem.hint !== ERRORS[problem.code].remedy;
   return { ...problem, code, hint: own ? problem.hint : ERRORS[code].remedy };
 }
 
-/** Names that must be there once. */
+/** Names that must be unique. */
 function checkInstallation(value: Installation, root: Node, problems: Problems): void {
   const lists = {
     projects: value.projects.map((project) => project.name),

@@ -10,12 +10,12 @@ export interface JobConfig {
   kind: JobKind;
   at: Origin;
   entries: ReadonlyMap<string, Entry>;
-  /** Keywords that the job has of its own or by extends, default left out. */
+  /** Keywords of the job itself or from extends, without default. */
   own: ReadonlySet<string>;
   values: JobValues;
 }
 
-/** Keywords of a container with a script: they mean nothing to a job that runs none. */
+/** Keywords for a container with a script: a job without one cannot have them. */
 export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
   'image',
   'services',
@@ -31,7 +31,7 @@ export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
   'publish',
 ]);
 
-/** Where in the file a part of a job stands; the job's name where it has no such part. */
+/** The place of a part of a job; the job's name if it has no such part. */
 export function placeIn(job: JobConfig, keyword: string, path: Path = []): Origin {
   const entry = job.entries.get(keyword);
   if (!entry) return job.at;

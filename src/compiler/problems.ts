@@ -1,7 +1,7 @@
 import { ERRORS, placeText, type ErrorCode, type Place } from '../errors.ts';
 import type { Origin } from './source-text.ts';
 
-/** One mistake or doubt about a file, for people and editors. */
+/** One error or warning about a file, for people and editors. */
 export interface Problem {
   code: ErrorCode;
   message: string;
@@ -9,21 +9,24 @@ export interface Problem {
   hint?: string;
   /** The line of the file that `place` points into. */
   sourceLine?: string;
-  /** Of an included file: where it is included, and then what includes that, up to the pipeline's own file. */
+  /**
+   * For an included file: where it is included, then where that file is included, up to the pipeline's own
+   * file.
+   */
   includedFrom?: Place[];
   severity: 'error' | 'warning';
 }
 interface More {
   at?: Origin;
-  /** A function where it costs something: called only for a problem that is kept. */
+  /** A function if it is expensive: it is called only for a problem that is kept. */
   hint?: string | (() => string | undefined);
   severity?: 'error' | 'warning';
 }
 
-/** How many are kept: past this a list helps nobody. */
+/** A longer list does not help. */
 const MOST = 200;
 
-/** Collects every problem of one run. The same code at the same place is kept once, whoever came by it. */
+/** Collects every problem of one run. The same code at the same place is kept once. */
 export class Problems {
   readonly #list: Problem[] = [];
   readonly #seen = new Set<string>();
@@ -52,12 +55,12 @@ export class Problems {
     });
   }
 
-  /** Problems of the file will name the place. */
+  /** Problems of the file will name this place. */
   noteInclude(name: string, at: Origin): void {
     if (!this.#included.has(name)) this.#included.set(name, at);
   }
 
-  /** Takes over what another run has found. */
+  /** Adds the problems of another run. */
   absorb(other: Problems): void {
     for (const [name, at] of other.#included) this.noteInclude(name, at);
     for (const key of other.#seen) this.#seen.add(key);
@@ -70,7 +73,7 @@ export class Problems {
     return this.#errors > 0;
   }
 
-  /** Whoever goes on from here would work for too long. */
+  /** The file is too large to be processed further. */
   get mustStop(): boolean {
     return this.#tooLarge;
   }

@@ -1,4 +1,4 @@
-/** `exists: project`: the files of other projects, under the same rules as those of `include: project`. */
+/** `exists: project`: the files of other projects, with the access rules of `include: project`. */
 import { DavitError } from '../errors.ts';
 import { includeKey, type IncludeAnswer, type IncludeWant } from '../plan/model/includes.ts';
 import type { Elsewhere } from './changes-needed.ts';
@@ -7,8 +7,8 @@ import type { IncludeSource } from './includes.ts';
 type Ask = IncludeSource['elsewhere'];
 
 /**
- * By key; null for a project that this pipeline may not read, and for a ref that it has not: who may not read a project must
- * not learn what is in it. Rejects with `include/…` when a project cannot be reached.
+ * By key; null for a project that this pipeline may not read, and for a ref that does not exist: a caller
+ * without access must not learn which. Rejects with `include/…` when a project cannot be reached.
  */
 export async function remoteFiles(
   ask: Ask,

@@ -19,7 +19,10 @@ function distance(a: string, b: string): number {
   return last[b.length] ?? 0;
 }
 
-/** The word that was probably meant; undefined when none is near: `most` letters apart, a third of them where it is not said. */
+/**
+ * The word that was probably meant; undefined when none is within `maxDistance` edits (by default a third of
+ * the word).
+ */
 export function nearest(word: string, words: Iterable<string>, most?: number): string | undefined {
   if (word.length > 64) return undefined;
   const lower = word.toLowerCase();

@@ -1,6 +1,6 @@
 /**
- * `.dockerignore`, as BuildKit reads it (moby/patternmatcher): one pattern a line, `!` takes back, the last that matches
- * decides, a pattern that matches a folder matches all below it. Patterns run on RE2, whatever a user writes.
+ * `.dockerignore`, as BuildKit reads it (moby/patternmatcher): one pattern per line, `!` negates, the last
+ * match decides, a pattern that matches a folder matches all below it. Patterns run on RE2, in linear time.
  */
 import { RE2JS } from 're2js';
 import { DavitError } from '../errors.ts';
@@ -10,13 +10,15 @@ interface Pattern {
   matches(path: string): boolean;
 }
 
-/** Answers whether a path (relative, `/` between parts) is left out of the context. Throws `source/refused`. */
+/**
+ * Returns whether a path (relative, `/` between parts) is excluded from the context. Throws `source/refused`.
+ */
 export function dockerIgnore(text: string): (path: string) => boolean {
   const patterns = text
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
     .flatMap(parseLine);
-  // One answer a pattern for every folder: what matches a folder matches all below it.
+  // One result per pattern for every folder: a pattern that matches a folder matches all below it.
   const folders = new Map<string, readonly boolean[]>();
   const answers = (path: string): readonly boolean[] => {
     const slash = path.lastIndexOf('/');
@@ -63,7 +65,7 @@ function matcher(pattern: string): (path: string) => boolean {
   } catch (error) {
     throw new DavitError(
       'source/refused',
-      `.dockerignore: "${pattern.slice(0, 200)}" is no pattern that can be read.`,
+      `.dockerignore: "${pattern.slice(0, 200)}" is not a valid pattern.`,
       { cause: error },
     );
   }

@@ -1,6 +1,6 @@
 /**
- * From one item of `include` to the files that it names. What is not known yet is noted in `needed`, and the answer is
- * empty until it is.
+ * From one item of `include` to the files that it names. What is not known yet is noted in `needed`, and the
+ * result is empty until then.
  */
 import { RE2JS } from 're2js';
 import {
@@ -20,23 +20,23 @@ import { OWN, type Base, type Checkout, type Found } from './include-scope.ts';
 import type { Origin } from '../source-text.ts';
 
 export interface IncludesNeeded {
-  /** Paths of the own source: keys of `CompileRequest.included` that are not there yet. */
+  /** Paths in the pipeline's own source: missing keys of `CompileRequest.included`. */
   files: Set<string>;
   /** `CompileRequest.files` is needed: for a wildcard, or a rule with `exists`. */
   list: boolean;
-  /** Keys of `CompileRequest.changed` that are not there yet, for rules with `changes`. */
+  /** Missing keys of `CompileRequest.changed`, for rules with `changes`. */
   changed: Set<string>;
-  /** What must be asked elsewhere, by `includeKey`. */
+  /** What must be requested from other projects and servers, by `includeKey`. */
   wants: Map<string, IncludeWant>;
 }
-/** Where an item stands: the node, the place of its file, and the variables that it sees. */
+/** An item of `include`: its node, the base of its file, and the variables that it sees. */
 export interface Item {
   at: Origin;
   base: Base;
   scope: ConditionScope;
 }
 const IN_REMOTE =
-  'A file of another server is read without any context: write its includes as remote or template.';
+  'A file from another server is read without context: write its includes as remote or template.';
 
 export class IncludeLocator {
   readonly needed: IncludesNeeded = { files: new Set(), list: false, changed: new Set(), wants: new Map() };
@@ -50,7 +50,7 @@ export class IncludeLocator {
 
   find({ where }: WrittenInclude, item: Item): Found[] {
     if (item.base.kind === 'remote' && where.kind !== 'remote' && where.kind !== 'template') {
-      this.#say(item, `a file that comes by remote cannot include by "${where.kind}"`, IN_REMOTE);
+      this.#say(item, `a remote file cannot include by "${where.kind}"`, IN_REMOTE);
       return [];
     }
     if (where.kind === 'local') return this.#local(where.local, item);
@@ -79,7 +79,7 @@ export class IncludeLocator {
     return answer && 'files' in answer ? answer.files : undefined;
   }
 
-  /** The answer, or undefined: not asked yet, or refused, which has been said. */
+  /** The response; undefined if it was not requested yet, or was refused and reported. */
   ask(want: IncludeWant, at: Origin): IncludeAnswer | undefined {
     const key = includeKey(want);
     const answer = this.#request.answers?.[key];
@@ -153,7 +153,7 @@ export class IncludeLocator {
     if (name === undefined) return [];
     const text = TEMPLATES.get(name);
     if (text === undefined) {
-      this.#say(item, `davit ships no template "${name}"`, templateHint(name));
+      this.#say(item, `davit has no template "${name}"`, templateHint(name));
       return [];
     }
     return [{ id: `template ${name}`, name: `template ${name}`, text, base: OWN }];
@@ -172,13 +172,15 @@ export class IncludeLocator {
     return [{ ...found, name: `${address}:${found.path}` }];
   }
 
-  /** With variables filled in; undefined when it cannot be used, which has been said. */
+  /** With variables expanded; undefined when it cannot be used, which is reported. */
   #text(written: string, label: string, { scope, at }: Item): string | undefined {
     const { text, late, tainted } = scope.settle(written);
     if (tainted)
-      this.#problems.add('language/secret', `${label} of include holds a masked or secret variable`, { at });
+      this.#problems.add('language/secret', `${label} of include uses a masked or secret variable`, { at });
     else if (late)
-      this.#problems.add('language/include', `${label} of include holds what is known only later`, { at });
+      this.#problems.add('language/include', `${label} of include uses a variable that is known only later`, {
+        at,
+      });
     else if (text.trim() === '')
       this.#problems.add('language/include', `${label} of include is empty ("${written}")`, { at });
     else return text;
@@ -202,23 +204,23 @@ export class IncludeLocator {
 const extensionTrouble = (file: string): string | undefined =>
   /[^/]\.ya?ml$/i.test(file) ? undefined : `"${file}" must end in .yml or .yaml`;
 
-/** Why davit does not fetch it; the address is not repeated where it may hold a password. */
+/** Why davit does not fetch it; an address that may contain a password is not repeated. */
 function remoteTrouble(url: string): string | undefined {
-  if (!URL.canParse(url)) return `"${url.slice(0, 200)}" is no address`;
+  if (!URL.canParse(url)) return `"${url.slice(0, 200)}" is not an address`;
   const { protocol, username, password, hash } = new URL(url);
-  if (protocol !== 'https:') return `takes https addresses only, and ${shownUrl(url)} is none`;
-  if (username !== '' || password !== '') return 'takes no address with a user name or password in it';
-  if (hash !== '') return `takes no address with a fragment: ${shownUrl(url)}`;
+  if (protocol !== 'https:') return `accepts only https addresses, not ${shownUrl(url)}`;
+  if (username !== '' || password !== '') return 'does not accept an address with a user name or password';
+  if (hash !== '') return `does not accept an address with a fragment: ${shownUrl(url)}`;
   return extensionTrouble(url) && `"${shownUrl(url)}" must end in .yml or .yaml`;
 }
 
-/** Without what may be a token: user, password and query. */
+/** Without user, password and query, which may contain a token. */
 function shownUrl(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
 }
 
-/** As GitLab: `*` stops at slashes, `**` does not. None is no mistake. */
+/** As GitLab: `*` stops at slashes, `**` does not. No match is not a mistake. */
 function matching(pattern: string, files: readonly string[]): string[] {
   const text = pattern
     .split('**')

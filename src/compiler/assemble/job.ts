@@ -9,7 +9,7 @@ import type { Origin } from '../source-text.ts';
 import { type JobConfig, CONTAINER_KEYWORDS, type FileConfig } from '../job-config.ts';
 
 const MAX_JOBS = 10_000;
-/** Values of all jobs together, after extends and default: what a template holds counts for each job that takes it. */
+/** Values of all jobs together, after extends and default: a template counts for each job that extends it. */
 const MAX_VALUES = 1_000_000;
 
 /** All jobs that are not hidden, in file order. */
@@ -27,8 +27,9 @@ export function readJobs(file: FileConfig, extender: Extender, problems: Problem
     if (!map) continue;
     values += map.size + shared;
     if (jobs.size >= MAX_JOBS || values > MAX_VALUES) {
-      const what = values > MAX_VALUES ? 'jobs of more than a million values' : `more than ${MAX_JOBS} jobs`;
-      problems.add('language/too-large', `the file has ${what}, templates and default counted in`, {
+      const what =
+        values > MAX_VALUES ? 'jobs with more than a million values' : `more than ${MAX_JOBS} jobs`;
+      problems.add('language/too-large', `the file has ${what}, counting templates and default`, {
         at: entry.at,
       });
       break;
@@ -53,7 +54,7 @@ function readJob({ name, map, at, file, problems }: JobReader): JobConfig {
   for (const [key, entry] of map.entries) {
     const keyword = JOB_KEYWORDS.get(key);
     if (!keyword) unknownKeyword(entry, { where: `the job "${name}"`, known: JOB_KEYWORDS.keys() }, problems);
-    // Empty means: as if it were not there, so that `extends` can take a keyword away.
+    // An empty value counts as absent, so that a job can remove a keyword that it extends.
     else if (isNull(entry.value)) continue;
     else if (keyword.status === 'refused') refuse(keyword, entry, problems);
     else entries.set(key, entry);
@@ -72,7 +73,7 @@ function kindOf(own: ReadonlySet<string>, needs: Node | undefined): JobKind {
   const typed = TYPED.find((kind) => own.has(kind));
   return typed ?? (!own.has('script') && mirrors(needs) ? 'trigger' : 'script');
 }
-/** `needs:pipeline` without a `job`: such a job runs nothing, as one with `trigger`. */
+/** `needs:pipeline` without a `job`: such a job runs nothing, like one with `trigger`. */
 function mirrors(needs: Node | undefined): boolean {
   if (needs?.kind === 'list') return needs.items.some(mirrors);
   return needs?.kind === 'map' && needs.entries.has('pipeline') && !needs.entries.has('job');

@@ -2,7 +2,7 @@ import { placeIn, type JobConfig } from '../job-config.ts';
 import { didYouMean } from '../suggest.ts';
 import type { CheckContext } from './check-context.ts';
 
-/** Checked for every job of the file. */
+/** Runs for every job of the file. */
 export function checkEnvironment(job: JobConfig, { jobs, problems }: CheckContext): void {
   const written = job.values.environment;
   if (written?.on_stop === undefined) return;
@@ -11,7 +11,7 @@ export function checkEnvironment(job: JobConfig, { jobs, problems }: CheckContex
   if (!other) {
     problems.add(
       'language/unknown-job',
-      `"${job.name}" names "${written.on_stop}" in on_stop, and there is no such job`,
+      `"${job.name}" names "${written.on_stop}" in on_stop, but there is no such job`,
       { at, hint: didYouMean(written.on_stop, jobs.keys()) },
     );
     return;
@@ -24,10 +24,14 @@ export function checkEnvironment(job: JobConfig, { jobs, problems }: CheckContex
       : its.action !== 'stop'
         ? 'has no action: stop'
         : other.values.gate
-          ? 'has a gate, and nobody is there to approve when the time to stop has come'
+          ? 'has a gate, which blocks the automatic stop until a person approves'
           : undefined;
   if (trouble)
-    problems.add('language/conflict', `"${other.name}", which is to stop "${written.name}", ${trouble}`, {
-      at,
-    });
+    problems.add(
+      'language/conflict',
+      `"${other.name}" is the on_stop job of "${written.name}", but ${trouble}`,
+      {
+        at,
+      },
+    );
 }

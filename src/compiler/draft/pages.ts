@@ -7,7 +7,10 @@ export interface WrittenPages {
   expire_in?: string;
 }
 
-/** What a job writes of its site; undefined when it publishes none. The job named `pages` does unless it says otherwise. */
+/**
+ * The site settings of a job; undefined when it publishes none. A job named `pages` publishes unless it has
+ * `pages: false`.
+ */
 export function writtenPages({ kind, name, values }: JobConfig): WrittenPages | undefined {
   const { pages } = values;
   if ((kind !== 'script' && kind !== 'apitest') || pages === false) return undefined;

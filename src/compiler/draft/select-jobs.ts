@@ -1,4 +1,4 @@
-/** Which jobs are in the pipeline, and as what: by their rules, else by `only` and `except`. */
+/** Which jobs are in the pipeline, and how they start: by their rules, else by `only` and `except`. */
 import type { Draft, Drafts } from './draft.ts';
 import type { CompileRequest } from '../request.ts';
 import { ruleNodes } from '../yaml/rule-nodes.ts';
@@ -19,7 +19,7 @@ export const selecting = (
   ...more,
 });
 
-/** Fills what every draft's conditions decide. */
+/** Sets what the conditions of each draft decide. */
 export function selectDrafts(drafts: Drafts, request: CompileRequest, from: SelectContext): void {
   const selector = new RefSelector(request, from);
   for (const draft of drafts.all)
@@ -46,6 +46,6 @@ function byRules(draft: Draft, from: SelectContext): void {
   draft.startInMs = found.rule.start_in ?? draft.startInMs;
   draft.interruptible = found.rule.interruptible ?? draft.interruptible;
   const { needs } = found.rule;
-  // GitLab: an empty list takes the needs away, and leaves the job to what it was without them: its stage, if it had none.
+  // GitLab: an empty list removes the needs; a job without needs stays ordered by its stage.
   if (needs && (needs.length > 0 || draft.listed)) draft.listed = needs;
 }

@@ -35,7 +35,7 @@ export interface Environment {
 interface Prepared {
   scope: Scope;
   environment?: Environment;
-  /** Of the site that it publishes: '' is the project's own. */
+  /** Path prefix of its site: '' is the project's own. */
   prefix: string;
 }
 
@@ -43,13 +43,13 @@ interface ContextParts {
   request: CompileRequest;
   drafts: Drafts;
   problems: Problems;
-  /** Of the rule of `workflow` that matched. */
+  /** Of the matched rule of `workflow`. */
   workflowVariables?: Node;
   /** CI_PIPELINE_NAME. */
   name?: string;
 }
 
-/** Variables of every job of one pipeline, worked out when they are first asked for. */
+/** What the specs of one pipeline are made from; the variables of a job are resolved on first use. */
 export class PlanContext {
   readonly request: CompileRequest;
   readonly drafts: Drafts;
@@ -57,7 +57,7 @@ export class PlanContext {
   readonly #pipeline: Layer;
   readonly #file: Layer;
   readonly #workflow: Layer;
-  /** Of this run. */
+  /** Variables given to the pipeline. */
   readonly given: Layer;
   readonly #instance: readonly CompileVariable[];
   readonly #project: readonly CompileVariable[];
@@ -115,7 +115,7 @@ export class PlanContext {
     return { scope: this.#scope(draft, environment), environment, prefix };
   }
 
-  /** Before the url of an environment, which may be that of the site. */
+  /** Resolved before the url of an environment, which may be the url of the site. */
   #prefixOf(draft: Draft, scope: Scope): string {
     const prefix = pagesPrefixOf(draft.config, scope, this.problems);
     this.#prefixes.set(draft, prefix);
@@ -151,12 +151,12 @@ export class PlanContext {
     return new Scope(layers, { open });
   }
 
-  /** Without what only other jobs bring: what is not known by now is nothing. */
+  /** Without dotenv variables of other jobs: a name that is not known now expands to nothing. */
   closed(draft: Draft): Scope {
     return this.#scope(draft, this.prepared(draft).environment, false);
   }
 
-  /** Those that the file gives to the job, in ascending precedence. */
+  /** Variables that the file sets for the job, in ascending precedence. */
   written(draft: Draft): Layer[] {
     const { config } = draft;
     return [
@@ -181,13 +181,13 @@ export class PlanContext {
     for (const cycle of scope.cycles())
       this.problems.add(
         'language/cycle',
-        `variables of "${config.name}" refer to each other in a circle: ${cycle.join(' -> ')}`,
+        `variables of "${config.name}" refer to each other in a cycle: ${cycle.join(' -> ')}`,
         { at: placeIn(config, 'variables', [cycle[0] ?? '']) },
       );
     if (scope.tooLong !== undefined)
       this.problems.add(
         'language/too-large',
-        `the variable ${scope.tooLong} of "${config.name}" unfolds to more than 128 KiB`,
+        `the variable ${scope.tooLong} of "${config.name}" expands to more than 128 KiB`,
         {
           at: placeIn(config, 'variables', [scope.tooLong]),
         },
@@ -195,7 +195,7 @@ export class PlanContext {
   }
 }
 
-/** The file's variables, as far as the job takes them. */
+/** The file's variables that the job inherits. */
 function inherited(layer: Layer, { values }: JobConfig): Layer {
   const wanted = values.inherit?.variables;
   if (wanted === undefined || wanted === true) return layer;
@@ -205,10 +205,10 @@ function inherited(layer: Layer, { values }: JobConfig): Layer {
 const bringsDotenv = (draft: Draft): true | undefined =>
   draft.config.values.artifacts?.reports?.dotenv === undefined ? undefined : true;
 
-/** Values of a matrix: variables of the job like those of the file, above its own. */
+/** Values of a matrix: they count as variables of the file, and override those of the job. */
 const literalOf = (share: Draft['share']): Layer =>
   new Map([...pipelineLayer(share?.values)].map(([name, value]) => [name, { ...value, from: 'file' }]));
 
-/** The architecture a job's variables name: its own, or that of a tag. */
+/** The architecture in a job's variables: its own, or that of a tag. */
 export const archOf = (draft: Draft): string | undefined =>
   draft.arch ?? ARCHES.find((arch) => draft.config.values.tags?.includes(arch));

@@ -90,7 +90,10 @@ function specOf(draft: Draft, context: PlanContext, target: string): JobSpec {
   return scriptSpec(draft, context);
 }
 
-/** Idempotent by digest, or the file says that it may run again; what touches an environment never does unasked. */
+/**
+ * Idempotent by digest, or marked by the file as safe to run again; a job with an environment is never rerun
+ * automatically.
+ */
 function isRerunnable({ interruptible, config: { kind, values } }: Draft): boolean {
   if (kind === 'deploy' || kind === 'trigger' || values.environment) return false;
   return kind !== 'script' || interruptible || retriesLostHost(values.retry);
@@ -140,10 +143,14 @@ function warnOfWorkers({ draft, context, missing, queue }: WorkerAsk): void {
       ? `the tag ${missing.join(', ')}`
       : undefined;
   if (what)
-    context.problems.add('language/no-worker', `no worker has ${what} now, so "${draft.group}" will wait`, {
-      at: placeIn(draft.config, 'tags'),
-      severity: 'warning',
-    });
+    context.problems.add(
+      'language/no-worker',
+      `no worker currently has ${what}, so "${draft.group}" will wait`,
+      {
+        at: placeIn(draft.config, 'tags'),
+        severity: 'warning',
+      },
+    );
 }
 
 function targetOf(draft: Draft, context: PlanContext, tags: readonly string[]): string {
@@ -160,7 +167,7 @@ function targetOf(draft: Draft, context: PlanContext, tags: readonly string[]): 
       },
     );
   if (found !== undefined) return found;
-  const there = targets.length === 0 ? 'the installation has none' : `there are: ${targets.join(', ')}`;
+  const there = targets.length === 0 ? 'the installation has none' : `the targets are ${targets.join(', ')}`;
   const what =
     tags.length === 0
       ? 'names no deploy target'

@@ -1,6 +1,6 @@
 import type { EnvironmentTier } from '../../plan/model/plan.ts';
 
-/** GitLab's guess from the name, in its order. */
+/** GitLab's patterns, in its order. */
 const TIERS: readonly (readonly [RegExp, EnvironmentTier])[] = [
   [/dev|review|trunk/i, 'development'],
   [/test|tst|int|accept|acpt|qa|qc|control|quality/i, 'testing'],

@@ -1,4 +1,4 @@
-/** `environment` of a job: what stops it, when, and which tier it is of. */
+/** `environment` of a job: what stops it, when, and its tier. */
 import { parseDuration } from '../../plan/model/duration.ts';
 import type { PlanEnvironment } from '../../plan/model/plan.ts';
 import type { PlanContext } from './context.ts';
@@ -20,7 +20,10 @@ export function environmentOf(draft: Draft, context: PlanContext): PlanEnvironme
   };
 }
 
-/** The job of this pipeline that stops this environment: of several made by parallel, the one with its name. */
+/**
+ * The job of this pipeline that stops this environment: among parallel ones, the one with the same
+ * environment name.
+ */
 function stopperOf(draft: Draft, context: PlanContext): string | undefined {
   const name = draft.config.values.environment?.on_stop;
   if (name === undefined) return undefined;
@@ -30,7 +33,7 @@ function stopperOf(draft: Draft, context: PlanContext): string | undefined {
   if (!found)
     context.problems.add(
       'language/absent-job',
-      `"${name}", which is to stop the environment of "${draft.group}", is not in this pipeline: nothing will run when it is stopped`,
+      `"${name}", the on_stop job of "${draft.group}", is not in this pipeline: no job will run when the environment stops`,
       { at: placeIn(draft.config, 'environment', ['on_stop']), severity: 'warning' },
     );
   return found?.key;
@@ -45,7 +48,7 @@ function autoStop(draft: Draft, context: PlanContext): number | undefined {
     { scope, text: written, keyword: 'environment', path: ['auto_stop_in'] },
     context.problems,
   ).trim();
-  // GitLab: a variable that is not set leaves the environment standing.
+  // GitLab: an unset variable means that the environment does not stop automatically.
   if (/^(never)?$/i.test(text)) return undefined;
   const ms = parseDuration(text);
   if (ms === undefined || ms <= 0)

@@ -6,7 +6,10 @@ import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { placeIn } from '../job-config.ts';
 
-/** The caches of a job that have something in them. A path outside of the project is left out by the worker, with a warning here. */
+/**
+ * The caches of a job that have any paths. The worker skips a path outside of the project; the warning is
+ * here.
+ */
 export function cachesSpec(draft: Draft, context: PlanContext): CacheSpec[] {
   return (draft.config.values.cache ?? [])
     .map((written, index) => cacheSpec({ draft, context, written, index }))
@@ -24,7 +27,7 @@ function cacheSpec(ask: Ask): CacheSpec {
   const { draft, context, written } = ask;
   const scope = context.scope(draft);
   const of = (text: string): string => scope.expand(text).text;
-  // What GitLab's runner takes where the key is an empty text.
+  // What GitLab's runner uses for an empty key.
   const ownKey = written.key === '' ? '$CI_JOB_NAME/$CI_COMMIT_REF_NAME' : (written.key ?? 'default');
   const key = typeof ownKey === 'object' ? undefined : ownKey;
   const files = typeof written.key === 'object' ? written.key : undefined;
@@ -42,7 +45,9 @@ function cacheSpec(ask: Ask): CacheSpec {
   };
 }
 
-/** The last commits that have changed these files: another commit is another cache. None at all is `default`. */
+/**
+ * The last commits that changed these files: another commit is another cache. Without any it is `default`.
+ */
 function keyOfCommits(
   { context, index }: Ask,
   { files, prefix }: { files: readonly string[]; prefix: string },
@@ -68,7 +73,7 @@ function cachePath({ draft, context, index }: Ask, path: string, at: number): st
   return inside;
 }
 
-/** A variable is settled here where it can be, so that a wrong value is a mistake with a place. */
+/** Expanded here if possible, so that a wrong value is reported with its place. */
 function policyOf({ draft, context, written, index }: Ask): string {
   if (written.policy === undefined) return 'pull-push';
   const { text, late } = context.scope(draft).expand(written.policy);

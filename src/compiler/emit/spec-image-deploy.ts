@@ -1,4 +1,7 @@
-/** Specs of jobs that ship: build, push, deploy. What they write is public to whoever can pull, so secrets are refused. */
+/**
+ * Specs of build, push and deploy jobs. Their texts are readable for everybody who can pull the image, so
+ * secrets are refused.
+ */
 import type { BuildSpec, DeploySpec, PushSpec, SwarmSpec } from '../../plan/model/spec.ts';
 import {
   parsePublish,
@@ -48,7 +51,10 @@ const settleMap = (
 ): Record<string, string> =>
   Object.fromEntries(Object.entries(map).map(([name, text]) => [name, expand(text, key, name)]));
 
-/** `build:a` and `build/a` would share a tag, and so would parallel ones: what is not unique as a slug gets a hash. */
+/**
+ * `build:a` and `build/a` would share a tag, and so would parallel ones: a slug that is not unique gets a
+ * hash.
+ */
 function uniqueSlug(draft: Draft, { drafts }: PlanContext): string {
   const name = draft.share ? draft.key : draft.group;
   const slug = slugify(draft.group).slice(0, 50);
@@ -61,7 +67,7 @@ function uniqueSlug(draft: Draft, { drafts }: PlanContext): string {
   return twin || draft.share ? `${slug}-${sha256(name).slice(0, 8)}` : slug;
 }
 
-/** Containers inherit an image's labels, so these are OCI's own and none of davit's. */
+/** Only OCI's own labels: containers inherit an image's labels, and davit's would mark them as its own. */
 function imageLabels({ request }: PlanContext): Record<string, string> {
   const version = request.trigger.refKind === 'tag' ? request.trigger.ref : request.trigger.sha.slice(0, 8);
   return {
@@ -87,16 +93,20 @@ function ownLabels({
 }): Record<string, string> {
   for (const name of Object.keys(build.labels))
     if (name.startsWith('davit.'))
-      context.problems.add('language/conflict', `the label "${name}" of "${draft.group}" is davit's own`, {
-        at: placeIn(draft.config, 'build', ['labels', name]),
-        hint: 'Labels that begin with davit. mark what davit itself runs and cleans up.',
-      });
+      context.problems.add(
+        'language/conflict',
+        `the label "${name}" of "${draft.group}" is reserved for davit`,
+        {
+          at: placeIn(draft.config, 'build', ['labels', name]),
+          hint: 'Labels that begin with davit. mark what davit itself runs and cleans up.',
+        },
+      );
   return settleMap(build.labels, expand, 'labels');
 }
 
 const REPOSITORY = /^[a-z0-9][a-z0-9.-]*(?::\d+)?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+$/;
 
-/** Of the build itself, else of the push job that names it, else CI_REGISTRY_IMAGE. */
+/** From the build itself, else from the push job that names it, else CI_REGISTRY_IMAGE. */
 export function buildRepository(draft: Draft, context: PlanContext): string {
   const own = draft.config.values.build?.to;
   if (own !== undefined) return repository(own, { draft, context, keyword: 'build' });
@@ -118,7 +128,7 @@ function repository(text: string, from: { draft: Draft; context: PlanContext; ke
   if (!REPOSITORY.test(settled) && !settled.includes('$'))
     context.problems.add(
       'language/type',
-      `${keyword}.to of "${draft.group}" is no repository name: "${settled}"`,
+      `${keyword}.to of "${draft.group}" is not a repository name: "${settled}"`,
       {
         at: placeIn(draft.config, keyword, ['to']),
         hint: 'Write REGISTRY/NAME in lower case and without a tag, like $CI_REGISTRY_IMAGE.',
@@ -138,7 +148,7 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
   if (repositories.some((other) => other !== target))
     context.problems.add(
       'language/conflict',
-      `"${draft.group}" pushes to ${target}, and its images are in ${repositories.join(', ')}`,
+      `"${draft.group}" pushes to ${target}, but its images are in ${repositories.join(', ')}`,
       {
         at: placeIn(draft.config, 'push', push.to === undefined ? ['from'] : ['to']),
         hint: 'An index can only name images of its own repository: give build.to and push.to the same value.',
@@ -147,7 +157,7 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
   if (!push.manifest && builds.length > 1)
     context.problems.add(
       'language/conflict',
-      `"${draft.group}" pushes ${builds.length} architectures under one tag, which takes manifest: true`,
+      `"${draft.group}" pushes ${builds.length} architectures under one tag, which requires manifest: true`,
       {
         at: placeIn(draft.config, 'push', ['manifest']),
       },
@@ -155,10 +165,14 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
   const tags = push.tags.map((text, index) => {
     const tag = expand(text, 'tags', index);
     if (!TAG.test(tag) && !tag.includes('${'))
-      context.problems.add('language/type', `push.tags[${index}] of "${draft.group}" is no tag: "${tag}"`, {
-        at: placeIn(draft.config, 'push', ['tags', index]),
-        hint: 'A tag has letters, digits, _ . - ; for a branch name use $CI_COMMIT_REF_SLUG.',
-      });
+      context.problems.add(
+        'language/type',
+        `push.tags[${index}] of "${draft.group}" is not a tag: "${tag}"`,
+        {
+          at: placeIn(draft.config, 'push', ['tags', index]),
+          hint: 'A tag has letters, digits, _ . - ; for a branch name use $CI_COMMIT_REF_SLUG.',
+        },
+      );
     return tag;
   });
   return {
@@ -219,7 +233,7 @@ function swarmSpec(swarm: Swarm, expand: SettleText): Omit<SwarmSpec, 'publish'>
 
 function publishedPorts(draft: Draft, context: PlanContext, swarm: Swarm): SwarmSpec['publish'] {
   const expand = settler(draft, context, 'deploy');
-  // A service without a virtual address cannot publish through the ingress network.
+  // A service without a virtual IP cannot publish through the ingress network.
   const usual = swarm.endpoint_mode === 'dnsrr' ? 'host' : 'ingress';
   return swarm.publish.flatMap((port, index) => {
     if (!('text' in port) || port.text === undefined) return [{ ...port, mode: port.mode ?? usual }];

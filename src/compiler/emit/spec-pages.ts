@@ -1,4 +1,4 @@
-/** `pages` of a job: which folder is published, under which prefix and for how long. */
+/** `pages` of a job: the published folder, its prefix and its expiry. */
 import { parseDuration } from '../../plan/model/duration.ts';
 import type { PagesSpec } from '../../plan/model/spec.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
@@ -29,7 +29,7 @@ export function publishedFolder(draft: Draft, context: PlanContext): string | un
   return folder;
 }
 
-/** Without what means nothing in it; '' is the project itself. */
+/** Normalized; '' is the project itself. */
 function folderOf(path: string): string {
   const parts: string[] = [];
   for (const part of path.split('/'))

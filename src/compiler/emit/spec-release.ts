@@ -5,7 +5,7 @@ import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { placeIn } from '../job-config.ts';
 
-/** A release is seen by everybody: nothing masked or secret may be in it. */
+/** A release is public: it must not contain a masked or secret value. */
 export function releaseSpec(draft: Draft, context: PlanContext, written: WrittenRelease): ReleaseSpec {
   const scope = context.scope(draft);
   const of = (text: string, path: Path): string => {

@@ -30,7 +30,7 @@ export function triggerSpec(draft: Draft, context: PlanContext, written: Written
   };
 }
 
-/** A job that mirrors starts nothing and gives nothing: all that it does stands in the plan. */
+/** A job that mirrors starts nothing and provides nothing: the plan has all that it needs. */
 export const mirrorSpec = (draft: Draft, context: PlanContext): TriggerSpec => ({
   ...commonSpec(draft, context),
   kind: 'trigger',
@@ -75,7 +75,7 @@ const settled = (draft: Draft, context: PlanContext, key: string, text: string):
     context.problems,
   );
 
-/** Values of YAML are JSON: `plain` has made them. */
+/** The values are plain JSON, made by `plain`. */
 const inputsOf = (written: Record<string, unknown>): Record<string, InputValue> =>
   Object.fromEntries(Object.entries(written).map(([name, value]) => [name, asInput(value)]));
 const asInput = (value: unknown): InputValue => {
@@ -115,11 +115,14 @@ function includesOf(
   });
 }
 
-/** Only the worker of a job knows these, and a trigger job has none. */
+/** Set by the worker of a job; a trigger job has none. */
 const OF_JOBS =
   /^(CI_JOB_(ID|URL|TOKEN|STARTED_AT|STATUS|MANUAL)|CI_REGISTRY_(USER|PASSWORD)|CI_RUNNER_\w+|CI_SERVER_TLS_\w+|API_URL|API_HOST|API_PORT)$/;
 
-/** GitLab: `trigger:forward`. Those of the file as the job sees them; those of this run only where the file says so. */
+/**
+ * GitLab: `trigger:forward`. Variables of the file as the job sees them; those given to the pipeline only if
+ * the file enables it.
+ */
 function forwarded(draft: Draft, context: PlanContext, { forward, include }: WrittenTrigger): SpecVariable[] {
   const layers = [
     ...(forward.yaml_variables ? context.written(draft) : []),
@@ -131,8 +134,8 @@ function forwarded(draft: Draft, context: PlanContext, { forward, include }: Wri
 }
 
 /**
- * A secret goes on as its reference, never as its value; a text around one is made whole in the child, which has the same
- * secrets, and is refused for another project.
+ * A secret is forwarded as its reference, never as its value; a text that contains one is expanded in the
+ * child, which has the same secrets, and is refused for another project.
  */
 function forwardOne(
   draft: Draft,
@@ -158,10 +161,10 @@ function forwardOne(
   if (tainted && !child)
     context.problems.add(
       'language/secret',
-      `the variable ${name} of "${draft.group}" holds a secret inside of a text, which does not go to another project`,
+      `the variable ${name} of "${draft.group}" has a secret inside a longer text, which is not forwarded to another project`,
       {
         at: placeIn(draft.config, 'variables', [name]),
-        hint: 'Pass the secret as a variable of its own, or keep it here with inherit:variables or trigger:forward.',
+        hint: 'Pass the secret in a variable of its own, or exclude it with inherit:variables or trigger:forward.',
       },
     );
   const known = text.replace(/\$\$|\$\{(\w+)\}/g, (found, inner: string | undefined) =>

@@ -1,8 +1,9 @@
 /**
- * `davit lint`: what is valid and yet hardly what was meant. Warnings only, each with a place and a way out.
+ * `davit lint`: reports what is valid but probably not intended. Warnings only, each with a place and a
+ * remedy.
  *
- * Role: looks at the jobs once all else is known of them. Non-role: it decides nothing, and a pipeline never asks for it.
- * Invariant L1: a doubt is no warning. What depends on settings of a project, on a program or on a machine is left alone.
+ * Runs after all other steps and decides nothing; pipelines never run it. Invariant LINT-1: no warning
+ * without certainty. What depends on project settings, a program or a machine is ignored.
  */
 import { lintArtifacts } from './artifacts.ts';
 import { lintConditions } from './conditions.ts';

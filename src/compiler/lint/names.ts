@@ -1,4 +1,4 @@
-/** Names that are almost those of predefined variables, or of the words of `only` and `except`. */
+/** Names that are similar to predefined variables, or to the words of `only` and `except`. */
 import { nearest } from '../suggest.ts';
 import type { Node, ScalarNode } from '../yaml/nodes.ts';
 import { POLICY_REFS, PREDEFINED } from './known-names.ts';
@@ -7,9 +7,9 @@ import { placeIn, type JobConfig } from '../job-config.ts';
 import type { LintContext } from './lint-context.ts';
 
 const REFERENCE = /\$\{?((?:CI|GITLAB|DAVIT)_[A-Z0-9_]+)/g;
-/** Letters that may differ. More, and it is likely a name of its own. */
+/** With more different letters it is probably another name. */
 const NEAR = 2;
-/** Names that are told of in `variables` of the file need no telling twice. */
+
 const KNOWN: ReadonlySet<string> = new Set(PREDEFINED);
 
 export function lintNames(linting: LintContext): void {
@@ -50,7 +50,10 @@ function lintScalar(
   }
 }
 
-/** The predefined variable that was meant; undefined for one that is known, set by somebody, or near to none. */
+/**
+ * The predefined variable that was meant; undefined for a name that is known, set somewhere, or similar to
+ * none.
+ */
 function meantBy(
   name: string,
   { request }: LintContext,
@@ -66,19 +69,19 @@ function meantBy(
   return nearest(name, PREDEFINED, NEAR);
 }
 
-/** A word that is none is taken for the name of a branch or tag, and the job never runs. */
+/** An unknown word counts as the name of a branch or tag, so the job never runs. */
 function lintPolicies(job: JobConfig, { problems }: LintContext): void {
   for (const keyword of ['only', 'except'] as const)
     for (const [index, ref] of (job.values[keyword]?.refs ?? []).entries()) {
       if (ref.length < 3 || ref.startsWith('/') || POLICY_REFS.includes(ref)) continue;
       const singular = POLICY_REFS.find((word) => word === `${ref}s` || word === `${ref}es`);
-      // GitLab takes the singular of a pipeline's source; of a branch or tag it does not.
+      // GitLab accepts the singular for a source, but not for branches and tags.
       if (singular && ref !== 'tag' && ref !== 'branch') continue;
       const meant =
         singular ?? (ref.length >= 4 ? nearest(ref, POLICY_REFS, ref.length < 7 ? 1 : NEAR) : undefined);
       if (meant === undefined) continue;
       const entry = job.entries.get(keyword)?.value;
-      problems.add('language/misspelt', `"${ref}" in ${keyword} means a branch or tag of that name`, {
+      problems.add('language/misspelt', `"${ref}" in ${keyword} matches only a branch or tag of that name`, {
         at: placeIn(job, keyword, entry?.kind === 'map' ? ['refs', index] : [index]),
         hint: `Did you mean "${meant}"?`,
         severity: 'warning',

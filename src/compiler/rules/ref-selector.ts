@@ -16,7 +16,7 @@ export interface Selection {
   reason: string;
 }
 
-/** Answers for many jobs of one pipeline; a pattern is compiled once. */
+/** Selects the jobs of one pipeline by `only` and `except`; results are cached by ref. */
 export class RefSelector {
   readonly #request: CompileRequest;
   readonly #from: SelectContext;
@@ -48,7 +48,7 @@ export class RefSelector {
     return { included: true, reason: values.only ? `only ${matched}` : matched };
   }
 
-  /** The keys beside `refs`. There is no cluster that davit could call active. */
+  /** The keys other than `refs`. davit has no cluster, so `kubernetes` never holds. */
   #keys(policy: Policy | undefined, scope: ConditionScope): { key: string; holds: boolean }[] {
     const { checker } = this.#from;
     const { variables, changes, kubernetes } = policy ?? {};
@@ -90,7 +90,7 @@ function safePattern(pattern: string): RE2JS | undefined {
   try {
     return refPattern(pattern);
   } catch {
-    // Reported where the file is checked; here it simply matches nothing but its own text.
+    // Reported by the checks of the file; here it matches only its own text.
     return undefined;
   }
 }

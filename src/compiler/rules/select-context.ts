@@ -6,7 +6,10 @@ import type { Problems } from '../problems.ts';
 export interface SelectContext {
   checker: ConditionChecker;
   scopes: ConditionScopes;
-  /** `workflow: rules` is there: GitLab then takes away what a job without conditions is limited to. */
+  /**
+   * `workflow: rules` is set: as in GitLab, a job without conditions is then not limited to branches and
+   * tags.
+   */
   byWorkflow: boolean;
   problems: Problems;
 }

@@ -1,6 +1,6 @@
 import type { KeywordInfo } from './validation/keyword.ts';
 
-/** Keywords of GitLab that need a service which davit is not and has no client for: an error by name, with the reason. */
+/** Keywords of GitLab that need a service that davit does not provide: each is an error with the reason. */
 export const REFUSED: readonly KeywordInfo[] = [
   {
     name: 'secrets',

@@ -30,7 +30,7 @@ export function literalLayer(
   return layer;
 }
 
-/** Variables given from outside for this run. They are expanded, as GitLab does. */
+/** Variables given to the pipeline. They are expanded, as in GitLab. */
 export function pipelineLayer(values: Readonly<Record<string, string>> | undefined): Layer {
   const layer = new Map<string, Variable>();
   for (const [name, literal] of Object.entries(values ?? {}))
@@ -38,7 +38,7 @@ export function pipelineLayer(values: Readonly<Record<string, string>> | undefin
   return layer;
 }
 
-/** Of this run: given from outside, or forwarded by the job that has started it. */
+/** Variables of this pipeline: given by the trigger, or forwarded by the job that started it. */
 export function givenLayer({ trigger, forwarded }: Pick<CompileRequest, 'trigger' | 'forwarded'>): Layer {
   const layer = new Map(pipelineLayer(trigger.variables));
   for (const { name, value, masked, file, late } of forwarded ?? [])
@@ -51,7 +51,7 @@ export interface Gets {
   protectedRef: boolean;
 }
 
-/** What a job may have of a project's variables: forks get nothing that is secret, other refs nothing protected. */
+/** The project variables that a job may get: forks get no secret, unprotected refs get no protected one. */
 export function projectVariables(list: readonly CompileVariable[], gets: Gets): CompileVariable[] {
   return list.filter((variable) => {
     const secret = variable.masked || 'secret' in variable.value;
@@ -59,7 +59,7 @@ export function projectVariables(list: readonly CompileVariable[], gets: Gets): 
   });
 }
 
-/** Those that are bound to this job's environment; the most specific pattern of a name wins. */
+/** Variables for this job's environment; the most specific pattern of a name wins. */
 export function environmentLayer(list: readonly CompileVariable[], environment: string | undefined): Layer {
   const layer = new Map<string, Variable>();
   const bestBy = new Map<string, number>();
@@ -75,7 +75,7 @@ export function environmentLayer(list: readonly CompileVariable[], environment: 
   return layer;
 }
 
-/** `*` stands for any text; without an environment only `*` itself matches. */
+/** Without an environment only `*` itself matches. */
 export function environmentMatches(pattern: string, environment: string | undefined): boolean {
   if (pattern === '*') return true;
   if (environment === undefined) return false;

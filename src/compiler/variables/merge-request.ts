@@ -1,7 +1,9 @@
 import type { ForgeRepository } from '../../plan/model/trigger.ts';
 import type { CompileRequest } from '../request.ts';
 
-/** GitLab's predefined variables of pipelines of merge requests, as far as the forge's event says them. */
+/**
+ * GitLab's predefined variables of pipelines of merge requests, as far as the forge's event contains them.
+ */
 export function mergeRequestValues({ trigger, project }: CompileRequest): Record<string, string | undefined> {
   const request = trigger.mergeRequest;
   if (trigger.refKind !== 'merge_request' || !request) return {};
@@ -26,7 +28,7 @@ export function mergeRequestValues({ trigger, project }: CompileRequest): Record
     // GitLab: set in pipelines of merged results only, empty in all others.
     CI_MERGE_REQUEST_SOURCE_BRANCH_SHA: '',
     CI_MERGE_REQUEST_TARGET_BRANCH_SHA: '',
-    // A branch of a fork is nobody's protected branch.
+    // A branch of a fork is never protected.
     CI_MERGE_REQUEST_SOURCE_BRANCH_PROTECTED: String(
       !trigger.fork && (project.isProtected?.(request.sourceBranch) ?? false),
     ),

@@ -22,7 +22,7 @@ describe('artifacts:reports', () => {
     expect(wrong('{reports: {coverage_report: {coverage_format: lcov, path: c}}}')).toHaveLength(1);
   });
   test('a kind that GitLab has not is an error', () => {
-    expect(wrong('{reports: {junt: a}}')[0]).toContain('artifacts.reports has no "junt"');
+    expect(wrong('{reports: {junt: a}}')[0]).toContain('artifacts.reports has an unknown key "junt"');
   });
   test('access and public say who may download; expose_as names it', () => {
     expect(of('{paths: [a], access: none}')?.access).toBe('nobody');

@@ -48,7 +48,7 @@ job: {extends: .a, tags: null, variables: null}`;
       mistakes(
         '.a: {extends: .b}\n.b: {extends: .c}\n.c: {extends: .a}\njob: {extends: .a, image: x, script: x}',
       ),
-    ).toEqual(['language/cycle 3:15 extends goes in a circle: .a -> .b -> .c -> .a']);
+    ).toEqual(['language/cycle 3:15 extends forms a cycle: .a -> .b -> .c -> .a']);
   });
   test('a mistake in a template is reported once, where it stands', () => {
     const text = '.t: {image: x, script: x, retry: 9}\na: {extends: .t}\nb: {extends: .t}';

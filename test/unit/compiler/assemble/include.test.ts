@@ -97,7 +97,7 @@ describe('include', () => {
       'no map',
       'include: b.yml',
       { 'b.yml': '[a]' },
-      'the included file b.yml is no map of jobs [language/include]',
+      'the included file b.yml is not a map of jobs [language/include]',
     ],
     ['broken YAML', 'include: b.yml', { 'b.yml': 'a: [' }, 'b.yml:1:'],
   ])('%s', async (_, text, files, message) => {
@@ -106,7 +106,7 @@ describe('include', () => {
   test('a circle is named with its path', async () => {
     const files = { 'a.yml': 'include: b.yml', 'b.yml': 'include: a.yml' };
     expect(await wrong('include: a.yml\nj: {image: x, script: [y]}', files)).toEqual([
-      'b.yml:1:10 include goes in a circle: a.yml -> b.yml -> a.yml [language/cycle], included from a.yml:1, .gitlab-ci.yml:1',
+      'b.yml:1:10 include forms a cycle: a.yml -> b.yml -> a.yml [language/cycle], included from a.yml:1, .gitlab-ci.yml:1',
     ]);
   });
   test('150 are the most, repeated ones counted', async () => {

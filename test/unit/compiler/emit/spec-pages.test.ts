@@ -49,10 +49,10 @@ describe('pages', () => {
     [of('{publish: ../a}'), 'language/path'],
     [of('{publish: .}'), 'must name a folder'],
     [of('{expire_in: soon}'), 'must be a duration'],
-    [of('{folder: a}'), 'has no "folder"'],
-    [of('{publish: a}', ', publish: b'), 'twice'],
+    [of('{folder: a}'), 'has an unknown key "folder"'],
+    [of('{publish: a}', ', publish: b'), 'set the same folder'],
     [of('false', ', publish: b'), 'pages: true'],
-    ['j: {build: {}, pages: true}', 'no meaning beside build'],
+    ['j: {build: {}, pages: true}', 'cannot have pages'],
   ])('%s is refused', (text, words) => expect(mistakes(text).join()).toContain(words));
   test('nothing secret stands in an address', () => {
     const variables = [{ name: 'S', value: { literal: 'x' }, masked: true, file: false }];

@@ -107,7 +107,7 @@ describe('artifacts', () => {
       '.',
     ]);
   });
-  test('a path that leads out of the project is never kept, and the reader is warned', () => {
+  test('a path that leads out of the project is not stored, with a warning', () => {
     const of = (artifacts: string): [unknown, string[]] => {
       const answer = run(`j: {image: x, script: x, variables: {D: ../up, E: /etc}, artifacts: ${artifacts}}`);
       if (answer.kind !== 'plan') throw new Error(answer.kind);

@@ -49,7 +49,7 @@ const WARNED: [name: string, text: string, code: string, at: string, words: RegE
     ),
     'unreachable',
     '6:7',
-    /rule 1 matches whenever/,
+    /rule 1 already matches/,
   ],
   [
     'the same condition twice',
@@ -73,7 +73,7 @@ const WARNED: [name: string, text: string, code: string, at: string, words: RegE
     rule('$CI_PIPELINE_SOURCE == "merge_request_event" && $CI_COMMIT_BRANCH =~ /^f/'),
     'unreachable',
     '5:11',
-    /merge requests/,
+    /merge request pipelines/,
   ],
   ['each of two ways', rule('$A == "x" && $A == "y" || "a" == "b"'), 'unreachable', '5:11', /fixed/],
   [

@@ -86,7 +86,7 @@ describe('rules:changes', () => {
     expect(keysOf(more, { trigger: { before: BEFORE, source: 'api' }, changed })).toEqual(['j']);
     expect(keysOf(more, { trigger: { before: BEFORE }, changed: { main: ['b'], '': ['a'] } })).toEqual([]);
     expect(mistakes(more, { changed: {} })).toEqual([
-      'language/unknown-ref 1:69 compare_to: the repository has no "main"',
+      'language/unknown-ref 1:69 compare_to: the repository has no ref "main"',
     ]);
   });
   test('more than 50,000 comparisons count as a match', () => {
@@ -99,9 +99,11 @@ describe('rules:changes', () => {
       '"paths" or "regexp"',
     );
     expect(mistakes(one('rules: [{exists: {ref: main}}]')).join()).toContain('"paths" or "regexp"');
-    expect(mistakes(one('rules: [{exists: {paths: [a], ref: main}}]')).join()).toContain('takes "project"');
+    expect(mistakes(one('rules: [{exists: {paths: [a], ref: main}}]')).join()).toContain(
+      'requires "project"',
+    );
     expect(mistakes(one("rules: [{exists: {regexp: '(?!a)'}}]")).join()).toContain(
-      'no valid regular expression',
+      'not a valid regular expression',
     );
     expect(mistakes(one(`rules: [{changes: [${'a,'.repeat(51)}]}]`)).join()).toContain('not be more than 50');
   });
@@ -138,7 +140,7 @@ describe('exists:project', () => {
   });
   test('one that is not there is an error; one that was not asked is a warning', () => {
     expect(mistakes(text, { ...more, elsewhere: { 'group/lib@v1': null } })).toEqual([
-      'language/unknown-ref 1:70 exists: the project "group/lib" at "v1" is not there, or this pipeline may not read it',
+      'language/unknown-ref 1:70 exists: the project "group/lib" at "v1" does not exist, or this pipeline may not read it',
     ]);
     expect(run(`k: {image: x, script: x}\n${text}`, more)).toMatchObject({
       kind: 'plan',
@@ -210,7 +212,7 @@ describe('only keys are ANDed, entries ORed, any except key excludes', () => {
   });
   test('expressions are checked with their place', () =>
     expect(mistakes(one('only: {variables: [$A, $B = 1]}'))).toEqual([
-      'language/expression 1:52 only.variables has "="',
+      'language/expression 1:52 only.variables has an unexpected "="',
     ]));
 });
 

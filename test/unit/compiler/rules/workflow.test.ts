@@ -32,10 +32,12 @@ describe('workflow: rules', () => {
     expect(['A', 'B', 'C'].map((name) => variable(compiled, name))).toEqual(['workflow', 'file', 'job']);
   });
   test('mistakes have a place; job keywords do not stand there', () => {
-    expect(mistakes(workflow('rules:\n  - if: $A = 1'))).toEqual(['language/expression 3:14 if has "="']);
+    expect(mistakes(workflow('rules:\n  - if: $A = 1'))).toEqual([
+      'language/expression 3:14 if has an unexpected "="',
+    ]);
     expect(mistakes(workflow('rules: [{when: manual}]')).join()).toContain('must be "always" or "never"');
-    expect(mistakes(workflow('rules: [{needs: [j]}]')).join()).toContain('has no "needs"');
-    expect(mistakes(workflow('nmae: x')).join()).toContain('workflow has no "nmae"');
+    expect(mistakes(workflow('rules: [{needs: [j]}]')).join()).toContain('has an unknown key "needs"');
+    expect(mistakes(workflow('nmae: x')).join()).toContain('workflow has an unknown key "nmae"');
   });
   test('an unreachable rule is a warning', () =>
     expect(run(workflow('rules:\n  - when: always\n  - when: never'))).toMatchObject({

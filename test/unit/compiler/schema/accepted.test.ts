@@ -85,7 +85,7 @@ b:
 
 describe('names of jobs', () => {
   it.each(['on', 'yes', 'off', '10', '1.5', '0x1F', '~'])('%s without quotes is no text', (name) => {
-    expect(refuses(`${name}: {script: x}`)).toContain('the name of a job must be text');
+    expect(refuses(`${name}: {script: x}`)).toContain('a job name must be a string');
     expect(keysOf(`"${name}": {script: x}`)).toEqual([name]);
   });
 
@@ -98,10 +98,13 @@ describe('refused where GitLab refuses', () => {
   it.each([
     ['rules: []', 'rules must not be empty'],
     ['only: {}', 'only must not be empty'],
-    ['artifacts: {access: all, public: true}', 'artifacts.public has no meaning beside access'],
+    ['artifacts: {access: all, public: true}', 'artifacts.public cannot be used together with access'],
     ['environment: {name: e, auto_stop_in: 5}', 'environment.auto_stop_in must be a string'],
     ['timeout: 3 months', 'timeout must not be more than one month'],
-    [`tags: [${Array.from({ length: 50 }, (_, index) => `t${index}`).join()}]`, 'tags must be less than 50'],
+    [
+      `tags: [${Array.from({ length: 50 }, (_, index) => `t${index}`).join()}]`,
+      'tags must have fewer than 50 entries',
+    ],
   ])('%s', (keyword, message) => {
     expect(refuses(`a: {script: x, ${keyword}}`)).toContain(message);
   });
