@@ -23,15 +23,15 @@ import { explain } from './emit/explain.ts';
 import { linkDrafts } from './draft/link.ts';
 import { filterJobs } from './draft/filter-jobs.ts';
 import { Problems } from './problems.ts';
-import type { CompileAnswer, CompileRequest } from './request.ts';
-import { selectDrafts, selecting } from './draft/select-jobs.ts';
+import type { CompileResult, CompileRequest } from './request.ts';
+import { selectDrafts, selectContext } from './draft/select-jobs.ts';
 import { readWorkflow } from './rules/workflow.ts';
 import { globalVariablesReader } from './schema/keyword-table.ts';
 import { skipReason } from './rules/skip-ci.ts';
 import { isNull, type MapNode, type Node } from './yaml/nodes.ts';
 import type { JobConfig, FileConfig } from './job-config.ts';
 
-export type { CompileAnswer, CompiledJob, CompileRequest } from './request.ts';
+export type { CompileResult, CompiledJob, CompileRequest } from './request.ts';
 export type { Problem } from './problems.ts';
 export { problemText } from './problems.ts';
 
@@ -39,7 +39,7 @@ export { problemText } from './problems.ts';
  * Returns a plan, `empty` with the reason (no failure), or every problem of the file. Never throws on user
  * input.
  */
-export function compile(request: CompileRequest): CompileAnswer {
+export function compile(request: CompileRequest): CompileResult {
   const skipped = skipReason(request);
   if (skipped !== undefined) return { kind: 'empty', reason: skipped, warnings: [] };
   const problems = new Problems();
@@ -97,12 +97,12 @@ function readWhole(request: CompileRequest, problems: Problems): Node | undefine
   return whole;
 }
 
-function plan({ whole, file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {
+function plan({ whole, file, jobs }: Read, request: CompileRequest, problems: Problems): CompileResult {
   const drafts = makeDrafts(file, jobs, { request, problems });
   checkJobs({ jobs, drafts, request, problems });
   const workflow = readWorkflow(file, request, problems);
   const layers = { file: file.variables, workflow: workflow.variables };
-  selectDrafts(drafts, request, selecting(request, layers, { byWorkflow: workflow.hasRules, problems }));
+  selectDrafts(drafts, request, selectContext(request, layers, { byWorkflow: workflow.hasRules, problems }));
   linkDrafts(drafts, problems);
   if (request.lint) lint({ whole, file, jobs, drafts, request, problems });
   if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };

@@ -16,7 +16,7 @@ export interface Problem {
   includedFrom?: Place[];
   severity: 'error' | 'warning';
 }
-interface More {
+interface ProblemOptions {
   at?: Origin;
   /** A function if it is expensive: it is called only for a problem that is kept. */
   hint?: string | (() => string | undefined);
@@ -24,7 +24,7 @@ interface More {
 }
 
 /** A longer list does not help. */
-const MOST = 200;
+const MAX_PROBLEMS = 200;
 
 /** Collects every problem of one run. The same code at the same place is kept once. */
 export class Problems {
@@ -35,17 +35,17 @@ export class Problems {
   #errors = 0;
   #tooLarge = false;
 
-  add(code: ErrorCode, message: string, more: More = {}): void {
-    const { at } = more;
+  add(code: ErrorCode, message: string, options: ProblemOptions = {}): void {
+    const { at } = options;
     const key = at ? `${code} ${at.source.name} ${at.offset}` : `${code} ${message}`;
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
-    const severity = more.severity ?? 'error';
+    const severity = options.severity ?? 'error';
     if (severity === 'error') this.#errors += 1;
     if (code === 'language/too-large') this.#tooLarge = true;
-    if (this.#list.length >= MOST) return;
+    if (this.#list.length >= MAX_PROBLEMS) return;
     const place = at?.source.place(at.offset);
-    const hint = typeof more.hint === 'function' ? more.hint() : more.hint;
+    const hint = typeof options.hint === 'function' ? options.hint() : options.hint;
     this.#list.push({
       code,
       message,
@@ -64,7 +64,7 @@ export class Problems {
   absorb(other: Problems): void {
     for (const [name, at] of other.#included) this.noteInclude(name, at);
     for (const key of other.#seen) this.#seen.add(key);
-    this.#list.push(...other.#list.slice(0, MOST - this.#list.length));
+    this.#list.push(...other.#list.slice(0, MAX_PROBLEMS - this.#list.length));
     this.#errors += other.#errors;
     this.#tooLarge ||= other.#tooLarge;
   }
@@ -81,8 +81,8 @@ export class Problems {
   /** All of them, in the order of the file; those without a place first. */
   all(): Problem[] {
     const files = [undefined, ...new Set(this.#list.map((problem) => problem.place?.file))];
-    const told = this.#list.map((problem) => this.#withChain(problem));
-    return told.sort(
+    const complete = this.#list.map((problem) => this.#withChain(problem));
+    return complete.sort(
       (a, b) =>
         files.indexOf(a.place?.file) - files.indexOf(b.place?.file) ||
         (a.place?.line ?? 0) - (b.place?.line ?? 0) ||

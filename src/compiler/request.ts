@@ -88,7 +88,7 @@ export interface ExplainedJob {
   /** Every keyword under GitLab's name, after extends, default and rules. */
   resolved: Record<string, Plain>;
 }
-export type CompileAnswer =
+export type CompileResult =
   | {
       kind: 'plan';
       plan: Omit<Plan, 'jobs'>;

@@ -6,7 +6,7 @@
  */
 
 /** Shorter values are not masked: they would garble every log without hiding anything (GitLab requires 8). */
-export const SHORTEST_MASKED = 4;
+export const MIN_MASKED_BYTES = 4;
 /** For longer values only the text itself and its lines are hidden, which keeps the automaton small. */
 const MAX_DERIVED_CHARS = 64 * 1_024;
 
@@ -20,7 +20,7 @@ export function maskPatterns(values: Iterable<string>): Uint8Array[] {
 }
 
 /** True when a value is too short to be masked. */
-export const tooShortToMask = (value: string): boolean => utf8.encode(value.trim()).length < SHORTEST_MASKED;
+export const tooShortToMask = (value: string): boolean => utf8.encode(value.trim()).length < MIN_MASKED_BYTES;
 
 /** The forms of one value; empty when it is too short. */
 export function maskForms(value: string): string[] {
@@ -36,7 +36,7 @@ export function maskForms(value: string): string[] {
   // A file with its last newline has another base64 than without.
   if (!tooShortToMask(value) && value.length <= MAX_DERIVED_CHARS)
     for (const form of base64(value)) forms.add(form);
-  return [...forms].filter((form) => utf8.encode(form).length >= SHORTEST_MASKED);
+  return [...forms].filter((form) => utf8.encode(form).length >= MIN_MASKED_BYTES);
 }
 
 function* derived(text: string): Generator<string> {
@@ -90,7 +90,7 @@ function* base64(text: string): Generator<string> {
     const from = Math.ceil((before * 8) / 6);
     const to = Math.floor((padded.length * 8) / 6);
     const core = encoded.slice(from, to);
-    if (core.length <= SHORTEST_MASKED) continue;
+    if (core.length <= MIN_MASKED_BYTES) continue;
     yield core;
     yield core.replaceAll('+', '-').replaceAll('/', '_');
   }

@@ -17,7 +17,7 @@ const NOTHING = new Uint8Array(0);
 interface Cover {
   start: number;
   end: number;
-  said: boolean;
+  printed: boolean;
 }
 
 export class Masker {
@@ -59,13 +59,13 @@ export class Masker {
 
   #hide(start: number, end: number): void {
     let from = start;
-    let said = false;
+    let printed = false;
     for (let last = this.#covers.at(-1); last && from < last.end; last = this.#covers.at(-1)) {
       from = Math.min(from, last.start);
-      said ||= last.said;
+      printed ||= last.printed;
       this.#covers.pop();
     }
-    this.#covers.push({ start: from, end, said });
+    this.#covers.push({ start: from, end, printed });
   }
 
   /** Returns everything before `safe`; no later match begins before it. */
@@ -74,14 +74,14 @@ export class Masker {
     const rest: Cover[] = [];
     let at = 0;
     for (const cover of this.#covers) {
-      if (cover.start >= safe && !cover.said) {
+      if (cover.start >= safe && !cover.printed) {
         rest.push({ ...cover, start: cover.start - safe, end: cover.end - safe });
         continue;
       }
       if (cover.start > at) parts.push(work.subarray(at, cover.start));
-      if (!cover.said) parts.push(MASK);
+      if (!cover.printed) parts.push(MASK);
       at = Math.min(cover.end, safe);
-      if (cover.end > safe) rest.push({ start: 0, end: cover.end - safe, said: true });
+      if (cover.end > safe) rest.push({ start: 0, end: cover.end - safe, printed: true });
     }
     if (at < safe) parts.push(work.subarray(at, safe));
     this.#covers = rest;

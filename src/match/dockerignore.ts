@@ -20,19 +20,19 @@ export function dockerIgnore(text: string): (path: string) => boolean {
     .flatMap(parseLine);
   // One result per pattern for every folder: a pattern that matches a folder matches all below it.
   const folders = new Map<string, readonly boolean[]>();
-  const answers = (path: string): readonly boolean[] => {
+  const results = (path: string): readonly boolean[] => {
     const slash = path.lastIndexOf('/');
-    const above = slash < 0 ? undefined : folderAnswers(path.slice(0, slash));
-    return patterns.map((pattern, at) => (above?.[at] ?? false) || pattern.matches(path));
+    const above = slash < 0 ? undefined : folderResults(path.slice(0, slash));
+    return patterns.map((pattern, index) => (above?.[index] ?? false) || pattern.matches(path));
   };
-  const folderAnswers = (path: string): readonly boolean[] => {
-    const known = folders.get(path) ?? answers(path);
+  const folderResults = (path: string): readonly boolean[] => {
+    const known = folders.get(path) ?? results(path);
     folders.set(path, known);
     return known;
   };
   return (path) => {
     if (patterns.length === 0) return false;
-    const last = answers(path).lastIndexOf(true);
+    const last = results(path).lastIndexOf(true);
     return last >= 0 && patterns[last]?.negated === false;
   };
 }

@@ -74,8 +74,8 @@ export class Extender {
       const at = value.kind === 'list' ? (value.items[index] ?? value) : value;
       const start = this.#path.indexOf(parent);
       if (start !== -1) {
-        const circle = [...this.#path.slice(start), parent].join(' -> ');
-        this.#problems.add('language/cycle', `extends forms a cycle: ${circle}`, { at });
+        const cycle = [...this.#path.slice(start), parent].join(' -> ');
+        this.#problems.add('language/cycle', `extends forms a cycle: ${cycle}`, { at });
         continue;
       }
       const target = this.#entries.get(parent);

@@ -50,10 +50,10 @@ export function componentFile(
   };
   const paths = [`templates/${name}.yml`, `templates/${name}/template.yml`];
   for (const path of paths) {
-    const answer = ask({ kind: 'file', repository, sha, path });
-    if (!answer || !('text' in answer)) return undefined;
-    if (answer.text !== null || path === paths.at(-1))
-      return { id: `${repository.path}@${sha}:${path}`, path, text: answer.text, base };
+    const response = ask({ kind: 'file', repository, sha, path });
+    if (!response || !('text' in response)) return undefined;
+    if (response.text !== null || path === paths.at(-1))
+      return { id: `${repository.path}@${sha}:${path}`, path, text: response.text, base };
   }
   return undefined;
 }

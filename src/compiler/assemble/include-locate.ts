@@ -50,7 +50,7 @@ export class IncludeLocator {
 
   find({ where }: WrittenInclude, item: Item): Found[] {
     if (item.base.kind === 'remote' && where.kind !== 'remote' && where.kind !== 'template') {
-      this.#say(item, `a remote file cannot include by "${where.kind}"`, IN_REMOTE);
+      this.#report(item, `a remote file cannot include by "${where.kind}"`, IN_REMOTE);
       return [];
     }
     if (where.kind === 'local') return this.#local(where.local, item);
@@ -67,30 +67,30 @@ export class IncludeLocator {
       return this.#request.files;
     }
     const { repository, sha } = base.checkout;
-    const answer = this.ask({ kind: 'list', repository, sha }, at);
-    return answer && 'files' in answer ? answer.files : undefined;
+    const response = this.ask({ kind: 'list', repository, sha }, at);
+    return response && 'files' in response ? response.files : undefined;
   }
 
   /** Every file of another project, at a ref or its default branch. */
   listOf(repository: IncludeRepository, ref: string | undefined, at: Origin): readonly string[] | undefined {
     const commit = this.ask({ kind: 'ref', repository, ref }, at);
     if (!commit || !('sha' in commit)) return undefined;
-    const answer = this.ask({ kind: 'list', repository, sha: commit.sha }, at);
-    return answer && 'files' in answer ? answer.files : undefined;
+    const response = this.ask({ kind: 'list', repository, sha: commit.sha }, at);
+    return response && 'files' in response ? response.files : undefined;
   }
 
   /** The response; undefined if it was not requested yet, or was refused and reported. */
   ask(want: IncludeWant, at: Origin): IncludeAnswer | undefined {
     const key = includeKey(want);
-    const answer = this.#request.answers?.[key];
-    if (!answer) this.needed.wants.set(key, want);
-    else if ('refused' in answer) {
-      const { code, message, hint } = answer.refused;
+    const response = this.#request.answers?.[key];
+    if (!response) this.needed.wants.set(key, want);
+    else if ('refused' in response) {
+      const { code, message, hint } = response.refused;
       this.#problems.add(code, message, { at, hint });
       return undefined;
-    } else if ('text' in answer && answer.warning !== undefined)
-      this.#problems.add('include/stale', answer.warning, { at, severity: 'warning' });
-    return answer;
+    } else if ('text' in response && response.warning !== undefined)
+      this.#problems.add('include/stale', response.warning, { at, severity: 'warning' });
+    return response;
   }
 
   #local(written: string, item: Item): Found[] {
@@ -109,8 +109,8 @@ export class IncludeLocator {
 
   #fileAt(base: Extract<Base, { kind: 'project' }>, path: string, at: Origin): Found {
     const { repository, sha, shown } = base.checkout;
-    const answer = this.ask({ kind: 'file', repository, sha, path }, at);
-    const text = answer && 'text' in answer ? answer.text : undefined;
+    const response = this.ask({ kind: 'file', repository, sha, path }, at);
+    const text = response && 'text' in response ? response.text : undefined;
     return { id: `${repository.path}@${sha}:${path}`, name: `${shown}:${path}`, text, base };
   }
 
@@ -119,9 +119,9 @@ export class IncludeLocator {
     const ref = where.ref === undefined ? undefined : this.#text(where.ref, 'ref', item);
     if (path === undefined || (where.ref !== undefined && ref === undefined)) return [];
     const repository = { path };
-    const answer = this.ask({ kind: 'ref', repository, ref }, item.at);
-    if (!answer || !('sha' in answer)) return [];
-    const checkout: Checkout = { repository, sha: answer.sha, shown: `${path}@${ref ?? 'HEAD'}` };
+    const response = this.ask({ kind: 'ref', repository, ref }, item.at);
+    if (!response || !('sha' in response)) return [];
+    const checkout: Checkout = { repository, sha: response.sha, shown: `${path}@${ref ?? 'HEAD'}` };
     return where.files.flatMap((written) => {
       const file = this.#path(written, item);
       return file === undefined ? [] : [this.#fileAt({ kind: 'project', checkout }, file, item.at)];
@@ -133,7 +133,7 @@ export class IncludeLocator {
     if (url === undefined) return [];
     const trouble = remoteTrouble(url);
     if (trouble) {
-      this.#say(item, `include ${trouble}`);
+      this.#report(item, `include ${trouble}`);
       return [];
     }
     const { integrity, cacheMs } = where;
@@ -143,8 +143,8 @@ export class IncludeLocator {
       ...(integrity !== undefined && { integrity }),
       ...(cacheMs !== undefined && { cacheMs }),
     };
-    const answer = this.ask(want, item.at);
-    const text = answer && 'text' in answer ? answer.text : undefined;
+    const response = this.ask(want, item.at);
+    const text = response && 'text' in response ? response.text : undefined;
     return [{ id: url, name: shownUrl(url), text, base: { kind: 'remote' } }];
   }
 
@@ -153,7 +153,7 @@ export class IncludeLocator {
     if (name === undefined) return [];
     const text = TEMPLATES.get(name);
     if (text === undefined) {
-      this.#say(item, `davit has no template "${name}"`, templateHint(name));
+      this.#report(item, `davit has no template "${name}"`, templateHint(name));
       return [];
     }
     return [{ id: `template ${name}`, name: `template ${name}`, text, base: OWN }];
@@ -164,7 +164,7 @@ export class IncludeLocator {
     if (address === undefined) return [];
     const parsed = parseComponent(address);
     if (typeof parsed === 'string') {
-      this.#say(item, `include ${parsed}`, 'Write HOST/GROUP/PROJECT/NAME@VERSION.');
+      this.#report(item, `include ${parsed}`, 'Write HOST/GROUP/PROJECT/NAME@VERSION.');
       return [];
     }
     const found = componentFile(parsed, (want) => this.ask(want, item.at));
@@ -192,11 +192,11 @@ export class IncludeLocator {
     const file = this.#text(written, 'file', item)?.replace(/^\/+/, '');
     if (file === undefined) return undefined;
     const trouble = pathProblem(file) ?? extensionTrouble(file);
-    if (trouble) this.#say(item, `include ${trouble}`);
+    if (trouble) this.#report(item, `include ${trouble}`);
     return trouble ? undefined : file;
   }
 
-  #say({ at }: Item, message: string, hint?: string): void {
+  #report({ at }: Item, message: string, hint?: string): void {
     this.#problems.add('language/include', message, { at, hint });
   }
 }

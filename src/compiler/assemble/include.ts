@@ -103,8 +103,8 @@ export class Includer {
     }
     const start = way.ids.indexOf(found.id);
     if (start !== -1) {
-      const circle = [...way.names.slice(start), found.name].join(' -> ');
-      this.#problems.add('language/cycle', `include forms a cycle: ${circle}`, { at });
+      const cycle = [...way.names.slice(start), found.name].join(' -> ');
+      this.#problems.add('language/cycle', `include forms a cycle: ${cycle}`, { at });
       return undefined;
     }
     const map = this.#map(found, at);

@@ -129,8 +129,8 @@ class Resolver {
     if (this.#active.has(target)) {
       const start = this.#path.indexOf(text);
       const way = start === -1 ? [text, ...this.#path] : this.#path.slice(start);
-      const circle = [...way, text].join(' -> ');
-      this.#problems.add('language/cycle', `!reference forms a cycle: ${circle}`, { at: node });
+      const cycle = [...way, text].join(' -> ');
+      this.#problems.add('language/cycle', `!reference forms a cycle: ${cycle}`, { at: node });
       return empty;
     }
     this.#path.push(text);

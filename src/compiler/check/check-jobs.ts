@@ -18,23 +18,23 @@ import { checkPages } from './check-pages.ts';
 import { checkEnvironment } from './check-environment.ts';
 import type { CheckContext } from './check-context.ts';
 
-export function checkJobs(checking: CheckContext): void {
-  for (const job of checking.jobs.values()) {
-    checkWhatRuns(job, checking);
-    checkFlow(job, checking.problems);
-    checkStage(job, checking);
-    checkArch(job, checking);
-    checkPolicy(job, checking.problems);
-    checkConditions(job, checking.problems);
-    checkNames(job, checking);
-    checkParallel(job, checking);
-    checkEnvironment(job, checking);
-    checkPages(job, checking);
+export function checkJobs(context: CheckContext): void {
+  for (const job of context.jobs.values()) {
+    checkWhatRuns(job, context);
+    checkFlow(job, context.problems);
+    checkStage(job, context);
+    checkArch(job, context);
+    checkPolicy(job, context.problems);
+    checkConditions(job, context.problems);
+    checkNames(job, context);
+    checkParallel(job, context);
+    checkEnvironment(job, context);
+    checkPages(job, context);
   }
-  checkText(checking);
-  checkImages(checking);
-  checkKeys(checking);
-  checkCycles(checking);
+  checkText(context);
+  checkImages(context);
+  checkKeys(context);
+  checkCycles(context);
 }
 
 /**
@@ -83,10 +83,10 @@ function checkImages({ jobs, request, problems }: CheckContext): void {
   );
 }
 
-function checkWhatRuns(job: JobConfig, checking: CheckContext): void {
-  const { problems } = checking;
-  if (job.kind === 'trigger') return checkTrigger(job, checking);
-  checkMirror(job, checking);
+function checkWhatRuns(job: JobConfig, context: CheckContext): void {
+  const { problems } = context;
+  if (job.kind === 'trigger') return checkTrigger(job, context);
+  checkMirror(job, context);
   const typed = (['build', 'apitest', 'push', 'deploy'] as const).filter((kind) => job.own.has(kind));
   const second = typed[1];
   if (second)

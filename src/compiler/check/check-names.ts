@@ -52,8 +52,8 @@ function referencesOf(job: JobConfig, draft: Draft | undefined): Reference[] {
   ];
 }
 
-export function checkNames(job: JobConfig, checking: CheckContext): void {
-  const { drafts, problems } = checking;
+export function checkNames(job: JobConfig, context: CheckContext): void {
+  const { drafts, problems } = context;
   const own = drafts.named.get(job.name)?.[0];
   for (const reference of referencesOf(job, own)) {
     const { name, keyword } = reference;
@@ -64,7 +64,7 @@ export function checkNames(job: JobConfig, checking: CheckContext): void {
       problems.add(
         'language/unknown-job',
         `"${job.name}" names "${name}" in ${keyword}, but there is no such job`,
-        { at, hint: () => didYouMean(name, checking.jobs.keys()) },
+        { at, hint: () => didYouMean(name, context.jobs.keys()) },
       );
     } else if (own && own.stageIndex !== -1 && other.stageIndex > own.stageIndex)
       problems.add(
@@ -72,9 +72,9 @@ export function checkNames(job: JobConfig, checking: CheckContext): void {
         `"${job.name}" names "${name}" in ${keyword}, which is in the later stage "${other.stage}"`,
         { at },
       );
-    else checkKind({ job, reference, other, checking });
+    else checkKind({ job, reference, other, context });
   }
-  checkDependencies(job, checking);
+  checkDependencies(job, context);
 }
 
 function checkDependencies(job: JobConfig, { problems }: CheckContext): void {
@@ -95,28 +95,28 @@ interface KindCheck {
   job: JobConfig;
   reference: Reference;
   other: Draft;
-  checking: CheckContext;
+  context: CheckContext;
 }
 
 /** Images must come from jobs that build images, early enough and for this architecture. */
-function checkKind({ job, reference, other, checking: { drafts, problems } }: KindCheck): void {
+function checkKind({ job, reference, other, context: { drafts, problems } }: KindCheck): void {
   const { keyword, name } = reference;
   if (keyword !== 'apitest' && keyword !== 'push' && keyword !== 'deploy') return;
   const at = placeIn(job, keyword, reference.path);
-  const say = (code: 'language/conflict' | 'language/order', text: string): void =>
+  const report = (code: 'language/conflict' | 'language/order', text: string): void =>
     problems.add(code, text, { at });
   const { kind } = other.config;
   if (kind !== 'build' && !(kind === 'push' && keyword === 'deploy')) {
     const wanted = keyword === 'deploy' ? 'push or build' : 'build';
-    say('language/conflict', `"${job.name}" takes an image from "${name}", which is not a ${wanted} job`);
+    report('language/conflict', `"${job.name}" takes an image from "${name}", which is not a ${wanted} job`);
     return;
   }
   const own = drafts.named.get(job.name) ?? [];
   const made = drafts.named.get(name) ?? [];
   if (!job.entries.has('needs') && other.stageIndex === own[0]?.stageIndex)
-    say('language/order', `"${name}" must be in an earlier stage than "${job.name}", or in its needs`);
+    report('language/order', `"${name}" must be in an earlier stage than "${job.name}", or in its needs`);
   if (keyword === 'deploy' && kind === 'build' && made.length > 1 && !other.share)
-    say(
+    report(
       'language/conflict',
       `"${name}" builds one image per architecture; deploy the index that a push job makes of them`,
     );
@@ -124,7 +124,7 @@ function checkKind({ job, reference, other, checking: { drafts, problems } }: Ki
   const arches = new Set(made.map((draft) => draft.arch));
   for (const draft of own)
     if (draft.arch && !arches.has(draft.arch))
-      say('language/conflict', `"${name}" builds no image for ${draft.arch}`);
+      report('language/conflict', `"${name}" builds no image for ${draft.arch}`);
 }
 
 /** One report per cycle. Dependencies do not order jobs, so they cannot close one. */

@@ -4,9 +4,9 @@ import { imageNames, meant } from '../draft/link.ts';
 import { placeIn, type JobConfig } from '../job-config.ts';
 import type { CheckContext } from './check-context.ts';
 
-export function checkParallel(job: JobConfig, checking: CheckContext): void {
-  checkMeaning(job, checking);
-  checkImages(job, checking);
+export function checkParallel(job: JobConfig, context: CheckContext): void {
+  checkMeaning(job, context);
+  checkImages(job, context);
 }
 
 function checkMeaning(job: JobConfig, { jobs, problems }: CheckContext): void {

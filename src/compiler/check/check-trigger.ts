@@ -28,37 +28,37 @@ const MAY: ReadonlySet<string> = new Set([
   'gate',
 ]);
 
-export function checkTrigger(job: JobConfig, checking: CheckContext): void {
+export function checkTrigger(job: JobConfig, context: CheckContext): void {
   const { values } = job;
   const does = job.own.has('trigger') ? 'triggers' : 'mirrors';
-  const say = (keyword: string, text: string, path: Path = []): void =>
-    checking.problems.add('language/conflict', `"${job.name}" ${does} a pipeline, so ${text}`, {
+  const report = (keyword: string, text: string, path: Path = []): void =>
+    context.problems.add('language/conflict', `"${job.name}" ${does} a pipeline, so ${text}`, {
       at: placeIn(job, keyword, path),
     });
-  for (const key of job.own) if (!MAY.has(key)) say(key, `it cannot have ${key}`);
-  if (values.when === 'delayed') say('when', 'it cannot be delayed');
+  for (const key of job.own) if (!MAY.has(key)) report(key, `it cannot have ${key}`);
+  if (values.when === 'delayed') report('when', 'it cannot be delayed');
   for (const [index, rule] of (values.rules ?? []).entries())
-    if (rule.when === 'delayed') say('rules', 'a rule cannot delay it', [index, 'when']);
-  if (Array.isArray(values.allow_failure)) say('allow_failure', 'it has no exit code to allow');
+    if (rule.when === 'delayed') report('rules', 'a rule cannot delay it', [index, 'when']);
+  if (Array.isArray(values.allow_failure)) report('allow_failure', 'it has no exit code to allow');
   for (const [index, need] of (values.needs ?? []).entries())
     if (need.from && (job.own.has('trigger') || !('mirrors' in need.from)))
-      say('needs', 'it cannot take artifacts of other pipelines', [index]);
+      report('needs', 'it cannot take artifacts of other pipelines', [index]);
   for (const [index, rule] of (values.rules ?? []).entries())
     if (mirrorOf(rule.needs) !== undefined)
-      say('rules', 'a rule cannot make it mirror another', [index, 'needs']);
-  checkArtifacts(job, checking);
+      report('rules', 'a rule cannot make it mirror another', [index, 'needs']);
+  checkArtifacts(job, context);
 }
 
 /** Only a job that does nothing else can mirror a pipeline; a rule cannot make it one. */
 export function checkMirror(job: JobConfig, { problems }: Pick<CheckContext, 'problems'>): void {
-  const say = (keyword: string, path: Path): void =>
+  const report = (keyword: string, path: Path): void =>
     problems.add('language/conflict', `"${job.name}" is a ${job.kind} job, so it cannot mirror a pipeline`, {
       at: placeIn(job, keyword, path),
       hint: 'Name a job of that pipeline, or mirror the pipeline in a separate job.',
     });
-  if (mirrorOf(job.values.needs) !== undefined) say('needs', []);
+  if (mirrorOf(job.values.needs) !== undefined) report('needs', []);
   for (const [index, { needs }] of (job.values.rules ?? []).entries())
-    if (mirrorOf(needs) !== undefined) say('rules', [index, 'needs']);
+    if (mirrorOf(needs) !== undefined) report('rules', [index, 'needs']);
 }
 
 /** A job name that contains a variable is resolved when the plan is made. */

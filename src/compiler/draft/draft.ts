@@ -124,9 +124,9 @@ interface Variant {
 }
 
 /** Jobs without a workspace neither provide nor take artifacts; a build takes them into its context. */
-export function transfersArtifacts({ config }: Draft, what: 'give' | 'take'): boolean {
+export function transfersArtifacts({ config }: Draft, direction: 'give' | 'take'): boolean {
   if (config.kind === 'push' || config.kind === 'deploy') return false;
-  return what === 'take' || (config.kind !== 'build' && config.kind !== 'trigger');
+  return direction === 'take' || (config.kind !== 'build' && config.kind !== 'trigger');
 }
 
 /** The architecture that a job sets by `arch` or by a tag. */
@@ -158,14 +158,14 @@ function variantsOf(
   return parallel.map(({ key, share }) => ({ key, share, arch: archFor({ config, share, jobs, request }) }));
 }
 
-interface ArchAsk {
+interface ArchRequest {
   config: JobConfig;
   share: ParallelShare | undefined;
   jobs: ReadonlyMap<string, JobConfig>;
   request: CompileRequest;
 }
 
-function archFor({ config, share, jobs, request }: ArchAsk): Arch | undefined {
+function archFor({ config, share, jobs, request }: ArchRequest): Arch | undefined {
   const own = namedArch(config, share);
   if (config.kind === 'build') return own ?? request.defaultArch;
   if (config.kind !== 'apitest') return own;

@@ -105,27 +105,31 @@ function needsOf(draft: Draft, drafts: Drafts, problems: Problems): Need[] | nul
   return [...needs.values()];
 }
 
-interface NeedAsk {
+interface NeedContext {
   drafts: Drafts;
   problems: Problems;
   index: number;
 }
 
 /** The drafts of a need: all of the job, or the parallel ones that it names. */
-function needed(draft: Draft, need: NonNullable<JobValues['needs']>[number], ask: NeedAsk): Draft[] {
-  if (!need.parallel) return meant(draft, need.job, ask.drafts);
+function needed(draft: Draft, need: NonNullable<JobValues['needs']>[number], context: NeedContext): Draft[] {
+  if (!need.parallel) return meant(draft, need.job, context.drafts);
   const keys = neededKeys({ job: need.job, matrix: need.parallel.matrix }, draft.share);
   return keys.flatMap((key) => {
-    const found = ask.drafts.named.get(key) ?? [];
-    const others = ask.drafts.named.get(need.job) ?? [];
+    const found = context.drafts.named.get(key) ?? [];
+    const others = context.drafts.named.get(need.job) ?? [];
     if (found.length === 0 && others.length > 0 && !need.optional)
-      ask.problems.add('language/unknown-job', `"${draft.group}" needs "${key}", but there is no such job`, {
-        at: placeIn(draft.config, 'needs', [ask.index, 'parallel']),
-        hint: didYouMean(
-          key,
-          others.map((other) => other.key),
-        ),
-      });
+      context.problems.add(
+        'language/unknown-job',
+        `"${draft.group}" needs "${key}", but there is no such job`,
+        {
+          at: placeIn(draft.config, 'needs', [context.index, 'parallel']),
+          hint: didYouMean(
+            key,
+            others.map((other) => other.key),
+          ),
+        },
+      );
     return found;
   });
 }

@@ -25,15 +25,15 @@ export interface Parallel {
 export function parallelOf(name: string, written: JobValues['parallel']): Parallel[] | undefined {
   if (written === undefined) return undefined;
   if (typeof written === 'number')
-    return Array.from({ length: written }, (_, at) => ({
-      key: `${name} ${at + 1}/${written}`,
-      share: { index: at + 1, total: written, values: {} },
+    return Array.from({ length: written }, (_, index) => ({
+      key: `${name} ${index + 1}/${written}`,
+      share: { index: index + 1, total: written, values: {} },
     }));
   const all = combinations(written.matrix);
   const byKey = new Map<string, Parallel>();
-  for (const [at, values] of all.entries()) {
+  for (const [index, values] of all.entries()) {
     const key = matrixKey(name, values);
-    byKey.set(key, { key, share: { index: at + 1, total: all.length, values } });
+    byKey.set(key, { key, share: { index: index + 1, total: all.length, values } });
   }
   return [...byKey.values()];
 }

@@ -9,30 +9,30 @@ import { decisionOf, firstMatch } from '../rules/rules.ts';
 import { ConditionScopes, type ConditionLayers } from '../rules/scope.ts';
 import type { SelectContext } from '../rules/select-context.ts';
 
-export const selecting = (
+export const selectContext = (
   request: CompileRequest,
   layers: ConditionLayers,
-  more: Pick<SelectContext, 'byWorkflow' | 'problems'>,
+  rest: Pick<SelectContext, 'byWorkflow' | 'problems'>,
 ): SelectContext => ({
   checker: new ConditionChecker(request),
   scopes: new ConditionScopes(request, layers),
-  ...more,
+  ...rest,
 });
 
 /** Sets what the conditions of each draft decide. */
-export function selectDrafts(drafts: Drafts, request: CompileRequest, from: SelectContext): void {
-  const selector = new RefSelector(request, from);
+export function selectDrafts(drafts: Drafts, request: CompileRequest, context: SelectContext): void {
+  const selector = new RefSelector(request, context);
   for (const draft of drafts.all)
-    if (draft.config.values.rules) byRules(draft, from);
+    if (draft.config.values.rules) byRules(draft, context);
     else Object.assign(draft, selector.select(draft.config));
 }
 
-function byRules(draft: Draft, from: SelectContext): void {
-  const { checker, scopes } = from;
+function byRules(draft: Draft, context: SelectContext): void {
+  const { checker, scopes } = context;
   const { values, entries, name } = draft.config;
   const scope = scopes.of({ name, stage: draft.stage, environment: values.environment?.name });
   const nodes = ruleNodes(entries.get('rules')?.value);
-  checkRefs({ rules: values.rules ?? [], nodes, at: draft.config.at }, from, scope);
+  checkRefs({ rules: values.rules ?? [], nodes, at: draft.config.at }, context, scope);
   const found = firstMatch({ rules: values.rules ?? [], node: entries.get('rules')?.value }, checker, scope);
   const decision = found && decisionOf(found.rule, values);
   if (!found || !decision) {

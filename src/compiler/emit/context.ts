@@ -64,18 +64,18 @@ export class PlanContext {
   readonly #prepared = new Map<Draft, Prepared>();
   readonly #prefixes = new Map<Draft, string>();
 
-  constructor(file: FileConfig, more: ContextParts) {
-    this.request = more.request;
-    this.drafts = more.drafts;
-    this.problems = more.problems;
-    const gets = { fork: more.request.trigger.fork, protectedRef: more.request.project.protectedRef };
-    const values = { ...pipelineValues(more.request), CI_PIPELINE_NAME: more.name };
+  constructor(file: FileConfig, parts: ContextParts) {
+    this.request = parts.request;
+    this.drafts = parts.drafts;
+    this.problems = parts.problems;
+    const access = { fork: parts.request.trigger.fork, protectedRef: parts.request.project.protectedRef };
+    const values = { ...pipelineValues(parts.request), CI_PIPELINE_NAME: parts.name };
     this.#pipeline = literalLayer(values, 'predefined');
     this.#file = yamlLayer(file.variables);
-    this.#workflow = yamlLayer(more.workflowVariables);
-    this.given = givenLayer(more.request);
-    this.#instance = projectVariables(more.request.instanceVariables, gets);
-    this.#project = projectVariables(more.request.project.variables, gets);
+    this.#workflow = yamlLayer(parts.workflowVariables);
+    this.given = givenLayer(parts.request);
+    this.#instance = projectVariables(parts.request.instanceVariables, access);
+    this.#project = projectVariables(parts.request.project.variables, access);
   }
 
   scope(draft: Draft): Scope {

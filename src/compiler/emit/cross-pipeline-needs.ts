@@ -17,12 +17,12 @@ export function crossPipelineNeeds(draft: Draft, context: PlanContext): Pick<Pla
     if (!from || 'mirrors' in from) return [];
     const whole = (key: string, text: string): string =>
       settle(draft.config, { scope, text, keyword: 'needs', path: [index, key] }, context.problems);
-    const said = (text: string, key: string): void =>
+    const conflict = (text: string, key: string): void =>
       context.problems.add('language/conflict', `"${draft.group}" ${text}`, {
         at: placeIn(draft.config, 'needs', [index, key]),
       });
     if (!transfersArtifacts(draft, 'take'))
-      said('takes no artifacts, so it cannot need jobs of other pipelines', 'job');
+      conflict('takes no artifacts, so it cannot need jobs of other pipelines', 'job');
     const name = whole('job', job);
     if ('project' in from) {
       const project = whole('project', from.project);
@@ -31,7 +31,7 @@ export function crossPipelineNeeds(draft: Draft, context: PlanContext): Pick<Pla
     }
     const pipeline = whole('pipeline', from.pipeline);
     if (pipeline === String(context.request.number))
-      said(
+      conflict(
         'names its own pipeline in needs:pipeline; for a job of this pipeline, name only the job',
         'pipeline',
       );

@@ -104,7 +104,7 @@ function retriesLostHost(retry: { max: number; when: readonly string[] } | undef
   return retry.when.some((reason) => reason === 'always' || RETRY_REASONS.host_lost.includes(reason));
 }
 
-interface QueueAsk {
+interface QueueRequest {
   draft: Draft;
   context: PlanContext;
   tags: string[];
@@ -116,24 +116,24 @@ function queueOf({
   context,
   tags,
   target,
-}: QueueAsk): Pick<PlanJob, 'queue' | 'arch' | 'missingTags'> {
+}: QueueRequest): Pick<PlanJob, 'queue' | 'arch' | 'missingTags'> {
   const { request } = context;
   if (draft.config.kind === 'push' || draft.config.kind === 'trigger') return { queue: CONTROL_QUEUE };
   if (target !== undefined) return { queue: deployQueue(target) };
   const arch = draft.arch ?? tags.find(isArch);
   const { queue, missing } = chooseQueue({ arch, tags }, request.fleet, request.defaultArch);
-  warnOfWorkers({ draft, context, missing, queue });
+  warnAboutWorkers({ draft, context, missing, queue });
   return { queue, ...(arch && { arch }), ...(missing.length > 0 && { missingTags: missing }) };
 }
 
-interface WorkerAsk {
+interface WorkerWarning {
   draft: Draft;
   context: PlanContext;
   missing: readonly string[];
   queue: string;
 }
 
-function warnOfWorkers({ draft, context, missing, queue }: WorkerAsk): void {
+function warnAboutWorkers({ draft, context, missing, queue }: WorkerWarning): void {
   const { fleet } = context.request;
   if (fleet.length === 0) return;
   const noArch = isArch(queue) && !fleet.some((worker) => worker.arches.includes(queue));

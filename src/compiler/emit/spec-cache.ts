@@ -16,32 +16,32 @@ export function cachesSpec(draft: Draft, context: PlanContext): CacheSpec[] {
     .filter((cache) => cache.paths.length > 0 || cache.untracked);
 }
 
-interface Ask {
+interface CacheRequest {
   draft: Draft;
   context: PlanContext;
   written: WrittenCache;
   index: number;
 }
 
-function cacheSpec(ask: Ask): CacheSpec {
-  const { draft, context, written } = ask;
+function cacheSpec(cache: CacheRequest): CacheSpec {
+  const { draft, context, written } = cache;
   const scope = context.scope(draft);
-  const of = (text: string): string => scope.expand(text).text;
+  const expand = (text: string): string => scope.expand(text).text;
   // What GitLab's runner uses for an empty key.
   const ownKey = written.key === '' ? '$CI_JOB_NAME/$CI_COMMIT_REF_NAME' : (written.key ?? 'default');
   const key = typeof ownKey === 'object' ? undefined : ownKey;
   const files = typeof written.key === 'object' ? written.key : undefined;
   return {
     key: files?.files_commits
-      ? keyOfCommits(ask, { files: files.files_commits, prefix: of(files.prefix ?? '') })
-      : of(key ?? files?.prefix ?? ''),
-    ...(files?.files && { keyFiles: files.files.map(of) }),
-    paths: (written.paths ?? []).map((path, at) => cachePath(ask, path, at)),
+      ? keyOfCommits(cache, { files: files.files_commits, prefix: expand(files.prefix ?? '') })
+      : expand(key ?? files?.prefix ?? ''),
+    ...(files?.files && { keyFiles: files.files.map(expand) }),
+    paths: (written.paths ?? []).map((path, at) => cachePath(cache, path, at)),
     untracked: written.untracked ?? false,
     unprotect: written.unprotect ?? false,
-    policy: policyOf(ask),
+    policy: policyOf(cache),
     when: written.when ?? 'on_success',
-    fallbackKeys: (written.fallback_keys ?? []).map(of),
+    fallbackKeys: (written.fallback_keys ?? []).map(expand),
   };
 }
 
@@ -49,7 +49,7 @@ function cacheSpec(ask: Ask): CacheSpec {
  * The last commits that changed these files: another commit is another cache. Without any it is `default`.
  */
 function keyOfCommits(
-  { context, index }: Ask,
+  { context, index }: CacheRequest,
   { files, prefix }: { files: readonly string[]; prefix: string },
 ): string {
   const commits = files.flatMap((file) => context.request.lastCommits?.[file] ?? []);
@@ -58,7 +58,7 @@ function keyOfCommits(
   return [...(before === undefined ? [] : [before]), ...(unique.length > 0 ? unique : ['default'])].join('-');
 }
 
-function cachePath({ draft, context, index }: Ask, path: string, at: number): string {
+function cachePath({ draft, context, index }: CacheRequest, path: string, at: number): string {
   const { text, late } = context.scope(draft).expand(path);
   const root = projectDir(context.request);
   const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
@@ -74,7 +74,7 @@ function cachePath({ draft, context, index }: Ask, path: string, at: number): st
 }
 
 /** Expanded here if possible, so that a wrong value is reported with its place. */
-function policyOf({ draft, context, written, index }: Ask): string {
+function policyOf({ draft, context, written, index }: CacheRequest): string {
   if (written.policy === undefined) return 'pull-push';
   const { text, late } = context.scope(draft).expand(written.policy);
   if (!late && !POLICIES.some((one) => one === text))

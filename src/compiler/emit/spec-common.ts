@@ -148,12 +148,12 @@ interface WrittenImage {
 }
 
 export function imageSpec(written: WrittenImage, scope: Scope): ImageSpec {
-  const of = (text: string): string => scope.expand(text).text;
+  const expand = (text: string): string => scope.expand(text).text;
   return {
-    name: of(written.name),
+    name: expand(written.name),
     ...(written.entrypoint && { entrypoint: written.entrypoint }),
-    ...(written.docker?.user !== undefined && { user: of(written.docker.user) }),
-    ...(written.docker?.platform !== undefined && { platform: of(written.docker.platform) }),
+    ...(written.docker?.user !== undefined && { user: expand(written.docker.user) }),
+    ...(written.docker?.platform !== undefined && { platform: expand(written.docker.platform) }),
     pullPolicy: written.pull_policy?.[0] ?? 'if-not-present',
   };
 }

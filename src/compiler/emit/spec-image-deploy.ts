@@ -21,13 +21,13 @@ import { placeIn } from '../job-config.ts';
 import { settle } from './settle.ts';
 
 type SettleText = (text: string, ...path: Path) => string;
-function settler(draft: Draft, context: PlanContext, keyword: string): SettleText {
+function settlerOf(draft: Draft, context: PlanContext, keyword: string): SettleText {
   const scope = context.scope(draft);
   return (text, ...path) => settle(draft.config, { scope, text, keyword, path }, context.problems);
 }
 
 export function buildSpec(draft: Draft, context: PlanContext, build: Build): BuildSpec {
-  const expand = settler(draft, context, 'build');
+  const expand = settlerOf(draft, context, 'build');
   const arch = draft.arch ?? context.request.defaultArch;
   return {
     ...commonSpec(draft, context),
@@ -124,7 +124,7 @@ const pushesOf = (draft: Draft, { drafts }: PlanContext): Draft[] =>
 
 function repository(text: string, from: { draft: Draft; context: PlanContext; keyword: string }): string {
   const { draft, context, keyword } = from;
-  const settled = settler(draft, context, keyword)(text, 'to');
+  const settled = settlerOf(draft, context, keyword)(text, 'to');
   if (!REPOSITORY.test(settled) && !settled.includes('$'))
     context.problems.add(
       'language/type',
@@ -140,7 +140,7 @@ function repository(text: string, from: { draft: Draft; context: PlanContext; ke
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSpec {
-  const expand = settler(draft, context, 'push');
+  const expand = settlerOf(draft, context, 'push');
   const builds = context.drafts.all.filter((other) => draft.imagesFrom.includes(other.key));
   const to = push.to === undefined ? undefined : repository(push.to, { draft, context, keyword: 'push' });
   const repositories = [...new Set(builds.map((build) => buildRepository(build, context)))];
@@ -187,10 +187,10 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
 export function deploySpec(
   draft: Draft,
   context: PlanContext,
-  more: { swarm: Swarm; target: string },
+  options: { swarm: Swarm; target: string },
 ): DeploySpec {
-  const { swarm, target } = more;
-  const expand = settler(draft, context, 'deploy');
+  const { swarm, target } = options;
+  const expand = settlerOf(draft, context, 'deploy');
   const { environment } = context.prepared(draft);
   const imageFrom = draft.imagesFrom[0];
   return {
@@ -232,7 +232,7 @@ function swarmSpec(swarm: Swarm, expand: SettleText): Omit<SwarmSpec, 'publish'>
 }
 
 function publishedPorts(draft: Draft, context: PlanContext, swarm: Swarm): SwarmSpec['publish'] {
-  const expand = settler(draft, context, 'deploy');
+  const expand = settlerOf(draft, context, 'deploy');
   // A service without a virtual IP cannot publish through the ingress network.
   const usual = swarm.endpoint_mode === 'dnsrr' ? 'host' : 'ingress';
   return swarm.publish.flatMap((port, index) => {

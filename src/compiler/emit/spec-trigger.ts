@@ -143,21 +143,25 @@ function forwardOne(
   { variable, child }: { variable: Variable; child: boolean },
 ): SpecVariable {
   const { name, value, masked, file } = variable;
-  const to = (more: Pick<SpecVariable, 'value'> & Partial<SpecVariable>): SpecVariable => ({
+  const forward = (fields: Pick<SpecVariable, 'value'> & Partial<SpecVariable>): SpecVariable => ({
     name,
     masked,
     file,
     from: 'pipeline',
-    ...more,
+    ...fields,
   });
-  if ('secret' in value || variable.raw) return to({ value });
+  if ('secret' in value || variable.raw) return forward({ value });
   const scope = context.scope(draft);
   const { text, late, tainted } = scope.expand(value.literal);
-  if (!late) return to({ value: { literal: text }, masked: masked || tainted });
+  if (!late) return forward({ value: { literal: text }, masked: masked || tainted });
   const whole = /^\$\{(\w+)\}$/.exec(text)?.[1];
   const behind = whole === undefined ? undefined : scope.find(whole);
   if (behind && ('secret' in behind.value || behind.file))
-    return to({ value: behind.value, masked: behind.masked || 'secret' in behind.value, file: behind.file });
+    return forward({
+      value: behind.value,
+      masked: behind.masked || 'secret' in behind.value,
+      file: behind.file,
+    });
   if (tainted && !child)
     context.problems.add(
       'language/secret',
@@ -170,5 +174,5 @@ function forwardOne(
   const known = text.replace(/\$\$|\$\{(\w+)\}/g, (found, inner: string | undefined) =>
     inner !== undefined && OF_JOBS.test(inner) ? '' : found,
   );
-  return to({ value: { literal: known }, masked: masked || tainted, late: true });
+  return forward({ value: { literal: known }, masked: masked || tainted, late: true });
 }

@@ -58,7 +58,7 @@ function matches(text: string, pattern: Value): boolean {
 
 /** Few patterns are used by many jobs; the oldest is dropped when there are too many. */
 const cache = new Map<string, RE2JS | undefined>();
-const MOST = 500;
+const MAX_CACHED = 500;
 
 /** GitLab reads `\/` as a slash. Undefined for a text that is not a pattern, or not valid for RE2. */
 function compiled(text: string): RE2JS | undefined {
@@ -70,7 +70,7 @@ function compiled(text: string): RE2JS | undefined {
     // A pattern in the file is reported elsewhere; an invalid one in a variable is a plain text.
     regex = undefined;
   }
-  if (cache.size >= MOST) cache.delete([...cache.keys()][0] ?? '');
+  if (cache.size >= MAX_CACHED) cache.delete([...cache.keys()][0] ?? '');
   cache.set(text, regex);
   return regex;
 }

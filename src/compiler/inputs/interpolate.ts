@@ -22,7 +22,7 @@ const MAX_TEXT = 1024 * 1024;
 /** GitLab's limit for different blocks of one file. */
 const MAX_BLOCKS = 10_000;
 /** Characters that the blocks of all files of a pipeline may insert. */
-const MAX_MADE = 32 * 1024 * 1024;
+const MAX_INSERTED = 32 * 1024 * 1024;
 
 /** Size of inserted text so far, over all files. */
 export interface Growth {
@@ -38,33 +38,35 @@ interface Interpolation {
 }
 
 /** The document with every block interpolated; a mistake is a problem, and its block stays. */
-export function interpolate(root: Node, filling: Interpolation): Node {
-  const filled = new Interpolator(filling).node(root, 0);
+export function interpolate(root: Node, interpolation: Interpolation): Node {
+  const filled = new Interpolator(interpolation).node(root, 0);
   if (filled.size > MAX_NODES)
-    filling.problems.add('language/too-large', 'inputs expand to more than a million values', { at: root });
+    interpolation.problems.add('language/too-large', 'inputs expand to more than a million values', {
+      at: root,
+    });
   return filled;
 }
 
 class Interpolator {
-  readonly #filling: Interpolation;
+  readonly #interpolation: Interpolation;
   readonly #done = new Map<Node, Node>();
   readonly #blocks = new Map<string, Applied>();
 
-  constructor(filling: Interpolation) {
-    this.#filling = filling;
+  constructor(interpolation: Interpolation) {
+    this.#interpolation = interpolation;
   }
 
   node(node: Node, depth: number): Node {
     const known = this.#done.get(node);
-    const made = known ?? this.#make(node, depth);
-    if (!known) this.#done.set(node, made);
-    if (depth + made.height <= MAX_DEPTH) return made;
+    const result = known ?? this.#interpolate(node, depth);
+    if (!known) this.#done.set(node, result);
+    if (depth + result.height <= MAX_DEPTH) return result;
     this.#tooLarge(`inputs nest deeper than ${MAX_DEPTH} levels`, node);
     return scalarAt(node, null);
   }
 
-  #make(node: Node, depth: number): Node {
-    if (this.#filling.problems.mustStop) return node;
+  #interpolate(node: Node, depth: number): Node {
+    if (this.#interpolation.problems.mustStop) return node;
     if (node.kind === 'scalar') return this.#scalar(node);
     if (node.kind === 'map') return this.#map(node, depth);
     if (node.reference) return node;
@@ -91,7 +93,7 @@ class Interpolator {
   }
 
   #checkKey(key: string, at: Origin, before: Entry | undefined): void {
-    const { problems } = this.#filling;
+    const { problems } = this.#interpolation;
     if (FORBIDDEN.has(key)) problems.add('language/forbidden-key', `"${key}" cannot be a key`, { at });
     else if (before) {
       const message = `"${key}" occurs twice in this map, once from an input; the last one is used`;
@@ -147,13 +149,13 @@ class Interpolator {
         this.#tooLarge(`the file has more than ${MAX_BLOCKS} different inputs`, node);
     }
     if (!('wrong' in value)) return value;
-    const { problems } = this.#filling;
+    const { problems } = this.#interpolation;
     problems.add('language/input', `${shortened(block.text)} ${value.wrong}`, { at: placeOf(block, node) });
     return undefined;
   }
 
   #work({ data }: FoundBlock): Applied {
-    const { contexts, lookup } = this.#filling;
+    const { contexts, lookup } = this.#interpolation;
     const access = readBlock(data);
     if ('wrong' in access) return access;
     const values = contexts.get(access.context);
@@ -168,14 +170,14 @@ class Interpolator {
   }
 
   #grow(characters: number, at: Node): boolean {
-    this.#filling.growth.characters += characters;
-    if (this.#filling.growth.characters <= MAX_MADE) return true;
+    this.#interpolation.growth.characters += characters;
+    if (this.#interpolation.growth.characters <= MAX_INSERTED) return true;
     this.#tooLarge('inputs expand to more than 32 MiB of text', at);
     return false;
   }
 
   #tooLarge(message: string, at: Node): void {
-    this.#filling.problems.add('language/too-large', message, { at });
+    this.#interpolation.problems.add('language/too-large', message, { at });
   }
 }
 

@@ -46,12 +46,12 @@ export function jsonNode(text: string, at: Origin): Node | undefined {
 export function nodeOf(
   value: unknown,
   at: Origin,
-  more: { written?: string; depth: number } = { depth: 0 },
+  options: { written?: string; depth: number } = { depth: 0 },
 ): Node | undefined {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return scalarAt(at, value);
-  if (typeof value === 'number') return scalarAt(at, value, numberText(value, more.written));
-  if (typeof value !== 'object' || more.depth > MAX_JSON_DEPTH) return undefined;
-  const depth = more.depth + 1;
+  if (typeof value === 'number') return scalarAt(at, value, numberText(value, options.written));
+  if (typeof value !== 'object' || options.depth > MAX_JSON_DEPTH) return undefined;
+  const depth = options.depth + 1;
   if (Array.isArray(value)) {
     const items = value.map((item) => nodeOf(item, at, { depth }));
     return items.every((item) => item !== undefined) ? listNode(at, items) : undefined;

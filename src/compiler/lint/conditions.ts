@@ -18,17 +18,17 @@ interface Ruled {
   own: ReadonlySet<string>;
 }
 
-export function lintConditions(linting: LintContext): void {
-  const { problems, file } = linting;
+export function lintConditions(context: LintContext): void {
+  const { problems, file } = context;
   const workflow = file.workflow && workflowReader.read(file.workflow, problems);
   if (workflow?.rules) {
     const nodes = ruleNodes(ruleKey(file.workflow, 'rules'));
     lintRules({ rules: workflow.rules, nodes, own: new Set() }, problems);
   }
-  for (const job of linting.jobs.values()) {
+  for (const job of context.jobs.values()) {
     if (!job.values.rules) continue;
     const nodes = ruleNodes(job.entries.get('rules')?.value);
-    lintRules({ rules: job.values.rules, nodes, own: ownNames(job, linting) }, problems);
+    lintRules({ rules: job.values.rules, nodes, own: ownNames(job, context) }, problems);
     lintBlocking(job, nodes, problems);
   }
 }

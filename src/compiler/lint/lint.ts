@@ -13,11 +13,11 @@ import { lintRunnerVariables } from './runner-variables.ts';
 import { lintUnused } from './unused.ts';
 import type { LintContext } from './lint-context.ts';
 
-export function lint(linting: LintContext): void {
-  lintUnused(linting);
-  lintConditions(linting);
-  lintNames(linting);
-  for (const job of linting.jobs.values()) lintFolded(job, linting.problems);
-  lintArtifacts(linting);
-  lintRunnerVariables(linting);
+export function lint(context: LintContext): void {
+  lintUnused(context);
+  lintConditions(context);
+  lintNames(context);
+  for (const job of context.jobs.values()) lintFolded(job, context.problems);
+  lintArtifacts(context);
+  lintRunnerVariables(context);
 }

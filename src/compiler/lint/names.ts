@@ -8,28 +8,28 @@ import type { LintContext } from './lint-context.ts';
 
 const REFERENCE = /\$\{?((?:CI|GITLAB|DAVIT)_[A-Z0-9_]+)/g;
 /** With more different letters it is probably another name. */
-const NEAR = 2;
+const MAX_DISTANCE = 2;
 
 const KNOWN: ReadonlySet<string> = new Set(PREDEFINED);
 
-export function lintNames(linting: LintContext): void {
-  const texts = [linting.request.file.text, ...Object.values(linting.request.included ?? {})];
+export function lintNames(context: LintContext): void {
+  const texts = [context.request.file.text, ...Object.values(context.request.included ?? {})];
   const seen = new Set<Node>();
   const judged = new Map<string, string | undefined>();
   const meant = (name: string): string | undefined => {
-    if (!judged.has(name)) judged.set(name, meantBy(name, linting, texts));
+    if (!judged.has(name)) judged.set(name, meantBy(name, context, texts));
     return judged.get(name);
   };
-  for (const job of linting.jobs.values()) {
-    lintPolicies(job, linting);
+  for (const job of context.jobs.values()) {
+    lintPolicies(job, context);
     for (const { value } of job.entries.values()) {
       if (seen.has(value)) continue;
       seen.add(value);
-      for (const scalar of scalars(value)) lintScalar(scalar, meant, linting);
+      for (const scalar of scalars(value)) lintScalar(scalar, meant, context);
     }
   }
-  const rest = [linting.file.workflow, linting.file.variables].flatMap((node) => (node ? scalars(node) : []));
-  for (const scalar of rest) lintScalar(scalar, meant, linting);
+  const rest = [context.file.workflow, context.file.variables].flatMap((node) => (node ? scalars(node) : []));
+  for (const scalar of rest) lintScalar(scalar, meant, context);
 }
 
 function lintScalar(
@@ -66,7 +66,7 @@ function meantBy(
     `\\b${name}["']?\\s*[:=]|\\bread\\b[^\\n]*\\b${name}\\b|[\\[,\\s]["']?${name}["']?\\s*(?:,|\\])`,
   );
   if (texts.some((text) => text !== null && sets.test(text))) return undefined;
-  return nearest(name, PREDEFINED, NEAR);
+  return nearest(name, PREDEFINED, MAX_DISTANCE);
 }
 
 /** An unknown word counts as the name of a branch or tag, so the job never runs. */
@@ -78,7 +78,8 @@ function lintPolicies(job: JobConfig, { problems }: LintContext): void {
       // GitLab accepts the singular for a source, but not for branches and tags.
       if (singular && ref !== 'tag' && ref !== 'branch') continue;
       const meant =
-        singular ?? (ref.length >= 4 ? nearest(ref, POLICY_REFS, ref.length < 7 ? 1 : NEAR) : undefined);
+        singular ??
+        (ref.length >= 4 ? nearest(ref, POLICY_REFS, ref.length < 7 ? 1 : MAX_DISTANCE) : undefined);
       if (meant === undefined) continue;
       const entry = job.entries.get(keyword)?.value;
       problems.add('language/misspelt', `"${ref}" in ${keyword} matches only a branch or tag of that name`, {

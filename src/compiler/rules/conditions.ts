@@ -26,7 +26,7 @@ const NEW_REF = /^0+$/;
 export class ConditionChecker {
   readonly #request: CompileRequest;
   readonly #parsed = new Map<string, Parsed>();
-  readonly #answers = new Map<string, boolean>();
+  readonly #results = new Map<string, boolean>();
 
   constructor(request: CompileRequest) {
     this.#request = request;
@@ -108,18 +108,18 @@ export class ConditionChecker {
   }
 
   #matches(
-    what: string,
+    subject: string,
     { paths, regexp }: LookedFor,
     from: { files: readonly string[]; scope: ConditionScope; folders?: true },
   ): boolean {
     const globs = [...new Set((paths ?? []).map((path) => from.scope.expand(path)))];
-    const key = JSON.stringify([what, globs, regexp]);
-    let answer = this.#answers.get(key);
-    if (answer === undefined) {
-      answer = regexp === undefined ? globsMatch(globs, from) : anyMatches(regexp, from.files);
-      this.#answers.set(key, answer);
+    const key = JSON.stringify([subject, globs, regexp]);
+    let result = this.#results.get(key);
+    if (result === undefined) {
+      result = regexp === undefined ? globsMatch(globs, from) : anyMatches(regexp, from.files);
+      this.#results.set(key, result);
     }
-    return answer;
+    return result;
   }
 }
 

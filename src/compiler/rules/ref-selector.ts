@@ -19,12 +19,12 @@ export interface Selection {
 /** Selects the jobs of one pipeline by `only` and `except`; results are cached by ref. */
 export class RefSelector {
   readonly #request: CompileRequest;
-  readonly #from: SelectContext;
+  readonly #context: SelectContext;
   readonly #source: string;
   readonly #matched = new Map<string, boolean>();
 
-  constructor(request: CompileRequest, from: SelectContext) {
-    this.#from = from;
+  constructor(request: CompileRequest, context: SelectContext) {
+    this.#context = context;
     this.#request = request;
     this.#source = pipelineSource(request);
   }
@@ -32,8 +32,8 @@ export class RefSelector {
   /** Keys of `only` must all hold, any key of `except` excludes; entries of one key are alternatives. */
   select({ values, name }: JobConfig): Selection {
     const stage = values.stage ?? 'test';
-    const scope = this.#from.scopes.of({ name, stage, environment: values.environment?.name });
-    const limited = values.only !== undefined || !this.#from.byWorkflow;
+    const scope = this.#context.scopes.of({ name, stage, environment: values.environment?.name });
+    const limited = values.only !== undefined || !this.#context.byWorkflow;
     const refs = values.only?.refs ?? (limited ? DEFAULT_ONLY : undefined);
     const matched = refs?.find((ref) => this.#matches(ref));
     if (refs && matched === undefined)
@@ -50,7 +50,7 @@ export class RefSelector {
 
   /** The keys other than `refs`. davit has no cluster, so `kubernetes` never holds. */
   #keys(policy: Policy | undefined, scope: ConditionScope): { key: string; holds: boolean }[] {
-    const { checker } = this.#from;
+    const { checker } = this.#context;
     const { variables, changes, kubernetes } = policy ?? {};
     return [
       ...(kubernetes ? [{ key: 'kubernetes', holds: false }] : []),

@@ -42,8 +42,8 @@ function ruleText(rule: Rule | WorkflowRule, index: number, node: Node | undefin
   return text.length > 200 ? `${text.slice(0, 199)}…` : text;
 }
 
-const lookedForText = (of: { paths?: readonly string[]; regexp?: string }): string =>
-  of.regexp ?? of.paths?.join(', ') ?? '';
+const lookedForText = (lookedFor: { paths?: readonly string[]; regexp?: string }): string =>
+  lookedFor.regexp ?? lookedFor.paths?.join(', ') ?? '';
 
 export interface JobDecision {
   when: When;

@@ -76,14 +76,14 @@ export class ConditionScopes {
 
   #layers(own: Layer, environment: string | undefined): Layer[] {
     const { trigger, project, instanceVariables } = this.#request;
-    const gets = { fork: trigger.fork, protectedRef: project.protectedRef };
+    const access = { fork: trigger.fork, protectedRef: project.protectedRef };
     const [predefined, ...written] = this.#below;
     return [
       ...(predefined ? [predefined] : []),
       own,
       ...written,
-      environmentLayer(projectVariables(instanceVariables, gets), environment),
-      environmentLayer(projectVariables(project.variables, gets), environment),
+      environmentLayer(projectVariables(instanceVariables, access), environment),
+      environmentLayer(projectVariables(project.variables, access), environment),
       givenLayer(this.#request),
     ];
   }

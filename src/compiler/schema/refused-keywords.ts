@@ -41,7 +41,7 @@ export const REFUSED: readonly KeywordInfo[] = [
     name: 'inputs',
     in: ['job'],
     status: 'refused',
-    note: 'GitLab asks for its values when a job is played or retried; davit plays and retries jobs unchanged',
+    note: 'GitLab prompts for its values when a job is started or retried; davit starts and retries jobs unchanged',
     hint: 'Use spec:inputs in the header of the file, or variables.',
   },
 ];

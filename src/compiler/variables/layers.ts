@@ -1,3 +1,4 @@
+import { wildcardMatches } from '../../match/wildcard.ts';
 import type { CompileRequest } from '../request.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { Layer, Variable } from './scope.ts';
@@ -46,16 +47,19 @@ export function givenLayer({ trigger, forwarded }: Pick<CompileRequest, 'trigger
   return layer;
 }
 
-export interface Gets {
+export interface VariableAccess {
   fork: boolean;
   protectedRef: boolean;
 }
 
 /** The project variables that a job may get: forks get no secret, unprotected refs get no protected one. */
-export function projectVariables(list: readonly CompileVariable[], gets: Gets): CompileVariable[] {
+export function projectVariables(
+  list: readonly CompileVariable[],
+  access: VariableAccess,
+): CompileVariable[] {
   return list.filter((variable) => {
     const secret = variable.masked || 'secret' in variable.value;
-    return !(gets.fork && secret) && (gets.protectedRef || !variable.protected);
+    return !(access.fork && secret) && (access.protectedRef || !variable.protected);
   });
 }
 
@@ -76,19 +80,5 @@ export function environmentLayer(list: readonly CompileVariable[], environment: 
 }
 
 /** Without an environment only `*` itself matches. */
-export function environmentMatches(pattern: string, environment: string | undefined): boolean {
-  if (pattern === '*') return true;
-  if (environment === undefined) return false;
-  const parts = pattern.split('*');
-  const first = parts[0] ?? '';
-  if (parts.length === 1) return environment === first;
-  if (!environment.startsWith(first)) return false;
-  let from = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = environment.indexOf(part, from);
-    if (found === -1) return false;
-    from = found + part.length;
-  }
-  const last = parts.at(-1) ?? '';
-  return environment.length - last.length >= from && environment.endsWith(last);
-}
+export const environmentMatches = (pattern: string, environment: string | undefined): boolean =>
+  environment === undefined ? pattern === '*' : wildcardMatches(pattern, environment);

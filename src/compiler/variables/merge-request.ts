@@ -33,16 +33,16 @@ export function mergeRequestValues({ trigger, project }: CompileRequest): Record
       !trigger.fork && (project.isProtected?.(request.sourceBranch) ?? false),
     ),
     CI_MERGE_REQUEST_TARGET_BRANCH_PROTECTED: String(project.isProtected?.(request.targetBranch) ?? false),
-    ...repository('CI_MERGE_REQUEST_PROJECT', { path, url: project.url, ...target }),
-    ...repository('CI_MERGE_REQUEST_SOURCE_PROJECT', request.source ?? {}),
+    ...repositoryValues('CI_MERGE_REQUEST_PROJECT', { path, url: project.url, ...target }),
+    ...repositoryValues('CI_MERGE_REQUEST_SOURCE_PROJECT', request.source ?? {}),
     CI_OPEN_MERGE_REQUESTS: `${path}!${request.iid}`,
   };
 }
 
-const repository = (name: string, of: ForgeRepository): Record<string, string | undefined> => ({
-  [`${name}_ID`]: of.id,
-  [`${name}_PATH`]: of.path,
-  [`${name}_URL`]: of.url,
+const repositoryValues = (name: string, repository: ForgeRepository): Record<string, string | undefined> => ({
+  [`${name}_ID`]: repository.id,
+  [`${name}_PATH`]: repository.path,
+  [`${name}_URL`]: repository.url,
 });
 
 const textOf = (value: boolean | undefined): string | undefined =>

@@ -153,7 +153,7 @@ export function pagesValues(request: CompileRequest, prefix = ''): Values {
 /** Values of one job. `key` includes matrix values, the config's name does not. */
 export function jobValues(
   config: JobConfig,
-  more: {
+  job: {
     key: string;
     arch?: string;
     timeoutMs: number;
@@ -163,15 +163,15 @@ export function jobValues(
   },
 ): Values {
   return {
-    CI_JOB_NAME: more.key,
-    CI_JOB_NAME_SLUG: slugify(more.key),
+    CI_JOB_NAME: job.key,
+    CI_JOB_NAME_SLUG: slugify(job.key),
     CI_JOB_GROUP_NAME: config.name,
-    CI_JOB_STAGE: more.stage,
-    CI_JOB_URL: more.url,
-    CI_JOB_TIMEOUT: String(Math.round(more.timeoutMs / 1_000)),
-    CI_NODE_INDEX: more.share && String(more.share.index),
-    CI_NODE_TOTAL: String(more.share?.total ?? 1),
-    DAVIT_ARCH: more.arch,
+    CI_JOB_STAGE: job.stage,
+    CI_JOB_URL: job.url,
+    CI_JOB_TIMEOUT: String(Math.round(job.timeoutMs / 1_000)),
+    CI_NODE_INDEX: job.share && String(job.share.index),
+    CI_NODE_TOTAL: String(job.share?.total ?? 1),
+    DAVIT_ARCH: job.arch,
   };
 }
 

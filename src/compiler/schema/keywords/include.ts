@@ -68,16 +68,17 @@ export interface WrittenInclude {
 
 const long = includeMap
   .superRefine((value, context) => {
-    const say = (message: string, path: string[] = []): void =>
+    const report = (message: string, path: string[] = []): void =>
       context.addIssue({ code: 'custom', message, path });
     const kinds = KINDS.filter((kind) => value[kind] !== undefined);
     if (kinds.length === 0)
-      say('needs one of "local", "project" with "file", "remote", "template" or "component"');
-    if (kinds.length > 1) say(`has ${kinds.map((kind) => `"${kind}"`).join(' and ')}: keep one`);
+      report('needs one of "local", "project" with "file", "remote", "template" or "component"');
+    if (kinds.length > 1) report(`has ${kinds.map((kind) => `"${kind}"`).join(' and ')}: keep one`);
     for (const [part, kind] of Object.entries(BESIDE))
       if (value[part as keyof typeof BESIDE] !== undefined && value[kind] === undefined && kinds.length > 0)
-        say(`can be used only with "${kind}"`, [part]);
-    if (value.project !== undefined && value.file === undefined) say('needs "file", a file of that project');
+        report(`can be used only with "${kind}"`, [part]);
+    if (value.project !== undefined && value.file === undefined)
+      report('needs "file", a file of that project');
   })
   .transform((value): WrittenInclude => {
     const { rules } = value;

@@ -192,8 +192,8 @@ function checkReferences(inputs: ReadonlyMap<string, InputSpec>, problems: Probl
   const visit = (spec: InputSpec): boolean => {
     if (done.has(spec.name)) return true;
     if (path.includes(spec.name)) {
-      const circle = [...path.slice(path.indexOf(spec.name)), spec.name].join(' -> ');
-      problems.add('language/cycle', `rules of inputs form a cycle: ${circle}`, { at: spec.at });
+      const cycle = [...path.slice(path.indexOf(spec.name)), spec.name].join(' -> ');
+      problems.add('language/cycle', `rules of inputs form a cycle: ${cycle}`, { at: spec.at });
       return false;
     }
     path.push(spec.name);

@@ -50,23 +50,23 @@ function sourceOf(
 
 /** Which keys go together: GitLab's page, `needs:project` and `needs:pipeline:job`. */
 function checkShape(value: Written, context: z.RefinementCtx): void {
-  const say = (key: string, message: string, code = 'language/type'): void =>
+  const report = (key: string, message: string, code = 'language/type'): void =>
     context.addIssue({ code: 'custom', path: [key], message, params: { code } });
   const foreign = (['project', 'ref', 'pipeline'] as const).find((key) => value[key] !== undefined);
   if (value.job === undefined) {
-    if (value.pipeline === undefined) return say('job', 'is missing', 'language/missing');
-    if (!value.artifacts) say('artifacts', 'requires a job');
+    if (value.pipeline === undefined) return report('job', 'is missing', 'language/missing');
+    if (!value.artifacts) report('artifacts', 'requires a job');
   }
   if (foreign === undefined) return;
   if (foreign === 'pipeline') {
     // The other two are tried first, so neither is set.
-  } else if (value.pipeline !== undefined) say('pipeline', `cannot be used together with ${foreign}`);
+  } else if (value.pipeline !== undefined) report('pipeline', `cannot be used together with ${foreign}`);
   else
     for (const key of ['project', 'ref'] as const)
-      if (value[key] === undefined) say(key, 'is missing', 'language/missing');
+      if (value[key] === undefined) report(key, 'is missing', 'language/missing');
   for (const key of ['optional', 'parallel'] as const)
     if (value[key] !== undefined)
-      say(key, `cannot be used together with ${foreign}: it is for jobs of this pipeline`);
+      report(key, `cannot be used together with ${foreign}: it is for jobs of this pipeline`);
 }
 
 const need = z.union([

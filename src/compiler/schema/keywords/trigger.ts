@@ -27,7 +27,7 @@ const entry = z.unknown().transform((value, context): WrittenArtifact | 'written
   const ofJob = typeof value === 'object' && value !== null && ('artifact' in value || 'job' in value);
   const parsed = ofJob ? artifact.safeParse(value) : include.safeParse(value);
   if (!parsed.success) {
-    for (const issue of parsed.error.issues.flatMap(insideUnions)) context.addIssue(said(issue));
+    for (const issue of parsed.error.issues.flatMap(insideUnions)) context.addIssue(customIssue(issue));
     return z.NEVER;
   }
   return Array.isArray(parsed.data) ? 'written' : parsed.data;
@@ -43,7 +43,12 @@ function insideUnions(issue: Issue): Issue[] {
 const depth = (issues: readonly Issue[]): number =>
   Math.max(0, ...issues.map(({ code, path }) => path.length + (code === 'invalid_type' ? 0 : 1)));
 
-function said(issue: Issue): { code: 'custom'; path: PropertyKey[]; message: string; params?: Params } {
+function customIssue(issue: Issue): {
+  code: 'custom';
+  path: PropertyKey[];
+  message: string;
+  params?: Params;
+} {
   const { code, path, message } = issue;
   if (code === 'unrecognized_keys')
     return {
@@ -76,17 +81,17 @@ const full = z
     inputs: inputs.optional(),
   })
   .superRefine((value, context) => {
-    const say = (key: string | undefined, message: string): void =>
+    const report = (key: string | undefined, message: string): void =>
       context.addIssue({ code: 'custom', path: key === undefined ? [] : [key], message });
     const child = value.include !== undefined;
     if (child === (value.project !== undefined))
-      say(
+      report(
         child ? 'project' : undefined,
         child ? 'cannot be used together with include' : 'needs a project or an include',
       );
     for (const key of ['branch', 'inputs'] as const)
       if (child && value[key] !== undefined)
-        say(
+        report(
           key,
           key === 'inputs' ? 'must be set in an entry of include' : 'cannot be used together with include',
         );

@@ -1,7 +1,7 @@
 import { compile } from '../../../../src/compiler/compile.ts';
 import { loadIncludes } from '../../../../src/compiler/includes.ts';
 import { problemText } from '../../../../src/compiler/problems.ts';
-import type { CompileAnswer, CompiledJob } from '../../../../src/compiler/request.ts';
+import type { CompileResult, CompiledJob } from '../../../../src/compiler/request.ts';
 import { jobs, request, run, type Overrides } from '../helpers.ts';
 
 export type Files = Record<string, string>;
@@ -11,7 +11,7 @@ export const withInputs = (inputs: string, content: string): string =>
   `spec:\n  inputs: ${inputs}\n---\n${content}`;
 
 /** Compiles with what the files hold; what is read is what was asked for. */
-export async function including(text: string, files: Files, more: Overrides = {}): Promise<CompileAnswer> {
+export async function including(text: string, files: Files, more: Overrides = {}): Promise<CompileResult> {
   const asked = request(text, more);
   const loaded = await loadIncludes(asked, {
     read: (names) => Promise.resolve(Object.fromEntries(names.map((name) => [name, files[name] ?? null]))),
@@ -23,13 +23,13 @@ export async function including(text: string, files: Files, more: Overrides = {}
 }
 
 /** Every problem on one line, without its hint. */
-export const texts = (answer: CompileAnswer): string[] =>
+export const texts = (answer: CompileResult): string[] =>
   (answer.kind === 'invalid' ? answer.problems : answer.warnings).map((one) =>
     problemText({ ...one, hint: undefined }),
   );
 export const problemsOf = (text: string, more: Overrides = {}): string[] => texts(run(text, more));
 
-export function script(answer: CompileAnswer, key = 'j'): readonly string[] {
+export function script(answer: CompileResult, key = 'j'): readonly string[] {
   const found = answer.kind === 'plan' ? answer.jobs.find(({ job }) => job.key === key) : undefined;
   if (found?.spec.kind !== 'script') throw new Error(JSON.stringify(answer, null, 1));
   return found.spec.script;
