@@ -17,13 +17,13 @@ export interface IncludeSource {
   /** Other projects and servers; by `includeKey`. */
   elsewhere(wants: readonly IncludeWant[]): Promise<IncludeAnswers>;
 }
-type Loaded = Pick<CompileRequest, 'included' | 'files' | 'changed' | 'changedFor' | 'answers'>;
+type Loaded = Pick<CompileRequest, 'included' | 'files' | 'changed' | 'changedFor' | 'responses'>;
 
 /** Every text that the file consists of. */
-export const textsOf = ({ file, included, answers }: CompileRequest): string[] => [
+export const textsOf = ({ file, included, responses }: CompileRequest): string[] => [
   file.text,
   ...Object.values(included ?? {}).filter((text) => text !== null),
-  ...Object.values(answers ?? {}).flatMap((one) => ('text' in one && one.text !== null ? [one.text] : [])),
+  ...Object.values(responses ?? {}).flatMap((one) => ('text' in one && one.text !== null ? [one.text] : [])),
 ];
 
 /** What must be read before the file can be assembled. Never throws. */
@@ -41,8 +41,8 @@ export function includesNeeded(request: CompileRequest): IncludesNeeded {
 
 /** Terminates: each round requests something new, and there are at most 150 includes. */
 export async function loadIncludes(request: CompileRequest, source: IncludeSource): Promise<Loaded> {
-  const { included = {}, files, changed, changedFor = [], answers = {} } = request;
-  let loaded: Loaded = { included, files, changed, changedFor, answers };
+  const { included = {}, files, changed, changedFor = [], responses = {} } = request;
+  let loaded: Loaded = { included, files, changed, changedFor, responses };
   const asked = new Set<string>();
   for (;;) {
     const needed = includesNeeded({ ...request, ...loaded });
@@ -55,7 +55,7 @@ export async function loadIncludes(request: CompileRequest, source: IncludeSourc
       files: news.files ?? loaded.files,
       changed: news.changed ? { ...loaded.changed, ...news.changed } : loaded.changed,
       changedFor: [...(loaded.changedFor ?? []), ...(news.changedFor ?? [])],
-      answers: { ...loaded.answers, ...news.answers },
+      responses: { ...loaded.responses, ...news.responses },
     };
   }
 }
@@ -78,6 +78,6 @@ async function round(
     news.changedFor = [...changed];
     news.changed = await source.changed(news.changedFor);
   }
-  if (wants.size > 0) news.answers = await source.elsewhere([...wants.values()]);
+  if (wants.size > 0) news.responses = await source.elsewhere([...wants.values()]);
   return news;
 }

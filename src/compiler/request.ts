@@ -58,7 +58,7 @@ export interface CompileRequest {
   /** Texts of included files by path; null for one that does not exist. includes.ts loads what is missing. */
   included?: Readonly<Record<string, string | null>>;
   /** Responses of other projects and servers, for includes that are not local. */
-  answers?: IncludeAnswers;
+  responses?: IncludeAnswers;
   /** Every file of the source, for `exists` and includes with a wildcard. */
   files?: readonly string[];
   /**

@@ -82,7 +82,7 @@ export class IncludeLocator {
   /** The response; undefined if it was not requested yet, or was refused and reported. */
   ask(want: IncludeWant, at: Origin): IncludeAnswer | undefined {
     const key = includeKey(want);
-    const response = this.#request.answers?.[key];
+    const response = this.#request.responses?.[key];
     if (!response) this.needed.wants.set(key, want);
     else if ('refused' in response) {
       const { code, message, hint } = response.refused;

@@ -19,7 +19,7 @@ function found(text: string): Found[] {
   }));
 }
 
-/** One mistake a file: what it is called, and exactly where it stands. */
+/** One mistake per file: its code, and its exact place. */
 const CASES: [name: string, text: string, code: string, at: string, message: RegExp, hint?: RegExp][] = [
   [
     'a typo in a keyword of a job',
@@ -53,7 +53,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /default has an unknown keyword "script"/,
   ],
   [
-    'a typo inside of a keyword',
+    'a typo inside a keyword',
     'j: {image: {nmae: x, name: y}, script: z}',
     'language/unknown-keyword',
     '1:13',
@@ -99,7 +99,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /language/,
   ],
   [
-    'a value that is none of its options',
+    'a value that is not one of its options',
     'variables: {A: {value: c, options: [a, b]}}\nj: {image: x, script: x}',
     'language/type',
     '1:16',
@@ -147,7 +147,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /"build"/,
   ],
   [
-    'a stage that is not named and not there',
+    'a default stage that is not in the list',
     'stages: [build]\nj: {image: x, script: y}',
     'language/unknown-stage',
     '2:1',
@@ -198,7 +198,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /pages: true/,
   ],
   [
-    'variables in a circle',
+    'variables in a cycle',
     'variables: {A: $B, B: $C, C: $A}\nj: {image: x, script: y}',
     'language/cycle',
     '2:1',
@@ -260,7 +260,7 @@ describe('all mistakes in one run', () => {
       kind: 'invalid',
       problems: [{ code: 'language/missing' }],
     }));
-  test('a file that is no map', () =>
+  test('a file that is not a map', () =>
     expect(run('- a')).toMatchObject({ kind: 'invalid', problems: [{ code: 'language/type' }] }));
   test('a duplicate job is a warning of a plan', () => {
     expect(run('j: {image: x, script: y}\nj: {image: x, script: z}')).toMatchObject({

@@ -94,7 +94,7 @@ export function mistakes(text: string, more: Overrides = {}): string[] {
     );
 }
 
-/** A job of a plan; throws when it is not there. */
+/** A job of a plan; throws when it does not exist. */
 export function job(text: string, key: string, more: Overrides = {}): CompiledJob {
   const found = jobs(text, more)[key];
   if (!found) throw new Error(`no job ${key} in ${Object.keys(jobs(text, more)).join(', ')}`);

@@ -49,7 +49,7 @@ describe('the installation file', () => {
     expect(found[0]).toMatch(/installation\/invalid 1:38 .*must be a reference to a secret/);
     expect(found[0]).not.toContain('hunter2');
   });
-  test('names stand once', () => {
+  test('names are unique', () => {
     expect(mistakes('targets: [{name: a}, {name: a}]').join()).toContain('1:22 targets names "a" twice');
     expect(mistakes('registries: [{host: a, default: true}, {host: b, default: true}]').join()).toContain(
       'only one registry',

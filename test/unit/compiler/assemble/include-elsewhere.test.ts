@@ -1,4 +1,4 @@
-/** `include` of what is not local: projects, components, templates, remote files; rules, circles, places. */
+/** `include` of what is not local: projects, components, templates, remote files; rules, cycles, places. */
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../../../src/compiler/compile.ts';
 import { loadIncludes } from '../../../../src/compiler/includes.ts';
@@ -78,19 +78,19 @@ describe('project', () => {
     };
     expect(await keys(text, { other, own: { 'ci/own.yml': job('own') } })).toEqual(['c', 'd', 'b']);
   });
-  test('a mistake has its place in the file of the project, and says what is not there', async () => {
+  test('a mistake has its place in the file of the project, and names what is missing', async () => {
     const other = { 'a.yml': 'a:\n  image: x\n  script: [a]\n  retry: 7', 'b.yml': job('b') };
     expect(await wrong(text, { other })).toContain('team/ci@v1:a.yml:4:10 retry must be');
     expect(await wrong('include: {project: team/ci, file: none.yml}', {})).toContain(
       'no file team/ci@HEAD:none.yml',
     );
   });
-  test('a refusal stands at the include', async () => {
+  test('a refusal is reported at the include', async () => {
     expect(await wrong(text, { refused: 'team/ci' })).toBe(
       '.gitlab-ci.yml:1:10 no team/ci for you [include/refused]',
     );
   });
-  test('a circle over two projects names its path', async () => {
+  test('a cycle over two projects names its path', async () => {
     const other = {
       'one:a.yml': 'include: {project: two, file: b.yml}',
       'two:b.yml': 'include: {project: one, file: a.yml}',
@@ -161,7 +161,7 @@ describe('component', () => {
     ['no host', '/team/ci/build@1'],
     ['no project', 'example.com/build@1'],
     ['a path out of it', 'example.com/team/../ci/build@1'],
-  ])('%s is no address of one', async (_, component) => {
+  ])('%s is not the address of one', async (_, component) => {
     expect(await wrong(`include: {component: "${component}"}`)).toContain(component);
   });
 });
@@ -203,7 +203,7 @@ describe('rules', () => {
   const of = (rules: string): string => `include: [{local: a.yml, rules: ${rules}}]\n${job('j')}`;
   const own = { 'a.yml': job('a') };
   const push = { before: 'b'.repeat(40) };
-  test('changes: asked of git before the file is read; compare_to', async () => {
+  test('changes: git is queried before the file is read; compare_to', async () => {
     const world = { own, trigger: push, changes: { '': ['src/x.ts'], main: ['doc.md'] } };
     expect(await keys(of('[{changes: [src/*]}]'), world)).toEqual(['a', 'j']);
     expect(await keys(of('[{changes: [lib/*]}]'), world)).toEqual(['j']);
@@ -220,7 +220,7 @@ describe('rules', () => {
     expect(await keys(of('[{exists: {paths: [Makefile], project: team/ci}}]'), world)).toEqual(['a', 'j']);
     expect(await keys(of('[{exists: {paths: [other], project: team/ci}}]'), world)).toEqual(['j']);
   });
-  test('an expression that is none is told', async () => {
+  test('an invalid expression is reported', async () => {
     expect(await wrong(of('[{if: "$A =="}]'), { own })).toContain('[language/expression]');
   });
 });

@@ -1,4 +1,4 @@
-/** `include` of local files: order, merge, wildcards, circles, limits, places. */
+/** `include` of local files: order, merge, wildcards, cycles, limits, places. */
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../../../src/compiler/compile.ts';
 import { loadIncludes } from '../../../../src/compiler/includes.ts';
@@ -7,7 +7,7 @@ import { request } from '../helpers.ts';
 
 type Files = Record<string, string>;
 
-/** Compiles with what the files hold; what is read is what was asked for. */
+/** Compiles with these files; returns which of them were read. */
 async function answer(text: string, files: Files) {
   const asked = request(text);
   const loaded = await loadIncludes(asked, {
@@ -86,7 +86,7 @@ describe('include', () => {
   });
   test.each([
     [
-      'a file that is not there',
+      'a file that does not exist',
       'include: [b.yml]',
       {},
       '.gitlab-ci.yml:1:11 the source has no file b.yml [language/include]',

@@ -18,7 +18,7 @@ describe('needs:project', () => {
   test('artifacts: false leaves nothing to take', () => {
     expect(foreign('[a1, {project: p, job: j, ref: main, artifacts: false}]')).toBeUndefined();
   });
-  test('stands beside needs of the own pipeline', () => {
+  test('can be combined with needs of the own pipeline', () => {
     const { job: planned } = job(file('[a1, {project: p, job: j, ref: main}]'), 'b1');
     expect(planned).toMatchObject({ artifactsFrom: ['a1'], foreign: [{ project: 'p' }] });
   });

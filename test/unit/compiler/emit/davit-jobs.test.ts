@@ -63,7 +63,7 @@ describe('build', () => {
       labels: { v: '7' },
     });
   });
-  test("labels say where the image comes from, and none of davit's own labels is among them", () => {
+  test("labels describe the origin of the image, and none of davit's own labels is among them", () => {
     const { labels } = buildOf(build(''));
     expect(labels).toMatchObject({
       'org.opencontainers.image.revision': '0123456789abcdef0123456789abcdef01234567',
@@ -281,7 +281,7 @@ describe('deploy', () => {
     ]);
     expect(mistakes(text(', publish: ["$NOBODY:80"]')).join()).toContain('deploy.swarm.publish[0]');
   });
-  test('the job stands in the queue of its target and never runs again unasked', () => {
+  test('the job is in the queue of its target and is never rerun automatically', () => {
     expect(job(text('', ', retry: 1'), 'd').job).toMatchObject({
       kind: 'deploy',
       queue: 'deploy-tablemaster',
@@ -312,7 +312,7 @@ describe('deploy', () => {
   test("secrets do not belong into a service's environment", () => {
     expect(mistakes(text(', env: {A: $TOKEN}'), SECRET).join()).toContain('language/secret');
   });
-  test('of a build for several architectures one deploys the pushed index', () => {
+  test('a build for several architectures deploys the pushed index', () => {
     expect(
       mistakes(
         `${build('platforms: [arm32, arm64]')}\nd: {stage: deploy, deploy: {swarm: {service: x, image_from: b}}}`,

@@ -86,7 +86,7 @@ describe('cache', () => {
     const answer = run('j: {image: x, script: x, cache: {paths: [/root/.m2, ok]}}');
     expect(answer.kind === 'plan' && answer.warnings.map((one) => one.code)).toEqual(['language/path']);
   });
-  test('a job that runs no container of its own takes none', () => {
+  test('a job without a container of its own takes none', () => {
     expect(mistakes('j: {build: {}, cache: {paths: [x]}}')[0]).toContain('so it cannot have cache');
     expect(run('cache: {paths: [x]}\nj: {build: {}}').kind).toBe('plan');
   });

@@ -1,4 +1,4 @@
-/** `trigger`: what a job may say, what it passes on, and what the pipeline that it starts is told. */
+/** `trigger`: what a job may contain, what it forwards, and what the started pipeline receives. */
 import { describe, expect, test } from 'vitest';
 import type { Upstream } from '../../../../src/plan/model/downstream.ts';
 import type { TriggerSpec } from '../../../../src/plan/model/spec.ts';
@@ -101,7 +101,7 @@ test.each([
   expect(mistakes(file(text)).join('\n')).toContain(message);
 });
 
-test('what may stand beside it; default does not reach it', () => {
+test('what can be combined with it; default does not apply', () => {
   const more =
     ', rules: [{if: $CI, when: manual, allow_failure: true}], needs: [gen], resource_group: g, interruptible: true, environment: prod, parallel: {matrix: [{A: [x, y]}]}, variables: {V: $A}';
   const text = `default: {image: i, retry: 2, tags: [t], before_script: [x]}\n${file('p', more)}`;

@@ -1,4 +1,4 @@
-/** The grammar of rules:if, and what expressions come to. Values follow GitLab's own examples. */
+/** The grammar of rules:if, and the values of expressions. They follow GitLab's own examples. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {

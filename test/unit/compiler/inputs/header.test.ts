@@ -54,7 +54,7 @@ describe('a file of two documents', () => {
   ])('%s is a mistake', (_, text, message) => {
     expect(problemsOf(text)[0]).toContain(message);
   });
-  test('a second document without a header before it is not read, and a warning says so', () => {
+  test('a second document without a header before it is not read, with a warning', () => {
     const answer = run('j: {image: x, script: y}\n---\nk: {image: x, script: y}\n');
     expect(texts(answer)).toEqual([
       `${FILE}:3:1 GitLab ignores this document: the one before it is not a header with spec [language/yaml]`,
@@ -101,12 +101,12 @@ describe('the header of an input is strict', () => {
       'the condition of an input can use only inputs',
     ],
     [
-      'a rule that is no expression',
+      'a rule that is not an expression',
       '{a: {rules: [{if: "a ==", default: x}]}}',
       '2:30 the condition has an unexpected "a"',
     ],
     [
-      'rules in a circle',
+      'rules in a cycle',
       '{a: {rules: [{if: "$[[ inputs.b ]]", default: x}]}, b: {rules: [{if: "$[[ inputs.a ]]", default: x}]}}',
       'rules of inputs form a cycle: a -> b -> a',
     ],

@@ -17,10 +17,10 @@ describe('component facts', () => {
     const root = new ContentReader(request(''), problems).read({ name: 'c.yml', text: file }, { component });
     return { content: root && plain(root), problems: problems.all().map(({ message }) => message) };
   };
-  test('those that the header asks for are filled in; without a version it is nothing', () => {
+  test('facts that the header declares are filled in; a missing version is empty', () => {
     expect(read(text, facts)).toEqual({ content: { j: { image: 'lint:.' } }, problems: [] });
   });
-  test('those it does not ask for are not known, nor is any to a file that is no component', () => {
+  test('undeclared facts are unknown, and so are all in a file that is not a component', () => {
     expect(read(text.replace('version]', 'sha]'), facts).problems).toEqual([
       '$[[ component.version ]] cannot be replaced: the header has no such name in spec:component',
     ]);

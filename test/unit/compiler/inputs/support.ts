@@ -10,7 +10,7 @@ export type Files = Record<string, string>;
 export const withInputs = (inputs: string, content: string): string =>
   `spec:\n  inputs: ${inputs}\n---\n${content}`;
 
-/** Compiles with what the files hold; what is read is what was asked for. */
+/** Compiles with these files; returns which of them were read. */
 export async function including(text: string, files: Files, more: Overrides = {}): Promise<CompileResult> {
   const asked = request(text, more);
   const loaded = await loadIncludes(asked, {
@@ -35,7 +35,7 @@ export function script(answer: CompileResult, key = 'j'): readonly string[] {
   return found.spec.script;
 }
 
-/** What a block comes to, inside of a script. */
+/** The value of a block within a script. */
 export function filled(inputs: string, block: string, more: Overrides = {}): string | undefined {
   const text = withInputs(inputs, `j:\n  image: x\n  script:\n    - |-\n      <${block}>\n`);
   return script(run(text, more))[0]?.slice(1, -1);

@@ -73,13 +73,13 @@ describe('the value of an input', () => {
       'must be one of "dev", "prod", not "prd"',
     ],
     [
-      'a default that is no option',
+      'a default that is not an option',
       '{a: {default: z, options: [x]}}',
       {},
       `${FILE}:2:25 the default of the input "a" must be one of "x", not "z"`,
     ],
     [
-      'an item that is no option',
+      'an item that is not an option',
       '{a: {type: array, options: [x]}}',
       { a: ['x', 'y'] },
       'must be one of "x", not ["x", "y"]',

@@ -80,7 +80,7 @@ describe('rules:changes', () => {
     expect(keysOf(more, pushed('lib/main/a'))).toEqual(['j']);
     expect(keysOf(more, pushed('lib/a'))).toEqual([]);
   });
-  test('compare_to looks at that ref, for every source; one that is not there is an error', () => {
+  test('compare_to uses that ref, for every source; an unknown ref is an error', () => {
     const more = one('rules: [{changes: {paths: [a], compare_to: $CI_DEFAULT_BRANCH}}]');
     const changed = { main: ['a'], '': [] };
     expect(keysOf(more, { trigger: { before: BEFORE, source: 'api' }, changed })).toEqual(['j']);
@@ -94,7 +94,7 @@ describe('rules:changes', () => {
     expect(keysOf(one('rules: [{changes: ["y/*"]}]'), pushed(...many))).toEqual(['j']);
     expect(keysOf(one('rules: [{changes: [y]}]'), pushed(...many))).toEqual([]);
   });
-  test('what davit has not is refused by name', () => {
+  test('what davit does not support is refused by name', () => {
     expect(mistakes(one('rules: [{changes: {paths: [a], regexp: b}}]')).join()).toContain(
       '"paths" or "regexp"',
     );
@@ -105,7 +105,9 @@ describe('rules:changes', () => {
     expect(mistakes(one("rules: [{exists: {regexp: '(?!a)'}}]")).join()).toContain(
       'not a valid regular expression',
     );
-    expect(mistakes(one(`rules: [{changes: [${'a,'.repeat(51)}]}]`)).join()).toContain('not be more than 50');
+    expect(mistakes(one(`rules: [{changes: [${'a,'.repeat(51)}]}]`)).join()).toContain(
+      'not have more than 50',
+    );
   });
 });
 
@@ -138,7 +140,7 @@ describe('exists:project', () => {
     expect(keysOf(text, { ...more, files: ['go.mod'], elsewhere: { 'group/lib@v1': ['x'] } })).toEqual([]);
     expect(keysOf(text, { ...more, elsewhere: { 'group/lib@v1': ['go.mod'] } })).toEqual(['j']);
   });
-  test('one that is not there is an error; one that was not asked is a warning', () => {
+  test('an unknown project is an error; one that was not read is a warning', () => {
     expect(mistakes(text, { ...more, elsewhere: { 'group/lib@v1': null } })).toEqual([
       'language/unknown-ref 1:70 exists: the project "group/lib" at "v1" does not exist, or this pipeline may not read it',
     ]);

@@ -42,7 +42,7 @@ describe('which rule decides', () => {
     expect(keysOf(one('rules: [{when: on_success}]'), MERGE)).toEqual(['j']);
     expect(keysOf(one('rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}]'), MERGE)).toEqual(['j']);
   });
-  test('lists in the list, from anchors, are unfolded', () => {
+  test('nested lists, from anchors, are flattened', () => {
     const text = `.r: &r\n  - if: $CI_COMMIT_TAG\n    when: never\n${one(`rules:\n  - *r\n  - ${MAIN}`)}`;
     expect(keysOf(text)).toEqual(['j']);
     expect(mistakes(`.r: &r\n  - if: $A = 1\n${one('rules:\n  - *r')}`)).toEqual([
@@ -165,10 +165,10 @@ describe('mistakes', () => {
       'cannot also have except',
     );
     expect(mistakes(one('when: delayed\nstart_in: 1 min\nrules: [{when: always}]')).join()).toContain(
-      'cannot have start_in',
+      'cannot also have start_in',
     );
   });
-  test('every expression of the file, of rules that nobody comes to as well', () => {
+  test('every expression of the file, also of unreachable rules', () => {
     const text = one(`rules:\n  - ${MAIN}\n  - if: $A == b\n  - if: "$B =~ /(/"\n  - if: '$C ='`);
     expect(mistakes(text)).toEqual([
       'language/expression 6:17 if has an unexpected "b"',
@@ -193,7 +193,7 @@ describe('mistakes', () => {
   });
 });
 
-test('a job that needs one which its rules leave out is an error that says why', () => {
+test('a need on a job that its rules exclude is an error with the reason', () => {
   const text = `stages: [a, b]\nx: {stage: a, image: x, script: x, rules: [{if: $CI_COMMIT_TAG}]}\n${one('stage: b\nneeds: [x]')}`;
   expect(mistakes(text).join()).toContain('"j" needs "x", which is not in this pipeline: no rule matches');
   expect(Object.keys(jobs(text.replace('[x]', '[{job: x, optional: true}]')))).toEqual(['j']);
