@@ -42,7 +42,7 @@ export const SHOWN: Readonly<Record<string, Readonly<Record<string, string>>>> =
   'integration/job-cache.test.ts': {
     "what one job keeps the next one has, under GitLab's words": 'cache',
     'policy: pull never pushes, push never pulls': 'cache.policy',
-    'when: a failed job keeps only caches with on_failure or always': 'cache.when',
+    'when: a failed job keeps only what says so': 'cache.when',
     'protected and other refs are kept apart; unprotect shares; a fork writes nothing': 'cache.unprotect',
     'a changed key:files digest is a new cache': 'cache.key.files',
   },
