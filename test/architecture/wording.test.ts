@@ -6,6 +6,12 @@ import { readSources, ROOT, type SourceFile, type SyntaxNode } from '../support/
 
 /** The folders whose string literals are covered. Extend this list when the messages of a folder have been rewritten. */
 const COVERED_SOURCES: readonly string[] = ['workflows/**/*.ts', 'src/plan/**/*.ts', 'src/temporal/**/*.ts'];
+const COVERED_SOURCES: readonly string[] = [
+  'src/compiler/**/*.ts',
+  'src/match/*.ts',
+  'src/masking/*.ts',
+  'src/installation.ts',
+];
 
 /** Written by the code from messages: covered when `src/errors.ts` is. */
 const PAGES_OF_MESSAGES = ['docs/errors.md', 'docs/cli.md'];

@@ -108,7 +108,7 @@ describe('davit run', () => {
   test('a job with tags that nobody has runs here, and a warning says so', async () => {
     write(`tagged:\n${job(['echo "ran here"'], ['  tags: [docker-executor, Shell]'])}`);
     const { exit, out, err } = await run('run');
-    expect(err).toContain('no worker has the tags docker-executor, Shell: run from here, "tagged" runs here');
+    expect(err).toContain('no worker has the tags docker-executor, Shell: "tagged" runs on this machine');
     expect([exit, out]).toEqual([0, expect.stringContaining('tagged | ran here\n')]);
   });
 

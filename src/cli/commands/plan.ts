@@ -1,6 +1,6 @@
 /** `davit plan`: what would run, in which order, where, and why. */
 import { Option, type Command } from 'commander';
-import type { CompileAnswer, CompiledJob } from '../../compiler/compile.ts';
+import type { CompileResult, CompiledJob } from '../../compiler/compile.ts';
 import type { ExplainedJob } from '../../compiler/request.ts';
 import { printJson, type Cli } from '../cli.ts';
 import type { PlannedChild } from '../local/child-pipelines.ts';
@@ -113,7 +113,7 @@ function fileAndJobs(named: readonly string[], option?: string): { file?: string
 
 /** Jobs in file order under GitLab's names, and davit's own: key, queue, kind, arch. A file with mistakes has none. */
 export function planJson(
-  answer: CompileAnswer,
+  answer: CompileResult,
   all: boolean,
   children: readonly PlannedChild[] = [],
 ): object {

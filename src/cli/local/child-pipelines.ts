@@ -1,5 +1,5 @@
 /** The pipelines that trigger jobs of a plan would start, where they are put together of files of this folder alone. */
-import { compile, type CompileAnswer } from '../../compiler/compile.ts';
+import { compile, type CompileResult } from '../../compiler/compile.ts';
 import { loadIncludes, type IncludeSource } from '../../compiler/includes.ts';
 import type { CompiledJob, CompileRequest } from '../../compiler/request.ts';
 import { MAX_DEPTH } from '../../plan/model/downstream.ts';
@@ -13,7 +13,7 @@ const MAX_CHILDREN = 50;
 export interface PlannedChild {
   /** The trigger job. */
   job: JobKey;
-  answer: CompileAnswer;
+  answer: CompileResult;
   children: PlannedChild[];
 }
 export interface ChildrenAsk {
@@ -26,14 +26,14 @@ export interface ChildrenAsk {
 /** Files out of artifacts and other projects are known only when the pipeline runs: their jobs have no child here. */
 export async function childrenHere(
   ask: ChildrenAsk,
-  { request, answer }: { request: CompileRequest; answer: CompileAnswer },
+  { request, answer }: { request: CompileRequest; answer: CompileResult },
 ): Promise<PlannedChild[]> {
   return below(ask, { request, answer, left: { count: MAX_CHILDREN } });
 }
 
 interface Level {
   request: CompileRequest;
-  answer: CompileAnswer;
+  answer: CompileResult;
   left: { count: number };
 }
 

@@ -17,7 +17,7 @@ import {
   type LocalProject,
 } from '../../worktree/project.ts';
 import { readRunFile } from '../../local/process/run-file.ts';
-import { compile, type CompileAnswer } from '../../compiler/compile.ts';
+import { compile, type CompileResult } from '../../compiler/compile.ts';
 import { remoteFiles } from '../../compiler/remote-exists.ts';
 import { factsNeeded } from '../../compiler/changes-needed.ts';
 import { loadIncludes, type IncludeSource } from '../../compiler/includes.ts';
@@ -61,7 +61,7 @@ export interface LocalPlan {
   project: LocalProject;
   file: { name: string; text: string };
   facts: HeadFacts;
-  answer: CompileAnswer;
+  answer: CompileResult;
   children: PlannedChild[];
   /** davit is on this machine: no DAVIT_SERVER names another. */
   here: boolean;

@@ -1,14 +1,17 @@
-/** What the installation file says of a project: its variables, and whether a ref is protected. For workers and command line. */
+/**
+ * Project settings from the installation file: variables, and whether a ref is protected. For workers and the
+ * command line.
+ */
 import type { Installation, InstallationProject, InstallationVariable } from '../../installation.ts';
-import type { CompileVariable } from './layers.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import { wildcardMatches } from '../../match/wildcard.ts';
+import type { CompileVariable } from '../request.ts';
 
 interface ProjectFacts {
   config: Pick<Installation, 'projects'>;
 }
 
-/** The project as the operator wrote it, or what holds for one that the installation file does not name. */
+/** The project of the installation file, or the defaults for one that it does not name. */
 export const projectOf = (facts: ProjectFacts, trigger: Trigger): InstallationProject =>
   projectNamed(facts, trigger);
 
@@ -36,8 +39,9 @@ export function projectNamed(
 }
 
 /**
- * A ref is protected when a pattern names it and its commit came from the forge, or from an operator. A merge request is
- * not, whatever its branch is called, and what a developer uploads under the name of a protected branch is not either.
+ * A ref is protected when a pattern matches it and its commit came from the forge or from an operator. A
+ * merge request is never protected, and neither is what a developer uploads under the name of a protected
+ * branch.
  */
 export function isProtected(project: InstallationProject, trigger: Trigger): boolean {
   if (trigger.fork || trigger.refKind === 'merge_request') return false;
@@ -45,7 +49,7 @@ export function isProtected(project: InstallationProject, trigger: Trigger): boo
   return project.protected_refs.some((pattern) => wildcardMatches(pattern, trigger.ref));
 }
 
-/** As the compiler takes them: it decides by ref, fork and each job's environment who gets which. */
+/** For the compiler, which decides by ref, fork and environment which job gets which variable. */
 export const variablesOf = (variables: Readonly<Record<string, InstallationVariable>>): CompileVariable[] =>
   Object.entries(variables).map(([name, written]): CompileVariable => {
     if (typeof written === 'string') return { name, value: { literal: written }, masked: false, file: false };

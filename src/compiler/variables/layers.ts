@@ -1,15 +1,8 @@
-import type { SpecVariable } from '../../plan/model/spec.ts';
+import { wildcardMatches } from '../../match/wildcard.ts';
 import type { CompileRequest } from '../request.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { Layer, Variable } from './scope.ts';
-
-/** A variable of the installation or of a project, with the conditions under which a job gets it. */
-export interface CompileVariable extends SpecVariable {
-  /** Only on protected refs. */
-  protected?: boolean;
-  /** Glob of environment names; `*` or absent: every job. */
-  environment?: string;
-}
+import type { CompileVariable } from '../request.ts';
 
 /** Variables of a `variables:` map that has been validated. */
 export function yamlLayer(node: Node | undefined): Layer {
@@ -38,7 +31,7 @@ export function literalLayer(
   return layer;
 }
 
-/** Variables given from outside for this run. They are expanded, as GitLab does. */
+/** Variables given to the pipeline. They are expanded, as in GitLab. */
 export function pipelineLayer(values: Readonly<Record<string, string>> | undefined): Layer {
   const layer = new Map<string, Variable>();
   for (const [name, literal] of Object.entries(values ?? {}))
@@ -46,7 +39,7 @@ export function pipelineLayer(values: Readonly<Record<string, string>> | undefin
   return layer;
 }
 
-/** Of this run: given from outside, or forwarded by the job that has started it. */
+/** Variables of this pipeline: given by the trigger, or forwarded by the job that started it. */
 export function givenLayer({ trigger, forwarded }: Pick<CompileRequest, 'trigger' | 'forwarded'>): Layer {
   const layer = new Map(pipelineLayer(trigger.variables));
   for (const { name, value, masked, file, late } of forwarded ?? [])
@@ -54,20 +47,23 @@ export function givenLayer({ trigger, forwarded }: Pick<CompileRequest, 'trigger
   return layer;
 }
 
-export interface Gets {
+export interface VariableAccess {
   fork: boolean;
   protectedRef: boolean;
 }
 
-/** What a job may have of a project's variables: forks get nothing that is secret, other refs nothing protected. */
-export function projectVariables(list: readonly CompileVariable[], gets: Gets): CompileVariable[] {
+/** The project variables that a job may get: forks get no secret, unprotected refs get no protected one. */
+export function projectVariables(
+  list: readonly CompileVariable[],
+  access: VariableAccess,
+): CompileVariable[] {
   return list.filter((variable) => {
     const secret = variable.masked || 'secret' in variable.value;
-    return !(gets.fork && secret) && (gets.protectedRef || !variable.protected);
+    return !(access.fork && secret) && (access.protectedRef || !variable.protected);
   });
 }
 
-/** Those that are bound to this job's environment; the most specific pattern of a name wins. */
+/** Variables for this job's environment; the most specific pattern of a name wins. */
 export function environmentLayer(list: readonly CompileVariable[], environment: string | undefined): Layer {
   const layer = new Map<string, Variable>();
   const bestBy = new Map<string, number>();
@@ -83,20 +79,6 @@ export function environmentLayer(list: readonly CompileVariable[], environment: 
   return layer;
 }
 
-/** `*` stands for any text; without an environment only `*` itself matches. */
-export function environmentMatches(pattern: string, environment: string | undefined): boolean {
-  if (pattern === '*') return true;
-  if (environment === undefined) return false;
-  const parts = pattern.split('*');
-  const first = parts[0] ?? '';
-  if (parts.length === 1) return environment === first;
-  if (!environment.startsWith(first)) return false;
-  let from = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = environment.indexOf(part, from);
-    if (found === -1) return false;
-    from = found + part.length;
-  }
-  const last = parts.at(-1) ?? '';
-  return environment.length - last.length >= from && environment.endsWith(last);
-}
+/** Without an environment only `*` itself matches. */
+export const environmentMatches = (pattern: string, environment: string | undefined): boolean =>
+  environment === undefined ? pattern === '*' : wildcardMatches(pattern, environment);
