@@ -1,4 +1,4 @@
-/** The pipelines that trigger jobs of a plan would start, where they are put together of files of this folder alone. */
+/** Plans the child pipelines of trigger jobs whose files are all in this folder. */
 import { compile, type CompileAnswer } from '../../compiler/compile.ts';
 import { loadIncludes, type IncludeSource } from '../../compiler/includes.ts';
 import type { CompiledJob, CompileRequest } from '../../compiler/request.ts';
@@ -7,7 +7,7 @@ import type { JobKey } from '../../plan/model/ids.ts';
 import type { TriggerSpec } from '../../plan/model/spec.ts';
 import type { InputValue, Trigger } from '../../plan/model/trigger.ts';
 
-/** A plan is for people to read; what is beyond is left out. */
+/** A plan is for people to read; further children are left out. */
 const MAX_CHILDREN = 50;
 
 export interface PlannedChild {
@@ -18,12 +18,15 @@ export interface PlannedChild {
 }
 export interface ChildrenAsk {
   source: IncludeSource;
-  /** What git says that the rules of such a file ask for. */
+  /** Facts of git that the rules of the child's file need. */
   facts(request: CompileRequest): Promise<Partial<CompileRequest>>;
   options: Pick<CompileRequest, 'explain' | 'lint'>;
 }
 
-/** Files out of artifacts and other projects are known only when the pipeline runs: their jobs have no child here. */
+/**
+ * Files from artifacts and other projects are known only when the pipeline runs; their jobs have no child
+ * here.
+ */
 export async function childrenHere(
   ask: ChildrenAsk,
   { request, answer }: { request: CompileRequest; answer: CompileAnswer },
@@ -66,7 +69,7 @@ const isLocal = (one: InputValue): boolean =>
     ? !/^https?:/i.test(one)
     : typeof one === 'object' && one !== null && !Array.isArray(one) && 'local' in one;
 
-/** As the trigger job's activity asks for it, with what only a run knows left open. */
+/** The request that the trigger job's activity makes, without the facts that only a run knows. */
 function childRequest(
   parent: CompileRequest,
   { job, spec }: CompiledJob,

@@ -258,7 +258,7 @@ deeper: {trigger: {include: {local: ci/grandchild.yml}}}
     write('ci/grandchild.yml', 'c: {image: x, skript: x}\n');
     const { cli, written } = testCli(folder, folder, {});
     expect(await runCli(cli, ['plan'])).toBe(2);
-    expect(written.out).toContain('go > deeper starts a child pipeline, which has mistakes.');
+    expect(written.out).toContain('go > deeper starts a child pipeline with an invalid file.');
     expect(written.err).toContain('ci/grandchild.yml:1:');
   });
 });

@@ -8,7 +8,7 @@ import { readSettings } from '../../../src/config.ts';
 import { isSame, startMark } from '../../../src/local/process/exec.ts';
 import { isStaticFor } from '../../../src/adapters/helper-image.ts';
 import { ensureKeys } from '../../../src/local/setup/keys.ts';
-import { endLeftovers } from '../../../src/local/process/stale-processes.ts';
+import { stopStaleProcesses } from '../../../src/local/process/stale-processes.ts';
 import { lockOwner, takeLock } from '../../../src/local/process/lock.ts';
 import { choosePorts, isFree } from '../../../src/local/process/ports.ts';
 import { liveRun, readRunFile, writeRunFile } from '../../../src/local/process/run-file.ts';
@@ -101,7 +101,7 @@ describe('processes', () => {
         ],
       }),
     );
-    expect(await endLeftovers(settings())).toBe(1);
+    expect(await stopStaleProcesses(settings())).toBe(1);
     await ended;
     expect(other.exitCode).toBeNull();
     other.kill();

@@ -69,8 +69,8 @@ test('people see when each project was last compared, and doctor judges it', asy
   };
   expect(judged(fresh, 0)).toMatch(/^ok: not looked yet/);
   expect(judged(table, 1_060_000)).toBe(
-    'ok: 1 branches and tags, 1 min ago; waits for deliveries of 1; last push without a delivery: refs/heads/main aaaaaaaaaaaa',
+    'ok: 1 branches and tags, 1 min ago; waiting for 1 deliveries; last push without a delivery: refs/heads/main aaaaaaaaaaaa',
   );
   expect(judged(table, 2_000_000)).toMatch(/^warn: .*that is long/);
-  expect(judged({ ...table, problem: 'It refused.' }, 0)).toBe('warn: The last look failed: It refused.');
+  expect(judged({ ...table, problem: 'It refused.' }, 0)).toBe('warn: The last check failed: It refused.');
 });

@@ -69,7 +69,7 @@ test('no control worker that asks for work is a failure, one that was killed min
 });
 
 test('a workflow that stands still is told with its reason, and how one is put back that cannot be replayed', () => {
-  expect(stuckFindings([], 2)).toMatchObject([{ verdict: 'ok', found: '2 open, none stands still' }]);
+  expect(stuckFindings([], 2)).toMatchObject([{ verdict: 'ok', found: '2 open, none is stuck' }]);
   const why = '[TMPRL1100] Nondeterminism error';
   const found = stuckFindings(
     [

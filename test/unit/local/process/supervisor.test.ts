@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Part, RunningProcess } from '../../../../src/local/process/managed-process.ts';
+import type { ManagedProcess, RunningProcess } from '../../../../src/local/process/managed-process.ts';
 import { silentProgress } from '../../../../src/local/process/progress.ts';
 import { Supervisor } from '../../../../src/local/process/supervisor.ts';
 
 /** A part whose process ends when the test says so. */
-function part(name: string, rank: number, log: string[]): Part & { die(): void; starts: number } {
+function part(name: string, rank: number, log: string[]): ManagedProcess & { die(): void; starts: number } {
   let over: (how: string) => void = () => undefined;
   return {
     name,
@@ -21,7 +21,7 @@ function part(name: string, rank: number, log: string[]): Part & { die(): void; 
         log.push(`stop ${name}`);
         over('ended');
       };
-      return { pid: 1, exited, saidReady: Promise.resolve(), stop };
+      return { pid: 1, exited, readyReported: Promise.resolve(), stop };
     },
     ready: async () => undefined,
   };
