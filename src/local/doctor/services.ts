@@ -186,7 +186,7 @@ export function reconcileFinding(one: Reconciliation, now: number): Finding {
       `The last check is overdue: ${ago}.`,
       'Start a control worker with: davit worker --control',
     );
-  const waits = one.pending.length > 0 ? `; waiting for ${one.pending.length} deliveries` : '';
+  const waits = one.pending.length > 0 ? `; pending deliveries: ${one.pending.length}` : '';
   const found = one.found
     ? `; last push without a delivery: ${one.found.ref} ${one.found.sha.slice(0, 12)}`
     : '';

@@ -113,17 +113,17 @@ describe('who may call what', () => {
       expect(answer.statusCode).toBe(403);
   });
 
-  test('who sends something as a token is never told that he sent none', async () => {
+  test('a malformed token is an unknown one, and not a missing one', async () => {
     const ask = async (headers: Record<string, string>): Promise<string> =>
       (await server.app.inject({ url: '/api/v1/workers', headers })).body;
-    expect(await ask({ authorization: 'Bearer x' })).toContain('Nobody has this token');
-    expect(await ask({})).toContain('carries no token');
+    expect(await ask({ authorization: 'Bearer x' })).toContain('Unknown token');
+    expect(await ask({})).toContain('has no token');
   });
 
-  test('a route that does not say who may call it cannot be made', () => {
+  test('a route without an access rule cannot be registered', () => {
     const app = fastify();
     guardRoutes(app, server.deps.tokens);
-    expect(() => app.get('/secret', async () => 'secret')).toThrow(/does not say who may call it/);
+    expect(() => app.get('/secret', async () => 'secret')).toThrow(/has no access rule/);
   });
 
   test.each([

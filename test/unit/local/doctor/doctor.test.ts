@@ -88,7 +88,7 @@ test('a target without a worker is named with the command that adds one', () => 
   const found = targetFindings([worker({ targets: ['prod'] })], ['prod', 'staging']);
   expect(found).toMatchObject([
     { verdict: 'ok' },
-    { verdict: 'warn', remedy: 'davit worker --deploy staging' },
+    { verdict: 'warn', remedy: 'Start one with: davit worker --deploy staging' },
   ]);
 });
 
