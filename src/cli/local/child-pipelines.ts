@@ -16,7 +16,7 @@ export interface PlannedChild {
   answer: CompileAnswer;
   children: PlannedChild[];
 }
-export interface ChildrenAsk {
+export interface ChildrenContext {
   source: IncludeSource;
   /** Facts of git that the rules of the child's file need. */
   facts(request: CompileRequest): Promise<Partial<CompileRequest>>;
@@ -28,10 +28,10 @@ export interface ChildrenAsk {
  * here.
  */
 export async function childrenHere(
-  ask: ChildrenAsk,
+  context: ChildrenContext,
   { request, answer }: { request: CompileRequest; answer: CompileAnswer },
 ): Promise<PlannedChild[]> {
-  return below(ask, { request, answer, left: { count: MAX_CHILDREN } });
+  return below(context, { request, answer, left: { count: MAX_CHILDREN } });
 }
 
 interface Level {
@@ -40,7 +40,7 @@ interface Level {
   left: { count: number };
 }
 
-async function below(ask: ChildrenAsk, { request, answer, left }: Level): Promise<PlannedChild[]> {
+async function below(context: ChildrenContext, { request, answer, left }: Level): Promise<PlannedChild[]> {
   const depth = (request.trigger.upstream?.depth ?? 0) + 1;
   if (answer.kind !== 'plan' || depth > MAX_DEPTH) return [];
   const children: PlannedChild[] = [];
@@ -49,9 +49,9 @@ async function below(ask: ChildrenAsk, { request, answer, left }: Level): Promis
     if (!include || left.count === 0) continue;
     left.count -= 1;
     const asked = childRequest(request, compiled, include);
-    const whole = { ...asked, ...(await loadIncludes(asked, ask.source)) };
-    const child = compile({ ...whole, ...(await ask.facts(whole)), ...ask.options });
-    const next = await below(ask, { request: whole, answer: child, left });
+    const whole = { ...asked, ...(await loadIncludes(asked, context.source)) };
+    const child = compile({ ...whole, ...(await context.facts(whole)), ...context.options });
+    const next = await below(context, { request: whole, answer: child, left });
     children.push({ job: compiled.job.key, answer: child, children: next });
   }
   return children;

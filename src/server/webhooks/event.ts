@@ -80,7 +80,7 @@ export interface Push {
   variables?: Record<string, string>;
   /** Push options `ci.input`. */
   inputs?: Record<string, string>;
-  of?: ForgeRepository;
+  forgeRepository?: ForgeRepository;
 }
 
 /** A push of a branch or tag; a deletion starts nothing. */
@@ -110,7 +110,7 @@ export function pushEvent(push: Push): ForgeEvent {
       actor: push.actor,
       defaultBranch: push.defaultBranch,
       cloneUrl: push.cloneUrl,
-      repository: push.of,
+      repository: push.forgeRepository,
       variables: push.variables,
       inputs: push.inputs,
       fork: false,
@@ -137,7 +137,7 @@ export interface Merge {
   into?: number | string | null;
   defaultBranch?: string;
   cloneUrl?: string;
-  of?: ForgeRepository;
+  forgeRepository?: ForgeRepository;
   /** Further facts of the request. */
   facts?: MergeFacts;
 }
@@ -192,7 +192,7 @@ export function mergeEvent(merge: Merge): ForgeEvent {
         title: titleOf(title),
         ...mergeFacts(merge.facts ?? {}),
       },
-      repository: merge.of,
+      repository: merge.forgeRepository,
       fork: !known || String(merge.from) !== String(merge.into),
     },
   };

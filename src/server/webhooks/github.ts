@@ -90,7 +90,7 @@ const pushOf = (payload: z.output<typeof push>): ForgeEvent =>
     actor: actorOf(payload.sender),
     defaultBranch: payload.repository.default_branch,
     cloneUrl: payload.repository.clone_url,
-    of: repositoryOf(payload.repository),
+    forgeRepository: repositoryOf(payload.repository),
   });
 
 /** The facts that both forges send about a repository. */
@@ -125,7 +125,7 @@ function pullOf(payload: z.output<typeof pull>): ForgeEvent {
     into: into.id,
     defaultBranch: into.default_branch,
     cloneUrl: into.clone_url,
-    of: repositoryOf(into),
+    forgeRepository: repositoryOf(into),
     facts: known({
       id: request.id === undefined || request.id === null ? undefined : String(request.id),
       description: request.body,

@@ -97,7 +97,7 @@ function pushOf(payload: z.output<typeof push>): ForgeEvent {
     actor: payload.user_username ?? 'unknown',
     defaultBranch: payload.project.default_branch ?? undefined,
     cloneUrl: payload.project.git_http_url ?? undefined,
-    of: repositoryOf(payload.project),
+    forgeRepository: repositoryOf(payload.project),
     skip: isOn(options?.skip) || isOn(options?.no_pipeline),
     variables: variablesOf(options?.variable),
     inputs: inputsOf(options?.input),
@@ -185,7 +185,7 @@ function mergeOf(payload: z.output<typeof merge>): ForgeEvent {
     into: request.target_project_id,
     defaultBranch: into.default_branch ?? undefined,
     cloneUrl: into.git_http_url ?? undefined,
-    of: repositoryOf(into),
+    forgeRepository: repositoryOf(into),
     facts: mergeFacts(payload),
   });
 }

@@ -5,7 +5,7 @@ import { bearer as bearerOf, knownTokens, type Access } from '../../../src/serve
 import fastify from 'fastify';
 import { bearer, testServer, TOKENS, type TestServer } from '../../support/server.ts';
 
-/** What src/server/api.ts promises. A route that is not here fails the test, whoever it lets in. */
+/** The routes of src/server/api.ts. A route that is missing here fails the test. */
 const CONTRACT: Record<string, Access> = {
   'GET /': 'anybody',
   'GET /healthz': 'anybody',
@@ -49,7 +49,7 @@ const CONTRACT: Record<string, Access> = {
 };
 const ALLOWED: Record<Access, string[]> = {
   anybody: ['nobody', 'reader', 'developer', 'operator', 'cli', 'worker', 'wrong'],
-  // Whoever comes, the signature decides.
+  // Only the signature decides.
   webhook: [],
   // Of a project that is not public; the answer is for browsers. More: pages.test.ts.
   site: ['reader', 'developer', 'operator', 'cli'],
@@ -172,7 +172,7 @@ describe('tokens', () => {
       expect(bearerOf(bad)).toBeUndefined();
   });
 
-  test('the token of the CLI is an operator named after its owner; workers are nobody, users are no workers', () => {
+  test('the CLI token is an operator named after its owner; workers are not users, users are not workers', () => {
     const tokens = knownTokens({ users: [], cliToken: TOKENS.cli, workerToken: TOKENS.worker, owner: 'ada' });
     expect(tokens.user(TOKENS.cli)).toEqual({ name: 'ada', role: 'operator' });
     expect(tokens.user(TOKENS.worker)).toBeUndefined();

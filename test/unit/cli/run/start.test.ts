@@ -13,7 +13,7 @@ import { testCli } from '../support.ts';
 let server: Server;
 let folder: string;
 let starts: unknown[] = [];
-/** Answers before the server takes it; an endless outage when negative. */
+/** Failed responses before the server accepts the request; negative: all fail. */
 let away = 0;
 let heard = Promise.withResolvers<void>();
 beforeEach(async () => {

@@ -41,7 +41,7 @@ describe('engine versions', () => {
   });
 });
 
-test('live-restore and a swarm do not go together', () => {
+test('live-restore and a swarm cannot be combined', () => {
   expect(modeFindings({ liveRestore: true, swarm: 'manager' })).toMatchObject([{ verdict: 'fail' }]);
   expect(modeFindings({ liveRestore: true, swarm: 'inactive' })).toEqual([]);
   expect(modeFindings({ liveRestore: false, swarm: 'worker' })).toMatchObject([{ verdict: 'warn' }]);
@@ -53,7 +53,7 @@ test('a disk is judged by what is free', () => {
   expect(diskFinding('/x', 1024).verdict).toBe('fail');
 });
 
-test('clocks a minute apart are told', () => {
+test('clocks that differ by a minute are reported', () => {
   const now = Date.parse('2026-01-01T00:00:00Z');
   expect(skewFinding('u', { date: new Date(now).toUTCString(), now })).toBeUndefined();
   expect(skewFinding('u', { date: null, now })).toBeUndefined();
@@ -68,7 +68,7 @@ test('no control worker that asks for work is a failure, one that was killed min
   });
 });
 
-test('a workflow that stands still is told with its reason, and how one is put back that cannot be replayed', () => {
+test('a stuck workflow is reported with its reason, and with the reset if it cannot be replayed', () => {
   expect(stuckFindings([], 2)).toMatchObject([{ verdict: 'ok', found: '2 open, none is stuck' }]);
   const why = '[TMPRL1100] Nondeterminism error';
   const found = stuckFindings(

@@ -49,7 +49,7 @@ test('a part that ends is started again, and parts end by falling rank', async (
   expect(base.starts).toBe(1);
 });
 
-test('a part is on record from its start on: a kill in the middle of an `up` leaves nothing that nobody knows', async () => {
+test('a process is recorded from its start: a kill during `up` leaves no unknown process', async () => {
   let recorded: string[] = [];
   const kept = new Supervisor(silentProgress, async () => {
     recorded = kept.processes().map((one) => one.name);
@@ -91,7 +91,7 @@ test('a part that ends before it is ready is a coded error that names its log', 
   await kept.stop();
 });
 
-test('what is being started while it ends is ended, too', async () => {
+test('a process that is being started during the stop is stopped too', async () => {
   const log: string[] = [];
   const kept = new Supervisor(silentProgress);
   const one = part('one', 0, log);
