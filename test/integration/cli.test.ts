@@ -152,7 +152,7 @@ describe('davit run', () => {
     await called.shows(/Cancelling/);
     called.child.kill('SIGINT');
     expect(await called.ended).toBe(1);
-    const id = /goes on. See it again with: davit status (shop\/\d+)/.exec(called.err())?.[1] ?? '';
+    const id = /continues. See it with: davit status (shop\/\d+)/.exec(called.err())?.[1] ?? '';
     await until(
       'it has ended',
       async () => json<PipelineStatus>((await run('status', id, '--json')).out).state === 'canceled',
