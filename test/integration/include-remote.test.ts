@@ -67,16 +67,16 @@ test.each([
   ['https://169.254.169.254/a.yml'],
   ['https://100.64.0.1/a.yml'],
   ['https://0.0.0.0:PORT/a.yml'],
-])('%s is no public address', async (url) => {
+])('%s is not a public address', async (url) => {
   expect(await refusal(url.replace('PORT', String(server.port)))).toMatch(
-    /^include\/refused: .* is no public address\.$/,
+    /^include\/refused: .* is not a public address\.$/,
   );
 });
 
 test('a name that means a private address, also beside a public one, is not connected to', async () => {
   const url = `https://rebind.example:${server.port}/a.yml`;
   expect(await refusal(url, { lookup: resolving('127.0.0.1') })).toContain(
-    'rebind.example is no public address',
+    'rebind.example is not a public address',
   );
   expect(await refusal(url, { lookup: resolving('93.184.216.34', '10.0.0.1') })).toContain(
     'no public address',
@@ -91,8 +91,8 @@ test('a redirect is followed where it may lead, and judged as the first address 
   server.files.set('/moved.yml', to('/a.yml'));
   expect(await textOf('moved.yml')).toBe('a: 1');
   for (const [name, location, said] of [
-    ['private.yml', 'https://127.0.0.1/a.yml', 'is no public address'],
-    ['metadata.yml', 'https://169.254.169.254/latest/a.yml', 'is no public address'],
+    ['private.yml', 'https://127.0.0.1/a.yml', 'is not a public address'],
+    ['metadata.yml', 'https://169.254.169.254/latest/a.yml', 'is not a public address'],
     ['plain.yml', `http://localhost:${server.port}/a.yml`, 'no https address'],
     ['password.yml', `https://u:canary@localhost:${server.port}/a.yml`, 'user name or password'],
     ['round.yml', '/round.yml', 'redirects more than 3 times'],
@@ -126,12 +126,14 @@ test('an answer that is no file: its code tells a mistake from an outage; no tok
   server.files.set('/down.yml', (response) => response.writeHead(503).end('canary'));
   const said = (path: string) =>
     textOf(path).catch((thrown: Error & { code: string }) => `${thrown.code} ${thrown.message}`);
-  expect(await said('gone.yml?token=canary')).toBe(`include/refused ${server.url}gone.yml answered 404.`);
-  expect(await said('down.yml')).toBe(`include/unreachable ${server.url}down.yml answered 503.`);
+  expect(await said('gone.yml?token=canary')).toBe(
+    `include/refused ${server.url}gone.yml responded with HTTP 404.`,
+  );
+  expect(await said('down.yml')).toBe(`include/unreachable ${server.url}down.yml responded with HTTP 503.`);
 });
 
 test('a certificate that nobody vouches for, a port of another service, a host that is not on the list', async () => {
-  expect(await refusal(`${server.url}a.yml`, { caFile: undefined })).toContain('is not one to trust');
+  expect(await refusal(`${server.url}a.yml`, { caFile: undefined })).toContain('is not trusted');
   expect(await refusal(`${server.url}a.yml`, { caFile: join(folder, 'none.pem') })).toContain(
     'cannot be read',
   );

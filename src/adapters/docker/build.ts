@@ -1,8 +1,9 @@
 /**
- * Builds through the engine's BuildKit (`POST /build`, version 2). The context goes in as the body; the progress comes back
- * as BuildKit traces and, in an older engine, as plain text; an error stands in that stream only. Build arguments travel in
- * the query, because the Engine API has no other place for them (and they stay in the image's history): secrets do not
- * belong there, and the compiler refuses masked variables in `args`.
+ * Builds through the engine's BuildKit (`POST /build`, version 2). The context is the body of the request;
+ * the progress comes back as BuildKit traces and, in older engines, as plain text. An error appears in that
+ * stream only. Build arguments are in the query, because the Engine API has no other place for them, and they
+ * remain in the image's history: they must not hold secrets, so the compiler refuses masked variables in
+ * `args`.
  */
 import { z } from 'zod';
 import { DavitError, type ErrorCode } from '../../errors.ts';
@@ -37,7 +38,10 @@ export function buildQuery(request: BuildRequest, session: string | undefined): 
   };
 }
 
-/** Rejects with `engine/build-failed` and the failing step, or the cause behind it (`engine/*`, `registry/unreachable`). */
+/**
+ * Rejects with `engine/build-failed` and the failing step, or the cause behind it (`engine/*`,
+ * `registry/unreachable`).
+ */
 export async function build(api: EngineApi, request: BuildRequest): ReturnType<Engine['build']> {
   const log = new BuildLog(request.onLog);
   const needed = Object.keys(request.auth).length > 0;
@@ -73,7 +77,7 @@ function show(event: StreamEvent, log: BuildLog, onLog: (text: string) => void):
     try {
       log.take(decodeProgress(traced.data.aux));
     } catch {
-      onLog('(a part of the progress could not be read)\n'); // the build goes on without it
+      onLog('(part of the build progress could not be read)\n'); // the build goes on without it
     }
     return;
   }
@@ -81,11 +85,13 @@ function show(event: StreamEvent, log: BuildLog, onLog: (text: string) => void):
   if (text !== undefined) onLog(text);
 }
 
-/** Words of BuildKit for what the Dockerfile itself does wrong; what is said of images in such an error is no cause. */
+/**
+ * BuildKit's messages for errors of the Dockerfile itself; image names in such a message are not the cause.
+ */
 const OWN_FAULT =
   /executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file/i;
 
-/** The coded error of a failed build. Pure but for the log it reads. */
+/** The coded error of a failed build. Pure apart from reading the log. */
 export function buildError(said: string, log: Pick<BuildLog, 'failed'>): DavitError {
   const step = log.failed;
   const tail = step?.tail ?? [];

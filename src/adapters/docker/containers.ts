@@ -1,4 +1,4 @@
-/** Containers of one engine: each method one call to it, but for the waits. */
+/** Containers of one engine. Each method is one call, except for the waits. */
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -8,7 +8,7 @@ import { containerList, containerState } from './response-schemas.ts';
 import { containerBody, labelFilter } from './requests.ts';
 import { retry } from '../../utils/retry.ts';
 
-/** How long one question `has it ended?` stands open: bounds how long a dead link goes unnoticed. */
+/** Timeout of one `wait` request: limits how long a dead connection goes unnoticed. */
 const ASK_AGAIN_MS = 60_000;
 const REMOVAL_MS = 30_000;
 
@@ -77,19 +77,19 @@ export function containers(api: EngineApi): Containers {
   };
 }
 
-/** Undefined when there is none of that name. */
+/** Undefined if there is no container of that name. */
 export async function inspectContainer(
   api: EngineApi,
   name: string,
   signal?: AbortSignal,
 ): Promise<ContainerState | undefined> {
-  const what = `look at container ${name}`;
+  const what = `inspect container ${name}`;
   const answer = await api.find({ method: 'GET', path: path`/containers/${name}/json`, signal, what });
   return answer === undefined ? undefined : containerState(answer);
 }
 
 export const containerGone = (name: string): DavitError =>
-  new DavitError('engine/container-missing', `Container ${name} is not there any more.`);
+  new DavitError('engine/container-missing', `Container ${name} no longer exists.`);
 
 async function download(
   api: EngineApi,
@@ -110,7 +110,7 @@ async function download(
       return undefined;
     throw error;
   }
-  // A broken body must carry a code, as every other error of an engine does.
+  // A broken body must have an error code, like every other error of an engine.
   return Readable.from(coded(api, stream, call), { objectMode: false });
 }
 
@@ -139,7 +139,7 @@ async function waitContainer(api: EngineApi, name: string, signal: AbortSignal):
           what: `wait for container ${name}`,
         });
       } catch (error) {
-        // Its time is over: look, and ask again on a new connection.
+        // The request has timed out: inspect, and wait again on a new connection.
         if (signal.aborted || !once.aborted) throw error;
       }
       const now = await inspectContainer(api, name, signal);
@@ -150,7 +150,7 @@ async function waitContainer(api: EngineApi, name: string, signal: AbortSignal):
   }
 }
 
-/** False: it runs, and nothing says that it may be ended. */
+/** False if it is running and `force` is not set. */
 async function removeContainer(api: EngineApi, name: string, force: { force?: '1' }): Promise<boolean> {
   const call = { path: path`/containers/${name}`, what: `remove container ${name}` };
   try {

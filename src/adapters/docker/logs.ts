@@ -1,13 +1,14 @@
 /**
- * Follows one container's log. Role: an unbroken sequence of records over links that drop, engines that restart and streams
- * that stand still. It does not mask and keeps no checkpoint of its own: the caller's `since` is one.
- *   L1 Each record of the engine's log at or after `since` comes once, in the engine's order.
- *   L2 Following ends only when the container is not running and the log has been read to its end once more: engines before
- *      23 could end a followed stream before its last lines.
- *   L3 A stream silent for SILENCE_MS is opened anew from the last record: a dead link, or an engine that stopped feeding it
- *      (moby#37646, moby#45728), looks the same as a quiet job.
- *   L4 Records that the engine has rotated away between two readings are no silent gap: it ends with `engine/failed`, and the
- *      caller finds the gap from its own place.
+ * Follows one container's log: an unbroken sequence of records over connections that drop, engines that
+ * restart and streams that stall. It does not mask and keeps no checkpoint of its own: the caller's `since`
+ * is the checkpoint.
+ *   LOG-1 Each record of the engine's log at or after `since` is returned once, in the engine's order.
+ *   LOG-2 Following ends only if the container is not running and the log has been read to its end once more:
+ *         engines before 23 could end a followed stream before its last lines.
+ *   LOG-3 A stream that is silent for SILENCE_MS is reopened from the last record: a dead connection, or an
+ *         engine that stopped feeding it (moby#37646, moby#45728), looks the same as a quiet job.
+ *   LOG-4 If the engine has rotated records away between two readings, the gap is not silent: the log ends
+ *         with `engine/failed`, and the caller determines the gap from its own position.
  */
 import type { LogRecord } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
@@ -25,13 +26,16 @@ interface Options {
   /** For tests. */
   silenceMs?: number;
 }
-/** Where a reader stands: how many records with exactly this time it has handed on. */
+/** A reader's position: how many records with exactly this time it has returned. */
 interface Position {
   since?: string;
   records: number;
 }
 
-/** Records of a container's log; see the head of this file. Rejects with `engine/container-missing`, `engine/unreachable`. */
+/**
+ * Records of a container's log; see the head of this file. Rejects with `engine/container-missing`,
+ * `engine/unreachable`.
+ */
 export async function* containerLogs(
   api: EngineApi,
   name: string,
@@ -53,7 +57,7 @@ async function* followed(
     } catch (error) {
       if (options.signal.aborted) throw options.signal.reason;
       if (!(error instanceof DavitError) || error.code !== 'engine/unreachable') throw error;
-      // The link dropped: whether there is more to follow is asked next.
+      // The connection dropped: the container's state decides whether there is more to follow.
     }
     const state = await retry(options.signal, () => inspectContainer(api, name, options.signal));
     if (!state) throw containerGone(name);
@@ -114,15 +118,15 @@ function step(at: Position, time: string): void {
 }
 
 const cutOff = (name: string): DavitError =>
-  new DavitError('engine/unreachable', `The log of container ${name} broke off in the middle of a record.`);
+  new DavitError('engine/unreachable', `The log of container ${name} ended in the middle of a record.`);
 
 const rotated = (name: string): DavitError =>
   new DavitError(
     'engine/failed',
-    `The engine has rotated the log of container ${name} while nobody read it.`,
+    `The engine has rotated the log of container ${name} before davit read all of it.`,
   );
 
-/** Aborts its signal when nothing has been heard for so long. */
+/** Aborts its signal after `ms` without data. */
 class Silence {
   readonly #controller = new AbortController();
   readonly #timer?: NodeJS.Timeout;

@@ -1,4 +1,4 @@
-/** Volumes and networks of one engine, and the id davit keeps on it. */
+/** Volumes and networks of one engine, and the id that davit keeps on it. */
 import { randomUUID } from 'node:crypto';
 import { DavitError } from '../../errors.ts';
 import type { Engine } from '../ports.ts';
@@ -18,7 +18,7 @@ type Resources = Pick<
   | 'hostId'
 >;
 const HOST_LABEL = 'davit.host.id';
-/** A volume of davit's name that somebody else made is left alone, and the next name taken. */
+/** A volume of davit's name that davit did not create is left alone, and the next name is used. */
 const HOST_NAMES = ['', '-2', '-3'];
 
 /** The volume and network part of an Engine. */
@@ -56,8 +56,9 @@ export function resources(api: EngineApi): Resources {
 }
 
 /**
- * The first id ever given stays: creating a volume that exists changes nothing. What it is, is asked for afterwards: an engine
- * that was started again (20.10) answers a create of a volume it has without its labels, until somebody inspects it.
+ * The first id is permanent: creating a volume that exists changes nothing. The id is read afterwards,
+ * because an engine that was restarted (20.10) omits the labels in the response to a create of an existing
+ * volume, until the volume is inspected.
  */
 async function hostId(
   api: EngineApi,
@@ -79,8 +80,8 @@ async function hostId(
   }
   throw new DavitError(
     'engine/failed',
-    `Volumes ${HOST_NAMES.map((suffix) => base + suffix).join(', ')} on ${api.address} are not davit's.`,
-    { hint: `Remove one that nobody needs: \`docker volume rm ${base}\`.` },
+    `Volumes ${HOST_NAMES.map((suffix) => base + suffix).join(', ')} on ${api.address} do not belong to davit.`,
+    { hint: `Remove an unused one: \`docker volume rm ${base}\`.` },
   );
 }
 
@@ -92,10 +93,11 @@ const listNetworks = async (api: EngineApi, by: { label: Record<string, string> 
 };
 
 /**
- * Engines know networks by id and before 25 let two have one name, even with CheckDuplicate when both are made at once; then
- * the name can be used by nobody. A network shows only some 100 ms after its birth, so nobody can know to be the first: whoever
- * sees several of the name removes all but the oldest, and the last to look sees all. One that is in use cannot be removed, and
- * then stays in the oldest one's place.
+ * Engines know networks by id, and before version 25 two can have one name, even with CheckDuplicate when
+ * both are created at once; then the name is unusable. A new network becomes visible only after some 100 ms,
+ * so a caller cannot know that it is the first: every caller that sees several removes all but the oldest,
+ * and the last to look sees all. A network that is in use cannot be removed, and then is used instead of the
+ * oldest one.
  */
 async function createNetwork(
   api: EngineApi,

@@ -1,4 +1,4 @@
-/** The engine's answers as davit's types, checked. Pure. */
+/** The engine's responses as davit's types, validated. Pure. */
 import { z } from 'zod';
 import type { Arch } from '../../plan/model/ids.ts';
 import type { Platform } from '../../plan/model/outcome.ts';
@@ -46,7 +46,7 @@ const inspected = z.object({
   NetworkSettings: networks,
 });
 
-/** Answer of `GET /containers/X/json`. */
+/** Response of `GET /containers/X/json`. */
 export function containerState(answer: unknown): ContainerState {
   const found = inspected.parse(answer);
   return {
@@ -78,7 +78,10 @@ const listed = z.array(
   }),
 );
 
-/** Answer of `GET /containers/json`: what a list does not tell (times of start and end, memory) is 0 or false. */
+/**
+ * Response of `GET /containers/json`: values that a list does not have (times of start and end, memory) are 0
+ * or false.
+ */
 export function containerList(answer: unknown): ContainerState[] {
   return listed.parse(answer).map((found) => ({
     id: found.Id,
@@ -118,7 +121,7 @@ const image = z.object({
     .nullish(),
 });
 
-/** Answer of `GET /images/X/json`. */
+/** Response of `GET /images/X/json`. */
 export function imageInfo(answer: unknown): ImageInfo {
   const found = image.parse(answer);
   return {
@@ -142,14 +145,17 @@ const isMadeHere = ({ Identity, RepoDigests }: z.infer<typeof image>): boolean =
 
 const listedImages = z.array(z.object({ Id: z.string(), RepoTags: strings, Labels: labels }));
 
-/** Answer of `GET /images/json`; `<none>:<none>` stands for an image without a tag. */
+/** Response of `GET /images/json`; `<none>:<none>` means an image without a tag. */
 export const imageList = (answer: unknown): ListedImage[] =>
   listedImages.parse(answer).flatMap(({ Id, RepoTags, Labels }) => {
     const tags = RepoTags.filter((tag) => !tag.includes('<none>'));
     return tags.length === 0 ? [] : [{ id: Id, tags, labels: Labels }];
   });
 
-/** An engine's or image's architecture (GOARCH, or uname's word) as davit's platform; another one is taken for amd64's kin. */
+/**
+ * An engine's or image's architecture (GOARCH, or uname's name) as davit's platform; an unknown one counts as
+ * amd64.
+ */
 export function platform(architecture: string, variant: string): Platform {
   const arch = archOf(architecture);
   if (arch === 'amd64') return { os: 'linux', architecture: 'amd64' };
@@ -178,8 +184,8 @@ const engineInfo = z.object({
 const engineVersion = z.object({ Arch: z.string() });
 
 /**
- * Answers of `GET /info` and `GET /version`. The architecture is the version's: `/info` tells the kernel's, and a board may
- * run a 32-bit system on a 64-bit kernel.
+ * Responses of `GET /info` and `GET /version`. The architecture is the version's: `/info` has the kernel's,
+ * and a board may run a 32-bit system on a 64-bit kernel.
  */
 export function engineInfoOf(info: unknown, version: unknown, address: string): EngineInfo {
   const found = engineInfo.parse(info);

@@ -1,6 +1,6 @@
 /**
- * Commit statuses and releases at GitLab, GitHub and Gitea. The token is resolved for each call and goes to the forge's own host only:
- * redirects are not followed, and no error holds a request or a header.
+ * Commit statuses and releases at GitLab, GitHub and Gitea. The token is resolved for each call and goes to
+ * the forge's own host only: redirects are not followed, and no error contains a request or a header.
  */
 import { request, type Dispatcher } from 'undici';
 import { z } from 'zod';
@@ -26,7 +26,7 @@ export interface ForgeOptions {
   dispatcher?: Dispatcher;
 }
 
-/** A project without forge, address, repository or token has no status to report: that is no error. */
+/** A project without forge, address, repository or token reports no status; that is not an error. */
 export function forgeStatuses(options: ForgeOptions): Forge {
   return {
     async commitStatus(status) {
@@ -41,8 +41,7 @@ export function forgeStatuses(options: ForgeOptions): Forge {
     },
     async makeRelease(name, release) {
       const at = await forgeOf(options, name);
-      if (!at)
-        throw new DavitError('forge/refused', `The project ${name} has no forge to make a release at.`);
+      if (!at) throw new DavitError('forge/refused', `The project ${name} has no forge for a release.`);
       const answer = await ask(makeCall(at.project, release, at.token), options.dispatcher);
       return { ...releaseAt(answer), left: leftOut(at.project, release) };
     },
@@ -71,7 +70,7 @@ interface Answer {
 }
 const MAX_ANSWER = 1024 * 1024;
 
-/** Rejects with `forge/away`; an answer is an answer, whatever its status. */
+/** Rejects with `forge/away`; returns any response, whatever its status. */
 async function ask(call: ReleaseCall, dispatcher?: Dispatcher): Promise<Answer> {
   const { host } = new URL(call.url);
   let answer: Answer;
@@ -86,17 +85,17 @@ async function ask(call: ReleaseCall, dispatcher?: Dispatcher): Promise<Answer> 
     const text = (await got.body.text()).slice(0, MAX_ANSWER);
     answer = { host, status: got.statusCode, body: parsed(text) };
   } catch {
-    // The cause may hold the request with its token: only the host is told.
-    throw new DavitError('forge/away', `The forge at ${host} did not answer.`);
+    // The cause may contain the request with its token, so the message has the host only.
+    throw new DavitError('forge/away', `The forge at ${host} did not respond.`);
   }
   if (answer.status >= 500 || answer.status === 429)
-    throw new DavitError('forge/away', `The forge at ${host} answered ${answer.status}.`);
+    throw new DavitError('forge/away', `The forge at ${host} responded with ${answer.status}.`);
   return answer;
 }
 
 function releaseAt({ host, status, body }: Answer): ReleaseAt {
   if (status < 200 || status > 299)
-    throw new DavitError('forge/refused', `The forge at ${host} answered ${status}${reasonIn(body)}.`);
+    throw new DavitError('forge/refused', `The forge at ${host} responded with ${status}${reasonIn(body)}.`);
   const found = releaseBody.safeParse(body);
   const url = found.success ? (found.data._links?.self ?? found.data.html_url) : undefined;
   return url === undefined ? {} : { url };
@@ -107,7 +106,7 @@ const releaseBody = z.object({
   _links: z.object({ self: z.string().optional() }).optional(),
 });
 
-/** What the forge says, short and without control characters. */
+/** The forge's message, shortened and without control characters. */
 function reasonIn(body: unknown): string {
   const found = z.object({ message: z.unknown() }).safeParse(body);
   if (!found.success) return '';
@@ -120,7 +119,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // an error page of a proxy; its status says enough
+    return undefined; // an error page of a proxy; its status is enough
   }
 }
 
@@ -138,9 +137,9 @@ async function send(call: ReturnType<typeof statusRequest>, dispatcher?: Dispatc
     code = answer.statusCode;
     await answer.body.dump({ limit: 64 * 1024 });
   } catch {
-    // The cause may hold the request with its token: only the host is told.
-    throw new DavitError('forge/refused', `The forge at ${host} did not answer.`);
+    // The cause may contain the request with its token, so the message has the host only.
+    throw new DavitError('forge/refused', `The forge at ${host} did not respond.`);
   }
   if (code < 200 || code > 299)
-    throw new DavitError('forge/refused', `The forge at ${host} answered ${code} to a commit status.`);
+    throw new DavitError('forge/refused', `The forge at ${host} responded with ${code} to a commit status.`);
 }

@@ -1,6 +1,7 @@
 /**
- * What has changed between two commits, by names alone: commits and trees are fetched where the server can leave out the
- * contents. A comparison that git cannot make (a ref that is gone, an answer that is too long) is left out of the answer.
+ * What changed between two commits, by names alone: commits and trees are fetched, without contents if the
+ * server supports that. A comparison that git cannot make (a missing ref, output that is too long) is left
+ * out of the result.
  */
 import type { ChangedRequest, LastCommitsRequest } from '../ports.ts';
 import { throwIfFatal } from './git-errors.ts';
@@ -29,7 +30,7 @@ export async function changedIn(
   return changed;
 }
 
-/** By path or glob, as git's pathspecs have them. Needs the whole history, without contents. */
+/** By path or glob, as in git's pathspecs. Needs the whole history, without contents. */
 export async function lastCommitsIn(
   place: GitWorkspace,
   url: string,
@@ -53,7 +54,7 @@ interface ChangedFetch {
   whole: boolean;
 }
 
-/** Under `refs/davit/`, the first of the names that the server has. */
+/** Fetches the first of the names that the server has, to a ref under `refs/davit/`. */
 async function fetchCommit(inRepo: InRepo, { names, to, whole }: ChangedFetch): Promise<boolean> {
   const options = ['--filter=blob:none', ...depthOption(whole ? 0 : 1)];
   for (const name of names) {

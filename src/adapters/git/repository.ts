@@ -1,4 +1,7 @@
-/** A repository in a private folder, and what is asked of its server. Nothing of it is run, and no submodule is followed. */
+/**
+ * A repository in a private folder, and requests to its server. Nothing of it is executed, and no submodule
+ * is followed.
+ */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectOk, expectOkFromServer } from './git-errors.ts';
@@ -13,13 +16,13 @@ export const inFolder =
   (...args) =>
     git(place, [...settings, '-C', folder, ...args]);
 
-/** Empty, with an origin whose address holds no credentials. */
+/** Creates an empty one, with an origin whose address contains no credentials. */
 export async function createRepository(inRepo: InRepo, url: string): Promise<void> {
   await expectOk(inRepo('init', '--quiet', '--template=', '--initial-branch=main'));
   await expectOk(inRepo('config', 'remote.origin.url', url));
 }
 
-/** Where the repository stands that a place is opened for. */
+/** The folder of the repository in a workspace. */
 export const repositoryOf = ({ root }: GitWorkspace): string => join(root, 'repo');
 
 export async function emptyRepository(place: GitWorkspace, url: string): Promise<InRepo> {
@@ -38,7 +41,7 @@ interface Fetch {
   options?: readonly string[];
 }
 
-/** Takes what is named and no tag beside it. Answers whatever the exit code was. */
+/** Fetches only what is named, without tags. Returns the result for any exit code. */
 export const fetchInto = (inRepo: InRepo, { from, what, options = [] }: Fetch): Promise<GitAnswer> =>
   inRepo(
     'fetch',
@@ -52,11 +55,11 @@ export const fetchInto = (inRepo: InRepo, { from, what, options = [] }: Fetch): 
     ...what,
   );
 
-/** `--depth` for GIT_DEPTH and its like; 0 is the whole history. */
+/** `--depth` for GIT_DEPTH and similar; 0 is the whole history. */
 export const depthOption = (depth: number): string[] =>
   depth === 0 ? [] : [`--depth=${Math.max(1, Math.trunc(depth))}`];
 
-/** `SHA TAB REF` a line. Rejects with `git/denied` and `git/unreachable`. */
+/** Lines of `SHA TAB REF`. Rejects with `git/denied` and `git/unreachable`. */
 export const lsRemote = (place: GitWorkspace, { url }: CheckedUrl, ask: LsRemote): Promise<string> =>
   expectOkFromServer(
     git(place, [
@@ -73,6 +76,9 @@ interface LsRemote {
   patterns?: readonly string[];
 }
 
-/** A branch or tag by its short name; a merge request's ref (`refs/merge-requests/1/head`, `refs/pull/1/head`) is whole. */
+/**
+ * A branch or tag by its short name; a merge request's ref (`refs/merge-requests/1/head`, `refs/pull/1/head`)
+ * is whole.
+ */
 export const fullNames = (ref: string): string[] =>
   ref.startsWith('refs/') ? [ref] : [`refs/heads/${ref}`, `refs/tags/${ref}`];

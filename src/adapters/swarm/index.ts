@@ -1,12 +1,14 @@
 /**
- * A swarm as a deploy target. Role: read one service, change it conditionally, put it back. It does not wait, poll or decide
- * about rollbacks. The target itself holds what has happened:
- *   T1 A deployment's id and seq are labels of the service and of each of its tasks. The id anywhere means: it took effect.
- *      So an answer that was lost is found again, and nothing is deployed twice.
- *   T2 A higher seq anywhere means: a newer deployment came first; nothing is changed. Both hold within one installation.
- *   T3 A write is conditional on the version that was just read. Swarm raises it in its own rollouts too, so a conflict is an
- *      answer, not an error.
- *   T4 The swarm never rolls back by itself: that would restore old labels and break T1.
+ * A swarm as a deploy target: reads one service, changes it conditionally, restores it. It does not wait,
+ * poll or decide about rollbacks. The target itself stores what has happened:
+ *   SWARM-1 A deployment's id and seq are labels of the service and of each of its tasks. If the id is found
+ *           anywhere, the deployment took effect. So a lost response is recovered, and nothing is deployed
+ *           twice.
+ *   SWARM-2 A higher seq anywhere means that a newer deployment came first; nothing is changed. Both hold
+ *           within one installation.
+ *   SWARM-3 A write is conditional on the version that was just read. Swarm raises it in its own rollouts
+ *           too, so a conflict is a result, not an error.
+ *   SWARM-4 The swarm never rolls back by itself: that would restore old labels and break SWARM-1.
  */
 import { DavitError } from '../../errors.ts';
 import type { DeployRequest, DeployTarget, TargetState } from '../ports.ts';
@@ -38,9 +40,9 @@ export interface SwarmOptions {
   address: string;
   certPath?: string;
   knownHosts?: string;
-  /** UUID. What another installation has deployed is neither `already` nor newer. */
+  /** UUID. A deployment of another installation is neither `already` nor newer. */
   installation?: string;
-  /** Ms for which a swarm watches a new task before it counts it as updated; its own 5 s when absent. */
+  /** How long a swarm watches a new task before it counts as updated, ms; the swarm's own 5 s if absent. */
   monitorMs?: number;
 }
 interface Swarm {
@@ -50,7 +52,7 @@ interface Swarm {
 }
 const RESTORE_TRIES = 10;
 
-/** Rejects with `engine/address` or `engine/untrusted`; whether the target answers shows at the first call. */
+/** Rejects with `engine/address` or `engine/untrusted`; the first call shows whether the target responds. */
 export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> {
   const { api } = await connect(options);
   const { name: at, installation, monitorMs } = options;
@@ -69,10 +71,10 @@ async function rawService({ api }: Swarm, name: string): Promise<Service | undef
   const answer = await api.find({
     method: 'GET',
     path: path`/services/${name}`,
-    what: `look at service ${name}`,
+    what: `inspect service ${name}`,
   });
   const service = answer === undefined ? undefined : serviceOf(answer);
-  // An engine also finds by the beginning of an id.
+  // An engine also matches the beginning of an id.
   return service?.Spec.Name === name ? service : undefined;
 }
 
@@ -83,16 +85,14 @@ async function findService(swarm: Swarm, name: string): Promise<Service | undefi
 
 async function findTasks({ api, installation }: Swarm, service: Service): Promise<Task[]> {
   const filters = JSON.stringify({ service: [service.ID] });
-  const what = `look at the tasks of service ${service.Spec.Name}`;
+  const what = `list the tasks of service ${service.Spec.Name}`;
   const tasks = tasksOf(await api.json({ method: 'GET', path: path`/tasks`, query: { filters }, what }));
   return tasks.map((task) => ownTask(task, installation));
 }
 
 async function read(swarm: Swarm, name: string): Promise<TargetState> {
-  // With no service the target must still be one: a worker's engine that left the swarm is no empty target.
-  const nodes = nodesOf(
-    await swarm.api.json({ method: 'GET', path: path`/nodes`, what: 'look at the nodes' }),
-  );
+  // Without a service, the engine must still be a manager: one that left the swarm is not an empty target.
+  const nodes = nodesOf(await swarm.api.json({ method: 'GET', path: path`/nodes`, what: 'list the nodes' }));
   const raw = await rawService(swarm, name);
   if (!raw) return ABSENT;
   const service = ownService(raw, swarm.installation);
@@ -112,7 +112,7 @@ async function apply(swarm: Swarm, asked: DeployRequest): ReturnType<DeployTarge
   return changed ? 'applied' : 'conflict';
 }
 
-/** The header's credentials are kept by the swarm, so that its nodes can pull. */
+/** The swarm keeps the credentials of the header, so that its nodes can pull. */
 const registryAuth = (request: Pick<DeployRequest, 'image' | 'auth'>) =>
   request.auth && { ...request.auth, serveraddress: parseImageName(request.image).host };
 
@@ -136,7 +136,7 @@ async function create(
   }
 }
 
-/** False when the service is at another version by now. */
+/** False if the service has another version by now. */
 async function update(
   api: EngineApi,
   service: Service,
@@ -146,7 +146,7 @@ async function update(
     await api.json({
       method: 'POST',
       path: path`/services/${service.ID}/update`,
-      // Without new credentials the swarm keeps those of the spec that stands.
+      // Without new credentials the swarm keeps those of the current spec.
       query: { version: String(service.Version.Index), registryAuthFrom: 'spec' },
       body: to.spec,
       auth: to.request && registryAuth(to.request),
@@ -176,24 +176,24 @@ async function restore(swarm: Swarm, how: Restore): Promise<void> {
     if (!service)
       throw new DavitError(
         'target/missing',
-        `Service ${how.service} is not on ${how.at} any more; nothing is left to roll back.`,
+        `Service ${how.service} no longer exists on ${how.at}; there is nothing to roll back.`,
       );
     if (service.Spec.Labels[DEPLOY_ID] === how.stamp.deployId) return;
     const { seq } = targetState(service, await findTasks(swarm, service), []);
     if (seq > how.stamp.seq)
       throw new DavitError(
         'target/refused',
-        `Service ${how.service} on ${how.at} was deployed again meanwhile; it is not rolled back.`,
+        `Service ${how.service} on ${how.at} was deployed again in the meantime; it is not rolled back.`,
       );
     if (await update(api, service, { spec })) return;
   }
   throw new DavitError(
     'target/refused',
-    `Service ${how.service} on ${how.at} changed at every try to roll it back.`,
+    `Service ${how.service} on ${how.at} changed during every attempt to roll it back.`,
   );
 }
 
-/** T2. By its id: a service of this name that was made after the look is another one. */
+/** SWARM-2. By its id: a service of this name that was created after the check is another one. */
 async function removeOwn(swarm: Swarm, { service: name, stamp, at }: Restore): Promise<void> {
   const service = await findService(swarm, name);
   if (!service) return;
@@ -201,7 +201,7 @@ async function removeOwn(swarm: Swarm, { service: name, stamp, at }: Restore): P
   if (seq > stamp.seq)
     throw new DavitError(
       'target/refused',
-      `Service ${name} on ${at} was deployed again meanwhile; it is not removed.`,
+      `Service ${name} on ${at} was deployed again in the meantime; it is not removed.`,
     );
   await remove(swarm.api, service.ID);
 }
@@ -210,7 +210,7 @@ async function remove(api: EngineApi, service: string): Promise<void> {
   await api.find({ method: 'DELETE', path: path`/services/${service}`, what: `remove service ${service}` });
 }
 
-/** An engine's errors in a deploy target's codes. */
+/** Converts an engine's errors to a deploy target's codes. */
 async function coded<T>(at: string, what: () => Promise<T>): Promise<T> {
   try {
     return await what();
@@ -221,7 +221,7 @@ async function coded<T>(at: string, what: () => Promise<T>): Promise<T> {
     if (error.code === 'engine/unreachable') throw say('target/unreachable');
     if (/not a swarm manager|is not part of a swarm|not part of a swarm/i.test(error.message))
       throw say('target/not-a-manager');
-    // A manager without quorum answers, but cannot do anything: it comes back.
+    // A manager without quorum responds, but cannot do anything: that is temporary.
     if (/does not have a leader|context deadline exceeded/i.test(error.message))
       throw say('target/unreachable');
     throw error.code.startsWith('engine/') ? say('target/refused') : error;
