@@ -1,8 +1,8 @@
 /** Makes foreign text and addresses safe for messages. Pure. */
 
 /** One line that ends in a full stop; possible credentials in a URL are removed. */
-export function oneLine(said: string): string {
-  const line = said
+export function oneLine(text: string): string {
+  const line = text
     .replace(/:\/\/[^/@\s]*@/g, '://***@')
     .replace(/\s+/g, ' ')
     .trim()

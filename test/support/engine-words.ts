@@ -45,8 +45,8 @@ export type CaseName = keyof typeof EXPECTED;
 
 /** As the adapter takes it: the code of the error, `a digest`, or `nothing`. */
 export function judged(name: CaseName, { status, body }: Words): string {
-  const what = { what: 'do it', address: 'unix:///x' };
-  if (status >= 400) return responseError(status, messageOf(body), what).code;
+  const request = { action: 'do it', address: 'unix:///x' };
+  if (status >= 400) return responseError(status, messageOf(body), request).code;
   const splitter = new JsonLineSplitter();
   for (const line of [...splitter.push(Buffer.from(body)), ...splitter.end()]) {
     const event = streamEvent(line);

@@ -19,22 +19,22 @@ export const systemCode = (error: unknown): string | undefined =>
 /**
  * A disk error as a coded error; coded errors stay. The message has the folder's purpose, never a whole path.
  */
-export function diskError(error: unknown, what: string): DavitError {
+export function diskError(error: unknown, purpose: string): DavitError {
   if (error instanceof DavitError) return error;
   const code = systemCode(error);
   if (code !== undefined && NO_SPACE.includes(code))
-    return new DavitError('store/no-space', `There is no disk space left for ${what}.`, { cause: error });
-  return new DavitError('store/failed', `The disk failed for ${what} (${code ?? 'unknown error'}).`, {
+    return new DavitError('store/no-space', `There is no disk space left for ${purpose}.`, { cause: error });
+  return new DavitError('store/failed', `The disk failed for ${purpose} (${code ?? 'unknown error'}).`, {
     cause: error,
   });
 }
 
 /** Runs disk work; every error becomes a coded error. */
-export async function onDisk<T>(what: string, work: () => Promise<T>): Promise<T> {
+export async function onDisk<T>(purpose: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw diskError(error, what);
+    throw diskError(error, purpose);
   }
 }
 

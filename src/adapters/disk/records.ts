@@ -84,13 +84,13 @@ async function readJson<T>(path: string, absent: T): Promise<T> {
 async function allocate(
   scratch: Scratch,
   folder: string,
-  ask: { claim: string; count: number },
+  request: { claim: string; count: number },
 ): Promise<number> {
   const claimPath = (claim: string): string => {
     const hash = sha256(claim);
     return join(folder, 'claims', hash.slice(0, 2), hash);
   };
-  const known = await readJson<Claimed | undefined>(claimPath(ask.claim), undefined);
+  const known = await readJson<Claimed | undefined>(claimPath(request.claim), undefined);
   if (known) return known.first;
   const headPath = join(folder, 'head');
   const head = await readJson<Head>(headPath, { next: 1 });
@@ -98,12 +98,12 @@ async function allocate(
     const { claim, first, count } = head.last;
     if ((await readText(claimPath(claim))) === undefined)
       await scratch.create(claimPath(claim), JSON.stringify({ first, count }));
-    if (claim === ask.claim) return first;
+    if (claim === request.claim) return first;
   }
   const first = head.next;
-  const next: Head = { next: first + ask.count, last: { ...ask, first } };
+  const next: Head = { next: first + request.count, last: { ...request, first } };
   await scratch.replace(headPath, JSON.stringify(next));
-  await scratch.create(claimPath(ask.claim), JSON.stringify({ first, count: ask.count }));
+  await scratch.create(claimPath(request.claim), JSON.stringify({ first, count: request.count }));
   return first;
 }
 

@@ -37,12 +37,12 @@ export interface Call {
   headers?: Record<string, string | string[]>;
   signal?: AbortSignal;
   /** For messages: `start container x`. */
-  what: string;
+  action: string;
 }
 
 /** Encodes every name in a path. */
 export const path = (parts: TemplateStringsArray, ...names: string[]): string =>
-  parts.reduce((whole, part, at) => whole + encodeURIComponent(names[at - 1] ?? '') + part);
+  parts.reduce((whole, part, index) => whole + encodeURIComponent(names[index - 1] ?? '') + part);
 
 interface DialError extends Error {
   statusCode?: number;
@@ -76,14 +76,14 @@ export class EngineApi {
       const call: Call = {
         method: 'GET',
         path: unversioned,
-        what: 'read the version and information of the engine',
+        action: 'read the version and information of the engine',
         signal,
       };
       try {
         return await this.#parsed(asBody(await this.#send(call, STREAM), call), call);
       } catch (error) {
         if (!signal.aborted) throw error;
-        const late = `Cannot ${call.what}: the container engine at ${this.address} does not respond.`;
+        const late = `Cannot ${call.action}: the container engine at ${this.address} does not respond.`;
         throw new DavitError('engine/unreachable', late, { cause: error });
       }
     };
@@ -105,14 +105,14 @@ export class EngineApi {
 
   /** Like `json`; undefined if the engine has no such object. */
   async find(call: Call): Promise<unknown> {
-    let answer: Readable;
+    let response: Readable;
     try {
-      answer = await this.#body(call, 404);
+      response = await this.#body(call, 404);
     } catch (error) {
       if (error === NOT_THERE) return undefined;
       throw error;
     }
-    return this.#parsed(answer, call);
+    return this.#parsed(response, call);
   }
 
   /** The body of the response as a stream. A broken body fails the stream; `streamError` codes the error. */
@@ -135,7 +135,7 @@ export class EngineApi {
     try {
       return JSON.parse(text);
     } catch (cause) {
-      throw new DavitError('engine/failed', `Cannot ${call.what}: the engine's response is not JSON.`, {
+      throw new DavitError('engine/failed', `Cannot ${call.action}: the engine's response is not JSON.`, {
         cause,
       });
     }
@@ -147,37 +147,37 @@ export class EngineApi {
   }
 
   /** The coded error of a stream that broke. */
-  streamError(error: unknown, call: Pick<Call, 'what' | 'signal'>): unknown {
+  streamError(error: unknown, call: Pick<Call, 'action' | 'signal'>): unknown {
     if (call.signal?.aborted) return call.signal.reason;
-    const coded = transportError(error, this.#asked(call));
+    const coded = transportError(error, this.#context(call));
     if (coded) this.#forget(this.#traits);
     return coded ?? error;
   }
 
-  #asked(call: Pick<Call, 'what'>): RequestContext {
-    return { what: call.what, address: this.address };
+  #context(call: Pick<Call, 'action'>): RequestContext {
+    return { action: call.action, address: this.address };
   }
 
-  async #dial(call: Call, how: Record<string, unknown>, missing?: number): Promise<unknown> {
+  async #dial(call: Call, dialOptions: Record<string, unknown>, missing?: number): Promise<unknown> {
     call.signal?.throwIfAborted();
     const known = this.traits();
     try {
       const { api } = await unlessAborted(known, call.signal);
-      return await this.#send({ ...call, path: `/v${api}${call.path}` }, how, missing);
+      return await this.#send({ ...call, path: `/v${api}${call.path}` }, dialOptions, missing);
     } catch (error) {
       if (error instanceof DavitError && FORGETS.has(error.code)) this.#forget(known);
       throw error;
     }
   }
 
-  async #send(call: Call, how: Record<string, unknown>, missing?: number): Promise<unknown> {
+  async #send(call: Call, dialOptions: Record<string, unknown>, missing?: number): Promise<unknown> {
     call.signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    let answered: unknown;
+    let response: unknown;
     call.tar?.on('error', (error) => {
       reject(error);
       // If the source fails during the response, the reader of the response must see that error.
-      if (answered instanceof Readable) answered.destroy(error);
+      if (response instanceof Readable) response.destroy(error);
     });
     const options = {
       path: call.query ? `${call.path}?` : call.path,
@@ -188,18 +188,18 @@ export class EngineApi {
       headers: { ...call.headers },
       abortSignal: call.signal,
       statusCodes: FINE,
-      ...how,
+      ...dialOptions,
     };
     this.#assure()
-      .then(() => this.#modem.dial(options, (error, answer) => (error ? reject(error) : resolve(answer))))
+      .then(() => this.#modem.dial(options, (error, result) => (error ? reject(error) : resolve(result))))
       .catch(reject);
     // An engine that responds early (404, 400) stops reading: the source must not wait for it without end.
     const endSource = (): void => void call.tar?.destroy();
     try {
-      answered = await promise;
-      if (answered instanceof Readable) answered.once('close', endSource);
+      response = await promise;
+      if (response instanceof Readable) response.once('close', endSource);
       else endSource();
-      return answered;
+      return response;
     } catch (error) {
       endSource();
       throw this.#convert(error, call, missing);
@@ -212,9 +212,9 @@ export class EngineApi {
     const { statusCode }: DialError = error;
     if (statusCode !== undefined) {
       if (statusCode === missing) return NOT_THERE;
-      return responseError(statusCode, said(error.message), this.#asked(call));
+      return responseError(statusCode, said(error.message), this.#context(call));
     }
-    return transportError(error, this.#asked(call)) ?? error;
+    return transportError(error, this.#context(call)) ?? error;
   }
 }
 
@@ -224,9 +224,9 @@ const TRAITS_MS = 30_000;
 /** Always as a stream: the modem's own reading of a body never ends if the connection breaks during it. */
 const STREAM = { isStream: true };
 
-function asBody(answer: unknown, call: Pick<Call, 'what'>): Readable {
-  if (answer instanceof Readable) return answer;
-  throw new DavitError('engine/failed', `Cannot ${call.what}: the engine returned nothing.`);
+function asBody(response: unknown, call: Pick<Call, 'action'>): Readable {
+  if (response instanceof Readable) return response;
+  throw new DavitError('engine/failed', `Cannot ${call.action}: the engine returned nothing.`);
 }
 
 const NOT_THERE = Symbol('not there');

@@ -54,11 +54,11 @@ export async function build(api: EngineApi, request: BuildRequest): ReturnType<E
       headers: { 'Content-Type': 'application/x-tar' },
       tar: request.context,
       signal: request.signal,
-      what: `build image ${request.tag}`,
+      action: `build image ${request.tag}`,
     };
     for await (const event of events(api, await api.stream(call), call)) {
-      const said = eventError(event);
-      if (said !== undefined) throw buildError(said, log);
+      const message = eventError(event);
+      if (message !== undefined) throw buildError(message, log);
       show(event, log, request.onLog);
     }
   } finally {
@@ -92,20 +92,20 @@ const OWN_FAULT =
   /executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file/i;
 
 /** The coded error of a failed build. Pure apart from reading the log. */
-export function buildError(said: string, log: Pick<BuildLog, 'failed'>): DavitError {
+export function buildError(message: string, log: Pick<BuildLog, 'failed'>): DavitError {
   const step = log.failed;
   const tail = step?.tail ?? [];
-  const code = buildCause(said, tail);
+  const code = buildCause(message, tail);
   const where = step ? ` Step: ${step.name}.` : '';
   const lines = tail.slice(-SHOWN_LINES).map((line) => `\n  | ${line}`);
-  return new DavitError(code, `The build failed: ${oneLine(said)}${where}${lines.join('')}`);
+  return new DavitError(code, `The build failed: ${oneLine(message)}${where}${lines.join('')}`);
 }
 
-function buildCause(said: string, tail: string[]): ErrorCode {
+function buildCause(message: string, tail: string[]): ErrorCode {
   const lastLines = tail.slice(-3).join('\n');
   for (const code of ['engine/no-space', 'engine/platform'] as const)
-    if (causeOf(said) === code || causeOf(lastLines) === code) return code;
-  if (OWN_FAULT.test(said)) return 'engine/build-failed';
-  const cause = causeOf(said);
+    if (causeOf(message) === code || causeOf(lastLines) === code) return code;
+  if (OWN_FAULT.test(message)) return 'engine/build-failed';
+  const cause = causeOf(message);
   return cause === 'engine/failed' ? 'engine/build-failed' : cause;
 }

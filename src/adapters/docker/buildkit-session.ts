@@ -40,7 +40,7 @@ export async function openSession(
       'X-Docker-Expose-Session-Grpc-Method': [CREDENTIALS, HEALTH],
     },
     signal,
-    what: 'open a build session',
+    action: 'open a build session',
   });
   if (!(socket instanceof Duplex))
     throw new DavitError('engine/failed', 'The engine did not open a connection for the build session.');
@@ -52,7 +52,7 @@ export async function openSession(
   server.on('session', (session) => sessions.add(session));
   server.on('stream', (stream, headers) => {
     stream.on('error', ignore);
-    void answer(stream, headers[':path'] ?? '', auth);
+    void handleRequest(stream, headers[':path'] ?? '', auth);
   });
   socket.on('error', ignore);
   server.emit('connection', socket);
@@ -65,7 +65,7 @@ export async function openSession(
   };
 }
 
-async function answer(
+async function handleRequest(
   stream: ServerHttp2Stream,
   method: string,
   auth: Record<string, RegistryAuth>,

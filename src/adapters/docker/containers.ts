@@ -30,21 +30,21 @@ type Containers = Pick<
 export function containers(api: EngineApi): Containers {
   return {
     async createContainer(create: ContainerCreate): Promise<string> {
-      const answer = await api.json({
+      const response = await api.json({
         method: 'POST',
         path: path`/containers/create`,
         query: { name: create.name, ...(create.platform && { platform: create.platform }) },
         body: containerBody(create),
-        what: `create container ${create.name} of image ${create.image}`,
+        action: `create container ${create.name} of image ${create.image}`,
       });
-      return z.object({ Id: z.string() }).parse(answer).Id;
+      return z.object({ Id: z.string() }).parse(response).Id;
     },
     inspectContainer: (name) => inspectContainer(api, name),
     async startContainer(name) {
       await api.json({
         method: 'POST',
         path: path`/containers/${name}/start`,
-        what: `start container ${name}`,
+        action: `start container ${name}`,
       });
     },
     async upload(name, tar) {
@@ -53,7 +53,7 @@ export function containers(api: EngineApi): Containers {
         path: path`/containers/${name}/archive`,
         query: { path: '/' },
         tar,
-        what: `copy files into container ${name}`,
+        action: `copy files into container ${name}`,
       });
     },
     download: (name, inside, signal) => download(api, { name, inside, signal }),
@@ -63,7 +63,7 @@ export function containers(api: EngineApi): Containers {
         method: 'POST',
         path: path`/containers/${name}/kill`,
         query: { signal },
-        what: `send ${signal} to container ${name}`,
+        action: `send ${signal} to container ${name}`,
       });
     },
     removeContainer: async (name) => void (await removeContainer(api, name, { force: '1' })),
@@ -71,7 +71,7 @@ export function containers(api: EngineApi): Containers {
     async listContainers(labels) {
       const query = { all: '1', filters: labelFilter(labels) };
       return containerList(
-        await api.json({ method: 'GET', path: path`/containers/json`, query, what: 'list containers' }),
+        await api.json({ method: 'GET', path: path`/containers/json`, query, action: 'list containers' }),
       );
     },
   };
@@ -83,9 +83,9 @@ export async function inspectContainer(
   name: string,
   signal?: AbortSignal,
 ): Promise<ContainerState | undefined> {
-  const what = `inspect container ${name}`;
-  const answer = await api.find({ method: 'GET', path: path`/containers/${name}/json`, signal, what });
-  return answer === undefined ? undefined : containerState(answer);
+  const action = `inspect container ${name}`;
+  const response = await api.find({ method: 'GET', path: path`/containers/${name}/json`, signal, action });
+  return response === undefined ? undefined : containerState(response);
 }
 
 export const containerGone = (name: string): DavitError =>
@@ -100,7 +100,7 @@ async function download(
     path: path`/containers/${ask.name}/archive`,
     query: { path: ask.inside },
     signal: ask.signal,
-    what: `read ${ask.inside} of container ${ask.name}`,
+    action: `read ${ask.inside} of container ${ask.name}`,
   } as const;
   let stream: Readable;
   try {
@@ -117,7 +117,7 @@ async function download(
 async function* coded(
   api: EngineApi,
   stream: Readable,
-  call: { what: string; signal?: AbortSignal },
+  call: { action: string; signal?: AbortSignal },
 ): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of stream) yield Buffer.from(chunk);
@@ -136,7 +136,7 @@ async function waitContainer(api: EngineApi, name: string, signal: AbortSignal):
           path: path`/containers/${name}/wait`,
           query: { condition: 'not-running' },
           signal: AbortSignal.any([signal, once]),
-          what: `wait for container ${name}`,
+          action: `wait for container ${name}`,
         });
       } catch (error) {
         // The request has timed out: inspect, and wait again on a new connection.
@@ -152,7 +152,7 @@ async function waitContainer(api: EngineApi, name: string, signal: AbortSignal):
 
 /** False if it is running and `force` is not set. */
 async function removeContainer(api: EngineApi, name: string, force: { force?: '1' }): Promise<boolean> {
-  const call = { path: path`/containers/${name}`, what: `remove container ${name}` };
+  const call = { path: path`/containers/${name}`, action: `remove container ${name}` };
   try {
     await api.find({ ...call, method: 'DELETE', query: { v: '1', ...force } });
   } catch (error) {
@@ -165,7 +165,7 @@ async function removeContainer(api: EngineApi, name: string, force: { force?: '1
       path: path`/containers/${name}/wait`,
       query: { condition: 'removed' },
       signal: AbortSignal.timeout(REMOVAL_MS),
-      what: `wait for the removal of container ${name}`,
+      action: `wait for the removal of container ${name}`,
     });
   }
   return true;

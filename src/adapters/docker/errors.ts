@@ -8,7 +8,7 @@ import { oneLine } from '../text.ts';
 
 /** For messages. */
 export interface RequestContext {
-  what: string;
+  action: string;
   address: string;
 }
 
@@ -54,35 +54,35 @@ export function causeOf(text: string): ErrorCode {
 }
 
 /** An error response of the engine. */
-export function responseError(status: number, said: string, asked: RequestContext): DavitError {
-  return new DavitError(answerCode(status, said), `Cannot ${asked.what}: ${oneLine(said)}`);
+export function responseError(status: number, message: string, request: RequestContext): DavitError {
+  return new DavitError(responseCode(status, message), `Cannot ${request.action}: ${oneLine(message)}`);
 }
 
-function answerCode(status: number, said: string): ErrorCode {
-  if (/client version \S+ is too (?:old|new)/i.test(said)) return 'engine/version';
-  if (status === 404 && /no such container/i.test(said)) return 'engine/container-missing';
-  if (status === 409 && /is already in use by container|name .* already in use/i.test(said))
+function responseCode(status: number, message: string): ErrorCode {
+  if (/client version \S+ is too (?:old|new)/i.test(message)) return 'engine/version';
+  if (status === 404 && /no such container/i.test(message)) return 'engine/container-missing';
+  if (status === 409 && /is already in use by container|name .* already in use/i.test(message))
     return 'engine/name-taken';
   if (
     /volume is in use|has active endpoints|is in use by|in use - |is using its (?:referenced )?image/i.test(
-      said,
+      message,
     )
   )
     return 'engine/in-use';
-  return causeOf(said);
+  return causeOf(message);
 }
 
 /**
  * An error of the connection to the engine. `undefined` for any other error, which is a defect and stays as
  * it is.
  */
-export function transportError(error: unknown, asked: RequestContext): DavitError | undefined {
+export function transportError(error: unknown, request: RequestContext): DavitError | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (/^(?:CERT_|ERR_TLS_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL_)/.test(code))
     return new DavitError(
       'engine/untrusted',
-      `Cannot ${asked.what}: the engine at ${asked.address} has a certificate that is not trusted (${code}).`,
+      `Cannot ${request.action}: the engine at ${request.address} has a certificate that is not trusted (${code}).`,
     );
   if (!SOCKET_CODES.has(code) && !/socket hang up|aborted/.test(error.message)) return undefined;
   const hint =
@@ -91,7 +91,7 @@ export function transportError(error: unknown, asked: RequestContext): DavitErro
       : undefined;
   return new DavitError(
     'engine/unreachable',
-    `Cannot ${asked.what}: the container engine at ${asked.address} does not respond (${code || error.message}).`,
+    `Cannot ${request.action}: the container engine at ${request.address} does not respond (${code || error.message}).`,
     { hint },
   );
 }

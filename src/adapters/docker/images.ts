@@ -54,20 +54,20 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
         method: 'POST',
         path: imagePath(image, 'tag'),
         query,
-        what: `tag image ${image} as ${tag}`,
+        action: `tag image ${image} as ${tag}`,
       });
     },
     async removeImage(image) {
-      await api.find({ method: 'DELETE', path: imagePath(image), what: `remove image ${image}` });
+      await api.find({ method: 'DELETE', path: imagePath(image), action: `remove image ${image}` });
     },
     async listImages() {
-      return imageList(await api.json({ method: 'GET', path: path`/images/json`, what: 'list images' }));
+      return imageList(await api.json({ method: 'GET', path: path`/images/json`, action: 'list images' }));
     },
     async pruneBuildCache() {
       const query = { all: '1' };
-      const what = 'remove the build cache';
-      const answer = await api.json({ method: 'POST', path: path`/build/prune`, query, what });
-      return pruned.parse(answer).SpaceReclaimed;
+      const action = 'remove the build cache';
+      const response = await api.json({ method: 'POST', path: path`/build/prune`, query, action });
+      return pruned.parse(response).SpaceReclaimed;
     },
     push: (tag, options) =>
       retry(options.signal, () => push(api, tag, options), {
@@ -103,7 +103,7 @@ export async function inspectImage(
   const call = (name: string): Call => ({
     method: 'GET',
     path: imagePath(name, 'json'),
-    what: `inspect image ${image}`,
+    action: `inspect image ${image}`,
   });
   const response = await api.find(call(image));
   if (response === undefined) return undefined;
@@ -138,7 +138,7 @@ async function pull(api: EngineApi, image: string, options: PullOptions): Promis
     },
     auth: authHeader(options.auth, name.host),
     signal: options.signal,
-    what: `pull image ${image}`,
+    action: `pull image ${image}`,
   };
   for await (const event of events(api, await api.stream(call), call)) {
     const said = eventError(event);
@@ -175,7 +175,7 @@ async function push(api: EngineApi, tag: string, options: PushOptions): ReturnTy
     // The engine requires the header even without credentials.
     auth: authHeader(options.auth, name.host) ?? { username: '', password: '', serveraddress: name.host },
     signal: options.signal,
-    what: `push image ${tag}`,
+    action: `push image ${tag}`,
   };
   let result: Awaited<ReturnType<Engine['push']>> | undefined;
   for await (const event of events(api, await api.stream(call), call)) {

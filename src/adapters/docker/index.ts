@@ -32,14 +32,14 @@ export async function dockerEngine(
     ...resources(api),
     async info() {
       const [info, version] = await Promise.all([
-        api.json({ method: 'GET', path: path`/info`, what: 'read the information of the engine' }),
-        api.json({ method: 'GET', path: path`/version`, what: 'read the version of the engine' }),
+        api.json({ method: 'GET', path: path`/info`, action: 'read the information of the engine' }),
+        api.json({ method: 'GET', path: path`/version`, action: 'read the version of the engine' }),
       ]);
       return engineInfoOf(info, version, api.address);
     },
     canRun: (platform, image) => canRun(part, platform, image),
     build: (request) => build(api, request),
-    logs: (name, how) => containerLogs(api, name, how),
+    logs: (name, options) => containerLogs(api, name, options),
     close,
   };
 }

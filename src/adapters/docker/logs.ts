@@ -41,15 +41,15 @@ export async function* containerLogs(
   name: string,
   options: Options,
 ): AsyncGenerator<LogRecord> {
-  const at: Position = { since: options.since, records: 0 };
-  if (options.follow) yield* followed(api, name, { ...options, at });
-  yield* once(api, name, { ...options, follow: false, at });
+  const position: Position = { since: options.since, records: 0 };
+  if (options.follow) yield* followed(api, name, { ...options, position });
+  yield* once(api, name, { ...options, follow: false, position });
 }
 
 async function* followed(
   api: EngineApi,
   name: string,
-  options: Options & { at: Position },
+  options: Options & { position: Position },
 ): AsyncGenerator<LogRecord> {
   for (;;) {
     try {
@@ -68,9 +68,9 @@ async function* followed(
 async function* once(
   api: EngineApi,
   name: string,
-  options: Options & { at: Position },
+  options: Options & { position: Position },
 ): AsyncGenerator<LogRecord> {
-  const { at, signal } = options;
+  const { position, signal } = options;
   const silence = new Silence(options.follow ? (options.silenceMs ?? SILENCE_MS) : undefined);
   const call = {
     method: 'GET',
@@ -80,14 +80,14 @@ async function* once(
       stderr: '1',
       timestamps: '1',
       follow: options.follow ? '1' : '0',
-      ...(at.since && { since: sinceParameter(at.since) }),
+      ...(position.since && { since: sinceParameter(position.since) }),
     },
     signal: AbortSignal.any([signal, silence.signal]),
-    what: `read the log of container ${name}`,
+    action: `read the log of container ${name}`,
   } as const;
   const demuxer = new LogDemuxer();
-  let skip = at.records;
-  const repeatOf = at.since;
+  let skip = position.records;
+  const repeatOf = position.since;
   try {
     const stream = await api.stream(call);
     for await (const chunk of stream) {
@@ -98,7 +98,7 @@ async function* once(
           skip -= 1;
           continue;
         }
-        step(at, record.time);
+        step(position, record.time);
         yield record;
       }
     }
@@ -106,15 +106,15 @@ async function* once(
     if (skip > 0) throw rotated(name);
   } catch (error) {
     if (silence.signal.aborted && !signal.aborted) return;
-    throw api.streamError(error, { what: call.what, signal });
+    throw api.streamError(error, { action: call.action, signal });
   } finally {
     silence.end();
   }
 }
 
-function step(at: Position, time: string): void {
-  at.records = at.since === time ? at.records + 1 : 1;
-  at.since = time;
+function step(position: Position, time: string): void {
+  position.records = position.since === time ? position.records + 1 : 1;
+  position.since = time;
 }
 
 const cutOff = (name: string): DavitError =>

@@ -61,22 +61,22 @@ export function pushedDigest(
 }
 
 /** The error of a pull (`engine/image-*`, `registry/unreachable`, …). */
-export const pullError = (said: string, image: string): DavitError =>
-  new DavitError(causeOf(said), `Cannot pull image ${image}: ${oneLine(said)}`);
+export const pullError = (message: string, image: string): DavitError =>
+  new DavitError(causeOf(message), `Cannot pull image ${image}: ${oneLine(message)}`);
 
 /** The error of a push: if the registry refuses it, the right to push to the repository is missing. */
-export function pushError(said: string, image: string, repository: string): DavitError {
-  const cause = causeOf(said);
+export function pushError(message: string, image: string, repository: string): DavitError {
+  const cause = causeOf(message);
   const refused = cause === 'engine/image-denied';
   return new DavitError(
     refused
       ? 'registry/denied'
       : cause === 'engine/image-missing' &&
-          !/no such image|does not exist locally|tag does not exist/i.test(said)
+          !/no such image|does not exist locally|tag does not exist/i.test(message)
         ? 'registry/failed'
         : cause,
     refused
-      ? `Cannot push ${image}: the registry refused it. Missing scope: repository:${repository}:pull,push. Response: ${oneLine(said)}`
-      : `Cannot push ${image}: ${oneLine(said)}`,
+      ? `Cannot push ${image}: the registry refused it. Missing scope: repository:${repository}:pull,push. Response: ${oneLine(message)}`
+      : `Cannot push ${image}: ${oneLine(message)}`,
   );
 }

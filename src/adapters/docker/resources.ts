@@ -29,7 +29,7 @@ export function resources(api: EngineApi): Resources {
         method: 'POST',
         path: path`/volumes/create`,
         body: { Name: name, Labels: labels },
-        what: `create volume ${name}`,
+        action: `create volume ${name}`,
       }),
     );
   return {
@@ -37,15 +37,17 @@ export function resources(api: EngineApi): Resources {
       await volume(name, labels);
     },
     async removeVolume(name) {
-      await api.find({ method: 'DELETE', path: path`/volumes/${name}`, what: `remove volume ${name}` });
+      await api.find({ method: 'DELETE', path: path`/volumes/${name}`, action: `remove volume ${name}` });
     },
     async listVolumes(labels) {
       const query = { filters: labelFilter(labels) };
-      return volumeList(await api.json({ method: 'GET', path: path`/volumes`, query, what: 'list volumes' }));
+      return volumeList(
+        await api.json({ method: 'GET', path: path`/volumes`, query, action: 'list volumes' }),
+      );
     },
     createNetwork: (name, options) => createNetwork(api, name, options),
     async removeNetwork(name) {
-      await api.find({ method: 'DELETE', path: path`/networks/${name}`, what: `remove network ${name}` });
+      await api.find({ method: 'DELETE', path: path`/networks/${name}`, action: `remove network ${name}` });
     },
     async listNetworks(labels) {
       const found = await listNetworks(api, { label: labels });
@@ -69,12 +71,12 @@ async function hostId(
   for (const suffix of HOST_NAMES) {
     const name = `${base}${suffix}`;
     await make(name, { [HOST_LABEL]: randomUUID(), 'davit.installation': installation });
-    const answer = await api.json({
+    const response = await api.json({
       method: 'GET',
       path: path`/volumes/${name}`,
-      what: `inspect volume ${name}`,
+      action: `inspect volume ${name}`,
     });
-    const { labels } = volumeOf(answer);
+    const { labels } = volumeOf(response);
     const id = labels[HOST_LABEL];
     if (id !== undefined && labels['davit.installation'] === installation) return id;
   }
@@ -88,7 +90,7 @@ async function hostId(
 const listNetworks = async (api: EngineApi, by: { label: Record<string, string> } | { name: string }) => {
   const filters = 'name' in by ? JSON.stringify({ name: [by.name] }) : labelFilter(by.label);
   return networkList(
-    await api.json({ method: 'GET', path: path`/networks`, query: { filters }, what: 'list networks' }),
+    await api.json({ method: 'GET', path: path`/networks`, query: { filters }, action: 'list networks' }),
   );
 };
 
@@ -118,7 +120,7 @@ async function createNetwork(
         Labels: options.labels,
         ...(!options.icc && { Options: { 'com.docker.network.bridge.enable_icc': 'false' } }),
       },
-      what: `create network ${name}`,
+      action: `create network ${name}`,
     });
   } catch (error) {
     if (error instanceof DavitError && /already exists/i.test(error.message)) return;
@@ -130,7 +132,7 @@ async function createNetwork(
   for (const { id } of same) {
     if (left === 1) return;
     try {
-      await api.find({ method: 'DELETE', path: path`/networks/${id}`, what: `remove network ${name}` });
+      await api.find({ method: 'DELETE', path: path`/networks/${id}`, action: `remove network ${name}` });
       left -= 1;
     } catch (error) {
       if (!(error instanceof DavitError) || error.code !== 'engine/in-use') throw error;

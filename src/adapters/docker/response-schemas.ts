@@ -47,8 +47,8 @@ const inspected = z.object({
 });
 
 /** Response of `GET /containers/X/json`. */
-export function containerState(answer: unknown): ContainerState {
-  const found = inspected.parse(answer);
+export function containerState(response: unknown): ContainerState {
+  const found = inspected.parse(response);
   return {
     id: found.Id,
     name: found.Name.replace(/^\//, ''),
@@ -82,8 +82,8 @@ const listed = z.array(
  * Response of `GET /containers/json`: values that a list does not have (times of start and end, memory) are 0
  * or false.
  */
-export function containerList(answer: unknown): ContainerState[] {
-  return listed.parse(answer).map((found) => ({
+export function containerList(response: unknown): ContainerState[] {
+  return listed.parse(response).map((found) => ({
     id: found.Id,
     name: found.Names[0]?.replace(/^\//, '') ?? found.Id,
     status: found.State,
@@ -122,8 +122,8 @@ const image = z.object({
 });
 
 /** Response of `GET /images/X/json`. */
-export function imageInfo(answer: unknown): ImageInfo {
-  const found = image.parse(answer);
+export function imageInfo(response: unknown): ImageInfo {
+  const found = image.parse(response);
   return {
     id: found.Id,
     platform: platform(found.Architecture, found.Variant),
@@ -146,8 +146,8 @@ const isMadeHere = ({ Identity, RepoDigests }: z.infer<typeof image>): boolean =
 const listedImages = z.array(z.object({ Id: z.string(), RepoTags: strings, Labels: labels }));
 
 /** Response of `GET /images/json`; `<none>:<none>` means an image without a tag. */
-export const imageList = (answer: unknown): ListedImage[] =>
-  listedImages.parse(answer).flatMap(({ Id, RepoTags, Labels }) => {
+export const imageList = (response: unknown): ListedImage[] =>
+  listedImages.parse(response).flatMap(({ Id, RepoTags, Labels }) => {
     const tags = RepoTags.filter((tag) => !tag.includes('<none>'));
     return tags.length === 0 ? [] : [{ id: Id, tags, labels: Labels }];
   });
@@ -213,14 +213,14 @@ export interface Listed {
   labels: Record<string, string>;
   createdAt: number;
 }
-export const volumeOf = (answer: unknown): Listed => {
-  const found = volume.parse(answer);
+export const volumeOf = (response: unknown): Listed => {
+  const found = volume.parse(response);
   return { name: found.Name, labels: found.Labels, createdAt: found.CreatedAt };
 };
-export const volumeList = (answer: unknown): Listed[] =>
-  (z.object({ Volumes: z.array(z.unknown()).nullish() }).parse(answer).Volumes ?? []).map(volumeOf);
-export const networkList = (answer: unknown): (Listed & { id: string })[] =>
+export const volumeList = (response: unknown): Listed[] =>
+  (z.object({ Volumes: z.array(z.unknown()).nullish() }).parse(response).Volumes ?? []).map(volumeOf);
+export const networkList = (response: unknown): (Listed & { id: string })[] =>
   z
     .array(network)
-    .parse(answer)
+    .parse(response)
     .map((found) => ({ id: found.Id, name: found.Name, labels: found.Labels, createdAt: found.Created }));

@@ -30,20 +30,20 @@ export interface ForgeOptions {
 export function forgeStatuses(options: ForgeOptions): Forge {
   return {
     async commitStatus(status) {
-      const at = await forgeOf(options, status.project);
-      if (at) await send(statusRequest(at.project, status, at.token), options.dispatcher);
+      const forge = await forgeOf(options, status.project);
+      if (forge) await sendStatus(statusRequest(forge.project, status, forge.token), options.dispatcher);
     },
     async findRelease(name, tag) {
-      const at = await forgeOf(options, name);
-      if (!at) return 'no-forge';
-      const answer = await ask(findCall(at.project, tag, at.token), options.dispatcher);
-      return answer.status === 404 ? 'none' : releaseAt(answer);
+      const forge = await forgeOf(options, name);
+      if (!forge) return 'no-forge';
+      const response = await send(findCall(forge.project, tag, forge.token), options.dispatcher);
+      return response.status === 404 ? 'none' : releaseAt(response);
     },
     async makeRelease(name, release) {
-      const at = await forgeOf(options, name);
-      if (!at) throw new DavitError('forge/refused', `The project ${name} has no forge for a release.`);
-      const answer = await ask(makeCall(at.project, release, at.token), options.dispatcher);
-      return { ...releaseAt(answer), left: leftOut(at.project, release) };
+      const forge = await forgeOf(options, name);
+      if (!forge) throw new DavitError('forge/refused', `The project ${name} has no forge for a release.`);
+      const response = await send(makeCall(forge.project, release, forge.token), options.dispatcher);
+      return { ...releaseAt(response), left: leftOut(forge.project, release) };
     },
   };
 }
@@ -63,17 +63,17 @@ async function forgeOf(options: ForgeOptions, name: ProjectSlug): Promise<ForgeA
   return { project: { name: project.name, kind, url, repository: project.repository }, token };
 }
 
-interface Answer {
+interface ForgeResponse {
   host: string;
   status: number;
   body: unknown;
 }
-const MAX_ANSWER = 1024 * 1024;
+const MAX_RESPONSE_BYTES = 1024 * 1024;
 
 /** Rejects with `forge/away`; returns any response, whatever its status. */
-async function ask(call: ReleaseCall, dispatcher?: Dispatcher): Promise<Answer> {
+async function send(call: ReleaseCall, dispatcher?: Dispatcher): Promise<ForgeResponse> {
   const { host } = new URL(call.url);
-  let answer: Answer;
+  let response: ForgeResponse;
   try {
     const got = await request(call.url, {
       method: call.method,
@@ -82,18 +82,18 @@ async function ask(call: ReleaseCall, dispatcher?: Dispatcher): Promise<Answer> 
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(dispatcher ? { dispatcher } : {}),
     });
-    const text = (await got.body.text()).slice(0, MAX_ANSWER);
-    answer = { host, status: got.statusCode, body: parsed(text) };
+    const text = (await got.body.text()).slice(0, MAX_RESPONSE_BYTES);
+    response = { host, status: got.statusCode, body: parsed(text) };
   } catch {
     // The cause may contain the request with its token, so the message has the host only.
     throw new DavitError('forge/away', `The forge at ${host} did not respond.`);
   }
-  if (answer.status >= 500 || answer.status === 429)
-    throw new DavitError('forge/away', `The forge at ${host} responded with ${answer.status}.`);
-  return answer;
+  if (response.status >= 500 || response.status === 429)
+    throw new DavitError('forge/away', `The forge at ${host} responded with ${response.status}.`);
+  return response;
 }
 
-function releaseAt({ host, status, body }: Answer): ReleaseAt {
+function releaseAt({ host, status, body }: ForgeResponse): ReleaseAt {
   if (status < 200 || status > 299)
     throw new DavitError('forge/refused', `The forge at ${host} responded with ${status}${reasonIn(body)}.`);
   const found = releaseBody.safeParse(body);
@@ -123,19 +123,19 @@ function parsed(text: string): unknown {
   }
 }
 
-async function send(call: ReturnType<typeof statusRequest>, dispatcher?: Dispatcher): Promise<void> {
+async function sendStatus(call: ReturnType<typeof statusRequest>, dispatcher?: Dispatcher): Promise<void> {
   const host = new URL(call.url).host;
   let code: number;
   try {
-    const answer = await request(call.url, {
+    const response = await request(call.url, {
       method: 'POST',
       headers: { ...call.headers, 'content-type': 'application/json', 'user-agent': 'davit' },
       body: JSON.stringify(call.body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(dispatcher ? { dispatcher } : {}),
     });
-    code = answer.statusCode;
-    await answer.body.dump({ limit: 64 * 1024 });
+    code = response.statusCode;
+    await response.body.dump({ limit: 64 * 1024 });
   } catch {
     // The cause may contain the request with its token, so the message has the host only.
     throw new DavitError('forge/refused', `The forge at ${host} did not respond.`);

@@ -46,10 +46,10 @@ async function refsOf(
   if (wrong !== undefined)
     throw new DavitError('git/bad-request', 'A ref has a form that davit does not support.');
   const asked = patterns.flatMap((one) => (one.startsWith('refs/tags/') ? [one, `${one}^{}`] : [one]));
-  const answer = await lsRemote(place, url, { patterns: asked });
+  const output = await lsRemote(place, url, { patterns: asked });
   const found: Record<string, string> = {};
   // Peeled tags follow the tags themselves, and replace them.
-  for (const line of answer.split('\n')) {
+  for (const line of output.split('\n')) {
     const [sha, name] = line.split('\t');
     if (sha && name) found[name.replace(/\^\{\}$/, '')] = sha;
   }
@@ -70,7 +70,7 @@ async function filesOf(
 /** Rejects if the server does not have the commit, or refuses it. */
 async function fetchCommit(inRepo: InRepo, sha: string): Promise<void> {
   const options = ['--filter=blob:none', ...depthOption(1)];
-  const fetched = await fetchInto(inRepo, { from: 'origin', what: [sha], options });
+  const fetched = await fetchInto(inRepo, { from: 'origin', refs: [sha], options });
   if (fetched.code === 0) return;
   throwIfFatal(fetched.stderr);
   throw new DavitError('git/no-commit', `The repository does not provide the commit ${sha.slice(0, 12)}.`);

@@ -1,17 +1,17 @@
 /** Coded errors from git's output, without control characters. */
 import { DavitError } from '../../errors.ts';
-import type { GitAnswer } from './run.ts';
+import type { GitResult } from './run.ts';
 
 /** Output of a local command. Rejects with `git/unreachable`. */
-export async function expectOk(answer: Promise<GitAnswer>): Promise<string> {
-  const { code, stdout, stderr } = await answer;
+export async function expectOk(result: Promise<GitResult>): Promise<string> {
+  const { code, stdout, stderr } = await result;
   if (code !== 0) throw unreachable(stderr);
   return stdout;
 }
 
 /** Output of a command that contacts the server. Rejects with `git/denied` and `git/unreachable`. */
-export async function expectOkFromServer(answer: Promise<GitAnswer>): Promise<string> {
-  const { code, stdout, stderr } = await answer;
+export async function expectOkFromServer(result: Promise<GitResult>): Promise<string> {
+  const { code, stdout, stderr } = await result;
   if (code === 0) return stdout;
   throwIfFatal(stderr);
   throw unreachable(stderr);

@@ -14,8 +14,8 @@ const PEELED = '^{}';
  * Refs whose names davit fetches, in git's order. Rejects with `git/unreachable` if the output was truncated:
  * a part of it would look as if branches had been deleted.
  */
-export function headsOf(answer: string): RemoteHead[] {
-  if (Buffer.byteLength(answer) >= MAX_HEADS_BYTES)
+export function headsOf(output: string): RemoteHead[] {
+  if (Buffer.byteLength(output) >= MAX_HEADS_BYTES)
     throw new DavitError(
       'git/unreachable',
       'The repository has more branches and tags than davit can compare.',
@@ -24,7 +24,7 @@ export function headsOf(answer: string): RemoteHead[] {
       },
     );
   const found = new Map<string, RemoteHead>();
-  for (const line of answer.split('\n')) {
+  for (const line of output.split('\n')) {
     const [sha = '', name = ''] = line.split('\t');
     const ref = name.endsWith(PEELED) ? name.slice(0, -PEELED.length) : name;
     if (!isSha(sha) || !isRef(ref.replace(/^refs\/(heads|tags)\//, ''))) continue;

@@ -25,7 +25,7 @@ import {
   type InRepo,
 } from './repository.ts';
 import type { GitWorkspace } from './run.ts';
-import { fetchSubmodules, type SubmodulesOf } from './submodules.ts';
+import { fetchSubmodules, type SubmodulesContext } from './submodules.ts';
 
 export type { GitOptions } from './git-workspace.ts';
 
@@ -82,11 +82,11 @@ export function gitSource(options: GitOptions = {}): Source {
 
 async function submodules(
   options: GitOptions,
-  of: Pick<SubmodulesOf, 'place' | 'home' | 'request'>,
+  context: Pick<SubmodulesContext, 'place' | 'home' | 'request'>,
   repo: string,
 ): Promise<void> {
-  const bare = await openWorkspace(options, of.home, { signal: of.place.signal });
-  await inWorkspace(bare, fetchSubmodules({ ...of, bare }, repo));
+  const bare = await openWorkspace(options, context.home, { signal: context.place.signal });
+  await inWorkspace(bare, fetchSubmodules({ ...context, bare }, repo));
 }
 
 /** GIT-1, for one commit and those it is compared with. */
@@ -103,8 +103,8 @@ async function checkout(place: GitWorkspace, url: CheckedUrl, request: SourceReq
   const inRepo = await emptyRepository(place, url.url); // without credentials (GIT-2)
   await expectOk(inRepo('config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*'));
   if (request.depth === 0) await wholeHistory(inRepo, url.url);
-  const fetch = (what: string, options: string[]) =>
-    fetchInto(inRepo, { from: url.url, what: [what], options });
+  const fetch = (ref: string, options: string[]) =>
+    fetchInto(inRepo, { from: url.url, refs: [ref], options });
   const bySha = await fetch(request.sha, depthOption(request.depth));
   if (bySha.code !== 0) {
     // Some servers provide only branch tips: fetch the whole ref, because the commit may be below any depth.
@@ -140,7 +140,7 @@ async function wholeHistory(inRepo: InRepo, url: string): Promise<void> {
 /** Fetches the tag itself; undefined for a lightweight tag, and for one that no longer exists. */
 async function tagMessageOf(inRepo: InRepo, url: string, tag: string): Promise<string | undefined> {
   const name = `refs/tags/${tag}`;
-  const fetched = await fetchInto(inRepo, { from: url, what: [`+${name}:${name}`], options: ['--depth=1'] });
+  const fetched = await fetchInto(inRepo, { from: url, refs: [`+${name}:${name}`], options: ['--depth=1'] });
   if (fetched.code !== 0) return undefined;
   const shown = await inRepo('for-each-ref', '--format=%(objecttype)%00%(contents)', name);
   const [type, text = ''] = shown.stdout.split('\0');
@@ -151,8 +151,8 @@ async function remoteHead(place: GitWorkspace, url: CheckedUrl, ref: string): Pr
   const names = fullNames(ref).flatMap((name) =>
     name.startsWith('refs/tags/') ? [`${name}^{}`, name] : [name],
   );
-  const answer = await lsRemote(place, url, { patterns: names });
-  const lines = answer.split('\n').map((line) => line.split('\t'));
+  const output = await lsRemote(place, url, { patterns: names });
+  const lines = output.split('\n').map((line) => line.split('\t'));
   for (const name of names) {
     const sha = lines.find((line) => line[1] === name)?.[0];
     if (sha) return sha;

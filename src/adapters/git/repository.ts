@@ -6,10 +6,10 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectOk, expectOkFromServer } from './git-errors.ts';
 import type { CheckedUrl } from './validate.ts';
-import { git, type GitAnswer, type GitWorkspace } from './run.ts';
+import { git, type GitResult, type GitWorkspace } from './run.ts';
 
 /** `git` in one repository. */
-export type InRepo = (...args: string[]) => Promise<GitAnswer>;
+export type InRepo = (...args: string[]) => Promise<GitResult>;
 
 export const inFolder =
   (place: GitWorkspace, folder: string, settings: readonly string[] = []): InRepo =>
@@ -33,16 +33,16 @@ export async function emptyRepository(place: GitWorkspace, url: string): Promise
   return inRepo;
 }
 
-interface Fetch {
+interface FetchRequest {
   /** An address, or `origin`. */
   from: string;
   /** Commits and refspecs. */
-  what: readonly string[];
+  refs: readonly string[];
   options?: readonly string[];
 }
 
 /** Fetches only what is named, without tags. Returns the result for any exit code. */
-export const fetchInto = (inRepo: InRepo, { from, what, options = [] }: Fetch): Promise<GitAnswer> =>
+export const fetchInto = (inRepo: InRepo, { from, refs, options = [] }: FetchRequest): Promise<GitResult> =>
   inRepo(
     'fetch',
     '--quiet',
@@ -52,7 +52,7 @@ export const fetchInto = (inRepo: InRepo, { from, what, options = [] }: Fetch): 
     ...options,
     '--end-of-options',
     from,
-    ...what,
+    ...refs,
   );
 
 /** `--depth` for GIT_DEPTH and similar; 0 is the whole history. */
@@ -60,18 +60,22 @@ export const depthOption = (depth: number): string[] =>
   depth === 0 ? [] : [`--depth=${Math.max(1, Math.trunc(depth))}`];
 
 /** Lines of `SHA TAB REF`. Rejects with `git/denied` and `git/unreachable`. */
-export const lsRemote = (place: GitWorkspace, { url }: CheckedUrl, ask: LsRemote): Promise<string> =>
+export const lsRemote = (
+  place: GitWorkspace,
+  { url }: CheckedUrl,
+  options: LsRemoteOptions,
+): Promise<string> =>
   expectOkFromServer(
     git(place, [
       'ls-remote',
       '--quiet',
-      ...(ask.options ?? []),
+      ...(options.options ?? []),
       '--end-of-options',
       url,
-      ...(ask.patterns ?? []),
+      ...(options.patterns ?? []),
     ]),
   );
-interface LsRemote {
+interface LsRemoteOptions {
   options?: readonly string[];
   patterns?: readonly string[];
 }

@@ -16,7 +16,7 @@ export interface GitWorkspace {
   /** Bytes of output that are kept; `MAX_OUTPUT` by default. */
   maxOutput?: number;
 }
-export interface GitAnswer {
+export interface GitResult {
   code: number;
   stdout: string;
   stderr: string;
@@ -51,7 +51,7 @@ function hardening(protocols: readonly GitProtocol[]): string[] {
  * Runs git and returns the result for any exit code. Rejects with the signal's reason if it was aborted, and
  * with `git/unreachable` if git could not be started.
  */
-export async function git(place: GitWorkspace, args: readonly string[]): Promise<GitAnswer> {
+export async function git(place: GitWorkspace, args: readonly string[]): Promise<GitResult> {
   place.signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const child = spawn('git', [...hardening(place.protocols), ...args], {

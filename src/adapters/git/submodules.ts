@@ -25,7 +25,7 @@ import { addressOf } from './submodule-address.ts';
 const MAX_SUBMODULES = 200;
 const MAX_LEVELS = 10;
 
-export interface SubmodulesOf {
+export interface SubmodulesContext {
   /** With the project's credentials, and without any (SUBMODULE-1). */
   place: GitWorkspace;
   bare: GitWorkspace;
@@ -50,18 +50,20 @@ interface Module {
 /**
  * Rejects with `git/denied`, `git/no-commit`, `git/bad-request` and `git/unreachable`, naming the submodule.
  */
-export async function fetchSubmodules(of: SubmodulesOf, folder: string): Promise<void> {
-  const open: Level[] = [{ folder, url: of.home.url, prefix: '', depth: 1 }];
+export async function fetchSubmodules(context: SubmodulesContext, folder: string): Promise<void> {
+  const open: Level[] = [{ folder, url: context.home.url, prefix: '', depth: 1 }];
   let count = 0;
   for (let level = open.shift(); level; level = open.shift())
-    for (const module of await modulesOf(of, level)) {
+    for (const module of await modulesOf(context, level)) {
       count += 1;
       if (count > MAX_SUBMODULES)
         throw new DavitError('git/bad-request', `The source has more than ${MAX_SUBMODULES} submodules.`);
       const name = `${level.prefix}${module.path}`;
       const inside = posix.join(level.folder, module.path);
-      const url = await told(name, () => fetchOne(of, { module, parent: level.url, folder: inside }));
-      if (!of.request.recursive) continue;
+      const url = await withSubmoduleName(name, () =>
+        fetchOne(context, { module, parent: level.url, folder: inside }),
+      );
+      if (!context.request.recursive) continue;
       if (level.depth >= MAX_LEVELS)
         throw new DavitError('git/bad-request', `Submodules are nested deeper than ${MAX_LEVELS} levels.`);
       open.push({ folder: inside, url, prefix: `${name}/`, depth: level.depth + 1 });
@@ -69,7 +71,7 @@ export async function fetchSubmodules(of: SubmodulesOf, folder: string): Promise
 }
 
 /** An error names its submodule. */
-async function told<T>(name: string, work: () => Promise<T>): Promise<T> {
+async function withSubmoduleName<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -79,8 +81,8 @@ async function told<T>(name: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** The requested submodules that have an address in .gitmodules and a gitlink in the commit. */
-async function modulesOf(of: SubmodulesOf, { folder, prefix }: Level): Promise<Module[]> {
-  const listed = await git(of.bare, [
+async function modulesOf(context: SubmodulesContext, { folder, prefix }: Level): Promise<Module[]> {
+  const listed = await git(context.bare, [
     '-C',
     folder,
     'config',
@@ -99,9 +101,9 @@ async function modulesOf(of: SubmodulesOf, { folder, prefix }: Level): Promise<M
   }
   const modules: Module[] = [];
   for (const { path, url } of named.values()) {
-    if (path === undefined || url === undefined || (prefix === '' && !wanted(path, of.request.paths)))
+    if (path === undefined || url === undefined || (prefix === '' && !wanted(path, context.request.paths)))
       continue;
-    const sha = await gitlinkOf(of.bare, folder, path);
+    const sha = await gitlinkOf(context.bare, folder, path);
     if (sha !== undefined) modules.push({ path, sha, url });
   }
   return modules;
@@ -142,25 +144,25 @@ export function wanted(path: string, patterns: readonly string[]): boolean {
 
 /** Returns the address that it came from; its own submodules are relative to it. */
 async function fetchOne(
-  of: SubmodulesOf,
+  context: SubmodulesContext,
   { module, parent, folder }: { module: Module; parent: string; folder: string },
 ): Promise<string> {
-  const address = addressOf(module.url, { parent, home: of.home });
-  const checked = checkUrl(address.url, of.place.protocols);
+  const address = addressOf(module.url, { parent, home: context.home });
+  const checked = checkUrl(address.url, context.place.protocols);
   // The machine's ssh key is a credential like any other.
-  if (checked.protocol === 'ssh' && !of.request.credentials)
+  if (checked.protocol === 'ssh' && !context.request.credentials)
     throw new DavitError(
       'git/bad-request',
       'it is fetched over ssh, and a pipeline of a fork has no credentials.',
     );
-  const place = address.own && of.request.credentials ? of.place : of.bare;
-  const pinned = address.own ? [] : await pinnedAddress(checked, of.request.allowHosts);
+  const place = address.own && context.request.credentials ? context.place : context.bare;
+  const pinned = address.own ? [] : await pinnedAddress(checked, context.request.allowHosts);
   const inRepo = inFolder(place, folder, pinned);
   await mkdir(folder, { recursive: true });
   await createRepository(inRepo, checked.url);
-  const fetch = (what: string[], options: string[]) =>
-    fetchInto(inRepo, { from: checked.url, what, options });
-  const bySha = await fetch([module.sha], depthOption(of.request.depth));
+  const fetch = (refs: string[], options: string[]) =>
+    fetchInto(inRepo, { from: checked.url, refs, options });
+  const bySha = await fetch([module.sha], depthOption(context.request.depth));
   if (bySha.code !== 0) {
     // Some servers provide only branch tips.
     throwIfFatal(bySha.stderr);
@@ -191,6 +193,6 @@ async function pinnedAddress({ url }: CheckedUrl, allowHosts: readonly string[])
     throw new DavitError('git/bad-request', `${host} is not a public address.`, {
       hint: 'An operator can add it to includes.allow_hosts in the installation file.',
     });
-  const at = first.family === 6 ? `[${first.address}]` : first.address;
-  return ['-c', `http.curloptResolve=${bare}:${port || '443'}:${at}`];
+  const target = first.family === 6 ? `[${first.address}]` : first.address;
+  return ['-c', `http.curloptResolve=${bare}:${port || '443'}:${target}`];
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { installationSchema, projectSchema, type InstallationFacts } from '../../installation.ts';
 
-const told = z.looseObject({
+const factsSchema = z.looseObject({
   installation: z.string(),
   url: z.string(),
   config: z.looseObject({
@@ -22,7 +22,7 @@ const told = z.looseObject({
  * object of facts.
  */
 export function readFacts(value: unknown): InstallationFacts {
-  const parsed = told.safeParse(value);
+  const parsed = factsSchema.safeParse(value);
   if (!parsed.success)
     throw new DavitError(
       'internal/defect',

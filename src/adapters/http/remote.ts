@@ -58,9 +58,9 @@ export function remoteFiles(options: RemoteOptions = {}): RemoteFiles {
   };
 }
 
-type Answer = { bytes: Uint8Array } | { to: URL };
+type Fetched = { bytes: Uint8Array } | { to: URL };
 
-async function getOnce(url: URL, options: RemoteOptions, signal: AbortSignal | undefined): Promise<Answer> {
+async function getOnce(url: URL, options: RemoteOptions, signal: AbortSignal | undefined): Promise<Fetched> {
   const allowed = judge(url, options);
   const ca = await readCa(options.caFile);
   const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
@@ -81,7 +81,7 @@ async function getOnce(url: URL, options: RemoteOptions, signal: AbortSignal | u
     return await read(url, answer);
   } catch (cause) {
     signal?.throwIfAborted();
-    throw told(url, cause, timeout.aborted);
+    throw connectionError(url, cause, timeout.aborted);
   } finally {
     await agent.destroy();
   }
@@ -129,7 +129,7 @@ const guarded =
     });
   };
 
-async function read(url: URL, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<Answer> {
+async function read(url: URL, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<Fetched> {
   if (statusCode >= 300 && statusCode < 400 && typeof headers.location === 'string') {
     await body.dump();
     if (!URL.canParse(headers.location, url.href))
@@ -150,7 +150,7 @@ async function read(url: URL, { statusCode, headers, body }: Dispatcher.Response
 }
 
 /** One coded error for any failure of the connection. */
-function told(url: URL, cause: unknown, late: boolean): DavitError {
+function connectionError(url: URL, cause: unknown, late: boolean): DavitError {
   for (let error = cause; error instanceof Error; error = error.cause)
     if (error instanceof DavitError) return error;
   if (late) return outage(`${shown(url)} did not respond in time.`);

@@ -77,7 +77,7 @@ class Session implements IncludeSession {
   async #group(wants: readonly IncludeWant[]): Promise<Record<string, IncludeAnswer>> {
     try {
       const found = await this.#ask(wants);
-      return Object.fromEntries(wants.map((want, at) => [includeKey(want), found[at] ?? lost]));
+      return Object.fromEntries(wants.map((want, index) => [includeKey(want), found[index] ?? lost]));
     } catch (error) {
       this.#reader.signal?.throwIfAborted();
       const refused = this.#late.aborted ? TOO_LATE : refusalOf(error);

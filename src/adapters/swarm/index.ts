@@ -62,18 +62,18 @@ export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> 
     read: (service) => coded(at, () => read(swarm, service)),
     apply: (request) => coded(at, () => apply(swarm, request)),
     restore: (service, snapshot, stamp) =>
-      coded(at, () => restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, at })),
+      coded(at, () => restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, target: at })),
     remove: (service) => coded(at, () => remove(api, service)),
   };
 }
 
 async function rawService({ api }: Swarm, name: string): Promise<Service | undefined> {
-  const answer = await api.find({
+  const response = await api.find({
     method: 'GET',
     path: path`/services/${name}`,
-    what: `inspect service ${name}`,
+    action: `inspect service ${name}`,
   });
-  const service = answer === undefined ? undefined : serviceOf(answer);
+  const service = response === undefined ? undefined : serviceOf(response);
   // An engine also matches the beginning of an id.
   return service?.Spec.Name === name ? service : undefined;
 }
@@ -85,14 +85,16 @@ async function findService(swarm: Swarm, name: string): Promise<Service | undefi
 
 async function findTasks({ api, installation }: Swarm, service: Service): Promise<Task[]> {
   const filters = JSON.stringify({ service: [service.ID] });
-  const what = `list the tasks of service ${service.Spec.Name}`;
-  const tasks = tasksOf(await api.json({ method: 'GET', path: path`/tasks`, query: { filters }, what }));
+  const action = `list the tasks of service ${service.Spec.Name}`;
+  const tasks = tasksOf(await api.json({ method: 'GET', path: path`/tasks`, query: { filters }, action }));
   return tasks.map((task) => ownTask(task, installation));
 }
 
 async function read(swarm: Swarm, name: string): Promise<TargetState> {
   // Without a service, the engine must still be a manager: one that left the swarm is not an empty target.
-  const nodes = nodesOf(await swarm.api.json({ method: 'GET', path: path`/nodes`, what: 'list the nodes' }));
+  const nodes = nodesOf(
+    await swarm.api.json({ method: 'GET', path: path`/nodes`, action: 'list the nodes' }),
+  );
   const raw = await rawService(swarm, name);
   if (!raw) return ABSENT;
   const service = ownService(raw, swarm.installation);
@@ -100,9 +102,9 @@ async function read(swarm: Swarm, name: string): Promise<TargetState> {
   return isForeign(raw, swarm.installation) ? { ...state, foreign: true } : state;
 }
 
-async function apply(swarm: Swarm, asked: DeployRequest): ReturnType<DeployTarget['apply']> {
+async function apply(swarm: Swarm, requested: DeployRequest): ReturnType<DeployTarget['apply']> {
   const { api, installation, monitorMs } = swarm;
-  const request = { ...asked, installation, monitorMs };
+  const request = { ...requested, installation, monitorMs };
   const service = await findService(swarm, request.spec.service);
   if (!service) return create(api, request);
   const now = targetState(service, await findTasks(swarm, service), []);
@@ -126,7 +128,7 @@ async function create(
       path: path`/services/create`,
       body: desiredSpec(request, undefined),
       auth: registryAuth(request),
-      what: `create service ${request.spec.service}`,
+      action: `create service ${request.spec.service}`,
     });
     return 'applied';
   } catch (error) {
@@ -140,7 +142,7 @@ async function create(
 async function update(
   api: EngineApi,
   service: Service,
-  to: { spec: ServiceSpec; request?: DeployRequest },
+  change: { spec: ServiceSpec; request?: DeployRequest },
 ): Promise<boolean> {
   try {
     await api.json({
@@ -148,9 +150,9 @@ async function update(
       path: path`/services/${service.ID}/update`,
       // Without new credentials the swarm keeps those of the current spec.
       query: { version: String(service.Version.Index), registryAuthFrom: 'spec' },
-      body: to.spec,
-      auth: to.request && registryAuth(to.request),
-      what: `update service ${service.Spec.Name}`,
+      body: change.spec,
+      auth: change.request && registryAuth(change.request),
+      action: `update service ${service.Spec.Name}`,
     });
     return true;
   } catch (error) {
@@ -160,70 +162,71 @@ async function update(
   }
 }
 
-interface Restore {
+interface RestoreRequest {
   service: string;
   snapshot: string | undefined;
   stamp: DeployLabels;
-  at: string;
+  target: string;
 }
 
-async function restore(swarm: Swarm, how: Restore): Promise<void> {
+async function restore(swarm: Swarm, request: RestoreRequest): Promise<void> {
   const { api } = swarm;
-  if (how.snapshot === undefined) return removeOwn(swarm, how);
-  const spec = stamped(specOf(JSON.parse(how.snapshot)), how.stamp);
+  if (request.snapshot === undefined) return removeOwn(swarm, request);
+  const spec = stamped(specOf(JSON.parse(request.snapshot)), request.stamp);
   for (let tries = 0; tries < RESTORE_TRIES; tries += 1) {
-    const service = await findService(swarm, how.service);
+    const service = await findService(swarm, request.service);
     if (!service)
       throw new DavitError(
         'target/missing',
-        `Service ${how.service} no longer exists on ${how.at}; there is nothing to roll back.`,
+        `Service ${request.service} no longer exists on ${request.target}; there is nothing to roll back.`,
       );
-    if (service.Spec.Labels[DEPLOY_ID] === how.stamp.deployId) return;
+    if (service.Spec.Labels[DEPLOY_ID] === request.stamp.deployId) return;
     const { seq } = targetState(service, await findTasks(swarm, service), []);
-    if (seq > how.stamp.seq)
+    if (seq > request.stamp.seq)
       throw new DavitError(
         'target/refused',
-        `Service ${how.service} on ${how.at} was deployed again in the meantime; it is not rolled back.`,
+        `Service ${request.service} on ${request.target} was deployed again in the meantime; it is not rolled back.`,
       );
     if (await update(api, service, { spec })) return;
   }
   throw new DavitError(
     'target/refused',
-    `Service ${how.service} on ${how.at} changed during every attempt to roll it back.`,
+    `Service ${request.service} on ${request.target} changed during every attempt to roll it back.`,
   );
 }
 
 /** SWARM-2. By its id: a service of this name that was created after the check is another one. */
-async function removeOwn(swarm: Swarm, { service: name, stamp, at }: Restore): Promise<void> {
+async function removeOwn(swarm: Swarm, { service: name, stamp, target }: RestoreRequest): Promise<void> {
   const service = await findService(swarm, name);
   if (!service) return;
   const { seq } = targetState(service, await findTasks(swarm, service), []);
   if (seq > stamp.seq)
     throw new DavitError(
       'target/refused',
-      `Service ${name} on ${at} was deployed again in the meantime; it is not removed.`,
+      `Service ${name} on ${target} was deployed again in the meantime; it is not removed.`,
     );
   await remove(swarm.api, service.ID);
 }
 
 async function remove(api: EngineApi, service: string): Promise<void> {
-  await api.find({ method: 'DELETE', path: path`/services/${service}`, what: `remove service ${service}` });
+  await api.find({ method: 'DELETE', path: path`/services/${service}`, action: `remove service ${service}` });
 }
 
 /** Converts an engine's errors to a deploy target's codes. */
-async function coded<T>(at: string, what: () => Promise<T>): Promise<T> {
+async function coded<T>(target: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await what();
+    return await work();
   } catch (error) {
     if (!(error instanceof DavitError)) throw error;
-    const say = (code: 'target/unreachable' | 'target/not-a-manager' | 'target/refused'): DavitError =>
-      new DavitError(code, `Deploy target ${at}: ${error.message}`, { cause: error });
-    if (error.code === 'engine/unreachable') throw say('target/unreachable');
+    const targetError = (
+      code: 'target/unreachable' | 'target/not-a-manager' | 'target/refused',
+    ): DavitError => new DavitError(code, `Deploy target ${target}: ${error.message}`, { cause: error });
+    if (error.code === 'engine/unreachable') throw targetError('target/unreachable');
     if (/not a swarm manager|is not part of a swarm|not part of a swarm/i.test(error.message))
-      throw say('target/not-a-manager');
+      throw targetError('target/not-a-manager');
     // A manager without quorum responds, but cannot do anything: that is temporary.
     if (/does not have a leader|context deadline exceeded/i.test(error.message))
-      throw say('target/unreachable');
-    throw error.code.startsWith('engine/') ? say('target/refused') : error;
+      throw targetError('target/unreachable');
+    throw error.code.startsWith('engine/') ? targetError('target/refused') : error;
   }
 }

@@ -48,7 +48,7 @@ const serviceSchema = z.object({
   UpdateStatus: z.object({ State: z.string().nullish() }).nullish(),
 });
 export type Service = z.infer<typeof serviceSchema>;
-export const serviceOf = (answer: unknown): Service => serviceSchema.parse(answer);
+export const serviceOf = (response: unknown): Service => serviceSchema.parse(response);
 export const specOf = (json: unknown): ServiceSpec => specSchema.parse(json);
 
 const taskSchema = z.object({
@@ -65,7 +65,7 @@ const taskSchema = z.object({
   }),
 });
 export type Task = z.infer<typeof taskSchema>;
-export const tasksOf = (answer: unknown): Task[] => z.array(taskSchema).parse(answer);
+export const tasksOf = (response: unknown): Task[] => z.array(taskSchema).parse(response);
 
 const nodeSchema = z.object({
   ID: z.string(),
@@ -73,7 +73,7 @@ const nodeSchema = z.object({
   Status: z.object({ Addr: z.string().nullish() }).nullish(),
 });
 export type Node = z.infer<typeof nodeSchema>;
-export const nodesOf = (answer: unknown): Node[] => z.array(nodeSchema).parse(answer);
+export const nodesOf = (response: unknown): Node[] => z.array(nodeSchema).parse(response);
 
 // ---------------------------------------------------------------- to the swarm
 

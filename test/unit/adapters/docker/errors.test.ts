@@ -28,7 +28,7 @@ test.each([
   expect(causeOf(said)).toBe(code);
 });
 
-const asked = { what: 'do it', address: 'unix:///x' };
+const asked = { action: 'do it', address: 'unix:///x' };
 test.each([
   [409, 'Conflict. The container name "/a" is already in use by container "b".', 'engine/name-taken'],
   [404, 'No such container: a', 'engine/container-missing'],
