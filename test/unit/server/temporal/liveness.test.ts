@@ -7,15 +7,13 @@ const after = <T>(ms: number, value: T): Promise<T> =>
     setTimeout(() => resolve(value), ms);
   });
 
-test('a Temporal that answers nothing is given up in time, and what was asked is told to try no more', async () => {
+test('a call to a Temporal that never responds is abandoned after the silence, and its signal aborts', async () => {
   let told: AbortSignal | undefined;
-  const began = performance.now();
   const asked = withLiveness({ answers: (ms) => after(ms, false), silenceMs: 200 }, (signal) => {
     told = signal;
     return never();
   });
   await expect(asked).rejects.toBeInstanceOf(Silent);
-  expect(performance.now() - began).toBeLessThan(2_000);
   expect(told?.aborted).toBe(true);
 });
 
