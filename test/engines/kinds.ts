@@ -1,10 +1,10 @@
-/** The engines that davit is tried on, each as its users have it. */
+/** The engines that davit is tested on, each as its users install it. */
 import { containerdPart, docker28Part, docker29Part } from '../parts/engine-parts.ts';
 import type { Part } from '../parts/part.ts';
 
 export interface EngineKind {
   name: string;
-  /** Put before PATH, so that they are used in place of the machine's own. None: what the machine has. */
+  /** Put before PATH, so that they are used in place of the machine's own. None: the machine's own. */
   parts: readonly Part[];
   /** `daemon.json` */
   config: Readonly<Record<string, unknown>>;
@@ -23,6 +23,6 @@ export const ENGINE_KINDS: readonly EngineKind[] = [
     parts: [docker28Part, containerdPart],
     config: { features: { 'containerd-snapshotter': true } },
   },
-  // As it comes: the containerd store is its default.
+  // Default settings: the containerd store is its default.
   { name: 'docker-29', parts: [docker29Part, containerdPart], config: {} },
 ];
