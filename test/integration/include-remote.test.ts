@@ -73,7 +73,7 @@ test.each([
   );
 });
 
-test('a name that means a private address, also beside a public one, is not connected to', async () => {
+test('a name with a private address, even beside a public one, is refused', async () => {
   const url = `https://rebind.example:${server.port}/a.yml`;
   expect(await refusal(url, { lookup: resolving('127.0.0.1') })).toContain(
     'rebind.example is not a public address',
@@ -86,7 +86,7 @@ test('a name that means a private address, also beside a public one, is not conn
   expect(await refusal(`https://localhost:${server.port}/a.yml`, { allowHosts: [] })).toContain('no public');
 });
 
-test('a redirect is followed where it may lead, and judged as the first address is', async () => {
+test('a redirect is followed if allowed, and checked like the first address', async () => {
   const to = (location: string) => (response: ServerResponse) => response.writeHead(302, { location }).end();
   server.files.set('/moved.yml', to('/a.yml'));
   expect(await textOf('moved.yml')).toBe('a: 1');
@@ -104,7 +104,7 @@ test('a redirect is followed where it may lead, and judged as the first address 
   }
 });
 
-test('a body without end stops at 1 MiB, a server that says nothing at the time limit', async () => {
+test('an endless body stops at 1 MiB, a silent server at the time limit', async () => {
   server.files.set('/endless.yml', (response) => {
     const chunk = Buffer.alloc(64 * 1024, 'x');
     const more = (): void => {
@@ -121,7 +121,7 @@ test('a body without end stops at 1 MiB, a server that says nothing at the time 
   });
 });
 
-test('an answer that is no file: its code tells a mistake from an outage; no token, no body is repeated', async () => {
+test('an error response: its code separates a mistake from an outage; no token and no body is repeated', async () => {
   server.files.set('/gone.yml?token=canary', (response) => response.writeHead(404).end('canary'));
   server.files.set('/down.yml', (response) => response.writeHead(503).end('canary'));
   const said = (path: string) =>
@@ -132,7 +132,7 @@ test('an answer that is no file: its code tells a mistake from an outage; no tok
   expect(await said('down.yml')).toBe(`include/unreachable ${server.url}down.yml responded with HTTP 503.`);
 });
 
-test('a certificate that nobody vouches for, a port of another service, a host that is not on the list', async () => {
+test('an untrusted certificate, a forbidden port, a host that is not on the list', async () => {
   expect(await refusal(`${server.url}a.yml`, { caFile: undefined })).toContain('is not trusted');
   expect(await refusal(`${server.url}a.yml`, { caFile: join(folder, 'none.pem') })).toContain(
     'cannot be read',

@@ -19,7 +19,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => davit.close(), 60_000);
 
-describe('a worker that goes away in the middle of a script', () => {
+describe('a worker that ends in the middle of a script', () => {
   test.each(['SIGKILL', 'SIGTERM'] as const)(
     '%s: the script runs once, its log is whole, no attempt is used up',
     async (signal) => {
@@ -74,7 +74,7 @@ wait:
     await worker.end('SIGTERM');
   }, 120_000);
 
-  test('of a job whose worker is dead is carried out by the next one', async () => {
+  test('of a job whose worker is dead is executed by the next one', async () => {
     const worker = await davit.worker();
     const id = await davit.start('cancelled-later', SLEEP);
     await davit.untilLogged(id, 'wait', '\nbegun\n');

@@ -58,7 +58,7 @@ describe('a script job on the real engine', () => {
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'timeout' });
   });
 
-  test('memory that runs out is told apart', async () => {
+  test('running out of memory has its own failure kind', async () => {
     bench.workerConfig = { memory: 16 * 1_024 * 1_024 };
     const input = await bench.input({ script: ['x=$(head -c 200000000 /dev/zero | tr "\\0" x); echo no'] });
     const result = await run(input);
@@ -193,7 +193,7 @@ describe('a script job on the real engine', () => {
     expect(bench.log(input)).toContain('ERROR: Job failed: exit code 4');
   });
 
-  test('a store that is away for a while loses nothing', async () => {
+  test('an outage of the store loses nothing', async () => {
     const input = await bench.input({ script: ['echo one; sleep 1; echo two'] });
     const gone = new DavitError('store/unreachable', 'No answer.');
     vi.spyOn(bench.blobs, 'getBytes').mockRejectedValueOnce(gone);
@@ -203,7 +203,7 @@ describe('a script job on the real engine', () => {
     expect(bench.log(input)).toContain('one\ntwo\n');
   });
 
-  test('an image that is not there fails before anything is started', async () => {
+  test('a missing image fails before anything starts', async () => {
     const input = await bench.input({ image: { name: 'davit-test/absent:1', pullPolicy: 'never' } });
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'image_pull', started: false });
   });

@@ -40,7 +40,7 @@ describe('the demuxer', () => {
     expect(plain(split(wire, Array.from(wire.keys())))).toEqual(plain(records));
   });
 
-  test('gives the same records however the stream is cut', () => {
+  test('gives the same records for any chunks', () => {
     fc.assert(
       fc.property(
         fc.array(record, { maxLength: 8 }),
@@ -79,7 +79,7 @@ describe('the demuxer', () => {
     expect(MAX_FRAME).toBeGreaterThan(16 * 1024);
   });
 
-  test('never throws anything but its own error, whatever comes', () => {
+  test('throws only its own error for any bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         try {

@@ -46,7 +46,7 @@ test.each([
   });
 });
 
-test('a line that is down is unreachable, a certificate that is wrong is not trusted, a defect stays one', () => {
+test('a lost connection is unreachable, a wrong certificate is untrusted, a defect stays a defect', () => {
   const error = (code: string) => Object.assign(new Error('x'), { code });
   expect(transportError(error('ECONNREFUSED'), asked)).toMatchObject({ code: 'engine/unreachable' });
   expect(transportError(new Error('socket hang up'), asked)).toMatchObject({ code: 'engine/unreachable' });
