@@ -17,6 +17,7 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { EngineKind } from './kinds.ts';
+import { unmountBelow } from '../support/unmount.ts';
 
 const READY_MS = 90_000;
 const STOP_MS = 30_000;
@@ -158,13 +159,4 @@ async function end(daemon: ChildProcess): Promise<void> {
   const late = setTimeout(() => daemon.kill('SIGKILL'), STOP_MS);
   await gone;
   clearTimeout(late);
-}
-
-/** What an engine that had to be killed leaves mounted. */
-async function unmountBelow(folder: string): Promise<void> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '');
-  for (const mount of mounts.filter((one) => one.startsWith(`${folder}/`)).reverse())
-    await command('umount', ['-l', mount]);
 }

@@ -2,13 +2,14 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
+import { unmountBelow } from './unmount.ts';
 
 export const MAIN_ENGINE = 'unix:///var/run/docker.sock';
 /** A static busybox with `/bin/sh`, on every machine after setup. */
@@ -103,13 +104,4 @@ async function startOwnEngine(): Promise<{ address: string; stop(): Promise<void
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Unmounts what a killed engine leaves mounted. */
-async function unmountBelow(folder: string): Promise<void> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '');
-  for (const mount of mounts.filter((one) => one.startsWith(`${folder}/`)).reverse())
-    await command('umount', ['-l', mount]);
 }
