@@ -1,6 +1,6 @@
 /**
- * A folder as a tar stream: owner root, open modes as GitLab's helper leaves them (any user of an image can read, write and
- * delete), links kept as links and never followed, in sorted order.
+ * A folder as a tar stream: owned by root, with the open modes of GitLab's helper (any user of an image can
+ * read, write and delete), links kept as links and never followed, in sorted order.
  */
 import { createReadStream } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
 
-/** `done` settles when everything has been read; destroying `tar` ends it early. */
+/** `done` settles when everything has been read; destroying `tar` settles it early. */
 export function packFolder(root: string): { tar: Readable; done: Promise<void> } {
   const tar = pack();
   const done = addFolder(tar, root, '').then(
@@ -21,7 +21,7 @@ export function packFolder(root: string): { tar: Readable; done: Promise<void> }
   );
   // The reader of `tar` sees the same error; a caller that only awaits the stream must not crash the process.
   done.catch(() => undefined);
-  // tar-stream speaks streamx; ports speak Node's streams. Ending the one ends the other.
+  // tar-stream uses streamx, ports use Node's streams. Ending one ends the other.
   return { tar: Readable.from(tar, { objectMode: false }), done };
 }
 
@@ -42,7 +42,7 @@ async function addFolder(tar: Pack, root: string, folder: string): Promise<void>
       const sink = tar.entry({ ...header, type: 'file', mode, size: found.size });
       await pipeline(createReadStream(join(root, path)), sink);
     }
-    // Sockets, pipes and devices are no part of a source.
+    // Sockets, pipes and devices are not part of a source.
   }
 }
 

@@ -1,4 +1,7 @@
-/** Calls to the server: connections kept, a lost one tried again for a bounded time, coded errors as the server meant them. */
+/**
+ * Calls to the server: connections are kept, a lost one is retried for a bounded time, and errors keep the
+ * server's codes.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
 import { Agent, errors, request, type Dispatcher } from 'undici';
@@ -12,16 +15,16 @@ export interface ClientOptions {
   /** http://host:port */
   url: string;
   workerToken: string;
-  /** How long a server that is away is tried again before `store/unreachable`; 5 s. */
+  /** How long an unreachable server is retried before `store/unreachable`; 5 s. */
   patienceMs?: number;
 }
 export interface Call {
   method: 'GET' | 'PUT' | 'POST' | 'HEAD';
   path: string;
   type?: string;
-  /** A stream is sent once: it cannot be tried again. */
+  /** A stream is sent once: it cannot be retried. */
   body?: Buffer | Readable;
-  /** A status that is an answer to the caller, not an error. */
+  /** A status that is a result for the caller, not an error. */
   accept?: number;
 }
 export type Answer = Dispatcher.ResponseData;
@@ -35,7 +38,7 @@ export class StoreClient {
     bodyTimeout: 60_000,
   });
 
-  /** The server's time at the last answer, and this process's steady clock then. */
+  /** The server's time in its last response, and this process's monotonic clock at that moment. */
   #heard: { serverMs: number; at: number } | undefined;
 
   constructor(options: ClientOptions) {
@@ -63,8 +66,8 @@ export class StoreClient {
   }
 
   /**
-   * Epoch ms by the server's clock, to the second. Workers on machines whose clocks differ, or jump, agree by it. This machine's
-   * own before the first answer.
+   * Epoch ms by the server's clock, to the second: workers whose clocks differ or jump agree by it. Before
+   * the first response it is this machine's own clock.
    */
   now(): number {
     return this.#heard ? this.#heard.serverMs + (performance.now() - this.#heard.at) : Date.now();
@@ -96,7 +99,7 @@ export class StoreClient {
   }
 }
 
-/** Errors of the connection; an error of the body's own stream is passed on as it is. */
+/** Errors of the connection; an error of the body's own stream stays as it is. */
 function unreachable(url: string, error: unknown): DavitError {
   const ofConnection =
     error instanceof errors.UndiciError ||
@@ -105,7 +108,7 @@ function unreachable(url: string, error: unknown): DavitError {
       typeof error.code === 'string' &&
       /^(E[A-Z]|UND_)/.test(error.code));
   if (!ofConnection) throw error;
-  return new DavitError('store/unreachable', `The server at ${url} did not answer.`, { cause: error });
+  return new DavitError('store/unreachable', `The server at ${url} did not respond.`, { cause: error });
 }
 
 const isCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(ERRORS, code);
@@ -115,7 +118,7 @@ async function refused(answer: Answer, url: string): Promise<DavitError> {
   const error = readError(text);
   if (error) return error;
   const code = answer.statusCode >= 502 && answer.statusCode <= 504 ? 'store/unreachable' : 'internal/defect';
-  return new DavitError(code, `The server at ${url} answered with HTTP ${answer.statusCode}.`);
+  return new DavitError(code, `The server at ${url} responded with HTTP ${answer.statusCode}.`);
 }
 
 /** ApiError of `src/server/api.ts`. */
@@ -124,7 +127,7 @@ function readError(text: string): DavitError | undefined {
   try {
     body = JSON.parse(text);
   } catch {
-    return undefined; // no answer of davit's: a proxy's page, or a HEAD without a body
+    return undefined; // not a response of davit: a proxy's page, or a HEAD without a body
   }
   if (typeof body !== 'object' || body === null || !('error' in body)) return undefined;
   const { error } = body;

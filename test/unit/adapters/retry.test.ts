@@ -17,7 +17,7 @@ const away = async (): Promise<never> => {
   throw new DavitError('registry/unreachable', 'Nobody there.');
 };
 
-test('a registry that stays away is given up in time, and the log is not flooded meanwhile', async () => {
+test('retries of an unreachable registry end in time, and do not flood the log', async () => {
   const onWait = vi.fn();
   await expect(retry(undefined, away, { forMs: 240_000, onWait })).rejects.toMatchObject({
     code: 'registry/unreachable',
@@ -27,14 +27,14 @@ test('a registry that stays away is given up in time, and the log is not flooded
   expect(onWait.mock.calls.length).toBeGreaterThanOrEqual(6);
   expect(onWait.mock.calls.length).toBeLessThanOrEqual(8);
 });
-test('what another try cannot mend is not tried again', async () => {
+test('a permanent error is not retried', async () => {
   const attempt = vi.fn(async () => {
     throw new DavitError('registry/denied', 'No.');
   });
   await expect(retry(undefined, attempt)).rejects.toMatchObject({ code: 'registry/denied' });
   expect(attempt).toHaveBeenCalledTimes(1);
 });
-test('a push says once what it does, however often it is tried', () => {
+test('a push logs its start once, however often it is retried', () => {
   expect(eventText({ status: 'The push refers to repository [127.0.0.1:1/x]' })).toBeUndefined();
   expect(eventText({ id: '563c99d0a9ef', status: 'Pushed' })).toBe('563c99d0a9ef: Pushed\n');
 });

@@ -94,7 +94,7 @@ describe('facts of an earlier server', () => {
       config: { ...config, next: { a: 1 }, limits: { ...config.limits, x: 1 } },
     };
     expect(readFacts(newer).config).toMatchObject({ next: { a: 1 }, limits: { x: 1, host_grace: 300_000 } });
-    expect(() => readFacts({ installation: 'x' })).toThrow(/facts of no form/);
+    expect(() => readFacts({ installation: 'x' })).toThrow(/facts in a format/);
   });
 });
 
