@@ -15,7 +15,8 @@ import {
 } from './common.ts';
 import { retryUntilReachable } from '../runtime/appender.ts';
 import { deployedImage } from './image.ts';
-import { ended, endedBy, withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { ended, endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
 import { retryThroughOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';

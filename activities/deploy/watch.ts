@@ -11,7 +11,8 @@ import {
   DEFAULT_TIMING,
   type DeployDeps,
 } from './common.ts';
-import { ended, endedBy, withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { ended, endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
 import { retryThroughOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';

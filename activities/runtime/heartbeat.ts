@@ -1,10 +1,7 @@
 /** How an activity that runs no container of its own lives: its heartbeat, its clock, and why it was told to end. */
 import { CancelledFailure, Context } from '@temporalio/activity';
-import { DavitError } from '../../src/errors.ts';
 import { isArch } from '../../src/plan/model/ids.ts';
-import type { FailureKind, JobResult } from '../../src/plan/model/outcome.ts';
 import { requeue } from './failures.ts';
-import { messageOf } from '../../src/utils/message.ts';
 
 const BEAT_MS = 5_000;
 
@@ -49,54 +46,6 @@ export function throwIfEnded(): void {
   if (why?.workerShutdown && !why.cancelRequested)
     throw requeue('The worker went away; this is done again from its start.');
   throw new CancelledFailure(why?.cancelRequested ? 'cancelled' : 'this try is not the current one any more');
-}
-
-export const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError';
-
-/** The last word of a job that did not succeed. `started` is true: such a job has had its effect, or part of it. */
-export function ended(
-  outcome: 'failed' | 'errored' | 'skipped',
-  kind: FailureKind,
-  message: string,
-): Pick<JobResult, 'outcome' | 'kind' | 'message' | 'started'> {
-  return { outcome, kind, message, started: true };
-}
-
-const BY_CODE: Partial<Record<DavitError['code'], readonly ['failed' | 'errored', FailureKind]>> = {
-  'engine/build-failed': ['failed', 'script'],
-  'engine/no-space': ['errored', 'no_space'],
-  'store/no-space': ['errored', 'no_space'],
-  'engine/image-missing': ['failed', 'image_pull'],
-  'engine/image-denied': ['failed', 'image_pull'],
-  'engine/platform': ['failed', 'config'],
-  'engine/unreachable': ['errored', 'engine'],
-  'engine/failed': ['errored', 'engine'],
-  'registry/denied': ['failed', 'registry'],
-  'registry/name': ['failed', 'config'],
-  'registry/missing-manifest': ['errored', 'missing_dependency'],
-  'registry/unreachable': ['errored', 'registry'],
-  'registry/failed': ['errored', 'registry'],
-  'build/no-dockerfile': ['failed', 'config'],
-  'source/refused': ['failed', 'config'],
-  'blob/missing': ['errored', 'artifact'],
-  'secret/missing': ['errored', 'config'],
-  'usage/invalid': ['failed', 'config'],
-  'deploy/unknown-target': ['failed', 'config'],
-  'target/refused': ['failed', 'config'],
-  'target/not-a-manager': ['errored', 'config'],
-  'target/unreachable': ['errored', 'engine'],
-  'target/missing': ['errored', 'engine'],
-};
-
-/** A thrown error as the result of a job: failed where the user's doing is at fault, errored where a machine is. */
-export function endedBy(error: unknown): Pick<JobResult, 'outcome' | 'kind' | 'message' | 'started'> {
-  if (isTimeout(error)) return ended('failed', 'timeout', 'The job ran into its timeout.');
-  if (!(error instanceof DavitError)) {
-    const text = messageOf(error);
-    return ended('errored', 'internal', `A defect of davit: ${text}`);
-  }
-  const [outcome, kind] = BY_CODE[error.code] ?? ['errored' as const, 'internal' as const];
-  return ended(outcome, kind, `${error.message} [${error.code}] ${error.hint}`);
 }
 
 /** A worker without one of the job's tags gives it back before anything is started. Architectures are queues, not tags. */

@@ -1,7 +1,8 @@
 /** How a container's end is read. Pure. */
 import type { ContainerState } from '../../../src/adapters/ports.ts';
-import { DavitError, type ErrorCode, ERRORS } from '../../../src/errors.ts';
-import type { FailureKind, JobResult, Outcome } from '../../../src/plan/model/outcome.ts';
+import { DavitError, ERRORS } from '../../../src/errors.ts';
+import type { JobResult } from '../../../src/plan/model/outcome.ts';
+import { endingOf, endText, isTimeout } from '../../runtime/outcome.ts';
 import { messageOf } from '../../../src/utils/message.ts';
 import { durationText } from '../../../src/utils/duration.ts';
 
@@ -100,25 +101,9 @@ function ofScript(code: number, oomKilled: boolean): Verdict {
   return { outcome: 'failed', kind: 'script', exitCode: code, message: `exit code ${code}` };
 }
 
-const BY_CODE: Partial<Record<ErrorCode, readonly [Outcome, FailureKind]>> = {
-  'engine/image-missing': ['failed', 'image_pull'],
-  'engine/image-denied': ['failed', 'image_pull'],
-  'engine/platform': ['failed', 'config'],
-  'engine/no-space': ['errored', 'no_space'],
-  'store/no-space': ['errored', 'no_space'],
-  'engine/container-missing': ['errored', 'host_lost'],
-  'registry/unreachable': ['errored', 'registry'],
-  'registry/name': ['failed', 'config'],
-  'blob/missing': ['errored', 'missing_dependency'],
-  'secret/missing': ['failed', 'config'],
-  'job/readiness': ['failed', 'readiness'],
-  'job/artifacts': ['failed', 'artifact'],
-  'job/source': ['failed', 'config'],
-};
-
 /** What a failure before the script's start, or in moving its files, makes of the job. */
 export function verdictOfError(error: unknown): Verdict {
-  if (error instanceof Error && error.name === 'TimeoutError')
+  if (isTimeout(error))
     return {
       outcome: 'failed',
       kind: 'timeout',
@@ -140,11 +125,9 @@ export function verdictOfError(error: unknown): Verdict {
       kind: 'config',
       message: `The image has no shell (sh) that could run the script: ${error.message}`,
     };
-  const [outcome, kind] = BY_CODE[error.code] ?? (['errored', kindOf(error.code)] as const);
-  return { outcome, kind, message: `${error.message} [${error.code}] ${error.hint}` };
+  const [outcome, kind] = endingOf(error.code);
+  return { outcome, kind, message: endText(error) };
 }
-
-const kindOf = (code: ErrorCode): FailureKind => (code.startsWith('engine/') ? 'engine' : 'internal');
 
 /** `always` leaves out a timeout, as at GitLab. */
 export function isDue(when: 'on_success' | 'on_failure' | 'always', verdict: Verdict): boolean {
