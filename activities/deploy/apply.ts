@@ -13,12 +13,11 @@ import {
   type DeployDeps,
   type DeployRecord,
 } from './common.ts';
-import { retryUntilReachable } from '../runtime/appender.ts';
 import { deployedImage } from './image.ts';
 import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
-import { retryThroughOutage } from '../runtime/retry.ts';
+import { retryThroughOutage, retryUntilReachable } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
 
 /** A swarm raises the service's version itself while it rolls out: such a conflict is read again and decided again. */

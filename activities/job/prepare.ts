@@ -6,7 +6,7 @@ import { platformText, type CommonSpec } from '../../src/plan/model/spec.ts';
 import type { ContainerCreate, ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/compiler/variables/expand.ts';
-import { retryUntilReachable } from '../runtime/appender.ts';
+import { retryUntilReachable, retryWhileStoreUnavailable } from '../runtime/retry.ts';
 import { type FoundCaches, findCaches } from './cache/cache.ts';
 import { type Sidecars, startSidecars } from './run/sidecars/sidecars.ts';
 import { endMarkScript } from '../runtime/end-mark.ts';
@@ -18,7 +18,6 @@ import { info, warning } from '../runtime/log-lines.ts';
 import { keepMasks, masksOf } from './start/mask-set.ts';
 import { LABELS } from '../runtime/container-names.ts';
 import { type RunnerOptions, runnerOptions } from './start/runner-options.ts';
-import { retryWhileStoreUnavailable } from './run/store-retry.ts';
 import {
   EXIT_RESERVED,
   scriptText,

@@ -2,12 +2,12 @@
  * `resumeJob`: goes on with a job whose worker went away, on the engine's own queue. Attach only: the container that has the
  * attempt's name is followed to its end; log and mask set go on from their last checkpoint. Nothing is ever started here.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
+import { constant, retry } from '../../src/utils/retry.ts';
 import type { RunInput } from '../contract.ts';
-import { retryUntilReachable } from '../runtime/appender.ts';
+import { retryUntilReachable } from '../runtime/retry.ts';
 import type { JobDeps } from './deps.ts';
 import { loadEndNote } from './finish/end-note.ts';
 import { isAway } from '../runtime/engine-outage.ts';
@@ -87,15 +87,8 @@ async function withoutStart(
 const look = (job: Job): Promise<ContainerState | undefined> =>
   retryUntilEngineReachable(job, () => job.deps.engine.inspectContainer(job.name));
 
-/** An engine that is away is asked again for as long as the workflow wants this: nobody else could resume the job either. */
+/** An engine that is away is asked for as long as the workflow wants this: no other worker could resume the job either. */
 async function retryUntilEngineReachable<T>({ lease }: Job, ask: () => Promise<T>): Promise<T> {
-  for (;;) {
-    lease.signal.throwIfAborted();
-    try {
-      return await ask();
-    } catch (error) {
-      if (!isAway(error)) throw error;
-      await delay(ASK_AGAIN_MS, undefined, { signal: lease.signal });
-    }
-  }
+  lease.signal.throwIfAborted();
+  return retry(ask, { retryable: isAway, backoff: constant(ASK_AGAIN_MS), signal: lease.signal });
 }

@@ -4,7 +4,7 @@
  */
 import { Context } from '@temporalio/activity';
 import type { HostInput } from '../contract.ts';
-import { retryUntilReachable } from '../runtime/appender.ts';
+import { retryUntilReachable } from '../runtime/retry.ts';
 import { removeObjects, stopContainer } from './run/cleanup.ts';
 import type { JobDeps } from './deps.ts';
 import { followLog } from './run/follow.ts';

@@ -6,7 +6,7 @@ import { Context } from '@temporalio/activity';
 import type { LogState, LogStore } from '../../src/adapters/ports.ts';
 import { crcText, type LogSummary } from '../../src/plan/model/outcome.ts';
 import type { CloseLogInput, ControlActivities } from '../contract.ts';
-import { retryUntilReachable } from '../runtime/appender.ts';
+import { retryUntilReachable } from '../runtime/retry.ts';
 import { bad } from '../runtime/log-lines.ts';
 
 /** Below the activity's own time, so that it ends by its own error. */

@@ -7,9 +7,9 @@
  *  detached   the worker goes away, or the server gave up on this try: the container runs on
  *  stale      another try has taken over: the container is its, touch nothing
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
 import type { AttemptRef } from '../../src/plan/model/ids.ts';
+import { constant, retry } from '../../src/utils/retry.ts';
 import type { JobDeps } from '../job/deps.ts';
 import { attemptLabels, attemptName, type RunRef } from './container-names.ts';
 
@@ -83,16 +83,11 @@ export class ActivityLease {
 
   /** The same where the last time is a while ago: who stood still since then may have been given up. Waits for Temporal. */
   async confirm(): Promise<void> {
-    while (performance.now() - this.#acknowledgedAt > CONFIRM_MS) {
-      try {
-        await this.acknowledge();
-      } catch {
-        // It has to end; or Temporal is away, and nobody can take the job away from here meanwhile.
-        this.signal.throwIfAborted();
-        await delay(CONFIRM_MS, undefined, { signal: this.signal });
-      }
-    }
     this.signal.throwIfAborted();
+    if (performance.now() - this.#acknowledgedAt <= CONFIRM_MS) return;
+    // A failure means that Temporal is away, and no one can take the job away from here meanwhile.
+    const policy = { retryable: () => true, backoff: constant(CONFIRM_MS), signal: this.signal };
+    await retry(() => this.acknowledge(), policy);
   }
 
   close(): void {

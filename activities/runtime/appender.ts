@@ -2,9 +2,9 @@
  * Sends a log's bytes to the store, in order, one append at a time, for as long as it takes. Invariants J2 to J4 of
  * `container-log.ts` are kept here.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { LogCheckpoint, LogRef, LogState, LogStore } from '../../src/adapters/ports.ts';
-import { DavitError, type ErrorCode } from '../../src/errors.ts';
+import { DavitError } from '../../src/errors.ts';
+import { retryUntilReachable } from './retry.ts';
 
 const CHUNK_BYTES = 64 * 1_024;
 const FLUSH_MS = 250;
@@ -12,8 +12,6 @@ const FLUSH_MS = 250;
 const MAX_WAITING = 1_024 * 1_024;
 /** Checkpoints that wait lie at least this part of a chunk apart, so that there are few of them. */
 const CHECKPOINTS_A_CHUNK = 4;
-const INITIAL_RETRY_MS = 100;
-const MAX_RETRY_MS = 5_000;
 
 export interface AppenderOptions {
   store: LogStore;
@@ -132,28 +130,5 @@ export class Appender {
     this.#waiting[0] = all.subarray(bytes.length);
     this.#waitingBytes -= bytes.length;
     this.#sent = reached;
-  }
-}
-
-/** No further try can help: a newer epoch writes, what stands there is something else, or is not there. */
-const FINAL: readonly ErrorCode[] = [
-  'log/fenced',
-  'log/offset',
-  'blob/missing',
-  'secret/corrupt',
-  'internal/defect',
-];
-const isFinal = (error: unknown): boolean => error instanceof DavitError && FINAL.includes(error.code);
-
-/** A store that is away is asked again, for as long as the signal allows. */
-export async function retryUntilReachable<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
-  for (let wait = INITIAL_RETRY_MS; ; wait = Math.min(wait * 2, MAX_RETRY_MS)) {
-    signal.throwIfAborted();
-    try {
-      return await ask();
-    } catch (error) {
-      if (isFinal(error)) throw error;
-      await delay(wait, undefined, { signal });
-    }
   }
 }

@@ -9,7 +9,7 @@ import type { LogState, LogStore } from '../../src/adapters/ports.ts';
 import { Masker, type Automaton } from '../../src/masking/index.ts';
 import type { AttemptRef } from '../../src/plan/model/ids.ts';
 import { crcText, type LogSummary } from '../../src/plan/model/outcome.ts';
-import { retryUntilReachable } from './appender.ts';
+import { retryUntilReachable } from './retry.ts';
 
 const FLUSH_BYTES = 64 * 1024;
 const FLUSH_MS = 300;

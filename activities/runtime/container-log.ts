@@ -16,7 +16,8 @@ import type { LogCheckpoint, LogRecord } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { type Automaton, Masker, maskText } from '../../src/masking/index.ts';
 import { crcText, type LogSummary } from '../../src/plan/model/outcome.ts';
-import { Appender, type AppenderOptions, retryUntilReachable } from './appender.ts';
+import { Appender, type AppenderOptions } from './appender.ts';
+import { retryUntilReachable } from './retry.ts';
 import { beforeEnd } from './end-mark.ts';
 
 export interface ContainerLogOptions extends AppenderOptions {

@@ -1,6 +1,5 @@
 /** The way into Temporal for server, CLI and workers: connect with patience, and make the namespace what davit needs. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   Client,
   Connection,
@@ -11,6 +10,7 @@ import {
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { DavitError } from '../errors.ts';
 import { SEARCH_ATTRIBUTES } from '../plan/model/protocol.ts';
+import { constant, retry } from '../utils/retry.ts';
 import { questions } from './queries.ts';
 
 const RETENTION_DAYS = 30;
@@ -126,15 +126,13 @@ async function unlessThere(make: () => Promise<unknown>): Promise<void> {
 }
 
 async function retryUntil<T>(address: string, deadline: number, attempt: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (Date.now() > deadline)
-        throw new DavitError('temporal/unreachable', `No Temporal server answers at ${address}.`, {
-          cause: error,
-        });
-      await delay(RETRY_MS);
-    }
+  try {
+    return await retry(attempt, {
+      retryable: () => true,
+      backoff: constant(RETRY_MS),
+      forMs: deadline - Date.now(),
+    });
+  } catch (cause) {
+    throw new DavitError('temporal/unreachable', `No Temporal server answers at ${address}.`, { cause });
   }
 }

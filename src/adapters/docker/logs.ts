@@ -55,7 +55,9 @@ async function* followed(
       if (!(error instanceof DavitError) || error.code !== 'engine/unreachable') throw error;
       // The link dropped: whether there is more to follow is asked next.
     }
-    const state = await retry(options.signal, () => inspectContainer(api, name, options.signal));
+    const state = await retry(() => inspectContainer(api, name, options.signal), {
+      signal: options.signal,
+    });
     if (!state) throw containerGone(name);
     if (state.status !== 'running' && state.status !== 'paused') return;
   }

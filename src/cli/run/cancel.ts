@@ -1,6 +1,6 @@
 /** What the first Ctrl-C asks of the server, until somebody has heard it. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { PipelineId } from '../../plan/model/ids.ts';
+import { constant, retry } from '../../utils/retry.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import { isFinal } from '../client/log-follower.ts';
 
@@ -19,17 +19,18 @@ export async function cancelWithRetry(
   client: Pick<ApiClient, 'cancel'>,
   { id, signal, onAway }: CancelOptions,
 ): Promise<boolean> {
+  if (signal.aborted) return false;
   let told = false;
-  while (!signal.aborted) {
-    try {
-      await client.cancel(id);
-      return true;
-    } catch (error) {
-      if (isFinal(error)) throw error;
-    }
-    if (!told && !signal.aborted) onAway();
+  const onWait = (): void => {
+    if (!told) onAway();
     told = true;
-    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // ended: seen by the loop
+  };
+  try {
+    const policy = { final: isFinal, retryable: () => true, backoff: constant(AGAIN_MS), signal, onWait };
+    await retry(() => client.cancel(id), policy);
+    return true;
+  } catch (error) {
+    if (isFinal(error)) throw error;
+    return false; // the signal ended it
   }
-  return false;
 }

@@ -16,10 +16,12 @@ import { progressOf, type Cli } from '../cli.ts';
 import { connect } from '../connect.ts';
 import { compileHere, type LocalPlan, type PlanOptions } from '../local/local-plan.ts';
 import { isFinal } from '../client/log-follower.ts';
+import { linear, retry } from '../../utils/retry.ts';
 import { problemsText } from '../view/problems-view.ts';
 
 const INVALID = 2;
 const UPLOADS = 15;
+const MAX_ASKS = 20;
 const LOOKUP_MS = 100;
 /** A control worker that is away is said to be so after this. */
 const PATIENCE_MS = 5_000;
@@ -106,7 +108,9 @@ async function upload(
 ): Promise<Sent> {
   const jobs = plan.answer.kind === 'plan' ? plan.answer.jobs : [];
   const depth = deepest(jobs.map((one) => one.spec));
-  for (let count = 1; ; count += 1) {
+  let count = 0;
+  const send = async (): Promise<Sent> => {
+    count += 1;
     const source = await sourceTar(plan.project, options.ref, depth);
     if (count === 1 && source.submodules.length > 0)
       cli.io.err(`Submodules are left out: ${source.submodules.join(', ')}\n`);
@@ -117,11 +121,18 @@ async function upload(
     } catch (error) {
       source.tar.destroy();
       await source.done.catch(() => undefined); // it ended because its reader did, whose error is the one
-      if (options.signal.aborted || count >= UPLOADS || isFinal(error)) throw error;
+      throw error;
     }
-    if (count === 1) cli.io.err(`The server at ${client.url} does not answer; trying again.\n`);
-    await delay(LOOKUP_MS * count, undefined, { signal: options.signal });
-  }
+  };
+  return retry(send, {
+    retryable: (error) => !isFinal(error),
+    backoff: linear(LOOKUP_MS),
+    maxAttempts: UPLOADS,
+    signal: options.signal,
+    onWait: () => {
+      if (count === 1) cli.io.err(`The server at ${client.url} does not answer; trying again.\n`);
+    },
+  });
 }
 
 function requestOf(
@@ -174,20 +185,23 @@ async function ask(
 }
 
 /** Asks again while the server is away: the key makes sure that it starts once. `onAway` is told of the first failure. */
-async function retryUntil<T>(
+function retryUntil<T>(
   signal: AbortSignal,
   ask: () => Promise<T>,
-  onAway?: (error: unknown) => void,
+  onAway?: (error: Error) => void,
 ): Promise<T> {
-  for (let count = 1; ; count += 1) {
-    try {
-      return await ask();
-    } catch (error) {
-      if (signal.aborted || isFinal(error) || count >= 20) throw error;
-      if (count === 1) onAway?.(error);
-    }
-    await delay(LOOKUP_MS * count, undefined, { signal });
-  }
+  let told = false;
+  return retry(ask, {
+    final: isFinal,
+    retryable: () => true,
+    backoff: linear(LOOKUP_MS),
+    maxAttempts: MAX_ASKS,
+    signal,
+    onWait: (error) => {
+      if (!told) onAway?.(error);
+      told = true;
+    },
+  });
 }
 
 /** The pipeline's number is given by the project workflow, on a control worker. */

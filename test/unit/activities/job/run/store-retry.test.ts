@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  retryUntilStored,
-  retryWhileStoreUnavailable,
-} from '../../../../../activities/job/run/store-retry.ts';
+import { retryUntilStored } from '../../../../../activities/job/run/store-retry.ts';
+import { retryWhileStoreUnavailable } from '../../../../../activities/runtime/retry.ts';
 import { verdictOfError } from '../../../../../activities/job/finish/verdict.ts';
 import { DavitError } from '../../../../../src/errors.ts';
 
