@@ -17,14 +17,15 @@ import type { CompileAnswer, CompileRequest } from '../../src/compiler/request.t
 import type { JobKey } from '../../src/plan/model/ids.ts';
 import type { Plan, PlanJob } from '../../src/plan/model/plan.ts';
 import { COUNTERS } from '../../src/plan/model/records.ts';
-import { limitsOf, writeCompiled } from '../pipeline/blobs.ts';
+import { limitsOf, writeCompiled } from '../runtime/compiled-blobs.ts';
 import { listFiles, sourceFiles } from './file.ts';
 import { openPins, withIncludes, type Pins } from './includes.ts';
 import { requestOf } from './request.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
 import { projectOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from '../contract.ts';
-import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
+import { throwIfEnded } from '../runtime/failures.ts';
 
 export interface CompileDeps {
   blobs: BlobStore;

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { IncludeSource } from '../../src/compiler/includes.ts';
-import { entries, readFiles } from '../runtime/tar-entries.ts';
+import { entries, readFiles } from '../runtime/tar.ts';
 
 /** Looked for in this order unless the trigger names another. */
 export const PIPELINE_FILES = ['.davit.yml', '.gitlab-ci.yml'] as const;

@@ -10,7 +10,7 @@ import { findFile, PIPELINE_FILES } from './file.ts';
 import type { FetchedSource } from './source.ts';
 import { isProtected, variablesOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput } from '../contract.ts';
-import { readDownstream } from '../downstream/config.ts';
+import { readDownstream } from '../runtime/downstream-config.ts';
 
 interface Deps {
   blobs: BlobStore;

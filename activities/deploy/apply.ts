@@ -14,11 +14,12 @@ import {
   type DeployRecord,
 } from './common.ts';
 import { deployedImage } from './image.ts';
-import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
 import { retryThroughOutage, retryUntilReachable } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
+import { throwIfEnded } from '../runtime/failures.ts';
 
 /** A swarm raises the service's version itself while it rolls out: such a conflict is read again and decided again. */
 const MAX_CONFLICTS = 20;

@@ -11,9 +11,10 @@ import {
   type DeployDeps,
 } from './common.ts';
 import { untilSettled } from './watch.ts';
-import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { retryThroughOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
+import { throwIfEnded } from '../runtime/failures.ts';
 
 type RollbackInput = DeployInput & { previous?: string; newSeq: number };
 

@@ -11,12 +11,13 @@ import {
   DEFAULT_TIMING,
   type DeployDeps,
 } from './common.ts';
-import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
 import { retryThroughOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { durationText } from '../../src/utils/duration.ts';
+import { throwIfEnded } from '../runtime/failures.ts';
 
 /**
  * Waits until the target has converged on this deployment, or says in the target's own words why it has not. Reads only, so it can be run

@@ -6,9 +6,9 @@ import type { Digest } from '../../src/plan/model/ids.ts';
 import type { SpecVariable, TriggerInclude, TriggerSpec } from '../../src/plan/model/spec.ts';
 import type { InputValue } from '../../src/plan/model/trigger.ts';
 import type { DownstreamInput } from '../contract.ts';
-import { readFiles } from '../runtime/tar-entries.ts';
+import { readFiles } from '../runtime/tar.ts';
+import { readJson } from '../runtime/downstream-config.ts';
 
-const MAX_BYTES = 64 * 1024 * 1024;
 /** GitLab: artifacts that hold a child's file are at most 5 MB. */
 const MAX_ARTIFACT_BYTES = 5 * 1024 * 1024;
 
@@ -20,23 +20,6 @@ export async function readSpec(blobs: BlobStore, digest: Digest): Promise<Trigge
 }
 const isTriggerSpec = (value: unknown): value is TriggerSpec =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'trigger' && 'to' in value;
-
-/** Rejects with `blob/missing` when the store lost it. */
-export async function readDownstream(blobs: BlobStore, digest: Digest): Promise<DownstreamConfig> {
-  const value: unknown = await readJson(blobs, digest);
-  if (!isConfig(value))
-    throw new DavitError('internal/defect', 'What the trigger job gave is of no form this version knows.');
-  return value;
-}
-const isConfig = (value: unknown): value is DownstreamConfig =>
-  typeof value === 'object' &&
-  value !== null &&
-  'version' in value &&
-  value.version === 1 &&
-  'variables' in value;
-
-const readJson = async (blobs: BlobStore, digest: Digest): Promise<unknown> =>
-  JSON.parse(new TextDecoder().decode(await blobs.getBytes(digest, MAX_BYTES)));
 
 /** A file that includes what the job names; files out of artifacts stand beside it, under a name that no source has. */
 export async function childFile(

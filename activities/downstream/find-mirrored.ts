@@ -7,7 +7,7 @@ import type { InstallationFacts } from '../../src/installation.ts';
 import { parsePipelineId, type PipelineId } from '../../src/plan/model/ids.ts';
 import { pipelinesPrefix, type PipelineEntry } from '../../src/plan/model/records.ts';
 import type { ControlActivities } from '../contract.ts';
-import { producerOf, mayDownload } from '../pipeline/find-artifacts.ts';
+import { mayDownload, producerOf } from '../runtime/project-access.ts';
 
 /** So many pipelines of other refs are looked past. */
 const MAX_INSPECTED = 500;

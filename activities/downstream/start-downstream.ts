@@ -21,9 +21,9 @@ import { treeCounter } from '../../src/plan/model/records.ts';
 import type { TriggerSpec } from '../../src/plan/model/spec.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
 import { wildcardMatches } from '../../src/match/wildcard.ts';
-import { cloneAuth } from '../pipeline/commit-status.ts';
 import type { ControlActivities, DownstreamAnswer, DownstreamInput } from '../contract.ts';
 import { childFile, forwardedVariables, readSpec } from './config.ts';
+import { cloneAuth } from '../runtime/clone-auth.ts';
 
 export interface DownstreamDeps {
   blobs: BlobStore;

@@ -9,8 +9,16 @@ import type { BlobStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { Digest } from '../../src/plan/model/ids.ts';
 import { dockerIgnore } from '../../src/match/dockerignore.ts';
-import { bytesOf, put, putFile, type Entry } from '../runtime/tar-write.ts';
-import { entries, readFiles, refused, type TarEntry } from '../runtime/tar-entries.ts';
+import {
+  bytesOf,
+  entries,
+  put,
+  putFile,
+  readFiles,
+  refused,
+  type Entry,
+  type TarEntry,
+} from '../runtime/tar.ts';
 
 export interface ContextRequest {
   /** Blobs, the source first; what comes later lies over what came before. */

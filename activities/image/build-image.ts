@@ -15,14 +15,12 @@ import { buildAuth, imagesIn } from './build-auth.ts';
 import { mustPullBases } from './build-bases.ts';
 import { cacheTags, keepOneLocally } from './build-cache.ts';
 import type { ArchActivities, RunInput } from '../contract.ts';
-import { mayBeBack } from '../runtime/engine-outage.ts';
 import { type FreeDiskSpace, retryHintAfterGc } from '../runtime/disk-space.ts';
-import { coded } from '../runtime/coded-errors.ts';
 import { buildContext } from './build-context.ts';
-import { requeue } from '../runtime/failures.ts';
-import { requeueUnlessQueueMatches, withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { coded, mayBeBack, requeue, requeueUnlessQueueMatches, throwIfEnded } from '../runtime/failures.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { endedBy } from '../runtime/outcome.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
 import { retryThroughStoreOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
 

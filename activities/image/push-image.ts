@@ -4,11 +4,12 @@ import type { InstallationFacts } from '../../src/installation.ts';
 import type { BuiltImage, JobResult, PushedIndex } from '../../src/plan/model/outcome.ts';
 import { platformText, type PushSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, RunInput } from '../contract.ts';
-import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
 import { retryThroughOutage, retryThroughStoreOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
+import { throwIfEnded } from '../runtime/failures.ts';
 
 export interface PushDeps {
   blobs: BlobStore;

@@ -5,7 +5,7 @@
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import type { RunInput } from '../contract.ts';
-import type { JobDeps } from './deps.ts';
+import type { JobDeps } from './context/deps.ts';
 import { makeRunJob } from './run-job.ts';
 
 export function makeApitest(deps: JobDeps): (input: RunInput) => Promise<JobResult> {

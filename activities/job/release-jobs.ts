@@ -4,8 +4,8 @@
  */
 import { Context } from '@temporalio/activity';
 import type { ReleaseInput } from '../contract.ts';
-import { removeObjects } from './run/cleanup.ts';
-import type { JobDeps } from './deps.ts';
+import { removeObjects } from './container/cleanup.ts';
+import type { JobDeps } from './context/deps.ts';
 import { forgetMasks } from './start/mask-set.ts';
 import { attemptName, LABELS, readLabels } from '../runtime/container-names.ts';
 

@@ -8,16 +8,15 @@ import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { constant, retry } from '../../src/utils/retry.ts';
 import type { RunInput } from '../contract.ts';
 import { retryUntilReachable } from '../runtime/retry.ts';
-import type { JobDeps } from './deps.ts';
+import type { JobDeps } from './context/deps.ts';
 import { loadEndNote } from './finish/end-note.ts';
-import { isAway } from '../runtime/engine-outage.ts';
-import { finishNoted, finishWithout } from './finish.ts';
-import { isAlive, ranFor } from './run/follow.ts';
-import { type Job, openJob } from './job.ts';
-import { hostLost, removeAll, supervise } from './supervise.ts';
+import { finishNoted, finishWithout } from './finish/finish.ts';
+import { isAlive, ranFor } from './container/follow.ts';
+import { type Job, openJob } from './context/job.ts';
+import { hostLost, removeAll, supervise } from './run/supervise.ts';
 import { ActivityEnded, ActivityLease } from '../runtime/activity-lease.ts';
 import { loadMasks, masksOf } from './start/mask-set.ts';
-import { workerLost, requeue, superseded } from '../runtime/failures.ts';
+import { isAway, requeue, superseded, workerLost } from '../runtime/failures.ts';
 
 /** The activity has to end before it has found the container: the next one looks for it. */
 const leaving = (deps: JobDeps, why: unknown): Error =>

@@ -1,15 +1,15 @@
 /**
  * `runJob`: one attempt of a script job, one supervised container that outlives its worker. `apitest` is the same with a
- * container beside it that is tested. See `job/supervise.ts` for the invariants.
+ * container beside it that is tested. See `run/supervise.ts` for the invariants.
  */
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import type { RunInput } from '../contract.ts';
-import type { JobDeps } from './deps.ts';
-import { archOf, type Job, openJob } from './job.ts';
-import { notStarted, supervise } from './supervise.ts';
+import type { JobDeps } from './context/deps.ts';
+import { archOf, type Job, openJob } from './context/job.ts';
+import { notStarted, supervise } from './run/supervise.ts';
 import { ActivityEnded, ActivityLease } from '../runtime/activity-lease.ts';
-import { prepare } from './prepare.ts';
+import { prepare } from './start/prepare.ts';
 import { cancelled, requeue, superseded } from '../runtime/failures.ts';
 
 export function makeRunJob(deps: JobDeps): (input: RunInput) => Promise<JobResult> {

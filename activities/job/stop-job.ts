@@ -5,12 +5,13 @@
 import { Context } from '@temporalio/activity';
 import type { HostInput } from '../contract.ts';
 import { retryUntilReachable } from '../runtime/retry.ts';
-import { removeObjects, stopContainer } from './run/cleanup.ts';
-import type { JobDeps } from './deps.ts';
-import { followLog } from './run/follow.ts';
-import { ContainerLog } from '../runtime/container-log.ts';
-import { type Identity, identityOf } from '../runtime/activity-lease.ts';
-import { bad } from '../runtime/log-lines.ts';
+import { removeObjects, stopContainer } from './container/cleanup.ts';
+import type { JobDeps } from './context/deps.ts';
+import { followLog } from './container/follow.ts';
+import { ContainerLog } from '../runtime/log/container-log.ts';
+import { type Identity, identityOf } from '../runtime/container-names.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
+import { bad } from '../runtime/log/log-lines.ts';
 import { loadMasks, masksOf } from './start/mask-set.ts';
 import { messageOf } from '../../src/utils/message.ts';
 
@@ -19,24 +20,16 @@ const LOG_MS = 10_000;
 const FENCE_MS = 3_000;
 
 export function makeStopJob(deps: JobDeps): (input: HostInput) => Promise<void> {
-  return async (input) => {
-    const context = Context.current();
-    const { workflowExecution } = context.info;
-    const timer = setInterval(() => context.heartbeat({ host: deps.worker.hostId }), HEARTBEAT_MS);
-    try {
-      const run = {
-        workflowId: workflowExecution?.workflowId ?? '',
-        runId: workflowExecution?.runId ?? '',
-      };
-      const identity = identityOf(deps, run, input.ref);
+  return (input) =>
+    withHeartbeat({ host: deps.worker.hostId, everyMs: HEARTBEAT_MS }, async () => {
+      const { workflowExecution } = Context.current().info;
+      const run = { workflowId: workflowExecution?.workflowId ?? '', runId: workflowExecution?.runId ?? '' };
+      const identity = identityOf(deps.facts.installation, run, input.ref);
       await fence(deps, input);
       const state = await stopContainer(deps.engine, identity.name, input.graceMs);
       if (state && state.startedAt > 0) await closeLog(deps, input, identity);
       await removeObjects(deps.engine, { labels: identity.labels });
-    } finally {
-      clearInterval(timer);
-    }
-  };
+    });
 }
 
 /** Behind the try that is given up: from here on that one neither starts a container nor writes to the log. */

@@ -11,9 +11,9 @@ import { expandLate } from '../../src/compiler/variables/expand.ts';
 import type { ProjectSlug } from '../../src/plan/model/ids.ts';
 import type { ReleaseSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, ReleaseJobInput, ReleaseOutput } from '../contract.ts';
-import { dotenvVariables } from '../job/start/variables.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
+import { dotenvVariables } from '../runtime/dotenv-variables.ts';
 
 export interface ReleaseDeps {
   blobs: BlobStore;

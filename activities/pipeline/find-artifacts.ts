@@ -7,7 +7,7 @@
  * G2 A pipeline of a fork takes nothing by project. Another project gives to those that its `artifacts_to` names.
  */
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
-import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation.ts';
 import type { CrossPipelineArtifact, CrossPipelineAnswer } from '../../src/plan/model/artifacts.ts';
 import type { ForeignNeed } from '../../src/plan/model/plan.ts';
 import {
@@ -16,9 +16,9 @@ import {
   type ArtifactRecord,
 } from '../../src/plan/model/records.ts';
 import { wildcardMatches } from '../../src/match/wildcard.ts';
-import { projectNamed } from '../../src/compiler/variables/installation.ts';
 import type { ControlActivities, FindArtifactsInput } from '../contract.ts';
-import { sha256 } from '../../src/utils/sha256.ts';
+import { artifactNameHash } from '../runtime/artifact-name-hash.ts';
+import { mayDownload, producerOf } from '../runtime/project-access.ts';
 
 /** So many failed tries again of a job are looked past. */
 const MAX_RETRIES_SKIPPED = 20;
@@ -28,9 +28,6 @@ export interface FindArtifactsDeps {
   blobs: Pick<BlobStore, 'has'>;
   facts: InstallationFacts;
 }
-
-/** A name of any length and letters as a part of a record's name. */
-export const artifactNameHash = (...names: string[]): string => sha256(JSON.stringify(names));
 
 /** All of them, or for a person why not. */
 export function makeFindArtifacts(deps: FindArtifactsDeps): ControlActivities['findGiven'] {
@@ -84,21 +81,6 @@ async function newest(
   }
   return `No run of ${what} has succeeded and kept artifacts yet${isProtected ? ' in a protected pipeline' : ''}.`;
 }
-
-/** By its full name at the forge, or its name here. */
-export function producerOf(
-  facts: InstallationFacts,
-  input: Pick<FindArtifactsInput, 'project'>,
-  name: string,
-): InstallationProject | undefined {
-  const known = facts.config.projects.find((one) => one.repository === name || one.name === name);
-  return known ?? (name === input.project ? projectNamed(facts, { project: input.project }) : undefined);
-}
-
-export const mayDownload = (
-  giver: InstallationProject,
-  { project }: Pick<FindArtifactsInput, 'project'>,
-): boolean => giver.name === project || giver.artifacts_to.some((one) => one === project || one === '*');
 
 const rootOf = ({ root, number }: ArtifactRecord): number => root ?? number;
 

@@ -27,9 +27,9 @@ import {
 } from '../../src/plan/model/pages.ts';
 import type { PagesSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, PublishInput, PublishOutput } from '../contract.ts';
-import { eachEntry } from '../runtime/tar-read.ts';
-import { inside } from '../job/start/workspace.ts';
 import { readSpec } from '../runtime/spec.ts';
+import { eachEntry } from '../runtime/tar.ts';
+import { inside } from '../runtime/path-inside.ts';
 
 export interface PagesDeps {
   blobs: BlobStore;

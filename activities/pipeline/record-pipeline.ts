@@ -7,7 +7,7 @@ import {
   type PipelineEntry,
   type PipelineRecord,
 } from '../../src/plan/model/records.ts';
-import { readCompiled } from './blobs.ts';
+import { readCompiled } from '../runtime/compiled-blobs.ts';
 import type { ControlActivities } from '../contract.ts';
 
 export interface RecordDeps {

@@ -75,3 +75,13 @@ export function readLabels(
     return undefined;
   return { installation, workflowId, runId, job, attempt };
 }
+
+/** Name and labels of what an attempt makes on the engine. */
+export interface Identity {
+  name: string;
+  labels: Record<string, string>;
+}
+export const identityOf = (installation: string, run: RunRef, ref: AttemptRef): Identity => ({
+  name: attemptName(installation, run, ref),
+  labels: attemptLabels(installation, run, ref),
+});

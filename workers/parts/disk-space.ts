@@ -3,7 +3,7 @@
  * installation whose pipeline is over, and, where the worker's file says that the engine builds for davit alone, BuildKit's cache.
  * Never a foreign object, and nothing of a run that is open.
  */
-import { usedImages } from '../../activities/job/start/image.ts';
+import { usedImages } from '../../activities/job/container/image.ts';
 import {
   type FreeDiskSpace,
   ownImages,

@@ -7,7 +7,7 @@ import {
   type Client,
 } from '@temporalio/client';
 import { doubling, retry } from '../../src/utils/retry.ts';
-import type { HeartbeatAck } from '../../activities/job/deps.ts';
+import type { HeartbeatAck } from '../../activities/runtime/activity-lease.ts';
 
 const MAX_ATTEMPTS = 6;
 const BACKOFF = doubling(200, 3_200);

@@ -8,7 +8,7 @@
  *     clock, which has stamped the objects: a worker's may be anywhere.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { removeObjects } from '../../activities/job/run/cleanup.ts';
+import { removeObjects } from '../../activities/job/container/cleanup.ts';
 import { LABELS, readLabels } from '../../activities/runtime/container-names.ts';
 import type { Engine, WorkflowLookup } from '../../src/adapters/ports.ts';
 import { sweepFolders } from '../../src/adapters/temp.ts';

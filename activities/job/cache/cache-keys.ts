@@ -12,10 +12,10 @@ import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { Digest } from '../../../src/plan/model/ids.ts';
 import { cacheRecordName } from '../../../src/plan/model/records.ts';
 import type { CacheSpec, ScriptSpec } from '../../../src/plan/model/spec.ts';
-import { selectFiles } from '../finish/artifact-globs.ts';
-import { eachEntry } from '../../runtime/tar-read.ts';
-import { inside } from '../start/workspace.ts';
+import { selectFiles } from '../files/artifact-globs.ts';
 import { sha256 } from '../../../src/utils/sha256.ts';
+import { eachEntry } from '../../runtime/tar.ts';
+import { inside } from '../../runtime/path-inside.ts';
 
 export interface CacheKey {
   /** As people see it; not for a label. */

@@ -9,11 +9,11 @@
  */
 import type { Readable } from 'node:stream';
 import type { CacheRecord } from '../../../src/plan/model/records.ts';
-import { collectArtifacts } from '../finish/artifacts.ts';
+import { collectArtifacts } from '../files/artifacts.ts';
 import { type JobCache, jobCaches, pushPlan, readPushPlan } from './cache-keys.ts';
-import type { Job } from '../job.ts';
-import { warning } from '../../runtime/log-lines.ts';
-import { isDue, type Verdict } from '../finish/verdict.ts';
+import type { Job } from '../context/job.ts';
+import { warning } from '../../runtime/log/log-lines.ts';
+import { isDue, type Verdict } from '../container/verdict.ts';
 import { messageOf } from '../../../src/utils/message.ts';
 
 export const CACHE_LABEL = 'davit.job.caches';

@@ -1,9 +1,9 @@
 /** `environment:url` with variables that only the job brings: GitLab's dynamic environment URLs. */
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { JobResult } from '../../../src/plan/model/outcome.ts';
-import type { Job } from '../job.ts';
-import { dotenvVariables } from '../start/variables.ts';
+import type { Job } from '../context/job.ts';
 import { messageOf } from '../../../src/utils/message.ts';
+import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
 
 const MAX_CHARS = 255;
 

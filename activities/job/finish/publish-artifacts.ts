@@ -9,11 +9,11 @@ import {
   artifactRecordPrefix,
   type ArtifactRecord,
 } from '../../../src/plan/model/records.ts';
-import { artifactNameHash } from '../../pipeline/find-artifacts.ts';
 import type { RecordStore } from '../../../src/adapters/ports.ts';
 import type { AttemptRef } from '../../../src/plan/model/ids.ts';
 import type { CommonSpec } from '../../../src/plan/model/spec.ts';
 import { messageOf } from '../../../src/utils/message.ts';
+import { artifactNameHash } from '../../runtime/artifact-name-hash.ts';
 
 export interface PublishRequest {
   records: Pick<RecordStore, 'put'>;

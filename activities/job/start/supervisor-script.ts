@@ -18,6 +18,7 @@
  * A limit: a shell without job control starts its background with SIGINT and SIGQUIT ignored, and only bash can undo that.
  * In images without bash a script's processes ignore these two; SIGTERM works everywhere.
  */
+import { quote } from '../../runtime/shell-quote.ts';
 
 /** Where davit's own files are in the container. */
 export const DAVIT_DIR = '/davit';
@@ -31,9 +32,6 @@ const GREEN = '\\033[32;1m';
 const CYAN = '\\033[36;1m';
 const YELLOW = '\\033[33;1m';
 const PLAIN = '\\033[0;m';
-
-/** In single quotes, for any POSIX shell. */
-export const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** `build.tmp` beside the project: file variables are written there, by the user that the script runs as. */
 export const filesDir = (projectDir: string): string => `${projectDir}.tmp`;

@@ -1,6 +1,6 @@
 /** One table for all kinds of jobs. The list below is where the two tables before it disagreed, and what was decided. */
 import { describe, expect, test } from 'vitest';
-import { verdictOfError } from '../../../../activities/job/finish/verdict.ts';
+import { verdictOfError } from '../../../../activities/job/container/verdict.ts';
 import { endedBy } from '../../../../activities/runtime/outcome.ts';
 import { DavitError, type ErrorCode, ERRORS } from '../../../../src/errors.ts';
 import { RETRY_REASONS } from '../../../../src/plan/policy/retry.ts';
