@@ -9,16 +9,8 @@ import type { BlobStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { Digest } from '../../src/plan/model/ids.ts';
 import { dockerIgnore } from '../../src/match/dockerignore.ts';
-import {
-  bytesOf,
-  entries,
-  put,
-  putFile,
-  readFiles,
-  refused,
-  type Entry,
-  type TarEntry,
-} from '../runtime/tar.ts';
+import { put, type TarHeader } from '../../src/utils/tar.ts';
+import { bytesOf, entries, putFile, readFiles, refused, type TarEntry } from '../runtime/tar.ts';
 
 export interface ContextRequest {
   /** Blobs, the source first; what comes later lies over what came before. */
@@ -94,7 +86,7 @@ async function fill(blobs: BlobStore, tar: Pack, what: Fill): Promise<void> {
 async function copy(tar: Pack, path: string, from: { entry: TarEntry; root: string }): Promise<void> {
   const { header, body } = from.entry;
   const { type, mode, mtime, size, linkname } = header;
-  const base: Entry = { name: path, type, mode, mtime, uid: 0, gid: 0, uname: 'root', gname: 'root' };
+  const base: TarHeader = { name: path, type, mode, mtime, uid: 0, gid: 0, uname: 'root', gname: 'root' };
   if (type === 'file') return putFile(tar, { ...base, size: size ?? 0 }, body);
   if (type === 'directory') return put(tar, { ...base, name: `${path}/` });
   if (type === 'symlink') return put(tar, { ...base, linkname });

@@ -9,24 +9,15 @@ import { createGunzip } from 'node:zlib';
 import { extract, type Header, type Pack } from 'tar-stream';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
+import { put, type TarHeader } from '../../src/utils/tar.ts';
 
 /** A file up to this size is held whole: a stream of its own costs more than its bytes. Also what goes out in one piece. */
 const PIECE_BYTES = 64 * 1024;
 
-/** What is written of an entry. */
-export type Entry = Parameters<Pack['entry']>[0];
-
-/** Writes an entry whose content is at hand: a text, or nothing. */
-export function put(archive: Pack, header: Entry, content: string | Buffer = ''): Promise<void> {
-  return new Promise((resolve, reject) => {
-    archive.entry(header, content, (error) => (error ? reject(error) : resolve()));
-  });
-}
-
 /** Writes a file of `header.size` bytes. Rejects when its content has another size, or breaks off. */
 export async function putFile(
   archive: Pack,
-  header: Entry & { size: number },
+  header: TarHeader & { size: number },
   content: AsyncIterable<unknown>,
 ): Promise<void> {
   if (header.size <= PIECE_BYTES) return put(archive, header, await sized(header, content));

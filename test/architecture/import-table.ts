@@ -25,6 +25,7 @@ const PURE = [
   'src/utils/sha256.ts',
   'src/utils/unless-aborted.ts',
   'src/utils/retry.ts',
+  'src/utils/tar.ts',
 ];
 /** Everything a process may use that is not the network's or the disk's business. */
 const CALM_NODE = [
@@ -66,6 +67,7 @@ export const AREAS: readonly Area[] = [
   // Workflows use the others, so only this one may import from Node.
   { of: 'src/utils/sha256.ts', may: ['node:crypto'] },
   { of: 'src/utils/retry.ts', may: ['src/errors.ts', 'node:timers/promises'] },
+  { of: 'src/utils/tar.ts', may: ['types:tar-stream'] },
   { of: 'src/utils/', may: [] },
   { of: 'src/masking/', may: ['src/masking/', ...OPEN] },
   { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },

@@ -16,7 +16,8 @@ import type { Digest } from '../../../src/plan/model/ids.ts';
 import type { ArtifactRef } from '../../../src/plan/model/outcome.ts';
 import type { ArtifactsSpec } from '../../../src/plan/model/spec.ts';
 import { type Selection, selectFiles, withParents } from './artifact-globs.ts';
-import { bytesOf, eachEntry, put, putFile } from '../../runtime/tar.ts';
+import { openMode, put } from '../../../src/utils/tar.ts';
+import { bytesOf, eachEntry, putFile } from '../../runtime/tar.ts';
 import { inside } from '../../runtime/path-inside.ts';
 
 export interface CollectRequest {
@@ -153,7 +154,7 @@ class Archive {
     const { maxBytes, what = 'artifacts' } = this.#collecting;
     if (this.#bytes > maxBytes)
       throw new DavitError('job/artifacts', `${what}: larger than the limit of ${maxBytes} bytes.`);
-    const mode = (header.mode & 0o111) === 0 ? 0o666 : 0o777;
+    const mode = openMode(header.mode);
     const { size, mtime } = header;
     await putFile(archive, { name: path, type: 'file', mode, size, mtime }, content);
   }

@@ -15,7 +15,8 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { DAVIT_DIR, filesDir } from './supervisor-script.ts';
-import { bytesOf, eachEntry, put, putFile, type Entry } from '../../runtime/tar.ts';
+import { openMode, put, type TarHeader } from '../../../src/utils/tar.ts';
+import { bytesOf, eachEntry, putFile } from '../../runtime/tar.ts';
 import { inside } from '../../runtime/path-inside.ts';
 
 export interface Workspace {
@@ -97,12 +98,11 @@ const addTar = (
   });
 
 /** Undefined: the entry is left out. */
-export function reroot(header: Header, root: string): Entry | undefined {
+export function reroot(header: Header, root: string): TarHeader | undefined {
   const path = inside(header.name);
   if (path === undefined) return undefined;
   const name = inTar(path === '' ? root : `${root}/${path}`);
   const common = { name, ...owned, mtime: header.mtime };
-  const executable = ((header.mode ?? 0) & 0o111) !== 0;
   switch (header.type) {
     case 'directory':
       return { ...common, name: `${name}/`, type: 'directory', mode: 0o777 };
@@ -117,7 +117,7 @@ export function reroot(header: Header, root: string): Entry | undefined {
     case 'contiguous-file':
     case null:
     case undefined:
-      return { ...common, type: 'file', size: header.size, mode: executable ? 0o777 : 0o666 };
+      return { ...common, type: 'file', size: header.size, mode: openMode(header.mode ?? 0) };
     default:
       return undefined;
   }

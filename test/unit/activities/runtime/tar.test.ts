@@ -1,7 +1,8 @@
 import type { Readable } from 'node:stream';
 import { extract, pack } from 'tar-stream';
 import { expect, test } from 'vitest';
-import { bytesOf, put, putFile } from '../../../../activities/runtime/tar.ts';
+import { bytesOf, putFile } from '../../../../activities/runtime/tar.ts';
+import { put } from '../../../../src/utils/tar.ts';
 
 const KIB = 1_024;
 async function* inParts(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
