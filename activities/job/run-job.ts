@@ -33,12 +33,13 @@ async function attempt(deps: JobDeps, input: RunInput, lease: ActivityLease): Pr
   });
   const unfit = unfitness(job);
   if (unfit) throw requeue(unfit);
+  const progress = { startAsked: false };
   let ranMs: number;
   try {
-    ranMs = await prepare(job);
+    ranMs = await prepare(job, progress);
   } catch (error) {
     if (error instanceof DavitError && error.code === 'log/fenced') throw superseded();
-    return await notStarted(job, error);
+    return await notStarted(job, progress, error);
   }
   return supervise(job, ranMs);
 }

@@ -20,8 +20,11 @@ export interface Job extends Identity {
   /** Ends every try to reach the stores. */
   storeLimit: AbortController;
   startedAt: number;
-  /** The engine was asked to start the container: without its answer nobody knows whether the script has begun. */
-  startAsked?: boolean;
+}
+/** How far the start of a container has come; only the phase before supervision has it. */
+export interface StartProgress {
+  /** The engine was asked to start the container: without its response it is unknown whether the script has begun. */
+  startAsked: boolean;
 }
 
 /** Fetches the spec and opens the log under this attempt's epoch. Rejects with `blob/missing`, `log/fenced`, `ActivityEnded`. */

@@ -31,46 +31,75 @@ import { readContainerFile } from '../../runtime/tar.ts';
 /** The stores may be away or full for so long after the job's end before its log and files are given up; below the workflow's own hour. */
 export const STORE_LIMIT_MS = 45 * 60_000;
 
+/**
+ * From the container's end to the result. In this order: the verdict, caches, the coverage of the log, reports and artifacts,
+ * what other pipelines may take, the last lines of the log.
+ */
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
+  const verdict = await readEnd(job, state, timedOut);
+  const lines = await keepCaches(job, state.labels, verdict);
+  const coverage = await coverageOf(job, lines);
+  const kept = await keepAll(job, verdict);
+  removeBeside(job);
+  const result = { ...resultOf(job, state, kept), ...(coverage !== undefined && { coverage }) };
+  const untold = await publish(job, result);
+  if (untold !== undefined) result.warnings = [...(result.warnings ?? []), untold];
+  return conclude(job, result, lines);
+}
+
+/** How the container ended; what is missing in its log is noted there. */
+async function readEnd(job: Job, state: ContainerState, timedOut: boolean): Promise<Verdict> {
   const note = await exitNote(job, state, timedOut);
   const unread = note !== undefined && !note.full && isUnread(job, state, note);
-  const verdict = verdictOf(state, note, { timeoutMs: job.input.timeoutMs, timedOut, unread });
   if (note?.full) sayFull(job);
   if (unread) sayUnread(job);
-  const notes = await keepCaches(job, state.labels, verdict);
-  const coverage = await coverageOf(job, notes);
-  const kept = await keep(job, verdict);
-  if (kept.verdict.outcome !== 'succeeded') await copySystemUnderTestLog(job);
-  const { outcome } = kept.verdict;
-  const url = await environmentUrl(job, { outcome, dotenv: kept.dotenv }, kept.warnings);
-  const notesOf = await orFailed(kept.verdict, () =>
-    retryUntilStored(job, () => notesFor(job, kept.verdict)),
+  return verdictOf(state, note, { timeoutMs: job.input.timeoutMs, timedOut, unread });
+}
+
+/** Reports and artifacts, then what needs them: the environment's URL and the release notes. */
+async function keepAll(job: Job, verdict: Verdict): Promise<Kept & { environmentUrl?: string }> {
+  const files = await keep(job, verdict);
+  const { outcome } = files.verdict;
+  if (outcome !== 'succeeded') await copySystemUnderTestLog(job);
+  const url = await environmentUrl(job, { outcome, dotenv: files.dotenv }, files.warnings);
+  const notes = await orFailed(files.verdict, () =>
+    retryUntilStored(job, () => notesFor(job, files.verdict)),
   );
-  removeBeside(job);
-  const result: JobResult = {
-    ...notesOf.verdict,
-    ...(notesOf.releaseNotes && { releaseNotes: notesOf.releaseNotes }),
+  return {
+    ...files,
+    verdict: notes.verdict,
+    ...(notes.releaseNotes && { releaseNotes: notes.releaseNotes }),
+    ...(url !== undefined && { environmentUrl: url }),
+  };
+}
+
+/** Fields without a value are left out: a result goes through workflow history. */
+function resultOf(
+  job: Job,
+  state: ContainerState,
+  { verdict, warnings, ...files }: Kept & { environmentUrl?: string },
+): JobResult {
+  return {
+    ...verdict,
     host: job.deps.worker.hostId,
     startedAt: state.startedAt || job.startedAt,
     endedAt: state.finishedAt || job.deps.now(),
     started: true,
-    ...(kept.artifacts && { artifacts: kept.artifacts }),
-    ...(kept.dotenv && { dotenv: kept.dotenv }),
-    ...(kept.reports && { reports: kept.reports }),
-    ...(kept.tests && { tests: kept.tests }),
-    ...(coverage !== undefined && { coverage }),
-    ...(url !== undefined && { environmentUrl: url }),
-    ...(kept.warnings.length > 0 && { warnings: kept.warnings }),
+    ...files,
+    ...(warnings.length > 0 && { warnings }),
   };
-  const records = {
-    put: <T>(name: string, value: T) => retryUntilStored(job, () => job.deps.records.put(name, value)),
+}
+
+/** Offers the files to other pipelines. Returns a warning if the store rejects that. */
+async function publish(job: Job, result: JobResult): Promise<string | undefined> {
+  const { records, logs } = job.deps;
+  const { ref } = job.input;
+  const store = {
+    put: <T>(name: string, value: T) => retryUntilStored(job, () => records.put(name, value)),
   };
-  // A try that another one has followed gives nothing: its files would stand in the place of the later one's.
-  if (job.spec.gives)
-    await retryUntilStored(job, () => job.deps.logs.open(job.input.ref, job.input.ref.epoch));
-  const untold = await publishArtifacts({ records, spec: job.spec, ref: job.input.ref }, result);
-  if (untold !== undefined) result.warnings = [...(result.warnings ?? []), untold];
-  return conclude(job, result, notes);
+  // A dispatch that another one has followed publishes nothing: its files would take the place of the later ones.
+  if (job.spec.gives) await retryUntilStored(job, () => logs.open(ref, ref.epoch));
+  return publishArtifacts({ records: store, spec: job.spec, ref }, result);
 }
 
 /** The engine drops the lines that it cannot write, and says so nowhere but in its own log. */

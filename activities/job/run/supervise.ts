@@ -18,7 +18,8 @@ import { removeObjects, stopContainer } from '../container/cleanup.ts';
 import { forgetNetwork } from '../sidecars/sidecars.ts';
 import { finish, finishWithout, STORE_LIMIT_MS } from '../finish/finish.ts';
 import { followLog, hasBegun, ranFor } from '../container/follow.ts';
-import type { Job } from '../context/job.ts';
+import type { Job, StartProgress } from '../context/job.ts';
+import { startEarly } from '../../runtime/start-early.ts';
 import { ActivityEnded } from '../../runtime/activity-lease.ts';
 import { bad } from '../../runtime/log/log-lines.ts';
 import { retryHintAfterGc } from '../../runtime/disk-space.ts';
@@ -33,47 +34,52 @@ const AWAY_PAUSE_MS = 2_000;
 /** A job that has run for so long is shown as running. */
 const ANNOUNCE_MS = 2_000;
 
-/** Follows the container, which has run for so long (ms), to its end. Throws what `activities/contract.ts` names. */
-export async function supervise(job: Job, ranMs: number): Promise<JobResult> {
-  const following = new AbortController();
+/** A container under supervision, and the reading of its log. */
+interface Followed {
+  /** Resolves with the container's end. */
+  ended: Promise<ContainerState>;
+  /** Resolves when the log is read to its end. */
+  log: Promise<void>;
+  /** Stops both. */
+  stop(): void;
+  /** Cleared when supervision is over. */
+  timers: NodeJS.Timeout[];
+}
+
+function follow(job: Job): Followed {
   const { engine } = job.deps;
-  const ended = engine.waitContainer(job.name, following.signal);
+  const following = new AbortController();
   const { signal } = following;
   const { epoch } = job.input.ref;
-  const log = followLog({ engine, container: job.name, log: job.log, epoch, ended, signal });
-  ended.catch(() => undefined); // raced below; a loser's failure is no news
-  log.catch(() => undefined);
-  const announced = setTimeout(() => announce(job), ANNOUNCE_MS);
-  let limit: NodeJS.Timeout | undefined;
+  // Both are raced: once one of them has decided, the failure of the other one follows from it.
+  const ended = startEarly(engine.waitContainer(job.name, signal));
+  const log = startEarly(followLog({ engine, container: job.name, log: job.log, epoch, ended, signal }));
+  const timers = [setTimeout(() => announce(job), ANNOUNCE_MS)];
+  return { ended, log, stop: () => following.abort(), timers };
+}
+
+/** Follows a container that has run for `ranMs` to its end. Throws what `activities/contract.ts` names. */
+export async function supervise(job: Job, ranMs: number): Promise<JobResult> {
+  const followed = follow(job);
   try {
-    const state = await untilEnded(job, ranMs, { ended, log });
-    limit = setTimeout(() => job.storeLimit.abort(new Error('the stores did not answer')), STORE_LIMIT_MS);
-    if (!(await within(DRAIN_MS, log))) {
-      following.abort();
-      job.log.lost('The log could not be stored in time; the rest of it is missing.');
-    }
-    return await Promise.race([finish(job, state.state, state.timedOut), leftDuringFinish(job)]);
+    return await afterEnd(job, await untilEnded(job, ranMs, followed), followed);
   } catch (error) {
-    if (error instanceof ActivityEnded) return await leave(job, error, log);
-    if (error instanceof DavitError && error.code === 'log/fenced') throw superseded();
-    if (error instanceof DavitError && error.code === 'engine/container-missing') return await hostLost(job);
-    following.abort();
-    if (mayBeBack(error, job.input.ref)) return await untilBack(job);
-    return await engineFailed(job, error);
+    return await afterFailure(job, error, followed);
   } finally {
-    following.abort();
-    clearTimeout(announced);
-    clearTimeout(limit);
+    followed.stop();
+    for (const timer of followed.timers) clearTimeout(timer);
     job.log.abandon();
     job.storeLimit.abort(new Error('the activity is over'));
   }
 }
 
-async function untilEnded(
-  job: Job,
-  ranMs: number,
-  { ended, log }: { ended: Promise<ContainerState>; log: Promise<void> },
-): Promise<{ state: ContainerState; timedOut: boolean }> {
+interface End {
+  state: ContainerState;
+  timedOut: boolean;
+}
+
+/** The container's end, or its stop once its time is over. Rejects if the activity has to end, or its log cannot be read. */
+async function untilEnded(job: Job, ranMs: number, { ended, log }: Followed): Promise<End> {
   const { engine } = job.deps;
   const clock = new AbortController();
   const left = Math.max(job.input.timeoutMs - ranMs, 1);
@@ -86,11 +92,32 @@ async function untilEnded(
     ]);
     if (first !== 'late') return { state: first, timedOut: false };
     const state = await stopContainer(engine, job.name, job.input.graceMs);
-    if (!state) throw new DavitError('engine/container-missing', 'The container is not there any more.');
+    if (!state) throw new DavitError('engine/container-missing', 'The container does not exist any more.');
     return { state, timedOut: true };
   } finally {
     clock.abort();
   }
+}
+
+/** Reads the rest of the log and makes the result. The stores have until `STORE_LIMIT_MS` for both. */
+async function afterEnd(job: Job, { state, timedOut }: End, followed: Followed): Promise<JobResult> {
+  const giveUp = (): void => job.storeLimit.abort(new Error('the stores did not respond'));
+  followed.timers.push(setTimeout(giveUp, STORE_LIMIT_MS));
+  if (!(await within(DRAIN_MS, followed.log))) {
+    followed.stop();
+    job.log.lost('The log could not be stored in time; the rest of it is missing.');
+  }
+  return await Promise.race([finish(job, state, timedOut), leftDuringFinish(job)]);
+}
+
+/** Why supervision ended without a result: the activity, another dispatch, the container, or the engine. */
+async function afterFailure(job: Job, error: unknown, followed: Followed): Promise<JobResult> {
+  if (error instanceof ActivityEnded) return leave(job, error, followed.log);
+  if (error instanceof DavitError && error.code === 'log/fenced') throw superseded();
+  if (error instanceof DavitError && error.code === 'engine/container-missing') return hostLost(job);
+  followed.stop();
+  if (mayBeBack(error, job.input.ref)) return untilBack(job);
+  return engineFailed(job, error);
 }
 
 /**
@@ -213,12 +240,16 @@ async function isCurrentDispatch({ deps, input }: Job): Promise<boolean> {
  * What went wrong before the container was known to run. An engine that is away is no fault of the job: what was not started
  * is handed back, and what may have been is for whoever resumes it (V1).
  */
-export async function notStarted(job: Job, error: unknown): Promise<JobResult> {
+export async function notStarted(
+  job: Job,
+  { startAsked }: StartProgress,
+  error: unknown,
+): Promise<JobResult> {
   const { engine, worker } = job.deps;
   forgetNetwork(engine); // somebody may have removed it; the next job makes sure
   const why: unknown = job.lease.signal.aborted ? job.lease.signal.reason : error;
   const state = await engine.inspectContainer(job.name).catch(() => 'away' as const);
-  const begun = state === 'away' ? job.startAsked === true : state !== undefined && hasBegun(state);
+  const begun = state === 'away' ? startAsked : state !== undefined && hasBegun(state);
   if (why instanceof ActivityEnded) return await endedBefore(job, why, begun);
   if (begun && state !== 'away' && state) return supervise(job, await ranFor(engine, state).catch(() => 0)); // rather too much time than too little
   if (mayBeBack(error, job.input.ref)) {

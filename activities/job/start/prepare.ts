@@ -12,8 +12,8 @@ import { startSidecars } from '../sidecars/sidecars.ts';
 import { endMarkScript } from '../../runtime/log/end-mark.ts';
 import { removeObjects } from '../container/cleanup.ts';
 import { hasBegun, ranFor } from '../container/follow.ts';
-import { ensureImage, platformOf } from '../container/image.ts';
-import { archOf, type Job } from '../context/job.ts';
+import { ensureImage, platformOf, type WantedImage } from '../container/image.ts';
+import { archOf, type Job, type StartProgress } from '../context/job.ts';
 import { info, warning } from '../../runtime/log/log-lines.ts';
 import { keepMasks, masksOf } from './mask-set.ts';
 import { LABELS } from '../../runtime/container-names.ts';
@@ -21,67 +21,91 @@ import { type RunnerOptions, runnerOptions } from './runner-options.ts';
 import { EXIT_RESERVED, scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor-script.ts';
 import { type ResolvedVariables, resolveVariables, sideEnvironments } from './variables.ts';
 import { workspaceTar } from './workspace.ts';
-import { type Sidecars } from '../sidecars/types.ts';
+import type { SideEnvironments, Sidecars } from '../sidecars/types.ts';
+import { startEarly } from '../../runtime/start-early.ts';
 
 /** What the engine keeps of a log lies above what davit keeps, so that rotation loses nothing while a worker is away. */
 const ENGINE_LOG_FACTOR = 4;
 
-/** Answers how long the container has run (ms). One that runs already, or has ended, is attached to: nothing is made. */
-export async function prepare(job: Job): Promise<number> {
+/**
+ * Returns how long the container has run (ms). A container that runs already, or has ended, is attached to: nothing is made.
+ * Sidecars are awaited before anything else may fail: a cleanup must not race with their start.
+ */
+export async function prepare(job: Job, progress: StartProgress): Promise<number> {
   const { deps, lease } = job;
   if (job.input.ref.epoch > 1) await removeHalf(job);
-  const volume = deps.engine.createVolume(job.name, { ...job.labels, [LABELS.kind]: 'volume' });
-  volume.catch(() => undefined); // awaited where the container is made
-  const acknowledged = lease.acknowledge();
-  acknowledged.catch(() => undefined); // awaited below, after what goes on beside it
-  const platform = platformOf(deps, archOf(job));
-  const own = job.spec.image.platform ?? (await scriptPlatform(job));
-  const worker = { ...deps.worker, platform };
-  const resolved = await resolveVariables(job.spec, job.input, { ...deps, worker, more: apiVariables(job) });
-  const runner = runnerOptions(resolved.values);
-  const environments = await sideEnvironments(job.spec, deps.secrets, resolved.values);
-  const masked = [...resolved.masked, ...environments.masked];
-  job.log.hide(masksOf(masked));
-  const image = expandLate(job.spec.image.name, resolved.values);
-  const notes: string[] = [];
-  const { pullPolicy } = job.spec.image;
-  const wanted = { name: image, platform: own, pullPolicy, anonymous: job.spec.fork };
+  const volume = startEarly(deps.engine.createVolume(job.name, { ...job.labels, [LABELS.kind]: 'volume' }));
+  const acknowledged = startEarly(lease.acknowledge());
+  const plan = await resolve(job);
+  job.log.hide(masksOf(plan.masked));
   const signal = AbortSignal.any([lease.signal, AbortSignal.timeout(job.input.timeoutMs)]);
-  const masksKept = retryWhileStoreUnavailable(signal, () => keepMasks(deps, job.name, masked));
-  masksKept.catch(() => undefined); // awaited below
-  const found = ensureImage(deps, wanted, { signal, say: (text) => notes.push(text) });
-  found.catch(() => undefined); // awaited below
-  const fetching = findCaches(job, resolved.values);
+  const masksKept = startEarly(
+    retryWhileStoreUnavailable(signal, () => keepMasks(deps, job.name, plan.masked)),
+  );
+  const notes: string[] = [];
+  const pulled = startEarly(ensureImage(deps, plan.wanted, { signal, say: (text) => notes.push(text) }));
+  const fetched = findCaches(job, plan.resolved.values); // never rejects
+  const { environments, platform } = plan;
   const sidecars = await startSidecars(job, { environments, platform, acknowledged });
-  const { id, platform: imagePlatform } = await found;
-  const caches = await fetching;
+  const image = await pulled;
+  const caches = await fetched;
   lease.signal.throwIfAborted();
   await volume;
-  const request = { image: { id, platform: platformText(imagePlatform) }, sidecars, labels: caches.labels };
-  const there = await makeContainer(job, request);
-  if (there) return ranFor(deps.engine, there);
-  sayHead(job, {
-    image,
-    platform: own,
-    notes: [...notes, ...sidecars.notes, ...caches.notes],
-    warnings: [...resolved.warnings, ...runner.warnings],
-  });
-  // The head of the log is durable too: whoever resumes begins behind it.
-  const answering = sidecars.ready().then(() => job.log.flush());
+  const request = {
+    image: { id: image.id, platform: platformText(image.platform) },
+    sidecars,
+    labels: caches.labels,
+  };
+  const existing = await makeContainer(job, request);
+  if (existing) return ranFor(deps.engine, existing);
+  sayHead(job, plan, [...notes, ...sidecars.notes, ...caches.notes]);
   await Promise.all([
-    filling(job, { resolved, caches: caches.archives, request }),
+    filling(job, { resolved: plan.resolved, caches: caches.archives, request }),
     acknowledged,
     masksKept,
-    answering,
+    // The head of the log is durable too: a resume begins behind it.
+    sidecars.ready().then(() => job.log.flush()),
   ]);
-  return start(job);
+  return start(job, progress);
 }
 
-/** Once everything that a resume needs is durable. */
-async function start(job: Job): Promise<number> {
+/** What is known of a job before anything is made for it. */
+interface StartPlan {
+  /** Architecture of the job, for its sidecars. */
+  platform: string;
+  wanted: WantedImage;
+  resolved: ResolvedVariables;
+  environments: SideEnvironments;
+  /** Values that the log must not show. */
+  masked: string[];
+  warnings: string[];
+}
+
+async function resolve(job: Job): Promise<StartPlan> {
+  const { deps, spec, input } = job;
+  const platform = platformOf(deps, archOf(job));
+  const own = spec.image.platform ?? (await scriptPlatform(job));
+  const worker = { ...deps.worker, platform };
+  const resolved = await resolveVariables(spec, input, { ...deps, worker, more: apiVariables(job) });
+  const runner = runnerOptions(resolved.values);
+  const environments = await sideEnvironments(spec, deps.secrets, resolved.values);
+  const { pullPolicy, name } = spec.image;
+  const image = expandLate(name, resolved.values);
+  return {
+    platform,
+    wanted: { name: image, platform: own, pullPolicy, anonymous: spec.fork },
+    resolved,
+    environments,
+    masked: [...resolved.masked, ...environments.masked],
+    warnings: [...resolved.warnings, ...runner.warnings],
+  };
+}
+
+/** Called once everything that a resume needs is durable. */
+async function start(job: Job, progress: StartProgress): Promise<number> {
   await job.log.flush();
   await job.lease.confirm();
-  job.startAsked = true;
+  progress.startAsked = true;
   await job.deps.engine.startContainer(job.name);
   return 0;
 }
@@ -105,17 +129,14 @@ function apiVariables({ spec, deps }: Job): Record<string, string> {
 }
 
 function sayHead(
-  job: Job,
-  head: { image: string; platform: string; notes: string[]; warnings: string[] },
+  { log, deps }: Job,
+  { wanted, warnings }: Pick<StartPlan, 'wanted' | 'warnings'>,
+  notes: readonly string[],
 ): void {
-  const { log, deps } = job;
-  log.say(
-    info(
-      `Running on ${deps.worker.hostName} with ${head.image} (${head.platform}), davit ${deps.worker.version}`,
-    ),
-  );
-  for (const note of head.notes) log.say(note);
-  for (const text of head.warnings) log.say(warning(text));
+  const { hostName, version } = deps.worker;
+  log.say(info(`Running on ${hostName} with ${wanted.name} (${wanted.platform}), davit ${version}`));
+  for (const note of notes) log.say(note);
+  for (const text of warnings) log.say(warning(text));
 }
 
 interface ContainerRequest {
