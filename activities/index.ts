@@ -1,4 +1,7 @@
-/** Every activity of davit, assembled from factories over ports. Workers hand in real adapters, tests hand in what they like. */
+/**
+ * Every activity of davit, assembled from factories over ports. Workers hand in real adapters, tests hand in
+ * what they like.
+ */
 import type {
   BlobStore,
   Fleet,

@@ -39,7 +39,9 @@ export interface CompileDeps {
 }
 /** Puts of specs at once: a plan of 1,000 jobs must not open 1,000 connections. */
 const PUTS_AT_ONCE = 16;
-/** Mistakes of whoever pushed or configured the project: the pipeline says so, and trying again is of no use. */
+/**
+ * Mistakes of whoever pushed or configured the project: the pipeline says so, and trying again is of no use.
+ */
 const USERS_FAULT: readonly ErrorCode[] = [
   'git/no-commit',
   'git/bad-request',
@@ -51,8 +53,9 @@ const USERS_FAULT: readonly ErrorCode[] = [
 ];
 
 /**
- * From an event to a plan: source, file, variables, plan, blobs, numbers. Idempotent: numbers are claimed under the
- * pipeline's id and blobs are named by what is in them. A mistake of people is answered as `invalid`; an outage rejects and is tried again.
+ * From an event to a plan: source, file, variables, plan, blobs, numbers. Idempotent: numbers are claimed
+ * under the pipeline's id and blobs are named by what is in them. A mistake of people is answered as
+ * `invalid`; an outage rejects and is tried again.
  */
 export function makeCompilePipeline(deps: CompileDeps): ControlActivities['compilePipeline'] {
   return (input) =>

@@ -1,4 +1,7 @@
-/** What the compiler is told of a pipeline before its file is put together: file, project, installation, fleet. */
+/**
+ * What the compiler is told of a pipeline before its file is put together: file, project, installation,
+ * fleet.
+ */
 import type { BlobStore, Fleet, Registries } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';

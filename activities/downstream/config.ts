@@ -14,14 +14,16 @@ const MAX_ARTIFACT_BYTES = 5 * 1024 * 1024;
 
 export async function readSpec(blobs: BlobStore, digest: Digest): Promise<TriggerSpec> {
   const value: unknown = await readJson(blobs, digest);
-  if (!isTriggerSpec(value))
-    throw new DavitError('internal/defect', 'The stored job is of no form this version knows.');
+  if (!isTriggerSpec(value)) throw new DavitError('internal/defect', 'Unsupported version of a stored job.');
   return value;
 }
 const isTriggerSpec = (value: unknown): value is TriggerSpec =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'trigger' && 'to' in value;
 
-/** A file that includes what the job names; files out of artifacts stand beside it, under a name that no source has. */
+/**
+ * A file that includes what the job names; files out of artifacts stand beside it, under a name that no
+ * source has.
+ */
 export async function childFile(
   blobs: BlobStore,
   { include, input }: { include: readonly TriggerInclude[]; input: DownstreamInput },
@@ -50,13 +52,13 @@ async function fromArtifact(
   const given = input.files.filter(({ job }) => jobs.includes(job));
   const refuse = (message: string): DavitError => new DavitError('trigger/refused', message);
   if (given.length === 0)
-    throw refuse(`${jobs.join(', ')} has no artifacts (yet), and ${artifact} is to be read out of them.`);
+    throw refuse(`${jobs.join(', ')} has no artifacts yet, and ${artifact} has to be read from them.`);
   for (const { job, jobId, artifact: kept } of given) {
     if ((kept.expiresAt ?? Number.POSITIVE_INFINITY) < Date.now() || !(await blobs.has(kept.digest)))
       throw refuse(`The artifacts of ${job} have expired or are gone.`);
     if (kept.bytes > MAX_ARTIFACT_BYTES)
       throw refuse(
-        `The artifacts of ${job} are larger than 5 MiB, and ${artifact} is to be read out of them.`,
+        `The artifacts of ${job} are larger than 5 MiB, and ${artifact} has to be read from them.`,
       );
     const text = (await readFiles(await blobs.getStream(kept.digest), [artifact], artifact)).get(artifact);
     if (text !== undefined) return { jobId, text };

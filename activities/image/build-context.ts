@@ -1,6 +1,6 @@
 /**
- * The context of a build: the source and the artifacts of needed jobs, one stream, re-rooted to the context's folder, without
- * what `.dockerignore` leaves out. Nothing is unpacked on the worker's disk.
+ * The context of a build: the source and the artifacts of needed jobs, one stream, re-rooted to the context's
+ * folder, without what `.dockerignore` leaves out. Nothing is unpacked on the worker's disk.
  */
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -24,7 +24,7 @@ export interface BuildContext {
   tar: Readable;
   /** Name of the Dockerfile in the tar. */
   dockerfile: string;
-  /** What stands in it. */
+  /** Its text. */
   text: string;
 }
 /** Where a Dockerfile goes that lies outside of its context. */
@@ -60,7 +60,7 @@ export async function buildContext(blobs: BlobStore, request: ContextRequest): P
     root,
     leaveOut,
     extra: name === undefined ? text : undefined,
-    // Whoever reads sees the error.
+    // The reader sees the error.
   }).catch((error: unknown) => tar.destroy(toError(error)));
   return { tar: bytesOf(tar), dockerfile: name ?? OUTSIDE, text };
 }

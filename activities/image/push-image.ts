@@ -19,8 +19,9 @@ export interface PushDeps {
 }
 
 /**
- * Writes one OCI index over images that are in the repository already, by digest, then its tags. Never builds, never moves
- * a layer, and writes nothing while an architecture is missing. Idempotent: the same input gives the same bytes.
+ * Writes one OCI index over images that are in the repository already, by digest, then its tags. Never
+ * builds, never moves a layer, and writes nothing while an architecture is missing. Idempotent: the same
+ * input gives the same bytes.
  */
 export function makePushImage(deps: PushDeps): ControlActivities['pushImage'] {
   return (input) =>
@@ -101,7 +102,10 @@ async function writeIndex(
   return { repository: spec.repository, digest, tags: spec.tags, platforms };
 }
 
-/** https://github.com/opencontainers/image-spec/blob/main/annotations.md; the same for every try of an attempt. */
+/**
+ * https://github.com/opencontainers/image-spec/blob/main/annotations.md; the same for every dispatch of an
+ * attempt.
+ */
 function annotations(spec: PushSpec, input: RunInput): Record<string, string> {
   return {
     'org.opencontainers.image.revision': spec.sha,

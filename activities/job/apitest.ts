@@ -1,6 +1,7 @@
 /**
- * `apitest`: runs the image that was built, by its digest, on the machine of its architecture, waits until it answers, then
- * runs the test script next to it. The script's container is the job's: detach, resume, cancel and log are `runJob`'s.
+ * `apitest`: runs the image that was built, by its digest, on the machine of its architecture, waits until it
+ * answers, then runs the test script next to it. The script's container is the job's: detach, resume, cancel
+ * and log are `runJob`'s.
  */
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';

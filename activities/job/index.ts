@@ -1,4 +1,7 @@
-/** The activities of containers, from their ports: for the queues of an architecture or tag, and for a host's own. */
+/**
+ * The activities of containers, from their ports: for the queues of an architecture or tag, and for a host's
+ * own.
+ */
 import { makeApitest } from './apitest.ts';
 import type { ArchActivities, HostActivities } from '../contract.ts';
 import type { JobDeps } from './context/deps.ts';

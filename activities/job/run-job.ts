@@ -1,6 +1,6 @@
 /**
- * `runJob`: one attempt of a script job, one supervised container that outlives its worker. `apitest` is the same with a
- * container beside it that is tested. See `run/supervise.ts` for the invariants.
+ * `runJob`: one attempt of a script job, one supervised container that outlives its worker. `apitest` is the
+ * same with a container beside it that is tested. See `run/supervise.ts` for the invariants.
  */
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
@@ -16,7 +16,7 @@ export function makeRunJob(deps: JobDeps): (input: RunInput) => Promise<JobResul
   return async (input) => {
     const missing = input.tags.filter((tag) => !deps.worker.tags.includes(tag));
     if (missing.length > 0) throw requeue(`This worker has no tag ${missing.join(', ')}.`);
-    if (deps.stopping.aborted) throw requeue('The worker goes away; nothing was started.');
+    if (deps.stopping.aborted) throw requeue('The worker stops; nothing was started.');
     const lease = new ActivityLease(deps);
     try {
       return await attempt(deps, input, lease);
@@ -48,7 +48,7 @@ async function attempt(deps: JobDeps, input: RunInput, lease: ActivityLease): Pr
 function endOf(error: unknown): unknown {
   if (error instanceof DavitError && error.code === 'log/fenced') return superseded();
   if (!(error instanceof ActivityEnded)) return error;
-  return error.reason === 'detached' ? requeue('The worker goes away; nothing was started.') : cancelled();
+  return error.reason === 'detached' ? requeue('The worker stops; nothing was started.') : cancelled();
 }
 
 /** Why this worker may not run it, though it has its tags: found out before anything is made. */

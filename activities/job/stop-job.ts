@@ -1,6 +1,6 @@
 /**
- * `stopJob`: what a cancel does where the worker of the job is gone: stop, grace, kill, verified, log to its end, removed.
- * Idempotent; a container that is not there is success.
+ * `stopJob`: what a cancel does where the worker of the job is gone: stop, grace, kill, verified, log to its
+ * end, removed. Idempotent; a container that is not there is success.
  */
 import { Context } from '@temporalio/activity';
 import type { HostInput } from '../contract.ts';
@@ -32,7 +32,9 @@ export function makeStopJob(deps: JobDeps): (input: HostInput) => Promise<void> 
     });
 }
 
-/** Behind the try that is given up: from here on that one neither starts a container nor writes to the log. */
+/**
+ * Behind the try that is given up: from here on that one neither starts a container nor writes to the log.
+ */
 const epochOf = ({ ref }: HostInput): number => ref.epoch + 1;
 
 /** A store that is away does not keep a container alive. */
@@ -43,7 +45,7 @@ async function fence(deps: JobDeps, input: HostInput): Promise<void> {
   await opened.catch(() => undefined);
 }
 
-/** What nobody has read yet goes to the store, if it answers in time; a cancel does not wait for it. */
+/** What no one has read yet goes to the store, if it answers in time; a cancel does not wait for it. */
 async function closeLog(deps: JobDeps, input: HostInput, { name }: Identity): Promise<void> {
   const { ref } = input;
   const signal = AbortSignal.timeout(LOG_MS);

@@ -1,6 +1,7 @@
 /**
- * `closeLog`: closes the log of an attempt whose machine was given up. The epoch is raised, so that late writes of that
- * machine are refused, and the log ends as incomplete. Idempotent: an earlier end stays, and the last line is written once.
+ * `closeLog`: closes the log of an attempt whose machine was given up. The epoch is raised, so that late
+ * writes of that machine are refused, and the log ends as incomplete. Idempotent: an earlier end stays, and
+ * the last line is written once.
  */
 import { Context } from '@temporalio/activity';
 import type { LogStore } from '../../src/adapters/ports.ts';

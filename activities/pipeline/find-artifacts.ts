@@ -1,10 +1,14 @@
 /**
- * Finds what jobs of other pipelines gave: the newest successful run of a job on a ref (`needs:project`), or a job of one
- * pipeline (`needs:pipeline:job`). GitLab's page on `needs`: it waits for nothing, and all of them must be there.
+ * Finds what jobs of other pipelines gave: the newest successful run of a job on a ref (`needs:project`), or
+ * a job of one pipeline (`needs:pipeline:job`). GitLab's page on `needs`: it waits for nothing, and all of
+ * them must be there.
  *
- * G1 Where the ref is protected in the giving project, only pipelines that were protected themselves count: nobody can put a
- *    file into a production pipeline by uploading something under the name of its branch.
- * G2 A pipeline of a fork takes nothing by project. Another project gives to those that its `artifacts_to` names.
+ * XART-1 Where the ref is protected in the giving project, only pipelines that were protected themselves
+ *        count:
+ *    no one can put a file into a production pipeline by uploading something under the name of its branch.
+ * XART-2 A pipeline of a fork takes nothing by project. Another project gives to those that its
+ *        `artifacts_to`
+ *    names.
  */
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
@@ -20,7 +24,7 @@ import type { ControlActivities, FindArtifactsInput } from '../contract.ts';
 import { artifactNameHash } from '../runtime/artifact-name-hash.ts';
 import { mayDownload, producerOf } from '../runtime/project-access.ts';
 
-/** So many failed tries again of a job are looked past. */
+/** Maximum number of failed retries to skip. */
 const MAX_RETRIES_SKIPPED = 20;
 
 export interface FindArtifactsDeps {

@@ -30,7 +30,9 @@ export class ActivityEnded extends Error {
   }
 }
 
-/** A heartbeat that the server has acknowledged; `Context.heartbeat` only promises to send one at some time. */
+/**
+ * A heartbeat that the server has acknowledged; `Context.heartbeat` only promises to send one at some time.
+ */
 export interface HeartbeatAck {
   /** Returns `cancelled` when the workflow asked for that, `closed` when this activity is over. */
   beat(
@@ -86,7 +88,10 @@ export class ActivityLease {
     return why instanceof ActivityEnded && (why.reason === 'detached' || why.reason === 'stale');
   }
 
-  /** Resolves when the server has recorded that this host has the job; from here on a lost worker is found by it. */
+  /**
+   * Resolves when the server has recorded that this host has the job; from here on a lost worker is found by
+   * it.
+   */
   async acknowledge(): Promise<void> {
     const answer = await this.#deps.ack.beat(
       { ...this.run, activityId: this.#activityId },
@@ -98,7 +103,10 @@ export class ActivityLease {
     this.#acknowledgedAt = performance.now();
   }
 
-  /** The same where the last time is a while ago: who stood still since then may have been given up. Waits for Temporal. */
+  /**
+   * The same where the last time is a while ago: who stood still since then may have been given up. Waits for
+   * Temporal.
+   */
   async confirm(): Promise<void> {
     this.signal.throwIfAborted();
     if (performance.now() - this.#acknowledgedAt <= CONFIRM_MS) return;
@@ -122,7 +130,7 @@ export class ActivityLease {
     else this.#end('detached');
   };
 
-  /** Not found is said of a closed workflow, and of a try that another one has replaced. */
+  /** Not found is said of a closed workflow, and of a dispatch that another one has replaced. */
   async #decideNotFound(): Promise<void> {
     try {
       const closed = await this.#deps.workflows.isClosed(this.run.workflowId, this.run.runId);

@@ -29,7 +29,7 @@ export async function readCompiled(
 ): Promise<Compiled> {
   const value: unknown = JSON.parse(new TextDecoder().decode(await blobs.getBytes(digest, MAX_PLAN_BYTES)));
   if (!isPlanDocument(value))
-    throw new DavitError('internal/defect', 'The stored plan is of no form this version knows.');
+    throw new DavitError('internal/defect', 'Unsupported version of a stored plan.');
   const { compiled, ...plan } = value;
   return { kind: 'plan', plan, planBlob: digest, ...compiled, limits: limitsOf(facts) };
 }

@@ -10,7 +10,7 @@ const MAX_BYTES = 64 * 1024 * 1024;
 export async function readDownstream(blobs: BlobStore, digest: Digest): Promise<DownstreamConfig> {
   const value: unknown = await readJson(blobs, digest);
   if (!isConfig(value))
-    throw new DavitError('internal/defect', 'What the trigger job gave is of no form this version knows.');
+    throw new DavitError('internal/defect', 'Unsupported version of a stored trigger configuration.');
   return value;
 }
 const isConfig = (value: unknown): value is DownstreamConfig =>

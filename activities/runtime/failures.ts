@@ -1,6 +1,6 @@
 /**
- * How an activity fails, in the types of `activities/contract.ts` that a workflow acts upon. No stack and no cause goes
- * into history.
+ * How an activity fails, in the types of `activities/contract.ts` that a workflow acts upon. No stack and no
+ * cause goes into history.
  */
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { TemporalFailure } from '@temporalio/common';
@@ -18,7 +18,7 @@ function failure(type: string, message: string, details: unknown[]): Application
 /** The container runs on, on this host. */
 export function workerLost(host: string): ApplicationFailure {
   const details: DetachedDetails = { host };
-  return failure(FAILURE_TYPES.workerLost, 'The worker goes away; the container runs on.', [details]);
+  return failure(FAILURE_TYPES.workerLost, 'The worker stops; the container keeps running.', [details]);
 }
 
 /** Nothing was started. */
@@ -27,32 +27,37 @@ export const requeue = (reason: string): ApplicationFailure =>
 
 /** Another try has this job now; the workflow hears nothing of this one, its activity is closed. */
 export const superseded = (): ApplicationFailure =>
-  failure(FAILURE_TYPES.superseded, 'Another try has this job.', []);
+  failure(FAILURE_TYPES.superseded, 'Another dispatch has this job.', []);
 
 export const cancelled = (): CancelledFailure => new CancelledFailure('The job was cancelled.');
 
 /**
- * Called in a catch: when the activity was told to end, throws what the workflow acts upon (`activities/contract.ts`) and
- * does not return. A worker that goes away hands back what can be done again from the start.
+ * Called in a catch: when the activity was told to end, throws what the workflow acts upon
+ * (`activities/contract.ts`) and does not return. A worker that stops hands back what can be done again from
+ * the start.
  */
 export function throwIfEnded(): void {
   const context = Context.current();
   if (!context.cancellationSignal.aborted) return;
   const why = context.cancellationDetails;
-  if (why?.workerShutdown && !why.cancelRequested)
-    throw requeue('The worker went away; this is done again from its start.');
-  throw new CancelledFailure(why?.cancelRequested ? 'cancelled' : 'this try is not the current one any more');
+  if (why?.workerShutdown && !why.cancelRequested) throw requeue('The worker stopped; this starts over.');
+  throw new CancelledFailure(
+    why?.cancelRequested ? 'cancelled' : 'this dispatch is not the current one any more',
+  );
 }
 
-/** A worker without one of the job's tags gives it back before anything is started. Architectures are queues, not tags. */
+/**
+ * A worker without one of the job's tags gives it back before anything is started. Architectures are queues,
+ * not tags.
+ */
 export function requeueUnlessQueueMatches(wanted: readonly string[], own: readonly string[]): void {
   const lacking = wanted.filter((tag) => !isArch(tag) && !own.includes(tag));
   if (lacking.length > 0) throw requeue(`This worker lacks the tag ${lacking.join(', ')}.`);
 }
 
 /**
- * An activity whose DavitErrors reach the workflow as ApplicationFailures with the code as their type: the message speaks to a
- * person, and neither a stack nor a cause goes into history.
+ * An activity whose DavitErrors reach the workflow as ApplicationFailures with the code as their type: the
+ * message speaks to a person, and neither a stack nor a cause goes into history.
  */
 export function coded<I, O>(activity: (input: I) => Promise<O>): (input: I) => Promise<O> {
   return async (input) => {
@@ -79,12 +84,15 @@ function codedFailure(error: unknown): ApplicationFailure {
   return failed;
 }
 
-/** Tries of one attempt. An engine that breaks off at the same request each time is not away: this is where that ends. */
+/**
+ * Dispatches of one attempt. An engine that breaks off at the same request each time is not unreachable: here
+ * that ends.
+ */
 const MAX_DISPATCHES = 12;
 
 export const isAway = (error: unknown): error is DavitError =>
   error instanceof DavitError && error.code === 'engine/unreachable';
 
-/** The same, and another try of this attempt is worth it. */
+/** The same, and another dispatch of this attempt is worth it. */
 export const mayBeBack = (error: unknown, { epoch }: { epoch: number }): error is DavitError =>
   isAway(error) && epoch < MAX_DISPATCHES;

@@ -11,8 +11,8 @@ export function startHeartbeat(host: string, everyMs: number): () => void {
 }
 
 /**
- * Runs `work` under heartbeats. Its signal is aborted when the workflow cancels, when the worker stops, and after
- * `timeoutMs` (reason: a TimeoutError).
+ * Runs `work` under heartbeats. Its signal is aborted when the workflow cancels, when the worker stops, and
+ * after `timeoutMs` (reason: a TimeoutError).
  */
 export async function withHeartbeat<T>(
   options: { host: string; timeoutMs?: number; everyMs?: number },
@@ -31,8 +31,8 @@ export async function withHeartbeat<T>(
 }
 
 /**
- * An activity of the control queue under heartbeats, so that another attempt begins soon after its worker is lost. A
- * cancel does not end it: what it does is short, or can be repeated.
+ * An activity of the control queue under heartbeats, so that another attempt begins soon after its worker is
+ * lost. A cancel does not end it: what it does is short, or can be repeated.
  */
 export const heartbeating =
   <I, O>(activity: (input: I) => Promise<O>): ((input: I) => Promise<O>) =>

@@ -1,7 +1,8 @@
 /**
- * What an error makes of the job that it ends: the one table for jobs in containers, builds, pushes and deployments.
- * `failed` is the user's doing (the script, the file, what the file names), `errored` that of a machine or of the
- * installation. The kind decides which of GitLab's `retry:when` reasons match (docs/language/failures.md).
+ * What an error makes of the job that it ends: the one table for jobs in containers, builds, pushes and
+ * deployments. `failed` is the user's doing (the script, the file, what the file names), `errored` that of a
+ * machine or of the installation. The kind decides which of GitLab's `retry:when` reasons match
+ * (docs/language/failures.md).
  */
 import { DavitError, type ErrorCode } from '../../src/errors.ts';
 import type { FailureKind, JobResult } from '../../src/plan/model/outcome.ts';
@@ -28,13 +29,13 @@ const BY_CODE: Partial<Record<ErrorCode, Ending>> = {
   'source/refused': ['failed', 'config'],
   'job/source': ['failed', 'config'],
   'job/artifacts': ['failed', 'artifact'],
-  // What an earlier job stored is gone. GitLab's reason for that is missing_dependency_failure. It is not `artifact`,
-  // which matches runner_system_failure: a retry on the same blob finds it just as gone.
+  // What an earlier job stored is gone. GitLab's reason for that is missing_dependency_failure. It is not
+  // `artifact`, which matches runner_system_failure: a retry on the same blob finds it just as gone.
   'blob/missing': ['errored', 'missing_dependency'],
   'store/no-space': ['errored', 'no_space'],
-  // The pipeline file is right and the machine lacks the value: an operator sets it. So `errored`, and `config`, which
-  // is never retried by itself and matches runner_configuration_error. As `failed` a deployment would count as begun,
-  // and `retry:` could not repeat it once the secret is there.
+  // The pipeline file is right and the machine lacks the value: an operator sets it. So `errored`, and
+  // `config`, which is never retried by itself and matches runner_configuration_error. As `failed` a
+  // deployment would count as begun, and `retry:` could not repeat it once the secret is there.
   'secret/missing': ['errored', 'config'],
   // Tests and deployments.
   'job/readiness': ['failed', 'readiness'],
@@ -57,7 +58,9 @@ export const endText = (error: DavitError): string => `${error.message} [${error
 
 export type UnsuccessfulEnd = Pick<JobResult, 'outcome' | 'kind' | 'message' | 'started'>;
 
-/** The result of a job that did not succeed. `started` is true: such a job has had its effect, or part of it. */
+/**
+ * The result of a job that did not succeed. `started` is true: such a job has had its effect, or part of it.
+ */
 export const ended = (
   outcome: 'failed' | 'errored' | 'skipped',
   kind: FailureKind,

@@ -2,7 +2,10 @@
 import type { ErrorCode } from '../../src/errors.ts';
 import { doubling, retry, withCode } from '../../src/utils/retry.ts';
 
-/** Longer than dockerd's own retries of about 50 s; a registry that restarts for a minute or three ends no job. */
+/**
+ * Longer than dockerd's own retries of about 50 s; a registry that restarts for a minute or three ends no
+ * job.
+ */
 const OUTAGE_MS = 240_000;
 const OUTAGE_INITIAL_MS = 1_000;
 const OUTAGE_MAX_MS = 15_000;
@@ -38,8 +41,8 @@ export const retryThroughStoreOutage = <T>(signal: AbortSignal, work: () => Prom
   );
 
 /**
- * Repeats `work` while the store is away or full, until the signal; then once more, and rejects with the store's error.
- * What is to be stored is still in the job's container, so nothing is lost by waiting.
+ * Repeats `work` while the store is away or full, until the signal; then once more, and rejects with the
+ * store's error. What is to be stored is still in the job's container, so nothing is lost by waiting.
  */
 export const retryWhileStoreUnavailable = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
   retry(work, {
@@ -49,7 +52,9 @@ export const retryWhileStoreUnavailable = <T>(signal: AbortSignal, work: () => P
     onAbort: 'last-attempt',
   });
 
-/** No further attempt can help: a newer dispatch writes, or what the log store has is different, or is gone. */
+/**
+ * No further attempt can help: a newer dispatch writes, or what the log store has is different, or is gone.
+ */
 const isFinalForLogs = withCode(
   'log/fenced',
   'log/offset',
@@ -58,7 +63,10 @@ const isFinalForLogs = withCode(
   'internal/defect',
 );
 
-/** Repeats a request to the stores for as long as the signal allows, whatever else fails: a log or a spec is not given up. */
+/**
+ * Repeats a request to the stores for as long as the signal allows, whatever else fails: a log or a spec is
+ * not given up.
+ */
 export async function retryUntilReachable<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   return retry(ask, { final: isFinalForLogs, retryable: () => true, signal });

@@ -1,6 +1,7 @@
 /**
- * Tars as streams. Writing costs what their bytes cost and not their number of files; reading unpacks nothing to disk.
- * `eachEntry` reads what davit or an engine has made; `entries` reads what people have made, under limits.
+ * Tars as streams. Writing costs what their bytes cost and not their number of files; reading unpacks nothing
+ * to disk. `eachEntry` reads what davit or an engine has made; `entries` reads what people have made, under
+ * limits.
  */
 import { pipeline as pipe, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
@@ -11,7 +12,10 @@ import type { Engine } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { put, type TarHeader } from '../../src/utils/tar.ts';
 
-/** A file up to this size is held whole: a stream of its own costs more than its bytes. Also what goes out in one piece. */
+/**
+ * A file up to this size is held whole: a stream of its own costs more than its bytes. Also what goes out in
+ * one piece.
+ */
 const PIECE_BYTES = 64 * 1024;
 
 /** Writes a file of `header.size` bytes. Rejects when its content has another size, or breaks off. */
@@ -34,9 +38,12 @@ async function sized(
   return bytes;
 }
 
-/** The archive's bytes. A tar comes in pieces of 512 bytes; whoever sends it on would pay for a write each. */
+/**
+ * The archive's bytes. A tar comes in pieces of 512 bytes; whoever sends it on would pay for a write each.
+ */
 export function bytesOf(archive: Pack): Readable {
-  // Listened to from here on and not from the first read: of one that has broken off by then nobody would hear.
+  // Listened to from here on and not from the first read: of one that has broken off by then no one would
+  // hear.
   const pieces = Readable.from(archive, { objectMode: false });
   return Readable.from(joined(pieces), { objectMode: false, highWaterMark: PIECE_BYTES });
 }
@@ -57,8 +64,8 @@ async function* joined(pieces: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
 }
 
 /**
- * Calls `visit` for each entry, one after the other; content that it leaves unread is dropped. What it rejects with ends the
- * reading at once: the end of a reader whose entry is half read may never come.
+ * Calls `visit` for each entry, one after the other; content that it leaves unread is dropped. What it
+ * rejects with ends the reading at once: the end of a reader whose entry is half read may never come.
  */
 export async function eachEntry(
   tar: Readable,
@@ -88,7 +95,10 @@ export async function eachEntry(
   }
 }
 
-/** Text of one regular file of a container, ended or not; undefined when there is none. Rejects above `maxBytes`. */
+/**
+ * Text of one regular file of a container, ended or not; undefined when there is none. Rejects above
+ * `maxBytes`.
+ */
 export async function readContainerFile(
   engine: Engine,
   file: { container: string; path: string; maxBytes: number },
@@ -118,12 +128,13 @@ export interface TarEntry {
 }
 
 /**
- * The entries of a tar, gzipped or not. A body that is not read is skipped. Rejects with `source/refused` for what is no tar, for
- * a path that leaves its root, and past a million entries or 8 GiB.
+ * The entries of a tar, gzipped or not. A body that is not read is skipped. Rejects with `source/refused` for
+ * what is no tar, for a path that leaves its root, and past a million entries or 8 GiB.
  */
 export async function* entries(stream: Readable): AsyncGenerator<TarEntry> {
   const reader = extract();
-  // The reader's own error stands below; the callback is there because a broken pipe must not be an uncaught one.
+  // The reader's own error stands below; the callback is there because a broken pipe must not be an uncaught
+  // one.
   pipe(await plain(stream), reader, () => undefined);
   let count = 0;
   let bytes = 0;
@@ -140,14 +151,16 @@ export async function* entries(stream: Readable): AsyncGenerator<TarEntry> {
     }
   } catch (error) {
     if (error instanceof DavitError) throw error;
-    throw refused('The source is no archive that can be read.', error);
+    throw refused('The source is not a readable archive.', error);
   } finally {
     stream.destroy();
     reader.destroy();
   }
 }
 
-/** Text of those of `names` that are there, the last of each. Stops once it has `until`, where that is given. */
+/**
+ * Text of those of `names` that are there, the last of each. Stops once it has `until`, where that is given.
+ */
 export async function readFiles(
   stream: Readable,
   names: readonly string[],
@@ -174,7 +187,7 @@ function decode(name: string, bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw refused(`${name} is no UTF-8 text.`, error);
+    throw refused(`${name} is not UTF-8 text.`, error);
   }
 }
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { readSources, ROOT, type SourceFile, type SyntaxNode } from '../support/source.ts';
 
 /** The folders whose string literals are covered. Extend this list when the messages of a folder have been rewritten. */
-const COVERED_SOURCES: readonly string[] = [];
+const COVERED_SOURCES: readonly string[] = ['activities/**/*.ts', 'workers/**/*.ts'];
 
 /** Written by the code from messages: covered when `src/errors.ts` is. */
 const PAGES_OF_MESSAGES = ['docs/errors.md', 'docs/cli.md'];

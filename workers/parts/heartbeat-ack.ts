@@ -1,4 +1,7 @@
-/** Heartbeats whose recording is awaited: only the client can tell, because a worker sends its own some time later. */
+/**
+ * Heartbeats whose recording is awaited: only the client can tell, because a worker sends its own some time
+ * later.
+ */
 import {
   ActivityCancelledError,
   ActivityNotFoundError,

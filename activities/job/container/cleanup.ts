@@ -53,7 +53,10 @@ export interface Removal {
   only?(labels: Record<string, string>): boolean;
 }
 
-/** Containers first: a volume or network in use cannot be removed. Removes what it can; then rejects with what it could not. */
+/**
+ * Containers first: a volume or network in use cannot be removed. Removes what it can; then rejects with what
+ * it could not.
+ */
 export async function removeObjects(engine: Engine, removal: Removal): Promise<void> {
   const wanted = (labels: Record<string, string>): boolean =>
     readLabels(labels) !== undefined &&

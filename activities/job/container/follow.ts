@@ -1,6 +1,7 @@
 /**
- * Reads the engine's log of a container into a ContainerLog until the container has ended and everything is read. The engine's
- * port survives dropped links; what it gives up on is taken up again where the ContainerLog stands.
+ * Reads the engine's log of a container into a ContainerLog until the container has ended and everything is
+ * read. The engine's port survives dropped links; what it gives up on is taken up again where the
+ * ContainerLog stands.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerState, Engine } from '../../../src/adapters/ports.ts';
@@ -30,8 +31,9 @@ export interface FollowRequest {
 }
 
 /**
- * Resolves when the log is read to its end; throws the signal's reason, what made writing impossible, or `engine/unreachable`
- * when the engine of an ended container stays away and the attempt may be resumed: it has the rest of the log.
+ * Resolves when the log is read to its end; throws the signal's reason, what made writing impossible, or
+ * `engine/unreachable` when the engine of an ended container stays away and the attempt may be resumed: it
+ * has the rest of the log.
  */
 export async function followLog(followed: FollowRequest): Promise<void> {
   const { log, signal, epoch } = followed;
@@ -47,7 +49,7 @@ export async function followLog(followed: FollowRequest): Promise<void> {
     signal.throwIfAborted();
     if (over && ++failed >= MAX_FINAL_READS) {
       if (epoch !== undefined && mayBeBack(end.broken, { epoch })) throw end.broken;
-      log.lost('The container or its log is gone: what it wrote last is lost.');
+      log.lost('The container or its log is gone: its last lines are lost.');
       break;
     }
     await delay(wait, undefined, { signal });
@@ -64,7 +66,10 @@ export const isAlive = (state: ContainerState): boolean =>
 export const hasBegun = (state: ContainerState): boolean =>
   isAlive(state) || state.status === 'exited' || state.status === 'dead';
 
-/** How long a container has run, ms: its engine has written down its start, so the engine is asked for the time too. */
+/**
+ * How long a container has run, ms: its engine has written down its start, so the engine is asked for the
+ * time too.
+ */
 export async function ranFor(engine: Engine, state: ContainerState): Promise<number> {
   const until = isAlive(state) ? (await engine.info()).time : state.finishedAt;
   return Math.max(until - state.startedAt, 0);
@@ -75,7 +80,10 @@ interface Broken {
   broken: unknown;
 }
 
-/** One reading of the engine's log, from where the ContainerLog stands. Only failures of the log store are thrown. */
+/**
+ * One reading of the engine's log, from where the ContainerLog stands. Only failures of the log store are
+ * thrown.
+ */
 async function readOnce(followed: FollowRequest): Promise<'ended' | Broken> {
   const { engine, container, log, signal } = followed;
   const from = { ...log.position };

@@ -1,9 +1,10 @@
 /**
  * The image of a job or service on the engine, by pull policy, of the right platform. Invariants:
- *   IMG-1 A container is created from the id and platform returned here, never from a tag: a tag may mean another image a
- *         moment later.
- *   IMG-2 An engine that keeps one image per tag (Docker's classic store) and has the tag in another platform gets the wanted
- *         one by its manifest digest. So jobs of several architectures do not take a tag from each other.
+ *   IMG-1 A container is created from the id and platform returned here, never from a tag: a tag may mean
+ *         another image a moment later.
+ *   IMG-2 An engine that keeps one image per tag (Docker's classic store) and has the tag in another platform
+ *         gets the wanted one by its manifest digest. So jobs of several architectures do not take a tag from
+ *         each other.
  */
 import type { Engine, ImageInfo } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
@@ -35,8 +36,8 @@ const seen = new WeakMap<Engine, Map<string, string>>();
 const MAX_PULLS = 10;
 
 /**
- * The image, of that platform; make containers by its `id` and `platform`. Rejects with `engine/image-missing`,
- * `engine/image-denied`, `engine/platform`, `registry/unreachable`.
+ * The image, of that platform; make containers by its `id` and `platform`. Rejects with
+ * `engine/image-missing`, `engine/image-denied`, `engine/platform`, `registry/unreachable`.
  */
 export async function ensureImage(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo> {
   if (wanted.name === deps.facts.config.helper_image) await deps.ensureHelper();
@@ -107,7 +108,10 @@ const notHere = (
         `The image ${name} is not on ${worker.hostName} for ${platform}, and pull_policy: never forbids to pull it.`,
       );
 
-/** IMG-2. Undefined when the registry has no such platform under that name, or only the engine reaches the registry. */
+/**
+ * IMG-2. Undefined when the registry has no such platform under that name, or only the engine reaches the
+ * registry.
+ */
 async function byManifest(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo | undefined> {
   const { name, platform, anonymous, pullPolicy } = wanted;
   const exact = await manifestName(deps, wanted).catch((error: unknown) => {
@@ -153,7 +157,7 @@ async function pull(
     const here = pullPolicy === 'always' ? await deps.engine.inspectImage(name, platform) : undefined;
     // An image that was only ever made on this engine has no registry that it could be pulled from.
     if (!here || !fits(here, platform) || !here.madeHere) throw error;
-    run.say(`${name} is in no registry; the one that is on this engine is used`);
+    run.say(`${name} is in no registry; the image on this engine is used`);
     return here;
   }
 }

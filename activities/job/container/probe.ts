@@ -18,8 +18,8 @@ export interface Probe {
 }
 
 /**
- * POSIX sh of the helper image, a static busybox, whose nc may lack -z and whose wget may crash with -T (Debian's does).
- * Arguments: port, path or nothing.
+ * POSIX sh of the helper image, a static busybox, whose nc may lack -z and whose wget may crash with -T
+ * (Debian's does). Arguments: port, path or nothing.
  */
 const SCRIPT = `while :; do
 if [ -n "$2" ]; then timeout 5 wget -q -O /dev/null "http://127.0.0.1:$1$2" 2>/dev/null && exit 0
@@ -58,7 +58,10 @@ export async function awaitReady(job: Job, probe: Probe): Promise<void> {
   }
 }
 
-/** The network of a container that has ended already cannot be joined: that is the news then, not the engine's refusal. */
+/**
+ * The network of a container that has ended already cannot be joined: that is the news then, not the engine's
+ * refusal.
+ */
 async function startBeside({ deps: { engine } }: Job, { helper, container }: Probe): Promise<void> {
   try {
     await engine.startContainer(helper);

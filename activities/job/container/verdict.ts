@@ -32,8 +32,8 @@ export function parseExitNote(text: string): ExitNote | undefined {
 const KILLED = 137;
 
 /**
- * `unread`: the end of its log was never written, because its engine was away. `timedOut`: this worker ended it because its time
- * was over; the clock of the container tells it to a later follower.
+ * `unread`: the end of its log was never written, because its engine was away. `timedOut`: this worker ended
+ * it because its time was over; the clock of the container tells it to a later follower.
  */
 export function verdictOf(
   state: ContainerState,
@@ -62,7 +62,7 @@ export function verdictOf(
     return {
       outcome: 'errored',
       kind: 'engine',
-      message: 'The container was ended from outside: by a person, or because its engine was stopped.',
+      message: 'The container was stopped from outside: by a person, or because its engine stopped.',
     };
   const why = state.error === '' ? '' : ` (${state.error})`;
   return {
@@ -78,15 +78,18 @@ const fullDisk = (code: number): Verdict => ({
   outcome: 'errored',
   kind: 'no_space',
   exitCode: code,
-  message: `The script ended with exit code ${code}, and its machine's disk is full [engine/no-space]. ${ERRORS['engine/no-space'].remedy}`,
+  message: `The script ended with exit code ${code}, and the disk of its machine is full [engine/no-space]. ${ERRORS['engine/no-space'].remedy}`,
 });
 
-/** A write to an engine that is gone fails a script as its own mistake would: which of the two it was nobody knows. */
+/**
+ * A write to an engine that is gone fails a script as its own mistake would: which of the two it was no one
+ * knows.
+ */
 const engineGone = (code: number): Verdict => ({
   outcome: 'errored',
   kind: 'engine',
   exitCode: code,
-  message: `The script ended with exit code ${code} while its engine was away: what it wrote went nowhere, which fails a script too.`,
+  message: `The script ended with exit code ${code} while the container engine was down; lost output may have caused the failure.`,
 });
 
 function ofScript(code: number, oomKilled: boolean): Verdict {
@@ -96,7 +99,7 @@ function ofScript(code: number, oomKilled: boolean): Verdict {
       outcome: 'failed',
       kind: 'out_of_memory',
       exitCode: code,
-      message: 'The machine ended the job: out of memory.',
+      message: 'The job was killed: out of memory.',
     };
   return { outcome: 'failed', kind: 'script', exitCode: code, message: `exit code ${code}` };
 }
@@ -107,7 +110,7 @@ export function verdictOfError(error: unknown): Verdict {
     return {
       outcome: 'failed',
       kind: 'timeout',
-      message: "The image was not there before the job's time was over.",
+      message: "The image was not available before the job's timeout.",
     };
   if (!(error instanceof DavitError))
     return {

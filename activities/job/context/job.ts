@@ -17,17 +17,23 @@ export interface Job extends Identity {
   spec: ContainerSpec;
   lease: ActivityLease;
   log: ContainerLog;
-  /** Ends every try to reach the stores. */
+  /** Ends every attempt to reach the stores. */
   storeLimit: AbortController;
   startedAt: number;
 }
 /** How far the start of a container has come; only the phase before supervision has it. */
 export interface StartProgress {
-  /** The engine was asked to start the container: without its response it is unknown whether the script has begun. */
+  /**
+   * The engine was asked to start the container: without its response it is unknown whether the script has
+   * begun.
+   */
   startAsked: boolean;
 }
 
-/** Fetches the spec and opens the log under this attempt's epoch. Rejects with `blob/missing`, `log/fenced`, `ActivityEnded`. */
+/**
+ * Fetches the spec and opens the log under this attempt's epoch. Rejects with `blob/missing`, `log/fenced`,
+ * `ActivityEnded`.
+ */
 export async function openJob(deps: JobDeps, input: RunInput, lease: ActivityLease): Promise<Job> {
   const storeLimit = new AbortController();
   const giveUp = (): void => storeLimit.abort(lease.signal.reason);
@@ -36,7 +42,8 @@ export async function openJob(deps: JobDeps, input: RunInput, lease: ActivityLea
   const identity = identityOf(deps.facts.installation, lease.run, input.ref);
   try {
     const [spec, log] = await Promise.all([
-      // Neither a container that may be running nor a job that has its turn is given up for a store that is away.
+      // Neither a container that may be running nor a job that has its turn is given up for a store that is
+      // away.
       retryUntilReachable(storeLimit.signal, () => loadSpec(deps, input)),
       ContainerLog.open({
         store: deps.logs,
@@ -49,7 +56,7 @@ export async function openJob(deps: JobDeps, input: RunInput, lease: ActivityLea
     ]);
     return { ...identity, deps, input, spec, lease, log, storeLimit, startedAt: deps.now() };
   } finally {
-    // From here on the end of the activity is no end of its log.
+    // From here on the end of the activity is not an end of its log.
     lease.signal.removeEventListener('abort', giveUp);
   }
 }

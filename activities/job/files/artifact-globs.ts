@@ -1,6 +1,6 @@
 /**
- * Which files of a project `artifacts:paths` and `exclude` mean (GitLab: doublestar globs; a directory means all in it; an
- * excluded directory does not exclude what is in it unless the pattern says so). Pure.
+ * Which files of a project `artifacts:paths` and `exclude` mean (GitLab: doublestar globs; a directory means
+ * all in it; an excluded directory does not exclude what is in it unless the pattern says so). Pure.
  */
 import { posix } from 'node:path';
 import picomatch from 'picomatch';

@@ -2,9 +2,9 @@
  * Role: what a job leaves behind, from its ended container into one tar.gz blob.
  *
  * Invariants:
- *  A1 Names in the archive are relative to the project and never lead out of it; links stay links.
- *  A2 At most `artifact_bytes` of content; more fails the job (`job/artifacts`).
- *  A3 Streams: nothing is kept whole in memory or on the worker's disk.
+ *  ART-1 Names in the archive are relative to the project and never lead out of it; links stay links.
+ *  ART-2 At most `artifact_bytes` of content; more fails the job (`job/artifacts`).
+ *  ART-3 Streams: nothing is kept whole in memory or on the worker's disk.
  */
 import { posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -128,7 +128,7 @@ class Archive {
     this.#collecting = collecting;
   }
 
-  /** Rejects with the store's error as soon as it takes no more: whoever writes to it would wait for ever. */
+  /** Rejects with the store's error as soon as it takes no more: whoever writes to it would wait forever. */
   async add(path: string, header: Header, content: AsyncIterable<unknown>): Promise<void> {
     this.#begin();
     await Promise.race([this.#write(path, header, content), this.#refused]);
@@ -177,7 +177,10 @@ class Archive {
     return this.#pack;
   }
 
-  /** Answers why there is no archive: what the store said, where a broken stream is only what followed from it. */
+  /**
+   * Returns why there is no archive: what the store said, where a broken stream is only what followed from
+   * it.
+   */
   async abort(cause: unknown): Promise<unknown> {
     this.#pack?.destroy(cause instanceof Error ? cause : new Error('stopped'));
     const said: unknown = await this.#stored?.then(

@@ -43,7 +43,7 @@ export async function collectDotenv(
         })
       : undefined;
     if (text === undefined) {
-      warnings.push(`reports: dotenv: ${file} is not there.`);
+      warnings.push(`reports: dotenv: ${file} does not exist.`);
       continue;
     }
     any = true;

@@ -1,4 +1,7 @@
-/** What becomes of a job whose container has ended: verdict, artifacts, reports, the log's last lines, the result. */
+/**
+ * What becomes of a job whose container has ended: verdict, artifacts, reports, the log's last lines, the
+ * result.
+ */
 import type { ContainerState } from '../../../src/adapters/ports.ts';
 import { type JobResult, testsText } from '../../../src/plan/model/outcome.ts';
 import { type CollectRequest, collectArtifacts } from '../files/artifacts.ts';
@@ -28,12 +31,15 @@ import {
 import { messageOf } from '../../../src/utils/message.ts';
 import { readContainerFile } from '../../runtime/tar.ts';
 
-/** The stores may be away or full for so long after the job's end before its log and files are given up; below the workflow's own hour. */
+/**
+ * The stores may be away or full for so long after the job's end before its log and files are given up; below
+ * the workflow's own hour.
+ */
 export const STORE_LIMIT_MS = 45 * 60_000;
 
 /**
- * From the container's end to the result. In this order: the verdict, caches, the coverage of the log, reports and artifacts,
- * what other pipelines may take, the last lines of the log.
+ * From the container's end to the result. In this order: the verdict, caches, the coverage of the log,
+ * reports and artifacts, what other pipelines may take, the last lines of the log.
  */
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
   const verdict = await readEnd(job, state, timedOut);
@@ -97,7 +103,8 @@ async function publish(job: Job, result: JobResult): Promise<string | undefined>
   const store = {
     put: <T>(name: string, value: T) => retryUntilStored(job, () => records.put(name, value)),
   };
-  // A dispatch that another one has followed publishes nothing: its files would take the place of the later ones.
+  // A dispatch that another one has followed publishes nothing: its files would take the place of the later
+  // ones.
   if (job.spec.gives) await retryUntilStored(job, () => logs.open(ref, ref.epoch));
   return publishArtifacts({ records: store, spec: job.spec, ref }, result);
 }
@@ -116,7 +123,7 @@ const isUnread = ({ log }: Job, state: ContainerState, note: ExitNote): boolean 
 function sayUnread({ deps, log }: Job): void {
   log.recordsEnded();
   log.lost(
-    `The engine of ${deps.worker.hostName} was away while the container ended: lines of this log are missing.`,
+    `The engine of ${deps.worker.hostName} was down when the container ended: lines of this log are missing.`,
   );
 }
 
@@ -162,9 +169,9 @@ export async function finishNoted(job: Job, result: JobResult): Promise<JobResul
 /** The job has not succeeded yet: what comes after the script is not known here. */
 function following(spec: Job['spec']): string | undefined {
   if (spec.release)
-    return 'The script has succeeded. The release is made now; the status of the job says whether it was.';
+    return 'The script succeeded. The release is created next; the status of the job shows the result.';
   if (spec.pages)
-    return 'The script has succeeded. The site is published now; the status of the job says whether it was.';
+    return 'The script succeeded. The site is published next; the status of the job shows the result.';
   return undefined;
 }
 
@@ -190,7 +197,7 @@ async function conclude(job: Job, result: JobResult, notes: readonly string[] = 
   }
 }
 
-/** After `STORE_LIMIT_MS` every try to reach the stores ends. */
+/** After `STORE_LIMIT_MS` every attempt to reach the stores ends. */
 async function limited<T>({ storeLimit }: Job, work: () => Promise<T>): Promise<T> {
   const limit = setTimeout(() => storeLimit.abort(new Error('the store did not answer')), STORE_LIMIT_MS);
   try {
@@ -205,8 +212,8 @@ function removeBeside(job: Job): void {
 }
 
 /**
- * The supervisor ends with 0 only when the script did, so the note need not be read then; but an image's own entrypoint may
- * have ended with 0 without ever running it.
+ * The supervisor ends with 0 only when the script did, so the note need not be read then; but an image's own
+ * entrypoint may have ended with 0 without ever running it.
  */
 async function exitNote(job: Job, state: ContainerState, timedOut: boolean): Promise<ExitNote | undefined> {
   const { engine } = job.deps;
@@ -230,8 +237,8 @@ async function notesFor(job: Job, { outcome }: Verdict): Promise<Omit<Kept, 'ver
 }
 
 /**
- * Reports whatever the verdict, artifacts as `when` says; failing to keep one of them fails a job that had succeeded, and
- * keeps the other.
+ * Reports whatever the verdict, artifacts as `when` says; failing to keep one of them fails a job that had
+ * succeeded, and keeps the other.
  */
 async function keep(job: Job, verdict: Verdict): Promise<Kept> {
   if (!job.spec.artifacts) return { verdict, warnings: [] };

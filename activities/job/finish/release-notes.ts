@@ -8,7 +8,7 @@ import { inside } from '../../runtime/path-inside.ts';
 
 const MAX_BYTES = 1_024 * 1_024;
 
-/** Undefined: it is no file, so it is the text itself. Rejects above 1 MiB, and as engine and store do. */
+/** Undefined: it is not a file, so it is the text itself. Rejects above 1 MiB, and as engine and store do. */
 export async function releaseNotes(job: Job): Promise<Digest | undefined> {
   const { release, projectDir } = job.spec;
   if (!release) return undefined;

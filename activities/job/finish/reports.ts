@@ -54,7 +54,7 @@ async function summary(
         return;
       }
       if (addJunit(sum, await text(content))) any = true;
-      else warnings.push(`reports: ${path} is no JUnit report.`);
+      else warnings.push(`reports: ${path} is not a JUnit report.`);
     });
   return any ? sum : undefined;
 }

@@ -1,14 +1,15 @@
 /**
- * Role: the life of a job from a container that runs to a result, and every way in which its activity may end before.
+ * Role: the life of a job from a container that runs to a result, and every way in which its activity may end
+ * before.
  * Not its role: making the container (`prepare.ts`), reading its end (`finish.ts`).
  *
  * Invariants:
- *  V1 A container that has started is never abandoned: it is followed to its end, or stopped because the workflow asked, or
- *     left running with the failure `Detached`, whose answer is `resumeJob`.
- *  V2 A container that has not started is removed with its volume before the activity ends.
- *  V3 The timeout counts from the container's start, by the clock of its engine, so it is the same for whoever follows it,
- *     whatever the clocks of workers say.
- *  V4 Only a cancel, or a workflow that is closed, stops a container; a lost connection never does.
+ *  SUP-1 A container that has started is never abandoned: it is followed to its end, or stopped because the
+ *     workflow asked, or left running with the failure `Detached`, whose answer is `resumeJob`.
+ *  SUP-2 A container that has not started is removed with its volume before the activity ends.
+ *  SUP-3 The timeout counts from the container's start, by the clock of its engine, so it is the same for
+ *     everything that follows it, whatever the clocks of workers say.
+ *  SUP-4 Only a cancel, or a workflow that is closed, stops a container; a lost connection never does.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerState } from '../../../src/adapters/ports.ts';
@@ -25,7 +26,7 @@ import { bad } from '../../runtime/log/log-lines.ts';
 import { retryHintAfterGc } from '../../runtime/disk-space.ts';
 import { cancelled, isAway, mayBeBack, requeue, superseded, workerLost } from '../../runtime/failures.ts';
 
-/** What was read is sent on before a worker leaves; the rest is read again by whoever resumes. */
+/** What was read is sent on before a worker leaves; the rest is read again by the dispatch that resumes. */
 const FLUSH_ON_LEAVE_MS = 1_500;
 /** After a container's end: until the engine has given all of its log and the store has taken it. */
 const DRAIN_MS = STORE_LIMIT_MS - 5 * 60_000;
@@ -78,7 +79,10 @@ interface End {
   timedOut: boolean;
 }
 
-/** The container's end, or its stop once its time is over. Rejects if the activity has to end, or its log cannot be read. */
+/**
+ * The container's end, or its stop once its time is over. Rejects if the activity has to end, or its log
+ * cannot be read.
+ */
 async function untilEnded(job: Job, ranMs: number, { ended, log }: Followed): Promise<End> {
   const { engine } = job.deps;
   const clock = new AbortController();
@@ -121,8 +125,9 @@ async function afterFailure(job: Job, error: unknown, followed: Followed): Promi
 }
 
 /**
- * What is done after a container's end may be done again by whoever resumes, so a worker that goes away does not wait for it.
- * A cancel that comes so late changes nothing any more, but nobody waits for a store then.
+ * What is done after a container's end may be done again by the dispatch that resumes, so a worker that stops
+ * does not wait for it. A cancel that comes so late changes nothing any more, but no one waits for a store
+ * then.
  */
 async function leftDuringFinish({ lease, storeLimit }: Job): Promise<never> {
   try {
@@ -187,28 +192,34 @@ async function endLog(job: Job, text: string): Promise<void> {
   try {
     await job.log.end();
   } catch {
-    // A cancel does not wait for a store that is away; its log is open, and `davit status` says that it was cancelled.
+    // A cancel does not wait for a store that is away; its log is open, and `davit status` says that it was
+    // cancelled.
   } finally {
     clearTimeout(limit);
   }
 }
 
-/** `davit status` then says that it runs, and the workflow knows where. Short jobs are over before anybody could look. */
+/**
+ * `davit status` then says that it runs, and the workflow knows where. Short jobs are over before anybody
+ * could look.
+ */
 function announce({ deps, lease, input }: Job): void {
   const started = { ref: input.ref, host: deps.worker.hostId, at: Date.now() };
   deps.announce?.(lease.run, started).catch(() => {
-    // News for eyes: the heartbeat carries the host as well.
+    // Display only: the heartbeat carries the host as well.
   });
 }
 
-/** V4. What was under way may be done again: by whoever resumes the job once its engine answers. */
+/**
+ * SUP-4. What was under way may be done again: by the dispatch that resumes the job once its engine answers.
+ */
 async function untilBack({ deps, lease, log }: Job): Promise<never> {
   log.abandon();
   await delay(AWAY_PAUSE_MS, undefined, { signal: lease.signal }).catch(() => undefined); // it ends either way
   throw workerLost(deps.worker.hostId);
 }
 
-/** What nobody foresaw: the container is not left to itself. */
+/** Unforeseen: the container is not left running. */
 async function engineFailed(job: Job, error: unknown): Promise<JobResult> {
   await stopContainer(job.deps.engine, job.name, job.input.graceMs).catch(() => undefined); // the janitor tries again
   return finishWithout(job, error, true);
@@ -227,7 +238,10 @@ export function hostLost(job: Job): Promise<JobResult> {
 
 export const removeAll = (job: Job): Promise<void> => removeObjects(job.deps.engine, { labels: job.labels });
 
-/** No later try has opened the log. What nobody can say now is left as it is: the next try, or the janitor, removes it. */
+/**
+ * No later dispatch has opened the log. What no one can say now is left as it is: the next dispatch, or the
+ * janitor, removes it.
+ */
 async function isCurrentDispatch({ deps, input }: Job): Promise<boolean> {
   const asked = deps.logs.open(input.ref, input.ref.epoch).then(
     () => true,
@@ -237,8 +251,8 @@ async function isCurrentDispatch({ deps, input }: Job): Promise<boolean> {
 }
 
 /**
- * What went wrong before the container was known to run. An engine that is away is no fault of the job: what was not started
- * is handed back, and what may have been is for whoever resumes it (V1).
+ * What went wrong before the container was known to run. An engine that is away is not a fault of the job:
+ * what was not started is handed back, and what may have been is for the dispatch that resumes it (SUP-1).
  */
 export async function notStarted(
   job: Job,
@@ -271,7 +285,7 @@ async function endedBefore(job: Job, { reason }: ActivityEnded, begun: boolean):
   if (reason === 'detached' && begun) throw workerLost(job.deps.worker.hostId);
   if (reason !== 'detached' || (await isCurrentDispatch(job)))
     await removeAll(job).catch((error: unknown) => {
-      if (!isAway(error)) throw error; // the next try tidies, or the janitor
+      if (!isAway(error)) throw error; // the next dispatch tidies, or the janitor
     });
-  throw reason === 'detached' ? requeue('The worker goes away; nothing was started.') : cancelled();
+  throw reason === 'detached' ? requeue('The worker stops; nothing was started.') : cancelled();
 }

@@ -1,6 +1,6 @@
 /**
- * Services of a job: on its network under their aliases, asked on their exposed ports until they answer. As at GitLab, one
- * that does not answer is a warning with its last lines, not a failure: the script will tell.
+ * Services of a job: on its network under their aliases, asked on their exposed ports until they answer. As
+ * at GitLab, one that does not answer is a warning with its last lines, not a failure: the script will tell.
  */
 import { DavitError } from '../../../src/errors.ts';
 import { platformText, type ServiceSpec } from '../../../src/plan/model/spec.ts';

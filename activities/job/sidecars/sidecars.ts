@@ -1,7 +1,7 @@
 /**
- * What runs beside a job: its network, its services, the container that it tests. Ordinary jobs share one network whose
- * members cannot reach each other; a network of a job's own costs 130 ms and an address range, so only those that need one
- * get it.
+ * What runs beside a job: its network, its services, the container that it tests. Ordinary jobs share one
+ * network whose members cannot reach each other; a network of a job's own costs 130 ms and an address range,
+ * so only those that need one get it.
  */
 import type { Engine } from '../../../src/adapters/ports.ts';
 import { createHelper } from '../container/helper.ts';
@@ -43,8 +43,8 @@ async function ownNetwork({ deps, name, labels }: Job): Promise<{ name: string; 
 }
 
 /**
- * A container that does nothing but hold the one interface that the job and its services share. It has all their names, so
- * what is written for networks of their own works here too.
+ * A container that does nothing but hold the one interface that the job and its services share. It has all
+ * their names, so what is written for networks of their own works here too.
  */
 async function oneInterface(
   { deps, name, labels, spec }: Job,

@@ -1,6 +1,7 @@
 /**
- * The container that an API test tests: exactly the digest that was built, on the machine of its architecture, as it will
- * run for real, with its own entrypoint. Its end before the test's is a failure at once.
+ * The container that an API test tests: exactly the digest that was built, on the machine of its
+ * architecture, as it will run for real, with its own entrypoint. Its end before the test's is a failure at
+ * once.
  */
 import { DavitError } from '../../../src/errors.ts';
 import type { ApitestSpec } from '../../../src/plan/model/spec.ts';
@@ -87,7 +88,9 @@ function testedImage({ input }: Job, spec: ApitestSpec): string {
   return `${found.image.repository}@${found.image.digest}`;
 }
 
-/** Of an earlier build with the same name; one whose pipeline still runs is left alone, unless it has ended. */
+/**
+ * Of an earlier build with the same name; one whose pipeline still runs is left alone, unless it has ended.
+ */
 async function removeLeftovers(job: Job, label: string): Promise<void> {
   const { engine, facts, workflows } = job.deps;
   const labels = { [LABELS.installation]: facts.installation, [LABELS.tested]: label };

@@ -1,7 +1,10 @@
 /** What the parts of a job's sidecars share. */
 import type { ContainerCreate } from '../../../src/adapters/ports.ts';
 
-/** Environments of what runs beside a job, in the form an engine takes; the only variables that ever become Env. */
+/**
+ * Environments of what runs beside a job, in the form an engine takes; the only variables that ever become
+ * Env.
+ */
 export interface SideEnvironments {
   services: string[][];
   tested: string[];

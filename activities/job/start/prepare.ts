@@ -1,6 +1,7 @@
 /**
- * From a spec to a started container. What can go side by side does: a trivial job is to cost little more than `docker run`.
- * The container is started only when the server has recorded which host it is on, and when the mask set is durable.
+ * From a spec to a started container. What can go side by side does: a trivial job is to cost little more
+ * than `docker run`. The container is started only when the server has recorded which host it is on, and when
+ * the mask set is durable.
  */
 import { platformText, type CommonSpec } from '../../../src/plan/model/spec.ts';
 import type { ContainerCreate, ContainerState } from '../../../src/adapters/ports.ts';
@@ -24,12 +25,16 @@ import { workspaceTar } from './workspace.ts';
 import type { SideEnvironments, Sidecars } from '../sidecars/types.ts';
 import { startEarly } from '../../runtime/start-early.ts';
 
-/** What the engine keeps of a log lies above what davit keeps, so that rotation loses nothing while a worker is away. */
+/**
+ * What the engine keeps of a log lies above what davit keeps, so that rotation loses nothing while a worker
+ * is away.
+ */
 const ENGINE_LOG_FACTOR = 4;
 
 /**
- * Returns how long the container has run (ms). A container that runs already, or has ended, is attached to: nothing is made.
- * Sidecars are awaited before anything else may fail: a cleanup must not race with their start.
+ * Returns how long the container has run (ms). A container that runs already, or has ended, is attached to:
+ * nothing is made. Sidecars are awaited before anything else may fail: a cleanup must not race with their
+ * start.
  */
 export async function prepare(job: Job, progress: StartProgress): Promise<number> {
   const { deps, lease } = job;
@@ -111,8 +116,8 @@ async function start(job: Job, progress: StartProgress): Promise<number> {
 }
 
 /**
- * Platform of the script's container. What is tested runs on its own architecture; the script that tests it need not, and
- * emulating it as well would only make it slow.
+ * Platform of the script's container. What is tested runs on its own architecture; the script that tests it
+ * need not, and emulating it as well would only make it slow.
  */
 async function scriptPlatform(job: Job): Promise<string> {
   const arch = archOf(job);
@@ -146,13 +151,19 @@ interface ContainerRequest {
   labels: Record<string, string>;
 }
 
-/** An earlier try that was handed back could not tidy if its engine was away: its services would be in the way. */
+/**
+ * An earlier dispatch that was handed back could not tidy if its engine was away: its services would be in
+ * the way.
+ */
 async function removeHalf({ deps, name, labels }: Job): Promise<void> {
   const there = await deps.engine.inspectContainer(name);
   if (!there || !hasBegun(there)) await removeObjects(deps.engine, { labels });
 }
 
-/** A name that is taken: what runs or has ended is ours, and is the answer; what was only created is half filled, made anew. */
+/**
+ * A name that is taken: what runs or has ended is ours, and is the answer; what was only created is half
+ * filled, and is recreated.
+ */
 async function makeContainer(job: Job, request: ContainerRequest): Promise<ContainerState | undefined> {
   const { deps, name, labels } = job;
   const create = creation(job, request);
@@ -164,7 +175,7 @@ async function makeContainer(job: Job, request: ContainerRequest): Promise<Conta
   }
   const there = await deps.engine.inspectContainer(name);
   if (there && hasBegun(there)) return there;
-  // It may be a later try's, which is about to start it.
+  // It may be a later dispatch's, which is about to start it.
   await retryUntilReachable(job.lease.signal, () => deps.logs.open(job.input.ref, job.input.ref.epoch));
   if (!(await deps.engine.removeUnlessRunning(name))) return deps.engine.inspectContainer(name);
   await deps.engine.removeVolume(name);
@@ -183,7 +194,8 @@ function creation(job: Job, { image, sidecars, labels: more }: ContainerRequest)
     image: image.id,
     platform: image.platform,
     labels: { ...labels, ...more, [LABELS.kind]: 'job', [LABELS.marked]: 'true' },
-    // As GitLab: the image's own entrypoint runs the script, unless the job names another one; [""] means none.
+    // As GitLab: the image's own entrypoint runs the script, unless the job names another one; [""] means
+    // none.
     entrypoint: spec.image.entrypoint?.length === 0 ? [''] : spec.image.entrypoint,
     command: ['sh', SUPERVISOR],
     user: spec.image.user,
@@ -197,7 +209,7 @@ function creation(job: Job, { image, sidecars, labels: more }: ContainerRequest)
   };
 }
 
-/** A cache that breaks off while it is put there fails nobody: everything is made anew without it. */
+/** A cache that breaks off while it is uploaded does not fail the job: everything is recreated without it. */
 async function filling(
   job: Job,
   {
@@ -210,7 +222,7 @@ async function filling(
     return await fill(job, resolved, caches);
   } catch (error) {
     if (caches.length === 0 || job.lease.signal.aborted) throw error;
-    job.log.say(warning('The cache could not be put into the container; the job goes on without it.'));
+    job.log.say(warning('The cache could not be put into the container; the job continues without it.'));
   }
   await makeContainer(job, request);
   await fill(job, resolved, []);
@@ -265,7 +277,7 @@ function takesSource(
   if (path === '.gitmodules' && submodules && source === 'all' && !fetched)
     throw new DavitError(
       'job/source',
-      'GIT_SUBMODULE_STRATEGY asks for the submodules of the project, and this source came without them: davit run sends none, and of a dotenv report it is known too late. Let the script do it: git submodule update --init.',
+      'GIT_SUBMODULE_STRATEGY asks for submodules, and this source has none: `davit run` sends none, and a dotenv report comes too late. Fetch them in the script: git submodule update --init.',
     );
   return source === 'all' || /^\.git(\/|$)/.test(path);
 }

@@ -1,7 +1,8 @@
 /**
- * The variables of one attempt, with their values: what the plan left to be known at the last moment, and secrets, resolved
- * here and nowhere earlier. GitLab's order, lowest first: predefined, the job's file, dotenv of needed jobs, then what
- * project, instance and trigger set. CI_JOB_TOKEN is left out: davit has no API that a job may call with it yet.
+ * The variables of one attempt, with their values: what the plan left to be known at the last moment, and
+ * secrets, resolved here and nowhere earlier. GitLab's order, lowest first: predefined, the job's file,
+ * dotenv of needed jobs, then what project, instance and trigger set. CI_JOB_TOKEN is left out: davit has no
+ * API that a job may call with it yet.
  */
 import type { BlobStore, Registries, Secrets } from '../../../src/adapters/ports.ts';
 import { tooShortToMask } from '../../../src/masking/index.ts';
@@ -83,7 +84,7 @@ class VariableSet {
 
   putOwn(variable: SpecVariable, value: string | undefined): void {
     const { name, file, late, masked } = variable;
-    if (value === undefined) this.#warnings.push(`${name} is a secret; a pipeline of a fork gets none.`);
+    if (value === undefined) this.#warnings.push(`${name} is a secret; pipelines of forks get no secrets.`);
     else this.#byName.set(name, { name, value, file, late, masked });
   }
 

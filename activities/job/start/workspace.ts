@@ -1,13 +1,17 @@
 /**
- * The one archive that is put at `/` of a container before it starts: project, caches, artifacts of needed jobs, davit's own
- * files.
+ * The one archive that is put at `/` of a container before it starts: project, caches, artifacts of needed
+ * jobs, davit's own files.
  *
  * Invariants:
- *  W1 Nothing lies outside of the project's directory and `/davit`, whatever names source or artifacts carry; devices are
- *     left out; a link is kept as it is (it is the container's own affair where it points).
- *  W2 Open modes, owner root: an image with another user can read, write and delete (as GitLab's helper leaves them).
- *  W3 A cache wins over the source, an artifact over both, a later one over an earlier one; davit's files win over all.
- *  W4 Streams: memory does not grow with the source.
+ *  WS-1 Nothing lies outside of the project's directory and `/davit`, whatever names source or artifacts
+ *       carry;
+ *     devices are left out; a link is kept as it is (it is the container's own affair where it points).
+ *  WS-2 Open modes, owner root: an image with another user can read, write and delete (as GitLab's helper
+ *     leaves them).
+ *  WS-3 A cache wins over the source, an artifact over both, a later one over an earlier one; davit's files
+ *       win
+ *     over all.
+ *  WS-4 Streams: memory does not grow with the source.
  */
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';

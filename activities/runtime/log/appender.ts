@@ -1,6 +1,7 @@
 /**
- * Sends a log's bytes to the store, in order, one append at a time, for as long as it takes: the part that all logs of
- * attempts share, with the limit of their size and their end. Invariants LOG-2 to LOG-4 of `container-log.ts` are kept here.
+ * Sends a log's bytes to the store, in order, one append at a time, for as long as it takes: the part that
+ * all logs of attempts share, with the limit of their size and their end. Invariants LOG-2 to LOG-4 of
+ * `container-log.ts` are kept here.
  */
 import type { LogCheckpoint, LogRef, LogState, LogStore } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
@@ -20,7 +21,10 @@ export interface AppenderOptions {
   epoch: number;
   /** Ends retries: the activity is over. */
   signal: AbortSignal;
-  /** Bytes that the job itself may write. The rest is dropped, and the log has a line about it. Unlimited if absent. */
+  /**
+   * Bytes that the job itself may write. The rest is dropped, and the log has a line about it. Unlimited if
+   * absent.
+   */
   capBytes?: number;
   /** Tests: smaller than 64 KiB. */
   chunkBytes?: number;
@@ -45,7 +49,9 @@ export class Appender {
   #failure: unknown;
   #capped: boolean;
 
-  /** `offset`: where the first byte goes. Bytes below the store's end have to equal those that the store has. */
+  /**
+   * `offset`: where the first byte goes. Bytes below the store's end have to equal those that the store has.
+   */
   private constructor(options: AppenderOptions, state: LogState, offset: number) {
     this.#options = options;
     this.#capped = options.capBytes !== undefined && offset > options.capBytes;
@@ -55,8 +61,8 @@ export class Appender {
   }
 
   /**
-   * Raises the epoch at the store: an older dispatch cannot write any more. Begins at the end of the log, or where
-   * `startAt` says. Rejects with `log/fenced` when a newer dispatch writes.
+   * Raises the epoch at the store: an older dispatch cannot write any more. Begins at the end of the log, or
+   * where `startAt` says. Rejects with `log/fenced` when a newer dispatch writes.
    */
   static async open(
     options: AppenderOptions,
@@ -81,7 +87,10 @@ export class Appender {
     return this.#capped;
   }
 
-  /** Output of the job. The limit counts bytes of the log, so it is reached at the same byte whatever happens meanwhile. */
+  /**
+   * Output of the job. The limit counts bytes of the log, so it is reached at the same byte whatever happens
+   * meanwhile.
+   */
   putCapped(bytes: Uint8Array): void {
     const { capBytes = Number.POSITIVE_INFINITY } = this.#options;
     if (bytes.length === 0 || this.#capped) return;
@@ -127,7 +136,10 @@ export class Appender {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Closes the log; an end that an earlier dispatch has written stays. `complete`: as far as the writer knows. */
+  /**
+   * Closes the log; an end that an earlier dispatch has written stays. `complete`: as far as the writer
+   * knows.
+   */
   async close(complete: boolean): Promise<LogSummary> {
     if (this.#state.ended) return this.#state.ended;
     const { store, ref, epoch, signal } = this.#options;

@@ -1,8 +1,8 @@
 /**
- * The log of an attempt without a container: build output and davit's own lines, masked, in order. Following an engine's
- * log is `container-log.ts`; both send through the Appender. There are no checkpoints here: a later dispatch of the same
- * attempt appends to what the log has. A store that is unreachable is waited for until the activity has to end: what was
- * built or deployed is not lost because of its log.
+ * The log of an attempt without a container: build output and davit's own lines, masked, in order. Following
+ * an engine's log is `container-log.ts`; both send through the Appender. There are no checkpoints here: a
+ * later dispatch of the same attempt appends to what the log has. A store that is unreachable is waited for
+ * until the activity has to end: what was built or deployed is not lost because of its log.
  */
 import { Context } from '@temporalio/activity';
 import type { LogStore } from '../../../src/adapters/ports.ts';

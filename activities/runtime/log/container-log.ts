@@ -1,16 +1,20 @@
 /**
- * Role: the log of an attempt that runs in a container, from records of the engine to acknowledged chunks in the store.
- * Not its role: reading the engine (`follow.ts`), sending (`appender.ts`), the text of davit's lines (`supervise.ts`).
+ * Role: the log of an attempt that runs in a container, from records of the engine to acknowledged chunks in
+ * the store.
+ * Not its role: reading the engine (`follow.ts`), sending (`appender.ts`), the text of davit's lines
+ * (`supervise.ts`).
  *
  * Invariants:
- *  LOG-1 The log is a function of the engine's records and of davit's own lines before and after them: neither chunk
- *        sizes, nor timers, nor crashes change a byte.
- *  LOG-2 A checkpoint is taken where a record ends and the masker holds nothing back, and is sent with bytes that reach
- *        it. A new follower that starts there makes the same bytes again, and the store accepts them as repeats.
- *  LOG-3 One append is under way at a time. A writer waits while much waits to be sent: the engine's own log is the
- *        buffer while the store is unreachable.
+ *  LOG-1 The log is a function of the engine's records and of davit's own lines before and after them:
+ *        neither chunk sizes, nor timers, nor crashes change a byte.
+ *  LOG-2 A checkpoint is taken where a record ends and the masker holds nothing back, and is sent with bytes
+ *        that reach it. A new follower that starts there makes the same bytes again, and the store accepts
+ *        them as repeats.
+ *  LOG-3 One append is under way at a time. A writer waits while much waits to be sent: the engine's own log
+ *        is the buffer while the store is unreachable.
  *  LOG-4 `log/fenced` means that a newer dispatch writes this log. This one never writes again.
- *  LOG-5 davit's own lines are before the first record and behind the last, never in between: a resume would break LOG-1.
+ *  LOG-5 davit's own lines are before the first record and behind the last, never in between: a resume would
+ *        break LOG-1.
  */
 import type { LogCheckpoint, LogRecord } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
@@ -73,7 +77,10 @@ export class ContainerLog {
     return this.#appender.state.ended;
   }
 
-  /** Lines before the first record or behind the last; the last ones leave the checkpoint where the records end, so that a resume says them again at the same place. */
+  /**
+   * Lines before the first record or behind the last; the last ones leave the checkpoint where the records
+   * end, so that a resume says them again at the same place.
+   */
   say(text: string): void {
     if (this.ended) return;
     this.#appender.put(encoder.encode(maskText(this.#masks, `${text}\n`)));
@@ -92,7 +99,7 @@ export class ContainerLog {
     const recordsAtTime = same ? this.#position.recordsAtTime + 1 : 1;
     this.#putOutput(this.#masker.push(last ?? record.bytes));
     this.#position = { engineTime: record.time, recordsAtTime, offset: this.#appender.end };
-    // No checkpoint behind the mark: whoever resumes reads it too.
+    // No checkpoint behind the mark: the dispatch that resumes reads it too.
     if (!last && this.#masker.idle) this.#appender.mark(this.#position);
     await this.#appender.drain();
   }
@@ -109,13 +116,13 @@ export class ContainerLog {
     this.#recordsOver = true;
   }
 
-  /** What records say from here on must not be written: nobody knows what to hide in it. */
+  /** What records say from here on must not be written: no one knows what to hide in it. */
   withhold(text: string): void {
     this.lost(text);
     this.#withheld = true;
   }
 
-  /** Records are gone that nobody has read: the log says so and is marked. */
+  /** Records are gone that no one has read: the log says so and is marked. */
   lost(text: string): void {
     this.#incomplete = true;
     if (!this.ended) this.#appender.put(notice(text));
