@@ -137,7 +137,7 @@ test('a full disk is told with its machine and what went; any other error stays 
     'The disk of the container engine on board is full: Cannot pull image x: full. davit removed its own unused objects there: objects of 1 ended run, 2 images of ended pipelines.',
   );
   const broken = { hostName: 'board', freeDiskSpace: () => Promise.reject(new Error('away')) };
-  expect(String(await retryHintAfterGc(full, broken))).toContain('could not be removed');
+  expect(String(await retryHintAfterGc(full, broken))).toContain('could not remove its own unused objects');
   const other = new DavitError('engine/failed', 'x');
   expect(await retryHintAfterGc(other, broken)).toBe(other);
   expect(freedSpaceText({ runs: 0, images: [], cacheBytes: 0 })).toContain('nothing of its own');
