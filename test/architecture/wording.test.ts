@@ -6,6 +6,7 @@ import { readSources, ROOT, type SourceFile, type SyntaxNode } from '../support/
 
 /** The folders whose string literals are covered. Extend this list when the messages of a folder have been rewritten. */
 const COVERED_SOURCES: readonly string[] = [
+  'activities/**/*.ts',
   'src/adapters/**/*.ts',
   'src/cli/**/*.ts',
   'src/compiler/**/*.ts',

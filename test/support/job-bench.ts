@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import type { JobDeps } from '../../activities/job/deps.ts';
+import type { JobDeps } from '../../activities/job/context/deps.ts';
 import type { RunInput } from '../../activities/contract.ts';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';

@@ -154,24 +154,27 @@ async function* coded(
 
 async function waitContainer(api: EngineApi, name: string, signal: AbortSignal): Promise<ContainerState> {
   for (;;) {
-    const state = await retry(signal, async () => {
-      const once = AbortSignal.timeout(ASK_AGAIN_MS);
-      try {
-        await api.json({
-          method: 'POST',
-          path: path`/containers/${name}/wait`,
-          query: { condition: 'not-running' },
-          signal: AbortSignal.any([signal, once]),
-          action: `wait for container ${name}`,
-        });
-      } catch (error) {
-        // The request has timed out: inspect, and wait again on a new connection.
-        if (signal.aborted || !once.aborted) throw error;
-      }
-      const now = await inspectContainer(api, name, signal);
-      if (!now) throw containerGone(name);
-      return now;
-    });
+    const state = await retry(
+      async () => {
+        const once = AbortSignal.timeout(ASK_AGAIN_MS);
+        try {
+          await api.json({
+            method: 'POST',
+            path: path`/containers/${name}/wait`,
+            query: { condition: 'not-running' },
+            signal: AbortSignal.any([signal, once]),
+            action: `wait for container ${name}`,
+          });
+        } catch (error) {
+          // The request has timed out: inspect, and wait again on a new connection.
+          if (signal.aborted || !once.aborted) throw error;
+        }
+        const now = await inspectContainer(api, name, signal);
+        if (!now) throw containerGone(name);
+        return now;
+      },
+      { signal },
+    );
     if (!['running', 'paused', 'restarting'].includes(state.status)) return state;
   }
 }

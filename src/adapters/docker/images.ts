@@ -46,8 +46,10 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
   return {
     inspectImage: (image, platform) => inspectImage(api, image, platform),
     pullImage: (image, options) =>
-      retry(options.signal, () => pull(api, image, options), {
+      retry(() => pull(api, image, options), {
+        signal: options.signal,
         forMs: patience.pullMs,
+        onWaitEveryMs: NOTICE_INTERVAL_MS,
         onWait: (error) => options.onLog?.(waitText(error, patience.pullMs)),
       }),
     async tagImage(image, tag) {
@@ -81,14 +83,18 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
       return checked(pruned, answer, what).SpaceReclaimed;
     },
     push: (tag, options) =>
-      retry(options.signal, () => push(api, tag, options), {
+      retry(() => push(api, tag, options), {
+        signal: options.signal,
         forMs: patience.pushMs,
+        onWaitEveryMs: NOTICE_INTERVAL_MS,
         onWait: (error) => options.onLog(waitText(error, patience.pushMs)),
       }),
   };
 }
 
-const waitText = (error: DavitError, forMs: number): string =>
+/** A wait of minutes is mentioned in the log now and then, not at every attempt. */
+const NOTICE_INTERVAL_MS = 30_000;
+const waitText = (error: Error, forMs: number): string =>
   `${error.message} Trying again for up to ${durationText(forMs)}.\n`;
 
 /**

@@ -58,7 +58,7 @@ async function* followed(
   name: string,
   options: Options & { position: Position },
 ): AsyncGenerator<LogRecord> {
-  const { podman } = await retry(options.signal, () => api.traits());
+  const { podman } = await retry(() => api.traits(), { signal: options.signal });
   for (;;) {
     try {
       yield* podman ? proven(api, name, options) : once(api, name, options);
@@ -67,7 +67,9 @@ async function* followed(
       if (!(error instanceof DavitError) || error.code !== 'engine/unreachable') throw error;
       // The connection dropped: the container's state decides whether there is more to follow.
     }
-    const state = await retry(options.signal, () => inspectContainer(api, name, options.signal));
+    const state = await retry(() => inspectContainer(api, name, options.signal), {
+      signal: options.signal,
+    });
     if (!state) throw containerGone(name);
     if (state.status !== 'running' && state.status !== 'paused') return;
   }

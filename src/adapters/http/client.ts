@@ -2,13 +2,14 @@
  * Calls to the server: connections are kept, a lost one is retried for a bounded time, and errors keep the
  * server's codes.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Readable } from 'node:stream';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
+import { doubling, retry } from '../../utils/retry.ts';
 import { INTERNAL } from './wire.ts';
 
 const INITIAL_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 1_000;
 const MAX_ERROR_BYTES = 64 * 1_024;
 
 export interface ClientOptions {
@@ -47,14 +48,12 @@ export class StoreClient {
 
   /** Rejects with the server's coded error, or `store/unreachable`. */
   async call(call: Call): Promise<Answer> {
-    const deadline = performance.now() + this.#options.patienceMs;
-    for (let wait = INITIAL_PAUSE_MS; ; wait = Math.min(wait * 2, 1_000)) {
-      const answer = await this.#try(call);
-      if (!(answer instanceof DavitError)) return answer;
-      const again = answer.http === 503 && (call.body === undefined || Buffer.isBuffer(call.body));
-      if (!again || performance.now() + wait > deadline) throw answer;
-      await delay(wait);
-    }
+    const repeatable = call.body === undefined || Buffer.isBuffer(call.body);
+    return retry(() => this.#try(call), {
+      retryable: (error) => repeatable && error instanceof DavitError && error.http === 503,
+      backoff: doubling(INITIAL_PAUSE_MS, MAX_PAUSE_MS),
+      forMs: this.#options.patienceMs,
+    });
   }
 
   async json(call: Call): Promise<unknown> {
@@ -78,7 +77,7 @@ export class StoreClient {
     if (!Number.isNaN(serverMs)) this.#heard = { serverMs, at: performance.now() };
   }
 
-  async #try({ method, path, type, body, accept }: Call): Promise<Answer | DavitError> {
+  async #try({ method, path, type, body, accept }: Call): Promise<Answer> {
     let answer: Answer;
     try {
       answer = await request(`${this.#options.url}${INTERNAL}${path}`, {
@@ -91,11 +90,11 @@ export class StoreClient {
         },
       });
     } catch (error) {
-      return unreachable(this.#options.url, error);
+      throw unreachable(this.#options.url, error);
     }
     this.#hear(answer.headers.date);
     if (answer.statusCode < 400 || answer.statusCode === accept) return answer;
-    return refused(answer, this.#options.url);
+    throw await refused(answer, this.#options.url);
   }
 }
 

@@ -9,12 +9,12 @@
  *              idempotent.
  *   REGISTRY-4 Responses are read to a bound. No error contains a header, a token or a password.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { DavitError } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
 import type { RegistryAuth } from '../ports.ts';
 import { isLoopback, printable, oneLine } from '../text.ts';
+import { doubling, retry, withCode } from '../../utils/retry.ts';
 import { Tokens } from './tokens.ts';
 import { parseChallenge } from './challenge.ts';
 
@@ -80,18 +80,18 @@ export class RegistryHttp {
    * `registry/failed`.
    */
   async ask(ask: Ask): Promise<Answer> {
-    const deadline = performance.now() + (ask.once ? 0 : this.#patienceMs);
-    for (let pause = INITIAL_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
-      const outcome = await this.#try(ask);
-      if ('answer' in outcome) return outcome.answer;
-      const wait = Math.max(pause, outcome.retryAfterMs ?? 0);
-      if (performance.now() + wait > deadline) throw outcome.error;
-      await delay(wait);
-    }
+    let retryAfterMs = 0;
+    return retry(() => this.#try(ask, (ms) => (retryAfterMs = ms)), {
+      retryable: withCode('registry/unreachable'),
+      backoff: doubling(INITIAL_PAUSE_MS, MAX_PAUSE_MS),
+      minWaitMs: () => retryAfterMs,
+      forMs: ask.once ? 0 : this.#patienceMs,
+    });
   }
 
-  /** One try, with one more for a challenge. */
-  async #try(ask: Ask): Promise<{ answer: Answer } | { error: DavitError; retryAfterMs?: number }> {
+  /** One attempt, with a second request for a challenge. `retryAfter` receives what the registry itself asks for. */
+  async #try(ask: Ask, retryAfter: (ms: number) => void): Promise<Answer> {
+    retryAfter(0);
     try {
       const shown = this.#tokens.known(ask.scope);
       let reply = await this.#send(ask, shown);
@@ -99,20 +99,15 @@ export class RegistryHttp {
         const header = await this.#tokens.answer(reply.challenge, { ...ask, shown });
         if (header !== undefined) reply = await this.#send(ask, header);
       }
-      if ([200, 201, 202, 404].includes(reply.status)) return { answer: reply };
+      if ([200, 201, 202, 404].includes(reply.status)) return reply;
       if (reply.status === 401 || reply.status === 403) throw this.#denied(ask, reply);
-      const error = new DavitError(
+      retryAfter(reply.retryAfterMs ?? 0);
+      throw new DavitError(
         reply.status === 429 || reply.status >= 500 ? 'registry/unreachable' : 'registry/failed',
         `Cannot ${ask.what}: the registry ${this.host} responded with ${reply.status}: ${oneLine(words(reply.body))}`,
       );
-      if (error.code === 'registry/failed') throw error;
-      return { error, retryAfterMs: reply.retryAfterMs };
     } catch (error) {
-      if (error instanceof DavitError) {
-        if (error.code === 'registry/unreachable') return { error };
-        throw error;
-      }
-      return { error: this.#unreachable(ask, error) };
+      throw error instanceof DavitError ? error : this.#unreachable(ask, error);
     }
   }
 

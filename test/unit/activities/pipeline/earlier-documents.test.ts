@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { limitsOf } from '../../../../activities/pipeline/blobs.ts';
+import { limitsOf } from '../../../../activities/runtime/compiled-blobs.ts';
 import { isProtected, projectOf } from '../../../../src/compiler/variables/installation.ts';
 import { makeFindRecord, makeLoadRecord } from '../../../../activities/pipeline/record-pipeline.ts';
 import { readFacts } from '../../../../src/adapters/http/facts.ts';
