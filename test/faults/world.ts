@@ -1,7 +1,6 @@
 /**
- * A separate, whole davit: every part is a process, and the harness controls every border between two parts:
- * Temporal on SQLite or PostgreSQL, server, control worker, architecture worker, deploy worker, a registry,
- * and an engine that is also the swarm for deployments.
+ * A whole davit: Temporal, server, workers, registry and an engine that is also the swarm. Every part is a
+ * process, and the harness controls every border between two parts.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
