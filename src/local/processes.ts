@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arch } from '../plan/model/ids.ts';
 import type { Settings } from '../config.ts';
+import { MachineProcess } from './process/machine-process.ts';
+import { ONE_ALLOCATOR, SMALL_HEAP } from './process/memory.ts';
 import { logPath, RANKS, startProcess, until, type Part } from './process/managed-process.ts';
 import { answers } from './process/run-file.ts';
 import { guardedStart } from './setup/temporal-database.ts';
@@ -10,7 +12,7 @@ import { temporalArguments, temporalReady } from './setup/temporal-server.ts';
 
 const MAIN = join(import.meta.dirname, '..', 'cli', 'main.ts');
 const TEMPORAL_MS = 30_000;
-const GRACE_MS = { temporal: 8_000, server: 8_000, worker: 15_000 };
+const GRACE_MS = { temporal: 8_000, server: 8_000, worker: 15_000, machine: 23_000 };
 
 /** Where everything is, as told to every process of ours by its environment. */
 export interface Addresses {
@@ -67,18 +69,39 @@ export const archPart = (
   settings: Settings,
   addresses: Addresses,
   arch: { arch: Arch; emulated: boolean },
-): Part =>
-  ownPart(settings, addresses, {
+): Part => {
+  const config = ownConfig(settings);
+  return ownPart(settings, addresses, {
     name: `worker-${arch.arch}`,
-    args: ['worker', '--arch', arch.arch, ...(arch.emulated ? ['--emulation'] : []), ...ownConfig(settings)],
+    args: [
+      ...['worker', '--arch', arch.arch],
+      ...(arch.emulated ? ['--emulation'] : []),
+      ...(config === undefined ? [] : ['--config', config]),
+    ],
     rank: RANKS.worker,
     shows: arch.emulated ? 'emulated' : 'native',
   });
+};
+
+/** Server and workers in one process; which workers, `MachineProcess.serve` says. */
+export function machinePart(settings: Settings, addresses: Addresses): MachineProcess {
+  const port = new URL(addresses.server).port;
+  const log = logPath(settings.home, 'davit');
+  return new MachineProcess(addresses.server, {
+    name: 'davit',
+    program: process.execPath,
+    args: [...SMALL_HEAP, MAIN, 'machine', '--port', port],
+    env: { ...environment(settings, addresses), ...ONE_ALLOCATOR },
+    log,
+    graceMs: GRACE_MS.machine,
+    own: true,
+  });
+}
 
 /** What this machine's workers may give to jobs: `HOME/worker.yml`, where there is one. */
-function ownConfig({ home }: Settings): string[] {
+export function ownConfig({ home }: Settings): string | undefined {
   const file = join(home, 'worker.yml');
-  return existsSync(file) ? ['--config', file] : [];
+  return existsSync(file) ? file : undefined;
 }
 
 export const deployPart = (settings: Settings, addresses: Addresses, target: string): Part =>
@@ -106,8 +129,8 @@ function ownPart(settings: Settings, addresses: Addresses, own: Own): Part {
       startProcess({
         name: own.name,
         program: process.execPath,
-        args: [MAIN, ...own.args],
-        env: environment(settings, addresses),
+        args: [...SMALL_HEAP, MAIN, ...own.args],
+        env: { ...environment(settings, addresses), ...ONE_ALLOCATOR },
         log,
         graceMs: own.rank === RANKS.server ? GRACE_MS.server : GRACE_MS.worker,
         own: true,

@@ -17,7 +17,7 @@ import { readInstallation, type FoundInstallation } from './setup/installation.t
 import { ensureKeys } from './setup/keys.ts';
 import { endLeftovers, removeIdleNetworks } from './process/stale-processes.ts';
 import { takeLock } from './process/lock.ts';
-import { archPart, controlPart, deployPart, serverPart, temporalPart, type Addresses } from './processes.ts';
+import { temporalPart, type Addresses } from './processes.ts';
 import { choosePorts, type Ports } from './process/ports.ts';
 import type { Progress } from './process/progress.ts';
 import { registryPart } from './setup/registry.ts';
@@ -25,12 +25,15 @@ import { removeRunFile, writeRunFile } from './process/run-file.ts';
 import { Supervisor } from './process/supervisor.ts';
 import { ensureSwarm } from './setup/swarm.ts';
 import { ensureTemporal } from './setup/temporal-binary.ts';
+import { startMachine, startSeparate } from './start-davit.ts';
 import { VERSION } from '../version.ts';
 
 export interface UpOptions {
   progress: Progress;
   /** Makes the engine a swarm of one node where it is none. */
   swarm: boolean;
+  /** A process for the server and for each worker, as an installation on several machines has them. */
+  separate?: boolean;
   /** Ends the start; later `stop` does. */
   signal: AbortSignal;
 }
@@ -109,18 +112,12 @@ async function startAll(start: Start): Promise<LocalEngine> {
   await Promise.all([
     startTemporal(start, binary),
     startRegistry(start, engine),
-    binary.then(() =>
-      Promise.all([
-        parts.add(serverPart(settings, addresses)),
-        parts.add(controlPart(settings, addresses)),
-        Promise.all([able, helper]).then(([arches]) =>
-          Promise.all(runnable(arches, progress).map((one) => parts.add(archPart(settings, addresses, one)))),
-        ),
-        swarm.then(() =>
-          Promise.all(targets.map((name) => parts.add(deployPart(settings, addresses, name)))),
-        ),
-      ]),
-    ),
+    binary.then(() => {
+      const arches = Promise.all([able, helper]).then(([found]) => runnable(found, progress));
+      const wanted = { arches, targets: swarm.then(() => targets) };
+      const run = options.separate ? startSeparate : startMachine;
+      return run({ settings, addresses, parts, progress }, wanted);
+    }),
   ]);
   return engine;
 }

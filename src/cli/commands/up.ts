@@ -1,11 +1,12 @@
 /** `davit up` and `davit down`: everything on this machine. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { DavitError } from '../../errors.ts';
 import { printJson, type Cli } from '../cli.ts';
 
 interface Options {
   detach?: boolean;
   swarm?: boolean;
+  separateProcesses?: boolean;
   demo?: boolean;
   once?: boolean;
   json?: boolean;
@@ -21,6 +22,7 @@ export function upCommand(program: Command, cli: Cli): void {
     .option('--swarm', 'make the engine a one-node swarm where it is none, so that deployments have a target')
     .option('--demo', 'run the pipelines of examples/ and show what they made')
     .option('--once', 'with --demo: end when it is done')
+    .addOption(new Option('--separate-processes', 'a process for the server and for each worker').hideHelp())
     .option('--json', 'with --detach: print what runs as JSON')
     .addHelpText('after', '\nExample:\n  $ davit up\n  $ davit up --detach && davit run && davit down')
     .action(async (options: Options) => {
@@ -30,6 +32,7 @@ export function upCommand(program: Command, cli: Cli): void {
       const { runUp } = await import('../up-session.ts');
       return runUp(cli, {
         swarm: options.swarm === true,
+        separate: options.separateProcesses === true,
         demo: options.demo === true,
         once: options.once === true,
       });
@@ -39,7 +42,11 @@ export function upCommand(program: Command, cli: Cli): void {
 async function detached(cli: Cli, options: Options): Promise<void> {
   const { upDetached } = await import('../../local/process/daemonize.ts');
   const onLine = (line: string): void => cli.io.err(`${line}\n`);
-  const run = await upDetached(cli.settings, { onLine, swarm: options.swarm === true });
+  const run = await upDetached(cli.settings, {
+    onLine,
+    swarm: options.swarm === true,
+    separate: options.separateProcesses === true,
+  });
   if (options.json) return printJson(cli, run);
   cli.io.err(
     `davit is up: ${run.server}${run.temporalUi ? `, Temporal UI ${run.temporalUi}` : ''}. End it with: davit down\n`,

@@ -18,6 +18,8 @@ export interface RunningProcess {
   exited: Promise<string>;
   /** Resolves when it has said so itself; for processes of ours. */
   saidReady: Promise<void>;
+  /** To a process of ours; one that is gone does not get it. */
+  send?(message: object): void;
   stop(): Promise<void>;
 }
 export interface Part {
@@ -41,6 +43,8 @@ export interface ProcessSpec {
   graceMs: number;
   /** A process of davit's own: it says when it is ready, and ends when its supervisor is gone. */
   own?: boolean;
+  /** What a process of ours says beside that. */
+  onMessage?(message: unknown): void;
 }
 
 /** What stands on nothing; the server; what talks to the server. */
@@ -59,14 +63,14 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
       env: childEnvironment(spec.env ?? {}),
       stdio: spec.own ? ['ignore', file.fd, file.fd, 'ipc'] : ['ignore', file.fd, file.fd],
     });
-    const running = runningOf(child, spec.graceMs);
+    const running = runningOf(child, spec);
     return { ...running, mark: child.pid === undefined ? undefined : await startMark(child.pid) };
   } finally {
     await file.close();
   }
 }
 
-function runningOf(child: ChildProcess, graceMs: number): RunningProcess {
+function runningOf(child: ChildProcess, { graceMs, onMessage }: ProcessSpec): RunningProcess {
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(`could not be started: ${error.message}`));
     child.once('exit', (code, signal) =>
@@ -76,12 +80,16 @@ function runningOf(child: ChildProcess, graceMs: number): RunningProcess {
   const saidReady = new Promise<void>((resolve) =>
     child.on('message', (message) => {
       if (message === READY_MESSAGE) resolve();
+      else onMessage?.(message);
     }),
   );
   return {
     pid: child.pid,
     exited,
     saidReady,
+    send: (message) => {
+      if (child.connected) child.send(message, () => undefined); // it ends at this moment
+    },
     stop: async () => {
       if (child.pid === undefined) return;
       await endProcess(child.pid, graceMs);

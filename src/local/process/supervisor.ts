@@ -61,6 +61,10 @@ export class Supervisor {
     await this.#progress.step(part.name, start, shown);
   }
 
+  get stopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   processes(): { name: string; pid: number; mark?: string }[] {
     return this.#kept.flatMap(({ part: { name }, running: { pid, mark } }) =>
       pid === undefined ? [] : [{ name, pid, mark }],
