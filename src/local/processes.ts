@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import type { Arch } from '../plan/model/ids.ts';
 import type { Settings } from '../config.ts';
 import { MachineProcess } from './process/machine-process.ts';
-import { ONE_ALLOCATOR, SMALL_HEAP } from './process/memory.ts';
+import { nodeEnvironment, SMALL_HEAP } from './process/memory.ts';
 import { logPath, RANKS, startProcess, until, type Part } from './process/managed-process.ts';
+import { accepts } from './process/ports.ts';
 import { answers } from './process/run-file.ts';
 import { guardedStart } from './setup/temporal-database.ts';
-import { temporalArguments, temporalReady } from './setup/temporal-server.ts';
+import { TEMPORAL_MEMORY, temporalArguments } from './setup/temporal-server.ts';
 
 const MAIN = join(import.meta.dirname, '..', 'cli', 'main.ts');
-const TEMPORAL_MS = 30_000;
 const GRACE_MS = { temporal: 8_000, server: 8_000, worker: 15_000, machine: 23_000 };
 
 /** Where everything is, as told to every process of ours by its environment. */
@@ -41,11 +41,13 @@ export function temporalPart(
           await options.binary,
           temporalArguments({ home: settings.home, port, uiPort }),
         )),
+        env: TEMPORAL_MEMORY,
         log,
         graceMs: GRACE_MS.temporal,
       }),
-    ready: async () => {
-      await temporalReady(settings, `127.0.0.1:${port}`, TEMPORAL_MS);
+    // Whoever connects makes the namespace where it is missing; loading the client for that would double this process.
+    ready: async (_running, signal) => {
+      await until(() => accepts(port), signal);
       return `127.0.0.1:${port} (UI http://127.0.0.1:${uiPort})`;
     },
   };
@@ -91,7 +93,7 @@ export function machinePart(settings: Settings, addresses: Addresses): MachinePr
     name: 'davit',
     program: process.execPath,
     args: [...SMALL_HEAP, MAIN, 'machine', '--port', port],
-    env: { ...environment(settings, addresses), ...ONE_ALLOCATOR },
+    env: environment(settings, addresses),
     log,
     graceMs: GRACE_MS.machine,
     own: true,
@@ -130,7 +132,7 @@ function ownPart(settings: Settings, addresses: Addresses, own: Own): Part {
         name: own.name,
         program: process.execPath,
         args: [...SMALL_HEAP, MAIN, ...own.args],
-        env: { ...environment(settings, addresses), ...ONE_ALLOCATOR },
+        env: environment(settings, addresses),
         log,
         graceMs: own.rank === RANKS.server ? GRACE_MS.server : GRACE_MS.worker,
         own: true,
@@ -143,6 +145,7 @@ function ownPart(settings: Settings, addresses: Addresses, own: Own): Part {
 }
 
 const environment = (settings: Settings, addresses: Addresses): Record<string, string | undefined> => ({
+  ...nodeEnvironment(settings),
   DAVIT_HOME: settings.home,
   DAVIT_CACHE: settings.cache,
   DAVIT_SERVER: addresses.server,

@@ -9,7 +9,7 @@ import type { RunFile } from '../../server/api.ts';
 import { endProcess } from './exec.ts';
 import { endLeftovers } from './stale-processes.ts';
 import { lockOwner } from './lock.ts';
-import { SMALL_HEAP } from './memory.ts';
+import { nodeEnvironment, SMALL_HEAP } from './memory.ts';
 import { logPath } from './managed-process.ts';
 import { liveRun } from './run-file.ts';
 import { readUpMessage, type UpMessage } from './ipc.ts';
@@ -60,7 +60,11 @@ async function startDetached(settings: Settings, options: DetachOptions): Promis
     const child = spawn(process.execPath, [...SMALL_HEAP, MAIN, 'up', ...flags], {
       cwd: settings.home,
       detached: true,
-      env: childEnvironment({ DAVIT_HOME: settings.home, DAVIT_CACHE: settings.cache }),
+      env: childEnvironment({
+        ...nodeEnvironment(settings),
+        DAVIT_HOME: settings.home,
+        DAVIT_CACHE: settings.cache,
+      }),
       stdio: ['ignore', file.fd, file.fd, 'ipc'],
     });
     const message = await new Promise<UpMessage>((resolve) => {

@@ -1,5 +1,6 @@
 /** `HOME/run.json`: what runs on this machine now. */
 import { rm } from 'node:fs/promises';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Settings } from '../../config.ts';
@@ -41,12 +42,13 @@ export async function liveRun(settings: Home): Promise<RunFile | undefined> {
 }
 
 /** True when something answers with HTTP at all. */
-export async function answers(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), redirect: 'manual' });
-    await response.body?.cancel();
-    return response.status < 500;
-  } catch {
-    return false; // nobody there, or not in time: that is the answer
-  }
+export function answers(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
+  return new Promise((resolve) => {
+    // Not `fetch`, which would load a second HTTP client into a process that lives as long as davit.
+    const request = get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+      response.destroy();
+      resolve((response.statusCode ?? 500) < 500);
+    });
+    request.once('error', () => resolve(false)); // nothing listens, or it is late
+  });
 }
