@@ -68,8 +68,9 @@ export class Machine {
           report({ kind: 'failed', name, ...facts(error) });
         },
       });
-      this.#workers.set(name, kept);
-      kept.catch((error: unknown) => this.#fail(error));
+      const ended = kept.then(() => log(`${name} has ended`));
+      this.#workers.set(name, ended);
+      ended.catch((error: unknown) => this.#fail(error));
     });
   }
 
@@ -106,6 +107,7 @@ export class Machine {
     this.#stopping.abort();
     await Promise.allSettled(this.#workers.values());
     await this.#close();
+    this.#options.log('the server has ended');
     await this.#links.close();
   }
 }
