@@ -150,7 +150,7 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
 }
 
 /** An installation keeps a network, a volume and images on the engine; one that is over leaves nothing. */
-function sweep(home: string): void {
+export function sweep(home: string): void {
   const idFile = join(home, 'keys', 'installation-id');
   if (!existsSync(idFile)) return;
   const label = `label=davit.installation=${readFileSync(idFile, 'utf8').trim()}`;
