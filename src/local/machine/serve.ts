@@ -79,17 +79,17 @@ export class Machine {
     return {
       name,
       run: async (hooks) => {
-        const shared = { settings, links: await this.#links.get(), ...hooks };
-        if (hooks.signal.aborted) return;
+        // Both at once: Temporal may be starting while the code is loaded.
+        const linked = async () => ({ settings, links: await this.#links.get(), ...hooks });
         if (worker.kind === 'control') {
-          const { run } = await import('../../../workers/control.ts');
+          const [{ run }, shared] = await Promise.all([import('../../../workers/control.ts'), linked()]);
           return run(shared);
         }
         if (worker.kind === 'deploy') {
-          const { run } = await import('../../../workers/deploy.ts');
+          const [{ run }, shared] = await Promise.all([import('../../../workers/deploy.ts'), linked()]);
           return run({ ...shared, target: worker.target, dockerAddress: worker.docker });
         }
-        const { run } = await import('../../../workers/arch.ts');
+        const [{ run }, shared] = await Promise.all([import('../../../workers/arch.ts'), linked()]);
         return run({
           ...shared,
           arches: worker.arches,
