@@ -92,7 +92,7 @@ export function controlFinding(polls: readonly number[], now: number): Finding {
   return fail(
     'control worker',
     'None has asked for work in the last 75 s: no pipeline goes on.',
-    "Start one: `davit up` on one machine, else `davit worker --control`. Its log is `log/control.log` of davit's home.",
+    "Start one: `davit up` on one machine, else `davit worker --control`. Its log is `log/davit.log` of davit's home.",
   );
 }
 

@@ -50,7 +50,7 @@ export function stuckFindings(stuck: readonly Stuck[], open: number): Finding[] 
       `It stands still: ${failed} tries of its next step have failed${why === undefined ? '' : ` (${why})`}.`,
       why?.includes('TMPRL1100') === true
         ? 'Put it back: docs/operations.md, "A workflow cannot be replayed".'
-        : "The control worker's log says more: `log/control.log` of davit's home.",
+        : "The control worker's log says more: `log/davit.log` of davit's home.",
     ),
   );
 }

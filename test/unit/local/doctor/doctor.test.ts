@@ -80,7 +80,7 @@ test('a workflow that stands still is told with its reason, and how one is put b
   );
   expect(found).toMatchObject([
     { verdict: 'fail', name: 'workflow project/x', remedy: expect.stringContaining('cannot be replayed') },
-    { verdict: 'fail', name: 'workflow pipeline/x/1', remedy: expect.stringContaining('control.log') },
+    { verdict: 'fail', name: 'workflow pipeline/x/1', remedy: expect.stringContaining('davit.log') },
   ]);
 });
 
