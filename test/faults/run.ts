@@ -60,7 +60,9 @@ const command = [
   ...(values.without === undefined ? [] : [`--without "${values.without}"`]),
 ].join(' ');
 const began = performance.now();
-const wanted = ROWS.filter(({ row }) => values.row === undefined || values.row.includes(String(row)));
+const wanted = ROWS.filter(({ row, separate }) =>
+  values.row === undefined ? !(values['one-process'] && separate) : values.row.includes(String(row)),
+);
 if (wanted.length === 0)
   throw new Error(`There is no such row; there are ${ROWS.map(({ row }) => row).join(', ')}.`);
 if (values.worlds !== undefined) {
