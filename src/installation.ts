@@ -61,8 +61,14 @@ export const projectSchema = z.strictObject({
   include_by: z.array(z.string()).default(['*']),
   /** Pipelines of forks too, of any project: what is in it is public. */
   include_by_forks: z.boolean().default(false),
-  /** Branch and tag globs. */
+  /** The former name of `protected_branches`; read where that is absent. */
   protected_refs: z.array(z.string()).default(['main', 'master']),
+  /** Globs of branch names; `*` stands for any text. */
+  protected_branches: z.array(z.string()).optional(),
+  /** Globs of tag names; none is protected by default. */
+  protected_tags: z.array(z.string()).default([]),
+  /** Users or roles that may start a pipeline of a protected ref by hand, or retry one. */
+  start_protected: z.array(z.string()).default(['operator']),
   /** Projects whose pipelines may take artifacts of this one by `needs:project`; `*` is all. */
   artifacts_to: z.array(z.union([slug, z.literal('*')])).default([]),
   /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */

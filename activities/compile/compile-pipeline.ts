@@ -15,12 +15,13 @@ import { factsNeeded } from '../../src/compiler/changes-needed.ts';
 import { problemText } from '../../src/compiler/problems.ts';
 import type { CompileAnswer, CompileRequest } from '../../src/compiler/request.ts';
 import type { JobKey } from '../../src/plan/model/ids.ts';
-import type { Plan, PlanJob } from '../../src/plan/model/plan.ts';
+import type { Plan, PlanJob, PlanTrust } from '../../src/plan/model/plan.ts';
 import { COUNTERS } from '../../src/plan/model/records.ts';
 import { limitsOf, writeCompiled } from '../pipeline/blobs.ts';
 import { listFiles, sourceFiles } from './file.ts';
 import { openPins, withIncludes, type Pins } from './includes.ts';
 import { requestOf } from './request.ts';
+import { protectionOf } from './verify-ref.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
 import { projectOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from '../contract.ts';
@@ -83,7 +84,9 @@ async function compileInput(
   const { trigger } = input;
   const project = projectOf(deps.facts, trigger);
   const fetched = await fetchSource(deps, project, { trigger, signal });
-  const request = await requestOf(deps, input, { project, fetched });
+  const { protectedRef, warning } = await protectionOf(deps, project, { trigger, signal });
+  const trust = { protectedRef, fork: trigger.fork };
+  const request = await requestOf(deps, input, { project, fetched, protectedRef });
   const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
   const pins = await openPins(deps, input.id, {
     elsewhere: (wants) => session.answer(wants),
@@ -94,10 +97,10 @@ async function compileInput(
   let answer = await compiled(deps, request, asking);
   // Another try was quicker: what it was made of counts.
   if (answer.kind !== 'invalid' && !(await pins.keep())) answer = await compiled(deps, request, asking);
-  if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer });
+  if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer, warning, trust });
   const allowHosts = deps.facts.config.includes.allow_hosts;
   const jobs = await withSources(deps, project, { trigger, jobs: answer.jobs, signal, allowHosts });
-  return output(deps, { input, project, fetched, answer: { ...answer, jobs } });
+  return output(deps, { input, project, fetched, answer: { ...answer, jobs }, warning, trust });
 }
 
 interface AnswersRequest {
@@ -139,6 +142,9 @@ interface Compiled {
   project: InstallationProject;
   fetched: FetchedSource;
   answer: CompileAnswer;
+  /** Beside those of the file. */
+  warning: string | undefined;
+  trust: PlanTrust;
 }
 
 async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput> {
@@ -151,10 +157,10 @@ async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput>
     const mode = job.resourceGroup === undefined ? undefined : modes.get(job.resourceGroup);
     return { ...job, ...(mode && { resourceMode: mode }), spec: await deps.blobs.putBytes(bytes) };
   });
-  const plan: Plan = { ...answer.plan, jobs };
+  const plan: Plan = { ...answer.plan, trust: what.trust, jobs };
   const kept = {
     jobIds: await jobIds(deps.records, input, jobs),
-    warnings: answer.warnings.map(problemText),
+    warnings: [...(what.warning === undefined ? [] : [what.warning]), ...answer.warnings.map(problemText)],
     source: what.fetched.source,
   };
   const planBlob = await writeCompiled(deps.blobs, plan, kept);

@@ -397,6 +397,10 @@ export interface LastCommitsRequest extends Omit<SourceRequest, 'depth'> {
   /** Paths or globs of the source. */
   paths: readonly string[];
 }
+export interface HeldCommit extends Pick<SourceRequest, 'url' | 'sha' | 'ref' | 'auth' | 'signal'> {
+  /** `ref` is a tag, else a branch. */
+  tag: boolean;
+}
 export interface CommitFacts {
   /** `Name <address>` */
   author: string;
@@ -413,6 +417,8 @@ export interface Source {
   changed(request: ChangedRequest): Promise<Record<string, string[]>>;
   /** The last commit up to `sha` that has changed each path; one that was never there is left out. Rejects as `fetch` does. */
   lastCommits(request: LastCommitsRequest): Promise<Record<string, string>>;
+  /** Whether the branch or tag of the repository holds the commit. Rejects with `git/unreachable`, `git/denied`. */
+  contains(commit: HeldCommit): Promise<boolean>;
   head(url: string, ref: string, auth?: { username: string; password: string }): Promise<string | undefined>;
   /** Every branch and tag. Rejects as `fetch` does. */
   heads(request: Pick<SourceRequest, 'url' | 'auth' | 'signal'>): Promise<RemoteHead[]>;

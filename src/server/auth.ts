@@ -11,6 +11,8 @@ export type Role = (typeof ROLES)[number];
 export interface User {
   name: string;
   role: Role;
+  /** Holds the CLI token of the server's own machine. */
+  local?: true;
 }
 /**
  * Who may call a route: anybody, a signed webhook or whoever may see a site (both checked by the route), a worker, or people of
@@ -35,7 +37,10 @@ export function knownTokens(given: {
       user: { name, role },
       hash: Buffer.from(token_sha256, 'hex'),
     })),
-    { user: { name: given.owner, role: 'operator' as const }, hash: sha256Bytes(given.cliToken) },
+    {
+      user: { name: given.owner, role: 'operator' as const, local: true as const },
+      hash: sha256Bytes(given.cliToken),
+    },
   ];
   const worker = sha256Bytes(given.workerToken);
   return {

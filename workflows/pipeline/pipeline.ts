@@ -102,6 +102,8 @@ class PipelineWorkflow {
       startedAt: this.#startedAt,
       endedAt: over ? this.#endedAt : undefined,
       waitingFor: this.#waitingFor(),
+      ...(this.#deciding?.run.plan.trust?.protectedRef && { protected: true as const }),
+      ...(this.#deciding?.run.plan.trust?.fork && { fork: true as const }),
       ...(trigger.upstream && {
         upstream: { pipeline: trigger.upstream.pipeline, job: trigger.upstream.job },
       }),

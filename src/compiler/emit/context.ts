@@ -7,6 +7,7 @@ import type { CompileRequest } from '../request.ts';
 import { inherits } from '../schema/keywords/inherit.ts';
 import {
   environmentLayer,
+  forwardedLayer,
   literalLayer,
   givenLayer,
   pipelineLayer,
@@ -60,6 +61,7 @@ export class PlanContext {
   readonly #workflow: Layer;
   /** Of this run. */
   readonly given: Layer;
+  readonly #forwarded: Layer;
   readonly #instance: readonly CompileVariable[];
   readonly #project: readonly CompileVariable[];
   readonly #prepared = new Map<Draft, Prepared>();
@@ -75,6 +77,7 @@ export class PlanContext {
     this.#file = yamlLayer(file.variables);
     this.#workflow = yamlLayer(more.workflowVariables);
     this.given = givenLayer(more.request);
+    this.#forwarded = forwardedLayer(more.request);
     this.#instance = projectVariables(more.request.instanceVariables, gets);
     this.#project = projectVariables(more.request.project.variables, gets);
   }
@@ -113,7 +116,9 @@ export class PlanContext {
     const environment: Environment = { name, action: written.action, tier };
     const prefix = this.#prefixOf(draft, this.#scope(draft, environment));
     if (written.url !== undefined)
-      environment.url = this.#scope(draft, environment, bringsDotenv(draft)).expand(written.url).text;
+      environment.url = this.#scope(draft, environment, { open: bringsDotenv(draft) }).expand(
+        written.url,
+      ).text;
     return { scope: this.#scope(draft, environment), environment, prefix };
   }
 
@@ -124,7 +129,11 @@ export class PlanContext {
     return prefix;
   }
 
-  #scope(draft: Draft, environment: Environment | undefined, open = this.#mayGetDotenv(draft)): Scope {
+  #scope(
+    draft: Draft,
+    environment: Environment | undefined,
+    { open = this.#mayGetDotenv(draft), given = this.given }: { open?: boolean; given?: Layer } = {},
+  ): Scope {
     const { config } = draft;
     const own = literalLayer(
       {
@@ -148,14 +157,22 @@ export class PlanContext {
       ...this.written(draft),
       environmentLayer(this.#instance, environment?.name),
       environmentLayer(this.#project, environment?.name),
-      this.given,
+      given,
     ];
     return new Scope(layers, { open });
   }
 
+  /** For names of images. On a protected ref no variable of the run chooses what gets the job's secrets. */
+  images(draft: Draft): Scope {
+    const { project, trigger } = this.request;
+    if (!project.protectedRef || trigger.variables === undefined) return this.scope(draft);
+    const { environment } = this.prepared(draft);
+    return this.#scope(draft, environment, { given: this.#forwarded });
+  }
+
   /** Without what only other jobs bring: what is not known by now is nothing. */
   closed(draft: Draft): Scope {
-    return this.#scope(draft, this.prepared(draft).environment, false);
+    return this.#scope(draft, this.prepared(draft).environment, { open: false });
   }
 
   /** Those that the file gives to the job, in ascending precedence. */

@@ -12,18 +12,14 @@ import type { Draft } from '../draft/draft.ts';
 
 export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
   const { values } = draft.config;
-  const scope = context.scope(draft);
   const caches = cachesSpec(draft, context);
   const pages = pagesSpec(draft, context);
   const hook = values.hooks?.pre_get_sources_script;
   return {
     ...commonSpec(draft, context),
     kind: 'script',
-    image: imageSpec(
-      values.image ?? { name: context.request.defaultImage ?? context.request.helperImage },
-      scope,
-    ),
-    services: servicesSpec(draft, scope),
+    image: jobImage(draft, context),
+    services: servicesSpec(draft, { scope: context.scope(draft), images: context.images(draft) }),
     script: [...(values.before_script ?? []), ...(values.script ?? [])],
     afterScript: values.after_script ?? [],
     tags: expandedTags(draft, context),
@@ -33,6 +29,19 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
     ...(pages && { pages }),
     ...(values.coverage !== undefined && { coverage: values.coverage }),
   };
+}
+
+function jobImage(draft: Draft, context: PlanContext): ScriptSpec['image'] {
+  const { request } = context;
+  const written = draft.config.values.image ?? { name: request.defaultImage ?? request.helperImage };
+  const image = imageSpec(written, context.images(draft));
+  if (imageSpec(written, context.scope(draft)).name !== image.name)
+    context.problems.add(
+      'language/no-effect',
+      `The image of "${draft.group}" stays ${image.name}: a run on a protected ref may not choose it`,
+      { severity: 'warning', hint: 'Name the image in the pipeline file.' },
+    );
+  return image;
 }
 
 export function apitestSpec(draft: Draft, context: PlanContext, apitest: Apitest): ApitestSpec {

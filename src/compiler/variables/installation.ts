@@ -2,7 +2,7 @@
 import type { Installation, InstallationProject, InstallationVariable } from '../../installation.ts';
 import type { CompileVariable } from './layers.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
-import { wildcardMatches } from '../../match/wildcard.ts';
+import { isProtectedRef } from '../../match/protected-refs.ts';
 
 interface ProjectFacts {
   config: Pick<Installation, 'projects'>;
@@ -26,6 +26,8 @@ export function projectNamed(
       include_by: ['*'],
       include_by_forks: false,
       protected_refs: ['main', 'master'],
+      protected_tags: [],
+      start_protected: ['operator'],
       artifacts_to: [],
       triggered_by: [],
       variables: {},
@@ -36,13 +38,26 @@ export function projectNamed(
 }
 
 /**
- * A ref is protected when a pattern names it and its commit came from the forge, or from an operator. A merge request is
- * not, whatever its branch is called, and what a developer uploads under the name of a protected branch is not either.
+ * A ref is protected when a list of its kind names it and the forge, or a person who may, vouches for its commit. A working
+ * tree is protected only for the operator of the machine that davit runs on. A request for a commit of the repository also
+ * needs the check that the ref holds that commit: `activities/compile/verify-ref.ts`.
  */
 export function isProtected(project: InstallationProject, trigger: Trigger): boolean {
-  if (trigger.fork || trigger.refKind === 'merge_request') return false;
-  if (trigger.sourceBlob !== undefined && trigger.role !== 'operator') return false;
-  return project.protected_refs.some((pattern) => wildcardMatches(pattern, trigger.ref));
+  if (trigger.fork || !isProtectedRef(project, trigger.refKind, trigger.ref)) return false;
+  if (trigger.sourceBlob !== undefined) return trigger.role === 'operator' && trigger.local === true;
+  return (
+    trigger.role === undefined || mayStartProtected(project, { name: trigger.actor, role: trigger.role })
+  );
+}
+
+/** Whether a person may start or retry pipelines of the project's protected refs. Roles include the higher ones. */
+export function mayStartProtected(
+  { start_protected }: Pick<InstallationProject, 'start_protected'>,
+  { name, role }: { name: string; role: string },
+): boolean {
+  if (role === 'reader') return false;
+  if (start_protected.includes(name) || start_protected.includes(role)) return true;
+  return role === 'operator' && start_protected.includes('developer');
 }
 
 /** As the compiler takes them: it decides by ref, fork and each job's environment who gets which. */

@@ -12,7 +12,15 @@ export interface Plan {
   stages: string[];
   /** In file order. */
   jobs: PlanJob[];
+  /** Absent in plans of earlier versions. */
+  trust?: PlanTrust;
   autoCancel: { onNewCommit: 'conservative' | 'interruptible' | 'none'; onJobFailure: 'all' | 'none' };
+}
+
+/** What the pipeline was found to be when it was compiled. */
+export interface PlanTrust {
+  protectedRef: boolean;
+  fork: boolean;
 }
 
 export type JobKind = 'script' | 'build' | 'apitest' | 'push' | 'deploy' | 'trigger';

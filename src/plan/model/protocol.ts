@@ -154,6 +154,10 @@ export interface PipelineStatus {
   startedAt: number;
   endedAt?: number;
   waitingFor: string[];
+  /** Of a protected ref: it may have protected variables. */
+  protected?: true;
+  /** Of a fork. */
+  fork?: true;
   /** The job of another pipeline that has started it. */
   upstream?: { pipeline: PipelineId; job: JobKey };
   jobs: JobStatus[];

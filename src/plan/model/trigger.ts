@@ -44,6 +44,8 @@ export interface Trigger {
   actor: string;
   /** Of whoever asked the API; absent for a forge's events. What nobody vouches for is not protected. */
   role?: 'reader' | 'developer' | 'operator';
+  /** The request came with the token of the machine that the server runs on. */
+  local?: true;
   defaultBranch?: string;
   /** Where to fetch; absent for `davit run`, whose working tree is already a blob. */
   cloneUrl?: string;

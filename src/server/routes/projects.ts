@@ -5,6 +5,9 @@ import { DavitError } from '../../errors.ts';
 import { isDigest, pipelineId, type ProjectSlug } from '../../plan/model/ids.ts';
 import type { KeyLookup, ProjectStatus } from '../../plan/model/protocol.ts';
 import { claimName, type ClaimRecord } from '../../plan/model/records.ts';
+import { isProtectedRef } from '../../match/protected-refs.ts';
+import { mayStartProtected } from '../../compiler/variables/installation.ts';
+import type { InstallationProject } from '../../installation.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import { userOf } from '../access.ts';
 import type { StartAnswer, StartRequest, StopAnswer } from '../api.ts';
@@ -119,17 +122,36 @@ async function triggerOf(
         hint: 'Store a working tree first (`davit run` does), or set clone_url of the project in the installation file.',
       },
     );
+  refuseProtected(project, asked, user);
   return {
     ...asked,
     project: slug,
     deliveryId: asked.key,
     actor: user.name,
     role: user.role,
+    ...(user.local && { local: true as const }),
     defaultBranch: asked.defaultBranch ?? project?.default_branch,
     cloneUrl: asked.sourceBlob ? undefined : project?.clone_url,
     fork: false,
     receivedAt: Date.now(),
   };
+}
+
+/** A working tree under the name of a protected ref starts, unprotected; a commit of the repository does not start at all. */
+function refuseProtected(
+  project: InstallationProject | undefined,
+  { sourceBlob, ref, refKind }: StartRequest,
+  user: User,
+): void {
+  if (!project || sourceBlob !== undefined || !isProtectedRef(project, refKind, ref)) return;
+  if (mayStartProtected(project, user)) return;
+  throw new DavitError(
+    'auth/denied',
+    `${user.name} may not start pipelines of the protected ${refKind} ${ref}.`,
+    {
+      hint: 'Push to it, ask an operator, or have the role or the name added to start_protected of the project.',
+    },
+  );
 }
 
 /** The workflow remembers the last ones, the store all that were started. */

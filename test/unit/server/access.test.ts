@@ -174,7 +174,7 @@ describe('tokens', () => {
 
   test('the token of the CLI is an operator named after its owner; workers are nobody, users are no workers', () => {
     const tokens = knownTokens({ users: [], cliToken: TOKENS.cli, workerToken: TOKENS.worker, owner: 'ada' });
-    expect(tokens.user(TOKENS.cli)).toEqual({ name: 'ada', role: 'operator' });
+    expect(tokens.user(TOKENS.cli)).toEqual({ name: 'ada', role: 'operator', local: true });
     expect(tokens.user(TOKENS.worker)).toBeUndefined();
     expect(tokens.isWorker(TOKENS.cli)).toBe(false);
     expect(tokens.user('')).toBeUndefined();

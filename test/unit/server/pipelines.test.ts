@@ -11,7 +11,10 @@ import { sha256 } from '../../../src/utils/sha256.ts';
 let server: TestServer;
 beforeEach(async () => {
   server = await testServer({
-    projects: [{ name: 'table', clone_url: 'https://forge.test/g/table.git' }, { name: 'bare' }],
+    projects: [
+      { name: 'table', clone_url: 'https://forge.test/g/table.git', start_protected: ['developer'] },
+      { name: 'bare' },
+    ],
   });
 });
 afterEach(() => server.close());
