@@ -69,6 +69,10 @@ export const projectSchema = z.strictObject({
   protected_tags: z.array(z.string()).default([]),
   /** Users or roles that may start a pipeline of a protected ref by hand, or retry one. */
   start_protected: z.array(z.string()).default(['operator']),
+  /** Pipelines of forks wait for a person's "run", start at once, or do not exist. */
+  fork_pipelines: z.enum(['ask', 'run', 'off']).default('ask'),
+  /** Who was approved once need not ask again for the same author and fork. */
+  fork_remember: z.boolean().default(false),
   /** Projects whose pipelines may take artifacts of this one by `needs:project`; `*` is all. */
   artifacts_to: z.array(z.union([slug, z.literal('*')])).default([]),
   /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */
@@ -193,6 +197,12 @@ export type InstallationVariable = z.output<typeof variable>;
 export const workerSchema = z.strictObject({
   tags: z.array(z.string()).default([]),
   slots: z.number().int().min(1).max(1_000).default(8),
+  /** Takes jobs of forks too. They are programs of strangers: give them a machine of their own. */
+  forks: z.boolean().default(false),
+  /** Takes jobs of protected refs alone. */
+  protected_only: z.boolean().default(false),
+  /** Takes jobs of these projects alone; absent: of all. */
+  projects: z.array(slug).optional(),
   /** Device paths by the tag that asks for them: `gpio: [/dev/gpiochip0]`. */
   devices: z.record(z.string(), z.array(z.string())).default({}),
   /** Projects whose protected refs get the engine's socket. Outside of davit's promises. */

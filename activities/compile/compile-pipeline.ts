@@ -16,10 +16,12 @@ import { problemText } from '../../src/compiler/problems.ts';
 import type { CompileAnswer, CompileRequest } from '../../src/compiler/request.ts';
 import type { JobKey } from '../../src/plan/model/ids.ts';
 import type { Plan, PlanJob, PlanTrust } from '../../src/plan/model/plan.ts';
+import type { WorkerReport } from '../../src/plan/model/queues.ts';
 import { COUNTERS } from '../../src/plan/model/records.ts';
 import { limitsOf, writeCompiled } from '../pipeline/blobs.ts';
 import { listFiles, sourceFiles } from './file.ts';
 import { openPins, withIncludes, type Pins } from './includes.ts';
+import { admitted, forkRefusal, forkWarnings } from './fork-pipeline.ts';
 import { requestOf } from './request.ts';
 import { protectionOf } from './verify-ref.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
@@ -83,10 +85,12 @@ async function compileInput(
 ): Promise<CompileOutput> {
   const { trigger } = input;
   const project = projectOf(deps.facts, trigger);
+  const refusal = forkRefusal(project, trigger);
+  if (refusal !== undefined) return { kind: 'empty', reason: refusal };
   const fetched = await fetchSource(deps, project, { trigger, signal });
   const { protectedRef, warning } = await protectionOf(deps, project, { trigger, signal });
-  const trust = { protectedRef, fork: trigger.fork };
   const request = await requestOf(deps, input, { project, fetched, protectedRef });
+  const more = { warning, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
   const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
   const pins = await openPins(deps, input.id, {
     elsewhere: (wants) => session.answer(wants),
@@ -97,10 +101,10 @@ async function compileInput(
   let answer = await compiled(deps, request, asking);
   // Another try was quicker: what it was made of counts.
   if (answer.kind !== 'invalid' && !(await pins.keep())) answer = await compiled(deps, request, asking);
-  if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer, warning, trust });
+  if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer, ...more });
   const allowHosts = deps.facts.config.includes.allow_hosts;
   const jobs = await withSources(deps, project, { trigger, jobs: answer.jobs, signal, allowHosts });
-  return output(deps, { input, project, fetched, answer: { ...answer, jobs }, warning, trust });
+  return output(deps, { input, project, fetched, answer: { ...answer, jobs }, ...more });
 }
 
 interface AnswersRequest {
@@ -145,6 +149,7 @@ interface Compiled {
   /** Beside those of the file. */
   warning: string | undefined;
   trust: PlanTrust;
+  fleet: readonly WorkerReport[];
 }
 
 async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput> {
@@ -157,10 +162,17 @@ async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput>
     const mode = job.resourceGroup === undefined ? undefined : modes.get(job.resourceGroup);
     return { ...job, ...(mode && { resourceMode: mode }), spec: await deps.blobs.putBytes(bytes) };
   });
-  const plan: Plan = { ...answer.plan, trust: what.trust, jobs };
+  const { trigger } = input;
+  const gateExpiryMs = deps.facts.config.limits.gate_expiry;
+  const whole: Plan = { ...answer.plan, trust: what.trust, jobs };
+  const plan = await admitted(deps, whole, { project: what.project, trigger, gateExpiryMs });
   const kept = {
-    jobIds: await jobIds(deps.records, input, jobs),
-    warnings: [...(what.warning === undefined ? [] : [what.warning]), ...answer.warnings.map(problemText)],
+    jobIds: await jobIds(deps.records, input, plan.jobs),
+    warnings: [
+      ...forkWarnings(trigger, what.fleet),
+      ...(what.warning === undefined ? [] : [what.warning]),
+      ...answer.warnings.map(problemText),
+    ],
     source: what.fetched.source,
   };
   const planBlob = await writeCompiled(deps.blobs, plan, kept);

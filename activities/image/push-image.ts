@@ -42,6 +42,7 @@ async function push(
   run: { log: AttemptLog; signal: AbortSignal },
 ): Promise<JobResult> {
   const spec = await retryThroughStoreOutage(run.signal, () => readSpec(deps.blobs, input.spec, 'push'));
+  if (spec.fork) return ended('failed', 'config', 'A pipeline of a fork pushes no image.');
   const missing = missingJobs(spec, input);
   if (missing.length > 0)
     return ended(

@@ -7,6 +7,7 @@ import {
   type PipelineEntry,
   type PipelineRecord,
 } from '../../src/plan/model/records.ts';
+import { rememberFork } from '../compile/fork-pipeline.ts';
 import { readCompiled } from './blobs.ts';
 import type { ControlActivities } from '../contract.ts';
 
@@ -28,6 +29,7 @@ export function makeRecordPipeline(deps: RecordDeps): ControlActivities['recordP
     const name = pipelineRecordName(record.status.id);
     const there = await deps.records.get<PipelineEntry>(name);
     if (endOf(there) <= endOf(entry)) await deps.records.put(name, entry);
+    await rememberFork(deps, record);
     return { record: digest };
   };
 }

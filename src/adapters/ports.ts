@@ -477,6 +477,7 @@ export interface Forge {
     pipeline: PipelineId;
     state: PipelineState;
     url?: string;
+    fork?: boolean;
   }): Promise<void>;
   /** The release of a tag. Rejects with `forge/away`, or `forge/refused` when a second try is of no use. */
   findRelease(project: ProjectSlug, tag: string): Promise<ReleaseAt | 'none' | 'no-forge'>;

@@ -22,7 +22,7 @@ export async function submitDecision(
 /** A retry is a start: on a protected ref it needs the same right. */
 function refuseRetry({ facts }: ServerDeps, status: PipelineStatus, { actor, role }: Decision): void {
   if (!status.protected) return;
-  const project = projectNamed(facts(), { project: status.project, defaultBranch: undefined });
+  const project = projectNamed(facts(), status);
   if (mayStartProtected(project, { name: actor, role })) return;
   throw new DavitError('auth/denied', `${actor} may not retry jobs of the protected ref ${status.ref}.`, {
     hint: 'Ask an operator, or have the role or the name added to start_protected of the project.',

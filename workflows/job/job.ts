@@ -14,6 +14,7 @@ import { retryOf } from '../../src/plan/policy/retry.ts';
 import type { StepKind } from '../../src/plan/policy/schedule.ts';
 import { messageOf } from '../../src/utils/message.ts';
 import { durable } from '../activities.ts';
+import { admittedResult, barredResult } from './admission.ts';
 import { cancelledResult, containerAttempt } from './attempt.ts';
 import { downstreamAttempt } from './downstream-attempt.ts';
 import { deployAttempt } from './deploy-attempt.ts';
@@ -31,10 +32,14 @@ export async function runJobLifecycle(
   via: Exclude<StepKind, 'skip' | 'manual'>,
 ): Promise<JobResult> {
   try {
+    const barred = barredResult(run, job);
+    if (barred) return barred;
     if (job.spec.gate) {
       const end = await waitAtGate(run, job, job.spec.gate);
       if (end) return end;
     }
+    const admitted = admittedResult(job);
+    if (admitted) return admitted;
     if (via === 'delay' || (via === 'gate' && job.spec.when === 'delayed' && !job.retryRequested))
       await delay(run, job);
     // Nothing is awaited where nothing is taken: recorded histories know no such step.

@@ -218,11 +218,18 @@ class PipelineWorkflow {
   }
 
   async #report(state: PipelineState): Promise<void> {
-    const { project, sha, ref, source, sourceBlob, upstream } = this.#input.trigger;
+    const { project, sha, ref, source, sourceBlob, upstream, fork } = this.#input.trigger;
     // A working tree is no commit that a forge knows; and a child is no verdict about its commit, its parent is.
     if (source === 'cli' || (upstream && (upstream.depth > 0 || sourceBlob !== undefined))) return;
     try {
-      await bestEffort.reportCommitStatus({ project, id: this.#input.id, sha, ref, state });
+      await bestEffort.reportCommitStatus({
+        project,
+        id: this.#input.id,
+        sha,
+        ref,
+        state,
+        ...(fork && { fork }),
+      });
     } catch {
       // The activity logs it; a forge that is away never fails a pipeline.
     }

@@ -14,7 +14,7 @@ export const projectOf = (facts: ProjectFacts, trigger: Trigger): InstallationPr
 
 export function projectNamed(
   { config }: ProjectFacts,
-  { project, defaultBranch }: Pick<Trigger, 'project' | 'defaultBranch'>,
+  { project, defaultBranch }: Pick<Trigger, 'project'> & Partial<Pick<Trigger, 'defaultBranch'>>,
 ): InstallationProject {
   return (
     config.projects.find((one) => one.name === project) ?? {
@@ -28,6 +28,8 @@ export function projectNamed(
       protected_refs: ['main', 'master'],
       protected_tags: [],
       start_protected: ['operator'],
+      fork_pipelines: 'ask',
+      fork_remember: false,
       artifacts_to: [],
       triggered_by: [],
       variables: {},

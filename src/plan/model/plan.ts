@@ -55,6 +55,10 @@ export interface PlanJob {
   retry: { max: number; when: string[]; exitCodes: number[] };
   timeoutMs: number;
   gate?: Gate;
+  /** Of a fork's pipeline: nothing but its gate, which every other job waits for. */
+  admission?: true;
+  /** Why it must not run; it fails without reaching a queue. */
+  refused?: string;
   /** What whoever starts it must confirm; of manual jobs. */
   confirmation?: string;
   /** Its script is followed by a release at the forge. */

@@ -7,6 +7,9 @@ export const hostQueue = (hostId: string): string => `host-${hostId}`;
 export const deployQueue = (target: string): string => `deploy-${target}`;
 export const tagQueue = (tag: string): string => (isArch(tag) ? tag : `tag-${sendable(tag)}`);
 
+/** Where jobs of forks wait for a worker that takes them. */
+export const forkQueue = (queue: string): string => `forks-${queue}`;
+
 /** Characters of a name that people give to a job or a tag, as in GitLab. Temporal takes 1,000 bytes. */
 export const NAME_CHARS = 255;
 /** Why a name may stand in no message to Temporal, or in no row of PostgreSQL; undefined when it may. */
@@ -32,6 +35,8 @@ export interface WorkerReport {
   /** Devices by tag; a job that asks for one of these tags asks for hardware. */
   deviceTags: string[];
   slots: number;
+  /** It takes jobs of forks. */
+  forks?: boolean;
   version: string;
   /** Epoch ms of the last report, server's clock. */
   seenAt: number;

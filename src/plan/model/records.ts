@@ -162,3 +162,12 @@ export interface IncludesRecord {
   /** Blob with git's answers for `changes`, by what was compared with; null: git does not know that. */
   changed?: Digest;
 }
+
+/** A person has said that pipelines of this author's fork need not be asked for again. `authorHash`: sha256, hex. */
+export const forkAuthorRecordName = (project: ProjectSlug, authorHash: string): string =>
+  `fork-authors/${project}/${authorHash}`;
+export interface ForkAuthorRecord {
+  by: string;
+  /** Epoch ms. */
+  at: number;
+}

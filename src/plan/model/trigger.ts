@@ -72,6 +72,8 @@ export interface Trigger {
     title: string;
     /** What the forge's event says beside it; each is absent where it says nothing. */
     id?: string;
+    /** Login of who opened it, as the forge says. */
+    author?: string;
     /** At most 2,700 characters; `descriptionCut`: it was longer. */
     description?: string;
     descriptionCut?: boolean;

@@ -131,6 +131,8 @@ export interface Merge {
   message?: string;
   actor: string;
   /** Ids of the two repositories; one that is missing makes it a fork. */
+  /** Nobody with a right to push has made it: Gitea's AGit requests name the target as their source. */
+  fromOutside?: boolean;
   from?: number | string | null;
   into?: number | string | null;
   defaultBranch?: string;
@@ -191,7 +193,7 @@ export function mergeEvent(merge: Merge): ForgeEvent {
         ...mergeFacts(merge.more ?? {}),
       },
       repository: merge.of,
-      fork: !known || String(merge.from) !== String(merge.into),
+      fork: merge.fromOutside === true || !known || String(merge.from) !== String(merge.into),
     },
   };
 }
