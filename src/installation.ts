@@ -42,6 +42,37 @@ const variable = z.union([
 /** The deploy target that a machine is for itself, where the installation file names none. */
 export const LOCAL_TARGET = 'local-swarm';
 
+/** `protected`: protected refs, and working trees of the operator of the server's own machine. */
+const refRule = z.union([z.enum(['protected', 'any']), z.array(z.string())]).default('protected');
+
+/** An environment that the operator guards, whatever the file of a branch says. */
+const environmentRules = z.strictObject({
+  refs: refRule,
+  /** Users or roles; none means operators, where approvals are asked for at all. */
+  approvers: z.array(z.string()).default([]),
+  /** Different people who must approve; at least one where `approvers` or `four_eyes` is given. */
+  count: z.number().int().min(0).max(10).default(0),
+  /** Who has pushed or started the pipeline does not count. */
+  four_eyes: z.boolean().default(false),
+});
+
+export const targetSchema = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+  kind: z.literal('swarm').default('swarm'),
+  /** Engine of a swarm manager; the worker's own when absent. */
+  docker: z.string().optional(),
+  /** Globs of projects that may deploy to it. */
+  projects: z.array(z.string()).default(['*']),
+  /** Globs of services that may be deployed. */
+  services: z.array(z.string()).default(['*']),
+  /** From which refs. */
+  refs: refRule,
+  /** Globs of networks that a service may join; absent: all but those of the engine itself. */
+  networks: z.array(z.string()).optional(),
+  /** A service that davit did not make for the project may be taken over, once. */
+  adopt: z.boolean().default(false),
+});
+
 export const projectSchema = z.strictObject({
   name: slug,
   forge: z.enum(['gitlab', 'github', 'gitea', 'none']).default('none'),
@@ -69,6 +100,8 @@ export const projectSchema = z.strictObject({
   protected_tags: z.array(z.string()).default([]),
   /** Users or roles that may start a pipeline of a protected ref by hand, or retry one. */
   start_protected: z.array(z.string()).default(['operator']),
+  /** By glob of names; every entry that matches counts. */
+  environments: z.record(z.string(), environmentRules).default({}),
   /** Pipelines of forks wait for a person's "run", start at once, or do not exist. */
   fork_pipelines: z.enum(['ask', 'run', 'off']).default('ask'),
   /** Who was approved once need not ask again for the same author and fork. */
@@ -124,16 +157,7 @@ export const installationSchema = z.strictObject({
       }),
     )
     .default([]),
-  targets: z
-    .array(
-      z.strictObject({
-        name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
-        kind: z.literal('swarm').default('swarm'),
-        /** Engine of a swarm manager; the worker's own when absent. */
-        docker: z.string().optional(),
-      }),
-    )
-    .default([]),
+  targets: z.array(targetSchema).default([]),
   /** What `include` may reach beyond the projects above. */
   includes: z
     .strictObject({

@@ -22,6 +22,7 @@ import { limitsOf, writeCompiled } from '../pipeline/blobs.ts';
 import { listFiles, sourceFiles } from './file.ts';
 import { openPins, withIncludes, type Pins } from './includes.ts';
 import { admitted, forkRefusal, forkWarnings } from './fork-pipeline.ts';
+import { permitted } from './permissions.ts';
 import { requestOf } from './request.ts';
 import { protectionOf } from './verify-ref.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
@@ -156,8 +157,10 @@ async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput>
   const { answer, input } = what;
   if (answer.kind === 'empty') return { kind: 'empty', reason: answer.reason };
   if (answer.kind === 'invalid') return { kind: 'invalid', problems: answer.problems.map(problemText) };
+  const permissions = { facts: deps.facts, project: what.project, trigger: input.trigger, ...what.trust };
+  const permittedJobs = answer.jobs.map((one) => permitted(one, permissions));
   const modes = new Map(Object.entries(what.project.resource_modes));
-  const jobs: PlanJob[] = await bounded(answer.jobs, PUTS_AT_ONCE, async ({ job, spec }) => {
+  const jobs: PlanJob[] = await bounded(permittedJobs, PUTS_AT_ONCE, async ({ job, spec }) => {
     const bytes = new TextEncoder().encode(JSON.stringify(spec));
     const mode = job.resourceGroup === undefined ? undefined : modes.get(job.resourceGroup);
     return { ...job, ...(mode && { resourceMode: mode }), spec: await deps.blobs.putBytes(bytes) };

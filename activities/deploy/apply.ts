@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TargetState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
+import { deployRefusal } from '../../src/match/deploy-permission.ts';
 import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { ApplyOutput, DeployActivities, DeployInput } from '../contract.ts';
 import {
@@ -18,6 +19,7 @@ import { deployedImage } from './image.ts';
 import { ended, endedBy, withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
 import { retryThroughOutage } from '../runtime/retry.ts';
+import { rulesOf, takeover } from './ownership.ts';
 import { readSpec } from '../runtime/spec.ts';
 
 /** A swarm raises the service's version itself while it rolls out: such a conflict is read again and decided again. */
@@ -106,6 +108,9 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
       'deploy/unknown-target',
       `This worker deploys to ${deps.target.name}, not to ${spec.target}.`,
     );
+  const rules = rulesOf(deps);
+  const refusal = deployRefusal(rules, spec, spec.swarm);
+  if (refusal !== undefined) return { kind: 'failed', result: ended('failed', 'config', refusal) };
   const image = await deployedImage(spec, input, deps.registries);
   for (let round = 1; round <= MAX_CONFLICTS; round++) {
     const decided = await retryThroughOutage(
@@ -136,6 +141,8 @@ async function attempt(
     log.line(`This deployment stands at ${deps.target.name} already.`);
     return already(deps, input, spec);
   }
+  const taken = await takeover(deps, input, { spec, now, log });
+  if (taken !== undefined) return { kind: 'failed', result: ended('failed', 'config', taken) };
   if (now.seq > input.seq) return outdated(deps, input, { spec, now, log });
   if (input.onlyLook) return { kind: 'failed', result: { outcome: 'cancelled', started: false } };
   log.line(`${deps.target.name}: service ${spec.swarm.service}: ${targetText(now)}.`);
@@ -157,6 +164,7 @@ async function attempt(
     image,
     spec: spec.swarm,
     labels: labels(spec, input),
+    ...(now.exists && now.owner === spec.project && { owner: spec.project }),
     auth,
   });
   run.asked = false;

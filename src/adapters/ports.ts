@@ -330,6 +330,8 @@ export interface DeployRequest {
   image: string;
   spec: SwarmSpec;
   labels: Record<string, string>;
+  /** Whose service may be replaced, beside none. Absent: anybody's. */
+  owner?: string;
   auth?: RegistryAuth;
 }
 export interface TargetState {
@@ -339,6 +341,8 @@ export interface TargetState {
   seq: number;
   /** Another installation of davit has deployed it last. */
   foreign?: boolean;
+  /** The project whose deployment by this installation stands there. */
+  owner?: string;
   image?: string;
   desired: number;
   running: number;

@@ -27,25 +27,29 @@ export interface Tokens {
 
 /** `owner`: whoever has the CLI token file of this machine, always an operator. */
 export function knownTokens(given: {
-  users: Installation['users'];
+  /** A function is asked at each request: rights may change while the server runs. */
+  users: Installation['users'] | (() => Installation['users']);
   cliToken: string;
   workerToken: string;
   owner: string;
 }): Tokens {
-  const known = [
-    ...given.users.map(({ name, role, token_sha256 }) => ({
-      user: { name, role },
-      hash: Buffer.from(token_sha256, 'hex'),
-    })),
-    {
-      user: { name: given.owner, role: 'operator' as const, local: true as const },
-      hash: sha256Bytes(given.cliToken),
-    },
-  ];
+  const owner = {
+    user: { name: given.owner, role: 'operator' as const, local: true as const },
+    hash: sha256Bytes(given.cliToken),
+  };
+  const { users: listed } = given;
+  const usersNow = typeof listed === 'function' ? listed : () => listed;
   const worker = sha256Bytes(given.workerToken);
   return {
     user(token) {
       const hash = sha256Bytes(token);
+      const known = [
+        ...usersNow().map(({ name, role, token_sha256 }) => ({
+          user: { name, role },
+          hash: Buffer.from(token_sha256, 'hex'),
+        })),
+        owner,
+      ];
       // No early end: each comparison takes its time whatever the others said.
       const found = known.filter((one) => timingSafeEqual(one.hash, hash));
       return found[0]?.user;

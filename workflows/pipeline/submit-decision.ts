@@ -33,12 +33,26 @@ export function decide(deciding: DecisionTarget | undefined, decision: Decision)
   const { verdict, one: job } = consider(deciding, decision);
   if (job) {
     const answer = verdict.accepted ? 'accepted' : verdict.code;
-    job.status.decisions = bounded([...job.status.decisions, { ...decision, at: Date.now(), answer }]);
+    const made = { ...decision, ...bindingOf(deciding?.run, job, decision), at: Date.now(), answer };
+    job.status.decisions = bounded([...job.status.decisions, made]);
     deciding?.run.changed();
   }
   if (!verdict.accepted) return { accepted: false, code: verdict.code, message: verdict.message };
   if (deciding && job) apply(deciding, job, { effect: verdict.effect, by: decision });
   return { accepted: true, message: verdict.message };
+}
+
+/** An approval of a protected environment is of this commit, this plan and this environment, and the record says so. */
+function bindingOf(run: Run | undefined, job: JobRun, { action }: Decision): Pick<Decision, 'binds'> {
+  if (!run || action !== 'play' || !job.spec.gate?.protection) return {};
+  const environment = job.spec.environment?.name;
+  return {
+    binds: {
+      sha: run.input.trigger.sha,
+      plan: run.planBlob,
+      ...(environment !== undefined && { environment }),
+    },
+  };
 }
 
 /** The oldest refusal goes first: what was decided stays. */
@@ -72,6 +86,7 @@ function apply(
   job: JobRun,
   to: { effect: Extract<Verdict, { accepted: true }>['effect']; by: Decision },
 ): void {
+  if (to.effect === 'count') return;
   const starts = to.effect !== 'cancel' && to.effect !== 'reject';
   if (starts) job.playedBy = to.by.actor;
   switch (to.effect) {

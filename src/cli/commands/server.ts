@@ -35,11 +35,12 @@ async function start(
   const { ensureKeys } = await import('../../local/setup/keys.ts');
   const { readInstallation } = await import('../../local/setup/installation.ts');
   const { startServer } = await import('../../server/start.ts');
-  const { installation } = await readInstallation(settings);
+  const { installation, path } = await readInstallation(settings);
   const { installation: installationId, cliToken, workerToken } = await ensureKeys(settings);
   return startServer({
     settings,
     installation,
+    installationPath: path,
     installationId,
     cliToken,
     workerToken,

@@ -28,6 +28,7 @@ export function projectNamed(
       protected_refs: ['main', 'master'],
       protected_tags: [],
       start_protected: ['operator'],
+      environments: {},
       fork_pipelines: 'ask',
       fork_remember: false,
       artifacts_to: [],

@@ -13,6 +13,8 @@ export interface Decision {
   confirm?: boolean;
   /** From the project, which stops an environment: when that was deployed (epoch ms). Its job may have ended before. */
   stops?: number;
+  /** Of an approval of a protected environment: what exactly was approved, set by the workflow. */
+  binds?: { sha: string; plan: string; environment?: string };
   /** Epoch ms, set by the workflow. */
   at?: number;
   /** What became of it, set by the workflow: accepted, or the conflict. */

@@ -120,4 +120,14 @@ export interface Gate {
   expiresInMs: number;
   /** Jobs that must have succeeded before a person can approve, own stage included. */
   requires: JobKey[];
+  /** What the installation file asks for beside it. */
+  protection?: GateProtection;
+}
+export interface GateProtection {
+  /** So many different people of each list; an empty list means operators. */
+  approvals: { approvers: string[]; count: number }[];
+  /** Four eyes: who has started the pipeline does not count. */
+  notBy?: string[];
+  /** The pipeline file has a gate of its own, whose approvers are asked too. */
+  written?: true;
 }

@@ -124,7 +124,7 @@ export interface JobStatus {
    * `downstream:PIPELINE`. */
   waitingFor?: string;
   /** While its gate is open: who may decide (empty: any operator), and until when (epoch ms). */
-  gate?: { approvers: readonly string[]; expiresAt: number };
+  gate?: { approvers: readonly string[]; expiresAt: number; missing?: number };
   /** What whoever plays or approves it must confirm. */
   confirmation?: string;
   /** Epoch ms. */

@@ -171,3 +171,16 @@ export interface ForkAuthorRecord {
   /** Epoch ms. */
   at: number;
 }
+
+/** A service at a target that was taken over for a project. `serviceHash`: sha256, hex. */
+export const adoptionRecordName = (target: string, serviceHash: string): string =>
+  `adoptions/${target}/${serviceHash}`;
+export interface AdoptionRecord {
+  service: string;
+  project: ProjectSlug;
+  deployId: string;
+  /** The project whose service it was; null: not davit's. */
+  from: ProjectSlug | null;
+  /** Epoch ms. */
+  at: number;
+}

@@ -188,6 +188,8 @@ export interface DeploySpec extends CommonSpec {
   /** Where no job of this pipeline made the image. */
   image?: string;
   swarm: SwarmSpec;
+  /** Started by the operator of the server's own machine, with his working tree. */
+  local?: true;
 }
 /** A pipeline to start. Its `variables` are those that are forwarded, and no others. */
 export interface TriggerSpec extends CommonSpec {
