@@ -142,6 +142,8 @@ export const installationSchema = z.strictObject({
         password: secretRef.optional(),
         /** Plain http; loopback never needs saying. */
         insecure: z.boolean().default(false),
+        /** Token services in another domain that may have its password: `HOST` or `HOST:PORT`. */
+        token_hosts: z.array(z.string()).optional(),
         /** The one CI_REGISTRY names. */
         default: z.boolean().default(false),
       }),

@@ -64,11 +64,16 @@ export function makeCompilePipeline(deps: CompileDeps): ControlActivities['compi
         return await compileInput(deps, input, signal);
       } catch (error) {
         throwIfEnded();
+        // The same file would end the stack again, however often it is compiled.
+        if (error instanceof RangeError) return { kind: 'invalid', problems: [problemOf(tooDeep(error))] };
         if (!(error instanceof DavitError) || !USERS_FAULT.includes(error.code)) throw error;
         return { kind: 'invalid', problems: [problemOf(error)] };
       }
     });
 }
+
+const tooDeep = (cause: RangeError): DavitError =>
+  new DavitError('language/too-large', 'The pipeline file is nested deeper than davit reads.', { cause });
 
 const problemOf = (error: DavitError): string =>
   problemText({

@@ -5,7 +5,7 @@
  * People (bearer token of a user; reader < developer < operator):
  *   GET  /healthz                                             anybody   Health
  *   POST /api/v1/blobs                       (body: bytes)    developer { digest, bytes }
- *   GET  /api/v1/blobs/:digest                                reader    bytes
+ *   GET  /api/v1/blobs/:digest                                operator  bytes
  *   POST /api/v1/projects/:slug/pipelines    StartRequest     developer 202 { key }
  *   GET  /api/v1/projects/:slug/requests/:key                 reader    KeyLookup
  *   POST /api/v1/projects/:slug/environments/stop             developer {name} → StopAnswer

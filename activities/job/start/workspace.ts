@@ -95,11 +95,21 @@ async function addTar(
       else if (header.type === 'directory') await directories(filling, `/${header.name.replace(/\/$/, '')}`);
       else {
         await directories(filling, `/${posix.dirname(header.name)}`);
+        forget(filling.seen, `/${header.name}`);
         await copyEntry(filling.archive, header, entry);
       }
     }
   })();
   await Promise.all([read, copied]);
+}
+
+/**
+ * A directory that a link or file replaces is none any more: what comes below that path makes it again, and the engine puts a
+ * directory in place of the link. Else it would follow the link to wherever that leads.
+ */
+function forget(seen: Set<string>, path: string): void {
+  if (!seen.has(path)) return;
+  for (const one of seen) if (one === path || one.startsWith(`${path}/`)) seen.delete(one);
 }
 
 async function copyEntry(archive: Pack, header: Entry, content: AsyncIterable<unknown>): Promise<void> {
@@ -116,6 +126,8 @@ async function drop(content: AsyncIterable<unknown>): Promise<void> {
 export function reroot(header: Header, root: string): Entry | undefined {
   const path = inside(header.name);
   if (path === undefined) return undefined;
+  // The project's own directory is never a link to another one.
+  if (path === '' && (header.type === 'symlink' || header.type === 'link')) return undefined;
   const name = inTar(path === '' ? root : `${root}/${path}`);
   const common = { name, ...owned, mtime: header.mtime };
   const executable = ((header.mode ?? 0) & 0o111) !== 0;

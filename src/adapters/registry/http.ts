@@ -26,6 +26,8 @@ export interface RegistryOptions {
   host: string;
   insecure: boolean;
   auth?: RegistryAuth;
+  /** `TokenTrust.hosts` */
+  tokenHosts?: readonly string[] | undefined;
   /** How long the registry may be away, ms. */
   patienceMs?: number;
 }
@@ -68,7 +70,7 @@ export class RegistryHttp {
       throw new DavitError('registry/name', `"${printable(options.host)}" is no registry's address.`);
     const plain = options.insecure || isLoopback(new URL(`https://${host}`).hostname);
     this.#base = new URL(`${plain ? 'http' : 'https'}://${host}/v2/`);
-    this.#tokens = new Tokens(this.#base, options.auth, this.#agent);
+    this.#tokens = new Tokens(this.#base, options.auth, this.#agent, options.tokenHosts);
     this.#patienceMs = options.patienceMs ?? 45_000;
   }
 

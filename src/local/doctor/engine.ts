@@ -43,6 +43,13 @@ export function versionFinding(info: Pick<EngineInfo, 'version' | 'address' | 'c
   const found = `Docker ${info.version} at ${info.address}, ${info.cpus} CPUs`;
   if (Number.isNaN(major) || major < OLDEST_MAJOR)
     return fail('engine', `${found}: too old.`, `Upgrade it to Docker ${PATCHED_MAJOR} or later.`);
+  // What a distribution builds has a suffix and fixes of its own (`20.10.24+dfsg1`); what Docker builds has not.
+  if (major < PATCHED_MAJOR && /^[\d.]+$/.test(info.version))
+    return fail(
+      'engine',
+      `${found}: it has known container escapes (CVE-2024-21626).`,
+      `Upgrade it to Docker ${PATCHED_MAJOR} or later.`,
+    );
   if (major < PATCHED_MAJOR)
     return warn(
       'engine',

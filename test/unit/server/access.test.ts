@@ -12,7 +12,7 @@ const CONTRACT: Record<string, Access> = {
   'GET /pages/:slug': 'site',
   'GET /pages/:slug/*': 'site',
   'POST /api/v1/blobs': 'developer',
-  'GET /api/v1/blobs/:digest': 'reader',
+  'GET /api/v1/blobs/:digest': 'operator',
   'POST /api/v1/projects/:slug/pipelines': 'developer',
   'GET /api/v1/projects/:slug/requests/:key': 'reader',
   'GET /api/v1/projects/:slug': 'reader',
