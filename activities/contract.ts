@@ -7,7 +7,7 @@
  *   CancelledFailure   the workflow asked; the container is stopped and cleaned up already
  * Anything else thrown is `errored: internal`.
  */
-import type { Strategy } from '../src/plan/model/downstream.ts';
+import type { Strategy } from '../src/plan/model/strategy.ts';
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from '../src/plan/model/ids.ts';
 import type {
   ArtifactRef,

@@ -1,6 +1,6 @@
 /**
- * The only reader of process.env. Everything else is handed values. Secrets are read from files named here, never from
- * arguments. Defaults make one machine work with nothing set.
+ * The only reader of process.env; all other code receives values. Secrets come from files named here, never
+ * from arguments. With the defaults, one machine works without any settings.
  */
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -12,30 +12,30 @@ export interface Settings {
   cache: string;
   /** Installation file; undefined: the default for one machine. */
   installationFile?: string;
-  /** Where the server answers, and where workers and the CLI find it. */
+  /** Address of the server, for workers and the CLI. */
   serverUrl?: string;
   /** API token of the CLI's user (DAVIT_TOKEN or the file DAVIT_TOKEN_FILE). */
   token?: string;
   tokenFile: string;
   /** Shared secret of workers and server. */
   workerTokenFile: string;
-  /** Key that seals what rests in the store and signs tokens, 32 bytes hex. */
+  /** Key of the installation, 32 bytes in hex; not used yet. */
   keyFile: string;
-  /** Kept fresh by a worker as long as it takes work; for the health check of a container. */
+  /** Kept fresh by a worker while it takes work, for the health check of a container. */
   readyFile?: string;
   temporalAddress?: string;
-  /** host:port of the registry that davit runs itself (`davit up` sets it); the installation file's default wins. */
+  /** host:port of the registry that davit runs (`davit up` sets it); the installation file has precedence. */
   registry?: string;
   helperImage?: string;
   temporalNamespace: string;
   /** DOCKER_HOST, else the default socket. */
   dockerHost: string;
   dockerCertPath?: string;
-  /** False in CI, with no colour or in a pipe. */
+  /** False with NO_COLOR, in CI, and on a dumb terminal. */
   color: boolean;
   logLevel: string;
   ci: boolean;
-  /** Shows stacks; for those who work on davit. */
+  /** Shows stacks, for work on davit itself. */
   debug: boolean;
   /** Folders of PATH, in order. */
   path: readonly string[];
@@ -71,7 +71,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
 /** For `env:NAME` secret references, resolved where and when they are needed. */
 export const readEnvSecret = (name: string): string | undefined => process.env[name];
 
-/** Environment of a child process: this one's, with some names set anew or (undefined) taken away. */
+/** Environment of a child process: that of this process with changes; undefined removes a name. */
 export const childEnvironment = (change: Record<string, string | undefined>): NodeJS.ProcessEnv => ({
   ...process.env,
   ...change,
@@ -85,7 +85,10 @@ export interface EnvironmentVariable {
   meaning: string;
 }
 
-/** Everything that `readSettings` reads; a test holds the two equal. `npm run docs` writes it to docs/environment.md. */
+/**
+ * Everything that `readSettings` reads; a test holds the two equal. `npm run docs` writes it to
+ * docs/environment.md.
+ */
 export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     names: ['DAVIT_HOME'],
@@ -96,7 +99,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     names: ['DAVIT_CACHE'],
     default: '`$XDG_CACHE_HOME/davit`, else `~/.cache/davit`',
-    meaning: 'What was downloaded or built: Node, Temporal, workflow bundles.',
+    meaning: 'Downloads and build results: Node, Temporal, workflow bundles.',
   },
   {
     names: ['DAVIT_CONFIG'],
@@ -105,44 +108,44 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   },
   {
     names: ['DAVIT_SERVER'],
-    default: 'what `run.json` says',
-    meaning: 'Where the command line and workers find the server.',
+    default: 'from `run.json`',
+    meaning: 'Address of the server, for the command line and workers.',
   },
   { names: ['DAVIT_TOKEN'], default: '', meaning: "The token of the command line's user." },
   {
     names: ['DAVIT_TOKEN_FILE'],
     default: '`DAVIT_HOME/keys/cli-token`',
     meaning:
-      "The same, from a file. On the server it is the token of the machine's owner, who is an operator.",
+      "A file with this token. On the server it is the token of the machine's owner, who is an operator.",
   },
   {
     names: ['DAVIT_WORKER_TOKEN_FILE'],
     default: '`DAVIT_HOME/keys/worker-token`',
     meaning:
-      "The secret that workers and server share. Every worker needs the server's, also to open what other workers sealed in the store.",
+      "File with the secret that workers and server share. Every worker needs the server's secret, also to open sealed data of other workers.",
   },
   {
     names: ['DAVIT_KEY_FILE'],
     default: '`DAVIT_HOME/keys/installation-key`',
     meaning:
-      'A key of the installation, 32 bytes in hex, made with the other keys. Nothing is sealed with it yet.',
+      'File with a key of the installation, 32 bytes in hex, created with the other keys. It is not used yet.',
   },
   {
     names: ['DAVIT_REGISTRY'],
     default: 'the registry that davit runs',
-    meaning: '`host:port` for `CI_REGISTRY`, when the installation file has no default registry.',
+    meaning: '`host:port` for `CI_REGISTRY`, if the installation file has no default registry.',
   },
   {
     names: ['DAVIT_HELPER_IMAGE'],
     default: '`davit/helper:1`',
-    meaning: 'A static busybox for probes. Jobs use it as `$DAVIT_HELPER_IMAGE`.',
+    meaning: 'Image with a static busybox, for probes. Jobs can use it as `$DAVIT_HELPER_IMAGE`.',
   },
   { names: ['DAVIT_LOG_LEVEL'], default: '`info`', meaning: 'Log level of server and workers.' },
   {
     names: ['DAVIT_READY_FILE'],
     default: '',
     meaning:
-      'A file that a worker keeps fresh while it takes work and its server reaches Temporal. For health checks.',
+      'A file that a worker keeps fresh while it takes work and its server reaches Temporal, for health checks.',
   },
   { names: ['DAVIT_DEBUG'], default: '', meaning: 'Shows stacks, for work on davit itself.' },
   {
@@ -164,7 +167,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
   {
     names: ['NO_COLOR', 'CI', 'TERM'],
     default: '',
-    meaning: 'Turn off colours and questions, with their usual meaning.',
+    meaning: 'Turn off colours and questions, with the usual meaning.',
   },
-  { names: ['PATH', 'XDG_STATE_HOME', 'XDG_CACHE_HOME'], default: '', meaning: 'As everywhere.' },
+  { names: ['PATH', 'XDG_STATE_HOME', 'XDG_CACHE_HOME'], default: '', meaning: 'With the usual meaning.' },
 ];

@@ -1,6 +1,6 @@
 /**
- * Shape of the installation file (`davit.config.yml`): what an operator writes. Strict; durations are read to ms here. A
- * secret is always a reference. Reading the file with line and column is `src/compiler/installation-file.ts`'s job.
+ * Schema of the installation file (`davit.config.yml`). Strict; durations become ms here. A secret is always
+ * a reference. `src/compiler/installation-file.ts` reads the file with line and column.
  */
 import { z } from 'zod';
 import { ARCHES, isSlug } from './plan/model/ids.ts';
@@ -16,15 +16,15 @@ const duration = (fallback: string) =>
       if (ms === undefined)
         context.addIssue({
           code: 'custom',
-          message: `"${value}" is no duration; write 30s, 5 min or 7 days`,
+          message: `must be a duration like 30s, 5 min or 7 days, not "${value}"`,
         });
       return ms ?? 0;
     });
 const secretRef = z
   .string()
-  .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'a secret is a reference: env:NAME or file:PATH')
+  .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'must be a reference to a secret: env:NAME or file:PATH')
   .transform((text) => text as SecretRef);
-const slug = z.string().refine(isSlug, 'a project name is lower case: a-z 0-9 . _ -');
+const slug = z.string().refine(isSlug, 'must be a project name in lower case: a-z 0-9 . _ -');
 const arch = z.enum(ARCHES);
 
 const variable = z.union([
@@ -39,7 +39,7 @@ const variable = z.union([
   }),
 ]);
 
-/** The deploy target that a machine is for itself, where the installation file names none. */
+/** The deploy target for the local machine, if the installation file names none. */
 export const LOCAL_TARGET = 'local-swarm';
 
 /** `protected`: protected refs, and working trees of the operator of the server's own machine. */
@@ -88,9 +88,9 @@ export const projectSchema = z.strictObject({
   default_branch: z.string().default('main'),
   /** Looks for pushes whose delivery was lost; needs a clone_url and a forge. */
   reconcile: z.boolean().default(true),
-  /** Projects whose pipelines may include files of this one; `*` stands for any text. */
+  /** Projects whose pipelines may include files of this one; `*` matches any text. */
   include_by: z.array(z.string()).default(['*']),
-  /** Pipelines of forks too, of any project: what is in it is public. */
+  /** Also pipelines of forks, of any project: the content is public. */
   include_by_forks: z.boolean().default(false),
   /** The former name of `protected_branches`; read where that is absent. */
   protected_refs: z.array(z.string()).default(['main', 'master']),
@@ -111,7 +111,7 @@ export const projectSchema = z.strictObject({
   /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */
   triggered_by: z.array(z.union([slug, z.literal('*')])).default([]),
   variables: z.record(z.string(), variable).default({}),
-  /** Who sees the sites that its jobs publish: everybody, or whoever has a token. */
+  /** Who sees the sites that its jobs publish: everybody, or everybody with a token. */
   pages: z.enum(['readers', 'public']).default('readers'),
   resource_modes: z
     .record(z.string(), z.enum(['unordered', 'oldest_first', 'newest_first', 'newest_ready_first']))
@@ -119,7 +119,7 @@ export const projectSchema = z.strictObject({
 });
 
 export const installationSchema = z.strictObject({
-  /** Address people and forges reach the server at; for links. */
+  /** Address of the server for people and forges, for links. */
   url: z.string().optional(),
   listen: z
     .strictObject({
@@ -128,7 +128,7 @@ export const installationSchema = z.strictObject({
     })
     .prefault({}),
   default_arch: arch.default('amd64'),
-  /** Image of jobs that name none. */
+  /** Image of jobs without `image`. */
   default_image: z.string().optional(),
   /** Static busybox used for readiness probes; made locally where no hub can be reached. */
   helper_image: z.string().optional(),
@@ -140,11 +140,11 @@ export const installationSchema = z.strictObject({
         host: z.string(),
         username: z.string().optional(),
         password: secretRef.optional(),
-        /** Plain http; loopback never needs saying. */
+        /** Plain http; loopback does not need this setting. */
         insecure: z.boolean().default(false),
         /** Token services in another domain that may have its password: `HOST` or `HOST:PORT`. */
         token_hosts: z.array(z.string()).optional(),
-        /** The one CI_REGISTRY names. */
+        /** Used as CI_REGISTRY. */
         default: z.boolean().default(false),
       }),
     )
@@ -160,14 +160,14 @@ export const installationSchema = z.strictObject({
     )
     .default([]),
   targets: z.array(targetSchema).default([]),
-  /** What `include` may reach beyond the projects above. */
+  /** What `include` can reach apart from the projects above. */
   includes: z
     .strictObject({
-      /** `HOST` or `HOST:PORT` that `remote` may fetch from though their addresses are private. */
+      /** `HOST` or `HOST:PORT` that `remote` may fetch from although their addresses are private. */
       allow_hosts: z.array(z.string()).default([]),
-      /** If given, `remote` fetches from these hosts alone; `*` stands for any text. */
+      /** If given, `remote` fetches from these hosts alone; `*` matches any text. */
       only_hosts: z.array(z.string()).optional(),
-      /** PEM of authorities beside the well-known ones, on the machine of the control worker. */
+      /** PEM of additional authorities, on the machine of the control worker. */
       ca_file: z.string().optional(),
       /** Other projects at the including project's forge, read with its clone_token: `team/*`. */
       forge_projects: z.array(z.string()).default([]),
@@ -200,18 +200,18 @@ export const installationSchema = z.strictObject({
         .default(1_024 * 1_024 * 1_024),
     })
     .prefault({}),
-  /** How a push is found whose delivery was lost. */
+  /** How pushes with a lost delivery are found. */
   reconcile: z
     .strictObject({
-      /** Between two looks at a project's branches and tags; a fifth of it is jitter. */
+      /** Between two checks of a project's branches and tags; a fifth of it is jitter. */
       every: duration('5 min'),
       /** How long a delivery may take before it counts as lost. */
       grace: duration('2 min'),
-      /** Pipelines started of one look at one project. */
+      /** Pipelines that one check of one project starts at most. */
       at_most: z.number().int().min(1).max(1_000).default(20),
     })
     .prefault({}),
-  /** The signal `approve` of people who have Temporal itself. */
+  /** Accept the signal `approve` from people with access to Temporal. */
   approve_by_signal: z.boolean().default(true),
 });
 
@@ -219,7 +219,9 @@ export type Installation = z.output<typeof installationSchema>;
 export type InstallationProject = Installation['projects'][number];
 export type InstallationVariable = z.output<typeof variable>;
 
-/** Configuration of one worker (`davit worker --config FILE`, else these defaults): what it may give to jobs. */
+/**
+ * Configuration of one worker (`davit worker --config FILE`, else these defaults): what it provides to jobs.
+ */
 export const workerSchema = z.strictObject({
   tags: z.array(z.string()).default([]),
   slots: z.number().int().min(1).max(1_000).default(8),
@@ -231,30 +233,36 @@ export const workerSchema = z.strictObject({
   projects: z.array(slug).optional(),
   /** Device paths by the tag that asks for them: `gpio: [/dev/gpiochip0]`. */
   devices: z.record(z.string(), z.array(z.string())).default({}),
-  /** Projects whose protected refs get the engine's socket. Outside of davit's promises. */
+  /** Projects whose protected refs get the engine's socket. Not covered by davit's guarantees. */
   engine_socket: z.array(slug).default([]),
   /** arm32 only. */
   variant: z.enum(['v6', 'v7']).default('v6'),
   emulation: z.boolean().default(false),
   memory: z.number().int().optional(),
-  /** A full disk: BuildKit's cache may go too. For an engine that builds for davit alone: the cache has no owner's name. */
+  /**
+   * On a full disk, also prune BuildKit's cache. Only for an engine that builds nothing but davit's images:
+   * the cache has no owner.
+   */
   prune_build_cache: z.boolean().default(false),
-  /** Never those of forks. */
+  /** Never for jobs of forks. */
   privileged_services: z.boolean().default(false),
   /** `shared`: a job and its services share one network interface, so they find each other on localhost. */
   service_network: z.enum(['own', 'shared']).default('own'),
 });
 export type WorkerConfig = z.output<typeof workerSchema>;
 
-/** Local tag of the helper image where the installation file names none: static busybox, the engine's own architecture. */
+/**
+ * Local tag of the helper image if the installation file names none: static busybox in the engine's own
+ * architecture.
+ */
 export const HELPER_IMAGE = 'davit/helper:1';
 
-/** What the server tells workers of the installation: no user, no secret (references only). */
+/** What the server sends to workers about the installation: no users, no secrets (references only). */
 export interface InstallationFacts {
   /** UUID: part of container names and labels. */
   installation: string;
-  /** Users left out; `registries` has the embedded one too; `helper_image` is always set. */
+  /** Without users; `registries` includes the embedded one; `helper_image` is always set. */
   config: Omit<Installation, 'users' | 'helper_image'> & { helper_image: string };
-  /** Address people reach the server at. */
+  /** Address of the server for people. */
   url: string;
 }

@@ -1,4 +1,4 @@
-/** The server's adapters: its stores are on its own disk, and secret references are resolved on this machine. */
+/** Creates the server's adapters: stores on its own disk, and secret references resolved on this machine. */
 import { diskStores, type DiskStores } from './adapters/disk/index.ts';
 import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
 import type { Secrets } from './adapters/ports.ts';
@@ -8,7 +8,7 @@ export interface ServerPorts extends DiskStores {
   secrets: Pick<Secrets, 'resolve'>;
 }
 
-/** `dataDir` is made if it is missing, mode 0700. Rejects with a coded error of the disk. */
+/** Creates `dataDir` if it is missing, mode 0700. Rejects with a coded error of the disk. */
 export async function wireServer(options: { dataDir: string; workerToken: string }): Promise<ServerPorts> {
   const stores = await diskStores(options.dataDir);
   const secrets = localSecrets({ sealKey: deriveSealKey(options.workerToken), readEnv: readEnvSecret });

@@ -1,4 +1,4 @@
-/** From settings to real adapters, for every worker process. No logic of its own, nothing of Temporal. */
+/** Creates the adapters of a worker process from its settings. No logic, and nothing of Temporal. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { dockerEngine } from './adapters/docker/index.ts';
@@ -41,23 +41,23 @@ export interface WorkerPorts {
   logs: LogStore;
   fleet: Fleet;
   secrets: Secrets;
-  /** As the server said at start. */
+  /** Facts from the server, read at the start. */
   facts: InstallationFacts;
-  /** Epoch ms by the server's clock: what outlives a process, or is compared with another's time, is timed by it. */
+  /** Epoch ms by the server's clock, for times that are stored or compared with those of other machines. */
   now(): number;
   registries: Registries;
   source: Source;
   includes: Includes;
   forge: Forge;
-  /** Address as `--docker` takes it; the machine's own engine when undefined. */
+  /** Address in the form of `--docker`; undefined means the machine's own engine. */
   engine(address?: string): Promise<Engine>;
   /** A deploy target of the installation file by name. Rejects with `deploy/unknown-target`. */
   target(name: string, address?: string): Promise<DeployTarget>;
 }
 
 /**
- * Everything a worker needs. Waits for the server, so that processes may start in any order. Rejects with
- * `worker/no-token` or, after a minute, `worker/no-server`.
+ * Everything that a worker needs. Waits for the server, so that processes may start in any order. Rejects
+ * with `worker/no-token` or, after a minute, with `worker/no-server`.
  */
 export async function wireWorker(
   settings: Settings,
@@ -66,8 +66,8 @@ export async function wireWorker(
   const workerToken = await readToken(settings.workerTokenFile);
   const url = settings.serverUrl;
   if (url === undefined)
-    throw new DavitError('worker/no-server', 'This worker was not told where the server is.', {
-      hint: 'Set DAVIT_SERVER to the address that `davit up` or `davit server` prints.',
+    throw new DavitError('worker/no-server', 'DAVIT_SERVER is not set.', {
+      hint: 'Set it to the address that `davit up` or `davit server` prints.',
     });
   const stores = httpStores({ url, workerToken });
   const facts = await retryUntil(url, options.deadlineMs ?? DEADLINE_MS, () => stores.facts());
@@ -89,7 +89,7 @@ export async function wireWorker(
     engine: (address) => dockerEngine({ address: engineAddress(address), certPath: settings.dockerCertPath }),
     target: async (name, address) => {
       const known = facts.config.targets.find((one) => one.name === name);
-      // With no target in the file the worker that is started for one makes it: a machine that is its own swarm.
+      // Without targets in the file, the worker's target is its own machine as a swarm.
       if (!known && facts.config.targets.length > 0)
         throw new DavitError('deploy/unknown-target', `The installation file has no target "${name}".`);
       return swarmTarget({
@@ -103,10 +103,10 @@ export async function wireWorker(
   };
 }
 
-/** For the control worker, and for the command line, which keeps its copies in a folder. */
+/** For the control worker, and for the command line, which stores copies in a folder. */
 export function wireIncludes(
   { config, url }: Pick<InstallationFacts, 'url'> & { config: Pick<Installation, 'projects' | 'includes'> },
-  more: { secrets: Pick<Secrets, 'resolve'>; copies: RemoteCopies },
+  parts: { secrets: Pick<Secrets, 'resolve'>; copies: RemoteCopies },
 ): Includes {
   const { allow_hosts, only_hosts, ca_file } = config.includes;
   return configuredIncludes({
@@ -114,7 +114,7 @@ export function wireIncludes(
     remote: remoteFiles({ allowHosts: allow_hosts, onlyHosts: only_hosts, caFile: ca_file }),
     settings: { projects: config.projects, includes: config.includes, url },
     now: Date.now,
-    ...more,
+    ...parts,
   });
 }
 
@@ -123,14 +123,16 @@ async function readToken(path: string): Promise<string> {
   try {
     token = (await readFile(path, 'utf8')).trim();
   } catch (cause) {
-    throw new DavitError('worker/no-token', `The worker token cannot be read from ${path}.`, { cause });
+    throw new DavitError('worker/no-token', `Cannot read the worker token from ${path}.`, { cause });
   }
   if (token.length < MIN_TOKEN_LENGTH)
     throw new DavitError('worker/no-token', `The worker token in ${path} is too short.`);
   return token;
 }
 
-/** https and ssh, and what the operator's own clone addresses use: a forge's payload never widens the list. */
+/**
+ * https, ssh, and the protocols of the operator's clone addresses; a forge's payload cannot add to the list.
+ */
 function protocolsOf({ config }: { config: Pick<Installation, 'projects'> }): GitProtocol[] {
   const own = config.projects.flatMap((project): GitProtocol[] => {
     if (project.clone_url?.startsWith('http://')) return ['http'];
@@ -140,17 +142,17 @@ function protocolsOf({ config }: { config: Pick<Installation, 'projects'> }): Gi
   return [...new Set([...DEFAULT_PROTOCOLS, ...own])];
 }
 
-/** Asks again until the server answers; a refused token is final. */
-async function retryUntil<T>(url: string, deadlineMs: number, ask: () => Promise<T>): Promise<T> {
+/** Retries until the server responds; a refused token is final. */
+async function retryUntil<T>(url: string, deadlineMs: number, call: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + deadlineMs;
   for (;;) {
     try {
-      return await ask();
+      return await call();
     } catch (error) {
       const refused = error instanceof DavitError && (error.http === 401 || error.http === 403);
       if (refused) throw error;
       if (performance.now() >= deadline)
-        throw new DavitError('worker/no-server', `The server at ${url} did not answer in time.`, {
+        throw new DavitError('worker/no-server', `The server at ${url} did not respond in time.`, {
           cause: error,
         });
     }

@@ -9,7 +9,7 @@ import { makeControlActivities } from '../activities/index.ts';
 import type { Settings } from '../src/config.ts';
 import { CONTROL_QUEUE } from '../src/plan/model/queues.ts';
 import { workflowBundle } from '../src/temporal/bundle.ts';
-import { reconcileQuestions, signalTrigger, workflowLookup } from '../src/temporal/calls.ts';
+import { reconcileLookup, signalTrigger, workflowLookup } from '../src/temporal/calls.ts';
 import { connectTemporal } from '../src/temporal/client.ts';
 import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
 import { identityText } from './parts/identity.ts';
@@ -78,7 +78,7 @@ export async function run(options: ControlOptions): Promise<void> {
 
 const reconciling = (ports: WorkerPorts, client: Client): ReconcilerOptions => ({
   ...ports,
-  ...reconcileQuestions(client),
+  ...reconcileLookup(client),
   start: (trigger) => signalTrigger(client, trigger),
   say: writeStderr,
 });

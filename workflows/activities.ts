@@ -1,4 +1,7 @@
-/** The activities as the workflows call them: queues, timeouts and retries stand here and nowhere else. */
+/**
+ * The activities as the workflows call them. Their queues, timeouts and retries are defined here and nowhere
+ * else.
+ */
 import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import type {
@@ -17,17 +20,26 @@ export type JobActivities = ArchActivities &
   Pick<HostActivities, 'resumeJob'> &
   Pick<ControlActivities, 'pushImage'>;
 
-/** Beyond the job's own timeout, which the activity keeps: pulls, uploads and downloads are not the script's time. */
+/**
+ * Beyond the job's own timeout, which the activity enforces: pulls, uploads and downloads are not part of
+ * that.
+ */
 const GUARD_MS = 60 * 60_000;
 
-/** One try of one activity of a job: Temporal itself never repeats it, because a repeat has an id and an epoch of its own. */
-export function jobActivities(options: {
+export interface DispatchOptions {
   ref: AttemptRef;
   job: PlanJob;
   queue: string;
   limits: Limits;
+  /** How long it may wait for a worker. */
   waitMs: number;
-}): ActivityInterfaceFor<JobActivities> {
+}
+
+/**
+ * One dispatch. Temporal itself never repeats it, because a repeat has an id and a dispatch number of its
+ * own.
+ */
+export function jobActivities(options: DispatchOptions): ActivityInterfaceFor<JobActivities> {
   return proxyActivities<JobActivities>({
     activityId: activityId(options.ref),
     taskQueue: options.queue,
@@ -36,13 +48,14 @@ export function jobActivities(options: {
     scheduleToStartTimeout: Math.max(1_000, options.waitMs),
     startToCloseTimeout: options.job.timeoutMs + GUARD_MS,
     retry: { maximumAttempts: 1 },
-    // Said aloud: the SDK documents this as its default and sends TRY_CANCEL, which would not wait for the clean-up.
+    // Explicit: the SDK documents this as its default but sends TRY_CANCEL, which would not wait for the
+    // cleanup.
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     allowEagerDispatch: false,
   });
 }
 
-/** Tidying on a machine that may be gone: bounded, so that it holds nothing up for ever. */
+/** Cleanup on a host that may be gone: bounded, so that nothing waits for it without end. */
 export const hostActivities = (
   host: string,
   waitMs: number,
@@ -54,7 +67,7 @@ export const hostActivities = (
     retry: { maximumAttempts: 3, initialInterval: '1s' },
   });
 
-/** Git, the blob store or the forge may be away for a while: patient, but a person hears of it within minutes. */
+/** Git, the blob store or the forge may be unreachable for a while: patient, but it fails within minutes. */
 export const compiling = proxyActivities<Pick<ControlActivities, 'compilePipeline' | 'loadRecord'>>({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '15 minutes',
@@ -62,7 +75,7 @@ export const compiling = proxyActivities<Pick<ControlActivities, 'compilePipelin
   retry: { initialInterval: '1s', maximumInterval: '30s', maximumAttempts: 8 },
 });
 
-/** What must not be lost, however long the store is away. */
+/** What must not be lost, however long the store is unreachable. */
 export const durable = proxyActivities<
   Pick<ControlActivities, 'claimPipeline' | 'recordPipeline' | 'findRecord' | 'isClosed' | 'findGiven'>
 >({
@@ -71,7 +84,7 @@ export const durable = proxyActivities<
   retry: { initialInterval: '500ms', maximumInterval: '30s' },
 });
 
-/** A forge that is away is waited for, as a registry is. */
+/** Waits for an unreachable forge, as a push waits for a registry. */
 export const releasing = proxyActivities<Pick<ControlActivities, 'createRelease'>>({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '2 minutes',
@@ -80,7 +93,10 @@ export const releasing = proxyActivities<Pick<ControlActivities, 'createRelease'
   retry: { initialInterval: '1s', maximumInterval: '1 minute' },
 });
 
-/** Git or the store may be away for long: asked again until it answers. A cancel waits for the answer (job/downstream-attempt.ts, T2). */
+/**
+ * Git or the store may be unreachable for long: retried without limit. A cancel waits for the end
+ * (TRIGGER-2).
+ */
 export const triggering = proxyActivities<
   Pick<ControlActivities, 'startDownstream' | 'findMirrored' | 'lookDownstream' | 'findDownstream'>
 >({
@@ -91,7 +107,7 @@ export const triggering = proxyActivities<
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });
 
-/** A site is unpacked file by file into the store. */
+/** A site is unpacked into the store file by file. */
 export const publishing = proxyActivities<Pick<ControlActivities, 'publishPages'>>({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '30 minutes',
@@ -100,7 +116,10 @@ export const publishing = proxyActivities<Pick<ControlActivities, 'publishPages'
   retry: { initialInterval: '1s', maximumInterval: '1 minute' },
 });
 
-/** Before a machine's work is called lost; a log store that is away for long does not hold up the verdict for ever. */
+/**
+ * Before a host is called lost. A log store that is unreachable for long does not hold up the verdict without
+ * end.
+ */
 export const fencing = proxyActivities<Pick<ControlActivities, 'closeLog'>>({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '1 minute',

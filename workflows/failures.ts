@@ -1,31 +1,34 @@
-/** What an activity's end by failure means for the job. One place, because everything that resumes or retries reads it. */
+/**
+ * What the failure of an activity means for its job: the one place that everything that resumes or retries
+ * relies on.
+ */
 import { ActivityFailure, ApplicationFailure, CancelledFailure, TimeoutFailure } from '@temporalio/common';
 import { FAILURE_TYPES } from '../src/plan/model/outcome.ts';
 import { messageOf } from '../src/utils/message.ts';
 
 export type ActivityFailureKind =
-  /** It stopped because it was asked to; it has cleaned up, or had not begun. */
+  /** It was cancelled and has cleaned up, or had not begun. */
   | { kind: 'cancelled' }
-  /** The worker went away, the container runs on. */
+  /** The worker shut down, the container continues. */
   | { kind: 'detached'; host: string }
-  /** The worker may not run it; nothing was started. */
+  /** The worker may not run it and started nothing. */
   | { kind: 'requeued'; reason: string }
-  /** Nobody took it from its queue in time. */
+  /** No worker took it from its queue in time. */
   | { kind: 'unclaimed' }
-  /** The worker fell silent. A host means that a container may run there; none, that none was ever started. */
+  /** The worker was lost. With a host, a container may run there; without one, none was ever started. */
   | { kind: 'heartbeat-lost'; host?: string }
-  /** A higher epoch writes its log, of which this run knows nothing: a run that was reset counts from the beginning again. */
+  /** A higher dispatch, unknown to this run, writes its log: a run that was reset counts from 1 again. */
   | { kind: 'fenced'; message: string }
-  /** Past davit's own guard, far beyond the job's timeout. */
+  /** It exceeded davit's own limit, far beyond the job's timeout. */
   | { kind: 'too-long' }
   | { kind: 'defect'; message: string };
 
-/** SDK's type of the failure of an activity whose worker shuts down before the activity ends. */
+/** The SDK's type of the failure of an activity whose worker shuts down before the activity ends. */
 const WORKER_SHUTDOWN = 'WorkerShutdown';
-/** Of an activity that is closed nobody hears it; of one that is open it is no zombie's. */
+/** The failure of a closed activity is dropped; for an open one it cannot come from a zombie. */
 const FENCED: readonly string[] = ['log/fenced', FAILURE_TYPES.superseded];
 
-/** What failed inside of an activity or a child; Temporal's own wrapper says only which one it was. */
+/** What failed inside of an activity or a child; Temporal's wrapper names only the activity. */
 export const causeMessage = (error: unknown): string =>
   messageOf(error instanceof Error && error.cause instanceof Error ? error.cause : error);
 

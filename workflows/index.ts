@@ -1,3 +1,3 @@
-/** All workflows of davit: what the bundle exports. */
+/** The workflows of davit, as the bundle exports them. */
 export { pipeline } from './pipeline/pipeline.ts';
 export { project } from './project/project.ts';

@@ -1,82 +1,92 @@
 /**
- * Role: stands between the SDK and each workflow, and keeps a worker from writing a history that no replay takes.
+ * Stands between the SDK and each workflow, and keeps a worker from writing a history that no replay accepts.
  *
- * A question that has waited for a dead worker reaches another one with the whole history as it is by then: also with events
- * for which no workflow task was begun, or one that is lost. The SDK works these off for the question, keeps the workflow, and
- * works off what comes later as the next task. A replay has all of it in one task, where signals come first: it takes another
- * way (TMPRL1100), and the workflow stands still for ever.
+ * A query that waited for a dead worker reaches the next worker together with the whole history up to that
+ * moment. That history may hold events for which no workflow task has begun, or one whose task was lost with
+ * the worker:
  *
- * Q1 A question that comes by itself is answered only by a workflow that surely took no event ahead of its task. Any other one
- *    fails it, which has the SDK drop the workflow, and what else waits for it there: that comes again by its timeout. The
- *    client asks again (`src/temporal/queries.ts`) and is answered after the task. A closed workflow has no task to come: its
- *    client says so, and is answered.
- * Q2 Only a question is ever failed: a task that fails would be tried again for ever.
+ *     history       [ task 1 ][ task 2 ][ timer fired ][ signal ]
+ *                                       '---- no task yet ----'
+ *
+ *     the query     replays task 1 and 2, and applies the timer; the workflow stays in the worker's memory
+ *     next task     applies the signal only            -> order: timer, then signal
+ *     any replay    has both in one task, signals first -> order: signal, then timer   (TMPRL1100)
+ *
+ * From then on no worker can continue the workflow.
+ *
+ * QUERY-1 A query that arrives by itself is answered only by a workflow that has surely applied no event
+ *         ahead of its task. Otherwise it fails, and the SDK evicts the workflow with everything that waits
+ *         for it in this worker, which comes again by its timeout. The client repeats the query
+ *         (`src/temporal/queries.ts`) and gets its result after the task. A closed workflow gets no further
+ *         task: its client says so in a header, and gets a result.
+ * QUERY-2 Only queries are ever failed: a task that fails would be retried without end.
  */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
-import { QUERY_NOT_READY, QUERY_CLOSED } from '../src/plan/model/query-replies.ts';
+import { QUERY_CLOSED, QUERY_NOT_READY } from '../src/plan/model/protocol.ts';
 
-interface Question {
+interface Query {
   queryId?: string | null;
   headers?: Record<string, unknown> | null;
 }
-/** What is looked at of what the SDK brings. */
+/** The part of the SDK's activation that is used. */
 export interface Activation {
-  jobs?: readonly { queryWorkflow?: Question | null }[] | null;
+  jobs?: readonly { queryWorkflow?: Query | null }[] | null;
   /** Events. */
   historyLength?: number | null;
   /** Bytes when the last workflow task started. */
   historySizeBytes?: { toString(): string } | null;
   isReplaying?: boolean | null;
 }
-/** Questions that come by themselves, and not with a workflow task, have this id. */
-const ALONE = 'legacy_query';
+/** Id of queries that arrive by themselves, not with a workflow task. */
+const DIRECT_QUERY_ID = 'legacy_query';
 
-/** What one workflow has taken, as long as the SDK keeps it. */
-export class Questions {
-  /** Of the last events. */
+/** What one workflow has applied since the SDK loaded it. */
+export class QueryGuard {
+  /** At the last events. */
   #seen: { length: number; size: string } | undefined;
   #replayed = false;
   #ahead = false;
 
-  /** Throws where a question must not be answered. */
-  comes(activation: Activation): void {
-    const questions = (activation.jobs ?? []).flatMap(({ queryWorkflow }) => queryWorkflow ?? []);
-    if (questions.length === 0) return this.#takes(activation);
-    const alone = questions.find(({ queryId }) => queryId === ALONE);
-    if (!alone || alone.headers?.[QUERY_CLOSED]) return;
-    if (this.#ahead) throw early();
+  /** Throws if the activation brings a query that must not be answered. */
+  check(activation: Activation): void {
+    const queries = (activation.jobs ?? []).flatMap(({ queryWorkflow }) => queryWorkflow ?? []);
+    if (queries.length === 0) return this.#apply(activation);
+    const direct = queries.find(({ queryId }) => queryId === DIRECT_QUERY_ID);
+    if (!direct || direct.headers?.[QUERY_CLOSED]) return;
+    if (this.#ahead) throw notReady();
     this.#replayed = false;
   }
 
-  #takes({ historyLength, historySizeBytes, isReplaying }: Activation): void {
-    const now = { length: historyLength ?? 0, size: String(historySizeBytes) };
+  #apply({ historyLength, historySizeBytes, isReplaying }: Activation): void {
+    const next = { length: historyLength ?? 0, size: String(historySizeBytes) };
     const seen = this.#seen;
-    // Signals, and then the rest of the same events, come one after the other.
-    if (now.length !== seen?.length) {
-      const noTask = seen !== undefined && now.size === seen.size;
-      // A worker that had to replay cannot know whether the task after it is its own or that of a dead one.
-      const perhapsAnothers = this.#replayed && isReplaying !== true;
-      this.#ahead = noTask || perhapsAnothers;
+    // Signals and the other events of one task arrive as two activations of the same length.
+    if (next.length !== seen?.length) {
+      const hasNoTask = seen !== undefined && next.size === seen.size;
+      // A worker that had to replay cannot know whether the task after it is its own or that of a dead
+      // worker.
+      const maybeOfDeadWorker = this.#replayed && isReplaying !== true;
+      this.#ahead = hasNoTask || maybeOfDeadWorker;
     }
     this.#replayed = isReplaying === true;
-    this.#seen = now;
+    this.#seen = next;
   }
 }
 
-/** Told in logs at each throw: its place says nothing. */
-function early(): Error {
+/** Each one is logged; its stack would be noise. */
+function notReady(): Error {
   const error = new Error(QUERY_NOT_READY);
   error.stack = '';
   return error;
 }
 
 export const interceptors = (): WorkflowInterceptors => {
-  const questions = new Questions();
+  const guard = new QueryGuard();
   return {
     internals: [
       {
         activate: (input, next) => {
-          questions.comes(input.activation);
+          guard.check(input.activation);
           next(input);
         },
       },

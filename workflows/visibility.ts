@@ -1,6 +1,7 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import { SEARCH_ATTRIBUTES, type PipelineStatus } from '../src/plan/model/protocol.ts';
+import type { Trigger } from '../src/plan/model/trigger.ts';
 import { detailsText, keyword, keywords } from '../src/plan/policy/display-text.ts';
 
 const KEYS = {
@@ -11,19 +12,22 @@ const KEYS = {
   waitingFor: defineSearchAttributeKey(SEARCH_ATTRIBUTES.waitingFor, 'KEYWORD_LIST'),
 };
 
-/** Attributes a pipeline starts with. */
-export const startAttributes = (of: {
-  project: string;
-  ref: string;
-  sha: string;
-}): { key: (typeof KEYS)['project']; value: string }[] => [
-  { key: KEYS.project, value: keyword(of.project) },
-  { key: KEYS.ref, value: keyword(of.ref) },
-  { key: KEYS.sha, value: keyword(of.sha) },
+/** Attributes with which a pipeline starts. */
+export const startAttributes = ({
+  project,
+  ref,
+  sha,
+}: Pick<Trigger, 'project' | 'ref' | 'sha'>): { key: (typeof KEYS)['project']; value: string }[] => [
+  { key: KEYS.project, value: keyword(project) },
+  { key: KEYS.ref, value: keyword(ref) },
+  { key: KEYS.sha, value: keyword(sha) },
   { key: KEYS.state, value: 'created' },
 ];
 
-/** Shows a status to operators: once for all that changes at the same moment, and an event in history only for a difference. */
+/**
+ * Shows the status in Temporal: once for all changes of the same moment, and in the history only if something
+ * differs.
+ */
 export class Visibility {
   readonly #status: () => PipelineStatus;
   #due = false;

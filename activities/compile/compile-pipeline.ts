@@ -13,7 +13,7 @@ import { compile } from '../../src/compiler/compile.ts';
 import { remoteFiles } from '../../src/compiler/remote-exists.ts';
 import { factsNeeded } from '../../src/compiler/changes-needed.ts';
 import { problemText } from '../../src/compiler/problems.ts';
-import type { CompileAnswer, CompileRequest } from '../../src/compiler/request.ts';
+import type { CompileResult, CompileRequest } from '../../src/compiler/request.ts';
 import type { JobKey } from '../../src/plan/model/ids.ts';
 import type { Plan, PlanJob, PlanTrust } from '../../src/plan/model/plan.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
@@ -123,7 +123,7 @@ async function compiled(
   deps: CompileDeps,
   request: CompileRequest,
   asking: AnswersRequest,
-): Promise<CompileAnswer> {
+): Promise<CompileResult> {
   const { pins } = asking;
   const source = sourceFiles(() => deps.blobs.getStream(request.source));
   const whole = await withIncludes(request, { ...source, ...pins });
@@ -151,7 +151,7 @@ interface Compiled {
   input: CompileInput;
   project: InstallationProject;
   fetched: FetchedSource;
-  answer: CompileAnswer;
+  answer: CompileResult;
   /** Beside those of the file. */
   warning: string | undefined;
   trust: PlanTrust;

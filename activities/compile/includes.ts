@@ -77,7 +77,7 @@ export async function openPins(
 /** The request with all that its includes name. Rejects with `include/unreachable` while it is worth trying again; what is refused is left for the compiler to tell, with its place. */
 export async function withIncludes(request: CompileRequest, source: IncludeSource): Promise<CompileRequest> {
   const loaded = await loadIncludes(request, source);
-  const refusals = Object.values(loaded.answers ?? {}).flatMap((answer) =>
+  const refusals = Object.values(loaded.responses ?? {}).flatMap((answer) =>
     'refused' in answer ? [answer.refused] : [],
   );
   const outage = refusals.find((one) => one.code === 'include/unreachable');

@@ -10,16 +10,10 @@
 import type { BlobStore, PipelineStarter, RecordStore, Secrets, Source } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
-import {
-  MAX_DEPTH,
-  MAX_REPEATS,
-  MAX_TREE,
-  type DownstreamConfig,
-  type Upstream,
-} from '../../src/plan/model/downstream.ts';
+import { MAX_DEPTH, MAX_REPEATS, MAX_TREE, type DownstreamConfig } from '../../src/plan/model/downstream.ts';
 import { treeCounter } from '../../src/plan/model/records.ts';
 import type { TriggerSpec } from '../../src/plan/model/spec.ts';
-import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
+import { downstreamKey, type Trigger, type Upstream } from '../../src/plan/model/trigger.ts';
 import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import { cloneAuth } from '../pipeline/commit-status.ts';
 import type { ControlActivities, DownstreamAnswer, DownstreamInput } from '../contract.ts';

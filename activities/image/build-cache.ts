@@ -65,7 +65,16 @@ export async function keepOneLocally(
   if (before && after && before.id !== after.id)
     for (const digest of before.repoDigests.filter((one) => one.startsWith(`${spec.repository}@`)))
       await trying('old image', () => removeUnused(engine, digest));
+  if (before && after && before.id !== after.id)
+    await trying('old image', () => removeUnnamed(engine, before.id));
   return warnings;
+}
+
+/** In Podman an image that loses its tag loses its digests too; nobody else would take it away. */
+async function removeUnnamed(engine: Engine, id: string): Promise<void> {
+  if ((await engine.info()).kind !== 'podman') return;
+  const left = await engine.inspectImage(id);
+  if (left && left.repoDigests.length === 0) await removeUnused(engine, id);
 }
 
 /** What a container still runs stays: a later build takes it away. */

@@ -1,5 +1,5 @@
 /** docs/language/keywords.md: every keyword of GitLab's and davit's language, from the list that the compiler uses. */
-import type { KeywordInfo } from '../../src/compiler/schema/keyword.ts';
+import type { KeywordInfo } from '../../src/compiler/schema/validation/keyword.ts';
 import { anchorOf, table } from './markdown.ts';
 
 export interface Page {

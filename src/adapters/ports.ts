@@ -109,6 +109,9 @@ export interface EngineInfo {
   id: string;
   /** Address in words a person knows: `unix:///var/run/docker.sock`. */
   address: string;
+  kind: 'docker' | 'podman';
+  /** It runs as a user that is not root: it can be no part of a swarm. */
+  rootless: boolean;
   version: string;
   arch: Arch;
   hostName: string;

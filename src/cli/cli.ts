@@ -1,15 +1,15 @@
-/** What every command is handed: settings, the folder, and where it may write. Tests hand in their own. */
+/** What every command receives: settings, the folder, and its input and output. Tests pass their own. */
 import type { Readable } from 'node:stream';
 import type { Settings } from '../config.ts';
 import { lineProgress, type Progress } from '../local/process/progress.ts';
 
 export interface Io {
-  /** Data: the answer of a command. */
+  /** Data: the result of a command. */
   out(text: string): void;
   /** Everything else: progress, errors. */
   err(text: string): void;
   stdin: Readable;
-  /** Somebody can be asked. */
+  /** A person is there to answer questions. */
   interactive: boolean;
   /** Colours on standard output, and on standard error. */
   outColor: boolean;
@@ -21,7 +21,7 @@ export interface Cli {
   settings: Settings;
   io: Io;
   cwd: string;
-  /** What the process ends with; a command sets it. */
+  /** Exit code of the process; a command sets it. */
   exit: number;
 }
 

@@ -1,4 +1,6 @@
-/** The way to the server: DAVIT_SERVER, else what runs on this machine; and the pipelines that a person means. */
+/**
+ * Finds the server (DAVIT_SERVER, else the one of this machine), and the pipeline that an argument refers to.
+ */
 import { readFile } from 'node:fs/promises';
 import { DavitError } from '../errors.ts';
 import { findProject } from '../worktree/project.ts';
@@ -16,7 +18,7 @@ export async function connect(cli: Cli): Promise<ApiClient> {
       'davit is not running on this machine, and DAVIT_SERVER is not set.',
     );
   const token = await readToken(cli);
-  // Loaded for those who speak to a server: the others need not wait for it.
+  // Loaded on demand: commands that need no server start faster without it.
   const { ApiClient } = await import('./client/api-client.ts');
   return new ApiClient(url, token);
 }
@@ -28,7 +30,7 @@ async function readToken(cli: Cli): Promise<string> {
   if (!trimmed)
     throw new DavitError('cli/no-token', `There is no token: ${tokenFile} is missing, unreadable or empty.`);
   if (!/^[\x21-\x7e]+$/.test(trimmed))
-    throw new DavitError('cli/no-token', 'The token holds characters that no token has.');
+    throw new DavitError('cli/no-token', 'The token contains characters that are not allowed in a token.');
   return trimmed;
 }
 
@@ -40,7 +42,7 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
-/** Calls the server, and lets its connections go. */
+/** Calls the server, and closes its connections. */
 export async function withServer<T>(cli: Cli, work: (client: ApiClient) => Promise<T>): Promise<T> {
   const client = await connect(cli);
   try {
@@ -50,15 +52,22 @@ export async function withServer<T>(cli: Cli, work: (client: ApiClient) => Promi
   }
 }
 
-/** `SLUG/IID`; `IID` alone means the project of this folder; nothing means its latest pipeline, else the latest of all. */
+/**
+ * Accepts `SLUG/IID`, or `IID` of this folder's project. Without text: the latest pipeline of the project,
+ * else of all.
+ */
 export async function resolveId(cli: Cli, client: ApiClient, text?: string): Promise<PipelineId> {
   if (text === undefined) return latest(cli, client);
   const whole = parsePipelineId(text);
   if (whole) return pipelineId(whole.slug, whole.iid);
   if (/^[1-9]\d*$/.test(text)) return pipelineId((await findProject(cli.cwd)).slug, Number(text));
-  throw new DavitError('usage/invalid', `"${text}" is no pipeline: write PROJECT/NUMBER, as table/3.`, {
-    hint: '`davit pipelines` lists them.',
-  });
+  throw new DavitError(
+    'usage/invalid',
+    `"${text}" is not a pipeline id. Write PROJECT/NUMBER, for example table/3.`,
+    {
+      hint: '`davit pipelines` lists them.',
+    },
+  );
 }
 
 async function latest(cli: Cli, client: ApiClient): Promise<PipelineId> {

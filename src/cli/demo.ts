@@ -1,6 +1,6 @@
 /**
- * `npm start`: the examples, run by the same code as `davit run` and `davit approve`, and what they made: the answer of the
- * deployed service, digests, where to look.
+ * `npm start`: runs the examples by the same code as `davit run` and `davit approve`, and shows their
+ * results: the response of the deployed service, digests, and what to try next.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -32,17 +32,17 @@ export interface DemoOptions {
   interrupts: Interrupts;
 }
 
-/** Answers the exit code. */
+/** Returns the exit code. */
 export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
   const { run, interrupts } = options;
-  // Its own server, whatever the environment says of another one.
+  // Always its own server, even if the environment names another one.
   const own: Cli = {
     ...cli,
     settings: { ...cli.settings, serverUrl: run.server, token: undefined },
     exit: 0,
   };
   const base = await indexOf(run.registry, BASE.repository, BASE.tag);
-  if (base) options.progress.note(`${run.registry}/${BASE.repository}:${BASE.tag} is there: ${base.digest}`);
+  if (base) options.progress.note(`${run.registry}/${BASE.repository}:${BASE.tag} exists: ${base.digest}`);
   else {
     const made = await example(own, 'base', { interrupts });
     if (!made || verdictOf(made) !== 0) return own.exit || FAILED;
@@ -61,7 +61,7 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
     );
     return FAILED;
   }
-  await tellResult(own, { run, last, port });
+  await printResult(own, { run, last, port });
   return 0;
 }
 
@@ -81,7 +81,7 @@ async function example(cli: Cli, name: string, options: ExampleOptions): Promise
   return last;
 }
 
-/** Asks for each gate once: a person on a terminal, else `davit approve` is called as anybody would. */
+/** Handles each gate once: asks the person at the terminal, or calls `davit approve` if there is none. */
 function gatekeeper(cli: Cli, signal: AbortSignal): (status: PipelineStatus, client: ApiClient) => void {
   const asked = new Set<string>();
   return (status, client) => {
@@ -91,26 +91,26 @@ function gatekeeper(cli: Cli, signal: AbortSignal): (status: PipelineStatus, cli
       decide(cli, { id: status.id, job: job.key, client, signal }).catch((error: unknown) => {
         const why = messageOf(error);
         cli.io.err(
-          `The gate is still open (${plainText(why)}). Approve it with: davit approve ${status.id} ${job.key}\n`,
+          `The gate is still waiting (${plainText(why)}). Approve it with: davit approve ${status.id} ${job.key}\n`,
         );
       });
     }
   };
 }
 
-interface Asked {
+interface GateRequest {
   id: PipelineStatus['id'];
   job: string;
   client: ApiClient;
   signal: AbortSignal;
 }
 
-async function decide(cli: Cli, { id, job, client, signal }: Asked): Promise<void> {
+async function decide(cli: Cli, { id, job, client, signal }: GateRequest): Promise<void> {
   if (!cli.io.interactive) return approveByCommand(cli, id, job);
   const lines = createInterface({ input: cli.io.stdin, output: process.stderr });
   try {
     const answer = await lines.question(
-      `\n${id} waits at the gate of "${plainText(job)}". Deploy it? [y/N] `,
+      `\n${id} waits for approval of "${plainText(job)}". Deploy it? [y/N] `,
       { signal },
     );
     const yes = /^y(es)?$/i.test(answer.trim());
@@ -122,7 +122,7 @@ async function decide(cli: Cli, { id, job, client, signal }: Asked): Promise<voi
 }
 
 function approveByCommand(cli: Cli, id: string, job: string): Promise<void> {
-  cli.io.err(`No terminal to ask at: ./davit approve ${id} ${job}\n`);
+  cli.io.err(`No terminal for questions, running: ./davit approve ${id} ${job}\n`);
   return new Promise((resolve, reject) => {
     const args = ['approve', id, job, '--comment', 'npm start without a terminal'];
     const child = spawn(join(ROOT, 'davit'), args, {
@@ -141,7 +141,7 @@ function approveByCommand(cli: Cli, id: string, job: string): Promise<void> {
   });
 }
 
-async function tellResult(
+async function printResult(
   cli: Cli,
   { run, last, port }: { run: RunFile; last: PipelineStatus; port: number },
 ): Promise<void> {
@@ -168,12 +168,15 @@ async function tellResult(
   cli.io.out(`${plainText(lines.join('\n'))}\n`);
 }
 
-/** What it answered, in one line. Its last deployment has converged, so it answers at once or something is wrong. */
+/**
+ * The response in one line. The deployment has converged, so a service that does not respond at once is
+ * broken.
+ */
 async function call(url: string): Promise<string> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(CALL_MS) });
     return `${response.status} ${(await response.text()).slice(0, 500).trim()}`;
   } catch (error) {
-    return `no answer: ${messageOf(error)}`;
+    return `no response: ${messageOf(error)}`;
   }
 }

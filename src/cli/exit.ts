@@ -1,4 +1,7 @@
-/** What a person sees of an error, and the exit code: 1 pipeline or check failed, 2 wrong usage or input, 3 cannot reach. */
+/**
+ * Prints errors and chooses the exit code: 1 pipeline or check failed, 2 wrong usage or input, 3 something
+ * needed cannot be reached.
+ */
 import { CommanderError } from 'commander';
 import { DavitError, errorText } from '../errors.ts';
 import type { Cli } from './cli.ts';
@@ -8,9 +11,9 @@ import { messageOf } from '../utils/message.ts';
 const USAGE = 2;
 const DEFECT = 1;
 
-/** Tells of an error on standard error, and answers the exit code. Never a stack, unless DAVIT_DEBUG asks for it. */
-export function tellError(cli: Cli, error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // commander has written it
+/** Prints an error to standard error and returns the exit code. Shows a stack only with DAVIT_DEBUG. */
+export function printError(cli: Cli, error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // commander has printed it
   if (cli.settings.debug && error instanceof Error) cli.io.err(`${plainText(error.stack ?? '')}\n`);
   if (error instanceof DavitError) {
     cli.io.err(`${plainText(errorText(error))}\n`);
@@ -19,7 +22,7 @@ export function tellError(cli: Cli, error: unknown): number {
   const message = messageOf(error);
   const first = plainText(message).split('\n')[0] ?? '';
   cli.io.err(
-    `A defect of davit: ${first} [internal/defect]\n  Its logs are in ${cli.settings.home}/log; DAVIT_DEBUG=1 shows where it happened.\n`,
+    `Internal error: ${first} [internal/defect]\n  Logs are in ${cli.settings.home}/log; DAVIT_DEBUG=1 shows where it happened.\n`,
   );
   return DEFECT;
 }

@@ -1,4 +1,4 @@
-/** Ctrl-C, and being asked to end by another process: the first one and the second one mean different things. */
+/** Ctrl-C and termination signals; the first and the second one mean different things. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export class Interrupts {
@@ -20,7 +20,7 @@ export class Interrupts {
     return this.#second.signal;
   }
 
-  /** Signals do again what they do by themselves. */
+  /** Restores the default effect of the signals. */
   end(): void {
     for (const name of SIGNALS) process.off(name, this.#take);
   }

@@ -1,8 +1,8 @@
-/** Options that several commands take, and how their values are read. */
+/** Options that several commands share, and the parsers of their values. */
 import { InvalidArgumentError } from 'commander';
 import { ARCHES, isArch, type Arch } from '../plan/model/ids.ts';
 
-/** What `davit plan` plans for. */
+/** Events that `davit plan` accepts. */
 export const PLAN_EVENTS = ['push', 'tag', 'merge_request', 'schedule', 'web', 'api'] as const;
 export type PlanEvent = (typeof PLAN_EVENTS)[number];
 
@@ -13,11 +13,11 @@ export function variable(text: string, before: Record<string, string> = {}): Rec
   return { ...before, [found[1]]: found[2] ?? '' };
 }
 
-/** `NAME=VALUE`, repeatable: a value for `spec:inputs`, as text; what is no string there is read as JSON. */
+/** `NAME=VALUE`, repeatable: a value for `spec:inputs` as text; inputs of other types are parsed as JSON. */
 export function input(text: string, before: Record<string, string> = {}): Record<string, string> {
-  const at = text.indexOf('=');
-  if (at <= 0) throw new InvalidArgumentError('write NAME=VALUE.');
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+  const equals = text.indexOf('=');
+  if (equals <= 0) throw new InvalidArgumentError('write NAME=VALUE.');
+  return { ...before, [text.slice(0, equals)]: text.slice(equals + 1) };
 }
 export const INPUT_HELP = 'a value for spec:inputs of the file (repeatable)';
 /** `GROUP/PROJECT=FOLDER`, repeatable. */
@@ -26,26 +26,27 @@ export function projectPath(text: string, before: Record<string, string> = {}): 
   if (!found?.[1] || !found[2]) throw new InvalidArgumentError('write NAME=FOLDER.');
   return { ...before, [found[1]]: found[2] };
 }
-/** The option of the commands that read a file here. */
+/** Option of the commands that read a local pipeline file. */
 export const PROJECT_PATH = [
   '--project-path <name=folder>',
-  'a checkout that stands for this project in include and exists (repeatable)',
+  'a local checkout to use for this project in include and exists (repeatable)',
 ] as const;
 
 /** `arm32` or `arm32,arm64`, repeatable. */
 export function arches(text: string, before: Arch[] = []): Arch[] {
   const named = text.split(',').map((one) => one.trim());
-  const wrong = named.find((one) => !isArch(one));
-  if (wrong !== undefined) throw new InvalidArgumentError(`an architecture is one of ${ARCHES.join(', ')}.`);
+  const unknown = named.find((one) => !isArch(one));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`an architecture is one of ${ARCHES.join(', ')}.`);
   return [...new Set([...before, ...named.filter(isArch)])];
 }
 
-/** A whole number of at least `least`. */
+/** A whole number from `min` to `max`. */
 export const count =
-  (least: number, most: number) =>
+  (min: number, max: number) =>
   (text: string): number => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most)
-      throw new InvalidArgumentError(`write a whole number from ${least} to ${most}.`);
+    if (!/^\d+$/.test(text) || value < min || value > max)
+      throw new InvalidArgumentError(`write a whole number from ${min} to ${max}.`);
     return value;
   };

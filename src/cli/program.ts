@@ -39,7 +39,7 @@ const COMMANDS = [
 
 export function buildProgram(cli: Cli): Command {
   const program = new Command('davit')
-    .description('Builds, tests, ships and deploys containers on the machines they are meant for.')
+    .description('Builds, tests and deploys containers on the machines that they are made for.')
     .version(VERSION)
     .exitOverride()
     .configureOutput({
@@ -50,11 +50,11 @@ export function buildProgram(cli: Cli): Command {
       getOutHasColors: () => cli.io.outColor,
       getErrHasColors: () => cli.io.errColor,
     })
-    .showHelpAfterError('(davit COMMAND --help shows how)')
+    .showHelpAfterError('(see davit COMMAND --help)')
     .addHelpText(
       'after',
       `
-Exit codes: 0 good · 1 a pipeline or check failed · 2 wrong usage or input · 3 something needed cannot be reached
+Exit codes: 0 success · 1 a pipeline or check failed · 2 wrong usage or input · 3 something needed cannot be reached
 
 Example:
   $ davit run            the pipeline of this folder, uncommitted changes included
@@ -64,9 +64,9 @@ Example:
   return program;
 }
 
-/** Runs one command line. Answers the exit code; errors have been told. */
+/** Runs one command line and returns the exit code; errors have been printed. */
 export async function runCli(cli: Cli, args: readonly string[]): Promise<number> {
-  const { tellError } = await import('./exit.ts');
+  const { printError } = await import('./exit.ts');
   try {
     const program = buildProgram(cli);
     if (args.length === 0) {
@@ -76,6 +76,6 @@ export async function runCli(cli: Cli, args: readonly string[]): Promise<number>
     await program.parseAsync([...args], { from: 'user' });
     return cli.exit;
   } catch (error) {
-    return tellError(cli, error);
+    return printError(cli, error);
   }
 }

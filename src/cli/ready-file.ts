@@ -1,6 +1,7 @@
 /**
- * A file that is fresh as long as a worker takes work: a container's health check looks at its time, which costs nothing. It
- * says more than that the process is there: the worker polls, its server answers, and the server reaches Temporal.
+ * A file that stays fresh while a worker takes work; a container's health check looks at its modification
+ * time. It means more than a live process: the worker polls, its server responds, and the server reaches
+ * Temporal.
  */
 import { rm, writeFile } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -10,7 +11,7 @@ const EVERY_MS = 5_000;
 const ASK_MS = 4_000;
 const health = z.object({ ok: z.boolean() });
 
-/** Freshens the file while `working` resolves to true. `stop` removes it. */
+/** Rewrites the file while `working` resolves to true. `stop` removes it. */
 export function keepReady(
   file: string,
   working: () => Promise<boolean>,
@@ -23,7 +24,7 @@ export function keepReady(
       await pause(everyMs, undefined, { signal: stopping.signal }).catch(() => undefined); // stopped
     }
   })();
-  // A file that cannot be written is a mistake of the installation: it is thrown where it is waited for.
+  // A file that cannot be written is an installation error: `stop` rejects with it.
   kept.catch(() => undefined);
   return {
     async stop() {
@@ -34,12 +35,12 @@ export function keepReady(
   };
 }
 
-/** Whether the server answers and says that it reaches Temporal. */
+/** True if the server responds and reports that it reaches Temporal. */
 export async function serverWorks(url: string): Promise<boolean> {
   try {
     const response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(ASK_MS) });
     return health.parse(await response.json()).ok;
   } catch {
-    return false; // no answer, or not davit's: that is what the file is to say
+    return false; // no response, or not davit's: the file must become stale
   }
 }

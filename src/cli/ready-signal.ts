@@ -1,15 +1,18 @@
-/** A process of davit under `davit up`. */
+/** Ready protocol of a process that `davit up` supervises. */
 import { READY_MESSAGE } from '../local/process/managed-process.ts';
 
-/** Tells the supervisor when it is ready, and ends when the supervisor is gone: two generations must not run side by side. */
+/**
+ * Reports readiness to the supervisor, and ends with it: two generations of processes must not run at the
+ * same time.
+ */
 export async function underSupervision(work: (onReady: () => void) => Promise<void>): Promise<void> {
-  const gone = (): void => void process.kill(process.pid, 'SIGTERM');
-  process.once('disconnect', gone);
+  const onDisconnect = (): void => void process.kill(process.pid, 'SIGTERM');
+  process.once('disconnect', onDisconnect);
   try {
     await work(() => {
       if (process.connected) process.send?.(READY_MESSAGE);
     });
   } finally {
-    process.off('disconnect', gone);
+    process.off('disconnect', onDisconnect);
   }
 }

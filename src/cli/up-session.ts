@@ -1,8 +1,11 @@
-/** `davit up` in the foreground: start, serve until a signal, end everything. With `--demo` the examples run in between. */
+/**
+ * `davit up` in the foreground: starts, serves until a signal, stops. With `--demo` it runs the examples
+ * first.
+ */
 import { DavitError } from '../errors.ts';
 import { lineProgress, type Progress } from '../local/process/progress.ts';
 import { up, type Up } from '../local/up.ts';
-import { tellStarter } from '../local/process/ipc.ts';
+import { notifyStarter } from '../local/process/ipc.ts';
 import type { Cli } from './cli.ts';
 import { Interrupts } from './interrupts.ts';
 import { messageOf } from '../utils/message.ts';
@@ -13,7 +16,10 @@ export interface SessionOptions {
   once: boolean;
 }
 
-/** Resolves when everything has ended. A signal during the start ends it too; during the demonstration it cancels first. */
+/**
+ * Resolves when everything has stopped. A signal aborts the start; during the demo it first cancels the
+ * pipeline.
+ */
 export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
   const interrupts = new Interrupts();
   const progress = sessionProgress(cli);
@@ -24,12 +30,12 @@ export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
     running = await up(cli.settings, { progress, swarm, signal: interrupts.first });
   } catch (error) {
     interrupts.end();
-    if (interrupts.first.aborted) return cli.io.err('Ended before everything was up.\n');
+    if (interrupts.first.aborted) return cli.io.err('Interrupted before davit was up.\n');
     tellFailure(error);
     throw error;
   }
   try {
-    tellStarter({ kind: 'up' });
+    notifyStarter({ kind: 'up' });
     cli.io.err(
       `davit is up after ${((performance.now() - started) / 1000).toFixed(1)} s: ${running.run.server}\n`,
     );
@@ -39,28 +45,28 @@ export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
     }
     if (!options.once) await serve(cli, running, interrupts.first);
   } finally {
-    cli.io.err('Ending…\n');
+    cli.io.err('Stopping…\n');
     await running.stop();
     interrupts.end();
   }
 }
 
-/** Says the lines to whoever started it in the background, too. */
+/** Prints each line, and forwards it to the process that started this one in the background. */
 function sessionProgress(cli: Cli): Progress {
   return lineProgress((line) => {
     cli.io.err(`${line}\n`);
-    tellStarter({ kind: 'line', text: line });
+    notifyStarter({ kind: 'line', text: line });
   }, cli.io.errColor);
 }
 
 function tellFailure(error: unknown): void {
   const coded = error instanceof DavitError ? error : new DavitError('internal/defect', messageOf(error));
-  tellStarter({ kind: 'failed', code: coded.code, message: coded.message, hint: coded.hint });
+  notifyStarter({ kind: 'failed', code: coded.code, message: coded.message, hint: coded.hint });
 }
 
 async function serve(cli: Cli, { run }: Up, signal: AbortSignal): Promise<void> {
   const ui = run.temporalUi ? `  Temporal UI: ${run.temporalUi}` : '';
-  cli.io.err(`Serving until Ctrl-C.${ui}\n`);
+  cli.io.err(`Running until Ctrl-C.${ui}\n`);
   if (!signal.aborted)
     await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,13 +1,13 @@
-/** What `compile` must be told about the source before it can decide: git's answers are fetched only where a rule asks. */
+/** What `compile` must know about the source: git is queried only for what a rule needs. */
 import { readPipeline } from './compile.ts';
 import { textsOf } from './includes.ts';
-import type { JobConfig } from './assemble/job.ts';
 import { Problems } from './problems.ts';
 import type { CompileRequest } from './request.ts';
 import { comparesWithBefore } from './rules/conditions.ts';
 import { remoteFilesKey } from '../match/path-patterns.ts';
 import { ConditionScopes, type ConditionScope } from './rules/scope.ts';
 import { workflowReader } from './schema/keyword-table.ts';
+import type { JobConfig } from './job-config.ts';
 
 export interface FactsNeeded {
   /** Keys of `CompileRequest.changed`. */
@@ -16,18 +16,18 @@ export interface FactsNeeded {
   files: boolean;
   /** Keys of `CompileRequest.lastCommits`. */
   lastCommits?: string[];
-  /** Of `CompileRequest.elsewhere`. */
+  /** For `CompileRequest.elsewhere`. */
   elsewhere?: Elsewhere[];
 }
 export interface Elsewhere {
   key: string;
   /** Full name at its forge. */
   project: string;
-  /** Branch, tag or commit; without: the default branch. */
+  /** Branch, tag or commit; absent: the default branch. */
   ref?: string;
 }
 
-/** Never throws; a file with mistakes needs nothing more to be refused. */
+/** Never throws; an invalid file needs nothing more. */
 export function factsNeeded(request: CompileRequest): FactsNeeded {
   const needed: Needed = {
     changed: new Set(request.changedFor),

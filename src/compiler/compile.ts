@@ -1,14 +1,14 @@
 /**
  * From the text of a pipeline file to a plan: parse, extends, default, validate, select, link, specs.
  *
- * Pure: equal requests get equal answers, nothing is read or written. Invariants: C1 it never throws on what people write;
- * every mistake is a Problem with a place. C2 all mistakes come back in one run; later steps skip what earlier ones have
- * refused. C3 a plan without an error names only jobs that are in it, and has no circle. C4 work is linear in jobs and
- * their edges.
+ * Pure: equal requests get equal results, nothing is read or written. Invariants: COMPILE-1 it never throws
+ * on user input; every mistake is a Problem with a place. COMPILE-2 all mistakes are reported in one run;
+ * later steps skip what earlier ones rejected. COMPILE-3 a plan without an error names only jobs that are in
+ * it, and has no cycle. COMPILE-4 work is linear in jobs and their edges.
  */
 import { Extender } from './assemble/extends.ts';
-import { readFileConfig, type FileConfig } from './assemble/file.ts';
-import { readJobs, type JobConfig } from './assemble/job.ts';
+import { readFileConfig } from './assemble/file.ts';
+import { readJobs } from './assemble/job.ts';
 import { Includer } from './assemble/include.ts';
 import { ContentReader } from './inputs/content.ts';
 import { runInputs } from './inputs/run-inputs.ts';
@@ -23,20 +23,24 @@ import { explain } from './emit/explain.ts';
 import { linkDrafts } from './draft/link.ts';
 import { filterJobs } from './draft/filter-jobs.ts';
 import { Problems } from './problems.ts';
-import type { CompileAnswer, CompileRequest } from './request.ts';
+import type { CompileResult, CompileRequest } from './request.ts';
+import { selectDrafts, selectContext } from './draft/select-jobs.ts';
 import { refusedRunVariables } from './variables/run-variables.ts';
-import { selectDrafts, selecting } from './draft/select-jobs.ts';
 import { readWorkflow } from './rules/workflow.ts';
 import { globalVariablesReader } from './schema/keyword-table.ts';
 import { skipReason } from './rules/skip-ci.ts';
 import { isNull, type MapNode, type Node } from './yaml/nodes.ts';
+import type { JobConfig, FileConfig } from './job-config.ts';
 
-export type { CompileAnswer, CompiledJob, CompileRequest } from './request.ts';
+export type { CompileResult, CompiledJob, CompileRequest } from './request.ts';
 export type { Problem } from './problems.ts';
 export { problemText } from './problems.ts';
 
-/** Answers a plan, `empty` with the reason (no failure), or every problem of the file. Never throws on user input. */
-export function compile(request: CompileRequest): CompileAnswer {
+/**
+ * Returns a plan, `empty` with the reason (no failure), or every problem of the file. Never throws on user
+ * input.
+ */
+export function compile(request: CompileRequest): CompileResult {
   const skipped = skipReason(request);
   if (skipped !== undefined) return { kind: 'empty', reason: skipped, warnings: [] };
   const problems = new Problems();
@@ -46,13 +50,15 @@ export function compile(request: CompileRequest): CompileAnswer {
 }
 
 interface Read {
-  /** With what it includes, references not replaced yet. */
+  /** With its includes merged, references not replaced yet. */
   whole: MapNode;
   file: FileConfig;
   jobs: Map<string, JobConfig>;
 }
 
-/** The file after extends and default; undefined when there is nothing to go on with, and the problems say why. */
+/**
+ * The file after extends and default; undefined when it cannot be compiled, with the reason in the problems.
+ */
 export function readPipeline(request: CompileRequest, problems: Problems): Read | undefined {
   const root = readWhole(request, problems);
   if (!root || problems.mustStop) return undefined;
@@ -64,7 +70,7 @@ export function readPipeline(request: CompileRequest, problems: Problems): Read 
   return problems.mustStop || root.kind !== 'map' ? undefined : { whole: root, file, jobs };
 }
 
-/** The document, and what it includes merged below it. */
+/** The document with its includes merged below it. */
 function readWhole(request: CompileRequest, problems: Problems): Node | undefined {
   const { name } = request.file;
   const contents = new ContentReader(request, problems);
@@ -72,7 +78,7 @@ function readWhole(request: CompileRequest, problems: Problems): Node | undefine
   if (!root) return undefined;
   if (isNull(root)) {
     problems.add('language/missing', `${name} is empty`, {
-      hint: 'docs/language.md begins with a first pipeline.',
+      hint: 'See docs/language.md for a first pipeline.',
     });
     return undefined;
   }
@@ -80,11 +86,11 @@ function readWhole(request: CompileRequest, problems: Problems): Node | undefine
   const includer = new Includer(request, problems, contents);
   const whole = includer.whole(root, name);
   const { files, list, wants, changed } = includer.needed;
-  const missing = [...files, ...wants.keys(), ...(list ? ['files by a wildcard'] : [])];
+  const missing = [...files, ...wants.keys(), ...(list ? ['files matched by a wildcard'] : [])];
   if (missing.length > 0 || changed.size > 0)
     problems.add(
       'language/include',
-      `${missing.join(', ') || 'what depends on changes'} cannot be included here`,
+      `${missing.join(', ') || 'files that depend on changes'} cannot be included here`,
       {
         at: root.entries.get('include')?.at,
       },
@@ -92,12 +98,12 @@ function readWhole(request: CompileRequest, problems: Problems): Node | undefine
   return whole;
 }
 
-function plan({ whole, file, jobs }: Read, request: CompileRequest, problems: Problems): CompileAnswer {
+function plan({ whole, file, jobs }: Read, request: CompileRequest, problems: Problems): CompileResult {
   const drafts = makeDrafts(file, jobs, { request, problems });
   checkJobs({ jobs, drafts, request, problems });
   const workflow = readWorkflow(file, request, problems);
   const layers = { file: file.variables, workflow: workflow.variables };
-  selectDrafts(drafts, request, selecting(request, layers, { byWorkflow: workflow.hasRules, problems }));
+  selectDrafts(drafts, request, selectContext(request, layers, { byWorkflow: workflow.hasRules, problems }));
   linkDrafts(drafts, problems);
   if (request.lint) lint({ whole, file, jobs, drafts, request, problems });
   if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };

@@ -1,10 +1,11 @@
 /**
- * `coverage`: a number from the job's log, as GitLab finds it: line by line from the end, in the first line that matches the
- * last match, of that the last group that there is, of that the first number. Pure; the regular expression runs on RE2.
+ * `coverage`: a number from the job's log, as GitLab finds it: the lines are searched from the end; in the
+ * first line that matches, the last match counts, its last group, and the first number in that. Pure; the
+ * regular expression runs on RE2.
  */
 import { RE2JS } from 're2js';
 
-/** `/PATTERN/`. Throws what RE2 says of a pattern that it does not take. */
+/** `/PATTERN/`. Throws the error of RE2 for an invalid pattern. */
 export function coveragePattern(text: string): RE2JS | undefined {
   const found = /^\/(.+)\/$/s.exec(text);
   return found?.[1] === undefined ? undefined : RE2JS.compile(found[1]);

@@ -1,4 +1,4 @@
-/** The texts that a file includes: what is missing is asked for, round by round, until nothing is. */
+/** Loads the files that a pipeline includes, round by round, until none is missing. */
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
 import { Includer, type IncludesNeeded } from './assemble/include.ts';
 import { ContentReader } from './inputs/content.ts';
@@ -6,43 +6,43 @@ import { runInputs } from './inputs/run-inputs.ts';
 import { Problems } from './problems.ts';
 import type { CompileRequest } from './request.ts';
 
-/** Reads the source that a pipeline is compiled of, and what its includes name elsewhere. */
+/** Reads the source of a pipeline, and files of other projects and servers that it includes. */
 export interface IncludeSource {
-  /** Text of each file; null for one that is not there. */
+  /** Text of each file; null for one that does not exist. */
   read(files: readonly string[]): Promise<Record<string, string | null>>;
   /** Every file of the source. */
   list(): Promise<readonly string[]>;
-  /** Git's answers for rules with `changes`: see `CompileRequest.changed`. */
+  /** Changed paths for rules with `changes`: see `CompileRequest.changed`. */
   changed(names: readonly string[]): Promise<Record<string, readonly string[]> | undefined>;
   /** Other projects and servers; by `includeKey`. */
   elsewhere(wants: readonly IncludeWant[]): Promise<IncludeAnswers>;
 }
-type Loaded = Pick<CompileRequest, 'included' | 'files' | 'changed' | 'changedFor' | 'answers'>;
+type Loaded = Pick<CompileRequest, 'included' | 'files' | 'changed' | 'changedFor' | 'responses'>;
 
-/** Every text that the file is put together of. */
-export const textsOf = ({ file, included, answers }: CompileRequest): string[] => [
+/** Every text that the file consists of. */
+export const textsOf = ({ file, included, responses }: CompileRequest): string[] => [
   file.text,
   ...Object.values(included ?? {}).filter((text) => text !== null),
-  ...Object.values(answers ?? {}).flatMap((one) => ('text' in one && one.text !== null ? [one.text] : [])),
+  ...Object.values(responses ?? {}).flatMap((one) => ('text' in one && one.text !== null ? [one.text] : [])),
 ];
 
-/** What must be read before the file can be put together. Never throws. */
+/** What must be read before the file can be assembled. Never throws. */
 export function includesNeeded(request: CompileRequest): IncludesNeeded {
   const { name, text } = request.file;
   const problems = new Problems();
   const contents = new ContentReader(request, problems);
   const includer = new Includer(request, problems, contents);
-  // A key may be made of inputs too.
+  // A key may contain an input too.
   if (!text.includes('include') && !text.includes('$[[')) return includer.needed;
   const root = contents.read(request.file, { given: runInputs(request.trigger.inputs, problems) });
   if (root?.kind === 'map') includer.whole(root, name);
   return includer.needed;
 }
 
-/** Ends: a round asks for something that no round before has asked for, and 150 includes are the most. */
+/** Terminates: each round requests something new, and there are at most 150 includes. */
 export async function loadIncludes(request: CompileRequest, source: IncludeSource): Promise<Loaded> {
-  const { included = {}, files, changed, changedFor = [], answers = {} } = request;
-  let loaded: Loaded = { included, files, changed, changedFor, answers };
+  const { included = {}, files, changed, changedFor = [], responses = {} } = request;
+  let loaded: Loaded = { included, files, changed, changedFor, responses };
   const asked = new Set<string>();
   for (;;) {
     const needed = includesNeeded({ ...request, ...loaded });
@@ -55,7 +55,7 @@ export async function loadIncludes(request: CompileRequest, source: IncludeSourc
       files: news.files ?? loaded.files,
       changed: news.changed ? { ...loaded.changed, ...news.changed } : loaded.changed,
       changedFor: [...(loaded.changedFor ?? []), ...(news.changedFor ?? [])],
-      answers: { ...loaded.answers, ...news.answers },
+      responses: { ...loaded.responses, ...news.responses },
     };
   }
 }
@@ -78,6 +78,6 @@ async function round(
     news.changedFor = [...changed];
     news.changed = await source.changed(news.changedFor);
   }
-  if (wants.size > 0) news.answers = await source.elsewhere([...wants.values()]);
+  if (wants.size > 0) news.responses = await source.elsewhere([...wants.values()]);
   return news;
 }

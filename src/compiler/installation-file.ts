@@ -1,25 +1,25 @@
 /**
- * The installation file and a worker's configuration, from text: the same parser and the same kind of diagnostics as a
- * pipeline file. Pure; the schemas and their types stand in `src/installation.ts`.
+ * The installation file and a worker's configuration, from text: the same parser and the same kind of
+ * diagnostics as a pipeline file. Pure; the schemas and their types are in `src/installation.ts`.
  */
 import type { z } from 'zod';
 import { ERRORS } from '../errors.ts';
 import { installationSchema, workerSchema, type Installation, type WorkerConfig } from '../installation.ts';
 import { Problems, type Problem } from './problems.ts';
-import { checked } from './schema/validate.ts';
+import { checked } from './schema/validation/validate.ts';
 import { mapNode, type Node } from './yaml/nodes.ts';
 import { readYaml } from './yaml/read.ts';
-import { SourceText } from './yaml/source.ts';
+import { SourceText } from './source-text.ts';
 
-export type FileAnswer<T> = { ok: true; value: T; warnings: Problem[] } | { ok: false; problems: Problem[] };
+export type FileResult<T> = { ok: true; value: T; warnings: Problem[] } | { ok: false; problems: Problem[] };
 
 /** `davit.config.yml`. An empty file is the default installation. Never throws on what people write. */
-export function parseInstallation(text: string, fileName: string): FileAnswer<Installation> {
+export function parseInstallation(text: string, fileName: string): FileResult<Installation> {
   return parse({ text, fileName, schema: installationSchema, label: 'installation' }, checkInstallation);
 }
 
 /** The file of `davit worker --config`. */
-export function parseWorkerConfig(text: string, fileName: string): FileAnswer<WorkerConfig> {
+export function parseWorkerConfig(text: string, fileName: string): FileResult<WorkerConfig> {
   return parse({ text, fileName, schema: workerSchema, label: 'worker' });
 }
 
@@ -33,7 +33,7 @@ interface ParseRequest<S extends z.ZodType> {
 function parse<S extends z.ZodType>(
   { text, fileName, schema, label }: ParseRequest<S>,
   check?: (value: z.output<S>, root: Node, problems: Problems) => void,
-): FileAnswer<z.output<S>> {
+): FileResult<z.output<S>> {
   const problems = new Problems();
   const root = readYaml(fileName, text, problems)?.[0];
   const empty = root?.kind === 'scalar' && root.value === null;
@@ -45,14 +45,14 @@ function parse<S extends z.ZodType>(
   return { ok: true, value, warnings: problems.warnings().map(renamed) };
 }
 
-/** The language's codes speak of pipelines; here all are one. */
+/** The codes of the language are about pipelines; this file has one code. */
 function renamed(problem: Problem): Problem {
   const code = 'installation/invalid';
   const own = problem.hint !== undefined && problem.hint !== ERRORS[problem.code].remedy;
   return { ...problem, code, hint: own ? problem.hint : ERRORS[code].remedy };
 }
 
-/** Names that must be there once. */
+/** Names that must be unique. */
 function checkInstallation(value: Installation, root: Node, problems: Problems): void {
   const lists = {
     projects: value.projects.map((project) => project.name),

@@ -1,4 +1,4 @@
-/** The file as it is once include, extends, !reference and default are done: jobs that stand for themselves. Pure. */
+/** The file after include, extends, !reference and default: self-contained jobs. Pure. */
 import { Document, Scalar, visit } from 'yaml';
 import { readPipeline } from './compile.ts';
 import type { Problems } from './problems.ts';
@@ -8,7 +8,7 @@ import type { Entry, Node } from './yaml/nodes.ts';
 
 const GLOBALS = ['stages', 'workflow', 'variables'];
 
-/** YAML that GitLab takes; undefined when the file cannot be put together, which the problems say. */
+/** YAML that GitLab accepts; undefined when the file cannot be assembled, with the reason in the problems. */
 export function mergedYaml(request: CompileRequest, problems: Problems): string | undefined {
   const read = readPipeline(request, problems);
   if (!read || problems.hasErrors) return undefined;
@@ -20,7 +20,7 @@ export function mergedYaml(request: CompileRequest, problems: Problems): string 
   }
   for (const job of read.jobs.values()) whole.set(job.name, mapOf(job.entries));
   document.contents = document.createNode(whole);
-  // What GitLab's parser would take for something else than text is quoted.
+  // Quotes text that GitLab's parser would not read as text.
   visit(document, {
     Scalar: (_, scalar) => {
       if (typeof scalar.value === 'string' && plainScalar(scalar.value) !== scalar.value)
@@ -33,7 +33,7 @@ export function mergedYaml(request: CompileRequest, problems: Problems): string 
 const mapOf = (entries: ReadonlyMap<string, Entry>): Map<string, unknown> =>
   new Map([...entries].map(([key, entry]) => [key, valueOf(entry.value)]));
 
-/** Numbers keep their fraction: 1.0 is a text of three letters to a shell. */
+/** Numbers keep their fraction: a shell sees 1.0 as a text of three characters. */
 function valueOf(node: Node): unknown {
   if (node.kind === 'map') return mapOf(node.entries);
   if (node.kind === 'list') return node.items.map(valueOf);

@@ -1,7 +1,7 @@
 import { ERRORS, placeText, type ErrorCode, type Place } from '../errors.ts';
-import type { Origin } from './yaml/nodes.ts';
+import type { Origin } from './source-text.ts';
 
-/** One mistake or doubt about a file, for people and editors. */
+/** One error or warning about a file, for people and editors. */
 export interface Problem {
   code: ErrorCode;
   message: string;
@@ -9,21 +9,24 @@ export interface Problem {
   hint?: string;
   /** The line of the file that `place` points into. */
   sourceLine?: string;
-  /** Of an included file: where it is included, and then what includes that, up to the pipeline's own file. */
+  /**
+   * For an included file: where it is included, then where that file is included, up to the pipeline's own
+   * file.
+   */
   includedFrom?: Place[];
   severity: 'error' | 'warning';
 }
-interface More {
+interface ProblemOptions {
   at?: Origin;
-  /** A function where it costs something: called only for a problem that is kept. */
+  /** A function if it is expensive: it is called only for a problem that is kept. */
   hint?: string | (() => string | undefined);
   severity?: 'error' | 'warning';
 }
 
-/** How many are kept: past this a list helps nobody. */
-const MOST = 200;
+/** A longer list does not help. */
+const MAX_PROBLEMS = 200;
 
-/** Collects every problem of one run. The same code at the same place is kept once, whoever came by it. */
+/** Collects every problem of one run. The same code at the same place is kept once. */
 export class Problems {
   readonly #list: Problem[] = [];
   readonly #seen = new Set<string>();
@@ -32,17 +35,17 @@ export class Problems {
   #errors = 0;
   #tooLarge = false;
 
-  add(code: ErrorCode, message: string, more: More = {}): void {
-    const { at } = more;
+  add(code: ErrorCode, message: string, options: ProblemOptions = {}): void {
+    const { at } = options;
     const key = at ? `${code} ${at.source.name} ${at.offset}` : `${code} ${message}`;
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
-    const severity = more.severity ?? 'error';
+    const severity = options.severity ?? 'error';
     if (severity === 'error') this.#errors += 1;
     if (code === 'language/too-large') this.#tooLarge = true;
-    if (this.#list.length >= MOST) return;
+    if (this.#list.length >= MAX_PROBLEMS) return;
     const place = at?.source.place(at.offset);
-    const hint = typeof more.hint === 'function' ? more.hint() : more.hint;
+    const hint = typeof options.hint === 'function' ? options.hint() : options.hint;
     this.#list.push({
       code,
       message,
@@ -52,16 +55,16 @@ export class Problems {
     });
   }
 
-  /** Problems of the file will name the place. */
+  /** Problems of the file will name this place. */
   noteInclude(name: string, at: Origin): void {
     if (!this.#included.has(name)) this.#included.set(name, at);
   }
 
-  /** Takes over what another run has found. */
+  /** Adds the problems of another run. */
   absorb(other: Problems): void {
     for (const [name, at] of other.#included) this.noteInclude(name, at);
     for (const key of other.#seen) this.#seen.add(key);
-    this.#list.push(...other.#list.slice(0, MOST - this.#list.length));
+    this.#list.push(...other.#list.slice(0, MAX_PROBLEMS - this.#list.length));
     this.#errors += other.#errors;
     this.#tooLarge ||= other.#tooLarge;
   }
@@ -70,7 +73,7 @@ export class Problems {
     return this.#errors > 0;
   }
 
-  /** Whoever goes on from here would work for too long. */
+  /** The file is too large to be processed further. */
   get mustStop(): boolean {
     return this.#tooLarge;
   }
@@ -78,8 +81,8 @@ export class Problems {
   /** All of them, in the order of the file; those without a place first. */
   all(): Problem[] {
     const files = [undefined, ...new Set(this.#list.map((problem) => problem.place?.file))];
-    const told = this.#list.map((problem) => this.#withChain(problem));
-    return told.sort(
+    const complete = this.#list.map((problem) => this.#withChain(problem));
+    return complete.sort(
       (a, b) =>
         files.indexOf(a.place?.file) - files.indexOf(b.place?.file) ||
         (a.place?.line ?? 0) - (b.place?.line ?? 0) ||

@@ -5,10 +5,9 @@ import type { WorkerReport } from '../plan/model/queues.ts';
 import type { JobSpec, SpecVariable } from '../plan/model/spec.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
 import type { Problem } from './problems.ts';
-import type { CompileVariable } from './variables/layers.ts';
 import type { Plain } from './yaml/nodes.ts';
 
-/** All that a plan depends on: `compile` reads nothing else. */
+/** Everything that a plan depends on: `compile` reads nothing else. */
 export interface CompileRequest {
   file: { name: string; text: string };
   trigger: Trigger;
@@ -20,13 +19,13 @@ export interface CompileRequest {
     defaultBranch: string;
     protectedRef: boolean;
     variables: readonly CompileVariable[];
-    /** Full name at the forge, `group/project`; the slug where there is no forge. */
+    /** Full name at the forge, `group/project`; the slug if there is no forge. */
     path?: string;
     /** Page of the project at the forge. */
     url?: string;
-    /** `https://gitlab.example.com/api`, of projects at a GitLab. */
+    /** `https://gitlab.example.com/api`, for projects at a GitLab. */
     gitlabApi?: string;
-    /** Where the source is fetched from; no credentials in it. */
+    /** Where the source is fetched from, without credentials. */
     cloneUrl?: string;
     /** Whether a branch is protected. */
     isProtected?(branch: string): boolean;
@@ -35,7 +34,7 @@ export interface CompileRequest {
   /** host:port that CI_REGISTRY names. */
   registry: string;
   helperImage: string;
-  /** Image of jobs that name none. */
+  /** Image of jobs without `image`. */
   defaultImage?: string;
   defaultArch: Arch;
   fleet: readonly WorkerReport[];
@@ -47,30 +46,31 @@ export interface CompileRequest {
   /** `timestamp` in ISO 8601. */
   commit: { author: string; timestamp: string; message: string; tagMessage?: string };
   /**
-   * What git says has changed, by what it was compared with: '' is the state before the push or, in a merge request, where it
-   * left the target branch; other names are those of `compare_to`. A missing name: git could not say.
+   * Changed paths by what they were compared with: '' is the state before the push or, in a merge request,
+   * the merge base with the target branch; other names are those of `compare_to`. A name is missing if git
+   * could not compare.
    */
   changed?: Readonly<Record<string, readonly string[]>>;
-  /** The last commit that has changed a file, or files of a pattern, for `cache: key: files_commits`. */
+  /** The last commit that changed a file, or the files of a pattern, for `cache: key: files_commits`. */
   lastCommits?: Readonly<Record<string, string>>;
-  /** The names that git was asked for in `changed`, for rules of includes. */
+  /** The names that were requested for `changed`, for rules of includes. */
   changedFor?: readonly string[];
-  /** Texts of included files by path; null for one that is not there. What is missing is asked for: includes.ts. */
+  /** Texts of included files by path; null for one that does not exist. includes.ts loads what is missing. */
   included?: Readonly<Record<string, string | null>>;
-  /** What other projects and servers have said, for includes that are not local. */
-  answers?: IncludeAnswers;
+  /** Responses of other projects and servers, for includes that are not local. */
+  responses?: IncludeAnswers;
   /** Every file of the source, for `exists` and includes with a wildcard. */
   files?: readonly string[];
   /**
-   * Files of other projects, for `exists: project`, by project and ref (match/path-patterns.ts); null: not there, or not to be
-   * read. A missing one was not asked for.
+   * Files of other projects, for `exists: project`, by project and ref (match/path-patterns.ts); null: it
+   * does not exist or may not be read. A missing one was not requested.
    */
   elsewhere?: Readonly<Record<string, readonly string[] | null>>;
-  /** Variables that the job of another pipeline gives to this one; `late` ones are still to be expanded. */
+  /** Variables forwarded by the job of another pipeline; `late` ones are still to be expanded. */
   forwarded?: readonly SpecVariable[];
-  /** Answer with `explained` too. */
+  /** Return `explained` too. */
   explain?: boolean;
-  /** Warn also of what is valid and hardly meant: for people, who ask for it. */
+  /** Also warn about what is valid but probably not intended; set by `davit lint`. */
   lint?: boolean;
 }
 
@@ -83,12 +83,12 @@ export interface ExplainedJob {
   key: string;
   stage: string;
   included: boolean;
-  /** Which rule or ref decided, or why it is left out. */
+  /** Which rule or ref decided, or why it is excluded. */
   why: string;
   /** Every keyword under GitLab's name, after extends, default and rules. */
   resolved: Record<string, Plain>;
 }
-export type CompileAnswer =
+export type CompileResult =
   | {
       kind: 'plan';
       plan: Omit<Plan, 'jobs'>;
@@ -99,3 +99,11 @@ export type CompileAnswer =
   /** Nothing to run, and no failure. */
   | { kind: 'empty'; reason: string; warnings: Problem[]; explained?: ExplainedJob[] }
   | { kind: 'invalid'; problems: Problem[] };
+
+/** A variable of the installation or of a project, with the conditions for a job to get it. */
+export interface CompileVariable extends SpecVariable {
+  /** Only on protected refs. */
+  protected?: boolean;
+  /** Glob of environment names; `*` or absent: every job. */
+  environment?: string;
+}

@@ -19,11 +19,14 @@ function distance(a: string, b: string): number {
   return last[b.length] ?? 0;
 }
 
-/** The word that was probably meant; undefined when none is near: `most` letters apart, a third of them where it is not said. */
-export function nearest(word: string, words: Iterable<string>, most?: number): string | undefined {
+/**
+ * The word that was probably meant; undefined when none is within `maxDistance` edits (by default a third of
+ * the word).
+ */
+export function nearest(word: string, words: Iterable<string>, maxDistance?: number): string | undefined {
   if (word.length > 64) return undefined;
   const lower = word.toLowerCase();
-  const limit = most ?? Math.max(1, Math.floor(word.length / 3));
+  const limit = maxDistance ?? Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const candidate of words) {

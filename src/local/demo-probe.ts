@@ -1,4 +1,4 @@
-/** What is there already for `npm start`: images of the examples in the registry, the service on the local swarm. */
+/** Looks for results of an earlier `npm start`: images in the registry, the service on the local swarm. */
 import { registryClient } from '../adapters/registry/index.ts';
 import { swarmTarget } from '../adapters/swarm/index.ts';
 import type { Settings } from '../config.ts';
@@ -7,7 +7,7 @@ import { LOCAL_TARGET } from '../installation.ts';
 
 const LOOPBACK = /^(127\.|localhost|\[::1\])/;
 
-/** Digest and platforms of `host/repository:tag`; undefined when there is no index of that name. */
+/** Digest and platforms of `host/repository:tag`; undefined if there is no index of that name. */
 export async function indexOf(
   host: string,
   repository: string,
@@ -20,7 +20,7 @@ export async function indexOf(
   );
 }
 
-/** The port a service has on the local swarm, else the wanted one where it is free, else another. */
+/** The port of a service on the local swarm, else the wanted one if it is free, else another. */
 export async function servicePort(settings: Settings, service: string, wanted: number): Promise<number> {
   const target = await swarmTarget({
     name: LOCAL_TARGET,

@@ -1,4 +1,4 @@
-/** Everything that a first `up` would fetch, build or install. */
+/** Downloads, builds and installs everything that a first `up` needs. */
 import { ensureHelperImage } from '../adapters/helper-image.ts';
 import type { Settings } from '../config.ts';
 import { HELPER_IMAGE } from '../installation.ts';
@@ -8,7 +8,7 @@ import type { Progress } from './process/progress.ts';
 import { ensureRegistryProgram } from './setup/registry.ts';
 import { ensureTemporal } from './setup/temporal-binary.ts';
 
-/** Resolves when it is there. Rejects with the first coded error. */
+/** Resolves when everything is installed. Rejects with the first coded error. */
 export async function prepare(settings: Settings, progress: Progress): Promise<void> {
   const engine = ensureEngine(settings, progress);
   await Promise.all([
@@ -18,9 +18,10 @@ export async function prepare(settings: Settings, progress: Progress): Promise<v
       (path) => path,
     ),
     engine.then(async (local) => {
-      // One after the other: two installations of packages at once would wait for each other's lock and fail.
+      // In sequence: parallel package installations would compete for the package manager's lock and fail.
       for (const one of await ensureEmulation(local, progress))
-        if (one.how === 'none') progress.note(`${one.arch} cannot run on this machine: ${one.reason ?? ''}`);
+        if (one.how === 'none')
+          progress.note(`${one.arch} does not run on this machine: ${one.reason ?? ''}`);
       await progress.step(
         'helper image',
         () =>

@@ -1,10 +1,10 @@
-/** The processes of one machine, as parts for the supervisor. */
+/** The processes of one machine, described for the supervisor. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arch } from '../plan/model/ids.ts';
 import type { Settings } from '../config.ts';
-import { logPath, RANKS, startProcess, until, type Part } from './process/managed-process.ts';
-import { answers } from './process/run-file.ts';
+import { logPath, RANKS, startProcess, until, type ManagedProcess } from './process/managed-process.ts';
+import { responds } from './process/run-file.ts';
 import { guardedStart } from './setup/temporal-database.ts';
 import { temporalArguments, temporalReady } from './setup/temporal-server.ts';
 
@@ -12,7 +12,7 @@ const MAIN = join(import.meta.dirname, '..', 'cli', 'main.ts');
 const TEMPORAL_MS = 30_000;
 const GRACE_MS = { temporal: 8_000, server: 8_000, worker: 15_000 };
 
-/** Where everything is, as told to every process of ours by its environment. */
+/** Addresses and files that every davit process receives through its environment. */
 export interface Addresses {
   server: string;
   temporal: string;
@@ -21,10 +21,10 @@ export interface Addresses {
   installationFile?: string;
 }
 
-export function temporalPart(
+export function temporalProcess(
   settings: Settings,
   options: { binary: Promise<string>; port: number; uiPort: number },
-): Part {
+): ManagedProcess {
   const { port, uiPort } = options;
   const log = logPath(settings.home, 'temporal');
   return {
@@ -49,54 +49,58 @@ export function temporalPart(
   };
 }
 
-export function serverPart(settings: Settings, addresses: Addresses): Part {
+export function serverProcess(settings: Settings, addresses: Addresses): ManagedProcess {
   const port = new URL(addresses.server).port;
   return {
-    ...ownPart(settings, addresses, { name: 'server', args: ['server', '--port', port], rank: RANKS.server }),
+    ...ownProcess(settings, addresses, {
+      name: 'server',
+      args: ['server', '--port', port],
+      rank: RANKS.server,
+    }),
     ready: async (_running, signal) => {
-      await until(() => answers(`${addresses.server}/healthz`), signal);
+      await until(() => responds(`${addresses.server}/healthz`), signal);
       return addresses.server;
     },
   };
 }
 
-export const controlPart = (settings: Settings, addresses: Addresses): Part =>
-  ownPart(settings, addresses, { name: 'control', args: ['worker', '--control'], rank: RANKS.worker });
+export const controlProcess = (settings: Settings, addresses: Addresses): ManagedProcess =>
+  ownProcess(settings, addresses, { name: 'control', args: ['worker', '--control'], rank: RANKS.worker });
 
-export const archPart = (
+export const archProcess = (
   settings: Settings,
   addresses: Addresses,
   arch: { arch: Arch; emulated: boolean },
-): Part =>
-  ownPart(settings, addresses, {
+): ManagedProcess =>
+  ownProcess(settings, addresses, {
     name: `worker-${arch.arch}`,
     args: ['worker', '--arch', arch.arch, ...(arch.emulated ? ['--emulation'] : []), ...ownConfig(settings)],
     rank: RANKS.worker,
     shows: arch.emulated ? 'emulated' : 'native',
   });
 
-/** What this machine's workers may give to jobs: `HOME/worker.yml`, where there is one. */
+/** The worker configuration of this machine, `HOME/worker.yml`, if it exists. */
 function ownConfig({ home }: Settings): string[] {
   const file = join(home, 'worker.yml');
   return existsSync(file) ? ['--config', file] : [];
 }
 
-export const deployPart = (settings: Settings, addresses: Addresses, target: string): Part =>
-  ownPart(settings, addresses, {
+export const deployProcess = (settings: Settings, addresses: Addresses, target: string): ManagedProcess =>
+  ownProcess(settings, addresses, {
     name: `deploy-${target}`,
     args: ['worker', '--deploy', target],
     rank: RANKS.worker,
   });
 
-interface Own {
+interface DavitProcess {
   name: string;
   args: string[];
   rank: number;
   shows?: string;
 }
 
-/** A command of davit as a process of its own; it says by itself when it is ready. */
-function ownPart(settings: Settings, addresses: Addresses, own: Own): Part {
+/** A davit command as a separate process, which reports when it is ready. */
+function ownProcess(settings: Settings, addresses: Addresses, own: DavitProcess): ManagedProcess {
   const log = logPath(settings.home, own.name);
   return {
     name: own.name,
@@ -113,7 +117,7 @@ function ownPart(settings: Settings, addresses: Addresses, own: Own): Part {
         own: true,
       }),
     ready: async (running) => {
-      await running.saidReady;
+      await running.readyReported;
       return own.shows;
     },
   };

@@ -1,10 +1,15 @@
 /**
- * `davit up`: everything on one machine. Sets up what is missing, starts every part, keeps them running until it is stopped.
+ * `davit up`: everything on one machine. Sets up what is missing, starts all processes, and keeps them
+ * running until it is stopped.
  *
- * Invariants: U1 one `up` a home folder. U2 everything listens on 127.0.0.1. U3 a port that is taken is replaced by a free
- * one, and one that was used before is kept where it can be (addresses are part of image names). U4 what a killed `up` left
- * running is ended before anything is started. U5 when this ends, so have all its parts; containers of jobs run on, and the
- * next `up` goes on with them.
+ * Invariants:
+ * UP-1 One `up` per home folder.
+ * UP-2 Everything listens on 127.0.0.1.
+ * UP-3 A port that is in use is replaced by a free one; ports of an earlier start are kept if possible,
+ *      because addresses are part of image names.
+ * UP-4 Processes that a killed `up` left are stopped before anything is started.
+ * UP-5 When it ends, all its processes have ended. Containers of jobs continue, and the next `up` resumes
+ *      them.
  */
 import { ensureHelperImage } from '../adapters/helper-image.ts';
 import { sweepFolders } from '../adapters/temp.ts';
@@ -15,12 +20,19 @@ import { ensureEngine, type LocalEngine } from './setup/docker.ts';
 import { ensureEmulation, type Ability } from './setup/emulation.ts';
 import { readInstallation, type FoundInstallation } from './setup/installation.ts';
 import { ensureKeys } from './setup/keys.ts';
-import { endLeftovers, removeIdleNetworks } from './process/stale-processes.ts';
+import { stopStaleProcesses, removeIdleNetworks } from './process/stale-processes.ts';
 import { takeLock } from './process/lock.ts';
-import { archPart, controlPart, deployPart, serverPart, temporalPart, type Addresses } from './processes.ts';
+import {
+  archProcess,
+  controlProcess,
+  deployProcess,
+  serverProcess,
+  temporalProcess,
+  type Addresses,
+} from './processes.ts';
 import { choosePorts, type Ports } from './process/ports.ts';
 import type { Progress } from './process/progress.ts';
-import { registryPart } from './setup/registry.ts';
+import { registryProcess } from './setup/registry.ts';
 import { removeRunFile, writeRunFile } from './process/run-file.ts';
 import { Supervisor } from './process/supervisor.ts';
 import { ensureSwarm } from './setup/swarm.ts';
@@ -29,9 +41,9 @@ import { VERSION } from '../version.ts';
 
 export interface UpOptions {
   progress: Progress;
-  /** Makes the engine a swarm of one node where it is none. */
+  /** Makes the engine a one-node swarm if it is not in a swarm. */
   swarm: boolean;
-  /** Ends the start; later `stop` does. */
+  /** Aborts the start; after that, use `stop`. */
   signal: AbortSignal;
 }
 export interface Up {
@@ -40,13 +52,16 @@ export interface Up {
   stop(): Promise<void>;
 }
 
-/** Resolves when every part is ready. Rejects with the first coded error, after ending what it had started. */
+/**
+ * Resolves when every process is ready. Rejects with the first coded error, after stopping what it had
+ * started.
+ */
 export async function up(settings: Settings, options: UpOptions): Promise<Up> {
   const release = await takeLock(settings.home);
-  let parts: Supervisor | undefined;
+  let supervisor: Supervisor | undefined;
   let tidy: (() => Promise<void>) | undefined;
   const stop = async (): Promise<void> => {
-    await parts?.stop();
+    await supervisor?.stop();
     await tidy?.();
     await removeRunFile(settings);
     await release();
@@ -54,19 +69,19 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
   try {
     const found = await readInstallation(settings);
     const { installation } = await ensureKeys(settings);
-    await endLeftovers(settings);
+    await stopStaleProcesses(settings);
     await sweepFolders();
     const ports = await choosePorts(settings);
     const run = runFileOf(settings, found, ports);
-    parts = new Supervisor(options.progress, () =>
-      writeRunFile(settings, { ...run, processes: parts?.processes() ?? [] }),
+    supervisor = new Supervisor(options.progress, () =>
+      writeRunFile(settings, { ...run, processes: supervisor?.processes() ?? [] }),
     );
-    const ended = (): void => void parts?.stop();
-    options.signal.addEventListener('abort', ended, { once: true });
-    const start = { settings, options, parts, ports, run, found, installation };
+    const onAbort = (): void => void supervisor?.stop();
+    options.signal.addEventListener('abort', onAbort, { once: true });
+    const start = { settings, options, supervisor, ports, run, found, installation };
     const local = await Promise.race([startAll(start), rejectedBy(options.signal)]);
     options.signal.throwIfAborted();
-    options.signal.removeEventListener('abort', ended);
+    options.signal.removeEventListener('abort', onAbort);
     tidy = () => removeIdleNetworks(local.engine, installation);
     return { run, local, stop };
   } catch (error) {
@@ -75,25 +90,28 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
   }
 }
 
-/** A build of Temporal takes minutes and cannot be asked to stop: nobody waits for it. */
+/** A build of Temporal takes minutes and cannot be aborted, so an abort does not wait for it. */
 const rejectedBy = (signal: AbortSignal): Promise<never> =>
   new Promise((_resolve, reject) =>
-    signal.addEventListener('abort', () => reject(new Error('asked to end')), { once: true }),
+    signal.addEventListener('abort', () => reject(new Error('aborted')), { once: true }),
   );
 
-interface Start {
+interface StartContext {
   settings: Settings;
   options: UpOptions;
-  parts: Supervisor;
+  supervisor: Supervisor;
   ports: Ports;
   run: RunFile;
   found: FoundInstallation;
   installation: string;
 }
 
-/** What does not depend on another starts at once; what talks to Temporal waits for its program alone, a build takes minutes. */
-async function startAll(start: Start): Promise<LocalEngine> {
-  const { settings, options, parts, run, found } = start;
+/**
+ * Independent work starts at once; processes that use Temporal wait only for its program, whose build takes
+ * minutes.
+ */
+async function startAll(start: StartContext): Promise<LocalEngine> {
+  const { settings, options, supervisor, run, found } = start;
   const { progress } = options;
   const addresses: Addresses = { ...run, installationFile: found.path };
   const binary = settings.temporalAddress ? Promise.resolve('') : ensureTemporal(settings, progress);
@@ -104,20 +122,22 @@ async function startAll(start: Start): Promise<LocalEngine> {
   );
   const swarm = engine.then((local) => (options.swarm ? ensureSwarm(settings, local, progress) : undefined));
   const targets = found.installation.targets.map((target) => target.name);
-  // Each is waited for below, some of them only after another: a failure before that is not unheard.
+  // All are awaited below, some only after another: an earlier failure is not an unhandled rejection.
   for (const early of [binary, engine, able, helper, swarm]) early.catch(() => undefined);
   await Promise.all([
     startTemporal(start, binary),
     startRegistry(start, engine),
     binary.then(() =>
       Promise.all([
-        parts.add(serverPart(settings, addresses)),
-        parts.add(controlPart(settings, addresses)),
+        supervisor.add(serverProcess(settings, addresses)),
+        supervisor.add(controlProcess(settings, addresses)),
         Promise.all([able, helper]).then(([arches]) =>
-          Promise.all(runnable(arches, progress).map((one) => parts.add(archPart(settings, addresses, one)))),
+          Promise.all(
+            runnable(arches, progress).map((one) => supervisor.add(archProcess(settings, addresses, one))),
+          ),
         ),
         swarm.then(() =>
-          Promise.all(targets.map((name) => parts.add(deployPart(settings, addresses, name)))),
+          Promise.all(targets.map((name) => supervisor.add(deployProcess(settings, addresses, name)))),
         ),
       ]),
     ),
@@ -125,19 +145,19 @@ async function startAll(start: Start): Promise<LocalEngine> {
   return engine;
 }
 
-async function startTemporal(start: Start, binary: Promise<string>): Promise<void> {
-  const { settings, options, parts, ports } = start;
+async function startTemporal(start: StartContext, binary: Promise<string>): Promise<void> {
+  const { settings, options, supervisor, ports } = start;
   if (settings.temporalAddress)
     return options.progress.note(`Temporal: ${settings.temporalAddress} (TEMPORAL_ADDRESS)`);
   await binary;
-  await parts.add(temporalPart(settings, { binary, port: ports.temporal, uiPort: ports.ui }));
+  await supervisor.add(temporalProcess(settings, { binary, port: ports.temporal, uiPort: ports.ui }));
 }
 
-async function startRegistry(start: Start, engine: Promise<LocalEngine>): Promise<void> {
-  const { settings, options, parts, ports, installation } = start;
+async function startRegistry(start: StartContext, engine: Promise<LocalEngine>): Promise<void> {
+  const { settings, options, supervisor, ports, installation } = start;
   if (start.run.registry !== `127.0.0.1:${ports.registry}`) return;
-  await parts.add(
-    await registryPart(settings, { port: ports.registry, engine, installation }, options.progress),
+  await supervisor.add(
+    await registryProcess(settings, { port: ports.registry, engine, installation }, options.progress),
   );
 }
 
@@ -159,11 +179,11 @@ function runFileOf(settings: Settings, found: FoundInstallation, ports: Ports): 
 }
 
 const engineText = ({ info }: LocalEngine): string =>
-  `Docker ${info.version}, ${info.arch}, ${info.cpus} CPUs`;
+  `${info.kind === 'podman' ? 'Podman' : 'Docker'} ${info.version}, ${info.arch}, ${info.cpus} CPUs`;
 
 function runnable(arches: Ability[], progress: Progress): { arch: Ability['arch']; emulated: boolean }[] {
   for (const one of arches)
-    if (one.how === 'none') progress.note(`No worker for ${one.arch} on this machine: ${one.reason ?? ''}`);
+    if (one.how === 'none') progress.note(`This machine has no worker for ${one.arch}: ${one.reason ?? ''}`);
   return arches
     .filter((one) => one.how !== 'none')
     .map((one) => ({ arch: one.arch, emulated: one.how === 'emulated' }));

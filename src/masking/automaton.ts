@@ -1,7 +1,7 @@
 /**
- * Aho-Corasick over bytes: all patterns in one pass, time linear in the text whatever the patterns are. Children stand in one
- * open-addressing table instead of 256 columns a node, so a secret of a megabyte costs megabytes and not gigabytes.
- * A. V. Aho and M. J. Corasick, "Efficient string matching", CACM 18 (1975).
+ * Aho-Corasick over bytes: all patterns in one pass, in time linear in the text for all patterns. Children
+ * are in one open-addressing table instead of 256 columns per node, so a secret of a megabyte costs megabytes
+ * and not gigabytes. A. V. Aho and M. J. Corasick, "Efficient string matching", CACM 18 (1975).
  */
 export interface Automaton {
   /** Next node for a byte; 0 is the root. */

@@ -1,18 +1,19 @@
 /**
- * In what shapes a secret may turn up in a log. Masking is best effort: it hides what people print by accident, not what a
- * script disguises on purpose. Covered: the value itself, its lines, CRLF, JSON, base64 (standard and URL alphabet, at any
- * of the three alignments, and wrapped in lines), hex (also in the lines of od, xxd and openssl), URL encoding, shell quoting, HTML escapes. Not covered: encryption, compression, a value
- * printed a character at a time, a part of a value.
+ * The forms in which a secret may appear in a log. Masking is best effort: it hides accidental output, not
+ * what a script disguises on purpose. Covered: the value itself, its lines, CRLF, JSON, base64 (standard and
+ * URL alphabet, at any of the three alignments, and wrapped in lines), hex (also in the
+ * lines of od, xxd and openssl), URL encoding, shell quoting, HTML escapes. Not covered:
+ * encryption, compression, a value printed a character at a time, a part of a value.
  */
 
-/** Shorter values are not masked: they would shred every log without hiding anything (GitLab asks for 8). */
-export const SHORTEST_MASKED = 4;
-/** Of longer values only the text itself and its lines are hidden; keeps the automaton small. */
+/** Shorter values are not masked: they would garble every log without hiding anything (GitLab requires 8). */
+export const MIN_MASKED_BYTES = 4;
+/** For longer values only the text itself and its lines are hidden, which keeps the automaton small. */
 const MAX_DERIVED_CHARS = 64 * 1_024;
 
 const utf8 = new TextEncoder();
 
-/** Every byte pattern to hide for these values, each once. */
+/** Every byte pattern to hide for these values, without duplicates. */
 export function maskPatterns(values: Iterable<string>): Uint8Array[] {
   const forms = new Set<string>();
   for (const value of values) for (const form of maskForms(value)) forms.add(form);
@@ -20,9 +21,9 @@ export function maskPatterns(values: Iterable<string>): Uint8Array[] {
 }
 
 /** True when a value is too short to be masked. */
-export const tooShortToMask = (value: string): boolean => utf8.encode(value.trim()).length < SHORTEST_MASKED;
+export const tooShortToMask = (value: string): boolean => utf8.encode(value.trim()).length < MIN_MASKED_BYTES;
 
-/** The shapes of one value; empty when it is too short. */
+/** The forms of one value; empty when it is too short. */
 export function maskForms(value: string): string[] {
   const forms = new Set<string>();
   const whole = value.replace(/^[\r\n]+|[\r\n]+$/g, '');
@@ -33,10 +34,10 @@ export function maskForms(value: string): string[] {
     forms.add(part);
     if (value.length <= MAX_DERIVED_CHARS) for (const form of derived(part)) forms.add(form);
   }
-  // With its last newline a file gives other base64 than without.
+  // A file with its last newline has another base64 than without.
   if (!tooShortToMask(value) && value.length <= MAX_DERIVED_CHARS)
     for (const form of [...base64(value), ...wrappedBase64(value), ...spacedHex(value)]) forms.add(form);
-  return [...forms].filter((form) => utf8.encode(form).length >= SHORTEST_MASKED);
+  return [...forms].filter((form) => utf8.encode(form).length >= MIN_MASKED_BYTES);
 }
 
 function* derived(text: string): Generator<string> {
@@ -81,7 +82,10 @@ function* shellForms(text: string): Generator<string> {
   yield text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\n', '\\n').replaceAll('\t', '\\t');
 }
 
-/** What stays the same of base64 when the value stands behind 0, 1 or 2 other bytes and before any others. */
+/**
+ * The part of base64 that does not change when the value follows 0, 1 or 2 other bytes and precedes any
+ * others.
+ */
 function* base64(text: string): Generator<string> {
   for (const before of [0, 1, 2]) {
     const padded = Buffer.from('\0'.repeat(before) + text);
@@ -89,7 +93,7 @@ function* base64(text: string): Generator<string> {
     const from = Math.ceil((before * 8) / 6);
     const to = Math.floor((padded.length * 8) / 6);
     const core = encoded.slice(from, to);
-    if (core.length <= SHORTEST_MASKED) continue;
+    if (core.length <= MIN_MASKED_BYTES) continue;
     yield core;
     yield core.replaceAll('+', '-').replaceAll('/', '_');
   }

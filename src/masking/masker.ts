@@ -1,23 +1,23 @@
 /**
- * Role: takes a text as chunks of any size and gives it back with every secret replaced by `[MASKED]`.
- * Not its role: where chunks come from, when to flush, what a secret is (`forms.ts`).
+ * Takes a text as chunks of any size and returns it with every secret replaced by `[MASKED]`. The caller
+ * decides where chunks come from and when to flush; `forms.ts` decides what to hide.
  *
- * Invariants:
- *  M1 The whole output is a function of the whole input: how it was cut into chunks changes nothing.
- *  M2 A byte that lies in any occurrence of any pattern is never put out; occurrences that overlap become one `[MASKED]`.
- *  M3 At most `longest - 1` bytes are held back, and only while they may be the beginning of a secret.
- *  M4 `idle` means: a new masker fed with what follows puts out the same. Log checkpoints are taken there only.
+ * Invariants: MASK-1 The whole output is a function of the whole input: the division into chunks changes
+ * nothing. MASK-2 A byte in any occurrence of any pattern is never returned; overlapping occurrences become
+ * one `[MASKED]`. MASK-3 At most `longest - 1` bytes are held back, and only while they may be the beginning
+ * of a secret. MASK-4 `idle` means that a new masker would return the same for what follows. Log checkpoints
+ * are taken only there.
  */
 import { type Automaton, buildAutomaton } from './automaton.ts';
 
 const MASK = new TextEncoder().encode('[MASKED]');
 const NOTHING = new Uint8Array(0);
 
-/** A hidden stretch, positions in the work buffer. `said`: its `[MASKED]` is out already. */
+/** A hidden range, positions in the work buffer. `printed`: its `[MASKED]` was already returned. */
 interface Cover {
   start: number;
   end: number;
-  said: boolean;
+  printed: boolean;
 }
 
 export class Masker {
@@ -36,7 +36,7 @@ export class Masker {
     return this.#held.length === 0;
   }
 
-  /** Takes the next chunk; answers what can be put out now. */
+  /** Takes the next chunk; returns what can be shown now. */
   push(chunk: Uint8Array): Uint8Array {
     const automaton = this.#automaton;
     if (automaton === undefined || chunk.length === 0) return this.#automaton ? NOTHING : chunk;
@@ -51,7 +51,7 @@ export class Masker {
     return this.#emit(work, work.length - (automaton.hold[node] ?? 0));
   }
 
-  /** The text has ended: puts out what was held back. The masker is as new afterwards. */
+  /** Ends the text: returns what was held back. The masker can then be used for another text. */
   flush(): Uint8Array {
     this.#node = 0;
     return this.#emit(this.#held, this.#held.length);
@@ -59,29 +59,29 @@ export class Masker {
 
   #hide(start: number, end: number): void {
     let from = start;
-    let said = false;
+    let printed = false;
     for (let last = this.#covers.at(-1); last && from < last.end; last = this.#covers.at(-1)) {
       from = Math.min(from, last.start);
-      said ||= last.said;
+      printed ||= last.printed;
       this.#covers.pop();
     }
-    this.#covers.push({ start: from, end, said });
+    this.#covers.push({ start: from, end, printed });
   }
 
-  /** Puts out everything before `safe`; no later match begins before it. */
+  /** Returns everything before `safe`; no later match begins before it. */
   #emit(work: Uint8Array, safe: number): Uint8Array {
     const parts: Uint8Array[] = [];
     const rest: Cover[] = [];
     let at = 0;
     for (const cover of this.#covers) {
-      if (cover.start >= safe && !cover.said) {
+      if (cover.start >= safe && !cover.printed) {
         rest.push({ ...cover, start: cover.start - safe, end: cover.end - safe });
         continue;
       }
       if (cover.start > at) parts.push(work.subarray(at, cover.start));
-      if (!cover.said) parts.push(MASK);
+      if (!cover.printed) parts.push(MASK);
       at = Math.min(cover.end, safe);
-      if (cover.end > safe) rest.push({ start: 0, end: cover.end - safe, said: true });
+      if (cover.end > safe) rest.push({ start: 0, end: cover.end - safe, printed: true });
     }
     if (at < safe) parts.push(work.subarray(at, safe));
     this.#covers = rest;
@@ -94,7 +94,7 @@ export class Masker {
 export const maskAutomaton = (patterns: readonly Uint8Array[]): Automaton | undefined =>
   patterns.length === 0 ? undefined : buildAutomaton(patterns);
 
-/** A text that is whole: messages, davit's own lines. */
+/** Masks a complete text: messages, davit's own lines. */
 export function maskText(automaton: Automaton | undefined, text: string): string {
   if (automaton === undefined) return text;
   const masker = new Masker(automaton);

@@ -1,6 +1,6 @@
 /**
- * `.dockerignore`, as BuildKit reads it (moby/patternmatcher): one pattern a line, `!` takes back, the last that matches
- * decides, a pattern that matches a folder matches all below it. Patterns run on RE2, whatever a user writes.
+ * `.dockerignore`, as BuildKit reads it (moby/patternmatcher): one pattern per line, `!` negates, the last
+ * match decides, a pattern that matches a folder matches all below it. Patterns run on RE2, in linear time.
  */
 import { RE2JS } from 're2js';
 import { DavitError } from '../errors.ts';
@@ -10,27 +10,29 @@ interface Pattern {
   matches(path: string): boolean;
 }
 
-/** Answers whether a path (relative, `/` between parts) is left out of the context. Throws `source/refused`. */
+/**
+ * Returns whether a path (relative, `/` between parts) is excluded from the context. Throws `source/refused`.
+ */
 export function dockerIgnore(text: string): (path: string) => boolean {
   const patterns = text
     .replace(/^\uFEFF/, '')
     .split(/\r?\n/)
     .flatMap(parseLine);
-  // One answer a pattern for every folder: what matches a folder matches all below it.
+  // One result per pattern for every folder: a pattern that matches a folder matches all below it.
   const folders = new Map<string, readonly boolean[]>();
-  const answers = (path: string): readonly boolean[] => {
+  const results = (path: string): readonly boolean[] => {
     const slash = path.lastIndexOf('/');
-    const above = slash < 0 ? undefined : folderAnswers(path.slice(0, slash));
-    return patterns.map((pattern, at) => (above?.[at] ?? false) || pattern.matches(path));
+    const above = slash < 0 ? undefined : folderResults(path.slice(0, slash));
+    return patterns.map((pattern, index) => (above?.[index] ?? false) || pattern.matches(path));
   };
-  const folderAnswers = (path: string): readonly boolean[] => {
-    const known = folders.get(path) ?? answers(path);
+  const folderResults = (path: string): readonly boolean[] => {
+    const known = folders.get(path) ?? results(path);
     folders.set(path, known);
     return known;
   };
   return (path) => {
     if (patterns.length === 0) return false;
-    const last = answers(path).lastIndexOf(true);
+    const last = results(path).lastIndexOf(true);
     return last >= 0 && patterns[last]?.negated === false;
   };
 }
@@ -63,7 +65,7 @@ function matcher(pattern: string): (path: string) => boolean {
   } catch (error) {
     throw new DavitError(
       'source/refused',
-      `.dockerignore: "${pattern.slice(0, 200)}" is no pattern that can be read.`,
+      `.dockerignore: "${pattern.slice(0, 200)}" is not a valid pattern.`,
       { cause: error },
     );
   }

@@ -1,8 +1,8 @@
-/** `regexp` of `changes` and `exists`: an RE2 pattern that is looked for anywhere in a path. Pure. */
+/** `regexp` of `changes` and `exists`: an RE2 pattern that is searched for anywhere in a path. Pure. */
 import { RE2JS } from 're2js';
 import { messageOf } from '../utils/message.ts';
 
-/** What RE2 says against a pattern; undefined when it takes it. */
+/** The error of RE2 for a pattern; undefined when it is valid. */
 export function patternProblem(text: string): string | undefined {
   try {
     RE2JS.compile(text);
@@ -12,14 +12,14 @@ export function patternProblem(text: string): string | undefined {
   }
 }
 
-/** Whether any path matches. A pattern that is not valid matches nothing: it was reported. */
+/** Whether any path matches. An invalid pattern matches nothing; it is reported elsewhere. */
 export function anyMatches(pattern: string, files: readonly string[]): boolean {
   if (patternProblem(pattern) !== undefined) return false;
   const regex = RE2JS.compile(pattern);
   return files.some((file) => regex.matcher(file).find());
 }
 
-/** Folders of these files, each with a slash at its end; for `exists`, whose paths with a slash mean folders. */
+/** Folders of these files, each with a trailing slash: in `exists` a path with one means a folder. */
 export function foldersOf(files: readonly string[]): string[] {
   const folders = new Set<string>();
   for (const file of files)

@@ -1,8 +1,9 @@
 import { RE2JS } from 're2js';
 
 /**
- * Ruby's `File.fnmatch` with FNM_PATHNAME, FNM_DOTMATCH and FNM_EXTGLOB, which GitLab matches paths with: `*` and `?` stop at
- * slashes, `**` followed by a slash is any number of folders, dots are ordinary, `{a,b}` is either. Runs in linear time.
+ * Ruby's `File.fnmatch` with FNM_PATHNAME, FNM_DOTMATCH and FNM_EXTGLOB, which GitLab matches paths with: `*`
+ * and `?` stop at slashes, `**` followed by a slash is any number of folders, dots are ordinary, `{a,b}` is
+ * either. Runs in linear time.
  */
 export type Glob = (path: string) => boolean;
 
@@ -40,7 +41,7 @@ function translate(glob: string): string {
   return text;
 }
 
-/** Positions of the braces that belong to a pair; any other brace is a plain letter. */
+/** Positions of paired braces; any other brace is a plain character. */
 function braces(glob: string): Set<number> {
   const open: number[] = [];
   const pairs = new Set<number>();
@@ -55,7 +56,7 @@ function braces(glob: string): Set<number> {
   return pairs;
 }
 
-/** `[a-z]`, `[^a-z]` or `[!a-z]`, never a slash. One that is never closed matches nothing, as in Ruby. */
+/** `[a-z]`, `[^a-z]` or `[!a-z]`, never a slash. An unclosed set matches nothing, as in Ruby. */
 function setAt(glob: string, start: number): { text: string; end: number } {
   const negated = glob[start + 1] === '!' || glob[start + 1] === '^';
   const from = start + (negated ? 2 : 1);

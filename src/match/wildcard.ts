@@ -1,6 +1,6 @@
 /**
- * GitLab's wildcards for protected refs and environment scopes: `*` is any text, slashes included; all else is itself. Linear
- * for every input, unlike a regular expression made of it.
+ * GitLab's wildcards for protected refs and environment scopes: `*` is any text, including slashes;
+ * everything else is literal. Linear for every input, unlike a backtracking regular expression.
  */
 export function wildcardMatches(pattern: string, text: string): boolean {
   let p = 0;

@@ -1,6 +1,6 @@
 /**
- * Deny by default: a route that does not say who may call it cannot be registered, and the check stands before a body is
- * read. Not its role: what a user may do to one job (the workflow decides, the role goes with the decision).
+ * Deny by default: a route without an access rule cannot be registered, and the check runs before a body is
+ * read. What a user may do to one job is decided by the workflow, which receives the role with the decision.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DavitError } from '../errors.ts';
@@ -11,7 +11,7 @@ declare module 'fastify' {
     access?: Access;
   }
   interface FastifyRequest {
-    /** Set by the check of every route that is for people. */
+    /** Set by the check of every route for people. */
     user: User | undefined;
   }
 }
@@ -19,12 +19,12 @@ declare module 'fastify' {
 export function guardRoutes(app: FastifyInstance, tokens: Tokens): void {
   app.addHook('onRoute', (route) => {
     if (route.config?.access === undefined)
-      throw new DavitError('internal/defect', `The route ${route.url} does not say who may call it.`);
+      throw new DavitError('internal/defect', `The route ${route.url} has no access rule.`);
   });
   app.decorateRequest('user', undefined);
   app.addHook('onRequest', async (request) => {
     const { access } = request.routeOptions.config;
-    // Only the answer "not found" has no route, hence no access.
+    // Only the "not found" response has no route and therefore no access rule.
     if (access === undefined || access === 'anybody' || access === 'webhook' || access === 'site') return;
     refuseOtherOrigins(request);
     check(request, access, tokens);
@@ -37,22 +37,21 @@ function check(
   tokens: Tokens,
 ): void {
   const { authorization } = request.headers;
-  if (authorization === undefined) throw new DavitError('auth/missing', 'The request carries no token.');
-  // What cannot be a token is nobody's.
+  if (authorization === undefined) throw new DavitError('auth/missing', 'The request has no token.');
+  // A malformed token is unknown.
   const token = bearer(authorization) ?? '';
   if (access === 'worker') {
-    if (!tokens.isWorker(token))
-      throw new DavitError('auth/missing', 'This is not the token of the workers.');
+    if (!tokens.isWorker(token)) throw new DavitError('auth/missing', 'The token is not the worker token.');
     return;
   }
   const user = tokens.user(token);
-  if (!user) throw new DavitError('auth/missing', 'Nobody has this token.');
+  if (!user) throw new DavitError('auth/missing', 'Unknown token.');
   if (!mayAs(user.role, access))
-    throw new DavitError('auth/denied', `${user.name} is ${user.role}; this takes ${access}.`);
+    throw new DavitError('auth/denied', `${user.name} has role ${user.role}; ${access} is required.`);
   request.user = user;
 }
 
-/** A browser names the page that asks; no page of another origin has business here. */
+/** Browsers send the origin of the calling page; pages of other origins are refused. */
 function refuseOtherOrigins(request: FastifyRequest): void {
   const { origin, host } = request.headers;
   if (origin === undefined) return;
@@ -60,8 +59,8 @@ function refuseOtherOrigins(request: FastifyRequest): void {
     throw new DavitError('auth/denied', 'The request comes from a page of another origin.');
 }
 
-/** Of a route for people: the check has run before. */
+/** The user of a route for people; the check has run before. */
 export function userOf(request: FastifyRequest): User {
-  if (!request.user) throw new DavitError('internal/defect', 'A route for people was reached without one.');
+  if (!request.user) throw new DavitError('internal/defect', 'A route for people was called without a user.');
   return request.user;
 }

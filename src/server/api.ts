@@ -1,6 +1,6 @@
 /**
- * The HTTP API between server, CLI and workers: paths, who may, and JSON shapes. Types only; `routes/` serves it,
- * `src/cli/client/api-client.ts` and `src/adapters/http/` call it.
+ * The HTTP API between server, CLI and workers: paths, access and JSON shapes. Types only; `routes/` serves
+ * it, and `src/cli/client/api-client.ts` and `src/adapters/http/` call it.
  *
  * People (bearer token of a user; reader < developer < operator):
  *   GET  /healthz                                             anybody   Health
@@ -8,7 +8,7 @@
  *   GET  /api/v1/blobs/:digest                                operator  bytes
  *   POST /api/v1/projects/:slug/pipelines    StartRequest     developer 202 { key }
  *   GET  /api/v1/projects/:slug/requests/:key                 reader    KeyLookup
- *   POST /api/v1/projects/:slug/environments/stop             developer {name} → StopAnswer
+ *   POST /api/v1/projects/:slug/environments/stop             developer {name} → StopResponse
  *   GET  /api/v1/projects/:slug                               reader    ProjectStatus
  *   GET  /api/v1/pipelines?project=&limit=                    reader    PipelineSummary[] newest first
  *   GET  /api/v1/pipelines/:slug/:iid                         reader    PipelineStatus
@@ -21,9 +21,11 @@
  *   GET  /api/v1/workers                                      reader    WorkerReport[]
  *   POST /api/v1/collection                  {dryRun}         operator  Collected
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
- * Browsers: GET /pages/:slug and /pages/:slug/*  sites of jobs: whoever has a token (as password too), or everybody
+ * Browsers: GET /pages/:slug and /pages/:slug/*  sites of jobs: for users with a token (also as password), or
+ * public
  * Forges: POST /webhooks/:forge/:slug  and  POST /webhooks/:forge (project found by the repository's name)
- * Workers (bearer worker token): /internal/v1/... blobs, records, logs, workers; shapes are private to `src/adapters/http`.
+ * Workers (bearer worker token): /internal/v1/... blobs, records, logs, workers; shapes are private to
+ * `src/adapters/http`.
  * Errors of every route: ApiError with the HTTP status of its code.
  */
 import type { ErrorCode } from '../errors.ts';
@@ -40,21 +42,24 @@ export interface Health {
 export interface ApiError {
   error: { code: ErrorCode; message: string; hint: string };
 }
-/** Of each project whose heads are compared: the last look. */
+/** The last comparison of a project with its forge. */
 export interface Reconciliation {
   project: ProjectSlug;
   /** Epoch ms; absent: none has succeeded yet. */
   at?: number;
   refs: number;
-  /** Refs that moved, and of which no run is known yet. */
+  /** Refs that moved and have no known pipeline yet. */
   pending: string[];
-  /** The last push that was started without a delivery. */
+  /** The last push whose pipeline was started without a delivery. */
   found?: { ref: string; sha: string; at: number };
   problem?: string;
-  /** How often it is looked, ms. */
+  /** Interval of the comparison, ms. */
   every: number;
 }
-/** What the CLI and API clients may say of a pipeline to start; the server adds project, actor, source and time. */
+/**
+ * What the CLI and API clients may set for a pipeline to start; the server adds project, actor, source and
+ * time.
+ */
 export type StartRequest = Pick<
   Trigger,
   | 'key'
@@ -78,14 +83,16 @@ export interface DecisionRequest {
   action: Decision['action'];
   job: string;
   comment?: string;
-  /** Needed for a job with a confirmation text. */
+  /** Required for a job with a confirmation text. */
   confirm?: boolean;
 }
 export interface LogChunkEvent {
   offset: number;
   /** base64 */
   bytes: string;
-  /** Whoever comes back asks for this one: another may have begun meanwhile. Not told by servers before this version. */
+  /**
+   * A client that reconnects requests this attempt: another may have started. Older servers do not send it.
+   */
   attempt?: number;
 }
 export interface LogEndEvent {
@@ -93,19 +100,24 @@ export interface LogEndEvent {
   crc: string;
   complete: boolean;
 }
-/** Answer to stopping an environment: what it was. */
-export interface StopAnswer {
+/** Response to a stop of an environment, with its previous state. */
+export interface StopResponse {
   accepted: true;
   was: 'available' | 'stopping' | 'stopped';
 }
-export interface StartAnswer {
+export interface StartResponse {
   key: string;
   project: ProjectSlug;
 }
-/** Of a webhook: 202 with the event's key once it is durable, or 200 with the reason why it starts nothing. */
-export type WebhookAnswer = { key: string; project: ProjectSlug } | { ignored: string };
+/**
+ * Response to a webhook: 202 with the event's key once it is durable, or 200 with the reason for ignoring it.
+ */
+export type WebhookResponse = { key: string; project: ProjectSlug } | { ignored: string };
 
-/** `HOME/run.json`: what runs on this machine now, for the CLI and a second `davit up`. No secret in it. */
+/**
+ * `HOME/run.json`: the davit that runs on this machine, for the CLI and a second `davit up`. Contains no
+ * secret.
+ */
 export interface RunFile {
   pid: number;
   version: string;
@@ -116,6 +128,6 @@ export interface RunFile {
   namespace: string;
   registry: string;
   helperImage: string;
-  /** `mark`: when it was started; ids are used again. */
+  /** `mark`: start time; process ids are reused. */
   processes: { name: string; pid: number; mark?: string }[];
 }

@@ -1,4 +1,4 @@
-/** The app without its listener: routes, who may call them, how errors answer. Tests use `inject` on it. */
+/** The app without its listener: routes, access rules and error responses. Tests use `inject` on it. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { guardRoutes } from './access.ts';
 import type { ServerDeps } from './deps.ts';
@@ -19,7 +19,9 @@ import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { pipelineViews } from './views.ts';
 
-/** Answers are data, never pages: nothing in them may run, be framed or be kept. Sites of jobs say it otherwise. */
+/**
+ * Responses are data: nothing in them may run, be framed or be cached. Sites of jobs override these headers.
+ */
 const HEADERS = {
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'; sandbox",
@@ -38,12 +40,12 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     http: { headersTimeout: 20_000 },
     forceCloseConnections: true,
   });
-  // First, so that refusals carry them too.
+  // First, so that refusals have them too.
   app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
   guardRoutes(app, deps.tokens);
   handleErrors(app, deps.log);
   app.addHook('onResponse', async (request, reply) =>
-    deps.log.answered({
+    deps.log.request({
       method: request.method,
       route: request.routeOptions.url ?? 'no route',
       status: reply.statusCode,
@@ -51,7 +53,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
       user: request.user?.name,
     }),
   );
-  // Bytes are handed on as a stream, each route counts for itself.
+  // Bytes are passed on as a stream; each route limits them itself.
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
   const views = pipelineViews(deps);
   for (const routes of [

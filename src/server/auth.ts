@@ -1,6 +1,6 @@
 /**
- * Who asks. Every token is compared as its sha256, in constant time, against all that are known, so that neither the answer
- * nor its time says how near a guess was.
+ * Authentication by token. Tokens are compared by their SHA-256, in constant time and with all known ones, so
+ * that neither the response nor its time reveals how close a guess was.
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { Installation } from '../installation.ts';
@@ -15,8 +15,8 @@ export interface User {
   local?: true;
 }
 /**
- * Who may call a route: anybody, a signed webhook or whoever may see a site (both checked by the route), a worker, or people of
- * at least that role.
+ * Who may call a route: anybody, a signed webhook or a user of a site (both checked by the route), a worker,
+ * or users with at least a role.
  */
 export type Access = 'anybody' | 'webhook' | 'site' | 'worker' | Role;
 
@@ -25,21 +25,21 @@ export interface Tokens {
   isWorker(token: string): boolean;
 }
 
-/** `owner`: whoever has the CLI token file of this machine, always an operator. */
-export function knownTokens(given: {
-  /** A function is asked at each request: rights may change while the server runs. */
+/** `owner`: the user of the CLI token file of this machine, always an operator. */
+export function knownTokens(options: {
+  /** A function is called at each request: rights may change while the server runs. */
   users: Installation['users'] | (() => Installation['users']);
   cliToken: string;
   workerToken: string;
   owner: string;
 }): Tokens {
   const owner = {
-    user: { name: given.owner, role: 'operator' as const, local: true as const },
-    hash: sha256Bytes(given.cliToken),
+    user: { name: options.owner, role: 'operator' as const, local: true as const },
+    hash: sha256Bytes(options.cliToken),
   };
-  const { users: listed } = given;
+  const { users: listed } = options;
   const usersNow = typeof listed === 'function' ? listed : () => listed;
-  const worker = sha256Bytes(given.workerToken);
+  const worker = sha256Bytes(options.workerToken);
   return {
     user(token) {
       const hash = sha256Bytes(token);
@@ -50,7 +50,7 @@ export function knownTokens(given: {
         })),
         owner,
       ];
-      // No early end: each comparison takes its time whatever the others said.
+      // No early exit: the time does not depend on the result of other comparisons.
       const found = known.filter((one) => timingSafeEqual(one.hash, hash));
       return found[0]?.user;
     },

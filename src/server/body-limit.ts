@@ -1,14 +1,14 @@
-/** Bodies as streams: counted, and given up when nothing comes any more. */
+/** Limits of streamed bodies: size, and time without data. */
 import { Transform, type Readable } from 'node:stream';
 import { DavitError } from '../errors.ts';
 
 export interface BodyLimits {
   maxBytes: number;
-  /** Longest silence between two pieces. */
+  /** Maximum time between two chunks. */
   idleMs: number;
 }
 
-/** Passes bytes on until there are too many (`request/too-large`) or none come (`request/timeout`). */
+/** Passes bytes on; fails with `request/too-large`, or with `request/timeout` if no data arrives. */
 export function limitStream(stream: Readable, limits: BodyLimits): Readable {
   let bytes = 0;
   const out = new Transform({
@@ -16,7 +16,7 @@ export function limitStream(stream: Readable, limits: BodyLimits): Readable {
       timer.refresh();
       bytes += chunk.length;
       if (bytes > limits.maxBytes)
-        done(new DavitError('request/too-large', `The body has more than ${limits.maxBytes} bytes.`));
+        done(new DavitError('request/too-large', `The body is larger than ${limits.maxBytes} bytes.`));
       else done(null, chunk);
     },
     destroy(error, done) {
@@ -24,12 +24,12 @@ export function limitStream(stream: Readable, limits: BodyLimits): Readable {
       done(error);
     },
   });
-  const giveUp = (why: string) => (): void => {
+  const failWith = (why: string) => (): void => {
     if (!stream.readableEnded) out.destroy(new DavitError('request/timeout', why));
   };
-  const timer = setTimeout(giveUp('The body did not go on.'), limits.idleMs);
-  stream.once('error', giveUp('The body broke off.'));
-  stream.once('close', giveUp('The body broke off.'));
+  const timer = setTimeout(failWith('The body stopped arriving.'), limits.idleMs);
+  stream.once('error', failWith('The body is incomplete.'));
+  stream.once('close', failWith('The body is incomplete.'));
   stream.pipe(out);
   return out;
 }
@@ -37,8 +37,9 @@ export function limitStream(stream: Readable, limits: BodyLimits): Readable {
 export const isStream = (body: unknown): body is Readable =>
   typeof body === 'object' && body !== null && 'pipe' in body && typeof body.pipe === 'function';
 
-/** Of a route whose content type hands the body on as a stream. */
+/** The body of a route whose content type is passed on as a stream. */
 export function streamOf(body: unknown, limits: BodyLimits): Readable {
-  if (!isStream(body)) throw new DavitError('usage/invalid', 'The body has to be application/octet-stream.');
+  if (!isStream(body))
+    throw new DavitError('usage/invalid', 'The content type must be application/octet-stream.');
   return limitStream(body, limits);
 }

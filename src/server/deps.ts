@@ -1,4 +1,4 @@
-/** What the app is made of; tests hand in their own. */
+/** Dependencies of the app; tests pass their own. */
 import type {
   BlobStore,
   Collected,
@@ -21,13 +21,13 @@ export interface ServerDeps {
   blobs: BlobStore;
   records: RecordStore;
   logs: FollowedLogs;
-  /** Removes blobs that nothing needs any more. */
+  /** Removes unused blobs. */
   collect(request: CollectRequest): Promise<Collected>;
   fleet: Fleet;
   workflows: Workflows;
   tokens: Tokens;
   webhooks: readonly WebhookProject[];
-  /** Asked for at each call: the address is known once the server listens. */
+  /** A function, because the address is known only once the server listens. */
   facts: () => InstallationFacts;
   version: string;
   log: ServerLog;
@@ -38,16 +38,16 @@ export interface ServerLimits {
   workerBlobBytes: number;
   /** A blob that a person stores: a working tree. */
   userBlobBytes: number;
-  /** Silence in a streamed body. */
+  /** Maximum time between two chunks of a streamed body. */
   idleMs: number;
   webhookBytes: number;
-  /** Bytes of all webhook bodies that are under way. */
+  /** Bytes of all webhook bodies that are being received. */
   webhookTotalBytes: number;
-  /** A webhook's whole body. */
+  /** Time for a webhook's whole body. */
   webhookBodyMs: number;
-  /** From a webhook's body to its answer; forges give up after 10 s. */
+  /** From a webhook's body to its response; forges give up after 10 s. */
   webhookAnswerMs: number;
-  /** Status of a pipeline is asked at most so often, however many watch. */
+  /** Minimum interval of status queries of a pipeline, for any number of watchers. */
   statusMs: number;
 }
 

@@ -1,4 +1,4 @@
-/** The one place where an error becomes an answer: coded errors as they are, everything else without detail. */
+/** Turns errors into responses: coded errors as they are, all others without detail. */
 import { randomBytes } from 'node:crypto';
 import type { FastifyError, FastifyInstance } from 'fastify';
 import { z } from 'zod';
@@ -17,7 +17,7 @@ export function handleErrors(app: FastifyInstance, log: ServerLog): void {
     const facts = { method: request.method, route };
     if (coded.http === 503) log.warn(coded.message, { ...facts, code: coded.code });
     else if (coded.http >= 500) log.failure({ ...facts, error, coded });
-    // Whoever is told no before the body was read must not go on sending it over this connection.
+    // A client that is refused before its body was read must not continue to send it over this connection.
     if (!request.raw.complete) void reply.header('connection', 'close');
     if (coded.code === 'auth/missing') void reply.header('www-authenticate', 'Bearer realm="davit"');
     if (coded.http === 503) void reply.header('retry-after', '1');
@@ -26,15 +26,18 @@ export function handleErrors(app: FastifyInstance, log: ServerLog): void {
   app.setNotFoundHandler((_request, reply) =>
     reply.code(404).send(
       errorBody(
-        new DavitError('not-found', 'There is nothing here.', {
-          hint: 'See src/server/api.ts for the routes.',
+        new DavitError('not-found', 'Unknown path or method.', {
+          hint: 'Check the address and the HTTP method of the request.',
         }),
       ),
     ),
   );
 }
 
-/** Never a text of an unknown error: it may hold anything. A person finds it in the server's log by its number. */
+/**
+ * The text of an unknown error stays out, because it may contain anything; the id leads to it in the server's
+ * log.
+ */
 export function codedError(error: unknown): DavitError {
   if (error instanceof DavitError) return error;
   if (error instanceof z.ZodError) return new DavitError('usage/invalid', issuesText(error));
@@ -50,16 +53,16 @@ function fastifyError(error: FastifyError): DavitError {
   if (error.statusCode === 413)
     return new DavitError('request/too-large', 'The body is too large.', { cause: error });
   if (error.statusCode !== undefined && error.statusCode < 500)
-    return new DavitError('usage/invalid', `The request was not understood (${error.code}).`, {
+    return new DavitError('usage/invalid', `The request is not valid (${error.code}).`, {
       cause: error,
     });
   const id = randomBytes(4).toString('hex');
   return new DavitError('internal/defect', `The server failed (${id}).`, { cause: error });
 }
 
-/** Paths and what was expected; values stay out, they may be anything. */
+/** Paths and expectations; values stay out, because they may contain anything. */
 const issuesText = (error: z.ZodError): string =>
-  `The request does not fit: ${error.issues
+  `The request is not valid: ${error.issues
     .slice(0, 5)
     .map((issue) => `${issue.path.map(String).join('.') || 'body'}: ${issue.message}`)
     .join('; ')}.`;

@@ -1,4 +1,4 @@
-/** Server-sent events (WHATWG HTML, "Server-sent events"): one stream, slow readers slow the sender, silence is filled. */
+/** Server-sent events (WHATWG HTML, "Server-sent events"), with back-pressure and keep-alive comments. */
 import { once } from 'node:events';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
@@ -8,12 +8,12 @@ const RECONNECT_MS = 1_000;
 export interface EventStream {
   /** Aborted when the reader is gone. */
   readonly gone: AbortSignal;
-  /** Waits while the reader is behind; rejects when it is gone. */
+  /** Waits while the reader is behind; rejects if it is gone. */
   send(event: string, data: unknown, id?: number): Promise<void>;
   end(): void;
 }
 
-/** Takes the answer over: nothing else may be sent by the route. */
+/** Takes over the response: the route may not send anything else. */
 export function eventStream(reply: FastifyReply): EventStream {
   const gone = new AbortController();
   const { raw } = reply;
@@ -36,7 +36,7 @@ export function eventStream(reply: FastifyReply): EventStream {
     async send(event, data, id) {
       gone.signal.throwIfAborted();
       const name = id === undefined ? '' : `id: ${id}\n`;
-      // JSON has no line breaks of its own, so one data line holds all.
+      // JSON text has no line breaks, so one data line is enough.
       if (!raw.write(`${name}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`))
         await once(raw, 'drain', { signal: gone.signal });
     },
@@ -44,7 +44,7 @@ export function eventStream(reply: FastifyReply): EventStream {
   };
 }
 
-/** Where a reader that came back was: a number of ours, or nothing. */
+/** The last event id of a reader that reconnects, if it is a valid number. */
 export function lastEventId(request: FastifyRequest): number | undefined {
   const id = request.headers['last-event-id'];
   return typeof id === 'string' && /^\d{1,15}$/.test(id) ? Number(id) : undefined;

@@ -4,7 +4,7 @@ import type { WorkerReport } from '../plan/model/queues.ts';
 const LIVE_MS = 60_000;
 const MAX_WORKERS = 10_000;
 
-/** Workers report themselves every few seconds, so what a restart forgets is known again soon. */
+/** In memory: workers report every few seconds, so the fleet is complete again soon after a restart. */
 export function memoryFleet(now: () => number = Date.now): Fleet {
   const seen = new Map<string, WorkerReport>();
   const forget = (): void => {

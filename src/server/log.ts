@@ -1,12 +1,12 @@
 /**
- * The one log of the server. It is handed facts, never a request, its headers or its body, and every text in it goes through
- * the redaction of the secrets this process knows.
+ * The log of the server. It receives facts, never a request, its headers or its body, and redacts the secrets
+ * that this process knows from every text.
  */
 import { pino, type Logger } from 'pino';
 import type { DavitError } from '../errors.ts';
 
 export interface ServerLog {
-  answered(facts: { method: string; route: string; status: number; ms: number; user?: string }): void;
+  request(facts: { method: string; route: string; status: number; ms: number; user?: string }): void;
   failure(facts: { method: string; route: string; error: unknown; coded: DavitError }): void;
   note(message: string, facts?: Record<string, string | number | boolean | undefined>): void;
   warn(message: string, facts?: Record<string, string | number | boolean | undefined>): void;
@@ -14,17 +14,17 @@ export interface ServerLog {
 
 const MIN_SECRET_CHARS = 6;
 
-/** `secrets`: values that this process holds; they are known when it starts. */
+/** `secrets`: the values that this process holds, known at its start. */
 export function serverLog(logger: Logger, secrets: readonly string[]): ServerLog {
   const known = secrets.filter((secret) => secret.length >= MIN_SECRET_CHARS);
   const redact = (text: string): string =>
-    known.reduce((so, secret) => so.replaceAll(secret, '[REDACTED]'), text);
+    known.reduce((redacted, secret) => redacted.replaceAll(secret, '[REDACTED]'), text);
   const clean = (facts: object): object =>
     Object.fromEntries(
       Object.entries(facts).map(([key, value]) => [key, typeof value === 'string' ? redact(value) : value]),
     );
   return {
-    answered: (facts) => logger.debug(clean(facts), 'answered'),
+    request: (facts) => logger.debug(clean(facts), 'request'),
     failure: ({ error, coded, ...facts }) =>
       logger.error(
         clean({ ...facts, code: coded.code, message: coded.message, cause: causeText(error) }),
@@ -35,7 +35,7 @@ export function serverLog(logger: Logger, secrets: readonly string[]): ServerLog
   };
 }
 
-/** To standard error, JSON lines; keys that hold a secret by their name are removed whatever is in them. */
+/** JSON lines to standard error; keys whose name suggests a secret are removed. */
 export const processLogger = (level: string): Logger =>
   pino(
     {
@@ -49,7 +49,7 @@ export const processLogger = (level: string): Logger =>
     pino.destination({ dest: 2, sync: true }),
   );
 
-/** Name, message and stack of an error and of what caused it; no other field of it, requests hide there. */
+/** Name, message and stack of an error and its causes; other fields may contain requests. */
 function causeText(error: unknown, depth = 0): string {
   if (!(error instanceof Error)) return typeof error;
   const own = error.stack ?? `${error.name}: ${error.message}`;

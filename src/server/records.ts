@@ -1,4 +1,4 @@
-/** Ended pipelines, as `recordPipeline` wrote them. */
+/** Reads ended pipelines as `recordPipeline` has written them. */
 import type { PipelineId } from '../plan/model/ids.ts';
 import type { Plan } from '../plan/model/plan.ts';
 import {
@@ -25,7 +25,7 @@ export const summaryOfRecord = async (
 ): Promise<PipelineSummary | undefined> =>
   (await deps.records.get<PipelineEntry>(pipelineRecordName(id)))?.summary;
 
-/** The plan that it ran; undefined when it never had one. */
+/** The plan of the pipeline; undefined if it never had one. */
 export async function planOf(deps: RecordDeps, record: PipelineRecord): Promise<Plan | undefined> {
   if (!record.plan) return undefined;
   const plan: unknown = await json(deps, record.plan);

@@ -1,4 +1,4 @@
-/** The server as one thing to start and to stop. */
+/** Starts and stops the server. */
 import { userInfo } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -25,16 +25,16 @@ export interface StartOptions {
   installationPath?: string;
   /** UUID */
   installationId: string;
-  /** Of the CLI on this machine: an operator named after the OS user. */
+  /** Token of the CLI on this machine, for an operator named after the OS user. */
   cliToken: string;
   workerToken: string;
-  /** host:port of the registry that davit runs itself, where the installation file has no default. */
+  /** host:port of the registry that davit runs, if the installation file has no default. */
   registry?: string;
   helperImage?: string;
   temporal: { address: string; namespace: string };
-  /** Blobs, logs, records; made if missing. */
+  /** Folder of blobs, logs and records; created if missing. */
   dataDir: string;
-  /** 0: a free one. */
+  /** 0 selects a free port. */
   port?: number;
   host?: string;
   logger?: Logger;
@@ -46,12 +46,16 @@ export interface RunningServer {
 }
 
 /**
- * Listens when it resolves; Temporal is connected to in the background. Rejects with `secret/missing` for a webhook secret that
- * is empty or not there, `server/port` when the address cannot be had, `installation/invalid` for tokens that are too short.
+ * Listens when it resolves; connects to Temporal in the background. Rejects with `secret/missing` for a
+ * missing or empty webhook secret, `server/port` if it cannot listen on the address, `installation/invalid`
+ * for tokens that are too short.
  */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   if (options.cliToken.length < MIN_TOKEN || options.workerToken.length < MIN_TOKEN)
-    throw new DavitError('installation/invalid', `Tokens have at least ${MIN_TOKEN} characters.`);
+    throw new DavitError(
+      'installation/invalid',
+      `The CLI token or the worker token has fewer than ${MIN_TOKEN} characters.`,
+    );
   const ports = await wireServer(options);
   const webhooks = await webhookProjects(options.installation, ports);
   const secrets = [options.cliToken, options.workerToken, ...webhooks.map((one) => one.secret)];
@@ -59,9 +63,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   for (const { project } of webhooks.filter(
     (one) => one.project.repository === undefined || one.project.forge === 'none',
   ))
-    log.warn('deliveries for this project are refused: it has a webhook_secret, but no forge or repository', {
-      project: project.name,
-    });
+    log.warn(
+      'deliveries of this project are refused: it has a webhook_secret, but no forge or no repository',
+      {
+        project: project.name,
+      },
+    );
   const rights = currentRights(options.installationPath, options.installation, (text) => log.warn(text));
   const link = linkTemporal(options.temporal);
   let url = options.installation.url ?? '';
@@ -98,16 +105,16 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   return { url: listening, close: () => collector.stop().then(close) };
 }
 
-/** The OS user whose machine this is. In a container the user id may have no name. */
+/** Name of the OS user. In a container the user id may have no name. */
 function ownerName(): string {
   try {
     return userInfo().username;
   } catch {
-    return `uid-${process.getuid?.() ?? 0}`; // no such user in /etc/passwd: the number is who it is
+    return `uid-${process.getuid?.() ?? 0}`; // the user is not in /etc/passwd: use the number
   }
 }
 
-/** Every secret is there before the first delivery is taken; `secret/missing` names the reference, never a value. */
+/** Resolves all secrets before the first delivery; `secret/missing` names the reference, never a value. */
 async function webhookProjects(installation: Installation, ports: ServerPorts): Promise<WebhookProject[]> {
   const found: WebhookProject[] = [];
   try {
@@ -122,7 +129,7 @@ async function webhookProjects(installation: Installation, ports: ServerPorts): 
   return found;
 }
 
-/** Users stay here; the embedded registry joins those of the file. */
+/** Facts for workers: without users, with the embedded registry. */
 export function factsOf(
   options: Pick<StartOptions, 'installation' | 'installationId' | 'registry' | 'helperImage'>,
   url: string,

@@ -1,4 +1,7 @@
-/** Decisions of people: an open pipeline's workflow decides; a closed one is run again, if the decision can take effect. */
+/**
+ * Submits decisions of people to the pipeline's workflow; a closed pipeline is run again if the decision can
+ * take effect.
+ */
 import { judge } from '../plan/policy/approval-policy.ts';
 import { parsePipelineId, type PipelineId } from '../plan/model/ids.ts';
 import { mayStartProtected, projectNamed } from '../compiler/variables/installation.ts';
@@ -29,7 +32,10 @@ function refuseRetry({ facts }: ServerDeps, status: PipelineStatus, { actor, rol
   });
 }
 
-/** The project starts a new run that begins with the decision, and judges it once more; refusals are told here already. */
+/**
+ * The project starts a new run with the decision and checks it again; refusals are returned here without a
+ * new run.
+ */
 async function decideClosed(
   deps: ServerDeps,
   views: Views,
@@ -48,10 +54,10 @@ async function decideClosed(
   const record = await recordOf(deps, id);
   const planned = record && (await planOf(deps, record))?.jobs.find((one) => one.key === decision.job);
   if (planned) {
-    // What a gate requires is looked at when it opens again.
+    // The requirements of a gate are checked when it opens again.
     const verdict = judge({ job: planned, status: job, missing: [], approveBySignal: false }, decision);
     if (!verdict.accepted) return { accepted: false, code: verdict.code, message: verdict.message };
   }
   await deps.workflows.rerun(parsePipelineId(id)?.slug ?? status.project, { pipeline: id, decision });
-  return { accepted: true, message: `The pipeline ${id} runs on for ${decision.job}.` };
+  return { accepted: true, message: `The pipeline ${id} continues with ${decision.job}.` };
 }

@@ -1,11 +1,14 @@
 /**
- * Role: what pipelines look like now: of an open one its workflow's answer, merged with what waits in Temporal; of a closed one
- * its record, which outlives Temporal's retention. Many watchers of one pipeline cost one question.
- * Not its role: HTTP (`routes/`), what a state means (`src/plan`).
+ * Role: the current state of pipelines. For an open one the status of its workflow, merged with what waits in
+ * Temporal; for a closed one its record, which outlives Temporal's retention. Many watchers of one pipeline
+ * cost one query.
+ * Not its role: HTTP (`routes/`), the meaning of a state (`src/plan`).
  *
  * Invariants:
- *  V1 A pipeline that Temporal says is open is never answered from a record: a record is of its former run.
- *  V2 At most one question a pipeline is under way, and an answer is used for `statusMs`, unless `touch` said that it is old.
+ * VIEW-1 The status of a pipeline that is open in Temporal never comes from a record, which is of an earlier
+ *        run.
+ * VIEW-2 There is at most one query in progress per pipeline, and a result is used for `statusMs` unless
+ *        `touch` is called.
  */
 import { DavitError } from '../errors.ts';
 import type { PipelineId, ProjectSlug } from '../plan/model/ids.ts';
@@ -22,17 +25,20 @@ import { recordOf, summaryOfRecord } from './records.ts';
 import type { ListedPipeline } from './workflow-port.ts';
 
 const MAX_CACHED = 1_000;
-const AT_ONCE = 8;
-/** A closed pipeline changes only when somebody plays or retries a job of it. */
+const PARALLEL = 8;
+/** A closed pipeline changes only when a person starts or retries one of its jobs. */
 const CLOSED_FACTOR = 6;
 
 export interface Views {
   /** Rejects with `not-found`. */
   status(id: PipelineId): Promise<PipelineStatus>;
-  /** Tells of the status now and of every change; the answer ends it. Trouble on the way is waited out. */
+  /**
+   * Calls the listener with the status now and after every change; returns a stop function. Waits through
+   * failures.
+   */
   watch(id: PipelineId, listener: (status: PipelineStatus) => void): () => void;
   list(filter: { project?: ProjectSlug; limit: number }): Promise<PipelineSummary[]>;
-  /** Something was done to it: what is known is old. */
+  /** Invalidates the cached status after an action. */
   touch(id: PipelineId): void;
   close(): void;
 }
@@ -46,22 +52,22 @@ export function pipelineViews(deps: Pick<ServerDeps, 'workflows' | 'records' | '
   const status = (id: PipelineId): Promise<PipelineStatus> => {
     const known = cache.get(id);
     if (known && Date.now() - known.at < deps.limits.statusMs) return known.status;
-    const asked = readStatus(deps, id);
-    const entry = { at: Number.POSITIVE_INFINITY, status: asked };
+    const reading = readStatus(deps, id);
+    const entry = { at: Number.POSITIVE_INFINITY, status: reading };
     cache.delete(id);
     cache.set(id, entry);
     if (cache.size > MAX_CACHED)
       for (const [oldest] of [...cache].slice(0, cache.size - MAX_CACHED)) cache.delete(oldest);
-    asked.then(
+    reading.then(
       () => {
         entry.at = Date.now();
       },
       () => {
-        // The failure is the asker's; the next one asks anew.
+        // The caller receives the failure; the next call reads again.
         if (cache.get(id) === entry) cache.delete(id);
       },
     );
-    return asked;
+    return reading;
   };
 
   return {
@@ -83,27 +89,27 @@ export function pipelineViews(deps: Pick<ServerDeps, 'workflows' | 'records' | '
   };
 }
 
-/** One question for all who watch, asked again while there is anybody. */
+/** Polls the status once for all listeners, as long as there are any. */
 class Watch {
-  readonly #ask: () => Promise<PipelineStatus>;
+  readonly #read: () => Promise<PipelineStatus>;
   readonly #everyMs: number;
   readonly #listeners = new Set<(status: PipelineStatus) => void>();
   #last: { status: PipelineStatus; text: string } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(ask: () => Promise<PipelineStatus>, everyMs: number) {
-    this.#ask = ask;
+  constructor(read: () => Promise<PipelineStatus>, everyMs: number) {
+    this.#read = read;
     this.#everyMs = everyMs;
   }
 
   add(listener: (status: PipelineStatus) => void): void {
     this.#listeners.add(listener);
     if (this.#last) listener(this.#last.status);
-    if (this.#listeners.size === 1) void this.#look();
+    if (this.#listeners.size === 1) void this.#poll();
   }
 
-  /** Answers how many are left. */
+  /** Returns the number of remaining listeners. */
   remove(listener: (status: PipelineStatus) => void): number {
     this.#listeners.delete(listener);
     if (this.#listeners.size === 0) this.stop();
@@ -115,20 +121,20 @@ class Watch {
     clearTimeout(this.#timer);
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     let wait = this.#everyMs;
     try {
-      const status = await this.#ask();
+      const status = await this.#read();
       if (isFinal(status.state)) wait *= CLOSED_FACTOR;
-      this.#tell(status);
+      this.#notify(status);
     } catch {
-      // Temporal or the worker is away: watchers keep what they have and hear of the next answer.
+      // Temporal or the worker is unreachable: listeners are notified after the next success.
       wait *= 2;
     }
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#look(), wait);
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#poll(), wait);
   }
 
-  #tell(status: PipelineStatus): void {
+  #notify(status: PipelineStatus): void {
     const text = JSON.stringify(status);
     if (this.#stopped || text === this.#last?.text) return;
     this.#last = { status, text };
@@ -149,7 +155,7 @@ async function readStatus(deps: ReadDeps, id: PipelineId): Promise<PipelineStatu
   return status;
 }
 
-/** Open ones and those within retention from Temporal, older ones from their records; newest first. */
+/** Open pipelines and those within retention from Temporal, older ones from their records; newest first. */
 async function list(
   deps: ReadDeps,
   status: (id: PipelineId) => Promise<PipelineStatus>,
@@ -163,14 +169,14 @@ async function list(
     try {
       return summaryOf(await status(one.id));
     } catch {
-      // No control worker answers: what visibility holds is said of this and of the rest.
+      // No control worker responds: use the data of visibility for this and the remaining pipelines.
       silent = true;
       return bare(one);
     }
   };
   const found: PipelineSummary[] = [];
-  for (let at = 0; at < listed.length; at += AT_ONCE)
-    found.push(...(await Promise.all(listed.slice(at, at + AT_ONCE).map(summary))));
+  for (let index = 0; index < listed.length; index += PARALLEL)
+    found.push(...(await Promise.all(listed.slice(index, index + PARALLEL).map(summary))));
   const known = new Set(found.map((one) => one.id));
   const prefix = filter.project === undefined ? 'pipelines' : pipelinesPrefix(filter.project);
   for (const name of await deps.records.list(prefix, filter.limit)) {
@@ -180,7 +186,7 @@ async function list(
   return found.sort((a, b) => b.startedAt - a.startedAt).slice(0, filter.limit);
 }
 
-/** What visibility holds; number, title and source stand in the workflow only. */
+/** The data of visibility; number, title and source are only in the workflow. */
 const bare = (one: ListedPipeline): PipelineSummary => ({
   id: one.id,
   number: 0,

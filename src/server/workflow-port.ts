@@ -1,5 +1,5 @@
-/** What the server asks of Temporal, as davit's own questions; `temporal.ts` is the real thing. */
-import type { StopEnvironment } from '../plan/policy/environments.ts';
+/** The interface of the server to Temporal; `temporal/temporal.ts` implements it. */
+import type { StopEnvironment } from '../plan/model/environments.ts';
 import type { PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type {
   Asker,
@@ -12,10 +12,10 @@ import type {
 } from '../plan/model/protocol.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
 
-/** An activity that Temporal has not heard the end of. */
+/** An activity that has not ended. */
 export interface PendingJob {
   activityId: string;
-  /** False: it waits on its queue. */
+  /** False if it waits on its queue. */
   started: boolean;
 }
 export interface ListedPipeline {
@@ -31,8 +31,9 @@ export interface ListedPipeline {
 }
 
 /**
- * Every call rejects with `temporal/unreachable` when Temporal does not answer, and with `pipeline/no-answer` when Temporal
- * does but no worker runs the workflow. Undefined: Temporal does not know it (any more).
+ * Every call rejects with `temporal/unreachable` if Temporal does not respond, and with `pipeline/no-answer`
+ * if Temporal responds but no worker runs the workflow. Undefined: unknown to Temporal, or past its
+ * retention.
  */
 export interface Workflows {
   /** Durable when it resolves; needs no worker. */
@@ -50,7 +51,7 @@ export interface Workflows {
   lookup(slug: ProjectSlug, key: string): Promise<KeyLookup | undefined>;
   /** Newest first. */
   list(filter: { project?: ProjectSlug; limit: number }): Promise<ListedPipeline[]>;
-  /** Epoch ms since when the oldest open pipeline runs, or the oldest trigger waits for one; undefined: there is neither. */
+  /** Start (epoch ms) of the oldest open pipeline or waiting trigger; undefined if there is neither. */
   oldestOpen(): Promise<number | undefined>;
   healthy(): Promise<boolean>;
 }

@@ -1,6 +1,7 @@
 /**
- * The workflow bundle. An image brings it beside the code; elsewhere it is built once a version of the code and kept in the
- * cache: webpack costs a second and 200 MB, and swc unpacks a native library into a folder that it may execute from.
+ * The workflow bundle. An image contains it beside the code; elsewhere it is built once per version of the
+ * code and kept in the cache: webpack costs a second and 200 MB, and swc unpacks a native library into a
+ * folder that must allow execution.
  */
 import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
@@ -9,21 +10,21 @@ import { join } from 'node:path';
 import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-/** All that a workflow may import of davit's own. */
+/** All of davit that a workflow may import. */
 const SOURCES = ['workflows', 'src/plan', 'src/utils'];
-/** What stands around each workflow. */
+/** They wrap each workflow. */
 export const INTERCEPTORS = [join(ROOT, 'workflows', 'interceptors.ts')];
 
 /** Where `scripts/bundle.ts` puts it when an image is built. */
-const WITH_THE_CODE = join(ROOT, 'bundles');
+const SHIPPED_BUNDLES = join(ROOT, 'bundles');
 
-/** Path of the bundle for the code as it is on the disk; builds it when there is none. `cache`: a folder. */
+/** Path of the bundle for the code on the disk, which is built if necessary. Both parameters are folders. */
 export async function workflowBundle(
   cache: string,
-  withTheCode = WITH_THE_CODE,
+  shipped = SHIPPED_BUNDLES,
 ): Promise<{ codePath: string }> {
   const name = `${await contentHash()}.js`;
-  for (const folder of [withTheCode, join(cache, 'bundles')])
+  for (const folder of [shipped, join(cache, 'bundles')])
     if (await exists(join(folder, name))) return { codePath: join(folder, name) };
   return { codePath: await buildBundle(join(cache, 'bundles'), name) };
 }
@@ -37,10 +38,11 @@ async function buildBundle(folder: string, name: string): Promise<string> {
     logger: new DefaultLogger('WARN'),
   });
   await mkdir(folder, { recursive: true });
-  // Two processes may build at once: each writes its own file, the name is taken by whoever is last, the bytes are equal.
-  const half = `${codePath}.${process.pid}.${Date.now()}`;
-  await writeFile(half, code);
-  await rename(half, codePath);
+  // Two processes may build at once: each writes its own file, the last one takes the name, and the bytes are
+  // equal.
+  const partial = `${codePath}.${process.pid}.${Date.now()}`;
+  await writeFile(partial, code);
+  await rename(partial, codePath);
   return codePath;
 }
 
@@ -62,5 +64,5 @@ async function contentHash(): Promise<string> {
 const exists = (path: string): Promise<boolean> =>
   stat(path).then(
     () => true,
-    () => false, // not there, or not readable: it is built, and that says why it cannot be
+    () => false, // missing or not readable: it is built, and a failure of that is reported
   );

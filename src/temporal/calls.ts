@@ -1,4 +1,4 @@
-/** What server and CLI ask of workflows, so that names, ids and options stand in one place. */
+/** Calls of server and CLI to workflows, so that names, ids and options are in one place. */
 import {
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
@@ -7,7 +7,8 @@ import {
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
 import type { PipelineLookup, PipelineStarter, TriggerLookup, WorkflowLookup } from '../adapters/ports.ts';
-import type { StopEnvironment } from '../plan/policy/environments.ts';
+import type { StopEnvironment } from '../plan/model/environments.ts';
+import type { ProjectInput } from '../plan/model/project-memory.ts';
 import {
   pipelineWorkflowId,
   projectWorkflowId,
@@ -24,22 +25,21 @@ import {
   type DecisionAnswer,
   type KeyLookup,
   type PipelineStatus,
-  type ProjectInput,
   type PushedHeads,
   type RerunRequest,
 } from '../plan/model/protocol.ts';
 import { CONTROL_QUEUE } from '../plan/model/queues.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
 
-/** Durable when it resolves; starts the project's workflow when there is none. Needs no worker. */
+/** Durable when it resolves; starts the project's workflow if it does not run. Works without a worker. */
 export const signalTrigger = (client: Client, trigger: Trigger): Promise<void> =>
   toProject(client, trigger.project, { signal: SIGNALS.trigger, args: [trigger] });
 
-/** For a pipeline that is closed: the project starts a new run of it, with this decision first. */
+/** For a closed pipeline: the project starts a new run of it, which begins with this decision. */
 export const signalRerun = (client: Client, project: ProjectSlug, request: RerunRequest): Promise<void> =>
   toProject(client, project, { signal: SIGNALS.rerun, args: [request] });
 
-/** The project stops the environment by its own job, or says that it is stopped where there is none. */
+/** The project stops the environment by its stop job, or marks it as stopped if it has none. */
 export const signalStopEnvironment = (
   client: Client,
   project: ProjectSlug,
@@ -47,8 +47,9 @@ export const signalStopEnvironment = (
 ): Promise<void> => toProject(client, project, { signal: SIGNALS.stopEnvironment, args: [stop] });
 
 /**
- * Asks an open pipeline. Refusals come back as answers, whether its validator refused (nothing recorded) or its handler did
- * (a conflict, recorded). Rejects with the client's WorkflowNotFoundError when the pipeline is closed: then `signalRerun`.
+ * Sends a decision to an open pipeline. Refusals are results, whether its validator refused (not recorded) or
+ * its handler did (a conflict, recorded). Rejects with the client's WorkflowNotFoundError if the pipeline is
+ * closed: then `signalRerun`.
  */
 export async function decide(client: Client, id: PipelineId, decision: Decision): Promise<DecisionAnswer> {
   try {
@@ -63,12 +64,12 @@ export async function decide(client: Client, id: PipelineId, decision: Decision)
   }
 }
 
-/** Of an open pipeline, or of a closed one that Temporal still has. */
+/** For an open pipeline, or a closed one that Temporal still has. */
 export const pipelineStatus = (client: Client, id: PipelineId): Promise<PipelineStatus> =>
   client.workflow.getHandle(pipelineWorkflowId(id)).query<PipelineStatus>(QUERIES.status);
 
-/** What the reconciler asks of a project; nothing is known where it has no workflow yet. */
-export const reconcileQuestions = (
+/** What the reconciler needs to know about a project; nothing is known before its workflow runs. */
+export const reconcileLookup = (
   client: Client,
 ): {
   pushed(project: ProjectSlug): Promise<PushedHeads>;
@@ -88,16 +89,16 @@ const lookupOf =
 const projectHandle = (client: Client, project: ProjectSlug): WorkflowHandle =>
   client.workflow.getHandle(projectWorkflowId(project));
 
-async function unlessMissing<T>(absent: T, ask: () => Promise<T>): Promise<T> {
+async function unlessMissing<T>(absent: T, call: () => Promise<T>): Promise<T> {
   try {
-    return await ask();
+    return await call();
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return absent;
     throw error;
   }
 }
 
-/** What an activity may ask of Temporal itself. */
+/** What an activity may look up in Temporal. */
 export const workflowLookup = (
   client: Client,
 ): WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup => ({
@@ -105,18 +106,18 @@ export const workflowLookup = (
   start: (trigger) => signalTrigger(client, trigger),
   newestOf: (project, branch) =>
     unlessMissing(undefined, async () => {
-      const answer = projectHandle(client, project).query<PipelineId | null, [string]>(
+      const newest = projectHandle(client, project).query<PipelineId | null, [string]>(
         QUERIES.newest,
         branch,
       );
-      return (await answer) ?? undefined;
+      return (await newest) ?? undefined;
     }),
   isClosed: async (workflowId, runId) => {
     try {
       const { status } = await client.workflow.getHandle(workflowId, runId).describe();
       return status.name !== 'RUNNING' && status.name !== 'PAUSED';
     } catch (error) {
-      // Past retention it is not there any more; anything else is no answer, and no answer means open.
+      // After its retention it is gone. Any other error leaves the state unknown, and unknown means open.
       if (error instanceof WorkflowNotFoundError) return true;
       throw error;
     }

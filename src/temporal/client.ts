@@ -1,4 +1,4 @@
-/** The way into Temporal for server, CLI and workers: connect with patience, and make the namespace what davit needs. */
+/** Connects server, CLI and workers to Temporal, with retries, and prepares the namespace. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -11,12 +11,12 @@ import {
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { DavitError } from '../errors.ts';
 import { SEARCH_ATTRIBUTES } from '../plan/model/protocol.ts';
-import { questions } from './queries.ts';
+import { queryRetries } from './queries.ts';
 
 const RETENTION_DAYS = 30;
 const RETRY_MS = 200;
-const RETRY_MOST_MS = 1_000;
-const RETRY_SOON_MS = 250;
+const MAX_RETRY_MS = 1_000;
+const MAX_WATCHED_RETRY_MS = 250;
 const CONNECT_MS = 5_000;
 const GRPC_ALREADY_EXISTS = 6;
 const GRPC_NOT_FOUND = 5;
@@ -28,15 +28,18 @@ export interface TemporalAddress {
   /** host:port of the frontend. */
   address: string;
   namespace: string;
-  /** How long an unreachable server is asked again; 60 s. */
+  /** How long to retry while the server is unreachable; 60 s. */
   deadlineMs?: number;
-  /** Once it is aborted no call is tried again: the SDK's next try on a connection that was closed meanwhile ends the process. */
+  /**
+   * Once it is aborted no call is retried: a retry on a connection that was closed meanwhile ends the
+   * process.
+   */
   over?: AbortSignal;
 }
 
 /**
- * Connects, and creates the namespace (30 days of retention) and davit's five search attributes where they are missing.
- * Rejects with `temporal/unreachable` when no server answers before the deadline.
+ * Connects, and creates the namespace (30 days of retention) and davit's five search attributes if they are
+ * missing. Rejects with `temporal/unreachable` if no server responds before the deadline.
  */
 export async function connectTemporal(
   options: TemporalAddress,
@@ -51,28 +54,30 @@ export async function connectTemporal(
   );
   await retryUntil(options.address, deadline, () => ensureNamespace(connection, options.namespace));
   const { namespace } = options;
-  const interceptors = { workflow: [questions(connection, namespace)] };
+  const interceptors = { workflow: [queryRetries(connection, namespace)] };
   return { connection, client: new Client({ connection, namespace, interceptors }) };
 }
 
 const untilSignal = new AsyncLocalStorage<AbortSignal>();
 
-/** The calls that `work` makes are tried again each 250 ms at the latest until the signal, and not once more after it. */
+/** Calls within `work` are retried at least every 250 ms until the signal is aborted, and not after that. */
 export const callUntil = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
   untilSignal.run(signal, work);
 
-/** As the SDK tries again, but never later than in `RETRY_MOST_MS`, and not at all when it is over. */
+/** Like the SDK's own retries, but at most `MAX_RETRY_MS` apart, and none after `over` is aborted. */
 function retries(over: AbortSignal | undefined): ReturnType<typeof makeGrpcRetryInterceptor> {
-  const known = defaultGrpcRetryOptions();
+  const defaults = defaultGrpcRetryOptions();
   const usual = makeGrpcRetryInterceptor({
-    retryableDecider: (attempt, status) => over?.aborted !== true && known.retryableDecider(attempt, status),
-    delayFunction: (attempt, status) => Math.min(RETRY_MOST_MS, known.delayFunction(attempt, status)),
+    retryableDecider: (attempt, status) =>
+      over?.aborted !== true && defaults.retryableDecider(attempt, status),
+    delayFunction: (attempt, status) => Math.min(MAX_RETRY_MS, defaults.delayFunction(attempt, status)),
   });
   const watched = (signal: AbortSignal) =>
     makeGrpcRetryInterceptor({
       retryableDecider: (_, status) =>
-        over?.aborted !== true && !signal.aborted && known.retryableDecider(1, status),
-      delayFunction: (attempt, status) => Math.min(RETRY_SOON_MS, known.delayFunction(attempt, status)),
+        over?.aborted !== true && !signal.aborted && defaults.retryableDecider(1, status),
+      delayFunction: (attempt, status) =>
+        Math.min(MAX_WATCHED_RETRY_MS, defaults.delayFunction(attempt, status)),
     });
   return (options, next) => {
     const signal = untilSignal.getStore();
@@ -98,7 +103,7 @@ async function ensureNamespace(connection: Connection, namespace: string): Promi
       connection.operatorService.addSearchAttributes({ namespace, searchAttributes: { [name]: type } }),
     );
   }
-  // A server reads its namespaces from a cache: only an answer about workflows shows that it is there for all.
+  // A server caches its namespaces: only a call about workflows shows that the new one is usable.
   await connection.workflowService.listWorkflowExecutions({
     namespace,
     pageSize: 1,
@@ -116,7 +121,7 @@ async function hasNamespace(connection: Connection, namespace: string): Promise<
   }
 }
 
-/** Another process was faster: that is success. */
+/** If another process was faster, that is a success. */
 async function unlessThere(make: () => Promise<unknown>): Promise<void> {
   try {
     await make();
@@ -131,7 +136,7 @@ async function retryUntil<T>(address: string, deadline: number, attempt: () => P
       return await attempt();
     } catch (error) {
       if (Date.now() > deadline)
-        throw new DavitError('temporal/unreachable', `No Temporal server answers at ${address}.`, {
+        throw new DavitError('temporal/unreachable', `No Temporal server responds at ${address}.`, {
           cause: error,
         });
       await delay(RETRY_MS);

@@ -1,6 +1,6 @@
 /** Durations for people: `120 ms`, `3.4 s`, `4 min 20 s`, `2 h 5 min`, `3 days 4 h`. Pure. */
 export function durationText(ms: number): string {
-  // Clocks of two machines differ: an end may lie before its start.
+  // Clocks of machines differ: an end may be before its start.
   if (ms < 1_000) return `${Math.max(0, Math.round(ms))} ms`;
   if (ms < 59_950) return `${Number((ms / 1_000).toFixed(1))} s`;
   const seconds = Math.round(ms / 1_000);

@@ -1,4 +1,4 @@
-/** What conditions ask about the working tree: which files there are, and which have changed since when. */
+/** Facts of the working tree that conditions need: its files, and the paths that have changed. */
 import type { FactsNeeded } from '../compiler/changes-needed.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
 import { git, gitMaybe } from './git.ts';
@@ -9,29 +9,29 @@ export interface SourceFacts {
   files?: string[];
   lastCommits?: Record<string, string>;
 }
-interface Asked {
+interface FactsRequest {
   needed: FactsNeeded;
   trigger: Pick<Trigger, 'before' | 'sha' | 'refKind' | 'mergeRequest'>;
-  /** A commit in place of the working tree. */
+  /** A commit instead of the working tree. */
   ref?: string;
 }
 
 /**
- * Paths are relative to the project. A merge request is compared with where it left its target branch, a push with what was
- * before it. Where git has no answer a key is left out. Rejects with `cli/no-git`.
+ * Paths are relative to the project. A merge request is compared with its merge base, a push with the commit
+ * before it. A key is missing if git cannot compare. Rejects with `cli/no-git`.
  */
-export async function sourceFacts(project: LocalProject, asked: Asked): Promise<SourceFacts> {
-  const { needed } = asked;
+export async function sourceFacts(project: LocalProject, request: FactsRequest): Promise<SourceFacts> {
+  const { needed } = request;
   const facts: SourceFacts = {};
-  if (needed.files) facts.files = await filesOf(project, asked.ref && asked.trigger.sha);
+  if (needed.files) facts.files = await filesOf(project, request.ref && request.trigger.sha);
   if (needed.lastCommits && project.history)
-    facts.lastCommits = await lastCommitsOf(project, needed.lastCommits, asked.trigger.sha);
-  // Without commits there is nothing to compare: all counts as changed, and no ref is asked for.
+    facts.lastCommits = await lastCommitsOf(project, needed.lastCommits, request.trigger.sha);
+  // Without commits there is nothing to compare: everything counts as changed.
   if (needed.changed.length === 0 || !project.history) return facts;
   facts.changed = {};
   for (const name of needed.changed) {
-    const since = await commitOf(project, name, asked.trigger);
-    if (since !== undefined) facts.changed[name] = await changedSince(project, since, asked);
+    const since = await commitOf(project, name, request.trigger);
+    if (since !== undefined) facts.changed[name] = await changedSince(project, since, request);
   }
   return facts;
 }
@@ -39,7 +39,7 @@ export async function sourceFacts(project: LocalProject, asked: Asked): Promise<
 async function commitOf(
   { folder }: LocalProject,
   name: string,
-  { before, sha, refKind, mergeRequest }: Asked['trigger'],
+  { before, sha, refKind, mergeRequest }: FactsRequest['trigger'],
 ): Promise<string | undefined> {
   const other = name !== '' ? name : refKind === 'merge_request' ? mergeRequest?.targetBranch : undefined;
   if (other === undefined)
@@ -73,11 +73,11 @@ async function lastCommitsOf(
 async function changedSince(
   project: LocalProject,
   since: string,
-  { trigger, ref }: Asked,
+  { trigger, ref }: FactsRequest,
 ): Promise<string[]> {
   const diff = ['diff', '--name-only', '-z', '--no-renames', '--no-ext-diff', '--relative'];
-  const to = ref === undefined ? [since] : [since, trigger.sha];
-  const paths = names(await git(project.folder, [...diff, ...to, '--']));
+  const range = ref === undefined ? [since] : [since, trigger.sha];
+  const paths = names(await git(project.folder, [...diff, ...range, '--']));
   if (ref !== undefined) return paths;
   const fresh = names(await git(project.folder, ['ls-files', '-z', '--others', '--exclude-standard']));
   return [...new Set([...paths, ...fresh])];

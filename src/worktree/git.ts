@@ -1,14 +1,14 @@
-/** What git says of a working tree: argument lists only, nothing of the repository's own is run (no hook, no filter). */
+/** Calls git on a working tree, with argument lists only, and without hooks or filters of the repository. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { childEnvironment } from '../config.ts';
 import { DavitError } from '../errors.ts';
 
 const run = promisify(execFile);
-/** Names of many files. */
+/** Enough for the names of many files. */
 const MAX_BYTES = 256 * 1024 * 1024;
 const SAFE = ['-c', 'core.hooksPath=/dev/null', '-c', 'core.fsmonitor=false', '-c', 'core.quotePath=false'];
-/** Whoever set these for another repository did not mean ours. */
+/** These variables may be set for another repository. */
 const CLEAN = {
   GIT_DIR: undefined,
   GIT_WORK_TREE: undefined,
@@ -18,7 +18,7 @@ const CLEAN = {
   LC_ALL: 'C.UTF-8',
 };
 
-/** Its output. Rejects with `cli/no-git`, holding git's own last line. */
+/** Returns git's output. Rejects with `cli/no-git`, whose message ends with the last line of git. */
 export async function git(
   cwd: string,
   args: readonly string[],
@@ -33,11 +33,13 @@ export async function git(
     });
     return done.stdout;
   } catch (cause) {
-    throw new DavitError('cli/no-git', `git ${args[0] ?? ''} failed in ${cwd}: ${words(cause)}`, { cause });
+    throw new DavitError('cli/no-git', `git ${args[0] ?? ''} failed in ${cwd}: ${failureText(cause)}`, {
+      cause,
+    });
   }
 }
 
-/** Undefined when git says no. Still rejects where git itself is missing. */
+/** Undefined if git fails. Still rejects if git is not installed. */
 export async function gitMaybe(cwd: string, args: readonly string[]): Promise<string | undefined> {
   try {
     return (await git(cwd, args)).trim();
@@ -50,8 +52,8 @@ export async function gitMaybe(cwd: string, args: readonly string[]): Promise<st
 const isMissing = (cause: unknown): boolean =>
   cause instanceof Error && 'code' in cause && cause.code === 'ENOENT' && 'syscall' in cause;
 
-function words(cause: unknown): string {
+function failureText(cause: unknown): string {
   if (isMissing(cause)) return 'git is not on the PATH.';
   const text = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : '';
-  return text.trim().split('\n').at(-1) ?? 'it ended with an error.';
+  return text.trim().split('\n').at(-1) ?? 'it failed without a message.';
 }

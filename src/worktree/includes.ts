@@ -1,6 +1,7 @@
 /**
- * What a pipeline file of this folder includes: local files from the working tree, other projects by the installation file of
- * this machine, or from checkouts that a person points at, remote files from their servers.
+ * Resolves includes of a local pipeline file: local files from the working tree, other projects by the
+ * installation file of this machine or from checkouts given by `--project-path`, remote files from their
+ * servers.
  */
 import { join, resolve } from 'node:path';
 import type { IncludeSession } from '../adapters/ports.ts';
@@ -20,7 +21,7 @@ import { git, gitMaybe } from './git.ts';
 import { findProject, type LocalProject } from './project.ts';
 import { textOf } from './source-text.ts';
 
-/** In place of a commit: the files as they are now. */
+/** Instead of a SHA: the files of the working tree. */
 const WORKING_TREE = 'working-tree';
 
 export interface LocalSources {
@@ -30,16 +31,16 @@ export interface LocalSources {
   trigger: Trigger;
   /** Files are listed from this commit. */
   ref?: string;
-  /** Its texts are read in place of the working tree's. */
+  /** Files are read from this commit instead of the working tree. */
   commit?: string;
-  /** Checkouts that stand for other projects, whatever ref is asked for: by name. */
+  /** Checkouts to use for other projects, by name, for every ref. */
   projectPaths?: Readonly<Record<string, string>>;
-  /** Paths that have changed, in place of git's answer. */
+  /** Changed paths, instead of the ones that git reports. */
   changed?: string[];
 }
 type Elsewhere = Exclude<IncludeWant, { kind: 'remote' }>;
 
-/** `read` rejects with `source/refused` for what is no UTF-8 text, or too large. */
+/** `read` rejects with `source/refused` if a file is too large or is not UTF-8 text. */
 export function localIncludes(project: LocalProject, from: LocalSources): IncludeSource {
   const { trigger, ref, changed } = from;
   const session = sessionOnce(project, from);
@@ -65,7 +66,10 @@ export function localIncludes(project: LocalProject, from: LocalSources): Includ
   };
 }
 
-/** One session, with its time limit, for all that one file includes. Most include nothing from elsewhere: the adapters wait. */
+/**
+ * One session, with one time limit, for all includes of a file. It is opened on demand: most files need no
+ * other project.
+ */
 function sessionOnce(project: LocalProject, from: LocalSources): () => Promise<IncludeSession> {
   let session: Promise<IncludeSession> | undefined;
   return () => (session ??= openSession(project, from));
@@ -94,21 +98,22 @@ interface IncludeRequest {
   from: LocalSources;
 }
 
-/** A folder answers for its project, git and the network for the rest. */
-async function elsewhere(wants: readonly IncludeWant[], asking: IncludeRequest): Promise<IncludeAnswers> {
+/** Reads projects with a local checkout from it, and the others through git and the network. */
+async function elsewhere(wants: readonly IncludeWant[], request: IncludeRequest): Promise<IncludeAnswers> {
   const answers: Record<string, IncludeAnswer> = {};
   const others: IncludeWant[] = [];
   for (const want of wants) {
-    const answer = want.kind === 'remote' ? undefined : await hereOf(want, asking);
+    const answer = want.kind === 'remote' ? undefined : await hereOf(want, request);
     if (answer) answers[includeKey(want)] = answer;
     else others.push(want);
   }
-  const answered = others.length > 0 ? await (await asking.session()).answer(others) : {};
-  for (const [key, answer] of Object.entries(answered)) answers[key] = withWayOut(answer, others, key);
+  const fetched = others.length > 0 ? await (await request.session()).answer(others) : {};
+  for (const [key, answer] of Object.entries(fetched))
+    answers[key] = withProjectPathHint(answer, others, key);
   return answers;
 }
 
-/** The answer of a folder on this machine; undefined: no folder stands for that project. */
+/** The result from a folder on this machine; undefined if no folder is known for that project. */
 async function hereOf(
   want: Elsewhere,
   { project, from }: IncludeRequest,
@@ -126,18 +131,18 @@ async function checkoutAt(folder: string): Promise<LocalProject> {
     return await findProject(resolve(folder), '.');
   } catch (cause) {
     if (cause instanceof DavitError) throw cause;
-    throw new DavitError('usage/invalid', `--project-path: there is no folder ${folder}.`, { cause });
+    throw new DavitError('usage/invalid', `--project-path: the folder ${folder} does not exist.`, { cause });
   }
 }
 
-/** The working tree of a checkout, whatever ref was asked for. */
+/** The working tree of a checkout, for every ref. */
 async function folderAnswer(project: LocalProject, want: Elsewhere): Promise<IncludeAnswer> {
   if (want.kind === 'ref' || want.kind === 'version') return { sha: WORKING_TREE };
   if (want.kind === 'list') return { files: await filesOf(project, undefined) };
   return { text: await textOf(project, want.path) };
 }
 
-/** This project by its name: the working tree where no ref is named, else that commit. */
+/** This project by its name: the working tree if there is no ref, else that commit. */
 async function ownAnswer(project: LocalProject, want: Elsewhere): Promise<IncludeAnswer | undefined> {
   const { folder } = project;
   if (want.kind === 'version') return undefined;
@@ -172,10 +177,14 @@ async function ownAnswer(project: LocalProject, want: Elsewhere): Promise<Includ
   return { text: blob ? await git(folder, ['cat-file', 'blob', blob]) : null };
 }
 
-/** Who has a checkout can go on without the installation's help. */
-function withWayOut(answer: IncludeAnswer, wants: readonly IncludeWant[], key: string): IncludeAnswer {
+/** Adds a hint: with a checkout the installation file is not needed. */
+function withProjectPathHint(
+  answer: IncludeAnswer,
+  wants: readonly IncludeWant[],
+  key: string,
+): IncludeAnswer {
   const want = wants.find((one) => includeKey(one) === key);
   if (!('refused' in answer) || !want || want.kind === 'remote') return answer;
-  const hint = `Point at a checkout of it: --project-path ${want.repository.path}=FOLDER. ${answer.refused.hint ?? ''}`;
+  const hint = `Use a local checkout: --project-path ${want.repository.path}=FOLDER. ${answer.refused.hint ?? ''}`;
   return { refused: { ...answer.refused, hint: hint.trim() } };
 }

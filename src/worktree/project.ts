@@ -1,4 +1,4 @@
-/** The project that a folder is: where its pipeline file stands, what it is called, and where git is with it. */
+/** The project of a folder: where its pipeline file is, its name, and the state of git. */
 import type { Stats } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
@@ -6,16 +6,16 @@ import { DavitError } from '../errors.ts';
 import { isSlug } from '../plan/model/ids.ts';
 import { gitMaybe } from './git.ts';
 
-/** In the order they are looked for. */
+/** In order of preference. */
 export const PIPELINE_FILES = ['.davit.yml', '.gitlab-ci.yml'] as const;
 
 export interface LocalProject {
-  /** Its root: what goes into the workspace. */
+  /** Its root, whose files become the workspace. */
   folder: string;
   slug: string;
-  /** True when the folder is the top of a git working tree with a commit. */
+  /** True if the folder is the top of a git working tree with a commit. */
   history: boolean;
-  /** True when files are listed by git, which knows what is ignored. */
+  /** True if git lists the files and knows which are ignored. */
   git: boolean;
 }
 export interface HeadFacts {
@@ -32,8 +32,8 @@ export interface HeadFacts {
 export const NO_SHA = '0'.repeat(40);
 
 /**
- * The nearest folder upwards that has a pipeline file, not past the top of its git repository; the folder itself where
- * `file` names one or none is found.
+ * The nearest folder upwards with a pipeline file, up to the top of its git repository; the folder itself if
+ * `file` is given or no pipeline file is found.
  */
 export async function findProject(cwd: string, file?: string): Promise<LocalProject> {
   const start = await realpath(cwd);
@@ -48,8 +48,8 @@ export async function findProject(cwd: string, file?: string): Promise<LocalProj
 }
 
 /**
- * Where a file that somebody names belongs to: the folder itself when it is in there, else the top of its own git
- * repository, or its own folder. `file` is relative to `folder`.
+ * The folder that a named file belongs to: `cwd` if the file is below it, else the top of the file's git
+ * repository, else the file's folder. `file` is relative to `folder`.
  */
 export async function placeOf(cwd: string, named: string): Promise<{ folder: string; file: string }> {
   const path = resolve(cwd, named);
@@ -68,7 +68,7 @@ async function nearest(start: string, top: string | undefined): Promise<string |
   }
 }
 
-/** Last part of the origin's address, else of the folder, as a project name. */
+/** The last part of the origin's address, else of the folder, as a project name. */
 export function slugOf(origin: string | undefined, folder: string): string {
   const name =
     origin
@@ -90,22 +90,22 @@ export async function pipelineFile(project: LocalProject, named?: string): Promi
     if (await isFile(join(project.folder, name))) return name;
   throw new DavitError(
     'source/no-file',
-    `${project.folder} has no ${named ?? PIPELINE_FILES.join(' and no ')}.`,
+    `${project.folder} does not contain ${named ?? PIPELINE_FILES.join(' or ')}.`,
   );
 }
 
 const commitNamed = (folder: string, name: string): Promise<string | undefined> =>
   gitMaybe(folder, ['rev-parse', '--verify', '-q', '--end-of-options', `${name}^{commit}`]);
 
-/** Whether a branch, tag or commit is there. */
+/** True if the branch, tag or commit exists. */
 export const hasCommit = async ({ folder, history }: LocalProject, name: string): Promise<boolean> =>
   history && (await commitNamed(folder, name)) !== undefined;
 
-/** The commit that HEAD is, or a named one. Rejects with `git/no-commit`. */
+/** Facts of HEAD or of a named commit. Rejects with `git/no-commit`. */
 export async function headFacts(project: LocalProject, named?: string): Promise<HeadFacts> {
   const { folder } = project;
   if (!project.history) {
-    if (named) throw new DavitError('git/no-commit', `${folder} has no commits, so it has no ${named}.`);
+    if (named) throw new DavitError('git/no-commit', `${folder} has no commits, and therefore no ${named}.`);
     return freshFacts(project);
   }
   const sha = await commitNamed(folder, named ?? 'HEAD');
@@ -144,7 +144,7 @@ async function refOf(folder: string, named: string | undefined): Promise<Pick<He
   if (tag) return { ref: tag, refKind: 'tag' };
   const remote = /^refs\/remotes\/[^/]+\/(.+)$/.exec(full ?? '')?.[1];
   const current = await gitMaybe(folder, ['symbolic-ref', '-q', '--short', 'HEAD']);
-  // A bare sha, or a detached HEAD: the branch that is checked out, else what it is called.
+  // A SHA or a detached HEAD: the branch that is checked out, else the default branch.
   return { ref: remote ?? (current || (await defaultBranch(folder))), refKind: 'branch' };
 }
 
@@ -156,7 +156,7 @@ async function defaultBranch(folder: string): Promise<string> {
   return 'main';
 }
 
-/** For a folder without commits: the source gets one of its own, whose sha is known once it is made. */
+/** For a folder without commits: the source gets its own commit, whose SHA is known once it is created. */
 const freshFacts = (project: LocalProject): HeadFacts => ({
   ref: 'main',
   refKind: 'branch',
@@ -176,6 +176,6 @@ async function statMaybe(path: string): Promise<Stats | undefined> {
   try {
     return await stat(path);
   } catch {
-    return undefined; // not there, which is the answer
+    return undefined; // it does not exist
   }
 }

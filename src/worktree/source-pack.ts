@@ -1,4 +1,4 @@
-/** Files of a tree as a tar: owner root, open modes, links kept as links. */
+/** Packs files of a tree into a tar: owner root, open modes, links kept as links. */
 import { createReadStream, type Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,9 +7,9 @@ import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
 
 export interface Entry {
-  /** On the disk. */
+  /** Path on disk. */
   from: string;
-  /** In the tar. */
+  /** Path in the tar. */
   name: string;
 }
 
@@ -22,7 +22,7 @@ export async function withGit(tree: string, clone: string, files: string[]): Pro
   ];
 }
 
-/** `done` settles when everything was read; destroying `tar` ends it early. */
+/** `done` settles when everything has been read; destroying `tar` ends it early. */
 export function packEntries(entries: readonly Entry[]): { tar: Readable; done: Promise<void> } {
   const tar = pack();
   const done = fill(tar, entries).then(
@@ -32,13 +32,13 @@ export function packEntries(entries: readonly Entry[]): { tar: Readable; done: P
       throw error;
     },
   );
-  // tar-stream speaks streamx; everybody else speaks Node's streams. Ending the one ends the other.
+  // tar-stream uses streamx, everything else Node's streams. Ending one ends the other.
   return { tar: Readable.from(tar, { objectMode: false }), done };
 }
 
 async function fill(tar: Pack, entries: readonly Entry[]): Promise<void> {
   const made = new Set<string>(['.git/refs', '.git/objects']);
-  // git takes a folder without these for no repository, and a fresh clone may have nothing in them.
+  // git requires these folders, and they may be empty in a fresh clone.
   for (const name of made) await folder(tar, name);
   for (const { from, name } of entries) {
     for (const parent of parents(name)) {
@@ -53,14 +53,14 @@ async function fill(tar: Pack, entries: readonly Entry[]): Promise<void> {
 /** `a/b/c` to `a`, `a/b`. */
 function parents(name: string): string[] {
   const parts = name.split('/').slice(0, -1);
-  return parts.map((_part, at) => parts.slice(0, at + 1).join('/'));
+  return parts.map((_part, index) => parts.slice(0, index + 1).join('/'));
 }
 
 const ROOT = { uid: 0, gid: 0, uname: 'root', gname: 'root' };
 
 async function add(tar: Pack, from: string, name: string): Promise<void> {
   const found = await statOf(from);
-  if (!found) return; // it went away while the tree was read
+  if (!found) return; // deleted while the tree was read
   const header = { ...ROOT, name, mtime: found.mtime };
   if (found.isSymbolicLink()) {
     await entry(tar, { ...header, type: 'symlink', linkname: await readlink(from), mode: 0o777 });
@@ -68,11 +68,11 @@ async function add(tar: Pack, from: string, name: string): Promise<void> {
     const mode = (found.mode & 0o111) === 0 ? 0o666 : 0o777;
     if (found.size === 0) return entry(tar, { ...header, type: 'file', mode }, '');
     const sink = tar.entry({ ...header, type: 'file', mode, size: found.size });
-    // A file that grows while it is read is sent as long as it was; one that shrinks ends the upload.
+    // A file that grows while it is read is sent with its old length; one that shrinks fails the upload.
     const end = found.size - 1;
     await pipeline(createReadStream(from, { end }), sink);
   }
-  // Sockets, pipes and devices are no part of a source.
+  // Sockets, pipes and devices do not belong to a source.
 }
 
 const folder = (tar: Pack, name: string): Promise<void> =>
@@ -85,7 +85,7 @@ const entry = (tar: Pack, header: Parameters<Pack['entry']>[0], content?: string
     else tar.entry(header, content, done);
   });
 
-/** Files and links below a folder, without any `.git` of its own further down. */
+/** Files and links below a folder, without `.git` folders. */
 export async function everyFile(root: string, folder: string): Promise<string[]> {
   const files: string[] = [];
   for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
@@ -100,6 +100,6 @@ export const statOf = async (path: string): Promise<Stats | undefined> => {
   try {
     return await lstat(path);
   } catch {
-    return undefined; // deleted, or not to be read: it is no part of the tree that git could commit
+    return undefined; // deleted or not readable: git could not commit it either
   }
 };

@@ -1,10 +1,12 @@
 /**
- * The working tree as `davit run` sends it: uncommitted changes included, ignored files not, with a real `.git` of a few
- * commits.
+ * The working tree as `davit run` uploads it: with uncommitted changes, without ignored files, and with a
+ * real `.git` of a few commits.
  *
- * Invariants: T1 no path leaves the project, links stay links and are never followed. T2 the tree is only read; all that is
- * made is in a private temporary folder that is gone at the end. T3 modes are open (any user of an image can read, write and
- * delete), owner is root.
+ * Invariants:
+ * SOURCE-1 No path leads outside the project; links stay links and are never followed.
+ * SOURCE-2 The tree is only read; everything created is in a private temporary folder, which is removed at
+ *          the end.
+ * SOURCE-3 Modes are open (any user of an image can read, write and delete), the owner is root.
  */
 import { chmod } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,27 +22,30 @@ const IDENTITY = ['-c', 'user.name=davit', '-c', 'user.email=davit@localhost', '
 
 export interface SourceTar {
   facts: HeadFacts;
-  /** Folders left out, for a warning. */
+  /** Folders that are left out, for a warning. */
   submodules: string[];
   tar: Readable;
-  /** Settles when the tar is read, or its reading was given up; the temporary folder is gone then. */
+  /** Settles when the tar has been read or destroyed, and the temporary folder is removed. */
   done: Promise<void>;
 }
 
-/** `ref`: a commit instead of the working tree; `depth`: GIT_DEPTH. Rejects with `cli/no-git` or `git/no-commit`. */
+/**
+ * `ref`: a commit instead of the working tree; `depth`: GIT_DEPTH. Rejects with `cli/no-git` or
+ * `git/no-commit`.
+ */
 export async function sourceTar(
   project: LocalProject,
   ref?: string,
   depth: number = USUAL_DEPTH,
 ): Promise<SourceTar> {
   const facts = await headFacts(project, ref);
-  await sweepFolders(); // of a `davit run` that was killed
+  await sweepFolders(); // left by a killed `davit run`
   const folder = await tempFolder('source');
   try {
     await chmod(folder, 0o700);
     const made = await collect(project, { folder, facts, ref, depth });
     const packed = packEntries(made.entries);
-    const done = thenRemove(packed.done, folder);
+    const done = removeAfter(packed.done, folder);
     done.catch(() => undefined); // the reader of `tar` sees the same error
     return { facts: made.facts, submodules: made.submodules, tar: packed.tar, done };
   } catch (error) {
@@ -49,7 +54,7 @@ export async function sourceTar(
   }
 }
 
-async function thenRemove(work: Promise<void>, folder: string): Promise<void> {
+async function removeAfter(work: Promise<void>, folder: string): Promise<void> {
   try {
     await work;
   } finally {
@@ -63,14 +68,14 @@ interface SourceTarRequest {
   ref: string | undefined;
   depth: number;
 }
-interface Made {
+interface CollectedSource {
   facts: HeadFacts;
   submodules: string[];
   entries: Entry[];
 }
 
-async function collect(project: LocalProject, making: SourceTarRequest): Promise<Made> {
-  const { folder, facts, ref } = making;
+async function collect(project: LocalProject, request: SourceTarRequest): Promise<CollectedSource> {
+  const { folder, facts, ref, depth } = request;
   const repo = join(folder, 'repo');
   if (!project.history) {
     const listed = await workingFiles(project);
@@ -85,46 +90,52 @@ async function collect(project: LocalProject, making: SourceTarRequest): Promise
     repo,
     sha: facts.sha,
     ref: facts.refKind === 'branch' ? facts.ref : undefined,
-    depth: making.depth,
+    depth,
   });
   if (ref !== undefined) {
     await git(repo, ['checkout', '-q', '--force', facts.sha]);
     const listed = await trackedFiles(repo);
     return { facts, submodules: listed.submodules, entries: await withGit(repo, repo, listed.files) };
   }
-  // The index of the commit without its files: `git status` in the job shows what is uncommitted.
+  // Only the index is from the commit, so that `git status` in the job shows uncommitted changes.
   await git(repo, ['read-tree', 'HEAD']);
   const listed = await workingFiles(project);
   return { facts, submodules: listed.submodules, entries: await withGit(project.folder, repo, listed.files) };
 }
 
-/** Its own clone: what git keeps of the user's (hooks, credentials, remotes, stashes) stays out. */
+/** A separate clone, without the user's hooks, credentials, remotes and stashes. */
 async function shallowClone(
   project: LocalProject,
   { repo, sha, ref, depth }: { repo: string; sha: string; ref: string | undefined; depth: number },
 ): Promise<void> {
   await git(project.folder, ['init', '-q', '--template=', '--initial-branch=main', '--end-of-options', repo]);
   const from = pathToFileURL(project.folder).href;
-  // Protocol 2 serves any commit by its sha, also one that no ref names.
+  // Protocol 2 serves any commit by its SHA, even without a ref.
   const allow = ['-c', 'protocol.file.allow=always', '-c', 'protocol.version=2'];
   const quiet = ['-q', '--no-tags', '--no-recurse-submodules', '--no-write-fetch-head'];
-  // Of a clone that is shallow itself there is no more than it has.
+  // A shallow project can only provide the history that it has.
   const tags = ['+refs/tags/*:refs/tags/*'];
-  const much = depth === WHOLE ? [from, sha, ...tags] : [`--depth=${depth}`, from, sha];
-  await git(repo, [...allow, 'fetch', ...quiet, ...(depth === WHOLE ? ['--update-shallow'] : []), ...much]);
+  const history = depth === WHOLE ? [from, sha, ...tags] : [`--depth=${depth}`, from, sha];
+  await git(repo, [
+    ...allow,
+    'fetch',
+    ...quiet,
+    ...(depth === WHOLE ? ['--update-shallow'] : []),
+    ...history,
+  ]);
   await git(repo, ['update-ref', '--no-deref', 'HEAD', sha]);
   if (ref) await git(repo, ['update-ref', `refs/heads/${ref}`, sha]);
   if (ref) await git(repo, ['symbolic-ref', 'HEAD', `refs/heads/${ref}`]);
 }
 
-/** A repository with one commit of exactly these files, for a folder that has none of its own. */
+/** A repository with one commit of exactly these files, for a folder without commits. */
 async function freshCommit(project: LocalProject, repo: string, files: string[]): Promise<string> {
   await git(project.folder, ['init', '-q', '--template=', '--initial-branch=main', '--end-of-options', repo]);
   const gitDir = join(repo, '.git');
   const work = ['--git-dir', gitDir, '--work-tree', project.folder];
-  for (let at = 0; at < files.length; at += 500) {
-    const some = files.slice(at, at + 500).map((name) => `:(top,literal)${name}`);
-    await git(project.folder, [...work, 'add', '-f', '--', ...some]);
+  for (let index = 0; index < files.length; index += 500) {
+    const batch = files.slice(index, index + 500).map((name) => `:(top,literal)${name}`);
+    await git(project.folder, [...work, 'add', '-f', '--', ...batch]);
   }
   const message = `working tree of ${project.slug}`;
   await git(project.folder, [
@@ -145,7 +156,7 @@ interface Listed {
   submodules: string[];
 }
 
-/** Tracked and new files that are not ignored; all files where there is no git. */
+/** Tracked and new files that are not ignored; all files if there is no git. */
 async function workingFiles(project: LocalProject): Promise<Listed> {
   if (!project.git) return { files: (await everyFile(project.folder, '')).sort(), submodules: [] };
   const listed = await git(project.folder, ['ls-files', '-z', '-c', '-o', '--exclude-standard']);

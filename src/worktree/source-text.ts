@@ -1,4 +1,4 @@
-/** Texts of the pipeline file of this folder and of what it includes: from the working tree, or as they are in a commit. */
+/** Reads the local pipeline file and its includes, from the working tree or from a commit. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../errors.ts';
@@ -18,24 +18,27 @@ export async function fileOfCommit(
     const text = await textOf(project, name, commit);
     if (text !== null) return { name, text };
   }
-  throw new DavitError('source/no-file', `Commit ${commit.slice(0, 8)} has no ${names.join(' and no ')}.`);
+  throw new DavitError(
+    'source/no-file',
+    `Commit ${commit.slice(0, 8)} does not contain ${names.join(' or ')}.`,
+  );
 }
 
-/** Of the working tree, or of a commit; null where there is no such file. Rejects with `source/refused`. */
+/** From the working tree or a commit; null if the file does not exist. Rejects with `source/refused`. */
 export async function textOf(project: LocalProject, file: string, commit?: string): Promise<string | null> {
-  // Not there, or a folder: the file that includes it says so, with the place.
+  // A missing file or a folder is reported at the include, with its place.
   const bytes = commit === undefined ? await onDisk(project, file) : await inCommit(project, file, commit);
   if (bytes === undefined) return null;
   if (bytes.length > MAX_BYTES) throw new DavitError('source/refused', `${file} is larger than 1 MiB.`);
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (cause) {
-    throw new DavitError('source/refused', `${file} is no UTF-8 text.`, { cause });
+    throw new DavitError('source/refused', `${file} is not UTF-8 text.`, { cause });
   }
 }
 
 const onDisk = ({ folder }: LocalProject, file: string): Promise<Uint8Array | undefined> =>
-  readFile(join(folder, file)).catch(() => undefined); // nobody is told why: what matters is that it is not there
+  readFile(join(folder, file)).catch(() => undefined); // the reason does not matter: the file cannot be read
 
 async function inCommit(
   { folder }: LocalProject,

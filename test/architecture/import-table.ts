@@ -57,8 +57,23 @@ const SERVER = [
   'node:*',
 ];
 
+/** What every part of a workflow may use. The parts stand in order: a job knows neither its pipeline nor the project. */
+const WORKFLOW = [
+  'workflows/activities.ts',
+  'workflows/failures.ts',
+  'workflows/upstream-link.ts',
+  'workflows/versions.ts',
+  'workflows/visibility.ts',
+  'src/plan/',
+  'src/utils/message.ts',
+  'types:src/errors.ts',
+  'types:activities/contract.ts',
+  '@temporalio/workflow',
+  '@temporalio/common',
+];
+
 export const AREAS: readonly Area[] = [
-  { of: 'src/plan/model/', may: ['src/plan/model/', 'types:src/plan/policy/'] },
+  { of: 'src/plan/model/', may: ['src/plan/model/'] },
   { of: 'src/plan/policy/', may: ['src/plan/'] },
   { of: 'src/match/', may: ['src/match/', 'src/errors.ts', 'src/utils/message.ts', 're2js'] },
   { of: 'src/errors.ts', may: [] },
@@ -74,18 +89,14 @@ export const AREAS: readonly Area[] = [
     of: 'src/compiler/',
     may: ['src/compiler/', ...PURE, 'zod', 'yaml', 're2js', 'picomatch'],
   },
+  { of: 'workflows/job/', may: ['workflows/job/', ...WORKFLOW] },
+  { of: 'workflows/pipeline/', may: ['workflows/pipeline/', 'workflows/job/', ...WORKFLOW] },
+  { of: 'workflows/project/', may: ['workflows/project/', ...WORKFLOW] },
   {
-    of: 'workflows/',
-    may: [
-      'workflows/',
-      'src/plan/',
-      'src/utils/message.ts',
-      'types:src/errors.ts',
-      'types:activities/contract.ts',
-      '@temporalio/workflow',
-      '@temporalio/common',
-    ],
+    of: 'workflows/index.ts',
+    may: ['workflows/pipeline/pipeline.ts', 'workflows/project/project.ts'],
   },
+  { of: 'workflows/', may: WORKFLOW },
   {
     of: 'activities/job/detach-former.ts',
     may: [

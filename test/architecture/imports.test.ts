@@ -42,6 +42,27 @@ describe('the import table', () => {
     expect(broken).toEqual([]);
   });
 
+  /** Folders of which no file leads back to itself, not even by types. */
+  const LAYERED = /^(src\/plan|workflows)\//;
+  test('nothing in a layered folder imports itself by way of others', () => {
+    const imports = new Map(
+      product
+        .filter((file) => LAYERED.test(file.path))
+        .map((file) => [file.path, importsOf(file).map((one) => one.target)]),
+    );
+    const reachable = (from: string): Set<string> => {
+      const seen = new Set<string>();
+      const open = [...(imports.get(from) ?? [])];
+      for (let next = open.pop(); next !== undefined; next = open.pop()) {
+        if (seen.has(next)) continue;
+        seen.add(next);
+        open.push(...(imports.get(next) ?? []));
+      }
+      return seen;
+    };
+    expect([...imports.keys()].filter((path) => reachable(path).has(path))).toEqual([]);
+  });
+
   test('the table can refuse', () => {
     const plan = areaOf('src/plan/policy/graph.ts');
     const workflow = areaOf('workflows/job/job.ts');
@@ -50,6 +71,7 @@ describe('the import table', () => {
     expect(allowedBy(workflow, 'zod', true)).toBeUndefined();
     expect(allowedBy(workflow, 'activities/contract.ts', false)).toBeUndefined();
     expect(allowedBy(workflow, 'activities/contract.ts', true)).toBe('types:activities/contract.ts');
+    expect(allowedBy(workflow, 'workflows/pipeline/scheduler.ts', true)).toBeUndefined();
   });
 });
 

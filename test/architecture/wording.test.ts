@@ -5,10 +5,24 @@ import { describe, expect, test } from 'vitest';
 import { readSources, ROOT, type SourceFile, type SyntaxNode } from '../support/source.ts';
 
 /** The folders whose string literals are covered. Extend this list when the messages of a folder have been rewritten. */
-const COVERED_SOURCES: readonly string[] = [];
-
-/** Written by the code from messages: covered when `src/errors.ts` is. */
-const PAGES_OF_MESSAGES = ['docs/errors.md', 'docs/cli.md'];
+const COVERED_SOURCES: readonly string[] = [
+  'src/adapters/**/*.ts',
+  'src/cli/**/*.ts',
+  'src/compiler/**/*.ts',
+  'src/config.ts',
+  'src/errors.ts',
+  'src/installation.ts',
+  'src/local/**/*.ts',
+  'src/masking/*.ts',
+  'src/match/*.ts',
+  'src/plan/**/*.ts',
+  'src/server/**/*.ts',
+  'src/temporal/**/*.ts',
+  'src/wiring-server.ts',
+  'src/wiring.ts',
+  'src/worktree/**/*.ts',
+  'workflows/**/*.ts',
+];
 
 const PATTERNS: Readonly<Record<string, RegExp>> = {
   'Nobody has': /\bnobody (has|knows)\b/i,
@@ -70,9 +84,7 @@ describe('wording', () => {
     for (const text of right) expect(unusual(text), text).toEqual([]);
   });
 
-  test.each(
-    globSync(['*.md', 'docs/**/*.md'], { cwd: ROOT }).filter((path) => !PAGES_OF_MESSAGES.includes(path)),
-  )('%s', (path) => {
+  test.each(globSync(['*.md', 'docs/**/*.md'], { cwd: ROOT }))('%s', (path) => {
     const found = proseOf(path).flatMap(([line, text]) =>
       unusual(text).map((name) => `${path}:${line} ${name}: ${text.trim()}`),
     );

@@ -1,28 +1,48 @@
 /** The engines that davit is tried on, each as its users have it. */
+import { join } from 'node:path';
 import { containerdPart, docker28Part, docker29Part } from '../parts/engine-parts.ts';
 import type { Part } from '../parts/part.ts';
+import { podmanDaemon } from './podman.ts';
 
 export interface EngineKind {
   name: string;
   /** Put before PATH, so that they are used in place of the machine's own. None: what the machine has. */
   parts: readonly Part[];
-  /** `daemon.json` */
-  config: Readonly<Record<string, unknown>>;
+  /** How it is started in a folder of its own, so that `/var/run/docker.sock` is its socket. */
+  daemon(folder: string): Daemon;
 }
 
-/** In the order of their age. */
+export interface Daemon {
+  command: readonly [string, ...string[]];
+  /** Written into the folder before: content by name. */
+  files: Readonly<Record<string, string>>;
+  /** Run before it ends, for what would outlive it. */
+  last?: readonly [string, ...string[]];
+}
+
+/** `config` is its `daemon.json`. */
+const dockerd =
+  (config: Readonly<Record<string, unknown>>): EngineKind['daemon'] =>
+  (folder) => ({
+    command: ['dockerd', '--data-root', join(folder, 'data'), '--config-file', join(folder, 'daemon.json')],
+    files: { 'daemon.json': JSON.stringify(config) },
+  });
+
+/** Docker in the order of their age, then Podman. */
 export const ENGINE_KINDS: readonly EngineKind[] = [
-  { name: 'installed', parts: [], config: {} },
+  { name: 'installed', parts: [], daemon: dockerd({}) },
   {
     name: 'docker-28-classic',
     parts: [docker28Part, containerdPart],
-    config: { features: { 'containerd-snapshotter': false } },
+    daemon: dockerd({ features: { 'containerd-snapshotter': false } }),
   },
   {
     name: 'docker-28-containerd',
     parts: [docker28Part, containerdPart],
-    config: { features: { 'containerd-snapshotter': true } },
+    daemon: dockerd({ features: { 'containerd-snapshotter': true } }),
   },
   // As it comes: the containerd store is its default.
-  { name: 'docker-29', parts: [docker29Part, containerdPart], config: {} },
+  { name: 'docker-29', parts: [docker29Part, containerdPart], daemon: dockerd({}) },
+  // Debian's package; it has no swarm.
+  { name: 'podman', parts: [], daemon: podmanDaemon },
 ];

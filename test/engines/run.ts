@@ -52,7 +52,7 @@ async function tried(kind: EngineKind, [program = '', ...args]: readonly string[
     await box.run('docker', [
       'version',
       '--format',
-      `${kind.name}: Docker {{.Server.Version}}, API {{.Server.APIVersion}}`,
+      `${kind.name}: {{(index .Server.Components 0).Name}} {{.Server.Version}}, API {{.Server.APIVersion}}`,
     ]);
     const options = { cwd: ROOT, env: { ...process.env, DAVIT_HOME: home } };
     // The helper image and whatever else tests expect of a machine that is set up.

@@ -44,6 +44,7 @@ export async function startSandbox({ kind, programs, log }: SandboxOptions): Pro
   const space = spawn('setpriv', ['--pdeathsig', 'KILL', 'unshare', '--net', '--mount', 'sh', '-c', INSIDE], {
     stdio: 'ignore',
   });
+  const own = kind.daemon(folder);
   const path = [...programs, process.env.PATH ?? ''].join(delimiter);
   // Entering a mount namespace changes the working directory: it is set again inside.
   const inside = (program: string, args: readonly string[], cwd = '/'): string[] => [
@@ -60,6 +61,8 @@ export async function startSandbox({ kind, programs, log }: SandboxOptions): Pro
   let daemon: ChildProcess | undefined;
   let unlink: (() => Promise<void>) | undefined;
   const stop = async (): Promise<void> => {
+    const [program, ...args] = own.last ?? [];
+    if (program) await command('nsenter', inside(program, args)).catch(() => undefined); // it is ended all the same
     if (daemon) await end(daemon);
     await unlink?.();
     space.kill('SIGKILL');
@@ -69,17 +72,17 @@ export async function startSandbox({ kind, programs, log }: SandboxOptions): Pro
   try {
     await apart(space);
     unlink = await outside(space.pid ?? 0);
-    await writeFile(join(folder, 'daemon.json'), JSON.stringify(kind.config));
     await mkdir(join(folder, 'data'));
-    const args = ['--data-root', join(folder, 'data'), '--config-file', join(folder, 'daemon.json')];
+    for (const [name, content] of Object.entries(own.files)) await writeFile(join(folder, name), content);
+    const [program, ...args] = own.command;
     const file = openSync(log, 'a');
-    daemon = spawn('setpriv', ['--pdeathsig', 'TERM', 'nsenter', ...inside('dockerd', args)], {
+    daemon = spawn('setpriv', ['--pdeathsig', 'TERM', 'nsenter', ...inside(program, args)], {
       stdio: ['ignore', file, file],
     });
     closeSync(file);
-    const run: Sandbox['run'] = (program, own, options = {}) =>
+    const run: Sandbox['run'] = (asked, rest, options = {}) =>
       new Promise((resolve, reject) => {
-        const child = spawn('nsenter', inside(program, own, options.cwd), {
+        const child = spawn('nsenter', inside(asked, rest, options.cwd), {
           env: options.env ?? process.env,
           stdio: 'inherit',
         });

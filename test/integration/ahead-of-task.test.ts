@@ -157,7 +157,7 @@ test('doctor names a workflow that stands still, and why', async () => {
       name: 'workflow project/stuck',
       remedy: expect.stringContaining('control.log'),
     });
-    expect(found.found).toMatch(/^It stands still: \d tries of its next step have failed \(.*'unknown'/);
+    expect(found.found).toMatch(/^Stuck: its next task has failed \d times \(.*'unknown'/);
   });
   await handle.terminate();
   expect(await checkWorkflows(temporal.client)).toMatchObject([{ name: 'workflows', verdict: 'ok' }]);

@@ -132,15 +132,18 @@ describe('three architectures', () => {
   test('leave one image of each on the engine, and an ignored file is in none', async () => {
     expect(await engine.inspectImage(`${repository()}:davit-7-build-amd64`)).toBeUndefined();
     const kept = await engine.inspectImage(`${repository()}:cache-amd64`);
-    expect(kept?.repoDigests).toEqual([`${repository()}@${images[2]?.image.digest}`]);
+    const { kind } = await engine.info();
+    // Podman knows what it has built by a digest of its own, not by that of the push.
+    const first = kind === 'podman' ? kept?.id : `${repository()}@${images[2]?.image.digest}`;
+    if (kind === 'docker') expect(kept?.repoDigests).toEqual([first]);
     const again = await input('amd64', { args: { WHO: 'you' }, tag: 'davit-8-build-amd64' });
     const next = imageOf(await build(again));
     expect(next.digest).not.toBe(images[2]?.image.digest);
-    expect(await engine.inspectImage(`${repository()}@${images[2]?.image.digest}`)).toBeUndefined();
+    expect(await engine.inspectImage(first ?? '')).toBeUndefined();
     const name = `davit-test-build-${process.pid}`;
     await engine.createContainer({
       name,
-      image: `${repository()}@${next.digest}`,
+      image: kind === 'podman' ? `${repository()}:cache-amd64` : `${repository()}@${next.digest}`,
       labels: {},
       command: ['x'],
       volumes: [],

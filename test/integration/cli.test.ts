@@ -108,7 +108,7 @@ describe('davit run', () => {
   test('a job with tags that nobody has runs here, and a warning says so', async () => {
     write(`tagged:\n${job(['echo "ran here"'], ['  tags: [docker-executor, Shell]'])}`);
     const { exit, out, err } = await run('run');
-    expect(err).toContain('no worker has the tags docker-executor, Shell: run from here, "tagged" runs here');
+    expect(err).toContain('no worker has the tags docker-executor, Shell: "tagged" runs on this machine');
     expect([exit, out]).toEqual([0, expect.stringContaining('tagged | ran here\n')]);
   });
 
@@ -152,7 +152,7 @@ describe('davit run', () => {
     await called.shows(/Cancelling/);
     called.child.kill('SIGINT');
     expect(await called.ended).toBe(1);
-    const id = /goes on. See it again with: davit status (shop\/\d+)/.exec(called.err())?.[1] ?? '';
+    const id = /continues. See it with: davit status (shop\/\d+)/.exec(called.err())?.[1] ?? '';
     await until(
       'it has ended',
       async () => json<PipelineStatus>((await run('status', id, '--json')).out).state === 'canceled',

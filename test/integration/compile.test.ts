@@ -330,7 +330,7 @@ always: { script: x, rules: [{ when: on_success }] }
   const answer = await ask({ ...outside, file: 'rules-other.yml' });
   expect(answer).toMatchObject({
     kind: 'invalid',
-    problems: [expect.stringContaining('"other" is not there')],
+    problems: [expect.stringContaining('"other" does not exist')],
   });
 });
 

@@ -98,10 +98,15 @@ describe('a container', () => {
       'VolumesFrom',
       'Sysctls',
     ];
-    // Engines differ in how they write nothing: null, "", [] or {}.
-    const given = powers.filter(
-      (name) => !['null', '""', '[]', '{}'].includes(JSON.stringify(host[name] ?? null)),
-    );
+    // Engines differ in how they write nothing: null, "", [] or {}; a PID namespace of its own is "private" to Podman.
+    const none = [
+      'null',
+      '""',
+      '[]',
+      '{}',
+      ...((await engine.info()).kind === 'podman' ? ['"private"'] : []),
+    ];
+    const given = powers.filter((name) => !none.includes(JSON.stringify(host[name] ?? null)));
     expect(given).toEqual([]);
     expect(await engine.listContainers({ ...scope.labels, 'davit.kind': 'none' })).toEqual([]);
     expect((await engine.listContainers(scope.labels)).map(({ name }) => name)).toContain(create.name);
@@ -167,13 +172,14 @@ describe('a log', () => {
     expect(textOf(rest)).toBe(textOf(all.slice(first)));
   });
 
-  test('of one long line comes in records of 16 KiB', async () => {
+  test('of one long line comes in records of 16 KiB, of Podman 8', async () => {
+    const { kind } = await engine.info();
     const create = shell('long', 'head -c 100000 /dev/zero | tr "\\0" x; echo');
     await engine.createContainer(create);
     await engine.startContainer(create.name);
     const all = await records(create.name);
     expect(textOf(all)).toBe(`${'x'.repeat(100_000)}\n`);
-    expect(Math.max(...all.map(({ bytes }) => bytes.length))).toBe(16 * 1024);
+    expect(Math.max(...all.map(({ bytes }) => bytes.length))).toBe((kind === 'podman' ? 8 : 16) * 1024);
   });
 });
 

@@ -336,7 +336,7 @@ describe.concurrent('a cancel', () => {
     await world.when(id, 'it waits', (status) => status.jobs[0]?.downstream?.created === true);
     await world.handle(id).cancel();
     const status = await world.end(id);
-    expect(status.jobs[0]?.result?.message).toBe('Cancelled; far-child/1 goes on.');
+    expect(status.jobs[0]?.result?.message).toBe('Cancelled; far-child/1 continues.');
     world.fakes.open('far-child', 'door');
     expect((await world.end('far-child/1')).state).toBe('success');
   });
@@ -347,7 +347,7 @@ describe.concurrent('a cancel', () => {
     await world.handle('killed-child/1').terminate('by hand');
     world.fakes.closed.add('pipeline/killed-child/1');
     const status = await world.when(id, 'it has failed', ({ jobs }) => jobs[0]?.outcome === 'failed');
-    expect(status.jobs[0]?.result?.message).toContain('It was ended in Temporal');
+    expect(status.jobs[0]?.result?.message).toContain('It was terminated in Temporal');
   }, 60_000);
   test('a newer push supersedes a child by its own plan', async () => {
     const hang = { a: [{ hang: true }, {}] };

@@ -1,7 +1,7 @@
 /** Environments are stopped for real: by their time, by a person, in open and closed pipelines. On a real Temporal server. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WORKFLOWS, type ProjectStatus, QUERIES } from '../../src/plan/model/protocol.ts';
-import type { EnvironmentState } from '../../src/plan/policy/environments.ts';
+import type { EnvironmentState } from '../../src/plan/model/environments.ts';
 import { projectWorkflowId, type PipelineId } from '../../src/plan/model/ids.ts';
 import type { PlanEnvironment } from '../../src/plan/model/plan.ts';
 import { decide, signalStopEnvironment } from '../../src/temporal/calls.ts';

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => bench.close());
 
-const COUNTING = ['i=0; while [ $i -lt 30 ]; do echo "line $i"; i=$((i+1)); sleep 0.05; done'];
+const COUNTING = ['i=0; while [ $i -lt 30 ]; do echo "line $i"; i=$((i+1)); sleep 0.15; done'];
 const counted = Array.from({ length: 30 }, (_, line) => `line ${line}\n`).join('');
 const nextEpoch = (input: RunInput): RunInput => ({
   ...input,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PipelineStatus } from '../../src/plan/model/protocol.ts';
-import type { EnvironmentState } from '../../src/plan/policy/environments.ts';
+import type { EnvironmentState } from '../../src/plan/model/environments.ts';
 import { eventually, ownDavit, repositoryOf, type OwnDavit } from '../support/davit.ts';
 
 const RUN_MS = 240_000;

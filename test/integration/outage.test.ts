@@ -194,7 +194,7 @@ test('watchers of a pipeline outlive a cut network, a killed Temporal and a new 
     hint: expect.stringMatching(/Say it again once/),
   });
   for (const answer of [status, decided, cancelled, ...others]) {
-    expect(answer.message).toMatch(/Temporal server at .* did not answer/);
+    expect(answer.message).toMatch(/Temporal server at .* did not respond/);
     expect(answer.status).toBe(503);
   }
   expect(delivered).toBe(503);

@@ -10,7 +10,7 @@ import { gitSource } from '../../src/adapters/git/index.ts';
 import { installationSchema } from '../../src/installation.ts';
 import { projectWorkflowId } from '../../src/plan/model/ids.ts';
 import { pushKey } from '../../src/plan/model/trigger.ts';
-import { reconcileQuestions, signalTrigger } from '../../src/temporal/calls.ts';
+import { reconcileLookup, signalTrigger } from '../../src/temporal/calls.ts';
 import { reconciledProjects } from '../../workers/parts/reconciler.ts';
 import { planOf, triggerOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
@@ -51,7 +51,7 @@ function reconcilerOf(slug: string): () => Promise<string[]> {
   if (!project) throw new Error('the project is compared');
   const records = new Map<string, unknown>();
   const deps: ReconcileDeps = {
-    ...reconcileQuestions(world.client),
+    ...reconcileLookup(world.client),
     records: {
       get: async <T>(name: string) => records.get(name) as T | undefined,
       put: async (name, value) => void records.set(name, structuredClone(value)),

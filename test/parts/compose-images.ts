@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import type { Settings } from '../../src/config.ts';
-import { lastWords, runCommand } from '../../src/local/process/exec.ts';
+import { outputTail, runCommand } from '../../src/local/process/exec.ts';
 import type { Progress } from '../../src/local/process/progress.ts';
 import { ensureTemporalServer } from '../faults/temporal-server.ts';
 import type { ComposeEngine } from '../support/compose-engine.ts';
@@ -71,7 +71,7 @@ async function makeImage(image: string, making: Making): Promise<void> {
   await recipe.prepare?.(context, image.slice(colon + 1), making);
   const args = ['build', '-q', '-t', image, '--label', 'davit.test.made=1', context];
   const done = await making.engine.run('docker', args, { env: { DOCKER_BUILDKIT: '0' }, timeoutMs: MAKE_MS });
-  if (done.code !== 0) throw new Error(`${image}: ${lastWords(done)}`);
+  if (done.code !== 0) throw new Error(`${image}: ${outputTail(done)}`);
 }
 
 async function ensureDebian({ engine, folder, progress }: Making): Promise<void> {
@@ -81,7 +81,7 @@ async function ensureDebian({ engine, folder, progress }: Making): Promise<void>
     const made = await runCommand('mmdebstrap', ['--variant=minbase', 'bookworm', tar], {
       timeoutMs: MAKE_MS,
     });
-    if (made.code !== 0) throw new Error(`mmdebstrap: ${lastWords(made)}`);
+    if (made.code !== 0) throw new Error(`mmdebstrap: ${outputTail(made)}`);
     await engine.docker('import', tar, DEBIAN);
   });
 }
@@ -108,7 +108,7 @@ CMD ["node"]
         into,
         ...wanted,
       ]);
-      if (fetched.code !== 0) throw new Error(`npm install: ${lastWords(fetched)}`);
+      if (fetched.code !== 0) throw new Error(`npm install: ${outputTail(fetched)}`);
       const modules = join(into, 'node_modules');
       await cp(join(modules, node, 'bin', 'node'), join(into, 'usr-local', 'bin', 'node'));
       await cp(join(modules, 'npm'), join(into, 'usr-local', 'lib', 'node_modules', 'npm'), {

@@ -8,7 +8,7 @@ import { cp, mkdtemp, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Settings } from '../../src/config.ts';
-import { lastWords, which } from '../../src/local/process/exec.ts';
+import { outputTail, which } from '../../src/local/process/exec.ts';
 import { installPackages, mayInstall } from '../../src/local/setup/debian.ts';
 import { buildGoPrograms } from '../../src/local/setup/go-programs.ts';
 import type { Progress } from '../../src/local/process/progress.ts';
@@ -71,7 +71,7 @@ export const composeEnginePart: Part = {
         await progress.step('docker compose build', async () => {
           const env = { DOCKER_GID: '0' };
           const done = await engine.run(compose, ['build'], { cwd: project, env, timeoutMs: BUILD_MS });
-          if (done.code !== 0) throw new Error(`docker compose build: ${lastWords(done)}`);
+          if (done.code !== 0) throw new Error(`docker compose build: ${outputTail(done)}`);
         });
       } finally {
         await engine.stop();

@@ -1,7 +1,7 @@
 /** Container engines that Debian does not package, built from their pinned Go modules. */
 import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { lastWords, runCommand, which } from '../../src/local/process/exec.ts';
+import { outputTail, runCommand, which } from '../../src/local/process/exec.ts';
 import { installPackages, mayInstall } from '../../src/local/setup/debian.ts';
 import { buildGoPrograms, findGo } from '../../src/local/setup/go-programs.ts';
 import type { MakePart, Part } from './part.ts';
@@ -89,7 +89,7 @@ export const docker28Part: Part = {
     const env = { CGO_ENABLED: '0', GOFLAGS: '-mod=mod -modcacherw', GOWORK: 'off' };
     const run = async (...args: string[]): Promise<string> => {
       const done = await runCommand(go, args, { cwd: folder, env, timeoutMs: MINUTES_10_MS });
-      if (done.code !== 0) throw new Error(`Not built: go ${args[0]}: ${lastWords(done)}`);
+      if (done.code !== 0) throw new Error(`Not built: go ${args[0]}: ${outputTail(done)}`);
       return done.stdout.trim();
     };
     progress.note(`dockerd ${DOCKER_28} is built from its Go module; on 2 cores 1 to 3 minutes.`);

@@ -10,5 +10,5 @@ test.each([
   ['20.10.24+dfsg1', 'warn'],
   ['28.2.2', 'ok'],
 ])('Docker %s: %s', (version, level) => {
-  expect(versionFinding({ version, address: 'unix:///x', cpus: 2 }).verdict).toBe(level);
+  expect(versionFinding({ kind: 'docker', version, address: 'unix:///x', cpus: 2 }).verdict).toBe(level);
 });

@@ -10,7 +10,7 @@ import { mkdir, mkdtemp, readlink, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { lastWords, runCommand, type CommandOptions, type Finished } from '../../src/local/process/exec.ts';
+import { outputTail, runCommand, type CommandOptions, type Finished } from '../../src/local/process/exec.ts';
 
 const READY_MS = 60_000;
 const STOP_MS = 40_000;
@@ -69,7 +69,7 @@ export class ComposeEngine {
       async () => (await this.run('docker', ['-H', `unix://${own}`, 'info'])).code === 0,
     );
     const mounted = await this.run('mount', ['--bind', own, SOCKET]);
-    if (mounted.code !== 0) throw new Error(`${SOCKET} of its own: ${lastWords(mounted)}`);
+    if (mounted.code !== 0) throw new Error(`${SOCKET} of its own: ${outputTail(mounted)}`);
   }
 
   /** Ends with this process, whatever happens to it. */
@@ -132,7 +132,7 @@ export class ComposeEngine {
   /** `docker ARGUMENTS`. Rejects when it fails. */
   async docker(...args: string[]): Promise<string> {
     const done = await this.run('docker', args);
-    if (done.code !== 0) throw new Error(`docker ${args[0]}: ${lastWords(done)}`);
+    if (done.code !== 0) throw new Error(`docker ${args[0]}: ${outputTail(done)}`);
     return done.stdout.trim();
   }
 

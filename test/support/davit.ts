@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readEvents } from '../../src/cli/client/sse.ts';
 import { FINAL_STATES, type PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
-import type { RunFile, StartAnswer, StartRequest } from '../../src/server/api.ts';
+import type { RunFile, StartResponse, StartRequest } from '../../src/server/api.ts';
 import { ROOT } from './source.ts';
 import { messageOf } from '../../src/utils/message.ts';
 
@@ -232,7 +232,7 @@ async function startPipeline(api: Api, slug: string, folder: string): Promise<st
     title: 'First',
     sourceBlob: digest,
   };
-  const { key } = await api<StartAnswer>(`/api/v1/projects/${slug}/pipelines`, {
+  const { key } = await api<StartResponse>(`/api/v1/projects/${slug}/pipelines`, {
     method: 'POST',
     body: JSON.stringify(request),
     headers: { 'content-type': 'application/json' },

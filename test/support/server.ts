@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
-import type { EnvironmentState, StopEnvironment } from '../../src/plan/policy/environments.ts';
+import type { EnvironmentState, StopEnvironment } from '../../src/plan/model/environments.ts';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { diskStores, type DiskStores } from '../../src/adapters/disk/index.ts';

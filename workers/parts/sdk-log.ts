@@ -1,6 +1,6 @@
 /** What the SDK says of a worker, as lines for the process's own log: one line an event, no stack, nothing that is always so. */
 import { DefaultLogger, type LogEntry, type LogLevel } from '@temporalio/worker';
-import { QUERY_NOT_READY } from '../../src/plan/model/query-replies.ts';
+import { QUERY_NOT_READY } from '../../src/plan/model/protocol.ts';
 
 /** By `DAVIT_LOG_LEVEL`. The SDK's `info` is every state that a worker passes through. */
 const LEVELS: Record<string, LogLevel> = { trace: 'DEBUG', debug: 'DEBUG', info: 'WARN', warn: 'WARN' };

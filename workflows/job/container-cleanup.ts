@@ -3,14 +3,14 @@ import type { Limits } from '../../activities/contract.ts';
 import type { AttemptRef, PipelineId } from '../../src/plan/model/ids.ts';
 import { hostActivities } from '../activities.ts';
 
-/** A host that does not answer in this time keeps its containers until its janitor asks. */
+/** A host that does not respond within this time keeps its containers until its janitor looks. */
 const PATIENCE_MS = 30_000;
 
 /**
- * Tells each host which containers may go, once the results are in history: in batches, `releaseDelayMs` after the first of
- * a batch, and what is left at the pipeline's end. A host that is gone costs a bounded wait at the very end, after the
- * verdict; its worker's janitor does the rest. A machine that was given up is told when it comes back, while the pipeline is
- * open: its script would run on until the pipeline's end.
+ * Asks each host to remove containers whose results are in the history: in batches, `releaseDelayMs` after
+ * the first of a batch, and the rest at the pipeline's end. A host that is gone costs a bounded wait at the
+ * very end, after the verdict; its worker's janitor does the rest. A host that was given up is asked when it
+ * comes back while the pipeline is open: otherwise its script would run until the pipeline's end.
  */
 export class ContainerCleanup {
   readonly #pipeline: PipelineId;
@@ -28,31 +28,21 @@ export class ContainerCleanup {
     this.#due.set(host, [...(this.#due.get(host) ?? []), ref]);
     if (this.#ticking) return;
     this.#ticking = true;
-    void CancellationScope.nonCancellable(() => this.#later());
+    void CancellationScope.nonCancellable(() => this.#sendLater());
   }
 
-  /** Of a machine that was given up. Nobody waits for it, the pipeline's end neither. */
+  /** For a host that was given up. Nothing waits for it, not even the pipeline's end. */
   whenBack(host: string, ref: AttemptRef): void {
-    const refs = [ref];
-    void CancellationScope.nonCancellable(async () => {
-      try {
-        await hostActivities(host, this.#limits.pipelineTimeoutMs).releaseJobs({
-          pipeline: this.#pipeline,
-          refs,
-        });
-      } catch {
-        // It is away for good, or refused: its janitor removes what a closed pipeline has left.
-      }
-    });
+    void this.#release(host, [ref], this.#limits.pipelineTimeoutMs);
   }
 
-  /** Sends what is due now and waits for all that is on its way; bounded, never rejects. */
+  /** Sends what is due now and waits for all that is on its way. Bounded, never rejects. */
   async flush(): Promise<void> {
     this.#send();
     while (this.#sending.size > 0) await Promise.all(this.#sending);
   }
 
-  async #later(): Promise<void> {
+  async #sendLater(): Promise<void> {
     await sleep(Math.max(1, this.#limits.releaseDelayMs), { summary: 'release containers' });
     this.#ticking = false;
     this.#send();
@@ -60,16 +50,16 @@ export class ContainerCleanup {
 
   #send(): void {
     for (const [host, refs] of this.#due) {
-      const sent = this.#release(host, refs).finally(() => this.#sending.delete(sent));
+      const sent = this.#release(host, refs, PATIENCE_MS).finally(() => this.#sending.delete(sent));
       this.#sending.add(sent);
     }
     this.#due.clear();
   }
 
-  async #release(host: string, refs: AttemptRef[]): Promise<void> {
+  async #release(host: string, refs: AttemptRef[], waitMs: number): Promise<void> {
     try {
       await CancellationScope.nonCancellable(() =>
-        hostActivities(host, PATIENCE_MS).releaseJobs({ pipeline: this.#pipeline, refs }),
+        hostActivities(host, waitMs).releaseJobs({ pipeline: this.#pipeline, refs }),
       );
     } catch {
       // The host is away or refused: its janitor removes what a closed pipeline has left.

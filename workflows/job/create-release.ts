@@ -1,4 +1,7 @@
-/** The release of a job whose script has succeeded: without it the job has failed. It never rejects but when cancelled. */
+/**
+ * Creates the release of a job whose script has succeeded; without it the job fails. Rejects only when
+ * cancelled.
+ */
 import { isCancellation } from '@temporalio/workflow';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { releasing } from '../activities.ts';
@@ -9,20 +12,20 @@ export async function createReleaseOf(run: Run, job: JobRun, result: JobResult):
   if (!job.spec.release || result.outcome !== 'succeeded') return result;
   const { project, dotenv, spec } = runInput(run, job, 0);
   const notes = result.releaseNotes ? { notes: result.releaseNotes } : {};
-  const asked = {
-    kind: job.spec.kind,
-    project,
-    pipeline: run.input.id,
-    job: job.spec.key,
-    spec,
-    dotenv,
-    ...notes,
-  };
+  const { kind, key } = job.spec;
   try {
-    const answer = await releasing.createRelease(asked);
-    if (answer.kind === 'refused')
-      return { ...result, outcome: 'failed', kind: 'config', refused: true, message: answer.message };
-    const { tag, url, warnings } = answer;
+    const output = await releasing.createRelease({
+      kind,
+      project,
+      pipeline: run.input.id,
+      job: key,
+      spec,
+      dotenv,
+      ...notes,
+    });
+    if (output.kind === 'refused')
+      return { ...result, outcome: 'failed', kind: 'config', refused: true, message: output.message };
+    const { tag, url, warnings } = output;
     return {
       ...result,
       release: { tag, ...(url !== undefined && { url }) },
@@ -31,7 +34,7 @@ export async function createReleaseOf(run: Run, job: JobRun, result: JobResult):
   } catch (error) {
     if (isCancellation(error)) throw error;
     const message =
-      'The forge did not answer in time, so nobody knows whether the release was made. Retry the job.';
+      'The forge did not respond in time, so it is unknown whether the release was created. Retry the job.';
     return { ...result, outcome: 'errored', kind: 'internal', message };
   }
 }

@@ -1,61 +1,67 @@
 /**
- * A job that starts another pipeline (`trigger:`). It waits by promise: project and pipeline tell it by signal, and a rare look
- * finds what was ended without a word.
+ * One attempt of a job that starts another pipeline (`trigger:`). It waits by promise: the project and the
+ * downstream pipeline report by signal, and a rare look finds a pipeline that was terminated and could not
+ * report.
  *
- * T1 An attempt starts one pipeline: however often it is asked for, the key is the attempt's.
- * T2 A job that is cancelled while its pipeline is being started waits for its number first: no child is left behind unknown.
- *    It only asks the project what became of its key, and starts nothing.
- * T3 A child is cancelled with its job or its parent; when those are superseded it decides by its own plan, as in GitLab. A
- *    pipeline of another project is never cancelled from here.
+ * TRIGGER-1 An attempt starts one pipeline: however often it is requested, the key is that of the attempt.
+ * TRIGGER-2 A job that is cancelled while its pipeline is being started waits for the number first: no child
+ *           is left behind unknown. It only asks the project what became of its key, and starts nothing.
+ * TRIGGER-3 A child is cancelled with its job or its parent; if those are superseded it decides by its own
+ *           plan, as in GitLab. A pipeline of another project is never cancelled from here.
  */
 import {
   CancellationScope,
   getExternalWorkflowHandle,
   isCancellation,
-  patched,
   sleep,
   Trigger,
 } from '@temporalio/workflow';
-import { endOf, applyNews, type DownstreamNews, type Follower } from '../../src/plan/model/downstream.ts';
+import type { DownstreamNews, Follower } from '../../src/plan/model/downstream.ts';
 import { pipelineWorkflowId, projectWorkflowId, type PipelineId } from '../../src/plan/model/ids.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { SIGNALS, type KeyLookup } from '../../src/plan/model/protocol.ts';
 import { downstreamKey } from '../../src/plan/model/trigger.ts';
+import { applyNews, endOf } from '../../src/plan/policy/downstream.ts';
 import { triggering } from '../activities.ts';
+import { hasVersion } from '../versions.ts';
 import { cancelledResult } from './attempt.ts';
 import { downstreamInput } from './inputs.ts';
-import { setPhase, type JobRun, type Run } from './state.ts';
+import { setLivePhase, type JobRun, type Run, type TriggerRun } from './state.ts';
 
 const INITIAL_CHECK_MS = 10_000;
 const MAX_CHECK_MS = 30 * 60_000;
-/** Beyond the heartbeat timeout of the activity that starts it: whatever that has asked for is known to the project by then. */
+/**
+ * Longer than the heartbeat timeout of the activity that starts it: by then its request has reached the
+ * project.
+ */
 const SETTLED_MS = 35_000;
-const LET_GO = 'downstream-let-go';
 
-export async function downstreamAttempt(run: Run, job: JobRun): Promise<JobResult> {
+export async function downstreamAttempt(run: Run, job: TriggerRun): Promise<JobResult> {
   try {
-    if (job.reattach) job.reattach = false;
+    if (job.link.reattach) job.link.reattach = false;
     else {
-      const refused = await startChild(run, job);
+      const refused = await startPipeline(run, job);
       if (refused !== undefined)
-        return ended(job, { outcome: 'failed', kind: 'downstream', message: refused });
+        return endedNow(job, { outcome: 'failed', kind: 'downstream', message: refused });
     }
-    return await followed(run, job);
+    return await waitForPipeline(run, job);
   } catch (error) {
-    // An activity that fell silent while it was told to end fails by its timeout: the job is cancelled all the same.
+    // An activity that was lost while it was being cancelled fails by its timeout: the job is still
+    // cancelled.
     const cancelled =
-      isCancellation(error) || (CancellationScope.current().consideredCancelled && patched(LET_GO));
+      isCancellation(error) ||
+      (CancellationScope.current().consideredCancelled && hasVersion('cancelledTriggerLooksUp'));
     if (!cancelled) throw error;
-    await CancellationScope.nonCancellable(() => detachFromChild(run, job));
-    return { ...cancelledResult(job), ...messageOf(job) };
+    await CancellationScope.nonCancellable(() => detachFromPipeline(run, job));
+    return { ...cancelledResult(job), ...noteIfItContinues(job) };
   }
 }
 
-/** Answers why there will be no pipeline; undefined: it is on its way. */
-async function startChild(run: Run, job: JobRun): Promise<string | undefined> {
+/** Returns why there will not be a pipeline; undefined: it is on its way. */
+async function startPipeline(run: Run, job: TriggerRun): Promise<string | undefined> {
   job.status.attempt += 1;
   job.status.epoch = 1;
-  job.startedAt = Date.now();
+  job.attempt = { startedAt: Date.now() };
   const { strategy, project, mirrors } = job.spec.downstream ?? {};
   job.status.downstream = {
     project: project ?? run.input.trigger.project,
@@ -63,178 +69,189 @@ async function startChild(run: Run, job: JobRun): Promise<string | undefined> {
     ended: false,
     ...(strategy && { strategy }),
   };
-  setPhase(run, job, { phase: 'running', waitingFor: 'downstream' });
-  if (mirrors) return follow(run, job, project ?? '');
-  const answer = await triggering.startDownstream(downstreamInput(run, job));
-  if ('refused' in answer) {
+  setLivePhase(run, job, { phase: 'running' }, 'downstream');
+  if (mirrors) return mirror(run, job, project ?? '');
+  const output = await triggering.startDownstream(downstreamInput(run, job));
+  if ('refused' in output) {
     job.status.downstream = { ...job.status.downstream, ended: true, state: 'failed' };
-    return answer.refused;
+    return output.refused;
   }
-  job.status.downstream = { ...job.status.downstream, project: answer.project };
+  job.status.downstream = { ...job.status.downstream, project: output.project };
   return undefined;
 }
 
-/** It starts nothing: it is told by the newest pipeline of another project how that stands, from now on until its end. */
-async function follow(run: Run, job: JobRun, mirrors: string): Promise<string | undefined> {
+/**
+ * Starts nothing: the newest pipeline of another project reports its state to this job, from now until its
+ * end.
+ */
+async function mirror(run: Run, job: TriggerRun, mirrors: string): Promise<string | undefined> {
   const { id, trigger } = run.input;
   const { project, fork } = trigger;
-  const answer = await triggering.findMirrored({ project, fork, mirrors, pipeline: id });
+  const output = await triggering.findMirrored({ project, fork, mirrors, pipeline: id });
   const known = { created: true, ended: false, strategy: 'mirror' as const };
-  if ('refused' in answer) {
+  if ('refused' in output) {
     job.status.downstream = { ...known, project: mirrors, created: false, ended: true, state: 'failed' };
-    return answer.refused;
+    return output.refused;
   }
-  job.status.downstream = { ...known, ...answer };
-  const follower: Follower = { pipeline: id, ...about(job) };
+  job.status.downstream = { ...known, ...output };
+  const follower: Follower = { pipeline: id, ...attemptOf(job) };
   try {
-    await getExternalWorkflowHandle(pipelineWorkflowId(answer.pipeline)).signal(SIGNALS.follow, follower);
+    await getExternalWorkflowHandle(pipelineWorkflowId(output.pipeline)).signal(SIGNALS.follow, follower);
   } catch (error) {
     if (isCancellation(error)) throw error;
-    // It has closed: its record says how it ended.
-    await lookOnce(run, job, answer.pipeline);
+    // It has closed: its record has its state.
+    await checkOnce(run, job, output.pipeline);
   }
   return undefined;
 }
 
-/** Until its pipeline has a plan, or has ended: as the strategy says. */
-async function followed(run: Run, job: JobRun): Promise<JobResult> {
+/** Until the pipeline has a plan, or has ended, as the strategy demands. */
+async function waitForPipeline(run: Run, job: TriggerRun): Promise<JobResult> {
   for (;;) {
     const known = job.status.downstream;
     const end = known && endOf(known);
-    if (end) return ended(job, end);
+    if (end) return endedNow(job, end);
     const name = known?.pipeline ?? known?.project ?? '';
-    setPhase(run, job, { phase: 'running', waitingFor: `downstream:${name}` });
-    await news(job, () => look(run, job));
+    setLivePhase(run, job, { phase: 'running' }, `downstream:${name}`);
+    await nextNews(job, () => checkNowAndThen(run, job));
   }
 }
 
-/** Resolves at the next news of its pipeline, whoever brings it, and when `meanwhile` is over. */
-async function news(job: JobRun, meanwhile: () => Promise<void>): Promise<void> {
-  const wake = new Trigger<void>();
-  job.onNews = () => wake.resolve();
-  const looking = new CancellationScope({ cancellable: true });
+/** Resolves at the next news of the pipeline, or when `meanwhile` is over. */
+async function nextNews(job: TriggerRun, meanwhile: () => Promise<void>): Promise<void> {
+  const news = new Trigger<void>();
+  job.link.onNews = () => news.resolve();
+  const checks = new CancellationScope({ cancellable: true });
   try {
-    await Promise.race([wake, looking.run(meanwhile)]);
+    await Promise.race([news, checks.run(meanwhile)]);
   } finally {
-    job.onNews = undefined;
-    looking.cancel();
+    job.link.onNews = undefined;
+    checks.cancel();
   }
 }
 
-/** Its signals never fail to come while both run. One that was terminated sends none. */
-async function look(run: Run, job: JobRun): Promise<void> {
+/** While both run, signals arrive. A pipeline that was terminated does not send any. */
+async function checkNowAndThen(run: Run, job: TriggerRun): Promise<void> {
   for (let wait = INITIAL_CHECK_MS; ; wait = Math.min(wait * 2, MAX_CHECK_MS)) {
-    await sleep(wait, { summary: `is the pipeline of ${job.spec.key} still there?` });
+    await sleep(wait, { summary: `check the pipeline of ${job.spec.key}` });
     const id = job.status.downstream?.pipeline;
-    // The project has forgotten to say it (it was terminated): asked again, it answers for the same key.
-    if (id === undefined) await askAgain(run, job);
-    else if (await lookOnce(run, job, id)) return;
+    // A project that was terminated has not reported it. Asked again, it reports the pipeline of the same
+    // key.
+    if (id === undefined) await requestAgain(run, job);
+    else if (await checkOnce(run, job, id)) return;
   }
 }
-async function askAgain(run: Run, job: JobRun): Promise<void> {
-  const answer = await triggering.startDownstream(downstreamInput(run, job));
-  if (!('refused' in answer) || !patched('downstream-refused-again')) return;
-  // It may have been started before somebody took the permission away.
-  const state = await lookUp(run, job);
+async function requestAgain(run: Run, job: TriggerRun): Promise<void> {
+  const output = await triggering.startDownstream(downstreamInput(run, job));
+  if (!('refused' in output) || !hasVersion('refusalWhenAskedAgain')) return;
+  // It may have been started before the permission was taken away.
+  const state = await lookUpKey(run, job);
   if (state === 'unknown')
-    applyDownstreamNews(run, job, { ...about(job), what: 'refused', reason: answer.refused });
+    applyDownstreamNews(run, job, { ...attemptOf(job), what: 'refused', reason: output.refused });
 }
 
-/** What the project knows of the attempt's key: a question, which starts nothing. */
-async function lookUp(run: Run, job: JobRun): Promise<KeyLookup['state']> {
+/** What the project knows of the attempt's key: a query, which starts nothing. */
+async function lookUpKey(run: Run, job: TriggerRun): Promise<KeyLookup['state']> {
   const project = job.status.downstream?.project ?? run.input.trigger.project;
-  const key = downstreamKey({ pipeline: run.input.id, ...about(job) });
+  const key = downstreamKey({ pipeline: run.input.id, ...attemptOf(job) });
   const { state, pipeline, message } = await triggering.findDownstream({ project, key });
-  if (pipeline) applyDownstreamNews(run, job, { ...about(job), what: 'started', pipeline });
+  if (pipeline) applyDownstreamNews(run, job, { ...attemptOf(job), what: 'started', pipeline });
   else if (state === 'refused' || state === 'duplicate')
     applyDownstreamNews(run, job, {
-      ...about(job),
+      ...attemptOf(job),
       what: 'refused',
       reason: message ?? 'The project did not start it.',
     });
   return state;
 }
 
-async function lookOnce(run: Run, job: JobRun, id: PipelineId): Promise<boolean> {
+/** Returns whether the pipeline has closed. */
+async function checkOnce(run: Run, job: TriggerRun, id: PipelineId): Promise<boolean> {
   const { closed, state } = await triggering.lookDownstream({ id });
-  if (closed) applyDownstreamNews(run, job, { ...about(job), what: 'ended', pipeline: id, ...gone(state) });
+  if (closed)
+    applyDownstreamNews(run, job, { ...attemptOf(job), what: 'ended', pipeline: id, ...finalState(state) });
   return closed;
 }
-const gone = (state: DownstreamNews['state']): Pick<DownstreamNews, 'state' | 'reason'> =>
-  state ? { state } : { state: 'failed', reason: 'It was ended in Temporal and left no record.' };
+const finalState = (state: DownstreamNews['state']): Pick<DownstreamNews, 'state' | 'reason'> =>
+  state ? { state } : { state: 'failed', reason: 'It was terminated in Temporal and left no record.' };
 
-/** Puts news into effect; news of an attempt that is over is none. */
-export function applyDownstreamNews(run: Pick<Run, 'changed'>, job: JobRun, told: DownstreamNews): void {
+/** Puts news into effect; news of an earlier attempt is ignored. */
+export function applyDownstreamNews(run: Pick<Run, 'changed'>, job: JobRun, news: DownstreamNews): void {
   const known = job.status.downstream;
-  if (!known || told.attempt !== job.status.attempt) return;
-  const next = applyNews(known, told);
+  if (!known || news.attempt !== job.status.attempt) return;
+  const next = applyNews(known, news);
   if (next === known) return;
   job.status.downstream = next;
-  job.onNews?.();
+  job.link?.onNews?.();
   run.changed();
 }
-const about = (job: JobRun): Pick<DownstreamNews, 'job' | 'attempt'> => ({
+const attemptOf = (job: JobRun): Pick<DownstreamNews, 'job' | 'attempt'> => ({
   job: job.spec.key,
   attempt: job.status.attempt,
 });
 
-/** T2, T3. */
-async function detachFromChild(run: Run, job: JobRun): Promise<void> {
+/** TRIGGER-2, TRIGGER-3. */
+async function detachFromPipeline(run: Run, job: TriggerRun): Promise<void> {
   const known = job.status.downstream;
-  if (!known || known.ended || !isChild(job) || job.detachChild) return;
-  if (isOpen(job) && patched(LET_GO)) await settled(run, job);
-  else while (isOpen(job)) await news(job, () => look(run, job));
+  if (!known || known.ended || !isChild(job) || job.link.detach) return;
+  if (isUnknown(job) && hasVersion('cancelledTriggerLooksUp')) await settleKey(run, job);
+  else while (isUnknown(job)) await nextNews(job, () => checkNowAndThen(run, job));
   await cancelDownstream(job);
 }
-const isOpen = (job: JobRun): boolean => !job.status.downstream?.pipeline && !job.status.downstream?.ended;
+/** Neither its number nor its end is known. */
+const isUnknown = ({ status }: TriggerRun): boolean =>
+  !status.downstream?.pipeline && !status.downstream?.ended;
 
-/** Until its number is known, or it is certain that nothing was asked for: a signal may be on its way at the first look. */
-async function settled(run: Run, job: JobRun): Promise<void> {
+/**
+ * Until the number is known, or it is certain that nothing was requested: a signal may be on its way at the
+ * first look.
+ */
+async function settleKey(run: Run, job: TriggerRun): Promise<void> {
   // From here on a start that is still on its way comes too late, however long it takes.
-  if (patched('downstream-void')) await voidKey(run, job);
+  if (hasVersion('cancelledTriggerVoidsKey')) await voidKey(run, job);
   let unknown = 0;
-  while (isOpen(job)) {
-    unknown = (await lookUp(run, job)) === 'unknown' ? unknown + 1 : 0;
+  while (isUnknown(job)) {
+    unknown = (await lookUpKey(run, job)) === 'unknown' ? unknown + 1 : 0;
     if (unknown > 1) return;
-    if (isOpen(job))
-      await news(job, () => sleep(SETTLED_MS, { summary: `has ${job.spec.key} started a pipeline?` }));
+    const summary = `check whether ${job.spec.key} has started a pipeline`;
+    if (isUnknown(job)) await nextNews(job, () => sleep(SETTLED_MS, { summary }));
   }
 }
 
-async function voidKey(run: Run, job: JobRun): Promise<void> {
+async function voidKey(run: Run, job: TriggerRun): Promise<void> {
   const project = job.status.downstream?.project ?? run.input.trigger.project;
-  const key = downstreamKey({ pipeline: run.input.id, ...about(job) });
+  const key = downstreamKey({ pipeline: run.input.id, ...attemptOf(job) });
   try {
     await getExternalWorkflowHandle(projectWorkflowId(project)).signal(SIGNALS.voidKey, key);
   } catch {
-    // The project was ended by force: two looks, some time apart, have to do.
+    // The project was terminated: two looks, some time apart, have to suffice.
   }
 }
 
 const isChild = (job: JobRun): boolean => job.spec.downstream?.project === undefined;
 
-/** Its child, where it still runs. It tidies up by itself, and says when it has ended. */
+/** Cancels the job's child, if that still runs. It cleans up by itself, and reports its end. */
 export async function cancelDownstream(job: JobRun): Promise<void> {
-  const known = job.status.downstream;
-  if (!known?.pipeline || known.ended || !isChild(job)) return;
+  const { pipeline, ended } = job.status.downstream ?? {};
+  if (!pipeline || ended || !isChild(job)) return;
   try {
     await CancellationScope.nonCancellable(() =>
-      getExternalWorkflowHandle(pipelineWorkflowId(known.pipeline ?? '/0')).cancel(),
+      getExternalWorkflowHandle(pipelineWorkflowId(pipeline)).cancel(),
     );
   } catch {
     // It has closed meanwhile.
   }
 }
 
-function messageOf(job: JobRun): Pick<JobResult, 'message'> {
+function noteIfItContinues(job: TriggerRun): Pick<JobResult, 'message'> {
   const known = job.status.downstream;
-  if (!known?.pipeline || known.ended || (isChild(job) && !job.detachChild)) return {};
-  return { message: `Cancelled; ${known.pipeline} goes on.` };
+  if (!known?.pipeline || known.ended || (isChild(job) && !job.link.detach)) return {};
+  return { message: `Cancelled; ${known.pipeline} continues.` };
 }
 
-const ended = (job: JobRun, end: Pick<JobResult, 'outcome' | 'kind' | 'message'>): JobResult => ({
+const endedNow = (job: TriggerRun, end: Pick<JobResult, 'outcome' | 'kind' | 'message'>): JobResult => ({
   ...end,
   started: true,
-  startedAt: job.startedAt,
+  startedAt: job.attempt.startedAt,
   endedAt: Date.now(),
 });

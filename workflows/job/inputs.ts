@@ -5,7 +5,10 @@ import type { JobKey } from '../../src/plan/model/ids.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { refOf, type JobRun, type Run } from './state.ts';
 
-/** What an activity is given to run a job: references to what earlier jobs left, and nothing that is not in the skeleton. */
+/**
+ * Input of the activities that run a job: references to what earlier jobs left, and nothing beyond the plan's
+ * skeleton.
+ */
 export function runInput(run: Run, job: JobRun, dispatchedAt: number): RunInput {
   const { spec } = job;
   const left = results(run);
@@ -36,10 +39,13 @@ export function runInput(run: Run, job: JobRun, dispatchedAt: number): RunInput 
 
 const nameOf = ({ job, pipeline }: CrossPipelineArtifact): JobKey => `${job} of ${pipeline}`;
 
-/** `deployId` is equal for every try of this attempt: the target is read for it before anything is applied. */
-export const deployInput = (run: Run, job: JobRun, more: { at: number; seq: number }): DeployInput => ({
-  ...runInput(run, job, more.at),
-  seq: more.seq,
+/**
+ * `deployId` is equal for every dispatch of this attempt: the target is read for it before anything is
+ * applied.
+ */
+export const deployInput = (run: Run, job: JobRun, dispatchedAt: number, seq: number): DeployInput => ({
+  ...runInput(run, job, dispatchedAt),
+  seq,
   deployId: `${run.input.id}/${job.spec.key}/${job.status.attempt}`,
 });
 
@@ -60,24 +66,24 @@ export function downstreamInput(run: Run, job: JobRun): DownstreamInput {
       artifact,
     })),
     dotenv: pick(left(spec.artifactsFrom), 'dotenv').map(([key, digest]) => ({ job: key, digest })),
-    at: job.startedAt ?? Date.now(),
+    at: job.attempt.startedAt ?? Date.now(),
   };
 }
 
 function results(run: Run): (names: readonly JobKey[]) => [JobKey, JobResult][] {
   const resolve = resolver(run.plan);
   return (names) =>
-    names.flatMap(resolve).flatMap((at): [JobKey, JobResult][] => {
-      const other = run.jobs[at];
+    names.flatMap(resolve).flatMap((index): [JobKey, JobResult][] => {
+      const other = run.jobs[index];
       return other?.status.result ? [[other.spec.key, other.status.result]] : [];
     });
 }
 
 function pick<K extends keyof JobResult>(
-  from: readonly [JobKey, JobResult][],
+  named: readonly [JobKey, JobResult][],
   field: K,
 ): [JobKey, NonNullable<JobResult[K]>][] {
-  return from.flatMap(([key, result]): [JobKey, NonNullable<JobResult[K]>][] => {
+  return named.flatMap(([key, result]): [JobKey, NonNullable<JobResult[K]>][] => {
     const value = result[field];
     return value === undefined || value === null ? [] : [[key, value]];
   });

@@ -1,13 +1,15 @@
 /**
- * The life of one job, from its turn to its end: gate, delay, then attempts, each inside its locks. It is a function of the
- * pipeline workflow, not a child. It never rejects. It decides no other job's fate: the scheduler does.
+ * The lifecycle of one job, from its turn to its end: gate, delay, then attempts, each inside its locks. It
+ * is a function of the pipeline workflow, not a child workflow. It never rejects. It decides about no other
+ * job: the scheduler does.
  *
- * J1 A job with a gate gives nothing to a queue before that gate was approved in this life; a retry asks anew.
- * J2 Locks are held from before an attempt's first activity until after its last, compensations included.
- * J3 Attempts count on over lives; retries by the file or by davit are counted anew in each.
+ * JOB-1 A job with a gate dispatches nothing before the gate is approved in this lifecycle; a retry asks
+ *       again.
+ * JOB-2 Locks are held from before an attempt's first activity until after its last, compensations included.
+ * JOB-3 Attempts are numbered across lifecycles; retries by the file or by davit are counted from 0 in each.
  */
-import { isCancellation, patched, sleep, Trigger } from '@temporalio/workflow';
-import type { EnvironmentChange } from '../../src/plan/policy/environments.ts';
+import { isCancellation, sleep, Trigger } from '@temporalio/workflow';
+import type { EnvironmentChange } from '../../src/plan/model/environments.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import type { ForeignNeed, PlanJob } from '../../src/plan/model/plan.ts';
 import { retryOf } from '../../src/plan/policy/retry.ts';
@@ -15,6 +17,7 @@ import type { StepKind } from '../../src/plan/policy/schedule.ts';
 import { messageOf } from '../../src/utils/message.ts';
 import { durable } from '../activities.ts';
 import { admittedResult, barredResult } from './admission.ts';
+import { hasVersion } from '../versions.ts';
 import { cancelledResult, containerAttempt } from './attempt.ts';
 import { downstreamAttempt } from './downstream-attempt.ts';
 import { deployAttempt } from './deploy-attempt.ts';
@@ -22,7 +25,7 @@ import { waitAtGate } from './gate.ts';
 import { wantedLocks } from './lock-client.ts';
 import { publishPagesOf } from './publish-pages.ts';
 import { createReleaseOf } from './create-release.ts';
-import { setPhase, type JobRun, type Run } from './state.ts';
+import { isTriggerRun, setLivePhase, type JobRun, type Run } from './state.ts';
 
 const AUTO_BACKOFF_MS = 1_000;
 
@@ -42,35 +45,32 @@ export async function runJobLifecycle(
     if (admitted) return admitted;
     if (via === 'delay' || (via === 'gate' && job.spec.when === 'delayed' && !job.retryRequested))
       await delay(run, job);
-    // Nothing is awaited where nothing is taken: recorded histories know no such step.
-    const lacking = job.spec.foreign && (await findCrossPipelineArtifacts(run, job, job.spec.foreign));
-    if (lacking) return lacking;
+    // Without such needs nothing is awaited: recorded histories have no such step.
+    const missing = job.spec.foreign && (await findCrossPipelineArtifacts(run, job, job.spec.foreign));
+    if (missing) return missing;
     return await attempts(run, job);
   } catch (error) {
     if (isCancellation(error)) return cancelledResult(job);
     return {
       outcome: 'errored',
       kind: 'internal',
-      started: job.host !== undefined,
+      started: job.attempt.host !== undefined,
       endedAt: Date.now(),
       message: messageOf(error),
     };
   }
 }
 
-/** From the job's turn on; a durable timer, so it survives every restart. A person may start it sooner. */
+/** Begins with the job's turn. A durable timer survives every restart, and a person can end it. */
 async function delay(run: Run, job: JobRun): Promise<void> {
-  const wake = new Trigger<void>();
-  job.wake = wake;
-  setPhase(run, job, { phase: 'scheduled', waitingFor: 'delay' });
-  try {
-    await Promise.race([wake, sleep(job.spec.startInMs ?? 0, { summary: `start of ${job.spec.key}` })]);
-  } finally {
-    job.wake = undefined;
-  }
+  const startNow = new Trigger<void>();
+  setLivePhase(run, job, { phase: 'scheduled', startNow }, 'delay');
+  await Promise.race([startNow, sleep(job.spec.startInMs ?? 0, { summary: `start of ${job.spec.key}` })]);
 }
 
-/** What it takes of other pipelines, once; that it is not there is its end, which no retry would change. */
+/**
+ * Artifacts of other pipelines, looked up once. Without them the job ends, and no retry would change that.
+ */
 async function findCrossPipelineArtifacts(
   run: Run,
   job: JobRun,
@@ -79,9 +79,9 @@ async function findCrossPipelineArtifacts(
   if (job.status.given) return undefined;
   const { trigger, number } = run.input;
   const { project, fork, upstream } = trigger;
-  const answer = await durable.findGiven({ project, fork, root: upstream?.family ?? number, needs });
-  if ('missing' in answer) return missing(answer.missing);
-  job.status.given = answer.given;
+  const found = await durable.findGiven({ project, fork, root: upstream?.family ?? number, needs });
+  if ('missing' in found) return missingArtifacts(found.missing);
+  job.status.given = found.given;
   return undefined;
 }
 
@@ -97,11 +97,13 @@ async function attempts(run: Run, job: JobRun): Promise<JobResult> {
   }
 }
 
-/** Room was made on a machine whose disk was full: once more is worth a try, and not again. */
+/** Space was freed on a host whose disk was full: one retry is worthwhile, a second is not. */
 const autoMaxOf = ({ limits }: Run, { kind }: JobResult): number =>
-  kind === 'no_space' && patched('no-space-once') ? Math.min(limits.autoRetries, 1) : limits.autoRetries;
+  kind === 'no_space' && hasVersion('noSpaceRetriedOnce')
+    ? Math.min(limits.autoRetries, 1)
+    : limits.autoRetries;
 
-/** J2. A refused lock is the job's end: a newer pipeline has deployed already. */
+/** JOB-2. A refused lock ends the job: a newer pipeline has deployed already. */
 async function insideLocks(run: Run, job: JobRun): Promise<JobResult> {
   const held: string[] = [];
   let seq = 0;
@@ -109,11 +111,8 @@ async function insideLocks(run: Run, job: JobRun): Promise<JobResult> {
   let change: EnvironmentChange | undefined;
   try {
     for (const wanted of wantedLocks(job.spec)) {
-      if (noted(job.spec, wanted.resource)) continue;
-      setPhase(run, job, {
-        phase: 'waiting_for_resource',
-        waitingFor: `lock:${wanted.resource.replace(/^[a-z]+:/, '')}`,
-      });
+      if (isRecordedLater(job.spec, wanted.resource)) continue;
+      setLivePhase(run, job, { phase: 'waiting_for_resource' }, `lock:${nameOf(wanted.resource)}`);
       const grant = await run.locks.acquire(job.spec, wanted);
       if (!grant.granted) return outdated(wanted.resource);
       held.push(wanted.resource);
@@ -129,28 +128,31 @@ async function insideLocks(run: Run, job: JobRun): Promise<JobResult> {
   }
 }
 
+/** `environment:prod` is `prod` to people. */
+const nameOf = (resource: string): string => resource.replace(/^[a-z]+:/, '');
+
 /**
- * A trigger job's environment is deployed by the pipeline that it starts, which may ask for the same lock: it is noted once that
- * has gone well, and never held while it runs.
+ * The environment of a trigger job is deployed by its downstream pipeline, which may request the same lock:
+ * it is recorded when that pipeline has succeeded, and not locked while it runs.
  */
-const noted = (job: PlanJob, resource: string): boolean =>
+const isRecordedLater = (job: PlanJob, resource: string): boolean =>
   job.kind === 'trigger' && resource.startsWith('environment:');
 
 async function recordEnvironment(run: Run, job: JobRun): Promise<string[]> {
   const granted: string[] = [];
   for (const wanted of wantedLocks(job.spec))
-    if (noted(job.spec, wanted.resource) && (await run.locks.acquire(job.spec, wanted)).granted)
+    if (isRecordedLater(job.spec, wanted.resource) && (await run.locks.acquire(job.spec, wanted)).granted)
       granted.push(wanted.resource);
   return granted;
 }
 
 async function attempt(run: Run, job: JobRun, seq: number): Promise<JobResult> {
   if (job.spec.kind === 'deploy') return deployAttempt(run, job, seq);
-  if (job.spec.kind === 'trigger') return downstreamAttempt(run, job);
+  if (isTriggerRun(job)) return downstreamAttempt(run, job);
   return publishPagesOf(run, job, await createReleaseOf(run, job, await containerAttempt(run, job)));
 }
 
-/** What a job that succeeded has done to its environment; the other actions leave it as it is. */
+/** What a successful job has done to its environment; actions other than start and stop do not change it. */
 function environmentChange(
   run: Run,
   { environment }: PlanJob,
@@ -164,11 +166,14 @@ function environmentChange(
   return { action, onStop, autoStopInMs, tier, url, ...(always && { withPipeline: true }) };
 }
 
-/** Whether the target is another now: a job whose container ran may have changed it, a rollback has put it back. */
+/**
+ * Whether the target may have changed: a job whose container ran may have changed it, a rollback has restored
+ * it.
+ */
 const hasDeployed = (result: JobResult): boolean =>
   result.deployed ? result.deployed.state !== 'rolled_back' && result.kind !== 'outdated' : result.started;
 
-const missing = (message: string): JobResult => ({
+const missingArtifacts = (message: string): JobResult => ({
   outcome: 'failed',
   kind: 'missing_dependency',
   started: false,
@@ -181,5 +186,5 @@ const outdated = (resource: string): JobResult => ({
   kind: 'outdated',
   started: false,
   endedAt: Date.now(),
-  message: `A newer pipeline has deployed to ${resource.replace(/^[a-z]+:/, '')} already.`,
+  message: `A newer pipeline has already deployed to ${nameOf(resource)}.`,
 });

@@ -1,15 +1,10 @@
-/** The pipeline's side of the locks: asks the project workflow by signal, waits for its answer by signal. */
+/** The pipeline's side of the locks: requests and grants are signals between it and the project workflow. */
 import { CancellationScope, getExternalWorkflowHandle, Trigger, workflowInfo } from '@temporalio/workflow';
-import type { EnvironmentChange } from '../../src/plan/policy/environments.ts';
+import type { EnvironmentChange } from '../../src/plan/model/environments.ts';
+import type { LockGrant, LockRelease, LockRequest } from '../../src/plan/model/locks.ts';
 import { projectWorkflowId } from '../../src/plan/model/ids.ts';
 import type { PlanJob } from '../../src/plan/model/plan.ts';
-import {
-  SIGNALS,
-  type LockGrant,
-  type LockRelease,
-  type LockRequest,
-  type PipelineInput,
-} from '../../src/plan/model/protocol.ts';
+import { SIGNALS, type PipelineInput } from '../../src/plan/model/protocol.ts';
 
 export interface WantedLock {
   resource: string;
@@ -18,8 +13,9 @@ export interface WantedLock {
 }
 
 /**
- * Locks a job needs, always in this order, so that two jobs never wait for each other. Actions prepare, verify and access
- * make no deployment. A deploy job without `environment:` still deploys somewhere: its target stands for it.
+ * Locks that a job needs, always in this order, so that two jobs never wait for each other. The actions
+ * prepare, verify and access do not deploy. A deploy job without `environment:` still deploys somewhere: its
+ * target takes that place.
  */
 export function wantedLocks(job: PlanJob): WantedLock[] {
   const action = job.environment?.action;
@@ -40,54 +36,62 @@ export function wantedLocks(job: PlanJob): WantedLock[] {
   return [...environment, ...group];
 }
 
-type Released = [deployed: boolean, change?: EnvironmentChange];
-
 export class LockClient {
   readonly #input: PipelineInput;
-  #asked = new Map<string, Trigger<LockGrant>>();
+  #requested = new Map<string, Trigger<LockGrant>>();
   #announced = new Set<PlanJob>();
 
   constructor(input: PipelineInput) {
     this.#input = input;
   }
 
-  /** The ordered modes look at jobs whose turn has not come: tells the project of them, before anything else is asked. */
+  /**
+   * The ordered modes consider jobs whose turn has not come: announces these before any lock is requested.
+   */
   announce(jobs: readonly PlanJob[]): void {
     for (const job of jobs)
       for (const wanted of wantedLocks(job)) {
         if (wanted.mode !== 'oldest_first' && wanted.mode !== 'newest_first') continue;
         this.#announced.add(job);
-        // A project that is not there keeps no order; the request that follows says so.
-        this.#tell(SIGNALS.lockRequest, this.#request(job, wanted, false)).catch(() => undefined);
+        // Without a project workflow there is no order to keep; the request that follows fails and reports
+        // it.
+        this.#signal(SIGNALS.lockRequest, this.#request(job, wanted, false)).catch(() => undefined);
       }
   }
 
-  /** A job that ended without its turn: nobody need wait for it. */
+  /** For a job that ended without its turn: no other job has to wait for it. */
   async withdraw(job: PlanJob): Promise<void> {
     if (!this.#announced.delete(job)) return;
     for (const wanted of wantedLocks(job)) await this.release(job, wanted.resource, false);
   }
 
-  /** Resolves to the grant, or to its refusal (outdated). Cancelled while it waits, it gives the request back first. */
+  /**
+   * Resolves to the grant, or to its refusal (outdated). If cancelled while it waits, it withdraws the
+   * request first.
+   */
   async acquire(job: PlanJob, wanted: WantedLock): Promise<LockGrant> {
     const key = keyOf({ job: job.key, resource: wanted.resource });
-    const answer = new Trigger<LockGrant>();
-    this.#asked.set(key, answer);
+    const reply = new Trigger<LockGrant>();
+    this.#requested.set(key, reply);
     this.#announced.delete(job);
     try {
-      await this.#tell(SIGNALS.lockRequest, this.#request(job, wanted, true));
-      return await answer;
+      await this.#signal(SIGNALS.lockRequest, this.#request(job, wanted, true));
+      return await reply;
     } catch (error) {
       await this.release(job, wanted.resource, false);
       throw error;
     } finally {
-      this.#asked.delete(key);
+      this.#requested.delete(key);
     }
   }
 
   /** Never fails the job: a project that is gone holds no lock. */
-  async release(job: PlanJob, resource: string, ...more: Released): Promise<void> {
-    const [deployed, change] = more;
+  async release(
+    job: PlanJob,
+    resource: string,
+    deployed: boolean,
+    change?: EnvironmentChange,
+  ): Promise<void> {
     const { runId } = workflowInfo();
     const environment = resource.startsWith('environment:') ? change : undefined;
     const release: LockRelease = {
@@ -99,14 +103,14 @@ export class LockClient {
       ...(environment && { environment }),
     };
     try {
-      await CancellationScope.nonCancellable(() => this.#tell(SIGNALS.lockRelease, release));
+      await CancellationScope.nonCancellable(() => this.#signal(SIGNALS.lockRelease, release));
     } catch {
-      // The project's workflow is not there; the project that comes after it starts with no lock held.
+      // The project workflow is not running; the next one starts with no lock held.
     }
   }
 
   granted(grant: LockGrant): void {
-    this.#asked.get(keyOf(grant))?.resolve(grant);
+    this.#requested.get(keyOf(grant))?.resolve(grant);
   }
 
   #request(job: PlanJob, wanted: WantedLock, ready: boolean): LockRequest {
@@ -122,9 +126,10 @@ export class LockClient {
     };
   }
 
-  #tell(signal: string, payload: LockRequest | LockRelease): Promise<void> {
+  #signal(signal: string, payload: LockRequest | LockRelease): Promise<void> {
     return getExternalWorkflowHandle(projectWorkflowId(this.#input.trigger.project)).signal(signal, payload);
   }
 }
 
-const keyOf = (of: Pick<LockGrant, 'job' | 'resource'>): string => JSON.stringify([of.job, of.resource]);
+const keyOf = ({ job, resource }: Pick<LockGrant, 'job' | 'resource'>): string =>
+  JSON.stringify([job, resource]);

@@ -1,4 +1,7 @@
-/** The site of a job whose script has succeeded: without it the job has failed. It never rejects but when cancelled. */
+/**
+ * Publishes the site of a job whose script has succeeded; without it the job fails. Rejects only when
+ * cancelled.
+ */
 import { isCancellation } from '@temporalio/workflow';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { publishing } from '../activities.ts';
@@ -9,7 +12,7 @@ export async function publishPagesOf(run: Run, job: JobRun, result: JobResult): 
   const { kind, key, spec } = job.spec;
   const { artifacts } = result;
   try {
-    const answer = await publishing.publishPages({
+    const output = await publishing.publishPages({
       kind,
       project: run.input.trigger.project,
       pipeline: run.input.id,
@@ -18,17 +21,17 @@ export async function publishPagesOf(run: Run, job: JobRun, result: JobResult): 
       spec,
       ...(artifacts && { artifact: artifacts.digest }),
     });
-    if (answer.kind === 'refused')
-      return { ...result, outcome: 'failed', kind: 'config', refused: true, message: answer.message };
-    const more = answer.kind === 'left' ? [answer.warning] : answer.warnings;
+    if (output.kind === 'refused')
+      return { ...result, outcome: 'failed', kind: 'config', refused: true, message: output.message };
+    const warnings = output.kind === 'left' ? [output.warning] : output.warnings;
     return {
       ...result,
-      ...(answer.kind === 'published' && { pages: { url: answer.url } }),
-      ...(more.length > 0 && { warnings: [...(result.warnings ?? []), ...more] }),
+      ...(output.kind === 'published' && { pages: { url: output.url } }),
+      ...(warnings.length > 0 && { warnings: [...(result.warnings ?? []), ...warnings] }),
     };
   } catch (error) {
     if (isCancellation(error)) throw error;
-    const message = 'The site could not be published: the store did not take it. Retry the job.';
+    const message = 'The site could not be published because the store did not accept it. Retry the job.';
     return { ...result, outcome: 'errored', kind: 'artifact', message };
   }
 }

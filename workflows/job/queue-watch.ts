@@ -1,39 +1,39 @@
 import { CancellationScope, sleep } from '@temporalio/workflow';
-import { setPhase, type JobRun, type Run } from './state.ts';
 
 const PATIENCE_MS = 5_000;
 
 /**
- * Shows `queue:NAME` for a job that nobody has said to be running 5 s after it was given to its queue. One timer in flight
- * for the whole pipeline: a thousand short jobs cost a timer every 5 s, not a thousand.
+ * Notices a job that no worker has reported as running 5 s after its dispatch. One timer serves the whole
+ * pipeline: a thousand short jobs cost one timer every 5 s, not a thousand.
  */
 export class QueueWatch {
-  #given = new Map<JobRun, { at: number; queue: string }>();
+  /** By the job's run-time object. */
+  #waiting = new Map<object, { since: number; onPatienceOver: () => void }>();
   #ticking = false;
 
-  given(run: Pick<Run, 'changed'>, job: JobRun, queue: string): void {
-    this.#given.set(job, { at: Date.now(), queue });
+  /** Calls `onPatienceOver` once, unless `remove` is called for the job before. */
+  add(job: object, onPatienceOver: () => void): void {
+    this.#waiting.set(job, { since: Date.now(), onPatienceOver });
     if (this.#ticking) return;
     this.#ticking = true;
-    // Its own scope: the job that happens to start the timer may be cancelled, the others still wait.
-    void CancellationScope.nonCancellable(() => this.#tick(run));
+    // Its own scope: the job that happens to start the timer may be cancelled while others still wait.
+    void CancellationScope.nonCancellable(() => this.#tick());
   }
 
-  /** It runs, or it has ended. */
-  gone(job: JobRun): void {
-    this.#given.delete(job);
+  /** The job runs, or its dispatch has ended. */
+  remove(job: object): void {
+    this.#waiting.delete(job);
   }
 
   /** Never rejects: nothing cancels its scope. */
-  async #tick(run: Pick<Run, 'changed'>): Promise<void> {
-    while (this.#given.size > 0) {
-      const first = Math.min(...[...this.#given.values()].map(({ at }) => at));
+  async #tick(): Promise<void> {
+    while (this.#waiting.size > 0) {
+      const first = Math.min(...[...this.#waiting.values()].map(({ since }) => since));
       await sleep(Math.max(1, first + PATIENCE_MS - Date.now()), { summary: 'is a worker there?' });
-      for (const [job, { at, queue }] of this.#given) {
-        if (Date.now() - at < PATIENCE_MS) continue;
-        this.#given.delete(job);
-        if (job.status.phase === 'dispatched')
-          setPhase(run, job, { phase: 'dispatched', waitingFor: `queue:${queue}` });
+      for (const [job, { since, onPatienceOver }] of this.#waiting) {
+        if (Date.now() - since < PATIENCE_MS) continue;
+        this.#waiting.delete(job);
+        onPatienceOver();
       }
     }
     this.#ticking = false;

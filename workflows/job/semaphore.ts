@@ -1,41 +1,44 @@
 import { Trigger } from '@temporalio/workflow';
 
-/** First in, first out. Bounds how many activities of one pipeline are pending. A cancelled waiter leaves the line. */
+/**
+ * First in, first out. Bounds how many activities of one pipeline are pending. A cancelled waiter leaves the
+ * queue.
+ */
 export class Semaphore {
   #free: number;
-  #line: Trigger<void>[] = [];
+  #waiting: Trigger<void>[] = [];
 
   constructor(permits: number) {
     this.#free = permits;
   }
 
-  /** Resolves to what gives the permit back; calling that twice is once. */
+  /** Resolves to an idempotent release function. */
   async acquire(): Promise<() => void> {
     if (this.#free > 0) this.#free -= 1;
-    else await this.#stand();
-    let given = false;
+    else await this.#wait();
+    let released = false;
     return () => {
-      if (given) return;
-      given = true;
-      this.#next();
+      if (released) return;
+      released = true;
+      this.#passOn();
     };
   }
 
-  async #stand(): Promise<void> {
+  async #wait(): Promise<void> {
     const turn = new Trigger<void>();
-    this.#line.push(turn);
+    this.#waiting.push(turn);
     try {
       await turn;
     } catch (error) {
-      // Cancelled. If the permit was handed over in the same moment it must not be lost.
-      if (this.#line.includes(turn)) this.#line = this.#line.filter((other) => other !== turn);
-      else this.#next();
+      // Cancelled. A permit that was granted at the same moment must not be lost.
+      if (this.#waiting.includes(turn)) this.#waiting = this.#waiting.filter((other) => other !== turn);
+      else this.#passOn();
       throw error;
     }
   }
 
-  #next(): void {
-    const turn = this.#line.shift();
+  #passOn(): void {
+    const turn = this.#waiting.shift();
     if (turn) turn.resolve();
     else this.#free += 1;
   }

@@ -1,4 +1,4 @@
-/** What a pipeline listens to: defined in one place, set before its first await. */
+/** Queries, updates and signals of a pipeline, in one place; set before its first await. */
 import { defineQuery, defineSignal, defineUpdate, setHandler } from '@temporalio/workflow';
 import type { DownstreamNews, Follower } from '../../src/plan/model/downstream.ts';
 import {
@@ -10,34 +10,34 @@ import {
   type Decision,
   type DecisionAnswer,
   type JobStarted,
-  type LockGrant,
   type PipelineStatus,
   type Superseded,
   type UpdateName,
 } from '../../src/plan/model/protocol.ts';
+import type { LockGrant } from '../../src/plan/model/locks.ts';
 import { decide, validate, type DecisionTarget } from './submit-decision.ts';
-import { setPhase } from '../job/state.ts';
+import { setLivePhase } from '../job/state.ts';
 
-export interface Listener {
+export interface PipelineHandlers {
   status(): PipelineStatus;
-  /** undefined until there is a plan. */
-  deciding(): DecisionTarget | undefined;
+  /** Undefined until there is a plan. */
+  target(): DecisionTarget | undefined;
   superseded(by: string): void;
   cancelled(by: Asker): void;
   downstream(news: DownstreamNews): void;
   followed(by: Follower): Promise<void>;
 }
 
-export function listen(to: Listener): void {
-  setHandler(defineQuery<PipelineStatus>(QUERIES.status), () => to.status());
+export function setPipelineHandlers(pipeline: PipelineHandlers): void {
+  setHandler(defineQuery<PipelineStatus>(QUERIES.status), () => pipeline.status());
   for (const action of Object.keys(UPDATES) as UpdateName[])
     setHandler(
       defineUpdate<DecisionAnswer, [Decision]>(UPDATES[action]),
-      (decision) => decide(to.deciding(), { ...decision, action }),
-      { validator: (decision) => validate(to.deciding(), action, decision) },
+      (decision) => decide(pipeline.target(), { ...decision, action }),
+      { validator: (decision) => validate(pipeline.target(), action, decision) },
     );
   setHandler(defineSignal<[ApproveSignal]>(SIGNALS.approve), (approve) => {
-    decide(to.deciding(), {
+    decide(pipeline.target(), {
       action: 'play',
       job: approve.job,
       comment: approve.comment,
@@ -47,26 +47,28 @@ export function listen(to: Listener): void {
     });
   });
   setHandler(defineSignal<[Decision]>(SIGNALS.decide), (decision) => {
-    decide(to.deciding(), decision);
+    decide(pipeline.target(), decision);
   });
   setHandler(defineSignal<[LockGrant]>(SIGNALS.lockGranted), (grant) =>
-    to.deciding()?.run.locks.granted(grant),
+    pipeline.target()?.run.locks.granted(grant),
   );
-  setHandler(defineSignal<[JobStarted]>(SIGNALS.jobStarted), (started) => jobStarted(to.deciding(), started));
-  setHandler(defineSignal<[Asker]>(SIGNALS.cancel), (by) => to.cancelled(by));
-  setHandler(defineSignal<[DownstreamNews]>(SIGNALS.downstream), (news) => to.downstream(news));
-  setHandler(defineSignal<[Follower]>(SIGNALS.follow), (by) => to.followed(by));
-  setHandler(defineSignal<[Superseded]>(SIGNALS.superseded), ({ by }) => to.superseded(by));
+  setHandler(defineSignal<[JobStarted]>(SIGNALS.jobStarted), (started) =>
+    jobStarted(pipeline.target(), started),
+  );
+  setHandler(defineSignal<[Asker]>(SIGNALS.cancel), (by) => pipeline.cancelled(by));
+  setHandler(defineSignal<[DownstreamNews]>(SIGNALS.downstream), (news) => pipeline.downstream(news));
+  setHandler(defineSignal<[Follower]>(SIGNALS.follow), (by) => pipeline.followed(by));
+  setHandler(defineSignal<[Superseded]>(SIGNALS.superseded), ({ by }) => pipeline.superseded(by));
 }
 
-/** A worker says that the job runs. News of an attempt that is over, or of a lower epoch, is no news. */
-function jobStarted(deciding: DecisionTarget | undefined, started: JobStarted): void {
-  const job = deciding?.run.jobs.find((other) => other.spec.key === started.ref.job);
-  if (!deciding || !job) return;
-  const { attempt, epoch, phase } = job.status;
-  if (started.ref.attempt !== attempt || started.ref.epoch < epoch || phase !== 'dispatched') return;
-  job.host = started.host;
-  job.startedAt ??= Date.now();
-  deciding.run.queueWatch.gone(job);
-  setPhase(deciding.run, job, { phase: 'running' });
+/** A worker reports that the job runs. Reports of an earlier attempt or dispatch are ignored. */
+function jobStarted(target: DecisionTarget | undefined, { ref, host }: JobStarted): void {
+  const job = target?.run.jobs.find((other) => other.spec.key === ref.job);
+  if (!target || !job) return;
+  const { attempt, epoch } = job.status;
+  if (ref.attempt !== attempt || ref.epoch < epoch || job.state.phase !== 'dispatched') return;
+  job.attempt.host = host;
+  job.attempt.startedAt ??= Date.now();
+  target.run.queueWatch.remove(job);
+  setLivePhase(target.run, job, { phase: 'running' });
 }

@@ -7,42 +7,51 @@ import { LockClient } from '../job/lock-client.ts';
 import { QueueWatch } from '../job/queue-watch.ts';
 import { ContainerCleanup } from '../job/container-cleanup.ts';
 import { Semaphore } from '../job/semaphore.ts';
-import type { Run } from '../job/state.ts';
+import type { JobRun, Run } from '../job/state.ts';
 
-/** All of a run at its beginning. With a record, jobs that had ended stay as they were, and attempts count on. */
-export function makeRun(of: {
-  input: PipelineInput;
-  compiled: Extract<CompileOutput, { kind: 'plan' }>;
-  seed: PipelineRecord | undefined;
-  changed: () => void;
-}): Run {
-  const { input, compiled, seed } = of;
+/** A run at its beginning. With a record, jobs that had ended stay ended, and attempts are numbered on. */
+export function makeRun(
+  input: PipelineInput,
+  compiled: Extract<CompileOutput, { kind: 'plan' }>,
+  record: PipelineRecord | undefined,
+  changed: () => void,
+): Run {
   const { plan, limits } = compiled;
-  const before = new Map(seed?.status.jobs.map((job) => [job.key, job]));
+  const before = new Map(record?.status.jobs.map((job) => [job.key, job]));
   return {
     input,
     plan,
     planBlob: compiled.planBlob,
     limits,
     graph: buildGraph(plan),
-    jobs: plan.jobs.map((job, index) => ({
-      spec: job,
-      index,
-      status: kept(before.get(job.key)) ?? fresh(job, compiled.jobIds[job.key] ?? 0, before.get(job.key)),
-      retryRequested: false,
-    })),
+    jobs: plan.jobs.map((spec, index) =>
+      makeJob(spec, index, compiled.jobIds[spec.key] ?? 0, before.get(spec.key)),
+    ),
     permits: new Semaphore(limits.maxPendingJobs),
     locks: new LockClient(input),
     cleanup: new ContainerCleanup(input.id, limits),
     queueWatch: new QueueWatch(),
-    changed: of.changed,
+    changed,
   };
 }
 
-const kept = (job: JobStatus | undefined): JobStatus | undefined =>
+function makeJob(spec: PlanJob, index: number, jobId: number, before: JobStatus | undefined): JobRun {
+  const kept = endedBefore(before);
+  return {
+    spec,
+    index,
+    status: kept ?? newStatus(spec, jobId, before),
+    state: { phase: kept ? 'ended' : 'created' },
+    attempt: {},
+    link: spec.kind === 'trigger' ? { reattach: false, detach: false } : undefined,
+    retryRequested: false,
+  };
+}
+
+const endedBefore = (job: JobStatus | undefined): JobStatus | undefined =>
   job?.phase === 'ended' ? { ...job, decisions: [...job.decisions] } : undefined;
 
-const fresh = (job: PlanJob, jobId: number, before: JobStatus | undefined): JobStatus => ({
+const newStatus = (job: PlanJob, jobId: number, before: JobStatus | undefined): JobStatus => ({
   key: job.key,
   stage: job.stage,
   kind: job.kind,

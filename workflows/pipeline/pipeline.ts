@@ -1,10 +1,11 @@
 /**
- * One run of one pipeline: compile, schedule, record. What it runs is the Plan's skeleton; scripts, variables and specs stay
- * in the blob store. It ends by itself only, with its verdict recorded: a cancel request is a wish that it carries out.
+ * One run of one pipeline: compile, schedule, record. It runs the plan's skeleton; scripts, variables and
+ * specs stay in the blob store. It always ends by itself, with its verdict recorded: a cancel request is
+ * handled like any other message.
  *
- * P1 The handlers stand before the first await, so no message is lost.
- * P2 The verdict shows (query, attributes, record) before anything is tidied up.
- * P3 What is asked for between verdict and close is done: it looks again before it closes.
+ * PIPELINE-1 The handlers are set before the first await, so that no message is lost.
+ * PIPELINE-2 The verdict is visible (query, attributes, record) before anything is cleaned up.
+ * PIPELINE-3 Requests between verdict and close are carried out: it looks again before it closes.
  */
 import { allHandlersFinished, CancellationScope, condition, sleep } from '@temporalio/workflow';
 import type { CompileOutput } from '../../activities/contract.ts';
@@ -15,10 +16,10 @@ import { composite, isAllowed } from '../../src/plan/policy/status.ts';
 import { bestEffort, compiling, durable } from '../activities.ts';
 import { decide, type DecisionTarget } from './submit-decision.ts';
 import { causeMessage, classify } from '../failures.ts';
-import { listen } from './handlers.ts';
+import { setPipelineHandlers } from './handlers.ts';
 import { makeRun } from './make-run.ts';
 import { UpstreamLink } from '../upstream-link.ts';
-import { tellEnded } from './project-link.ts';
+import { reportEnd } from './project-link.ts';
 import { Scheduler } from './scheduler.ts';
 import { viewOf } from '../job/state.ts';
 import { Visibility } from '../visibility.ts';
@@ -40,10 +41,10 @@ class PipelineWorkflow {
   #startedAt = Date.now();
   readonly #visibility = new Visibility(() => this.status());
   readonly #compiling = new CancellationScope({ cancellable: true });
-  #deciding: DecisionTarget | undefined;
+  #target: DecisionTarget | undefined;
   #warnings: string[] = [];
   #reason: string | undefined;
-  /** Where no job decides: the file is wrong, or empty, or it was cancelled before it had a plan. */
+  /** The verdict if no job determines it: a faulty or empty file, or a cancel before there was a plan. */
   #fixed: PipelineState | undefined;
   #cancelled: string | undefined;
   #cancelledBy: PipelineStatus['cancelledBy'];
@@ -54,16 +55,16 @@ class PipelineWorkflow {
     this.#input = input;
     this.#upstream = new UpstreamLink(input);
     this.#own = scopes.own;
-    listen({
+    setPipelineHandlers({
       status: () => this.status(),
-      deciding: () => this.#deciding,
+      target: () => this.#target,
       superseded: (by) => this.#supersede(by),
       cancelled: ({ actor, role }) => {
         this.#cancelledBy ??= { actor, role, at: Date.now() };
         this.#cancel('cancelled');
       },
-      downstream: (news) => this.#deciding?.scheduler.onDownstreamNews(news),
-      followed: (by) => this.#upstream.follows(by, this.status()),
+      downstream: (news) => this.#target?.scheduler.onDownstreamNews(news),
+      followed: (by) => this.#upstream.addFollower(by, this.status()),
     });
     void scopes.root.cancelRequested.catch(() => this.#cancel('cancelled'));
   }
@@ -75,7 +76,7 @@ class PipelineWorkflow {
       this.#reason = planned.reason;
     } else this.#schedule(planned.compiled, planned.seed);
     for (;;) {
-      await this.#deciding?.scheduler.settled();
+      await this.#target?.scheduler.settled();
       this.#endedAt = Date.now();
       await this.#close(planned);
       await condition(allHandlersFinished);
@@ -85,8 +86,7 @@ class PipelineWorkflow {
 
   status(): PipelineStatus {
     const { trigger } = this.#input;
-    const jobs = this.#deciding?.run.jobs ?? [];
-    const over = this.#isOver();
+    const jobs = this.#target?.run.jobs ?? [];
     return {
       id: this.#input.id,
       number: this.#input.number,
@@ -96,14 +96,14 @@ class PipelineWorkflow {
       title: trigger.title,
       source: trigger.source,
       state: this.#state(),
-      warnings: [...this.#warnings, ...this.#allowed()],
-      reason: this.#deciding?.scheduler.cancelled ?? this.#reason,
+      warnings: [...this.#warnings, ...this.#allowedFailures()],
+      reason: this.#target?.scheduler.cancelled ?? this.#reason,
       ...(this.#cancelledBy && { cancelledBy: this.#cancelledBy }),
       startedAt: this.#startedAt,
-      endedAt: over ? this.#endedAt : undefined,
+      endedAt: this.#isOver() ? this.#endedAt : undefined,
       waitingFor: this.#waitingFor(),
-      ...(this.#deciding?.run.plan.trust?.protectedRef && { protected: true as const }),
-      ...(this.#deciding?.run.plan.trust?.fork && { fork: true as const }),
+      ...(this.#target?.run.plan.trust?.protectedRef && { protected: true as const }),
+      ...(this.#target?.run.plan.trust?.fork && { fork: true as const }),
       ...(trigger.upstream && {
         upstream: { pipeline: trigger.upstream.pipeline, job: trigger.upstream.job },
       }),
@@ -113,19 +113,23 @@ class PipelineWorkflow {
 
   #state(): PipelineState {
     if (this.#fixed) return this.#fixed;
-    if (!this.#deciding) return 'created';
-    const { run, scheduler } = this.#deciding;
+    if (!this.#target) return 'created';
+    const { run, scheduler } = this.#target;
     const state = composite(scheduler.tally());
-    const cut = run.jobs.some((job) => job.status.outcome === 'cancelled');
-    // Cancelled jobs that are allowed to fail would make a cancelled pipeline look well.
-    return scheduler.cancelled !== undefined && cut && (state === 'success' || state === 'skipped')
+    const hasCancelledJob = run.jobs.some((job) => job.status.outcome === 'cancelled');
+    // Cancelled jobs that are allowed to fail would make a cancelled pipeline look successful.
+    return scheduler.cancelled !== undefined &&
+      hasCancelledJob &&
+      (state === 'success' || state === 'skipped')
       ? 'canceled'
       : state;
   }
 
-  /** Kinds of what is waited for now; a job whose turn has not come waits for other jobs, which say it themselves. */
+  /**
+   * What is waited for now. A job whose turn has not come waits for other jobs, which are listed themselves.
+   */
   #waitingFor(): string[] {
-    const kinds = (this.#deciding?.run.jobs ?? []).flatMap(({ status }) =>
+    const kinds = (this.#target?.run.jobs ?? []).flatMap(({ status }) =>
       status.phase === 'created' || status.waitingFor === undefined || status.waitingFor === 'slots'
         ? []
         : [status.waitingFor],
@@ -133,14 +137,14 @@ class PipelineWorkflow {
     return [...new Set(kinds)];
   }
 
-  #allowed(): string[] {
-    return (this.#deciding?.run.jobs ?? [])
+  #allowedFailures(): string[] {
+    return (this.#target?.run.jobs ?? [])
       .filter((job) => isAllowed(job.spec, viewOf(job)))
       .map((job) => `${job.spec.key}: ${job.status.outcome}, which is allowed`);
   }
 
   #isOver(): boolean {
-    return this.#fixed !== undefined || this.#deciding?.scheduler.isSettled === true;
+    return this.#fixed !== undefined || this.#target?.scheduler.isSettled === true;
   }
 
   async #plan(): Promise<Planned> {
@@ -157,19 +161,22 @@ class PipelineWorkflow {
   async #load(digest: Digest): Promise<Planned> {
     const { record, compiled } = await compiling.loadRecord({ record: digest });
     if (compiled) return { compiled, seed: record };
-    return { state: record.status.state, reason: 'Its plan is not in the store any more; start it anew.' };
+    return {
+      state: record.status.state,
+      reason: 'Its plan is no longer in the store. Start a new pipeline.',
+    };
   }
 
   async #compile(): Promise<Planned> {
     const { id, iid, number, trigger } = this.#input;
     for (;;) {
       try {
-        const answer = await compiling.compilePipeline({ id, iid, number, trigger });
-        if (answer.kind === 'plan') return { compiled: answer };
-        if (answer.kind === 'empty') return { state: 'skipped', reason: answer.reason };
-        return { state: 'config_error', reason: answer.problems.join('\n') };
+        const output = await compiling.compilePipeline({ id, iid, number, trigger });
+        if (output.kind === 'plan') return { compiled: output };
+        if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
+        return { state: 'config_error', reason: output.problems.join('\n') };
       } catch (error) {
-        // Its worker went away: another one does it.
+        // Its worker is shutting down: another one takes it.
         if (classify(error).kind !== 'requeued') throw error;
         await sleep('1s');
       }
@@ -181,25 +188,25 @@ class PipelineWorkflow {
     this.#startedAt = seed?.status.startedAt ?? this.#startedAt;
     const changed = (): void => {
       this.#visibility.changed();
-      this.#deciding?.scheduler.applyAutoCancel();
-      if (this.#upstream.isHeard) this.#upstream.changed(this.status());
+      this.#target?.scheduler.applyAutoCancel();
+      if (this.#upstream.hasListeners) this.#upstream.changed(this.status());
     };
-    const run = makeRun({ input: this.#input, compiled, seed, changed });
+    const run = makeRun(this.#input, compiled, seed, changed);
     const scheduler = new Scheduler(run, this.#own);
-    this.#deciding = { run, scheduler };
+    this.#target = { run, scheduler };
     run.locks.announce(run.jobs.filter((job) => job.status.phase === 'created').map((job) => job.spec));
     if (this.#newer !== undefined) scheduler.supersede(this.#newer);
     this.#upstream.created();
     this.#watchDeadline(compiled.limits.pipelineTimeoutMs);
     void this.#report('running');
     if (this.#cancelled !== undefined && !seed) return scheduler.cancelPermanently(this.#cancelled);
-    // With a record the first look brings back what was open; only then can the decision be about it.
+    // With a record, the first step restores what was open; the decision may be about that.
     scheduler.advance();
     if (this.#cancelled !== undefined) scheduler.cancelPermanently(this.#cancelled);
-    else if (this.#input.seed) decide(this.#deciding, this.#input.seed.decision);
+    else if (this.#input.seed) decide(this.#target, this.#input.seed.decision);
   }
 
-  /** Best effort for the forge, patient for the record; what hosts keep is released beside. */
+  /** Best effort for the forge, without a limit for the record; containers are released at the same time. */
   async #close(planned: Planned): Promise<void> {
     const status = this.status();
     this.#visibility.show();
@@ -208,18 +215,18 @@ class PipelineWorkflow {
     const record = { version: 1, status, trigger, order, plan } as const;
     await Promise.all([
       durable.recordPipeline({ record }).catch((error: unknown) => {
-        this.#warnings = [...this.#warnings, `not recorded: ${causeMessage(error)}`];
+        this.#warnings = [...this.#warnings, `The pipeline was not recorded: ${causeMessage(error)}`];
       }),
       this.#report(status.state),
-      this.#deciding?.run.cleanup.flush(),
+      this.#target?.run.cleanup.flush(),
     ]);
     await this.#upstream.ended(status);
-    await tellEnded(this.#input, status.state);
+    await reportEnd(this.#input, status.state);
   }
 
   async #report(state: PipelineState): Promise<void> {
     const { project, sha, ref, source, sourceBlob, upstream, fork } = this.#input.trigger;
-    // A working tree is no commit that a forge knows; and a child is no verdict about its commit, its parent is.
+    // A forge does not know a working tree; and the verdict about a child's commit is that of its parent.
     if (source === 'cli' || (upstream && (upstream.depth > 0 || sourceBlob !== undefined))) return;
     try {
       await bestEffort.reportCommitStatus({
@@ -231,24 +238,25 @@ class PipelineWorkflow {
         ...(fork && { fork }),
       });
     } catch {
-      // The activity logs it; a forge that is away never fails a pipeline.
+      // The activity logs it; an unreachable forge never fails a pipeline.
     }
   }
 
   #cancel(reason: string): void {
-    this.#cancelled ??= reason; // The record of an earlier run is read to its end: what stands in it is not to be lost.
+    this.#cancelled ??= reason;
+    // The record of an earlier run is loaded to the end: its content must not be lost.
     if (!this.#input.seed) this.#compiling.cancel();
-    this.#deciding?.scheduler.cancelPermanently(reason);
+    this.#target?.scheduler.cancelPermanently(reason);
   }
 
   #supersede(by: string): void {
     this.#newer ??= by;
-    this.#deciding?.scheduler.supersede(by);
+    this.#target?.scheduler.supersede(by);
   }
 
   #watchDeadline(ms: number): void {
-    void sleep(ms, { summary: 'the pipeline must end' }).then(() =>
-      this.#deciding?.scheduler.expire('The pipeline did not end before its deadline.'),
+    void sleep(ms, { summary: 'deadline of the pipeline' }).then(() =>
+      this.#target?.scheduler.expire('The pipeline exceeded its deadline.'),
     );
   }
 }

@@ -7,8 +7,8 @@ import {
   type PipelineState,
 } from '../../src/plan/model/protocol.ts';
 
-/** Tells the project that this run is over, so that its locks are free. A project that is gone need not know. */
-export async function tellEnded(input: PipelineInput, state: PipelineState): Promise<void> {
+/** Reports to the project that this run is over, so that its locks are free. */
+export async function reportEnd(input: PipelineInput, state: PipelineState): Promise<void> {
   const ended: PipelineEnded = { id: input.id, runId: workflowInfo().runId, state };
   try {
     await getExternalWorkflowHandle(projectWorkflowId(input.trigger.project)).signal(
@@ -16,6 +16,6 @@ export async function tellEnded(input: PipelineInput, state: PipelineState): Pro
       ended,
     );
   } catch {
-    // No project workflow: nobody counts this pipeline as running.
+    // Without a project workflow this pipeline is not counted as running.
   }
 }

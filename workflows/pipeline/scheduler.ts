@@ -1,31 +1,35 @@
 /**
- * Runs a plan: starts a job when its turn has come, ends it, and looks again. Event-driven: it awaits one promise a job,
- * never a wave, never one `condition` a job. The rules are `src/plan/policy/schedule.ts`; this file keeps the promises.
+ * Runs a plan: starts each job when its turn has come, ends it, and looks again. Event-driven: it awaits one
+ * promise per job, never a wave, never one `condition` per job. `src/plan/policy/schedule.ts` has the rules;
+ * this file has the promises.
  *
- * R1 Every job's life runs in a scope of its own below the pipeline's, whoever started it: a handler's scope is not used.
- * R2 A phase leaves `created` in the same synchronous step that decided it, so no job starts twice.
- * R3 Nothing is started once the pipeline is being cancelled.
+ * SCHEDULER-1 A job's lifecycle runs in a scope of its own below the pipeline's, also when a signal or update
+ *             handler starts it: the handler's scope is not used.
+ * SCHEDULER-2 A job leaves `created` in the same synchronous step that decided it, so that no job starts
+ *             twice.
+ * SCHEDULER-3 Nothing is started once the pipeline is being cancelled.
  */
 import { CancellationScope } from '@temporalio/workflow';
 import type { DownstreamNews } from '../../src/plan/model/downstream.ts';
-import { downstream } from '../../src/plan/policy/graph.ts';
+import { jobsAfter } from '../../src/plan/policy/graph.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { nextSteps, waitsFor, whySkipped, type StepKind } from '../../src/plan/policy/schedule.ts';
 import { isAllowed, isSettled, tally, tokenOf, type Tally } from '../../src/plan/policy/status.ts';
 import { supersedeEffect, startedOf } from '../../src/plan/policy/supersede.ts';
 import { cancelDownstream, applyDownstreamNews } from '../job/downstream-attempt.ts';
+import { closeGate, decideGate } from '../job/gate.ts';
 import { runJobLifecycle } from '../job/job.ts';
 import { setPhase, viewOf, type JobRun, type Run } from '../job/state.ts';
 
 export class Scheduler {
   readonly #run: Run;
-  /** The pipeline's own scope, that no cancel request reaches. */
+  /** The pipeline's own scope, which no cancel request reaches. */
   readonly #scope: CancellationScope;
   #settled: (() => void) | undefined;
   #newer: string | undefined;
   /** Why it is being cancelled; undefined while it is not. */
   cancelled: string | undefined;
-  /** Cancelled by request: Temporal delivers that once a run, so this run takes up nothing more. */
+  /** Cancelled by request. Temporal delivers that once per run, so this run starts nothing more. */
   #final = false;
 
   constructor(run: Run, scope: CancellationScope) {
@@ -42,7 +46,7 @@ export class Scheduler {
     return isSettled(this.tally());
   }
 
-  /** While a cancel is under way nothing can be asked for: it could only end cancelled. */
+  /** While a cancel is in progress no job can be started: it could only end cancelled. */
   get stopping(): boolean {
     return this.#final || (this.cancelled !== undefined && !this.isSettled);
   }
@@ -51,7 +55,7 @@ export class Scheduler {
     return tally(this.#run.jobs.map((job) => tokenOf(job.spec, viewOf(job))));
   }
 
-  /** Takes every step there is to take now. */
+  /** Takes every step that is possible now. */
   advance(): void {
     const { graph, jobs } = this.#run;
     const steps = this.cancelled === undefined ? nextSteps(graph, jobs.map(viewOf)) : [];
@@ -60,7 +64,7 @@ export class Scheduler {
       // An earlier step of this list may have ended it (auto_cancel on failure).
       if (job?.status.phase !== 'created') continue;
       if (step.to === 'skip') this.#skip(job);
-      else if (step.to === 'manual') setPhase(this.#run, job, { phase: 'manual', waitingFor: 'manual' });
+      else if (step.to === 'manual') setPhase(this.#run, job, { phase: 'manual' }, 'manual');
       else this.start(job, step.to);
     }
     const views = jobs.map(viewOf);
@@ -76,15 +80,13 @@ export class Scheduler {
     this.#end(job, { outcome: 'skipped', started: false, endedAt: Date.now(), message });
   }
 
-  /** Begins a life of the job. */
+  /** Starts a lifecycle of the job. */
   start(job: JobRun, via: Exclude<StepKind, 'skip' | 'manual'>): void {
     const scope = new CancellationScope({ cancellable: true, parent: this.#scope });
-    job.scope = scope;
-    setPhase(this.#run, job, { phase: 'dispatched' });
+    setPhase(this.#run, job, { phase: 'dispatched', scope });
     void scope
       .run(() => runJobLifecycle(this.#run, job, via))
       .then((result) => {
-        job.scope = undefined;
         this.#end(job, result);
         this.advance();
       });
@@ -99,7 +101,7 @@ export class Scheduler {
     this.advance();
   }
 
-  /** Starts an ended job whatever became of those before it. */
+  /** Starts an ended job regardless of the jobs before it. */
   rerun(job: JobRun): void {
     this.cancelled = undefined;
     job.retryRequested = true;
@@ -109,7 +111,7 @@ export class Scheduler {
     this.advance();
   }
 
-  /** Starts a manual job, and revives what was skipped because nobody had. */
+  /** Starts a manual job, and revives what was skipped because of it. */
   startManual(job: JobRun): void {
     this.cancelled = undefined;
     this.#revive(job);
@@ -117,52 +119,55 @@ export class Scheduler {
     this.advance();
   }
 
-  /** Of the pipeline that a job has started. One that had ended and runs on takes its job along, as in GitLab. */
+  /** A downstream pipeline that had ended and runs again takes its trigger job along, as in GitLab. */
   onDownstreamNews(news: DownstreamNews): void {
     const job = this.#run.jobs.find((other) => other.spec.key === news.job);
     if (!job) return;
     applyDownstreamNews(this.#run, job, news);
     const joins = job.spec.downstream?.strategy !== undefined && job.status.phase === 'ended';
     if (news.what !== 'revived' || !joins || news.attempt !== job.status.attempt || this.stopping) return;
-    job.reattach = true;
+    if (job.link) job.link.reattach = true;
     this.retry(job);
   }
 
-  /** A job without a strategy is done, and its child runs on: it goes with its parent. */
+  /**
+   * A trigger job without a strategy has ended while its child runs: the child is cancelled with the parent.
+   */
   #cancelChild(job: JobRun): void {
     if (job.status.phase === 'ended' && job.status.downstream)
       void this.#scope.run(() => cancelDownstream(job));
   }
 
-  /** Ends one job; what depends on it follows by the rules. */
+  /** Ends one job; the jobs that depend on it follow by the rules. */
   cancelJob(job: JobRun): void {
-    job.detachChild = false;
+    if (job.link) job.link.detach = false;
     this.#stop(job);
     this.advance();
   }
 
-  /** Ends all that is open. Idempotent; the first reason stands. Optional manual jobs stay playable, as in GitLab. */
+  /**
+   * Ends everything that is open. Idempotent; the first reason is kept. Optional manual jobs stay playable,
+   * as in GitLab.
+   */
   cancelAll(reason: string, by: 'person' | 'newer' = 'person'): void {
     this.cancelled ??= reason;
     if (by === 'person') for (const job of this.#run.jobs) this.#cancelChild(job);
-    for (const job of this.#run.jobs) job.detachChild = by === 'newer';
+    for (const job of this.#run.jobs) if (job.link) job.link.detach = by === 'newer';
     for (const job of this.#run.jobs) if (tokenOf(job.spec, viewOf(job)) !== 'ignored') this.#stop(job);
     this.advance();
   }
 
-  /** By a cancel request of Temporal. */
+  /** For a cancel request of Temporal. */
   cancelPermanently(reason: string): void {
     this.#final = true;
     this.cancelAll(reason);
   }
 
-  /** Past the pipeline's deadline: who waits for a person has expired, the rest is cancelled. */
+  /** At the pipeline's deadline: jobs that wait for a person expire, the rest is cancelled. */
   expire(reason: string): void {
     for (const job of this.#run.jobs) {
-      if (job.status.phase === 'gate') {
-        job.gate?.resolve('expired');
-        job.gate = undefined;
-      } else if (job.status.phase === 'manual' && tokenOf(job.spec, viewOf(job)) === 'manual')
+      if (job.state.phase === 'gate') decideGate(job, 'expired');
+      else if (job.state.phase === 'manual' && tokenOf(job.spec, viewOf(job)) === 'manual')
         this.#end(job, {
           outcome: 'expired',
           kind: 'expired',
@@ -180,7 +185,10 @@ export class Scheduler {
     this.applyAutoCancel();
   }
 
-  /** Asked again whenever a job's phase is another: while it is not known what has started, a newer pipeline waits. */
+  /**
+   * Repeated at every change of a phase: while it is unknown which jobs have started, the newer pipeline
+   * waits.
+   */
   applyAutoCancel(): void {
     if (this.#newer === undefined || this.cancelled !== undefined) return;
     const reason = `superseded by ${this.#newer}`;
@@ -193,20 +201,21 @@ export class Scheduler {
     if (effect === 'cancel') this.cancelAll(reason, 'newer');
     if (effect !== 'cancel-interruptible') return;
     for (const job of this.#run.jobs) {
-      job.detachChild = true;
+      if (job.link) job.link.detach = true;
       if (job.spec.interruptible) this.#stop(job);
     }
     this.advance();
   }
 
   #stop(job: JobRun): void {
-    if (job.status.phase === 'ended') return;
-    if (job.scope) {
-      const busy = job.status.phase === 'dispatched' || job.status.phase === 'running';
-      if (busy) setPhase(this.#run, job, { phase: 'stopping' });
-      // No approval that comes in this moment revives it.
-      job.gate = undefined;
-      job.scope.cancel();
+    if (job.state.phase === 'ended') return;
+    if ('scope' in job.state) {
+      const { phase, scope } = job.state;
+      if (phase === 'dispatched' || phase === 'running')
+        setPhase(this.#run, job, { phase: 'stopping', scope });
+      // An approval that arrives now must not revive it.
+      closeGate(job);
+      scope.cancel();
     } else this.#end(job, { outcome: 'cancelled', started: false, endedAt: Date.now() });
   }
 
@@ -226,8 +235,8 @@ export class Scheduler {
   }
 
   #revive(job: JobRun): void {
-    for (const at of downstream(this.#run.graph, job.index)) {
-      const other = this.#run.jobs[at];
+    for (const index of jobsAfter(this.#run.graph, job.index)) {
+      const other = this.#run.jobs[index];
       const result = other?.status.result;
       if (other?.status.phase === 'ended' && result?.outcome === 'skipped' && result.kind !== 'outdated')
         this.#reset(other);

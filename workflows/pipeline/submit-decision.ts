@@ -1,12 +1,16 @@
-/** The Updates and the signal by which people decide: judged by `src/plan/policy/approval-policy.ts`, recorded, then put into effect. */
+/**
+ * Decisions of people, by Update or signal: judged by `src/plan/policy/approval-policy.ts`, recorded, and put
+ * into effect.
+ */
 import { ApplicationFailure } from '@temporalio/common';
 import { judge, type Verdict } from '../../src/plan/policy/approval-policy.ts';
 import type { JobKey } from '../../src/plan/model/ids.ts';
 import type { Decision, DecisionAnswer, UpdateName } from '../../src/plan/model/protocol.ts';
 import type { Scheduler } from './scheduler.ts';
+import { decideGate, isGateClosed } from '../job/gate.ts';
 import type { JobRun, Run } from '../job/state.ts';
 
-/** Decisions kept a job; a person who insists does not make the workflow grow. */
+/** Decisions kept per job: repeated requests of one person must not make the workflow grow. */
 const MAX_DECISIONS = 50;
 
 export interface DecisionTarget {
@@ -14,31 +18,35 @@ export interface DecisionTarget {
   scheduler: Scheduler;
 }
 
-/** The Updates' validator: refuses what leaves no trace. Its failure's type is the code. */
-export function validate(deciding: DecisionTarget | undefined, action: UpdateName, decision: Decision): void {
+/** Validator of the Updates: refuses decisions that are not recorded. The failure's type is the code. */
+export function validate(target: DecisionTarget | undefined, action: UpdateName, decision: Decision): void {
   if (
     typeof decision?.job !== 'string' ||
     typeof decision.actor !== 'string' ||
     typeof decision.role !== 'string'
   )
-    throw ApplicationFailure.nonRetryable('A decision names job, actor and role.', 'usage/invalid');
-  const { verdict } = consider(deciding, { ...decision, action });
+    throw ApplicationFailure.nonRetryable('A decision needs job, actor and role.', 'usage/invalid');
+  const { verdict } = consider(target, { ...decision, action });
   if (!verdict.accepted && !verdict.record)
-    // It may quote what was sent; half of a character in a failure ends the worker that answers with it.
+    // The message may quote what was sent; an unpaired surrogate in a failure ends the worker that returns
+    // it.
     throw ApplicationFailure.nonRetryable(verdict.message.toWellFormed(), verdict.code);
 }
 
-/** Judges, records and puts into effect, in one synchronous step: of two at once, one is first. */
-export function decide(deciding: DecisionTarget | undefined, decision: Decision): DecisionAnswer {
-  const { verdict, one: job } = consider(deciding, decision);
+/**
+ * Judges, records and puts into effect in one synchronous step: one of two simultaneous decisions comes
+ * first.
+ */
+export function decide(target: DecisionTarget | undefined, decision: Decision): DecisionAnswer {
+  const { verdict, job } = consider(target, decision);
   if (job) {
     const answer = verdict.accepted ? 'accepted' : verdict.code;
-    const made = { ...decision, ...bindingOf(deciding?.run, job, decision), at: Date.now(), answer };
+    const made = { ...decision, ...bindingOf(target?.run, job, decision), at: Date.now(), answer };
     job.status.decisions = bounded([...job.status.decisions, made]);
-    deciding?.run.changed();
+    target?.run.changed();
   }
   if (!verdict.accepted) return { accepted: false, code: verdict.code, message: verdict.message };
-  if (deciding && job) apply(deciding, job, { effect: verdict.effect, by: decision });
+  if (target && job) apply(target.scheduler, job, verdict.effect, decision.actor);
   return { accepted: true, message: verdict.message };
 }
 
@@ -55,47 +63,48 @@ function bindingOf(run: Run | undefined, job: JobRun, { action }: Decision): Pic
   };
 }
 
-/** The oldest refusal goes first: what was decided stays. */
+/** The oldest refusal is dropped first: accepted decisions stay. */
 function bounded(decisions: readonly Decision[]): Decision[] {
   if (decisions.length <= MAX_DECISIONS) return [...decisions];
   const refused = decisions.findIndex((one) => one.answer !== 'accepted');
-  return decisions.filter((_one, at) => at !== Math.max(0, refused));
+  return decisions.filter((_one, index) => index !== Math.max(0, refused));
 }
 
 function consider(
-  deciding: DecisionTarget | undefined,
+  target: DecisionTarget | undefined,
   decision: Decision,
-): { verdict: Verdict; one?: JobRun } {
-  const job = deciding?.run.jobs.find((other) => other.spec.key === decision.job);
-  if (!deciding || !job) return { verdict: notFound(decision.job) };
+): { verdict: Verdict; job?: JobRun } {
+  const job = target?.run.jobs.find((other) => other.spec.key === decision.job);
+  if (!target || !job) return { verdict: notFound(decision.job) };
   const verdict = judge(
     {
       job: job.spec,
-      status: isDecided(job) ? { ...job.status, phase: 'dispatched' } : job.status,
-      missing: missingFor(deciding.run, job),
-      approveBySignal: deciding.run.limits.approveBySignal ?? true,
+      status: isGateClosed(job) ? { ...job.status, phase: 'dispatched' } : job.status,
+      missing: missingFor(target.run, job),
+      approveBySignal: target.run.limits.approveBySignal ?? true,
     },
     decision,
   );
   const starts = verdict.accepted && ['retry', 'play', 'stop'].includes(verdict.effect);
-  return { one: job, verdict: starts && deciding.scheduler.stopping ? stopping(job.spec.key) : verdict };
+  return { job, verdict: starts && target.scheduler.stopping ? stopping(job.spec.key) : verdict };
 }
 
 function apply(
-  { scheduler }: DecisionTarget,
+  scheduler: Scheduler,
   job: JobRun,
-  to: { effect: Extract<Verdict, { accepted: true }>['effect']; by: Decision },
+  effect: Extract<Verdict, { accepted: true }>['effect'],
+  actor: string,
 ): void {
-  if (to.effect === 'count') return;
-  const starts = to.effect !== 'cancel' && to.effect !== 'reject';
-  if (starts) job.playedBy = to.by.actor;
-  switch (to.effect) {
+  if (effect === 'count') return;
+  const starts = effect !== 'cancel' && effect !== 'reject';
+  if (starts) job.playedBy = actor;
+  switch (effect) {
     case 'approve':
-      return settle(job, 'approved');
+      return decideGate(job, 'approved');
     case 'reject':
-      return settle(job, 'rejected');
+      return decideGate(job, 'rejected');
     case 'undelay':
-      return job.wake?.resolve();
+      return job.state.phase === 'scheduled' ? job.state.startNow.resolve() : undefined;
     case 'play':
       return scheduler.startManual(job);
     case 'retry':
@@ -107,17 +116,9 @@ function apply(
   }
 }
 
-/** Closed at once: another decision of this very moment finds it decided, though the job has not gone on yet. */
-function settle(job: JobRun, decision: 'approved' | 'rejected'): void {
-  job.gate?.resolve(decision);
-  job.gate = undefined;
-}
-/** Decided, expired or cancelled, and its job's next step is still to come. */
-const isDecided = (job: JobRun): boolean => job.status.phase === 'gate' && job.gate === undefined;
-
 const missingFor = (run: Run, job: JobRun): string[] =>
-  (run.graph.requires[job.index] ?? []).flatMap((at) => {
-    const other = run.jobs[at];
+  (run.graph.requires[job.index] ?? []).flatMap((index) => {
+    const other = run.jobs[index];
     return other && other.status.outcome !== 'succeeded' ? [other.spec.key] : [];
   });
 const notFound = (job: JobKey): Verdict => ({
@@ -129,6 +130,6 @@ const notFound = (job: JobKey): Verdict => ({
 const stopping = (job: JobKey): Verdict => ({
   accepted: false,
   code: 'job/not-playable',
-  message: `The pipeline is being cancelled; ask for ${job} again when it has ended.`,
+  message: `The pipeline is being cancelled. Start ${job} again when it has ended.`,
   record: false,
 });

@@ -1,33 +1,28 @@
 /**
- * Stops environments when their time has come, or when a person asks. The list is in `memory.environments`, so the timer is
- * set anew by whichever run of the project's workflow comes next.
+ * Stops environments when their time has come, or when a person asks. The list is in `memory.environments`,
+ * so that the next run of the project workflow sets the timer again.
  */
 import { CancellationScope, condition, getExternalWorkflowHandle } from '@temporalio/workflow';
 import {
-  withStopRequest,
   changeEnvironment,
   dueAt,
+  markStopped,
   nextStop,
   stopNow,
   stopWithPipeline,
-  withoutJob,
-  type EnvironmentState,
-  type StopEnvironment,
+  withStopRequest,
 } from '../../src/plan/policy/environments.ts';
+import type { EnvironmentState, StopEnvironment } from '../../src/plan/model/environments.ts';
+import type { ProjectMemory } from '../../src/plan/model/project-memory.ts';
+import type { LockRelease } from '../../src/plan/model/locks.ts';
 import { pipelineWorkflowId, type PipelineId } from '../../src/plan/model/ids.ts';
-import type { ProjectMemory } from '../../src/plan/policy/memory.ts';
-import {
-  SIGNALS,
-  type Decision,
-  type LockRelease,
-  type RerunRequest,
-} from '../../src/plan/model/protocol.ts';
+import { SIGNALS, type Decision, type RerunRequest } from '../../src/plan/model/protocol.ts';
 
 export class EnvironmentKeeper {
   readonly #memory: ProjectMemory;
   readonly #rerun: (request: RerunRequest) => void;
   #watching = false;
-  /** Counts changes: a wait that was for an older list ends. */
+  /** Counts changes: a wait for an older list ends. */
   #version = 0;
 
   constructor(memory: ProjectMemory, rerun: (request: RerunRequest) => void) {
@@ -43,21 +38,21 @@ export class EnvironmentKeeper {
   }
 
   stop({ name, actor }: StopEnvironment): void {
-    const list = stopNow(this.#list(), name, { actor, now: Date.now() });
+    const list = stopNow(this.#list(), name, actor, Date.now());
     if (list) this.#set(list);
   }
 
-  /** Environments of that pipeline alone go with it. */
+  /** Environments that belong to this pipeline are stopped with it. */
   pipelineEnded(pipeline: PipelineId): void {
     const list = stopWithPipeline(this.#list(), pipeline, Date.now());
     if (list) this.#set(list);
   }
 
-  /** Goes on waiting for the next one, if there is any. */
+  /** Waits for the next one, if there is any. */
   watch(): void {
     if (this.#watching || nextStop(this.#list()) === undefined) return;
     this.#watching = true;
-    void CancellationScope.nonCancellable(() => this.#look());
+    void CancellationScope.nonCancellable(() => this.#stopDue());
   }
 
   #list(): readonly EnvironmentState[] {
@@ -70,49 +65,50 @@ export class EnvironmentKeeper {
     this.watch();
   }
 
-  async #look(): Promise<void> {
+  async #stopDue(): Promise<void> {
     for (let at = nextStop(this.#list()); at !== undefined; at = nextStop(this.#list())) {
       const seen = this.#version;
       const wait = at - Date.now();
       if (wait > 0) await condition(() => this.#version !== seen, wait);
-      for (const one of dueAt(this.#list(), Date.now())) await this.#stop(one);
+      for (const environment of dueAt(this.#list(), Date.now())) await this.#stop(environment);
     }
     this.#watching = false;
   }
 
-  /** Asked twice, the job is played once: the pipeline refuses the second. */
-  async #stop(one: EnvironmentState): Promise<void> {
-    if (one.onStop === undefined) {
-      this.#set(withoutJob(this.#list(), one.name, Date.now()));
+  /** Requested twice, the job is played once: the pipeline refuses the second request. */
+  async #stop(environment: EnvironmentState): Promise<void> {
+    const { name, pipeline, onStop } = environment;
+    if (onStop === undefined) {
+      this.#set(markStopped(this.#list(), name, Date.now()));
       return;
     }
     const decision: Decision = {
-      // A job that runs always waits for nobody: it has been cancelled, or has failed.
-      action: one.withPipeline ? 'retry' : 'play',
-      job: one.onStop,
-      actor: one.stoppedBy ?? 'davit',
+      // A job with `when: always` does not wait to be played: it was cancelled or has failed.
+      action: environment.withPipeline ? 'retry' : 'play',
+      job: onStop,
+      actor: environment.stoppedBy ?? 'davit',
       role: 'operator',
-      comment: `${one.name} is to be stopped`,
-      // To stop it was confirmed by who asked, or by the file.
+      comment: `Stop environment ${name}`,
+      // The person who asked, or the file, has confirmed it.
       confirm: true,
-      stops: one.since,
+      stops: environment.since,
     };
-    const open = await tell(one, decision);
-    // Deployed anew while it was asked: then there is another time.
-    const now = this.#list().find((other) => other.name === one.name);
-    if (now?.pipeline !== one.pipeline || now.state === 'stopped') return;
-    this.#set(withStopRequest(this.#list(), one.name, { open, now: Date.now() }));
-    if (!open) this.#rerun({ pipeline: one.pipeline, decision });
+    const open = await signalDecision(pipeline, decision);
+    // If it was deployed again meanwhile, it has a new time to stop.
+    const current = this.#list().find((other) => other.name === name);
+    if (current?.pipeline !== pipeline || current.state === 'stopped') return;
+    this.#set(withStopRequest(this.#list(), name, open, Date.now()));
+    if (!open) this.#rerun({ pipeline, decision });
   }
 }
 
-/** False: the pipeline is closed. */
-async function tell({ pipeline }: EnvironmentState, decision: Decision): Promise<boolean> {
+/** False: the pipeline has closed. */
+async function signalDecision(pipeline: PipelineId, decision: Decision): Promise<boolean> {
   try {
     await getExternalWorkflowHandle(pipelineWorkflowId(pipeline)).signal(SIGNALS.decide, decision);
     return true;
   } catch {
-    // Not open any more; the project runs it on from its record.
+    // It has closed; the project reruns it from its record.
     return false;
   }
 }

@@ -1,20 +1,17 @@
-/** What a project listens to. Every handler is synchronous: it writes memory, and the main loop does the rest. */
+/**
+ * Signals and queries of a project. Every handler is synchronous: it writes memory, and the main loop does
+ * the rest.
+ */
 import { defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
-import type { StopEnvironment } from '../../src/plan/policy/environments.ts';
+import type { StopEnvironment } from '../../src/plan/model/environments.ts';
+import type { ProjectMemory } from '../../src/plan/model/project-memory.ts';
+import type { LockRelease, LockRequest } from '../../src/plan/model/locks.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
-import {
-  newestOf,
-  pushedHeads,
-  voidKey,
-  waitingSince,
-  type ProjectMemory,
-} from '../../src/plan/policy/memory.ts';
+import { newestOf, pushedHeads, voidKey, waitingSince } from '../../src/plan/policy/memory.ts';
 import {
   QUERIES,
   SIGNALS,
   type KeyLookup,
-  type LockRelease,
-  type LockRequest,
   type PipelineEnded,
   type ProjectStatus,
   type PushedHeads,
@@ -33,10 +30,10 @@ export interface ProjectParts {
   environments: EnvironmentKeeper;
 }
 
-export function listenProject({ project, memory, locks, intake, environments }: ProjectParts): void {
-  setHandler(defineSignal<[Trigger]>(SIGNALS.trigger), (trigger) => intake.arrives(trigger));
+export function setProjectHandlers({ project, memory, locks, intake, environments }: ProjectParts): void {
+  setHandler(defineSignal<[Trigger]>(SIGNALS.trigger), (trigger) => intake.enqueue(trigger));
   setHandler(defineSignal<[string]>(SIGNALS.voidKey), (key) => voidKey(memory, key));
-  setHandler(defineSignal<[RerunRequest]>(SIGNALS.rerun), (request) => intake.asked(request));
+  setHandler(defineSignal<[RerunRequest]>(SIGNALS.rerun), (request) => intake.enqueueRerun(request));
   setHandler(defineSignal<[LockRequest]>(SIGNALS.lockRequest), (request) => locks.request(request));
   setHandler(defineSignal<[LockRelease]>(SIGNALS.lockRelease), (release) => {
     locks.release(release);

@@ -3,7 +3,6 @@ import {
   ChildWorkflowCancellationType,
   getExternalWorkflowHandle,
   ParentClosePolicy,
-  patched,
   startChild,
   uuid4,
   WorkflowIdReusePolicy,
@@ -28,9 +27,8 @@ import {
   rememberHead,
   rememberKey,
   superseded,
-  type KnownKey,
-  type ProjectMemory,
 } from '../../src/plan/policy/memory.ts';
+import type { KnownKey, ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import {
   SIGNALS,
   WORKFLOWS,
@@ -42,13 +40,17 @@ import { pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
 import { summaryText } from '../../src/plan/policy/display-text.ts';
 import { bestEffort, durable } from '../activities.ts';
 import { causeMessage } from '../failures.ts';
-import { tellUpstream } from '../upstream-link.ts';
+import { hasVersion } from '../versions.ts';
+import { reportUpstream } from '../upstream-link.ts';
 import { startAttributes } from '../visibility.ts';
 
-/** Between two tries it was open, then closed: nobody is that fast for long. */
-const TRIES = 5;
+/**
+ * A pipeline may open and close again between two attempts to rerun it; five such races in a row do not
+ * happen.
+ */
+const MAX_RERUN_RACES = 5;
 
-/** What comes in, one at a time: W1 and W2 of the project workflow. */
+/** Triggers and reruns, one at a time: PROJECT-1 and PROJECT-2. */
 export class Intake {
   readonly #project: string;
   readonly #memory: ProjectMemory;
@@ -63,16 +65,15 @@ export class Intake {
   }
 
   /** Synchronous, for the signal's handler. */
-  arrives(trigger: Trigger): void {
-    const answer = knownTrigger(this.#memory, trigger, 'arrives');
-    // A job that asks again has not heard what became of it.
-    if (answer === 'repeated' && !trigger.upstream) return;
-    if (answer === 'new')
-      rememberKey(this.#memory, { key: trigger.key, state: 'queued' }, trigger.deliveryId);
+  enqueue(trigger: Trigger): void {
+    const known = knownTrigger(this.#memory, trigger, 'arrives');
+    // A job that asks again has not received the result.
+    if (known === 'repeated' && !trigger.upstream) return;
+    if (known === 'new') rememberKey(this.#memory, { key: trigger.key, state: 'queued' }, trigger.deliveryId);
     this.#memory.queue.push(trigger);
   }
 
-  asked(request: RerunRequest): void {
+  enqueueRerun(request: RerunRequest): void {
     this.#memory.reruns.push(request);
   }
 
@@ -86,56 +87,60 @@ export class Intake {
     const trigger = this.#memory.queue[0];
     if (!trigger) return;
     try {
-      await this.#begin(trigger);
+      await this.#process(trigger);
     } catch (error) {
-      // Refused for good by the store or by Temporal: the event is answered, the next one has its turn.
+      // Permanently refused by the store or by Temporal: the event is done, the next one has its turn.
       this.#remember(trigger, { state: 'refused', message: causeMessage(error) });
     }
-    if (trigger.upstream) await this.#answer(trigger);
+    if (trigger.upstream) await this.#reportStart(trigger);
     this.#memory.queue.shift();
   }
 
-  /** To the job of another pipeline that has asked: which one it is. */
-  async #answer(trigger: Trigger): Promise<void> {
+  /** To the trigger job that asked: the number of its pipeline, or why there is none. */
+  async #reportStart(trigger: Trigger): Promise<void> {
     const known = this.#memory.keys.find((entry) => entry.key === trigger.key);
     const { pipeline, message } = known ?? {};
-    if (pipeline) return tellUpstream(trigger, { what: 'started', pipeline });
-    await tellUpstream(trigger, { what: 'refused', reason: message ?? 'The project did not start it.' });
+    if (pipeline) return reportUpstream(trigger, { what: 'started', pipeline });
+    await reportUpstream(trigger, { what: 'refused', reason: message ?? 'The project did not start it.' });
   }
 
-  async #begin(trigger: Trigger): Promise<void> {
-    const answer = knownTrigger(this.#memory, trigger, 'begins');
-    if (answer === 'repeated') return;
-    if (trigger.reconciled && patched('reconciled')) return this.#found(trigger, trigger.reconciled);
-    const known = answer === 'new' ? lateness(this.#memory, trigger) : 'next';
-    // A forge that does not answer: the reconciler looks again.
-    if (known === 'late' || (known === 'ask' && !(await this.#isHead(trigger))))
+  async #process(trigger: Trigger): Promise<void> {
+    const known = knownTrigger(this.#memory, trigger, 'begins');
+    if (known === 'repeated') return;
+    if (trigger.reconciled && hasVersion('reconciledTriggers'))
+      return this.#processReconciled(trigger, trigger.reconciled);
+    const order = known === 'new' ? lateness(this.#memory, trigger) : 'next';
+    // If the forge does not respond, the reconciler looks again.
+    if (order === 'late' || (order === 'ask' && !(await this.#isHead(trigger))))
       return this.#remember(trigger, { state: 'duplicate' });
-    await this.#once(trigger, answer);
+    await this.#startOnce(trigger, known);
   }
 
-  /** What the reconciler saw may be over by now, and a delivery may have come since. */
-  async #found(trigger: Trigger, { ref, after }: { ref: string; after: string }): Promise<void> {
+  /** What the reconciler saw may be outdated, and a delivery may have arrived since. */
+  async #processReconciled(trigger: Trigger, { ref, after }: { ref: string; after: string }): Promise<void> {
     const last = pushedHead(this.#memory, trigger);
     if (last?.sha === trigger.sha) return this.#remember(trigger, { state: 'duplicate' });
     if (!(await this.#isHead(trigger))) return forgetQueued(this.#memory, trigger.key);
-    // Of a tag the memory has the commit and not the tag itself.
+    // For a tag, the memory has the commit and not the tag object.
     const before = trigger.refKind === 'branch' && last ? last.sha : trigger.before;
     const exact: Trigger = { ...trigger, before, key: pushKey({ ref, before, after }) };
-    await this.#once(exact, knownTrigger(this.#memory, exact, 'begins'));
+    await this.#startOnce(exact, knownTrigger(this.#memory, exact, 'begins'));
     const known = this.#memory.keys.find((entry) => entry.key === exact.key);
     this.#remember(trigger, { state: known?.state ?? 'duplicate', pipeline: known?.pipeline });
   }
 
-  async #once(trigger: Trigger, answer: 'new' | 'repeated' | 'ask'): Promise<void> {
-    if (answer === 'repeated') return;
-    const first = answer === 'new' ? await this.#claim(trigger, trigger.key) : undefined;
-    const claim = first?.fresh ? first : await this.#pushedBack(trigger, first);
+  async #startOnce(trigger: Trigger, known: 'new' | 'repeated' | 'ask'): Promise<void> {
+    if (known === 'repeated') return;
+    const first = known === 'new' ? await this.#claim(trigger, trigger.key) : undefined;
+    const claim = first?.fresh ? first : await this.#claimPushBack(trigger, first);
     if (claim) await this.#start(trigger, claim);
   }
 
-  /** The key is known, the delivery is not. It runs only if the forge's head is this commit now, and was another one. */
-  async #pushedBack(trigger: Trigger, first: ClaimOutput | undefined): Promise<ClaimOutput | undefined> {
+  /**
+   * The key is known, the delivery is not. It starts only if this commit is the forge's head now and another
+   * one was the head before.
+   */
+  async #claimPushBack(trigger: Trigger, first: ClaimOutput | undefined): Promise<ClaimOutput | undefined> {
     const { project, ref, sha, deliveryId, key } = trigger;
     const known = this.#memory.keys.find((entry) => entry.key === key);
     const pipeline = first ? pipelineId(project, first.iid) : known?.pipeline;
@@ -152,11 +157,11 @@ export class Intake {
     return durable.claimPipeline({ project, key, deliveryId, claimId: uuid4() });
   }
 
-  async #isHead(of: { project: string; ref: string; sha: string }): Promise<boolean> {
+  async #isHead(commit: Pick<Trigger, 'project' | 'ref' | 'sha'>): Promise<boolean> {
     try {
-      return await bestEffort.forgeHeadIs(of);
+      return await bestEffort.forgeHeadIs(commit);
     } catch {
-      // The forge does not answer: a repeated event is taken for what it most likely is.
+      // The forge does not respond: a repeated event is most likely a duplicate.
       return false;
     }
   }
@@ -164,7 +169,7 @@ export class Intake {
   async #start(trigger: Trigger, claim: ClaimOutput): Promise<void> {
     const id = pipelineId(trigger.project, claim.iid);
     const older = superseded(this.#memory, trigger);
-    // What a job of another pipeline started is no news of its ref: it neither supersedes nor is superseded by having started.
+    // A downstream pipeline is not an event of its ref: its start supersedes nothing and is not out of order.
     const newer = trigger.upstream ? undefined : newerThan(this.#memory, trigger);
     const { iid, number } = claim;
     const input: PipelineInput = { id, iid, number, trigger, order: newer?.order };
@@ -197,12 +202,12 @@ export class Intake {
     this.#memory.running = [...this.#memory.running.filter((other) => other.id !== id), run];
   }
 
-  /** The older pipeline decides by its own plan whether that ends it. */
+  /** The older pipeline decides by its own plan whether this ends it. */
   async #supersede(older: PipelineId, by: PipelineId): Promise<void> {
     try {
       await getExternalWorkflowHandle(pipelineWorkflowId(older)).signal(SIGNALS.superseded, { by });
     } catch {
-      // It has closed without a word (terminated).
+      // It was terminated, and could not report its end.
       this.#memory.running = this.#memory.running.filter((run) => run.id !== older);
     }
   }
@@ -214,18 +219,18 @@ export class Intake {
     if (!record || iid === undefined || number === undefined || !trigger) return;
     if (trigger.project !== this.#project) return;
     const input: PipelineInput = { id: pipeline, iid, number, trigger, order, seed: { record, decision } };
-    for (let left = TRIES; left > 0; left -= 1) {
+    for (let race = 0; race < MAX_RERUN_RACES; race += 1) {
       try {
         return await this.#startRun(input, WorkflowIdReusePolicy.ALLOW_DUPLICATE);
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return;
       }
-      if (await this.#tell(pipeline, decision)) return;
+      if (await this.#signalDecision(pipeline, decision)) return;
     }
   }
 
-  /** It is open, for somebody was faster: then it is told there. False: it has closed meanwhile. */
-  async #tell(pipeline: PipelineId, decision: Decision): Promise<boolean> {
+  /** For a pipeline that another request has opened meanwhile. False: it has closed again. */
+  async #signalDecision(pipeline: PipelineId, decision: Decision): Promise<boolean> {
     try {
       await getExternalWorkflowHandle(pipelineWorkflowId(pipeline)).signal(SIGNALS.decide, decision);
       return true;

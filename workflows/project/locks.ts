@@ -1,49 +1,39 @@
 import { CancellationScope, getExternalWorkflowHandle, sleep, Trigger } from '@temporalio/workflow';
 import { pipelineWorkflowId } from '../../src/plan/model/ids.ts';
-import {
-  dropRun,
-  newLock,
-  releaseLock,
-  requestLock,
-  type LockChange,
-  type LockState,
-} from '../../src/plan/policy/locks.ts';
-import type { ProjectMemory } from '../../src/plan/policy/memory.ts';
-import {
-  SIGNALS,
-  type LockRelease,
-  type LockRequest,
-  type PipelineEnded,
-} from '../../src/plan/model/protocol.ts';
+import { dropRun, newLock, releaseLock, requestLock, type LockChange } from '../../src/plan/policy/locks.ts';
+import type { LockState, LockRelease, LockRequest } from '../../src/plan/model/locks.ts';
+import type { ProjectMemory } from '../../src/plan/model/project-memory.ts';
+import { SIGNALS, type PipelineEnded } from '../../src/plan/model/protocol.ts';
 import { durable } from '../activities.ts';
 
 const INITIAL_CHECK_MS = 5_000;
-/** Idle locks that are remembered for who deployed last; only environments have anything to remember. */
+/** Idle locks that are kept because they know the last deployment; only environments have that. */
 const MAX_IDLE = 500;
 const MAX_CHECK_MS = 5 * 60_000;
 
 /**
- * Keeps the project's locks in `memory.locks` and sends the grants. A holder that was terminated never says so: while
- * somebody waits, it looks, less and less often, whether the holder's run is still open.
+ * Keeps the project's locks in `memory.locks` and sends the grants. A holder that was terminated never
+ * reports it: while another job waits, it checks, less and less often, whether the holder's run is still
+ * open.
  */
 export class LockKeeper {
   readonly #memory: ProjectMemory;
   #pending = 0;
-  #quiet: Trigger<void> | undefined;
+  #settled: Trigger<void> | undefined;
   #watching = false;
 
   constructor(memory: ProjectMemory) {
     this.#memory = memory;
   }
 
-  /** Nothing on its way that would be lost by continuing as new. */
+  /** Nothing is pending that continue-as-new would lose. */
   get idle(): boolean {
     return this.#pending === 0;
   }
 
   async settled(): Promise<void> {
-    this.#quiet ??= new Trigger<void>();
-    await this.#quiet;
+    this.#settled ??= new Trigger<void>();
+    await this.#settled;
   }
 
   request(request: LockRequest): void {
@@ -58,11 +48,11 @@ export class LockKeeper {
     this.#drop({ workflowId: pipelineWorkflowId(ended.id), runId: ended.runId });
   }
 
-  /** Goes on looking after lost holders, if anybody waits for one. */
+  /** Starts to check holders, if a job waits for one. */
   watch(): void {
     if (this.#watching || this.#contested().length === 0) return;
     this.#watching = true;
-    void CancellationScope.nonCancellable(() => this.#look());
+    void CancellationScope.nonCancellable(() => this.#checkHolders());
   }
 
   #contested(): LockRequest[] {
@@ -71,9 +61,9 @@ export class LockKeeper {
     );
   }
 
-  async #look(): Promise<void> {
+  async #checkHolders(): Promise<void> {
     for (let wait = INITIAL_CHECK_MS; this.#contested().length > 0; wait = Math.min(wait * 2, MAX_CHECK_MS)) {
-      await sleep(wait, { summary: 'are the holders of locks still there?' });
+      await sleep(wait, { summary: 'check the holders of locks' });
       for (const { workflowId, runId } of this.#contested())
         await this.#busy(async () => {
           if (await durable.isClosed({ workflowId, runId })) this.#drop({ workflowId, runId });
@@ -88,18 +78,18 @@ export class LockKeeper {
 
   #apply(resource: string, change: (lock: LockState) => LockChange): void {
     const known = this.#memory.locks.find((lock) => lock.resource === resource);
-    const { lock, answers } = change(known ?? newLock(resource));
+    const { lock, replies } = change(known ?? newLock(resource));
     const others = this.#memory.locks.filter((other) => other.resource !== resource);
     this.#memory.locks = [...others, lock].filter(
-      (other, place, all) =>
-        isUsed(other) || (other.resource.startsWith('environment:') && place >= all.length - MAX_IDLE),
+      (other, index, all) =>
+        isUsed(other) || (other.resource.startsWith('environment:') && index >= all.length - MAX_IDLE),
     );
-    for (const { to, grant } of answers)
+    for (const { to, grant } of replies)
       void this.#busy(async () => {
         try {
           await getExternalWorkflowHandle(to.workflowId, to.runId).signal(SIGNALS.lockGranted, grant);
         } catch {
-          // That run is closed: whatever it had or wanted is free.
+          // That run has closed: all that it held or requested is free.
           this.#drop({ workflowId: to.workflowId, runId: to.runId });
         }
       });
@@ -113,8 +103,8 @@ export class LockKeeper {
     } finally {
       this.#pending -= 1;
       if (this.#pending === 0) {
-        this.#quiet?.resolve();
-        this.#quiet = undefined;
+        this.#settled?.resolve();
+        this.#settled = undefined;
       }
     }
   }

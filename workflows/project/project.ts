@@ -1,11 +1,13 @@
 /**
- * The only writer of one project: it drops repeated events, numbers pipelines, starts them, has older ones superseded, and
- * holds the project's locks. It runs nothing itself and outlives every pipeline.
+ * The only writer of one project: it drops repeated events, numbers and starts pipelines, has older ones
+ * superseded, and holds the project's locks. It runs nothing itself and outlives every pipeline.
  *
- * W1 One trigger at a time, in order of arrival; each is in `memory` before the first await that concerns it.
- * W2 A pipeline's start is awaited: what is counted as running has been started.
- * W3 It continues as new only at a barrier: nothing pending, all handlers done, all of its state in the input.
- * W4 Memory is bounded; what has fallen out of it is asked of the store.
+ * PROJECT-1 One trigger at a time, in order of arrival; each is in `memory` before the first await that
+ *           concerns it.
+ * PROJECT-2 The start of a pipeline is awaited: what is counted as running has been started.
+ * PROJECT-3 It continues as new only at a barrier: nothing pending, all handlers done, all of its state in
+ *           the input.
+ * PROJECT-4 Memory is bounded; what was dropped from it is looked up in the store.
  */
 import {
   allHandlersFinished,
@@ -15,16 +17,16 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import { emptyMemory } from '../../src/plan/policy/memory.ts';
-import type { ProjectInput } from '../../src/plan/model/protocol.ts';
+import type { ProjectInput } from '../../src/plan/model/project-memory.ts';
 import { Intake } from './intake.ts';
 import { EnvironmentKeeper } from './environments.ts';
 import { LockKeeper } from './locks.ts';
-import { listenProject } from './handlers.ts';
+import { setProjectHandlers } from './handlers.ts';
 
-/** Sooner than the server suggests it: a replay of the project after a worker's restart stays short. */
+/** Sooner than the server suggests, so that the replay of a project after a worker's restart stays short. */
 const CONTINUE_AFTER_EVENTS = 3_000;
 
-/** Workflow `project/SLUG`; it never ends by itself, and a cancel request, which could only lose its memory, is not heeded. */
+/** Workflow `project/SLUG`. It never ends, and ignores cancel requests, which could only lose its memory. */
 export async function project(input: ProjectInput): Promise<void> {
   return CancellationScope.nonCancellable(() => keep(input));
 }
@@ -34,8 +36,8 @@ async function keep(input: ProjectInput): Promise<void> {
   const limit = input.continueAfterEvents ?? CONTINUE_AFTER_EVENTS;
   const locks = new LockKeeper(memory);
   const intake = new Intake(input.project, memory);
-  const environments = new EnvironmentKeeper(memory, (request) => intake.asked(request));
-  listenProject({ project: input.project, memory, locks, intake, environments });
+  const environments = new EnvironmentKeeper(memory, (request) => intake.enqueueRerun(request));
+  setProjectHandlers({ project: input.project, memory, locks, intake, environments });
   locks.watch();
   environments.watch();
   for (;;) {

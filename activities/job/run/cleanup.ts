@@ -53,6 +53,21 @@ export interface Removal {
   only?(labels: Record<string, string>): boolean;
 }
 
+async function removeContainers(
+  engine: Engine,
+  names: readonly string[],
+): Promise<PromiseSettledResult<void>[]> {
+  const removed = await Promise.allSettled(names.map((name) => engine.removeContainer(name)));
+  // Podman removes a container whose network others share only after them.
+  const left = names.filter((_, at) => isInUse(removed[at]));
+  if (left.length === 0) return removed;
+  const again = await Promise.allSettled(left.map((name) => engine.removeContainer(name)));
+  return [...removed.filter((end) => !isInUse(end)), ...again];
+}
+
+const isInUse = (end: PromiseSettledResult<void> | undefined): boolean =>
+  end?.status === 'rejected' && end.reason instanceof DavitError && end.reason.code === 'engine/in-use';
+
 /** Containers first: a volume or network in use cannot be removed. Removes what it can; then rejects with what it could not. */
 export async function removeObjects(engine: Engine, removal: Removal): Promise<void> {
   const wanted = (labels: Record<string, string>): boolean =>
@@ -60,8 +75,9 @@ export async function removeObjects(engine: Engine, removal: Removal): Promise<v
     (removal.kinds === undefined || removal.kinds.some((kind) => kind === labels[LABELS.kind])) &&
     (removal.only?.(labels) ?? true);
   const containers = await engine.listContainers(removal.labels);
-  const removed = await Promise.allSettled(
-    containers.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeContainer(name)),
+  const removed = await removeContainers(
+    engine,
+    containers.filter(({ labels }) => wanted(labels)).map(({ name }) => name),
   );
   const [volumes, networks] = await Promise.all([
     engine.listVolumes(removal.labels),
@@ -71,6 +87,8 @@ export async function removeObjects(engine: Engine, removal: Removal): Promise<v
     ...volumes.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeVolume(name)),
     ...networks.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeNetwork(name)),
   ]);
-  const failed = [...removed, ...rest].find((end) => end.status === 'rejected');
-  if (failed) throw failed.reason;
+  // In Podman a container that has ended still uses what it shared: that goes with it, when all is removed.
+  const partly = removal.kinds !== undefined;
+  const failed = [...removed, ...rest].find((end) => end.status === 'rejected' && !(partly && isInUse(end)));
+  if (failed?.status === 'rejected') throw failed.reason;
 }

@@ -156,7 +156,8 @@ export class EngineApi {
     const known = this.traits();
     try {
       const { api } = await unlessAborted(known, call.signal);
-      return await this.#send({ ...call, path: `/v${api}${call.path}` }, how, missing);
+      const version = call.path.startsWith('/libpod/') ? LIBPOD_API : api;
+      return await this.#send({ ...call, path: `/v${version}${call.path}` }, how, missing);
     } catch (error) {
       if (error instanceof DavitError && FORGETS.has(error.code)) this.#forget(known);
       throw error;
@@ -214,6 +215,8 @@ export class EngineApi {
 /** After these the engine may be another one by the next call. */
 const FORGETS: ReadonlySet<ErrorCode> = new Set(['engine/unreachable', 'engine/version']);
 const TRAITS_MS = 30_000;
+/** Of Podman's own calls, for what the compatible ones lack. */
+const LIBPOD_API = '4.0.0';
 /** Always as a stream: the modem's own reading of a body never ends when the connection breaks in it. */
 const STREAM = { isStream: true };
 

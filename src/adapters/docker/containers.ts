@@ -2,9 +2,12 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { platformText } from '../../plan/model/spec.ts';
 import type { ContainerCreate, ContainerState, Engine } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
-import { containerList, containerState } from './response-schemas.ts';
+import { checked } from './checked.ts';
+import { containerList, containerState } from './container-state.ts';
+import { inspectImage } from './images.ts';
 import { containerBody, labelFilter } from './requests.ts';
 import { retry } from '../../utils/retry.ts';
 
@@ -29,16 +32,7 @@ type Containers = Pick<
 /** The container part of an Engine. */
 export function containers(api: EngineApi): Containers {
   return {
-    async createContainer(create: ContainerCreate): Promise<string> {
-      const answer = await api.json({
-        method: 'POST',
-        path: path`/containers/create`,
-        query: { name: create.name, ...(create.platform && { platform: create.platform }) },
-        body: containerBody(create),
-        what: `create container ${create.name} of image ${create.image}`,
-      });
-      return z.object({ Id: z.string() }).parse(answer).Id;
-    },
+    createContainer: (create) => createContainer(api, create),
     inspectContainer: (name) => inspectContainer(api, name),
     async startContainer(name) {
       await api.json({
@@ -77,6 +71,33 @@ export function containers(api: EngineApi): Containers {
   };
 }
 
+const created = z.object({ Id: z.string() });
+
+async function createContainer(api: EngineApi, create: ContainerCreate): Promise<string> {
+  const what = `create container ${create.name} of image ${create.image}`;
+  const { podman } = await api.traits();
+  // Podman does not look whether the image is of the platform.
+  if (podman && create.platform !== undefined) await mustFit(api, create.image, create.platform);
+  const answer = await api.json({
+    method: 'POST',
+    path: path`/containers/create`,
+    query: { name: create.name, ...(create.platform && { platform: create.platform }) },
+    body: containerBody(create, podman),
+    what,
+  });
+  return checked(created, answer, what).Id;
+}
+
+/** An image that is not there is told of by the creation. */
+async function mustFit(api: EngineApi, image: string, platform: string): Promise<void> {
+  const found = await inspectImage(api, image);
+  if (!found || found.platform.architecture === platform.split('/')[1]) return;
+  throw new DavitError(
+    'engine/platform',
+    `Image ${image} does not match the specified platform: wanted ${platform}, it is ${platformText(found.platform)}.`,
+  );
+}
+
 /** Undefined when there is none of that name. */
 export async function inspectContainer(
   api: EngineApi,
@@ -85,7 +106,7 @@ export async function inspectContainer(
 ): Promise<ContainerState | undefined> {
   const what = `look at container ${name}`;
   const answer = await api.find({ method: 'GET', path: path`/containers/${name}/json`, signal, what });
-  return answer === undefined ? undefined : containerState(answer);
+  return answer === undefined ? undefined : containerState(answer, what);
 }
 
 export const containerGone = (name: string): DavitError =>
@@ -150,6 +171,10 @@ async function waitContainer(api: EngineApi, name: string, signal: AbortSignal):
   }
 }
 
+/** Words of Docker, of its older versions and of Podman. */
+const RUNS =
+  /(?:container is|cannot remove a|cannot remove container .* as it is) (?:running|paused|restarting|stopping)/i;
+
 /** False: it runs, and nothing says that it may be ended. */
 async function removeContainer(api: EngineApi, name: string, force: { force?: '1' }): Promise<boolean> {
   const call = { path: path`/containers/${name}`, what: `remove container ${name}` };
@@ -157,8 +182,7 @@ async function removeContainer(api: EngineApi, name: string, force: { force?: '1
     await api.find({ ...call, method: 'DELETE', query: { v: '1', ...force } });
   } catch (error) {
     if (!(error instanceof DavitError)) throw error;
-    if (!force.force && /(?:container is|cannot remove a) (?:running|paused|restarting)/i.test(error.message))
-      return false;
+    if (!force.force && RUNS.test(error.message)) return false;
     if (!/removal of container .* already in progress/i.test(error.message)) throw error;
     await api.find({
       method: 'POST',

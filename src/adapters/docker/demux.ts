@@ -84,3 +84,10 @@ export function sinceParameter(time: string): string {
   if (!found || Number.isNaN(seconds)) throw broken(`"${time.slice(0, 40)}" is no time`);
   return `${seconds}.${(found[2] ?? '').padEnd(9, '0')}`;
 }
+
+/** For Podman, which leaves out what is exactly at `since`. */
+export function justBefore(time: string): string {
+  const [seconds = '', fraction = ''] = sinceParameter(time).split('.');
+  const before = BigInt(seconds) * 1_000_000_000n + BigInt(fraction) - 1n;
+  return `${before / 1_000_000_000n}.${String(before % 1_000_000_000n).padStart(9, '0')}`;
+}

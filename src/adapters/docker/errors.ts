@@ -30,7 +30,7 @@ const CAUSES: readonly [ErrorCode, RegExp][] = [
   ['engine/no-space', /no space left on device|disk quota exceeded/i],
   [
     'engine/platform',
-    /no matching manifest for|does not (?:match|provide) the specified platform|exec format error|no match for platform/i,
+    /no matching manifest for|does not (?:match|provide) the specified platform|exec format error|no match for platform|no image found in (?:manifest list|image index) for/i,
   ],
   [
     'registry/unreachable',
@@ -42,7 +42,7 @@ const CAUSES: readonly [ErrorCode, RegExp][] = [
   ],
   [
     'engine/image-missing',
-    /no such image|manifest unknown|manifest for .* not found|reference does not exist|repository name not known|name unknown|failed to resolve source metadata|: not found$/i,
+    /no such image|image not known|manifest unknown|manifest for .* not found|reference does not exist|repository name not known|name unknown|failed to resolve source metadata|: not found$/i,
   ],
   ['engine/no-network', /non-overlapping ipv4 address pool|predefined address pools/i],
 ];
@@ -60,10 +60,10 @@ export function responseError(status: number, said: string, asked: RequestContex
 function answerCode(status: number, said: string): ErrorCode {
   if (/client version \S+ is too (?:old|new)/i.test(said)) return 'engine/version';
   if (status === 404 && /no such container/i.test(said)) return 'engine/container-missing';
-  if (status === 409 && /is already in use by container|name .* already in use/i.test(said))
-    return 'engine/name-taken';
+  // Podman says it with status 500.
+  if (/is already in use by container|\bname .* already in use/i.test(said)) return 'engine/name-taken';
   if (
-    /volume is in use|has active endpoints|is in use by|in use - |is using its (?:referenced )?image/i.test(
+    /volume is in use|is being used by|has associated containers|has dependent containers|has active endpoints|is in use by|in use - |is using its (?:referenced )?image/i.test(
       said,
     )
   )

@@ -8,8 +8,10 @@ import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
 import { parseImageName } from '../registry/name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
 import { imageInfo, imageList } from './response-schemas.ts';
+import { checked } from './checked.ts';
 import { jsonLines } from './json-lines.ts';
 import { retry } from '../../utils/retry.ts';
+import { untrustedRegistry } from './podman-trust.ts';
 import {
   eventError,
   eventText,
@@ -30,6 +32,7 @@ export interface RegistryRetry {
   pushMs: number;
 }
 
+const UNNAMED = JSON.stringify({ dangling: ['true'] });
 const pruned = z.object({ SpaceReclaimed: z.number().default(0) });
 
 /** The image part of an Engine, but for `build` and `canRun`. */
@@ -58,10 +61,13 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
       return imageList(await api.json({ method: 'GET', path: path`/images/json`, what: 'list images' }));
     },
     async pruneBuildCache() {
-      const query = { all: '1' };
       const what = 'remove the build cache';
-      const answer = await api.json({ method: 'POST', path: path`/build/prune`, query, what });
-      return pruned.parse(answer).SpaceReclaimed;
+      const { podman } = await api.traits();
+      // Podman keeps what builds left as images without a name.
+      const answer = podman
+        ? await api.json({ method: 'POST', path: path`/images/prune`, query: { filters: UNNAMED }, what })
+        : await api.json({ method: 'POST', path: path`/build/prune`, query: { all: '1' }, what });
+      return checked(pruned, answer, what).SpaceReclaimed;
     },
     push: (tag, options) =>
       retry(options.signal, () => push(api, tag, options), {
@@ -134,7 +140,7 @@ async function pull(api: EngineApi, image: string, options: PullOptions): Promis
   };
   for await (const event of events(api, await api.stream(call), call)) {
     const said = eventError(event);
-    if (said !== undefined) throw pullError(said, image);
+    if (said !== undefined) throw (await distrust(api, said, name.host)) ?? pullError(said, image);
     const text = eventText(event);
     if (text !== undefined) options.onLog?.(text);
   }
@@ -169,13 +175,18 @@ async function push(api: EngineApi, tag: string, options: PushOptions): ReturnTy
   let result: Awaited<ReturnType<Engine['push']>> | undefined;
   for await (const event of events(api, await api.stream(call), call)) {
     const said = eventError(event);
-    if (said !== undefined) throw pushError(said, tag, name.repository);
+    if (said !== undefined)
+      throw (await distrust(api, said, name.host)) ?? pushError(said, tag, name.repository);
     result = pushedDigest(event, name.tag ?? 'latest') ?? result;
     const text = eventText(event);
     if (text !== undefined) options.onLog(text);
   }
   if (!result) throw new DavitError('registry/failed', `The push of ${tag} ended without a digest.`);
   return result;
+}
+
+async function distrust(api: EngineApi, said: string, host: string): Promise<DavitError | undefined> {
+  return (await api.traits()).podman ? untrustedRegistry(said, host) : undefined;
 }
 
 /** The events of a stream; a broken one rejects with `engine/unreachable`. */

@@ -3,15 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { DavitError } from '../../errors.ts';
 import type { Engine } from '../ports.ts';
 import { path } from './api.ts';
-import { build } from './build.ts';
+import { build } from './build/build.ts';
 import { containers } from './containers.ts';
 import { images, type RegistryRetry } from './images.ts';
 import { containerLogs } from './logs.ts';
 import { engineInfoOf } from './response-schemas.ts';
 import { resources } from './resources.ts';
-import { connect, type EngineOptions } from './transport.ts';
+import { connect, type EngineOptions } from './connection/transport.ts';
 
-export type { EngineOptions } from './transport.ts';
+export type { EngineOptions } from './connection/transport.ts';
 
 const PATIENCE: RegistryRetry = { pullMs: 15_000, pushMs: 240_000 };
 const CAN_RUN_MS = 60_000;

@@ -8,15 +8,23 @@
  *      (moby#37646, moby#45728), looks the same as a quiet job.
  *   L4 Records that the engine has rotated away between two readings are no silent gap: it ends with `engine/failed`, and the
  *      caller finds the gap from its own place.
+ *   L5 What Podman sends of a followed log counts only when the container still ran afterwards: at the end of a container it drops
+ *      records of that stream at random (nxadm/tail, StopAtEOF). The rest is then read without following.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import type { LogRecord } from '../ports.ts';
 import { path, type EngineApi } from './api.ts';
 import { containerGone, inspectContainer } from './containers.ts';
-import { LogDemuxer, sinceParameter } from './demux.ts';
+import { justBefore, LogDemuxer, sinceParameter } from './demux.ts';
 import { retry } from '../../utils/retry.ts';
 import { DavitError } from '../../errors.ts';
+import { unlessAborted } from '../../utils/unless-aborted.ts';
 
 const SILENCE_MS = 60_000;
+/** How often L5 looks at a container that writes. */
+const PROOF_MS = 100;
+/** Records that L5 holds at most. */
+const MOST_HELD = 10_000;
 
 interface Options {
   follow: boolean;
@@ -47,9 +55,10 @@ async function* followed(
   name: string,
   options: Options & { at: Position },
 ): AsyncGenerator<LogRecord> {
+  const { podman } = await retry(options.signal, () => api.traits());
   for (;;) {
     try {
-      yield* once(api, name, options);
+      yield* podman ? proven(api, name, options) : once(api, name, options);
     } catch (error) {
       if (options.signal.aborted) throw options.signal.reason;
       if (!(error instanceof DavitError) || error.code !== 'engine/unreachable') throw error;
@@ -61,12 +70,49 @@ async function* followed(
   }
 }
 
+/** L5. Ends when the stream does, or when the container does not run. */
+async function* proven(
+  api: EngineApi,
+  name: string,
+  options: Options & { at: Position },
+): AsyncGenerator<LogRecord> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([options.signal, stop.signal]);
+  const held: LogRecord[] = [];
+  let over = false;
+  const reading = (async () => {
+    for await (const record of once(api, name, { ...options, signal, at: { ...options.at } })) {
+      held.push(record);
+      while (held.length >= MOST_HELD) await pause(PROOF_MS, undefined, { signal });
+    }
+  })().finally(() => (over = true));
+  reading.catch(() => undefined); // awaited below
+  try {
+    while (!over) {
+      await Promise.race([reading, pause(PROOF_MS, undefined, { signal })]);
+      const known = held.length;
+      if (known === 0) continue;
+      const state = await inspectContainer(api, name, options.signal);
+      if (state?.status !== 'running') return;
+      for (const record of held.splice(0, known)) {
+        step(options.at, record.time);
+        yield record;
+      }
+    }
+    await reading;
+  } finally {
+    stop.abort();
+    await reading.catch(() => undefined); // its error was thrown above, or is that it was stopped
+  }
+}
+
 async function* once(
   api: EngineApi,
   name: string,
   options: Options & { at: Position },
 ): AsyncGenerator<LogRecord> {
   const { at, signal } = options;
+  const { podman } = await unlessAborted(api.traits(), signal);
   const silence = new Silence(options.follow ? (options.silenceMs ?? SILENCE_MS) : undefined);
   const call = {
     method: 'GET',
@@ -76,7 +122,7 @@ async function* once(
       stderr: '1',
       timestamps: '1',
       follow: options.follow ? '1' : '0',
-      ...(at.since && { since: sinceParameter(at.since) }),
+      ...(at.since && { since: podman ? justBefore(at.since) : sinceParameter(at.since) }),
     },
     signal: AbortSignal.any([signal, silence.signal]),
     what: `read the log of container ${name}`,

@@ -10,8 +10,15 @@ const RECORD_OVERHEAD = 2;
 const LOG_FILES = '2';
 export const ENGINE_SOCKET = '/var/run/docker.sock';
 
+/**
+ * Podman has one file, which it empties when it is full, and what nobody has read by then is lost: it gets room for the short lines
+ * of a whole log, each of which has 45 bytes before it.
+ */
+const PODMAN_OVERHEAD = 8;
+const PODMAN_LEAST = 64 * 1024 * 1024;
+
 /** Body of `POST /containers/create`. */
-export function containerBody(create: ContainerCreate): Record<string, unknown> {
+export function containerBody(create: ContainerCreate, podman = false): Record<string, unknown> {
   const network = create.network;
   const named = network && 'name' in network ? network : undefined;
   return {
@@ -27,14 +34,14 @@ export function containerBody(create: ContainerCreate): Record<string, unknown> 
     AttachStderr: false,
     OpenStdin: false,
     Tty: false,
-    HostConfig: hostConfig(create),
+    HostConfig: hostConfig(create, podman),
     ...(named && {
       NetworkingConfig: { EndpointsConfig: { [named.name]: { Aliases: named.aliases } } },
     }),
   };
 }
 
-function hostConfig(create: ContainerCreate): Record<string, unknown> {
+function hostConfig(create: ContainerCreate, podman: boolean): Record<string, unknown> {
   return {
     AutoRemove: false,
     RestartPolicy: { Name: 'no' },
@@ -46,12 +53,18 @@ function hostConfig(create: ContainerCreate): Record<string, unknown> {
     Devices: (create.devices ?? []).map(device),
     ExtraHosts: create.hosts ?? [],
     ...(create.memoryBytes && { Memory: create.memoryBytes, MemorySwap: create.memoryBytes }),
-    LogConfig: {
-      Type: 'json-file',
-      Config: { 'max-size': String(create.logMaxBytes * RECORD_OVERHEAD), 'max-file': LOG_FILES },
-    },
+    LogConfig: { Type: 'json-file', Config: podman ? podmanLog(create) : dockerLog(create) },
   };
 }
+
+const dockerLog = ({ logMaxBytes }: ContainerCreate): Record<string, string> => ({
+  'max-size': String(logMaxBytes * RECORD_OVERHEAD),
+  'max-file': LOG_FILES,
+});
+
+const podmanLog = ({ logMaxBytes }: ContainerCreate): Record<string, string> => ({
+  'max-size': String(Math.max(logMaxBytes * PODMAN_OVERHEAD, PODMAN_LEAST)),
+});
 
 function networkMode(network: ContainerCreate['network']): string {
   if (!network) return 'default';

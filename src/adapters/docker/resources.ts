@@ -1,11 +1,13 @@
 /** Volumes and networks of one engine, and the id davit keeps on it. */
 import { randomUUID } from 'node:crypto';
+import { text } from 'node:stream/consumers';
 import { DavitError } from '../../errors.ts';
 import type { Engine } from '../ports.ts';
-import { path, type EngineApi } from './api.ts';
-import { networkList, volumeList, volumeOf } from './response-schemas.ts';
+import { path, type Call, type EngineApi } from './api.ts';
+import { containerList } from './container-state.ts';
+import { networkList, podmanNetworkList, volumeList, volumeOf } from './response-schemas.ts';
 import { labelFilter } from './requests.ts';
-import { hasApi } from './traits.ts';
+import { hasApi, type EngineTraits } from './traits.ts';
 
 type Resources = Pick<
   Engine,
@@ -41,19 +43,24 @@ export function resources(api: EngineApi): Resources {
     },
     async listVolumes(labels) {
       const query = { filters: labelFilter(labels) };
-      return volumeList(await api.json({ method: 'GET', path: path`/volumes`, query, what: 'list volumes' }));
+      const found = await api.json({ method: 'GET', path: path`/volumes`, query, what: 'list volumes' });
+      return volumeList(found).filter((one) => hasLabels(one.labels, labels));
     },
     createNetwork: (name, options) => createNetwork(api, name, options),
-    async removeNetwork(name) {
-      await api.find({ method: 'DELETE', path: path`/networks/${name}`, what: `remove network ${name}` });
-    },
+    removeNetwork: (name) => removeNetwork(api, name),
     async listNetworks(labels) {
       const found = await listNetworks(api, { label: labels });
-      return found.map(({ name, labels: own, createdAt }) => ({ name, labels: own, createdAt }));
+      return found
+        .filter((one) => hasLabels(one.labels, labels))
+        .map(({ name, labels: own, createdAt }) => ({ name, labels: own, createdAt }));
     },
     hostId: (installation) => hostId(api, volume, installation),
   };
 }
+
+/** Podman lists volumes and networks that have one of several labels; Docker those that have all. */
+const hasLabels = (own: Record<string, string>, wanted: Record<string, string>): boolean =>
+  Object.entries(wanted).every(([name, value]) => own[name] === value);
 
 /**
  * The first id ever given stays: creating a volume that exists changes nothing. What it is, is asked for afterwards: an engine
@@ -84,12 +91,70 @@ async function hostId(
   );
 }
 
-const listNetworks = async (api: EngineApi, by: { label: Record<string, string> } | { name: string }) => {
+async function removeNetwork(api: EngineApi, name: string): Promise<void> {
+  const call: Call = { method: 'DELETE', path: path`/networks/${name}`, what: `remove network ${name}` };
+  try {
+    await api.find(call);
+  } catch (error) {
+    const inUse = error instanceof DavitError && error.code === 'engine/in-use';
+    if (!inUse || !(await api.traits()).podman) throw error;
+    await leaveEnded(api, name);
+    await api.find(call);
+  }
+}
+
+/** To Podman a container that has ended still uses its network. */
+async function leaveEnded(api: EngineApi, network: string): Promise<void> {
+  const query = { all: '1', filters: JSON.stringify({ network: [network] }) };
+  const listing: Call = { method: 'GET', path: path`/containers/json`, query, what: 'list containers' };
+  for (const { id, name, status } of containerList(await api.json(listing)))
+    if (status === 'exited' || status === 'dead') {
+      const what = `take container ${name} out of network ${network}`;
+      const body = { Container: id, Force: true };
+      const call: Call = { method: 'POST', path: path`/networks/${network}/disconnect`, body, what };
+      try {
+        await text(await api.stream(call)); // "OK", which is not JSON
+      } catch (error) {
+        // Whether it is gone meanwhile or something is wrong: the removal that follows tells.
+        if (!(error instanceof DavitError)) throw api.streamError(error, call);
+      }
+    }
+}
+
+interface NetworkOptions {
+  labels: Record<string, string>;
+  icc: boolean;
+}
+
+function networkCall(
+  traits: EngineTraits,
+  name: string,
+  options: NetworkOptions,
+): Pick<Call, 'path' | 'body'> {
+  const { labels, icc } = options;
+  // Podman lets networks reach each other unless told otherwise, which only its own API can.
+  if (traits.podman) {
+    const body = { name, driver: 'bridge', labels, dns_enabled: true, options: { isolate: 'true' } };
+    return { path: path`/libpod/networks/create`, body };
+  }
+  // Newer engines refuse a second network of the name by themselves.
+  const checks = hasApi(traits.api, '1.44') ? {} : { CheckDuplicate: true };
+  const apart = icc ? {} : { Options: { 'com.docker.network.bridge.enable_icc': 'false' } };
+  const body = { Name: name, ...checks, Driver: 'bridge', Labels: labels, ...apart };
+  return { path: path`/networks/create`, body };
+}
+
+/** Podman's compatible list makes its service forget that a network is isolated (4.3). Its own list does not. */
+async function listNetworks(
+  api: EngineApi,
+  by: { label: Record<string, string> } | { name: string },
+): Promise<ReturnType<typeof networkList>> {
   const filters = 'name' in by ? JSON.stringify({ name: [by.name] }) : labelFilter(by.label);
-  return networkList(
-    await api.json({ method: 'GET', path: path`/networks`, query: { filters }, what: 'list networks' }),
-  );
-};
+  const { podman } = await api.traits();
+  const where = podman ? path`/libpod/networks/json` : path`/networks`;
+  const found = await api.json({ method: 'GET', path: where, query: { filters }, what: 'list networks' });
+  return podman ? podmanNetworkList(found) : networkList(found);
+}
 
 /**
  * Engines know networks by id and before 25 let two have one name, even with CheckDuplicate when both are made at once; then
@@ -97,27 +162,11 @@ const listNetworks = async (api: EngineApi, by: { label: Record<string, string> 
  * sees several of the name removes all but the oldest, and the last to look sees all. One that is in use cannot be removed, and
  * then stays in the oldest one's place.
  */
-async function createNetwork(
-  api: EngineApi,
-  name: string,
-  options: { labels: Record<string, string>; icc: boolean },
-): Promise<void> {
-  const { api: version } = await api.traits();
-  // Newer engines refuse a second network of the name by themselves.
-  const checks = hasApi(version, '1.44') ? {} : { CheckDuplicate: true };
+async function createNetwork(api: EngineApi, name: string, options: NetworkOptions): Promise<void> {
+  const traits = await api.traits();
   try {
-    await api.json({
-      method: 'POST',
-      path: path`/networks/create`,
-      body: {
-        Name: name,
-        ...checks,
-        Driver: 'bridge',
-        Labels: options.labels,
-        ...(!options.icc && { Options: { 'com.docker.network.bridge.enable_icc': 'false' } }),
-      },
-      what: `create network ${name}`,
-    });
+    const what = `create network ${name}`;
+    await api.json({ method: 'POST', ...networkCall(traits, name, options), what });
   } catch (error) {
     if (error instanceof DavitError && /already exists/i.test(error.message)) return;
     throw error;

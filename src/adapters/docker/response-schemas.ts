@@ -2,99 +2,10 @@
 import { z } from 'zod';
 import type { Arch } from '../../plan/model/ids.ts';
 import type { Platform } from '../../plan/model/outcome.ts';
-import type { ContainerState, EngineInfo, ImageInfo, ListedImage } from '../ports.ts';
-
-const labels = z
-  .record(z.string(), z.string())
-  .nullish()
-  .transform((value) => value ?? {});
-const strings = z
-  .array(z.string())
-  .nullish()
-  .transform((value) => value ?? []);
-const text = z
-  .string()
-  .nullish()
-  .transform((value) => value ?? '');
-/** RFC 3339 to epoch ms; the engine's zero time is 0. */
-const instant = text.transform((value) => Math.max(0, Date.parse(value) || 0));
-const STATUS = z.enum(['created', 'running', 'paused', 'restarting', 'removing', 'exited', 'dead']);
-const networks = z
-  .object({ Networks: z.record(z.string(), z.object({ IPAddress: text })).nullish() })
-  .nullish()
-  .transform((value) =>
-    Object.fromEntries(
-      Object.entries(value?.Networks ?? {}).flatMap(([name, { IPAddress }]) =>
-        IPAddress === '' ? [] : [[name, IPAddress]],
-      ),
-    ),
-  );
-
-const inspected = z.object({
-  Id: z.string(),
-  Name: z.string(),
-  Created: instant,
-  State: z.object({
-    Status: STATUS,
-    ExitCode: z.number(),
-    OOMKilled: z.boolean(),
-    Error: text,
-    StartedAt: instant,
-    FinishedAt: instant,
-  }),
-  Config: z.object({ Image: text, Labels: labels }),
-  NetworkSettings: networks,
-});
-
-/** Answer of `GET /containers/X/json`. */
-export function containerState(answer: unknown): ContainerState {
-  const found = inspected.parse(answer);
-  return {
-    id: found.Id,
-    name: found.Name.replace(/^\//, ''),
-    status: found.State.Status,
-    exitCode: found.State.ExitCode,
-    oomKilled: found.State.OOMKilled,
-    error: found.State.Error,
-    startedAt: found.State.StartedAt,
-    finishedAt: found.State.FinishedAt,
-    image: found.Config.Image,
-    labels: found.Config.Labels,
-    createdAt: found.Created,
-    addresses: found.NetworkSettings,
-  };
-}
-
-const listed = z.array(
-  z.object({
-    Id: z.string(),
-    Names: strings,
-    Image: text,
-    Created: z.number(),
-    State: STATUS,
-    Status: text,
-    Labels: labels,
-    NetworkSettings: networks,
-  }),
-);
-
-/** Answer of `GET /containers/json`: what a list does not tell (times of start and end, memory) is 0 or false. */
-export function containerList(answer: unknown): ContainerState[] {
-  return listed.parse(answer).map((found) => ({
-    id: found.Id,
-    name: found.Names[0]?.replace(/^\//, '') ?? found.Id,
-    status: found.State,
-    exitCode: Number(/^Exited \((\d+)\)/.exec(found.Status)?.[1] ?? 0),
-    oomKilled: false,
-    error: '',
-    startedAt: 0,
-    finishedAt: 0,
-    image: found.Image,
-    labels: found.Labels,
-    createdAt: found.Created * 1000,
-    addresses: found.NetworkSettings,
-  }));
-}
+import type { EngineInfo, ImageInfo, ListedImage } from '../ports.ts';
+import { checked } from './checked.ts';
+import { familiar, instant, labels, strings, text } from './fields.ts';
+import { isPodman } from './traits.ts';
 
 const image = z.object({
   Id: z.string(),
@@ -119,13 +30,13 @@ const image = z.object({
 });
 
 /** Answer of `GET /images/X/json`. */
-export function imageInfo(answer: unknown): ImageInfo {
-  const found = image.parse(answer);
+export function imageInfo(answer: unknown, what = 'look at an image'): ImageInfo {
+  const found = checked(image, answer, what);
   return {
     id: found.Id,
     platform: platform(found.Architecture, found.Variant),
     sizeBytes: found.Size,
-    repoDigests: found.RepoDigests,
+    repoDigests: found.RepoDigests.map(familiar),
     madeHere: isMadeHere(found),
     exposedPorts: Object.keys(found.Config?.ExposedPorts ?? {}).map((port) => Number.parseInt(port, 10)),
     user: found.Config?.User ?? '',
@@ -144,8 +55,8 @@ const listedImages = z.array(z.object({ Id: z.string(), RepoTags: strings, Label
 
 /** Answer of `GET /images/json`; `<none>:<none>` stands for an image without a tag. */
 export const imageList = (answer: unknown): ListedImage[] =>
-  listedImages.parse(answer).flatMap(({ Id, RepoTags, Labels }) => {
-    const tags = RepoTags.filter((tag) => !tag.includes('<none>'));
+  checked(listedImages, answer, 'list images').flatMap(({ Id, RepoTags, Labels }) => {
+    const tags = RepoTags.filter((tag) => !tag.includes('<none>')).map(familiar);
     return tags.length === 0 ? [] : [{ id: Id, tags, labels: Labels }];
   });
 
@@ -173,6 +84,7 @@ const engineInfo = z.object({
   MemTotal: z.number(),
   LiveRestoreEnabled: z.boolean().default(false),
   SystemTime: instant,
+  SecurityOptions: strings,
   Swarm: z.object({ LocalNodeState: text, ControlAvailable: z.boolean().default(false) }).nullish(),
 });
 const engineVersion = z.object({ Arch: z.string() });
@@ -182,13 +94,16 @@ const engineVersion = z.object({ Arch: z.string() });
  * run a 32-bit system on a 64-bit kernel.
  */
 export function engineInfoOf(info: unknown, version: unknown, address: string): EngineInfo {
-  const found = engineInfo.parse(info);
+  const asked = 'ask the engine what it is';
+  const found = checked(engineInfo, info, asked);
   const active = found.Swarm?.LocalNodeState === 'active';
   return {
     id: found.ID,
     address,
+    kind: isPodman(version) ? 'podman' : 'docker',
+    rootless: found.SecurityOptions.some((option) => /\bname=rootless\b/.test(option)),
     version: found.ServerVersion,
-    arch: archOf(engineVersion.parse(version).Arch),
+    arch: archOf(checked(engineVersion, version, asked).Arch),
     hostName: found.Name,
     swarm: !active ? 'inactive' : found.Swarm?.ControlAvailable ? 'manager' : 'worker',
     storageDriver: found.Driver,
@@ -200,6 +115,7 @@ export function engineInfoOf(info: unknown, version: unknown, address: string): 
 }
 
 const volume = z.object({ Name: z.string(), Labels: labels, CreatedAt: instant });
+const volumes = z.object({ Volumes: z.array(z.unknown()).nullish() });
 const network = z.object({ Id: z.string(), Name: z.string(), Labels: labels, Created: instant });
 
 export interface Listed {
@@ -208,13 +124,23 @@ export interface Listed {
   createdAt: number;
 }
 export const volumeOf = (answer: unknown): Listed => {
-  const found = volume.parse(answer);
+  const found = checked(volume, answer, 'look at a volume');
   return { name: found.Name, labels: found.Labels, createdAt: found.CreatedAt };
 };
 export const volumeList = (answer: unknown): Listed[] =>
-  (z.object({ Volumes: z.array(z.unknown()).nullish() }).parse(answer).Volumes ?? []).map(volumeOf);
+  (checked(volumes, answer, 'list volumes').Volumes ?? []).map(volumeOf);
 export const networkList = (answer: unknown): (Listed & { id: string })[] =>
-  z
-    .array(network)
-    .parse(answer)
-    .map((found) => ({ id: found.Id, name: found.Name, labels: found.Labels, createdAt: found.Created }));
+  checked(z.array(network), answer, 'list networks').map((found) => ({
+    id: found.Id,
+    name: found.Name,
+    labels: found.Labels,
+    createdAt: found.Created,
+  }));
+
+const podmanNetwork = z.object({ id: z.string(), name: z.string(), labels, created: instant });
+/** Answer of Podman's own `GET /libpod/networks/json`. */
+export const podmanNetworkList = (answer: unknown): ReturnType<typeof networkList> =>
+  checked(z.array(podmanNetwork), answer, 'list networks').map(({ created, ...found }) => ({
+    ...found,
+    createdAt: created,
+  }));

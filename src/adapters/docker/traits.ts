@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { checked } from './checked.ts';
 
 /** The API versions that davit's calls are written for: Docker 20.10 to 29. */
 export const OLDEST_API = '1.41';
@@ -37,22 +38,27 @@ const info = z.object({ DriverStatus: z.array(z.array(z.string())).nullish() });
 
 /** From the responses of `GET /version` and `GET /info`. Throws `engine/version` where no API version is common. */
 export function engineTraits(versionResponse: unknown, infoResponse: unknown, address: string): EngineTraits {
-  const found = version.parse(versionResponse);
-  const podman = (found.Components ?? []).some(({ Name }) => /podman/i.test(Name));
+  const found = checked(version, versionResponse, 'ask the engine for its version');
   const api = negotiated(found.ApiVersion, found.MinAPIVersion ?? OLDEST_API);
   if (api === undefined)
     throw new DavitError(
       'engine/version',
       `The engine at ${address} (${found.Version ?? 'unknown version'}) has API ${found.MinAPIVersion ?? '?'} to ${found.ApiVersion}; davit needs ${OLDEST_API} to ${NEWEST_API}.`,
     );
-  const status = info.parse(infoResponse).DriverStatus ?? [];
+  const status = checked(info, infoResponse, 'ask the engine what it is').DriverStatus ?? [];
   const containerd = status.some(([name, value]) => name === 'driver-type' && value === CONTAINERD_DRIVER);
   return {
     api,
-    podman,
+    podman: isPodman(versionResponse),
     store: containerd ? 'containerd' : 'classic',
     inspectsPlatform: minor(api) >= minor(PLATFORM_API),
   };
+}
+
+/** From the response of `GET /version`. */
+export function isPodman(versionResponse: unknown): boolean {
+  const found = version.safeParse(versionResponse);
+  return found.success && (found.data.Components ?? []).some(({ Name }) => /podman/i.test(Name));
 }
 
 /** The newest version that both know; undefined when there is none. */

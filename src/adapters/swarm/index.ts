@@ -12,7 +12,7 @@ import { ownerOf } from './labels.ts';
 import { DavitError } from '../../errors.ts';
 import type { DeployRequest, DeployTarget, TargetState } from '../ports.ts';
 import { path, type EngineApi } from '../docker/api.ts';
-import { connect } from '../docker/transport.ts';
+import { connect } from '../docker/connection/transport.ts';
 import { parseImageName } from '../registry/name.ts';
 import {
   ABSENT,
@@ -58,11 +58,11 @@ export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> 
   const swarm = { api, installation, monitorMs };
   return {
     name: at,
-    read: (service) => coded(at, () => read(swarm, service)),
-    apply: (request) => coded(at, () => apply(swarm, request)),
+    read: (service) => coded(swarm, at, () => read(swarm, service)),
+    apply: (request) => coded(swarm, at, () => apply(swarm, request)),
     restore: (service, snapshot, stamp) =>
-      coded(at, () => restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, at })),
-    remove: (service) => coded(at, () => remove(api, service)),
+      coded(swarm, at, () => restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, at })),
+    remove: (service) => coded(swarm, at, () => remove(api, service)),
   };
 }
 
@@ -217,9 +217,18 @@ async function remove(api: EngineApi, service: string): Promise<void> {
   await api.find({ method: 'DELETE', path: path`/services/${service}`, what: `remove service ${service}` });
 }
 
+const noSwarm = (address: string, at: string): DavitError =>
+  new DavitError(
+    'target/not-a-manager',
+    `Deploy target ${at}: the engine at ${address} is Podman, which has no swarm.`,
+    { hint: 'Name a Docker engine that is a swarm manager as `docker:` of the target.' },
+  );
+
 /** An engine's errors in a deploy target's codes. */
-async function coded<T>(at: string, what: () => Promise<T>): Promise<T> {
+async function coded<T>({ api }: Swarm, at: string, what: () => Promise<T>): Promise<T> {
   try {
+    const { podman } = await api.traits();
+    if (podman) throw noSwarm(api.address, at);
     return await what();
   } catch (error) {
     if (!(error instanceof DavitError)) throw error;

@@ -1,6 +1,7 @@
 /**
- * Calls the server's API (`src/server/api.ts`) for people. An answer that is an error becomes the DavitError that it names;
- * a server that is not there is `cli/no-server`. The token goes to that one origin only: redirects are not followed.
+ * Client of the server's API (`src/server/api.ts`) for the command line. An error response becomes the
+ * DavitError that it names; an unreachable server is `cli/no-server`. Redirects are not followed, so the
+ * token goes to one origin only.
  */
 import type { Readable } from 'node:stream';
 import { Agent, request, type Dispatcher } from 'undici';
@@ -16,8 +17,8 @@ import type {
   DecisionRequest,
   Health,
   Reconciliation,
-  StartAnswer,
-  StopAnswer,
+  StartResponse,
+  StopResponse,
   StartRequest,
 } from '../../server/api.ts';
 import { readEvents, type SseEvent } from './sse.ts';
@@ -25,13 +26,13 @@ import { readEvents, type SseEvent } from './sse.ts';
 export interface LogPage {
   attempt: number;
   complete: boolean;
-  /** Rejects with `cli/no-server` when the server is gone in the middle of it. */
+  /** Rejects with `cli/no-server` if the connection is lost midway. */
   body: AsyncIterable<Uint8Array>;
 }
 export interface LogPlace {
   job: string;
   attempt?: number;
-  /** Byte to begin at. */
+  /** First byte. */
   offset?: number;
 }
 interface Call {
@@ -43,7 +44,7 @@ interface Call {
   signal?: AbortSignal;
 }
 
-const ANSWER_MS = 30_000;
+const RESPONSE_MS = 30_000;
 /** The server sends a comment each 15 s. */
 const SILENCE_MS = 45_000;
 const MAX_ERROR_CHARS = 64 * 1024;
@@ -59,7 +60,7 @@ export class ApiClient {
   readonly url: string;
   readonly #token: string;
   readonly #agent = new Agent({
-    headersTimeout: ANSWER_MS,
+    headersTimeout: RESPONSE_MS,
     bodyTimeout: SILENCE_MS,
     connect: { timeout: 5_000 },
   });
@@ -70,11 +71,11 @@ export class ApiClient {
   }
 
   health = (): Promise<Health> => this.#json({ method: 'GET', path: '/healthz' });
-  /** Stores bytes; a lost connection is the caller's to try again, a blob stored twice is one. */
+  /** Stores bytes. The caller retries after a lost connection; storing a blob twice is harmless. */
   putBlob = (bytes: Readable, signal?: AbortSignal): Promise<{ digest: Digest; bytes: number }> =>
     this.#json({ method: 'POST', path: '/api/v1/blobs', bytes, signal });
-  start = (slug: ProjectSlug, what: StartRequest, signal?: AbortSignal): Promise<StartAnswer> =>
-    this.#json({ method: 'POST', path: `/api/v1/projects/${part(slug)}/pipelines`, json: what, signal });
+  start = (slug: ProjectSlug, request: StartRequest, signal?: AbortSignal): Promise<StartResponse> =>
+    this.#json({ method: 'POST', path: `/api/v1/projects/${part(slug)}/pipelines`, json: request, signal });
   lookup = (slug: ProjectSlug, key: string, signal?: AbortSignal): Promise<KeyLookup> =>
     this.#json({ method: 'GET', path: `/api/v1/projects/${part(slug)}/requests/${part(key)}`, signal });
   pipelines = (filter: { project?: string; limit?: number }): Promise<PipelineSummary[]> =>
@@ -87,7 +88,7 @@ export class ApiClient {
     this.#json({ method: 'POST', path: `${pipelinePath(id)}/cancel` });
   project = (slug: ProjectSlug): Promise<ProjectStatus> =>
     this.#json({ method: 'GET', path: `/api/v1/projects/${part(slug)}` });
-  stopEnvironment = (slug: ProjectSlug, name: string): Promise<StopAnswer> =>
+  stopEnvironment = (slug: ProjectSlug, name: string): Promise<StopResponse> =>
     this.#json({
       method: 'POST',
       path: `/api/v1/projects/${part(slug)}/environments/stop`,
@@ -99,14 +100,18 @@ export class ApiClient {
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });
 
-  /** From an offset to where the log ends now. */
+  /** The log from an offset to its current end. */
   async log(id: PipelineId, place: LogPlace): Promise<LogPage> {
-    const answer = await this.#send({ method: 'GET', path: `${pipelinePath(id)}/log`, query: { ...place } });
-    const attempt = Number(answer.headers['x-davit-log-attempt']);
+    const response = await this.#send({
+      method: 'GET',
+      path: `${pipelinePath(id)}/log`,
+      query: { ...place },
+    });
+    const attempt = Number(response.headers['x-davit-log-attempt']);
     return {
       attempt,
-      complete: answer.headers['x-davit-log-complete'] !== 'false',
-      body: this.#unbroken(answer.body),
+      complete: response.headers['x-davit-log-complete'] !== 'false',
+      body: this.#unbroken(response.body),
     };
   }
 
@@ -120,8 +125,8 @@ export class ApiClient {
   close = (): Promise<void> => this.#agent.destroy();
 
   async *#events(call: Call): AsyncGenerator<SseEvent> {
-    const answer = await this.#send(call);
-    yield* readEvents(textOf(answer.body));
+    const response = await this.#send(call);
+    yield* readEvents(textOf(response.body));
   }
 
   async *#unbroken(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -133,27 +138,28 @@ export class ApiClient {
   }
 
   #away(cause: unknown): DavitError {
-    const text = `The server at ${this.url} does not answer (${reasonOf(cause)}).`;
+    const text = `The server at ${this.url} does not respond (${reasonOf(cause)}).`;
     return new DavitError('cli/no-server', text, { cause });
   }
 
   async #json<T>(call: Call): Promise<T> {
-    const answer = await this.#send(call);
+    const response = await this.#send(call);
     try {
-      // The server is of the same version, its shapes are checked there; what is not JSON is not our server.
-      return (await answer.body.json()) as T;
+      // Shapes are checked by the server, which has the same version; a body that is not JSON is not from
+      // davit.
+      return (await response.body.json()) as T;
     } catch (cause) {
       if (!(cause instanceof SyntaxError)) throw this.#away(cause);
-      throw new DavitError('cli/bad-answer', `${this.url} answered with something that is no JSON.`, {
+      throw new DavitError('cli/bad-answer', `The response of ${this.url} is not JSON.`, {
         cause,
       });
     }
   }
 
   async #send(call: Call): Promise<Dispatcher.ResponseData> {
-    let answer: Dispatcher.ResponseData;
+    let response: Dispatcher.ResponseData;
     try {
-      answer = await request(`${this.url}${call.path}`, {
+      response = await request(`${this.url}${call.path}`, {
         method: call.method,
         dispatcher: this.#agent,
         query: definedOf(call.query),
@@ -165,12 +171,12 @@ export class ApiClient {
       if (call.signal?.aborted) throw cause;
       throw this.#away(cause);
     }
-    if (answer.statusCode < 300) return answer;
-    throw await this.#refusal(answer);
+    if (response.statusCode < 300) return response;
+    throw await this.#refusal(response);
   }
 
-  async #refusal(answer: Dispatcher.ResponseData): Promise<DavitError> {
-    const whole = await answer.body.text().catch((cause: unknown) => {
+  async #refusal(response: Dispatcher.ResponseData): Promise<DavitError> {
+    const whole = await response.body.text().catch((cause: unknown) => {
       throw this.#away(cause);
     });
     const text = whole.slice(0, MAX_ERROR_CHARS);
@@ -179,7 +185,7 @@ export class ApiClient {
       const { code, message, hint } = parsed.data.error;
       return new DavitError(code, message, { hint });
     }
-    return new DavitError('cli/bad-answer', `${this.url} answered with HTTP status ${answer.statusCode}.`);
+    return new DavitError('cli/bad-answer', `${this.url} returned HTTP status ${response.statusCode}.`);
   }
 }
 
@@ -205,7 +211,7 @@ function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // no answer of ours: said by the caller
+    return undefined; // not a response of davit: the caller reports it
   }
 }
 

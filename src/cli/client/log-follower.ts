@@ -1,6 +1,4 @@
-/**
- * Follows the log of one attempt to its end, however often the connection is lost: it asks again from the byte where it was.
- */
+/** Follows the log of one attempt to its end; after a lost connection it continues from the last byte. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -24,33 +22,36 @@ export interface FollowOptions {
   id: PipelineId;
   place: LogPlace;
   signal: AbortSignal;
-  /** Text in order, never half a character. */
+  /** Text in order; never splits a character. */
   onText(text: string): void;
-  /** What a person should hear of the connection. */
+  /** Notices about the connection. */
   tell?(line: string): void;
 }
 
-/** Resolves with the end of the log; undefined when the signal ended it. Rejects with what the server refuses for good. */
+/**
+ * Resolves with the end of the log; undefined if aborted by the signal. Rejects with a final error of the
+ * server.
+ */
 export async function followLog(client: ApiClient, options: FollowOptions): Promise<LogEndEvent | undefined> {
   const decoder = new TextDecoder();
   const { signal } = options;
   let { attempt, offset = 0 } = options.place;
   let lost = false;
-  const back = (): void => {
-    if (lost) options.tell?.('The server is back.');
+  const onReconnect = (): void => {
+    if (lost) options.tell?.('Reconnected to the server.');
     lost = false;
   };
   while (!signal.aborted) {
     try {
       for await (const event of client.logEvents(options.id, { ...options.place, attempt, offset }, signal)) {
         const data: unknown = JSON.parse(event.data);
-        back();
+        onReconnect();
         if (event.event === 'chunk') {
           const chunk = chunkEvent.parse(data);
-          // An offset is one of this attempt: the job may have begun anew by the next connection.
+          // Offsets belong to one attempt: by the next connection the job may have been retried.
           attempt ??= chunk.attempt;
           const bytes = Buffer.from(chunk.bytes, 'base64');
-          // What was shown before the connection was lost is not shown twice.
+          // Do not repeat bytes that were shown before the connection was lost.
           const fresh = bytes.subarray(Math.max(0, offset - chunk.offset));
           offset = Math.max(offset, chunk.offset + bytes.length);
           options.onText(decoder.decode(fresh, { stream: true }));
@@ -63,13 +64,13 @@ export async function followLog(client: ApiClient, options: FollowOptions): Prom
       if (signal.aborted) return undefined;
       if (isFinal(error)) throw error;
     }
-    if (!lost) options.tell?.('The connection to the server is lost; trying again. The job runs on.');
+    if (!lost) options.tell?.('Lost the connection to the server; reconnecting. The job continues.');
     lost = true;
-    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // ended by the signal: seen by the loop
+    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // aborted: the loop checks the signal
   }
   return undefined;
 }
 
-/** A refusal stays one; a server that is away comes back. */
+/** A refusal is final; an unreachable or failing server may recover. */
 export const isFinal = (error: unknown): boolean =>
   error instanceof DavitError && error.exit !== 3 && error.http < 500;

@@ -6,7 +6,7 @@ export interface SseEvent {
   id?: string;
   data: string;
 }
-/** Longest event: a log chunk of base64 is far smaller. */
+/** Limit of one event; a base64 log chunk is far smaller. */
 const MAX_CHARS = 32 * 1024 * 1024;
 
 export async function* readEvents(pieces: AsyncIterable<string>): AsyncGenerator<SseEvent> {
@@ -15,7 +15,7 @@ export async function* readEvents(pieces: AsyncIterable<string>): AsyncGenerator
   const parser = createParser({
     maxBufferSize: MAX_CHARS,
     onEvent: ({ event = 'message', id, data }) => events.push({ event, id, data }),
-    // Unknown fields are ignored, as the standard demands.
+    // Unknown fields are ignored, as the standard requires.
     onError: (error) => {
       if (error.type === 'max-buffer-size-exceeded') tooLong = error;
     },

@@ -1,6 +1,6 @@
 /**
- * The status of a pipeline as it changes, over as many connections as it takes. What was told is not told again; a server that is
- * away is asked again for a while, because it comes back and the pipeline runs on.
+ * Follows the status of a pipeline over as many connections as needed, without repeating a status. It keeps
+ * trying for a while if the server is unreachable: the pipeline continues meanwhile.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../errors.ts';
@@ -15,17 +15,17 @@ const MAX_AWAY_MS = 10 * 60_000;
 
 export interface FollowStatus {
   id: PipelineId;
-  /** Lets go of the pipeline, which runs on. */
+  /** Stops following; the pipeline continues. */
   signal: AbortSignal;
-  /** Of the first status and of every change. */
+  /** Called with the first status and after every change. */
   onStatus(status: PipelineStatus): void;
-  /** What a person should hear of the connection. */
+  /** Notices about the connection. */
   tell(line: string): void;
 }
 
 /**
- * The status it ended with; undefined when the signal ended this. Rejects with what the server refuses for good, and with
- * `cli/no-server` when it stays away for ten minutes.
+ * Resolves with the final status; undefined if aborted by the signal. Rejects with a final error of the
+ * server, and with `cli/no-server` if it stays unreachable for ten minutes.
  */
 export async function followStatus(
   client: ApiClient,
@@ -38,9 +38,9 @@ export async function followStatus(
     try {
       for await (const event of client.statusEvents(id, signal)) {
         if (event.event !== 'status') continue;
-        if (lostAt !== undefined) tell('The server is back.');
+        if (lostAt !== undefined) tell('Reconnected to the server.');
         lostAt = undefined;
-        // The server is of the same version, and its shapes are checked there.
+        // Shapes are checked by the server, which has the same version.
         const status = JSON.parse(event.data) as PipelineStatus;
         if (event.data !== last) onStatus(status);
         last = event.data;
@@ -52,17 +52,21 @@ export async function followStatus(
     }
     if (signal.aborted) return undefined;
     if (lostAt === undefined)
-      tell('The connection to the server is lost; trying again. The pipeline runs on.');
+      tell('Lost the connection to the server; reconnecting. The pipeline continues.');
     lostAt ??= Date.now();
     if (Date.now() - lostAt > MAX_AWAY_MS)
-      throw new DavitError('cli/no-server', `The server at ${client.url} has been away for long.`, {
-        hint: `The pipeline is not lost: once the server is back, see it with davit status ${id}`,
-      });
-    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // let go: seen by the loop
+      throw new DavitError(
+        'cli/no-server',
+        `The server at ${client.url} has been unreachable for ten minutes.`,
+        {
+          hint: `The pipeline is not lost. When the server is back, run: davit status ${id}`,
+        },
+      );
+    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // aborted: the loop checks the signal
   }
   return undefined;
 }
 
-/** undici's errors of a connection that broke in the middle of a stream. */
+/** Errors of undici when a connection breaks within a stream. */
 const isNetwork = (error: unknown): boolean =>
   error instanceof Error && ('code' in error || error.name === 'TypeError' || error.message === 'terminated');

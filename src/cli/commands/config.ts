@@ -1,4 +1,4 @@
-/** `davit config` and `davit schema`: the file as davit understands it, and what may stand in one. */
+/** `davit config` and `davit schema`: the merged pipeline file, and the JSON schema of the language. */
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
 import { input, INPUT_HELP, PROJECT_PATH, projectPath } from '../options.ts';
@@ -16,13 +16,13 @@ export function configCommand(program: Command, cli: Cli): void {
   program
     .command('config')
     .description('print the pipeline file after include, extends, !reference and default')
-    .argument('[file]', 'another file than .davit.yml or .gitlab-ci.yml')
-    .option('--file <path>', 'the same, as an option')
+    .argument('[file]', 'pipeline file (default: .davit.yml, else .gitlab-ci.yml)')
+    .option('--file <path>', 'the same as an option')
     .option('--input <name=value>', INPUT_HELP, input)
     .option(...PROJECT_PATH, projectPath)
     .addHelpText('after', '\nExample:\n  $ davit config > whole.yml')
     .action(async (named: string | undefined, options: Options) => {
-      // Loaded by those who need it, as in the other commands: what shows no plan answers sooner.
+      // Loaded on demand: commands that need no compiler start faster without it.
       const { requestHere } = await import('../local/local-plan.ts');
       const { mergedYaml } = await import('../../compiler/merged-yaml.ts');
       const { Problems } = await import('../../compiler/problems.ts');

@@ -1,4 +1,4 @@
-/** `davit doctor`: what is wrong on this machine, and what to do about each thing. */
+/** `davit doctor`: finds what is wrong on this machine, with a remedy for each finding. */
 import type { Command } from 'commander';
 import type { Fix } from '../../local/doctor/fix.ts';
 import { printJson, progressOf, type Cli } from '../cli.ts';
@@ -19,14 +19,14 @@ export function doctorCommand(program: Command, cli: Cli): void {
   program
     .command('doctor')
     .description(
-      'check engine, versions, architectures, Temporal, registry; name the remedy for what is wrong',
+      'check engine, versions, architectures, Temporal and registry, and show a remedy for each problem',
     )
     .option('--json', 'print the findings as JSON')
     .option(
       '--fix',
-      'first put right what a crash has left: stale locks, leftovers, file modes, an engine that is down',
+      'first repair what a crash left: stale locks, leftovers, file modes, an engine that is down',
     )
-    .option('--dry-run', 'with --fix: say what would be done, and do nothing')
+    .option('--dry-run', 'with --fix: show what would be done, and change nothing')
     .addHelpText('after', '\nExample:\n  $ davit doctor\n  $ davit doctor --fix --dry-run')
     .action(async (options: Options) => {
       const fixes = options.fix || options.dryRun ? await runFixes(cli, options) : undefined;
@@ -45,7 +45,7 @@ export function doctorCommand(program: Command, cli: Cli): void {
     });
 }
 
-/** Asks nothing: whoever wants to see it first has --dry-run. */
+/** Does not ask for confirmation; --dry-run shows the fixes without applying them. */
 async function runFixes(cli: Cli, { json, dryRun = false }: Options): Promise<Fix[]> {
   const { fix } = await import('../../local/doctor/fix.ts');
   const collect = (dry: boolean) => withServer(cli, (client) => client.collect(dry));

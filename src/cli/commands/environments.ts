@@ -1,7 +1,7 @@
-/** `davit environments`: where a project deployed to, what stops it and when; and stopping one. */
+/** `davit environments`: lists the environments of a project with their stop jobs and times, or stops one. */
 import type { Command } from 'commander';
 import { findProject } from '../../worktree/project.ts';
-import type { EnvironmentState } from '../../plan/policy/environments.ts';
+import type { EnvironmentState } from '../../plan/model/environments.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
 import { table } from '../view/table.ts';
@@ -12,9 +12,9 @@ export function environmentsCommand(program: Command, cli: Cli): void {
   program
     .command('environments')
     .description('list the environments of a project, or stop one: its on_stop job runs')
-    .argument('[project]', 'the project of this folder when left out')
+    .argument('[project]', 'project (default: the project of this folder)')
     .option('--stop <name>', 'stop this environment')
-    .option('--json', 'print the answer as JSON')
+    .option('--json', 'print the result as JSON')
     .addHelpText(
       'after',
       '\nExample:\n  $ davit environments\n  $ davit environments table --stop review/login',
@@ -24,16 +24,16 @@ export function environmentsCommand(program: Command, cli: Cli): void {
       if (options.stop !== undefined) return stop(cli, slug, { name: options.stop, json: options.json });
       const { environments = [] } = await withServer(cli, (client) => client.project(slug));
       if (options.json) return printJson(cli, environments);
-      if (environments.length === 0) return cli.io.err(`${slug} has deployed to no environment yet.\n`);
+      if (environments.length === 0) return cli.io.err(`${slug} has not deployed to any environment yet.\n`);
       return cli.io.out(environmentsTable(environments, { color: cli.io.outColor, now: Date.now() }));
     });
 }
 
-async function stop(cli: Cli, slug: string, ask: { name: string; json?: boolean }): Promise<void> {
-  const answer = await withServer(cli, (client) => client.stopEnvironment(slug, ask.name));
-  if (ask.json) return printJson(cli, answer);
-  const text = answer.was === 'stopped' ? 'is stopped already' : 'is being stopped';
-  return cli.io.out(`${plainText(ask.name)} ${text}; see it with: davit environments ${slug}\n`);
+async function stop(cli: Cli, slug: string, request: { name: string; json?: boolean }): Promise<void> {
+  const response = await withServer(cli, (client) => client.stopEnvironment(slug, request.name));
+  if (request.json) return printJson(cli, response);
+  const text = response.was === 'stopped' ? 'is already stopped' : 'is being stopped';
+  return cli.io.out(`${plainText(request.name)} ${text}; see it with: davit environments ${slug}\n`);
 }
 
 function environmentsTable(

@@ -1,4 +1,4 @@
-/** `davit lint`: every mistake of the pipeline file, with its place. */
+/** `davit lint`: lists every problem of the pipeline file with its place. */
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
 import { input, INPUT_HELP, PROJECT_PATH, projectPath } from '../options.ts';
@@ -16,9 +16,9 @@ interface Options {
 export function lintCommand(program: Command, cli: Cli): void {
   program
     .command('lint')
-    .description('check the pipeline file of this folder: every mistake in one run, with file:line:column')
-    .argument('[file]', 'another file than .davit.yml or .gitlab-ci.yml')
-    .option('--file <path>', 'the same, as an option')
+    .description('check the pipeline file of this folder; lists every problem with file:line:column')
+    .argument('[file]', 'pipeline file (default: .davit.yml, else .gitlab-ci.yml)')
+    .option('--file <path>', 'the same as an option')
     .option('--input <name=value>', INPUT_HELP, input)
     .option('--json', 'print the problems as JSON')
     .option(...PROJECT_PATH, projectPath)
@@ -36,14 +36,14 @@ export function lintCommand(program: Command, cli: Cli): void {
       if (!valid) cli.exit = INVALID;
       if (options.json) return printJson(cli, { file: file.name, valid, problems });
       cli.io.out(problemsText(problems, cli.io.outColor));
-      const what =
+      const summary =
         answer.kind === 'plan'
           ? `${counted(answer.jobs.length, 'job')} in ${counted(answer.plan.stages.length, 'stage')}`
           : answer.kind === 'empty'
             ? `nothing to run: ${answer.reason}`
-            : 'cannot be run';
-      const more = countText(problems);
-      return cli.io.out(`${file.name}: ${what}${more ? ` (${more})` : ''}\n`);
+            : 'cannot run';
+      const counts = countText(problems);
+      return cli.io.out(`${file.name}: ${summary}${counts ? ` (${counts})` : ''}\n`);
     });
 }
 

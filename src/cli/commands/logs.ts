@@ -1,4 +1,4 @@
-/** `davit logs`: what a job wrote. */
+/** `davit logs`: prints the log of a job. */
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
 import { resolveId, withServer } from '../connect.ts';
@@ -16,12 +16,12 @@ interface Options {
 export function logsCommand(program: Command, cli: Cli): void {
   program
     .command('logs')
-    .description('print the log of a job; in a terminal only its colours get through')
-    .argument('<id>', "PROJECT/NUMBER, or a number of this folder's project")
-    .argument('<job>', 'name of the job, as `davit status` shows it')
-    .option('-f, --follow', 'go on until the job has ended')
-    .option('--attempt <number>', 'of this attempt; the latest when left out', count(1, 10_000))
-    .option('--raw', 'the bytes as they are; for files, not for terminals')
+    .description('print the log of a job; of its terminal sequences only colours are kept')
+    .argument('<id>', "PROJECT/NUMBER, or NUMBER in this folder's project")
+    .argument('<job>', 'name of the job as shown by `davit status`')
+    .option('-f, --follow', 'follow the log until the job has ended')
+    .option('--attempt <number>', 'attempt of the job (default: the latest)', count(1, 10_000))
+    .option('--raw', 'print the unchanged bytes; for files, not for terminals')
     .addHelpText(
       'after',
       "\nExample:\n  $ davit logs table/3 unit\n  $ davit logs table/3 'build: [arm32]' -f",
@@ -29,20 +29,22 @@ export function logsCommand(program: Command, cli: Cli): void {
     .action((id: string, job: string, options: Options) => show(cli, { id, job }, options));
 }
 
-async function show(cli: Cli, what: { id: string; job: string }, options: Options): Promise<void> {
+async function show(cli: Cli, target: { id: string; job: string }, options: Options): Promise<void> {
   const filter = new TerminalFilter(cli.io.outColor);
   const sections = new SectionFilter();
   const write = (text: string): void => cli.io.out(options.raw ? text : filter.push(sections.push(text)));
   const finish = (): void => cli.io.out(filter.push(sections.end()));
+  const warnIncomplete = (): void =>
+    cli.io.err('This log is incomplete: a part was lost with its machine.\n');
   await withServer(cli, async (client) => {
-    const id = await resolveId(cli, client, what.id);
-    const place = { job: what.job, attempt: options.attempt };
+    const id = await resolveId(cli, client, target.id);
+    const place = { job: target.job, attempt: options.attempt };
     if (options.follow) {
       const { signal } = new AbortController();
       const tell = (line: string): void => cli.io.err(`${line}\n`);
       const end = await followLog(client, { id, place, signal, onText: write, tell });
       finish();
-      if (end && !end.complete) cli.io.err('This log is incomplete: some of it was lost with its machine.\n');
+      if (end && !end.complete) warnIncomplete();
       return;
     }
     const page = await client.log(id, place);
@@ -50,6 +52,6 @@ async function show(cli: Cli, what: { id: string; job: string }, options: Option
     for await (const bytes of page.body) write(decoder.decode(bytes, { stream: true }));
     write(decoder.decode());
     finish();
-    if (!page.complete) cli.io.err('This log is incomplete: some of it was lost with its machine.\n');
+    if (!page.complete) warnIncomplete();
   });
 }

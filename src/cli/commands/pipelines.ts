@@ -1,4 +1,4 @@
-/** `davit pipelines` and `davit status`: what ran, what runs, what it waits for. */
+/** `davit pipelines` and `davit status`: list pipelines, and show the state of one. */
 import type { Command } from 'commander';
 import type { PipelineId } from '../../plan/model/ids.ts';
 import type { PipelineSummary } from '../../plan/model/records.ts';
@@ -12,22 +12,22 @@ import { table } from '../view/table.ts';
 import { stateCell } from '../view/status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
 
-/** Home, and away with all that was there (ECMA-48 CUP and ED). */
+/** Cursor home and clear screen (ECMA-48 CUP and ED). */
 const CLEAR = '\u001b[H\u001b[J';
 
 export function pipelinesCommand(program: Command, cli: Cli): void {
   program
     .command('pipelines')
     .description('list pipelines, newest first')
-    .option('--project <name>', 'of this project only')
-    .option('--limit <number>', 'how many', count(1, 500), 20)
+    .option('--project <name>', 'only pipelines of this project')
+    .option('--limit <number>', 'maximum number of pipelines', count(1, 500), 20)
     .option('--json', 'print them as JSON')
     .addHelpText('after', '\nExample:\n  $ davit pipelines\n  $ davit pipelines --project table --limit 5')
     .action(async (options: { project?: string; limit: number; json?: boolean }) => {
       const { project, limit } = options;
       const found = await withServer(cli, (client) => client.pipelines({ project, limit }));
       if (options.json) return printJson(cli, found);
-      if (found.length === 0) return cli.io.err('There is no pipeline yet. Start one with: davit run\n');
+      if (found.length === 0) return cli.io.err('There are no pipelines yet. Start one with: davit run\n');
       return cli.io.out(pipelinesTable(found, { color: cli.io.outColor, now: Date.now() }));
     });
 }
@@ -51,10 +51,10 @@ export function pipelinesTable(
 export function statusCommand(program: Command, cli: Cli): void {
   program
     .command('status')
-    .description('show one pipeline: its jobs, what each waits for, who decided what, what can be played')
-    .argument('[id]', "PROJECT/NUMBER, or a number of this folder's project; the latest one when left out")
-    .option('--json', 'print it as JSON; with --watch one line a change')
-    .option('-w, --watch', 'show it again at every change, until it has ended')
+    .description('show one pipeline: its jobs, what they wait for, decisions, and jobs that can be started')
+    .argument('[id]', "PROJECT/NUMBER, or NUMBER in this folder's project (default: the latest pipeline)")
+    .option('--json', 'print it as JSON; with --watch one line per change')
+    .option('-w, --watch', 'show it again after every change until it has ended')
     .addHelpText('after', '\nExample:\n  $ davit status\n  $ davit status table/3 --json')
     .action(async (text: string | undefined, options: { json?: boolean; watch?: boolean }) =>
       withServer(cli, async (client) => {
@@ -67,7 +67,7 @@ export function statusCommand(program: Command, cli: Cli): void {
     );
 }
 
-/** In a terminal each view takes the place of the last one; a pipe gets them one below the other. */
+/** In a terminal each view replaces the previous one; a pipe receives them one after the other. */
 async function watchStatus(
   cli: Cli,
   client: ApiClient,

@@ -1,6 +1,6 @@
-/** `davit plan`: what would run, in which order, where, and why. */
+/** `davit plan`: shows what would run, in which order, where, and why. */
 import { Option, type Command } from 'commander';
-import type { CompileAnswer, CompiledJob } from '../../compiler/compile.ts';
+import type { CompileResult, CompiledJob } from '../../compiler/compile.ts';
 import type { ExplainedJob } from '../../compiler/request.ts';
 import { printJson, type Cli } from '../cli.ts';
 import type { PlannedChild } from '../local/child-pipelines.ts';
@@ -42,20 +42,20 @@ export function planCommand(program: Command, cli: Cli): void {
   program
     .command('plan')
     .description('show what the pipeline of this folder would run, in which order, and why')
-    .argument('[file-or-job...]', 'another file (*.yml, *.yaml); these jobs and what they need')
-    .option('--file <path>', 'another file than .davit.yml or .gitlab-ci.yml')
+    .argument('[file-or-job...]', 'pipeline file (*.yml, *.yaml), and jobs to run with the jobs they need')
+    .option('--file <path>', 'pipeline file (default: .davit.yml, else .gitlab-ci.yml)')
     .option(
       '--ref <name>',
-      'branch, tag or commit; one that is not here is a branch this working tree might be on',
+      'branch, tag or commit; an unknown name is planned as a branch with the files of this working tree',
     )
-    .option('--tag <name>', 'for this tag')
-    .addOption(new Option('--event <event>', 'what starts it').choices([...PLAN_EVENTS]))
+    .option('--tag <name>', 'plan for this tag')
+    .addOption(new Option('--event <event>', 'event that starts the pipeline').choices([...PLAN_EVENTS]))
     .option('--var <name=value>', 'a variable of this pipeline (repeatable)', variable)
     .option('--input <name=value>', INPUT_HELP, input)
-    .option('--changed <path...>', "paths that have changed, in place of git's own answer")
+    .option('--changed <path...>', 'changed paths, instead of the ones that git reports')
     .option('--json', 'print the plan as JSON')
     .option(...PROJECT_PATH, projectPath)
-    .option('--all', 'with --json: jobs that do not run too')
+    .option('--all', 'with --json: include jobs that do not run')
     .addHelpText('after', EXAMPLES)
     .action(async (named: string[], options: Options) => {
       const { file, jobs } = fileAndJobs(named, options.file);
@@ -70,11 +70,13 @@ export function planCommand(program: Command, cli: Cli): void {
         imagine: true,
         children: true,
       };
-      // The compiler is loaded by those who need it: the other commands answer sooner.
+      // Loaded on demand: commands that need no compiler start faster without it.
       const { compileHere } = await import('../local/local-plan.ts');
       const { answer, imagined, children } = await compileHere(cli, wanted);
       if (imagined !== undefined)
-        cli.io.err(`There is no ${imagined} here: planned as if it were a branch with these files.\n`);
+        cli.io.err(
+          `${imagined} does not exist here; planned as a branch with the files of this working tree.\n`,
+        );
       if (answer.kind === 'invalid' || children.some(isInvalid)) cli.exit = INVALID;
       if (options.json) return printJson(cli, planJson(answer, options.all ?? false, children));
       if (answer.kind === 'invalid') return cli.io.err(problemsText(answer.problems, cli.io.errColor));
@@ -82,7 +84,7 @@ export function planCommand(program: Command, cli: Cli): void {
       if (answer.kind === 'empty') cli.io.out(`Nothing to run: ${answer.reason}\n`);
       else cli.io.out(planTable(answer.jobs, cli.io.outColor, answer.explained));
       for (const child of children) showChild(cli, child, []);
-      // Who asks for some jobs knows that the others are left out.
+      // If jobs are named, the others are left out on purpose.
       return jobs.length > 0 ? undefined : cli.io.out(leftOutText(answer.explained ?? [], cli.io.outColor));
     });
 }
@@ -90,20 +92,20 @@ export function planCommand(program: Command, cli: Cli): void {
 const isInvalid = (child: PlannedChild): boolean =>
   child.answer.kind === 'invalid' || child.children.some(isInvalid);
 
-/** A table of its own, under the jobs that lead to it. */
+/** A separate table under the path of trigger jobs that leads to it. */
 function showChild(cli: Cli, { job, answer, children }: PlannedChild, above: readonly string[]): void {
   const path = [...above, job];
   const starts = `\n${path.join(' > ')} starts a child pipeline`;
   if (answer.kind === 'invalid') {
-    cli.io.out(`${starts}, which has mistakes.\n`);
+    cli.io.out(`${starts} with an invalid file.\n`);
     return cli.io.err(problemsText(answer.problems, cli.io.errColor));
   }
-  if (answer.kind === 'empty') return cli.io.out(`${starts}, which has nothing to run: ${answer.reason}\n`);
+  if (answer.kind === 'empty') return cli.io.out(`${starts} with nothing to run: ${answer.reason}\n`);
   cli.io.out(`${starts}:\n${planTable(answer.jobs, cli.io.outColor, answer.explained)}`);
   for (const child of children) showChild(cli, child, path);
 }
 
-/** A first argument that ends as YAML files do is the file: no job is called so by accident. */
+/** A first argument with the extension of a YAML file is the pipeline file. */
 function fileAndJobs(named: readonly string[], option?: string): { file?: string; jobs: string[] } {
   const [first, ...rest] = named;
   return option === undefined && first !== undefined && /\.ya?ml$/i.test(first)
@@ -111,9 +113,12 @@ function fileAndJobs(named: readonly string[], option?: string): { file?: string
     : { file: option, jobs: [...named] };
 }
 
-/** Jobs in file order under GitLab's names, and davit's own: key, queue, kind, arch. A file with mistakes has none. */
+/**
+ * Jobs in file order with GitLab's field names and davit's own (key, queue, kind, arch). An invalid file has
+ * none.
+ */
 export function planJson(
-  answer: CompileAnswer,
+  answer: CompileResult,
   all: boolean,
   children: readonly PlannedChild[] = [],
 ): object {
@@ -142,7 +147,7 @@ const ownOf = ({ key, kind, queue, arch, tags }: CompiledJob['job']) => ({
   ...(tags.length > 0 && { tags }),
 });
 
-/** One row a job, in file order within its stage. */
+/** One row per job, in file order within its stage. */
 export function planTable(
   jobs: readonly CompiledJob[],
   color: boolean,
@@ -165,7 +170,7 @@ export function planTable(
   return table(head, rows, color);
 }
 
-/** Those that do not run, and why not. */
+/** Jobs that do not run, with the reason. */
 function leftOutText(explained: readonly ExplainedJob[], color: boolean): string {
   const out = explained.filter((one) => !one.included);
   if (out.length === 0) return '';

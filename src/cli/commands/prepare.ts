@@ -1,11 +1,11 @@
-/** `davit prepare`: the set-up of `davit up` without its processes; what `npm test` and `npm run bench` stand on. */
+/** `davit prepare`: the set-up of `davit up` without its processes; `npm test` and `npm run bench` use it. */
 import type { Command } from 'commander';
 import { progressOf, type Cli } from '../cli.ts';
 
 export function prepareCommand(program: Command, cli: Cli): void {
   program
     .command('prepare', { hidden: true })
-    .description('set up what is missing on this machine, and start nothing')
+    .description('set up what is missing on this machine without starting anything')
     .addHelpText('after', '\nExample:\n  $ davit prepare')
     .action(async () => {
       const { prepare } = await import('../../local/prepare.ts');

@@ -1,4 +1,4 @@
-/** `davit run`: the pipeline of this working tree. */
+/** `davit run`: runs the pipeline of this working tree. */
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
 import { Interrupts } from '../interrupts.ts';
@@ -16,20 +16,18 @@ interface Options {
 export function runCommand(program: Command, cli: Cli): void {
   program
     .command('run')
-    .description(
-      'run the pipeline of this folder, uncommitted changes included; the exit code is its verdict',
-    )
-    .argument('[job...]', 'these jobs and what they need')
-    .option('--file <path>', 'another file than .davit.yml or .gitlab-ci.yml')
-    .option('--ref <name>', 'branch, tag or commit in place of the working tree')
+    .description('run the pipeline of this folder with uncommitted changes; the exit code reports its result')
+    .argument('[job...]', 'jobs to run, with the jobs they need (default: all)')
+    .option('--file <path>', 'pipeline file (default: .davit.yml, else .gitlab-ci.yml)')
+    .option('--ref <name>', 'branch, tag or commit instead of the working tree')
     .option('--var <name=value>', 'a variable of this pipeline (repeatable)', variable)
     .option('--input <name=value>', INPUT_HELP, input)
     .option('--json', 'print the last status as JSON; logs go to standard error')
     .addHelpText(
       'after',
       `
-Starts davit in the background if nothing runs here. Ctrl-C cancels the pipeline and waits until all is cleaned up; a second
-Ctrl-C leaves it running.
+Starts davit in the background if it is not running. Ctrl-C cancels the pipeline and waits for the cleanup; a second
+Ctrl-C returns without waiting.
 
 Example:
   $ davit run

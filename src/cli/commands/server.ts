@@ -1,4 +1,4 @@
-/** `davit server`: webhooks, API, logs, blobs. */
+/** `davit server`: runs the server for webhooks, API, logs and blobs. */
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
@@ -11,10 +11,10 @@ export function serverCommand(program: Command, cli: Cli): void {
     .description('run the server: webhooks, API, logs, blobs')
     .option(
       '--port <number>',
-      'in place of the one in the installation file; 0 takes a free one',
+      'port to listen on (default: from the installation file); 0 selects a free one',
       count(0, 65_535),
     )
-    .option('--host <address>', 'address to listen on, in place of the one in the installation file')
+    .option('--host <address>', 'address to listen on (default: from the installation file)')
     .addHelpText('after', '\nExample:\n  $ TEMPORAL_ADDRESS=temporal:7233 davit server --port 8420')
     .action((options: { port?: number; host?: string }) =>
       underSupervision(async (onReady) => {

@@ -1,4 +1,4 @@
-/** What a person decides about a pipeline or one of its jobs: approve, reject, play, retry, cancel. */
+/** Decisions about a pipeline or one of its jobs: approve, reject, play, retry, cancel. */
 import type { Command } from 'commander';
 import { DavitError } from '../../errors.ts';
 import type { Decision } from '../../plan/model/protocol.ts';
@@ -16,20 +16,20 @@ const VERBS: readonly Verb[] = [
   {
     name: 'approve',
     action: 'play',
-    description: 'open a gate: the job behind it goes on',
+    description: 'approve a gate: its job continues',
     example: 'davit approve table/3 deploy --comment "seen on staging"',
   },
   {
     name: 'reject',
     action: 'reject',
-    description: 'close a gate for good: the job behind it does not run',
+    description: 'reject a gate permanently: its job does not run',
     example: 'davit reject table/3 deploy --comment "wrong week"',
   },
   { name: 'play', action: 'play', description: 'start a manual job', example: 'davit play table/3 cleanup' },
   {
     name: 'retry',
     action: 'retry',
-    description: 'run a job that has ended once more, also of a closed pipeline',
+    description: 'run an ended job again, also in an ended pipeline',
     example: "davit retry table/3 'build: [arm32]'",
   },
 ];
@@ -45,11 +45,11 @@ export function decideCommands(program: Command, cli: Cli): void {
     const command = program
       .command(verb.name)
       .description(verb.description)
-      .argument('<id>', "PROJECT/NUMBER, or a number of this folder's project")
-      .argument('<job>', 'name of the job, as `davit status` shows it')
-      .option('--comment <text>', 'why; it is recorded')
+      .argument('<id>', "PROJECT/NUMBER, or NUMBER in this folder's project")
+      .argument('<job>', 'name of the job as shown by `davit status`')
+      .option('--comment <text>', 'reason; it is recorded')
       .option('--yes', "confirm the job's manual_confirmation without being asked")
-      .option('--json', 'print the answer as JSON')
+      .option('--json', 'print the result as JSON')
       .addHelpText('after', `\nExample:\n  $ ${verb.example}`);
     command.action((id: string, job: string, options: Options) =>
       decide(cli, { id, job, action: verb.action }, options),
@@ -60,12 +60,12 @@ export function decideCommands(program: Command, cli: Cli): void {
 
 async function decide(
   cli: Cli,
-  what: { id: string; job: string; action: Decision['action'] },
+  decision: { id: string; job: string; action: Decision['action'] },
   options: Options,
 ): Promise<void> {
   const answer = await withServer(cli, async (client) => {
-    const id = await resolveId(cli, client, what.id);
-    const request = { action: what.action, job: what.job, comment: options.comment };
+    const id = await resolveId(cli, client, decision.id);
+    const request = { action: decision.action, job: decision.job, comment: options.comment };
     if (options.yes) return client.decide(id, { ...request, confirm: true });
     try {
       return await client.decide(id, request);
@@ -80,10 +80,10 @@ async function decide(
   return cli.io.out(`${plainText(answer.message)}\n`);
 }
 
-/** Asks a person on the terminal; anything but yes is no. */
+/** Asks on the terminal; anything but yes is no. */
 async function confirmed(cli: Cli, text: string): Promise<boolean> {
   cli.io.err(`${plainText(text)} [y/N] `);
-  // Loaded where a person is asked: every command pays for what this file imports.
+  // Loaded on demand: every command pays for the imports of this file.
   const { createInterface } = await import('node:readline');
   const lines = createInterface({ input: cli.io.stdin });
   try {
@@ -97,10 +97,10 @@ async function confirmed(cli: Cli, text: string): Promise<boolean> {
 function cancelCommand(program: Command, cli: Cli): void {
   program
     .command('cancel')
-    .description('cancel a pipeline, or one job of it; what runs is stopped and cleaned up')
-    .argument('<id>', "PROJECT/NUMBER, or a number of this folder's project")
-    .argument('[job]', 'this job only')
-    .option('--json', 'print the answer as JSON')
+    .description('cancel a pipeline or one of its jobs; running jobs are stopped and cleaned up')
+    .argument('<id>', "PROJECT/NUMBER, or NUMBER in this folder's project")
+    .argument('[job]', 'cancel only this job')
+    .option('--json', 'print the result as JSON')
     .addHelpText('after', '\nExample:\n  $ davit cancel table/3\n  $ davit cancel table/3 unit')
     .action(async (id: string, job: string | undefined, options: Options) => {
       if (job !== undefined) return decide(cli, { id, job, action: 'cancelJob' }, options);

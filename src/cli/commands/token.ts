@@ -1,4 +1,4 @@
-/** `davit token`: a token for a user of the installation file. */
+/** `davit token`: creates a token for a user of the installation file. */
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
@@ -7,9 +7,7 @@ import { sha256 } from '../../utils/sha256.ts';
 export function tokenCommand(program: Command, cli: Cli): void {
   program
     .command('token')
-    .description(
-      'make a token for a person: the token for DAVIT_TOKEN_FILE, its hash for the installation file',
-    )
+    .description('create a user token: the token for DAVIT_TOKEN_FILE, its hash for the installation file')
     .option('--json', 'print both as JSON')
     .addHelpText('after', '\nExample:\n  $ davit token')
     .action((options: { json?: boolean }) => {

@@ -1,4 +1,4 @@
-/** `davit up` and `davit down`: everything on this machine. */
+/** `davit up` and `davit down`: start and stop davit on this machine. */
 import type { Command } from 'commander';
 import { DavitError } from '../../errors.ts';
 import { printJson, type Cli } from '../cli.ts';
@@ -14,18 +14,20 @@ interface Options {
 export function upCommand(program: Command, cli: Cli): void {
   program
     .command('up')
-    .description(
-      'start everything on this machine: Temporal, registry, server, workers; set up what is missing',
+    .description('start Temporal, registry, server and workers on this machine, and set up what is missing')
+    .option('-d, --detach', 'run in the background; `davit down` stops it')
+    .option(
+      '--swarm',
+      'make the engine a one-node swarm if it is not in a swarm, as a target for deployments',
     )
-    .option('-d, --detach', 'go on in the background; `davit down` ends it')
-    .option('--swarm', 'make the engine a one-node swarm where it is none, so that deployments have a target')
-    .option('--demo', 'run the pipelines of examples/ and show what they made')
-    .option('--once', 'with --demo: end when it is done')
-    .option('--json', 'with --detach: print what runs as JSON')
+    .option('--demo', 'run the pipelines of examples/ and show their results')
+    .option('--once', 'with --demo: stop when the examples have ended')
+    .option('--json', 'with --detach: print addresses and processes as JSON')
     .addHelpText('after', '\nExample:\n  $ davit up\n  $ davit up --detach && davit run && davit down')
     .action(async (options: Options) => {
-      if (options.once && !options.demo) throw new DavitError('usage/invalid', '--once goes with --demo.');
-      if (options.detach && options.demo) throw new DavitError('usage/invalid', 'Either --detach or --demo.');
+      if (options.once && !options.demo) throw new DavitError('usage/invalid', '--once requires --demo.');
+      if (options.detach && options.demo)
+        throw new DavitError('usage/invalid', '--detach and --demo cannot be combined.');
       if (options.detach) return detached(cli, options);
       const { runUp } = await import('../up-session.ts');
       return runUp(cli, {
@@ -42,7 +44,7 @@ async function detached(cli: Cli, options: Options): Promise<void> {
   const run = await upDetached(cli.settings, { onLine, swarm: options.swarm === true });
   if (options.json) return printJson(cli, run);
   cli.io.err(
-    `davit is up: ${run.server}${run.temporalUi ? `, Temporal UI ${run.temporalUi}` : ''}. End it with: davit down\n`,
+    `davit is up: ${run.server}${run.temporalUi ? `, Temporal UI ${run.temporalUi}` : ''}. Stop it with: davit down\n`,
   );
 }
 
@@ -50,12 +52,12 @@ export function downCommand(program: Command, cli: Cli): void {
   program
     .command('down')
     .description(
-      'end what `davit up` started on this machine; running jobs go on and are picked up by the next `up`',
+      'stop what `davit up` started on this machine; running jobs continue, and the next `up` resumes them',
     )
     .addHelpText('after', '\nExample:\n  $ davit down')
     .action(async () => {
       const { down } = await import('../../local/process/daemonize.ts');
-      const ended = await down(cli.settings);
-      cli.io.err(ended ? 'davit has ended.\n' : 'davit was not running.\n');
+      const stopped = await down(cli.settings);
+      cli.io.err(stopped ? 'davit has stopped.\n' : 'davit was not running.\n');
     });
 }

@@ -1,4 +1,4 @@
-/** `davit worker`: one worker process of an installation. */
+/** `davit worker`: runs one worker process of an installation. */
 import { Option, type Command } from 'commander';
 import { DavitError } from '../../errors.ts';
 import { readRunFile } from '../../local/process/run-file.ts';
@@ -21,14 +21,14 @@ interface WorkerOptions {
 export function workerCommand(program: Command, cli: Cli): void {
   program
     .command('worker')
-    .description('run one worker: of architectures, of a deploy target, or the control worker')
-    .option('--arch <arch,...>', 'take jobs of these architectures: arm32, arm64, amd64', arches)
+    .description('run one worker: for architectures, for a deploy target, or the control worker')
+    .option('--arch <arch,...>', 'run jobs of these architectures: arm32, arm64, amd64', arches)
     .option(
       '--docker <url>',
-      'engine to run them on: unix:///PATH, tcp://HOST:PORT with certificates, ssh://USER@HOST',
+      'engine to use: unix:///PATH, tcp://HOST:PORT with certificates, ssh://USER@HOST',
     )
-    .option('--config <file>', 'what this worker may give to jobs: tags, slots, devices, engine socket')
-    .option('--emulation', 'architectures that the engine has to emulate are fine')
+    .option('--config <file>', 'worker configuration: tags, slots, devices, engine socket')
+    .option('--emulation', 'allow architectures that the engine has to emulate')
     .addOption(new Option('--control', 'run the workflows').conflicts(['arch', 'deploy']))
     .addOption(
       new Option('--deploy <target>', 'deploy to this target of the installation file').conflicts('arch'),
@@ -36,15 +36,15 @@ export function workerCommand(program: Command, cli: Cli): void {
     .addHelpText(
       'after',
       `
-It finds the server by DAVIT_SERVER, Temporal by TEMPORAL_ADDRESS (or what \`davit up\` runs here), and shows the worker token
-in DAVIT_WORKER_TOKEN_FILE.
+The worker uses the server at DAVIT_SERVER, Temporal at TEMPORAL_ADDRESS (by default those of \`davit up\` on this machine),
+and the worker token in DAVIT_WORKER_TOKEN_FILE.
 
 Example:
   $ davit worker --arch arm32 --docker ssh://pi@table-pi.local
   $ davit worker --deploy tablemaster --docker ssh://ops@swarm-manager`,
     )
     .action(async (options: WorkerOptions) => {
-      const settings = await settled(cli.settings);
+      const settings = await withLocalAddresses(cli.settings);
       await underSupervision((onReady) =>
         withReadyFile(settings, onReady, (ready) => runWorker(cli, settings, { ...options, onReady: ready })),
       );
@@ -84,8 +84,7 @@ async function runWorker(
       dockerAddress,
       onReady,
     });
-  if (!options.arch)
-    throw new DavitError('usage/invalid', 'What for? Give one of --arch, --deploy and --control.');
+  if (!options.arch) throw new DavitError('usage/invalid', 'Specify one of --arch, --deploy and --control.');
   const { run } = await import('../../../workers/arch.ts');
   return run({
     settings,
@@ -98,8 +97,8 @@ async function runWorker(
   });
 }
 
-/** Addresses that are not set are those of what runs on this machine. */
-async function settled(settings: Settings): Promise<Settings> {
+/** Fills in addresses that are not set from the davit that runs on this machine. */
+async function withLocalAddresses(settings: Settings): Promise<Settings> {
   const run = await readRunFile(settings);
   return {
     ...settings,

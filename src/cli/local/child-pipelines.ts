@@ -1,43 +1,46 @@
-/** The pipelines that trigger jobs of a plan would start, where they are put together of files of this folder alone. */
-import { compile, type CompileAnswer } from '../../compiler/compile.ts';
+/** Plans the child pipelines of trigger jobs whose files are all in this folder. */
+import { compile, type CompileResult } from '../../compiler/compile.ts';
 import { loadIncludes, type IncludeSource } from '../../compiler/includes.ts';
 import type { CompiledJob, CompileRequest } from '../../compiler/request.ts';
-import { MAX_DEPTH, type Upstream } from '../../plan/model/downstream.ts';
+import { MAX_DEPTH } from '../../plan/model/downstream.ts';
 import type { JobKey } from '../../plan/model/ids.ts';
 import type { TriggerSpec } from '../../plan/model/spec.ts';
-import type { InputValue, Trigger } from '../../plan/model/trigger.ts';
+import type { InputValue, Trigger, Upstream } from '../../plan/model/trigger.ts';
 
-/** A plan is for people to read; what is beyond is left out. */
+/** A plan is for people to read; further children are left out. */
 const MAX_CHILDREN = 50;
 
 export interface PlannedChild {
   /** The trigger job. */
   job: JobKey;
-  answer: CompileAnswer;
+  answer: CompileResult;
   children: PlannedChild[];
 }
-export interface ChildrenAsk {
+export interface ChildrenContext {
   source: IncludeSource;
-  /** What git says that the rules of such a file ask for. */
+  /** Facts of git that the rules of the child's file need. */
   facts(request: CompileRequest): Promise<Partial<CompileRequest>>;
   options: Pick<CompileRequest, 'explain' | 'lint'>;
 }
 
-/** Files out of artifacts and other projects are known only when the pipeline runs: their jobs have no child here. */
+/**
+ * Files from artifacts and other projects are known only when the pipeline runs; their jobs have no child
+ * here.
+ */
 export async function childrenHere(
-  ask: ChildrenAsk,
-  { request, answer }: { request: CompileRequest; answer: CompileAnswer },
+  context: ChildrenContext,
+  { request, answer }: { request: CompileRequest; answer: CompileResult },
 ): Promise<PlannedChild[]> {
-  return below(ask, { request, answer, left: { count: MAX_CHILDREN } });
+  return below(context, { request, answer, left: { count: MAX_CHILDREN } });
 }
 
 interface Level {
   request: CompileRequest;
-  answer: CompileAnswer;
+  answer: CompileResult;
   left: { count: number };
 }
 
-async function below(ask: ChildrenAsk, { request, answer, left }: Level): Promise<PlannedChild[]> {
+async function below(context: ChildrenContext, { request, answer, left }: Level): Promise<PlannedChild[]> {
   const depth = (request.trigger.upstream?.depth ?? 0) + 1;
   if (answer.kind !== 'plan' || depth > MAX_DEPTH) return [];
   const children: PlannedChild[] = [];
@@ -46,9 +49,9 @@ async function below(ask: ChildrenAsk, { request, answer, left }: Level): Promis
     if (!include || left.count === 0) continue;
     left.count -= 1;
     const asked = childRequest(request, compiled, include);
-    const whole = { ...asked, ...(await loadIncludes(asked, ask.source)) };
-    const child = compile({ ...whole, ...(await ask.facts(whole)), ...ask.options });
-    const next = await below(ask, { request: whole, answer: child, left });
+    const whole = { ...asked, ...(await loadIncludes(asked, context.source)) };
+    const child = compile({ ...whole, ...(await context.facts(whole)), ...context.options });
+    const next = await below(context, { request: whole, answer: child, left });
     children.push({ job: compiled.job.key, answer: child, children: next });
   }
   return children;
@@ -66,7 +69,7 @@ const isLocal = (one: InputValue): boolean =>
     ? !/^https?:/i.test(one)
     : typeof one === 'object' && one !== null && !Array.isArray(one) && 'local' in one;
 
-/** As the trigger job's activity asks for it, with what only a run knows left open. */
+/** The request that the trigger job's activity makes, without the facts that only a run knows. */
 function childRequest(
   parent: CompileRequest,
   { job, spec }: CompiledJob,

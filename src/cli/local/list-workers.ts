@@ -1,13 +1,13 @@
-/** Which workers there are, for whoever plans or checks a file. */
+/** Lists the workers of the installation, to plan or check a file against. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { liveRun } from '../../local/process/run-file.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { Cli } from '../cli.ts';
 
-const PATIENCE_MS = 500;
+const TIMEOUT_MS = 500;
 
-/** What the server says; undefined where none is up, or it does not answer at once. */
+/** Workers as the server reports them; undefined if there is no server, or it does not respond at once. */
 export async function askFleet(cli: Cli): Promise<WorkerReport[] | undefined> {
   if (!cli.settings.serverUrl && !(await liveRun(cli.settings))) return undefined;
   const { withServer } = await import('../connect.ts');
@@ -15,16 +15,16 @@ export async function askFleet(cli: Cli): Promise<WorkerReport[] | undefined> {
   try {
     return await Promise.race([
       withServer(cli, (client) => client.workers()),
-      delay(PATIENCE_MS, undefined, { signal: end.signal }),
+      delay(TIMEOUT_MS, undefined, { signal: end.signal }),
     ]);
   } catch {
-    return undefined; // no token, or a server that refuses: the file can be looked at without it
+    return undefined; // no token, or refused by the server: the file can be checked without it
   } finally {
     end.abort();
   }
 }
 
-/** Where nobody can be asked: this machine may be all that there is. */
+/** Used without a server: assumes that this machine is the only worker. */
 export const thisMachine: WorkerReport = {
   id: 'plan',
   hostId: 'plan',

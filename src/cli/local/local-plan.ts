@@ -1,4 +1,4 @@
-/** What the pipeline of this folder would be: compiled here, by the same code as on the control worker, without a server. */
+/** Compiles the pipeline of this folder locally, with the code of the control worker and without a server. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
@@ -17,7 +17,7 @@ import {
   type LocalProject,
 } from '../../worktree/project.ts';
 import { readRunFile } from '../../local/process/run-file.ts';
-import { compile, type CompileAnswer } from '../../compiler/compile.ts';
+import { compile, type CompileResult } from '../../compiler/compile.ts';
 import { remoteFiles } from '../../compiler/remote-exists.ts';
 import { factsNeeded } from '../../compiler/changes-needed.ts';
 import { loadIncludes, type IncludeSource } from '../../compiler/includes.ts';
@@ -28,62 +28,41 @@ import type { Cli } from '../cli.ts';
 import { askFleet, thisMachine } from './list-workers.ts';
 import { childrenHere, type PlannedChild } from './child-pipelines.ts';
 import { triggerOf } from './local-trigger.ts';
-import type { PlanEvent } from '../options.ts';
+import type { PlanOptions } from './plan-options.ts';
 
 const MAX_BYTES = 1024 * 1024;
 const REGISTRY = '127.0.0.1:5000';
 
-export interface PlanOptions {
-  file?: string;
-  ref?: string;
-  variables?: Record<string, string>;
-  /** For `spec:inputs` of the file. */
-  inputs?: Record<string, string>;
-  jobs?: string[];
-  /** Plan for this event in place of a run from here. */
-  event?: PlanEvent;
-  /** Say why each job is in the pipeline or not. */
-  explain?: boolean;
-  /** Warn of what is hardly meant, too. */
-  lint?: boolean;
-  /** Plan for this tag. */
-  tag?: string;
-  /** Paths that have changed, in place of git's own answer. */
-  changed?: string[];
-  /** Checkouts that stand for other projects of includes, by name. */
-  projectPaths?: Record<string, string>;
-  /** Plan the pipelines that its jobs would start, too. */
-  children?: boolean;
-  /** A `ref` that is not here is a branch that this working tree might be on, and no error. */
-  imagine?: boolean;
-}
 export interface LocalPlan {
   project: LocalProject;
   file: { name: string; text: string };
   facts: HeadFacts;
-  answer: CompileAnswer;
+  answer: CompileResult;
   children: PlannedChild[];
-  /** davit is on this machine: no DAVIT_SERVER names another. */
+  /** davit runs on this machine: DAVIT_SERVER is not set. */
   here: boolean;
-  /** What the answer was told of changes, where a rule asked. */
+  /** Changed paths by comparison, if a rule needs them. */
   changed?: Record<string, string[]>;
   lastCommits?: Record<string, string>;
-  /** The ref that is not here, which was planned for all the same. */
+  /** The ref that does not exist here and was planned for anyway. */
   imagined?: string;
 }
 
-type Asked = Pick<LocalPlan, 'project' | 'facts' | 'imagined'> & {
+type LocalRequest = Pick<LocalPlan, 'project' | 'facts' | 'imagined'> & {
   request: CompileRequest;
   source: IncludeSource;
   ref?: string;
 };
 
-/** The file with what it includes, and all that its plan depends on but git's answers. Rejects as `compileHere`. */
-export async function requestHere(cli: Cli, options: PlanOptions): Promise<Asked> {
+/**
+ * The file with its includes, and everything its plan depends on except facts of git. Rejects as
+ * `compileHere`.
+ */
+export async function requestHere(cli: Cli, options: PlanOptions): Promise<LocalRequest> {
   const place = options.file === undefined ? undefined : await placeOf(cli.cwd, options.file);
   const project = await findProject(place?.folder ?? cli.cwd, place?.file);
   const here = await factsHere(project, options);
-  // What runs for a commit is what stands in it; a plan for a ref is one of these files.
+  // A run of a commit uses the files of the commit; a plan for a ref uses the files of the working tree.
   const commit = options.imagine || here.ref === undefined ? undefined : here.facts.sha;
   const file =
     commit === undefined
@@ -113,41 +92,41 @@ export async function requestHere(cli: Cli, options: PlanOptions): Promise<Asked
   return { project, ...here, source, request: { ...request, ...included } };
 }
 
-/** `ref` is the commit in place of the working tree; undefined where the working tree stands for it. */
+/** `ref` is the commit to use instead of the working tree; undefined if the working tree is used. */
 async function factsHere(
   project: LocalProject,
   { ref, imagine }: PlanOptions,
-): Promise<Pick<Asked, 'facts' | 'imagined' | 'ref'>> {
+): Promise<Pick<LocalRequest, 'facts' | 'imagined' | 'ref'>> {
   if (ref === undefined || !imagine || (await hasCommit(project, ref)))
     return { facts: await headFacts(project, ref), ref };
   return { facts: { ...(await headFacts(project)), ref }, imagined: ref };
 }
 
-/** Rejects with `source/…`, `git/…`, `cli/no-git`; mistakes of the file are in the answer. */
+/** Rejects with `source/…`, `git/…`, `cli/no-git`; problems of the file are in the result. */
 export async function compileHere(cli: Cli, options: PlanOptions): Promise<LocalPlan> {
   const { project, facts: head, imagined, ref, source, request: whole } = await requestHere(cli, options);
   const known = await factsFor({ project, source, request: whole }, { ...options, ref });
-  const how = { explain: options.explain, lint: options.lint };
-  const answer = compile({ ...whole, ...known, ...how });
+  const compileOptions = { explain: options.explain, lint: options.lint };
+  const answer = compile({ ...whole, ...known, ...compileOptions });
   const facts = (request: CompileRequest) => factsFor({ project, source, request }, { ...options, ref });
   const request = { ...whole, ...known };
   const children = options.children
-    ? await childrenHere({ source, facts, options: how }, { request, answer })
+    ? await childrenHere({ source, facts, options: compileOptions }, { request, answer })
     : [];
   const here = whole.trigger.here === true;
   const { changed, lastCommits } = known;
   return { project, file: whole.file, facts: head, answer, children, here, changed, lastCommits, imagined };
 }
 
-/** Git is asked only where a condition of the file needs it; paths that were given stand in for its answer. */
+/** Calls git only if a condition of the file needs it; paths from the command line replace its result. */
 async function factsFor(
-  { project, source, request }: Pick<Asked, 'project' | 'source' | 'request'>,
+  { project, source, request }: Pick<LocalRequest, 'project' | 'source' | 'request'>,
   { ref, changed, lint }: PlanOptions,
 ): Promise<SourceFacts & Pick<CompileRequest, 'elsewhere'>> {
   const asked = factsNeeded(request);
   const needed = { ...asked, files: asked.files || lint === true };
   const found = await remoteFiles((wants) => source.elsewhere(wants), needed.elsewhere ?? []);
-  // A project that this machine does not know is one that the server may know: its answer is left open.
+  // The server may know a project that this machine does not: its result is left open.
   const elsewhere = Object.fromEntries(Object.entries(found).filter(([, files]) => files !== null));
   const facts = { ...(await sourceFacts(project, { needed, trigger: request.trigger, ref })), elsewhere };
   if (!changed) return facts;
@@ -171,20 +150,20 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-type Facts = {
+type RequestFacts = {
   project: LocalProject;
   facts: HeadFacts;
   file: { name: string; text: string };
   options: PlanOptions;
 };
 
-async function requestOf(cli: Cli, { project, facts, file, options }: Facts): Promise<CompileRequest> {
+async function requestOf(cli: Cli, { project, facts, file, options }: RequestFacts): Promise<CompileRequest> {
   const { installation } = await readInstallation(cli.settings);
   const run = await readRunFile(cli.settings);
   const fleet = /\btags\b/.test(file.text) ? await askFleet(cli) : undefined;
   const trigger: Trigger = {
     ...triggerOf(project, facts, options),
-    // Who lints a file means every machine that it may run on.
+    // Lint is about every machine that the file may run on.
     ...(!options.lint && !cli.settings.serverUrl && { here: true }),
   };
   const written = projectOf({ config: installation }, trigger);

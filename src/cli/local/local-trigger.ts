@@ -1,7 +1,7 @@
-/** What a pipeline of this folder would be started by. */
+/** The trigger of a pipeline of this folder. */
 import { NO_SHA, type HeadFacts, type LocalProject } from '../../worktree/project.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
-import type { PlanOptions } from './local-plan.ts';
+import type { PlanOptions } from './plan-options.ts';
 
 export const triggerOf = (project: LocalProject, facts: HeadFacts, options: PlanOptions): Trigger => ({
   project: project.slug,
@@ -23,13 +23,13 @@ export const triggerOf = (project: LocalProject, facts: HeadFacts, options: Plan
   ...eventOf(facts, options),
 });
 
-/** Paths that were given have changed since something, also where the branch is new. */
+/** With paths from the command line there is always a commit before, even if the branch is new. */
 const beforeOf = ({ before, sha }: HeadFacts, { changed }: PlanOptions): string =>
   changed && before === NO_SHA ? (sha === NO_SHA ? 'f'.repeat(40) : sha) : before;
 
 type EventFacts = Pick<Trigger, 'source' | 'ref' | 'refKind' | 'mergeRequest'>;
 
-/** A merge request is one from the branch that is checked out to the default branch. */
+/** A merge request goes from the checked-out branch to the default branch. */
 function eventOf(facts: HeadFacts, { event, tag }: PlanOptions): EventFacts {
   const { ref, refKind } = facts;
   if (tag !== undefined || event === 'tag')

@@ -1,4 +1,4 @@
-/** What the first Ctrl-C asks of the server, until somebody has heard it. */
+/** Sends the cancel of the first Ctrl-C until the server has accepted it. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { PipelineId } from '../../plan/model/ids.ts';
 import type { ApiClient } from '../client/api-client.ts';
@@ -8,18 +8,21 @@ const AGAIN_MS = 500;
 
 export interface CancelOptions {
   id: PipelineId;
-  /** Ends the asking: it has ended, or was let go of. */
+  /** Stops retrying: the pipeline has ended, or the user has left. */
   signal: AbortSignal;
-  /** Told once, when it takes more than one try. */
+  /** Called once if the first request fails. */
   onAway(): void;
 }
 
-/** True once the cancel is durable, false when the signal came first. Rejects when it is refused: it has ended by itself. */
+/**
+ * True once the cancel is durable, false if aborted first. Rejects if refused, because the pipeline has
+ * ended.
+ */
 export async function cancelWithRetry(
   client: Pick<ApiClient, 'cancel'>,
   { id, signal, onAway }: CancelOptions,
 ): Promise<boolean> {
-  let told = false;
+  let notified = false;
   while (!signal.aborted) {
     try {
       await client.cancel(id);
@@ -27,9 +30,9 @@ export async function cancelWithRetry(
     } catch (error) {
       if (isFinal(error)) throw error;
     }
-    if (!told && !signal.aborted) onAway();
-    told = true;
-    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // ended: seen by the loop
+    if (!notified && !signal.aborted) onAway();
+    notified = true;
+    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // aborted: the loop checks the signal
   }
   return false;
 }

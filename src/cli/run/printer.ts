@@ -1,11 +1,14 @@
-/** Logs of many jobs on one terminal: whole lines, each with its job's name, nothing of others that a terminal would obey. */
+/**
+ * Prints logs of many jobs on one terminal: whole lines, each with its job's name, without unsafe terminal
+ * sequences.
+ */
 import { SectionFilter } from '../view/log-sections.ts';
 import { painted, type Paint } from '../view/table.ts';
 import { closedColors, plainText, TerminalFilter, widthOf } from '../view/terminal-text.ts';
 
 const PAINTS: readonly Paint[] = ['cyan', 'magenta', 'blue', 'green', 'yellow'];
-const WIDEST_NAME = 24;
-/** A line that never ends is shown in pieces. */
+const MAX_NAME_WIDTH = 24;
+/** A longer line is shown in pieces. */
 const MAX_LINE = 16 * 1024;
 
 /** Lines of one job: takes pieces of text, writes whole lines. */
@@ -38,7 +41,7 @@ export class JobPrinter {
     if (out) this.#write(out);
   }
 
-  /** What is left of a last line without end. */
+  /** Writes a last line without a line feed. */
   end(): void {
     this.#take(this.#sections.end());
     if (this.#rest) this.#write(this.#line(this.#rest));
@@ -50,7 +53,7 @@ export class JobPrinter {
   }
 }
 
-/** Names of all jobs in one width, each job in a colour of its own. */
+/** Job names padded to one width, each job in its own colour. */
 export class Prefixes {
   readonly #color: boolean;
   readonly #known = new Map<string, number>();
@@ -63,7 +66,7 @@ export class Prefixes {
   learn(jobs: readonly string[]): void {
     for (const job of jobs) if (!this.#known.has(job)) this.#known.set(job, this.#known.size);
     this.#width = Math.min(
-      WIDEST_NAME,
+      MAX_NAME_WIDTH,
       Math.max(0, ...[...this.#known.keys()].map((job) => widthOf(plainText(job)))),
     );
   }

@@ -1,10 +1,10 @@
-/** One `davit run`: start, watch, and what Ctrl-C means on the way. */
+/** One `davit run`: starts and watches a pipeline, and handles Ctrl-C. */
 import type { PipelineId } from '../../plan/model/ids.ts';
 import type { PipelineStatus } from '../../plan/model/protocol.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import type { Cli } from '../cli.ts';
 import type { Interrupts } from '../interrupts.ts';
-import type { PlanOptions } from '../local/local-plan.ts';
+import type { PlanOptions } from '../local/plan-options.ts';
 import { statusText } from '../view/status-view.ts';
 import { cancelWithRetry } from './cancel.ts';
 import { startPipeline } from './start.ts';
@@ -13,7 +13,7 @@ import { watchPipeline } from './watch.ts';
 const FAILED = 1;
 
 export interface RunOptions extends PlanOptions {
-  /** Where logs go: standard output, or standard error when that is for data. */
+  /** Writes logs to standard output, or to standard error if standard output is for data. */
   write(text: string): void;
   color: boolean;
   onStatus?(status: PipelineStatus, client: ApiClient): void;
@@ -21,8 +21,8 @@ export interface RunOptions extends PlanOptions {
 }
 
 /**
- * The last status. Undefined when nothing was started, or when it was let go; `cli.exit` is set then. The first Ctrl-C cancels
- * the pipeline and waits until it has cleaned up, the second lets go of it.
+ * Resolves with the last status; undefined, with `cli.exit` set, if nothing was started or the user left. The
+ * first Ctrl-C cancels the pipeline and waits for the cleanup, the second stops waiting.
  */
 export async function runPipeline(cli: Cli, options: RunOptions): Promise<PipelineStatus | undefined> {
   const { first, second } = options.interrupts;
@@ -37,8 +37,8 @@ export async function runPipeline(cli: Cli, options: RunOptions): Promise<Pipeli
       const onStatus = (status: PipelineStatus): void => options.onStatus?.(status, client);
       const last = await watchPipeline(cli, { ...options, client, id, onStatus, signal: second });
       if (last) return last;
-      const what = cancelled() ? `the cancel of ${id}` : id;
-      cli.io.err(`\nLeft alone; ${what} goes on. See it again with: davit status ${id}\n`);
+      const subject = cancelled() ? `the cancellation of ${id}` : id;
+      cli.io.err(`\nNo longer waiting; ${subject} continues. See it with: davit status ${id}\n`);
     } finally {
       over.abort();
       await client.close();
@@ -51,22 +51,22 @@ export async function runPipeline(cli: Cli, options: RunOptions): Promise<Pipeli
   return undefined;
 }
 
-/** Answers whether a cancel that was asked for has been taken. */
+/** Returns a function that tells whether the server has accepted a cancel. */
 function cancelOn(
   cli: Cli,
   { client, id, first, over }: { client: ApiClient; id: PipelineId; first: AbortSignal; over: AbortSignal },
 ): () => boolean {
   let taken = false;
-  const onAway = (): void => cli.io.err('The server does not answer; the cancel is asked for again.\n');
+  const onAway = (): void => cli.io.err('The server does not respond; retrying the cancel.\n');
   const cancel = (): void => {
-    cli.io.err(`\nCancelling ${id} and cleaning up; Ctrl-C again leaves it alone.\n`);
+    cli.io.err(`\nCancelling ${id} and cleaning up; press Ctrl-C again to return without waiting.\n`);
     cancelWithRetry(client, { id, signal: over, onAway }).then(
       (done) => {
         taken = done;
       },
       (error: unknown) => {
-        // It ended by itself in the meantime: the watch goes on and shows how.
-        cli.io.err(`${error instanceof Error ? error.message : 'The cancel was not taken.'}\n`);
+        // The pipeline has ended meanwhile: the watch shows its outcome.
+        cli.io.err(`${error instanceof Error ? error.message : 'The server did not accept the cancel.'}\n`);
       },
     );
   };

@@ -1,4 +1,7 @@
-/** From a working tree to a started pipeline: check it here, start what it needs, upload it, ask for it, learn its number. */
+/**
+ * Starts a pipeline of a working tree: checks the file, starts davit if needed, uploads the source, requests
+ * a pipeline.
+ */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../errors.ts';
@@ -8,29 +11,30 @@ import { liveRun } from '../../local/process/run-file.ts';
 import { sourceTar } from '../../worktree/source-tar.ts';
 import { deepest } from '../../plan/policy/git-depth.ts';
 import { LOCAL_TARGET } from '../../installation.ts';
-import { ensureSwarm } from '../../local/setup/swarm.ts';
+import { ensureSwarm, whyNoSwarm } from '../../local/setup/swarm.ts';
 import type { Digest, PipelineId } from '../../plan/model/ids.ts';
 import type { StartRequest } from '../../server/api.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import { progressOf, type Cli } from '../cli.ts';
 import { connect } from '../connect.ts';
-import { compileHere, type LocalPlan, type PlanOptions } from '../local/local-plan.ts';
+import { compileHere, type LocalPlan } from '../local/local-plan.ts';
+import type { PlanOptions } from '../local/plan-options.ts';
 import { isFinal } from '../client/log-follower.ts';
 import { problemsText } from '../view/problems-view.ts';
 
 const INVALID = 2;
-const UPLOADS = 15;
+const MAX_UPLOADS = 15;
 const LOOKUP_MS = 100;
-/** A control worker that is away is said to be so after this. */
-const PATIENCE_MS = 5_000;
+/** A missing control worker is reported after this time. */
+const REPORT_AFTER_MS = 5_000;
 const MAX_TITLE = 1_000;
 const MAX_CHANGED = 200_000;
 const MAX_MESSAGE = 16_000;
 
 export interface StartOptions extends PlanOptions {
-  /** Ends it as long as nothing has been started. */
+  /** Aborts as long as nothing has been started. */
   signal: AbortSignal;
-  /** Ends the wait for the number of what was started. */
+  /** Aborts the wait for the number of the started pipeline. */
   letGo: AbortSignal;
 }
 export interface Started {
@@ -38,17 +42,17 @@ export interface Started {
   id: PipelineId;
 }
 
-/** Undefined when there is nothing to run, or the file has mistakes: both have been told, `cli.exit` is set. */
+/** Undefined if there is nothing to run or the file is invalid; both are printed, and `cli.exit` is set. */
 export async function startPipeline(cli: Cli, options: StartOptions): Promise<Started | undefined> {
   const plan = await compileHere(cli, options);
-  if (!tellPlan(cli, plan, cli.settings.serverUrl !== undefined)) return undefined;
+  if (!reportPlan(cli, plan, cli.settings.serverUrl !== undefined)) return undefined;
   await makeReady(cli, plan);
   const client = await connect(cli);
   try {
     const sent = await upload(cli, client, { plan, options });
     const request = requestOf(plan, sent, options);
     const { slug } = plan.project;
-    await ask(cli, { client, slug, request, signal: options.signal });
+    await requestPipeline(cli, { client, slug, request, signal: options.signal });
     return { client, id: await numberOf(cli, client, { slug, key: request.key, signal: options.letGo }) };
   } catch (error) {
     await client.close();
@@ -56,77 +60,86 @@ export async function startPipeline(cli: Cli, options: StartOptions): Promise<St
   }
 }
 
-/** A server elsewhere (`remote`) may know projects that this machine does not. */
-function tellPlan(cli: Cli, { answer, file }: LocalPlan, remote: boolean): boolean {
+/** A remote server may know projects that this machine does not. */
+function reportPlan(cli: Cli, { answer, file }: LocalPlan, remote: boolean): boolean {
   const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;
   cli.io.err(problemsText(problems, cli.io.errColor));
   if (answer.kind === 'plan') return true;
   const elsewhere = (code: string): boolean => code === 'include/refused' || code === 'include/unreachable';
   if (remote && answer.kind === 'invalid' && problems.every((one) => elsewhere(one.code))) {
-    cli.io.err('This machine cannot read these includes; the server looks at them itself.\n');
+    cli.io.err('This machine cannot read these includes; the server will check them.\n');
     return true;
   }
   cli.exit = answer.kind === 'invalid' ? INVALID : 0;
   cli.io.err(
     answer.kind === 'empty'
       ? `Nothing to run: ${answer.reason}\n`
-      : `${file.name} cannot be run. Nothing was started.\n`,
+      : `${file.name} is not valid. Nothing was started.\n`,
   );
   return false;
 }
 
-/** Starts what is not up, and gives a deployment to this machine its swarm. A server elsewhere is used as it is. */
+/**
+ * Starts davit if it is not running, and a swarm if a job deploys to this machine. A remote server is used as
+ * it is.
+ */
 async function makeReady(cli: Cli, { answer }: LocalPlan): Promise<void> {
   const { settings } = cli;
   if (settings.serverUrl) return;
   if (!(await liveRun(settings))) {
-    cli.io.err('davit is not running here: starting it in the background (davit down ends it).\n');
+    cli.io.err('davit is not running; starting it in the background (stop it with: davit down).\n');
     await upDetached(settings, { swarm: false, onLine: (line) => cli.io.err(`${line}\n`) });
   }
   const deploys = answer.kind === 'plan' && answer.jobs.some(({ job }) => job.target === LOCAL_TARGET);
   if (!deploys) return;
   const local = await askEngine(settings);
   try {
+    const reason = whyNoSwarm(local.info);
+    // Only the deployments fail: the rest of the pipeline is none of theirs.
+    if (reason !== undefined)
+      return cli.io.err(
+        `The deploy jobs will fail, the others run: the engine of this machine cannot be a swarm (${reason}).\n`,
+      );
     await ensureSwarm(settings, local, progressOf(cli));
   } finally {
     await local.engine.close();
   }
 }
 
-interface Sent {
+interface UploadedSource {
   digest: Digest;
   sha: string;
 }
 
-/** The tar is made anew for each try: a stream cannot be read twice. */
+/** Each upload creates a new tar, because a stream cannot be read twice. */
 async function upload(
   cli: Cli,
   client: ApiClient,
   { plan, options }: { plan: LocalPlan; options: StartOptions },
-): Promise<Sent> {
+): Promise<UploadedSource> {
   const jobs = plan.answer.kind === 'plan' ? plan.answer.jobs : [];
   const depth = deepest(jobs.map((one) => one.spec));
   for (let count = 1; ; count += 1) {
     const source = await sourceTar(plan.project, options.ref, depth);
     if (count === 1 && source.submodules.length > 0)
-      cli.io.err(`Submodules are left out: ${source.submodules.join(', ')}\n`);
+      cli.io.err(`Submodules are not uploaded: ${source.submodules.join(', ')}\n`);
     try {
       const stored = await client.putBlob(source.tar, options.signal);
       await source.done;
       return { digest: stored.digest, sha: source.facts.sha };
     } catch (error) {
       source.tar.destroy();
-      await source.done.catch(() => undefined); // it ended because its reader did, whose error is the one
-      if (options.signal.aborted || count >= UPLOADS || isFinal(error)) throw error;
+      await source.done.catch(() => undefined); // it ended because its reader failed; the reader's error counts
+      if (options.signal.aborted || count >= MAX_UPLOADS || isFinal(error)) throw error;
     }
-    if (count === 1) cli.io.err(`The server at ${client.url} does not answer; trying again.\n`);
+    if (count === 1) cli.io.err(`The server at ${client.url} does not respond; retrying.\n`);
     await delay(LOOKUP_MS * count, undefined, { signal: options.signal });
   }
 }
 
 function requestOf(
   { facts, changed, lastCommits, here }: LocalPlan,
-  sent: Sent,
+  sent: UploadedSource,
   options: StartOptions,
 ): StartRequest {
   return {
@@ -150,38 +163,41 @@ function requestOf(
   };
 }
 
-/** Paths travel with the request. Too many to send are too many to compare: then everything counts as changed. */
+/** Paths are part of the request. If there are too many, none are sent, and everything counts as changed. */
 const bounded = (changed: LocalPlan['changed']): LocalPlan['changed'] =>
   changed && JSON.stringify(changed).length <= MAX_CHANGED ? changed : undefined;
 
-/** Whoever waits is told why; whoever gives up, that it may be on its way all the same. */
-async function ask(
+/** Prints why it has to wait, and on failure that the pipeline may start nevertheless. */
+async function requestPipeline(
   cli: Cli,
-  of: { client: ApiClient; slug: string; request: StartRequest; signal: AbortSignal },
+  options: { client: ApiClient; slug: string; request: StartRequest; signal: AbortSignal },
 ): Promise<void> {
-  const { client, signal } = of;
+  const { client, slug, request, signal } = options;
   const onAway = (error: unknown): void => {
-    const why = error instanceof DavitError ? error.message : `${client.url} does not answer.`;
-    cli.io.err(`${why} The pipeline is asked for again; it starts once.\n`);
+    const why = error instanceof DavitError ? error.message : `${client.url} does not respond.`;
+    cli.io.err(`${why} Retrying; the pipeline starts only once.\n`);
   };
   try {
-    await retryUntil(signal, () => client.start(of.slug, of.request, signal), onAway);
+    await retryUntil(signal, () => client.start(slug, request, signal), onAway);
   } catch (error) {
     if (signal.aborted || !isFinal(error))
-      cli.io.err('The pipeline was asked for, and may start yet: `davit pipelines` shows whether it did.\n');
+      cli.io.err('The pipeline was requested and may still start; check with: davit pipelines\n');
     throw error;
   }
 }
 
-/** Asks again while the server is away: the key makes sure that it starts once. `onAway` is told of the first failure. */
+/**
+ * Retries while the server is unreachable: the key ensures a single start. Calls `onAway` after the first
+ * failure.
+ */
 async function retryUntil<T>(
   signal: AbortSignal,
-  ask: () => Promise<T>,
+  call: () => Promise<T>,
   onAway?: (error: unknown) => void,
 ): Promise<T> {
   for (let count = 1; ; count += 1) {
     try {
-      return await ask();
+      return await call();
     } catch (error) {
       if (signal.aborted || isFinal(error) || count >= 20) throw error;
       if (count === 1) onAway?.(error);
@@ -190,22 +206,22 @@ async function retryUntil<T>(
   }
 }
 
-/** The pipeline's number is given by the project workflow, on a control worker. */
+/** The project workflow assigns the number, on a control worker. */
 async function numberOf(
   cli: Cli,
   client: ApiClient,
   { slug, key, signal }: { slug: string; key: string; signal: AbortSignal },
 ): Promise<PipelineId> {
   const since = Date.now();
-  let told = false;
+  let reported = false;
   for (;;) {
     const known = await retryUntil(signal, () => client.lookup(slug, key, signal));
     if (known.pipeline) return known.pipeline;
     if (known.state === 'refused' || known.state === 'duplicate')
       throw new DavitError('usage/invalid', known.message ?? 'The server did not start this pipeline.');
-    if (!told && Date.now() - since > PATIENCE_MS) {
-      cli.io.err('The pipeline waits for a control worker (davit doctor).\n');
-      told = true;
+    if (!reported && Date.now() - since > REPORT_AFTER_MS) {
+      cli.io.err('The pipeline is waiting for a control worker; check with: davit doctor\n');
+      reported = true;
     }
     await delay(LOOKUP_MS, undefined, { signal });
   }

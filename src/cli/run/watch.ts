@@ -1,8 +1,11 @@
 /**
- * Follows a pipeline to its end: logs of its jobs as they come, what it waits for, its last status.
+ * Follows a pipeline to its end: prints logs of its jobs as they come, and what it waits for; returns its
+ * last status.
  *
- * Invariants: W1 each byte of each log is shown once, whatever happens to the connection. W2 it ends only when the pipeline
- * has ended and every log is whole, or when it was told to. W3 nothing of a job's text reaches the terminal unfiltered.
+ * Invariants:
+ * WATCH-1 Each byte of each log is shown once, also after a lost connection.
+ * WATCH-2 It ends only when the pipeline has ended and every log is complete, or when it is aborted.
+ * WATCH-3 No text of a job reaches the terminal unfiltered.
  */
 import type { PipelineId } from '../../plan/model/ids.ts';
 import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
@@ -14,22 +17,25 @@ import { waitingText } from '../view/status-labels.ts';
 import { JobPrinter, Prefixes } from './printer.ts';
 import { messageOf } from '../../utils/message.ts';
 
-/** Logs followed at once; the others are shown when their turn comes. */
-const FOLLOWED = 40;
+/** Logs that are followed at the same time; the others wait for a free slot. */
+const MAX_FOLLOWED = 40;
 
 export interface WatchOptions {
   client: ApiClient;
   id: PipelineId;
-  /** Lets go of the pipeline, which runs on. */
+  /** Stops watching; the pipeline continues. */
   signal: AbortSignal;
-  /** Where logs go. */
+  /** Writes log text. */
   write(text: string): void;
   color: boolean;
-  /** Of every change. */
+  /** Called after every change. */
   onStatus?(status: PipelineStatus): void;
 }
 
-/** The last status; undefined when the signal ended it. Rejects when the server refuses for good. */
+/**
+ * Resolves with the last status; undefined if aborted by the signal. Rejects with a final error of the
+ * server.
+ */
 export async function watchPipeline(cli: Cli, options: WatchOptions): Promise<PipelineStatus | undefined> {
   const watch = new Watch(cli, options);
   return watch.run();
@@ -65,29 +71,29 @@ class Watch {
   #take(status: PipelineStatus): void {
     this.#prefixes.learn(status.jobs.map((job) => job.key));
     for (const job of status.jobs) {
-      this.#tellWait(status.id, job);
+      this.#reportWait(status.id, job);
       const name = `${job.key}/${job.attempt}`;
       if (!hasLog(job) || this.#seen.has(name)) continue;
       this.#seen.add(name);
       this.#queue.push(job);
     }
     this.#fill();
-    // Last: whoever asks a person about it asks below what is said here.
+    // Last, so that a question to a person appears below these lines.
     this.#options.onStatus?.(status);
   }
 
-  /** Waits of more than a moment: what a person or a missing machine holds up. */
-  #tellWait(id: PipelineId, job: JobStatus): void {
+  /** Reports waits that may be long: for a person, a lock or a machine. */
+  #reportWait(id: PipelineId, job: JobStatus): void {
     const kind = job.waitingFor?.split(':')[0] ?? '';
-    const telling = job.phase === 'gate' || job.phase === 'manual' || kind === 'queue' || kind === 'lock';
-    const text = telling ? (waitingText(id, job) ?? '') : '';
+    const isLong = job.phase === 'gate' || job.phase === 'manual' || kind === 'queue' || kind === 'lock';
+    const text = isLong ? (waitingText(id, job) ?? '') : '';
     if ((this.#waits.get(job.key) ?? '') === text) return;
     this.#waits.set(job.key, text);
     if (text) this.#options.write(`${this.#prefixes.of(job.key)} ${text}\n`);
   }
 
   #fill(): void {
-    while (this.#following.size < FOLLOWED) {
+    while (this.#following.size < MAX_FOLLOWED) {
       const job = this.#queue.shift();
       if (!job) return;
       const work: Promise<void> = this.#follow(job).finally(() => {
@@ -108,13 +114,13 @@ class Watch {
       printer.end();
       if (end && !end.complete && end.bytes > 0) write(`${prefix} (this log is incomplete)\n`);
     } catch (error) {
-      // One log that cannot be shown does not end the watch; the verdict does not hang on it.
-      write(`${prefix} (its log cannot be shown: ${messageOf(error)})\n`);
+      // A log that cannot be shown does not end the watch; the exit code does not depend on it.
+      write(`${prefix} (cannot show the log: ${messageOf(error)})\n`);
     }
   }
 }
 
-/** True once there is, or will be, something to read of this attempt. */
+/** True once this attempt has, or will have, a log. */
 const hasLog = (job: JobStatus): boolean =>
   job.attempt >= 1 &&
   (job.phase === 'dispatched' ||

@@ -1,26 +1,27 @@
 /**
- * Sections of a job's log, as GitLab marks them: `section_start:TIME:NAME[OPTIONS]\r\e[0KHEADER`, `section_end:TIME:NAME\r\e[0K`.
- * They stay in the log as they were written; a person sees the header behind a mark, and how long the section took. Pure.
+ * Sections of a job's log, as GitLab marks them: `section_start:TIME:NAME[OPTIONS]\r\e[0KHEADER`,
+ * `section_end:TIME:NAME\r\e[0K`. Stored logs keep them; a terminal shows the header and how long the section
+ * took. Pure.
  */
 
 const MARK = /(?:\u001b\[0K)?section_(start|end):(\d+):([\w.-]+)(?:\[[^\]\r\n]*\])?\r\u001b\[0K(\n?)/g;
 const BEGINNING = '\u001b[0Ksection_';
-/** A line with a mark is shown when it ends; a longer one before that. */
+/** A line with a mark is held until it ends, or until it is longer than this. */
 const MAX_LINE = 4_096;
 
 export class SectionFilter {
   #held = '';
   readonly #began = new Map<string, number>();
 
-  /** What may be written of this piece, however the log is cut into pieces. */
+  /** The text to show for this piece, however the log is cut into pieces. */
   push(piece: string): string {
     const text = this.#held + piece;
-    const at = holdFrom(text);
-    this.#held = text.slice(at);
-    return this.#shown(text.slice(0, at));
+    const held = holdFrom(text);
+    this.#held = text.slice(held);
+    return this.#shown(text.slice(0, held));
   }
 
-  /** What was held back. */
+  /** The held text. */
   end(): string {
     const rest = this.#held;
     this.#held = '';
@@ -50,7 +51,7 @@ export class SectionFilter {
   }
 }
 
-/** Where a mark may have begun whose line has not ended yet; the end of the text when there is none. */
+/** Index of a possible mark whose line has not ended; the length of the text if there is none. */
 function holdFrom(text: string): number {
   const line = text.lastIndexOf('\n') + 1;
   const tail = text.slice(line);

@@ -1,4 +1,4 @@
-/** Problems of a file as a person reads them: place, code, the line with a caret, what to do. Pure. */
+/** Formats problems of a file for people: place, code, the line with a caret, a hint. Pure. */
 import { placeText } from '../../errors.ts';
 import { includedText, type Problem } from '../../compiler/problems.ts';
 import { painted } from './table.ts';
@@ -20,7 +20,7 @@ function problemView(problem: Problem, color: boolean): string {
   return head + excerpt(problem, color) + from + hint;
 }
 
-/** The line of the file, and a caret below the column; a long line is cut around it. */
+/** The line of the file with a caret below the column; a long line is cut around it. */
 function excerpt({ place, sourceLine }: Problem, color: boolean): string {
   if (!place || sourceLine === undefined) return '';
   const clean = plainText(sourceLine).replace(/\t/g, ' ').replace(/\n/g, '');

@@ -1,4 +1,4 @@
-/** States, phases and waiting reasons in words a person knows. Pure. */
+/** Labels of states, phases and waiting reasons. Pure. */
 import type { PipelineId } from '../../plan/model/ids.ts';
 import type { JobStatus, PipelineState, PipelineStatus } from '../../plan/model/protocol.ts';
 import type { Cell, Paint } from './table.ts';
@@ -60,26 +60,26 @@ export function jobCell(job: JobStatus): Cell {
   }
 }
 
-/** What a person can do about the wait, or what it is for; undefined when the job does not wait. */
+/** The command that ends the wait, or its reason; undefined if the job is not waiting. */
 export function waitingText(id: PipelineId, job: JobStatus): string | undefined {
   if (job.outcome) return undefined;
   if (job.phase === 'gate') return `gate: davit approve ${id} ${quoted(job.key)}${gateText(job)}`;
   if (job.phase === 'manual') return `davit play ${id} ${quoted(job.key)}`;
   const reason = job.waitingFor;
   if (reason === undefined) return undefined;
-  const cut = reason.indexOf(':');
-  const [kind, what] = cut < 0 ? [reason, ''] : [reason.slice(0, cut), reason.slice(cut + 1)];
+  const colon = reason.indexOf(':');
+  const [kind, subject] = colon < 0 ? [reason, ''] : [reason.slice(0, colon), reason.slice(colon + 1)];
   switch (kind) {
     case 'queue':
-      return `waits for ${queueText(what)}`;
+      return `waits for ${queueText(subject)}`;
     case 'lock':
-      return `waits for the lock of ${what}`;
+      return `waits for the lock of ${subject}`;
     case 'needs':
-      return `waits for ${what}`;
+      return `waits for ${subject}`;
     case 'stage':
-      return `waits for stage ${what}`;
+      return `waits for stage ${subject}`;
     case 'slots':
-      return 'waits for its turn: as many jobs as allowed are under way';
+      return 'waits for a slot: the maximum number of jobs is running';
     case 'delay':
       return 'is delayed';
     default:
@@ -107,19 +107,19 @@ function queueText(queue: string): string {
 export const quoted = (text: string): string =>
   /^[A-Za-z0-9_./:@%+=,-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** How long it took, or has taken; nothing for a job that has not begun. */
+/** Duration so far or in total; empty for a job that has not started. */
 export function jobTime(job: JobStatus, now: number): string {
   const { startedAt, endedAt } = job.result ?? {};
   if (startedAt !== undefined && endedAt !== undefined) return durationText(endedAt - startedAt);
   return job.phase === 'running' || job.phase === 'stopping' ? durationText(now - job.since) : '';
 }
 
-/** Exit code of a pipeline: 0 good, 1 failed, cancelled or expired, 2 when the file itself is wrong. */
+/** Exit code for a pipeline: 0 success, 1 failed, cancelled or expired, 2 invalid file. */
 export function verdictOf(status: Pick<PipelineStatus, 'state'>): number {
   if (status.state === 'config_error') return 2;
   return status.state === 'success' || status.state === 'skipped' ? 0 : 1;
 }
 
-/** True when nothing goes on without somebody asking for more. */
+/** True if nothing more happens without a request. */
 export const isOver = (status: Pick<PipelineStatus, 'state' | 'endedAt'>): boolean =>
   status.endedAt !== undefined;

@@ -1,4 +1,4 @@
-/** A pipeline as a table: jobs, what each waits for, who decided what. Pure. */
+/** Formats a pipeline as a table: jobs, what each waits for, decisions. Pure. */
 import { testsText } from '../../plan/model/outcome.ts';
 import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
 import { platformText } from '../../plan/model/spec.ts';
@@ -20,17 +20,18 @@ export function statusText(status: PipelineStatus, options: ViewOptions): string
   const head = `${painted(status.id, 'bold', color)}  ${painted(state.text, state.paint, color)}  ${took}\n`;
   const { upstream } = status;
   const above = upstream ? `  started by ${plainText(upstream.job)} of ${upstream.pipeline}\n` : '';
-  const what = plainText(
+  const subject = plainText(
     `${status.ref} ${status.sha.slice(0, 8)} ${status.title} (${status.source})`,
   ).replace(/\n/g, ' ');
-  // `cancelled` stands in the line above already.
+  // The line above already shows `cancelled`.
   const reason = status.reason && status.reason !== state.text ? `\n${indented(status.reason)}\n` : '';
   const by = status.cancelledBy ? `  cancelled by ${plainText(status.cancelledBy.actor)}\n` : '';
   const warnings = status.warnings
     .map((text) => `${painted('!', 'yellow', color)} ${plainText(text)}\n`)
     .join('');
   const jobs = status.jobs.length > 0 ? `\n${jobsTable(status, options)}` : '';
-  return `${head}  ${what}\n${above}${by}${reason}${warnings}${jobs}${decisionsText(status, color)}${playableText(status)}`;
+  const footer = decisionsText(status, color) + playableText(status);
+  return `${head}  ${subject}\n${above}${by}${reason}${warnings}${jobs}${footer}`;
 }
 
 const indented = (text: string): string =>
@@ -50,7 +51,7 @@ export function jobsTable(status: PipelineStatus, { color, now }: ViewOptions): 
   return table(['STAGE', 'JOB', 'STATE', 'TIME', ''], rows, color);
 }
 
-/** What it waits for, else what went wrong, else what it made. */
+/** What the job waits for, else its message, else its results. */
 function detailOf(status: PipelineStatus, job: JobStatus): string {
   const below = downstreamText(job);
   if (below) return below;
@@ -64,7 +65,7 @@ function detailOf(status: PipelineStatus, job: JobStatus): string {
   return [attempts, made, tests, coverage].filter((text) => text !== '').join(', ');
 }
 
-/** Which pipeline it has started, and how that fares; its own reason where there is none. */
+/** The downstream pipeline with its state; empty if there is none. */
 function downstreamText({ downstream, result }: JobStatus): string {
   if (!downstream?.pipeline) return '';
   const state = downstream.state ? ` ${stateCell(downstream.state).text}` : '';
@@ -90,10 +91,10 @@ function decisionsText(status: PipelineStatus, color: boolean): string {
   const lines = made
     .sort((a, b) => (a.one.at ?? 0) - (b.one.at ?? 0))
     .map(({ job, one }) => {
-      const at = one.at === undefined ? '' : ` ${new Date(one.at).toISOString().slice(0, 19)}Z`;
+      const time = one.at === undefined ? '' : ` ${new Date(one.at).toISOString().slice(0, 19)}Z`;
       const words = [one.comment ? `"${one.comment}"` : '', one.answer ?? ''].filter((text) => text !== '');
       return plainText(
-        `${one.actor} (${one.role}): ${one.action} ${job.key}${at} ${words.join(', ')}`,
+        `${one.actor} (${one.role}): ${one.action} ${job.key}${time} ${words.join(', ')}`,
       ).replace(/\n/g, ' ');
     });
   return lines.length > 0
@@ -101,7 +102,7 @@ function decisionsText(status: PipelineStatus, color: boolean): string {
     : '';
 }
 
-/** What somebody may start, or must decide. */
+/** Jobs that wait for a start or a decision. */
 function playableText(status: PipelineStatus): string {
   const open = status.jobs.filter((job) => !job.outcome && (job.phase === 'manual' || job.phase === 'gate'));
   if (open.length === 0) return '';

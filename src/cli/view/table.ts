@@ -1,4 +1,4 @@
-/** Tables for people: aligned columns, colours where they are wanted, nothing of others that a terminal would obey. Pure. */
+/** Tables for people: aligned columns, optional colours, no unsafe terminal sequences. Pure. */
 import { styleText } from 'node:util';
 import { plainText, widthOf } from './terminal-text.ts';
 
@@ -9,11 +9,11 @@ export interface Cell {
   paint?: Paint;
 }
 
-/** `color` says whether the stream takes colors, so styleText must not ask standard output. */
+/** `color` decides; styleText must not check standard output itself. */
 export const painted = (text: string, paint: Paint | undefined, color: boolean): string =>
   color && paint ? styleText(paint, text, { validateStream: false }) : text;
 
-/** Rows as lines; the head is dim, the last column is not padded. Every cell is one line. */
+/** Rows as lines: the head is dim, the last column is not padded, every cell is one line. */
 export function table(head: string[], rows: (string | Cell)[][], color: boolean): string {
   if (rows.length === 0) return '';
   const cells = [head.map((text): Cell => ({ text, paint: 'dim' })), ...rows.map((row) => row.map(cellOf))];

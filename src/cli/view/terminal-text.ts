@@ -1,20 +1,21 @@
 /**
- * Text of others on this terminal. A job's log may hold anything: of all that a terminal takes for commands only colours
- * (SGR) get through. Nothing moves the cursor, sets a title, writes a clipboard or overwrites a line. Pure.
+ * Filters untrusted text for a terminal. A log may contain any bytes: of all terminal sequences only colours
+ * (SGR) are kept. Nothing moves the cursor, sets a title, writes the clipboard or overwrites a line. Pure.
  */
 
 type State = 'text' | 'escape' | 'csi' | 'string' | 'stringEscape' | 'intermediate';
 
-/** Parameters of a sequence that are kept; a longer one is no colour. */
+/** A sequence with more parameter characters is not a colour. */
 const MAX_PARAMETERS = 64;
-/** Everything that is not shown as it is. All of it is one UTF-16 unit. */
+/** Characters that are not shown unchanged; each is one UTF-16 unit. */
 const SPECIAL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 const ESC = '\u001b';
 const RESET = `${ESC}[0m`;
 
 /**
- * Cleans a stream, however it is cut into pieces. Control strings (OSC, DCS, APC, PM, SOS) end at BEL, ST or a new line: a
- * string that nobody ends must not swallow the rest of a log. A lone CR becomes a line feed, so that nothing is overwritten.
+ * Filters a stream, however it is cut into pieces. Control strings (OSC, DCS, APC, PM, SOS) end at BEL, ST or
+ * a line feed: an unterminated string must not hide the rest of a log. A lone CR becomes a line feed, so that
+ * nothing is overwritten.
  */
 export class TerminalFilter {
   #state: State = 'text';
@@ -26,19 +27,19 @@ export class TerminalFilter {
     this.#color = color;
   }
 
-  /** What may be written of this piece. Plain text is taken in whole runs: logs are large. */
+  /** The safe part of this piece. Plain text is copied in whole runs, because logs are large. */
   push(text: string): string {
     let out = '';
-    for (let at = 0; at < text.length; ) {
+    for (let index = 0; index < text.length; ) {
       if (this.#state === 'text' && !this.#afterCr) {
-        SPECIAL.lastIndex = at;
+        SPECIAL.lastIndex = index;
         const next = SPECIAL.exec(text)?.index ?? text.length;
-        out += text.slice(at, next);
-        at = next;
-        if (at >= text.length) break;
+        out += text.slice(index, next);
+        index = next;
+        if (index >= text.length) break;
       }
-      out += this.#take(text.charAt(at));
-      at += 1;
+      out += this.#take(text.charAt(index));
+      index += 1;
     }
     return out;
   }
@@ -74,7 +75,7 @@ export class TerminalFilter {
       return '';
     }
     if (code < 0x20 || (code >= 0x7f && code <= 0x9f)) return '';
-    // Marks that change the direction of what follows make text look like other text.
+    // Bidirectional controls can make text look like other text.
     if ((code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069)) return '';
     return char;
   }
@@ -122,13 +123,13 @@ export class TerminalFilter {
   }
 }
 
-/** One text, without colours. */
+/** A text without colours and control sequences. */
 export const plainText = (text: string): string => new TerminalFilter(false).push(text);
 
-/** A line of others within a line of ours: its colours end with it. */
+/** Untrusted text within a line: resets its colours at its end. */
 export const closedColors = (text: string): string => (text.includes(ESC) ? text + RESET : text);
 
-/** Columns that a text takes, without its colours; wide characters count two. Good enough for tables. */
+/** Columns of a text without its colours; wide characters count two. Good enough for tables. */
 export function widthOf(text: string): number {
   let width = 0;
   for (const char of text.replace(/\u001b\[[0-9;:]*m/g, '')) {

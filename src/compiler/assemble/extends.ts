@@ -4,14 +4,14 @@ import { didYouMean } from '../suggest.ts';
 import { isNull, mapNode, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
 
 /**
- * `extends`: the parents' maps merged deeply in their order, then the job's own on top; lists and scalars are replaced.
- * Nodes are shared, so places stay where they were written. Each name is worked out once; a walk keeps its path, so a
- * circle is found and named.
+ * `extends`: the parents' maps are merged deeply in their order, then the job's own on top; lists and scalars
+ * are replaced. Nodes are shared, so places stay where they were written. Each name is resolved once; a walk
+ * keeps its path, so a cycle is found and named.
  */
 const MAX_LEVELS = 11;
 /** Levels that are followed, so that a smaller excess is told at the job that has it. */
 const MAX_WALK = 100;
-/** Entries that merging may make in one file: a bomb of extends stops here. */
+/** Limit of merged entries in one file, against nested extends that multiply. */
 const MAX_MERGED = 1_000_000;
 
 export class Extender {
@@ -26,7 +26,10 @@ export class Extender {
     this.#problems = problems;
   }
 
-  /** The job with all its parents merged in, `extends` left out. Undefined when it is no map, or its parents are wrong. */
+  /**
+   * The job with all its parents merged in, without `extends`. Undefined when it is not a map or its parents
+   * are invalid.
+   */
   resolve(name: string): MapNode | undefined {
     return this.#resolve(name)?.map;
   }
@@ -60,7 +63,7 @@ export class Extender {
   }
 
   #tooDeep(name: string, at: Entry['at']): void {
-    const message = `"${name}" extends over more than ${MAX_LEVELS} levels`;
+    const message = `"${name}" extends through more than ${MAX_LEVELS} levels`;
     this.#problems.add('language/extends-depth', message, { at });
   }
 
@@ -77,13 +80,13 @@ export class Extender {
       const at = value.kind === 'list' ? (value.items[index] ?? value) : value;
       const start = this.#path.indexOf(parent);
       if (start !== -1) {
-        const circle = [...this.#path.slice(start), parent].join(' -> ');
-        this.#problems.add('language/cycle', `extends goes in a circle: ${circle}`, { at });
+        const cycle = [...this.#path.slice(start), parent].join(' -> ');
+        this.#problems.add('language/cycle', `extends forms a cycle: ${cycle}`, { at });
         continue;
       }
       const target = this.#entries.get(parent);
       if (target?.value.kind !== 'map') {
-        const what = target ? `"${parent}", which is not a map` : `"${parent}", which the file does not have`;
+        const what = target ? `"${parent}", which is not a map` : `"${parent}", which does not exist`;
         this.#problems.add('language/unknown-extends', `"${name}" extends ${what}`, {
           at,
           hint: () => (target ? undefined : didYouMean(parent, this.#entries.keys())),

@@ -2,34 +2,25 @@ import type { Problems } from '../problems.ts';
 import { DEFAULT, JOB_KEYWORDS, stagesReader, TOP, type KeywordInfo } from '../schema/keyword-table.ts';
 import { didYouMean } from '../suggest.ts';
 import { plainScalar } from '../yaml/scalars.ts';
-import { isNull, kindText, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
-
-/** The top level of a file: its global keywords taken apart from its jobs. */
-export interface FileConfig {
-  root: MapNode;
-  stages: string[];
-  /** Every job and template, hidden ones too, before extends. In file order. */
-  entries: Map<string, Entry>;
-  /** `default`, and the keywords that older files write at the top level. */
-  defaults: Map<string, Entry>;
-  variables?: Node;
-  workflow?: Node;
-}
+import { isNull, kindText, type Entry, type Node } from '../yaml/nodes.ts';
+import type { FileConfig } from '../job-config.ts';
 
 const DEFAULT_STAGES = ['build', 'test', 'deploy'];
-/** Written at the top level they mean the same as under `default` (GitLab: deprecated, still valid). */
+/** At the top level they mean the same as under `default` (GitLab: deprecated, still valid). */
 const OLD_DEFAULTS = new Set(['image', 'services', 'before_script', 'after_script', 'cache']);
 
-/** Splits a document; undefined when there is nothing to split. */
+/** Splits a document; undefined when it is not a map. */
 export function readFileConfig(root: Node, problems: Problems): FileConfig | undefined {
   if (root.kind !== 'map') {
-    problems.add('language/type', `a pipeline file is a map of jobs, not ${kindText(root)}`, { at: root });
+    problems.add('language/type', `a pipeline file must be a map of jobs, not ${kindText(root)}`, {
+      at: root,
+    });
     return undefined;
   }
   const file: FileConfig = { root, stages: DEFAULT_STAGES, entries: new Map(), defaults: new Map() };
   for (const [key, entry] of root.entries) {
     const keyword = TOP.get(key);
-    // `pages` is the name of a job too.
+    // `pages` is also a job name.
     if (!keyword || key === 'pages') readJobEntry(entry, file, problems);
     else if (keyword.status === 'refused') refuse(keyword, entry, problems);
     else if (!isNull(entry.value)) readGlobal(entry, file, problems);
@@ -45,14 +36,14 @@ function readGlobal(entry: Entry, file: FileConfig, problems: Problems): void {
   else if (entry.key === 'spec')
     problems.add(
       'language/missing',
-      'spec is a header: it stands alone, and a line with --- and the content follow it',
+      'spec must be in a header of its own, followed by a line with --- and the content',
       {
         at: entry.at,
       },
     );
   else if (OLD_DEFAULTS.has(entry.key)) {
     if (file.defaults.has(entry.key))
-      problems.add('language/conflict', `"${entry.key}" stands at the top level and under default`, {
+      problems.add('language/conflict', `"${entry.key}" is set both at the top level and under default`, {
         at: entry.at,
       });
     else file.defaults.set(entry.key, entry);
@@ -70,7 +61,7 @@ function readDefault(entry: Entry, file: FileConfig, problems: Problems): void {
     else if (isNull(inner.value)) continue;
     else if (keyword.status === 'refused') refuse(keyword, inner, problems);
     else if (file.defaults.has(key))
-      problems.add('language/conflict', `"${key}" stands at the top level and under default`, {
+      problems.add('language/conflict', `"${key}" is set both at the top level and under default`, {
         at: inner.at,
       });
     else file.defaults.set(key, inner);
@@ -84,14 +75,14 @@ function readJobEntry(entry: Entry, file: FileConfig, problems: Problems): void 
     return;
   }
   if (entry.value.kind !== 'map') {
-    const what = `"${entry.key}" is no keyword, and as a job it must be a map, not ${kindText(entry.value)}`;
+    const what = `"${entry.key}" is not a keyword, and a job must be a map, not ${kindText(entry.value)}`;
     problems.add('language/unknown-keyword', what, { at: entry.at, hint: didYouMean(entry.key, TOP.keys()) });
     return;
   }
   const jobLike = [...entry.value.entries.keys()].some((key) => JOB_KEYWORDS.has(key));
   const spelling = jobLike ? undefined : didYouMean(entry.key, TOP.keys());
   if (spelling) {
-    problems.add('language/unknown-keyword', `"${entry.key}" is no keyword, and no job: it has no script`, {
+    problems.add('language/unknown-keyword', `"${entry.key}" is neither a keyword nor a job with a script`, {
       at: entry.at,
       hint: spelling,
     });
@@ -99,27 +90,28 @@ function readJobEntry(entry: Entry, file: FileConfig, problems: Problems): void 
   }
   const readAs = nameReadAs(entry);
   if (readAs !== undefined)
-    problems.add('language/type', `the name of a job must be text, and ${entry.key} is read as ${readAs}`, {
+    problems.add('language/type', `a job name must be a string, but YAML reads ${entry.key} as ${readAs}`, {
       at: entry.at,
       hint: 'Put it in quotes.',
     });
   else if (entry.key === '' || entry.key.length > 255)
-    problems.add('language/type', 'a job has a name of 1 to 255 characters', { at: entry.at });
+    problems.add('language/type', 'a job name must have 1 to 255 characters', { at: entry.at });
   else if (NO_NAMES.has(entry.key))
-    problems.add('language/type', `no job can have the name "${entry.key}"`, { at: entry.at });
+    problems.add('language/type', `"${entry.key}" cannot be the name of a job`, { at: entry.at });
   file.entries.set(entry.key, entry);
 }
 
-/** What YAML makes of a name without quotes that is no text to it; undefined where it is text. */
+/** How YAML reads an unquoted name that is not a string; undefined for a string. */
 function nameReadAs({ key, at }: Entry): string | undefined {
   const value = at.source.text.startsWith(key, at.offset) ? plainScalar(key) : key;
-  return typeof value === 'string' || key === '' ? undefined : String(value);
+  if (typeof value === 'string' || key === '') return undefined;
+  return value === null ? 'null' : `the ${typeof value} ${value}`;
 }
 
-/** GitLab: "unavailable names for jobs"; those of keywords never come here. */
+/** GitLab: "unavailable names for jobs"; keywords never get here. */
 const NO_NAMES: ReadonlySet<string> = new Set(['true', 'false', 'nil']);
 
-/** A keyword that GitLab has and davit has not. */
+/** A keyword of GitLab that davit does not support. */
 export function refuse(keyword: KeywordInfo, entry: Entry, problems: Problems): void {
   problems.add('language/refused', `${keyword.name} is refused: ${keyword.note ?? 'not possible here'}`, {
     at: entry.at,
@@ -127,13 +119,13 @@ export function refuse(keyword: KeywordInfo, entry: Entry, problems: Problems): 
   });
 }
 
-/** `where` is what a person calls the map: `default`, `the job "x"`. */
+/** `where` describes the map: `default`, `the job "x"`. */
 export function unknownKeyword(
   entry: Entry,
   from: { where: string; known: Iterable<string> },
   problems: Problems,
 ): void {
-  problems.add('language/unknown-keyword', `${from.where} has no keyword "${entry.key}"`, {
+  problems.add('language/unknown-keyword', `${from.where} has an unknown keyword "${entry.key}"`, {
     at: entry.at,
     hint: didYouMean(entry.key, from.known),
   });

@@ -1,4 +1,7 @@
-/** Components: `HOST/GROUP/PROJECT/NAME@VERSION` is `templates/NAME.yml` or `templates/NAME/template.yml` of that project. */
+/**
+ * Components: `HOST/GROUP/PROJECT/NAME@VERSION` is `templates/NAME.yml` or `templates/NAME/template.yml` of
+ * that project.
+ */
 import type { IncludeAnswer, IncludeRepository, IncludeWant } from '../../plan/model/includes.ts';
 import type { Base, Found } from './include-scope.ts';
 
@@ -8,15 +11,15 @@ export interface ComponentAddress {
   version: string;
 }
 
-/** Or why it is none, going on from "include". */
+/** Returns the reason if the address is invalid, to follow "include". */
 export function parseComponent(address: string): ComponentAddress | string {
   const at = address.indexOf('@');
-  if (at <= 0 || at === address.length - 1) return `"${address}" names no version of a component`;
+  if (at <= 0 || at === address.length - 1) return `"${address}" does not name a version of a component`;
   const [host = '', ...parts] = address.slice(0, at).split('/');
   const name = parts.pop();
   if (!HOST.test(host)) return `"${address}" does not begin with a host`;
   if (parts.length === 0 || name === undefined || [name, ...parts].some((part) => !PART.test(part)))
-    return `"${address}" is no address of a component`;
+    return `"${address}" is not the address of a component`;
   return {
     repository: { host: host.toLowerCase(), path: parts.join('/') },
     name,
@@ -24,10 +27,10 @@ export function parseComponent(address: string): ComponentAddress | string {
   };
 }
 const HOST = /^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/;
-/** A piece of a path at a forge. */
+/** A segment of a path at a forge. */
 const PART = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
 
-/** undefined: something is not known yet, or was refused. */
+/** Undefined: something is not known yet, or was refused. */
 export function componentFile(
   { repository, name, version }: ComponentAddress,
   ask: (want: IncludeWant) => IncludeAnswer | undefined,
@@ -47,10 +50,10 @@ export function componentFile(
   };
   const paths = [`templates/${name}.yml`, `templates/${name}/template.yml`];
   for (const path of paths) {
-    const answer = ask({ kind: 'file', repository, sha, path });
-    if (!answer || !('text' in answer)) return undefined;
-    if (answer.text !== null || path === paths.at(-1))
-      return { id: `${repository.path}@${sha}:${path}`, path, text: answer.text, base };
+    const response = ask({ kind: 'file', repository, sha, path });
+    if (!response || !('text' in response)) return undefined;
+    if (response.text !== null || path === paths.at(-1))
+      return { id: `${repository.path}@${sha}:${path}`, path, text: response.text, base };
   }
   return undefined;
 }

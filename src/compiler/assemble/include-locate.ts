@@ -1,6 +1,6 @@
 /**
- * From one item of `include` to the files that it names. What is not known yet is noted in `needed`, and the answer is
- * empty until it is.
+ * From one item of `include` to the files that it names. What is not known yet is noted in `needed`, and the
+ * result is empty until then.
  */
 import { RE2JS } from 're2js';
 import {
@@ -15,28 +15,28 @@ import type { ConditionScope } from '../rules/scope.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
 import type { WrittenInclude } from '../schema/keywords/include.ts';
 import { TEMPLATES, templateHint } from '../templates/index.ts';
-import type { Origin } from '../yaml/nodes.ts';
 import { componentFile, parseComponent } from './include-component.ts';
 import { OWN, type Base, type Checkout, type Found } from './include-scope.ts';
+import type { Origin } from '../source-text.ts';
 
 export interface IncludesNeeded {
-  /** Paths of the own source: keys of `CompileRequest.included` that are not there yet. */
+  /** Paths in the pipeline's own source: missing keys of `CompileRequest.included`. */
   files: Set<string>;
   /** `CompileRequest.files` is needed: for a wildcard, or a rule with `exists`. */
   list: boolean;
-  /** Keys of `CompileRequest.changed` that are not there yet, for rules with `changes`. */
+  /** Missing keys of `CompileRequest.changed`, for rules with `changes`. */
   changed: Set<string>;
-  /** What must be asked elsewhere, by `includeKey`. */
+  /** What must be requested from other projects and servers, by `includeKey`. */
   wants: Map<string, IncludeWant>;
 }
-/** Where an item stands: the node, the place of its file, and the variables that it sees. */
+/** An item of `include`: its node, the base of its file, and the variables that it sees. */
 export interface Item {
   at: Origin;
   base: Base;
   scope: ConditionScope;
 }
 const IN_REMOTE =
-  'A file of another server is read without any context: write its includes as remote or template.';
+  'A file from another server is read without context: write its includes as remote or template.';
 
 export class IncludeLocator {
   readonly needed: IncludesNeeded = { files: new Set(), list: false, changed: new Set(), wants: new Map() };
@@ -50,7 +50,7 @@ export class IncludeLocator {
 
   find({ where }: WrittenInclude, item: Item): Found[] {
     if (item.base.kind === 'remote' && where.kind !== 'remote' && where.kind !== 'template') {
-      this.#say(item, `a file that comes by remote cannot include by "${where.kind}"`, IN_REMOTE);
+      this.#report(item, `a remote file cannot include by "${where.kind}"`, IN_REMOTE);
       return [];
     }
     if (where.kind === 'local') return this.#local(where.local, item);
@@ -67,30 +67,30 @@ export class IncludeLocator {
       return this.#request.files;
     }
     const { repository, sha } = base.checkout;
-    const answer = this.ask({ kind: 'list', repository, sha }, at);
-    return answer && 'files' in answer ? answer.files : undefined;
+    const response = this.ask({ kind: 'list', repository, sha }, at);
+    return response && 'files' in response ? response.files : undefined;
   }
 
   /** Every file of another project, at a ref or its default branch. */
   listOf(repository: IncludeRepository, ref: string | undefined, at: Origin): readonly string[] | undefined {
     const commit = this.ask({ kind: 'ref', repository, ref }, at);
     if (!commit || !('sha' in commit)) return undefined;
-    const answer = this.ask({ kind: 'list', repository, sha: commit.sha }, at);
-    return answer && 'files' in answer ? answer.files : undefined;
+    const response = this.ask({ kind: 'list', repository, sha: commit.sha }, at);
+    return response && 'files' in response ? response.files : undefined;
   }
 
-  /** The answer, or undefined: not asked yet, or refused, which has been said. */
+  /** The response; undefined if it was not requested yet, or was refused and reported. */
   ask(want: IncludeWant, at: Origin): IncludeAnswer | undefined {
     const key = includeKey(want);
-    const answer = this.#request.answers?.[key];
-    if (!answer) this.needed.wants.set(key, want);
-    else if ('refused' in answer) {
-      const { code, message, hint } = answer.refused;
+    const response = this.#request.responses?.[key];
+    if (!response) this.needed.wants.set(key, want);
+    else if ('refused' in response) {
+      const { code, message, hint } = response.refused;
       this.#problems.add(code, message, { at, hint });
       return undefined;
-    } else if ('text' in answer && answer.warning !== undefined)
-      this.#problems.add('include/stale', answer.warning, { at, severity: 'warning' });
-    return answer;
+    } else if ('text' in response && response.warning !== undefined)
+      this.#problems.add('include/stale', response.warning, { at, severity: 'warning' });
+    return response;
   }
 
   #local(written: string, item: Item): Found[] {
@@ -109,8 +109,8 @@ export class IncludeLocator {
 
   #fileAt(base: Extract<Base, { kind: 'project' }>, path: string, at: Origin): Found {
     const { repository, sha, shown } = base.checkout;
-    const answer = this.ask({ kind: 'file', repository, sha, path }, at);
-    const text = answer && 'text' in answer ? answer.text : undefined;
+    const response = this.ask({ kind: 'file', repository, sha, path }, at);
+    const text = response && 'text' in response ? response.text : undefined;
     return { id: `${repository.path}@${sha}:${path}`, name: `${shown}:${path}`, text, base };
   }
 
@@ -119,9 +119,9 @@ export class IncludeLocator {
     const ref = where.ref === undefined ? undefined : this.#text(where.ref, 'ref', item);
     if (path === undefined || (where.ref !== undefined && ref === undefined)) return [];
     const repository = { path };
-    const answer = this.ask({ kind: 'ref', repository, ref }, item.at);
-    if (!answer || !('sha' in answer)) return [];
-    const checkout: Checkout = { repository, sha: answer.sha, shown: `${path}@${ref ?? 'HEAD'}` };
+    const response = this.ask({ kind: 'ref', repository, ref }, item.at);
+    if (!response || !('sha' in response)) return [];
+    const checkout: Checkout = { repository, sha: response.sha, shown: `${path}@${ref ?? 'HEAD'}` };
     return where.files.flatMap((written) => {
       const file = this.#path(written, item);
       return file === undefined ? [] : [this.#fileAt({ kind: 'project', checkout }, file, item.at)];
@@ -133,7 +133,7 @@ export class IncludeLocator {
     if (url === undefined) return [];
     const trouble = remoteTrouble(url);
     if (trouble) {
-      this.#say(item, `include ${trouble}`);
+      this.#report(item, `include ${trouble}`);
       return [];
     }
     const { integrity, cacheMs } = where;
@@ -143,8 +143,8 @@ export class IncludeLocator {
       ...(integrity !== undefined && { integrity }),
       ...(cacheMs !== undefined && { cacheMs }),
     };
-    const answer = this.ask(want, item.at);
-    const text = answer && 'text' in answer ? answer.text : undefined;
+    const response = this.ask(want, item.at);
+    const text = response && 'text' in response ? response.text : undefined;
     return [{ id: url, name: shownUrl(url), text, base: { kind: 'remote' } }];
   }
 
@@ -153,7 +153,7 @@ export class IncludeLocator {
     if (name === undefined) return [];
     const text = TEMPLATES.get(name);
     if (text === undefined) {
-      this.#say(item, `davit ships no template "${name}"`, templateHint(name));
+      this.#report(item, `davit has no template "${name}"`, templateHint(name));
       return [];
     }
     return [{ id: `template ${name}`, name: `template ${name}`, text, base: OWN }];
@@ -164,7 +164,7 @@ export class IncludeLocator {
     if (address === undefined) return [];
     const parsed = parseComponent(address);
     if (typeof parsed === 'string') {
-      this.#say(item, `include ${parsed}`, 'Write HOST/GROUP/PROJECT/NAME@VERSION.');
+      this.#report(item, `include ${parsed}`, 'Write HOST/GROUP/PROJECT/NAME@VERSION.');
       return [];
     }
     const found = componentFile(parsed, (want) => this.ask(want, item.at));
@@ -172,13 +172,15 @@ export class IncludeLocator {
     return [{ ...found, name: `${address}:${found.path}` }];
   }
 
-  /** With variables filled in; undefined when it cannot be used, which has been said. */
+  /** With variables expanded; undefined when it cannot be used, which is reported. */
   #text(written: string, label: string, { scope, at }: Item): string | undefined {
     const { text, late, tainted } = scope.settle(written);
     if (tainted)
-      this.#problems.add('language/secret', `${label} of include holds a masked or secret variable`, { at });
+      this.#problems.add('language/secret', `${label} of include uses a masked or secret variable`, { at });
     else if (late)
-      this.#problems.add('language/include', `${label} of include holds what is known only later`, { at });
+      this.#problems.add('language/include', `${label} of include uses a variable that is known only later`, {
+        at,
+      });
     else if (text.trim() === '')
       this.#problems.add('language/include', `${label} of include is empty ("${written}")`, { at });
     else return text;
@@ -190,11 +192,11 @@ export class IncludeLocator {
     const file = this.#text(written, 'file', item)?.replace(/^\/+/, '');
     if (file === undefined) return undefined;
     const trouble = pathProblem(file) ?? extensionTrouble(file);
-    if (trouble) this.#say(item, `include ${trouble}`);
+    if (trouble) this.#report(item, `include ${trouble}`);
     return trouble ? undefined : file;
   }
 
-  #say({ at }: Item, message: string, hint?: string): void {
+  #report({ at }: Item, message: string, hint?: string): void {
     this.#problems.add('language/include', message, { at, hint });
   }
 }
@@ -202,23 +204,23 @@ export class IncludeLocator {
 const extensionTrouble = (file: string): string | undefined =>
   /[^/]\.ya?ml$/i.test(file) ? undefined : `"${file}" must end in .yml or .yaml`;
 
-/** Why davit does not fetch it; the address is not repeated where it may hold a password. */
+/** Why davit does not fetch it; an address that may contain a password is not repeated. */
 function remoteTrouble(url: string): string | undefined {
-  if (!URL.canParse(url)) return `"${url.slice(0, 200)}" is no address`;
+  if (!URL.canParse(url)) return `"${url.slice(0, 200)}" is not an address`;
   const { protocol, username, password, hash } = new URL(url);
-  if (protocol !== 'https:') return `takes https addresses only, and ${shownUrl(url)} is none`;
-  if (username !== '' || password !== '') return 'takes no address with a user name or password in it';
-  if (hash !== '') return `takes no address with a fragment: ${shownUrl(url)}`;
+  if (protocol !== 'https:') return `accepts only https addresses, not ${shownUrl(url)}`;
+  if (username !== '' || password !== '') return 'does not accept an address with a user name or password';
+  if (hash !== '') return `does not accept an address with a fragment: ${shownUrl(url)}`;
   return extensionTrouble(url) && `"${shownUrl(url)}" must end in .yml or .yaml`;
 }
 
-/** Without what may be a token: user, password and query. */
+/** Without user, password and query, which may contain a token. */
 function shownUrl(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;
 }
 
-/** As GitLab: `*` stops at slashes, `**` does not. None is no mistake. */
+/** As GitLab: `*` stops at slashes, `**` does not. No match is not a mistake. */
 function matching(pattern: string, files: readonly string[]): string[] {
   const text = pattern
     .split('**')

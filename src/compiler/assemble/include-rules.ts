@@ -1,4 +1,7 @@
-/** `rules` of an include. A condition that nobody has been asked about yet holds for now not, and is noted as needed. */
+/**
+ * `rules` of an include. A condition whose facts are not loaded yet does not hold, and its facts are noted as
+ * needed.
+ */
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { checkExpression } from '../rules/check.ts';
@@ -23,7 +26,7 @@ export class IncludeRules {
     this.#locator = locator;
   }
 
-  /** Without rules always; else the first that matches decides. */
+  /** True without rules; else the first that matches decides. */
   hold(rules: Rules | undefined, at: Node, item: Item): boolean {
     if (!rules) return true;
     const list = ruleKey(at, 'rules');
@@ -39,7 +42,7 @@ export class IncludeRules {
     return rule !== undefined && rule.when !== 'never';
   }
 
-  /** False while git has not been asked for all that the rules compare with. */
+  /** False while something that the rules compare with is not loaded. */
   #askForChanges(rules: Rules, { scope, at }: Item): boolean {
     const { trigger, changed, changedFor = [] } = this.#request;
     let asked = true;
@@ -51,17 +54,19 @@ export class IncludeRules {
         this.#locator.needed.changed.add(since);
         asked = false;
       } else if (since !== '' && changed && !changed[since])
-        this.#problems.add('language/unknown-ref', `compare_to: the repository has no "${since}"`, { at });
+        this.#problems.add('language/unknown-ref', `compare_to: the repository has no ref "${since}"`, {
+          at,
+        });
     }
     return asked;
   }
 
-  /** What `exists` looks through: the source of the file that includes, and projects that a rule names. */
+  /** What `exists` searches: the source of the including file, and projects that a rule names. */
   #filesFor(rules: Rules, item: Item): Files | undefined {
     const looking = rules.flatMap(({ exists }) => exists ?? []);
     if (looking.length === 0) return {};
     if (item.base.kind === 'remote') {
-      const message = 'a file that comes by remote has no source in which something could exist';
+      const message = 'exists cannot be used in a remote file, which has no source';
       this.#problems.add('language/include', message, { at: item.at });
       return undefined;
     }

@@ -1,16 +1,16 @@
-/** Where a file that includes others stands, and what that lets it reach. */
+/** Where an including file comes from, and what it can reach from there. */
 import type { CompileRequest } from '../request.ts';
 import { ConditionScopes, type ConditionScope } from '../rules/scope.ts';
 import { Scope } from '../variables/scope.ts';
 import type { IncludeRepository } from '../../plan/model/includes.ts';
 
-/** What `$[[ component.x ]]` stands for. */
+/** Values of `$[[ component.x ]]`. */
 export interface ComponentContext {
   name: string;
   sha: string;
-  /** What stands behind the `@`, as it was written. */
+  /** What follows the `@`, as written. */
   reference: string;
-  /** The tag that a version stands for; absent where a branch or sha was named. */
+  /** The tag that the version resolves to; absent if a branch or sha was named. */
   version?: string;
 }
 /** A commit of another project. */
@@ -21,8 +21,9 @@ export interface Checkout {
   shown: string;
 }
 /**
- * `own`: the pipeline's own source, and what davit ships. `project`: another project, whose files `local` means there.
- * `remote`: a file that somebody serves. As in GitLab it is read without any context: it sees no variable and no project.
+ * `own`: the pipeline's own source, and the templates of davit. `project`: another project, whose files
+ * `local` means there. `remote`: a file of another server. As in GitLab it is read without context: it sees
+ * no variable and no project.
  */
 export type Base =
   | { kind: 'own' }
@@ -32,16 +33,19 @@ export const OWN: Base = { kind: 'own' };
 
 /** One file to merge. */
 export interface Found {
-  /** Equal for the same text at the same place: circles are found by it. */
+  /** Equal for the same text at the same place: used to find cycles. */
   id: string;
-  /** What people call it. */
+  /** Its name in messages. */
   name: string;
-  /** undefined: not read yet; null: not there. */
+  /** Undefined: not read yet; null: it does not exist. */
   text: string | null | undefined;
   base: Base;
 }
 
-/** Variables that may stand in `include`, by place: GitLab's few, none of the file's own; none at all in a remote file. */
+/**
+ * Variables that `include` may use, by base: GitLab's few, none of the file's own; none at all in a remote
+ * file.
+ */
 export function includeScopes(request: CompileRequest): (base: Base) => ConditionScope {
   const scope = new ConditionScopes(request, {}).of();
   return (base) => (base.kind === 'remote' ? NOTHING : scope);

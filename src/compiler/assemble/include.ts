@@ -1,9 +1,11 @@
 /**
- * `include`: the files that a file is made of, merged below it in their order, each with its own includes below it.
+ * `include`: included files are merged below the including file in their order, each with its own includes
+ * below it.
  *
- * Pure: texts come with the request; what is missing is noted in `needed`, for whoever can read it and ask again.
- * Invariants: I1 at most 150 includes, every repeat counted. I2 a circle is an error that names its path. I3 a value keeps
- * the place in the file it was written in, and the file where it was included.
+ * Pure: texts come with the request; what is missing is noted in `needed`, and the caller loads it and tries
+ * again. Invariants: INCLUDE-1 at most 150 includes, counting repeats. INCLUDE-2 a cycle is an error that
+ * names its path. INCLUDE-3 a value keeps the place where it was written, and the file keeps the place where
+ * it was included.
  */
 import { ContentReader, givenBy, type ComponentFacts, type GivenInputs } from '../inputs/content.ts';
 import type { Problems } from '../problems.ts';
@@ -20,13 +22,13 @@ import { mergeMaps } from './merge.ts';
 export type { IncludesNeeded } from './include-locate.ts';
 
 const MAX_INCLUDES = 150;
-/** Characters of all included files together. */
+/** Total characters of all included files. */
 const MAX_TEXT = 32 * 1024 * 1024;
 
-/** The way down to a file: where it stands, and what lies above it. */
+/** The path to a file: its base, and the files that include it. */
 interface Way {
   base: Base;
-  /** Of the files above, by id and by name. */
+  /** Files that include it, by id and by name. */
   ids: readonly string[];
   names: readonly string[];
 }
@@ -37,12 +39,14 @@ export class Includer {
   readonly #rules: IncludeRules;
   readonly #scopeOf: (base: Base) => ConditionScope;
   readonly #contents: ContentReader;
-  /** Ids whose text was looked at. */
+  /** Ids of files that were read. */
   readonly #seen = new Set<string>();
   #count = 0;
   #characters = 0;
 
-  /** `contents` is the reader of the pipeline's own file too: what inputs make is bounded over all files. */
+  /**
+   * `contents` also reads the pipeline's own file: the size of interpolated text is limited over all files.
+   */
   constructor(request: CompileRequest, problems: Problems, contents = new ContentReader(request, problems)) {
     this.#problems = problems;
     this.#contents = contents;
@@ -55,7 +59,7 @@ export class Includer {
     return this.#locator.needed;
   }
 
-  /** The pipeline's file with all that it includes, and no `include` left in it. */
+  /** The pipeline's file with all its includes merged, without `include`. */
   whole(root: MapNode, name: string): MapNode {
     return this.#expand(root, { base: OWN, ids: [name], names: [name] });
   }
@@ -79,7 +83,9 @@ export class Includer {
     }
     const merged = below ? mergeMaps(below, own) : own;
     if (merged.size > MAX_NODES)
-      this.#problems.add('language/too-large', 'includes make more than a million values', { at: entry.at });
+      this.#problems.add('language/too-large', 'includes expand to more than a million values', {
+        at: entry.at,
+      });
     return merged;
   }
 
@@ -91,14 +97,14 @@ export class Includer {
   #included(found: Found, at: Node, way: Way): MapNode | undefined {
     this.#count += 1;
     if (this.#count > MAX_INCLUDES) {
-      const what = `more than ${MAX_INCLUDES} files are included, repeated ones counted`;
+      const what = `more than ${MAX_INCLUDES} files are included, counting repeats`;
       this.#problems.add('language/too-large', what, { at });
       return undefined;
     }
     const start = way.ids.indexOf(found.id);
     if (start !== -1) {
-      const circle = [...way.names.slice(start), found.name].join(' -> ');
-      this.#problems.add('language/cycle', `include goes in a circle: ${circle}`, { at });
+      const cycle = [...way.names.slice(start), found.name].join(' -> ');
+      this.#problems.add('language/cycle', `include forms a cycle: ${cycle}`, { at });
       return undefined;
     }
     const map = this.#map(found, at);
@@ -106,7 +112,7 @@ export class Includer {
     return map && this.#expand(map, { base: found.base, ids, names: [...way.names, found.name] });
   }
 
-  /** A file's content, its inputs filled in: a file that is included twice may differ. */
+  /** A file's content with its inputs interpolated: a file that is included twice may differ. */
   #map(found: Found, at: Node): MapNode | undefined {
     const { id, name, text } = found;
     const first = !this.#seen.has(id);
@@ -119,14 +125,15 @@ export class Includer {
     this.#problems.noteInclude(name, at);
     if (first) this.#characters += text.length;
     if (this.#characters > MAX_TEXT) {
-      this.#problems.add('language/too-large', 'the included files are larger than 32 MiB together', { at });
+      this.#problems.add('language/too-large', 'the included files together are larger than 32 MiB', { at });
       return undefined;
     }
     const given: GivenInputs | undefined =
       at.kind === 'map' ? givenBy(at.entries.get('inputs')?.value) : undefined;
     const root = this.#contents.read({ name, text }, { at, given, component: factsOf(found.base) });
     if (root?.kind === 'map') return root;
-    if (root) this.#problems.add('language/include', `the included file ${name} is no map of jobs`, { at });
+    if (root)
+      this.#problems.add('language/include', `the included file ${name} is not a map of jobs`, { at });
     return undefined;
   }
 }

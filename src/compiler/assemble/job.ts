@@ -2,31 +2,14 @@ import type { JobKind } from '../../plan/model/plan.ts';
 import type { Problems } from '../problems.ts';
 import { JOB_KEYWORDS, readers, type JobValues } from '../schema/keyword-table.ts';
 import { inherits } from '../schema/keywords/inherit.ts';
-import {
-  isNull,
-  nodeAt,
-  type Entry,
-  type MapNode,
-  type Node,
-  type Origin,
-  type Path,
-} from '../yaml/nodes.ts';
+import { isNull, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
 import type { Extender } from './extends.ts';
-import { refuse, unknownKeyword, type FileConfig } from './file.ts';
-
-/** A job after extends and default, its keywords validated one by one and typed. */
-export interface JobConfig {
-  name: string;
-  kind: JobKind;
-  at: Origin;
-  entries: ReadonlyMap<string, Entry>;
-  /** Keywords that the job has of its own or by extends, default left out. */
-  own: ReadonlySet<string>;
-  values: JobValues;
-}
+import { refuse, unknownKeyword } from './file.ts';
+import type { Origin } from '../source-text.ts';
+import { type JobConfig, CONTAINER_KEYWORDS, type FileConfig } from '../job-config.ts';
 
 const MAX_JOBS = 10_000;
-/** Values of all jobs together, after extends and default: what a template holds counts for each job that takes it. */
+/** Values of all jobs together, after extends and default: a template counts for each job that extends it. */
 const MAX_VALUES = 1_000_000;
 
 /** All jobs that are not hidden, in file order. */
@@ -44,8 +27,9 @@ export function readJobs(file: FileConfig, extender: Extender, problems: Problem
     if (!map) continue;
     values += map.size + shared;
     if (jobs.size >= MAX_JOBS || values > MAX_VALUES) {
-      const what = values > MAX_VALUES ? 'jobs of more than a million values' : `more than ${MAX_JOBS} jobs`;
-      problems.add('language/too-large', `the file has ${what}, templates and default counted in`, {
+      const what =
+        values > MAX_VALUES ? 'jobs with more than a million values' : `more than ${MAX_JOBS} jobs`;
+      problems.add('language/too-large', `the file has ${what}, counting templates and default`, {
         at: entry.at,
       });
       break;
@@ -70,7 +54,7 @@ function readJob({ name, map, at, file, problems }: JobReader): JobConfig {
   for (const [key, entry] of map.entries) {
     const keyword = JOB_KEYWORDS.get(key);
     if (!keyword) unknownKeyword(entry, { where: `the job "${name}"`, known: JOB_KEYWORDS.keys() }, problems);
-    // Empty means: as if it were not there, so that `extends` can take a keyword away.
+    // An empty value counts as absent, so that a job can remove a keyword that it extends.
     else if (isNull(entry.value)) continue;
     else if (keyword.status === 'refused') refuse(keyword, entry, problems);
     else entries.set(key, entry);
@@ -89,27 +73,12 @@ function kindOf(own: ReadonlySet<string>, needs: Node | undefined): JobKind {
   const typed = TYPED.find((kind) => own.has(kind));
   return typed ?? (!own.has('script') && mirrors(needs) ? 'trigger' : 'script');
 }
-/** `needs:pipeline` without a `job`: such a job runs nothing, as one with `trigger`. */
+/** `needs:pipeline` without a `job`: such a job runs nothing, like one with `trigger`. */
 function mirrors(needs: Node | undefined): boolean {
   if (needs?.kind === 'list') return needs.items.some(mirrors);
   return needs?.kind === 'map' && needs.entries.has('pipeline') && !needs.entries.has('job');
 }
 
-/** Keywords of a container with a script: they mean nothing to a job that runs none. */
-export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
-  'image',
-  'services',
-  'before_script',
-  'script',
-  'after_script',
-  'artifacts',
-  'cache',
-  'coverage',
-  'hooks',
-  'release',
-  'pages',
-  'publish',
-]);
 const takesDefault = (kind: JobKind, key: string): boolean =>
   kind === 'trigger'
     ? key === 'interruptible'
@@ -134,11 +103,4 @@ interface Reader {
 
 function assign<K extends keyof JobValues>(values: JobValues, key: K, from: Reader): void {
   values[key] = readers[key].read(from.node, from.problems);
-}
-
-/** Where in the file a part of a job stands; the job's name where it has no such part. */
-export function placeIn(job: JobConfig, keyword: string, path: Path = []): Origin {
-  const entry = job.entries.get(keyword);
-  if (!entry) return job.at;
-  return path.length === 0 ? entry.at : nodeAt(entry.value, path);
 }

@@ -1,6 +1,9 @@
 import { mapNode, type MapNode } from '../yaml/nodes.ts';
 
-/** Maps are merged key by key, the upper one wins; lists and scalars are replaced. Nodes are shared, so places stay. */
+/**
+ * Merges maps key by key, the upper one wins; lists and scalars are replaced. Nodes are shared, so places
+ * stay.
+ */
 export function mergeMaps(below: MapNode, above: MapNode): MapNode {
   const entries = new Map(below.entries);
   for (const [key, entry] of above.entries) {

@@ -1,7 +1,7 @@
 /**
- * `!reference [job, key, …]`: the value that stands at that place once `extends` is done, itself with its references
- * replaced. Values are shared, so places stay where they were written. Each node is worked out once; the walk knows where
- * it is, so a circle is found and named. Lists in lists are flattened by the keywords that take them.
+ * `!reference [job, key, …]`: the value at that place after `extends`, with its own references replaced.
+ * Values are shared, so places stay where they were written. Each node is resolved once; the walk keeps its
+ * path, so a cycle is found and named. Keywords flatten nested lists.
  */
 import type { Problems } from '../problems.ts';
 import { TOP } from '../schema/keyword-table.ts';
@@ -18,7 +18,7 @@ import {
 } from '../yaml/nodes.ts';
 import { Extender } from './extends.ts';
 
-/** References that lead to references, as GitLab limits them. */
+/** GitLab's limit for references that lead to references. */
 const MAX_LEVELS = 10;
 
 /** Every job and template of a document with its parents merged in. */
@@ -38,7 +38,7 @@ export function extendAll(root: MapNode, problems: Problems): MapNode {
   return mapNode(root, entries);
 }
 
-/** The document without any reference left in it. Mistakes are problems, and leave an empty value. */
+/** The document with every reference replaced. A mistake is a problem, and leaves an empty value. */
 export function resolveReferences(root: MapNode, problems: Problems): MapNode {
   const extended = extendAll(root, problems);
   if (problems.mustStop) return extended;
@@ -48,15 +48,15 @@ export function resolveReferences(root: MapNode, problems: Problems): MapNode {
     entries.set(key, { ...entry, value: resolver.visit(entry.value) });
   const resolved = mapNode(root, entries);
   if (resolved.size > MAX_NODES)
-    problems.add('language/too-large', 'references unfold to more than a million values', { at: root });
+    problems.add('language/too-large', 'references expand to more than a million values', { at: root });
   if (resolved.height > MAX_DEPTH)
-    problems.add('language/too-large', `nested deeper than ${MAX_DEPTH} levels by references`, { at: root });
+    problems.add('language/too-large', `references nest deeper than ${MAX_DEPTH} levels`, { at: root });
   return resolved;
 }
 
 interface Done {
   node: Node;
-  /** References that lead on from here. */
+  /** Further references from here. */
   levels: number;
 }
 
@@ -107,7 +107,7 @@ class Resolver {
     for (const item of node.items) {
       const done = this.#visit(item);
       levels = Math.max(levels, done.levels);
-      // What a wrong reference leaves would only be reported a second time.
+      // The empty value of a wrong reference would only be reported a second time.
       const lost = item.kind === 'list' && item.reference && isNull(done.node);
       if (!lost) items.push(done.node);
     }
@@ -120,7 +120,7 @@ class Resolver {
     const text = `[${steps.join(', ')}]`;
     const empty = { node: emptyAt(node), levels: 0 };
     if (steps.length === 0 || steps.includes('')) {
-      const what = '!reference takes a list of names: a job or template, a keyword of it, and on from there';
+      const what = '!reference takes a list of names: a job or template, then a keyword and its keys';
       this.#problems.add('language/type', what, { at: node });
       return empty;
     }
@@ -129,17 +129,17 @@ class Resolver {
     if (this.#active.has(target)) {
       const start = this.#path.indexOf(text);
       const way = start === -1 ? [text, ...this.#path] : this.#path.slice(start);
-      const circle = [...way, text].join(' -> ');
-      this.#problems.add('language/cycle', `!reference goes in a circle: ${circle}`, { at: node });
+      const cycle = [...way, text].join(' -> ');
+      this.#problems.add('language/cycle', `!reference forms a cycle: ${cycle}`, { at: node });
       return empty;
     }
     this.#path.push(text);
-    // Past the limit nobody looks further, so that a long chain cannot use up the stack.
+    // The walk stops at the limit, so that a long chain cannot exhaust the stack.
     const done = this.#path.length > MAX_LEVELS ? { node: emptyAt(node), levels: 0 } : this.#visit(target);
     const levels = this.#path.length + done.levels;
     this.#path.pop();
     if (levels > MAX_LEVELS) {
-      const what = `!reference ${text} leads over more than ${MAX_LEVELS} other references`;
+      const what = `!reference ${text} follows more than ${MAX_LEVELS} other references`;
       this.#problems.add('language/extends-depth', what, { at: node });
       return empty;
     }
@@ -155,7 +155,7 @@ class Resolver {
         const where = index === 0 ? 'the file' : `"${steps.slice(0, index).join('.')}"`;
         this.#problems.add(
           'language/unknown-extends',
-          `!reference leads nowhere: ${where} has no "${step}"`,
+          `!reference has no target: ${where} has no "${step}"`,
           {
             at: node.items[index] ?? node,
             hint: () => didYouMean(step, names),

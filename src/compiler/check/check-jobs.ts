@@ -1,53 +1,51 @@
-/** What must hold of every job of the file, whoever is selected. Each check is one function that adds problems. */
+/** Checks of every job of the file, selected or not. Each check is one function that adds problems. */
 import { isArch } from '../../plan/model/ids.ts';
 import { nameProblem } from '../../plan/model/queues.ts';
 import { storable, utf8Length } from '../../plan/model/text.ts';
-import { CONTAINER_KEYWORDS, placeIn, type JobConfig } from '../assemble/job.ts';
 import type { Problems } from '../problems.ts';
-import type { CompileRequest } from '../request.ts';
 import { checkConditions } from '../rules/check.ts';
 import { TOP } from '../schema/keyword-table.ts';
-import { refPattern } from '../rules/ref-selector.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Path } from '../yaml/nodes.ts';
 import { checkCycles, checkNames } from './check-names.ts';
 import { checkKeys, checkParallel } from './check-parallel.ts';
-import { checkEnvironment } from '../emit/environment.ts';
-import { checkPages } from '../emit/spec-pages.ts';
-import { platformsOf, type Drafts } from '../draft/draft.ts';
+import { platformsOf } from '../draft/draft.ts';
 import { checkMirror, checkTrigger } from './check-trigger.ts';
 import { messageOf } from '../../utils/message.ts';
+import { refPattern } from '../../match/ref-pattern.ts';
+import { CONTAINER_KEYWORDS, placeIn, type JobConfig } from '../job-config.ts';
+import { checkPages } from './check-pages.ts';
+import { checkEnvironment } from './check-environment.ts';
+import type { CheckContext } from './check-context.ts';
 
-export interface CheckContext {
-  jobs: ReadonlyMap<string, JobConfig>;
-  drafts: Drafts;
-  request: CompileRequest;
-  problems: Problems;
-}
-
-export function checkJobs(checking: CheckContext): void {
-  for (const job of checking.jobs.values()) {
-    checkWhatRuns(job, checking);
-    checkFlow(job, checking.problems);
-    checkStage(job, checking);
-    checkArch(job, checking);
-    checkPolicy(job, checking.problems);
-    checkConditions(job, checking.problems);
-    checkNames(job, checking);
-    checkParallel(job, checking);
-    checkEnvironment(job, checking);
-    checkPages(job, checking);
+export function checkJobs(context: CheckContext): void {
+  for (const job of context.jobs.values()) {
+    checkWhatRuns(job, context);
+    checkFlow(job, context.problems);
+    checkStage(job, context);
+    checkArch(job, context);
+    checkPolicy(job, context.problems);
+    checkConditions(job, context.problems);
+    checkNames(job, context);
+    checkParallel(job, context);
+    checkEnvironment(job, context);
+    checkPages(job, context);
   }
-  checkText(checking);
-  checkImages(checking);
-  checkKeys(checking);
-  checkCycles(checking);
+  checkText(context);
+  checkImages(context);
+  checkKeys(context);
+  checkCycles(context);
 }
 
-/** With the values of a matrix. It is part of an activity's id, which Temporal takes up to 1,000 bytes. */
+/**
+ * Limit of a job key with matrix values: it is part of an activity id, which Temporal limits to 1,000 bytes.
+ */
 const KEY_BYTES = 950;
 
-/** Names of jobs and tags go to Temporal as they are (GitLab: at most 255 characters, and nothing that its database refuses). */
+/**
+ * Names of jobs and tags are sent to Temporal unchanged (GitLab: at most 255 characters, and nothing that its
+ * database rejects).
+ */
 function checkText({ jobs, drafts, problems }: CheckContext): void {
   const seen = new Set<string>();
   for (const { config, key } of drafts.all) {
@@ -67,17 +65,17 @@ function checkText({ jobs, drafts, problems }: CheckContext): void {
 }
 const plain = (text: string): string => storable(text).slice(0, 60);
 
-/** GitLab's runners have a default image as well; who runs a file for the first time has set none yet. */
+/** GitLab's runners have a default image too; a new installation has none yet. */
 function checkImages({ jobs, request, problems }: CheckContext): void {
   if (request.defaultImage) return;
   const without = [...jobs.values()].filter((job) => job.values.script && !job.entries.has('image'));
   const [first, ...others] = without;
   if (!first) return;
   const more = others.length > 0 ? ` and ${others.length} more` : '';
-  const verb = others.length > 0 ? 'name' : 'names';
+  const verb = others.length > 0 ? 'have' : 'has';
   problems.add(
     'language/no-image',
-    `"${first.name}"${more} ${verb} no image: ${request.helperImage} is taken`,
+    `"${first.name}"${more} ${verb} no image: ${request.helperImage} is used`,
     {
       at: first.at,
       severity: 'warning',
@@ -85,16 +83,16 @@ function checkImages({ jobs, request, problems }: CheckContext): void {
   );
 }
 
-function checkWhatRuns(job: JobConfig, checking: CheckContext): void {
-  const { problems } = checking;
-  if (job.kind === 'trigger') return checkTrigger(job, checking);
-  checkMirror(job, checking);
+function checkWhatRuns(job: JobConfig, context: CheckContext): void {
+  const { problems } = context;
+  if (job.kind === 'trigger') return checkTrigger(job, context);
+  checkMirror(job, context);
   const typed = (['build', 'apitest', 'push', 'deploy'] as const).filter((kind) => job.own.has(kind));
   const second = typed[1];
   if (second)
     problems.add(
       'language/conflict',
-      `"${job.name}" has both ${typed[0]} and ${second}; a job does one thing`,
+      `"${job.name}" has both ${typed[0]} and ${second}; a job can have only one of them`,
       {
         at: placeIn(job, second),
       },
@@ -105,7 +103,7 @@ function checkWhatRuns(job: JobConfig, checking: CheckContext): void {
         at: job.at,
         hint:
           didYouMean(job.name, TOP.keys()) ??
-          'A job has a script, or one of build, push, deploy, trigger. A template begins its name with a dot.',
+          'A job needs a script, or one of build, push, deploy, trigger. The name of a template begins with a dot.',
       });
     return;
   }
@@ -113,7 +111,7 @@ function checkWhatRuns(job: JobConfig, checking: CheckContext): void {
     if (job.own.has(key))
       problems.add(
         'language/conflict',
-        `"${job.name}" runs no container of its own, so ${key} has no meaning beside ${job.kind}`,
+        `"${job.name}" is a ${job.kind} job without a container of its own, so it cannot have ${key}`,
         {
           at: placeIn(job, key),
         },
@@ -126,32 +124,36 @@ function checkFlow(job: JobConfig, problems: Problems): void {
     problems.add('language/conflict', `"${job.name}" ${text}`, { at: placeIn(job, keyword) });
   const gate = job.entries.has('gate');
   if (gate && values.when && values.when !== 'manual')
-    conflict('when', `has a gate, which implies when: manual, and says when: ${values.when}`);
+    conflict('when', `has a gate, which implies when: manual, but has when: ${values.when}`);
   if (gate && values.allow_failure !== undefined && values.allow_failure !== false)
     conflict('allow_failure', 'has a gate, which blocks, so allow_failure must be false');
   const manual = gate || values.when === 'manual' || values.rules?.some((rule) => rule.when === 'manual');
   if (values.manual_confirmation !== undefined && !manual)
-    problems.add('language/no-effect', `"${job.name}" is never manual, so nobody is asked to confirm it`, {
-      at: placeIn(job, 'manual_confirmation'),
-      severity: 'warning',
-    });
+    problems.add(
+      'language/no-effect',
+      `"${job.name}" is never manual, so manual_confirmation has no effect`,
+      {
+        at: placeIn(job, 'manual_confirmation'),
+        severity: 'warning',
+      },
+    );
   if (values.when === 'delayed' && !job.entries.has('start_in'))
-    problems.add('language/missing', `"${job.name}" is delayed and has no start_in`, {
+    problems.add('language/missing', `"${job.name}" is delayed but has no start_in`, {
       at: placeIn(job, 'when'),
     });
   if (job.entries.has('start_in') && values.when !== 'delayed')
-    conflict('start_in', 'has start_in, which takes when: delayed');
+    conflict('start_in', 'has start_in, which requires when: delayed');
   const swarm = values.deploy?.swarm;
   if (swarm && (swarm.image_from === undefined) === (swarm.image === undefined))
-    conflict('deploy', 'deploys either an image_from a job or an image: name one of them');
+    conflict('deploy', 'must deploy either image_from or image: set one of them');
 }
 
 function checkStage(job: JobConfig, { drafts, problems }: CheckContext): void {
   const written = job.values.stage;
   const stage = written ?? 'test';
   if (drafts.stages.includes(stage)) return;
-  const where = written === undefined ? 'names no stage, so it is in "test"' : `is in the stage "${stage}"`;
-  const there = `There are: ${drafts.stages.slice(1, -1).join(', ')}`;
+  const where = written === undefined ? 'has no stage, so it is in "test"' : `is in the stage "${stage}"`;
+  const there = `The stages are ${drafts.stages.slice(1, -1).join(', ')}`;
   problems.add('language/unknown-stage', `"${job.name}" ${where}, which stages does not list`, {
     at: job.entries.get('stage')?.value ?? job.at,
     hint: written === undefined ? there : (didYouMean(stage, drafts.stages) ?? there),
@@ -172,7 +174,7 @@ function checkArch(job: JobConfig, { jobs, problems }: CheckContext): void {
   if (first && platforms && !(platforms.length === 1 && platforms[0] === first))
     problems.add(
       'language/conflict',
-      `"${job.name}" is made for ${platforms.join(', ')} and also names ${first}`,
+      `"${job.name}" has the platforms ${platforms.join(', ')} but also names ${first}`,
       {
         at: placeIn(job, job.own.has('arch') ? 'arch' : 'tags'),
       },
@@ -188,7 +190,7 @@ function checkPolicy(job: JobConfig, problems: Problems): void {
         const why = messageOf(error);
         const entry = job.entries.get(keyword)?.value;
         const path: Path = entry?.kind === 'map' ? ['refs', index] : [index];
-        problems.add('language/regex', `${ref} is no valid regular expression: ${why}`, {
+        problems.add('language/regex', `${ref} is not a valid regular expression: ${why}`, {
           at: placeIn(job, keyword, path),
         });
       }

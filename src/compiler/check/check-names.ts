@@ -1,23 +1,23 @@
-/** Names that jobs give of each other: they must be there, in time, of the right kind, and in no circle. */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
+/** Names of other jobs: they must exist, run early enough, be of the right kind, and form no cycle. */
 import { didYouMean } from '../suggest.ts';
 import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
 import { isNull, type Node, type Path } from '../yaml/nodes.ts';
-import type { CheckContext } from './check-jobs.ts';
 import type { Draft } from '../draft/draft.ts';
 import { findCycles } from '../draft/graph.ts';
 import { imageNames } from '../draft/link.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
+import type { CheckContext } from './check-context.ts';
 
 interface Reference {
   name: string;
   keyword: string;
   path: Path;
   optional: boolean;
-  /** Where the name stands, when it is known. */
+  /** The place of the name, if known. */
   at?: Node;
 }
 
-/** Read from the nodes, so that a mistake elsewhere in the list hides none of the others. */
+/** Read from the nodes, so that one mistake in the list does not hide the others. */
 function neededNames(job: JobConfig): Reference[] {
   const own = namesIn(job.entries.get('needs')?.value).map((need) => ({ ...need, keyword: 'needs' }));
   const ruled = ruleNodes(job.entries.get('rules')?.value).flatMap((rule) => namesIn(ruleKey(rule, 'needs')));
@@ -52,8 +52,8 @@ function referencesOf(job: JobConfig, draft: Draft | undefined): Reference[] {
   ];
 }
 
-export function checkNames(job: JobConfig, checking: CheckContext): void {
-  const { drafts, problems } = checking;
+export function checkNames(job: JobConfig, context: CheckContext): void {
+  const { drafts, problems } = context;
   const own = drafts.named.get(job.name)?.[0];
   for (const reference of referencesOf(job, own)) {
     const { name, keyword } = reference;
@@ -63,8 +63,8 @@ export function checkNames(job: JobConfig, checking: CheckContext): void {
       if (reference.optional) continue;
       problems.add(
         'language/unknown-job',
-        `"${job.name}" names "${name}" in ${keyword}, and there is no such job`,
-        { at, hint: () => didYouMean(name, checking.jobs.keys()) },
+        `"${job.name}" names "${name}" in ${keyword}, but there is no such job`,
+        { at, hint: () => didYouMean(name, context.jobs.keys()) },
       );
     } else if (own && own.stageIndex !== -1 && other.stageIndex > own.stageIndex)
       problems.add(
@@ -72,9 +72,9 @@ export function checkNames(job: JobConfig, checking: CheckContext): void {
         `"${job.name}" names "${name}" in ${keyword}, which is in the later stage "${other.stage}"`,
         { at },
       );
-    else checkKind({ job, reference, other, checking });
+    else checkKind({ job, reference, other, context });
   }
-  checkDependencies(job, checking);
+  checkDependencies(job, context);
 }
 
 function checkDependencies(job: JobConfig, { problems }: CheckContext): void {
@@ -95,39 +95,39 @@ interface KindCheck {
   job: JobConfig;
   reference: Reference;
   other: Draft;
-  checking: CheckContext;
+  context: CheckContext;
 }
 
-/** Images come from jobs that make images, in time, and for this architecture. */
-function checkKind({ job, reference, other, checking: { drafts, problems } }: KindCheck): void {
+/** Images must come from jobs that build images, early enough and for this architecture. */
+function checkKind({ job, reference, other, context: { drafts, problems } }: KindCheck): void {
   const { keyword, name } = reference;
   if (keyword !== 'apitest' && keyword !== 'push' && keyword !== 'deploy') return;
   const at = placeIn(job, keyword, reference.path);
-  const say = (code: 'language/conflict' | 'language/order', text: string): void =>
+  const report = (code: 'language/conflict' | 'language/order', text: string): void =>
     problems.add(code, text, { at });
   const { kind } = other.config;
   if (kind !== 'build' && !(kind === 'push' && keyword === 'deploy')) {
     const wanted = keyword === 'deploy' ? 'push or build' : 'build';
-    say('language/conflict', `"${job.name}" takes an image from "${name}", which is no ${wanted} job`);
+    report('language/conflict', `"${job.name}" takes an image from "${name}", which is not a ${wanted} job`);
     return;
   }
   const own = drafts.named.get(job.name) ?? [];
   const made = drafts.named.get(name) ?? [];
   if (!job.entries.has('needs') && other.stageIndex === own[0]?.stageIndex)
-    say('language/order', `"${name}" must be in an earlier stage than "${job.name}", or in its needs`);
+    report('language/order', `"${name}" must be in an earlier stage than "${job.name}", or in its needs`);
   if (keyword === 'deploy' && kind === 'build' && made.length > 1 && !other.share)
-    say(
+    report(
       'language/conflict',
-      `"${name}" makes one image an architecture; deploy what a push job made of them`,
+      `"${name}" builds one image per architecture; deploy the index that a push job makes of them`,
     );
   if (keyword !== 'apitest') return;
   const arches = new Set(made.map((draft) => draft.arch));
   for (const draft of own)
     if (draft.arch && !arches.has(draft.arch))
-      say('language/conflict', `"${name}" makes no image for ${draft.arch}`);
+      report('language/conflict', `"${name}" builds no image for ${draft.arch}`);
 }
 
-/** One report for each circle. What orders nothing cannot close one: dependencies are left out. */
+/** One report per cycle. Dependencies do not order jobs, so they cannot close one. */
 export function checkCycles({ jobs, drafts, problems }: CheckContext): void {
   const edges = new Map<string, string[]>();
   for (const job of jobs.values()) {
@@ -140,7 +140,7 @@ export function checkCycles({ jobs, drafts, problems }: CheckContext): void {
     const job = jobs.get(cycle[0] ?? '');
     if (!job) continue;
     const keyword = ['needs', 'gate'].find((name) => job.entries.has(name)) ?? job.kind;
-    problems.add('language/cycle', `jobs wait for each other in a circle: ${cycle.join(' -> ')}`, {
+    problems.add('language/cycle', `jobs wait for each other in a cycle: ${cycle.join(' -> ')}`, {
       at: placeIn(job, keyword),
     });
   }

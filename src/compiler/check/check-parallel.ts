@@ -1,12 +1,12 @@
-/** What `parallel` may not stand beside, and what several images may not be taken for. */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
-import type { CheckContext } from './check-jobs.ts';
+/** What cannot be combined with `parallel`, and where one image is required. */
 import { platformsOf } from '../draft/draft.ts';
 import { imageNames, meant } from '../draft/link.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
+import type { CheckContext } from './check-context.ts';
 
-export function checkParallel(job: JobConfig, checking: CheckContext): void {
-  checkMeaning(job, checking);
-  checkImages(job, checking);
+export function checkParallel(job: JobConfig, context: CheckContext): void {
+  checkMeaning(job, context);
+  checkImages(job, context);
 }
 
 function checkMeaning(job: JobConfig, { jobs, problems }: CheckContext): void {
@@ -17,17 +17,17 @@ function checkMeaning(job: JobConfig, { jobs, problems }: CheckContext): void {
   const platforms = platformsOf(job, jobs);
   if (platforms)
     conflict(
-      `"${job.name}" is made for each of its platforms already (${platforms.join(', ')}), so it takes no parallel`,
-      'Leave platforms out and name the architecture with a variable of the matrix in tags, or write two jobs.',
+      `"${job.name}" already runs once per platform (${platforms.join(', ')}), so it cannot have parallel`,
+      'Remove platforms and name the architecture with a matrix variable in tags, or write two jobs.',
     );
   else if (typeof parallel === 'number' && job.kind !== 'script' && job.kind !== 'apitest')
     conflict(
       `"${job.name}" would do the same ${job.kind} ${parallel} times`,
-      'With parallel:matrix each of them has variables of its own.',
+      'Use parallel:matrix to give each of them variables of its own.',
     );
 }
 
-/** An image must be one; a push takes one an architecture. */
+/** One image is required; a push takes one per architecture. */
 function checkImages(job: JobConfig, { drafts, problems }: CheckContext): void {
   const { kind } = job;
   if (kind !== 'apitest' && kind !== 'push' && kind !== 'deploy') return;
@@ -38,7 +38,7 @@ function checkImages(job: JobConfig, { drafts, problems }: CheckContext): void {
     const made = meant(own, name, drafts).filter((other) => other.share);
     const twice = kind === 'push' ? made.some(({ arch }) => has(arches, arch ?? '')) : made.length > 1;
     if (twice)
-      problems.add('language/conflict', `"${name}" makes several images, and "${job.name}" takes one`, {
+      problems.add('language/conflict', `"${name}" builds several images, but "${job.name}" takes one`, {
         at: placeIn(job, kind, path),
         hint: `Name one of them: ${made.map((other) => `"${other.key}"`).join(', ')}`,
       });
@@ -51,13 +51,13 @@ function has(seen: Set<string>, value: string): boolean {
   return known;
 }
 
-/** `job 1/2` may be the name of another job of the file: then nobody could tell them apart. */
+/** `job 1/2` may also be the name of another job: keys must be unique. */
 export function checkKeys({ drafts, problems }: CheckContext): void {
   const seen = new Map<string, string>();
   for (const draft of drafts.all) {
     const other = seen.get(draft.key);
     if (other !== undefined && other !== draft.group)
-      problems.add('language/conflict', `"${other}" and "${draft.group}" both make a job "${draft.key}"`, {
+      problems.add('language/conflict', `"${other}" and "${draft.group}" both create a job "${draft.key}"`, {
         at: draft.config.at,
       });
     seen.set(draft.key, draft.group);

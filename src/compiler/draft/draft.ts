@@ -1,41 +1,40 @@
 import { isArch, type Arch } from '../../plan/model/ids.ts';
 import type { Need, When } from '../../plan/model/plan.ts';
-import type { FileConfig } from '../assemble/file.ts';
-import type { JobConfig } from '../assemble/job.ts';
 import type { JobValues } from '../schema/keyword-table.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { parallelOf, shareTag, type ParallelShare } from './parallel.ts';
+import type { JobConfig, FileConfig } from '../job-config.ts';
 
 /**
- * A job on its way into the plan: one for each architecture it is made for. Drafts are made of every job of the file, so
- * that references can be checked whoever is selected.
+ * A job on its way into the plan: one for each of its architectures. Every job of the file has drafts, so
+ * that references can be checked for all of them.
  */
 export interface Draft {
   config: JobConfig;
   key: string;
   group: string;
   stage: string;
-  /** Position in the file's stages, `.pre` first and `.post` last; -1 for a stage that is not there. */
+  /** Position in the file's stages, `.pre` first and `.post` last; -1 for an unknown stage. */
   stageIndex: number;
   /** Position in the file. */
   order: number;
   arch?: Arch;
-  /** One of those that a build or API test makes for each of its platforms. */
+  /** Made for one of the platforms of a build or API test. */
   byPlatform: boolean;
-  /** One of those that `parallel` makes. */
+  /** Made by `parallel`. */
   share?: ParallelShare;
   when: When;
   allowFailure: boolean | number[];
-  /** ms; for `delayed`. The job's own, or that of the rule that matched; so are the next three. */
+  /** ms; for `delayed`. From the matched rule, else from the job; so are the next three. */
   startInMs?: number;
   interruptible: boolean;
-  /** As written; undefined: the stages decide. */
+  /** As written; undefined: the stages decide the order. */
   listed?: JobValues['needs'];
   ruleVariables?: Node;
   included: boolean;
-  /** Why it is in, or not. */
+  /** Why it is included, or not. */
   reason: string;
   needs: Need[] | null;
   artifactsFrom: string[];
@@ -45,7 +44,7 @@ export interface Draft {
 
 export interface Drafts {
   all: Draft[];
-  /** A name in the file, or a name with matrix values, to its drafts. */
+  /** Drafts by name in the file, and by name with matrix values. */
   named: ReadonlyMap<string, Draft[]>;
   stages: readonly string[];
 }
@@ -55,10 +54,10 @@ export function allStages(file: FileConfig): string[] {
   return [...new Set(['.pre', ...own, '.post'])];
 }
 
-/** Jobs of one pipeline, parallel ones counted in: past this the plan itself is a burden. */
+/** Jobs of one pipeline, counting parallel ones; limits the size of the plan. */
 const MAX_DRAFTS = 10_000;
 
-/** One draft a job, and a parallel one or architecture of it; none of them selected yet. */
+/** One draft per job, per parallel instance and per architecture; none is selected yet. */
 export function makeDrafts(
   file: FileConfig,
   jobs: ReadonlyMap<string, JobConfig>,
@@ -71,7 +70,7 @@ export function makeDrafts(
   for (const config of jobs.values()) {
     const variants = variantsOf(config, jobs, request);
     if (all.length + variants.length > MAX_DRAFTS) {
-      problems.add('language/too-large', `parallel and platforms make more than ${MAX_DRAFTS} jobs`, {
+      problems.add('language/too-large', `parallel and platforms expand to more than ${MAX_DRAFTS} jobs`, {
         at: config.at,
       });
       break;
@@ -110,7 +109,7 @@ export function makeDrafts(
   return { all, named, stages };
 }
 
-/** `manual` lets the pipeline go on without the job, unless the file says otherwise; a gate never does. */
+/** `manual` does not block the pipeline, unless the file sets allow_failure; a gate always does. */
 function whenOf({ values }: JobConfig): Pick<Draft, 'when' | 'allowFailure'> {
   if (values.gate) return { when: 'manual', allowFailure: false };
   const when = values.when ?? 'on_success';
@@ -124,17 +123,17 @@ interface Variant {
   share?: ParallelShare;
 }
 
-/** Jobs without a workspace neither give nor take; a build takes them into its context. */
-export function transfersArtifacts({ config }: Draft, what: 'give' | 'take'): boolean {
+/** Jobs without a workspace neither provide nor take artifacts; a build takes them into its context. */
+export function transfersArtifacts({ config }: Draft, direction: 'give' | 'take'): boolean {
   if (config.kind === 'push' || config.kind === 'deploy') return false;
-  return what === 'take' || (config.kind !== 'build' && config.kind !== 'trigger');
+  return direction === 'take' || (config.kind !== 'build' && config.kind !== 'trigger');
 }
 
-/** The architecture that a job names by `arch` or by a tag. */
+/** The architecture that a job sets by `arch` or by a tag. */
 export const namedArch = ({ values }: JobConfig, share?: ParallelShare): Arch | undefined =>
   values.arch ?? values.tags?.map((tag) => shareTag(tag, share)).find(isArch);
 
-/** The architectures a build makes images for; `platforms` undefined: one, without matrix values in its name. */
+/** The architectures that a build makes images for; undefined: one, and its name has no architecture. */
 export function platformsOf(
   config: JobConfig,
   jobs: ReadonlyMap<string, JobConfig>,
@@ -159,14 +158,14 @@ function variantsOf(
   return parallel.map(({ key, share }) => ({ key, share, arch: archFor({ config, share, jobs, request }) }));
 }
 
-interface ArchAsk {
+interface ArchRequest {
   config: JobConfig;
   share: ParallelShare | undefined;
   jobs: ReadonlyMap<string, JobConfig>;
   request: CompileRequest;
 }
 
-function archFor({ config, share, jobs, request }: ArchAsk): Arch | undefined {
+function archFor({ config, share, jobs, request }: ArchRequest): Arch | undefined {
   const own = namedArch(config, share);
   if (config.kind === 'build') return own ?? request.defaultArch;
   if (config.kind !== 'apitest') return own;

@@ -3,7 +3,9 @@ import { didYouMean } from '../suggest.ts';
 import type { Draft, Drafts } from './draft.ts';
 import { reachable } from './graph.ts';
 
-/** For `davit run JOB…`: keeps these jobs and what they need. Naming a manual job plays it; a gate stays a gate. */
+/**
+ * For `davit run JOB…`: keeps these jobs and what they need. A named manual job starts; a gate stays a gate.
+ */
 export function filterJobs(drafts: Drafts, names: readonly string[], problems: Problems): void {
   const asked: Draft[] = [];
   for (const name of names) {
@@ -29,7 +31,7 @@ export function filterJobs(drafts: Drafts, names: readonly string[], problems: P
   for (const draft of drafts.all)
     if (draft.included && !kept.has(draft.key)) {
       draft.included = false;
-      draft.reason = 'it was not asked for';
+      draft.reason = 'it was not requested';
     }
   for (const draft of asked)
     if (draft.when === 'manual' && !draft.config.values.gate) {

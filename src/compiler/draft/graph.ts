@@ -1,7 +1,11 @@
-/** Walks over the graph of jobs. Every walk has a visited set and no recursion, so no file can make it hang. */
+/**
+ * Walks over the graph of jobs. Every walk has a visited set and no recursion, so no file can make it hang.
+ */
 
-/** Circles as their paths, first name repeated at the end: one for each edge that closes one, so every circle is broken
- * once these edges are. */
+/**
+ * Cycles as their paths, first name repeated at the end: one for each edge that closes a cycle, so that no
+ * cycle remains without these edges.
+ */
 export function findCycles(edges: ReadonlyMap<string, readonly string[]>): string[][] {
   const cycles: string[][] = [];
   const done = new Set<string>();

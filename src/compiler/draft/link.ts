@@ -1,16 +1,16 @@
 /**
- * Ties drafts to each other: needs, artifacts, images, what a gate requires. Names that the file does not have are
- * reported by `check-jobs.ts`; here it is about jobs that are in the file and not in this pipeline.
+ * Links drafts: needs, artifacts, images, what a gate requires. `check-jobs.ts` reports names that the file
+ * does not have; this file reports jobs that are not in this pipeline.
  */
 import type { Need } from '../../plan/model/plan.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { Problems } from '../problems.ts';
 import type { JobValues } from '../schema/keyword-table.ts';
 import { mirrorOf } from '../schema/keywords/needs.ts';
 import { didYouMean } from '../suggest.ts';
 import { transfersArtifacts, type Draft, type Drafts } from './draft.ts';
 import { neededKeys } from './parallel.ts';
-import { writtenPages } from '../emit/spec-pages.ts';
+import { placeIn } from '../job-config.ts';
+import { writtenPages } from './pages.ts';
 
 export function linkDrafts(drafts: Drafts, problems: Problems): void {
   const before = artifactsBefore(drafts);
@@ -27,16 +27,16 @@ export function linkDrafts(drafts: Drafts, problems: Problems): void {
     checkImages(draft, drafts, problems);
   }
   if (needs > MAX_NEEDS)
-    problems.add('language/too-large', 'the jobs need more than a million others', {
-      hint: 'A need on a parallel job means all of its jobs; needs:parallel:matrix names some.',
+    problems.add('language/too-large', 'the jobs have more than a million needs in total', {
+      hint: 'A need on a parallel job means all of its jobs; needs:parallel:matrix selects some of them.',
     });
   if (artifacts > MAX_ARTIFACTS)
-    problems.add('language/too-large', 'the jobs take the artifacts of more than a million others', {
-      hint: 'Say with dependencies or needs which artifacts a job takes; `dependencies: []` takes none.',
+    problems.add('language/too-large', 'the jobs take artifacts from more than a million jobs in total', {
+      hint: 'Select the artifacts of a job with dependencies or needs; `dependencies: []` takes none.',
     });
 }
 
-/** The drafts a name means to this one: a job made for several architectures looks at its own. */
+/** The drafts that a name means for this one: a draft of one platform refers to the same platform. */
 export function meant(draft: Draft, name: string, drafts: Drafts): Draft[] {
   const found = drafts.named.get(name) ?? [];
   if (!draft.byPlatform || found.length < 2) return found;
@@ -83,10 +83,10 @@ function gateRequires(draft: Draft, drafts: Drafts, problems: Problems): string[
 const absentText = (draft: Draft, name: string, found: readonly Draft[]): string =>
   `"${draft.group}" needs "${name}", which is not in this pipeline: ${found[0]?.reason ?? ''}`;
 
-/** null stays null: the stages decide. Images and the gate's jobs are needs too, where needs are given. */
+/** Null: the stages decide the order. With needs, images and the jobs of a gate are needs too. */
 function needsOf(draft: Draft, drafts: Drafts, problems: Problems): Need[] | null {
   const { listed } = draft;
-  // To mirror a pipeline alone leaves the job its turn by stage, as at GitLab.
+  // A job that only mirrors a pipeline is ordered by stage, as in GitLab.
   if (!listed || (mirrorOf(listed) !== undefined && listed.every((need) => need.from))) return null;
   const needs = new Map<string, Need>();
   for (const [index, need] of listed.entries()) {
@@ -105,27 +105,31 @@ function needsOf(draft: Draft, drafts: Drafts, problems: Problems): Need[] | nul
   return [...needs.values()];
 }
 
-interface NeedAsk {
+interface NeedContext {
   drafts: Drafts;
   problems: Problems;
   index: number;
 }
 
-/** The drafts of a need: all of the job's, or the parallel ones that it names. */
-function needed(draft: Draft, need: NonNullable<JobValues['needs']>[number], ask: NeedAsk): Draft[] {
-  if (!need.parallel) return meant(draft, need.job, ask.drafts);
+/** The drafts of a need: all of the job, or the parallel ones that it names. */
+function needed(draft: Draft, need: NonNullable<JobValues['needs']>[number], context: NeedContext): Draft[] {
+  if (!need.parallel) return meant(draft, need.job, context.drafts);
   const keys = neededKeys({ job: need.job, matrix: need.parallel.matrix }, draft.share);
   return keys.flatMap((key) => {
-    const found = ask.drafts.named.get(key) ?? [];
-    const others = ask.drafts.named.get(need.job) ?? [];
+    const found = context.drafts.named.get(key) ?? [];
+    const others = context.drafts.named.get(need.job) ?? [];
     if (found.length === 0 && others.length > 0 && !need.optional)
-      ask.problems.add('language/unknown-job', `"${draft.group}" needs "${key}", and there is no such job`, {
-        at: placeIn(draft.config, 'needs', [ask.index, 'parallel']),
-        hint: didYouMean(
-          key,
-          others.map((other) => other.key),
-        ),
-      });
+      context.problems.add(
+        'language/unknown-job',
+        `"${draft.group}" needs "${key}", but there is no such job`,
+        {
+          at: placeIn(draft.config, 'needs', [context.index, 'parallel']),
+          hint: didYouMean(
+            key,
+            others.map((other) => other.key),
+          ),
+        },
+      );
     return found;
   });
 }
@@ -135,12 +139,14 @@ const givesArtifacts = (draft: Draft): boolean =>
   (draft.config.values.artifacts !== undefined || writtenPages(draft.config) !== undefined) &&
   transfersArtifacts(draft, 'give');
 
-/** Needs of all jobs of a plan together. */
+/** Total needs of all jobs of a plan. */
 const MAX_NEEDS = 1_000_000;
-/** Artifacts that all jobs of a plan may take together: past this the plan itself is a burden. */
+/** Total artifacts that all jobs of a plan may take; limits the size of the plan. */
 const MAX_ARTIFACTS = 1_000_000;
 
-/** For each stage the jobs of earlier ones that give artifacts, in order; one list a stage, shared by its jobs. */
+/**
+ * For each stage the jobs of earlier stages with artifacts, in order; one list per stage, shared by its jobs.
+ */
 function artifactsBefore(drafts: Drafts): (stageIndex: number) => string[] {
   const givers = drafts.all
     .filter(givesArtifacts)

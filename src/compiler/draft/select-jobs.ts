@@ -1,46 +1,38 @@
-/** Which jobs are in the pipeline, and as what: by their rules, else by `only` and `except`. */
+/** Which jobs are in the pipeline, and how they start: by their rules, else by `only` and `except`. */
 import type { Draft, Drafts } from './draft.ts';
 import type { CompileRequest } from '../request.ts';
-import type { Problems } from '../problems.ts';
 import { ruleNodes } from '../yaml/rule-nodes.ts';
 import { RefSelector } from '../rules/ref-selector.ts';
 import { checkRefs } from '../rules/check-refs.ts';
 import { ConditionChecker } from '../rules/conditions.ts';
 import { decisionOf, firstMatch } from '../rules/rules.ts';
 import { ConditionScopes, type ConditionLayers } from '../rules/scope.ts';
+import type { SelectContext } from '../rules/select-context.ts';
 
-export interface SelectContext {
-  checker: ConditionChecker;
-  scopes: ConditionScopes;
-  /** `workflow: rules` is there: GitLab then takes away what a job without conditions is limited to. */
-  byWorkflow: boolean;
-  problems: Problems;
-}
-
-export const selecting = (
+export const selectContext = (
   request: CompileRequest,
   layers: ConditionLayers,
-  more: Pick<SelectContext, 'byWorkflow' | 'problems'>,
+  rest: Pick<SelectContext, 'byWorkflow' | 'problems'>,
 ): SelectContext => ({
   checker: new ConditionChecker(request),
   scopes: new ConditionScopes(request, layers),
-  ...more,
+  ...rest,
 });
 
-/** Fills what every draft's conditions decide. */
-export function selectDrafts(drafts: Drafts, request: CompileRequest, from: SelectContext): void {
-  const selector = new RefSelector(request, from);
+/** Sets what the conditions of each draft decide. */
+export function selectDrafts(drafts: Drafts, request: CompileRequest, context: SelectContext): void {
+  const selector = new RefSelector(request, context);
   for (const draft of drafts.all)
-    if (draft.config.values.rules) byRules(draft, from);
+    if (draft.config.values.rules) byRules(draft, context);
     else Object.assign(draft, selector.select(draft.config));
 }
 
-function byRules(draft: Draft, from: SelectContext): void {
-  const { checker, scopes } = from;
+function byRules(draft: Draft, context: SelectContext): void {
+  const { checker, scopes } = context;
   const { values, entries, name } = draft.config;
   const scope = scopes.of({ name, stage: draft.stage, environment: values.environment?.name });
   const nodes = ruleNodes(entries.get('rules')?.value);
-  checkRefs({ rules: values.rules ?? [], nodes, at: draft.config.at }, from, scope);
+  checkRefs({ rules: values.rules ?? [], nodes, at: draft.config.at }, context, scope);
   const found = firstMatch({ rules: values.rules ?? [], node: entries.get('rules')?.value }, checker, scope);
   const decision = found && decisionOf(found.rule, values);
   if (!found || !decision) {
@@ -54,6 +46,6 @@ function byRules(draft: Draft, from: SelectContext): void {
   draft.startInMs = found.rule.start_in ?? draft.startInMs;
   draft.interruptible = found.rule.interruptible ?? draft.interruptible;
   const { needs } = found.rule;
-  // GitLab: an empty list takes the needs away, and leaves the job to what it was without them: its stage, if it had none.
+  // GitLab: an empty list removes the needs; a job without needs stays ordered by its stage.
   if (needs && (needs.length > 0 || draft.listed)) draft.listed = needs;
 }

@@ -1,9 +1,7 @@
-import { ARCHES, isArch } from '../../plan/model/ids.ts';
-import { placeIn, type JobConfig } from '../assemble/job.ts';
-import type { FileConfig } from '../assemble/file.ts';
+import { ARCHES } from '../../plan/model/ids.ts';
 import type { Problems } from '../problems.ts';
 import type { EnvironmentTier } from '../../plan/model/plan.ts';
-import type { CompileRequest } from '../request.ts';
+import type { CompileRequest, CompileVariable } from '../request.ts';
 import { inherits } from '../schema/keywords/inherit.ts';
 import {
   environmentLayer,
@@ -13,7 +11,6 @@ import {
   pipelineLayer,
   projectVariables,
   yamlLayer,
-  type CompileVariable,
 } from '../variables/layers.ts';
 import {
   environmentValues,
@@ -22,11 +19,13 @@ import {
   pagesValues,
   pipelineValues,
 } from '../variables/predefined.ts';
-import { Scope, type Expanded, type Layer } from '../variables/scope.ts';
-import type { Node, Path } from '../yaml/nodes.ts';
+import { Scope, type Layer } from '../variables/scope.ts';
+import type { Node } from '../yaml/nodes.ts';
 import type { Draft, Drafts } from '../draft/draft.ts';
-import { tierOf } from './environment.ts';
-import { pagesPrefixOf } from './spec-pages.ts';
+import { placeIn, type JobConfig, type FileConfig } from '../job-config.ts';
+import { settle } from './settle.ts';
+import { pagesPrefixOf } from './pages-prefix.ts';
+import { tierOf } from './environment-tier.ts';
 
 export interface Environment {
   name: string;
@@ -37,7 +36,7 @@ export interface Environment {
 interface Prepared {
   scope: Scope;
   environment?: Environment;
-  /** Of the site that it publishes: '' is the project's own. */
+  /** Path prefix of its site: '' is the project's own. */
   prefix: string;
 }
 
@@ -45,13 +44,13 @@ interface ContextParts {
   request: CompileRequest;
   drafts: Drafts;
   problems: Problems;
-  /** Of the rule of `workflow` that matched. */
+  /** Of the matched rule of `workflow`. */
   workflowVariables?: Node;
   /** CI_PIPELINE_NAME. */
   name?: string;
 }
 
-/** Variables of every job of one pipeline, worked out when they are first asked for. */
+/** What the specs of one pipeline are made from; the variables of a job are resolved on first use. */
 export class PlanContext {
   readonly request: CompileRequest;
   readonly drafts: Drafts;
@@ -59,7 +58,7 @@ export class PlanContext {
   readonly #pipeline: Layer;
   readonly #file: Layer;
   readonly #workflow: Layer;
-  /** Of this run. */
+  /** Variables given to the pipeline. */
   readonly given: Layer;
   readonly #forwarded: Layer;
   readonly #instance: readonly CompileVariable[];
@@ -67,19 +66,19 @@ export class PlanContext {
   readonly #prepared = new Map<Draft, Prepared>();
   readonly #prefixes = new Map<Draft, string>();
 
-  constructor(file: FileConfig, more: ContextParts) {
-    this.request = more.request;
-    this.drafts = more.drafts;
-    this.problems = more.problems;
-    const gets = { fork: more.request.trigger.fork, protectedRef: more.request.project.protectedRef };
-    const values = { ...pipelineValues(more.request), CI_PIPELINE_NAME: more.name };
+  constructor(file: FileConfig, parts: ContextParts) {
+    this.request = parts.request;
+    this.drafts = parts.drafts;
+    this.problems = parts.problems;
+    const access = { fork: parts.request.trigger.fork, protectedRef: parts.request.project.protectedRef };
+    const values = { ...pipelineValues(parts.request), CI_PIPELINE_NAME: parts.name };
     this.#pipeline = literalLayer(values, 'predefined');
     this.#file = yamlLayer(file.variables);
-    this.#workflow = yamlLayer(more.workflowVariables);
-    this.given = givenLayer(more.request);
-    this.#forwarded = forwardedLayer(more.request);
-    this.#instance = projectVariables(more.request.instanceVariables, gets);
-    this.#project = projectVariables(more.request.project.variables, gets);
+    this.#workflow = yamlLayer(parts.workflowVariables);
+    this.given = givenLayer(parts.request);
+    this.#forwarded = forwardedLayer(parts.request);
+    this.#instance = projectVariables(parts.request.instanceVariables, access);
+    this.#project = projectVariables(parts.request.project.variables, access);
   }
 
   scope(draft: Draft): Scope {
@@ -106,12 +105,11 @@ export class PlanContext {
       const prefix = this.#prefixOf(draft, bare);
       return { scope: prefix === '' ? bare : this.#scope(draft, undefined), prefix };
     }
-    const name = this.settle(draft.config, {
-      scope: bare,
-      text: written.name,
-      keyword: 'environment',
-      path: ['name'],
-    });
+    const name = settle(
+      draft.config,
+      { scope: bare, text: written.name, keyword: 'environment', path: ['name'] },
+      this.problems,
+    );
     const tier = written.deployment_tier ?? tierOf(name);
     const environment: Environment = { name, action: written.action, tier };
     const prefix = this.#prefixOf(draft, this.#scope(draft, environment));
@@ -122,9 +120,9 @@ export class PlanContext {
     return { scope: this.#scope(draft, environment), environment, prefix };
   }
 
-  /** Before the url of an environment, which may be that of the site. */
+  /** Resolved before the url of an environment, which may be the url of the site. */
   #prefixOf(draft: Draft, scope: Scope): string {
-    const prefix = pagesPrefixOf(draft.config, scope, this);
+    const prefix = pagesPrefixOf(draft.config, scope, this.problems);
     this.#prefixes.set(draft, prefix);
     return prefix;
   }
@@ -170,12 +168,12 @@ export class PlanContext {
     return this.#scope(draft, environment, { given: this.#forwarded });
   }
 
-  /** Without what only other jobs bring: what is not known by now is nothing. */
+  /** Without dotenv variables of other jobs: a name that is not known now expands to nothing. */
   closed(draft: Draft): Scope {
     return this.#scope(draft, this.prepared(draft).environment, { open: false });
   }
 
-  /** Those that the file gives to the job, in ascending precedence. */
+  /** Variables that the file sets for the job, in ascending precedence. */
   written(draft: Draft): Layer[] {
     const { config } = draft;
     return [
@@ -200,36 +198,21 @@ export class PlanContext {
     for (const cycle of scope.cycles())
       this.problems.add(
         'language/cycle',
-        `variables of "${config.name}" refer to each other in a circle: ${cycle.join(' -> ')}`,
+        `variables of "${config.name}" refer to each other in a cycle: ${cycle.join(' -> ')}`,
         { at: placeIn(config, 'variables', [cycle[0] ?? '']) },
       );
     if (scope.tooLong !== undefined)
       this.problems.add(
         'language/too-large',
-        `the variable ${scope.tooLong} of "${config.name}" unfolds to more than 128 KiB`,
+        `the variable ${scope.tooLong} of "${config.name}" expands to more than 128 KiB`,
         {
           at: placeIn(config, 'variables', [scope.tooLong]),
         },
       );
   }
-
-  /** Expands a text that must be known now and may be read by everybody: it goes into the plan. */
-  settle(config: JobConfig, ask: { scope: Scope; text: string; keyword: string; path: Path }): string {
-    const expanded = ask.scope.expand(ask.text);
-    const trouble = troubleOf(expanded);
-    if (trouble)
-      this.problems.add(
-        'language/secret',
-        `${labelOf(ask)} of "${config.name}" uses a variable that ${trouble}`,
-        {
-          at: placeIn(config, ask.keyword, ask.path),
-        },
-      );
-    return expanded.text;
-  }
 }
 
-/** The file's variables, as far as the job takes them. */
+/** The file's variables that the job inherits. */
 function inherited(layer: Layer, { values }: JobConfig): Layer {
   const wanted = values.inherit?.variables;
   if (wanted === undefined || wanted === true) return layer;
@@ -239,18 +222,10 @@ function inherited(layer: Layer, { values }: JobConfig): Layer {
 const bringsDotenv = (draft: Draft): true | undefined =>
   draft.config.values.artifacts?.reports?.dotenv === undefined ? undefined : true;
 
-/** Values of a matrix: variables of the job like those of the file, above its own. */
+/** Values of a matrix: they count as variables of the file, and override those of the job. */
 const literalOf = (share: Draft['share']): Layer =>
   new Map([...pipelineLayer(share?.values)].map(([name, value]) => [name, { ...value, from: 'file' }]));
 
-const labelOf = ({ keyword, path }: { keyword: string; path: Path }): string => [keyword, ...path].join('.');
-
-function troubleOf({ late, tainted }: Expanded): string | undefined {
-  if (tainted) return 'is masked or secret, and would stay readable here';
-  return late ? 'is known only when the job runs' : undefined;
-}
-
-/** The architecture a job's variables name: its own, or that of a tag. */
+/** The architecture in a job's variables: its own, or that of a tag. */
 export const archOf = (draft: Draft): string | undefined =>
   draft.arch ?? ARCHES.find((arch) => draft.config.values.tags?.includes(arch));
-export const withoutArch = (tags: readonly string[]): string[] => tags.filter((tag) => !isArch(tag));

@@ -1,10 +1,14 @@
-/** `needs` on jobs of other pipelines. Which job is meant is found when it is needed; here its name is made whole. */
+/** `needs` on jobs of other pipelines. The job is looked up at run time; here its name is expanded. */
 import type { ForeignNeed, PlanJob } from '../../plan/model/plan.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { PlanContext } from './context.ts';
 import { transfersArtifacts, type Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
+import { settle } from './settle.ts';
 
-/** Those whose artifacts the job takes: as at GitLab, `artifacts: false` leaves nothing to wait for. */
+/**
+ * The needs whose artifacts the job takes: as in GitLab, with `artifacts: false` there is nothing to wait
+ * for.
+ */
 export function crossPipelineNeeds(draft: Draft, context: PlanContext): Pick<PlanJob, 'foreign'> {
   const listed = draft.listed ?? [];
   if (!listed.some((need) => need.from)) return {};
@@ -12,13 +16,13 @@ export function crossPipelineNeeds(draft: Draft, context: PlanContext): Pick<Pla
   const foreign = listed.flatMap(({ from, job, artifacts }, index): ForeignNeed[] => {
     if (!from || 'mirrors' in from) return [];
     const whole = (key: string, text: string): string =>
-      context.settle(draft.config, { scope, text, keyword: 'needs', path: [index, key] });
-    const said = (text: string, key: string): void =>
+      settle(draft.config, { scope, text, keyword: 'needs', path: [index, key] }, context.problems);
+    const conflict = (text: string, key: string): void =>
       context.problems.add('language/conflict', `"${draft.group}" ${text}`, {
         at: placeIn(draft.config, 'needs', [index, key]),
       });
     if (!transfersArtifacts(draft, 'take'))
-      said('takes no artifacts, so it has no use for those of others', 'job');
+      conflict('takes no artifacts, so it cannot need jobs of other pipelines', 'job');
     const name = whole('job', job);
     if ('project' in from) {
       const project = whole('project', from.project);
@@ -27,7 +31,10 @@ export function crossPipelineNeeds(draft: Draft, context: PlanContext): Pick<Pla
     }
     const pipeline = whole('pipeline', from.pipeline);
     if (pipeline === String(context.request.number))
-      said('needs its own pipeline by number; a job of it is needed by its name alone', 'pipeline');
+      conflict(
+        'names its own pipeline in needs:pipeline; for a job of this pipeline, name only the job',
+        'pipeline',
+      );
     return artifacts ? [{ pipeline, job: name }] : [];
   });
   return foreign.length > 0 ? { foreign } : {};

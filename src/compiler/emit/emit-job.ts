@@ -4,16 +4,17 @@ import type { PlanJob } from '../../plan/model/plan.ts';
 import { RETRY_REASONS } from '../../plan/policy/retry.ts';
 import { chooseQueue, CONTROL_QUEUE, deployQueue } from '../../plan/model/queues.ts';
 import type { JobSpec } from '../../plan/model/spec.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { CompiledJob } from '../request.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { environmentOf } from './environment.ts';
 import { crossPipelineNeeds } from './cross-pipeline-needs.ts';
-import { writtenPages } from './spec-pages.ts';
 import { apitestSpec, expandedTags, scriptSpec } from './spec-script.ts';
 import { buildSpec, deploySpec, pushSpec } from './spec-image-deploy.ts';
 import { downstreamOf, mirrorSpec, triggerSpec } from './spec-trigger.ts';
+import { placeIn } from '../job-config.ts';
+import { writtenPages } from '../draft/pages.ts';
+import { settle } from './settle.ts';
 
 export function compileJob(draft: Draft, context: PlanContext, stages: readonly string[]): CompiledJob {
   const { config } = draft;
@@ -50,12 +51,11 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
     ...(writtenPages(config) && { pages: true as const }),
     ...(environment && { environment }),
     ...(values.resource_group !== undefined && {
-      resourceGroup: context.settle(config, {
-        scope,
-        text: values.resource_group,
-        keyword: 'resource_group',
-        path: [],
-      }),
+      resourceGroup: settle(
+        config,
+        { scope, text: values.resource_group, keyword: 'resource_group', path: [] },
+        context.problems,
+      ),
     }),
     interruptible: draft.interruptible,
     rerunnable: isRerunnable(draft),
@@ -66,12 +66,11 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
 }
 
 const confirmationOf = (draft: Draft, context: PlanContext, text: string): string =>
-  context.settle(draft.config, {
-    scope: context.scope(draft),
-    text,
-    keyword: 'manual_confirmation',
-    path: [],
-  });
+  settle(
+    draft.config,
+    { scope: context.scope(draft), text, keyword: 'manual_confirmation', path: [] },
+    context.problems,
+  );
 
 function gateOf({ config, requires }: Draft, { request }: PlanContext): Pick<PlanJob, 'gate'> {
   const { gate } = config.values;
@@ -91,7 +90,10 @@ function specOf(draft: Draft, context: PlanContext, target: string): JobSpec {
   return scriptSpec(draft, context);
 }
 
-/** Idempotent by digest, or the file says that it may run again; what touches an environment never does unasked. */
+/**
+ * Idempotent by digest, or marked by the file as safe to run again; a job with an environment is never rerun
+ * automatically.
+ */
 function isRerunnable({ interruptible, config: { kind, values } }: Draft): boolean {
   if (kind === 'deploy' || kind === 'trigger' || values.environment) return false;
   return kind !== 'script' || interruptible || retriesLostHost(values.retry);
@@ -102,7 +104,7 @@ function retriesLostHost(retry: { max: number; when: readonly string[] } | undef
   return retry.when.some((reason) => reason === 'always' || RETRY_REASONS.host_lost.includes(reason));
 }
 
-interface QueueAsk {
+interface QueueRequest {
   draft: Draft;
   context: PlanContext;
   tags: string[];
@@ -114,24 +116,24 @@ function queueOf({
   context,
   tags,
   target,
-}: QueueAsk): Pick<PlanJob, 'queue' | 'arch' | 'missingTags'> {
+}: QueueRequest): Pick<PlanJob, 'queue' | 'arch' | 'missingTags'> {
   const { request } = context;
   if (draft.config.kind === 'push' || draft.config.kind === 'trigger') return { queue: CONTROL_QUEUE };
   if (target !== undefined) return { queue: deployQueue(target) };
   const arch = draft.arch ?? tags.find(isArch);
   const { queue, missing } = chooseQueue({ arch, tags }, request.fleet, request.defaultArch);
-  warnOfWorkers({ draft, context, missing, queue });
+  warnAboutWorkers({ draft, context, missing, queue });
   return { queue, ...(arch && { arch }), ...(missing.length > 0 && { missingTags: missing }) };
 }
 
-interface WorkerAsk {
+interface WorkerWarning {
   draft: Draft;
   context: PlanContext;
   missing: readonly string[];
   queue: string;
 }
 
-function warnOfWorkers({ draft, context, missing, queue }: WorkerAsk): void {
+function warnAboutWorkers({ draft, context, missing, queue }: WorkerWarning): void {
   const { fleet } = context.request;
   if (fleet.length === 0) return;
   const noArch = isArch(queue) && !fleet.some((worker) => worker.arches.includes(queue));
@@ -141,10 +143,14 @@ function warnOfWorkers({ draft, context, missing, queue }: WorkerAsk): void {
       ? `the tag ${missing.join(', ')}`
       : undefined;
   if (what)
-    context.problems.add('language/no-worker', `no worker has ${what} now, so "${draft.group}" will wait`, {
-      at: placeIn(draft.config, 'tags'),
-      severity: 'warning',
-    });
+    context.problems.add(
+      'language/no-worker',
+      `no worker currently has ${what}, so "${draft.group}" will wait`,
+      {
+        at: placeIn(draft.config, 'tags'),
+        severity: 'warning',
+      },
+    );
 }
 
 function targetOf(draft: Draft, context: PlanContext, tags: readonly string[]): string {
@@ -161,7 +167,7 @@ function targetOf(draft: Draft, context: PlanContext, tags: readonly string[]): 
       },
     );
   if (found !== undefined) return found;
-  const there = targets.length === 0 ? 'the installation has none' : `there are: ${targets.join(', ')}`;
+  const there = targets.length === 0 ? 'the installation has none' : `the targets are ${targets.join(', ')}`;
   const what =
     tags.length === 0
       ? 'names no deploy target'

@@ -1,52 +1,10 @@
-/** `environment` of a job: what stops it, when, and which tier it is of. */
+/** `environment` of a job: what stops it, when, and its tier. */
 import { parseDuration } from '../../plan/model/duration.ts';
-import type { EnvironmentTier, PlanEnvironment } from '../../plan/model/plan.ts';
-import { placeIn } from '../assemble/job.ts';
+import type { PlanEnvironment } from '../../plan/model/plan.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
-import type { CheckContext } from '../check/check-jobs.ts';
-import type { JobConfig } from '../assemble/job.ts';
-import { didYouMean } from '../suggest.ts';
-
-/** GitLab's guess from the name, in its order. */
-const TIERS: readonly (readonly [RegExp, EnvironmentTier])[] = [
-  [/dev|review|trunk/i, 'development'],
-  [/test|tst|int|accept|acpt|qa|qc|control|quality/i, 'testing'],
-  [/sta?g|mode?l|pre|demo|non/i, 'staging'],
-  [/pro?d|live/i, 'production'],
-];
-export const tierOf = (name: string): EnvironmentTier =>
-  TIERS.find(([pattern]) => pattern.test(name))?.[1] ?? 'other';
-
-/** Checked for every job of the file. */
-export function checkEnvironment(job: JobConfig, { jobs, problems }: CheckContext): void {
-  const written = job.values.environment;
-  if (written?.on_stop === undefined) return;
-  const at = placeIn(job, 'environment', ['on_stop']);
-  const other = jobs.get(written.on_stop);
-  if (!other) {
-    problems.add(
-      'language/unknown-job',
-      `"${job.name}" names "${written.on_stop}" in on_stop, and there is no such job`,
-      { at, hint: didYouMean(written.on_stop, jobs.keys()) },
-    );
-    return;
-  }
-  const its = other.values.environment;
-  const trouble = !its
-    ? 'has no environment'
-    : its.name !== written.name
-      ? `has another environment, "${its.name}"`
-      : its.action !== 'stop'
-        ? 'has no action: stop'
-        : other.values.gate
-          ? 'has a gate, and nobody is there to approve when the time to stop has come'
-          : undefined;
-  if (trouble)
-    problems.add('language/conflict', `"${other.name}", which is to stop "${written.name}", ${trouble}`, {
-      at,
-    });
-}
+import { placeIn } from '../job-config.ts';
+import { settle } from './settle.ts';
 
 /** For the plan's job. */
 export function environmentOf(draft: Draft, context: PlanContext): PlanEnvironment | undefined {
@@ -62,7 +20,10 @@ export function environmentOf(draft: Draft, context: PlanContext): PlanEnvironme
   };
 }
 
-/** The job of this pipeline that stops this environment: of several made by parallel, the one with its name. */
+/**
+ * The job of this pipeline that stops this environment: among parallel ones, the one with the same
+ * environment name.
+ */
 function stopperOf(draft: Draft, context: PlanContext): string | undefined {
   const name = draft.config.values.environment?.on_stop;
   if (name === undefined) return undefined;
@@ -72,7 +33,7 @@ function stopperOf(draft: Draft, context: PlanContext): string | undefined {
   if (!found)
     context.problems.add(
       'language/absent-job',
-      `"${name}", which is to stop the environment of "${draft.group}", is not in this pipeline: nothing will run when it is stopped`,
+      `"${name}", the on_stop job of "${draft.group}", is not in this pipeline: no job will run when the environment stops`,
       { at: placeIn(draft.config, 'environment', ['on_stop']), severity: 'warning' },
     );
   return found?.key;
@@ -82,10 +43,12 @@ function autoStop(draft: Draft, context: PlanContext): number | undefined {
   const written = draft.config.values.environment?.auto_stop_in;
   if (written === undefined) return undefined;
   const scope = context.scope(draft);
-  const text = context
-    .settle(draft.config, { scope, text: written, keyword: 'environment', path: ['auto_stop_in'] })
-    .trim();
-  // GitLab: a variable that is not set leaves the environment standing.
+  const text = settle(
+    draft.config,
+    { scope, text: written, keyword: 'environment', path: ['auto_stop_in'] },
+    context.problems,
+  ).trim();
+  // GitLab: an unset variable means that the environment does not stop automatically.
   if (/^(never)?$/i.test(text)) return undefined;
   const ms = parseDuration(text);
   if (ms === undefined || ms <= 0)

@@ -1,9 +1,12 @@
-/** What `davit plan` shows of each job of the file: every keyword as it was resolved, and why the job is in or not. Pure. */
+/**
+ * What `davit plan` shows for each job of the file: every keyword as resolved, and why the job is included or
+ * not. Pure.
+ */
 import type { ExplainedJob } from '../request.ts';
 import { plain, type Node, type Plain } from '../yaml/nodes.ts';
 import type { Draft, Drafts } from '../draft/draft.ts';
 
-/** Keywords that have been worked out: what they came to stands under other names. */
+/** Keywords that are already resolved: their results have other names. */
 const CONSUMED: ReadonlySet<string> = new Set([
   'extends',
   'rules',
@@ -50,7 +53,7 @@ function explainDraft(draft: Draft): ExplainedJob {
   return { key: draft.key, stage: draft.stage, included, why: reason, resolved };
 }
 
-/** Scripts as one list, whatever lists were in it. */
+/** Scripts as one flat list. */
 function linesOf({ config: { values } }: Draft, key: string): string[] | undefined {
   if (key === 'script' || key === 'before_script' || key === 'after_script') return values[key];
   return undefined;

@@ -1,50 +1,55 @@
 import type { CacheSpec } from '../../plan/model/spec.ts';
-import { placeIn } from '../assemble/job.ts';
 import { POLICIES, type WrittenCache } from '../schema/keywords/cache.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
 import { projectDir } from '../variables/predefined.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
 
-/** The caches of a job that have something in them. A path outside of the project is left out by the worker, with a warning here. */
+/**
+ * The caches of a job that have any paths. The worker skips a path outside of the project; the warning is
+ * here.
+ */
 export function cachesSpec(draft: Draft, context: PlanContext): CacheSpec[] {
   return (draft.config.values.cache ?? [])
     .map((written, index) => cacheSpec({ draft, context, written, index }))
     .filter((cache) => cache.paths.length > 0 || cache.untracked);
 }
 
-interface Ask {
+interface CacheRequest {
   draft: Draft;
   context: PlanContext;
   written: WrittenCache;
   index: number;
 }
 
-function cacheSpec(ask: Ask): CacheSpec {
-  const { draft, context, written } = ask;
+function cacheSpec(cache: CacheRequest): CacheSpec {
+  const { draft, context, written } = cache;
   const scope = context.scope(draft);
-  const of = (text: string): string => scope.expand(text).text;
-  // What GitLab's runner takes where the key is an empty text.
+  const expand = (text: string): string => scope.expand(text).text;
+  // What GitLab's runner uses for an empty key.
   const ownKey = written.key === '' ? '$CI_JOB_NAME/$CI_COMMIT_REF_NAME' : (written.key ?? 'default');
   const key = typeof ownKey === 'object' ? undefined : ownKey;
   const files = typeof written.key === 'object' ? written.key : undefined;
   return {
     key: files?.files_commits
-      ? keyOfCommits(ask, { files: files.files_commits, prefix: of(files.prefix ?? '') })
-      : of(key ?? files?.prefix ?? ''),
-    ...(files?.files && { keyFiles: files.files.map(of) }),
-    paths: (written.paths ?? []).map((path, at) => cachePath(ask, path, at)),
+      ? keyOfCommits(cache, { files: files.files_commits, prefix: expand(files.prefix ?? '') })
+      : expand(key ?? files?.prefix ?? ''),
+    ...(files?.files && { keyFiles: files.files.map(expand) }),
+    paths: (written.paths ?? []).map((path, at) => cachePath(cache, path, at)),
     untracked: written.untracked ?? false,
     unprotect: written.unprotect ?? false,
-    policy: policyOf(ask),
+    policy: policyOf(cache),
     when: written.when ?? 'on_success',
-    fallbackKeys: (written.fallback_keys ?? []).map(of),
+    fallbackKeys: (written.fallback_keys ?? []).map(expand),
   };
 }
 
-/** The last commits that have changed these files: another commit is another cache. None at all is `default`. */
+/**
+ * The last commits that changed these files: another commit is another cache. Without any it is `default`.
+ */
 function keyOfCommits(
-  { context, index }: Ask,
+  { context, index }: CacheRequest,
   { files, prefix }: { files: readonly string[]; prefix: string },
 ): string {
   const commits = files.flatMap((file) => context.request.lastCommits?.[file] ?? []);
@@ -53,7 +58,7 @@ function keyOfCommits(
   return [...(before === undefined ? [] : [before]), ...(unique.length > 0 ? unique : ['default'])].join('-');
 }
 
-function cachePath({ draft, context, index }: Ask, path: string, at: number): string {
+function cachePath({ draft, context, index }: CacheRequest, path: string, at: number): string {
   const { text, late } = context.scope(draft).expand(path);
   const root = projectDir(context.request);
   const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
@@ -68,8 +73,8 @@ function cachePath({ draft, context, index }: Ask, path: string, at: number): st
   return inside;
 }
 
-/** A variable is settled here where it can be, so that a wrong value is a mistake with a place. */
-function policyOf({ draft, context, written, index }: Ask): string {
+/** Expanded here if possible, so that a wrong value is reported with its place. */
+function policyOf({ draft, context, written, index }: CacheRequest): string {
   if (written.policy === undefined) return 'pull-push';
   const { text, late } = context.scope(draft).expand(written.policy);
   if (!late && !POLICIES.some((one) => one === text))

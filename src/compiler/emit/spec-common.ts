@@ -6,7 +6,6 @@ import type {
   SpecVariable,
 } from '../../plan/model/spec.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
-import { placeIn } from '../assemble/job.ts';
 import { REPORTS } from '../schema/keywords/artifacts.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
 import type { JobValues } from '../schema/keyword-table.ts';
@@ -18,8 +17,9 @@ import type { CompileRequest } from '../request.ts';
 import type { Environment, PlanContext } from './context.ts';
 import { publishedFolder } from './spec-pages.ts';
 import type { Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
 
-/** The parts of a JobSpec that every kind has. */
+/** The common parts of every JobSpec. */
 export function commonSpec(draft: Draft, context: PlanContext): CommonSpec {
   const { request } = context;
   const artifacts = artifactsSpec(draft, context);
@@ -49,7 +49,7 @@ function givesSpec({ trigger, number }: CompileRequest): NonNullable<CommonSpec[
   return { ref: givenRef(trigger), number, ...(root !== undefined && { root }) };
 }
 
-/** As GitLab calls it: a merge request's pipelines are not those of its branch. */
+/** As in GitLab: the pipelines of a merge request are not those of its branch. */
 const givenRef = ({ refKind, ref, mergeRequest }: Trigger): string =>
   refKind === 'merge_request' ? `refs/merge-requests/${mergeRequest?.iid ?? 0}/head` : ref;
 
@@ -67,7 +67,7 @@ function artifactsSpec(draft: Draft, context: PlanContext): ArtifactsSpec | unde
     (written[key] ?? []).flatMap((path, index) => artifactPath({ draft, context, path, at: [key, index] }));
   const own = paths('paths');
   return {
-    // GitLab: what is published is an artifact without saying.
+    // GitLab: the published folder is an artifact automatically.
     paths: site === undefined || own.includes(site) ? own : [...own, site],
     exclude: paths('exclude'),
     untracked: written.untracked ?? false,
@@ -107,7 +107,7 @@ function reportsSpec(draft: Draft, context: PlanContext): Pick<ArtifactsSpec, 'r
   return reports.length > 0 ? { reports } : {};
 }
 
-/** GitLab's roles: a maintainer is an operator here; what is not public is for developers. */
+/** GitLab's roles: a maintainer is an operator here; artifacts that are not public are for developers. */
 function accessSpec({ access, public: isPublic }: Written): Pick<ArtifactsSpec, 'access'> {
   if (access === 'none') return { access: 'nobody' };
   if (access === 'maintainer') return { access: 'operator' };
@@ -123,8 +123,8 @@ interface ArtifactPath {
 }
 
 /**
- * Relative to the project: `$CI_PROJECT_DIR/x` is `x`. Anything else outside of it is left out with a warning, as GitLab's
- * runner does: the files people have do hold such paths.
+ * Relative to the project: `$CI_PROJECT_DIR/x` is `x`. Any other path outside of it is skipped with a
+ * warning, as GitLab's runner does: existing files contain such paths.
  */
 function artifactPath({ draft, context, path, at }: ArtifactPath): string[] {
   const { text, late } = context.scope(draft).expand(path);
@@ -132,7 +132,7 @@ function artifactPath({ draft, context, path, at }: ArtifactPath): string[] {
   const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
   const outside = inside.startsWith('/') || pathProblem(inside) !== undefined;
   if (!outside || late) return [inside];
-  const what = `artifacts.${at.join('.')} of "${draft.group}" must stay inside of the project: "${text}" is never kept`;
+  const what = `artifacts.${at.join('.')} of "${draft.group}" must stay inside the project: "${text}" is not stored`;
   context.problems.add('language/path', what, {
     at: placeIn(draft.config, 'artifacts', at),
     severity: 'warning',
@@ -148,19 +148,20 @@ interface WrittenImage {
 }
 
 export function imageSpec(written: WrittenImage, scope: Scope): ImageSpec {
-  const of = (text: string): string => scope.expand(text).text;
+  const expand = (text: string): string => scope.expand(text).text;
   return {
-    name: of(written.name),
+    name: expand(written.name),
     ...(written.entrypoint && { entrypoint: written.entrypoint }),
-    ...(written.docker?.user !== undefined && { user: of(written.docker.user) }),
-    ...(written.docker?.platform !== undefined && { platform: of(written.docker.platform) }),
+    ...(written.docker?.user !== undefined && { user: expand(written.docker.user) }),
+    ...(written.docker?.platform !== undefined && { platform: expand(written.docker.platform) }),
     pullPolicy: written.pull_policy?.[0] ?? 'if-not-present',
   };
 }
 
 /**
- * A service gets the variables that the file sets, for that is how its image is configured, and its own. Masked variables of
- * the project reach it only where the file names them: a service's environment can be read from the engine.
+ * A service gets the variables that the file sets, which configure its image, and its own. Masked variables
+ * of the project reach it only where the file names them: a service's environment can be read from the
+ * engine.
  */
 export function servicesSpec(
   draft: Draft,
@@ -205,7 +206,10 @@ const merged = (below: readonly SpecVariable[], above: readonly SpecVariable[]):
   ...new Map([...below, ...above].map((variable) => [variable.name, variable])).values(),
 ];
 
-/** `registry.example.com:5000/team/db:1` answers to `registry.example.com__team__db` and `registry.example.com-team-db`. */
+/**
+ * `registry.example.com:5000/team/db:1` has the host names `registry.example.com__team__db` and
+ * `registry.example.com-team-db`.
+ */
 export function serviceAliases(image: string): string[] {
   const bare = image
     .replace(/@.*$/, '')

@@ -1,6 +1,8 @@
-/** Specs of jobs that ship: build, push, deploy. What they write is public to whoever can pull, so secrets are refused. */
+/**
+ * Specs of build, push and deploy jobs. Their texts are readable for everybody who can pull the image, so
+ * secrets are refused.
+ */
 import type { BuildSpec, DeploySpec, PushSpec, SwarmSpec } from '../../plan/model/spec.ts';
-import { placeIn } from '../assemble/job.ts';
 import {
   parsePublish,
   PUBLISH_FORM,
@@ -15,39 +17,44 @@ import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { commonSpec } from './spec-common.ts';
 import { sha256 } from '../../utils/sha256.ts';
+import { placeIn } from '../job-config.ts';
+import { settle } from './settle.ts';
 
-type Settle = (text: string, ...path: Path) => string;
-function settler(draft: Draft, context: PlanContext, keyword: string): Settle {
+type SettleText = (text: string, ...path: Path) => string;
+function settlerOf(draft: Draft, context: PlanContext, keyword: string): SettleText {
   const scope = context.scope(draft);
-  return (text, ...path) => context.settle(draft.config, { scope, text, keyword, path });
+  return (text, ...path) => settle(draft.config, { scope, text, keyword, path }, context.problems);
 }
 
 export function buildSpec(draft: Draft, context: PlanContext, build: Build): BuildSpec {
-  const settle = settler(draft, context, 'build');
+  const expand = settlerOf(draft, context, 'build');
   const arch = draft.arch ?? context.request.defaultArch;
   return {
     ...commonSpec(draft, context),
     kind: 'build',
     arch,
-    context: settle(build.context, 'context'),
-    dockerfile: settle(build.dockerfile, 'dockerfile'),
-    ...(build.target !== undefined && { target: settle(build.target, 'target') }),
-    args: settleMap(build.args, settle, 'args'),
+    context: expand(build.context, 'context'),
+    dockerfile: expand(build.dockerfile, 'dockerfile'),
+    ...(build.target !== undefined && { target: expand(build.target, 'target') }),
+    args: settleMap(build.args, expand, 'args'),
     repository: buildRepository(draft, context),
     tag: `davit-${context.request.iid}-${uniqueSlug(draft, context)}-${arch}`,
     cacheFrom: build.cache_from,
-    labels: { ...imageLabels(context), ...ownLabels({ draft, context, build, settle }) },
+    labels: { ...imageLabels(context), ...ownLabels({ draft, context, build, expand }) },
   };
 }
 
 const settleMap = (
   map: Readonly<Record<string, string>>,
-  settle: Settle,
+  expand: SettleText,
   key: string,
 ): Record<string, string> =>
-  Object.fromEntries(Object.entries(map).map(([name, text]) => [name, settle(text, key, name)]));
+  Object.fromEntries(Object.entries(map).map(([name, text]) => [name, expand(text, key, name)]));
 
-/** `build:a` and `build/a` would share a tag, and so would parallel ones: what is not unique as a slug gets a hash. */
+/**
+ * `build:a` and `build/a` would share a tag, and so would parallel ones: a slug that is not unique gets a
+ * hash.
+ */
 function uniqueSlug(draft: Draft, { drafts }: PlanContext): string {
   const name = draft.share ? draft.key : draft.group;
   const slug = slugify(draft.group).slice(0, 50);
@@ -60,7 +67,7 @@ function uniqueSlug(draft: Draft, { drafts }: PlanContext): string {
   return twin || draft.share ? `${slug}-${sha256(name).slice(0, 8)}` : slug;
 }
 
-/** Containers inherit an image's labels, so these are OCI's own and none of davit's. */
+/** Only OCI's own labels: containers inherit an image's labels, and davit's would mark them as its own. */
 function imageLabels({ request }: PlanContext): Record<string, string> {
   const version = request.trigger.refKind === 'tag' ? request.trigger.ref : request.trigger.sha.slice(0, 8);
   return {
@@ -77,25 +84,29 @@ function ownLabels({
   draft,
   context,
   build,
-  settle,
+  expand,
 }: {
   draft: Draft;
   context: PlanContext;
   build: Build;
-  settle: Settle;
+  expand: SettleText;
 }): Record<string, string> {
   for (const name of Object.keys(build.labels))
     if (name.startsWith('davit.'))
-      context.problems.add('language/conflict', `the label "${name}" of "${draft.group}" is davit's own`, {
-        at: placeIn(draft.config, 'build', ['labels', name]),
-        hint: 'Labels that begin with davit. mark what davit itself runs and cleans up.',
-      });
-  return settleMap(build.labels, settle, 'labels');
+      context.problems.add(
+        'language/conflict',
+        `the label "${name}" of "${draft.group}" is reserved for davit`,
+        {
+          at: placeIn(draft.config, 'build', ['labels', name]),
+          hint: 'Labels that begin with davit. mark what davit itself runs and cleans up.',
+        },
+      );
+  return settleMap(build.labels, expand, 'labels');
 }
 
 const REPOSITORY = /^[a-z0-9][a-z0-9.-]*(?::\d+)?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+$/;
 
-/** Of the build itself, else of the push job that names it, else CI_REGISTRY_IMAGE. */
+/** From the build itself, else from the push job that names it, else CI_REGISTRY_IMAGE. */
 export function buildRepository(draft: Draft, context: PlanContext): string {
   const { project, registry, trigger } = context.request;
   // What a stranger builds stands beside the images of the project, under whatever name the file gives.
@@ -116,11 +127,11 @@ const pushesOf = (draft: Draft, { drafts }: PlanContext): Draft[] =>
 
 function repository(text: string, from: { draft: Draft; context: PlanContext; keyword: string }): string {
   const { draft, context, keyword } = from;
-  const settled = settler(draft, context, keyword)(text, 'to');
+  const settled = settlerOf(draft, context, keyword)(text, 'to');
   if (!REPOSITORY.test(settled) && !settled.includes('$'))
     context.problems.add(
       'language/type',
-      `${keyword}.to of "${draft.group}" is no repository name: "${settled}"`,
+      `${keyword}.to of "${draft.group}" is not a repository name: "${settled}"`,
       {
         at: placeIn(draft.config, keyword, ['to']),
         hint: 'Write REGISTRY/NAME in lower case and without a tag, like $CI_REGISTRY_IMAGE.',
@@ -132,7 +143,7 @@ function repository(text: string, from: { draft: Draft; context: PlanContext; ke
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 
 export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSpec {
-  const settle = settler(draft, context, 'push');
+  const expand = settlerOf(draft, context, 'push');
   const builds = context.drafts.all.filter((other) => draft.imagesFrom.includes(other.key));
   const isFork = context.request.trigger.fork;
   const to =
@@ -142,7 +153,7 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
   if (repositories.some((other) => other !== target))
     context.problems.add(
       'language/conflict',
-      `"${draft.group}" pushes to ${target}, and its images are in ${repositories.join(', ')}`,
+      `"${draft.group}" pushes to ${target}, but its images are in ${repositories.join(', ')}`,
       {
         at: placeIn(draft.config, 'push', push.to === undefined ? ['from'] : ['to']),
         hint: 'An index can only name images of its own repository: give build.to and push.to the same value.',
@@ -151,18 +162,22 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
   if (!push.manifest && builds.length > 1)
     context.problems.add(
       'language/conflict',
-      `"${draft.group}" pushes ${builds.length} architectures under one tag, which takes manifest: true`,
+      `"${draft.group}" pushes ${builds.length} architectures under one tag, which requires manifest: true`,
       {
         at: placeIn(draft.config, 'push', ['manifest']),
       },
     );
   const tags = push.tags.map((text, index) => {
-    const tag = settle(text, 'tags', index);
+    const tag = expand(text, 'tags', index);
     if (!TAG.test(tag) && !tag.includes('${'))
-      context.problems.add('language/type', `push.tags[${index}] of "${draft.group}" is no tag: "${tag}"`, {
-        at: placeIn(draft.config, 'push', ['tags', index]),
-        hint: 'A tag has letters, digits, _ . - ; for a branch name use $CI_COMMIT_REF_SLUG.',
-      });
+      context.problems.add(
+        'language/type',
+        `push.tags[${index}] of "${draft.group}" is not a tag: "${tag}"`,
+        {
+          at: placeIn(draft.config, 'push', ['tags', index]),
+          hint: 'A tag has letters, digits, _ . - ; for a branch name use $CI_COMMIT_REF_SLUG.',
+        },
+      );
     return tag;
   });
   return {
@@ -177,10 +192,10 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
 export function deploySpec(
   draft: Draft,
   context: PlanContext,
-  more: { swarm: Swarm; target: string },
+  options: { swarm: Swarm; target: string },
 ): DeploySpec {
-  const { swarm, target } = more;
-  const settle = settler(draft, context, 'deploy');
+  const { swarm, target } = options;
+  const expand = settlerOf(draft, context, 'deploy');
   const { environment } = context.prepared(draft);
   const imageFrom = draft.imagesFrom[0];
   return {
@@ -191,25 +206,25 @@ export function deploySpec(
       environment: { name: environment.name, ...(environment.url !== undefined && { url: environment.url }) },
     }),
     ...(imageFrom !== undefined && { imageFrom }),
-    ...(swarm.image !== undefined && { image: settle(swarm.image, 'swarm', 'image') }),
-    swarm: { ...swarmSpec(swarm, settle), publish: publishedPorts(draft, context, swarm) },
+    ...(swarm.image !== undefined && { image: expand(swarm.image, 'swarm', 'image') }),
+    swarm: { ...swarmSpec(swarm, expand), publish: publishedPorts(draft, context, swarm) },
   };
 }
 
-function swarmSpec(swarm: Swarm, settle: Settle): Omit<SwarmSpec, 'publish'> {
+function swarmSpec(swarm: Swarm, expand: SettleText): Omit<SwarmSpec, 'publish'> {
   const list = (key: 'constraints' | 'networks', items: readonly string[]): string[] =>
-    items.map((text, index) => settle(text, 'swarm', key, index));
+    items.map((text, index) => expand(text, 'swarm', key, index));
   return {
-    service: settle(swarm.service, 'swarm', 'service'),
+    service: expand(swarm.service, 'swarm', 'service'),
     replicas: swarm.replicas,
     endpointMode: swarm.endpoint_mode,
     constraints: list('constraints', swarm.constraints),
     env: Object.fromEntries(
-      Object.entries(swarm.env).map(([name, text]) => [name, settle(text, 'swarm', 'env', name)]),
+      Object.entries(swarm.env).map(([name, text]) => [name, expand(text, 'swarm', 'env', name)]),
     ),
     networks: list('networks', swarm.networks),
     ...(swarm.command && {
-      command: swarm.command.map((text, index) => settle(text, 'swarm', 'command', index)),
+      command: swarm.command.map((text, index) => expand(text, 'swarm', 'command', index)),
     }),
     update: {
       order: swarm.update.order,
@@ -222,13 +237,13 @@ function swarmSpec(swarm: Swarm, settle: Settle): Omit<SwarmSpec, 'publish'> {
 }
 
 function publishedPorts(draft: Draft, context: PlanContext, swarm: Swarm): SwarmSpec['publish'] {
-  const settle = settler(draft, context, 'deploy');
-  // A service without a virtual address cannot publish through the ingress network.
+  const expand = settlerOf(draft, context, 'deploy');
+  // A service without a virtual IP cannot publish through the ingress network.
   const usual = swarm.endpoint_mode === 'dnsrr' ? 'host' : 'ingress';
   return swarm.publish.flatMap((port, index) => {
     if (!('text' in port) || port.text === undefined) return [{ ...port, mode: port.mode ?? usual }];
     const path = ['swarm', 'publish', index];
-    const text = settle(port.text, ...path);
+    const text = expand(port.text, ...path);
     const ports = parsePublish(text);
     if (ports) return [{ ...ports, mode: usual }];
     context.problems.add(

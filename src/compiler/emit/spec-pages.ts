@@ -1,51 +1,15 @@
-/** `pages` of a job: which folder is published, under which prefix and for how long. */
+/** `pages` of a job: the published folder, its prefix and its expiry. */
 import { parseDuration } from '../../plan/model/duration.ts';
 import type { PagesSpec } from '../../plan/model/spec.ts';
-import { placeIn, type JobConfig } from '../assemble/job.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
-import type { Problems } from '../problems.ts';
-import type { Scope } from '../variables/scope.ts';
-import { slugify } from '../variables/slug.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
+import { writtenPages } from '../draft/pages.ts';
+import { settle } from './settle.ts';
 
 /** GitLab: "extra deployments expire after 24 hours"; the main one stays. */
 const PREFIXED_MS = 24 * 3_600_000;
-
-interface Written {
-  publish?: string;
-  path_prefix?: string;
-  expire_in?: string;
-}
-
-/** What a job writes of its site; undefined when it publishes none. The job named `pages` does unless it says otherwise. */
-export function writtenPages({ kind, name, values }: JobConfig): Written | undefined {
-  const { pages } = values;
-  if ((kind !== 'script' && kind !== 'apitest') || pages === false) return undefined;
-  if (pages === undefined && name !== 'pages') return undefined;
-  return typeof pages === 'object' ? pages : {};
-}
-
-/** Checked for every job of the file. */
-export function checkPages(job: JobConfig, { problems }: { problems: Problems }): void {
-  if (job.values.publish === undefined) return;
-  const written = writtenPages(job);
-  const trouble = !written
-    ? 'is for jobs that publish a site: write pages: true, or pages: publish'
-    : written.publish !== undefined
-      ? 'and pages: publish name the same thing twice'
-      : undefined;
-  if (trouble)
-    problems.add('language/conflict', `publish of "${job.name}" ${trouble}`, { at: placeIn(job, 'publish') });
-}
-
-type Settling = Pick<PlanContext, 'settle'>;
-
-/** In GitLab's words: lower case, 63 characters, everything else a dash. '' is the project's own site. */
-export function pagesPrefixOf(config: JobConfig, scope: Scope, context: Settling): string {
-  const text = writtenPages(config)?.path_prefix ?? '';
-  return slugify(context.settle(config, { scope, text, keyword: 'pages', path: ['path_prefix'] }));
-}
 
 /** Relative to the project, `public` unless the job names another. */
 export function publishedFolder(draft: Draft, context: PlanContext): string | undefined {
@@ -55,7 +19,7 @@ export function publishedFolder(draft: Draft, context: PlanContext): string | un
   const [keyword, path] = written.publish === undefined ? ['publish', []] : ['pages', ['publish']];
   const text = written.publish ?? config.values.publish;
   if (text === undefined) return 'public';
-  const asked = context.settle(config, { scope: context.scope(draft), text, keyword, path });
+  const asked = settle(config, { scope: context.scope(draft), text, keyword, path }, context.problems);
   const folder = folderOf(asked);
   const trouble = pathProblem(asked) ?? (folder === '' ? 'must name a folder of the project' : undefined);
   if (trouble)
@@ -65,7 +29,7 @@ export function publishedFolder(draft: Draft, context: PlanContext): string | un
   return folder;
 }
 
-/** Without what means nothing in it; '' is the project itself. */
+/** Normalized; '' is the project itself. */
 function folderOf(path: string): string {
   const parts: string[] = [];
   for (const part of path.split('/'))
@@ -89,7 +53,7 @@ function expiry(draft: Draft, context: PlanContext, prefix: string): number | un
   if (written === undefined) return byDefault;
   const path = ['expire_in'];
   const ask = { scope: context.scope(draft), text: written, keyword: 'pages', path };
-  const text = context.settle(config, ask).trim();
+  const text = settle(config, ask, context.problems).trim();
   if (text === 'never') return undefined;
   const ms = text === '' ? byDefault : parseDuration(text);
   if (text !== '' && (ms === undefined || ms <= 0))

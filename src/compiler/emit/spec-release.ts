@@ -1,14 +1,14 @@
 import type { ReleaseSpec } from '../../plan/model/spec.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { WrittenRelease } from '../schema/keywords/release.ts';
 import type { Path } from '../yaml/nodes.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
 
-/** A release is seen by everybody: nothing masked or secret may be in it. */
+/** A release is public: it must not contain a masked or secret value. */
 export function releaseSpec(draft: Draft, context: PlanContext, written: WrittenRelease): ReleaseSpec {
   const scope = context.scope(draft);
-  const of = (text: string, path: Path): string => {
+  const publicText = (text: string, path: Path): string => {
     const expanded = scope.expand(text);
     if (expanded.tainted)
       context.problems.add(
@@ -20,18 +20,18 @@ export function releaseSpec(draft: Draft, context: PlanContext, written: Written
   };
   const { tag_name, tag_message, released_at } = written;
   return {
-    tagName: of(tag_name, ['tag_name']),
-    ...(tag_message !== undefined && { tagMessage: of(tag_message, ['tag_message']) }),
-    ...(written.name !== undefined && { name: of(written.name, ['name']) }),
-    description: of(written.description, ['description']),
-    ref: written.ref === undefined ? context.request.trigger.sha : of(written.ref, ['ref']),
-    milestones: (written.milestones ?? []).map((one) => of(one, ['milestones'])),
-    ...(released_at !== undefined && { releasedAt: of(released_at, ['released_at']) }),
+    tagName: publicText(tag_name, ['tag_name']),
+    ...(tag_message !== undefined && { tagMessage: publicText(tag_message, ['tag_message']) }),
+    ...(written.name !== undefined && { name: publicText(written.name, ['name']) }),
+    description: publicText(written.description, ['description']),
+    ref: written.ref === undefined ? context.request.trigger.sha : publicText(written.ref, ['ref']),
+    milestones: (written.milestones ?? []).map((one) => publicText(one, ['milestones'])),
+    ...(released_at !== undefined && { releasedAt: publicText(released_at, ['released_at']) }),
     links: (written.assets?.links ?? []).map((link, at) => ({
-      name: of(link.name, ['assets', 'links', at, 'name']),
-      url: of(link.url, ['assets', 'links', at, 'url']),
+      name: publicText(link.name, ['assets', 'links', at, 'name']),
+      url: publicText(link.url, ['assets', 'links', at, 'url']),
       ...(link.filepath !== undefined && {
-        filepath: of(link.filepath, ['assets', 'links', at, 'filepath']),
+        filepath: publicText(link.filepath, ['assets', 'links', at, 'filepath']),
       }),
       ...(link.link_type && { type: link.link_type }),
     })),

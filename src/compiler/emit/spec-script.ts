@@ -1,5 +1,4 @@
 import { isArch } from '../../plan/model/ids.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { ApitestSpec, ScriptSpec } from '../../plan/model/spec.ts';
 import type { Apitest } from '../schema/keywords/davit-jobs.ts';
@@ -9,6 +8,8 @@ import type { PlanContext } from './context.ts';
 import { pagesSpec } from './spec-pages.ts';
 import { releaseSpec } from './spec-release.ts';
 import type { Draft } from '../draft/draft.ts';
+import { placeIn } from '../job-config.ts';
+import { settle } from './settle.ts';
 
 export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
   const { values } = draft.config;
@@ -66,13 +67,13 @@ export function apitestSpec(draft: Draft, context: PlanContext, apitest: Apitest
   };
 }
 
-/** Tags with their variables replaced; they are in the plan, so nothing secret may be in them. */
+/** Tags with their variables expanded; they are in the plan, so they must not contain a secret. */
 export function expandedTags(draft: Draft, context: PlanContext): string[] {
   const { config } = draft;
   const scope = context.scope(draft);
   const tags = (config.values.tags ?? []).map((text, index) =>
     text.includes('$') || text.includes('%')
-      ? context.settle(config, { scope, text, keyword: 'tags', path: [index] })
+      ? settle(config, { scope, text, keyword: 'tags', path: [index] }, context.problems)
       : text,
   );
   const leftOut = tags.filter((tag) => isLeftOut(tag, draft, context));
@@ -80,21 +81,21 @@ export function expandedTags(draft: Draft, context: PlanContext): string[] {
   const named = `${leftOut.length > 1 ? 'tags' : 'tag'} ${leftOut.join(', ')}`;
   context.problems.add(
     'language/no-worker',
-    `no worker has the ${named}: run from here, "${draft.group}" runs here`,
+    `no worker has the ${named}: "${draft.group}" runs on this machine`,
     {
       at: placeIn(config, 'tags'),
-      hint: `Elsewhere it waits for a worker with ${leftOut.length > 1 ? 'these tags' : 'this tag'}.`,
+      hint: `In a pipeline of the server it waits for a worker with ${leftOut.length > 1 ? 'these tags' : 'this tag'}.`,
       severity: 'warning',
     },
   );
   return tags.filter((tag) => !leftOut.includes(tag));
 }
 
-/** Those that run jobs: a worker for deployments alone has a host of its own name. */
+/** Machines that run jobs: a worker only for deployments has a host name of its own. */
 const machines = (fleet: readonly WorkerReport[]): number =>
   new Set(fleet.filter((worker) => worker.arches.length > 0).map((worker) => worker.hostId)).size;
 
-/** Run from here, on one machine, a tag that it does not have is none to wait for. */
+/** In a local run on one machine, a tag that it does not have is ignored instead of waited for. */
 function isLeftOut(tag: string, { config }: Draft, { request }: PlanContext): boolean {
   const { fleet, trigger, targets } = request;
   if (!trigger.here || trigger.source !== 'cli' || isArch(tag) || targets.includes(tag)) return false;

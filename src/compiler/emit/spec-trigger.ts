@@ -2,7 +2,6 @@
 import type { SpecVariable, TriggerInclude, TriggerSpec } from '../../plan/model/spec.ts';
 import type { InputValue } from '../../plan/model/trigger.ts';
 import type { PlanDownstream } from '../../plan/model/plan.ts';
-import { placeIn } from '../assemble/job.ts';
 import type { WrittenTrigger } from '../schema/keywords/trigger.ts';
 import { mirrorOf } from '../schema/keywords/needs.ts';
 import type { Variable } from '../variables/scope.ts';
@@ -11,6 +10,8 @@ import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { meant } from '../draft/link.ts';
 import { commonSpec } from './spec-common.ts';
+import { placeIn } from '../job-config.ts';
+import { settle } from './settle.ts';
 
 export function triggerSpec(draft: Draft, context: PlanContext, written: WrittenTrigger): TriggerSpec {
   return {
@@ -20,16 +21,16 @@ export function triggerSpec(draft: Draft, context: PlanContext, written: Written
     to: written.include
       ? { include: includesOf(draft, context, written.include) }
       : {
-          project: settled(draft, context, { text: written.project ?? '', key: 'project' }),
+          project: settled(draft, context, 'project', written.project ?? ''),
           ...(written.branch !== undefined && {
-            branch: settled(draft, context, { text: written.branch, key: 'branch' }),
+            branch: settled(draft, context, 'branch', written.branch),
           }),
         },
     ...(written.inputs && { inputs: inputsOf(written.inputs) }),
   };
 }
 
-/** A job that mirrors starts nothing and gives nothing: all that it does stands in the plan. */
+/** A job that mirrors starts nothing and provides nothing: the plan has all that it needs. */
 export const mirrorSpec = (draft: Draft, context: PlanContext): TriggerSpec => ({
   ...commonSpec(draft, context),
   kind: 'trigger',
@@ -43,7 +44,11 @@ function mirrored(draft: Draft, context: PlanContext): PlanDownstream | undefine
   const text = mirrorOf(needs);
   if (draft.config.kind !== 'trigger' || text === undefined) return undefined;
   const scope = context.closed(draft);
-  const project = context.settle(draft.config, { scope, text, keyword: 'needs', path: [index, 'pipeline'] });
+  const project = settle(
+    draft.config,
+    { scope, text, keyword: 'needs', path: [index, 'pipeline'] },
+    context.problems,
+  );
   return { strategy: 'mirror', project, mirrors: true, filesFrom: [] };
 }
 
@@ -63,15 +68,14 @@ export function downstreamOf(draft: Draft, context: PlanContext): PlanDownstream
   };
 }
 
-const settled = (draft: Draft, context: PlanContext, of: { text: string; key: string }): string =>
-  context.settle(draft.config, {
-    scope: context.closed(draft),
-    text: of.text,
-    keyword: 'trigger',
-    path: [of.key],
-  });
+const settled = (draft: Draft, context: PlanContext, key: string, text: string): string =>
+  settle(
+    draft.config,
+    { scope: context.closed(draft), text, keyword: 'trigger', path: [key] },
+    context.problems,
+  );
 
-/** Values of YAML are JSON: `plain` has made them. */
+/** The values are plain JSON, made by `plain`. */
 const inputsOf = (written: Record<string, unknown>): Record<string, InputValue> =>
   Object.fromEntries(Object.entries(written).map(([name, value]) => [name, asInput(value)]));
 const asInput = (value: unknown): InputValue => {
@@ -104,18 +108,21 @@ function includesOf(
         { at: placeIn(draft.config, 'trigger', ['include', index, 'job']) },
       );
     return {
-      artifact: settled(draft, context, { text: item.artifact, key: 'include' }),
+      artifact: settled(draft, context, 'include', item.artifact),
       jobs: jobs.map((other) => other.key),
       ...(item.inputs && { inputs: inputsOf(item.inputs) }),
     };
   });
 }
 
-/** Only the worker of a job knows these, and a trigger job has none. */
+/** Set by the worker of a job; a trigger job has none. */
 const OF_JOBS =
   /^(CI_JOB_(ID|URL|TOKEN|STARTED_AT|STATUS|MANUAL)|CI_REGISTRY_(USER|PASSWORD)|CI_RUNNER_\w+|CI_SERVER_TLS_\w+|API_URL|API_HOST|API_PORT)$/;
 
-/** GitLab: `trigger:forward`. Those of the file as the job sees them; those of this run only where the file says so. */
+/**
+ * GitLab: `trigger:forward`. Variables of the file as the job sees them; those given to the pipeline only if
+ * the file enables it.
+ */
 function forwarded(draft: Draft, context: PlanContext, { forward, include }: WrittenTrigger): SpecVariable[] {
   const layers = [
     ...(forward.yaml_variables ? context.written(draft) : []),
@@ -127,8 +134,8 @@ function forwarded(draft: Draft, context: PlanContext, { forward, include }: Wri
 }
 
 /**
- * A secret goes on as its reference, never as its value; a text around one is made whole in the child, which has the same
- * secrets, and is refused for another project.
+ * A secret is forwarded as its reference, never as its value; a text that contains one is expanded in the
+ * child, which has the same secrets, and is refused for another project.
  */
 function forwardOne(
   draft: Draft,
@@ -136,32 +143,36 @@ function forwardOne(
   { variable, child }: { variable: Variable; child: boolean },
 ): SpecVariable {
   const { name, value, masked, file } = variable;
-  const to = (more: Pick<SpecVariable, 'value'> & Partial<SpecVariable>): SpecVariable => ({
+  const forward = (fields: Pick<SpecVariable, 'value'> & Partial<SpecVariable>): SpecVariable => ({
     name,
     masked,
     file,
     from: 'pipeline',
-    ...more,
+    ...fields,
   });
-  if ('secret' in value || variable.raw) return to({ value });
+  if ('secret' in value || variable.raw) return forward({ value });
   const scope = context.scope(draft);
   const { text, late, tainted } = scope.expand(value.literal);
-  if (!late) return to({ value: { literal: text }, masked: masked || tainted });
+  if (!late) return forward({ value: { literal: text }, masked: masked || tainted });
   const whole = /^\$\{(\w+)\}$/.exec(text)?.[1];
   const behind = whole === undefined ? undefined : scope.find(whole);
   if (behind && ('secret' in behind.value || behind.file))
-    return to({ value: behind.value, masked: behind.masked || 'secret' in behind.value, file: behind.file });
+    return forward({
+      value: behind.value,
+      masked: behind.masked || 'secret' in behind.value,
+      file: behind.file,
+    });
   if (tainted && !child)
     context.problems.add(
       'language/secret',
-      `the variable ${name} of "${draft.group}" holds a secret inside of a text, which does not go to another project`,
+      `the variable ${name} of "${draft.group}" has a secret inside a longer text, which is not forwarded to another project`,
       {
         at: placeIn(draft.config, 'variables', [name]),
-        hint: 'Pass the secret as a variable of its own, or keep it here with inherit:variables or trigger:forward.',
+        hint: 'Pass the secret in a variable of its own, or exclude it with inherit:variables or trigger:forward.',
       },
     );
   const known = text.replace(/\$\$|\$\{(\w+)\}/g, (found, inner: string | undefined) =>
     inner !== undefined && OF_JOBS.test(inner) ? '' : found,
   );
-  return to({ value: { literal: known }, masked: masked || tainted, late: true });
+  return forward({ value: { literal: known }, masked: masked || tainted, late: true });
 }

@@ -1,19 +1,20 @@
 /**
- * What an expression comes to. As in GitLab, whose rules are Ruby's: `&&` and `||` answer one of their operands, an empty
- * string is true to them, and only the whole expression asks for a text that is not blank.
+ * Evaluates an expression. As in GitLab, with the rules of Ruby: `&&` and `||` return one of their operands,
+ * for which an empty string is true; only the result of the whole expression must be a text that is not
+ * blank.
  */
 import type { RE2JS } from 're2js';
-import { refPattern } from '../rules/ref-selector.ts';
 import type { Expression } from './expression.ts';
+import { refPattern } from '../../match/ref-pattern.ts';
 
 export type Value = string | boolean | null;
 /** Text of a variable; undefined when it is not set. */
 export type Lookup = (name: string) => string | undefined;
 
-/** A text that is set and equal to nothing: of a secret, which is not known here. */
+/** Value of a secret, which is not known here: it is set, and equal to nothing. */
 export const OPAQUE = '\u0000';
 
-/** What else a name may stand for: an input can be a boolean. */
+/** An input can also be a boolean. */
 type Names = (name: string) => Value | undefined;
 
 export function isTruthful(expression: Expression, lookup: Names): boolean {
@@ -48,28 +49,28 @@ function operate({ operator, left, right }: Expression & { kind: 'operation' }, 
 
 const textOf = (value: Value): string => (value === null ? '' : String(value));
 
-/** A pattern in slashes is searched for; another text is one that must hold the left side. Nothing matches no pattern. */
+/** A pattern in slashes is searched for; any other text must contain the left side. Null matches nothing. */
 function matches(text: string, pattern: Value): boolean {
   if (pattern === null || typeof pattern === 'boolean') return false;
   const regex = compiled(pattern);
   return regex ? regex.matcher(text).find() : pattern.includes(text);
 }
 
-/** Patterns are few and asked by many jobs; the oldest goes when there are too many. */
+/** Few patterns are used by many jobs; the oldest is dropped when there are too many. */
 const cache = new Map<string, RE2JS | undefined>();
-const MOST = 500;
+const MAX_CACHED = 500;
 
-/** GitLab reads `\/` as a slash. Undefined for a text that is no pattern, or none that RE2 takes. */
+/** GitLab reads `\/` as a slash. Undefined for a text that is not a pattern, or not valid for RE2. */
 function compiled(text: string): RE2JS | undefined {
   if (cache.has(text)) return cache.get(text);
   let regex: RE2JS | undefined;
   try {
     regex = refPattern(text.replaceAll('\\/', '/'));
   } catch {
-    // Written in the file it has been reported; the value of a variable that is none is a plain text.
+    // A pattern in the file is reported elsewhere; an invalid one in a variable is a plain text.
     regex = undefined;
   }
-  if (cache.size >= MOST) cache.delete([...cache.keys()][0] ?? '');
+  if (cache.size >= MAX_CACHED) cache.delete([...cache.keys()][0] ?? '');
   cache.set(text, regex);
   return regex;
 }

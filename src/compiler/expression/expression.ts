@@ -1,6 +1,7 @@
 /**
- * The grammar of `rules:if`. Pure: text in, tree or mistake out. Comparisons bind tighter than `&&`, that tighter than `||`;
- * each goes from left to right. Source: GitLab's `Gitlab::Ci::Pipeline::Expression::Parser`.
+ * The grammar of `rules:if`. Pure: text in, tree or mistake out. Comparisons bind tighter than `&&`, which
+ * binds tighter than `||`; all are left-associative. Source: GitLab's
+ * `Gitlab::Ci::Pipeline::Expression::Parser`.
  */
 import { tokenize, type Mistake, type Operator, type Token, type Words } from './lexer.ts';
 
@@ -50,23 +51,23 @@ class Parser {
     }
   }
 
-  /** What is left over when the expression has ended. */
+  /** The mistake of tokens after the end of the expression. */
   rest(): Mistake | undefined {
     const token = this.#tokens[this.#next];
     if (!token) return undefined;
     return token.kind === 'close'
-      ? { at: token.at, message: 'has a closing parenthesis too many' }
-      : { at: token.at, message: 'has two values with no operator between them' };
+      ? { at: token.at, message: 'has an extra closing parenthesis' }
+      : { at: token.at, message: 'has two values without an operator between them' };
   }
 
   #operand(): Expression | Mistake {
     const token = this.#tokens[this.#next];
     if (!token)
-      return { at: this.#end, message: this.#next === 0 ? 'is empty' : 'ends where a value must follow' };
+      return { at: this.#end, message: this.#next === 0 ? 'is empty' : 'ends where a value is expected' };
     if (token.kind === 'operator')
-      return { at: token.at, message: `has ${token.operator} where a value must stand` };
+      return { at: token.at, message: `has ${token.operator} where a value is expected` };
     if (token.kind === 'close')
-      return { at: token.at, message: 'has a closing parenthesis where a value must stand' };
+      return { at: token.at, message: 'has a closing parenthesis where a value is expected' };
     this.#next += 1;
     if (token.kind === 'open') return this.#inParentheses(token.at);
     return token;
@@ -81,8 +82,8 @@ class Parser {
       return inner;
     }
     return close
-      ? { at: close.at, message: 'has two values with no operator between them' }
-      : { at, message: 'has a parenthesis that is never closed' };
+      ? { at: close.at, message: 'has two values without an operator between them' }
+      : { at, message: 'has an unclosed parenthesis' };
   }
 }
 

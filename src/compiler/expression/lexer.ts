@@ -1,6 +1,6 @@
 /**
- * The words of a `rules:if` expression, as GitLab's `Expression::Lexer` finds them: variables, strings in both quotes (no
- * escapes), patterns, null, true, false, operators, parentheses. At most 100 of them.
+ * The tokens of a `rules:if` expression, as in GitLab's `Expression::Lexer`: variables, strings in both
+ * quotes (no escapes), patterns, null, true, false, operators, parentheses. At most 100 of them.
  */
 export type Operator = '==' | '!=' | '=~' | '!~' | '&&' | '||';
 export type Token =
@@ -26,11 +26,11 @@ const isOperator = (text: string): text is Operator =>
   text === '==' || text === '!=' || text === '=~' || text === '!~' || text === '&&' || text === '||';
 
 export interface Words {
-  /** `$[[ inputs.NAME ]]` is a word too: a variable of the name `inputs.NAME`. */
+  /** Also accept `$[[ inputs.NAME ]]`, as a variable named `inputs.NAME`. */
   inputs?: boolean;
 }
 
-/** The tokens, or the first place where no word begins. */
+/** The tokens, or the first place where none begins. */
 export function tokenize(text: string, words: Words = {}): Token[] | Mistake {
   const tokens: Token[] = [];
   WORDS.lastIndex = 0;
@@ -40,7 +40,7 @@ export function tokenize(text: string, words: Words = {}): Token[] | Mistake {
     if (!groups || (groups.input !== undefined && !words.inputs)) return mistakeAt(text, at);
     const token = tokenOf(groups, at);
     if (token) tokens.push(token);
-    if (tokens.length > MAX_TOKENS) return { at, message: `has more than ${MAX_TOKENS} words` };
+    if (tokens.length > MAX_TOKENS) return { at, message: `has more than ${MAX_TOKENS} tokens` };
   }
   return tokens;
 }
@@ -64,19 +64,27 @@ function mistakeAt(text: string, at: number): Mistake {
   if (rest.startsWith('$[['))
     return {
       at,
-      message: 'has an input that is not filled in',
+      message: 'has an input that is not replaced',
       hint: 'The file needs a header with spec:inputs.',
     };
   if (rest.startsWith('${'))
-    return { at, message: `has ${word}`, hint: 'Here a variable is written without braces: $NAME.' };
-  if (rest.startsWith('"') || rest.startsWith("'")) return { at, message: `has a string that does not end` };
+    return { at, message: `has an unexpected ${word}`, hint: 'Write a variable without braces here: $NAME.' };
+  if (rest.startsWith('"') || rest.startsWith("'")) return { at, message: `has an unterminated string` };
   if (rest.startsWith('/'))
     return {
       at,
-      message: 'has a pattern that does not end',
+      message: 'has an unterminated pattern',
       hint: 'Write /pattern/, with \\/ for a slash in it.',
     };
   if (/^(=|!|&|\|)/.test(rest))
-    return { at, message: `has "${word}"`, hint: 'The operators are ==, !=, =~, !~, && and ||.' };
-  return { at, message: `has "${word}"`, hint: 'Strings stand in quotes, variables begin with $.' };
+    return {
+      at,
+      message: `has an unexpected "${word}"`,
+      hint: 'The operators are ==, !=, =~, !~, && and ||.',
+    };
+  return {
+    at,
+    message: `has an unexpected "${word}"`,
+    hint: 'Put strings in quotes; variables begin with $.',
+  };
 }

@@ -1,15 +1,18 @@
-/** `$[[ inputs.NAME | function ]]` in a text. Pure; the shapes and limits are those of GitLab's `Interpolation::Block`. */
+/**
+ * `$[[ inputs.NAME | function ]]` in a text. Pure; the shapes and limits are those of GitLab's
+ * `Interpolation::Block`.
+ */
 
 const OPEN = '$[[';
 const CLOSE = ']]';
 const MAX_FUNCTIONS = 3;
-/** Characters of what a block names. */
+/** Characters of the name in a block. */
 const MAX_ACCESS = 1024;
 
 export interface FoundBlock {
-  /** All of it, brackets too. */
+  /** The whole block, with brackets. */
   text: string;
-  /** Where it begins. */
+  /** Offset in the text. */
   at: number;
   data: string;
 }
@@ -21,8 +24,8 @@ export interface Access {
 }
 
 /**
- * What `/\$\[\[\s*(\S.*?\S)\s*\]\]/` finds, in linear time whatever the text is: the place of a closing bracket, what stands
- * before it and the end of a line are looked for once each.
+ * Finds `/\$\[\[\s*(\S.*?\S)\s*\]\]/` in linear time for every text: a closing bracket, what precedes it and
+ * the end of a line are searched once each.
  */
 export function findBlocks(text: string): FoundBlock[] {
   const blocks: FoundBlock[] = [];
@@ -57,7 +60,7 @@ function skipSpaces(text: string, from: number): number {
 }
 const isSpace = (code: number): boolean => code === 32 || (code >= 9 && code <= 13);
 
-/** The value that a block names and the functions it goes through, or in words what is wrong. */
+/** The value that a block names and its functions, or what is wrong. */
 export function readBlock(data: string): Access | { wrong: string } {
   const [written = '', ...functions] = pieces(data);
   if (written.length > MAX_ACCESS) return { wrong: 'is longer than 1 KiB' };
@@ -65,11 +68,11 @@ export function readBlock(data: string): Access | { wrong: string } {
   if (dot <= 0 || dot === written.length - 1)
     return { wrong: `must name a value like inputs.name, not "${shortened(written)}"` };
   if (functions.length > MAX_FUNCTIONS)
-    return { wrong: `has ${functions.length} functions, and ${MAX_FUNCTIONS} are the most` };
+    return { wrong: `has ${functions.length} functions; at most ${MAX_FUNCTIONS} are allowed` };
   return { context: written.slice(0, dot), name: written.slice(dot + 1), functions };
 }
 
-/** GitLab leaves blocks of this kind for later: `needs` fills them with the job's own values. */
+/** GitLab leaves these blocks for `needs`, which fills in the values of the job itself. */
 export const isMatrix = (data: string): boolean => /^matrix\b/.test(data);
 
 /** Parts between pipes; a pipe in single quotes is a character. */

@@ -1,15 +1,15 @@
 /**
- * From the text of a file and what is given to it to its content: the header checked, the inputs filled in.
+ * From the text of a file and its inputs to its content: checks the header and interpolates the inputs.
  *
- * Used for the pipeline's own file and for every included one, whatever kind of include it is: whoever includes gives
- * `inputs` as they were written, and for a component what it is. A file is parsed once, and filled in for each use.
+ * Used for the pipeline's own file and for every included one, of any kind: the including file gives `inputs`
+ * as written, and for a component its facts. A file is parsed once, and interpolated for each use.
  */
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { ConditionScopes, type ConditionScope } from '../rules/scope.ts';
-import { isNull, type Node, type Origin } from '../yaml/nodes.ts';
+import { isNull, type Node } from '../yaml/nodes.ts';
 import { readYaml } from '../yaml/read.ts';
-import { SourceText } from '../yaml/source.ts';
+import { SourceText, type Origin } from '../source-text.ts';
 import { findBlocks, shortened } from './blocks.ts';
 import type { VariableLookup } from './functions.ts';
 import { interpolate, placeOf, type Growth } from './interpolate.ts';
@@ -18,7 +18,7 @@ import { COMPONENT_FACTS, readSpec, type ComponentFact, type Spec } from '../sch
 import { scalarAt } from './values.ts';
 
 export type { GivenInputs } from './resolve.ts';
-/** What `$[[ component.NAME ]]` stands for; null where there is nothing to say, as for the version of a branch. */
+/** Values of `$[[ component.NAME ]]`; null if there is none, as for the version of a branch. */
 export type ComponentFacts = Readonly<Record<ComponentFact, string | null>>;
 
 export interface UsedBy {
@@ -46,7 +46,7 @@ export class ContentReader {
     this.#problems = problems;
   }
 
-  /** Undefined when there is nothing to go on with, which the problems say. An empty document is a null. */
+  /** Undefined when the file cannot be used, with the reason in the problems. An empty document is a null. */
   read(file: { name: string; text: string }, used: UsedBy = {}): Node | undefined {
     const parsed = this.#parse(file);
     if (!parsed) return undefined;
@@ -87,25 +87,25 @@ export class ContentReader {
     return parsed;
   }
 
-  /** As GitLab: empty documents do not count, a header is the first of two and has `spec`. */
+  /** As in GitLab: empty documents do not count; a header is the first of two documents and has `spec`. */
   #split(name: string, documents: readonly Node[], text: string): Parsed | undefined {
     const full = documents.filter((document) => !isNull(document));
     const [first, second, third] = full;
     if (third) {
-      const what = `${name} has more than two documents: a header and the content are the most`;
+      const what = `${name} has more than two documents: only a header and the content are allowed`;
       this.#problems.add('language/yaml', what, { at: third });
       return undefined;
     }
     const spec = first?.kind === 'map' ? first.entries.get('spec') : undefined;
     if (first?.kind === 'map' && spec && (second || documents.length > 1)) {
       if (!second)
-        this.#problems.add('language/missing', `${name} has a header, and nothing below its ---`, {
+        this.#problems.add('language/missing', `${name} has a header but no content below ---`, {
           at: spec.at,
         });
       return { text, content: second, header: { at: first, spec: readSpec(first, this.#problems) } };
     }
     if (second) {
-      const what = `GitLab does not read this: the document before it is no header with spec`;
+      const what = `GitLab ignores this document: the one before it is not a header with spec`;
       this.#problems.add('language/yaml', what, { at: second, severity: 'warning' });
     }
     if (first && text.includes('$[[')) this.#warnOfBlocks(first);
@@ -113,7 +113,7 @@ export class ContentReader {
     return { text, content: first ?? documents[0] ?? empty };
   }
 
-  /** Without a header nothing is filled in: the brackets reach the shell. */
+  /** Without a header nothing is interpolated: the shell would see the brackets. */
   #warnOfBlocks(root: Node): void {
     const done = new Set<Node>();
     const visit = (node: Node): void => {
@@ -124,20 +124,20 @@ export class ContentReader {
       if (node.kind !== 'scalar') return;
       const block = findBlocks(node.text).find(({ data }) => data.startsWith('inputs.'));
       if (!block) return;
-      const what = `${shortened(block.text)} stays as it is: the file has no header with spec:inputs`;
+      const what = `${shortened(block.text)} is not replaced: the file has no header with spec:inputs`;
       this.#problems.add('language/input', what, { at: placeOf(block, node), severity: 'warning' });
     };
     visit(root);
   }
 
-  /** What `include` knows, not expanded again. */
+  /** Variables that `include` can use, not expanded again. */
   readonly #lookup: VariableLookup = (name) => {
     const scope = (this.#scope ??= new ConditionScopes(this.#request, {}).of());
     const value = scope.lookup(name);
     if (value === undefined) return undefined;
     const reference = `\${${name}}`;
     const { text, tainted } = scope.settle(reference);
-    // A file variable is a path, which the job's machine knows: there the shell fills it in.
+    // A file variable is a path that only the job's machine knows: the shell expands it there.
     return text === reference && !tainted ? undefined : { value, hidden: tainted };
   };
 }

@@ -1,9 +1,9 @@
-/** The functions that a value can go through on its way into the file. Pure. Source: doc/ci/inputs of GitLab. */
+/** The functions of `$[[ inputs.x | function ]]`. Pure. Source: doc/ci/inputs of GitLab. */
 import { didYouMean } from '../suggest.ts';
 import { kindText, listNode, type Node } from '../yaml/nodes.ts';
 import { scalarAt } from './values.ts';
 
-/** A variable as `include` may see it; `hidden`: masked or secret. Undefined: nobody has set it. */
+/** A variable as `include` may see it; `hidden`: masked or secret. Undefined: not set. */
 export type VariableLookup = (name: string) => { value: string; hidden: boolean } | undefined;
 export type Applied = Node | { wrong: string };
 
@@ -17,11 +17,11 @@ export function applyFunction(written: string, value: Node, lookup: VariableLook
   const run = functionOf(written, lookup);
   if (!run) {
     const name = /^\w*/.exec(written)?.[0] ?? '';
-    const hint = NAMES.includes(name) ? `it is written ${USAGE[name] ?? name}` : didYouMean(name, NAMES);
-    return { wrong: `has no function "${written}"${hint ? `: ${hint}` : ''}` };
+    const hint = NAMES.includes(name) ? `write ${USAGE[name] ?? name}` : didYouMean(name, NAMES);
+    return { wrong: `uses an unknown function "${written}"${hint ? `: ${hint}` : ''}` };
   }
   if (value.kind !== 'scalar' || typeof value.value !== 'string')
-    return { wrong: `uses ${written} on ${kindText(value)}; it takes a string` };
+    return { wrong: `applies ${written} to ${kindText(value)}; it takes a string` };
   return run(value.text, value);
 }
 
@@ -49,7 +49,7 @@ function cut(text: string, offset: number, length: number): string {
     .join('');
 }
 
-/** As Ruby's Shellwords: a backslash before all that a shell could read, a line break in quotes. */
+/** As Ruby's Shellwords: a backslash before every special character of a shell, a line break in quotes. */
 export function posixEscape(text: string): string {
   if (text === '') return "''";
   return text.replace(/[^\w\-.,:+/@\n]/gu, String.raw`\$&`).replaceAll('\n', "'\n'");
@@ -67,7 +67,7 @@ function splitAt(text: string, at: Node, separator: string): Applied {
   );
 }
 
-/** One level; names that nobody has set stay as they are. */
+/** One level; unknown names stay unchanged. */
 function expandVars(text: string, at: Node, lookup: VariableLookup): Applied {
   let hidden: string | undefined;
   const expanded = text.replace(REFERENCE, (whole, ...found: unknown[]) => {

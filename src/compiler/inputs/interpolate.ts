@@ -1,36 +1,30 @@
 /**
- * Fills `$[[ … ]]` in the keys and values of a document.
+ * Interpolates `$[[ … ]]` in the keys and values of a document.
  *
- * Invariants: N1 nothing that is filled in is looked at again. N2 a node that is shared is worked on once, so a bomb of
- * aliases costs nothing; what blocks produce is bounded, over all files of a pipeline. N3 a value stands at the place of
- * its block, the parts of a list where they were written. N4 a block that is a whole value keeps its type; inside of a
- * larger text it is text. N5 `$[[ matrix.NAME ]]` and `!reference` stay as they are, as in GitLab.
+ * Invariants: INPUT-1 an inserted value is not interpolated again. INPUT-2 a shared node is processed once,
+ * so multiplied aliases cost nothing; the total size of inserted text is limited over all files of a
+ * pipeline. INPUT-3 a value has the place of its block, the items of a list the place where they were
+ * written. INPUT-4 a block that is a whole value keeps its type; within a longer text it is text. INPUT-5
+ * `$[[ matrix.NAME ]]` and `!reference` stay unchanged, as in GitLab.
  */
 import type { Problems } from '../problems.ts';
 import { originIn } from '../yaml/rule-nodes.ts';
 import { didYouMean } from '../suggest.ts';
 import { FORBIDDEN, MAX_DEPTH, MAX_NODES } from '../yaml/build.ts';
-import {
-  listNode,
-  mapNode,
-  type Entry,
-  type MapNode,
-  type Node,
-  type Origin,
-  type ScalarNode,
-} from '../yaml/nodes.ts';
+import { listNode, mapNode, type Entry, type MapNode, type Node, type ScalarNode } from '../yaml/nodes.ts';
 import { findBlocks, isMatrix, readBlock, shortened, type FoundBlock } from './blocks.ts';
 import { applyFunction, type Applied, type VariableLookup } from './functions.ts';
 import { scalarAt, textOf } from './values.ts';
+import type { Origin } from '../source-text.ts';
 
-/** Of a text that holds a block: GitLab's limit. */
+/** GitLab's limit for a text with a block. */
 const MAX_TEXT = 1024 * 1024;
-/** Different blocks of one file: GitLab's limit. */
+/** GitLab's limit for different blocks of one file. */
 const MAX_BLOCKS = 10_000;
-/** Characters that blocks of all files of a pipeline may make. */
-const MAX_MADE = 32 * 1024 * 1024;
+/** Characters that the blocks of all files of a pipeline may insert. */
+const MAX_INSERTED = 32 * 1024 * 1024;
 
-/** What has been made so far, over all files. */
+/** Size of inserted text so far, over all files. */
 export interface Growth {
   characters: number;
 }
@@ -43,34 +37,36 @@ interface Interpolation {
   problems: Problems;
 }
 
-/** The document with every block filled in; mistakes are in the problems, and their blocks left. */
-export function interpolate(root: Node, filling: Interpolation): Node {
-  const filled = new Interpolator(filling).node(root, 0);
+/** The document with every block interpolated; a mistake is a problem, and its block stays. */
+export function interpolate(root: Node, interpolation: Interpolation): Node {
+  const filled = new Interpolator(interpolation).node(root, 0);
   if (filled.size > MAX_NODES)
-    filling.problems.add('language/too-large', 'inputs make more than a million values', { at: root });
+    interpolation.problems.add('language/too-large', 'inputs expand to more than a million values', {
+      at: root,
+    });
   return filled;
 }
 
 class Interpolator {
-  readonly #filling: Interpolation;
+  readonly #interpolation: Interpolation;
   readonly #done = new Map<Node, Node>();
   readonly #blocks = new Map<string, Applied>();
 
-  constructor(filling: Interpolation) {
-    this.#filling = filling;
+  constructor(interpolation: Interpolation) {
+    this.#interpolation = interpolation;
   }
 
   node(node: Node, depth: number): Node {
     const known = this.#done.get(node);
-    const made = known ?? this.#make(node, depth);
-    if (!known) this.#done.set(node, made);
-    if (depth + made.height <= MAX_DEPTH) return made;
-    this.#tooLarge(`nested deeper than ${MAX_DEPTH} levels by inputs`, node);
+    const result = known ?? this.#interpolate(node, depth);
+    if (!known) this.#done.set(node, result);
+    if (depth + result.height <= MAX_DEPTH) return result;
+    this.#tooLarge(`inputs nest deeper than ${MAX_DEPTH} levels`, node);
     return scalarAt(node, null);
   }
 
-  #make(node: Node, depth: number): Node {
-    if (this.#filling.problems.mustStop) return node;
+  #interpolate(node: Node, depth: number): Node {
+    if (this.#interpolation.problems.mustStop) return node;
     if (node.kind === 'scalar') return this.#scalar(node);
     if (node.kind === 'map') return this.#map(node, depth);
     if (node.reference) return node;
@@ -97,10 +93,10 @@ class Interpolator {
   }
 
   #checkKey(key: string, at: Origin, before: Entry | undefined): void {
-    const { problems } = this.#filling;
+    const { problems } = this.#interpolation;
     if (FORBIDDEN.has(key)) problems.add('language/forbidden-key', `"${key}" cannot be a key`, { at });
     else if (before) {
-      const message = `"${key}" stands twice in this map, once by an input; the last counts`;
+      const message = `"${key}" occurs twice in this map, once from an input; the last one is used`;
       problems.add('language/duplicate-key', message, { at, severity: 'warning' });
     }
   }
@@ -150,16 +146,16 @@ class Interpolator {
       value = this.#work(block);
       this.#blocks.set(block.text, value);
       if (this.#blocks.size > MAX_BLOCKS)
-        this.#tooLarge(`has more than ${MAX_BLOCKS} different inputs`, node);
+        this.#tooLarge(`the file has more than ${MAX_BLOCKS} different inputs`, node);
     }
     if (!('wrong' in value)) return value;
-    const { problems } = this.#filling;
+    const { problems } = this.#interpolation;
     problems.add('language/input', `${shortened(block.text)} ${value.wrong}`, { at: placeOf(block, node) });
     return undefined;
   }
 
   #work({ data }: FoundBlock): Applied {
-    const { contexts, lookup } = this.#filling;
+    const { contexts, lookup } = this.#interpolation;
     const access = readBlock(data);
     if ('wrong' in access) return access;
     const values = contexts.get(access.context);
@@ -174,20 +170,20 @@ class Interpolator {
   }
 
   #grow(characters: number, at: Node): boolean {
-    this.#filling.growth.characters += characters;
-    if (this.#filling.growth.characters <= MAX_MADE) return true;
-    this.#tooLarge('inputs make more than 32 MiB of text', at);
+    this.#interpolation.growth.characters += characters;
+    if (this.#interpolation.growth.characters <= MAX_INSERTED) return true;
+    this.#tooLarge('inputs expand to more than 32 MiB of text', at);
     return false;
   }
 
   #tooLarge(message: string, at: Node): void {
-    this.#filling.problems.add('language/too-large', message, { at });
+    this.#interpolation.problems.add('language/too-large', message, { at });
   }
 }
 
 function unknownContext(context: string, contexts: Contexts): string {
-  const known = [...contexts.keys()].join(' or ');
-  return `asks for "${context}", and there is ${known} only`;
+  const known = [...contexts.keys()].join(' and ');
+  return `uses "${context}", but only ${known} are available`;
 }
 
 function unknownName(context: string, wanted: string, values: ReadonlyMap<string, Node>): string {
@@ -196,10 +192,10 @@ function unknownName(context: string, wanted: string, values: ReadonlyMap<string
     context === 'component'
       ? 'the header has no such name in spec:component'
       : 'the header has no such input';
-  return `cannot be filled in: ${where}${hint ? `. ${hint}` : ''}`;
+  return `cannot be replaced: ${where}${hint ? `. ${hint}` : ''}`;
 }
 
-/** The block itself where it stands in the file as it is read. */
+/** The place of the block, if it occurs in the file as read. */
 export function placeOf(block: FoundBlock, node: Node): Origin {
   const exact = originIn(node, block.at);
   if (exact !== node || node.kind !== 'scalar') return exact;

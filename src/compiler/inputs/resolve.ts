@@ -1,26 +1,27 @@
 /**
- * The values of a file's inputs: given, else by a rule, else the default; each of its type and allowed.
+ * The values of a file's inputs: given, else by a rule, else the default; type and options are checked.
  *
- * As GitLab's `Ci::Inputs`: a text that is given for another type than string is read as JSON, and for a string anything
- * printable is taken. Every mistake names the place of the value and the place where the input is declared.
+ * As GitLab's `Ci::Inputs`: a text for a type other than string is read as JSON, and a string accepts any
+ * scalar. Every mistake names the place of the value and the place where the input is declared.
  */
 import { placeText } from '../../errors.ts';
 import type { Problems } from '../problems.ts';
 import { isTruthful, type Value } from '../expression/expression-evaluator.ts';
 import { didYouMean } from '../suggest.ts';
-import { isNull, kindText, plain, type Entry, type Node, type Origin } from '../yaml/nodes.ts';
+import { isNull, kindText, plain, type Entry, type Node } from '../yaml/nodes.ts';
 import type { InputRule, InputSpec, InputType, Settings, Spec } from '../schema/keywords/input-spec.ts';
 import { jsonNode, scalarAt, shown } from './values.ts';
+import type { Origin } from '../source-text.ts';
 
 /** Values by name, each with the places of its name and of itself. */
 export type GivenInputs = ReadonlyMap<string, Entry>;
 export interface Giver {
   given: GivenInputs;
-  /** Where the file is included; absent: it is the pipeline's own, its inputs come with the run. */
+  /** Where the file is included; absent: the pipeline's own file, whose inputs come with the trigger. */
   at?: Origin;
 }
 
-/** Undefined when one of them is wrong or missing, which the problems say. */
+/** Undefined when one of them is wrong or missing, with the reason in the problems. */
 export function resolveInputs(spec: Spec, giver: Giver, problems: Problems): Map<string, Node> | undefined {
   const resolver = new Resolver(spec, giver, problems);
   return resolver.all();
@@ -57,7 +58,7 @@ class Resolver {
     this.#problems.add('language/input', message, { at, hint });
   }
 
-  /** Rules ask for other inputs, and go in no circle: the spec has been checked. */
+  /** Rules use other inputs, without cycles: the spec is already checked. */
   #value(input: InputSpec): Node {
     const known = this.#values.get(input.name);
     if (known) return known;
@@ -75,7 +76,7 @@ class Resolver {
       settings.default && this.#checked(input, settings, { node: settings.default, given: false });
     if (given && !isNull(given)) return this.#checked(input, settings, { node: given, given: true });
     if (mustBeGiven(input, rule)) this.#missing.push(input);
-    // No text is an empty one; no value of another type is null.
+    // A missing string is empty; a missing value of another type is null.
     return standard ?? (input.type === 'string' ? scalarAt(input.at, '') : undefined);
   }
 
@@ -87,7 +88,7 @@ class Resolver {
     });
   }
 
-  /** Of its type and allowed; undefined for nothing, and where it is neither. */
+  /** The value if its type and options fit; undefined for null and for a wrong type. */
   #checked(
     input: InputSpec,
     settings: Settings,
@@ -95,7 +96,7 @@ class Resolver {
   ): Node | undefined {
     if (isNull(node)) return undefined;
     const what = given ? `the input "${input.name}"` : `the default of the input "${input.name}"`;
-    const declared = given ? ` (it is declared at ${placeText(input.at.source.place(input.at.offset))})` : '';
+    const declared = given ? ` (declared at ${placeText(input.at.source.place(input.at.offset))})` : '';
     const value = coerced(input.type, node);
     if (!value) {
       this.#add(`${what} must be ${TYPE_TEXT[input.type]}, not ${kindText(node)}${declared}`, node);
@@ -110,11 +111,11 @@ class Resolver {
         hintOf(value, options),
       );
     } else if (input.regex && value.kind === 'scalar' && !input.regex.compiled.matcher(value.text).find())
-      this.#add(`${what} must match ${input.regex.text}, and ${shown(node)} does not${declared}`, node);
+      this.#add(`${what} must match ${input.regex.text}, but ${shown(node)} does not${declared}`, node);
     return value;
   }
 
-  /** One problem for all of them: they are missing at one place. */
+  /** One problem for all of them: they are missing at the same place. */
   #addMissing(): void {
     const [first] = this.#missing;
     if (!first) return;
@@ -125,15 +126,15 @@ class Resolver {
     const what = `${names.length === 1 ? 'the input' : 'the inputs'} ${names.join(', ')}`;
     if (here)
       this.#add(
-        `${what} must be given here, there is no default`,
+        `${what} must be given here; there is no default`,
         here,
-        'Add them to inputs of the include.',
+        'Set values under inputs of the include.',
       );
     else
       this.#add(
-        `${what} must be given to this pipeline, there is no default`,
+        `${what} must be given to this pipeline; there is no default`,
         first.at,
-        `Give it with --input ${first.name}=VALUE, or write a default.`,
+        `Give it with --input ${first.name}=VALUE, or set a default.`,
       );
   }
 }
@@ -146,8 +147,7 @@ const TYPE_TEXT: Readonly<Record<InputType, string>> = {
 };
 
 /**
- * With rules: when the one that holds has no default; when none holds, unless some rule has one, as the input is then not
- * asked for.
+ * With rules: if the matching rule has no default; if none matches, unless some rule has one.
  */
 function mustBeGiven({ rules, ...input }: InputSpec, rule: InputRule | undefined): boolean {
   if (!rules) return !input.default;
@@ -183,11 +183,11 @@ const hintOf = (value: Node, options: readonly Node[]): string | undefined =>
       )
     : undefined;
 
-/** What a condition compares: texts, booleans, nothing. A number is its text. */
+/** What a condition compares: text, boolean or null. A number counts as its text. */
 function comparable(node: Node): Value | undefined {
   if (node.kind !== 'scalar') return undefined;
   return typeof node.value === 'number' ? node.text : node.value;
 }
 
 const namesText = (names: readonly string[]): string =>
-  names.length === 0 ? 'It has none.' : `It has ${names.slice(0, 10).join(', ')}.`;
+  names.length === 0 ? 'The file has no inputs.' : `The inputs are ${names.slice(0, 10).join(', ')}.`;

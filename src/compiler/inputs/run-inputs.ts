@@ -1,5 +1,8 @@
-/** The inputs of a run, given by command line or API: each is a small text of its own, so that messages can point at it. */
-import { SourceText } from '../yaml/source.ts';
+/**
+ * The inputs of a pipeline, from command line or API: each is a small text of its own, so that messages can
+ * point at it.
+ */
+import { SourceText } from '../source-text.ts';
 import type { Entry } from '../yaml/nodes.ts';
 import type { Problems } from '../problems.ts';
 import type { InputValue } from '../../plan/model/trigger.ts';
@@ -9,7 +12,7 @@ import { nodeOf } from './values.ts';
 /** GitLab's limit for a pipeline. */
 const MAX_INPUTS = 20;
 
-/** A text is taken as GitLab takes it: as JSON where the input is no string. */
+/** As in GitLab, a text is read as JSON if the input is not a string. */
 export function runInputs(
   inputs: Readonly<Record<string, InputValue>> | undefined,
   problems: Problems,
@@ -21,9 +24,9 @@ export function runInputs(
     const at = { source: new SourceText(`input ${key}`, text), offset: 0 };
     const node = nodeOf(value, at);
     if (node) given.set(key, { key, at, value: node });
-    else problems.add('language/input', `the input "${key}" is nested too deep`, { at });
+    else problems.add('language/input', `the input "${key}" is nested too deeply`, { at });
   }
   if (names.length > MAX_INPUTS)
-    problems.add('language/too-large', `${names.length} inputs are given; ${MAX_INPUTS} are the most`);
+    problems.add('language/too-large', `${names.length} inputs are given; at most ${MAX_INPUTS} are allowed`);
   return given;
 }

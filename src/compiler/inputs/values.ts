@@ -1,20 +1,23 @@
-/** Values of inputs as nodes: they keep the place that they were written at, and their type where they stand for a whole value. */
+/**
+ * Values of inputs as nodes: they keep the place where they were written, and their type if they are a whole
+ * value.
+ */
 import {
   listNode,
   mapNode,
   plain,
   type Entry,
   type Node,
-  type Origin,
   type Plain,
   type ScalarNode,
   type ScalarValue,
 } from '../yaml/nodes.ts';
+import type { Origin } from '../source-text.ts';
 
-/** JSON that is nested deeper is no input that a person gave. */
+/** Limit against JSON that no person writes. */
 const MAX_JSON_DEPTH = 50;
 
-/** A scalar at another one's place; `text` where it is not how the value prints. */
+/** A scalar at the place of another; `text` if it differs from the printed value. */
 export function scalarAt({ source, offset }: Origin, value: ScalarValue, text?: string): ScalarNode {
   return {
     kind: 'scalar',
@@ -28,27 +31,27 @@ export function scalarAt({ source, offset }: Origin, value: ScalarValue, text?: 
   };
 }
 
-/** The JSON that a text is, as nodes at the text's place; undefined when it is none, or nested too deep. */
+/** A JSON text as nodes at the text's place; undefined when it is invalid or nested too deeply. */
 export function jsonNode(text: string, at: Origin): Node | undefined {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return undefined; // not JSON: whoever asked says which type was expected
+    return undefined; // not JSON: the caller reports the expected type
   }
   return nodeOf(value, at, { written: text.trim(), depth: 0 });
 }
 
-/** Plain JSON as nodes, all at one place. Undefined where it is nested too deep or is no JSON. */
+/** Plain JSON as nodes, all at one place. Undefined when it is nested too deeply or is not JSON. */
 export function nodeOf(
   value: unknown,
   at: Origin,
-  more: { written?: string; depth: number } = { depth: 0 },
+  options: { written?: string; depth: number } = { depth: 0 },
 ): Node | undefined {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return scalarAt(at, value);
-  if (typeof value === 'number') return scalarAt(at, value, numberText(value, more.written));
-  if (typeof value !== 'object' || more.depth > MAX_JSON_DEPTH) return undefined;
-  const depth = more.depth + 1;
+  if (typeof value === 'number') return scalarAt(at, value, numberText(value, options.written));
+  if (typeof value !== 'object' || options.depth > MAX_JSON_DEPTH) return undefined;
+  const depth = options.depth + 1;
   if (Array.isArray(value)) {
     const items = value.map((item) => nodeOf(item, at, { depth }));
     return items.every((item) => item !== undefined) ? listNode(at, items) : undefined;
@@ -62,11 +65,11 @@ export function nodeOf(
   return mapNode(at, entries);
 }
 
-/** As Ruby prints it: what was written with a fraction keeps one. */
+/** As Ruby prints it: a number written with a fraction keeps one. */
 const numberText = (value: number, written: string | undefined): string =>
   Number.isInteger(value) && written !== undefined && /[.eE]/.test(written) ? `${value}.0` : String(value);
 
-/** What a value is inside of a larger text: nothing is empty, a list is written as Ruby writes it. */
+/** A value within a longer text: null is empty, a list is printed as Ruby prints it. */
 export function textOf(node: Node): string {
   return node.kind === 'scalar' ? node.text : inspect(plain(node));
 }

@@ -1,13 +1,13 @@
 /**
- * Artifacts that no command of the job writes. That can be known only where every command is a simple one whose files stand
- * beside it; a program, a variable or a substitution in the way means: not known.
+ * Artifacts that no command of the job writes. This can be known only if every command is a simple one with
+ * explicit files; with any program, variable or substitution it is not known.
  */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
 import type { Draft } from '../draft/draft.ts';
-import type { LintContext } from './lint.ts';
 import { scriptTexts } from './shell.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
+import type { LintContext } from './lint-context.ts';
 
-/** Commands that write nothing but where `>` says, and those that write what is named after them. */
+/** Commands that write only by `>`, or only to the files in their arguments. */
 const SIMPLE =
   /^(?:echo|printf|true|false|:|exit|test|\[|cat|ls|pwd|cd|export|set|sleep|date|uname|whoami|id|grep|head|tail|wc|sort|uniq|mkdir|touch|cp|mv|tee|env|printenv|hostname)$/;
 const UNKNOWN = /[`\\*?]|\$\(|\$\{?[A-Za-z_]\w*\}?[^\s]*[/.]|>\s*"?\$|<</;
@@ -27,7 +27,7 @@ export function lintArtifacts({ drafts, request, problems }: LintContext): void 
       if (files.some((file) => file === whole || file.startsWith(`${whole}/`))) continue;
       problems.add(
         'language/never-written',
-        `no command of "${draft.group}" writes ${path}, and the source has none`,
+        `no command of "${draft.group}" writes ${path}, and it is not in the source`,
         {
           at: placeIn(draft.config, 'artifacts', ['paths', index]),
           severity: 'warning',
@@ -37,7 +37,7 @@ export function lintArtifacts({ drafts, request, problems }: LintContext): void 
   }
 }
 
-/** Nothing else can bring the file: no cache, no artifact of another job, no service, no image to test. */
+/** Nothing else can provide the file: no cache, no artifact of another job, no service, no tested image. */
 const canBeKnown = ({ config, artifactsFrom }: Draft): boolean =>
   config.kind === 'script' &&
   artifactsFrom.length === 0 &&
@@ -45,7 +45,7 @@ const canBeKnown = ({ config, artifactsFrom }: Draft): boolean =>
   !config.entries.has('services') &&
   !config.entries.has('hooks');
 
-/** The job's scripts as one text, where each command is simple. */
+/** The job's scripts as one text, if each command is simple. */
 function simpleText(job: JobConfig): string | undefined {
   const text = scriptTexts(job)
     .map((node) => node.text)

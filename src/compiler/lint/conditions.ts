@@ -1,5 +1,4 @@
-/** Conditions that are valid and do not do what they seem to. */
-import type { JobConfig } from '../assemble/job.ts';
+/** Conditions that are valid but do not do what they seem to do. */
 import type { Problems } from '../problems.ts';
 import { parseExpression, partsOf, type Expression } from '../expression/expression.ts';
 import { originIn, ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
@@ -8,8 +7,9 @@ import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
 import { nearest } from '../suggest.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { covers, impossible } from './impossible.ts';
-import type { LintContext } from './lint.ts';
 import { KNOWN_LATER, PIPELINE_SOURCES } from './known-names.ts';
+import type { JobConfig } from '../job-config.ts';
+import type { LintContext } from './lint-context.ts';
 
 interface Ruled {
   rules: readonly (Rule | WorkflowRule)[];
@@ -18,22 +18,22 @@ interface Ruled {
   own: ReadonlySet<string>;
 }
 
-export function lintConditions(linting: LintContext): void {
-  const { problems, file } = linting;
+export function lintConditions(context: LintContext): void {
+  const { problems, file } = context;
   const workflow = file.workflow && workflowReader.read(file.workflow, problems);
   if (workflow?.rules) {
     const nodes = ruleNodes(ruleKey(file.workflow, 'rules'));
     lintRules({ rules: workflow.rules, nodes, own: new Set() }, problems);
   }
-  for (const job of linting.jobs.values()) {
+  for (const job of context.jobs.values()) {
     if (!job.values.rules) continue;
     const nodes = ruleNodes(job.entries.get('rules')?.value);
-    lintRules({ rules: job.values.rules, nodes, own: ownNames(job, linting) }, problems);
+    lintRules({ rules: job.values.rules, nodes, own: ownNames(job, context) }, problems);
     lintBlocking(job, nodes, problems);
   }
 }
 
-/** What the job's `variables` bring, and neither the file nor the installation. */
+/** Variables that only the job itself sets, not the file or the installation. */
 function ownNames(job: JobConfig, { file, request }: LintContext): Set<string> {
   const own = job.entries.get('variables')?.value;
   const names = new Set(own?.kind === 'map' ? own.entries.keys() : []);
@@ -59,15 +59,15 @@ function lintRules({ rules, nodes, own }: Ruled, problems: Problems): void {
     const never = impossible(expression);
     const earlier = before.find((one) => covers(one.expression, expression));
     if (never)
-      problems.add('language/unreachable', `this condition never holds: ${never}`, {
+      problems.add('language/unreachable', `this condition is never true: ${never}`, {
         at: node,
-        hint: 'Correct the condition, or take the rule out.',
+        hint: 'Correct the condition, or remove the rule.',
         severity: 'warning',
       });
     else if (earlier)
       problems.add(
         'language/unreachable',
-        `this rule is never reached, because rule ${earlier.number} matches whenever it would`,
+        `this rule is never reached, because rule ${earlier.number} already matches in each of its cases`,
         { at: nodes[index], severity: 'warning' },
       );
     if (rule.changes === undefined && rule.exists === undefined)
@@ -82,15 +82,15 @@ function lintParts(
 ): void {
   for (const part of partsOf(expression)) {
     if (part.kind === 'variable' && KNOWN_LATER.test(part.name))
-      problems.add('language/never-set', `$${part.name} is known only once the pipeline or job is there`, {
+      problems.add('language/never-set', `$${part.name} is known only after the pipeline or job is created`, {
         at: originIn(node, part.at),
-        hint: 'Conditions are looked at before. Ask for something else, or decide in the script.',
+        hint: 'Conditions are evaluated earlier. Use another variable, or decide in the script.',
         severity: 'warning',
       });
     else if (part.kind === 'variable' && own.has(part.name))
       problems.add('language/never-set', `rules do not see $${part.name}, which only the job itself sets`, {
         at: originIn(node, part.at),
-        hint: 'Set it under `variables` of the file or of `workflow: rules`, or give it to the run.',
+        hint: 'Set it under `variables` of the file or of `workflow: rules`, or pass it to the pipeline.',
         severity: 'warning',
       });
     if (part.kind === 'operation') lintSource(part, node, problems);
@@ -108,7 +108,7 @@ function lintSource(part: Expression & { kind: 'operation' }, node: Node, proble
   const meant =
     PIPELINE_SOURCES.find((source) => source.startsWith(value.replace(/s$/, ''))) ??
     nearest(value, PIPELINE_SOURCES);
-  const tag = value === 'tag' ? 'A tag is pushed: ask whether $CI_COMMIT_TAG is set.' : undefined;
+  const tag = value === 'tag' ? 'For a pushed tag, check whether $CI_COMMIT_TAG is set.' : undefined;
   problems.add('language/misspelt', `CI_PIPELINE_SOURCE is never "${value}"`, {
     at: originIn(node, left.at),
     hint: tag ?? (meant ? `Did you mean "${meant}"?` : `It is one of: ${PIPELINE_SOURCES.join(', ')}`),
@@ -116,7 +116,7 @@ function lintSource(part: Expression & { kind: 'operation' }, node: Node, proble
   });
 }
 
-/** `when: manual` in a rule stops the pipeline there, other than the job's own. */
+/** `when: manual` in a rule blocks the pipeline, unlike the job's own. */
 function lintBlocking(job: JobConfig, nodes: readonly Node[], problems: Problems): void {
   const { rules = [], allow_failure, gate } = job.values;
   if (allow_failure !== undefined || gate || rules.length !== nodes.length) return;
@@ -124,7 +124,7 @@ function lintBlocking(job: JobConfig, nodes: readonly Node[], problems: Problems
     if (rule.when !== 'manual' || rule.allow_failure !== undefined) continue;
     problems.add(
       'language/blocking',
-      `a manual job by a rule stops the pipeline until "${job.name}" is played`,
+      `a rule makes "${job.name}" manual, so the pipeline waits until it is started`,
       {
         at: ruleKey(nodes[index], 'when') ?? nodes[index],
         severity: 'warning',

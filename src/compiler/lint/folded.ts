@@ -1,23 +1,23 @@
 /**
- * Commands on lines of their own that YAML folds into one line, by `>` or because a text without `|` goes on: the shell then
- * runs the first and takes the others for its arguments, and the job is green. Only lines that begin as commands do, and
- * could not go on with the one before, are told of.
+ * Commands on separate lines that YAML folds into one line, by `>` or in a plain multi-line text: the shell
+ * runs the first and passes the others as arguments, and the job succeeds. Only lines that begin like
+ * commands, and cannot continue the line before, are reported.
  */
-import type { JobConfig } from '../assemble/job.ts';
 import type { Problems } from '../problems.ts';
 import type { ScalarNode } from '../yaml/nodes.ts';
 import { scriptTexts, writtenLines } from './shell.ts';
+import type { JobConfig } from '../job-config.ts';
 
-/** The line goes on with what comes next, or with what was before. */
+/** The line continues on the next one, or continues the one before. */
 const GOES_ON = /(?:&&|\|\|?|;|\\|,|[({]|\b(?:do|then|else|in))$/;
 const CONTINUES = /^(?:&&|\|\|?|;|-|[)}<>"'`$]|(?:do|then|fi|done|else|elif|esac)\b)/;
-/** What takes a command as its argument, and what the shell itself reads over several lines. */
+/** Commands that take a command as argument, and shell syntax over several lines. */
 const TAKES_COMMANDS =
   /^(?:sudo|time|env|xargs|ssh|bash|sh|ash|zsh|su|timeout|nice|nohup|exec|watch|npx|retry|eval|command|docker (?:container )?(?:run|exec|compose)|docker-compose|podman|kubectl (?:exec|run)|(?:poetry|pipenv|uv|mise) run|bundle exec|if|for|while|until|case|function|[[({!])(?:\s|$)|\s--(?:\s|$)|\s-c(?:\s|$)/;
 const INSTALLS =
   /^(?:apt|apt-get|apk|yum|dnf|microdnf|zypper|pacman|brew|conda|pip3?|npm|yarn|pnpm|gem)\b.*\b(?:install|add|i|-S\w*)\b/;
 
-/** Lines that are commands wherever they stand. */
+/** Lines that are commands in any context. */
 const COMMAND = new RegExp(
   `^(?:${[
     String.raw`cd\s+\S+$`,
@@ -36,7 +36,7 @@ const COMMAND = new RegExp(
     String.raw`(?:composer|bundle|dotnet|poetry)\s+(?:install|update|build|test|publish|restore|run)\b`,
   ].join('|')})`,
 );
-/** Lines that are commands, unless they stand in a list of packages. */
+/** Lines that are commands, unless they are in a list of packages. */
 const LIKELY =
   /^(?:(?:mkdir|rm|cp|mv|touch|chmod|chown|tar|source|pytest|make)\s+\S|(?:curl|wget)\s+(?:-|https?:)|(?:python3?|node|ruby|php|java|perl)\s+\S+|\.\/\S+\.sh\b)/;
 
@@ -46,9 +46,9 @@ export function lintFolded(job: JobConfig, problems: Problems): void {
     const lines = writtenLines(node);
     const item = node.style === 'plain' ? lines?.slice(1).find((line) => /^- \S/.test(line)) : undefined;
     if (item !== undefined) {
-      problems.add('language/folded', `"${short(item)}" is indented too deep to be an item of the list`, {
+      problems.add('language/folded', `"${short(item)}" is indented too deeply to be an item of the list`, {
         at: placeOf(node, item),
-        hint: 'Put its dash below the dash of the line before; as it is, it belongs to that line.',
+        hint: 'Align its dash with the dash of the item before; now it is part of that item.',
         severity: 'warning',
       });
       continue;
@@ -56,11 +56,15 @@ export function lintFolded(job: JobConfig, problems: Problems): void {
     const lost = lines && lostCommand(lines);
     if (lost === undefined) continue;
     const how = node.style === 'folded' ? '">" folds these lines' : 'without "|" these lines are folded';
-    const what = lost.comment ? 'a comment' : 'arguments of the command before it';
-    problems.add('language/folded', `${how} into one, so "${short(lost.line)}" is ${what}, and never runs`, {
-      at: placeOf(node, lost.line),
-      severity: 'warning',
-    });
+    const what = lost.comment ? 'a comment' : 'arguments of the previous command';
+    problems.add(
+      'language/folded',
+      `${how} into one, so "${short(lost.line)}" becomes ${what} and never runs`,
+      {
+        at: placeOf(node, lost.line),
+        severity: 'warning',
+      },
+    );
   }
 }
 
@@ -71,11 +75,11 @@ interface Lost {
   comment: boolean;
 }
 
-/** The first line that was meant as a command of its own. */
+/** The first line that was meant as a separate command. */
 function lostCommand(lines: readonly string[]): Lost | undefined {
   let group: string[] = [];
   for (const line of lines) {
-    // Blank lines, and lines that are indented deeper, stay on lines of their own.
+    // Blank lines and lines with deeper indentation are not folded.
     if (line.trim() === '' || /^\s/.test(line)) {
       group = [];
       continue;
@@ -94,7 +98,7 @@ function lostAfter(group: readonly string[], line: string): Lost | undefined {
   const before = group.at(-1) ?? '';
   if (GOES_ON.test(before) || CONTINUES.test(line) || isQuoted(group.join(' '))) return undefined;
   if (group.some((one) => TAKES_COMMANDS.test(one)) || !isCommand(first, false)) return undefined;
-  // The words of an echo may well be those of a command.
+  // The words of an echo may look like a command.
   if (/^(?:echo|printf)\b/.test(first) && !/["']$/.test(before) && !/^(?:echo|printf)\b/.test(line))
     return undefined;
   return isCommand(line, INSTALLS.test(first)) ? { line, comment: false } : undefined;

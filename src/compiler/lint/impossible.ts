@@ -1,13 +1,16 @@
-/** What can be said of a condition without knowing any variable: that it never holds, or that another holds before it. Pure. */
+/**
+ * What is known about a condition without any variable: that it is never true, or that an earlier one covers
+ * it. Pure.
+ */
 import { evaluate, isTruthful } from '../expression/expression-evaluator.ts';
 import { partsOf, type Expression } from '../expression/expression.ts';
-import { refPattern } from '../rules/ref-selector.ts';
+import { refPattern } from '../../match/ref-pattern.ts';
 
 type Operation = Expression & { kind: 'operation' };
 const isOperation = (expression: Expression, operator: string): expression is Operation =>
   expression.kind === 'operation' && expression.operator === operator;
 
-/** What a part of a condition asks of one variable. */
+/** What a part of a condition requires of one variable. */
 interface Demand {
   name: string;
   /** It must be exactly this; null: it must not be set. */
@@ -15,7 +18,7 @@ interface Demand {
   isNot?: string | null;
 }
 
-/** Why a condition never holds; undefined when it may. */
+/** Why a condition is never true; undefined when it may be. */
 export function impossible(expression: Expression): string | undefined {
   if (isOperation(expression, '||')) return impossible(expression.left) && impossible(expression.right);
   const parts = conjuncts(expression);
@@ -33,7 +36,7 @@ const conjuncts = (expression: Expression): Expression[] =>
     ? [...conjuncts(expression.left), ...conjuncts(expression.right)]
     : [expression];
 
-/** A variable that must be set: `$A`, `$A == "x"`, `$A =~ /x/` where that does not match nothing. */
+/** A variable that must be set: `$A`, `$A == "x"`, `$A =~ /x/` unless that matches the empty text. */
 export function demandOf(part: Expression): Demand[] {
   if (part.kind === 'variable') return [{ name: part.name, isNot: null }];
   if (part.kind !== 'operation') return [];
@@ -54,7 +57,7 @@ function matchesNothing(pattern: string): boolean {
   try {
     return refPattern(pattern.replaceAll('\\/', '/'))?.matcher('').find() ?? true;
   } catch {
-    return true; // reported as no pattern at all, elsewhere
+    return true; // an invalid pattern is reported elsewhere
   }
 }
 
@@ -73,13 +76,13 @@ function contradiction(demands: readonly Demand[]): string | undefined {
   for (const demand of demands) {
     const value = values.get(demand.name);
     if (value !== undefined && demand.isNot !== undefined && value === demand.isNot)
-      return `$${demand.name} cannot be ${textOf(value)} and not be it`;
+      return `$${demand.name} cannot be ${textOf(value)} and not ${textOf(value)}`;
   }
   return neverTogether(new Set(demands.filter(isSet).map((demand) => demand.name)), values);
 }
 const textOf = (value: string | null): string => (value === null ? 'null' : `"${value}"`);
 
-/** Each kind of pipeline has its own. Source: GitLab's list of predefined variables. */
+/** Variables that no kind of pipeline sets together. Source: GitLab's list of predefined variables. */
 function neverTogether(
   set: ReadonlySet<string>,
   values: ReadonlyMap<string, string | null>,
@@ -88,13 +91,16 @@ function neverTogether(
     values.get('CI_PIPELINE_SOURCE') === 'merge_request_event' ||
     [...set].some((name) => name.startsWith('CI_MERGE_REQUEST_'));
   for (const name of ['CI_COMMIT_BRANCH', 'CI_COMMIT_TAG'])
-    if (request && set.has(name)) return `$${name} is not set in pipelines of merge requests`;
+    if (request && set.has(name)) return `$${name} is not set in merge request pipelines`;
   return set.has('CI_COMMIT_BRANCH') && set.has('CI_COMMIT_TAG')
     ? '$CI_COMMIT_BRANCH is set for branches only, $CI_COMMIT_TAG for tags only'
     : undefined;
 }
 
-/** Whenever the second holds, so does the first: they are the same, or the first asks only for what the second asks too. */
+/**
+ * True if the first holds whenever the second does: they are equal, or the first requires a subset of the
+ * second.
+ */
 export function covers(first: Expression, second: Expression): boolean {
   if (isOperation(first, '||')) return covers(first.left, second) || covers(first.right, second);
   const asked = new Set(conjuncts(second).map(keyOf));

@@ -1,4 +1,7 @@
-/** Names that GitLab and davit give a meaning to: what a misspelt one is compared with. Source: GitLab's reference pages. */
+/**
+ * Names with a meaning in GitLab or davit, for comparison with misspelt ones. Source: GitLab's reference
+ * pages.
+ */
 
 /** Values of CI_PIPELINE_SOURCE. */
 export const PIPELINE_SOURCES: readonly string[] = [
@@ -22,7 +25,7 @@ export const PIPELINE_SOURCES: readonly string[] = [
   'duo_workflow',
 ];
 
-/** Words of `only` and `except`; those of three letters are too near to names of branches. */
+/** Words of `only` and `except`; words of three letters are too similar to branch names. */
 export const POLICY_REFS: readonly string[] = [
   'branches',
   'external',
@@ -35,7 +38,7 @@ export const POLICY_REFS: readonly string[] = [
   'triggers',
 ];
 
-/** Not there yet when conditions are looked at. */
+/** Not set yet when conditions are evaluated. */
 export const KNOWN_LATER =
   /^CI_(?:PIPELINE_(?:ID|URL|CREATED_AT)|JOB_(?:ID|URL|TOKEN|STARTED_AT|STATUS)|REGISTRY_(?:USER|PASSWORD)|REPOSITORY_URL|DEPLOY_(?:USER|PASSWORD)|ENVIRONMENT_(?:SLUG|URL|ACTION|TIER)|RUNNER_\w+)$/;
 

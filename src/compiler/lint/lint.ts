@@ -1,37 +1,23 @@
 /**
- * `davit lint`: what is valid and yet hardly what was meant. Warnings only, each with a place and a way out.
+ * `davit lint`: reports what is valid but probably not intended. Warnings only, each with a place and a
+ * remedy.
  *
- * Role: looks at the jobs once all else is known of them. Non-role: it decides nothing, and a pipeline never asks for it.
- * Invariant L1: a doubt is no warning. What depends on settings of a project, on a program or on a machine is left alone.
+ * Runs after all other steps and decides nothing; pipelines never run it. Invariant LINT-1: no warning
+ * without certainty. What depends on project settings, a program or a machine is ignored.
  */
-import type { FileConfig } from '../assemble/file.ts';
-import type { JobConfig } from '../assemble/job.ts';
-import type { Drafts } from '../draft/draft.ts';
-import type { Problems } from '../problems.ts';
-import type { CompileRequest } from '../request.ts';
-import type { MapNode } from '../yaml/nodes.ts';
 import { lintArtifacts } from './artifacts.ts';
 import { lintConditions } from './conditions.ts';
 import { lintFolded } from './folded.ts';
 import { lintNames } from './names.ts';
 import { lintRunnerVariables } from './runner-variables.ts';
 import { lintUnused } from './unused.ts';
+import type { LintContext } from './lint-context.ts';
 
-export interface LintContext {
-  file: FileConfig;
-  /** The file with its includes, before `!reference` is replaced. */
-  whole: MapNode;
-  jobs: ReadonlyMap<string, JobConfig>;
-  drafts: Drafts;
-  request: CompileRequest;
-  problems: Problems;
-}
-
-export function lint(linting: LintContext): void {
-  lintUnused(linting);
-  lintConditions(linting);
-  lintNames(linting);
-  for (const job of linting.jobs.values()) lintFolded(job, linting.problems);
-  lintArtifacts(linting);
-  lintRunnerVariables(linting);
+export function lint(context: LintContext): void {
+  lintUnused(context);
+  lintConditions(context);
+  lintNames(context);
+  for (const job of context.jobs.values()) lintFolded(job, context.problems);
+  lintArtifacts(context);
+  lintRunnerVariables(context);
 }

@@ -1,35 +1,35 @@
-/** Names that are almost those of predefined variables, or of the words of `only` and `except`. */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
+/** Names that are similar to predefined variables, or to the words of `only` and `except`. */
 import { nearest } from '../suggest.ts';
 import type { Node, ScalarNode } from '../yaml/nodes.ts';
 import { POLICY_REFS, PREDEFINED } from './known-names.ts';
-import type { LintContext } from './lint.ts';
 import { scalars } from './shell.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
+import type { LintContext } from './lint-context.ts';
 
 const REFERENCE = /\$\{?((?:CI|GITLAB|DAVIT)_[A-Z0-9_]+)/g;
-/** Letters that may differ. More, and it is likely a name of its own. */
-const NEAR = 2;
-/** Names that are told of in `variables` of the file need no telling twice. */
+/** With more different letters it is probably another name. */
+const MAX_DISTANCE = 2;
+
 const KNOWN: ReadonlySet<string> = new Set(PREDEFINED);
 
-export function lintNames(linting: LintContext): void {
-  const texts = [linting.request.file.text, ...Object.values(linting.request.included ?? {})];
+export function lintNames(context: LintContext): void {
+  const texts = [context.request.file.text, ...Object.values(context.request.included ?? {})];
   const seen = new Set<Node>();
   const judged = new Map<string, string | undefined>();
   const meant = (name: string): string | undefined => {
-    if (!judged.has(name)) judged.set(name, meantBy(name, linting, texts));
+    if (!judged.has(name)) judged.set(name, meantBy(name, context, texts));
     return judged.get(name);
   };
-  for (const job of linting.jobs.values()) {
-    lintPolicies(job, linting);
+  for (const job of context.jobs.values()) {
+    lintPolicies(job, context);
     for (const { value } of job.entries.values()) {
       if (seen.has(value)) continue;
       seen.add(value);
-      for (const scalar of scalars(value)) lintScalar(scalar, meant, linting);
+      for (const scalar of scalars(value)) lintScalar(scalar, meant, context);
     }
   }
-  const rest = [linting.file.workflow, linting.file.variables].flatMap((node) => (node ? scalars(node) : []));
-  for (const scalar of rest) lintScalar(scalar, meant, linting);
+  const rest = [context.file.workflow, context.file.variables].flatMap((node) => (node ? scalars(node) : []));
+  for (const scalar of rest) lintScalar(scalar, meant, context);
 }
 
 function lintScalar(
@@ -50,7 +50,10 @@ function lintScalar(
   }
 }
 
-/** The predefined variable that was meant; undefined for one that is known, set by somebody, or near to none. */
+/**
+ * The predefined variable that was meant; undefined for a name that is known, set somewhere, or similar to
+ * none.
+ */
 function meantBy(
   name: string,
   { request }: LintContext,
@@ -63,22 +66,23 @@ function meantBy(
     `\\b${name}["']?\\s*[:=]|\\bread\\b[^\\n]*\\b${name}\\b|[\\[,\\s]["']?${name}["']?\\s*(?:,|\\])`,
   );
   if (texts.some((text) => text !== null && sets.test(text))) return undefined;
-  return nearest(name, PREDEFINED, NEAR);
+  return nearest(name, PREDEFINED, MAX_DISTANCE);
 }
 
-/** A word that is none is taken for the name of a branch or tag, and the job never runs. */
+/** An unknown word counts as the name of a branch or tag, so the job never runs. */
 function lintPolicies(job: JobConfig, { problems }: LintContext): void {
   for (const keyword of ['only', 'except'] as const)
     for (const [index, ref] of (job.values[keyword]?.refs ?? []).entries()) {
       if (ref.length < 3 || ref.startsWith('/') || POLICY_REFS.includes(ref)) continue;
       const singular = POLICY_REFS.find((word) => word === `${ref}s` || word === `${ref}es`);
-      // GitLab takes the singular of a pipeline's source; of a branch or tag it does not.
+      // GitLab accepts the singular for a source, but not for branches and tags.
       if (singular && ref !== 'tag' && ref !== 'branch') continue;
       const meant =
-        singular ?? (ref.length >= 4 ? nearest(ref, POLICY_REFS, ref.length < 7 ? 1 : NEAR) : undefined);
+        singular ??
+        (ref.length >= 4 ? nearest(ref, POLICY_REFS, ref.length < 7 ? 1 : MAX_DISTANCE) : undefined);
       if (meant === undefined) continue;
       const entry = job.entries.get(keyword)?.value;
-      problems.add('language/misspelt', `"${ref}" in ${keyword} means a branch or tag of that name`, {
+      problems.add('language/misspelt', `"${ref}" in ${keyword} matches only a branch or tag of that name`, {
         at: placeIn(job, keyword, entry?.kind === 'map' ? ['refs', index] : [index]),
         hint: `Did you mean "${meant}"?`,
         severity: 'warning',

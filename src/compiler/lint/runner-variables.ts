@@ -1,6 +1,8 @@
-/** Variables that GitLab's runner reads and that change nothing here. docs/language/variables.md has the same list. */
+/**
+ * Variables of GitLab's runner that have no effect in davit. docs/language/variables.md has the same list.
+ */
 import { nodeAt, type Node } from '../yaml/nodes.ts';
-import type { LintContext } from './lint.ts';
+import type { LintContext } from './lint-context.ts';
 
 const ATTEMPTS = 'davit decides itself how often it retries a transfer';
 const ZIPPED = 'davit has one compression format';
@@ -38,7 +40,7 @@ export const withoutEffect = (name: string): string | undefined =>
     ? WITHOUT_EFFECT[name]
     : FAMILIES.find(([pattern]) => pattern.test(name))?.[1];
 
-/** Of the file and of each job; a map that several jobs share is told of once. */
+/** Checks variables of the file and of each job; a map that several jobs share is reported once. */
 export function lintRunnerVariables({ file, jobs, problems }: LintContext): void {
   const seen = new Set<Node>();
   const maps = [file.variables, ...[...jobs.values()].map((job) => job.entries.get('variables')?.value)];

@@ -1,10 +1,10 @@
-/** The lines of scripts as a linter sees them. Pure. */
-import type { JobConfig } from '../assemble/job.ts';
+/** The lines of scripts, for linting. Pure. */
 import type { Node, ScalarNode } from '../yaml/nodes.ts';
+import type { JobConfig } from '../job-config.ts';
 
 const SCRIPTS = ['before_script', 'script', 'after_script'] as const;
 
-/** Every text of a job's scripts, hooks counted in. */
+/** Every text of a job's scripts, including hooks. */
 export function scriptTexts(job: JobConfig): ScalarNode[] {
   const hooks = job.entries.get('hooks')?.value;
   const nodes = [...SCRIPTS.map((key) => job.entries.get(key)?.value), hooks];
@@ -22,8 +22,8 @@ const indentOf = (line: string): number => line.length - line.trimStart().length
 const words = (text: string): string => text.split(/\s+/).filter(Boolean).join(' ');
 
 /**
- * The lines that a scalar of several was written on, blank ones counted, without the indent that they share. Undefined for
- * one that stands on a single line, and wherever the lines read here are not all of the text.
+ * The written lines of a multi-line scalar, including blank ones, without their common indentation. Undefined
+ * for a scalar on a single line, and if the lines found here are not the whole text.
  */
 export function writtenLines(node: ScalarNode): string[] | undefined {
   const { text } = node.source;

@@ -1,10 +1,10 @@
-/** Hidden jobs that nothing takes anything from: by `extends`, `!reference`, an alias or a merge key. */
+/** Hidden jobs that nothing uses by `extends`, `!reference`, an alias or a merge key. */
 import type { Node } from '../yaml/nodes.ts';
-import type { LintContext } from './lint.ts';
+import type { LintContext } from './lint-context.ts';
 
 const ANCHOR = /&([^\s,[\]{}]+)/g;
 
-/** Of the file itself: what stands in an included file may be for others. A file of templates alone is one of those, too. */
+/** Checks only the file itself: an included file, or a file with templates only, may be used by others. */
 export function lintUnused({ file, whole, jobs, request, problems }: LintContext): void {
   if (jobs.size === 0 || problems.hasErrors) return;
   const named = namedBy(whole);
@@ -20,7 +20,7 @@ export function lintUnused({ file, whole, jobs, request, problems }: LintContext
   }
 }
 
-/** Every name that stands in an `extends`, or first in a `!reference`. */
+/** Every name in an `extends`, or first in a `!reference`. */
 function namedBy(whole: Node): ReadonlySet<string> {
   const names = new Set<string>();
   const seen = new Set<Node>();
@@ -45,7 +45,7 @@ function namedBy(whole: Node): ReadonlySet<string> {
   return names;
 }
 
-/** One of the anchors between the two offsets has an alias somewhere. */
+/** Whether an anchor between the two offsets has an alias. */
 function isAliased(text: string, from: number, to: number): boolean {
   const names = [...text.slice(from, to).matchAll(ANCHOR)].map((found) => found[1] ?? '');
   return names.some((name) => text.includes(`*${name}`));

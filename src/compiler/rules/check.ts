@@ -1,14 +1,17 @@
-/** What must hold of conditions, whoever is selected: expressions are valid, rules can be reached, keywords go together. */
-import { placeIn, type JobConfig } from '../assemble/job.ts';
+/**
+ * Checks of conditions, for jobs that are selected and others: expressions are valid, rules are reachable,
+ * keywords fit together.
+ */
 import type { Problems } from '../problems.ts';
 import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
-import { refPattern } from './ref-selector.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { parseExpression, partsOf, type Mistake } from '../expression/expression.ts';
 import { originIn, ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
 import { messageOf } from '../../utils/message.ts';
+import { refPattern } from '../../match/ref-pattern.ts';
+import { placeIn, type JobConfig } from '../job-config.ts';
 
-/** One expression of the file, with its place. A mistake is reported where it stands in the text. */
+/** Checks one expression. A mistake is reported at its place in the text. */
 export function checkExpression(label: string, node: Node, problems: Problems): void {
   if (node.kind !== 'scalar') return;
   const parsed = parseExpression(node.text);
@@ -22,7 +25,7 @@ export function checkExpression(label: string, node: Node, problems: Problems): 
       refPattern(part.text.replaceAll('\\/', '/'));
     } catch (error) {
       const why = messageOf(error);
-      problems.add('language/regex', `${part.text} is no valid regular expression: ${why}`, {
+      problems.add('language/regex', `${part.text} is not a valid regular expression: ${why}`, {
         at: originIn(node, part.at),
       });
     }
@@ -48,9 +51,9 @@ export function checkConditions(job: JobConfig, problems: Problems): void {
   if (!job.entries.has('rules')) return;
   for (const keyword of SELECTING)
     if (job.entries.has(keyword))
-      problems.add('language/conflict', `"${job.name}" has rules, so it cannot have ${keyword} beside them`, {
+      problems.add('language/conflict', `"${job.name}" has rules, so it cannot also have ${keyword}`, {
         at: placeIn(job, keyword),
-        hint: keyword === 'start_in' ? 'Write start_in into the rule that says when: delayed.' : undefined,
+        hint: keyword === 'start_in' ? 'Put start_in in the rule with when: delayed.' : undefined,
       });
   const nodes = ruleNodes(job.entries.get('rules')?.value);
   checkRuleList(`rules of "${job.name}"`, { rules: job.values.rules ?? [], nodes }, problems);
@@ -71,18 +74,18 @@ function checkRule(
 ): void {
   const at = (key: string) => ruleKey(node, key) ?? node ?? job.at;
   if (rule.when === 'delayed' && rule.start_in === undefined && !hasKey(node, 'start_in'))
-    problems.add('language/missing', `a rule of "${job.name}" is delayed and has no start_in`, {
+    problems.add('language/missing', `a rule of "${job.name}" is delayed but has no start_in`, {
       at: at('when'),
     });
   if (rule.start_in !== undefined && rule.when !== 'delayed')
-    problems.add('language/conflict', `a rule of "${job.name}" has start_in, which takes when: delayed`, {
+    problems.add('language/conflict', `a rule of "${job.name}" has start_in, which requires when: delayed`, {
       at: at('start_in'),
     });
   if (!job.entries.has('gate')) return;
   if (rule.when && rule.when !== 'manual' && rule.when !== 'never')
     problems.add(
       'language/conflict',
-      `"${job.name}" has a gate, which implies when: manual, and a rule of it says when: ${rule.when}`,
+      `"${job.name}" has a gate, which implies when: manual, but one of its rules has when: ${rule.when}`,
       { at: at('when') },
     );
   if (rule.allow_failure)
@@ -98,7 +101,7 @@ function checkRule(
 const hasKey = (node: Node | undefined, key: string): boolean =>
   node?.kind === 'map' && node.entries.has(key);
 
-/** Expressions, and rules that come after one that always matches. Of a job or of the file's `workflow`. */
+/** Checks expressions, and rules after one that always matches, of a job or of `workflow`. */
 export function checkRuleList(
   label: string,
   list: { rules: readonly (Rule | WorkflowRule)[]; nodes: readonly Node[] },
@@ -122,6 +125,6 @@ export function checkRuleList(
     );
 }
 
-/** Without a condition, or with the conditions of no rule at all. */
+/** Without any condition. */
 const isAlways = (rule: Rule | WorkflowRule): boolean =>
   typeof rule.if !== 'string' && rule.changes === undefined && rule.exists === undefined;

@@ -1,4 +1,4 @@
-/** The conditions of a rule: `if`, `changes` and `exists`, all of which must hold. Answers are kept by what was asked. */
+/** The conditions of a rule: `if`, `changes` and `exists`, all of which must hold. Results are cached. */
 import type { CompileRequest } from '../request.ts';
 import { isTruthful } from '../expression/expression-evaluator.ts';
 import { parseExpression, type Parsed } from '../expression/expression.ts';
@@ -17,16 +17,16 @@ interface LookedFor {
   regexp?: string;
 }
 
-/** Comparisons past which GitLab takes it that something matches. */
+/** Above this number of comparisons GitLab assumes a match. */
 const MAX_COMPARED = 50_000;
-/** Sources for which `changes` means something; all others run as if all had changed. */
+/** Sources with a state to compare with; for all others every path counts as changed. */
 const BY_PUSH: ReadonlySet<string> = new Set(['push', 'merge_request', 'cli']);
 const NEW_REF = /^0+$/;
 
 export class ConditionChecker {
   readonly #request: CompileRequest;
   readonly #parsed = new Map<string, Parsed>();
-  readonly #answers = new Map<string, boolean>();
+  readonly #results = new Map<string, boolean>();
 
   constructor(request: CompileRequest) {
     this.#request = request;
@@ -38,16 +38,16 @@ export class ConditionChecker {
     return parsed;
   }
 
-  /** The first condition that does not hold, in words; undefined when all do. */
+  /** Describes the first condition that does not hold; undefined when all do. */
   failed(conditions: Conditions, scope: ConditionScope): string | undefined {
     const { changes, exists } = conditions;
     if (typeof conditions.if === 'string' && !this.expression(conditions.if, scope)) return conditions.if;
     if (changes && !this.changes(changes, scope)) return 'nothing in changes has changed';
-    if (exists && !this.exists(exists, scope)) return 'nothing in exists is there';
+    if (exists && !this.exists(exists, scope)) return 'no file in exists was found';
     return undefined;
   }
 
-  /** False for an expression that is not valid: it has been reported. */
+  /** False for an invalid expression, which is reported elsewhere. */
   expression(text: string, scope: ConditionScope): boolean {
     const parsed = this.parse(text);
     return parsed.ok && isTruthful(parsed.expression, scope.lookup);
@@ -61,14 +61,14 @@ export class ConditionChecker {
     return changed === undefined || this.#matches(`changes ${since}`, asked, { files: changed, scope });
   }
 
-  /** The ref of `compare_to` that git does not know; undefined where it does, or was not asked. */
+  /** The ref of `compare_to` that git does not know; undefined if it does, or if nothing was compared. */
   unknownRef({ changes }: Conditions, scope: ConditionScope): string | undefined {
     if (changes?.compare_to === undefined || !this.#request.changed) return undefined;
     const since = scope.expand(changes.compare_to);
     return this.#request.changed[since] ? undefined : since;
   }
 
-  /** What is to be said of the project that `exists` looks into, when it cannot. */
+  /** The problem with the project that `exists` names, if its files are not available. */
   unknownProject(
     { exists }: Conditions,
     scope: ConditionScope,
@@ -79,12 +79,15 @@ export class ConditionChecker {
     const what = `exists: the project "${project}"${ref === '' ? '' : ` at "${ref}"`}`;
     const found = this.#request.elsewhere?.[key];
     if (found === null)
-      return { message: `${what} is not there, or this pipeline may not read it`, severity: 'error' };
+      return { message: `${what} does not exist, or this pipeline may not read it`, severity: 'error' };
     if (found) return undefined;
-    return { message: `${what} is not asked here, so the rule is taken not to hold`, severity: 'warning' };
+    return { message: `${what} is not read here, so the rule does not match`, severity: 'warning' };
   }
 
-  /** Paths that have changed since a ref, or (empty) since before the push; undefined: all of them count as changed. */
+  /**
+   * Paths that changed since a ref, or (empty) since before the push; undefined: every path counts as
+   * changed.
+   */
   changedSince(since: string): readonly string[] | undefined {
     const { trigger, changed } = this.#request;
     if (since === '' && !comparesWithBefore(trigger)) return undefined;
@@ -97,7 +100,7 @@ export class ConditionChecker {
     return this.#matches(`exists ${other ?? ''}`, asked, { files, scope, folders: true });
   }
 
-  /** Where `exists` looks, as the key of `CompileRequest.elsewhere`; undefined: into the own source. */
+  /** The key of `CompileRequest.elsewhere` for `exists`; undefined: the pipeline's own source. */
   elsewhere(asked: NonNullable<Conditions['exists']>, scope: ConditionScope): string | undefined {
     const { project, ref } = asked;
     if (project === undefined) return undefined;
@@ -105,18 +108,18 @@ export class ConditionChecker {
   }
 
   #matches(
-    what: string,
+    subject: string,
     { paths, regexp }: LookedFor,
     from: { files: readonly string[]; scope: ConditionScope; folders?: true },
   ): boolean {
     const globs = [...new Set((paths ?? []).map((path) => from.scope.expand(path)))];
-    const key = JSON.stringify([what, globs, regexp]);
-    let answer = this.#answers.get(key);
-    if (answer === undefined) {
-      answer = regexp === undefined ? globsMatch(globs, from) : anyMatches(regexp, from.files);
-      this.#answers.set(key, answer);
+    const key = JSON.stringify([subject, globs, regexp]);
+    let result = this.#results.get(key);
+    if (result === undefined) {
+      result = regexp === undefined ? globsMatch(globs, from) : anyMatches(regexp, from.files);
+      this.#results.set(key, result);
     }
-    return answer;
+    return result;
   }
 }
 
@@ -130,7 +133,7 @@ function globsMatch(globs: readonly string[], from: { files: readonly string[]; 
 
 /** Whether the event has a `before` that git can compare with: an update of a branch, or a merge request. */
 export function comparesWithBefore(trigger: CompileRequest['trigger']): boolean {
-  // A child compares as its parent does.
+  // A child pipeline compares as its parent does.
   const source = trigger.source === 'parent_pipeline' ? trigger.upstream?.origin : trigger.source;
   if (!BY_PUSH.has(source ?? '') || trigger.refKind === 'tag') return false;
   return trigger.refKind === 'merge_request' || !NEW_REF.test(trigger.before);

@@ -1,21 +1,12 @@
-import { RE2JS } from 're2js';
-import type { JobConfig } from '../assemble/job.ts';
+import type { RE2JS } from 're2js';
 import type { CompileRequest } from '../request.ts';
 import type { ConditionScope } from '../rules/scope.ts';
-import type { SelectContext } from '../draft/select-jobs.ts';
 import { pipelineSource } from '../variables/predefined.ts';
+import { refPattern } from '../../match/ref-pattern.ts';
+import type { SelectContext } from './select-context.ts';
+import type { JobConfig } from '../job-config.ts';
 
-/** `only` and `except`, their refs: who is in this pipeline. Rules as in GitLab's `Ci::Build::Policy::Refs`. */
-const REGEX = /^\/(.*)\/([ismU]*)$/s;
 const DEFAULT_ONLY = ['branches', 'tags'];
-
-/** Compiles `/pattern/flags` on RE2; undefined when the text is a plain name. Throws when it is not valid. */
-export function refPattern(text: string): RE2JS | undefined {
-  const found = REGEX.exec(text);
-  if (!found) return undefined;
-  const flags = found[2] ? `(?${found[2]})` : '';
-  return RE2JS.compile(flags + (found[1] ?? ''));
-}
 
 type Policy = NonNullable<JobConfig['values']['only']>;
 
@@ -25,15 +16,15 @@ export interface Selection {
   reason: string;
 }
 
-/** Answers for many jobs of one pipeline; a pattern is compiled once. */
+/** Selects the jobs of one pipeline by `only` and `except`; results are cached by ref. */
 export class RefSelector {
   readonly #request: CompileRequest;
-  readonly #from: SelectContext;
+  readonly #context: SelectContext;
   readonly #source: string;
   readonly #matched = new Map<string, boolean>();
 
-  constructor(request: CompileRequest, from: SelectContext) {
-    this.#from = from;
+  constructor(request: CompileRequest, context: SelectContext) {
+    this.#context = context;
     this.#request = request;
     this.#source = pipelineSource(request);
   }
@@ -41,8 +32,8 @@ export class RefSelector {
   /** Keys of `only` must all hold, any key of `except` excludes; entries of one key are alternatives. */
   select({ values, name }: JobConfig): Selection {
     const stage = values.stage ?? 'test';
-    const scope = this.#from.scopes.of({ name, stage, environment: values.environment?.name });
-    const limited = values.only !== undefined || !this.#from.byWorkflow;
+    const scope = this.#context.scopes.of({ name, stage, environment: values.environment?.name });
+    const limited = values.only !== undefined || !this.#context.byWorkflow;
     const refs = values.only?.refs ?? (limited ? DEFAULT_ONLY : undefined);
     const matched = refs?.find((ref) => this.#matches(ref));
     if (refs && matched === undefined)
@@ -57,9 +48,9 @@ export class RefSelector {
     return { included: true, reason: values.only ? `only ${matched}` : matched };
   }
 
-  /** The keys beside `refs`. There is no cluster that davit could call active. */
+  /** The keys other than `refs`. davit has no cluster, so `kubernetes` never holds. */
   #keys(policy: Policy | undefined, scope: ConditionScope): { key: string; holds: boolean }[] {
-    const { checker } = this.#from;
+    const { checker } = this.#context;
     const { variables, changes, kubernetes } = policy ?? {};
     return [
       ...(kubernetes ? [{ key: 'kubernetes', holds: false }] : []),
@@ -99,7 +90,7 @@ function safePattern(pattern: string): RE2JS | undefined {
   try {
     return refPattern(pattern);
   } catch {
-    // Reported where the file is checked; here it simply matches nothing but its own text.
+    // Reported by the checks of the file; here it matches only its own text.
     return undefined;
   }
 }

@@ -1,6 +1,7 @@
 /**
- * `rules`: the first that matches decides; when none does, the job is left out. Pure. A rule without `when` keeps the job's
- * own; `when: manual` of a rule blocks unless it says allow_failure, a job's own `manual` does not.
+ * `rules`: the first that matches decides; without a match the job is excluded. Pure. A rule without `when`
+ * keeps the job's own; `when: manual` of a rule blocks unless it has allow_failure, a job's own `manual` does
+ * not.
  */
 import type { When } from '../../plan/model/plan.ts';
 import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
@@ -11,7 +12,7 @@ import type { ConditionScope } from './scope.ts';
 
 export interface Matched<R> {
   rule: R;
-  /** Its `variables`, as they stand in the file. */
+  /** Its `variables`, as written in the file. */
   variables?: Node;
   /** For a person: which rule it was. */
   text: string;
@@ -41,15 +42,15 @@ function ruleText(rule: Rule | WorkflowRule, index: number, node: Node | undefin
   return text.length > 200 ? `${text.slice(0, 199)}…` : text;
 }
 
-const lookedForText = (of: { paths?: readonly string[]; regexp?: string }): string =>
-  of.regexp ?? of.paths?.join(', ') ?? '';
+const lookedForText = (lookedFor: { paths?: readonly string[]; regexp?: string }): string =>
+  lookedFor.regexp ?? lookedFor.paths?.join(', ') ?? '';
 
 export interface JobDecision {
   when: When;
   allowFailure: boolean | number[];
 }
 
-/** What a matched rule makes of a job's own `when` and `allow_failure`; undefined: never. */
+/** Combines a matched rule with a job's own `when` and `allow_failure`; undefined: never. */
 export function decisionOf(
   rule: Rule,
   own: { when?: When; allow_failure?: boolean | number[] },

@@ -1,7 +1,7 @@
 /**
- * What conditions see: predefined variables that are known now, those of the file and of workflow:rules, of the
- * installation, of the project, and those given for the run. Never those of the job, and nothing that is known only later
- * (CI_PIPELINE_ID is one): such a name is not set.
+ * Variables in conditions: predefined ones that are known now, those of the file and of workflow:rules, of
+ * the installation, of the project, and those given to the pipeline. Never those of the job, and nothing that
+ * is known only later, such as CI_PIPELINE_ID: such a name is not set.
  */
 import type { CompileRequest } from '../request.ts';
 import {
@@ -16,24 +16,24 @@ import { Scope, type Expanded, type Layer } from '../variables/scope.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { OPAQUE, type Lookup } from '../expression/expression-evaluator.ts';
 
-/** GitLab: persisted variables; they exist once the pipeline does. */
+/** GitLab: persisted variables, which exist only after the pipeline is created. */
 const LATER = ['CI_PIPELINE_ID', 'CI_PIPELINE_URL', 'CI_PIPELINE_CREATED_AT'];
 
 export interface ConditionScope {
   lookup: Lookup;
   /** Replaces references, for paths. */
   expand(text: string): string;
-  /** The same, saying whether something secret is in it. */
+  /** The same, with the information whether the text contains a secret. */
   settle(text: string): Expanded;
 }
 export interface ConditionLayers {
   /** `variables` of the file. */
   file?: Node;
-  /** `variables` of the rule of `workflow` that matched. */
+  /** `variables` of the matched rule of `workflow`. */
   workflow?: Node;
 }
 
-/** Makes the scopes of the jobs of one pipeline; those of equal environments are one. */
+/** Makes the scopes of the jobs of one pipeline, and caches them. */
 export class ConditionScopes {
   readonly #request: CompileRequest;
   readonly #below: readonly Layer[];
@@ -76,14 +76,14 @@ export class ConditionScopes {
 
   #layers(own: Layer, environment: string | undefined): Layer[] {
     const { trigger, project, instanceVariables } = this.#request;
-    const gets = { fork: trigger.fork, protectedRef: project.protectedRef };
+    const access = { fork: trigger.fork, protectedRef: project.protectedRef };
     const [predefined, ...written] = this.#below;
     return [
       ...(predefined ? [predefined] : []),
       own,
       ...written,
-      environmentLayer(projectVariables(instanceVariables, gets), environment),
-      environmentLayer(projectVariables(project.variables, gets), environment),
+      environmentLayer(projectVariables(instanceVariables, access), environment),
+      environmentLayer(projectVariables(project.variables, access), environment),
       givenLayer(this.#request),
     ];
   }

@@ -1,11 +1,11 @@
 import type { CompileRequest } from '../request.ts';
 
 /**
- * `[skip ci]` or `[ci skip]`, any letter case, in the commit message: a push, tag or merge request then starts nothing. Who
- * asks for a pipeline by hand, API or schedule gets it.
+ * `[skip ci]` or `[ci skip]`, any letter case, in the commit message: a push, tag or merge request then
+ * starts nothing. Pipelines started by hand, API or schedule run.
  */
 export function skipReason({ trigger, commit }: CompileRequest): string | undefined {
-  // GitLab: what another pipeline asks for is run.
+  // GitLab: a pipeline that another one starts always runs.
   if (trigger.upstream) return undefined;
   const byHand =
     trigger.source === 'cli' ||
@@ -14,5 +14,5 @@ export function skipReason({ trigger, commit }: CompileRequest): string | undefi
     trigger.source === 'schedule';
   if (byHand) return undefined;
   const found = /\[(ci[ _-]skip|skip[ _-]ci)\]/i.exec(trigger.message ?? commit.message);
-  return found ? `the commit message says ${found[0]}` : undefined;
+  return found ? `the commit message contains ${found[0]}` : undefined;
 }

@@ -1,6 +1,5 @@
-/** `workflow`: whether there is a pipeline at all, what it is called, and when it is cancelled. */
+/** `workflow`: whether a pipeline is created, its name, and when it is cancelled. */
 import type { Plan } from '../../plan/model/plan.ts';
-import type { FileConfig } from '../assemble/file.ts';
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { workflowReader } from '../schema/keyword-table.ts';
@@ -11,6 +10,7 @@ import { ConditionChecker } from './conditions.ts';
 import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
 import { firstMatch } from './rules.ts';
 import { ConditionScopes } from './scope.ts';
+import type { FileConfig } from '../job-config.ts';
 
 export interface Workflow {
   /** Why there is no pipeline. */
@@ -19,9 +19,9 @@ export interface Workflow {
   reason?: string;
   name?: string;
   autoCancel: Plan['autoCancel'];
-  /** Of the rule that matched. */
+  /** `variables` of the matched rule. */
   variables?: Node;
-  /** It has rules: jobs without conditions run for merge requests too then. */
+  /** It has rules: jobs without conditions then also run for merge requests. */
   hasRules: boolean;
 }
 
@@ -68,7 +68,7 @@ interface WorkflowName {
   problems: Problems;
 }
 
-/** A name that comes to nothing is none. It is shown to everybody, so nothing secret may be in it. */
+/** A name that expands to nothing counts as absent. Everybody can see it, so it must not contain a secret. */
 function nameOf(written: string, { scope, node, problems }: WorkflowName): { name?: string } {
   const { text, tainted } = scope.settle(written);
   if (tainted)

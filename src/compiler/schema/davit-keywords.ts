@@ -1,8 +1,8 @@
-import type { KeywordInfo } from './keyword.ts';
+import type { KeywordInfo } from './validation/keyword.ts';
 import * as run from './keywords/run.ts';
 import * as typed from './keywords/davit-jobs.ts';
 
-/** davit's own keywords, in the list of all. */
+/** davit's own keywords, as entries of the keyword table. */
 export const OWN: readonly KeywordInfo[] = [
   {
     name: 'arch',

@@ -1,8 +1,8 @@
-/** The language as a JSON schema for editors, made of the same schemas that check a file. */
+/** The language as a JSON schema for editors, from the same schemas that validate a file. */
 import { z } from 'zod';
 import { DEFAULT, JOB_KEYWORDS, TOP, type KeywordInfo } from './keyword-table.ts';
 
-/** Draft 2020-12. What davit does not support is not in it. */
+/** Draft 2020-12. Unsupported keywords are not in it. */
 export function languageSchema(): object {
   const job = z.object(shapeOf(JOB_KEYWORDS)).strict();
   const top = shapeOf(TOP);
@@ -11,7 +11,7 @@ export function languageSchema(): object {
   return {
     ...schema,
     title: 'The pipeline file of davit',
-    // Hidden jobs are templates: any value may stand in them.
+    // Hidden jobs are templates: they may contain any value.
     patternProperties: { '^\\.': {} },
   };
 }

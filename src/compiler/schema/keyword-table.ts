@@ -6,7 +6,7 @@ import { environment } from './keywords/environment.ts';
 import * as flow from './keywords/flow.ts';
 import { INCLUDE } from './keywords/include.ts';
 import { inherit } from './keywords/inherit.ts';
-import type { KeywordInfo } from './keyword.ts';
+import type { KeywordInfo } from './validation/keyword.ts';
 import { needs } from './keywords/needs.ts';
 import { OWN } from './davit-keywords.ts';
 import { pages, publish } from './keywords/pages.ts';
@@ -17,13 +17,13 @@ import { release } from './keywords/release.ts';
 import * as run from './keywords/run.ts';
 import { TRIGGER, trigger } from './keywords/trigger.ts';
 import * as typed from './keywords/davit-jobs.ts';
-import { checked, lenient, type Checked } from './validate.ts';
+import { checked, lenient, type Checked } from './validation/validate.ts';
 
-export type { KeywordInfo, KeywordStatus } from './keyword.ts';
+export type { KeywordInfo, KeywordStatus } from './validation/keyword.ts';
 
 /**
- * Every keyword of the language, with what davit makes of it. Nothing here is ignored: a keyword is supported, or
- * named in an error. `npm run docs` writes docs/language/keywords.md from this list.
+ * Every keyword of the language, with its support in davit. Nothing is ignored: a keyword is supported, or an
+ * error names it. `npm run docs` writes docs/language/keywords.md from this list.
  */
 const table = {
   image: lenient('image', run.image),
@@ -70,7 +70,7 @@ type Output<T> = T extends Checked<infer V> ? V : never;
 type Values = { [K in keyof typeof table]: Output<(typeof table)[K]> };
 /** Typed readers of the job's keywords. */
 export const readers: { readonly [K in keyof Values]: Checked<Values[K]> } = table;
-/** A job's keywords, validated; one that is missing, empty or wrong is undefined. */
+/** A job's validated keywords; one that is missing, empty or wrong is undefined. */
 export type JobValues = { [K in keyof Values]?: Values[K] };
 export const globalVariablesReader = checked('variables', run.globalVariables);
 export const workflowReader = lenient('workflow', workflow);

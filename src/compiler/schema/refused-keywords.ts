@@ -1,6 +1,6 @@
-import type { KeywordInfo } from './keyword.ts';
+import type { KeywordInfo } from './validation/keyword.ts';
 
-/** Keywords of GitLab that need a service which davit is not and has no client for: an error by name, with the reason. */
+/** Keywords of GitLab that need a service that davit does not provide: each is an error with the reason. */
 export const REFUSED: readonly KeywordInfo[] = [
   {
     name: 'secrets',
@@ -41,7 +41,7 @@ export const REFUSED: readonly KeywordInfo[] = [
     name: 'inputs',
     in: ['job'],
     status: 'refused',
-    note: 'GitLab asks for its values when a job is played or retried; davit plays and retries jobs unchanged',
+    note: 'GitLab prompts for its values when a job is started or retried; davit starts and retries jobs unchanged',
     hint: 'Use spec:inputs in the header of the file, or variables.',
   },
 ];

@@ -1,4 +1,4 @@
-/** What `include: template` has: small files of davit's own, written for it. GitLab's are taken by `remote`. */
+/** The templates of `include: template`, written for davit. GitLab's own are included by `remote`. */
 import { didYouMean } from '../suggest.ts';
 
 const branchPipelines = `# Pipelines of branches and tags, none of merge requests.
@@ -34,7 +34,7 @@ image:push:
     - if: $CI_COMMIT_TAG
 `;
 
-const deploy = `# Deploys what template Davit/Image.gitlab-ci.yml pushes to a swarm, once a person has said so.
+const deploy = `# Deploys what template Davit/Image.gitlab-ci.yml pushes to a swarm, once a person has approved.
 # Name the target by a tag where there are several: image:deploy: {tags: [tablemaster]}
 include:
   - template: Davit/Image.gitlab-ci.yml
@@ -50,7 +50,7 @@ image:deploy:
     - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH
 `;
 
-/** Text by the name that stands behind `template:`. */
+/** Text by name. */
 export const TEMPLATES: ReadonlyMap<string, string> = new Map([
   ['Davit/Image.gitlab-ci.yml', image],
   ['Davit/Swarm-Deploy.gitlab-ci.yml', deploy],
@@ -58,11 +58,11 @@ export const TEMPLATES: ReadonlyMap<string, string> = new Map([
   ['Workflows/MergeRequest-Pipelines.gitlab-ci.yml', mergeRequestPipelines],
 ]);
 
-/** What to do about a name that is none. */
+/** The hint for an unknown name. */
 export function templateHint(name: string): string {
   const near = didYouMean(name, TEMPLATES.keys());
-  const all = `It has ${[...TEMPLATES.keys()].join(', ')}.`;
+  const all = `The templates are ${[...TEMPLATES.keys()].join(', ')}.`;
   const theirs =
-    "GitLab's own are taken by remote: https://gitlab.com/gitlab-org/gitlab/-/raw/TAG/lib/gitlab/ci/templates/NAME, with a TAG, and integrity where it must not change.";
+    "For GitLab's own templates use remote: https://gitlab.com/gitlab-org/gitlab/-/raw/TAG/lib/gitlab/ci/templates/NAME, with a TAG, and integrity to pin the content.";
   return `${near === undefined ? '' : `${near} `}${all} ${theirs}`;
 }

@@ -1,6 +1,7 @@
 /**
- * Variable references: `$NAME`, `${NAME}`, `%NAME%`; `$$` is a dollar. Pure text in, parts out: a part is text, or a
- * reference to a value that is known only on the worker. A `%NAME%` that names nothing stays as it is (`date +%Y%m%d`).
+ * Variable references: `$NAME`, `${NAME}`, `%NAME%`; `$$` is a dollar. Pure text in, parts out: a part is
+ * text, or a reference to a value that is known only on the worker. An unknown `%NAME%` stays unchanged
+ * (`date +%Y%m%d`).
  */
 const REFERENCE =
   /\$\$|\$([a-zA-Z_][a-zA-Z0-9_]*)|\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}|%([a-zA-Z_][a-zA-Z0-9_]*)%/g;
@@ -9,12 +10,12 @@ export interface Late {
   readonly late: string;
 }
 export type Part = string | Late;
-/** Parts of a variable's value; undefined when nobody has set it. `written` is the whole reference. */
+/** Parts of a variable's value; undefined when it is not set. `written` is the whole reference. */
 export type Lookup = (name: string, written: string) => readonly Part[] | undefined;
 
 const NOTHING: readonly Part[] = [];
 
-/** Replaces every reference. Unknown names become nothing. */
+/** Replaces every reference. Unknown names expand to nothing. */
 export function expandParts(text: string, lookup: Lookup): readonly Part[] {
   if (!text.includes('$') && !text.includes('%')) return [text];
   const parts: Part[] = [];
@@ -33,7 +34,7 @@ export function expandParts(text: string, lookup: Lookup): readonly Part[] {
 
 export const isLate = (parts: readonly Part[]): boolean => parts.some((part) => typeof part !== 'string');
 
-/** Plain text; or, where something is late, text in which `${NAME}` is a reference and `$$` a dollar. */
+/** Plain text; or, if a part is late, text in which `${NAME}` is a reference and `$$` a dollar. */
 export function renderParts(parts: readonly Part[]): string {
   if (!isLate(parts)) return parts.join('');
   return parts
@@ -48,8 +49,8 @@ export function referencesOf(text: string): string[] {
 }
 
 /**
- * For the worker: fills what compile left open in a text whose variable is marked `late`, or in an image or service name
- * that holds a `$`. Names without a value become nothing.
+ * For the worker: expands the references that compile left in a text marked `late`, or in an image or service
+ * name with a `$`. Names without a value expand to nothing.
  */
 export function expandLate(text: string, values: ReadonlyMap<string, string>): string {
   return text.replace(/\$\$|\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}/g, (whole, name: string | undefined) =>

@@ -1,14 +1,17 @@
-/** What the installation file says of a project: its variables, and whether a ref is protected. For workers and command line. */
+/**
+ * Project settings from the installation file: variables, and whether a ref is protected. For workers and the
+ * command line.
+ */
 import type { Installation, InstallationProject, InstallationVariable } from '../../installation.ts';
-import type { CompileVariable } from './layers.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import { isProtectedRef } from '../../match/protected-refs.ts';
+import type { CompileVariable } from '../request.ts';
 
 interface ProjectFacts {
   config: Pick<Installation, 'projects'>;
 }
 
-/** The project as the operator wrote it, or what holds for one that the installation file does not name. */
+/** The project of the installation file, or the defaults for one that it does not name. */
 export const projectOf = (facts: ProjectFacts, trigger: Trigger): InstallationProject =>
   projectNamed(facts, trigger);
 
@@ -63,7 +66,7 @@ export function mayStartProtected(
   return role === 'operator' && start_protected.includes('developer');
 }
 
-/** As the compiler takes them: it decides by ref, fork and each job's environment who gets which. */
+/** For the compiler, which decides by ref, fork and environment which job gets which variable. */
 export const variablesOf = (variables: Readonly<Record<string, InstallationVariable>>): CompileVariable[] =>
   Object.entries(variables).map(([name, written]): CompileVariable => {
     if (typeof written === 'string') return { name, value: { literal: written }, masked: false, file: false };

@@ -1,16 +1,9 @@
-import type { SpecVariable } from '../../plan/model/spec.ts';
+import { wildcardMatches } from '../../match/wildcard.ts';
 import type { CompileRequest } from '../request.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { runVariables } from './run-variables.ts';
 import type { Layer, Variable } from './scope.ts';
-
-/** A variable of the installation or of a project, with the conditions under which a job gets it. */
-export interface CompileVariable extends SpecVariable {
-  /** Only on protected refs. */
-  protected?: boolean;
-  /** Glob of environment names; `*` or absent: every job. */
-  environment?: string;
-}
+import type { CompileVariable } from '../request.ts';
 
 /** Variables of a `variables:` map that has been validated. */
 export function yamlLayer(node: Node | undefined): Layer {
@@ -39,7 +32,7 @@ export function literalLayer(
   return layer;
 }
 
-/** Variables given from outside for this run. They are expanded, as GitLab does. */
+/** Variables given to the pipeline. They are expanded, as in GitLab. */
 export function pipelineLayer(values: Readonly<Record<string, string>> | undefined): Layer {
   const layer = new Map<string, Variable>();
   for (const [name, literal] of Object.entries(values ?? {}))
@@ -62,20 +55,23 @@ export function forwardedLayer({ forwarded }: Pick<CompileRequest, 'forwarded'>)
   return layer;
 }
 
-export interface Gets {
+export interface VariableAccess {
   fork: boolean;
   protectedRef: boolean;
 }
 
-/** What a job may have of a project's variables: forks get nothing that is secret, other refs nothing protected. */
-export function projectVariables(list: readonly CompileVariable[], gets: Gets): CompileVariable[] {
+/** The project variables that a job may get: forks get no secret, unprotected refs get no protected one. */
+export function projectVariables(
+  list: readonly CompileVariable[],
+  access: VariableAccess,
+): CompileVariable[] {
   return list.filter((variable) => {
     const secret = variable.masked || 'secret' in variable.value;
-    return !(gets.fork && secret) && (gets.protectedRef || !variable.protected);
+    return !(access.fork && secret) && (access.protectedRef || !variable.protected);
   });
 }
 
-/** Those that are bound to this job's environment; the most specific pattern of a name wins. */
+/** Variables for this job's environment; the most specific pattern of a name wins. */
 export function environmentLayer(list: readonly CompileVariable[], environment: string | undefined): Layer {
   const layer = new Map<string, Variable>();
   const bestBy = new Map<string, number>();
@@ -91,20 +87,6 @@ export function environmentLayer(list: readonly CompileVariable[], environment: 
   return layer;
 }
 
-/** `*` stands for any text; without an environment only `*` itself matches. */
-export function environmentMatches(pattern: string, environment: string | undefined): boolean {
-  if (pattern === '*') return true;
-  if (environment === undefined) return false;
-  const parts = pattern.split('*');
-  const first = parts[0] ?? '';
-  if (parts.length === 1) return environment === first;
-  if (!environment.startsWith(first)) return false;
-  let from = first.length;
-  for (const part of parts.slice(1, -1)) {
-    const found = environment.indexOf(part, from);
-    if (found === -1) return false;
-    from = found + part.length;
-  }
-  const last = parts.at(-1) ?? '';
-  return environment.length - last.length >= from && environment.endsWith(last);
-}
+/** Without an environment only `*` itself matches. */
+export const environmentMatches = (pattern: string, environment: string | undefined): boolean =>
+  environment === undefined ? pattern === '*' : wildcardMatches(pattern, environment);

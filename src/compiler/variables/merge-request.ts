@@ -1,7 +1,9 @@
 import type { ForgeRepository } from '../../plan/model/trigger.ts';
 import type { CompileRequest } from '../request.ts';
 
-/** GitLab's predefined variables of pipelines of merge requests, as far as the forge's event says them. */
+/**
+ * GitLab's predefined variables of pipelines of merge requests, as far as the forge's event contains them.
+ */
 export function mergeRequestValues({ trigger, project }: CompileRequest): Record<string, string | undefined> {
   const request = trigger.mergeRequest;
   if (trigger.refKind !== 'merge_request' || !request) return {};
@@ -26,21 +28,21 @@ export function mergeRequestValues({ trigger, project }: CompileRequest): Record
     // GitLab: set in pipelines of merged results only, empty in all others.
     CI_MERGE_REQUEST_SOURCE_BRANCH_SHA: '',
     CI_MERGE_REQUEST_TARGET_BRANCH_SHA: '',
-    // A branch of a fork is nobody's protected branch.
+    // A branch of a fork is never protected.
     CI_MERGE_REQUEST_SOURCE_BRANCH_PROTECTED: String(
       !trigger.fork && (project.isProtected?.(request.sourceBranch) ?? false),
     ),
     CI_MERGE_REQUEST_TARGET_BRANCH_PROTECTED: String(project.isProtected?.(request.targetBranch) ?? false),
-    ...repository('CI_MERGE_REQUEST_PROJECT', { path, url: project.url, ...target }),
-    ...repository('CI_MERGE_REQUEST_SOURCE_PROJECT', request.source ?? {}),
+    ...repositoryValues('CI_MERGE_REQUEST_PROJECT', { path, url: project.url, ...target }),
+    ...repositoryValues('CI_MERGE_REQUEST_SOURCE_PROJECT', request.source ?? {}),
     CI_OPEN_MERGE_REQUESTS: `${path}!${request.iid}`,
   };
 }
 
-const repository = (name: string, of: ForgeRepository): Record<string, string | undefined> => ({
-  [`${name}_ID`]: of.id,
-  [`${name}_PATH`]: of.path,
-  [`${name}_URL`]: of.url,
+const repositoryValues = (name: string, repository: ForgeRepository): Record<string, string | undefined> => ({
+  [`${name}_ID`]: repository.id,
+  [`${name}_PATH`]: repository.path,
+  [`${name}_URL`]: repository.url,
 });
 
 const textOf = (value: boolean | undefined): string | undefined =>

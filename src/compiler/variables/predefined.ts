@@ -1,17 +1,18 @@
-import type { JobConfig } from '../assemble/job.ts';
 import type { CompileRequest } from '../request.ts';
 import { pagesUrl } from '../../plan/model/pages.ts';
 import { VERSION } from '../../version.ts';
 import { mergeRequestValues } from './merge-request.ts';
 import { environmentSlug, slugify } from './slug.ts';
+import type { JobConfig } from '../job-config.ts';
 
 /**
- * The predefined variables: names and values as GitLab documents them, as far as they make sense outside of it. A table in
- * docs/language/variables.md says what is absent and why. CI_JOB_ID, CI_REGISTRY_PASSWORD and their like are added by the worker.
+ * The predefined variables: names and values as GitLab documents them, where they make sense outside of it.
+ * docs/language/variables.md lists what is absent and why. CI_JOB_ID, CI_REGISTRY_PASSWORD and their like are
+ * added by the worker.
  */
 type Values = Record<string, string | undefined>;
 
-/** CI_PIPELINE_SOURCE of a trigger. A local run reads as a push, so that rules written for pushes hold. */
+/** CI_PIPELINE_SOURCE of a trigger. A local run counts as a push, so that rules for pushes match. */
 const SOURCES = {
   push: 'push',
   tag: 'push',
@@ -70,7 +71,7 @@ export function pipelineValues(request: CompileRequest): Values {
   };
 }
 
-/** Of davit, which is the server here. */
+/** The server is davit. */
 function version(): Values {
   const [major, minor, patch] = VERSION.split(/[.-]/);
   return {
@@ -97,7 +98,7 @@ function server(url: string): Values {
 function commit({ trigger, commit, project }: CompileRequest): Values {
   const lines = commit.message.split('\n');
   const title = lines[0] ?? '';
-  // GitLab: in a merge request's pipeline it is the source branch, not the ref that was fetched.
+  // GitLab: in a merge request pipeline it is the source branch, not the fetched ref.
   const refName = trigger.mergeRequest?.sourceBranch ?? trigger.ref;
   return {
     CI_COMMIT_SHA: trigger.sha,
@@ -111,7 +112,8 @@ function commit({ trigger, commit, project }: CompileRequest): Values {
     CI_COMMIT_TAG_MESSAGE: trigger.refKind === 'tag' ? commit.tagMessage : undefined,
     CI_COMMIT_TITLE: title,
     CI_COMMIT_MESSAGE: commit.message,
-    // GitLab: the message without its first line, where that is below 100 characters; else the whole.
+    // GitLab: the message without its first line if that is shorter than 100 characters; else the whole
+    // message.
     CI_COMMIT_DESCRIPTION: title.length < 100 ? lines.slice(1).join('\n').trim() : commit.message,
     CI_COMMIT_AUTHOR: commit.author,
     CI_COMMIT_TIMESTAMP: commit.timestamp,
@@ -148,10 +150,10 @@ export function pagesValues(request: CompileRequest, prefix = ''): Values {
   };
 }
 
-/** Values of one job. `key` has matrix values, the config's name has not. */
+/** Values of one job. `key` includes matrix values, the config's name does not. */
 export function jobValues(
   config: JobConfig,
-  more: {
+  job: {
     key: string;
     arch?: string;
     timeoutMs: number;
@@ -161,15 +163,15 @@ export function jobValues(
   },
 ): Values {
   return {
-    CI_JOB_NAME: more.key,
-    CI_JOB_NAME_SLUG: slugify(more.key),
+    CI_JOB_NAME: job.key,
+    CI_JOB_NAME_SLUG: slugify(job.key),
     CI_JOB_GROUP_NAME: config.name,
-    CI_JOB_STAGE: more.stage,
-    CI_JOB_URL: more.url,
-    CI_JOB_TIMEOUT: String(Math.round(more.timeoutMs / 1_000)),
-    CI_NODE_INDEX: more.share && String(more.share.index),
-    CI_NODE_TOTAL: String(more.share?.total ?? 1),
-    DAVIT_ARCH: more.arch,
+    CI_JOB_STAGE: job.stage,
+    CI_JOB_URL: job.url,
+    CI_JOB_TIMEOUT: String(Math.round(job.timeoutMs / 1_000)),
+    CI_NODE_INDEX: job.share && String(job.share.index),
+    CI_NODE_TOTAL: String(job.share?.total ?? 1),
+    DAVIT_ARCH: job.arch,
   };
 }
 

@@ -1,11 +1,11 @@
 /**
- * The variables of one job, and what their references come to.
+ * The variables of one job, and the values of their references.
  *
- * Layers stand in ascending precedence and are merged by name. A value is expanded once, when it is first asked for.
- * Invariants: V1 a circle of references is found and named, never followed. V2 a value that comes from a masked or secret
- * variable is tainted, so that whoever would write it down can refuse. V3 what is known only on the worker stays a
- * reference; everything else is settled here. V4 a variable that refers to itself is no circle, as in GitLab: it means what
- * the name stands for below it, and stays as it is written where there is nothing.
+ * Layers are merged by name, in ascending precedence. A value is expanded once, on first use. Invariants:
+ * SCOPE-1 a cycle of references is found and named, never followed. SCOPE-2 a value from a masked or secret
+ * variable is tainted, so that callers can refuse to store it. SCOPE-3 what is known only on the worker stays
+ * a reference; everything else is expanded here. SCOPE-4 a variable that refers to itself is not a cycle, as
+ * in GitLab: it means the value of the layer below, and stays unchanged if there is none.
  */
 import type { SecretRef, SpecVariable } from '../../plan/model/spec.ts';
 import { expandParts, isLate, renderParts, type Part } from './expand.ts';
@@ -21,11 +21,11 @@ export interface Variable {
 }
 export type Layer = ReadonlyMap<string, Variable>;
 
-/** Values that the worker adds: never known here, and never nothing. */
+/** Values that the worker adds: never known here, and never empty. */
 const ON_WORKER =
   /^(CI_JOB_(ID|IMAGE|TOKEN|STARTED_AT|STATUS|MANUAL)|CI_CONCURRENT_(PROJECT_)?ID|CI_REGISTRY_(USER|PASSWORD)|CI_RUNNER_\w+|CI_SERVER_TLS_\w+|API_URL|API_HOST|API_PORT)$/;
 
-/** What Linux lets a process have in one variable; references that double each other end here. */
+/** Limit of Linux for one variable; also ends references that multiply. */
 const MAX_LENGTH = 131_072;
 
 interface Resolved {
@@ -36,17 +36,17 @@ const UNKNOWN: Resolved = { parts: [], tainted: false };
 
 export interface Expanded {
   text: string;
-  /** `text` still holds references. */
+  /** `text` still contains references. */
   late: boolean;
-  /** Holds a value that is masked or secret. */
+  /** Contains a value that is masked or secret. */
   tainted: boolean;
 }
 
 export class Scope {
   readonly #variables: Map<string, Variable>;
-  /** What a variable hides. Those of the file are one layer here: theirs replace each other by name. */
+  /** What a variable overrides. Variables of the file are one layer here: they replace each other by name. */
   readonly #hidden = new Map<string, Variable>();
-  /** A dotenv report may bring names that nobody knows yet. */
+  /** A dotenv report may add names that are not known yet. */
   readonly #open: boolean;
   readonly #resolved = new Map<string, Resolved>();
   readonly #path: string[] = [];
@@ -74,7 +74,7 @@ export class Scope {
     return { text: renderParts(parts), late: isLate(parts), tainted };
   }
 
-  /** Value as text, references settled as far as they can be; undefined when it is not set or secret. */
+  /** Value as text, with references expanded if possible; undefined when it is not set or secret. */
   get(name: string): string | undefined {
     const variable = this.#variables.get(name);
     if (!variable || 'secret' in variable.value) return undefined;
@@ -86,12 +86,12 @@ export class Scope {
     return this.#variables.get(name);
   }
 
-  /** A variable whose value unfolds to more than a process could be given; asked after `cycles`. */
+  /** A variable whose value is too long for a process; valid after `cycles`. */
   get tooLong(): string | undefined {
     return this.#tooLong;
   }
 
-  /** Circles among the variables, each as its path. */
+  /** Cycles among the variables, each as its path. */
   cycles(): readonly string[][] {
     for (const variable of this.#variables.values()) if (needsWork(variable)) this.#resolve(variable.name);
     return this.#cycles;
@@ -145,7 +145,9 @@ export class Scope {
     return { parts, tainted };
   }
 
-  /** What a variable's own name means in its value: the text that it hides, else the reference as it is written. */
+  /**
+   * What a variable's own name means in its value: the text that it overrides, else the reference as written.
+   */
   #below(name: string, written: string): Resolved {
     const hidden = this.#hidden.get(name);
     if (!hidden || 'secret' in hidden.value || hidden.file || needsWork(hidden))

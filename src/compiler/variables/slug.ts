@@ -1,6 +1,9 @@
 import { sha256 } from '../../utils/sha256.ts';
 
-/** GitLab's `Utils.slugify`: lower case, everything but a-z and 0-9 a dash, 63 characters, no dash at either end. */
+/**
+ * GitLab's `Utils.slugify`: lower case, dashes for everything but a-z and 0-9, 63 characters, no dash at
+ * either end.
+ */
 export const slugify = (text: string): string =>
   text
     .toLowerCase()
@@ -8,7 +11,10 @@ export const slugify = (text: string): string =>
     .slice(0, 63)
     .replace(/^-+|-+$/g, '');
 
-/** GitLab's environment slug: at most 24 characters, a letter first, a suffix of the name's hash where it was changed. */
+/**
+ * GitLab's environment slug: at most 24 characters, a letter first, and a hash suffix if the name was
+ * changed.
+ */
 export function environmentSlug(name: string): string {
   let slug = name.toLowerCase().replace(/[^a-z0-9]/g, '-');
   if (!/^[a-z]/.test(slug)) slug = `env-${slug}`;

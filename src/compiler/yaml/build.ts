@@ -1,19 +1,11 @@
 import type { Problems } from '../problems.ts';
-import {
-  mapNode,
-  type Entry,
-  type MapNode,
-  type Node,
-  type Origin,
-  type ScalarNode,
-  type ScalarStyle,
-} from './nodes.ts';
+import { mapNode, type Entry, type MapNode, type Node, type ScalarNode, type ScalarStyle } from './nodes.ts';
 import { isDate, plainScalar, scalarText } from './scalars.ts';
-import type { SourceText } from './source.ts';
+import type { SourceText, Origin } from '../source-text.ts';
 
-/** What YAML means, apart from how it is written: anchors, merge keys, duplicate and forbidden keys, scalars. */
+/** The meaning of YAML, apart from its syntax: anchors, merge keys, duplicate and forbidden keys, scalars. */
 export const MAX_DEPTH = 100;
-/** Nodes after all aliases are unfolded. */
+/** Nodes after all aliases are expanded. */
 export const MAX_NODES = 1_000_000;
 /** Entries that merge keys may copy. */
 const MAX_MERGED = 1_000_000;
@@ -28,7 +20,7 @@ export interface RawEntry extends Entry {
 export class TreeBuilder {
   readonly source: SourceText;
   readonly problems: Problems;
-  /** undefined: the anchor's own node is still being read. */
+  /** Undefined: the anchor's own node is still being read. */
   readonly #anchors = new Map<string, Node | undefined>();
   #merged = 0;
 
@@ -54,11 +46,11 @@ export class TreeBuilder {
     const found = this.#anchors.get(name);
     const at = this.origin(offset);
     if (found && depth + found.height > MAX_DEPTH) {
-      this.problems.add('language/too-large', `nested deeper than ${MAX_DEPTH} levels by aliases`, { at });
+      this.problems.add('language/too-large', `aliases nest deeper than ${MAX_DEPTH} levels`, { at });
       return this.empty(offset);
     }
     if (found) return found;
-    const what = this.#anchors.has(name) ? 'is inside of its own anchor' : 'has no anchor before it';
+    const what = this.#anchors.has(name) ? 'is inside its own anchor' : 'has no anchor before it';
     this.problems.add('language/yaml', `the alias *${name} ${what}`, { at });
     return this.empty(offset);
   }
@@ -70,7 +62,7 @@ export class TreeBuilder {
     if (isDate(text))
       this.problems.add(
         'language/yaml',
-        `${text} without quotes is a date, which no pipeline file may hold`,
+        `${text} without quotes is a date, which a pipeline file must not contain`,
         {
           at: this.origin(offset),
           hint: 'Put it in quotes.',
@@ -104,14 +96,14 @@ export class TreeBuilder {
     if (own.has(entry.key)) {
       const first = entries.get(entry.key)?.at;
       const where = first ? ` (first on line ${first.source.place(first.offset).line})` : '';
-      const message = `"${entry.key}" stands twice in this map${where}; the last counts`;
+      const message = `"${entry.key}" occurs twice in this map${where}; the last one is used`;
       this.problems.add('language/duplicate-key', message, { at: entry.at, severity: 'warning' });
     }
     own.add(entry.key);
     entries.set(entry.key, entry);
   }
 
-  /** In the order it is written in, as Psych: what stands in the map already is overridden. */
+  /** In written order, as Psych: keys that the map already has are overridden. */
   #merge(entries: Map<string, Entry>, value: Node): void {
     if (this.problems.mustStop) return;
     if (value.kind === 'map') {
@@ -122,16 +114,16 @@ export class TreeBuilder {
         });
       else for (const [key, entry] of value.entries) entries.set(key, entry);
     } else if (value.kind === 'list' && value.items.every((item) => item.kind === 'map')) {
-      // The first of the list wins over the later ones.
+      // Earlier items of the list override later ones.
       for (const item of [...value.items].reverse()) this.#merge(entries, item);
     } else if (!(value.kind === 'scalar' && value.value === null))
-      this.problems.add('language/yaml', '<< merges a map, or a list of maps', { at: value });
+      this.problems.add('language/yaml', '<< takes a map or a list of maps', { at: value });
   }
 
   /** The finished document. */
   done(root: Node): Node {
     if (root.size > MAX_NODES)
-      this.problems.add('language/too-large', 'aliases unfold to more than a million values', { at: root });
+      this.problems.add('language/too-large', 'aliases expand to more than a million values', { at: root });
     return root;
   }
 }

@@ -1,14 +1,10 @@
-import type { SourceText } from './source.ts';
+import type { Origin } from '../source-text.ts';
 
 /**
- * The tree that every later step works on. Each node and each key knows the text and offset it was written at, and keeps
- * it through anchors, merge keys, extends and default: a value is shared, never copied, so its place is always where a
- * person wrote it. Maps are ordered and have no prototype to pollute.
+ * The tree that every later step works on. Each node and each key keeps the text and offset it was written
+ * at, through anchors, merge keys, extends and default: a value is shared, never copied, so its place is
+ * always where a person wrote it. Maps are ordered and have no prototype to pollute.
  */
-export interface Origin {
-  readonly source: SourceText;
-  readonly offset: number;
-}
 export type ScalarValue = string | number | boolean | null;
 export type ScalarStyle = 'plain' | 'quoted' | 'literal' | 'folded';
 
@@ -24,17 +20,17 @@ export interface ScalarNode extends Origin {
 export interface MapNode extends Origin {
   readonly kind: 'map';
   readonly entries: ReadonlyMap<string, Entry>;
-  /** Nodes below and including this one, aliases counted as often as they are used. */
+  /** Nodes below and including this one, counting each use of an alias. */
   readonly size: number;
   /** Levels below and including this one, through aliases. */
   readonly height: number;
-  /** What `plain` made of it: a field, because a weak map of every node costs more than all the rest. */
+  /** Result of `plain`: a field, because a weak map of every node costs more than all the rest. */
   made: Plain | undefined;
 }
 export interface ListNode extends Origin {
   readonly kind: 'list';
   readonly items: readonly Node[];
-  /** Tagged `!reference`: it stands for the value at that place. */
+  /** Tagged `!reference`: to be replaced by the value at that place. */
   readonly reference?: true;
   readonly size: number;
   readonly height: number;
@@ -50,7 +46,9 @@ export interface Entry {
 export type Plain = ScalarValue | Plain[] | { [key: string]: Plain };
 export type Path = readonly (string | number)[];
 
-/** Plain JSON of a node, maps without prototype; the same object for the same node, so it must not be changed. */
+/**
+ * Plain JSON of a node, maps without prototype; the same object for the same node, so it must not be changed.
+ */
 export function plain(node: Node): Plain {
   if (node.kind === 'scalar') return node.value;
   if (node.made !== undefined) return node.made;
@@ -64,7 +62,7 @@ export function plain(node: Node): Plain {
   return map;
 }
 
-/** The deepest node on this path that is there; a shorthand (a string for a map) ends the walk early. */
+/** The deepest existing node on this path; a shorthand (a string for a map) ends the walk early. */
 export function nodeAt(node: Node, path: Path): Node {
   let here = node;
   for (const step of path) {
@@ -118,7 +116,7 @@ export function listNode(origin: Origin, items: readonly Node[]): ListNode {
   };
 }
 
-/** What a person calls this kind of value. */
+/** This kind of value, for messages. */
 export function kindText(node: Node): string {
   if (node.kind === 'map') return 'a map';
   if (node.kind === 'list') return 'a list';

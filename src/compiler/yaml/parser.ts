@@ -1,4 +1,4 @@
-/** Parses with the `yaml` library and makes nodes of its documents. */
+/** Parses with the `yaml` library and converts its documents to nodes. */
 import {
   Composer,
   isAlias,
@@ -14,16 +14,19 @@ import {
 } from 'yaml';
 import type { Problems } from '../problems.ts';
 import { MAX_DEPTH, TreeBuilder, type RawEntry } from './build.ts';
-import { listNode, type Node, type Origin, type ScalarNode, type ScalarStyle } from './nodes.ts';
-import type { SourceText } from './source.ts';
+import { listNode, type Node, type ScalarNode, type ScalarStyle } from './nodes.ts';
+import type { SourceText, Origin } from '../source-text.ts';
 
-/** Tokens of the lexer: an ordinary file has one for every three characters, so 2 MiB of it fit. */
+/** Limit of lexer tokens: an ordinary file has one for every three characters, so 2 MiB fit. */
 const MAX_TOKENS = 700_000;
-/** Collections and their items that the parser has begun and not ended. */
+/** Limit of open collections and items in the parser. */
 const MAX_STACK = 3 * MAX_DEPTH;
 const MAX_SYNTAX_ERRORS = 20;
 
-/** All documents; undefined when the text could not be read, which the problems say. Throws RangeError on deep nesting. */
+/**
+ * All documents; undefined when the text could not be read, with the reason in the problems. Throws
+ * RangeError on deep nesting.
+ */
 export function parseYaml(source: SourceText, problems: Problems): Node[] | undefined {
   const documents = compose(source, problems);
   if (!documents || problems.hasErrors) return undefined;
@@ -34,7 +37,7 @@ function compose(source: SourceText, problems: Problems): Document.Parsed[] | un
   const parser = new Parser();
   const composer = new Composer({
     schema: 'failsafe',
-    // Else sets and ordered maps would be made of things that have no place.
+    // Otherwise the library makes sets and ordered maps, which have no places.
     resolveKnownTags: false,
     uniqueKeys: false,
     prettyErrors: false,
@@ -49,7 +52,7 @@ function compose(source: SourceText, problems: Problems): Document.Parsed[] | un
     else if (lexeme === ']' || lexeme === '}') depth -= 1;
     const deep = depth > MAX_DEPTH || parser.stack.length > MAX_STACK;
     if (tokens > MAX_TOKENS || deep) {
-      const what = deep ? `is nested deeper than ${MAX_DEPTH} levels` : 'has too many pieces';
+      const what = deep ? `is nested deeper than ${MAX_DEPTH} levels` : 'has too many tokens';
       problems.add('language/too-large', `${source.name} ${what}`, { at: { source, offset: 0 } });
       return undefined;
     }
@@ -102,7 +105,7 @@ class Reader {
     if (!tag || tag === '!') return;
     const { problems } = this.#build;
     if (tag === '!reference')
-      problems.add('language/type', '!reference takes a list of names: a job, and a keyword of it', { at });
+      problems.add('language/type', '!reference takes a list of names: a job, then a keyword', { at });
     else if (!(scalar && tag === 'tag:yaml.org,2002:str') && !/^tag:yaml\.org,2002:(map|seq)$/.test(tag))
       problems.add('language/yaml', `the tag ${tag} is unknown`, { at });
   }

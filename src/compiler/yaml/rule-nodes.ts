@@ -1,6 +1,7 @@
-import { isNull, type Node, type Origin } from '../yaml/nodes.ts';
+import { isNull, type Node } from '../yaml/nodes.ts';
+import type { Origin } from '../source-text.ts';
 
-/** The rules of a list, in order, lists in it unfolded: the same order in which the schema gives their values. */
+/** The rules of a list, in order, with nested lists flattened: the same order as the values of the schema. */
 export function ruleNodes(node: Node | undefined): Node[] {
   if (!node || isNull(node)) return [];
   return node.kind === 'list' ? node.items.flatMap(ruleNodes) : [node];
@@ -10,7 +11,7 @@ export function ruleNodes(node: Node | undefined): Node[] {
 export const ruleKey = (rule: Node | undefined, key: string): Node | undefined =>
   rule?.kind === 'map' ? rule.entries.get(key)?.value : undefined;
 
-/** A place inside of a text that stands in the file: exact where it was written on one line without escapes. */
+/** A place inside a scalar: exact if it was written on one line without escapes. */
 export function originIn(node: Node, offset: number): Origin {
   if (node.kind !== 'scalar' || node.style === 'literal' || node.style === 'folded') return node;
   const start = node.offset + (node.style === 'quoted' ? 1 : 0);

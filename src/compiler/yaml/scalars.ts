@@ -1,8 +1,9 @@
 import type { ScalarValue } from './nodes.ts';
 
 /**
- * Plain scalars as Ruby's Psych reads them (`Psych::ScalarScanner`), because that is what GitLab reads with: YAML 1.1
- * booleans without y and n, octals, `1_000`, base 60, `.inf`; a leading colon is a symbol and means its text.
+ * Plain scalars as Ruby's Psych reads them (`Psych::ScalarScanner`), because GitLab uses it: YAML 1.1
+ * booleans without y and n, octals, `1_000`, base 60, `.inf`; a leading colon makes a symbol, which counts as
+ * its text.
  */
 const WORDISH = /^[^\d.:-]?[\p{Alphabetic}_\s!@#$%^&*(){}<>|/\\~;=]+/u;
 const SEXAGESIMAL = /^[-+]?\d[\d_]*(:[0-5]?\d){1,2}$/;
@@ -50,7 +51,7 @@ const DATE = /^(\d{4})-(\d{1,2})-(\d{1,2})$/;
 const TIME =
   /^-?\d{4}-\d{1,2}-\d{1,2}(?:[Tt]|\s+)\d{1,2}:\d\d:\d\d(?:\.\d*)?(?:\s*(?:Z|[-+]\d{1,2}:?(?:\d\d)?))?$/;
 
-/** Whether a plain scalar is a date or a time to YAML 1.1: GitLab allows no values of these kinds, and refuses the file. */
+/** Whether a plain scalar is a date or a time in YAML 1.1: GitLab refuses a file with such a value. */
 export function isDate(text: string): boolean {
   if (!/^-?\d{4}-/.test(text)) return false;
   const [, year, month, day] = DATE.exec(text) ?? [];
@@ -59,7 +60,10 @@ export function isDate(text: string): boolean {
   return date.getUTCMonth() === Number(month) - 1 && date.getUTCDate() === Number(day);
 }
 
-/** As Ruby's `Float#to_s`: plain from 0.0001 up to 1e16, else with an exponent of two digits; never without a fraction. */
+/**
+ * As Ruby's `Float#to_s`: plain from 0.0001 up to 1e16, else with an exponent of two digits; never without a
+ * fraction.
+ */
 function rubyFloat(value: number): string {
   const size = Math.abs(value);
   if (value !== 0 && (size < 1e-4 || size >= 1e16)) {
@@ -70,12 +74,12 @@ function rubyFloat(value: number): string {
   return Number.isInteger(value) ? `${value}.0` : String(value);
 }
 
-/** The text of a scalar as Ruby's `to_s` prints it: what a variable of that value holds. */
+/** The text of a scalar as Ruby's `to_s` prints it: the value of a variable. */
 export function scalarText(value: ScalarValue, written: string): string {
   if (value === null) return '';
   if (typeof value !== 'number') return String(value);
   if (FLOAT.test(written)) return rubyFloat(value);
-  // Past 2^53 a number would lose digits that Ruby keeps.
+  // Above 2^53 a number would lose digits that Ruby keeps.
   if (!Number.isSafeInteger(value) && INTEGER.test(written)) return written.replace(/[_,+]/g, '');
   return String(value);
 }

@@ -1,23 +1,29 @@
-/** What the engine of this machine can do for davit. */
+/** Checks the engine of this machine. */
 import { canRunArch } from '../../../workers/parts/arch-check.ts';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
+import { isUntrusted, trustRemedy } from '../../adapters/docker/podman-trust.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import { askEngine } from '../setup/docker.ts';
 import { abilities } from '../setup/emulation.ts';
+import { whyNoSwarm } from '../setup/swarm.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 
-/** BuildKit without a client's help, and API 1.41, which davit's calls are written for. */
-const OLDEST_MAJOR = 20;
-/** The first line of releases with fixes for the container escapes of 2024 (runc CVE-2024-21626, CVE-2024-24557). */
+/** The first version with BuildKit in the engine and API 1.41, which davit uses. */
+const MIN_MAJOR = 20;
+/**
+ * The first major version with fixes for the container escapes of 2024 (runc CVE-2024-21626, CVE-2024-24557).
+ */
 const PATCHED_MAJOR = 25;
+/** The first Podman whose compatible API has API 1.41. */
+const MIN_PODMAN = 4;
 const PING_MS = 20_000;
 
 export interface EngineFacts {
   settings: Settings;
   helperImage: string;
-  /** host:port that images are pushed to; undefined while nothing runs. */
+  /** host:port that images are pushed to; undefined if davit is not running. */
   registry?: string;
 }
 
@@ -28,7 +34,7 @@ export async function checkEngine(facts: EngineFacts): Promise<Finding[]> {
     try {
       const parts = await Promise.all([
         finding('architectures', () => checkArches(engine, info, facts.helperImage)),
-        facts.registry ? checkRegistryFromEngine(engine, facts.registry) : [],
+        facts.registry ? checkRegistryFromEngine(engine, info, facts.registry) : [],
       ]);
       return [versionFinding(info), ...modeFindings(info), ...parts.flat()];
     } finally {
@@ -38,12 +44,17 @@ export async function checkEngine(facts: EngineFacts): Promise<Finding[]> {
 }
 
 /** A version string of the engine, judged: `20.10.24+dfsg1`, `28.2.2`. */
-export function versionFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>): Finding {
+export function versionFinding(info: Pick<EngineInfo, 'kind' | 'version' | 'address' | 'cpus'>): Finding {
   const major = Number(/^(\d+)\./.exec(info.version)?.[1] ?? Number.NaN);
+  if (info.kind === 'podman') return podmanFinding(info, major);
   const found = `Docker ${info.version} at ${info.address}, ${info.cpus} CPUs`;
-  if (Number.isNaN(major) || major < OLDEST_MAJOR)
-    return fail('engine', `${found}: too old.`, `Upgrade it to Docker ${PATCHED_MAJOR} or later.`);
-  // What a distribution builds has a suffix and fixes of its own (`20.10.24+dfsg1`); what Docker builds has not.
+  if (Number.isNaN(major) || major < MIN_MAJOR)
+    return fail(
+      'engine',
+      `${found}: this version is too old.`,
+      `Upgrade it to Docker ${PATCHED_MAJOR} or later.`,
+    );
+  // A distribution's build has a suffix and fixes of its own (`20.10.24+dfsg1`); Docker's own has not.
   if (major < PATCHED_MAJOR && /^[\d.]+$/.test(info.version))
     return fail(
       'engine',
@@ -53,19 +64,37 @@ export function versionFinding(info: Pick<EngineInfo, 'version' | 'address' | 'c
   if (major < PATCHED_MAJOR)
     return warn(
       'engine',
-      `${found}: it works, and is older than fixes for known container escapes unless your distribution has put them in.`,
-      `Run only projects that you trust on it, or upgrade to Docker ${PATCHED_MAJOR} or later.`,
+      `${found}: it works, but lacks fixes for known container escapes unless your distribution has backported them.`,
+      `Run only trusted projects on it, or upgrade to Docker ${PATCHED_MAJOR} or later.`,
     );
   return ok('engine', found);
 }
 
-/** Settings of the engine that do not go together. */
-export function modeFindings(info: Pick<EngineInfo, 'liveRestore' | 'swarm'>): Finding[] {
+function podmanFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>, major: number): Finding {
+  const found = `Podman ${info.version} at ${info.address}, ${info.cpus} CPUs`;
+  return Number.isNaN(major) || major < MIN_PODMAN
+    ? fail('engine', `${found}: this version is too old.`, `Upgrade it to Podman ${MIN_PODMAN} or later.`)
+    : ok('engine', found);
+}
+
+/** Settings of the engine that cannot be combined, and what it cannot do. */
+export function modeFindings(
+  info: Pick<EngineInfo, 'kind' | 'rootless' | 'liveRestore' | 'swarm'>,
+): Finding[] {
+  const noSwarm = whyNoSwarm(info);
+  if (noSwarm !== undefined)
+    return [
+      warn(
+        'engine mode',
+        `The engine cannot be a swarm: ${noSwarm}. Jobs that deploy to this machine fail.${info.kind === 'podman' ? ' Builds use no cache.' : ''}`,
+        'Nothing to do without such jobs; else name a manager as `docker:` of the deploy target in the installation file.',
+      ),
+    ];
   if (info.liveRestore && info.swarm !== 'inactive')
     return [
       fail(
         'engine mode',
-        'The engine is in a swarm and has live-restore on, which Docker does not support together.',
+        'The engine is in a swarm and has live-restore enabled; Docker does not support both.',
         'Remove "live-restore" from /etc/docker/daemon.json, or leave the swarm on this machine.',
       ),
     ];
@@ -73,8 +102,8 @@ export function modeFindings(info: Pick<EngineInfo, 'liveRestore' | 'swarm'>): F
     return [
       warn(
         'engine mode',
-        'The engine is a worker of a swarm: deployments need a manager.',
-        'Name a manager as `docker:` of the deploy target in the installation file.',
+        'The engine is a swarm worker; deployments need a manager.',
+        'Set `docker:` of the deploy target in the installation file to a manager.',
       ),
     ];
   return [];
@@ -85,8 +114,8 @@ async function checkArches(engine: Engine, info: EngineInfo, helperImage: string
     return [
       warn(
         'helper image',
-        `${helperImage} is not on the engine yet.`,
-        '`davit up` makes it; then look again.',
+        `The engine does not have ${helperImage} yet.`,
+        'Run `davit up`, which builds it, then run `davit doctor` again.',
       ),
     ];
   const known = await abilities(info);
@@ -100,8 +129,8 @@ async function checkArches(engine: Engine, info: EngineInfo, helperImage: string
       found.push(
         warn(
           name,
-          'does not run on this engine.',
-          `Let \`davit up\` register emulation, or add a machine: davit worker --arch ${arch} --docker ssh://USER@HOST`,
+          'not supported by this engine.',
+          `Run \`davit up\` to register emulation, or add a machine: davit worker --arch ${arch} --docker ssh://USER@HOST`,
         ),
       );
   }
@@ -109,16 +138,22 @@ async function checkArches(engine: Engine, info: EngineInfo, helperImage: string
 }
 
 /**
- * The engine itself must reach the registry, because it pushes and pulls. It is asked for an image that cannot be there: a
- * clear `missing` shows that the registry answered it.
+ * The engine itself must reach the registry, because it pushes and pulls. It pulls an image that cannot
+ * exist: the error `missing` proves that the registry responded.
  */
-async function checkRegistryFromEngine(engine: Engine, registry: string): Promise<Finding[]> {
+async function checkRegistryFromEngine(
+  engine: Engine,
+  info: EngineInfo,
+  registry: string,
+): Promise<Finding[]> {
   const name = 'registry, from the engine';
   return finding(name, async () => {
     try {
       await engine.pullImage(`${registry}/davit-doctor:none`, { signal: AbortSignal.timeout(PING_MS) });
     } catch (error) {
       const reached = ['engine/image-missing', 'engine/image-denied'];
+      if (info.kind === 'podman' && error instanceof DavitError && isUntrusted(error.message))
+        return fail(name, error.message, `On this machine, ${trustRemedy(registry)}`);
       if (!(error instanceof DavitError) || !reached.includes(error.code)) throw error;
     }
     return ok(name, `reaches ${registry}`);

@@ -1,7 +1,8 @@
 /**
- * `davit doctor --fix`: puts right what a crash can leave on this machine. Each step first finds what is wrong and then mends it,
- * so that `--dry-run` says exactly what would be done. Only davit's own things: files by their place and name, processes by id and
- * start time, objects on the engine by the labels of this installation and a closed run.
+ * `davit doctor --fix`: repairs what a crash can leave on this machine. Each step first finds problems and
+ * then repairs them, so that `--dry-run` shows exactly what would be done. It touches only what belongs to
+ * davit: files by their place and name, processes by id and start time, objects on the engine by the labels
+ * of this installation and an ended run.
  */
 import { chmod, lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,7 +15,7 @@ import { workflowLookup } from '../../temporal/calls.ts';
 import { connectTemporal } from '../../temporal/client.ts';
 import { askEngine, ensureEngine } from '../setup/docker.ts';
 import { ensureKeys } from '../setup/keys.ts';
-import { endLeftovers } from '../process/stale-processes.ts';
+import { stopStaleProcesses } from '../process/stale-processes.ts';
 import { lockOwner } from '../process/lock.ts';
 import type { Progress } from '../process/progress.ts';
 import { readRunFile } from '../process/run-file.ts';
@@ -24,15 +25,18 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const TEMPORAL_MS = 3_000;
-/** `run.json.PID.HEX`, `up.lock.new.PID`, `worker-token.PID.HEX`, `BUNDLE.js.PID.TIME`: written beside a file before they take its name. */
-const HALF = /\.\d+(\.[0-9a-f]{8})?$/;
-/** Of the launcher's Node, and of Temporal in davit 0.1: in the cache; nothing of that takes a day. */
+/** Temporary names: `run.json.PID.HEX`, `up.lock.new.PID`, `worker-token.PID.HEX`, `BUNDLE.js.PID.TIME`. */
+const PARTIAL = /\.\d+(\.[0-9a-f]{8})?$/;
+/**
+ * Temporary folders in the cache, of the launcher's Node and of Temporal in davit 0.1; none is in use for a
+ * day.
+ */
 const CACHED = /^\.(temporal|node)-[A-Za-z0-9]{6}$/;
 const MIB = 1_024 ** 2;
 
 export interface Fix {
   name: string;
-  /** What was wrong, and what was or would be done. */
+  /** What is wrong, and what is or would be done. */
   what: string;
   done: boolean;
   /** Why it could not be done. */
@@ -42,42 +46,42 @@ export interface FixOptions {
   settings: Settings;
   dryRun: boolean;
   progress: Progress;
-  /** Asks the server, where one runs. */
+  /** Calls the server, if one runs. */
   collect(dryRun: boolean): Promise<Collected>;
 }
-interface Found {
+interface Repair {
   name: string;
   what: string;
-  mend(): Promise<unknown>;
+  run(): Promise<unknown>;
 }
 
-/** Never rejects: what cannot be looked at or mended is said so. */
+/** Never rejects: failed checks and repairs are part of the result. */
 export async function fix(options: FixOptions): Promise<Fix[]> {
   const done: Fix[] = [];
   for (const [name, look] of Object.entries(STEPS)) {
-    let found: Found[] = [];
+    let found: Repair[] = [];
     try {
       found = await look(options);
     } catch (error) {
-      done.push({ name, what: 'could not be looked at', done: false, problem: messageOf(error) });
+      done.push({ name, what: 'could not be checked', done: false, problem: messageOf(error) });
     }
-    for (const one of found) done.push(await mended(one, options.dryRun));
+    for (const one of found) done.push(await repaired(one, options.dryRun));
   }
   return done;
 }
 
-async function mended({ name, what, mend }: Found, dryRun: boolean): Promise<Fix> {
+async function repaired({ name, what, run }: Repair, dryRun: boolean): Promise<Fix> {
   if (dryRun) return { name, what, done: false };
   try {
-    await mend();
+    await run();
     return { name, what, done: true };
   } catch (error) {
     return { name, what, done: false, problem: messageOf(error) };
   }
 }
 
-/** In the order in which one helps the next. */
-const STEPS: Record<string, (options: FixOptions) => Promise<Found[]>> = {
+/** In this order, because later steps depend on earlier ones. */
+const STEPS: Record<string, (options: FixOptions) => Promise<Repair[]>> = {
   'last run': lastRun,
   'file modes': fileModes,
   'half-written files': halfWritten,
@@ -87,28 +91,28 @@ const STEPS: Record<string, (options: FixOptions) => Promise<Found[]>> = {
   blobs,
 };
 
-/** A davit that was killed leaves its lock, its run file, and maybe parts that run on. */
-async function lastRun({ settings }: FixOptions): Promise<Found[]> {
+/** A killed davit leaves its lock, its run file, and possibly running processes. */
+async function lastRun({ settings }: FixOptions): Promise<Repair[]> {
   if ((await lockOwner(settings.home)) !== undefined) return [];
-  const found: Found[] = [];
+  const found: Repair[] = [];
   const run = await readRunFile(settings);
   if (run)
     found.push({
       name: 'last run',
-      what: `run.json is of a davit that is gone (process ${run.pid}): its parts are ended, the file is removed`,
-      mend: () => endLeftovers(settings),
+      what: `run.json belongs to a davit that has ended (process ${run.pid}): stop its processes, remove the file`,
+      run: () => stopStaleProcesses(settings),
     });
   const lock = join(settings.home, 'up.lock');
   if (await isFile(lock))
     found.push({
       name: 'last run',
-      what: `${lock} is of a davit that is gone: removed`,
-      mend: () => rm(lock),
+      what: `${lock} belongs to a davit that has ended: remove it`,
+      run: () => rm(lock),
     });
   return found;
 }
 
-async function fileModes({ settings }: FixOptions): Promise<Found[]> {
+async function fileModes({ settings }: FixOptions): Promise<Repair[]> {
   const databases = (await names(settings.home)).filter((name) =>
     /^temporal-.+\.db(-wal|-shm|\.server)?$/.test(name),
   );
@@ -118,44 +122,48 @@ async function fileModes({ settings }: FixOptions): Promise<Found[]> {
     settings.tokenFile,
     ...databases.map((name) => join(settings.home, name)),
   ];
-  const found: Found[] = [];
+  const found: Repair[] = [];
   for (const path of paths) {
     if (!(await isFile(path)) || ((await lstat(path)).mode & 0o077) === 0) continue;
     found.push({
       name: 'file modes',
-      what: `${path} is open to others: mode 0600`,
-      mend: () => chmod(path, 0o600),
+      what: `${path} is accessible to other users: set mode 0600`,
+      run: () => chmod(path, 0o600),
     });
   }
   return found;
 }
 
-async function halfWritten({ settings }: FixOptions): Promise<Found[]> {
+async function halfWritten({ settings }: FixOptions): Promise<Repair[]> {
   const folders = [
     settings.home,
     join(settings.home, 'keys'),
     join(settings.home, 'data', 'scratch'),
     join(settings.cache, 'bundles'),
   ];
-  const found: Found[] = [];
+  const found: Repair[] = [];
   for (const folder of folders)
     for (const name of await names(folder)) {
       const path = join(folder, name);
       if (!(await isFile(path))) continue;
-      // The server's scratch folder has nothing but halves; one that is written now is young.
-      const half = folder.endsWith('scratch') ? DAY_MS : HALF.test(name) ? HOUR_MS : Number.POSITIVE_INFINITY;
-      if ((await ageOf(path)) > half)
+      // The server's scratch folder contains only partial files; one that is being written is young.
+      const maxAge = folder.endsWith('scratch')
+        ? DAY_MS
+        : PARTIAL.test(name)
+          ? HOUR_MS
+          : Number.POSITIVE_INFINITY;
+      if ((await ageOf(path)) > maxAge)
         found.push({
           name: 'half-written files',
-          what: `${path}: removed`,
-          mend: () => rm(path, { force: true }),
+          what: `${path}: remove it`,
+          run: () => rm(path, { force: true }),
         });
     }
   return found;
 }
 
-/** Of a process that was killed in the middle of a fetch or a build. */
-async function temporaryFolders({ settings }: FixOptions): Promise<Found[]> {
+/** Folders of a process that was killed during a download or a build. */
+async function temporaryFolders({ settings }: FixOptions): Promise<Repair[]> {
   const found = [...(await deadFolders()), ...(await deadFolders(settings.cache))];
   for (const name of await names(settings.cache)) {
     const path = join(settings.cache, name);
@@ -164,26 +172,26 @@ async function temporaryFolders({ settings }: FixOptions): Promise<Found[]> {
   }
   return found.map((path) => ({
     name: 'temporary folders',
-    what: `${path}: removed`,
-    mend: () => rm(path, { recursive: true, force: true }),
+    what: `${path}: remove it`,
+    run: () => rm(path, { recursive: true, force: true }),
   }));
 }
 
-async function engine({ settings, progress }: FixOptions): Promise<Found[]> {
+async function engine({ settings, progress }: FixOptions): Promise<Repair[]> {
   try {
     await (await askEngine(settings)).engine.close();
     return [];
   } catch (error) {
-    const mend = async (): Promise<void> => (await ensureEngine(settings, progress)).engine.close();
-    return [{ name: 'engine', what: `${messageOf(error)} It is started.`, mend }];
+    const run = async (): Promise<void> => (await ensureEngine(settings, progress)).engine.close();
+    return [{ name: 'engine', what: `${messageOf(error)} Start it.`, run }];
   }
 }
 
-/** What the workers' janitors would take away too; here also where no worker runs. */
-async function engineLeftovers({ settings, dryRun }: FixOptions): Promise<Found[]> {
+/** The same cleanup as a worker's janitor, for machines without a running worker. */
+async function engineLeftovers({ settings, dryRun }: FixOptions): Promise<Repair[]> {
   const run = (await lockOwner(settings.home)) === undefined ? undefined : await readRunFile(settings);
   const address = settings.temporalAddress ?? run?.temporal;
-  // Without Temporal nobody knows which runs are over: everything stays.
+  // Without Temporal it is unknown which runs have ended: everything stays.
   if (address === undefined) return [];
   const { installation } = await ensureKeys(settings);
   const namespace = settings.temporalNamespace;
@@ -196,8 +204,8 @@ async function engineLeftovers({ settings, dryRun }: FixOptions): Promise<Found[
       const runs = await sweep({ ...age, engine: local.engine, installation, workflows, dryRun });
       return runs.map((run) => ({
         name: 'leftovers on the engine',
-        what: `containers, volumes and networks of run ${run}, which is over: removed`,
-        mend: async () => undefined,
+        what: `containers, volumes and networks of run ${run}, which has ended: remove them`,
+        run: async () => undefined,
       }));
     } finally {
       await local.engine.close();
@@ -207,19 +215,19 @@ async function engineLeftovers({ settings, dryRun }: FixOptions): Promise<Found[
   }
 }
 
-async function blobs({ settings, collect }: FixOptions): Promise<Found[]> {
+async function blobs({ settings, collect }: FixOptions): Promise<Repair[]> {
   if (settings.serverUrl === undefined && (await lockOwner(settings.home)) === undefined) return [];
   const { blobs: count, bytes } = await collect(true);
   if (count === 0) return [];
-  const what = `${count} blobs that nothing needs, ${(bytes / MIB).toFixed(1)} MiB: removed`;
-  return [{ name: 'blobs', what, mend: () => collect(false) }];
+  const what = `${count} unused blobs, ${(bytes / MIB).toFixed(1)} MiB: remove them`;
+  return [{ name: 'blobs', what, run: () => collect(false) }];
 }
 
 const ageOf = async (path: string): Promise<number> => Date.now() - (await lstat(path)).mtimeMs;
 const isFile = (path: string): Promise<boolean> =>
   lstat(path).then(
     (known) => known.isFile(),
-    () => false, // not there: nothing to mend
+    () => false, // it does not exist: nothing to repair
   );
 
 async function names(folder: string): Promise<string[]> {

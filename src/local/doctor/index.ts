@@ -1,4 +1,4 @@
-/** `davit doctor`: looks at everything davit needs on this machine and names the remedy for each thing that is wrong. */
+/** `davit doctor`: checks everything that davit needs on this machine, with a remedy for each problem. */
 import type { Settings } from '../../config.ts';
 import { HELPER_IMAGE } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
@@ -13,13 +13,16 @@ export type { Finding, Verdict } from './check.ts';
 
 export interface DoctorOptions {
   settings: Settings;
-  /** Asks the server for its fleet. */
+  /** Requests the workers from the server. */
   workers(): Promise<WorkerReport[]>;
-  /** Asks the server when projects were last compared with their forge. */
+  /** Requests from the server when projects were last compared with their forge. */
   reconciliation(): Promise<Reconciliation[]>;
 }
 
-/** All findings, in the order a person mends them. Changes nothing but for short-lived containers; never rejects. */
+/**
+ * All findings, in the order in which to fix them. Changes nothing except short-lived containers; never
+ * rejects.
+ */
 export async function examine({ settings, workers, reconciliation }: DoctorOptions): Promise<Finding[]> {
   const run = await liveRun(settings);
   const [machine, engine, services] = await Promise.all([
@@ -34,6 +37,6 @@ export async function examine({ settings, workers, reconciliation }: DoctorOptio
   return [...machine, ...engine, ...services];
 }
 
-/** True when nothing that davit needs is missing. */
+/** True if nothing that davit needs is missing. */
 export const isHealthy = (findings: readonly Finding[]): boolean =>
   findings.every((one) => one.verdict !== 'fail');

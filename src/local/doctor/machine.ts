@@ -1,4 +1,4 @@
-/** What this machine itself has to offer: Node, disk, keys, the installation file. */
+/** Checks the machine itself: Node, disk, keys, the installation file. */
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Settings } from '../../config.ts';
@@ -27,22 +27,22 @@ async function checkDisk(settings: Settings): Promise<Finding> {
   return diskFinding(folder, disk.bavail * disk.bsize);
 }
 
-/** `bytes` that are free for this user. */
+/** `bytes`: free for this user. */
 export function diskFinding(folder: string, bytes: number): Finding {
   const found = `${(bytes / 1024 ** 3).toFixed(1)} GiB free at ${folder}`;
   const remedy =
-    "Make room: `davit doctor --fix`; logs of pipelines that have ended, in `data/logs` of davit's home; `docker image prune`.";
-  if (bytes < NO_SPACE_BYTES) return fail('disk', `${found}: too little to run anything.`, remedy);
-  return bytes < LOW_BYTES ? warn('disk', `${found}: that is little.`, remedy) : ok('disk', found);
+    "Free space: run `davit doctor --fix` or `docker image prune`, or delete logs of ended pipelines in `data/logs` of davit's home.";
+  if (bytes < NO_SPACE_BYTES) return fail('disk', `${found}: too little to run jobs.`, remedy);
+  return bytes < LOW_BYTES ? warn('disk', `${found}: space is low.`, remedy) : ok('disk', found);
 }
 
-/** The nearest folder that is there: before the first start davit's home is not. */
+/** The nearest existing folder: davit's home does not exist before the first start. */
 async function existing(path: string): Promise<string> {
   try {
     await stat(path);
     return path;
   } catch {
-    return dirname(path) === path ? path : existing(dirname(path)); // its parent is asked
+    return dirname(path) === path ? path : existing(dirname(path)); // try its parent
   }
 }
 
@@ -52,17 +52,17 @@ async function checkKeys(settings: Settings): Promise<Finding> {
     try {
       if (((await stat(path)).mode & 0o077) !== 0) open.push(path);
     } catch {
-      return warn('keys', `${path} is not there yet.`, '`davit up` makes it.');
+      return warn('keys', `${path} does not exist yet.`, 'Run `davit up`, which creates it.');
     }
   }
   if (open.length > 0)
-    return fail('keys', `Others can read ${open.join(', ')}.`, `chmod 600 ${open.join(' ')}`);
-  return ok('keys', 'readable by their owner alone');
+    return fail('keys', `Other users can read ${open.join(', ')}.`, `Run: chmod 600 ${open.join(' ')}`);
+  return ok('keys', 'readable only by their owner');
 }
 
 async function checkFile(settings: Settings): Promise<Finding> {
   const { path, installation } = await readInstallation(settings);
-  if (!path) return ok('installation file', 'none: the defaults for one machine');
+  if (!path) return ok('installation file', 'none, using the defaults for one machine');
   return ok('installation file', `${path}: ${installation.projects.length} projects`);
 }
 
@@ -74,6 +74,6 @@ async function checkTemporalProgram(settings: Settings): Promise<Finding> {
   return warn(
     'temporal program',
     `Temporal CLI ${TEMPORAL_VERSION} is neither on the PATH nor in the cache.`,
-    '`davit up` downloads it, or builds it once with Go.',
+    'Run `davit up`, which downloads it or builds it once with Go.',
   );
 }

@@ -1,4 +1,4 @@
-/** What runs: Temporal, the server, the registry, the workers. */
+/** Checks what runs: Temporal, the server, the registry, the workers. */
 import { registryClient } from '../../adapters/registry/index.ts';
 import { isLoopback } from '../../adapters/text.ts';
 import type { Settings } from '../../config.ts';
@@ -14,16 +14,16 @@ import { durationText } from '../../utils/duration.ts';
 const TEMPORAL_MS = 3_000;
 const SKEW_MS = 60_000;
 const HTTP_MS = 3_000;
-/** A worker asks again each 60 s at the latest. */
+/** A worker polls at least every 60 s. */
 const POLL_MS = 75_000;
 /** temporal.api.enums.v1.TaskQueueType */
 const WORKFLOW_QUEUE = 1;
 
 export interface Services {
   settings: Settings;
-  /** Undefined: nothing of davit runs on this machine. */
+  /** Undefined: davit is not running on this machine. */
   run?: RunFile;
-  /** Asks the server, with the CLI's token. */
+  /** Requests them from the server with the CLI's token. */
   workers(): Promise<WorkerReport[]>;
   reconciliation(): Promise<Reconciliation[]>;
 }
@@ -38,8 +38,8 @@ export async function checkServices(services: Services): Promise<Finding[]> {
     return [
       warn(
         'davit',
-        'Nothing of davit runs on this machine.',
-        'Start it: davit up (or npm start for the example).',
+        'davit is not running on this machine.',
+        'Start it with `davit up` (or `npm start` for the examples).',
       ),
     ];
   const parts = await Promise.all([
@@ -85,14 +85,14 @@ async function checkTemporal(settings: Settings, address: string): Promise<Findi
   }
 }
 
-/** Without one every pipeline stands still. `polls`: when each asked for work last; epoch ms. */
+/** Without a control worker no pipeline continues. `polls`: the last poll of each, in epoch ms. */
 export function controlFinding(polls: readonly number[], now: number): Finding {
-  const live = polls.filter((at) => now - at < POLL_MS).length;
-  if (live > 0) return ok('control worker', live === 1 ? 'takes work' : `${live} take work`);
+  const live = polls.filter((polledAt) => now - polledAt < POLL_MS).length;
+  if (live > 0) return ok('control worker', `${live} polling`);
   return fail(
     'control worker',
-    'None has asked for work in the last 75 s: no pipeline goes on.',
-    "Start one: `davit up` on one machine, else `davit worker --control`. Its log is `log/control.log` of davit's home.",
+    'No control worker has polled in the last 75 s: no pipeline continues.',
+    "Start one with `davit up` (one machine) or `davit worker --control`. Its log is `log/control.log` in davit's home.",
   );
 }
 
@@ -102,31 +102,31 @@ async function checkServer(url: string): Promise<Finding> {
   try {
     response = await fetch(`${url}/healthz`, { signal: AbortSignal.timeout(HTTP_MS) });
   } catch {
-    // Nobody answers: said below, with where to look.
+    // No response: the finding tells where to look.
     return fail(
       'server',
-      `No server answers at ${url}.`,
-      "Start it: davit up. Its log is in `log` of davit's home.",
+      `No server responds at ${url}.`,
+      "Start it with `davit up`. Its log is in `log` in davit's home.",
     );
   }
   await response.body?.cancel();
   if (!response.ok)
     return fail(
       'server',
-      `The server at ${url} answers ${response.status}.`,
-      'Its log says why; most often Temporal is away.',
+      `The server at ${url} returns HTTP status ${response.status}.`,
+      'See its log; the usual cause is an unreachable Temporal.',
     );
   return skewFinding(url, { date: response.headers.get('date'), now: asked }) ?? ok('server', url);
 }
 
-/** Clocks that are apart make logs and deadlines hard to read. `date` has whole seconds (RFC 9110, 6.6.1). */
+/** Different clocks make logs and deadlines hard to read. `date` has whole seconds (RFC 9110, 6.6.1). */
 export function skewFinding(url: string, seen: { date: string | null; now: number }): Finding | undefined {
   const theirs = seen.date === null ? Number.NaN : Date.parse(seen.date);
   if (Number.isNaN(theirs) || Math.abs(theirs - seen.now) < SKEW_MS) return undefined;
   const apart = Math.round(Math.abs(theirs - seen.now) / 1000);
   return warn(
     'server',
-    `${url}: its clock and this machine's are ${apart} s apart.`,
+    `${url}: its clock differs from this machine's by ${apart} s.`,
     'Run NTP on both machines.',
   );
 }
@@ -136,17 +136,25 @@ async function checkRegistry(host: string): Promise<Finding> {
   return ok('registry', host);
 }
 
-/** A job for an architecture without a worker waits: that is worth knowing before. */
+/** A job for an architecture without a worker waits. */
 export function workerFindings(workers: readonly WorkerReport[]): Finding[] {
   if (workers.length === 0)
     return [
-      fail('workers', 'No worker has reported in the last minute.', 'Start one: davit worker --arch amd64'),
+      fail(
+        'workers',
+        'No worker has reported in the last minute.',
+        'Start one with: davit worker --arch amd64',
+      ),
     ];
   return ARCHES.map((arch) => {
     const hosts = workers.filter((one) => one.arches.includes(arch));
     const name = `workers for ${arch}`;
     if (hosts.length === 0)
-      return warn(name, 'none: its jobs wait.', `davit worker --arch ${arch} [--docker ssh://USER@HOST]`);
+      return warn(
+        name,
+        'none: its jobs wait.',
+        `Start one with: davit worker --arch ${arch} [--docker ssh://USER@HOST]`,
+      );
     const words = hosts.map((one) => `${one.hostName}${one.emulated.includes(arch) ? ' (emulated)' : ''}`);
     return ok(name, words.join(', '));
   });
@@ -161,20 +169,24 @@ export const targetFindings = (workers: readonly WorkerReport[], targets: readon
     const hosts = workers.filter((one) => one.targets.includes(target)).map((one) => one.hostName);
     const name = `workers for target ${target}`;
     if (hosts.length > 0) return ok(name, hosts.join(', '));
-    return warn(name, 'none: deployments to it wait.', `davit worker --deploy ${target}`);
+    return warn(name, 'none: deployments to it wait.', `Start one with: davit worker --deploy ${target}`);
   });
 
-/** When it was last looked whether a delivery was lost. */
+/** When the project was last compared with its forge, to find lost deliveries. */
 export function reconcileFinding(one: Reconciliation, now: number): Finding {
   const name = `reconciliation ${one.project}`;
   const remedy =
-    'Deliveries start pipelines all the same. The log of the control worker says more; check clone_url and clone_token.';
-  if (one.problem !== undefined) return warn(name, `The last look failed: ${one.problem}`, remedy);
-  if (one.at === undefined) return ok(name, 'not looked yet: a control worker does within minutes');
+    'Deliveries still start pipelines. Check clone_url and clone_token, and the log of the control worker.';
+  if (one.problem !== undefined) return warn(name, `The last check failed: ${one.problem}`, remedy);
+  if (one.at === undefined) return ok(name, 'not checked yet; a control worker does within minutes');
   const ago = `${one.refs} branches and tags, ${durationText(Math.max(1_000, now - one.at))} ago`;
   if (now - one.at > 3 * one.every)
-    return warn(name, `Last look at ${ago}: that is long.`, 'Start a control worker: davit worker --control');
-  const waits = one.pending.length > 0 ? `; waits for deliveries of ${one.pending.length}` : '';
+    return warn(
+      name,
+      `The last check is overdue: ${ago}.`,
+      'Start a control worker with: davit worker --control',
+    );
+  const waits = one.pending.length > 0 ? `; pending deliveries: ${one.pending.length}` : '';
   const found = one.found
     ? `; last push without a delivery: ${one.found.ref} ${one.found.sha.slice(0, 12)}`
     : '';

@@ -1,4 +1,4 @@
-/** `davit up` in the background, and its end. */
+/** Starts and stops `davit up` in the background. */
 import { spawn } from 'node:child_process';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { childEnvironment, type Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import type { RunFile } from '../../server/api.ts';
 import { endProcess } from './exec.ts';
-import { endLeftovers } from './stale-processes.ts';
+import { stopStaleProcesses } from './stale-processes.ts';
 import { lockOwner } from './lock.ts';
 import { logPath } from './managed-process.ts';
 import { liveRun } from './run-file.ts';
@@ -21,18 +21,21 @@ const POLL_MS = 100;
 
 export interface DetachOptions {
   swarm: boolean;
-  /** Each line that it says while it starts. */
+  /** Called with each line of progress during the start. */
   onLine(line: string): void;
 }
 
-/** What runs already, or what was started now and is ready. Rejects with the error that the other process ended for. */
+/**
+ * The davit that already runs, or a new one once it is ready. Rejects with the error of the background
+ * process.
+ */
 export async function upDetached(settings: Settings, options: DetachOptions): Promise<RunFile> {
   const there = await liveRun(settings);
   if (there) return there;
   const message = await startDetached(settings, options);
   if (message.kind === 'failed' && message.code !== 'local/already-up')
     throw new DavitError(message.code, message.message, { hint: message.hint });
-  // Somebody else is starting it at this moment: theirs will do.
+  // Another process is starting davit now: wait for that one.
   const deadline = Date.now() + (message.kind === 'failed' ? OTHER_START_MS : 10_000);
   for (;;) {
     const run = await liveRun(settings);
@@ -40,7 +43,7 @@ export async function upDetached(settings: Settings, options: DetachOptions): Pr
     if (Date.now() > deadline || (await lockOwner(settings.home)) === undefined)
       throw new DavitError(
         'local/not-started',
-        `davit did not start. Its log: ${logPath(settings.home, 'up')}`,
+        `davit did not start. See its log: ${logPath(settings.home, 'up')}`,
       );
     await delay(POLL_MS);
   }
@@ -63,12 +66,12 @@ async function startDetached(settings: Settings, options: DetachOptions): Promis
           kind: 'failed',
           code: 'local/not-started',
           message: `davit up ${how}.`,
-          hint: `Its log: ${log}`,
+          hint: `See its log: ${log}`,
         });
       child.on('message', (value) => {
-        const told = readUpMessage(value);
-        if (told?.kind === 'line') options.onLine(told.text);
-        else if (told) resolve(told);
+        const received = readUpMessage(value);
+        if (received?.kind === 'line') options.onLine(received.text);
+        else if (received) resolve(received);
       });
       child.once('exit', (code, signal) => failed(`ended (${signal ?? code ?? 0})`));
       child.once('error', (error) => failed(`could not be started: ${error.message}`));
@@ -81,10 +84,10 @@ async function startDetached(settings: Settings, options: DetachOptions): Promis
   }
 }
 
-/** Ends what runs for this home folder. False when nothing did. */
+/** Stops the davit of this home folder. False if nothing was running. */
 export async function down(settings: Settings): Promise<boolean> {
   const owner = await lockOwner(settings.home);
   if (owner !== undefined) await endProcess(owner, STOP_GRACE_MS);
-  const left = await endLeftovers(settings);
+  const left = await stopStaleProcesses(settings);
   return owner !== undefined || left > 0;
 }

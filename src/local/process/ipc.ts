@@ -1,4 +1,4 @@
-/** What a background `davit up` tells the command that started it. */
+/** Messages of a background `davit up` to the command that started it. */
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
 
@@ -19,7 +19,7 @@ export function readUpMessage(value: unknown): UpMessage | undefined {
   return parsed.success ? parsed.data : undefined;
 }
 
-/** Nobody listens when it was not started by a command of davit. */
-export function tellStarter(message: UpMessage): void {
-  if (process.connected) process.send?.(message, undefined, {}, () => undefined); // whoever asked may be gone
+/** Does nothing if the process was not started by a davit command. */
+export function notifyStarter(message: UpMessage): void {
+  if (process.connected) process.send?.(message, undefined, {}, () => undefined); // the starter may have ended
 }

@@ -1,4 +1,4 @@
-/** One process of davit: started with its log, known to be ready, ended gracefully. */
+/** One process of davit: started with its log, watched until ready, stopped gracefully. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdir, open, rename, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -6,28 +6,28 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { childEnvironment } from '../../config.ts';
 import { endProcess, startMark } from './exec.ts';
 
-const LOG_BYTES = 16 * 1024 * 1024;
-/** What a process of ours says to its supervisor once it serves. */
+const MAX_LOG_BYTES = 16 * 1024 * 1024;
+/** Message of a davit process to its supervisor once it is ready. */
 export const READY_MESSAGE = 'davit:ready';
 
 export interface RunningProcess {
   pid?: number;
-  /** When it was started. */
+  /** Start mark, see `startMark`. */
   mark?: string;
-  /** Resolves with how it ended, in words; never rejects. */
+  /** Resolves with a description of how it ended; never rejects. */
   exited: Promise<string>;
-  /** Resolves when it has said so itself; for processes of ours. */
-  saidReady: Promise<void>;
+  /** Resolves when the process has reported that it is ready; only for davit's own processes. */
+  readyReported: Promise<void>;
   stop(): Promise<void>;
 }
-export interface Part {
+export interface ManagedProcess {
   /** Also the name of its log. */
   name: string;
   log: string;
-  /** Parts end in the order of falling ranks: first what stands on the others. */
+  /** Processes stop in the order of descending ranks: dependents first. */
   rank: number;
   start(): Promise<RunningProcess>;
-  /** Resolves when it serves; `signal` ends the wait. Its answer is shown. */
+  /** Resolves when it is ready; `signal` aborts the wait. The result is shown as detail. */
   ready(running: RunningProcess, signal: AbortSignal): Promise<string | undefined>;
 }
 
@@ -39,16 +39,16 @@ export interface ProcessSpec {
   log: string;
   /** SIGTERM to SIGKILL. */
   graceMs: number;
-  /** A process of davit's own: it says when it is ready, and ends when its supervisor is gone. */
+  /** A davit process: it reports when it is ready, and ends with its supervisor. */
   own?: boolean;
 }
 
-/** What stands on nothing; the server; what talks to the server. */
+/** Processes without dependencies; the server; clients of the server. */
 export const RANKS = { base: 0, server: 1, worker: 2 } as const;
 
 export const logPath = (home: string, name: string): string => join(home, 'log', `${name}.log`);
 
-/** Starts it in a session of its own, so that Ctrl-C on a terminal reaches the supervisor alone. */
+/** Starts it in its own session, so that Ctrl-C in a terminal reaches only the supervisor. */
 export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
   await mkdir(dirname(spec.log), { recursive: true, mode: 0o700 });
   await rotate(spec.log);
@@ -73,7 +73,7 @@ function runningOf(child: ChildProcess, graceMs: number): RunningProcess {
       resolve(signal ? `ended by ${signal}` : `ended with code ${code ?? 0}`),
     );
   });
-  const saidReady = new Promise<void>((resolve) =>
+  const readyReported = new Promise<void>((resolve) =>
     child.on('message', (message) => {
       if (message === READY_MESSAGE) resolve();
     }),
@@ -81,7 +81,7 @@ function runningOf(child: ChildProcess, graceMs: number): RunningProcess {
   return {
     pid: child.pid,
     exited,
-    saidReady,
+    readyReported,
     stop: async () => {
       if (child.pid === undefined) return;
       await endProcess(child.pid, graceMs);
@@ -91,13 +91,13 @@ function runningOf(child: ChildProcess, graceMs: number): RunningProcess {
 
 async function rotate(path: string): Promise<void> {
   try {
-    if ((await stat(path)).size > LOG_BYTES) await rename(path, `${path}.1`);
+    if ((await stat(path)).size > MAX_LOG_BYTES) await rename(path, `${path}.1`);
   } catch {
-    // There is no log yet.
+    // The log does not exist yet.
   }
 }
 
-/** Rejects when it ends before it is ready. */
+/** Rejects if it ends before it is ready. */
 export async function readyOrEnded<T>(running: RunningProcess, ready: Promise<T>): Promise<T> {
   const over = running.exited.then((how) => {
     throw new Error(how);
@@ -105,11 +105,11 @@ export async function readyOrEnded<T>(running: RunningProcess, ready: Promise<T>
   return Promise.race([ready, over]);
 }
 
-/** Asks until the answer is true. Rejects with the signal's reason. */
-export async function until(ask: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+/** Polls until `check` resolves to true. Rejects with the signal's reason. */
+export async function until(check: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
   for (;;) {
     signal.throwIfAborted();
-    if (await ask()) return;
+    if (await check()) return;
     await delay(25);
   }
 }

@@ -1,4 +1,7 @@
-/** Ports on the loopback: the ones used last time where they are free (addresses are part of image names), else others. */
+/**
+ * Loopback ports: those of the last start if they are free, because addresses are part of image names; else
+ * others.
+ */
 import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -12,7 +15,7 @@ const NAMES = ['server', 'temporal', 'ui', 'registry'] as const satisfies readon
 const port = z.number().int().min(1).max(65_535);
 const schema = z.object({ server: port, temporal: port, ui: port, registry: port }).partial();
 
-/** Picks a free port for each name, different ones, and keeps the choice in `HOME/ports.json`. */
+/** Chooses a different free port for each name and stores the choice in `HOME/ports.json`. */
 export async function choosePorts(settings: Pick<Settings, 'home'>): Promise<Ports> {
   const file = join(settings.home, 'ports.json');
   const parsed = schema.safeParse(await readJson(file));
@@ -41,31 +44,34 @@ async function anyFree(taken: Set<number>): Promise<number> {
   }
 }
 
-/** A port nobody listens on now. */
+/** A port that is free now. */
 export const freePort = (): Promise<number> => listenOnce(0);
 
-/** True when nobody answers on the port, and it can be listened on. Some systems allow the second where a wildcard listens. */
+/**
+ * True if no connection is accepted and the port can be bound; some systems allow a bind beside a wildcard
+ * listener.
+ */
 export async function isFree(candidate: number): Promise<boolean> {
   if (await accepts(candidate)) return false;
   try {
     await listenOnce(candidate);
     return true;
   } catch {
-    return false; // taken, or not ours to take
+    return false; // in use or not permitted
   }
 }
 
-/** True when something takes a connection on this port of the loopback. */
+/** True if something accepts connections on this loopback port. */
 export function accepts(candidate: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ host: '127.0.0.1', port: candidate, timeout: 1_000 });
-    const answer = (value: boolean): void => {
+    const finish = (value: boolean): void => {
       socket.destroy();
       resolve(value);
     };
-    socket.once('connect', () => answer(true));
-    socket.once('timeout', () => answer(false));
-    socket.once('error', () => answer(false));
+    socket.once('connect', () => finish(true));
+    socket.once('timeout', () => finish(false));
+    socket.once('error', () => finish(false));
   });
 }
 

@@ -1,29 +1,31 @@
-/** What a person sees while a machine is set up: one line a step, on stderr, with how long it took. */
+/** Progress of a set-up on stderr: one line per step, with its duration. */
 import { styleText } from 'node:util';
 
 export interface Progress {
-  /** Does it, and says how long it took. `detail` ends the line; undefined: nothing is said. */
-  step<T>(what: string, work: () => Promise<T>, detail?: (value: T) => string | undefined): Promise<T>;
-  /** Something that a person should know: a change of the system, a choice that was made. */
+  /**
+   * Runs a step and prints its duration. `detail` ends the line; if it returns undefined, nothing is printed.
+   */
+  step<T>(title: string, work: () => Promise<T>, detail?: (value: T) => string | undefined): Promise<T>;
+  /** Reports a change of the system or a choice. */
   note(text: string): void;
 }
 
-/** `write` takes whole lines without their end. */
+/** `write` receives whole lines without a line feed. */
 export function lineProgress(write: (line: string) => void, color: boolean): Progress {
   const paint = (format: 'red' | 'green' | 'yellow' | 'dim', text: string): string =>
     color ? styleText(format, text, { validateStream: false }) : text;
   return {
-    async step(what, work, detail) {
+    async step(title, work, detail) {
       const start = performance.now();
       const took = (): string => `${((performance.now() - start) / 1000).toFixed(1)} s`;
       try {
         const value = await work();
-        const more = detail ? detail(value) : '';
-        if (more === undefined) return value;
-        write(`${paint('green', '✓')} ${what} ${paint('dim', took())}${more ? `  ${more}` : ''}`);
+        const suffix = detail ? detail(value) : '';
+        if (suffix === undefined) return value;
+        write(`${paint('green', '✓')} ${title} ${paint('dim', took())}${suffix ? `  ${suffix}` : ''}`);
         return value;
       } catch (error) {
-        write(`${paint('red', '✗')} ${what} ${paint('dim', took())}`);
+        write(`${paint('red', '✗')} ${title} ${paint('dim', took())}`);
         throw error;
       }
     },
@@ -32,6 +34,6 @@ export function lineProgress(write: (line: string) => void, color: boolean): Pro
 }
 
 export const silentProgress: Progress = {
-  step: (_what, work) => work(),
+  step: (_title, work) => work(),
   note: () => undefined,
 };

@@ -1,4 +1,4 @@
-/** `HOME/run.json`: what runs on this machine now. */
+/** `HOME/run.json`: the davit that runs on this machine. */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -24,7 +24,7 @@ const schema: z.ZodType<RunFile> = z.object({
 type Home = Pick<Settings, 'home'>;
 const pathOf = (settings: Home): string => join(settings.home, 'run.json');
 
-/** What stands in the file, dead or alive; undefined when there is none. */
+/** The content of the file, even if that davit has ended; undefined if there is none. */
 export async function readRunFile(settings: Home): Promise<RunFile | undefined> {
   const parsed = schema.safeParse(await readJson(pathOf(settings)));
   return parsed.success ? parsed.data : undefined;
@@ -33,20 +33,23 @@ export async function readRunFile(settings: Home): Promise<RunFile | undefined> 
 export const writeRunFile = (settings: Home, run: RunFile): Promise<void> => writeJson(pathOf(settings), run);
 export const removeRunFile = (settings: Home): Promise<void> => rm(pathOf(settings), { force: true });
 
-/** What runs now: its supervisor lives and its server answers. A process id alone proves nothing, ids are used again. */
+/**
+ * The running davit: its supervisor lives and its server responds. Process ids are reused, so an id alone
+ * proves nothing.
+ */
 export async function liveRun(settings: Home): Promise<RunFile | undefined> {
   const run = await readRunFile(settings);
   if (!run || !isAlive(run.pid)) return undefined;
-  return (await answers(`${run.server}/healthz`)) ? run : undefined;
+  return (await responds(`${run.server}/healthz`)) ? run : undefined;
 }
 
-/** True when something answers with HTTP at all. */
-export async function answers(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
+/** True if there is an HTTP response below status 500. */
+export async function responds(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), redirect: 'manual' });
     await response.body?.cancel();
     return response.status < 500;
   } catch {
-    return false; // nobody there, or not in time: that is the answer
+    return false; // no response in time
   }
 }

@@ -1,4 +1,4 @@
-/** Parts of an `up` that was killed: they would hold ports, the database, and queues. */
+/** Cleans up after a killed `up`, whose processes would hold ports, the database and queues. */
 import type { Engine } from '../../adapters/ports.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
@@ -7,8 +7,8 @@ import { readRunFile, removeRunFile } from './run-file.ts';
 
 const GRACE_MS = 10_000;
 
-/** Ends them: those very processes, because a process id alone may be another program's by now. */
-export async function endLeftovers(settings: Settings): Promise<number> {
+/** Stops them, identified by id and start time, because another program may have reused an id. */
+export async function stopStaleProcesses(settings: Settings): Promise<number> {
   const last = await readRunFile(settings);
   const ours: number[] = [];
   for (const { pid, mark } of last?.processes ?? []) if (await isSame(pid, mark)) ours.push(pid);
@@ -18,8 +18,8 @@ export async function endLeftovers(settings: Settings): Promise<number> {
 }
 
 /**
- * The networks of an installation that ends. An engine has address pools for about thirty, so none is left idle; one that a
- * job still runs on is refused by the engine and stays, and the next worker makes a missing one again.
+ * Removes idle networks of an installation that stops: an engine has address pools for only about thirty. The
+ * engine keeps networks that jobs still use, and the next worker creates missing ones.
  */
 export async function removeIdleNetworks(
   engine: Pick<Engine, 'listNetworks' | 'removeNetwork'>,
@@ -29,7 +29,7 @@ export async function removeIdleNetworks(
     const networks = await engine.listNetworks({ 'davit.installation': installation });
     await Promise.allSettled(networks.map((network) => engine.removeNetwork(network.name)));
   } catch (error) {
-    // The engine is away: what is left is taken up by the next start.
+    // The engine is unreachable: the next start handles what is left.
     if (!(error instanceof DavitError)) throw error;
   }
 }

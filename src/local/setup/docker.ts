@@ -1,4 +1,7 @@
-/** The container engine of this machine: used as it is; on Debian as root installed and started, after saying so. */
+/**
+ * The container engine of this machine: used as it is; on Debian as root it is installed and started if
+ * needed.
+ */
 import { spawn } from 'node:child_process';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +10,7 @@ import { dockerEngine } from '../../adapters/docker/index.ts';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
-import { lastWords, runCommand, which } from '../process/exec.ts';
+import { outputTail, runCommand, which } from '../process/exec.ts';
 import { installPackages, isRoot, mayInstall } from './debian.ts';
 import type { Progress } from '../process/progress.ts';
 import { messageOf } from '../../utils/message.ts';
@@ -21,7 +24,7 @@ export interface LocalEngine {
   info: EngineInfo;
 }
 
-/** Asks the engine once. Rejects with `engine/…`. */
+/** Connects to the engine once. Rejects with `engine/…`. */
 export async function askEngine(settings: Settings): Promise<LocalEngine> {
   const engine = await dockerEngine({ address: settings.dockerHost, certPath: settings.dockerCertPath });
   try {
@@ -32,13 +35,16 @@ export async function askEngine(settings: Settings): Promise<LocalEngine> {
   }
 }
 
-/** The engine, installed and started where it is missing and that may be done. Rejects with `local/no-engine` or `engine/…`. */
+/**
+ * The engine, installed and started if it is missing and davit may do so. Rejects with `local/no-engine` or
+ * `engine/…`.
+ */
 export async function ensureEngine(settings: Settings, progress: Progress): Promise<LocalEngine> {
   let first: unknown;
   try {
     return await askEngine(settings);
   } catch (error) {
-    first = error; // told below if nothing can be done about it
+    first = error; // reported below if the engine cannot be started
   }
   if (settings.dockerHost !== DEFAULT_ENGINE) throw first;
   if (!isRoot()) throw notUsable(await socketIsThere(), first);
@@ -50,7 +56,7 @@ export async function ensureEngine(settings: Settings, progress: Progress): Prom
     return await startEngine(settings, progress);
   } catch (cause) {
     const why = messageOf(cause);
-    throw new DavitError('local/no-engine', `There is no Docker engine at ${settings.dockerHost}: ${why}`, {
+    throw new DavitError('local/no-engine', `No Docker engine at ${settings.dockerHost}: ${why}`, {
       cause,
     });
   }
@@ -58,12 +64,12 @@ export async function ensureEngine(settings: Settings, progress: Progress): Prom
 
 function notUsable(socketThere: boolean, cause: unknown): DavitError {
   if (!socketThere)
-    return new DavitError('local/no-engine', `There is no Docker engine at ${DEFAULT_ENGINE}.`, { cause });
+    return new DavitError('local/no-engine', `No Docker engine at ${DEFAULT_ENGINE}.`, { cause });
   const hint =
-    'Add this user to the group `docker` and log in again, or start the engine (systemctl start docker).';
+    'Add this user to the group `docker` and log in again, or start the engine with: systemctl start docker';
   return new DavitError(
     'local/no-engine',
-    `The Docker engine at ${DEFAULT_ENGINE} does not answer this user.`,
+    `The Docker engine at ${DEFAULT_ENGINE} does not respond to this user.`,
     {
       hint,
       cause,
@@ -75,7 +81,7 @@ const socketIsThere = async (): Promise<boolean> => {
   try {
     return (await stat(DEFAULT_ENGINE.slice('unix://'.length))).isSocket();
   } catch {
-    return false; // not there, or not to be seen: the same to this user
+    return false; // missing or not accessible: the same for this user
   }
 };
 
@@ -84,8 +90,8 @@ async function startEngine(settings: Settings, progress: Progress): Promise<Loca
   const log = join(settings.home, 'log', 'dockerd.log');
   progress.note(
     systemd
-      ? 'The Docker engine does not run: systemctl start docker'
-      : `The Docker engine does not run: dockerd is started; it stays when davit ends. Log: ${log}`,
+      ? 'The Docker engine is not running; starting it with: systemctl start docker'
+      : `The Docker engine is not running; starting dockerd, which keeps running when davit stops. Log: ${log}`,
   );
   return progress.step('Docker engine: start', async () => {
     const ended = systemd ? await bySystemd() : await detached(settings, log);
@@ -94,7 +100,7 @@ async function startEngine(settings: Settings, progress: Progress): Promise<Loca
       try {
         return await askEngine(settings);
       } catch (error) {
-        if (ended()) throw new Error(`dockerd ended; its log is ${log}`, { cause: error });
+        if (ended()) throw new Error(`dockerd ended; see its log: ${log}`, { cause: error });
         if (Date.now() > deadline) throw error;
         await delay(100);
       }
@@ -104,11 +110,11 @@ async function startEngine(settings: Settings, progress: Progress): Promise<Loca
 
 async function bySystemd(): Promise<() => boolean> {
   const done = await runCommand('systemctl', ['start', 'docker'], { timeoutMs: START_MS });
-  if (done.code !== 0) throw new Error(`systemctl start docker: ${lastWords(done)}`);
+  if (done.code !== 0) throw new Error(`systemctl start docker: ${outputTail(done)}`);
   return () => false;
 }
 
-/** A session of its own: it outlives davit, as containers and the swarm do. */
+/** In its own session: it outlives davit, as containers and the swarm do. */
 async function detached(settings: Settings, log: string): Promise<() => boolean> {
   const program = await which(settings, 'dockerd');
   if (!program) throw new Error('dockerd is not on the PATH.');
@@ -130,6 +136,6 @@ const exists = async (path: string): Promise<boolean> => {
     await stat(path);
     return true;
   } catch {
-    return false; // not there, which is the answer
+    return false; // it does not exist
   }
 };

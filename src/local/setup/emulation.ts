@@ -1,8 +1,8 @@
-/** Which architectures the local engine can run, and how: natively, by emulation that is set up here, or not at all. */
+/** Determines which architectures the local engine can run, and sets up emulation for the others. */
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
 import { ARCHES, type Arch } from '../../plan/model/ids.ts';
-import { lastWords, runCommand } from '../process/exec.ts';
+import { outputTail, runCommand } from '../process/exec.ts';
 import { installPackages, isRoot, mayInstall } from './debian.ts';
 import type { Progress } from '../process/progress.ts';
 import { messageOf } from '../../utils/message.ts';
@@ -17,11 +17,11 @@ const BINFMT_NAMES: Record<Arch, string> = { arm32: 'arm', arm64: 'arm64', amd64
 export interface Ability {
   arch: Arch;
   how: 'native' | 'emulated' | 'none';
-  /** Why not, for a person; only for `none`. */
+  /** The reason, for people; only for `none`. */
   reason?: string;
 }
 
-/** What the engine can run now; nothing is changed. A worker tries it for real when it starts. */
+/** What the engine can run now, without changing anything. A worker verifies it when it starts. */
 export async function abilities(info: EngineInfo): Promise<Ability[]> {
   const found: Ability[] = [];
   for (const arch of ARCHES) found.push({ arch, ...(await ability(info, arch)) });
@@ -30,13 +30,14 @@ export async function abilities(info: EngineInfo): Promise<Ability[]> {
 
 async function ability(info: EngineInfo, arch: Arch): Promise<Omit<Ability, 'arch'>> {
   if (arch === info.arch) return { how: 'native' };
-  if (!info.address.startsWith('unix://') || process.platform !== 'linux') return { how: 'emulated' }; // Docker Desktop brings it; for any other engine the worker's own check decides
+  // Docker Desktop includes emulation; for other engines the check of the worker decides.
+  if (!info.address.startsWith('unix://') || process.platform !== 'linux') return { how: 'emulated' };
   if (await isRegistered(arch)) return { how: 'emulated' };
   if (arch === 'arm32' && info.arch === 'arm64' && (await runsArm32())) return { how: 'native' };
   return { how: 'none', reason: `no emulation for ${arch} is registered with the kernel (binfmt_misc)` };
 }
 
-/** Processors say whether they run 32-bit programs; `lscpu` knows how to ask. */
+/** `lscpu` reports whether the processor runs 32-bit programs. */
 async function runsArm32(): Promise<boolean> {
   return /CPU op-mode\(s\):.*32-bit/.test((await runCommand('lscpu', [])).stdout);
 }
@@ -47,14 +48,17 @@ async function isRegistered(arch: Arch): Promise<boolean> {
     const name = names.find((one) => one === QEMU[arch] || one === `${QEMU[arch]}-static`);
     if (!name) return false;
     const rule = await readFile(`${BINFMT}/${name}`, 'utf8');
-    // Without flag F the interpreter would have to be inside of every image.
+    // Without flag F the interpreter would have to be inside every image.
     return rule.startsWith('enabled') && /^flags:.*F/m.test(rule);
   } catch {
     return false; // not mounted: nothing is registered
   }
 }
 
-/** Sets up emulation for what is missing, where the kernel and this user allow it. Never rejects: what is missing is reported. */
+/**
+ * Sets up missing emulation if the kernel and this user allow it. Never rejects: it reports what is still
+ * missing.
+ */
 export async function ensureEmulation(
   local: { engine: Engine; info: EngineInfo },
   progress: Progress,
@@ -73,16 +77,18 @@ export async function ensureEmulation(
   return after.map((one) => (one.how === 'none' && why ? { ...one, reason: why } : one));
 }
 
-/** Debian's rules and interpreters, written to the kernel: what systemd-binfmt does where there is a systemd. */
+/**
+ * Writes Debian's rules for its interpreters to the kernel, as systemd-binfmt does on systems with systemd.
+ */
 async function registerHere(missing: Arch[], progress: Progress): Promise<void> {
   const rules = await namesIn(RULES);
   if (!missing.every((arch) => rules.includes(`${QEMU[arch]}.conf`)))
     await installPackages(progress, ['qemu-user-static']);
   if (!isRoot()) return;
-  progress.note(`This registers QEMU with the kernel for ${missing.join(' and ')} (binfmt_misc).`);
+  progress.note(`Registering QEMU with the kernel for ${missing.join(' and ')} (binfmt_misc).`);
   if (!(await namesIn(BINFMT)).includes('register')) {
     const done = await runCommand('mount', ['-t', 'binfmt_misc', 'binfmt_misc', BINFMT]);
-    if (done.code !== 0) throw new Error(`binfmt_misc cannot be mounted: ${lastWords(done)}`);
+    if (done.code !== 0) throw new Error(`Cannot mount binfmt_misc: ${outputTail(done)}`);
   }
   for (const arch of missing) {
     if (await isRegistered(arch)) continue;
@@ -95,7 +101,7 @@ async function registerHere(missing: Arch[], progress: Progress): Promise<void> 
 async function registerByImage(engine: Engine, missing: Arch[], progress: Progress): Promise<void> {
   const names = missing.map((arch) => BINFMT_NAMES[arch]).join(',');
   progress.note(
-    `This registers QEMU with the engine's kernel for ${names}: a privileged container of ${BINFMT_IMAGE}.`,
+    `Registering QEMU with the engine's kernel for ${names}, by a privileged container of ${BINFMT_IMAGE}.`,
   );
   const name = `davit-binfmt-${process.pid}`;
   await progress.step('emulation', async () => {
@@ -123,6 +129,6 @@ const namesIn = async (folder: string): Promise<string[]> => {
   try {
     return await readdir(folder);
   } catch {
-    return []; // not there: nothing is in it
+    return []; // the folder does not exist
   }
 };

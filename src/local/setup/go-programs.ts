@@ -1,18 +1,18 @@
-/** Programs built from pinned Go modules, where nothing ready-made can be had. */
+/** Builds programs from pinned Go modules, if no ready-made program is available. */
 import { join } from 'node:path';
 import type { Settings } from '../../config.ts';
-import { lastWords, runCommand, which } from '../process/exec.ts';
+import { outputTail, runCommand, which } from '../process/exec.ts';
 import type { Progress } from '../process/progress.ts';
 
-/** The first Go that fetches the newer one which a module asks for. */
-const GO_NEEDED = '1.21';
+/** The first Go version that downloads the toolchain that a module requires. */
+const MIN_GO = '1.21';
 const BUILD_MS = 30 * 60_000;
 
 export interface GoPrograms {
-  /** In words: `Temporal CLI 1.5.1`. */
+  /** For people: `Temporal CLI 1.5.1`. */
   title: string;
   version: string;
-  /** Said before it begins, because it takes minutes. */
+  /** Shown before the build, because it takes minutes. */
   note: string;
   programs: readonly GoProgram[];
   /** Links C libraries of the system; everything is static otherwise. */
@@ -23,20 +23,20 @@ export interface GoPrograms {
 export interface GoProgram {
   /** Import path of the program. */
   path: string;
-  /** Name of the file that it is built into. */
+  /** Name of the output file. */
   file: string;
   /** `-X` values of the linker. */
   values?: Readonly<Record<string, string>>;
 }
 export interface BuildRequest {
-  /** An empty folder: the programs come to lie in it. */
+  /** An empty folder for the programs. */
   folder: string;
   progress: Progress;
 }
 
 /**
- * `go get -tool` and `go build` in a module of our own: `go install` refuses a module that replaces others. Rejects with an
- * Error that says why nothing was built.
+ * `go get -tool` and `go build` in a temporary module, because `go install` refuses a module with replace
+ * directives. Rejects with an Error that gives the reason.
  */
 export async function buildGoPrograms(
   settings: Pick<Settings, 'path'>,
@@ -54,17 +54,17 @@ export async function buildGoPrograms(
       ['build', '-trimpath', '-tags', tags, '-ldflags', linker(values), '-o', join(folder, file), path],
     ]),
   ];
-  for (const [what, args] of steps)
-    await progress.step(`${title}: ${what}`, async () => {
+  for (const [step, args] of steps)
+    await progress.step(`${title}: ${step}`, async () => {
       const done = await runCommand(go, args, { cwd: folder, env, timeoutMs: BUILD_MS });
-      if (done.code !== 0) throw new Error(`Not built: go ${args[0]}: ${lastWords(done)}`);
+      if (done.code !== 0) throw new Error(`Not built: go ${args[0]}: ${outputTail(done)}`);
     });
 }
 
 const linker = (values: Readonly<Record<string, string>>): string =>
   ['-s -w', ...Object.entries(values).map(([name, value]) => `-X ${name}=${value}`)].join(' ');
 
-/** Path of a Go that is new enough. Rejects with an Error that says what is missing. */
+/** Path of a Go that is new enough. Rejects with an Error that gives the reason. */
 export async function findGo(settings: Pick<Settings, 'path'>, folder: string): Promise<string> {
   const go = await which({ path: [...settings.path, '/usr/local/go/bin'] }, 'go');
   const found = go
@@ -72,9 +72,9 @@ export async function findGo(settings: Pick<Settings, 'path'>, folder: string): 
     : null;
   const [major = 0, minor = 0] = found?.slice(1).map(Number) ?? [];
   if (!go) throw new Error('Not built: Go is not installed.');
-  if (major < 2 && minor < Number(GO_NEEDED.slice(2)))
+  if (major < 2 && minor < Number(MIN_GO.slice(2)))
     throw new Error(
-      `Not built: this machine's Go is ${major}.${minor}, and ${GO_NEEDED} or later is needed (https://go.dev/dl).`,
+      `Not built: Go ${major}.${minor} is installed, but ${MIN_GO} or later is required (https://go.dev/dl).`,
     );
   return go;
 }

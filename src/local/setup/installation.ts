@@ -1,4 +1,4 @@
-/** The installation file of this machine: found, and read where the command line needs to know what is in it. */
+/** Finds and reads the installation file of this machine. */
 import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Settings } from '../../config.ts';
@@ -11,12 +11,15 @@ import type { Arch } from '../../plan/model/ids.ts';
 export const INSTALLATION_NAME = 'davit.config.yml';
 
 export interface FoundInstallation {
-  /** Absolute; undefined: there is none, and the default for one machine counts. */
+  /** Absolute; undefined if there is none and the defaults for one machine apply. */
   path?: string;
   installation: Installation;
 }
 
-/** DAVIT_CONFIG, else `davit.config.yml` in davit's home. Rejects with `installation/invalid`, every mistake with its place. */
+/**
+ * DAVIT_CONFIG, else `davit.config.yml` in davit's home. Rejects with `installation/invalid`, which lists
+ * every problem.
+ */
 export async function readInstallation(settings: Settings): Promise<FoundInstallation> {
   const path = await findInstallation(settings);
   if (!path) return { installation: withTarget(installationSchema.parse({ default_arch: hostArch() })) };
@@ -31,7 +34,7 @@ export async function readInstallation(settings: Settings): Promise<FoundInstall
   throw new DavitError('installation/invalid', parsed.problems.map(problemText).join('\n'));
 }
 
-/** Where no target is named, the machine's own engine is one. */
+/** Without targets in the file, the machine's own engine is the target. */
 const withTarget = (installation: Installation): Installation =>
   installation.targets.length > 0
     ? installation

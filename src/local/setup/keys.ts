@@ -1,4 +1,4 @@
-/** The secrets of an installation on this machine: made once, readable by its owner alone. */
+/** The secrets of an installation on this machine: created once, readable only by their owner. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -6,7 +6,7 @@ import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 
 export interface Keys {
-  /** UUID: part of names and labels on engines. No secret. */
+  /** UUID: part of names and labels on engines. Not a secret. */
   installation: string;
   cliToken: string;
   workerToken: string;
@@ -15,8 +15,9 @@ const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
 
 /**
- * Makes what is missing of `HOME/keys` (0700, files 0600): installation-id, installation-key, worker-token, cli-token. Two
- * processes may do it at once: the first writer of a file wins. Rejects with `local/home`.
+ * Creates missing files of `HOME/keys` (0700, files 0600): installation-id, installation-key, worker-token,
+ * cli-token. Processes may do this at the same time: the first writer of a file wins. Rejects with
+ * `local/home`.
  */
 export async function ensureKeys(settings: Settings): Promise<Keys> {
   const folder = join(settings.home, 'keys');
@@ -29,46 +30,49 @@ export async function ensureKeys(settings: Settings): Promise<Keys> {
     return { installation, workerToken, cliToken: await secret(settings.tokenFile, folder) };
   } catch (cause) {
     if (cause instanceof DavitError) throw cause;
-    throw new DavitError('local/home', `The keys of this installation cannot be kept in ${folder}.`, {
+    throw new DavitError('local/home', `Cannot store the keys of this installation in ${folder}.`, {
       cause,
     });
   }
 }
 
-/** A file of ours is made where it is missing; one that the operator named has to be there. */
+/** Creates davit's own file if it is missing; a file that the operator configured must exist. */
 async function secret(path: string, folder: string): Promise<string> {
   if (dirname(path) === folder) return ensureFile(path, () => randomBytes(32).toString('hex'));
-  const there = await readIfThere(path);
-  if (there) return there;
+  const existing = await readIfThere(path);
+  if (existing) return existing;
   throw new DavitError('local/home', `${path} is missing or empty.`, {
-    hint: 'Put the token there, mode 0600.',
+    hint: 'Write the token to this file, mode 0600.',
   });
 }
 
-/** The content of a file that is written whole or not at all: a temporary file gets the name only if nobody has it. */
+/**
+ * Content of a file that is created atomically: a temporary file is linked to the name unless the name
+ * exists.
+ */
 async function ensureFile(path: string, make: () => string): Promise<string> {
-  const there = await readIfThere(path);
-  if (there) {
+  const existing = await readIfThere(path);
+  if (existing) {
     await closeToOthers(path);
-    return there;
+    return existing;
   }
-  const half = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  await writeFile(half, `${make()}\n`, { mode: PRIVATE_FILE, flag: 'wx' });
+  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  await writeFile(temporary, `${make()}\n`, { mode: PRIVATE_FILE, flag: 'wx' });
   try {
-    await link(half, path);
+    await link(temporary, path);
   } catch (error) {
-    // Another process was first: its value is the one.
+    // Another process was first: use its value.
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   } finally {
-    await rm(half, { force: true });
+    await rm(temporary, { force: true });
   }
   const value = await readIfThere(path);
   if (!value)
-    throw new DavitError('local/home', `${path} is empty.`, { hint: 'Remove it; davit makes a new one.' });
+    throw new DavitError('local/home', `${path} is empty.`, { hint: 'Remove it; davit creates a new one.' });
   return value;
 }
 
-/** A file that somebody opened to others is closed again: it holds a secret. */
+/** Restores the mode of a file with a secret. */
 async function closeToOthers(path: string): Promise<void> {
   if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, PRIVATE_FILE);
 }

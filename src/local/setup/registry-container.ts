@@ -1,20 +1,29 @@
-/** The embedded registry as a container, where the machine has no program for it. Reached on the loopback alone. */
+/**
+ * The embedded registry as a container, if the machine has no registry program. It listens only on the
+ * loopback.
+ */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { DEFAULT_ENGINE } from './docker.ts';
-import { logPath, RANKS, until, type Part, type RunningProcess } from '../process/managed-process.ts';
-import type { RegistryOptions } from './registry.ts';
-import { answers } from '../process/run-file.ts';
+import {
+  logPath,
+  RANKS,
+  until,
+  type ManagedProcess,
+  type RunningProcess,
+} from '../process/managed-process.ts';
+import type { RegistryOptions } from './registry-options.ts';
+import { responds } from '../process/run-file.ts';
 
 export const REGISTRY_IMAGE = 'registry:2.8.3';
 const INNER_PORT = 5000;
 const STOP_S = 5;
 
-/** Only on an engine of this machine: no other could be reached on its loopback. */
-export function containerPart(settings: Settings, options: RegistryOptions): Part {
+/** Requires an engine on this machine, because the registry is reached on its loopback. */
+export function containerProcess(settings: Settings, options: RegistryOptions): ManagedProcess {
   const address = settings.dockerHost;
   if (!address.startsWith('unix://'))
     throw new DavitError('local/no-registry', `The engine at ${address} is not on this machine.`);
@@ -45,7 +54,7 @@ export function containerPart(settings: Settings, options: RegistryOptions): Par
       return running(docker, name, container);
     },
     ready: async (_running, signal) => {
-      await until(() => answers(`http://127.0.0.1:${options.port}/v2/`), signal);
+      await until(() => responds(`http://127.0.0.1:${options.port}/v2/`), signal);
       return `127.0.0.1:${options.port} (${REGISTRY_IMAGE})`;
     },
   };
@@ -55,9 +64,9 @@ function running(docker: Docker, name: string, container: Docker.Container): Run
   return {
     exited: container.wait().then(
       () => 'ended',
-      () => 'is gone', // the engine or the container went away: it is started anew
+      () => 'is gone', // the engine or the container is gone: the supervisor starts it again
     ),
-    saidReady: Promise.resolve(),
+    readyReported: Promise.resolve(),
     stop: () => remove(docker, name),
   };
 }
@@ -67,11 +76,11 @@ async function remove(docker: Docker, name: string): Promise<void> {
   try {
     await container.stop({ t: STOP_S });
   } catch {
-    // It is not there, or does not run: both are what is wanted.
+    // It does not exist or is not running.
   }
   try {
     await container.remove({ force: true, v: true });
   } catch {
-    // It is not there.
+    // It does not exist.
   }
 }

@@ -1,4 +1,7 @@
-/** The embedded registry: on the loopback, its data in `HOME/registry`. Engines trust 127.0.0.0/8 without TLS. */
+/**
+ * The embedded registry: on the loopback, with its data in `HOME/registry`. Engines trust 127.0.0.0/8 without
+ * TLS.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -7,35 +10,32 @@ import { DavitError } from '../../errors.ts';
 import { which } from '../process/exec.ts';
 import { installPackages, mayInstall } from './debian.ts';
 import type { LocalEngine } from './docker.ts';
-import { logPath, RANKS, startProcess, until, type Part } from '../process/managed-process.ts';
+import { logPath, RANKS, startProcess, until, type ManagedProcess } from '../process/managed-process.ts';
 import type { Progress } from '../process/progress.ts';
-import { containerPart, REGISTRY_IMAGE } from './registry-container.ts';
-import { answers } from '../process/run-file.ts';
+import type { RegistryOptions } from './registry-options.ts';
+import { containerProcess, REGISTRY_IMAGE } from './registry-container.ts';
+import { responds } from '../process/run-file.ts';
 
 const PROGRAMS = ['docker-registry', 'registry'];
 const PULL_MS = 60_000;
 const GRACE_MS = 5_000;
 
-export interface RegistryOptions {
-  port: number;
-  /** For the container, where there is no program. */
-  engine: Promise<LocalEngine>;
-  installation: string;
-}
-
-/** The part for the supervisor. Rejects with `local/no-registry`. */
-export async function registryPart(
+/** The process for the supervisor. Rejects with `local/no-registry`. */
+export async function registryProcess(
   settings: Settings,
   options: RegistryOptions,
   progress: Progress,
-): Promise<Part> {
+): Promise<ManagedProcess> {
   const found = await ensureRegistryProgram(settings, options.engine, progress);
   return found === REGISTRY_IMAGE
-    ? containerPart(settings, options)
-    : programPart(settings, found, options.port);
+    ? containerProcess(settings, options)
+    : programProcess(settings, found, options.port);
 }
 
-/** A program on PATH, else the well-known image, else Debian's package; its path or name. Rejects with `local/no-registry`. */
+/**
+ * Path of a program, else name of the image, else path from Debian's package. Rejects with
+ * `local/no-registry`.
+ */
 export async function ensureRegistryProgram(
   settings: Settings,
   local: Promise<LocalEngine>,
@@ -54,7 +54,7 @@ export async function ensureRegistryProgram(
     if (!(await mayInstall()))
       throw new DavitError(
         'local/no-registry',
-        `There is no docker-registry on the PATH, and ${REGISTRY_IMAGE} cannot be pulled.`,
+        `docker-registry is not on the PATH, and ${REGISTRY_IMAGE} cannot be pulled.`,
         { cause },
       );
   }
@@ -62,11 +62,11 @@ export async function ensureRegistryProgram(
     await installPackages(progress, ['docker-registry']);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : '';
-    throw new DavitError('local/no-registry', `docker-registry cannot be installed. ${why}`, { cause });
+    throw new DavitError('local/no-registry', `Cannot install docker-registry. ${why}`, { cause });
   }
   const installed = await findProgram(settings);
   if (installed) return installed;
-  throw new DavitError('local/no-registry', 'docker-registry was installed, but is not on the PATH.');
+  throw new DavitError('local/no-registry', 'docker-registry is installed, but is not on the PATH.');
 }
 
 async function findProgram(settings: Settings): Promise<string | undefined> {
@@ -77,7 +77,7 @@ async function findProgram(settings: Settings): Promise<string | undefined> {
   return undefined;
 }
 
-function programPart(settings: Settings, program: string, port: number): Part {
+function programProcess(settings: Settings, program: string, port: number): ManagedProcess {
   const config = join(settings.home, 'registry.yml');
   const log = logPath(settings.home, 'registry');
   return {
@@ -90,7 +90,7 @@ function programPart(settings: Settings, program: string, port: number): Part {
       return startProcess({ name: 'registry', program, args: ['serve', config], log, graceMs: GRACE_MS });
     },
     ready: async (_running, signal) => {
-      await until(() => answers(`http://127.0.0.1:${port}/v2/`), signal);
+      await until(() => responds(`http://127.0.0.1:${port}/v2/`), signal);
       return `127.0.0.1:${port}`;
     },
   };
@@ -103,7 +103,7 @@ export const registryConfig = (home: string, port: number): object => ({
   storage: {
     filesystem: { rootdirectory: join(home, 'registry') },
     delete: { enabled: true },
-    // An upload that was cut short is taken away after a week.
+    // Incomplete uploads are removed after a week.
     maintenance: { uploadpurging: { enabled: true, age: '168h', interval: '24h', dryrun: false } },
   },
   http: { addr: `127.0.0.1:${port}`, headers: { 'X-Content-Type-Options': ['nosniff'] } },

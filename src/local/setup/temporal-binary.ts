@@ -1,44 +1,48 @@
 /**
- * The Temporal CLI that carries davit's dev server, of one pinned version: PATH, else the cache, else the SDK's own download,
- * else built once from its pinned Go module. Whatever is fetched or built goes into the cache whole or not at all.
+ * The Temporal CLI with the dev server that davit runs, in one pinned version: from PATH, else from the
+ * cache, else downloaded by the SDK, else built once from its pinned Go module. Results enter the cache
+ * atomically.
  */
 import { chmod, mkdir, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { removeTempFolder, sweepFolders, tempFolder } from '../../adapters/temp.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
-import { lastWords, runCommand, which } from '../process/exec.ts';
+import { outputTail, runCommand, which } from '../process/exec.ts';
 import { buildGoPrograms, type BuildRequest } from './go-programs.ts';
 import type { Progress } from '../process/progress.ts';
 import { messageOf } from '../../utils/message.ts';
 
-/** Its database file has no migration: another version gets another file. */
+/** There is no migration of its database file: another version uses another file. */
 export const TEMPORAL_VERSION = '1.5.1';
 const MODULE = 'github.com/temporalio/cli';
 const DOWNLOAD_HOST = 'https://temporal.download';
 
-/** Path of the cached binary, there or not. */
+/** Path of the cached binary, which may not exist. */
 export const cachedTemporal = (settings: Pick<Settings, 'cache'>): string =>
   join(settings.cache, `temporal-${TEMPORAL_VERSION}`, 'temporal');
 
-/** A binary that is on this machine already; undefined when there is none. */
+/** A binary that is already on this machine; undefined if there is none. */
 export async function findTemporal(settings: Pick<Settings, 'cache' | 'path'>): Promise<string | undefined> {
   const onPath = await which(settings, 'temporal');
   if (onPath) {
-    const said = await runCommand(onPath, ['--version'], { timeoutMs: 10_000 });
-    if (said.stdout.startsWith(`temporal version ${TEMPORAL_VERSION} `)) return onPath;
+    const version = await runCommand(onPath, ['--version'], { timeoutMs: 10_000 });
+    if (version.stdout.startsWith(`temporal version ${TEMPORAL_VERSION} `)) return onPath;
   }
   const cached = cachedTemporal(settings);
   return (await isFile(cached)) ? cached : undefined;
 }
 
-/** A binary, fetched or built when there is none. Rejects with `local/no-temporal`, saying what was tried. */
+/**
+ * A binary, downloaded or built if there is none. Rejects with `local/no-temporal`, which lists what was
+ * tried.
+ */
 export async function ensureTemporal(
   settings: Pick<Settings, 'cache' | 'path'>,
   progress: Progress,
 ): Promise<string> {
-  const there = await findTemporal(settings);
-  if (there) return there;
+  const existing = await findTemporal(settings);
+  if (existing) return existing;
   await mkdir(settings.cache, { recursive: true });
   await sweepFolders(settings.cache);
   const tried: string[] = [];
@@ -48,7 +52,7 @@ export async function ensureTemporal(
       await intoCache(settings, await way(settings, { folder, progress }));
       return cachedTemporal(settings);
     } catch (error) {
-      // The next way is tried; the last one's failure is told together with this.
+      // Try the next way; the error reports all failures.
       tried.push(messageOf(error));
     } finally {
       await removeTempFolder(folder);
@@ -56,11 +60,11 @@ export async function ensureTemporal(
   }
   throw new DavitError(
     'local/no-temporal',
-    `There is no Temporal CLI ${TEMPORAL_VERSION}. ${tried.join(' ')}`,
+    `Temporal CLI ${TEMPORAL_VERSION} is not available. ${tried.join(' ')}`,
   );
 }
 
-/** The SDK's download, into a folder of ours. A machine without that host is told so within seconds. */
+/** Downloads through the SDK into `folder`. Fails within seconds if the host cannot be reached. */
 async function download(_settings: unknown, { folder, progress }: BuildRequest): Promise<string> {
   try {
     const probe = await fetch(`${DOWNLOAD_HOST}/`, { method: 'HEAD', signal: AbortSignal.timeout(4_000) });
@@ -81,10 +85,10 @@ async function download(_settings: unknown, { folder, progress }: BuildRequest):
   });
 }
 
-/** From its pinned Go module. */
+/** Builds it from its pinned Go module. */
 async function build(settings: Pick<Settings, 'path'>, { folder, progress }: BuildRequest): Promise<string> {
   const note =
-    'Temporal cannot be downloaded here: it is built once from its Go module; on 2 cores 2 to 4 minutes.';
+    'Temporal cannot be downloaded; building it once from its Go module (2 to 4 minutes on 2 cores).';
   const program = {
     path: `${MODULE}/cmd/temporal`,
     file: 'temporal',
@@ -99,11 +103,11 @@ async function build(settings: Pick<Settings, 'path'>, { folder, progress }: Bui
   return join(folder, program.file);
 }
 
-/** Only a binary that starts gets the name. */
+/** Stores only a binary that starts. */
 async function intoCache(settings: Pick<Settings, 'cache'>, binary: string): Promise<void> {
   await chmod(binary, 0o755);
-  const said = await runCommand(binary, ['--version'], { timeoutMs: 20_000 });
-  if (said.code !== 0) throw new Error(`The binary does not start: ${lastWords(said)}`);
+  const done = await runCommand(binary, ['--version'], { timeoutMs: 20_000 });
+  if (done.code !== 0) throw new Error(`The binary does not start: ${outputTail(done)}`);
   const target = cachedTemporal(settings);
   await mkdir(join(target, '..'), { recursive: true });
   await rename(binary, target);
@@ -113,6 +117,6 @@ const isFile = async (path: string): Promise<boolean> => {
   try {
     return (await stat(path)).isFile();
   } catch {
-    return false; // not there, which is the answer
+    return false; // it does not exist
   }
 };

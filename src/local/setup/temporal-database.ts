@@ -1,14 +1,15 @@
 /**
- * The embedded Temporal's database file. It has no migration, and it has one writer.
+ * The database file of the embedded Temporal. It has one writer, and there is no migration.
  *
  * Invariants:
- *  B1 A file is opened by the server version that made it, and by no other: a note beside it says which. A home that holds the
- *     file of another version is not silently begun anew.
- *  B2 One Temporal at a time opens it. The kernel keeps the lock (flock(2)) for as long as that process lives, on the file
- *     itself, so that it also holds for a home that is reached by two names; beside it on the note, because before the first
- *     start there is no file yet, and Temporal takes an empty one for a finished one. Systems without flock(1) of util-linux
- *     have the lock of the home folder alone.
- *  B3 Only its owner reads it: mode 0600, from its first byte on.
+ * DATABASE-1 Only the server version that made a file opens it; a note beside the file names the version. If
+ *            the home has the file of another version, davit does not silently start with an empty one.
+ * DATABASE-2 One Temporal at a time opens it. The kernel holds the lock (flock(2)) as long as that process
+ *            lives: on the file itself, so that it also works for a home that is reached by two names, and on
+ *            the note, because the file does not exist before the first start, and Temporal would accept an
+ *            empty one as complete. Systems without flock(1) of util-linux have only the lock of the home
+ *            folder.
+ * DATABASE-3 Only its owner can read it: mode 0600 from the first byte.
  */
 import { chmod, readdir, readFile, realpath, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -19,11 +20,11 @@ import { runCommand, which } from '../process/exec.ts';
 import { TEMPORAL_VERSION } from './temporal-binary.ts';
 
 const PRIVATE = 0o600;
-const NOTE_END = '.server';
+const NOTE_SUFFIX = '.server';
 const VERSION_MS = 10_000;
 const note = z.object({ server: z.string() });
 
-/** One version a database file: it has no migration. */
+/** One file per version, because there is no migration. */
 export const temporalDatabase = (home: string): string => join(home, `temporal-${TEMPORAL_VERSION}.db`);
 
 export interface GuardedStart {
@@ -32,8 +33,8 @@ export interface GuardedStart {
 }
 
 /**
- * How to start `binary ARGS` so that B1 to B3 hold. Rejects with `local/database-version` and `local/database-in-use`, each before
- * anything was opened.
+ * The command that starts `binary ARGS` so that DATABASE-1 to DATABASE-3 hold. Rejects with
+ * `local/database-version` and `local/database-in-use` before anything is opened.
  */
 export async function guardedStart(
   settings: Pick<Settings, 'home' | 'path'>,
@@ -43,22 +44,22 @@ export async function guardedStart(
   const database = temporalDatabase(settings.home);
   const exists = await isThere(database);
   if (!exists) await refuseOthers(settings.home);
-  // Two homes that are links to one have one note.
-  const noteFile = `${join(await realpath(settings.home), `temporal-${TEMPORAL_VERSION}.db`)}${NOTE_END}`;
+  // Two names of the same home lead to the same note.
+  const noteFile = `${join(await realpath(settings.home), `temporal-${TEMPORAL_VERSION}.db`)}${NOTE_SUFFIX}`;
   await checkNote(noteFile, await serverVersion(binary));
   if (exists) await closeToOthers(database);
   const locks = await locksOf(settings, exists ? [noteFile, database] : [noteFile]);
   return { program: '/bin/sh', args: ['-c', 'umask 077; exec "$@"', 'sh', ...locks, binary, ...args] };
 }
 
-/** Another version's file holds pipelines that this one does not know: a person decides what becomes of them. */
+/** The file of another version has pipelines that this one does not know: a person must decide about them. */
 async function refuseOthers(home: string): Promise<void> {
   const others = (await readdir(home)).filter((name) => /^temporal-.+\.db$/.test(name));
   const [other] = others;
   if (other === undefined) return;
   throw new DavitError(
     'local/database-version',
-    `${join(home, other)} was made by another Temporal; this davit brings ${TEMPORAL_VERSION}, and the file has no migration.`,
+    `${join(home, other)} was made by another Temporal version; this davit uses ${TEMPORAL_VERSION}, and there is no migration.`,
   );
 }
 
@@ -71,11 +72,11 @@ async function checkNote(path: string, server: string): Promise<void> {
   }
   const made = await madeBy(path);
   if (made === server) return;
-  // A crash while the note was written leaves none, and a note that nobody can read says nothing.
+  // A crash during the write leaves an unreadable note: write it again.
   if (made === undefined) return writeFile(path, `${JSON.stringify({ server })}\n`, { mode: PRIVATE });
   throw new DavitError(
     'local/database-version',
-    `${path.slice(0, -NOTE_END.length)} belongs to Temporal server ${made}; the one here is ${server}, and the file has no migration.`,
+    `${path.slice(0, -NOTE_SUFFIX.length)} belongs to Temporal server ${made}, this one is ${server}, and there is no migration.`,
   );
 }
 
@@ -83,7 +84,7 @@ async function madeBy(path: string): Promise<string | undefined> {
   try {
     return note.parse(JSON.parse(await readFile(path, 'utf8'))).server;
   } catch {
-    return undefined; // half written: said by the caller
+    return undefined; // incomplete: the caller handles it
   }
 }
 
@@ -92,10 +93,13 @@ async function serverVersion(binary: string): Promise<string> {
   const { stdout } = await runCommand(binary, ['--version'], { timeoutMs: VERSION_MS });
   const found = /\(Server ([^,)]+)/.exec(stdout)?.[1];
   if (found !== undefined) return found;
-  throw new DavitError('local/no-temporal', `${binary} does not say which Temporal server it carries.`);
+  throw new DavitError(
+    'local/no-temporal',
+    `The output of ${binary} --version does not contain the version of its Temporal server.`,
+  );
 }
 
-/** The words that take the locks and become the next program; tried first, so that a person hears why. */
+/** Command words that take the locks and then exec the next program; tried first, for a clear error. */
 async function locksOf(settings: Pick<Settings, 'path'>, files: readonly string[]): Promise<string[]> {
   const flock = await which(settings, 'flock');
   if (flock === undefined) return [];
@@ -106,7 +110,7 @@ async function locksOf(settings: Pick<Settings, 'path'>, files: readonly string[
     if (tried.code === 75)
       throw new DavitError(
         'local/database-in-use',
-        `A Temporal server has ${file.replace(NOTE_END, '')} open already.`,
+        `Another Temporal server has ${file.replace(NOTE_SUFFIX, '')} open.`,
       );
   }
   return files.flatMap((file) => [flock, '--nonblock', '--no-fork', file]);
@@ -120,5 +124,5 @@ async function closeToOthers(database: string): Promise<void> {
 const isThere = (path: string): Promise<boolean> =>
   stat(path).then(
     () => true,
-    () => false, // not there: the first start makes it
+    () => false, // it does not exist: the first start creates it
   );

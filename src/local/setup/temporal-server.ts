@@ -1,17 +1,19 @@
-/** The embedded Temporal server: how it is started, and when it is ready. */
+/** Starts the embedded Temporal server, and waits until it is ready. */
 import type { Settings } from '../../config.ts';
 import { connectTemporal } from '../../temporal/client.ts';
 import { temporalDatabase } from './temporal-database.ts';
 
 /**
- * A worker that stands still, or whose machine has lost its power, is given tasks for as long as its open polls live. Below the
- * heartbeat timeout of a job: what such a worker was given comes to another at the second try. (The server's default is 1 min.)
+ * A worker that hangs, or whose machine has lost power, receives tasks as long as its open polls live. This
+ * is below the heartbeat timeout of a job, so that the second dispatch reaches another worker. The server's
+ * default is 1 min.
  */
 const POLL_EXPIRY = '20s';
 
 /**
- * Arguments of the dev server. WAL with full sync loses nothing at a power cut; without the poll rate a shard dispatches one
- * task each 50 ms. No namespace here: the dev server would make it with a day of retention, davit makes it with 30.
+ * Arguments of the dev server. WAL with full sync loses nothing in a power failure; without the poll rate a
+ * shard dispatches one task per 50 ms. No namespace: the dev server would create it with one day of
+ * retention, davit uses 30.
  */
 export function temporalArguments(options: { home: string; port: number; uiPort: number }): string[] {
   return [
@@ -40,7 +42,10 @@ export function temporalArguments(options: { home: string; port: number; uiPort:
   ];
 }
 
-/** Resolves when the server answers and has davit's namespace and search attributes. Rejects with `temporal/unreachable`. */
+/**
+ * Resolves when the server responds and has davit's namespace and search attributes. Rejects with
+ * `temporal/unreachable`.
+ */
 export async function temporalReady(
   settings: Pick<Settings, 'temporalNamespace'>,
   address: string,

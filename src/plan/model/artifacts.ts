@@ -1,7 +1,7 @@
 import type { Digest, JobKey, PipelineId } from './ids.ts';
 import type { ArtifactRef } from './outcome.ts';
 
-/** What a job of another pipeline gave. */
+/** Artifacts that a job of another pipeline offers. */
 export interface CrossPipelineArtifact {
   pipeline: PipelineId;
   job: JobKey;
@@ -9,5 +9,5 @@ export interface CrossPipelineArtifact {
   artifact?: ArtifactRef;
   dotenv?: Digest;
 }
-/** All that was asked for; or, for a person, what is not there and why. */
+/** All requested artifacts, or a message about what is missing and why. */
 export type CrossPipelineAnswer = { given: CrossPipelineArtifact[] } | { missing: string };

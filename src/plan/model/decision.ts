@@ -1,23 +1,32 @@
-/** What a person decides about a job, and what he is answered. */
+/** What a person decides about a job, and the reply. */
 import type { JobKey } from './ids.ts';
-import type { UpdateName } from './protocol.ts';
 
-/** Somebody authenticated decides about a job. The server has checked who it is; the workflow checks that he may. */
+/** Updates of a pipeline; each takes a Decision and returns a DecisionAnswer. */
+export const UPDATES = { play: 'play', reject: 'reject', retry: 'retry', cancelJob: 'cancelJob' } as const;
+export type UpdateName = keyof typeof UPDATES;
+
+/**
+ * An authenticated person decides about a job. The server has checked the identity; the workflow checks the
+ * permission.
+ */
 export interface Decision {
   action: UpdateName;
   job: JobKey;
   actor: string;
   role: 'reader' | 'developer' | 'operator' | 'temporal';
   comment?: string;
-  /** The actor has read the job's confirmation text, and means it. */
+  /** The actor has confirmed the job's confirmation text. */
   confirm?: boolean;
-  /** From the project, which stops an environment: when that was deployed (epoch ms). Its job may have ended before. */
+  /**
+   * From the project, to stop an environment: when that was deployed (epoch ms). Its job may have ended
+   * before.
+   */
   stops?: number;
   /** Of an approval of a protected environment: what exactly was approved, set by the workflow. */
   binds?: { sha: string; plan: string; environment?: string };
   /** Epoch ms, set by the workflow. */
   at?: number;
-  /** What became of it, set by the workflow: accepted, or the conflict. */
+  /** The result, set by the workflow: accepted, or the conflict. */
   answer?: string;
 }
 export const DECISION_CODES = [
@@ -31,8 +40,9 @@ export const DECISION_CODES = [
 ] as const;
 export type DecisionCode = (typeof DECISION_CODES)[number];
 /**
- * An Update's validator refuses with an ApplicationFailure of type DecisionCode, and nothing is recorded; what comes too late
- * or second is recorded and answered. `src/temporal/calls.ts` `decide` makes one answer of both.
+ * An Update's validator refuses with an ApplicationFailure of type DecisionCode, and nothing is recorded; a
+ * decision that is too late or second is recorded and returned. `decide` in `src/temporal/calls.ts` makes one
+ * result of both.
  */
 export type DecisionAnswer =
   | { accepted: true; message: string }

@@ -1,7 +1,7 @@
 /**
- * Durations as GitLab's keywords take them (`timeout`, `expire_in`, `start_in`): `1h 30m`, `3 mins 4 sec`, `2 hrs 20 min`,
- * `47 yrs 6 mos and 4d`, `3 weeks and 2 days`, `one week`, `1:30:00`, a bare number of seconds (GitLab: chronic_duration,
- * with numerizer for the words).
+ * Durations as GitLab's keywords take them (`timeout`, `expire_in`, `start_in`): `1h 30m`, `3 mins 4 sec`, `2
+ * hrs 20 min`, `47 yrs 6 mos and 4d`, `3 weeks and 2 days`, `one week`, `1:30:00`, a bare number of seconds
+ * (GitLab: chronic_duration, with numerizer for the words).
  */
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -25,7 +25,7 @@ const TENS = ['twenty', 'thirty', 'forty', 'fifty', 'sixty', 'seventy', 'eighty'
 /** Units of `1:30:00` from its end. */
 const CLOCK = [SECOND, MINUTE, HOUR, DAY] as const;
 
-/** Milliseconds, or undefined when the text is no duration. */
+/** Milliseconds, or undefined if the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   const written = text.toLowerCase().trim();
   if (/^\d+(\.\d+)?(:\d+(\.\d+)?){1,3}$/.test(written)) return clock(written.split(':'));

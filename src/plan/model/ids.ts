@@ -1,6 +1,6 @@
 /**
- * Names that cross every border of davit. Plain JSON values with types of their own, so that a digest is never taken
- * for a tag and a job's key never for a task queue.
+ * Identifiers that all parts of davit share. Plain JSON values with types of their own, so that a digest is
+ * never mistaken for a tag, nor a job's key for a task queue.
  */
 
 /** The architectures davit has queues for. `arm32` is linux/arm, v6 unless a worker declares v7. */
@@ -13,13 +13,16 @@ export type Digest = `sha256:${string}`;
 /** Lower-case name of a project, `[a-z0-9][a-z0-9._-]*`; part of workflow ids, paths and container names. */
 export type ProjectSlug = string;
 
-/** What a person calls a pipeline: `SLUG/IID`. Its workflow id is `pipeline/SLUG/IID`. */
+/** Name of a pipeline: `SLUG/IID`. Its workflow id is `pipeline/SLUG/IID`. */
 export type PipelineId = `${string}/${number}`;
 
 /** A job's name, unique in its pipeline; a matrix job carries its values: `build: [arm64]`. */
 export type JobKey = string;
 
-/** One try of one job. Attempts count on over retries; an epoch is one activity of an attempt (resume raises it). */
+/**
+ * One dispatch of one attempt of a job. Attempts are numbered across retries; `epoch` numbers the dispatches
+ * of one.
+ */
 export interface AttemptRef {
   pipeline: PipelineId;
   job: JobKey;
@@ -27,7 +30,9 @@ export interface AttemptRef {
   jobId: number;
   /** 1 is the first run. */
   attempt: number;
-  /** 1 is `runJob`; each `resumeJob` adds one. Every write outside carries it, and a lower one is refused. */
+  /**
+   * 1 is `runJob`; each `resumeJob` adds one. Every external write carries it, and a lower one is refused.
+   */
   epoch: number;
 }
 
@@ -42,18 +47,20 @@ export const pipelineId = (slug: ProjectSlug, iid: number): PipelineId => `${slu
 export const pipelineWorkflowId = (id: PipelineId): string => `pipeline/${id}`;
 export const projectWorkflowId = (slug: ProjectSlug): string => `project/${slug}`;
 
-/** Activity id `JOB/ATTEMPT/EPOCH`: unique for every try, because calls by id do not check the attempt. */
+/**
+ * Activity id `JOB/ATTEMPT/EPOCH`: unique for every dispatch, because calls by id do not check the attempt.
+ */
 export const activityId = (ref: Pick<AttemptRef, 'job' | 'attempt' | 'epoch'>): string =>
   `${ref.job}/${ref.attempt}/${ref.epoch}`;
 
-/** The reverse of `activityId`; undefined for an activity that is no job's. */
+/** The reverse of `activityId`; undefined for an activity that does not belong to a job. */
 export function parseActivityId(id: string): Pick<AttemptRef, 'job' | 'attempt' | 'epoch'> | undefined {
   const found = /^(.+)\/(\d+)\/(\d+)$/s.exec(id);
   if (!found?.[1]) return undefined;
   return { job: found[1], attempt: Number(found[2]), epoch: Number(found[3]) };
 }
 
-/** Splits `SLUG/IID`; undefined when the text is not of that form. */
+/** Splits `SLUG/IID`; undefined if the text has another form. */
 export function parsePipelineId(text: string): { slug: ProjectSlug; iid: number } | undefined {
   const found = /^([a-z0-9][a-z0-9._-]*)\/([1-9]\d*)$/.exec(text);
   if (!found?.[1] || !isSlug(found[1])) return undefined;

@@ -1,6 +1,6 @@
 /**
- * What `include` asks the world for, and what comes back: plain JSON, kept with the pipeline, so that the same pipeline is
- * always put together of the same texts.
+ * What `include` requests from outside, and the results: plain JSON, kept with the pipeline, so that the same
+ * pipeline is always assembled from the same texts.
  */
 
 /** A repository as people write it: `group/project`, with the host where a component names one. */
@@ -9,35 +9,35 @@ export interface IncludeRepository {
   host?: string;
 }
 export type IncludeWant =
-  /** Commit of a branch, tag or sha; undefined: the default branch. */
+  /** Commit of a branch, tag or sha; undefined: of the default branch. */
   | { kind: 'ref'; repository: IncludeRepository; ref?: string }
   /** Commit of a component's version: a sha, tag or branch, `~latest`, `1`, `1.2`. */
   | { kind: 'version'; repository: IncludeRepository; version: string }
   | { kind: 'file'; repository: IncludeRepository; sha: string; path: string }
   /** Every file of a commit. */
   | { kind: 'list'; repository: IncludeRepository; sha: string }
-  /** `integrity`: base64 of a sha-256. `cacheMs`: a copy of that age will do. */
+  /** `integrity`: base64 of a sha-256. `cacheMs`: a copy of at most that age is enough. */
   | { kind: 'remote'; url: string; integrity?: string; cacheMs?: number };
 
 export interface IncludeRefusal {
   code: 'include/refused' | 'include/unreachable' | 'include/integrity' | 'include/timeout';
   message: string;
   hint?: string;
-  /** Asking again later may help: such an answer is never kept. */
+  /** A later request may succeed: such a result is never kept. */
   outage?: boolean;
 }
 export type IncludeAnswer =
   | { refused: IncludeRefusal }
-  /** `version`: the tag that a partial version stands for. */
+  /** `version`: the tag that a partial version resolved to. */
   | { sha: string; version?: string }
-  /** null: there is no such file. `warning`: it is not what a fetch would bring now. */
+  /** null: there is no such file. `warning`: a fetch might return another text now. */
   | { text: string | null; warning?: string }
   | { files: string[] };
 
 /** By `includeKey`. */
 export type IncludeAnswers = Readonly<Record<string, IncludeAnswer>>;
 
-/** One name for equal wants, readable in a stored document. */
+/** Equal for equal wants, and readable in a stored document. */
 export function includeKey(want: IncludeWant): string {
   if (want.kind === 'remote')
     return `remote ${want.url}${want.integrity === undefined ? '' : ` ${want.integrity}`}`;

@@ -1,9 +1,9 @@
-/** How a job ended, and why: what retries, compensations and exit codes are decided by. */
+/** How a job ended, and why: retries, compensations and exit codes depend on it. */
 import type { Digest } from './ids.ts';
 
 /**
- * succeeded · failed (the user's script or test) · errored (davit or a machine) · cancelled · skipped · expired (a gate's
- * or a queue's deadline).
+ * succeeded · failed (the user's script or test) · errored (davit or a host) · cancelled · skipped · expired
+ * (a gate's or a queue's deadline).
  */
 export type Outcome = 'succeeded' | 'failed' | 'errored' | 'cancelled' | 'skipped' | 'expired';
 
@@ -12,19 +12,19 @@ export const FAILURE_KINDS = [
   'script', // the user's script, test or Dockerfile ended non-zero
   'timeout', // the job's own timeout
   'out_of_memory', // the kernel ended it for memory
-  'image_pull', // the image is not there or may not be pulled
-  'registry', // a registry refused or did not answer
+  'image_pull', // the image does not exist or may not be pulled
+  'registry', // a registry refused or did not respond
   'artifact', // artifacts or source could not be moved, or are too large
-  'readiness', // a service or tested container never answered
+  'readiness', // a service or tested container never became ready
   'no_space', // a disk is full
   'engine', // the container engine failed or restarted
-  'host_lost', // the machine stayed away past its grace
+  'host_lost', // the host was away for longer than its grace period
   'no_worker', // no worker took the job before its deadline
   'missing_dependency', // an artifact or image of a needed job is gone
   'rollout', // the target did not converge; rolled back
   'outdated', // a newer pipeline has deployed already
-  'rejected', // a person said no
-  'expired', // nobody said anything in time
+  'rejected', // a person rejected it
+  'expired', // nobody decided in time
   'downstream', // the pipeline that a trigger job started failed, or could not be started
   'config', // the spec cannot be run (found only at run time)
   'internal', // a defect of davit
@@ -56,7 +56,10 @@ export interface Platform {
   variant?: 'v6' | 'v7' | 'v8';
 }
 
-/** What one attempt of a job left behind. Goes through workflow history: no log line, no secret, no script in it. */
+/**
+ * What one attempt of a job left behind. Goes through workflow history: no log line, no secret, no script in
+ * it.
+ */
 export interface JobResult {
   outcome: Outcome;
   kind?: FailureKind;
@@ -67,14 +70,14 @@ export interface JobResult {
   /** Epoch ms. */
   startedAt?: number;
   endedAt?: number;
-  /** False when no container was ever started: such an errored attempt is retried without asking. */
+  /** False if no container was ever started: such an errored attempt is retried automatically. */
   started: boolean;
   artifacts?: ArtifactRef;
   /** Report files, dotenv left out. */
   reports?: ArtifactRef;
-  /** Test coverage that its log tells, in percent. */
+  /** Test coverage found in its log, in percent. */
   coverage?: number;
-  /** Of its JUnit reports. */
+  /** Totals of its JUnit reports. */
   tests?: TestSummary;
   /** Blob of the dotenv report: JSON object of names to values. */
   dotenv?: Digest;
@@ -82,12 +85,12 @@ export interface JobResult {
   /** The multi-arch index a push job wrote. */
   index?: PushedIndex;
   deployed?: DeployedState;
-  /** URL of the job's environment, where its own dotenv report completes it. */
+  /** URL of the job's environment, if its own dotenv report completes it. */
   environmentUrl?: string;
   /** Blob: text of the file that `release: description` names. */
   releaseNotes?: Digest;
   release?: { tag: string; url?: string };
-  /** The script has succeeded; what was to follow it was refused, and would be again. */
+  /** The script succeeded; the step after it was refused, and would be refused again. */
   refused?: true;
   /** The site that it has published. */
   pages?: { url: string };
@@ -103,10 +106,10 @@ export interface ArtifactRef {
   expiresAt?: number;
   /** Who may download it; any reader when absent. Jobs get it in any case. */
   access?: ArtifactAccess;
-  /** What people see it as. */
+  /** Title under which people see it. */
   exposeAs?: string;
 }
-/** A test that has both is what came first in its report. */
+/** A test with several results counts as the first one in its report. */
 export interface TestSummary {
   total: number;
   failed: number;
@@ -128,7 +131,7 @@ export interface DeployedState {
   state: 'converged' | 'rolled_back' | 'unknown' | 'unchanged';
 }
 
-/** Types of the ApplicationFailures an activity may throw (`activities/contract.ts` says what each means). */
+/** Types of the ApplicationFailures an activity may throw (described in `activities/contract.ts`). */
 export const FAILURE_TYPES = {
   workerLost: 'Detached',
   requeue: 'HandedBack',

@@ -1,7 +1,7 @@
-/** Sites that jobs publish (`pages`): what is kept of one, and under which names. */
+/** Sites that jobs publish (`pages`): what is stored, and under which names. */
 import type { Digest, ProjectSlug } from './ids.ts';
 
-/** Files that a site may have. */
+/** Maximum number of files of a site. */
 export const MAX_SITE_FILES = 100_000;
 
 export interface SiteFile {
@@ -13,7 +13,7 @@ export interface SiteIndex {
   version: 1;
   files: Record<string, SiteFile>;
 }
-/** One deployment. Without `site`: a newer one has taken its place, and its files may go. */
+/** One deployment. Without `site`, a newer one has replaced it, and its files may be removed. */
 export interface PagesRecord {
   /** `expiresAt`: epoch ms; absent means kept. */
   site?: { digest: Digest; expiresAt?: number };
@@ -23,16 +23,18 @@ export interface PagesRecord {
 /** `prefix`: '' is the project's own site. */
 export const pagesPrefix = (project: ProjectSlug, prefix: string): string =>
   `pages/${project}/${prefix === '' ? 'main' : `at-${prefix}`}`;
-/** Padded, so that names sort as numbers do: the newest pipeline's is served, whenever an older one ends. */
+/**
+ * Padded, so that names sort like numbers: the newest pipeline's site is served, whenever an older one ends.
+ */
 export const pagesName = (
   of: { project: ProjectSlug; prefix: string },
   by: { iid: number; jobId: number },
 ): string =>
   `${pagesPrefix(of.project, of.prefix)}/${String(by.iid).padStart(10, '0')}-${String(by.jobId).padStart(15, '0')}`;
 
-/** As `path_prefix` is written in an address: what davit makes of it never differs from this. */
+/** Whether `path_prefix` has the form in which it appears in URLs. */
 export const isSitePrefix = (text: string): boolean => /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/.test(text);
 
-/** Where people find it. */
+/** Public URL of the site. */
 export const pagesUrl = (server: string, project: ProjectSlug, prefix: string): string =>
   `${server}/pages/${project}${prefix === '' ? '' : `/${prefix}`}`;

@@ -1,9 +1,9 @@
-import type { Strategy } from './downstream.ts';
+import type { Strategy } from './strategy.ts';
 import type { Arch, Digest, JobKey } from './ids.ts';
 
 /**
- * The Plan: what a pipeline runs, as plain JSON. Workflows see this skeleton only; scripts, variables and all else that a
- * job needs to run stand in its JobSpec (`spec.ts`), a blob named here by digest.
+ * The plan: what a pipeline runs, as plain JSON. Workflows see only this skeleton; scripts, variables and
+ * everything else that a job needs to run are in its JobSpec (`spec.ts`), a blob named here by digest.
  */
 export interface Plan {
   version: 1;
@@ -38,9 +38,9 @@ export interface PlanJob {
   startInMs?: number;
   /** true, false, or the exit codes that are allowed. */
   allowFailure: boolean | number[];
-  /** null: the stages decide. [] : starts at once. */
+  /** null: the job waits for the stages before it. []: it starts at once. */
   needs: Need[] | null;
-  /** Jobs of other pipelines whose artifacts go there too, after those. */
+  /** Jobs of other pipelines whose artifacts go into the workspace too, after those of `artifactsFrom`. */
   foreign?: ForeignNeed[];
   /** Jobs whose artifacts go into the workspace, in order. */
   artifactsFrom: JobKey[];
@@ -59,7 +59,7 @@ export interface PlanJob {
   admission?: true;
   /** Why it must not run; it fails without reaching a queue. */
   refused?: string;
-  /** What whoever starts it must confirm; of manual jobs. */
+  /** For manual jobs: text that the person who starts it must confirm. */
   confirmation?: string;
   /** Its script is followed by a release at the forge. */
   release?: true;
@@ -70,7 +70,7 @@ export interface PlanJob {
   /** From the installation file; `unordered` when absent. */
   resourceMode?: 'unordered' | 'oldest_first' | 'newest_first' | 'newest_ready_first';
   interruptible: boolean;
-  /** Safe to run again elsewhere when the host is lost: idempotent by digest, or the file says so. */
+  /** May run again elsewhere when the host is lost: idempotent by digest, or allowed by the file. */
   rerunnable: boolean;
   /** Present for kind `deploy`: the deploy target's name. */
   target?: string;
@@ -82,9 +82,9 @@ export interface PlanDownstream {
   strategy?: Strategy;
   /** As the file names it; absent: a child in the same project. */
   project?: string;
-  /** It starts nothing: the newest pipeline of that project's default branch is followed. */
+  /** It starts nothing: it follows the newest pipeline of that project's default branch. */
   mirrors?: true;
-  /** Jobs whose artifacts the child's file is read out of. */
+  /** Jobs whose artifacts contain the child's file. */
   filesFrom: JobKey[];
 }
 export interface Need {
@@ -93,14 +93,14 @@ export interface Need {
   optional: boolean;
 }
 /**
- * The newest successful run of a job on a ref of a project, or the job of the pipeline with that CI_PIPELINE_ID in the same
- * family. Which one that is, is found when the job's turn has come, and kept for its retries.
+ * The newest successful run of a job on a ref of a project, or the job of the pipeline with that
+ * CI_PIPELINE_ID in the same family. It is looked up when the job's turn has come, and kept for its retries.
  */
 export type ForeignNeed = { job: JobKey } & ({ project: string; ref: string } | { pipeline: string });
 
 export interface PlanEnvironment {
   name: string;
-  /** May still hold `${NAME}` of values that only the job brings. */
+  /** May still contain `${NAME}` of values that only the job provides. */
   url?: string;
   action: EnvironmentAction;
   /** Job of this pipeline that stops it. */
@@ -113,7 +113,7 @@ export const TIERS = ['production', 'staging', 'testing', 'development', 'other'
 export type EnvironmentTier = (typeof TIERS)[number];
 export type EnvironmentAction = 'start' | 'prepare' | 'stop' | 'verify' | 'access';
 
-/** A manual decision that blocks. */
+/** A blocking decision of a person. */
 export interface Gate {
   /** User names or roles; empty means any operator. */
   approvers: string[];

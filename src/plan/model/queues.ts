@@ -1,7 +1,7 @@
 import { isArch, type Arch } from './ids.ts';
 import { storable } from './text.ts';
 
-/** Task queues of an installation. The queue is the scaling unit: more hosts poll the same names. */
+/** Task queues of an installation. A queue is the unit of scaling: more hosts poll the same names. */
 export const CONTROL_QUEUE = 'control';
 export const hostQueue = (hostId: string): string => `host-${hostId}`;
 export const deployQueue = (target: string): string => `deploy-${target}`;
@@ -10,29 +10,29 @@ export const tagQueue = (tag: string): string => (isArch(tag) ? tag : `tag-${sen
 /** Where jobs of forks wait for a worker that takes them. */
 export const forkQueue = (queue: string): string => `forks-${queue}`;
 
-/** Characters of a name that people give to a job or a tag, as in GitLab. Temporal takes 1,000 bytes. */
+/** Maximum length of the name of a job or a tag, as in GitLab. Temporal accepts 1,000 bytes. */
 export const NAME_CHARS = 255;
-/** Why a name may stand in no message to Temporal, or in no row of PostgreSQL; undefined when it may. */
+/** Why Temporal or PostgreSQL would not accept a name; undefined if they do. */
 export function nameProblem(name: string, chars = NAME_CHARS): string | undefined {
   if (name.length > chars) return `is longer than ${chars} characters`;
-  if (name.includes('\0')) return 'holds a NUL';
-  return name.isWellFormed() ? undefined : 'holds half of a character (a surrogate)';
+  if (name.includes('\0')) return 'contains a NUL character';
+  return name.isWellFormed() ? undefined : 'contains an unpaired surrogate';
 }
-/** What a variable has made of a name may be anything: a message that nobody can read ends the worker that sends it. */
+/** A variable may expand to anything, and a message that cannot be decoded ends the worker that sends it. */
 const sendable = (name: string): string => storable(name).slice(0, NAME_CHARS).toWellFormed();
 
-/** What the server knows of one worker; workers report themselves. */
+/** What the server knows about one worker; workers report themselves. */
 export interface WorkerReport {
   id: string;
   hostId: string;
   hostName: string;
   arches: Arch[];
-  /** Architectures run by emulation. */
+  /** Architectures that it emulates. */
   emulated: Arch[];
   tags: string[];
   /** Deploy targets. */
   targets: string[];
-  /** Devices by tag; a job that asks for one of these tags asks for hardware. */
+  /** Tags that give access to devices. */
   deviceTags: string[];
   slots: number;
   /** It takes jobs of forks. */
@@ -44,13 +44,14 @@ export interface WorkerReport {
 
 export interface QueueChoice {
   queue: string;
-  /** Tags no live worker has. */
+  /** Tags that no live worker has. */
   missing: string[];
 }
 
 /**
- * The queue of a script, build or apitest job: its architecture's, or that of its rarest tag. Letter case counts
- * (GitLab: tags are case sensitive). A worker that lacks another of the tags hands the job back.
+ * The queue of a script, build or apitest job: its architecture's, or that of its rarest tag. Letter case
+ * counts (GitLab: tags are case sensitive). A worker that lacks another of the tags returns the job to its
+ * queue.
  */
 export function chooseQueue(
   job: { arch?: Arch; tags: readonly string[] },

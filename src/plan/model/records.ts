@@ -4,8 +4,8 @@ import type { PipelineStatus } from './protocol.ts';
 import type { Trigger } from './trigger.ts';
 
 /**
- * Names of the small documents in the RecordStore, and what stands in them. Each part of a name is `[A-Za-z0-9._=-]+`, so
- * whatever a person chose (an event key, a deployment id) goes in as a hash.
+ * Names of the small documents in the RecordStore, and their content. Each part of a name is
+ * `[A-Za-z0-9._=-]+`, so texts that people chose (an event key, a deployment id) are hashed.
  */
 export const COUNTERS = {
   /** CI_PIPELINE_IID */
@@ -16,7 +16,7 @@ export const COUNTERS = {
   jobs: 'jobs',
 } as const;
 
-/** Counts the pipelines that came of one, by its CI_PIPELINE_ID. */
+/** Counts the pipelines that one pipeline led to, by its CI_PIPELINE_ID. */
 export const treeCounter = (root: number): string => `tree-${root}`;
 
 /** `keyHash`: sha256 of the event's key, hex. */
@@ -77,10 +77,13 @@ export interface PipelineEntry {
   summary: PipelineSummary;
 }
 
-/** `idHash`: sha256 of the deploy id, hex. What a deployment replaced, written before it is applied. */
+/** What a deployment replaced, written before it is applied. `idHash`: sha256 of the deploy id, hex. */
 export const deployRecordName = (target: string, idHash: string): string => `deploys/${target}/${idHash}`;
 
-/** `keyHash`: sha256 of the cache's key, hex. Caches of protected refs are kept apart: no other ref reads or writes them. */
+/**
+ * `keyHash`: sha256 of the cache's key, hex. Caches of protected refs are separate: no other ref reads or
+ * writes them.
+ */
 export const cacheRecordName = (
   slug: ProjectSlug,
   area: 'protected' | 'unprotected',
@@ -95,15 +98,15 @@ export interface CacheRecord {
 }
 
 /**
- * What jobs gave, for `needs` of other pipelines. `hash`: sha256 of ref and job, hex, of job alone below a pipeline. As with
- * caches, what comes from protected pipelines is kept apart.
+ * Artifacts for `needs` of other pipelines. `hash`: sha256 of ref and job, hex; of the job alone below a
+ * pipeline. As with caches, artifacts of protected pipelines are separate.
  */
 export const artifactRecordPrefix = (
   slug: ProjectSlug,
   area: 'protected' | 'unprotected',
   hash: string,
 ): string => `given/${slug}/${area}/${hash}`;
-/** Padded, so that names sort as numbers do: the newest job is the one with the highest CI_JOB_ID, as at GitLab. */
+/** Padded, so that names sort like numbers: the newest job has the highest CI_JOB_ID, as in GitLab. */
 export const artifactRecordName = (prefix: string, jobId: number): string =>
   `${prefix}/${String(jobId).padStart(15, '0')}`;
 /** `number`: CI_PIPELINE_ID */
@@ -111,24 +114,26 @@ export const artifactsByPipelineName = (number: number, hash: string): string =>
 export interface ArtifactRecord extends CrossPipelineArtifact {
   /** CI_PIPELINE_ID */
   number: number;
-  /** Of the pipeline at the head of its family, where that is another. */
+  /** CI_PIPELINE_ID of the pipeline at the head of its family, if that is another one. */
   root?: number;
-  /** False: a try again failed, and nothing is given any more. */
+  /** False: a retry failed, and the artifacts are no longer offered. */
   succeeded: boolean;
 }
 
-/** What the reconciler knows of a project's branches and tags. */
+/** What the reconciler knows about a project's branches and tags. */
 export const reconcileRecordName = (slug: ProjectSlug): string => `reconcile/${slug}`;
 export interface ReconcileRecord {
   /** Epoch ms, clock of the control worker that looked; 0: it has never seen the repository. */
   at: number;
-  /** Full ref names and what they stood at when all was known about them. Of an annotated tag: the tag itself. */
+  /**
+   * Full ref names and the commits (for an annotated tag: the tag object) for which all pipelines are known.
+   */
   settled: Record<string, string>;
-  /** Refs that moved and of which no run is known yet. */
+  /** Refs that moved, without a known pipeline yet. */
   pending: Record<string, PendingHead>;
-  /** The last lost push whose pipeline was started; when it was seen. */
+  /** The last lost push whose pipeline was started, and when it was found. */
   found?: { ref: string; sha: string; at: number };
-  /** Why the last look failed, for people; `at` is then of the last that did not. */
+  /** Why the last check failed, for people; `at` is then that of the last successful one. */
   problem?: string;
 }
 export interface PendingHead {
@@ -139,13 +144,13 @@ export interface PendingHead {
   key?: string;
 }
 
-/** `refHash`: sha256 of the full ref, hex. A delivery that came and asked for no pipeline ([skip ci]). */
+/** A delivery without a pipeline ([skip ci]). `refHash`: sha256 of the full ref, hex. */
 export const skippedRecordName = (slug: ProjectSlug, refHash: string): string => `skipped/${slug}/${refHash}`;
 export interface SkippedRecord {
   sha: string;
 }
 
-/** `urlHash`: sha256 of the address, hex. What `include: remote` fetched last. */
+/** What `include: remote` fetched last. `urlHash`: sha256 of the URL, hex. */
 export const remoteCopyName = (urlHash: string): string => `includes/remote/${urlHash}`;
 export interface RemoteCopy {
   digest: Digest;
@@ -153,13 +158,13 @@ export interface RemoteCopy {
   at: number;
 }
 
-/** What was answered from elsewhere while a pipeline was put together: written once, before its plan. */
+/** Results of a pipeline's external includes: written once, before its plan. */
 export const includesRecordName = (id: PipelineId): string =>
   pipelineRecordName(id).replace(/^pipelines\//, 'includes/pipelines/');
 export interface IncludesRecord {
   /** Blob with `IncludeAnswers` as JSON. */
   answers: Digest;
-  /** Blob with git's answers for `changes`, by what was compared with; null: git does not know that. */
+  /** Blob with git's results for `changes`, by what was compared with; null: unknown to git. */
   changed?: Digest;
 }
 

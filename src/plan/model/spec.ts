@@ -3,8 +3,9 @@ import type { ArtifactAccess, Platform } from './outcome.ts';
 import type { InputValue } from './trigger.ts';
 
 /**
- * JobSpec: everything a worker needs to run one job, as a JSON blob in the store. It holds secret *references* only. Values
- * that are known later (CI_JOB_ID, CI_REGISTRY_PASSWORD, dotenv of needed jobs) are added by the activity.
+ * JobSpec: everything a worker needs to run one job, as a JSON blob in the store. It holds secret
+ * *references* only. Values that are known later (CI_JOB_ID, CI_REGISTRY_PASSWORD, dotenv of needed jobs) are
+ * added by the activity.
  */
 export type JobSpec = ScriptSpec | BuildSpec | ApitestSpec | PushSpec | DeploySpec | TriggerSpec;
 
@@ -17,41 +18,45 @@ export interface CommonSpec {
   ref: string;
   sha: string;
   protectedRef: boolean;
-  /** From a fork: gets no secret. */
+  /** From a fork: it does not get secrets. */
   fork: boolean;
   /** Blob: tar of the checkout with a real `.git`, paths relative to the project's directory. */
   source: Digest;
-  /** GIT_SUBMODULE_STRATEGY has had its effect on the source, or why it could not. */
+  /** GIT_SUBMODULE_STRATEGY was applied to the source; `failure`: why it could not be. */
   submodules?: { failure?: string };
-  /** Where it goes: `/builds/SLUG`. */
+  /** Directory of the checkout: `/builds/SLUG`. */
   projectDir: string;
   /** In ascending precedence, later wins; already merged by name. */
   variables: SpecVariable[];
   arch?: Arch;
   timeoutMs: number;
   artifacts?: ArtifactsSpec;
-  /** Of jobs with artifacts: under which ref and number (CI_PIPELINE_ID) other pipelines find them. `root` as in ArtifactRecord. */
+  /**
+   * For jobs with artifacts: ref and number (CI_PIPELINE_ID) under which other pipelines find them. `root` as
+   * in ArtifactRecord.
+   */
   gives?: { ref: string; number: number; root?: number };
-  /** `url` may hold `${NAME}` of the job's own dotenv report; the result then names the whole. */
+  /** `url` may contain `${NAME}` of the job's own dotenv report; the result then has the complete URL. */
   environment?: { name: string; url?: string };
 }
 
-/** A variable of the job. `literal` has been expanded as far as davit expands; the shell does the rest. */
+/** A variable of the job. davit has expanded `literal` as far as it does; the shell does the rest. */
 export interface SpecVariable {
   name: string;
   value: { literal: string } | { secret: SecretRef };
   masked: boolean;
   /** Written to a file of mode 0600; the variable holds its path. */
   file: boolean;
-  /** Who set it: a dotenv variable of a needed job stands above `file` and below `project`. */
+  /** Its origin: a dotenv variable of a needed job overrides `file` and is overridden by `project`. */
   from?: 'predefined' | 'file' | 'project' | 'pipeline';
   /**
-   * `literal` still holds `${NAME}` of values that only the worker knows, and `$$` for a dollar: `expandLate`
-   * (src/compiler/variables/expand.ts) fills them. The same goes for an image or service name that holds a `$`.
+   * `literal` still contains `${NAME}` of values that only the worker knows, and `$$` for a dollar:
+   * `expandLate` (src/compiler/variables/expand.ts) expands them. The same applies to an image or service
+   * name that contains a `$`.
    */
   late?: boolean;
 }
-/** Where a secret is found at the moment it is needed; the value itself never travels. */
+/** Where a secret is read when it is needed; the value itself is never stored or sent. */
 export type SecretRef = `env:${string}` | `file:${string}`;
 
 export interface ImageSpec {
@@ -62,7 +67,7 @@ export interface ImageSpec {
   pullPolicy: 'always' | 'if-not-present' | 'never';
 }
 export interface ServiceSpec extends ImageSpec {
-  /** Host names it answers to on the job's network. */
+  /** Its host names on the job's network. */
   aliases: string[];
   command?: string[];
   variables: SpecVariable[];
@@ -83,11 +88,11 @@ export interface ArtifactsSpec {
   exposeAs?: string;
 }
 
-/** Late values (`${NAME}`) may stand in key, policy and fallback keys: `expandLate` fills them. */
+/** Key, policy and fallback keys may contain late values (`${NAME}`): `expandLate` expands them. */
 export interface CacheSpec {
-  /** With `keyFiles` its prefix, which may be empty. */
+  /** With `keyFiles`, the prefix of the key; may be empty. */
   key: string;
-  /** Files or patterns of the source whose content makes the key. */
+  /** Files or patterns of the source whose content determines the key. */
   keyFiles?: string[];
   paths: string[];
   untracked: boolean;
@@ -99,14 +104,14 @@ export interface CacheSpec {
   fallbackKeys: string[];
 }
 
-/** Late values (`${NAME}` of dotenv reports) may stand in every text: `expandLate` fills them. */
+/** Every text may contain late values (`${NAME}` of dotenv reports): `expandLate` expands them. */
 export interface ReleaseSpec {
   tagName: string;
   tagMessage?: string;
   name?: string;
-  /** Text, or the path of a file of the project that has it. */
+  /** Text, or the path of a file of the project that contains it. */
   description: string;
-  /** Commit, branch or tag that a new tag is made of. */
+  /** Commit, branch or tag from which a new tag is created. */
   ref: string;
   milestones: string[];
   /** ISO 8601. */
@@ -114,7 +119,7 @@ export interface ReleaseSpec {
   links: { name: string; url: string; filepath?: string; type?: string }[];
 }
 
-/** What of the job's artifacts is published as a site. */
+/** The part of the job's artifacts that is published as a site. */
 export interface PagesSpec {
   /** Relative to the project. */
   folder: string;
@@ -128,17 +133,17 @@ export interface ScriptSpec extends CommonSpec {
   kind: 'script';
   image: ImageSpec;
   services: ServiceSpec[];
-  /** before_script and script, one shell. */
+  /** before_script and script, run in one shell. */
   script: string[];
   afterScript: string[];
-  /** The job's tags: a worker gives devices for the matching ones. */
+  /** The job's tags: the worker adds the devices of matching ones. */
   tags: string[];
   caches?: CacheSpec[];
   release?: ReleaseSpec;
   pages?: PagesSpec;
   /** hooks:pre_get_sources_script: a shell of its own, before everything else. */
   preGetSources?: string[];
-  /** `/PATTERN/` (RE2) that finds the test coverage in the log. */
+  /** `/PATTERN/` (RE2) for the test coverage in the log. */
   coverage?: string;
 }
 
@@ -150,9 +155,9 @@ export interface BuildSpec extends CommonSpec {
   dockerfile: string;
   target?: string;
   args: Record<string, string>;
-  /** `REGISTRY/REPOSITORY` that the image is pushed into. */
+  /** `REGISTRY/REPOSITORY` to which the image is pushed. */
   repository: string;
-  /** Unique to pipeline and architecture. */
+  /** Unique per pipeline and architecture. */
   tag: string;
   cacheFrom: 'registry' | 'none';
   labels: Record<string, string>;
@@ -162,7 +167,7 @@ export interface ApitestSpec extends Omit<ScriptSpec, 'kind'> {
   kind: 'apitest';
   arch: Arch;
   imageFrom: JobKey;
-  /** Port the tested container listens on. */
+  /** Port on which the tested container listens. */
   port: number;
   ready: { http?: string; timeoutMs: number };
   network: 'job' | 'host';
@@ -176,7 +181,7 @@ export interface PushSpec extends CommonSpec {
   kind: 'push';
   repository: string;
   tags: string[];
-  /** Build jobs, one an architecture; the index refuses to be written without one of them. */
+  /** Build jobs, one per architecture; without one of them the index is not written. */
   from: JobKey[];
 }
 
@@ -185,20 +190,20 @@ export interface DeploySpec extends CommonSpec {
   target: string;
   environment?: { name: string; url?: string };
   imageFrom?: JobKey;
-  /** Where no job of this pipeline made the image. */
+  /** If no job of this pipeline built the image. */
   image?: string;
   swarm: SwarmSpec;
   /** Started by the operator of the server's own machine, with his working tree. */
   local?: true;
 }
-/** A pipeline to start. Its `variables` are those that are forwarded, and no others. */
+/** A pipeline to start. `variables` contains only those that are forwarded. */
 export interface TriggerSpec extends CommonSpec {
   kind: 'trigger';
   to: { project: string; branch?: string } | { include: TriggerInclude[] } | { mirrors: string };
   /** For `spec:inputs` of the other project's file. */
   inputs?: Record<string, InputValue>;
 }
-/** As `include` takes it; or a file out of the artifacts of the first of these jobs that has it. */
+/** As in `include`, or a file from the artifacts of the first of these jobs that has it. */
 export type TriggerInclude =
   | { written: InputValue }
   | { artifact: string; jobs: JobKey[]; inputs?: InputValue };
@@ -227,7 +232,7 @@ export const PLATFORMS: Record<Arch, Platform> = {
   amd64: { os: 'linux', architecture: 'amd64' },
 };
 
-/** `linux/arm/v6`; arm64 is written without its only variant, as engines report it. */
+/** `linux/arm/v6`; arm64 has no variant, as engines report it. */
 export function platformText(platform: Platform): string {
   const variant = platform.architecture === 'arm' && platform.variant ? `/${platform.variant}` : '';
   return `${platform.os}/${platform.architecture}${variant}`;

@@ -1,9 +1,9 @@
-/** Text as Temporal and its database take it. Pure. */
+/** Text as Temporal and its database accept it. Pure. */
 
-/** No message carries half of a character, and PostgreSQL holds no NUL: U+FFFD stands for them. */
+/** Messages cannot contain unpaired surrogates, and PostgreSQL cannot store NUL: U+FFFD replaces them. */
 export const storable = (text: string): string => text.toWellFormed().replaceAll('\0', '\uFFFD');
 
-/** Bytes in UTF-8. */
+/** Number of bytes in UTF-8. */
 export function utf8Length(text: string): number {
   let bytes = 0;
   for (const char of text) {

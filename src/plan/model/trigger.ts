@@ -1,5 +1,5 @@
-import type { Upstream } from './downstream.ts';
-import type { Digest, ProjectSlug } from './ids.ts';
+import type { Digest, JobKey, PipelineId, ProjectSlug } from './ids.ts';
+import type { Strategy } from './strategy.ts';
 
 export type TriggerSource =
   | 'push'
@@ -12,7 +12,7 @@ export type TriggerSource =
   | 'parent_pipeline'
   | 'pipeline';
 
-/** Value of an input: JSON, lists of anything included. A text is read as the type that the input has. */
+/** Value of an input: JSON. A text is converted to the type of the input. */
 export type InputValue =
   | string
   | number
@@ -21,14 +21,36 @@ export type InputValue =
   | readonly InputValue[]
   | { readonly [key: string]: InputValue };
 
-/** What asks for a pipeline. Signalled to the project workflow; no secret in it. */
+/** The job that started this pipeline. */
+export interface Upstream {
+  pipeline: PipelineId;
+  job: JobKey;
+  attempt: number;
+  strategy?: Strategy;
+  /** Blob: DownstreamConfig. */
+  config: Digest;
+  /** 1 is a child, 2 the child of a child; 0: a pipeline of another project. */
+  depth: number;
+  /**
+   * CI_PIPELINE_ID of the pipeline at the head of its family, which is a pipeline with its children; absent
+   * at depth 0.
+   */
+  family?: number;
+  /** CI_PIPELINE_ID of the pipeline at the head of the whole tree. */
+  root: number;
+  /** Source of the head of its family: a newer push supersedes the family's children as well. */
+  origin: TriggerSource;
+  /** `PROJECT REF SOURCE` of this pipeline and those above it, without children: shows cycles. */
+  chain: string[];
+}
+
+/** A request for a pipeline, signalled to the project workflow. It contains no secret. */
 export interface Trigger {
   project: ProjectSlug;
   source: TriggerSource;
   /**
    * Equal for the same event: `push:REF:BEFORE:AFTER` from a forge, `request:UUID` from CLI and API,
-   * `downstream:PIPELINE:ATTEMPT:JOB` from a trigger job. At most one pipeline
-   * a key, for ever.
+   * `downstream:PIPELINE:ATTEMPT:JOB` from a trigger job. There is at most one pipeline per key.
    */
   key: string;
   /** The forge's delivery id, or the request's. */
@@ -42,27 +64,33 @@ export interface Trigger {
   title: string;
   message?: string;
   actor: string;
-  /** Of whoever asked the API; absent for a forge's events. What nobody vouches for is not protected. */
+  /**
+   * Role of the caller of the API; absent for a forge's events. Without a trusted role or event nothing is
+   * protected.
+   */
   role?: 'reader' | 'developer' | 'operator';
   /** The request came with the token of the machine that the server runs on. */
   local?: true;
   defaultBranch?: string;
-  /** Where to fetch; absent for `davit run`, whose working tree is already a blob. */
+  /** URL to fetch from; absent for `davit run`, whose working tree is already a blob. */
   cloneUrl?: string;
   /** Tar of a working tree with `.git`. */
   sourceBlob?: Digest;
-  /** `.gitlab-ci.yml` unless another was asked for. */
+  /** Pipeline file, if it is not the default one. */
   file?: string;
-  /** Of `davit run`: what git says has changed in the working tree, see `CompileRequest.changed`. */
+  /** For `davit run`: changed files of the working tree, see `CompileRequest.changed`. */
   changed?: Record<string, string[]>;
-  /** Of `davit run`: what git says of `CompileRequest.lastCommits`. */
+  /** For `davit run`: see `CompileRequest.lastCommits`. */
   lastCommits?: Record<string, string>;
   /** Run only these jobs and what they need. */
   jobs?: string[];
   variables?: Record<string, string>;
   /** For `spec:inputs` of the pipeline's own file. */
   inputs?: Record<string, InputValue>;
-  /** Of `davit run` with the davit of its own machine: where all workers are on one, a tag that none has keeps no job from it. */
+  /**
+   * For `davit run` on its own machine: with all workers on one host, a tag that none has does not stop a
+   * job.
+   */
   here?: boolean;
   mergeRequest?: {
     iid: number;
@@ -70,7 +98,7 @@ export interface Trigger {
     targetBranch: string;
     sourceSha: string;
     title: string;
-    /** What the forge's event says beside it; each is absent where it says nothing. */
+    /** Further facts of the forge's event; each may be absent. */
     id?: string;
     /** Login of who opened it, as the forge says. */
     author?: string;
@@ -85,24 +113,30 @@ export interface Trigger {
     source?: ForgeRepository;
     target?: ForgeRepository;
   };
-  /** Of the project at its forge, as its event says. */
+  /** The project at its forge, as its event describes it. */
   repository?: ForgeRepository;
-  /** Head repository differs from the project's, or is unknown. */
+  /** The head repository differs from the project's, or is unknown. */
   fork: boolean;
-  /** Found by comparing heads, no delivery came: it starts only while it is the forge's head and no run is known of it. */
+  /**
+   * Found by comparing heads, without a delivery: it starts only while it is the forge's head without a known
+   * pipeline.
+   */
   reconciled?: {
-    /** Whole: refs/heads/main */
+    /** Full: refs/heads/main */
     ref: string;
-    /** What the ref names; of an annotated tag the tag. */
+    /** Object that the ref names; for an annotated tag, the tag. */
     after: string;
   };
-  /** Of sources `parent_pipeline` and `pipeline`: the job of another pipeline that asked. */
+  /** For sources `parent_pipeline` and `pipeline`: the job that started it. */
   upstream?: Upstream;
   /** Epoch ms, server's clock. */
   receivedAt: number;
 }
 
-/** Key of a push event. `ref` is whole, `before` all zeros for a new ref, `after` is what the ref names now. */
+/**
+ * Key of a push event. `ref` is the full name, `before` all zeros for a new ref, `after` the object that the
+ * ref names now.
+ */
 export const pushKey = (push: { ref: string; before: string; after: string }): string =>
   `push:${push.ref}:${push.before}:${push.after}`;
 
@@ -116,6 +150,9 @@ export interface ForgeRepository {
   visibility?: 'private' | 'internal' | 'public';
 }
 
-/** At most one pipeline for each attempt of a trigger job, for ever. */
-export const downstreamKey = (of: Pick<Upstream, 'pipeline' | 'job' | 'attempt'>): string =>
-  `downstream:${of.pipeline}:${of.attempt}:${of.job}`;
+/** There is at most one pipeline per attempt of a trigger job. */
+export const downstreamKey = ({
+  pipeline,
+  attempt,
+  job,
+}: Pick<Upstream, 'pipeline' | 'job' | 'attempt'>): string => `downstream:${pipeline}:${attempt}:${job}`;

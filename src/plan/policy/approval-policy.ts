@@ -1,6 +1,7 @@
 /**
- * May this person's decision about this job take effect now? Pure. The one place that says so, for the Update's validator
- * and its handler, for the signal `approve`, and for the decision that a closed pipeline is run again with.
+ * Whether a person's decision about a job may take effect now. Pure. The only such place: for the Update's
+ * validator and handler, for the signal `approve`, and for the decision with which a closed pipeline is
+ * rerun.
  */
 import { isNamed, missingApprovals, uncounted } from './approvals.ts';
 import type { PlanJob } from '../model/plan.ts';
@@ -12,7 +13,10 @@ export type Verdict =
       effect: 'approve' | 'count' | 'reject' | 'play' | 'undelay' | 'retry' | 'stop' | 'cancel';
       message: string;
     }
-  /** `record`: it came too late or second, which belongs into the history; else nobody but the asker need know. */
+  /**
+   * `record`: it came too late or second, which belongs in the history; otherwise only the caller needs to
+   * know.
+   */
   | { accepted: false; code: DecisionCode; message: string; record: boolean };
 
 export interface DecisionView {
@@ -25,8 +29,8 @@ export interface DecisionView {
 }
 
 /**
- * Who asked and was refused belongs into the record too, so many times a job: a person who insists must neither push out what was
- * decided nor use up the Updates that a workflow may take (2,000).
+ * Refused requests are recorded too, up to this number per job: repeated requests of one person must neither
+ * displace accepted decisions nor use up the Updates that a workflow accepts (2,000).
  */
 const MAX_REFUSED = 20;
 
@@ -38,9 +42,13 @@ export function judge(view: DecisionView, decision: Decision): Verdict {
 }
 
 function consider(view: DecisionView, decision: Decision): Verdict {
-  if (decision.role === 'reader') return refuse('gate/not-an-approver', `${decision.actor} may only read.`);
+  if (decision.role === 'reader')
+    return refuse(
+      'gate/not-an-approver',
+      `${decision.actor} has role reader, which may not decide about jobs.`,
+    );
   if (decision.role === 'temporal' && !view.approveBySignal)
-    return refuse('gate/not-an-approver', 'Approval by signal is switched off in this installation.', true);
+    return refuse('gate/not-an-approver', 'Approval by signal is disabled in this installation.', true);
   switch (decision.action) {
     case 'play':
       return judgePlay(view, decision);
@@ -67,14 +75,14 @@ function judgePlay(view: DecisionView, decision: Decision): Verdict {
     case 'ended':
       return decision.stops === undefined ? tooLate(view, decision) : judgeStop(view, decision.stops);
     case 'created':
-      if (!job.gate) return refuse('job/not-playable', `The turn of ${job.key} has not come.`);
+      if (!job.gate) return refuse('job/not-playable', `${job.key} is still waiting for earlier jobs.`);
       return (
         notApprover(view, decision) ??
         refuse(
           'gate/not-ready',
           view.missing.length > 0
             ? `${job.key} requires ${view.missing.join(', ')} to have succeeded.`
-            : `The turn of ${job.key} has not come.`,
+            : `${job.key} is still waiting for earlier jobs.`,
         )
       );
     default:
@@ -98,27 +106,30 @@ function judgeApproval({ job, status }: DecisionView, decision: Decision): Verdi
     : accept('count', `${job.key} needs ${missing} more ${missing === 1 ? 'approval' : 'approvals'}.`);
 }
 
-/** An environment is stopped also by a job that was skipped, has failed, or had ended before this deployment. Once each. */
+/**
+ * A job that was skipped, has failed, or had ended before this deployment may stop the environment too. Once
+ * each.
+ */
 function judgeStop({ job, status }: DecisionView, deployedAt: number): Verdict {
   const done = status.outcome === 'succeeded' && (status.since ?? 0) >= deployedAt;
-  if (done) return refuse('job/decided', `${job.key} has stopped it already.`, true);
+  if (done) return refuse('job/decided', `${job.key} has already stopped the environment.`, true);
   return accept('stop', `${job.key} starts.`);
 }
 
 function judgeRetry({ job, status }: DecisionView, _decision: Decision): Verdict {
   if (status.phase !== 'ended') return refuse('job/not-playable', `${job.key} has not ended.`);
   if (status.outcome === 'skipped')
-    return refuse('job/not-playable', `${job.key} was skipped: retry what it waits for.`);
+    return refuse('job/not-playable', `${job.key} was skipped. Retry the job that it waits for.`);
   return accept('retry', `${job.key} runs again.`);
 }
 
 function judgeCancel({ job, status }: DecisionView, _decision: Decision): Verdict {
-  if (status.phase === 'stopping') return refuse('job/decided', `${job.key} is being stopped already.`, true);
+  if (status.phase === 'stopping') return refuse('job/decided', `${job.key} is already being stopped.`, true);
   if (status.phase === 'ended') return refuse('job/not-playable', `${job.key} has ended.`, true);
   return accept('cancel', `${job.key} is cancelled.`);
 }
 
-/** Nobody waits for this decision any more, or nobody ever did. A cancelled job is not revived by a late approval. */
+/** The job does not wait for this decision, or no longer. A late approval does not revive a cancelled job. */
 function tooLate({ job, status }: DecisionView, decision: Decision): Verdict {
   if (status.phase === 'ended' && status.outcome === 'expired')
     return refuse('gate/expired', `The gate of ${job.key} has expired.`, true);
@@ -128,14 +139,20 @@ function tooLate({ job, status }: DecisionView, decision: Decision): Verdict {
   if (made)
     return refuse(
       'job/decided',
-      `${made.actor} has decided about ${job.key} already (${made.action}).`,
+      `${made.actor} has already decided about ${job.key} (${made.action}).`,
       true,
     );
-  const what = decision.action === 'reject' ? 'no gate that is open' : 'not waiting for a person';
-  return refuse('job/not-playable', `${job.key} is ${what}.`, job.gate !== undefined);
+  const message =
+    decision.action === 'reject'
+      ? `${job.key} does not have an open gate.`
+      : `${job.key} is not waiting for a person.`;
+  return refuse('job/not-playable', message, job.gate !== undefined);
 }
 
-/** Names or roles; none means operators. Whoever has Temporal itself stands above davit's users, and is recorded as such. */
+/**
+ * Names or roles; empty means operators. A person with access to Temporal itself is above davit's users, and
+ * recorded so.
+ */
 function notApprover({ job }: DecisionView, decision: Decision): Verdict | undefined {
   const uncountedBecause = job.gate && uncounted(job.gate, decision);
   if (uncountedBecause !== undefined) return refuse('gate/not-an-approver', uncountedBecause);
@@ -143,11 +160,14 @@ function notApprover({ job }: DecisionView, decision: Decision): Verdict | undef
   const approvers = job.gate?.approvers ?? [];
   if (decision.role === 'temporal') return undefined;
   if (isNamed(approvers, decision)) return undefined;
-  const who = approvers.length === 0 ? 'an operator' : approvers.join(', ');
-  return refuse('gate/not-an-approver', `${decision.actor} may not decide about ${job.key}; ${who} may.`);
+  const required = approvers.length === 0 ? 'operator' : approvers.join(', ');
+  return refuse(
+    'gate/not-an-approver',
+    `${decision.actor} may not decide about ${job.key}. Approvers: ${required}.`,
+  );
 }
 
-/** `manual_confirmation`: nothing starts unless the one who asks has seen the text. */
+/** `manual_confirmation`: nothing starts unless the caller has confirmed the text. */
 function unconfirmed({ job }: DecisionView, decision: Decision): Verdict | undefined {
   if (job.confirmation === undefined || decision.confirm === true) return undefined;
   return refuse('job/unconfirmed', job.confirmation);

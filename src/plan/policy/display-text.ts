@@ -1,24 +1,30 @@
-/** What operators see in Temporal, cut to what Temporal and PostgreSQL hold. Pure. */
+/** What operators see in Temporal, cut to the limits of Temporal and PostgreSQL. Pure. */
 import type { JobStatus, PipelineStatus } from '../model/protocol.ts';
 import { storable, utf8Length } from '../model/text.ts';
 import type { Trigger } from '../model/trigger.ts';
 
 /** PostgreSQL's VARCHAR(255) for keywords. */
 const KEYWORD_CHARS = 255;
-/** Temporal terminates a workflow whose search attribute is over 2 KiB: stay well below, JSON quotes counted. */
+/**
+ * Temporal terminates a workflow whose search attribute exceeds 2 KiB: stay well below, including JSON
+ * quotes.
+ */
 const LIST_BYTES = 1_800;
 const SUMMARY_BYTES = 200;
 const DETAIL_ROWS = 100;
 
 /**
- * The one function every value of a search attribute goes through. Bytes, because the server counts bytes. PostgreSQL holds no NUL:
- * with one the pipeline would never be listed right again.
+ * Every value of a search attribute passes through this function. It counts bytes, because the server does.
+ * PostgreSQL does not store NUL: with one, the pipeline would never be listed correctly again.
  */
 export function keyword(text: string): string {
   return cut(storable(text), KEYWORD_CHARS);
 }
 
-/** A KeywordList: distinct, sorted so that equal sets are equal values, bounded in sum; what is left out is counted. */
+/**
+ * A KeywordList: distinct, sorted so that equal sets are equal values, and bounded in sum; the rest is
+ * counted.
+ */
 export function keywords(values: Iterable<string>): string[] {
   const all = [...new Set([...values].map(keyword))].sort();
   const list: string[] = [];
@@ -38,7 +44,10 @@ export const summaryText = (trigger: Pick<Trigger, 'ref' | 'sha' | 'title'>): st
     SUMMARY_BYTES,
   );
 
-/** Markdown for the UI: a line of state, then each job and what it waits for; ended jobs give way to open ones. */
+/**
+ * Markdown for the UI: a line of state, then each job and what it waits for. If there are too many, open jobs
+ * come first.
+ */
 export function detailsText(status: PipelineStatus): string {
   const head = `**${status.state}**${status.reason ? `: ${cell(status.reason)}` : ''}`;
   const waits =
@@ -64,7 +73,7 @@ const row = (job: JobStatus): string =>
   `| ${cell(job.key)} | ${job.outcome ?? job.phase} | ${cell(job.waitingFor ?? job.downstream?.pipeline ?? '')} |`;
 const cell = (text: string): string => cut(text.replace(/[|\r\n]+/g, ' '), 120);
 
-/** The longest start of a text that has at most so many bytes in UTF-8, never half a character. */
+/** The longest prefix with at most that many bytes in UTF-8, without half characters. */
 function cut(text: string, bytes: number): string {
   if (text.length * 3 <= bytes || utf8Length(text) <= bytes) return text;
   let used = 0;

@@ -1,51 +1,15 @@
 /**
- * What a project knows of its environments: who deployed last, and when and how each is to be stopped. Pure: every function
- * answers the list after it. The project workflow keeps it and its timer.
+ * What a project knows about its environments: who deployed last, and when and how each is to be stopped.
+ * Pure: every function returns the new list. The project workflow keeps the list and its timer.
  *
- * E1 Only a deployment that succeeded makes or changes an environment; only a stop that succeeded, or one for which there is
- *    no job, ends it.
- * E2 Each deployment sets the time to stop anew, or takes it away.
- * E3 The list is bounded: the oldest stopped ones are forgotten first.
+ * ENVIRONMENT-1 Only a successful deployment creates or changes an environment; only a successful stop, or a
+ *               stop without a job, ends it.
+ * ENVIRONMENT-2 Each deployment sets the time to stop again, or removes it.
+ * ENVIRONMENT-3 The list is bounded: the oldest stopped environments are dropped first.
  */
-import type { JobKey, PipelineId } from '../model/ids.ts';
-import type { LockRelease } from '../model/protocol.ts';
-
-export interface EnvironmentState {
-  name: string;
-  state: 'available' | 'stopping' | 'stopped';
-  /** Of the last deployment. */
-  pipeline: PipelineId;
-  job: JobKey;
-  /** Job of that pipeline that stops it; without one there is nothing to run. */
-  onStop?: JobKey;
-  /** That job runs always, so the environment is there for that pipeline alone and goes with it. */
-  withPipeline?: boolean;
-  /** Epoch ms, when to stop it or to ask again; absent: never by itself. */
-  stopAt?: number;
-  /** How often the pipeline was asked in vain. */
-  tries?: number;
-  url?: string;
-  tier?: string;
-  /** Epoch ms. */
-  since: number;
-  /** Who asked for the stop that is under way. */
-  stoppedBy?: string;
-}
-/** What a job with an environment did to it; goes to the project with the lock's release. */
-export interface EnvironmentChange {
-  action: 'start' | 'stop';
-  onStop?: JobKey;
-  withPipeline?: boolean;
-  autoStopInMs?: number;
-  url?: string;
-  tier?: string;
-}
-
-/** Stops an environment as `auto_stop_in` would. */
-export interface StopEnvironment {
-  name: string;
-  actor: string;
-}
+import type { EnvironmentChange, EnvironmentState } from '../model/environments.ts';
+import type { PipelineId } from '../model/ids.ts';
+import type { LockRelease } from '../model/locks.ts';
 
 export const MAX_ENVIRONMENTS = 500;
 const CLOSING_MS = 2_000;
@@ -78,8 +42,9 @@ export function changeEnvironment(
 }
 
 /**
- * Its pipeline has ended, and what goes with it has not been stopped: cancelled, or the stop failed. It is stopped after a moment,
- * when that pipeline is surely closed; once, for what is being stopped is not looked at again. undefined: there is no such.
+ * The pipeline has ended, and environments that belong to it have not been stopped: it was cancelled, or the
+ * stop failed. They are stopped a moment later, when the pipeline has surely closed, and only once:
+ * environments that are stopping are skipped. Returns undefined if there are none.
  */
 export function stopWithPipeline(
   list: readonly EnvironmentState[],
@@ -92,45 +57,47 @@ export function stopWithPipeline(
   return list.map((one) => (due(one) ? { ...one, stopAt: now + CLOSING_MS, tries: 0 } : one));
 }
 
-/** A person asks: its time has come. undefined: there is none of that name that could be stopped. */
+/** A person asks to stop it now. Returns undefined if no environment of that name can be stopped. */
 export function stopNow(
   list: readonly EnvironmentState[],
   name: string,
-  by: { actor: string; now: number },
+  actor: string,
+  now: number,
 ): EnvironmentState[] | undefined {
   const known = list.find((one) => one.name === name);
   if (!known || known.state === 'stopped') return undefined;
-  return replace(list, { ...known, stopAt: by.now, tries: 0, stoppedBy: by.actor });
+  return replace(list, { ...known, stopAt: now, tries: 0, stoppedBy: actor });
 }
 
 export const dueAt = (list: readonly EnvironmentState[], now: number): EnvironmentState[] =>
   list.filter((one) => one.stopAt !== undefined && one.stopAt <= now);
-/** Epoch ms of the next one that is to be stopped. */
+/** When the next environment is to be stopped, epoch ms. */
 export function nextStop(list: readonly EnvironmentState[]): number | undefined {
   const times = list.flatMap((one) => one.stopAt ?? []);
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-/** No job stops it: it is only said to be stopped. */
-export const withoutJob = (
+/** For an environment that no job stops. */
+export const markStopped = (
   list: readonly EnvironmentState[],
   name: string,
   now: number,
 ): EnvironmentState[] => update(list, name, (one) => stopped(one, now));
 
 /**
- * The job that stops it was asked for. An open pipeline may not be able to play it yet, so it is asked again, less and less
- * often; a closed one runs on for it, once.
+ * The job that stops it was requested. An open pipeline may not be able to play it yet, so the request is
+ * repeated, less and less often; a closed pipeline is rerun for it, once.
  */
 export const withStopRequest = (
   list: readonly EnvironmentState[],
   name: string,
-  of: { open: boolean; now: number },
+  open: boolean,
+  now: number,
 ): EnvironmentState[] =>
   update(list, name, ({ stopAt: _stopAt, ...one }) => {
     const tries = (one.tries ?? 0) + 1;
     const wait = Math.min(INITIAL_WAIT_MS * 2 ** (tries - 1), MAX_WAIT_MS);
-    return { ...one, state: 'stopping', tries, ...(of.open && { stopAt: of.now + wait }) };
+    return { ...one, state: 'stopping', tries, ...(open && { stopAt: now + wait }) };
   });
 
 const stopped = (
@@ -151,6 +118,6 @@ const update = (
 function replace(list: readonly EnvironmentState[], next: EnvironmentState): EnvironmentState[] {
   const all = [...list.filter((one) => one.name !== next.name), next];
   if (all.length <= MAX_ENVIRONMENTS) return all;
-  const forgotten = all.find((one) => one.state === 'stopped') ?? all[0];
-  return all.filter((one) => one !== forgotten);
+  const dropped = all.find((one) => one.state === 'stopped') ?? all[0];
+  return all.filter((one) => one !== dropped);
 }

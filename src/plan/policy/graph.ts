@@ -2,33 +2,34 @@ import type { JobKey } from '../model/ids.ts';
 import type { Plan, PlanJob } from '../model/plan.ts';
 
 /**
- * The Plan as a graph over job indexes, built once a pipeline. `needs` names a job or a group (all jobs of that name); an
- * optional need that is not in the plan is none. Every walk has a visited set; a cycle, which the compiler refuses, leaves
- * its jobs at the end of `order` and hangs nothing.
+ * The plan as a graph over job indexes, built once per pipeline. `needs` names a job or a group (all jobs of
+ * that name); an optional need that is not in the plan is dropped. Every walk has a visited set: a cycle,
+ * which the compiler refuses, leaves its jobs at the end of `order` and blocks nothing.
  */
 export interface Graph {
   jobs: readonly PlanJob[];
   index: ReadonlyMap<JobKey, number>;
-  /** null: the stages before it decide. */
+  /** null: the job waits for the stages before it. */
   needs: readonly (readonly number[] | null)[];
-  /** Jobs a gate requires to have succeeded. */
+  /** Jobs that must have succeeded before a gate opens. */
   requires: readonly (readonly number[])[];
   /** Jobs that wait for this one by name: needs and requires. */
   dependants: readonly (readonly number[])[];
-  /** What waits after what it waits for. */
+  /** Each job after those that it waits for. */
   order: readonly number[];
   stages: number;
 }
 
 export function buildGraph(plan: Pick<Plan, 'jobs' | 'stages'>): Graph {
   const { jobs } = plan;
-  const index = new Map(jobs.map((job, at) => [job.key, at]));
+  const index = new Map(jobs.map((job, position) => [job.key, position]));
   const resolve = resolver(plan);
   const needs = jobs.map((job) => job.needs && unique(job.needs.flatMap((need) => resolve(need.job))));
   const requires = jobs.map((job) => unique((job.gate?.requires ?? []).flatMap(resolve)));
   const dependants: number[][] = jobs.map(() => []);
-  jobs.forEach((_, at) => {
-    for (const from of new Set([...(needs[at] ?? []), ...(requires[at] ?? [])])) dependants[from]?.push(at);
+  jobs.forEach((_, job) => {
+    for (const from of new Set([...(needs[job] ?? []), ...(requires[job] ?? [])]))
+      dependants[from]?.push(job);
   });
   const stages = jobs.reduce((most, job) => Math.max(most, job.stageIndex + 1), plan.stages.length);
   return {
@@ -42,36 +43,39 @@ export function buildGraph(plan: Pick<Plan, 'jobs' | 'stages'>): Graph {
   };
 }
 
-/** Indexes of the jobs a name stands for: the job of that key, else all of that group; none when it is not there. */
+/**
+ * Indexes of the jobs that a name means: the job of that key, else all jobs of that group; none if it is
+ * unknown.
+ */
 export function resolver(plan: Pick<Plan, 'jobs'>): (name: string) => number[] {
   const groups = new Map<string, number[]>();
   const keys = new Map<string, number>();
-  plan.jobs.forEach((job, at) => {
-    keys.set(job.key, at);
-    groups.set(job.group, [...(groups.get(job.group) ?? []), at]);
+  plan.jobs.forEach((job, index) => {
+    keys.set(job.key, index);
+    groups.set(job.group, [...(groups.get(job.group) ?? []), index]);
   });
   return (name) => {
-    const one = keys.get(name);
-    return one === undefined ? (groups.get(name) ?? []) : [one];
+    const index = keys.get(name);
+    return index === undefined ? (groups.get(name) ?? []) : [index];
   };
 }
 
-/** All that comes after a job: by needs and requires, and by stages for jobs without needs; the job itself left out. */
-export function downstream(graph: Graph, from: number): number[] {
+/** All jobs after a job, by needs and requires, and by stages for jobs without needs. */
+export function jobsAfter(graph: Graph, from: number): number[] {
   const seen = new Set<number>([from]);
   const queue = [from];
   let stage = Number.POSITIVE_INFINITY;
-  for (let at = queue.shift(); at !== undefined; at = queue.shift()) {
-    for (const next of graph.dependants[at] ?? []) {
+  for (let job = queue.shift(); job !== undefined; job = queue.shift()) {
+    for (const next of graph.dependants[job] ?? []) {
       if (seen.has(next)) continue;
       seen.add(next);
       queue.push(next);
     }
-    const own = graph.jobs[at]?.stageIndex ?? 0;
+    const own = graph.jobs[job]?.stageIndex ?? 0;
     if (own >= stage) continue;
     stage = own;
-    graph.jobs.forEach((job, next) => {
-      if (graph.needs[next] || job.stageIndex <= own || seen.has(next)) return;
+    graph.jobs.forEach((other, next) => {
+      if (graph.needs[next] || other.stageIndex <= own || seen.has(next)) return;
       seen.add(next);
       queue.push(next);
     });
@@ -80,7 +84,7 @@ export function downstream(graph: Graph, from: number): number[] {
   return [...seen].sort((a, b) => a - b);
 }
 
-/** Kahn's algorithm; stages count as one node each, so that 1,000 jobs in 2 stages are not 250,000 edges. */
+/** Kahn's algorithm. Each stage is one node, so that 1,000 jobs in 2 stages do not make 250,000 edges. */
 function sorted(graph: Pick<Graph, 'jobs' | 'needs' | 'requires' | 'dependants' | 'stages'>): number[] {
   const { jobs, needs, requires, dependants, stages } = graph;
   const open = jobs.map((_, at) => new Set([...(needs[at] ?? []), ...(requires[at] ?? [])]).size);

@@ -1,52 +1,45 @@
 /**
- * One lock: an environment or a resource group of a project. Pure: every function answers the lock after it and the grants
- * to send. The project workflow holds the locks and sends the signals.
+ * One lock: an environment or a resource group of a project. Pure: every function returns the new lock and
+ * the replies to send. The project workflow keeps the locks and sends the signals.
  *
- * K1 At most one holder.
- * K2 A deployment of an older pipeline than the last one that changed the target is refused as outdated, whenever it asked.
- * K3 `seq` rises with every grant, also after a lost Temporal database: it starts at the pipeline's own number, which the
- *    records of the store never repeat. `seq + 1` belongs to the grant's rollback.
- * K4 A request or a release that comes twice changes nothing.
+ * LOCK-1 At most one holder.
+ * LOCK-2 A deployment of a pipeline older than the last one that changed the target is refused as outdated,
+ *        whenever it was requested.
+ * LOCK-3 `seq` rises with every grant, even after the loss of the Temporal database: it starts at the
+ *        pipeline's own number, which the records of the store never repeat. `seq + 1` belongs to the grant's
+ *        rollback.
+ * LOCK-4 A repeated request or release changes nothing.
  */
-import type { LockGrant, LockRelease, LockRequest } from '../model/protocol.ts';
+import type { LockGrant, LockRelease, LockRequest, LockState } from '../model/locks.ts';
 
-export interface LockState {
-  resource: string;
-  seq: number;
-  /** Highest iid of a pipeline that has changed the target. */
-  newest: number;
-  holder?: LockRequest;
-  /** The grant that the holder has, to say again when it asks again. */
-  granted?: LockGrant;
-  /** In order of arrival; also jobs that are only announced (`ready` false). */
-  waiting: LockRequest[];
-}
-export interface LockAnswer {
+export interface LockReply {
   to: LockRequest;
   grant: LockGrant;
 }
 export interface LockChange {
   lock: LockState;
-  answers: LockAnswer[];
+  replies: LockReply[];
 }
 
 export const newLock = (resource: string): LockState => ({ resource, seq: 0, newest: 0, waiting: [] });
-/** Numbers between two pipelines' first grants: more than one job's tries and rollbacks use up. */
+/**
+ * Distance between the first grants of two pipelines: more than the attempts and rollbacks of one job need.
+ */
 export const SEQ_STRIDE = 1_000;
 
-/** A job asks, announces itself, or asks again after an announcement. */
+/** A job requests the lock, announces itself, or requests it after an announcement. */
 export function requestLock(lock: LockState, request: LockRequest): LockChange {
   if (lock.holder && same(lock.holder, request))
-    return { lock, answers: lock.granted ? [{ to: request, grant: lock.granted }] : [] };
-  const at = lock.waiting.findIndex((other) => same(other, request));
-  const known = lock.waiting[at];
+    return { lock, replies: lock.granted ? [{ to: request, grant: lock.granted }] : [] };
+  const index = lock.waiting.findIndex((other) => same(other, request));
+  const known = lock.waiting[index];
   const waiting = [...lock.waiting];
-  if (known) waiting.splice(at, 1);
+  if (known) waiting.splice(index, 1);
   waiting.push({ ...request, ready: request.ready || (known?.ready ?? false) });
   return pump({ ...lock, waiting });
 }
 
-/** A holder is done, or somebody who waits goes away. */
+/** The holder is done, or a waiting job withdraws. */
 export function releaseLock(lock: LockState, release: LockRelease): LockChange {
   const mine = (request: LockRequest): boolean =>
     request.job === release.job && request.pipeline === release.pipeline && request.runId === release.runId;
@@ -56,7 +49,10 @@ export function releaseLock(lock: LockState, release: LockRelease): LockChange {
   return pump(holds ? { ...next, holder: undefined, granted: undefined } : next);
 }
 
-/** A run of a pipeline has closed: all that it held or asked for is free. What it deployed is not known: count it as done. */
+/**
+ * A run of a pipeline has closed: all that it held or requested is free. Whether it deployed is unknown:
+ * assume it did.
+ */
 export function dropRun(lock: LockState, run: { workflowId: string; runId: string }): LockChange {
   const mine = (request: LockRequest): boolean =>
     request.workflowId === run.workflowId && request.runId === run.runId;
@@ -66,27 +62,28 @@ export function dropRun(lock: LockState, run: { workflowId: string; runId: strin
   return pump({ ...next, newest, holder: undefined, granted: undefined });
 }
 
-/** Refuses what is outdated, then gives the lock to the next, if it is free. */
+/** Refuses outdated requests, then grants the lock to the next one if it is free. */
 function pump(lock: LockState): LockChange {
   const outdated = lock.waiting.filter((request) => request.deployment && request.iid < lock.newest);
-  const answers = outdated
+  const replies = outdated
     .filter((request) => request.ready)
     .map((to) => ({ to, grant: grantOf(to, { granted: false, reason: 'outdated', seq: lock.seq }) }));
   const waiting = lock.waiting.filter((request) => !outdated.includes(request));
   const next = lock.holder ? undefined : pick(waiting);
-  if (!next) return { lock: { ...lock, waiting }, answers };
+  if (!next) return { lock: { ...lock, waiting }, replies };
   const seq = Math.max(lock.seq + 2, Math.round(next.iid * SEQ_STRIDE));
   const granted = grantOf(next, { granted: true, seq });
   return {
     lock: { ...lock, seq, granted, holder: next, waiting: waiting.filter((request) => request !== next) },
-    answers: [...answers, { to: next, grant: granted }],
+    replies: [...replies, { to: next, grant: granted }],
   };
 }
 
 /**
- * Who is next (GitLab, resource group process modes). unordered: first come, first served. oldest_first and newest_first
- * look at all jobs of the group that are still to come, and wait for the first of them; newest_ready_first only at those
- * that wait already. One pipeline's own jobs keep their order of arrival.
+ * Which request is next (GitLab, resource group process modes). unordered: first come, first served.
+ * oldest_first and newest_first consider all jobs of the group that are still to come, and wait for the first
+ * of them; newest_ready_first considers only jobs that wait already. Jobs of the same pipeline keep their
+ * order of arrival.
  */
 function pick(waiting: readonly LockRequest[]): LockRequest | undefined {
   const ready = waiting.filter((request) => request.ready);

@@ -1,7 +1,7 @@
 import type { FailureKind, JobResult } from '../model/outcome.ts';
 import type { PlanJob } from '../model/plan.ts';
 
-/** GitLab's `retry:when` reasons that a failure of ours matches (docs/language/failures.md has the table). */
+/** GitLab's `retry:when` reasons that each failure kind matches (table in docs/language/failures.md). */
 export const RETRY_REASONS: Record<FailureKind, readonly string[]> = {
   script: ['script_failure'],
   timeout: ['job_execution_timeout'],
@@ -33,14 +33,15 @@ export const RETRY_REASONS: Record<FailureKind, readonly string[]> = {
   config: ['runner_unsupported', 'runner_configuration_error'],
   internal: ['unknown_failure', 'scheduler_failure'],
 };
-/** GitLab allows no more than two. */
+/** GitLab's limit. */
 export const MAX_RETRIES = 2;
-/** A person, or a deadline that has passed, has spoken: nobody runs these again without being asked. */
+/** Decided by a person or a deadline: run again only on request. */
 const FINAL: readonly FailureKind[] = ['outdated', 'rejected', 'expired'];
 
 /**
- * Whether an ended attempt is run again without a person. `auto`: it never started its container, or its host is gone and
- * the job is idempotent. `retry`: the file's `retry:` says so. A deployment that may have begun is never repeated.
+ * Whether an ended attempt is retried without a person. `auto`: it never started its container, or its host
+ * is gone and the job is idempotent. `retry`: the file's `retry:` allows it. A deployment that may have begun
+ * is never repeated.
  */
 export function retryOf(
   job: Pick<PlanJob, 'kind' | 'retry' | 'rerunnable' | 'environment'>,
@@ -50,7 +51,7 @@ export function retryOf(
   const { outcome, kind } = result;
   if ((outcome !== 'failed' && outcome !== 'errored') || (kind && FINAL.includes(kind))) return 'no';
   if (result.refused) return 'no';
-  // Each attempt is a pipeline of its own.
+  // Each attempt would start another pipeline.
   if (job.kind === 'trigger') return 'no';
   const begun = result.started;
   if (job.kind === 'deploy' && begun) return 'no';
@@ -59,11 +60,11 @@ export function retryOf(
     if (kind === 'host_lost' && job.rerunnable && !job.environment) return 'auto';
   }
   if (kind === 'host_lost' && begun && job.environment) return 'no';
-  return used.retry < Math.min(job.retry.max, MAX_RETRIES) && asked(job, result) ? 'retry' : 'no';
+  return used.retry < Math.min(job.retry.max, MAX_RETRIES) && isListed(job, result) ? 'retry' : 'no';
 }
 
-/** `when` or `exit_codes`, one of the two is enough; neither means any failure. */
-function asked(job: Pick<PlanJob, 'retry'>, result: JobResult): boolean {
+/** `when` or `exit_codes` matches; without both, every failure does. */
+function isListed(job: Pick<PlanJob, 'retry'>, result: JobResult): boolean {
   const { when, exitCodes } = job.retry;
   if (when.length === 0 && exitCodes.length === 0) return true;
   if (result.exitCode !== undefined && exitCodes.includes(result.exitCode)) return true;

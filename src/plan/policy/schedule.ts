@@ -1,12 +1,15 @@
 /**
- * Which jobs' turn has come. Pure: given the graph and what each job is now, it answers the steps to take, in an order in
- * which they may be taken. It starts nothing and knows no clock.
+ * Which jobs' turn has come. Pure: from the graph and the state of each job it returns the steps to take, in
+ * a valid order. It starts nothing and has no clock.
  *
- * S1 A job starts only when all it waits for has ended, or is a manual job that nobody need play.
- * S2 A job without needs looks at all stages before its own, a job with needs at these alone, whatever their stage.
- * S3 A job whose need was skipped, or is an optional manual job nobody has played, is skipped (`always` is not).
- * S4 Manual, gated and delayed jobs wait for their turn as on_success does; after a failure they are skipped.
- * S5 An answer is complete: applying its steps and asking again gives no further step.
+ * SCHEDULE-1 A job starts only when everything that it waits for has ended, or is an optional manual job.
+ * SCHEDULE-2 A job without needs waits for all stages before its own; a job with needs only for these, in any
+ *            stage.
+ * SCHEDULE-3 A job is skipped if a need was skipped, or is an optional manual job that was not played
+ *            (`always` is not).
+ * SCHEDULE-4 Manual, gated and delayed jobs wait for their turn as on_success does; after a failure they are
+ *            skipped.
+ * SCHEDULE-5 The result is complete: after its steps are applied, there is no further step.
  */
 import type { Graph } from './graph.ts';
 import type { JobKey } from '../model/ids.ts';
@@ -24,55 +27,55 @@ type Turn = 'go' | 'skip' | 'wait';
 
 /** `views` by the graph's index. */
 export function nextSteps(graph: Graph, views: readonly JobView[]): Step[] {
-  const tokens: Token[] = graph.jobs.map((job, at) => tokenOf(job, views[at] ?? { phase: 'created' }));
+  const tokens: Token[] = graph.jobs.map((job, index) => tokenOf(job, views[index] ?? { phase: 'created' }));
   const stages = new StageTallies(graph, tokens);
   const steps: Step[] = [];
-  for (const at of graph.order) {
-    const job = graph.jobs[at];
-    const view = views[at];
+  for (const index of graph.order) {
+    const job = graph.jobs[index];
+    const view = views[index];
     if (!job || !view || view.phase !== 'created') continue;
-    const turn = both(turnOf(graph, at, { tokens, stages }), gateTurn(graph, at, tokens));
+    const turn = both(turnOf(graph, index, tokens, stages), gateTurn(graph, index, tokens));
     if (turn === 'wait') continue;
     const to = turn === 'skip' ? 'skip' : stepOf(job, view);
-    steps.push({ job: job.key, index: at, to });
+    steps.push({ job: job.key, index, to });
     const token = TOKEN_AFTER[to](job);
-    stages.move(job.stageIndex, tokens[at] ?? 'created', token);
-    tokens[at] = token;
+    stages.move(job.stageIndex, tokens[index] ?? 'created', token);
+    tokens[index] = token;
   }
   return steps;
 }
 
-/** The first thing a job that is only created waits for: `needs:JOB` or `stage:NAME`. */
-export function waitsFor(graph: Graph, at: number, views: readonly JobView[]): string | undefined {
+/** The first thing that a created job waits for: `needs:JOB` or `stage:NAME`. */
+export function waitsFor(graph: Graph, index: number, views: readonly JobView[]): string | undefined {
   const open = (other: number): boolean => views[other]?.phase !== 'ended';
-  const named = [...(graph.needs[at] ?? []), ...(graph.requires[at] ?? [])].find(open);
+  const named = [...(graph.needs[index] ?? []), ...(graph.requires[index] ?? [])].find(open);
   if (named !== undefined) return `needs:${graph.jobs[named]?.key ?? ''}`;
-  if (graph.needs[at]) return undefined;
-  const own = graph.jobs[at]?.stageIndex ?? 0;
+  if (graph.needs[index]) return undefined;
+  const own = graph.jobs[index]?.stageIndex ?? 0;
   const stage = graph.jobs.find((job, other) => job.stageIndex < own && open(other))?.stage;
   return stage === undefined ? undefined : `stage:${stage}`;
 }
 
-/** Why a job is skipped, for a person: the first of what it looks at that stands in its way. */
-export function whySkipped(graph: Graph, at: number, views: readonly JobView[]): string | undefined {
-  const job = graph.jobs[at];
+/** Why a job is skipped, for people: the first job that prevents it. */
+export function whySkipped(graph: Graph, index: number, views: readonly JobView[]): string | undefined {
+  const job = graph.jobs[index];
   if (!job) return undefined;
-  const needs = graph.needs[at];
-  const looksAt =
-    needs ?? graph.jobs.flatMap((other, index) => (other.stageIndex < job.stageIndex ? [index] : []));
-  const inTheWay = [...(graph.requires[at] ?? []), ...looksAt].find((index) => {
-    const other = graph.jobs[index];
-    const view = views[index];
+  const needs = graph.needs[index];
+  const before =
+    needs ?? graph.jobs.flatMap((other, place) => (other.stageIndex < job.stageIndex ? [place] : []));
+  const cause = [...(graph.requires[index] ?? []), ...before].find((place) => {
+    const other = graph.jobs[place];
+    const view = views[place];
     const token = other && view ? tokenOf(other, view) : 'success';
     return token !== 'success' && (token === 'failed' || token === 'canceled' || needs !== null);
   });
-  if (inTheWay === undefined) return job.when === 'on_failure' ? 'Nothing before it failed.' : undefined;
-  const { phase, outcome } = views[inTheWay] ?? {};
+  if (cause === undefined) return job.when === 'on_failure' ? 'No job before it failed.' : undefined;
+  const { phase, outcome } = views[cause] ?? {};
   const how =
-    outcome === undefined ? (phase === 'manual' ? 'was not played' : 'has not ended') : WORDS[outcome];
-  return `${graph.jobs[inTheWay]?.key ?? ''} ${how}.`;
+    outcome === undefined ? (phase === 'manual' ? 'was not played' : 'has not ended') : ENDS[outcome];
+  return `${graph.jobs[cause]?.key ?? ''} ${how}.`;
 }
-const WORDS: Record<Outcome, string> = {
+const ENDS: Record<Outcome, string> = {
   succeeded: 'succeeded',
   failed: 'failed',
   errored: 'failed',
@@ -96,17 +99,20 @@ function stepOf(job: PlanJob, view: JobView): StepKind {
   return job.when === 'delayed' ? 'delay' : 'start';
 }
 
-function turnOf(graph: Graph, at: number, now: { tokens: Token[]; stages: StageTallies }): Turn {
-  const job = graph.jobs[at];
-  const needs = graph.needs[at];
+function turnOf(graph: Graph, index: number, tokens: readonly Token[], stages: StageTallies): Turn {
+  const job = graph.jobs[index];
+  const needs = graph.needs[index];
   if (!job) return 'wait';
-  if (!needs) return fromStages(job.when, now.stages.before(job.stageIndex));
+  if (!needs) return fromStages(job.when, stages.before(job.stageIndex));
   const counts = emptyTally();
-  for (const need of needs) counts[now.tokens[need] ?? 'created'] += 1;
+  for (const need of needs) counts[tokens[need] ?? 'created'] += 1;
   return fromNeeds(job.when, counts);
 }
 
-/** Tokens of jobs that will go on without anybody asking for more than a gate or a blocking job asks. */
+/**
+ * Tokens of jobs that can still end, by themselves or after the decision that a gate or blocking job waits
+ * for.
+ */
 const OPEN: readonly Token[] = ['created', 'running', 'waiting_for_resource', 'scheduled', 'manual'];
 const isOpen = (counts: Tally): boolean => OPEN.some((token) => counts[token] > 0);
 
@@ -128,10 +134,10 @@ function fromNeeds(when: When, counts: Tally): Turn {
   return state === 'success' ? 'go' : 'skip';
 }
 
-/** A gate opens only behind the success, plain success, of every job it requires. */
-function gateTurn(graph: Graph, at: number, tokens: readonly Token[]): Turn {
+/** A gate opens only after the success of every job that it requires; a warning does not count. */
+function gateTurn(graph: Graph, index: number, tokens: readonly Token[]): Turn {
   let turn: Turn = 'go';
-  for (const other of graph.requires[at] ?? []) {
+  for (const other of graph.requires[index] ?? []) {
     const token = tokens[other] ?? 'created';
     if (token === 'success') continue;
     if (!OPEN.includes(token)) return 'skip';
@@ -143,27 +149,27 @@ function gateTurn(graph: Graph, at: number, tokens: readonly Token[]): Turn {
 const both = (a: Turn, b: Turn): Turn =>
   a === 'skip' || b === 'skip' ? 'skip' : a === 'wait' || b === 'wait' ? 'wait' : 'go';
 
-/** Counts of all stages before one, kept between jobs so that a pass over n jobs costs n. */
+/** Counts of all stages before a stage, kept between jobs so that a pass over n jobs costs n. */
 class StageTallies {
   readonly #own: Tally[];
   #sums: Tally[] = [];
 
   constructor(graph: Graph, tokens: readonly Token[]) {
     this.#own = Array.from({ length: graph.stages }, emptyTally);
-    graph.jobs.forEach((job, at) => {
+    graph.jobs.forEach((job, index) => {
       const counts = this.#own[job.stageIndex];
-      if (counts) counts[tokens[at] ?? 'created'] += 1;
+      if (counts) counts[tokens[index] ?? 'created'] += 1;
     });
   }
 
   before(stage: number): Tally {
     const first = this.#sums[0] ?? emptyTally();
     this.#sums[0] = first;
-    for (let at = this.#sums.length; at <= stage; at += 1) {
-      const sum = { ...(this.#sums[at - 1] ?? first) };
-      const own = this.#own[at - 1] ?? emptyTally();
+    for (let next = this.#sums.length; next <= stage; next += 1) {
+      const sum = { ...(this.#sums[next - 1] ?? first) };
+      const own = this.#own[next - 1] ?? emptyTally();
       for (const token of Object.keys(own) as Token[]) sum[token] += own[token];
-      this.#sums[at] = sum;
+      this.#sums[next] = sum;
     }
     return this.#sums[stage] ?? first;
   }

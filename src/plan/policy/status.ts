@@ -3,8 +3,8 @@ import type { PlanJob } from '../model/plan.ts';
 import type { JobPhase, PipelineState } from '../model/protocol.ts';
 
 /**
- * How GitLab folds the states of jobs into one (Gitlab::Ci::Status::Composite): for a whole pipeline, for the stages
- * before a job, and for its needs.
+ * How GitLab folds the states of jobs into one (Gitlab::Ci::Status::Composite): for a whole pipeline, for the
+ * stages before a job, and for its needs.
  */
 export const TOKENS = [
   'created',
@@ -12,7 +12,7 @@ export const TOKENS = [
   'waiting_for_resource',
   'scheduled',
   'manual', // blocks: allow_failure false, or a gate
-  'ignored', // a manual job that nobody has played and nobody need
+  'ignored', // an optional manual job that was not played
   'success',
   'warning', // failed or cancelled, and allowed to
   'failed',
@@ -22,12 +22,12 @@ export const TOKENS = [
 export type Token = (typeof TOKENS)[number];
 export type Tally = Record<Token, number>;
 
-/** What a decision needs to know of a job that may have run. */
+/** What the rules need to know about a job. */
 export interface JobView {
   phase: JobPhase;
   outcome?: Outcome;
   exitCode?: number;
-  /** Asked for again by a person: neither its `manual` nor its delay hold it a second time. */
+  /** A person asked for it again: neither `manual` nor a delay hold it a second time. */
   retryRequested?: boolean;
   /** It mirrors a pipeline that waits for a person. */
   blocked?: boolean;
@@ -37,7 +37,7 @@ export interface JobView {
 export const isOptional = (job: Pick<PlanJob, 'allowFailure' | 'gate'>): boolean =>
   job.allowFailure === true && !job.gate;
 
-/** True when this end only warns: `allow_failure: true`, or one of its exit codes. */
+/** True if the failure only warns: `allow_failure: true`, or one of its exit codes. */
 export function isAllowed(job: Pick<PlanJob, 'allowFailure' | 'gate'>, view: JobView): boolean {
   if (view.outcome === undefined || view.outcome === 'succeeded' || view.outcome === 'skipped') return false;
   if (job.gate) return false;
@@ -93,7 +93,7 @@ export function tally(tokens: Iterable<Token>): Tally {
   return counts;
 }
 
-/** The order is GitLab's, and it matters. No job at all is success. */
+/** The order of the checks is GitLab's, and it matters. Without jobs the state is success. */
 export function composite(counts: Tally): PipelineState {
   const only = (...tokens: Token[]): boolean =>
     TOKENS.every((token) => counts[token] === 0 || tokens.includes(token));
@@ -110,6 +110,6 @@ export function composite(counts: Tally): PipelineState {
   return 'failed';
 }
 
-/** True when nothing of it can go on without a person asking for more: the pipeline has its verdict. */
+/** True if nothing can continue without a new request of a person: the pipeline has its verdict. */
 export const isSettled = (counts: Tally): boolean =>
   counts.created + counts.running + counts.waiting_for_resource + counts.scheduled + counts.manual === 0;

@@ -1,16 +1,16 @@
-/** GIT_SUBMODULE_STRATEGY and what belongs to it: which submodules a job's source has. Pure. */
+/** GIT_SUBMODULE_STRATEGY and related variables: which submodules a job's source contains. Pure. */
 import { depthOf, USUAL_DEPTH, WHOLE } from './git-depth.ts';
 import type { JobSpec } from '../model/spec.ts';
 
 export interface WantedSubmodules {
   recursive: boolean;
-  /** GIT_SUBMODULE_PATHS; none: all. */
+  /** GIT_SUBMODULE_PATHS; empty: all. */
   paths: string[];
   /** Commits; 0: the whole history. */
   depth: number;
 }
 
-/** Undefined for a job that asks for none, or in a way that is known on the machine only. */
+/** Undefined for a job without submodules, or if that is known on the host only. */
 export function submodulesOf(spec: Pick<JobSpec, 'variables'>): WantedSubmodules | undefined {
   const text = (name: string): string => {
     const found = spec.variables.find((one) => one.name === name);

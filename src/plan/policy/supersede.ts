@@ -1,7 +1,10 @@
 import type { Plan, PlanJob } from '../model/plan.ts';
 import type { JobStatus } from '../model/protocol.ts';
 
-/** Whether a job's container may be running: `maybe` while nobody has said so, and it has not waited long either. */
+/**
+ * Whether a job's container may be running: `maybe` until a worker reports it or the job has waited for a
+ * while.
+ */
 export type HasStarted = 'yes' | 'no' | 'maybe';
 
 export function startedOf(
@@ -21,8 +24,9 @@ export function startedOf(
 }
 
 /**
- * What a newer pipeline of the same ref does to this one (GitLab, workflow:auto_cancel:on_new_commit). conservative: cancel
- * it all, unless a job that is not interruptible has started; while that is not known, `wait` and ask again.
+ * What a newer pipeline of the same ref does to this one (GitLab, workflow:auto_cancel:on_new_commit).
+ * conservative: cancel all, unless a job that is not interruptible has started; while that is unknown, `wait`
+ * and ask again.
  */
 export function supersedeEffect(
   mode: Plan['autoCancel']['onNewCommit'],

@@ -1,4 +1,7 @@
-/** Artifacts of a job, as the archive that its worker made. Never shown, always saved: an artifact may be a page with a script. */
+/**
+ * Artifacts of a job, as the archive of its worker. Always a download, because an artifact may be a page with
+ * a script.
+ */
 import type { FastifyInstance } from 'fastify';
 import { DavitError } from '../../errors.ts';
 import type { ArtifactRef } from '../../plan/model/outcome.ts';
@@ -17,9 +20,9 @@ export function artifactRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
       const id = pipelineOf(params);
       const key = jobOf(query);
       const job = (await views.status(id)).jobs.find((one) => one.key === key);
-      if (!job) throw missing(`job ${key} in ${id}`);
+      if (!job) throw missing(`${id} has no job ${key}.`);
       const artifact = reportsOf(query) ? job.result?.reports : job.result?.artifacts;
-      if (!artifact) throw missing(`artifact of ${key} in ${id}`);
+      if (!artifact) throw missing(`The job ${key} of ${id} has no such artifact.`);
       checkAccess(userOf(request), artifact);
       const stream = await deps.blobs.getStream(artifact.digest);
       const name = `${id.replace('/', '-')}-${key.replace(/[^A-Za-z0-9._-]+/g, '-')}.tar.gz`;
@@ -31,9 +34,9 @@ export function artifactRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
   );
 }
 
-/** What the job's file says of who may download it. */
+/** Checks `artifacts:access` of the job. */
 function checkAccess({ name, role }: User, { access }: ArtifactRef): void {
   if (access === undefined || (access !== 'nobody' && mayAs(role, access))) return;
-  const who = access === 'nobody' ? 'nobody' : `${access} only`;
-  throw new DavitError('auth/denied', `${name} is ${role}; the job gives this to ${who}.`);
+  const rule = access === 'nobody' ? 'the job allows no download' : `${access} is required`;
+  throw new DavitError('auth/denied', `${name} has role ${role}; ${rule}.`);
 }

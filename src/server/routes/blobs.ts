@@ -1,4 +1,4 @@
-/** Blobs for people: the working tree of `davit run` goes in here. */
+/** Blobs for people, such as the working tree of `davit run`. */
 import type { FastifyInstance } from 'fastify';
 import { streamOf } from '../body-limit.ts';
 import type { ServerDeps } from '../deps.ts';

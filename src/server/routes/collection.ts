@@ -1,4 +1,4 @@
-/** A collection by hand: `davit doctor --fix`. */
+/** A collection on request, for `davit doctor --fix`. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { collectOnce } from '../collection.ts';

@@ -1,4 +1,4 @@
-/** What a file of a site is served as, by its name alone; what is not here is bytes to save. */
+/** Content types of site files, by file name only; unknown names are downloads. */
 import { posix } from 'node:path';
 
 const TEXT = '; charset=utf-8';

@@ -1,4 +1,4 @@
-/** Workers report themselves, and learn what the installation is. */
+/** Workers report themselves, and read the facts of the installation. */
 import type { FastifyInstance } from 'fastify';
 import { BODIES, INTERNAL } from '../../adapters/http/wire.ts';
 import type { ServerDeps } from '../deps.ts';

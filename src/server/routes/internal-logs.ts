@@ -1,4 +1,4 @@
-/** Logs for workers; epochs fence here, because the store knows the highest. */
+/** Logs for workers. Older dispatches are fenced here, because the store knows the highest epoch. */
 import type { FastifyInstance } from 'fastify';
 import {
   BODIES,
@@ -21,7 +21,8 @@ export function internalLogRoutes(app: FastifyInstance, { logs }: ServerDeps): v
     return logs.open(ref, epoch);
   });
   app.post(`${INTERNAL}/logs/append`, { config, bodyLimit: MAX_CHUNK }, async ({ body }) => {
-    if (!Buffer.isBuffer(body)) throw new DavitError('usage/invalid', `The body has to be ${FRAME_TYPE}.`);
+    if (!Buffer.isBuffer(body))
+      throw new DavitError('usage/invalid', `The content type must be ${FRAME_TYPE}.`);
     const { head, bytes } = decodeFrame(body);
     const { ref, ...chunk } = BODIES.appendLog.parse(head);
     return logs.append(ref, { ...chunk, bytes });

@@ -1,4 +1,4 @@
-/** Logs for people: by offset, and as they grow. Follows are pushed by the log store of this process. */
+/** Logs for people: by offset, and as they grow. The log store of this process notifies followers. */
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { LogRef, LogState } from '../../adapters/ports.ts';
@@ -15,7 +15,7 @@ const CHUNK = 64 * 1_024;
 const NOTHING: LogState = { offset: 0, crc: 0, epoch: 0, incomplete: false };
 
 /**
- * `log` answers the bytes from `offset` to where the log ends now; headers say what they are:
+ * `log` returns the bytes from `offset` to the current end, with headers:
  *   x-davit-log-attempt, x-davit-log-offset (of the first byte), x-davit-log-bytes (of the whole log so far),
  *   x-davit-log-ended, x-davit-log-complete (true | false)
  */
@@ -32,7 +32,7 @@ export function logRoutes(app: FastifyInstance, deps: ServerDeps, views: Views):
   app.get('/api/v1/pipelines/:slug/:iid/log', reader, async ({ params, query }, reply) => {
     const { ref, offset } = await find(params, query);
     const state = await deps.logs.state(ref);
-    if (!state) throw missing(`log of ${ref.job}, attempt ${ref.attempt}, yet`);
+    if (!state) throw missing(`Attempt ${ref.attempt} of ${ref.job} has no log yet.`);
     reply
       .headers({
         'x-davit-log-attempt': ref.attempt,
@@ -40,7 +40,7 @@ export function logRoutes(app: FastifyInstance, deps: ServerDeps, views: Views):
         'x-davit-log-bytes': state.offset,
         'x-davit-log-ended': String(state.ended !== undefined),
         'x-davit-log-complete': String(
-          state.ended?.complete ?? !(state.incomplete || (await isLeft(views, ref))),
+          state.ended?.complete ?? !(state.incomplete || (await isAbandoned(views, ref))),
         ),
       })
       .type('text/plain; charset=utf-8');
@@ -54,16 +54,16 @@ export function logRoutes(app: FastifyInstance, deps: ServerDeps, views: Views):
   });
 }
 
-type OfJob = Pick<LogRef, 'pipeline' | 'job'>;
+type JobRef = Pick<LogRef, 'pipeline' | 'job'>;
 
-/** While Temporal or the workflow is silent, the last that has written: who looks for the reason then finds it in the logs. */
-async function lastAttempt(deps: Pick<ServerDeps, 'logs'>, views: Views, of: OfJob): Promise<number> {
+/** If Temporal or the workflow does not respond, the last attempt with a log, so that logs stay readable. */
+async function lastAttempt(deps: Pick<ServerDeps, 'logs'>, views: Views, ref: JobRef): Promise<number> {
   try {
-    const job = (await views.status(of.pipeline)).jobs.find((one) => one.key === of.job);
-    if (!job) throw missing(`job ${of.job} in ${of.pipeline}`);
+    const job = (await views.status(ref.pipeline)).jobs.find((one) => one.key === ref.job);
+    if (!job) throw missing(`${ref.pipeline} has no job ${ref.job}.`);
     return Math.max(1, job.attempt);
   } catch (error) {
-    const last = isSilence(error) ? await lastWritten(deps, of) : undefined;
+    const last = isSilence(error) ? await lastWritten(deps, ref) : undefined;
     if (last === undefined) throw error;
     return last;
   }
@@ -73,12 +73,12 @@ const isSilence = (error: unknown): boolean =>
   error instanceof DavitError &&
   (error.code === 'temporal/unreachable' || error.code === 'pipeline/no-answer');
 
-/** An attempt that nobody took has no log; so many in a row are not there. */
+/** An attempt without a worker has no log; after so many in a row the search ends. */
 const MAX_ATTEMPTS_WITHOUT_LOG = 3;
-async function lastWritten({ logs }: Pick<ServerDeps, 'logs'>, of: OfJob): Promise<number | undefined> {
+async function lastWritten({ logs }: Pick<ServerDeps, 'logs'>, ref: JobRef): Promise<number | undefined> {
   let last: number | undefined;
   for (let attempt = 1; attempt <= (last ?? 0) + MAX_ATTEMPTS_WITHOUT_LOG; attempt += 1)
-    if (await logs.state({ ...of, attempt })) last = attempt;
+    if (await logs.state({ ...ref, attempt })) last = attempt;
   return last;
 }
 
@@ -87,20 +87,23 @@ async function* pieces(
   ref: LogRef,
   { from, to }: { from: number; to: number },
 ): AsyncGenerator<Uint8Array> {
-  for (let at = from; at < to; ) {
-    const { bytes } = await logs.read(ref, at, Math.min(CHUNK, to - at));
+  for (let offset = from; offset < to; ) {
+    const { bytes } = await logs.read(ref, offset, Math.min(CHUNK, to - offset));
     if (bytes.length === 0) return;
     yield bytes;
-    at += bytes.length;
+    offset += bytes.length;
   }
 }
 
-/** True when its job goes on no more, so that nobody will close it. Without word from Temporal it counts as being written. */
-async function isLeft(views: Views, ref: LogRef): Promise<boolean> {
+/**
+ * True if the job has ended, so that nothing will close its log. If the status is unknown, it counts as being
+ * written.
+ */
+async function isAbandoned(views: Views, ref: LogRef): Promise<boolean> {
   try {
     return isOver(await views.status(ref.pipeline), ref);
   } catch {
-    return false; // what is there is told, and that it has no end is told too
+    return false; // the log is returned as not ended
   }
 }
 
@@ -109,17 +112,17 @@ function isOver(status: PipelineStatus, ref: LogRef): boolean {
   return isFinal(status.state) || !job || job.attempt > ref.attempt || job.phase === 'ended';
 }
 
-/** Sends what is there, then what comes, then `end`; also when the job ended and nobody ever closed its log. */
+/** Sends stored bytes, then new ones, then `end`; also if the job has ended without closing its log. */
 async function follow(
   deps: ServerDeps,
   views: Views,
-  of: { ref: LogRef; offset: number; reply: FastifyReply },
+  request: { ref: LogRef; offset: number; reply: FastifyReply },
 ): Promise<void> {
-  const { ref } = of;
+  const { ref, reply } = request;
   await views.status(ref.pipeline).catch(async (error: unknown) => {
     if (!isSilence(error) || !(await deps.logs.state(ref))) throw error;
   });
-  const events = eventStream(of.reply);
+  const events = eventStream(reply);
   const bell = new Bell();
   let over = false;
   const stops = [
@@ -131,7 +134,7 @@ async function follow(
   ];
   events.gone.addEventListener('abort', () => bell.ring(), { once: true });
   try {
-    for (let offset = of.offset; !events.gone.aborted; ) {
+    for (let { offset } = request; !events.gone.aborted; ) {
       const rung = bell.next();
       const last = over;
       const state = (await deps.logs.state(ref)) ?? NOTHING;
@@ -145,7 +148,7 @@ async function follow(
       await rung;
     }
   } catch (error) {
-    if (!events.gone.aborted) deps.log.warn('a follower of a log was cut off', { cause: String(error) });
+    if (!events.gone.aborted) deps.log.warn('lost a follower of a log', { cause: String(error) });
   } finally {
     for (const stop of stops) stop();
     events.end();
@@ -161,7 +164,7 @@ async function sendEnd(
   await events.send('end', event, offset);
 }
 
-/** Remembers a ring until somebody has waited for it. */
+/** A signal that is kept until it is awaited. */
 class Bell {
   #waiting = Promise.withResolvers<void>();
 

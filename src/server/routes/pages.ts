@@ -1,9 +1,11 @@
 /**
  * Sites that jobs have published.
  *
- * Invariants: S1 a path is looked up in the index of a site and in nothing else, so none leads out of it. S2 a page has no
- * origin (CSP `sandbox` without allow-same-origin): a script in it can do nothing in the name of who looks at it. S3 nobody
- * learns whether there is a site who may not see it.
+ * Invariants:
+ * PAGES-1 A path is looked up only in the index of its site, so no path leads outside.
+ * PAGES-2 A page has no origin (CSP `sandbox` without allow-same-origin): its scripts cannot act as the
+ *         viewer.
+ * PAGES-3 Without access it cannot be learned whether a site exists.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -17,12 +19,12 @@ import { missing } from './params.ts';
 
 const HEADERS = {
   'content-security-policy': "sandbox allow-scripts; frame-ancestors 'none'",
-  // A page without an origin is another origin to its own images and styles.
+  // For a page without an origin its own images and styles are cross-origin.
   'cross-origin-resource-policy': 'cross-origin',
 } as const;
 const MAX_INDEX_BYTES = 64 * 1_024 * 1_024;
-const KEPT_INDEXES = 16;
-/** The one part of an index that is relied on; davit wrote it, and its digest holds the bytes. */
+const MAX_INDEXES = 16;
+/** The part of an index that is used; davit has written it, and its digest protects it. */
 const indexShape = z.object({
   files: z.record(
     z.string(),
@@ -30,10 +32,12 @@ const indexShape = z.object({
   ),
 });
 function digestText(text: string): Digest {
-  if (!isDigest(text)) throw new DavitError('store/corrupt', 'The index of a site names no digest.');
+  if (!isDigest(text))
+    throw new DavitError('store/corrupt', 'The index of a site contains an invalid digest.');
   return text;
 }
 
+const NO_SITE = 'There is no site at this address.';
 type Files = ReadonlyMap<string, SiteFile>;
 
 export function pageRoutes(app: FastifyInstance, deps: ServerDeps): void {
@@ -41,27 +45,27 @@ export function pageRoutes(app: FastifyInstance, deps: ServerDeps): void {
   for (const url of ['/pages/:slug', '/pages/:slug/*'])
     app.get(url, { config: { access: 'site' } }, async (request, reply) => {
       const { slug, rest } = paramsOf(request.params);
-      // Everything below carries them, refusals too.
+      // For all responses below, refusals too.
       reply.headers(HEADERS);
       const open = isPublic(deps, slug);
       if (!open && !mayRead(request, deps)) return askForToken(reply);
       reply.header('cache-control', open ? 'no-cache' : 'private, no-cache');
       if (open) reply.header('access-control-allow-origin', '*');
       if (rest === undefined) return reply.redirect(`/pages/${slug}/`, 302);
-      return answer(sites, { slug, rest, request, reply });
+      return sendPage(sites, { slug, rest, request, reply });
     });
 }
 
 function paramsOf(params: unknown): { slug: ProjectSlug; rest?: string } {
   const { slug, '*': rest } = z.object({ slug: z.string(), '*': z.string().optional() }).parse(params);
-  if (!isSlug(slug)) throw missing('site here');
+  if (!isSlug(slug)) throw missing(NO_SITE);
   return rest === undefined ? { slug } : { slug, rest };
 }
 
 const isPublic = ({ facts }: ServerDeps, slug: ProjectSlug): boolean =>
   facts().config.projects.some((project) => project.name === slug && project.pages === 'public');
 
-/** `Bearer`, or what a browser asks for: any name, and the token as the password (RFC 7617). */
+/** `Bearer`, or from a browser any name with the token as password (RFC 7617). */
 function mayRead(request: FastifyRequest, { tokens }: ServerDeps): boolean {
   const { authorization = '' } = request.headers;
   const basic = /^Basic ([A-Za-z0-9+/=]{1,1024})$/i.exec(authorization)?.[1];
@@ -76,25 +80,25 @@ const askForToken = (reply: FastifyReply): FastifyReply =>
     .code(401)
     .header('www-authenticate', 'Basic realm="davit pages: the password is your token", charset="UTF-8"')
     .type('text/plain; charset=utf-8')
-    .send('This site is for people with a token of davit: give it as the password, with any name.\n');
+    .send('This site requires a davit token. Enter it as the password, with any name.\n');
 
-async function answer(
+async function sendPage(
   sites: Sites,
-  ask: { slug: ProjectSlug; rest: string; request: FastifyRequest; reply: FastifyReply },
+  page: { slug: ProjectSlug; rest: string; request: FastifyRequest; reply: FastifyReply },
 ): Promise<FastifyReply> {
-  const { slug, rest, request, reply } = ask;
+  const { slug, rest, request, reply } = page;
   const [first = '', ...others] = rest.split('/');
   const own = isSitePrefix(first) ? await sites.files(slug, first) : undefined;
   if (own && others.length === 0) return reply.redirect(`/pages/${slug}/${first}/`, 302);
   const files = own ?? (await sites.files(slug, ''));
-  if (!files) throw missing('site here');
+  if (!files) throw missing(NO_SITE);
   const path = own ? others.join('/') : rest;
   const found = locate(files, path);
   if (found.kind === 'folder') return reply.redirect(`${addressOf(slug, rest)}/`, 302);
   if (found.kind === 'none') {
-    const page = files.get('404.html');
-    if (!page) throw missing('such page');
-    return sites.send(reply.code(404), '404.html', page);
+    const notFound = files.get('404.html');
+    if (!notFound) throw missing('This site does not have this page.');
+    return sites.send(reply.code(404), '404.html', notFound);
   }
   const tag = `"${found.file.digest}"`;
   reply.header('etag', tag);
@@ -110,7 +114,7 @@ const addressOf = (slug: ProjectSlug, rest: string): string =>
 
 type Located = { kind: 'file'; path: string; file: SiteFile } | { kind: 'folder' } | { kind: 'none' };
 
-/** As GitLab's pages: the file, the index of a folder, or the file with .html. */
+/** Like GitLab Pages: the file, the index of a folder, or the file with .html. */
 function locate(files: Files, path: string): Located {
   const index = path === '' || path.endsWith('/');
   const names = index ? [`${path}index.html`] : [path, `${path}.html`];
@@ -121,7 +125,7 @@ function locate(files: Files, path: string): Located {
   return !index && files.has(`${path}/index.html`) ? { kind: 'folder' } : { kind: 'none' };
 }
 
-/** What is published, as the records say it now; indexes are kept by their digest, which never lies. */
+/** Published sites by their current records; indexes are cached by their digest. */
 class Sites {
   readonly #deps: ServerDeps;
   readonly #indexes = new Map<Digest, Promise<Files>>();
@@ -130,7 +134,7 @@ class Sites {
     this.#deps = deps;
   }
 
-  /** Undefined when nothing is published there, or its time is over. */
+  /** Undefined if nothing is published there, or it has expired. */
   async files(slug: ProjectSlug, prefix: string): Promise<Files | undefined> {
     const { records } = this.#deps;
     const [name] = await records.list(pagesPrefix(slug, prefix), 1);
@@ -150,7 +154,7 @@ class Sites {
     this.#indexes.delete(digest);
     this.#indexes.set(digest, read);
     const oldest = this.#indexes.keys().next().value;
-    if (this.#indexes.size > KEPT_INDEXES && oldest) this.#indexes.delete(oldest);
+    if (this.#indexes.size > MAX_INDEXES && oldest) this.#indexes.delete(oldest);
     try {
       return await read;
     } catch (error) {

@@ -1,4 +1,4 @@
-/** Path and query parameters, checked before anything is done with them. */
+/** Validates path and query parameters. */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import {
@@ -11,7 +11,7 @@ import {
 } from '../../plan/model/ids.ts';
 
 const digestParams = z.object({ digest: z.string().refine(isDigest, 'a digest is sha256:<64 hex digits>') });
-const slugParams = z.object({ slug: z.string().refine(isSlug, 'this is no name of a project') });
+const slugParams = z.object({ slug: z.string().refine(isSlug, 'not a valid project name') });
 const pipelineParams = slugParams.extend({ iid: z.string().regex(/^[1-9]\d{0,14}$/, 'a number from 1') });
 const keyParams = slugParams.extend({ key: z.string().min(1).max(1_024) });
 
@@ -38,9 +38,9 @@ const reportsQuery = z.object({ reports: z.enum(['0', '1']).default('0') });
 export const reportsOf = (query: unknown): boolean => reportsQuery.parse(query).reports === '1';
 
 const listQuery = z.object({
-  project: z.string().refine(isSlug, 'this is no name of a project').optional(),
+  project: z.string().refine(isSlug, 'not a valid project name').optional(),
   limit: whole.min(1).max(200).default(20),
 });
 export const listQueryOf = (query: unknown): z.output<typeof listQuery> => listQuery.parse(query);
 
-export const missing = (what: string): DavitError => new DavitError('not-found', `There is no ${what}.`);
+export const missing = (message: string): DavitError => new DavitError('not-found', message);

@@ -1,4 +1,4 @@
-/** Pipelines for people: what they are, what is decided about their jobs. */
+/** Pipelines for people: status, decisions, cancellation. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -30,7 +30,7 @@ export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
   });
   app.post('/api/v1/pipelines/:slug/:iid/decisions', developer, async (request) => {
     const id = pipelineOf(request.params);
-    // The actor is whoever the token belongs to, never what the request says.
+    // The actor is the user of the token, never a field of the request.
     const { name: actor, role } = userOf(request);
     const decision = { ...decisionBody.parse(request.body), actor, role };
     const answer = await submitDecision(deps, views, { id, decision });
@@ -46,12 +46,12 @@ export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
     const status = await views.status(id);
     throw new DavitError(
       'pipeline/ended',
-      `The pipeline ${id} has ended already (${status.state === 'canceled' ? 'cancelled' : status.state}).`,
+      `The pipeline ${id} has already ended (${status.state === 'canceled' ? 'cancelled' : status.state}).`,
     );
   });
 }
 
-/** The last state goes first while a slow reader takes its time: what is between two sends is of no use to anybody. */
+/** Sends only the latest status to a slow reader and drops the ones in between. */
 function followStatus(reply: Parameters<typeof eventStream>[0], views: Views, id: PipelineId): void {
   const events = eventStream(reply);
   let next: PipelineStatus | undefined;

@@ -1,10 +1,9 @@
-/** What anybody may ask, and the fleet. */
+/** Routes without a token, and the workers. */
 import type { FastifyInstance } from 'fastify';
 import type { Health } from '../api.ts';
 import type { ServerDeps } from '../deps.ts';
 
-const HELLO =
-  'davit server. Its API is for `davit`; look at pipelines with `davit pipelines` and `davit status`.\n';
+const HELLO = 'This is a davit server. Use `davit pipelines` and `davit status` to see pipelines.\n';
 
 export function plainRoutes(app: FastifyInstance, deps: ServerDeps): void {
   app.get('/', { config: { access: 'anybody' } }, async (_request, reply) =>

@@ -1,4 +1,4 @@
-/** Projects for people: start a pipeline, ask what became of the request. */
+/** Projects for people: start a pipeline, look up a request, stop an environment. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -10,7 +10,7 @@ import { mayStartProtected } from '../../compiler/variables/installation.ts';
 import type { InstallationProject } from '../../installation.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import { userOf } from '../access.ts';
-import type { StartAnswer, StartRequest, StopAnswer } from '../api.ts';
+import type { StartResponse, StartRequest, StopResponse } from '../api.ts';
 import type { User } from '../auth.ts';
 import type { ServerDeps } from '../deps.ts';
 import { keyOf, missing, slugOf } from './params.ts';
@@ -22,7 +22,7 @@ const START_MS = 8_000;
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/, 'a full commit sha');
 const line = (max: number) => z.string().max(max);
 const startBody: z.ZodType<StartRequest> = z.strictObject({
-  /** A key of its own kind: nobody can claim the event of a forge before it comes. */
+  /** A separate kind of key, so that a request cannot claim the key of a forge event. */
   key: z.string().regex(/^request:[A-Za-z0-9._-]{8,128}$/, 'a key is request:UUID'),
   ref: z.string().min(1).max(255),
   refKind: z.enum(['branch', 'tag', 'merge_request']),
@@ -60,11 +60,11 @@ export function projectRoutes(app: FastifyInstance, deps: ServerDeps): void {
     async (request, reply) => {
       const slug = slugOf(request.params);
       const trigger = await triggerOf(deps, slug, {
-        asked: startBody.parse(request.body),
+        request: startBody.parse(request.body),
         user: userOf(request),
       });
       await deps.workflows.trigger(trigger, START_MS);
-      const answer: StartAnswer = { key: trigger.key, project: slug };
+      const answer: StartResponse = { key: trigger.key, project: slug };
       return reply.code(202).send(answer);
     },
   );
@@ -79,14 +79,15 @@ export function projectRoutes(app: FastifyInstance, deps: ServerDeps): void {
       const slug = slugOf(params);
       const status = await deps.workflows.project(slug);
       if (status) return status;
-      if (!deps.facts().config.projects.some((one) => one.name === slug)) throw missing(`project ${slug}`);
+      if (!deps.facts().config.projects.some((one) => one.name === slug))
+        throw missing(`There is no project ${slug}.`);
       return { project: slug, running: [], locks: [] };
     },
   );
   environmentRoute(app, deps);
 }
 
-/** Accepted: the project plays the job that stops it. */
+/** 202: the project starts the job that stops the environment. */
 function environmentRoute(app: FastifyInstance, deps: ServerDeps): void {
   app.post(
     '/api/v1/projects/:slug/environments/stop',
@@ -95,43 +96,43 @@ function environmentRoute(app: FastifyInstance, deps: ServerDeps): void {
       const slug = slugOf(request.params);
       const { name } = stopBody.parse(request.body);
       const known = (await deps.workflows.project(slug))?.environments?.find((one) => one.name === name);
-      if (!known) throw missing(`environment ${name} in ${slug}`);
+      if (!known) throw missing(`The project ${slug} has no environment ${name}.`);
       const { name: actor } = userOf(request);
       if (known.state !== 'stopped') await deps.workflows.stopEnvironment(slug, { name, actor });
-      const answer: StopAnswer = { accepted: true, was: known.state };
+      const answer: StopResponse = { accepted: true, was: known.state };
       return reply.code(202).send(answer);
     },
   );
 }
 
-/** A working tree that was stored before, or the repository of a project that the installation knows. */
+/** The source is a working tree that was stored before, or the repository of a known project. */
 async function triggerOf(
   deps: ServerDeps,
   slug: ProjectSlug,
-  { asked, user }: { asked: StartRequest; user: User },
+  { request, user }: { request: StartRequest; user: User },
 ): Promise<Trigger> {
   const project = deps.facts().config.projects.find((one) => one.name === slug);
-  if (asked.sourceBlob) {
-    if (!(await deps.blobs.has(asked.sourceBlob)))
-      throw new DavitError('blob/missing', 'The source of this request was not stored before it.');
+  if (request.sourceBlob) {
+    if (!(await deps.blobs.has(request.sourceBlob)))
+      throw new DavitError('blob/missing', 'The store does not have the source of this request.');
   } else if (!project?.clone_url)
     throw new DavitError(
       'usage/invalid',
-      `The project ${slug} has no clone_url, and the request no source.`,
+      `The project ${slug} has no clone_url, and the request has no source.`,
       {
         hint: 'Store a working tree first (`davit run` does), or set clone_url of the project in the installation file.',
       },
     );
-  refuseProtected(project, asked, user);
+  refuseProtected(project, request, user);
   return {
-    ...asked,
+    ...request,
     project: slug,
-    deliveryId: asked.key,
+    deliveryId: request.key,
     actor: user.name,
     role: user.role,
     ...(user.local && { local: true as const }),
-    defaultBranch: asked.defaultBranch ?? project?.default_branch,
-    cloneUrl: asked.sourceBlob ? undefined : project?.clone_url,
+    defaultBranch: request.defaultBranch ?? project?.default_branch,
+    cloneUrl: request.sourceBlob ? undefined : project?.clone_url,
     fork: false,
     receivedAt: Date.now(),
   };
@@ -154,7 +155,7 @@ function refuseProtected(
   );
 }
 
-/** The workflow remembers the last ones, the store all that were started. */
+/** The workflow knows recent requests, the store all that have started a pipeline. */
 async function lookup(deps: ServerDeps, slug: ProjectSlug, key: string): Promise<KeyLookup> {
   const known = await deps.workflows.lookup(slug, key);
   if (known && known.state !== 'unknown') return known;

@@ -1,4 +1,4 @@
-/** When each project's heads were last compared, and what was found. */
+/** When each project was last compared with its forge, and the result. */
 import type { FastifyInstance } from 'fastify';
 import { reconcileRecordName, type ReconcileRecord } from '../../plan/model/records.ts';
 import type { Reconciliation } from '../api.ts';

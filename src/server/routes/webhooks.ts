@@ -1,12 +1,14 @@
 /**
- * Role: deliveries of forges. In this order: size and time, raw bytes, proof, and only then JSON, its form, the repository, and
- * what it starts. 202 only after Temporal has the signal; before that nothing has been written anywhere.
- * Not its role: whether an event came before (the project's workflow), what a pipeline may do (compile).
+ * Role: deliveries of forges. Checks in this order: size and time, raw bytes, proof, and only then JSON, its
+ * form, the repository, and what it starts. Returns 202 only after Temporal has the signal; nothing is
+ * written before.
+ * Not its role: duplicate events (the project's workflow), permissions of a pipeline (compile).
  *
  * Invariants:
- *  H1 Nothing of a body is looked at before its proof holds for a project of that forge. A project without a secret takes none.
- *  H2 A wrong proof, a project that is not there and one without a secret answer alike.
- *  H3 Every delivery is answered before the forge gives up, with what became of it.
+ * WEBHOOK-1 A body is not parsed before its proof is valid for a project of that forge. A project without a
+ *           secret accepts no delivery.
+ * WEBHOOK-2 A wrong proof, an unknown project and a project without a secret return the same response.
+ * WEBHOOK-3 Every delivery gets a response with its result before the forge gives up.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -14,7 +16,7 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { skippedRecordName, type SkippedRecord } from '../../plan/model/records.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
-import type { WebhookAnswer } from '../api.ts';
+import type { WebhookResponse } from '../api.ts';
 import type { ServerDeps, WebhookProject } from '../deps.ts';
 import { FairQueue } from '../webhooks/fair-queue.ts';
 import { Budget, withRawBody } from '../webhooks/raw-body.ts';
@@ -24,8 +26,8 @@ import { gitlabEvent } from '../webhooks/gitlab.ts';
 import { isForge, needsBody, proofOf, proves, type ForgeName } from '../webhooks/signature.ts';
 import { sha256 } from '../../utils/sha256.ts';
 
-const AT_ONCE = 128;
-const WAITING = 10_000;
+const MAX_RUNNING = 128;
+const MAX_WAITING = 10_000;
 const params = z.object({ forge: z.string().refine(isForge), slug: z.string().max(64).optional() });
 
 export function webhookRoutes(app: FastifyInstance, deps: ServerDeps): void {
@@ -42,7 +44,7 @@ export function webhookRoutes(app: FastifyInstance, deps: ServerDeps): void {
 
 class Receiver {
   readonly #deps: ServerDeps;
-  readonly #gate = new FairQueue({ atOnce: AT_ONCE, waiting: WAITING });
+  readonly #gate = new FairQueue({ maxRunning: MAX_RUNNING, maxWaiting: MAX_WAITING });
   readonly #budget: Budget;
 
   constructor(deps: ServerDeps) {
@@ -50,11 +52,14 @@ class Receiver {
     this.#budget = new Budget(deps.limits.webhookTotalBytes);
   }
 
-  async receive(request: FastifyRequest, reply: FastifyReply): Promise<WebhookAnswer> {
-    const asked = params.safeParse(request.params);
-    if (!asked.success)
-      throw new DavitError('not-found', 'Deliveries go to /webhooks/{gitlab,github,gitea}.');
-    const { forge, slug } = asked.data;
+  async receive(request: FastifyRequest, reply: FastifyReply): Promise<WebhookResponse> {
+    const parsed = params.safeParse(request.params);
+    if (!parsed.success)
+      throw new DavitError(
+        'not-found',
+        'Unknown forge: use /webhooks/gitlab, /webhooks/github or /webhooks/gitea.',
+      );
+    const { forge, slug } = parsed.data;
     const { headers, body } = request;
     const candidates = this.#deps.webhooks.filter(
       ({ project }) => project.forge === forge && (slug === undefined || project.name === slug),
@@ -62,7 +67,7 @@ class Receiver {
     const proof = proofOf(forge, headers);
     const check = (raw: Buffer): WebhookProject[] =>
       proof ? candidates.filter(({ secret }) => proves(forge, secret, { proof, raw })) : [];
-    // What is wrong already is said before a body is read.
+    // Refuse as early as possible, before the body is read.
     if (!proof || candidates.length === 0 || (!needsBody(forge) && check(Buffer.alloc(0)).length === 0))
       throw this.#unproven(forge, slug);
     const { webhookBytes: maxBytes, webhookBodyMs: totalMs } = this.#deps.limits;
@@ -76,11 +81,13 @@ class Receiver {
     });
   }
 
-  /** A head that asked for no pipeline is noted, so that the reconciler does not take it for a lost delivery. */
+  /**
+   * Records a head that requests no pipeline, so that the reconciler does not treat it as a lost delivery.
+   */
   async #ignore(
     { reason, repository, skipped }: Extract<ForgeEvent, { kind: 'ignored' }>,
     proven: readonly WebhookProject[],
-  ): Promise<WebhookAnswer> {
+  ): Promise<WebhookResponse> {
     const known = proven.find(({ project }) => sameRepository(project.repository, repository));
     if (known && skipped) {
       const name = skippedRecordName(known.project.name, sha256(skipped.ref));
@@ -89,21 +96,21 @@ class Receiver {
     return { ignored: reason };
   }
 
-  async #start(of: {
+  async #start(delivery: {
     event: { trigger: EventTrigger };
     project: WebhookProject['project'];
     headers: IncomingHttpHeaders;
     raw: Buffer;
     reply: FastifyReply;
-  }): Promise<WebhookAnswer> {
-    const { event, project } = of;
+  }): Promise<WebhookResponse> {
+    const { event, project, headers, raw, reply } = delivery;
     const now = Date.now();
     const trigger: Trigger = {
       ...event.trigger,
       project: project.name,
-      deliveryId: deliveryId(of.headers, of.raw),
+      deliveryId: deliveryId(headers, raw),
       defaultBranch: event.trigger.defaultBranch ?? project.default_branch,
-      // The operator's address wins over what a payload says.
+      // The operator's address has precedence over that of the payload.
       cloneUrl: project.clone_url ?? event.trigger.cloneUrl,
       receivedAt: now,
     };
@@ -111,13 +118,13 @@ class Receiver {
     await this.#gate.run(project.name, deadline, () =>
       this.#deps.workflows.trigger(trigger, Math.max(1, deadline - Date.now())),
     );
-    void of.reply.code(202);
+    void reply.code(202);
     return { key: trigger.key, project: project.name };
   }
 
-  /** H2; the log says which it was. */
+  /** WEBHOOK-2; the log has the details. */
   #unproven(forge: ForgeName, slug: string | undefined): DavitError {
-    this.#deps.log.warn('a delivery was refused: no project of this forge has such a secret', {
+    this.#deps.log.warn('refused a delivery: its signature matches no project of this forge', {
       forge,
       slug,
     });
@@ -125,7 +132,7 @@ class Receiver {
   }
 }
 
-/** Its form is checked by the forge's own schema; what does not fit is the sender's mistake, told without its content. */
+/** Parses a payload with the forge's schema; the error names the missing field, never content. */
 function readEvent(forge: ForgeName, headers: IncomingHttpHeaders, raw: Buffer): ForgeEvent {
   const kind = headers[forge === 'gitea' ? 'x-gitea-event' : 'x-github-event'];
   try {
@@ -138,27 +145,30 @@ function readEvent(forge: ForgeName, headers: IncomingHttpHeaders, raw: Buffer):
     throw new DavitError(
       'webhook/body',
       where === undefined
-        ? 'The delivery is no JSON.'
-        : `The delivery lacks what its event has: ${where || 'an object'}.`,
+        ? 'The body is not valid JSON.'
+        : `The payload has no valid field ${where || '(not an object)'}.`,
       { cause: error },
     );
   }
 }
 
-/** Forges keep a repository's name whatever the case it is written in. */
+/** Forges treat repository names as case-insensitive. */
 function ofRepository(proven: readonly WebhookProject[], repository: string): WebhookProject['project'] {
   const found = proven.find(({ project }) => sameRepository(project.repository, repository));
   if (!found)
     throw new DavitError(
       'webhook/repository',
-      'The delivery is about the repository of no project it is signed for.',
+      'The delivery is signed for another project than that of its repository.',
     );
   return found.project;
 }
 
 const sameRepository = (one: string | undefined, other: string | undefined): boolean =>
   one !== undefined && one.toLowerCase() === other?.toLowerCase();
-/** Equal when a forge sends the same delivery again. A header that nobody signs, so never more than a hint to the workflow. */
+/**
+ * Equal if a forge sends the same delivery again. The header is not signed, so it is only a hint for the
+ * workflow.
+ */
 function deliveryId(headers: IncomingHttpHeaders, raw: Buffer): string {
   const given = [
     headers['x-github-delivery'],

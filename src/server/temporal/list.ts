@@ -1,4 +1,4 @@
-/** Pipelines by Temporal's visibility: open ones, and those within retention. */
+/** Lists pipelines by Temporal's visibility: open ones, and those within retention. */
 import type { Client, WorkflowExecutionInfo } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
@@ -8,7 +8,7 @@ import type { ListedPipeline } from '../workflow-port.ts';
 export const isOpen = (status: WorkflowExecutionInfo['status']['name']): boolean =>
   status === 'RUNNING' || status === 'PAUSED';
 
-/** `project` is a slug, which has no quote in it. */
+/** `project` is a slug, which contains no quotes. */
 export async function list(
   client: Client,
   filter: { project?: string; limit: number },
@@ -48,13 +48,13 @@ const listed = (id: PipelineId, info: WorkflowExecutionInfo): ListedPipeline => 
 });
 
 /**
- * When the oldest work that is not over began, epoch ms: an open pipeline, or a trigger that waits in its project. Rejects when one
- * project does not answer: nobody knows then what waits in it.
+ * Start of the oldest unfinished work, in epoch ms: an open pipeline, or a trigger that waits in its project.
+ * Rejects if a project does not respond, because its waiting triggers are unknown then.
  */
 export async function oldestOpen(client: Client): Promise<number | undefined> {
-  // Projects first: a trigger that begins meanwhile is found as a pipeline.
+  // Projects first: a trigger that starts meanwhile is found as a pipeline.
   const waiting = await oldestWaiting(client);
-  // All open ones are looked at: visibility of the embedded server does not sort.
+  // All open pipelines are read, because visibility of the embedded server does not sort.
   let oldest = waiting ?? Number.POSITIVE_INFINITY;
   for await (const { startTime } of client.workflow.list({ query: running('pipeline'), pageSize: 500 }))
     oldest = Math.min(oldest, startTime.getTime());

@@ -1,15 +1,15 @@
 /**
- * Role: a call that waits for a workflow may wait long; one that waits for a Temporal that is away must not.
- * Not its role: making the call, saying what its end means (`temporal.ts`).
+ * Role: a call may wait long for a workflow, but not for an unreachable Temporal.
+ * Not its role: making the call, interpreting its result (`temporal.ts`).
  */
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** A hiccup is shorter: one that restarts a connection takes some hundred ms. */
+/** Longer than a reconnect, which takes some hundred ms. */
 const SILENCE_MS = 2_200;
-/** Most calls are over before Temporal is asked whether it is there. */
+/** Most calls end before the first check. */
 const INITIAL_CHECK_MS = 500;
 const CHECK_INTERVAL_MS = 250;
-/** A try that was waiting for its turn is made once more, and its answer counts. */
+/** Time for a last retry, whose result counts. */
 const FINAL_RETRY_MS = 350;
 
 /** Why `withLiveness` gave up. */
@@ -18,27 +18,27 @@ export class Silent extends Error {
 }
 
 export interface LivenessOptions {
-  /** Whether Temporal answers within so many ms. Never rejects. */
-  answers(withinMs: number): Promise<boolean>;
+  /** True if Temporal responds within so many ms. Never rejects. */
+  responds(withinMs: number): Promise<boolean>;
   silenceMs?: number;
 }
 
 /**
- * Does `work`, and aborts its signal once Temporal has answered nothing for `silenceMs` (2.2 s): it has
- * to try no more then, so that nothing happens later of what a person was told has failed. Rejects with `Silent` where `work`
+ * Runs `work`, and aborts its signal once Temporal has not responded for `silenceMs` (2.2 s). `work` must not
+ * retry after that, so that nothing reported as failed takes effect later. Rejects with `Silent` if `work`
  * does not end by itself.
  */
 export async function withLiveness<T>(
-  { answers, silenceMs = SILENCE_MS }: LivenessOptions,
+  { responds, silenceMs = SILENCE_MS }: LivenessOptions,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const away = new AbortController();
   const over = new AbortController();
-  const silent = look({ answers, silenceMs }, over.signal).then(async (gone) => {
-    if (!gone) return new Promise<never>(() => undefined); // the call is over, the race as well
+  const silent = becomesSilent({ responds, silenceMs }, over.signal).then(async (isSilent) => {
+    if (!isSilent) return new Promise<never>(() => undefined); // the call and the race have ended
     away.abort();
     await delay(FINAL_RETRY_MS, undefined, { ref: false });
-    throw new Silent('Temporal is away');
+    throw new Silent('Temporal does not respond');
   });
   try {
     return await Promise.race([work(away.signal), silent]);
@@ -47,23 +47,26 @@ export async function withLiveness<T>(
   }
 }
 
-/** True once there was no answer for so long; false when the call is over. */
-async function look({ answers, silenceMs }: Required<LivenessOptions>, over: AbortSignal): Promise<boolean> {
+/** True after `silenceMs` without a response; false if the call ends first. */
+async function becomesSilent(
+  { responds, silenceMs }: Required<LivenessOptions>,
+  over: AbortSignal,
+): Promise<boolean> {
   const ended = new Promise<'over'>((resolve) => {
     over.addEventListener('abort', () => resolve('over'), { once: true });
   });
   let last = performance.now();
   let wait = Math.min(INITIAL_CHECK_MS, silenceMs / 2);
   for (;;) {
-    await delay(wait, undefined, { signal: over }).catch(() => undefined); // the call is over
+    await delay(wait, undefined, { signal: over }).catch(() => undefined); // the call has ended
     if (over.aborted) return false;
     const left = last + silenceMs - performance.now();
     if (left <= 0) return true;
-    // Asking may itself wait between two tries, past what it was given.
+    // The check itself may wait between two attempts, beyond its time limit.
     const late = delay(left, false, { signal: over }).catch(() => false);
-    const answer = await Promise.race([answers(left), ended, late]);
-    if (answer === 'over') return false;
-    if (answer) last = performance.now();
+    const result = await Promise.race([responds(left), ended, late]);
+    if (result === 'over') return false;
+    if (result) last = performance.now();
     wait = CHECK_INTERVAL_MS;
   }
 }

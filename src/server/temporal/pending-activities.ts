@@ -1,13 +1,13 @@
-/** What Temporal knows and the workflow does not: whether a dispatched job has been taken by a worker. Pure. */
+/** Adds to a status what only Temporal knows: whether a worker has started a dispatched job. Pure. */
 import { activityId } from '../../plan/model/ids.ts';
 import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
 import type { PendingJob } from '../workflow-port.ts';
 
 const QUEUE = 'queue:';
-/** A worker takes a job in a moment; only what lasts is a wait. */
-const MOMENT_MS = 2_000;
+/** A worker usually starts a job sooner; only a longer time is shown as a wait. */
+const MIN_WAIT_MS = 2_000;
 
-/** A job whose activity a worker has started is running; one whose activity waits says for which queue. */
+/** A job whose activity has started is running; one whose activity waits shows its queue. */
 export function withPending(
   status: PipelineStatus,
   { pending, now }: { pending: readonly PendingJob[]; now: number },
@@ -24,6 +24,6 @@ function refine(job: JobStatus, started: ReadonlyMap<string, boolean>, now: numb
   const taken = started.get(activityId({ job: job.key, attempt: job.attempt, epoch: job.epoch }));
   if (taken === undefined) return job;
   if (taken) return { ...job, phase: 'running', waitingFor: undefined };
-  const waits = now - job.since > MOMENT_MS ? `${QUEUE}${job.queue}` : undefined;
+  const waits = now - job.since > MIN_WAIT_MS ? `${QUEUE}${job.queue}` : undefined;
   return { ...job, waitingFor: job.waitingFor ?? waits };
 }

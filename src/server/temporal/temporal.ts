@@ -1,7 +1,7 @@
 /**
- * Role: the server's way to Temporal. Connects in the background, so that the server answers at once and says `temporal/unreachable`
- * until Temporal is there; afterwards the connection heals by itself.
- * Not its role: what the answers mean (`views.ts`), how many calls at once (`webhooks/fair-queue.ts`).
+ * Role: the server's connection to Temporal. Connects in the background, so that the server responds at once,
+ * with `temporal/unreachable` until Temporal is reachable; later the connection recovers by itself.
+ * Not its role: the meaning of results (`views.ts`), limits of parallel calls (`webhooks/fair-queue.ts`).
  */
 import {
   isGrpcServiceError,
@@ -32,31 +32,31 @@ import { isOpen, list, oldestOpen } from './list.ts';
 import type { PendingJob, Workflows } from '../workflow-port.ts';
 
 const CALL_MS = 5_000;
-/** Play and approve wait for a workflow task, which a busy control worker may be late with. */
+/** Play and approve wait for a workflow task, which may be late on a busy control worker. */
 const UPDATE_MS = 10_000;
 const HEALTH_MS = 2_000;
 const LIST_MS = 60_000;
-/** Shorter than what supervisors wait before they kill. */
+/** Shorter than the grace period of supervisors. */
 const CLOSE_MS = 5_000;
-/** By `withLiveness`. */
+/** Caused by `withLiveness`. */
 const GRPC_CANCELLED = 1;
 const GRPC_UNAVAILABLE = 14;
 const PENDING_STARTED = 2;
 
-/** Who has to answer: Temporal alone, or a worker that runs the workflow. */
 interface CallOptions {
   deadlineMs: number;
-  of: 'temporal' | 'workflow';
-  /** Somebody waits who has decided something: a Temporal that is away is told within 3 s. */
+  /** Who has to respond: only Temporal, or a worker that runs the workflow. */
+  responder: 'temporal' | 'workflow';
+  /** A person waits for the result: an unreachable Temporal is reported within 3 s. */
   person?: true;
 }
-const TEMPORAL: CallOptions = { deadlineMs: CALL_MS, of: 'temporal' };
-const WORKFLOW_QUERY: CallOptions = { deadlineMs: CALL_MS, of: 'workflow' };
-const WORKFLOW_UPDATE: CallOptions = { deadlineMs: UPDATE_MS, of: 'workflow', person: true };
+const TEMPORAL: CallOptions = { deadlineMs: CALL_MS, responder: 'temporal' };
+const WORKFLOW_QUERY: CallOptions = { deadlineMs: CALL_MS, responder: 'workflow' };
+const WORKFLOW_UPDATE: CallOptions = { deadlineMs: UPDATE_MS, responder: 'workflow', person: true };
 const PERSON: CallOptions = { ...TEMPORAL, person: true };
-/** A decision counts once however often it is said, so saying it again is always right. */
-const SAY_AGAIN =
-  'Say it again once Temporal is back: it counts once. `davit status` shows what was decided, `davit doctor` what is wrong with Temporal.';
+/** A repeated decision takes effect once, so a retry is always safe. */
+const RETRY_HINT =
+  'Retry when Temporal is reachable; the decision is applied once. `davit status` shows decisions, `davit doctor` checks Temporal.';
 
 export interface TemporalLink {
   workflows: Workflows;
@@ -68,7 +68,7 @@ export function linkTemporal(options: { address: string; namespace: string }): T
   return {
     workflows: {
       trigger: (trigger, deadlineMs) =>
-        link.call((client) => signalTrigger(client, trigger), { deadlineMs, of: 'temporal' }),
+        link.call((client) => signalTrigger(client, trigger), { deadlineMs, responder: 'temporal' }),
       rerun: (slug, request) => link.call((client) => signalRerun(client, slug, request), PERSON),
       stopEnvironment: (slug, stop) =>
         link.call((client) => signalStopEnvironment(client, slug, stop), PERSON),
@@ -78,11 +78,11 @@ export function linkTemporal(options: { address: string; namespace: string }): T
         link.known(
           'closed' as const,
           async (client) => {
-            // Temporal takes a cancel of a closed workflow for success.
+            // Temporal reports success for the cancellation of a closed workflow.
             if (!(await describe(client, id)).open) return 'closed' as const;
             const handle = client.workflow.getHandle(pipelineWorkflowId(id));
             await handle.signal<[Asker]>(SIGNALS.cancel, by);
-            // For a worker that is older than the signal.
+            // For control workers that do not know the signal.
             await handle.cancel();
             return 'accepted' as const;
           },
@@ -107,7 +107,7 @@ export function linkTemporal(options: { address: string; namespace: string }): T
               .query<KeyLookup, [string]>(QUERIES.lookup, key),
           WORKFLOW_QUERY,
         ),
-      oldestOpen: () => link.call(oldestOpen, { deadlineMs: LIST_MS, of: 'workflow', person: true }),
+      oldestOpen: () => link.call(oldestOpen, { deadlineMs: LIST_MS, responder: 'workflow', person: true }),
       healthy: () => link.healthy(),
     },
     close: () => link.close(),
@@ -127,32 +127,35 @@ class Link {
   }
 
   /** Rejects with a coded error, except for the client's WorkflowNotFoundError. */
-  async call<T>(ask: (client: Client) => Promise<T>, asking: CallOptions = TEMPORAL): Promise<T> {
-    const deadline = Date.now() + asking.deadlineMs;
-    const client = await this.#client(asking);
-    const made = () => this.#counted(client.withDeadline(deadline, () => ask(client)));
+  async call<T>(work: (client: Client) => Promise<T>, options: CallOptions = TEMPORAL): Promise<T> {
+    const deadline = Date.now() + options.deadlineMs;
+    const client = await this.#client(options);
+    const run = () => this.#counted(client.withDeadline(deadline, () => work(client)));
     try {
-      if (!asking.person) return await made();
-      const answers = (withinMs: number) => this.healthy(withinMs);
-      return await withLiveness({ answers }, (signal) =>
-        callUntil(signal, () => client.withAbortSignal(signal, made)),
+      if (!options.person) return await run();
+      const responds = (withinMs: number) => this.healthy(withinMs);
+      return await withLiveness({ responds }, (signal) =>
+        callUntil(signal, () => client.withAbortSignal(signal, run)),
       );
     } catch (error) {
-      throw error instanceof WorkflowNotFoundError ? error : await this.#coded(error, asking);
+      throw error instanceof WorkflowNotFoundError ? error : await this.#coded(error, options);
     }
   }
 
-  /** `absent` is the answer where Temporal knows no such workflow, or only a closed one that cannot do it. */
-  async known<T, U>(absent: U, ask: (client: Client) => Promise<T>, asking = TEMPORAL): Promise<T | U> {
+  /** Returns `absent` if Temporal does not know the workflow, or only a closed one that cannot do it. */
+  async known<T, U>(absent: U, work: (client: Client) => Promise<T>, options = TEMPORAL): Promise<T | U> {
     try {
-      return await this.call(ask, asking);
+      return await this.call(work, options);
     } catch (error) {
       if (error instanceof WorkflowNotFoundError) return absent;
       throw error;
     }
   }
 
-  /** Asked for the namespace, because that is read from Temporal's database: without it a server answers, and can do nothing. */
+  /**
+   * Reads the namespace, which is in Temporal's database: without its database a server responds but cannot
+   * work.
+   */
   async healthy(withinMs = HEALTH_MS): Promise<boolean> {
     const open = this.#open;
     if (!open) return false;
@@ -164,13 +167,13 @@ class Link {
       await this.#counted(asked);
       return true;
     } catch {
-      return false; // that is the answer: it does not answer
+      return false; // Temporal does not respond
     }
   }
 
   async close(): Promise<void> {
     this.#over.abort();
-    // A call on its way must not find its connection closed; none is tried again from here on.
+    // Calls in progress keep their connection; none is retried from here on.
     await Promise.race([Promise.allSettled(this.#calls), timeout(CLOSE_MS)]);
     if (this.#open) await this.#open.connection.close();
     else void this.#connecting.then(() => this.#open?.connection.close());
@@ -186,29 +189,32 @@ class Link {
   }
 
   /**
-   * gRPC's words stay in the cause, for the log. A question that Temporal took and no worker answered is told apart: both end by
-   * their deadline, because the client tries a Temporal that is away again and again.
+   * The gRPC message stays in the cause, for the log. Both an unreachable Temporal and a missing worker end
+   * in the deadline, because the client keeps retrying; a health check tells them apart.
    */
-  async #coded(error: unknown, { of, person }: CallOptions): Promise<DavitError> {
+  async #coded(error: unknown, { responder, person }: CallOptions): Promise<DavitError> {
     if (error instanceof DavitError) return error;
     const grpc = error instanceof ServiceError ? error.cause : error;
     const code = isGrpcServiceError(grpc) ? grpc.code : undefined;
-    const told = error instanceof Silent || code === GRPC_UNAVAILABLE || code === GRPC_CANCELLED;
-    if (of === 'workflow' && !told && (await this.healthy()))
-      return new DavitError('pipeline/no-answer', 'The workflow did not answer in time.', { cause: error });
-    const text = `The Temporal server at ${this.#options.address} did not answer.`;
-    return new DavitError('temporal/unreachable', text, { cause: error, ...(person && { hint: SAY_AGAIN }) });
+    const away = error instanceof Silent || code === GRPC_UNAVAILABLE || code === GRPC_CANCELLED;
+    if (responder === 'workflow' && !away && (await this.healthy()))
+      return new DavitError('pipeline/no-answer', 'The workflow did not respond in time.', { cause: error });
+    const text = `The Temporal server at ${this.#options.address} did not respond.`;
+    return new DavitError('temporal/unreachable', text, {
+      cause: error,
+      ...(person && { hint: RETRY_HINT }),
+    });
   }
 
   async #client({ deadlineMs, person }: CallOptions): Promise<Client> {
-    const patience = Math.min(deadlineMs, person ? HEALTH_MS : CALL_MS);
-    if (!this.#open) await Promise.race([this.#connecting, timeout(patience)]);
+    const waitMs = Math.min(deadlineMs, person ? HEALTH_MS : CALL_MS);
+    if (!this.#open) await Promise.race([this.#connecting, timeout(waitMs)]);
     if (this.#open) return this.#open.client;
-    const text = `No Temporal server answers at ${this.#options.address}.`;
-    throw new DavitError('temporal/unreachable', text, person && { hint: SAY_AGAIN });
+    const text = `No Temporal server responds at ${this.#options.address}.`;
+    throw new DavitError('temporal/unreachable', text, person && { hint: RETRY_HINT });
   }
 
-  /** Never rejects: a server that is away is asked again until the link is closed. */
+  /** Never rejects: retries until the link is closed. */
   async #connect(): Promise<void> {
     while (!this.#over.signal.aborted && !this.#open) {
       try {
@@ -218,7 +224,7 @@ class Link {
           over: this.#over.signal,
         });
       } catch {
-        // connectTemporal has waited already; whoever needs the client meanwhile is told so.
+        // connectTemporal has already waited; calls meanwhile fail with `temporal/unreachable`.
       }
     }
     if (this.#over.signal.aborted) await this.#open?.connection.close();

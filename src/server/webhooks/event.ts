@@ -1,14 +1,14 @@
-/** What every forge's event is turned into, and what of it starts a pipeline. Pure. */
+/** The common form of forge events, and the triggers that they become. Pure. */
 import { z } from 'zod';
 import { pushKey, type ForgeRepository, type Trigger } from '../../plan/model/trigger.ts';
 
 export type EventTrigger = Omit<Trigger, 'project' | 'deliveryId' | 'receivedAt'>;
 export type ForgeEvent =
-  /** `skipped`: the head of a ref that asked for no pipeline, so that nobody takes it for a lost delivery. */
+  /** `skipped`: the head of a ref that requests no pipeline, so that it is not treated as a lost delivery. */
   | { kind: 'ignored'; reason: string; repository?: string; skipped?: { ref: string; after: string } }
   | { kind: 'trigger'; repository: string; trigger: EventTrigger };
 
-/** A text that stands in a workflow's history has a bounded length and no control characters but line breaks. */
+/** Texts in a workflow's history have a bounded length, and no control characters except line breaks. */
 const MAX_TITLE = 255;
 const MAX_MESSAGE = 4_096;
 
@@ -20,13 +20,13 @@ export const refText = z
   // oxlint-disable-next-line no-control-regex -- they are what is looked for
   .regex(/^[^\u0000-\u001f\u007f]+$/);
 export const nameText = z.string().min(1).max(512);
-/** Numbers or strings, as the forge likes; only compared. */
+/** Numbers or strings, depending on the forge; only compared. */
 export const idValue = z.union([z.number(), z.string()]);
 
 export const isZero = (sha: string): boolean => /^0+$/.test(sha);
 export const ZERO = '0'.repeat(40);
 
-/** GitLab's own expression for a commit message that asks for no pipeline. */
+/** GitLab's expression for a commit message that requests no pipeline. */
 export const asksToSkip = (message: string | undefined): boolean =>
   /\[(ci[ _-]skip|skip[ _-]ci)\]/i.test(message ?? '');
 
@@ -36,13 +36,13 @@ export const ignored = (reason: string, repository?: string): ForgeEvent => ({
   repository,
 });
 
-/** Texts of people in a payload: cut, and never a reason to refuse a delivery. */
+/** Free text in a payload: cut, and never a reason to refuse a delivery. */
 export const words = z
   .string()
   .transform((text) => text.slice(0, 16_384))
   .nullish()
   .catch(undefined);
-/** The same of names. */
+/** The same for names. */
 export const label = z
   .string()
   .transform((text) => text.slice(0, 255))
@@ -56,20 +56,20 @@ export const labelList = <K extends string>(key: K) =>
     .nullish()
     .catch(undefined);
 export const flag = z.boolean().nullish().catch(undefined);
-/** Without what the payload does not say. */
+/** Without fields that are missing in the payload. */
 export function known<T extends object>(values: T): { [K in keyof T]: Exclude<T[K], null> } {
   const entries = Object.entries(values).filter(([, value]) => value !== undefined && value !== null);
-  // The keys are those of T, and what was null is not there.
+  // The keys are those of T, without null values.
   return Object.fromEntries(entries) as { [K in keyof T]: Exclude<T[K], null> };
 }
 
 export interface Push {
   repository: string;
-  /** Whole: refs/heads/… */
+  /** Full ref: refs/heads/… */
   ref: string;
   before: string;
   after: string;
-  /** The commit itself, where `after` is an annotated tag. */
+  /** The commit, if `after` is an annotated tag. */
   commit?: string;
   message?: string;
   actor: string;
@@ -80,10 +80,10 @@ export interface Push {
   variables?: Record<string, string>;
   /** Push options `ci.input`. */
   inputs?: Record<string, string>;
-  of?: ForgeRepository;
+  forgeRepository?: ForgeRepository;
 }
 
-/** A push of a branch or tag; what goes away starts nothing. */
+/** A push of a branch or tag; a deletion starts nothing. */
 export function pushEvent(push: Push): ForgeEvent {
   const { repository, ref, before, after, message } = push;
   const branch = /^refs\/heads\/(.+)$/s.exec(ref)?.[1];
@@ -92,7 +92,7 @@ export function pushEvent(push: Push): ForgeEvent {
   if (name === undefined) return ignored('The ref is neither a branch nor a tag.', repository);
   if (isZero(after)) return ignored('The ref was deleted.', repository);
   if (push.skip || asksToSkip(message)) {
-    const reason = 'The commit asks for no pipeline ([skip ci]).';
+    const reason = 'The commit requests no pipeline ([skip ci]).';
     return { kind: 'ignored', reason, repository, skipped: { ref, after } };
   }
   return {
@@ -110,7 +110,7 @@ export function pushEvent(push: Push): ForgeEvent {
       actor: push.actor,
       defaultBranch: push.defaultBranch,
       cloneUrl: push.cloneUrl,
-      repository: push.of,
+      repository: push.forgeRepository,
       variables: push.variables,
       inputs: push.inputs,
       fork: false,
@@ -121,7 +121,9 @@ export function pushEvent(push: Push): ForgeEvent {
 export interface Merge {
   repository: string;
   iid: number;
-  /** Whole, and of the target repository: refs/pull/3/head. Unique, so that branches of forks never meet. */
+  /**
+   * Full ref in the target repository: refs/pull/3/head. Unique, so that branches of forks do not collide.
+   */
   ref: string;
   sha: string;
   before?: string;
@@ -130,16 +132,16 @@ export interface Merge {
   title: string;
   message?: string;
   actor: string;
-  /** Ids of the two repositories; one that is missing makes it a fork. */
-  /** Nobody with a right to push has made it: Gitea's AGit requests name the target as their source. */
+  /** Made without the right to push: Gitea's AGit requests name the target as their source. */
   fromOutside?: boolean;
+  /** Ids of the two repositories; if one is missing, it counts as a fork. */
   from?: number | string | null;
   into?: number | string | null;
   defaultBranch?: string;
   cloneUrl?: string;
-  of?: ForgeRepository;
-  /** What else the event says of the request. */
-  more?: MergeFacts;
+  forgeRepository?: ForgeRepository;
+  /** Further facts of the request. */
+  facts?: MergeFacts;
 }
 export type MergeFacts = Omit<
   NonNullable<Trigger['mergeRequest']>,
@@ -148,7 +150,7 @@ export type MergeFacts = Omit<
 /** GitLab's limit of CI_MERGE_REQUEST_DESCRIPTION. */
 const MAX_DESCRIPTION = 2_700;
 
-/** Texts are cut, lists bounded: they stand in a workflow's history. */
+/** Texts are cut and lists bounded, because they are stored in a workflow's history. */
 function mergeFacts({ description, labels, assignees, ...rest }: MergeFacts): MergeFacts & {
   descriptionCut?: boolean;
 } {
@@ -165,7 +167,7 @@ function mergeFacts({ description, labels, assignees, ...rest }: MergeFacts): Me
 export function mergeEvent(merge: Merge): ForgeEvent {
   const { repository, sha, iid, title } = merge;
   if (asksToSkip(merge.message) || asksToSkip(title))
-    return ignored('The commit or its request asks for no pipeline ([skip ci]).', repository);
+    return ignored('The commit or its request requests no pipeline ([skip ci]).', repository);
   const before = merge.before ?? ZERO;
   const known =
     merge.from !== undefined && merge.from !== null && merge.into !== undefined && merge.into !== null;
@@ -190,9 +192,9 @@ export function mergeEvent(merge: Merge): ForgeEvent {
         targetBranch: merge.targetBranch,
         sourceSha: sha,
         title: titleOf(title),
-        ...mergeFacts(merge.more ?? {}),
+        ...mergeFacts(merge.facts ?? {}),
       },
-      repository: merge.of,
+      repository: merge.forgeRepository,
       fork: merge.fromOutside === true || !known || String(merge.from) !== String(merge.into),
     },
   };

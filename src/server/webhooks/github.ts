@@ -1,4 +1,7 @@
-/** GitHub and Gitea: their payloads are alike. https://docs.github.com/webhooks/webhook-events-and-payloads, and Gitea's usage/webhooks. */
+/**
+ * GitHub and Gitea, whose payloads are alike: https://docs.github.com/webhooks/webhook-events-and-payloads,
+ * and Gitea's usage/webhooks.
+ */
 import { z } from 'zod';
 import type { ForgeRepository } from '../../plan/model/trigger.ts';
 import {
@@ -39,7 +42,7 @@ const side = z.object({
   sha: shaText,
   /** `owner:branch`; empty for Gitea's AGit requests. */
   label: z.string().nullish().catch(undefined),
-  /** Null when the fork is gone. */
+  /** Null if the fork was deleted. */
   repo: z.object({ ...page, id: idValue, full_name: label }).nullish(),
 });
 const pull = z.object({
@@ -61,18 +64,23 @@ const pull = z.object({
   repository,
   sender: person.optional(),
 });
-/** New commits to look at; everything else (labels, reviews, edits) starts nothing. Gitea says `synchronized`. */
+/**
+ * Actions with new commits; all others (labels, reviews, edits) start nothing. Gitea sends `synchronized`.
+ */
 const NEW_COMMITS = ['opened', 'reopened', 'synchronize', 'synchronized'];
 
-/** `event`: X-GitHub-Event or X-Gitea-Event. Throws a ZodError when the payload is not of that event's form. */
+/**
+ * `event`: X-GitHub-Event or X-Gitea-Event. Throws a ZodError if the payload does not have the form of the
+ * event.
+ */
 export function githubEvent(event: string, payload: unknown): ForgeEvent {
   if (event === 'push') return pushOf(push.parse(payload));
   if (event === 'pull_request') return pullOf(pull.parse(payload));
   return ignored(`Events of kind "${event.slice(0, 40)}" start nothing.`);
 }
 
-const actorOf = (who: z.output<typeof person> | undefined): string =>
-  who?.login ?? who?.username ?? 'unknown';
+const actorOf = (sender: z.output<typeof person> | undefined): string =>
+  sender?.login ?? sender?.username ?? 'unknown';
 
 const pushOf = (payload: z.output<typeof push>): ForgeEvent =>
   pushEvent({
@@ -85,24 +93,27 @@ const pushOf = (payload: z.output<typeof push>): ForgeEvent =>
     actor: actorOf(payload.sender),
     defaultBranch: payload.repository.default_branch,
     cloneUrl: payload.repository.clone_url,
-    of: repositoryOf(payload.repository),
+    forgeRepository: repositoryOf(payload.repository),
   });
 
-/** What both forges say of a repository. */
-const repositoryOf = (of: NonNullable<z.output<typeof side>['repo']>): ForgeRepository =>
+/** The facts that both forges send about a repository. */
+const repositoryOf = (sent: NonNullable<z.output<typeof side>['repo']>): ForgeRepository =>
   known({
-    id: String(of.id),
-    path: of.full_name,
-    url: of.html_url,
-    description: of.description,
+    id: String(sent.id),
+    path: sent.full_name,
+    url: sent.html_url,
+    description: sent.description,
     visibility:
-      of.private === undefined || of.private === null ? undefined : of.private ? 'private' : 'public',
+      sent.private === undefined || sent.private === null ? undefined : sent.private ? 'private' : 'public',
   });
 
 function pullOf(payload: z.output<typeof pull>): ForgeEvent {
   const { pull_request: request, repository: into } = payload;
   if (!NEW_COMMITS.includes(payload.action))
-    return ignored(`A request that is ${payload.action.slice(0, 40)} has no new commits.`, into.full_name);
+    return ignored(
+      `A pull request event "${payload.action.slice(0, 40)}" has no new commits.`,
+      into.full_name,
+    );
   return mergeEvent({
     repository: into.full_name,
     iid: payload.number,
@@ -118,8 +129,8 @@ function pullOf(payload: z.output<typeof pull>): ForgeEvent {
     into: into.id,
     defaultBranch: into.default_branch,
     cloneUrl: into.clone_url,
-    of: repositoryOf(into),
-    more: known({
+    forgeRepository: repositoryOf(into),
+    facts: known({
       id: request.id === undefined || request.id === null ? undefined : String(request.id),
       author: request.user?.login ?? request.user?.username,
       description: request.body,

@@ -28,7 +28,10 @@ const project = z.object({
   default_branch: refText.nullish(),
   git_http_url: z.string().max(2_000).nullish(),
 });
-/** `git push -o ci.skip`, `-o ci.no_pipeline`, `-o ci.variable=A=B`, `-o ci.input=A=B`; of those that may repeat, how often is counted. */
+/**
+ * `git push -o ci.skip`, `-o ci.no_pipeline`, `-o ci.variable=A=B`, `-o ci.input=A=B`. Repeatable options are
+ * maps from text to count.
+ */
 const pushOptions = z.object({
   skip: z.unknown().optional(),
   no_pipeline: z.unknown().optional(),
@@ -72,7 +75,7 @@ const merge = z.object({
   assignees: labelList('username'),
 });
 
-/** Throws a ZodError when the payload is not of its kind's form. */
+/** Throws a ZodError if the payload does not have the form of its kind. */
 export function gitlabEvent(payload: unknown): ForgeEvent {
   const { object_kind: kind } = z.object({ object_kind: z.string() }).parse(payload);
   if (kind === 'push' || kind === 'tag_push') return pushOf(push.parse(payload));
@@ -94,7 +97,7 @@ function pushOf(payload: z.output<typeof push>): ForgeEvent {
     actor: payload.user_username ?? 'unknown',
     defaultBranch: payload.project.default_branch ?? undefined,
     cloneUrl: payload.project.git_http_url ?? undefined,
-    of: repositoryOf(payload.project),
+    forgeRepository: repositoryOf(payload.project),
     skip: isOn(options?.skip) || isOn(options?.no_pipeline),
     variables: variablesOf(options?.variable),
     inputs: inputsOf(options?.input),
@@ -103,7 +106,7 @@ function pushOf(payload: z.output<typeof push>): ForgeEvent {
 
 const isOn = (value: unknown): boolean => value !== undefined && value !== false && value !== 'false';
 
-/** `NAME=VALUE`; what is of another form is nobody's variable, as at GitLab. */
+/** `NAME=VALUE`; other forms are ignored, as GitLab does. */
 function variablesOf(given: Record<string, unknown> | undefined): Record<string, string> | undefined {
   const found = Object.keys(given ?? {}).flatMap((text): [string, string][] => {
     const [, name, value] = /^([A-Za-z_][A-Za-z0-9_]*)=(.*)$/s.exec(text.slice(0, MAX_VARIABLE)) ?? [];
@@ -112,11 +115,12 @@ function variablesOf(given: Record<string, unknown> | undefined): Record<string,
   return found.length === 0 ? undefined : Object.fromEntries(found.slice(0, MAX_VARIABLES));
 }
 
-/** `NAME=VALUE` each; whether the file takes them, and of which type they are, is found out when it is read. */
+/** `NAME=VALUE` each; names and types are checked when the file is read. */
 function inputsOf(given: Record<string, unknown> | undefined): Record<string, string> | undefined {
   const found = Object.keys(given ?? {}).flatMap((text): [string, string][] => {
-    const at = text.indexOf('=');
-    return at <= 0 || text.length > MAX_INPUT ? [] : [[text.slice(0, at), text.slice(at + 1)]];
+    const equals = text.indexOf('=');
+    const valid = equals > 0 && text.length <= MAX_INPUT;
+    return valid ? [[text.slice(0, equals), text.slice(equals + 1)]] : [];
   });
   return found.length === 0 ? undefined : Object.fromEntries(found.slice(0, MAX_VARIABLES));
 }
@@ -130,57 +134,58 @@ const VISIBILITY = new Map<number, ForgeRepository['visibility']>([
   [20, 'public'],
 ]);
 
-const repositoryOf = (of: z.output<typeof project>): ForgeRepository =>
+const repositoryOf = (sent: z.output<typeof project>): ForgeRepository =>
   known({
-    id: of.id === undefined || of.id === null ? undefined : String(of.id),
-    path: of.path_with_namespace,
-    url: of.web_url,
-    description: of.description,
-    visibility: VISIBILITY.get(of.visibility_level ?? -1),
+    id: sent.id === undefined || sent.id === null ? undefined : String(sent.id),
+    path: sent.path_with_namespace,
+    url: sent.web_url,
+    description: sent.description,
+    visibility: VISIBILITY.get(sent.visibility_level ?? -1),
   });
 
-const sideOf = (id: string | number | null | undefined, of: z.output<typeof side> | null | undefined) =>
+const sideOf = (id: string | number | null | undefined, sent: z.output<typeof side> | null | undefined) =>
   known({
     id: id === undefined || id === null ? undefined : String(id),
-    path: of?.path_with_namespace,
-    url: of?.web_url,
+    path: sent?.path_with_namespace,
+    url: sent?.web_url,
   });
 
 function mergeFacts(payload: z.output<typeof merge>): MergeFacts {
-  const of = payload.object_attributes;
+  const request = payload.object_attributes;
   return known({
-    id: of.id === undefined || of.id === null ? undefined : String(of.id),
-    description: of.description,
+    id: request.id === undefined || request.id === null ? undefined : String(request.id),
+    description: request.description,
     labels: payload.labels,
     assignees: payload.assignees,
-    draft: of.draft,
-    squash: of.squash,
-    source: sideOf(of.source_project_id, of.source),
-    target: sideOf(of.target_project_id, of.target),
+    draft: request.draft,
+    squash: request.squash,
+    source: sideOf(request.source_project_id, request.source),
+    target: sideOf(request.target_project_id, request.target),
   });
 }
 
 function mergeOf(payload: z.output<typeof merge>): ForgeEvent {
-  const { object_attributes: of, project: into } = payload;
-  // An update without an old revision is of words and labels only.
-  const news = of.action === 'open' || of.action === 'reopen' || (of.action === 'update' && of.oldrev);
-  if (!news) return ignored('The merge request has no new commits.', into.path_with_namespace);
+  const { object_attributes: request, project: into } = payload;
+  const { action, oldrev } = request;
+  // An update without an old revision changes only texts and labels.
+  const hasCommits = action === 'open' || action === 'reopen' || (action === 'update' && oldrev);
+  if (!hasCommits) return ignored('The merge request has no new commits.', into.path_with_namespace);
   return mergeEvent({
     repository: into.path_with_namespace,
-    iid: of.iid,
-    ref: `refs/merge-requests/${of.iid}/head`,
-    sha: of.last_commit.id,
-    before: of.oldrev,
-    sourceBranch: of.source_branch,
-    targetBranch: of.target_branch,
-    title: of.title,
-    message: of.last_commit.message,
+    iid: request.iid,
+    ref: `refs/merge-requests/${request.iid}/head`,
+    sha: request.last_commit.id,
+    before: oldrev,
+    sourceBranch: request.source_branch,
+    targetBranch: request.target_branch,
+    title: request.title,
+    message: request.last_commit.message,
     actor: payload.user?.username ?? 'unknown',
-    from: of.source_project_id,
-    into: of.target_project_id,
+    from: request.source_project_id,
+    into: request.target_project_id,
     defaultBranch: into.default_branch ?? undefined,
     cloneUrl: into.git_http_url ?? undefined,
-    of: repositoryOf(into),
-    more: mergeFacts(payload),
+    forgeRepository: repositoryOf(into),
+    facts: mergeFacts(payload),
   });
 }

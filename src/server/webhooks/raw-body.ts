@@ -1,6 +1,6 @@
 /**
- * The raw bytes of a webhook, before anybody knows who sent them: bounded for one (size, time) and for all together, so that
- * neither a large body, nor a slow one, nor a thousand of them take more memory than the server has.
+ * Reads the raw bytes of a webhook before its sender is verified. Size and time are bounded per body, and
+ * memory for all bodies together, so that large, slow or many bodies cannot exhaust the server's memory.
  */
 import type { Readable } from 'node:stream';
 import { DavitError } from '../../errors.ts';
@@ -11,20 +11,20 @@ export interface RawLimits {
   totalMs: number;
 }
 
-/** Bytes of all bodies that are held now. */
+/** Bytes of all bodies in memory. */
 export class Budget {
   readonly #max: number;
   #held = 0;
   constructor(max: number) {
     this.#max = max;
   }
-  /** False when it is used up. */
+  /** False if the budget is exhausted. */
   take(bytes: number): boolean {
     if (this.#held + bytes > this.#max) return false;
     this.#held += bytes;
     return true;
   }
-  give(bytes: number): void {
+  release(bytes: number): void {
     this.#held -= bytes;
   }
   get held(): number {
@@ -32,7 +32,7 @@ export class Budget {
   }
 }
 
-/** Hands the whole body to `work`; what it holds of the budget is given back afterwards. */
+/** Passes the whole body to `work`, and releases its bytes from the budget afterwards. */
 export async function withRawBody<T>(
   body: unknown,
   limits: RawLimits & { budget: Budget; length: string | undefined },
@@ -43,7 +43,7 @@ export async function withRawBody<T>(
   try {
     return await work(isStream(body) ? await readAll(body, limits, held) : Buffer.alloc(0));
   } finally {
-    limits.budget.give(held.bytes);
+    limits.budget.release(held.bytes);
   }
 }
 
@@ -62,7 +62,7 @@ function readAll(
     const take = (chunk: Buffer): void => {
       if (held.bytes + chunk.length > maxBytes) return stop(tooLarge(maxBytes));
       if (!budget.take(chunk.length))
-        return stop(new DavitError('server/busy', 'The server holds too many deliveries at once.'));
+        return stop(new DavitError('server/busy', 'The server is receiving too many deliveries.'));
       held.bytes += chunk.length;
       chunks.push(chunk);
     };
@@ -81,4 +81,4 @@ function readAll(
 }
 
 const tooLarge = (max: number): DavitError =>
-  new DavitError('request/too-large', `A delivery has at most ${max} bytes.`);
+  new DavitError('request/too-large', `The delivery is larger than ${max} bytes.`);

@@ -1,4 +1,4 @@
-/** Whether a delivery was made by who has the secret: over the raw bytes, in constant time, before anything is parsed. */
+/** Verifies webhook signatures: over the raw bytes, in constant time, before anything is parsed. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { sha256Bytes } from '../../utils/sha256.ts';
@@ -8,8 +8,9 @@ export type ForgeName = (typeof FORGES)[number];
 export const isForge = (text: string): text is ForgeName => FORGES.some((one) => one === text);
 
 /**
- * GitHub: X-Hub-Signature-256, `sha256=` and the HMAC in hex. Gitea: X-Gitea-Signature, the HMAC in hex. GitLab:
- * X-Gitlab-Token, the secret itself. Undefined when the header is missing or of another form: no body need be read then.
+ * GitHub: X-Hub-Signature-256, `sha256=` and the HMAC in hex. Gitea: X-Gitea-Signature, the HMAC in hex.
+ * GitLab: X-Gitlab-Token, the secret itself. Undefined if the header is missing or malformed: the body is not
+ * read then.
  */
 export function proofOf(forge: ForgeName, headers: IncomingHttpHeaders): Buffer | undefined {
   switch (forge) {
@@ -24,16 +25,18 @@ export function proofOf(forge: ForgeName, headers: IncomingHttpHeaders): Buffer 
   }
 }
 
-/** GitLab's proof says nothing of the body: it can be checked before one is read. */
+/** GitLab's proof does not depend on the body, so it can be checked before reading it. */
 export const needsBody = (forge: ForgeName): boolean => forge !== 'gitlab';
 
-/** An empty secret proves nothing and is refused, whoever configured it. */
-export function proves(forge: ForgeName, secret: string, of: { proof: Buffer; raw: Buffer }): boolean {
+/** An empty secret proves nothing and is refused. */
+export function proves(
+  forge: ForgeName,
+  secret: string,
+  { proof, raw }: { proof: Buffer; raw: Buffer },
+): boolean {
   if (secret === '') return false;
-  const wanted = needsBody(forge)
-    ? createHmac('sha256', secret).update(of.raw).digest()
-    : sha256Bytes(secret);
-  return timingSafeEqual(wanted, of.proof);
+  const wanted = needsBody(forge) ? createHmac('sha256', secret).update(raw).digest() : sha256Bytes(secret);
+  return timingSafeEqual(wanted, proof);
 }
 
 function hex(form: RegExp, header: string | string[] | undefined): Buffer | undefined {

@@ -39,7 +39,7 @@ async function play(args: string[], typed?: string) {
   return { exit, ...written };
 }
 
-test('without a terminal the text is told, and nothing starts', async () => {
+test('without a terminal the text is printed, and nothing starts', async () => {
   const { exit, err } = await play([]);
   expect(exit).toBe(1);
   expect(err).toContain('Drop all? [job/unconfirmed]');

@@ -77,7 +77,7 @@ describe('git says what has changed', () => {
     write('.gitignore', 'Dockerfile\n');
     expect(await names()).toEqual([]);
   });
-  test('--changed stands in for its answer', async () => {
+  test('--changed replaces the result of git', async () => {
     expect(await names('--changed', 'docs/x', 'src/y')).toEqual(['docs', 'code']);
   });
 });
@@ -148,7 +148,7 @@ describe('what is shown', () => {
 });
 
 describe('a file that is named', () => {
-  test('may stand in the project, or anywhere else: then its own folder is the project', async () => {
+  test('may be in the project or elsewhere: then its own folder is the project', async () => {
     const other = mkdtempSync(join(tmpdir(), 'davit-test-plan-'));
     try {
       write('ci/nightly.yml', 'default: {image: x}\nnight: {script: x}\n');
@@ -181,7 +181,7 @@ describe('inputs of the file', () => {
         '"$[[ inputs.name ]]": {script: "$[[ inputs.list ]]"}\n',
     ),
   );
-  test('come by --input, and what is no text there is read as JSON', async () => {
+  test('come from --input, and inputs that are not text are read as JSON', async () => {
     expect(await plan('--input', 'name=a=b', '--input', 'list=["y", "z"]')).toMatchObject([
       { name: 'a=b', script: ['y', 'z'] },
     ]);
@@ -208,7 +208,7 @@ describe('inputs of the file', () => {
 });
 
 describe('a ref that is not here', () => {
-  test('is a branch that these files might be on, and the reader is told', async () => {
+  test('is planned as a branch with these files, with a notice', async () => {
     commit(
       '.gitlab-ci.yml',
       'default: {image: x}\na: {script: x, only: [later]}\nb: {script: x, only: [main]}\n',
@@ -217,7 +217,7 @@ describe('a ref that is not here', () => {
     expect(await names('--ref', 'main')).toEqual(['b']);
     const { cli, written } = testCli(folder, folder, {});
     await runCli(cli, ['plan', '--ref', 'later']);
-    expect(written.err).toMatch(/no later here/);
+    expect(written.err).toContain('later does not exist here');
   });
 
   test('works in a folder without a repository', async () => {
@@ -258,7 +258,7 @@ deeper: {trigger: {include: {local: ci/grandchild.yml}}}
     write('ci/grandchild.yml', 'c: {image: x, skript: x}\n');
     const { cli, written } = testCli(folder, folder, {});
     expect(await runCli(cli, ['plan'])).toBe(2);
-    expect(written.out).toContain('go > deeper starts a child pipeline, which has mistakes.');
+    expect(written.out).toContain('go > deeper starts a child pipeline with an invalid file.');
     expect(written.err).toContain('ci/grandchild.yml:1:');
   });
 });

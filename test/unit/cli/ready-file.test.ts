@@ -47,7 +47,7 @@ describe('serverWorks', () => {
   test.each([
     ['the server says that it reaches Temporal', '{"ok":true}', true],
     ['the server says that it does not', '{"ok":false}', false],
-    ['something else answers', '<html>', false],
+    ['another server responds', '<html>', false],
   ])('%s: %s is %s', async (_what, body, works) => {
     const server = createServer((_request, response) => response.end(body));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

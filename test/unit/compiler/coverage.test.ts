@@ -23,9 +23,11 @@ describe('coverage', () => {
   });
   test('a pattern that RE2 does not take, or without slashes, is an error', () => {
     expect(mistakes(`j: {image: x, script: x, coverage: '/(?=a)/'}`)[0]).toContain(
-      'no valid regular expression',
+      'not a valid regular expression',
     );
     expect(mistakes(`j: {image: x, script: x, coverage: 'a'}`)[0]).toContain('between slashes');
-    expect(mistakes('j: {build: {}, coverage: /a/}')[0]).toContain('coverage has no meaning beside build');
+    expect(mistakes('j: {build: {}, coverage: /a/}')[0]).toContain(
+      '"j" is a build job without a container of its own, so it cannot have coverage',
+    );
   });
 });

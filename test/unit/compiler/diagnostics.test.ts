@@ -19,14 +19,14 @@ function found(text: string): Found[] {
   }));
 }
 
-/** One mistake a file: what it is called, and exactly where it stands. */
+/** One mistake per file: its code, and its exact place. */
 const CASES: [name: string, text: string, code: string, at: string, message: RegExp, hint?: RegExp][] = [
   [
     'a typo in a keyword of a job',
     'j:\n  image: x\n  scrpt: x\n  script: y',
     'language/unknown-keyword',
     '3:3',
-    /has no keyword "scrpt"/,
+    /has an unknown keyword "scrpt"/,
     /"script"/,
   ],
   [
@@ -34,7 +34,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     'varables: {A: b}\nj: {image: x, script: y}',
     'language/unknown-keyword',
     '1:1',
-    /"varables" is no keyword/,
+    /"varables" is neither a keyword/,
     /"variables"/,
   ],
   [
@@ -50,14 +50,14 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     'default: {script: x}\nj: {image: x, script: y}',
     'language/unknown-keyword',
     '1:11',
-    /default has no keyword "script"/,
+    /default has an unknown keyword "script"/,
   ],
   [
-    'a typo inside of a keyword',
+    'a typo inside a keyword',
     'j: {image: {nmae: x, name: y}, script: z}',
     'language/unknown-keyword',
     '1:13',
-    /image has no "nmae"/,
+    /image has an unknown key "nmae"/,
     /"name"/,
   ],
   [
@@ -73,7 +73,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     'spec: {}\nj: {image: x, script: y}',
     'language/missing',
     '1:1',
-    /^spec is a header/,
+    /^spec must be in a header/,
   ],
   [
     'a job that runs something and mirrors a pipeline',
@@ -87,7 +87,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     'j: {image: x, script: y, artifacts: {reports: {junt: a.xml}}}',
     'language/unknown-keyword',
     '1:48',
-    /artifacts.reports has no "junt"/,
+    /artifacts.reports has an unknown key "junt"/,
     /junit/,
   ],
   [
@@ -99,7 +99,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /language/,
   ],
   [
-    'a value that is none of its options',
+    'a value that is not one of its options',
     'variables: {A: {value: c, options: [a, b]}}\nj: {image: x, script: x}',
     'language/type',
     '1:16',
@@ -147,11 +147,11 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /"build"/,
   ],
   [
-    'a stage that is not named and not there',
+    'a default stage that is not in the list',
     'stages: [build]\nj: {image: x, script: y}',
     'language/unknown-stage',
     '2:1',
-    /names no stage, so it is in "test"/,
+    /has no stage, so it is in "test"/,
     /build/,
   ],
   [
@@ -159,17 +159,17 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     'j: {image: x, script: y, only: [a, /(?=x)/]}',
     'language/regex',
     '1:36',
-    /no valid regular expression/,
+    /not a valid regular expression/,
   ],
   [
     'a bad regular expression in the map form',
     'j: {image: x, script: y, except: {refs: ["/[/"]}}',
     'language/regex',
     '1:42',
-    /no valid regular expression/,
+    /not a valid regular expression/,
   ],
   [
-    'a variable name that no shell takes',
+    'a variable name that is not valid in a shell',
     'variables: {A-B: c}\nj: {image: x, script: y}',
     'language/type',
     '1:18',
@@ -198,7 +198,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     /pages: true/,
   ],
   [
-    'variables in a circle',
+    'variables in a cycle',
     'variables: {A: $B, B: $C, C: $A}\nj: {image: x, script: y}',
     'language/cycle',
     '2:1',
@@ -260,7 +260,7 @@ describe('all mistakes in one run', () => {
       kind: 'invalid',
       problems: [{ code: 'language/missing' }],
     }));
-  test('a file that is no map', () =>
+  test('a file that is not a map', () =>
     expect(run('- a')).toMatchObject({ kind: 'invalid', problems: [{ code: 'language/type' }] }));
   test('a duplicate job is a warning of a plan', () => {
     expect(run('j: {image: x, script: y}\nj: {image: x, script: z}')).toMatchObject({

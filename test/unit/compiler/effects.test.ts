@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { job, jobs, mistakes, run, variable, type Overrides } from './helpers.ts';
 
-test('a service is made as its map says', () => {
+test('a service is made from its map', () => {
   const { spec } = job(
     `j:
   image: x
@@ -23,7 +23,7 @@ variables: {F: f}`,
   expect(values).toEqual([{ literal: 'f' }, { literal: '$F' }, { literal: 'f' }]);
 });
 
-test('what people are asked for a variable changes nothing of its value', () => {
+test('description and options of a variable do not change its value', () => {
   const text =
     'variables: {A: {value: b, description: which one, options: [a, b]}}\nj: {image: x, script: x}';
   expect(variable(job(text, 'j'), 'A')).toBe('b');
@@ -46,7 +46,7 @@ j:
 });
 
 describe('workflow', () => {
-  test('a rule of workflow asks for changes and files', () => {
+  test('a rule of workflow needs changes and files', () => {
     const kind = (rule: string, more: Overrides = {}): string =>
       run(`workflow: {rules: [${rule}]}\nj: {image: x, script: x}`, {
         trigger: { before: 'f'.repeat(40) },
@@ -67,7 +67,7 @@ describe('workflow', () => {
   });
 });
 
-test('an include asks for files', () => {
+test('an include needs files', () => {
   const names = (paths: string): string[] =>
     Object.keys(
       jobs(`include: [{local: a.yml, rules: [{exists: {paths: [${paths}]}}]}]\nj: {image: x, script: x}`, {

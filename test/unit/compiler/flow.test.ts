@@ -44,7 +44,7 @@ describe('when and allow_failure', () => {
     expect(mistakes(one('when: delayed')).join()).toContain('language/missing');
     expect(mistakes(one('start_in: 5 min')).join()).toContain('language/conflict');
   });
-  test('never stands in rules only', () =>
+  test('never is allowed in rules only', () =>
     expect(mistakes(one('when: never')).join()).toContain('language/type'));
 });
 
@@ -58,7 +58,7 @@ describe('manual_confirmation', () => {
     });
     expect(plan('gate: true, manual_confirmation: Sure?')).toMatchObject({ confirmation: 'Sure?' });
   });
-  test('means nothing to a job that is not manual, and lint says so', () => {
+  test('has no effect on a job that is not manual, and lint reports it', () => {
     const answer = run(one('manual_confirmation: Sure?'));
     expect(answer.kind === 'plan' && answer.warnings.map((warning) => warning.code)).toEqual([
       'language/no-effect',
@@ -177,7 +177,7 @@ describe('queues', () => {
   });
   test('tags are expanded', () =>
     expect(plan('tags: [$CI_COMMIT_BRANCH]')).toMatchObject({ tags: ['main'], queue: 'tag-main' }));
-  test('a job that nobody could take now is a warning', () => {
+  test('a job that no worker can take now is a warning', () => {
     const answer = run(one('tags: [mars]'), { fleet: [worker(['docker'])] });
     expect(answer).toMatchObject({
       kind: 'plan',
@@ -187,7 +187,7 @@ describe('queues', () => {
 });
 
 describe('stages', () => {
-  test('may stand in lists of lists, as anchors leave them', () => {
+  test('may be in lists of lists, as anchors make them', () => {
     const answer = run('stages: [a, [b, [c]]]\nj: {image: x, script: x, stage: c}');
     expect(answer).toMatchObject({ kind: 'plan', plan: { stages: ['c'] } });
   });

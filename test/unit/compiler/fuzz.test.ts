@@ -1,7 +1,7 @@
 /**
- * Whatever the file, the compiler answers: it never throws, hangs, or takes much memory, `davit lint` and `davit config` with it.
+ * For every file the compiler returns: it never throws, hangs, or takes much memory, `davit lint` and `davit config` with it.
  * Random files in properties.test.ts, small files that unfold in bombs.test.ts; here real ones that were changed by lines and
- * words, names that lead in circles, and texts that are simply large. `FUZZ=20 npx vitest run …/fuzz.test.ts` looks longer.
+ * words, names that form cycles, and texts that are simply large. `FUZZ=20 npx vitest run …/fuzz.test.ts` looks longer.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,8 +19,8 @@ const texts = globSync(['examples/*/.gitlab-ci.yml', 'test/fixtures/pipelines/*.
   .map((path) => readFileSync(join(ROOT, path), 'utf8'));
 const MB = 1024 * 1024;
 
-/** An answer, with a place in the file for each problem that has one; what can be printed is YAML that is read again. */
-function answers(text: string): void {
+/** A result, with a place in the file for each problem that has one; printed YAML can be read again. */
+function expectResult(text: string): void {
   const files = ['README.md', 'image.tar'];
   const answer = run(text, { lint: true, explain: true, files, defaultImage: 'x' });
   const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;
@@ -78,11 +78,11 @@ function changed(text: string, { how, at, other, word }: Change): string {
 }
 
 describe('files of people', () => {
-  test('as they are', () => texts.forEach(answers));
+  test('as they are', () => texts.forEach(expectResult));
   test('changed by lines and words', { timeout: 60_000 * runs(1) }, () => {
     const made = fc.tuple(fc.constantFrom(...texts), fc.array(change, { minLength: 1, maxLength: 6 }));
     fc.assert(
-      fc.property(made, ([text, changes]) => answers(changes.reduce(changed, text))),
+      fc.property(made, ([text, changes]) => expectResult(changes.reduce(changed, text))),
       { numRuns: runs(400) },
     );
   });
@@ -92,7 +92,9 @@ describe('files of people', () => {
       return lines.slice(from % lines.length, (from % lines.length) + count).join('\n');
     });
     fc.assert(
-      fc.property(fc.array(piece, { minLength: 2, maxLength: 4 }), (pieces) => answers(pieces.join('\n'))),
+      fc.property(fc.array(piece, { minLength: 2, maxLength: 4 }), (pieces) =>
+        expectResult(pieces.join('\n')),
+      ),
       { numRuns: runs(200) },
     );
   });
@@ -121,11 +123,11 @@ const linked = fc.dictionary(name, link, { minKeys: 1, maxKeys: 4 }).map((jobs) 
     .join('\n'),
 );
 
-describe('names that lead in circles', () => {
-  test('end, and a circle is named as one', { timeout: 60_000 * runs(1) }, () => {
+describe('names that form cycles', () => {
+  test('end, and a cycle is reported as one', { timeout: 60_000 * runs(1) }, () => {
     fc.assert(
       fc.property(linked, (text) => {
-        answers(text);
+        expectResult(text);
         for (const one of mistakes(text).filter((mistake) => mistake.startsWith('language/cycle'))) {
           const path = one.slice(one.lastIndexOf(': ') + 2).split(' -> ');
           expect(path.length).toBeGreaterThan(1);
@@ -135,7 +137,7 @@ describe('names that lead in circles', () => {
       { numRuns: runs(300) },
     );
   });
-  test('a thousand jobs in one circle of needs are one report', () => {
+  test('a thousand jobs in one cycle of needs are one report', () => {
     const many = 1_000;
     const text = Array.from(
       { length: many },
@@ -145,7 +147,7 @@ describe('names that lead in circles', () => {
     expect(found).toHaveLength(1);
     expect(found[0]?.split(' -> ')).toHaveLength(many + 1);
   });
-  test('a long chain of extends, references or variables is no circle', () => {
+  test('a long chain of extends, references or variables is not a cycle', () => {
     const chain = (line: (at: number) => string): string =>
       `${Array.from({ length: 2_000 }, (_, at) => line(at)).join('\n')}\nj: {image: x, script: x}`;
     expect(mistakes(chain((at) => `.t${at + 1}: {extends: .t${at}}`)).join()).not.toContain('language/cycle');

@@ -1,5 +1,5 @@
 import { compile } from '../../../src/compiler/compile.ts';
-import type { CompileAnswer, CompiledJob, CompileRequest } from '../../../src/compiler/request.ts';
+import type { CompileResult, CompiledJob, CompileRequest } from '../../../src/compiler/request.ts';
 import type { Trigger } from '../../../src/plan/model/trigger.ts';
 
 const SHA = '0123456789abcdef0123456789abcdef01234567';
@@ -50,7 +50,7 @@ export function request(text: string, more: Overrides = {}): CompileRequest {
   };
 }
 
-export const run = (text: string, more: Overrides = {}): CompileAnswer => compile(request(text, more));
+export const run = (text: string, more: Overrides = {}): CompileResult => compile(request(text, more));
 
 /** The plan's jobs by key; throws with the problems when there is no plan. */
 export function jobs(text: string, more: Overrides = {}): Record<string, CompiledJob> {
@@ -94,7 +94,7 @@ export function mistakes(text: string, more: Overrides = {}): string[] {
     );
 }
 
-/** A job of a plan; throws when it is not there. */
+/** A job of a plan; throws when it does not exist. */
 export function job(text: string, key: string, more: Overrides = {}): CompiledJob {
   const found = jobs(text, more)[key];
   if (!found) throw new Error(`no job ${key} in ${Object.keys(jobs(text, more)).join(', ')}`);

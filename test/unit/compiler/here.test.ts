@@ -29,19 +29,19 @@ describe('tags that this machine does not have', () => {
     expect(compiled.job).toMatchObject({ queue: 'tag-shell', tags: ['shell'] });
     expect(compiled.job.missingTags).toBeUndefined();
     expect(warnings([worker('a', 'shell')], here)).toEqual([
-      'no worker has the tag docker: run from here, "j" runs here',
+      'no worker has the tag docker: "j" runs on this machine',
     ]);
     expect(job(FILE, 'j', { fleet: [worker('a')], trigger: here }).job.queue).toBe('amd64');
     expect(warnings([worker('a')], here)).toEqual([
-      'no worker has the tags docker, shell: run from here, "j" runs here',
+      'no worker has the tags docker, shell: "j" runs on this machine',
     ]);
   });
-  test('a worker for deployments is no other machine', () => {
+  test('a worker for deployments is not another machine', () => {
     const deploys = { ...worker('deploy-swarm'), arches: [], targets: ['swarm'] };
     expect(job(FILE, 'j', { fleet: [worker('a'), deploys], trigger: here }).job.queue).toBe('amd64');
   });
-  test('wait where another machine is there, or the pipeline is asked for in another way', () => {
-    const waits = 'no worker has the tag docker now, so "j" will wait';
+  test('wait if there is another machine, or the pipeline is started in another way', () => {
+    const waits = 'no worker currently has the tag docker, so "j" will wait';
     expect(warnings([worker('a', 'shell'), worker('b')], here)).toEqual([waits]);
     expect(warnings([worker('a', 'shell')], { source: 'cli' })).toEqual([waits]);
     expect(warnings([worker('a', 'shell')], { source: 'push', here: true })).toEqual([waits]);

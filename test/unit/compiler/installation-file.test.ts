@@ -37,19 +37,19 @@ describe('the installation file', () => {
   };
   test('a typo has its place and the right spelling', () => {
     expect(mistakes('projcts: []')).toEqual([
-      'installation/invalid 1:1 installation has no "projcts" | Did you mean "projects"?',
+      'installation/invalid 1:1 installation has an unknown key "projcts" | Did you mean "projects"?',
     ]);
     expect(mistakes('projects:\n  - name: x\n    clone_ulr: y')).toEqual([
-      'installation/invalid 3:5 installation.projects[0] has no "clone_ulr" | Did you mean "clone_url"?',
+      'installation/invalid 3:5 installation.projects[0] has an unknown key "clone_ulr" | Did you mean "clone_url"?',
     ]);
   });
   test('a secret must be a reference', () => {
     const found = mistakes('projects: [{name: x, webhook_secret: hunter2}]');
     expect(found).toHaveLength(1);
-    expect(found[0]).toMatch(/installation\/invalid 1:38 .*a secret is a reference/);
+    expect(found[0]).toMatch(/installation\/invalid 1:38 .*must be a reference to a secret/);
     expect(found[0]).not.toContain('hunter2');
   });
-  test('names stand once', () => {
+  test('names are unique', () => {
     expect(mistakes('targets: [{name: a}, {name: a}]').join()).toContain('1:22 targets names "a" twice');
     expect(mistakes('registries: [{host: a, default: true}, {host: b, default: true}]').join()).toContain(
       'only one registry',

@@ -28,7 +28,7 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     'unit/compiler/draft/needs.test.ts': [
       'without needs: the stages decide, and artifacts come from all earlier stages',
       'needs: [] starts at once and gets nothing',
-      'a need on one is an error that says why',
+      'a need on one is an error with the reason',
     ],
     'unit/plan/policy/schedule.test.ts': [
       'skips on_success, manual and delayed jobs behind a need that was skipped or has failed',
@@ -126,7 +126,7 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
   },
   'retry: 2 is three runs; reasons': {
     'unit/plan/policy/retry.test.ts': ['is run again as often as the file says, and no more than twice'],
-    'unit/compiler/schema/keywords.test.ts': ['says for each failure which reasons stand for it'],
+    'unit/compiler/schema/keywords.test.ts': ['lists for each failure the reasons that match it'],
   },
   'numbers that are unique': {
     'integration/compile.test.ts': ['compiled twice, it is the same plan with the same numbers'],
@@ -134,7 +134,7 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
   'tags, letter case included': {
     'unit/compiler/flow.test.ts': [
       'the rarest tag, letter case included',
-      'a job that nobody could take now is a warning',
+      'a job that no worker can take now is a warning',
     ],
     'unit/compiler/here.test.ts': ['letter case counts'],
     'integration/job-script.test.ts': ['a worker without the tag hands it back untouched'],

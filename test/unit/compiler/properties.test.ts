@@ -14,8 +14,8 @@ const files = readdirSync(FOLDER)
   .filter((name) => name.endsWith('.yml'))
   .map((name) => readFileSync(join(FOLDER, name), 'utf8'));
 
-/** Whatever the text is: an answer, whose places are in the file. */
-function answers(text: string): void {
+/** For every text: a result, whose places are in the file. */
+function expectResult(text: string): void {
   const answer = run(text);
   const lines = text.split('\n').length;
   const problems = answer.kind === 'invalid' ? answer.problems : answer.warnings;
@@ -124,16 +124,16 @@ const file = fc.dictionary(
 
 describe('the compiler never throws', () => {
   test('on files that were changed at random places', () => {
-    fc.assert(fc.property(mutated, answers), { numRuns: 400 });
+    fc.assert(fc.property(mutated, expectResult), { numRuns: 400 });
   });
   test('on files made of keywords with random values', () => {
     fc.assert(
-      fc.property(file, (made) => answers(JSON.stringify(made))),
+      fc.property(file, (made) => expectResult(JSON.stringify(made))),
       { numRuns: 600 },
     );
   });
   test('on any text', () => {
-    fc.assert(fc.property(fc.string({ maxLength: 80, unit: 'binary' }), answers), { numRuns: 300 });
+    fc.assert(fc.property(fc.string({ maxLength: 80, unit: 'binary' }), expectResult), { numRuns: 300 });
   });
 });
 
@@ -207,7 +207,7 @@ function hasOrder(edges: readonly (readonly number[])[]): boolean {
 }
 
 describe('graphs', () => {
-  test('a circle is found exactly when there is no order, and it is one', () => {
+  test('a cycle is found exactly when there is no order, and it is a cycle', () => {
     fc.assert(
       fc.property(graph, (edges) => {
         const named = new Map(edges.map((to, from) => [String(from), to.map(String)]));
@@ -231,7 +231,7 @@ describe('graphs', () => {
       }),
     );
   });
-  test('needs of a file without circles come out as they were written', () => {
+  test('needs of a file without cycles are returned as written', () => {
     fc.assert(
       fc.property(graph, (edges) => {
         const acyclic = edges.map((to, from) => [...new Set(to.filter((other) => other < from))]);

@@ -21,8 +21,8 @@ describe('artifacts:reports', () => {
     expect(of('{reports: {coverage_report: null}}')?.reports).toBeUndefined();
     expect(wrong('{reports: {coverage_report: {coverage_format: lcov, path: c}}}')).toHaveLength(1);
   });
-  test('a kind that GitLab has not is an error', () => {
-    expect(wrong('{reports: {junt: a}}')[0]).toContain('artifacts.reports has no "junt"');
+  test('a kind that GitLab does not have is an error', () => {
+    expect(wrong('{reports: {junt: a}}')[0]).toContain('artifacts.reports has an unknown key "junt"');
   });
   test('access and public say who may download; expose_as names it', () => {
     expect(of('{paths: [a], access: none}')?.access).toBe('nobody');

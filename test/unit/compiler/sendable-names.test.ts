@@ -9,8 +9,8 @@ const file = (name: string, tag: string): string =>
 
 describe('names that Temporal or PostgreSQL could not take are refused where they are written', () => {
   test.each([
-    ['a NUL', 'a\\0b', 'holds a NUL'],
-    ['half of a character', 'a\\ud800b', 'holds half of a character'],
+    ['a NUL', 'a\\0b', 'contains a NUL'],
+    ['half of a character', 'a\\ud800b', 'contains an unpaired surrogate'],
   ])('%s', (_, text, trouble) => {
     expect(said(file(text, 'fine'))).toMatch(new RegExp(`name of the job .*${trouble}`));
     expect(said(file('fine', text))).toMatch(new RegExp(`the tag .*${trouble}`));

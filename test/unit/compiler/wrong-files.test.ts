@@ -1,4 +1,4 @@
-/** Mistakes as people make them, and what they are told: the place, the words, the way out. */
+/** Typical mistakes, and what is reported: the place, the message, the hint. */
 import { describe, expect, test } from 'vitest';
 import { problemText } from '../../../src/compiler/problems.ts';
 import { run } from './helpers.ts';
@@ -28,19 +28,19 @@ const WRONG: [name: string, text: string, ...told: RegExp[]][] = [
     /:4:28 .*"script"/,
   ],
   [
-    'a circle',
+    'a cycle',
     'a: {image: x, script: x, needs: [b]}\nb: {image: x, script: x, needs: [a]}',
     /:1:26 .*a -> b -> a/,
   ],
 ];
 
-describe('told of', () => {
-  test.each(WRONG)('%s', (_name, text, ...told) => {
+describe('is reported', () => {
+  test.each(WRONG)('%s', (_name, text, ...reported) => {
     const answer = run(text);
     const problems = answer.kind === 'invalid' ? answer.problems : [];
     const lines = problems.filter((one) => one.severity === 'error').map(problemText);
-    expect(lines).toHaveLength(told.length);
-    for (const [at, words] of told.entries()) expect(lines[at]).toMatch(words);
+    expect(lines).toHaveLength(reported.length);
+    for (const [at, words] of reported.entries()) expect(lines[at]).toMatch(words);
   });
 
   test('mistakes in an included file, in what it merges by an anchor too: where they are written', () => {

@@ -8,7 +8,7 @@ import { readSettings } from '../../../src/config.ts';
 import { isSame, startMark } from '../../../src/local/process/exec.ts';
 import { isStaticFor } from '../../../src/adapters/helper-image.ts';
 import { ensureKeys } from '../../../src/local/setup/keys.ts';
-import { endLeftovers } from '../../../src/local/process/stale-processes.ts';
+import { stopStaleProcesses } from '../../../src/local/process/stale-processes.ts';
 import { lockOwner, takeLock } from '../../../src/local/process/lock.ts';
 import { choosePorts, isFree } from '../../../src/local/process/ports.ts';
 import { liveRun, readRunFile, writeRunFile } from '../../../src/local/process/run-file.ts';
@@ -44,7 +44,7 @@ describe('keys', () => {
     for (const name of ['installation-id', 'installation-key', 'worker-token', 'cli-token'])
       expect(statSync(join(home, 'keys', name)).mode & 0o777).toBe(0o600);
   });
-  test('that somebody opened are closed again', async () => {
+  test('that are accessible to other users get their mode back', async () => {
     await ensureKeys(settings());
     chmodSync(join(home, 'keys', 'cli-token'), 0o644);
     await ensureKeys(settings());
@@ -64,7 +64,7 @@ describe('the run file', () => {
     await writeRunFile(settings(), runFile({}));
     expect(await liveRun(settings())).toBeUndefined();
   });
-  test('that is no JSON is none', async () => {
+  test('that is not JSON counts as missing', async () => {
     writeFileSync(join(home, 'run.json'), '{"pid":');
     expect(await readRunFile(settings())).toBeUndefined();
   });
@@ -76,7 +76,7 @@ describe('processes', () => {
     await new Promise((resolve) => child.once('spawn', resolve));
     return child;
   };
-  test('are told from others by when they were started', async () => {
+  test('are identified by their start time', async () => {
     const child = await sleeper();
     const mark = await startMark(child.pid!);
     expect(await isSame(child.pid!, mark)).toBe(true);
@@ -101,7 +101,7 @@ describe('processes', () => {
         ],
       }),
     );
-    expect(await endLeftovers(settings())).toBe(1);
+    expect(await stopStaleProcesses(settings())).toBe(1);
     await ended;
     expect(other.exitCode).toBeNull();
     other.kill();
@@ -110,7 +110,7 @@ describe('processes', () => {
 });
 
 describe('one up a home', () => {
-  test('the second is refused and told who has it; once given back it can be taken', async () => {
+  test('the second is refused with the owner; after a release it can be taken', async () => {
     const release = await takeLock(home);
     expect(await lockOwner(home)).toBe(process.pid);
     await release();

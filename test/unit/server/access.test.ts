@@ -5,7 +5,7 @@ import { bearer as bearerOf, knownTokens, type Access } from '../../../src/serve
 import fastify from 'fastify';
 import { bearer, testServer, TOKENS, type TestServer } from '../../support/server.ts';
 
-/** What src/server/api.ts promises. A route that is not here fails the test, whoever it lets in. */
+/** The routes of src/server/api.ts. A route that is missing here fails the test. */
 const CONTRACT: Record<string, Access> = {
   'GET /': 'anybody',
   'GET /healthz': 'anybody',
@@ -49,7 +49,7 @@ const CONTRACT: Record<string, Access> = {
 };
 const ALLOWED: Record<Access, string[]> = {
   anybody: ['nobody', 'reader', 'developer', 'operator', 'cli', 'worker', 'wrong'],
-  // Whoever comes, the signature decides.
+  // Only the signature decides.
   webhook: [],
   // Of a project that is not public; the answer is for browsers. More: pages.test.ts.
   site: ['reader', 'developer', 'operator', 'cli'],
@@ -113,17 +113,17 @@ describe('who may call what', () => {
       expect(answer.statusCode).toBe(403);
   });
 
-  test('who sends something as a token is never told that he sent none', async () => {
+  test('a malformed token is an unknown one, and not a missing one', async () => {
     const ask = async (headers: Record<string, string>): Promise<string> =>
       (await server.app.inject({ url: '/api/v1/workers', headers })).body;
-    expect(await ask({ authorization: 'Bearer x' })).toContain('Nobody has this token');
-    expect(await ask({})).toContain('carries no token');
+    expect(await ask({ authorization: 'Bearer x' })).toContain('Unknown token');
+    expect(await ask({})).toContain('has no token');
   });
 
-  test('a route that does not say who may call it cannot be made', () => {
+  test('a route without an access rule cannot be registered', () => {
     const app = fastify();
     guardRoutes(app, server.deps.tokens);
-    expect(() => app.get('/secret', async () => 'secret')).toThrow(/does not say who may call it/);
+    expect(() => app.get('/secret', async () => 'secret')).toThrow(/has no access rule/);
   });
 
   test.each([
@@ -172,7 +172,7 @@ describe('tokens', () => {
       expect(bearerOf(bad)).toBeUndefined();
   });
 
-  test('the token of the CLI is an operator named after its owner; workers are nobody, users are no workers', () => {
+  test('the CLI token is an operator named after its owner; workers are not users, users are not workers', () => {
     const tokens = knownTokens({ users: [], cliToken: TOKENS.cli, workerToken: TOKENS.worker, owner: 'ada' });
     expect(tokens.user(TOKENS.cli)).toEqual({ name: 'ada', role: 'operator', local: true });
     expect(tokens.user(TOKENS.worker)).toBeUndefined();

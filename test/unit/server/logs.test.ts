@@ -117,7 +117,7 @@ describe('following', () => {
     expect(none.status).toBe(503);
   });
 
-  test('one that comes back goes on where it was', async () => {
+  test('a client that reconnects continues at its offset', async () => {
     await server.stores.logs.open(ref, 1);
     await write('0123456789');
     await end();

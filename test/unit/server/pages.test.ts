@@ -94,7 +94,7 @@ describe('a site that is for readers', () => {
   const basic = (password: string) => ({
     authorization: `Basic ${Buffer.from(`me:${password}`).toString('base64')}`,
   });
-  test('is seen with a token, in either form, and by nobody else', async () => {
+  test('requires a token, in either form', async () => {
     expect((await get('/pages/closed/', bearer(TOKENS.reader))).body).toBe('inside');
     expect((await get('/pages/closed/', basic(TOKENS.reader))).body).toBe('inside');
     for (const headers of [
@@ -109,7 +109,7 @@ describe('a site that is for readers', () => {
       expect(answer.headers['access-control-allow-origin']).toBeUndefined();
     }
   });
-  test('nobody learns which there are', async () => {
+  test('without access it is not revealed which sites exist', async () => {
     const [there, absent] = await Promise.all([get('/pages/closed/'), get('/pages/absent/')]);
     expect([absent.statusCode, absent.body]).toEqual([there.statusCode, there.body]);
   });

@@ -83,7 +83,7 @@ describe('status', () => {
     expect(withPending(status, { pending, now: 0 }).jobs[0]?.phase).toBe('dispatched');
   });
 
-  test('a job that was given to its queue a moment ago waits for nobody yet', () => {
+  test('a job that was just dispatched is not shown as waiting', () => {
     const status = pipeline('table/1', { jobs: [job('a', { phase: 'dispatched', since: 10_000 })] });
     const pending = [{ activityId: 'a/1/1', started: false }];
     expect(withPending(status, { pending, now: 10_500 }).jobs[0]?.waitingFor).toBeUndefined();
@@ -193,7 +193,7 @@ describe('decisions', () => {
     expect(server.workflows.reruns).toHaveLength(1);
   });
 
-  test('cancel: an open one is told, an ended one is a conflict, an unknown one is not there', async () => {
+  test('cancel: accepted if open, a conflict if ended, not found if unknown', async () => {
     server.workflows.open.set('table/1', pipeline('table/1'));
     expect((await post('/api/v1/pipelines/table/1/cancel', {})).json()).toEqual({ accepted: true });
     expect(server.workflows.cancelled).toEqual(['table/1']);
@@ -218,7 +218,7 @@ describe('starting', () => {
   const start = (more: object = {}, slug = 'table') =>
     post(`/api/v1/projects/${slug}/pipelines`, { ...request, ...more });
 
-  test('adds who asks, and answers 202 once the signal is there', async () => {
+  test('adds the user, and returns 202 once the signal is durable', async () => {
     const answer = await start();
     expect([answer.statusCode, answer.json()]).toEqual([202, { key: request.key, project: 'table' }]);
     expect(server.workflows.triggers).toMatchObject([
@@ -266,7 +266,7 @@ describe('starting', () => {
     expect(server.workflows.triggers).toEqual([]);
   });
 
-  test('what became of a request: the workflow knows, and when it has forgotten, the store', async () => {
+  test('the state of a request comes from the workflow, and later from the store', async () => {
     const path = `/api/v1/projects/table/requests/${encodeURIComponent(request.key)}`;
     expect((await get(path)).json()).toEqual({ state: 'unknown' });
     const hash = sha256(request.key);
@@ -320,7 +320,7 @@ describe('blobs and artifacts of people', () => {
     expect((await get(`/api/v1/pipelines/${id}/artifacts?job=c`)).statusCode).toBe(404);
   });
 
-  test('artifacts go to whom their job gives them; reports stand beside them', async () => {
+  test('artifacts follow the access of their job; reports are separate', async () => {
     const digest = await server.stores.blobs.putBytes(Buffer.from('bytes'));
     const id: PipelineId = 'table/1';
     const of = (access: 'developer' | 'operator' | 'nobody') => ({

@@ -67,10 +67,10 @@ test('people see when each project was last compared, and doctor judges it', asy
     const { verdict, found } = reconcileFinding(one, ms);
     return `${verdict}: ${found}`;
   };
-  expect(judged(fresh, 0)).toMatch(/^ok: not looked yet/);
+  expect(judged(fresh, 0)).toMatch(/^ok: not checked yet/);
   expect(judged(table, 1_060_000)).toBe(
-    'ok: 1 branches and tags, 1 min ago; waits for deliveries of 1; last push without a delivery: refs/heads/main aaaaaaaaaaaa',
+    'ok: 1 branches and tags, 1 min ago; pending deliveries: 1; last push without a delivery: refs/heads/main aaaaaaaaaaaa',
   );
-  expect(judged(table, 2_000_000)).toMatch(/^warn: .*that is long/);
-  expect(judged({ ...table, problem: 'It refused.' }, 0)).toBe('warn: The last look failed: It refused.');
+  expect(judged(table, 2_000_000)).toMatch(/^warn: .*overdue/);
+  expect(judged({ ...table, problem: 'It refused.' }, 0)).toBe('warn: The last check failed: It refused.');
 });

@@ -19,7 +19,7 @@ const options = (more: Partial<StartOptions> = {}): StartOptions => ({
   installationId: 'the-installation',
   cliToken: 'c'.repeat(32),
   workerToken: 'w'.repeat(32),
-  // Nobody listens there: the server has to start and answer all the same.
+  // Nothing listens there: the server must start and respond nevertheless.
   temporal: { address: '127.0.0.1:1', namespace: 'davit' },
   dataDir: join(folder, 'data'),
   ...more,
@@ -69,7 +69,7 @@ describe('the start', () => {
   });
 });
 
-describe('what workers are told', () => {
+describe('facts for workers', () => {
   const installation = installationSchema.parse({
     registries: [{ host: 'registry.test', default: true }],
     users: [{ name: 'rea', role: 'reader', token_sha256: '0'.repeat(64) }],

@@ -143,7 +143,7 @@ describe.each(FORGES)('%s', (forge) => {
       () => deliver(forge, 'issues', { payload: { object_kind: 'issue', repository: {} }, secret: SECRET }),
       /start nothing/,
     ],
-  ])('%s starts nothing, and is told so', async (_what, delivery, reason) => {
+  ])('%s starts nothing, with a reason', async (_what, delivery, reason) => {
     const answer = await send(delivery(), url);
     expect([answer.statusCode, answer.json().ignored]).toEqual([200, expect.stringMatching(reason)]);
     expect(server.workflows.triggers).toEqual([]);
@@ -217,7 +217,7 @@ describe.each(FORGES)('%s', (forge) => {
     expect(server.workflows.triggers).toEqual([]);
   });
 
-  test('a body that is no event is 400, whatever it is', async () => {
+  test('a body that is not an event is 400', async () => {
     const { event, payload } = push(forge);
     const damaged = fc.oneof(
       fc.string(),
@@ -278,7 +278,7 @@ describe('bodies', () => {
     expect(await reply(socket)).toContain(' 413 ');
   });
 
-  test('a slow one is given up, and holds nobody else', async () => {
+  test('a slow delivery is dropped and blocks no other', async () => {
     const address = await listen();
     const socket = connect(address.port, '127.0.0.1');
     socket.write(
@@ -350,7 +350,7 @@ describe('a thousand at once', () => {
     expect(most).toBeLessThanOrEqual(128);
   });
 
-  test('a Temporal that hangs: everybody is told in time that nothing was started', async () => {
+  test('a Temporal that hangs: every delivery is refused in time', async () => {
     await server.close();
     server = await testServer({ projects, secrets, limits: { webhookAnswerMs: 100 } });
     const held = Promise.withResolvers<void>();
@@ -370,7 +370,7 @@ describe('a thousand at once', () => {
     expect(server.workflows.triggers).toEqual([]);
   });
 
-  test("one project's crowd does not stand before another's one", async () => {
+  test('many deliveries of one project do not block another project', async () => {
     const order: string[] = [];
     const gateOpen = Promise.withResolvers<void>();
     server.workflows.onTrigger = async (trigger) => {

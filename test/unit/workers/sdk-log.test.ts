@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { QUERY_NOT_READY } from '../../../src/plan/model/query-replies.ts';
+import { QUERY_NOT_READY } from '../../../src/plan/model/protocol.ts';
 import { sdkLogger } from '../../../workers/parts/sdk-log.ts';
 
 const lines = (logLevel: string): { said: string[]; logger: ReturnType<typeof sdkLogger> } => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { QUERY_NOT_READY, QUERY_CLOSED } from '../../../src/plan/model/query-replies.ts';
-import { Questions, type Activation } from '../../../workflows/interceptors.ts';
+import { QUERY_NOT_READY, QUERY_CLOSED } from '../../../src/plan/model/protocol.ts';
+import { QueryGuard, type Activation } from '../../../workflows/interceptors.ts';
 
 /** Only what is looked at: how many events, and the size that the last begun task has written. */
 const events = (historyLength: number, size: number, isReplaying = false): Activation => ({
@@ -47,10 +47,10 @@ const cases: [string, Activation[], 'answers' | 'asks again'][] = [
   ['a question that came with the task', [replayed(3, 100), events(9, 300), withTask], 'answers'],
 ];
 test.each(cases)('%s', (_, steps, expected) => {
-  const questions = new Questions();
+  const guard = new QueryGuard();
   const last = steps.pop();
-  for (const step of steps) questions.comes(step);
-  const ask = (): void => questions.comes(last ?? question);
+  for (const step of steps) guard.check(step);
+  const ask = (): void => guard.check(last ?? question);
   if (expected === 'answers') expect(ask).not.toThrow();
   else expect(ask).toThrow(QUERY_NOT_READY);
 });

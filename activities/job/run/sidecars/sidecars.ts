@@ -30,7 +30,11 @@ export interface SidecarRequest {
 export async function startSidecars(job: Job, request: SidecarRequest): Promise<Sidecars> {
   const { spec, deps } = job;
   if (spec.kind === 'script' && spec.services.length === 0)
-    return { network: await shared(job), notes: [], ready: () => Promise.resolve() };
+    return {
+      network: (await keepsApart(deps.engine)) ? await shared(job) : await ownNetwork(job),
+      notes: [],
+      ready: () => Promise.resolve(),
+    };
   await request.acknowledged;
   const onHost = spec.kind === 'apitest' && spec.network === 'host';
   const shares = spec.kind === 'script' && deps.worker.config.service_network === 'shared';
@@ -76,6 +80,15 @@ async function oneInterface(
   });
   await deps.engine.startContainer(container);
   return { mode: { container } };
+}
+
+const apart = new WeakMap<Engine, boolean>();
+
+/** Podman knows no network whose members cannot reach each other. */
+async function keepsApart(engine: Engine): Promise<boolean> {
+  const found = apart.get(engine) ?? (await engine.info()).kind !== 'podman';
+  apart.set(engine, found);
+  return found;
 }
 
 /** Made once; asked for again only when somebody has removed it. */

@@ -14,10 +14,10 @@ const expireIn = z.string().transform((value, context) => {
   return { ms };
 });
 
-/** Whether it leads out of the project is seen once its variables are known. */
+/** Checked for leading out of the project after its variables are expanded. */
 const path = z.string().min(1, 'must not be empty');
 const files = stringOrList.pipe(z.array(path)).optional();
-/** Every kind that GitLab has. davit reads junit and dotenv; the others are kept for whoever asks for them. */
+/** Every kind that GitLab has. davit reads junit and dotenv; the others are only stored. */
 export const REPORTS = [
   'accessibility',
   'annotations',
@@ -86,22 +86,28 @@ const keywords = z.strictObject({
   expose_as: z
     .string()
     .max(100, 'must not be longer than 100 characters')
-    .regex(/^[\w -]+$/, 'can contain letters, digits, "_", "-" and spaces only')
+    .regex(/^[\w -]+$/, 'can contain only letters, digits, "_", "-" and spaces')
     .optional(),
   access: z.enum(['all', 'developer', 'maintainer', 'none']).optional(),
   public: z.boolean().optional(),
 });
 
-/** GitLab: what is exposed must be named path by path, and of the two words for who may see it one is enough. */
+/** GitLab: exposed paths must not have wildcards, and only one of access and public is allowed. */
 export const artifacts = keywords.superRefine(({ expose_as, paths, access, ...rest }, context) => {
   if (access !== undefined && rest.public !== undefined)
-    context.addIssue({ code: 'custom', message: 'has no meaning beside access: keep one', path: ['public'] });
+    context.addIssue({
+      code: 'custom',
+      message: 'cannot be used together with access: keep one',
+      path: ['public'],
+    });
   if (expose_as === undefined) return;
   const wrong = paths?.some((path) => path.includes('*')) ? 'a "*"' : undefined;
   if (wrong || !paths?.length)
     context.addIssue({
       code: 'custom',
-      message: wrong ? `must not hold ${wrong} beside expose_as` : 'must not be empty beside expose_as',
+      message: wrong
+        ? `must not contain ${wrong} together with expose_as`
+        : 'must not be empty together with expose_as',
       path: ['paths'],
     });
 });

@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { name } from './common.ts';
 
-/** GitLab refuses these where they are written; what a variable brings is hashed and cannot lead anywhere. */
+/** GitLab refuses these in the file; an expanded key is hashed, so it cannot lead out of the cache. */
 const keyText = z
   .string()
-  .refine((text) => !/\/|%2f/i.test(text), 'must not hold a "/"')
-  .refine((text) => !/^(\.|%2e)+$/i.test(text), 'must not be made of dots only');
+  .refine((text) => !/\/|%2f/i.test(text), 'must not contain a "/"')
+  .refine((text) => !/^(\.|%2e)+$/i.test(text), 'must not consist only of dots');
 
 const keyFiles = z
   .array(name)
@@ -40,12 +40,15 @@ const item = z.strictObject({
   unprotect: z.boolean().optional(),
   policy: policy.optional(),
   when: z.enum(['on_success', 'on_failure', 'always']).optional(),
-  fallback_keys: z.array(keyText.min(1, 'must not be empty')).max(5, 'must not be more than five').optional(),
+  fallback_keys: z
+    .array(keyText.min(1, 'must not be empty'))
+    .max(5, 'must not have more than five entries')
+    .optional(),
 });
 export type WrittenCache = z.output<typeof item>;
 
-/** One cache, or up to four; a list comes out. */
+/** One cache, or up to four; the result is a list. */
 export const cache = z.union([
   item.transform((one) => [one]),
-  z.array(item).max(4, 'must not be more than four caches'),
+  z.array(item).max(4, 'must not have more than four caches'),
 ]);

@@ -1,11 +1,13 @@
 import { z } from 'zod';
 import { parseDuration } from '../../../plan/model/duration.ts';
 
-/** Pieces that several keywords share. Messages go on from the keyword's name: "image must not be empty". */
+/**
+ * Schemas that several keywords share. Messages continue after the keyword's name: "image must not be empty".
+ */
 export const text = z.string();
 export const name = z.string().min(1, 'must not be empty');
 
-/** A duration in GitLab's words, to ms. */
+/** A duration in GitLab's notation, as ms. */
 export const duration = z.union([z.string(), z.number()]).transform((value, context) => {
   const ms = parseDuration(String(value));
   if (ms === undefined) {
@@ -18,7 +20,9 @@ export const duration = z.union([z.string(), z.number()]).transform((value, cont
   return ms;
 });
 
-/** As GitLab takes one: text, and more than nothing. A bare number is refused, also what `1:30:00` without quotes is read as. */
+/**
+ * As in GitLab: text, and greater than zero. A number is refused, which includes `1:30:00` without quotes.
+ */
 export const writtenDuration = z.string().transform((value, context) => {
   const ms = parseDuration(value);
   if (ms !== undefined && ms > 0) return ms;
@@ -29,7 +33,7 @@ export const writtenDuration = z.string().transform((value, context) => {
   return z.NEVER;
 });
 
-/** One string or a list of strings; a list comes out. */
+/** One string or a list of strings; the result is a list. */
 export const stringOrList = z.union([z.string().transform((value) => [value]), z.array(z.string())]);
 export const nameOrList = z.union([name.transform((value) => [value]), z.array(name)]);
 
@@ -48,7 +52,7 @@ function flattened(value: Lines[], context: z.RefinementCtx): string[] {
   return lines;
 }
 
-/** A list of strings nested up to ten levels deep, as GitLab has it; a flat list comes out. */
+/** A list of strings nested up to ten levels deep, as in GitLab; the result is a flat list. */
 export const nestedList = z.array(nested).transform(flattened);
 /** A script: a string, or such a list. */
 export const script = z.union([z.string().transform((line) => [line]), nestedList]);
@@ -56,15 +60,17 @@ export const script = z.union([z.string().transform((line) => [line]), nestedLis
 /** `name: value` pairs whose values may be written without quotes. */
 export const scalarMap = z.record(name, z.union([z.string(), z.number(), z.boolean()]).transform(String));
 
-/** Why a path leads out of the project; undefined when it does not. Variables in it are checked once they are known. */
+/**
+ * Why a path is not inside the project; undefined when it is. Variables in it are checked after expansion.
+ */
 export function pathProblem(path: string): string | undefined {
   if (path === '') return 'must not be empty';
-  if (path.includes('\0')) return 'must not hold a NUL';
+  if (path.includes('\0')) return 'must not contain a NUL';
   let depth = 0;
   for (const part of path.split(/[/\\]/)) {
     if (part === '..') depth -= 1;
     else if (part !== '' && part !== '.') depth += 1;
-    if (depth < 0) return `must stay inside of the project, and "${path}" leads out of it`;
+    if (depth < 0) return `must stay inside the project, but "${path}" leads out of it`;
   }
   return undefined;
 }
@@ -73,7 +79,7 @@ export const projectPath = z.string().superRefine((value, context) => {
   if (trouble) context.addIssue({ code: 'custom', message: trouble, params: { code: 'language/path' } });
 });
 
-/** A part of a keyword that needs what davit has not: an error that says why. */
+/** A part of a keyword that davit does not support: an error with the reason. */
 export const refused = (why: string) =>
   z
     .unknown()

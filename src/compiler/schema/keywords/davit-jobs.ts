@@ -45,7 +45,10 @@ export const push = z.strictObject({
   from: nameOrList.refine((list) => list.length > 0, 'must name a build job'),
   to: name.optional(),
   tags: nameOrList.refine((list) => list.length > 0, 'must name at least one tag'),
-  /** One index for all architectures; false is for a single one and writes the image's own manifest under the tags. */
+  /**
+   * One index for all architectures; false is for a single one and writes the image's own manifest to the
+   * tags.
+   */
   manifest: z.boolean().default(true),
 });
 
@@ -56,7 +59,7 @@ const publishMap = z.strictObject({
   protocol: z.enum(['tcp', 'udp']).default('tcp'),
   mode: z.enum(['host', 'ingress']).optional(),
 });
-/** `PORT`, `PORT:PORT` or `PORT:PORT/udp`; undefined when it is none. */
+/** `PORT`, `PORT:PORT` or `PORT:PORT/udp`; undefined for anything else. */
 export function parsePublish(
   text: string,
 ): { published: number; target: number; protocol: 'tcp' | 'udp' } | undefined {
@@ -69,7 +72,7 @@ export function parsePublish(
 export const PUBLISH_FORM = 'must be PORT:PORT or PORT:PORT/udp';
 const publishShort = z.union([z.string(), z.number()]).transform((value, context) => {
   const text = String(value);
-  // What has a variable is read when its value is known.
+  // A text with a variable is parsed after expansion.
   if (text.includes('$')) return { text };
   const ports = parsePublish(text);
   if (ports) return { ...ports, mode: undefined };
@@ -80,7 +83,7 @@ const publishShort = z.union([z.string(), z.number()]).transform((value, context
 const swarm = z.strictObject({
   service: name.regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$|\$/, 'must be a service name: letters, digits, _ . -'),
   image_from: name.optional(),
-  /** An image that no job of this pipeline made. */
+  /** An image from outside this pipeline. */
   image: name.optional(),
   replicas: z.number().int('must be a whole number').min(0, 'must not be negative').max(1_000).default(1),
   publish: z.array(z.union([publishShort, publishMap])).default([]),

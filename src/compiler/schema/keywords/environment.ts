@@ -3,10 +3,10 @@ import { z } from 'zod';
 import { TIERS } from '../../../plan/model/plan.ts';
 import { name, refused } from './common.ts';
 
-/** As GitLab: letters, digits, spaces, - _ / . and variables; no slash at either end. */
+/** As in GitLab: letters, digits, spaces, - _ / . and variables; no slash at either end. */
 const environmentName = name
   .max(255, 'must not be longer than 255 characters')
-  .regex(/^[A-Za-z0-9_${}. /-]+$/, 'can contain letters, digits, spaces, -, _, /, . and variables only')
+  .regex(/^[A-Za-z0-9_${}. /-]+$/, 'can contain only letters, digits, spaces, -, _, /, . and variables')
   .refine((text) => !text.startsWith('/') && !text.endsWith('/'), 'must not begin or end with a slash');
 
 export const environment = z.union([
@@ -23,9 +23,9 @@ export const environment = z.union([
     url: name.max(255, 'must not be longer than 255 characters').optional(),
     action: z.enum(['start', 'prepare', 'stop', 'verify', 'access']).default('start'),
     on_stop: name.optional(),
-    /** A duration once its variables are known, or `never`. */
+    /** A duration after expansion, or `never`. */
     auto_stop_in: name.optional(),
     deployment_tier: z.enum(TIERS).optional(),
-    kubernetes: refused('davit deploys to swarms and keeps no cluster to connect to'),
+    kubernetes: refused('davit deploys to swarms and connects to no cluster'),
   }),
 ]);

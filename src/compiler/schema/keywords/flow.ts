@@ -1,9 +1,9 @@
-/** When a job runs, after whom, and what its failure means. */
+/** When a job runs, in which order, and what its failure means. */
 import { z } from 'zod';
 import { name, nameOrList, nestedList, writtenDuration } from './common.ts';
 
 export const stage = name;
-export const stages = nestedList.refine((names) => !names.includes(''), 'must not hold an empty name');
+export const stages = nestedList.refine((names) => !names.includes(''), 'must not contain an empty name');
 export const extendsList = nameOrList.refine((names) => names.length > 0, 'must not be empty');
 
 export const dependencies = z.array(name);
@@ -19,7 +19,7 @@ export const allowFailure = z.union([
   z.strictObject({ exit_codes: exitCodes }).transform((value) => value.exit_codes),
 ]);
 
-/** What a person is asked before a manual job starts. */
+/** The question to a person before a manual job starts. */
 export const manualConfirmation = name.max(1_000, 'must not be longer than 1,000 characters');
 
 /** GitLab's reasons for a retry; docs/language/failures.md maps davit's failure kinds to them. */
@@ -46,7 +46,7 @@ export const RETRY_WHEN = [
   'unmet_prerequisites',
   'scheduler_failure',
   'data_integrity_failure',
-  // GitLab's page leaves these out, and GitLab takes them: each of its reasons may stand here.
+  // Missing on GitLab's page, but accepted by GitLab.
   'missing_dependency_failure',
   'no_matching_runner',
   'environment_creation_failure',
@@ -113,7 +113,7 @@ export const policy = z.union([
     .strictObject({
       refs: policyRefs.optional(),
       variables: z.array(z.string()).optional(),
-      changes: z.array(z.string()).max(50, 'must not be more than 50 paths').optional(),
+      changes: z.array(z.string()).max(50, 'must not have more than 50 paths').optional(),
       kubernetes: z.literal('active').optional(),
     })
     .refine((value) => Object.keys(value).length > 0, 'must not be empty')

@@ -1,9 +1,9 @@
-/** `include`: which other files a file is made of. One kind of place each; parts belong to the kind that they stand beside. */
+/** `include`: the files that a file includes. Each item has one kind; some keys belong to one kind only. */
 import { z } from 'zod';
 import { parseDuration } from '../../../plan/model/duration.ts';
 import { name, refused } from './common.ts';
 import { changes, exists } from './rules.ts';
-import { checked } from '../validate.ts';
+import { checked } from '../validation/validate.ts';
 
 const includeRule = z
   .strictObject({
@@ -16,7 +16,7 @@ const includeRule = z
 
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
-/** `true` is an hour, as in GitLab; less than a minute is refused. */
+/** `true` means one hour, as in GitLab; less than a minute is refused. */
 const cache = z.union([z.boolean(), z.string()]).transform((value, context) => {
   if (typeof value === 'boolean') return value ? HOUR_MS : undefined;
   const ms = parseDuration(value);
@@ -27,10 +27,10 @@ const cache = z.union([z.boolean(), z.string()]).transform((value, context) => {
   });
   return z.NEVER;
 });
-/** SRI (W3C Subresource Integrity) with the one hash that GitLab takes. */
+/** SRI (W3C Subresource Integrity) with the only hash that GitLab accepts. */
 const integrity = z
   .string()
-  .regex(/^sha256-[A-Za-z0-9+/]{43}=$/, 'must be sha256- and the base64 of 32 bytes')
+  .regex(/^sha256-[A-Za-z0-9+/]{43}=$/, 'must be sha256- followed by 32 bytes in base64')
   .transform((text) => text.slice('sha256-'.length));
 
 const includeMap = z.strictObject({
@@ -45,15 +45,15 @@ const includeMap = z.strictObject({
   cache: cache.optional(),
   template: name.optional(),
   component: name.optional(),
-  // What each may be says the header of the included file.
+  // Checked against the header of the included file.
   inputs: z.record(name, z.unknown()).nullish(),
   rules: z.array(includeRule).optional(),
-  artifact: refused('only trigger:include takes a file that a job has made').optional(),
-  job: refused('only trigger:include takes a file that a job has made').optional(),
+  artifact: refused('only trigger:include can use a file that a job creates').optional(),
+  job: refused('only trigger:include can use a file that a job creates').optional(),
 });
 type IncludeMap = z.output<typeof includeMap>;
 const KINDS = ['local', 'project', 'remote', 'template', 'component'] as const;
-/** Parts that mean something beside one kind only. */
+/** Keys that belong to one kind only. */
 const BESIDE = { ref: 'project', file: 'project', integrity: 'remote', cache: 'remote' } as const;
 
 export interface WrittenInclude {
@@ -68,17 +68,17 @@ export interface WrittenInclude {
 
 const long = includeMap
   .superRefine((value, context) => {
-    const say = (message: string, path: string[] = []): void =>
+    const report = (message: string, path: string[] = []): void =>
       context.addIssue({ code: 'custom', message, path });
     const kinds = KINDS.filter((kind) => value[kind] !== undefined);
     if (kinds.length === 0)
-      say('needs one of "local", "project" with "file", "remote", "template" or "component"');
-    if (kinds.length > 1) say(`takes one of ${kinds.map((kind) => `"${kind}"`).join(' and ')}, not both`);
+      report('needs one of "local", "project" with "file", "remote", "template" or "component"');
+    if (kinds.length > 1) report(`has ${kinds.map((kind) => `"${kind}"`).join(' and ')}: keep one`);
     for (const [part, kind] of Object.entries(BESIDE))
       if (value[part as keyof typeof BESIDE] !== undefined && value[kind] === undefined && kinds.length > 0)
-        say(`stands beside "${kind}" only`, [part]);
+        report(`can be used only with "${kind}"`, [part]);
     if (value.project !== undefined && value.file === undefined)
-      say('needs "file", the file of that project');
+      report('needs "file", a file of that project');
   })
   .transform((value): WrittenInclude => {
     const { rules } = value;
@@ -95,21 +95,21 @@ function whereOf(value: IncludeMap): WrittenInclude['where'] {
   return { kind: 'local', local: value.local ?? '' };
 }
 
-/** A text alone is an address when it begins as one, else a path of this project. */
+/** A text is an address if it begins like one, else a path in this project. */
 const short = name.transform((text): WrittenInclude => {
   const remote = /^https?:\/\//i.test(text);
   return { where: remote ? { kind: 'remote', url: text } : { kind: 'local', local: text } };
 });
 const one = z.union([short, long]);
 
-/** One file or several; a list comes out. */
+/** One file or several; the result is a list. */
 export const include = z.union([
   short.transform((only) => [only]),
   long.transform((only) => [only]),
   z.array(one),
 ]);
 export const includeReader = checked('include', include);
-/** Its row in the list of keywords. */
+/** Its entry in the keyword table. */
 export const INCLUDE = {
   name: 'include',
   in: ['top'],

@@ -1,4 +1,4 @@
-/** Which of the file's defaults and variables a job takes. */
+/** Which of the file's defaults and variables a job inherits. */
 import { z } from 'zod';
 import { name } from './common.ts';
 
@@ -24,6 +24,6 @@ export const inherit = z.strictObject({
   variables: z.union([z.boolean(), z.array(name)]).optional(),
 });
 
-/** What one of its two parts lets through; nothing written lets everything through. */
+/** Whether one of its two parts includes a key; without it everything is included. */
 export const inherits = (part: boolean | readonly string[] | undefined, key: string): boolean =>
   typeof part === 'object' ? part.includes(key) : (part ?? true);

@@ -1,26 +1,27 @@
-/** The header of a file: `spec`, the contract of what it takes. Strict, as GitLab has it in `Ci::Config::Header`. */
+/** The header of a file: `spec` declares its inputs. Strict, as GitLab's `Ci::Config::Header`. */
 import { RE2JS } from 're2js';
 import { z } from 'zod';
 import type { Problems } from '../../problems.ts';
 import { parseExpression, type Expression } from '../../expression/expression.ts';
 import { originIn } from '../../yaml/rule-nodes.ts';
 import { name, refused } from './common.ts';
-import { checked } from '../validate.ts';
+import { checked } from '../validation/validate.ts';
 import { didYouMean } from '../../suggest.ts';
-import { nodeAt, type Entry, type MapNode, type Node, type Origin } from '../../yaml/nodes.ts';
+import { nodeAt, type Entry, type MapNode, type Node } from '../../yaml/nodes.ts';
+import type { Origin } from '../../source-text.ts';
 
 const MAX_OPTIONS = 50;
-/** Rules of inputs may ask for each other: this bounds how deep. */
+/** Rules of inputs may use each other: this limits the depth. */
 const MAX_INPUTS = 1000;
 export const INPUT_TYPES = ['string', 'number', 'boolean', 'array'] as const;
 export type InputType = (typeof INPUT_TYPES)[number];
 export const COMPONENT_FACTS = ['name', 'sha', 'version', 'reference'] as const;
 export type ComponentFact = (typeof COMPONENT_FACTS)[number];
 
-/** What a file takes. */
+/** What a file declares. */
 export interface Spec {
   inputs: ReadonlyMap<string, InputSpec>;
-  /** What the file may ask about itself, when it is included as a component. */
+  /** The component facts that the file uses. */
   component: ReadonlySet<ComponentFact>;
 }
 export interface InputSpec extends Settings {
@@ -30,9 +31,9 @@ export interface InputSpec extends Settings {
   regex?: { text: string; compiled: RE2JS };
   rules?: readonly InputRule[];
 }
-/** What a rule can set too. */
+/** What a rule can set as well. */
 export interface Settings {
-  /** There, and null: nothing, or in a rule a value that must be given. */
+  /** A null means nothing, or in a rule that a value must be given. */
   default?: Node;
   options?: readonly Node[];
 }
@@ -48,7 +49,7 @@ const rule = z
   .superRefine((value, context) => {
     const [unconditional, unlimited] = [isNothing(value.if), isNothing(value.options)];
     if (!unconditional && unlimited && !('default' in value))
-      context.addIssue({ code: 'custom', message: 'needs "options" or "default" beside its "if"' });
+      context.addIssue({ code: 'custom', message: 'needs "options" or "default" in addition to "if"' });
     if (unconditional && unlimited)
       context.addIssue({ code: 'custom', message: 'has no "if", so it needs "options"' });
   });
@@ -65,9 +66,9 @@ const input = z
     const type = value.type ?? 'string';
     const add = (message: string, key: string) => context.addIssue({ code: 'custom', message, path: [key] });
     const limited = !isNothing(value.options);
-    if (value.rules && limited) add('cannot stand beside "rules"', 'options');
-    if (value.rules && 'default' in value) add('cannot stand beside "rules"', 'default');
-    if (limited && type === 'boolean') add('are not for booleans', 'options');
+    if (value.rules && limited) add('cannot be used together with "rules"', 'options');
+    if (value.rules && 'default' in value) add('cannot be used together with "rules"', 'default');
+    if (limited && type === 'boolean') add('cannot be used with booleans', 'options');
     if (!isNothing(value.regex) && type !== 'string') add('is for strings only', 'regex');
   });
 const header = z.strictObject({
@@ -80,7 +81,7 @@ const header = z.strictObject({
     .nullable(),
 });
 const headerReader = checked('the header', header);
-/** Its row in the list of keywords. */
+/** Its entry in the keyword table. */
 export const SPEC = {
   name: 'spec',
   in: ['top'],
@@ -89,7 +90,7 @@ export const SPEC = {
   schema: header.shape.spec,
 } as const;
 
-/** Undefined when the header is wrong, which the problems say. */
+/** Undefined when the header is invalid, with the reason in the problems. */
 export function readSpec(node: MapNode, problems: Problems): Spec | undefined {
   const value = headerReader.read(node, problems);
   if (!value) return undefined;
@@ -115,7 +116,7 @@ function readInput({ key, at, value }: Entry, type: InputType, problems: Problem
   if (regex?.kind === 'scalar' && regex.value !== null) {
     compiled = compile(regex.text);
     if (!compiled) {
-      const what = `the regex of the input "${key}" is none that RE2 reads: ${regex.text}`;
+      const what = `the regex of the input "${key}" is not valid for RE2: ${regex.text}`;
       problems.add('language/input', what, { at: regex });
       return undefined;
     }
@@ -163,7 +164,7 @@ function readRule(node: Node, problems: Problems): InputRule | undefined {
   const inputs = new Set<string>();
   if (!onlyInputs(parsed.expression, inputs)) {
     const hint = 'Write $[[ inputs.name ]]; variables are not known here.';
-    problems.add('language/expression', 'the condition of an input knows inputs only', {
+    problems.add('language/expression', 'the condition of an input can use only inputs', {
       at: condition,
       hint,
     });
@@ -172,7 +173,7 @@ function readRule(node: Node, problems: Problems): InputRule | undefined {
   return { ...settingsOf(node), condition: { expression: parsed.expression, inputs } };
 }
 
-/** The lexer's name for an input: no variable can have it. */
+/** The lexer's prefix for inputs, which no variable can have. */
 const INPUT_PREFIX = 'inputs.';
 
 function onlyInputs(expression: Expression, found: Set<string>): boolean {
@@ -184,15 +185,15 @@ function onlyInputs(expression: Expression, found: Set<string>): boolean {
   return true;
 }
 
-/** Every input that a rule asks for is there, and none asks for itself over others. */
+/** Every input that a rule uses exists, and rules form no cycle. */
 function checkReferences(inputs: ReadonlyMap<string, InputSpec>, problems: Problems): boolean {
   const done = new Set<string>();
   const path: string[] = [];
   const visit = (spec: InputSpec): boolean => {
     if (done.has(spec.name)) return true;
     if (path.includes(spec.name)) {
-      const circle = [...path.slice(path.indexOf(spec.name)), spec.name].join(' -> ');
-      problems.add('language/cycle', `rules of inputs go in a circle: ${circle}`, { at: spec.at });
+      const cycle = [...path.slice(path.indexOf(spec.name)), spec.name].join(' -> ');
+      problems.add('language/cycle', `rules of inputs form a cycle: ${cycle}`, { at: spec.at });
       return false;
     }
     path.push(spec.name);
@@ -200,7 +201,7 @@ function checkReferences(inputs: ReadonlyMap<string, InputSpec>, problems: Probl
     const valid = [...asked].every((other) => {
       const target = inputs.get(other);
       if (target) return visit(target);
-      const what = `a rule of the input "${spec.name}" asks for the input "${other}", which there is not`;
+      const what = `a rule of the input "${spec.name}" uses the input "${other}", which does not exist`;
       problems.add('language/input', what, { at: spec.at, hint: didYouMean(other, inputs.keys()) });
       return false;
     });

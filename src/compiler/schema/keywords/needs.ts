@@ -1,16 +1,16 @@
-/** What a job waits for, and whose artifacts it takes: jobs of its own pipeline, and of others. */
+/** What a job waits for, and whose artifacts it takes: jobs of this pipeline and of others. */
 import { z } from 'zod';
 import { name } from './common.ts';
 import { neededParallel } from './parallel.ts';
 
-/** GitLab's limit, for each of the two kinds. */
+/** GitLab's limit for each of the two kinds. */
 const MAX_FOREIGN = 5;
 
-/** Of another pipeline; variables may stand in all of it. */
+/** A job of another pipeline; every field may contain variables. */
 export type ForeignSource =
   | { project: string; ref: string }
   | { pipeline: string }
-  /** Not a job but a project: the state of its newest pipeline becomes the job's own. */
+  /** A project instead of a job: the job takes the state of its newest pipeline. */
   | { mirrors: string };
 export const mirrorOf = (list: readonly WrittenNeed[] | undefined): string | undefined =>
   list?.flatMap(({ from }) => (from && 'mirrors' in from ? [from.mirrors] : []))[0];
@@ -19,7 +19,7 @@ export interface WrittenNeed {
   artifacts: boolean;
   optional: boolean;
   parallel?: z.output<typeof neededParallel>;
-  /** Absent: of this pipeline. */
+  /** Absent: this pipeline. */
   from?: ForeignSource;
 }
 
@@ -50,23 +50,23 @@ function sourceOf(
 
 /** Which keys go together: GitLab's page, `needs:project` and `needs:pipeline:job`. */
 function checkShape(value: Written, context: z.RefinementCtx): void {
-  const say = (key: string, message: string, code = 'language/type'): void =>
+  const report = (key: string, message: string, code = 'language/type'): void =>
     context.addIssue({ code: 'custom', path: [key], message, params: { code } });
   const foreign = (['project', 'ref', 'pipeline'] as const).find((key) => value[key] !== undefined);
   if (value.job === undefined) {
-    if (value.pipeline === undefined) return say('job', 'is missing', 'language/missing');
-    if (!value.artifacts) say('artifacts', 'has no meaning without a job');
+    if (value.pipeline === undefined) return report('job', 'is missing', 'language/missing');
+    if (!value.artifacts) report('artifacts', 'requires a job');
   }
   if (foreign === undefined) return;
   if (foreign === 'pipeline') {
-    // The other two were looked for first, so neither is there.
-  } else if (value.pipeline !== undefined) say('pipeline', `has no meaning beside ${foreign}`);
+    // The other two are tried first, so neither is set.
+  } else if (value.pipeline !== undefined) report('pipeline', `cannot be used together with ${foreign}`);
   else
     for (const key of ['project', 'ref'] as const)
-      if (value[key] === undefined) say(key, 'is missing', 'language/missing');
+      if (value[key] === undefined) report(key, 'is missing', 'language/missing');
   for (const key of ['optional', 'parallel'] as const)
     if (value[key] !== undefined)
-      say(key, `has no meaning beside ${foreign}: it is for jobs of this pipeline`);
+      report(key, `cannot be used together with ${foreign}: it is for jobs of this pipeline`);
 }
 
 const need = z.union([
@@ -74,15 +74,15 @@ const need = z.union([
   hash,
 ]);
 type Nested = WrittenNeed | Nested[];
-/** Lists in the list are flattened: they come from references. */
+/** Nested lists come from references and are flattened. */
 const nestedNeed: z.ZodType<Nested> = z.lazy(() => z.union([...need.options, z.array(nestedNeed)]));
 const flatten = (nested: Nested): WrittenNeed[] =>
   Array.isArray(nested) ? nested.flatMap(flatten) : [nested];
-/** One alone may stand without the list, as a map. */
+/** A single need may be a map without a list. */
 const writtenNeeds = z.union([z.array(nestedNeed).transform(flatten), hash.transform((one) => [one])]);
 
 export const needs = writtenNeeds.superRefine((list, context) => {
-  // Those of one matrix are different jobs.
+  // Needs with a matrix are different jobs.
   const own = list.filter(({ from, parallel }) => !from && !parallel).map(({ job }) => job);
   const twice = own.find((job, index) => own.indexOf(job) !== index);
   if (twice !== undefined) context.addIssue({ code: 'custom', message: `must not name "${twice}" twice` });

@@ -7,9 +7,9 @@ export const pages = z.union([
   z.strictObject({
     publish: name.optional(),
     path_prefix: z.string().optional(),
-    /** A duration once its variables are known, or `never`. */
+    /** A duration after expansion, or `never`. */
     expire_in: z.union([name, z.number().transform(String)]).optional(),
   }),
 ]);
-/** The older place of `pages: publish`. */
+/** The older form of `pages: publish`. */
 export const publish = name;

@@ -1,7 +1,7 @@
-/** One job made into several. */
+/** One job becomes several. */
 import { z } from 'zod';
 
-/** The most jobs that one job may become. */
+/** Limit of jobs that one job may become. */
 export const MAX_PARALLEL = 200;
 
 const scalar = z.union([z.string(), z.number().int('must be a string or a whole number').transform(String)]);
@@ -11,10 +11,10 @@ const values = z.union([
 ]);
 const variableName = z
   .string()
-  .regex(/^[a-zA-Z0-9_]+$/, 'has a name that no shell takes: use letters, digits and _');
+  .regex(/^[a-zA-Z0-9_]+$/, 'has a name that is not valid in a shell: use letters, digits and _');
 
 export type MatrixEntry = Record<string, string[]>;
-/** How many jobs a matrix stands for. */
+/** Number of jobs of a matrix. */
 export const matrixSize = (entries: readonly MatrixEntry[]): number =>
   entries.reduce(
     (sum, entry) => sum + Object.values(entry).reduce((product, list) => product * list.length, 1),
@@ -24,10 +24,7 @@ export const matrixSize = (entries: readonly MatrixEntry[]): number =>
 export const matrix = z
   .array(z.record(variableName, values).refine((entry) => Object.keys(entry).length > 0, 'must not be empty'))
   .min(1, 'must not be empty')
-  .refine(
-    (entries) => matrixSize(entries) <= MAX_PARALLEL,
-    `must not make more than ${MAX_PARALLEL} jobs of one`,
-  );
+  .refine((entries) => matrixSize(entries) <= MAX_PARALLEL, `must not create more than ${MAX_PARALLEL} jobs`);
 
 const count = z
   .number()

@@ -1,4 +1,4 @@
-/** `release`: what is made at the forge once the script has succeeded. */
+/** `release`: created at the forge after the script succeeded. */
 import { z } from 'zod';
 import { name } from './common.ts';
 

@@ -8,20 +8,21 @@ import { variables } from './run.ts';
 
 const MAX_PATHS = 50;
 const MAX_NESTING = 10;
-const paths = z.array(z.string()).max(MAX_PATHS, `must not be more than ${MAX_PATHS} paths`);
-/** A regular expression that any of the paths matches, anywhere in it. */
+const paths = z.array(z.string()).max(MAX_PATHS, `must not have more than ${MAX_PATHS} paths`);
+/** A regular expression that is searched for anywhere in a path. */
 const pathPattern = z
   .string()
   .min(1, 'must not be empty')
   .max(255, 'must not be longer than 255 characters')
   .superRefine((text, context) => {
     const trouble = patternProblem(text);
-    if (trouble) context.addIssue({ code: 'custom', message: `is no valid regular expression: ${trouble}` });
+    if (trouble)
+      context.addIssue({ code: 'custom', message: `is not a valid regular expression: ${trouble}` });
   });
 const lookedFor = { paths: paths.optional(), regexp: pathPattern.optional() };
 const either = (value: { paths?: unknown; regexp?: unknown }): boolean =>
   (value.paths === undefined) !== (value.regexp === undefined);
-const EITHER = 'needs "paths" or "regexp", and not both';
+const EITHER = 'needs either "paths" or "regexp"';
 
 export const changes = z.union([
   paths.transform((list) => ({ paths: list, regexp: undefined, compare_to: undefined })),
@@ -40,7 +41,7 @@ export const exists = z.union([
     .refine(either, EITHER)
     .refine(
       (value) => value.ref === undefined || value.project !== undefined,
-      'has "ref", which takes "project"',
+      'has "ref", which requires "project"',
     ),
 ]);
 const conditions = {
@@ -77,7 +78,7 @@ const workflowRule = z
 
 type Nested<T> = T | Nested<T>[];
 
-/** Lists in the list are flattened, up to ten levels deep: they come from anchors. */
+/** Nested lists come from anchors and are flattened, up to ten levels deep. */
 function ruleList<S extends z.ZodType>(one: S) {
   type Rule = z.output<S>;
   const nested: z.ZodType<Nested<Rule>> = z.lazy(() => z.union([one, z.array(nested)]));

@@ -1,4 +1,4 @@
-/** What runs, and in what: image, services, scripts, variables, tags. */
+/** What runs and where: image, services, scripts, variables, tags. */
 import { z } from 'zod';
 import { ARCHES } from '../../../plan/model/ids.ts';
 import { coveragePattern } from '../../coverage.ts';
@@ -44,10 +44,10 @@ const globalValue = z.union([
       'must have a value that is one of its options',
     ),
 ]);
-/** GitLab takes a digit in front as well; no shell sees such a one. */
+/** GitLab also accepts a leading digit; a shell cannot use such a variable. */
 const variableName = z
   .string()
-  .regex(/^[a-zA-Z0-9_]+$/, 'has a name that no shell takes: use letters, digits and _');
+  .regex(/^[a-zA-Z0-9_]+$/, 'has a name that is not valid in a shell: use letters, digits and _');
 export const variables = z.record(variableName, jobValue);
 export const globalVariables = z.record(variableName, globalValue);
 
@@ -65,11 +65,11 @@ export const services = z.array(service);
 export const scripts = script;
 export const hooks = z.strictObject({ pre_get_sources_script: script.optional() });
 export const mainScript = script.refine((lines) => lines.some((line) => line !== ''), 'must not be empty');
-/** Lists in the list are flattened: they come from anchors. */
+/** Nested lists come from anchors and are flattened. */
 export const tags = z
   .array(z.union([name, z.array(name)]))
   .transform((list) => list.flat())
-  .refine((list) => list.length < 50, 'must be less than 50');
+  .refine((list) => list.length < 50, 'must have fewer than 50 entries');
 export const arch = z.enum(ARCHES);
 
 export const coverage = z.string().superRefine((text, context) => {
@@ -80,6 +80,6 @@ export const coverage = z.string().superRefine((text, context) => {
     if (!coveragePattern(text))
       issue('must be a regular expression between slashes, like /Coverage: (\\d+)/');
   } catch (error) {
-    issue(`is no valid regular expression: ${messageOf(error)}`);
+    issue(`is not a valid regular expression: ${messageOf(error)}`);
   }
 });

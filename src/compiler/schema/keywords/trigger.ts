@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { name, pathProblem } from './common.ts';
 import { include } from './include.ts';
-import type { KeywordInfo } from '../keyword.ts';
+import type { KeywordInfo } from '../validation/keyword.ts';
 
 /** GitLab's limit for the files of one child. */
 const MAX_INCLUDES = 3;
@@ -15,26 +15,26 @@ const inputs = z.record(name, z.unknown());
 
 const artifact = z.strictObject({
   artifact: name
-    .refine((path) => pathProblem(path) === undefined, 'must stay inside of the project')
+    .refine((path) => pathProblem(path) === undefined, 'must stay inside the project')
     .refine((path) => /\.ya?ml$/.test(path) || path.includes('$'), 'must end in .yml or .yaml'),
   job: name,
   inputs: inputs.nullish(),
 });
 export type WrittenArtifact = z.output<typeof artifact>;
 
-/** What the child's own `include` takes is read there; here it is looked at so that mistakes come to light at once. */
+/** The child reads its own `include`; it is validated here too, so that mistakes are reported early. */
 const entry = z.unknown().transform((value, context): WrittenArtifact | 'written' => {
   const ofJob = typeof value === 'object' && value !== null && ('artifact' in value || 'job' in value);
   const parsed = ofJob ? artifact.safeParse(value) : include.safeParse(value);
   if (!parsed.success) {
-    for (const issue of parsed.error.issues.flatMap(insideUnions)) context.addIssue(said(issue));
+    for (const issue of parsed.error.issues.flatMap(insideUnions)) context.addIssue(customIssue(issue));
     return z.NEVER;
   }
   return Array.isArray(parsed.data) ? 'written' : parsed.data;
 });
 
 type Issue = z.core.$ZodIssue;
-/** Of several shapes the one that came furthest. */
+/** Of several shapes, the issues of the one that matched furthest. */
 function insideUnions(issue: Issue): Issue[] {
   if (issue.code !== 'invalid_union') return [issue];
   const [best] = issue.errors.map((one) => one.flatMap(insideUnions)).sort((a, b) => depth(b) - depth(a));
@@ -43,10 +43,19 @@ function insideUnions(issue: Issue): Issue[] {
 const depth = (issues: readonly Issue[]): number =>
   Math.max(0, ...issues.map(({ code, path }) => path.length + (code === 'invalid_type' ? 0 : 1)));
 
-function said(issue: Issue): { code: 'custom'; path: PropertyKey[]; message: string; params?: Params } {
+function customIssue(issue: Issue): {
+  code: 'custom';
+  path: PropertyKey[];
+  message: string;
+  params?: Params;
+} {
   const { code, path, message } = issue;
   if (code === 'unrecognized_keys')
-    return { code: 'custom', path, message: `has no ${issue.keys.map((key) => `"${key}"`).join(', ')}` };
+    return {
+      code: 'custom',
+      path,
+      message: `has an unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}`,
+    };
   if (code === 'invalid_type' && message.includes('undefined'))
     return { code: 'custom', path, message: 'is missing', params: { code: 'language/missing' } };
   if (code === 'invalid_type') return { code: 'custom', path, message: `must be a ${issue.expected}` };
@@ -56,7 +65,10 @@ type Params = Record<string, unknown> | undefined;
 
 const entries = z.preprocess(
   (value): unknown => (Array.isArray(value) ? value : [value]),
-  z.array(entry).min(1, 'must not be empty').max(MAX_INCLUDES, `must not be more than ${MAX_INCLUDES} files`),
+  z
+    .array(entry)
+    .min(1, 'must not be empty')
+    .max(MAX_INCLUDES, `must not have more than ${MAX_INCLUDES} files`),
 );
 
 const full = z
@@ -69,23 +81,26 @@ const full = z
     inputs: inputs.optional(),
   })
   .superRefine((value, context) => {
-    const say = (key: string | undefined, message: string): void =>
+    const report = (key: string | undefined, message: string): void =>
       context.addIssue({ code: 'custom', path: key === undefined ? [] : [key], message });
     const child = value.include !== undefined;
     if (child === (value.project !== undefined))
-      say(
+      report(
         child ? 'project' : undefined,
-        child ? 'has no meaning beside include' : 'needs a project or an include',
+        child ? 'cannot be used together with include' : 'needs a project or an include',
       );
     for (const key of ['branch', 'inputs'] as const)
       if (child && value[key] !== undefined)
-        say(key, key === 'inputs' ? 'belongs to an entry of include' : 'has no meaning beside include');
+        report(
+          key,
+          key === 'inputs' ? 'must be set in an entry of include' : 'cannot be used together with include',
+        );
   });
 
 export interface WrittenTrigger {
   project?: string;
   branch?: string;
-  /** In the order of the file; `written`: as the child's include takes it. */
+  /** In file order; `written`: as the child's include reads it. */
   include?: (WrittenArtifact | 'written')[];
   strategy?: 'depend' | 'mirror';
   forward: { yaml_variables: boolean; pipeline_variables: boolean };
@@ -98,7 +113,7 @@ export const trigger = z.union([
   full.transform((value): WrittenTrigger => value),
 ]);
 
-/** Its row in the list of keywords. */
+/** Its entry in the keyword table. */
 export const TRIGGER: KeywordInfo = {
   name: 'trigger',
   in: ['job'],

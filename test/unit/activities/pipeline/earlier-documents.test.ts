@@ -1,6 +1,6 @@
 /**
  * Upgrades that roll: what a davit of an earlier version has told, sent or stored is read by this one. `documents.json` was
- * written by such a version, before includes from elsewhere, reconciliation and releases; it is never written anew.
+ * written by such a version, before includes from elsewhere, reconciliation and releases; it is never written fresh.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -124,7 +124,7 @@ test('a plan and a record of an earlier worker are run again', async () => {
   const specs = compiled.plan.jobs.map((job): JobSpec => JSON.parse(deps.blobs.text(job.spec)));
   expect(deepest(specs)).toBe(USUAL_DEPTH);
   const input = { id: 'table/7', iid: 7, number: 1007, trigger } as const;
-  const run = makeRun({ input, compiled, seed: record, changed: () => undefined });
+  const run = makeRun(input, compiled, record, () => undefined);
   const views = () => run.jobs.map(({ status }) => status);
   expect(views().map(({ phase, outcome }) => `${phase} ${outcome}`)).toEqual([
     'ended succeeded',
@@ -133,11 +133,11 @@ test('a plan and a record of an earlier worker are run again', async () => {
     'ended failed',
   ]);
   expect(nextSteps(run.graph, views())).toEqual([]);
-  const anew = makeRun({ input, compiled, seed: undefined, changed: () => undefined });
+  const fresh = makeRun(input, compiled, undefined, () => undefined);
   expect(
     nextSteps(
-      anew.graph,
-      anew.jobs.map(({ status }) => status),
+      fresh.graph,
+      fresh.jobs.map(({ status }) => status),
     ).map((step) => `${step.to} ${step.job}`),
   ).toEqual(['start unit']);
 });

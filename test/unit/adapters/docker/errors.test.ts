@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { responseError, causeOf, transportError } from '../../../../src/adapters/docker/errors.ts';
-import { parseEngineAddress } from '../../../../src/adapters/docker/address.ts';
+import { parseEngineAddress } from '../../../../src/adapters/docker/connection/address.ts';
 
 /** Words that real engines and registries have written. */
 test.each([
@@ -24,6 +24,24 @@ test.each([
   ['No such image: davit/no:1', 'engine/image-missing'],
   ['could not find an available, non-overlapping IPv4 address pool among the defaults', 'engine/no-network'],
   ['something new', 'engine/failed'],
+  // Podman 4.3.1
+  ['no such image: docker.io/davit/none:1: image not known', 'engine/image-missing'],
+  [
+    'failed to find image docker.io/library/nothing:2: docker.io/library/nothing:2: image not known',
+    'engine/image-missing',
+  ],
+  [
+    'initializing source docker://127.0.0.1:5998/x/y:3: reading manifest 3 in 127.0.0.1:5998/x/y: manifest unknown: manifest unknown',
+    'engine/image-missing',
+  ],
+  [
+    'initializing source docker://127.0.0.1:5997/x/y:2: reading manifest 2 in 127.0.0.1:5997/x/y: unauthorized: authentication required',
+    'engine/image-denied',
+  ],
+  [
+    'initializing source docker://127.0.0.1:5999/x/y:3: pinging container registry 127.0.0.1:5999: Get "http://127.0.0.1:5999/v2/": dial tcp 127.0.0.1:5999: connect: connection refused',
+    'registry/unreachable',
+  ],
 ])('"%s" is %s', (said, code) => {
   expect(causeOf(said)).toBe(code);
 });
@@ -37,6 +55,33 @@ test.each([
   [
     409,
     'conflict: unable to remove repository reference "r/t@sha256:0" (must force) - container c is using its referenced image i',
+    'engine/in-use',
+  ],
+  // Podman 4.3.1
+  [
+    500,
+    'container create: creating container storage: the container name "aa" is already in use by 75a759c7812c. You have to remove that container to be able to reuse that name: that name is already in use',
+    'engine/name-taken',
+  ],
+  [404, 'no container with name or ID "nobody" found: no such container', 'engine/container-missing'],
+  [
+    409,
+    'volume vv is being used by the following container(s): 6bbba0db5184: volume is being used',
+    'engine/in-use',
+  ],
+  [
+    500,
+    '"nn" has associated containers with it. Use -f to forcibly delete containers and pods: network is being used',
+    'engine/in-use',
+  ],
+  [
+    409,
+    'image davit/helper:1 is in use: image used by 6bbba0db5184: image is in use by a container: consider listing external containers and force-removing image',
+    'engine/in-use',
+  ],
+  [
+    500,
+    'container 84bf07b7cae5 has dependent containers which must be removed before it: ec2102b92d0f: container already exists',
     'engine/in-use',
   ],
 ])('status %i "%s" is %s', (status, said, code) => {

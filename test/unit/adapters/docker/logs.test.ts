@@ -20,9 +20,10 @@ interface Reading {
 }
 
 /** An engine whose log is read so often; the container has ended by the last reading. */
-function apiOf(readings: Reading[]): EngineApi {
+function apiOf(readings: Reading[], podman = false): EngineApi {
   const left = [...readings];
-  const api: Pick<EngineApi, 'stream' | 'find' | 'streamError'> = {
+  const api: Pick<EngineApi, 'stream' | 'find' | 'streamError' | 'traits'> = {
+    traits: async () => ({ api: '1.41', podman, store: 'classic', inspectsPlatform: false }),
     stream: async () => {
       const { seconds, drops } = left.shift() ?? { seconds: [] };
       return Readable.from(
@@ -74,4 +75,10 @@ test.each([
   const { lines, end } = await read(apiOf([{ seconds: [1, 2], drops: true }, { seconds }, { seconds }]));
   expect(lines).toBe('line 1\nline 2\n');
   expect(end).toMatchObject({ code: 'engine/failed' });
+});
+
+test('what Podman sends of a log after the container has ended is read again', async () => {
+  const whole = { seconds: [1, 2, 3] };
+  const api = apiOf([{ seconds: [1, 3] }, whole], true);
+  expect(await read(api)).toEqual({ lines: 'line 1\nline 2\nline 3\n', end: 'read' });
 });

@@ -5,7 +5,7 @@ import { DavitError } from '../../../../src/errors.ts';
 const away = new DavitError('cli/no-server', 'The server does not answer.');
 const never = new AbortController().signal;
 
-test('a cancel is asked for until the server has heard it, and its absence is told once', async () => {
+test('a cancel is retried until the server accepts it, and the outage is reported once', async () => {
   const cancel = vi.fn(async () => {
     if (cancel.mock.calls.length < 3) throw away;
     return { accepted: true as const };
@@ -23,7 +23,7 @@ test('a pipeline that has ended by itself is not asked again', async () => {
   await expect(asked).rejects.toMatchObject({ code: 'pipeline/ended' });
   expect(cancel).toHaveBeenCalledTimes(1);
 });
-test('who lets go asks no more', async () => {
+test('an abort ends the retries', async () => {
   const letGo = new AbortController();
   const cancel = vi.fn(async () => {
     throw away;

@@ -13,7 +13,7 @@ import { testCli } from '../support.ts';
 let server: Server;
 let folder: string;
 let starts: unknown[] = [];
-/** Answers before the server takes it; an endless outage when negative. */
+/** Failed responses before the server accepts the request; negative: all fail. */
 let away = 0;
 let heard = Promise.withResolvers<void>();
 beforeEach(async () => {
@@ -39,7 +39,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   starts.push(JSON.parse(body.toString()));
   heard.resolve();
   if (away-- === 0) return say(202, {});
-  const message = 'The Temporal server did not answer.';
+  const message = 'The Temporal server did not respond.';
   return say(503, { error: { code: 'temporal/unreachable', message, hint: 'davit doctor' } });
 }
 
@@ -50,27 +50,25 @@ function start(signal: AbortSignal) {
   return { started: startPipeline(cli, { signal, letGo: new AbortController().signal }), written };
 }
 
-test('who waits is told why once, and it is asked for under one key', async () => {
+test('a retried request prints its reason once, and uses one key', async () => {
   away = 2;
   const { started, written } = start(new AbortController().signal);
   const done = await started;
   await done?.client.close();
   expect(done?.id).toBe('shop/1');
   expect(
-    written.err.match(
-      /The Temporal server did not answer\. The pipeline is asked for again; it starts once\./g,
-    ),
+    written.err.match(/The Temporal server did not respond\. Retrying; the pipeline starts only once\./g),
   ).toHaveLength(1);
   expect(starts).toHaveLength(3);
   expect(new Set(starts.map((one) => JSON.stringify(one))).size).toBe(1);
 });
 
-test('who gives up is told that it may start yet', async () => {
+test('an aborted request reports that the pipeline may still start', async () => {
   away = -1;
   const given = new AbortController();
   const { started, written } = start(given.signal);
   await heard.promise;
   given.abort(new Error('interrupted'));
   await expect(started).rejects.toThrow();
-  expect(written.err).toContain('may start yet: `davit pipelines` shows whether it did');
+  expect(written.err).toContain('may still start; check with: davit pipelines');
 });

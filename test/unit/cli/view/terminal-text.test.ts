@@ -27,7 +27,7 @@ describe('text of others on a terminal', () => {
     ['a change of character set', 'a\u001b(0b', 'ab'],
     ['a private mode', 'a\u001b[?1049hb', 'ab'],
     ['a colour with more than parameters', 'a\u001b[>4mb\u001b[1$mc', 'abc'],
-    ['an escape in a title starts anew', 'a\u001b]0;t\u001b[31mb', 'a\u001b[31mb'],
+    ['an escape in a title starts a new sequence', 'a\u001b]0;t\u001b[31mb', 'a\u001b[31mb'],
     ['text that runs backwards', 'a\u202eb\u2066c', 'abc'],
   ])('takes out: %s', (_what, text, expected) => {
     expect(all(text)).toBe(expected);

@@ -37,7 +37,7 @@ const pipeline = (change: Partial<PipelineStatus>): PipelineStatus => ({
 const view = { color: false, now: 5_000 };
 
 describe('tables', () => {
-  test('columns stand under each other, also with wide characters and colours', () => {
+  test('columns are aligned, also with wide characters and colours', () => {
     const text = table(
       ['A', 'B'],
       [
@@ -75,7 +75,7 @@ describe('what a job waits for', () => {
     [{ phase: 'ended', outcome: 'succeeded', waitingFor: 'gate' }, undefined],
   ] as const)('%j', (change, text) => expect(waitingText('table/3', job(change))).toBe(text));
 
-  test('an allowed failure is no red one', () => {
+  test('an allowed failure is not red', () => {
     expect(jobCell(job({ phase: 'ended', outcome: 'failed', allowedToFail: true }))).toMatchObject({
       paint: 'yellow',
     });
@@ -123,7 +123,7 @@ describe('one pipeline', () => {
     expect(text).toContain('ada (operator): retry unit 1970-01-01T00:00:00Z "again"');
     expect(text).not.toContain('\u001b');
   });
-  test('decisions stand in the order in which they were made, whatever the order of jobs', () => {
+  test('decisions are listed in the order of their time, for any order of jobs', () => {
     const decided = (key: string, at: number): JobStatus =>
       job({ key, decisions: [{ action: 'play', job: key, actor: 'ada', role: 'operator', at }] });
     const text = statusText(pipeline({ jobs: [decided('late', 2_000), decided('early', 1_000)] }), view);

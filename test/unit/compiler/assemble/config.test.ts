@@ -48,13 +48,13 @@ job: {extends: .a, tags: null, variables: null}`;
       mistakes(
         '.a: {extends: .b}\n.b: {extends: .c}\n.c: {extends: .a}\njob: {extends: .a, image: x, script: x}',
       ),
-    ).toEqual(['language/cycle 3:15 extends goes in a circle: .a -> .b -> .c -> .a']);
+    ).toEqual(['language/cycle 3:15 extends forms a cycle: .a -> .b -> .c -> .a']);
   });
-  test('a mistake in a template is reported once, where it stands', () => {
+  test('a mistake in a template is reported once, at its place', () => {
     const text = '.t: {image: x, script: x, retry: 9}\na: {extends: .t}\nb: {extends: .t}';
     expect(mistakes(text)).toEqual(['language/type 1:34 retry must be 0, 1 or 2']);
   });
-  test('a template that nobody extends may hold anything', () => {
+  test('a template that nothing extends may contain anything', () => {
     expect(mistakes('.data: [1, 2, {x: y}]\n.t: {nonsense: 1}\na: {image: x, script: x}')).toEqual([]);
   });
   test('a template may be used by anchor too', () => {
@@ -69,7 +69,7 @@ describe('default', () => {
 default: {image: d, before_script: [d], tags: [d], retry: 1, timeout: 2h, interruptible: true}
 a: {script: [a]}
 b: {script: [b], image: own, before_script: [], tags: [t]}`;
-  test('fills what a job has not', () => {
+  test('fills the keywords that a job does not have', () => {
     const { job: plan, spec } = job(text, 'a');
     expect(spec).toMatchObject({ image: { name: 'd' }, script: ['d', 'a'] });
     expect(plan).toMatchObject({ tags: ['d'], retry: { max: 1 }, timeoutMs: 7_200_000, interruptible: true });

@@ -1,4 +1,4 @@
-/** `include` of what is not local: projects, components, templates, remote files; rules, circles, places. */
+/** `include` of what is not local: projects, components, templates, remote files; rules, cycles, places. */
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../../../src/compiler/compile.ts';
 import { loadIncludes } from '../../../../src/compiler/includes.ts';
@@ -78,25 +78,25 @@ describe('project', () => {
     };
     expect(await keys(text, { other, own: { 'ci/own.yml': job('own') } })).toEqual(['c', 'd', 'b']);
   });
-  test('a mistake has its place in the file of the project, and says what is not there', async () => {
+  test('a mistake has its place in the file of the project, and names what is missing', async () => {
     const other = { 'a.yml': 'a:\n  image: x\n  script: [a]\n  retry: 7', 'b.yml': job('b') };
     expect(await wrong(text, { other })).toContain('team/ci@v1:a.yml:4:10 retry must be');
     expect(await wrong('include: {project: team/ci, file: none.yml}', {})).toContain(
       'no file team/ci@HEAD:none.yml',
     );
   });
-  test('a refusal stands at the include', async () => {
+  test('a refusal is reported at the include', async () => {
     expect(await wrong(text, { refused: 'team/ci' })).toBe(
       '.gitlab-ci.yml:1:10 no team/ci for you [include/refused]',
     );
   });
-  test('a circle over two projects names its path', async () => {
+  test('a cycle over two projects names its path', async () => {
     const other = {
       'one:a.yml': 'include: {project: two, file: b.yml}',
       'two:b.yml': 'include: {project: one, file: a.yml}',
     };
     expect(await wrong('include: {project: one, file: a.yml}', { other })).toContain(
-      'include goes in a circle: one@HEAD:a.yml -> two@HEAD:b.yml -> one@HEAD:a.yml [language/cycle]',
+      'include forms a cycle: one@HEAD:a.yml -> two@HEAD:b.yml -> one@HEAD:a.yml [language/cycle]',
     );
   });
   test('a masked or secret variable never gets into an address', async () => {
@@ -134,13 +134,13 @@ describe('remote', () => {
     const ruled = `include: [{remote: "https://e.com/b.yml", rules: [{if: $CI_PROJECT_NAME}]}]\n${job('a')}`;
     expect(await keys(main, of(ruled))).toEqual(['a']);
     const exists = 'include: [{remote: "https://e.com/b.yml", rules: [{exists: [x]}]}]';
-    expect(await wrong(main, of(exists))).toContain('no source in which something could exist');
+    expect(await wrong(main, of(exists))).toContain('exists cannot be used in a remote file');
   });
   test.each([
-    ['http', 'http://example.com/a.yml', 'takes https addresses only'],
+    ['http', 'http://example.com/a.yml', 'accepts only https addresses'],
     ['a password', 'https://u:canary@example.com/a.yml', 'user name or password'],
     ['a token in the query', 'https://example.com/a?token=canary', 'must end in .yml or .yaml'],
-    ['no address', 'https://', 'is no address'],
+    ['no address', 'https://', 'is not an address'],
   ])('%s is refused, and nothing secret is repeated', async (_, bad, message) => {
     const found = await wrong(`include: {remote: "${bad}"}`);
     expect(found).toContain(message);
@@ -161,7 +161,7 @@ describe('component', () => {
     ['no host', '/team/ci/build@1'],
     ['no project', 'example.com/build@1'],
     ['a path out of it', 'example.com/team/../ci/build@1'],
-  ])('%s is no address of one', async (_, component) => {
+  ])('%s is not the address of one', async (_, component) => {
     expect(await wrong(`include: {component: "${component}"}`)).toContain(component);
   });
 });
@@ -193,9 +193,9 @@ describe('template', () => {
   test('another one is an error that names those there are, and the way to take GitLab’s', async () => {
     const found = (await answer('include: {template: Auto-DevOps.gitlab-ci.yml}')).answer;
     const [problem] = found.kind === 'invalid' ? found.problems : [];
-    expect(problem?.message).toBe('davit ships no template "Auto-DevOps.gitlab-ci.yml"');
+    expect(problem?.message).toBe('davit has no template "Auto-DevOps.gitlab-ci.yml"');
     expect(problem?.hint).toContain('Davit/Image.gitlab-ci.yml');
-    expect(problem?.hint).toContain('by remote');
+    expect(problem?.hint).toContain('use remote');
   });
 });
 
@@ -203,7 +203,7 @@ describe('rules', () => {
   const of = (rules: string): string => `include: [{local: a.yml, rules: ${rules}}]\n${job('j')}`;
   const own = { 'a.yml': job('a') };
   const push = { before: 'b'.repeat(40) };
-  test('changes: asked of git before the file is read; compare_to', async () => {
+  test('changes: git is queried before the file is read; compare_to', async () => {
     const world = { own, trigger: push, changes: { '': ['src/x.ts'], main: ['doc.md'] } };
     expect(await keys(of('[{changes: [src/*]}]'), world)).toEqual(['a', 'j']);
     expect(await keys(of('[{changes: [lib/*]}]'), world)).toEqual(['j']);
@@ -212,7 +212,7 @@ describe('rules', () => {
     expect(await keys(of('[{changes: {regexp: "^lib/"}}]'), world)).toEqual(['j']);
     expect(await keys(of('[{changes: [lib/*]}]'), { own })).toEqual(['a', 'j']);
     expect(await wrong(of('[{changes: {paths: [a], compare_to: gone}}]'), world)).toContain(
-      'no "gone" [language/unknown-ref]',
+      'no ref "gone" [language/unknown-ref]',
     );
   });
   test('exists in another project', async () => {
@@ -220,7 +220,7 @@ describe('rules', () => {
     expect(await keys(of('[{exists: {paths: [Makefile], project: team/ci}}]'), world)).toEqual(['a', 'j']);
     expect(await keys(of('[{exists: {paths: [other], project: team/ci}}]'), world)).toEqual(['j']);
   });
-  test('an expression that is none is told', async () => {
+  test('an invalid expression is reported', async () => {
     expect(await wrong(of('[{if: "$A =="}]'), { own })).toContain('[language/expression]');
   });
 });
@@ -229,19 +229,19 @@ test.each([
   [
     'two kinds',
     'include: {local: a.yml, remote: "https://e.com/a.yml"}',
-    'takes one of "local" and "remote"',
+    'has "local" and "remote": keep one',
   ],
   ['no kind', 'include: {rules: [{if: $A}]}', 'needs one of "local"'],
   ['a project without file', 'include: {project: a/b}', 'needs "file"'],
-  ['ref beside local', 'include: {local: a.yml, ref: x}', 'include.ref stands beside "project" only'],
+  ['ref beside local', 'include: {local: a.yml, ref: x}', 'include.ref can be used only with "project"'],
   [
     'integrity beside local',
     `include: {local: a.yml, integrity: sha256-${'A'.repeat(43)}=}`,
-    'beside "remote"',
+    'only with "remote"',
   ],
   ['a wrong integrity', 'include: {remote: "https://e.com/a.yml", integrity: md5-x}', 'must be sha256-'],
   ['a cache of seconds', 'include: {remote: "https://e.com/a.yml", cache: 10 seconds}', 'at least a minute'],
-  ['a file of a job', 'include: {artifact: a.yml, job: x}', 'only trigger:include takes'],
+  ['a file of a job', 'include: {artifact: a.yml, job: x}', 'only trigger:include can use'],
 ])('%s', async (_, text, message) => {
   expect(await wrong(text)).toContain(message);
 });

@@ -1,4 +1,4 @@
-/** `include` of local files: order, merge, wildcards, circles, limits, places. */
+/** `include` of local files: order, merge, wildcards, cycles, limits, places. */
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../../../src/compiler/compile.ts';
 import { loadIncludes } from '../../../../src/compiler/includes.ts';
@@ -7,7 +7,7 @@ import { request } from '../helpers.ts';
 
 type Files = Record<string, string>;
 
-/** Compiles with what the files hold; what is read is what was asked for. */
+/** Compiles with these files; returns which of them were read. */
 async function answer(text: string, files: Files) {
   const asked = request(text);
   const loaded = await loadIncludes(asked, {
@@ -86,7 +86,7 @@ describe('include', () => {
   });
   test.each([
     [
-      'a file that is not there',
+      'a file that does not exist',
       'include: [b.yml]',
       {},
       '.gitlab-ci.yml:1:11 the source has no file b.yml [language/include]',
@@ -97,7 +97,7 @@ describe('include', () => {
       'no map',
       'include: b.yml',
       { 'b.yml': '[a]' },
-      'the included file b.yml is no map of jobs [language/include]',
+      'the included file b.yml is not a map of jobs [language/include]',
     ],
     ['broken YAML', 'include: b.yml', { 'b.yml': 'a: [' }, 'b.yml:1:'],
   ])('%s', async (_, text, files, message) => {
@@ -106,7 +106,7 @@ describe('include', () => {
   test('a circle is named with its path', async () => {
     const files = { 'a.yml': 'include: b.yml', 'b.yml': 'include: a.yml' };
     expect(await wrong('include: a.yml\nj: {image: x, script: [y]}', files)).toEqual([
-      'b.yml:1:10 include goes in a circle: a.yml -> b.yml -> a.yml [language/cycle], included from a.yml:1, .gitlab-ci.yml:1',
+      'b.yml:1:10 include forms a cycle: a.yml -> b.yml -> a.yml [language/cycle], included from a.yml:1, .gitlab-ci.yml:1',
     ]);
   });
   test('150 are the most, repeated ones counted', async () => {

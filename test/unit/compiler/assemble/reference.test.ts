@@ -1,4 +1,4 @@
-/** `!reference`: places kept, nested, flattened by scripts; circles and wrong targets are mistakes with a place. */
+/** `!reference`: places kept, nested, flattened by scripts; cycles and wrong targets are mistakes with a place. */
 import { describe, expect, test } from 'vitest';
 import { job, mistakes, run, variable } from '../helpers.ts';
 
@@ -46,30 +46,30 @@ j: {image: x, script: [x], rules: [!reference [.r, rules], {when: manual}]}
   });
   test.each([
     [
-      'a job that is not there',
+      'an unknown job',
       '[.c, script]',
-      'language/unknown-extends 2:36 !reference leads nowhere: the file has no ".c"',
+      'language/unknown-extends 2:36 !reference has no target: the file has no ".c"',
     ],
     [
-      'a key that is not there',
+      'an unknown key',
       '[.a, scrip]',
-      'language/unknown-extends 2:40 !reference leads nowhere: ".a" has no "scrip"',
+      'language/unknown-extends 2:40 !reference has no target: ".a" has no "scrip"',
     ],
     [
       'no name',
       '[]',
-      'language/type 2:35 !reference takes a list of names: a job or template, a keyword of it, and on from there',
+      'language/type 2:35 !reference takes a list of names: a job or template, then a keyword and its keys',
     ],
-    ['text', '.a', 'language/type 2:35 !reference takes a list of names: a job, and a keyword of it'],
+    ['text', '.a', 'language/type 2:35 !reference takes a list of names: a job, then a keyword'],
   ])('%s', (_, reference, message) => {
     const text = `.a: {script: [y]}\nj: {image: x, script: [!reference ${reference}, x]}`;
     expect(mistakes(text)).toEqual([message]);
   });
-  test('a circle is named', () => {
+  test('a cycle is named', () => {
     const text =
       '.a: {script: [!reference [.b, script]]}\n.b: {script: [!reference [.a, script]]}\nj: {image: x, script: [x]}';
     expect(mistakes(text)).toEqual([
-      'language/cycle 2:26 !reference goes in a circle: [.a, script] -> [.b, script] -> [.a, script]',
+      'language/cycle 2:26 !reference forms a cycle: [.a, script] -> [.b, script] -> [.a, script]',
     ]);
   });
   test.each([

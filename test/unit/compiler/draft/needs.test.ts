@@ -48,7 +48,7 @@ describe('needs and artifacts', () => {
 describe('jobs that are not in the pipeline', () => {
   const left = `${TEXT}t: {stage: a, image: x, script: x, only: [tags]}\n`;
   const c = (rest: string): string => `${left}c: {stage: c, image: x, script: x, ${rest}}`;
-  test('a need on one is an error that says why', () => {
+  test('a need on one is an error with the reason', () => {
     expect(mistakes(c('needs: [t]'))).toEqual([
       'language/absent-job 7:44 "c" needs "t", which is not in this pipeline: only runs for tags',
     ]);
@@ -66,30 +66,30 @@ describe('jobs that are not in the pipeline', () => {
   });
 });
 
-describe('circles and unknown names', () => {
+describe('cycles and unknown names', () => {
   const circle =
     'a: {image: x, script: x, needs: [b]}\nb: {image: x, script: x, needs: [c]}\nc: {image: x, script: x, needs: [a]}';
   test('a circle of needs is reported with its path', () => {
     expect(mistakes(circle)).toEqual([
-      'language/cycle 1:26 jobs wait for each other in a circle: a -> b -> c -> a',
+      'language/cycle 1:26 jobs wait for each other in a cycle: a -> b -> c -> a',
     ]);
   });
   test('a job that needs itself', () => {
-    expect(mistakes('a: {image: x, script: x, needs: [a]}').join()).toContain('circle: a -> a');
+    expect(mistakes('a: {image: x, script: x, needs: [a]}').join()).toContain('cycle: a -> a');
   });
   test('two circles are two reports', () => {
     expect(
       mistakes(`${circle}\nd: {image: x, script: x, needs: [e]}\ne: {image: x, script: x, needs: [d]}`),
     ).toHaveLength(2);
   });
-  test('a circle through a gate', () => {
+  test('a cycle through a gate', () => {
     const text = 'a: {image: x, script: x, gate: {requires: [b]}}\nb: {image: x, script: x, needs: [a]}';
-    expect(mistakes(text).join()).toContain('circle: a -> b -> a');
+    expect(mistakes(text).join()).toContain('cycle: a -> b -> a');
   });
   test.each(['needs', 'dependencies'])('an unknown name in %s has a hint', (keyword) => {
     const text = `build: {image: x, script: x}\nt: {image: x, script: x, ${keyword}: [biuld]}`;
     expect(mistakes(text)).toEqual([
-      `language/unknown-job 2:${29 + keyword.length} "t" names "biuld" in ${keyword}, and there is no such job`,
+      `language/unknown-job 2:${29 + keyword.length} "t" names "biuld" in ${keyword}, but there is no such job`,
     ]);
   });
 });

@@ -55,7 +55,7 @@ describe('parallel:matrix', () => {
       Array.from({ length: count }, (_, index) => `v${index}`).join(', ');
     expect(keys(`a: {${J}, parallel: {matrix: [{A: [${many(100)}], B: [x, y]}]}}`)).toHaveLength(200);
     expect(mistakes(`a: {${J}, parallel: {matrix: [{A: [${many(100)}], B: [x, y]}, {A: z}]}}`)).toEqual([
-      expect.stringContaining('parallel.matrix must not make more than 200 jobs of one'),
+      expect.stringContaining('parallel.matrix must not create more than 200 jobs'),
     ]);
   });
   test('a huge product is counted, not made', () => {
@@ -112,7 +112,7 @@ describe('needs and dependencies on parallel jobs', () => {
     const need = (more: string): string =>
       `${ROWS}b: {${J}, needs: [{job: a, parallel: {matrix: [{PROVIDER: aws, STACK: data}]}${more}}]}`;
     expect(mistakes(need(''))).toEqual([
-      expect.stringContaining('"b" needs "a: [aws, data]", and there is no such job'),
+      expect.stringContaining('"b" needs "a: [aws, data]", but there is no such job'),
     ]);
     expect(needs(need(', optional: true'))).toEqual([]);
   });
@@ -131,7 +131,7 @@ describe('needs and dependencies on parallel jobs', () => {
 describe("parallel and davit's own keywords", () => {
   test('platforms make the jobs already', () => {
     expect(mistakes(`b: {build: {platforms: [arm64, amd64]}, parallel: 2}`).join()).toContain(
-      '"b" is made for each of its platforms already (arm64, amd64), so it takes no parallel',
+      '"b" already runs once per platform (arm64, amd64), so it cannot have parallel',
     );
   });
   test('the same build, push or deployment N times is a mistake', () => {
@@ -147,11 +147,11 @@ describe("parallel and davit's own keywords", () => {
   test('a push takes one image an architecture', () => {
     const text = (from: string): string =>
       `stages: [build, push]\nb: {stage: build, build: {}, parallel: {matrix: [{V: [a, b]}]}}\np: {stage: push, push: {from: ${from}, tags: t}}`;
-    expect(mistakes(text('b')).join()).toContain('"b" makes several images, and "p" takes one');
+    expect(mistakes(text('b')).join()).toContain('"b" builds several images, but "p" takes one');
     expect(mistakes(text('"b: [a]"'))).toEqual([]);
   });
   test('two jobs that would have the same name', () => {
-    expect(mistakes(`a: {${J}, parallel: 2}\n"a 1/2": {${J}}`).join()).toContain('both make a job "a 1/2"');
+    expect(mistakes(`a: {${J}, parallel: 2}\n"a 1/2": {${J}}`).join()).toContain('both create a job "a 1/2"');
   });
   test('davit run JOB on the group takes all of them', () => {
     const answer = run(`a: {${J}, parallel: 2}\nb: {${J}}`, { trigger: { jobs: ['a'] } });

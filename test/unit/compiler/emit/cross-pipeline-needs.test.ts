@@ -18,7 +18,7 @@ describe('needs:project', () => {
   test('artifacts: false leaves nothing to take', () => {
     expect(foreign('[a1, {project: p, job: j, ref: main, artifacts: false}]')).toBeUndefined();
   });
-  test('stands beside needs of the own pipeline', () => {
+  test('can be combined with needs of the own pipeline', () => {
     const { job: planned } = job(file('[a1, {project: p, job: j, ref: main}]'), 'b1');
     expect(planned).toMatchObject({ artifactsFrom: ['a1'], foreign: [{ project: 'p' }] });
   });
@@ -29,10 +29,10 @@ describe('needs:project', () => {
     expect(mistakes(file('[{project: p, ref: main}]')).join()).toContain('needs[0].job is missing');
     expect(mistakes(file('[{ref: main, job: j}]')).join()).toContain('needs[0].project is missing');
     expect(mistakes(file('[{project: p, ref: main, job: j, optional: true}]')).join()).toContain(
-      'needs[0].optional has no meaning beside project',
+      'needs[0].optional cannot be used together with project',
     );
     expect(mistakes(file('[{project: p, ref: main, job: j, pipeline: "1"}]')).join()).toContain(
-      'needs[0].pipeline has no meaning beside project',
+      'needs[0].pipeline cannot be used together with project',
     );
   });
   test('at most five', () => {
@@ -68,7 +68,7 @@ describe('needs:pipeline:job', () => {
   });
   test('never the own pipeline', () => {
     expect(mistakes(file('[{pipeline: $CI_PIPELINE_ID, job: a1}]')).join()).toContain(
-      'language/conflict 3:56 "b1" needs its own pipeline by number',
+      'language/conflict 3:56 "b1" names its own pipeline in needs:pipeline',
     );
   });
 });
@@ -91,13 +91,13 @@ describe('needs:pipeline without a job mirrors a pipeline', () => {
     expect(job(mirror('[{pipeline: p}, a1]'), 'm').job.needs).toMatchObject([{ job: 'a1' }]);
   });
   test.each([
-    [mirror('{pipeline: p}', ', image: x'), 'image has no meaning beside needs:pipeline'],
-    [mirror('{pipeline: p}', ', script: x'), '"m" runs something, so it cannot mirror a pipeline'],
-    [mirror('{pipeline: p}', ', trigger: q'), 'it takes nothing of other pipelines'],
-    [mirror('[{pipeline: p}, {pipeline: "7", job: j}]'), 'it takes nothing of other pipelines'],
+    [mirror('{pipeline: p}', ', image: x'), 'mirrors a pipeline, so it cannot have image'],
+    [mirror('{pipeline: p}', ', script: x'), '"m" is a script job, so it cannot mirror a pipeline'],
+    [mirror('{pipeline: p}', ', trigger: q'), 'it cannot take artifacts of other pipelines'],
+    [mirror('[{pipeline: p}, {pipeline: "7", job: j}]'), 'it cannot take artifacts of other pipelines'],
     [mirror('[{pipeline: p}, {pipeline: q}]'), 'must not have more than one pipeline without a job'],
-    [mirror('{pipeline: p, ref: main}'), 'pipeline has no meaning beside ref'],
-    [mirror('{pipeline: p, optional: true}'), 'optional has no meaning beside'],
+    [mirror('{pipeline: p, ref: main}'), 'pipeline cannot be used together with ref'],
+    [mirror('{pipeline: p, optional: true}'), 'optional cannot be used together with'],
     [
       mirror('[]', ', image: x, script: x, rules: [{if: $CI, needs: [{pipeline: p}]}]'),
       'it cannot mirror a pipeline',

@@ -63,7 +63,7 @@ describe('build', () => {
       labels: { v: '7' },
     });
   });
-  test("labels say where the image comes from, and none is davit's own", () => {
+  test("labels describe the origin of the image, and none of davit's own labels is among them", () => {
     const { labels } = buildOf(build(''));
     expect(labels).toMatchObject({
       'org.opencontainers.image.revision': '0123456789abcdef0123456789abcdef01234567',
@@ -153,7 +153,7 @@ describe('apitest', () => {
   test('for fewer platforms than were built', () => {
     expect(Object.keys(jobs(text(', platforms: [amd64]')))).toContain('t: [amd64]');
     expect(Object.keys(jobs(text(', platforms: [amd64]')))).not.toContain('t: [arm32]');
-    expect(mistakes(text(', platforms: [arm64]')).join()).toContain('"b" makes no image for arm64');
+    expect(mistakes(text(', platforms: [arm64]')).join()).toContain('"b" builds no image for arm64');
   });
   test('of a build without platforms it is one job on that architecture', () => {
     expect(
@@ -205,15 +205,17 @@ describe('push', () => {
   });
   test('a tag must be one', () => {
     expect(mistakes(text('tags: [$CI_COMMIT_REF_NAME]'), { trigger: { ref: 'feat/x' } }).join()).toContain(
-      'push.tags[0] of "p" is no tag: "feat/x"',
+      'push.tags[0] of "p" is not a tag: "feat/x"',
     );
-    expect(mistakes(text('tags: ["$NOBODY"]')).join()).toContain('is no tag: ""');
+    expect(mistakes(text('tags: ["$NOBODY"]')).join()).toContain('is not a tag: ""');
   });
   test('a repository must be one', () => {
     expect(mistakes(text('to: "Team/App", tags: [a]')).join()).toContain(
-      'push.to of "p" is no repository name',
+      'push.to of "p" is not a repository name',
     );
-    expect(mistakes(text('to: "reg.example.com/app:tag", tags: [a]')).join()).toContain('no repository name');
+    expect(mistakes(text('to: "reg.example.com/app:tag", tags: [a]')).join()).toContain(
+      'not a repository name',
+    );
   });
   test('an index can only name images of its own repository', () => {
     expect(
@@ -229,7 +231,7 @@ describe('push', () => {
       mistakes(
         `${STAGES}s: {stage: build, image: x, script: x}\np: {stage: push, push: {from: s, tags: [a]}}`,
       ).join(),
-    ).toContain('which is no build job');
+    ).toContain('which is not a build job');
     expect(mistakes(`${STAGES}p: {stage: push, push: {from: nobody, tags: [a]}}`).join()).toContain(
       'language/unknown-job',
     );
@@ -279,7 +281,7 @@ describe('deploy', () => {
     ]);
     expect(mistakes(text(', publish: ["$NOBODY:80"]')).join()).toContain('deploy.swarm.publish[0]');
   });
-  test('the job stands in the queue of its target and never runs again unasked', () => {
+  test('the job is in the queue of its target and is never rerun automatically', () => {
     expect(job(text('', ', retry: 1'), 'd').job).toMatchObject({
       kind: 'deploy',
       queue: 'deploy-tablemaster',
@@ -291,7 +293,9 @@ describe('deploy', () => {
   test('the target: a tag that names one, else the only one there is', () => {
     const two: Overrides = { targets: ['east', 'west'] };
     expect(deployOf('', ', tags: [west]', two).target).toBe('west');
-    expect(mistakes(text(''), two).join()).toContain('"d" names no deploy target; there are: east, west');
+    expect(mistakes(text(''), two).join()).toContain(
+      '"d" names no deploy target; the targets are east, west',
+    );
     expect(mistakes(text('', ', tags: [north]'), two).join()).toContain('language/target');
     expect(mistakes(text('', ', tags: [east, west]'), two).join()).toContain('language/conflict');
     expect(mistakes(text(''), { targets: [] }).join()).toContain('the installation has none');
@@ -308,12 +312,12 @@ describe('deploy', () => {
   test("secrets do not belong into a service's environment", () => {
     expect(mistakes(text(', env: {A: $TOKEN}'), SECRET).join()).toContain('language/secret');
   });
-  test('of a build for several architectures one deploys the pushed index', () => {
+  test('a build for several architectures deploys the pushed index', () => {
     expect(
       mistakes(
         `${build('platforms: [arm32, arm64]')}\nd: {stage: deploy, deploy: {swarm: {service: x, image_from: b}}}`,
       ).join(),
-    ).toContain('deploy what a push job made of them');
+    ).toContain('deploy the index that a push job makes of them');
     expect(
       mistakes(`${build('')}\nd: {stage: deploy, deploy: {swarm: {service: x, image_from: b}}}`),
     ).toEqual([]);

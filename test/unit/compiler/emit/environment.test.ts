@@ -66,7 +66,7 @@ describe('environment', () => {
     expect(compiled.job.environment?.tier).toBe(tier);
     expect(variable(compiled, 'CI_ENVIRONMENT_TIER')).toBe(tier);
   });
-  test('deployment_tier says it', () => {
+  test('deployment_tier sets it', () => {
     expect(environment(`d: {${J}, environment: {name: moon, deployment_tier: testing}}`)?.tier).toBe(
       'testing',
     );

@@ -12,7 +12,7 @@ const site = (text: string, name = 'j', more = {}) => {
 const HERE = 'http://127.0.0.1:8080/pages/table';
 
 describe('pages', () => {
-  test('the job of that name publishes the folder public, and says where it will be', () => {
+  test('the job of that name publishes the folder public, and its URL is known', () => {
     const text = 'pages: {image: x, script: x, artifacts: {paths: [public, other]}}';
     expect(site(text, 'pages')).toEqual({
       planned: true,
@@ -33,7 +33,7 @@ describe('pages', () => {
     );
     expect(site(of('true', ', publish: dist'))).toMatchObject({ pages: { folder: 'dist' }, paths: ['dist'] });
   });
-  test("path_prefix is written in GitLab's way, stands in CI_PAGES_URL, and goes after a day or expire_in", () => {
+  test('path_prefix becomes a slug, is in CI_PAGES_URL, and expires after a day or expire_in', () => {
     const text = of('{path_prefix: "$CI_COMMIT_BRANCH"}', ', environment: {name: a, url: $CI_PAGES_URL}');
     const more = { trigger: { ref: 'Feature/New_Table' } };
     expect(site(text, 'j', more)).toMatchObject({
@@ -49,12 +49,12 @@ describe('pages', () => {
     [of('{publish: ../a}'), 'language/path'],
     [of('{publish: .}'), 'must name a folder'],
     [of('{expire_in: soon}'), 'must be a duration'],
-    [of('{folder: a}'), 'has no "folder"'],
-    [of('{publish: a}', ', publish: b'), 'twice'],
+    [of('{folder: a}'), 'has an unknown key "folder"'],
+    [of('{publish: a}', ', publish: b'), 'set the same folder'],
     [of('false', ', publish: b'), 'pages: true'],
-    ['j: {build: {}, pages: true}', 'no meaning beside build'],
+    ['j: {build: {}, pages: true}', 'cannot have pages'],
   ])('%s is refused', (text, words) => expect(mistakes(text).join()).toContain(words));
-  test('nothing secret stands in an address', () => {
+  test('an address contains no secret', () => {
     const variables = [{ name: 'S', value: { literal: 'x' }, masked: true, file: false }];
     expect(mistakes(of('{path_prefix: "$S"}'), { project: { variables } }).join()).toContain(
       'language/secret',

@@ -40,7 +40,7 @@ describe('release', () => {
     ['{description: d}', 'release.tag_name is missing'],
     ['{tag_name: v1}', 'release.description is missing'],
     ['{tag_name: v1, description: d, released_at: soon}', 'ISO 8601'],
-    ['{tag_name: v1, description: d, asset: {}}', 'has no "asset"'],
+    ['{tag_name: v1, description: d, asset: {}}', 'has an unknown key "asset"'],
     ['{tag_name: v1, description: d, assets: {links: [{name: a, url: b, link_type: x}]}}', 'runbook'],
   ])('%s is refused', (text, words) => expect(mistakes(of(text)).join()).toContain(words));
   test('nothing secret is published', () => {

@@ -1,6 +1,6 @@
-/** `trigger`: what a job may say, what it passes on, and what the pipeline that it starts is told. */
+/** `trigger`: what a job may contain, what it forwards, and what the started pipeline receives. */
 import { describe, expect, test } from 'vitest';
-import type { Upstream } from '../../../../src/plan/model/downstream.ts';
+import type { Upstream } from '../../../../src/plan/model/trigger.ts';
 import type { TriggerSpec } from '../../../../src/plan/model/spec.ts';
 import { job, jobs, keysOf, MERGE, mistakes, variable, type Overrides } from '../helpers.ts';
 
@@ -76,32 +76,32 @@ describe('where the pipeline runs', () => {
 
 test.each([
   ['{}', 'language/type 3:24 trigger needs a project or an include'],
-  ['{project: p, include: a.yml}', 'language/type 3:34 trigger.project has no meaning beside include'],
-  ['{include: a.yml, branch: x}', 'trigger.branch has no meaning beside include'],
-  ['{include: a.yml, inputs: {a: 1}}', 'trigger.inputs belongs to an entry of include'],
+  ['{project: p, include: a.yml}', 'language/type 3:34 trigger.project cannot be used together with include'],
+  ['{include: a.yml, branch: x}', 'trigger.branch cannot be used together with include'],
+  ['{include: a.yml, inputs: {a: 1}}', 'trigger.inputs must be set in an entry of include'],
   ['{project: p, strategy: wait}', 'trigger.strategy must be "depend" or "mirror"'],
-  ['{project: p, forward: {yaml: true}}', 'has no "yaml"'],
-  ['{include: [a.yml, b.yml, c.yml, d.yml]}', 'must not be more than 3 files'],
+  ['{project: p, forward: {yaml: true}}', 'has an unknown key "yaml"'],
+  ['{include: [a.yml, b.yml, c.yml, d.yml]}', 'must not have more than 3 files'],
   ['{include: []}', 'must not be empty'],
   ['{include: {artifact: g.yml}}', 'language/missing 3:34 trigger.include[0].job is missing'],
   ['{include: {artifact: g.json, job: gen}}', 'must end in .yml or .yaml'],
-  ['{include: {artifact: ../g.yml, job: gen}}', 'must stay inside of the project'],
-  ['{include: {lokal: a.yml}}', 'trigger.include[0] has no "lokal"'],
+  ['{include: {artifact: ../g.yml, job: gen}}', 'must stay inside the project'],
+  ['{include: {lokal: a.yml}}', 'trigger.include[0] has an unknown key "lokal"'],
   ['{include: {artifact: g.yml, job: gem}}', 'language/unknown-job'],
-  ['p, script: x', '"t" triggers a pipeline, so script has no meaning beside trigger'],
-  ['p, image: x', 'image has no meaning beside trigger'],
-  ['p, tags: [x]', 'tags has no meaning beside trigger'],
-  ['p, retry: 1', 'retry has no meaning beside trigger'],
+  ['p, script: x', '"t" triggers a pipeline, so it cannot have script'],
+  ['p, image: x', 'so it cannot have image'],
+  ['p, tags: [x]', 'so it cannot have tags'],
+  ['p, retry: 1', 'so it cannot have retry'],
   ['p, when: delayed, start_in: 1 min', 'it cannot be delayed'],
   ['p, rules: [{when: delayed, start_in: 1 min}]', 'a rule cannot delay it'],
   ['p, allow_failure: {exit_codes: 1}', 'it has no exit code'],
-  ['p, needs: [{project: p, ref: r, job: j}]', 'it takes nothing of other pipelines'],
+  ['p, needs: [{project: p, ref: r, job: j}]', 'it cannot take artifacts of other pipelines'],
   ['p, parallel: 3', 'would do the same trigger 3 times'],
 ])('trigger: %s is a mistake', (text, message) => {
   expect(mistakes(file(text)).join('\n')).toContain(message);
 });
 
-test('what may stand beside it; default does not reach it', () => {
+test('what can be combined with it; default does not apply', () => {
   const more =
     ', rules: [{if: $CI, when: manual, allow_failure: true}], needs: [gen], resource_group: g, interruptible: true, environment: prod, parallel: {matrix: [{A: [x, y]}]}, variables: {V: $A}';
   const text = `default: {image: i, retry: 2, tags: [t], before_script: [x]}\n${file('p', more)}`;

@@ -66,7 +66,7 @@ describe('image and services', () => {
       ['registry.example.com__team__db', 'registry.example.com-team-db'],
     ],
     ['team/db@sha256:abc', ['team__db', 'team-db']],
-  ])('%s answers to its names', (image, aliases) => expect(serviceAliases(image)).toEqual(aliases));
+  ])('%s has its host names', (image, aliases) => expect(serviceAliases(image)).toEqual(aliases));
 });
 
 describe('scripts', () => {
@@ -101,13 +101,13 @@ describe('artifacts', () => {
   });
   test('expire_in: never keeps them', () =>
     expect(spec('artifacts: {paths: [a], expire_in: never}').artifacts).not.toHaveProperty('expireInMs'));
-  test("a path that begins with the project's directory is inside of it", () => {
+  test("a path that begins with the project's directory is inside it", () => {
     expect(spec('artifacts: {paths: ["$CI_PROJECT_DIR/out", "$CI_PROJECT_DIR"]}').artifacts?.paths).toEqual([
       'out',
       '.',
     ]);
   });
-  test('a path that leads out of the project is never kept, and the reader is warned', () => {
+  test('a path that leads out of the project is not stored, with a warning', () => {
     const of = (artifacts: string): [unknown, string[]] => {
       const answer = run(`j: {image: x, script: x, variables: {D: ../up, E: /etc}, artifacts: ${artifacts}}`);
       if (answer.kind !== 'plan') throw new Error(answer.kind);

@@ -1,4 +1,4 @@
-/** The grammar of rules:if, and what expressions come to. Values follow GitLab's own examples. */
+/** The grammar of rules:if, and the values of expressions. They follow GitLab's own examples. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -107,16 +107,16 @@ test('short circuit: the right side is not asked when the left decides', () => {
 describe('mistakes have a place', () => {
   test.each([
     ['', 0, 'is empty'],
-    ['$A == ', 6, 'ends where a value must follow'],
-    ['$A = "x"', 3, 'has "="'],
-    ['$A == main', 6, 'has "main"'],
-    ['${A} == "x"', 0, 'has ${A}'],
-    ['$A == "x', 6, 'has a string that does not end'],
-    ['$A =~ /x', 6, 'has a pattern that does not end'],
-    ['($A', 0, 'has a parenthesis that is never closed'],
-    ['$A)', 2, 'has a closing parenthesis too many'],
-    ['$A $B', 3, 'has two values with no operator between them'],
-    ['&& $A', 0, 'has && where a value must stand'],
+    ['$A == ', 6, 'ends where a value is expected'],
+    ['$A = "x"', 3, 'has an unexpected "="'],
+    ['$A == main', 6, 'has an unexpected "main"'],
+    ['${A} == "x"', 0, 'has an unexpected ${A}'],
+    ['$A == "x', 6, 'has an unterminated string'],
+    ['$A =~ /x', 6, 'has an unterminated pattern'],
+    ['($A', 0, 'has an unclosed parenthesis'],
+    ['$A)', 2, 'has an extra closing parenthesis'],
+    ['$A $B', 3, 'has two values without an operator between them'],
+    ['&& $A', 0, 'has && where a value is expected'],
   ])('%s', (text, at, message) =>
     expect(parseExpression(text)).toEqual({ ok: false, mistake: expect.objectContaining({ at, message }) }),
   );

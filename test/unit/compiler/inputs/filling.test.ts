@@ -63,7 +63,7 @@ describe('where blocks are filled in', () => {
     const answer = run('j:\n  image: x\n  script: ["echo $[[ inputs.a ]]"]\n');
     expect(script(answer)).toEqual(['echo $[[ inputs.a ]]']);
     expect(texts(answer)).toEqual([
-      '.gitlab-ci.yml:3:18 $[[ inputs.a ]] stays as it is: the file has no header with spec:inputs [language/input]',
+      '.gitlab-ci.yml:3:18 $[[ inputs.a ]] is not replaced: the file has no header with spec:inputs [language/input]',
     ]);
   });
   test('a key made twice is a warning, the last counts; __proto__ is refused', () => {
@@ -99,30 +99,30 @@ describe('mistakes of a block', () => {
     [
       'an unknown input',
       '$[[ inputs.nmae ]]',
-      'cannot be filled in: the header has no such input. Did you mean "name"?',
+      'cannot be replaced: the header has no such input. Did you mean "name"?',
     ],
-    ['an unknown context', '$[[ input.name ]]', 'asks for "input", and there is inputs or component only'],
+    ['an unknown context', '$[[ input.name ]]', 'uses "input", but only inputs and component are available'],
     ['no context', '$[[ name ]]', 'must name a value like inputs.name, not "name"'],
-    ['an unknown function', '$[[ inputs.name | upcase ]]', 'has no function "upcase"'],
+    ['an unknown function', '$[[ inputs.name | upcase ]]', 'uses an unknown function "upcase"'],
     [
       'wrong arguments',
       '$[[ inputs.name | truncate(1) ]]',
-      'has no function "truncate(1)": it is written truncate(offset,length)',
+      'uses an unknown function "truncate(1)": write truncate(offset,length)',
     ],
     [
       'four functions',
       '$[[ inputs.name | posix_escape | posix_escape | posix_escape | posix_escape ]]',
-      'has 4 functions, and 3 are the most',
+      'has 4 functions; at most 3 are allowed',
     ],
     [
       'a function on a number',
       '$[[ inputs.n | truncate(0,1) ]]',
-      'uses truncate(0,1) on a number; it takes a string',
+      'applies truncate(0,1) to a number; it takes a string',
     ],
     [
       'a component fact that the header does not ask for',
       '$[[ component.name ]]',
-      'cannot be filled in: the header has no such name in spec:component',
+      'cannot be replaced: the header has no such name in spec:component',
     ],
   ])('%s', (_name, block, message) => {
     const text = withInputs(inputs, `j:\n  image: x\n  script:\n    - |\n      true\n      echo ${block}\n`);

@@ -17,12 +17,12 @@ describe('component facts', () => {
     const root = new ContentReader(request(''), problems).read({ name: 'c.yml', text: file }, { component });
     return { content: root && plain(root), problems: problems.all().map(({ message }) => message) };
   };
-  test('those that the header asks for are filled in; without a version it is nothing', () => {
+  test('facts that the header declares are filled in; a missing version is empty', () => {
     expect(read(text, facts)).toEqual({ content: { j: { image: 'lint:.' } }, problems: [] });
   });
-  test('those it does not ask for are not known, nor is any to a file that is no component', () => {
+  test('undeclared facts are unknown, and so are all in a file that is not a component', () => {
     expect(read(text.replace('version]', 'sha]'), facts).problems).toEqual([
-      '$[[ component.version ]] cannot be filled in: the header has no such name in spec:component',
+      '$[[ component.version ]] cannot be replaced: the header has no such name in spec:component',
     ]);
     expect(read(text).problems).toHaveLength(2);
   });
@@ -58,7 +58,7 @@ describe('include:inputs', () => {
     };
     expect(
       texts(await including(root('{local: a.yml, inputs: {file: b.yml, who: ada}}'), unseen)).join(),
-    ).toContain('b.yml:4:24 $[[ inputs.who ]] cannot be filled in: the header has no such input');
+    ).toContain('b.yml:4:24 $[[ inputs.who ]] cannot be replaced: the header has no such input');
   });
   test('the inputs of the run are for the pipeline file alone', async () => {
     const text = withInputs('{name: {default: x}}', root('{local: a.yml}'));
@@ -71,13 +71,13 @@ describe('include:inputs', () => {
     [
       'a missing one',
       '{local: a.yml}',
-      `${FILE}:2:5 the input "name" (a.yml:2:12) must be given here, there is no default`,
+      `${FILE}:2:5 the input "name" (a.yml:2:12) must be given here; there is no default`,
     ],
     ['an unknown one', '{local: a.yml, inputs: {name: x, stge: y}}', `${FILE}:2:38 there is no input "stge"`],
     [
       'a wrong one',
       '{local: a.yml, inputs: {name: x, n: many}}',
-      `${FILE}:2:41 the input "n" must be a number, not a string (it is declared at a.yml:2:44)`,
+      `${FILE}:2:41 the input "n" must be a number, not a string (declared at a.yml:2:44)`,
     ],
     [
       'inputs for a file without a header',
@@ -88,7 +88,7 @@ describe('include:inputs', () => {
     [
       'a header and nothing below it',
       '{local: c.yml}',
-      'c.yml:1:1 c.yml has a header, and nothing below its ---',
+      'c.yml:1:1 c.yml has a header but no content below ---',
     ],
   ])('%s is a mistake', async (_, include, message) => {
     const files = { 'a.yml': lib, 'b.yml': 'b: {image: x, script: y}', 'c.yml': 'spec: {}\n---\n' };

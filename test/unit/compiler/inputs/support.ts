@@ -1,7 +1,7 @@
 import { compile } from '../../../../src/compiler/compile.ts';
 import { loadIncludes } from '../../../../src/compiler/includes.ts';
 import { problemText } from '../../../../src/compiler/problems.ts';
-import type { CompileAnswer, CompiledJob } from '../../../../src/compiler/request.ts';
+import type { CompileResult, CompiledJob } from '../../../../src/compiler/request.ts';
 import { jobs, request, run, type Overrides } from '../helpers.ts';
 
 export type Files = Record<string, string>;
@@ -10,8 +10,8 @@ export type Files = Record<string, string>;
 export const withInputs = (inputs: string, content: string): string =>
   `spec:\n  inputs: ${inputs}\n---\n${content}`;
 
-/** Compiles with what the files hold; what is read is what was asked for. */
-export async function including(text: string, files: Files, more: Overrides = {}): Promise<CompileAnswer> {
+/** Compiles with these files; returns which of them were read. */
+export async function including(text: string, files: Files, more: Overrides = {}): Promise<CompileResult> {
   const asked = request(text, more);
   const loaded = await loadIncludes(asked, {
     read: (names) => Promise.resolve(Object.fromEntries(names.map((name) => [name, files[name] ?? null]))),
@@ -23,19 +23,19 @@ export async function including(text: string, files: Files, more: Overrides = {}
 }
 
 /** Every problem on one line, without its hint. */
-export const texts = (answer: CompileAnswer): string[] =>
+export const texts = (answer: CompileResult): string[] =>
   (answer.kind === 'invalid' ? answer.problems : answer.warnings).map((one) =>
     problemText({ ...one, hint: undefined }),
   );
 export const problemsOf = (text: string, more: Overrides = {}): string[] => texts(run(text, more));
 
-export function script(answer: CompileAnswer, key = 'j'): readonly string[] {
+export function script(answer: CompileResult, key = 'j'): readonly string[] {
   const found = answer.kind === 'plan' ? answer.jobs.find(({ job }) => job.key === key) : undefined;
   if (found?.spec.kind !== 'script') throw new Error(JSON.stringify(answer, null, 1));
   return found.spec.script;
 }
 
-/** What a block comes to, inside of a script. */
+/** The value of a block within a script. */
 export function filled(inputs: string, block: string, more: Overrides = {}): string | undefined {
   const text = withInputs(inputs, `j:\n  image: x\n  script:\n    - |-\n      <${block}>\n`);
   return script(run(text, more))[0]?.slice(1, -1);

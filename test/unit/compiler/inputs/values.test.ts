@@ -42,7 +42,7 @@ describe('the value of an input', () => {
       'a missing one',
       '{a: }',
       {},
-      `${FILE}:2:12 the input "a" must be given to this pipeline, there is no default [language/input]`,
+      `${FILE}:2:12 the input "a" must be given to this pipeline; there is no default [language/input]`,
     ],
     [
       'several missing ones are one mistake',
@@ -55,7 +55,7 @@ describe('the value of an input', () => {
       'no number',
       '{a: {type: number}}',
       { a: 'x' },
-      `input a:1:1 the input "a" must be a number, not a string (it is declared at ${FILE}:2:12)`,
+      `input a:1:1 the input "a" must be a number, not a string (declared at ${FILE}:2:12)`,
     ],
     ['no boolean', '{a: {type: boolean}}', { a: 'yes' }, 'must be true or false, not a string'],
     ['no array', '{a: {type: array}}', { a: '{}' }, 'must be a list, not a string'],
@@ -73,18 +73,18 @@ describe('the value of an input', () => {
       'must be one of "dev", "prod", not "prd"',
     ],
     [
-      'a default that is no option',
+      'a default that is not an option',
       '{a: {default: z, options: [x]}}',
       {},
       `${FILE}:2:25 the default of the input "a" must be one of "x", not "z"`,
     ],
     [
-      'an item that is no option',
+      'an item that is not an option',
       '{a: {type: array, options: [x]}}',
       { a: ['x', 'y'] },
       'must be one of "x", not ["x", "y"]',
     ],
-    ['no match', '{a: {regex: "^v\\\\d$"}}', { a: 'v10' }, 'must match ^v\\d$, and "v10" does not'],
+    ['no match', '{a: {regex: "^v\\\\d$"}}', { a: 'v10' }, 'must match ^v\\d$, but "v10" does not'],
     [
       'a default that does not match',
       '{a: {default: x, regex: ^v}}',
@@ -95,7 +95,7 @@ describe('the value of an input', () => {
       'more than 20',
       '{a: {default: x}}',
       Object.fromEntries(Array.from({ length: 21 }, (_, i) => [`a${i}`, ''])),
-      '21 inputs are given; 20 are the most',
+      '21 inputs are given; at most 20 are allowed',
     ],
   ])('%s is a mistake', (_, inputs, given, message) => {
     expect(problemsOf(withInputs(inputs, JOB), giving(given)).join('\n')).toContain(message);
@@ -157,7 +157,7 @@ describe('rules of an input', () => {
   });
   test('outside of a header a condition knows no inputs', () => {
     expect(problemsOf('j: {image: x, script: y, rules: [{if: "$[[ inputs.a ]]"}]}').join()).toContain(
-      'has an input that is not filled in',
+      'has an input that is not replaced',
     );
   });
 });

@@ -26,7 +26,7 @@ const rule = (condition: string): string => job(`  rules:\n    - if: ${condition
 
 const VARIABLE = 'variables: {FF_USE_FASTZIP: "true", GIT_DEPTH: "5"}';
 const WARNED: [name: string, text: string, code: string, at: string, words: RegExp][] = [
-  ['a template that nobody uses', '.t: {image: x}\nj: {image: x, script: y}', 'unused', '1:1', /"\.t"/],
+  ['a template that nothing uses', '.t: {image: x}\nj: {image: x, script: y}', 'unused', '1:1', /"\.t"/],
   [
     'a variable of the runner that changes nothing',
     `${VARIABLE}\n${job('')}`,
@@ -41,7 +41,7 @@ const WARNED: [name: string, text: string, code: string, at: string, words: RegE
     '4:15',
     /nothing to clean/,
   ],
-  ['one whose anchor nobody uses', '.t: &t {image: x}\nj: {image: x, script: y}', 'unused', '1:1', /"\.t"/],
+  ['one whose anchor nothing uses', '.t: &t {image: x}\nj: {image: x, script: y}', 'unused', '1:1', /"\.t"/],
   [
     'a rule after one that holds whenever it does',
     job(
@@ -49,7 +49,7 @@ const WARNED: [name: string, text: string, code: string, at: string, words: RegE
     ),
     'unreachable',
     '6:7',
-    /rule 1 matches whenever/,
+    /rule 1 already matches/,
   ],
   [
     'the same condition twice',
@@ -73,7 +73,7 @@ const WARNED: [name: string, text: string, code: string, at: string, words: RegE
     rule('$CI_PIPELINE_SOURCE == "merge_request_event" && $CI_COMMIT_BRANCH =~ /^f/'),
     'unreachable',
     '5:11',
-    /merge requests/,
+    /merge request pipelines/,
   ],
   ['each of two ways', rule('$A == "x" && $A == "y" || "a" == "b"'), 'unreachable', '5:11', /fixed/],
   [
@@ -182,7 +182,7 @@ const SILENT: [name: string, text: string][] = [
     rule('$CI_PIPELINE_SOURCE == "merge_request_event" && $CI_COMMIT_BRANCH =~ /.*/'),
   ],
   ['a tag or a branch', rule('$CI_COMMIT_BRANCH || $CI_COMMIT_TAG')],
-  ['a manual rule that says what it means', job('  rules:\n    - when: manual\n      allow_failure: false')],
+  ['a manual rule with allow_failure', job('  rules:\n    - when: manual\n      allow_failure: false')],
   ['a manual job', job('  when: manual')],
   [
     'a variable that the file sets',

@@ -80,13 +80,13 @@ describe('rules:changes', () => {
     expect(keysOf(more, pushed('lib/main/a'))).toEqual(['j']);
     expect(keysOf(more, pushed('lib/a'))).toEqual([]);
   });
-  test('compare_to looks at that ref, for every source; one that is not there is an error', () => {
+  test('compare_to uses that ref, for every source; an unknown ref is an error', () => {
     const more = one('rules: [{changes: {paths: [a], compare_to: $CI_DEFAULT_BRANCH}}]');
     const changed = { main: ['a'], '': [] };
     expect(keysOf(more, { trigger: { before: BEFORE, source: 'api' }, changed })).toEqual(['j']);
     expect(keysOf(more, { trigger: { before: BEFORE }, changed: { main: ['b'], '': ['a'] } })).toEqual([]);
     expect(mistakes(more, { changed: {} })).toEqual([
-      'language/unknown-ref 1:69 compare_to: the repository has no "main"',
+      'language/unknown-ref 1:69 compare_to: the repository has no ref "main"',
     ]);
   });
   test('more than 50,000 comparisons count as a match', () => {
@@ -94,16 +94,20 @@ describe('rules:changes', () => {
     expect(keysOf(one('rules: [{changes: ["y/*"]}]'), pushed(...many))).toEqual(['j']);
     expect(keysOf(one('rules: [{changes: [y]}]'), pushed(...many))).toEqual([]);
   });
-  test('what davit has not is refused by name', () => {
+  test('what davit does not support is refused by name', () => {
     expect(mistakes(one('rules: [{changes: {paths: [a], regexp: b}}]')).join()).toContain(
       '"paths" or "regexp"',
     );
     expect(mistakes(one('rules: [{exists: {ref: main}}]')).join()).toContain('"paths" or "regexp"');
-    expect(mistakes(one('rules: [{exists: {paths: [a], ref: main}}]')).join()).toContain('takes "project"');
-    expect(mistakes(one("rules: [{exists: {regexp: '(?!a)'}}]")).join()).toContain(
-      'no valid regular expression',
+    expect(mistakes(one('rules: [{exists: {paths: [a], ref: main}}]')).join()).toContain(
+      'requires "project"',
     );
-    expect(mistakes(one(`rules: [{changes: [${'a,'.repeat(51)}]}]`)).join()).toContain('not be more than 50');
+    expect(mistakes(one("rules: [{exists: {regexp: '(?!a)'}}]")).join()).toContain(
+      'not a valid regular expression',
+    );
+    expect(mistakes(one(`rules: [{changes: [${'a,'.repeat(51)}]}]`)).join()).toContain(
+      'not have more than 50',
+    );
   });
 });
 
@@ -136,9 +140,9 @@ describe('exists:project', () => {
     expect(keysOf(text, { ...more, files: ['go.mod'], elsewhere: { 'group/lib@v1': ['x'] } })).toEqual([]);
     expect(keysOf(text, { ...more, elsewhere: { 'group/lib@v1': ['go.mod'] } })).toEqual(['j']);
   });
-  test('one that is not there is an error; one that was not asked is a warning', () => {
+  test('an unknown project is an error; one that was not read is a warning', () => {
     expect(mistakes(text, { ...more, elsewhere: { 'group/lib@v1': null } })).toEqual([
-      'language/unknown-ref 1:70 exists: the project "group/lib" at "v1" is not there, or this pipeline may not read it',
+      'language/unknown-ref 1:70 exists: the project "group/lib" at "v1" does not exist, or this pipeline may not read it',
     ]);
     expect(run(`k: {image: x, script: x}\n${text}`, more)).toMatchObject({
       kind: 'plan',
@@ -210,7 +214,7 @@ describe('only keys are ANDed, entries ORed, any except key excludes', () => {
   });
   test('expressions are checked with their place', () =>
     expect(mistakes(one('only: {variables: [$A, $B = 1]}'))).toEqual([
-      'language/expression 1:52 only.variables has "="',
+      'language/expression 1:52 only.variables has an unexpected "="',
     ]));
 });
 

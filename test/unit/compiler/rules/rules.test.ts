@@ -42,11 +42,11 @@ describe('which rule decides', () => {
     expect(keysOf(one('rules: [{when: on_success}]'), MERGE)).toEqual(['j']);
     expect(keysOf(one('rules: [{if: $CI_PIPELINE_SOURCE == "merge_request_event"}]'), MERGE)).toEqual(['j']);
   });
-  test('lists in the list, from anchors, are unfolded', () => {
+  test('nested lists, from anchors, are flattened', () => {
     const text = `.r: &r\n  - if: $CI_COMMIT_TAG\n    when: never\n${one(`rules:\n  - *r\n  - ${MAIN}`)}`;
     expect(keysOf(text)).toEqual(['j']);
     expect(mistakes(`.r: &r\n  - if: $A = 1\n${one('rules:\n  - *r')}`)).toEqual([
-      'language/expression 2:12 if has "="',
+      'language/expression 2:12 if has an unexpected "="',
     ]);
   });
 });
@@ -86,7 +86,7 @@ describe('manual and allow_failure', () => {
       startInMs: 600_000,
     });
     expect(mistakes(one('rules: [{when: delayed}]')).join()).toContain('has no start_in');
-    expect(mistakes(one('rules: [{start_in: 1 min}]')).join()).toContain('takes when: delayed');
+    expect(mistakes(one('rules: [{start_in: 1 min}]')).join()).toContain('requires when: delayed');
   });
 });
 
@@ -108,7 +108,7 @@ describe('what a rule brings with it', () => {
     expect(job(text, 'j').job.needs?.map((need) => need.job)).toEqual(['y']);
     expect(job(text, 'j', DEV).job.needs?.map((need) => need.job)).toEqual(['x']);
     expect(mistakes(text.replace('[y]', '[yy]')).join()).toContain(
-      '"yy" in rules:needs, and there is no such job',
+      '"yy" in rules:needs, but there is no such job',
     );
   });
   test('interruptible', () => {
@@ -161,24 +161,24 @@ describe('what conditions see', () => {
 
 describe('mistakes', () => {
   test('rules beside only, except or start_in are an error', () => {
-    expect(mistakes(one('only: [main]\nrules: [{when: always}]')).join()).toContain(
-      'cannot have only beside them',
+    expect(mistakes(one('only: [main]\nrules: [{when: always}]')).join()).toContain('cannot also have only');
+    expect(mistakes(one('except: [main]\nrules: [{when: always}]')).join()).toContain(
+      'cannot also have except',
     );
-    expect(mistakes(one('except: [main]\nrules: [{when: always}]')).join()).toContain('cannot have except');
     expect(mistakes(one('when: delayed\nstart_in: 1 min\nrules: [{when: always}]')).join()).toContain(
-      'cannot have start_in',
+      'cannot also have start_in',
     );
   });
-  test('every expression of the file, of rules that nobody comes to as well', () => {
+  test('every expression of the file, also of unreachable rules', () => {
     const text = one(`rules:\n  - ${MAIN}\n  - if: $A == b\n  - if: "$B =~ /(/"\n  - if: '$C ='`);
     expect(mistakes(text)).toEqual([
-      'language/expression 6:17 if has "b"',
-      'language/regex 7:18 /(/ is no valid regular expression: error parsing regexp: missing closing ): `(`',
-      'language/expression 8:15 if has "="',
+      'language/expression 6:17 if has an unexpected "b"',
+      'language/regex 7:18 /(/ is not a valid regular expression: error parsing regexp: missing closing ): `(`',
+      'language/expression 8:15 if has an unexpected "="',
     ]);
   });
   test('unknown keys, wrong values', () => {
-    expect(mistakes(one('rules: [{iff: $A}]')).join()).toContain('has no "iff"');
+    expect(mistakes(one('rules: [{iff: $A}]')).join()).toContain('has an unknown key "iff"');
     expect(mistakes(one('rules: [{when: sometimes}]')).join()).toContain('must be "on_success"');
     expect(mistakes(one('rules: [{}]')).join()).toContain('must not be empty');
     expect(mistakes(one('rules: {when: always}')).join()).toContain('must be a list');
@@ -194,7 +194,7 @@ describe('mistakes', () => {
   });
 });
 
-test('a job that needs one which its rules leave out is an error that says why', () => {
+test('a need on a job that its rules exclude is an error with the reason', () => {
   const text = `stages: [a, b]\nx: {stage: a, image: x, script: x, rules: [{if: $CI_COMMIT_TAG}]}\n${one('stage: b\nneeds: [x]')}`;
   expect(mistakes(text).join()).toContain('"j" needs "x", which is not in this pipeline: no rule matches');
   expect(Object.keys(jobs(text.replace('[x]', '[{job: x, optional: true}]')))).toEqual(['j']);

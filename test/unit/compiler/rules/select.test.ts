@@ -57,7 +57,7 @@ describe('only and except', () => {
   test('the map form with refs', () => expect(keysOf(one('only: {refs: [main]}'))).toEqual(['j']));
 });
 
-describe('an empty pipeline is no failure', () => {
+describe('an empty pipeline is not a failure', () => {
   test('no job is selected', () => {
     expect(run(one('only: [tags]'))).toMatchObject({
       kind: 'empty',

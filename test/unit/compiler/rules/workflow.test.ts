@@ -20,22 +20,24 @@ describe('workflow: rules', () => {
   });
   test('mistakes of jobs are found all the same', () =>
     expect(mistakes(workflow('rules: [{when: never}]', 'j: {image: x}'))).not.toEqual([]));
-  test('a job without conditions runs for merge requests then; one with only does as it says', () => {
+  test('a job without conditions then runs for merge requests; one with only follows it', () => {
     const text = workflow('rules: [{when: always}]', `${JOB}k: {image: x, script: x, only: [branches]}\n`);
     expect(Object.keys(jobs(text, MERGE))).toEqual(['j']);
     expect(run(JOB, MERGE).kind).toBe('empty');
   });
-  test('its variables stand above those of the file, below those of jobs, and rules see them', () => {
+  test('its variables override those of the file, not those of jobs, and rules see them', () => {
     const rest = `variables: {A: file, B: file, C: file}\nj: {image: x, script: x, variables: {C: job}, rules: [{if: $A == "workflow"}]}\n`;
     const text = workflow('rules:\n  - if: $A == "file"\n    variables: {A: workflow, C: workflow}', rest);
     const compiled = job(text, 'j');
     expect(['A', 'B', 'C'].map((name) => variable(compiled, name))).toEqual(['workflow', 'file', 'job']);
   });
-  test('mistakes have a place; job keywords do not stand there', () => {
-    expect(mistakes(workflow('rules:\n  - if: $A = 1'))).toEqual(['language/expression 3:14 if has "="']);
+  test('mistakes have a place; job keywords are not allowed', () => {
+    expect(mistakes(workflow('rules:\n  - if: $A = 1'))).toEqual([
+      'language/expression 3:14 if has an unexpected "="',
+    ]);
     expect(mistakes(workflow('rules: [{when: manual}]')).join()).toContain('must be "always" or "never"');
-    expect(mistakes(workflow('rules: [{needs: [j]}]')).join()).toContain('has no "needs"');
-    expect(mistakes(workflow('nmae: x')).join()).toContain('workflow has no "nmae"');
+    expect(mistakes(workflow('rules: [{needs: [j]}]')).join()).toContain('has an unknown key "needs"');
+    expect(mistakes(workflow('nmae: x')).join()).toContain('workflow has an unknown key "nmae"');
   });
   test('an unreachable rule is a warning', () =>
     expect(run(workflow('rules:\n  - when: always\n  - when: never'))).toMatchObject({
@@ -51,7 +53,7 @@ describe('workflow: name', () => {
     expect(run(text)).toMatchObject({ kind: 'plan', plan: { name: 'build of main' } });
     expect(variable(job(text, 'j'), 'CI_PIPELINE_NAME')).toBe('build of main');
   });
-  test('one that comes to nothing is none', () => {
+  test('one that expands to nothing is absent', () => {
     const answer = run(workflow('name: $NOTHING'));
     expect(answer.kind === 'plan' && 'name' in answer.plan).toBe(false);
   });
@@ -71,7 +73,7 @@ describe('workflow: auto_cancel', () => {
   };
   test('conservative and none are the default', () =>
     expect(cancelOf(JOB)).toEqual({ onNewCommit: 'conservative', onJobFailure: 'none' }));
-  test('what it says, and what the rule that matched says above it, one by one', () => {
+  test('its own values, and those of the matched rule override them one by one', () => {
     expect(cancelOf(workflow('auto_cancel: {on_new_commit: interruptible, on_job_failure: all}'))).toEqual({
       onNewCommit: 'interruptible',
       onJobFailure: 'all',

@@ -37,7 +37,7 @@ describe('durations', () => {
   });
 });
 
-describe('empty values inside of keywords count as not written', () => {
+describe('empty values in keywords count as absent', () => {
   it.each([
     'artifacts: {paths: , exclude: , untracked: , expire_in: , name: , public: , access: , reports: }',
     'artifacts: {reports: {junit: , dotenv: }}',
@@ -84,8 +84,8 @@ b:
 });
 
 describe('names of jobs', () => {
-  it.each(['on', 'yes', 'off', '10', '1.5', '0x1F', '~'])('%s without quotes is no text', (name) => {
-    expect(refuses(`${name}: {script: x}`)).toContain('the name of a job must be text');
+  it.each(['on', 'yes', 'off', '10', '1.5', '0x1F', '~'])('%s without quotes is not a string', (name) => {
+    expect(refuses(`${name}: {script: x}`)).toContain('a job name must be a string');
     expect(keysOf(`"${name}": {script: x}`)).toEqual([name]);
   });
 
@@ -98,10 +98,13 @@ describe('refused where GitLab refuses', () => {
   it.each([
     ['rules: []', 'rules must not be empty'],
     ['only: {}', 'only must not be empty'],
-    ['artifacts: {access: all, public: true}', 'artifacts.public has no meaning beside access'],
+    ['artifacts: {access: all, public: true}', 'artifacts.public cannot be used together with access'],
     ['environment: {name: e, auto_stop_in: 5}', 'environment.auto_stop_in must be a string'],
     ['timeout: 3 months', 'timeout must not be more than one month'],
-    [`tags: [${Array.from({ length: 50 }, (_, index) => `t${index}`).join()}]`, 'tags must be less than 50'],
+    [
+      `tags: [${Array.from({ length: 50 }, (_, index) => `t${index}`).join()}]`,
+      'tags must have fewer than 50 entries',
+    ],
   ])('%s', (keyword, message) => {
     expect(refuses(`a: {script: x, ${keyword}}`)).toContain(message);
   });
@@ -112,7 +115,7 @@ it('auto_stop_in of a variable that is not set leaves the environment standing',
   expect(compiled.job.environment).not.toHaveProperty('autoStopInMs');
 });
 
-it('every reason of GitLab may stand in retry:when, and a workflow may have an empty name', () => {
+it('retry:when accepts every reason of GitLab, and a workflow may have an empty name', () => {
   const text = 'workflow: {name: ""}\na: {script: x, retry: {max: 1, when: [missing_dependency_failure]}}';
   expect(job(text, 'a').job.retry.when).toEqual(['missing_dependency_failure']);
 });
@@ -131,7 +134,7 @@ describe('a variable that refers to itself', () => {
     expect(value(text, 'DIRS')).toBe('${DIRS}:/opt');
   });
 
-  it('means what it hides, and those of the file hide none of each other', () => {
+  it('means the value that it overrides; variables of the file replace each other', () => {
     const text =
       'variables: {V: global}\na: {script: x, variables: {V: $V-job, CI_COMMIT_REF_NAME: on-$CI_COMMIT_REF_NAME}}';
     expect(value(text, 'CI_COMMIT_REF_NAME')).toBe('on-main');
@@ -147,7 +150,7 @@ describe('a variable that refers to itself', () => {
     );
   });
 
-  it('but two that refer to each other are a circle', () => {
+  it('but two that refer to each other are a cycle', () => {
     expect(refuses('a: {script: x, variables: {A: $B, B: $A}}')).toContain('A -> B -> A');
   });
 });

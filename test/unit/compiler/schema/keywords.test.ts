@@ -2,7 +2,7 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { keysAt } from '../../../../src/compiler/schema/schema-keys.ts';
+import { keysAt } from '../../../../src/compiler/schema/validation/schema-keys.ts';
 import { DEFAULT, JOB_KEYWORDS, KEYWORDS, TOP } from '../../../../src/compiler/schema/keyword-table.ts';
 import { FAILURE_KINDS } from '../../../../src/plan/model/outcome.ts';
 import { RETRY_REASONS } from '../../../../src/plan/policy/retry.ts';
@@ -15,7 +15,7 @@ const ROOT = join(import.meta.dirname, '../../../..');
 const page = (name: string): string => readFileSync(join(ROOT, 'docs', `${name}.md`), 'utf8');
 
 describe('docs/language', () => {
-  test('says for each failure which reasons stand for it', () => {
+  test('lists for each failure the reasons that match it', () => {
     const table = page('language/failures');
     for (const kind of FAILURE_KINDS) {
       const lines = table.split('\n').filter((one) => one.startsWith(`| \`${kind}\` |`));
@@ -36,7 +36,7 @@ describe('docs/language', () => {
     const docs = page('language/variables');
     for (const { name } of compiled.spec.variables) expect(docs).toContain(`\`${name}\``);
   });
-  test('says of every predefined variable of GitLab what it is, or why it is absent', () => {
+  test('lists every predefined variable of GitLab, or why it is absent', () => {
     const docs = page('language/variables');
     const table = docs.slice(docs.indexOf('## Predefined'));
     const said = new Set([...table.matchAll(/`([A-Z][A-Z0-9_]+)`/g)].map((found) => found[1] ?? ''));
@@ -58,7 +58,7 @@ describe('docs/language', () => {
     expect(first).not.toBe('');
     expect(mistakes(first)).toEqual([]);
   });
-  /** Parts of a pipeline: jobs of other examples, files and projects are not there. */
+  /** Parts of a pipeline: jobs of other examples, files and projects are missing. */
   const ELSEWHERE =
     /^language\/(unknown-job|absent-job|unknown-stage|include|target|missing|no-image)|^include\/|there is no default$/;
   test.each(globSync('docs/language/*.md', { cwd: ROOT }))('the examples of %s are valid', (path) => {
@@ -90,13 +90,13 @@ describe('keywords that are refused', () => {
     expect(mistakes(`${template}}`).join()).toContain('language/refused 1:6 secrets');
     expect(mistakes(`${template}, secrets: null}`)).toEqual([]);
   });
-  test('a hint says what to do instead', () => {
+  test('a hint names the alternative', () => {
     const answer = run('j: {image: x, script: x, secrets: {A: {vault: b, file: false}}}');
     expect(answer.kind === 'invalid' && answer.problems[0]?.hint).toContain('secret: env:NAME');
   });
 });
 
-/** GitLab's own list is reference material that is not part of the project; where it is not there, there is nothing to ask. */
+/** GitLab's own list is reference material that is not part of the project; where it is missing, there is nothing to check. */
 const SCHEMA = join(ROOT, '../shared/gitlab-ci.schema.json');
 const schema: unknown = existsSync(SCHEMA) ? JSON.parse(readFileSync(SCHEMA, 'utf8')) : {};
 

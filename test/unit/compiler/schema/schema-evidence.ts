@@ -1,6 +1,6 @@
 /**
  * Where each keyword of GitLab's own schema is shown to work, or that it is refused. Paths as the schema nests them, without
- * list positions; `default.`, and the keywords that stand at the top of older files, are those of jobs; `*` is any name.
+ * list positions; `default.`, and the keywords at the top level of older files, are those of jobs; `*` is any name.
  */
 
 /** File of `test/`, then the name of a test in it, then the paths whose effect that test shows. */
@@ -16,14 +16,14 @@ export const SHOWN: Readonly<Record<string, Readonly<Record<string, string>>>> =
     'pre_get_sources_script is a script of its own': 'hooks hooks.pre_get_sources_script',
   },
   'unit/compiler/effects.test.ts': {
-    'a service is made as its map says':
+    'a service is made from its map':
       'services.entrypoint services.docker services.docker.user services.docker.platform services.pull_policy services.variables.*.value services.variables.*.expand',
-    'an include asks for files': 'include.rules.exists include.rules.exists.paths',
-    'what people are asked for a variable changes nothing of its value':
+    'an include needs files': 'include.rules.exists include.rules.exists.paths',
+    'description and options of a variable do not change its value':
       'variables.*.value variables.*.description variables.*.options',
     'a rule brings needs, one of which may be absent':
       'rules.needs.job rules.needs.artifacts rules.needs.optional',
-    'a rule of workflow asks for changes and files':
+    'a rule of workflow needs changes and files':
       'workflow.rules.changes workflow.rules.changes.paths workflow.rules.changes.compare_to workflow.rules.exists workflow.rules.exists.paths workflow.rules.when workflow.rules.changes.regexp workflow.rules.exists.regexp',
   },
   'unit/compiler/reports.test.ts': {
@@ -53,7 +53,7 @@ export const SHOWN: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
   'unit/compiler/assemble/config.test.ts': {
     'merges maps deeply, replaces lists, and the child wins': 'extends',
-    'fills what a job has not': 'default',
+    'fills the keywords that a job does not have': 'default',
     'the old way, at the top level, means the same': 'default',
   },
   'unit/compiler/assemble/reference.test.ts': { 'in scripts it is flattened, nested ones too': '!reference' },
@@ -64,7 +64,7 @@ export const SHOWN: Readonly<Record<string, Readonly<Record<string, string>>>> =
   'unit/compiler/emit/environment.test.ts': {
     'on_stop and auto_stop_in reach the plan':
       'environment environment.name environment.on_stop environment.auto_stop_in environment.action',
-    'deployment_tier says it': 'environment.deployment_tier',
+    'deployment_tier sets it': 'environment.deployment_tier',
     'a variable of the own dotenv report stays open in the url, without one it is nothing': 'environment.url',
   },
   'unit/compiler/rules/select.test.ts': {
@@ -77,8 +77,7 @@ export const SHOWN: Readonly<Record<string, Readonly<Record<string, string>>>> =
     except: 'except.changes except.variables',
     'there is never an active cluster': 'only.kubernetes except.kubernetes',
     'holds when a path has changed': 'rules.changes rules.changes.paths',
-    'compare_to looks at that ref, for every source; one that is not there is an error':
-      'rules.changes.compare_to',
+    'compare_to uses that ref, for every source; an unknown ref is an error': 'rules.changes.compare_to',
     'holds when a file is there, whatever the source': 'rules.exists rules.exists.paths',
     'of changes: any path that it is found in': 'rules.changes.regexp',
     'of exists, and of changes since a ref': 'rules.exists.regexp',
@@ -95,10 +94,10 @@ export const SHOWN: Readonly<Record<string, Readonly<Record<string, string>>>> =
   },
   'unit/compiler/rules/workflow.test.ts': {
     'no rule that matches: no pipeline, and no failure': 'workflow workflow.rules workflow.rules.if',
-    'its variables stand above those of the file, below those of jobs, and rules see them':
+    'its variables override those of the file, not those of jobs, and rules see them':
       'workflow.rules.variables',
     'with variables, those of the rule that matched too': 'workflow.name',
-    'what it says, and what the rule that matched says above it, one by one':
+    'its own values, and those of the matched rule override them one by one':
       'workflow.auto_cancel workflow.auto_cancel.on_job_failure workflow.auto_cancel.on_new_commit workflow.rules.auto_cancel workflow.rules.auto_cancel.on_job_failure workflow.rules.auto_cancel.on_new_commit',
   },
   'unit/compiler/flow.test.ts': {
@@ -111,7 +110,7 @@ export const SHOWN: Readonly<Record<string, Readonly<Record<string, string>>>> =
     'names and urls with variables': 'resource_group',
     'the rarest tag, letter case included': 'tags',
     'goes with the plan of a manual job, its variables filled in': 'manual_confirmation',
-    'may stand in lists of lists, as anchors leave them': 'stages',
+    'may be in lists of lists, as anchors make them': 'stages',
   },
   'unit/compiler/draft/needs.test.ts': {
     'needs: artifacts come from these only': 'needs needs.job',

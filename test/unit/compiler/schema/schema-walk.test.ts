@@ -1,6 +1,6 @@
 /**
  * Nothing of GitLab's language is silently ignored: every keyword path of its schema has a test that shows what it does, or is
- * refused by name. The schema itself is reference material beside the project; where it is not there, the list stands alone.
+ * refused by name. The schema itself is reference material beside the project; where it is missing, only the list is checked.
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';

@@ -5,10 +5,11 @@ import {
   referencesOf,
   renderParts,
 } from '../../../../src/compiler/variables/expand.ts';
-import { environmentMatches, type CompileVariable } from '../../../../src/compiler/variables/layers.ts';
+import { environmentMatches } from '../../../../src/compiler/variables/layers.ts';
 import { environmentSlug, slugify } from '../../../../src/compiler/variables/slug.ts';
 import { VERSION } from '../../../../src/version.ts';
 import { job, variable, type Overrides } from '../helpers.ts';
+import type { CompileVariable } from '../../../../src/compiler/request.ts';
 
 const plainOne = (name: string, literal: string, more: Partial<CompileVariable> = {}): CompileVariable => ({
   name,
@@ -69,7 +70,7 @@ describe('precedence, highest first', () => {
     expect(value(withVars('{}'), 'CI')).toBe('true');
     expect(value(withVars('{CI: mine}'), 'CI')).toBe('mine');
   });
-  test('each says who set it', () => {
+  test('each has its origin', () => {
     const { spec } = job(text, 'j', {
       project: { variables: [plainOne('P', 'p')] },
       trigger: { variables: { T: 't' } },
@@ -112,14 +113,14 @@ describe('values', () => {
 describe('what only the worker knows', () => {
   const find = (text: string, name: string, more: Overrides = {}): unknown =>
     job(text, 'j', more).spec.variables.find((one) => one.name === name);
-  test('stays a reference, and the variable says so', () => {
+  test('stays a reference, and the variable is marked late', () => {
     expect(find(withVars('{A: "$$x/$CI_JOB_ID/$CI_PIPELINE_IID"}'), 'A')).toMatchObject({
       value: { literal: '$$x/${CI_JOB_ID}/7' },
       late: true,
     });
     expect(expandLate('$$x/${CI_JOB_ID}/7', new Map([['CI_JOB_ID', '42']]))).toBe('$x/42/7');
   });
-  test('a secret inside of another variable, which is masked then', () => {
+  test('a secret inside another variable, which is then masked', () => {
     const project = { variables: [secret('PASS')] };
     expect(find(withVars('{URL: "db://u:$PASS@h"}'), 'URL', { project })).toMatchObject({
       value: { literal: 'db://u:${PASS}@h' },
@@ -259,7 +260,7 @@ describe('predefined', () => {
     expect(variable(compiled, 'CI_COMMIT_REF_NAME')).toBe('f');
     expect(variable(compiled, 'CI_COMMIT_BRANCH')).toBeUndefined();
   });
-  test('of a merge request: what the forge says of it', () => {
+  test('of a merge request: what the event of the forge contains', () => {
     const mergeRequest = {
       iid: 3,
       sourceBranch: 'main',
@@ -317,7 +318,7 @@ describe('predefined', () => {
     });
     expect(variable(compiled, 'CI_OPEN_MERGE_REQUESTS')).toBe('group/table!3');
   });
-  test('of a project at a GitLab, and what its event says of it', () => {
+  test('of a project at a GitLab, and what its event contains', () => {
     const more: Overrides = {
       project: { gitlabApi: 'https://gl.test/api', cloneUrl: 'https://gl.test/g/t.git' },
       trigger: { repository: { id: '12', visibility: 'internal', description: 'Tables' } },
@@ -357,7 +358,7 @@ describe('slugs', () => {
     ['foo--bar', /^foo-bar-[0-9a-z]{6}$/],
     ['*-foo', /^env-foo-[0-9a-z]{6}$/],
   ])('of the environment %s', (name, slug) => expect(environmentSlug(name)).toMatch(slug));
-  test('the suffix of an environment tells names apart that look alike', () => {
+  test('the suffix of an environment distinguishes similar names', () => {
     expect(environmentSlug('Prod')).not.toBe(environmentSlug('pROD'));
   });
 });

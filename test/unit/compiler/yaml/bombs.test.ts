@@ -1,4 +1,4 @@
-/** Small files that would unfold to something huge are refused, and soon. */
+/** Small files that would expand to something huge are refused quickly. */
 import { describe, expect, test } from 'vitest';
 import { cpuMs, mistakes } from '../helpers.ts';
 

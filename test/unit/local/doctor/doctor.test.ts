@@ -12,7 +12,8 @@ import {
 import { stuckFindings } from '../../../../src/local/doctor/workflows.ts';
 import type { WorkerReport } from '../../../../src/plan/model/queues.ts';
 
-const engine = (version: string) => versionFinding({ version, address: 'unix:///x', cpus: 2 });
+const engine = (version: string, kind: 'docker' | 'podman' = 'docker') =>
+  versionFinding({ kind, version, address: 'unix:///x', cpus: 2 });
 const worker = (more: Partial<WorkerReport>): WorkerReport => ({
   id: 'w',
   hostId: 'h',
@@ -41,10 +42,32 @@ describe('engine versions', () => {
   });
 });
 
-test('live-restore and a swarm do not go together', () => {
-  expect(modeFindings({ liveRestore: true, swarm: 'manager' })).toMatchObject([{ verdict: 'fail' }]);
-  expect(modeFindings({ liveRestore: true, swarm: 'inactive' })).toEqual([]);
-  expect(modeFindings({ liveRestore: false, swarm: 'worker' })).toMatchObject([{ verdict: 'warn' }]);
+test('Podman is called by its name and has versions of its own', () => {
+  expect(engine('4.3.1', 'podman')).toMatchObject({
+    verdict: 'ok',
+    found: expect.stringMatching(/^Podman 4\.3\.1 at/),
+  });
+  expect(engine('3.4.4', 'podman')).toMatchObject({
+    verdict: 'fail',
+    remedy: expect.stringContaining('Podman 4'),
+  });
+});
+
+const docker = { kind: 'docker', rootless: false, liveRestore: false, swarm: 'inactive' } as const;
+test('live-restore and a swarm cannot be combined', () => {
+  expect(modeFindings({ ...docker, liveRestore: true, swarm: 'manager' })).toMatchObject([
+    { verdict: 'fail' },
+  ]);
+  expect(modeFindings({ ...docker, liveRestore: true })).toEqual([]);
+  expect(modeFindings({ ...docker, swarm: 'worker' })).toMatchObject([{ verdict: 'warn' }]);
+});
+test('an engine that cannot be a swarm says which jobs fail', () => {
+  expect(modeFindings({ ...docker, kind: 'podman' })).toMatchObject([
+    { verdict: 'warn', found: expect.stringMatching(/Podman has none.*deploy/) },
+  ]);
+  expect(modeFindings({ ...docker, rootless: true })).toMatchObject([
+    { verdict: 'warn', found: expect.stringContaining('rootless') },
+  ]);
 });
 
 test('a disk is judged by what is free', () => {
@@ -53,7 +76,7 @@ test('a disk is judged by what is free', () => {
   expect(diskFinding('/x', 1024).verdict).toBe('fail');
 });
 
-test('clocks a minute apart are told', () => {
+test('clocks that differ by a minute are reported', () => {
   const now = Date.parse('2026-01-01T00:00:00Z');
   expect(skewFinding('u', { date: new Date(now).toUTCString(), now })).toBeUndefined();
   expect(skewFinding('u', { date: null, now })).toBeUndefined();
@@ -68,8 +91,8 @@ test('no control worker that asks for work is a failure, one that was killed min
   });
 });
 
-test('a workflow that stands still is told with its reason, and how one is put back that cannot be replayed', () => {
-  expect(stuckFindings([], 2)).toMatchObject([{ verdict: 'ok', found: '2 open, none stands still' }]);
+test('a stuck workflow is reported with its reason, and with the reset if it cannot be replayed', () => {
+  expect(stuckFindings([], 2)).toMatchObject([{ verdict: 'ok', found: '2 open, none is stuck' }]);
   const why = '[TMPRL1100] Nondeterminism error';
   const found = stuckFindings(
     [
@@ -88,7 +111,7 @@ test('a target without a worker is named with the command that adds one', () => 
   const found = targetFindings([worker({ targets: ['prod'] })], ['prod', 'staging']);
   expect(found).toMatchObject([
     { verdict: 'ok' },
-    { verdict: 'warn', remedy: 'davit worker --deploy staging' },
+    { verdict: 'warn', remedy: 'Start one with: davit worker --deploy staging' },
   ]);
 });
 

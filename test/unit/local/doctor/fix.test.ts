@@ -24,7 +24,7 @@ const run = async (dryRun: boolean): Promise<string[]> => {
   const collect = async () => ({ blobs: 2, bytes: 1, kept: 3 });
   const progress = lineProgress(() => undefined, false);
   const fixes = await fix({ settings: settings(), dryRun, progress, collect });
-  // Whether this machine has an engine, or folders of others, is no matter of this test.
+  // An engine of this machine, or folders of other programs, do not matter to this test.
   return fixes
     .filter(({ name }) => name !== 'engine' && name !== 'temporary folders')
     .map(({ name, what, done }) => `${done ? 'done' : 'would'} ${name}: ${what}`);
@@ -38,7 +38,7 @@ async function file(name: string, hoursOld = 0): Promise<string> {
 }
 const isThere = (path: string): Promise<boolean> => stat(path).then(Boolean, () => false);
 
-test('what a crash left is said first, then mended; what is young, in use or foreign stays', async () => {
+test('leftovers of a crash are shown first, then repaired; what is young, in use or foreign stays', async () => {
   const gone = {
     pid: 999_999_999,
     version: '0',

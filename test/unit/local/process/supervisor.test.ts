@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { Part, RunningProcess } from '../../../../src/local/process/managed-process.ts';
+import type { ManagedProcess, RunningProcess } from '../../../../src/local/process/managed-process.ts';
 import { silentProgress } from '../../../../src/local/process/progress.ts';
 import { Supervisor } from '../../../../src/local/process/supervisor.ts';
 
 /** A part whose process ends when the test says so. */
-function part(name: string, rank: number, log: string[]): Part & { die(): void; starts: number } {
+function part(name: string, rank: number, log: string[]): ManagedProcess & { die(): void; starts: number } {
   let over: (how: string) => void = () => undefined;
   return {
     name,
@@ -21,7 +21,7 @@ function part(name: string, rank: number, log: string[]): Part & { die(): void; 
         log.push(`stop ${name}`);
         over('ended');
       };
-      return { pid: 1, exited, saidReady: Promise.resolve(), stop };
+      return { pid: 1, exited, readyReported: Promise.resolve(), stop };
     },
     ready: async () => undefined,
   };
@@ -49,7 +49,7 @@ test('a part that ends is started again, and parts end by falling rank', async (
   expect(base.starts).toBe(1);
 });
 
-test('a part is on record from its start on: a kill in the middle of an `up` leaves nothing that nobody knows', async () => {
+test('a process is recorded from its start: a kill during `up` leaves no unknown process', async () => {
   let recorded: string[] = [];
   const kept = new Supervisor(silentProgress, async () => {
     recorded = kept.processes().map((one) => one.name);
@@ -91,7 +91,7 @@ test('a part that ends before it is ready is a coded error that names its log', 
   await kept.stop();
 });
 
-test('what is being started while it ends is ended, too', async () => {
+test('a process that is being started during the stop is stopped too', async () => {
   const log: string[] = [];
   const kept = new Supervisor(silentProgress);
   const one = part('one', 0, log);

@@ -25,7 +25,7 @@ const answer = (of: DecisionView, decision: Decision): string => {
 };
 
 describe('a gate', () => {
-  test('keeps who was refused, and not without end', () => {
+  test('records refused requests, up to a limit', () => {
     const refused = { ...by('bob', 'developer'), answer: 'gate/not-an-approver' };
     const after = (count: number): string =>
       answer(
@@ -60,7 +60,7 @@ describe('a gate', () => {
       'gate/not-an-approver recorded',
     );
   });
-  test('before its time it is not ready; who may not, is not told more', () => {
+  test('before its turn it is not ready, and others learn only that they may not decide', () => {
     const early = view('created', { missing: ['unit'] });
     expect(answer(early, by('ann', 'developer'))).toBe('gate/not-ready');
     expect(answer(early, by('bob', 'developer'))).toBe('gate/not-an-approver recorded');
@@ -81,7 +81,7 @@ describe('a gate', () => {
 
 describe('manual_confirmation', () => {
   const asked = { job: jobOf({ key: 'deploy', confirmation: 'Really?' }) };
-  test('a job with a text is not started before somebody confirmed it', () => {
+  test('a job with a text is not started before it is confirmed', () => {
     const manual = view('manual', asked);
     expect(judge(manual, by('bob', 'developer'))).toMatchObject({
       code: 'job/unconfirmed',
@@ -90,7 +90,7 @@ describe('manual_confirmation', () => {
     });
     expect(answer(manual, { ...by('bob', 'developer'), confirm: true })).toBe('play');
   });
-  test('a gate asks too, and only those who may approve it', () => {
+  test('a gate asks too, and only its approvers', () => {
     const both = view('gate', { job: jobOf({ key: 'deploy', gate, confirmation: 'Really?' }) });
     expect(answer(both, { ...by('bob', 'developer'), confirm: true })).toBe('gate/not-an-approver recorded');
     expect(answer(both, by('ann', 'developer'))).toBe('job/unconfirmed');
@@ -118,7 +118,7 @@ describe('retry and cancel', () => {
   });
 });
 
-test('an environment is stopped by a job that has ended too, once for each deployment', () => {
+test('a job that has ended can stop an environment too, once for each deployment', () => {
   const stop = { ...by('davit', 'operator'), stops: 500 };
   const ended = (outcome: Outcome, since: number): DecisionView =>
     view('ended', { status: { phase: 'ended', outcome, since, decisions: [] } });
@@ -137,11 +137,11 @@ describe('a newer commit', () => {
     expect(supersedeEffect('conservative', jobs([true, 'yes'], [false, 'yes']))).toBe('none');
     expect(supersedeEffect('conservative', jobs([false, 'maybe'], [false, 'no']))).toBe('wait');
   });
-  test('interruptible cancels such jobs alone, none nothing', () => {
+  test('interruptible: cancels only such jobs; none: cancels nothing', () => {
     expect(supersedeEffect('interruptible', jobs([false, 'yes']))).toBe('cancel-interruptible');
     expect(supersedeEffect('none', jobs([true, 'no']))).toBe('none');
   });
-  test('a job given to a queue may be running until it is known to wait', () => {
+  test('a dispatched job may be running until it is known to wait', () => {
     const status = { attempt: 1, result: undefined, waitingFor: undefined };
     expect(startedOf({ ...status, phase: 'dispatched' })).toBe('maybe');
     expect(startedOf({ ...status, phase: 'dispatched', waitingFor: 'queue:arm32' })).toBe('no');

@@ -7,10 +7,9 @@ import {
   nextStop,
   stopNow,
   stopWithPipeline,
-  withoutJob,
-  type EnvironmentChange,
-  type EnvironmentState,
+  markStopped,
 } from '../../../../src/plan/policy/environments.ts';
+import type { EnvironmentChange, EnvironmentState } from '../../../../src/plan/model/environments.ts';
 
 const release = (name: string, environment: EnvironmentChange, iid = 1) => ({
   pipeline: `table/${iid}` as const,
@@ -24,7 +23,7 @@ const start = (more: Partial<EnvironmentChange> = {}): EnvironmentChange => ({ a
 const review = changeEnvironment([], release('review', start({ autoStopInMs: 100, onStop: 'stop' })), 1_000);
 
 describe('what a project knows of its environments', () => {
-  test('a deployment sets the time to stop, another one sets it anew or takes it away', () => {
+  test('a deployment sets the time to stop, another one sets it again or removes it', () => {
     expect(nextStop(review)).toBe(1_100);
     const again = changeEnvironment(review, release('review', start({ autoStopInMs: 100 }), 2), 1_050);
     expect(nextStop(again)).toBe(1_150);
@@ -37,7 +36,7 @@ describe('what a project knows of its environments', () => {
     expect(nextStop(after)).toBeUndefined();
     expect(changeEnvironment([], release('x', { action: 'stop' }), 1)).toEqual([]);
   });
-  test('what is there for its pipeline alone goes with it, once', () => {
+  test('an environment that belongs to a pipeline is stopped with it, once', () => {
     const own = changeEnvironment(
       review,
       release('own', start({ onStop: 'stop', withPipeline: true }), 7),
@@ -47,29 +46,29 @@ describe('what a project knows of its environments', () => {
     const due = stopWithPipeline(own, 'table/7', 2_000) ?? [];
     expect(dueAt(due, 4_000).map((one) => one.name)).toEqual(['review', 'own']);
     expect(dueAt(due, 3_999).map((one) => one.name)).toEqual(['review']);
-    const begun = withStopRequest(due, 'own', { open: false, now: 4_000 });
+    const begun = withStopRequest(due, 'own', false, 4_000);
     expect(stopWithPipeline(begun, 'table/7', 5_000)).toBeUndefined();
     const gone = changeEnvironment(own, release('own', { action: 'stop' }, 7), 1_500);
     expect(stopWithPipeline(gone, 'table/7', 2_000)).toBeUndefined();
   });
   test('a person stops it now, a stopped one not again', () => {
-    const now = stopNow(review, 'review', { actor: 'ada', now: 1_010 });
+    const now = stopNow(review, 'review', 'ada', 1_010);
     expect(now && dueAt(now, 1_010)).toMatchObject([{ name: 'review', stoppedBy: 'ada' }]);
-    expect(stopNow(withoutJob(review, 'review', 1), 'review', { actor: 'ada', now: 2 })).toBeUndefined();
-    expect(stopNow(review, 'other', { actor: 'ada', now: 2 })).toBeUndefined();
+    expect(stopNow(markStopped(review, 'review', 1), 'review', 'ada', 2)).toBeUndefined();
+    expect(stopNow(review, 'other', 'ada', 2)).toBeUndefined();
   });
   test('an open pipeline is asked again, less and less often; a closed one once', () => {
     let list: EnvironmentState[] = review;
     const waits: number[] = [];
     for (let round = 0; round < 8; round += 1) {
-      list = withStopRequest(list, 'review', { open: true, now: 0 });
+      list = withStopRequest(list, 'review', true, 0);
       waits.push((nextStop(list) ?? 0) / 60_000);
     }
     expect(waits).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
     expect(list[0]?.state).toBe('stopping');
-    expect(nextStop(withStopRequest(list, 'review', { open: false, now: 0 }))).toBeUndefined();
+    expect(nextStop(withStopRequest(list, 'review', false, 0))).toBeUndefined();
   });
-  test('the list is bounded, and stopped ones are forgotten first', () => {
+  test('the list is bounded, and stopped environments are dropped first', () => {
     let list: EnvironmentState[] = [];
     for (let n = 0; n < MAX_ENVIRONMENTS; n += 1)
       list = changeEnvironment(list, release(`e${n}`, start()), n);

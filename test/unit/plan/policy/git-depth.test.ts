@@ -14,11 +14,11 @@ test.each([
   ['-1', USUAL_DEPTH],
   ['all', USUAL_DEPTH],
 ])('GIT_DEPTH %j is %i commits', (text, depth) => expect(depthOf(spec(text))).toBe(depth));
-test('what the machine alone knows asks for nothing', () => {
+test('a value that only the host knows is ignored', () => {
   expect(depthOf(spec('${N}0', { late: true }))).toBe(USUAL_DEPTH);
   expect(depthOf({ variables: [] })).toBe(USUAL_DEPTH);
 });
-test('one source serves all that ask for more', () => {
+test('one source is deep enough for all jobs', () => {
   expect(deepest([spec('30'), spec('5'), spec('40')])).toBe(40);
   expect(deepest([spec('30'), spec('0')])).toBe(WHOLE);
   expect(deepest([])).toBe(USUAL_DEPTH);

@@ -5,11 +5,10 @@ import {
   newLock,
   releaseLock,
   requestLock,
-  type LockAnswer,
+  type LockReply,
   type LockChange,
-  type LockState,
 } from '../../../../src/plan/policy/locks.ts';
-import type { LockRelease, LockRequest } from '../../../../src/plan/model/protocol.ts';
+import type { LockState, LockRelease, LockRequest } from '../../../../src/plan/model/locks.ts';
 
 const ask = (iid: number, more: Partial<LockRequest> = {}): LockRequest => ({
   pipeline: `p/${iid}`,
@@ -33,15 +32,15 @@ const give = (iid: number, deployed = true): LockRelease => ({
 /** Applies changes in order, collecting what is said to whom. */
 function play(changes: readonly ((lock: LockState) => LockChange)[]): { lock: LockState; said: string[] } {
   let lock = newLock('environment:prod');
-  const answers: LockAnswer[] = [];
+  const replies: LockReply[] = [];
   for (const change of changes) {
     const next = change(lock);
     lock = next.lock;
-    answers.push(...next.answers);
+    replies.push(...next.replies);
   }
   return {
     lock,
-    said: answers.map(({ to, grant }) => `${to.iid} ${grant.granted ? 'granted' : grant.reason}`),
+    said: replies.map(({ to, grant }) => `${to.iid} ${grant.granted ? 'granted' : grant.reason}`),
   };
 }
 const asks =
@@ -67,7 +66,7 @@ describe('a lock', () => {
   test('lets the same pipeline deploy again', () => {
     expect(play([asks(3), gives(3), asks(3)]).said).toEqual(['3 granted', '3 granted']);
   });
-  test('answers a request that comes twice with the grant it has given', () => {
+  test('repeats its grant when the holder asks again', () => {
     const { said, lock } = play([asks(1), asks(1), asks(2), asks(2)]);
     expect(said).toEqual(['1 granted', '1 granted']);
     expect(lock.waiting).toHaveLength(1);
@@ -125,7 +124,7 @@ describe('the process modes of a resource group', () => {
   });
 });
 
-test('whatever is asked and given: one holder, rising numbers, never an older deployment over a newer', () => {
+test('any sequence of requests: one holder, rising numbers, never an older deployment over a newer one', () => {
   const actions = fc.array(
     fc.record({
       act: fc.constantFrom('ask', 'give', 'drop'),
@@ -155,7 +154,7 @@ test('whatever is asked and given: one holder, rising numbers, never an older de
               : dropRun(lock, { workflowId: `pipeline/p/${iid}`, runId: 'r' });
         if (held?.iid === iid && (act === 'drop' || (act === 'give' && deployed)))
           newest = Math.max(newest, iid);
-        const fresh = change.answers.filter(({ grant }) => grant.granted && grant.seq !== lock.granted?.seq);
+        const fresh = change.replies.filter(({ grant }) => grant.granted && grant.seq !== lock.granted?.seq);
         for (const { to, grant } of fresh) {
           expect(grant.seq).toBeGreaterThan(seq + (seq > 0 ? 1 : 0));
           expect(to.iid).toBeGreaterThanOrEqual(newest);

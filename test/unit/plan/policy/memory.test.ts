@@ -9,9 +9,8 @@ import {
   rememberLate,
   superseded,
   waitingSince,
-  type ProjectMemory,
-  type RunningPipeline,
 } from '../../../../src/plan/policy/memory.ts';
+import type { ProjectMemory, RunningPipeline } from '../../../../src/plan/model/project-memory.ts';
 import { triggerOf } from '../../../support/plans.ts';
 
 const push = (sha: string, before: string, delivery: string) =>
@@ -49,14 +48,14 @@ describe('an event', () => {
     rememberKey(memory, { key: request.key, state: 'started' }, 'x');
     expect(knownTrigger(memory, { ...request, deliveryId: 'y' }, 'arrives')).toBe('repeated');
   });
-  test('that comes after the one that followed it is late', () => {
+  test('that arrives after the one that followed it is late', () => {
     const memory = started(push('c', 'b', 'd2'));
     expect(newerThan(memory, push('b', 'a', 'd1'))?.pipeline).toBe('p/1');
     expect(newerThan(memory, push('d', 'c', 'd3'))).toBeUndefined();
   });
 });
 
-test('pushes that come in the wrong order stand where they were made, however many', () => {
+test('pushes that arrive in the wrong order are placed where they were made, however many', () => {
   const memory = started(push('x', 'w', 'd0'), push('d', 'c', 'd1'));
   const late = [push('c', 'b', 'd2'), push('b', 'a', 'd3')].map((trigger) => {
     const newer = newerThan(memory, trigger);
@@ -99,7 +98,7 @@ test('a push supersedes running pushes of its branch, and nothing else', () => {
     expect(superseded(memory, triggerOf('p', { source }))).toEqual([]);
 });
 
-test('what waits longest is known, wherever in the queue it stands', () => {
+test('the longest waiting trigger is known, wherever in the queue it is', () => {
   const memory = emptyMemory();
   expect(waitingSince(memory)).toBeNull();
   for (const receivedAt of [70, 30, 50]) memory.queue.push(triggerOf('p', { receivedAt }));

@@ -34,7 +34,7 @@ describe('a failed attempt', () => {
     expect(retryOf(job, failed({ exitCode: 42 }), none)).toBe('retry');
     expect(retryOf(job, failed({ kind: 'no_space' }), none)).toBe('retry');
   });
-  test('is final when a person or a deadline has spoken', () => {
+  test('is final if a person or a deadline decided it', () => {
     const job = jobOf({ key: 'a', ...twice });
     for (const kind of ['rejected', 'expired', 'outdated'] as const)
       expect(retryOf(job, failed({ kind, started: false }), none)).toBe('no');
@@ -42,11 +42,11 @@ describe('a failed attempt', () => {
 });
 
 describe('an errored attempt', () => {
-  test('that never started is retried without asking, up to the limit', () => {
+  test('that never started is retried automatically, up to the limit', () => {
     expect(retryOf(jobOf({ key: 'a' }), errored(), none)).toBe('auto');
     expect(retryOf(jobOf({ key: 'a' }), errored(), { ...none, auto: 2 })).toBe('no');
   });
-  test('is not, when nobody took it for its whole deadline or its spec is wrong', () => {
+  test('is not retried if no worker took it in time or its spec is wrong', () => {
     expect(retryOf(jobOf({ key: 'a' }), errored({ kind: 'no_worker' }), none)).toBe('no');
     expect(retryOf(jobOf({ key: 'a' }), errored({ kind: 'config' }), none)).toBe('no');
   });
@@ -70,6 +70,6 @@ test('what was cancelled or skipped is not retried', () => {
   for (const outcome of ['cancelled', 'skipped', 'succeeded', 'expired'] as const)
     expect(retryOf(job, { outcome, started: true }, none)).toBe('no');
 });
-test('every failure kind answers to its reasons', () => {
+test('every failure kind matches its reasons', () => {
   expect(Object.keys(RETRY_REASONS).sort()).toEqual([...FAILURE_KINDS].sort());
 });

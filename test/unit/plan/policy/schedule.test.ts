@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { buildGraph, downstream } from '../../../../src/plan/policy/graph.ts';
+import { buildGraph, jobsAfter } from '../../../../src/plan/policy/graph.ts';
 import type { Outcome } from '../../../../src/plan/model/outcome.ts';
 import { nextSteps, waitsFor, whySkipped } from '../../../../src/plan/policy/schedule.ts';
 import { isSettled, tally, tokenOf, type JobView } from '../../../../src/plan/policy/status.ts';
@@ -128,7 +128,7 @@ describe('any plan, whatever its jobs do', () => {
 });
 
 describe('the graph', () => {
-  test('puts what waits after what it waits for', () => {
+  test('orders each job after those that it waits for', () => {
     fc.assert(
       fc.property(plans, (plan) => {
         const graph = buildGraph(plan);
@@ -142,7 +142,7 @@ describe('the graph', () => {
     );
   });
 
-  test('hangs on no cycle: its jobs come last and never start', () => {
+  test('is not blocked by a cycle: its jobs come last and never start', () => {
     const plan = planOf([
       { key: 'a', needs: ['b'] },
       { key: 'b', needs: ['a'] },
@@ -151,7 +151,7 @@ describe('the graph', () => {
     const graph = buildGraph(plan);
     expect(graph.order).toEqual([2, 0, 1]);
     expect(nextSteps(graph, created(3)).map((step) => step.job)).toEqual(['c']);
-    expect(downstream(graph, 0)).toEqual([1]);
+    expect(jobsAfter(graph, 0)).toEqual([1]);
   });
 
   test('plans a thousand jobs in a few milliseconds', () => {
@@ -175,8 +175,8 @@ describe('the graph', () => {
       { key: 'e', stage: 'test', needs: [], gate: { approvers: [], expiresInMs: 1, requires: ['b'] } },
     ]);
     const graph = buildGraph(plan);
-    expect(downstream(graph, 0)).toEqual([1, 3, 4]);
-    expect(downstream(graph, 2)).toEqual([3]);
+    expect(jobsAfter(graph, 0)).toEqual([1, 3, 4]);
+    expect(jobsAfter(graph, 2)).toEqual([3]);
   });
 });
 
@@ -218,6 +218,6 @@ describe('why a job is skipped', () => {
     ['later', { unit: ended('cancelled') }, 'unit was cancelled.'],
     ['named', { unit: ended('succeeded'), hand: { phase: 'manual' } }, 'hand was not played.'],
     ['last', { unit: ended('failed'), later: ended('skipped') }, 'later was skipped.'],
-    ['rescue', { unit: ended('succeeded'), hand: { phase: 'manual' } }, 'Nothing before it failed.'],
+    ['rescue', { unit: ended('succeeded'), hand: { phase: 'manual' } }, 'No job before it failed.'],
   ] as const)('%s', (key, views, text) => expect(why(key, views)).toBe(text));
 });

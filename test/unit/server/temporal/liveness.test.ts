@@ -7,21 +7,21 @@ const after = <T>(ms: number, value: T): Promise<T> =>
     setTimeout(() => resolve(value), ms);
   });
 
-test('a Temporal that answers nothing is given up in time, and what was asked is told to try no more', async () => {
-  let told: AbortSignal | undefined;
+test('an unreachable Temporal ends the call in time, and aborts the signal of its work', async () => {
+  let given: AbortSignal | undefined;
   const began = performance.now();
-  const asked = withLiveness({ answers: (ms) => after(ms, false), silenceMs: 200 }, (signal) => {
-    told = signal;
+  const asked = withLiveness({ responds: (ms) => after(ms, false), silenceMs: 200 }, (signal) => {
+    given = signal;
     return never();
   });
   await expect(asked).rejects.toBeInstanceOf(Silent);
   expect(performance.now() - began).toBeLessThan(2_000);
-  expect(told?.aborted).toBe(true);
+  expect(given?.aborted).toBe(true);
 });
 
-test('a hiccup that is shorter is waited for', async () => {
+test('a shorter interruption is waited for', async () => {
   const began = performance.now();
-  const answers = async (ms: number): Promise<boolean> => {
+  const responds = async (ms: number): Promise<boolean> => {
     const hiccup = performance.now() - began < 300;
     if (hiccup) await after(Math.min(ms, 50), undefined);
     return !hiccup;
@@ -30,11 +30,11 @@ test('a hiccup that is shorter is waited for', async () => {
     await after(1_200, undefined);
     return signal.aborted ? 'given up' : 'decided';
   };
-  expect(await withLiveness({ answers, silenceMs: 600 }, work)).toBe('decided');
+  expect(await withLiveness({ responds, silenceMs: 600 }, work)).toBe('decided');
 });
 
-test('the last try counts: what it answers is the answer, and an error of the call stays what it is', async () => {
-  const options = { answers: async () => false, silenceMs: 100 };
+test('the result of the last attempt counts, and an error of the call is kept', async () => {
+  const options = { responds: async () => false, silenceMs: 100 };
   const lastTry = (signal: AbortSignal): Promise<string> =>
     new Promise((resolve) => {
       signal.addEventListener('abort', () => setTimeout(() => resolve('decided'), 50), { once: true });

@@ -3,12 +3,12 @@ import type { z } from 'zod';
 export type KeywordStatus = 'same' | 'differs' | 'davit' | 'refused';
 export interface KeywordInfo {
   name: string;
-  /** Where it may stand. */
+  /** Where it is allowed. */
   in: readonly ('top' | 'default' | 'job')[];
   status: KeywordStatus;
   /** How it differs, or why it is refused. */
   note?: string;
-  /** What to do instead of a refused one. */
+  /** What to use instead of a refused keyword. */
   hint?: string;
   schema?: z.ZodType;
 }

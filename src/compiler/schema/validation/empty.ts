@@ -1,11 +1,11 @@
-import type { Plain } from '../yaml/nodes.ts';
+import type { Plain } from '../../yaml/nodes.ts';
 
-/** Here an empty value means something: an empty variable, a condition that always holds, a mistake. */
+/** Keys whose empty value has a meaning: an empty variable, a condition that always holds, a mistake. */
 const KEPT: ReadonlySet<string> = new Set(['variables', 'matrix', 'if']);
 
 /**
- * As GitLab's checks see a keyword (`allow_nil`): a key of a map whose value is empty is not there, on every level. Items of
- * lists stay. The same object where nothing is empty.
+ * As in GitLab's checks (`allow_nil`): removes keys whose value is empty, on every level. Items of lists
+ * stay. Returns the same object if nothing is empty.
  */
 export function withoutEmpty(value: Plain): Plain {
   if (value === null || typeof value !== 'object') return value;

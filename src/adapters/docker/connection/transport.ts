@@ -1,10 +1,10 @@
 /** From an engine's address to a connection: certificates read, tunnel started. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { DavitError } from '../../errors.ts';
-import { printable } from '../text.ts';
+import { DavitError } from '../../../errors.ts';
+import { printable } from '../../text.ts';
 import { parseEngineAddress } from './address.ts';
-import { EngineApi, type ModemTarget } from './api.ts';
+import { EngineApi, type ModemTarget } from '../api.ts';
 import { SshTunnel } from './ssh.ts';
 
 export interface EngineOptions {

@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 type Schema = z.core.$ZodType;
 
-/** The keys that a schema allows at a path, for hints: of all shapes that may stand there. */
+/** The keys that a schema allows at a path, in any of its shapes, for hints. */
 export function keysAt(schema: Schema, path: readonly PropertyKey[]): string[] {
   let here = shapes(schema);
   for (const step of path) here = here.flatMap((shape) => inside(shape, step)).flatMap(shapes);
@@ -18,7 +18,7 @@ function inside(schema: Schema, step: PropertyKey): Schema[] {
   return schema instanceof z.ZodRecord ? [schema.valueType] : [];
 }
 
-/** Defaults, transforms and unions taken off. */
+/** Unwraps defaults, transforms and unions. */
 function shapes(schema: Schema): Schema[] {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
     return shapes(schema.unwrap());

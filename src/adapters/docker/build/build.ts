@@ -1,18 +1,19 @@
 /**
  * Builds through the engine's BuildKit (`POST /build`, version 2). The context goes in as the body; the progress comes back
- * as BuildKit traces and, in an older engine, as plain text; an error stands in that stream only. Build arguments travel in
+ * as BuildKit traces and, in an older engine, as plain text; Podman, which has no BuildKit, is in podman-build.ts; an error stands in that stream only. Build arguments travel in
  * the query, because the Engine API has no other place for them (and they stay in the image's history): secrets do not
  * belong there, and the compiler refuses masked variables in `args`.
  */
 import { z } from 'zod';
-import { DavitError, type ErrorCode } from '../../errors.ts';
-import type { BuildRequest, Engine } from '../ports.ts';
-import { oneLine } from '../text.ts';
-import { path, type Call, type EngineApi } from './api.ts';
+import { DavitError, type ErrorCode } from '../../../errors.ts';
+import type { BuildRequest, Engine } from '../../ports.ts';
+import { oneLine } from '../../text.ts';
+import { path, type Call, type EngineApi } from '../api.ts';
 import { BuildLog } from './build-log.ts';
-import { causeOf } from './errors.ts';
-import { events, inspectImage } from './images.ts';
-import { eventError, eventText, type StreamEvent } from './progress.ts';
+import { causeOf } from '../errors.ts';
+import { events, inspectImage } from '../images.ts';
+import { podmanBuildQuery, registryConfig, StepLog } from './podman-build.ts';
+import { eventError, eventText, type StreamEvent } from '../progress.ts';
 import { openSession } from './buildkit-session.ts';
 import { decodeProgress } from './buildkit-progress.ts';
 
@@ -39,6 +40,36 @@ export function buildQuery(request: BuildRequest, session: string | undefined): 
 
 /** Rejects with `engine/build-failed` and the failing step, or the cause behind it (`engine/*`, `registry/unreachable`). */
 export async function build(api: EngineApi, request: BuildRequest): ReturnType<Engine['build']> {
+  const { podman } = await api.traits();
+  await (podman ? withBuildah(api, request) : withBuildKit(api, request));
+  const image = await inspectImage(api, request.tag, request.platform);
+  if (!image) throw new DavitError('engine/failed', `The build of ${request.tag} ended without an image.`);
+  return { imageId: image.id, sizeBytes: image.sizeBytes };
+}
+
+/** Podman's builder: see podman-build.ts. */
+async function withBuildah(api: EngineApi, request: BuildRequest): Promise<void> {
+  const log = new StepLog();
+  const call: Call = {
+    method: 'POST',
+    path: path`/build`,
+    query: podmanBuildQuery(request),
+    headers: { 'Content-Type': 'application/x-tar', ...registryConfig(request.auth) },
+    tar: request.context,
+    signal: request.signal,
+    what: `build image ${request.tag}`,
+  };
+  for await (const event of events(api, await api.stream(call), call)) {
+    const said = eventError(event);
+    if (said !== undefined) throw buildError(said, log);
+    const text = eventText(event);
+    if (text === undefined) continue;
+    log.take(text);
+    request.onLog(text);
+  }
+}
+
+async function withBuildKit(api: EngineApi, request: BuildRequest): Promise<void> {
   const log = new BuildLog(request.onLog);
   const needed = Object.keys(request.auth).length > 0;
   const session = needed ? await openSession(api, request.auth, request.signal) : undefined;
@@ -60,9 +91,6 @@ export async function build(api: EngineApi, request: BuildRequest): ReturnType<E
   } finally {
     session?.close();
   }
-  const image = await inspectImage(api, request.tag, request.platform);
-  if (!image) throw new DavitError('engine/failed', `The build of ${request.tag} ended without an image.`);
-  return { imageId: image.id, sizeBytes: image.sizeBytes };
 }
 
 const trace = z.object({ id: z.literal('moby.buildkit.trace'), aux: z.string() });
@@ -81,9 +109,9 @@ function show(event: StreamEvent, log: BuildLog, onLog: (text: string) => void):
   if (text !== undefined) onLog(text);
 }
 
-/** Words of BuildKit for what the Dockerfile itself does wrong; what is said of images in such an error is no cause. */
+/** Words of BuildKit and Podman for what the Dockerfile itself does wrong; what is said of images in such an error is no cause. */
 const OWN_FAULT =
-  /executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file/i;
+  /while running runtime|unknown instruction|checking on sources|was not found in the provided dockerfile|libpod_builder\S*: no such file|executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file/i;
 
 /** The coded error of a failed build. Pure but for the log it reads. */
 export function buildError(said: string, log: Pick<BuildLog, 'failed'>): DavitError {

@@ -8,9 +8,9 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import { Duplex } from 'node:stream';
 import protobuf from 'protobufjs/minimal.js';
-import { DavitError } from '../../errors.ts';
-import type { RegistryAuth } from '../ports.ts';
-import { path, type EngineApi } from './api.ts';
+import { DavitError } from '../../../errors.ts';
+import type { RegistryAuth } from '../../ports.ts';
+import { path, type EngineApi } from '../api.ts';
 
 const CREDENTIALS = '/moby.filesync.v1.Auth/Credentials';
 const HEALTH = '/grpc.health.v1.Health/Check';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { sshArguments } from '../../../../src/adapters/docker/ssh.ts';
+import { sshArguments } from '../../../../../src/adapters/docker/connection/ssh.ts';
 
 const address = {
   kind: 'ssh',

@@ -1,6 +1,9 @@
-import type { Place } from '../../errors.ts';
+import type { Place } from '../errors.ts';
 
-/** One text that was read, with its name and the starts of its lines: what turns an offset into file, line, column. */
+/**
+ * One text that was read, with its name and the starts of its lines: what turns an offset into file, line,
+ * column.
+ */
 export class SourceText {
   readonly name: string;
   readonly text: string;
@@ -41,4 +44,10 @@ export class SourceText {
     this.#starts = starts;
     return starts;
   }
+}
+
+/** Where something was written. */
+export interface Origin {
+  readonly source: SourceText;
+  readonly offset: number;
 }

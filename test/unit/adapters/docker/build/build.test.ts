@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import protobuf from 'protobufjs/minimal.js';
 import { describe, expect, test } from 'vitest';
-import { buildError, buildQuery } from '../../../../src/adapters/docker/build.ts';
-import { BuildLog } from '../../../../src/adapters/docker/build-log.ts';
-import { credentials } from '../../../../src/adapters/docker/buildkit-session.ts';
-import { decodeProgress, type BuildStep } from '../../../../src/adapters/docker/buildkit-progress.ts';
-import type { BuildRequest } from '../../../../src/adapters/ports.ts';
+import { buildError, buildQuery } from '../../../../../src/adapters/docker/build/build.ts';
+import { BuildLog } from '../../../../../src/adapters/docker/build/build-log.ts';
+import { credentials } from '../../../../../src/adapters/docker/build/buildkit-session.ts';
+import {
+  decodeProgress,
+  type BuildStep,
+} from '../../../../../src/adapters/docker/build/buildkit-progress.ts';
+import type { BuildRequest } from '../../../../../src/adapters/ports.ts';
 import { Readable } from 'node:stream';
 
 const instant = (writer: protobuf.Writer, field: number, ms: number): protobuf.Writer =>

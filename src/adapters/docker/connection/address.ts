@@ -1,6 +1,6 @@
 /** Addresses of engines: text to a checked value. Pure. A value that gets through is safe as an argument of ssh. */
-import { DavitError } from '../../errors.ts';
-import { isLoopback, printable } from '../text.ts';
+import { DavitError } from '../../../errors.ts';
+import { isLoopback, printable } from '../../text.ts';
 
 export type EngineAddress =
   | { kind: 'unix'; path: string }

@@ -1,12 +1,12 @@
 import type { z } from 'zod';
-import type { Problems } from '../problems.ts';
-import { didYouMean } from '../suggest.ts';
+import type { Problems } from '../../problems.ts';
+import { didYouMean } from '../../suggest.ts';
 import { keysAt } from './schema-keys.ts';
-import { kindText, nodeAt, plain, type Node, type Path, type Plain } from '../yaml/nodes.ts';
+import { kindText, nodeAt, plain, type Node, type Path, type Plain } from '../../yaml/nodes.ts';
 import { withoutEmpty } from './empty.ts';
 
 /**
- * Runs a schema over a node and turns what it finds into problems with places and plain words. A node that several jobs
+ * Validates a node with a schema and converts the issues to problems with places. A node that several jobs
  * share (anchors, extends, default) is validated once.
  */
 type Issue = z.core.$ZodIssue;
@@ -17,17 +17,17 @@ export interface Checked<T> {
   read(node: Node, problems: Problems): T | undefined;
 }
 
-/** GitLab's own keywords: what is empty inside of them counts as not written. */
+/** For GitLab's own keywords: empty values in them count as absent. */
 export const lenient = <S extends z.ZodType>(label: string, schema: S): Checked<z.output<S>> =>
   checked(label, schema, (node) => withoutEmpty(plain(node)));
 
-/** `label` is how messages call the value: `image`, `default.retry`. */
+/** `label` is the name of the value in messages: `image`, `default.retry`. */
 export function checked<S extends z.ZodType>(
   label: string,
   schema: S,
   valueOf: (node: Node) => Plain = plain,
 ): Checked<z.output<S>> {
-  // By run, so that nothing outlives it. Scalars are quicker to check than to look up.
+  // Cached per run, so that nothing outlives it. A scalar is faster to check than to look up.
   const runs = new WeakMap<Problems, Map<Node, z.output<S> | undefined>>();
   return {
     read(node, problems) {
@@ -65,7 +65,7 @@ function report(from: Report): void {
   if (issue.code === 'unrecognized_keys') {
     for (const key of issue.keys) {
       const at = here.kind === 'map' ? here.entries.get(key)?.at : undefined;
-      problems.add('language/unknown-keyword', `${pathText(label, path)} has no "${key}"`, {
+      problems.add('language/unknown-keyword', `${pathText(label, path)} has an unknown key "${key}"`, {
         at: at ?? here,
         hint: didYouMean(key, keysAt(from.schema, [...from.base, ...path])),
       });
@@ -87,7 +87,7 @@ function report(from: Report): void {
   problems.add(code, message, { at: here, hint });
 }
 
-/** Of several allowed shapes, report about the one that was meant: the one whose outermost type fits. */
+/** Reports the issues of the allowed shape that was probably meant: the one whose outermost type fits. */
 function reportUnion(from: Report & { issue: Issue & { code: 'invalid_union' } }): void {
   const { issue, node, label, problems } = from;
   const meant = issue.errors.filter((issues) =>
@@ -110,10 +110,10 @@ function reportUnion(from: Report & { issue: Issue & { code: 'invalid_union' } }
   });
 }
 
-/** The classic: a colon and a space in a line of a script make a map of it. */
+/** A common mistake: a colon and a space in a line of a script make it a map. */
 const quoteHint = (label: string, node: Node): string | undefined =>
   node.kind === 'map' && /script/.test(label)
-    ? 'A colon with a space after it makes a map in YAML: put the whole line in quotes, or below "- |".'
+    ? 'In YAML a colon followed by a space makes a map: put the whole line in quotes, or below "- |".'
     : undefined;
 
 const depth = (issues: readonly Issue[]): number => Math.max(0, ...issues.map((issue) => issue.path.length));
@@ -167,7 +167,7 @@ function words(issue: Issue, node: Node, label: string): { message: string; hint
   return { code: customCode(issue), message: `${label} ${issue.message}` };
 }
 
-/** A schema's own check may say which kind of mistake it found. */
+/** A custom check of a schema can set the code. */
 function customCode(issue: Issue): Code {
   const code: unknown = issue.code === 'custom' ? issue.params?.code : undefined;
   return OWN_CODES.find((one) => one === code) ?? 'language/type';

@@ -10,9 +10,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DavitError } from '../../errors.ts';
-import { removeTempFolder, tempFolder } from '../temp.ts';
-import { oneLine } from '../text.ts';
+import { DavitError } from '../../../errors.ts';
+import { removeTempFolder, tempFolder } from '../../temp.ts';
+import { oneLine } from '../../text.ts';
 import type { EngineAddress } from './address.ts';
 
 const READY_MS = 30_000;

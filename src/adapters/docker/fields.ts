@@ -1,0 +1,20 @@
+/** Fields of the engine's responses, as davit takes them. Pure. */
+import { z } from 'zod';
+
+export const labels = z
+  .record(z.string(), z.string())
+  .nullish()
+  .transform((value) => value ?? {});
+export const strings = z
+  .array(z.string())
+  .nullish()
+  .transform((value) => value ?? []);
+export const text = z
+  .string()
+  .nullish()
+  .transform((value) => value ?? '');
+/** RFC 3339 to epoch ms; the engine's zero time is 0. */
+export const instant = text.transform((value) => Math.max(0, Date.parse(value) || 0));
+
+/** Podman says in full what Docker shortens; davit's names are the short ones. */
+export const familiar = (name: string): string => name.replace(/^docker\.io\/(?:library\/)?/, '');

@@ -1,0 +1,51 @@
+/** A file and its jobs as later steps see them. */
+import type { JobKind } from '../plan/model/plan.ts';
+import type { Origin } from './source-text.ts';
+import { nodeAt, type Entry, type MapNode, type Node, type Path } from './yaml/nodes.ts';
+import type { JobValues } from './schema/keyword-table.ts';
+
+/** A job after extends and default, its keywords validated one by one and typed. */
+export interface JobConfig {
+  name: string;
+  kind: JobKind;
+  at: Origin;
+  entries: ReadonlyMap<string, Entry>;
+  /** Keywords of the job itself or from extends, without default. */
+  own: ReadonlySet<string>;
+  values: JobValues;
+}
+
+/** Keywords for a container with a script: a job without one cannot have them. */
+export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
+  'image',
+  'services',
+  'before_script',
+  'script',
+  'after_script',
+  'artifacts',
+  'cache',
+  'coverage',
+  'hooks',
+  'release',
+  'pages',
+  'publish',
+]);
+
+/** The place of a part of a job; the job's name if it has no such part. */
+export function placeIn(job: JobConfig, keyword: string, path: Path = []): Origin {
+  const entry = job.entries.get(keyword);
+  if (!entry) return job.at;
+  return path.length === 0 ? entry.at : nodeAt(entry.value, path);
+}
+
+/** The top level of a file: its global keywords taken apart from its jobs. */
+export interface FileConfig {
+  root: MapNode;
+  stages: string[];
+  /** Every job and template, hidden ones too, before extends. In file order. */
+  entries: Map<string, Entry>;
+  /** `default`, and the keywords that older files write at the top level. */
+  defaults: Map<string, Entry>;
+  variables?: Node;
+  workflow?: Node;
+}

@@ -1,0 +1,39 @@
+/** What a project knows about its environments, and how jobs and people change them. */
+import type { JobKey, PipelineId } from './ids.ts';
+
+export interface EnvironmentState {
+  name: string;
+  state: 'available' | 'stopping' | 'stopped';
+  /** Pipeline of the last deployment. */
+  pipeline: PipelineId;
+  job: JobKey;
+  /** Job of that pipeline that stops it; without one, nothing runs when it is stopped. */
+  onStop?: JobKey;
+  /** That job has `when: always`, so the environment belongs to this pipeline and is stopped with it. */
+  withPipeline?: boolean;
+  /** When to stop it, or to repeat the request, epoch ms; absent: never by itself. */
+  stopAt?: number;
+  /** Requests to the pipeline so far. */
+  tries?: number;
+  url?: string;
+  tier?: string;
+  /** Epoch ms. */
+  since: number;
+  /** The person who requested the present stop. */
+  stoppedBy?: string;
+}
+/** What a job did to its environment; sent to the project with the release of the lock. */
+export interface EnvironmentChange {
+  action: 'start' | 'stop';
+  onStop?: JobKey;
+  withPipeline?: boolean;
+  autoStopInMs?: number;
+  url?: string;
+  tier?: string;
+}
+
+/** Stops an environment as `auto_stop_in` would. */
+export interface StopEnvironment {
+  name: string;
+  actor: string;
+}
