@@ -3,7 +3,7 @@
  * or davit itself sets: a run with other values would be another program with the same secrets.
  */
 import type { CompileRequest } from '../request.ts';
-import { PREDEFINED } from '../lint/known-names.ts';
+import { PREDEFINED } from './predefined-names.ts';
 
 type Given = Pick<CompileRequest, 'trigger' | 'project' | 'instanceVariables'>;
 

@@ -298,7 +298,8 @@ describe('blobs and artifacts of people', () => {
     });
     const { digest, bytes } = put.json<{ digest: string; bytes: number }>();
     expect(bytes).toBe(5);
-    expect((await get(`/api/v1/blobs/${digest}`)).body).toBe('a tar');
+    expect((await get(`/api/v1/blobs/${digest}`)).json().error.code).toBe('auth/denied');
+    expect((await get(`/api/v1/blobs/${digest}`, TOKENS.operator)).body).toBe('a tar');
     const json = await post('/api/v1/blobs', { a: 1 });
     expect([json.statusCode, json.json().error.code]).toEqual([400, 'usage/invalid']);
   });
