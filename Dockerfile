@@ -4,14 +4,14 @@ WORKDIR /opt/davit
 COPY package.json package-lock.json ./
 RUN npm ci --omit=dev --no-audit --no-fund
 
-# The workflow bundle is made here: at run time nothing is compiled and nothing native is unpacked.
+# The workflow bundle is built here: at run time nothing is compiled and nothing native is unpacked.
 FROM packages AS bundle
 COPY src src
 COPY workflows workflows
 COPY scripts/bundle.ts scripts/
 RUN node scripts/bundle.ts /opt/davit
 
-# A static busybox for each architecture: a worker makes the helper image of its engine from it. armel runs on every ARM
+# A static busybox for each architecture: a worker builds its engine's helper image from it. armel runs on every ARM
 # board from v6 on.
 FROM node:24.21.0-bookworm-slim AS busybox
 WORKDIR /busybox

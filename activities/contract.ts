@@ -1,9 +1,9 @@
 /**
- * What a workflow may ask for: names, inputs and results of every activity, and the failure types they throw. Types only;
- * implementations are factories over ports. An activity that ran a job *returns* its JobResult, whatever the outcome; it
- * throws only what the workflow must act upon:
- *   Detached  {host}  the worker went away, the container runs on: resume it on the host's queue, same attempt
- *   HandedBack {reason} this worker may not run it (a tag it lacks): dispatch again, same attempt, nothing was started
+ * What a workflow may ask for: names, inputs and results of every activity, and the failure types they throw.
+ * Types only; implementations are factories over ports. An activity that ran a job *returns* its JobResult,
+ * whatever the outcome; it throws only what the workflow must act upon:
+ *   Detached  {host}  the worker stopped, the container runs on: resume it on the host's queue, same attempt
+ *   HandedBack {reason} this worker may not run it (a missing tag): dispatch again, nothing was started
  *   CancelledFailure   the workflow asked; the container is stopped and cleaned up already
  * Anything else thrown is `errored: internal`.
  */
@@ -88,7 +88,7 @@ export interface DownstreamInput {
   at: number;
 }
 export interface FindMirroredInput {
-  /** Which asks, and what it asks for: by its full name at the forge, or its name here. */
+  /** The project that asks, and what it asks for: by its full name at the forge, or its name here. */
   project: ProjectSlug;
   pipeline: PipelineId;
   fork: boolean;
@@ -96,7 +96,7 @@ export interface FindMirroredInput {
 }
 /** The newest pipeline of its default branch; or, for a person, why there is none to follow. */
 export type MirroredAnswer = { project: ProjectSlug; pipeline: PipelineId } | { refused: string };
-/** Which pipeline it is says the project, by signal. `refused`: for a person, why there will be none. */
+/** The project reports the pipeline's id by signal. `refused`: for a person, why there will be none. */
 export type DownstreamAnswer = { project: ProjectSlug } | { refused: string };
 
 export interface RunInput {
@@ -116,7 +116,10 @@ export interface RunInput {
   /** CI_JOB_MANUAL, GITLAB_USER_LOGIN: who played it. */
   playedBy?: string;
   graceMs: number;
-  /** A resume that finds that nothing was ever started may hand it back: the workflow gives it to its queue again. */
+  /**
+   * A resume that finds that nothing was ever started may hand it back: the workflow gives it to its queue
+   * again.
+   */
   handsBack?: boolean;
 }
 export interface HostInput {
@@ -124,7 +127,7 @@ export interface HostInput {
   graceMs: number;
 }
 export interface CloseLogInput {
-  /** Its epoch is above that of every try the attempt had. */
+  /** Its epoch is above that of every dispatch of the attempt. */
   ref: AttemptRef;
   /** For a person: why the log ends here. */
   text: string;
@@ -138,9 +141,12 @@ export interface ReleaseInput {
 export interface DeployInput extends RunInput {
   /** `deploy.seq`: rises with each deployment of the environment. */
   seq: number;
-  /** Equal for every try of this deployment: pipeline + job + attempt. */
+  /** Equal for every dispatch of this deployment: pipeline + job + attempt. */
   deployId: string;
-  /** The job was cancelled while nobody knew what an earlier try had done: says what stands there, and applies nothing. */
+  /**
+   * The job was cancelled while no one knew what an earlier dispatch had done: reports the state of the
+   * target and applies nothing.
+   */
   onlyLook?: boolean;
 }
 export type ApplyOutput =
@@ -192,7 +198,10 @@ export interface ControlActivities {
   findMirrored(input: FindMirroredInput): Promise<MirroredAnswer>;
   /** What became of the key of a trigger job, as its project remembers it: a question, it starts nothing. */
   findDownstream(input: { project: ProjectSlug; key: string }): Promise<KeyLookup>;
-  /** Of a pipeline that was started and says nothing. `state` of a closed one is absent where it left no record. */
+  /**
+   * Of a pipeline that was started and says nothing. `state` of a closed one is absent where it left no
+   * record.
+   */
   lookDownstream(input: { id: PipelineId }): Promise<{ closed: boolean; state?: PipelineState }>;
   /** Of an attempt whose machine was given up: what it writes late is refused from here on. Idempotent. */
   closeLog(input: CloseLogInput): Promise<LogSummary>;
@@ -205,8 +214,8 @@ export interface ControlActivities {
     id: PipelineId;
   }): Promise<{ record?: Digest; number?: number; trigger?: Trigger; order?: number }>;
   /**
-   * `release` of a job whose script has succeeded. Idempotent: the same job finds what it has made. An outage rejects and is
-   * tried again; what the forge or davit says no to is an answer.
+   * `release` of a job whose script has succeeded. Idempotent: the same job finds what it has made. An outage
+   * rejects and is tried again; what the forge or davit says no to is an answer.
    */
   createRelease(input: ReleaseJobInput): Promise<ReleaseOutput>;
   /** `pages` of a job whose script has succeeded. Idempotent; a site of a newer pipeline stays. */
@@ -220,7 +229,7 @@ export interface ControlActivities {
     state: PipelineState;
     fork?: boolean;
   }): Promise<void>;
-  /** True when this run of a pipeline is closed (a lock's holder that went away). */
+  /** True when this run of a pipeline is closed (a lock's holder that stopped). */
   isClosed(input: { workflowId: string; runId: string }): Promise<boolean>;
 }
 /** On the queue of an architecture, or of a tag. */
@@ -240,7 +249,9 @@ export interface HostActivities {
 export interface DeployActivities {
   applyDeploy(input: DeployInput): Promise<ApplyOutput>;
   watchDeploy(input: DeployInput): Promise<JobResult>;
-  /** Once, explicit; answers what the target really is afterwards. `previous` is what applyDeploy replaced. */
+  /**
+   * Once, explicit; returns what the target really is afterwards. `previous` is what applyDeploy replaced.
+   */
   rollbackDeploy(input: DeployInput & { previous?: string; newSeq: number }): Promise<DeployedState>;
 }
 export type AllActivities = ControlActivities & ArchActivities & HostActivities & DeployActivities;

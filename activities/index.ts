@@ -1,4 +1,7 @@
-/** Every activity of davit, assembled from factories over ports. Workers hand in real adapters, tests hand in what they like. */
+/**
+ * Every activity of davit, assembled from factories over ports. Workers hand in real adapters, tests hand in
+ * what they like.
+ */
 import type {
   BlobStore,
   Fleet,
@@ -31,9 +34,9 @@ import { makeLookDownstream } from './downstream/look-downstream.ts';
 import { makePublishPages } from './pipeline/publish-pages.ts';
 import { makePushImage } from './image/push-image.ts';
 import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './pipeline/record-pipeline.ts';
-import { coded } from './runtime/coded-errors.ts';
 import { heartbeating } from './runtime/heartbeat.ts';
 import { makeStartDownstream } from './downstream/start-downstream.ts';
+import { coded } from './runtime/failures.ts';
 
 export type { DeployDeps } from './deploy/common.ts';
 export { makeBuildImage, type BuildDeps } from './image/build-image.ts';

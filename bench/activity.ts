@@ -1,4 +1,6 @@
-/** What one activity costs on this Temporal: schedule, dispatch, run nothing, complete, wake the workflow. */
+/**
+ * The cost of one activity on this Temporal: schedule, dispatch, run nothing, complete, wake the workflow.
+ */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -9,7 +11,7 @@ const COUNT = 50;
 
 /** ms of one activity, in each of `rounds` rounds. */
 export async function measureActivity(address: string, namespace: string, rounds: number): Promise<number[]> {
-  // Nobody wants to read of workers between the numbers.
+  // Log lines of workers would stand between the numbers.
   Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
   const taskQueue = `bench-${randomUUID()}`;
   const connection = await NativeConnection.connect({ address });

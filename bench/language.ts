@@ -1,4 +1,4 @@
-/** What the language costs: a large file planned, an ordinary one linted by a process of its own. */
+/** The cost of the language: planning a large file, and linting an ordinary one in a separate process. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ const ROOT = join(import.meta.dirname, '..');
 const JOBS = 1_000;
 const INCLUDES = 20;
 
-/** A job of an ordinary kind: a template, rules, needs, variables, artifacts. */
+/** An ordinary job: a template, rules, needs, variables, artifacts. */
 const job = (at: number): string => `job-${at}:
   extends: .template
   stage: ${at % 3 === 0 ? 'build' : 'test'}
@@ -47,13 +47,15 @@ ${files.map((file) => `  - local: ${file}`).join('\n')}
   return request(text, { included, files });
 }
 
-/** Processor time of this process so far, all of its threads; ms. */
+/** Processor time of this process and all its threads so far, ms. */
 function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1_000;
 }
 
-/** Processor ms of each planning, `cold` of the first that this process does, and how much memory it took at most in MB. */
+/**
+ * Processor time of each planning in ms, `cold` for the first one of this process, and its peak memory in MB.
+ */
 export function measurePlan(rounds: number): { cold: number; warm: Spread; mb: number } {
   const asked = largeRequest();
   const before = process.memoryUsage().heapUsed;
@@ -71,8 +73,9 @@ export function measurePlan(rounds: number): { cold: number; warm: Spread; mb: n
 }
 
 /**
- * Processor ms of `davit lint` of examples/table with every process that it starts, the launcher and git included; `cold` is
- * the first one after an installation, which compiles davit's modules for the others. And of a Node that does nothing.
+ * Processor ms of `davit lint` of examples/table with every process that it starts, the launcher and git
+ * included; `cold` is the first one after an installation, which compiles davit's modules for the others.
+ * Also of a Node that does nothing.
  */
 export function measureLint(rounds: number): { cold: number; warm: Spread; node: Spread } {
   const folder = mkdtempSync(join(tmpdir(), 'davit-bench-lint-'));
@@ -93,7 +96,7 @@ export function measureLint(rounds: number): { cold: number; warm: Spread; node:
   }
 }
 
-/** What a command and all that it waits for took of the processors; by the shell's `times`, whose second line is of children. */
+/** Processor time of a command and its children, from the second line of the shell's `times`. */
 function treeMs(command: readonly string[], folder: string): number {
   const { status, stdout, stderr } = spawnSync('sh', ['-c', '"$@" >&2 && times', 'sh', ...command], {
     cwd: join(folder, 'table'),

@@ -1,6 +1,7 @@
 /**
- * `npm run bench`: what davit costs on top of `docker run`, from one run, as ratios with their spread. It measures, and
- * fails only if something does not work: a busy machine makes a number worse, not red. It has a davit of its own.
+ * `npm run bench`: the overhead of davit over `docker run`, from one run, as ratios with their spread. It
+ * measures, and fails only if something does not work: a busy machine makes a number worse, but not a
+ * failure. It has its own davit.
  */
 import { rmSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -12,9 +13,9 @@ import { measureDocker, measurePipeline, repository, type Measured } from './pip
 import { msText, ratioText, secondsText, spread } from './stats.ts';
 
 const ROUNDS = Number(process.argv[2] ?? 5);
-/** davit's bar, printed beside what was measured. */
+/** davit's targets, printed beside the measurements. */
 const BAR = 1.3;
-/** A worker's slots, and so many `docker run` at a time. */
+/** A worker's slots, and the number of parallel `docker run`. */
 const WIDTH = 8;
 
 interface Case {
@@ -32,7 +33,7 @@ const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
-/** Interleaved, so that what slows the machine slows both; the first round warms up and does not count. */
+/** Interleaved, so that a busy machine slows both; the first round warms up and does not count. */
 async function compare(davit: OwnDavit, one: Case): Promise<void> {
   const folder = repository(one.count, one.chained);
   const width = one.chained ? 1 : WIDTH;
@@ -68,7 +69,7 @@ function memory(davit: OwnDavit): void {
   }
 }
 
-/** In processor time: what else the machine does is not davit's. */
+/** In processor time, which excludes other work of the machine. */
 function language(): void {
   const plan = measurePlan(ROUNDS);
   const lint = measureLint(ROUNDS);

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 
-/** Resident memory of a process in MB; undefined where the system does not tell, or the process is gone. */
+/**
+ * Resident memory of a process in MB; undefined if the system does not provide it, or the process has ended.
+ */
 export function residentMb(pid: number): number | undefined {
   try {
     const found = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'));

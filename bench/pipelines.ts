@@ -1,4 +1,4 @@
-/** The two pipelines that are measured, and the same work by plain `docker run`. */
+/** The two measured pipelines, and the same work with plain `docker run`. */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,11 +29,11 @@ export function repository(count: number, chained: boolean): string {
 export interface Measured {
   /** ms from the request to the verdict. */
   whole: number;
-  /** ms from the first job's turn to the last job's end. */
+  /** ms from the start of the first job to the end of the last. */
   jobs: number;
 }
 
-/** One pipeline of a repository. Rejects when it does not succeed. */
+/** Runs one pipeline of a repository. Rejects if it does not succeed. */
 export async function measurePipeline(davit: OwnDavit, slug: string, folder: string): Promise<Measured> {
   const start = performance.now();
   const id = await davit.start(slug, folder);
@@ -51,7 +51,7 @@ function jobsTime(status: PipelineStatus): number {
   return Math.max(...ends) - Math.min(...starts);
 }
 
-/** The same number of containers in a shell loop, `width` at a time. ms. The event loop stays free meanwhile. */
+/** The same number of containers in a shell loop, `width` at a time. ms. The event loop stays free. */
 export async function measureDocker(image: string, count: number, width: number): Promise<number> {
   const loop = 'seq "$1" | xargs -P "$2" -I{} docker run --rm "$3" true';
   const start = performance.now();

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Makes what docker-compose.yml needs and nobody should write by hand: secrets, and the group of the engine's socket.
-# What is there already is kept. The folder is closed to everybody else; the files in it are open to the users that the
-# containers run as. Run it again after a key for a board was put into compose/ssh.
+# Creates what docker-compose.yml needs and nobody should write by hand: secrets, and the group of the engine's socket.
+# Existing files are kept. The folder is closed to other users; its files are open to the users that the containers run as.
+# Run it again after adding a key for a board to compose/ssh.
 set -eu
 cd "$(dirname "$0")"
 user=10001 # of davit's image (Dockerfile)
@@ -12,7 +12,7 @@ for name in postgres-password worker-token cli-token; do
   head -c 32 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >"secrets/$name.new"
   chmod 0444 "secrets/$name.new"
   mv "secrets/$name.new" "secrets/$name"
-  echo "made compose/secrets/$name"
+  echo "created compose/secrets/$name"
 done
 socket="${DOCKER_SOCKET:-/var/run/docker.sock}"
 if ! grep -qs '^DOCKER_GID=' ../.env; then
@@ -21,7 +21,7 @@ if ! grep -qs '^DOCKER_GID=' ../.env; then
   echo "added DOCKER_GID=$group to .env"
 fi
 
-# ssh reads a key that is closed to others, so the key has to belong to the containers' user.
+# ssh accepts only a key that is closed to others, so the key must belong to the containers' user.
 if [ "$(id -u)" = 0 ]; then
   chown -R "$user:$user" ssh
   chmod 0700 ssh
@@ -29,7 +29,7 @@ elif [ -n "$(find ssh ! -user "$user" 2>/dev/null)" ] && [ -n "$(ls -A ssh 2>/de
   echo "the workers cannot read compose/ssh yet: sudo chown -R $user:$user compose/ssh"
 fi
 
-# The workers of architectures that this machine does not have need the kernel's emulation.
+# Workers of foreign architectures need the kernel's emulation.
 rules=/proc/sys/fs/binfmt_misc
 case "$(uname -m)" in
   x86_64) foreign='arm:arm32 aarch64:arm64' ;;

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes Temporal's two databases, or upgrades them to this version. Running it again changes nothing.
+# Creates Temporal's two databases, or upgrades them to this version. Running it again changes nothing.
 set -eu
 : "${SQL_PASSWORD:=$(cat /run/secrets/postgres-password)}"
 : "${SQL_HOST:=postgresql}" "${SQL_PORT:=5432}" "${SQL_USER:=temporal}" "${SQL_PLUGIN:=postgres12}"
@@ -10,7 +10,7 @@ sql() { # DATABASE ARGUMENTS
   temporal-sql-tool --database "$database" "$@"
 }
 prepare() { # DATABASE SCHEMA
-  # Both fail when it is there already; what is really wrong shows in the last step.
+  # Both fail if the database exists; the last step shows real errors.
   sql "$1" create || true
   sql "$1" setup-schema -v 0.0 || true
   sql "$1" update-schema --schema-name "postgresql/v12/$2"

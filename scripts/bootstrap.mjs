@@ -1,12 +1,14 @@
 /**
- * What `npm start`, `npm test`, `npm run bench`, `npm run lint`, `npm run docs` and a first `./davit` begin with: the
- * packages of the lock file, and a Node that runs TypeScript. Plain JavaScript for Node 20 without a single package, because
- * there are none yet.
+ * The first step of `npm start`, `npm test`, `npm run bench`, `npm run lint`, `npm run docs` and a first
+ * `./davit`: it provides the packages of the lock file, and a Node that runs TypeScript. Plain JavaScript for
+ * Node 20 without any package, because none is installed yet.
  *
  *   node scripts/bootstrap.mjs start|test|faults|bench|parts|engines|lint|docs|cli [ARGUMENT…]
  *
- * Invariants: B1 `npm ci` runs only when what is installed is not what the lock file says. B2 a Node is moved into the cache
- * whole or not at all. B3 the exit code is the task's own; signals reach the task, never kill this process first.
+ * Invariants:
+ *   BOOT-1 `npm ci` runs only if the installed packages differ from the lock file.
+ *   BOOT-2 A Node is moved into the cache whole or not at all.
+ *   BOOT-3 The exit code is the task's own; signals reach the task and do not end this process first.
  */
 import { spawn } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -17,13 +19,13 @@ import { node24, npm, refuse, timed } from './node24.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const LOCK_FILE = join(ROOT, 'package-lock.json');
-/** A copy of the lock file that the packages were installed by; the launcher compares it. */
+/** A copy of the lock file of the installed packages; the launcher compares it. */
 const STAMP = join(ROOT, 'node_modules', '.davit-lock');
 const WRONG_USAGE = 2;
 
 const MAIN = join(ROOT, 'src', 'cli', 'main.ts');
 const bin = (name) => join(ROOT, 'node_modules', '.bin', name);
-/** The steps of each task, run one after the other until one fails. */
+/** The steps of each task, run in order until one fails. */
 const TASKS = {
   start: (args) => [[node24(), MAIN, 'up', '--demo', ...args]],
   test: (args) => [
@@ -56,15 +58,15 @@ const checks = () => [
   [node24(), bin('oxlint')],
   [node24(), bin('tsc'), '-p', ROOT, '--noEmit'],
 ];
-/** `.ci/run` counts the tests by a report. */
+/** `.ci/run` counts the tests from a report. */
 const reporters = () => {
   const file = process.env.DAVIT_TEST_REPORT;
   return file ? ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`] : [];
 };
 
 /**
- * True when node_modules has what the lock file asks for, whoever installed it: each package that is there is of the version and
- * integrity locked, and none is missing but optional ones of other platforms.
+ * True if node_modules has what the lock file requires, whatever installed it: each package there has the
+ * locked version and integrity, and none is missing except optional ones of other platforms.
  */
 export function inSync(lock, installed) {
   const have = installed.packages ?? {};
@@ -93,7 +95,7 @@ function installPackages() {
   }
   const release = takeLock();
   try {
-    if (same()) return; // another davit has done it meanwhile
+    if (same()) return; // another davit has done it in the meantime
     timed('packages (npm ci)', () => npm(['ci', '--no-audit', '--no-fund', '--loglevel=error'], ROOT));
     copyFileSync(LOCK_FILE, STAMP);
   } finally {
@@ -132,7 +134,9 @@ function isAlive(pid) {
   }
 }
 
-/** Runs one step to its end. Ctrl-C reaches the whole terminal group: the step answers it, this process waits. */
+/**
+ * Runs one step to its end. Ctrl-C reaches the whole terminal group: the step handles it, this process waits.
+ */
 function run([command, ...args]) {
   return new Promise((resolve) => {
     // Scripts of packages that ask for `node` get the same one.

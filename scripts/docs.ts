@@ -1,4 +1,4 @@
-/** `npm run docs`: writes the pages that come from the code. A test holds them equal to it. */
+/** `npm run docs`: writes the pages that are generated from the code. A test compares them. */
 import { globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ENVIRONMENT } from '../src/config.ts';

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs `davit ARGUMENTS`, and again 5 seconds after it has ended, until this container is stopped. A restart of the container
-# would set its health back to "starting" each time, and one that never comes up would never be seen as unhealthy.
+# Runs `davit ARGUMENTS`, and restarts it 5 seconds after it has ended, until this container is stopped. A restart of the
+# container would reset its health to "starting" each time, so a davit that never starts would never count as unhealthy.
 child=
 stopping=
 # shellcheck disable=SC2329 # called by the trap
@@ -15,14 +15,14 @@ while [ -z "$stopping" ]; do
   [ -z "$stopping" ] || stop
   wait "$child"
   code=$?
-  # A signal ends the wait, not the process: it still hands its jobs over.
+  # A signal ends the wait, not the process: davit still hands its jobs over.
   while kill -0 "$child" 2>/dev/null; do
     wait "$child"
     code=$?
   done
   rm -f "${DAVIT_READY_FILE:?}"
   [ -z "$stopping" ] || exit "$code"
-  echo "davit $* ended with $code; it is started again in 5 seconds" >&2
+  echo "davit $* ended with $code; restarting in 5 seconds" >&2
   sleep 5 &
   child=$!
   wait "$child"

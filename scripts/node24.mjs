@@ -1,4 +1,7 @@
-/** A Node that runs TypeScript: this one, or Node 24 from npm, kept in davit's cache. Plain JavaScript, no packages. */
+/**
+ * A Node that runs TypeScript: this one, or Node 24 from npm, kept in davit's cache. Plain JavaScript, no
+ * packages.
+ */
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -26,7 +29,7 @@ export function refuse(text, exit = CANNOT_REACH) {
   process.exit(exit);
 }
 
-/** Runs what takes a while, and says how long it took. */
+/** Runs a slow step, and prints how long it took. */
 export function timed(what, work) {
   const start = process.hrtime.bigint();
   say(`… ${what}`);
@@ -34,14 +37,14 @@ export function timed(what, work) {
   say(`✓ ${what} ${(Number(process.hrtime.bigint() - start) / 1e9).toFixed(1)} s`);
 }
 
-/** True for the first versions of each line that run erasable TypeScript as it is. */
+/** True for versions that run erasable TypeScript without a flag. */
 export function runsTypeScript(version) {
   const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
   return major > 23 || (major === 23 && minor >= 6) || (major === 22 && minor >= 18);
 }
 
 export function npm(args, cwd) {
-  // npm is a script on PATH; its own output goes to stderr, so that a command's data stays alone on stdout.
+  // npm is a script on PATH; its own output goes to stderr, so that stdout has a command's data only.
   const done = spawnSync('npm', args, { cwd, stdio: ['ignore', 2, 2], shell: process.platform === 'win32' });
   if (done.error?.code === 'ENOENT') refuse('npm is not on the PATH. Install it (it comes with Node).');
   if (done.status !== 0)
@@ -51,7 +54,7 @@ export function npm(args, cwd) {
 }
 
 let found;
-/** Path of a Node that runs davit: this one, or Node 24 from the cache, fetched when it is not there. */
+/** Path of a Node that runs davit: this one, or Node 24 from the cache, fetched if it is missing. */
 export function node24() {
   found ??= runsTypeScript(process.version) ? process.execPath : cachedNode();
   return found;

@@ -5,6 +5,11 @@
 
 /** Process exit: 1 pipeline or check failed, 2 wrong usage or input, 3 cannot reach what it needs. */
 export interface ErrorSpec {
+  /**
+   * The same request may succeed later although nobody has changed anything: what was asked did not respond, or was
+   * busy. What a person has to mend first (a full disk, a missing secret, a refusal) is not transient.
+   */
+  transient: boolean;
   exit: 1 | 2 | 3;
   /** HTTP status when the server answers with it. */
   http: number;
@@ -17,18 +22,21 @@ export interface ErrorSpec {
 export const ERRORS = {
   // --- general
   'internal/defect': {
+    transient: false,
     exit: 1,
     http: 500,
     meaning: 'davit itself has a defect.',
     remedy: 'Report it with the log of the named process.',
   },
   'usage/invalid': {
+    transient: false,
     exit: 2,
     http: 400,
     meaning: 'The command or request is not valid.',
     remedy: "See the command's --help.",
   },
   'not-found': {
+    transient: false,
     exit: 2,
     http: 404,
     meaning: 'The project, pipeline, job or blob does not exist.',
@@ -36,120 +44,140 @@ export const ERRORS = {
   },
   // --- language (src/compiler)
   'language/yaml': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'The pipeline file is not valid YAML.',
     remedy: 'Check the named place; often an indent, a tab, or a missing quote on the line before is wrong.',
   },
   'language/too-large': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'The pipeline file is larger, deeper, or expands to more than davit reads.',
     remedy: 'Keep it below 2 MiB, 100 levels and a million values.',
   },
   'language/forbidden-key': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A key is one of __proto__, constructor, prototype.',
     remedy: 'Choose another name.',
   },
   'language/duplicate-key': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A key appears twice in one map; the last one counts.',
     remedy: 'Remove one of the two.',
   },
   'language/type': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A value has the wrong type or is not one of the allowed values.',
     remedy: 'docs/language.md shows what each keyword takes.',
   },
   'language/unknown-keyword': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'The language does not have this keyword.',
     remedy: 'docs/language.md lists all keywords.',
   },
   'language/refused': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'davit does not support this GitLab keyword, because it has nothing to apply it to.',
     remedy: 'docs/language.md gives the reason.',
   },
   'language/no-image': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'Jobs name no image, and the installation has no default image.',
     remedy: 'Name an image in the job, under default, or as default_image in the installation file.',
   },
   'language/no-effect': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A setting has no effect here; a warning.',
     remedy: 'Remove it, or see docs/language.md for what davit does instead.',
   },
   'language/conflict': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'Two keywords of one job contradict each other.',
     remedy: 'Keep one of them.',
   },
   'language/missing': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A job lacks something that it needs to run: a script, an image, a name.',
     remedy: 'Add what the message names.',
   },
   'language/input': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'An input is missing, unknown, or has a value that is not allowed.',
     remedy: 'The header of the file, spec:inputs, lists the inputs and their values.',
   },
   'language/unknown-job': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'The file refers to a job that it does not define.',
     remedy: 'Check the spelling of the job name.',
   },
   'language/absent-job': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A job needs a job that is in the file but not in this pipeline.',
     remedy: 'Mark the need as optional, or give both jobs the same conditions.',
   },
   'language/unknown-stage': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A job names a stage that `stages` does not list.',
     remedy: 'Add the stage to `stages`.',
   },
   'language/order': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A job refers to a job of a later stage.',
     remedy: 'A job can only need jobs of its own or earlier stages.',
   },
   'language/cycle': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'Jobs, extends or variables refer to each other in a cycle.',
     remedy: 'Remove one of the references in the cycle.',
   },
   'language/unknown-extends': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: '`extends` names a job that the file does not define.',
     remedy: 'Check the spelling of the name.',
   },
   'language/include': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'An include names a file that does not exist or is not a pipeline file.',
     remedy: 'Write include paths from the root of the project, ending in .yml or .yaml.',
   },
   'include/refused': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning:
@@ -158,66 +186,77 @@ export const ERRORS = {
       'See `include` in docs/language.md, and `includes` in docs/installation.md for what an operator can allow.',
   },
   'include/unreachable': {
+    transient: true,
     exit: 3,
     http: 502,
     meaning: 'The project or server of an include did not respond in time.',
     remedy: 'Try again; check the address and the network of the control worker.',
   },
   'include/integrity': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A file that is included by remote does not match its `integrity` hash.',
     remedy: 'Check what has changed in the file before you write the new hash.',
   },
   'include/stale': {
+    transient: false,
     exit: 1,
     http: 200,
     meaning: 'A file that is included by remote could not be fetched; the copy kept by `cache` was used.',
     remedy: 'Nothing to do if its server is back soon; with `integrity` the copy is as good as the file.',
   },
   'include/timeout': {
+    transient: false,
     exit: 3,
     http: 504,
     meaning: 'All includes of the pipeline together took longer than 30 s.',
     remedy: 'Include less, or from fewer places; nested includes are fetched one after the other.',
   },
   'language/extends-depth': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: '`extends` is nested deeper than eleven levels.',
     remedy: 'Extend fewer levels.',
   },
   'language/regex': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A regular expression is not valid RE2.',
     remedy: 'RE2 supports neither look-around nor back references.',
   },
   'language/expression': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'An expression of `rules:if` or `only:variables` is not valid.',
     remedy: 'Write it like $NAME == "text", $NAME =~ /pattern/, joined by && and ||.',
   },
   'language/unreachable': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A rule follows one that always matches, or has a condition that is never true.',
     remedy: 'Move it before that rule, or remove it.',
   },
   'language/unused': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'Nothing extends or refers to this template (a job whose name begins with a dot).',
     remedy: 'Remove it, or check the spelling where it is used.',
   },
   'language/folded': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'Several command lines are folded into one, so only the first command runs.',
     remedy: 'Write "|" instead of ">", or one list item for each command.',
   },
   'language/blocking': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A rule with `when: manual` blocks the pipeline until a person starts the job.',
@@ -225,48 +264,56 @@ export const ERRORS = {
       'Add `allow_failure: true` if the pipeline should continue, `allow_failure: false` if it should wait.',
   },
   'language/never-set': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A condition uses a variable that is never set when it is evaluated.',
     remedy: 'docs/language.md lists the variables that conditions can use.',
   },
   'language/misspelt': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A name is probably a misspelling of a known name.',
     remedy: 'Correct the spelling.',
   },
   'language/never-written': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'An artifact path is not written by any command of the job.',
     remedy: 'Correct the path, or write the file.',
   },
   'language/unknown-ref': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: '`compare_to` names a ref that the repository does not have.',
     remedy: 'Name a branch, a tag or a full commit.',
   },
   'language/path': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A path leads outside the project.',
     remedy: 'Write paths relative to the project, without "..".',
   },
   'language/secret': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A masked or secret variable is used where its value would be readable.',
     remedy: 'Use a variable that is not masked, or read the secret in a script.',
   },
   'language/target': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'A deployment does not name a deploy target that the installation has.',
     remedy: 'Give the job a tag that names one of the `targets` of the installation file.',
   },
   'language/no-worker': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'No worker accepts jobs with these tags now; the job will wait.',
@@ -274,6 +321,7 @@ export const ERRORS = {
   },
   // --- installation file
   'installation/invalid': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'The installation file, or the configuration of a worker, is not valid.',
@@ -281,24 +329,28 @@ export const ERRORS = {
   },
   // --- engine (src/adapters/docker)
   'build/no-dockerfile': {
+    transient: false,
     exit: 2,
     http: 404,
     meaning: 'The source does not contain the Dockerfile of a build job.',
     remedy: 'Commit it, or correct `build.context` and `build.dockerfile`.',
   },
   'engine/address': {
+    transient: false,
     exit: 2,
     http: 400,
     meaning: 'The address of a container engine is not valid or not safe to use.',
     remedy: 'Write unix:///PATH, tcp://HOST:PORT with certificates, or ssh://USER@HOST.',
   },
   'engine/unreachable': {
+    transient: true,
     exit: 3,
     http: 503,
     meaning: 'The container engine did not respond.',
     remedy: 'Start it, and check its address and the permissions of its socket: `davit doctor`.',
   },
   'engine/untrusted': {
+    transient: false,
     exit: 3,
     http: 502,
     meaning: "The engine's certificate or ssh host key is not the trusted one.",
@@ -306,66 +358,77 @@ export const ERRORS = {
       'Compare the key with the one on the machine itself, then correct known_hosts or the certificates.',
   },
   'engine/version': {
+    transient: false,
     exit: 3,
     http: 502,
     meaning: 'davit does not support the API version of this container engine.',
     remedy: 'Use Docker 20.10 to 29 or Podman 4 or later on that machine, or another version of davit.',
   },
   'engine/failed': {
+    transient: false,
     exit: 1,
     http: 502,
     meaning: 'The container engine refused the request or failed; its message follows.',
     remedy: "Read the engine's message; its log has more.",
   },
   'engine/image-missing': {
+    transient: false,
     exit: 1,
     http: 404,
     meaning: 'Neither the engine nor the registry has the image.',
     remedy: 'Check the name and tag, or push the image first.',
   },
   'engine/image-denied': {
+    transient: false,
     exit: 1,
     http: 403,
     meaning: 'The registry does not allow this engine to pull the image.',
     remedy: 'Set registry credentials that may pull in the installation file.',
   },
   'engine/platform': {
+    transient: false,
     exit: 1,
     http: 422,
     meaning: 'The image is not available for this architecture, or the engine cannot run the architecture.',
     remedy: 'Build the image for this architecture, or set up emulation: `davit doctor`.',
   },
   'engine/no-space': {
+    transient: false,
     exit: 1,
     http: 507,
     meaning: 'The disk of the container engine is full.',
     remedy: 'Free space on that machine; `docker system df` shows what uses it.',
   },
   'engine/name-taken': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning: 'A container with this name already exists.',
     remedy: 'Attach to it, or remove it first.',
   },
   'engine/in-use': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning: 'The volume or network is still in use.',
     remedy: 'Remove the containers that use it first.',
   },
   'engine/container-missing': {
+    transient: false,
     exit: 1,
     http: 404,
     meaning: 'The container no longer exists.',
     remedy: 'It was removed outside davit; run the job again.',
   },
   'engine/no-network': {
+    transient: false,
     exit: 1,
     http: 507,
     meaning: 'The engine has no address range left for another network.',
     remedy: 'Remove unused networks, or give the engine more default-address-pools.',
   },
   'engine/build-failed': {
+    transient: false,
     exit: 1,
     http: 422,
     meaning: 'A step of the Dockerfile failed.',
@@ -373,30 +436,35 @@ export const ERRORS = {
   },
   // --- registry
   'registry/name': {
+    transient: false,
     exit: 2,
     http: 400,
     meaning: 'The image name is not valid.',
     remedy: 'Write [HOST[:PORT]/]NAME[:TAG][@sha256:DIGEST] in lower case.',
   },
   'registry/unreachable': {
+    transient: true,
     exit: 3,
     http: 503,
     meaning: 'The registry did not respond.',
     remedy: 'Check that it runs, and that every machine can reach its address: `davit doctor`.',
   },
   'registry/denied': {
+    transient: false,
     exit: 1,
     http: 403,
     meaning: 'The registry denied access: the credentials are wrong or lack the named permission.',
     remedy: 'Set an account with that permission in the installation file.',
   },
   'registry/missing-manifest': {
+    transient: false,
     exit: 1,
     http: 404,
     meaning: 'This repository of the registry does not contain the image.',
     remedy: 'Push it there first; an index can refer only to images of its own repository.',
   },
   'registry/failed': {
+    transient: false,
     exit: 1,
     http: 502,
     meaning: 'The registry returned an unexpected response.',
@@ -404,30 +472,35 @@ export const ERRORS = {
   },
   // --- deploy targets
   'target/unreachable': {
+    transient: true,
     exit: 3,
     http: 503,
     meaning: 'The deploy target did not respond.',
     remedy: 'Check the address of the target, and that its engine runs.',
   },
   'target/not-a-manager': {
+    transient: false,
     exit: 3,
     http: 409,
     meaning: 'The engine of this deploy target is not a swarm manager.',
     remedy: 'Run `docker swarm init` there, or name a manager.',
   },
   'target/refused': {
+    transient: false,
     exit: 1,
     http: 422,
     meaning: 'The deploy target refused the request; its message follows.',
     remedy: 'Correct the service in the pipeline file.',
   },
   'target/missing': {
+    transient: false,
     exit: 1,
     http: 404,
     meaning: 'The service does not exist on the deploy target.',
     remedy: 'Deploy it first.',
   },
   'deploy/unknown-target': {
+    transient: false,
     exit: 2,
     http: 404,
     meaning: 'The installation file has no deploy target of this name.',
@@ -435,54 +508,63 @@ export const ERRORS = {
   },
   // --- git and forges
   'source/no-file': {
+    transient: false,
     exit: 2,
     http: 404,
     meaning: 'The source has no pipeline file.',
     remedy: 'Commit a .davit.yml or .gitlab-ci.yml at the root of the repository, or name the file.',
   },
   'trigger/refused': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning: 'A trigger job may not start its pipeline, or there is nothing to start.',
     remedy: 'The job gives the reason; see "Pipelines that start pipelines" in docs/language.md.',
   },
   'source/refused': {
+    transient: false,
     exit: 2,
     http: 422,
     meaning: 'The source or its pipeline file exceeds a limit or cannot be read.',
     remedy: 'Make it smaller; the pipeline file must be UTF-8 text of at most 1 MiB.',
   },
   'git/no-commit': {
+    transient: false,
     exit: 2,
     http: 404,
     meaning: 'The repository does not have this branch, tag or commit.',
     remedy: 'Check the name, and push the commit to the forge first; a force-push may have removed it.',
   },
   'git/unreachable': {
+    transient: true,
     exit: 3,
     http: 502,
     meaning: 'The repository could not be reached, or the git transfer failed.',
     remedy: "Check the project's clone_url and the network of the control worker.",
   },
   'git/denied': {
+    transient: false,
     exit: 3,
     http: 502,
     meaning: 'The repository rejected the credentials, or requires some.',
     remedy: 'Check clone_user and clone_token of the project in the installation file.',
   },
   'git/bad-request': {
+    transient: false,
     exit: 2,
     http: 400,
     meaning: 'The address, ref or SHA has a form that davit does not pass to git.',
     remedy: 'Use an https or ssh address, an ordinary branch or tag name, and a full SHA.',
   },
   'forge/refused': {
+    transient: false,
     exit: 1,
     http: 502,
     meaning: 'The forge rejected a commit status or a release.',
     remedy: 'Check forge_url, repository and the permissions of forge_token (commit status, releases).',
   },
   'forge/away': {
+    transient: true,
     exit: 3,
     http: 502,
     meaning: 'The forge did not respond, or returned a server error; davit tries again.',
@@ -490,18 +572,21 @@ export const ERRORS = {
   },
   // --- blobs, logs, records
   'blob/missing': {
+    transient: false,
     exit: 1,
     http: 404,
     meaning: 'The store has no blob with this digest.',
     remedy: 'It has expired or was never stored; run the job that creates it again.',
   },
   'log/fenced': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning: 'A newer dispatch writes this log; the older one must stop.',
     remedy: 'Nothing to do: the job continues under the newer dispatch.',
   },
   'log/offset': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning:
@@ -509,54 +594,63 @@ export const ERRORS = {
     remedy: 'Report it with the log of the worker.',
   },
   'blob/digest': {
+    transient: false,
     exit: 1,
     http: 502,
     meaning: 'The bytes do not match their digest.',
     remedy: 'Try again; if it happens again, check the disk and the network of the server.',
   },
   'blob/too-large': {
+    transient: false,
     exit: 1,
     http: 413,
     meaning: 'The blob is larger than requested or than allowed.',
     remedy: 'Store less, or raise `limits.artifact_bytes` in the installation file.',
   },
   'store/no-space': {
+    transient: false,
     exit: 1,
     http: 507,
     meaning: "The server's disk for blobs, logs and records is full.",
     remedy: 'Free space on it; davit continues without a restart.',
   },
   'store/failed': {
+    transient: false,
     exit: 1,
     http: 500,
     meaning: "The server's disk for blobs, logs and records failed.",
     remedy: 'Check the disk and the permissions of the folder in the message.',
   },
   'store/corrupt': {
+    transient: false,
     exit: 1,
     http: 500,
     meaning: 'A file of the store does not contain what was written to it.',
     remedy: 'Check the disk, and restore the file in the message from a backup.',
   },
   'store/in-use': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning: 'Another server uses the same data folder.',
     remedy: 'Stop it, or give each server its own folder (DAVIT_HOME).',
   },
   'store/unreachable': {
+    transient: true,
     exit: 3,
     http: 503,
     meaning: 'The server that stores blobs, logs and records did not respond.',
     remedy: 'Check that the server runs and that DAVIT_SERVER is its address: `davit doctor`.',
   },
   'secret/missing': {
+    transient: false,
     exit: 3,
     http: 500,
     meaning: 'A secret reference does not resolve on the machine that needs it.',
     remedy: 'Set the variable, or create the file, on the machine of the worker.',
   },
   'secret/corrupt': {
+    transient: false,
     exit: 1,
     http: 500,
     meaning: 'Sealed bytes cannot be opened: they were changed, or sealed with another key.',
@@ -564,18 +658,21 @@ export const ERRORS = {
   },
   // --- server, API, webhooks
   'auth/missing': {
+    transient: false,
     exit: 2,
     http: 401,
     meaning: 'The request has no token, or an unknown one.',
     remedy: 'Send `Authorization: Bearer TOKEN`; the CLI reads DAVIT_TOKEN or DAVIT_TOKEN_FILE.',
   },
   'auth/denied': {
+    transient: false,
     exit: 2,
     http: 403,
     meaning: 'The role of this user does not allow the request.',
     remedy: 'Ask an operator, or change the role in `users` of the installation file.',
   },
   'webhook/signature': {
+    transient: false,
     exit: 2,
     http: 401,
     meaning: 'The delivery is not signed with the webhook secret of a project of that forge.',
@@ -583,48 +680,56 @@ export const ERRORS = {
       "Set the secret of the project's `webhook_secret` at the forge; davit accepts no delivery without one.",
   },
   'webhook/repository': {
+    transient: false,
     exit: 2,
     http: 403,
     meaning: 'The delivery is about another repository than that of its project.',
     remedy: 'Set `repository` of the project to the full name that the forge uses.',
   },
   'webhook/body': {
+    transient: false,
     exit: 2,
     http: 400,
     meaning: 'The delivery is not valid JSON, or lacks a field of its event.',
     remedy: 'Set the content type of the webhook to application/json.',
   },
   'request/too-large': {
+    transient: false,
     exit: 2,
     http: 413,
     meaning: 'The request body is larger than this route accepts.',
     remedy: 'Send less in one request: leave out what is not needed, or store it as an artifact.',
   },
   'request/timeout': {
+    transient: false,
     exit: 2,
     http: 408,
     meaning: 'The request body did not arrive in time.',
     remedy: 'Send the request again over a faster connection.',
   },
   'server/busy': {
+    transient: true,
     exit: 3,
     http: 503,
     meaning: 'The server is overloaded; nothing was started.',
     remedy: 'Send the request again in a moment; a repeated event starts nothing twice.',
   },
   'server/port': {
+    transient: false,
     exit: 3,
     http: 500,
     meaning: 'The server cannot listen on its address.',
     remedy: 'Another program may use the port: choose another one, or 0 for a free one.',
   },
   'pipeline/no-answer': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning: 'The workflow of the pipeline or project did not respond in time.',
     remedy: 'Check that a control worker runs (`davit doctor`), then try again.',
   },
   'pipeline/ended': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning: 'The pipeline has already ended.',
@@ -632,48 +737,56 @@ export const ERRORS = {
   },
   // --- workflows, gates
   'temporal/unreachable': {
+    transient: true,
     exit: 3,
     http: 503,
     meaning: 'No Temporal server responds at the address.',
     remedy: 'Start it with `davit up`, or set TEMPORAL_ADDRESS; `davit doctor` checks it.',
   },
   'gate/not-an-approver': {
+    transient: false,
     exit: 1,
     http: 403,
     meaning: "This user is not one of the gate's approvers.",
     remedy: 'Ask one of the approvers that `davit status` shows.',
   },
   'gate/expired': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning: "The gate's deadline has passed.",
     remedy: 'Retry the job to open its gate again.',
   },
   'gate/not-ready': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning: 'The gate is not open yet: required jobs have not succeeded.',
     remedy: 'Wait for the jobs that `davit status` lists.',
   },
   'job/not-playable': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning: 'The job is not waiting for a person to start it.',
     remedy: '`davit status` shows its state.',
   },
   'job/not-found': {
+    transient: false,
     exit: 2,
     http: 404,
     meaning: 'The pipeline has no job of this name.',
     remedy: '`davit status` lists the names.',
   },
   'job/decided': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning: 'This was already decided.',
     remedy: '`davit status` shows by whom and when.',
   },
   'job/unconfirmed': {
+    transient: false,
     exit: 1,
     http: 409,
     meaning: 'The job has a manual_confirmation that has not been confirmed.',
@@ -681,18 +794,21 @@ export const ERRORS = {
   },
   // --- local: setting up one machine
   'local/home': {
+    transient: false,
     exit: 3,
     http: 500,
     meaning: 'davit cannot use its own folder on this machine.',
     remedy: 'Give this user permission on it, free space, or set DAVIT_HOME to another folder.',
   },
   'local/already-up': {
+    transient: false,
     exit: 2,
     http: 409,
     meaning: 'davit is already running for this home folder.',
     remedy: 'Use it (`davit run`), or stop it with `davit down`.',
   },
   'local/database-version': {
+    transient: false,
     exit: 3,
     http: 500,
     meaning: 'The database of the embedded Temporal was made by another version, and there is no migration.',
@@ -700,30 +816,35 @@ export const ERRORS = {
       'Go back to the davit version that made it and let its pipelines end, then move the file and its `.server` note away; numbers, logs and records stay. See docs/operations.md.',
   },
   'local/database-in-use': {
+    transient: false,
     exit: 3,
     http: 409,
     meaning: 'Another Temporal server has the database of the embedded Temporal open.',
     remedy: 'Run `davit down` where it was started, or stop that process.',
   },
   'local/not-up': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning: 'davit is not running on this machine.',
     remedy: 'Start it with `davit up`, or set DAVIT_SERVER to the address of a server that runs elsewhere.',
   },
   'local/not-started': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning: 'A process of davit ended, or was not ready in time.',
     remedy: 'Read its log, which the message names; `davit doctor` checks what it needs.',
   },
   'local/no-temporal': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning: 'This machine has no Temporal server, and davit could neither download nor build one.',
     remedy: 'Install the Temporal CLI 1.5.1 or Go 1.24 or later, or set TEMPORAL_ADDRESS.',
   },
   'local/no-engine': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning:
@@ -731,18 +852,21 @@ export const ERRORS = {
     remedy: 'Install Docker (https://docs.docker.com/engine/install), start it, or set DOCKER_HOST.',
   },
   'local/no-registry': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning: 'davit could neither find nor download the embedded registry.',
     remedy: 'Install `docker-registry`, or name a registry in the installation file.',
   },
   'local/no-helper': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning: 'The helper image could neither be built nor pulled.',
     remedy: 'Install `busybox-static`, or set DAVIT_HELPER_IMAGE to a static busybox that the engine has.',
   },
   'local/no-swarm': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning: 'The local engine is not a swarm manager and could not be made one.',
@@ -751,24 +875,28 @@ export const ERRORS = {
   },
   // --- command line
   'cli/no-server': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning: 'No davit server responds at the address.',
     remedy: 'Start it with `davit up`, or set DAVIT_SERVER to its address.',
   },
   'cli/no-token': {
+    transient: false,
     exit: 3,
     http: 401,
     meaning: 'There is no token to send to the server.',
     remedy: 'Set DAVIT_TOKEN_FILE to a file that contains your token.',
   },
   'cli/no-git': {
+    transient: false,
     exit: 3,
     http: 500,
     meaning: 'git is not installed, or failed in this folder.',
     remedy: 'Install git, and check the folder with `git status`.',
   },
   'cli/bad-answer': {
+    transient: false,
     exit: 1,
     http: 502,
     meaning: 'The response is not that of a davit server, or of another version of it.',
@@ -776,24 +904,28 @@ export const ERRORS = {
   },
   // --- workers
   'job/readiness': {
+    transient: false,
     exit: 1,
     http: 500,
     meaning: 'The tested container was not ready in time, or ended.',
     remedy: 'Its last lines are in the log of the job; check `port` and `ready`.',
   },
   'job/source': {
+    transient: false,
     exit: 1,
     http: 500,
     meaning: 'The job sets an unsupported source checkout mode.',
     remedy: 'Change the variable in the message; docs/language.md lists the values.',
   },
   'job/artifacts': {
+    transient: false,
     exit: 1,
     http: 500,
     meaning: 'The files that a job leaves are too large or cannot be read.',
     remedy: 'Keep fewer files, or raise limits.artifact_bytes in the installation file.',
   },
   'worker/arch': {
+    transient: false,
     exit: 3,
     http: 500,
     meaning: "The engine cannot run containers of the worker's architecture.",
@@ -801,12 +933,14 @@ export const ERRORS = {
       'Give the worker an engine of that architecture, or allow emulation and set it up: `davit doctor`.',
   },
   'worker/no-token': {
+    transient: false,
     exit: 3,
     http: 500,
     meaning: 'The worker token file is missing, unreadable or too short.',
     remedy: 'Copy the worker token of the server to this machine (DAVIT_WORKER_TOKEN_FILE), mode 0600.',
   },
   'worker/no-server': {
+    transient: false,
     exit: 3,
     http: 503,
     meaning: 'A worker could not reach the server before its deadline.',
@@ -815,6 +949,10 @@ export const ERRORS = {
 } as const satisfies Record<string, ErrorSpec>;
 
 export type ErrorCode = keyof typeof ERRORS;
+
+/** Whether another attempt may succeed. Errors without a code are defects: repeating them helps nobody. */
+export const isTransient = (error: unknown): error is DavitError =>
+  error instanceof DavitError && ERRORS[error.code].transient;
 
 /** Where in a file: 1-based. */
 export interface Place {

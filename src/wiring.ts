@@ -1,6 +1,5 @@
 /** Creates the adapters of a worker process from its settings. No logic, and nothing of Temporal. */
 import { readFile } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import { dockerEngine } from './adapters/docker/index.ts';
 import { forgeStatuses } from './adapters/forge/index.ts';
 import { DEFAULT_PROTOCOLS, type GitProtocol } from './adapters/git/validate.ts';
@@ -30,6 +29,7 @@ import { swarmTarget } from './adapters/swarm/index.ts';
 import { readEnvSecret, type Settings } from './config.ts';
 import { DavitError } from './errors.ts';
 import type { Installation, InstallationFacts } from './installation.ts';
+import { constant, retry } from './utils/retry.ts';
 
 const DEADLINE_MS = 60_000;
 const RETRY_MS = 250;
@@ -143,19 +143,19 @@ function protocolsOf({ config }: { config: Pick<Installation, 'projects'> }): Gi
 }
 
 /** Retries until the server responds; a refused token is final. */
-async function retryUntil<T>(url: string, deadlineMs: number, call: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + deadlineMs;
-  for (;;) {
-    try {
-      return await call();
-    } catch (error) {
-      const refused = error instanceof DavitError && (error.http === 401 || error.http === 403);
-      if (refused) throw error;
-      if (performance.now() >= deadline)
-        throw new DavitError('worker/no-server', `The server at ${url} did not respond in time.`, {
-          cause: error,
-        });
-    }
-    await delay(RETRY_MS);
+async function retryUntil<T>(url: string, deadlineMs: number, ask: () => Promise<T>): Promise<T> {
+  try {
+    return await retry(ask, {
+      final: isRefused,
+      retryable: () => true,
+      backoff: constant(RETRY_MS),
+      forMs: deadlineMs,
+    });
+  } catch (cause) {
+    if (isRefused(cause)) throw cause;
+    throw new DavitError('worker/no-server', `The server at ${url} did not respond in time.`, { cause });
   }
 }
+
+const isRefused = (error: unknown): boolean =>
+  error instanceof DavitError && (error.http === 401 || error.http === 403);

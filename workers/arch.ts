@@ -1,7 +1,8 @@
 /**
- * The worker of one or more architectures on one container engine: polls their queues, a queue for each further tag, and the
- * engine's own. SIGTERM and SIGINT end it gracefully and soon: jobs whose containers run are left to them and resumed by
- * whoever polls the engine's queue next; a kill -9 comes to the same once the worker starts again.
+ * The worker of one or more architectures on one container engine: polls their queues, a queue for each
+ * further tag, and the engine's own. SIGTERM and SIGINT end it gracefully and soon: jobs whose containers run
+ * are left to them and resumed by whoever polls the engine's queue next; a kill -9 comes to the same once the
+ * worker starts again.
  */
 import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
@@ -28,7 +29,10 @@ import { installRuntime, reportToFleet } from './parts/process.ts';
 import { readWorkerConfig } from './parts/worker-config.ts';
 import { messageOf } from '../src/utils/message.ts';
 
-/** Jobs detach at once by themselves; what else runs (a build) is told to end after this, and forced after the second. */
+/**
+ * Jobs detach at once by themselves; what else runs (a build) is told to end after this, and forced after the
+ * second.
+ */
 const GRACE = '2s';
 const FORCE = '20s';
 /** Heartbeats carry cancels: none is held back for long. */
@@ -53,7 +57,10 @@ export interface ArchWorkerOptions {
   log?(text: string): void;
 }
 
-/** Resolves after the graceful end. Rejects with `worker/arch`, `worker/no-server`, `engine/unreachable`, `temporal/unreachable`. */
+/**
+ * Resolves after the graceful end. Rejects with `worker/arch`, `worker/no-server`, `engine/unreachable`,
+ * `temporal/unreachable`.
+ */
 export async function run(options: ArchWorkerOptions): Promise<void> {
   const { settings } = options;
   installRuntime(settings);
@@ -226,7 +233,7 @@ async function untilEnded(workers: readonly Worker[], stopping: AbortController)
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 }
 
-/** By the AbortSignal, else by SIGTERM or SIGINT; answers what takes the listeners away again. */
+/** By the AbortSignal, else by SIGTERM or SIGINT; returns what takes the listeners away again. */
 function onStop(signal: AbortSignal | undefined, stop: () => void): () => void {
   if (signal) {
     signal.addEventListener('abort', stop, { once: true });

@@ -1,6 +1,7 @@
 /**
- * The control worker: runs the workflows and the activities of queue `control`. Any number of them may run. SIGTERM and
- * SIGINT end it gracefully: no new task is taken, running activities get `GRACE`, workflows are carried on by another.
+ * The control worker: runs the workflows and the activities of queue `control`. Any number of them may run.
+ * SIGTERM and SIGINT end it gracefully: no new task is taken, running activities get `GRACE`, workflows are
+ * carried on by another.
  */
 import type { Client } from '@temporalio/client';
 import { NativeConnection, Worker } from '@temporalio/worker';
@@ -56,7 +57,8 @@ export async function run(options: ControlOptions): Promise<void> {
       activities: { ...activities },
       maxCachedWorkflows: CACHED_WORKFLOWS,
       maxConcurrentActivityTaskExecutions: 50,
-      // How long workflows wait for a worker that was killed before any other takes them; the SDK's 10 s is long for a person.
+      // How long workflows wait for a worker that was killed before any other takes them; the SDK's 10 s is
+      // long for a person.
       stickyQueueScheduleToStartTimeout: '3s',
       shutdownGraceTime: GRACE,
       shutdownForceTime: FORCE,

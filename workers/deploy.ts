@@ -1,6 +1,7 @@
 /**
- * The worker of one deploy target: polls `deploy-TARGET` and tells the fleet that the target has somebody. One deployment of an
- * environment at a time is the project workflow's lock; several services of one target run side by side.
+ * The worker of one deploy target: polls `deploy-TARGET` and tells the fleet that the target has somebody.
+ * One deployment of an environment at a time is the project workflow's lock; several services of one target
+ * run side by side.
  */
 import { hostname } from 'node:os';
 import { NativeConnection, Worker } from '@temporalio/worker';
@@ -31,7 +32,10 @@ export interface DeployWorkerOptions {
   onReady?(): void;
 }
 
-/** Resolves after the graceful end. Rejects with `deploy/unknown-target`, `worker/no-server`, `temporal/unreachable`. */
+/**
+ * Resolves after the graceful end. Rejects with `deploy/unknown-target`, `worker/no-server`,
+ * `temporal/unreachable`.
+ */
 export async function run(options: DeployWorkerOptions): Promise<void> {
   const { settings, target: name } = options;
   const address = settings.temporalAddress ?? '127.0.0.1:7233';

@@ -18,7 +18,7 @@ import type { JobKey } from '../../src/plan/model/ids.ts';
 import type { Plan, PlanJob, PlanTrust } from '../../src/plan/model/plan.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
 import { COUNTERS } from '../../src/plan/model/records.ts';
-import { limitsOf, writeCompiled } from '../pipeline/blobs.ts';
+import { limitsOf, writeCompiled } from '../runtime/compiled-blobs.ts';
 import { listFiles, sourceFiles } from './file.ts';
 import { openPins, withIncludes, type Pins } from './includes.ts';
 import { admitted, forkRefusal, forkWarnings } from './fork-pipeline.ts';
@@ -28,7 +28,8 @@ import { protectionOf } from './verify-ref.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
 import { projectOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from '../contract.ts';
-import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
+import { throwIfEnded } from '../runtime/failures.ts';
 
 export interface CompileDeps {
   blobs: BlobStore;
@@ -42,7 +43,9 @@ export interface CompileDeps {
 }
 /** Puts of specs at once: a plan of 1,000 jobs must not open 1,000 connections. */
 const PUTS_AT_ONCE = 16;
-/** Mistakes of whoever pushed or configured the project: the pipeline says so, and trying again is of no use. */
+/**
+ * Mistakes of whoever pushed or configured the project: the pipeline says so, and trying again is of no use.
+ */
 const USERS_FAULT: readonly ErrorCode[] = [
   'git/no-commit',
   'git/bad-request',
@@ -54,8 +57,9 @@ const USERS_FAULT: readonly ErrorCode[] = [
 ];
 
 /**
- * From an event to a plan: source, file, variables, plan, blobs, numbers. Idempotent: numbers are claimed under the
- * pipeline's id and blobs are named by what is in them. A mistake of people is answered as `invalid`; an outage rejects and is tried again.
+ * From an event to a plan: source, file, variables, plan, blobs, numbers. Idempotent: numbers are claimed
+ * under the pipeline's id and blobs are named by what is in them. A mistake of people is answered as
+ * `invalid`; an outage rejects and is tried again.
  */
 export function makeCompilePipeline(deps: CompileDeps): ControlActivities['compilePipeline'] {
   return (input) =>

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { IncludeSource } from '../../src/compiler/includes.ts';
-import { entries, readFiles } from '../runtime/tar-entries.ts';
+import { entries, readFiles } from '../runtime/tar.ts';
 
 /** Looked for in this order unless the trigger names another. */
 export const PIPELINE_FILES = ['.davit.yml', '.gitlab-ci.yml'] as const;
@@ -13,7 +13,7 @@ export async function listFiles(tar: Readable): Promise<string[]> {
   return files;
 }
 
-/** Included files of a tar, which `open` begins anew for each round. */
+/** Included files of a tar, which `open` opens again for each round. */
 export const sourceFiles = (open: () => Promise<Readable>): Pick<IncludeSource, 'read' | 'list'> => ({
   async read(files) {
     const found = await readFiles(await open(), files);
@@ -22,7 +22,10 @@ export const sourceFiles = (open: () => Promise<Readable>): Pick<IncludeSource, 
   list: async () => listFiles(await open()),
 });
 
-/** The first of `names` in a tar, without unpacking it; undefined when there is none. Rejects with `source/refused`. */
+/**
+ * The first of `names` in a tar, without unpacking it; undefined when there is none. Rejects with
+ * `source/refused`.
+ */
 export async function findFile(
   tar: Readable,
   names: readonly string[],

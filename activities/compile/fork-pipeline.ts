@@ -3,17 +3,13 @@
  * hence of its head commit: a new push is a new pipeline, which asks again. A child asks nobody, its parent has.
  */
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
-import { projectNamed } from '../../src/compiler/variables/installation.ts';
-import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { InstallationProject } from '../../src/installation.ts';
 import type { Plan } from '../../src/plan/model/plan.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
-import {
-  forkAuthorRecordName,
-  type ForkAuthorRecord,
-  type PipelineRecord,
-} from '../../src/plan/model/records.ts';
+import { forkAuthorRecordName, type ForkAuthorRecord } from '../../src/plan/model/records.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
-import { admissionKey, FORK_STAGE, forkPlan } from '../../src/plan/policy/fork-plan.ts';
+import { admissionKey, forkPlan } from '../../src/plan/policy/fork-plan.ts';
+import { forkAuthor } from '../runtime/fork-authors.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
 interface ForkDeps {
@@ -60,28 +56,6 @@ async function isRemembered(
   const who = project.fork_remember ? forkAuthor(trigger) : undefined;
   if (who === undefined) return false;
   return (await records.get<ForkAuthorRecord>(forkAuthorRecordName(project.name, sha256(who)))) !== undefined;
-}
-
-/** undefined where the event does not say who they are: nobody is remembered then. */
-export function forkAuthor({ actor, mergeRequest }: Trigger): string | undefined {
-  const { author, source } = mergeRequest ?? {};
-  if (author === undefined || source?.id === undefined || author !== actor) return undefined;
-  return JSON.stringify([author, source.id]);
-}
-
-/** Keeps who was approved, where the operator wants that. The admission is always the first job. */
-export async function rememberFork(
-  { records, facts }: { records: Pick<RecordStore, 'putIfAbsent'>; facts: InstallationFacts },
-  { trigger, status }: Pick<PipelineRecord, 'trigger' | 'status'>,
-): Promise<void> {
-  const [admission] = status.jobs;
-  if (!trigger.fork || admission?.stage !== FORK_STAGE || admission.outcome !== 'succeeded') return;
-  const project = projectNamed(facts, trigger);
-  const who = forkAuthor(trigger);
-  const made = admission.decisions.findLast((one) => one.action === 'play' && one.answer === 'accepted');
-  if (!project.fork_remember || who === undefined || !made) return;
-  const name = forkAuthorRecordName(project.name, sha256(who));
-  await records.putIfAbsent<ForkAuthorRecord>(name, { by: made.actor, at: made.at ?? 0 });
 }
 
 /** A warning for people whose fork's jobs would wait without a word. */

@@ -1,7 +1,7 @@
 /**
- * What a pipeline's file asks the world for, pinned: what other projects, servers and git have answered is kept under the
- * pipeline's id once a plan is made of it, so that a second try of this activity, and whatever else reads it later, puts the
- * same pipeline together, whatever has changed elsewhere meanwhile.
+ * What a pipeline's file asks the world for, pinned: what other projects, servers and git have answered is
+ * kept under the pipeline's id once a plan is made of it, so that a second try of this activity, and whatever
+ * else reads it later, puts the same pipeline together, whatever has changed elsewhere meanwhile.
  */
 import { Context } from '@temporalio/activity';
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
@@ -13,7 +13,10 @@ import { includeKey, type IncludeAnswers } from '../../src/plan/model/includes.t
 import { includesRecordName, type IncludesRecord } from '../../src/plan/model/records.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 
-/** Tries after which an outage elsewhere is told as a mistake, with its place; the workflow gives up two later. */
+/**
+ * Attempts after which an outage elsewhere is reported as a mistake, with its place; the workflow gives up
+ * two later.
+ */
 const PATIENT_TRIES = 6;
 /** 150 files of 1 MiB at most, and lists of files. */
 const MAX_BYTES = 256 * 1024 * 1024;
@@ -28,7 +31,7 @@ type Changed = Record<string, readonly string[] | null>;
 
 /** Answers as the world did; each question is asked once. */
 export interface Pins extends World {
-  /** Keeps all that was answered. False: another try has kept what it was told, and from now on that is answered. */
+  /** Keeps all that was answered. False: another attempt was faster; from now on its answers count. */
   keep(): Promise<boolean>;
 }
 
@@ -74,7 +77,10 @@ export async function openPins(
   };
 }
 
-/** The request with all that its includes name. Rejects with `include/unreachable` while it is worth trying again; what is refused is left for the compiler to tell, with its place. */
+/**
+ * The request with all that its includes name. Rejects with `include/unreachable` while it is worth trying
+ * again; what is refused is left for the compiler to tell, with its place.
+ */
 export async function withIncludes(request: CompileRequest, source: IncludeSource): Promise<CompileRequest> {
   const loaded = await loadIncludes(request, source);
   const refusals = Object.values(loaded.responses ?? {}).flatMap((answer) =>

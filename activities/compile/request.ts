@@ -1,4 +1,7 @@
-/** What the compiler is told of a pipeline before its file is put together: file, project, installation, fleet. */
+/**
+ * What the compiler is told of a pipeline before its file is put together: file, project, installation,
+ * fleet.
+ */
 import type { BlobStore, Fleet, Registries } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
@@ -9,7 +12,7 @@ import { findFile, PIPELINE_FILES } from './file.ts';
 import type { FetchedSource } from './source.ts';
 import { variablesOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput } from '../contract.ts';
-import { readDownstream } from '../downstream/config.ts';
+import { readDownstream } from '../runtime/downstream-config.ts';
 
 interface Deps {
   blobs: BlobStore;

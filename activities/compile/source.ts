@@ -6,7 +6,7 @@ import { deepest, depthOf, USUAL_DEPTH } from '../../src/plan/policy/git-depth.t
 import type { JobSpec } from '../../src/plan/model/spec.ts';
 import { submodulesOf, type WantedSubmodules } from '../../src/plan/policy/submodules.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
-import { cloneAuth } from '../pipeline/commit-status.ts';
+import { cloneAuth } from '../runtime/clone-auth.ts';
 
 export interface FetchedSource {
   source: Digest;
@@ -36,7 +36,10 @@ export async function fetchSource(
   return { source: stored.digest, commit: fetched.commit ?? factsOf(trigger) };
 }
 
-/** Git's answers for `changes`: of `davit run` they came with the request. Without an answer everything counts as changed. */
+/**
+ * Git's answers for `changes`: of `davit run` they came with the request. Without an answer everything counts
+ * as changed.
+ */
 export async function changedFiles(
   deps: { source: Source; secrets: Secrets },
   project: InstallationProject,
@@ -101,8 +104,8 @@ interface SourceJobs<T> {
 }
 
 /**
- * GIT_DEPTH: jobs that ask for more history than all get it from a source of their own; one fetch serves them. So do those with
- * the same wish for submodules. Under `davit run` the source came with the request.
+ * GIT_DEPTH: jobs that ask for more history than all get it from a source of their own; one fetch serves
+ * them. So do those with the same wish for submodules. Under `davit run` the source came with the request.
  */
 export async function withSources<T extends { spec: JobSpec }>(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
@@ -128,7 +131,10 @@ export async function withSources<T extends { spec: JobSpec }>(
   return found;
 }
 
-/** Submodules that cannot be had fail the jobs that ask for them, and no other; a forge that is away is asked again. */
+/**
+ * Submodules that cannot be had fail the jobs that ask for them, and no other; a forge that is away is asked
+ * again.
+ */
 async function ownSource(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
   project: InstallationProject,
@@ -136,7 +142,7 @@ async function ownSource(
 ): Promise<Pick<JobSpec, 'source' | 'submodules'>> {
   const { trigger, signal, depth, wanted, allowHosts } = what;
   if (!wanted) return pick(await fetchSource(deps, project, { trigger, signal, depth }));
-  // What a fork names is read with nobody's credentials.
+  // What a fork names is read with no one's credentials.
   const submodules = { ...wanted, credentials: !trigger.fork, allowHosts };
   try {
     const fetched = await fetchSource(deps, project, { trigger, signal, depth, submodules });

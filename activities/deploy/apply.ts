@@ -14,22 +14,27 @@ import {
   type DeployDeps,
   type DeployRecord,
 } from './common.ts';
-import { retryUntilReachable } from '../runtime/appender.ts';
 import { deployedImage } from './image.ts';
-import { ended, endedBy, withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
-import { retryThroughOutage } from '../runtime/retry.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
+import { ended, endedBy } from '../runtime/outcome.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
+import { retryThroughOutage, retryUntilReachable } from '../runtime/retry.ts';
 import { rulesOf, takeover } from './ownership.ts';
 import { readSpec } from '../runtime/spec.ts';
+import { throwIfEnded } from '../runtime/failures.ts';
 
-/** A swarm raises the service's version itself while it rolls out: such a conflict is read again and decided again. */
+/**
+ * A swarm raises the service's version itself while it rolls out: such a conflict is read again and decided
+ * again.
+ */
 const MAX_CONFLICTS = 20;
 
 /**
- * Asks the target for one deployment, at most once however often it is called. Invariants: A1 the target is read first; an
- * id that stands there, in the service or any task, means applied. A2 a higher sequence number there means outdated, and
- * nothing is written. A3 what would be replaced is in the store before it is replaced. A4 a write is conditional on the
- * version that was decided on. A5 see `afterError`. A6 nothing is written by a try that another one has followed.
+ * Asks the target for one deployment, at most once however often it is called. Invariants: DEPLOY-1 the
+ * target is read first; an id that stands there, in the service or any task, means applied. DEPLOY-2 a higher
+ * sequence number there means outdated, and nothing is written. DEPLOY-3 what would be replaced is in the
+ * store before it is replaced. DEPLOY-4 a write is conditional on the version that was decided on. DEPLOY-5
+ * see `afterError`. DEPLOY-6 nothing is written by a dispatch that another one has followed.
  */
 export function makeApplyDeploy(given: DeployDeps): DeployActivities['applyDeploy'] {
   return (input) =>
@@ -66,8 +71,10 @@ interface Run {
 const FINAL_CHECK_MS = 20_000;
 
 /**
- * A5. "Cancelled" is answered only when nothing was applied. A request whose answer was lost is looked for at the target; a target
- * that does not say leaves an error, because then nobody knows.
+ * DEPLOY-5. "Cancelled" is answered only when nothing was applied. A request whose answer was lost is looked
+ * for at
+ *     the target; a target
+ * that does not say leaves an error, because then no one knows.
  */
 async function afterError(
   deps: DeployDeps,
@@ -84,7 +91,7 @@ async function afterError(
     if (now.deployIds.includes(input.deployId)) return already(deps, input, spec);
   }
   throwIfEnded();
-  if (error instanceof DavitError && error.code === 'log/fenced') throw error; // A6
+  if (error instanceof DavitError && error.code === 'log/fenced') throw error; // DEPLOY-6
   const result = endedBy(error);
   // What a machine spoiled before the target was asked may be tried again without a person.
   return {
@@ -123,7 +130,7 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
   }
   throw new DavitError(
     'target/refused',
-    `${spec.swarm.service} changed under ${MAX_CONFLICTS} attempts to update it; nothing was deployed.`,
+    `${spec.swarm.service} changed during each of ${MAX_CONFLICTS} attempts to update it; nothing was deployed.`,
     { hint: 'See what else changes this service, then retry the job.' },
   );
 }
@@ -138,7 +145,7 @@ async function attempt(
   const { log } = run;
   const now = await deps.target.read(spec.swarm.service);
   if (now.deployIds.includes(input.deployId)) {
-    log.line(`This deployment stands at ${deps.target.name} already.`);
+    log.line(`This deployment is already on ${deps.target.name}.`);
     return already(deps, input, spec);
   }
   const taken = await takeover(deps, input, { spec, now, log });
@@ -154,7 +161,8 @@ async function attempt(
   };
   await deps.records.put(recordName(deps.target.name, input.deployId), record);
   const auth = await deps.registries.authFor(image);
-  // A6. The store knows the epoch of the last try: one that stood still for a while finds out here that it was given up.
+  // DEPLOY-6. The store knows the epoch of the last dispatch: one that stood still for a while finds out here
+  // that it was given up.
   await retryUntilReachable(run.signal, () => deps.logs.open(input.ref, input.ref.epoch));
   run.signal.throwIfAborted();
   run.asked = true;
@@ -181,7 +189,7 @@ function outdated(
   what: { spec: DeploySpec; now: TargetState; log: AttemptLog },
 ): ApplyOutput {
   what.log.line(
-    `A newer deployment (sequence ${what.now.seq}) stands at ${deps.target.name}; nothing was changed.`,
+    `${deps.target.name} already has a newer deployment (sequence ${what.now.seq}); nothing was changed.`,
   );
   const state = stateOf({ deps, spec: what.spec }, input, {
     image: what.now.image ?? '',

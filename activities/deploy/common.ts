@@ -46,7 +46,10 @@ export function storesWithRetry(deps: DeployDeps, signal: AbortSignal): DeployDe
   };
 }
 
-/** ms. `stableMs`: how long a target must look converged before it counts (a swarm monitors a new task for 5 s). */
+/**
+ * ms. `stableMs`: how long a target must look converged before it counts (a swarm monitors a new task for 5
+ * s).
+ */
 export interface DeployTiming {
   pollMs: number;
   stableMs: number;
@@ -79,7 +82,7 @@ export async function keepSnapshot(
 
 export async function openSnapshot(deps: DeployDeps, previous: string): Promise<string> {
   if (!isDigest(previous))
-    throw new DavitError('internal/defect', 'The snapshot of the deployment target is named by no digest.');
+    throw new DavitError('internal/defect', 'The snapshot of the target is not named by a digest.');
   return new TextDecoder().decode(deps.secrets.unseal(await deps.blobs.getBytes(previous)));
 }
 

@@ -30,7 +30,7 @@ function fromJob(job: string, input: DeployInput): string {
   });
 }
 
-/** Asks the registry what the tag means now, once, so that every node and every try gets the same. */
+/** Resolves the tag once, so that every node and every dispatch gets the same image. */
 async function pinned(image: string, registries: Registries): Promise<string> {
   if (image.includes('@sha256:')) return image;
   const { registry, repository } = await registries.forImage(image);

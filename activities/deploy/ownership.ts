@@ -8,7 +8,7 @@ import { adoptionRecordName, type AdoptionRecord } from '../../src/plan/model/re
 import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 import type { DeployInput } from '../contract.ts';
-import type { AttemptLog } from '../runtime/attempt-log.ts';
+import type { AttemptLog } from '../runtime/log/attempt-log.ts';
 import type { DeployDeps } from './common.ts';
 
 /** A target that the installation file does not name has the defaults. */

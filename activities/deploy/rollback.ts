@@ -11,9 +11,10 @@ import {
   type DeployDeps,
 } from './common.ts';
 import { untilSettled } from './watch.ts';
-import { withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { retryThroughOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
+import { throwIfEnded } from '../runtime/failures.ts';
 
 type RollbackInput = DeployInput & { previous?: string; newSeq: number };
 
@@ -21,9 +22,10 @@ type RollbackInput = DeployInput & { previous?: string; newSeq: number };
 export const rollbackId = (deployId: string): string => `${deployId}+rollback`;
 
 /**
- * Puts back what a deployment replaced, once, as a new deployment, and answers what the target really is. A first
- * deployment replaced nothing: its service is removed. `unchanged`: there was nothing to undo, the file says
- * `on_failure: pause`, or a newer deployment stands there. `unknown`: it was asked for and has not settled.
+ * Puts back what a deployment replaced, once, as a new deployment, and returns what the target really is. A
+ * first deployment replaced nothing: its service is removed. `unchanged`: there was nothing to undo, the file
+ * says `on_failure: pause`, or a newer deployment stands there. `unknown`: it was asked for and has not
+ * settled.
  */
 export function makeRollbackDeploy(deps: DeployDeps): DeployActivities['rollbackDeploy'] {
   return (input) =>
@@ -54,7 +56,8 @@ async function rollback(deps: DeployDeps, input: RollbackInput, signal: AbortSig
     log.info('nothing rolled back', { service, target: deps.target.name, state: targetText(now) });
     return stateOf({ deps, spec }, input, { image: now.image ?? '', state: 'unchanged' });
   }
-  // Without its record nobody can say that a deployment was the first; removing a service on a guess is worse than leaving it.
+  // Without its record no one can say that a deployment was the first; removing a service on a guess is worse
+  // than leaving it.
   if (previous === undefined && !first)
     return stateOf({ deps, spec }, input, { image: now.image ?? '', state: 'unknown' });
   const snapshot = previous === undefined ? undefined : await openSnapshot(deps, previous);

@@ -11,15 +11,18 @@ import {
   DEFAULT_TIMING,
   type DeployDeps,
 } from './common.ts';
-import { ended, endedBy, withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
+import { ended, endedBy } from '../runtime/outcome.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
 import { retryThroughOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { durationText } from '../../src/utils/duration.ts';
+import { throwIfEnded } from '../runtime/failures.ts';
 
 /**
- * Waits until the target has converged on this deployment, or says in the target's own words why it has not. Reads only, so it can be run
- * again from anywhere; the time to converge counts from when the deployment was applied, not from this call.
+ * Waits until the target has converged on this deployment, or says in the target's own words why it has not.
+ * Reads only, so it can be run again from anywhere; the time to converge counts from when the deployment was
+ * applied, not from this call.
  */
 export function makeWatchDeploy(given: DeployDeps): DeployActivities['watchDeploy'] {
   return (input) =>
@@ -76,7 +79,10 @@ export interface WatchRequest {
   log?: AttemptLog;
 }
 
-/** Polls the target until it stands still, one way or another. Converged counts only when it held for `stableMs`. */
+/**
+ * Polls the target until it stands still, one way or another. Converged counts only when it held for
+ * `stableMs`.
+ */
 export async function untilSettled(deps: DeployDeps, wait: WatchRequest): Promise<ObservedState> {
   const timing = deps.timing ?? DEFAULT_TIMING;
   const deadline = performance.now() + wait.leftMs;

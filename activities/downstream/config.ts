@@ -6,39 +6,24 @@ import type { Digest } from '../../src/plan/model/ids.ts';
 import type { SpecVariable, TriggerInclude, TriggerSpec } from '../../src/plan/model/spec.ts';
 import type { InputValue } from '../../src/plan/model/trigger.ts';
 import type { DownstreamInput } from '../contract.ts';
-import { readFiles } from '../runtime/tar-entries.ts';
+import { readFiles } from '../runtime/tar.ts';
+import { readJson } from '../runtime/downstream-config.ts';
 
-const MAX_BYTES = 64 * 1024 * 1024;
 /** GitLab: artifacts that hold a child's file are at most 5 MB. */
 const MAX_ARTIFACT_BYTES = 5 * 1024 * 1024;
 
 export async function readSpec(blobs: BlobStore, digest: Digest): Promise<TriggerSpec> {
   const value: unknown = await readJson(blobs, digest);
-  if (!isTriggerSpec(value))
-    throw new DavitError('internal/defect', 'The stored job is of no form this version knows.');
+  if (!isTriggerSpec(value)) throw new DavitError('internal/defect', 'Unsupported version of a stored job.');
   return value;
 }
 const isTriggerSpec = (value: unknown): value is TriggerSpec =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'trigger' && 'to' in value;
 
-/** Rejects with `blob/missing` when the store lost it. */
-export async function readDownstream(blobs: BlobStore, digest: Digest): Promise<DownstreamConfig> {
-  const value: unknown = await readJson(blobs, digest);
-  if (!isConfig(value))
-    throw new DavitError('internal/defect', 'What the trigger job gave is of no form this version knows.');
-  return value;
-}
-const isConfig = (value: unknown): value is DownstreamConfig =>
-  typeof value === 'object' &&
-  value !== null &&
-  'version' in value &&
-  value.version === 1 &&
-  'variables' in value;
-
-const readJson = async (blobs: BlobStore, digest: Digest): Promise<unknown> =>
-  JSON.parse(new TextDecoder().decode(await blobs.getBytes(digest, MAX_BYTES)));
-
-/** A file that includes what the job names; files out of artifacts stand beside it, under a name that no source has. */
+/**
+ * A file that includes what the job names; files out of artifacts stand beside it, under a name that no
+ * source has.
+ */
 export async function childFile(
   blobs: BlobStore,
   { include, input }: { include: readonly TriggerInclude[]; input: DownstreamInput },
@@ -67,13 +52,13 @@ async function fromArtifact(
   const given = input.files.filter(({ job }) => jobs.includes(job));
   const refuse = (message: string): DavitError => new DavitError('trigger/refused', message);
   if (given.length === 0)
-    throw refuse(`${jobs.join(', ')} has no artifacts (yet), and ${artifact} is to be read out of them.`);
+    throw refuse(`${jobs.join(', ')} has no artifacts yet, and ${artifact} has to be read from them.`);
   for (const { job, jobId, artifact: kept } of given) {
     if ((kept.expiresAt ?? Number.POSITIVE_INFINITY) < Date.now() || !(await blobs.has(kept.digest)))
       throw refuse(`The artifacts of ${job} have expired or are gone.`);
     if (kept.bytes > MAX_ARTIFACT_BYTES)
       throw refuse(
-        `The artifacts of ${job} are larger than 5 MiB, and ${artifact} is to be read out of them.`,
+        `The artifacts of ${job} are larger than 5 MiB, and ${artifact} has to be read from them.`,
       );
     const text = (await readFiles(await blobs.getStream(kept.digest), [artifact], artifact)).get(artifact);
     if (text !== undefined) return { jobId, text };

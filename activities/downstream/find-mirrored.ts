@@ -1,13 +1,13 @@
 /**
- * Which pipeline a job with `needs:pipeline: PROJECT` follows: the newest of that project's default branch, open or ended. The
- * project itself knows those that are open; the store knows the ended ones for ever.
+ * Which pipeline a job with `needs:pipeline: PROJECT` follows: the newest of that project's default branch,
+ * open or ended. The project itself knows those that are open; the store knows the ended ones forever.
  */
 import type { PipelineLookup, RecordStore } from '../../src/adapters/ports.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
 import { parsePipelineId, type PipelineId } from '../../src/plan/model/ids.ts';
 import { pipelinesPrefix, type PipelineEntry } from '../../src/plan/model/records.ts';
 import type { ControlActivities } from '../contract.ts';
-import { producerOf, mayDownload } from '../pipeline/find-artifacts.ts';
+import { mayDownload, producerOf } from '../runtime/project-access.ts';
 
 /** So many pipelines of other refs are looked past. */
 const MAX_INSPECTED = 500;
@@ -26,7 +26,7 @@ export function makeFindMirrored({
 }: FindMirroredDeps): ControlActivities['findMirrored'] {
   return async (input) => {
     const name = input.mirrors;
-    if (input.fork) return { refused: `A pipeline of a fork follows no other pipeline (${name}).` };
+    if (input.fork) return { refused: `A pipeline of a fork cannot follow another pipeline (${name}).` };
     const project = producerOf(facts, input, name);
     if (!project) return { refused: `There is no project ${name} in this installation.` };
     if (!mayDownload(project, input))
@@ -46,7 +46,10 @@ export function makeFindMirrored({
 
 const iidOf = (id: PipelineId | undefined): number => (id && parsePipelineId(id)?.iid) ?? 0;
 
-/** Of those that are newer than what is known; children, merge requests and tags are no pipelines of the branch. */
+/**
+ * Of those that are newer than what is known; children, merge requests and tags are no pipelines of the
+ * branch.
+ */
 async function newestEnded(
   records: RecordStore,
   of: { project: string; branch: string; after: number },

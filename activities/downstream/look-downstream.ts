@@ -3,7 +3,10 @@ import { pipelineWorkflowId } from '../../src/plan/model/ids.ts';
 import { pipelineRecordName, type PipelineEntry } from '../../src/plan/model/records.ts';
 import type { ControlActivities } from '../contract.ts';
 
-/** Whether a pipeline that says nothing is still there; of a closed one its verdict, which stands in its record. */
+/**
+ * Whether a pipeline that says nothing is still there; of a closed one its verdict, which stands in its
+ * record.
+ */
 export function makeLookDownstream(deps: {
   records: RecordStore;
   workflows: WorkflowLookup;

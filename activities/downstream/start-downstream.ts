@@ -1,11 +1,13 @@
 /**
- * Starts the pipeline that a trigger job asks for: of the same project (a child) or of another one. Asked again with the same
- * job and attempt it starts nothing more: the project's intake knows the key, and tells the job what became of it.
+ * Starts the pipeline that a trigger job asks for: of the same project (a child) or of another one. Asked
+ * again with the same job and attempt it starts nothing more: the project's intake knows the key, and tells
+ * the job what became of it.
  *
- * D1 A pipeline of a fork starts nothing in another project.
- * D2 Another project names who may start its pipelines (`triggered_by`), and its protected refs are only for pipelines that are
- *    protected themselves: nobody comes to production by way of a branch of his own.
- * D3 Variables go on in a blob, secrets as references: none of them is in the history of a workflow.
+ * DOWN-1 A pipeline of a fork starts nothing in another project.
+ * DOWN-2 Another project names who may start its pipelines (`triggered_by`), and its protected refs are only
+ *        for
+ *    pipelines that are protected themselves: no one comes to production by way of a branch of his own.
+ * DOWN-3 Variables go on in a blob, secrets as references: none of them is in the history of a workflow.
  */
 import type { BlobStore, PipelineStarter, RecordStore, Secrets, Source } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
@@ -15,9 +17,9 @@ import { treeCounter } from '../../src/plan/model/records.ts';
 import type { TriggerSpec } from '../../src/plan/model/spec.ts';
 import { downstreamKey, type Trigger, type Upstream } from '../../src/plan/model/trigger.ts';
 import { isProtectedRef } from '../../src/match/protected-refs.ts';
-import { cloneAuth } from '../pipeline/commit-status.ts';
 import type { ControlActivities, DownstreamAnswer, DownstreamInput } from '../contract.ts';
 import { childFile, forwardedVariables, readSpec } from './config.ts';
+import { cloneAuth } from '../runtime/clone-auth.ts';
 
 export interface DownstreamDeps {
   blobs: BlobStore;
@@ -27,7 +29,7 @@ export interface DownstreamDeps {
   workflows: PipelineStarter;
   facts: InstallationFacts;
 }
-/** No for good: told to people at the trigger job. An outage rejects with another code, and is tried again. */
+/** A final refusal, shown at the trigger job. An outage rejects with another code, and is retried. */
 const refuse = (message: string): DavitError => new DavitError('trigger/refused', message);
 
 export function makeStartDownstream(deps: DownstreamDeps): ControlActivities['startDownstream'] {
@@ -108,7 +110,7 @@ function ofChild({ trigger, at }: DownstreamInput): Known {
 async function ofOther(deps: DownstreamDeps, input: DownstreamInput, spec: TriggerSpec): Promise<Known> {
   const to = 'project' in spec.to ? spec.to : { project: '' };
   const { trigger } = input;
-  if (trigger.fork) throw refuse('A pipeline of a fork starts no pipeline of another project.');
+  if (trigger.fork) throw refuse('A pipeline of a fork cannot start a pipeline of another project.');
   const target = deps.facts.config.projects.find(
     (one) => one.repository === to.project || one.name === to.project,
   );

@@ -3,8 +3,9 @@ import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/compiler/variables/expand.ts';
 
 /**
- * Credentials for a build, a registry's own for that registry alone: of the repository that is pushed to, and of the images
- * that the Dockerfile stands on. What cannot be told from its text (a name made of stages) is pulled without any.
+ * Credentials for a build, a registry's own for that registry alone: of the repository that is pushed to, and
+ * of the images that the Dockerfile stands on. What cannot be told from its text (a name made of stages) is
+ * pulled without any.
  */
 export async function buildAuth(
   registries: Registries,
@@ -23,7 +24,10 @@ export async function buildAuth(
   return auths;
 }
 
-/** Images of `FROM` and `COPY --from`, global `ARG`s filled in (Dockerfile reference, "Understand how ARG and FROM interact"). */
+/**
+ * Images of `FROM` and `COPY --from`, global `ARG`s filled in (Dockerfile reference, "Understand how ARG and
+ * FROM interact").
+ */
 export function imagesIn(dockerfile: string, args: Readonly<Record<string, string>>): string[] {
   const values = new Map<string, string>();
   const stages = new Set<string>();

@@ -1,7 +1,7 @@
 import type { Engine, RegistryAuth } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { BuildSpec } from '../../src/plan/model/spec.ts';
-import type { AttemptLog } from '../runtime/attempt-log.ts';
+import type { AttemptLog } from '../runtime/log/attempt-log.ts';
 
 export interface CacheTags {
   /** Images whose layers may be taken, best first. */
@@ -13,8 +13,9 @@ export interface CacheTags {
 }
 
 /**
- * A cache tag an architecture: three architectures on one engine must never share one. Protected refs read and write a tag
- * of their own, so that nobody else's branch puts a layer into what they ship; a fork writes none.
+ * A cache tag an architecture: three architectures on one engine must never share one. Protected refs read
+ * and write a tag of their own, so that no one else's branch puts a layer into what they ship; a fork writes
+ * none.
  */
 export function cacheTags(spec: BuildSpec): CacheTags {
   const own = `${spec.repository}:cache-${spec.arch}`;
@@ -26,8 +27,9 @@ export function cacheTags(spec: BuildSpec): CacheTags {
 }
 
 /**
- * Pushes the cache tag, and leaves one image of this repository and architecture on the engine: the one just built, under the
- * cache's name. Without this every build would leave an image behind for ever. Best effort: answers warnings, never fails a build.
+ * Pushes the cache tag, and leaves one image of this repository and architecture on the engine: the one just
+ * built, under the cache's name. Without this every build would leave an image behind forever. Best effort:
+ * returns warnings, never fails a build.
  */
 export async function keepOneLocally(
   engine: Engine,

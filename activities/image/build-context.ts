@@ -1,6 +1,6 @@
 /**
- * The context of a build: the source and the artifacts of needed jobs, one stream, re-rooted to the context's folder, without
- * what `.dockerignore` leaves out. Nothing is unpacked on the worker's disk.
+ * The context of a build: the source and the artifacts of needed jobs, one stream, re-rooted to the context's
+ * folder, without what `.dockerignore` leaves out. Nothing is unpacked on the worker's disk.
  */
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -9,8 +9,8 @@ import type { BlobStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { Digest } from '../../src/plan/model/ids.ts';
 import { dockerIgnore } from '../../src/match/dockerignore.ts';
-import { bytesOf, put, putFile, type Entry } from '../runtime/tar-write.ts';
-import { entries, readFiles, refused, type TarEntry } from '../runtime/tar-entries.ts';
+import { put, type TarHeader } from '../../src/utils/tar.ts';
+import { bytesOf, entries, putFile, readFiles, refused, type TarEntry } from '../runtime/tar.ts';
 
 export interface ContextRequest {
   /** Blobs, the source first; what comes later lies over what came before. */
@@ -24,7 +24,7 @@ export interface BuildContext {
   tar: Readable;
   /** Name of the Dockerfile in the tar. */
   dockerfile: string;
-  /** What stands in it. */
+  /** Its text. */
   text: string;
 }
 /** Where a Dockerfile goes that lies outside of its context. */
@@ -60,7 +60,7 @@ export async function buildContext(blobs: BlobStore, request: ContextRequest): P
     root,
     leaveOut,
     extra: name === undefined ? text : undefined,
-    // Whoever reads sees the error.
+    // The reader sees the error.
   }).catch((error: unknown) => tar.destroy(toError(error)));
   return { tar: bytesOf(tar), dockerfile: name ?? OUTSIDE, text };
 }
@@ -86,7 +86,7 @@ async function fill(blobs: BlobStore, tar: Pack, what: Fill): Promise<void> {
 async function copy(tar: Pack, path: string, from: { entry: TarEntry; root: string }): Promise<void> {
   const { header, body } = from.entry;
   const { type, mode, mtime, size, linkname } = header;
-  const base: Entry = { name: path, type, mode, mtime, uid: 0, gid: 0, uname: 'root', gname: 'root' };
+  const base: TarHeader = { name: path, type, mode, mtime, uid: 0, gid: 0, uname: 'root', gname: 'root' };
   if (type === 'file') return putFile(tar, { ...base, size: size ?? 0 }, body);
   if (type === 'directory') return put(tar, { ...base, name: `${path}/` });
   if (type === 'symlink') return put(tar, { ...base, linkname });

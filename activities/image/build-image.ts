@@ -15,13 +15,12 @@ import { buildAuth, imagesIn } from './build-auth.ts';
 import { mustPullBases } from './build-bases.ts';
 import { cacheTags, keepOneLocally } from './build-cache.ts';
 import type { ArchActivities, RunInput } from '../contract.ts';
-import { mayBeBack } from '../runtime/engine-outage.ts';
 import { type FreeDiskSpace, retryHintAfterGc } from '../runtime/disk-space.ts';
-import { coded } from '../runtime/coded-errors.ts';
 import { buildContext } from './build-context.ts';
-import { requeue } from '../runtime/failures.ts';
-import { endedBy, requeueUnlessQueueMatches, withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
+import { coded, mayBeBack, requeue, requeueUnlessQueueMatches, throwIfEnded } from '../runtime/failures.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
+import { endedBy } from '../runtime/outcome.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
 import { retryThroughStoreOutage } from '../runtime/retry.ts';
 import { outOfScope, type WorkerScope } from '../runtime/worker-scope.ts';
 import { readSpec } from '../runtime/spec.ts';
@@ -52,9 +51,10 @@ export interface BuildDeps {
 const MAX_MESSAGE = 2_000;
 
 /**
- * Builds one image on this worker's engine and pushes it under a tag of its own; answers the digest that the registry
- * acknowledged. Rerunnable: a second run finds its layers in the cache. A worker that goes away hands it back. The log is
- * masked as a job's is, though nothing secret goes into a build: the compiler refuses masked variables in `args`.
+ * Builds one image on this worker's engine and pushes it under a tag of its own; returns the digest that the
+ * registry acknowledged. Rerunnable: a second run finds its layers in the cache. A worker that stops hands it
+ * back. The log is masked as a job's is, though nothing secret goes into a build: the compiler refuses masked
+ * variables in `args`.
  */
 export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
   return coded(async (input) => {
@@ -83,13 +83,14 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
 /** Begun again in the same attempt, with what the engine's cache has kept, here or by another worker. */
 async function engineAway(log: AttemptLog, error: DavitError): Promise<never> {
   log.line(error.message);
-  await log.flush().catch(() => undefined); // for eyes alone
+  await log.flush().catch(() => undefined); // display only
   throw requeue(error.message);
 }
 
 /**
- * No container of the user's own was started, so what a machine spoiled may be tried again without asking; a registry that
- * stayed away has been waited for already. The message of a failed step quotes its output, so it is masked as the log is.
+ * No container of the user's own was started, so what a machine spoiled may be tried again without asking; a
+ * registry that stayed away has been waited for already. The message of a failed step quotes its output, so
+ * it is masked as the log is.
  */
 function failed(error: unknown, hidden: ReturnType<typeof maskAutomaton>): JobResult {
   const result = endedBy(error);
@@ -113,7 +114,8 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
   const pushed = await deps.engine
     .push(tag, { auth, signal, onLog: (text) => log.write(text) })
     .catch(async (error: unknown) => {
-      // Nobody knows of this tag any more; its layers stay in the build cache for another try. The first error counts.
+      // No one knows of this tag any more; its layers stay in the build cache for another dispatch. The first
+      // error counts.
       await deps.engine.removeImage(tag).catch(() => undefined);
       throw error;
     });
@@ -123,7 +125,7 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
   return { outcome: 'succeeded', started: true, image, warnings };
 }
 
-/** Answers the size, and the credentials that the push needs. */
+/** Returns the size, and the credentials that the push needs. */
 async function build(
   deps: BuildDeps,
   input: RunInput,

@@ -4,10 +4,12 @@ import type { InstallationFacts } from '../../src/installation.ts';
 import type { BuiltImage, JobResult, PushedIndex } from '../../src/plan/model/outcome.ts';
 import { platformText, type PushSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, RunInput } from '../contract.ts';
-import { ended, endedBy, withHeartbeat, throwIfEnded } from '../runtime/heartbeat.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/attempt-log.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
+import { ended, endedBy } from '../runtime/outcome.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
 import { retryThroughOutage, retryThroughStoreOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
+import { throwIfEnded } from '../runtime/failures.ts';
 
 export interface PushDeps {
   blobs: BlobStore;
@@ -17,8 +19,9 @@ export interface PushDeps {
 }
 
 /**
- * Writes one OCI index over images that are in the repository already, by digest, then its tags. Never builds, never moves
- * a layer, and writes nothing while an architecture is missing. Idempotent: the same input gives the same bytes.
+ * Writes one OCI index over images that are in the repository already, by digest, then its tags. Never
+ * builds, never moves a layer, and writes nothing while an architecture is missing. Idempotent: the same
+ * input gives the same bytes.
  */
 export function makePushImage(deps: PushDeps): ControlActivities['pushImage'] {
   return (input) =>
@@ -100,7 +103,10 @@ async function writeIndex(
   return { repository: spec.repository, digest, tags: spec.tags, platforms };
 }
 
-/** https://github.com/opencontainers/image-spec/blob/main/annotations.md; the same for every try of an attempt. */
+/**
+ * https://github.com/opencontainers/image-spec/blob/main/annotations.md; the same for every dispatch of an
+ * attempt.
+ */
 function annotations(spec: PushSpec, input: RunInput): Record<string, string> {
   return {
     'org.opencontainers.image.revision': spec.sha,

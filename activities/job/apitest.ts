@@ -1,11 +1,12 @@
 /**
- * `apitest`: runs the image that was built, by its digest, on the machine of its architecture, waits until it answers, then
- * runs the test script next to it. The script's container is the job's: detach, resume, cancel and log are `runJob`'s.
+ * `apitest`: runs the image that was built, by its digest, on the machine of its architecture, waits until it
+ * answers, then runs the test script next to it. The script's container is the job's: detach, resume, cancel
+ * and log are `runJob`'s.
  */
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import type { RunInput } from '../contract.ts';
-import type { JobDeps } from './deps.ts';
+import type { JobDeps } from './context/deps.ts';
 import { makeRunJob } from './run-job.ts';
 
 export function makeApitest(deps: JobDeps): (input: RunInput) => Promise<JobResult> {

@@ -1,13 +1,15 @@
 /**
- * A worker that starts again after a kill -9 finds what its former self had under way, by describing the pipelines that are
- * open and those that containers on its engine name, and ends it now instead of at the heartbeat timeout. The only activity
- * module that has Temporal's client: by-id calls are not in a worker's own reach.
+ * A worker that starts again after a kill -9 finds what its former self had under way, by describing the
+ * pipelines that are open and those that containers on its engine name, and ends it now instead of at the
+ * heartbeat timeout. The only activity module that has Temporal's client: by-id calls are not in a worker's
+ * own reach.
  *
- * Invariants: F1 only activities of an identity that nobody alive has. F2 an attempt that has a container here is failed as
- * `Detached`, so it is resumed; one without any is handed back: create and start are two requests of a process that is
- * dead, so none can come any more. F3 what the container is not for (a build, a push, a deployment) is begun again, in a new
- * epoch; what Temporal itself repeats is left to that. F4 of an identity that may be alive on another machine: only what has
- * sent no heartbeat while `quiet` waits, and always as `Detached`: the next try finds out what has been started.
+ * Invariants: FORMER-1 only activities of an identity that no one alive has. FORMER-2 an attempt that has a
+ * container here is failed as `Detached`, so it is resumed; one without any is handed back: create and start
+ * are two requests of a process that is dead, so none can come any more. FORMER-3 what the container is not
+ * for (a build, a push, a deployment) is begun again, in a new epoch; what Temporal itself repeats is left to
+ * that. FORMER-4 of an identity that may be alive on another machine: only what has sent no heartbeat while
+ * `quiet` waits, and always as `Detached`: the next dispatch finds out what has been started.
  */
 import { ActivityNotFoundError, type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
@@ -26,9 +28,11 @@ export interface FormerWorker {
   engine?: Engine;
   installation: string;
   hostId: string;
-  /** True of the identity that a former run of this very worker had, and nobody who is alive; with `quiet`: perhaps nobody. */
+  /**
+   * True if the identity belongs to a previous process of this worker. With `quiet` it may still be alive.
+   */
   isFormer(identity: string): boolean;
-  /** F4 */
+  /** FORMER-4 */
   quiet?(): Promise<void>;
 }
 interface OpenRun {
@@ -45,7 +49,7 @@ interface PendingActivity {
   beat: string;
 }
 
-/** Answers the ids of the activities that were ended. Rejects when engine or Temporal do not answer. */
+/** Returns the ids of the activities that were ended. Rejects when engine or Temporal do not answer. */
 export async function detachFormer(former: FormerWorker): Promise<string[]> {
   const runs = await openRuns(former);
   const left = [...runs.values()];
@@ -98,7 +102,7 @@ async function detachOfRun(former: FormerWorker, run: OpenRun): Promise<string[]
   return ours.map(({ activityId }) => activityId);
 }
 
-/** F4 */
+/** FORMER-4 */
 async function silentOnes(
   former: FormerWorker,
   { workflowId, runId }: OpenRun,
@@ -112,18 +116,17 @@ async function silentOnes(
   return pending.filter((one) => now.some((other) => same(one, other)));
 }
 
-/** F2, F3. */
+/** FORMER-2, FORMER-3. */
 function endOf(
   { activityId, type }: PendingActivity,
   { attempts }: OpenRun,
   { hostId, quiet }: FormerWorker,
 ): ApplicationFailure {
   const of = parseActivityId(activityId);
-  if (!of)
-    return ApplicationFailure.retryable('The worker was killed and has started again.', 'WorkerRestarted');
+  if (!of) return ApplicationFailure.retryable('The worker was killed and has restarted.', 'WorkerRestarted');
   const starts = type === 'runJob' || type === 'apitest';
   return starts && quiet === undefined && !attempts.has(JSON.stringify([of.job, of.attempt]))
-    ? requeue('The worker was killed before it had made a container.')
+    ? requeue('The worker was killed before it created a container.')
     : workerLost(hostId);
 }
 

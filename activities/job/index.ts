@@ -1,14 +1,18 @@
-/** The activities of containers, from their ports: for the queues of an architecture or tag, and for a host's own. */
+/**
+ * The activities of containers, from their ports: for the queues of an architecture or tag, and for a host's
+ * own.
+ */
 import { makeApitest } from './apitest.ts';
 import type { ArchActivities, HostActivities } from '../contract.ts';
-import type { JobDeps } from './deps.ts';
+import type { JobDeps } from './context/deps.ts';
 import { makeReleaseJobs } from './release-jobs.ts';
 import { makeResumeJob } from './resume-job.ts';
 import { makeRunJob } from './run-job.ts';
-import { coded } from '../runtime/coded-errors.ts';
 import { makeStopJob } from './stop-job.ts';
+import { coded } from '../runtime/failures.ts';
 
-export type { HeartbeatAck, JobDeps, JobWorker } from './deps.ts';
+export type { HeartbeatAck } from '../runtime/activity-lease.ts';
+export type { JobDeps, JobWorker } from './context/deps.ts';
 
 /** `buildImage`, the third of these queues, is made by `makeBuildImage`. */
 export const makeArchActivities = (deps: JobDeps): Omit<ArchActivities, 'buildImage'> => ({

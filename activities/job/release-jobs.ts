@@ -1,11 +1,11 @@
 /**
- * `releaseJobs`: the results of these attempts are in history, so what they have on this engine is removed, and their
- * secrets leave the store. Idempotent.
+ * `releaseJobs`: the results of these attempts are in history, so what they have on this engine is removed,
+ * and their secrets leave the store. Idempotent.
  */
 import { Context } from '@temporalio/activity';
 import type { ReleaseInput } from '../contract.ts';
-import { removeObjects } from './run/cleanup.ts';
-import type { JobDeps } from './deps.ts';
+import { removeObjects } from './container/cleanup.ts';
+import type { JobDeps } from './context/deps.ts';
 import { forgetMasks } from './start/mask-set.ts';
 import { attemptName, LABELS, readLabels } from '../runtime/container-names.ts';
 

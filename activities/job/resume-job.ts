@@ -1,23 +1,23 @@
 /**
- * `resumeJob`: goes on with a job whose worker went away, on the engine's own queue. Attach only: the container that has the
- * attempt's name is followed to its end; log and mask set go on from their last checkpoint. Nothing is ever started here.
+ * `resumeJob`: goes on with a job whose worker stopped, on the engine's own queue. Attach only: the container
+ * that has the attempt's name is followed to its end; log and mask set go on from their last checkpoint.
+ * Nothing is ever started here.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
+import { constant, retry } from '../../src/utils/retry.ts';
 import type { RunInput } from '../contract.ts';
-import { retryUntilReachable } from '../runtime/appender.ts';
-import type { JobDeps } from './deps.ts';
+import { retryUntilReachable } from '../runtime/retry.ts';
+import type { JobDeps } from './context/deps.ts';
 import { loadEndNote } from './finish/end-note.ts';
-import { isAway } from '../runtime/engine-outage.ts';
-import { finishNoted, finishWithout } from './finish.ts';
-import { isAlive, ranFor } from './run/follow.ts';
-import { type Job, openJob } from './job.ts';
-import { hostLost, removeAll, supervise } from './supervise.ts';
+import { finishNoted, finishWithout } from './finish/finish.ts';
+import { isAlive, ranFor } from './container/follow.ts';
+import { type Job, openJob } from './context/job.ts';
+import { hostLost, removeAll, supervise } from './run/supervise.ts';
 import { ActivityEnded, ActivityLease } from '../runtime/activity-lease.ts';
 import { loadMasks, masksOf } from './start/mask-set.ts';
-import { workerLost, requeue, superseded } from '../runtime/failures.ts';
+import { isAway, requeue, superseded, workerLost } from '../runtime/failures.ts';
 
 /** The activity has to end before it has found the container: the next one looks for it. */
 const leaving = (deps: JobDeps, why: unknown): Error =>
@@ -57,8 +57,9 @@ async function resume(job: Job): Promise<JobResult> {
 }
 
 /**
- * There is no container that has run. What a former try has told of its end stands; else what it has written tells how far it
- * came: the head of the log is durable before a container starts, and this epoch has closed the log to that try.
+ * There is no container that has run. The end that an earlier dispatch has noted counts; without one, what it
+ * has written to the log shows how far it came: the head of the log is durable before a container starts, and
+ * this epoch has closed the log to that try.
  */
 async function withoutStart(
   job: Job,
@@ -71,9 +72,10 @@ async function withoutStart(
     return finishNoted(job, noted);
   }
   if (!state && (log.ended || log.position.offset > 0)) return hostLost(job);
-  // A worker that stood still may start it in this very moment: only the engine can say which of the two came first.
+  // A worker that stood still may start it in this very moment: only the engine can say which of the two came
+  // first.
   if (state && !(await deps.engine.removeUnlessRunning(name))) return (await look(job)) ?? hostLost(job);
-  const why = 'The worker went away before the container was started.';
+  const why = 'The worker was lost before the container started.';
   if (job.input.handsBack) {
     log.abandon();
     await removeAll(job);
@@ -87,15 +89,11 @@ async function withoutStart(
 const look = (job: Job): Promise<ContainerState | undefined> =>
   retryUntilEngineReachable(job, () => job.deps.engine.inspectContainer(job.name));
 
-/** An engine that is away is asked again for as long as the workflow wants this: nobody else could resume the job either. */
+/**
+ * An engine that is away is asked for as long as the workflow wants this: no other worker could resume the
+ * job either.
+ */
 async function retryUntilEngineReachable<T>({ lease }: Job, ask: () => Promise<T>): Promise<T> {
-  for (;;) {
-    lease.signal.throwIfAborted();
-    try {
-      return await ask();
-    } catch (error) {
-      if (!isAway(error)) throw error;
-      await delay(ASK_AGAIN_MS, undefined, { signal: lease.signal });
-    }
-  }
+  lease.signal.throwIfAborted();
+  return retry(ask, { retryable: isAway, backoff: constant(ASK_AGAIN_MS), signal: lease.signal });
 }

@@ -1,23 +1,23 @@
 /**
- * `runJob`: one attempt of a script job, one supervised container that outlives its worker. `apitest` is the same with a
- * container beside it that is tested. See `job/supervise.ts` for the invariants.
+ * `runJob`: one attempt of a script job, one supervised container that outlives its worker. `apitest` is the
+ * same with a container beside it that is tested. See `run/supervise.ts` for the invariants.
  */
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import type { RunInput } from '../contract.ts';
-import type { JobDeps } from './deps.ts';
-import { archOf, type Job, openJob } from './job.ts';
-import { notStarted, supervise } from './supervise.ts';
+import type { JobDeps } from './context/deps.ts';
+import { archOf, type Job, openJob } from './context/job.ts';
+import { notStarted, supervise } from './run/supervise.ts';
 import { ActivityEnded, ActivityLease } from '../runtime/activity-lease.ts';
 import { outOfScope } from '../runtime/worker-scope.ts';
-import { prepare } from './prepare.ts';
+import { prepare } from './start/prepare.ts';
 import { cancelled, requeue, superseded } from '../runtime/failures.ts';
 
 export function makeRunJob(deps: JobDeps): (input: RunInput) => Promise<JobResult> {
   return async (input) => {
     const missing = input.tags.filter((tag) => !deps.worker.tags.includes(tag));
     if (missing.length > 0) throw requeue(`This worker has no tag ${missing.join(', ')}.`);
-    if (deps.stopping.aborted) throw requeue('The worker goes away; nothing was started.');
+    if (deps.stopping.aborted) throw requeue('The worker stops; nothing was started.');
     const lease = new ActivityLease(deps);
     try {
       return await attempt(deps, input, lease);
@@ -34,12 +34,13 @@ async function attempt(deps: JobDeps, input: RunInput, lease: ActivityLease): Pr
   });
   const unfit = unfitness(job);
   if (unfit) throw requeue(unfit);
+  const progress = { startAsked: false };
   let ranMs: number;
   try {
-    ranMs = await prepare(job);
+    ranMs = await prepare(job, progress);
   } catch (error) {
     if (error instanceof DavitError && error.code === 'log/fenced') throw superseded();
-    return await notStarted(job, error);
+    return await notStarted(job, progress, error);
   }
   return supervise(job, ranMs);
 }
@@ -48,7 +49,7 @@ async function attempt(deps: JobDeps, input: RunInput, lease: ActivityLease): Pr
 function endOf(error: unknown): unknown {
   if (error instanceof DavitError && error.code === 'log/fenced') return superseded();
   if (!(error instanceof ActivityEnded)) return error;
-  return error.reason === 'detached' ? requeue('The worker goes away; nothing was started.') : cancelled();
+  return error.reason === 'detached' ? requeue('The worker stops; nothing was started.') : cancelled();
 }
 
 /** Why this worker may not run it, though it has its tags: found out before anything is made. */

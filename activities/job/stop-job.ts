@@ -1,16 +1,17 @@
 /**
- * `stopJob`: what a cancel does where the worker of the job is gone: stop, grace, kill, verified, log to its end, removed.
- * Idempotent; a container that is not there is success.
+ * `stopJob`: what a cancel does where the worker of the job is gone: stop, grace, kill, verified, log to its
+ * end, removed. Idempotent; a container that is not there is success.
  */
 import { Context } from '@temporalio/activity';
 import type { HostInput } from '../contract.ts';
-import { retryUntilReachable } from '../runtime/appender.ts';
-import { removeObjects, stopContainer } from './run/cleanup.ts';
-import type { JobDeps } from './deps.ts';
-import { followLog } from './run/follow.ts';
-import { ContainerLog } from '../runtime/container-log.ts';
-import { type Identity, identityOf } from '../runtime/activity-lease.ts';
-import { bad } from '../runtime/log-lines.ts';
+import { retryUntilReachable } from '../runtime/retry.ts';
+import { removeObjects, stopContainer } from './container/cleanup.ts';
+import type { JobDeps } from './context/deps.ts';
+import { followLog } from './container/follow.ts';
+import { ContainerLog } from '../runtime/log/container-log.ts';
+import { type Identity, identityOf } from '../runtime/container-names.ts';
+import { withHeartbeat } from '../runtime/heartbeat.ts';
+import { bad } from '../runtime/log/log-lines.ts';
 import { loadMasks, masksOf } from './start/mask-set.ts';
 import { messageOf } from '../../src/utils/message.ts';
 
@@ -19,27 +20,21 @@ const LOG_MS = 10_000;
 const FENCE_MS = 3_000;
 
 export function makeStopJob(deps: JobDeps): (input: HostInput) => Promise<void> {
-  return async (input) => {
-    const context = Context.current();
-    const { workflowExecution } = context.info;
-    const timer = setInterval(() => context.heartbeat({ host: deps.worker.hostId }), HEARTBEAT_MS);
-    try {
-      const run = {
-        workflowId: workflowExecution?.workflowId ?? '',
-        runId: workflowExecution?.runId ?? '',
-      };
-      const identity = identityOf(deps, run, input.ref);
+  return (input) =>
+    withHeartbeat({ host: deps.worker.hostId, everyMs: HEARTBEAT_MS }, async () => {
+      const { workflowExecution } = Context.current().info;
+      const run = { workflowId: workflowExecution?.workflowId ?? '', runId: workflowExecution?.runId ?? '' };
+      const identity = identityOf(deps.facts.installation, run, input.ref);
       await fence(deps, input);
       const state = await stopContainer(deps.engine, identity.name, input.graceMs);
       if (state && state.startedAt > 0) await closeLog(deps, input, identity);
       await removeObjects(deps.engine, { labels: identity.labels });
-    } finally {
-      clearInterval(timer);
-    }
-  };
+    });
 }
 
-/** Behind the try that is given up: from here on that one neither starts a container nor writes to the log. */
+/**
+ * Behind the try that is given up: from here on that one neither starts a container nor writes to the log.
+ */
 const epochOf = ({ ref }: HostInput): number => ref.epoch + 1;
 
 /** A store that is away does not keep a container alive. */
@@ -50,7 +45,7 @@ async function fence(deps: JobDeps, input: HostInput): Promise<void> {
   await opened.catch(() => undefined);
 }
 
-/** What nobody has read yet goes to the store, if it answers in time; a cancel does not wait for it. */
+/** What no one has read yet goes to the store, if it answers in time; a cancel does not wait for it. */
 async function closeLog(deps: JobDeps, input: HostInput, { name }: Identity): Promise<void> {
   const { ref } = input;
   const signal = AbortSignal.timeout(LOG_MS);

@@ -4,9 +4,10 @@ import type { ControlActivities } from '../contract.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
 /**
- * At most one pipeline an event key, for ever, and a number no other pipeline has. Both rest in the record store, so that neither
- * Temporal's retention nor a lost Temporal database repeats them. The key's hash is the claim of both counters: the same
- * key gets the same numbers even when the process dies between any two steps here.
+ * At most one pipeline an event key, forever, and a number no other pipeline has. Both rest in the record
+ * store, so that neither Temporal's retention nor a lost Temporal database repeats them. The key's hash is
+ * the claim of both counters: the same key gets the same numbers even when the process dies between any two
+ * steps here.
  */
 export function makeClaimPipeline(deps: { records: RecordStore }): ControlActivities['claimPipeline'] {
   return async (input) => {

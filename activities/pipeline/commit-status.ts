@@ -1,9 +1,10 @@
 import { log } from '@temporalio/activity';
 import type { Forge, Secrets, Source, WorkflowLookup } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation.ts';
 import type { ControlActivities } from '../contract.ts';
 import { messageOf } from '../../src/utils/message.ts';
+import { cloneAuth } from '../runtime/clone-auth.ts';
 
 /** Tells the forge how a commit fares. Best effort: a forge that is down must not fail a pipeline. */
 export function makeReportCommitStatus(deps: {
@@ -44,15 +45,6 @@ export function makeForgeHeadIs(deps: {
     const head = await deps.source.head(known.clone_url, ref, await cloneAuth(known, deps.secrets));
     return head === sha;
   };
-}
-
-/** Credentials for the project's own clone_url, resolved now; undefined when the operator named none. */
-export async function cloneAuth(
-  project: InstallationProject,
-  secrets: Secrets,
-): Promise<{ username: string; password: string } | undefined> {
-  if (!project.clone_token) return undefined;
-  return { username: project.clone_user, password: await secrets.resolve(project.clone_token) };
 }
 
 export function makeIsClosed(deps: { workflows: WorkflowLookup }): ControlActivities['isClosed'] {

@@ -1,10 +1,11 @@
 /**
  * `release`: made at the forge, or in davit's own records where the project has none.
  *
- * Invariants: R1 one release a tag: what the forge has already is not touched, and fails the job, as at GitLab. R2 a try that
- * lost its answer is recognised: the record says who found the tag free, before anything is made. Of two jobs that find it free
- * the first to write the record makes it. R3 never from a fork, and never of a protected tag by a pipeline that is not
- * protected: davit's token may make tags that the pusher could not.
+ * Invariants: REL-1 one release a tag: what the forge has already is not touched, and fails the job, as at
+ * GitLab. REL-2 an attempt that lost its response is recognised: the record says who found the tag free,
+ * before anything is made. Of two jobs that find it free the first to write the record makes it. REL-3 never
+ * from a fork, and never of a protected tag by a pipeline that is not protected: davit's token may make tags
+ * that the pusher could not.
  */
 import type { BlobStore, Forge, RecordStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
@@ -15,9 +16,9 @@ import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import type { ProjectSlug } from '../../src/plan/model/ids.ts';
 import type { ReleaseSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, ReleaseJobInput, ReleaseOutput } from '../contract.ts';
-import { dotenvVariables } from '../job/start/variables.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
+import { dotenvVariables } from '../runtime/dotenv-variables.ts';
 
 export interface ReleaseDeps {
   blobs: BlobStore;
@@ -31,10 +32,10 @@ const MAX_NOTES = 1_024 * 1_024;
 interface ReleaseRecord {
   by: string;
   release: ReleaseSpec;
-  /** Epoch ms: until then nobody else makes one. Absent: it was made, or the forge has said no. */
+  /** Epoch ms: until then no one else makes one. Absent: it was made, or the forge has said no. */
   claimedUntil?: number;
 }
-/** Longer than all tries of one job take: whoever has not made it by then never will. */
+/** Longer than all attempts of one job take: a job that has not created it by then never will. */
 const CLAIM_MS = 60 * 60_000;
 export const releaseRecordName = (project: ProjectSlug, tag: string): string =>
   `releases/${project}/${sha256(tag)}`;
@@ -42,11 +43,11 @@ export const releaseRecordName = (project: ProjectSlug, tag: string): string =>
 export function makeCreateRelease(deps: ReleaseDeps): ControlActivities['createRelease'] {
   return async (input) => {
     const spec = await readSpec(deps.blobs, input.spec, input.kind === 'apitest' ? 'apitest' : 'script');
-    if (spec.fork) return refused('A pipeline of a fork makes no release.');
+    if (spec.fork) return refused('A pipeline of a fork cannot create a release.');
     if (!spec.release) return refused('The job has no release.');
     const release = await filled(deps, input, spec.release);
     if (release.tagName.trim() === '')
-      return refused('release: tag_name is empty, because what it names is not set.');
+      return refused('release: tag_name is empty: the variable that it uses is not set.');
     if (!spec.protectedRef && isProtectedRef(projectNamed(deps.facts, input), 'tag', release.tagName))
       return refused(
         `The tag ${release.tagName} is protected, and this pipeline is not: it makes no such release.`,
@@ -55,7 +56,7 @@ export function makeCreateRelease(deps: ReleaseDeps): ControlActivities['createR
       return await create(deps, input, release);
     } catch (error) {
       if (!(error instanceof DavitError) || error.code !== 'forge/refused') throw error;
-      return refused(`The release ${release.tagName} was not made. ${error.message}`);
+      return refused(`The release ${release.tagName} was not created. ${error.message}`);
     }
   };
 }
@@ -109,7 +110,7 @@ async function create(
     return known?.by === by ? made({ tag, url: there.url }) : exists(tag);
   }
   const first = await claimed(records, name, { ...record, claimedUntil: Date.now() + CLAIM_MS });
-  if (first !== by) return refused(`The release ${tag} is being made by another job: ${first}.`);
+  if (first !== by) return refused(`The release ${tag} is being created by another job: ${first}.`);
   try {
     const { url, left } = await forge.makeRelease(input.project, release);
     await records.put<ReleaseRecord>(name, record);
@@ -121,7 +122,7 @@ async function create(
   }
 }
 
-/** Who makes it. What stands there of a release that the forge has not, and that nobody is making, has had its time. */
+/** Who makes it. A claim on a release that the forge does not have expires with its time. */
 async function claimed(records: RecordStore, name: string, record: ReleaseRecord): Promise<string> {
   const { created, value } = await records.putIfAbsent<ReleaseRecord>(name, record);
   if (created) return record.by;
@@ -137,5 +138,5 @@ const made = ({ tag, url, left = [] }: { tag: string; url?: string; left?: strin
   kind: 'made',
   tag,
   ...(url !== undefined && { url }),
-  warnings: left.map((part) => `The forge has no place for release: ${part}; it is left out.`),
+  warnings: left.map((part) => `The forge does not support release: ${part}; it is ignored.`),
 });

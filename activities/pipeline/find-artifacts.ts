@@ -1,13 +1,17 @@
 /**
- * Finds what jobs of other pipelines gave: the newest successful run of a job on a ref (`needs:project`), or a job of one
- * pipeline (`needs:pipeline:job`). GitLab's page on `needs`: it waits for nothing, and all of them must be there.
+ * Finds what jobs of other pipelines gave: the newest successful run of a job on a ref (`needs:project`), or
+ * a job of one pipeline (`needs:pipeline:job`). GitLab's page on `needs`: it waits for nothing, and all of
+ * them must be there.
  *
- * G1 Where the ref is protected in the giving project, only pipelines that were protected themselves count: nobody can put a
- *    file into a production pipeline by uploading something under the name of its branch.
- * G2 A pipeline of a fork takes nothing by project. Another project gives to those that its `artifacts_to` names.
+ * XART-1 Where the ref is protected in the giving project, only pipelines that were protected themselves
+ *        count:
+ *    no one can put a file into a production pipeline by uploading something under the name of its branch.
+ * XART-2 A pipeline of a fork takes nothing by project. Another project gives to those that its
+ *        `artifacts_to`
+ *    names.
  */
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
-import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation.ts';
 import type { CrossPipelineArtifact, CrossPipelineAnswer } from '../../src/plan/model/artifacts.ts';
 import type { ForeignNeed } from '../../src/plan/model/plan.ts';
 import {
@@ -16,11 +20,11 @@ import {
   type ArtifactRecord,
 } from '../../src/plan/model/records.ts';
 import { isProtectedRef } from '../../src/match/protected-refs.ts';
-import { projectNamed } from '../../src/compiler/variables/installation.ts';
 import type { ControlActivities, FindArtifactsInput } from '../contract.ts';
-import { sha256 } from '../../src/utils/sha256.ts';
+import { artifactNameHash } from '../runtime/artifact-name-hash.ts';
+import { mayDownload, producerOf } from '../runtime/project-access.ts';
 
-/** So many failed tries again of a job are looked past. */
+/** Maximum number of failed retries to skip. */
 const MAX_RETRIES_SKIPPED = 20;
 
 export interface FindArtifactsDeps {
@@ -28,9 +32,6 @@ export interface FindArtifactsDeps {
   blobs: Pick<BlobStore, 'has'>;
   facts: InstallationFacts;
 }
-
-/** A name of any length and letters as a part of a record's name. */
-export const artifactNameHash = (...names: string[]): string => sha256(JSON.stringify(names));
 
 /** All of them, or for a person why not. */
 export function makeFindArtifacts(deps: FindArtifactsDeps): ControlActivities['findGiven'] {
@@ -84,21 +85,6 @@ async function newest(
   }
   return `No run of ${what} has succeeded and kept artifacts yet${isProtected ? ' in a protected pipeline' : ''}.`;
 }
-
-/** By its full name at the forge, or its name here. */
-export function producerOf(
-  facts: InstallationFacts,
-  input: Pick<FindArtifactsInput, 'project'>,
-  name: string,
-): InstallationProject | undefined {
-  const known = facts.config.projects.find((one) => one.repository === name || one.name === name);
-  return known ?? (name === input.project ? projectNamed(facts, { project: input.project }) : undefined);
-}
-
-export const mayDownload = (
-  giver: InstallationProject,
-  { project }: Pick<FindArtifactsInput, 'project'>,
-): boolean => giver.name === project || giver.artifacts_to.some((one) => one === project || one === '*');
 
 const rootOf = ({ root, number }: ArtifactRecord): number => root ?? number;
 

@@ -1,9 +1,13 @@
 /**
- * `pages`: a folder of the job's artifact becomes a site, file by file in the blob store, with an index that a record names.
+ * `pages`: a folder of the job's artifact becomes a site, file by file in the blob store, with an index that
+ * a record names.
  *
- * Invariants: P1 the newest pipeline's deployment is served, in whatever order they end: each has a record of its own, and the
- * highest number counts. P2 files of a deployment whose place was taken are named by nothing, so the collector removes them.
- * P3 what is in no index is not served; a link is in it as the file of the site that it leads to, or not at all. P4 never from
+ * Invariants: PAGES-1 the newest pipeline's deployment is served, in whatever order they end: each has a
+ * record of its own, and the highest number counts. PAGES-2 files of a deployment whose place was taken are
+ * named by nothing, so the collector removes them.
+ * PAGES-3 what is in no index is not served; a link is in it as the file of the site that it leads to, or not
+ *         at
+ *    all. PAGES-4 never from
  * a fork.
  */
 import { posix } from 'node:path';
@@ -27,9 +31,9 @@ import {
 } from '../../src/plan/model/pages.ts';
 import type { PagesSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, PublishInput, PublishOutput } from '../contract.ts';
-import { eachEntry } from '../runtime/tar-read.ts';
-import { inside } from '../job/start/workspace.ts';
 import { readSpec } from '../runtime/spec.ts';
+import { eachEntry } from '../runtime/tar.ts';
+import { inside } from '../runtime/path-inside.ts';
 
 export interface PagesDeps {
   blobs: BlobStore;
@@ -59,7 +63,7 @@ export function makePublishPages(deps: PagesDeps): ControlActivities['publishPag
 
 const refused = (message: string): PublishOutput => ({ kind: 'refused', message });
 
-/** Answers why there is no site in it; rejects with what another try may mend. */
+/** Returns why there is no site in it; rejects with what another attempt may cure. */
 async function unpack(blobs: BlobStore, artifact: Digest, site: Site): Promise<string | undefined> {
   try {
     const tar = createGunzip();

@@ -1,17 +1,18 @@
 /**
- * Role: finds the push whose delivery was lost (fault 24): compares the branches and tags of a repository with what is known of
- * them, and sends the event that the delivery would have been.
- * Not its role: whether that event came before (the project's workflow: same key, same dedupe), merge requests (git alone does
- * not tell their branches), which projects and when (`workers/parts/reconciler.ts`).
+ * Role: finds the push whose delivery was lost: compares the branches and tags of a repository with what is
+ * known of them, and sends the event that the delivery would have been.
+ * Not its role: whether that event came before (the project's workflow: same key, same dedupe), merge
+ * requests (git alone does not tell their branches), which projects and when (`workers/parts/reconciler.ts`).
  *
- * A timer of the control worker and not a workflow: a look is idempotent, because its state is a record and the intake drops
- * what it knows, so a look that is lost or made twice does no harm, and there is no history to replay or to keep short.
+ * A timer of the control worker and not a workflow: a look is idempotent, because its state is a record and
+ * the intake drops what it knows, so a look that is lost or made twice does no harm, and there is no history
+ * to replay or to keep short.
  *
  * Invariants:
- *  R1 The first look at a project settles everything as it stands: setting up davit starts nothing.
- *  R2 A ref is settled only by an answer: a run is known, the delivery asked for none, or the project has decided on the key.
- *     A crash at any moment leaves it pending, and the next look asks again.
- *  R3 Nothing is sent before the head stood still for `graceMs`, and at most `atMost` events a look.
+ *  REC-1 The first look at a project settles everything as it stands: setting up davit starts nothing.
+ *  REC-2 A ref is settled only by an answer: a run is known, the delivery asked for none, or the project has
+ *     decided on the key. A crash at any moment leaves it pending, and the next look asks again.
+ *  REC-3 Nothing is sent before the head stood still for `graceMs`, and at most `atMost` events a look.
  */
 import type { RecordStore, RemoteHead, Secrets, Source } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
@@ -25,8 +26,8 @@ import {
   type SkippedRecord,
 } from '../../src/plan/model/records.ts';
 import { pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
-import { cloneAuth } from './commit-status.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
+import { cloneAuth } from '../runtime/clone-auth.ts';
 
 const LOOK_MS = 60_000;
 const ZERO = '0'.repeat(40);
@@ -43,7 +44,7 @@ export interface ReconcileDeps {
   graceMs: number;
   atMost: number;
   now(): number;
-  /** The process ends: the look is broken off, the next one begins anew. */
+  /** The process ends: the look is broken off, the next one starts over. */
   signal?: AbortSignal;
 }
 interface Look {
@@ -52,7 +53,10 @@ interface Look {
   known: PushedHeads;
 }
 
-/** One look at one project; answers the triggers that it sent. Rejects when forge, store or Temporal does not answer. */
+/**
+ * One look at one project; returns the triggers that it sent. Rejects when forge, store or Temporal does not
+ * answer.
+ */
 export async function reconcile(
   deps: ReconcileDeps,
   project: InstallationProject & { clone_url: string },
@@ -110,7 +114,7 @@ async function remoteHeads(
   }
 }
 
-/** Settles the head, keeps it pending, or answers the event to send (R2, R3). */
+/** Settles the head, keeps it pending, or returns the event to send (REC-2, REC-3). */
 async function judge(
   deps: ReconcileDeps,
   { project, record, known }: Look,
@@ -145,7 +149,9 @@ const isTag = (ref: string): boolean => ref.startsWith('refs/tags/');
 const shortName = (ref: string): string => ref.replace(/^refs\/(heads|tags)\//, '');
 const memoryRef = ({ ref }: RemoteHead): string => `${isTag(ref) ? 'tag' : 'branch'}:${shortName(ref)}`;
 
-/** As the delivery would have said; what git alone does not tell (who, the message) is left to the compile. */
+/**
+ * As the delivery would have said; what git alone does not tell (who, the message) is left to the compile.
+ */
 function triggerOf(
   project: InstallationProject & { clone_url: string },
   { ref, sha: after, commit }: RemoteHead,

@@ -7,8 +7,8 @@ import {
   type PipelineEntry,
   type PipelineRecord,
 } from '../../src/plan/model/records.ts';
-import { rememberFork } from '../compile/fork-pipeline.ts';
-import { readCompiled } from './blobs.ts';
+import { readCompiled } from '../runtime/compiled-blobs.ts';
+import { rememberFork } from '../runtime/fork-authors.ts';
 import type { ControlActivities } from '../contract.ts';
 
 export interface RecordDeps {
@@ -19,8 +19,8 @@ export interface RecordDeps {
 const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 
 /**
- * Writes what a closed pipeline was, as a blob and under its name; a later run of the same pipeline takes the name over, and
- * keeps it: a worker that stood still meanwhile comes too late.
+ * Writes what a closed pipeline was, as a blob and under its name; a later run of the same pipeline takes the
+ * name over, and keeps it: a worker that stood still meanwhile comes too late.
  */
 export function makeRecordPipeline(deps: RecordDeps): ControlActivities['recordPipeline'] {
   return async ({ record }) => {
@@ -37,7 +37,10 @@ export function makeRecordPipeline(deps: RecordDeps): ControlActivities['recordP
 /** Epoch ms by Temporal's clock, which is one for all runs of a pipeline. */
 const endOf = (entry: PipelineEntry | undefined): number => entry?.summary.endedAt ?? 0;
 
-/** Reads a record back, with the plan it ran; limits are today's, because the run that follows is a run of today. */
+/**
+ * Reads a record back, with the plan it ran; limits are today's, because the run that follows is a run of
+ * today.
+ */
 export function makeLoadRecord(deps: RecordDeps): ControlActivities['loadRecord'] {
   return async (input) => {
     const bytes = await deps.blobs.getBytes(input.record, MAX_RECORD_BYTES);
@@ -47,7 +50,10 @@ export function makeLoadRecord(deps: RecordDeps): ControlActivities['loadRecord'
   };
 }
 
-/** With the trigger it ran for, so that the project can start the next run of it without the whole record in its history. */
+/**
+ * With the trigger it ran for, so that the project can start the next run of it without the whole record in
+ * its history.
+ */
 export function makeFindRecord(deps: Pick<RecordDeps, 'records' | 'blobs'>): ControlActivities['findRecord'] {
   return async ({ id }) => {
     const entry = await deps.records.get<PipelineEntry>(pipelineRecordName(id));
@@ -59,8 +65,7 @@ export function makeFindRecord(deps: Pick<RecordDeps, 'records' | 'blobs'>): Con
 
 function parseRecord(bytes: Uint8Array): PipelineRecord {
   const value: unknown = JSON.parse(new TextDecoder().decode(bytes));
-  if (!isRecord(value))
-    throw new DavitError('internal/defect', 'The record of the pipeline is of no form this version knows.');
+  if (!isRecord(value)) throw new DavitError('internal/defect', 'Unsupported version of a pipeline record.');
   return value;
 }
 const isRecord = (value: unknown): value is PipelineRecord =>

@@ -1,17 +1,17 @@
 /**
- * Role: keeps an activity alive by heartbeats that name the host, and tells why it has to end.
+ * Role: keeps an activity alive by heartbeats that name the host, and knows why it has to end.
  *
- * Why an activity ends early (facts page §1c):
- *  cancelled  the workflow asked: stop the container, clean up
- *  closed     the workflow is over without having asked: the same
- *  detached   the worker goes away, or the server gave up on this try: the container runs on
- *  stale      another try has taken over: the container is its, touch nothing
+ * Why an activity ends early:
+ *  cancelled  the workflow asked for it: stop the container, clean up
+ *  closed     the workflow has ended without asking: the same
+ *  detached   the worker stops, or the server gave up on this dispatch: the container runs on
+ *  stale      another dispatch has taken over: it owns the container, touch nothing
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { Context } from '@temporalio/activity';
-import type { AttemptRef } from '../../src/plan/model/ids.ts';
-import type { JobDeps } from '../job/deps.ts';
-import { attemptLabels, attemptName, type RunRef } from './container-names.ts';
+import { constant, retry } from '../../src/utils/retry.ts';
+import type { WorkflowLookup } from '../../src/adapters/ports.ts';
+import type { RunRef } from './container-names.ts';
+import { startHeartbeat } from './heartbeat.ts';
 
 export type EndReason = 'cancelled' | 'closed' | 'detached' | 'stale';
 
@@ -30,18 +30,38 @@ export class ActivityEnded extends Error {
   }
 }
 
+/**
+ * A heartbeat that the server has acknowledged; `Context.heartbeat` only promises to send one at some time.
+ */
+export interface HeartbeatAck {
+  /** Returns `cancelled` when the workflow asked for that, `closed` when this activity is over. */
+  beat(
+    activity: { workflowId: string; runId: string; activityId: string },
+    details: { host: string },
+  ): Promise<'recorded' | 'cancelled' | 'closed'>;
+}
+export interface LeaseDeps {
+  ack: HeartbeatAck;
+  workflows: WorkflowLookup;
+  worker: { hostId: string };
+  /** Aborted when the worker stops: jobs are left to their containers. */
+  stopping: AbortSignal;
+  /** Tests: shorter than 3 s. */
+  heartbeatMs?: number;
+}
+
 export class ActivityLease {
   readonly run: RunRef;
   /** The queue that the task came by. */
   readonly taskQueue: string;
   readonly #activityId: string;
   readonly #context = Context.current();
-  readonly #deps: JobDeps;
+  readonly #deps: LeaseDeps;
   readonly #controller = new AbortController();
-  readonly #timer: NodeJS.Timeout;
+  readonly #stopHeartbeat: () => void;
   #acknowledgedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(deps: JobDeps) {
+  constructor(deps: LeaseDeps) {
     const { workflowExecution, activityId, taskQueue } = this.#context.info;
     this.run = {
       workflowId: workflowExecution?.workflowId ?? '',
@@ -50,8 +70,7 @@ export class ActivityLease {
     this.taskQueue = taskQueue;
     this.#activityId = activityId;
     this.#deps = deps;
-    const beat = (): void => this.#context.heartbeat({ host: deps.worker.hostId });
-    this.#timer = setInterval(beat, deps.heartbeatMs ?? HEARTBEAT_MS);
+    this.#stopHeartbeat = startHeartbeat(deps.worker.hostId, deps.heartbeatMs ?? HEARTBEAT_MS);
     this.#context.cancellationSignal.addEventListener('abort', this.#onCancel);
     deps.stopping.addEventListener('abort', this.#onStopping);
     if (this.#context.cancellationSignal.aborted) this.#onCancel();
@@ -69,7 +88,10 @@ export class ActivityLease {
     return why instanceof ActivityEnded && (why.reason === 'detached' || why.reason === 'stale');
   }
 
-  /** Resolves when the server has recorded that this host has the job; from here on a lost worker is found by it. */
+  /**
+   * Resolves when the server has recorded that this host has the job; from here on a lost worker is found by
+   * it.
+   */
   async acknowledge(): Promise<void> {
     const answer = await this.#deps.ack.beat(
       { ...this.run, activityId: this.#activityId },
@@ -81,22 +103,20 @@ export class ActivityLease {
     this.#acknowledgedAt = performance.now();
   }
 
-  /** The same where the last time is a while ago: who stood still since then may have been given up. Waits for Temporal. */
+  /**
+   * The same where the last time is a while ago: who stood still since then may have been given up. Waits for
+   * Temporal.
+   */
   async confirm(): Promise<void> {
-    while (performance.now() - this.#acknowledgedAt > CONFIRM_MS) {
-      try {
-        await this.acknowledge();
-      } catch {
-        // It has to end; or Temporal is away, and nobody can take the job away from here meanwhile.
-        this.signal.throwIfAborted();
-        await delay(CONFIRM_MS, undefined, { signal: this.signal });
-      }
-    }
     this.signal.throwIfAborted();
+    if (performance.now() - this.#acknowledgedAt <= CONFIRM_MS) return;
+    // A failure means that Temporal is away, and no one can take the job away from here meanwhile.
+    const policy = { retryable: () => true, backoff: constant(CONFIRM_MS), signal: this.signal };
+    await retry(() => this.acknowledge(), policy);
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#stopHeartbeat();
     this.#context.cancellationSignal.removeEventListener('abort', this.#onCancel);
     this.#deps.stopping.removeEventListener('abort', this.#onStopping);
   }
@@ -110,7 +130,7 @@ export class ActivityLease {
     else this.#end('detached');
   };
 
-  /** Not found is said of a closed workflow, and of a try that another one has replaced. */
+  /** Not found is said of a closed workflow, and of a dispatch that another one has replaced. */
   async #decideNotFound(): Promise<void> {
     try {
       const closed = await this.#deps.workflows.isClosed(this.run.workflowId, this.run.runId);
@@ -125,13 +145,3 @@ export class ActivityLease {
     if (!this.signal.aborted) this.#controller.abort(new ActivityEnded(reason));
   }
 }
-
-/** Name and labels of what an attempt makes on the engine. */
-export interface Identity {
-  name: string;
-  labels: Record<string, string>;
-}
-export const identityOf = (deps: JobDeps, run: RunRef, ref: AttemptRef): Identity => ({
-  name: attemptName(deps.facts.installation, run, ref),
-  labels: attemptLabels(deps.facts.installation, run, ref),
-});

@@ -1,6 +1,6 @@
 /**
- * Names and labels of everything that one attempt of a job makes on an engine. They come from the attempt alone, so that a
- * process that knows nothing but the attempt finds it all again.
+ * Names and labels of everything that one attempt of a job makes on an engine. They come from the attempt
+ * alone, so that a process that knows nothing but the attempt finds it all again.
  */
 import type { AttemptRef } from '../../src/plan/model/ids.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
@@ -29,7 +29,10 @@ export type ObjectKind = 'job' | 'service' | 'tested' | 'helper' | 'network' | '
 
 const short = (installation: string): string => installation.replaceAll('-', '').slice(0, 8);
 
-/** `davit-1a2b3c4d-0f1e2d3c4b5a-unit-test-1`: the container and the volume of an attempt; others stand behind it. */
+/**
+ * `davit-1a2b3c4d-0f1e2d3c4b5a-unit-test-1`: the container and the volume of an attempt; others stand behind
+ * it.
+ */
 export function attemptName(
   installation: string,
   run: RunRef,
@@ -75,3 +78,13 @@ export function readLabels(
     return undefined;
   return { installation, workflowId, runId, job, attempt };
 }
+
+/** Name and labels of what an attempt makes on the engine. */
+export interface Identity {
+  name: string;
+  labels: Record<string, string>;
+}
+export const identityOf = (installation: string, run: RunRef, ref: AttemptRef): Identity => ({
+  name: attemptName(installation, run, ref),
+  labels: attemptLabels(installation, run, ref),
+});

@@ -1,4 +1,7 @@
-/** What a machine's full disk makes of a job: davit removes there what is its own and not needed, and says what to do. */
+/**
+ * What a machine's full disk makes of a job: davit removes there what is its own and not needed, and says
+ * what to do.
+ */
 import type { Engine, ListedImage, WorkflowLookup } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { parsePipelineId, pipelineWorkflowId } from '../../src/plan/model/ids.ts';
@@ -21,8 +24,8 @@ export interface Machine {
 }
 
 /**
- * The error as it is; one that says that the engine's disk is full after room was made there, with the machine's name and what
- * was done. The workflow tries once more.
+ * The error as it is; one that says that the engine's disk is full after room was made there, with the
+ * machine's name and what was done. The workflow tries once more.
  */
 export async function retryHintAfterGc(
   error: unknown,
@@ -40,16 +43,16 @@ export async function retryHintAfterGc(
 
 /** For a person: what was removed. */
 export function freedSpaceText(room: FreedSpace | undefined): string {
-  if (!room) return "davit's own leftovers there could not be removed.";
+  if (!room) return 'davit could not remove its own unused objects there.';
   const parts = [
-    ...(room.runs > 0 ? [`what ${room.runs} ended ${room.runs === 1 ? 'run' : 'runs'} had left`] : []),
+    ...(room.runs > 0 ? [`objects of ${room.runs} ended ${room.runs === 1 ? 'run' : 'runs'}`] : []),
     ...(room.images.length > 0
       ? [`${room.images.length} ${room.images.length === 1 ? 'image' : 'images'} of ended pipelines`]
       : []),
     ...(room.cacheBytes > 0 ? [`${Math.ceil(room.cacheBytes / 1e6)} MB of build cache`] : []),
   ];
-  if (parts.length === 0) return 'davit has nothing of its own there that could go.';
-  return `davit has removed what is its own there: ${parts.join(', ')}.`;
+  if (parts.length === 0) return 'davit has nothing of its own to remove there.';
+  return `davit removed its own unused objects there: ${parts.join(', ')}.`;
 }
 
 /** Tags that only davit makes: `build-cache.ts`, and the tag of a build until it is pushed. */
@@ -78,7 +81,7 @@ export function ownImages(
   });
 }
 
-/** Removes those of them whose pipeline is over. Answers their tags; one that is in use stays. */
+/** Removes those of them whose pipeline is over. Returns their tags; one that is in use stays. */
 export async function removeOwnImages(
   engine: Engine,
   workflows: WorkflowLookup,
@@ -100,8 +103,8 @@ export async function removeOwnImages(
 }
 
 /**
- * An engine whose disk has no byte left forgets the tag, fails to write that down and leaves the image: it goes by its id then,
- * which needs no room. Not so where another tag names it: that one would go with it.
+ * An engine whose disk has no byte left forgets the tag, fails to write that down and leaves the image: it
+ * goes by its id then, which needs no room. Not so where another tag names it: that one would go with it.
  */
 async function removeImage(engine: Engine, { tag, id }: OwnImage): Promise<void> {
   try {

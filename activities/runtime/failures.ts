@@ -1,6 +1,13 @@
-/** The failures of `activities/contract.ts` that a workflow acts upon. No stack goes into history. */
-import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
+/**
+ * How an activity fails, in the types of `activities/contract.ts` that a workflow acts upon. No stack and no
+ * cause goes into history.
+ */
+import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { TemporalFailure } from '@temporalio/common';
+import { DavitError, isTransient } from '../../src/errors.ts';
+import { isArch } from '../../src/plan/model/ids.ts';
 import { type DetachedDetails, FAILURE_TYPES } from '../../src/plan/model/outcome.ts';
+import { messageOf } from '../../src/utils/message.ts';
 
 function failure(type: string, message: string, details: unknown[]): ApplicationFailure {
   const made = ApplicationFailure.create({ type, message, details, nonRetryable: true });
@@ -11,7 +18,7 @@ function failure(type: string, message: string, details: unknown[]): Application
 /** The container runs on, on this host. */
 export function workerLost(host: string): ApplicationFailure {
   const details: DetachedDetails = { host };
-  return failure(FAILURE_TYPES.workerLost, 'The worker goes away; the container runs on.', [details]);
+  return failure(FAILURE_TYPES.workerLost, 'The worker stops; the container keeps running.', [details]);
 }
 
 /** Nothing was started. */
@@ -20,6 +27,72 @@ export const requeue = (reason: string): ApplicationFailure =>
 
 /** Another try has this job now; the workflow hears nothing of this one, its activity is closed. */
 export const superseded = (): ApplicationFailure =>
-  failure(FAILURE_TYPES.superseded, 'Another try has this job.', []);
+  failure(FAILURE_TYPES.superseded, 'Another dispatch has this job.', []);
 
 export const cancelled = (): CancelledFailure => new CancelledFailure('The job was cancelled.');
+
+/**
+ * Called in a catch: when the activity was told to end, throws what the workflow acts upon
+ * (`activities/contract.ts`) and does not return. A worker that stops hands back what can be done again from
+ * the start.
+ */
+export function throwIfEnded(): void {
+  const context = Context.current();
+  if (!context.cancellationSignal.aborted) return;
+  const why = context.cancellationDetails;
+  if (why?.workerShutdown && !why.cancelRequested) throw requeue('The worker stopped; this starts over.');
+  throw new CancelledFailure(
+    why?.cancelRequested ? 'cancelled' : 'this dispatch is not the current one any more',
+  );
+}
+
+/**
+ * A worker without one of the job's tags gives it back before anything is started. Architectures are queues,
+ * not tags.
+ */
+export function requeueUnlessQueueMatches(wanted: readonly string[], own: readonly string[]): void {
+  const lacking = wanted.filter((tag) => !isArch(tag) && !own.includes(tag));
+  if (lacking.length > 0) throw requeue(`This worker lacks the tag ${lacking.join(', ')}.`);
+}
+
+/**
+ * An activity whose DavitErrors reach the workflow as ApplicationFailures with the code as their type: the
+ * message speaks to a person, and neither a stack nor a cause goes into history.
+ */
+export function coded<I, O>(activity: (input: I) => Promise<O>): (input: I) => Promise<O> {
+  return async (input) => {
+    try {
+      return await activity(input);
+    } catch (error) {
+      const failed = error instanceof TemporalFailure ? error : codedFailure(error);
+      // Half of a character, where a text was cut, is no UTF-8: the SDK would end its worker over it.
+      failed.message = failed.message.toWellFormed();
+      throw failed;
+    }
+  };
+}
+
+function codedFailure(error: unknown): ApplicationFailure {
+  const known = error instanceof DavitError;
+  const failed = ApplicationFailure.create({
+    type: known ? error.code : 'internal/defect',
+    message: known ? `${error.message} ${error.hint}` : messageOf(error),
+    nonRetryable: known && !isTransient(error),
+  });
+  // Temporal writes it into history; the worker's own log has the whole error.
+  failed.stack = '';
+  return failed;
+}
+
+/**
+ * Dispatches of one attempt. An engine that breaks off at the same request each time is not unreachable: here
+ * that ends.
+ */
+const MAX_DISPATCHES = 12;
+
+export const isAway = (error: unknown): error is DavitError =>
+  error instanceof DavitError && error.code === 'engine/unreachable';
+
+/** The same, and another dispatch of this attempt is worth it. */
+export const mayBeBack = (error: unknown, { epoch }: { epoch: number }): error is DavitError =>
+  isAway(error) && epoch < MAX_DISPATCHES;

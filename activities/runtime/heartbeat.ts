@@ -1,106 +1,40 @@
-/** How an activity that runs no container of its own lives: its heartbeat, its clock, and why it was told to end. */
-import { CancelledFailure, Context } from '@temporalio/activity';
-import { DavitError } from '../../src/errors.ts';
-import { isArch } from '../../src/plan/model/ids.ts';
-import type { FailureKind, JobResult } from '../../src/plan/model/outcome.ts';
-import { requeue } from './failures.ts';
-import { messageOf } from '../../src/utils/message.ts';
+/** How an activity tells Temporal that it is alive: by heartbeats that name its host. */
+import { Context } from '@temporalio/activity';
 
-const BEAT_MS = 5_000;
+const HEARTBEAT_MS = 5_000;
+
+/** Sends heartbeats from now on, the first one after `everyMs`. Returns what stops them. */
+export function startHeartbeat(host: string, everyMs: number): () => void {
+  const context = Context.current();
+  const timer = setInterval(() => context.heartbeat({ host }), everyMs);
+  return () => clearInterval(timer);
+}
 
 /**
- * Runs `work` under heartbeats that name the host. Its signal is aborted when the workflow cancels, when the worker goes
- * away, and after `timeoutMs` (reason: a TimeoutError).
+ * Runs `work` under heartbeats. Its signal is aborted when the workflow cancels, when the worker stops, and
+ * after `timeoutMs` (reason: a TimeoutError).
  */
 export async function withHeartbeat<T>(
-  options: { host: string; timeoutMs?: number },
+  options: { host: string; timeoutMs?: number; everyMs?: number },
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const context = Context.current();
-  const details = { host: options.host };
-  context.heartbeat(details);
-  const timer = setInterval(() => context.heartbeat(details), BEAT_MS);
+  context.heartbeat({ host: options.host });
+  const stop = startHeartbeat(options.host, options.everyMs ?? HEARTBEAT_MS);
   const signals = [context.cancellationSignal];
   if (options.timeoutMs !== undefined) signals.push(AbortSignal.timeout(options.timeoutMs));
   try {
     return await work(AbortSignal.any(signals));
   } finally {
-    clearInterval(timer);
+    stop();
   }
 }
 
 /**
- * An activity of the control queue that says all the time that it lives, so that another try comes soon after its worker has
- * gone. It does not end by a cancel: what it does is short, or can be done again.
+ * An activity of the control queue under heartbeats, so that another attempt begins soon after its worker is
+ * lost. A cancel does not end it: what it does is short, or can be repeated.
  */
 export const heartbeating =
   <I, O>(activity: (input: I) => Promise<O>): ((input: I) => Promise<O>) =>
   (input) =>
     withHeartbeat({ host: 'control' }, () => activity(input));
-
-/**
- * Called in a catch: when the activity was told to end, throws what the workflow acts upon (`activities/contract.ts`) and
- * does not return. A worker that goes away hands back what can be done again from the start.
- */
-export function throwIfEnded(): void {
-  const context = Context.current();
-  if (!context.cancellationSignal.aborted) return;
-  const why = context.cancellationDetails;
-  if (why?.workerShutdown && !why.cancelRequested)
-    throw requeue('The worker went away; this is done again from its start.');
-  throw new CancelledFailure(why?.cancelRequested ? 'cancelled' : 'this try is not the current one any more');
-}
-
-export const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError';
-
-/** The last word of a job that did not succeed. `started` is true: such a job has had its effect, or part of it. */
-export function ended(
-  outcome: 'failed' | 'errored' | 'skipped',
-  kind: FailureKind,
-  message: string,
-): Pick<JobResult, 'outcome' | 'kind' | 'message' | 'started'> {
-  return { outcome, kind, message, started: true };
-}
-
-const BY_CODE: Partial<Record<DavitError['code'], readonly ['failed' | 'errored', FailureKind]>> = {
-  'engine/build-failed': ['failed', 'script'],
-  'engine/no-space': ['errored', 'no_space'],
-  'store/no-space': ['errored', 'no_space'],
-  'engine/image-missing': ['failed', 'image_pull'],
-  'engine/image-denied': ['failed', 'image_pull'],
-  'engine/platform': ['failed', 'config'],
-  'engine/unreachable': ['errored', 'engine'],
-  'engine/failed': ['errored', 'engine'],
-  'registry/denied': ['failed', 'registry'],
-  'registry/name': ['failed', 'config'],
-  'registry/missing-manifest': ['errored', 'missing_dependency'],
-  'registry/unreachable': ['errored', 'registry'],
-  'registry/failed': ['errored', 'registry'],
-  'build/no-dockerfile': ['failed', 'config'],
-  'source/refused': ['failed', 'config'],
-  'blob/missing': ['errored', 'artifact'],
-  'secret/missing': ['errored', 'config'],
-  'usage/invalid': ['failed', 'config'],
-  'deploy/unknown-target': ['failed', 'config'],
-  'target/refused': ['failed', 'config'],
-  'target/not-a-manager': ['errored', 'config'],
-  'target/unreachable': ['errored', 'engine'],
-  'target/missing': ['errored', 'engine'],
-};
-
-/** A thrown error as the result of a job: failed where the user's doing is at fault, errored where a machine is. */
-export function endedBy(error: unknown): Pick<JobResult, 'outcome' | 'kind' | 'message' | 'started'> {
-  if (isTimeout(error)) return ended('failed', 'timeout', 'The job ran into its timeout.');
-  if (!(error instanceof DavitError)) {
-    const text = messageOf(error);
-    return ended('errored', 'internal', `A defect of davit: ${text}`);
-  }
-  const [outcome, kind] = BY_CODE[error.code] ?? ['errored' as const, 'internal' as const];
-  return ended(outcome, kind, `${error.message} [${error.code}] ${error.hint}`);
-}
-
-/** A worker without one of the job's tags gives it back before anything is started. Architectures are queues, not tags. */
-export function requeueUnlessQueueMatches(wanted: readonly string[], own: readonly string[]): void {
-  const lacking = wanted.filter((tag) => !isArch(tag) && !own.includes(tag));
-  if (lacking.length > 0) throw requeue(`This worker lacks the tag ${lacking.join(', ')}.`);
-}

@@ -1,48 +1,73 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { DavitError, type ErrorCode } from '../../src/errors.ts';
-
-/** Longer than dockerd's own retries of about 50 s; a registry that restarts for a minute or three ends no job. */
-const OUTAGE_MS = 240_000;
-/** What a store that is away, or starts, answers. */
-const STORE_AWAY: readonly ErrorCode[] = ['store/unreachable', 'server/busy'];
-const INITIAL_PAUSE_MS = 1_000;
-const MAX_PAUSE_MS = 15_000;
+/** How activities wait for what is away: named policies over the one loop in `src/utils/retry.ts`. */
+import type { ErrorCode } from '../../src/errors.ts';
+import { doubling, retry, withCode } from '../../src/utils/retry.ts';
 
 /**
- * Tries again while the error is one of `codes` and `forMs` have not passed since the first such error; then rejects with
- * the last. `work` must be safe to repeat.
+ * Longer than dockerd's own retries of about 50 s; a registry that restarts for a minute or three ends no
+ * job.
  */
-export async function retryThroughOutage<T>(
-  options: {
-    codes: readonly ErrorCode[];
-    signal: AbortSignal;
-    forMs?: number;
-    /** The first pause, 1 s if absent. */
-    firstMs?: number;
-    onRetry?(error: DavitError, pauseMs: number): void;
-  },
-  work: () => Promise<T>,
-): Promise<T> {
-  let since: number | undefined;
-  for (let wait = options.firstMs ?? INITIAL_PAUSE_MS; ; wait = Math.min(wait * 2, MAX_PAUSE_MS)) {
-    try {
-      return await work();
-    } catch (error) {
-      options.signal.throwIfAborted();
-      since ??= performance.now();
-      const over = performance.now() - since + wait > (options.forMs ?? OUTAGE_MS);
-      if (!(error instanceof DavitError) || !options.codes.includes(error.code) || over) throw error;
-      options.onRetry?.(error, wait);
-    }
-    await delay(wait, undefined, { signal: options.signal }).catch((error: unknown) => {
-      // The reason of the signal says more than "aborted".
-      options.signal.throwIfAborted();
-      throw error;
-    });
-  }
+const OUTAGE_MS = 240_000;
+const OUTAGE_INITIAL_MS = 1_000;
+const OUTAGE_MAX_MS = 15_000;
+const STORE_INITIAL_MS = 200;
+const STORE_MAX_MS = 5_000;
+
+export interface OutageOptions {
+  codes: readonly ErrorCode[];
+  signal: AbortSignal;
+  /** Counted from the first failure; 4 minutes if absent. */
+  forMs?: number;
+  /** The first pause, 1 s if absent. */
+  initialMs?: number;
+  onRetry?(error: Error, pauseMs: number): void;
 }
 
-const STORE_PAUSE_MS = 200;
-/** The same of what is asked of the stores: a server that is away for minutes ends no job that has its turn. */
+/** Repeats `work` while the error is one of `codes`, for a few minutes; then rejects with the last error. */
+export const retryThroughOutage = <T>(options: OutageOptions, work: () => Promise<T>): Promise<T> =>
+  retry(work, {
+    retryable: withCode(...options.codes),
+    backoff: doubling(options.initialMs ?? OUTAGE_INITIAL_MS, OUTAGE_MAX_MS),
+    forMs: options.forMs ?? OUTAGE_MS,
+    countFrom: 'first-failure',
+    signal: options.signal,
+    onWait: options.onRetry,
+  });
+
+/** The same for requests to the stores: a server that is away for minutes ends no job that has its turn. */
 export const retryThroughStoreOutage = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
-  retryThroughOutage({ codes: STORE_AWAY, signal, firstMs: STORE_PAUSE_MS }, work);
+  retryThroughOutage(
+    { codes: ['store/unreachable', 'server/busy'], signal, initialMs: STORE_INITIAL_MS },
+    work,
+  );
+
+/**
+ * Repeats `work` while the store is away or full, until the signal; then once more, and rejects with the
+ * store's error. What is to be stored is still in the job's container, so nothing is lost by waiting.
+ */
+export const retryWhileStoreUnavailable = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
+  retry(work, {
+    retryable: withCode('store/no-space', 'store/unreachable', 'server/busy'),
+    backoff: doubling(STORE_INITIAL_MS, STORE_MAX_MS),
+    signal,
+    onAbort: 'last-attempt',
+  });
+
+/**
+ * No further attempt can help: a newer dispatch writes, or what the log store has is different, or is gone.
+ */
+const isFinalForLogs = withCode(
+  'log/fenced',
+  'log/offset',
+  'blob/missing',
+  'secret/corrupt',
+  'internal/defect',
+);
+
+/**
+ * Repeats a request to the stores for as long as the signal allows, whatever else fails: a log or a spec is
+ * not given up.
+ */
+export async function retryUntilReachable<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
+  signal.throwIfAborted();
+  return retry(ask, { final: isFinalForLogs, retryable: () => true, signal });
+}

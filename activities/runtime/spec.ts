@@ -5,7 +5,10 @@ import type { JobSpec } from '../../src/plan/model/spec.ts';
 
 const MAX_SPEC_BYTES = 16 * 1024 * 1024;
 
-/** The job's spec from the store. Rejects with `blob/missing`, `store/unreachable`, or `internal/defect` when it is another kind of job's. */
+/**
+ * The job's spec from the store. Rejects with `blob/missing`, `store/unreachable`, or `internal/defect` when
+ * it is another kind of job's.
+ */
 export async function readSpec<K extends JobSpec['kind']>(
   blobs: Pick<BlobStore, 'getBytes'>,
   digest: Digest,

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Downloads Debian's busybox-static for each architecture, checks its digest, and unpacks it to rootfs/ARCH. Needs
-# nothing but busybox. ARCH is what BuildKit calls it. Debian's armel runs on ARM v6 and v7; its armhf would crash on v6.
+# nothing but busybox. ARCH is BuildKit's name of it. Debian's armel runs on ARM v6 and v7; its armhf would crash on v6.
 set -eu
 cd "$(dirname "$0")"
 
@@ -13,7 +13,7 @@ download() { # FILE SHA256
     echo "$mirror/pool/main/b/busybox/$1"
     timeout 120 wget -q -O "$1" "$mirror/pool/main/b/busybox/$1" || continue
     if echo "$2  $1" | sha256sum -c -s; then return 0; fi
-    echo "  not the file that was expected: its sha256 is $(sha256sum "$1" | cut -d ' ' -f 1)" >&2
+    echo "  unexpected file: its sha256 is $(sha256sum "$1" | cut -d ' ' -f 1)" >&2
   done
   echo "no mirror delivered $1 with sha256 $2" >&2
   return 1

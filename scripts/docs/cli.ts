@@ -30,7 +30,7 @@ export function cliPage(): string {
   return [HEAD, index(program, help), EXIT_CODES, ...commands].join('\n');
 }
 
-/** What the program needs to be built: nothing of it runs. */
+/** The arguments to build the program; nothing of it runs. */
 const silentCli = (write: (text: string) => void): Cli => ({
   settings: readSettings({}),
   cwd: '/',
@@ -78,7 +78,7 @@ function section(command: Command, help: Help, extra: string): string {
 
 const sentence = (text: string): string => `${text.charAt(0).toUpperCase()}${text.slice(1)}.`;
 
-/** The text after the options: examples mostly. Commander only writes it together with the rest. */
+/** The text after the options, mostly examples. Commander writes it only together with the rest. */
 function extraHelp(command: Command, written: string[]): string {
   written.length = 0;
   command.outputHelp();

@@ -1,4 +1,7 @@
-/** docs/language/keywords.md: every keyword of GitLab's and davit's language, from the list that the compiler uses. */
+/**
+ * docs/language/keywords.md: every keyword of GitLab's and davit's language, from the list that the compiler
+ * uses.
+ */
 import type { KeywordInfo } from '../../src/compiler/schema/validation/keyword.ts';
 import { anchorOf, table } from './markdown.ts';
 
@@ -18,7 +21,7 @@ well (\`language/unknown-keyword\`). Nothing is ignored silently.
 `;
 const SUPPORT = { same: 'supported', differs: 'supported, differs', davit: "davit's own" } as const;
 
-/** A heading that consists of names of keywords (\`\`## \`only\`, \`except\`\`\`) is where these are described. */
+/** A heading that consists of names of keywords (\`\`## \`only\`, \`except\`\`\`) describes these. */
 export function headingsOf(pages: readonly Page[]): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const { file, text } of pages)

@@ -1,4 +1,7 @@
-/** All bytes of a stream. Above the limit it rejects with the caller's error, and the stream is destroyed. */
+/**
+ * Reads all bytes of a stream. Above the limit it rejects with the caller's error, and the stream is
+ * destroyed.
+ */
 export async function readBounded(
   stream: AsyncIterable<Uint8Array>,
   maxBytes: number,

@@ -1,7 +1,7 @@
 /**
- * The helper image: a static busybox of the engine's own architecture, for readiness probes and for jobs that name no image.
- * Davit brings it to each engine by itself. The binary comes from davit's own image, from PATH, from the well-known image on
- * the hub, or from Debian's packages, whichever works first.
+ * The helper image: a static busybox of the engine's own architecture, for readiness probes and for jobs
+ * without an image. davit puts it on each engine by itself. The binary comes from davit's own image, from
+ * PATH, from the official image on Docker Hub, or from Debian's packages, whichever works first.
  */
 import { execFile } from 'node:child_process';
 import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
@@ -36,9 +36,9 @@ const run = promisify(execFile);
 
 type HelperEngine = Pick<Engine, 'inspectImage' | 'pullImage' | 'tagImage' | 'build'>;
 export interface HelperOptions {
-  /** `davit/helper:1` is made; any other name is the operator's and is pulled. */
+  /** `davit/helper:1` is built; any other name is the operator's image and is pulled. */
   name: string;
-  /** Folders that are searched for a busybox. */
+  /** Folders to search for a busybox. */
   path: readonly string[];
   /** For the operator's own image. */
   auth?: RegistryAuth;
@@ -49,7 +49,10 @@ interface Local {
   path: readonly string[];
 }
 
-/** Makes or pulls the image when the engine does not have it. Returns its name. Rejects with `local/no-helper` or `engine/*`. */
+/**
+ * Builds or pulls the image if the engine does not have it. Returns its name. Rejects with `local/no-helper`
+ * or `engine/*`.
+ */
 export async function ensureHelperImage(
   engine: HelperEngine,
   info: Pick<EngineInfo, 'arch' | 'address'>,
@@ -70,19 +73,19 @@ export async function ensureHelperImage(
       await way(local);
       return name;
     } catch (error) {
-      // The next way is tried; all failures are reported together.
+      // The next source is tried; all failures are reported together.
       tried.push(messageOf(error));
     }
   }
   throw new DavitError(
     'local/no-helper',
-    `The helper image ${name} cannot be made on ${info.address}. ${tried.join(' ')}`,
+    `The helper image ${name} cannot be provided on ${info.address}. ${tried.join(' ')}`,
   );
 }
 
 async function fromOwnImage(local: Local): Promise<void> {
   const file = join(BUNDLED, local.arch);
-  if (!(await isFile(file))) throw new Error(`There is no ${file}.`);
+  if (!(await isFile(file))) throw new Error(`${file} does not exist.`);
   await buildFrom(await readFile(file), local);
 }
 
@@ -102,7 +105,7 @@ async function fromHub({ engine, arch }: Local): Promise<void> {
   await engine.tagImage(HUB_IMAGE, HELPER_IMAGE);
 }
 
-/** With package lists of our own: another architecture need not be one of this system's. */
+/** Uses its own package lists, because another architecture may not be enabled on this system. */
 async function fromDebian(local: Local): Promise<void> {
   if (!(await isFile('/etc/debian_version'))) throw new Error('This is not a Debian system.');
   const folder = await tempFolder('helper');
@@ -127,7 +130,7 @@ async function fromDebian(local: Local): Promise<void> {
     for (const place of ['bin/busybox', 'usr/bin/busybox'])
       if (await isFile(join(folder, 'root', place)))
         return await buildFrom(await readFile(join(folder, 'root', place)), local);
-    throw new Error('The package busybox-static holds no busybox.');
+    throw new Error('The package busybox-static contains no busybox.');
   } finally {
     await removeTempFolder(folder);
   }
@@ -137,11 +140,14 @@ const isFile = async (path: string): Promise<boolean> => {
   try {
     return (await lstat(path)).isFile() || (await lstat(path)).isSymbolicLink();
   } catch {
-    return false; // not there
+    return false; // it does not exist
   }
 };
 
-/** True for a program of that architecture that needs no loader: it has no PT_INTERP header (ELF, tools interface standard). */
+/**
+ * True for a program of that architecture that needs no loader: it has no PT_INTERP header (ELF, tools
+ * interface standard).
+ */
 export function isStaticFor(binary: Uint8Array, arch: Arch): boolean {
   const view = new DataView(binary.buffer, binary.byteOffset, binary.byteLength);
   if (binary.byteLength < 64 || view.getUint32(0, false) !== 0x7f454c46) return false;
@@ -158,7 +164,7 @@ export function isStaticFor(binary: Uint8Array, arch: Arch): boolean {
 }
 
 async function buildFrom(busybox: Uint8Array, { engine, arch }: Local): Promise<void> {
-  if (!isStaticFor(busybox, arch)) throw new Error(`That busybox is not static, or not for ${arch}.`);
+  if (!isStaticFor(busybox, arch)) throw new Error(`The busybox is not static, or not for ${arch}.`);
   const context = pack();
   context.entry({ name: 'Dockerfile' }, DOCKERFILE);
   context.entry({ name: 'busybox', mode: 0o755 }, Buffer.from(busybox));

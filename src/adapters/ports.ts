@@ -1,7 +1,8 @@
 /**
- * The ports: what activities, server and CLI may ask of the outside world. Adapters implement them and nothing else; they
- * are handed values, never configuration. Every method rejects with a DavitError whose code says what a person can do;
- * an AbortSignal ends a call with the signal's reason. All sizes are bytes, all times epoch ms, all durations ms.
+ * The ports: what activities, server and CLI may request from the outside world. Adapters implement them and
+ * nothing else; they get values, never configuration. Every method rejects with a DavitError whose code says
+ * what a person can do; an AbortSignal ends a call with the signal's reason. All sizes are bytes, all times
+ * epoch ms, all durations ms.
  */
 import type { Readable } from 'node:stream';
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
@@ -14,10 +15,10 @@ import type { Trigger } from '../plan/model/trigger.ts';
 
 // ---------------------------------------------------------------- bytes
 
-/** Bytes by digest. Putting twice is one blob. */
+/** Bytes by digest. Putting twice results in one blob. */
 export interface BlobStore {
   putBytes(bytes: Uint8Array): Promise<Digest>;
-  /** Streams to a temporary place, then names it; a crash leaves nothing under a digest. */
+  /** Streams to a temporary file, then renames it; a crash leaves nothing under a digest. */
   putStream(stream: Readable): Promise<{ digest: Digest; bytes: number }>;
   /** Rejects with `blob/missing`. */
   getBytes(digest: Digest, maxBytes?: number): Promise<Uint8Array>;
@@ -26,11 +27,11 @@ export interface BlobStore {
 }
 
 export interface CollectRequest {
-  /** Epoch ms: artifacts that expire before are needed by nobody. */
+  /** Epoch ms: artifacts that expire before are not needed. */
   now: number;
-  /** Epoch ms: what was stored or asked for since then stays. */
+  /** Epoch ms: blobs that were stored or checked since then stay. */
   before: number;
-  /** Counts, and removes nothing. */
+  /** Only counts; removes nothing. */
   dryRun: boolean;
 }
 export interface Collected {
@@ -40,25 +41,34 @@ export interface Collected {
   kept: number;
 }
 
-/** Small JSON documents by name (`a/b/c`, each part `[A-Za-z0-9._=-]+`): claims, numbers, records of ended pipelines. */
+/**
+ * Small JSON documents by name (`a/b/c`, each part `[A-Za-z0-9._=-]+`): claims, numbers, records of ended
+ * pipelines.
+ */
 export interface RecordStore {
-  /** Atomic and durable: the first writer wins, everybody gets what stands there now. */
+  /** Atomic and durable: the first writer wins, every caller gets the stored value. */
   putIfAbsent<T>(name: string, value: T): Promise<{ created: boolean; value: T }>;
   put<T>(name: string, value: T): Promise<void>;
   get<T>(name: string): Promise<T | undefined>;
-  /** Names below a prefix, newest first; in one folder higher names are newer, so numbers in names are padded. */
+  /**
+   * Names below a prefix, newest first; in one folder, higher names are newer, so numbers in names are
+   * padded.
+   */
   list(prefix: string, limit: number): Promise<string[]>;
-  /** The next numbers of a counter, `count` in a row, durable before the answer; the same claim gets the same numbers. */
+  /**
+   * The next numbers of a counter, `count` in a row, durable before the call returns; the same claim gets the
+   * same numbers.
+   */
   allocate(counter: string, claim: string, count: number): Promise<number>;
 }
 
-/** Where a follower of an engine's log was, when everything before it was acknowledged by the store. */
+/** Position of a follower in an engine's log up to which the store has acknowledged everything. */
 export interface LogCheckpoint {
   /** Engine's timestamp (RFC 3339 with ns) of the last record taken in. */
   engineTime: string;
   /** How many records with exactly that timestamp were taken in. */
   recordsAtTime: number;
-  /** Log offset that it stands at. */
+  /** The offset in the stored log. */
   offset: number;
 }
 export interface LogState {
@@ -72,12 +82,14 @@ export interface LogState {
 }
 export type LogRef = Pick<AttemptRef, 'pipeline' | 'job' | 'attempt'>;
 /**
- * One append-only log an attempt. Invariants: L1 bytes that were acknowledged are durable. L2 an append at an offset below
- * the end is taken as a repeat only if the bytes are equal. L3 an append of a lower epoch than the highest seen is refused
- * with `log/fenced`. L4 a gap is refused with `log/offset`.
+ * One append-only log per attempt. Invariants:
+ *   STORE-1 Acknowledged bytes are durable.
+ *   STORE-2 An append at an offset below the end counts as a repeat only if the bytes are equal.
+ *   STORE-3 An append of a lower epoch than the highest seen is refused with `log/fenced`.
+ *   STORE-4 A gap is refused with `log/offset`.
  */
 export interface LogStore {
-  /** Raises the epoch and answers where to go on. */
+  /** Raises the epoch and returns where to continue. */
   open(ref: LogRef, epoch: number): Promise<LogState>;
   append(
     ref: LogRef,
@@ -85,10 +97,10 @@ export interface LogStore {
   ): Promise<LogState>;
   end(ref: LogRef, end: { epoch: number; summary: LogSummary }): Promise<LogState>;
   state(ref: LogRef): Promise<LogState | undefined>;
-  /** Rejects with `not-found` when there is no such log. May answer fewer bytes than asked for. */
+  /** Rejects with `not-found` if the log does not exist. May return fewer bytes than requested. */
   read(ref: LogRef, offset: number, limit: number): Promise<{ bytes: Uint8Array; state: LogState }>;
 }
-/** A log store in this process, which tells of every change that is durable; the answer ends it. */
+/** A log store in this process, which reports every durable change; the returned function ends that. */
 export interface FollowedLogs extends LogStore {
   watch(ref: LogRef, listener: (state: LogState) => void): () => void;
 }
@@ -98,7 +110,10 @@ export interface FollowedLogs extends LogStore {
 export interface Secrets {
   /** Rejects with `secret/missing`, naming the reference, never a value. */
   resolve(ref: SecretRef): Promise<string>;
-  /** Sealed under the installation's key (AES-256-GCM): values to mask, kept in the store as long as the attempt lives. */
+  /**
+   * Sealed under the installation's key (AES-256-GCM): values to mask, kept in the store until the attempt
+   * ends.
+   */
   seal(plain: Uint8Array): Uint8Array;
   unseal(sealed: Uint8Array): Uint8Array;
 }
@@ -107,7 +122,7 @@ export interface Secrets {
 
 export interface EngineInfo {
   id: string;
-  /** Address in words a person knows: `unix:///var/run/docker.sock`. */
+  /** The address as a person knows it: `unix:///var/run/docker.sock`. */
   address: string;
   kind: 'docker' | 'podman';
   /** It runs as a user that is not root: it can be no part of a swarm. */
@@ -120,7 +135,7 @@ export interface EngineInfo {
   cpus: number;
   memoryBytes: number;
   liveRestore: boolean;
-  /** The engine's own clock, epoch ms: what it stamps its objects with. */
+  /** The engine's own clock, epoch ms: the source of its objects' times. */
   time: number;
 }
 export interface RegistryAuth {
@@ -167,7 +182,7 @@ export interface ContainerState {
   /** Address on each of its networks. */
   addresses: Record<string, string>;
 }
-/** One record of the engine's log: what the container wrote at once, at most 16 KiB. */
+/** One record of the engine's log: one write of the container, at most 16 KiB. */
 export interface LogRecord {
   stream: 'stdout' | 'stderr';
   /** RFC 3339 with nanoseconds, as the engine wrote it. */
@@ -176,14 +191,14 @@ export interface LogRecord {
 }
 export interface ImageInfo {
   /**
-   * What `listImages` and containers know it by. In the containerd store it may be an index: a container is created from it
-   * with the platform named.
+   * The id that `listImages` and containers use. In the containerd store it may be an index: a container is
+   * created from it with the platform named.
    */
   id: string;
   platform: Platform;
   sizeBytes: number;
   repoDigests: string[];
-  /** It was made on this engine and never pulled. False where the engine cannot say. */
+  /** It was built on this engine and never pulled. False if the engine does not know. */
   madeHere: boolean;
   exposedPorts: number[];
   user: string;
@@ -191,7 +206,7 @@ export interface ImageInfo {
   command: string[];
   workdir: string;
 }
-/** An image as a list of them tells of it. */
+/** An image in a list. */
 export interface ListedImage {
   id: string;
   /** `REPOSITORY:TAG` */
@@ -208,7 +223,7 @@ export interface BuildRequest {
   args: Record<string, string>;
   labels: Record<string, string>;
   cacheFrom: string[];
-  /** Base images are resolved in their registries, whatever the engine has under their names. */
+  /** Base images are resolved in their registries, even if the engine has images of these names. */
   pullBases: boolean;
   /** BUILDKIT_INLINE_CACHE */
   inlineCache: boolean;
@@ -217,17 +232,19 @@ export interface BuildRequest {
   onLog(text: string): void;
 }
 
-/** One container engine. Idempotent where it says so; `name` arguments are container names or ids. */
+/** One container engine. Idempotent where stated; `name` arguments are container names or ids. */
 export interface Engine {
   info(): Promise<EngineInfo>;
-  /** A UUID that davit keeps on the engine as the label of a volume: cloned SD cards share engine ids. */
+  /**
+   * A UUID that davit keeps on the engine as the label of a volume, because cloned SD cards share engine ids.
+   */
   hostId(installation: string): Promise<string>;
-  /** Runs a container of that platform to see: `image` is any image of it. */
+  /** Tests it by running a container of that platform; `image` is any image of it. */
   canRun(platform: string, image: string): Promise<boolean>;
 
   /**
-   * With a platform: that platform's image of the name, where the engine can hold several under one; undefined when it is not
-   * there. An engine that holds one returns it, whatever its platform is.
+   * With a platform: that platform's image of the name, if the engine can hold several under one; undefined
+   * if it does not have it. An engine that holds one returns it, whatever its platform.
    */
   inspectImage(image: string, platform?: string): Promise<ImageInfo | undefined>;
   pullImage(
@@ -237,36 +254,44 @@ export interface Engine {
   /** Local image from a tar of a root file system context; used for the helper image only. */
   tagImage(image: string, tag: string): Promise<void>;
   removeImage(image: string): Promise<void>;
-  /** Those that have a tag. */
+  /** Images with a tag. */
   listImages(): Promise<ListedImage[]>;
-  /** What BuildKit keeps of builds and no build uses now, whoever's builds they were. Answers the bytes that it freed. */
+  /**
+   * Removes BuildKit's cache that no build is using, of all builds on the engine. Returns the freed bytes.
+   */
   pruneBuildCache(): Promise<number>;
   build(request: BuildRequest): Promise<{ imageId: string; sizeBytes: number }>;
-  /** Answers the digest that the registry acknowledged. */
+  /** Returns the digest that the registry acknowledged. */
   push(
     tag: string,
     options: { auth?: RegistryAuth; signal: AbortSignal; onLog(text: string): void },
   ): Promise<{ digest: Digest; sizeBytes: number }>;
 
-  /** Rejects with `engine/name-taken` when the name exists: the caller attaches. */
+  /** Rejects with `engine/name-taken` if the name exists: the caller attaches. */
   createContainer(create: ContainerCreate): Promise<string>;
   inspectContainer(name: string): Promise<ContainerState | undefined>;
   startContainer(name: string): Promise<void>;
-  /** Put a tar at `/` of a created container; reaches its volumes too. */
+  /** Extracts a tar at `/` of a created container, including its volumes. */
   upload(name: string, tar: Readable): Promise<void>;
-  /** Tar of a path (works on ended containers); undefined when the path is not there. */
+  /** Tar of a path (works on ended containers); undefined if the path does not exist. */
   download(name: string, path: string, signal?: AbortSignal): Promise<Readable | undefined>;
-  /** Resolves when the container is not running. Survives engine restarts and dropped links by asking again. */
+  /** Resolves when the container is not running. Retries after engine restarts and lost connections. */
   waitContainer(name: string, signal: AbortSignal): Promise<ContainerState>;
-  /** Demultiplexed; ends when the container ended (follow) or the log is read. `since`: RFC 3339 ns, inclusive. */
+  /**
+   * Demultiplexed; ends when the container has ended (follow) or the log is read. `since`: RFC 3339 ns,
+   * inclusive.
+   */
   logs(
     name: string,
     options: { follow: boolean; since?: string; signal: AbortSignal },
   ): AsyncIterable<LogRecord>;
   signalContainer(name: string, signal: 'SIGTERM' | 'SIGKILL'): Promise<void>;
-  /** With its anonymous volumes. Idempotent. */
+  /** Removes its anonymous volumes too. Idempotent. */
   removeContainer(name: string): Promise<void>;
-  /** The same, unless it runs: the engine decides in one step. False: it runs, and was left as it is. */
+  /**
+   * The same, unless it is running: the engine decides atomically. False if it is running and was left as it
+   * is.
+   */
   removeUnlessRunning(name: string): Promise<boolean>;
   listContainers(labels: Record<string, string>): Promise<ContainerState[]>;
 
@@ -275,7 +300,7 @@ export interface Engine {
   listVolumes(
     labels: Record<string, string>,
   ): Promise<{ name: string; labels: Record<string, string>; createdAt: number }[]>;
-  /** Idempotent. `icc: false` keeps containers of ordinary jobs apart. */
+  /** Idempotent. `icc: false` isolates containers of ordinary jobs. */
   createNetwork(name: string, options: { labels: Record<string, string>; icc: boolean }): Promise<void>;
   removeNetwork(name: string): Promise<void>;
   listNetworks(
@@ -297,12 +322,15 @@ export interface Registry {
   readonly host: string;
   ping(): Promise<void>;
   manifest(repository: string, reference: string): Promise<ManifestInfo | undefined>;
-  /** Entries of an index; undefined when there is none under that name. */
+  /** Entries of an index; undefined if the name does not exist. */
   index(
     repository: string,
     reference: string,
   ): Promise<{ digest: Digest; entries: ManifestInfo[] } | undefined>;
-  /** Writes an OCI index by digest, reads it back, then each tag. Rejects with `registry/denied` naming the missing scope. */
+  /**
+   * Writes an OCI index by digest, reads it back, then each tag. Rejects with `registry/denied` naming the
+   * missing scope.
+   */
   putIndex(
     repository: string,
     entries: { digest: Digest; platform: Platform }[],
@@ -314,7 +342,10 @@ export interface Registry {
   imageSize(repository: string, digest: Digest): Promise<number>;
 }
 export interface Registries {
-  /** Registry that serves this image or repository name; credentials by reference from the installation file. */
+  /**
+   * The registry that serves this image or repository name; credentials by reference from the installation
+   * file.
+   */
   forImage(
     name: string,
     options?: { anonymous?: boolean },
@@ -339,7 +370,7 @@ export interface DeployRequest {
 }
 export interface TargetState {
   exists: boolean;
-  /** From labels of the service, or of any of its tasks; of this installation's deployments alone. */
+  /** From labels of the service or any of its tasks; of this installation's deployments only. */
   deployIds: string[];
   seq: number;
   /** Another installation of davit has deployed it last. */
@@ -349,20 +380,20 @@ export interface TargetState {
   image?: string;
   desired: number;
   running: number;
-  /** Tasks that failed since this deployment began, newest first, in the target's own words. */
+  /** Tasks that failed since this deployment began, newest first, with the target's own message. */
   failures: string[];
   rollout: 'none' | 'updating' | 'paused' | 'completed' | 'rolling_back';
   /** Opaque: the spec that would be restored. */
   snapshot?: string;
-  /** host:port it answers on, where the target says so. */
+  /** host:port that it listens on, if the target provides it. */
   endpoints: string[];
 }
 export interface DeployTarget {
   readonly name: string;
   read(service: string): Promise<TargetState>;
-  /** Conditional on the version just read: answers `conflict` when somebody else changed it meanwhile. */
+  /** Conditional on the version just read: returns `conflict` if it was changed in the meantime. */
   apply(request: DeployRequest): Promise<'applied' | 'already' | 'outdated' | 'conflict'>;
-  /** Puts a snapshot back as a new deployment; no snapshot means: remove what the first deployment made. */
+  /** Restores a snapshot as a new deployment; without one, removes what the first deployment created. */
   restore(
     service: string,
     snapshot: string | undefined,
@@ -379,7 +410,7 @@ export interface SourceRequest {
   ref: string;
   /** Commits; 0: the whole history, all branches and tags. */
   depth: number;
-  /** `ref` is a tag: it is in the checkout too, and its message is told. */
+  /** `ref` is a tag: it is in the checkout too, and its message is returned. */
   tag?: boolean;
   auth?: { username: string; password: string };
   signal?: AbortSignal;
@@ -391,13 +422,13 @@ export interface SubmoduleRequest {
   paths: readonly string[];
   /** Commits; 0: the whole history. */
   depth: number;
-  /** Whether the project's credentials go to those on its own host. */
+  /** Whether submodules on the project's own host get its credentials. */
   credentials: boolean;
   /** `HOST` or `HOST:PORT` that may have private addresses. */
   allowHosts: readonly string[];
 }
 export interface ChangedRequest extends Omit<SourceRequest, 'depth'> {
-  /** What `sha` is compared with: a commit, or a ref's name; with `mergeBase`, with where the two have parted. */
+  /** What `sha` is compared with: a commit, or the name of a ref; with `mergeBase`, their common ancestor. */
   since: { name: string; commit: string; mergeBase: boolean }[];
 }
 export interface LastCommitsRequest extends Omit<SourceRequest, 'depth'> {
@@ -418,11 +449,20 @@ export interface CommitFacts {
   tagMessage?: string;
 }
 export interface Source {
-  /** Tar of a checkout with a `.git` of `depth` commits, umask 0000 modes. Rejects with `git/no-commit`, `git/unreachable`, `git/denied`. */
+  /**
+   * Tar of a checkout with a `.git` of `depth` commits, umask 0000 modes. Rejects with `git/no-commit`,
+   * `git/unreachable`, `git/denied`.
+   */
   fetch(request: SourceRequest): Promise<{ tar: Readable; done: Promise<void>; commit?: CommitFacts }>;
-  /** Paths that differ, by the `name` asked for; one that git has not is left out. Rejects as `fetch` does. */
+  /**
+   * Paths that differ, by the requested `name`; one that git does not have is left out. Rejects as `fetch`
+   * does.
+   */
   changed(request: ChangedRequest): Promise<Record<string, string[]>>;
-  /** The last commit up to `sha` that has changed each path; one that was never there is left out. Rejects as `fetch` does. */
+  /**
+   * The last commit up to `sha` that changed each path; a path that never existed is left out. Rejects as
+   * `fetch` does.
+   */
   lastCommits(request: LastCommitsRequest): Promise<Record<string, string>>;
   /** Whether the branch or tag of the repository holds the commit. Rejects with `git/unreachable`, `git/denied`. */
   contains(commit: HeldCommit): Promise<boolean>;
@@ -433,17 +473,20 @@ export interface Source {
 export interface RemoteHead {
   /** Whole: refs/heads/main, refs/tags/v1 */
   ref: string;
-  /** What the ref names: of an annotated tag the tag, not the commit. */
+  /** The object that the ref names: for an annotated tag the tag, not the commit. */
   sha: string;
   commit: string;
 }
 /** Reads single files of repositories, for `include`. */
 export interface Repositories {
-  /** Commits of the refs that match (`HEAD`, `refs/heads/main`, `refs/tags/*`), by full name; annotated tags followed. */
+  /**
+   * Commits of the refs that match (`HEAD`, `refs/heads/main`, `refs/tags/*`), by full name; annotated tags
+   * followed.
+   */
   refs(request: RepositoryRequest & { patterns: readonly string[] }): Promise<Record<string, string>>;
   /**
-   * Of one commit: texts by path, null for what is no file, and every path where `list` says so. Rejects as `Source.fetch`
-   * does, and with `source/refused` for what is no UTF-8 text of at most 1 MiB.
+   * Files of one commit: texts by path, null for a path that is not a file, and every path if `list` is set.
+   * Rejects like `Source.fetch`, and with `source/refused` if a file is not UTF-8 text of at most 1 MiB.
    */
   files(
     request: RepositoryRequest & { sha: string; paths: readonly string[]; list: boolean },
@@ -454,25 +497,25 @@ export interface RepositoryRequest {
   auth?: { username: string; password: string };
   signal?: AbortSignal;
 }
-/** Files that other servers serve, for `include: remote`. */
+/** Files of other servers, for `include: remote`. */
 export interface RemoteFiles {
   /** https and public addresses only. Rejects with `include/refused`, `include/unreachable`. */
   get(url: string, signal?: AbortSignal): Promise<Uint8Array>;
 }
-/** What includes name elsewhere. */
+/** Files outside the pipeline's own source that includes name. */
 export interface Includes {
-  /** Those of one pipeline: all its answers come within 30 s. */
+  /** For one pipeline: all its files must arrive within 30 s. */
   open(reader: IncludeReader): IncludeSession;
 }
-/** On whose behalf it is read. */
+/** On whose behalf files are read. */
 export interface IncludeReader {
   project: ProjectSlug;
-  /** What comes from outside reads what everybody may read. */
+  /** A pipeline from outside reads only what is public. */
   fork: boolean;
   signal?: AbortSignal;
 }
 export interface IncludeSession {
-  /** By `includeKey`. What cannot be had is an answer too; rejects only when it was aborted. */
+  /** By `includeKey`. A refusal is a result too; rejects only if it was aborted. */
   answer(wants: readonly IncludeWant[]): Promise<IncludeAnswers>;
 }
 export interface Forge {
@@ -486,9 +529,9 @@ export interface Forge {
     url?: string;
     fork?: boolean;
   }): Promise<void>;
-  /** The release of a tag. Rejects with `forge/away`, or `forge/refused` when a second try is of no use. */
+  /** The release of a tag. Rejects with `forge/away`, or `forge/refused` if a retry is useless. */
   findRelease(project: ProjectSlug, tag: string): Promise<ReleaseAt | 'none' | 'no-forge'>;
-  /** Makes one; answers what of it this forge has no place for. Rejects as `findRelease`. */
+  /** Creates one; returns the parts that this forge does not support. Rejects like `findRelease`. */
   makeRelease(project: ProjectSlug, release: ReleaseSpec): Promise<ReleaseAt & { left: string[] }>;
 }
 export interface ReleaseAt {
@@ -497,24 +540,27 @@ export interface ReleaseAt {
 
 // ---------------------------------------------------------------- workflows
 
-/** What an activity may ask of Temporal itself. */
+/** What an activity may request from Temporal itself. */
 export interface WorkflowLookup {
-  /** True when that run (else the latest) is closed or past retention; rejects when Temporal does not answer. */
+  /** True if that run (else the latest) is closed or past retention; rejects if Temporal does not respond. */
   isClosed(workflowId: string, runId?: string): Promise<boolean>;
 }
 
 export interface PipelineLookup {
-  /** The newest pipeline of a branch that its project remembers, which has every open one; children are none. */
+  /**
+   * The newest pipeline of a branch that its project remembers, which includes every open one; child
+   * pipelines do not count.
+   */
   newestOf(project: ProjectSlug, branch: string): Promise<PipelineId | undefined>;
 }
 
 export interface TriggerLookup {
-  /** What a project knows of the key of a trigger; `unknown` where the project has no workflow yet. */
+  /** What a project knows about the key of a trigger; `unknown` if the project has no workflow yet. */
   lookup(project: ProjectSlug, key: string): Promise<KeyLookup>;
 }
 
 export interface PipelineStarter {
-  /** Asks a project for a pipeline: durable when it resolves. */
+  /** Requests a pipeline of a project: durable when it resolves. */
   start(trigger: Trigger): Promise<void>;
 }
 

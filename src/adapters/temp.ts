@@ -1,12 +1,12 @@
 /**
- * Role: temporary folders of this process, `davit-KIND-PID.START.SPACE-XXXXXX`, and what dead processes have left of theirs.
- * Not its role: what stands in them; halves beside a file that is replaced (`Scratch`, `doctor/fix.ts`).
- *
- * Invariants:
- *  T1 A folder says whose it is: process id, when that process was started, and the namespace that the id counts in. So what a
- *     killed process left is known at once, and never by its age or by a number that somebody else has by now.
- *  T2 Only folders of this user; links are not followed.
- *  T3 A process that ends by itself leaves none, also where it ends in the middle of something.
+ * Temporary folders of this process, `davit-KIND-PID.START.SPACE-XXXXXX`, and removal of those that dead
+ * processes left. Not its role: their content, and temporary files beside a file that is replaced (`Scratch`,
+ * `doctor/fix.ts`). Invariants:
+ *  TEMP-1 A folder's name identifies its owner: process id, start time of the process, and the PID namespace
+ *         of the id. So the folder of a killed process is recognized at once, and never by its age or by a
+ *         process id that was reused.
+ *  TEMP-2 Only folders of this user are touched; links are not followed.
+ *  TEMP-3 A process that exits by itself leaves none, even if it exits in the middle of something.
  */
 import { readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -14,9 +14,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const NAME = /^davit-([a-z]+)-([0-9a-z]+)\.([0-9a-z]+)\.([0-9a-z]+)-[A-Za-z0-9]{6}$/;
-/** As davit 0.1 named them: nobody can tell whose they are. */
+/** The names of davit 0.1: their owner is unknown. */
 const EARLIER = /^davit-(git|helper|source)-[A-Za-z0-9]{6}$/;
-/** Of another namespace of processes (a container that shares the folder), or of an earlier version. */
+/** For folders of another PID namespace (a container that shares the folder) or of an earlier version. */
 const DAY_MS = 24 * 3_600_000;
 /** A tunnel lives as long as its worker, so its age says nothing. */
 const LASTING = 'ssh';
@@ -25,7 +25,10 @@ const BASE = 36;
 const mine = new Set<string>();
 let listening = false;
 
-/** A new folder, mode 0700, in `parent` (the system's own place for such). Rejects with the system's error. */
+/**
+ * A new folder, mode 0700, in `parent` (by default the system's temporary folder). Rejects with the system's
+ * error.
+ */
 export async function tempFolder(kind: string, parent: string = tmpdir()): Promise<string> {
   if (!listening) process.once('exit', removeMine);
   listening = true;
@@ -40,7 +43,7 @@ export async function removeTempFolder(folder: string): Promise<void> {
   mine.delete(folder);
 }
 
-/** Paths of folders in `parent` whose process is gone. */
+/** Paths of folders in `parent` whose process has ended. */
 export async function deadFolders(parent: string = tmpdir()): Promise<string[]> {
   const found: string[] = [];
   for (const name of await namesIn(parent)) {
@@ -50,14 +53,17 @@ export async function deadFolders(parent: string = tmpdir()): Promise<string[]> 
   return found;
 }
 
-/** Removes them; answers how many. Never rejects: what cannot be removed now is met again by the next process that looks. */
+/**
+ * Removes them; returns how many. Never rejects: the next process that sweeps retries what could not be
+ * removed.
+ */
 export async function sweepFolders(parent: string = tmpdir()): Promise<number> {
   try {
     const dead = await deadFolders(parent);
     const ends = await Promise.allSettled(dead.map((path) => rm(path, { recursive: true, force: true })));
     return ends.filter((end) => end.status === 'fulfilled').length;
   } catch {
-    return 0; // the folder cannot be read: whoever makes one there will be told so
+    return 0; // the folder cannot be read: creating a folder there reports that
   }
 }
 
@@ -68,7 +74,7 @@ async function isDead(path: string, name: string): Promise<boolean> {
     if (!known.isDirectory() || known.uid !== process.getuid?.()) return false;
     old = Date.now() - known.mtimeMs > DAY_MS;
   } catch {
-    return false; // somebody else was faster
+    return false; // another process removed it first
   }
   const [, kind, pid = '', start = '', where = ''] = NAME.exec(name) ?? [];
   if (kind === undefined) return old;
@@ -77,18 +83,21 @@ async function isDead(path: string, name: string): Promise<boolean> {
   return now === undefined || (now !== 0 && now !== Number.parseInt(start, BASE));
 }
 
-/** When a process was started (ticks since boot; proc(5), stat, field 22), 0 where the system does not say, undefined: gone. */
+/**
+ * When a process was started (ticks since boot; proc(5), stat, field 22), 0 if the system does not provide
+ * it, undefined if it has ended.
+ */
 function startOf(pid: number): number | undefined {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it is there and belongs to somebody else.
+    // EPERM: it exists and belongs to another user.
     if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return undefined;
   }
   if (process.platform !== 'linux') return 0;
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name of the program is in parentheses and may hold anything.
+    // The name of the program is in parentheses and may contain anything.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' ? undefined : Number(fields[19]);
   } catch {
@@ -96,12 +105,12 @@ function startOf(pid: number): number | undefined {
   }
 }
 
-/** Process ids of two containers are not the same ids. */
+/** The PID namespace: process ids of two containers are unrelated. */
 function space(): number {
   try {
     return Number(/\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? 0);
   } catch {
-    return 0; // no such thing on this system
+    return 0; // this system has no PID namespaces
   }
 }
 
@@ -119,7 +128,7 @@ function removeMine(): void {
     try {
       rmSync(folder, { recursive: true, force: true });
     } catch {
-      // The next process that looks finds it dead.
+      // The next process that sweeps removes it.
     }
   }
 }

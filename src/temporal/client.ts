@@ -1,6 +1,5 @@
 /** Connects server, CLI and workers to Temporal, with retries, and prepares the namespace. */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   Client,
   Connection,
@@ -11,6 +10,7 @@ import {
 import { msToTs } from '@temporalio/common/lib/time.js';
 import { DavitError } from '../errors.ts';
 import { SEARCH_ATTRIBUTES } from '../plan/model/protocol.ts';
+import { constant, retry } from '../utils/retry.ts';
 import { queryRetries } from './queries.ts';
 
 const RETENTION_DAYS = 30;
@@ -131,15 +131,13 @@ async function unlessThere(make: () => Promise<unknown>): Promise<void> {
 }
 
 async function retryUntil<T>(address: string, deadline: number, attempt: () => Promise<T>): Promise<T> {
-  for (;;) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (Date.now() > deadline)
-        throw new DavitError('temporal/unreachable', `No Temporal server responds at ${address}.`, {
-          cause: error,
-        });
-      await delay(RETRY_MS);
-    }
+  try {
+    return await retry(attempt, {
+      retryable: () => true,
+      backoff: constant(RETRY_MS),
+      forMs: deadline - Date.now(),
+    });
+  } catch (cause) {
+    throw new DavitError('temporal/unreachable', `No Temporal server responds at ${address}.`, { cause });
   }
 }

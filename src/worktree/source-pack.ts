@@ -1,10 +1,11 @@
 /** Packs files of a tree into a tar: owner root, open modes, links kept as links. */
-import { createReadStream, type Stats } from 'node:fs';
-import { lstat, readdir, readlink } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
+import { addFile } from '../adapters/git/pack.ts';
+import { FOLDER_MODE, put, ROOT_OWNER } from '../utils/tar.ts';
 
 export interface Entry {
   /** Path on disk. */
@@ -56,34 +57,13 @@ function parents(name: string): string[] {
   return parts.map((_part, index) => parts.slice(0, index + 1).join('/'));
 }
 
-const ROOT = { uid: 0, gid: 0, uname: 'root', gname: 'root' };
-
 async function add(tar: Pack, from: string, name: string): Promise<void> {
   const found = await statOf(from);
-  if (!found) return; // deleted while the tree was read
-  const header = { ...ROOT, name, mtime: found.mtime };
-  if (found.isSymbolicLink()) {
-    await entry(tar, { ...header, type: 'symlink', linkname: await readlink(from), mode: 0o777 });
-  } else if (found.isFile()) {
-    const mode = (found.mode & 0o111) === 0 ? 0o666 : 0o777;
-    if (found.size === 0) return entry(tar, { ...header, type: 'file', mode }, '');
-    const sink = tar.entry({ ...header, type: 'file', mode, size: found.size });
-    // A file that grows while it is read is sent with its old length; one that shrinks fails the upload.
-    const end = found.size - 1;
-    await pipeline(createReadStream(from, { end }), sink);
-  }
-  // Sockets, pipes and devices do not belong to a source.
+  if (found) await addFile(tar, { from, name, found }); // otherwise it was deleted while the tree was read
 }
 
 const folder = (tar: Pack, name: string): Promise<void> =>
-  entry(tar, { ...ROOT, name: `${name}/`, type: 'directory', mode: 0o777 });
-
-const entry = (tar: Pack, header: Parameters<Pack['entry']>[0], content?: string): Promise<void> =>
-  new Promise((resolve, reject) => {
-    const done = (error?: Error | null): void => (error ? reject(error) : resolve());
-    if (content === undefined) tar.entry(header, done);
-    else tar.entry(header, content, done);
-  });
+  put(tar, { ...ROOT_OWNER, name: `${name}/`, type: 'directory', mode: FOLDER_MODE });
 
 /** Files and links below a folder, without `.git` folders. */
 export async function everyFile(root: string, folder: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 /**
- * Who may import whom (DESIGN §2), as data. The first area whose folder matches a file is the file's. A target is a
+ * Who may import whom, as data. The first area whose folder matches a file is the file's. A target is a
  * folder (`src/plan/`), a file, a package, or `node:*`; `types:` before it allows it in types only.
  */
 export interface Area {
@@ -25,6 +25,7 @@ const PURE = [
   'src/utils/sha256.ts',
   'src/utils/unless-aborted.ts',
   'src/utils/retry.ts',
+  'src/utils/tar.ts',
 ];
 /** Everything a process may use that is not the network's or the disk's business. */
 const CALM_NODE = [
@@ -81,6 +82,7 @@ export const AREAS: readonly Area[] = [
   // Workflows use the others, so only this one may import from Node.
   { of: 'src/utils/sha256.ts', may: ['node:crypto'] },
   { of: 'src/utils/retry.ts', may: ['src/errors.ts', 'node:timers/promises'] },
+  { of: 'src/utils/tar.ts', may: ['types:tar-stream'] },
   { of: 'src/utils/', may: [] },
   { of: 'src/masking/', may: ['src/masking/', ...OPEN] },
   { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },
@@ -217,3 +219,47 @@ export function allowedBy(area: Area, target: string, typeOnly: boolean): string
 
 export const areaOf = (path: string): Area | undefined =>
   AREAS.find((area) => (area.of.endsWith('/') ? path.startsWith(area.of) : path === area.of));
+
+/** What every family of activities may use. */
+const ACTIVITY_COMMON = ['activities/contract.ts', 'activities/runtime/', 'activities/runtime/log/'] as const;
+/** The rooms of a job, lowest first: each one uses those before it. */
+const JOB_ROOMS = [
+  'activities/job/context/',
+  'activities/job/container/',
+  'activities/job/sidecars/',
+  'activities/job/files/',
+  'activities/job/cache/',
+  'activities/job/start/',
+  'activities/job/finish/',
+  'activities/job/run/',
+  'activities/job/',
+];
+const FAMILIES = [
+  'activities/image/',
+  'activities/deploy/',
+  'activities/compile/',
+  'activities/downstream/',
+  'activities/pipeline/',
+];
+
+/** The rooms inside activities/ and the rooms that each of them may import, its own apart: never upward, never across families. */
+export const ACTIVITY_ROOMS: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
+  ['activities/contract.ts', []],
+  ['activities/runtime/', ['activities/contract.ts']],
+  ['activities/runtime/log/', ['activities/contract.ts', 'activities/runtime/']],
+  ...JOB_ROOMS.map(
+    (room, index) =>
+      [room, [...ACTIVITY_COMMON, ...JOB_ROOMS.slice(0, index)]] satisfies [string, readonly string[]],
+  ),
+  ...FAMILIES.map((room) => [room, ACTIVITY_COMMON] satisfies [string, readonly string[]]),
+  ['activities/index.ts', [...ACTIVITY_COMMON, ...FAMILIES]],
+]);
+
+/** The innermost room that a path of activities/ is in. */
+export const activityRoomOf = (path: string): string | undefined =>
+  [...ACTIVITY_ROOMS.keys()]
+    .filter((room) => (room.endsWith('/') ? path.startsWith(room) : path === room))
+    .reduce<string | undefined>(
+      (inner, room) => (room.length > (inner?.length ?? 0) ? room : inner),
+      undefined,
+    );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { importsOf, lineOf, readSources, type SourceFile, type SyntaxNode } from '../support/source.ts';
-import { allowedBy, areaOf, AREAS } from './import-table.ts';
+import { ACTIVITY_ROOMS, activityRoomOf, allowedBy, areaOf, AREAS } from './import-table.ts';
 
 const product = readSources('src/**/*.ts', 'workflows/**/*.ts', 'activities/**/*.ts', 'workers/**/*.ts');
 const tests = readSources('test/**/*.ts', 'bench/**/*.ts');
@@ -27,6 +27,30 @@ describe('the import table', () => {
         .map((one) => `${file.path}:${one.line} must not import ${one.typeOnly ? 'type ' : ''}${one.target}`);
     });
     expect(broken).toEqual([]);
+  });
+
+  test('inside activities/ nothing is imported upward or across families', () => {
+    const files = product.filter(({ path }) => path.startsWith('activities/'));
+    expect(files.filter(({ path }) => activityRoomOf(path) === undefined).map(({ path }) => path)).toEqual(
+      [],
+    );
+    const broken = files.flatMap((file) => {
+      const own = activityRoomOf(file.path);
+      const allowed = own === undefined ? [] : [own, ...(ACTIVITY_ROOMS.get(own) ?? [])];
+      return importsOf(file)
+        .filter(({ target }) => target.startsWith('activities/'))
+        .filter(({ target }) => !allowed.includes(activityRoomOf(target) ?? ''))
+        .map(({ target, line }) => `${file.path}:${line} must not import ${target}`);
+    });
+    expect(broken).toEqual([]);
+  });
+
+  test('no folder of activities/ has more than 20 files directly in it', () => {
+    const counts = Map.groupBy(
+      product.filter(({ path }) => path.startsWith('activities/')),
+      ({ path }) => path.slice(0, path.lastIndexOf('/')),
+    );
+    expect([...counts].filter(([, files]) => files.length > 20).map(([folder]) => folder)).toEqual([]);
   });
 
   test('the product does not import its tests, and relative imports name their file', () => {

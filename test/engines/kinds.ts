@@ -6,7 +6,7 @@ import { podmanDaemon } from './podman.ts';
 
 export interface EngineKind {
   name: string;
-  /** Put before PATH, so that they are used in place of the machine's own. None: what the machine has. */
+  /** Put before PATH, so that they are used in place of the machine's own. None: the machine's own. */
   parts: readonly Part[];
   /** How it is started in a folder of its own, so that `/var/run/docker.sock` is its socket. */
   daemon(folder: string): Daemon;

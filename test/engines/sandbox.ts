@@ -1,9 +1,12 @@
 /**
- * A machine within the machine for one engine: a network namespace and a `/run` of its own, so that its engine is *the* engine
- * there (`/var/run/docker.sock`) and everything that is started inside finds it unchanged. Root only.
+ * A machine within the machine for one engine: a network namespace and a `/run` of its own, so that its
+ * engine is *the* engine there (`/var/run/docker.sock`) and everything that is started inside finds it
+ * unchanged. Root only.
  *
- *   BOX-1 Nothing of the machine's own engine is touched: no socket, no folder, no network, no firewall rule of Docker's.
- *   BOX-2 What is added to the machine (a link, three firewall rules) has this process's number in its name and goes with `stop`.
+ *   BOX-1 Nothing of the machine's own engine is touched: no socket, no folder, no network, no firewall rule
+ *         of Docker's.
+ *   BOX-2 What is added to the machine (a link, three firewall rules) has this process's number in its name
+ *         and goes with `stop`.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -14,11 +17,12 @@ import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type { EngineKind } from './kinds.ts';
+import { unmountBelow } from '../support/unmount.ts';
 
 const READY_MS = 90_000;
 const STOP_MS = 30_000;
 const command = promisify(execFile);
-/** Everything below is made inside of the new namespaces, before `sleep` takes the shell's place. */
+/** Everything below is set up inside the new namespaces, before `sleep` replaces the shell. */
 const INSIDE = 'ip link set lo up && mount -t tmpfs tmpfs /run && mkdir -p /run/lock && exec sleep infinity';
 
 export interface Sandbox {
@@ -122,7 +126,10 @@ async function apart(space: ChildProcess): Promise<void> {
   }
 }
 
-/** BOX-2. A link to the machine, which forwards for it: jobs inside reach package mirrors as jobs of the machine do. */
+/**
+ * BOX-2. A link to the machine, which forwards for it: jobs inside reach package mirrors as jobs of the
+ * machine do.
+ */
 async function outside(pid: number): Promise<() => Promise<void>> {
   const name = `dvb${pid}`.slice(0, 15);
   const third = pid % 250;
@@ -155,13 +162,4 @@ async function end(daemon: ChildProcess): Promise<void> {
   const late = setTimeout(() => daemon.kill('SIGKILL'), STOP_MS);
   await gone;
   clearTimeout(late);
-}
-
-/** What an engine that had to be killed leaves mounted. */
-async function unmountBelow(folder: string): Promise<void> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '');
-  for (const mount of mounts.filter((one) => one.startsWith(`${folder}/`)).reverse())
-    await command('umount', ['-l', mount]);
 }

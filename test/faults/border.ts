@@ -1,28 +1,32 @@
 /**
- * A border between two processes of the world, at which the harness stands. Every external effect of davit crosses one as an
- * HTTP or gRPC request, so a named moment "before or after an effect" needs nothing in the product: before is when the
- * request has come and was not passed on, after is when it was answered and the answer was not passed on.
+ * A border between two processes of the world, controlled by the harness. Every external effect of davit
+ * crosses one as an HTTP or gRPC request, so a moment "before or after an effect" needs nothing in the
+ * product: before is when the request has arrived and was not forwarded, after is when the response has
+ * arrived and was not forwarded.
  */
 export interface Crossing {
   /** HTTP method, or `GRPC`. */
   method: string;
   /** Path with query, or `/SERVICE/METHOD`. */
   path: string;
-  /** Of the request; empty unless somebody wants it. */
+  /** Body of the request; empty unless a rule reads it. */
   body: Buffer;
 }
 export interface Hook {
   name: string;
   matches(crossing: Pick<Crossing, 'method' | 'path'>): boolean;
   moment: 'before' | 'after';
-  /** What happens there: a process is killed, a gate is decided. Awaited. */
+  /** The action at that moment: a process is killed, a gate is decided. Awaited. */
   act(): Promise<void> | void;
-  /** `drop`: the sender gets no answer; before, the request is lost as well. A status (HTTP, before): that is the answer. */
+  /**
+   * `drop`: the sender gets no response; before, the request is lost as well. A status (HTTP, before): that
+   * is the response.
+   */
   answer: 'pass' | 'drop' | { status: number; headers: Record<string, string>; body?: string };
 }
 export interface Observer {
   wants(crossing: Pick<Crossing, 'method' | 'path'>): boolean;
-  /** `status`: of the answer; undefined: there was none. */
+  /** `status`: of the response; undefined: there was none. */
   saw(crossing: Crossing, status: number | undefined): void;
 }
 export type Change = (crossing: Crossing) => Buffer | undefined;
@@ -32,11 +36,11 @@ export class Border {
   readonly name: string;
   state: State = 'open';
   readonly observers: Observer[] = [];
-  /** Changes requests: what a mechanism looks at is taken away. Undefined: left alone. */
+  /** Changes requests: removes what a mechanism depends on. Undefined: unchanged. */
   readonly changes: Change[] = [];
-  /** Changes the path of a request (HTTP). Undefined: left alone. */
+  /** Changes the path of a request (HTTP). Undefined: unchanged. */
   readonly pathChanges: ((crossing: Crossing) => string | undefined)[] = [];
-  /** Changes answers of JSON. */
+  /** Changes JSON responses. */
   readonly answerChanges: ((crossing: Crossing, answer: Buffer) => Buffer | undefined)[] = [];
   readonly #hooks = new Set<{ hook: Hook; done: () => void }>();
   #resumed = Promise.withResolvers<void>();
@@ -47,19 +51,19 @@ export class Border {
     this.name = name;
   }
 
-  /** The next crossing that matches; resolves when it was acted upon. Once. */
+  /** The next crossing that matches; resolves when its action has run. Once. */
   next(hook: Hook): { done: Promise<void>; disarm(): void } {
     const { promise, resolve } = Promise.withResolvers<void>();
     const armed = { hook, done: resolve };
     this.#hooks.add(armed);
     return { done: promise, disarm: () => void this.#hooks.delete(armed) };
   }
-  /** Refuses connections and ends those that are. */
+  /** Refuses connections and ends open ones. */
   cut(): void {
     this.state = 'cut';
     this.destroyAll();
   }
-  /** Nothing passes in either direction, and nobody is told. */
+  /** Nothing passes in either direction, and no side is notified. */
   stall(): void {
     this.state = 'stalled';
   }
@@ -92,7 +96,7 @@ export class Border {
     for (const change of this.pathChanges) path = change({ ...crossing, path }) ?? path;
     return path;
   }
-  /** Nobody waits for any moment any more. */
+  /** Cancels every awaited moment. */
   disarm(): void {
     this.#hooks.clear();
   }

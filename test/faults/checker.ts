@@ -1,6 +1,7 @@
 /**
- * The invariants I1 to I9 over a recorded history, one function each. Pure: nothing is asked, no clock is read. What was not
- * answered counts as unknown: it may have happened, or may yet happen, and neither is a break.
+ * The invariants I1 to I9 over a recorded history, one function each. Pure: it makes no requests and reads no
+ * clock. A request without a response counts as unknown: it may have happened, or may yet happen, and neither
+ * is a break.
  */
 import { crc32 } from 'node:zlib';
 import type { LogOf, Recorded } from './history.ts';
@@ -38,7 +39,10 @@ function oncePerKey(events: readonly Recorded[]): string[] {
   });
 }
 
-/** I2: at most one effect a deploy id, never before its approval nor after its acknowledged cancel; the newest stands. */
+/**
+ * I2: at most one effect a deploy id, never before its approval nor after its acknowledged cancel; the newest
+ * stands.
+ */
 function deployedOnce(events: readonly Recorded[]): string[] {
   const effects = of(events, 'effect').filter(({ answer, what }) => answer === 'ok' && what !== 'remove');
   const breaks: string[] = [];
@@ -64,10 +68,15 @@ function deployedOnce(events: readonly Recorded[]): string[] {
   }
   return breaks;
 }
-/** A cancel is acknowledged when it is in history; what is under way at the target hears of it by its next heartbeat. */
+/**
+ * A cancel is acknowledged when it is in history; an ongoing deployment learns of it at its next heartbeat.
+ */
 const CANCEL_MS = 15_000;
 
-/** I3: acknowledged bytes stand in the log; lines stand once and in order, without a gap unless the log says so. */
+/**
+ * I3: acknowledged bytes are in the log; lines appear once and in order, without a gap unless the log reports
+ * one.
+ */
 function logsWhole(events: readonly Recorded[]): string[] {
   const finals = new Map(of(events, 'log').map((log) => [logKey(log), log]));
   const breaks: string[] = [];
@@ -103,8 +112,9 @@ function linesOf(log: Of<'log'>, prefix: string, count: number): string[] {
 }
 
 /**
- * I4: no script twice, and never two live containers of one job, but after a declared loss of the older one's machine; once
- * the first has ended, a person may ask for a second, and so may its `retry:` for one that ended with its engine.
+ * I4: no script runs twice, and a job never has two live containers, except after a declared loss of the
+ * older one's machine; once the first has ended, a person may request a second, and so may its `retry:` if
+ * the first ended with its engine.
  */
 function oneContainer(events: readonly Recorded[]): string[] {
   const last = new Map<string, Of<'container'>>();
@@ -196,7 +206,7 @@ function lateFenced(events: readonly Recorded[]): string[] {
   return breaks;
 }
 
-/** I9: nothing of a run that is over is left, and nothing foreign was touched. */
+/** I9: nothing of an ended run remains, and nothing foreign was touched. */
 function nothingLeft(events: readonly Recorded[]): string[] {
   return [
     ...of(events, 'leftover').flatMap(({ what, name, open }) => (open ? [] : [`${what} ${name} was left`])),
@@ -218,7 +228,7 @@ const INVARIANTS: Record<Invariant, (events: readonly Recorded[]) => string[]> =
   I9: nothingLeft,
 };
 
-/** Every break, in the order of the invariants; none: the history holds. */
+/** Every break, in the order of the invariants; empty if the history holds. */
 export const check = (events: readonly Recorded[]): Break[] =>
   Object.entries(INVARIANTS).flatMap(([name, holds]) =>
     holds(events).map((text) => ({ invariant: name as Invariant, text })),

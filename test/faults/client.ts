@@ -1,4 +1,4 @@
-/** A person's and a forge's way to the server; what is asked and answered goes into the history. */
+/** Requests of people and forges to the server; requests and responses are recorded in the history. */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,9 +10,9 @@ import type { Answer, History, Random } from './history.ts';
 import type { Profile } from './profile.ts';
 
 const CALL_MS = 20_000;
-/** What holds for everything that one row does, beside others that run at the same time. */
+/** The context of everything that one row does, while others run at the same time. */
 export interface Scope {
-  /** Aborted: nobody waits for the row's outcome any more. */
+  /** Aborted: nothing waits for the row's outcome any more. */
   signal: AbortSignal;
   /** Of its pipelines; the profile's. */
   deadlineMs?: number;
@@ -53,7 +53,7 @@ export class Client {
     this.#deadlineMs = of.profile.deadlineMs;
   }
 
-  /** No answer is `unknown`, and so is a 5xx: the server may have done it. */
+  /** No response is `unknown`, and so is a 5xx: the server may have done it. */
   async send(path: string, init: RequestInit = {}): Promise<Sent> {
     const headers = { authorization: `Bearer ${this.#token}`, ...(init.headers as Record<string, string>) };
     try {
@@ -68,7 +68,7 @@ export class Client {
     }
   }
 
-  /** Asked again until there is a success; what is no fault of the moment is thrown. */
+  /** Retries until there is a success; throws errors that are not temporary. */
   async get<T>(path: string, deadlineMs = 60_000): Promise<T> {
     const end = Date.now() + deadlineMs;
     for (;;) {
@@ -81,7 +81,7 @@ export class Client {
     }
   }
 
-  /** Starts a pipeline of this file and answers its id; sent again, under the same key, until it is known. */
+  /** Starts a pipeline of this file and returns its id; sent again, with the same key, until it is known. */
   async start(
     project: string,
     yaml: string,
@@ -167,7 +167,7 @@ export class Client {
       headers: { 'content-type': 'application/json' },
     });
     this.#history.add({ type: 'decision', id, job, action, answer: sent.answer, askedAt });
-    // A person's retry is the one way to begin again: what has ended may have another end.
+    // Only a person's retry starts it again: an ended pipeline may then have another outcome.
     if (action === 'retry' && sent.answer === 'ok') this.#history.add({ type: 'again', id });
     return sent;
   }
@@ -178,7 +178,7 @@ export class Client {
     return sent;
   }
 
-  /** What the API says now; undefined when it does not answer. */
+  /** The API's current status; undefined if it does not respond. */
   async status(id: string): Promise<PipelineStatus | undefined> {
     const { answer, body } = await this.send(`/api/v1/pipelines/${id}`);
     if (answer !== 'ok') return undefined;
@@ -213,7 +213,10 @@ export class Client {
     );
   }
 
-  /** Whole log of an attempt, latin1, without the colours; undefined when there is none or nobody answers. */
+  /**
+   * Whole log of an attempt, latin1, without the colours; undefined if there is none or the server does not
+   * respond.
+   */
   async rawLog(
     id: string,
     job: string,
@@ -230,7 +233,7 @@ export class Client {
       const header = (name: string): boolean => response.headers.get(`x-davit-log-${name}`) === 'true';
       return { bytes, complete: header('complete'), ended: header('ended') };
     } catch {
-      return undefined; // the server is away; whoever asks decides whether to ask again
+      return undefined; // the server is down; the caller decides whether to retry
     }
   }
   untilLogged(id: string, job: string, text: string, ms = this.#waitMs): Promise<string> {

@@ -1,6 +1,6 @@
 /**
- * What a harness that was killed has left: its folder, and what ran or was mounted below it. The folder's name says whose it
- * is, by process id and the time at which that process was started, so what another harness has at this moment stays.
+ * Removes what a killed harness has left: its folder, and what ran or was mounted below it. The folder's name
+ * identifies its owner by process id and start time, so another running harness keeps its own.
  */
 import { mkdtempSync, readdirSync, readFileSync, realpathSync } from 'node:fs';
 import { execFile } from 'node:child_process';
@@ -11,9 +11,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 const command = promisify(execFile);
-/** Short: sockets of an engine stand below it, whose paths may have 107 characters. */
+/** Short: engines have sockets below it, and their paths are limited to 107 characters. */
 const HOME = /(?:\/[^\s/,:=]+)*\/df-([0-9a-z]+)\.([0-9a-z]+)-[A-Za-z0-9]{6}(?![^\s/,:;"'])/g;
-/** What the harness starts; somebody who looks at a log of it is left alone. */
+/** Programs that the harness starts; a person's program that reads its log is left alone. */
 const PROGRAMS = /(^|\/)(dockerd|containerd[^/]*|docker[^/]*|temporal[^/]*|postgres|node|nsenter|setpriv)$/;
 const BASE = 36;
 const END_MS = 10_000;
@@ -24,7 +24,7 @@ export function makeHome(parent = tmpdir()): string {
   return mkdtempSync(join(realpathSync(parent), `df-${owner}-`));
 }
 
-/** Ends and removes what dead harnesses have left; answers their folders. */
+/** Ends and removes what dead harnesses have left; returns their folders. */
 export async function sweepDead(parent = tmpdir()): Promise<string[]> {
   const dead = [...deadHomes(parent)];
   for (const home of dead) {
@@ -35,7 +35,7 @@ export async function sweepDead(parent = tmpdir()): Promise<string[]> {
   return dead;
 }
 
-/** Also those whose folder is gone, or stands elsewhere: by what mounts and processes say. */
+/** Includes those whose folder is gone or elsewhere, found through mounts and processes. */
 function deadHomes(parent: string): Set<string> {
   const texts = [readText('/proc/self/mounts')];
   for (const folder of new Set([parent, dirname(parent), '/tmp']))
@@ -48,7 +48,10 @@ function deadHomes(parent: string): Set<string> {
   return found;
 }
 
-/** What of a process says where it works: its command, davit's home, and for a container the layers of its root. */
+/**
+ * Text that shows where a process works: its command, davit's home, and for a container the layers of its
+ * root.
+ */
 function traces(pid: number): string[] {
   const [program = '', ...args] = readText(`/proc/${pid}/cmdline`).split('\0');
   const environment = readText(`/proc/${pid}/environ`).split('\0');
@@ -84,7 +87,7 @@ export async function unmountBelow(folder: string): Promise<void> {
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '');
   for (const mount of mounts.filter((one) => one.startsWith(`${folder}/`)).reverse())
-    await command('umount', ['-l', mount]).catch(() => undefined); // gone meanwhile
+    await command('umount', ['-l', mount]).catch(() => undefined); // already unmounted
 }
 
 /** Ticks since boot (proc(5), stat, field 22); undefined: there is none. */
@@ -102,7 +105,7 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder);
   } catch {
-    return []; // not there
+    return []; // it does not exist
   }
 }
 function readText(path: string): string {

@@ -1,6 +1,7 @@
 /**
- * An engine of the world's own, in a network namespace that outlives it, so that it can be killed and started again and
- * changes nothing of the machine. What listens at a port of the machine's loopback is carried into it under the same port.
+ * The world's own engine, in a network namespace that outlives it, so that it can be killed and restarted
+ * without changes to the machine. Services at ports of the machine's loopback are forwarded into it at the
+ * same ports.
  */
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -22,7 +23,7 @@ const command = promisify(execFile);
 export interface EngineOptions {
   swarm: boolean;
   liveRestore?: boolean;
-  /** Its data lies on a disk of its own of this size, as mount(8) takes it. */
+  /** Its data is on a separate disk of this size, in the format of mount(8). */
   disk?: string;
 }
 
@@ -65,7 +66,7 @@ export class OwnEngine {
     }
   }
 
-  /** Nothing may be started before the namespace is one of its own: it would be the machine's. */
+  /** Nothing may start before the namespace exists: it would run in the machine's. */
   async #apart(): Promise<void> {
     const mine = await readlink('/proc/self/ns/net');
     const end = performance.now() + READY_MS;
@@ -81,7 +82,7 @@ export class OwnEngine {
   get socket(): string {
     return join(this.folder, 'docker.sock');
   }
-  /** Where the daemon keeps everything. */
+  /** The daemon's data folder. */
   get data(): string {
     return join(this.folder, 'data');
   }
@@ -98,7 +99,7 @@ export class OwnEngine {
     return stdout.trim();
   }
 
-  /** Starts the daemon and waits for its answer; one that gives up is started again, as its supervisor would. */
+  /** Starts the daemon and waits for its response; one that exits is restarted, as its supervisor would. */
   async up(): Promise<void> {
     for (let tries = 1; ; tries++)
       try {
@@ -132,7 +133,7 @@ export class OwnEngine {
     }
   }
 
-  /** Ends the daemon alone; what its containers do then is its own affair. */
+  /** Ends only the daemon; its containers may go on. */
   async down(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#daemon;
     if (!child) return;
@@ -166,7 +167,7 @@ export class OwnEngine {
 
   async stop(): Promise<void> {
     if (this.#daemon) {
-      await this.docker('swarm', 'leave', '--force').catch(() => undefined); // it may be none
+      await this.docker('swarm', 'leave', '--force').catch(() => undefined); // it may not be in one
       const all = await this.docker('ps', '-q').catch(() => '');
       if (all !== '') await this.docker('kill', ...all.split('\n')).catch(() => undefined); // ends with its engine anyway
     }
@@ -177,7 +178,7 @@ export class OwnEngine {
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
-  /** One that outlived a daemon that was killed. */
+  /** A process that outlived a killed daemon. */
   async #endContainerd(): Promise<void> {
     const file = join(this.folder, 'run', 'containerd', 'containerd.pid');
     const pid = Number(await readFile(file, 'utf8').catch(() => '0'));

@@ -1,11 +1,11 @@
-/** Takes the room of a disk of the harness's own, as somebody does who is not davit. */
+/** Fills a disk of the harness, like a program other than davit. */
 import { closeSync, openSync, rmSync, truncateSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
 const NAME = 'filler-of-somebody-else';
 export const fillerOf = (folder: string): string => join(folder, NAME);
 
-/** Every free byte of the folder's disk, but so many. */
+/** Fills the folder's disk, except for a number of free bytes. */
 export function fill(folder: string, leave = 0): void {
   empty(folder);
   const path = fillerOf(folder);

@@ -1,4 +1,7 @@
-/** The end of a run: everything heals and ends, then what is there is written into the history for the checker. */
+/**
+ * The end of a run: everything heals and ends, then the final state is written into the history for the
+ * checker.
+ */
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -9,7 +12,7 @@ import type { OwnEngine } from './engine.ts';
 import type { World } from './world.ts';
 
 const command = promisify(execFile);
-/** Until every pipeline that is known has ended, or its deadline is over. */
+/** Waits until every known pipeline has ended or its deadline has passed. */
 const END_MS = 180_000;
 
 export async function settle(world: World): Promise<void> {
@@ -64,7 +67,7 @@ interface Left {
   name: string;
 }
 
-/** Releases come `release_delay` after a result, removals that were missed with the next round of the janitor. */
+/** Releases come `release_delay` after a result, missed removals with the next round of the janitor. */
 async function leftovers({ engine, board, history, installation, profile }: World): Promise<void> {
   const labels = { [LABELS.installation]: installation };
   const look = async (): Promise<Left[]> => {
@@ -91,7 +94,7 @@ async function leftovers({ engine, board, history, installation, profile }: Worl
   }
 }
 
-/** What each service that was deployed has in the end. */
+/** The final state of each deployed service. */
 async function targets({ engine, history }: World): Promise<void> {
   const names = await engine.docker('service', 'ls', '--format', '{{.Name}}');
   for (const service of names.split('\n').filter((name) => name !== '')) {
@@ -102,12 +105,15 @@ async function targets({ engine, history }: World): Promise<void> {
   }
 }
 
-/** Where the canary must not be: Temporal's database, logs of processes and jobs, records, and what the engine tells of containers. */
+/**
+ * Where the canary must not be: Temporal's database, logs of processes and jobs, records, and what the engine
+ * tells of containers.
+ */
 export async function sinks(world: World): Promise<void> {
   const { home, canary, history } = world;
   const engines = ['engine', 'live'].map((name) => `--exclude-dir=${name}`);
   const look = command('grep', ['-rlasF', ...engines, canary, home]);
-  // It ends with 1 when there is none, with 2 when a file has gone meanwhile; what it has found it has said.
+  // It exits with 1 without a match, with 2 if a file disappeared; matches are printed in any case.
   const { stdout } = await look.catch((error: { stdout: string }) => error);
   const files = stdout.split('\n').filter((line) => line !== '');
   history.add({ type: 'sink', name: 'database, store and logs of processes', found: files.length > 0 });

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Profile } from './profile.ts';
 
-/** One command of git in this folder; answers what it says. Throws git's own words. */
+/** One command of git in this folder; returns its output. Throws git's own message. */
 export function gitIn(cwd: string, args: readonly string[], input?: string): string {
   const who = ['-c', 'user.name=Ada', '-c', 'user.email=ada@example.com'];
   const done = spawnSync('git', [...who, ...args], { cwd, encoding: 'utf8', input });
@@ -11,7 +11,7 @@ export function gitIn(cwd: string, args: readonly string[], input?: string): str
   return done.stdout.trim();
 }
 
-/** What the forge has: one file, and commits on `main` that nobody has told of yet. Answers them, oldest first. */
+/** The forge's repository: one file, and commits on `main` without a delivery. Returns them, oldest first. */
 export function makeRepository(path: string, { hookFile, commits }: Profile): string[] {
   mkdirSync(path);
   const git = (...args: string[]): string => gitIn(path, args);
@@ -20,7 +20,7 @@ export function makeRepository(path: string, { hookFile, commits }: Profile): st
   git('add', '-A');
   git('commit', '-q', '-m', 'Change 0');
   const first = git('rev-parse', 'HEAD');
-  // A process a commit would cost a soak its first minute.
+  // One process per commit would cost a soak its first minute.
   const stream = Array.from({ length: commits - 1 }, (_, at) => {
     const message = `Change ${at + 1}`;
     const who = `committer Ada <ada@example.com> ${1_800_000_000 + at} +0000`;

@@ -1,4 +1,7 @@
-/** gRPC (HTTP/2 without TLS) through a border: one session up for each session down, so that a lost link is seen as one. */
+/**
+ * gRPC (HTTP/2 without TLS) through a border: one session up for each session down, so that a lost connection
+ * is seen as one.
+ */
 import {
   connect,
   constants,
@@ -81,7 +84,7 @@ async function cross(
   out.end(border.changed(crossing));
   out.once('response', (answer) => void respond(answer).catch(() => stream.close(constants.NGHTTP2_CANCEL)));
   const respond = async (answer: IncomingHttpHeaders): Promise<void> => {
-    // Held until the whole answer is there: then Temporal has committed what it says.
+    // Held until the whole response is there: then Temporal has committed it.
     let trailers: IncomingHttpHeaders | undefined;
     out.once('trailers', (sent) => {
       trailers = sent;

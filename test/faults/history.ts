@@ -1,6 +1,7 @@
 /**
- * What happened in a run, in the order in which the harness saw it: the only thing that the checker looks at. Plain data, so
- * that a history can be written to a file, and made up by hand in a test. Times are ms since the run began.
+ * What happened in a run, in the order in which the harness saw it: the checker's only input. Plain data, so
+ * that a history can be written to a file, and constructed by hand in a test. Times are ms since the start of
+ * the run.
  */
 export interface LogOf {
   pipeline: string;
@@ -8,29 +9,32 @@ export interface LogOf {
   attempt: number;
 }
 
-/** `unknown`: no answer came, or one that does not say whether it was done. Never the same as refused. */
+/** `unknown`: no response, or one that does not show whether it was done. Never the same as refused. */
 export type Answer = 'ok' | 'refused' | 'unknown';
 
 export type HistoryEvent =
-  /** A delivery of a forge, or a start over the API. `key` is what must start one pipeline, however often it is sent. */
+  /**
+   * A delivery of a forge, or a start over the API. `key` is what must start one pipeline, however often it
+   * is sent.
+   */
   | { type: 'trigger'; project: string; key: string; sha: string; answer: Answer; code?: number }
   /** A pipeline that exists, as the list of its project has it. */
   | { type: 'pipeline'; id: string; project: string; sha: string; deadlineMs: number }
-  /** What the API said of a pipeline; `ended` when its state is final. */
+  /** The API's status of a pipeline; `ended` when its state is final. */
   | { type: 'status'; id: string; state: string; ended: boolean }
-  /** A person has asked for a pipeline to run again. */
+  /** A person has requested a retry of a pipeline. */
   | { type: 'again'; id: string }
-  /** Somebody decided about a job, or cancelled a pipeline (`job` empty). */
+  /** A person decided about a job, or cancelled a pipeline (`job` empty). */
   | {
       type: 'decision';
       id: string;
       job: string;
       action: 'play' | 'reject' | 'cancel' | 'retry' | 'cancelJob';
       answer: Answer;
-      /** When it was asked for: it may have been done from then on. */
+      /** When it was requested: it may have been done from then on. */
       askedAt?: number;
     }
-  /** A request that the harness has let through to the engine of a target, and what the target answered. */
+  /** A request that the harness has let through to the engine of a target, and the target's response. */
   | {
       type: 'effect';
       service: string;
@@ -41,32 +45,35 @@ export type HistoryEvent =
     }
   /** A deployment that a pipeline knows of: which gate lets it through, if one does. */
   | { type: 'deployment'; deployId: string; service: string; pipeline: string; job: string; gated: boolean }
-  /** What a target has at the end. */
+  /** The final state of a target. */
   | { type: 'target'; service: string; deployId: string; seq: number }
-  /** A container of a job's script began or ended, as the engine tells it. */
+  /** A container of a job's script began or ended, as the engine reports it. */
   | { type: 'container'; what: 'start' | 'die'; name: string; pipeline: string; job: string; engine: string }
-  /** An engine is ended by a fault, and is there again: what ended with it may run again where the job's `retry:` says so. */
+  /**
+   * A fault ended an engine, and it is up again: jobs that ended with it may run again if their `retry:`
+   * allows it.
+   */
   | { type: 'engine'; what: 'down' | 'up'; engine: string }
   /** A pipeline whose jobs have a `retry:`. */
   | { type: 'retries'; id: string }
-  /** A machine was declared lost: what ran there may run elsewhere. */
+  /** A machine was declared lost: its jobs may run elsewhere. */
   | { type: 'host-lost'; engine: string }
-  /** A write to the log store: what the store answered it. `bytes` are those of an append, latin1. */
+  /** A write to the log store: the store's response. `bytes` are those of an append, latin1. */
   | ({ type: 'write'; what: 'open' | 'append' | 'end'; epoch: number; answer: Answer } & LogOf & {
         offset?: number;
         bytes?: string;
       })
-  /** A whole log at the end, latin1, with what the store says of it. */
+  /** A whole log at the end, latin1, with its state in the store. */
   | ({ type: 'log'; bytes: string; crc?: string; ended: boolean; complete: boolean } & LogOf)
-  /** What a job's script is known to have written: so many lines `PREFIX-0` and so on, each once and in order. */
+  /** Known output of a job's script: a number of lines `PREFIX-0` and so on, each once and in order. */
   | ({ type: 'lines'; prefix: string; count: number } & LogOf)
-  /** What was found on an engine or disk once everything had ended and the janitors had had their time. */
+  /** What was found on an engine or disk after everything had ended and the janitors had run. */
   | { type: 'leftover'; what: 'container' | 'volume' | 'network' | 'file'; name: string; open: boolean }
-  /** Something that was there before davit, or belongs to somebody else. */
+  /** An object that existed before davit, or belongs to something else. */
   | { type: 'foreign'; name: string; there: boolean }
   /** A place where the canary secret was looked for. */
   | { type: 'sink'; name: string; found: boolean }
-  /** What the harness did. */
+  /** An action of the harness. */
   | { type: 'fault'; row: number; what: string };
 
 export type Recorded = HistoryEvent & { at: number };

@@ -1,4 +1,4 @@
-/** HTTP/1.1 through a border, to a port or a unix socket; what the engine takes over for a session passes as bytes. */
+/** HTTP/1.1 through a border, to a port or a unix socket; hijacked connections pass as bytes. */
 import { createServer, request, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';

@@ -1,8 +1,8 @@
 /**
- * davit without one of its mechanisms: what the mechanism looks at is taken away at the border that it crosses, so that it is
- * as if it were not there, and nothing in the product can switch it off. Where no border can do that, processes run from a
- * copy of the sources with a line changed. A run without a mechanism has to break its invariant; that is how it is known that
- * the runs with it mean something.
+ * davit without one of its mechanisms: what the mechanism depends on is removed at the border that it
+ * crosses, as if the mechanism did not exist; nothing in the product can switch it off. Where no border can
+ * do that, processes run from a copy of the sources with a changed line. A run without a mechanism must break
+ * its invariant; that proves that the runs with it are meaningful.
  */
 import type { Invariant } from './checker.ts';
 import {
@@ -24,19 +24,22 @@ type Back = () => Promise<void> | void;
 export interface Mechanism {
   /** What it is in the product. */
   is: string;
-  /** `row`: the row's own outcome does not come. */
+  /** `row`: the row's own outcome fails. */
   breaks: Invariant | 'row';
-  /** Row whose fault shows it. */
+  /** The row whose fault shows it. */
   row: number;
-  /** As its row: it kills and cuts nothing that the others of these need, so they run side by side. */
+  /** As for its row: it kills and cuts nothing that the others need, so they run in parallel. */
   beside?: true;
-  /** Of the row's pipelines, where the break is that one does not end: what davit needs for them, and some room. */
+  /**
+   * Of the row's pipelines, where the break is that one does not end: what davit needs for them, and some
+   * room.
+   */
   deadlineMs?: number;
-  /** Answers what puts it back. */
+  /** Returns the function that restores it. */
   off(world: World): Back | Promise<Back>;
 }
 
-/** The one place where a person's decision is judged, by the server and by the workflow. */
+/** The one place where a person's decision is checked, by the server and by the workflow. */
 const LATE_DECISION: Line = {
   file: 'src/plan/policy/approval-policy.ts',
   from: 'return decision.stops === undefined ? tooLate(view, decision) : judgeStop(view, decision.stops);',

@@ -1,9 +1,9 @@
-/** The processes of a world, and what each is started with. */
+/** The processes of a world and their arguments. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 export const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
-/** Started by rows that need a second one, and ended when everything heals. */
+/** Started by rows that need a second one, and ended by the next healing. */
 export const SPARES = ['arch2', 'deploy2', 'board2'] as const;
 export type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
 

@@ -1,9 +1,10 @@
 /**
- * A PostgreSQL of the harness's own for Temporal: own data folder, own port on the loopback, nothing relaxed (fsync,
- * synchronous_commit), so that kill -9 is what it is in an installation.
+ * The harness's own PostgreSQL for Temporal: own data folder, own port on the loopback, durability not
+ * relaxed (fsync, synchronous_commit), so that kill -9 has the same effect as in an installation.
  *
- * It runs in a PID and an IPC namespace: it is the first process there, and all of its backends die with it in one moment, before
- * its death is known here. A second one is never started beside the rest of a first one, and nothing of it is left on the machine.
+ * It runs in a PID and an IPC namespace: it is the first process there, and all of its backends die with it
+ * at the same moment, before its death is known here. So a new one never starts beside remains of the old
+ * one, and nothing is left on the machine.
  */
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -20,7 +21,7 @@ const USER = 'temporal';
 const HOST = '127.0.0.1';
 /** PostgreSQL does not run as root. */
 const ACCOUNTS = ['postgres', 'nobody'];
-/** Where Debian has its programs, which are not on the PATH. */
+/** Debian's folder of its programs, which are not on the PATH. */
 const DEBIAN = '/usr/lib/postgresql';
 const TRAVERSE = 0o711;
 const command = promisify(execFile);
@@ -30,7 +31,10 @@ export interface Database {
   password: string;
   /** How it is started: first in its namespace. */
   process: ProcessOf;
-  /** Whether any row of any table holds this text, as text or as bytes. Temporal's payloads are bytes, long ones compressed on disk. */
+  /**
+   * Whether any row of any table holds this text, as text or as bytes. Temporal's payloads are bytes, long
+   * ones compressed on disk.
+   */
   holds(text: string): Promise<boolean>;
 }
 
@@ -40,7 +44,7 @@ export interface DatabaseOptions {
   log: string;
 }
 
-/** Made, not started. Rejects with an Error that says what is missing. */
+/** Creates it without starting it. Rejects with an Error that names what is missing. */
 export async function makeDatabase(
   settings: Pick<Settings, 'path'>,
   { home, port, log }: DatabaseOptions,
@@ -81,7 +85,7 @@ export async function makeDatabase(
   };
 }
 
-/** Its defaults, but for where it listens and what it would leave in /dev/shm. */
+/** Its defaults, except for its address and its use of /dev/shm. */
 const serverOptions = (port: number): string[] =>
   [
     `port=${port}`,
@@ -90,7 +94,7 @@ const serverOptions = (port: number): string[] =>
     'dynamic_shared_memory_type=mmap',
   ].flatMap((one) => ['-c', one]);
 
-/** `pg_dumpall` writes bytes as hex. grep ends with 0 when it found, with 1 when it did not. */
+/** `pg_dumpall` writes bytes as hex. grep exits with 0 for a match, with 1 without one. */
 async function holds(
   text: string,
   { bin, client, env }: { bin: string; client: string[]; env: Record<string, string> },
@@ -132,7 +136,7 @@ async function isWhole(folder: string): Promise<boolean> {
     try {
       await access(join(folder, name), constants.X_OK);
     } catch {
-      return false; // it has not all that is needed
+      return false; // it lacks a program
     }
   return true;
 }

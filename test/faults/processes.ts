@@ -1,4 +1,4 @@
-/** Processes of a world: started, killed, frozen, started again. They end with the harness, whatever happens to it. */
+/** Processes of a world: started, killed, frozen, restarted. They end with the harness, however that ends. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { openSync, closeSync, readFileSync } from 'node:fs';
 import { once } from 'node:events';
@@ -13,9 +13,12 @@ export interface ProcessOf {
   args: string[];
   env?: NodeJS.ProcessEnv;
   log: string;
-  /** Its program forks the first process of a namespace: signals are for that one, and its end is the end of all in there. */
+  /**
+   * Its program forks the first process of a namespace: signals go to that one, and its end ends all others
+   * there.
+   */
   first?: true;
-  /** Asked until it is true; without it the process says by itself that it is ready. */
+  /** Polled until it is true; without it, the process reports by itself that it is ready. */
   ready?(): Promise<boolean>;
 }
 
@@ -48,7 +51,7 @@ export class Process {
     return this.#child?.pid ?? 0;
   }
 
-  /** Resolves when it serves. */
+  /** Resolves when it is ready. */
   async start(): Promise<void> {
     if (this.#child) return;
     const { program, env, log, ready } = this.#of;
@@ -75,13 +78,13 @@ export class Process {
     try {
       await Promise.race([over, ready ? until(ready, late) : said, rejected(late, this.name)]);
     } catch (error) {
-      // One that hangs is ended, so that the next start is a start.
+      // A hanging one is killed, so that the next start is a real start.
       await this.end('SIGKILL');
       throw error;
     }
   }
 
-  /** Resolves when it is gone. */
+  /** Resolves when it has ended. */
   async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const child = this.#child;
     if (!child) return;
@@ -106,7 +109,7 @@ export class Process {
   }
 }
 
-/** Undefined before it is forked, and when it is gone. */
+/** Undefined before it is forked and after it has ended. */
 function onlyChildOf(pid: number): number | undefined {
   try {
     const [child] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ');

@@ -1,27 +1,30 @@
-/** How long things take: short for the tests, literal for `npm run faults -- --literal`. Every duration of a row stands here. */
+/**
+ * Durations: short for the tests, literal for `npm run faults -- --literal`. Every duration of a row is
+ * defined here.
+ */
 export interface Profile {
   name: 'short' | 'literal';
   /** `limits` of the installation file. */
   limits: Record<string, string | number>;
   /** As in `limits`. */
   heartbeatMs: number;
-  /** How long Temporal gives tasks to a worker that stands still; as in production below the heartbeat timeout. */
+  /** How long Temporal gives tasks to a stalled worker; as in production below the heartbeat timeout. */
   pollExpiry: string;
   hostGraceMs: number;
   cleanupAgeMs: number;
-  /** Longest wait for what is due in seconds once the fault is over; the end of a pipeline may take twice that. */
+  /** Maximum wait for a result after the fault is over; the end of a pipeline may take twice that. */
   waitMs: number;
   /** I5: a pipeline that a row starts ends in this time, the fault in it included. */
   deadlineMs: number;
-  /** When all has ended, the janitors have this long. */
+  /** Time for the janitors after everything has ended. */
   tidyMs: number;
-  /** How long a process stays frozen, a network cut, Temporal away (rows 8, 13, 10). */
+  /** How long a process stays frozen, a network cut, Temporal down (rows 8, 13, 10). */
   frozenMs: number;
   cutMs: number;
   temporalAwayMs: number;
   registryAwayMs: number;
   storeAwayMs: number;
-  /** Deliveries at once (row 23). */
+  /** Parallel deliveries (row 23). */
   storm: number;
   commits: number;
   /** Jobs that write as fast as they can, and for how long (row 38). */
@@ -37,7 +40,7 @@ export const SHORT: Profile = {
   name: 'short',
   limits: {
     heartbeat_timeout: '6s',
-    // Above what a start of a worker takes on a machine of two cores under load.
+    // Longer than the start of a worker on a loaded machine of two cores.
     host_grace: '20s',
     queue_timeout: '60s',
     cancel_grace: '2s',
@@ -69,7 +72,7 @@ export const SHORT: Profile = {
 
 export const LITERAL: Profile = {
   name: 'literal',
-  // What an installation has that says nothing about them.
+  // The defaults of an installation.
   limits: {},
   heartbeatMs: 30_000,
   pollExpiry: '20s',
@@ -91,7 +94,7 @@ export const LITERAL: Profile = {
   hookFile,
 };
 
-/** A machine that is away for as long as the longest fault is not lost yet. */
+/** A machine that is unreachable during the longest fault is not lost yet. */
 export const soakOf = (profile: Profile, pipelines: number): Profile => ({
   ...profile,
   limits: { ...profile.limits, host_grace: '60s', queue_timeout: '4 min' },

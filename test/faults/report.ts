@@ -8,7 +8,7 @@ import type { Row } from './rows/row.ts';
 export interface Line {
   row: Pick<Row, 'row' | 'fault' | 'moment'>;
   injected: number;
-  /** Times that the outcome which the matrix requires did not come. */
+  /** Runs without the outcome that the matrix requires. */
   failed: number;
   recoveryMs: number[];
 }
@@ -45,7 +45,7 @@ export function table(lines: readonly Line[]): string {
 }
 
 const FILE = join(ROOT, 'docs', 'reliability.md');
-/** Puts the table of this run where the one of the last stood. */
+/** Replaces the table of the last run with that of this run. */
 export function docsTable(run: {
   command: string;
   pipelines: number;

@@ -1,7 +1,8 @@
 /**
- * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--postgres] [--literal] [--worlds N]
- * [--without MECHANISM] [--json] [--write-docs]`: a real davit, the faults of the matrix, and a checker over what happened. Ends with
- * 1 when an invariant broke or a row's outcome did not come, and says how to see it again.
+ * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--postgres] [--literal] [--worlds
+ * N] [--without MECHANISM] [--json] [--write-docs]`: a real davit, the faults of the matrix, and a checker
+ * over what happened. Ends with 1 when an invariant broke or a row's outcome did not come, and says how to
+ * see it again.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -46,7 +47,7 @@ const seed = Number(values.seed);
 const pipelines = Number(values.pipelines ?? (values.soak ? 1_000 : 0));
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-/** What does the same again; where a history went is no part of it. */
+/** The command that repeats the run, without the path of its history. */
 const command = [
   `npm run faults -- --seed ${seed}`,
   ...(values.row ?? []).map((row) => `--row ${row}`),
@@ -95,12 +96,13 @@ try {
   if (values.soak) await soak(world, { pipelines, lines, say, failed: (text) => void failures.push(text) });
   else await rows();
   say('Everything heals and ends.');
-  // What does not end is for the checker to tell; a world that does not heal is a failure, and the table is still printed.
+  // The checker reports what does not end; a world that does not heal is a failure, and the table is still
+  // printed.
   await settle(world).catch((error: unknown) => {
     failures.push(`at the end: ${messageOf(error)}`);
   });
   if (values.soak) {
-    // As above: what cannot be asked is a failure, and the table is still printed.
+    // As above: a failed request is a failure, and the table is still printed.
     const { count, broken } = await replayAll(world).catch((error: unknown) => ({
       count: 0,
       broken: [`histories: ${messageOf(error)}`],
@@ -116,7 +118,7 @@ try {
   await world.close();
 }
 
-/** The row of a mechanism, without it, until its invariant breaks: 0 when it does. */
+/** The row of a mechanism, without it, until its invariant breaks: 0 if it does. */
 async function runWithout(one: Mechanism): Promise<number> {
   try {
     const from = performance.now();
@@ -131,7 +133,7 @@ async function runWithout(one: Mechanism): Promise<number> {
   }
 }
 
-/** Every seed that once failed, each with a davit of its own. */
+/** Every seed that once failed, each with a separate davit. */
 function runPinned(): number {
   let code = 0;
   for (const { seed: one, rows: theirs, why } of PINNED) {
@@ -144,7 +146,7 @@ function runPinned(): number {
   return code;
 }
 
-/** Each wanted row once, then rows as the seed will have them, until so many pipelines were driven. */
+/** Each requested row once, then rows chosen by the seed, until the requested number of pipelines has run. */
 async function rows(): Promise<void> {
   const next = [...wanted];
   while (next.length > 0 || world.client.tracked.size < pipelines) {
@@ -164,7 +166,7 @@ async function rows(): Promise<void> {
     }
     try {
       await world.heal();
-      // What a row has left open is over before the next, so that its end is seen when it comes.
+      // Open work of a row ends before the next row, so that its end is recorded at the right time.
       const open = [...world.client.tracked].filter(([, one]) => one.ended === undefined);
       await Promise.all(open.map(([id]) => world.client.verdict(id).catch(() => undefined)));
     } catch (error) {
@@ -177,7 +179,7 @@ async function rows(): Promise<void> {
 
 process.exit(tell({ pipelines: driven, breaks, failures, lines: [...lines.values()] }));
 
-/** What came of it, for people or programs, and the exit code. */
+/** Prints the result, for people or programs, and sets the exit code. */
 function tell({ pipelines: count, breaks: broken, failures: failed, lines: all }: Together): number {
   const seconds = Math.round((performance.now() - began) / 1_000);
   const summary = { seed, command, pipelines: count, seconds, breaks: broken, failures: failed };

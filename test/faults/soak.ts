@@ -1,6 +1,7 @@
 /**
- * Many pipelines at once, on two machines, and a fault every ten seconds, as the seed will have them: one at a time, healed before the next.
- * Unlike a row it waits for no outcome of its own: the checker judges the whole at the end.
+ * Many pipelines at once, on two machines, and a fault every ten seconds, chosen by the seed: one at a time,
+ * healed before the next. Unlike a row it expects no outcome of its own: the checker judges the whole at the
+ * end.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomOf } from './history.ts';
@@ -70,7 +71,7 @@ async function strikes(world: World, { lines, say }: Soak, over: AbortSignal): P
       return 0;
     });
     await pause(ms);
-    // What a fault has left of a connection may make one process fail to start; its supervisor starts it again.
+    // A connection broken by a fault may make a process fail to start; its supervisor restarts it.
     await world.heal().catch(() => world.heal());
     line.recoveryMs.push(await untilOneEnds(world, over));
     await pause(Math.max(0, EVERY_MS - (performance.now() - from)));
@@ -89,7 +90,9 @@ function lineOf(lines: Map<string, Line>, { row, fault }: { row: number; fault: 
   return line;
 }
 
-/** Ms from now until a pipeline has ended: work goes on. What has died on its own is started again, as ever. */
+/**
+ * Ms from now until a pipeline has ended: work goes on. What has died on its own is started again, as ever.
+ */
 async function untilOneEnds(world: World, over: AbortSignal): Promise<number> {
   const { client } = world;
   const from = performance.now();

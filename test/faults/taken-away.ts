@@ -1,4 +1,4 @@
-/** What mechanisms look at, changed or hidden at the border that it crosses. */
+/** Changes or hides what mechanisms depend on, at the border that it crosses. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -9,7 +9,7 @@ import { LABELS } from '../../activities/runtime/container-names.ts';
 import type { Border, Change, Crossing } from './border.ts';
 import type { World } from './world.ts';
 
-/** Every epoch is the same to the store. It stays as it was in what the harness saw. */
+/** The store sees the same epoch in every request. The harness still records the original. */
 const EPOCH = 1_000_000;
 export const oneEpoch: Change = ({ path, body }) => {
   const what = /\/logs\/(open|append|end)$/.exec(path)?.[1];
@@ -19,7 +19,7 @@ export const oneEpoch: Change = ({ path, body }) => {
   return encodeFrame({ ...(head as object), epoch: EPOCH }, bytes);
 };
 
-/** A delivery that comes again has another key each time: same length, so the message around it stays valid. */
+/** A repeated delivery has another key each time: same length, so the message around it stays valid. */
 export function otherKeys(): Change {
   let count = 0;
   const seen = new Set<string>();
@@ -38,7 +38,7 @@ export function otherKeys(): Change {
   };
 }
 
-/** Every append goes behind what was taken last: a repeat is no repeat any more. */
+/** Every append goes behind the last one: a repeat is no longer recognized. */
 export function atTheEnd(): Change {
   const ends = new Map<string, number>();
   return ({ path, body }) => {
@@ -51,7 +51,7 @@ export function atTheEnd(): Change {
   };
 }
 
-/** Temporal knows no pipeline that it is asked about: same length, so the message around it stays valid. */
+/** Temporal knows none of the requested pipelines: same length, so the message around it stays valid. */
 export const unknownPipeline: Change = ({ path, body }) =>
   path.endsWith('/DescribeWorkflowExecution')
     ? Buffer.from(body.toString('latin1').replaceAll('pipeline/', 'pipelinX/'), 'latin1')
@@ -62,7 +62,7 @@ export function change(border: Border, how: Change): () => void {
   return () => void border.changes.splice(border.changes.indexOf(how), 1);
 }
 
-/** The target does not tell what has been deployed. */
+/** The target does not report what has been deployed. */
 export function withoutStamps(border: Border): () => void {
   const hide = ({ method, path }: Crossing, answer: Buffer): Buffer | undefined => {
     if (method !== 'GET' || !/\/(services|tasks)/.test(path)) return undefined;
@@ -72,7 +72,10 @@ export function withoutStamps(border: Border): () => void {
   return () => void border.answerChanges.splice(border.answerChanges.indexOf(hide), 1);
 }
 
-/** Messages of a gRPC request with their text changed to another of the same length. Packed ones are sent unpacked. */
+/**
+ * Messages of a gRPC request with their text changed to another of the same length. Packed ones are sent
+ * unpacked.
+ */
 function sameLength(body: Buffer, change: (text: string) => string): Buffer {
   const frames: Buffer[] = [];
   for (let at = 0; at < body.length; ) {
@@ -91,13 +94,13 @@ function sameLength(body: Buffer, change: (text: string) => string): Buffer {
 /** One byte that says whether it is packed, four of its length. */
 const FRAME_HEAD = 5;
 
-/** Nothing that a worker says of a job names its machine. */
+/** No report of a worker about a job names its machine. */
 export const namelessMachine: Change = ({ path, body }) =>
   /\/(RecordActivityTaskHeartbeat|RespondActivityTaskFailed)(ById)?$|\/SignalWorkflowExecution$/.test(path)
     ? sameLength(body, (text) => text.replaceAll('"host":', '"hosx":'))
     : undefined;
 
-/** What a script must not show is not known to whoever resumes it. */
+/** A resumed job has no values to mask. */
 export function noMasks(world: World): () => void {
   const token = readFileSync(join(world.home, 'keys', 'worker-token'), 'utf8').trim();
   const { seal } = localSecrets({ sealKey: deriveSealKey(token), readEnv: () => undefined });
@@ -118,7 +121,7 @@ function pathChange(border: Border, how: Border['pathChanges'][number]): () => v
   return () => void border.pathChanges.splice(border.pathChanges.indexOf(how), 1);
 }
 
-/** The last signal of a cancel is one that nobody minds; in the end the harness kills what is left. */
+/** The last signal of a cancel has no effect; at the end, the harness kills what is left. */
 export function noKill(world: World): () => Promise<void> {
   const back = pathChange(world.border('arch>engine'), ({ path }) =>
     path.includes('/kill') ? path.replace('signal=SIGKILL', 'signal=SIGCONT') : undefined,
@@ -130,7 +133,7 @@ export function noKill(world: World): () => Promise<void> {
   };
 }
 
-/** The engine tells of the things of every installation, as if all were of this one. */
+/** The engine lists the objects of every installation as if all belonged to this one. */
 export function oneInstallation(world: World): () => void {
   const border = world.border('arch>engine');
   const filter = encodeURIComponent(`${LABELS.installation}=${world.installation}`);

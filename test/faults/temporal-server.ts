@@ -1,6 +1,6 @@
 /**
- * Temporal as an installation runs it: the server and the schema tool of the version that docker-compose.yml pins. From PATH,
- * else the cache, else built once from their Go module.
+ * Temporal as an installation runs it: the server and the schema tool of the version that docker-compose.yml
+ * pins. From PATH, else the cache, else built once from their Go module.
  */
 import { mkdir, mkdtemp, readFile, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ const VERSION_MS = 10_000;
 
 /** Paths of the two programs. */
 export type TemporalPrograms = Readonly<Record<keyof typeof PROGRAMS, string>>;
-/** What docker-compose.yml says of the server. */
+/** The server's settings in docker-compose.yml. */
 export interface Pinned {
   version: string;
   environment: Readonly<Record<string, string>>;
@@ -65,7 +65,7 @@ export function serverEnvironment(
   };
 }
 
-/** Rejects with an Error that says what is missing. */
+/** Rejects with an Error that names what is missing. */
 export async function ensureTemporalServer(
   settings: Pick<Settings, 'cache' | 'path'>,
   version: string,
@@ -95,7 +95,7 @@ export async function ensureTemporalServer(
   return built;
 }
 
-/** Both or none, and moved there when they are whole. */
+/** Both or none, and moved there when they are complete. */
 async function intoCache(settings: Pick<Settings, 'cache'>, version: string, from: string): Promise<void> {
   const folder = cacheFolder(settings, version);
   await mkdir(folder, { recursive: true });

@@ -1,4 +1,7 @@
-/** Temporal of a world, in either of two ways: the dev server on SQLite, or the server of an installation on PostgreSQL. */
+/**
+ * Temporal of a world, in either of two ways: the dev server on SQLite, or the server of an installation on
+ * PostgreSQL.
+ */
 import { join } from 'node:path';
 import { readSettings } from '../../src/config.ts';
 import { runCommand } from '../../src/local/process/exec.ts';
@@ -22,9 +25,9 @@ const SCHEMA_MS = 120_000;
 
 export interface TemporalOf {
   temporal: Process;
-  /** A process of its own, where it is one; it has to be there first. */
+  /** A separate process, if there is one; it must start first. */
   database?: Process;
-  /** Whether the database holds this text, where its files do not show that. */
+  /** Whether the database contains this text, if its files do not show that. */
   holds?(text: string): Promise<boolean>;
 }
 interface Options {
@@ -95,7 +98,7 @@ async function onPostgres({ home, port, log }: Options): Promise<TemporalOf> {
   return { temporal, database, holds: made.holds };
 }
 
-/** By the script of an installation, twice: an upgrade runs it on what is there. */
+/** Runs the script of an installation twice: an upgrade runs it on an existing database. */
 async function schema(
   programs: TemporalPrograms,
   database: { port: number; password: string },

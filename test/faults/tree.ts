@@ -1,4 +1,7 @@
-/** A copy of davit's sources with one line changed. Workflows of it are bundled anew by the process that runs from there. */
+/**
+ * A copy of davit's sources with one line changed. The process that runs from there bundles its workflows
+ * again.
+ */
 import { cpSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../support/source.ts';
@@ -6,13 +9,13 @@ import { ROOT } from '../support/source.ts';
 export interface Line {
   /** Below the root of the project. */
   file: string;
-  /** Stands there once, or the copy is not made: then the mechanism has moved. */
+  /** Must occur exactly once; otherwise the mechanism has moved, and no copy is made. */
   from: string;
   to: string;
 }
 const PARTS = ['package.json', 'src', 'workflows', 'activities', 'workers'];
 
-/** Answers the folder. */
+/** Returns the folder. */
 export function changedTree(home: string, { file, from, to }: Line): string {
   const tree = mkdtempSync(join(home, 'tree-'));
   for (const part of PARTS) cpSync(join(ROOT, part), join(tree, part), { recursive: true });

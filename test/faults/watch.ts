@@ -1,4 +1,7 @@
-/** What turns crossings and engine events into history: effects at a target, writes to the log store, containers of scripts. */
+/**
+ * Records crossings and engine events in the history: effects at a target, writes to the log store,
+ * containers of scripts.
+ */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
@@ -50,7 +53,7 @@ export const targetEffects = (history: History): Observer => ({
       what: found?.[2] === 'create' ? 'create' : 'update',
       deployId: Labels?.[DEPLOY_ID] ?? '',
       seq: Number(Labels?.[DEPLOY_SEQ] ?? 0),
-      // An engine's 500 for a version that is out of date is its "no".
+      // An engine's 500 for an outdated version is a refusal.
       answer: status === 500 ? 'refused' : answerOf(status),
     });
   },
@@ -63,10 +66,10 @@ const event = z.object({
   Actor: z.object({ Attributes: z.record(z.string(), z.string()) }),
 });
 
-/** Until the answer is called; goes on when the engine comes back. */
+/** Runs until the returned function is called; continues when the engine is up again. */
 export function watchContainers(history: History, of: { address: string; name: string }): () => void {
   let over = false;
-  /** What is asked for again after a restart of the engine comes again. */
+  /** After a restart of the engine, requested events are repeated. */
   const seen = new Set<number>();
   let child: ChildProcess | undefined;
   const follow = (since?: number): void => {
@@ -108,7 +111,7 @@ export function watchContainers(history: History, of: { address: string; name: s
   };
 }
 
-/** An engine that restarts does not tell of every container that ended with it. */
+/** An engine that restarts does not report every container that ended with it. */
 export async function endedWith(
   history: History,
   engine: { name: string; docker(...args: string[]): Promise<string> },

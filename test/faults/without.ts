@@ -1,4 +1,7 @@
-/** A row under its fault, davit without a mechanism: until the checker sees the break, or nothing more can come. */
+/**
+ * Runs a row under its fault, with davit lacking a mechanism, until the checker sees the break or nothing
+ * more can happen.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { check, type Invariant } from './checker.ts';
 import { scope, type Scope } from './client.ts';
@@ -8,14 +11,14 @@ import type { Mechanism } from './mechanisms.ts';
 import { ROWS } from './rows/index.ts';
 import type { World } from './world.ts';
 
-/** After the row's end: for what shows only then. */
+/** After the row's end, for breaks that show only then. */
 const AFTER_MS = 20_000;
 const LIMIT_MS = 120_000;
 const EVERY_MS = 200;
 
 /**
- * Takes all of these away, runs their rows side by side, puts all back. Of each: undefined when it broke what it has to break,
- * else what came instead. The world is not healed.
+ * Removes all of these mechanisms, runs their rows in parallel, and restores all. Result for each: undefined
+ * if it broke what it must break, else what happened instead. The world is not healed.
  */
 export async function without(
   world: World,
@@ -69,7 +72,7 @@ function isBroken(
 ): boolean {
   if (breaks === 'row') return outcome?.startsWith('Break') === true;
   const now = history.now();
-  // That a pipeline has not ended says something once its deadline is over.
+  // An open pipeline is a break only after its deadline.
   const isOpen = (event: Recorded): boolean => event.type === 'pipeline' && event.at + event.deadlineMs > now;
   const events = history.events.slice(from);
   return check(breaks === 'I5' ? events.filter((event) => !isOpen(event)) : events).some(
@@ -77,7 +80,7 @@ function isBroken(
   );
 }
 
-/** Asks davit for what this invariant is about and the row itself does not ask for. */
+/** Requests what this invariant needs and the row itself does not request. */
 async function look(world: World, breaks: Invariant | 'row', { ids }: Scope): Promise<void> {
   const { client } = world;
   if (breaks === 'I1') for (const { id, sha } of await client.listed('hook')) client.track(id, sha);

@@ -1,7 +1,7 @@
 /**
- * A whole davit of one's own, every part a process, every border between two parts in the harness's hand: Temporal on SQLite or
- * PostgreSQL, server, control worker, architecture worker, deploy worker, a registry, and an engine that is also the swarm
- * deployed to.
+ * A separate, whole davit: every part is a process, and the harness controls every border between two parts:
+ * Temporal on SQLite or PostgreSQL, server, control worker, architecture worker, deploy worker, a registry,
+ * and an engine that is also the swarm for deployments.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -46,16 +46,19 @@ export class World {
   installation = '';
   engine!: OwnEngine;
   registry!: TestRegistry;
-  /** `127.0.0.1:PORT` as the engine and the workers know it. */
+  /** `127.0.0.1:PORT` as seen by the engine and the workers. */
   registryHost = '';
-  /** `HOST/table@sha256:…`: what deployments run. */
+  /** `HOST/table@sha256:…`: the image of deployments. */
   image = '';
   client!: Client;
   ports = { temporal: 0, server: 0 };
   readonly processes = {} as Record<'temporal' | PartName, Process>;
   readonly database: DatabaseKind;
   #temporal: TemporalOf | undefined;
-  /** By who goes through it: `arch>temporal`, `arch>server`, `arch>engine`, `deploy>target`, `control>registry`, … */
+  /**
+   * By client and server: `arch>temporal`, `arch>server`, `arch>engine`, `deploy>target`, `control>registry`,
+   * …
+   */
   readonly borders = new Map<string, Border>();
   readonly #proxies: Proxy[] = [];
   readonly #closing: (() => Promise<void> | void)[] = [];
@@ -89,15 +92,15 @@ export class World {
     if (!found) throw new Error(`there is no border ${name}`);
     return found;
   }
-  /** A project name that nobody has used. */
+  /** An unused project name. */
   project(row: number): string {
     this.#rows += 1;
     return `r${row}-${this.#rows}`;
   }
 
   /**
-   * Everything as it should be: processes up, borders open. What does not start is tried again, as its supervisor would.
-   * With a lane only what rows of that lane touch: others run at the same time.
+   * Restores everything: processes up, borders open. A process that does not start is retried, as its
+   * supervisor would. With a lane only what rows of that lane touch: others run at the same time.
    */
   async heal(lane?: Lane): Promise<void> {
     for (let tries = 1; ; tries++)
@@ -116,7 +119,7 @@ export class World {
     await this.processes.server.start();
     const needed: readonly PartName[] = this.board ? [...PARTS, 'board2'] : PARTS;
     await Promise.all(needed.map((name) => this.processes[name].start()));
-    // Theirs goes over to the others.
+    // Their work goes to the others.
     const spare = SPARES.filter((name) => !needed.includes(name));
     await Promise.all(spare.map((name) => this.processes[name].end('SIGTERM')));
   }
@@ -130,7 +133,7 @@ export class World {
     else await this.processes.deploy2.end('SIGTERM');
   }
 
-  /** These processes are started again, with a line of their sources changed; with none, as they were. */
+  /** Restarts these processes with a changed line of their sources; without a change, as they were. */
   async runFrom(line: Line | undefined, names: readonly PartName[]): Promise<void> {
     const tree = line && changedTree(this.home, line);
     await Promise.all(
@@ -149,7 +152,7 @@ export class World {
   get postgres(): Process | undefined {
     return this.#temporal?.database;
   }
-  /** Temporal and its database, in one moment. */
+  /** Kills Temporal and its database at the same moment. */
   async temporalDies(): Promise<void> {
     await Promise.all([this.postgres?.end('SIGKILL'), this.processes.temporal.end('SIGKILL')]);
   }
@@ -277,7 +280,7 @@ export class World {
     writeFileSync(join(this.home, 'davit.config.yml'), stringify(config));
   }
 
-  /** Commits of the repository that the forge tells of, oldest first. */
+  /** Commits of the forge's repository, oldest first. */
   commits: string[] = [];
 
   #makeProcesses(cache: string): void {
@@ -309,7 +312,7 @@ export class World {
     };
   }
 
-  /** Who uses an engine reaches it again only when it is on record what has ended with it. */
+  /** Clients of an engine reach it again only after the history has what ended with it. */
   async restartEngine(engine: OwnEngine, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const users =
       engine === this.engine ? ['arch>engine', 'arch2>engine', 'deploy>target'] : ['board2>engine'];
@@ -326,7 +329,7 @@ export class World {
   #clockOf(name: PartName): string {
     return join(this.home, `${name}.clock`);
   }
-  /** From now on the clock of this process is off by so many ms; 0: it is right again. Its timers are not touched. */
+  /** Shifts the clock of this process by this number of ms; 0 restores it. Its timers are not affected. */
   skew(name: PartName, ms: number): void {
     writeFileSync(this.#clockOf(name), String(ms));
     const { running, pid } = this.processes[name];
@@ -361,7 +364,7 @@ export class World {
     await board.stop();
   }
 
-  /** The next push to the forge, which nobody has told of yet: its branch is there from now on. */
+  /** The next push to the forge, without a delivery: its branch exists from now on. */
   nextPush(): { before: string; after: string; secret: string } {
     this.#pushes += 1;
     const [before, after] = [this.commits[this.#pushes - 1], this.commits[this.#pushes]];
@@ -376,7 +379,7 @@ export class World {
     return this.commits.length - this.#pushes - 1;
   }
 
-  /** Whatever one part of it says, the others are ended and the folder goes; the first that failed is told. */
+  /** Ends all parts and removes the folder even if one fails; the first failure is reported. */
   async close(): Promise<void> {
     const ends = [
       () => this.removeBoard(),

@@ -1,6 +1,7 @@
 /**
- * A run spread over several davits side by side, each a process with an engine, a Temporal and a registry of its own: rows that
- * mostly wait take no longer together than the longest of them. Each judges its own history; here the answers become one.
+ * A run spread over several davits in parallel, each a process with its own engine, Temporal and registry:
+ * rows that mostly wait take no longer together than the longest of them. Each checks its own history; the
+ * results are combined here.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,7 +12,7 @@ import type { Break } from './checker.ts';
 import type { Line } from './report.ts';
 import { ROWS } from './rows/index.ts';
 
-/** About how many seconds a row waits in its literal length; the others are done in half a minute. */
+/** Approximate seconds that a row waits in its literal length; the others take half a minute. */
 const LITERAL_S: Readonly<Record<number, number>> = {
   2: 60,
   6: 360,
@@ -26,7 +27,7 @@ const LITERAL_S: Readonly<Record<number, number>> = {
 };
 const SOME_S = 30;
 
-/** Rows for each world, the longest first to whichever has the least to do: the same every time. */
+/** Rows for each world, the longest first to the world with the least work: deterministic. */
 export function shares(rows: readonly number[], worlds: number): number[][] {
   const seconds = (row: number): number => LITERAL_S[row] ?? SOME_S;
   const found = Array.from({ length: worlds }, () => ({ rows: [] as number[], seconds: 0 }));
@@ -65,7 +66,7 @@ export interface Together {
   lines: Line[];
 }
 
-/** `args`: what every world is told beside its rows. One that gives no answer is a failure. */
+/** `args`: arguments of every world in addition to its rows. A world without a result is a failure. */
 export async function sideBySide(of: {
   rows: readonly number[];
   worlds: number;

@@ -15,7 +15,7 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-test('only who has sent no heartbeat for a while is taken for dead', async () => {
+test('only a worker without recent heartbeats counts as dead', async () => {
   world.project('two', {
     plan: planOf([{ key: 'alive' }, { key: 'dead' }]),
     limits: { heartbeatTimeoutMs: 60_000 },
@@ -37,7 +37,7 @@ test('only who has sent no heartbeat for a while is taken for dead', async () =>
   expect(status.jobs.map(({ attempt, epoch }) => `${attempt}/${epoch}`)).toEqual(['1/1', '1/2']);
 });
 
-test('a machine that is back after it was given up is rid of the job at once, though the pipeline goes on', async () => {
+test('a machine that returns after it was declared lost drops the job at once, though the pipeline goes on', async () => {
   world.project('late', {
     plan: planOf([{ key: 'lost' }, { key: 'open' }]),
     limits: { heartbeatTimeoutMs: 1_000, hostGraceMs: 500 },

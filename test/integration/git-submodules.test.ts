@@ -105,13 +105,13 @@ test('normal takes the first level, and paths say which', async () => {
   const some = await fetched('app', { paths: [':(exclude)vendor/lib'] });
   expect([some['vendor/lib/l'], some['docs/d']]).toEqual([undefined, 'deep']);
 });
-test('what is elsewhere on the disk, at a private address or not there is refused by name, and nothing is left', async () => {
+test('what is outside the folder, at a private address or not there is refused by name, and nothing is left', async () => {
   await expect(fetched('outside')).rejects.toMatchObject({
-    message: expect.stringContaining('Submodule x: It is elsewhere'),
+    message: expect.stringContaining('Submodule x: It is outside the folder'),
   });
   await expect(fetched('private')).rejects.toMatchObject({
     code: 'git/bad-request',
-    message: expect.stringContaining('no public address'),
+    message: expect.stringContaining('is not a public address'),
   });
   // Allowed, it is asked: nobody listens there.
   await expect(fetched('private', { allowHosts: ['127.0.0.1:1'] })).rejects.toMatchObject({

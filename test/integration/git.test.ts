@@ -100,7 +100,7 @@ test("a merge request's ref is a whole one, and its commit is fetched though no 
   expect(fetched.commit?.message).toBe('Proposed');
 });
 
-test('a commit that is not there, a repository that is not there: coded, and nothing is left', async () => {
+test('a missing commit, a missing repository: coded errors, and nothing is left', async () => {
   await expect(source().fetch(request({ sha: 'f'.repeat(40) }))).rejects.toMatchObject({
     code: 'git/no-commit',
   });
@@ -113,7 +113,7 @@ test('a commit that is not there, a repository that is not there: coded, and not
   expect(await readdir(temp)).toEqual([]);
 });
 
-test('whoever stops reading leaves nothing behind', async () => {
+test('a reader that stops early leaves nothing behind', async () => {
   const fetched = await source().fetch(request());
   fetched.tar.destroy();
   await fetched.done.catch(() => undefined);
@@ -164,7 +164,7 @@ test('ordinary names and addresses pass', () => {
   expect(() => checkUrl('http://gitlab.test/x.git', protocols)).toThrow('http');
 });
 
-test('credentials go to their own host only, and stand in no argument, environment or .git', async () => {
+test('credentials go to their own host only, and are in no argument, environment or .git', async () => {
   const seen: { host: string; auth?: string }[] = [];
   const listen = async (name: string, answer: (to: () => string) => [number, Record<string, string>]) => {
     const server = createServer((incoming, response) => {
@@ -220,7 +220,7 @@ test('hooks and filters of a hostile repository do not run, and links are not fo
   await expect(access(marker)).rejects.toThrow();
 });
 
-test('what has changed: since a commit, since the branches parted, and nothing for what is not there', async () => {
+test('changes since a commit, since the merge base, and none for a missing ref', async () => {
   const since = [
     { name: '', commit: shas[2] ?? '', mergeBase: false },
     { name: 'older', commit: shas[0] ?? '', mergeBase: false },
@@ -236,7 +236,7 @@ test('what has changed: since a commit, since the branches parted, and nothing f
   expect(await readdir(temp)).toEqual([]);
 });
 
-test('what a merge request changes is told from where it left its target', async () => {
+test('the changes of a merge request start at the merge base', async () => {
   const since = [{ name: '', commit: 'main', mergeBase: true }];
   expect(await source().changed({ url, sha: proposed, ref: 'refs/merge-requests/1/head', since })).toEqual({
     '': [],
@@ -276,7 +276,7 @@ test('the last commit of a path: of the whole history, by globs too, nothing for
   expect(await readdir(temp)).toEqual([]);
 });
 
-test('a repository that is away is no answer', async () => {
+test('an unreachable repository is an error', async () => {
   const since = [{ name: '', commit: 'main', mergeBase: true }];
   const away = `file://${join(folder, 'nowhere.git')}`;
   await expect(source().changed({ url: away, sha: proposed, ref: 'main', since })).rejects.toMatchObject({

@@ -146,7 +146,7 @@ function davit() {
   return { ask, trigger, deps: { blobs, records, facts } };
 }
 
-test('a second try, and a retry of the pipeline, have the texts and the decisions of the first', async () => {
+test('a second attempt, and a retry of the pipeline, use the files and decisions of the first', async () => {
   const { ask, trigger, deps } = davit();
   const first = await ask('table/1');
   expect(first.jobs).toEqual({

@@ -81,6 +81,6 @@ test('a fork, and a project that is not let, read nothing; what is public a fork
   });
   expect(await asking({ include_by_forks: true }, true)(want)).toEqual({ sha: shas['main-only'] });
   expect(await asking()({ kind: 'ref', repository: { path: 'team/unknown' } })).toMatchObject({
-    refused: { message: /knows no project team\/unknown/ },
+    refused: { message: /There is no project team\/unknown in the installation/ },
   });
 });

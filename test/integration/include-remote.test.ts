@@ -67,33 +67,35 @@ test.each([
   ['https://169.254.169.254/a.yml'],
   ['https://100.64.0.1/a.yml'],
   ['https://0.0.0.0:PORT/a.yml'],
-])('%s is no public address', async (url) => {
+])('%s is not a public address', async (url) => {
   expect(await refusal(url.replace('PORT', String(server.port)))).toMatch(
-    /^include\/refused: .* is no public address\.$/,
+    /^include\/refused: .* is not a public address\.$/,
   );
 });
 
-test('a name that means a private address, also beside a public one, is not connected to', async () => {
+test('a name with a private address, even beside a public one, is refused', async () => {
   const url = `https://rebind.example:${server.port}/a.yml`;
   expect(await refusal(url, { lookup: resolving('127.0.0.1') })).toContain(
-    'rebind.example is no public address',
+    'rebind.example is not a public address',
   );
   expect(await refusal(url, { lookup: resolving('93.184.216.34', '10.0.0.1') })).toContain(
-    'no public address',
+    'is not a public address',
   );
-  expect(await refusal(url, { lookup: resolving('fd00::1') })).toContain('no public address');
+  expect(await refusal(url, { lookup: resolving('fd00::1') })).toContain('is not a public address');
   // localhost itself, by the machine's own look-up.
-  expect(await refusal(`https://localhost:${server.port}/a.yml`, { allowHosts: [] })).toContain('no public');
+  expect(await refusal(`https://localhost:${server.port}/a.yml`, { allowHosts: [] })).toContain(
+    'not a public',
+  );
 });
 
-test('a redirect is followed where it may lead, and judged as the first address is', async () => {
+test('a redirect is followed if allowed, and checked like the first address', async () => {
   const to = (location: string) => (response: ServerResponse) => response.writeHead(302, { location }).end();
   server.files.set('/moved.yml', to('/a.yml'));
   expect(await textOf('moved.yml')).toBe('a: 1');
   for (const [name, location, said] of [
-    ['private.yml', 'https://127.0.0.1/a.yml', 'is no public address'],
-    ['metadata.yml', 'https://169.254.169.254/latest/a.yml', 'is no public address'],
-    ['plain.yml', `http://localhost:${server.port}/a.yml`, 'no https address'],
+    ['private.yml', 'https://127.0.0.1/a.yml', 'is not a public address'],
+    ['metadata.yml', 'https://169.254.169.254/latest/a.yml', 'is not a public address'],
+    ['plain.yml', `http://localhost:${server.port}/a.yml`, 'is not an https address'],
     ['password.yml', `https://u:canary@localhost:${server.port}/a.yml`, 'user name or password'],
     ['round.yml', '/round.yml', 'redirects more than 3 times'],
   ] as const) {
@@ -104,7 +106,7 @@ test('a redirect is followed where it may lead, and judged as the first address 
   }
 });
 
-test('a body without end stops at 1 MiB, a server that says nothing at the time limit', async () => {
+test('an endless body stops at 1 MiB, a silent server at the time limit', async () => {
   server.files.set('/endless.yml', (response) => {
     const chunk = Buffer.alloc(64 * 1024, 'x');
     const more = (): void => {
@@ -121,22 +123,24 @@ test('a body without end stops at 1 MiB, a server that says nothing at the time 
   });
 });
 
-test('an answer that is no file: its code tells a mistake from an outage; no token, no body is repeated', async () => {
+test('an error response: its code separates a mistake from an outage; no token and no body is repeated', async () => {
   server.files.set('/gone.yml?token=canary', (response) => response.writeHead(404).end('canary'));
   server.files.set('/down.yml', (response) => response.writeHead(503).end('canary'));
   const said = (path: string) =>
     textOf(path).catch((thrown: Error & { code: string }) => `${thrown.code} ${thrown.message}`);
-  expect(await said('gone.yml?token=canary')).toBe(`include/refused ${server.url}gone.yml answered 404.`);
-  expect(await said('down.yml')).toBe(`include/unreachable ${server.url}down.yml answered 503.`);
+  expect(await said('gone.yml?token=canary')).toBe(
+    `include/refused ${server.url}gone.yml responded with HTTP 404.`,
+  );
+  expect(await said('down.yml')).toBe(`include/unreachable ${server.url}down.yml responded with HTTP 503.`);
 });
 
-test('a certificate that nobody vouches for, a port of another service, a host that is not on the list', async () => {
-  expect(await refusal(`${server.url}a.yml`, { caFile: undefined })).toContain('is not one to trust');
+test('an untrusted certificate, a forbidden port, a host that is not on the list', async () => {
+  expect(await refusal(`${server.url}a.yml`, { caFile: undefined })).toContain('is not trusted');
   expect(await refusal(`${server.url}a.yml`, { caFile: join(folder, 'none.pem') })).toContain(
-    'cannot be read',
+    'Cannot read includes.ca_file',
   );
   expect(await refusal('https://example.com:22/a.yml')).toContain('Port 22 of example.com');
   expect(await refusal('https://example.com/a.yml', { onlyHosts: ['*.internal'] })).toContain(
-    'takes no files from',
+    'does not allow files from',
   );
 });

@@ -81,7 +81,7 @@ describe('reports', () => {
     expect(result.tests).toBeUndefined();
     expect(result.warnings).toEqual([
       'reports: none.xml: no matching files.',
-      'reports: bad.xml is no JUnit report.',
+      'reports: bad.xml is not a JUnit report.',
     ]);
     bench.limits = { artifact_bytes: 2_000 };
     const large = await bench.input({

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { HostInput, RunInput } from '../../activities/contract.ts';
 import { makeResumeJob } from '../../activities/job/resume-job.ts';
 import { makeRunJob } from '../../activities/job/run-job.ts';
-import type { JobDeps } from '../../activities/job/deps.ts';
+import type { JobDeps } from '../../activities/job/context/deps.ts';
 import { makeStopJob } from '../../activities/job/stop-job.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';

@@ -195,7 +195,7 @@ describe('a script job on the real engine', () => {
     expect(bench.log(input)).toContain('ERROR: Job failed: exit code 4');
   });
 
-  test('a store that is away for a while loses nothing', async () => {
+  test('an outage of the store loses nothing', async () => {
     const input = await bench.input({ script: ['echo one; sleep 1; echo two'] });
     const gone = new DavitError('store/unreachable', 'No answer.');
     vi.spyOn(bench.blobs, 'getBytes').mockRejectedValueOnce(gone);
@@ -205,7 +205,7 @@ describe('a script job on the real engine', () => {
     expect(bench.log(input)).toContain('one\ntwo\n');
   });
 
-  test('an image that is not there fails before anything is started', async () => {
+  test('a missing image fails before anything starts', async () => {
     const input = await bench.input({ image: { name: 'davit-test/absent:1', pullPolicy: 'never' } });
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'image_pull', started: false });
   });

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunInput } from '../../activities/contract.ts';
-import type { JobDeps } from '../../activities/job/deps.ts';
+import type { JobDeps } from '../../activities/job/context/deps.ts';
 import { makeResumeJob } from '../../activities/job/resume-job.ts';
 import { makeRunJob } from '../../activities/job/run-job.ts';
 import { makeStopJob } from '../../activities/job/stop-job.ts';

@@ -26,7 +26,7 @@ describe('a recorded history replays', () => {
     expect(names.some((name) => name.startsWith('pipeline'))).toBe(true);
   });
   // What a kill of the control worker had left in a soak, before questions were kept from it (`workflows/interceptors.ts`).
-  test('but for one whose timer and signal were worked off in an order that no replay takes', async () => {
+  test('except for one whose timer and signal were processed in an order that no replay takes', async () => {
     const text = readFileSync(join(folder, 'unreplayable', 'project-timer-and-signal.json'), 'utf8');
     await expect(
       Worker.runReplayHistory(

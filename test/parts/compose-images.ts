@@ -1,7 +1,7 @@
 /**
- * The images that docker-compose.yml and Dockerfile name, on an engine: pulled where that is possible, else made under the very
- * same names from Debian's packages, npm's package of Node and Temporal's Go modules. A stand-in has the label
- * `davit.test.made`, and does what the installation asks of the image, no more.
+ * The images that docker-compose.yml and Dockerfile name, on an engine: pulled if possible, else built under
+ * the same names from Debian's packages, npm's package of Node and Temporal's Go modules. A substitute has
+ * the label `davit.test.made`, and provides only what the installation needs of the image.
  */
 import { readFileSync } from 'node:fs';
 import { cp, mkdir, writeFile } from 'node:fs/promises';
@@ -31,7 +31,7 @@ interface Making {
 interface Recipe {
   dockerfile: string;
   files?: Record<string, string>;
-  /** Puts what is no text into the folder. `tag`: of the image that is wanted. */
+  /** Adds binary files to the folder. `tag`: of the required image. */
   prepare?(into: string, tag: string, making: Making): Promise<void>;
 }
 
@@ -39,7 +39,7 @@ const compose = z.object({
   services: z.record(z.string(), z.object({ image: z.string(), build: z.string().optional() })),
 });
 
-/** All that are not built from the Dockerfile. */
+/** All images that are not built from the Dockerfile. */
 export function namedImages(): string[] {
   const text = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8');
   const { services } = compose.parse(parse(text, { merge: true }));

@@ -1,6 +1,7 @@
 /**
- * What `test/integration/compose.test.ts` needs: docker compose, and the data folder of an engine that holds the images of
- * docker-compose.yml and Dockerfile and the layers of davit's image, so that the test itself builds without a network.
+ * What `test/integration/compose.test.ts` needs: docker compose, and the data folder of an engine that holds
+ * the images of docker-compose.yml and Dockerfile and the layers of davit's image, so that the test itself
+ * builds without a network.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -20,7 +21,7 @@ import { ensurePart, type Part } from './part.ts';
 const VERSION = '2.40.3';
 const MODULE = 'github.com/docker/compose/v2';
 const BUILD_MS = 30 * 60_000;
-/** All that the image is built of, and what an installation is started from. */
+/** Everything that the image is built from, and the files that start an installation. */
 const PROJECT = [
   ...['Dockerfile', '.dockerignore', 'docker-compose.yml', 'package.json', 'package-lock.json'],
   ...['src', 'activities', 'workflows', 'workers', 'scripts'],
@@ -49,7 +50,7 @@ export const dockerComposePart: Part = {
     ),
 };
 
-/** `data`: data-root of an engine. The other file says which images and packages it was made for. */
+/** `data`: data-root of an engine. The other file names the images and packages that it was built for. */
 export const composeEnginePart: Part = {
   name: 'compose-engine',
   get files() {
@@ -59,7 +60,7 @@ export const composeEnginePart: Part = {
     await ensureTools(settings, progress);
     const compose = join(await ensurePart(dockerComposePart, progress, settings), 'docker-compose');
     const data = join(folder, 'data');
-    // Made for other images or packages: most of its images and layers are still good.
+    // Built for other images or packages: most of its images and layers are still valid.
     const former = join(settings.cache, 'parts', this.name, 'data');
     if (await stat(former).catch(() => undefined)) await rename(former, data);
     const work = await mkdtemp(join(tmpdir(), 'davit-compose-part-'));
@@ -83,7 +84,7 @@ export const composeEnginePart: Part = {
   },
 };
 
-/** A copy of what an installation is made from, so that nothing is written into the checkout. Returns its folder. */
+/** Copies the files of an installation, so that nothing is written into the checkout. Returns its folder. */
 export async function copyProject(into: string): Promise<string> {
   const project = join(into, 'davit');
   for (const name of PROJECT) await cp(join(ROOT, name), join(project, name), { recursive: true });
@@ -92,7 +93,7 @@ export async function copyProject(into: string): Promise<string> {
   return project;
 }
 
-/** Named by all that a build takes from the network: when that changes, the part is made again. */
+/** The name covers everything that a build fetches: if that changes, the part is built again. */
 function keyFile(): string {
   const hash = createHash('sha256').update(JSON.stringify(namedImages()));
   for (const name of ['Dockerfile', 'package.json', 'package-lock.json'])

@@ -1,6 +1,6 @@
 /**
- * A heavy part that some tests need and no package manager installs: it is built or fetched once into the cache by
- * `npm run test:parts`. Tests use the parts that are there and skip the rest by name.
+ * A heavy part that some tests need and no package manager installs: it is built or fetched once into the
+ * cache by `npm run test:parts`. Tests use the parts that exist and skip the rest by name.
  */
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,34 +13,34 @@ export const PARTS_COMMAND = 'npm run test:parts';
 
 export interface MakePart {
   settings: Settings;
-  /** An empty folder; all that is in it afterwards is the part. */
+  /** An empty folder; its content afterwards is the part. */
   folder: string;
   progress: Progress;
 }
 export interface Part {
   /** With its version: names the folder in the cache, so another version is another part. */
   name: string;
-  /** Files below the folder without which the part is not there. */
+  /** Files that must exist in the folder of a complete part. */
   files: readonly string[];
-  /** Rejects with an Error that says what is missing. */
+  /** Rejects with an Error that names what is missing. */
   make(options: MakePart): Promise<void>;
 }
 
 const folderOf = ({ name }: Part, settings: Settings): string => join(settings.cache, 'parts', name);
 
-/** Its folder in the cache; undefined when it has not been made. */
+/** Its folder in the cache; undefined if it has not been built. */
 export async function findPart(part: Part, settings = readSettings()): Promise<string | undefined> {
   const folder = folderOf(part, settings);
   for (const file of part.files)
     try {
       await stat(join(folder, file));
     } catch {
-      return undefined; // not there, which is the result
+      return undefined; // it does not exist, which is the result
     }
   return folder;
 }
 
-/** Its folder; made when it is not there, whole or not at all. */
+/** Its folder; built if it is missing, whole or not at all. */
 export async function ensurePart(part: Part, progress: Progress, settings = readSettings()): Promise<string> {
   const there = await findPart(part, settings);
   if (there !== undefined) return there;

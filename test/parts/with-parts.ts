@@ -1,8 +1,13 @@
-/** Tests that need heavy parts. Where a part has not been made they are skipped, and their title says what makes it. */
+/**
+ * Tests that need heavy parts. Without the part they are skipped, and their title names the command that
+ * builds it.
+ */
 import { describe } from 'vitest';
 import { findPart, type Part, PARTS_COMMAND } from './part.ts';
 
-/** `describe`, whose body gets the folders of the parts, in order. `root`: only root can do what the tests do. */
+/**
+ * `describe`, whose body gets the folders of the parts, in order. `root`: only root can do what the tests do.
+ */
 export async function describeWithParts(
   title: string,
   parts: readonly Part[],

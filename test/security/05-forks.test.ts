@@ -1,7 +1,7 @@
 /** Rows 5, 6, 35, 36: what counts as a fork, and what its pipeline is. Forge trial #1 and #1b. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makePushImage } from '../../activities/image/push-image.ts';
-import { rememberFork } from '../../activities/compile/fork-pipeline.ts';
+import { rememberFork } from '../../activities/runtime/fork-authors.ts';
 import { outOfScope } from '../../activities/runtime/worker-scope.ts';
 import { statusRequest } from '../../src/adapters/forge/status.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';

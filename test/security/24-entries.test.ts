@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import { expect, test } from 'vitest';
-import { collectArtifacts, MAX_ENTRIES } from '../../activities/job/finish/artifacts.ts';
+import { collectArtifacts, MAX_ENTRIES } from '../../activities/job/files/artifacts.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { digest, memoryBlobs } from '../unit/activities/fakes.ts';
 

@@ -1,4 +1,4 @@
-/** The launcher as a person calls it: a process, its output, its exit code. */
+/** Runs the launcher as a person does: a process, its output, its exit code. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -6,15 +6,17 @@ export const DAVIT = join(import.meta.dirname, '..', '..', 'davit');
 
 export interface Called {
   child: ChildProcess;
-  /** So far. */
+  /** Output so far. */
   out(): string;
   err(): string;
-  /** Resolves when the output matches; rejects when the process ends before. */
+  /** Resolves when the output matches; rejects if the process ends before. */
   shows(pattern: RegExp): Promise<void>;
   ended: Promise<number>;
 }
 
-/** Starts `davit ARGS` in a folder. `env` stands above this process's environment, which has no davit of its own. */
+/**
+ * Starts `davit ARGS` in a folder. `env` overrides this process's environment, which has no davit settings.
+ */
 export function davit(cwd: string, args: string[], env: Record<string, string>): Called {
   const clean = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !/^(DAVIT_|TEMPORAL_)/.test(name)),
@@ -59,7 +61,7 @@ export function davit(cwd: string, args: string[], env: Record<string, string>):
   };
 }
 
-/** Runs it to its end. */
+/** Runs it and waits for its end. */
 export async function call(cwd: string, args: string[], env: Record<string, string>) {
   const called = davit(cwd, args, env);
   const exit = await called.ended;

@@ -1,7 +1,7 @@
 /**
- * An engine for a whole installation by docker compose: in a network and a mount namespace of its own, where its socket lies at
- * /var/run/docker.sock and every port of the loopback is free. With `network` it reaches the outside through slirp4netns,
- * which changes nothing of the machine; without, it reaches nothing but itself.
+ * An engine for a whole installation by docker compose, in its own network and mount namespaces: its socket
+ * is at /var/run/docker.sock, and every port of the loopback is free. With `network` it reaches the outside
+ * through slirp4netns, which changes nothing on the machine; without, it reaches only itself.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +15,7 @@ import { outputTail, runCommand, type CommandOptions, type Finished } from '../.
 const READY_MS = 60_000;
 const STOP_MS = 40_000;
 const SOCKET = '/var/run/docker.sock';
-/** slirp4netns answers DNS there (slirp4netns(1)). */
+/** slirp4netns serves DNS there (slirp4netns(1)). */
 const SLIRP_DNS = '10.0.2.3';
 
 export class ComposeEngine {
@@ -26,7 +26,10 @@ export class ComposeEngine {
     this.#folder = folder;
   }
 
-  /** `data`: its data-root, which is kept. Containers, networks and volumes that are in it go; images and caches stay. */
+  /**
+   * `data`: its data-root, which is kept. Containers, networks and volumes in it are removed; images and
+   * caches stay.
+   */
   static async start(data: string, options: { network: boolean }): Promise<ComposeEngine> {
     const engine = new ComposeEngine(await mkdtemp(join(tmpdir(), 'davit-compose-engine-')));
     try {
@@ -72,7 +75,7 @@ export class ComposeEngine {
     if (mounted.code !== 0) throw new Error(`${SOCKET} of its own: ${outputTail(mounted)}`);
   }
 
-  /** Ends with this process, whatever happens to it. */
+  /** Ends with this process, however that ends. */
   #spawn(program: string, args: string[]): ChildProcess {
     const log = openSync(join(this.#folder, 'log'), 'a');
     const child = spawn('setpriv', ['--pdeathsig', 'TERM', program, ...args], {
@@ -87,7 +90,7 @@ export class ComposeEngine {
     return ['-t', String(this.#children[0]?.pid), '-n', '-m'];
   }
 
-  /** Nothing may be started before the namespaces are its own: it would be the machine's. */
+  /** Nothing may start before the namespaces exist: it would run in the machine's. */
   async #apart(space: ChildProcess): Promise<void> {
     for (const kind of ['net', 'mnt'])
       await this.#until('namespaces', async () => {
@@ -97,7 +100,7 @@ export class ComposeEngine {
         ]);
         return mine !== theirs;
       });
-    // The loopback is set up by the same process, after it.
+    // The same process sets up the loopback afterwards.
     await this.#until('a loopback', async () =>
       /LOOPBACK,UP/.test((await this.run('ip', ['link', 'show', 'lo'])).stdout),
     );
@@ -117,26 +120,26 @@ export class ComposeEngine {
 
   /** Runs a program in its namespaces. Never rejects. */
   run(program: string, args: string[], options: CommandOptions = {}): Promise<Finished> {
-    // A client's settings and plugins of this user are none of its business.
+    // The client must not use this user's settings and plugins.
     const env = {
       DOCKER_CONFIG: this.#folder,
       DOCKER_HOST: undefined,
       DOCKER_CONTEXT: undefined,
       ...options.env,
     };
-    // Another mount namespace begins at its root.
+    // A process in another mount namespace starts at its root.
     const there = ['sh', '-c', 'cd "$1" && shift && exec "$@"', 'sh', options.cwd ?? '/'];
     return runCommand('nsenter', [...this.#inside(), ...there, program, ...args], { ...options, env });
   }
 
-  /** `docker ARGUMENTS`. Rejects when it fails. */
+  /** `docker ARGUMENTS`. Rejects if it fails. */
   async docker(...args: string[]): Promise<string> {
     const done = await this.run('docker', args);
     if (done.code !== 0) throw new Error(`docker ${args[0]}: ${outputTail(done)}`);
     return done.stdout.trim();
   }
 
-  /** Removes what a former installation has left in the data-root. */
+  /** Removes what a previous installation left in the data-root. */
   async clear(): Promise<void> {
     const each = async (list: string[], remove: string[]): Promise<void> => {
       const names = (await this.docker(...list)).split('\n').filter((name) => name !== '');

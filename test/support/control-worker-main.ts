@@ -1,6 +1,6 @@
 /**
- * A control worker process that kills itself, as a power cut would, at one point of a pipeline that a job starts: when the
- * activity of that name (argument) has done its work for it and has not answered yet.
+ * A control worker process that kills itself, like a power cut, at one point of a pipeline that a job starts:
+ * after the activity with the name in its argument has done its work and before it has returned.
  */
 import type { ControlActivities } from '../../activities/contract.ts';
 import { makeControlActivities } from '../../activities/index.ts';

@@ -1,4 +1,7 @@
-/** A whole davit of one's own: own home, free ports, nothing shared but the engine and the cache of downloads. */
+/**
+ * A separate davit for a test: its own home and free ports; only the engine and the cache of downloads are
+ * shared.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -26,9 +29,9 @@ export interface OwnDavit {
   installation: string;
   /** Runs a command of davit against it. Never rejects. */
   cli(args: string[], options?: { cwd?: string; onText?: (text: string) => void }): Promise<Finished>;
-  /** Rejects on an answer that is no success. */
+  /** Rejects on a response that is not a success. */
   api<T>(path: string, init?: RequestInit): Promise<T>;
-  /** Starts a pipeline of a folder and answers its id. */
+  /** Starts a pipeline of a folder and returns its id. */
   start(slug: string, folder: string): Promise<string>;
   /** Resolves with the final status. */
   verdict(id: string, deadlineMs: number): Promise<PipelineStatus>;
@@ -40,14 +43,14 @@ export interface OwnDavitOptions {
   env?: Record<string, string>;
   /** Text of the installation file. */
   config?: string;
-  /** Text of `worker.yml`: what this machine's workers may give to jobs. */
+  /** Text of `worker.yml`: what this machine's workers may provide to jobs. */
   worker?: string;
   /** Resolves only when workers for these architectures have reported. */
   arches?: string[];
   onText?: (text: string) => void;
 }
 
-/** Asks until there is an answer; rejects with what it waited for when time is over. */
+/** Polls until there is a result; rejects with what it waited for after the deadline. */
 export async function eventually<T>(
   what: string,
   deadlineMs: number,
@@ -62,7 +65,7 @@ export async function eventually<T>(
   }
 }
 
-/** A copy of a folder as a git repository with one commit: `NAME` in a temporary folder of its own. */
+/** Copies a folder to a git repository with one commit: `NAME` in a new temporary folder. */
 export function repositoryOf(folder: string, name = basename(folder)): string {
   const path = join(mkdtempSync(join(tmpdir(), 'davit-repository-')), name);
   cpSync(folder, path, { recursive: true });
@@ -80,7 +83,7 @@ export function repositoryOf(folder: string, name = basename(folder)): string {
   return path;
 }
 
-/** `davit up` with a home of its own. Rejects with its last words when it does not get ready. */
+/** Runs `davit up` with its own home. Rejects with its output if it does not become ready. */
 export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit> {
   const home = mkdtempSync(join(tmpdir(), 'davit-home-'));
   if (options.config !== undefined) writeFileSync(join(home, 'davit.config.yml'), options.config);
@@ -126,7 +129,7 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
     await Promise.race([over, eventually('workers', UP_MS, () => reported(api, options))]);
     return {
       home,
-      // Written anew with every part that starts.
+      // Rewritten whenever a process starts.
       run: readRun(home) ?? run,
       installation: readFileSync(join(home, 'keys', 'installation-id'), 'utf8').trim(),
       cli: (args, more) => command(args, { ...more, env }),
@@ -141,7 +144,7 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
   }
 }
 
-/** An installation keeps a network, a volume and images on the engine; one that is over leaves nothing. */
+/** An installation keeps a network, a volume and images on the engine; a stopped one must leave nothing. */
 function sweep(home: string): void {
   const idFile = join(home, 'keys', 'installation-id');
   if (!existsSync(idFile)) return;
@@ -245,7 +248,7 @@ async function startPipeline(api: Api, slug: string, folder: string): Promise<st
   });
 }
 
-/** By the server's events: asking again and again would be work that a measurement sees. */
+/** Uses the server's events: polling would show in a measurement. */
 async function verdictOf(
   at: { server: string; token: string },
   id: string,

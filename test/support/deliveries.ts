@@ -1,4 +1,7 @@
-/** Deliveries as the forges send them: headers, body, signature. Fields that davit does not read are left out but a few. */
+/**
+ * Deliveries as the forges send them: headers, body, signature. Most fields that davit does not read are left
+ * out.
+ */
 import { createHmac, randomUUID } from 'node:crypto';
 
 export type Forge = 'gitlab' | 'github' | 'gitea';

@@ -1,7 +1,8 @@
 /**
- * A process that writes to a store on disk and says what was acknowledged; tests kill it or take its space away.
- *   append FOLDER   appends numbered lines for ever; says the length after each answer
- *   full FOLDER     tries to write more than its file size limit allows, then waits for a line, then tries again
+ * A process that writes to a store on disk and prints what was acknowledged; tests kill it or take its disk
+ *   space away. append FOLDER appends numbered lines without end; prints the length after each
+ *   acknowledgement full FOLDER tries to write more than its file size limit allows, waits for a line, then
+ *   tries again
  */
 import { once } from 'node:events';
 import { crc32 } from 'node:zlib';

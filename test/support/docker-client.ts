@@ -1,4 +1,7 @@
-/** Images with this machine's own docker client and a busybox: no image hub is needed to run `docker` in a job. */
+/**
+ * Images with this machine's docker client and a busybox, so that a job can run `docker` without an image
+ * hub.
+ */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,8 +12,8 @@ import { PLATFORMS } from '../../src/plan/model/spec.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
 /**
- * Makes `NAME:ARCH` for each architecture. The programs in it are this machine's, whatever the image says: a client only has to
- * run here, and a hub's image of that name would have one for each.
+ * Builds `NAME:ARCH` for each architecture. The programs in it are this machine's, whatever the image's
+ * architecture: the client only has to run here; a hub's image of that name would have one for each.
  */
 export function dockerClientImages(name: string, arches: readonly Arch[]): void {
   const folder = mkdtempSync(join(tmpdir(), 'davit-client-'));
@@ -25,7 +28,7 @@ export function dockerClientImages(name: string, arches: readonly Arch[]): void 
 const shell = (script: string, ...args: string[]): string =>
   execFileSync('sh', ['-ec', script, 'sh', ...args], { encoding: 'utf8' });
 
-/** `layer.tar` in the folder; answers the digest of it. */
+/** `layer.tar` in the folder; returns its digest. */
 function layerOf(folder: string): string {
   const root = join(folder, 'root');
   mkdirSync(root);
@@ -37,7 +40,7 @@ function layerOf(folder: string): string {
   const client = realpathSync(shell('command -v docker').trim());
   mkdirSync(join(root, 'usr', 'bin'), { recursive: true });
   cpSync(client, join(root, 'usr', 'bin', 'docker'));
-  // A client that is not static brings its libraries.
+  // A client that is not static needs its libraries.
   for (const [library] of shell('ldd "$1" 2>/dev/null || true', client).matchAll(/\/\S+\.so\S*/g)) {
     mkdirSync(join(root, dirname(library)), { recursive: true });
     cpSync(realpathSync(library), join(root, library));
@@ -46,7 +49,7 @@ function layerOf(folder: string): string {
   return sha256(readFileSync(join(folder, 'layer.tar')));
 }
 
-/** As `docker save` would have written it. */
+/** The format of `docker save`. */
 function load(folder: string, image: { layer: string; name: string; arch: Arch }): void {
   const config = {
     ...PLATFORMS[image.arch],

@@ -1,7 +1,8 @@
 /**
- * What an engine says, raw, when davit's calls go wrong or right: each case makes the situation on a real engine and keeps status
- * and lines of the response. `test/integration/engine-words.test.ts` judges them live; `DAVIT_RECORD_WORDS=FILE` keeps them as a
- * fixture, which `test/unit/adapters/docker/engine-words.test.ts` judges for every version that was recorded.
+ * Raw responses of an engine when davit's calls fail or succeed: each case sets the situation up on a real
+ * engine and keeps status and lines of the response. `test/integration/engine-words.test.ts` judges them
+ * live; `DAVIT_RECORD_WORDS=FILE` writes them to a fixture, which
+ * `test/unit/adapters/docker/engine-words.test.ts` judges for every recorded version.
  */
 import { request } from 'node:http';
 import { text } from 'node:stream/consumers';
@@ -26,7 +27,7 @@ export interface RecordedWords {
   cases: Record<string, Words>;
 }
 
-/** What each case has to be taken for. */
+/** The code that each case must result in. */
 export const EXPECTED = {
   'pull a tag that is not in the registry': 'engine/image-missing',
   'pull without credentials': 'engine/image-denied',
@@ -43,10 +44,10 @@ export const EXPECTED = {
 } as const satisfies Record<string, ErrorCode | 'a digest'>;
 export type CaseName = keyof typeof EXPECTED;
 
-/** As the adapter takes it: the code of the error, `a digest`, or `nothing`. */
+/** The adapter's result: the code of the error, `a digest`, or `nothing`. */
 export function judged(name: CaseName, { status, body }: Words): string {
-  const what = { what: 'do it', address: 'unix:///x' };
-  if (status >= 400) return responseError(status, messageOf(body), what).code;
+  const request = { action: 'do it', address: 'unix:///x' };
+  if (status >= 400) return responseError(status, messageOf(body), request).code;
   const splitter = new JsonLineSplitter();
   for (const line of [...splitter.push(Buffer.from(body)), ...splitter.end()]) {
     const event = streamEvent(line);
@@ -63,7 +64,7 @@ const messageOf = (body: string): string => {
     const parsed: unknown = JSON.parse(body);
     if (typeof parsed === 'object' && parsed !== null && 'message' in parsed) return String(parsed.message);
   } catch {
-    // Not JSON: taken as it is.
+    // Not JSON: kept as text.
   }
   return body.trim();
 };
@@ -89,7 +90,7 @@ export function raw(socketPath: string, { method, path, body, auth }: RawCall): 
   return promise;
 }
 
-/** Throws unless the call succeeded: what prepares a case must. */
+/** Throws unless the call succeeded, as every preparation of a case must. */
 export async function mustDo(socketPath: string, call: RawCall): Promise<Words> {
   const done = await raw(socketPath, call);
   if (done.status >= 400) throw new DavitError('engine/failed', `${call.path}: ${done.body}`);

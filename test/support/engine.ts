@@ -1,20 +1,23 @@
-/** Real engines for tests: the machine's own, and a second one of its own for what must not touch the first (a swarm). */
+/** Real engines for tests: the machine's own, and a separate one for what must not touch it (a swarm). */
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
+import { unmountBelow } from './unmount.ts';
 
 export const MAIN_ENGINE = 'unix:///var/run/docker.sock';
-/** A static busybox with `/bin/sh`, on every machine that has been set up. */
+/** A static busybox with `/bin/sh`, on every machine after setup. */
 export const HELPER_IMAGE = 'davit/helper:1';
 
-/** The machine's engine. Rejects when it does not answer: tests of real parts fail, they do not skip. */
+/**
+ * The machine's engine. Rejects if it does not respond: tests of real parts fail instead of being skipped.
+ */
 export async function mainEngine(): Promise<Engine> {
   const engine = await dockerEngine({ address: MAIN_ENGINE });
   await engine.info();
@@ -53,8 +56,9 @@ const STOP_MS = 30_000;
 const command = promisify(execFile);
 
 /**
- * A second dockerd that is a swarm of one node, in folders and a network namespace of its own, with the helper image: it
- * changes nothing of the machine and its engine, and what its services publish answers in that namespace only.
+ * A second dockerd that is a swarm of one node, in its own folders and network namespace, with the helper
+ * image: it changes nothing on the machine and its engine, and the services' published ports are reachable in
+ * that namespace only.
  */
 export async function startSwarmEngine(): Promise<SwarmEngine> {
   const { address, stop } = await startOwnEngine();
@@ -74,7 +78,7 @@ export async function startSwarmEngine(): Promise<SwarmEngine> {
   }
 }
 
-/** dockerd that ends with this process, whatever happens to it. */
+/** A dockerd that ends with this process, however that ends. */
 async function startOwnEngine(): Promise<{ address: string; stop(): Promise<void> }> {
   const folder = await mkdtemp(join(tmpdir(), 'davit-test-engine-'));
   const address = `unix://${folder}/docker.sock`;
@@ -100,13 +104,4 @@ async function startOwnEngine(): Promise<{ address: string; stop(): Promise<void
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** What an engine that had to be killed leaves mounted. */
-async function unmountBelow(folder: string): Promise<void> {
-  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
-    .split('\n')
-    .map((line) => line.split(' ')[1] ?? '');
-  for (const mount of mounts.filter((one) => one.startsWith(`${folder}/`)).reverse())
-    await command('umount', ['-l', mount]);
 }

@@ -1,6 +1,7 @@
 /**
- * Activities that run nothing: they behave as a test says, job by job and try by try, and keep a journal. Behind the real
- * contract and on a real Temporal server, so that workflows are tested with the real queues, timeouts and cancels.
+ * Activities that run nothing: they behave as a test defines, per job and attempt, and keep a journal. They
+ * implement the real contract on a real Temporal server, so that workflows are tested with real queues,
+ * timeouts and cancellation.
  */
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import type {
@@ -21,20 +22,22 @@ import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
 import { SPEC } from './plans.ts';
 
-/** One try of one job. Nothing said: it succeeds at once. */
+/** One dispatch of one job. An empty one succeeds at once. */
 export interface Behaviour {
   outcome?: Outcome;
   kind?: JobResult['kind'];
   exit?: number;
   /** Default: true unless errored. */
   started?: boolean;
-  /** Stays until it is cancelled. */
+  /** Runs until it is cancelled. */
   hang?: boolean;
-  /** How it answers a cancel: as an activity that has cleaned up (default), or by its own result. */
+  /**
+   * Its reaction to a cancellation: like an activity that has cleaned up (default), or with its own result.
+   */
   onCancel?: 'cancelled' | 'result';
-  /** Fails as a worker does that goes away, or that lacks a tag. */
+  /** Fails like a worker that shuts down, or that lacks a tag. */
   throw?: Thrown;
-  /** Heartbeats with the host, or without, and then never again. */
+  /** Heartbeats once, with the host or without, and never again. */
   silent?: 'with-host' | 'without-host';
   host?: string;
   /** Waits for `world.open(slug, gateName)`. */
@@ -44,17 +47,23 @@ export interface Behaviour {
 export interface FakeProject {
   plan: Plan;
   limits: Partial<Limits>;
-  /** By job: what each call does, the last one for all further calls. Keys `JOB`, or `JOB apply|watch|rollback|resume|stop`. */
+  /**
+   * By job: the behaviour of each call, the last one for all further calls. Keys `JOB`, or `JOB
+   * apply|watch|rollback|resume|stop`.
+   */
   behaviours: Record<string, Behaviour[]>;
   compile?: CompileOutput;
-  /** What becomes of a release; it is made unless said otherwise. */
+  /** The result of a release; it is created by default. */
   release?: ReleaseOutput;
-  /** Compiling waits for the door `compiled`. */
+  /** Compilation waits for the gate `compiled`. */
   compileUntil?: boolean;
-  /** Its next pipelines wait in the project for the door `claimed`. */
+  /** Its next pipelines wait in the project for the gate `claimed`. */
   claimUntil?: boolean;
   head?: string;
-  /** By trigger job: the project whose plan its pipeline runs, or why there is none. Attempts of children nest by depth. */
+  /**
+   * By trigger job: the project whose plan its pipeline runs, or the reason for a refusal. Attempts of child
+   * pipelines nest by depth.
+   */
   downstreams?: Record<string, { to: string } | { refused: string }>;
 }
 export interface Entry {
@@ -87,21 +96,21 @@ export class Fakes {
   readonly #claims = new Map<string, { claimId: string; iid: number; number: number }>();
   readonly #doors = new Map<string, { open: () => void; promise: Promise<void> }>();
   #number = 100;
-  /** Of the world: asks a project for a pipeline. */
+  /** Set by the world: requests a pipeline of a project. */
   start: (trigger: Trigger) => Promise<void> = async () => undefined;
 
-  /** Of the world: what a project knows of a key. */
+  /** Set by the world: what a project knows about a key. */
   lookup: (project: string, key: string) => Promise<KeyLookup> = async () => ({ state: 'unknown' });
 
-  /** Of the world: the newest pipeline of main. */
+  /** Set by the world: the newest pipeline of main. */
   newest: (project: string) => Promise<PipelineId | undefined> = async () => undefined;
 
-  /** Lets every behaviour with this `until` go on. */
+  /** Releases every behaviour with this `until`. */
   open(slug: string, name: string): void {
     this.#door(slug, name).open();
   }
 
-  /** Lets every activity go, silent ones too. */
+  /** Releases every activity, silent ones too. */
   end(): void {
     for (const door of this.#doors.values()) door.open();
   }
@@ -133,7 +142,7 @@ export class Fakes {
         const pipeline = await this.newest(mirrors);
         return pipeline ? { project: mirrors, pipeline } : { refused: 'It has no pipeline.' };
       },
-      // Children stand in projects of their own here.
+      // Child pipelines are in separate projects here.
       findDownstream: async ({ project, key }) => {
         const targets = Object.values(this.projects.get(project)?.downstreams ?? {});
         for (const one of [project, ...targets.flatMap((to) => ('to' in to ? [to.to] : []))]) {
@@ -219,7 +228,7 @@ export class Fakes {
     const { ref, trigger, number, strategy, at } = input;
     this.#note(trigger.project, { activity: 'startDownstream', ...ref });
     const behaviour = this.#next(trigger.project, ref.job);
-    if (behaviour.throw) throw new Error('the process ended before it could answer');
+    if (behaviour.throw) throw new Error('the process ended before it could respond');
     const to = this.projects.get(trigger.project)?.downstreams?.[ref.job] ?? { refused: 'nowhere' };
     if ('refused' in to) return to;
     const { pipeline, job, attempt } = ref;

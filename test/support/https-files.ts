@@ -1,4 +1,4 @@
-/** A real https server of files, with an authority of its own that nobody else trusts. */
+/** A real https server of files, with its own authority that nothing else trusts. */
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
@@ -14,14 +14,14 @@ export interface HttpsFiles {
   url: string;
   port: number;
   caFile: string;
-  /** What each path answers with. */
+  /** The response for each path. */
   files: Map<string, string | ((response: ServerResponse) => void)>;
-  /** Paths with their headers, as they were asked for. */
+  /** Requested paths with their headers. */
   asked: { path: string; headers: NodeJS.Dict<string | string[]> }[];
   close(): Promise<void>;
 }
 
-/** Certificates are made in `folder` by openssl: an authority, and a server's for localhost. */
+/** openssl creates the certificates in `folder`: an authority, and a server's for localhost. */
 export async function httpsFiles(folder: string): Promise<HttpsFiles> {
   const at = (name: string): string => join(folder, name);
   const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];

@@ -1,8 +1,8 @@
-/** A worker's activities on the real engine with stores in memory: what tests of the life of a job stand on. */
+/** A worker's activities on the real engine with stores in memory, for tests of whole jobs. */
 import { randomUUID } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import type { JobDeps } from '../../activities/job/deps.ts';
+import type { JobDeps } from '../../activities/job/context/deps.ts';
 import type { RunInput } from '../../activities/contract.ts';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
@@ -109,14 +109,14 @@ export class JobBench {
     };
   }
 
-  /** An activity's surroundings; each stands for one try of one activity. */
+  /** The environment of an activity; each is one attempt of one activity. */
   environment(): MockActivityEnvironment {
     return new MockActivityEnvironment(
       {
         workflowExecution: { workflowId: 'pipeline/demo/1', runId: this.installation },
         activityId: 'job/1/1',
       },
-      // Failures that a test expects are no news.
+      // Failures that a test expects are not logged.
       { logger: new DefaultLogger('ERROR') },
     );
   }
@@ -125,12 +125,12 @@ export class JobBench {
     return this.logs.text(input.ref).replace(/\u001b\[[0-9;]*m/g, '');
   }
 
-  /** Of what one job has on the engine; another test run beside this one may have a job of the same name. */
+  /** Labels of one job's objects on the engine; a parallel test run may have a job of the same name. */
   labels(input: RunInput): Record<string, string> {
     return { 'davit.installation': this.installation, 'davit.job.key': input.ref.job };
   }
 
-  /** Everything that the bench's installation has on the engine. */
+  /** Labels of everything that the bench's installation has on the engine. */
   async remains(): Promise<string[]> {
     await this.settled();
     const labels = { 'davit.installation': this.installation };

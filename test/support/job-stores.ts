@@ -1,4 +1,4 @@
-/** Stores in memory that keep to the ports' words, with switches for outages; for tests of the life of a job. */
+/** Stores in memory that fulfil the ports, with switches for outages, for tests of whole jobs. */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { crc32, gzipSync } from 'node:zlib';
@@ -73,7 +73,7 @@ interface MemoryLog {
 
 export class MemoryLogs implements LogStore {
   readonly logs = new Map<string, MemoryLog>();
-  /** Calls that fail before the store answers again. */
+  /** Number of calls that fail before the store works again. */
   outages = 0;
   /** Called after each append that was acknowledged: a test may crash the follower there. */
   onAppend: (state: LogState) => void = () => undefined;
@@ -137,7 +137,7 @@ export class MemoryLogs implements LogStore {
 const keyOf = (ref: LogRef): string => `${ref.pipeline} ${ref.job} ${ref.attempt}`;
 const fenced = (): DavitError => new DavitError('log/fenced', 'A newer epoch writes.');
 
-/** Sealing is the adapter's affair and tested there; here it only has to be undone. */
+/** The adapter implements sealing and is tested separately; here it only has to be reversible. */
 export const memorySecrets = (values: Record<string, string> = {}): Secrets => ({
   resolve: async (ref) => {
     const value = values[ref];

@@ -1,4 +1,4 @@
-/** An image with this machine's own Node, git and packages, for jobs that would use an image of a hub. */
+/** An image with this machine's own Node, git and packages, for jobs that normally use an image of a hub. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,13 +9,13 @@ import { ROOT } from './source.ts';
 /** Where the packages are in the image. */
 export const PACKAGES = '/opt/node_modules';
 
-/** Programs that the jobs need beyond a busybox. */
+/** Programs that the jobs need in addition to busybox. */
 const PROGRAMS = ['git', 'prlimit'];
 
 const shell = (script: string, ...args: string[]): string =>
   execFileSync('sh', ['-ec', script, 'sh', ...args], { encoding: 'utf8' });
 
-/** Makes the image `name`. It holds what runs here, so it fits this machine only. */
+/** Builds the image `name`. It contains this machine's programs, so it works on this machine only. */
 export function nodeImage(name: string): void {
   const root = mkdtempSync(join(tmpdir(), 'davit-node-image-'));
   try {
@@ -34,7 +34,7 @@ export function nodeImage(name: string): void {
     addLibraries(root, [process.execPath, ...nativeModules()]);
     const gitCore = shell('git --exec-path').trim();
     copy(gitCore, root, gitCore);
-    // The packages have builds for other platforms; only those of this one are needed.
+    // The packages contain builds for other platforms; only those for this one are needed.
     shell(
       'mkdir -p "$2"; tar -c -C "$1" --exclude ".vite*" --exclude "core-bridge/releases/*apple*" --exclude "core-bridge/releases/*windows*" . | tar -x -C "$2"',
       realpathSync(join(ROOT, 'node_modules')),

@@ -1,14 +1,14 @@
-/** Short ways to write a Plan and a Trigger in tests. */
+/** Short notations for a Plan and a Trigger in tests. */
 import type { Plan, PlanJob } from '../../src/plan/model/plan.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 
-/** What a test says of a job; the rest is GitLab's default. */
+/** The properties of a job that a test sets; the rest are GitLab's defaults. */
 export type JobSketch = { key: string } & Partial<Omit<PlanJob, 'needs'>> & {
     needs?: (string | { job: string; optional?: boolean })[] | null;
   };
 export const SPEC = `sha256:${'0'.repeat(64)}` as const;
 
-/** Stages appear in the order of the jobs unless named. */
+/** Stages are in the order of the jobs unless given. */
 export function planOf(
   sketches: readonly JobSketch[],
   more: { stages?: string[]; autoCancel?: Partial<Plan['autoCancel']> } = {},

@@ -2,11 +2,14 @@ import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 
-/** Below the ports that the system gives to connections: one that is listened on later is not somebody's by then. */
+/**
+ * Below the ports that the system gives to connections: a free one is not taken by a connection before it is
+ * used.
+ */
 const FIRST_PORT = 12_000;
 const PORTS = 20_000;
 
-/** A port of the loopback that nobody listens on now. Below 32768, so that PostgreSQL's SMALLINT holds it (Temporal's members). */
+/** A free port of the loopback. Below 32768, so that PostgreSQL's SMALLINT holds it (Temporal's members). */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = FIRST_PORT + randomInt(PORTS);

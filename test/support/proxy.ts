@@ -1,13 +1,13 @@
-/** A TCP proxy on a free port that a test may cut and open again: the network between two processes. */
+/** A TCP proxy on a free port that a test can cut and mend: the network between two processes. */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 export interface Proxy {
   port: number;
-  /** Breaks what is open, and refuses what comes. */
+  /** Breaks open connections, and refuses new ones. */
   cut(): void;
-  /** Connections come through again, to this port if one is named. */
+  /** Accepts connections again, to this port if given. */
   mend(port?: number): void;
-  /** How often somebody has connected. */
+  /** Number of connections so far. */
   connections(): number;
   close(): Promise<void>;
 }

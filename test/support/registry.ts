@@ -1,4 +1,7 @@
-/** A real registry of its own for a test: Debian's `docker-registry`, on a free port of the loopback, in a temporary folder. */
+/**
+ * A real registry for one test: Debian's `docker-registry`, on a free port of the loopback, in a temporary
+ * folder.
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -15,7 +18,7 @@ const HTPASSWD = 'davit:$2b$04$DJEpx01UGB44Fs3LlqWw3uIwL6d.kTQgxhQ/OIBnINgMohUcj
 export interface TestRegistry {
   /** `127.0.0.1:PORT` */
   host: string;
-  /** Ends the process, keeps port and data: an outage. */
+  /** Ends the process and keeps port and data: an outage. */
   pause(): Promise<void>;
   resume(): Promise<void>;
   stop(): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * Scenarios as data: a plan in short, what its fake jobs do, what people do and when, and what must come of it.
- * `test/scenarios/*.yaml`; each document is one scenario.
+ * Scenarios as data: a plan in short form, the behaviour of its fake jobs, the actions of people and their
+ * times, and the expected result. `test/scenarios/*.yaml`; each document is one scenario.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import type { PipelineId } from '../../src/plan/model/ids.ts';
 import { SIGNALS, type Decision, type PipelineStatus } from '../../src/plan/model/protocol.ts';
 
 const step = z.strictObject({
-  /** Waits until this is so. Values: `JOB: phase or outcome`, and `state`. */
+  /** Waits until this holds. Values: `JOB: phase or outcome`, and `state`. */
   when: z.record(z.string(), z.string()).optional(),
   /** Waits until an activity was called: `runJob a`. */
   called: z.string().optional(),
@@ -25,11 +25,11 @@ const step = z.strictObject({
   by: z.string().default('olga'),
   role: z.enum(['reader', 'developer', 'operator', 'temporal']).default('operator'),
   comment: z.string().optional(),
-  /** `accepted`, or the code. */
+  /** `accepted`, or the error code. */
   answer: z.string().optional(),
   /** Must hold now, without waiting. */
   now: z.record(z.string(), z.string()).optional(),
-  /** The pipeline has closed; the decision is asked of the project. */
+  /** The pipeline has closed; the decision goes to the project. */
   closed: z.boolean().default(false),
 });
 const scenario = z.strictObject({
@@ -155,7 +155,7 @@ async function perform(world: World, id: PipelineId, of: { each: Step; slug: str
   }
 }
 
-/** Asks the project, and waits until the new run of the pipeline is the one that answers. */
+/** Sends the request to the project, and waits until the new run of the pipeline responds. */
 async function rerun(world: World, id: PipelineId, of: { slug: string; decision: Decision }): Promise<void> {
   const before = (await world.handle(id).describe()).runId;
   await signalRerun(world.client, of.slug, { pipeline: id, decision: of.decision });
@@ -169,7 +169,7 @@ const holds = (status: PipelineStatus, when: Record<string, string>): boolean =>
     ([key, text]) => (key === 'state' ? status.state : said(status, key, text)) === text,
   );
 
-/** What is to be said of a job, in as many words as the expectation has. */
+/** The state of a job, in the same detail as the expectation. */
 function said(status: PipelineStatus, key: string, like: string): string {
   const job = status.jobs.find((other) => other.key === key);
   if (!job) return 'no such job';

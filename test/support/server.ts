@@ -1,4 +1,4 @@
-/** A server for tests: real stores in a folder of its own, Temporal played by a table of pipelines. */
+/** A server for tests: real stores in its own folder, and a table of pipelines instead of Temporal. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -42,7 +42,7 @@ export const TOKENS = {
 } as const;
 export const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` });
 
-/** Temporal as the server sees it; tests set what it answers and read what it was asked. */
+/** Temporal as the server sees it; tests set its responses and read its requests. */
 export class FakeWorkflows implements Workflows {
   open = new Map<PipelineId, PipelineStatus>();
   closed = new Map<PipelineId, PipelineStatus>();
@@ -134,7 +134,7 @@ export interface TestServer {
   stores: DiskStores;
   folder: string;
   installation: Installation;
-  /** Everything that the server has logged. */
+  /** All log lines of the server. */
   logged(): string;
   close(): Promise<void>;
 }

@@ -1,13 +1,13 @@
-/** Places where a secret must never stand, read as text. */
+/** Places where a secret must never appear, read as text. */
 import { execFileSync } from 'node:child_process';
 import { globSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '@temporalio/client';
 
-/** Text of a value, with the bytes of payloads as they are. */
+/** Text of a value, with the raw bytes of payloads. */
 const textOf = (value: unknown): string =>
   JSON.stringify(value, function (this: Record<string, unknown>, key, plain: unknown) {
-    // A Buffer has turned itself into a map of numbers by now: the holder still has the bytes.
+    // A Buffer has already been serialized as a map of numbers; the holder still has the bytes.
     const raw = this[key];
     return raw instanceof Uint8Array ? Buffer.from(raw).toString('latin1') : plain;
   });
@@ -25,7 +25,7 @@ export async function workflowHistories(client: Client): Promise<Map<string, str
   return found;
 }
 
-/** Command lines of all processes of the machine, and the environment of those that are asked for. */
+/** Command lines of all processes of the machine, and the environments of the requested ones. */
 export function processes(environmentOf: readonly number[]): string {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
@@ -36,7 +36,7 @@ export function processes(environmentOf: readonly number[]): string {
           ? `${line}\n${readFileSync(`/proc/${pid}/environ`, 'latin1')}`
           : line;
       } catch {
-        return ''; // it has ended in the meantime
+        return ''; // the process has ended
       }
     })
     .join('\n');
@@ -50,7 +50,9 @@ const docker = (...args: string[]): string =>
   });
 const lines = (text: string): string[] => text.split('\n').filter((line) => line !== '');
 
-/** `docker inspect` of all that carries the label: containers, networks, volumes. Empty when there is nothing. */
+/**
+ * `docker inspect` of everything with the label: containers, networks, volumes. Empty if there is nothing.
+ */
 export function inspected(label: string): string {
   const filter = ['--filter', `label=${label}`];
   const ids = [
@@ -62,19 +64,19 @@ export function inspected(label: string): string {
   try {
     return docker('inspect', ...ids);
   } catch (error) {
-    // One of them was removed between list and inspect: the others have been told.
+    // One of them was removed between list and inspect: the output has the others.
     return error instanceof Error && 'stdout' in error ? String(error.stdout) : '';
   }
 }
 
-/** Files below a folder that hold the text. */
+/** Files below a folder that contain the text. */
 export function filesWith(folder: string, text: string): string[] {
   return globSync('**/*', { cwd: folder }).filter((name) => {
     const path = join(folder, name);
     try {
       return statSync(path).isFile() && readFileSync(path).includes(text);
     } catch {
-      return false; // it was a temporary file and is gone
+      return false; // it was a temporary file and no longer exists
     }
   });
 }

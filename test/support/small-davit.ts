@@ -1,4 +1,7 @@
-/** The parts that a job needs, each real: Temporal, server, control worker in this process, architecture workers as processes. */
+/**
+ * The real parts that a job needs: Temporal, server, control worker in this process, architecture workers as
+ * processes.
+ */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -19,11 +22,11 @@ import { startTemporal, type TestTemporal } from './temporal.ts';
 
 export interface ArchProcess {
   pid: number;
-  /** What it said. */
+  /** Its output. */
   text(): string;
   /** Resolves when it has ended by itself. */
   gone(): Promise<void>;
-  /** Resolves when it is gone. */
+  /** Resolves when it has ended. */
   end(signal: NodeJS.Signals): Promise<number | null>;
 }
 
@@ -91,12 +94,12 @@ export class SmallDavit {
     return new SmallDavit({ installation, temporal, ports, home, server, serve, settings });
   }
 
-  /** As an upgrade does: the old one ends, the new one takes its address. */
+  /** Like an upgrade: the old server ends, the new one takes its address. */
   async replaceServer(): Promise<void> {
     await this.#server.close();
     this.#server = await this.#serve(Number(new URL(this.#server.url).port));
   }
-  /** SIGTERM to the control worker, and a new one. */
+  /** Sends SIGTERM to the control worker, and starts a new one. */
   async replaceControl(): Promise<void> {
     this.#stop.abort();
     await this.#control;
@@ -105,8 +108,9 @@ export class SmallDavit {
   }
 
   /**
-   * In place of the control worker, a process that kills itself (control-worker-main.ts) when that activity has done its work for
-   * a pipeline that a job starts. Resolves when it takes tasks; `replaceControl` brings the other back.
+   * Replaces the control worker by a process that kills itself (control-worker-main.ts) when that activity
+   * has done its work for a pipeline that a job starts. Resolves when it polls for tasks; `replaceControl`
+   * restores the other one.
    */
   async dyingControl(activity: 'startDownstream' | 'claimPipeline'): Promise<ArchProcess> {
     this.#stop.abort();
@@ -114,7 +118,7 @@ export class SmallDavit {
     return this.#spawn('control-worker-main.ts', [activity]);
   }
 
-  /** Resolves when it takes tasks. */
+  /** Resolves when it polls for tasks. */
   async worker(arches = 'amd64', config = ''): Promise<ArchProcess> {
     const configFile = join(this.#home, `worker-${randomUUID()}.yml`);
     await writeFile(configFile, config);
@@ -167,7 +171,7 @@ export class SmallDavit {
     return worker;
   }
 
-  /** Starts a pipeline of this file and answers its id. */
+  /** Starts a pipeline of this file and returns its id. */
   async start(
     project: string,
     yaml: string,
@@ -193,7 +197,7 @@ export class SmallDavit {
     return `${project}/1`;
   }
 
-  /** As the workflow says now; undefined before it is there. */
+  /** The workflow's current status; undefined before it exists. */
   status(id: `${string}/${number}`): Promise<PipelineStatus | undefined> {
     return pipelineStatus(this.temporal.client, id).catch(() => undefined);
   }
@@ -219,7 +223,7 @@ export class SmallDavit {
   async close(): Promise<void> {
     await Promise.all([...this.#workers].map((worker) => worker.end('SIGKILL')));
     this.#stop.abort();
-    await this.#control.catch(() => undefined); // what it had under way does not matter any more
+    await this.#control.catch(() => undefined); // its open work is irrelevant now
     await this.#server.close();
     await this.temporal.close();
     const engine = await this.ports.engine();

@@ -1,4 +1,4 @@
-/** Reads the project's own TypeScript as syntax, for the tests that hold its structure. */
+/** Parses the project's own TypeScript, for the tests of its structure. */
 import { globSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { join, posix } from 'node:path';
@@ -7,9 +7,12 @@ import { parseAst } from 'vite';
 export const ROOT = join(import.meta.dirname, '..', '..');
 
 export interface SourceImport {
-  /** Path in the project (`src/plan/model/ids.ts`), package (`zod`, `@temporalio/client`), or builtin (`node:fs`). */
+  /**
+   * Path in the project (`src/plan/model/ids.ts`), package (`zod`, `@temporalio/client`), or builtin
+   * (`node:fs`).
+   */
   target: string;
-  /** Erased when the file runs: `import type`, `export type`, a type position. */
+  /** Erased at run time: `import type`, `export type`, a type position. */
   typeOnly: boolean;
   line: number;
 }

@@ -1,4 +1,7 @@
-/** A machine that is reached over ssh: an ssh server (ssh2) in front of this machine's engine. The client is the real OpenSSH. */
+/**
+ * A board that is reached over ssh: an ssh server (ssh2) in front of this machine's engine. The client is the
+ * real OpenSSH.
+ */
 import { generateKeyPairSync } from 'node:crypto';
 import { once } from 'node:events';
 import { createConnection, createServer, type AddressInfo } from 'node:net';
@@ -13,11 +16,14 @@ export interface Board {
   knownHosts: string;
   wrongHosts: string;
   connections(): number;
-  /** How many are open now. */
+  /** Number of open connections. */
   open(): number;
-  /** Loopback ports of the board that the client listens on, by number: connect to reach the client's own. */
+  /**
+   * Loopback ports of the board that the client forwards, by number: a connection reaches the client's own
+   * port.
+   */
   reverse(port: number): number | undefined;
-  /** Cuts every connection. */
+  /** Breaks every connection. */
   cut(): void;
   stop(): Promise<void>;
 }

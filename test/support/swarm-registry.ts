@@ -1,4 +1,7 @@
-/** A registry that a test's swarm reaches under 127.0.0.1, because it runs in the network namespace of its engine. */
+/**
+ * A registry that a test's swarm reaches at 127.0.0.1, because it runs in the network namespace of the
+ * swarm's engine.
+ */
 import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -32,7 +35,7 @@ export async function startSwarmRegistry(swarm: SwarmEngine): Promise<SwarmRegis
   try {
     const repository = `${HOST}/table`;
     await swarm.engine.tagImage(HELPER_IMAGE, `${repository}:1`);
-    // The push is tried again until the registry listens.
+    // The push is retried until the registry listens.
     const signal = AbortSignal.timeout(PUSH_MS);
     const { digest } = await swarm.engine.push(`${repository}:1`, { signal, onLog: () => undefined });
     return { repository, digest, stop };

@@ -1,4 +1,4 @@
-/** A real Temporal dev server for one test file: free port, nothing on disk, gone with `close`. */
+/** A real Temporal dev server for one test file: free port, nothing on disk, removed by `close`. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 
@@ -23,7 +23,7 @@ export async function startTemporal(options: { dbFile?: string; port?: number } 
   const child = spawn(binary, serverArguments(port, options.dbFile), {
     stdio: ['ignore', 'ignore', 'ignore'],
   });
-  // A test run that is broken off leaves no server behind.
+  // An interrupted test run must leave no server behind.
   const last = (): boolean => child.kill('SIGKILL');
   process.once('exit', last);
   const address = `127.0.0.1:${port}`;
@@ -42,7 +42,7 @@ export async function startTemporal(options: { dbFile?: string; port?: number } 
   };
 }
 
-/** Dispatch setting and durability as the embedded server has them. */
+/** Dispatch setting and durability of the embedded server. */
 const serverArguments = (port: number, dbFile: string | undefined): string[] => [
   'server',
   'start-dev',

@@ -1,20 +1,25 @@
 /**
- * One temporary folder for everything that tests, and the processes that they start, put into the system's own: it goes with the
- * run, and when the run was killed with the next one.
+ * One temporary folder for everything that tests, and the processes that they start, create in the system's
+ * own: it is removed with the run, and after a killed run with the next one.
  */
 import { removeTempFolder, sweepFolders, tempFolder } from '../../src/adapters/temp.ts';
 
-/** Vitest loads this file once for each of its projects: by the environment the later ones know that the first one made it. */
+/**
+ * Vitest loads this file once per project: an environment variable tells the later ones that the first has
+ * created it.
+ */
 const MADE = 'DAVIT_TEST_FOLDER';
 
-/** Called by vitest for each of its projects, one after the other; what is answered ends the run. */
+/**
+ * Called by vitest for each of its projects in turn; the returned function is called at the end of the run.
+ */
 export default async function tidy(): Promise<(() => Promise<void>) | undefined> {
   if (process.env[MADE] !== undefined) return undefined;
   process.env[MADE] = 'yes';
   await sweepFolders();
-  // A short name: sockets of engines stand below it, whose paths may have 107 characters.
+  // A short name: engines have sockets below it, and their paths are limited to 107 characters.
   const folder = await tempFolder('t');
   process.env.TMPDIR = folder;
-  // What an engine that had to be killed holds mounted stays until the next run.
+  // What a killed engine keeps mounted stays until the next run.
   return () => removeTempFolder(folder).catch(() => undefined);
 }

@@ -1,4 +1,4 @@
-/** Temporal, workers for every queue a test names, and fake activities: what a workflow test stands on. */
+/** Temporal, workers for every queue that a test names, and fake activities, for workflow tests. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
@@ -105,12 +105,12 @@ export class World {
     return this.client.workflow.getHandle(projectWorkflowId(slug)).query<ProjectStatus>(QUERIES.project);
   }
 
-  /** How many jobs of a project have been run. */
+  /** Number of jobs of a project that have run. */
   runs(slug: string): number {
     return this.fakes.journal(slug).filter((entry) => entry.activity === 'runJob').length;
   }
 
-  /** Waits for something to become true of a pipeline. */
+  /** Waits until a condition holds for a pipeline. */
   async when(
     id: PipelineId,
     what: string,
@@ -142,7 +142,7 @@ export class World {
   }
 }
 
-/** Asks until there is an answer; fails after 30 s, saying what it waited for. */
+/** Polls until there is a result; after 30 s it fails and names what it waited for. */
 export async function until<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {
   const deadline = Date.now() + 30_000;
   for (;;) {
@@ -154,7 +154,7 @@ export async function until<T>(what: string, ask: () => Promise<T | undefined>):
 }
 
 let installed = false;
-/** Workers of a test say nothing but what is wrong; once a process. */
+/** Workers of a test log only errors; set once per process. */
 export function quiet(): void {
   if (installed) return;
   installed = true;

@@ -1,7 +1,8 @@
 /**
- * Whether an engine can run an architecture: it is given the smallest program there is of that architecture, `exit(0)` in an
- * ELF file of a hundred bytes, in a container of the helper image. Needs no image of that architecture and tells the truth
- * about remote engines, emulation and 64-bit kernels under 32-bit systems alike.
+ * Whether an engine can run an architecture: it is given the smallest program there is of that architecture,
+ * `exit(0)` in an ELF file of a hundred bytes, in a container of the helper image. Needs no image of that
+ * architecture and tells the truth about remote engines, emulation and 64-bit kernels under 32-bit systems
+ * alike.
  */
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';

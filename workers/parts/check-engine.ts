@@ -1,4 +1,6 @@
-/** Which architectures an engine can run, and how: natively, or by emulation where the operator allows that. */
+/**
+ * Which architectures an engine can run, and how: natively, or by emulation where the operator allows that.
+ */
 import type { Engine } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { WorkerConfig } from '../../src/installation.ts';
@@ -33,7 +35,7 @@ export async function checkEngine(wanted: EngineCheck): Promise<Ability> {
   if (first && !(wanted.emulation || config.emulation))
     throw new DavitError(
       'worker/arch',
-      `${info.hostName} (${info.address}) is ${info.arch}; it could run ${first} by emulation only.`,
+      `${info.hostName} (${info.address}) is ${info.arch}; it can run ${first} only by emulation.`,
       { hint: 'Give the worker an engine of that architecture, or start it with --emulation.' },
     );
   const hardware = Object.keys(config.devices);

@@ -1,9 +1,9 @@
 /**
- * What goes from an engine whose disk is full: what the janitor would remove at its next round, images of builds of this
- * installation whose pipeline is over, and, where the worker's file says that the engine builds for davit alone, BuildKit's cache.
- * Never a foreign object, and nothing of a run that is open.
+ * What goes from an engine whose disk is full: what the janitor would remove at its next round, images of
+ * builds of this installation whose pipeline is over, and, where the worker's file says that the engine
+ * builds for davit alone, BuildKit's cache. Never a foreign object, and nothing of a run that is open.
  */
-import { usedImages } from '../../activities/job/start/image.ts';
+import { usedImages } from '../../activities/job/container/image.ts';
 import {
   type FreeDiskSpace,
   ownImages,

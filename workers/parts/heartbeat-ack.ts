@@ -1,5 +1,7 @@
-/** Heartbeats whose recording is awaited: only the client can tell, a worker's own are sent some time later. */
-import { setTimeout as delay } from 'node:timers/promises';
+/**
+ * Heartbeats whose recording is awaited: only the client can tell, because a worker sends its own some time
+ * later.
+ */
 import {
   ActivityCancelledError,
   ActivityNotFoundError,
@@ -7,26 +9,28 @@ import {
   ActivityResetError,
   type Client,
 } from '@temporalio/client';
-import type { HeartbeatAck } from '../../activities/job/deps.ts';
+import { doubling, retry } from '../../src/utils/retry.ts';
+import type { HeartbeatAck } from '../../activities/runtime/activity-lease.ts';
 
-const TRIES = 6;
-const INITIAL_RETRY_MS = 100;
+const MAX_ATTEMPTS = 6;
+const BACKOFF = doubling(200, 3_200);
 
-/** Rejects when Temporal has not answered six tries: then nothing is started. */
+/** Rejects if Temporal does not respond to six attempts: then nothing is started. */
 export const heartbeatAck = (client: Client): HeartbeatAck => ({
-  async beat(activity, details) {
-    for (let tried = 1; ; tried++) {
-      try {
-        await client.activity.heartbeat(activity, details);
-        return 'recorded';
-      } catch (error) {
-        if (error instanceof ActivityCancelledError) return 'cancelled';
-        if (error instanceof ActivityNotFoundError) return 'closed';
-        // Neither is asked for by davit; both mean that this try shall not go on.
-        if (error instanceof ActivityPausedError || error instanceof ActivityResetError) return 'closed';
-        if (tried === TRIES) throw error;
-        await delay(INITIAL_RETRY_MS * 2 ** tried);
-      }
-    }
-  },
+  beat: (activity, details) =>
+    retry(
+      async () => {
+        try {
+          await client.activity.heartbeat(activity, details);
+          return 'recorded';
+        } catch (error) {
+          if (error instanceof ActivityCancelledError) return 'cancelled';
+          if (error instanceof ActivityNotFoundError) return 'closed';
+          // davit asks for neither; both mean that this dispatch must not continue.
+          if (error instanceof ActivityPausedError || error instanceof ActivityResetError) return 'closed';
+          throw error;
+        }
+      },
+      { retryable: () => true, backoff: BACKOFF, maxAttempts: MAX_ATTEMPTS },
+    ),
 });

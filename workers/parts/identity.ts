@@ -1,6 +1,7 @@
 /**
- * Who a worker is in Temporal's eyes: `davit/HOSTID/ARCHES/HOSTNAME/PID`. By it a worker that starts again knows the
- * activities of its former self from those of a neighbour that is alive, on the same engine or the same machine.
+ * Who a worker is in Temporal's eyes: `davit/HOSTID/ARCHES/HOSTNAME/PID`. By it a worker that starts again
+ * knows the activities of its former self from those of a neighbour that is alive, on the same engine or the
+ * same machine.
  */
 import { hostname } from 'node:os';
 
@@ -20,8 +21,8 @@ function isSameWorker(self: WorkerIdentity, identity: string): boolean {
 }
 
 /**
- * True of a former run of this worker on this machine. Not of one that is another process, alive: after a reboot such a
- * number may be somebody else's, and then the heartbeat timeout does what this would have done.
+ * True of a former run of this worker on this machine. Not of one that is another process, alive: after a
+ * reboot such a number may be somebody else's, and then the heartbeat timeout does what this would have done.
  */
 export function isFormerSelf(self: WorkerIdentity, identity: string): boolean {
   if (!isSameWorker(self, identity) || identity.split('/')[3] !== hostname()) return false;
@@ -29,7 +30,10 @@ export function isFormerSelf(self: WorkerIdentity, identity: string): boolean {
   return pid === process.pid || !isAlive(pid);
 }
 
-/** Of another machine's name: a container that was made anew, so nobody, or a second worker of one engine, which is alive. */
+/**
+ * Of another machine's name: a container that was recreated, so no one, or a second worker of one engine,
+ * which is alive.
+ */
 export const isElsewhere = (self: WorkerIdentity, identity: string): boolean =>
   isSameWorker(self, identity) && identity.split('/')[3] !== hostname();
 

@@ -2,13 +2,14 @@
  * Removes what jobs have left on an engine.
  *
  * Invariants:
- *  K1 Only objects with `davit.job.*` labels of its own installation; never a foreign one, never a swarm service's.
- *  K2 Only of a workflow run that Temporal says is closed, asked twice, and older than `minAgeMs`. Pending activities are
- *     not looked at: there are none between a timeout and a resume. No answer means keep. Ages are by the engine's own
- *     clock, which has stamped the objects: a worker's may be anywhere.
+ *  JAN-1 Only objects with `davit.job.*` labels of its own installation; never a foreign one, never a swarm
+ *     service's.
+ *  JAN-2 Only of a workflow run that Temporal says is closed, asked twice, and older than `minAgeMs`. Pending
+ *     activities are not looked at: there are none between a timeout and a resume. No answer means keep. Ages
+ *     are by the engine's own clock, which has stamped the objects: a worker's may be anywhere.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { removeObjects } from '../../activities/job/run/cleanup.ts';
+import { removeObjects } from '../../activities/job/container/cleanup.ts';
 import { LABELS, readLabels } from '../../activities/runtime/container-names.ts';
 import type { Engine, WorkflowLookup } from '../../src/adapters/ports.ts';
 import { sweepFolders } from '../../src/adapters/temp.ts';
@@ -24,11 +25,11 @@ export interface Janitor {
   everyMs: number;
   /** Tests: shorter. */
   askAgainMs?: number;
-  /** Answers what would be removed, and removes nothing. */
+  /** Returns what would be removed, and removes nothing. */
   dryRun?: boolean;
 }
 
-/** One round. Answers the runs whose objects it removed; rejects when the engine does not answer. */
+/** One round. Returns the runs whose objects it removed; rejects when the engine does not answer. */
 export async function sweep(janitor: Janitor): Promise<string[]> {
   const { engine, installation } = janitor;
   const labels = { [LABELS.installation]: installation };
@@ -81,7 +82,10 @@ async function removeRun(
   return run.runId;
 }
 
-/** Round after round until stopped, also of this machine's temporary folders; what fails is told to `trouble` and tried again. */
+/**
+ * Round after round until stopped, also of this machine's temporary folders; what fails is told to `trouble`
+ * and tried again.
+ */
 export function keepClean(janitor: Janitor, trouble: (error: unknown) => void): { stop(): Promise<void> } {
   const over = new AbortController();
   const rounds = (async () => {

@@ -1,4 +1,7 @@
-/** What every worker process does the same way: one runtime, a graceful end, and telling the fleet that it is there. */
+/**
+ * What every worker process does the same way: one runtime, a graceful end, and telling the fleet that it is
+ * there.
+ */
 import type { Client } from '@temporalio/client';
 import { Runtime, type Worker } from '@temporalio/worker';
 import { detachFormer } from '../../activities/job/detach-former.ts';
@@ -16,7 +19,10 @@ const NOT_YET_MS = 10;
 /** A line in the process's own log. */
 export const writeStderr = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** Once a process. Its own signal handling would take SIGTERM away from a process that has other things to end. */
+/**
+ * Once a process. Its own signal handling would take SIGTERM away from a process that has other things to
+ * end.
+ */
 export function installRuntime(settings: Pick<Settings, 'logLevel'>): void {
   try {
     Runtime.install({ shutdownSignals: [], logger: sdkLogger(settings.logLevel, writeStderr) });
@@ -26,7 +32,9 @@ export function installRuntime(settings: Pick<Settings, 'logLevel'>): void {
   }
 }
 
-/** Ends the worker by the AbortSignal, else by SIGTERM or SIGINT; answers what takes the listeners away again. */
+/**
+ * Ends the worker by the AbortSignal, else by SIGTERM or SIGINT; returns what takes the listeners away again.
+ */
 export function stopper(worker: Worker, signal: AbortSignal | undefined): () => void {
   const stop = (): void => {
     const state = worker.getState();
@@ -59,13 +67,13 @@ export function reportToFleet(
 }
 
 /**
- * What a former run of this worker on this machine had under way is begun again now, and its temporary folders go. Never keeps
- * a worker from starting.
+ * What a former run of this worker on this machine had under way is begun again now, and its temporary
+ * folders go. Never keeps a worker from starting.
  */
 export async function detachHere(client: Client, self: WorkerIdentity, installation: string): Promise<void> {
   const isFormer = (identity: string): boolean => isFormerSelf(self, identity);
   await sweepFolders();
   await detachFormer({ client, installation, hostId: self.hostId, isFormer }).catch((error: unknown) => {
-    writeStderr(`what was under way ends at its heartbeat timeout: ${messageOf(error)}`);
+    writeStderr(`unfinished activities end at their heartbeat timeout: ${messageOf(error)}`);
   });
 }

@@ -28,7 +28,7 @@ export const reconciledProjects = (projects: readonly InstallationProject[]): Re
       : [],
   );
 
-/** A look at each project that nobody has looked at lately. Never rejects. */
+/** A look at each project that no one has looked at lately. Never rejects. */
 export async function reconcileAll(of: ReconcilerOptions, signal?: AbortSignal): Promise<void> {
   const { every, grace, at_most } = of.facts.config.reconcile;
   const now = of.now ?? Date.now;
@@ -40,7 +40,7 @@ export async function reconcileAll(of: ReconcilerOptions, signal?: AbortSignal):
         const last = await of.records.get<ReconcileRecord>(reconcileRecordName(project.name));
         if (last && !last.problem && now() - last.at < every * FRESH) continue;
         for (const { ref, sha } of await reconcile(deps, project))
-          of.say(`reconcile: ${project.name} ${ref} ${sha.slice(0, 12)}: no delivery came, started`);
+          of.say(`reconcile: ${project.name} ${ref} ${sha.slice(0, 12)}: no delivery arrived, started`);
       } catch (error) {
         of.say(`reconcile: ${project.name}: ${messageOf(error)}`);
       }

@@ -1,4 +1,7 @@
-/** What the SDK says of a worker, as lines for the process's own log: one line an event, no stack, nothing that is always so. */
+/**
+ * What the SDK says of a worker, as lines for the process's own log: one line an event, no stack, nothing
+ * that is always so.
+ */
 import { DefaultLogger, type LogEntry, type LogLevel } from '@temporalio/worker';
 import { QUERY_NOT_READY } from '../../src/plan/model/protocol.ts';
 

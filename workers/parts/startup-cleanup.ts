@@ -1,4 +1,7 @@
-/** What a worker does before it takes new work: its former self's jobs are taken up, and what closed pipelines left goes. */
+/**
+ * What a worker does before it takes new work: its former self's jobs are taken up, and what closed pipelines
+ * left goes.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { detachFormer } from '../../activities/job/detach-former.ts';
@@ -17,11 +20,14 @@ export interface StartupCleanup {
   janitor: Janitor;
   trouble(error: unknown): void;
   background(work: Promise<unknown>): void;
-  /** Aborted when the worker goes away. */
+  /** Aborted when the worker stops. */
   signal: AbortSignal;
 }
 
-/** None of it may keep a worker from starting: never rejects. What needs time to be told goes on in the background. */
+/**
+ * None of it may keep a worker from starting: never rejects. What needs time to be told goes on in the
+ * background.
+ */
 export async function cleanUpAtStart(left: StartupCleanup): Promise<void> {
   const { client, engine, self, janitor, trouble, signal } = left;
   const { installation } = janitor;

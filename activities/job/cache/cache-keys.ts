@@ -1,10 +1,13 @@
 /**
- * What the caches of one attempt are called: keys with their variables filled in, digests of key files, and who may do what.
+ * What the caches of one attempt are called: keys with their variables filled in, digests of key files, and
+ * who may do what.
  *
  * Invariants:
- *  K1 A ref that is not protected never reads or writes what protected refs have written; a fork writes nothing at all.
- *  K2 What has been worked out stands in a label of the container, so that whoever follows it later pushes under the same
- *     name. It holds hashes only: a key may be made of secrets.
+ *  CKEY-1 A ref that is not protected never reads or writes what protected refs have written; a fork writes
+ *     nothing at all.
+ *  CKEY-2 What has been worked out is in a label of the container, so that whoever follows it later pushes
+ *         under
+ *     the same name. It holds hashes only: a key may be made of secrets.
  */
 import { createHash } from 'node:crypto';
 import type { BlobStore } from '../../../src/adapters/ports.ts';
@@ -12,10 +15,10 @@ import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { Digest } from '../../../src/plan/model/ids.ts';
 import { cacheRecordName } from '../../../src/plan/model/records.ts';
 import type { CacheSpec, ScriptSpec } from '../../../src/plan/model/spec.ts';
-import { selectFiles } from '../finish/artifact-globs.ts';
-import { eachEntry } from '../../runtime/tar-read.ts';
-import { inside } from '../start/workspace.ts';
+import { selectFiles } from '../files/artifact-globs.ts';
 import { sha256 } from '../../../src/utils/sha256.ts';
+import { eachEntry } from '../../runtime/tar.ts';
+import { inside } from '../../runtime/path-inside.ts';
 
 export interface CacheKey {
   /** As people see it; not for a label. */
@@ -64,7 +67,7 @@ export async function jobCaches(
       fallback: [...new Set(fallback)].filter((text) => text !== '' && text !== key).map(named),
       pulls: known && policy !== 'push',
       pushes: known && policy !== 'pull' && !spec.fork,
-      ...(!known && { warning: `cache: "${policy}" is no policy; the cache is left out.` }),
+      ...(!known && { warning: `cache: "${policy}" is not a policy; the cache is ignored.` }),
     });
   }
   return caches;
@@ -80,7 +83,9 @@ interface KeyFiles {
   index: number;
 }
 
-/** A changed file is a new cache; files that are not there count for nothing, and none at all is `default`. */
+/**
+ * A changed file is a new cache; files that are not there count for nothing, and none at all is `default`.
+ */
 async function keyOfFiles({ spec, files, values, blobs, prefix, index }: KeyFiles): Promise<string> {
   const digest = await digestOfFiles(
     { blobs, source: spec.source, projectDir: spec.projectDir },
@@ -90,7 +95,10 @@ async function keyOfFiles({ spec, files, values, blobs, prefix, index }: KeyFile
   return [...(before === undefined ? [] : [before]), digest ?? 'default'].join('-');
 }
 
-/** sha256 over names and contents of the source's files that these patterns choose; undefined when there is none. */
+/**
+ * sha256 over names and contents of the source's files that these patterns choose; undefined when there is
+ * none.
+ */
 export async function digestOfFiles(
   from: { blobs: BlobStore; source: Digest; projectDir: string },
   patterns: readonly string[],
@@ -111,13 +119,13 @@ export async function digestOfFiles(
   return all.digest('hex');
 }
 
-/** What stands in the container's label: records that this attempt pushes to, by the position of their cache. */
+/** Content of the container's label: records that this attempt pushes to, by the position of their cache. */
 export type PushPlan = { index: number; record: string }[];
 
 export const pushPlan = (caches: readonly JobCache[]): PushPlan =>
   caches.flatMap(({ pushes, own }, index) => (pushes ? [{ index, record: own.record }] : []));
 
-/** Undefined: there is no such label, or nobody of davit wrote it. */
+/** Undefined: there is no such label, or davit did not write it. */
 export function readPushPlan(text: string | undefined): PushPlan {
   if (text === undefined) return [];
   const plan: unknown = JSON.parse(text);

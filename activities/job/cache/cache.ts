@@ -3,17 +3,18 @@
  * Not its role: their names and who may use them (`cache-keys.ts`).
  *
  * Invariants:
- *  C1 Best effort: nothing that goes wrong with a cache fails the job; the log says what it was.
- *  C2 A cache streams from the store into the container; one that breaks off there is taken out again (`prepare.ts`).
- *  C3 A record names a blob only once the blob is stored.
+ *  CACHE-1 Best effort: nothing that goes wrong with a cache fails the job; the log says what it was.
+ *  CACHE-2 A cache streams from the store into the container; one that breaks off there is taken out again
+ *     (`prepare.ts`).
+ *  CACHE-3 A record names a blob only once the blob is stored.
  */
 import type { Readable } from 'node:stream';
 import type { CacheRecord } from '../../../src/plan/model/records.ts';
-import { collectArtifacts } from '../finish/artifacts.ts';
+import { collectArtifacts } from '../files/artifacts.ts';
 import { type JobCache, jobCaches, pushPlan, readPushPlan } from './cache-keys.ts';
-import type { Job } from '../job.ts';
-import { warning } from '../../runtime/log-lines.ts';
-import { isDue, type Verdict } from '../finish/verdict.ts';
+import type { Job } from '../context/job.ts';
+import { warning } from '../../runtime/log/log-lines.ts';
+import { isDue, type Verdict } from '../container/verdict.ts';
 import { messageOf } from '../../../src/utils/message.ts';
 
 export const CACHE_LABEL = 'davit.job.caches';
@@ -66,7 +67,10 @@ async function findCache({ deps }: Job, cache: JobCache, notes: string[]): Promi
   return [];
 }
 
-/** Keeps what the ended container has of them, as policy and `when` say. Never rejects; answers lines for the log. */
+/**
+ * Keeps what the ended container has of them, as policy and `when` say. Never rejects; returns lines for the
+ * log.
+ */
 export async function keepCaches(
   job: Job,
   labels: Readonly<Record<string, string>>,

@@ -3,8 +3,8 @@ import type { BlobStore, Engine } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import type { Digest } from '../../../src/plan/model/ids.ts';
 import { isShellName } from '../start/supervisor-script.ts';
-import { readContainerFile } from '../../runtime/tar-read.ts';
-import { inside } from '../start/workspace.ts';
+import { readContainerFile } from '../../runtime/tar.ts';
+import { inside } from '../../runtime/path-inside.ts';
 
 const MAX_BYTES = 64 * 1_024;
 
@@ -43,7 +43,7 @@ export async function collectDotenv(
         })
       : undefined;
     if (text === undefined) {
-      warnings.push(`reports: dotenv: ${file} is not there.`);
+      warnings.push(`reports: dotenv: ${file} does not exist.`);
       continue;
     }
     any = true;

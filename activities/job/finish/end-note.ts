@@ -1,6 +1,6 @@
 /**
- * How an attempt ended that leaves no container to read it from: told in the store before it is told to Temporal, so that
- * the next process can report it again where that report was lost.
+ * How an attempt ended that leaves no container to read it from: told in the store before it is told to
+ * Temporal, so that the next process can report it again where that report was lost.
  */
 import type { RecordStore } from '../../../src/adapters/ports.ts';
 import type { JobResult } from '../../../src/plan/model/outcome.ts';

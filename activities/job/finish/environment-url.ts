@@ -1,15 +1,16 @@
 /** `environment:url` with variables that only the job brings: GitLab's dynamic environment URLs. */
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { JobResult } from '../../../src/plan/model/outcome.ts';
-import type { Job } from '../job.ts';
-import { dotenvVariables } from '../start/variables.ts';
+import type { Job } from '../context/job.ts';
 import { messageOf } from '../../../src/utils/message.ts';
+import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
 
 const MAX_CHARS = 255;
 
 /**
- * Of a job that succeeded; undefined where the plan knew it all. What comes out must be an address that a browser can be sent
- * to, or it is dropped with a warning: the job has succeeded whatever becomes of its address.
+ * Of a job that succeeded; undefined where the plan knew it all. What comes out must be an address that a
+ * browser can be sent to, or it is dropped with a warning: the job has succeeded whatever becomes of its
+ * address.
  */
 export async function environmentUrl(
   job: Job,
@@ -22,7 +23,7 @@ export async function environmentUrl(
     const text = job.log.masked(expandLate(url, await valuesOf(job, result.dotenv)));
     if (text.length <= MAX_CHARS && URL.canParse(text) && /^https?:$/.test(new URL(text).protocol))
       return text;
-    warnings.push(`environment: url: "${text.slice(0, MAX_CHARS)}" is no http address.`);
+    warnings.push(`environment: url: "${text.slice(0, MAX_CHARS)}" is not an http address.`);
   } catch (error) {
     warnings.push(`environment: url: ${messageOf(error)}`);
   }

@@ -1,12 +1,13 @@
 /**
- * JUnit XML as far as a summary of tests needs it: testcases, and whether each failed, errored or was skipped. Pure, linear in
- * the text, no entities, nothing fetched. As GitLab: only testcases count, not what the suites say of themselves.
+ * JUnit XML as far as a summary of tests needs it: testcases, and whether each failed, errored or was
+ * skipped. Pure, linear in the text, no entities, nothing fetched. As GitLab: only testcases count, not what
+ * the suites say of themselves.
  */
 import type { TestSummary } from '../../../src/plan/model/outcome.ts';
 
 export const noTests = (): TestSummary => ({ total: 0, failed: 0, errored: 0, skipped: 0 });
 
-/** Adds the testcases of a report; false when the text is no JUnit report. */
+/** Adds the testcases of a report; false when the text is not a JUnit report. */
 export function addJunit(sum: TestSummary, text: string): boolean {
   let isReport = false;
   let inside = false;
@@ -43,7 +44,7 @@ interface Tag {
   empty: boolean;
 }
 
-/** What stands between them: text that names nothing. */
+/** Text between tags: it names nothing. */
 const SKIPPED = [
   ['<!--', '-->'],
   ['<![CDATA[', ']]>'],
@@ -69,7 +70,7 @@ function* tags(text: string): Generator<Tag> {
   }
 }
 
-/** A `>` may stand in quotes. */
+/** A `>` may be in quotes. */
 function endOfTag(text: string, from: number): number {
   let quote = '';
   for (let at = from; at < text.length; at += 1) {

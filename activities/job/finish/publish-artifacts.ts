@@ -1,6 +1,7 @@
 /**
- * Tells what a job gave, for `needs` of other pipelines: under its ref, where the newest is looked for, and under its
- * pipeline. A try again that failed takes back what the one before it had given. The same end told twice is one record.
+ * Tells what a job gave, for `needs` of other pipelines: under its ref, where the newest is looked for, and
+ * under its pipeline. A try again that failed takes back what the one before it had given. The same end told
+ * twice is one record.
  */
 import type { JobResult } from '../../../src/plan/model/outcome.ts';
 import {
@@ -9,11 +10,11 @@ import {
   artifactRecordPrefix,
   type ArtifactRecord,
 } from '../../../src/plan/model/records.ts';
-import { artifactNameHash } from '../../pipeline/find-artifacts.ts';
 import type { RecordStore } from '../../../src/adapters/ports.ts';
 import type { AttemptRef } from '../../../src/plan/model/ids.ts';
 import type { CommonSpec } from '../../../src/plan/model/spec.ts';
 import { messageOf } from '../../../src/utils/message.ts';
+import { artifactNameHash } from '../../runtime/artifact-name-hash.ts';
 
 export interface PublishRequest {
   records: Pick<RecordStore, 'put'>;
@@ -21,7 +22,7 @@ export interface PublishRequest {
   ref: Pick<AttemptRef, 'pipeline' | 'jobId' | 'attempt'>;
 }
 
-/** Answers a warning where the store would not have it: the job itself is none the worse for it. */
+/** Returns a warning if the store rejects it; the job still succeeds. */
 export async function publishArtifacts(
   { records, spec, ref }: PublishRequest,
   result: JobResult,

@@ -1,14 +1,14 @@
 /** `release: description` may name a file of the project: it is read once the script has made it. */
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { Digest } from '../../../src/plan/model/ids.ts';
-import type { Job } from '../job.ts';
-import { readContainerFile } from '../../runtime/tar-read.ts';
-import { dotenvVariables } from '../start/variables.ts';
-import { inside } from '../start/workspace.ts';
+import type { Job } from '../context/job.ts';
+import { readContainerFile } from '../../runtime/tar.ts';
+import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
+import { inside } from '../../runtime/path-inside.ts';
 
 const MAX_BYTES = 1_024 * 1_024;
 
-/** Undefined: it is no file, so it is the text itself. Rejects above 1 MiB, and as engine and store do. */
+/** Undefined: it is not a file, so it is the text itself. Rejects above 1 MiB, and as engine and store do. */
 export async function releaseNotes(job: Job): Promise<Digest | undefined> {
   const { release, projectDir } = job.spec;
   if (!release) return undefined;

@@ -2,8 +2,8 @@
 import { text } from 'node:stream/consumers';
 import type { ArtifactRef, TestSummary } from '../../../src/plan/model/outcome.ts';
 import type { ArtifactsSpec } from '../../../src/plan/model/spec.ts';
-import { type CollectRequest, collectArtifacts, eachFile } from './artifacts.ts';
-import { selectFiles } from './artifact-globs.ts';
+import { type CollectRequest, collectArtifacts, eachFile } from '../files/artifacts.ts';
+import { selectFiles } from '../files/artifact-globs.ts';
 import { addJunit, noTests } from './junit.ts';
 
 /** A larger JUnit report is stored, and not read for its summary. */
@@ -54,7 +54,7 @@ async function summary(
         return;
       }
       if (addJunit(sum, await text(content))) any = true;
-      else warnings.push(`reports: ${path} is no JUnit report.`);
+      else warnings.push(`reports: ${path} is not a JUnit report.`);
     });
   return any ? sum : undefined;
 }

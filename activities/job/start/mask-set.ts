@@ -1,6 +1,6 @@
 /**
- * The values that the log of one attempt must not show, sealed in the store for as long as the attempt lives: a follower
- * that resumes masks with the same values, even when a secret has been changed meanwhile.
+ * The values that the log of one attempt must not show, sealed in the store for as long as the attempt lives:
+ * a follower that resumes masks with the same values, even when a secret has been changed meanwhile.
  */
 import type { RecordStore, Secrets } from '../../../src/adapters/ports.ts';
 import { type Automaton, maskAutomaton, maskPatterns } from '../../../src/masking/index.ts';

@@ -1,7 +1,7 @@
 /**
- * What GitLab's runner reads from a job's variables, as far as it means something here. The workspace of a job is always a new
- * one, so GIT_CLEAN_FLAGS and the difference between clone and fetch have nothing to do; GIT_DEPTH has had its effect when the
- * source was fetched, before any job. Pure.
+ * What GitLab's runner reads from a job's variables, as far as it means something here. The workspace of a
+ * job is always a new one, so GIT_CLEAN_FLAGS and the difference between clone and fetch have nothing to do;
+ * GIT_DEPTH has had its effect when the source was fetched, before any job. Pure.
  */
 import { DavitError } from '../../../src/errors.ts';
 import { parseDuration } from '../../../src/plan/model/duration.ts';
@@ -17,7 +17,7 @@ export interface RunnerOptions {
   warnings: string[];
 }
 
-/** Rejects with `job/source` what the variables ask for and nobody has. */
+/** Rejects with `job/source` for values that davit does not support. */
 export function runnerOptions(values: ReadonlyMap<string, string>): RunnerOptions {
   const warnings: string[] = [];
   const seconds = (name: string): number | undefined => {
@@ -25,7 +25,7 @@ export function runnerOptions(values: ReadonlyMap<string, string>): RunnerOption
     if (text === undefined || text === '') return undefined;
     const ms = parseDuration(text);
     if (ms !== undefined && ms >= 1_000) return Math.floor(ms / 1_000);
-    warnings.push(`${name} is no duration of a second or more: "${text}"; it is left out.`);
+    warnings.push(`${name} is not a duration of at least one second: "${text}"; it is left out.`);
     return undefined;
   };
   return {

@@ -1,23 +1,30 @@
 /**
- * Role: the texts that davit puts into a job's container: the supervisor, the user's two scripts, the variables.
+ * Role: the texts that davit puts into a job's container: the supervisor, the user's two scripts, the
+ * variables.
  * Not its role: putting them there (`workspace.ts`), starting, stopping (`supervise.ts`).
  *
  * Invariants:
- *  S1 POSIX sh only: runs under dash, busybox and bash, as any user; needs no program but a shell to run the script.
- *  S2 The variables file is emptied and removed before the first line of the user's.
- *  S3 before_script and script are one shell, errexit, pipefail where the shell has it; after_script is another shell, with
- *     CI_JOB_STATUS and without what the first exported; its result counts for nothing and it has 5 minutes.
- *     Before both goes what hooks:pre_get_sources_script has; where that fails nothing else runs.
- *  S4 `/davit/exit` holds the script's exit code as soon as there is one, and beside it `stopped` when SIGTERM came first,
- *     `late` when the script's own limit (RUNNER_SCRIPT_TIMEOUT) ended it: then after_script runs; and `full` when the disk
- *     has no room any more: then the container does not end with 0, so that the file is read. It is there from the start,
- *     and written in place: a full disk cannot take the exit code away.
- *  S5 SIGTERM reaches every process of the container, then after_script runs with CI_JOB_STATUS=canceled; not so when the
- *     job's time is over. SIGKILL, by the worker, is the end of all of it.
+ *  SCRIPT-1 POSIX sh only: runs under dash, busybox and bash, as any user; needs no program but a shell to
+ *  run the
+ *     script.
+ *  SCRIPT-2 The variables file is emptied and removed before the first line of the user's.
+ *  SCRIPT-3 before_script and script are one shell, errexit, pipefail where the shell has it; after_script is
+ *     another shell, with CI_JOB_STATUS and without what the first exported; its result counts for nothing
+ *     and it has 5 minutes. Before both goes what hooks:pre_get_sources_script has; where that fails nothing
+ *     else runs.
+ *  SCRIPT-4 `/davit/exit` holds the script's exit code as soon as there is one, and beside it `stopped` when
+ *     SIGTERM came first, `late` when the script's own limit (RUNNER_SCRIPT_TIMEOUT) ended it: then
+ *     after_script runs; and `full` when the disk has no room any more: then the container does not end with
+ *     0, so that the file is read. It is there from the start, and written in place: a full disk cannot take
+ *     the exit code away.
+ *  SCRIPT-5 SIGTERM reaches every process of the container, then after_script runs with
+ *  CI_JOB_STATUS=canceled; not
+ *     so when the job's time is over. SIGKILL, by the worker, is the end of all of it.
  *
- * A limit: a shell without job control starts its background with SIGINT and SIGQUIT ignored, and only bash can undo that.
- * In images without bash a script's processes ignore these two; SIGTERM works everywhere.
+ * A limit: a shell without job control starts its background with SIGINT and SIGQUIT ignored, and only bash
+ * can undo that. In images without bash a script's processes ignore these two; SIGTERM works everywhere.
  */
+import { quote } from '../../runtime/shell-quote.ts';
 
 /** Where davit's own files are in the container. */
 export const DAVIT_DIR = '/davit';
@@ -31,9 +38,6 @@ const GREEN = '\\033[32;1m';
 const CYAN = '\\033[36;1m';
 const YELLOW = '\\033[33;1m';
 const PLAIN = '\\033[0;m';
-
-/** In single quotes, for any POSIX shell. */
-export const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** `build.tmp` beside the project: file variables are written there, by the user that the script runs as. */
 export const filesDir = (projectDir: string): string => `${projectDir}.tmp`;
@@ -67,7 +71,7 @@ exit "$davit_code"
   ].join('');
 }
 
-/** Tools are found before a variable of the job's can change PATH; S5. */
+/** Tools are found before a variable of the job's can change PATH; SCRIPT-5. */
 const prelude = (dir: string): string => `# davit: runs a job's script, then its after_script
 if [ -z "$BASH_VERSION" ] && command -v bash >/dev/null 2>&1; then exec bash ${dir}/run; fi
 exec 2>&1 </dev/null
@@ -86,7 +90,10 @@ davit_on_term() {
 trap davit_on_term TERM
 `;
 
-/** A wait that a signal broke off is taken up again; a shell that has told the status by then says 127. bash tells of a child that was killed unless it is waited for. */
+/**
+ * A wait that a signal broke off is taken up again; a shell that has told the status by then says 127. bash
+ * tells of a child that was killed unless it is waited for.
+ */
 const RUN_AND_WAIT = `davit_run() {
   if [ -n "$BASH_VERSION" ]; then (trap - INT QUIT TERM; exec bash "$1") &
   else sh "$1" & fi
@@ -106,7 +113,7 @@ davit_await() {
 davit_quiet() { { kill -s KILL "$1"; wait "$1"; } 2>/dev/null; }
 `;
 
-/** S2. The project belongs to root: git asks any other user to trust it. */
+/** SCRIPT-2. The project belongs to root: git asks any other user to trust it. */
 const readVariables = (dir: string, projectDir: string): string => `. ${dir}/variables
 : >${dir}/variables
 if [ -n "$davit_rm" ]; then "$davit_rm" -f ${dir}/variables; fi
@@ -119,7 +126,10 @@ fi
 const NO_DOG = `davit_guard() { :; }
 davit_unguard() { :; }
 `;
-/** Ends every process of the script, and says so; from process 1 of the container that is every process but these two. */
+/**
+ * Ends every process of the script, and says so; from process 1 of the container that is every process but
+ * these two.
+ */
 const scriptDog = (dir: string, seconds: number): string => `davit_signal() {
   if [ "$$" -eq 1 ]; then kill -s "$1" -- -1; else kill -s "$1" "$davit_child"; fi
 }
@@ -138,10 +148,13 @@ davit_guard() {
 davit_unguard() { davit_quiet "$davit_dog"; }
 `;
 
-/** What a disk must still take to count as one that has room. It is written to a file that is there, so that no other error is taken for it. */
+/**
+ * What a disk must still take to count as one that has room. It is written to a file that is there, so that
+ * no other error is taken for it.
+ */
 const PROBE_BYTES = 65_536;
 
-/** S3, S4. */
+/** SCRIPT-3, SCRIPT-4. */
 const runScript = (dir: string, timeoutSeconds: number): string => `davit_over=
 davit_code=0
 if [ -f ${dir}/pre ] && [ -z "$davit_stopped" ]; then
@@ -236,7 +249,10 @@ export interface EnvVariable {
 export const isShellName = (name: string): boolean =>
   NAME.test(name) && !READ_ONLY.has(name) && !name.startsWith('davit_');
 
-/** What the supervisor reads and deletes. Values with a NUL byte cannot be in an environment: they are cut out. */
+/**
+ * What the supervisor reads and deletes. Values with a NUL byte cannot be in an environment: they are cut
+ * out.
+ */
 export function variablesText(variables: readonly EnvVariable[], projectDir: string): string {
   return variables
     .filter((variable) => isShellName(variable.name))

@@ -1,15 +1,17 @@
 /**
- * The variables of one attempt, with their values: what the plan left to be known at the last moment, and secrets, resolved
- * here and nowhere earlier. GitLab's order, lowest first: predefined, the job's file, dotenv of needed jobs, then what
- * project, instance and trigger set. CI_JOB_TOKEN is left out: davit has no API that a job may call with it yet.
+ * The variables of one attempt, with their values: what the plan left to be known at the last moment, and
+ * secrets, resolved here and nowhere earlier. GitLab's order, lowest first: predefined, the job's file,
+ * dotenv of needed jobs, then what project, instance and trigger set. CI_JOB_TOKEN is left out: davit has no
+ * API that a job may call with it yet.
  */
 import type { BlobStore, Registries, Secrets } from '../../../src/adapters/ports.ts';
-import { DavitError } from '../../../src/errors.ts';
 import { tooShortToMask } from '../../../src/masking/index.ts';
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { ApitestSpec, CommonSpec, ScriptSpec, SpecVariable } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
 import { type EnvVariable, filesDir } from './supervisor-script.ts';
+import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
+import type { SideEnvironments } from '../sidecars/types.ts';
 
 export interface WorkerFacts {
   hostName: string;
@@ -35,8 +37,6 @@ export interface VariableSources {
   /** What the kind of job adds, highest of all. */
   more?: Record<string, string>;
 }
-
-const DOTENV_MAX_BYTES = 1_024 * 1_024;
 
 /** Rejects with `secret/missing` and `blob/missing`. */
 export async function resolveVariables(
@@ -84,7 +84,7 @@ class VariableSet {
 
   putOwn(variable: SpecVariable, value: string | undefined): void {
     const { name, file, late, masked } = variable;
-    if (value === undefined) this.#warnings.push(`${name} is a secret; a pipeline of a fork gets none.`);
+    if (value === undefined) this.#warnings.push(`${name} is a secret; pipelines of forks get no secrets.`);
     else this.#byName.set(name, { name, value, file, late, masked });
   }
 
@@ -127,24 +127,6 @@ async function registryVariables(
   };
 }
 
-/** Of the jobs that this one gets artifacts from. Rejects with `blob/missing`. */
-export async function dotenvVariables(
-  input: Pick<RunInput, 'dotenv'>,
-  blobs: BlobStore,
-): Promise<[string, string][]> {
-  const reports = await Promise.all(
-    input.dotenv.map(async ({ job, digest }) => {
-      const parsed: unknown = JSON.parse(
-        new TextDecoder().decode(await blobs.getBytes(digest, DOTENV_MAX_BYTES)),
-      );
-      if (typeof parsed !== 'object' || parsed === null)
-        throw new DavitError('blob/missing', `The dotenv report of ${job} cannot be read.`);
-      return Object.entries(parsed).map(([name, value]): [string, string] => [name, String(value)]);
-    }),
-  );
-  return reports.flat();
-}
-
 function predefined(
   spec: CommonSpec | ScriptSpec | ApitestSpec,
   input: RunInput,
@@ -166,13 +148,6 @@ function predefined(
     CI_RUNNER_VERSION: worker.version,
     ...(input.playedBy !== undefined && { CI_JOB_MANUAL: 'true', GITLAB_USER_LOGIN: input.playedBy }),
   };
-}
-
-/** Environments of what runs beside a job, in the form an engine takes; the only variables that ever become Env. */
-export interface SideEnvironments {
-  services: string[][];
-  tested: string[];
-  masked: string[];
 }
 
 /** `values`: of the job, for what the plan left open. */

@@ -1,21 +1,27 @@
 /**
- * The one archive that is put at `/` of a container before it starts: project, caches, artifacts of needed jobs, davit's own
- * files.
+ * The one archive that is put at `/` of a container before it starts: project, caches, artifacts of needed
+ * jobs, davit's own files.
  *
  * Invariants:
- *  W1 Nothing lies outside of the project's directory and `/davit`, whatever names source or artifacts carry; devices are
- *     left out; a link is kept as it is (it is the container's own affair where it points).
- *  W2 Open modes, owner root: an image with another user can read, write and delete (as GitLab's helper leaves them).
- *  W3 A cache wins over the source, an artifact over both, a later one over an earlier one; davit's files win over all.
- *  W4 Streams: memory does not grow with the source.
+ *  WS-1 Nothing lies outside of the project's directory and `/davit`, whatever names source or artifacts
+ *       carry;
+ *     devices are left out; a link is kept as it is (it is the container's own affair where it points).
+ *  WS-2 Open modes, owner root: an image with another user can read, write and delete (as GitLab's helper
+ *     leaves them).
+ *  WS-3 A cache wins over the source, an artifact over both, a later one over an earlier one; davit's files
+ *       win
+ *     over all.
+ *  WS-4 Streams: memory does not grow with the source.
  */
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
-import { type Header, type Pack, extract, pack } from 'tar-stream';
+import { type Header, type Pack, pack } from 'tar-stream';
 import { DAVIT_DIR, filesDir } from './supervisor-script.ts';
-import { bytesOf, put, putFile, type Entry } from '../../runtime/tar-write.ts';
+import { openMode, put, type TarHeader } from '../../../src/utils/tar.ts';
+import { bytesOf, eachEntry, putFile } from '../../runtime/tar.ts';
+import { inside } from '../../runtime/path-inside.ts';
 
 export interface Workspace {
   projectDir: string;
@@ -80,57 +86,39 @@ async function directories({ archive, seen }: WorkspaceWriter, path: string): Pr
   }
 }
 
-/** Entries of a tar, re-rooted and opened. */
-async function addTar(
-  filling: WorkspaceWriter,
+/** Entries of a tar, with their paths below the project and open modes. */
+const addTar = (
+  writer: WorkspaceWriter,
   tar: Readable,
   takes: (path: string) => boolean = () => true,
-): Promise<void> {
-  const entries = extract();
-  const read = pipeline(tar, entries);
-  const copied = (async () => {
-    for await (const entry of entries) {
-      const header = takes(inside(entry.header.name) ?? '') ? reroot(entry.header, filling.root) : undefined;
-      if (!header) await drop(entry);
-      else if (header.type === 'directory') await directories(filling, `/${header.name.replace(/\/$/, '')}`);
-      else {
-        await directories(filling, `/${posix.dirname(header.name)}`);
-        forget(filling.seen, `/${header.name}`);
-        await copyEntry(filling.archive, header, entry);
-      }
-    }
-  })();
-  await Promise.all([read, copied]);
-}
+): Promise<void> =>
+  eachEntry(tar, async (entry, content) => {
+    const header = takes(inside(entry.name) ?? '') ? reroot(entry, writer.root) : undefined;
+    if (!header) return;
+    if (header.type === 'directory') return directories(writer, `/${header.name.replace(/\/$/, '')}`);
+    await directories(writer, `/${posix.dirname(header.name)}`);
+    forget(writer.seen, `/${header.name}`);
+    if (header.type === 'file') await putFile(writer.archive, { ...header, size: header.size ?? 0 }, content);
+    else await put(writer.archive, header);
+  });
 
 /**
- * A directory that a link or file replaces is none any more: what comes below that path makes it again, and the engine puts a
- * directory in place of the link. Else it would follow the link to wherever that leads.
+ * A directory that a link or file replaces is gone: an entry below that path makes it again, and the engine
+ * puts a directory in place of the link. Otherwise it would follow the link.
  */
 function forget(seen: Set<string>, path: string): void {
   if (!seen.has(path)) return;
   for (const one of seen) if (one === path || one.startsWith(`${path}/`)) seen.delete(one);
 }
 
-async function copyEntry(archive: Pack, header: Entry, content: AsyncIterable<unknown>): Promise<void> {
-  if (header.type === 'file') return putFile(archive, { ...header, size: header.size ?? 0 }, content);
-  await drop(content);
-  await put(archive, header);
-}
-
-async function drop(content: AsyncIterable<unknown>): Promise<void> {
-  for await (const chunk of content) void chunk;
-}
-
 /** Undefined: the entry is left out. */
-export function reroot(header: Header, root: string): Entry | undefined {
+export function reroot(header: Header, root: string): TarHeader | undefined {
   const path = inside(header.name);
   if (path === undefined) return undefined;
   // The project's own directory is never a link to another one.
   if (path === '' && (header.type === 'symlink' || header.type === 'link')) return undefined;
   const name = inTar(path === '' ? root : `${root}/${path}`);
   const common = { name, ...owned, mtime: header.mtime };
-  const executable = ((header.mode ?? 0) & 0o111) !== 0;
   switch (header.type) {
     case 'directory':
       return { ...common, name: `${name}/`, type: 'directory', mode: 0o777 };
@@ -145,16 +133,8 @@ export function reroot(header: Header, root: string): Entry | undefined {
     case 'contiguous-file':
     case null:
     case undefined:
-      return { ...common, type: 'file', size: header.size, mode: executable ? 0o777 : 0o666 };
+      return { ...common, type: 'file', size: header.size, mode: openMode(header.mode ?? 0) };
     default:
       return undefined;
   }
-}
-
-/** A relative path without `.` and `..` steps; undefined when it would leave its root or is no path. */
-export function inside(name: string): string | undefined {
-  if (name.includes('\0') || name.startsWith('/')) return undefined;
-  const path = posix.normalize(name).replace(/\/+$/, '');
-  if (path === '..' || path.startsWith('../')) return undefined;
-  return path === '.' ? '' : path;
 }

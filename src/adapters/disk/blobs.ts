@@ -1,6 +1,6 @@
 /**
- * Blobs by digest: `blobs/sha256/AB/ABCDEF…`. A blob is written in the scratch folder, made durable, and only then named, so
- * that whatever stands under a digest has been complete once. Putting twice is one file.
+ * Blobs by digest: `blobs/sha256/AB/ABCDEF…`. A blob is written in the scratch folder, made durable, and only
+ * then renamed, so that a file under a digest is always complete. Putting twice results in one file.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { link, open, utimes, type FileHandle } from 'node:fs/promises';
@@ -17,7 +17,7 @@ const READ_CHUNK = 256 * 1024;
 export function diskBlobs(folder: string, scratch: Scratch): BlobStore {
   const pathOf = (digest: Digest): string => {
     if (!isDigest(digest))
-      throw new DavitError('usage/invalid', 'This is no digest: sha256:<64 hex digits>.');
+      throw new DavitError('usage/invalid', 'Not a digest: expected sha256: and 64 hex digits.');
     const hex = digest.slice('sha256:'.length);
     return join(folder, 'sha256', hex.slice(0, 2), hex);
   };
@@ -48,7 +48,7 @@ export function diskBlobs(folder: string, scratch: Scratch): BlobStore {
           if (size > maxBytes)
             throw new DavitError(
               'blob/too-large',
-              `The blob ${digest} has ${size} bytes, more than ${maxBytes}.`,
+              `The blob ${digest} has ${size} bytes; the limit is ${maxBytes}.`,
             );
           return await handle.readFile();
         } finally {
@@ -57,7 +57,7 @@ export function diskBlobs(folder: string, scratch: Scratch): BlobStore {
       }),
     getStream: (digest) =>
       onDisk('a blob', async () =>
-        // The stream closes the handle, also when it is destroyed half read.
+        // The stream closes the handle, even if it is destroyed before its end.
         (await openBlob(pathOf(digest), digest)).createReadStream({ highWaterMark: READ_CHUNK }),
       ),
     has: (digest) => onDisk('a blob', () => fresh(pathOf(digest))),
@@ -87,14 +87,15 @@ async function name(path: string, target: string): Promise<void> {
   try {
     await link(path, target);
   } catch (error) {
-    // The same bytes are there already, and are needed from now on; a collection that has just removed them is put right.
+    // The same bytes exist and are needed from now on; if a collection has just removed them, they are
+    // restored.
     if (systemCode(error) !== 'EEXIST') throw error;
     if (!(await fresh(target))) await link(path, target);
   }
   await syncDir(dirname(target));
 }
 
-/** True when it is there; from now on it is as young as if it had just been stored (collect.ts, C2). */
+/** True if it exists; its age is reset as if it had just been stored (COLLECT-2). */
 async function fresh(path: string): Promise<boolean> {
   try {
     const now = new Date();

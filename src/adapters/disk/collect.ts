@@ -1,13 +1,12 @@
 /**
- * Removes blobs that nothing needs any more.
- *
- * Invariants:
- *  C1 A blob that a record names stays, and all that it names in turn (records of pipelines, their plans, specs, caches). What is
- *     no JSON names nothing, and so does a file of a site, whatever its text says: it is what people have written. An artifact
- *     past its `expiresAt` is named by nobody.
- *  C2 A blob that was stored, or stored again, or asked for by `has` after `before` stays: a pipeline that is open may need it,
- *     and what that needs stands in Temporal alone. The caller knows how old the oldest open one is.
- *  C3 Anything that cannot be read counts as needed, or ends the collection before it removes anything.
+ * Removes blobs that nothing needs any more. Invariants:
+ *  COLLECT-1 A blob that a record names stays, and all that it names in turn (records of pipelines, their
+ *            plans, specs, caches). Content that is not JSON names nothing, and neither does a file of a
+ *            site, whatever its text: people wrote it. An artifact past its `expiresAt` is not named.
+ *  COLLECT-2 A blob that was stored, stored again, or checked by `has` after `before` stays: an open pipeline
+ *            may need it, and its references are in Temporal alone. The caller knows how old the oldest open
+ *            pipeline is.
+ *  COLLECT-3 Data that cannot be read counts as needed, or ends the collection before anything is removed.
  */
 import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join, sep } from 'node:path';
@@ -50,7 +49,7 @@ async function reachable(folder: string, blobs: string, now: number): Promise<Re
   const take = (root: unknown): void => {
     for (const hex of digestsIn(root, now)) {
       found.add(hex);
-      // A file of a site may be the plan of a pipeline as well: it is read once something else names it.
+      // A file of a site may also be the plan of a pipeline: it is read once something else names it.
       if (read.has(hex)) continue;
       read.add(hex);
       open.push(hex);
@@ -69,10 +68,10 @@ async function reachable(folder: string, blobs: string, now: number): Promise<Re
   return found;
 }
 
-/** Rejects for a record that cannot be read: nobody knows what it names (C3). */
+/** Rejects for a record that cannot be read: what it names is unknown (COLLECT-3). */
 async function recordAt(path: string): Promise<unknown> {
   const root = jsonOf(await readFile(path, 'utf8'));
-  if (root === undefined) throw new DavitError('store/corrupt', `The record ${path} is no JSON.`);
+  if (root === undefined) throw new DavitError('store/corrupt', `The record ${path} is not JSON.`);
   return root;
 }
 
@@ -80,11 +79,11 @@ function jsonOf(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // an artifact that only begins like JSON
+    return undefined; // an artifact that only starts like JSON
   }
 }
 
-/** Empty for what is not there, too large, or no text of ours. */
+/** Empty if it does not exist, is too large, or is not text. */
 async function textOf(path: string): Promise<string> {
   try {
     if ((await stat(path)).size > MAX_JSON_BYTES) return '';
@@ -97,7 +96,7 @@ async function textOf(path: string): Promise<string> {
   }
 }
 
-/** Digests in a JSON value. An object with an `expiresAt` that is over names nothing. */
+/** Digests in a JSON value. An object whose `expiresAt` has passed names nothing. */
 function digestsIn(root: unknown, now: number): string[] {
   const found: string[] = [];
   const open: unknown[] = [root];
@@ -112,7 +111,8 @@ function digestsIn(root: unknown, now: number): string[] {
       if ('expiresAt' in value && typeof value.expiresAt === 'number' && 'digest' in value) {
         if (value.expiresAt < now) continue;
       }
-      // One by one: there are more of them than a call takes arguments, in a page's search index for one.
+      // One by one: there can be more than a call allows arguments, for example in the search index of a
+      // site.
       for (const one of Object.values(value)) open.push(one);
     }
   }

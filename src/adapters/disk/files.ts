@@ -1,4 +1,4 @@
-/** Durable writes on one disk, and what its errors mean to a person. */
+/** Durable writes on one disk, and its errors as coded errors. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { link, mkdir, open, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { DavitError } from '../../errors.ts';
 
 export const DIR_MODE = 0o700;
 export const FILE_MODE = 0o600;
-/** Never a link that somebody planted, never a file that is there already. */
+/** Follows no planted link and opens no existing file. */
 export const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 export const READ = constants.O_RDONLY | constants.O_NOFOLLOW;
 const NO_SPACE = ['ENOSPC', 'EDQUOT', 'EFBIG'];
@@ -16,23 +16,25 @@ const NO_SPACE = ['ENOSPC', 'EDQUOT', 'EFBIG'];
 export const systemCode = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 
-/** What the disk said, as a coded error; coded errors pass. Only the folder's purpose is told, never a whole path. */
-export function diskError(error: unknown, what: string): DavitError {
+/**
+ * A disk error as a coded error; coded errors stay. The message has the folder's purpose, never a whole path.
+ */
+export function diskError(error: unknown, purpose: string): DavitError {
   if (error instanceof DavitError) return error;
   const code = systemCode(error);
   if (code !== undefined && NO_SPACE.includes(code))
-    return new DavitError('store/no-space', `There is no space left for ${what}.`, { cause: error });
-  return new DavitError('store/failed', `The disk failed for ${what} (${code ?? 'unknown error'}).`, {
+    return new DavitError('store/no-space', `There is no disk space left for ${purpose}.`, { cause: error });
+  return new DavitError('store/failed', `The disk failed for ${purpose} (${code ?? 'unknown error'}).`, {
     cause: error,
   });
 }
 
-/** Runs disk work; whatever it throws becomes a coded error. */
-export async function onDisk<T>(what: string, work: () => Promise<T>): Promise<T> {
+/** Runs disk work; every error becomes a coded error. */
+export async function onDisk<T>(purpose: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw diskError(error, what);
+    throw diskError(error, purpose);
   }
 }
 
@@ -41,7 +43,7 @@ export async function makeDir(path: string): Promise<void> {
   if (first !== undefined) await syncDir(dirname(first));
 }
 
-/** A name in a folder is durable only when the folder is. */
+/** A name in a folder is durable only if the folder is. */
 export async function syncDir(path: string): Promise<void> {
   const handle = await open(path, constants.O_RDONLY);
   try {
@@ -51,21 +53,24 @@ export async function syncDir(path: string): Promise<void> {
   }
 }
 
-/** Files that have no name yet. One folder, on the same file system as what they become; swept at start. */
+/** Files without a final name. One folder, on the same file system as their destination; swept at start. */
 export class Scratch {
   readonly #folder: string;
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** Makes the folder and removes what a former process left in it. */
+  /** Creates the folder and removes what a previous process left in it. */
   async sweep(): Promise<void> {
     await makeDir(this.#folder);
     for (const name of await readdir(this.#folder))
       await rm(join(this.#folder, name), { recursive: true, force: true });
   }
 
-  /** Hands an open new file to `fill`, makes it durable and gives its path to `place`; it is gone afterwards if it was not moved. */
+  /**
+   * Passes an open new file to `fill`, makes it durable and passes its path to `place`; removes it if it was
+   * not moved.
+   */
   async write<T>(
     fill: (handle: FileHandle) => Promise<T>,
     place: (path: string, filled: T) => Promise<void>,
@@ -87,7 +92,7 @@ export class Scratch {
     }
   }
 
-  /** Replaces a file as a whole: after a crash it is the old one or the new one. */
+  /** Replaces a file as a whole: after a crash it has the old or the new content. */
   async replace(target: string, text: string): Promise<void> {
     await makeDir(dirname(target));
     await this.write(
@@ -97,7 +102,9 @@ export class Scratch {
     await syncDir(dirname(target));
   }
 
-  /** Writes a file if there is none: true for the one who made it. Never seen half written. */
+  /**
+   * Creates a file unless it exists: true for the caller that created it. It is never visible half written.
+   */
   async create(target: string, text: string): Promise<boolean> {
     await makeDir(dirname(target));
     let created = true;
@@ -107,7 +114,7 @@ export class Scratch {
         created = await linkIfFree(path, target);
       },
     );
-    // Also for the loser: whoever answers with what stands there answers with something durable.
+    // Also if the file existed: a caller that returns its content must return durable content.
     await syncDir(dirname(target));
     return created;
   }
@@ -123,7 +130,7 @@ async function linkIfFree(path: string, target: string): Promise<boolean> {
   }
 }
 
-/** Text of a file, or undefined when there is none. */
+/** Text of a file, or undefined if it does not exist. */
 export async function readText(path: string): Promise<string | undefined> {
   let handle: FileHandle;
   try {
@@ -147,7 +154,7 @@ export const removeFile = async (path: string): Promise<void> => {
   }
 };
 
-/** One at a time for each key, in the order of asking; keys that nobody asks for take no memory. */
+/** One at a time for each key, in the order of calls; unused keys take no memory. */
 export class KeyedLock {
   readonly #tails = new Map<string, Promise<void>>();
 
@@ -156,7 +163,7 @@ export class KeyedLock {
     const mine = before.then(work);
     const tail = mine.then(
       () => undefined,
-      () => undefined, // the failure is the caller's; whoever waits only wants to know that it is over
+      () => undefined, // the failure is the caller's; the next in the queue only waits for the end
     );
     this.#tails.set(key, tail);
     try {

@@ -17,7 +17,10 @@ export interface DiskStores {
   close(): Promise<void>;
 }
 
-/** Makes what is missing (mode 0700) and removes what a former process left half written. Rejects with `store/in-use`. */
+/**
+ * Creates missing folders (mode 0700) and removes what a previous process left half written. Rejects with
+ * `store/in-use`.
+ */
 export async function diskStores(folder: string): Promise<DiskStores> {
   const scratch = new Scratch(join(folder, 'scratch'));
   const leave = await onDisk('the data folder of the server', async () => {

@@ -1,15 +1,16 @@
 /**
- * Role: one append-only log on disk: `X.log` holds the bytes and nothing else, `X.state` two slots with what was acknowledged.
- * Not its role: order of calls (`logs.ts` locks), who may write (epochs are checked here, tokens elsewhere).
- *
- * Invariants:
- *  D1 An operation answers only after bytes and slot are on the disk, the bytes first.
- *  D2 Slots are written in turn, so the last acknowledged one is never overwritten by the next, and a torn one was never
- *     acknowledged. The newest whole slot is the state; what lies behind its length was never acknowledged and is cut off.
- *  D3 After an error of the disk nothing in memory is believed: the file is closed and read anew (a failed fsync may have
- *     dropped what was written).
- *  D4 A slot holds the CRC of all bytes before it. If they are others, they were changed from outside (D1 leaves no other
- *     way): what is there is kept and the log says `incomplete`, never silently.
+ * One append-only log on disk: `X.log` holds only the bytes, `X.state` two slots with what was acknowledged.
+ * Not its role: the order of calls (`logs.ts` locks) and who may write (epochs are checked here, tokens
+ * elsewhere). Invariants:
+ *  LOGFILE-1 An operation returns only after bytes and slot are on the disk, the bytes first.
+ *  LOGFILE-2 Slots are written in turn, so the last acknowledged one is never overwritten by the next, and a
+ *            torn one was never acknowledged. The newest whole slot is the state; bytes behind its length
+ *            were never acknowledged and are cut off.
+ *  LOGFILE-3 After a disk error nothing in memory is trusted: the file is closed and read again (a failed
+ *            fsync may have dropped what was written).
+ *  LOGFILE-4 A slot holds the CRC of all bytes before it. If the bytes differ, they were changed from outside
+ *            (LOGFILE-1 leaves no other way): what exists is kept and the log is marked `incomplete`, never
+ *            silently.
  */
 import { constants } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
@@ -42,14 +43,14 @@ export class LogFile {
     this.#slot = slot;
   }
 
-  /** `base` without its ending. Undefined when there is no such log and none is to be made. */
+  /** `base` is the path without its ending. Undefined if the log does not exist and is not to be created. */
   static async open(base: string, make: boolean): Promise<LogFile | undefined> {
     const slots = await openFile(`${base}.state`, make);
     if (!slots) return undefined;
     let data: FileHandle | undefined;
     try {
       data = await openFile(`${base}.log`, true);
-      if (!data) throw new DavitError('store/failed', 'A file of the log store could not be made.');
+      if (!data) throw new DavitError('store/failed', 'Cannot create a file of the log store.');
       await syncDir(dirname(base));
       const slot = await recover(data, decodeSlots(await readAt(slots, 0, 2 * SLOT_BYTES)));
       return new LogFile(data, slots, slot);
@@ -76,14 +77,14 @@ export class LogFile {
     if (chunk.offset > state.offset)
       throw new DavitError(
         'log/offset',
-        `The log ends at ${state.offset}, the bytes are for ${chunk.offset}.`,
+        `The log ends at ${state.offset}, but the bytes are for ${chunk.offset}.`,
       );
     const known = Math.min(state.offset - chunk.offset, chunk.bytes.length);
     if (known > 0 && !(await this.#holds(chunk.offset, chunk.bytes.subarray(0, known))))
-      throw new DavitError('log/offset', `The log holds other bytes at ${chunk.offset}.`);
+      throw new DavitError('log/offset', `The log has other bytes at ${chunk.offset}.`);
     const fresh = chunk.bytes.subarray(known);
     if (fresh.length > 0 && state.ended)
-      throw new DavitError('log/fenced', 'The log has ended; nothing can be added.');
+      throw new DavitError('log/fenced', 'The log has ended; nothing can be appended.');
     const offset = state.offset + fresh.length;
     const checkpoint = newer(state.checkpoint, chunk.checkpoint, offset);
     if (fresh.length === 0 && checkpoint === state.checkpoint) return this.raise(chunk.epoch);
@@ -93,13 +94,13 @@ export class LogFile {
     return this.state;
   }
 
-  /** The first end stands; a repeat is answered with it. */
+  /** The first end is final; a repeat returns it. */
   async end(epoch: number, summary: LogSummary): Promise<LogState> {
     this.#fence(epoch);
     const { state } = this;
     if (state.ended) return state;
     if (summary.bytes !== state.offset || Number.parseInt(summary.crc, 16) !== state.crc)
-      throw new DavitError('log/offset', 'The log holds other bytes than its writer counted.');
+      throw new DavitError('log/offset', 'The log has other bytes than its writer counted.');
     await this.#commit({
       ...state,
       epoch,
@@ -121,7 +122,10 @@ export class LogFile {
 
   #fence(epoch: number): void {
     if (epoch < this.state.epoch)
-      throw new DavitError('log/fenced', `Epoch ${this.state.epoch} writes this log, not ${epoch} any more.`);
+      throw new DavitError(
+        'log/fenced',
+        `Epoch ${epoch} no longer writes this log; epoch ${this.state.epoch} does.`,
+      );
   }
 
   async #holds(offset: number, bytes: Uint8Array): Promise<boolean> {
@@ -136,7 +140,7 @@ export class LogFile {
   }
 }
 
-/** The checkpoint that lies further; one behind the end would be a place that nobody can go on from. */
+/** The checkpoint that is further on; one behind the end would be unusable. */
 function newer(
   old: LogCheckpoint | undefined,
   given: LogCheckpoint | undefined,
@@ -144,14 +148,11 @@ function newer(
 ): LogCheckpoint | undefined {
   if (!given) return old;
   if (given.offset > end)
-    throw new DavitError(
-      'usage/invalid',
-      `A checkpoint at ${given.offset} lies behind the log's end, ${end}.`,
-    );
+    throw new DavitError('usage/invalid', `A checkpoint at ${given.offset} is behind the log's end, ${end}.`);
   return old && old.offset >= given.offset ? old : given;
 }
 
-/** D2 and D4. `slots`: the whole ones. */
+/** LOGFILE-2 and LOGFILE-4. `slots`: the whole ones. */
 async function recover(data: FileHandle, slots: Slot[]): Promise<Slot> {
   const { size } = await data.stat();
   const newest = slots.toSorted((a, b) => b.seq - a.seq)[0] ?? { seq: 0, state: FRESH };

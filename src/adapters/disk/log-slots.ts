@@ -1,4 +1,7 @@
-/** Two slots of one file, written in turn: `CRC LENGTH JSON`, filled with blanks. A torn one is not readable, the other is. */
+/**
+ * Two slots of one file, written in turn: `CRC LENGTH JSON`, padded with spaces. A torn one is unreadable,
+ * the other is not.
+ */
 import { crc32 } from 'node:zlib';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -9,7 +12,7 @@ export const SLOT_BYTES = 4_096;
 const HEAD = /^([0-9a-f]{8}) (\d{1,4}) /;
 
 export interface Slot {
-  /** Rises by one; its parity says which slot. */
+  /** Rises by one; its parity selects the slot. */
   seq: number;
   state: LogState;
 }
@@ -35,7 +38,7 @@ export function encodeSlot(slot: Slot): Buffer {
   return Buffer.concat([head, json, Buffer.alloc(SLOT_BYTES - head.length - json.length, ' ')]);
 }
 
-/** Those of the two that are whole. */
+/** The whole ones of the two. */
 export const decodeSlots = (file: Buffer): Slot[] =>
   [0, SLOT_BYTES].flatMap((at) => decodeSlot(file.subarray(at, at + SLOT_BYTES)) ?? []);
 

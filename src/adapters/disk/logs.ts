@@ -1,4 +1,7 @@
-/** The log store of one server: files under one folder, one operation a log at a time, changes told to whoever follows. */
+/**
+ * The log store of one server: files under one folder, one operation per log at a time, changes published to
+ * followers.
+ */
 import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
@@ -68,7 +71,7 @@ class DiskLogs {
         if (file) this.#keep(base, file);
         return await work(file);
       } catch (error) {
-        // An answer of the log itself leaves it as it is; after an error of the disk it is read anew.
+        // A refusal by the log itself leaves it as it is; after a disk error it is read again.
         if (!(error instanceof DavitError)) await this.#drop(base);
         throw diskError(error, 'logs');
       }
@@ -93,18 +96,18 @@ class DiskLogs {
     try {
       await file?.close();
     } catch {
-      // Closing is all that is left to do with it; everything acknowledged is durable without it.
+      // Nothing depends on the close: everything acknowledged is durable without it.
     }
   }
 }
 
 function checked(...counts: number[]): number {
   if (counts.some((one) => !Number.isSafeInteger(one) || one < 0))
-    throw new DavitError('usage/invalid', 'Epochs, offsets and lengths are whole numbers.');
+    throw new DavitError('usage/invalid', 'Epochs, offsets and lengths must be whole numbers.');
   return counts[0] ?? 0;
 }
 
-/** Only checked parts and a hash make up a path. */
+/** A path consists of validated parts and a hash only. */
 function baseOf(folder: string, ref: LogRef): string {
   const id = parsePipelineId(ref.pipeline);
   if (!id || !Number.isSafeInteger(ref.attempt) || ref.attempt < 1)

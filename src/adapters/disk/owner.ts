@@ -1,4 +1,4 @@
-/** One process at a time writes a folder: two would each believe what they have in memory. */
+/** One process at a time writes a folder, because each trusts what it has in memory. */
 import { realpath } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { DavitError } from '../../errors.ts';
@@ -6,8 +6,9 @@ import { systemCode } from './files.ts';
 import { sha256 } from '../../utils/sha256.ts';
 
 /**
- * Takes the folder until the answer is called or the process is gone, however it went. By a socket in Linux' abstract
- * namespace, which the kernel gives back with the process; other systems have none, and no lock.
+ * Takes the folder until the returned function is called or the process ends, in any way. Uses a socket in
+ * Linux's abstract namespace, which the kernel frees with the process; other systems have no such namespace,
+ * and no lock.
  */
 export async function takeFolder(folder: string): Promise<() => Promise<void>> {
   if (process.platform !== 'linux') return async () => {};

@@ -1,6 +1,6 @@
 /**
- * Small JSON documents by name: `records/a/b/c~.json`. The `~` cannot stand in a name, so a document never collides with a
- * folder of documents. Counters stand beside them in `numbers/`.
+ * Small JSON documents by name: `records/a/b/c~.json`. A name cannot contain `~`, so a document never
+ * collides with a folder of documents. Counters are beside them in `numbers/`.
  */
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ const PART = /^[A-Za-z0-9._=-]{1,200}$/;
 const END = '~.json';
 const MAX_COUNT = 1_000_000;
 
-/** What stands at the head of a counter: the next number, and who got the last ones. */
+/** Head of a counter: the next number, and the claim that got the last ones. */
 interface Head {
   next: number;
   last?: Claimed & { claim: string };
@@ -43,9 +43,10 @@ export function diskRecords(folder: string, scratch: Scratch): RecordStore {
       ),
     allocate: (counter, claim, count) => {
       const [name = ''] = parts(counter);
-      if (name !== counter) throw new DavitError('usage/invalid', 'A counter has a name of one part.');
+      if (name !== counter)
+        throw new DavitError('usage/invalid', 'The name of a counter must have one part.');
       if (!Number.isInteger(count) || count < 1 || count > MAX_COUNT)
-        throw new DavitError('usage/invalid', `A claim is for 1 to ${MAX_COUNT} numbers.`);
+        throw new DavitError('usage/invalid', `A claim must be for 1 to ${MAX_COUNT} numbers.`);
       return lock.run(name, () =>
         onDisk('a counter', () => allocate(scratch, join(numbers, name), { claim, count })),
       );
@@ -58,12 +59,12 @@ function parts(name: string): string[] {
   if (all.length > 16 || all.some((part) => !PART.test(part) || part === '.' || part === '..'))
     throw new DavitError(
       'usage/invalid',
-      'This is no name of a record: a/b/c of letters, digits and . _ = -',
+      'Not the name of a record: expected a/b/c of letters, digits and . _ = -',
     );
   return all;
 }
 
-/** What a name holds is what was put there: the type parameter is the caller's word for that, as in the port. */
+/** A document has the type that was put: the caller asserts it by the type parameter, as in the port. */
 async function readJson<T>(path: string, absent: T): Promise<T> {
   const text = await readText(path);
   if (text === undefined) return absent;
@@ -71,24 +72,25 @@ async function readJson<T>(path: string, absent: T): Promise<T> {
     const value: unknown = JSON.parse(text);
     return value as T;
   } catch (cause) {
-    throw new DavitError('store/corrupt', `The record ${path} is no JSON.`, { cause });
+    throw new DavitError('store/corrupt', `The record ${path} is not JSON.`, { cause });
   }
 }
 
 /**
- * The head is written first, with the claim in it, then the claim's own file. A crash in between loses no number and gives
- * none twice: the same claim finds itself in the head, and another one writes the missing file before it goes on.
+ * The head is written first, with the claim in it, then the claim's own file. A crash in between loses no
+ * number and assigns none twice: the same claim finds itself in the head, and another claim writes the
+ * missing file before it goes on.
  */
 async function allocate(
   scratch: Scratch,
   folder: string,
-  ask: { claim: string; count: number },
+  request: { claim: string; count: number },
 ): Promise<number> {
   const claimPath = (claim: string): string => {
     const hash = sha256(claim);
     return join(folder, 'claims', hash.slice(0, 2), hash);
   };
-  const known = await readJson<Claimed | undefined>(claimPath(ask.claim), undefined);
+  const known = await readJson<Claimed | undefined>(claimPath(request.claim), undefined);
   if (known) return known.first;
   const headPath = join(folder, 'head');
   const head = await readJson<Head>(headPath, { next: 1 });
@@ -96,16 +98,19 @@ async function allocate(
     const { claim, first, count } = head.last;
     if ((await readText(claimPath(claim))) === undefined)
       await scratch.create(claimPath(claim), JSON.stringify({ first, count }));
-    if (claim === ask.claim) return first;
+    if (claim === request.claim) return first;
   }
   const first = head.next;
-  const next: Head = { next: first + ask.count, last: { ...ask, first } };
+  const next: Head = { next: first + request.count, last: { ...request, first } };
   await scratch.replace(headPath, JSON.stringify(next));
-  await scratch.create(claimPath(ask.claim), JSON.stringify({ first, count: ask.count }));
+  await scratch.create(claimPath(request.claim), JSON.stringify({ first, count: request.count }));
   return first;
 }
 
-/** Newest first. In one folder names that sort higher are newer (they carry padded numbers); between folders time decides. */
+/**
+ * Newest first. In one folder, names that sort higher are newer (they contain padded numbers); between
+ * folders, time decides.
+ */
 async function list(folder: string, prefix: string, limit: number): Promise<string[]> {
   if (limit < 1) return [];
   const found: { name: string; time: number }[] = [];

@@ -1,13 +1,15 @@
 /**
- * One HTTP call to one engine, over dockerode's modem. Role: paths, bodies and streams in; checked answers and coded errors
- * out. It knows no container, image or plan. Invariants:
- *   A1 Only names of things and flags stand in a URL; a body never does (dockerode would copy it there).
- *   A2 No environment variable decides where a call goes: every option of the modem is given.
- *   A3 No http.Agent is set: with one, the modem prints it into a string on every call, which blocks for 0.2 s under load.
- *   A4 A connection that breaks rejects, wherever in an answer it does.
- *   A5 An abort rejects with the signal's own reason, before, during and after the answer began.
- *   A6 Every call names the API version that was negotiated with this engine. What is known of an engine is forgotten when its
- *      connection breaks or it refuses the version: it may come back upgraded, or with another image store.
+ * One HTTP call to one engine, over dockerode's modem: paths, bodies and streams in, checked responses and
+ * coded errors out. It knows nothing of containers, images or plans. Invariants:
+ *   API-1 A URL contains only names and flags; a body never goes there (dockerode would copy it there).
+ *   API-2 No environment variable decides where a call goes: every option of the modem is set.
+ *   API-3 No http.Agent is set: with one, the modem prints it into a string on every call, which blocks for
+ *         0.2 s under load.
+ *   API-4 A connection that breaks rejects the call, at any point of a response.
+ *   API-5 An abort rejects with the signal's own reason, before, during and after the response.
+ *   API-6 Every call names the API version that was negotiated with this engine. What is known of an engine
+ *         is forgotten when its connection breaks or it refuses the version: it may return upgraded, or with
+ *         another image store.
  */
 import { Readable } from 'node:stream';
 import Docker from 'dockerode';
@@ -18,29 +20,29 @@ import { responseError, transportError, type RequestContext } from './errors.ts'
 import { engineTraits, type EngineTraits } from './traits.ts';
 import { unlessAborted } from '../../utils/unless-aborted.ts';
 
-/** Where the modem connects to; made by `transport.ts`. */
+/** Where the modem connects to; created by `transport.ts`. */
 export type ModemTarget =
   | { socketPath: string }
   | { host: string; port: number; protocol: 'http' | 'https'; ca?: string[]; cert?: string; key?: string };
 
 export interface Call {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
-  /** Made with `path`, so that every name is encoded. */
+  /** Built with `path`, so that every name is encoded. */
   path: string;
   query?: Record<string, string>;
   body?: unknown;
   tar?: Readable;
-  /** Credentials of one registry; go in a header to the engine. */
+  /** Credentials of one registry, sent to the engine in a header. */
   auth?: RegistryAuth & { serveraddress: string };
   headers?: Record<string, string | string[]>;
   signal?: AbortSignal;
   /** For messages: `start container x`. */
-  what: string;
+  action: string;
 }
 
-/** Encodes every name that stands in a path. */
+/** Encodes every name in a path. */
 export const path = (parts: TemplateStringsArray, ...names: string[]): string =>
-  parts.reduce((whole, part, at) => whole + encodeURIComponent(names[at - 1] ?? '') + part);
+  parts.reduce((whole, part, index) => whole + encodeURIComponent(names[index - 1] ?? '') + part);
 
 interface DialError extends Error {
   statusCode?: number;
@@ -53,7 +55,7 @@ export class EngineApi {
   readonly #assure: () => Promise<void>;
   #traits: Promise<EngineTraits> | undefined;
 
-  /** `assure` is awaited before every call: the ssh tunnel uses it to be up. */
+  /** `assure` is awaited before every call: it brings the ssh tunnel up. */
   constructor(address: string, target: ModemTarget, assure: () => Promise<void> = async () => {}) {
     this.address = address;
     this.#assure = assure;
@@ -62,7 +64,7 @@ export class EngineApi {
     this.#modem = new Docker({ ...nothing, ...noTls, version: '', timeout: undefined, ...target }).modem;
   }
 
-  /** Asked once, and again after the connection broke. Rejects with `engine/*`. */
+  /** Requested once, and again after the connection has broken. Rejects with `engine/*`. */
   traits(): Promise<EngineTraits> {
     this.#traits ??= this.#askTraits();
     return this.#traits;
@@ -71,12 +73,17 @@ export class EngineApi {
   #askTraits(): Promise<EngineTraits> {
     const ask = async (unversioned: string): Promise<unknown> => {
       const signal = AbortSignal.timeout(TRAITS_MS);
-      const call: Call = { method: 'GET', path: unversioned, what: 'ask the engine what it is', signal };
+      const call: Call = {
+        method: 'GET',
+        path: unversioned,
+        action: 'read the version and information of the engine',
+        signal,
+      };
       try {
         return await this.#parsed(asBody(await this.#send(call, STREAM), call), call);
       } catch (error) {
         if (!signal.aborted) throw error;
-        const late = `Cannot ${call.what}: the container engine at ${this.address} does not respond.`;
+        const late = `Cannot ${call.action}: the container engine at ${this.address} does not respond.`;
         throw new DavitError('engine/unreachable', late, { cause: error });
       }
     };
@@ -91,24 +98,24 @@ export class EngineApi {
     if (this.#traits === known) this.#traits = undefined;
   }
 
-  /** The parsed JSON of the answer; undefined for an empty one. Rejects with `engine/*`. */
+  /** The parsed JSON of the response; undefined if it is empty. Rejects with `engine/*`. */
   async json(call: Call): Promise<unknown> {
     return this.#parsed(await this.stream(call), call);
   }
 
-  /** As `json`; undefined when the engine has no such thing. */
+  /** Like `json`; undefined if the engine has no such object. */
   async find(call: Call): Promise<unknown> {
-    let answer: Readable;
+    let response: Readable;
     try {
-      answer = await this.#body(call, 404);
+      response = await this.#body(call, 404);
     } catch (error) {
       if (error === NOT_THERE) return undefined;
       throw error;
     }
-    return this.#parsed(answer, call);
+    return this.#parsed(response, call);
   }
 
-  /** The answer's body as it comes. A broken body errors the stream: `streamError` codes it. */
+  /** The body of the response as a stream. A broken body fails the stream; `streamError` codes the error. */
   stream(call: Call): Promise<Readable> {
     return this.#body(call);
   }
@@ -128,50 +135,50 @@ export class EngineApi {
     try {
       return JSON.parse(text);
     } catch (cause) {
-      throw new DavitError('engine/failed', `Cannot ${call.what}: the engine's answer is no JSON.`, {
+      throw new DavitError('engine/failed', `Cannot ${call.action}: the engine's response is not JSON.`, {
         cause,
       });
     }
   }
 
-  /** A raw connection, for protocols of their own. */
+  /** A raw connection, for other protocols than HTTP. */
   hijack(call: Call): Promise<unknown> {
     return this.#dial(call, { hijack: true });
   }
 
   /** The coded error of a stream that broke. */
-  streamError(error: unknown, call: Pick<Call, 'what' | 'signal'>): unknown {
+  streamError(error: unknown, call: Pick<Call, 'action' | 'signal'>): unknown {
     if (call.signal?.aborted) return call.signal.reason;
-    const coded = transportError(error, this.#asked(call));
+    const coded = transportError(error, this.#context(call));
     if (coded) this.#forget(this.#traits);
     return coded ?? error;
   }
 
-  #asked(call: Pick<Call, 'what'>): RequestContext {
-    return { what: call.what, address: this.address };
+  #context(call: Pick<Call, 'action'>): RequestContext {
+    return { action: call.action, address: this.address };
   }
 
-  async #dial(call: Call, how: Record<string, unknown>, missing?: number): Promise<unknown> {
+  async #dial(call: Call, dialOptions: Record<string, unknown>, missing?: number): Promise<unknown> {
     call.signal?.throwIfAborted();
     const known = this.traits();
     try {
       const { api } = await unlessAborted(known, call.signal);
       const version = call.path.startsWith('/libpod/') ? LIBPOD_API : api;
-      return await this.#send({ ...call, path: `/v${version}${call.path}` }, how, missing);
+      return await this.#send({ ...call, path: `/v${version}${call.path}` }, dialOptions, missing);
     } catch (error) {
       if (error instanceof DavitError && FORGETS.has(error.code)) this.#forget(known);
       throw error;
     }
   }
 
-  async #send(call: Call, how: Record<string, unknown>, missing?: number): Promise<unknown> {
+  async #send(call: Call, dialOptions: Record<string, unknown>, missing?: number): Promise<unknown> {
     call.signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    let answered: unknown;
+    let response: unknown;
     call.tar?.on('error', (error) => {
       reject(error);
-      // A source that breaks while the answer comes is what the reader of the answer must learn of.
-      if (answered instanceof Readable) answered.destroy(error);
+      // If the source fails during the response, the reader of the response must see that error.
+      if (response instanceof Readable) response.destroy(error);
     });
     const options = {
       path: call.query ? `${call.path}?` : call.path,
@@ -182,18 +189,18 @@ export class EngineApi {
       headers: { ...call.headers },
       abortSignal: call.signal,
       statusCodes: FINE,
-      ...how,
+      ...dialOptions,
     };
     this.#assure()
-      .then(() => this.#modem.dial(options, (error, answer) => (error ? reject(error) : resolve(answer))))
+      .then(() => this.#modem.dial(options, (error, result) => (error ? reject(error) : resolve(result))))
       .catch(reject);
-    // An engine that answers early (404, 400) stops reading: the source must not wait for it for ever.
+    // An engine that responds early (404, 400) stops reading: the source must not wait for it without end.
     const endSource = (): void => void call.tar?.destroy();
     try {
-      answered = await promise;
-      if (answered instanceof Readable) answered.once('close', endSource);
+      response = await promise;
+      if (response instanceof Readable) response.once('close', endSource);
       else endSource();
-      return answered;
+      return response;
     } catch (error) {
       endSource();
       throw this.#convert(error, call, missing);
@@ -206,13 +213,13 @@ export class EngineApi {
     const { statusCode }: DialError = error;
     if (statusCode !== undefined) {
       if (statusCode === missing) return NOT_THERE;
-      return responseError(statusCode, said(error.message), this.#asked(call));
+      return responseError(statusCode, said(error.message), this.#context(call));
     }
-    return transportError(error, this.#asked(call)) ?? error;
+    return transportError(error, this.#context(call)) ?? error;
   }
 }
 
-/** After these the engine may be another one by the next call. */
+/** After these errors, the next call may reach another engine. */
 const FORGETS: ReadonlySet<ErrorCode> = new Set(['engine/unreachable', 'engine/version']);
 const TRAITS_MS = 30_000;
 /** Of Podman's own calls, for what the compatible ones lack. */
@@ -220,16 +227,16 @@ const LIBPOD_API = '4.0.0';
 /** Always as a stream: the modem's own reading of a body never ends when the connection breaks in it. */
 const STREAM = { isStream: true };
 
-function asBody(answer: unknown, call: Pick<Call, 'what'>): Readable {
-  if (answer instanceof Readable) return answer;
-  throw new DavitError('engine/failed', `Cannot ${call.what}: the engine returned nothing.`);
+function asBody(response: unknown, call: Pick<Call, 'action'>): Readable {
+  if (response instanceof Readable) return response;
+  throw new DavitError('engine/failed', `Cannot ${call.action}: the engine returned nothing.`);
 }
 
 const NOT_THERE = Symbol('not there');
 const MAX_JSON = 64 * 1024 * 1024;
 
 const tooLong = (): Error =>
-  new DavitError('engine/failed', `The engine answered more than ${MAX_JSON} bytes.`);
+  new DavitError('engine/failed', `The engine's response is larger than ${MAX_JSON} bytes.`);
 
-/** The engine's own words, without the prefix and the blank that the modem puts around them. */
+/** The engine's own message, without the prefix and the space that the modem adds. */
 const said = (message: string): string => message.replace(/^\(HTTP code \d+\) \w+ - /, '').trim();

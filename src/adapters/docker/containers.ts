@@ -1,4 +1,4 @@
-/** Containers of one engine: each method one call to it, but for the waits. */
+/** Containers of one engine. Each method is one call, except for the waits. */
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -11,7 +11,7 @@ import { inspectImage } from './images.ts';
 import { containerBody, labelFilter } from './requests.ts';
 import { retry } from '../../utils/retry.ts';
 
-/** How long one question `has it ended?` stands open: bounds how long a dead link goes unnoticed. */
+/** Timeout of one `wait` request: limits how long a dead connection goes unnoticed. */
 const ASK_AGAIN_MS = 60_000;
 const REMOVAL_MS = 30_000;
 
@@ -38,7 +38,7 @@ export function containers(api: EngineApi): Containers {
       await api.json({
         method: 'POST',
         path: path`/containers/${name}/start`,
-        what: `start container ${name}`,
+        action: `start container ${name}`,
       });
     },
     async upload(name, tar) {
@@ -47,7 +47,7 @@ export function containers(api: EngineApi): Containers {
         path: path`/containers/${name}/archive`,
         query: { path: '/' },
         tar,
-        what: `copy files into container ${name}`,
+        action: `copy files into container ${name}`,
       });
     },
     download: (name, inside, signal) => download(api, { name, inside, signal }),
@@ -57,7 +57,7 @@ export function containers(api: EngineApi): Containers {
         method: 'POST',
         path: path`/containers/${name}/kill`,
         query: { signal },
-        what: `send ${signal} to container ${name}`,
+        action: `send ${signal} to container ${name}`,
       });
     },
     removeContainer: async (name) => void (await removeContainer(api, name, { force: '1' })),
@@ -65,7 +65,7 @@ export function containers(api: EngineApi): Containers {
     async listContainers(labels) {
       const query = { all: '1', filters: labelFilter(labels) };
       return containerList(
-        await api.json({ method: 'GET', path: path`/containers/json`, query, what: 'list containers' }),
+        await api.json({ method: 'GET', path: path`/containers/json`, query, action: 'list containers' }),
       );
     },
   };
@@ -83,7 +83,7 @@ async function createContainer(api: EngineApi, create: ContainerCreate): Promise
     path: path`/containers/create`,
     query: { name: create.name, ...(create.platform && { platform: create.platform }) },
     body: containerBody(create, podman),
-    what,
+    action: what,
   });
   return checked(created, answer, what).Id;
 }
@@ -105,12 +105,17 @@ export async function inspectContainer(
   signal?: AbortSignal,
 ): Promise<ContainerState | undefined> {
   const what = `look at container ${name}`;
-  const answer = await api.find({ method: 'GET', path: path`/containers/${name}/json`, signal, what });
+  const answer = await api.find({
+    method: 'GET',
+    path: path`/containers/${name}/json`,
+    signal,
+    action: what,
+  });
   return answer === undefined ? undefined : containerState(answer, what);
 }
 
 export const containerGone = (name: string): DavitError =>
-  new DavitError('engine/container-missing', `Container ${name} is not there any more.`);
+  new DavitError('engine/container-missing', `Container ${name} no longer exists.`);
 
 async function download(
   api: EngineApi,
@@ -121,7 +126,7 @@ async function download(
     path: path`/containers/${ask.name}/archive`,
     query: { path: ask.inside },
     signal: ask.signal,
-    what: `read ${ask.inside} of container ${ask.name}`,
+    action: `read ${ask.inside} of container ${ask.name}`,
   } as const;
   let stream: Readable;
   try {
@@ -131,14 +136,14 @@ async function download(
       return undefined;
     throw error;
   }
-  // A broken body must carry a code, as every other error of an engine does.
+  // A broken body must have an error code, like every other error of an engine.
   return Readable.from(coded(api, stream, call), { objectMode: false });
 }
 
 async function* coded(
   api: EngineApi,
   stream: Readable,
-  call: { what: string; signal?: AbortSignal },
+  call: { action: string; signal?: AbortSignal },
 ): AsyncGenerator<Buffer> {
   try {
     for await (const chunk of stream) yield Buffer.from(chunk);
@@ -149,24 +154,27 @@ async function* coded(
 
 async function waitContainer(api: EngineApi, name: string, signal: AbortSignal): Promise<ContainerState> {
   for (;;) {
-    const state = await retry(signal, async () => {
-      const once = AbortSignal.timeout(ASK_AGAIN_MS);
-      try {
-        await api.json({
-          method: 'POST',
-          path: path`/containers/${name}/wait`,
-          query: { condition: 'not-running' },
-          signal: AbortSignal.any([signal, once]),
-          what: `wait for container ${name}`,
-        });
-      } catch (error) {
-        // Its time is over: look, and ask again on a new connection.
-        if (signal.aborted || !once.aborted) throw error;
-      }
-      const now = await inspectContainer(api, name, signal);
-      if (!now) throw containerGone(name);
-      return now;
-    });
+    const state = await retry(
+      async () => {
+        const once = AbortSignal.timeout(ASK_AGAIN_MS);
+        try {
+          await api.json({
+            method: 'POST',
+            path: path`/containers/${name}/wait`,
+            query: { condition: 'not-running' },
+            signal: AbortSignal.any([signal, once]),
+            action: `wait for container ${name}`,
+          });
+        } catch (error) {
+          // The request has timed out: inspect, and wait again on a new connection.
+          if (signal.aborted || !once.aborted) throw error;
+        }
+        const now = await inspectContainer(api, name, signal);
+        if (!now) throw containerGone(name);
+        return now;
+      },
+      { signal },
+    );
     if (!['running', 'paused', 'restarting'].includes(state.status)) return state;
   }
 }
@@ -177,7 +185,7 @@ const RUNS =
 
 /** False: it runs, and nothing says that it may be ended. */
 async function removeContainer(api: EngineApi, name: string, force: { force?: '1' }): Promise<boolean> {
-  const call = { path: path`/containers/${name}`, what: `remove container ${name}` };
+  const call = { path: path`/containers/${name}`, action: `remove container ${name}` };
   try {
     await api.find({ ...call, method: 'DELETE', query: { v: '1', ...force } });
   } catch (error) {
@@ -189,7 +197,7 @@ async function removeContainer(api: EngineApi, name: string, force: { force?: '1
       path: path`/containers/${name}/wait`,
       query: { condition: 'removed' },
       signal: AbortSignal.timeout(REMOVAL_MS),
-      what: `wait for the removal of container ${name}`,
+      action: `wait for the removal of container ${name}`,
     });
   }
   return true;

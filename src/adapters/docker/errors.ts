@@ -1,13 +1,14 @@
 /**
- * What an engine says went wrong, as a coded error. Pure. Engines have no error codes past HTTP's few: the cause is in the
- * text, of the engine, of BuildKit and of registries behind them, so every rule here quotes words that a real one wrote.
+ * What went wrong on an engine, as a coded error. Pure. Engines have no error codes except a few HTTP
+ * statuses: the cause is in the text, of the engine, of BuildKit and of registries behind them, so every rule
+ * here quotes text that a real one wrote.
  */
 import { DavitError, type ErrorCode } from '../../errors.ts';
 import { oneLine } from '../text.ts';
 
-/** What was asked, for a person: `pull image x`. */
+/** For messages. */
 export interface RequestContext {
-  what: string;
+  action: string;
   address: string;
 }
 
@@ -25,7 +26,7 @@ const SOCKET_CODES = new Set([
   'ERR_STREAM_PREMATURE_CLOSE',
 ]);
 
-/** Words of engines and registries, most telling first. */
+/** Messages of engines and registries, most specific first. */
 const CAUSES: readonly [ErrorCode, RegExp][] = [
   ['engine/no-space', /no space left on device|disk quota exceeded/i],
   [
@@ -47,47 +48,50 @@ const CAUSES: readonly [ErrorCode, RegExp][] = [
   ['engine/no-network', /non-overlapping ipv4 address pool|predefined address pools/i],
 ];
 
-/** The cause of an error text of an image's pull, push or build; `engine/failed` when no rule knows it. */
+/** The cause of an error text of an image's pull, push or build; `engine/failed` if no rule matches. */
 export function causeOf(text: string): ErrorCode {
   return CAUSES.find(([, words]) => words.test(text))?.[0] ?? 'engine/failed';
 }
 
-/** An answer of the engine with an error status. */
-export function responseError(status: number, said: string, asked: RequestContext): DavitError {
-  return new DavitError(answerCode(status, said), `Cannot ${asked.what}: ${oneLine(said)}`);
+/** An error response of the engine. */
+export function responseError(status: number, message: string, request: RequestContext): DavitError {
+  return new DavitError(responseCode(status, message), `Cannot ${request.action}: ${oneLine(message)}`);
 }
 
-function answerCode(status: number, said: string): ErrorCode {
-  if (/client version \S+ is too (?:old|new)/i.test(said)) return 'engine/version';
-  if (status === 404 && /no such container/i.test(said)) return 'engine/container-missing';
+function responseCode(status: number, message: string): ErrorCode {
+  if (/client version \S+ is too (?:old|new)/i.test(message)) return 'engine/version';
+  if (status === 404 && /no such container/i.test(message)) return 'engine/container-missing';
   // Podman says it with status 500.
-  if (/is already in use by container|\bname .* already in use/i.test(said)) return 'engine/name-taken';
+  if (/is already in use by container|\bname .* already in use/i.test(message)) return 'engine/name-taken';
   if (
     /volume is in use|is being used by|has associated containers|has dependent containers|has active endpoints|is in use by|in use - |is using its (?:referenced )?image/i.test(
-      said,
+      message,
     )
   )
     return 'engine/in-use';
-  return causeOf(said);
+  return causeOf(message);
 }
 
-/** An error of the way to the engine. `undefined` when it is none: then it is a defect and passes through as it is. */
-export function transportError(error: unknown, asked: RequestContext): DavitError | undefined {
+/**
+ * An error of the connection to the engine. `undefined` for any other error, which is a defect and stays as
+ * it is.
+ */
+export function transportError(error: unknown, request: RequestContext): DavitError | undefined {
   if (!(error instanceof Error)) return undefined;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (/^(?:CERT_|ERR_TLS_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|ERR_SSL_)/.test(code))
     return new DavitError(
       'engine/untrusted',
-      `Cannot ${asked.what}: the engine at ${asked.address} shows a certificate that is not trusted (${code}).`,
+      `Cannot ${request.action}: the engine at ${request.address} has a certificate that is not trusted (${code}).`,
     );
   if (!SOCKET_CODES.has(code) && !/socket hang up|aborted/.test(error.message)) return undefined;
   const hint =
     code === 'EACCES'
-      ? 'The user of this process may not use the socket; add it to the docker group.'
+      ? 'The user of this process has no access to the socket. Add it to the docker group.'
       : undefined;
   return new DavitError(
     'engine/unreachable',
-    `Cannot ${asked.what}: the container engine at ${asked.address} does not answer (${code || error.message}).`,
+    `Cannot ${request.action}: the container engine at ${request.address} does not respond (${code || error.message}).`,
     { hint },
   );
 }

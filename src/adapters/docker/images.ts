@@ -1,4 +1,7 @@
-/** Images of one engine: pull, push, inspect, tag, remove. Errors of pulls and pushes stand in their streams only. */
+/**
+ * Images of one engine: pull, push, inspect, tag, remove. Errors of pulls and pushes stand in their streams
+ * only.
+ */
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -26,7 +29,10 @@ type Images = Pick<
   Engine,
   'inspectImage' | 'pullImage' | 'tagImage' | 'removeImage' | 'listImages' | 'pruneBuildCache' | 'push'
 >;
-/** How long a registry may be away, ms; nobody else waits for it. The engine's own retries of a push last 50 s, of a pull none. */
+/**
+ * How long an unreachable registry is retried, ms. The engine itself retries a push for 50 s and a pull not
+ * at all.
+ */
 export interface RegistryRetry {
   pullMs: number;
   pushMs: number;
@@ -35,13 +41,15 @@ export interface RegistryRetry {
 const UNNAMED = JSON.stringify({ dangling: ['true'] });
 const pruned = z.object({ SpaceReclaimed: z.number().default(0) });
 
-/** The image part of an Engine, but for `build` and `canRun`. */
+/** The image part of an Engine, without `build` and `canRun`. */
 export function images(api: EngineApi, patience: RegistryRetry): Images {
   return {
     inspectImage: (image, platform) => inspectImage(api, image, platform),
     pullImage: (image, options) =>
-      retry(options.signal, () => pull(api, image, options), {
+      retry(() => pull(api, image, options), {
+        signal: options.signal,
         forMs: patience.pullMs,
+        onWaitEveryMs: NOTICE_INTERVAL_MS,
         onWait: (error) => options.onLog?.(waitText(error, patience.pullMs)),
       }),
     async tagImage(image, tag) {
@@ -51,47 +59,58 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
         method: 'POST',
         path: imagePath(image, 'tag'),
         query,
-        what: `tag image ${image} as ${tag}`,
+        action: `tag image ${image} as ${tag}`,
       });
     },
     async removeImage(image) {
-      await api.find({ method: 'DELETE', path: imagePath(image), what: `remove image ${image}` });
+      await api.find({ method: 'DELETE', path: imagePath(image), action: `remove image ${image}` });
     },
     async listImages() {
-      return imageList(await api.json({ method: 'GET', path: path`/images/json`, what: 'list images' }));
+      return imageList(await api.json({ method: 'GET', path: path`/images/json`, action: 'list images' }));
     },
     async pruneBuildCache() {
       const what = 'remove the build cache';
       const { podman } = await api.traits();
       // Podman keeps what builds left as images without a name.
       const answer = podman
-        ? await api.json({ method: 'POST', path: path`/images/prune`, query: { filters: UNNAMED }, what })
-        : await api.json({ method: 'POST', path: path`/build/prune`, query: { all: '1' }, what });
+        ? await api.json({
+            method: 'POST',
+            path: path`/images/prune`,
+            query: { filters: UNNAMED },
+            action: what,
+          })
+        : await api.json({ method: 'POST', path: path`/build/prune`, query: { all: '1' }, action: what });
       return checked(pruned, answer, what).SpaceReclaimed;
     },
     push: (tag, options) =>
-      retry(options.signal, () => push(api, tag, options), {
+      retry(() => push(api, tag, options), {
+        signal: options.signal,
         forMs: patience.pushMs,
+        onWaitEveryMs: NOTICE_INTERVAL_MS,
         onWait: (error) => options.onLog(waitText(error, patience.pushMs)),
       }),
   };
 }
 
-const waitText = (error: DavitError, forMs: number): string =>
+/** A wait of minutes is mentioned in the log now and then, not at every attempt. */
+const NOTICE_INTERVAL_MS = 30_000;
+const waitText = (error: Error, forMs: number): string =>
   `${error.message} Trying again for up to ${durationText(forMs)}.\n`;
 
-/** Names keep their slashes in the engine's paths; the parser has let nothing else through that means something there. */
+/**
+ * Names keep their slashes in the engine's paths; the parser accepts no other character with a meaning there.
+ */
 function imagePath(image: string, action?: string): string {
   if (!/^(?:sha256:)?[0-9a-f]{12,64}$/.test(image)) parseImageName(image);
   return `/images/${image}${action ? `/${action}` : ''}`;
 }
 
-/** The name without tag and digest, as it was written. */
+/** The name as it was written, without tag and digest. */
 const repositoryText = (image: string): string => image.replace(/@.*$/, '').replace(/:[^:/]*$/, '');
 
 /**
- * In the containerd store the id stays that of the whole image, because no container can be created from the id of one platform's
- * manifest ("No such image"); what is said of the image is the platform's.
+ * In the containerd store the id stays that of the whole image, because no container can be created from the
+ * id of one platform's manifest ("No such image"); all other properties are those of the platform's image.
  */
 export async function inspectImage(
   api: EngineApi,
@@ -101,7 +120,7 @@ export async function inspectImage(
   const call = (name: string): Call => ({
     method: 'GET',
     path: imagePath(name, 'json'),
-    what: `look at image ${image}`,
+    action: `inspect image ${image}`,
   });
   const response = await api.find(call(image));
   if (response === undefined) return undefined;
@@ -109,7 +128,7 @@ export async function inspectImage(
   const { store, inspectsPlatform } = await api.traits();
   if (store === 'classic' || platform === undefined) return whole;
   if (!inspectsPlatform) return platformText(whole.platform) === platform ? whole : undefined;
-  // By id: the tag may be moved between the two calls.
+  // By id: the tag may move between the two calls.
   const one = await api.find({ ...call(whole.id), query: { platform: platformQuery(platform) } });
   return one === undefined
     ? undefined
@@ -136,7 +155,7 @@ async function pull(api: EngineApi, image: string, options: PullOptions): Promis
     },
     auth: authHeader(options.auth, name.host),
     signal: options.signal,
-    what: `pull image ${image}`,
+    action: `pull image ${image}`,
   };
   for await (const event of events(api, await api.stream(call), call)) {
     const said = eventError(event);
@@ -151,11 +170,14 @@ async function pull(api: EngineApi, image: string, options: PullOptions): Promis
       ? new DavitError('engine/platform', `Image ${image} does not exist for ${options.platform}.`)
       : new DavitError(
           'engine/platform',
-          `The engine at ${api.address} cannot tell the platforms of image ${image} apart.`,
+          `The engine at ${api.address} cannot select one platform of image ${image}.`,
           { hint: 'With the containerd image store, use Docker 28.2 or later.' },
         );
   if (!found)
-    throw new DavitError('engine/image-missing', `Image ${image} was pulled, but is not on the engine.`);
+    throw new DavitError(
+      'engine/image-missing',
+      `Image ${image} was pulled, but the engine does not have it.`,
+    );
   return found;
 }
 
@@ -167,10 +189,10 @@ async function push(api: EngineApi, tag: string, options: PushOptions): ReturnTy
     method: 'POST',
     path: imagePath(repositoryText(tag), 'push'),
     query: { tag: name.tag ?? 'latest' },
-    // The engine wants the header even where there is nothing to say.
+    // The engine requires the header even without credentials.
     auth: authHeader(options.auth, name.host) ?? { username: '', password: '', serveraddress: name.host },
     signal: options.signal,
-    what: `push image ${tag}`,
+    action: `push image ${tag}`,
   };
   let result: Awaited<ReturnType<Engine['push']>> | undefined;
   for await (const event of events(api, await api.stream(call), call)) {
@@ -198,7 +220,7 @@ export async function* events(api: EngineApi, stream: Readable, call: Call): Asy
   }
 }
 
-/** Credentials for exactly one registry, in the form of the engine's header. */
+/** Credentials for exactly one registry, in the format of the engine's header. */
 export const authHeader = (
   auth: RegistryAuth | undefined,
   host: string,

@@ -17,8 +17,9 @@ const PATIENCE: RegistryRetry = { pullMs: 15_000, pushMs: 240_000 };
 const CAN_RUN_MS = 60_000;
 
 /**
- * Connects to an engine. Rejects with `engine/address` or `engine/untrusted` for an address that cannot be used; an engine
- * that is not there rejects each call with `engine/unreachable`, so a worker may start before its board.
+ * Connects to an engine. Rejects with `engine/address` or `engine/untrusted` for an address that cannot be
+ * used. If an engine is unreachable, each call rejects with `engine/unreachable`, so a worker may start
+ * before its board.
  */
 export async function dockerEngine(
   options: EngineOptions & { registryPatience?: Partial<RegistryRetry> },
@@ -31,19 +32,19 @@ export async function dockerEngine(
     ...resources(api),
     async info() {
       const [info, version] = await Promise.all([
-        api.json({ method: 'GET', path: path`/info`, what: 'ask the engine what it is' }),
-        api.json({ method: 'GET', path: path`/version`, what: 'ask the engine for its version' }),
+        api.json({ method: 'GET', path: path`/info`, action: 'read the information of the engine' }),
+        api.json({ method: 'GET', path: path`/version`, action: 'read the version of the engine' }),
       ]);
       return engineInfoOf(info, version, api.address);
     },
     canRun: (platform, image) => canRun(part, platform, image),
     build: (request) => build(api, request),
-    logs: (name, how) => containerLogs(api, name, how),
+    logs: (name, options) => containerLogs(api, name, options),
     close,
   };
 }
 
-/** Runs `true` in a container of the image; a machine that cannot run its architecture fails to. */
+/** Runs `true` in a container of the image; it fails on a machine that cannot run that architecture. */
 async function canRun(
   part: Pick<Engine, 'createContainer' | 'startContainer' | 'waitContainer' | 'removeContainer'>,
   platform: string,
@@ -66,7 +67,7 @@ async function canRun(
     const state = await part.waitContainer(name, AbortSignal.timeout(CAN_RUN_MS));
     return state.exitCode === 0;
   } catch (error) {
-    // The kernel said so at once: the answer, not a failure. All else is one.
+    // The kernel refused the architecture: that is the result. Anything else is a failure.
     if (error instanceof DavitError && error.code === 'engine/platform') return false;
     throw error;
   } finally {

@@ -1,6 +1,7 @@
 /**
- * JSON documents, one a line, from a stream in any chunks: what pulls, pushes and builds answer with. A line that is no JSON
- * is handed on as text and never throws; a line over MAX_LINE ends the stream with an error, so memory is bounded.
+ * JSON documents, one per line, from a stream in any chunks: the format of pull, push and build responses. A
+ * line that is not JSON is passed on as text and never throws; a line over MAX_LINE fails the stream, so that
+ * memory is bounded.
  */
 import type { Readable } from 'node:stream';
 import { DavitError } from '../../errors.ts';
@@ -25,7 +26,7 @@ export class JsonLineSplitter {
     return lines;
   }
 
-  /** What is left when the stream ends without a line's end. */
+  /** The rest, if the stream ends without a newline. */
   end(): JsonLine[] {
     const text = Buffer.concat(this.#parts).toString('utf8').trim();
     this.#parts = [];
@@ -36,7 +37,7 @@ export class JsonLineSplitter {
   #keep(part: Buffer): void {
     this.#bytes += part.length;
     if (this.#bytes > MAX_LINE)
-      throw new DavitError('engine/failed', `The engine sent a line of more than ${MAX_LINE} bytes.`);
+      throw new DavitError('engine/failed', `The engine sent a line that is longer than ${MAX_LINE} bytes.`);
     if (part.length > 0) this.#parts.push(part);
   }
 }
@@ -45,7 +46,7 @@ function parse(text: string): JsonLine {
   try {
     return { value: JSON.parse(text) };
   } catch {
-    return { text }; // words of a proxy or a warning: shown, never fatal
+    return { text }; // text of a proxy or a warning: shown, never fatal
   }
 }
 

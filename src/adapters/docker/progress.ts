@@ -1,4 +1,4 @@
-/** What pulls and pushes say on their stream: lines to text for people, and the error that hides in it. Pure. */
+/** The stream of a pull or push: its lines as text for people, and the error in it. Pure. */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { type Digest, isDigest } from '../../plan/model/ids.ts';
@@ -16,7 +16,7 @@ const event = z.object({
 });
 export type StreamEvent = z.infer<typeof event>;
 
-/** The event of one line. What has another shape is shown as text. */
+/** The event of one line. A line of another shape is shown as text. */
 export function streamEvent(line: JsonLine): StreamEvent {
   if ('text' in line) return { stream: `${line.text}\n` };
   const parsed = event.safeParse(line.value);
@@ -25,7 +25,7 @@ export function streamEvent(line: JsonLine): StreamEvent {
 
 export const eventError = (from: StreamEvent): string | undefined => from.error ?? from.errorDetail?.message;
 
-/** Words that come many times a second for each layer: bars, not news. */
+/** States that repeat many times a second for each layer: progress bars only. */
 const BARS = new Set([
   'Downloading',
   'Extracting',
@@ -40,16 +40,16 @@ const BARS = new Set([
 export function eventText(from: StreamEvent): string | undefined {
   if (from.stream !== undefined) return from.stream;
   if (from.status === undefined || BARS.has(from.status)) return undefined;
-  // Said at the begin of every try, also of those that reach nothing.
+  // Printed at the start of every attempt, even if the registry is unreachable.
   if (from.status.startsWith('The push refers to repository')) return undefined;
   return `${from.id === undefined ? '' : `${from.id}: `}${from.status}\n`;
 }
 
 const acknowledged = z.object({ Tag: z.string(), Digest: z.string(), Size: z.number() });
-/** Docker's containerd store says in words alone what the classic store also says in `aux`. */
+/** Docker's containerd store prints the digest as text only; the classic store also has it in `aux`. */
 const DIGEST_LINE = /^(\S+): digest: (sha256:[0-9a-f]{64}) size: (\d+)$/;
 
-/** The digest that the registry took for this tag, if the event says one. */
+/** The digest that the registry accepted for this tag, if the event has one. */
 export function pushedDigest(
   from: StreamEvent,
   tag: string,
@@ -61,22 +61,22 @@ export function pushedDigest(
 }
 
 /** The error of a pull (`engine/image-*`, `registry/unreachable`, …). */
-export const pullError = (said: string, image: string): DavitError =>
-  new DavitError(causeOf(said), `Cannot pull image ${image}: ${oneLine(said)}`);
+export const pullError = (message: string, image: string): DavitError =>
+  new DavitError(causeOf(message), `Cannot pull image ${image}: ${oneLine(message)}`);
 
-/** The error of a push: a refusal is the registry's, and what lacks is the right to push to the repository. */
-export function pushError(said: string, image: string, repository: string): DavitError {
-  const cause = causeOf(said);
+/** The error of a push: if the registry refuses it, the right to push to the repository is missing. */
+export function pushError(message: string, image: string, repository: string): DavitError {
+  const cause = causeOf(message);
   const refused = cause === 'engine/image-denied';
   return new DavitError(
     refused
       ? 'registry/denied'
       : cause === 'engine/image-missing' &&
-          !/no such image|does not exist locally|tag does not exist/i.test(said)
+          !/no such image|does not exist locally|tag does not exist/i.test(message)
         ? 'registry/failed'
         : cause,
     refused
-      ? `Cannot push ${image}: the registry refused. The missing scope is repository:${repository}:pull,push. It said: ${oneLine(said)}`
-      : `Cannot push ${image}: ${oneLine(said)}`,
+      ? `Cannot push ${image}: the registry refused it. Missing scope: repository:${repository}:pull,push. Response: ${oneLine(message)}`
+      : `Cannot push ${image}: ${oneLine(message)}`,
   );
 }

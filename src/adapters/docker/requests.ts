@@ -1,10 +1,12 @@
 /**
- * What davit asks for, as the engine's JSON. Pure. `hostConfig` is an allow-list: a field of HostConfig that does not stand
- * here cannot be set by any pipeline.
+ * davit's requests as the engine's JSON. Pure. `hostConfig` is an allow list: no pipeline can set a field of
+ * HostConfig that is not listed here.
  */
 import type { ContainerCreate } from '../ports.ts';
 
-/** A json-file record costs about as much around a short line as the line itself: `{"log":"…","stream":…,"time":…}`. */
+/**
+ * The envelope of a json-file record is about as large as a short line: `{"log":"…","stream":…,"time":…}`.
+ */
 const RECORD_OVERHEAD = 2;
 /** Two files: with one, following hangs at rotation (moby#37646). */
 const LOG_FILES = '2';
@@ -72,7 +74,7 @@ function networkMode(network: ContainerCreate['network']): string {
   return typeof network.mode === 'string' ? network.mode : `container:${network.mode.container}`;
 }
 
-/** `/dev/x`, `/dev/x:/dev/y` or `/dev/x:/dev/y:rw`, as `docker run --device` has it. */
+/** `/dev/x`, `/dev/x:/dev/y` or `/dev/x:/dev/y:rw`, as in `docker run --device`. */
 function device(text: string): Record<string, string> {
   const [host = '', inside = host, permissions = 'rwm'] = text.split(':');
   return { PathOnHost: host, PathInContainer: inside, CgroupPermissions: permissions };

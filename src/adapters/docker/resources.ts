@@ -1,4 +1,4 @@
-/** Volumes and networks of one engine, and the id davit keeps on it. */
+/** Volumes and networks of one engine, and the id that davit keeps on it. */
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { DavitError } from '../../errors.ts';
@@ -20,7 +20,7 @@ type Resources = Pick<
   | 'hostId'
 >;
 const HOST_LABEL = 'davit.host.id';
-/** A volume of davit's name that somebody else made is left alone, and the next name taken. */
+/** A volume of davit's name that davit did not create is left alone, and the next name is used. */
 const HOST_NAMES = ['', '-2', '-3'];
 
 /** The volume and network part of an Engine. */
@@ -31,7 +31,7 @@ export function resources(api: EngineApi): Resources {
         method: 'POST',
         path: path`/volumes/create`,
         body: { Name: name, Labels: labels },
-        what: `create volume ${name}`,
+        action: `create volume ${name}`,
       }),
     );
   return {
@@ -39,11 +39,11 @@ export function resources(api: EngineApi): Resources {
       await volume(name, labels);
     },
     async removeVolume(name) {
-      await api.find({ method: 'DELETE', path: path`/volumes/${name}`, what: `remove volume ${name}` });
+      await api.find({ method: 'DELETE', path: path`/volumes/${name}`, action: `remove volume ${name}` });
     },
     async listVolumes(labels) {
       const query = { filters: labelFilter(labels) };
-      const found = await api.json({ method: 'GET', path: path`/volumes`, query, what: 'list volumes' });
+      const found = await api.json({ method: 'GET', path: path`/volumes`, query, action: 'list volumes' });
       return volumeList(found).filter((one) => hasLabels(one.labels, labels));
     },
     createNetwork: (name, options) => createNetwork(api, name, options),
@@ -63,8 +63,9 @@ const hasLabels = (own: Record<string, string>, wanted: Record<string, string>):
   Object.entries(wanted).every(([name, value]) => own[name] === value);
 
 /**
- * The first id ever given stays: creating a volume that exists changes nothing. What it is, is asked for afterwards: an engine
- * that was started again (20.10) answers a create of a volume it has without its labels, until somebody inspects it.
+ * The first id is permanent: creating a volume that exists changes nothing. The id is read afterwards,
+ * because an engine that was restarted (20.10) omits the labels in the response to a create of an existing
+ * volume, until the volume is inspected.
  */
 async function hostId(
   api: EngineApi,
@@ -75,24 +76,24 @@ async function hostId(
   for (const suffix of HOST_NAMES) {
     const name = `${base}${suffix}`;
     await make(name, { [HOST_LABEL]: randomUUID(), 'davit.installation': installation });
-    const answer = await api.json({
+    const response = await api.json({
       method: 'GET',
       path: path`/volumes/${name}`,
-      what: `inspect volume ${name}`,
+      action: `inspect volume ${name}`,
     });
-    const { labels } = volumeOf(answer);
+    const { labels } = volumeOf(response);
     const id = labels[HOST_LABEL];
     if (id !== undefined && labels['davit.installation'] === installation) return id;
   }
   throw new DavitError(
     'engine/failed',
-    `Volumes ${HOST_NAMES.map((suffix) => base + suffix).join(', ')} on ${api.address} are not davit's.`,
-    { hint: `Remove one that nobody needs: \`docker volume rm ${base}\`.` },
+    `Volumes ${HOST_NAMES.map((suffix) => base + suffix).join(', ')} on ${api.address} do not belong to davit.`,
+    { hint: `Remove an unused one: \`docker volume rm ${base}\`.` },
   );
 }
 
 async function removeNetwork(api: EngineApi, name: string): Promise<void> {
-  const call: Call = { method: 'DELETE', path: path`/networks/${name}`, what: `remove network ${name}` };
+  const call: Call = { method: 'DELETE', path: path`/networks/${name}`, action: `remove network ${name}` };
   try {
     await api.find(call);
   } catch (error) {
@@ -106,12 +107,12 @@ async function removeNetwork(api: EngineApi, name: string): Promise<void> {
 /** To Podman a container that has ended still uses its network. */
 async function leaveEnded(api: EngineApi, network: string): Promise<void> {
   const query = { all: '1', filters: JSON.stringify({ network: [network] }) };
-  const listing: Call = { method: 'GET', path: path`/containers/json`, query, what: 'list containers' };
+  const listing: Call = { method: 'GET', path: path`/containers/json`, query, action: 'list containers' };
   for (const { id, name, status } of containerList(await api.json(listing)))
     if (status === 'exited' || status === 'dead') {
       const what = `take container ${name} out of network ${network}`;
       const body = { Container: id, Force: true };
-      const call: Call = { method: 'POST', path: path`/networks/${network}/disconnect`, body, what };
+      const call: Call = { method: 'POST', path: path`/networks/${network}/disconnect`, body, action: what };
       try {
         await text(await api.stream(call)); // "OK", which is not JSON
       } catch (error) {
@@ -152,21 +153,22 @@ async function listNetworks(
   const filters = 'name' in by ? JSON.stringify({ name: [by.name] }) : labelFilter(by.label);
   const { podman } = await api.traits();
   const where = podman ? path`/libpod/networks/json` : path`/networks`;
-  const found = await api.json({ method: 'GET', path: where, query: { filters }, what: 'list networks' });
+  const found = await api.json({ method: 'GET', path: where, query: { filters }, action: 'list networks' });
   return podman ? podmanNetworkList(found) : networkList(found);
 }
 
 /**
- * Engines know networks by id and before 25 let two have one name, even with CheckDuplicate when both are made at once; then
- * the name can be used by nobody. A network shows only some 100 ms after its birth, so nobody can know to be the first: whoever
- * sees several of the name removes all but the oldest, and the last to look sees all. One that is in use cannot be removed, and
- * then stays in the oldest one's place.
+ * Engines know networks by id, and before version 25 two can have one name, even with CheckDuplicate when
+ * both are created at once; then the name is unusable. A new network becomes visible only after some 100 ms,
+ * so a caller cannot know that it is the first: every caller that sees several removes all but the oldest,
+ * and the last to look sees all. A network that is in use cannot be removed, and then is used instead of the
+ * oldest one.
  */
 async function createNetwork(api: EngineApi, name: string, options: NetworkOptions): Promise<void> {
   const traits = await api.traits();
   try {
     const what = `create network ${name}`;
-    await api.json({ method: 'POST', ...networkCall(traits, name, options), what });
+    await api.json({ method: 'POST', ...networkCall(traits, name, options), action: what });
   } catch (error) {
     if (error instanceof DavitError && /already exists/i.test(error.message)) return;
     throw error;
@@ -177,7 +179,7 @@ async function createNetwork(api: EngineApi, name: string, options: NetworkOptio
   for (const { id } of same) {
     if (left === 1) return;
     try {
-      await api.find({ method: 'DELETE', path: path`/networks/${id}`, what: `remove network ${name}` });
+      await api.find({ method: 'DELETE', path: path`/networks/${id}`, action: `remove network ${name}` });
       left -= 1;
     } catch (error) {
       if (!(error instanceof DavitError) || error.code !== 'engine/in-use') throw error;

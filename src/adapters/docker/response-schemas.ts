@@ -1,4 +1,4 @@
-/** The engine's answers as davit's types, checked. Pure. */
+/** The engine's responses as davit's types, validated. Pure. */
 import { z } from 'zod';
 import type { Arch } from '../../plan/model/ids.ts';
 import type { Platform } from '../../plan/model/outcome.ts';
@@ -60,7 +60,10 @@ export const imageList = (answer: unknown): ListedImage[] =>
     return tags.length === 0 ? [] : [{ id: Id, tags, labels: Labels }];
   });
 
-/** An engine's or image's architecture (GOARCH, or uname's word) as davit's platform; another one is taken for amd64's kin. */
+/**
+ * An engine's or image's architecture (GOARCH, or uname's name) as davit's platform; an unknown one counts as
+ * amd64.
+ */
 export function platform(architecture: string, variant: string): Platform {
   const arch = archOf(architecture);
   if (arch === 'amd64') return { os: 'linux', architecture: 'amd64' };
@@ -90,8 +93,8 @@ const engineInfo = z.object({
 const engineVersion = z.object({ Arch: z.string() });
 
 /**
- * Answers of `GET /info` and `GET /version`. The architecture is the version's: `/info` tells the kernel's, and a board may
- * run a 32-bit system on a 64-bit kernel.
+ * Responses of `GET /info` and `GET /version`. The architecture is the version's: `/info` has the kernel's,
+ * and a board may run a 32-bit system on a 64-bit kernel.
  */
 export function engineInfoOf(info: unknown, version: unknown, address: string): EngineInfo {
   const asked = 'ask the engine what it is';

@@ -1,27 +1,31 @@
 /**
- * What an engine says about itself, as far as calls depend on it: the API version that both sides know, and where it keeps
- * images. Pure but for the two questions that `askTraits` asks through its caller.
+ * The properties of an engine that calls depend on: the API version that both sides support, and where it
+ * keeps images. Pure.
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { checked } from './checked.ts';
 
-/** The API versions that davit's calls are written for: Docker 20.10 to 29. */
+/** The API versions that davit supports: Docker 20.10 to 29. */
 export const OLDEST_API = '1.41';
 export const NEWEST_API = '1.56';
-/** An inspection can name a platform since then (Docker 28.2); without it a tag of several platforms cannot be told apart. */
+/**
+ * The first version whose inspection accepts a platform (Docker 28.2). Without it, one platform of a tag
+ * cannot be selected.
+ */
 const PLATFORM_API = '1.49';
 /** `DriverStatus` of Docker's containerd image store. */
 const CONTAINERD_DRIVER = 'io.containerd.snapshotter.v1';
 
 export interface EngineTraits {
-  /** Negotiated: the newest API version that both sides know. */
+  /** Negotiated: the newest API version that both sides support. */
   api: string;
   /** Podman's compatible API. */
   podman: boolean;
   /**
-   * `classic`: a tag is one image of one platform, and its id is the digest of its configuration. `containerd`: a tag is what
-   * the registry has, often an index, so each call that means one platform has to name it.
+   * `classic`: a tag is one image of one platform, and its id is the digest of its configuration.
+   * `containerd`: a tag is what the registry has, often an index, so each call for one platform has to name
+   * it.
    */
   store: 'classic' | 'containerd';
   /** An image can be inspected by platform. */
@@ -36,14 +40,17 @@ const version = z.object({
 });
 const info = z.object({ DriverStatus: z.array(z.array(z.string())).nullish() });
 
-/** From the responses of `GET /version` and `GET /info`. Throws `engine/version` where no API version is common. */
+/**
+ * From the responses of `GET /version` and `GET /info`. Throws `engine/version` if there is no common API
+ * version.
+ */
 export function engineTraits(versionResponse: unknown, infoResponse: unknown, address: string): EngineTraits {
   const found = checked(version, versionResponse, 'ask the engine for its version');
   const api = negotiated(found.ApiVersion, found.MinAPIVersion ?? OLDEST_API);
   if (api === undefined)
     throw new DavitError(
       'engine/version',
-      `The engine at ${address} (${found.Version ?? 'unknown version'}) has API ${found.MinAPIVersion ?? '?'} to ${found.ApiVersion}; davit needs ${OLDEST_API} to ${NEWEST_API}.`,
+      `The engine at ${address} (${found.Version ?? 'unknown version'}) supports API ${found.MinAPIVersion ?? '?'} to ${found.ApiVersion}; davit needs ${OLDEST_API} to ${NEWEST_API}.`,
     );
   const status = checked(info, infoResponse, 'ask the engine what it is').DriverStatus ?? [];
   const containerd = status.some(([name, value]) => name === 'driver-type' && value === CONTAINERD_DRIVER);

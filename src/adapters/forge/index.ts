@@ -1,6 +1,6 @@
 /**
- * Commit statuses and releases at GitLab, GitHub and Gitea. The token is resolved for each call and goes to the forge's own host only:
- * redirects are not followed, and no error holds a request or a header.
+ * Commit statuses and releases at GitLab, GitHub and Gitea. The token is resolved for each call and goes to
+ * the forge's own host only: redirects are not followed, and no error contains a request or a header.
  */
 import { request, type Dispatcher } from 'undici';
 import { z } from 'zod';
@@ -26,25 +26,24 @@ export interface ForgeOptions {
   dispatcher?: Dispatcher;
 }
 
-/** A project without forge, address, repository or token has no status to report: that is no error. */
+/** A project without forge, address, repository or token reports no status; that is not an error. */
 export function forgeStatuses(options: ForgeOptions): Forge {
   return {
     async commitStatus(status) {
-      const at = await forgeOf(options, status.project);
-      if (at) await send(statusRequest(at.project, status, at.token), options.dispatcher);
+      const forge = await forgeOf(options, status.project);
+      if (forge) await sendStatus(statusRequest(forge.project, status, forge.token), options.dispatcher);
     },
     async findRelease(name, tag) {
-      const at = await forgeOf(options, name);
-      if (!at) return 'no-forge';
-      const answer = await ask(findCall(at.project, tag, at.token), options.dispatcher);
-      return answer.status === 404 ? 'none' : releaseAt(answer);
+      const forge = await forgeOf(options, name);
+      if (!forge) return 'no-forge';
+      const response = await send(findCall(forge.project, tag, forge.token), options.dispatcher);
+      return response.status === 404 ? 'none' : releaseAt(response);
     },
     async makeRelease(name, release) {
-      const at = await forgeOf(options, name);
-      if (!at)
-        throw new DavitError('forge/refused', `The project ${name} has no forge to make a release at.`);
-      const answer = await ask(makeCall(at.project, release, at.token), options.dispatcher);
-      return { ...releaseAt(answer), left: leftOut(at.project, release) };
+      const forge = await forgeOf(options, name);
+      if (!forge) throw new DavitError('forge/refused', `The project ${name} has no forge for a release.`);
+      const response = await send(makeCall(forge.project, release, forge.token), options.dispatcher);
+      return { ...releaseAt(response), left: leftOut(forge.project, release) };
     },
   };
 }
@@ -64,17 +63,17 @@ async function forgeOf(options: ForgeOptions, name: ProjectSlug): Promise<ForgeA
   return { project: { name: project.name, kind, url, repository: project.repository }, token };
 }
 
-interface Answer {
+interface ForgeResponse {
   host: string;
   status: number;
   body: unknown;
 }
-const MAX_ANSWER = 1024 * 1024;
+const MAX_RESPONSE_BYTES = 1024 * 1024;
 
-/** Rejects with `forge/away`; an answer is an answer, whatever its status. */
-async function ask(call: ReleaseCall, dispatcher?: Dispatcher): Promise<Answer> {
+/** Rejects with `forge/away`; returns any response, whatever its status. */
+async function send(call: ReleaseCall, dispatcher?: Dispatcher): Promise<ForgeResponse> {
   const { host } = new URL(call.url);
-  let answer: Answer;
+  let response: ForgeResponse;
   try {
     const got = await request(call.url, {
       method: call.method,
@@ -83,20 +82,20 @@ async function ask(call: ReleaseCall, dispatcher?: Dispatcher): Promise<Answer> 
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(dispatcher ? { dispatcher } : {}),
     });
-    const text = (await got.body.text()).slice(0, MAX_ANSWER);
-    answer = { host, status: got.statusCode, body: parsed(text) };
+    const text = (await got.body.text()).slice(0, MAX_RESPONSE_BYTES);
+    response = { host, status: got.statusCode, body: parsed(text) };
   } catch {
-    // The cause may hold the request with its token: only the host is told.
-    throw new DavitError('forge/away', `The forge at ${host} did not answer.`);
+    // The cause may contain the request with its token, so the message has the host only.
+    throw new DavitError('forge/away', `The forge at ${host} did not respond.`);
   }
-  if (answer.status >= 500 || answer.status === 429)
-    throw new DavitError('forge/away', `The forge at ${host} answered ${answer.status}.`);
-  return answer;
+  if (response.status >= 500 || response.status === 429)
+    throw new DavitError('forge/away', `The forge at ${host} responded with ${response.status}.`);
+  return response;
 }
 
-function releaseAt({ host, status, body }: Answer): ReleaseAt {
+function releaseAt({ host, status, body }: ForgeResponse): ReleaseAt {
   if (status < 200 || status > 299)
-    throw new DavitError('forge/refused', `The forge at ${host} answered ${status}${reasonIn(body)}.`);
+    throw new DavitError('forge/refused', `The forge at ${host} responded with ${status}${reasonIn(body)}.`);
   const found = releaseBody.safeParse(body);
   const url = found.success ? (found.data._links?.self ?? found.data.html_url) : undefined;
   return url === undefined ? {} : { url };
@@ -107,7 +106,7 @@ const releaseBody = z.object({
   _links: z.object({ self: z.string().optional() }).optional(),
 });
 
-/** What the forge says, short and without control characters. */
+/** The forge's message, shortened and without control characters. */
 function reasonIn(body: unknown): string {
   const found = z.object({ message: z.unknown() }).safeParse(body);
   if (!found.success) return '';
@@ -120,27 +119,27 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    return undefined; // an error page of a proxy; its status says enough
+    return undefined; // an error page of a proxy; its status is enough
   }
 }
 
-async function send(call: ReturnType<typeof statusRequest>, dispatcher?: Dispatcher): Promise<void> {
+async function sendStatus(call: ReturnType<typeof statusRequest>, dispatcher?: Dispatcher): Promise<void> {
   const host = new URL(call.url).host;
   let code: number;
   try {
-    const answer = await request(call.url, {
+    const response = await request(call.url, {
       method: 'POST',
       headers: { ...call.headers, 'content-type': 'application/json', 'user-agent': 'davit' },
       body: JSON.stringify(call.body),
       signal: AbortSignal.timeout(TIMEOUT_MS),
       ...(dispatcher ? { dispatcher } : {}),
     });
-    code = answer.statusCode;
-    await answer.body.dump({ limit: 64 * 1024 });
+    code = response.statusCode;
+    await response.body.dump({ limit: 64 * 1024 });
   } catch {
-    // The cause may hold the request with its token: only the host is told.
-    throw new DavitError('forge/refused', `The forge at ${host} did not answer.`);
+    // The cause may contain the request with its token, so the message has the host only.
+    throw new DavitError('forge/refused', `The forge at ${host} did not respond.`);
   }
   if (code < 200 || code > 299)
-    throw new DavitError('forge/refused', `The forge at ${host} answered ${code} to a commit status.`);
+    throw new DavitError('forge/refused', `The forge at ${host} responded with ${code} to a commit status.`);
 }

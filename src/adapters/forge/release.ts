@@ -1,4 +1,4 @@
-/** What each forge calls a release, and where it takes one (pure). */
+/** The release request of each forge (pure). */
 import type { ReleaseSpec } from '../../plan/model/spec.ts';
 import { githubApi, join, type ForgeProject } from './status.ts';
 
@@ -9,7 +9,9 @@ export interface ReleaseCall {
   body?: Record<string, unknown>;
 }
 
-/** GitLab `GET /projects/:id/releases/:tag`, GitHub and Gitea `GET /repos/:owner/:repo/releases/tags/:tag`. */
+/**
+ * GitLab `GET /projects/:id/releases/:tag`, GitHub and Gitea `GET /repos/:owner/:repo/releases/tags/:tag`.
+ */
 export function findCall(project: ForgeProject, tag: string, token: string): ReleaseCall {
   const last = encodeURIComponent(tag);
   const path = project.kind === 'gitlab' ? last : `tags/${last}`;
@@ -22,7 +24,7 @@ export function makeCall(project: ForgeProject, release: ReleaseSpec, token: str
   return { method: 'POST', url: releasesUrl(project), headers: headersOf(project, token), body };
 }
 
-/** Parts of a release that a forge has no field for; links go into the text there. */
+/** Parts of a release that a forge has no field for; its links go into the text. */
 export function leftOut({ kind }: ForgeProject, release: ReleaseSpec): string[] {
   if (kind === 'gitlab') return [];
   return [

@@ -1,4 +1,4 @@
-/** What each forge calls a pipeline's state, and where it takes it (pure). */
+/** The commit status request of each forge (pure). */
 import type { PipelineId, ProjectSlug } from '../../plan/model/ids.ts';
 import type { PipelineState } from '../../plan/model/protocol.ts';
 
@@ -6,7 +6,7 @@ export type ForgeKind = 'gitlab' | 'github' | 'gitea';
 export interface ForgeProject {
   name: ProjectSlug;
   kind: ForgeKind;
-  /** Address of the forge, no credentials in it. */
+  /** Address of the forge, without credentials. */
   url: string;
   /** `group/project` */
   repository: string;
@@ -57,15 +57,15 @@ const TEXT: Record<PipelineState, string> = {
   failed: 'failed',
   canceled: 'cancelled',
   skipped: 'nothing to run',
-  config_error: 'the pipeline file has mistakes',
+  config_error: 'the pipeline file has errors',
 };
 
-/** Equal for every state of every pipeline of a commit, so that the newest one stands. */
+/** The same for every state of every pipeline of a commit, so that the newest replaces the others. */
 export const CONTEXT = 'davit';
 export const FORK_CONTEXT = 'davit/fork';
 
 /**
- * The request each forge documents: GitLab `POST /projects/:id/statuses/:sha`, GitHub and Gitea `POST
+ * The request that each forge documents: GitLab `POST /projects/:id/statuses/:sha`, GitHub and Gitea `POST
  * /repos/:owner/:repo/statuses/:sha`. Description at most 140 characters (GitHub).
  */
 export function statusRequest(project: ForgeProject, status: CommitStatus, token: string): StatusRequest {
@@ -94,7 +94,7 @@ export function statusRequest(project: ForgeProject, status: CommitStatus, token
   };
 }
 
-/** github.com has its API on a host of its own; an Enterprise server below /api/v3. */
+/** github.com has its API on a separate host; an Enterprise server below /api/v3. */
 export function githubApi(url: string): string {
   const host = new URL(url).host;
   if (host === 'github.com' || host === 'api.github.com') return 'https://api.github.com';

@@ -1,6 +1,7 @@
 /**
- * What has changed between two commits, by names alone: commits and trees are fetched where the server can leave out the
- * contents. A comparison that git cannot make (a ref that is gone, an answer that is too long) is left out of the answer.
+ * What changed between two commits, by names alone: commits and trees are fetched, without contents if the
+ * server supports that. A comparison that git cannot make (a missing ref, output that is too long) is left
+ * out of the result.
  */
 import type { ChangedRequest, LastCommitsRequest } from '../ports.ts';
 import { throwIfFatal } from './git-errors.ts';
@@ -15,7 +16,7 @@ export async function changedIn(
 ): Promise<Record<string, string[]>> {
   const inRepo = await emptyRepository(place, url);
   const whole = request.since.some((one) => one.mergeBase);
-  const fetch = (names: string[], to: string) => fetchCommit(inRepo, { names, to, whole });
+  const fetch = (names: string[], to: string) => fetchCommit(inRepo, { names, target: to, whole });
   if (!(await fetch([request.sha, ...fullNames(request.ref)], 'here'))) return {};
   const changed: Record<string, string[]> = {};
   for (const [index, since] of request.since.entries()) {
@@ -29,7 +30,7 @@ export async function changedIn(
   return changed;
 }
 
-/** By path or glob, as git's pathspecs have them. Needs the whole history, without contents. */
+/** By path or glob, as in git's pathspecs. Needs the whole history, without contents. */
 export async function lastCommitsIn(
   place: GitWorkspace,
   url: string,
@@ -37,7 +38,7 @@ export async function lastCommitsIn(
 ): Promise<Record<string, string>> {
   const inRepo = await emptyRepository(place, url);
   const names = [request.sha, ...fullNames(request.ref)];
-  if (!(await fetchCommit(inRepo, { names, to: 'here', whole: true }))) return {};
+  if (!(await fetchCommit(inRepo, { names, target: 'here', whole: true }))) return {};
   const commits: Record<string, string> = {};
   for (const path of request.paths) {
     const found = await inRepo('log', '-1', '--format=%H', request.sha, '--', `:(top,glob)${path}`);
@@ -47,26 +48,26 @@ export async function lastCommitsIn(
   return commits;
 }
 
-interface ChangedFetch {
+interface CommitFetch {
   names: readonly string[];
-  to: string;
+  target: string;
   whole: boolean;
 }
 
-/** Under `refs/davit/`, the first of the names that the server has. */
-async function fetchCommit(inRepo: InRepo, { names, to, whole }: ChangedFetch): Promise<boolean> {
+/** Fetches the first of the names that the server has, to a ref under `refs/davit/`. */
+async function fetchCommit(inRepo: InRepo, { names, target, whole }: CommitFetch): Promise<boolean> {
   const options = ['--filter=blob:none', ...depthOption(whole ? 0 : 1)];
   for (const name of names) {
-    const what = [`+${name}:refs/davit/${to}`];
-    const fetched = await fetchInto(inRepo, { from: 'origin', what, options });
+    const refs = [`+${name}:refs/davit/${target}`];
+    const fetched = await fetchInto(inRepo, { from: 'origin', refs, options });
     if (fetched.code === 0) return true;
     throwIfFatal(fetched.stderr);
   }
   return false;
 }
 
-async function mergeBase(inRepo: InRepo, to: string, sha: string): Promise<string | undefined> {
-  const found = await inRepo('merge-base', `refs/davit/${to}`, sha);
+async function mergeBase(inRepo: InRepo, target: string, sha: string): Promise<string | undefined> {
+  const found = await inRepo('merge-base', `refs/davit/${target}`, sha);
   return found.code === 0 ? found.stdout.trim() : undefined;
 }
 

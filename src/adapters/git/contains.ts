@@ -12,7 +12,7 @@ export async function containsCommit(place: GitWorkspace, url: string, commit: H
   const name = `refs/${commit.tag ? 'tags' : 'heads'}/${commit.ref}`;
   const fetched = await fetchInto(inRepo, {
     from: 'origin',
-    what: [`+${name}:${HERE}`],
+    refs: [`+${name}:${HERE}`],
     options: ['--filter=tree:0'],
   });
   if (fetched.code !== 0) {

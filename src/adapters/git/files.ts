@@ -1,7 +1,7 @@
 /**
- * Single files of repositories: refs are asked of the server, then one commit is fetched without history and, where the
- * server can leave them out, without contents; git fetches those of the files that are asked for when it reads them. Nothing of
- * the repository is run, and links are not followed. Invariants as in `index.ts`.
+ * Single files of repositories: the server lists its refs, then one commit is fetched without history and, if
+ * the server supports that, without contents; git fetches the requested files when it reads them. Nothing of
+ * the repository is executed, and links are not followed. Invariants as in `index.ts`.
  */
 import { DavitError } from '../../errors.ts';
 import type { Repositories, RepositoryRequest } from '../ports.ts';
@@ -17,7 +17,7 @@ const MAX_FILE = 1024 * 1024;
 /** `refs/…` and HEAD, with at most a star at the end. */
 const PATTERN = /^(HEAD|refs\/[\p{L}\p{N}._/@+#=,%!-]+\*?)$/u;
 
-/** The Repositories port over the git command. Errors as of `gitSource`. */
+/** The Repositories port over the git command. Errors as for `gitSource`. */
 export function gitRepositories(options: GitOptions = {}): Repositories {
   const protocols = options.protocols ?? DEFAULT_PROTOCOLS;
   const opened = async <T>(
@@ -44,12 +44,12 @@ async function refsOf(
 ): Promise<Record<string, string>> {
   const wrong = patterns.find((pattern) => !PATTERN.test(pattern));
   if (wrong !== undefined)
-    throw new DavitError('git/bad-request', 'A ref is of a form that davit does not ask for.');
+    throw new DavitError('git/bad-request', 'A ref has a form that davit does not support.');
   const asked = patterns.flatMap((one) => (one.startsWith('refs/tags/') ? [one, `${one}^{}`] : [one]));
-  const answer = await lsRemote(place, url, { patterns: asked });
+  const output = await lsRemote(place, url, { patterns: asked });
   const found: Record<string, string> = {};
-  // Peeled tags come after the tags themselves, and replace them.
-  for (const line of answer.split('\n')) {
+  // Peeled tags follow the tags themselves, and replace them.
+  for (const line of output.split('\n')) {
     const [sha, name] = line.split('\t');
     if (sha && name) found[name.replace(/\^\{\}$/, '')] = sha;
   }
@@ -67,13 +67,13 @@ async function filesOf(
   return list ? { texts, files: await listOf(inRepo, sha) } : { texts };
 }
 
-/** Rejects where the server has not what was asked for, or does not give it. */
+/** Rejects if the server does not have the commit, or refuses it. */
 async function fetchCommit(inRepo: InRepo, sha: string): Promise<void> {
   const options = ['--filter=blob:none', ...depthOption(1)];
-  const fetched = await fetchInto(inRepo, { from: 'origin', what: [sha], options });
+  const fetched = await fetchInto(inRepo, { from: 'origin', refs: [sha], options });
   if (fetched.code === 0) return;
   throwIfFatal(fetched.stderr);
-  throw new DavitError('git/no-commit', `The repository does not give out the commit ${sha.slice(0, 12)}.`);
+  throw new DavitError('git/no-commit', `The repository does not provide the commit ${sha.slice(0, 12)}.`);
 }
 
 async function textsOf(
@@ -101,7 +101,7 @@ async function textOf(inRepo: InRepo, path: string, blob: string): Promise<strin
     throw new DavitError('source/refused', `${path} is larger than 1 MiB.`);
   const shown = await inRepo('cat-file', 'blob', blob);
   if (shown.code !== 0) throw unreachable(shown.stderr);
-  if (shown.stdout.includes('\uFFFD')) throw new DavitError('source/refused', `${path} is no UTF-8 text.`);
+  if (shown.stdout.includes('\uFFFD')) throw new DavitError('source/refused', `${path} is not UTF-8 text.`);
   return shown.stdout;
 }
 
@@ -109,6 +109,6 @@ async function listOf(inRepo: InRepo, sha: string): Promise<string[]> {
   const tree = await inRepo('ls-tree', '-z', '-r', '--name-only', sha);
   if (tree.code !== 0) throw unreachable(tree.stderr);
   if (tree.stdout.length >= MAX_OUTPUT - 4096)
-    throw new DavitError('source/refused', 'The project has more files than davit looks through.');
+    throw new DavitError('source/refused', 'The project has more files than davit can search.');
   return tree.stdout.split('\0').filter((path) => path !== '');
 }

@@ -1,4 +1,4 @@
-/** Where one git process works: a private folder of its own, with the credentials that it may use. */
+/** The working folder of one git process: private, with the credentials that the process may use. */
 import { chmod, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
@@ -7,7 +7,7 @@ import { DEFAULT_PROTOCOLS, type CheckedUrl, type GitProtocol } from './validate
 import type { GitWorkspace } from './run.ts';
 
 export interface GitOptions {
-  /** https and ssh unless said otherwise. */
+  /** https and ssh by default. */
   protocols?: readonly GitProtocol[];
   /** PATH of the git process. */
   path?: string;
@@ -18,7 +18,7 @@ export type Auth = { username: string; password: string };
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin';
 
-/** A private folder with the credentials: G2. */
+/** A private folder with the credentials (GIT-2). */
 export async function openWorkspace(
   { protocols = DEFAULT_PROTOCOLS, path = PATH, temp }: GitOptions,
   url: CheckedUrl,
@@ -37,7 +37,7 @@ export async function openWorkspace(
 
 export const removeWorkspace = ({ root }: GitWorkspace): Promise<void> => removeTempFolder(root);
 
-/** The place goes when the work has settled, whatever happened: G4. */
+/** GIT-4: the folder is removed when the work has settled, whatever its outcome. */
 export async function inWorkspace<T>(place: GitWorkspace, work: Promise<T>): Promise<T> {
   try {
     return await work;
@@ -46,13 +46,13 @@ export async function inWorkspace<T>(place: GitWorkspace, work: Promise<T>): Pro
   }
 }
 
-/** An `http.URL.extraHeader` for this origin alone; nothing at all without credentials or for ssh. */
+/** An `http.URL.extraHeader` for this origin alone; empty without credentials and for ssh. */
 function credentials(url: CheckedUrl, auth: Auth | undefined): string {
   if (!auth || !url.origin) return '';
   const plain = url.origin.startsWith('http:') && !/^http:\/\/(localhost|127\.|\[::1\])/.test(url.origin);
   if (plain)
     throw new DavitError('git/bad-request', 'davit sends no token over plain http.', {
-      hint: 'Use an https address, or take clone_token out.',
+      hint: 'Use an https address, or remove clone_token.',
     });
   const basic = Buffer.from(`${auth.username}:${auth.password}`).toString('base64');
   return `[http "${url.origin}"]\n\textraHeader = Authorization: Basic ${basic}\n`;

@@ -1,11 +1,11 @@
 /**
- * Sources from git. Role: fetch one commit with a little history into a fresh private folder and hand it out as a tar.
- * Not its role: LFS, caching between fetches.
- *
- * Invariants: G1 nothing from outside reaches git as an option, another transport or a second line (`validate.ts`). G2
- * credentials stand in a file of mode 0600 outside of the checkout, bound to scheme, host and port: never in argv,
- * environment, address or `.git`. G3 no hook, filter, submodule or helper runs. G4 the folder is gone when `done` settles,
- * whatever happened.
+ * Sources from git: fetches one commit with a little history into a fresh private folder and returns it as a
+ * tar. LFS and caching between fetches are not its role. Invariants:
+ *   GIT-1 No outside value reaches git as an option, another transport or a second line (`validate.ts`).
+ *   GIT-2 Credentials are in a file of mode 0600 outside the checkout, bound to scheme, host and port: never
+ *         in argv, environment, address or `.git`.
+ *   GIT-3 No hook, filter, submodule or helper is executed.
+ *   GIT-4 The folder is removed when `done` settles, whatever the outcome.
  */
 import { DavitError } from '../../errors.ts';
 import type { ChangedRequest, CommitFacts, RemoteHead, Source, SourceRequest } from '../ports.ts';
@@ -26,11 +26,14 @@ import {
   type InRepo,
 } from './repository.ts';
 import type { GitWorkspace } from './run.ts';
-import { fetchSubmodules, type SubmodulesOf } from './submodules.ts';
+import { fetchSubmodules, type SubmodulesContext } from './submodules.ts';
 
 export type { GitOptions } from './git-workspace.ts';
 
-/** The Source port over the git command. Errors: `git/bad-request`, `git/no-commit`, `git/unreachable`, `git/denied`. */
+/**
+ * The Source port over the git command. Errors: `git/bad-request`, `git/no-commit`, `git/unreachable`,
+ * `git/denied`.
+ */
 export function gitSource(options: GitOptions = {}): Source {
   const protocols = options.protocols ?? DEFAULT_PROTOCOLS;
   const asked = async (request: Omit<ChangedRequest, 'since'> & Partial<ChangedRequest>) => {
@@ -48,7 +51,7 @@ export function gitSource(options: GitOptions = {}): Source {
           await submodules(options, { place, home: url, request: request.submodules }, repo);
         const packed = packFolder(repo);
         const done = inWorkspace(place, packed.done);
-        // The reader of the tar sees the same error; a caller that awaits only that must not crash the process.
+        // The reader of the tar sees the same error; a caller that only awaits it must not crash the process.
         done.catch(() => undefined);
         return { tar: packed.tar, done, commit };
       } catch (error) {
@@ -84,14 +87,14 @@ export function gitSource(options: GitOptions = {}): Source {
 
 async function submodules(
   options: GitOptions,
-  of: Pick<SubmodulesOf, 'place' | 'home' | 'request'>,
+  context: Pick<SubmodulesContext, 'place' | 'home' | 'request'>,
   repo: string,
 ): Promise<void> {
-  const bare = await openWorkspace(options, of.home, { signal: of.place.signal });
-  await inWorkspace(bare, fetchSubmodules({ ...of, bare }, repo));
+  const bare = await openWorkspace(options, context.home, { signal: context.place.signal });
+  await inWorkspace(bare, fetchSubmodules({ ...context, bare }, repo));
 }
 
-/** Of one commit, and of those it is compared with: G1. */
+/** GIT-1, for one commit and those it is compared with. */
 function checkAll({
   sha,
   ref,
@@ -102,14 +105,14 @@ function checkAll({
 }
 
 async function checkout(place: GitWorkspace, url: CheckedUrl, request: SourceRequest): Promise<CommitFacts> {
-  const inRepo = await emptyRepository(place, url.url); // credential-free: G2
+  const inRepo = await emptyRepository(place, url.url); // without credentials (GIT-2)
   await expectOk(inRepo('config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*'));
   if (request.depth === 0) await wholeHistory(inRepo, url.url);
-  const fetch = (what: string, options: string[]) =>
-    fetchInto(inRepo, { from: url.url, what: [what], options });
+  const fetch = (ref: string, options: string[]) =>
+    fetchInto(inRepo, { from: url.url, refs: [ref], options });
   const bySha = await fetch(request.sha, depthOption(request.depth));
   if (bySha.code !== 0) {
-    // Some servers name only branch tips: take the ref, whole, because the commit may lie below any depth.
+    // Some servers provide only branch tips: fetch the whole ref, because the commit may be below any depth.
     throwIfFatal(bySha.stderr);
     for (const ref of fullNames(request.ref)) {
       const byRef = await fetch(ref, []);
@@ -131,7 +134,7 @@ async function checkout(place: GitWorkspace, url: CheckedUrl, request: SourceReq
   return { author, timestamp, message: message.trimEnd(), ...(tagMessage !== undefined && { tagMessage }) };
 }
 
-/** As GitLab with GIT_DEPTH 0: all branches and tags, so that `git describe` finds what it looks for. */
+/** As in GitLab with GIT_DEPTH 0: all branches and tags, so that `git describe` works. */
 async function wholeHistory(inRepo: InRepo, url: string): Promise<void> {
   const all = ['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'];
   const quiet = ['--quiet', '--no-recurse-submodules', '--no-write-fetch-head'];
@@ -139,10 +142,10 @@ async function wholeHistory(inRepo: InRepo, url: string): Promise<void> {
   if (fetched.code !== 0) throwIfFatal(fetched.stderr);
 }
 
-/** Fetches the tag itself; undefined for a lightweight one, and where it has gone meanwhile. */
+/** Fetches the tag itself; undefined for a lightweight tag, and for one that no longer exists. */
 async function tagMessageOf(inRepo: InRepo, url: string, tag: string): Promise<string | undefined> {
   const name = `refs/tags/${tag}`;
-  const fetched = await fetchInto(inRepo, { from: url, what: [`+${name}:${name}`], options: ['--depth=1'] });
+  const fetched = await fetchInto(inRepo, { from: url, refs: [`+${name}:${name}`], options: ['--depth=1'] });
   if (fetched.code !== 0) return undefined;
   const shown = await inRepo('for-each-ref', '--format=%(objecttype)%00%(contents)', name);
   const [type, text = ''] = shown.stdout.split('\0');
@@ -153,8 +156,8 @@ async function remoteHead(place: GitWorkspace, url: CheckedUrl, ref: string): Pr
   const names = fullNames(ref).flatMap((name) =>
     name.startsWith('refs/tags/') ? [`${name}^{}`, name] : [name],
   );
-  const answer = await lsRemote(place, url, { patterns: names });
-  const lines = answer.split('\n').map((line) => line.split('\t'));
+  const output = await lsRemote(place, url, { patterns: names });
+  const lines = output.split('\n').map((line) => line.split('\t'));
   for (const name of names) {
     const sha = lines.find((line) => line[1] === name)?.[0];
     if (sha) return sha;

@@ -1,15 +1,16 @@
 /**
- * A folder as a tar stream: owner root, open modes as GitLab's helper leaves them (any user of an image can read, write and
- * delete), links kept as links and never followed, in sorted order.
+ * A folder as a tar stream: owned by root, with the open modes of GitLab's helper (any user of an image can
+ * read, write and delete), links kept as links and never followed, in sorted order.
  */
-import { createReadStream } from 'node:fs';
+import { createReadStream, type Stats } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { pack, type Pack } from 'tar-stream';
+import { FOLDER_MODE, openMode, put, ROOT_OWNER } from '../../utils/tar.ts';
 
-/** `done` settles when everything has been read; destroying `tar` ends it early. */
+/** `done` settles when everything has been read; destroying `tar` settles it early. */
 export function packFolder(root: string): { tar: Readable; done: Promise<void> } {
   const tar = pack();
   const done = addFolder(tar, root, '').then(
@@ -21,7 +22,7 @@ export function packFolder(root: string): { tar: Readable; done: Promise<void> }
   );
   // The reader of `tar` sees the same error; a caller that only awaits the stream must not crash the process.
   done.catch(() => undefined);
-  // tar-stream speaks streamx; ports speak Node's streams. Ending the one ends the other.
+  // tar-stream uses streamx, ports use Node's streams. Ending one ends the other.
   return { tar: Readable.from(tar, { objectMode: false }), done };
 }
 
@@ -30,24 +31,31 @@ async function addFolder(tar: Pack, root: string, folder: string): Promise<void>
   for (const name of names) {
     const path = folder === '' ? name : `${folder}/${name}`;
     const found = await lstat(join(root, path));
-    const header = { name: path, mtime: found.mtime, uid: 0, gid: 0, uname: 'root', gname: 'root' };
     if (found.isDirectory()) {
-      await entry(tar, { ...header, name: `${path}/`, type: 'directory', mode: 0o777 });
+      await put(tar, {
+        ...ROOT_OWNER,
+        name: `${path}/`,
+        mtime: found.mtime,
+        type: 'directory',
+        mode: FOLDER_MODE,
+      });
       await addFolder(tar, root, path);
-    } else if (found.isSymbolicLink()) {
-      const linkname = await readlink(join(root, path));
-      await entry(tar, { ...header, type: 'symlink', linkname, mode: 0o777 });
-    } else if (found.isFile()) {
-      const mode = (found.mode & 0o111) === 0 ? 0o666 : 0o777;
-      const sink = tar.entry({ ...header, type: 'file', mode, size: found.size });
-      await pipeline(createReadStream(join(root, path)), sink);
-    }
-    // Sockets, pipes and devices are no part of a source.
+    } else await addFile(tar, { from: join(root, path), name: path, found });
   }
 }
 
-async function entry(tar: Pack, header: Parameters<Pack['entry']>[0]): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    tar.entry(header, (error) => (error ? reject(error) : resolve()));
-  });
+/** A file or a link of the disk; sockets, pipes and devices are not part of a source. */
+export async function addFile(
+  tar: Pack,
+  { from, name, found }: { from: string; name: string; found: Stats },
+): Promise<void> {
+  const header = { ...ROOT_OWNER, name, mtime: found.mtime };
+  if (found.isSymbolicLink())
+    return put(tar, { ...header, type: 'symlink', linkname: await readlink(from), mode: FOLDER_MODE });
+  if (!found.isFile()) return;
+  const mode = openMode(found.mode);
+  if (found.size === 0) return put(tar, { ...header, type: 'file', mode });
+  const sink = tar.entry({ ...header, type: 'file', mode, size: found.size });
+  // A file that grows while it is read is written with the size that it had; one that shrinks ends the archive.
+  await pipeline(createReadStream(from, { end: found.size - 1 }), sink);
 }

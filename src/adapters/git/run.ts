@@ -1,28 +1,30 @@
-/** One git process: argv arrays, an environment of its own, bounded output, ended by the signal. No shell anywhere. */
+/** One git process: argv as an array, its own environment, bounded output, ended by the signal. No shell. */
 import { spawn } from 'node:child_process';
 import { DavitError } from '../../errors.ts';
 import type { GitProtocol } from './validate.ts';
 
-/** Bytes that are kept of an answer. */
+/** Bytes of output that are kept. */
 export const MAX_OUTPUT = 1024 * 1024;
 
 export interface GitWorkspace {
   /** Private temporary folder: `repo`, `gitconfig` with the credentials, HOME. */
   root: string;
   protocols: readonly GitProtocol[];
-  /** Where git and ssh are looked for. */
+  /** PATH for git and ssh. */
   path: string;
   signal?: AbortSignal;
-  /** Bytes that are kept of an answer; `MAX_OUTPUT` unless said otherwise. */
+  /** Bytes of output that are kept; `MAX_OUTPUT` by default. */
   maxOutput?: number;
 }
-export interface GitAnswer {
+export interface GitResult {
   code: number;
   stdout: string;
   stderr: string;
 }
 
-/** Settings that no repository and no machine can change: no hook, no helper, no submodule, no other transport. */
+/**
+ * Settings that no repository and no machine can change: no hooks, helpers, submodules or other transports.
+ */
 function hardening(protocols: readonly GitProtocol[]): string[] {
   const settings = [
     'core.hooksPath=/dev/null',
@@ -32,7 +34,7 @@ function hardening(protocols: readonly GitProtocol[]): string[] {
     'credential.helper=',
     'submodule.recurse=false',
     'fetch.recurseSubmodules=false',
-    // curl would send the header to wherever a redirect leads.
+    // curl would send the header to the target of a redirect.
     'http.followRedirects=false',
     'http.lowSpeedLimit=1',
     'http.lowSpeedTime=60',
@@ -46,10 +48,10 @@ function hardening(protocols: readonly GitProtocol[]): string[] {
 }
 
 /**
- * Runs git and answers whatever its exit code was. Rejects with the signal's reason when it was aborted, and with
- * `git/unreachable` when git could not be started.
+ * Runs git and returns the result for any exit code. Rejects with the signal's reason if it was aborted, and
+ * with `git/unreachable` if git could not be started.
  */
-export async function git(place: GitWorkspace, args: readonly string[]): Promise<GitAnswer> {
+export async function git(place: GitWorkspace, args: readonly string[]): Promise<GitResult> {
   place.signal?.throwIfAborted();
   return new Promise((resolve, reject) => {
     const child = spawn('git', [...hardening(place.protocols), ...args], {
@@ -92,7 +94,7 @@ export async function git(place: GitWorkspace, args: readonly string[]): Promise
 const abortReason = (signal: AbortSignal): Error =>
   signal.reason instanceof Error ? signal.reason : new Error('aborted');
 
-/** Keeps the first MiB; git's answers that davit reads are short. */
+/** Keeps the first MiB; the output that davit reads is short. */
 function collect(stream: NodeJS.ReadableStream, max = MAX_OUTPUT): () => string {
   const parts: Buffer[] = [];
   let bytes = 0;

@@ -1,4 +1,4 @@
-/** Where a submodule is fetched from (pure): its address as .gitmodules has it, seen from its parent's and the project's. */
+/** The address of a submodule (pure): as written in .gitmodules, relative to its parent and the project. */
 import { posix } from 'node:path';
 import { DavitError } from '../../errors.ts';
 import type { CheckedUrl } from './validate.ts';
@@ -11,7 +11,10 @@ export interface SubmoduleAddress {
 const refuse = (message: string): DavitError => new DavitError('git/bad-request', message);
 const SCP = /^(?:[A-Za-z0-9._-]+@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!\/\/)(.+)$/;
 
-/** `../other.git` is relative to the parent. An ssh address of a project that is fetched over https becomes https. */
+/**
+ * `../other.git` is relative to the parent. An ssh address of a project that is fetched over https becomes
+ * https.
+ */
 export function addressOf(written: string, of: { parent: string; home: CheckedUrl }): SubmoduleAddress {
   const url = /^\.\.?(\/|$)/.test(written) ? relative(written, of.parent) : written;
   const { home } = of;
@@ -28,19 +31,19 @@ function relative(written: string, parent: string): string {
   const scp = SCP.exec(parent);
   const cut =
     scp && !parent.includes('://') ? parent.indexOf(':') + 1 : parent.indexOf('/', parent.indexOf('://') + 3);
-  if (cut <= 0) throw refuse('Its address is relative to one that has no path.');
+  if (cut <= 0) throw refuse('Its address is relative to an address without a path.');
   const path = parent.slice(cut).replace(/\/+$/, '');
   const joined = posix.join(path.startsWith('/') ? path : `/${path}`, written);
   const whole = path.startsWith('/') ? joined : joined.slice(1);
   return `${parent.slice(0, cut)}${whole}`;
 }
 
-/** A repository on the disk may name its neighbours, and nothing else on that disk. */
+/** A repository on disk may name repositories beside it, and nothing else on that disk. */
 function besides(url: string, home: string): boolean {
   const above = `${posix.dirname(home.replace(/\/+$/, ''))}/`;
   if (url.startsWith(above) && !url.includes('/../')) return true;
   if (url.startsWith('file:') || url.startsWith('/'))
-    throw refuse('It is elsewhere on the disk of the server.');
+    throw refuse('It is outside the folder of the repository.');
   return false;
 }
 
@@ -56,6 +59,6 @@ function partsOf(url: string): Parts {
     return { protocol: protocol.slice(0, -1), host: hostname.toLowerCase(), port, path: pathname };
   }
   const scp = SCP.exec(url);
-  if (!scp?.[1]) throw refuse('Its address is no URL.');
+  if (!scp?.[1]) throw refuse('Its address is not a URL.');
   return { protocol: 'ssh', host: scp[1].toLowerCase(), port: '', path: scp[2] ?? '' };
 }

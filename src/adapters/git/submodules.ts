@@ -1,10 +1,13 @@
 /**
- * The submodules of a checkout: each at the commit that its parent pins, where its parent has it.
- *
- * Invariants: M1 the project's credentials go to the host of the project's own address and to no other; where the commit comes
- * from a fork they go nowhere. M2 another host is asked over https alone, at an address that was judged for this connection:
- * public, or of a host that the installation allows. M3 what is checked out is the commit of the gitlink, never a branch.
- * M4 a path comes from the parent's tree, not from .gitmodules, so it leads nowhere else.
+ * The submodules of a checkout: each at the commit that its parent pins, at the path where its parent has it.
+ * Invariants:
+ *   SUBMODULE-1 The project's credentials go to the host of the project's own address and to no other; for a
+ *               commit from a fork they go nowhere.
+ *   SUBMODULE-2 Another host is contacted over https alone, at an address that was checked for this
+ *               connection: public, or of a host that the installation allows.
+ *   SUBMODULE-3 The commit of the gitlink is checked out, never a branch.
+ *   SUBMODULE-4 A path comes from the parent's tree, not from .gitmodules, so it cannot lead out of the
+ *               checkout.
  */
 import { lookup } from 'node:dns/promises';
 import { mkdir } from 'node:fs/promises';
@@ -22,8 +25,8 @@ import { addressOf } from './submodule-address.ts';
 const MAX_SUBMODULES = 200;
 const MAX_LEVELS = 10;
 
-export interface SubmodulesOf {
-  /** With the credentials of the project, and without any: M1. */
+export interface SubmodulesContext {
+  /** With the project's credentials, and without any (SUBMODULE-1). */
   place: GitWorkspace;
   bare: GitWorkspace;
   /** Address of the project itself. */
@@ -32,9 +35,9 @@ export interface SubmodulesOf {
 }
 interface Level {
   folder: string;
-  /** Address of the repository that they are the submodules of. */
+  /** Address of the parent repository. */
   url: string;
-  /** Where it stands in the project: '' or `lib/`. */
+  /** Its path in the project: '' or `lib/`. */
   prefix: string;
   depth: number;
 }
@@ -44,27 +47,31 @@ interface Module {
   url: string;
 }
 
-/** Rejects with `git/denied`, `git/no-commit`, `git/bad-request` and `git/unreachable`, naming the submodule. */
-export async function fetchSubmodules(of: SubmodulesOf, folder: string): Promise<void> {
-  const open: Level[] = [{ folder, url: of.home.url, prefix: '', depth: 1 }];
+/**
+ * Rejects with `git/denied`, `git/no-commit`, `git/bad-request` and `git/unreachable`, naming the submodule.
+ */
+export async function fetchSubmodules(context: SubmodulesContext, folder: string): Promise<void> {
+  const open: Level[] = [{ folder, url: context.home.url, prefix: '', depth: 1 }];
   let count = 0;
   for (let level = open.shift(); level; level = open.shift())
-    for (const module of await modulesOf(of, level)) {
+    for (const module of await modulesOf(context, level)) {
       count += 1;
       if (count > MAX_SUBMODULES)
         throw new DavitError('git/bad-request', `The source has more than ${MAX_SUBMODULES} submodules.`);
       const name = `${level.prefix}${module.path}`;
       const inside = posix.join(level.folder, module.path);
-      const url = await told(name, () => fetchOne(of, { module, parent: level.url, folder: inside }));
-      if (!of.request.recursive) continue;
+      const url = await withSubmoduleName(name, () =>
+        fetchOne(context, { module, parent: level.url, folder: inside }),
+      );
+      if (!context.request.recursive) continue;
       if (level.depth >= MAX_LEVELS)
         throw new DavitError('git/bad-request', `Submodules are nested deeper than ${MAX_LEVELS} levels.`);
       open.push({ folder: inside, url, prefix: `${name}/`, depth: level.depth + 1 });
     }
 }
 
-/** An error says which submodule it is about. */
-async function told<T>(name: string, work: () => Promise<T>): Promise<T> {
+/** An error names its submodule. */
+async function withSubmoduleName<T>(name: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
@@ -73,9 +80,9 @@ async function told<T>(name: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** What .gitmodules has an address for and the commit a gitlink, as far as it is asked for. */
-async function modulesOf(of: SubmodulesOf, { folder, prefix }: Level): Promise<Module[]> {
-  const listed = await git(of.bare, [
+/** The requested submodules that have an address in .gitmodules and a gitlink in the commit. */
+async function modulesOf(context: SubmodulesContext, { folder, prefix }: Level): Promise<Module[]> {
+  const listed = await git(context.bare, [
     '-C',
     folder,
     'config',
@@ -84,7 +91,7 @@ async function modulesOf(of: SubmodulesOf, { folder, prefix }: Level): Promise<M
     '--get-regexp',
     '^submodule\\..*\\.(path|url)$',
   ]);
-  if (listed.code !== 0) return []; // there is no such file, or it names nothing
+  if (listed.code !== 0) return []; // the file does not exist, or is empty
   const named = new Map<string, { path?: string; url?: string }>();
   for (const entry of listed.stdout.split('\0')) {
     const found = /^submodule\.(.*)\.(path|url)\n(.*)$/s.exec(entry);
@@ -94,15 +101,15 @@ async function modulesOf(of: SubmodulesOf, { folder, prefix }: Level): Promise<M
   }
   const modules: Module[] = [];
   for (const { path, url } of named.values()) {
-    if (path === undefined || url === undefined || (prefix === '' && !wanted(path, of.request.paths)))
+    if (path === undefined || url === undefined || (prefix === '' && !wanted(path, context.request.paths)))
       continue;
-    const sha = await gitlinkOf(of.bare, folder, path);
+    const sha = await gitlinkOf(context.bare, folder, path);
     if (sha !== undefined) modules.push({ path, sha, url });
   }
   return modules;
 }
 
-/** M3, M4: undefined where the commit has no submodule at this path. */
+/** SUBMODULE-3, SUBMODULE-4: undefined if the commit has no submodule at this path. */
 async function gitlinkOf(bare: GitWorkspace, folder: string, path: string): Promise<string | undefined> {
   const parts = path.split('/');
   if (parts.some((part) => part === '' || part === '.' || part === '..' || /^\.git$/i.test(part)))
@@ -123,7 +130,7 @@ async function gitlinkOf(bare: GitWorkspace, folder: string, path: string): Prom
   return found?.[1] && found[2] === path ? checkSha(found[1]) : undefined;
 }
 
-/** GIT_SUBMODULE_PATHS: paths and patterns that are taken, and `:(exclude)PATH` for those that are not. */
+/** GIT_SUBMODULE_PATHS: included paths and patterns, and `:(exclude)PATH` for excluded ones. */
 export function wanted(path: string, patterns: readonly string[]): boolean {
   const excluded = (pattern: string): string | undefined => /^:(?:\(exclude\)|!|\^)(.*)$/.exec(pattern)?.[1];
   const matches = (pattern: string): boolean => {
@@ -135,26 +142,29 @@ export function wanted(path: string, patterns: readonly string[]): boolean {
   return (yes.length === 0 || yes.some(matches)) && !no.some(matches);
 }
 
-/** Answers the address that it came from, which those below it are relative to. */
+/** Returns the address that it came from; its own submodules are relative to it. */
 async function fetchOne(
-  of: SubmodulesOf,
+  context: SubmodulesContext,
   { module, parent, folder }: { module: Module; parent: string; folder: string },
 ): Promise<string> {
-  const address = addressOf(module.url, { parent, home: of.home });
-  const checked = checkUrl(address.url, of.place.protocols);
-  // The key that the machine has for ssh is a credential like any other.
-  if (checked.protocol === 'ssh' && !of.request.credentials)
-    throw new DavitError('git/bad-request', 'it is asked over ssh, and a fork has no credentials.');
-  const place = address.own && of.request.credentials ? of.place : of.bare;
-  const pinned = address.own ? [] : await pinnedAddress(checked, of.request.allowHosts);
+  const address = addressOf(module.url, { parent, home: context.home });
+  const checked = checkUrl(address.url, context.place.protocols);
+  // The machine's ssh key is a credential like any other.
+  if (checked.protocol === 'ssh' && !context.request.credentials)
+    throw new DavitError(
+      'git/bad-request',
+      'it is fetched over ssh, and a pipeline of a fork has no credentials.',
+    );
+  const place = address.own && context.request.credentials ? context.place : context.bare;
+  const pinned = address.own ? [] : await pinnedAddress(checked, context.request.allowHosts);
   const inRepo = inFolder(place, folder, pinned);
   await mkdir(folder, { recursive: true });
   await createRepository(inRepo, checked.url);
-  const fetch = (what: string[], options: string[]) =>
-    fetchInto(inRepo, { from: checked.url, what, options });
-  const bySha = await fetch([module.sha], depthOption(of.request.depth));
+  const fetch = (refs: string[], options: string[]) =>
+    fetchInto(inRepo, { from: checked.url, refs, options });
+  const bySha = await fetch([module.sha], depthOption(context.request.depth));
   if (bySha.code !== 0) {
-    // Some servers name only branch tips.
+    // Some servers provide only branch tips.
     throwIfFatal(bySha.stderr);
     await expectOkFromServer(fetch(['+refs/heads/*:refs/remotes/origin/*', '+refs/tags/*:refs/tags/*'], []));
   }
@@ -164,25 +174,25 @@ async function fetchOne(
   return checked.url;
 }
 
-/** M2: git connects to the address that was judged, whatever the name says a moment later. */
+/** SUBMODULE-2: git connects to the address that was checked, even if the name changes later. */
 async function pinnedAddress({ url }: CheckedUrl, allowHosts: readonly string[]): Promise<string[]> {
   const { hostname, host, port, protocol } = new URL(url);
   if (protocol !== 'https:')
     throw new DavitError(
       'git/bad-request',
-      `${host} is another host than the project's, and is asked over https only.`,
+      `${host} is not the project's own host, and is contacted over https only.`,
     );
   const bare = hostname.replace(/^\[|\]$/g, '');
   const found = await lookup(bare, { all: true, verbatim: true }).catch((cause: unknown) => {
-    throw new DavitError('git/unreachable', `The name ${hostname} cannot be resolved.`, { cause });
+    throw new DavitError('git/unreachable', `Cannot resolve the name ${hostname}.`, { cause });
   });
   const allowed = allowHosts.includes(host) || allowHosts.includes(hostname);
   const good = found.filter(({ address }) => allowed || isPublicAddress(address));
   const [first] = good;
   if (!first)
-    throw new DavitError('git/bad-request', `${host} is no public address.`, {
-      hint: 'An operator can name it in includes.allow_hosts of the installation file.',
+    throw new DavitError('git/bad-request', `${host} is not a public address.`, {
+      hint: 'An operator can add it to includes.allow_hosts in the installation file.',
     });
-  const at = first.family === 6 ? `[${first.address}]` : first.address;
-  return ['-c', `http.curloptResolve=${bare}:${port || '443'}:${at}`];
+  const target = first.family === 6 ? `[${first.address}]` : first.address;
+  return ['-c', `http.curloptResolve=${bare}:${port || '443'}:${target}`];
 }

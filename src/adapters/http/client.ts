@@ -1,27 +1,31 @@
-/** Calls to the server: connections kept, a lost one tried again for a bounded time, coded errors as the server meant them. */
-import { setTimeout as delay } from 'node:timers/promises';
+/**
+ * Calls to the server: connections are kept, a lost one is retried for a bounded time, and errors keep the
+ * server's codes.
+ */
 import type { Readable } from 'node:stream';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
+import { doubling, retry } from '../../utils/retry.ts';
 import { INTERNAL } from './wire.ts';
 
 const INITIAL_PAUSE_MS = 50;
+const MAX_PAUSE_MS = 1_000;
 const MAX_ERROR_BYTES = 64 * 1_024;
 
 export interface ClientOptions {
   /** http://host:port */
   url: string;
   workerToken: string;
-  /** How long a server that is away is tried again before `store/unreachable`; 5 s. */
+  /** How long an unreachable server is retried before `store/unreachable`; 5 s. */
   patienceMs?: number;
 }
 export interface Call {
   method: 'GET' | 'PUT' | 'POST' | 'HEAD';
   path: string;
   type?: string;
-  /** A stream is sent once: it cannot be tried again. */
+  /** A stream is sent once: it cannot be retried. */
   body?: Buffer | Readable;
-  /** A status that is an answer to the caller, not an error. */
+  /** A status that is a result for the caller, not an error. */
   accept?: number;
 }
 export type Answer = Dispatcher.ResponseData;
@@ -35,7 +39,7 @@ export class StoreClient {
     bodyTimeout: 60_000,
   });
 
-  /** The server's time at the last answer, and this process's steady clock then. */
+  /** The server's time in its last response, and this process's monotonic clock at that moment. */
   #heard: { serverMs: number; at: number } | undefined;
 
   constructor(options: ClientOptions) {
@@ -44,14 +48,12 @@ export class StoreClient {
 
   /** Rejects with the server's coded error, or `store/unreachable`. */
   async call(call: Call): Promise<Answer> {
-    const deadline = performance.now() + this.#options.patienceMs;
-    for (let wait = INITIAL_PAUSE_MS; ; wait = Math.min(wait * 2, 1_000)) {
-      const answer = await this.#try(call);
-      if (!(answer instanceof DavitError)) return answer;
-      const again = answer.http === 503 && (call.body === undefined || Buffer.isBuffer(call.body));
-      if (!again || performance.now() + wait > deadline) throw answer;
-      await delay(wait);
-    }
+    const repeatable = call.body === undefined || Buffer.isBuffer(call.body);
+    return retry(() => this.#try(call), {
+      retryable: (error) => repeatable && error instanceof DavitError && error.http === 503,
+      backoff: doubling(INITIAL_PAUSE_MS, MAX_PAUSE_MS),
+      forMs: this.#options.patienceMs,
+    });
   }
 
   async json(call: Call): Promise<unknown> {
@@ -63,8 +65,8 @@ export class StoreClient {
   }
 
   /**
-   * Epoch ms by the server's clock, to the second. Workers on machines whose clocks differ, or jump, agree by it. This machine's
-   * own before the first answer.
+   * Epoch ms by the server's clock, to the second: workers whose clocks differ or jump agree by it. Before
+   * the first response it is this machine's own clock.
    */
   now(): number {
     return this.#heard ? this.#heard.serverMs + (performance.now() - this.#heard.at) : Date.now();
@@ -75,7 +77,7 @@ export class StoreClient {
     if (!Number.isNaN(serverMs)) this.#heard = { serverMs, at: performance.now() };
   }
 
-  async #try({ method, path, type, body, accept }: Call): Promise<Answer | DavitError> {
+  async #try({ method, path, type, body, accept }: Call): Promise<Answer> {
     let answer: Answer;
     try {
       answer = await request(`${this.#options.url}${INTERNAL}${path}`, {
@@ -88,15 +90,15 @@ export class StoreClient {
         },
       });
     } catch (error) {
-      return unreachable(this.#options.url, error);
+      throw unreachable(this.#options.url, error);
     }
     this.#hear(answer.headers.date);
     if (answer.statusCode < 400 || answer.statusCode === accept) return answer;
-    return refused(answer, this.#options.url);
+    throw await refused(answer, this.#options.url);
   }
 }
 
-/** Errors of the connection; an error of the body's own stream is passed on as it is. */
+/** Errors of the connection; an error of the body's own stream stays as it is. */
 function unreachable(url: string, error: unknown): DavitError {
   const ofConnection =
     error instanceof errors.UndiciError ||
@@ -105,7 +107,7 @@ function unreachable(url: string, error: unknown): DavitError {
       typeof error.code === 'string' &&
       /^(E[A-Z]|UND_)/.test(error.code));
   if (!ofConnection) throw error;
-  return new DavitError('store/unreachable', `The server at ${url} did not answer.`, { cause: error });
+  return new DavitError('store/unreachable', `The server at ${url} did not respond.`, { cause: error });
 }
 
 const isCode = (code: unknown): code is ErrorCode => typeof code === 'string' && Object.hasOwn(ERRORS, code);
@@ -115,7 +117,7 @@ async function refused(answer: Answer, url: string): Promise<DavitError> {
   const error = readError(text);
   if (error) return error;
   const code = answer.statusCode >= 502 && answer.statusCode <= 504 ? 'store/unreachable' : 'internal/defect';
-  return new DavitError(code, `The server at ${url} answered with HTTP ${answer.statusCode}.`);
+  return new DavitError(code, `The server at ${url} responded with HTTP ${answer.statusCode}.`);
 }
 
 /** ApiError of `src/server/api.ts`. */
@@ -124,7 +126,7 @@ function readError(text: string): DavitError | undefined {
   try {
     body = JSON.parse(text);
   } catch {
-    return undefined; // no answer of davit's: a proxy's page, or a HEAD without a body
+    return undefined; // not a response of davit: a proxy's page, or a HEAD without a body
   }
   if (typeof body !== 'object' || body === null || !('error' in body)) return undefined;
   const { error } = body;

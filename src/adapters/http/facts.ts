@@ -1,9 +1,14 @@
-/** The installation's facts as a server tells them, which may be older or newer than this worker. */
+/** The installation's facts from a server, which may be older or newer than this worker. */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { installationSchema, projectSchema, targetSchema, type InstallationFacts } from '../../installation.ts';
+import {
+  installationSchema,
+  projectSchema,
+  targetSchema,
+  type InstallationFacts,
+} from '../../installation.ts';
 
-const told = z.looseObject({
+const factsSchema = z.looseObject({
   installation: z.string(),
   url: z.string(),
   config: z.looseObject({
@@ -17,16 +22,21 @@ const told = z.looseObject({
 });
 
 /**
- * What a server does not tell, because it is older, has the value of an installation file that says nothing of it. Not so
- * `reconcile`: such a server does not keep what the reconciler needs, so nothing is looked at until it is upgraded. Durations
- * are ms already. Throws `internal/defect` for what are no facts.
+ * A fact that an older server does not send gets the value that an installation file without the setting has.
+ * `reconcile` is the exception: an older server does not keep what the reconciler needs, so nothing is
+ * reconciled until it is upgraded. Durations are ms already. Throws `internal/defect` if the value is not an
+ * object of facts.
  */
 export function readFacts(value: unknown): InstallationFacts {
-  const parsed = told.safeParse(value);
+  const parsed = factsSchema.safeParse(value);
   if (!parsed.success)
-    throw new DavitError('internal/defect', 'The server told facts of no form that this version knows.', {
-      cause: parsed.error,
-    });
+    throw new DavitError(
+      'internal/defect',
+      'The server sent facts in a format that this version does not know.',
+      {
+        cause: parsed.error,
+      },
+    );
   const { config, ...rest } = parsed.data;
   const { users: _users, reconcile, ...defaults } = installationSchema.parse({});
   const project = projectSchema.parse({ name: 'any', reconcile: false });
@@ -43,6 +53,6 @@ export function readFacts(value: unknown): InstallationFacts {
       targets: config.targets?.map((one) => ({ ...target, ...one })) ?? [],
     },
   };
-  // The rest was checked by the server, against this schema or that of its own version.
+  // The server has validated the rest, against this schema or that of its own version.
   return facts as InstallationFacts;
 }

@@ -1,4 +1,6 @@
-/** The stores of the server, as its workers see them. Every call may be sent twice when a connection breaks; all are idempotent. */
+/**
+ * The server's stores, for its workers. A call may be sent twice if a connection breaks; all are idempotent.
+ */
 import { createHash } from 'node:crypto';
 import { Transform, type Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -20,14 +22,16 @@ export interface HttpStores {
   records: RecordStore;
   logs: LogStore;
   fleet: Fleet;
-  /** What the server tells workers of the installation. */
+  /** The installation's facts that the server gives to workers. */
   facts(): Promise<InstallationFacts>;
   /** Epoch ms by the server's clock. */
   now(): number;
   close(): Promise<void>;
 }
 
-/** Rejections carry the server's own code; without an answer it is `store/unreachable`, after `patienceMs`. */
+/**
+ * Rejections carry the server's own code; without a response it is `store/unreachable`, after `patienceMs`.
+ */
 export function httpStores(options: ClientOptions): HttpStores {
   const client = new StoreClient(options);
   return {
@@ -90,7 +94,7 @@ async function putStream(client: StoreClient, stream: Readable): Promise<{ diges
     if (!counted.destroyed) ofSource = error;
   });
   const piped = pipeline(stream, counted).catch(() => {
-    // Either the source failed, which is kept above, or the sending did, which says so itself.
+    // Either the source failed, and its error is kept above, or the sending failed with its own error.
   });
   try {
     const body = { method: 'PUT', path: '/blobs', type: BYTES_TYPE, body: counted } as const;
@@ -99,7 +103,7 @@ async function putStream(client: StoreClient, stream: Readable): Promise<{ diges
   } catch (error) {
     throw ofSource ?? error;
   } finally {
-    // Whichever side failed, the other must not wait for it.
+    // If one side fails, the other must not wait for it.
     counted.destroy();
     stream.destroy();
     await piped;
@@ -107,11 +111,12 @@ async function putStream(client: StoreClient, stream: Readable): Promise<{ diges
 }
 
 function same(wanted: Digest, got: Digest): Digest {
-  if (wanted !== got) throw new DavitError('blob/digest', `The bytes of ${wanted} came as ${got}.`);
+  if (wanted !== got)
+    throw new DavitError('blob/digest', `The bytes of ${wanted} arrived with the digest ${got}.`);
   return got;
 }
 
-/** Documents come back as what was put: the type parameter is the caller's word for that, as in the port. */
+/** A document has the type that was put: the caller asserts it by the type parameter, as in the port. */
 function httpRecords(client: StoreClient): RecordStore {
   return {
     putIfAbsent: async <T>(name: string, value: T) => {
@@ -161,7 +166,7 @@ function httpLogs(client: StoreClient): LogStore {
     },
   };
 }
-/** Callers hand whole attempts in. */
+/** Callers may pass whole attempts. */
 const pick = ({ pipeline: id, job, attempt }: LogRef): LogRef => ({ pipeline: id, job, attempt });
 
 function httpFleet(client: StoreClient): Fleet {

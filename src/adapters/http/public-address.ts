@@ -1,6 +1,7 @@
 /**
- * Which addresses are the public internet's (pure). An allow list for IPv6, a block list for IPv4, as IANA's registries of
- * special-purpose addresses have them (RFC 6890 and later): what is not surely public is not.
+ * Which addresses belong to the public internet (pure): an allow list for IPv6 and a block list for IPv4,
+ * from IANA's registries of special-purpose addresses (RFC 6890 and later). An address that is not surely
+ * public counts as not public.
  */
 import { BlockList, isIP } from 'node:net';
 
@@ -24,7 +25,7 @@ const SPECIAL_4 = [
   ['224.0.0.0', 4], // multicast
   ['240.0.0.0', 4], // reserved, broadcast
 ] as const;
-/** Inside of 2000::/3, which is all that is given out as public. */
+/** Within 2000::/3, which is the whole public range. */
 const SPECIAL_6 = [
   ['2001::', 23], // protocol assignments, Teredo
   ['2001:db8::', 32],
@@ -40,7 +41,10 @@ public6.addSubnet('2000::', 3, 'ipv6');
 const special6 = new BlockList();
 for (const [net, bits] of SPECIAL_6) special6.addSubnet(net, bits, 'ipv6');
 
-/** False too for what is no address. IPv4 addresses inside of IPv6 ones (mapped, NAT64) are not public. */
+/**
+ * Also false if the text is not an address. IPv4 addresses inside of IPv6 ones (mapped, NAT64) are not
+ * public.
+ */
 export function isPublicAddress(address: string): boolean {
   const bare = address.replace(/%.*$/, '');
   const family = isIP(bare);

@@ -1,10 +1,14 @@
 /**
- * `include: remote`: one small file over https from a server that a pipeline file names, so from anywhere.
+ * `include: remote`: one small file over https from a server that a pipeline file names, which can be any
+ * server.
  *
- * Not its role: caching, integrity. Invariants: R1 a connection is made only to an address that was looked up and judged for
- * that connection, so a name that changes its mind between look-up and connect gains nothing; R2 every redirect is judged as
- * the first address is; R3 nothing is sent but the request itself: no credential, no cookie, no referrer, no proxy of the
- * environment; R4 no message repeats a query or a body.
+ * Not its role: caching, integrity. Invariants:
+ *   REMOTE-1 A connection goes only to an address that was resolved and checked for that connection, so a
+ *            name that changes between look-up and connect gains nothing.
+ *   REMOTE-2 Every redirect is checked like the first address.
+ *   REMOTE-3 Nothing is sent but the request itself: no credential, cookie, referrer or proxy of the
+ *            environment.
+ *   REMOTE-4 No message repeats a query or a body.
  */
 import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
 import { readFile } from 'node:fs/promises';
@@ -25,12 +29,12 @@ const TIMEOUT_MS = 10_000;
 export interface RemoteOptions {
   /** `HOST` or `HOST:PORT`: these may have private addresses, and ports below 1024 other than 443. */
   allowHosts?: readonly string[];
-  /** If given, no other host is asked; `*` stands for any text. */
+  /** If set, no other host is allowed; `*` matches any text. */
   onlyHosts?: readonly string[];
-  /** PEM of authorities beside the well-known ones. */
+  /** PEM of authorities in addition to the well-known ones. */
   caFile?: string;
   timeoutMs?: number;
-  /** Of the machine, unless a test has its own. */
+  /** The machine's own, unless a test sets one. */
   lookup?: Lookup;
 }
 export type Lookup = (
@@ -54,9 +58,9 @@ export function remoteFiles(options: RemoteOptions = {}): RemoteFiles {
   };
 }
 
-type Answer = { bytes: Uint8Array } | { to: URL };
+type Fetched = { bytes: Uint8Array } | { to: URL };
 
-async function getOnce(url: URL, options: RemoteOptions, signal: AbortSignal | undefined): Promise<Answer> {
+async function getOnce(url: URL, options: RemoteOptions, signal: AbortSignal | undefined): Promise<Fetched> {
   const allowed = judge(url, options);
   const ca = await readCa(options.caFile);
   const timeout = AbortSignal.timeout(options.timeoutMs ?? TIMEOUT_MS);
@@ -77,7 +81,7 @@ async function getOnce(url: URL, options: RemoteOptions, signal: AbortSignal | u
     return await read(url, answer);
   } catch (cause) {
     signal?.throwIfAborted();
-    throw told(url, cause, timeout.aborted);
+    throw connectionError(url, cause, timeout.aborted);
   } finally {
     await agent.destroy();
   }
@@ -88,29 +92,30 @@ async function readCa(path: string | undefined): Promise<string | undefined> {
   try {
     return await readFile(path, 'utf8');
   } catch (cause) {
-    throw new DavitError('include/refused', `includes.ca_file of the installation cannot be read: ${path}.`, {
+    throw new DavitError('include/refused', `Cannot read includes.ca_file of the installation: ${path}.`, {
       cause,
     });
   }
 }
 
-/** What can be said of an address before it is looked up; true: its host may be private. */
+/** Checks an address before it is resolved; true if its host may be private. */
 function judge(url: URL, { allowHosts = [], onlyHosts }: RemoteOptions): boolean {
-  if (url.protocol !== 'https:') throw refused(`${shown(url)} is no https address.`);
+  if (url.protocol !== 'https:') throw refused(`${shown(url)} is not an https address.`);
   if (url.username !== '' || url.password !== '')
-    throw refused(`An address of ${url.host} holds a user name or password.`);
+    throw refused(`An address of ${url.host} contains a user name or password.`);
   if (onlyHosts && !onlyHosts.some((one) => wildcardMatches(one, url.hostname)))
-    throw refused(`The installation takes no files from ${url.hostname}.`);
+    throw refused(`The installation does not allow files from ${url.hostname}.`);
   if (allowHosts.includes(url.hostname) || allowHosts.includes(`${url.hostname}:${url.port || '443'}`))
     return true;
   const port = url.port === '' ? 443 : Number(url.port);
-  if (port !== 443 && port < 1024) throw refused(`Port ${port} of ${url.hostname} is none of a web server.`);
+  if (port !== 443 && port < 1024)
+    throw refused(`Port ${port} of ${url.hostname} is not allowed. Use 443, or 1024 and above.`);
   const literal = url.hostname.replace(/^\[|\]$/g, '');
   if (isIP(literal) !== 0 && !isPublicAddress(literal)) throw notPublic(url.hostname);
   return false;
 }
 
-/** The look-up that the connection itself uses: R1. All addresses of a name must be public. */
+/** REMOTE-1: the look-up that the connection itself uses. All addresses of a name must be public. */
 const guarded =
   (lookup: Lookup, allowed: boolean): LookupFunction =>
   (host, options, done) => {
@@ -124,37 +129,37 @@ const guarded =
     });
   };
 
-async function read(url: URL, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<Answer> {
+async function read(url: URL, { statusCode, headers, body }: Dispatcher.ResponseData): Promise<Fetched> {
   if (statusCode >= 300 && statusCode < 400 && typeof headers.location === 'string') {
     await body.dump();
-    if (!URL.canParse(headers.location, url.href)) throw refused(`${shown(url)} redirects to no address.`);
+    if (!URL.canParse(headers.location, url.href))
+      throw refused(`${shown(url)} redirects to an invalid address.`);
     return { to: new URL(headers.location, url) };
   }
-  if (statusCode >= 500 || statusCode === 429) throw outage(`${shown(url)} answered ${statusCode}.`);
-  if (statusCode !== 200) throw refused(`${shown(url)} answered ${statusCode}.`);
+  if (statusCode >= 500 || statusCode === 429)
+    throw outage(`${shown(url)} responded with HTTP ${statusCode}.`);
+  if (statusCode !== 200) throw refused(`${shown(url)} responded with HTTP ${statusCode}.`);
   const encoding = headers['content-encoding'];
   if (encoding !== undefined && encoding !== 'identity')
-    throw refused(`${shown(url)} came encoded (${String(encoding).slice(0, 20)}), which was not asked for.`);
+    throw refused(
+      `${shown(url)} has the content encoding ${String(encoding).slice(0, 20)}, which was not requested.`,
+    );
   return {
     bytes: await readBounded(body, MAX_BYTES, () => refused(`${shown(url)} is larger than 1 MiB.`)),
   };
 }
 
-/** One coded error for whatever the connection met. */
-function told(url: URL, cause: unknown, late: boolean): DavitError {
+/** One coded error for any failure of the connection. */
+function connectionError(url: URL, cause: unknown, late: boolean): DavitError {
   for (let error = cause; error instanceof Error; error = error.cause)
     if (error instanceof DavitError) return error;
-  if (late) return outage(`${shown(url)} did not answer in time.`);
+  if (late) return outage(`${shown(url)} did not respond in time.`);
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : 'no reason given';
-  if (code === 'ENOTFOUND') return refused(`There is no server ${url.hostname}.`);
+  if (code === 'ENOTFOUND') return refused(`The host name ${url.hostname} does not exist.`);
   if (/CERT|SIGN|ISSUER|SSL|TLS/i.test(code))
-    return new DavitError(
-      'include/refused',
-      `The certificate of ${url.host} is not one to trust (${code}).`,
-      {
-        hint: 'Of an authority of your own: name it by includes.ca_file in the installation file.',
-      },
-    );
+    return new DavitError('include/refused', `The certificate of ${url.host} is not trusted (${code}).`, {
+      hint: 'For an authority of your own, set includes.ca_file in the installation file.',
+    });
   return outage(`${shown(url)} cannot be reached (${code}).`);
 }
 
@@ -162,6 +167,6 @@ const shown = (url: URL): string => `${url.protocol}//${url.host}${url.pathname}
 const refused = (message: string): DavitError => new DavitError('include/refused', message);
 const outage = (message: string): DavitError => new DavitError('include/unreachable', message);
 const notPublic = (host: string): DavitError =>
-  new DavitError('include/refused', `${host} is no public address.`, {
-    hint: 'An operator may allow a host of your own by includes.allow_hosts in the installation file.',
+  new DavitError('include/refused', `${host} is not a public address.`, {
+    hint: 'An operator can allow a private host with includes.allow_hosts in the installation file.',
   });

@@ -1,20 +1,18 @@
 /**
- * What workers and server say to each other under /internal/v1: paths, bodies and answers. Pure. Names travel in bodies, not
- * in paths, so that no path has to be decoded; bytes travel as they are.
+ * The protocol between workers and server under /internal/v1: paths, bodies and responses. Pure. Names are in
+ * bodies, not in paths, so that no path has to be decoded; bytes are sent as they are.
  *
- *   PUT  blobs               bytes            { digest, bytes }
- *   GET  blobs/:digest                        bytes       (HEAD: is it there)
- *   POST records/{put-if-absent|put|get|list|allocate}
- *   POST logs/{open|append|end|state|read}    append: frame (JSON line, then bytes); read: bytes, state in a header
- *   POST workers             WorkerReport     GET workers   WorkerReport[]
- *   GET  facts                                InstallationFacts
+ *   PUT blobs bytes { digest, bytes } GET blobs/:digest bytes (HEAD: is it there) POST
+ *   records/{put-if-absent|put|get|list|allocate} POST logs/{open|append|end|state|read} append: frame (JSON
+ *   line, then bytes); read: bytes, state in a header POST workers WorkerReport GET workers WorkerReport[]
+ *   GET facts InstallationFacts
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { ARCHES, parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
 
 export const INTERNAL = '/internal/v1';
-/** Of an answer of logs/read: JSON of a LogState. */
+/** Header of a logs/read response: JSON of a LogState. */
 export const LOG_STATE_HEADER = 'x-davit-log-state';
 export const FRAME_TYPE = 'application/x-davit-frame';
 export const BYTES_TYPE = 'application/octet-stream';
@@ -66,7 +64,7 @@ export const logState = z.object({
   ended: summary.optional(),
   incomplete: z.boolean(),
 });
-/** A record that is not there has no `value`. */
+/** A record that does not exist has no `value`. */
 export const recordAnswer = z.object({ value: z.unknown().optional() });
 
 /** One line of JSON, then bytes. */
@@ -75,7 +73,7 @@ export function encodeFrame(head: unknown, bytes: Uint8Array): Buffer {
 }
 export function decodeFrame(frame: Buffer): { head: unknown; bytes: Buffer } {
   const end = frame.subarray(0, MAX_HEAD).indexOf(0x0a);
-  if (end < 0) throw new DavitError('usage/invalid', 'The frame has no head.');
+  if (end < 0) throw new DavitError('usage/invalid', 'The frame has no header.');
   const head: unknown = JSON.parse(frame.subarray(0, end).toString('utf8'));
   return { head, bytes: frame.subarray(end + 1) };
 }

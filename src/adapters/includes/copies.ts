@@ -9,7 +9,7 @@ import type { RemoteCopies } from './remote.ts';
 import { sha256 } from '../../utils/sha256.ts';
 
 const MAX_BYTES = 1024 * 1024;
-/** Rejects where the store cannot be reached; a blob that it has lost is no copy. */
+/** Rejects if the store is unreachable; if it has lost the blob, there is no copy. */
 export function storedCopies(
   blobs: BlobStore,
   records: RecordStore,
@@ -33,7 +33,7 @@ export function storedCopies(
   };
 }
 
-/** The file's time is that of the fetch. */
+/** The file's time is the time of the fetch. */
 export function folderCopies(folder: string): RemoteCopies {
   return {
     async get(url) {
@@ -41,7 +41,7 @@ export function folderCopies(folder: string): RemoteCopies {
       try {
         return { bytes: await readFile(path), at: (await stat(path)).mtimeMs };
       } catch {
-        return undefined; // not there or not readable: it is fetched
+        return undefined; // missing or unreadable: it is fetched
       }
     },
     async put(url, bytes) {
@@ -52,7 +52,7 @@ export function folderCopies(folder: string): RemoteCopies {
         await writeFile(fresh, bytes, { mode: 0o600 });
         await rename(fresh, path);
       } catch {
-        // A cache that cannot be written (a full disk, another owner) costs the next run a fetch, nothing more.
+        // If the cache cannot be written (a full disk, another owner), the next run fetches again.
       }
     },
   };

@@ -1,6 +1,7 @@
 /**
- * Includes port: what `include` names outside of the pipeline's own source, asked of git and of https servers, for the control
- * worker and the command line alike. All of one pipeline's answers come within 30 s (GitLab's limit).
+ * Includes port: files from outside the pipeline's own source that `include` names, from git and https
+ * servers, for the control worker and the command line. All files of one pipeline must arrive within 30 s
+ * (GitLab's limit).
  */
 import { DavitError } from '../../errors.ts';
 import {
@@ -24,7 +25,7 @@ import { remoteAnswer, type RemoteParts } from './remote.ts';
 import { patternsOf, shaOf, versionOf } from './versions.ts';
 
 const TIMEOUT_MS = 30_000;
-/** Questions at once. */
+/** Parallel requests. */
 const WIDTH = 4;
 
 export interface IncludesParts extends RemoteParts {
@@ -72,11 +73,11 @@ class Session implements IncludeSession {
     return answers;
   }
 
-  /** One question; every want of it gets the same refusal. */
+  /** One request; all wants in it get the same refusal. */
   async #group(wants: readonly IncludeWant[]): Promise<Record<string, IncludeAnswer>> {
     try {
       const found = await this.#ask(wants);
-      return Object.fromEntries(wants.map((want, at) => [includeKey(want), found[at] ?? lost]));
+      return Object.fromEntries(wants.map((want, index) => [includeKey(want), found[index] ?? lost]));
     } catch (error) {
       this.#reader.signal?.throwIfAborted();
       const refused = this.#late.aborted ? TOO_LATE : refusalOf(error);
@@ -96,14 +97,14 @@ class Session implements IncludeSession {
 
   async #ref(repository: IncludeRepository, ref: string | undefined): Promise<IncludeAnswer> {
     const patterns = patternsOf(ref);
-    // Who may not read it does not learn from the answer that it is there.
+    // A reader without access must not learn that it exists.
     const request = await this.#request(repository);
     const refs = patterns ? await this.#parts.repositories.refs({ ...request, patterns }) : {};
     const sha = shaOf(refs, ref);
     if (sha !== undefined) return { sha };
     throw refused(
       `${repository.path} has no branch, tag or commit "${ref ?? 'HEAD'}".`,
-      'A commit is named by its full sha.',
+      'Name a commit by its full SHA.',
     );
   }
 
@@ -114,11 +115,11 @@ class Session implements IncludeSession {
     if (found) return found;
     throw refused(
       `${repository.path} has no version "${version}".`,
-      'A version is a tag such as 1.2.3, a part of it (1, 1.2), ~latest, a branch or a full sha.',
+      'A version is a tag such as 1.2.3, a part of it (1, 1.2), ~latest, a branch or a full SHA.',
     );
   }
 
-  /** All of one commit at once. */
+  /** All files of one commit at once. */
   async #files(first: FileWant, wants: readonly IncludeWant[]): Promise<IncludeAnswer[]> {
     const request = await this.#request(first.repository);
     const paths = wants.flatMap((want) => (want.kind === 'file' ? [want.path] : []));
@@ -143,7 +144,7 @@ class Session implements IncludeSession {
   }
 }
 
-/** Files of one commit are one question. */
+/** Files of one commit are one request. */
 function groups(wants: readonly IncludeWant[]): Iterable<IncludeWant[]> {
   const found = new Map<string, IncludeWant[]>();
   for (const want of wants) {
@@ -162,10 +163,10 @@ const TOO_LATE: IncludeRefusal = {
   outage: true,
 };
 const lost: IncludeAnswer = {
-  refused: { code: 'include/unreachable', message: 'there was no answer', outage: true },
+  refused: { code: 'include/unreachable', message: 'there was no response', outage: true },
 };
 
-/** Rethrows what is davit's own trouble: the store is away, or a defect. */
+/** Rethrows davit's own errors: an unreachable store, or a defect. */
 function refusalOf(error: unknown): IncludeRefusal {
   if (!(error instanceof DavitError)) throw error;
   const { code, message, hint } = error;

@@ -1,9 +1,9 @@
 /**
- * Whose repository an include names, and whether this pipeline may read it (pure).
- *
- * Invariants: A1 a token is sent only to the repository that the operator wrote it beside, or, where `forge_projects` says so,
- * to another path of the same address. A2 a fork's pipeline reads its own project and what the operator calls public, nothing
- * else: whoever can open a merge request decides what stands in its file.
+ * Which repository an include names, and whether this pipeline may read it (pure). Invariants:
+ *   INCLUDE-1 A token is sent only to the repository that the operator configured it for, or, with
+ *             `forge_projects`, to another path of the same address.
+ *   INCLUDE-2 A fork's pipeline reads its own project and projects that the operator made public, nothing
+ *             else: anyone who can open a merge request controls its file.
  */
 import type { Installation, InstallationProject } from '../../installation.ts';
 import type { IncludeRefusal, IncludeRepository } from '../../plan/model/includes.ts';
@@ -13,15 +13,15 @@ import type { IncludeReader } from '../ports.ts';
 export interface IncludeSettings {
   projects: readonly InstallationProject[];
   includes: Installation['includes'];
-  /** Address people reach davit's server at: its host is CI_SERVER_FQDN. */
+  /** Public address of davit's server; its host is CI_SERVER_FQDN. */
   url: string;
 }
-/** Where it is fetched from, and whose credentials open it. */
+/** Where a repository is fetched from, and the credentials for it. */
 export interface Readable {
   url: string;
   owner: InstallationProject;
 }
-/** At a forge: groups and a project. */
+/** A path at a forge: groups and a project. */
 const PATH = /^[A-Za-z0-9_][\w.-]*(\/[A-Za-z0-9_][\w.-]*)+$/;
 
 export function readable(
@@ -37,7 +37,7 @@ export function readable(
   const refusal = mayNot(found, reader);
   if (refusal !== undefined) return refuse(refusal);
   if (found.clone_url === undefined)
-    return refuse(`The installation file names no clone_url for the project ${found.name}.`);
+    return refuse(`The installation file has no clone_url for the project ${found.name}.`);
   return { url: found.clone_url, owner: found };
 }
 
@@ -58,7 +58,7 @@ const sameForge = (one: InstallationProject, own: InstallationProject | undefine
 function mayNot(found: InstallationProject, { project, fork }: IncludeAsker): string | undefined {
   if (found.name === project) return undefined;
   if (fork && !found.include_by_forks)
-    return `A pipeline of a fork may not include files of the project ${found.name}.`;
+    return `The pipeline of a fork must not include files of the project ${found.name}.`;
   if (!fork && !found.include_by.some((pattern) => wildcardMatches(pattern, project)))
     return `The project ${found.name} does not let ${project} include its files.`;
   return undefined;
@@ -71,15 +71,15 @@ interface AtForge {
   settings: IncludeSettings;
 }
 
-/** A repository that the installation file does not name, beside the one of the including project. */
+/** A repository that is not in the installation file, at the same forge as the including project. */
 function atForge(
   { path, host }: IncludeRepository,
   { reader, own, settings }: AtForge,
 ): Readable | IncludeRefusal {
   const shown = host === undefined ? path : `${host}/${path}`;
   const unknown = refuse(
-    `The installation knows no project ${shown} that ${reader.project} may include files of.`,
-    'An operator adds it to projects in the installation file, or allows its group by includes.forge_projects.',
+    `There is no project ${shown} in the installation that ${reader.project} may include files of.`,
+    'An operator can add it to projects in the installation file, or allow its group with includes.forge_projects.',
   );
   const base = own && baseOf(own);
   if (reader.fork || !own || base === undefined || !PATH.test(path) || path.includes('..')) return unknown;
@@ -89,7 +89,7 @@ function atForge(
   return { url: `${base}${path}.git`, owner: own };
 }
 
-/** What stands before the project's own path in its clone address. */
+/** The part of the clone address before the project's own path. */
 function baseOf({ clone_url: url, repository }: InstallationProject): string | undefined {
   if (url === undefined || repository === undefined) return undefined;
   const bare = url.replace(/\/+$/, '').replace(/\.git$/, '');

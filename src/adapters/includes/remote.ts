@@ -1,14 +1,15 @@
 /**
- * `include: remote` with what the file says of it. With `integrity` a copy is as good as the file. With `cache` a copy of that
- * age will do, and an older one where the server does not answer, with a warning: whoever writes `cache` takes it that the file
- * may be of yesterday. Without either there is no copy: a file may have been taken back for a reason.
+ * `include: remote` with its options. With `integrity`, a copy is as good as the file. With `cache`, a copy
+ * up to that age is used, and an older one with a warning if the server does not respond: `cache` accepts
+ * that the file may be outdated. Without either no copy is used, because a file may have been withdrawn for a
+ * reason.
  */
 import { createHash } from 'node:crypto';
 import { DavitError } from '../../errors.ts';
 import type { IncludeAnswer, IncludeWant } from '../../plan/model/includes.ts';
 import type { RemoteFiles } from '../ports.ts';
 
-/** Copies by address. Best effort: what is not there is fetched. */
+/** Copies by address. Best effort: a missing copy is fetched. */
 export interface RemoteCopies {
   /** `at`: epoch ms of the fetch. */
   get(url: string): Promise<{ bytes: Uint8Array; at: number } | undefined>;
@@ -37,14 +38,14 @@ export async function remoteAnswer(
   } catch (error) {
     const away = error instanceof DavitError && error.code === 'include/unreachable';
     if (!away || !kept || cacheMs === undefined || integrity !== undefined) throw error;
-    const warning = `${error.message} The copy that was fetched ${ageText(age)} ago was taken.`;
+    const warning = `${error.message} Using the copy fetched ${ageText(age)} ago.`;
     return { ...textOf(url, kept.bytes), warning };
   }
   const hash = hashOf(bytes);
   if (integrity !== undefined && hash !== integrity)
     throw new DavitError(
       'include/integrity',
-      `${shown(url)} is sha256-${hash}, and the file says sha256-${integrity}.`,
+      `${shown(url)} has the hash sha256-${hash}; the pipeline file requires sha256-${integrity}.`,
     );
   if (integrity !== undefined || cacheMs !== undefined) await copies.put(url, bytes);
   return textOf(url, bytes);
@@ -56,7 +57,7 @@ function textOf(url: string, bytes: Uint8Array): { text: string } {
   try {
     return { text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch (cause) {
-    throw new DavitError('include/refused', `${shown(url)} is no UTF-8 text.`, { cause });
+    throw new DavitError('include/refused', `${shown(url)} is not UTF-8 text.`, { cause });
   }
 }
 
@@ -65,7 +66,7 @@ function ageText(ms: number): string {
   return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
 }
 
-/** Without what may be a token. */
+/** Without parts that may be a token. */
 function shown(url: string): string {
   const { protocol, host, pathname } = new URL(url);
   return `${protocol}//${host}${pathname}`;

@@ -1,12 +1,18 @@
-/** Which commit a ref or a component's version is, of the refs that a server has told (pure). */
+/** Resolves a ref or a component's version to a commit, from the refs of a server (pure). */
 export type Refs = Readonly<Record<string, string>>;
 
 const SHA = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 const PARTIAL = /^(\d+)(?:\.(\d+))?$/;
-/** Semantic versions without a pre-release part: `~latest` and partial versions pass over pre-releases, as GitLab's do. */
+/**
+ * Semantic versions without a pre-release part: `~latest` and partial versions skip pre-releases, as in
+ * GitLab.
+ */
 const RELEASE = /^v?(\d+)\.(\d+)\.(\d+)(?:\+[\w.-]+)?$/;
 
-/** What to ask the server for; undefined: a full sha needs no question. Characters that git takes for a pattern match nothing. */
+/**
+ * The ref patterns to request; undefined for a full SHA, which needs no request. Pattern characters of git
+ * match nothing.
+ */
 export function patternsOf(ref: string | undefined): string[] | undefined {
   if (ref === undefined) return ['HEAD'];
   if (SHA.test(ref)) return undefined;
@@ -22,7 +28,10 @@ export function shaOf(refs: Refs, ref: string | undefined): string | undefined {
 
 export const isFloating = (version: string): boolean => version === '~latest' || PARTIAL.test(version);
 
-/** `version` is the tag that was found. `~latest` is the highest release, `1` the highest 1.x.y, else the tag, branch or sha. */
+/**
+ * `version` is the tag found. `~latest` is the highest release, `1` the highest 1.x.y, else the tag, branch
+ * or sha.
+ */
 export function versionOf(refs: Refs, version: string): { sha: string; version?: string } | undefined {
   if (SHA.test(version)) return { sha: version };
   const tag = isFloating(version) ? highest(refs, version) : undefined;

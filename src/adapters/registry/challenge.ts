@@ -1,4 +1,4 @@
-/** `WWW-Authenticate` (RFC 9110 §11.6.1) and where a token may be asked for. Pure. */
+/** `WWW-Authenticate` (RFC 9110 §11.6.1) and the address of a token service. Pure. */
 import { isLoopback } from '../text.ts';
 
 export interface Challenge {
@@ -9,13 +9,13 @@ export interface Challenge {
   error?: string;
 }
 
-/** The first challenge that davit can meet; undefined when there is none. */
+/** The first challenge that davit supports; undefined if there is none. */
 export function parseChallenge(header: string): Challenge | undefined {
   const found = /(?:^|,\s*)(basic|bearer)(?:\s+|$)/i.exec(header);
   if (!found) return undefined;
   const parameters = new Map<string, string>();
   const rest = header.slice(found.index + found[0].length);
-  // Sticky: stops at the first text that is no parameter, which is the next challenge.
+  // Sticky: stops at the first text that is not a parameter, which is the next challenge.
   const parameter = /\s*,?\s*([A-Za-z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))/y;
   for (let one = parameter.exec(rest); one; one = parameter.exec(rest))
     parameters.set((one[1] ?? '').toLowerCase(), (one[2] ?? one[3] ?? '').replace(/\\(.)/g, '$1'));

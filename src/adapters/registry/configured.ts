@@ -1,4 +1,7 @@
-/** The registries of the installation file: which one serves a name, and with whose credentials. Never those of another host. */
+/**
+ * The registries of the installation file: which one serves a name, and its credentials. Never those of
+ * another host.
+ */
 import { DavitError } from '../../errors.ts';
 import type { SecretRef } from '../../plan/model/spec.ts';
 import type { Registries, Registry, RegistryAuth, Secrets } from '../ports.ts';
@@ -6,7 +9,7 @@ import { registryClient } from './index.ts';
 import { parseImageName } from './name.ts';
 
 export interface RegistrySettings {
-  /** HOST[:PORT], compared as it is written. */
+  /** HOST[:PORT], compared as written. */
   host: string;
   username?: string;
   password?: SecretRef;
@@ -16,7 +19,9 @@ export interface RegistrySettings {
   default: boolean;
 }
 
-/** A host that is not in the file is asked anonymously. Rejects with `secret/missing`, `registry/name`. */
+/**
+ * A host that is not in the file is used without credentials. Rejects with `secret/missing`, `registry/name`.
+ */
 export function configuredRegistries(
   settings: readonly RegistrySettings[],
   secrets: Pick<Secrets, 'resolve'>,
@@ -54,7 +59,7 @@ export function configuredRegistries(
       const chosen = settings.find((one) => one.default) ?? settings[0];
       if (!chosen)
         throw new DavitError('registry/name', 'The installation has no registry.', {
-          hint: 'Name one under `registries` in the installation file, or run the embedded one.',
+          hint: 'Add one to `registries` in the installation file, or run the embedded one.',
         });
       return { host: chosen.host, auth: await auth(chosen.host) };
     },

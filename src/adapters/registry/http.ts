@@ -1,17 +1,20 @@
 /**
- * Requests to one registry. Role: scheme, credentials, tokens, redirects, retries, coded errors; it knows no manifest.
- *   R1 Credentials go to the registry's own scheme, host and port, and to a token service that `tokenAddress` allows. A
- *      redirect elsewhere carries none. There is no other registry to fall back to.
- *   R2 Plain http only on the loopback, or where the operator has said so.
- *   R3 A request is asked again for 429, 5xx and a broken line, within `patienceMs`; every request here is idempotent.
- *   R4 Answers are read to a bound. No error carries a header, a token or a password.
+ * Requests to one registry: scheme, credentials, tokens, redirects, retries and coded errors. It knows
+ * nothing of manifests.
+ *   REGISTRY-1 Credentials go to the registry's own scheme, host and port, and to a token service that
+ *              `tokenAddress` allows. A redirect elsewhere carries none. There is no other registry to fall
+ *              back to.
+ *   REGISTRY-2 Plain http only on the loopback, or where the operator allows it.
+ *   REGISTRY-3 A request is retried for 429, 5xx and a lost connection, within `patienceMs`; every request is
+ *              idempotent.
+ *   REGISTRY-4 Responses are read to a bound. No error contains a header, a token or a password.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { DavitError } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
 import type { RegistryAuth } from '../ports.ts';
 import { isLoopback, printable, oneLine } from '../text.ts';
+import { doubling, retry, withCode } from '../../utils/retry.ts';
 import { Tokens } from './tokens.ts';
 import { parseChallenge } from './challenge.ts';
 
@@ -28,7 +31,7 @@ export interface RegistryOptions {
   auth?: RegistryAuth;
   /** `TokenTrust.hosts` */
   tokenHosts?: readonly string[] | undefined;
-  /** How long the registry may be away, ms. */
+  /** How long an unreachable registry is retried, ms. */
   patienceMs?: number;
 }
 export interface Ask {
@@ -41,7 +44,7 @@ export interface Ask {
   body?: Uint8Array;
   /** For messages: `write the index of x`. */
   what: string;
-  /** Asked once, whatever comes. */
+  /** Sent once, whatever the result. */
   once?: boolean;
 }
 export interface Answer {
@@ -61,33 +64,36 @@ export class RegistryHttp {
   readonly #tokens: Tokens;
   readonly #patienceMs: number;
 
-  /** Throws `registry/name` for a host that is none. */
+  /** Throws `registry/name` if the host is invalid. */
   constructor(options: RegistryOptions) {
     this.host = options.host;
-    // Docker Hub's API is not where its name points.
+    // Docker Hub's API has another host than its name.
     const host = options.host === 'docker.io' ? 'registry-1.docker.io' : options.host;
     if (!/^[A-Za-z0-9.[\]:-]+$/.test(host) || !URL.canParse(`https://${host}/v2/`))
-      throw new DavitError('registry/name', `"${printable(options.host)}" is no registry's address.`);
+      throw new DavitError('registry/name', `"${printable(options.host)}" is not the address of a registry.`);
     const plain = options.insecure || isLoopback(new URL(`https://${host}`).hostname);
     this.#base = new URL(`${plain ? 'http' : 'https'}://${host}/v2/`);
     this.#tokens = new Tokens(this.#base, options.auth, this.#agent, options.tokenHosts);
     this.#patienceMs = options.patienceMs ?? 45_000;
   }
 
-  /** 200, 201, 202 and 404 come back; all else rejects with `registry/denied`, `registry/unreachable`, `registry/failed`. */
+  /**
+   * 200, 201, 202 and 404 come back; everything else rejects with `registry/denied`, `registry/unreachable`,
+   * `registry/failed`.
+   */
   async ask(ask: Ask): Promise<Answer> {
-    const deadline = performance.now() + (ask.once ? 0 : this.#patienceMs);
-    for (let pause = INITIAL_PAUSE_MS; ; pause = Math.min(pause * 2, MAX_PAUSE_MS)) {
-      const outcome = await this.#try(ask);
-      if ('answer' in outcome) return outcome.answer;
-      const wait = Math.max(pause, outcome.retryAfterMs ?? 0);
-      if (performance.now() + wait > deadline) throw outcome.error;
-      await delay(wait);
-    }
+    let retryAfterMs = 0;
+    return retry(() => this.#try(ask, (ms) => (retryAfterMs = ms)), {
+      retryable: withCode('registry/unreachable'),
+      backoff: doubling(INITIAL_PAUSE_MS, MAX_PAUSE_MS),
+      minWaitMs: () => retryAfterMs,
+      forMs: ask.once ? 0 : this.#patienceMs,
+    });
   }
 
-  /** One try, with one more for a challenge. */
-  async #try(ask: Ask): Promise<{ answer: Answer } | { error: DavitError; retryAfterMs?: number }> {
+  /** One attempt, with a second request for a challenge. `retryAfter` receives what the registry itself asks for. */
+  async #try(ask: Ask, retryAfter: (ms: number) => void): Promise<Answer> {
+    retryAfter(0);
     try {
       const shown = this.#tokens.known(ask.scope);
       let reply = await this.#send(ask, shown);
@@ -95,20 +101,15 @@ export class RegistryHttp {
         const header = await this.#tokens.answer(reply.challenge, { ...ask, shown });
         if (header !== undefined) reply = await this.#send(ask, header);
       }
-      if ([200, 201, 202, 404].includes(reply.status)) return { answer: reply };
+      if ([200, 201, 202, 404].includes(reply.status)) return reply;
       if (reply.status === 401 || reply.status === 403) throw this.#denied(ask, reply);
-      const error = new DavitError(
+      retryAfter(reply.retryAfterMs ?? 0);
+      throw new DavitError(
         reply.status === 429 || reply.status >= 500 ? 'registry/unreachable' : 'registry/failed',
-        `Cannot ${ask.what}: the registry ${this.host} answered ${reply.status}: ${oneLine(words(reply.body))}`,
+        `Cannot ${ask.what}: the registry ${this.host} responded with ${reply.status}: ${oneLine(words(reply.body))}`,
       );
-      if (error.code === 'registry/failed') throw error;
-      return { error, retryAfterMs: reply.retryAfterMs };
     } catch (error) {
-      if (error instanceof DavitError) {
-        if (error.code === 'registry/unreachable') return { error };
-        throw error;
-      }
-      return { error: this.#unreachable(ask, error) };
+      throw error instanceof DavitError ? error : this.#unreachable(ask, error);
     }
   }
 
@@ -139,11 +140,11 @@ export class RegistryHttp {
       await reply.body.dump();
       url = this.#redirected(ask, location, url);
     }
-    throw this.#failed(ask, 'it redirects without end');
+    throw this.#failed(ask, 'it redirects too often');
   }
 
   #redirected(ask: Ask, location: string, from: URL): URL {
-    if (!URL.canParse(location, from.href)) throw this.#failed(ask, 'it redirects to no address');
+    if (!URL.canParse(location, from.href)) throw this.#failed(ask, 'it redirects to an invalid address');
     const to = new URL(location, from);
     if (ask.method !== 'GET' && to.origin !== from.origin)
       throw this.#failed(ask, `it redirects a write to ${printable(to.origin)}, which is not followed`);
@@ -155,7 +156,7 @@ export class RegistryHttp {
   #failed(ask: Ask, why: string): DavitError {
     return new DavitError(
       'registry/failed',
-      `Cannot ${ask.what}: the registry ${this.host} is not in order: ${why}.`,
+      `Cannot ${ask.what}: the registry ${this.host} misbehaves: ${why}.`,
     );
   }
 
@@ -166,11 +167,13 @@ export class RegistryHttp {
 
   #unreachable(ask: Ask, error: unknown): DavitError {
     const code =
-      error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no answer';
+      error instanceof Error && 'code' in error && typeof error.code === 'string'
+        ? error.code
+        : 'no response';
     const certificate = /CERT|SSL|TLS|SELF_SIGNED|ALTNAME|UNABLE_TO_VERIFY/.test(code);
     return new DavitError(
       'registry/unreachable',
-      `Cannot ${ask.what}: the registry ${this.host} does not answer (${code}).`,
+      `Cannot ${ask.what}: the registry ${this.host} does not respond (${code}).`,
       certificate
         ? {
             hint: 'Its certificate is not trusted. A registry without TLS needs `insecure: true` in the installation file.',
@@ -184,10 +187,7 @@ const text = (header: string | string[] | undefined): string =>
   Array.isArray(header) ? header.join(', ') : (header ?? '');
 
 const tooLong = (): Error =>
-  new DavitError(
-    'registry/failed',
-    `The registry sent more than ${MAX_BODY} bytes where a manifest was asked for.`,
-  );
+  new DavitError('registry/failed', `The registry sent more than ${MAX_BODY} bytes instead of a manifest.`);
 
 /** Seconds or a date (RFC 9110 §10.2.3) to ms from now. */
 function retryAfter(value: string): number | undefined {
@@ -196,7 +196,7 @@ function retryAfter(value: string): number | undefined {
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
-/** The message of an error answer: `{"errors":[{"code","message"}]}`, else its text. */
+/** The message of an error response: `{"errors":[{"code","message"}]}`, else its text. */
 function words(body: Buffer): string {
   const said = body.toString('utf8').slice(0, 2000);
   const found = [...said.matchAll(/"(?:code|message)"\s*:\s*"([^"]{1,300})"/g)].map((one) => one[1]);

@@ -1,7 +1,8 @@
 /**
- * An OCI distribution client: port `Registry` for one registry. Images are named by the digest of the bytes that were read,
- * never by what a header says. Writing an index: every entry is looked up in the same repository first (an index cannot name
- * another's), the index goes in by digest, is read back, and only then do tags move, in the order given.
+ * An OCI distribution client: port `Registry` for one registry. Images are named by the digest of the bytes
+ * that were read, never by a header. Writing an index: every entry is first looked up in the same repository
+ * (an index cannot name another's), the index is put by digest and read back, and only then do tags move, in
+ * the given order.
  */
 import { DavitError } from '../../errors.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
@@ -23,7 +24,7 @@ import { parseImageName } from './name.ts';
 export type { RegistryOptions } from './http.ts';
 export { imageNameText, parseImageName, type ImageName } from './name.ts';
 
-/** Throws `registry/name` for a host that is none. */
+/** Throws `registry/name` if the host is invalid. */
 export function registryClient(options: RegistryOptions): Registry {
   const http = new RegistryHttp(options);
   const host = options.host;
@@ -59,7 +60,7 @@ export function registryClient(options: RegistryOptions): Registry {
   };
 }
 
-/** Checked, so that nothing but a name stands in the path. */
+/** Validated, so that the path contains nothing but a name. */
 function manifestPath(repository: string, reference: string): string {
   parseImageName(`x.invalid/${repository}${isDigest(reference) ? '@' : ':'}${reference}`);
   return `${repository}/manifests/${reference}`;
@@ -84,7 +85,7 @@ async function read(
   if (isDigest(reference) && digestOf(answer.body) !== reference)
     throw new DavitError(
       'registry/failed',
-      `The registry ${http.host} answered for ${repository}@${reference} with other bytes.`,
+      `The registry ${http.host} returned other bytes for ${repository}@${reference}.`,
     );
   return answer;
 }
@@ -122,5 +123,8 @@ async function accepted(
 ): Promise<void> {
   const { status } = await put;
   if (status === 404)
-    throw new DavitError('registry/failed', `The registry ${http.host} has no place for ${repository}.`);
+    throw new DavitError(
+      'registry/failed',
+      `The registry ${http.host} does not accept uploads to ${repository}.`,
+    );
 }

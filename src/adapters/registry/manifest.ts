@@ -1,4 +1,6 @@
-/** Manifests and indexes as bytes and as davit's types (OCI image spec, Docker Registry v2 schema 2). Pure. */
+/**
+ * Manifests and indexes as bytes and as davit's types (OCI image spec, Docker Registry v2 schema 2). Pure.
+ */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
@@ -12,7 +14,7 @@ const MANIFESTS = [
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
 ];
-/** All that davit can read. Schema 1 is not: its digest is not that of its bytes. */
+/** Every type that davit reads. Schema 1 is left out: its digest is not the digest of its bytes. */
 export const ACCEPT = [INDEX, LIST, ...MANIFESTS].join(', ');
 
 export const isIndex = (mediaType: string): boolean => mediaType === INDEX || mediaType === LIST;
@@ -32,11 +34,11 @@ function parsed<T>(schema: z.ZodType<T>, bytes: Uint8Array): T {
   try {
     return schema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
   } catch {
-    throw unreadable(); // the parser's words quote the body and help nobody
+    throw unreadable(); // the parser's message would quote the body
   }
 }
 
-/** What the bytes are: by themselves, else by the answer's content type. */
+/** The media type: from the document itself, else from the response's content type. */
 export function describeManifest(bytes: Uint8Array, contentType: string): ManifestInfo {
   const mediaType = parsed(typed, bytes).mediaType ?? contentType;
   return { digest: digestOf(bytes), mediaType, sizeBytes: bytes.length };
@@ -61,7 +63,7 @@ function knownPlatform(found: z.infer<typeof platform>): Platform | undefined {
   return { os, architecture, ...(known && { variant }) };
 }
 
-/** Bytes of config and layers; a layer that is used twice is stored once. */
+/** Bytes of config and layers; a layer that is used twice counts once. */
 export function contentBytes(bytes: Uint8Array): number {
   const { config, layers } = parsed(manifest, bytes);
   const parts = new Map([config, ...layers].map((part) => [part.digest, part.size]));

@@ -1,9 +1,9 @@
-/** Image names: text to parts, as Docker's reference grammar has them (distribution/reference). Pure. */
+/** Image names: text to parts, by Docker's reference grammar (distribution/reference). Pure. */
 import { DavitError } from '../../errors.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
 
 export interface ImageName {
-  /** `HOST[:PORT]`; `docker.io` when the name has none. */
+  /** `HOST[:PORT]`; `docker.io` if the name has none. */
   host: string;
   /** Repository in that registry: `library/alpine`, `group/app`. */
   repository: string;
@@ -16,14 +16,14 @@ const PART = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const HOST =
   /^(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*|\[[0-9A-Fa-f:]+\])(?::\d{1,5})?$/;
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
-const LONGEST = 255;
+const MAX_LENGTH = 255;
 
 /** Reads `[HOST[:PORT]/]PATH[:TAG][@DIGEST]`. Throws `registry/name`. */
 export function parseImageName(text: string): ImageName {
   const bad = (why: string): DavitError =>
     new DavitError(
       'registry/name',
-      `"${text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300)}" is no image name: ${why}.`,
+      `"${text.replace(/[^\x20-\x7e]/g, '?').slice(0, 300)}" is not an image name: ${why}.`,
     );
   const [named = '', digest, ...more] = text.split('@');
   if (more.length > 0) throw bad('it has more than one @');
@@ -35,12 +35,12 @@ export function parseImageName(text: string): ImageName {
   const colon = path.lastIndexOf(':');
   const tag = colon > path.lastIndexOf('/') ? path.slice(colon + 1) : undefined;
   const bare = tag === undefined ? path : path.slice(0, colon);
-  if (tag !== undefined && !TAG.test(tag)) throw bad(`"${tag.slice(0, 130)}" is no tag`);
+  if (tag !== undefined && !TAG.test(tag)) throw bad(`"${tag.slice(0, 130)}" is not a tag`);
   const host = hasHost ? first : DOCKER_HUB;
-  if (!HOST.test(host)) throw bad(`"${host}" is no registry's address`);
+  if (!HOST.test(host)) throw bad(`"${host}" is not the address of a registry`);
   if (bare === '' || !bare.split('/').every((part) => PART.test(part)))
-    throw bad('a name has lower case letters, digits and single . _ - between them');
-  if (bare.length > LONGEST) throw bad(`it is longer than ${LONGEST} characters`);
+    throw bad('a name consists of lower-case letters and digits with single . _ - between them');
+  if (bare.length > MAX_LENGTH) throw bad(`it is longer than ${MAX_LENGTH} characters`);
   const hub = host === DOCKER_HUB || host === 'index.docker.io';
   return {
     host: hub ? DOCKER_HUB : host,

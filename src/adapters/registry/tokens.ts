@@ -1,4 +1,7 @@
-/** Credentials of one registry: Basic, or a Bearer token for each scope, from the token service that the registry names. */
+/**
+ * Credentials of one registry: Basic, or a Bearer token for each scope, from the token service of the
+ * registry.
+ */
 import { request, type Agent } from 'undici';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -7,7 +10,7 @@ import { printable, oneLine } from '../text.ts';
 import { parseChallenge, tokenAddress, type Challenge } from './challenge.ts';
 
 const MAX_TOKEN_ANSWER = 256 * 1024;
-/** The protocol's default when the service says nothing (distribution, "Token Authentication"). */
+/** The protocol's default if the service sends no lifetime (distribution, "Token Authentication"). */
 const DEFAULT_LIFE_S = 60;
 
 const tokenAnswer = z.object({
@@ -40,18 +43,21 @@ export class Tokens {
     this.#agent = agent;
   }
 
-  /** What worked for this scope before. */
+  /** The credentials that worked for this scope before. */
   known(scope: string | undefined): string | undefined {
     if (this.#basic) return this.#basicHeader();
     const token = this.#bearer.get(scope ?? '');
     return token && token.until > performance.now() ? token.header : undefined;
   }
 
-  /** Meets a challenge; undefined when there is nothing (else) to show. Rejects with `registry/denied`, `registry/unreachable`. */
+  /**
+   * Responds to a challenge; undefined if there are no (other) credentials to send. Rejects with
+   * `registry/denied`, `registry/unreachable`.
+   */
   async answer(challengeHeader: string, wanted: Wanted & { shown?: string }): Promise<string | undefined> {
     const challenge = parseChallenge(challengeHeader);
     if (challenge?.scheme === 'basic') {
-      // Requests side by side meet the first challenge each: what counts is what this one has shown.
+      // Parallel requests each get the first challenge: only what this request has sent counts.
       if (!this.#auth || wanted.shown === this.#basicHeader()) return undefined;
       this.#basic = true;
       return this.#basicHeader();
@@ -60,15 +66,15 @@ export class Tokens {
     return undefined;
   }
 
-  /** `registry/denied`, with who asked and what lacked. */
+  /** `registry/denied`, with the user and the missing scope. */
   denied(wanted: Wanted, scope: string | undefined, said: string): DavitError {
     const who = this.#auth
       ? `user "${printable(this.#auth.username)}"`
-      : 'nobody (no credentials are configured)';
+      : 'an anonymous request (no credentials are configured)';
     const lacks = scope === undefined ? 'access' : `the scope ${printable(scope)}`;
     return new DavitError(
       'registry/denied',
-      `Cannot ${wanted.what}: the registry ${this.#registry.host} refused ${who}; missing is ${lacks}. It said: ${oneLine(said)}`,
+      `Cannot ${wanted.what}: the registry ${this.#registry.host} refused ${who}. Missing: ${lacks}. Response: ${oneLine(said)}`,
     );
   }
 
@@ -95,11 +101,11 @@ export class Tokens {
     });
     const body = (await reply.body.text()).slice(0, MAX_TOKEN_ANSWER);
     if (reply.statusCode === 401 || reply.statusCode === 403)
-      throw this.denied(wanted, scope, `the token service answered ${reply.statusCode}`);
+      throw this.denied(wanted, scope, `the token service responded with ${reply.statusCode}`);
     if (reply.statusCode !== 200)
       throw new DavitError(
         reply.statusCode >= 500 || reply.statusCode === 429 ? 'registry/unreachable' : 'registry/failed',
-        `Cannot ${wanted.what}: the token service ${printable(url.origin)} answered ${reply.statusCode}.`,
+        `Cannot ${wanted.what}: the token service ${printable(url.origin)} responded with ${reply.statusCode}.`,
       );
     return this.#keep(wanted.scope, body);
   }
@@ -109,14 +115,17 @@ export class Tokens {
     try {
       parsed = tokenAnswer.parse(JSON.parse(body));
     } catch {
-      // Said below, without the body: it may hold a token.
+      // Reported below, without the body: it may contain a token.
     }
     const token = parsed.token ?? parsed.access_token;
     if (token === undefined || !/^[\x21-\x7e]+$/.test(token))
-      throw new DavitError('registry/failed', `The token service of ${this.#registry.host} gave no token.`);
+      throw new DavitError(
+        'registry/failed',
+        `The token service of ${this.#registry.host} returned no token.`,
+      );
     const header = `Bearer ${token}`;
     const life = (parsed.expires_in ?? DEFAULT_LIFE_S) * 1000;
-    // Half its life: clocks differ, and a request takes time.
+    // Half its lifetime: clocks differ, and a request takes time.
     this.#bearer.set(scope ?? '', { header, until: performance.now() + life / 2 });
     return header;
   }

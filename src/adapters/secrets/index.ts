@@ -1,6 +1,6 @@
 /**
- * Secrets by reference, resolved at the moment of use on the machine that needs them, and the seal for what must rest in
- * the store. Nothing here caches a value, logs one, or puts one into an error.
+ * Secrets by reference, resolved at the moment of use on the machine that needs them, and the seal for values
+ * that are kept in the store. Nothing here caches a value, logs one, or puts one into an error.
  */
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
@@ -20,11 +20,14 @@ export interface SecretsOptions {
   readEnv: (name: string) => string | undefined;
 }
 
-/** HKDF-SHA256 (RFC 5869) over the worker token: every worker of an installation opens what another has sealed. */
+/**
+ * HKDF-SHA256 (RFC 5869) over the worker token: every worker of an installation can open what another has
+ * sealed.
+ */
 export const deriveSealKey = (workerToken: string): Buffer =>
   Buffer.from(hkdfSync('sha256', workerToken, 'davit', 'davit seal v1', 32));
 
-/** Where nothing is sealed: the command line. */
+/** For the command line, which seals nothing. */
 export const readingSecrets = (readEnv: SecretsOptions['readEnv']): Pick<Secrets, 'resolve'> => ({
   resolve: (ref) => resolveRef(ref, readEnv),
 });
@@ -52,13 +55,15 @@ async function readSecretFile(ref: SecretRef, path: string): Promise<string> {
   try {
     const found = await stat(path);
     if (!found.isFile() || found.size > MAX_SECRET_BYTES)
-      throw new DavitError('secret/missing', `The secret ${ref} is no file of at most 64 KiB.`);
+      throw new DavitError('secret/missing', `The secret ${ref} is not a file of at most 64 KiB.`);
     text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof DavitError) throw error;
-    throw new DavitError('secret/missing', `The secret ${ref} cannot be read here.`, { cause: error });
+    throw new DavitError('secret/missing', `The secret ${ref} cannot be read on this machine.`, {
+      cause: error,
+    });
   }
-  // An editor's last newline is no part of a token; anything else in the file is.
+  // A trailing newline of an editor is not part of a token; everything else in the file is.
   const value = text.replace(/\r?\n$/, '');
   if (value === '') throw new DavitError('secret/missing', `The secret ${ref} is empty.`);
   return value;
@@ -76,7 +81,7 @@ function seal(key: Buffer, plain: Uint8Array): Uint8Array {
 function unseal(key: Buffer, sealed: Uint8Array): Uint8Array {
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength);
   if (bytes.length < 1 + NONCE_BYTES + TAG_BYTES || bytes[0] !== VERSION)
-    throw new DavitError('secret/corrupt', 'Sealed bytes are of no form that davit writes.');
+    throw new DavitError('secret/corrupt', 'The sealed value has an unknown format.');
   const decipher = createDecipheriv('aes-256-gcm', key, bytes.subarray(1, 1 + NONCE_BYTES));
   decipher.setAAD(Buffer.of(VERSION));
   decipher.setAuthTag(bytes.subarray(bytes.length - TAG_BYTES));
@@ -84,6 +89,8 @@ function unseal(key: Buffer, sealed: Uint8Array): Uint8Array {
     const body = bytes.subarray(1 + NONCE_BYTES, bytes.length - TAG_BYTES);
     return Buffer.concat([decipher.update(body), decipher.final()]);
   } catch (error) {
-    throw new DavitError('secret/corrupt', 'Sealed bytes do not open under this key.', { cause: error });
+    throw new DavitError('secret/corrupt', 'The sealed value cannot be opened with this key.', {
+      cause: error,
+    });
   }
 }

@@ -1,12 +1,14 @@
 /**
- * A swarm as a deploy target. Role: read one service, change it conditionally, put it back. It does not wait, poll or decide
- * about rollbacks. The target itself holds what has happened:
- *   T1 A deployment's id and seq are labels of the service and of each of its tasks. The id anywhere means: it took effect.
- *      So an answer that was lost is found again, and nothing is deployed twice.
- *   T2 A higher seq anywhere means: a newer deployment came first; nothing is changed. Both hold within one installation.
- *   T3 A write is conditional on the version that was just read. Swarm raises it in its own rollouts too, so a conflict is an
- *      answer, not an error.
- *   T4 The swarm never rolls back by itself: that would restore old labels and break T1.
+ * A swarm as a deploy target: reads one service, changes it conditionally, restores it. It does not wait,
+ * poll or decide about rollbacks. The target itself stores what has happened:
+ *   SWARM-1 A deployment's id and seq are labels of the service and of each of its tasks. If the id is found
+ *           anywhere, the deployment took effect. So a lost response is recovered, and nothing is deployed
+ *           twice.
+ *   SWARM-2 A higher seq anywhere means that a newer deployment came first; nothing is changed. Both hold
+ *           within one installation.
+ *   SWARM-3 A write is conditional on the version that was just read. Swarm raises it in its own rollouts
+ *           too, so a conflict is a result, not an error.
+ *   SWARM-4 The swarm never rolls back by itself: that would restore old labels and break SWARM-1.
  */
 import { ownerOf } from './labels.ts';
 import { DavitError } from '../../errors.ts';
@@ -39,9 +41,9 @@ export interface SwarmOptions {
   address: string;
   certPath?: string;
   knownHosts?: string;
-  /** UUID. What another installation has deployed is neither `already` nor newer. */
+  /** UUID. A deployment of another installation is neither `already` nor newer. */
   installation?: string;
-  /** Ms for which a swarm watches a new task before it counts it as updated; its own 5 s when absent. */
+  /** How long a swarm watches a new task before it counts as updated, ms; the swarm's own 5 s if absent. */
   monitorMs?: number;
 }
 interface Swarm {
@@ -51,29 +53,31 @@ interface Swarm {
 }
 const RESTORE_TRIES = 10;
 
-/** Rejects with `engine/address` or `engine/untrusted`; whether the target answers shows at the first call. */
+/** Rejects with `engine/address` or `engine/untrusted`; the first call shows whether the target responds. */
 export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> {
   const { api } = await connect(options);
-  const { name: at, installation, monitorMs } = options;
+  const { name: target, installation, monitorMs } = options;
   const swarm = { api, installation, monitorMs };
   return {
-    name: at,
-    read: (service) => coded(swarm, at, () => read(swarm, service)),
-    apply: (request) => coded(swarm, at, () => apply(swarm, request)),
+    name: target,
+    read: (service) => coded(swarm, target, () => read(swarm, service)),
+    apply: (request) => coded(swarm, target, () => apply(swarm, request)),
     restore: (service, snapshot, stamp) =>
-      coded(swarm, at, () => restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, at })),
-    remove: (service) => coded(swarm, at, () => remove(api, service)),
+      coded(swarm, target, () =>
+        restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, target }),
+      ),
+    remove: (service) => coded(swarm, target, () => remove(api, service)),
   };
 }
 
 async function rawService({ api }: Swarm, name: string): Promise<Service | undefined> {
-  const answer = await api.find({
+  const response = await api.find({
     method: 'GET',
     path: path`/services/${name}`,
-    what: `look at service ${name}`,
+    action: `inspect service ${name}`,
   });
-  const service = answer === undefined ? undefined : serviceOf(answer);
-  // An engine also finds by the beginning of an id.
+  const service = response === undefined ? undefined : serviceOf(response);
+  // An engine also matches the beginning of an id.
   return service?.Spec.Name === name ? service : undefined;
 }
 
@@ -84,15 +88,15 @@ async function findService(swarm: Swarm, name: string): Promise<Service | undefi
 
 async function findTasks({ api, installation }: Swarm, service: Service): Promise<Task[]> {
   const filters = JSON.stringify({ service: [service.ID] });
-  const what = `look at the tasks of service ${service.Spec.Name}`;
-  const tasks = tasksOf(await api.json({ method: 'GET', path: path`/tasks`, query: { filters }, what }));
+  const action = `list the tasks of service ${service.Spec.Name}`;
+  const tasks = tasksOf(await api.json({ method: 'GET', path: path`/tasks`, query: { filters }, action }));
   return tasks.map((task) => ownTask(task, installation));
 }
 
 async function read(swarm: Swarm, name: string): Promise<TargetState> {
-  // With no service the target must still be one: a worker's engine that left the swarm is no empty target.
+  // Without a service, the engine must still be a manager: one that left the swarm is not an empty target.
   const nodes = nodesOf(
-    await swarm.api.json({ method: 'GET', path: path`/nodes`, what: 'look at the nodes' }),
+    await swarm.api.json({ method: 'GET', path: path`/nodes`, action: 'list the nodes' }),
   );
   const raw = await rawService(swarm, name);
   if (!raw) return ABSENT;
@@ -103,9 +107,9 @@ async function read(swarm: Swarm, name: string): Promise<TargetState> {
   return owner === undefined ? state : { ...state, owner };
 }
 
-async function apply(swarm: Swarm, asked: DeployRequest): ReturnType<DeployTarget['apply']> {
+async function apply(swarm: Swarm, requested: DeployRequest): ReturnType<DeployTarget['apply']> {
   const { api, installation, monitorMs } = swarm;
-  const request = { ...asked, installation, monitorMs };
+  const request = { ...requested, installation, monitorMs };
   const raw = await rawService(swarm, request.spec.service);
   if (!raw) return create(api, request);
   // Another project was quicker since the target was read: read it again.
@@ -119,7 +123,7 @@ async function apply(swarm: Swarm, asked: DeployRequest): ReturnType<DeployTarge
   return changed ? 'applied' : 'conflict';
 }
 
-/** The header's credentials are kept by the swarm, so that its nodes can pull. */
+/** The swarm keeps the credentials of the header, so that its nodes can pull. */
 const registryAuth = (request: Pick<DeployRequest, 'image' | 'auth'>) =>
   request.auth && { ...request.auth, serveraddress: parseImageName(request.image).host };
 
@@ -133,7 +137,7 @@ async function create(
       path: path`/services/create`,
       body: desiredSpec(request, undefined),
       auth: registryAuth(request),
-      what: `create service ${request.spec.service}`,
+      action: `create service ${request.spec.service}`,
     });
     return 'applied';
   } catch (error) {
@@ -143,21 +147,21 @@ async function create(
   }
 }
 
-/** False when the service is at another version by now. */
+/** False if the service has another version by now. */
 async function update(
   api: EngineApi,
   service: Service,
-  to: { spec: ServiceSpec; request?: DeployRequest },
+  change: { spec: ServiceSpec; request?: DeployRequest },
 ): Promise<boolean> {
   try {
     await api.json({
       method: 'POST',
       path: path`/services/${service.ID}/update`,
-      // Without new credentials the swarm keeps those of the spec that stands.
+      // Without new credentials the swarm keeps those of the current spec.
       query: { version: String(service.Version.Index), registryAuthFrom: 'spec' },
-      body: to.spec,
-      auth: to.request && registryAuth(to.request),
-      what: `update service ${service.Spec.Name}`,
+      body: change.spec,
+      auth: change.request && registryAuth(change.request),
+      action: `update service ${service.Spec.Name}`,
     });
     return true;
   } catch (error) {
@@ -167,54 +171,54 @@ async function update(
   }
 }
 
-interface Restore {
+interface RestoreRequest {
   service: string;
   snapshot: string | undefined;
   stamp: DeployLabels;
-  at: string;
+  target: string;
 }
 
-async function restore(swarm: Swarm, how: Restore): Promise<void> {
+async function restore(swarm: Swarm, request: RestoreRequest): Promise<void> {
   const { api } = swarm;
-  if (how.snapshot === undefined) return removeOwn(swarm, how);
-  const spec = stamped(specOf(JSON.parse(how.snapshot)), how.stamp);
+  if (request.snapshot === undefined) return removeOwn(swarm, request);
+  const spec = stamped(specOf(JSON.parse(request.snapshot)), request.stamp);
   for (let tries = 0; tries < RESTORE_TRIES; tries += 1) {
-    const service = await findService(swarm, how.service);
+    const service = await findService(swarm, request.service);
     if (!service)
       throw new DavitError(
         'target/missing',
-        `Service ${how.service} is not on ${how.at} any more; nothing is left to roll back.`,
+        `Service ${request.service} no longer exists on ${request.target}; there is nothing to roll back.`,
       );
-    if (service.Spec.Labels[DEPLOY_ID] === how.stamp.deployId) return;
+    if (service.Spec.Labels[DEPLOY_ID] === request.stamp.deployId) return;
     const { seq } = targetState(service, await findTasks(swarm, service), []);
-    if (seq > how.stamp.seq)
+    if (seq > request.stamp.seq)
       throw new DavitError(
         'target/refused',
-        `Service ${how.service} on ${how.at} was deployed again meanwhile; it is not rolled back.`,
+        `Service ${request.service} on ${request.target} was deployed again in the meantime; it is not rolled back.`,
       );
     if (await update(api, service, { spec })) return;
   }
   throw new DavitError(
     'target/refused',
-    `Service ${how.service} on ${how.at} changed at every try to roll it back.`,
+    `Service ${request.service} on ${request.target} changed during every attempt to roll it back.`,
   );
 }
 
-/** T2. By its id: a service of this name that was made after the look is another one. */
-async function removeOwn(swarm: Swarm, { service: name, stamp, at }: Restore): Promise<void> {
+/** SWARM-2. By its id: a service of this name that was created after the check is another one. */
+async function removeOwn(swarm: Swarm, { service: name, stamp, target }: RestoreRequest): Promise<void> {
   const service = await findService(swarm, name);
   if (!service) return;
   const { seq } = targetState(service, await findTasks(swarm, service), []);
   if (seq > stamp.seq)
     throw new DavitError(
       'target/refused',
-      `Service ${name} on ${at} was deployed again meanwhile; it is not removed.`,
+      `Service ${name} on ${target} was deployed again in the meantime; it is not removed.`,
     );
   await remove(swarm.api, service.ID);
 }
 
 async function remove(api: EngineApi, service: string): Promise<void> {
-  await api.find({ method: 'DELETE', path: path`/services/${service}`, what: `remove service ${service}` });
+  await api.find({ method: 'DELETE', path: path`/services/${service}`, action: `remove service ${service}` });
 }
 
 const noSwarm = (address: string, at: string): DavitError =>
@@ -225,21 +229,22 @@ const noSwarm = (address: string, at: string): DavitError =>
   );
 
 /** An engine's errors in a deploy target's codes. */
-async function coded<T>({ api }: Swarm, at: string, what: () => Promise<T>): Promise<T> {
+async function coded<T>({ api }: Swarm, target: string, work: () => Promise<T>): Promise<T> {
   try {
     const { podman } = await api.traits();
-    if (podman) throw noSwarm(api.address, at);
-    return await what();
+    if (podman) throw noSwarm(api.address, target);
+    return await work();
   } catch (error) {
     if (!(error instanceof DavitError)) throw error;
-    const say = (code: 'target/unreachable' | 'target/not-a-manager' | 'target/refused'): DavitError =>
-      new DavitError(code, `Deploy target ${at}: ${error.message}`, { cause: error });
-    if (error.code === 'engine/unreachable') throw say('target/unreachable');
+    const targetError = (
+      code: 'target/unreachable' | 'target/not-a-manager' | 'target/refused',
+    ): DavitError => new DavitError(code, `Deploy target ${target}: ${error.message}`, { cause: error });
+    if (error.code === 'engine/unreachable') throw targetError('target/unreachable');
     if (/not a swarm manager|is not part of a swarm|not part of a swarm/i.test(error.message))
-      throw say('target/not-a-manager');
-    // A manager without quorum answers, but cannot do anything: it comes back.
+      throw targetError('target/not-a-manager');
+    // A manager without quorum responds, but cannot do anything: that is temporary.
     if (/does not have a leader|context deadline exceeded/i.test(error.message))
-      throw say('target/unreachable');
-    throw error.code.startsWith('engine/') ? say('target/refused') : error;
+      throw targetError('target/unreachable');
+    throw error.code.startsWith('engine/') ? targetError('target/refused') : error;
   }
 }

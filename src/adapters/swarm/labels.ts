@@ -1,9 +1,9 @@
-/** What a deployment leaves on a service and on each of its tasks. Pure. */
+/** Labels of a deployment on a service and on each of its tasks. Pure. */
 type Labels = Record<string, string>;
 
 export const DEPLOY_ID = 'davit.deploy.id';
 export const DEPLOY_SEQ = 'davit.deploy.seq';
-/** Ids and numbers are an installation's own: another one, or one that was begun anew, counts from 1 again. */
+/** Ids and numbers belong to one installation: another one, or one that was set up again, counts from 1. */
 const DEPLOY_INSTALLATION = 'davit.deploy.installation';
 
 export interface DeployLabels {
@@ -24,13 +24,13 @@ export const DEPLOY_PIPELINE = 'davit.deploy.pipeline';
 export const ownerOf = (labels: Labels | undefined): string | undefined =>
   /^(.+)\/\d+$/.exec(labels?.[DEPLOY_PIPELINE] ?? '')?.[1];
 
-/** True when it was another installation that left them. */
+/** True if another installation set them. */
 export const isForeignStamp = (labels: Labels, installation: string | undefined): boolean =>
   installation !== undefined &&
   labels[DEPLOY_ID] !== undefined &&
   labels[DEPLOY_INSTALLATION] !== installation;
 
-/** Labels without the stamp of another installation: to this one it says nothing. */
+/** Labels without those of another installation's deployment, which mean nothing to this one. */
 export function ownLabels(labels: Labels, installation: string | undefined): Labels {
   if (!isForeignStamp(labels, installation)) return labels;
   const { [DEPLOY_ID]: _id, [DEPLOY_SEQ]: _seq, [DEPLOY_INSTALLATION]: _installation, ...rest } = labels;

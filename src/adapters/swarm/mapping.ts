@@ -1,7 +1,8 @@
 /**
- * A deployment as a swarm service's spec, and what a swarm says of one as davit's types. Pure. davit owns what a pipeline
- * file can say (image, command, env, networks, replicas, ports, placement, update) and keeps everything else that an operator
- * has set on the service: mounts, secrets, configs, resources, health checks.
+ * A deployment as a swarm service's spec, and a swarm's state as davit's types. Pure. davit owns what a
+ * pipeline file can set (image, command, env, networks, replicas, ports, placement, update) and keeps
+ * everything else that an operator has set on the service: mounts, secrets, configs, resources, health
+ * checks.
  */
 import { z } from 'zod';
 import type { DeployRequest, TargetState } from '../ports.ts';
@@ -16,7 +17,7 @@ import {
 
 export { DEPLOY_ID, DEPLOY_SEQ, type DeployLabels } from './labels.ts';
 
-/** A part of a spec that is handed back as it came. */
+/** A part of a spec that is returned unchanged. */
 const part = z.looseObject({});
 const labels = z
   .record(z.string(), z.string())
@@ -47,7 +48,7 @@ const serviceSchema = z.object({
   UpdateStatus: z.object({ State: z.string().nullish() }).nullish(),
 });
 export type Service = z.infer<typeof serviceSchema>;
-export const serviceOf = (answer: unknown): Service => serviceSchema.parse(answer);
+export const serviceOf = (response: unknown): Service => serviceSchema.parse(response);
 export const specOf = (json: unknown): ServiceSpec => specSchema.parse(json);
 
 const taskSchema = z.object({
@@ -64,7 +65,7 @@ const taskSchema = z.object({
   }),
 });
 export type Task = z.infer<typeof taskSchema>;
-export const tasksOf = (answer: unknown): Task[] => z.array(taskSchema).parse(answer);
+export const tasksOf = (response: unknown): Task[] => z.array(taskSchema).parse(response);
 
 const nodeSchema = z.object({
   ID: z.string(),
@@ -72,18 +73,18 @@ const nodeSchema = z.object({
   Status: z.object({ Addr: z.string().nullish() }).nullish(),
 });
 export type Node = z.infer<typeof nodeSchema>;
-export const nodesOf = (answer: unknown): Node[] => z.array(nodeSchema).parse(answer);
+export const nodesOf = (response: unknown): Node[] => z.array(nodeSchema).parse(response);
 
 // ---------------------------------------------------------------- to the swarm
 
-/** The spec of this deployment, on top of what the service has now. */
+/** The spec of this deployment, on top of the service's current spec. */
 export function desiredSpec(
   request: DeployRequest & Pick<DeployLabels, 'installation'> & { monitorMs?: number },
   current: ServiceSpec | undefined,
 ): ServiceSpec {
   const { spec } = request;
   const task = current?.TaskTemplate;
-  // Platforms are those of the last image: they would keep this one from other machines.
+  // The platforms are those of the last image: they would exclude this image from other machines.
   const placement = { ...task?.Placement, Platforms: null, Constraints: spec.constraints };
   return stamped(
     {
@@ -119,8 +120,8 @@ export function desiredSpec(
 }
 
 /**
- * `pause` whatever the pipeline says: the swarm's own rollback would bring the old labels back and lose the deployment's id.
- * davit rolls back itself, once.
+ * Always `pause`, whatever the pipeline sets: the swarm's own rollback would restore the old labels and lose
+ * the deployment's id. davit rolls back itself, once.
  */
 const updateConfig = ({
   spec,
@@ -134,7 +135,9 @@ const updateConfig = ({
   Order: spec.update.order,
 });
 
-/** The spec under the labels of a deployment, on the service and on its tasks. Also what a rollback is. */
+/**
+ * The spec with the labels of a deployment, on the service and on its tasks. A rollback is such a spec too.
+ */
 export function stamped(spec: ServiceSpec, stamp: DeployLabels): ServiceSpec {
   const own = stampLabels(stamp);
   const container = spec.TaskTemplate.ContainerSpec;
@@ -155,7 +158,7 @@ const seqOf = (from: Record<string, string>): number => {
   const seq = Number(from[DEPLOY_SEQ] ?? 0);
   return Number.isSafeInteger(seq) ? seq : 0;
 };
-/** True when another installation's deployment stands there. */
+/** True if the service has another installation's deployment. */
 export const isForeign = (service: Service, installation: string | undefined): boolean =>
   isForeignStamp(service.Spec.Labels, installation);
 export const ownService = (service: Service, installation: string | undefined): Service => ({
@@ -181,7 +184,10 @@ export const ABSENT: TargetState = {
   endpoints: [],
 };
 
-/** The state of a service, its tasks told apart by the deployment that made them: only its own count as running. */
+/**
+ * The state of a service, with tasks separated by the deployment that created them: only its own count as
+ * running.
+ */
 export function targetState(service: Service, tasks: Task[], nodes: Node[]): TargetState {
   const { Spec: spec } = service;
   const all = [spec.Labels, ...tasks.map(taskLabels)];
@@ -205,7 +211,7 @@ export function targetState(service: Service, tasks: Task[], nodes: Node[]): Tar
   };
 }
 
-/** Tasks that failed, and tasks that cannot start and say why. */
+/** Tasks that failed, and tasks that cannot start, with the reason. */
 function failures(tasks: Task[], nodes: Node[]): string[] {
   return tasks
     .filter(
@@ -237,7 +243,7 @@ function rollout(state: string | null | undefined): TargetState['rollout'] {
   }
 }
 
-/** Ports on the machines of running tasks (`host` answers there only; `ingress` answers there too). */
+/** Ports on the machines of running tasks (`host` listens there only; `ingress` there too). */
 function endpoints(spec: ServiceSpec, running: Task[], nodes: Node[]): string[] {
   const hosts = new Set(
     running.flatMap((task) => {

@@ -1,6 +1,6 @@
 /** Sends the cancel of the first Ctrl-C until the server has accepted it. */
-import { setTimeout as delay } from 'node:timers/promises';
 import type { PipelineId } from '../../plan/model/ids.ts';
+import { constant, retry } from '../../utils/retry.ts';
 import type { ApiClient } from '../client/api-client.ts';
 import { isFinal } from '../client/log-follower.ts';
 
@@ -22,17 +22,18 @@ export async function cancelWithRetry(
   client: Pick<ApiClient, 'cancel'>,
   { id, signal, onAway }: CancelOptions,
 ): Promise<boolean> {
+  if (signal.aborted) return false;
   let notified = false;
-  while (!signal.aborted) {
-    try {
-      await client.cancel(id);
-      return true;
-    } catch (error) {
-      if (isFinal(error)) throw error;
-    }
-    if (!notified && !signal.aborted) onAway();
+  const onWait = (): void => {
+    if (!notified) onAway();
     notified = true;
-    await delay(AGAIN_MS, undefined, { signal }).catch(() => undefined); // aborted: the loop checks the signal
+  };
+  try {
+    const policy = { final: isFinal, retryable: () => true, backoff: constant(AGAIN_MS), signal, onWait };
+    await retry(() => client.cancel(id), policy);
+    return true;
+  } catch (error) {
+    if (isFinal(error)) throw error;
+    return false; // the signal ended it
   }
-  return false;
 }

@@ -20,10 +20,12 @@ import { connect } from '../connect.ts';
 import { compileHere, type LocalPlan } from '../local/local-plan.ts';
 import type { PlanOptions } from '../local/plan-options.ts';
 import { isFinal } from '../client/log-follower.ts';
+import { linear, retry } from '../../utils/retry.ts';
 import { problemsText } from '../view/problems-view.ts';
 
 const INVALID = 2;
 const MAX_UPLOADS = 15;
+const MAX_ASKS = 20;
 const LOOKUP_MS = 100;
 /** A missing control worker is reported after this time. */
 const REPORT_AFTER_MS = 5_000;
@@ -119,7 +121,9 @@ async function upload(
 ): Promise<UploadedSource> {
   const jobs = plan.answer.kind === 'plan' ? plan.answer.jobs : [];
   const depth = deepest(jobs.map((one) => one.spec));
-  for (let count = 1; ; count += 1) {
+  let count = 0;
+  const send = async (): Promise<UploadedSource> => {
+    count += 1;
     const source = await sourceTar(plan.project, options.ref, depth);
     if (count === 1 && source.submodules.length > 0)
       cli.io.err(`Submodules are not uploaded: ${source.submodules.join(', ')}\n`);
@@ -130,11 +134,18 @@ async function upload(
     } catch (error) {
       source.tar.destroy();
       await source.done.catch(() => undefined); // it ended because its reader failed; the reader's error counts
-      if (options.signal.aborted || count >= MAX_UPLOADS || isFinal(error)) throw error;
+      throw error;
     }
-    if (count === 1) cli.io.err(`The server at ${client.url} does not respond; retrying.\n`);
-    await delay(LOOKUP_MS * count, undefined, { signal: options.signal });
-  }
+  };
+  return retry(send, {
+    retryable: (error) => !isFinal(error),
+    backoff: linear(LOOKUP_MS),
+    maxAttempts: MAX_UPLOADS,
+    signal: options.signal,
+    onWait: () => {
+      if (count === 1) cli.io.err(`The server at ${client.url} does not respond; retrying.\n`);
+    },
+  });
 }
 
 function requestOf(
@@ -190,20 +201,23 @@ async function requestPipeline(
  * Retries while the server is unreachable: the key ensures a single start. Calls `onAway` after the first
  * failure.
  */
-async function retryUntil<T>(
+function retryUntil<T>(
   signal: AbortSignal,
-  call: () => Promise<T>,
-  onAway?: (error: unknown) => void,
+  ask: () => Promise<T>,
+  onAway?: (error: Error) => void,
 ): Promise<T> {
-  for (let count = 1; ; count += 1) {
-    try {
-      return await call();
-    } catch (error) {
-      if (signal.aborted || isFinal(error) || count >= 20) throw error;
-      if (count === 1) onAway?.(error);
-    }
-    await delay(LOOKUP_MS * count, undefined, { signal });
-  }
+  let told = false;
+  return retry(ask, {
+    final: isFinal,
+    retryable: () => true,
+    backoff: linear(LOOKUP_MS),
+    maxAttempts: MAX_ASKS,
+    signal,
+    onWait: (error) => {
+      if (!told) onAway?.(error);
+      told = true;
+    },
+  });
 }
 
 /** The project workflow assigns the number, on a control worker. */

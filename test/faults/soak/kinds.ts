@@ -1,7 +1,7 @@
 /**
- * The pipelines of a soak, in fixed proportions. Each ends as its kind has to, whatever happens meanwhile; what they do to logs,
- * targets and engines is for the checker. What a pipeline draws comes from the seed and its own number, so that it is the
- * same however the others fare.
+ * The pipelines of a soak, in fixed proportions. Each must end as its kind requires, whatever happens; the
+ * checker judges their effects on logs, targets and engines. A pipeline's random choices come from the seed
+ * and its own number, so that they do not depend on the others.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Break, type Client, type Sent } from '../client.ts';
@@ -22,10 +22,10 @@ export interface Turn {
 }
 type Kind = (turn: Turn) => Promise<void>;
 
-/** The machine's fault, not the script's: begun again as its file asks for. */
+/** The machine's fault, not the script's: retried as its file requests. */
 const RETRY = '  retry: { max: 2, when: [runner_system_failure, unknown_failure] }\n';
 
-/** Its own numbers, not those of whoever happened to be first. */
+/** Its own random numbers, independent of the order of pipelines. */
 export const turnOf = (world: World, slot: number, number: number): Turn => ({
   world,
   random: randomOf(world.seed * 1_000_003 + number),
@@ -108,7 +108,7 @@ const cancelScript: Kind = async ({ world, random, slot }) => {
   if (state !== 'canceled') throw new Break(`${id} was cancelled (${sent.code}) and is ${state}`);
 };
 
-/** Not made, or taken back, or it had ended; the checker looks at what came to the target, and when. */
+/** Not created, or rolled back, or already ended; the checker examines what reached the target, and when. */
 const cancelDeploy: Kind = async ({ world, random, number }) => {
   const { client } = world;
   const name = `soak-${random.below(SERVICES)}`;
@@ -116,7 +116,7 @@ const cancelDeploy: Kind = async ({ world, random, number }) => {
   await delay(random.below(4_000));
   const sent = await taken(client, () => client.cancel(id));
   const status = await client.verdict(id, PIPELINE_MS);
-  // One that was cancelled before it had a plan has no jobs.
+  // A pipeline that was cancelled before it had a plan has no jobs.
   const result = status.jobs.find(({ key }) => key === 'ship')?.result;
   const state = result?.deployed?.state;
   const fine =
@@ -125,10 +125,13 @@ const cancelDeploy: Kind = async ({ world, random, number }) => {
     throw new Break(`${id} was cancelled (${sent.code}) and is ${status.state}: ${JSON.stringify(result)}`);
 };
 
-/** Two pushes, the later told of first, each more than once: two pipelines, and the later one counts. One pair at a time. */
+/**
+ * Two pushes, the later told of first, each more than once: two pipelines, and the later one counts. One pair
+ * at a time.
+ */
 const deliveries: Kind = (turn) => {
   const pair = lastPair.then(() => twoPushes(turn));
-  lastPair = pair.catch(() => undefined); // told by who waits for it
+  lastPair = pair.catch(() => undefined); // reported by its caller
   return pair;
 };
 let lastPair: Promise<unknown> = Promise.resolve();
@@ -146,7 +149,7 @@ async function twoPushes({ world }: Turn): Promise<void> {
   );
   const [newer, older] = await Promise.all(ids.map((id) => client.verdict(id, PIPELINE_MS)));
   if (newer?.state !== 'success') throw new Break(`the later push is ${newer?.state}: ${newer?.id}`);
-  // It may have begun before it was told of the newer one: then it runs on, as GitLab has it.
+  // It may have started before the newer one was known: then it goes on, as in GitLab.
   if (older?.state !== 'canceled' && older?.state !== 'success')
     throw new Break(`the earlier push is ${older?.state}: ${older?.id}`);
 }
@@ -184,7 +187,7 @@ async function succeeded({ client }: World, id: string): Promise<PipelineStatus>
   return status;
 }
 
-/** A deployment that a newer pipeline has overtaken is skipped, and says so. */
+/** A deployment that a newer pipeline has overtaken is skipped, with a reason. */
 async function deployed({ client }: World, id: string): Promise<void> {
   const status = await client.verdict(id, PIPELINE_MS);
   const overtaken = status.jobs.every(
@@ -203,7 +206,10 @@ async function counted(world: World, id: string, of: { job: string; lines: numbe
   world.history.add({ type: 'lines', pipeline: id, job: of.job, attempt, prefix: 'line', count: of.lines });
 }
 
-/** Until the server has said yes or no: what was not answered may have been done, and a repeat does nothing twice. */
+/**
+ * Retries until the server has accepted or refused: a request without a response may have been done, and a
+ * repeat is idempotent.
+ */
 const taken = (client: Client, send: () => Promise<Sent>): Promise<Sent> =>
   client.until('an answer', PIPELINE_MS, async () => {
     const sent = await send();

@@ -1,18 +1,18 @@
-/** What a soak does to its davit. Each strikes once and answers after how long it is to be healed. */
+/** The faults of a soak. Each strikes once and returns the time until it is to be healed. */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../history.ts';
 import { atEffect, EFFECTS, type EffectName } from '../rows/row.ts';
 import type { World } from '../world.ts';
 
 const LONGEST_AWAY_MS = 8_000;
-/** A moment that does not come in this time is let go. */
+/** A moment that does not occur in this time is abandoned. */
 const MOMENT_MS = 6_000;
 
 export interface Nemesis {
   /** Of the fault matrix. */
   row: number;
   fault: string;
-  /** Does it, and answers ms until it is over. */
+  /** Causes the fault, and returns ms until it is over. */
   strike(world: World, random: Random): Promise<number>;
 }
 
@@ -88,7 +88,7 @@ const killAt = (effect: EffectName): Nemesis => ({
     });
     await Promise.race([hook.done, delay(MOMENT_MS)]);
     hook.disarm();
-    // It may have come just now: who heals before the process is gone heals nothing.
+    // It may have occurred just now: healing before the process has ended would heal nothing.
     if (came) await hook.done;
     return 0;
   },
@@ -152,7 +152,10 @@ const ON_POSTGRES: readonly Nemesis[] = [
   },
 ];
 
-/** Each of them before one comes again, in an order that the seed gives; those of PostgreSQL first, so that a short soak has them. */
+/**
+ * Each of them before one comes again, in an order chosen by the seed; those of PostgreSQL first, so that a
+ * short soak has them.
+ */
 export function* nemeses(random: Random, postgres: boolean): Generator<Nemesis, never> {
   if (postgres) yield* ON_POSTGRES;
   const all = postgres ? [...NEMESES, ...ON_POSTGRES] : NEMESES;

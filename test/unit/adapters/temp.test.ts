@@ -39,7 +39,7 @@ test("the folder of a run of tests stands in the system's own, whatever projects
   expect(tmpdir().match(/davit-t-/g)).toHaveLength(1);
 });
 
-test('the folder of a killed process goes at once, those of the living stay', async () => {
+test('the folder of a killed process is removed at once, those of running processes stay', async () => {
   const [dead, alive] = await Promise.all([other(), other()]);
   const own = await tempFolder('git', parent);
   try {
@@ -56,14 +56,14 @@ test('the folder of a killed process goes at once, those of the living stay', as
   expect(await there()).toEqual([]);
 });
 
-test('a process that ends in the middle of something leaves none', async () => {
+test('a process that exits in the middle of something leaves no folder', async () => {
   const short = await other('setTimeout(() => process.exit(3), 10)');
   for (let tries = 0; tries < 400 && (await there()).length > 0; tries += 1) await delay(25);
   expect(await there()).toEqual([]);
   await short.end();
 });
 
-test('an id that is used again, another namespace, links', async () => {
+test('a reused process id, another namespace, links', async () => {
   const own = basename(await tempFolder('git', parent));
   const [, owner = ''] = /^davit-git-(.+)-[^-]+$/.exec(own) ?? [];
   const [pid = '', start = '', space = ''] = owner.split('.');

@@ -12,7 +12,7 @@ import { KEYWORDS } from '../../../src/compiler/schema/keyword-table.ts';
 import { mergedYaml } from '../../../src/compiler/merged-yaml.ts';
 import { runs } from '../../support/fuzz.ts';
 import { ROOT } from '../../support/source.ts';
-import { cpuMs, mistakes, request, run } from './helpers.ts';
+import { mistakes, request, run } from './helpers.ts';
 
 const texts = globSync(['examples/*/.gitlab-ci.yml', 'test/fixtures/pipelines/*.yml'], { cwd: ROOT })
   .toSorted()
@@ -159,7 +159,7 @@ describe('names that form cycles', () => {
   });
 });
 
-/** What it takes; each is refused, or answered, within a second on an idle machine. */
+/** Large texts that are refused or compiled in about a second; the timeout of the test ends quadratic work. */
 const LARGE: [title: string, text: string][] = [
   ['10 MB of a comment', `j: {image: x, script: x} # ${'x'.repeat(10 * MB)}`],
   ['10 MB of jobs', 'job_number: {image: x, script: [make]}\n'.repeat(260_000)],
@@ -188,10 +188,7 @@ const LARGE: [title: string, text: string][] = [
 describe('texts that are large', () => {
   test.each(LARGE)('%s', (_title, text) => {
     const heap = process.memoryUsage().heapUsed;
-    const started = cpuMs();
     expect(['invalid', 'plan', 'empty']).toContain(run(text, { lint: true, files: ['a'.repeat(200)] }).kind);
-    // A second on an idle machine.
-    expect(cpuMs() - started).toBeLessThan(8_000);
     expect((process.memoryUsage().heapUsed - heap) / MB).toBeLessThan(200);
   });
   test('more than 2 MiB are refused before they are read', () => {

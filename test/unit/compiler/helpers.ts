@@ -106,9 +106,3 @@ export function variable(compiled: CompiledJob, name: string): string | undefine
   const found = compiled.spec.variables.find((one) => one.name === name);
   return found && 'literal' in found.value ? found.value.literal : undefined;
 }
-
-/** Processor time of this process until now, in ms: unlike a clock it does not count what others do on the machine. */
-export function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1_000;
-}

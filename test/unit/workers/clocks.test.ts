@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
-import { ranFor } from '../../../activities/job/run/follow.ts';
+import { ranFor } from '../../../activities/job/container/follow.ts';
 import { attemptLabels } from '../../../activities/runtime/container-names.ts';
 import { httpStores } from '../../../src/adapters/http/index.ts';
 import type { ContainerState, Engine, EngineInfo } from '../../../src/adapters/ports.ts';

@@ -1,6 +1,7 @@
 /**
- * A build's progress as text: `#3 [2/4] RUN make`, the step's own lines behind its number, `#3 DONE 1.2s`. Steps run side by
- * side, so lines come whole. It remembers the last lines of each step, bounded, for the error that names one. Pure.
+ * A build's progress as text: `#3 [2/4] RUN make`, the step's output behind its number, `#3 DONE 1.2s`. Steps
+ * run in parallel, so only whole lines are written. The last lines of each step are kept, bounded, for the
+ * error of a failed step. Pure.
  */
 import { StringDecoder } from 'node:string_decoder';
 import type { BuildProgress, BuildStep } from './buildkit-progress.ts';
@@ -36,11 +37,11 @@ export class BuildLog {
     for (const step of trace.steps) this.#end(step);
   }
 
-  /** The step that failed, with its last lines; undefined when none did. */
+  /** The step that failed, with its last lines; undefined if none did. */
   get failed(): { name: string; tail: string[] } | undefined {
     const failed = [...this.#steps.values()].filter(
       ({ error, name }) =>
-        // A cache that is not there yet is said as an error, and ends no build.
+        // BuildKit reports a cache that does not exist yet as an error, but it does not fail the build.
         error !== '' && !/context canceled|no active session/.test(error) && !/^importing cache/.test(name),
     );
     const first = failed.find(({ tail }) => tail.length > 0) ?? failed[0];

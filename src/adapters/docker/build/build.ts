@@ -38,7 +38,10 @@ export function buildQuery(request: BuildRequest, session: string | undefined): 
   };
 }
 
-/** Rejects with `engine/build-failed` and the failing step, or the cause behind it (`engine/*`, `registry/unreachable`). */
+/**
+ * Rejects with `engine/build-failed` and the failing step, or the cause behind it (`engine/*`,
+ * `registry/unreachable`).
+ */
 export async function build(api: EngineApi, request: BuildRequest): ReturnType<Engine['build']> {
   const { podman } = await api.traits();
   await (podman ? withBuildah(api, request) : withBuildKit(api, request));
@@ -57,7 +60,7 @@ async function withBuildah(api: EngineApi, request: BuildRequest): Promise<void>
     headers: { 'Content-Type': 'application/x-tar', ...registryConfig(request.auth) },
     tar: request.context,
     signal: request.signal,
-    what: `build image ${request.tag}`,
+    action: `build image ${request.tag}`,
   };
   for await (const event of events(api, await api.stream(call), call)) {
     const said = eventError(event);
@@ -81,11 +84,11 @@ async function withBuildKit(api: EngineApi, request: BuildRequest): Promise<void
       headers: { 'Content-Type': 'application/x-tar' },
       tar: request.context,
       signal: request.signal,
-      what: `build image ${request.tag}`,
+      action: `build image ${request.tag}`,
     };
     for await (const event of events(api, await api.stream(call), call)) {
-      const said = eventError(event);
-      if (said !== undefined) throw buildError(said, log);
+      const message = eventError(event);
+      if (message !== undefined) throw buildError(message, log);
       show(event, log, request.onLog);
     }
   } finally {
@@ -101,7 +104,7 @@ function show(event: StreamEvent, log: BuildLog, onLog: (text: string) => void):
     try {
       log.take(decodeProgress(traced.data.aux));
     } catch {
-      onLog('(a part of the progress could not be read)\n'); // the build goes on without it
+      onLog('(part of the build progress could not be read)\n'); // the build goes on without it
     }
     return;
   }
@@ -113,21 +116,21 @@ function show(event: StreamEvent, log: BuildLog, onLog: (text: string) => void):
 const OWN_FAULT =
   /while running runtime|unknown instruction|checking on sources|was not found in the provided dockerfile|libpod_builder\S*: no such file|executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file/i;
 
-/** The coded error of a failed build. Pure but for the log it reads. */
-export function buildError(said: string, log: Pick<BuildLog, 'failed'>): DavitError {
+/** The coded error of a failed build. Pure apart from reading the log. */
+export function buildError(message: string, log: Pick<BuildLog, 'failed'>): DavitError {
   const step = log.failed;
   const tail = step?.tail ?? [];
-  const code = buildCause(said, tail);
+  const code = buildCause(message, tail);
   const where = step ? ` Step: ${step.name}.` : '';
   const lines = tail.slice(-SHOWN_LINES).map((line) => `\n  | ${line}`);
-  return new DavitError(code, `The build failed: ${oneLine(said)}${where}${lines.join('')}`);
+  return new DavitError(code, `The build failed: ${oneLine(message)}${where}${lines.join('')}`);
 }
 
-function buildCause(said: string, tail: string[]): ErrorCode {
+function buildCause(message: string, tail: string[]): ErrorCode {
   const lastLines = tail.slice(-3).join('\n');
   for (const code of ['engine/no-space', 'engine/platform'] as const)
-    if (causeOf(said) === code || causeOf(lastLines) === code) return code;
-  if (OWN_FAULT.test(said)) return 'engine/build-failed';
-  const cause = causeOf(said);
+    if (causeOf(message) === code || causeOf(lastLines) === code) return code;
+  if (OWN_FAULT.test(message)) return 'engine/build-failed';
+  const cause = causeOf(message);
   return cause === 'engine/failed' ? 'engine/build-failed' : cause;
 }

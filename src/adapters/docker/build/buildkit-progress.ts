@@ -1,6 +1,7 @@
 /**
- * BuildKit's progress: the engine sends protobuf messages (moby.buildkit.v1.StatusResponse of buildkit's control.proto) in
- * base64. Decoded here by field number; unknown fields are skipped, so newer engines do no harm. Pure.
+ * BuildKit's progress: the engine sends protobuf messages (moby.buildkit.v1.StatusResponse in buildkit's
+ * control.proto) in base64. They are decoded by field number; unknown fields are skipped, so that newer
+ * engines work too. Pure.
  */
 import protobuf from 'protobufjs/minimal.js';
 
@@ -25,7 +26,7 @@ export interface BuildProgress {
 type Reader = protobuf.Reader;
 type Field = (reader: Reader) => void;
 
-/** Reads one message: `fields` by number, each told to take its value off the reader. */
+/** Reads one message: `fields` by number, each takes its value from the reader. */
 function readMessage(reader: Reader, length: number, fields: Record<number, Field>): void {
   const end = reader.pos + length;
   while (reader.pos < end) {
@@ -36,7 +37,7 @@ function readMessage(reader: Reader, length: number, fields: Record<number, Fiel
   }
 }
 
-/** Throws what the reader throws on bytes that are no such message. */
+/** Throws the reader's error for bytes that are not such a message. */
 export function decodeProgress(base64: string): BuildProgress {
   const bytes = Buffer.from(base64, 'base64');
   const reader = protobuf.Reader.create(bytes);

@@ -1,8 +1,9 @@
 /**
- * The session that BuildKit asks for credentials: HTTP/2 with gRPC on a connection that the engine has taken over, the engine
- * being the client. Two methods of one unary message each, so they are written out here instead of a gRPC server.
- *   S1 A registry is given its own credentials only, by exact host; any other host gets none.
- *   S2 The session ends with the build, however that ends.
+ * The session through which BuildKit asks for credentials: HTTP/2 with gRPC on a connection that the engine
+ * has hijacked; the engine is the client. There are two methods of one unary message each, so they are
+ * implemented here without a gRPC server.
+ *   SESSION-1 A registry gets its own credentials only, by exact host; any other host gets none.
+ *   SESSION-2 The session ends with the build, whatever its outcome.
  */
 import { randomUUID } from 'node:crypto';
 import { createServer, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
@@ -22,7 +23,7 @@ export interface BuildSession {
   close(): void;
 }
 
-/** Opens a session that answers with `auth` (credentials by registry host). Rejects with `engine/*`. */
+/** Opens a session that serves `auth` (credentials by registry host). Rejects with `engine/*`. */
 export async function openSession(
   api: EngineApi,
   auth: Record<string, RegistryAuth>,
@@ -39,19 +40,19 @@ export async function openSession(
       'X-Docker-Expose-Session-Grpc-Method': [CREDENTIALS, HEALTH],
     },
     signal,
-    what: 'open a build session',
+    action: 'open a build session',
   });
   if (!(socket instanceof Duplex))
     throw new DavitError('engine/failed', 'The engine did not open a connection for the build session.');
   const server = createServer();
   const sessions = new Set<ServerHttp2Session>();
-  // The build's own stream tells what went wrong; a session that breaks only means fewer answers.
+  // The build's own stream reports errors; a broken session only leaves requests without a response.
   const ignore = (): void => {};
   server.on('sessionError', ignore);
   server.on('session', (session) => sessions.add(session));
   server.on('stream', (stream, headers) => {
     stream.on('error', ignore);
-    void answer(stream, headers[':path'] ?? '', auth);
+    void handleRequest(stream, headers[':path'] ?? '', auth);
   });
   socket.on('error', ignore);
   server.emit('connection', socket);
@@ -64,7 +65,7 @@ export async function openSession(
   };
 }
 
-async function answer(
+async function handleRequest(
   stream: ServerHttp2Stream,
   method: string,
   auth: Record<string, RegistryAuth>,
@@ -72,11 +73,12 @@ async function answer(
   try {
     const asked = await message(stream);
     if (method === CREDENTIALS) reply(stream, GRPC.ok, credentials(asked, auth));
-    // HealthCheckResponse{status: SERVING}; BuildKit gives a session up that does not say so every few seconds.
+    // HealthCheckResponse{status: SERVING}; BuildKit abandons a session that does not report this every few
+    // seconds.
     else if (method === HEALTH) reply(stream, GRPC.ok, protobuf.Writer.create().uint32(8).uint32(1).finish());
     else reply(stream, GRPC.unimplemented);
   } catch {
-    reply(stream, GRPC.invalid); // what cannot be read is answered as gRPC has it
+    reply(stream, GRPC.invalid); // an unreadable request gets the gRPC status for it
   }
 }
 
@@ -90,7 +92,7 @@ export function credentials(asked: Uint8Array, auth: Record<string, RegistryAuth
     else reader.skipType(tag & 7);
   }
   const writer = protobuf.Writer.create();
-  // Docker Hub answers under other names than the one that stands in images' names.
+  // Docker Hub uses other host names than the one in image names.
   const known = /^(?:registry-1|index|auth)\.docker\.io$/.test(host) ? 'docker.io' : host;
   const own = Object.hasOwn(auth, known) ? auth[known] : undefined;
   if (own) writer.uint32(10).string(own.username).uint32(18).string(own.password);

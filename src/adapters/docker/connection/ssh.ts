@@ -1,10 +1,12 @@
 /**
- * The way to an engine over ssh: one OpenSSH process for each engine, kept up. Role: a local socket that is the engine's.
- * dockerode would open an ssh connection for every request and check no host key.
- *   S1 Host keys are checked, always; an unknown or changed one is `engine/untrusted`, with no fallback and no question.
- *   S2 Arguments are an array, and user, host, port and paths have been checked: nothing is read by a shell.
- *   S3 The process ends with this one, however this one ends, and a Ctrl-C meant for this one does not reach it.
- *   S4 When it is lost it is started again, at the next call and by itself.
+ * Access to an engine over ssh: one OpenSSH process for each engine, kept running, which forwards a local
+ * socket to the engine's. dockerode would open an ssh connection for every request and check no host key.
+ *   SSH-1 Host keys are always checked; an unknown or changed one is `engine/untrusted`, without fallback or
+ *         prompt.
+ *   SSH-2 Arguments are an array, and user, host, port and paths are validated: no shell parses them.
+ *   SSH-3 The process ends with this one, however this one ends, and does not receive a Ctrl-C meant for this
+ *         one.
+ *   SSH-4 A lost process is restarted, at the next call and in the background.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { access, rm } from 'node:fs/promises';
@@ -24,26 +26,26 @@ const MAX_WORDS = 4_000;
 type SshAddress = Extract<EngineAddress, { kind: 'ssh' }>;
 export interface SshOptions {
   address: SshAddress;
-  /** As a person wrote it. */
+  /** As it was configured, for messages. */
   shown: string;
   knownHosts?: string;
-  /** Ports of this machine's loopback that the engine's machine gets on its own: the registry. */
+  /** Ports of this machine's loopback that are forwarded to the engine's loopback: the registry. */
   reversePorts: number[];
 }
 
-/** Arguments of ssh. Pure. Throws `engine/address` for a path that ssh's options cannot carry. */
+/** Arguments of ssh. Pure. Throws `engine/address` for a path that cannot be written in ssh's options. */
 export function sshArguments(options: Omit<SshOptions, 'shown'>, localSocket: string): string[] {
   const { address, knownHosts } = options;
   if (knownHosts !== undefined && /["\\\r\n\0%$]/.test(knownHosts))
     throw new DavitError(
       'engine/address',
-      'The path of the known_hosts file has characters that ssh would read.',
+      'The path of the known_hosts file contains characters that have a meaning for ssh.',
     );
   const settings = [
     'StrictHostKeyChecking=yes',
     'BatchMode=yes',
     'ConnectTimeout=15',
-    // A board that is gone is noticed after 45 s, also when the network only swallows packets.
+    // A lost board is detected after 45 s, even if the network only drops packets.
     'ServerAliveInterval=15',
     'ServerAliveCountMax=3',
     'StreamLocalBindUnlink=yes',
@@ -51,7 +53,7 @@ export function sshArguments(options: Omit<SshOptions, 'shown'>, localSocket: st
     'PermitLocalCommand=no',
     'ControlMaster=no',
     'ControlPath=none',
-    // Another worker of the same board may have this port already: it is the same registry.
+    // Another worker of the same board may already forward this port: it is the same registry.
     'ExitOnForwardFailure=no',
     ...(knownHosts === undefined
       ? []
@@ -70,7 +72,7 @@ export function sshArguments(options: Omit<SshOptions, 'shown'>, localSocket: st
   ];
 }
 
-/** Runs "$@" for as long as standard input is open: S3, for a parent that dies without a word. */
+/** SSH-3, for a parent that is killed: runs "$@" for as long as standard input is open. */
 const WHILE_PARENT_LIVES =
   'exec 3<&0; "$@" </dev/null 3<&- & child=$!; (cat; kill $child) <&3 >/dev/null 2>&1 & exec 3<&-; wait $child';
 
@@ -96,11 +98,14 @@ export class SshTunnel {
     return new SshTunnel(await tempFolder('ssh'), options);
   }
 
-  /** Resolves when the tunnel is up. Rejects with `engine/untrusted` or `engine/unreachable`, in ssh's words. */
+  /**
+   * Resolves when the tunnel is up. Rejects with `engine/untrusted` or `engine/unreachable`, with ssh's
+   * message.
+   */
   assure(): Promise<void> {
     if (this.#closed)
       return Promise.reject(
-        new DavitError('engine/unreachable', `The way to ${this.#options.shown} was closed.`),
+        new DavitError('engine/unreachable', `The connection to ${this.#options.shown} was closed.`),
       );
     this.#up ??= this.#start().catch((error: unknown) => {
       this.#up = undefined;
@@ -128,7 +133,7 @@ export class SshTunnel {
     child.stderr.on('data', (chunk: Buffer) => {
       words = (words + chunk.toString('utf8')).slice(-MAX_WORDS);
     });
-    // A pipe to a process that is gone breaks: its end is what counts.
+    // A pipe to an ended process breaks; the end of the process is handled elsewhere.
     child.stdin.on('error', () => {});
     const ended = new Promise<Error | undefined>((resolve) => {
       child.once('error', resolve);
@@ -143,7 +148,7 @@ export class SshTunnel {
       if (over) throw this.#failure(words, await ended);
       if (performance.now() > deadline) {
         child.stdin.destroy();
-        throw this.#failure('it did not connect in time', undefined);
+        throw this.#failure('the connection timed out', undefined);
       }
       await delay(LOOK_MS);
     }
@@ -157,11 +162,11 @@ export class SshTunnel {
     this.#later();
   }
 
-  /** Tries in the background: jobs on the board need the registry also when nobody calls the engine. */
+  /** Retries in the background: jobs on the board need the registry even if nothing calls the engine. */
   #later(): void {
     const timer = setTimeout(() => {
       if (this.#closed) return;
-      this.assure().catch(() => this.#later()); // whoever calls next is told why
+      this.assure().catch(() => this.#later()); // the next caller gets the reason
     }, this.#pause);
     timer.unref();
     this.#pause = Math.min(this.#pause * 2, MAX_PAUSE_MS);
@@ -181,14 +186,14 @@ export class SshTunnel {
     )
       return new DavitError(
         'engine/untrusted',
-        `The ssh host key of ${shown} is not known, or has changed; nothing was sent to it.`,
+        `The ssh host key of ${shown} is unknown or has changed. Nothing was sent to it.`,
         {
-          hint: 'Compare the key on the machine itself, then put it into known_hosts (ssh-keyscan shows it).',
+          hint: 'Check the key on the machine itself, then add it to known_hosts (`ssh-keyscan HOST` prints it).',
         },
       );
     return new DavitError('engine/unreachable', `The ssh connection to ${shown} failed: ${oneLine(words)}`, {
       hint: /permission denied/i.test(words)
-        ? 'ssh must log in with a key and without a question: test it with `ssh -o BatchMode=yes`.'
+        ? 'ssh must log in with a key and without a prompt. Test it with `ssh -o BatchMode=yes`.'
         : undefined,
     });
   }

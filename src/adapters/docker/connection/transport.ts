@@ -1,4 +1,4 @@
-/** From an engine's address to a connection: certificates read, tunnel started. */
+/** Connects to an engine's address: reads certificates, starts the tunnel. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DavitError } from '../../../errors.ts';
@@ -12,9 +12,9 @@ export interface EngineOptions {
   address: string;
   /** Folder with ca.pem, cert.pem and key.pem, for tcp. */
   certPath?: string;
-  /** File of ssh host keys that are trusted; the user's own when absent. */
+  /** File of trusted ssh host keys; the user's own if absent. */
   knownHosts?: string;
-  /** For ssh: ports of this machine's loopback that the engine gets on its own loopback (the registry). */
+  /** For ssh: ports of this machine's loopback that are forwarded to the engine's loopback (the registry). */
   reversePorts?: number[];
 }
 export interface Connection {
@@ -22,7 +22,7 @@ export interface Connection {
   close(): Promise<void>;
 }
 
-/** Rejects with `engine/address`, `engine/untrusted`; whether the engine answers shows at the first call. */
+/** Rejects with `engine/address`, `engine/untrusted`; the first call shows whether the engine responds. */
 export async function connect(options: EngineOptions): Promise<Connection> {
   const address = parseEngineAddress(options.address, options.certPath !== undefined);
   const shown = printable(options.address);
@@ -54,9 +54,9 @@ async function certificates(
     } catch (cause) {
       throw new DavitError(
         'engine/untrusted',
-        `Cannot read ${join(folder, name)}, a certificate for the engine.`,
+        `Cannot read ${join(folder, name)}, which is a certificate file for the engine.`,
         {
-          hint: 'The folder holds ca.pem, cert.pem and key.pem, as Docker has them (DOCKER_CERT_PATH).',
+          hint: 'The folder must contain ca.pem, cert.pem and key.pem, as for Docker (DOCKER_CERT_PATH).',
           cause,
         },
       );

@@ -4,12 +4,12 @@ import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import type { DownstreamInput } from '../../../../activities/contract.ts';
 import { makeStartDownstream } from '../../../../activities/downstream/start-downstream.ts';
-import { readDownstream } from '../../../../activities/downstream/config.ts';
 import { installationSchema } from '../../../../src/installation.ts';
 import type { TriggerSpec } from '../../../../src/plan/model/spec.ts';
 import type { Trigger } from '../../../../src/plan/model/trigger.ts';
 import { triggerOf } from '../../../support/plans.ts';
 import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../fakes.ts';
+import { readDownstream } from '../../../../activities/runtime/downstream-config.ts';
 
 const SHA = 'd'.repeat(40);
 const heads = [

@@ -45,10 +45,9 @@ test.each([
   expect(dockerIgnore(text)(path)).toBe(out);
 });
 
-test('a pattern that would take a backtracking engine for ever takes no time', () => {
-  const started = performance.now();
+// A backtracking matcher would exceed the timeout of the test.
+test('a pattern that needs exponential backtracking is matched in linear time', () => {
   expect(dockerIgnore(`${'*a'.repeat(30)}b`)('a'.repeat(5_000))).toBe(false);
-  expect(performance.now() - started).toBeLessThan(2_000);
 });
 
 test('the context is re-rooted, overlaid with artifacts, and leaves out what is ignored', async () => {

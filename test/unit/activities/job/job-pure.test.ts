@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { parseDotenv } from '../../../../activities/job/finish/dotenv.ts';
-import { selectFiles } from '../../../../activities/job/finish/artifact-globs.ts';
+import { selectFiles } from '../../../../activities/job/files/artifact-globs.ts';
 import { attemptLabels, attemptName, readLabels } from '../../../../activities/runtime/container-names.ts';
 import { resolveVariables } from '../../../../activities/job/start/variables.ts';
 import { EXIT_RESERVED } from '../../../../activities/job/start/supervisor-script.ts';
-import { parseExitNote, verdictOf, verdictOfError } from '../../../../activities/job/finish/verdict.ts';
+import { parseExitNote, verdictOf, verdictOfError } from '../../../../activities/job/container/verdict.ts';
 import type { ContainerState } from '../../../../src/adapters/ports.ts';
 import { DavitError } from '../../../../src/errors.ts';
 import type { ScriptSpec, SpecVariable } from '../../../../src/plan/model/spec.ts';

@@ -74,7 +74,7 @@ test('variables of dotenv reports are filled in, and a file that was read is the
     kind: 'made',
     tag: 'v1',
     url: 'https://f.test/v1',
-    warnings: ['The forge has no place for release: milestones; it is left out.'],
+    warnings: ['The forge does not support release: milestones; it is ignored.'],
   });
   expect(made.get('v1')).toMatchObject({
     description: '# New',

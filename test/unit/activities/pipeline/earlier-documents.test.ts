@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { limitsOf } from '../../../../activities/pipeline/blobs.ts';
+import { limitsOf } from '../../../../activities/runtime/compiled-blobs.ts';
 import { isProtected, projectOf } from '../../../../src/compiler/variables/installation.ts';
 import { makeFindRecord, makeLoadRecord } from '../../../../activities/pipeline/record-pipeline.ts';
 import { readFacts } from '../../../../src/adapters/http/facts.ts';
@@ -94,7 +94,7 @@ describe('facts of an earlier server', () => {
       config: { ...config, next: { a: 1 }, limits: { ...config.limits, x: 1 } },
     };
     expect(readFacts(newer).config).toMatchObject({ next: { a: 1 }, limits: { x: 1, host_grace: 300_000 } });
-    expect(() => readFacts({ installation: 'x' })).toThrow(/facts of no form/);
+    expect(() => readFacts({ installation: 'x' })).toThrow(/facts in a format/);
   });
 });
 

@@ -134,10 +134,10 @@ test('a full disk is told with its machine and what went; any other error stays 
   );
   expect(full).toMatchObject({ code: 'engine/no-space' });
   expect(String(full)).toContain(
-    'The disk of the container engine on board is full: Cannot pull image x: full. davit has removed what is its own there: what 1 ended run had left, 2 images of ended pipelines.',
+    'The disk of the container engine on board is full: Cannot pull image x: full. davit removed its own unused objects there: objects of 1 ended run, 2 images of ended pipelines.',
   );
   const broken = { hostName: 'board', freeDiskSpace: () => Promise.reject(new Error('away')) };
-  expect(String(await retryHintAfterGc(full, broken))).toContain('could not be removed');
+  expect(String(await retryHintAfterGc(full, broken))).toContain('could not remove its own unused objects');
   const other = new DavitError('engine/failed', 'x');
   expect(await retryHintAfterGc(other, broken)).toBe(other);
   expect(freedSpaceText({ runs: 0, images: [], cacheBytes: 0 })).toContain('nothing of its own');

@@ -27,7 +27,7 @@ const said = (from: ChildProcess): AsyncIterator<string> => {
   return createInterface({ input: from.stdout })[Symbol.asyncIterator]();
 };
 
-test('kill -9 at any moment: what was acknowledged is there, what is there was written, no number comes twice', {
+test('kill -9 at any moment: acknowledged data exists, existing data was written, no number is assigned twice', {
   timeout: 60_000,
 }, async () => {
   const numbers = new Map<number, number>();
@@ -60,7 +60,7 @@ test('kill -9 at any moment: what was acknowledged is there, what is there was w
   expect(new Set(numbers.values()).size).toBe(numbers.size);
 });
 
-test('no space: said so, everything else goes on, and it heals with no restart', {
+test('no disk space: it is reported, everything else works, and it recovers without a restart', {
   timeout: 30_000,
 }, async () => {
   // A limit on the size of files is the disk that is full for one process alone (120 blocks of 512 bytes).

@@ -35,7 +35,7 @@ async function logFiles(): Promise<{ log: string; state: string }> {
 }
 
 describe('blobs', () => {
-  test('bytes and streams come back under the digest of what they are', async () => {
+  test('bytes and streams are stored under the digest of their content', async () => {
     const digest = await stores.blobs.putBytes(bytes('hello'));
     expect(digest).toBe('sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824');
     const put = await stores.blobs.putStream(Readable.from([bytes('hel'), bytes('lo')]));
@@ -70,7 +70,7 @@ describe('blobs', () => {
     await reopen();
   });
 
-  test('nobody else may read the folder, and leftovers of a former process are swept', async () => {
+  test('other users cannot read the folder, and leftovers of a previous process are removed', async () => {
     expect((await stat(folder)).mode & 0o077).toBe(0);
     await writeFile(join(folder, 'scratch', 'left'), 'x');
     await reopen();
@@ -87,7 +87,7 @@ describe('records', () => {
     expect(new Set(answers.map((answer) => answer.value.n)).size).toBe(1);
   });
 
-  test('put replaces, get of nothing is undefined, a name and a folder of names do not collide', async () => {
+  test('put replaces, get of a missing record is undefined, a name and a folder of names do not collide', async () => {
     expect(await stores.records.get('a')).toBeUndefined();
     await stores.records.put('a', 1);
     await stores.records.put('a/b', 2);
@@ -113,7 +113,7 @@ describe('records', () => {
     },
   );
 
-  test('numbers are given once, in a row, and the same claim gets the same', async () => {
+  test('numbers are assigned once, consecutively, and the same claim gets the same', async () => {
     const claims = Array.from({ length: 30 }, (_, n) => `claim ${n % 10}`);
     const given = await Promise.all(claims.map((claim) => stores.records.allocate('jobs', claim, 3)));
     await reopen();
@@ -125,7 +125,7 @@ describe('records', () => {
     expect(await stores.records.allocate('jobs', 'one more', 1)).toBe(31);
   });
 
-  test('a crash between the head and the claim loses no number and gives none twice', async () => {
+  test('a crash between the head and the claim loses no number and assigns none twice', async () => {
     await stores.records.allocate('iid-table', 'a', 1);
     await rm(join(folder, 'numbers', 'iid-table', 'claims'), { recursive: true });
     await reopen();
@@ -153,7 +153,7 @@ describe('logs', () => {
     expect((await stores.logs.read(ref, 99, 100)).bytes).toHaveLength(0);
   });
 
-  test('the end stands: a repeat is answered with it, new bytes are refused', async () => {
+  test('the end is final: a repeat returns it, new bytes are refused', async () => {
     await stores.logs.open(ref, 1);
     await stores.logs.append(ref, { epoch: 1, offset: 0, bytes: bytes('all') });
     const wrong = { bytes: 4, crc: crcHex(bytes('all')), complete: true };
@@ -185,7 +185,7 @@ describe('logs', () => {
     ).rejects.toMatchObject({ code: 'usage/invalid' });
   });
 
-  test('logs that nobody opened', async () => {
+  test('logs that were never opened', async () => {
     expect(await stores.logs.state(ref)).toBeUndefined();
     await expect(stores.logs.read(ref, 0, 1)).rejects.toMatchObject({ code: 'not-found' });
     await expect(stores.logs.append(ref, { epoch: 1, offset: 0, bytes: bytes('x') })).rejects.toMatchObject({
@@ -196,7 +196,7 @@ describe('logs', () => {
     });
   });
 
-  test('tells who follows of every durable change', async () => {
+  test('followers are notified of every durable change', async () => {
     const seen: number[] = [];
     const stop = stores.logs.watch(ref, (state) => seen.push(state.offset));
     await stores.logs.open(ref, 1);
@@ -230,7 +230,7 @@ describe('logs after a crash', () => {
     });
   });
 
-  test('a torn slot gives way to the one before', async () => {
+  test('a torn slot is replaced by the previous one', async () => {
     await stores.logs.open(ref, 1);
     await stores.logs.append(ref, { epoch: 1, offset: 0, bytes: bytes('first') });
     await stores.logs.append(ref, { epoch: 1, offset: 5, bytes: bytes('second') });
@@ -244,7 +244,7 @@ describe('logs after a crash', () => {
     expect(await stores.logs.state(ref)).toMatchObject({ offset: 5, crc: crc32('first'), incomplete: false });
   });
 
-  test('bytes that are gone are said to be gone', async () => {
+  test('missing bytes are reported', async () => {
     await stores.logs.open(ref, 1);
     await stores.logs.append(ref, { epoch: 1, offset: 0, bytes: bytes('first') });
     await stores.close();
@@ -257,7 +257,7 @@ describe('logs after a crash', () => {
     });
   });
 
-  test('bytes that were changed from outside are kept and said to be incomplete', async () => {
+  test('bytes that were changed from outside are kept and marked incomplete', async () => {
     await stores.logs.open(ref, 3);
     await stores.logs.append(ref, { epoch: 3, offset: 0, bytes: bytes('first') });
     await stores.close();

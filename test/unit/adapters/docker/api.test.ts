@@ -62,7 +62,7 @@ async function fakeEngine(
 const json = (reply: ServerResponse, value: unknown, status = 200): void =>
   void reply.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 
-test('no value stands in a URL: bodies in bodies, credentials in their header', async () => {
+test('no value is in a URL: bodies are in bodies, credentials in their header', async () => {
   const { engine, seen, address } = await fakeEngine((ask, reply) => {
     if (ask.url?.startsWith('/images/create')) return void reply.end('{"status":"ok"}\n');
     if (ask.url?.startsWith('/services/table')) return json(reply, { message: 'no' }, 404);
@@ -131,7 +131,7 @@ test('the environment does not choose the engine', async () => {
   }
 });
 
-test('an engine that comes back upgraded, with another image store, is asked in its new API', async () => {
+test('an engine that returns upgraded, with another image store, is called with its new API version', async () => {
   let breaks = false;
   const { engine, seen, self } = await fakeEngine((_, reply) => {
     if (breaks) return void reply.destroy();
@@ -160,7 +160,7 @@ test.each([
   await expect(engine.listContainers({})).rejects.toMatchObject({ code: 'engine/version' });
 });
 
-test('in the containerd store an image is one of the platform asked for, under an id that containers are created from', async () => {
+test('in the containerd store an image is that of the requested platform, with an id that containers can be created from', async () => {
   const { engine } = await fakeEngine(
     (ask, reply) => {
       const platform = new URL(ask.url ?? '', 'http://x').searchParams.get('platform');
@@ -210,7 +210,7 @@ test.each([
   await expect(engine.listContainers({})).rejects.toMatchObject({ code: 'engine/unreachable' });
 });
 
-test('an answer that is no JSON is engine/failed', async () => {
+test('a response that is not JSON is engine/failed', async () => {
   const { engine } = await fakeEngine((_, reply) => void reply.end('<html>'));
   await expect(engine.listContainers({})).rejects.toMatchObject({ code: 'engine/failed' });
 });
@@ -260,7 +260,7 @@ async function engineWithVolumes(there: Map<string, Record<string, string> | nul
   return { engine, restart: () => [...there.keys()].forEach((name) => plain.add(name)) };
 }
 
-test('an engine that was started again keeps its id', async () => {
+test('a restarted engine keeps its id', async () => {
   const { engine, restart } = await engineWithVolumes(new Map());
   const id = await engine.hostId('0123456789');
   restart();
@@ -268,7 +268,7 @@ test('an engine that was started again keeps its id', async () => {
   expect(await engine.hostId('0123456789')).toBe(id);
 });
 
-test("a volume of davit's name that is not davit's stops no worker, and gives one id", async () => {
+test("a foreign volume with davit's name does not stop a worker, and the id stays the same", async () => {
   const foreign = { 'davit.host.id': 'x', 'davit.installation': '01234567-other' };
   const there = new Map<string, Record<string, string> | null>([
     ['davit-host-01234567', null],

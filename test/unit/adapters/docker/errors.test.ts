@@ -46,7 +46,7 @@ test.each([
   expect(causeOf(said)).toBe(code);
 });
 
-const asked = { what: 'do it', address: 'unix:///x' };
+const asked = { action: 'do it', address: 'unix:///x' };
 test.each([
   [409, 'Conflict. The container name "/a" is already in use by container "b".', 'engine/name-taken'],
   [404, 'No such container: a', 'engine/container-missing'],
@@ -91,7 +91,7 @@ test.each([
   });
 });
 
-test('a line that is down is unreachable, a certificate that is wrong is not trusted, a defect stays one', () => {
+test('a lost connection is unreachable, a wrong certificate is untrusted, a defect stays a defect', () => {
   const error = (code: string) => Object.assign(new Error('x'), { code });
   expect(transportError(error('ECONNREFUSED'), asked)).toMatchObject({ code: 'engine/unreachable' });
   expect(transportError(new Error('socket hang up'), asked)).toMatchObject({ code: 'engine/unreachable' });

@@ -14,7 +14,7 @@ function read(wire: Buffer, sizes: number[]) {
   return [...lines, ...splitter.push(wire.subarray(at)), ...splitter.end()];
 }
 
-test('lines are the same however the stream is cut, with \\r\\n, empty lines and no end of line', () => {
+test('lines are the same for any chunks, with \\r\\n, empty lines and no end of line', () => {
   const value = fc.oneof(fc.dictionary(fc.string(), fc.string()), fc.constant({ stream: 'ä€😀\n' }));
   fc.assert(
     fc.property(
@@ -30,7 +30,7 @@ test('lines are the same however the stream is cut, with \\r\\n, empty lines and
   );
 });
 
-test('what is no JSON is text and never throws', () => {
+test('a line that is not JSON is text and never throws', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 80 }), fc.array(fc.nat(5)), (bytes, sizes) => {
       for (const line of read(Buffer.from(bytes), sizes)) streamEvent(line);
@@ -42,7 +42,7 @@ test('what is no JSON is text and never throws', () => {
   ]);
 });
 
-test('an event is news, a bar, or an error', () => {
+test('an event is a line, a progress bar, or an error', () => {
   const event = (value: unknown) => streamEvent({ value });
   expect(eventText(event({ id: 'abc', status: 'Pull complete' }))).toBe('abc: Pull complete\n');
   expect(eventText(event({ id: 'abc', status: 'Downloading', progress: '[==>]' }))).toBeUndefined();
@@ -51,7 +51,7 @@ test('an event is news, a bar, or an error', () => {
   expect(eventError(event({ status: 'fine' }))).toBeUndefined();
 });
 
-test('a refused push names the scope that lacks', () => {
+test('a refused push names the missing scope', () => {
   const error = pushError('denied: requested access to the resource is denied', 'r.example/a/b:1', 'a/b');
   expect(error).toMatchObject({
     code: 'registry/denied',

@@ -63,7 +63,7 @@ async function read(api: EngineApi): Promise<{ lines: string; end: unknown }> {
   }
 }
 
-test('each record comes once, however often the link drops', async () => {
+test('each record is returned once, however often the connection drops', async () => {
   const api = apiOf([{ seconds: [1, 2], drops: true }, { seconds: [2, 3] }, { seconds: [3] }]);
   expect(await read(api)).toEqual({ lines: 'line 1\nline 2\nline 3\n', end: 'read' });
 });

@@ -5,7 +5,7 @@ import type { ContainerCreate } from '../../../../src/adapters/ports.ts';
 
 const least: ContainerCreate = { name: 'n', image: 'i', labels: {}, volumes: [], logMaxBytes: 1000 };
 
-test('a container gets exactly this HostConfig when nothing is asked for', () => {
+test('a container without options gets exactly this HostConfig', () => {
   expect(containerBody(least).HostConfig).toEqual({
     AutoRemove: false,
     RestartPolicy: { Name: 'no' },
@@ -20,7 +20,7 @@ test('a container gets exactly this HostConfig when nothing is asked for', () =>
   });
 });
 
-test('a container that asks for everything sets these keys and no others', () => {
+test('a container with every option sets these keys and no others', () => {
   const body = containerBody({
     ...least,
     entrypoint: ['/e'],
@@ -114,7 +114,7 @@ test('a container that asks for everything sets these keys and no others', () =>
   `);
 });
 
-test('what is unknown in a request never reaches the engine', () => {
+test('an unknown field of a request never reaches the engine', () => {
   const smuggled: ContainerCreate = Object.assign({}, least, {
     CapAdd: ['ALL'],
     PidMode: 'host',
@@ -136,7 +136,7 @@ test('labels become one filter', () => {
   expect(JSON.parse(labelFilter({ a: 'b', c: '' }))).toEqual({ label: ['a=b', 'c='] });
 });
 
-test('architectures in all their words', () => {
+test('architectures by all their names', () => {
   expect(['x86_64', 'amd64', 'aarch64', 'arm64', 'arm', 'armv7l', 'armv6l'].map(archOf)).toEqual([
     'amd64',
     'amd64',

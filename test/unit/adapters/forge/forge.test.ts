@@ -87,7 +87,7 @@ describe('releases', () => {
     tagMessage: 'tagged',
     links: [{ name: 'bin', url: 'https://x.test/bin', filepath: '/bin', type: 'package' }],
   };
-  test('each forge gets the request that it documents, and what it has no place for is named', () => {
+  test('each forge gets the request that it documents, and unsupported parts are named', () => {
     const gitlab = makeCall(project('gitlab', 'https://gitlab.test'), release, 't');
     expect(gitlab).toMatchObject({
       method: 'POST',
@@ -123,7 +123,7 @@ describe('releases', () => {
     expect(findCall(project('gitlab', 'https://gitlab.test'), 'v1/x', 't').url).toContain('/releases/v1%2Fx');
   });
 
-  test('an answer of the forge: there, not there, no, and away', async () => {
+  test('responses of the forge: found, missing, refused, and unreachable', async () => {
     const answers = [404, 200, 422, 503];
     const server = createServer((_request, response) => {
       const status = answers.shift() ?? 500;

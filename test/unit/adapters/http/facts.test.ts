@@ -5,7 +5,7 @@ import { installationSchema } from '../../../../src/installation.ts';
 const facts = (config: object): unknown =>
   JSON.parse(JSON.stringify({ installation: 'i', url: 'u', config }));
 
-test('a worker that is newer than its server has the defaults of what that server does not know', () => {
+test('a worker that is newer than its server uses defaults for facts that the server does not send', () => {
   const { includes: _includes, ...known } = installationSchema.parse({ limits: { release_delay: '3s' } });
   const { deploy_stable: _stable, cleanup_every: _every, ...limits } = known.limits;
   const { config } = readFacts(facts({ ...known, limits, helper_image: 'h:1' }));

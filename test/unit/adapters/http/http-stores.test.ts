@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 describe('the stores over HTTP', () => {
-  test('blobs: bytes, streams, what is there and what is not', async () => {
+  test('blobs: bytes, streams, present and missing ones', async () => {
     const digest = await stores.blobs.putBytes(bytes('hello'));
     expect(await server.stores.blobs.has(digest)).toBe(true);
     expect(Buffer.from(await stores.blobs.getBytes(digest)).toString()).toBe('hello');
@@ -59,7 +59,7 @@ describe('the stores over HTTP', () => {
     await expect(stores.blobs.putStream(broken)).rejects.toThrow(/engine went away/);
   });
 
-  test('a blob that is too large is refused while it comes', async () => {
+  test('a blob that is too large is refused during the transfer', async () => {
     server.deps.limits.workerBlobBytes = 1_000_000;
     const endless = new Readable({
       read() {
@@ -135,14 +135,14 @@ describe('the stores over HTTP', () => {
   });
 });
 
-describe('trouble on the way', () => {
-  test('a wrong token is said at once', async () => {
+describe('errors of the connection', () => {
+  test('a wrong token is reported at once', async () => {
     const stranger = httpStores({ url, workerToken: TOKENS.operator, patienceMs: 10_000 });
     await expect(stranger.facts()).rejects.toMatchObject({ code: 'auth/missing', http: 401 });
     await stranger.close();
   });
 
-  test('a server that is away is tried again, then said to be away', async () => {
+  test('an unreachable server is retried, then reported as unreachable', async () => {
     const { port } = new URL(url);
     await server.app.close();
     const away = stores.records.get('a');
@@ -156,7 +156,7 @@ describe('trouble on the way', () => {
     next.close();
   });
 
-  test('503 is tried again, and an answer that is no answer of davit is coded', async () => {
+  test('503 is retried, and a response that is not from davit has a code', async () => {
     let asked = 0;
     const odd = createServer((_request, response) => {
       asked += 1;

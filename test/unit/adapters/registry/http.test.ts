@@ -36,7 +36,7 @@ const client = (host: string, patienceMs = 0) =>
   registryClient({ host, insecure: false, auth: AUTH, patienceMs });
 
 describe('credentials', () => {
-  test('are not sent before they are asked for, then only Basic to the registry itself', async () => {
+  test('are not sent before a challenge, then only Basic to the registry itself', async () => {
     const { host, seen } = await serve((ask, reply) => {
       if (ask.headers.authorization === basic) reply.end(MANIFEST);
       else reply.writeHead(401, { 'www-authenticate': 'Basic realm="x"' }).end();
@@ -58,7 +58,7 @@ describe('credentials', () => {
     expect(other.seen).toEqual([]);
   });
 
-  test('go to no token service that is not trusted', async () => {
+  test('do not go to an untrusted token service', async () => {
     const { host, seen } = await serve((_, reply) =>
       reply.writeHead(401, { 'www-authenticate': 'Bearer realm="http://192.0.2.1/token",service="x"' }).end(),
     );
@@ -99,7 +99,7 @@ describe('tokens', () => {
     expect(registry.seen.some(({ authorization }) => authorization === basic)).toBe(false);
   });
 
-  test('that lack a scope are registry/denied, naming it', async () => {
+  test('without a scope are registry/denied, naming it', async () => {
     const { registry } = await withTokens((scope) => (scope.includes('push') ? 'less' : `t-${scope}`));
     const entries = [
       { digest: digestOf(Buffer.from(MANIFEST)), platform: { os: 'linux', architecture: 'amd64' } as const },
@@ -111,8 +111,8 @@ describe('tokens', () => {
   });
 });
 
-describe('an ailing registry', () => {
-  test('is asked again for 429 and 5xx, after the time it names', async () => {
+describe('a registry with errors', () => {
+  test('is retried for 429 and 5xx, after the time it names', async () => {
     const { host, seen } = await serve((_, reply, count) => {
       if (count === 1) reply.writeHead(503).end();
       else if (count === 2) reply.writeHead(429, { 'retry-after': '1' }).end();
@@ -124,7 +124,7 @@ describe('an ailing registry', () => {
     expect(performance.now() - began).toBeGreaterThan(1_000);
   });
 
-  test('is given up on in time, and for an hour of Retry-After at once', async () => {
+  test('is abandoned in time, and at once for an hour of Retry-After', async () => {
     const { host } = await serve((_, reply) =>
       reply.writeHead(429, { 'retry-after': '3600' }).end('slow down'),
     );
@@ -134,7 +134,7 @@ describe('an ailing registry', () => {
     });
   });
 
-  test('that answers with other bytes than the digest, or endlessly, is registry/failed', async () => {
+  test('that returns other bytes than the digest, or endless ones, is registry/failed', async () => {
     const { host } = await serve((ask, reply) => {
       if (ask.url?.includes('sha256')) return reply.end(MANIFEST);
       for (let i = 0; i < 9; i += 1) reply.write(Buffer.alloc(1024 * 1024, 32));
@@ -146,7 +146,7 @@ describe('an ailing registry', () => {
     await expect(registry.manifest('a/b', '1')).rejects.toMatchObject(failed);
   });
 
-  test('names that are none never reach it', async () => {
+  test('invalid names never reach it', async () => {
     const { host, seen } = await serve((_, reply) => reply.end(MANIFEST));
     await expect(client(host).manifest('../x', '1')).rejects.toMatchObject({ code: 'registry/name' });
     await expect(client(host).manifest('a', '1?x=y')).rejects.toMatchObject({ code: 'registry/name' });

@@ -43,7 +43,7 @@ describe('image names', () => {
     expect(() => parseImageName(text)).toThrow(expect.objectContaining({ code: 'registry/name' }));
   });
 
-  test('a name in full reads as itself', () => {
+  test('a full name parses to itself', () => {
     const part = fc.stringMatching(/^[a-z0-9]{1,8}$/);
     const name = fc.record(
       {

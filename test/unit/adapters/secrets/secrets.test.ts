@@ -10,7 +10,7 @@ const secrets = localSecrets({
   readEnv: (name) => ({ THERE: 'value', EMPTY: '' })[name],
 });
 
-test('env and file references are resolved when they are asked for; errors name the reference only', async () => {
+test('env and file references are resolved at the moment of use; errors name the reference only', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'davit-secrets-'));
   try {
     const path = join(folder, 'token');
@@ -29,13 +29,13 @@ test('env and file references are resolved when they are asked for; errors name 
     await expect(secrets.resolve(ref)).rejects.toThrow(ref);
 });
 
-test('what is sealed opens again, under the same token only, and never when a bit was changed', () => {
+test('a sealed value opens with the same token only, and never after a bit was changed', () => {
   const other = localSecrets({ sealKey: deriveSealKey('another token'), readEnv: () => undefined });
   fc.assert(
     fc.property(fc.uint8Array(), fc.nat(), (plain, at) => {
       const sealed = secrets.seal(plain);
       expect(Buffer.from(secrets.unseal(sealed))).toEqual(Buffer.from(plain));
-      expect(() => other.unseal(sealed)).toThrow('do not open');
+      expect(() => other.unseal(sealed)).toThrow('cannot be opened');
       const changed = Uint8Array.from(sealed);
       const index = at % changed.length;
       changed[index] = (changed[index] ?? 0) ^ 1;

@@ -108,7 +108,7 @@ describe('the spec', () => {
     expect(JSON.stringify(spec)).not.toContain('canary');
   });
 
-  test('of a next one keeps what a pipeline cannot say, and nothing else of the last', () => {
+  test('of a later one keeps what a pipeline cannot set, and nothing else of the previous one', () => {
     const mounts = [{ Type: 'volume', Source: 'data', Target: '/data' }];
     const current = specOf({
       Name: 'table',
@@ -156,7 +156,7 @@ describe('the state', () => {
     Status: { Timestamp: '2026-01-01T00:00:00Z', State: state, ...more },
   });
 
-  test('counts only tasks of the deployment that stands', () => {
+  test('counts only tasks of the current deployment', () => {
     const tasks = tasksOf([
       task(request.deployId, 7, 'running'),
       task('old', 6, 'running'),
@@ -170,7 +170,7 @@ describe('the state', () => {
     });
   });
 
-  test('has the highest seq and every id, wherever they stand', () => {
+  test('has the highest seq and every id, wherever they are', () => {
     fc.assert(
       fc.property(fc.array(fc.nat(20), { maxLength: 6 }), (seqs) => {
         const state = targetState(

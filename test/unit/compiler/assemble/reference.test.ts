@@ -87,13 +87,11 @@ j: {image: x, script: [x], rules: [!reference [.r, rules], {when: manual}]}
     },
     20_000,
   );
-  test('ones that unfold to something huge are refused soon', () => {
+  test('references that would expand to 10^10 lines are refused before they are expanded', () => {
     const lines = ['.r0: {script: [x, x, x, x, x, x, x, x, x, x]}'];
     for (let at = 1; at <= 9; at += 1)
       lines.push(`.r${at}: {script: [${`!reference [.r${at - 1}, script], `.repeat(10)}]}`);
-    const start = performance.now();
     expect(run(`${lines.join('\n')}\nj: {image: x, script: !reference [.r9, script]}`).kind).toBe('invalid');
-    expect(performance.now() - start).toBeLessThan(1_000);
   });
   test('extends takes none', () => {
     expect(

@@ -157,10 +157,9 @@ test('no text makes it throw or hang', () => {
   fc.assert(fc.property(fc.string(), (text) => typeof parseExpression(text).ok === 'boolean'));
 });
 
-test('a catastrophic pattern costs nothing', () => {
+// A backtracking engine would exceed the timeout of the test.
+test('a pattern that needs exponential backtracking is matched in linear time', () => {
   const parsed = parseExpression('$A =~ /^(a+)+$/');
   if (!parsed.ok) throw new Error('not valid');
-  const started = performance.now();
   expect(isTruthful(parsed.expression, () => `${'a'.repeat(5_000)}b`)).toBe(false);
-  expect(performance.now() - started).toBeLessThan(2_000);
 });

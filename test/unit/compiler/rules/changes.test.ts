@@ -39,10 +39,9 @@ describe('globs are those of File.fnmatch', () => {
     ['x[z-a]', 'xz', false],
     ['(a|b)+', 'a', false],
   ])('%s and %s', (glob, path, expected) => expect(compileGlob(glob)(path)).toBe(expected));
-  test('a bomb of stars costs nothing', () => {
-    const started = performance.now();
+  // A backtracking matcher would exceed the timeout of the test.
+  test('many stars are matched in linear time', () => {
     expect(compileGlob('**/*a*a*a*a*a*a*a*a*a*b')(`${'a/'.repeat(200)}${'a'.repeat(2_000)}`)).toBe(false);
-    expect(performance.now() - started).toBeLessThan(1_000);
   });
 });
 

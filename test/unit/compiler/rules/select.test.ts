@@ -40,10 +40,9 @@ describe('only and except', () => {
   test('a regular expression never matches a merge request', () => {
     expect(keysOf(one('only: [/.*/]'), MERGE)).toEqual([]);
   });
-  test('a catastrophic pattern costs nothing', () => {
-    const started = performance.now();
+  // A backtracking engine would exceed the timeout of the test.
+  test('a pattern that needs exponential backtracking is matched in linear time', () => {
     expect(keysOf(one('only: ["/^(a+)+$/"]'), branch(`${'a'.repeat(5_000)}b`))).toEqual([]);
-    expect(performance.now() - started).toBeLessThan(2_000);
   });
   test('except wins over only', () => {
     expect(keysOf(one('only: [branches], except: [main]'))).toEqual([]);

@@ -1,6 +1,6 @@
-/** Small files that would expand to something huge are refused quickly. */
+/** Small files that would expand to something huge are refused before they are expanded. */
 import { describe, expect, test } from 'vitest';
-import { cpuMs, mistakes } from '../helpers.ts';
+import { mistakes } from '../helpers.ts';
 
 const many = (count: number, line: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => line(index)).join('\n');
@@ -59,10 +59,8 @@ const BOMBS: [name: string, text: string][] = [
 
 describe('bombs', () => {
   test.each(BOMBS)('%s', (_name, text) => {
-    const started = cpuMs();
+    // About a second; an expansion would exceed the memory or the timeout of the test.
     expect(mistakes(text).join()).toContain('language/too-large');
-    // A second on an idle machine.
-    expect(cpuMs() - started).toBeLessThan(8_000);
   });
 });
 

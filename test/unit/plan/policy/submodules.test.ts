@@ -75,6 +75,6 @@ describe('an address', () => {
     const at = (written: string) => addressOf(written, { parent: disk.url, home: disk });
     expect(at('../lib.git')).toEqual({ url: 'file:///srv/git/lib.git', own: true });
     for (const written of ['../../lib.git', 'file:///etc', 'file:///srv/git/../../etc', '/etc'])
-      expect(() => at(written)).toThrow(/elsewhere on the disk/);
+      expect(() => at(written)).toThrow(/outside the folder of the repository/);
   });
 });

@@ -7,16 +7,14 @@ const after = <T>(ms: number, value: T): Promise<T> =>
     setTimeout(() => resolve(value), ms);
   });
 
-test('an unreachable Temporal ends the call in time, and aborts the signal of its work', async () => {
-  let given: AbortSignal | undefined;
-  const began = performance.now();
+test('a call to a Temporal that never responds is abandoned after the silence, and its signal aborts', async () => {
+  let told: AbortSignal | undefined;
   const asked = withLiveness({ responds: (ms) => after(ms, false), silenceMs: 200 }, (signal) => {
-    given = signal;
+    told = signal;
     return never();
   });
   await expect(asked).rejects.toBeInstanceOf(Silent);
-  expect(performance.now() - began).toBeLessThan(2_000);
-  expect(given?.aborted).toBe(true);
+  expect(told?.aborted).toBe(true);
 });
 
 test('a shorter interruption is waited for', async () => {

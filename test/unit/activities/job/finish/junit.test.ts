@@ -35,10 +35,9 @@ describe('a JUnit report', () => {
         },
       ),
     );
-    const began = performance.now();
+    // Quadratic work on these would exceed the timeout of the test many times.
     addJunit(noTests(), '<testcase a="'.repeat(300_000));
     addJunit(noTests(), '<!--'.repeat(300_000));
-    expect(performance.now() - began).toBeLessThan(2_000);
   });
   test('reads as people say it', () => {
     expect(testsText({ total: 1, failed: 0, errored: 0, skipped: 0 })).toBe('1 test: all passed');

@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { beforeEnd, endMarkScript } from '../../../../../activities/runtime/end-mark.ts';
+import { beforeEnd, endMarkScript } from '../../../../../activities/runtime/log/end-mark.ts';
 import {
   type EnvVariable,
   EXIT_RESERVED,
@@ -21,7 +21,7 @@ import {
   supervisorText,
   variablesText,
 } from '../../../../../activities/job/start/supervisor-script.ts';
-import { parseExitNote, verdictOf } from '../../../../../activities/job/finish/verdict.ts';
+import { parseExitNote, verdictOf } from '../../../../../activities/job/container/verdict.ts';
 import type { ContainerState } from '../../../../../src/adapters/ports.ts';
 
 /** Shells that are there on this machine; a path without bash makes the supervisor stay with sh. */

@@ -4,7 +4,8 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { extract, type Header, pack } from 'tar-stream';
 import { describe, expect, test } from 'vitest';
-import { inside, reroot, workspaceTar } from '../../../../../activities/job/start/workspace.ts';
+import { reroot, workspaceTar } from '../../../../../activities/job/start/workspace.ts';
+import { inside } from '../../../../../activities/runtime/path-inside.ts';
 
 type Given = Partial<Header> & { name: string; text?: string };
 async function tar(entries: Given[]): Promise<Buffer> {

@@ -97,7 +97,7 @@ describe('a trace', () => {
     );
   });
 
-  test('tells the step that failed and not those that were cancelled for it', () => {
+  test('names the step that failed and not those that were cancelled with it', () => {
     const { log } = shown(
       wire(
         [step({ started: 1 }), step({ digest: 'b', name: 'other', started: 1 })],
@@ -135,7 +135,7 @@ describe('the error of a build', () => {
   });
 });
 
-test('a registry is given its own credentials only', () => {
+test('a registry gets its own credentials only', () => {
   const auth = {
     'r.example:5000': { username: 'u', password: 'p' },
     'docker.io': { username: 'h', password: 'q' },
@@ -150,7 +150,7 @@ test('a registry is given its own credentials only', () => {
     expect(ask(host)).toBe('');
 });
 
-test('a build asks for BuildKit and exactly what was said', () => {
+test('a build requests BuildKit and exactly the given options', () => {
   const request: BuildRequest = {
     context: Readable.from([]),
     dockerfile: 'd/Dockerfile',

@@ -9,7 +9,7 @@ const address = {
   socket: '/var/run/docker.sock',
 } as const;
 
-test('ssh is told to check, not to ask, and where to', () => {
+test('the arguments of ssh: check host keys, never prompt, the destination', () => {
   const args = sshArguments(
     { address, reversePorts: [5000], knownHosts: '/a b/known' },
     '/tmp/x/engine.sock',
@@ -56,7 +56,7 @@ test('ssh is told to check, not to ask, and where to', () => {
   `);
 });
 
-test('a path that ssh would read as more is refused', () => {
+test('a path with a special meaning for ssh is refused', () => {
   for (const knownHosts of ['/a"b', '/a\nb', '/%h', '/${HOME}'])
     expect(() => sshArguments({ address, reversePorts: [], knownHosts }, '/s')).toThrow(
       expect.objectContaining({ code: 'engine/address' }),

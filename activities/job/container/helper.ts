@@ -1,0 +1,19 @@
+/** Containers of the helper image. */
+import type { ContainerCreate } from '../../../src/adapters/ports.ts';
+import { DavitError } from '../../../src/errors.ts';
+import type { JobDeps } from '../context/deps.ts';
+
+/** Creates the container; an image that was removed from the engine meanwhile is brought back first. */
+export async function createHelper(
+  deps: Pick<JobDeps, 'engine' | 'facts' | 'ensureHelper'>,
+  create: Omit<ContainerCreate, 'image'>,
+): Promise<void> {
+  const image = deps.facts.config.helper_image;
+  try {
+    await deps.engine.createContainer({ ...create, image });
+  } catch (error) {
+    if (!(error instanceof DavitError) || error.code !== 'engine/image-missing') throw error;
+    await deps.ensureHelper();
+    await deps.engine.createContainer({ ...create, image });
+  }
+}

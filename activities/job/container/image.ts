@@ -1,0 +1,172 @@
+/**
+ * The image of a job or service on the engine, by pull policy, of the right platform. Invariants:
+ *   IMG-1 A container is created from the id and platform returned here, never from a tag: a tag may mean
+ *         another image a moment later.
+ *   IMG-2 An engine that keeps one image per tag (Docker's classic store) and has the tag in another platform
+ *         gets the wanted one by its manifest digest. So jobs of several architectures do not take a tag from
+ *         each other.
+ */
+import type { Engine, ImageInfo } from '../../../src/adapters/ports.ts';
+import { DavitError } from '../../../src/errors.ts';
+import type { Arch } from '../../../src/plan/model/ids.ts';
+import { type ImageSpec, PLATFORMS, platformText } from '../../../src/plan/model/spec.ts';
+import type { JobDeps } from '../context/deps.ts';
+
+export interface WantedImage {
+  name: string;
+  platform: string;
+  pullPolicy: ImageSpec['pullPolicy'];
+  /** A fork's pipeline: no credentials are used for it. */
+  anonymous: boolean;
+}
+interface PullRun {
+  signal: AbortSignal;
+  say(text: string): void;
+}
+
+/** `linux/arm/v7` where the worker says that its board is one. */
+export function platformOf(deps: JobDeps, arch: Arch): string {
+  const platform = PLATFORMS[arch];
+  return platformText(arch === 'arm32' ? { ...platform, variant: deps.worker.config.variant } : platform);
+}
+
+/** Ids of images by name and platform, as this worker has found them last. */
+const seen = new WeakMap<Engine, Map<string, string>>();
+/** How often a tag may be taken away between a pull and the look at what it brought. */
+const MAX_PULLS = 10;
+
+/**
+ * The image, of that platform; make containers by its `id` and `platform`. Rejects with
+ * `engine/image-missing`, `engine/image-denied`, `engine/platform`, `registry/unreachable`.
+ */
+export async function ensureImage(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo> {
+  if (wanted.name === deps.facts.config.helper_image) await deps.ensureHelper();
+  const key = `${wanted.name} ${wanted.platform}`;
+  const ids = seen.get(deps.engine) ?? new Map<string, string>();
+  seen.set(deps.engine, ids);
+  const found = await find(deps, wanted, { ...run, former: ids.get(key) });
+  ids.set(key, found.id);
+  const uses = lastUses.get(deps.engine) ?? new Map<string, number>();
+  lastUses.set(deps.engine, uses.set(found.id, performance.now()));
+  return found;
+}
+
+/** When a job of this worker has last asked for an image, by id. */
+const lastUses = new WeakMap<Engine, Map<string, number>>();
+/** Past this a job that has asked for an image has its container, and the engine itself keeps the image. */
+const PREPARING_MS = 15 * 60_000;
+
+/** Ids of images that a job of this worker may be about to make a container of. */
+export function usedImages(engine: Engine): ReadonlySet<string> {
+  const since = performance.now() - PREPARING_MS;
+  const uses = [...(lastUses.get(engine) ?? [])];
+  return new Set(uses.flatMap(([id, at]) => (at > since ? [id] : [])));
+}
+
+async function find(
+  deps: JobDeps,
+  wanted: WantedImage,
+  run: PullRun & { former?: string },
+): Promise<ImageInfo> {
+  const { name, platform, pullPolicy } = wanted;
+  const { engine } = deps;
+  const here = await engine.inspectImage(name, platform);
+  const fitting = here && fits(here, platform);
+  if (pullPolicy !== 'always') {
+    if (fitting) return here;
+    const former = run.former && (await engine.inspectImage(run.former, platform));
+    if (former && fits(former, platform)) return former;
+    if (pullPolicy === 'never') throw notHere(deps, wanted, here);
+  }
+  let contended = here !== undefined && !fitting;
+  for (let pulls = 1; ; pulls += 1) {
+    const exact = contended ? await byManifest(deps, wanted, run) : undefined;
+    if (exact) return exact;
+    const pulled = await pull(deps, wanted, run);
+    if (fits(pulled, platform)) return pulled;
+    contended = true;
+    if (pulls === MAX_PULLS)
+      throw new DavitError(
+        'engine/platform',
+        `The image ${name} is ${platformText(pulled.platform)}; the job needs ${platform}.`,
+      );
+  }
+}
+
+const notHere = (
+  { worker }: JobDeps,
+  { name, platform }: WantedImage,
+  here: ImageInfo | undefined,
+): DavitError =>
+  here
+    ? new DavitError(
+        'engine/platform',
+        `The image ${name} on ${worker.hostName} is ${platformText(here.platform)}; the job needs ${platform}.`,
+      )
+    : new DavitError(
+        'engine/image-missing',
+        `The image ${name} is not on ${worker.hostName} for ${platform}, and pull_policy: never forbids to pull it.`,
+      );
+
+/**
+ * IMG-2. Undefined when the registry has no such platform under that name, or only the engine reaches the
+ * registry.
+ */
+async function byManifest(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo | undefined> {
+  const { name, platform, anonymous, pullPolicy } = wanted;
+  const exact = await manifestName(deps, wanted).catch((error: unknown) => {
+    if (error instanceof DavitError) return undefined; // the pull by tag that follows says what is wrong
+    throw error;
+  });
+  if (exact === undefined) return undefined;
+  const here = await deps.engine.inspectImage(exact, platform);
+  const image =
+    here ?? (await pull(deps, { name: exact, platform, anonymous, pullPolicy: 'if-not-present' }, run));
+  if (!fits(image, platform)) return undefined;
+  if (pullPolicy === 'always' && here) run.say(`${name} is up to date (${platform})`);
+  return image;
+}
+
+/** `REPOSITORY@DIGEST` of the platform's manifest in the index that the name means now. */
+async function manifestName(
+  { registries }: JobDeps,
+  { name, platform, anonymous }: WantedImage,
+): Promise<string | undefined> {
+  const { registry, repository } = await registries.forImage(name, { anonymous });
+  const [bare = '', digest] = name.split('@');
+  const tag = /:([^:/]+)$/.exec(bare)?.[1];
+  const index = await registry.index(repository, digest ?? tag ?? 'latest');
+  const entries = index?.entries ?? [];
+  const entry =
+    entries.find((one) => one.platform && platformText(one.platform) === platform) ??
+    entries.find((one) => one.platform && runs(one.platform, platform));
+  return entry && `${bare.replace(/:[^:/]+$/, '')}@${entry.digest}`;
+}
+
+async function pull(
+  deps: JobDeps,
+  { name, platform, pullPolicy, anonymous }: WantedImage,
+  run: PullRun,
+): Promise<ImageInfo> {
+  const auth = anonymous ? undefined : await deps.registries.authFor(name);
+  try {
+    const image = await deps.engine.pullImage(name, { platform, auth, signal: run.signal });
+    run.say(`Pulled ${name} (${Math.ceil(image.sizeBytes / 1e6)} MB)`);
+    return image;
+  } catch (error) {
+    const here = pullPolicy === 'always' ? await deps.engine.inspectImage(name, platform) : undefined;
+    // An image that was only ever made on this engine has no registry that it could be pulled from.
+    if (!here || !fits(here, platform) || !here.madeHere) throw error;
+    run.say(`${name} is in no registry; the image on this engine is used`);
+    return here;
+  }
+}
+
+const fits = (image: ImageInfo, platform: string): boolean => runs(image.platform, platform);
+
+/** A v6 image runs on v7; an image that names no variant is taken at its word. */
+function runs(image: ImageInfo['platform'], platform: string): boolean {
+  const [, architecture, variant] = platform.split('/');
+  if (image.architecture !== architecture) return false;
+  return !(architecture === 'arm' && variant === 'v6' && image.variant === 'v7');
+}

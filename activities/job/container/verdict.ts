@@ -1,0 +1,140 @@
+/** How a container's end is read. Pure. */
+import type { ContainerState } from '../../../src/adapters/ports.ts';
+import { DavitError, ERRORS } from '../../../src/errors.ts';
+import type { JobResult } from '../../../src/plan/model/outcome.ts';
+import { endingOf, endText, isTimeout } from '../../runtime/outcome.ts';
+import { messageOf } from '../../../src/utils/message.ts';
+import { durationText } from '../../../src/utils/duration.ts';
+
+/** What the supervisor wrote into its exit file: the script's exit code, and whether SIGTERM came first. */
+export interface ExitNote {
+  code: number;
+  stopped: boolean;
+  /** The script's own limit ended it. */
+  late?: boolean;
+  /** Its disk had no room when it ended. */
+  full?: boolean;
+}
+export type Verdict = Pick<JobResult, 'outcome' | 'kind' | 'message' | 'exitCode'>;
+
+export function parseExitNote(text: string): ExitNote | undefined {
+  const found = /^(\d+)(?: (stopped|late)?)?(?: (full))?\s*$/.exec(text);
+  return found?.[1] === undefined
+    ? undefined
+    : {
+        code: Number(found[1]),
+        stopped: found[2] === 'stopped',
+        ...(found[2] === 'late' && { late: true }),
+        ...(found[3] === 'full' && { full: true }),
+      };
+}
+
+const KILLED = 137;
+
+/**
+ * `unread`: the end of its log was never written, because its engine was away. `timedOut`: this worker ended
+ * it because its time was over; the clock of the container tells it to a later follower.
+ */
+export function verdictOf(
+  state: ContainerState,
+  note: ExitNote | undefined,
+  limits: { timeoutMs: number; timedOut: boolean; unread?: boolean },
+): Verdict {
+  const tooLong = state.finishedAt - state.startedAt >= limits.timeoutMs;
+  if (note?.late)
+    return {
+      outcome: 'failed',
+      kind: 'timeout',
+      exitCode: note.code,
+      message: 'The script took longer than RUNNER_SCRIPT_TIMEOUT.',
+    };
+  if (note?.full && !note.stopped && note.code !== 0) return fullDisk(note.code);
+  if (limits.unread && note && !note.stopped && note.code !== 0) return engineGone(note.code);
+  if (note && !note.stopped) return ofScript(note.code, state.oomKilled);
+  if (limits.timedOut || tooLong)
+    return {
+      outcome: 'failed',
+      kind: 'timeout',
+      message: `The job took longer than its timeout of ${durationText(limits.timeoutMs)}.`,
+    };
+  if (state.oomKilled) return ofScript(KILLED, true);
+  if (note || state.exitCode === KILLED || state.exitCode === 143)
+    return {
+      outcome: 'errored',
+      kind: 'engine',
+      message: 'The container was stopped from outside: by a person, or because its engine stopped.',
+    };
+  const why = state.error === '' ? '' : ` (${state.error})`;
+  return {
+    outcome: 'failed',
+    kind: 'config',
+    exitCode: state.exitCode,
+    message: `The image's entrypoint ended with exit code ${state.exitCode} and never ran the script${why}. Write \`entrypoint: [""]\` if it cannot run a shell.`,
+  };
+}
+
+/** The machine's doing, as far as anybody can tell: the script may have failed for another reason. */
+const fullDisk = (code: number): Verdict => ({
+  outcome: 'errored',
+  kind: 'no_space',
+  exitCode: code,
+  message: `The script ended with exit code ${code}, and the disk of its machine is full [engine/no-space]. ${ERRORS['engine/no-space'].remedy}`,
+});
+
+/**
+ * A write to an engine that is gone fails a script as its own mistake would: which of the two it was no one
+ * knows.
+ */
+const engineGone = (code: number): Verdict => ({
+  outcome: 'errored',
+  kind: 'engine',
+  exitCode: code,
+  message: `The script ended with exit code ${code} while the container engine was down; lost output may have caused the failure.`,
+});
+
+function ofScript(code: number, oomKilled: boolean): Verdict {
+  if (code === 0) return { outcome: 'succeeded', exitCode: 0 };
+  if (oomKilled && code === KILLED)
+    return {
+      outcome: 'failed',
+      kind: 'out_of_memory',
+      exitCode: code,
+      message: 'The job was killed: out of memory.',
+    };
+  return { outcome: 'failed', kind: 'script', exitCode: code, message: `exit code ${code}` };
+}
+
+/** What a failure before the script's start, or in moving its files, makes of the job. */
+export function verdictOfError(error: unknown): Verdict {
+  if (isTimeout(error))
+    return {
+      outcome: 'failed',
+      kind: 'timeout',
+      message: "The image was not available before the job's timeout.",
+    };
+  if (!(error instanceof DavitError))
+    return {
+      outcome: 'errored',
+      kind: 'internal',
+      message: messageOf(error),
+    };
+  if (
+    /executable file not found|no such file or directory: unknown|permission denied: unknown/.test(
+      error.message,
+    )
+  )
+    return {
+      outcome: 'failed',
+      kind: 'config',
+      message: `The image has no shell (sh) that could run the script: ${error.message}`,
+    };
+  const [outcome, kind] = endingOf(error.code);
+  return { outcome, kind, message: endText(error) };
+}
+
+/** `always` leaves out a timeout, as at GitLab. */
+export function isDue(when: 'on_success' | 'on_failure' | 'always', verdict: Verdict): boolean {
+  if (verdict.outcome === 'succeeded') return when !== 'on_failure';
+  // A script that its own limit has ended leaves time for what it kept: it has an exit code.
+  return when !== 'on_success' && (verdict.kind !== 'timeout' || verdict.exitCode !== undefined);
+}

@@ -1,0 +1,22 @@
+import { withCode } from '../../../src/utils/retry.ts';
+import { retryWhileStoreUnavailable } from '../../runtime/retry.ts';
+import type { Job } from './job.ts';
+
+const isUnavailable = withCode('store/no-space', 'store/unreachable', 'server/busy');
+
+/**
+ * Stores what an ended job leaves, until the time for that is over (`storeLimit`). Never settles if the
+ * activity has left the job to another one by then: that one stores it, and nothing half known continues
+ * here.
+ */
+export async function retryUntilStored<T>(
+  { lease, storeLimit }: Pick<Job, 'lease' | 'storeLimit'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await retryWhileStoreUnavailable(storeLimit.signal, work);
+  } catch (error) {
+    if (lease.left && isUnavailable(error)) return new Promise(() => undefined);
+    throw error;
+  }
+}

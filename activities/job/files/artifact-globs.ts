@@ -1,0 +1,69 @@
+/**
+ * Which files of a project `artifacts:paths` and `exclude` mean (GitLab: doublestar globs; a directory means
+ * all in it; an excluded directory does not exclude what is in it unless the pattern says so). Pure.
+ */
+import { posix } from 'node:path';
+import picomatch from 'picomatch';
+import { inside } from '../../runtime/path-inside.ts';
+
+const OPTIONS = { dot: true, nonegate: true, noextglob: true, nocase: false } as const;
+
+export interface Selection {
+  /** Directories or files below the project, `''` for all of it: what has to be read. */
+  bases: string[];
+  /** Index of the patterns that choose this path; empty: not chosen. */
+  chosenBy(path: string): number[];
+  /** Patterns as they were written. */
+  patterns: string[];
+  /** Patterns that lead out of the project. */
+  refused: string[];
+}
+
+export function selectFiles(
+  projectDir: string,
+  paths: readonly string[],
+  exclude: readonly string[],
+): Selection {
+  const own = (pattern: string): string | undefined => {
+    const relative = pattern.startsWith(`${projectDir}/`) ? pattern.slice(projectDir.length + 1) : pattern;
+    return relative === projectDir ? '' : inside(relative);
+  };
+  const refused = paths.filter((path) => own(path) === undefined);
+  const patterns = paths.filter((path) => own(path) !== undefined);
+  const matchers = patterns.map((path) => {
+    const pattern = own(path) ?? '';
+    return pattern === '' ? () => true : picomatch(pattern, OPTIONS);
+  });
+  const excluded = exclude.map(own).filter((path) => path !== undefined);
+  const isExcluded = excluded.length === 0 ? () => false : picomatch(excluded, OPTIONS);
+  return {
+    bases: outermost(patterns.map((path) => baseOf(own(path) ?? ''))),
+    patterns,
+    refused,
+    chosenBy(path) {
+      if (isExcluded(path)) return [];
+      const steps = withParents(path);
+      return matchers.flatMap((matches, index) => (steps.some((step) => matches(step)) ? [index] : []));
+    },
+  };
+}
+
+/** The part of a pattern before its first wildcard. */
+function baseOf(pattern: string): string {
+  const { base, isGlob } = picomatch.scan(pattern, OPTIONS);
+  return isGlob ? (base === '.' ? '' : base.replace(/\/+$/, '')) : pattern;
+}
+
+/** `a/b/c` gives `a/b/c`, `a/b`, `a`. */
+export function withParents(path: string): string[] {
+  const above = posix.dirname(path);
+  return above === '.' || above === '' ? [path] : [path, ...withParents(above)];
+}
+
+/** Without those that lie in another one. */
+function outermost(bases: readonly string[]): string[] {
+  const all = [...new Set(bases)];
+  return all.filter(
+    (base) => !all.some((other) => other !== base && (other === '' || base.startsWith(`${other}/`))),
+  );
+}

@@ -1,0 +1,283 @@
+/**
+ * From a spec to a started container. What can go side by side does: a trivial job is to cost little more
+ * than `docker run`. The container is started only when the server has recorded which host it is on, and when
+ * the mask set is durable.
+ */
+import { platformText, type CommonSpec } from '../../../src/plan/model/spec.ts';
+import type { ContainerCreate, ContainerState } from '../../../src/adapters/ports.ts';
+import { DavitError } from '../../../src/errors.ts';
+import { expandLate } from '../../../src/compiler/variables/expand.ts';
+import { retryUntilReachable, retryWhileStoreUnavailable } from '../../runtime/retry.ts';
+import { type FoundCaches, findCaches } from '../cache/cache.ts';
+import { startSidecars } from '../sidecars/sidecars.ts';
+import { endMarkScript } from '../../runtime/log/end-mark.ts';
+import { removeObjects } from '../container/cleanup.ts';
+import { hasBegun, ranFor } from '../container/follow.ts';
+import { ensureImage, platformOf, type WantedImage } from '../container/image.ts';
+import { archOf, type Job, type StartProgress } from '../context/job.ts';
+import { info, warning } from '../../runtime/log/log-lines.ts';
+import { keepMasks, masksOf } from './mask-set.ts';
+import { LABELS } from '../../runtime/container-names.ts';
+import { type RunnerOptions, runnerOptions } from './runner-options.ts';
+import { EXIT_RESERVED, scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor-script.ts';
+import { type ResolvedVariables, resolveVariables, sideEnvironments } from './variables.ts';
+import { workspaceTar } from './workspace.ts';
+import type { SideEnvironments, Sidecars } from '../sidecars/types.ts';
+import { startEarly } from '../../runtime/start-early.ts';
+
+/**
+ * What the engine keeps of a log lies above what davit keeps, so that rotation loses nothing while a worker
+ * is away.
+ */
+const ENGINE_LOG_FACTOR = 4;
+
+/**
+ * Returns how long the container has run (ms). A container that runs already, or has ended, is attached to:
+ * nothing is made. Sidecars are awaited before anything else may fail: a cleanup must not race with their
+ * start.
+ */
+export async function prepare(job: Job, progress: StartProgress): Promise<number> {
+  const { deps, lease } = job;
+  if (job.input.ref.epoch > 1) await removeHalf(job);
+  const volume = startEarly(deps.engine.createVolume(job.name, { ...job.labels, [LABELS.kind]: 'volume' }));
+  const acknowledged = startEarly(lease.acknowledge());
+  const plan = await resolve(job);
+  job.log.hide(masksOf(plan.masked));
+  const signal = AbortSignal.any([lease.signal, AbortSignal.timeout(job.input.timeoutMs)]);
+  const masksKept = startEarly(
+    retryWhileStoreUnavailable(signal, () => keepMasks(deps, job.name, plan.masked)),
+  );
+  const notes: string[] = [];
+  const pulled = startEarly(ensureImage(deps, plan.wanted, { signal, say: (text) => notes.push(text) }));
+  const fetched = findCaches(job, plan.resolved.values); // never rejects
+  const { environments, platform } = plan;
+  const sidecars = await startSidecars(job, { environments, platform, acknowledged });
+  const image = await pulled;
+  const caches = await fetched;
+  lease.signal.throwIfAborted();
+  await volume;
+  const request = {
+    image: { id: image.id, platform: platformText(image.platform) },
+    sidecars,
+    labels: caches.labels,
+  };
+  const existing = await makeContainer(job, request);
+  if (existing) return ranFor(deps.engine, existing);
+  sayHead(job, plan, [...notes, ...sidecars.notes, ...caches.notes]);
+  await Promise.all([
+    filling(job, { resolved: plan.resolved, caches: caches.archives, request }),
+    acknowledged,
+    masksKept,
+    // The head of the log is durable too: a resume begins behind it.
+    sidecars.ready().then(() => job.log.flush()),
+  ]);
+  return start(job, progress);
+}
+
+/** What is known of a job before anything is made for it. */
+interface StartPlan {
+  /** Architecture of the job, for its sidecars. */
+  platform: string;
+  wanted: WantedImage;
+  resolved: ResolvedVariables;
+  environments: SideEnvironments;
+  /** Values that the log must not show. */
+  masked: string[];
+  warnings: string[];
+}
+
+async function resolve(job: Job): Promise<StartPlan> {
+  const { deps, spec, input } = job;
+  const platform = platformOf(deps, archOf(job));
+  const own = spec.image.platform ?? (await scriptPlatform(job));
+  const worker = { ...deps.worker, platform };
+  const resolved = await resolveVariables(spec, input, { ...deps, worker, more: apiVariables(job) });
+  const runner = runnerOptions(resolved.values);
+  const environments = await sideEnvironments(spec, deps.secrets, resolved.values);
+  const { pullPolicy, name } = spec.image;
+  const image = expandLate(name, resolved.values);
+  return {
+    platform,
+    wanted: { name: image, platform: own, pullPolicy, anonymous: spec.fork },
+    resolved,
+    environments,
+    masked: [...resolved.masked, ...environments.masked],
+    warnings: [...resolved.warnings, ...runner.warnings],
+  };
+}
+
+/** Called once everything that a resume needs is durable. */
+async function start(job: Job, progress: StartProgress): Promise<number> {
+  await job.log.flush();
+  await job.lease.confirm();
+  progress.startAsked = true;
+  await job.deps.engine.startContainer(job.name);
+  return 0;
+}
+
+/**
+ * Platform of the script's container. What is tested runs on its own architecture; the script that tests it
+ * need not, and emulating it as well would only make it slow.
+ */
+async function scriptPlatform(job: Job): Promise<string> {
+  const arch = archOf(job);
+  const { engine, worker } = job.deps;
+  if (job.spec.kind !== 'apitest' || !worker.emulated.includes(arch)) return platformOf(job.deps, arch);
+  return platformOf(job.deps, (await engine.info()).arch);
+}
+
+/** Where the tested container answers. */
+function apiVariables({ spec, deps }: Job): Record<string, string> {
+  if (spec.kind !== 'apitest') return {};
+  const host = spec.network === 'host' ? deps.worker.hostName : spec.host;
+  return { API_URL: `http://${host}:${spec.port}`, API_HOST: host, API_PORT: String(spec.port) };
+}
+
+function sayHead(
+  { log, deps }: Job,
+  { wanted, warnings }: Pick<StartPlan, 'wanted' | 'warnings'>,
+  notes: readonly string[],
+): void {
+  const { hostName, version } = deps.worker;
+  log.say(info(`Running on ${hostName} with ${wanted.name} (${wanted.platform}), davit ${version}`));
+  for (const note of notes) log.say(note);
+  for (const text of warnings) log.say(warning(text));
+}
+
+interface ContainerRequest {
+  /** Its id and platform: what a tag means may change. */
+  image: { id: string; platform: string };
+  sidecars: Sidecars;
+  labels: Record<string, string>;
+}
+
+/**
+ * An earlier dispatch that was handed back could not tidy if its engine was away: its services would be in
+ * the way.
+ */
+async function removeHalf({ deps, name, labels }: Job): Promise<void> {
+  const there = await deps.engine.inspectContainer(name);
+  if (!there || !hasBegun(there)) await removeObjects(deps.engine, { labels });
+}
+
+/**
+ * A name that is taken: what runs or has ended is ours, and is the answer; what was only created is half
+ * filled, and is recreated.
+ */
+async function makeContainer(job: Job, request: ContainerRequest): Promise<ContainerState | undefined> {
+  const { deps, name, labels } = job;
+  const create = creation(job, request);
+  try {
+    await deps.engine.createContainer(create);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DavitError) || error.code !== 'engine/name-taken') throw error;
+  }
+  const there = await deps.engine.inspectContainer(name);
+  if (there && hasBegun(there)) return there;
+  // It may be a later dispatch's, which is about to start it.
+  await retryUntilReachable(job.lease.signal, () => deps.logs.open(job.input.ref, job.input.ref.epoch));
+  if (!(await deps.engine.removeUnlessRunning(name))) return deps.engine.inspectContainer(name);
+  await deps.engine.removeVolume(name);
+  await deps.engine.createVolume(name, { ...labels, [LABELS.kind]: 'volume' });
+  await deps.engine.createContainer(create);
+  return undefined;
+}
+
+function creation(job: Job, { image, sidecars, labels: more }: ContainerRequest): ContainerCreate {
+  const { deps, spec, name, labels } = job;
+  const { config } = deps.worker;
+  const devices = job.input.tags.flatMap((tag) => config.devices[tag] ?? []);
+  const socket = config.engine_socket.includes(spec.project) && spec.protectedRef && !spec.fork;
+  return {
+    name,
+    image: image.id,
+    platform: image.platform,
+    labels: { ...labels, ...more, [LABELS.kind]: 'job', [LABELS.marked]: 'true' },
+    // As GitLab: the image's own entrypoint runs the script, unless the job names another one; [""] means
+    // none.
+    entrypoint: spec.image.entrypoint?.length === 0 ? [''] : spec.image.entrypoint,
+    command: ['sh', SUPERVISOR],
+    user: spec.image.user,
+    network: sidecars.network,
+    hosts: sidecars.hosts,
+    volumes: [{ volume: name, path: '/builds' }],
+    logMaxBytes: deps.facts.config.limits.log_bytes * ENGINE_LOG_FACTOR,
+    ...(devices.length > 0 && { devices }),
+    ...(socket && { bindEngineSocket: true }),
+    ...(config.memory !== undefined && { memoryBytes: config.memory }),
+  };
+}
+
+/** A cache that breaks off while it is uploaded does not fail the job: everything is recreated without it. */
+async function filling(
+  job: Job,
+  {
+    resolved,
+    caches,
+    request,
+  }: { resolved: ResolvedVariables; caches: FoundCaches['archives']; request: ContainerRequest },
+): Promise<void> {
+  try {
+    return await fill(job, resolved, caches);
+  } catch (error) {
+    if (caches.length === 0 || job.lease.signal.aborted) throw error;
+    job.log.say(warning('The cache could not be put into the container; the job continues without it.'));
+  }
+  await makeContainer(job, request);
+  await fill(job, resolved, []);
+}
+
+/** One archive upload: project, artifacts, davit's files. Secrets go in here and nowhere else. */
+async function fill(
+  { deps, spec, input, name }: Job,
+  resolved: ResolvedVariables,
+  caches: FoundCaches['archives'],
+): Promise<void> {
+  const { projectDir } = spec;
+  const runner = runnerOptions(resolved.values);
+  const { trace, scriptSeconds, afterSeconds } = runner;
+  const files: Record<string, string> = {
+    exit: EXIT_RESERVED,
+    room: '',
+    run: supervisorText({
+      projectDir,
+      timeoutMs: input.timeoutMs,
+      scriptSeconds,
+      afterSeconds,
+      lastLine: endMarkScript(name),
+    }),
+    script: scriptText(spec.script, projectDir, { trace }),
+    variables: variablesText(resolved.variables, projectDir),
+  };
+  if (spec.preGetSources) files.pre = scriptText(spec.preGetSources, projectDir, { trace });
+  if (spec.afterScript.length > 0) files.after = scriptText(spec.afterScript, projectDir, { trace });
+  const archive = workspaceTar({
+    projectDir,
+    ...(runner.source !== 'none' && { source: () => deps.blobs.getStream(spec.source) }),
+    takes: (path) => takesSource(runner, path, spec.submodules),
+    caches,
+    artifacts: input.artifacts.map(
+      ({ artifact }) =>
+        () =>
+          deps.blobs.getStream(artifact.digest),
+    ),
+    files,
+  });
+  await deps.engine.upload(name, archive);
+}
+
+function takesSource(
+  { source, submodules }: RunnerOptions,
+  path: string,
+  fetched: CommonSpec['submodules'],
+): boolean {
+  if (path === '.gitmodules' && submodules && source === 'all' && fetched?.failure !== undefined)
+    throw new DavitError('job/source', fetched.failure);
+  if (path === '.gitmodules' && submodules && source === 'all' && !fetched)
+    throw new DavitError(
+      'job/source',
+      'GIT_SUBMODULE_STRATEGY asks for submodules, and this source has none: `davit run` sends none, and a dotenv report comes too late. Fetch them in the script: git submodule update --init.',
+    );
+  return source === 'all' || /^\.git(\/|$)/.test(path);
+}

@@ -1,0 +1,11 @@
+import type { Secrets } from '../../src/adapters/ports.ts';
+import type { InstallationProject } from '../../src/installation.ts';
+
+/** Credentials for the project's own clone_url, resolved now; undefined when the operator named none. */
+export async function cloneAuth(
+  project: InstallationProject,
+  secrets: Secrets,
+): Promise<{ username: string; password: string } | undefined> {
+  if (!project.clone_token) return undefined;
+  return { username: project.clone_user, password: await secrets.resolve(project.clone_token) };
+}

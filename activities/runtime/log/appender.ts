@@ -1,0 +1,225 @@
+/**
+ * Sends a log's bytes to the store, in order, one append at a time, for as long as it takes: the part that
+ * all logs of attempts share, with the limit of their size and their end. Invariants LOG-2 to LOG-4 of
+ * `container-log.ts` are kept here.
+ */
+import type { LogCheckpoint, LogRef, LogState, LogStore } from '../../../src/adapters/ports.ts';
+import { DavitError } from '../../../src/errors.ts';
+import { crcText, type LogSummary } from '../../../src/plan/model/outcome.ts';
+import { retryUntilReachable } from '../retry.ts';
+
+const CHUNK_BYTES = 64 * 1_024;
+const FLUSH_MS = 250;
+/** A writer waits while more than this waits to be sent. */
+const MAX_WAITING = 1_024 * 1_024;
+/** Waiting checkpoints are at least this part of a chunk apart, so that there are few of them. */
+const CHECKPOINTS_A_CHUNK = 4;
+
+export interface AppenderOptions {
+  store: LogStore;
+  ref: LogRef;
+  epoch: number;
+  /** Ends retries: the activity is over. */
+  signal: AbortSignal;
+  /**
+   * Bytes that the job itself may write. The rest is dropped, and the log has a line about it. Unlimited if
+   * absent.
+   */
+  capBytes?: number;
+  /** Tests: smaller than 64 KiB. */
+  chunkBytes?: number;
+}
+
+const YELLOW = '\u001b[33;1m';
+const PLAIN = '\u001b[0;m';
+const encoder = new TextEncoder();
+/** A line of davit's own that stands out in the log. */
+export const notice = (text: string): Uint8Array => encoder.encode(`${YELLOW}${text}${PLAIN}\n`);
+
+export class Appender {
+  readonly #options: AppenderOptions;
+  readonly #chunkBytes: number;
+  #state: LogState;
+  #sent: number;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #checkpoints: LogCheckpoint[] = [];
+  #pump: Promise<void> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #failure: unknown;
+  #capped: boolean;
+
+  /**
+   * `offset`: where the first byte goes. Bytes below the store's end have to equal those that the store has.
+   */
+  private constructor(options: AppenderOptions, state: LogState, offset: number) {
+    this.#options = options;
+    this.#capped = options.capBytes !== undefined && offset > options.capBytes;
+    this.#chunkBytes = options.chunkBytes ?? CHUNK_BYTES;
+    this.#state = state;
+    this.#sent = offset;
+  }
+
+  /**
+   * Raises the epoch at the store: an older dispatch cannot write any more. Begins at the end of the log, or
+   * where `startAt` says. Rejects with `log/fenced` when a newer dispatch writes.
+   */
+  static async open(
+    options: AppenderOptions,
+    startAt: (state: LogState) => number = ({ offset }) => offset,
+  ): Promise<Appender> {
+    const { store, ref, epoch, signal } = options;
+    const state = await retryUntilReachable(signal, () => store.open(ref, epoch));
+    return new Appender(options, state, startAt(state));
+  }
+
+  /** What the store has acknowledged. */
+  get state(): LogState {
+    return this.#state;
+  }
+  /** Offset behind the last byte that was put. */
+  get end(): number {
+    return this.#sent + this.#waitingBytes;
+  }
+
+  /** Output was dropped because of the limit. */
+  get capped(): boolean {
+    return this.#capped;
+  }
+
+  /**
+   * Output of the job. The limit counts bytes of the log, so it is reached at the same byte whatever happens
+   * meanwhile.
+   */
+  putCapped(bytes: Uint8Array): void {
+    const { capBytes = Number.POSITIVE_INFINITY } = this.#options;
+    if (bytes.length === 0 || this.#capped) return;
+    const left = Math.max(capBytes - this.end, 0);
+    this.put(bytes.subarray(0, left));
+    if (bytes.length <= left) return;
+    this.#capped = true;
+    this.put(encoder.encode('\n'));
+    this.put(
+      notice(`The log has reached its limit of ${capBytes} bytes; the job runs on, its output is dropped.`),
+    );
+  }
+
+  put(bytes: Uint8Array): void {
+    // After a failure nothing is sent any more: kept bytes would only fill the memory of a long build.
+    if (bytes.length === 0 || this.#failure !== undefined) return;
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    this.#schedule();
+  }
+
+  /** A place to resume from; sent with the bytes that reach it. */
+  mark(checkpoint: LogCheckpoint): void {
+    const before = this.#checkpoints.at(-2);
+    const last = this.#checkpoints.at(-1);
+    const apart = this.#chunkBytes / CHECKPOINTS_A_CHUNK;
+    if (before && last && last.offset - before.offset < apart) this.#checkpoints.pop();
+    this.#checkpoints.push(checkpoint);
+  }
+
+  /** Waits while the store is behind. Throws what made appending impossible. */
+  async drain(): Promise<void> {
+    while (this.#waitingBytes > MAX_WAITING && this.#failure === undefined)
+      await (this.#pump ?? this.#start());
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Everything that was put is durable. Throws what made appending impossible. */
+  async flush(): Promise<void> {
+    while ((this.#waitingBytes > 0 || this.#pump) && this.#failure === undefined)
+      await (this.#pump ?? this.#start());
+    clearTimeout(this.#timer);
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /**
+   * Closes the log; an end that an earlier dispatch has written stays. `complete`: as far as the writer
+   * knows.
+   */
+  async close(complete: boolean): Promise<LogSummary> {
+    if (this.#state.ended) return this.#state.ended;
+    const { store, ref, epoch, signal } = this.#options;
+    const { offset, crc, incomplete } = this.#state;
+    const summary = { bytes: offset, crc: crcText(crc), complete: complete && !incomplete && !this.#capped };
+    this.#state = await retryUntilReachable(signal, () => store.end(ref, { epoch, summary }));
+    return this.#state.ended ?? summary;
+  }
+
+  /** Takes the store's state as it is now: something else than what was put stands there, and stays. */
+  async refresh(): Promise<void> {
+    const { store, ref, epoch, signal } = this.#options;
+    this.#state = await retryUntilReachable(signal, () => store.open(ref, epoch));
+  }
+
+  /** Nothing is sent any more; what waits is dropped. */
+  abandon(): void {
+    clearTimeout(this.#timer);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#failure ??= new DavitError('log/fenced', 'The log belongs to another follower now.');
+  }
+
+  #schedule(): void {
+    if (this.#pump || this.#failure !== undefined || this.#waitingBytes === 0) return;
+    if (this.#waitingBytes >= this.#chunkBytes) void this.#start();
+    else this.#timer ??= setTimeout(() => void this.#start(), FLUSH_MS);
+  }
+
+  /** Never rejects: a failure is kept for the next write or flush. */
+  #start(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#pump ??= this.#send()
+      .catch((error: unknown) => {
+        this.#failure = error;
+      })
+      .finally(() => {
+        this.#pump = undefined;
+        this.#schedule();
+      });
+    return this.#pump;
+  }
+
+  async #send(): Promise<void> {
+    const { store, ref, epoch, signal } = this.#options;
+    // A chunk never spans the end that the store has: it is a repeat, or it is new.
+    const known = this.#state.offset - this.#sent;
+    const bytes = this.#first(known > 0 ? Math.min(known, this.#chunkBytes) : this.#chunkBytes);
+    const offset = this.#sent;
+    const reached = offset + bytes.length;
+    const checkpoint = this.#checkpoints.findLast((mark) => mark.offset <= reached);
+    this.#state = await retryUntilReachable(signal, () =>
+      store.append(ref, { epoch, offset, bytes, checkpoint }),
+    );
+    if (this.#failure !== undefined) return;
+    this.#checkpoints = this.#checkpoints.filter((mark) => mark.offset > reached);
+    this.#dropFirst(bytes.length);
+    this.#sent = reached;
+  }
+
+  /** The first waiting bytes, at most `max`. */
+  #first(max: number): Buffer {
+    const pieces: Uint8Array[] = [];
+    let left = max;
+    for (const piece of this.#waiting) {
+      if (left === 0) break;
+      pieces.push(piece.subarray(0, left));
+      left -= Math.min(piece.length, left);
+    }
+    return Buffer.concat(pieces);
+  }
+
+  #dropFirst(count: number): void {
+    this.#waitingBytes -= count;
+    let left = count;
+    for (let piece = this.#waiting[0]; piece !== undefined && left > 0; piece = this.#waiting[0]) {
+      if (piece.length > left) this.#waiting[0] = piece.subarray(left);
+      else this.#waiting.shift();
+      left -= Math.min(piece.length, left);
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/**
+ * The log of an attempt without a container: build output and davit's own lines, masked, in order. Following
+ * an engine's log is `container-log.ts`; both send through the Appender. There are no checkpoints here: a
+ * later dispatch of the same attempt appends to what the log has. A store that is unreachable is waited for
+ * until the activity has to end: what was built or deployed is not lost because of its log.
+ */
+import { Context } from '@temporalio/activity';
+import type { LogStore } from '../../../src/adapters/ports.ts';
+import { type Automaton, Masker } from '../../../src/masking/index.ts';
+import type { AttemptRef } from '../../../src/plan/model/ids.ts';
+import type { LogSummary } from '../../../src/plan/model/outcome.ts';
+import { Appender } from './appender.ts';
+
+export interface AttemptLogOptions {
+  automaton?: Automaton;
+  /** Bytes after which the rest of the output is dropped, with a line that says so. */
+  maxBytes: number;
+}
+
+const encoder = new TextEncoder();
+
+/** Raises the epoch at the store. Rejects with `log/fenced` when a newer dispatch writes. */
+export async function openAttemptLog(
+  store: LogStore,
+  ref: AttemptRef,
+  { automaton, maxBytes: capBytes }: AttemptLogOptions,
+): Promise<AttemptLog> {
+  const { cancellationSignal: signal } = Context.current();
+  const appender = await Appender.open({ store, ref, epoch: ref.epoch, signal, capBytes });
+  return new AttemptLog(appender, automaton);
+}
+
+export class AttemptLog {
+  readonly #appender: Appender;
+  readonly #masker: Masker;
+
+  constructor(appender: Appender, automaton: Automaton | undefined) {
+    this.#appender = appender;
+    this.#masker = new Masker(automaton);
+  }
+
+  /** Never throws: stream handlers cannot wait. What cannot be stored rejects the next `flush` or `end`. */
+  write(text: string): void {
+    this.#put(this.#masker.push(encoder.encode(text)));
+  }
+  line(text: string): void {
+    this.write(`${text}\n`);
+  }
+
+  flush(): Promise<void> {
+    return this.#appender.flush();
+  }
+
+  /** Closes the log; an end that an earlier dispatch has written stays. */
+  async end(): Promise<LogSummary> {
+    this.#put(this.#masker.flush());
+    await this.flush();
+    return this.#appender.close(true);
+  }
+
+  #put(bytes: Uint8Array): void {
+    if (!this.#appender.state.ended) this.#appender.putCapped(bytes);
+  }
+}

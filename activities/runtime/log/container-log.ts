@@ -1,0 +1,158 @@
+/**
+ * Role: the log of an attempt that runs in a container, from records of the engine to acknowledged chunks in
+ * the store.
+ * Not its role: reading the engine (`follow.ts`), sending (`appender.ts`), the text of davit's lines
+ * (`supervise.ts`).
+ *
+ * Invariants:
+ *  LOG-1 The log is a function of the engine's records and of davit's own lines before and after them:
+ *        neither chunk sizes, nor timers, nor crashes change a byte.
+ *  LOG-2 A checkpoint is taken where a record ends and the masker holds nothing back, and is sent with bytes
+ *        that reach it. A new follower that starts there makes the same bytes again, and the store accepts
+ *        them as repeats.
+ *  LOG-3 One append is under way at a time. A writer waits while much waits to be sent: the engine's own log
+ *        is the buffer while the store is unreachable.
+ *  LOG-4 `log/fenced` means that a newer dispatch writes this log. This one never writes again.
+ *  LOG-5 davit's own lines are before the first record and behind the last, never in between: a resume would
+ *        break LOG-1.
+ */
+import type { LogCheckpoint, LogRecord } from '../../../src/adapters/ports.ts';
+import { DavitError } from '../../../src/errors.ts';
+import { type Automaton, Masker, maskText } from '../../../src/masking/index.ts';
+import type { LogSummary } from '../../../src/plan/model/outcome.ts';
+import { Appender, type AppenderOptions, notice } from './appender.ts';
+import { beforeEnd } from './end-mark.ts';
+
+export interface ContainerLogOptions extends AppenderOptions {
+  capBytes: number;
+  /** Name of the container that writes the log: its end mark is not part of it. */
+  container?: string;
+}
+
+const encoder = new TextEncoder();
+
+export class ContainerLog {
+  readonly #options: ContainerLogOptions;
+  #masks: Automaton | undefined;
+  #masker = new Masker(undefined);
+  readonly #appender: Appender;
+  #position: LogCheckpoint;
+  #incomplete = false;
+  #recordsOver = false;
+  #conflict = false;
+  #withheld = false;
+  #endRead = false;
+
+  private constructor(options: ContainerLogOptions, appender: Appender, position: LogCheckpoint) {
+    this.#options = options;
+    this.#appender = appender;
+    this.#position = position;
+  }
+
+  /** Raises the epoch at the store and stands where the last checkpoint does. Rejects with `log/fenced`. */
+  static async open(options: ContainerLogOptions): Promise<ContainerLog> {
+    const appender = await Appender.open(options, (state) => state.checkpoint?.offset ?? state.offset);
+    const { checkpoint, offset } = appender.state;
+    const position = checkpoint ?? { engineTime: '', recordsAtTime: 0, offset };
+    return new ContainerLog(options, appender, { ...position });
+  }
+
+  /** What is hidden from here on; called before anything is said. */
+  hide(masks: Automaton | undefined): void {
+    this.#masks = masks;
+    this.#masker = new Masker(masks);
+  }
+
+  /** A text for people without what must not be seen. */
+  masked(text: string): string {
+    return maskText(this.#masks, text);
+  }
+
+  /** Where to read the engine's log from: records at `engineTime` come again, so many of them are known. */
+  get position(): Readonly<LogCheckpoint> {
+    return this.#position;
+  }
+  /** Set when a former epoch has closed this log already: nothing can be added. */
+  get ended(): LogSummary | undefined {
+    return this.#appender.state.ended;
+  }
+
+  /**
+   * Lines before the first record or behind the last; the last ones leave the checkpoint where the records
+   * end, so that a resume says them again at the same place.
+   */
+  say(text: string): void {
+    if (this.ended) return;
+    this.#appender.put(encoder.encode(maskText(this.#masks, `${text}\n`)));
+    if (this.#recordsOver) return;
+    this.#position = { ...this.#position, offset: this.#appender.end };
+    this.#appender.mark(this.#position);
+  }
+
+  /** Takes a record of the engine; waits while the store is behind. Throws what made appending impossible. */
+  async record(record: LogRecord): Promise<void> {
+    if (this.ended) return;
+    const { container } = this.#options;
+    const last = container === undefined ? undefined : beforeEnd(record.bytes, container);
+    this.#endRead ||= last !== undefined;
+    const same = record.time === this.#position.engineTime;
+    const recordsAtTime = same ? this.#position.recordsAtTime + 1 : 1;
+    this.#putOutput(this.#masker.push(last ?? record.bytes));
+    this.#position = { engineTime: record.time, recordsAtTime, offset: this.#appender.end };
+    // No checkpoint behind the mark: the dispatch that resumes reads it too.
+    if (!last && this.#masker.idle) this.#appender.mark(this.#position);
+    await this.#appender.drain();
+  }
+
+  /** Whether the container's own last line was read: then all before it was. */
+  get endRead(): boolean {
+    return this.#endRead;
+  }
+
+  /** The engine's log is at its end. */
+  recordsEnded(): void {
+    if (this.#recordsOver || this.ended) return;
+    this.#putOutput(this.#masker.flush());
+    this.#recordsOver = true;
+  }
+
+  /** What records say from here on must not be written: no one knows what to hide in it. */
+  withhold(text: string): void {
+    this.lost(text);
+    this.#withheld = true;
+  }
+
+  /** Records are gone that no one has read: the log says so and is marked. */
+  lost(text: string): void {
+    this.#incomplete = true;
+    if (!this.ended) this.#appender.put(notice(text));
+  }
+
+  /** Everything said so far is durable in the store. */
+  async flush(): Promise<void> {
+    try {
+      await this.#appender.flush();
+    } catch (error) {
+      // A former follower got further than the records and said something else at the end: that stands.
+      if (!(this.#recordsOver && error instanceof DavitError && error.code === 'log/offset')) throw error;
+      this.#conflict = true;
+    }
+  }
+
+  /** Closes the log. */
+  async end(): Promise<LogSummary> {
+    if (this.ended) return this.ended;
+    await this.flush();
+    if (this.#conflict) await this.#appender.refresh();
+    return this.#appender.close(!this.#incomplete);
+  }
+
+  /** Nothing is sent any more: the next follower goes on from the last checkpoint. */
+  abandon(): void {
+    this.#appender.abandon();
+  }
+
+  #putOutput(bytes: Uint8Array): void {
+    if (!this.#withheld) this.#appender.putCapped(bytes);
+  }
+}
