@@ -65,7 +65,6 @@ export type StartRequest = Pick<
   | 'key'
   | 'ref'
   | 'refKind'
-  | 'sha'
   | 'before'
   | 'title'
   | 'message'
@@ -78,7 +77,11 @@ export type StartRequest = Pick<
   | 'here'
   | 'inputs'
   | 'defaultBranch'
-> & { source: 'cli' | 'api' | 'web' };
+> & {
+  source: 'cli' | 'api' | 'web';
+  /** Absent: what the branch or tag of the repository names now. */
+  sha?: string;
+};
 export interface DecisionRequest {
   action: Decision['action'];
   job: string;

@@ -10,6 +10,7 @@ import { wireServer, type ServerPorts } from '../wiring-server.ts';
 import { buildApp } from './app.ts';
 import { knownTokens } from './auth.ts';
 import { keepCollected } from './collection.ts';
+import { refResolver } from './resolve-ref.ts';
 import { currentRights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
@@ -77,6 +78,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     fleet: memoryFleet(),
     workflows: link.workflows,
     tokens: knownTokens({ ...options, users: () => rights().users, owner: ownerName() }),
+    resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
     facts: () => factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),
     version: await packageVersion(),

@@ -1,5 +1,7 @@
 /** Rows 10, 32, 36: a commit counts as one of a protected ref only when that ref holds it. Trial B, forge trial #2. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { gitSource } from '../../src/adapters/git/index.ts';
+import { refResolver } from '../../src/server/resolve-ref.ts';
 import { parseInstallation } from '../../src/compiler/installation-file.ts';
 import { bearer, job, pipeline, testServer, TOKENS, type TestServer } from '../support/server.ts';
 import { control, makeRepository, pushOf, requestOf, type Repository } from './world.ts';
@@ -141,6 +143,20 @@ describe('the server', () => {
     expect((await start(TOKENS.operator, { local: true })).statusCode).toBe(400);
     await start(TOKENS.cli);
     expect(server.workflows.triggers.at(-1)?.local).toBe(true);
+  });
+
+  test('resolves the ref itself where the request names no commit', async () => {
+    expect((await start(TOKENS.developer, { sha: undefined })).statusCode).toBe(403);
+    expect((await start(TOKENS.operator, { sha: undefined })).statusCode).toBe(202);
+    expect(server.workflows.triggers.at(-1)?.sha).toBe('d'.repeat(40));
+    const resolve = refResolver(gitSource({ protocols: ['file'] }), { resolve: async () => '' });
+    const [project] = server.installation.projects;
+    if (!project) throw new Error('no project');
+    expect(await resolve(project, { ref: 'main', refKind: 'branch' })).toBe(repository.heads.main);
+    expect(await resolve(project, { ref: 'main', refKind: 'tag' })).toBe(repository.heads['dev/evil']);
+    await expect(resolve(project, { ref: 'gone', refKind: 'branch' })).rejects.toMatchObject({
+      code: 'git/no-commit',
+    });
   });
 
   test('retries jobs of a protected ref for those who may', async () => {

@@ -26,7 +26,7 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
   key: z.string().regex(/^request:[A-Za-z0-9._-]{8,128}$/, 'a key is request:UUID'),
   ref: z.string().min(1).max(255),
   refKind: z.enum(['branch', 'tag', 'merge_request']),
-  sha,
+  sha: sha.optional(),
   before: sha,
   title: line(1_000),
   message: line(16_384).optional(),
@@ -126,6 +126,7 @@ async function triggerOf(
   refuseProtected(project, request, user);
   return {
     ...request,
+    sha: request.sha ?? (await resolved(deps, project, request)),
     project: slug,
     deliveryId: request.key,
     actor: user.name,
@@ -136,6 +137,15 @@ async function triggerOf(
     fork: false,
     receivedAt: Date.now(),
   };
+}
+
+async function resolved(
+  deps: ServerDeps,
+  project: InstallationProject | undefined,
+  request: StartRequest,
+): Promise<string> {
+  if (project && request.sourceBlob === undefined) return deps.resolveRef(project, request);
+  throw new DavitError('usage/invalid', 'The request names no commit (sha) of its working tree.');
 }
 
 /** A working tree under the name of a protected ref starts, unprotected; a commit of the repository does not start at all. */
