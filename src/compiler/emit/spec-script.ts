@@ -20,7 +20,7 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
     ...commonSpec(draft, context),
     kind: 'script',
     image: jobImage(draft, context),
-    services: servicesSpec(draft, { scope: context.scope(draft), images: context.images(draft) }),
+    services: services(draft, context),
     script: [...(values.before_script ?? []), ...(values.script ?? [])],
     afterScript: values.after_script ?? [],
     tags: expandedTags(draft, context),
@@ -30,6 +30,18 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
     ...(pages && { pages }),
     ...(values.coverage !== undefined && { coverage: values.coverage }),
   };
+}
+
+/** The environment of a service can be read from the engine, so a masked value in it is a warning. */
+function services(draft: Draft, context: PlanContext): ScriptSpec['services'] {
+  const found = servicesSpec(draft, { scope: context.scope(draft), images: context.images(draft) });
+  for (const variable of found.flatMap((service) => service.variables).filter((one) => one.masked))
+    context.problems.add(
+      'language/secret',
+      `A service of "${draft.group}" gets a masked value as ${variable.name}, which its engine shows`,
+      { severity: 'warning', hint: 'Use a value that only this job needs, and that changes with each run.' },
+    );
+  return found;
 }
 
 function jobImage(draft: Draft, context: PlanContext): ScriptSpec['image'] {

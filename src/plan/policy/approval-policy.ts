@@ -158,7 +158,7 @@ function notApprover({ job }: DecisionView, decision: Decision): Verdict | undef
   if (uncountedBecause !== undefined) return refuse('gate/not-an-approver', uncountedBecause);
   if (job.gate?.protection) return undefined;
   const approvers = job.gate?.approvers ?? [];
-  if (decision.role === 'temporal') return undefined;
+  if (decision.role === 'temporal' && !job.admission) return undefined;
   if (isNamed(approvers, decision)) return undefined;
   const required = approvers.length === 0 ? 'operator' : approvers.join(', ');
   return refuse(
