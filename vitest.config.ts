@@ -13,7 +13,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           globalSetup: ['test/support/tidy.ts'],
-          include: ['test/unit/**/*.test.ts', 'test/architecture/**/*.test.ts'],
+          include: ['test/unit/**/*.test.ts', 'test/security/**/*.test.ts', 'test/architecture/**/*.test.ts'],
           // Properties take a second or two; a machine that is busy with other things takes much longer.
           testTimeout: 60_000,
           sequence: { groupOrder: 0 },

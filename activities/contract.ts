@@ -227,6 +227,7 @@ export interface ControlActivities {
     sha: string;
     ref: string;
     state: PipelineState;
+    fork?: boolean;
   }): Promise<void>;
   /** True when this run of a pipeline is closed (a lock's holder that stopped). */
   isClosed(input: { workflowId: string; runId: string }): Promise<boolean>;

@@ -42,6 +42,37 @@ const variable = z.union([
 /** The deploy target for the local machine, if the installation file names none. */
 export const LOCAL_TARGET = 'local-swarm';
 
+/** `protected`: protected refs, and working trees of the operator of the server's own machine. */
+const refRule = z.union([z.enum(['protected', 'any']), z.array(z.string())]).default('protected');
+
+/** An environment that the operator guards, whatever the file of a branch says. */
+const environmentRules = z.strictObject({
+  refs: refRule,
+  /** Users or roles; none means operators, where approvals are asked for at all. */
+  approvers: z.array(z.string()).default([]),
+  /** Different people who must approve; at least one where `approvers` or `four_eyes` is given. */
+  count: z.number().int().min(0).max(10).default(0),
+  /** Who has pushed or started the pipeline does not count. */
+  four_eyes: z.boolean().default(false),
+});
+
+export const targetSchema = z.strictObject({
+  name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
+  kind: z.literal('swarm').default('swarm'),
+  /** Engine of a swarm manager; the worker's own when absent. */
+  docker: z.string().optional(),
+  /** Globs of projects that may deploy to it. */
+  projects: z.array(z.string()).default(['*']),
+  /** Globs of services that may be deployed. */
+  services: z.array(z.string()).default(['*']),
+  /** From which refs. */
+  refs: refRule,
+  /** Globs of networks that a service may join; absent: all but those of the engine itself. */
+  networks: z.array(z.string()).optional(),
+  /** A service that davit did not make for the project may be taken over, once. */
+  adopt: z.boolean().default(false),
+});
+
 export const projectSchema = z.strictObject({
   name: slug,
   forge: z.enum(['gitlab', 'github', 'gitea', 'none']).default('none'),
@@ -61,8 +92,20 @@ export const projectSchema = z.strictObject({
   include_by: z.array(z.string()).default(['*']),
   /** Also pipelines of forks, of any project: the content is public. */
   include_by_forks: z.boolean().default(false),
-  /** Branch and tag globs. */
+  /** The former name of `protected_branches`; read where that is absent. */
   protected_refs: z.array(z.string()).default(['main', 'master']),
+  /** Globs of branch names; `*` stands for any text. */
+  protected_branches: z.array(z.string()).optional(),
+  /** Globs of tag names; none is protected by default. */
+  protected_tags: z.array(z.string()).default([]),
+  /** Users or roles that may start a pipeline of a protected ref by hand, or retry one. */
+  start_protected: z.array(z.string()).default(['operator']),
+  /** By glob of names; every entry that matches counts. */
+  environments: z.record(z.string(), environmentRules).default({}),
+  /** Pipelines of forks wait for a person's "run", start at once, or do not exist. */
+  fork_pipelines: z.enum(['ask', 'run', 'off']).default('ask'),
+  /** Who was approved once need not ask again for the same author and fork. */
+  fork_remember: z.boolean().default(false),
   /** Projects whose pipelines may take artifacts of this one by `needs:project`; `*` is all. */
   artifacts_to: z.array(z.union([slug, z.literal('*')])).default([]),
   /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */
@@ -99,6 +142,8 @@ export const installationSchema = z.strictObject({
         password: secretRef.optional(),
         /** Plain http; loopback does not need this setting. */
         insecure: z.boolean().default(false),
+        /** Token services in another domain that may have its password: `HOST` or `HOST:PORT`. */
+        token_hosts: z.array(z.string()).optional(),
         /** Used as CI_REGISTRY. */
         default: z.boolean().default(false),
       }),
@@ -114,16 +159,7 @@ export const installationSchema = z.strictObject({
       }),
     )
     .default([]),
-  targets: z
-    .array(
-      z.strictObject({
-        name: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/),
-        kind: z.literal('swarm').default('swarm'),
-        /** Engine of a swarm manager; the worker's own when absent. */
-        docker: z.string().optional(),
-      }),
-    )
-    .default([]),
+  targets: z.array(targetSchema).default([]),
   /** What `include` can reach apart from the projects above. */
   includes: z
     .strictObject({
@@ -189,6 +225,12 @@ export type InstallationVariable = z.output<typeof variable>;
 export const workerSchema = z.strictObject({
   tags: z.array(z.string()).default([]),
   slots: z.number().int().min(1).max(1_000).default(8),
+  /** Takes jobs of forks too. They are programs of strangers: give them a machine of their own. */
+  forks: z.boolean().default(false),
+  /** Takes jobs of protected refs alone. */
+  protected_only: z.boolean().default(false),
+  /** Takes jobs of these projects alone; absent: of all. */
+  projects: z.array(slug).optional(),
   /** Device paths by the tag that asks for them: `gpio: [/dev/gpiochip0]`. */
   devices: z.record(z.string(), z.array(z.string())).default({}),
   /** Projects whose protected refs get the engine's socket. Not covered by davit's guarantees. */

@@ -2,8 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import { dockerEngine } from './adapters/docker/index.ts';
 import { forgeStatuses } from './adapters/forge/index.ts';
-import { DEFAULT_PROTOCOLS, type GitProtocol } from './adapters/git/validate.ts';
 import { gitRepositories } from './adapters/git/files.ts';
+import { cloneProtocols } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
 import { httpStores } from './adapters/http/index.ts';
 import { remoteFiles } from './adapters/http/remote.ts';
@@ -83,7 +83,7 @@ export async function wireWorker(
     facts,
     now: stores.now,
     registries: configuredRegistries(facts.config.registries, secrets),
-    source: gitSource({ protocols: protocolsOf(facts) }),
+    source: gitSource({ protocols: cloneProtocols(facts.config.projects) }),
     includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
     forge: forgeStatuses({ projects: facts.config.projects, secrets }),
     engine: (address) => dockerEngine({ address: engineAddress(address), certPath: settings.dockerCertPath }),
@@ -110,7 +110,7 @@ export function wireIncludes(
 ): Includes {
   const { allow_hosts, only_hosts, ca_file } = config.includes;
   return configuredIncludes({
-    repositories: gitRepositories({ protocols: protocolsOf({ config }) }),
+    repositories: gitRepositories({ protocols: cloneProtocols(config.projects) }),
     remote: remoteFiles({ allowHosts: allow_hosts, onlyHosts: only_hosts, caFile: ca_file }),
     settings: { projects: config.projects, includes: config.includes, url },
     now: Date.now,
@@ -128,18 +128,6 @@ async function readToken(path: string): Promise<string> {
   if (token.length < MIN_TOKEN_LENGTH)
     throw new DavitError('worker/no-token', `The worker token in ${path} is too short.`);
   return token;
-}
-
-/**
- * https, ssh, and the protocols of the operator's clone addresses; a forge's payload cannot add to the list.
- */
-function protocolsOf({ config }: { config: Pick<Installation, 'projects'> }): GitProtocol[] {
-  const own = config.projects.flatMap((project): GitProtocol[] => {
-    if (project.clone_url?.startsWith('http://')) return ['http'];
-    if (project.clone_url?.startsWith('file://')) return ['file'];
-    return [];
-  });
-  return [...new Set([...DEFAULT_PROTOCOLS, ...own])];
 }
 
 /** Retries until the server responds; a refused token is final. */

@@ -13,7 +13,7 @@ import type { Settings } from '../src/config.ts';
 import type { WorkerConfig } from '../src/installation.ts';
 import { type Arch, isArch } from '../src/plan/model/ids.ts';
 import { SIGNALS } from '../src/plan/model/protocol.ts';
-import { hostQueue, tagQueue } from '../src/plan/model/queues.ts';
+import { forkQueue, hostQueue, tagQueue } from '../src/plan/model/queues.ts';
 import { workflowLookup } from '../src/temporal/calls.ts';
 import { VERSION } from '../src/version.ts';
 import type { WorkerPorts } from '../src/wiring.ts';
@@ -157,9 +157,10 @@ function jobDeps(
   };
 }
 
-const queues = ({ options, config }: ArchWorkerParts): string[] => [
-  ...new Set([...options.arches, ...config.tags.filter((tag) => !isArch(tag)).map(tagQueue)]),
-];
+function queues({ options, config }: ArchWorkerParts): string[] {
+  const own = [...new Set([...options.arches, ...config.tags.filter((tag) => !isArch(tag)).map(tagQueue)])];
+  return config.forks ? [...own, ...own.map(forkQueue)] : own;
+}
 
 async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<Worker[]> {
   const { options, ports, config, ability, connection } = serving;
@@ -179,6 +180,7 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
     host: ability.hostId,
     hostName: ability.hostName,
     tags: deps.worker.tags,
+    scope: config,
     variant: config.variant,
   });
   const arch = { ...makeArchActivities(deps), buildImage };
@@ -242,6 +244,7 @@ function report({
     targets: [],
     deviceTags: Object.keys(config.devices),
     slots: config.slots,
+    forks: config.forks,
     version: VERSION,
   };
 }

@@ -15,12 +15,16 @@ import { factsNeeded } from '../../src/compiler/changes-needed.ts';
 import { problemText } from '../../src/compiler/problems.ts';
 import type { CompileResult, CompileRequest } from '../../src/compiler/request.ts';
 import type { JobKey } from '../../src/plan/model/ids.ts';
-import type { Plan, PlanJob } from '../../src/plan/model/plan.ts';
+import type { Plan, PlanJob, PlanTrust } from '../../src/plan/model/plan.ts';
+import type { WorkerReport } from '../../src/plan/model/queues.ts';
 import { COUNTERS } from '../../src/plan/model/records.ts';
 import { limitsOf, writeCompiled } from '../runtime/compiled-blobs.ts';
 import { listFiles, sourceFiles } from './file.ts';
 import { openPins, withIncludes, type Pins } from './includes.ts';
+import { admitted, forkRefusal, forkWarnings } from './fork-pipeline.ts';
+import { permitted } from './permissions.ts';
 import { requestOf } from './request.ts';
+import { protectionOf } from './verify-ref.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
 import { projectOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from '../contract.ts';
@@ -64,11 +68,16 @@ export function makeCompilePipeline(deps: CompileDeps): ControlActivities['compi
         return await compileInput(deps, input, signal);
       } catch (error) {
         throwIfEnded();
+        // The same file would end the stack again, however often it is compiled.
+        if (error instanceof RangeError) return { kind: 'invalid', problems: [problemOf(tooDeep(error))] };
         if (!(error instanceof DavitError) || !USERS_FAULT.includes(error.code)) throw error;
         return { kind: 'invalid', problems: [problemOf(error)] };
       }
     });
 }
+
+const tooDeep = (cause: RangeError): DavitError =>
+  new DavitError('language/too-large', 'The pipeline file is nested deeper than davit reads.', { cause });
 
 const problemOf = (error: DavitError): string =>
   problemText({
@@ -86,8 +95,12 @@ async function compileInput(
 ): Promise<CompileOutput> {
   const { trigger } = input;
   const project = projectOf(deps.facts, trigger);
+  const refusal = forkRefusal(project, trigger);
+  if (refusal !== undefined) return { kind: 'empty', reason: refusal };
   const fetched = await fetchSource(deps, project, { trigger, signal });
-  const request = await requestOf(deps, input, { project, fetched });
+  const { protectedRef, warning } = await protectionOf(deps, project, { trigger, signal });
+  const request = await requestOf(deps, input, { project, fetched, protectedRef });
+  const more = { warning, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
   const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
   const pins = await openPins(deps, input.id, {
     elsewhere: (wants) => session.answer(wants),
@@ -98,10 +111,10 @@ async function compileInput(
   let answer = await compiled(deps, request, asking);
   // Another try was quicker: what it was made of counts.
   if (answer.kind !== 'invalid' && !(await pins.keep())) answer = await compiled(deps, request, asking);
-  if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer });
+  if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer, ...more });
   const allowHosts = deps.facts.config.includes.allow_hosts;
   const jobs = await withSources(deps, project, { trigger, jobs: answer.jobs, signal, allowHosts });
-  return output(deps, { input, project, fetched, answer: { ...answer, jobs } });
+  return output(deps, { input, project, fetched, answer: { ...answer, jobs }, ...more });
 }
 
 interface AnswersRequest {
@@ -143,22 +156,35 @@ interface Compiled {
   project: InstallationProject;
   fetched: FetchedSource;
   answer: CompileResult;
+  /** Beside those of the file. */
+  warning: string | undefined;
+  trust: PlanTrust;
+  fleet: readonly WorkerReport[];
 }
 
 async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput> {
   const { answer, input } = what;
   if (answer.kind === 'empty') return { kind: 'empty', reason: answer.reason };
   if (answer.kind === 'invalid') return { kind: 'invalid', problems: answer.problems.map(problemText) };
+  const permissions = { facts: deps.facts, project: what.project, trigger: input.trigger, ...what.trust };
+  const permittedJobs = answer.jobs.map((one) => permitted(one, permissions));
   const modes = new Map(Object.entries(what.project.resource_modes));
-  const jobs: PlanJob[] = await bounded(answer.jobs, PUTS_AT_ONCE, async ({ job, spec }) => {
+  const jobs: PlanJob[] = await bounded(permittedJobs, PUTS_AT_ONCE, async ({ job, spec }) => {
     const bytes = new TextEncoder().encode(JSON.stringify(spec));
     const mode = job.resourceGroup === undefined ? undefined : modes.get(job.resourceGroup);
     return { ...job, ...(mode && { resourceMode: mode }), spec: await deps.blobs.putBytes(bytes) };
   });
-  const plan: Plan = { ...answer.plan, jobs };
+  const { trigger } = input;
+  const gateExpiryMs = deps.facts.config.limits.gate_expiry;
+  const whole: Plan = { ...answer.plan, trust: what.trust, jobs };
+  const plan = await admitted(deps, whole, { project: what.project, trigger, gateExpiryMs });
   const kept = {
-    jobIds: await jobIds(deps.records, input, jobs),
-    warnings: answer.warnings.map(problemText),
+    jobIds: await jobIds(deps.records, input, plan.jobs),
+    warnings: [
+      ...forkWarnings(trigger, what.fleet),
+      ...(what.warning === undefined ? [] : [what.warning]),
+      ...answer.warnings.map(problemText),
+    ],
     source: what.fetched.source,
   };
   const planBlob = await writeCompiled(deps.blobs, plan, kept);

@@ -7,11 +7,10 @@ import { DavitError } from '../../src/errors.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
 import type { CompileRequest } from '../../src/compiler/request.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
-import type { Trigger } from '../../src/plan/model/trigger.ts';
-import { wildcardMatches } from '../../src/match/wildcard.ts';
+import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import { findFile, PIPELINE_FILES } from './file.ts';
 import type { FetchedSource } from './source.ts';
-import { isProtected, variablesOf } from '../../src/compiler/variables/installation.ts';
+import { variablesOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput } from '../contract.ts';
 import { readDownstream } from '../runtime/downstream-config.ts';
 
@@ -22,11 +21,17 @@ interface Deps {
   facts: InstallationFacts;
 }
 
+interface SourceAndProject {
+  project: InstallationProject;
+  fetched: FetchedSource;
+  protectedRef: boolean;
+}
+
 /** Rejects with `source/no-file`. */
 export async function requestOf(
   deps: Deps,
   input: CompileInput,
-  { project, fetched }: { project: InstallationProject; fetched: FetchedSource },
+  { project, fetched, protectedRef }: SourceAndProject,
 ): Promise<CompileRequest> {
   const { facts } = deps;
   const { trigger } = input;
@@ -40,7 +45,7 @@ export async function requestOf(
     trigger,
     iid: input.iid,
     number: input.number,
-    project: projectFacts(project, trigger),
+    project: projectFacts(project, protectedRef),
     instanceVariables: variablesOf(facts.config.variables),
     registry: (await deps.registries.default()).host,
     helperImage: facts.config.helper_image,
@@ -55,16 +60,16 @@ export async function requestOf(
   };
 }
 
-const projectFacts = (project: InstallationProject, trigger: Trigger): CompileRequest['project'] => ({
+const projectFacts = (project: InstallationProject, protectedRef: boolean): CompileRequest['project'] => ({
   slug: project.name,
   defaultBranch: project.default_branch,
-  protectedRef: isProtected(project, trigger),
+  protectedRef,
   variables: variablesOf(project.variables),
   path: project.repository,
   url: pageOf(project),
   gitlabApi: gitlabApi(project),
   cloneUrl: project.clone_url,
-  isProtected: (branch) => project.protected_refs.some((pattern) => wildcardMatches(pattern, branch)),
+  isProtected: (branch) => isProtectedRef(project, 'branch', branch),
 });
 
 /** Those of the installation file; without any, those that workers were started for. */

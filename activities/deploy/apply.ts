@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TargetState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
+import { deployRefusal } from '../../src/match/deploy-permission.ts';
 import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { ApplyOutput, DeployActivities, DeployInput } from '../contract.ts';
 import {
@@ -16,8 +17,9 @@ import {
 import { deployedImage } from './image.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughOutage, retryUntilReachable } from '../runtime/retry.ts';
+import { rulesOf, takeover } from './ownership.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
 
@@ -113,6 +115,9 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
       'deploy/unknown-target',
       `This worker deploys to ${deps.target.name}, not to ${spec.target}.`,
     );
+  const rules = rulesOf(deps);
+  const refusal = deployRefusal(rules, spec, spec.swarm);
+  if (refusal !== undefined) return { kind: 'failed', result: ended('failed', 'config', refusal) };
   const image = await deployedImage(spec, input, deps.registries);
   for (let round = 1; round <= MAX_CONFLICTS; round++) {
     const decided = await retryThroughOutage(
@@ -143,6 +148,8 @@ async function attempt(
     log.line(`This deployment is already on ${deps.target.name}.`);
     return already(deps, input, spec);
   }
+  const taken = await takeover(deps, input, { spec, now, log });
+  if (taken !== undefined) return { kind: 'failed', result: ended('failed', 'config', taken) };
   if (now.seq > input.seq) return outdated(deps, input, { spec, now, log });
   if (input.onlyLook) return { kind: 'failed', result: { outcome: 'cancelled', started: false } };
   log.line(`${deps.target.name}: service ${spec.swarm.service}: ${targetText(now)}.`);
@@ -165,6 +172,7 @@ async function attempt(
     image,
     spec: spec.swarm,
     labels: labels(spec, input),
+    ...(now.exists && now.owner === spec.project && { owner: spec.project }),
     auth,
   });
   run.asked = false;

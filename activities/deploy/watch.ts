@@ -13,7 +13,7 @@ import {
 } from './common.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { durationText } from '../../src/utils/duration.ts';

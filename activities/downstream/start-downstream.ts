@@ -16,7 +16,7 @@ import { MAX_DEPTH, MAX_REPEATS, MAX_TREE, type DownstreamConfig } from '../../s
 import { treeCounter } from '../../src/plan/model/records.ts';
 import type { TriggerSpec } from '../../src/plan/model/spec.ts';
 import { downstreamKey, type Trigger, type Upstream } from '../../src/plan/model/trigger.ts';
-import { wildcardMatches } from '../../src/match/wildcard.ts';
+import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import type { ControlActivities, DownstreamAnswer, DownstreamInput } from '../contract.ts';
 import { childFile, forwardedVariables, readSpec } from './config.ts';
 import { cloneAuth } from '../runtime/clone-auth.ts';
@@ -122,12 +122,12 @@ async function ofOther(deps: DownstreamDeps, input: DownstreamInput, spec: Trigg
       `${target.name} does not let ${trigger.project} start its pipelines: its entry in the installation file says who may, under triggered_by.`,
     );
   const ref = to.branch ?? target.default_branch;
-  const isProtected = target.protected_refs.some((pattern) => wildcardMatches(pattern, ref));
-  if (isProtected && !spec.protectedRef)
+  const head = await headOf(deps, target, ref);
+  if (isProtectedRef(target, head.refKind, ref) && !spec.protectedRef)
     throw refuse(
       `${ref} of ${target.name} is protected, and this pipeline is not, so it may not start one there.`,
     );
-  return { ...(await headOf(deps, target, ref)), ...fromHere(input, target) };
+  return { ...head, ...fromHere(input, target) };
 }
 
 const fromHere = ({ ref, trigger, at }: DownstreamInput, target: InstallationProject) => ({

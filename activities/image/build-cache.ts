@@ -1,7 +1,7 @@
 import type { Engine, RegistryAuth } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { BuildSpec } from '../../src/plan/model/spec.ts';
-import type { AttemptLog } from '../runtime/log/attempt-log.ts';
+import type { AttemptLog } from '../runtime/log/plain-log.ts';
 
 export interface CacheTags {
   /** Images whose layers may be taken, best first. */

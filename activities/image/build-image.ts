@@ -20,8 +20,9 @@ import { buildContext } from './build-context.ts';
 import { coded, mayBeBack, requeue, requeueUnlessQueueMatches, throwIfEnded } from '../runtime/failures.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { endedBy } from '../runtime/outcome.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughStoreOutage } from '../runtime/retry.ts';
+import { outOfScope, type WorkerScope } from '../runtime/worker-scope.ts';
 import { readSpec } from '../runtime/spec.ts';
 
 export interface BuildDeps {
@@ -37,6 +38,8 @@ export interface BuildDeps {
   hostName: string;
   /** Tags of this worker. */
   tags: readonly string[];
+  /** Whose jobs this worker takes; absent: everybody's. */
+  scope?: WorkerScope;
   /** What arm32 means on this worker. */
   variant: 'v6' | 'v7';
   /** Epoch ms by the server's clock. */
@@ -59,6 +62,8 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
     return withHeartbeat({ host: deps.host, timeoutMs: input.timeoutMs }, async (signal) => {
       const startedAt = deps.now();
       const spec = await retryThroughStoreOutage(signal, () => readSpec(deps.blobs, input.spec, 'build'));
+      const outside = deps.scope && outOfScope(spec, deps.scope);
+      if (outside) throw requeue(outside);
       const automaton = await masks(deps, spec);
       const log = await openAttemptLog(deps.logs, input.ref, {
         maxBytes: deps.facts.config.limits.log_bytes,

@@ -6,7 +6,7 @@ import { platformText, type PushSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, RunInput } from '../contract.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
-import { openAttemptLog, type AttemptLog } from '../runtime/log/attempt-log.ts';
+import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughOutage, retryThroughStoreOutage } from '../runtime/retry.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
@@ -45,6 +45,7 @@ async function push(
   run: { log: AttemptLog; signal: AbortSignal },
 ): Promise<JobResult> {
   const spec = await retryThroughStoreOutage(run.signal, () => readSpec(deps.blobs, input.spec, 'push'));
+  if (spec.fork) return ended('failed', 'config', 'A pipeline of a fork pushes no image.');
   const missing = missingJobs(spec, input);
   if (missing.length > 0)
     return ended(

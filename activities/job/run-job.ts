@@ -9,6 +9,7 @@ import type { JobDeps } from './context/deps.ts';
 import { archOf, type Job, openJob } from './context/job.ts';
 import { notStarted, supervise } from './run/supervise.ts';
 import { ActivityEnded, ActivityLease } from '../runtime/activity-lease.ts';
+import { outOfScope } from '../runtime/worker-scope.ts';
 import { prepare } from './start/prepare.ts';
 import { cancelled, requeue, superseded } from '../runtime/failures.ts';
 
@@ -55,6 +56,8 @@ function endOf(error: unknown): unknown {
 function unfitness(job: Job): string | undefined {
   const { worker } = job.deps;
   const arch = archOf(job);
+  const outside = outOfScope(job.spec, worker.config);
+  if (outside) return outside;
   if (!worker.arches.includes(arch)) return `This worker does not run ${arch}.`;
   const hardware = job.input.tags.filter((tag) => tag in worker.config.devices);
   if (hardware.length > 0 && worker.emulated.includes(arch))

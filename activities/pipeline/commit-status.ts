@@ -19,6 +19,7 @@ export function makeReportCommitStatus(deps: {
         ref: input.ref,
         pipeline: input.id,
         state: input.state,
+        ...(input.fork && { fork: true }),
         url: new URL(`/pipelines/${input.id}`, deps.facts.url).href,
       });
     } catch (error) {

@@ -4,11 +4,15 @@
  * Invariants: REL-1 one release a tag: what the forge has already is not touched, and fails the job, as at
  * GitLab. REL-2 an attempt that lost its response is recognised: the record says who found the tag free,
  * before anything is made. Of two jobs that find it free the first to write the record makes it. REL-3 never
- * from a fork.
+ * from a fork, and never of a protected tag by a pipeline that is not protected: davit's token may make tags
+ * that the pusher could not.
  */
 import type { BlobStore, Forge, RecordStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/compiler/variables/expand.ts';
+import { projectNamed } from '../../src/compiler/variables/installation.ts';
+import type { InstallationFacts } from '../../src/installation.ts';
+import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import type { ProjectSlug } from '../../src/plan/model/ids.ts';
 import type { ReleaseSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, ReleaseJobInput, ReleaseOutput } from '../contract.ts';
@@ -20,6 +24,7 @@ export interface ReleaseDeps {
   blobs: BlobStore;
   records: RecordStore;
   forge: Forge;
+  facts: InstallationFacts;
 }
 const MAX_NOTES = 1_024 * 1_024;
 
@@ -43,6 +48,10 @@ export function makeCreateRelease(deps: ReleaseDeps): ControlActivities['createR
     const release = await filled(deps, input, spec.release);
     if (release.tagName.trim() === '')
       return refused('release: tag_name is empty: the variable that it uses is not set.');
+    if (!spec.protectedRef && isProtectedRef(projectNamed(deps.facts, input), 'tag', release.tagName))
+      return refused(
+        `The tag ${release.tagName} is protected, and this pipeline is not: it makes no such release.`,
+      );
     try {
       return await create(deps, input, release);
     } catch (error) {

@@ -19,7 +19,7 @@ import {
   artifactRecordPrefix,
   type ArtifactRecord,
 } from '../../src/plan/model/records.ts';
-import { wildcardMatches } from '../../src/match/wildcard.ts';
+import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import type { ControlActivities, FindArtifactsInput } from '../contract.ts';
 import { artifactNameHash } from '../runtime/artifact-name-hash.ts';
 import { mayDownload, producerOf } from '../runtime/project-access.ts';
@@ -76,7 +76,7 @@ async function newest(
   if (!project) return `There is no project ${need.project} in this installation.`;
   if (!mayDownload(project, input))
     return `${project.name} does not give its artifacts to ${input.project}: its entry in the installation file says to whom, under artifacts_to.`;
-  const isProtected = project.protected_refs.some((pattern) => wildcardMatches(pattern, need.ref));
+  const isProtected = isProtectedRef(project, 'branch', need.ref) || isProtectedRef(project, 'tag', need.ref);
   const area = isProtected ? 'protected' : 'unprotected';
   const prefix = artifactRecordPrefix(project.name, area, artifactNameHash(need.ref, need.job));
   for (const name of await records.list(prefix, MAX_RETRIES_SKIPPED)) {

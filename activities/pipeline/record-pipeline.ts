@@ -8,6 +8,7 @@ import {
   type PipelineRecord,
 } from '../../src/plan/model/records.ts';
 import { readCompiled } from '../runtime/compiled-blobs.ts';
+import { rememberFork } from '../runtime/fork-authors.ts';
 import type { ControlActivities } from '../contract.ts';
 
 export interface RecordDeps {
@@ -28,6 +29,7 @@ export function makeRecordPipeline(deps: RecordDeps): ControlActivities['recordP
     const name = pipelineRecordName(record.status.id);
     const there = await deps.records.get<PipelineEntry>(name);
     if (endOf(there) <= endOf(entry)) await deps.records.put(name, entry);
+    await rememberFork(deps, record);
     return { record: digest };
   };
 }

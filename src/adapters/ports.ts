@@ -364,6 +364,8 @@ export interface DeployRequest {
   image: string;
   spec: SwarmSpec;
   labels: Record<string, string>;
+  /** Whose service may be replaced, beside none. Absent: anybody's. */
+  owner?: string;
   auth?: RegistryAuth;
 }
 export interface TargetState {
@@ -373,6 +375,8 @@ export interface TargetState {
   seq: number;
   /** Another installation of davit has deployed it last. */
   foreign?: boolean;
+  /** The project whose deployment by this installation stands there. */
+  owner?: string;
   image?: string;
   desired: number;
   running: number;
@@ -431,6 +435,10 @@ export interface LastCommitsRequest extends Omit<SourceRequest, 'depth'> {
   /** Paths or globs of the source. */
   paths: readonly string[];
 }
+export interface HeldCommit extends Pick<SourceRequest, 'url' | 'sha' | 'ref' | 'auth' | 'signal'> {
+  /** `ref` is a tag, else a branch. */
+  tag: boolean;
+}
 export interface CommitFacts {
   /** `Name <address>` */
   author: string;
@@ -456,6 +464,8 @@ export interface Source {
    * `fetch` does.
    */
   lastCommits(request: LastCommitsRequest): Promise<Record<string, string>>;
+  /** Whether the branch or tag of the repository holds the commit. Rejects with `git/unreachable`, `git/denied`. */
+  contains(commit: HeldCommit): Promise<boolean>;
   head(url: string, ref: string, auth?: { username: string; password: string }): Promise<string | undefined>;
   /** Every branch and tag. Rejects as `fetch` does. */
   heads(request: Pick<SourceRequest, 'url' | 'auth' | 'signal'>): Promise<RemoteHead[]>;
@@ -517,6 +527,7 @@ export interface Forge {
     pipeline: PipelineId;
     state: PipelineState;
     url?: string;
+    fork?: boolean;
   }): Promise<void>;
   /** The release of a tag. Rejects with `forge/away`, or `forge/refused` if a retry is useless. */
   findRelease(project: ProjectSlug, tag: string): Promise<ReleaseAt | 'none' | 'no-forge'>;

@@ -25,6 +25,7 @@ import { filterJobs } from './draft/filter-jobs.ts';
 import { Problems } from './problems.ts';
 import type { CompileResult, CompileRequest } from './request.ts';
 import { selectDrafts, selectContext } from './draft/select-jobs.ts';
+import { refusedRunVariables } from './variables/run-variables.ts';
 import { readWorkflow } from './rules/workflow.ts';
 import { globalVariablesReader } from './schema/keyword-table.ts';
 import { skipReason } from './rules/skip-ci.ts';
@@ -107,6 +108,11 @@ function plan({ whole, file, jobs }: Read, request: CompileRequest, problems: Pr
   if (request.lint) lint({ whole, file, jobs, drafts, request, problems });
   if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };
   if (request.trigger.jobs) filterJobs(drafts, request.trigger.jobs, problems);
+  for (const name of refusedRunVariables(request))
+    problems.add('language/no-effect', `${name} keeps its value: a run on a protected ref may not set it`, {
+      hint: 'Change the variable in the installation file, or give the run a variable with another name.',
+      severity: 'warning',
+    });
   const included = drafts.all.filter((draft) => draft.included);
   const stages = drafts.stages.filter((stage) => included.some((draft) => draft.stage === stage));
   const context = new PlanContext(file, {

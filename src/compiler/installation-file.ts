@@ -64,11 +64,26 @@ function checkInstallation(value: Installation, root: Node, problems: Problems):
     for (const [index, name] of names.entries())
       if (names.indexOf(name) !== index)
         problems.add('language/conflict', `${list} names "${name}" twice`, { at: itemAt(root, list, index) });
+  warnOfFormerKeys(root, problems);
   const defaults = value.registries.filter((registry) => registry.default).length;
   if (defaults > 1)
     problems.add('language/conflict', 'only one registry can be the default', {
       at: itemAt(root, 'registries', 0),
     });
+}
+
+/** Keys that are still read under their former name. */
+function warnOfFormerKeys(root: Node, problems: Problems): void {
+  const projects = root.kind === 'map' ? root.entries.get('projects')?.value : undefined;
+  for (const project of projects?.kind === 'list' ? projects.items : []) {
+    const found = project.kind === 'map' ? project.entries.get('protected_refs') : undefined;
+    if (!found) continue;
+    problems.add('language/no-effect', 'protected_refs names branches only; it protects no tag', {
+      at: found.value,
+      severity: 'warning',
+      hint: 'Rename it to protected_branches, and name protected tags under protected_tags.',
+    });
+  }
 }
 
 function itemAt(root: Node, list: string, index: number): Node {

@@ -1,7 +1,8 @@
 /**
  * The forms in which a secret may appear in a log. Masking is best effort: it hides accidental output, not
  * what a script disguises on purpose. Covered: the value itself, its lines, CRLF, JSON, base64 (standard and
- * URL alphabet, at any of the three alignments), hex, URL encoding, shell quoting, HTML escapes. Not covered:
+ * URL alphabet, at any of the three alignments, and wrapped in lines), hex (also in the
+ * lines of od, xxd and openssl), URL encoding, shell quoting, HTML escapes. Not covered:
  * encryption, compression, a value printed a character at a time, a part of a value.
  */
 
@@ -35,12 +36,14 @@ export function maskForms(value: string): string[] {
   }
   // A file with its last newline has another base64 than without.
   if (!tooShortToMask(value) && value.length <= MAX_DERIVED_CHARS)
-    for (const form of base64(value)) forms.add(form);
+    for (const form of [...base64(value), ...wrappedBase64(value), ...spacedHex(value)]) forms.add(form);
   return [...forms].filter((form) => utf8.encode(form).length >= MIN_MASKED_BYTES);
 }
 
 function* derived(text: string): Generator<string> {
   yield* base64(text);
+  yield* wrappedBase64(text);
+  yield* spacedHex(text);
   const hex = Buffer.from(text).toString('hex');
   yield hex;
   yield hex.toUpperCase();
@@ -94,4 +97,41 @@ function* base64(text: string): Generator<string> {
     yield core;
     yield core.replaceAll('+', '-').replaceAll('/', '_');
   }
+}
+
+/** Columns of coreutils' and openssl's base64. */
+const BASE64_COLUMNS = [76, 64];
+/** Shorter pieces of an encoding would hide what is none. */
+const SHORTEST_PIECE = 8;
+
+/** The lines that a file with nothing but the value is encoded to. */
+function* wrappedBase64(text: string): Generator<string> {
+  const encoded = Buffer.from(text).toString('base64');
+  for (const columns of BASE64_COLUMNS)
+    for (let from = 0; encoded.length > columns && from < encoded.length; from += columns) {
+      const line = encoded.slice(from, from + columns).replace(/=+$/, '');
+      if (line.length >= SHORTEST_PIECE) yield line;
+    }
+}
+
+/** Bytes of a line of `od -tx1` and `xxd`. */
+const HEX_COLUMNS = 16;
+/** Of longer values the lines are hidden at one alignment only: all sixteen would be as many patterns as bytes. */
+const MAX_ALIGNED = 512;
+
+/** `od -An -tx1` (pairs), `xxd` (groups of two), `openssl` (colons). */
+function* spacedHex(text: string): Generator<string> {
+  const bytes = Buffer.from(text);
+  const hex = bytes.toString('hex');
+  const grouped = (of: string, pair: RegExp, by: string): string => (of.match(pair) ?? []).join(by);
+  yield grouped(hex, /../g, ':');
+  yield grouped(hex.toUpperCase(), /../g, ':');
+  const alignments = bytes.length <= MAX_ALIGNED ? HEX_COLUMNS : 1;
+  for (let before = 0; before < alignments; before += 1)
+    for (let from = -before; from < bytes.length; from += HEX_COLUMNS) {
+      const line = bytes.subarray(Math.max(0, from), from + HEX_COLUMNS).toString('hex');
+      if (line.length < SHORTEST_PIECE) continue;
+      yield grouped(line, /../g, ' ');
+      if (before % 2 === 0) yield grouped(line, /.{1,4}/g, ' ');
+    }
 }

@@ -5,7 +5,7 @@
  * People (bearer token of a user; reader < developer < operator):
  *   GET  /healthz                                             anybody   Health
  *   POST /api/v1/blobs                       (body: bytes)    developer { digest, bytes }
- *   GET  /api/v1/blobs/:digest                                reader    bytes
+ *   GET  /api/v1/blobs/:digest                                operator  bytes
  *   POST /api/v1/projects/:slug/pipelines    StartRequest     developer 202 { key }
  *   GET  /api/v1/projects/:slug/requests/:key                 reader    KeyLookup
  *   POST /api/v1/projects/:slug/environments/stop             developer {name} → StopResponse
@@ -65,7 +65,6 @@ export type StartRequest = Pick<
   | 'key'
   | 'ref'
   | 'refKind'
-  | 'sha'
   | 'before'
   | 'title'
   | 'message'
@@ -78,7 +77,11 @@ export type StartRequest = Pick<
   | 'here'
   | 'inputs'
   | 'defaultBranch'
-> & { source: 'cli' | 'api' | 'web' };
+> & {
+  source: 'cli' | 'api' | 'web';
+  /** Absent: what the branch or tag of the repository names now. */
+  sha?: string;
+};
 export interface DecisionRequest {
   action: Decision['action'];
   job: string;

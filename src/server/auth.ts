@@ -11,6 +11,8 @@ export type Role = (typeof ROLES)[number];
 export interface User {
   name: string;
   role: Role;
+  /** Holds the CLI token of the server's own machine. */
+  local?: true;
 }
 /**
  * Who may call a route: anybody, a signed webhook or a user of a site (both checked by the route), a worker,
@@ -25,22 +27,29 @@ export interface Tokens {
 
 /** `owner`: the user of the CLI token file of this machine, always an operator. */
 export function knownTokens(options: {
-  users: Installation['users'];
+  /** A function is called at each request: rights may change while the server runs. */
+  users: Installation['users'] | (() => Installation['users']);
   cliToken: string;
   workerToken: string;
   owner: string;
 }): Tokens {
-  const known = [
-    ...options.users.map(({ name, role, token_sha256 }) => ({
-      user: { name, role },
-      hash: Buffer.from(token_sha256, 'hex'),
-    })),
-    { user: { name: options.owner, role: 'operator' as const }, hash: sha256Bytes(options.cliToken) },
-  ];
+  const owner = {
+    user: { name: options.owner, role: 'operator' as const, local: true as const },
+    hash: sha256Bytes(options.cliToken),
+  };
+  const { users: listed } = options;
+  const usersNow = typeof listed === 'function' ? listed : () => listed;
   const worker = sha256Bytes(options.workerToken);
   return {
     user(token) {
       const hash = sha256Bytes(token);
+      const known = [
+        ...usersNow().map(({ name, role, token_sha256 }) => ({
+          user: { name, role },
+          hash: Buffer.from(token_sha256, 'hex'),
+        })),
+        owner,
+      ];
       // No early exit: the time does not depend on the result of other comparisons.
       const found = known.filter((one) => timingSafeEqual(one.hash, hash));
       return found[0]?.user;

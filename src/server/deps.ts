@@ -8,6 +8,7 @@ import type {
   RecordStore,
 } from '../adapters/ports.ts';
 import type { InstallationFacts, InstallationProject } from '../installation.ts';
+import type { ResolveRef } from './resolve-ref.ts';
 import type { Tokens } from './auth.ts';
 import type { ServerLog } from './log.ts';
 import type { Workflows } from './workflow-port.ts';
@@ -26,6 +27,8 @@ export interface ServerDeps {
   fleet: Fleet;
   workflows: Workflows;
   tokens: Tokens;
+  /** Asked for requests without a commit. */
+  resolveRef: ResolveRef;
   webhooks: readonly WebhookProject[];
   /** A function, because the address is known only once the server listens. */
   facts: () => InstallationFacts;

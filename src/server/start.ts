@@ -10,6 +10,8 @@ import { wireServer, type ServerPorts } from '../wiring-server.ts';
 import { buildApp } from './app.ts';
 import { knownTokens } from './auth.ts';
 import { keepCollected } from './collection.ts';
+import { refResolver } from './resolve-ref.ts';
+import { currentRights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
 import { processLogger, serverLog } from './log.ts';
@@ -20,6 +22,8 @@ const MIN_TOKEN = 16;
 export interface StartOptions {
   settings: Pick<Settings, 'logLevel'>;
   installation: Installation;
+  /** The file it was read from: users and projects are read again when it changes. */
+  installationPath?: string;
   /** UUID */
   installationId: string;
   /** Token of the CLI on this machine, for an operator named after the OS user. */
@@ -66,15 +70,17 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
         project: project.name,
       },
     );
+  const rights = currentRights(options.installationPath, options.installation, (text) => log.warn(text));
   const link = linkTemporal(options.temporal);
   let url = options.installation.url ?? '';
   const app = buildApp({
     ...ports,
     fleet: memoryFleet(),
     workflows: link.workflows,
-    tokens: knownTokens({ ...options, users: options.installation.users, owner: ownerName() }),
+    tokens: knownTokens({ ...options, users: () => rights().users, owner: ownerName() }),
+    resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
-    facts: () => factsOf(options, url),
+    facts: () => factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),
     version: await packageVersion(),
     log,
     limits: limitsOf(options),

@@ -4,7 +4,9 @@
  */
 import { judge } from '../plan/policy/approval-policy.ts';
 import { parsePipelineId, type PipelineId } from '../plan/model/ids.ts';
-import type { Decision, DecisionAnswer } from '../plan/model/protocol.ts';
+import { mayStartProtected, projectNamed } from '../compiler/variables/installation.ts';
+import { DavitError } from '../errors.ts';
+import type { Decision, DecisionAnswer, PipelineStatus } from '../plan/model/protocol.ts';
 import type { ServerDeps } from './deps.ts';
 import { planOf, recordOf } from './records.ts';
 import type { Views } from './views.ts';
@@ -14,9 +16,20 @@ export async function submitDecision(
   views: Views,
   { id, decision }: { id: PipelineId; decision: Decision },
 ): Promise<DecisionAnswer> {
+  if (decision.action === 'retry') refuseRetry(deps, await views.status(id), decision);
   const answer = await deps.workflows.decide(id, decision);
   views.touch(id);
   return answer === 'closed' ? decideClosed(deps, views, { id, decision }) : answer;
+}
+
+/** A retry is a start: on a protected ref it needs the same right. */
+function refuseRetry({ facts }: ServerDeps, status: PipelineStatus, { actor, role }: Decision): void {
+  if (!status.protected) return;
+  const project = projectNamed(facts(), status);
+  if (mayStartProtected(project, { name: actor, role })) return;
+  throw new DavitError('auth/denied', `${actor} may not retry jobs of the protected ref ${status.ref}.`, {
+    hint: 'Ask an operator, or have the role or the name added to start_protected of the project.',
+  });
 }
 
 /**

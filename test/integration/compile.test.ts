@@ -168,8 +168,10 @@ test('protected variables are for protected refs that the forge or an operator v
   expect(await secretIn({ refKind: 'merge_request', source: 'merge_request' })).toBe(false);
   expect(await secretIn({ sourceBlob })).toBe(false);
   expect(await secretIn({ sourceBlob, role: 'developer' })).toBe(false);
-  expect(await secretIn({ sourceBlob, role: 'operator' })).toBe(true);
-  expect(await secretIn({ sourceBlob, role: 'operator', ref: 'feature' })).toBe(false);
+  expect(await secretIn({ sourceBlob, role: 'operator' })).toBe(false);
+  expect(await secretIn({ sourceBlob, role: 'operator', local: true })).toBe(true);
+  expect(await secretIn({ sourceBlob, role: 'developer', local: true })).toBe(false);
+  expect(await secretIn({ sourceBlob, role: 'operator', local: true, ref: 'feature' })).toBe(false);
 });
 
 test("a resource group's mode comes from the installation file", async () => {

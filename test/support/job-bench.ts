@@ -49,7 +49,7 @@ export class JobBench {
         hostId: 'host-1',
         hostName: 'bench',
         version: '0.0.0',
-        config: workerSchema.parse(this.workerConfig),
+        config: workerSchema.parse({ forks: true, ...this.workerConfig }),
         arches: ['amd64'],
         emulated: [],
         tags: ['amd64', 'gpio'],

@@ -174,6 +174,7 @@ export async function testServer(
       workerToken: TOKENS.worker,
       owner: 'me',
     }),
+    resolveRef: async (_project, { ref }) => (ref === 'main' ? 'd' : 'e').repeat(40),
     webhooks,
     facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
     version: '0.0.0',

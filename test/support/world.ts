@@ -23,7 +23,7 @@ import { planOf, triggerOf } from './plans.ts';
 import { startTemporal, type TestTemporal } from './temporal.ts';
 
 /** Hosts h1 and h2 have workers; `ghost` and queue `nowhere` have none. */
-const QUEUES = ['amd64', 'host-h1', 'host-h2', 'deploy-prod'];
+const QUEUES = ['amd64', 'forks-amd64', 'host-h1', 'host-h2', 'deploy-prod'];
 
 export class World {
   readonly temporal: TestTemporal;

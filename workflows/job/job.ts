@@ -16,6 +16,7 @@ import { retryOf } from '../../src/plan/policy/retry.ts';
 import type { StepKind } from '../../src/plan/policy/schedule.ts';
 import { messageOf } from '../../src/utils/message.ts';
 import { durable } from '../activities.ts';
+import { admittedResult, barredResult } from './admission.ts';
 import { hasVersion } from '../versions.ts';
 import { cancelledResult, containerAttempt } from './attempt.ts';
 import { downstreamAttempt } from './downstream-attempt.ts';
@@ -34,10 +35,14 @@ export async function runJobLifecycle(
   via: Exclude<StepKind, 'skip' | 'manual'>,
 ): Promise<JobResult> {
   try {
+    const barred = barredResult(run, job);
+    if (barred) return barred;
     if (job.spec.gate) {
       const end = await waitAtGate(run, job, job.spec.gate);
       if (end) return end;
     }
+    const admitted = admittedResult(job);
+    if (admitted) return admitted;
     if (via === 'delay' || (via === 'gate' && job.spec.when === 'delayed' && !job.retryRequested))
       await delay(run, job);
     // Without such needs nothing is awaited: recorded histories have no such step.

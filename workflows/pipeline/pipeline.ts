@@ -102,6 +102,8 @@ class PipelineWorkflow {
       startedAt: this.#startedAt,
       endedAt: this.#isOver() ? this.#endedAt : undefined,
       waitingFor: this.#waitingFor(),
+      ...(this.#target?.run.plan.trust?.protectedRef && { protected: true as const }),
+      ...(this.#target?.run.plan.trust?.fork && { fork: true as const }),
       ...(trigger.upstream && {
         upstream: { pipeline: trigger.upstream.pipeline, job: trigger.upstream.job },
       }),
@@ -223,11 +225,18 @@ class PipelineWorkflow {
   }
 
   async #report(state: PipelineState): Promise<void> {
-    const { project, sha, ref, source, sourceBlob, upstream } = this.#input.trigger;
+    const { project, sha, ref, source, sourceBlob, upstream, fork } = this.#input.trigger;
     // A forge does not know a working tree; and the verdict about a child's commit is that of its parent.
     if (source === 'cli' || (upstream && (upstream.depth > 0 || sourceBlob !== undefined))) return;
     try {
-      await bestEffort.reportCommitStatus({ project, id: this.#input.id, sha, ref, state });
+      await bestEffort.reportCommitStatus({
+        project,
+        id: this.#input.id,
+        sha,
+        ref,
+        state,
+        ...(fork && { fork }),
+      });
     } catch {
       // The activity logs it; an unreachable forge never fails a pipeline.
     }

@@ -41,12 +41,26 @@ export function decide(target: DecisionTarget | undefined, decision: Decision): 
   const { verdict, job } = consider(target, decision);
   if (job) {
     const answer = verdict.accepted ? 'accepted' : verdict.code;
-    job.status.decisions = bounded([...job.status.decisions, { ...decision, at: Date.now(), answer }]);
+    const made = { ...decision, ...bindingOf(target?.run, job, decision), at: Date.now(), answer };
+    job.status.decisions = bounded([...job.status.decisions, made]);
     target?.run.changed();
   }
   if (!verdict.accepted) return { accepted: false, code: verdict.code, message: verdict.message };
   if (target && job) apply(target.scheduler, job, verdict.effect, decision.actor);
   return { accepted: true, message: verdict.message };
+}
+
+/** An approval of a protected environment is of this commit, this plan and this environment, and the record says so. */
+function bindingOf(run: Run | undefined, job: JobRun, { action }: Decision): Pick<Decision, 'binds'> {
+  if (!run || action !== 'play' || !job.spec.gate?.protection) return {};
+  const environment = job.spec.environment?.name;
+  return {
+    binds: {
+      sha: run.input.trigger.sha,
+      plan: run.planBlob,
+      ...(environment !== undefined && { environment }),
+    },
+  };
 }
 
 /** The oldest refusal is dropped first: accepted decisions stay. */
@@ -81,6 +95,7 @@ function apply(
   effect: Extract<Verdict, { accepted: true }>['effect'],
   actor: string,
 ): void {
+  if (effect === 'count') return;
   const starts = effect !== 'cancel' && effect !== 'reject';
   if (starts) job.playedBy = actor;
   switch (effect) {

@@ -20,7 +20,7 @@ import {
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 import type { Intake } from './intake.ts';
 import type { EnvironmentKeeper } from './environments.ts';
-import type { LockKeeper } from './locks.ts';
+import type { LockKeeper } from './lock-keeper.ts';
 
 export interface ProjectParts {
   project: string;

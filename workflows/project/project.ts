@@ -20,7 +20,7 @@ import { emptyMemory } from '../../src/plan/policy/memory.ts';
 import type { ProjectInput } from '../../src/plan/model/project-memory.ts';
 import { Intake } from './intake.ts';
 import { EnvironmentKeeper } from './environments.ts';
-import { LockKeeper } from './locks.ts';
+import { LockKeeper } from './lock-keeper.ts';
 import { setProjectHandlers } from './handlers.ts';
 
 /** Sooner than the server suggests, so that the replay of a project after a worker's restart stays short. */

@@ -114,6 +114,9 @@ async function trackedFiles({ blobs, source }: CollectRequest): Promise<Set<stri
 const isUntracked = (path: string, header: Header, tracked: Set<string> | undefined): boolean =>
   tracked !== undefined && header.type !== 'directory' && !tracked.has(path) && !/^\.git(\/|$)/.test(path);
 
+/** Files, links and directories of one archive. */
+export const MAX_ENTRIES = 100_000;
+
 /** A tar.gz on its way into the blob store; begun by its first entry. */
 class Archive {
   readonly #collecting: CollectRequest;
@@ -140,6 +143,7 @@ class Archive {
     if (header.type === 'directory') return this.#directory(path);
     if (header.type === 'symlink') {
       this.#files += 1;
+      this.#checkEntries();
       return put(archive, {
         name: path,
         type: 'symlink',
@@ -151,6 +155,7 @@ class Archive {
     if (header.type !== 'file') return; // devices and pipes
     this.#bytes += header.size;
     this.#files += 1;
+    this.#checkEntries();
     const { maxBytes, what = 'artifacts' } = this.#collecting;
     if (this.#bytes > maxBytes)
       throw new DavitError('job/artifacts', `${what}: larger than the limit of ${maxBytes} bytes.`);
@@ -162,7 +167,15 @@ class Archive {
   async #directory(path: string): Promise<void> {
     if (path === '.' || this.#directories.has(path)) return;
     this.#directories.add(path);
+    this.#checkEntries();
     await put(this.#begin(), { name: `${path}/`, type: 'directory', mode: 0o777, mtime: new Date(0) });
+  }
+
+  /** Each costs memory here and wherever it is unpacked, however empty it is. */
+  #checkEntries(): void {
+    if (this.#files + this.#directories.size <= MAX_ENTRIES) return;
+    const { what = 'artifacts' } = this.#collecting;
+    throw new DavitError('job/artifacts', `${what}: more than ${MAX_ENTRIES} files and directories.`);
   }
 
   #begin(): Pack {

@@ -97,14 +97,26 @@ const addTar = (
     if (!header) return;
     if (header.type === 'directory') return directories(writer, `/${header.name.replace(/\/$/, '')}`);
     await directories(writer, `/${posix.dirname(header.name)}`);
+    forget(writer.seen, `/${header.name}`);
     if (header.type === 'file') await putFile(writer.archive, { ...header, size: header.size ?? 0 }, content);
     else await put(writer.archive, header);
   });
+
+/**
+ * A directory that a link or file replaces is gone: an entry below that path makes it again, and the engine
+ * puts a directory in place of the link. Otherwise it would follow the link.
+ */
+function forget(seen: Set<string>, path: string): void {
+  if (!seen.has(path)) return;
+  for (const one of seen) if (one === path || one.startsWith(`${path}/`)) seen.delete(one);
+}
 
 /** Undefined: the entry is left out. */
 export function reroot(header: Header, root: string): TarHeader | undefined {
   const path = inside(header.name);
   if (path === undefined) return undefined;
+  // The project's own directory is never a link to another one.
+  if (path === '' && (header.type === 'symlink' || header.type === 'link')) return undefined;
   const name = inTar(path === '' ? root : `${root}/${path}`);
   const common = { name, ...owned, mtime: header.mtime };
   switch (header.type) {

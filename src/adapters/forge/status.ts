@@ -22,6 +22,8 @@ export interface CommitStatus {
   pipeline: PipelineId;
   state: PipelineState;
   url?: string;
+  /** It has a context of its own: no stranger sets what a required check looks at. */
+  fork?: boolean;
 }
 
 type Coarse = 'pending' | 'running' | 'success' | 'failed' | 'canceled';
@@ -60,6 +62,7 @@ const TEXT: Record<PipelineState, string> = {
 
 /** The same for every state of every pipeline of a commit, so that the newest replaces the others. */
 export const CONTEXT = 'davit';
+export const FORK_CONTEXT = 'davit/fork';
 
 /**
  * The request that each forge documents: GitLab `POST /projects/:id/statuses/:sha`, GitHub and Gitea `POST
@@ -67,6 +70,7 @@ export const CONTEXT = 'davit';
  */
 export function statusRequest(project: ForgeProject, status: CommitStatus, token: string): StatusRequest {
   const coarse = COARSE[status.state];
+  const context = status.fork ? FORK_CONTEXT : CONTEXT;
   const description = `davit ${status.pipeline} ${TEXT[status.state]}`.slice(0, 140);
   const link: Record<string, string> = status.url === undefined ? {} : { target_url: status.url };
   if (project.kind === 'gitlab')
@@ -76,7 +80,7 @@ export function statusRequest(project: ForgeProject, status: CommitStatus, token
         `api/v4/projects/${encodeURIComponent(project.repository)}/statuses/${status.sha}`,
       ),
       headers: { 'private-token': token },
-      body: { state: coarse, name: CONTEXT, ref: status.ref, description, ...link },
+      body: { state: coarse, name: context, ref: status.ref, description, ...link },
     };
   const path = `repos/${project.repository.split('/').map(encodeURIComponent).join('/')}/statuses/${status.sha}`;
   const base = project.kind === 'gitea' ? join(project.url, 'api/v1') : githubApi(project.url);
@@ -86,7 +90,7 @@ export function statusRequest(project: ForgeProject, status: CommitStatus, token
       authorization: project.kind === 'gitea' ? `token ${token}` : `Bearer ${token}`,
       ...(project.kind === 'github' ? { accept: 'application/vnd.github+json' } : {}),
     },
-    body: { state: GITHUB[coarse], context: CONTEXT, description, ...link },
+    body: { state: GITHUB[coarse], context, description, ...link },
   };
 }
 

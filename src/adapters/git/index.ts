@@ -10,6 +10,7 @@
 import { DavitError } from '../../errors.ts';
 import type { ChangedRequest, CommitFacts, RemoteHead, Source, SourceRequest } from '../ports.ts';
 import { expectOk, throwIfFatal } from './git-errors.ts';
+import { containsCommit } from './contains.ts';
 import { changedIn, lastCommitsIn } from './changed.ts';
 import { checkRef, checkSha, checkUrl, DEFAULT_PROTOCOLS, type CheckedUrl } from './validate.ts';
 import { headsOf, MAX_HEADS_BYTES } from './heads.ts';
@@ -65,6 +66,10 @@ export function gitSource(options: GitOptions = {}): Source {
     async lastCommits(request) {
       const { url, place } = await asked(request);
       return inWorkspace(place, lastCommitsIn(place, url.url, request));
+    },
+    async contains(request) {
+      const { url, place } = await asked(request);
+      return inWorkspace(place, containsCommit(place, url.url, request));
     },
     async head(address, ref, auth) {
       const url = checkUrl(address, protocols);

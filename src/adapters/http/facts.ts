@@ -1,7 +1,12 @@
 /** The installation's facts from a server, which may be older or newer than this worker. */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { installationSchema, projectSchema, type InstallationFacts } from '../../installation.ts';
+import {
+  installationSchema,
+  projectSchema,
+  targetSchema,
+  type InstallationFacts,
+} from '../../installation.ts';
 
 const factsSchema = z.looseObject({
   installation: z.string(),
@@ -9,6 +14,7 @@ const factsSchema = z.looseObject({
   config: z.looseObject({
     helper_image: z.string(),
     projects: z.array(z.looseObject({ name: z.string() })),
+    targets: z.array(z.looseObject({ name: z.string() })).optional(),
     limits: z.looseObject({}),
     includes: z.looseObject({}).optional(),
     reconcile: z.looseObject({}).optional(),
@@ -34,6 +40,7 @@ export function readFacts(value: unknown): InstallationFacts {
   const { config, ...rest } = parsed.data;
   const { users: _users, reconcile, ...defaults } = installationSchema.parse({});
   const project = projectSchema.parse({ name: 'any', reconcile: false });
+  const target = targetSchema.parse({ name: 'any' });
   const facts: unknown = {
     ...rest,
     config: {
@@ -43,6 +50,7 @@ export function readFacts(value: unknown): InstallationFacts {
       limits: { ...defaults.limits, ...config.limits },
       includes: { ...defaults.includes, ...config.includes },
       projects: config.projects.map((one) => ({ ...project, ...one })),
+      targets: config.targets?.map((one) => ({ ...target, ...one })) ?? [],
     },
   };
   // The server has validated the rest, against this schema or that of its own version.

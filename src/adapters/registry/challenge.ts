@@ -28,18 +28,41 @@ export function parseChallenge(header: string): Challenge | undefined {
   };
 }
 
+/** What the installation file says of a registry's token service. */
+export interface TokenTrust {
+  /** Whether a password would be sent. */
+  credentials: boolean;
+  /** `HOST` or `HOST:PORT` that may have it beside the registry's own neighbours. */
+  hosts: readonly string[];
+}
+
 /**
- * The address of a token service, or undefined if it must not be contacted. Credentials go there, so it must
- * be https; or it is the registry itself; or both are on the loopback. (Registry and token service of one
- * owner have different hosts at GitLab and at Docker Hub, so another https host is accepted.)
+ * The address of a token service, or undefined when it may not be asked. Credentials go there, so it is the registry itself,
+ * or https and named in the installation file, or https in the registry's own domain (GitLab and Docker Hub have registry and
+ * token service in one domain); or both are on the loopback.
  */
-export function tokenAddress(realm: string | undefined, registry: URL): URL | undefined {
+export function tokenAddress(
+  realm: string | undefined,
+  registry: URL,
+  trust: TokenTrust = { credentials: true, hosts: [] },
+): URL | undefined {
   if (realm === undefined || !URL.canParse(realm)) return undefined;
   const url = new URL(realm);
   if (url.username !== '' || url.password !== '') return undefined;
   if (url.origin === registry.origin) return url;
   const outside = !isLoopback(url.hostname);
-  if (url.protocol === 'https:' && outside) return url;
   if (/^https?:$/.test(url.protocol) && !outside && isLoopback(registry.hostname)) return url;
-  return undefined;
+  if (url.protocol !== 'https:' || !outside) return undefined;
+  const named = trust.hosts.includes(url.host);
+  return !trust.credentials || named || domainOf(url.hostname) === domainOf(registry.hostname)
+    ? url
+    : undefined;
+}
+
+/** The last two labels; three where the second is a short one as in co.uk. An address is its own domain. */
+function domainOf(host: string): string {
+  if (/^[\d.]+$/.test(host) || host.includes(':')) return host;
+  const labels = host.toLowerCase().split('.');
+  const isShort = (labels.at(-2)?.length ?? 0) <= 3;
+  return labels.slice(isShort ? -3 : -2).join('.');
 }

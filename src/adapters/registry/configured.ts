@@ -14,6 +14,8 @@ export interface RegistrySettings {
   username?: string;
   password?: SecretRef;
   insecure: boolean;
+  /** Hosts of its token service that may have the password. */
+  token_hosts?: readonly string[];
   default: boolean;
 }
 
@@ -37,7 +39,12 @@ export function configuredRegistries(
     const key = `${host} ${credentials ? 'named' : 'anonymous'}`;
     const kept = clients.get(key);
     if (kept && kept.password === credentials?.password) return kept.client;
-    const client = registryClient({ host, insecure: find(host)?.insecure ?? false, auth: credentials });
+    const client = registryClient({
+      host,
+      insecure: find(host)?.insecure ?? false,
+      auth: credentials,
+      tokenHosts: find(host)?.token_hosts,
+    });
     clients.set(key, { password: credentials?.password, client });
     return client;
   };

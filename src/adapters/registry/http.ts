@@ -29,6 +29,8 @@ export interface RegistryOptions {
   host: string;
   insecure: boolean;
   auth?: RegistryAuth;
+  /** `TokenTrust.hosts` */
+  tokenHosts?: readonly string[] | undefined;
   /** How long an unreachable registry is retried, ms. */
   patienceMs?: number;
 }
@@ -71,7 +73,7 @@ export class RegistryHttp {
       throw new DavitError('registry/name', `"${printable(options.host)}" is not the address of a registry.`);
     const plain = options.insecure || isLoopback(new URL(`https://${host}`).hostname);
     this.#base = new URL(`${plain ? 'http' : 'https'}://${host}/v2/`);
-    this.#tokens = new Tokens(this.#base, options.auth, this.#agent);
+    this.#tokens = new Tokens(this.#base, options.auth, this.#agent, options.tokenHosts);
     this.#patienceMs = options.patienceMs ?? 45_000;
   }
 

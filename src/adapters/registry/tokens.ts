@@ -27,10 +27,17 @@ export class Tokens {
   readonly #registry: URL;
   readonly #auth?: RegistryAuth;
   readonly #agent: Agent;
+  readonly #tokenHosts: readonly string[];
   #basic = false;
   readonly #bearer = new Map<string, { header: string; until: number }>();
 
-  constructor(registry: URL, auth: RegistryAuth | undefined, agent: Agent) {
+  constructor(
+    registry: URL,
+    auth: RegistryAuth | undefined,
+    agent: Agent,
+    tokenHosts: readonly string[] = [],
+  ) {
+    this.#tokenHosts = tokenHosts;
     this.#registry = registry;
     this.#auth = auth;
     this.#agent = agent;
@@ -73,12 +80,17 @@ export class Tokens {
 
   async #fetch(challenge: Challenge, wanted: Wanted): Promise<string> {
     const scope = wanted.scope ?? challenge.scope;
-    const url = tokenAddress(challenge.realm, this.#registry);
+    const url = tokenAddress(challenge.realm, this.#registry, {
+      credentials: this.#auth !== undefined,
+      hosts: this.#tokenHosts,
+    });
     if (!url)
       throw new DavitError(
         'registry/denied',
-        `Cannot ${wanted.what}: the registry ${this.#registry.host} refers to the token service ${printable(challenge.realm ?? '(none)')}, which is not trusted; no credentials were sent.`,
-        { hint: 'A token service must be https, or the registry itself.' },
+        `Cannot ${wanted.what}: the registry ${this.#registry.host} sends to the token service ${printable(challenge.realm ?? '(none)')}, which is not trusted; no credentials were sent.`,
+        {
+          hint: 'A token service is the registry itself, https in the same domain, or named under token_hosts of the registry.',
+        },
       );
     if (challenge.service !== undefined) url.searchParams.set('service', challenge.service);
     if (scope !== undefined) url.searchParams.set('scope', scope);

@@ -10,6 +10,7 @@
  *           too, so a conflict is a result, not an error.
  *   SWARM-4 The swarm never rolls back by itself: that would restore old labels and break SWARM-1.
  */
+import { ownerOf } from './labels.ts';
 import { DavitError } from '../../errors.ts';
 import type { DeployRequest, DeployTarget, TargetState } from '../ports.ts';
 import { path, type EngineApi } from '../docker/api.ts';
@@ -101,14 +102,20 @@ async function read(swarm: Swarm, name: string): Promise<TargetState> {
   if (!raw) return ABSENT;
   const service = ownService(raw, swarm.installation);
   const state = targetState(service, await findTasks(swarm, service), nodes);
-  return isForeign(raw, swarm.installation) ? { ...state, foreign: true } : state;
+  if (isForeign(raw, swarm.installation)) return { ...state, foreign: true };
+  const owner = ownerOf(raw.Spec.Labels);
+  return owner === undefined ? state : { ...state, owner };
 }
 
 async function apply(swarm: Swarm, requested: DeployRequest): ReturnType<DeployTarget['apply']> {
   const { api, installation, monitorMs } = swarm;
   const request = { ...requested, installation, monitorMs };
-  const service = await findService(swarm, request.spec.service);
-  if (!service) return create(api, request);
+  const raw = await rawService(swarm, request.spec.service);
+  if (!raw) return create(api, request);
+  // Another project was quicker since the target was read: read it again.
+  const owner = isForeign(raw, installation) ? undefined : ownerOf(raw.Spec.Labels);
+  if (request.owner !== undefined && owner !== request.owner) return 'conflict';
+  const service = ownService(raw, installation);
   const now = targetState(service, await findTasks(swarm, service), []);
   if (now.deployIds.includes(request.deployId)) return 'already';
   if (now.seq > request.seq) return 'outdated';

@@ -18,6 +18,12 @@ export const stampLabels = (stamp: DeployLabels): Labels => ({
   ...(stamp.installation === undefined ? {} : { [DEPLOY_INSTALLATION]: stamp.installation }),
 });
 
+/** `PROJECT/IID` of the pipeline that deployed last. */
+export const DEPLOY_PIPELINE = 'davit.deploy.pipeline';
+
+export const ownerOf = (labels: Labels | undefined): string | undefined =>
+  /^(.+)\/\d+$/.exec(labels?.[DEPLOY_PIPELINE] ?? '')?.[1];
+
 /** True if another installation set them. */
 export const isForeignStamp = (labels: Labels, installation: string | undefined): boolean =>
   installation !== undefined &&

@@ -13,6 +13,7 @@ interface Options {
   json?: boolean;
   fix?: boolean;
   dryRun?: boolean;
+  security?: boolean;
 }
 
 export function doctorCommand(program: Command, cli: Cli): void {
@@ -27,13 +28,17 @@ export function doctorCommand(program: Command, cli: Cli): void {
       'first repair what a crash left: stale locks, leftovers, file modes, an engine that is down',
     )
     .option('--dry-run', 'with --fix: show what would be done, and change nothing')
+    .option('--security', 'show what the defaults of this version change for this installation')
     .addHelpText('after', '\nExample:\n  $ davit doctor\n  $ davit doctor --fix --dry-run')
     .action(async (options: Options) => {
       const fixes = options.fix || options.dryRun ? await runFixes(cli, options) : undefined;
       const { examine, isHealthy } = await import('../../local/doctor/index.ts');
       const workers = () => withServer(cli, (client) => client.workers());
       const reconciliation = () => withServer(cli, (client) => client.reconciliation());
-      const findings = await examine({ settings: cli.settings, workers, reconciliation });
+      const { examineSecurity } = await import('../../local/doctor/security.ts');
+      const findings = options.security
+        ? await examineSecurity(cli.settings, workers)
+        : await examine({ settings: cli.settings, workers, reconciliation });
       const healthy = isHealthy(findings);
       if (!healthy) cli.exit = UNHEALTHY;
       if (options.json) return printJson(cli, { healthy, findings, ...(fixes && { fixes }) });

@@ -94,12 +94,14 @@ function gateText({ gate }: JobStatus): string {
   return ` (${who}, until ${new Date(gate.expiresAt).toISOString().slice(0, 16).replace('T', ' ')} UTC)`;
 }
 
-const queueText = (queue: string): string => {
+function queueText(queue: string): string {
   if (queue.startsWith('host-')) return 'its machine to come back';
+  if (queue.startsWith('forks-'))
+    return `${queueText(queue.slice('forks-'.length))} that takes jobs of forks`;
   if (queue.startsWith('tag-')) return `a worker with the tag ${queue.slice('tag-'.length)}`;
   if (queue.startsWith('deploy-')) return `a worker for the deploy target ${queue.slice('deploy-'.length)}`;
   return `a worker on ${queue}`;
-};
+}
 
 /** An argument as a POSIX shell takes it. */
 export const quoted = (text: string): string =>

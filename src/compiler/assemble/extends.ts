@@ -9,6 +9,8 @@ import { isNull, mapNode, type Entry, type MapNode, type Node } from '../yaml/no
  * keeps its path, so a cycle is found and named.
  */
 const MAX_LEVELS = 11;
+/** Levels that are followed, so that a smaller excess is told at the job that has it. */
+const MAX_WALK = 100;
 /** Limit of merged entries in one file, against nested extends that multiply. */
 const MAX_MERGED = 1_000_000;
 
@@ -39,18 +41,17 @@ export class Extender {
     if (entry?.value.kind !== 'map') return undefined;
     const own = entry.value.entries.get('extends');
     if (!own || isNull(own.value)) return this.#remember(name, entry.value, 0);
+    if (this.#path.length >= MAX_WALK) {
+      // Found out on the way down: a chain of thousands would end the stack before it is counted.
+      this.#tooDeep(this.#path[0] ?? name, own.at);
+      return this.#remember(name, entry.value, 0);
+    }
     this.#path.push(name);
     const parents = this.#parents(name, own.value);
     this.#path.pop();
     const levels = 1 + Math.max(0, ...parents.map((parent) => parent.levels));
     if (levels > MAX_LEVELS) {
-      this.#problems.add(
-        'language/extends-depth',
-        `"${name}" extends through more than ${MAX_LEVELS} levels`,
-        {
-          at: own.at,
-        },
-      );
+      this.#tooDeep(name, own.at);
       return this.#remember(name, entry.value, 0);
     }
     let map: MapNode | undefined;
@@ -59,6 +60,11 @@ export class Extender {
     const entries = new Map(merged.entries);
     entries.delete('extends');
     return this.#remember(name, mapNode(entry.value, entries), levels);
+  }
+
+  #tooDeep(name: string, at: Entry['at']): void {
+    const message = `"${name}" extends through more than ${MAX_LEVELS} levels`;
+    this.#problems.add('language/extends-depth', message, { at });
   }
 
   #remember(name: string, map: MapNode, levels: number): { map: MapNode; levels: number } {

@@ -5,6 +5,7 @@ import type { CompileRequest, CompileVariable } from '../request.ts';
 import { inherits } from '../schema/keywords/inherit.ts';
 import {
   environmentLayer,
+  forwardedLayer,
   literalLayer,
   givenLayer,
   pipelineLayer,
@@ -59,6 +60,7 @@ export class PlanContext {
   readonly #workflow: Layer;
   /** Variables given to the pipeline. */
   readonly given: Layer;
+  readonly #forwarded: Layer;
   readonly #instance: readonly CompileVariable[];
   readonly #project: readonly CompileVariable[];
   readonly #prepared = new Map<Draft, Prepared>();
@@ -74,6 +76,7 @@ export class PlanContext {
     this.#file = yamlLayer(file.variables);
     this.#workflow = yamlLayer(parts.workflowVariables);
     this.given = givenLayer(parts.request);
+    this.#forwarded = forwardedLayer(parts.request);
     this.#instance = projectVariables(parts.request.instanceVariables, access);
     this.#project = projectVariables(parts.request.project.variables, access);
   }
@@ -111,7 +114,9 @@ export class PlanContext {
     const environment: Environment = { name, action: written.action, tier };
     const prefix = this.#prefixOf(draft, this.#scope(draft, environment));
     if (written.url !== undefined)
-      environment.url = this.#scope(draft, environment, bringsDotenv(draft)).expand(written.url).text;
+      environment.url = this.#scope(draft, environment, { open: bringsDotenv(draft) }).expand(
+        written.url,
+      ).text;
     return { scope: this.#scope(draft, environment), environment, prefix };
   }
 
@@ -122,7 +127,11 @@ export class PlanContext {
     return prefix;
   }
 
-  #scope(draft: Draft, environment: Environment | undefined, open = this.#mayGetDotenv(draft)): Scope {
+  #scope(
+    draft: Draft,
+    environment: Environment | undefined,
+    { open = this.#mayGetDotenv(draft), given = this.given }: { open?: boolean; given?: Layer } = {},
+  ): Scope {
     const { config } = draft;
     const own = literalLayer(
       {
@@ -146,14 +155,22 @@ export class PlanContext {
       ...this.written(draft),
       environmentLayer(this.#instance, environment?.name),
       environmentLayer(this.#project, environment?.name),
-      this.given,
+      given,
     ];
     return new Scope(layers, { open });
   }
 
+  /** For names of images. On a protected ref no variable of the run chooses what gets the job's secrets. */
+  images(draft: Draft): Scope {
+    const { project, trigger } = this.request;
+    if (!project.protectedRef || trigger.variables === undefined) return this.scope(draft);
+    const { environment } = this.prepared(draft);
+    return this.#scope(draft, environment, { given: this.#forwarded });
+  }
+
   /** Without dotenv variables of other jobs: a name that is not known now expands to nothing. */
   closed(draft: Draft): Scope {
-    return this.#scope(draft, this.prepared(draft).environment, false);
+    return this.#scope(draft, this.prepared(draft).environment, { open: false });
   }
 
   /** Variables that the file sets for the job, in ascending precedence. */

@@ -163,12 +163,15 @@ export function imageSpec(written: WrittenImage, scope: Scope): ImageSpec {
  * of the project reach it only where the file names them: a service's environment can be read from the
  * engine.
  */
-export function servicesSpec(draft: Draft, scope: Scope): ServiceSpec[] {
+export function servicesSpec(
+  draft: Draft,
+  { scope, images }: { scope: Scope; images: Scope },
+): ServiceSpec[] {
   const services = draft.config.values.services ?? [];
   if (services.length === 0) return [];
   const shared = scope.all().filter((variable) => variable.from === 'file');
   return services.map((service, index) => {
-    const image = imageSpec(service, scope);
+    const image = imageSpec(service, images);
     const node = draft.config.entries.get('services')?.value;
     const own = node && 'variables' in service ? nodeAt(node, [index, 'variables']) : undefined;
     const command = 'command' in service ? service.command : undefined;

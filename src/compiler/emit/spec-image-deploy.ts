@@ -108,6 +108,9 @@ const REPOSITORY = /^[a-z0-9][a-z0-9.-]*(?::\d+)?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]
 
 /** From the build itself, else from the push job that names it, else CI_REGISTRY_IMAGE. */
 export function buildRepository(draft: Draft, context: PlanContext): string {
+  const { project, registry, trigger } = context.request;
+  // What a stranger builds stands beside the images of the project, under whatever name the file gives.
+  if (trigger.fork) return `${registry}/forks/${project.slug}`;
   const own = draft.config.values.build?.to;
   if (own !== undefined) return repository(own, { draft, context, keyword: 'build' });
   for (const push of pushesOf(draft, context)) {
@@ -142,7 +145,9 @@ const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
 export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSpec {
   const expand = settlerOf(draft, context, 'push');
   const builds = context.drafts.all.filter((other) => draft.imagesFrom.includes(other.key));
-  const to = push.to === undefined ? undefined : repository(push.to, { draft, context, keyword: 'push' });
+  const isFork = context.request.trigger.fork;
+  const to =
+    push.to === undefined || isFork ? undefined : repository(push.to, { draft, context, keyword: 'push' });
   const repositories = [...new Set(builds.map((build) => buildRepository(build, context)))];
   const target = to ?? repositories[0] ?? registryImage(context.request);
   if (repositories.some((other) => other !== target))

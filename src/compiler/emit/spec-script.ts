@@ -13,18 +13,14 @@ import { settle } from './settle.ts';
 
 export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
   const { values } = draft.config;
-  const scope = context.scope(draft);
   const caches = cachesSpec(draft, context);
   const pages = pagesSpec(draft, context);
   const hook = values.hooks?.pre_get_sources_script;
   return {
     ...commonSpec(draft, context),
     kind: 'script',
-    image: imageSpec(
-      values.image ?? { name: context.request.defaultImage ?? context.request.helperImage },
-      scope,
-    ),
-    services: servicesSpec(draft, scope),
+    image: jobImage(draft, context),
+    services: services(draft, context),
     script: [...(values.before_script ?? []), ...(values.script ?? [])],
     afterScript: values.after_script ?? [],
     tags: expandedTags(draft, context),
@@ -34,6 +30,31 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
     ...(pages && { pages }),
     ...(values.coverage !== undefined && { coverage: values.coverage }),
   };
+}
+
+/** The environment of a service can be read from the engine, so a masked value in it is a warning. */
+function services(draft: Draft, context: PlanContext): ScriptSpec['services'] {
+  const found = servicesSpec(draft, { scope: context.scope(draft), images: context.images(draft) });
+  for (const variable of found.flatMap((service) => service.variables).filter((one) => one.masked))
+    context.problems.add(
+      'language/secret',
+      `A service of "${draft.group}" gets a masked value as ${variable.name}, which its engine shows`,
+      { severity: 'warning', hint: 'Use a value that only this job needs, and that changes with each run.' },
+    );
+  return found;
+}
+
+function jobImage(draft: Draft, context: PlanContext): ScriptSpec['image'] {
+  const { request } = context;
+  const written = draft.config.values.image ?? { name: request.defaultImage ?? request.helperImage };
+  const image = imageSpec(written, context.images(draft));
+  if (imageSpec(written, context.scope(draft)).name !== image.name)
+    context.problems.add(
+      'language/no-effect',
+      `The image of "${draft.group}" stays ${image.name}: a run on a protected ref may not choose it`,
+      { severity: 'warning', hint: 'Name the image in the pipeline file.' },
+    );
+  return image;
 }
 
 export function apitestSpec(draft: Draft, context: PlanContext, apitest: Apitest): ApitestSpec {

@@ -1,7 +1,8 @@
 /** Names that are similar to predefined variables, or to the words of `only` and `except`. */
 import { nearest } from '../suggest.ts';
 import type { Node, ScalarNode } from '../yaml/nodes.ts';
-import { POLICY_REFS, PREDEFINED } from './known-names.ts';
+import { PREDEFINED } from '../variables/predefined-names.ts';
+import { POLICY_REFS } from './known-names.ts';
 import { scalars } from './shell.ts';
 import { placeIn, type JobConfig } from '../job-config.ts';
 import type { LintContext } from './lint-context.ts';

@@ -4,7 +4,7 @@
  */
 import type { Installation, InstallationProject, InstallationVariable } from '../../installation.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
-import { wildcardMatches } from '../../match/wildcard.ts';
+import { isProtectedRef } from '../../match/protected-refs.ts';
 import type { CompileVariable } from '../request.ts';
 
 interface ProjectFacts {
@@ -17,7 +17,7 @@ export const projectOf = (facts: ProjectFacts, trigger: Trigger): InstallationPr
 
 export function projectNamed(
   { config }: ProjectFacts,
-  { project, defaultBranch }: Pick<Trigger, 'project' | 'defaultBranch'>,
+  { project, defaultBranch }: Pick<Trigger, 'project'> & Partial<Pick<Trigger, 'defaultBranch'>>,
 ): InstallationProject {
   return (
     config.projects.find((one) => one.name === project) ?? {
@@ -29,6 +29,11 @@ export function projectNamed(
       include_by: ['*'],
       include_by_forks: false,
       protected_refs: ['main', 'master'],
+      protected_tags: [],
+      start_protected: ['operator'],
+      environments: {},
+      fork_pipelines: 'ask',
+      fork_remember: false,
       artifacts_to: [],
       triggered_by: [],
       variables: {},
@@ -39,14 +44,26 @@ export function projectNamed(
 }
 
 /**
- * A ref is protected when a pattern matches it and its commit came from the forge or from an operator. A
- * merge request is never protected, and neither is what a developer uploads under the name of a protected
- * branch.
+ * A ref is protected when a list of its kind names it and the forge, or a person who may, vouches for its commit. A working
+ * tree is protected only for the operator of the machine that davit runs on. A request for a commit of the repository also
+ * needs the check that the ref holds that commit: `activities/compile/verify-ref.ts`.
  */
 export function isProtected(project: InstallationProject, trigger: Trigger): boolean {
-  if (trigger.fork || trigger.refKind === 'merge_request') return false;
-  if (trigger.sourceBlob !== undefined && trigger.role !== 'operator') return false;
-  return project.protected_refs.some((pattern) => wildcardMatches(pattern, trigger.ref));
+  if (trigger.fork || !isProtectedRef(project, trigger.refKind, trigger.ref)) return false;
+  if (trigger.sourceBlob !== undefined) return trigger.role === 'operator' && trigger.local === true;
+  return (
+    trigger.role === undefined || mayStartProtected(project, { name: trigger.actor, role: trigger.role })
+  );
+}
+
+/** Whether a person may start or retry pipelines of the project's protected refs. Roles include the higher ones. */
+export function mayStartProtected(
+  { start_protected }: Pick<InstallationProject, 'start_protected'>,
+  { name, role }: { name: string; role: string },
+): boolean {
+  if (role === 'reader') return false;
+  if (start_protected.includes(name) || start_protected.includes(role)) return true;
+  return role === 'operator' && start_protected.includes('developer');
 }
 
 /** For the compiler, which decides by ref, fork and environment which job gets which variable. */

@@ -1,6 +1,7 @@
 import { wildcardMatches } from '../../match/wildcard.ts';
 import type { CompileRequest } from '../request.ts';
 import type { Node } from '../yaml/nodes.ts';
+import { runVariables } from './run-variables.ts';
 import type { Layer, Variable } from './scope.ts';
 import type { CompileVariable } from '../request.ts';
 
@@ -39,9 +40,16 @@ export function pipelineLayer(values: Readonly<Record<string, string>> | undefin
   return layer;
 }
 
-/** Variables of this pipeline: given by the trigger, or forwarded by the job that started it. */
-export function givenLayer({ trigger, forwarded }: Pick<CompileRequest, 'trigger' | 'forwarded'>): Layer {
-  const layer = new Map(pipelineLayer(trigger.variables));
+/** Of this run: given from outside, or forwarded by the job that has started it. */
+export function givenLayer(request: CompileRequest): Layer {
+  const layer = new Map(pipelineLayer(runVariables(request)));
+  for (const [name, variable] of forwardedLayer(request)) layer.set(name, variable);
+  return layer;
+}
+
+/** Forwarded by the job that has started this pipeline. */
+export function forwardedLayer({ forwarded }: Pick<CompileRequest, 'forwarded'>): Layer {
+  const layer = new Map<string, Variable>();
   for (const { name, value, masked, file, late } of forwarded ?? [])
     layer.set(name, { name, value, masked, file, raw: late !== true, from: 'pipeline' });
   return layer;

@@ -54,6 +54,13 @@ export function versionFinding(info: Pick<EngineInfo, 'kind' | 'version' | 'addr
       `${found}: this version is too old.`,
       `Upgrade it to Docker ${PATCHED_MAJOR} or later.`,
     );
+  // A distribution's build has a suffix and fixes of its own (`20.10.24+dfsg1`); Docker's own has not.
+  if (major < PATCHED_MAJOR && /^[\d.]+$/.test(info.version))
+    return fail(
+      'engine',
+      `${found}: it has known container escapes (CVE-2024-21626).`,
+      `Upgrade it to Docker ${PATCHED_MAJOR} or later.`,
+    );
   if (major < PATCHED_MAJOR)
     return warn(
       'engine',

@@ -9,11 +9,13 @@ export async function startLocalServer(
   settings: Settings,
   options: { port?: number; host?: string },
 ): Promise<RunningServer> {
-  const { installation } = await readInstallation(settings);
+  const { installation, path } = await readInstallation(settings);
   const { installation: installationId, cliToken, workerToken } = await ensureKeys(settings);
   return startServer({
     settings,
     installation,
+    installationPath: path,
+    installationPath: path,
     installationId,
     cliToken,
     workerToken,

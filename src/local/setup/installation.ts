@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
-import { installationSchema, LOCAL_TARGET, type Installation } from '../../installation.ts';
+import { installationSchema, LOCAL_TARGET, targetSchema, type Installation } from '../../installation.ts';
 import { parseInstallation } from '../../compiler/installation-file.ts';
 import { problemText } from '../../compiler/problems.ts';
 import type { Arch } from '../../plan/model/ids.ts';
@@ -38,7 +38,7 @@ export async function readInstallation(settings: Settings): Promise<FoundInstall
 const withTarget = (installation: Installation): Installation =>
   installation.targets.length > 0
     ? installation
-    : { ...installation, targets: [{ name: LOCAL_TARGET, kind: 'swarm' }] };
+    : { ...installation, targets: [targetSchema.parse({ name: LOCAL_TARGET })] };
 
 /** Jobs that name no architecture run natively. */
 const hostArch = (): Arch =>

@@ -12,7 +12,15 @@ export interface Plan {
   stages: string[];
   /** In file order. */
   jobs: PlanJob[];
+  /** Absent in plans of earlier versions. */
+  trust?: PlanTrust;
   autoCancel: { onNewCommit: 'conservative' | 'interruptible' | 'none'; onJobFailure: 'all' | 'none' };
+}
+
+/** What the pipeline was found to be when it was compiled. */
+export interface PlanTrust {
+  protectedRef: boolean;
+  fork: boolean;
 }
 
 export type JobKind = 'script' | 'build' | 'apitest' | 'push' | 'deploy' | 'trigger';
@@ -47,6 +55,10 @@ export interface PlanJob {
   retry: { max: number; when: string[]; exitCodes: number[] };
   timeoutMs: number;
   gate?: Gate;
+  /** Of a fork's pipeline: nothing but its gate, which every other job waits for. */
+  admission?: true;
+  /** Why it must not run; it fails without reaching a queue. */
+  refused?: string;
   /** For manual jobs: text that the person who starts it must confirm. */
   confirmation?: string;
   /** Its script is followed by a release at the forge. */
@@ -108,4 +120,14 @@ export interface Gate {
   expiresInMs: number;
   /** Jobs that must have succeeded before a person can approve, own stage included. */
   requires: JobKey[];
+  /** What the installation file asks for beside it. */
+  protection?: GateProtection;
+}
+export interface GateProtection {
+  /** So many different people of each list; an empty list means operators. */
+  approvals: { approvers: string[]; count: number }[];
+  /** Four eyes: who has started the pipeline does not count. */
+  notBy?: string[];
+  /** The pipeline file has a gate of its own, whose approvers are asked too. */
+  written?: true;
 }

@@ -113,7 +113,7 @@ export interface JobStatus {
    * `downstream:PIPELINE`. */
   waitingFor?: string;
   /** While its gate is open: approvers (empty: any operator), and the end of the wait (epoch ms). */
-  gate?: { approvers: readonly string[]; expiresAt: number };
+  gate?: { approvers: readonly string[]; expiresAt: number; missing?: number };
   /** Text that the person who plays or approves it must confirm. */
   confirmation?: string;
   /** Epoch ms. */
@@ -143,6 +143,10 @@ export interface PipelineStatus {
   startedAt: number;
   endedAt?: number;
   waitingFor: string[];
+  /** Of a protected ref: it may have protected variables. */
+  protected?: true;
+  /** Of a fork. */
+  fork?: true;
   /** The job of another pipeline that started it. */
   upstream?: { pipeline: PipelineId; job: JobKey };
   jobs: JobStatus[];

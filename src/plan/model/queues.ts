@@ -7,6 +7,9 @@ export const hostQueue = (hostId: string): string => `host-${hostId}`;
 export const deployQueue = (target: string): string => `deploy-${target}`;
 export const tagQueue = (tag: string): string => (isArch(tag) ? tag : `tag-${sendable(tag)}`);
 
+/** Where jobs of forks wait for a worker that takes them. */
+export const forkQueue = (queue: string): string => `forks-${queue}`;
+
 /** Maximum length of the name of a job or a tag, as in GitLab. Temporal accepts 1,000 bytes. */
 export const NAME_CHARS = 255;
 /** Why Temporal or PostgreSQL would not accept a name; undefined if they do. */
@@ -32,6 +35,8 @@ export interface WorkerReport {
   /** Tags that give access to devices. */
   deviceTags: string[];
   slots: number;
+  /** It takes jobs of forks. */
+  forks?: boolean;
   version: string;
   /** Epoch ms of the last report, server's clock. */
   seenAt: number;

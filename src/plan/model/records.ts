@@ -167,3 +167,25 @@ export interface IncludesRecord {
   /** Blob with git's results for `changes`, by what was compared with; null: unknown to git. */
   changed?: Digest;
 }
+
+/** A person has said that pipelines of this author's fork need not be asked for again. `authorHash`: sha256, hex. */
+export const forkAuthorRecordName = (project: ProjectSlug, authorHash: string): string =>
+  `fork-authors/${project}/${authorHash}`;
+export interface ForkAuthorRecord {
+  by: string;
+  /** Epoch ms. */
+  at: number;
+}
+
+/** A service at a target that was taken over for a project. `serviceHash`: sha256, hex. */
+export const adoptionRecordName = (target: string, serviceHash: string): string =>
+  `adoptions/${target}/${serviceHash}`;
+export interface AdoptionRecord {
+  service: string;
+  project: ProjectSlug;
+  deployId: string;
+  /** The project whose service it was; null: not davit's. */
+  from: ProjectSlug | null;
+  /** Epoch ms. */
+  at: number;
+}

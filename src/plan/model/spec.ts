@@ -193,6 +193,8 @@ export interface DeploySpec extends CommonSpec {
   /** If no job of this pipeline built the image. */
   image?: string;
   swarm: SwarmSpec;
+  /** Started by the operator of the server's own machine, with his working tree. */
+  local?: true;
 }
 /** A pipeline to start. `variables` contains only those that are forwarded. */
 export interface TriggerSpec extends CommonSpec {

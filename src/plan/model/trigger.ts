@@ -69,6 +69,8 @@ export interface Trigger {
    * protected.
    */
   role?: 'reader' | 'developer' | 'operator';
+  /** The request came with the token of the machine that the server runs on. */
+  local?: true;
   defaultBranch?: string;
   /** URL to fetch from; absent for `davit run`, whose working tree is already a blob. */
   cloneUrl?: string;
@@ -98,6 +100,8 @@ export interface Trigger {
     title: string;
     /** Further facts of the forge's event; each may be absent. */
     id?: string;
+    /** Login of who opened it, as the forge says. */
+    author?: string;
     /** At most 2,700 characters; `descriptionCut`: it was longer. */
     description?: string;
     descriptionCut?: boolean;

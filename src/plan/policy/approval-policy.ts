@@ -3,13 +3,14 @@
  * validator and handler, for the signal `approve`, and for the decision with which a closed pipeline is
  * rerun.
  */
+import { isNamed, missingApprovals, uncounted } from './approvals.ts';
 import type { PlanJob } from '../model/plan.ts';
 import type { Decision, DecisionCode, JobStatus } from '../model/protocol.ts';
 
 export type Verdict =
   | {
       accepted: true;
-      effect: 'approve' | 'reject' | 'play' | 'undelay' | 'retry' | 'stop' | 'cancel';
+      effect: 'approve' | 'count' | 'reject' | 'play' | 'undelay' | 'retry' | 'stop' | 'cancel';
       message: string;
     }
   /**
@@ -66,11 +67,7 @@ function judgePlay(view: DecisionView, decision: Decision): Verdict {
   const { job, status } = view;
   switch (status.phase) {
     case 'gate':
-      return (
-        notApprover(view, decision) ??
-        unconfirmed(view, decision) ??
-        accept('approve', `${job.key} was approved.`)
-      );
+      return notApprover(view, decision) ?? unconfirmed(view, decision) ?? judgeApproval(view, decision);
     case 'manual':
       return unconfirmed(view, decision) ?? accept('play', `${job.key} starts.`);
     case 'scheduled':
@@ -91,6 +88,22 @@ function judgePlay(view: DecisionView, decision: Decision): Verdict {
     default:
       return tooLate(view, decision);
   }
+}
+
+/** The gate opens with the last of the approvals that it takes; each is recorded. */
+function judgeApproval({ job, status }: DecisionView, decision: Decision): Verdict {
+  const { gate } = job;
+  if (!gate?.protection) return accept('approve', `${job.key} was approved.`);
+  // Those of an earlier life of the job do not count: it was asked again.
+  const before = status.decisions.filter(
+    (one) => one.action === 'play' && one.answer === 'accepted' && (one.at ?? 0) >= (status.since ?? 0),
+  );
+  if (before.some((one) => one.actor.toLowerCase() === decision.actor.toLowerCase()))
+    return refuse('job/decided', `${decision.actor} has approved ${job.key} already.`, true);
+  const missing = missingApprovals(gate, [...before, decision]);
+  return missing === 0
+    ? accept('approve', `${job.key} was approved.`)
+    : accept('count', `${job.key} needs ${missing} more ${missing === 1 ? 'approval' : 'approvals'}.`);
 }
 
 /**
@@ -141,13 +154,12 @@ function tooLate({ job, status }: DecisionView, decision: Decision): Verdict {
  * recorded so.
  */
 function notApprover({ job }: DecisionView, decision: Decision): Verdict | undefined {
+  const uncountedBecause = job.gate && uncounted(job.gate, decision);
+  if (uncountedBecause !== undefined) return refuse('gate/not-an-approver', uncountedBecause);
+  if (job.gate?.protection) return undefined;
   const approvers = job.gate?.approvers ?? [];
-  if (decision.role === 'temporal') return undefined;
-  const may =
-    approvers.length === 0
-      ? decision.role === 'operator'
-      : approvers.includes(decision.actor) || approvers.includes(decision.role);
-  if (may) return undefined;
+  if (decision.role === 'temporal' && !job.admission) return undefined;
+  if (isNamed(approvers, decision)) return undefined;
   const required = approvers.length === 0 ? 'operator' : approvers.join(', ');
   return refuse(
     'gate/not-an-approver',

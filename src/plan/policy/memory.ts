@@ -3,7 +3,7 @@
  * remember everything (claimPipeline): keys that were dropped here are looked up there.
  */
 import { parsePipelineId, type PipelineId } from '../model/ids.ts';
-import { SEQ_STRIDE } from './locks.ts';
+import { SEQ_STRIDE } from './grant-locks.ts';
 import type { KnownKey, ProjectMemory, PushedHead, RunningPipeline } from '../model/project-memory.ts';
 import type { Trigger, TriggerSource } from '../model/trigger.ts';
 

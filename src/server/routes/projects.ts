@@ -5,6 +5,9 @@ import { DavitError } from '../../errors.ts';
 import { isDigest, pipelineId, type ProjectSlug } from '../../plan/model/ids.ts';
 import type { KeyLookup, ProjectStatus } from '../../plan/model/protocol.ts';
 import { claimName, type ClaimRecord } from '../../plan/model/records.ts';
+import { isProtectedRef } from '../../match/protected-refs.ts';
+import { mayStartProtected } from '../../compiler/variables/installation.ts';
+import type { InstallationProject } from '../../installation.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import { userOf } from '../access.ts';
 import type { StartResponse, StartRequest, StopResponse } from '../api.ts';
@@ -23,7 +26,7 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
   key: z.string().regex(/^request:[A-Za-z0-9._-]{8,128}$/, 'a key is request:UUID'),
   ref: z.string().min(1).max(255),
   refKind: z.enum(['branch', 'tag', 'merge_request']),
-  sha,
+  sha: sha.optional(),
   before: sha,
   title: line(1_000),
   message: line(16_384).optional(),
@@ -120,17 +123,46 @@ async function triggerOf(
         hint: 'Store a working tree first (`davit run` does), or set clone_url of the project in the installation file.',
       },
     );
+  refuseProtected(project, request, user);
   return {
     ...request,
+    sha: request.sha ?? (await resolved(deps, project, request)),
     project: slug,
     deliveryId: request.key,
     actor: user.name,
     role: user.role,
+    ...(user.local && { local: true as const }),
     defaultBranch: request.defaultBranch ?? project?.default_branch,
     cloneUrl: request.sourceBlob ? undefined : project?.clone_url,
     fork: false,
     receivedAt: Date.now(),
   };
+}
+
+async function resolved(
+  deps: ServerDeps,
+  project: InstallationProject | undefined,
+  request: StartRequest,
+): Promise<string> {
+  if (project && request.sourceBlob === undefined) return deps.resolveRef(project, request);
+  throw new DavitError('usage/invalid', 'The request names no commit (sha) of its working tree.');
+}
+
+/** A working tree under the name of a protected ref starts, unprotected; a commit of the repository does not start at all. */
+function refuseProtected(
+  project: InstallationProject | undefined,
+  { sourceBlob, ref, refKind }: StartRequest,
+  user: User,
+): void {
+  if (!project || sourceBlob !== undefined || !isProtectedRef(project, refKind, ref)) return;
+  if (mayStartProtected(project, user)) return;
+  throw new DavitError(
+    'auth/denied',
+    `${user.name} may not start pipelines of the protected ${refKind} ${ref}.`,
+    {
+      hint: 'Push to it, ask an operator, or have the role or the name added to start_protected of the project.',
+    },
+  );
 }
 
 /** The workflow knows recent requests, the store all that have started a pipeline. */

@@ -132,6 +132,8 @@ export interface Merge {
   title: string;
   message?: string;
   actor: string;
+  /** Made without the right to push: Gitea's AGit requests name the target as their source. */
+  fromOutside?: boolean;
   /** Ids of the two repositories; if one is missing, it counts as a fork. */
   from?: number | string | null;
   into?: number | string | null;
@@ -193,7 +195,7 @@ export function mergeEvent(merge: Merge): ForgeEvent {
         ...mergeFacts(merge.facts ?? {}),
       },
       repository: merge.forgeRepository,
-      fork: !known || String(merge.from) !== String(merge.into),
+      fork: merge.fromOutside === true || !known || String(merge.from) !== String(merge.into),
     },
   };
 }

@@ -40,6 +40,8 @@ const push = z.object({
 const side = z.object({
   ref: refText,
   sha: shaText,
+  /** `owner:branch`; empty for Gitea's AGit requests. */
+  label: z.string().nullish().catch(undefined),
   /** Null if the fork was deleted. */
   repo: z.object({ ...page, id: idValue, full_name: label }).nullish(),
 });
@@ -51,6 +53,7 @@ const pull = z.object({
     title: z.string(),
     head: side,
     base: side.omit({ sha: true }),
+    user: person.nullish().catch(undefined),
     id: idValue.nullish().catch(undefined),
     body: words,
     draft: flag,
@@ -121,6 +124,7 @@ function pullOf(payload: z.output<typeof pull>): ForgeEvent {
     targetBranch: request.base.ref,
     title: request.title,
     actor: actorOf(payload.sender),
+    fromOutside: request.head.ref.startsWith('refs/') || request.head.label === '',
     from: request.head.repo?.id,
     into: into.id,
     defaultBranch: into.default_branch,
@@ -128,6 +132,7 @@ function pullOf(payload: z.output<typeof pull>): ForgeEvent {
     forgeRepository: repositoryOf(into),
     facts: known({
       id: request.id === undefined || request.id === null ? undefined : String(request.id),
+      author: request.user?.login ?? request.user?.username,
       description: request.body,
       labels: request.labels,
       assignees: request.assignees,

@@ -158,7 +158,8 @@ describe('plan', () => {
     expect(await named('--ref', 'main')).toEqual(expect.arrayContaining(['j0', 'j2']));
     expect(await named('--ref', 'main')).not.toContain('j1');
     expect(await named('--ref', 'topic')).not.toContain('j2');
-    expect(await named('--ref', 'main', '--var', 'STAGE=live')).toContain('j1');
+    expect(await named('--ref', 'topic', '--var', 'STAGE=live')).toContain('j1');
+    expect(await named('--ref', 'main', '--var', 'STAGE=live')).not.toContain('j1');
   });
   test('--json has a list of jobs whatever the answer is', async () => {
     for (const text of ['j: {image: x, script: x, rules: [{if: $NO}]}\n', 'j: {image: x, scirpt: x}\n']) {

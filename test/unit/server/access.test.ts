@@ -12,7 +12,7 @@ const CONTRACT: Record<string, Access> = {
   'GET /pages/:slug': 'site',
   'GET /pages/:slug/*': 'site',
   'POST /api/v1/blobs': 'developer',
-  'GET /api/v1/blobs/:digest': 'reader',
+  'GET /api/v1/blobs/:digest': 'operator',
   'POST /api/v1/projects/:slug/pipelines': 'developer',
   'GET /api/v1/projects/:slug/requests/:key': 'reader',
   'GET /api/v1/projects/:slug': 'reader',
@@ -174,7 +174,7 @@ describe('tokens', () => {
 
   test('the CLI token is an operator named after its owner; workers are not users, users are not workers', () => {
     const tokens = knownTokens({ users: [], cliToken: TOKENS.cli, workerToken: TOKENS.worker, owner: 'ada' });
-    expect(tokens.user(TOKENS.cli)).toEqual({ name: 'ada', role: 'operator' });
+    expect(tokens.user(TOKENS.cli)).toEqual({ name: 'ada', role: 'operator', local: true });
     expect(tokens.user(TOKENS.worker)).toBeUndefined();
     expect(tokens.isWorker(TOKENS.cli)).toBe(false);
     expect(tokens.user('')).toBeUndefined();

@@ -11,7 +11,10 @@ import { sha256 } from '../../../src/utils/sha256.ts';
 let server: TestServer;
 beforeEach(async () => {
   server = await testServer({
-    projects: [{ name: 'table', clone_url: 'https://forge.test/g/table.git' }, { name: 'bare' }],
+    projects: [
+      { name: 'table', clone_url: 'https://forge.test/g/table.git', start_protected: ['developer'] },
+      { name: 'bare' },
+    ],
   });
 });
 afterEach(() => server.close());
@@ -295,7 +298,8 @@ describe('blobs and artifacts of people', () => {
     });
     const { digest, bytes } = put.json<{ digest: string; bytes: number }>();
     expect(bytes).toBe(5);
-    expect((await get(`/api/v1/blobs/${digest}`)).body).toBe('a tar');
+    expect((await get(`/api/v1/blobs/${digest}`)).json().error.code).toBe('auth/denied');
+    expect((await get(`/api/v1/blobs/${digest}`, TOKENS.operator)).body).toBe('a tar');
     const json = await post('/api/v1/blobs', { a: 1 });
     expect([json.statusCode, json.json().error.code]).toEqual([400, 'usage/invalid']);
   });

@@ -46,6 +46,7 @@ function fakeTarget(options: { conflicts?: number; broken?: boolean; start?: Par
       now = {
         ...now,
         exists: true,
+        owner: 'table',
         deployIds: [request.deployId],
         seq: request.seq,
         image: request.image,
@@ -173,7 +174,9 @@ test('a clock that jumps between apply and watch, and while it is watched, ends 
 });
 
 test('a newer deployment stands: outdated, nothing is written', async () => {
-  const fake = fakeTarget({ start: { exists: true, seq: 9, deployIds: ['newer'], image: 'new' } });
+  const fake = fakeTarget({
+    start: { exists: true, owner: 'table', seq: 9, deployIds: ['newer'], image: 'new' },
+  });
   const { activities, input } = setUp(fake);
   expect(await asActivity(activities.applyDeploy, await input())).toMatchObject({ kind: 'outdated' });
   expect(fake.calls).toEqual([]);
@@ -216,7 +219,7 @@ test('a cancelled deployment that nobody knows of is looked for, and not applied
     result: { outcome: 'cancelled', started: false },
   });
   expect(fake.calls).toEqual([]);
-  fake.set({ exists: true, deployIds: [deploy.deployId], seq: 3 });
+  fake.set({ exists: true, owner: 'table', deployIds: [deploy.deployId], seq: 3 });
   const again = { ...look, ref: { ...deploy.ref, epoch: 3 } };
   expect(await asActivity(activities.applyDeploy, again)).toMatchObject({ kind: 'already' });
 });
@@ -244,7 +247,9 @@ test('a worker that stood still between its look and its request finds that anot
 });
 
 test('stores that are away for a moment end no deployment, whichever step asks', async () => {
-  const fake = fakeTarget({ start: { exists: true, seq: 1, deployIds: ['old'], snapshot: 'spec of old' } });
+  const fake = fakeTarget({
+    start: { exists: true, owner: 'table', seq: 1, deployIds: ['old'], snapshot: 'spec of old' },
+  });
   const { activities, input, blobs, records } = setUp(fake);
   const deploy = await input();
   const away = (): void => {
@@ -289,7 +294,15 @@ test('a fork does not deploy, and a deployment without its digest fails with wor
 test('a rollout that fails is told in the words of the target, and rolled back once', async () => {
   const fake = fakeTarget({
     broken: true,
-    start: { exists: true, deployIds: ['before'], seq: 2, snapshot: 'spec before', running: 1, desired: 1 },
+    start: {
+      exists: true,
+      owner: 'table',
+      deployIds: ['before'],
+      seq: 2,
+      snapshot: 'spec before',
+      running: 1,
+      desired: 1,
+    },
   });
   const { activities, input, blobs } = setUp(fake);
   const deploy = await input();
@@ -311,7 +324,7 @@ test('a rollout that fails is told in the words of the target, and rolled back o
 test('a worker that dies right after applying has not lost what it replaced', async () => {
   const fake = fakeTarget({
     broken: true,
-    start: { exists: true, deployIds: ['before'], seq: 2, snapshot: 'spec before' },
+    start: { exists: true, owner: 'table', deployIds: ['before'], seq: 2, snapshot: 'spec before' },
   });
   const { activities, input } = setUp(fake);
   const deploy = await input();

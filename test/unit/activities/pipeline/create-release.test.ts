@@ -5,7 +5,7 @@ import { makeCreateRelease } from '../../../../activities/pipeline/create-releas
 import type { Forge } from '../../../../src/adapters/ports.ts';
 import { DavitError } from '../../../../src/errors.ts';
 import type { ReleaseSpec } from '../../../../src/plan/model/spec.ts';
-import { asActivity, common, json, memoryBlobs, memoryRecords } from '../fakes.ts';
+import { asActivity, common, json, memoryBlobs, memoryRecords, testFacts } from '../fakes.ts';
 
 const written: ReleaseSpec = {
   tagName: 'v${VERSION}',
@@ -38,7 +38,12 @@ async function setUp(more: { fork?: boolean; forge?: boolean; loses?: boolean } 
     },
   };
   const spec = { ...common, kind: 'script', fork: more.fork ?? false, release: written };
-  const create = makeCreateRelease({ blobs, records, forge });
+  const create = makeCreateRelease({
+    blobs,
+    records,
+    forge,
+    facts: testFacts({ projects: [{ name: 'table', protected_tags: ['s*'] }] }),
+  });
   const inputOf = async (version: string, of: Partial<ReleaseJobInput> = {}): Promise<ReleaseJobInput> => ({
     kind: 'script',
     project: 'table',

@@ -75,7 +75,11 @@ describe('challenges', () => {
   });
 
   test.each([
-    ['https://auth.example/token', 'https://r.example/v2/', true],
+    ['https://auth.acme.example/token', 'https://r.acme.example/v2/', true],
+    ['https://auth.docker.io/token', 'https://registry-1.docker.io/v2/', true],
+    ['https://gitlab.com/jwt/auth', 'https://registry.gitlab.com/v2/', true],
+    ['https://auth.evil.test/token', 'https://r.acme.example/v2/', false],
+    ['https://evil.co.uk/token', 'https://r.co.uk/v2/', false],
     ['http://auth.example/token', 'https://r.example/v2/', false],
     ['http://r.example:5000/token', 'http://r.example:5000/v2/', true],
     ['http://r.example:5001/token', 'http://r.example:5000/v2/', false],

@@ -126,7 +126,8 @@ describe('what conditions see', () => {
   const at = (condition: string, more: Overrides = {}, keys = ''): string[] =>
     keysOf(one(`${keys}rules: [{if: '${condition}'}]`), more);
   test('variables of the file, the project, the installation and the run, the highest of them', () => {
-    const project = { variables: [{ name: 'A', value: { literal: 'p' }, masked: true, file: false }] };
+    const variables = [{ name: 'A', value: { literal: 'p' }, masked: true, file: false }];
+    const project = { variables, protectedRef: false };
     expect(keysOf(`variables: {A: f}\n${one('rules: [{if: $A == "f"}]')}`)).toEqual(['j']);
     expect(keysOf(`variables: {A: f}\n${one('rules: [{if: $A == "p"}]')}`, { project })).toEqual(['j']);
     expect(at('$A == "r"', { project, trigger: { variables: { A: 'r' } } })).toEqual(['j']);

@@ -57,7 +57,7 @@ describe('references', () => {
 describe('precedence, highest first', () => {
   const text = 'variables: {V: global}\nj: {image: x, script: x, variables: {V: job}}';
   const instanceVariables = [plainOne('V', 'instance')];
-  const project = { variables: [plainOne('V', 'project')] };
+  const project = { variables: [plainOne('V', 'project')], protectedRef: false };
   test('pipeline', () =>
     expect(value(text, 'V', { instanceVariables, project, trigger: { variables: { V: 'pipeline' } } })).toBe(
       'pipeline',

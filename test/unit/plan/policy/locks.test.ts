@@ -7,7 +7,7 @@ import {
   requestLock,
   type LockReply,
   type LockChange,
-} from '../../../../src/plan/policy/locks.ts';
+} from '../../../../src/plan/policy/grant-locks.ts';
 import type { LockState, LockRelease, LockRequest } from '../../../../src/plan/model/locks.ts';
 
 const ask = (iid: number, more: Partial<LockRequest> = {}): LockRequest => ({

@@ -1,7 +1,7 @@
 /** The log of an attempt without a container: builds, pushes, deployments. */
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test } from 'vitest';
-import { type AttemptLog, openAttemptLog } from '../../../../../activities/runtime/log/attempt-log.ts';
+import { type AttemptLog, openAttemptLog } from '../../../../../activities/runtime/log/plain-log.ts';
 import { maskAutomaton, maskPatterns } from '../../../../../src/masking/index.ts';
 import { MemoryLogs } from '../../../../support/job-stores.ts';
 

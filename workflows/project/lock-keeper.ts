@@ -1,6 +1,12 @@
 import { CancellationScope, getExternalWorkflowHandle, sleep, Trigger } from '@temporalio/workflow';
 import { pipelineWorkflowId } from '../../src/plan/model/ids.ts';
-import { dropRun, newLock, releaseLock, requestLock, type LockChange } from '../../src/plan/policy/locks.ts';
+import {
+  dropRun,
+  newLock,
+  releaseLock,
+  requestLock,
+  type LockChange,
+} from '../../src/plan/policy/grant-locks.ts';
 import type { LockState, LockRelease, LockRequest } from '../../src/plan/model/locks.ts';
 import type { ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import { SIGNALS, type PipelineEnded } from '../../src/plan/model/protocol.ts';

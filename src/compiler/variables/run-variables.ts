@@ -1,0 +1,26 @@
+/**
+ * Variables given for one run, by a request or a push option. On a protected ref they replace nothing that the installation
+ * or davit itself sets: a run with other values would be another program with the same secrets.
+ */
+import type { CompileRequest } from '../request.ts';
+import { PREDEFINED } from './predefined-names.ts';
+
+type Given = Pick<CompileRequest, 'trigger' | 'project' | 'instanceVariables'>;
+
+/** They only change how much is logged. */
+const SETTABLE = ['CI_DEBUG_TRACE', 'CI_DEBUG_SERVICES'];
+const FIXED = new Set(PREDEFINED.filter((name) => !SETTABLE.includes(name)));
+
+/** Names that the run may not set, in the order of the request. */
+export function refusedRunVariables({ trigger, project, instanceVariables }: Given): string[] {
+  if (!project.protectedRef) return [];
+  const owned = new Set([...project.variables, ...instanceVariables].map((variable) => variable.name));
+  return Object.keys(trigger.variables ?? {}).filter((name) => FIXED.has(name) || owned.has(name));
+}
+
+export function runVariables(request: Given): Record<string, string> {
+  const refused = new Set(refusedRunVariables(request));
+  return Object.fromEntries(
+    Object.entries(request.trigger.variables ?? {}).filter(([name]) => !refused.has(name)),
+  );
+}

@@ -1,0 +1,102 @@
+/** `davit doctor --security`: what the defaults of this version mean for the installation file as it is. */
+import type { Settings } from '../../config.ts';
+import { LOCAL_TARGET, type Installation, type InstallationProject } from '../../installation.ts';
+import type { WorkerReport } from '../../plan/model/queues.ts';
+import { readInstallation } from '../setup/installation.ts';
+import { finding, ok, warn, type Finding } from './check.ts';
+
+export async function examineSecurity(
+  settings: Settings,
+  workers: () => Promise<WorkerReport[]>,
+): Promise<Finding[]> {
+  return finding('security', async () => {
+    const { installation } = await readInstallation(settings);
+    // Without a server there is no fleet to compare with, and the file says the rest.
+    const fleet = await workers().catch(() => undefined);
+    return securityFindings(installation, fleet);
+  });
+}
+
+/** Pure. `fleet` undefined: not known. */
+export function securityFindings(installation: Installation, fleet?: readonly WorkerReport[]): Finding[] {
+  const found = [
+    ...installation.projects.flatMap((project) => projectFindings(project, installation)),
+    ...forkWorkerFindings(installation, fleet),
+    ...installation.targets.flatMap(targetFindings),
+    ...signalFindings(installation),
+  ];
+  return found.length > 0
+    ? found
+    : [ok('security', 'No default of this version changes what this installation does.')];
+}
+
+function projectFindings(project: InstallationProject, { users }: Installation): Finding[] {
+  const name = `project ${project.name}`;
+  const found: Finding[] = [];
+  const isFormer =
+    project.protected_branches === undefined && project.protected_refs.join() !== 'main,master';
+  if (isFormer)
+    found.push(
+      warn(
+        name,
+        `protected_refs (${project.protected_refs.join(', ')}) protects branches only; tags of these names are not protected any more.`,
+        'Rename protected_refs to protected_branches, and name protected tags under protected_tags.',
+      ),
+    );
+  if (users.some((user) => user.role === 'developer') && project.start_protected.join() === 'operator')
+    found.push(
+      warn(
+        name,
+        'Developers may not start or retry pipelines of protected refs by API or command line; a push starts them as before.',
+        'Where they should: start_protected: [developer].',
+      ),
+    );
+  if (project.forge !== 'none' && project.fork_pipelines === 'ask')
+    found.push(
+      warn(
+        name,
+        'Pipelines of forks wait until a developer or operator approves the job "run this fork".',
+        'Approve with davit approve, or set fork_pipelines to run or off.',
+      ),
+    );
+  return found;
+}
+
+function forkWorkerFindings(
+  { projects }: Installation,
+  fleet: readonly WorkerReport[] | undefined,
+): Finding[] {
+  const takesForks = projects.some((one) => one.forge !== 'none' && one.fork_pipelines !== 'off');
+  if (!takesForks || fleet?.some((worker) => worker.forks)) return [];
+  return [
+    warn(
+      'workers for forks',
+      fleet
+        ? 'No worker takes jobs of forks, so they wait.'
+        : 'Jobs of forks wait for a worker with forks: true.',
+      'Set forks: true in the configuration of a worker on a machine without secrets (davit worker --config).',
+    ),
+  ];
+}
+
+function targetFindings(target: Installation['targets'][number]): Finding[] {
+  if (target.name === LOCAL_TARGET || target.refs !== 'protected') return [];
+  return [
+    warn(
+      `target ${target.name}`,
+      'Only protected refs deploy to it, and only to services that davit made for the same project.',
+      'Other refs: refs: any, or a list. Services that stand there already: adopt: true until they are taken over.',
+    ),
+  ];
+}
+
+const signalFindings = ({ approve_by_signal, users }: Installation): Finding[] =>
+  approve_by_signal && users.length > 0
+    ? [
+        warn(
+          'approve_by_signal',
+          'Anyone who reaches Temporal can open gates of pipeline files. Gates of protected environments do not open by it.',
+          'Set approve_by_signal: false.',
+        ),
+      ]
+    : [];

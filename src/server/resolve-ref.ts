@@ -1,0 +1,27 @@
+/** The commit that a branch or tag of a project's repository names now: a request that gives no commit starts that one. */
+import type { Secrets, Source } from '../adapters/ports.ts';
+import { DavitError } from '../errors.ts';
+import type { InstallationProject } from '../installation.ts';
+
+export interface NamedRef {
+  ref: string;
+  refKind: 'branch' | 'tag' | 'merge_request';
+}
+/** Rejects with `git/no-commit`, `git/unreachable`, `git/denied`, `secret/missing`, `usage/invalid`. */
+export type ResolveRef = (project: InstallationProject, named: NamedRef) => Promise<string>;
+
+export const refResolver =
+  (source: Pick<Source, 'head'>, secrets: Pick<Secrets, 'resolve'>): ResolveRef =>
+  async (project, { ref, refKind }) => {
+    if (project.clone_url === undefined || refKind === 'merge_request')
+      throw new DavitError('usage/invalid', `The request needs the sha of the ${refKind} ${ref}.`);
+    const auth = project.clone_token && {
+      username: project.clone_user,
+      password: await secrets.resolve(project.clone_token),
+    };
+    const name = `refs/${refKind === 'tag' ? 'tags' : 'heads'}/${ref}`;
+    const sha = await source.head(project.clone_url, name, auth);
+    if (sha === undefined)
+      throw new DavitError('git/no-commit', `The repository of ${project.name} has no ${refKind} ${ref}.`);
+    return sha;
+  };

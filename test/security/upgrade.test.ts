@@ -1,0 +1,41 @@
+/** Before an upgrade, an operator reads what a new default would change. */
+import { expect, test } from 'vitest';
+import { parseInstallation } from '../../src/compiler/installation-file.ts';
+import { securityFindings } from '../../src/local/doctor/security.ts';
+
+function said(text: string): string {
+  const parsed = parseInstallation(text, 'davit.config.yml');
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+  return securityFindings(parsed.value)
+    .map((one) => `${one.name}: ${one.verdict}: ${one.found} ${one.remedy ?? ''}`)
+    .join('\n');
+}
+const user = `{name: d, role: developer, token_sha256: ${'a'.repeat(64)}}`;
+
+test('a file of an earlier version is read, and what changes is named with its remedy', () => {
+  const text = `
+users: [${user}]
+projects: [{name: shop, forge: gitea, protected_refs: [main, 'v*']}]
+targets: [{name: prod}]
+`;
+  const all = said(text);
+  for (const remedy of [
+    'protected_tags',
+    'start_protected: [developer]',
+    'fork_pipelines',
+    'forks: true',
+    'adopt: true',
+    'approve_by_signal: false',
+  ])
+    expect(all).toContain(remedy);
+});
+
+test('a file that says all of it has no finding', () => {
+  const text = `
+approve_by_signal: false
+users: [${user}]
+projects: [{name: shop, forge: gitea, protected_branches: [main], start_protected: [developer], fork_pipelines: 'off'}]
+targets: [{name: prod, refs: [main]}]
+`;
+  expect(said(text)).toMatch(/^security: ok/);
+});
