@@ -15,7 +15,6 @@ export async function startLocalServer(
     settings,
     installation,
     installationPath: path,
-    installationPath: path,
     installationId,
     cliToken,
     workerToken,
