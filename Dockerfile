@@ -45,7 +45,7 @@ COPY --from=bundle /opt/davit/bundles bundles
 LABEL org.opencontainers.image.title=davit \
   org.opencontainers.image.licenses=Apache-2.0 \
   org.opencontainers.image.version=0.1.0
-ENV NODE_ENV=production DAVIT_HOME=/var/lib/davit DAVIT_CACHE=/var/cache/davit
+ENV NODE_ENV=production DAVIT_HOME=/var/lib/davit DAVIT_CACHE=/var/cache/davit NODE_COMPILE_CACHE=/var/cache/davit/compiled
 USER davit
 ENTRYPOINT ["node", "/opt/davit/src/cli/main.ts"]
 CMD ["--help"]

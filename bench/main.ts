@@ -8,8 +8,9 @@ import { availableParallelism } from 'node:os';
 import { ownDavit, type OwnDavit } from '../test/support/davit.ts';
 import { measureActivity } from './activity.ts';
 import { measureLint, measurePlan } from './language.ts';
-import { residentMb } from './memory.ts';
+import { measureIdle, measureMemory, measureWorker, type ProcessMemory } from './memory.ts';
 import { measureDocker, measurePipeline, repository, type Measured } from './pipelines.ts';
+import { measureStart } from './startup.ts';
 import { msText, ratioText, secondsText, spread } from './stats.ts';
 
 const ROUNDS = Number(process.argv[2] ?? 5);
@@ -61,12 +62,24 @@ async function compare(davit: OwnDavit, one: Case): Promise<void> {
   );
 }
 
-function memory(davit: OwnDavit): void {
-  say('\nmemory after all of this (resident)');
-  for (const { name, pid } of [...davit.run.processes, { name: 'davit up', pid: davit.run.pid }]) {
-    const mb = residentMb(pid);
-    say(`  ${name.padEnd(24)} ${mb === undefined ? 'not known' : `${mb.toFixed(0)} MB`}`);
-  }
+function tellMemory(title: string, processes: readonly ProcessMemory[], bar: number): void {
+  const sum = processes.reduce((so, one) => so + one.mb, 0);
+  say(`\n${title}, proportional set size`);
+  for (const { name, mb } of processes) say(`  ${name.padEnd(24)} ${mb.toFixed(0)} MB`);
+  say(`  ${'together'.padEnd(24)} ${sum.toFixed(0)} MB   bar ${bar} MB`);
+}
+
+async function idle(davit: OwnDavit): Promise<void> {
+  tellMemory('davit up, idle after its start', await measureMemory(davit), 400);
+  say(`  processor                ${(await measureIdle(davit)).toFixed(1)} % of a core   bar 1 %`);
+  say(`  a worker on its own      ${(await measureWorker(davit)).toFixed(0)} MB   bar 120 MB`);
+}
+
+async function starts(): Promise<void> {
+  const { cold, warm } = await measureStart(ROUNDS);
+  say('\ndavit run of one trivial job, from the command to its end');
+  say(`  nothing running yet      ${secondsText(spread(cold))}   bar 3 s`);
+  say(`  davit running            ${secondsText(spread(warm))}   bar 0.7 s`);
 }
 
 /** In processor time, which excludes other work of the machine. */
@@ -84,12 +97,14 @@ function language(): void {
 async function main(): Promise<void> {
   say(`davit bench: ${ROUNDS} rounds, median (least to most), ${availableParallelism()} CPUs`);
   language();
+  await starts();
   const davit = await ownDavit();
   try {
+    await idle(davit);
     for (const one of CASES) await compare(davit, one);
     const times = await measureActivity(davit.run.temporal, davit.run.namespace, ROUNDS);
     say(`\none activity that does nothing  ${msText(spread(times))}`);
-    memory(davit);
+    tellMemory('davit up at rest after all of these pipelines', await measureMemory(davit), 500);
   } finally {
     await davit.stop();
   }

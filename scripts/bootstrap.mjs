@@ -15,7 +15,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, statSync, wr
 import { constants } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { node24, npm, refuse, timed } from './node24.mjs';
+import { cacheFolder, node24, npm, refuse, timed } from './node24.mjs';
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const LOCK_FILE = join(ROOT, 'package-lock.json');
@@ -140,7 +140,11 @@ function isAlive(pid) {
 function run([command, ...args]) {
   return new Promise((resolve) => {
     // Scripts of packages that ask for `node` get the same one.
-    const env = { ...process.env, PATH: `${dirname(node24())}${delimiter}${process.env.PATH ?? ''}` };
+    const env = {
+      ...process.env,
+      PATH: `${dirname(node24())}${delimiter}${process.env.PATH ?? ''}`,
+      NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE || join(cacheFolder(), 'compiled'),
+    };
     const cwd = task === 'cli' ? process.cwd() : ROOT;
     const child = spawn(command, args, { cwd, env, stdio: 'inherit' });
     const pass = (signal) => child.kill(signal);

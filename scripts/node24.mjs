@@ -60,9 +60,12 @@ export function node24() {
   return found;
 }
 
+/** davit's cache of downloads, and of compiled modules in `compiled`. */
+export const cacheFolder = () =>
+  process.env.DAVIT_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'davit');
+
 function cachedNode() {
-  const cache =
-    process.env.DAVIT_CACHE || join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'davit');
+  const cache = cacheFolder();
   const home = join(cache, `node-${NODE_VERSION}`);
   const path = join(home, 'bin', 'node');
   if (!works(path)) timed(`Node ${NODE_VERSION} (this is ${process.version})`, () => fetchNode(cache, home));

@@ -5,7 +5,7 @@
  * worker starts again.
  */
 import type { Client } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { type NativeConnection, Worker } from '@temporalio/worker';
 import { makeBuildImage } from '../activities/index.ts';
 import { type JobDeps, makeArchActivities, makeHostActivities } from '../activities/job/index.ts';
 import type { Engine } from '../src/adapters/ports.ts';
@@ -15,17 +15,17 @@ import { type Arch, isArch } from '../src/plan/model/ids.ts';
 import { SIGNALS } from '../src/plan/model/protocol.ts';
 import { forkQueue, hostQueue, tagQueue } from '../src/plan/model/queues.ts';
 import { workflowLookup } from '../src/temporal/calls.ts';
-import { connectTemporal } from '../src/temporal/client.ts';
 import { VERSION } from '../src/version.ts';
-import { type WorkerPorts, wireWorker } from '../src/wiring.ts';
+import type { WorkerPorts } from '../src/wiring.ts';
 import { type Ability, checkEngine } from './parts/check-engine.ts';
 import { helperEnsurer } from './parts/helper.ts';
 import { heartbeatAck } from './parts/heartbeat-ack.ts';
 import { identityText } from './parts/identity.ts';
 import { keepClean } from './parts/janitor.ts';
+import { withLinks, type WorkerLinks } from './parts/links.ts';
 import { cleanUpAtStart } from './parts/startup-cleanup.ts';
 import { diskSpaceFreer } from './parts/disk-space.ts';
-import { installRuntime, reportToFleet } from './parts/process.ts';
+import { reportToFleet } from './parts/process.ts';
 import { readWorkerConfig } from './parts/worker-config.ts';
 import { messageOf } from '../src/utils/message.ts';
 
@@ -49,6 +49,8 @@ export interface ArchWorkerOptions {
   configFile?: string;
   /** Architectures other than the engine's own are fine. */
   emulation?: boolean;
+  /** Of a process that has several workers; a worker opens its own when it is absent. */
+  links?: WorkerLinks;
   /** Ends the worker as SIGTERM does; signals are not listened to when it is given. */
   signal?: AbortSignal;
   /** Called once it takes tasks. */
@@ -57,14 +59,13 @@ export interface ArchWorkerOptions {
   log?(text: string): void;
 }
 
-/**
- * Resolves after the graceful end. Rejects with `worker/arch`, `worker/no-server`, `engine/unreachable`,
- * `temporal/unreachable`.
- */
-export async function run(options: ArchWorkerOptions): Promise<void> {
+/** Resolves after the graceful end. Rejects with `worker/arch`, `worker/no-server`, `engine/unreachable`, `temporal/unreachable`. */
+export const run = (options: ArchWorkerOptions): Promise<void> =>
+  withLinks(options.settings, options.links, (links) => runOnEngine(options, links));
+
+async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: WorkerLinks): Promise<void> {
   const { settings } = options;
-  installRuntime(settings);
-  const [ports, config] = await Promise.all([wireWorker(settings), readWorkerConfig(options.configFile)]);
+  const config = await readWorkerConfig(options.configFile);
   const engine = await ports.engine(options.dockerAddress);
   try {
     const ensureHelper = helperEnsurer({ engine, ports, path: settings.path });
@@ -77,23 +78,7 @@ export async function run(options: ArchWorkerOptions): Promise<void> {
       installation: ports.facts.installation,
       helperImage: ports.facts.config.helper_image,
     });
-    const address = settings.temporalAddress ?? '127.0.0.1:7233';
-    const temporal = await connectTemporal({ address, namespace: settings.temporalNamespace });
-    const connection = await NativeConnection.connect({ address });
-    try {
-      await serve({
-        options,
-        ports,
-        config,
-        engine,
-        ensureHelper,
-        ability,
-        connection,
-        client: temporal.client,
-      });
-    } finally {
-      await Promise.all([connection.close(), temporal.connection.close()]);
-    }
+    await serve({ options, ports, config, engine, ensureHelper, ability, ...temporal });
   } finally {
     await engine.close();
   }

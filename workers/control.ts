@@ -4,17 +4,17 @@
  * carried on by another.
  */
 import type { Client } from '@temporalio/client';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import type { ControlActivities } from '../activities/contract.ts';
 import { makeControlActivities } from '../activities/index.ts';
 import type { Settings } from '../src/config.ts';
 import { CONTROL_QUEUE } from '../src/plan/model/queues.ts';
 import { workflowBundle } from '../src/temporal/bundle.ts';
 import { reconcileLookup, signalTrigger, workflowLookup } from '../src/temporal/calls.ts';
-import { connectTemporal } from '../src/temporal/client.ts';
 import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
 import { identityText } from './parts/identity.ts';
-import { detachHere, installRuntime, writeStderr, stopper } from './parts/process.ts';
+import { openTemporal, type TemporalLinks, type WorkerLinks } from './parts/links.ts';
+import { detachHere, writeStderr, stopper } from './parts/process.ts';
 import { keepReconciled, type ReconcilerOptions } from './parts/reconciler.ts';
 
 /** Longer than a push's last request, shorter than what supervisors wait before they kill. */
@@ -30,6 +30,8 @@ export interface ControlOptions {
   settings: Settings;
   /** Given by tests; made from `activities/index.ts` otherwise. */
   activities?: ControlActivities;
+  /** Of a process that has several workers; a worker opens its own when it is absent. */
+  links?: WorkerLinks;
   /** Ends the worker as SIGTERM does; signals are not listened to when it is given. */
   signal?: AbortSignal;
   /** Called once it takes tasks. */
@@ -39,42 +41,46 @@ export interface ControlOptions {
 /** Resolves after the graceful end. Rejects with `temporal/unreachable`, or when the worker itself fails. */
 export async function run(options: ControlOptions): Promise<void> {
   const { settings } = options;
-  const address = settings.temporalAddress ?? '127.0.0.1:7233';
-  installRuntime(settings);
-  const temporal = await connectTemporal({ address, namespace: settings.temporalNamespace });
-  const connection = await NativeConnection.connect({ address });
+  if (options.links) return serve(options, options.links.temporal, options.links.ports);
+  const temporal = await openTemporal(settings);
   try {
-    const ports = options.activities ? undefined : await wireWorker(settings);
-    const workflows = workflowLookup(temporal.client);
-    await detachHere(temporal.client, SELF, '');
-    const activities = options.activities ?? (ports && makeControlActivities({ ...ports, workflows }));
-    const worker = await Worker.create({
-      connection,
-      namespace: settings.temporalNamespace,
-      identity: identityText(SELF),
-      taskQueue: CONTROL_QUEUE,
-      workflowBundle: await workflowBundle(settings.cache),
-      activities: { ...activities },
-      maxCachedWorkflows: CACHED_WORKFLOWS,
-      maxConcurrentActivityTaskExecutions: 50,
-      // How long workflows wait for a worker that was killed before any other takes them; the SDK's 10 s is
-      // long for a person.
-      stickyQueueScheduleToStartTimeout: '3s',
-      shutdownGraceTime: GRACE,
-      shutdownForceTime: FORCE,
-    });
-    const stop = stopper(worker, options.signal);
-    options.onReady?.();
-    const reconciler = ports && keepReconciled(reconciling(ports, temporal.client));
-    try {
-      await worker.run();
-    } finally {
-      stop();
-      await reconciler?.stop();
-    }
+    await serve(options, temporal, options.activities ? undefined : await wireWorker(settings));
   } finally {
-    await connection.close();
-    await temporal.connection.close();
+    await temporal.close();
+  }
+}
+
+async function serve(
+  options: ControlOptions,
+  { client, connection }: TemporalLinks,
+  ports: WorkerPorts | undefined,
+): Promise<void> {
+  const { settings } = options;
+  const workflows = workflowLookup(client);
+  await detachHere(client, SELF, '');
+  const activities = options.activities ?? (ports && makeControlActivities({ ...ports, workflows }));
+  const worker = await Worker.create({
+    connection,
+    namespace: settings.temporalNamespace,
+    identity: identityText(SELF),
+    taskQueue: CONTROL_QUEUE,
+    workflowBundle: await workflowBundle(settings.cache),
+    activities: { ...activities },
+    maxCachedWorkflows: CACHED_WORKFLOWS,
+    maxConcurrentActivityTaskExecutions: 50,
+    // How long workflows wait for a worker that was killed before any other takes them; the SDK's 10 s is long for a person.
+    stickyQueueScheduleToStartTimeout: '3s',
+    shutdownGraceTime: GRACE,
+    shutdownForceTime: FORCE,
+  });
+  const stop = stopper(worker, options.signal);
+  options.onReady?.();
+  const reconciler = ports && keepReconciled(reconciling(ports, client));
+  try {
+    await worker.run();
+  } finally {
+    stop();
+    await reconciler?.stop();
   }
 }
 

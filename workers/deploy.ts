@@ -4,15 +4,15 @@
  * run side by side.
  */
 import { hostname } from 'node:os';
-import { NativeConnection, Worker } from '@temporalio/worker';
+import { Worker } from '@temporalio/worker';
 import { makeDeployActivities } from '../activities/index.ts';
 import type { Settings } from '../src/config.ts';
 import { deployQueue } from '../src/plan/model/queues.ts';
-import { connectTemporal } from '../src/temporal/client.ts';
 import { VERSION } from '../src/version.ts';
-import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
+import type { WorkerPorts } from '../src/wiring.ts';
 import { identityText } from './parts/identity.ts';
-import { detachHere, installRuntime, reportToFleet, stopper } from './parts/process.ts';
+import { withLinks, type WorkerLinks } from './parts/links.ts';
+import { detachHere, reportToFleet, stopper } from './parts/process.ts';
 
 /** Longer than one call to an engine; a watch that is ended by it goes on at the next worker. */
 const GRACE = '5s';
@@ -26,50 +26,42 @@ export interface DeployWorkerOptions {
   target: string;
   /** Engine of a swarm manager; wins over the installation file's. */
   dockerAddress?: string;
+  /** Of a process that has several workers; a worker opens its own when it is absent. */
+  links?: WorkerLinks;
   /** Ends the worker as SIGTERM does; signals are not listened to when it is given. */
   signal?: AbortSignal;
   /** Called once it takes tasks. */
   onReady?(): void;
 }
 
-/**
- * Resolves after the graceful end. Rejects with `deploy/unknown-target`, `worker/no-server`,
- * `temporal/unreachable`.
- */
-export async function run(options: DeployWorkerOptions): Promise<void> {
+/** Resolves after the graceful end. Rejects with `deploy/unknown-target`, `worker/no-server`, `temporal/unreachable`. */
+export const run = (options: DeployWorkerOptions): Promise<void> =>
+  withLinks(options.settings, options.links, (links) => serve(options, links));
+
+async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLinks): Promise<void> {
   const { settings, target: name } = options;
-  const address = settings.temporalAddress ?? '127.0.0.1:7233';
-  installRuntime(settings);
-  const ports = await wireWorker(settings);
   const target = await ports.target(name, options.dockerAddress);
-  const temporal = await connectTemporal({ address, namespace: settings.temporalNamespace });
   const self = { hostId: `deploy-${name}`, arches: [] };
   await detachHere(temporal.client, self, ports.facts.installation);
-  await temporal.connection.close();
-  const connection = await NativeConnection.connect({ address });
+  const worker = await Worker.create({
+    connection: temporal.connection,
+    namespace: settings.temporalNamespace,
+    identity: identityText(self),
+    taskQueue: deployQueue(name),
+    activities: { ...makeDeployActivities({ ...ports, target, timing: timingOf(ports) }) },
+    maxConcurrentActivityTaskExecutions: SLOTS,
+    maxHeartbeatThrottleInterval: '5s',
+    shutdownGraceTime: GRACE,
+    shutdownForceTime: FORCE,
+  });
+  const stop = stopper(worker, options.signal);
+  const reports = reportToFleet(ports.fleet, report(ports, name));
+  options.onReady?.();
   try {
-    const worker = await Worker.create({
-      connection,
-      namespace: settings.temporalNamespace,
-      identity: identityText(self),
-      taskQueue: deployQueue(name),
-      activities: { ...makeDeployActivities({ ...ports, target, timing: timingOf(ports) }) },
-      maxConcurrentActivityTaskExecutions: SLOTS,
-      maxHeartbeatThrottleInterval: '5s',
-      shutdownGraceTime: GRACE,
-      shutdownForceTime: FORCE,
-    });
-    const stop = stopper(worker, options.signal);
-    const reports = reportToFleet(ports.fleet, report(ports, name));
-    options.onReady?.();
-    try {
-      await worker.run();
-    } finally {
-      stop();
-      reports.stop();
-    }
+    await worker.run();
   } finally {
-    await connection.close();
+    stop();
+    reports.stop();
   }
 }
 

@@ -7,6 +7,7 @@ import { decideCommands } from './commands/submit-decision.ts';
 import { environmentsCommand } from './commands/environments.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { lintCommand } from './commands/lint.ts';
+import { machineCommand } from './commands/machine.ts';
 import { logsCommand } from './commands/logs.ts';
 import { pipelinesCommand, statusCommand } from './commands/pipelines.ts';
 import { planCommand } from './commands/plan.ts';
@@ -33,6 +34,7 @@ const COMMANDS = [
   doctorCommand,
   workerCommand,
   serverCommand,
+  machineCommand,
   tokenCommand,
   prepareCommand,
 ];

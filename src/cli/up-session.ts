@@ -12,6 +12,7 @@ import { messageOf } from '../utils/message.ts';
 
 export interface SessionOptions {
   swarm: boolean;
+  separate: boolean;
   demo: boolean;
   once: boolean;
 }
@@ -27,7 +28,12 @@ export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
   const swarm = options.swarm || options.demo;
   let running: Up;
   try {
-    running = await up(cli.settings, { progress, swarm, signal: interrupts.first });
+    running = await up(cli.settings, {
+      progress,
+      swarm,
+      separate: options.separate,
+      signal: interrupts.first,
+    });
   } catch (error) {
     interrupts.end();
     if (interrupts.first.aborted) return cli.io.err('Interrupted before davit was up.\n');

@@ -3,14 +3,16 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Arch } from '../plan/model/ids.ts';
 import type { Settings } from '../config.ts';
+import { MachineProcess } from './process/machine-process.ts';
+import { nodeEnvironment, SMALL_HEAP } from './process/memory.ts';
 import { logPath, RANKS, startProcess, until, type ManagedProcess } from './process/managed-process.ts';
+import { accepts } from './process/ports.ts';
 import { responds } from './process/run-file.ts';
 import { guardedStart } from './setup/temporal-database.ts';
-import { temporalArguments, temporalReady } from './setup/temporal-server.ts';
+import { TEMPORAL_MEMORY, temporalArguments } from './setup/temporal-server.ts';
 
 const MAIN = join(import.meta.dirname, '..', 'cli', 'main.ts');
-const TEMPORAL_MS = 30_000;
-const GRACE_MS = { temporal: 8_000, server: 8_000, worker: 15_000 };
+const GRACE_MS = { temporal: 8_000, server: 8_000, worker: 15_000, machine: 23_000 };
 
 /** Addresses and files that every davit process receives through its environment. */
 export interface Addresses {
@@ -39,11 +41,13 @@ export function temporalProcess(
           await options.binary,
           temporalArguments({ home: settings.home, port, uiPort }),
         )),
+        env: TEMPORAL_MEMORY,
         log,
         graceMs: GRACE_MS.temporal,
       }),
-    ready: async () => {
-      await temporalReady(settings, `127.0.0.1:${port}`, TEMPORAL_MS);
+    // Whoever connects makes the namespace where it is missing; loading the client for that would double this process.
+    ready: async (_running, signal) => {
+      await until(() => accepts(port), signal);
       return `127.0.0.1:${port} (UI http://127.0.0.1:${uiPort})`;
     },
   };
@@ -71,18 +75,39 @@ export const archProcess = (
   settings: Settings,
   addresses: Addresses,
   arch: { arch: Arch; emulated: boolean },
-): ManagedProcess =>
-  ownProcess(settings, addresses, {
+): ManagedProcess => {
+  const config = ownConfig(settings);
+  return ownProcess(settings, addresses, {
     name: `worker-${arch.arch}`,
-    args: ['worker', '--arch', arch.arch, ...(arch.emulated ? ['--emulation'] : []), ...ownConfig(settings)],
+    args: [
+      ...['worker', '--arch', arch.arch],
+      ...(arch.emulated ? ['--emulation'] : []),
+      ...(config === undefined ? [] : ['--config', config]),
+    ],
     rank: RANKS.worker,
     shows: arch.emulated ? 'emulated' : 'native',
   });
+};
+
+/** Server and workers in one process; `MachineProcess.serve` names the workers. */
+export function machineProcess(settings: Settings, addresses: Addresses): MachineProcess {
+  const port = new URL(addresses.server).port;
+  const log = logPath(settings.home, 'davit');
+  return new MachineProcess(addresses.server, {
+    name: 'davit',
+    program: process.execPath,
+    args: [...SMALL_HEAP, MAIN, 'machine', '--port', port],
+    env: environment(settings, addresses),
+    log,
+    graceMs: GRACE_MS.machine,
+    own: true,
+  });
+}
 
 /** The worker configuration of this machine, `HOME/worker.yml`, if it exists. */
-function ownConfig({ home }: Settings): string[] {
+export function ownConfig({ home }: Settings): string | undefined {
   const file = join(home, 'worker.yml');
-  return existsSync(file) ? ['--config', file] : [];
+  return existsSync(file) ? file : undefined;
 }
 
 export const deployProcess = (settings: Settings, addresses: Addresses, target: string): ManagedProcess =>
@@ -110,7 +135,7 @@ function ownProcess(settings: Settings, addresses: Addresses, own: DavitProcess)
       startProcess({
         name: own.name,
         program: process.execPath,
-        args: [MAIN, ...own.args],
+        args: [...SMALL_HEAP, MAIN, ...own.args],
         env: environment(settings, addresses),
         log,
         graceMs: own.rank === RANKS.server ? GRACE_MS.server : GRACE_MS.worker,
@@ -124,6 +149,7 @@ function ownProcess(settings: Settings, addresses: Addresses, own: DavitProcess)
 }
 
 const environment = (settings: Settings, addresses: Addresses): Record<string, string | undefined> => ({
+  ...nodeEnvironment(settings),
   DAVIT_HOME: settings.home,
   DAVIT_CACHE: settings.cache,
   DAVIT_SERVER: addresses.server,

@@ -22,14 +22,7 @@ import { readInstallation, type FoundInstallation } from './setup/installation.t
 import { ensureKeys } from './setup/keys.ts';
 import { stopStaleProcesses, removeIdleNetworks } from './process/stale-processes.ts';
 import { takeLock } from './process/lock.ts';
-import {
-  archProcess,
-  controlProcess,
-  deployProcess,
-  serverProcess,
-  temporalProcess,
-  type Addresses,
-} from './processes.ts';
+import { temporalProcess, type Addresses } from './processes.ts';
 import { choosePorts, type Ports } from './process/ports.ts';
 import type { Progress } from './process/progress.ts';
 import { registryProcess } from './setup/registry.ts';
@@ -37,13 +30,16 @@ import { removeRunFile, writeRunFile } from './process/run-file.ts';
 import { Supervisor } from './process/supervisor.ts';
 import { ensureSwarm } from './setup/swarm.ts';
 import { ensureTemporal } from './setup/temporal-binary.ts';
+import { startMachine, startSeparate } from './start-davit.ts';
 import { VERSION } from '../version.ts';
 
 export interface UpOptions {
   progress: Progress;
   /** Makes the engine a one-node swarm if it is not in a swarm. */
   swarm: boolean;
-  /** Aborts the start; after that, use `stop`. */
+  /** A process for the server and for each worker, as an installation on several machines has them. */
+  separate?: boolean;
+  /** Ends the start; later `stop` does. */
   signal: AbortSignal;
 }
 export interface Up {
@@ -127,20 +123,12 @@ async function startAll(start: StartContext): Promise<LocalEngine> {
   await Promise.all([
     startTemporal(start, binary),
     startRegistry(start, engine),
-    binary.then(() =>
-      Promise.all([
-        supervisor.add(serverProcess(settings, addresses)),
-        supervisor.add(controlProcess(settings, addresses)),
-        Promise.all([able, helper]).then(([arches]) =>
-          Promise.all(
-            runnable(arches, progress).map((one) => supervisor.add(archProcess(settings, addresses, one))),
-          ),
-        ),
-        swarm.then(() =>
-          Promise.all(targets.map((name) => supervisor.add(deployProcess(settings, addresses, name)))),
-        ),
-      ]),
-    ),
+    binary.then(() => {
+      const arches = Promise.all([able, helper]).then(([found]) => runnable(found, progress));
+      const wanted = { arches, targets: swarm.then(() => targets) };
+      const run = options.separate ? startSeparate : startMachine;
+      return run({ settings, addresses, supervisor, progress }, wanted);
+    }),
   ]);
   return engine;
 }

@@ -3,17 +3,19 @@
  * code and kept in the cache: webpack costs a second and 200 MB, and swc unpacks a native library into a
  * folder that must allow execution.
  */
+import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { promisify } from 'node:util';
 
 const ROOT = join(import.meta.dirname, '..', '..');
 /** All of davit that a workflow may import. */
 const SOURCES = ['workflows', 'src/plan', 'src/utils'];
 /** They wrap each workflow. */
 export const INTERCEPTORS = [join(ROOT, 'workflows', 'interceptors.ts')];
+const BUILD = join(import.meta.dirname, 'build-bundle.ts');
 
 /** Where `scripts/bundle.ts` puts it when an image is built. */
 const SHIPPED_BUNDLES = join(ROOT, 'bundles');
@@ -29,20 +31,16 @@ export async function workflowBundle(
   return { codePath: await buildBundle(join(cache, 'bundles'), name) };
 }
 
-/** Returns the path. */
+/**
+ * Returns the path. By a process of its own: webpack keeps 100 MB of the process that it ran in, and a worker lives for months.
+ * Several may build at once: each writes a file of its own, the last one takes the name, and the bytes are equal.
+ */
 async function buildBundle(folder: string, name: string): Promise<string> {
   const codePath = join(folder, name);
-  const { code } = await bundleWorkflowCode({
-    workflowsPath: join(ROOT, 'workflows', 'index.ts'),
-    workflowInterceptorModules: INTERCEPTORS,
-    logger: new DefaultLogger('WARN'),
-  });
   await mkdir(folder, { recursive: true });
-  // Two processes may build at once: each writes its own file, the last one takes the name, and the bytes are
-  // equal.
-  const partial = `${codePath}.${process.pid}.${Date.now()}`;
-  await writeFile(partial, code);
-  await rename(partial, codePath);
+  const half = `${codePath}.${process.pid}.${Date.now()}`;
+  await promisify(execFile)(process.execPath, [BUILD, half]);
+  await rename(half, codePath);
   return codePath;
 }
 

@@ -10,6 +10,19 @@ export type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
 /** Of a border that listens at a socket. */
 export const socketOf = (home: string, name: string): string => join(home, `${name}.sock`);
 
+/** A process for each part, or one that is server, control worker, architecture worker and deploy worker. */
+export type Shape = 'separate' | 'one-process';
+
+/** Whose borders and log the one process has. */
+export const ONE = 'arch' satisfies PartName;
+
+/** Arguments of the one process. */
+export const machineArguments = (home: string, serverPort: number): string[] => [
+  ...['machine', '--port', String(serverPort), '--control'],
+  ...['--arch', 'amd64', '--docker', `unix://${socketOf(home, ONE)}`],
+  ...['--deploy', 'prod'],
+];
+
 /** Arguments of `davit`; writes the configurations that they name into `home`. */
 export function argumentsOf(home: string, serverPort: number): Record<PartName, string[]> {
   const worker = (name: string, config?: string): string[] => {

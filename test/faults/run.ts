@@ -1,8 +1,7 @@
 /**
- * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--postgres] [--literal] [--worlds
- * N] [--without MECHANISM] [--json] [--write-docs]`: a real davit, the faults of the matrix, and a checker
- * over what happened. Ends with 1 when an invariant broke or a row's outcome did not come, and says how to
- * see it again.
+ * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--postgres] [--one-process] [--literal] [--worlds N]
+ * [--without MECHANISM] [--json] [--write-docs]`: a real davit, the faults of the matrix, and a checker over what happened. Ends with
+ * 1 when an invariant broke or a row's outcome did not come, and says how to see it again.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -31,6 +30,7 @@ const { values } = parseArgs({
     pinned: { type: 'boolean', default: false },
     literal: { type: 'boolean', default: false },
     postgres: { type: 'boolean', default: false },
+    'one-process': { type: 'boolean', default: false },
     worlds: { type: 'string' },
     without: { type: 'string' },
     json: { type: 'boolean', default: false },
@@ -54,12 +54,15 @@ const command = [
   ...(values.soak ? ['--soak'] : []),
   ...(values.literal ? ['--literal'] : []),
   ...(values.postgres ? ['--postgres'] : []),
+  ...(values['one-process'] ? ['--one-process'] : []),
   ...(values.worlds === undefined ? [] : [`--worlds ${values.worlds}`]),
   ...(pipelines > 0 ? [`--pipelines ${pipelines}`] : []),
   ...(values.without === undefined ? [] : [`--without "${values.without}"`]),
 ].join(' ');
 const began = performance.now();
-const wanted = ROWS.filter(({ row }) => values.row === undefined || values.row.includes(String(row)));
+const wanted = ROWS.filter(({ row, separate }) =>
+  values.row === undefined ? !(values['one-process'] && separate) : values.row.includes(String(row)),
+);
 if (wanted.length === 0)
   throw new Error(`There is no such row; there are ${ROWS.map(({ row }) => row).join(', ')}.`);
 if (values.worlds !== undefined) {
@@ -71,6 +74,7 @@ if (values.worlds !== undefined) {
       String(seed),
       ...(values.literal ? ['--literal'] : []),
       ...(values.postgres ? ['--postgres'] : []),
+      ...(values['one-process'] ? ['--one-process'] : []),
     ],
     history: values.history,
   });
@@ -81,6 +85,7 @@ const world = await World.start(
   seed,
   values.soak ? soakOf(profile, pipelines) : profile,
   values.postgres ? 'postgres' : 'sqlite',
+  values['one-process'] ? 'one-process' : 'separate',
 );
 const interrupted = (): void => void world.close().finally(() => process.exit(130));
 process.once('SIGINT', interrupted).once('SIGTERM', interrupted);

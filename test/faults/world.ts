@@ -1,12 +1,10 @@
 /**
- * A separate, whole davit: every part is a process, and the harness controls every border between two parts:
- * Temporal on SQLite or PostgreSQL, server, control worker, architecture worker, deploy worker, a registry,
- * and an engine that is also the swarm for deployments.
+ * A whole davit: Temporal, server, workers, registry and an engine that is also the swarm. Every part is a
+ * process, and the harness controls every border between two parts.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
 import { readSettings } from '../../src/config.ts';
 import { ensureKeys } from '../../src/local/setup/keys.ts';
 import type { Digest } from '../../src/plan/model/ids.ts';
@@ -16,13 +14,24 @@ import { freePort } from '../support/port.ts';
 import { ROOT } from '../support/source.ts';
 import { Border } from './border.ts';
 import { Client, scope } from './client.ts';
+import { writeConfig } from './config.ts';
 import { makeHome, sweepDead } from './dead.ts';
+import { endAll } from './end-all.ts';
 import { type EngineOptions, OwnEngine } from './engine.ts';
 import { makeRepository } from './git.ts';
 import { grpcProxy } from './grpc-proxy.ts';
 import { History, randomOf, type Random } from './history.ts';
 import { httpProxy, type Proxy } from './http-proxy.ts';
-import { argumentsOf, PARTS, socketOf, SPARES, type PartName } from './parts.ts';
+import {
+  argumentsOf,
+  machineArguments,
+  ONE,
+  PARTS,
+  type PartName,
+  type Shape,
+  socketOf,
+  SPARES,
+} from './parts.ts';
 import type { Profile } from './profile.ts';
 import { Process } from './processes.ts';
 import { makeTemporal, type DatabaseKind, type TemporalOf } from './temporal.ts';
@@ -54,6 +63,7 @@ export class World {
   ports = { temporal: 0, server: 0 };
   readonly processes = {} as Record<'temporal' | PartName, Process>;
   readonly database: DatabaseKind;
+  readonly shape: Shape;
   #temporal: TemporalOf | undefined;
   /**
    * By client and server: `arch>temporal`, `arch>server`, `arch>engine`, `deploy>target`, `control>registry`,
@@ -64,17 +74,23 @@ export class World {
   readonly #closing: (() => Promise<void> | void)[] = [];
   #rows = 0;
 
-  private constructor(seed: number, profile: Profile, database: DatabaseKind) {
+  private constructor(seed: number, profile: Profile, database: DatabaseKind, shape: Shape) {
     this.seed = seed;
+    this.shape = shape;
     this.database = database;
     this.#random = randomOf(seed);
     this.profile = profile;
     this.home = makeHome();
   }
 
-  static async start(seed: number, profile: Profile, database: DatabaseKind = 'sqlite'): Promise<World> {
+  static async start(
+    seed: number,
+    profile: Profile,
+    database: DatabaseKind = 'sqlite',
+    shape: Shape = 'separate',
+  ): Promise<World> {
     await sweepDead();
-    const world = new World(seed, profile, database);
+    const world = new World(seed, profile, database, shape);
     try {
       await world.#start();
       return world;
@@ -211,7 +227,8 @@ export class World {
       return border;
     };
     const writes = logWrites(this.history);
-    for (const part of [...PARTS, ...SPARES]) {
+    const one = this.shape === 'one-process';
+    for (const part of one ? [ONE, ...SPARES] : [...PARTS, ...SPARES]) {
       const temporal = await freePort();
       this.#proxies.push(await grpcProxy(make(`${part}>temporal`), temporal, { port: this.ports.temporal }));
       this.#portOf.set(`${part}>temporal`, temporal);
@@ -223,6 +240,9 @@ export class World {
       this.#proxies.push(await httpProxy(border, listen, { host: '127.0.0.1', port: this.ports.server }));
       this.#portOf.set(`${part}>server`, port);
     }
+    // The one process reaches Temporal and its own server by one way each, by whatever part's name a row cuts it.
+    for (const part of one ? PARTS : [])
+      for (const to of ['temporal', 'server']) this.borders.set(`${part}>${to}`, this.border(`${ONE}>${to}`));
     const upstream = { socketPath: this.engine.socket };
     const engines = { arch: upstream, arch2: upstream, board2: { socketPath: this.#boardSocket } };
     for (const [name, place] of Object.entries(engines))
@@ -256,28 +276,10 @@ export class World {
   }
 
   #writeConfig(): void {
-    const secret = join(this.home, 'hook-secret');
-    writeFileSync(secret, this.hookSecret, { mode: 0o600 });
     const repository = join(this.home, 'repository');
     this.commits = makeRepository(repository, this.profile);
-    const config = {
-      default_arch: 'amd64',
-      default_image: HELPER_IMAGE,
-      variables: { CANARY: { secret: 'env:DAVIT_FAULTS_CANARY', masked: true } },
-      projects: [
-        {
-          name: 'hook',
-          forge: 'gitlab',
-          repository: 'group/hook',
-          clone_url: `file://${repository}`,
-          webhook_secret: `file:${secret}`,
-        },
-      ],
-      targets: [{ name: 'prod', docker: `unix://${this.socketOf('target')}` }],
-      registries: [{ host: this.registryHost, insecure: true, default: true }],
-      limits: this.profile.limits,
-    };
-    writeFileSync(join(this.home, 'davit.config.yml'), stringify(config));
+    const { home, profile, hookSecret, registryHost } = this;
+    writeConfig({ home, profile, hookSecret, registryHost, repository });
   }
 
   /** Commits of the forge's repository, oldest first. */
@@ -286,15 +288,21 @@ export class World {
   #makeProcesses(cache: string): void {
     const own = argumentsOf(this.home, this.ports.server);
     for (const name of [...PARTS, ...SPARES]) {
+      const one = this.shape === 'one-process' && PARTS.some((part) => part === name);
+      if (one && name !== ONE) continue;
       const env = this.environment(name, cache);
       this.processes[name] = new Process({
         name,
         program: process.execPath,
-        args: ['--import', SKEW, join(ROOT, MAIN), ...own[name]],
+        args: [
+          ...['--import', SKEW, join(ROOT, MAIN)],
+          ...(one ? machineArguments(this.home, this.ports.server) : own[name]),
+        ],
         env,
         log: this.#log(name),
       });
     }
+    if (this.shape === 'one-process') for (const name of PARTS) this.processes[name] = this.processes[ONE];
   }
 
   environment(name: PartName, cache = readSettings().cache): NodeJS.ProcessEnv {
@@ -389,13 +397,6 @@ export class World {
       ...this.#closing.reverse(),
       () => rmSync(this.home, { recursive: true, force: true, maxRetries: 5 }),
     ];
-    const failed: unknown[] = [];
-    for (const end of ends)
-      try {
-        await end();
-      } catch (error) {
-        failed.push(error);
-      }
-    if (failed.length > 0) throw failed[0];
+    await endAll(ends);
   }
 }

@@ -155,7 +155,7 @@ test('doctor names a workflow that stands still, and why', async () => {
     });
     expect(found).toMatchObject({
       name: 'workflow project/stuck',
-      remedy: expect.stringContaining('control.log'),
+      remedy: expect.stringContaining('davit.log'),
     });
     expect(found.found).toMatch(/^Stuck: its next task has failed \d times \(.*'unknown'/);
   });

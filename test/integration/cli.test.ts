@@ -209,16 +209,21 @@ describe('what runs survives', () => {
     return { id: /Pipeline (shop\/\d+)/.exec(called.err())?.[1] ?? '', ended: called.ended, out: called.out };
   };
 
-  test('kill -9 of a worker: it is started again, the script runs once, the log is whole', async () => {
-    const { ended, out } = await sleeping();
-    const worker = runFile().processes.find(
-      (one) => one.name === `worker-${process.arch === 'arm64' ? 'arm64' : 'amd64'}`,
-    );
-    process.kill(worker?.pid ?? 0, 'SIGKILL');
-    expect(await ended).toBe(0);
-    expect(out().match(/long \| started/g)).toHaveLength(1);
-    expect(out().match(/long \| done/g)).toHaveLength(1);
-  });
+  test.each(['SIGKILL', 'SIGTERM'] as const)(
+    '%s of the one process: it is started again, the script runs once, the log is whole',
+    async (signal) => {
+      const { ended, out } = await sleeping();
+      const { processes } = runFile();
+      expect(processes.map((one) => one.name).sort()).toEqual(['davit', 'registry', 'temporal']);
+      const pidOf = (file: RunFile): number => file.processes.find((one) => one.name === 'davit')?.pid ?? 0;
+      const first = pidOf(runFile());
+      process.kill(first, signal);
+      await until('it is replaced', () => pidOf(runFile()) !== first);
+      expect(await ended).toBe(0);
+      expect(out().match(/long \| started/g)).toHaveLength(1);
+      expect(out().match(/long \| done/g)).toHaveLength(1);
+    },
+  );
 
   test('kill -9 of davit itself: the next start ends what is left, and the job goes on', async () => {
     const { id, ended } = await sleeping();

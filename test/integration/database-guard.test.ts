@@ -8,7 +8,8 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { readSettings } from '../../src/config.ts';
 import { cachedTemporal } from '../../src/local/setup/temporal-binary.ts';
 import { guardedStart, temporalDatabase } from '../../src/local/setup/temporal-database.ts';
-import { temporalArguments, temporalReady } from '../../src/local/setup/temporal-server.ts';
+import { temporalArguments } from '../../src/local/setup/temporal-server.ts';
+import { temporalReady } from '../support/temporal-ready.ts';
 import { freePort } from '../support/port.ts';
 
 const settings = readSettings();

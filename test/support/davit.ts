@@ -8,6 +8,8 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readSettings } from '../../src/config.ts';
+import { nodeEnvironment, SMALL_HEAP } from '../../src/local/process/memory.ts';
 import { readEvents } from '../../src/cli/client/sse.ts';
 import { FINAL_STATES, type PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
@@ -88,7 +90,13 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
   const home = mkdtempSync(join(tmpdir(), 'davit-home-'));
   if (options.config !== undefined) writeFileSync(join(home, 'davit.config.yml'), options.config);
   if (options.worker !== undefined) writeFileSync(join(home, 'worker.yml'), options.worker);
-  const env = { ...process.env, ...options.env, DAVIT_HOME: home, CI: 'true' };
+  const env = {
+    ...process.env,
+    ...nodeEnvironment(readSettings()),
+    ...options.env,
+    DAVIT_HOME: home,
+    CI: 'true',
+  };
   for (const name of [
     'DAVIT_CONFIG',
     'DAVIT_SERVER',
@@ -100,7 +108,7 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
     'DAVIT_KEY_FILE',
   ])
     Reflect.deleteProperty(env, name);
-  const child = spawn(process.execPath, [MAIN, 'up', ...(options.args ?? [])], {
+  const child = spawn(process.execPath, [...SMALL_HEAP, MAIN, 'up', ...(options.args ?? [])], {
     env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -144,8 +152,8 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
   }
 }
 
-/** An installation keeps a network, a volume and images on the engine; a stopped one must leave nothing. */
-function sweep(home: string): void {
+/** An installation keeps a network, a volume and images on the engine; one that is over leaves nothing. */
+export function sweep(home: string): void {
   const idFile = join(home, 'keys', 'installation-id');
   if (!existsSync(idFile)) return;
   const label = `label=davit.installation=${readFileSync(idFile, 'utf8').trim()}`;

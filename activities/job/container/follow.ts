@@ -6,12 +6,18 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerState, Engine } from '../../../src/adapters/ports.ts';
 import type { ContainerLog } from '../../runtime/log/container-log.ts';
+import { LABELS } from '../../runtime/container-names.ts';
 import { mayBeBack } from '../../runtime/failures.ts';
 
 const INITIAL_RETRY_MS = 100;
 const MAX_RETRY_MS = 3_000;
 /** Readings of an ended container that fail before its log is given up as lost. */
 export const MAX_FINAL_READS = 6;
+
+/** Readings of an ended container whose end mark is not there yet. */
+const MAX_TAIL_READS = 6;
+/** 128 + SIGKILL. */
+const KILLED = 137;
 
 /** The record where the log stands is not in the engine's log any more. */
 const ROTATED = 'The engine has rotated its log: lines between the last restart and here are lost.';
@@ -23,7 +29,7 @@ export interface FollowRequest {
   /** Of the try that reads, where its attempt may be resumed. */
   epoch?: number;
   /** Settles when the container runs no longer, or is not there. */
-  ended: Promise<unknown>;
+  ended: Promise<ContainerState | void>;
   /** Aborted: stop reading, leave the container as it is. */
   signal: AbortSignal;
   /** Tests: shorter than 100 ms. */
@@ -43,10 +49,15 @@ export async function followLog(followed: FollowRequest): Promise<void> {
   };
   followed.ended.then(settle, settle); // a container that cannot be waited for has ended as far as its log goes
   let wait = followed.firstRetryMs ?? INITIAL_RETRY_MS;
-  for (let failed = 0; ; ) {
+  for (let failed = 0, tails = 0; ; ) {
     const end = await readOnce(followed);
-    if (end === 'ended') break;
     signal.throwIfAborted();
+    if (end === 'ended') {
+      if (++tails >= MAX_TAIL_READS || !(await lacksTail(followed))) break;
+      await delay(wait, undefined, { signal });
+      wait = Math.min(wait * 2, MAX_RETRY_MS);
+      continue;
+    }
     if (over && ++failed >= MAX_FINAL_READS) {
       if (epoch !== undefined && mayBeBack(end.broken, { epoch })) throw end.broken;
       log.lost('The container or its log is gone: its last lines are lost.');
@@ -57,6 +68,16 @@ export async function followLog(followed: FollowRequest): Promise<void> {
   }
   signal.throwIfAborted();
   log.recordsEnded();
+}
+
+/**
+ * An engine that was restarted with live-restore (seen with Docker 29) can report the end of a container before
+ * it has written the container's last lines.
+ */
+async function lacksTail({ log, ended }: FollowRequest): Promise<boolean> {
+  if (log.endRead || log.ended) return false;
+  const state = await ended.catch(() => undefined); // the caller handles the failure
+  return state !== undefined && state.labels[LABELS.marked] !== undefined && state.exitCode !== KILLED;
 }
 
 export const isAlive = (state: ContainerState): boolean =>

@@ -116,9 +116,15 @@ function sayFull({ deps, log }: Job): void {
   deps.background(deps.freeDiskSpace());
 }
 
+/** What Docker 28 and 29 report for a container that ended while they were down. */
+const UNKNOWN_EXIT = 255;
+
 /** Its supervisor came to its end and its last line is not there; one that was killed writes none. */
 const isUnread = ({ log }: Job, state: ContainerState, note: ExitNote): boolean =>
-  state.labels[LABELS.marked] !== undefined && state.exitCode === note.code && !log.ended && !log.endRead;
+  state.labels[LABELS.marked] !== undefined &&
+  (state.exitCode === note.code || state.exitCode === UNKNOWN_EXIT) &&
+  !log.ended &&
+  !log.endRead;
 
 function sayUnread({ deps, log }: Job): void {
   log.recordsEnded();

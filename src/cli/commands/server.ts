@@ -1,5 +1,4 @@
 /** `davit server`: runs the server for webhooks, API, logs and blobs. */
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Cli } from '../cli.ts';
 import { count } from '../options.ts';
@@ -18,40 +17,12 @@ export function serverCommand(program: Command, cli: Cli): void {
     .addHelpText('after', '\nExample:\n  $ TEMPORAL_ADDRESS=temporal:7233 davit server --port 8420')
     .action((options: { port?: number; host?: string }) =>
       underSupervision(async (onReady) => {
-        const server = await start(cli, options);
+        const { startLocalServer } = await import('../../local/machine/local-server.ts');
+        const server = await startLocalServer(cli.settings, options);
         cli.io.err(`${new Date().toISOString()} server at ${server.url}\n`);
         onReady();
         await new Promise<void>((resolve) => process.once('SIGTERM', resolve).once('SIGINT', resolve));
         await server.close();
       }),
     );
-}
-
-async function start(
-  cli: Cli,
-  options: { port?: number; host?: string },
-): Promise<{ url: string; close(): Promise<void> }> {
-  const { settings } = cli;
-  const { ensureKeys } = await import('../../local/setup/keys.ts');
-  const { readInstallation } = await import('../../local/setup/installation.ts');
-  const { startServer } = await import('../../server/start.ts');
-  const { installation, path } = await readInstallation(settings);
-  const { installation: installationId, cliToken, workerToken } = await ensureKeys(settings);
-  return startServer({
-    settings,
-    installation,
-    installationPath: path,
-    installationId,
-    cliToken,
-    workerToken,
-    registry: settings.registry,
-    helperImage: settings.helperImage,
-    temporal: {
-      address: settings.temporalAddress ?? '127.0.0.1:7233',
-      namespace: settings.temporalNamespace,
-    },
-    dataDir: join(settings.home, 'data'),
-    host: options.host ?? installation.listen.host,
-    port: options.port ?? installation.listen.port,
-  });
 }

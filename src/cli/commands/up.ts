@@ -1,11 +1,12 @@
 /** `davit up` and `davit down`: start and stop davit on this machine. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { DavitError } from '../../errors.ts';
 import { printJson, type Cli } from '../cli.ts';
 
 interface Options {
   detach?: boolean;
   swarm?: boolean;
+  separateProcesses?: boolean;
   demo?: boolean;
   once?: boolean;
   json?: boolean;
@@ -22,6 +23,7 @@ export function upCommand(program: Command, cli: Cli): void {
     )
     .option('--demo', 'run the pipelines of examples/ and show their results')
     .option('--once', 'with --demo: stop when the examples have ended')
+    .addOption(new Option('--separate-processes', 'a process for the server and for each worker').hideHelp())
     .option('--json', 'with --detach: print addresses and processes as JSON')
     .addHelpText('after', '\nExample:\n  $ davit up\n  $ davit up --detach && davit run && davit down')
     .action(async (options: Options) => {
@@ -32,6 +34,7 @@ export function upCommand(program: Command, cli: Cli): void {
       const { runUp } = await import('../up-session.ts');
       return runUp(cli, {
         swarm: options.swarm === true,
+        separate: options.separateProcesses === true,
         demo: options.demo === true,
         once: options.once === true,
       });
@@ -41,7 +44,11 @@ export function upCommand(program: Command, cli: Cli): void {
 async function detached(cli: Cli, options: Options): Promise<void> {
   const { upDetached } = await import('../../local/process/daemonize.ts');
   const onLine = (line: string): void => cli.io.err(`${line}\n`);
-  const run = await upDetached(cli.settings, { onLine, swarm: options.swarm === true });
+  const run = await upDetached(cli.settings, {
+    onLine,
+    swarm: options.swarm === true,
+    separate: options.separateProcesses === true,
+  });
   if (options.json) return printJson(cli, run);
   cli.io.err(
     `davit is up: ${run.server}${run.temporalUi ? `, Temporal UI ${run.temporalUi}` : ''}. Stop it with: davit down\n`,

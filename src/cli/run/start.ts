@@ -5,13 +5,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../errors.ts';
-import { askEngine } from '../../local/setup/docker.ts';
-import { upDetached } from '../../local/process/daemonize.ts';
 import { liveRun } from '../../local/process/run-file.ts';
 import { sourceTar } from '../../worktree/source-tar.ts';
 import { deepest } from '../../plan/policy/git-depth.ts';
 import { LOCAL_TARGET } from '../../installation.ts';
-import { ensureSwarm, whyNoSwarm } from '../../local/setup/swarm.ts';
 import type { Digest, PipelineId } from '../../plan/model/ids.ts';
 import type { StartRequest } from '../../server/api.ts';
 import type { ApiClient } from '../client/api-client.ts';
@@ -90,10 +87,14 @@ async function makeReady(cli: Cli, { answer }: LocalPlan): Promise<void> {
   if (settings.serverUrl) return;
   if (!(await liveRun(settings))) {
     cli.io.err('davit is not running; starting it in the background (stop it with: davit down).\n');
+    const { upDetached } = await import('../../local/process/daemonize.ts');
     await upDetached(settings, { swarm: false, onLine: (line) => cli.io.err(`${line}\n`) });
   }
   const deploys = answer.kind === 'plan' && answer.jobs.some(({ job }) => job.target === LOCAL_TARGET);
   if (!deploys) return;
+  // The engine's client is a third of what a run loads, and most runs do not need it.
+  const { askEngine } = await import('../../local/setup/docker.ts');
+  const { ensureSwarm, whyNoSwarm } = await import('../../local/setup/swarm.ts');
   const local = await askEngine(settings);
   try {
     const reason = whyNoSwarm(local.info);

@@ -92,7 +92,7 @@ export function controlFinding(polls: readonly number[], now: number): Finding {
   return fail(
     'control worker',
     'No control worker has polled in the last 75 s: no pipeline continues.',
-    "Start one with `davit up` (one machine) or `davit worker --control`. Its log is `log/control.log` in davit's home.",
+    "Start one with `davit up` (one machine) or `davit worker --control`. Its log is `log/davit.log` in davit's home.",
   );
 }
 

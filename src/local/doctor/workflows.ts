@@ -52,7 +52,7 @@ export function stuckFindings(stuck: readonly StuckWorkflow[], open: number): Fi
       `Stuck: its next task has failed ${failed} times${why === undefined ? '' : ` (${why})`}.`,
       why?.includes('TMPRL1100') === true
         ? 'Reset it: see "A workflow cannot be replayed" in docs/operations.md.'
-        : "See the log of the control worker: `log/control.log` in davit's home.",
+        : "See the log of the control worker: `log/davit.log` in davit's home.",
     ),
   );
 }

@@ -9,6 +9,7 @@ import type { RunFile } from '../../server/api.ts';
 import { endProcess } from './exec.ts';
 import { stopStaleProcesses } from './stale-processes.ts';
 import { lockOwner } from './lock.ts';
+import { nodeEnvironment, SMALL_HEAP } from './memory.ts';
 import { logPath } from './managed-process.ts';
 import { liveRun } from './run-file.ts';
 import { readUpMessage, type UpMessage } from './ipc.ts';
@@ -21,6 +22,7 @@ const POLL_MS = 100;
 
 export interface DetachOptions {
   swarm: boolean;
+  separate?: boolean;
   /** Called with each line of progress during the start. */
   onLine(line: string): void;
 }
@@ -54,10 +56,18 @@ async function startDetached(settings: Settings, options: DetachOptions): Promis
   await mkdir(join(settings.home, 'log'), { recursive: true, mode: 0o700 });
   const file = await open(log, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [MAIN, 'up', ...(options.swarm ? ['--swarm'] : [])], {
+    const flags = [
+      ...(options.swarm ? ['--swarm'] : []),
+      ...(options.separate ? ['--separate-processes'] : []),
+    ];
+    const child = spawn(process.execPath, [...SMALL_HEAP, MAIN, 'up', ...flags], {
       cwd: settings.home,
       detached: true,
-      env: childEnvironment({ DAVIT_HOME: settings.home, DAVIT_CACHE: settings.cache }),
+      env: childEnvironment({
+        ...nodeEnvironment(settings),
+        DAVIT_HOME: settings.home,
+        DAVIT_CACHE: settings.cache,
+      }),
       stdio: ['ignore', file.fd, file.fd, 'ipc'],
     });
     const message = await new Promise<UpMessage>((resolve) => {

@@ -18,6 +18,8 @@ export interface RunningProcess {
   exited: Promise<string>;
   /** Resolves when the process has reported that it is ready; only for davit's own processes. */
   readyReported: Promise<void>;
+  /** Sends to a davit process; dropped when it has ended. */
+  send?(message: object): void;
   stop(): Promise<void>;
 }
 export interface ManagedProcess {
@@ -41,6 +43,8 @@ export interface ProcessSpec {
   graceMs: number;
   /** A davit process: it reports when it is ready, and ends with its supervisor. */
   own?: boolean;
+  /** Called with every other message of a davit process. */
+  onMessage?(message: unknown): void;
 }
 
 /** Processes without dependencies; the server; clients of the server. */
@@ -59,14 +63,14 @@ export async function startProcess(spec: ProcessSpec): Promise<RunningProcess> {
       env: childEnvironment(spec.env ?? {}),
       stdio: spec.own ? ['ignore', file.fd, file.fd, 'ipc'] : ['ignore', file.fd, file.fd],
     });
-    const running = runningOf(child, spec.graceMs);
+    const running = runningOf(child, spec);
     return { ...running, mark: child.pid === undefined ? undefined : await startMark(child.pid) };
   } finally {
     await file.close();
   }
 }
 
-function runningOf(child: ChildProcess, graceMs: number): RunningProcess {
+function runningOf(child: ChildProcess, { graceMs, onMessage }: ProcessSpec): RunningProcess {
   const exited = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(`could not be started: ${error.message}`));
     child.once('exit', (code, signal) =>
@@ -76,12 +80,16 @@ function runningOf(child: ChildProcess, graceMs: number): RunningProcess {
   const readyReported = new Promise<void>((resolve) =>
     child.on('message', (message) => {
       if (message === READY_MESSAGE) resolve();
+      else onMessage?.(message);
     }),
   );
   return {
     pid: child.pid,
     exited,
     readyReported,
+    send: (message) => {
+      if (child.connected) child.send(message, () => undefined); // it ends at this moment
+    },
     stop: async () => {
       if (child.pid === undefined) return;
       await endProcess(child.pid, graceMs);

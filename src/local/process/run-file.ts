@@ -1,5 +1,6 @@
 /** `HOME/run.json`: the davit that runs on this machine. */
 import { rm } from 'node:fs/promises';
+import { get } from 'node:http';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Settings } from '../../config.ts';
@@ -44,12 +45,13 @@ export async function liveRun(settings: Home): Promise<RunFile | undefined> {
 }
 
 /** True if there is an HTTP response below status 500. */
-export async function responds(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
-  try {
-    const response = await fetch(url, { signal: AbortSignal.timeout(timeoutMs), redirect: 'manual' });
-    await response.body?.cancel();
-    return response.status < 500;
-  } catch {
-    return false; // no response in time
-  }
+export function responds(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
+  return new Promise((resolve) => {
+    // Not `fetch`, which would load a second HTTP client into a process that lives as long as davit.
+    const request = get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+      response.destroy();
+      resolve((response.statusCode ?? 500) < 500);
+    });
+    request.once('error', () => resolve(false)); // no response in time
+  });
 }

@@ -67,6 +67,10 @@ export class Supervisor {
     await this.#progress.step(managed.name, start, shown);
   }
 
+  get stopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   processes(): { name: string; pid: number; mark?: string }[] {
     return this.#kept.flatMap(({ managed: { name }, running: { pid, mark } }) =>
       pid === undefined ? [] : [{ name, pid, mark }],

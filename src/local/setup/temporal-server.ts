@@ -1,6 +1,4 @@
-/** Starts the embedded Temporal server, and waits until it is ready. */
-import type { Settings } from '../../config.ts';
-import { connectTemporal } from '../../temporal/client.ts';
+/** The embedded Temporal server: how it is started. */
 import { temporalDatabase } from './temporal-database.ts';
 
 /**
@@ -43,18 +41,7 @@ export function temporalArguments(options: { home: string; port: number; uiPort:
 }
 
 /**
- * Resolves when the server responds and has davit's namespace and search attributes. Rejects with
- * `temporal/unreachable`.
+ * Environment of the server. Go lets its heap double before it collects, and keeps what it freed for a while: on a board that
+ * costs 50 MB and more. The limit is a soft one: above it Go collects more often.
  */
-export async function temporalReady(
-  settings: Pick<Settings, 'temporalNamespace'>,
-  address: string,
-  deadlineMs: number,
-): Promise<void> {
-  const { connection } = await connectTemporal({
-    address,
-    namespace: settings.temporalNamespace,
-    deadlineMs,
-  });
-  await connection.close();
-}
+export const TEMPORAL_MEMORY = { GOGC: '50', GOMEMLIMIT: '96MiB' } as const;

@@ -40,6 +40,7 @@ export const killScriptAway: Row = {
   row: 2,
   fault: 'kill -9 worker, away for longer than the heartbeat timeout',
   moment: 'script running',
+  separate: true,
   long: true,
   async run(world) {
     const { client, processes, profile, history } = world;

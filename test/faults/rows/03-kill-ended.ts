@@ -11,12 +11,14 @@ export const killEnded: Row = {
   async run(world) {
     const { client, processes } = world;
     const moment = world.random.pick(['log end', 'result report'] as const);
+    const id = await client.start(world.project(3), countFile(LINES, 3));
+    // From here on the only result that is reported is the job's.
+    await client.untilLogged(id, 'count', 'line-0\n');
     const hook = atEffect(world, moment, {
       moment: 'before',
       answer: 'drop',
       act: () => processes.arch.end('SIGKILL'),
     });
-    const id = await client.start(world.project(3), countFile(LINES, 0.5));
     await reached(world, hook.done, `${moment} of ${id}`);
     note(world, 3, `kill -9 before the ${moment} of ${id}`);
     await processes.arch.start();

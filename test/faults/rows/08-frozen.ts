@@ -17,6 +17,7 @@ export const frozen: Row = {
   row: 8,
   fault: 'SIGSTOP worker, then SIGCONT',
   moment: 'script, deploy',
+  separate: true,
   async run(world) {
     // Side by side: in its literal length each takes minutes. Both are waited for, so that none runs on into what comes next.
     const both = await Promise.allSettled([script(world), deployment(world)]);

@@ -7,6 +7,7 @@ export const rolling: Row = {
   row: 9,
   fault: 'SIGTERM worker, server and control worker, rolling upgrade',
   moment: 'script',
+  separate: true,
   async run(world) {
     const { client, processes, history } = world;
     const id = await client.start(world.project(9), countFile(LINES, 8));

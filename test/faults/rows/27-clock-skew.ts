@@ -20,6 +20,7 @@ export const clockSkew: Row = {
   row: 27,
   fault: 'clocks of workers 10 minutes off, and jumping',
   moment: 'script, resume, deploy',
+  separate: true,
   long: true,
   async run(world) {
     const { client, processes, history } = world;

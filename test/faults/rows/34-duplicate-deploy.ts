@@ -11,12 +11,18 @@ export const duplicateDeploy: Row = {
   async run(world) {
     const { client, processes, history } = world;
     const project = world.project(34);
+    const id = await client.start(project, deployFile(world, project, 'one'));
+    // From here on the only result that is reported is the deployment's: it is watched until it stands still.
+    await client.until(
+      `the effect of ${id}`,
+      world.profile.waitMs,
+      () => effects(world, id) === 1 || undefined,
+    );
     const hook = atEffect(world, 'deploy report', {
       moment: 'before',
       answer: 'drop',
       act: () => processes.deploy.end('SIGKILL'),
     });
-    const id = await client.start(project, deployFile(world, project, 'one'));
     await reached(world, hook.done, `the report of ${id}`);
     note(world, 34, `the deploy worker of ${id} is upgraded before its report`);
     await processes.deploy.start();

@@ -19,6 +19,8 @@ export interface Row {
   pushes?: true;
   /** It kills and cuts off this worker and nothing else: such rows run one after the other, beside those of the other lane. */
   lane?: Lane;
+  /** Something has to happen while the worker is away, frozen or wrong: another process does it. Not for one process. */
+  separate?: true;
   /** Mostly waits: by `npm run faults` alone, not in `npm test`. */
   long?: true;
   /** Sets up, injects, waits for the required outcome; throws a `Break` when it does not come. */

@@ -103,7 +103,7 @@ test('a stuck workflow is reported with its reason, and with the reset if it can
   );
   expect(found).toMatchObject([
     { verdict: 'fail', name: 'workflow project/x', remedy: expect.stringContaining('cannot be replayed') },
-    { verdict: 'fail', name: 'workflow pipeline/x/1', remedy: expect.stringContaining('control.log') },
+    { verdict: 'fail', name: 'workflow pipeline/x/1', remedy: expect.stringContaining('davit.log') },
   ]);
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ContainerLog } from '../../../../../activities/runtime/log/container-log.ts';
 import { followLog, MAX_FINAL_READS } from '../../../../../activities/job/container/follow.ts';
 import { maskAutomaton, maskPatterns } from '../../../../../src/masking/index.ts';
-import type { Engine, LogRecord } from '../../../../../src/adapters/ports.ts';
+import type { ContainerState, Engine, LogRecord } from '../../../../../src/adapters/ports.ts';
 import { DavitError } from '../../../../../src/errors.ts';
 import { MemoryLogs } from '../../../../support/job-stores.ts';
 
@@ -254,4 +254,30 @@ test('an engine that stays away after the end is told while the attempt may be r
   };
   await expect(follow(1)).rejects.toBe(away);
   expect(await follow(12)).toBe(false);
+});
+
+test('the last lines of a container are waited for when its engine reports the end before it has them', async () => {
+  const signal = new AbortController().signal;
+  const mark = Buffer.from('\u001b_c ends\u001b\\\n');
+  const record = (second: number, bytes: Uint8Array): LogRecord => ({
+    stream: 'stdout',
+    time: `2026-01-01T00:00:0${second}.000000000Z`,
+    bytes,
+  });
+  const records = [record(1, Buffer.from('first\n'))];
+  let readings = 0;
+  const engine = engineOf(records);
+  const read = engine.logs.bind(engine);
+  engine.logs = (...request) => {
+    // The engine writes the rest after the second reading.
+    if (++readings === 3) records.push(record(2, Buffer.from('last\n')), record(3, mark));
+    return read(...request);
+  };
+  const state = { exitCode: 0, labels: { 'davit.job.marked': 'true' } } as unknown as ContainerState;
+  const store = new MemoryLogs();
+  const log = await ContainerLog.open({ store, ref: REF, epoch: 1, capBytes: 400, container: 'c', signal });
+  await followLog({ engine, container: 'c', log, ended: Promise.resolve(state), signal, firstRetryMs: 1 });
+  await log.end();
+  expect(log.endRead).toBe(true);
+  expect(Buffer.from((await store.read(REF, 0, 400)).bytes).toString()).toBe('first\nlast\n');
 });

@@ -1,0 +1,61 @@
+/**
+ * Keeps one worker of a process running beside the others.
+ *
+ * Invariants:
+ *  KEEP-1 A worker that fails, or ends by itself, is started again, after a pause that doubles up to 30 s and is short again once
+ *         the worker has lived for a minute. The other workers and the server do not notice.
+ *  KEEP-2 A failure that davit has no code for may leave something in the process that a new start cannot use (a queue that the
+ *         native runtime still holds, for example). After three of them in a row the whole process ends, and is started again.
+ *  KEEP-3 After the signal nothing is started.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { DavitError } from '../../errors.ts';
+
+const INITIAL_PAUSE_MS = 250;
+const MAX_PAUSE_MS = 30_000;
+const STABLE_MS = 60_000;
+const MAX_DEFECTS = 3;
+
+export interface KeptWorker {
+  name: string;
+  /** Resolves after its graceful end. */
+  run(options: { signal: AbortSignal; onReady(): void }): Promise<void>;
+}
+export interface KeepOptions {
+  signal: AbortSignal;
+  onReady(name: string): void;
+  onFailure(name: string, error: unknown): void;
+  /** First pause; for tests. */
+  pauseMs?: number;
+}
+
+/** Resolves when the worker has ended because of the signal. Rejects by KEEP-2. */
+export async function keepWorker(worker: KeptWorker, options: KeepOptions): Promise<void> {
+  const { signal } = options;
+  const initial = options.pauseMs ?? INITIAL_PAUSE_MS;
+  let pause = initial;
+  let defects = 0;
+  while (!signal.aborted) {
+    const since = performance.now();
+    const error = await failureOf(worker, options);
+    if (signal.aborted) return;
+    if (performance.now() - since > STABLE_MS) {
+      pause = initial;
+      defects = 0;
+    }
+    options.onFailure(worker.name, error);
+    defects = error instanceof DavitError ? 0 : defects + 1;
+    if (defects >= MAX_DEFECTS) throw error;
+    await delay(pause, undefined, { signal }).catch(() => undefined); // aborted: seen by the loop
+    pause = Math.min(pause * 2, MAX_PAUSE_MS);
+  }
+}
+
+async function failureOf(worker: KeptWorker, { signal, onReady }: KeepOptions): Promise<unknown> {
+  try {
+    await worker.run({ signal, onReady: () => onReady(worker.name) });
+    return new Error('It ended by itself.');
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,31 @@
+/** The server of this machine: by its installation file, its keys and its home folder. */
+import { join } from 'node:path';
+import type { Settings } from '../../config.ts';
+import { type RunningServer, startServer } from '../../server/start.ts';
+import { readInstallation } from '../setup/installation.ts';
+import { ensureKeys } from '../setup/keys.ts';
+
+export async function startLocalServer(
+  settings: Settings,
+  options: { port?: number; host?: string },
+): Promise<RunningServer> {
+  const { installation, path } = await readInstallation(settings);
+  const { installation: installationId, cliToken, workerToken } = await ensureKeys(settings);
+  return startServer({
+    settings,
+    installation,
+    installationPath: path,
+    installationId,
+    cliToken,
+    workerToken,
+    registry: settings.registry,
+    helperImage: settings.helperImage,
+    temporal: {
+      address: settings.temporalAddress ?? '127.0.0.1:7233',
+      namespace: settings.temporalNamespace,
+    },
+    dataDir: join(settings.home, 'data'),
+    host: options.host ?? installation.listen.host,
+    port: options.port ?? installation.listen.port,
+  });
+}

@@ -1,0 +1,98 @@
+/**
+ * What a worker needs of the server and of Temporal. A worker process opens its own; the workers of one process share one
+ * connection, because each costs memory and the native runtime exists once a process.
+ */
+import type { Client } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import type { Settings } from '../../src/config.ts';
+import { connectTemporal } from '../../src/temporal/client.ts';
+import { wireWorker, type WorkerPorts } from '../../src/wiring.ts';
+import { installRuntime } from './process.ts';
+
+export interface TemporalLinks {
+  client: Client;
+  /** The workers' own way. Can be closed once no worker uses it. */
+  connection: NativeConnection;
+}
+export interface WorkerLinks {
+  ports: WorkerPorts;
+  temporal: TemporalLinks;
+}
+interface Closable {
+  close(): Promise<void>;
+}
+
+/** Rejects with `temporal/unreachable`. */
+export async function openTemporal(settings: Settings): Promise<TemporalLinks & Closable> {
+  installRuntime(settings);
+  const address = settings.temporalAddress ?? '127.0.0.1:7233';
+  const known = await connectTemporal({ address, namespace: settings.temporalNamespace });
+  try {
+    const connection = await NativeConnection.connect({ address });
+    const close = async (): Promise<void> => {
+      await connection.close();
+      await known.connection.close();
+    };
+    return { client: known.client, connection, close };
+  } catch (error) {
+    await known.connection.close();
+    throw error;
+  }
+}
+
+/** Rejects with `worker/no-token`, `worker/no-server`, `temporal/unreachable`. */
+export async function openLinks(settings: Settings): Promise<WorkerLinks & Closable> {
+  const opening = openTemporal(settings);
+  try {
+    const [ports, temporal] = await Promise.all([wireWorker(settings), opening]);
+    return { ports, temporal, close: () => temporal.close() };
+  } catch (error) {
+    // Without its ports nobody would close it. Its own failure is the error, or comes after it.
+    opening.then((temporal) => temporal.close()).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Uses the links that are given, and else opens some for as long as the work takes. */
+export async function withLinks(
+  settings: Settings,
+  given: WorkerLinks | undefined,
+  work: (links: WorkerLinks) => Promise<void>,
+): Promise<void> {
+  if (given) return work(given);
+  const own = await openLinks(settings);
+  try {
+    await work(own);
+  } finally {
+    await own.close();
+  }
+}
+
+/** Opened by the first worker that asks, again after a failure, and closed once for all of them. */
+export class SharedLinks {
+  readonly #settings: Settings;
+  #opening: Promise<WorkerLinks & Closable> | undefined;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+  }
+
+  get(): Promise<WorkerLinks> {
+    this.#opening ??= openLinks(this.#settings).catch((error: unknown) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+
+  /** Call it after every worker has ended. */
+  async close(): Promise<void> {
+    const opening = this.#opening;
+    if (!opening) return;
+    try {
+      await (await opening).close();
+    } catch {
+      // Never opened, or a worker that could not be ended still holds it: the process ends next, and takes it along.
+    }
+  }
+}
