@@ -1,7 +1,4 @@
-/**
- * A whole davit: Temporal, server, workers, registry and an engine that is also the swarm. Every part is a
- * process, and the harness controls every border between two parts.
- */
+/** A whole davit, each part a process; the harness controls every border between two of them. */
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
