@@ -114,7 +114,8 @@ test('a worker that was replaced and goes away removes nothing of the try that h
   const next = await standsStill({ ...input, ref: { ...input.ref, epoch: 2 } });
   stopping.abort();
   going.resolve();
-  await expect(old).rejects.toMatchObject({ type: 'HandedBack' });
+  // Which of its two ends it meets first depends on timing: its upload, or the log that the next dispatch has opened.
+  await expect(old).rejects.toMatchObject({ type: expect.stringMatching(/^(?:HandedBack|Replaced)$/) });
   next.go();
   expect(await next.old).toMatchObject({ outcome: 'succeeded' });
 });

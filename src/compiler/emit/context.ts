@@ -20,6 +20,7 @@ import {
   pipelineValues,
 } from '../variables/predefined.ts';
 import { Scope, type Layer } from '../variables/scope.ts';
+import { isRestricted } from '../variables/run-variables.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { Draft, Drafts } from '../draft/draft.ts';
 import { placeIn, type JobConfig, type FileConfig } from '../job-config.ts';
@@ -162,8 +163,7 @@ export class PlanContext {
 
   /** For names of images. On a protected ref no variable of the run chooses what gets the job's secrets. */
   images(draft: Draft): Scope {
-    const { project, trigger } = this.request;
-    if (!project.protectedRef || trigger.variables === undefined) return this.scope(draft);
+    if (!isRestricted(this.request) || this.request.trigger.variables === undefined) return this.scope(draft);
     const { environment } = this.prepared(draft);
     return this.#scope(draft, environment, { given: this.#forwarded });
   }

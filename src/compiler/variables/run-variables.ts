@@ -11,9 +11,16 @@ type Given = Pick<CompileRequest, 'trigger' | 'project' | 'instanceVariables'>;
 const SETTABLE = ['CI_DEBUG_TRACE', 'CI_DEBUG_SERVICES'];
 const FIXED = new Set(PREDEFINED.filter((name) => !SETTABLE.includes(name)));
 
+/**
+ * Whether a run may not choose what gets the secrets of a protected ref. The operator of the machine who sends a working tree may:
+ * the tree itself says what runs.
+ */
+export const isRestricted = ({ trigger, project }: Pick<CompileRequest, 'trigger' | 'project'>): boolean =>
+  project.protectedRef && !(trigger.sourceBlob !== undefined && trigger.local === true);
+
 /** Names that the run may not set, in the order of the request. */
 export function refusedRunVariables({ trigger, project, instanceVariables }: Given): string[] {
-  if (!project.protectedRef) return [];
+  if (!isRestricted({ trigger, project })) return [];
   const owned = new Set([...project.variables, ...instanceVariables].map((variable) => variable.name));
   return Object.keys(trigger.variables ?? {}).filter((name) => FIXED.has(name) || owned.has(name));
 }

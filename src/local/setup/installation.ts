@@ -35,10 +35,14 @@ export async function readInstallation(settings: Settings): Promise<FoundInstall
 }
 
 /** Without targets in the file, the machine's own engine is the target. */
+/**
+ * The target of a machine without an installation file is its operator's own: what an earlier davit of this
+ * machine has left there is taken over.
+ */
 const withTarget = (installation: Installation): Installation =>
   installation.targets.length > 0
     ? installation
-    : { ...installation, targets: [targetSchema.parse({ name: LOCAL_TARGET })] };
+    : { ...installation, targets: [targetSchema.parse({ name: LOCAL_TARGET, adopt: true })] };
 
 /** Jobs that name no architecture run natively. */
 const hostArch = (): Arch =>
