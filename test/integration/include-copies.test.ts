@@ -85,7 +85,7 @@ test('cache: a young copy will do, an old one is fetched again, and taken with a
   now += 2 * cacheMs;
   expect(await ask({ cacheMs })).toMatchObject({
     text: 'a: 2',
-    warning: expect.stringMatching(/503.*copy that was fetched 2 min ago/),
+    warning: expect.stringMatching(/503.*copy fetched 2 min ago/),
   });
   server.files.delete('/a.yml');
   expect(await ask({ cacheMs })).toMatchObject({ refused: { code: 'include/refused' } });
