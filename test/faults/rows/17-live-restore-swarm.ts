@@ -23,7 +23,7 @@ export const liveRestoreSwarm: Row = {
       const main = join(ROOT, 'src', 'cli', 'main.ts');
       const doctor = spawn(process.execPath, [main, 'doctor'], { env, stdio: ['ignore', 'pipe', 'pipe'] });
       const [said] = await Promise.all([text(doctor.stdout), text(doctor.stderr)]);
-      expectThat(/in a swarm and has live-restore on/.test(said), 'doctor does not name it', said);
+      expectThat(/in a swarm and has live-restore enabled/.test(said), 'doctor does not name it', said);
       expectThat(/Remove "live-restore"/.test(said), 'doctor does not say what to do', said);
       return { recoveryMs: [world.history.now() - from] };
     } finally {
