@@ -1,5 +1,6 @@
 /** What the installation file says about deployments, written into the plan: jobs that it refuses, and gates that it asks for. */
 import type { CompiledJob } from '../../src/compiler/request.ts';
+import { isLocalOperator } from '../../src/compiler/variables/installation.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
 import {
   deployRefusal,
@@ -17,13 +18,10 @@ interface Permissions {
   protectedRef: boolean;
 }
 
-/** The operator of the server's own machine deploys what is in front of him, from any branch, where `protected` is the rule. */
-export const isLocalOperator = (trigger: Pick<Trigger, 'local' | 'role' | 'sourceBlob'>): boolean =>
-  trigger.local === true && trigger.role === 'operator' && trigger.sourceBlob !== undefined;
-
 export function permitted(compiled: CompiledJob, permissions: Permissions): CompiledJob {
   const { job, spec } = compiled;
   const { facts, project, trigger, protectedRef } = permissions;
+  // He deploys what is in front of him, from any branch, where `protected` is the rule.
   const local = isLocalOperator(trigger);
   const ask: DeployAsk = { project: project.name, ref: trigger.ref, protectedRef, fork: trigger.fork, local };
   const target =

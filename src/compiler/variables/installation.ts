@@ -50,11 +50,15 @@ export function projectNamed(
  */
 export function isProtected(project: InstallationProject, trigger: Trigger): boolean {
   if (trigger.fork || !isProtectedRef(project, trigger.refKind, trigger.ref)) return false;
-  if (trigger.sourceBlob !== undefined) return trigger.role === 'operator' && trigger.local === true;
+  if (trigger.sourceBlob !== undefined) return isLocalOperator(trigger);
   return (
     trigger.role === undefined || mayStartProtected(project, { name: trigger.actor, role: trigger.role })
   );
 }
+
+/** The operator of the server's own machine, with a working tree of his own. */
+export const isLocalOperator = (trigger: Pick<Trigger, 'local' | 'role' | 'sourceBlob'>): boolean =>
+  trigger.local === true && trigger.role === 'operator' && trigger.sourceBlob !== undefined;
 
 /** Whether a person may start or retry pipelines of the project's protected refs. Roles include the higher ones. */
 export function mayStartProtected(

@@ -3,6 +3,7 @@
  * or davit itself sets: a run with other values would be another program with the same secrets.
  */
 import type { CompileRequest } from '../request.ts';
+import { isLocalOperator } from './installation.ts';
 import { PREDEFINED } from './predefined-names.ts';
 
 type Given = Pick<CompileRequest, 'trigger' | 'project' | 'instanceVariables'>;
@@ -12,11 +13,11 @@ const SETTABLE = ['CI_DEBUG_TRACE', 'CI_DEBUG_SERVICES'];
 const FIXED = new Set(PREDEFINED.filter((name) => !SETTABLE.includes(name)));
 
 /**
- * Whether a run may not choose what gets the secrets of a protected ref. The operator of the machine who sends a working tree may:
- * the tree itself says what runs.
+ * Whether a run may not choose what gets the secrets of a protected ref. The local operator may: his tree itself
+ * says what runs.
  */
 export const isRestricted = ({ trigger, project }: Pick<CompileRequest, 'trigger' | 'project'>): boolean =>
-  project.protectedRef && !(trigger.sourceBlob !== undefined && trigger.local === true);
+  project.protectedRef && !isLocalOperator(trigger);
 
 /** Names that the run may not set, in the order of the request. */
 export function refusedRunVariables({ trigger, project, instanceVariables }: Given): string[] {
