@@ -40,7 +40,6 @@ const MAX_PULLS = 10;
  * `engine/image-missing`, `engine/image-denied`, `engine/platform`, `registry/unreachable`.
  */
 export async function ensureImage(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo> {
-  if (wanted.name === deps.facts.config.helper_image) await deps.ensureHelper();
   const key = `${wanted.name} ${wanted.platform}`;
   const ids = seen.get(deps.engine) ?? new Map<string, string>();
   seen.set(deps.engine, ids);
@@ -70,7 +69,7 @@ async function find(
 ): Promise<ImageInfo> {
   const { name, platform, pullPolicy } = wanted;
   const { engine } = deps;
-  const here = await engine.inspectImage(name, platform);
+  const here = await onEngine(deps, wanted);
   const fitting = here && fits(here, platform);
   if (pullPolicy !== 'always') {
     if (fitting) return here;
@@ -91,6 +90,17 @@ async function find(
         `The image ${name} is ${platformText(pulled.platform)}; the job needs ${platform}.`,
       );
   }
+}
+
+/** The image as the engine has it. A helper image that is missing is brought first. */
+async function onEngine(
+  { engine, facts, ensureHelper }: JobDeps,
+  { name, platform }: WantedImage,
+): Promise<ImageInfo | undefined> {
+  const here = await engine.inspectImage(name, platform);
+  if (here || name !== facts.config.helper_image) return here;
+  await ensureHelper();
+  return engine.inspectImage(name, platform);
 }
 
 const notHere = (

@@ -21,9 +21,7 @@ export async function startServices(
 ): Promise<Pick<Sidecars, 'notes' | 'ready'>> {
   const notes: string[] = [];
   const started = await Promise.all(
-    job.spec.services.map((service, index) =>
-      startService(job, { service, index, request: request, network, notes }),
-    ),
+    job.spec.services.map((service, index) => startService(job, { service, index, request, network, notes })),
   );
   return {
     notes,

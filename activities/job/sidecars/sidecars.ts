@@ -6,8 +6,7 @@
 import type { Engine } from '../../../src/adapters/ports.ts';
 import { createHelper } from '../container/helper.ts';
 import type { Job } from '../context/job.ts';
-import { sharedNetwork } from '../../runtime/container-names.ts';
-import { LABELS } from '../../runtime/container-names.ts';
+import { LABELS, sharedNetwork } from '../../runtime/container-names.ts';
 import { startServices } from './services.ts';
 import { startSystemUnderTest } from './system-under-test.ts';
 import type { SidecarRequest, Sidecars } from './types.ts';
