@@ -9,10 +9,10 @@ import { expandLate } from '../../src/compiler/variables/expand.ts';
  */
 export async function buildAuth(
   registries: Registries,
-  build: { repository: string; dockerfile: string; args: Readonly<Record<string, string>> },
+  names: readonly string[],
 ): Promise<Record<string, RegistryAuth>> {
   const auths: Record<string, RegistryAuth> = {};
-  for (const name of [build.repository, ...imagesIn(build.dockerfile, build.args)]) {
+  for (const name of names) {
     try {
       const { registry, auth } = await registries.forImage(name);
       if (auth) auths[registry.host] = auth;

@@ -138,12 +138,11 @@ async function build(
   });
   try {
     const { repository, args } = spec;
+    const bases = imagesIn(context.text, args);
     // A fork's pipeline has no credentials at all: neither to pull a private base image nor to push.
-    const auths = spec.fork
-      ? {}
-      : await buildAuth(deps.registries, { repository, dockerfile: context.text, args });
+    const auths = spec.fork ? {} : await buildAuth(deps.registries, [repository, ...bases]);
     const platform = platformText(platformOf(spec, deps.variant));
-    const pullBases = await mustPullBases(deps.engine, imagesIn(context.text, args), platform);
+    const pullBases = await mustPullBases(deps.engine, bases, platform);
     const { sizeBytes } = await deps.engine.build({
       context: context.tar,
       dockerfile: context.dockerfile,

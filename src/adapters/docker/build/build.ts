@@ -1,8 +1,9 @@
 /**
- * Builds through the engine's BuildKit (`POST /build`, version 2). The context goes in as the body; the progress comes back
- * as BuildKit traces and, in an older engine, as plain text; Podman, which has no BuildKit, is in podman-build.ts; an error stands in that stream only. Build arguments travel in
- * the query, because the Engine API has no other place for them (and they stay in the image's history): secrets do not
- * belong there, and the compiler refuses masked variables in `args`.
+ * Builds through the engine's BuildKit (`POST /build`, version 2). The context is the body of the request; the
+ * progress comes back as BuildKit traces and, in older engines, as plain text. An error appears in that stream
+ * only. Podman has no BuildKit: podman-build.ts. Build arguments are in the query, because the Engine API has
+ * no other place for them, and they remain in the image's history: they must not hold secrets, so the compiler
+ * refuses masked variables in `args`.
  */
 import { z } from 'zod';
 import { DavitError, type ErrorCode } from '../../../errors.ts';
@@ -12,31 +13,13 @@ import { path, type Call, type EngineApi } from '../api.ts';
 import { BuildLog } from './build-log.ts';
 import { causeOf } from '../errors.ts';
 import { events, inspectImage } from '../images.ts';
-import { podmanBuildQuery, registryConfig, StepLog } from './podman-build.ts';
+import { registryConfig, StepLog } from './podman-build.ts';
+import { buildQuery, podmanBuildQuery } from './query.ts';
 import { eventError, eventText, type StreamEvent } from '../progress.ts';
 import { openSession } from './buildkit-session.ts';
 import { decodeProgress } from './buildkit-progress.ts';
 
 const SHOWN_LINES = 10;
-
-/** Query of `POST /build`. Pure. */
-export function buildQuery(request: BuildRequest, session: string | undefined): Record<string, string> {
-  const args = { ...request.args, ...(request.inlineCache && { BUILDKIT_INLINE_CACHE: '1' }) };
-  return {
-    version: '2',
-    t: request.tag,
-    dockerfile: request.dockerfile,
-    platform: request.platform,
-    rm: '1',
-    forcerm: '1',
-    buildargs: JSON.stringify(args),
-    labels: JSON.stringify(request.labels),
-    cachefrom: JSON.stringify(request.cacheFrom),
-    ...(request.pullBases && { pull: '1' }),
-    ...(request.target !== undefined && { target: request.target }),
-    ...(session !== undefined && { session }),
-  };
-}
 
 /**
  * Rejects with `engine/build-failed` and the failing step, or the cause behind it (`engine/*`,
@@ -50,18 +33,24 @@ export async function build(api: EngineApi, request: BuildRequest): ReturnType<E
   return { imageId: image.id, sizeBytes: image.sizeBytes };
 }
 
+const buildCall = (
+  request: BuildRequest,
+  query: Record<string, string>,
+  headers: Record<string, string> = {},
+): Call => ({
+  method: 'POST',
+  path: path`/build`,
+  query,
+  headers: { 'Content-Type': 'application/x-tar', ...headers },
+  tar: request.context,
+  signal: request.signal,
+  action: `build image ${request.tag}`,
+});
+
 /** Podman's builder: see podman-build.ts. */
 async function withBuildah(api: EngineApi, request: BuildRequest): Promise<void> {
   const log = new StepLog();
-  const call: Call = {
-    method: 'POST',
-    path: path`/build`,
-    query: podmanBuildQuery(request),
-    headers: { 'Content-Type': 'application/x-tar', ...registryConfig(request.auth) },
-    tar: request.context,
-    signal: request.signal,
-    action: `build image ${request.tag}`,
-  };
+  const call = buildCall(request, podmanBuildQuery(request), registryConfig(request.auth));
   for await (const event of events(api, await api.stream(call), call)) {
     const said = eventError(event);
     if (said !== undefined) throw buildError(said, log);
@@ -77,15 +66,7 @@ async function withBuildKit(api: EngineApi, request: BuildRequest): Promise<void
   const needed = Object.keys(request.auth).length > 0;
   const session = needed ? await openSession(api, request.auth, request.signal) : undefined;
   try {
-    const call: Call = {
-      method: 'POST',
-      path: path`/build`,
-      query: buildQuery(request, session?.id),
-      headers: { 'Content-Type': 'application/x-tar' },
-      tar: request.context,
-      signal: request.signal,
-      action: `build image ${request.tag}`,
-    };
+    const call = buildCall(request, buildQuery(request, session?.id));
     for await (const event of events(api, await api.stream(call), call)) {
       const message = eventError(event);
       if (message !== undefined) throw buildError(message, log);

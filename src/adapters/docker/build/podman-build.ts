@@ -2,31 +2,12 @@
  * What is different about builds of Podman: no BuildKit, so no session, no traces and no inline cache. Progress is text, of one step
  * after the other, and credentials stand in a header. Pure.
  */
-import type { BuildRequest, RegistryAuth } from '../../ports.ts';
+import type { RegistryAuth } from '../../ports.ts';
 
 const TAIL_LINES = 20;
 const LONGEST_LINE = 500;
 /** `STEP 2/3: RUN make`, in a build of several stages `[1/2] STEP 2/3: RUN make`. */
 const STEP = /^(?:\[\d+\/\d+\] )?STEP \d+(?:\/\d+)?: (.*)$/;
-
-/**
- * Query of `POST /build`. Without layers there is no cache: Podman's would take a layer of another platform for one of this, and
- * the image would be of the wrong architecture (seen with 4.3: `FROM scratch` and a `COPY`).
- */
-export function podmanBuildQuery(request: BuildRequest): Record<string, string> {
-  return {
-    t: request.tag,
-    dockerfile: request.dockerfile,
-    platform: request.platform,
-    rm: '1',
-    forcerm: '1',
-    layers: '0',
-    ...(request.pullBases && { pull: '1' }),
-    buildargs: JSON.stringify(request.args),
-    labels: JSON.stringify(request.labels),
-    ...(request.target !== undefined && { target: request.target }),
-  };
-}
 
 /** Header with the credentials by registry. Its base64 is that of URLs, and has to be padded. */
 export function registryConfig(auth: Record<string, RegistryAuth>): Record<string, string> {

@@ -5,11 +5,8 @@ import { engineInfoOf, imageInfo, imageList } from '../../../../src/adapters/doc
 import { buildError } from '../../../../src/adapters/docker/build/build.ts';
 import { containerList, containerState } from '../../../../src/adapters/docker/container-state.ts';
 import { justBefore } from '../../../../src/adapters/docker/demux.ts';
-import {
-  podmanBuildQuery,
-  registryConfig,
-  StepLog,
-} from '../../../../src/adapters/docker/build/podman-build.ts';
+import { registryConfig, StepLog } from '../../../../src/adapters/docker/build/podman-build.ts';
+import { podmanBuildQuery } from '../../../../src/adapters/docker/build/query.ts';
 import { untrustedRegistry } from '../../../../src/adapters/docker/podman-trust.ts';
 import { pushedDigest } from '../../../../src/adapters/docker/progress.ts';
 import { containerBody } from '../../../../src/adapters/docker/requests.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import protobuf from 'protobufjs/minimal.js';
 import { describe, expect, test } from 'vitest';
-import { buildError, buildQuery } from '../../../../../src/adapters/docker/build/build.ts';
+import { buildError } from '../../../../../src/adapters/docker/build/build.ts';
+import { buildQuery } from '../../../../../src/adapters/docker/build/query.ts';
 import { BuildLog } from '../../../../../src/adapters/docker/build/build-log.ts';
 import { credentials } from '../../../../../src/adapters/docker/build/buildkit-session.ts';
 import {

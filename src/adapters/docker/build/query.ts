@@ -1,0 +1,35 @@
+/** The query of `POST /build`, for BuildKit and for Podman. Pure. */
+import type { BuildRequest } from '../../ports.ts';
+
+/** What every engine takes. */
+const commonQuery = (request: BuildRequest): Record<string, string> => ({
+  t: request.tag,
+  dockerfile: request.dockerfile,
+  platform: request.platform,
+  rm: '1',
+  forcerm: '1',
+  buildargs: JSON.stringify(request.args),
+  labels: JSON.stringify(request.labels),
+  ...(request.pullBases && { pull: '1' }),
+  ...(request.target !== undefined && { target: request.target }),
+});
+
+/** For BuildKit. */
+export function buildQuery(request: BuildRequest, session: string | undefined): Record<string, string> {
+  const args = { ...request.args, ...(request.inlineCache && { BUILDKIT_INLINE_CACHE: '1' }) };
+  return {
+    ...commonQuery({ ...request, args }),
+    version: '2',
+    cachefrom: JSON.stringify(request.cacheFrom),
+    ...(session !== undefined && { session }),
+  };
+}
+
+/**
+ * For Podman. Without layers there is no cache: Podman's would take a layer of another platform for one of this, and
+ * the image would be of the wrong architecture (seen with 4.3: `FROM scratch` and a `COPY`).
+ */
+export const podmanBuildQuery = (request: BuildRequest): Record<string, string> => ({
+  ...commonQuery(request),
+  layers: '0',
+});
