@@ -10,10 +10,8 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../errors.ts';
+import { RestartPause, wasStable } from '../process/restart-pause.ts';
 
-const INITIAL_PAUSE_MS = 250;
-const MAX_PAUSE_MS = 30_000;
-const STABLE_MS = 60_000;
 const MAX_DEFECTS = 3;
 
 export interface KeptWorker {
@@ -32,22 +30,18 @@ export interface KeepOptions {
 /** Resolves when the worker has ended because of the signal. Rejects by KEEP-2. */
 export async function keepWorker(worker: KeptWorker, options: KeepOptions): Promise<void> {
   const { signal } = options;
-  const initial = options.pauseMs ?? INITIAL_PAUSE_MS;
-  let pause = initial;
+  const pause = new RestartPause(options.pauseMs);
   let defects = 0;
   while (!signal.aborted) {
     const since = performance.now();
     const error = await failureOf(worker, options);
     if (signal.aborted) return;
-    if (performance.now() - since > STABLE_MS) {
-      pause = initial;
-      defects = 0;
-    }
+    const ranMs = performance.now() - since;
+    if (wasStable(ranMs)) defects = 0;
     options.onFailure(worker.name, error);
     defects = error instanceof DavitError ? 0 : defects + 1;
     if (defects >= MAX_DEFECTS) throw error;
-    await delay(pause, undefined, { signal }).catch(() => undefined); // aborted: seen by the loop
-    pause = Math.min(pause * 2, MAX_PAUSE_MS);
+    await delay(pause.after(ranMs), undefined, { signal }).catch(() => undefined); // aborted: seen by the loop
   }
 }
 

@@ -12,11 +12,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../errors.ts';
 import { readyOrEnded, type ManagedProcess, type RunningProcess } from './managed-process.ts';
 import type { Progress } from './progress.ts';
+import { RestartPause } from './restart-pause.ts';
 import { messageOf } from '../../utils/message.ts';
 
-const INITIAL_PAUSE_MS = 250;
-const MAX_PAUSE_MS = 30_000;
-const STABLE_MS = 60_000;
 const READY_MS = 60_000;
 
 interface Supervised {
@@ -96,16 +94,15 @@ export class Supervisor {
 
   async #keep(one: Supervised): Promise<void> {
     const { signal } = this.#stopping;
-    let wait = INITIAL_PAUSE_MS;
+    const pause = new RestartPause();
     for (;;) {
       const since = Date.now();
       const how = await one.running.exited;
       if (signal.aborted) return;
-      if (Date.now() - since > STABLE_MS) wait = INITIAL_PAUSE_MS;
+      const wait = pause.after(Date.now() - since);
       this.#progress.note(`${one.managed.name} ${how}; restarting it. Log: ${one.managed.log}`);
       await delay(wait, undefined, { signal }).catch(() => undefined); // stopped: checked in the next line
       if (signal.aborted) return;
-      wait = Math.min(wait * 2, MAX_PAUSE_MS);
       try {
         one.running = await this.#launch(one.managed);
         await this.#record();

@@ -5,7 +5,6 @@
 import { spawn } from 'node:child_process';
 import { mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { dockerEngine } from '../../adapters/docker/index.ts';
 import type { Engine, EngineInfo } from '../../adapters/ports.ts';
 import type { Settings } from '../../config.ts';
@@ -14,9 +13,11 @@ import { outputTail, runCommand, which } from '../process/exec.ts';
 import { installPackages, isRoot, mayInstall } from './debian.ts';
 import type { Progress } from '../process/progress.ts';
 import { messageOf } from '../../utils/message.ts';
+import { constant, retry } from '../../utils/retry.ts';
 
 export const DEFAULT_ENGINE = 'unix:///var/run/docker.sock';
 const START_MS = 60_000;
+const POLL_MS = 100;
 const PACKAGES = ['docker.io', 'iptables', 'iproute2', 'ca-certificates'];
 
 export interface LocalEngine {
@@ -95,15 +96,11 @@ async function startEngine(settings: Settings, progress: Progress): Promise<Loca
   );
   return progress.step('Docker engine: start', async () => {
     const ended = systemd ? await bySystemd() : await detached(settings, log);
-    const deadline = Date.now() + START_MS;
-    for (;;) {
-      try {
-        return await askEngine(settings);
-      } catch (error) {
-        if (ended()) throw new Error(`dockerd ended; see its log: ${log}`, { cause: error });
-        if (Date.now() > deadline) throw error;
-        await delay(100);
-      }
+    const policy = { retryable: () => !ended(), backoff: constant(POLL_MS), forMs: START_MS };
+    try {
+      return await retry(() => askEngine(settings), policy);
+    } catch (error) {
+      throw ended() ? new Error(`dockerd ended; see its log: ${log}`, { cause: error }) : error;
     }
   });
 }
