@@ -41,6 +41,10 @@ export interface Settings {
   path: readonly string[];
 }
 
+/** Where server and workers find Temporal: Temporal's own default where nothing is set. */
+export const temporalAddress = (settings: Pick<Settings, 'temporalAddress'>): string =>
+  settings.temporalAddress ?? '127.0.0.1:7233';
+
 /** Reads the environment once. `ENVIRONMENT` below describes each name. */
 export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   const home = env.DAVIT_HOME ?? join(env.XDG_STATE_HOME ?? join(homedir(), '.local', 'state'), 'davit');

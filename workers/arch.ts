@@ -25,7 +25,7 @@ import { keepClean } from './parts/janitor.ts';
 import { withLinks, type WorkerLinks } from './parts/links.ts';
 import { cleanUpAtStart } from './parts/startup-cleanup.ts';
 import { diskSpaceFreer } from './parts/disk-space.ts';
-import { reportToFleet } from './parts/process.ts';
+import { onStop, reportToFleet } from './parts/process.ts';
 import { readWorkerConfig } from './parts/worker-config.ts';
 import { messageOf } from '../src/utils/message.ts';
 
@@ -216,17 +216,6 @@ async function untilEnded(workers: readonly Worker[], stopping: AbortController)
   if (stopping.signal.aborted) stop();
   const ends = await Promise.allSettled(running);
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
-}
-
-/** By the AbortSignal, else by SIGTERM or SIGINT; returns what takes the listeners away again. */
-function onStop(signal: AbortSignal | undefined, stop: () => void): () => void {
-  if (signal) {
-    signal.addEventListener('abort', stop, { once: true });
-    if (signal.aborted) stop();
-    return () => signal.removeEventListener('abort', stop);
-  }
-  process.on('SIGTERM', stop).on('SIGINT', stop);
-  return () => process.off('SIGTERM', stop).off('SIGINT', stop);
 }
 
 function report({

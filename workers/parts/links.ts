@@ -4,7 +4,7 @@
  */
 import type { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
-import type { Settings } from '../../src/config.ts';
+import { temporalAddress, type Settings } from '../../src/config.ts';
 import { connectTemporal } from '../../src/temporal/client.ts';
 import { wireWorker, type WorkerPorts } from '../../src/wiring.ts';
 import { installRuntime } from './process.ts';
@@ -25,7 +25,7 @@ interface Closable {
 /** Rejects with `temporal/unreachable`. */
 export async function openTemporal(settings: Settings): Promise<TemporalLinks & Closable> {
   installRuntime(settings);
-  const address = settings.temporalAddress ?? '127.0.0.1:7233';
+  const address = temporalAddress(settings);
   const known = await connectTemporal({ address, namespace: settings.temporalNamespace });
   try {
     const connection = await NativeConnection.connect({ address });

@@ -42,6 +42,11 @@ export function stopper(worker: Worker, signal: AbortSignal | undefined): () => 
     // Told before it ran: it can only be shut down once it does, which is in a moment.
     else if (state === 'INITIALIZED') setTimeout(stop, NOT_YET_MS).unref();
   };
+  return onStop(signal, stop);
+}
+
+/** Calls `stop` on the AbortSignal, or else on SIGTERM or SIGINT; returns what removes the listeners. */
+export function onStop(signal: AbortSignal | undefined, stop: () => void): () => void {
   if (signal) {
     signal.addEventListener('abort', stop, { once: true });
     if (signal.aborted) stop();

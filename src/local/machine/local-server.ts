@@ -1,6 +1,6 @@
 /** The server of this machine: by its installation file, its keys and its home folder. */
 import { join } from 'node:path';
-import type { Settings } from '../../config.ts';
+import { temporalAddress, type Settings } from '../../config.ts';
 import { type RunningServer, startServer } from '../../server/start.ts';
 import { readInstallation } from '../setup/installation.ts';
 import { ensureKeys } from '../setup/keys.ts';
@@ -21,7 +21,7 @@ export async function startLocalServer(
     registry: settings.registry,
     helperImage: settings.helperImage,
     temporal: {
-      address: settings.temporalAddress ?? '127.0.0.1:7233',
+      address: temporalAddress(settings),
       namespace: settings.temporalNamespace,
     },
     dataDir: join(settings.home, 'data'),
