@@ -4,7 +4,7 @@
  * PATH, from the official image on Docker Hub, or from Debian's packages, whichever works first.
  */
 import { execFile } from 'node:child_process';
-import { lstat, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
@@ -138,7 +138,7 @@ async function fromDebian(local: Local): Promise<void> {
 
 const isFile = async (path: string): Promise<boolean> => {
   try {
-    return (await lstat(path)).isFile() || (await lstat(path)).isSymbolicLink();
+    return (await stat(path)).isFile();
   } catch {
     return false; // it does not exist
   }
