@@ -2,7 +2,7 @@
  * Stops environments when their time has come, or when a person asks. The list is in `memory.environments`,
  * so that the next run of the project workflow sets the timer again.
  */
-import { CancellationScope, condition, getExternalWorkflowHandle } from '@temporalio/workflow';
+import { CancellationScope, condition } from '@temporalio/workflow';
 import {
   changeEnvironment,
   dueAt,
@@ -15,8 +15,9 @@ import {
 import type { EnvironmentState, StopEnvironment } from '../../src/plan/model/environments.ts';
 import type { ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import type { LockRelease } from '../../src/plan/model/locks.ts';
-import { pipelineWorkflowId, type PipelineId } from '../../src/plan/model/ids.ts';
-import { SIGNALS, type Decision, type RerunRequest } from '../../src/plan/model/protocol.ts';
+import type { PipelineId } from '../../src/plan/model/ids.ts';
+import type { Decision, RerunRequest } from '../../src/plan/model/protocol.ts';
+import { signalDecision } from './signal-decision.ts';
 
 export class EnvironmentKeeper {
   readonly #memory: ProjectMemory;
@@ -99,16 +100,5 @@ export class EnvironmentKeeper {
     if (current?.pipeline !== pipeline || current.state === 'stopped') return;
     this.#set(withStopRequest(this.#list(), name, open, Date.now()));
     if (!open) this.#rerun({ pipeline, decision });
-  }
-}
-
-/** False: the pipeline has closed. */
-async function signalDecision(pipeline: PipelineId, decision: Decision): Promise<boolean> {
-  try {
-    await getExternalWorkflowHandle(pipelineWorkflowId(pipeline)).signal(SIGNALS.decide, decision);
-    return true;
-  } catch {
-    // It has closed; the project reruns it from its record.
-    return false;
   }
 }

@@ -32,7 +32,6 @@ import type { KnownKey, ProjectMemory } from '../../src/plan/model/project-memor
 import {
   SIGNALS,
   WORKFLOWS,
-  type Decision,
   type PipelineInput,
   type RerunRequest,
 } from '../../src/plan/model/protocol.ts';
@@ -42,6 +41,7 @@ import { bestEffort, durable } from '../activities.ts';
 import { causeMessage } from '../failures.ts';
 import { hasVersion } from '../versions.ts';
 import { reportUpstream } from '../upstream-link.ts';
+import { signalDecision } from './signal-decision.ts';
 import { startAttributes } from '../visibility.ts';
 
 /**
@@ -225,17 +225,8 @@ export class Intake {
       } catch (error) {
         if (!(error instanceof WorkflowExecutionAlreadyStartedError)) return;
       }
-      if (await this.#signalDecision(pipeline, decision)) return;
-    }
-  }
-
-  /** For a pipeline that another request has opened meanwhile. False: it has closed again. */
-  async #signalDecision(pipeline: PipelineId, decision: Decision): Promise<boolean> {
-    try {
-      await getExternalWorkflowHandle(pipelineWorkflowId(pipeline)).signal(SIGNALS.decide, decision);
-      return true;
-    } catch {
-      return false;
+      // Another request may have opened it meanwhile, and it may have closed again.
+      if (await signalDecision(pipeline, decision)) return;
     }
   }
 
