@@ -11,6 +11,7 @@
 import type { Readable } from 'node:stream';
 import type { CacheRecord } from '../../../src/plan/model/records.ts';
 import { collectArtifacts } from '../files/artifacts.ts';
+import { collectRequest } from '../files/collect-request.ts';
 import { type JobCache, jobCaches, pushPlan, readPushPlan } from './cache-keys.ts';
 import type { Job } from '../context/job.ts';
 import { warning } from '../../runtime/log/log-lines.ts';
@@ -89,20 +90,15 @@ export async function keepCaches(
 }
 
 async function keepCache(
-  { deps, spec, name }: Job,
+  job: Job,
   { index, record }: { index: number; record: string },
 ): Promise<string[]> {
+  const { deps, spec } = job;
   const cache = spec.caches?.[index];
   if (!cache) return [];
   const { artifact, warnings } = await collectArtifacts({
-    engine: deps.engine,
-    blobs: deps.blobs,
-    container: name,
-    projectDir: spec.projectDir,
-    source: spec.source,
+    ...collectRequest(job),
     spec: { ...cache, exclude: [] },
-    maxBytes: deps.facts.config.limits.artifact_bytes,
-    now: deps.now,
     what: 'cache',
   });
   const lines = warnings.map((text) => warning(text));

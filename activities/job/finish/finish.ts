@@ -4,7 +4,8 @@
  */
 import type { ContainerState } from '../../../src/adapters/ports.ts';
 import { type JobResult, testsText } from '../../../src/plan/model/outcome.ts';
-import { type CollectRequest, collectArtifacts } from '../files/artifacts.ts';
+import { collectArtifacts } from '../files/artifacts.ts';
+import { collectRequest } from '../files/collect-request.ts';
 import { coverageOfLog } from './coverage.ts';
 import { keepCaches } from '../cache/cache.ts';
 import { collectDotenv } from './dotenv.ts';
@@ -265,21 +266,11 @@ async function orFailed(verdict: Verdict, work: () => Promise<Omit<Kept, 'verdic
   }
 }
 
-const collecting = ({ deps, spec, name }: Job): Omit<CollectRequest, 'spec'> => ({
-  engine: deps.engine,
-  blobs: deps.blobs,
-  container: name,
-  projectDir: spec.projectDir,
-  source: spec.source,
-  maxBytes: deps.facts.config.limits.artifact_bytes,
-  now: deps.now,
-});
-
 async function keepReports(job: Job): Promise<Omit<Kept, 'verdict'>> {
   const wanted = job.spec.artifacts;
   if (!wanted) return { warnings: [] };
-  const { reports, tests, warnings } = await collectReports(collecting(job), wanted);
-  const dotenv = await collectDotenv(collecting(job), wanted.dotenv ?? []);
+  const { reports, tests, warnings } = await collectReports(collectRequest(job), wanted);
+  const dotenv = await collectDotenv(collectRequest(job), wanted.dotenv ?? []);
   return {
     ...(reports && { reports: { ...reports, ...(wanted.access && { access: wanted.access }) } }),
     ...(tests && { tests }),
@@ -292,7 +283,7 @@ async function keepArtifacts(job: Job, verdict: Verdict): Promise<Omit<Kept, 've
   const wanted = job.spec.artifacts;
   const asked = wanted && (wanted.paths.length > 0 || wanted.untracked);
   if (!asked || !isDue(wanted.when, verdict)) return { warnings: [] };
-  const { artifact, warnings } = await collectArtifacts({ ...collecting(job), spec: wanted });
+  const { artifact, warnings } = await collectArtifacts({ ...collectRequest(job), spec: wanted });
   if (!artifact) return { warnings };
   const { access, exposeAs } = wanted;
   const artifacts = { ...artifact, ...(access && { access }), ...(exposeAs !== undefined && { exposeAs }) };

@@ -1,0 +1,13 @@
+import type { Job } from '../context/job.ts';
+import type { CollectRequest } from './artifacts.ts';
+
+/** Where the files of a job's container are collected from, and their limit. */
+export const collectRequest = ({ deps, spec, name }: Job): Omit<CollectRequest, 'spec'> => ({
+  engine: deps.engine,
+  blobs: deps.blobs,
+  container: name,
+  projectDir: spec.projectDir,
+  source: spec.source,
+  maxBytes: deps.facts.config.limits.artifact_bytes,
+  now: deps.now,
+});
