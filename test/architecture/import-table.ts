@@ -24,6 +24,7 @@ const PURE = [
   'src/masking/',
   'src/utils/sha256.ts',
   'src/utils/unless-aborted.ts',
+  'src/utils/is-alive.ts',
   'src/utils/retry.ts',
   'src/utils/tar.ts',
 ];

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isAlive } from '../../src/local/process/exec.ts';
+import { isAlive } from '../../src/utils/is-alive.ts';
 import type { RunFile } from '../../src/server/api.ts';
 import type { PipelineStatus } from '../../src/plan/model/protocol.ts';
 import { call, davit } from '../support/cli.ts';

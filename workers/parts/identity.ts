@@ -4,6 +4,7 @@
  * same machine.
  */
 import { hostname } from 'node:os';
+import { isAlive } from '../../src/utils/is-alive.ts';
 
 export interface WorkerIdentity {
   hostId: string;
@@ -36,13 +37,3 @@ export function isFormerSelf(self: WorkerIdentity, identity: string): boolean {
  */
 export const isElsewhere = (self: WorkerIdentity, identity: string): boolean =>
   isSameWorker(self, identity) && identity.split('/')[3] !== hostname();
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // EPERM: it is there and belongs to somebody else.
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
-}

@@ -5,6 +5,7 @@ import { access, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { childEnvironment, type Settings } from '../../config.ts';
+import { isAlive } from '../../utils/is-alive.ts';
 
 /** Limit of the kept output, enough to explain a failure. */
 const MAX_OUTPUT_CHARS = 64 * 1024;
@@ -74,17 +75,6 @@ export function runCommand(program: string, args: string[], options: CommandOpti
 export function outputTail(done: Finished): string {
   const lines = `${done.stdout}\n${done.stderr}`.split('\n').filter((line) => line.trim() !== '');
   return lines.slice(-3).join(' · ').slice(0, 500) || `exit code ${done.code}`;
-}
-
-/** True while a process with this id exists, also of another user. */
-export function isAlive(pid: number): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }
 
 /**

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Settings } from '../../config.ts';
 import type { RunFile } from '../../server/api.ts';
-import { isAlive } from './exec.ts';
+import { isAlive } from '../../utils/is-alive.ts';
 import { readJson, writeJson } from './files.ts';
 
 const HEALTH_MS = 3_000;
