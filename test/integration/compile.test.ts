@@ -7,21 +7,16 @@ import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeCompilePipeline } from '../../activities/compile/compile-pipeline.ts';
 import {
   makeFindRecord,
   makeLoadRecord,
   makeRecordPipeline,
 } from '../../activities/pipeline/record-pipeline.ts';
-import { gitSource } from '../../src/adapters/git/index.ts';
-import { storedCopies } from '../../src/adapters/includes/copies.ts';
-import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
-import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
-import { wireIncludes } from '../../src/wiring.ts';
 import { isDigest, type Digest } from '../../src/plan/model/ids.ts';
 import type { PipelineEntry, PipelineRecord } from '../../src/plan/model/records.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
-import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../unit/activities/fakes.ts';
+import { testCompiler } from '../support/compiler.ts';
+import { asActivity, testFacts } from '../unit/activities/fakes.ts';
 
 const run = promisify(execFile);
 let folder: string;
@@ -90,8 +85,6 @@ const trigger = (more: Partial<Trigger> = {}): Trigger => ({
 });
 
 function setUp(config: Record<string, unknown> = {}) {
-  const blobs = memoryBlobs();
-  const records = memoryRecords();
   const facts = testFacts({
     projects: [
       {
@@ -108,17 +101,7 @@ function setUp(config: Record<string, unknown> = {}) {
     registries: [{ host: '127.0.0.1:5000', default: true }],
     ...config,
   });
-  const secrets = localSecrets({ sealKey: deriveSealKey('token of workers'), readEnv: () => undefined });
-  const compile = makeCompilePipeline({
-    blobs,
-    records,
-    facts,
-    secrets,
-    source: gitSource({ protocols: ['file', 'http'] }),
-    includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
-    registries: configuredRegistries(facts.config.registries, secrets),
-    fleet: { live: async () => [] },
-  });
+  const { compile, blobs, records } = testCompiler(facts, { protocols: ['file', 'http'] });
   const ask = (more: Partial<Trigger> = {}) =>
     asActivity(compile, { id: 'table/1', iid: 1, number: 12, trigger: trigger(more) });
   return { ask, blobs, records, facts };

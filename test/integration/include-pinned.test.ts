@@ -8,18 +8,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { makeCompilePipeline } from '../../activities/compile/compile-pipeline.ts';
 import { makeLoadRecord, makeRecordPipeline } from '../../activities/pipeline/record-pipeline.ts';
-import { gitSource } from '../../src/adapters/git/index.ts';
-import { storedCopies } from '../../src/adapters/includes/copies.ts';
-import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
-import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
-import { wireIncludes } from '../../src/wiring.ts';
 import { httpsFiles, type HttpsFiles } from '../support/https-files.ts';
-import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../unit/activities/fakes.ts';
+import { testCompiler } from '../support/compiler.ts';
+import { asActivity, testFacts } from '../unit/activities/fakes.ts';
 
 const run = promisify(execFile);
 let folder: string;
@@ -109,19 +104,7 @@ function davit() {
     registries: [{ host: '127.0.0.1:5000', default: true }],
     includes: { allow_hosts: ['localhost'], ca_file: server.caFile },
   });
-  const blobs = memoryBlobs();
-  const records = memoryRecords();
-  const secrets = localSecrets({ sealKey: deriveSealKey('token of workers'), readEnv: () => undefined });
-  const compile = makeCompilePipeline({
-    blobs,
-    records,
-    facts,
-    secrets,
-    source: gitSource({ protocols: ['file'] }),
-    includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
-    registries: configuredRegistries(facts.config.registries, secrets),
-    fleet: { live: async () => [] },
-  });
+  const { compile, blobs, records } = testCompiler(facts);
   const trigger: Trigger = {
     project: 'table',
     source: 'push',

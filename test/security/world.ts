@@ -4,14 +4,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { makeCompilePipeline } from '../../activities/compile/compile-pipeline.ts';
 import type { CompileOutput } from '../../activities/contract.ts';
-import { gitSource } from '../../src/adapters/git/index.ts';
-import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
-import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
 import type { JobSpec } from '../../src/plan/model/spec.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
-import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../unit/activities/fakes.ts';
+import { testCompiler } from '../support/compiler.ts';
+import { asActivity, testFacts } from '../unit/activities/fakes.ts';
 
 const run = promisify(execFile);
 export type Planned = Extract<CompileOutput, { kind: 'plan' }>;
@@ -84,23 +81,13 @@ export const requestOf = (
   pushOf(repository, { source: 'api', key: 'request:12345678', actor: `the ${role}`, role, ...more });
 
 export function control(repository: Repository, project: object = {}, config: object = {}) {
-  const blobs = memoryBlobs();
-  const records = memoryRecords();
   const facts = testFacts({
     projects: [{ name: 'table', clone_url: repository.url, ...project }],
     registries: [{ host: '127.0.0.1:5000', default: true }],
     ...config,
   });
-  const secrets = localSecrets({ sealKey: deriveSealKey('token of workers'), readEnv: () => undefined });
-  const compile = makeCompilePipeline({
-    blobs,
-    records,
-    facts,
-    secrets,
-    source: gitSource({ protocols: ['file'] }),
+  const { compile, blobs, records } = testCompiler(facts, {
     includes: { open: () => ({ answer: async () => ({}) }) },
-    registries: configuredRegistries(facts.config.registries, secrets),
-    fleet: { live: async () => [] },
   });
   const ask = (trigger: Trigger): Promise<CompileOutput> =>
     asActivity(compile, { id: 'table/1', iid: 1, number: 12, trigger });

@@ -79,6 +79,18 @@ function fakeTarget(options: { conflicts?: number; broken?: boolean; start?: Par
 
 /** The server's clock, which stands still here. */
 const SERVER_MS = 1_700_000_000_000;
+const SWARM: DeploySpec['swarm'] = {
+  service: 'table',
+  replicas: 1,
+  publish: [],
+  endpointMode: 'vip',
+  constraints: [],
+  env: {},
+  networks: [],
+  update: { order: 'stop-first', parallelism: 1, delayMs: 0, onFailure: 'rollback' },
+  convergeTimeoutMs: 5_000,
+};
+
 function setUp(fake: ReturnType<typeof fakeTarget>) {
   const blobs = memoryBlobs();
   const records = memoryRecords();
@@ -109,17 +121,7 @@ function setUp(fake: ReturnType<typeof fakeTarget>) {
       kind: 'deploy',
       target: 'prod',
       imageFrom: 'push',
-      swarm: {
-        service: 'table',
-        replicas: 1,
-        publish: [],
-        endpointMode: 'vip',
-        constraints: [],
-        env: {},
-        networks: [],
-        update: { order: 'stop-first', parallelism: 1, delayMs: 0, onFailure: 'rollback' },
-        convergeTimeoutMs: 5_000,
-      },
+      swarm: SWARM,
       ...more.spec,
     };
     const index = {
@@ -374,17 +376,7 @@ test('a target that never comes up ends at its deadline, one that is replaced is
   const { activities, input } = setUp(fake);
   const deploy = await input({
     spec: {
-      swarm: {
-        service: 'table',
-        replicas: 1,
-        publish: [],
-        endpointMode: 'vip',
-        constraints: [],
-        env: {},
-        networks: [],
-        update: { order: 'stop-first', parallelism: 1, delayMs: 0, onFailure: 'rollback' },
-        convergeTimeoutMs: 30,
-      },
+      swarm: { ...SWARM, convergeTimeoutMs: 30 },
     },
   });
   await asActivity(activities.applyDeploy, deploy);

@@ -1,0 +1,34 @@
+/** The compile activity over real git and configured registries; its stores are in memory. */
+import { makeCompilePipeline } from '../../activities/compile/compile-pipeline.ts';
+import { gitSource } from '../../src/adapters/git/index.ts';
+import type { GitProtocol } from '../../src/adapters/git/validate.ts';
+import { storedCopies } from '../../src/adapters/includes/copies.ts';
+import type { Includes } from '../../src/adapters/ports.ts';
+import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
+import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
+import type { InstallationFacts } from '../../src/installation.ts';
+import { wireIncludes } from '../../src/wiring.ts';
+import { memoryBlobs, memoryRecords } from '../unit/activities/fakes.ts';
+
+export interface CompilerOptions {
+  protocols?: readonly GitProtocol[];
+  /** The real ones by default. */
+  includes?: Includes;
+}
+
+export function testCompiler(facts: InstallationFacts, options: CompilerOptions = {}) {
+  const blobs = memoryBlobs();
+  const records = memoryRecords();
+  const secrets = localSecrets({ sealKey: deriveSealKey('token of workers'), readEnv: () => undefined });
+  const compile = makeCompilePipeline({
+    blobs,
+    records,
+    facts,
+    secrets,
+    source: gitSource({ protocols: options.protocols ?? ['file'] }),
+    includes: options.includes ?? wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
+    registries: configuredRegistries(facts.config.registries, secrets),
+    fleet: { live: async () => [] },
+  });
+  return { compile, blobs, records };
+}
