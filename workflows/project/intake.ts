@@ -29,12 +29,7 @@ import {
   superseded,
 } from '../../src/plan/policy/memory.ts';
 import type { KnownKey, ProjectMemory } from '../../src/plan/model/project-memory.ts';
-import {
-  SIGNALS,
-  WORKFLOWS,
-  type PipelineInput,
-  type RerunRequest,
-} from '../../src/plan/model/protocol.ts';
+import { SIGNALS, WORKFLOWS, type PipelineInput, type RerunRequest } from '../../src/plan/model/protocol.ts';
 import { pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
 import { summaryText } from '../../src/plan/policy/display-text.ts';
 import { bestEffort, durable } from '../activities.ts';

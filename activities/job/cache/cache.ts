@@ -89,10 +89,7 @@ export async function keepCaches(
   return lines;
 }
 
-async function keepCache(
-  job: Job,
-  { index, record }: { index: number; record: string },
-): Promise<string[]> {
+async function keepCache(job: Job, { index, record }: { index: number; record: string }): Promise<string[]> {
   const { deps, spec } = job;
   const cache = spec.caches?.[index];
   if (!cache) return [];
