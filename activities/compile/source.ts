@@ -6,7 +6,7 @@ import { deepest, depthOf, USUAL_DEPTH } from '../../src/plan/policy/git-depth.t
 import type { JobSpec } from '../../src/plan/model/spec.ts';
 import { submodulesOf, type WantedSubmodules } from '../../src/plan/policy/submodules.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
-import { cloneAuth } from '../runtime/clone-auth.ts';
+import { cloneAuth } from '../../src/utils/clone-auth.ts';
 
 export interface FetchedSource {
   source: Digest;

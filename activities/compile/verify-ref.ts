@@ -7,7 +7,7 @@ import type { Secrets, Source } from '../../src/adapters/ports.ts';
 import { isProtected } from '../../src/compiler/variables/installation.ts';
 import type { InstallationProject } from '../../src/installation.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
-import { cloneAuth } from '../runtime/clone-auth.ts';
+import { cloneAuth } from '../../src/utils/clone-auth.ts';
 
 export interface Protection {
   protectedRef: boolean;

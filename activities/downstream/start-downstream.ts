@@ -19,7 +19,7 @@ import { downstreamKey, type Trigger, type Upstream } from '../../src/plan/model
 import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import type { ControlActivities, DownstreamAnswer, DownstreamInput } from '../contract.ts';
 import { childFile, forwardedVariables, readSpec } from './config.ts';
-import { cloneAuth } from '../runtime/clone-auth.ts';
+import { cloneAuth } from '../../src/utils/clone-auth.ts';
 
 export interface DownstreamDeps {
   blobs: BlobStore;

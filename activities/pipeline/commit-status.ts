@@ -4,7 +4,7 @@ import { DavitError } from '../../src/errors.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
 import type { ControlActivities } from '../contract.ts';
 import { messageOf } from '../../src/utils/message.ts';
-import { cloneAuth } from '../runtime/clone-auth.ts';
+import { cloneAuth } from '../../src/utils/clone-auth.ts';
 
 /** Tells the forge how a commit fares. Best effort: a forge that is down must not fail a pipeline. */
 export function makeReportCommitStatus(deps: {

@@ -27,7 +27,7 @@ import {
 } from '../../src/plan/model/records.ts';
 import { pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
-import { cloneAuth } from '../runtime/clone-auth.ts';
+import { cloneAuth } from '../../src/utils/clone-auth.ts';
 
 const LOOK_MS = 60_000;
 const ZERO = '0'.repeat(40);

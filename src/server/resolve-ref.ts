@@ -2,6 +2,7 @@
 import type { Secrets, Source } from '../adapters/ports.ts';
 import { DavitError } from '../errors.ts';
 import type { InstallationProject } from '../installation.ts';
+import { cloneAuth } from '../utils/clone-auth.ts';
 
 export interface NamedRef {
   ref: string;
@@ -15,10 +16,7 @@ export const refResolver =
   async (project, { ref, refKind }) => {
     if (project.clone_url === undefined || refKind === 'merge_request')
       throw new DavitError('usage/invalid', `The request needs the sha of the ${refKind} ${ref}.`);
-    const auth = project.clone_token && {
-      username: project.clone_user,
-      password: await secrets.resolve(project.clone_token),
-    };
+    const auth = await cloneAuth(project, secrets);
     const name = `refs/${refKind === 'tag' ? 'tags' : 'heads'}/${ref}`;
     const sha = await source.head(project.clone_url, name, auth);
     if (sha === undefined)
