@@ -1,6 +1,7 @@
 /** Limits of streamed bodies: size, and time without data. */
 import { Transform, type Readable } from 'node:stream';
 import { DavitError } from '../errors.ts';
+import { withErrorListener } from '../utils/error-listener.ts';
 
 export interface BodyLimits {
   maxBytes: number;
@@ -11,7 +12,7 @@ export interface BodyLimits {
 /** Passes bytes on; fails with `request/too-large`, or with `request/timeout` if no data arrives. */
 export function limitStream(stream: Readable, limits: BodyLimits): Readable {
   let bytes = 0;
-  const out = new Transform({
+  const transform = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       timer.refresh();
       bytes += chunk.length;
@@ -24,6 +25,8 @@ export function limitStream(stream: Readable, limits: BodyLimits): Readable {
       done(error);
     },
   });
+  // The client may disappear while the route still opens the file that it will write.
+  const out = withErrorListener(transform);
   const failWith = (why: string) => (): void => {
     if (!stream.readableEnded) out.destroy(new DavitError('request/timeout', why));
   };

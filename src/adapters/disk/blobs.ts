@@ -10,6 +10,7 @@ import { DavitError } from '../../errors.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
 import type { BlobStore } from '../ports.ts';
 import { makeDir, onDisk, READ, syncDir, systemCode, type Scratch } from './files.ts';
+import { withErrorListener } from '../../utils/error-listener.ts';
 import { sha256 } from '../../utils/sha256.ts';
 
 const READ_CHUNK = 256 * 1024;
@@ -58,7 +59,9 @@ export function diskBlobs(folder: string, scratch: Scratch): BlobStore {
     getStream: (digest) =>
       onDisk('a blob', async () =>
         // The stream closes the handle, even if it is destroyed before its end.
-        (await openBlob(pathOf(digest), digest)).createReadStream({ highWaterMark: READ_CHUNK }),
+        withErrorListener(
+          (await openBlob(pathOf(digest), digest)).createReadStream({ highWaterMark: READ_CHUNK }),
+        ),
       ),
     has: (digest) => onDisk('a blob', () => fresh(pathOf(digest))),
   };

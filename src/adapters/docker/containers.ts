@@ -1,5 +1,5 @@
 /** Containers of one engine. Each method is one call, except for the waits. */
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { platformText } from '../../plan/model/spec.ts';
@@ -9,6 +9,7 @@ import { checked } from './checked.ts';
 import { containerList, containerState } from './container-state.ts';
 import { inspectImage } from './images.ts';
 import { containerBody, labelFilter } from './requests.ts';
+import { codedStream } from '../../utils/coded-stream.ts';
 import { retry } from '../../utils/retry.ts';
 
 /** Timeout of one `wait` request: limits how long a dead connection goes unnoticed. */
@@ -137,20 +138,10 @@ async function download(
     throw error;
   }
   // A broken body must have an error code, like every other error of an engine.
-  return Readable.from(coded(api, stream, call), { objectMode: false });
+  return codedStream(stream, (error) => toError(api.streamError(error, call)));
 }
 
-async function* coded(
-  api: EngineApi,
-  stream: Readable,
-  call: { action: string; signal?: AbortSignal },
-): AsyncGenerator<Buffer> {
-  try {
-    for await (const chunk of stream) yield Buffer.from(chunk);
-  } catch (error) {
-    throw api.streamError(error, call);
-  }
-}
+const toError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));
 
 async function waitContainer(api: EngineApi, name: string, signal: AbortSignal): Promise<ContainerState> {
   for (;;) {

@@ -84,7 +84,9 @@ export function transportError(error: unknown, request: RequestContext): DavitEr
       'engine/untrusted',
       `Cannot ${request.action}: the engine at ${request.address} has a certificate that is not trusted (${code}).`,
     );
-  if (!SOCKET_CODES.has(code) && !/socket hang up|aborted/.test(error.message)) return undefined;
+  // HPE_: what responds there does not speak HTTP.
+  const ofConnection = SOCKET_CODES.has(code) || code.startsWith('HPE_');
+  if (!ofConnection && !/socket hang up|aborted/.test(error.message)) return undefined;
   const hint =
     code === 'EACCES'
       ? 'The user of this process has no access to the socket. Add it to the docker group.'

@@ -5,6 +5,7 @@
 import type { Readable } from 'node:stream';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
+import { codedStream } from '../../utils/coded-stream.ts';
 import { doubling, retry } from '../../utils/retry.ts';
 import { INTERNAL } from './wire.ts';
 
@@ -46,18 +47,35 @@ export class StoreClient {
     this.#options = { patienceMs: 5_000, ...options, url: options.url.replace(/\/+$/, '') };
   }
 
-  /** Rejects with the server's coded error, or `store/unreachable`. */
-  async call(call: Call): Promise<Answer> {
+  /**
+   * Sends a request and reads its response; a connection that breaks in between is retried as a whole. Rejects with the
+   * server's coded error, or `store/unreachable`.
+   */
+  async call<T>(call: Call, read: (answer: Answer) => Promise<T>): Promise<T> {
     const repeatable = call.body === undefined || Buffer.isBuffer(call.body);
-    return retry(() => this.#try(call), {
+    const attempt = async (): Promise<T> => {
+      const answer = await this.#try(call);
+      try {
+        return await read(answer);
+      } catch (error) {
+        throw unreachable(this.#options.url, error);
+      }
+    };
+    return retry(attempt, {
       retryable: (error) => repeatable && error instanceof DavitError && error.http === 503,
       backoff: doubling(INITIAL_PAUSE_MS, MAX_PAUSE_MS),
       forMs: this.#options.patienceMs,
     });
   }
 
-  async json(call: Call): Promise<unknown> {
-    return (await this.call(call)).body.json();
+  json(call: Call): Promise<unknown> {
+    return this.call(call, ({ body }) => body.json());
+  }
+
+  /** The body as a stream, which fails with `store/unreachable` if the connection breaks. */
+  stream(call: Call): Promise<Readable> {
+    const code = (error: Error): Error => unreachable(this.#options.url, error);
+    return this.call(call, async ({ body }) => codedStream(body, code));
   }
 
   close(): Promise<void> {
@@ -94,19 +112,22 @@ export class StoreClient {
     }
     this.#hear(answer.headers.date);
     if (answer.statusCode < 400 || answer.statusCode === accept) return answer;
-    throw await refused(answer, this.#options.url);
+    throw await refused(answer, this.#options.url).catch((error: unknown) =>
+      unreachable(this.#options.url, error),
+    );
   }
 }
 
-/** Errors of the connection; an error of the body's own stream stays as it is. */
-function unreachable(url: string, error: unknown): DavitError {
+/** An error of the connection as `store/unreachable`; any other error is returned as it is. */
+function unreachable(url: string, error: unknown): Error {
   const ofConnection =
     error instanceof errors.UndiciError ||
+    error instanceof errors.HTTPParserError ||
     (error instanceof Error &&
       'code' in error &&
       typeof error.code === 'string' &&
-      /^(E[A-Z]|UND_)/.test(error.code));
-  if (!ofConnection) throw error;
+      /^(?:E[A-Z]|UND_)/.test(error.code));
+  if (!ofConnection) return error instanceof Error ? error : new Error(String(error));
   return new DavitError('store/unreachable', `The server at ${url} did not respond.`, { cause: error });
 }
 

@@ -56,8 +56,7 @@ const post = (client: StoreClient, path: string, body: unknown): Promise<unknown
   });
 
 function httpBlobs(client: StoreClient): BlobStore {
-  const get = async (digest: Digest): Promise<Readable> =>
-    (await client.call({ method: 'GET', path: `/blobs/${digest}` })).body;
+  const blobOf = (digest: Digest) => ({ method: 'GET', path: `/blobs/${digest}` }) as const;
   return {
     async putBytes(bytes) {
       const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -68,15 +67,17 @@ function httpBlobs(client: StoreClient): BlobStore {
     async getBytes(digest, maxBytes = Number.POSITIVE_INFINITY) {
       const tooLarge = (): Error =>
         new DavitError('blob/too-large', `The blob ${digest} has more than ${maxBytes} bytes.`);
-      const all = await readBounded(await get(digest), maxBytes, tooLarge);
+      const all = await client.call(blobOf(digest), ({ body }) => readBounded(body, maxBytes, tooLarge));
       same(digest, digestOf(all));
       return all;
     },
-    getStream: get,
+    getStream: (digest) => client.stream(blobOf(digest)),
     async has(digest) {
-      const answer = await client.call({ method: 'HEAD', path: `/blobs/${digest}`, accept: 404 });
-      await answer.body.dump();
-      return answer.statusCode !== 404;
+      const call = { method: 'HEAD', path: `/blobs/${digest}`, accept: 404 } as const;
+      return client.call(call, async ({ body, statusCode }) => {
+        await body.dump();
+        return statusCode !== 404;
+      });
     },
   };
 }
@@ -154,15 +155,12 @@ function httpLogs(client: StoreClient): LogStore {
     },
     async read(ref, offset, limit) {
       const body = Buffer.from(JSON.stringify({ ref: pick(ref), offset, limit }));
-      const answer = await client.call({
-        method: 'POST',
-        path: '/logs/read',
-        type: 'application/json',
-        body,
+      const call = { method: 'POST', path: '/logs/read', type: 'application/json', body } as const;
+      return client.call(call, async (answer) => {
+        const bytes = new Uint8Array(await answer.body.arrayBuffer());
+        const header = answer.headers[LOG_STATE_HEADER];
+        return { bytes, state: logState.parse(JSON.parse(typeof header === 'string' ? header : 'null')) };
       });
-      const bytes = new Uint8Array(await answer.body.arrayBuffer());
-      const header = answer.headers[LOG_STATE_HEADER];
-      return { bytes, state: logState.parse(JSON.parse(typeof header === 'string' ? header : 'null')) };
     },
   };
 }
