@@ -18,7 +18,7 @@ const CLEAN = {
   LC_ALL: 'C.UTF-8',
 };
 
-/** Returns git's output. Rejects with `cli/no-git`, whose message ends with the last line of git. */
+/** Returns git's output. Rejects with `cli/no-git`, whose message has git's reason. */
 export async function git(
   cwd: string,
   args: readonly string[],
@@ -35,6 +35,7 @@ export async function git(
   } catch (cause) {
     throw new DavitError('cli/no-git', `git ${args[0] ?? ''} failed in ${cwd}: ${failureText(cause)}`, {
       cause,
+      hint: hintOf(cause),
     });
   }
 }
@@ -52,8 +53,17 @@ export async function gitMaybe(cwd: string, args: readonly string[]): Promise<st
 const isMissing = (cause: unknown): boolean =>
   cause instanceof Error && 'code' in cause && cause.code === 'ENOENT' && 'syscall' in cause;
 
+const stderrOf = (cause: unknown): string =>
+  cause instanceof Error && 'stderr' in cause ? String(cause.stderr).trim() : '';
+
 function failureText(cause: unknown): string {
   if (isMissing(cause)) return 'git is not on the PATH.';
-  const text = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : '';
-  return text.trim().split('\n').at(-1) ?? 'it failed without a message.';
+  const lines = stderrOf(cause).split('\n');
+  return lines.find((line) => line.startsWith('fatal: ')) ?? lines.at(-1) ?? 'it failed without a message.';
+}
+
+/** The command that git suggests itself, as for a repository of another owner. */
+function hintOf(cause: unknown): string | undefined {
+  const command = /^\s*(git config .+)$/m.exec(stderrOf(cause))?.[1];
+  return command === undefined ? undefined : `If you trust it, run: ${command}`;
 }

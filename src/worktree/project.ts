@@ -4,7 +4,7 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { DavitError } from '../errors.ts';
 import { isSlug } from '../plan/model/ids.ts';
-import { gitMaybe } from './git.ts';
+import { git, gitMaybe } from './git.ts';
 
 /** In order of preference. */
 export const PIPELINE_FILES = ['.davit.yml', '.gitlab-ci.yml'] as const;
@@ -37,8 +37,7 @@ export const NO_SHA = '0'.repeat(40);
  */
 export async function findProject(cwd: string, file?: string): Promise<LocalProject> {
   const start = await realpath(cwd);
-  const topText = await gitMaybe(start, ['rev-parse', '--show-toplevel']);
-  const top = topText ? await realpath(topText) : undefined;
+  const top = await topOf(start);
   const folder = file ? start : ((await nearest(start, top)) ?? start);
   const atTop = top === folder;
   const history =
@@ -56,10 +55,23 @@ export async function placeOf(cwd: string, named: string): Promise<{ folder: str
   const here = relative(await realpath(cwd), path);
   if (!isAbsolute(here) && here.split(sep)[0] !== '..') return { folder: cwd, file: here };
   const own = dirname(path);
-  const top = (await isFolder(own)) ? await gitMaybe(own, ['rev-parse', '--show-toplevel']) : undefined;
-  const folder = top ?? own;
+  const folder = ((await isFolder(own)) ? await topOf(own) : undefined) ?? own;
   return { folder, file: relative(folder, path) };
 }
+
+/**
+ * The top of the working tree that a folder is in, undefined for a folder that is in none. Rejects with `cli/no-git`
+ * where git refuses the repository, such as one of another owner: without git, ignored files would be sent.
+ */
+async function topOf(folder: string): Promise<string | undefined> {
+  try {
+    return await realpath((await git(folder, ['rev-parse', '--show-toplevel'])).trimEnd());
+  } catch (error) {
+    if (error instanceof DavitError && NO_WORKING_TREE.test(error.message)) return undefined;
+    throw error;
+  }
+}
+const NO_WORKING_TREE = /not a git repository|must be run in a work tree/;
 
 async function nearest(start: string, top: string | undefined): Promise<string | undefined> {
   for (let folder = start; ; folder = dirname(folder)) {
@@ -134,6 +146,9 @@ export async function headFacts(project: LocalProject, named?: string): Promise<
 async function refOf(folder: string, named: string | undefined): Promise<Pick<HeadFacts, 'ref' | 'refKind'>> {
   const full = await gitMaybe(folder, [
     'rev-parse',
+    // Without it, git 2.39 prints the next option as well.
+    '--verify',
+    '-q',
     '--symbolic-full-name',
     '--end-of-options',
     named ?? 'HEAD',

@@ -103,6 +103,9 @@ async function collect(project: LocalProject, request: SourceTarRequest): Promis
   return { facts, submodules: listed.submodules, entries: await withGit(project.folder, repo, listed.files) };
 }
 
+/** Holds the fetched commit until HEAD does. */
+const FETCHED = 'refs/davit/fetched';
+
 /** A separate clone, without the user's hooks, credentials, remotes and stashes. */
 async function shallowClone(
   project: LocalProject,
@@ -112,10 +115,11 @@ async function shallowClone(
   const from = pathToFileURL(project.folder).href;
   // Protocol 2 serves any commit by its SHA, even without a ref.
   const allow = ['-c', 'protocol.file.allow=always', '-c', 'protocol.version=2'];
-  const quiet = ['-q', '--no-tags', '--no-recurse-submodules', '--no-write-fetch-head'];
+  const quiet = ['-q', '--no-recurse-submodules', '--no-write-fetch-head'];
   // A shallow project can only provide the history that it has.
-  const tags = ['+refs/tags/*:refs/tags/*'];
-  const history = depth === WHOLE ? [from, sha, ...tags] : [`--depth=${depth}`, from, sha];
+  const tags = ['--no-tags', from, sha, '+refs/tags/*:refs/tags/*'];
+  // git follows tags of the commits that it fetches only if they get a ref.
+  const history = depth === WHOLE ? tags : [`--depth=${depth}`, from, `${sha}:${FETCHED}`];
   await git(repo, [
     ...allow,
     'fetch',
@@ -124,6 +128,7 @@ async function shallowClone(
     ...history,
   ]);
   await git(repo, ['update-ref', '--no-deref', 'HEAD', sha]);
+  if (depth !== WHOLE) await git(repo, ['update-ref', '-d', FETCHED]);
   if (ref) await git(repo, ['update-ref', `refs/heads/${ref}`, sha]);
   if (ref) await git(repo, ['symbolic-ref', 'HEAD', `refs/heads/${ref}`]);
 }

@@ -243,6 +243,16 @@ test('the changes of a merge request start at the merge base', async () => {
   });
 });
 
+test('tags of the fetched commits come along, older ones do not', async () => {
+  const fetched = await source().fetch(request());
+  const [tar] = await Promise.all([files(fetched.tar), fetched.done]);
+  const refs = [...tar.keys()].filter((name) => name.startsWith('.git/refs/') && !name.endsWith('/'));
+  expect(refs).toEqual(['.git/refs/tags/v1']);
+  const only = await source().fetch(request({ depth: 1 }));
+  const [shallow] = await Promise.all([files(only.tar), only.done]);
+  expect(shallow.has('.git/refs/tags/v1')).toBe(false);
+});
+
 test('depth 0 is the whole history, with all branches and tags', async () => {
   const fetched = await source().fetch(request({ depth: 0 }));
   const [tar] = await Promise.all([files(fetched.tar), fetched.done]);

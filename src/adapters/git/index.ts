@@ -104,18 +104,21 @@ function checkAll({
   for (const name of [ref, ...since.map((one) => one.commit)]) checkRef(name);
 }
 
+/** Holds the fetched commit until HEAD does. */
+const FETCHED = 'refs/davit/fetched';
+
 async function checkout(place: GitWorkspace, url: CheckedUrl, request: SourceRequest): Promise<CommitFacts> {
   const inRepo = await emptyRepository(place, url.url); // without credentials (GIT-2)
   await expectOk(inRepo('config', 'remote.origin.fetch', '+refs/heads/*:refs/remotes/origin/*'));
   if (request.depth === 0) await wholeHistory(inRepo, url.url);
-  const fetch = (ref: string, options: string[]) =>
-    fetchInto(inRepo, { from: url.url, refs: [ref], options });
-  const bySha = await fetch(request.sha, depthOption(request.depth));
+  // git follows tags of the commits that it fetches only if they get a ref: `git describe` needs them.
+  const follow = { from: url.url, refs: [`${request.sha}:${FETCHED}`], tags: 'follow' } as const;
+  const bySha = await fetchInto(inRepo, { ...follow, options: depthOption(request.depth) });
   if (bySha.code !== 0) {
     // Some servers provide only branch tips: fetch the whole ref, because the commit may be below any depth.
     throwIfFatal(bySha.stderr);
     for (const ref of fullNames(request.ref)) {
-      const byRef = await fetch(ref, []);
+      const byRef = await fetchInto(inRepo, { from: url.url, refs: [ref] });
       if (byRef.code !== 0) throwIfFatal(byRef.stderr);
     }
   }
@@ -126,6 +129,7 @@ async function checkout(place: GitWorkspace, url: CheckedUrl, request: SourceReq
       `The repository has no commit ${request.sha.slice(0, 12)} (ref ${request.ref}).`,
     );
   await expectOk(inRepo('checkout', '--quiet', '--detach', '--no-recurse-submodules', request.sha));
+  await expectOk(inRepo('update-ref', '-d', FETCHED));
   const facts = await expectOk(
     inRepo('log', '-1', '--no-show-signature', '--format=%an <%ae>%x00%cI%x00%B', request.sha),
   );

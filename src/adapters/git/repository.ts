@@ -39,14 +39,19 @@ interface FetchRequest {
   /** Commits and refspecs. */
   refs: readonly string[];
   options?: readonly string[];
+  /** `follow`: also the tags of fetched commits, if these get a ref. */
+  tags?: 'none' | 'follow';
 }
 
-/** Fetches only what is named, without tags. Returns the result for any exit code. */
-export const fetchInto = (inRepo: InRepo, { from, refs, options = [] }: FetchRequest): Promise<GitResult> =>
+/** Fetches only what is named. Returns the result for any exit code. */
+export const fetchInto = (
+  inRepo: InRepo,
+  { from, refs, options = [], tags = 'none' }: FetchRequest,
+): Promise<GitResult> =>
   inRepo(
     'fetch',
     '--quiet',
-    '--no-tags',
+    ...(tags === 'none' ? ['--no-tags'] : []),
     '--no-recurse-submodules',
     '--no-write-fetch-head',
     ...options,

@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { extract, type Header } from 'tar-stream';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { findProject, slugOf } from '../../../src/worktree/project.ts';
+import { findProject, headFacts, slugOf } from '../../../src/worktree/project.ts';
 import { sourceTar } from '../../../src/worktree/source-tar.ts';
 
 let folder = '';
@@ -122,6 +122,46 @@ describe('the working tree as a tar', () => {
     expect(text.get('gone.txt')).toBe('gone');
     expect(text.has('empty')).toBe(false);
   });
+
+  test('of a named branch or tag has the ref of that name', async () => {
+    const repo = repository();
+    git(repo, 'branch', 'release', 'HEAD~3');
+    git(repo, 'tag', 'v1', 'HEAD~3');
+    const project = await findProject(repo);
+    expect(await headFacts(project, 'release')).toMatchObject({ ref: 'release', refKind: 'branch' });
+    expect(await headFacts(project, 'v1')).toMatchObject({ ref: 'v1', refKind: 'tag' });
+    const made = await sourceTar(project, 'release');
+    mkdirSync(at('out'));
+    await unpack(made.tar, at('out'));
+    await made.done;
+    expect(git(at('out'), 'rev-parse', 'release')).toBe(made.facts.sha);
+  });
+
+  test('has the tags of its commits, so that git describe works', async () => {
+    const repo = repository();
+    git(repo, 'tag', 'old', 'HEAD~22');
+    git(repo, 'tag', '-a', 'v1', '-m', 'first', 'HEAD~2');
+    const made = await sourceTar(await findProject(repo));
+    mkdirSync(at('out'));
+    await unpack(made.tar, at('out'));
+    await made.done;
+    expect(git(at('out'), 'tag')).toBe('v1');
+    expect(git(at('out'), 'describe')).toMatch(/^v1-2-g/);
+    expect(git(at('out'), 'for-each-ref', '--format=%(refname)')).toBe('refs/heads/main\nrefs/tags/v1');
+  });
+
+  test.skipIf(process.getuid?.() !== 0)(
+    'a repository that git refuses is refused, in git words',
+    async () => {
+      const repo = repository();
+      chownSync(repo, 1234, 1234);
+      await expect(findProject(repo)).rejects.toMatchObject({
+        code: 'cli/no-git',
+        message: expect.stringContaining('dubious ownership'),
+        hint: expect.stringContaining('git config --global --add safe.directory'),
+      });
+    },
+  );
 
   test('of a folder in a repository is that folder alone, with one commit', async () => {
     const repo = repository();
