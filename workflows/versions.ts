@@ -43,6 +43,8 @@ export const VERSIONS = {
   lostDispatchReplaced: { id: 'unheard', since: '2026-11-21', removableFrom: '2027-01-20' },
   /** A dispatch that is fenced by a higher one is replaced: a run that was reset counts from 1 again. */
   fencedDispatchReplaced: { id: 'epoch-raised', since: '2026-11-21', removableFrom: '2027-01-20' },
+  /** An older commit that a person asks for, or that is pushed back, starts and is superseded by nothing. */
+  olderCommitStarts: { id: 'older-commit-starts', since: '2026-11-29', removableFrom: undefined },
 } as const satisfies Record<string, Version>;
 
 /** True where this run takes the new steps. Leaves a mark in the history: ask it last. */

@@ -86,6 +86,17 @@ describe.concurrent('a newer commit', () => {
   });
 });
 
+test.concurrent('an older commit runs if it is pushed back, and if a person asks for it', async () => {
+  world.project('back', { plan: one });
+  await world.end(await world.push('back', push('b', 'a', 'd1')));
+  await world.end(await world.push('back', push('c', 'b', 'd2')));
+  const back = await world.end(await world.push('back', push('b', 'c', 'd3')));
+  const asked = await world.end(
+    await world.push('back', { ...push('a', '0', 'd4'), source: 'cli', key: 'request:a' }),
+  );
+  expect([back.state, asked.state]).toEqual(['success', 'success']);
+});
+
 describe.concurrent('locks', () => {
   const deploy = planOf([
     {

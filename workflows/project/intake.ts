@@ -27,6 +27,7 @@ import {
   rememberHead,
   rememberKey,
   superseded,
+  wantedNow,
 } from '../../src/plan/policy/memory.ts';
 import type { KnownKey, ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import { SIGNALS, WORKFLOWS, type PipelineInput, type RerunRequest } from '../../src/plan/model/protocol.ts';
@@ -165,7 +166,7 @@ export class Intake {
     const id = pipelineId(trigger.project, claim.iid);
     const older = superseded(this.#memory, trigger);
     // A downstream pipeline is not an event of its ref: its start supersedes nothing and is not out of order.
-    const newer = trigger.upstream ? undefined : newerThan(this.#memory, trigger);
+    const newer = trigger.upstream ? undefined : this.#newerThan(trigger);
     const { iid, number } = claim;
     const input: PipelineInput = { id, iid, number, trigger, order: newer?.order };
     await this.#startRun(input, WorkflowIdReusePolicy.REJECT_DUPLICATE);
@@ -177,6 +178,11 @@ export class Intake {
     }
     rememberHead(this.#memory, trigger, id);
     for (const run of older) await this.#supersede(run.id, id);
+  }
+
+  #newerThan(trigger: Trigger): ReturnType<typeof newerThan> {
+    const newer = newerThan(this.#memory, trigger);
+    return newer && wantedNow(this.#memory, trigger) && hasVersion('olderCommitStarts') ? undefined : newer;
   }
 
   async #startRun(input: PipelineInput, reuse: WorkflowIdReusePolicy): Promise<void> {

@@ -63,6 +63,17 @@ export function newerThan(
   return { pipeline: head.pipeline, order: iid - ((head.late ?? 0) + 1) / SEQ_STRIDE };
 }
 
+/**
+ * True if `newerThan` is wrong about a trigger: a person asks for it now, it is a push that follows the head (back to
+ * the commit before it), or the head was never pushed.
+ */
+export const wantedNow = (memory: ProjectMemory, trigger: Trigger): boolean => {
+  const head = headOf(memory, trigger)?.sha;
+  return (
+    !isForgeEvent(trigger.source) || trigger.before === head || pushedHead(memory, trigger)?.sha !== head
+  );
+};
+
 /** The late push is now the first one known before the head: the push before it may arrive even later. */
 export function rememberLate(memory: ProjectMemory, trigger: Trigger): void {
   const ref = refKey(trigger);

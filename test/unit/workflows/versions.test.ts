@@ -18,6 +18,7 @@ test('ids are what recorded histories hold: they are added to, never changed', (
     'no-space-once',
     'unheard',
     'epoch-raised',
+    'older-commit-starts',
   ]);
 });
 
