@@ -1,10 +1,11 @@
 /**
- * What a workflow may ask for: names, inputs and results of every activity, and the failure types they throw.
- * Types only; implementations are factories over ports. An activity that ran a job *returns* its JobResult,
- * whatever the outcome; it throws only what the workflow must act upon:
- *   Detached  {host}  the worker stopped, the container runs on: resume it on the host's queue, same attempt
- *   HandedBack {reason} this worker may not run it (a missing tag): dispatch again, nothing was started
- *   CancelledFailure   the workflow asked; the container is stopped and cleaned up already
+ * The activities that a workflow calls: names, inputs and results of every activity, and the failure types
+ * they throw. Types only; implementations are factories over ports. An activity that ran a job *returns* its
+ * JobResult, whatever the outcome; it throws only what the workflow must act upon:
+ * - Detached {host}: the worker stopped, the container continues. Resume it on the host's queue, same
+ *   attempt.
+ * - HandedBack {reason}: this worker may not run it (a missing tag). Dispatch again, nothing was started.
+ * - CancelledFailure: the workflow asked; the container is stopped and cleaned up already.
  * Anything else thrown is `errored: internal`.
  */
 import type { Strategy } from '../src/plan/model/strategy.ts';
@@ -40,7 +41,7 @@ export interface ClaimInput {
   project: ProjectSlug;
   key: string;
   deliveryId: string;
-  /** Of the workflow's own making: a retry of this call gets the same answer. */
+  /** Created by the workflow: a retry of this call gets the same answer. */
   claimId: string;
 }
 export type ClaimOutput = { iid: number; number: number; fresh: boolean };
@@ -61,7 +62,7 @@ export type CompileOutput =
       limits: Limits;
       source: Digest;
     }
-  /** Nothing to run: no job, [skip ci], workflow:rules. No failure. */
+  /** Nothing to run: no job, [skip ci], or workflow:rules. Not a failure. */
   | { kind: 'empty'; reason: string }
   /** Coded diagnostics for people, `file:line:column code message`. */
   | { kind: 'invalid'; problems: string[] };
@@ -69,34 +70,37 @@ export type CompileOutput =
 export interface FindArtifactsInput {
   project: ProjectSlug;
   fork: boolean;
-  /** CI_PIPELINE_ID of the pipeline at the head of its family: its own, where it has no parent. */
+  /** CI_PIPELINE_ID of the root pipeline of its family: its own id if it has no parent. */
   root: number;
   needs: ForeignNeed[];
 }
 
 export interface DownstreamInput {
   ref: AttemptRef;
-  /** CI_PIPELINE_ID of the pipeline that the job is in, and what asked for it. */
+  /** CI_PIPELINE_ID of the job's pipeline, and who requested it. */
   number: number;
   trigger: Trigger;
   spec: Digest;
   strategy?: Strategy;
-  /** What the jobs left that the child's file is read out of. */
+  /** Outputs of the jobs from which the child's file is read. */
   files: { job: JobKey; jobId: number; artifact: ArtifactRef }[];
   dotenv: { job: JobKey; digest: Digest }[];
-  /** Workflow's clock, epoch ms. */
+  /** The workflow's clock, epoch ms. */
   at: number;
 }
 export interface FindMirroredInput {
-  /** The project that asks, and what it asks for: by its full name at the forge, or its name here. */
+  /** The project that asks, and the project it asks for: by its full name at the forge, or its name here. */
   project: ProjectSlug;
   pipeline: PipelineId;
   fork: boolean;
   mirrors: string;
 }
-/** The newest pipeline of its default branch; or, for a person, why there is none to follow. */
+/** The newest pipeline of the default branch; or the reason, for a person, why there is none to follow. */
 export type MirroredAnswer = { project: ProjectSlug; pipeline: PipelineId } | { refused: string };
-/** The project reports the pipeline's id by signal. `refused`: for a person, why there will be none. */
+/**
+ * The project reports the pipeline's id by signal. `refused`: the reason, for a person, why no pipeline
+ * starts.
+ */
 export type DownstreamAnswer = { project: ProjectSlug } | { refused: string };
 
 export interface RunInput {
@@ -105,19 +109,19 @@ export interface RunInput {
   project: ProjectSlug;
   spec: Digest;
   timeoutMs: number;
-  /** Workflow's clock, epoch ms, when the attempt was first dispatched. */
+  /** The workflow's clock, epoch ms, when the attempt was first dispatched. */
   dispatchedAt: number;
-  /** Tags the worker must all have. */
+  /** The worker must have all of these tags. */
   tags: string[];
   artifacts: { job: JobKey; artifact: ArtifactRef }[];
   dotenv: { job: JobKey; digest: Digest }[];
   images: { job: JobKey; image: BuiltImage }[];
   indexes: { job: JobKey; index: PushedIndex }[];
-  /** CI_JOB_MANUAL, GITLAB_USER_LOGIN: who played it. */
+  /** CI_JOB_MANUAL and GITLAB_USER_LOGIN: the person who started the job. */
   playedBy?: string;
   graceMs: number;
   /**
-   * A resume that finds that nothing was ever started may hand it back: the workflow gives it to its queue
+   * A resume that finds that nothing was started may requeue it: the workflow dispatches it to its queue
    * again.
    */
   handsBack?: boolean;
@@ -127,24 +131,24 @@ export interface HostInput {
   graceMs: number;
 }
 export interface CloseLogInput {
-  /** Its epoch is above that of every dispatch of the attempt. */
+  /** Higher than the epoch of every dispatch of the attempt. */
   ref: AttemptRef;
-  /** For a person: why the log ends here. */
+  /** The reason, for a person, why the log ends here. */
   text: string;
 }
 export interface ReleaseInput {
   pipeline: PipelineId;
-  /** Names the attempts whose containers may go; results are in history. */
+  /** The attempts whose containers may be removed; their results are in history. */
   refs: AttemptRef[];
 }
 
 export interface DeployInput extends RunInput {
-  /** `deploy.seq`: rises with each deployment of the environment. */
+  /** `deploy.seq` increases with each deployment of the environment. */
   seq: number;
-  /** Equal for every dispatch of this deployment: pipeline + job + attempt. */
+  /** The same for every dispatch of this deployment: pipeline + job + attempt. */
   deployId: string;
   /**
-   * The job was cancelled while no one knew what an earlier dispatch had done: reports the state of the
+   * The job was cancelled while the effect of an earlier dispatch was unknown: reports the state of the
    * target and applies nothing.
    */
   onlyLook?: boolean;
@@ -174,51 +178,54 @@ export interface PublishInput {
   job: JobKey;
   jobId: number;
   spec: Digest;
-  /** What the job left; its site is in there. */
+  /** The job's artifact, which contains the site. */
   artifact?: Digest;
 }
 export type PublishOutput =
   | { kind: 'published'; url: string; warnings: string[] }
-  /** Nothing is wrong with the job, and nothing was published. */
+  /** The job is correct, and nothing was published. */
   | { kind: 'left'; warning: string }
   | { kind: 'refused'; message: string };
 
-/** On queue `control`. */
+/** On the queue `control`. */
 export interface ControlActivities {
   claimPipeline(input: ClaimInput): Promise<ClaimOutput>;
-  /** True when the forge's ref is at this commit now. */
+  /** True if the forge's ref points to this commit now. */
   forgeHeadIs(input: { project: ProjectSlug; ref: string; sha: string }): Promise<boolean>;
   compilePipeline(input: CompileInput): Promise<CompileOutput>;
   pushImage(input: RunInput): Promise<JobResult>;
-  /** Artifacts of jobs of other pipelines: a question, so it changes nothing. */
+  /** Finds artifacts of jobs of other pipelines. Read-only. */
   findGiven(input: FindArtifactsInput): Promise<CrossPipelineAnswer>;
-  /** Durable when it resolves; at most one pipeline for each attempt, however often it is asked. */
+  /** Durable when it resolves; starts at most one pipeline per attempt, even if it is called again. */
   startDownstream(input: DownstreamInput): Promise<DownstreamAnswer>;
-  /** A question: it changes nothing. */
+  /** Read-only. */
   findMirrored(input: FindMirroredInput): Promise<MirroredAnswer>;
-  /** What became of the key of a trigger job, as its project remembers it: a question, it starts nothing. */
+  /** What the project remembers of a trigger job's key. Read-only: it starts nothing. */
   findDownstream(input: { project: ProjectSlug; key: string }): Promise<KeyLookup>;
   /**
-   * Of a pipeline that was started and says nothing. `state` of a closed one is absent where it left no
-   * record.
+   * The state of a pipeline that was started and does not report. `state` of a closed pipeline is absent if
+   * it left no record.
    */
   lookDownstream(input: { id: PipelineId }): Promise<{ closed: boolean; state?: PipelineState }>;
-  /** Of an attempt whose machine was given up: what it writes late is refused from here on. Idempotent. */
+  /**
+   * Closes the log of an attempt whose machine was given up; later writes of that machine are refused.
+   * Idempotent.
+   */
   closeLog(input: CloseLogInput): Promise<LogSummary>;
   recordPipeline(input: { record: PipelineRecord }): Promise<{ record: Digest }>;
   loadRecord(input: {
     record: Digest;
   }): Promise<{ record: PipelineRecord; compiled?: Extract<CompileOutput, { kind: 'plan' }> }>;
-  /** The latest record of a closed pipeline; undefined when there is none. */
+  /** The latest record of a closed pipeline; undefined if there is none. */
   findRecord(input: {
     id: PipelineId;
   }): Promise<{ record?: Digest; number?: number; trigger?: Trigger; order?: number }>;
   /**
-   * `release` of a job whose script has succeeded. Idempotent: the same job finds what it has made. An outage
-   * rejects and is tried again; what the forge or davit says no to is an answer.
+   * `release` of a job whose script has succeeded. Idempotent: a repeated call finds the release. An outage
+   * rejects and is retried; a refusal of the forge or davit is a result.
    */
   createRelease(input: ReleaseJobInput): Promise<ReleaseOutput>;
-  /** `pages` of a job whose script has succeeded. Idempotent; a site of a newer pipeline stays. */
+  /** `pages` of a job whose script has succeeded. Idempotent; the site of a newer pipeline stays. */
   publishPages(input: PublishInput): Promise<PublishOutput>;
   /** Best effort; never fails a pipeline. */
   reportCommitStatus(input: {
@@ -229,19 +236,19 @@ export interface ControlActivities {
     state: PipelineState;
     fork?: boolean;
   }): Promise<void>;
-  /** True when this run of a pipeline is closed (a lock's holder that stopped). */
+  /** True if this run of a pipeline is closed (the holder of a lock that stopped). */
   isClosed(input: { workflowId: string; runId: string }): Promise<boolean>;
 }
-/** On the queue of an architecture, or of a tag. */
+/** On the queue of an architecture or a tag. */
 export interface ArchActivities {
   runJob(input: RunInput): Promise<JobResult>;
   buildImage(input: RunInput): Promise<JobResult>;
   apitest(input: RunInput): Promise<JobResult>;
 }
-/** On `host-ID`: attach only. */
+/** On `host-ID`: only attaches to the container. */
 export interface HostActivities {
   resumeJob(input: RunInput): Promise<JobResult>;
-  /** Stop, grace, kill, verify gone, clean up. Idempotent; a container that is not there is success. */
+  /** Stops, kills after the grace period, verifies, cleans up. Idempotent; a missing container is success. */
   stopJob(input: HostInput): Promise<void>;
   releaseJobs(input: ReleaseInput): Promise<void>;
 }
@@ -250,7 +257,8 @@ export interface DeployActivities {
   applyDeploy(input: DeployInput): Promise<ApplyOutput>;
   watchDeploy(input: DeployInput): Promise<JobResult>;
   /**
-   * Once, explicit; returns what the target really is afterwards. `previous` is what applyDeploy replaced.
+   * Rolls back once, on request; returns the state of the target afterwards. `previous` is what applyDeploy
+   * replaced.
    */
   rollbackDeploy(input: DeployInput & { previous?: string; newSeq: number }): Promise<DeployedState>;
 }

@@ -1,7 +1,4 @@
-/**
- * Every activity of davit, assembled from factories over ports. Workers hand in real adapters, tests hand in
- * what they like.
- */
+/** All activities of davit, assembled from factories over ports. Workers pass real adapters. */
 import type {
   BlobStore,
   Fleet,

@@ -41,10 +41,11 @@ export interface CompileDeps {
   includes: Includes;
   facts: InstallationFacts;
 }
-/** Puts of specs at once: a plan of 1,000 jobs must not open 1,000 connections. */
+/** Number of specs stored in parallel: a plan of 1,000 jobs must not open 1,000 connections. */
 const PUTS_AT_ONCE = 16;
 /**
- * Mistakes of whoever pushed or configured the project: the pipeline says so, and trying again is of no use.
+ * Mistakes of the author or of the project's configuration: the pipeline reports them, and a retry does not
+ * help.
  */
 const USERS_FAULT: readonly ErrorCode[] = [
   'git/no-commit',
@@ -57,9 +58,9 @@ const USERS_FAULT: readonly ErrorCode[] = [
 ];
 
 /**
- * From an event to a plan: source, file, variables, plan, blobs, numbers. Idempotent: numbers are claimed
- * under the pipeline's id and blobs are named by what is in them. A mistake of people is answered as
- * `invalid`; an outage rejects and is tried again.
+ * Makes a plan from an event: source, file, variables, plan, blobs, numbers. Idempotent: numbers are claimed
+ * under the pipeline's id, and blobs are named by their content. A user's mistake is returned as `invalid`;
+ * an outage rejects and is retried.
  */
 export function makeCompilePipeline(deps: CompileDeps): ControlActivities['compilePipeline'] {
   return (input) =>
@@ -68,7 +69,7 @@ export function makeCompilePipeline(deps: CompileDeps): ControlActivities['compi
         return await compileInput(deps, input, signal);
       } catch (error) {
         throwIfEnded();
-        // The same file would end the stack again, however often it is compiled.
+        // The same file would overflow the stack on every attempt.
         if (error instanceof RangeError) return { kind: 'invalid', problems: [problemOf(tooDeep(error))] };
         if (!(error instanceof DavitError) || !USERS_FAULT.includes(error.code)) throw error;
         return { kind: 'invalid', problems: [problemOf(error)] };
@@ -109,7 +110,7 @@ async function compileInput(
   });
   const asking = { project, pins, signal };
   let answer = await compiled(deps, request, asking);
-  // Another try was quicker: what it was made of counts.
+  // Another attempt has stored its answers first, and they are the ones to use.
   if (answer.kind !== 'invalid' && !(await pins.keep())) answer = await compiled(deps, request, asking);
   if (answer.kind !== 'plan') return output(deps, { input, project, fetched, answer, ...more });
   const allowHosts = deps.facts.config.includes.allow_hosts;
@@ -134,7 +135,9 @@ async function compiled(
   return compile({ ...whole, ...(await sourceFacts(deps, whole, asking)) });
 }
 
-/** What conditions of the file ask about the source; nothing is fetched for those that ask nothing. */
+/**
+ * The facts about the source that conditions of the file need; nothing is fetched if no condition needs any.
+ */
 async function sourceFacts(
   deps: CompileDeps,
   request: CompileRequest,
@@ -156,7 +159,7 @@ interface Compiled {
   project: InstallationProject;
   fetched: FetchedSource;
   answer: CompileResult;
-  /** Beside those of the file. */
+  /** In addition to the variables of the file. */
   warning: string | undefined;
   trust: PlanTrust;
   fleet: readonly WorkerReport[];
@@ -191,7 +194,7 @@ async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput>
   return { kind: 'plan', plan, planBlob, ...kept, limits: limitsOf(deps.facts) };
 }
 
-/** CI_JOB_ID of each job, in file order; the same ones when the same pipeline is compiled again. */
+/** CI_JOB_ID of each job, in file order; compiling the same pipeline again gives the same ids. */
 async function jobIds(
   records: RecordStore,
   input: CompileInput,
@@ -202,7 +205,7 @@ async function jobIds(
   return Object.fromEntries(jobs.map((job, at) => [job.key, first + at]));
 }
 
-/** Maps in order, at most `width` at once. */
+/** Maps in order, with at most `width` calls in parallel. */
 async function bounded<T, R>(
   items: readonly T[],
   width: number,

@@ -2,10 +2,10 @@ import type { Readable } from 'node:stream';
 import type { IncludeSource } from '../../src/compiler/includes.ts';
 import { entries, readFiles } from '../runtime/tar.ts';
 
-/** Looked for in this order unless the trigger names another. */
+/** Tried in this order unless the trigger names a file. */
 export const PIPELINE_FILES = ['.davit.yml', '.gitlab-ci.yml'] as const;
 
-/** Every file of a tar, `.git` left out; for `exists`. Rejects with `source/refused`. */
+/** Paths of all files in a tar except `.git`; for `exists`. Rejects with `source/refused`. */
 export async function listFiles(tar: Readable): Promise<string[]> {
   const files: string[] = [];
   for await (const { path, header } of entries(tar))
@@ -13,7 +13,7 @@ export async function listFiles(tar: Readable): Promise<string[]> {
   return files;
 }
 
-/** Included files of a tar, which `open` opens again for each round. */
+/** Reads included files from a tar, which `open` opens again for each round. */
 export const sourceFiles = (open: () => Promise<Readable>): Pick<IncludeSource, 'read' | 'list'> => ({
   async read(files) {
     const found = await readFiles(await open(), files);
@@ -23,8 +23,8 @@ export const sourceFiles = (open: () => Promise<Readable>): Pick<IncludeSource, 
 });
 
 /**
- * The first of `names` in a tar, without unpacking it; undefined when there is none. Rejects with
- * `source/refused`.
+ * The first of `names` that a tar contains, read without unpacking; undefined if it contains none. Rejects
+ * with `source/refused`.
  */
 export async function findFile(
   tar: Readable,

@@ -1,6 +1,7 @@
 /**
- * Pipelines of forks wait for somebody's "run" unless the installation says otherwise. The approval is of this pipeline,
- * hence of its head commit: a new push is a new pipeline, which asks again. A child asks nobody, its parent has.
+ * The pipeline of a fork waits for a person's approval unless the installation configures otherwise. The
+ * approval counts for one pipeline, hence for one head commit: a new push is a new pipeline, which asks
+ * again. A child pipeline does not ask, because its parent has asked.
  */
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
 import type { InstallationProject } from '../../src/installation.ts';
@@ -17,7 +18,7 @@ interface ForkDeps {
   records: Pick<RecordStore, 'get'>;
 }
 
-/** Why a pipeline of a fork is not run at all; undefined when it may be. */
+/** The reason why the pipeline of a fork is not run at all; undefined if it may run. */
 export const forkRefusal = (
   project: Pick<InstallationProject, 'name' | 'fork_pipelines'>,
   trigger: Pick<Trigger, 'fork'>,
@@ -26,7 +27,7 @@ export const forkRefusal = (
     ? `Pipelines of forks are off for ${project.name} (fork_pipelines).`
     : undefined;
 
-/** The plan as it may run: as it is where it is no fork's. */
+/** The plan with an admission if it belongs to a fork; otherwise unchanged. */
 export async function admitted(
   deps: ForkDeps,
   plan: Plan,
@@ -47,7 +48,7 @@ export async function admitted(
   });
 }
 
-/** Said for the author and the repository of the request, both as the forge knows them. */
+/** Concerns the author and the repository of the request, as the forge reports them. */
 async function isRemembered(
   { records }: ForkDeps,
   project: InstallationProject,
@@ -58,7 +59,7 @@ async function isRemembered(
   return (await records.get<ForkAuthorRecord>(forkAuthorRecordName(project.name, sha256(who)))) !== undefined;
 }
 
-/** A warning for people whose fork's jobs would wait without a word. */
+/** A warning for a fork whose jobs would wait without an explanation. */
 export const forkWarnings = (trigger: Pick<Trigger, 'fork'>, fleet: readonly WorkerReport[]): string[] =>
   trigger.fork && fleet.length > 0 && !fleet.some((worker) => worker.forks)
     ? ['No worker takes jobs of forks now: set `forks: true` in the configuration of one that may.']

@@ -1,7 +1,7 @@
 /**
- * What a pipeline's file asks the world for, pinned: what other projects, servers and git have answered is
- * kept under the pipeline's id once a plan is made of it, so that a second try of this activity, and whatever
- * else reads it later, puts the same pipeline together, whatever has changed elsewhere meanwhile.
+ * Everything outside the source that a pipeline's file includes. The answers of other projects, servers and
+ * git are pinned: once a plan is made they are kept under the pipeline's id. A second attempt of this
+ * activity, or a later reader, compiles the same pipeline even if the included files have changed.
  */
 import { Context } from '@temporalio/activity';
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
@@ -14,11 +14,11 @@ import { includesRecordName, type IncludesRecord } from '../../src/plan/model/re
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 
 /**
- * Attempts after which an outage elsewhere is reported as a mistake, with its place; the workflow gives up
- * two later.
+ * Number of attempts after which an outage of an included file is reported as a mistake, with its place; the
+ * workflow gives up two attempts later.
  */
 const PATIENT_TRIES = 6;
-/** 150 files of 1 MiB at most, and lists of files. */
+/** Enough for 150 files of 1 MiB and the lists of files. */
 const MAX_BYTES = 256 * 1024 * 1024;
 
 interface Deps {
@@ -26,12 +26,15 @@ interface Deps {
   records: RecordStore;
 }
 type World = Pick<IncludeSource, 'elsewhere' | 'changed'>;
-/** By what was compared with; null: git does not know that. */
+/** By the ref that was compared with; null if git does not know that ref. */
 type Changed = Record<string, readonly string[] | null>;
 
-/** Answers as the world did; each question is asked once. */
+/** Asks the outside world, each question once. */
 export interface Pins extends World {
-  /** Keeps all that was answered. False: another attempt was faster; from now on its answers count. */
+  /**
+   * Keeps all answers. Returns false if another attempt was faster; then the answers of that attempt are
+   * used.
+   */
   keep(): Promise<boolean>;
 }
 
@@ -55,7 +58,7 @@ export async function openPins(
       );
     },
     async changed(names) {
-      // Of `davit run` the trigger itself tells it, and that never changes.
+      // For `davit run` the trigger itself contains the answer, which never changes.
       if (world.trigger.sourceBlob !== undefined || names.length === 0) return world.changed(names);
       const open = names.filter((name) => !Object.hasOwn(changed, name));
       const found = open.length > 0 ? await world.changed(open) : {};
@@ -78,8 +81,8 @@ export async function openPins(
 }
 
 /**
- * The request with all that its includes name. Rejects with `include/unreachable` while it is worth trying
- * again; what is refused is left for the compiler to tell, with its place.
+ * The request with all files that its includes name. Rejects with `include/unreachable` while a retry may
+ * help; a refusal is left to the compiler, which reports it with its place.
  */
 export async function withIncludes(request: CompileRequest, source: IncludeSource): Promise<CompileRequest> {
   const loaded = await loadIncludes(request, source);
@@ -92,7 +95,7 @@ export async function withIncludes(request: CompileRequest, source: IncludeSourc
   return { ...request, ...loaded };
 }
 
-/** A branch may be called as something that every object has. */
+/** A branch may have the name of a property of every object, such as `constructor`. */
 const own = (found: Readonly<Record<string, readonly string[]>> | undefined, name: string) =>
   (found && Object.hasOwn(found, name) && found[name]) || null;
 
@@ -106,14 +109,14 @@ async function readPins({ blobs, records }: Deps, id: PipelineId): Promise<Pinne
   if (!record) return undefined;
   const read = async (digest: Digest): Promise<unknown> =>
     JSON.parse(new TextDecoder().decode(await blobs.getBytes(digest, MAX_BYTES)));
-  // Written by `writePins`, under their digests.
+  // Written by `writePins`, under the digests of the answers.
   return {
     answers: (await read(record.answers)) as IncludeAnswers,
     ...(record.changed && { changed: (await read(record.changed)) as Changed }),
   };
 }
 
-/** False: there is something already. */
+/** Returns false if the record exists already. */
 async function writePins(
   { blobs, records }: Deps,
   id: PipelineId,

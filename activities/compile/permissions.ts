@@ -1,4 +1,4 @@
-/** What the installation file says about deployments, written into the plan: jobs that it refuses, and gates that it asks for. */
+/** Applies the deployment rules of the installation file to the plan: refuses jobs, and adds gates. */
 import type { CompiledJob } from '../../src/compiler/request.ts';
 import { isLocalOperator } from '../../src/compiler/variables/installation.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
@@ -21,7 +21,7 @@ interface Permissions {
 export function permitted(compiled: CompiledJob, permissions: Permissions): CompiledJob {
   const { job, spec } = compiled;
   const { facts, project, trigger, protectedRef } = permissions;
-  // He deploys what is in front of him, from any branch, where `protected` is the rule.
+  // `davit run` deploys the working tree, from any branch, where `protected` is the rule.
   const local = isLocalOperator(trigger);
   const ask: DeployAsk = { project: project.name, ref: trigger.ref, protectedRef, fork: trigger.fork, local };
   const target =
@@ -40,7 +40,7 @@ export function permitted(compiled: CompiledJob, permissions: Permissions): Comp
   };
 }
 
-/** The file's own gate stays: the installation adds to it. */
+/** The file's own gate stays; the installation adds to it. */
 function guardedGate(
   written: Gate | undefined,
   { approvals, fourEyes }: EnvironmentProtection,

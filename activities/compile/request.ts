@@ -1,7 +1,4 @@
-/**
- * What the compiler is told of a pipeline before its file is put together: file, project, installation,
- * fleet.
- */
+/** What the compiler needs to know before it assembles the file: file, project, installation, workers. */
 import type { BlobStore, Fleet, Registries } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
@@ -72,7 +69,7 @@ const projectFacts = (project: InstallationProject, protectedRef: boolean): Comp
   isProtected: (branch) => isProtectedRef(project, 'branch', branch),
 });
 
-/** Those of the installation file; without any, those that workers were started for. */
+/** The architectures of the installation file; if it lists none, those that workers were started for. */
 function targetsOf(facts: InstallationFacts, fleet: readonly WorkerReport[]): string[] {
   const named = facts.config.targets.map((target) => target.name);
   return named.length > 0 ? named : [...new Set(fleet.flatMap((worker) => worker.targets))];
@@ -81,7 +78,7 @@ function targetsOf(facts: InstallationFacts, fleet: readonly WorkerReport[]): st
 const gitlabApi = ({ forge, forge_url }: InstallationProject): string | undefined =>
   forge === 'gitlab' && forge_url ? `${forge_url.replace(/\/+$/, '')}/api` : undefined;
 
-/** Page of the project at the forge, for CI_PROJECT_URL. */
+/** The project's page at the forge, for CI_PROJECT_URL. */
 function pageOf(project: InstallationProject): string | undefined {
   if (!project.forge_url || !project.repository || !URL.canParse(project.forge_url)) return undefined;
   return new URL(project.repository, `${project.forge_url.replace(/\/+$/, '')}/`).href;

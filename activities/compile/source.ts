@@ -13,7 +13,7 @@ export interface FetchedSource {
   commit: CommitFacts;
 }
 
-/** The pipeline's source as a blob: the one that came with the request, or a fetch of its commit. */
+/** The pipeline's source as a blob: uploaded with the request, or fetched by its commit. */
 export async function fetchSource(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
   project: InstallationProject,
@@ -37,8 +37,8 @@ export async function fetchSource(
 }
 
 /**
- * Git's answers for `changes`: of `davit run` they came with the request. Without an answer everything counts
- * as changed.
+ * Git's answers for `changes`. A request of `davit run` contains them. Without an answer every file counts as
+ * changed.
  */
 export async function changedFiles(
   deps: { source: Source; secrets: Secrets },
@@ -63,7 +63,7 @@ export async function changedFiles(
   });
 }
 
-/** Git's answers for `cache: key: files_commits`; of `davit run` they came with the request. */
+/** Git's answers for `cache: key: files_commits`. A request of `davit run` contains them. */
 export async function lastCommits(
   deps: { source: Source; secrets: Secrets },
   project: InstallationProject,
@@ -76,7 +76,10 @@ export async function lastCommits(
   return deps.source.lastCommits({ url, sha: trigger.sha, ref: trigger.ref, auth, signal, paths });
 }
 
-/** The operator's own address wins; one from a payload gets no token and no transport but https and ssh. */
+/**
+ * The operator's address takes precedence. An address from a payload gets no token, and only https and ssh as
+ * transport.
+ */
 function cloneUrl(project: InstallationProject, trigger: Trigger): { url: string; own: boolean } {
   if (project.clone_url !== undefined) return { url: project.clone_url, own: true };
   const given = trigger.cloneUrl;
@@ -89,7 +92,7 @@ function cloneUrl(project: InstallationProject, trigger: Trigger): { url: string
   return { url: given, own: false };
 }
 
-/** What the event itself says of its commit. */
+/** The facts about the commit that the event contains. */
 const factsOf = (trigger: Trigger): CommitFacts => ({
   author: trigger.actor,
   timestamp: new Date(trigger.receivedAt).toISOString(),
@@ -104,8 +107,9 @@ interface SourceJobs<T> {
 }
 
 /**
- * GIT_DEPTH: jobs that ask for more history than all get it from a source of their own; one fetch serves
- * them. So do those with the same wish for submodules. Under `davit run` the source came with the request.
+ * GIT_DEPTH: a job that asks for more history than the others gets a source of its own; one fetch serves all
+ * jobs with the same depth. The same holds for submodules. Under `davit run` the source came with the
+ * request.
  */
 export async function withSources<T extends { spec: JobSpec }>(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
@@ -126,14 +130,14 @@ export async function withSources<T extends { spec: JobSpec }>(
     return known;
   };
   const found: T[] = [];
-  // One after the other: each fetch is a process and a folder.
+  // One after the other: each fetch needs a process and a folder.
   for (const one of jobs) found.push({ ...one, spec: { ...one.spec, ...(await sourceOf(one.spec)) } });
   return found;
 }
 
 /**
- * Submodules that cannot be had fail the jobs that ask for them, and no other; a forge that is away is asked
- * again.
+ * Submodules that cannot be fetched fail only the jobs that ask for them; a forge that is unreachable is
+ * asked again.
  */
 async function ownSource(
   deps: { blobs: BlobStore; source: Source; secrets: Secrets },
@@ -142,7 +146,7 @@ async function ownSource(
 ): Promise<Pick<JobSpec, 'source' | 'submodules'>> {
   const { trigger, signal, depth, wanted, allowHosts } = what;
   if (!wanted) return pick(await fetchSource(deps, project, { trigger, signal, depth }));
-  // What a fork names is read with no one's credentials.
+  // A repository that a fork names is read without credentials.
   const submodules = { ...wanted, credentials: !trigger.fork, allowHosts };
   try {
     const fetched = await fetchSource(deps, project, { trigger, signal, depth, submodules });

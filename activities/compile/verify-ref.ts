@@ -1,7 +1,8 @@
 /**
- * Whether the pipeline is one of a protected ref. The forge vouches for the commits of its own events, and davit has looked
- * up the commits of the reconciler and of other projects' trigger jobs itself. A commit that a person names is looked for in
- * the ref: a developer who names `main` and the head of another branch gets an unprotected pipeline.
+ * Whether the pipeline belongs to a protected ref. The forge guarantees the commits of its own events, and
+ * davit has looked up the commits of the reconciler and of other projects' trigger jobs itself. A commit that
+ * a person names is searched in the ref: a developer who names `main` with the head of another branch gets an
+ * unprotected pipeline.
  */
 import type { Secrets, Source } from '../../src/adapters/ports.ts';
 import { isProtected } from '../../src/compiler/variables/installation.ts';
@@ -11,7 +12,7 @@ import { cloneAuth } from '../../src/utils/clone-auth.ts';
 
 export interface Protection {
   protectedRef: boolean;
-  /** Why a pipeline that names a protected ref is not protected. */
+  /** The reason why a pipeline that names a protected ref is not protected. */
   warning?: string;
 }
 
@@ -39,6 +40,6 @@ export async function protectionOf(
   return { protectedRef: false, warning };
 }
 
-/** Children keep the commit and the role of the request that started their family. */
+/** Child pipelines keep the commit and the role of the request that started their family. */
 const isNamedByPerson = (trigger: Trigger): boolean =>
   trigger.role !== undefined && trigger.source !== 'pipeline' && trigger.upstream?.origin !== 'pipeline';

@@ -24,17 +24,22 @@ import { readSpec } from '../runtime/spec.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
 
 /**
- * A swarm raises the service's version itself while it rolls out: such a conflict is read again and decided
- * again.
+ * A swarm raises the service's version during a rollout: after such a conflict davit reads and decides again.
  */
 const MAX_CONFLICTS = 20;
 
 /**
- * Asks the target for one deployment, at most once however often it is called. Invariants: DEPLOY-1 the
- * target is read first; an id that stands there, in the service or any task, means applied. DEPLOY-2 a higher
- * sequence number there means outdated, and nothing is written. DEPLOY-3 what would be replaced is in the
- * store before it is replaced. DEPLOY-4 a write is conditional on the version that was decided on. DEPLOY-5
- * see `afterError`. DEPLOY-6 nothing is written by a dispatch that another one has followed.
+ * Asks the target for one deployment, at most once however often it is called.
+ * `workflows/job/deploy-attempt.ts` decides when.
+ *
+ * Invariants:
+ *  DEPLOY-1 The target is read first; if the service or any task has this id, the deployment is applied
+ *           already.
+ *  DEPLOY-2 A higher sequence number at the target means outdated, and nothing is written.
+ *  DEPLOY-3 The state to be replaced is stored before it is replaced.
+ *  DEPLOY-4 A write is conditional on the version that the decision was made for.
+ *  DEPLOY-5 See `afterError`.
+ *  DEPLOY-6 A dispatch that is followed by another one writes nothing.
  */
 export function makeApplyDeploy(given: DeployDeps): DeployActivities['applyDeploy'] {
   return (input) =>
@@ -49,7 +54,7 @@ export function makeApplyDeploy(given: DeployDeps): DeployActivities['applyDeplo
         afterError(deps, input, { run, error }),
       );
       if (answer.kind !== 'failed') {
-        // What was done is done, whether or not the log could be written; the watch goes on with it.
+        // The deployment is applied even if the log cannot be written; the watch continues.
         await log.flush().catch(() => undefined);
         return answer;
       }
@@ -64,17 +69,15 @@ export function makeApplyDeploy(given: DeployDeps): DeployActivities['applyDeplo
 interface Run {
   signal: AbortSignal;
   log: AttemptLog;
-  /** The target was asked and has not answered yet. */
+  /** The request was sent, and its response has not arrived. */
   asked: boolean;
 }
-/** How long a target is asked what it has, once the activity was told to end. */
+/** How long the target is asked for its state after the activity has to end. */
 const FINAL_CHECK_MS = 20_000;
 
 /**
- * DEPLOY-5. "Cancelled" is answered only when nothing was applied. A request whose answer was lost is looked
- * for at
- *     the target; a target
- * that does not say leaves an error, because then no one knows.
+ * DEPLOY-5. Returns "cancelled" only if nothing was applied. If the response to a request was lost, the
+ * target is read; if it does not answer, an error is thrown, because the result is unknown.
  */
 async function afterError(
   deps: DeployDeps,
@@ -93,7 +96,7 @@ async function afterError(
   throwIfEnded();
   if (error instanceof DavitError && error.code === 'log/fenced') throw error; // DEPLOY-6
   const result = endedBy(error);
-  // What a machine spoiled before the target was asked may be tried again without a person.
+  // A failure of a machine before the target was asked may be retried without a person.
   return {
     kind: 'failed',
     result: result.outcome === 'errored' ? { ...result, started: run.asked } : result,
@@ -135,7 +138,7 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
   );
 }
 
-/** Reads, decides, writes; undefined asks for another round. */
+/** Reads, decides, writes; undefined requests another round. */
 async function attempt(
   deps: DeployDeps,
   input: DeployInput,
@@ -161,8 +164,8 @@ async function attempt(
   };
   await deps.records.put(recordName(deps.target.name, input.deployId), record);
   const auth = await deps.registries.authFor(image);
-  // DEPLOY-6. The store knows the epoch of the last dispatch: one that stood still for a while finds out here
-  // that it was given up.
+  // DEPLOY-6. The store knows the epoch of the last dispatch: a worker that was frozen finds out here that it
+  // was given up.
   await retryUntilReachable(run.signal, () => deps.logs.open(input.ref, input.ref.epoch));
   run.signal.throwIfAborted();
   run.asked = true;
@@ -198,7 +201,7 @@ function outdated(
   return { kind: 'outdated', state };
 }
 
-/** Never `davit.job.*`: those would make a janitor take the service's containers for a job's. */
+/** Never `davit.job.*`: the janitor would remove the service's containers as those of a job. */
 const labels = (spec: DeploySpec, input: DeployInput): Record<string, string> => ({
   'davit.deploy.pipeline': input.ref.pipeline,
   'davit.deploy.job': input.ref.job,

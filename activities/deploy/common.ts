@@ -29,7 +29,7 @@ export interface DeployDeps {
   now(): number;
   timing?: DeployTiming;
 }
-/** A server that is away for minutes ends no deployment: what is asked of the stores may be asked twice. */
+/** An outage of the server for minutes does not end a deployment; requests to the stores may be repeated. */
 export function storesWithRetry(deps: DeployDeps, signal: AbortSignal): DeployDeps {
   const { blobs, records } = deps;
   const asked = <T>(work: () => Promise<T>): Promise<T> => retryThroughStoreOutage(signal, work);
@@ -56,13 +56,13 @@ export interface DeployTiming {
 }
 export const DEFAULT_TIMING: DeployTiming = { pollMs: 500, stableMs: 5_000 };
 
-/** Written before a deployment is applied: a worker that dies right after applying has lost nothing. */
+/** Written before a deployment is applied, so nothing is lost if the worker dies right after applying it. */
 export interface DeployRecord {
   deployId: string;
   image: string;
-  /** Epoch ms, the server's clock; the time to converge counts from here. */
+  /** Epoch ms, the server's clock; the convergence time is counted from here. */
   appliedAt: number;
-  /** Sealed snapshot of what it replaced; absent for the first deployment of a service. */
+  /** Sealed snapshot of the replaced state; absent for the first deployment of a service. */
   previous?: Digest;
 }
 export const recordName = (target: string, deployId: string): string =>
@@ -71,7 +71,7 @@ export const recordName = (target: string, deployId: string): string =>
 export const deployRecord = (deps: DeployDeps, deployId: string): Promise<DeployRecord | undefined> =>
   deps.records.get<DeployRecord>(recordName(deps.target.name, deployId));
 
-/** A snapshot holds the service's environment, so it rests sealed and travels as a digest. */
+/** A snapshot contains the service's environment, so it is stored encrypted and passed as a digest. */
 export async function keepSnapshot(
   deps: DeployDeps,
   snapshot: string | undefined,
@@ -86,7 +86,7 @@ export async function openSnapshot(deps: DeployDeps, previous: string): Promise<
   return new TextDecoder().decode(deps.secrets.unseal(await deps.blobs.getBytes(previous)));
 }
 
-/** What a deployment is of: its target's name and its service. */
+/** Identifies what is deployed: the target's name and the service. */
 export interface Deployed {
   deps: Pick<DeployDeps, 'target'>;
   spec: DeploySpec;
@@ -103,7 +103,7 @@ export const stateOf = (
   ...more,
 });
 
-/** `2 of 3 tasks run; image X; the rollout is paused; last failure: …` in the target's own words. */
+/** `2 of 3 tasks run; image X; the rollout is paused; last failure: …`, quoted from the target. */
 export function targetText(now: TargetState): string {
   if (!now.exists) return 'the service is not there';
   const parts = [`${now.running} of ${now.desired} tasks run`];

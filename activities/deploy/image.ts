@@ -3,7 +3,7 @@ import type { Registries } from '../../src/adapters/ports.ts';
 import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { DeployInput } from '../contract.ts';
 
-/** What a deployment runs, always by digest: a tag that somebody moves changes nothing. */
+/** The image that a deployment runs, always by digest: moving its tag has no effect. */
 export async function deployedImage(
   spec: DeploySpec,
   input: DeployInput,

@@ -1,6 +1,7 @@
 /**
- * Whose service stands at the target. One that davit did not make for the project is left alone, unless the operator lets it be
- * taken over; then that happens once, for one project, and a record says when and by which deployment.
+ * Whether davit owns the service at the target. A service that davit did not create for the project is not
+ * changed unless the operator allows adoption. Adoption happens once, for one project, and a record names the
+ * time and the deployment.
  */
 import type { TargetState } from '../../src/adapters/ports.ts';
 import { takeoverRefusal, type TargetRules } from '../../src/match/deploy-permission.ts';
@@ -11,11 +12,11 @@ import type { DeployInput } from '../contract.ts';
 import type { AttemptLog } from '../runtime/log/plain-log.ts';
 import type { DeployDeps } from './common.ts';
 
-/** A target that the installation file does not name has the defaults. */
+/** A target that the installation file does not list has the defaults. */
 export const rulesOf = ({ facts, target }: DeployDeps): TargetRules & { adopt?: boolean } =>
   facts.config.targets.find((one) => one.name === target.name) ?? { name: target.name };
 
-/** Why the service is left alone; undefined when it may be replaced. */
+/** The reason why the service is not changed; undefined if it may be replaced. */
 export async function takeover(
   deps: DeployDeps,
   input: DeployInput,

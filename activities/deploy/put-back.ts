@@ -22,10 +22,10 @@ type RollbackInput = DeployInput & { previous?: string; newSeq: number };
 export const rollbackId = (deployId: string): string => `${deployId}+rollback`;
 
 /**
- * Puts back what a deployment replaced, once, as a new deployment, and returns what the target really is. A
- * first deployment replaced nothing: its service is removed. `unchanged`: there was nothing to undo, the file
- * says `on_failure: pause`, or a newer deployment stands there. `unknown`: it was asked for and has not
- * settled.
+ * Rolls back: restores what a deployment replaced, once, as a new deployment, and returns the state of the
+ * target. `workflows/job/deploy-attempt.ts` decides when. A first deployment replaced nothing, so its service
+ * is removed. `unchanged`: there was nothing to undo, the file has `on_failure: pause`, or the target has a
+ * newer deployment. `unknown`: the rollback was requested and has not settled.
  */
 export function makeRollbackDeploy(deps: DeployDeps): DeployActivities['rollbackDeploy'] {
   return (input) =>
@@ -56,8 +56,8 @@ async function rollback(deps: DeployDeps, input: RollbackInput, signal: AbortSig
     log.info('nothing rolled back', { service, target: deps.target.name, state: targetText(now) });
     return stateOf({ deps, spec }, input, { image: now.image ?? '', state: 'unchanged' });
   }
-  // Without its record no one can say that a deployment was the first; removing a service on a guess is worse
-  // than leaving it.
+  // Without its record it is unknown whether the deployment was the first. Leaving a service is better than
+  // removing it on a guess.
   if (previous === undefined && !first)
     return stateOf({ deps, spec }, input, { image: now.image ?? '', state: 'unknown' });
   const snapshot = previous === undefined ? undefined : await openSnapshot(deps, previous);

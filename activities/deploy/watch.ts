@@ -20,9 +20,9 @@ import { durationText } from '../../src/utils/duration.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
 
 /**
- * Waits until the target has converged on this deployment, or says in the target's own words why it has not.
- * Reads only, so it can be run again from anywhere; the time to converge counts from when the deployment was
- * applied, not from this call.
+ * Waits until the target has converged on this deployment, or reports in the target's own words why it has
+ * not. Read-only, so any worker can run it again. The convergence time is counted from when the deployment
+ * was applied, not from this call.
  */
 export function makeWatchDeploy(given: DeployDeps): DeployActivities['watchDeploy'] {
   return (input) =>
@@ -73,16 +73,13 @@ export interface WatchRequest {
   service: string;
   deployId: string;
   seq: number;
-  /** Until it counts as not converged; a steady clock counts it. */
+  /** Deadline for convergence, measured by a monotonic clock. */
   leftMs: number;
   signal: AbortSignal;
   log?: AttemptLog;
 }
 
-/**
- * Polls the target until it stands still, one way or another. Converged counts only when it held for
- * `stableMs`.
- */
+/** Polls the target until its state is final. Converged counts only after it has lasted for `stableMs`. */
 export async function untilSettled(deps: DeployDeps, wait: WatchRequest): Promise<ObservedState> {
   const timing = deps.timing ?? DEFAULT_TIMING;
   const deadline = performance.now() + wait.leftMs;

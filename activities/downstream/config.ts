@@ -1,4 +1,4 @@
-/** What a downstream pipeline is given: the file of a child, and the variables that go on. */
+/** The input of a downstream pipeline: the file of a child, and the forwarded variables. */
 import type { BlobStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { DownstreamConfig } from '../../src/plan/model/downstream.ts';
@@ -9,7 +9,7 @@ import type { DownstreamInput } from '../contract.ts';
 import { readFiles } from '../runtime/tar.ts';
 import { readJson } from '../runtime/downstream-config.ts';
 
-/** GitLab: artifacts that hold a child's file are at most 5 MB. */
+/** GitLab: an artifact that contains a child's file has at most 5 MB. */
 const MAX_ARTIFACT_BYTES = 5 * 1024 * 1024;
 
 export async function readSpec(blobs: BlobStore, digest: Digest): Promise<TriggerSpec> {
@@ -21,8 +21,7 @@ const isTriggerSpec = (value: unknown): value is TriggerSpec =>
   typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'trigger' && 'to' in value;
 
 /**
- * A file that includes what the job names; files out of artifacts stand beside it, under a name that no
- * source has.
+ * A file that includes what the job names; files from artifacts are added under a name that no source has.
  */
 export async function childFile(
   blobs: BlobStore,
@@ -66,7 +65,7 @@ async function fromArtifact(
   throw refuse(`The artifacts of ${jobs.join(', ')} have no file ${artifact}.`);
 }
 
-/** With what dotenv reports of the jobs before it bring. */
+/** Includes the variables of dotenv reports of earlier jobs. */
 export async function forwardedVariables(
   blobs: BlobStore,
   { variables }: TriggerSpec,

@@ -1,6 +1,6 @@
 /**
- * Which pipeline a job with `needs:pipeline: PROJECT` follows: the newest of that project's default branch,
- * open or ended. The project itself knows those that are open; the store knows the ended ones forever.
+ * Finds the pipeline that a job with `needs:pipeline: PROJECT` follows: the newest of that project's default
+ * branch, open or ended. The project knows its open pipelines; the store keeps the ended ones permanently.
  */
 import type { PipelineLookup, RecordStore } from '../../src/adapters/ports.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
@@ -9,7 +9,7 @@ import { pipelinesPrefix, type PipelineEntry } from '../../src/plan/model/record
 import type { ControlActivities } from '../contract.ts';
 import { mayDownload, producerOf } from '../runtime/project-access.ts';
 
-/** So many pipelines of other refs are looked past. */
+/** Maximum number of pipelines of other refs to skip. */
 const MAX_INSPECTED = 500;
 
 export interface FindMirroredDeps {
@@ -18,7 +18,7 @@ export interface FindMirroredDeps {
   facts: InstallationFacts;
 }
 
-/** Who may take a project's artifacts may see how its pipelines end. */
+/** A project that may take another project's artifacts may see the outcome of its pipelines. */
 export function makeFindMirrored({
   records,
   workflows,
@@ -47,8 +47,8 @@ export function makeFindMirrored({
 const iidOf = (id: PipelineId | undefined): number => (id && parsePipelineId(id)?.iid) ?? 0;
 
 /**
- * Of those that are newer than what is known; children, merge requests and tags are no pipelines of the
- * branch.
+ * Considers only pipelines newer than the known one; children, merge requests and tags do not count as
+ * pipelines of the branch.
  */
 async function newestEnded(
   records: RecordStore,

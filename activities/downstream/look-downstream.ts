@@ -4,8 +4,7 @@ import { pipelineRecordName, type PipelineEntry } from '../../src/plan/model/rec
 import type { ControlActivities } from '../contract.ts';
 
 /**
- * Whether a pipeline that says nothing is still there; of a closed one its verdict, which stands in its
- * record.
+ * Whether a pipeline that does not report still exists; for a closed pipeline, its outcome from the record.
  */
 export function makeLookDownstream(deps: {
   records: RecordStore;

@@ -1,13 +1,12 @@
 /**
- * Starts the pipeline that a trigger job asks for: of the same project (a child) or of another one. Asked
- * again with the same job and attempt it starts nothing more: the project's intake knows the key, and tells
- * the job what became of it.
+ * Starts the pipeline that a trigger job asks for, in the same project (a child) or another one. A repeated
+ * call with the same job and attempt starts nothing more: the project's intake knows the key, and reports the
+ * existing pipeline.
  *
  * DOWN-1 A pipeline of a fork starts nothing in another project.
- * DOWN-2 Another project names who may start its pipelines (`triggered_by`), and its protected refs are only
- *        for
- *    pipelines that are protected themselves: no one comes to production by way of a branch of his own.
- * DOWN-3 Variables go on in a blob, secrets as references: none of them is in the history of a workflow.
+ * DOWN-2 Another project names who may start its pipelines (`triggered_by`), and only protected pipelines may
+ *        use its protected refs: nobody reaches production through an unprotected branch.
+ * DOWN-3 Variables are passed in a blob, secrets as references: neither is in the history of a workflow.
  */
 import type { BlobStore, PipelineStarter, RecordStore, Secrets, Source } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
@@ -89,7 +88,7 @@ async function start(deps: DownstreamDeps, input: DownstreamInput): Promise<Down
 
 type Known = Omit<Trigger, 'key' | 'deliveryId' | 'upstream'>;
 
-/** Project, ref, commit and who asked are those of the parent. */
+/** Project, ref, commit and requester are those of the parent. */
 function ofChild({ trigger, at }: DownstreamInput): Known {
   const depth = (trigger.upstream?.depth ?? 0) + 1;
   if (depth > MAX_DEPTH)
@@ -160,7 +159,7 @@ async function headOf(
   return { ref, refKind: branch ? 'branch' : 'tag', sha: found.commit };
 }
 
-/** A circle is cut when the same project, ref and source would stand in it a third time. */
+/** A cycle is refused when the same project, ref and source would appear a third time. */
 function chainOf({ trigger }: DownstreamInput, next: Known | undefined): string[] {
   const link = (of: Pick<Trigger, 'project' | 'ref' | 'source'>): string =>
     `${of.project} ${of.ref} ${of.source}`;

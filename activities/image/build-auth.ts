@@ -3,9 +3,9 @@ import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/compiler/variables/expand.ts';
 
 /**
- * Credentials for a build, a registry's own for that registry alone: of the repository that is pushed to, and
- * of the images that the Dockerfile stands on. What cannot be told from its text (a name made of stages) is
- * pulled without any.
+ * Credentials for a build, each sent only to its own registry: for the repository that is pushed to, and for
+ * the base images of the Dockerfile. A name that the text does not reveal (it is composed in stages) is
+ * pulled without credentials.
  */
 export async function buildAuth(
   registries: Registries,
@@ -17,7 +17,7 @@ export async function buildAuth(
       const { registry, auth } = await registries.forImage(name);
       if (auth) auths[registry.host] = auth;
     } catch (error) {
-      // The name of a stage, or of nothing: BuildKit says so with the line of the Dockerfile.
+      // The name of a stage, or an invalid name: BuildKit reports it with the line of the Dockerfile.
       if (!(error instanceof DavitError && error.code === 'registry/name')) throw error;
     }
   }

@@ -3,11 +3,11 @@ import { DavitError } from '../../src/errors.ts';
 import { platformText } from '../../src/plan/model/spec.ts';
 
 /**
- * Whether BuildKit has to resolve the base images in their registries. In the classic store it takes what the
- * engine has under a name, and it takes a 32-bit ARM image for a 64-bit build: a tag that a job of another
- * architecture has pulled would end up in the result. So an image of the engine's own is used only in exactly
- * the build's platform. An image that was only ever made on this engine is in no registry: then nothing is
- * resolved there.
+ * Whether BuildKit has to resolve the base images in their registries. In the classic store it uses the
+ * engine's image of that name, even a 32-bit ARM image for a 64-bit build: a tag pulled by a job of another
+ * architecture would end up in the result. So an image of the engine is used only if it has exactly the
+ * build's platform. An image that was only made on this engine is in no registry; then nothing is resolved
+ * there.
  */
 export async function mustPullBases(
   engine: Pick<Engine, 'inspectImage'>,
@@ -27,7 +27,7 @@ async function inspected(
   try {
     return await engine.inspectImage(name, platform);
   } catch (error) {
-    // The name of a stage, or of nothing: BuildKit says so with the line of the Dockerfile.
+    // The name of a stage, or an invalid name: BuildKit reports it with the line of the Dockerfile.
     if (error instanceof DavitError && error.code === 'registry/name') return undefined;
     throw error;
   }

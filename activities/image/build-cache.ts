@@ -4,18 +4,17 @@ import type { BuildSpec } from '../../src/plan/model/spec.ts';
 import type { AttemptLog } from '../runtime/log/plain-log.ts';
 
 export interface CacheTags {
-  /** Images whose layers may be taken, best first. */
+  /** Images whose layers may be used, best first. */
   read: string[];
-  /** Where this build's own cache goes; undefined: nowhere. */
+  /** Where this build writes its cache; undefined: nowhere. */
   write?: string;
   /** Local name under which the engine keeps this architecture's newest image. */
   local: string;
 }
 
 /**
- * A cache tag an architecture: three architectures on one engine must never share one. Protected refs read
- * and write a tag of their own, so that no one else's branch puts a layer into what they ship; a fork writes
- * none.
+ * One cache tag per architecture: architectures on one engine must not share a tag. Protected refs read and
+ * write their own tag, so that no unprotected branch puts a layer into their images; a fork writes no cache.
  */
 export function cacheTags(spec: BuildSpec): CacheTags {
   const own = `${spec.repository}:cache-${spec.arch}`;
@@ -27,9 +26,9 @@ export function cacheTags(spec: BuildSpec): CacheTags {
 }
 
 /**
- * Pushes the cache tag, and leaves one image of this repository and architecture on the engine: the one just
- * built, under the cache's name. Without this every build would leave an image behind forever. Best effort:
- * returns warnings, never fails a build.
+ * Pushes the cache tag, and keeps one image of this repository and architecture on the engine: the one just
+ * built, under the cache's name. Without this every build would leave an image behind. Best effort: returns
+ * warnings, never fails a build.
  */
 export async function keepOneLocally(
   engine: Engine,
@@ -49,7 +48,7 @@ export async function keepOneLocally(
       await work();
     } catch (error) {
       what.signal.throwIfAborted();
-      // An image in use, a cache that cannot be written: the build itself is good.
+      // The image is in use, or the cache cannot be written: the build itself has succeeded.
       const text = error instanceof DavitError ? error.message : 'failed';
       warnings.push(`${name}: ${text}`);
       what.log.line(`${name}: ${text}`);
@@ -72,14 +71,14 @@ export async function keepOneLocally(
   return warnings;
 }
 
-/** In Podman an image that loses its tag loses its digests too; nobody else would take it away. */
+/** In Podman an image that loses its tag loses its digests too, so nothing else would remove it. */
 async function removeUnnamed(engine: Engine, id: string): Promise<void> {
   if ((await engine.info()).kind !== 'podman') return;
   const left = await engine.inspectImage(id);
   if (left && left.repoDigests.length === 0) await removeUnused(engine, id);
 }
 
-/** What a container still runs stays: a later build takes it away. */
+/** An image that a container still uses stays; a later build removes it. */
 async function removeUnused(engine: Engine, image: string): Promise<void> {
   try {
     await engine.removeImage(image);

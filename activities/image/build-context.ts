@@ -1,6 +1,7 @@
 /**
- * The context of a build: the source and the artifacts of needed jobs, one stream, re-rooted to the context's
- * folder, without what `.dockerignore` leaves out. Nothing is unpacked on the worker's disk.
+ * The context of a build: the source and the artifacts of needed jobs as one stream, relative to the
+ * context's folder, without the files that `.dockerignore` excludes. Nothing is unpacked on the worker's
+ * disk.
  */
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -13,24 +14,24 @@ import { put, type TarHeader } from '../../src/utils/tar.ts';
 import { bytesOf, entries, putFile, readFiles, refused, type TarEntry } from '../runtime/tar.ts';
 
 export interface ContextRequest {
-  /** Blobs, the source first; what comes later lies over what came before. */
+  /** Blobs, the source first; later ones overwrite earlier ones. */
   tars: readonly Digest[];
   /** Relative to the project. */
   context: string;
-  /** Relative to the context, or else to the project. */
+  /** Relative to the context, or otherwise to the project. */
   dockerfile: string;
 }
 export interface BuildContext {
   tar: Readable;
   /** Name of the Dockerfile in the tar. */
   dockerfile: string;
-  /** Its text. */
+  /** Content of the Dockerfile. */
   text: string;
 }
-/** Where a Dockerfile goes that lies outside of its context. */
+/** Name in the tar of a Dockerfile that is outside of its context. */
 const OUTSIDE = '.dockerfile.davit';
 
-/** Rejects with `build/no-dockerfile`, or `source/refused`. Destroying `tar` ends all reading. */
+/** Rejects with `build/no-dockerfile`, or `source/refused`. Destroying `tar` stops all reading. */
 export async function buildContext(blobs: BlobStore, request: ContextRequest): Promise<BuildContext> {
   const root = clean(request.context);
   const inContext = join(root, clean(request.dockerfile));
@@ -95,7 +96,7 @@ async function copy(tar: Pack, path: string, from: { entry: TarEntry; root: stri
     if (target === undefined) throw refused(`${path} is a hard link out of the build context.`);
     return put(tar, { ...base, linkname: target });
   }
-  // Devices and pipes are no part of a context.
+  // Devices and pipes do not belong in a context.
 }
 
 const clean = (path: string): string => {
@@ -103,7 +104,7 @@ const clean = (path: string): string => {
   return text;
 };
 const join = (root: string, path: string): string => (root === '' ? path : `${root}/${path}`);
-/** The path seen from `root`; undefined when it lies elsewhere. */
+/** The path relative to `root`; undefined if it is outside. */
 function below(root: string, path: string): string | undefined {
   if (root === '') return path;
   if (path === root) return '';

@@ -34,26 +34,26 @@ export interface BuildDeps {
   facts: InstallationFacts;
   /** Id of the host, for results and heartbeats. */
   host: string;
-  /** What people call it. */
+  /** The host's name for people. */
   hostName: string;
   /** Tags of this worker. */
   tags: readonly string[];
-  /** Whose jobs this worker takes; absent: everybody's. */
+  /** The projects whose jobs this worker takes; absent: all. */
   scope?: WorkerScope;
-  /** What arm32 means on this worker. */
+  /** The variant that arm32 means on this worker. */
   variant: 'v6' | 'v7';
   /** Epoch ms by the server's clock. */
   now(): number;
-  /** Removes from the engine what is davit's own and not needed: its disk is full. */
+  /** Frees space on a full engine: removes davit's own objects that are not needed. */
   freeDiskSpace: FreeDiskSpace;
 }
-/** Characters; a result goes through workflow history. */
+/** Characters; a result is stored in workflow history. */
 const MAX_MESSAGE = 2_000;
 
 /**
  * Builds one image on this worker's engine and pushes it under a tag of its own; returns the digest that the
- * registry acknowledged. Rerunnable: a second run finds its layers in the cache. A worker that stops hands it
- * back. The log is masked as a job's is, though nothing secret goes into a build: the compiler refuses masked
+ * registry acknowledged. Can be repeated: a second run finds its layers in the cache. A worker that stops
+ * requeues it. The log is masked like a job's, although no secret enters a build: the compiler refuses masked
  * variables in `args`.
  */
 export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
@@ -80,7 +80,7 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
   });
 }
 
-/** Begun again in the same attempt, with what the engine's cache has kept, here or by another worker. */
+/** Restarted within the same attempt, with the engine's cache, here or by another worker. */
 async function engineAway(log: AttemptLog, error: DavitError): Promise<never> {
   log.line(error.message);
   await log.flush().catch(() => undefined); // display only
@@ -88,9 +88,9 @@ async function engineAway(log: AttemptLog, error: DavitError): Promise<never> {
 }
 
 /**
- * No container of the user's own was started, so what a machine spoiled may be tried again without asking; a
- * registry that stayed away has been waited for already. The message of a failed step quotes its output, so
- * it is masked as the log is.
+ * No container of the user was started, so a machine's failure may be retried without asking; an unreachable
+ * registry has been waited for already. The message of a failed step quotes its output, so it is masked like
+ * the log.
  */
 function failed(error: unknown, hidden: ReturnType<typeof maskAutomaton>): JobResult {
   const result = endedBy(error);
@@ -114,8 +114,8 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
   const pushed = await deps.engine
     .push(tag, { auth, signal, onLog: (text) => log.write(text) })
     .catch(async (error: unknown) => {
-      // No one knows of this tag any more; its layers stay in the build cache for another dispatch. The first
-      // error counts.
+      // This tag is not known to anyone any more; its layers stay in the build cache for another dispatch.
+      // The first error is the one reported.
       await deps.engine.removeImage(tag).catch(() => undefined);
       throw error;
     });
@@ -139,7 +139,7 @@ async function build(
   try {
     const { repository, args } = spec;
     const bases = imagesIn(context.text, args);
-    // A fork's pipeline has no credentials at all: neither to pull a private base image nor to push.
+    // A fork's pipeline has no credentials, neither to pull a private base image nor to push.
     const auths = spec.fork ? {} : await buildAuth(deps.registries, [repository, ...bases]);
     const platform = platformText(platformOf(spec, deps.variant));
     const pullBases = await mustPullBases(deps.engine, bases, platform);
@@ -167,7 +167,7 @@ async function build(
 const platformOf = (spec: BuildSpec, variant: 'v6' | 'v7'): Platform =>
   spec.arch === 'arm32' ? { ...PLATFORMS.arm32, variant } : PLATFORMS[spec.arch];
 
-/** Values that this worker can resolve; what it cannot resolve it cannot print either. */
+/** The values that this worker can resolve; a value that it cannot resolve cannot appear in the log. */
 async function masks(deps: BuildDeps, spec: BuildSpec): Promise<ReturnType<typeof maskAutomaton>> {
   const values: string[] = [];
   for (const { masked, value } of spec.variables) {

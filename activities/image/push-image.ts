@@ -20,7 +20,7 @@ export interface PushDeps {
 
 /**
  * Writes one OCI index over images that are in the repository already, by digest, then its tags. Never
- * builds, never moves a layer, and writes nothing while an architecture is missing. Idempotent: the same
+ * builds, never copies a layer, and writes nothing while an architecture is missing. Idempotent: the same
  * input gives the same bytes.
  */
 export function makePushImage(deps: PushDeps): ControlActivities['pushImage'] {
@@ -73,7 +73,7 @@ async function push(
 const missingJobs = (spec: PushSpec, input: RunInput): string[] =>
   spec.from.filter((job) => !input.images.some((image) => image.job === job));
 
-/** What an index cannot say: an image of another repository, two of one platform, none at all. */
+/** Cases that an index cannot express: an image of another repository, two of one platform, none at all. */
 function conflictOf(spec: PushSpec, images: readonly BuiltImage[]): string | undefined {
   if (images.length === 0) return 'The push job names no build job.';
   const foreign = images.find((image) => image.repository !== spec.repository);

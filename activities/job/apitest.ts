@@ -1,7 +1,7 @@
 /**
- * `apitest`: runs the image that was built, by its digest, on the machine of its architecture, waits until it
- * answers, then runs the test script next to it. The script's container is the job's: detach, resume, cancel
- * and log are `runJob`'s.
+ * `apitest`: runs the built image, by its digest, on a machine of its architecture, waits until it answers,
+ * then runs the test script beside it. The script's container is handled by `runJob`: detach, resume, cancel
+ * and log.
  */
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';

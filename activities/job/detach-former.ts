@@ -1,15 +1,17 @@
 /**
- * A worker that starts again after a kill -9 finds what its former self had under way, by describing the
- * pipelines that are open and those that containers on its engine name, and ends it now instead of at the
- * heartbeat timeout. The only activity module that has Temporal's client: by-id calls are not in a worker's
- * own reach.
+ * A worker that restarts after a kill -9 finds the activities of its previous process and ends them now
+ * instead of at the heartbeat timeout. It looks at the open pipelines and those that containers on its engine
+ * name. It is the only activity module with Temporal's client, because a worker cannot end activities by id
+ * otherwise.
  *
- * Invariants: FORMER-1 only activities of an identity that no one alive has. FORMER-2 an attempt that has a
- * container here is failed as `Detached`, so it is resumed; one without any is handed back: create and start
- * are two requests of a process that is dead, so none can come any more. FORMER-3 what the container is not
- * for (a build, a push, a deployment) is begun again, in a new epoch; what Temporal itself repeats is left to
- * that. FORMER-4 of an identity that may be alive on another machine: only what has sent no heartbeat while
- * `quiet` waits, and always as `Detached`: the next dispatch finds out what has been started.
+ * Invariants:
+ *  FORMER-1 Only activities of an identity that no live process has.
+ *  FORMER-2 An attempt that has a container here fails as `Detached`, so it is resumed. One without a
+ *           container is requeued: create and start were two requests of a dead process, so none can follow.
+ *  FORMER-3 An activity without a container (a build, a push, a deployment) starts again, in a new epoch;
+ *           those that Temporal itself repeats are left to Temporal.
+ *  FORMER-4 If the identity may be alive on another machine: only activities without a heartbeat during
+ *           `quiet`, and always as `Detached`. The next dispatch finds out what was started.
  */
 import { ActivityNotFoundError, type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
@@ -18,7 +20,7 @@ import { parseActivityId } from '../../src/plan/model/ids.ts';
 import { LABELS, readLabels } from '../runtime/container-names.ts';
 import { workerLost, requeue } from '../runtime/failures.ts';
 
-/** Beyond this many pipelines that are open the heartbeat timeout does it for the rest. */
+/** With more open pipelines than this the heartbeat timeout handles the rest. */
 const MAX_RUNS = 500;
 const AT_ONCE = 8;
 
@@ -45,11 +47,11 @@ interface PendingActivity {
   activityId: string;
   type: string;
   identity: string;
-  /** When it was last heard of; empty: never. */
+  /** Time of its last heartbeat; empty: never. */
   beat: string;
 }
 
-/** Returns the ids of the activities that were ended. Rejects when engine or Temporal do not answer. */
+/** Returns the ids of the activities that it ended. Rejects if engine or Temporal do not answer. */
 export async function detachFormer(former: FormerWorker): Promise<string[]> {
   const runs = await openRuns(former);
   const left = [...runs.values()];
@@ -95,7 +97,7 @@ async function detachOfRun(former: FormerWorker, run: OpenRun): Promise<string[]
       try {
         await former.client.activity.fail({ workflowId, runId, activityId }, endOf(pending, run, former));
       } catch (error) {
-        if (!(error instanceof ActivityNotFoundError)) throw error; // it ended meanwhile, by its own timeout
+        if (!(error instanceof ActivityNotFoundError)) throw error; // it has ended by its own timeout
       }
     }),
   );
@@ -140,7 +142,7 @@ async function pendingOf(client: Client, workflowId: string, runId: string): Pro
       beat: JSON.stringify(one.lastHeartbeatTime ?? null),
     }));
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return []; // past its retention: the janitor's affair
+    if (error instanceof WorkflowNotFoundError) return []; // past its retention: left to the janitor
     throw error;
   }
 }

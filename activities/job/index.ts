@@ -1,6 +1,6 @@
 /**
- * The activities of containers, from their ports: for the queues of an architecture or tag, and for a host's
- * own.
+ * The activities that use containers, assembled from their ports: for the queues of an architecture or tag,
+ * and for the queue of one host.
  */
 import { makeApitest } from './apitest.ts';
 import type { ArchActivities, HostActivities } from '../contract.ts';

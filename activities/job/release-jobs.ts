@@ -1,6 +1,6 @@
 /**
- * `releaseJobs`: the results of these attempts are in history, so what they have on this engine is removed,
- * and their secrets leave the store. Idempotent.
+ * `releaseJobs`: the results of these attempts are in history, so their objects on this engine are removed,
+ * and their secrets are deleted from the store. Idempotent.
  */
 import { Context } from '@temporalio/activity';
 import type { ReleaseInput } from '../contract.ts';

@@ -1,7 +1,7 @@
 /**
- * `resumeJob`: goes on with a job whose worker stopped, on the engine's own queue. Attach only: the container
- * that has the attempt's name is followed to its end; log and mask set go on from their last checkpoint.
- * Nothing is ever started here.
+ * `resumeJob`: continues a job whose worker stopped, on the queue of its engine. It only attaches: the
+ * container with the attempt's name is followed to its end; log and mask set continue from their last
+ * checkpoint. It never starts a container. `workflows/job/attempt.ts` decides when.
  */
 import type { ContainerState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
@@ -19,7 +19,7 @@ import { ActivityEnded, ActivityLease } from '../runtime/activity-lease.ts';
 import { loadMasks, masksOf } from './start/mask-set.ts';
 import { isAway, requeue, superseded, workerLost } from '../runtime/failures.ts';
 
-/** The activity has to end before it has found the container: the next one looks for it. */
+/** The activity has to end before it has found the container; the next dispatch looks for it. */
 const leaving = (deps: JobDeps, why: unknown): Error =>
   why instanceof ActivityEnded && why.reason === 'detached' ? workerLost(deps.worker.hostId) : superseded();
 
@@ -57,9 +57,9 @@ async function resume(job: Job): Promise<JobResult> {
 }
 
 /**
- * There is no container that has run. The end that an earlier dispatch has noted counts; without one, what it
- * has written to the log shows how far it came: the head of the log is durable before a container starts, and
- * this epoch has closed the log to that try.
+ * No container has run. If an earlier dispatch has noted the end, that counts. Otherwise the log shows how
+ * far it came: the beginning of the log is durable before a container starts, and this epoch has closed the
+ * log to the earlier dispatch.
  */
 async function withoutStart(
   job: Job,
@@ -72,8 +72,7 @@ async function withoutStart(
     return finishNoted(job, noted);
   }
   if (!state && (log.ended || log.position.offset > 0)) return hostLost(job);
-  // A worker that stood still may start it in this very moment: only the engine can say which of the two came
-  // first.
+  // A frozen worker may start it at this very moment; only the engine knows which came first.
   if (state && !(await deps.engine.removeUnlessRunning(name))) return (await look(job)) ?? hostLost(job);
   const why = 'The worker was lost before the container started.';
   if (job.input.handsBack) {
@@ -90,8 +89,8 @@ const look = (job: Job): Promise<ContainerState | undefined> =>
   retryUntilEngineReachable(job, () => job.deps.engine.inspectContainer(job.name));
 
 /**
- * An engine that is away is asked for as long as the workflow wants this: no other worker could resume the
- * job either.
+ * An unreachable engine is asked for as long as the workflow allows: no other worker could resume the job
+ * either.
  */
 async function retryUntilEngineReachable<T>({ lease }: Job, ask: () => Promise<T>): Promise<T> {
   lease.signal.throwIfAborted();

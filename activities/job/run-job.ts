@@ -1,6 +1,6 @@
 /**
- * `runJob`: one attempt of a script job, one supervised container that outlives its worker. `apitest` is the
- * same with a container beside it that is tested. See `run/supervise.ts` for the invariants.
+ * `runJob`: one attempt of a script job, one supervised container that outlives its worker. `apitest` adds a
+ * container under test beside it. See `run/supervise.ts` for the invariants.
  */
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
@@ -45,14 +45,14 @@ async function attempt(deps: JobDeps, input: RunInput, lease: ActivityLease): Pr
   return supervise(job, ranMs);
 }
 
-/** An end before anything was made. */
+/** The attempt ended before anything was created. */
 function endOf(error: unknown): unknown {
   if (error instanceof DavitError && error.code === 'log/fenced') return superseded();
   if (!(error instanceof ActivityEnded)) return error;
   return error.reason === 'detached' ? requeue('The worker stops; nothing was started.') : cancelled();
 }
 
-/** Why this worker may not run it, though it has its tags: found out before anything is made. */
+/** The reason why this worker may not run it although it has the tags; checked before anything is created. */
 function unfitness(job: Job): string | undefined {
   const { worker } = job.deps;
   const arch = archOf(job);

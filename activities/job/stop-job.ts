@@ -1,6 +1,6 @@
 /**
- * `stopJob`: what a cancel does where the worker of the job is gone: stop, grace, kill, verified, log to its
- * end, removed. Idempotent; a container that is not there is success.
+ * `stopJob`: stops a cancelled job whose worker is gone: SIGTERM, grace period, SIGKILL, verified, log read
+ * to its end, removed. Idempotent; a missing container is success.
  */
 import { Context } from '@temporalio/activity';
 import type { HostInput } from '../contract.ts';
@@ -33,11 +33,12 @@ export function makeStopJob(deps: JobDeps): (input: HostInput) => Promise<void> 
 }
 
 /**
- * Behind the try that is given up: from here on that one neither starts a container nor writes to the log.
+ * Opens the log with a higher epoch: the dispatch that is given up neither starts a container nor writes to
+ * the log any more.
  */
 const epochOf = ({ ref }: HostInput): number => ref.epoch + 1;
 
-/** A store that is away does not keep a container alive. */
+/** An unreachable store does not keep a container alive. */
 async function fence(deps: JobDeps, input: HostInput): Promise<void> {
   const opened = retryUntilReachable(AbortSignal.timeout(FENCE_MS), () =>
     deps.logs.open(input.ref, epochOf(input)),
@@ -45,7 +46,7 @@ async function fence(deps: JobDeps, input: HostInput): Promise<void> {
   await opened.catch(() => undefined);
 }
 
-/** What no one has read yet goes to the store, if it answers in time; a cancel does not wait for it. */
+/** Unread log lines go to the store, if it answers in time; a cancel does not wait for it. */
 async function closeLog(deps: JobDeps, input: HostInput, { name }: Identity): Promise<void> {
   const { ref } = input;
   const signal = AbortSignal.timeout(LOG_MS);

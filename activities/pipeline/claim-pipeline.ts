@@ -4,10 +4,10 @@ import type { ControlActivities } from '../contract.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
 /**
- * At most one pipeline an event key, forever, and a number no other pipeline has. Both rest in the record
- * store, so that neither Temporal's retention nor a lost Temporal database repeats them. The key's hash is
- * the claim of both counters: the same key gets the same numbers even when the process dies between any two
- * steps here.
+ * At most one pipeline per event key, permanently, and a number that no other pipeline has. Both are in the
+ * record store, so that neither Temporal's retention nor a lost Temporal database repeats them. The key's
+ * hash identifies the claim of both counters: the same key gets the same numbers even if the process dies
+ * between any two steps here.
  */
 export function makeClaimPipeline(deps: { records: RecordStore }): ControlActivities['claimPipeline'] {
   return async (input) => {
@@ -25,7 +25,7 @@ async function take(
   input: { project: string; claimId: string; deliveryId: string; hash: string },
 ): Promise<ClaimRecord> {
   const iid = await records.allocate(COUNTERS.iid(input.project), input.hash, 1);
-  // The counter is the installation's: another project may have had an event of the same key.
+  // The counter belongs to the installation: another project may have had an event with the same key.
   const number = await records.allocate(COUNTERS.pipelines, `${input.project}.${input.hash}`, 1);
   const { value } = await records.putIfAbsent<ClaimRecord>(name, {
     claimId: input.claimId,

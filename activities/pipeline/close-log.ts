@@ -1,5 +1,5 @@
 /**
- * `closeLog`: closes the log of an attempt whose machine was given up. The epoch is raised, so that late
+ * `closeLog`: closes the log of an attempt whose machine was given up. The epoch is raised, so that later
  * writes of that machine are refused, and the log ends as incomplete. Idempotent: an earlier end stays, and
  * the last line is written once.
  */
@@ -19,7 +19,7 @@ export function makeCloseLog({ logs }: { logs: LogStore }): ControlActivities['c
     const appender = await Appender.open({ store: logs, ref, epoch: ref.epoch, signal });
     const { offset, ended } = appender.state;
     if (ended) return ended;
-    // What the log has may end in the middle of a line.
+    // The log may end in the middle of a line.
     const line = new TextEncoder().encode(`${offset === 0 ? '' : '\n'}${bad(text)}\n`);
     if (!(await retryUntilReachable(signal, () => endsWith(logs, { ref, offset, line })))) {
       appender.put(line);

@@ -6,7 +6,7 @@ import type { ControlActivities } from '../contract.ts';
 import { messageOf } from '../../src/utils/message.ts';
 import { cloneAuth } from '../../src/utils/clone-auth.ts';
 
-/** Tells the forge how a commit fares. Best effort: a forge that is down must not fail a pipeline. */
+/** Reports a commit's state to the forge. Best effort: a forge that is down must not fail a pipeline. */
 export function makeReportCommitStatus(deps: {
   forge: Forge;
   facts: InstallationFacts;
@@ -23,7 +23,7 @@ export function makeReportCommitStatus(deps: {
         url: new URL(`/pipelines/${input.id}`, deps.facts.url).href,
       });
     } catch (error) {
-      // Swallowed by design; the operator reads it in the worker's log.
+      // Swallowed by design; the operator finds it in the worker's log.
       log.warn('commit status not reported', {
         pipeline: input.id,
         code: error instanceof DavitError ? error.code : 'internal/defect',
@@ -33,7 +33,7 @@ export function makeReportCommitStatus(deps: {
   };
 }
 
-/** True when the forge's ref is at this commit now; false where davit knows no repository to ask. */
+/** True if the forge's ref points to this commit now; false if davit knows no repository to ask. */
 export function makeForgeHeadIs(deps: {
   source: Source;
   secrets: Secrets;

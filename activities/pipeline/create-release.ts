@@ -1,11 +1,13 @@
 /**
- * `release`: made at the forge, or in davit's own records where the project has none.
+ * `release`: created at the forge, or in davit's own records if the project has none.
  *
- * Invariants: REL-1 one release a tag: what the forge has already is not touched, and fails the job, as at
- * GitLab. REL-2 an attempt that lost its response is recognised: the record says who found the tag free,
- * before anything is made. Of two jobs that find it free the first to write the record makes it. REL-3 never
- * from a fork, and never of a protected tag by a pipeline that is not protected: davit's token may make tags
- * that the pusher could not.
+ * Invariants:
+ *  REL-1 One release per tag: an existing release at the forge is not changed, and fails the job, as in
+ *        GitLab.
+ *  REL-2 An attempt that lost its response is recognised: before the release is created, a record notes which
+ *        job found the tag free. Of two jobs that find it free, the first to write the record creates it.
+ *  REL-3 Never from a fork, and never of a protected tag by an unprotected pipeline: davit's token may create
+ *        tags that the pusher could not.
  */
 import type { BlobStore, Forge, RecordStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
@@ -28,14 +30,14 @@ export interface ReleaseDeps {
 }
 const MAX_NOTES = 1_024 * 1_024;
 
-/** Who found the tag without a release, and went on to make one. */
+/** The job that found the tag without a release, and started to create one. */
 interface ReleaseRecord {
   by: string;
   release: ReleaseSpec;
-  /** Epoch ms: until then no one else makes one. Absent: it was made, or the forge has said no. */
+  /** Epoch ms; until then no other job creates one. Absent: it was created, or the forge has refused. */
   claimedUntil?: number;
 }
-/** Longer than all attempts of one job take: a job that has not created it by then never will. */
+/** Longer than all attempts of one job take together. */
 const CLAIM_MS = 60 * 60_000;
 export const releaseRecordName = (project: ProjectSlug, tag: string): string =>
   `releases/${project}/${sha256(tag)}`;
@@ -63,7 +65,7 @@ export function makeCreateRelease(deps: ReleaseDeps): ControlActivities['createR
 
 const refused = (message: string): ReleaseOutput => ({ kind: 'refused', message });
 
-/** Values of the jobs before it, and the text of the file that the description names. */
+/** Variables of earlier jobs, and the text of the file that the description names. */
 async function filled(
   { blobs }: ReleaseDeps,
   { dotenv, notes }: ReleaseJobInput,
@@ -122,7 +124,7 @@ async function create(
   }
 }
 
-/** Who makes it. A claim on a release that the forge does not have expires with its time. */
+/** Decides who creates it. A claim on a release that the forge does not have expires. */
 async function claimed(records: RecordStore, name: string, record: ReleaseRecord): Promise<string> {
   const { created, value } = await records.putIfAbsent<ReleaseRecord>(name, record);
   if (created) return record.by;

@@ -1,14 +1,12 @@
 /**
- * Finds what jobs of other pipelines gave: the newest successful run of a job on a ref (`needs:project`), or
- * a job of one pipeline (`needs:pipeline:job`). GitLab's page on `needs`: it waits for nothing, and all of
- * them must be there.
+ * Finds artifacts of jobs of other pipelines: of the newest successful run of a job on a ref
+ * (`needs:project`), or of a job of one pipeline (`needs:pipeline:job`). As in GitLab, it does not wait, and
+ * all of them must exist.
  *
- * XART-1 Where the ref is protected in the giving project, only pipelines that were protected themselves
- *        count:
- *    no one can put a file into a production pipeline by uploading something under the name of its branch.
- * XART-2 A pipeline of a fork takes nothing by project. Another project gives to those that its
- *        `artifacts_to`
- *    names.
+ * XART-1 If the ref is protected in the other project, only pipelines that were protected themselves count:
+ *        no one can put a file into a production pipeline by publishing one under the name of its branch.
+ * XART-2 The pipeline of a fork takes nothing by project. Another project gives only to those that its
+ *        `artifacts_to` names.
  */
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
@@ -33,7 +31,7 @@ export interface FindArtifactsDeps {
   facts: InstallationFacts;
 }
 
-/** All of them, or for a person why not. */
+/** All of them, or the reason why not, for a person. */
 export function makeFindArtifacts(deps: FindArtifactsDeps): ControlActivities['findGiven'] {
   return async (input) => {
     const given: CrossPipelineArtifact[] = [];

@@ -2,13 +2,13 @@
  * `pages`: a folder of the job's artifact becomes a site, file by file in the blob store, with an index that
  * a record names.
  *
- * Invariants: PAGES-1 the newest pipeline's deployment is served, in whatever order they end: each has a
- * record of its own, and the highest number counts. PAGES-2 files of a deployment whose place was taken are
- * named by nothing, so the collector removes them.
- * PAGES-3 what is in no index is not served; a link is in it as the file of the site that it leads to, or not
- *         at
- *    all. PAGES-4 never from
- * a fork.
+ * Invariants:
+ *  PAGES-1 The deployment of the newest pipeline is served, in whatever order they end: each has a record of
+ *          its own, and the highest number counts.
+ *  PAGES-2 No record refers to the files of a replaced deployment, so the collector removes them.
+ *  PAGES-3 A file that is not in the index is not served; a link is indexed as the file it points to within
+ *          the site, or not at all.
+ *  PAGES-4 Never from a fork.
  */
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
@@ -42,9 +42,9 @@ export interface PagesDeps {
 }
 /** Larger files are streamed. */
 const WHOLE_BYTES = 1_024 * 1_024;
-/** Small files under way at the same time. */
+/** Small files stored in parallel. */
 const AT_ONCE = 8;
-/** Deployments of one place that are looked at to be taken down: all older ones were before. */
+/** Deployments of one place that are checked for removal; older ones were removed before. */
 const OLDER = 50;
 
 export function makePublishPages(deps: PagesDeps): ControlActivities['publishPages'] {
@@ -63,7 +63,7 @@ export function makePublishPages(deps: PagesDeps): ControlActivities['publishPag
 
 const refused = (message: string): PublishOutput => ({ kind: 'refused', message });
 
-/** Returns why there is no site in it; rejects with what another attempt may cure. */
+/** Returns the reason why there is no site in it; rejects with errors that another attempt may avoid. */
 async function unpack(blobs: BlobStore, artifact: Digest, site: Site): Promise<string | undefined> {
   try {
     const tar = createGunzip();
@@ -144,7 +144,7 @@ class Site {
     this.#open.add(put);
   }
 
-  /** All is stored, and links are what they lead to. */
+  /** Waits until all is stored, and resolves links to their files. */
   async settle(): Promise<void> {
     await Promise.all(this.#open);
     if (this.#failed) throw this.#failed;
@@ -167,13 +167,13 @@ class Site {
     }
   }
 
-  /** Below the published folder; undefined for what is not in it. */
+  /** The path below the published folder; undefined if it is outside. */
   #within(path: string): string | undefined {
     if (path === this.folder) return '';
     return path.startsWith(`${this.folder}/`) ? path.slice(this.folder.length + 1) : undefined;
   }
 
-  /** Where a link's target is in the end; undefined when it leads out of the folder, or in a circle. */
+  /** The final target of a link; undefined if it leaves the folder or is part of a cycle. */
   #landing(target: string): string | undefined {
     let here = this.#within(posix.normalize(target));
     for (let hops = 0; here !== undefined && hops < 40; hops += 1) {
@@ -199,7 +199,7 @@ class Site {
     }
   }
 
-  /** Not of a folder that the link itself stands in: that has no end. */
+  /** Except for a folder that contains the link itself: that would be endless. */
   #filesBelow(folder: string, link: string): [string, SiteFile][] {
     if (folder === '' || link.startsWith(`${folder}/`)) return [];
     return [...this.files].flatMap(([path, file]): [string, SiteFile][] =>

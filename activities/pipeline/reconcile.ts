@@ -1,18 +1,18 @@
 /**
- * Role: finds the push whose delivery was lost: compares the branches and tags of a repository with what is
- * known of them, and sends the event that the delivery would have been.
+ * Role: finds a push whose delivery was lost. It compares the branches and tags of a repository with those
+ * that are known, and sends the event that the delivery would have been.
  * Not its role: whether that event came before (the project's workflow: same key, same dedupe), merge
- * requests (git alone does not tell their branches), which projects and when (`workers/parts/reconciler.ts`).
+ * requests (git alone does not show their branches), which projects and when (`workers/parts/reconciler.ts`).
  *
- * A timer of the control worker and not a workflow: a look is idempotent, because its state is a record and
- * the intake drops what it knows, so a look that is lost or made twice does no harm, and there is no history
- * to replay or to keep short.
+ * A timer of the control worker and not a workflow: a pass is idempotent, because its state is a record and
+ * the intake drops known events. A lost or repeated pass does no harm, and there is no history to replay or
+ * to keep short.
  *
  * Invariants:
- *  REC-1 The first look at a project settles everything as it stands: setting up davit starts nothing.
+ *  REC-1 The first pass over a project settles everything as it is: setting up davit starts nothing.
  *  REC-2 A ref is settled only by an answer: a run is known, the delivery asked for none, or the project has
- *     decided on the key. A crash at any moment leaves it pending, and the next look asks again.
- *  REC-3 Nothing is sent before the head stood still for `graceMs`, and at most `atMost` events a look.
+ *        decided on the key. A crash at any moment leaves it pending, and the next pass asks again.
+ *  REC-3 Nothing is sent before the head was unchanged for `graceMs`, and at most `atMost` events per pass.
  */
 import type { RecordStore, RemoteHead, Secrets, Source } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
@@ -38,13 +38,13 @@ export interface ReconcileDeps {
   secrets: Secrets;
   /** Durable when it resolves. */
   start(trigger: Trigger): Promise<void>;
-  /** What the project's workflow knows; empty when there is none yet. */
+  /** What the project's workflow knows; empty if there is no workflow yet. */
   pushed(project: string): Promise<PushedHeads>;
   lookup(project: string, key: string): Promise<KeyLookup>;
   graceMs: number;
   atMost: number;
   now(): number;
-  /** The process ends: the look is broken off, the next one starts over. */
+  /** Aborted when the process ends; the next pass starts over. */
   signal?: AbortSignal;
 }
 interface Look {
@@ -54,7 +54,7 @@ interface Look {
 }
 
 /**
- * One look at one project; returns the triggers that it sent. Rejects when forge, store or Temporal does not
+ * One pass over one project; returns the triggers that it sent. Rejects if forge, store or Temporal does not
  * answer.
  */
 export async function reconcile(
@@ -94,7 +94,7 @@ export async function reconcile(
   return sent;
 }
 
-/** A look that failed is told to people through the record; what was known stays. */
+/** A failed pass is recorded for people; the known state stays. */
 async function remoteHeads(
   deps: ReconcileDeps,
   project: InstallationProject & { clone_url: string },
@@ -150,7 +150,8 @@ const shortName = (ref: string): string => ref.replace(/^refs\/(heads|tags)\//, 
 const memoryRef = ({ ref }: RemoteHead): string => `${isTag(ref) ? 'tag' : 'branch'}:${shortName(ref)}`;
 
 /**
- * As the delivery would have said; what git alone does not tell (who, the message) is left to the compile.
+ * The event as the delivery would describe it; what git alone does not tell (author, message) is left to the
+ * compilation.
  */
 function triggerOf(
   project: InstallationProject & { clone_url: string },

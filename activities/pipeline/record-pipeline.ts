@@ -19,8 +19,8 @@ export interface RecordDeps {
 const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 
 /**
- * Writes what a closed pipeline was, as a blob and under its name; a later run of the same pipeline takes the
- * name over, and keeps it: a worker that stood still meanwhile comes too late.
+ * Writes the record of a closed pipeline, as a blob and under its name. A later run of the same pipeline
+ * replaces the record and keeps it: a frozen worker of an earlier run comes too late.
  */
 export function makeRecordPipeline(deps: RecordDeps): ControlActivities['recordPipeline'] {
   return async ({ record }) => {
@@ -34,12 +34,11 @@ export function makeRecordPipeline(deps: RecordDeps): ControlActivities['recordP
   };
 }
 
-/** Epoch ms by Temporal's clock, which is one for all runs of a pipeline. */
+/** Epoch ms by Temporal's clock, which is the same for all runs of a pipeline. */
 const endOf = (entry: PipelineEntry | undefined): number => entry?.summary.endedAt ?? 0;
 
 /**
- * Reads a record back, with the plan it ran; limits are today's, because the run that follows is a run of
- * today.
+ * Reads a record back, with the plan it ran; limits are the current ones, because the new run happens today.
  */
 export function makeLoadRecord(deps: RecordDeps): ControlActivities['loadRecord'] {
   return async (input) => {
@@ -51,8 +50,7 @@ export function makeLoadRecord(deps: RecordDeps): ControlActivities['loadRecord'
 }
 
 /**
- * With the trigger it ran for, so that the project can start the next run of it without the whole record in
- * its history.
+ * Includes its trigger, so that the project can start the next run without the whole record in its history.
  */
 export function makeFindRecord(deps: Pick<RecordDeps, 'records' | 'blobs'>): ControlActivities['findRecord'] {
   return async ({ id }) => {

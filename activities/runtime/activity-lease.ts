@@ -2,10 +2,10 @@
  * Role: keeps an activity alive by heartbeats that name the host, and knows why it has to end.
  *
  * Why an activity ends early:
- *  cancelled  the workflow asked for it: stop the container, clean up
- *  closed     the workflow has ended without asking: the same
- *  detached   the worker stops, or the server gave up on this dispatch: the container runs on
- *  stale      another dispatch has taken over: it owns the container, touch nothing
+ * - cancelled: the workflow asked. Stop the container, clean up.
+ * - closed: the workflow has ended without asking. Do the same.
+ * - detached: the worker stops, or the server gave up on this dispatch. The container continues.
+ * - stale: another dispatch has taken over and owns the container. Touch nothing.
  */
 import { Context } from '@temporalio/activity';
 import { constant, retry } from '../../src/utils/retry.ts';
@@ -19,7 +19,7 @@ const HEARTBEAT_MS = 3_000;
 /** Far below any heartbeat timeout. */
 const CONFIRM_MS = 2_000;
 
-/** Thrown by `signal` where somebody waits when the activity has to end; `reason` says why. */
+/** Thrown by `signal` to waiting code when the activity has to end; `reason` names the cause. */
 export class ActivityEnded extends Error {
   override readonly name = 'Ended';
   readonly reason: EndReason;
@@ -30,11 +30,9 @@ export class ActivityEnded extends Error {
   }
 }
 
-/**
- * A heartbeat that the server has acknowledged; `Context.heartbeat` only promises to send one at some time.
- */
+/** A heartbeat that the server has acknowledged; `Context.heartbeat` only promises to send one later. */
 export interface HeartbeatAck {
-  /** Returns `cancelled` when the workflow asked for that, `closed` when this activity is over. */
+  /** Returns `cancelled` if the workflow asked for that, `closed` if this activity is over. */
   beat(
     activity: { workflowId: string; runId: string; activityId: string },
     details: { host: string },
@@ -44,7 +42,7 @@ export interface LeaseDeps {
   ack: HeartbeatAck;
   workflows: WorkflowLookup;
   worker: { hostId: string };
-  /** Aborted when the worker stops: jobs are left to their containers. */
+  /** Aborted when the worker stops: containers of jobs continue. */
   stopping: AbortSignal;
   /** Tests: shorter than 3 s. */
   heartbeatMs?: number;
@@ -52,7 +50,7 @@ export interface LeaseDeps {
 
 export class ActivityLease {
   readonly run: RunRef;
-  /** The queue that the task came by. */
+  /** The queue of the task. */
   readonly taskQueue: string;
   readonly #activityId: string;
   readonly #context = Context.current();
@@ -82,7 +80,7 @@ export class ActivityLease {
     return this.#controller.signal;
   }
 
-  /** The job goes on elsewhere, or later: what is done for it here is of no use any more. */
+  /** The job continues elsewhere, or later: work for it here is useless. */
   get left(): boolean {
     const why: unknown = this.signal.reason;
     return why instanceof ActivityEnded && (why.reason === 'detached' || why.reason === 'stale');
@@ -104,13 +102,13 @@ export class ActivityLease {
   }
 
   /**
-   * The same where the last time is a while ago: who stood still since then may have been given up. Waits for
+   * Confirms again if the last time is a while ago: a frozen worker may have been given up. Waits for
    * Temporal.
    */
   async confirm(): Promise<void> {
     this.signal.throwIfAborted();
     if (performance.now() - this.#acknowledgedAt <= CONFIRM_MS) return;
-    // A failure means that Temporal is away, and no one can take the job away from here meanwhile.
+    // A failure means that Temporal is down, and then no one can take the job away.
     const policy = { retryable: () => true, backoff: constant(CONFIRM_MS), signal: this.signal };
     await retry(() => this.acknowledge(), policy);
   }
@@ -130,7 +128,7 @@ export class ActivityLease {
     else this.#end('detached');
   };
 
-  /** Not found is said of a closed workflow, and of a dispatch that another one has replaced. */
+  /** Temporal returns not-found for a closed workflow, and for a dispatch that another one has replaced. */
   async #decideNotFound(): Promise<void> {
     try {
       const closed = await this.#deps.workflows.isClosed(this.run.workflowId, this.run.runId);

@@ -6,7 +6,7 @@ import type { Plan } from '../../src/plan/model/plan.ts';
 import type { CompileOutput, Limits } from '../contract.ts';
 
 type Compiled = Extract<CompileOutput, { kind: 'plan' }>;
-/** The plan's blob: a Plan, and beside it what a later run of the same pipeline must find unchanged. */
+/** The plan's blob: a Plan, and what a later run of the same pipeline must find unchanged. */
 interface PlanDocument extends Plan {
   compiled: { jobIds: Record<JobKey, number>; warnings: string[]; source: Digest };
 }
@@ -21,7 +21,7 @@ export async function writeCompiled(
   return blobs.putBytes(new TextEncoder().encode(JSON.stringify(document)));
 }
 
-/** Rejects with `blob/missing` when the store lost it. */
+/** Rejects with `blob/missing` if the store lost it. */
 export async function readCompiled(
   blobs: BlobStore,
   digest: Digest,
@@ -41,7 +41,7 @@ const isPlanDocument = (value: unknown): value is PlanDocument =>
   'jobs' in value &&
   'compiled' in value;
 
-/** The installation's waits, as workflows take them. */
+/** The installation's timeouts and limits, in the form that workflows use. */
 export function limitsOf(facts: InstallationFacts): Limits {
   const limits = facts.config.limits;
   return {

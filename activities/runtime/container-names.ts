@@ -1,11 +1,11 @@
 /**
- * Names and labels of everything that one attempt of a job makes on an engine. They come from the attempt
- * alone, so that a process that knows nothing but the attempt finds it all again.
+ * Names and labels of all objects that one attempt of a job creates on an engine. They are derived from the
+ * attempt alone, so that a process that knows only the attempt finds all of them.
  */
 import type { AttemptRef } from '../../src/plan/model/ids.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
-/** The run of a workflow that an attempt belongs to. */
+/** The workflow run of an attempt. */
 export interface RunRef {
   workflowId: string;
   runId: string;
@@ -19,9 +19,9 @@ export const LABELS = {
   attempt: 'davit.job.attempt',
   workflow: 'davit.job.workflow',
   run: 'davit.job.run',
-  /** Project and host name of a tested container: leftovers of an earlier build are found by it. */
+  /** Project and host name of a container under test: leftovers of an earlier build are found by it. */
   tested: 'davit.job.tested',
-  /** Its last line is the mark of `end-mark.ts`: one that an older worker made has none. */
+  /** Its last line is the mark of `end-mark.ts`; containers of older workers have none. */
   marked: 'davit.job.marked',
 } as const;
 
@@ -30,8 +30,8 @@ export type ObjectKind = 'job' | 'service' | 'tested' | 'helper' | 'network' | '
 const short = (installation: string): string => installation.replaceAll('-', '').slice(0, 8);
 
 /**
- * `davit-1a2b3c4d-0f1e2d3c4b5a-unit-test-1`: the container and the volume of an attempt; others stand behind
- * it.
+ * `davit-1a2b3c4d-0f1e2d3c4b5a-unit-test-1`: the container and the volume of an attempt; names of other
+ * objects add a suffix.
  */
 export function attemptName(
   installation: string,
@@ -65,7 +65,7 @@ export function attemptLabels(
   };
 }
 
-/** The attempt that an object on an engine belongs to; undefined when it is none of a job. */
+/** The attempt of an object on an engine; undefined if it does not belong to a job. */
 export function readLabels(
   labels: Record<string, string>,
 ): (RunRef & Pick<AttemptRef, 'job' | 'attempt'> & { installation: string }) | undefined {
@@ -79,7 +79,7 @@ export function readLabels(
   return { installation, workflowId, runId, job, attempt };
 }
 
-/** Name and labels of what an attempt makes on the engine. */
+/** Name and labels of the objects of an attempt. */
 export interface Identity {
   name: string;
   labels: Record<string, string>;

@@ -1,21 +1,21 @@
 /**
- * What a machine's full disk makes of a job: davit removes there what is its own and not needed, and says
+ * Handles a full disk of a machine: davit removes its own objects that are not needed, and tells the user
  * what to do.
  */
 import type { Engine, ListedImage, WorkflowLookup } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { parsePipelineId, pipelineWorkflowId } from '../../src/plan/model/ids.ts';
 
-/** What a collection has removed of one engine. */
+/** What was removed from one engine. */
 export interface FreedSpace {
-  /** Runs whose containers, volumes and networks went. */
+  /** Runs whose containers, volumes and networks were removed. */
   runs: number;
   /** Tags of images that davit had built. */
   images: string[];
-  /** Of BuildKit's cache, where the worker's file allows it. */
+  /** Bytes of BuildKit's cache, if the worker's file allows it. */
   cacheBytes: number;
 }
-/** Rejects with `engine/*` when the engine does not answer. */
+/** Rejects with `engine/*` if the engine does not answer. */
 export type FreeDiskSpace = () => Promise<FreedSpace>;
 
 export interface Machine {
@@ -24,15 +24,15 @@ export interface Machine {
 }
 
 /**
- * The error as it is; one that says that the engine's disk is full after room was made there, with the
- * machine's name and what was done. The workflow tries once more.
+ * Returns the error unchanged, unless the engine's disk is full. Then it frees space, and returns an error
+ * with the machine's name and what was done; the workflow retries once.
  */
 export async function retryHintAfterGc(
   error: unknown,
   { hostName, freeDiskSpace }: Machine,
 ): Promise<unknown> {
   if (!(error instanceof DavitError) || error.code !== 'engine/no-space') return error;
-  // An engine with a full disk may fail at this too; the first error counts.
+  // On a full disk this may fail too; the first error is the one reported.
   const room = await freeDiskSpace().catch(() => undefined);
   return new DavitError(
     'engine/no-space',
@@ -41,7 +41,7 @@ export async function retryHintAfterGc(
   );
 }
 
-/** For a person: what was removed. */
+/** What was removed, for a person. */
 export function freedSpaceText(room: FreedSpace | undefined): string {
   if (!room) return 'davit could not remove its own unused objects there.';
   const parts = [
@@ -55,7 +55,7 @@ export function freedSpaceText(room: FreedSpace | undefined): string {
   return `davit removed its own unused objects there: ${parts.join(', ')}.`;
 }
 
-/** Tags that only davit makes: `build-cache.ts`, and the tag of a build until it is pushed. */
+/** Tags that only davit creates: those of `build-cache.ts`, and the tag of a build until it is pushed. */
 const OWN_TAG =
   /:(?:cache-(?:arm32|arm64|amd64)(?:-unprotected)?|davit-\d+-[a-z0-9-]+-(?:arm32|arm64|amd64))$/;
 const URL_LABEL = 'org.opencontainers.image.url';
@@ -66,7 +66,7 @@ export interface OwnImage {
   workflowId: string;
 }
 
-/** Images of this installation's builds, by tag and by the address of their pipeline. Pure. */
+/** Images of this installation's builds, by tag and workflow of their pipeline. Pure. */
 export function ownImages(
   images: readonly ListedImage[],
   of: { url: string; used: ReadonlySet<string> },
@@ -81,7 +81,7 @@ export function ownImages(
   });
 }
 
-/** Removes those of them whose pipeline is over. Returns their tags; one that is in use stays. */
+/** Removes those whose pipeline is over. Returns their tags; an image in use stays. */
 export async function removeOwnImages(
   engine: Engine,
   workflows: WorkflowLookup,
@@ -96,15 +96,16 @@ export async function removeOwnImages(
       removed.push(image.tag);
     } catch (error) {
       if (!(error instanceof DavitError)) throw error;
-      // In use, or the engine's trouble with it: the others may still go.
+      // In use, or a failure of the engine: the others may still be removable.
     }
   }
   return removed;
 }
 
 /**
- * An engine whose disk has no byte left forgets the tag, fails to write that down and leaves the image: it
- * goes by its id then, which needs no room. Not so where another tag names it: that one would go with it.
+ * An engine whose disk is completely full removes the tag in memory, fails to write that down and keeps the
+ * image. Then it is removed by its id, which needs no space, unless another tag names it: that tag would be
+ * lost too.
  */
 async function removeImage(engine: Engine, { tag, id }: OwnImage): Promise<void> {
   try {

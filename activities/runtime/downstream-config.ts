@@ -1,4 +1,4 @@
-/** What a trigger job gave its pipeline, as the blob store has it. */
+/** The configuration that a trigger job passed to its pipeline, read from the blob store. */
 import type { BlobStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { DownstreamConfig } from '../../src/plan/model/downstream.ts';
@@ -6,7 +6,7 @@ import type { Digest } from '../../src/plan/model/ids.ts';
 
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** Rejects with `blob/missing` when the store lost it. */
+/** Rejects with `blob/missing` if the store lost it. */
 export async function readDownstream(blobs: BlobStore, digest: Digest): Promise<DownstreamConfig> {
   const value: unknown = await readJson(blobs, digest);
   if (!isConfig(value))

@@ -1,6 +1,6 @@
 /**
  * How an activity fails, in the types of `activities/contract.ts` that a workflow acts upon. No stack and no
- * cause goes into history.
+ * cause is stored in history.
  */
 import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
 import { TemporalFailure } from '@temporalio/common';
@@ -15,7 +15,7 @@ function failure(type: string, message: string, details: unknown[]): Application
   return made;
 }
 
-/** The container runs on, on this host. */
+/** The container continues on this host. */
 export function workerLost(host: string): ApplicationFailure {
   const details: DetachedDetails = { host };
   return failure(FAILURE_TYPES.workerLost, 'The worker stops; the container keeps running.', [details]);
@@ -25,16 +25,19 @@ export function workerLost(host: string): ApplicationFailure {
 export const requeue = (reason: string): ApplicationFailure =>
   failure(FAILURE_TYPES.requeue, reason, [{ reason }]);
 
-/** Another try has this job now; the workflow hears nothing of this one, its activity is closed. */
+/**
+ * Another dispatch has this job now; the workflow receives nothing from this one, because its activity is
+ * closed.
+ */
 export const superseded = (): ApplicationFailure =>
   failure(FAILURE_TYPES.superseded, 'Another dispatch has this job.', []);
 
 export const cancelled = (): CancelledFailure => new CancelledFailure('The job was cancelled.');
 
 /**
- * Called in a catch: when the activity was told to end, throws what the workflow acts upon
- * (`activities/contract.ts`) and does not return. A worker that stops hands back what can be done again from
- * the start.
+ * For a catch block. If the activity has to end, throws the failure that the workflow acts upon
+ * (`activities/contract.ts`) and does not return. A worker that stops requeues work that can start again from
+ * the beginning.
  */
 export function throwIfEnded(): void {
   const context = Context.current();
@@ -47,7 +50,7 @@ export function throwIfEnded(): void {
 }
 
 /**
- * A worker without one of the job's tags gives it back before anything is started. Architectures are queues,
+ * A worker without one of the job's tags requeues it before anything is started. Architectures are queues,
  * not tags.
  */
 export function requeueUnlessQueueMatches(wanted: readonly string[], own: readonly string[]): void {
@@ -56,8 +59,8 @@ export function requeueUnlessQueueMatches(wanted: readonly string[], own: readon
 }
 
 /**
- * An activity whose DavitErrors reach the workflow as ApplicationFailures with the code as their type: the
- * message speaks to a person, and neither a stack nor a cause goes into history.
+ * Wraps an activity so that its DavitErrors reach the workflow as ApplicationFailures with the code as their
+ * type. The message is for a person; neither a stack nor a cause is stored in history.
  */
 export function coded<I, O>(activity: (input: I) => Promise<O>): (input: I) => Promise<O> {
   return async (input) => {
@@ -65,7 +68,7 @@ export function coded<I, O>(activity: (input: I) => Promise<O>): (input: I) => P
       return await activity(input);
     } catch (error) {
       const failed = error instanceof TemporalFailure ? error : codedFailure(error);
-      // Half of a character, where a text was cut, is no UTF-8: the SDK would end its worker over it.
+      // A text that was cut within a character is not valid UTF-8, which would end the SDK's worker.
       failed.message = failed.message.toWellFormed();
       throw failed;
     }
@@ -79,20 +82,20 @@ function codedFailure(error: unknown): ApplicationFailure {
     message: known ? `${error.message} ${error.hint}` : messageOf(error),
     nonRetryable: known && !isTransient(error),
   });
-  // Temporal writes it into history; the worker's own log has the whole error.
+  // Temporal stores it in history; the worker's own log has the whole error.
   failed.stack = '';
   return failed;
 }
 
 /**
- * Dispatches of one attempt. An engine that breaks off at the same request each time is not unreachable: here
- * that ends.
+ * Maximum number of dispatches of one attempt. An engine that breaks off at the same request each time is not
+ * merely unreachable.
  */
 const MAX_DISPATCHES = 12;
 
 export const isAway = (error: unknown): error is DavitError =>
   error instanceof DavitError && error.code === 'engine/unreachable';
 
-/** The same, and another dispatch of this attempt is worth it. */
+/** The same, where another dispatch of this attempt may help. */
 export const mayBeBack = (error: unknown, { epoch }: { epoch: number }): error is DavitError =>
   isAway(error) && epoch < MAX_DISPATCHES;

@@ -1,4 +1,4 @@
-/** Authors whose forks were approved once, where the operator wants them remembered. */
+/** Authors whose forks were approved once, if the operator wants them remembered. */
 import type { RecordStore } from '../../src/adapters/ports.ts';
 import { projectNamed } from '../../src/compiler/variables/installation.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
@@ -11,14 +11,14 @@ import type { Trigger } from '../../src/plan/model/trigger.ts';
 import { FORK_STAGE } from '../../src/plan/policy/fork-plan.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
-/** undefined where the event does not say who they are: nobody is remembered then. */
+/** Undefined if the event does not identify them: then nobody is remembered. */
 export function forkAuthor({ actor, mergeRequest }: Trigger): string | undefined {
   const { author, source } = mergeRequest ?? {};
   if (author === undefined || source?.id === undefined || author !== actor) return undefined;
   return JSON.stringify([author, source.id]);
 }
 
-/** Keeps who was approved, where the operator wants that. The admission is always the first job. */
+/** Remembers the approved author, if the operator wants that. The admission is always the first job. */
 export async function rememberFork(
   { records, facts }: { records: Pick<RecordStore, 'putIfAbsent'>; facts: InstallationFacts },
   { trigger, status }: Pick<PipelineRecord, 'trigger' | 'status'>,

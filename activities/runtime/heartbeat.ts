@@ -1,9 +1,9 @@
-/** How an activity tells Temporal that it is alive: by heartbeats that name its host. */
+/** Tells Temporal that an activity is alive, by heartbeats that name its host. */
 import { Context } from '@temporalio/activity';
 
 const HEARTBEAT_MS = 5_000;
 
-/** Sends heartbeats from now on, the first one after `everyMs`. Returns what stops them. */
+/** Sends heartbeats from now on, the first one after `everyMs`. Returns a function that stops them. */
 export function startHeartbeat(host: string, everyMs: number): () => void {
   const context = Context.current();
   const timer = setInterval(() => context.heartbeat({ host }), everyMs);
@@ -31,8 +31,8 @@ export async function withHeartbeat<T>(
 }
 
 /**
- * An activity of the control queue under heartbeats, so that another attempt begins soon after its worker is
- * lost. A cancel does not end it: what it does is short, or can be repeated.
+ * Runs an activity of the control queue under heartbeats, so that another attempt starts soon after its
+ * worker is lost. A cancel does not end it: it is short, or can be repeated.
  */
 export const heartbeating =
   <I, O>(activity: (input: I) => Promise<O>): ((input: I) => Promise<O>) =>

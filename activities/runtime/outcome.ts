@@ -1,6 +1,6 @@
 /**
- * What an error makes of the job that it ends: the one table for jobs in containers, builds, pushes and
- * deployments. `failed` is the user's doing (the script, the file, what the file names), `errored` that of a
+ * Maps an error to the result of its job: the one table for jobs in containers, builds, pushes and
+ * deployments. `failed` is the user's fault (the script, the file, what the file names), `errored` that of a
  * machine or of the installation. The kind decides which of GitLab's `retry:when` reasons match
  * (docs/language/failures.md).
  */
@@ -11,33 +11,29 @@ import { messageOf } from '../../src/utils/message.ts';
 type Ending = readonly ['failed' | 'errored', FailureKind];
 
 const BY_CODE: Partial<Record<ErrorCode, Ending>> = {
-  // The container engine.
   'engine/build-failed': ['failed', 'script'],
   'engine/image-missing': ['failed', 'image_pull'],
   'engine/image-denied': ['failed', 'image_pull'],
   'engine/platform': ['failed', 'config'],
   'engine/no-space': ['errored', 'no_space'],
   'engine/container-missing': ['errored', 'host_lost'],
-  // Registries.
   'registry/name': ['failed', 'config'],
   'registry/denied': ['failed', 'registry'],
   'registry/missing-manifest': ['errored', 'missing_dependency'],
   'registry/unreachable': ['errored', 'registry'],
   'registry/failed': ['errored', 'registry'],
-  // Source and files.
   'build/no-dockerfile': ['failed', 'config'],
   'source/refused': ['failed', 'config'],
   'job/source': ['failed', 'config'],
   'job/artifacts': ['failed', 'artifact'],
-  // What an earlier job stored is gone. GitLab's reason for that is missing_dependency_failure. It is not
-  // `artifact`, which matches runner_system_failure: a retry on the same blob finds it just as gone.
+  // An output of an earlier job is gone. GitLab's reason for that is missing_dependency_failure. It is not
+  // `artifact`, which matches runner_system_failure: a retry would miss the same blob.
   'blob/missing': ['errored', 'missing_dependency'],
   'store/no-space': ['errored', 'no_space'],
   // The pipeline file is right and the machine lacks the value: an operator sets it. So `errored`, and
-  // `config`, which is never retried by itself and matches runner_configuration_error. As `failed` a
-  // deployment would count as begun, and `retry:` could not repeat it once the secret is there.
+  // `config`, which is never retried automatically and matches runner_configuration_error. As `failed` a
+  // deployment would count as started, and `retry:` could not repeat it once the secret is there.
   'secret/missing': ['errored', 'config'],
-  // Tests and deployments.
   'job/readiness': ['failed', 'readiness'],
   'usage/invalid': ['failed', 'config'],
   'deploy/unknown-target': ['failed', 'config'],
@@ -47,20 +43,18 @@ const BY_CODE: Partial<Record<ErrorCode, Ending>> = {
   'target/missing': ['errored', 'engine'],
 };
 
-/** Codes that the table does not list: the engine's belong to the engine, all others are unexpected here. */
+/** Codes that are not in the table: codes of the engine are its failures, all others are unexpected here. */
 export const endingOf = (code: ErrorCode): Ending =>
   BY_CODE[code] ?? ['errored', code.startsWith('engine/') ? 'engine' : 'internal'];
 
 export const isTimeout = (error: unknown): boolean => error instanceof Error && error.name === 'TimeoutError';
 
-/** What a person reads of a coded error: what happened, its code, what to do. */
+/** A coded error for a person: what happened, its code, what to do. */
 export const endText = (error: DavitError): string => `${error.message} [${error.code}] ${error.hint}`;
 
 export type UnsuccessfulEnd = Pick<JobResult, 'outcome' | 'kind' | 'message' | 'started'>;
 
-/**
- * The result of a job that did not succeed. `started` is true: such a job has had its effect, or part of it.
- */
+/** The result of a job that did not succeed. `started` is true: such a job may have had an effect. */
 export const ended = (
   outcome: 'failed' | 'errored' | 'skipped',
   kind: FailureKind,

@@ -1,4 +1,4 @@
-/** Which project a name means, and who may take its artifacts. */
+/** Resolves a project's name, and decides who may take its artifacts. */
 import { projectNamed } from '../../src/compiler/variables/installation.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
 import type { FindArtifactsInput } from '../contract.ts';

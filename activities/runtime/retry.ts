@@ -1,11 +1,10 @@
-/** How activities wait for what is away: named policies over the one loop in `src/utils/retry.ts`. */
+/**
+ * How activities wait for an unreachable service: named policies over the one loop in `src/utils/retry.ts`.
+ */
 import type { ErrorCode } from '../../src/errors.ts';
 import { doubling, retry, withCode } from '../../src/utils/retry.ts';
 
-/**
- * Longer than dockerd's own retries of about 50 s; a registry that restarts for a minute or three ends no
- * job.
- */
+/** Longer than dockerd's own retries of about 50 s; a registry that restarts within minutes ends no job. */
 const OUTAGE_MS = 240_000;
 const OUTAGE_INITIAL_MS = 1_000;
 const OUTAGE_MAX_MS = 15_000;
@@ -33,7 +32,7 @@ export const retryThroughOutage = <T>(options: OutageOptions, work: () => Promis
     onWait: options.onRetry,
   });
 
-/** The same for requests to the stores: a server that is away for minutes ends no job that has its turn. */
+/** The same for requests to the stores: an outage of minutes ends no job whose turn has come. */
 export const retryThroughStoreOutage = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
   retryThroughOutage(
     { codes: ['store/unreachable', 'server/busy'], signal, initialMs: STORE_INITIAL_MS },
@@ -41,8 +40,8 @@ export const retryThroughStoreOutage = <T>(signal: AbortSignal, work: () => Prom
   );
 
 /**
- * Repeats `work` while the store is away or full, until the signal; then once more, and rejects with the
- * store's error. What is to be stored is still in the job's container, so nothing is lost by waiting.
+ * Repeats `work` while the store is unreachable or full, until the signal; then once more, and rejects with
+ * the store's error. The bytes are still in the job's container, so waiting loses nothing.
  */
 export const retryWhileStoreUnavailable = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
   retry(work, {
@@ -52,9 +51,7 @@ export const retryWhileStoreUnavailable = <T>(signal: AbortSignal, work: () => P
     onAbort: 'last-attempt',
   });
 
-/**
- * No further attempt can help: a newer dispatch writes, or what the log store has is different, or is gone.
- */
+/** No further attempt can help: a newer dispatch writes, or the stored log is different or gone. */
 const isFinalForLogs = withCode(
   'log/fenced',
   'log/offset',
@@ -64,8 +61,8 @@ const isFinalForLogs = withCode(
 );
 
 /**
- * Repeats a request to the stores for as long as the signal allows, whatever else fails: a log or a spec is
- * not given up.
+ * Repeats a request to the stores for as long as the signal allows, even if other things fail: a log or a
+ * spec is not given up.
  */
 export async function retryUntilReachable<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();

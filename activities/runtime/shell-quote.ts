@@ -1,2 +1,2 @@
-/** In single quotes, for any POSIX shell. */
+/** Single-quotes a text for any POSIX shell. */
 export const quote = (text: string): string => `'${text.replaceAll("'", `'\\''`)}'`;

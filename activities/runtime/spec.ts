@@ -6,8 +6,8 @@ import type { JobSpec } from '../../src/plan/model/spec.ts';
 const MAX_SPEC_BYTES = 16 * 1024 * 1024;
 
 /**
- * The job's spec from the store. Rejects with `blob/missing`, `store/unreachable`, or `internal/defect` when
- * it is another kind of job's.
+ * The job's spec from the store. Rejects with `blob/missing`, `store/unreachable`, or `internal/defect` if it
+ * belongs to another kind of job.
  */
 export async function readSpec<K extends JobSpec['kind']>(
   blobs: Pick<BlobStore, 'getBytes'>,
@@ -21,7 +21,7 @@ export async function readSpec<K extends JobSpec['kind']>(
   return value;
 }
 
-/** davit wrote the blob itself and its digest holds the bytes: kind and version are what can differ. */
+/** davit wrote the blob and its digest protects the bytes, so only kind and version can differ. */
 const isSpec = <K extends JobSpec['kind']>(value: unknown, kind: K): value is Extract<JobSpec, { kind: K }> =>
   typeof value === 'object' &&
   value !== null &&

@@ -1,7 +1,6 @@
 /**
- * Tars as streams. Writing costs what their bytes cost and not their number of files; reading unpacks nothing
- * to disk. `eachEntry` reads what davit or an engine has made; `entries` reads what people have made, under
- * limits.
+ * Tars as streams. The cost of writing depends on the bytes, not on the number of files; reading unpacks
+ * nothing to disk. `eachEntry` reads tars of davit or an engine; `entries` reads tars of users, under limits.
  */
 import { pipeline as pipe, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
@@ -13,12 +12,12 @@ import { DavitError } from '../../src/errors.ts';
 import { put, type TarHeader } from '../../src/utils/tar.ts';
 
 /**
- * A file up to this size is held whole: a stream of its own costs more than its bytes. Also what goes out in
- * one piece.
+ * A file up to this size is held whole: a stream of its own would cost more. Also the size of a written
+ * piece.
  */
 const PIECE_BYTES = 64 * 1024;
 
-/** Writes a file of `header.size` bytes. Rejects when its content has another size, or breaks off. */
+/** Writes a file of `header.size` bytes. Rejects if its content has another size, or breaks off. */
 export async function putFile(
   archive: Pack,
   header: TarHeader & { size: number },
@@ -38,12 +37,9 @@ async function sized(
   return bytes;
 }
 
-/**
- * The archive's bytes. A tar comes in pieces of 512 bytes; whoever sends it on would pay for a write each.
- */
+/** The archive's bytes. A tar comes in pieces of 512 bytes, and each would cost the sender a write. */
 export function bytesOf(archive: Pack): Readable {
-  // Listened to from here on and not from the first read: of one that has broken off by then no one would
-  // hear.
+  // Listens from here on, not from the first read: an earlier error would be missed.
   const pieces = Readable.from(archive, { objectMode: false });
   return Readable.from(joined(pieces), { objectMode: false, highWaterMark: PIECE_BYTES });
 }
@@ -64,8 +60,8 @@ async function* joined(pieces: AsyncIterable<unknown>): AsyncGenerator<Buffer> {
 }
 
 /**
- * Calls `visit` for each entry, one after the other; content that it leaves unread is dropped. What it
- * rejects with ends the reading at once: the end of a reader whose entry is half read may never come.
+ * Calls `visit` for each entry, one after the other; unread content is dropped. A rejection of `visit` ends
+ * the reading at once, because a reader with a half-read entry may never end.
  */
 export async function eachEntry(
   tar: Readable,
@@ -96,7 +92,7 @@ export async function eachEntry(
 }
 
 /**
- * Text of one regular file of a container, ended or not; undefined when there is none. Rejects above
+ * Text of one regular file of a container, running or ended; undefined if there is none. Rejects above
  * `maxBytes`.
  */
 export async function readContainerFile(
@@ -115,7 +111,7 @@ export async function readContainerFile(
   return found;
 }
 
-/** GitLab's limit for a pipeline file; entries and bytes bound what one hostile archive can cost. */
+/** GitLab's limit for a pipeline file; entries and bytes limit the cost of a hostile archive. */
 const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_ENTRIES = 1_000_000;
 const MAX_TAR_BYTES = 8 * 1024 * 1024 * 1024;
@@ -128,13 +124,12 @@ export interface TarEntry {
 }
 
 /**
- * The entries of a tar, gzipped or not. A body that is not read is skipped. Rejects with `source/refused` for
- * what is no tar, for a path that leaves its root, and past a million entries or 8 GiB.
+ * The entries of a tar, gzipped or not. An unread body is skipped. Rejects with `source/refused` if it is not
+ * a tar, for a path that leaves its root, and past a million entries or 8 GiB.
  */
 export async function* entries(stream: Readable): AsyncGenerator<TarEntry> {
   const reader = extract();
-  // The reader's own error stands below; the callback is there because a broken pipe must not be an uncaught
-  // one.
+  // The reader's own error is handled below; the callback prevents an uncaught error of a broken pipe.
   pipe(await plain(stream), reader, () => undefined);
   let count = 0;
   let bytes = 0;
@@ -158,9 +153,7 @@ export async function* entries(stream: Readable): AsyncGenerator<TarEntry> {
   }
 }
 
-/**
- * Text of those of `names` that are there, the last of each. Stops once it has `until`, where that is given.
- */
+/** Text of those of `names` that exist, the last of each. Stops after `until`, if given. */
 export async function readFiles(
   stream: Readable,
   names: readonly string[],
@@ -191,7 +184,7 @@ function decode(name: string, bytes: Uint8Array): string {
   }
 }
 
-/** Unpacks gzip by its magic number (RFC 1952); anything else passes as it is. */
+/** Unpacks gzip, detected by its magic number (RFC 1952); passes anything else unchanged. */
 async function plain(stream: Readable): Promise<Readable> {
   const iterator: AsyncIterator<Buffer> = stream[Symbol.asyncIterator]();
   const first = await iterator.next();

@@ -1,10 +1,13 @@
-/** Whose jobs a worker takes, as its own configuration says. The queue of a job says most of it; this is held where it runs. */
+/**
+ * Whose jobs a worker takes, by its own configuration. The queue of a job decides most of it; this check is
+ * made where it runs.
+ */
 import type { WorkerConfig } from '../../src/installation.ts';
 import type { CommonSpec } from '../../src/plan/model/spec.ts';
 
 export type WorkerScope = Pick<WorkerConfig, 'forks' | 'protected_only' | 'projects'>;
 
-/** Why this worker returns the job to its queue; undefined when it takes it. */
+/** The reason why this worker requeues the job; undefined if it takes it. */
 export function outOfScope(
   spec: Pick<CommonSpec, 'fork' | 'protectedRef' | 'project'>,
   { forks, protected_only, projects }: WorkerScope,

@@ -1,13 +1,12 @@
 /**
- * What the caches of one attempt are called: keys with their variables filled in, digests of key files, and
- * who may do what.
+ * Names of the caches of one attempt: keys with their variables replaced, digests of key files, and access
+ * rights.
  *
  * Invariants:
- *  CKEY-1 A ref that is not protected never reads or writes what protected refs have written; a fork writes
- *     nothing at all.
- *  CKEY-2 What has been worked out is in a label of the container, so that whoever follows it later pushes
- *         under
- *     the same name. It holds hashes only: a key may be made of secrets.
+ *  CKEY-1 An unprotected ref never reads or writes caches that protected refs have written; a fork writes
+ *         nothing at all.
+ *  CKEY-2 The resolved names are in a label of the container, so that a later dispatch pushes under the same
+ *         name. The label contains only hashes: a key may contain secrets.
  */
 import { createHash } from 'node:crypto';
 import type { BlobStore } from '../../../src/adapters/ports.ts';
@@ -21,7 +20,7 @@ import { eachEntry } from '../../runtime/tar.ts';
 import { inside } from '../../runtime/path-inside.ts';
 
 export interface CacheKey {
-  /** As people see it; not for a label. */
+  /** For people; not for a label. */
   shown: string;
   /** Name in the record store. */
   record: string;
@@ -29,7 +28,7 @@ export interface CacheKey {
 export interface JobCache {
   spec: CacheSpec;
   own: CacheKey;
-  /** To be tried in this order when there is nothing under the own one. */
+  /** Tried in this order if there is no cache under the own key. */
   fallback: CacheKey[];
   pulls: boolean;
   pushes: boolean;
@@ -37,7 +36,7 @@ export interface JobCache {
 }
 type Of = Pick<ScriptSpec, 'caches' | 'project' | 'projectDir' | 'protectedRef' | 'fork' | 'source'>;
 
-/** Rejects as the blob store does, where a key is made of files. */
+/** Rejects with the errors of the blob store if a key depends on files. */
 export async function jobCaches(
   spec: Of,
   values: ReadonlyMap<string, string>,
@@ -79,12 +78,12 @@ interface KeyFiles {
   values: ReadonlyMap<string, string>;
   blobs: BlobStore;
   prefix: string;
-  /** Of the cache in its job: two without a prefix are two. */
+  /** Position of the cache in its job: two caches without a prefix are different caches. */
   index: number;
 }
 
 /**
- * A changed file is a new cache; files that are not there count for nothing, and none at all is `default`.
+ * A changed file makes a new cache; missing files are ignored, and if all are missing the key is `default`.
  */
 async function keyOfFiles({ spec, files, values, blobs, prefix, index }: KeyFiles): Promise<string> {
   const digest = await digestOfFiles(
@@ -95,10 +94,7 @@ async function keyOfFiles({ spec, files, values, blobs, prefix, index }: KeyFile
   return [...(before === undefined ? [] : [before]), digest ?? 'default'].join('-');
 }
 
-/**
- * sha256 over names and contents of the source's files that these patterns choose; undefined when there is
- * none.
- */
+/** sha256 over names and contents of the matching source files; undefined if none matches. */
 export async function digestOfFiles(
   from: { blobs: BlobStore; source: Digest; projectDir: string },
   patterns: readonly string[],
@@ -119,13 +115,15 @@ export async function digestOfFiles(
   return all.digest('hex');
 }
 
-/** Content of the container's label: records that this attempt pushes to, by the position of their cache. */
+/**
+ * Content of the container's label: the records that this attempt pushes to, by the position of their cache.
+ */
 export type PushPlan = { index: number; record: string }[];
 
 export const pushPlan = (caches: readonly JobCache[]): PushPlan =>
   caches.flatMap(({ pushes, own }, index) => (pushes ? [{ index, record: own.record }] : []));
 
-/** Undefined: there is no such label, or davit did not write it. */
+/** Undefined if the label is missing or davit did not write it. */
 export function readPushPlan(text: string | undefined): PushPlan {
   if (text === undefined) return [];
   const plan: unknown = JSON.parse(text);

@@ -1,12 +1,12 @@
 /**
- * Role: caches of a job: found before its container is filled, kept after it has ended.
- * Not its role: their names and who may use them (`cache-keys.ts`).
+ * Role: the caches of a job: found before its container is filled, stored after it has ended.
+ * Not its role: their names and access rights (`cache-keys.ts`).
  *
  * Invariants:
- *  CACHE-1 Best effort: nothing that goes wrong with a cache fails the job; the log says what it was.
- *  CACHE-2 A cache streams from the store into the container; one that breaks off there is taken out again
- *     (`prepare.ts`).
- *  CACHE-3 A record names a blob only once the blob is stored.
+ *  CACHE-1 Best effort: no problem with a cache fails the job; the log reports it.
+ *  CACHE-2 A cache streams from the store into the container; one that breaks off is removed again
+ *          (`prepare.ts`).
+ *  CACHE-3 A record names a blob only after the blob is stored.
  */
 import type { Readable } from 'node:stream';
 import type { CacheRecord } from '../../../src/plan/model/records.ts';
@@ -23,7 +23,7 @@ export const CACHE_LABEL = 'davit.job.caches';
 export interface FoundCaches {
   /** tar.gz, in order. */
   archives: (() => Promise<Readable>)[];
-  /** For the head of the log. */
+  /** For the beginning of the log. */
   notes: string[];
   labels: Record<string, string>;
 }
@@ -50,7 +50,7 @@ export async function findCaches(job: Job, values: ReadonlyMap<string, string>):
   };
 }
 
-/** The first of the keys that has something. */
+/** The first key that has a cache. */
 async function findCache({ deps }: Job, cache: JobCache, notes: string[]): Promise<FoundCaches['archives']> {
   for (const key of [cache.own, ...cache.fallback]) {
     notes.push(`Checking cache for ${key.shown}...`);
@@ -69,8 +69,8 @@ async function findCache({ deps }: Job, cache: JobCache, notes: string[]): Promi
 }
 
 /**
- * Keeps what the ended container has of them, as policy and `when` say. Never rejects; returns lines for the
- * log.
+ * Stores the caches of the ended container, as `policy` and `when` demand. Never rejects; returns lines for
+ * the log.
  */
 export async function keepCaches(
   job: Job,

@@ -1,13 +1,13 @@
-/** Ends and removes what an attempt has on an engine. Everything here may be done twice. */
+/** Stops and removes what an attempt has on an engine. Everything here is idempotent. */
 import type { ContainerState, Engine } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { isAlive } from './follow.ts';
 import { LABELS, type ObjectKind, readLabels } from '../../runtime/container-names.ts';
 
-/** After SIGKILL the kernel needs a moment; an engine that needs longer than this has failed. */
+/** The kernel needs a moment after SIGKILL; an engine that needs longer than this has failed. */
 const KILL_MS = 30_000;
 
-/** SIGTERM, grace, SIGKILL, verified. Undefined: there is no such container. */
+/** SIGTERM, grace period, SIGKILL, verified. Undefined if there is no such container. */
 export async function stopContainer(
   engine: Engine,
   name: string,
@@ -45,11 +45,11 @@ async function endedWithin(engine: Engine, name: string, ms: number): Promise<Co
   }
 }
 
-/** Objects with all of these labels; `kinds` narrows what of containers. */
+/** Objects with all of these labels; `kinds` selects kinds of containers. */
 export interface Removal {
   labels: Record<string, string>;
   kinds?: readonly ObjectKind[];
-  /** Narrows by what the labels say. */
+  /** Selects by label values. */
   only?(labels: Record<string, string>): boolean;
 }
 
@@ -58,7 +58,7 @@ async function removeContainers(
   names: readonly string[],
 ): Promise<PromiseSettledResult<void>[]> {
   const removed = await Promise.allSettled(names.map((name) => engine.removeContainer(name)));
-  // Podman removes a container whose network others share only after them.
+  // Podman removes a container whose network is shared only after the containers that share it.
   const left = names.filter((_, at) => isInUse(removed[at]));
   if (left.length === 0) return removed;
   const again = await Promise.allSettled(left.map((name) => engine.removeContainer(name)));
@@ -68,7 +68,10 @@ async function removeContainers(
 const isInUse = (end: PromiseSettledResult<void> | undefined): boolean =>
   end?.status === 'rejected' && end.reason instanceof DavitError && end.reason.code === 'engine/in-use';
 
-/** Containers first: a volume or network in use cannot be removed. Removes what it can; then rejects with what it could not. */
+/**
+ * Containers first: a volume or network in use cannot be removed. Removes as much as possible, then rejects
+ * with the failures.
+ */
 export async function removeObjects(engine: Engine, removal: Removal): Promise<void> {
   const wanted = (labels: Record<string, string>): boolean =>
     readLabels(labels) !== undefined &&
@@ -87,7 +90,7 @@ export async function removeObjects(engine: Engine, removal: Removal): Promise<v
     ...volumes.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeVolume(name)),
     ...networks.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeNetwork(name)),
   ]);
-  // In Podman a container that has ended still uses what it shared: that goes with it, when all is removed.
+  // In Podman an ended container still holds what it shared, which goes when all are removed.
   const partly = removal.kinds !== undefined;
   const failed = [...removed, ...rest].find((end) => end.status === 'rejected' && !(partly && isInUse(end)));
   if (failed?.status === 'rejected') throw failed.reason;

@@ -1,7 +1,7 @@
 /**
  * Reads the engine's log of a container into a ContainerLog until the container has ended and everything is
- * read. The engine's port survives dropped links; what it gives up on is taken up again where the
- * ContainerLog stands.
+ * read. The engine's port survives dropped links; when it gives up, reading continues at the position of the
+ * ContainerLog.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerState, Engine } from '../../../src/adapters/ports.ts';
@@ -11,35 +11,35 @@ import { mayBeBack } from '../../runtime/failures.ts';
 
 const INITIAL_RETRY_MS = 100;
 const MAX_RETRY_MS = 3_000;
-/** Readings of an ended container that fail before its log is given up as lost. */
+/** Failed reads of an ended container before its log is given up as lost. */
 export const MAX_FINAL_READS = 6;
 
-/** Readings of an ended container whose end mark is not there yet. */
+/** Reads of an ended container whose end mark is still missing. */
 const MAX_TAIL_READS = 6;
 /** 128 + SIGKILL. */
 const KILLED = 137;
 
-/** The record where the log stands is not in the engine's log any more. */
+/** The record at the log's position is not in the engine's log any more. */
 const ROTATED = 'The engine has rotated its log: lines between the last restart and here are lost.';
 
 export interface FollowRequest {
   engine: Engine;
   container: string;
   log: ContainerLog;
-  /** Of the try that reads, where its attempt may be resumed. */
+  /** Dispatch that reads, if its attempt may be resumed. */
   epoch?: number;
-  /** Settles when the container runs no longer, or is not there. */
+  /** Settles when the container has stopped or does not exist. */
   ended: Promise<ContainerState | void>;
-  /** Aborted: stop reading, leave the container as it is. */
+  /** When aborted: stops reading, leaves the container as it is. */
   signal: AbortSignal;
   /** Tests: shorter than 100 ms. */
   firstRetryMs?: number;
 }
 
 /**
- * Resolves when the log is read to its end; throws the signal's reason, what made writing impossible, or
- * `engine/unreachable` when the engine of an ended container stays away and the attempt may be resumed: it
- * has the rest of the log.
+ * Resolves when the log is read to its end. Throws the signal's reason, or the error that made writing
+ * impossible, or `engine/unreachable` if the engine of an ended container stays unreachable and the attempt
+ * may be resumed: that engine has the rest of the log.
  */
 export async function followLog(followed: FollowRequest): Promise<void> {
   const { log, signal, epoch } = followed;
@@ -47,7 +47,7 @@ export async function followLog(followed: FollowRequest): Promise<void> {
   const settle = (): void => {
     over = true;
   };
-  followed.ended.then(settle, settle); // a container that cannot be waited for has ended as far as its log goes
+  followed.ended.then(settle, settle); // if the end cannot be awaited, treat the log as complete
   let wait = followed.firstRetryMs ?? INITIAL_RETRY_MS;
   for (let failed = 0, tails = 0; ; ) {
     const end = await readOnce(followed);
@@ -71,8 +71,8 @@ export async function followLog(followed: FollowRequest): Promise<void> {
 }
 
 /**
- * An engine that was restarted with live-restore (seen with Docker 29) can report the end of a container before
- * it has written the container's last lines.
+ * An engine that was restarted with live-restore (seen with Docker 29) can report the end of a container
+ * before it has written the container's last lines.
  */
 async function lacksTail({ log, ended }: FollowRequest): Promise<boolean> {
   if (log.endRead || log.ended) return false;
@@ -83,12 +83,12 @@ async function lacksTail({ log, ended }: FollowRequest): Promise<boolean> {
 export const isAlive = (state: ContainerState): boolean =>
   state.status === 'running' || state.status === 'paused' || state.status === 'restarting';
 
-/** Its script has run, or runs. */
+/** Its script has started, and may have ended. */
 export const hasBegun = (state: ContainerState): boolean =>
   isAlive(state) || state.status === 'exited' || state.status === 'dead';
 
 /**
- * How long a container has run, ms: its engine has written down its start, so the engine is asked for the
+ * How long a container has run, in ms. The engine recorded the start, so its clock is used for the current
  * time too.
  */
 export async function ranFor(engine: Engine, state: ContainerState): Promise<number> {
@@ -96,14 +96,13 @@ export async function ranFor(engine: Engine, state: ContainerState): Promise<num
   return Math.max(until - state.startedAt, 0);
 }
 
-/** Why a reading broke off. */
+/** Why a read stopped early. */
 interface Broken {
   broken: unknown;
 }
 
 /**
- * One reading of the engine's log, from where the ContainerLog stands. Only failures of the log store are
- * thrown.
+ * Reads the engine's log once, from the position of the ContainerLog. Throws only failures of the log store.
  */
 async function readOnce(followed: FollowRequest): Promise<'ended' | Broken> {
   const { engine, container, log, signal } = followed;
@@ -113,7 +112,7 @@ async function readOnce(followed: FollowRequest): Promise<'ended' | Broken> {
   let toSkip = from.recordsAtTime;
   try {
     for (;;) {
-      // A broken link, or an engine that restarts: the caller looks at the container and reads again.
+      // A broken link, or an engine that restarts: the caller inspects the container and reads again.
       const next = await records.next().catch((broken: unknown) => ({ broken }));
       if ('broken' in next) {
         signal.throwIfAborted();
@@ -134,7 +133,7 @@ async function readOnce(followed: FollowRequest): Promise<'ended' | Broken> {
       await log.record(next.value);
     }
   } finally {
-    await records.return?.().catch(() => undefined); // the stream is being left; how it ends says nothing more
+    await records.return?.().catch(() => undefined); // the stream is abandoned; its failure does not matter
   }
   return 'ended';
 }

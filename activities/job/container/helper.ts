@@ -3,7 +3,7 @@ import type { ContainerCreate } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import type { JobDeps } from '../context/deps.ts';
 
-/** Creates the container; an image that was removed from the engine meanwhile is brought back first. */
+/** Creates the container; loads the image first if it was removed from the engine. */
 export async function createHelper(
   deps: Pick<JobDeps, 'engine' | 'facts' | 'ensureHelper'>,
   create: Omit<ContainerCreate, 'image'>,

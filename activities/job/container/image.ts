@@ -1,10 +1,12 @@
 /**
- * The image of a job or service on the engine, by pull policy, of the right platform. Invariants:
- *   IMG-1 A container is created from the id and platform returned here, never from a tag: a tag may mean
- *         another image a moment later.
- *   IMG-2 An engine that keeps one image per tag (Docker's classic store) and has the tag in another platform
- *         gets the wanted one by its manifest digest. So jobs of several architectures do not take a tag from
- *         each other.
+ * The image of a job or service on the engine, by pull policy, of the right platform.
+ *
+ * Invariants:
+ *  IMG-1 A container is created from the id and platform returned here, never from a tag: a tag may point to
+ *        another image a moment later.
+ *  IMG-2 An engine that keeps one image per tag (Docker's classic store) and has the tag for another platform
+ *        gets the wanted image by its manifest digest. So jobs of several architectures do not take a tag
+ *        from each other.
  */
 import type { Engine, ImageInfo } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
@@ -24,19 +26,19 @@ interface PullRun {
   say(text: string): void;
 }
 
-/** `linux/arm/v7` where the worker says that its board is one. */
+/** `linux/arm/v7` if the worker's configuration says so. */
 export function platformOf(deps: JobDeps, arch: Arch): string {
   const platform = PLATFORMS[arch];
   return platformText(arch === 'arm32' ? { ...platform, variant: deps.worker.config.variant } : platform);
 }
 
-/** Ids of images by name and platform, as this worker has found them last. */
+/** Ids of images by name and platform, as this worker last found them. */
 const seen = new WeakMap<Engine, Map<string, string>>();
-/** How often a tag may be taken away between a pull and the look at what it brought. */
+/** How often a tag may be moved between a pull and the inspection of its result. */
 const MAX_PULLS = 10;
 
 /**
- * The image, of that platform; make containers by its `id` and `platform`. Rejects with
+ * The image of that platform; create containers from its `id` and `platform`. Rejects with
  * `engine/image-missing`, `engine/image-denied`, `engine/platform`, `registry/unreachable`.
  */
 export async function ensureImage(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo> {
@@ -50,12 +52,12 @@ export async function ensureImage(deps: JobDeps, wanted: WantedImage, run: PullR
   return found;
 }
 
-/** When a job of this worker has last asked for an image, by id. */
+/** Time of the last request of this worker's jobs for an image, by id. */
 const lastUses = new WeakMap<Engine, Map<string, number>>();
-/** Past this a job that has asked for an image has its container, and the engine itself keeps the image. */
+/** After this time a job that asked for an image has its container, and the engine itself keeps the image. */
 const PREPARING_MS = 15 * 60_000;
 
-/** Ids of images that a job of this worker may be about to make a container of. */
+/** Ids of images from which a job of this worker may be about to create a container. */
 export function usedImages(engine: Engine): ReadonlySet<string> {
   const since = performance.now() - PREPARING_MS;
   const uses = [...(lastUses.get(engine) ?? [])];
@@ -92,7 +94,7 @@ async function find(
   }
 }
 
-/** The image as the engine has it. A helper image that is missing is brought first. */
+/** The image as the engine reports it. A missing helper image is loaded first. */
 async function onEngine(
   { engine, facts, ensureHelper }: JobDeps,
   { name, platform }: WantedImage,
@@ -119,13 +121,13 @@ const notHere = (
       );
 
 /**
- * IMG-2. Undefined when the registry has no such platform under that name, or only the engine reaches the
+ * IMG-2. Undefined if the registry has no such platform under that name, or only the engine can reach the
  * registry.
  */
 async function byManifest(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo | undefined> {
   const { name, platform, anonymous, pullPolicy } = wanted;
   const exact = await manifestName(deps, wanted).catch((error: unknown) => {
-    if (error instanceof DavitError) return undefined; // the pull by tag that follows says what is wrong
+    if (error instanceof DavitError) return undefined; // the following pull by tag reports the problem
     throw error;
   });
   if (exact === undefined) return undefined;
@@ -137,7 +139,7 @@ async function byManifest(deps: JobDeps, wanted: WantedImage, run: PullRun): Pro
   return image;
 }
 
-/** `REPOSITORY@DIGEST` of the platform's manifest in the index that the name means now. */
+/** `REPOSITORY@DIGEST` of the platform's manifest in the index that the name points to now. */
 async function manifestName(
   { registries }: JobDeps,
   { name, platform, anonymous }: WantedImage,
@@ -165,7 +167,7 @@ async function pull(
     return image;
   } catch (error) {
     const here = pullPolicy === 'always' ? await deps.engine.inspectImage(name, platform) : undefined;
-    // An image that was only ever made on this engine has no registry that it could be pulled from.
+    // An image that was only made on this engine cannot be pulled from a registry.
     if (!here || !fits(here, platform) || !here.madeHere) throw error;
     run.say(`${name} is in no registry; the image on this engine is used`);
     return here;
@@ -174,7 +176,7 @@ async function pull(
 
 const fits = (image: ImageInfo, platform: string): boolean => runs(image.platform, platform);
 
-/** A v6 image runs on v7; an image that names no variant is taken at its word. */
+/** A v6 image runs on v7; an image that names no variant is accepted. */
 function runs(image: ImageInfo['platform'], platform: string): boolean {
   const [, architecture, variant] = platform.split('/');
   if (image.architecture !== architecture) return false;

@@ -1,4 +1,4 @@
-/** Asks from inside a container's own network whether it answers: the worker may be on another machine. */
+/** Probes from inside a container's network whether it answers: the worker may be on another machine. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../../src/errors.ts';
 import { isAlive } from './follow.ts';
@@ -7,19 +7,19 @@ import type { Job } from '../context/job.ts';
 import { LABELS } from '../../runtime/container-names.ts';
 
 export interface Probe {
-  /** Container that is probed. */
+  /** Container to probe. */
   container: string;
   /** Name of the helper's own container. */
   helper: string;
   port: number;
-  /** Path of an HTTP request that has to be answered well; without it an open port is enough. */
+  /** Path of an HTTP request that must succeed; without it an open port is enough. */
   http?: string;
   timeoutMs: number;
 }
 
 /**
- * POSIX sh of the helper image, a static busybox, whose nc may lack -z and whose wget may crash with -T
- * (Debian's does). Arguments: port, path or nothing.
+ * POSIX sh of the helper image, a static busybox, whose nc may lack -z and whose wget may crash with -T (as
+ * Debian's does). Arguments: port, and optionally a path.
  */
 const SCRIPT = `while :; do
 if [ -n "$2" ]; then timeout 5 wget -q -O /dev/null "http://127.0.0.1:$1$2" 2>/dev/null && exit 0
@@ -27,7 +27,7 @@ else nc -w 2 127.0.0.1 "$1" -e true 2>/dev/null && exit 0; fi
 sleep 0.1
 done`;
 
-/** Resolves when it answers; rejects with `job/readiness` when it does not in time, or ends. */
+/** Resolves when it answers; rejects with `job/readiness` if it does not in time, or if it ends. */
 export async function awaitReady(job: Job, probe: Probe): Promise<void> {
   const { engine } = job.deps;
   const over = new AbortController();
@@ -59,8 +59,8 @@ export async function awaitReady(job: Job, probe: Probe): Promise<void> {
 }
 
 /**
- * The network of a container that has ended already cannot be joined: that is the news then, not the engine's
- * refusal.
+ * The network of an ended container cannot be joined. Then the end of the container is reported, not the
+ * engine's refusal.
  */
 async function startBeside({ deps: { engine } }: Job, { helper, container }: Probe): Promise<void> {
   try {
@@ -72,7 +72,7 @@ async function startBeside({ deps: { engine } }: Job, { helper, container }: Pro
   }
 }
 
-/** The last lines of a container, for a log that says why it failed. */
+/** The last lines of a container, for a log that explains its failure. */
 export async function logTail(job: Job, container: string, lines = 50): Promise<string> {
   const records: string[] = [];
   const signal = AbortSignal.any([job.lease.signal, AbortSignal.timeout(10_000)]);

@@ -1,4 +1,4 @@
-/** How a container's end is read. Pure. */
+/** Interprets the end of a container. Pure. */
 import type { ContainerState } from '../../../src/adapters/ports.ts';
 import { DavitError, ERRORS } from '../../../src/errors.ts';
 import type { JobResult } from '../../../src/plan/model/outcome.ts';
@@ -6,13 +6,13 @@ import { endingOf, endText, isTimeout } from '../../runtime/outcome.ts';
 import { messageOf } from '../../../src/utils/message.ts';
 import { durationText } from '../../../src/utils/duration.ts';
 
-/** What the supervisor wrote into its exit file: the script's exit code, and whether SIGTERM came first. */
+/** The content of the supervisor's exit file: the script's exit code, and whether SIGTERM came first. */
 export interface ExitNote {
   code: number;
   stopped: boolean;
-  /** The script's own limit ended it. */
+  /** RUNNER_SCRIPT_TIMEOUT ended it. */
   late?: boolean;
-  /** Its disk had no room when it ended. */
+  /** Its disk was full when it ended. */
   full?: boolean;
 }
 export type Verdict = Pick<JobResult, 'outcome' | 'kind' | 'message' | 'exitCode'>;
@@ -32,8 +32,8 @@ export function parseExitNote(text: string): ExitNote | undefined {
 const KILLED = 137;
 
 /**
- * `unread`: the end of its log was never written, because its engine was away. `timedOut`: this worker ended
- * it because its time was over; the clock of the container tells it to a later follower.
+ * `unread`: the end of its log was never written, because its engine was down. `timedOut`: this worker
+ * stopped it at its timeout; a later follower derives that from the container's clock.
  */
 export function verdictOf(
   state: ContainerState,
@@ -73,7 +73,7 @@ export function verdictOf(
   };
 }
 
-/** The machine's doing, as far as anybody can tell: the script may have failed for another reason. */
+/** Probably the machine's failure; the script may have failed for another reason. */
 const fullDisk = (code: number): Verdict => ({
   outcome: 'errored',
   kind: 'no_space',
@@ -81,10 +81,7 @@ const fullDisk = (code: number): Verdict => ({
   message: `The script ended with exit code ${code}, and the disk of its machine is full [engine/no-space]. ${ERRORS['engine/no-space'].remedy}`,
 });
 
-/**
- * A write to an engine that is gone fails a script as its own mistake would: which of the two it was no one
- * knows.
- */
+/** A write to an engine that is down fails a script like a mistake of its own, so the cause is unknown. */
 const engineGone = (code: number): Verdict => ({
   outcome: 'errored',
   kind: 'engine',
@@ -104,7 +101,7 @@ function ofScript(code: number, oomKilled: boolean): Verdict {
   return { outcome: 'failed', kind: 'script', exitCode: code, message: `exit code ${code}` };
 }
 
-/** What a failure before the script's start, or in moving its files, makes of the job. */
+/** The result of a failure before the script's start, or in transferring its files. */
 export function verdictOfError(error: unknown): Verdict {
   if (isTimeout(error))
     return {
@@ -132,9 +129,9 @@ export function verdictOfError(error: unknown): Verdict {
   return { outcome, kind, message: endText(error) };
 }
 
-/** `always` leaves out a timeout, as at GitLab. */
+/** `always` excludes a timeout, as in GitLab. */
 export function isDue(when: 'on_success' | 'on_failure' | 'always', verdict: Verdict): boolean {
   if (verdict.outcome === 'succeeded') return when !== 'on_failure';
-  // A script that its own limit has ended leaves time for what it kept: it has an exit code.
+  // A script that was ended by its own limit has an exit code, and its files are kept.
   return when !== 'on_success' && (verdict.kind !== 'timeout' || verdict.exitCode !== undefined);
 }

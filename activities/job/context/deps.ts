@@ -1,4 +1,4 @@
-/** What the activities of a job are given: ports, and what their worker knows about itself. */
+/** What the activities of a job depend on: ports, and facts about their worker. */
 import type {
   BlobStore,
   Engine,
@@ -18,11 +18,11 @@ export interface JobWorker {
   hostName: string;
   version: string;
   config: WorkerConfig;
-  /** What this worker can run; the first is what a job without a word about it gets. */
+  /** The architectures of this worker; the first is the default for a job that names none. */
   arches: readonly Arch[];
-  /** Those of them that are emulated: they never get a job that asks for hardware. */
+  /** The emulated ones among them: they get no job that asks for hardware. */
   emulated: readonly Arch[];
-  /** Every tag that it serves, architectures included. */
+  /** All tags that it serves, including architectures. */
   tags: readonly string[];
 }
 
@@ -39,10 +39,10 @@ export interface JobDeps extends LeaseDeps {
   now(): number;
   /** Tells the workflow that a job runs. Best effort. */
   announce?(run: { workflowId: string; runId: string }, started: JobStarted): Promise<void>;
-  /** Takes what may go on after a job's result: removals. Failures are its owner's to log. */
+  /** Accepts removals that may continue after a job's result. Their owner logs failures. */
   background(work: Promise<unknown>): void;
-  /** Makes sure that the helper image is on the engine. Rejects with `local/no-helper` or `engine/*`. */
+  /** Ensures that the helper image is on the engine. Rejects with `local/no-helper` or `engine/*`. */
   ensureHelper(): Promise<void>;
-  /** Removes from the engine what is davit's own and not needed: its disk is full. */
+  /** Frees space on a full engine: removes davit's own objects that are not needed. */
   freeDiskSpace: FreeDiskSpace;
 }

@@ -1,4 +1,4 @@
-/** One attempt under way: what its activity has in hand. */
+/** One attempt in progress, as its activity sees it. */
 import { type Arch, isArch } from '../../../src/plan/model/ids.ts';
 import type { ApitestSpec, ScriptSpec } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
@@ -17,14 +17,14 @@ export interface Job extends Identity {
   spec: ContainerSpec;
   lease: ActivityLease;
   log: ContainerLog;
-  /** Ends every attempt to reach the stores. */
+  /** Ends all retries of requests to the stores. */
   storeLimit: AbortController;
   startedAt: number;
 }
-/** How far the start of a container has come; only the phase before supervision has it. */
+/** Progress of a job's start; only the phase before supervision has it. */
 export interface StartProgress {
   /**
-   * The engine was asked to start the container: without its response it is unknown whether the script has
+   * The engine was asked to start the container. Until it responds it is unknown whether the script has
    * begun.
    */
   startAsked: boolean;
@@ -42,8 +42,7 @@ export async function openJob(deps: JobDeps, input: RunInput, lease: ActivityLea
   const identity = identityOf(deps.facts.installation, lease.run, input.ref);
   try {
     const [spec, log] = await Promise.all([
-      // Neither a container that may be running nor a job that has its turn is given up for a store that is
-      // away.
+      // An unreachable store ends neither a container that may be running nor a job whose turn has come.
       retryUntilReachable(storeLimit.signal, () => loadSpec(deps, input)),
       ContainerLog.open({
         store: deps.logs,
@@ -56,7 +55,7 @@ export async function openJob(deps: JobDeps, input: RunInput, lease: ActivityLea
     ]);
     return { ...identity, deps, input, spec, lease, log, storeLimit, startedAt: deps.now() };
   } finally {
-    // From here on the end of the activity is not an end of its log.
+    // From here on the log may continue after the activity has ended.
     lease.signal.removeEventListener('abort', giveUp);
   }
 }
@@ -64,7 +63,7 @@ export async function openJob(deps: JobDeps, input: RunInput, lease: ActivityLea
 const loadSpec = (deps: JobDeps, input: RunInput): Promise<ContainerSpec> =>
   readSpec(deps.blobs, input.spec, input.kind === 'apitest' ? 'apitest' : 'script');
 
-/** What the job names, else the queue that it came by, else what this worker runs first. */
+/** The job's own architecture, otherwise that of its queue, otherwise the worker's first. */
 export function archOf({ spec, input, deps, lease }: Job): Arch {
   const named = spec.arch ?? input.tags.find(isArch);
   const queue = isArch(lease.taskQueue) ? lease.taskQueue : undefined;

@@ -5,9 +5,8 @@ import type { Job } from './job.ts';
 const isUnavailable = withCode('store/no-space', 'store/unreachable', 'server/busy');
 
 /**
- * Stores what an ended job leaves, until the time for that is over (`storeLimit`). Never settles if the
- * activity has left the job to another one by then: that one stores it, and nothing half known continues
- * here.
+ * Stores the outputs of an ended job until `storeLimit`. Never settles if the activity has lost the job to
+ * another dispatch by then: that one stores them, and nothing continues here.
  */
 export async function retryUntilStored<T>(
   { lease, storeLimit }: Pick<Job, 'lease' | 'storeLimit'>,

@@ -1,6 +1,6 @@
 /**
- * Which files of a project `artifacts:paths` and `exclude` mean (GitLab: doublestar globs; a directory means
- * all in it; an excluded directory does not exclude what is in it unless the pattern says so). Pure.
+ * The files of a project that `artifacts:paths` and `exclude` select (GitLab: doublestar globs; a directory
+ * means all in it; an excluded directory does not exclude its content unless the pattern says so). Pure.
  */
 import { posix } from 'node:path';
 import picomatch from 'picomatch';
@@ -9,11 +9,11 @@ import { inside } from '../../runtime/path-inside.ts';
 const OPTIONS = { dot: true, nonegate: true, noextglob: true, nocase: false } as const;
 
 export interface Selection {
-  /** Directories or files below the project, `''` for all of it: what has to be read. */
+  /** Directories or files below the project that have to be read, `''` for all of it. */
   bases: string[];
-  /** Index of the patterns that choose this path; empty: not chosen. */
+  /** Indexes of the patterns that select this path; empty: not selected. */
   chosenBy(path: string): number[];
-  /** Patterns as they were written. */
+  /** The patterns as written. */
   patterns: string[];
   /** Patterns that lead out of the project. */
   refused: string[];
@@ -60,7 +60,7 @@ export function withParents(path: string): string[] {
   return above === '.' || above === '' ? [path] : [path, ...withParents(above)];
 }
 
-/** Without those that lie in another one. */
+/** Removes paths that are inside another one. */
 function outermost(bases: readonly string[]): string[] {
   const all = [...new Set(bases)];
   return all.filter(

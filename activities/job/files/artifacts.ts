@@ -1,10 +1,10 @@
 /**
- * Role: what a job leaves behind, from its ended container into one tar.gz blob.
+ * Role: collects the artifacts of an ended container into one tar.gz blob.
  *
  * Invariants:
- *  ART-1 Names in the archive are relative to the project and never lead out of it; links stay links.
+ *  ART-1 Names in the archive are relative to the project and never leave it; links stay links.
  *  ART-2 At most `artifact_bytes` of content; more fails the job (`job/artifacts`).
- *  ART-3 Streams: nothing is kept whole in memory or on the worker's disk.
+ *  ART-3 Streams: nothing is held entirely in memory or on the worker's disk.
  */
 import { posix } from 'node:path';
 import { pipeline } from 'node:stream/promises';
@@ -30,7 +30,7 @@ export interface CollectRequest {
   maxBytes: number;
   /** Epoch ms by the server's clock. */
   now(): number;
-  /** What messages call it; artifacts. */
+  /** What messages call the files; default: artifacts. */
   what?: string;
 }
 export interface CollectedArtifacts {
@@ -38,7 +38,7 @@ export interface CollectedArtifacts {
   warnings: string[];
 }
 
-/** Nothing that matches is a warning. Rejects with `job/artifacts`. */
+/** If nothing matches, returns a warning. Rejects with `job/artifacts`. */
 export async function collectArtifacts(collecting: CollectRequest): Promise<CollectedArtifacts> {
   const { spec, projectDir } = collecting;
   const selection = selectFiles(projectDir, spec.paths, spec.exclude);
@@ -55,7 +55,7 @@ export async function collectArtifacts(collecting: CollectRequest): Promise<Coll
         if (header.type === 'link') links.push(path);
         else await archive.add(path, header, content);
       });
-    // A second name of a file comes without content; asked for alone, it comes as a file.
+    // A hard link comes without content; if requested alone, it comes as a file.
     for (const link of links)
       await eachFile(collecting, link, (path, header, content) => archive.add(path, header, content));
   } catch (error) {
@@ -95,7 +95,7 @@ export async function eachFile(
   if (!tar) return;
   const above = base === '' ? undefined : posix.dirname(base);
   await eachEntry(tar, async (header, content) => {
-    // The engine names entries from the last part of the path that it was asked for.
+    // The engine names entries starting with the last part of the requested path.
     const name =
       above === undefined ? header.name.split('/').slice(1).join('/') : posix.join(above, header.name);
     const path = inside(name);
@@ -117,7 +117,7 @@ const isUntracked = (path: string, header: Header, tracked: Set<string> | undefi
 /** Files, links and directories of one archive. */
 export const MAX_ENTRIES = 100_000;
 
-/** A tar.gz on its way into the blob store; begun by its first entry. */
+/** A tar.gz on its way into the blob store; started by its first entry. */
 class Archive {
   readonly #collecting: CollectRequest;
   #pack: Pack | undefined;
@@ -131,7 +131,7 @@ class Archive {
     this.#collecting = collecting;
   }
 
-  /** Rejects with the store's error as soon as it takes no more: whoever writes to it would wait forever. */
+  /** Rejects with the store's error as soon as the store fails, so that a writer does not wait forever. */
   async add(path: string, header: Header, content: AsyncIterable<unknown>): Promise<void> {
     this.#begin();
     await Promise.race([this.#write(path, header, content), this.#refused]);
@@ -152,7 +152,7 @@ class Archive {
         mtime: header.mtime,
       });
     }
-    if (header.type !== 'file') return; // devices and pipes
+    if (header.type !== 'file') return; // ignores devices and pipes
     this.#bytes += header.size;
     this.#files += 1;
     this.#checkEntries();
@@ -171,7 +171,7 @@ class Archive {
     await put(this.#begin(), { name: `${path}/`, type: 'directory', mode: 0o777, mtime: new Date(0) });
   }
 
-  /** Each costs memory here and wherever it is unpacked, however empty it is. */
+  /** Each entry costs memory here and wherever it is unpacked, even if it is empty. */
   #checkEntries(): void {
     if (this.#files + this.#directories.size <= MAX_ENTRIES) return;
     const { what = 'artifacts' } = this.#collecting;
@@ -190,10 +190,7 @@ class Archive {
     return this.#pack;
   }
 
-  /**
-   * Returns why there is no archive: what the store said, where a broken stream is only what followed from
-   * it.
-   */
+  /** Returns the error to report: the store's, if the broken stream is only its consequence. */
   async abort(cause: unknown): Promise<unknown> {
     this.#pack?.destroy(cause instanceof Error ? cause : new Error('stopped'));
     const said: unknown = await this.#stored?.then(

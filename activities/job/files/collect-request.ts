@@ -1,7 +1,7 @@
 import type { Job } from '../context/job.ts';
 import type { CollectRequest } from './artifacts.ts';
 
-/** Where the files of a job's container are collected from, and their limit. */
+/** The container and folder that a job's files are collected from, and the size limit. */
 export const collectRequest = ({ deps, spec, name }: Job): Omit<CollectRequest, 'spec'> => ({
   engine: deps.engine,
   blobs: deps.blobs,

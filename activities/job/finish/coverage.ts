@@ -1,13 +1,13 @@
-/** A job's test coverage, from its log as the store has it: masked, and whole whoever followed it. */
+/** A job's test coverage, read from its stored log: masked, and complete whichever dispatch followed it. */
 import type { LogRef, LogStore } from '../../../src/adapters/ports.ts';
 import { coverageOf, coveragePattern } from '../../../src/compiler/coverage.ts';
 
 const WINDOW_BYTES = 1_024 * 1_024;
-/** What a line of more bytes says is not looked at. */
+/** Longer lines are not searched. */
 const MAX_LINE_BYTES = 1_024 * 1_024;
 const NEWLINE = 10;
 
-/** The number of the last line that has one. Rejects as the store does. */
+/** The number in the last matching line. Rejects as the store does. */
 export async function coverageOfLog(logs: LogStore, ref: LogRef, regex: string): Promise<number | undefined> {
   const pattern = coveragePattern(regex);
   if (!pattern) return undefined;
@@ -17,7 +17,7 @@ export async function coverageOfLog(logs: LogStore, ref: LogRef, regex: string):
   while (end > 0) {
     const start = Math.max(0, end - WINDOW_BYTES);
     const bytes = Buffer.concat([await window(logs, ref, { start, end }), tail]);
-    // The first line may have begun in the window before.
+    // The first line may have started in the previous window.
     const newline = bytes.indexOf(NEWLINE);
     const first = start === 0 ? 0 : newline === -1 ? bytes.length : newline + 1;
     for (const line of decoder.decode(bytes.subarray(first)).split('\n').reverse()) {

@@ -8,7 +8,7 @@ import { inside } from '../../runtime/path-inside.ts';
 
 const MAX_BYTES = 64 * 1_024;
 
-/** `NAME=value`, one a line; one pair of quotes around a value is taken off. Rejects with `job/artifacts`. */
+/** `NAME=value`, one per line; one pair of quotes around a value is removed. Rejects with `job/artifacts`. */
 export function parseDotenv(text: string, file: string): Record<string, string> {
   const values: Record<string, string> = {};
   for (const [index, raw] of text.split(/\r?\n/).entries()) {
@@ -25,7 +25,7 @@ export function parseDotenv(text: string, file: string): Record<string, string> 
   return values;
 }
 
-/** Stores the merged reports; undefined when no file is there. */
+/** Stores the merged reports; undefined if there is no file. */
 export async function collectDotenv(
   from: { engine: Engine; blobs: BlobStore; container: string; projectDir: string },
   files: readonly string[],

@@ -1,4 +1,4 @@
-/** `environment:url` with variables that only the job brings: GitLab's dynamic environment URLs. */
+/** `environment:url` with variables that only the job sets: GitLab's dynamic environment URLs. */
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { JobResult } from '../../../src/plan/model/outcome.ts';
 import type { Job } from '../context/job.ts';
@@ -8,9 +8,8 @@ import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
 const MAX_CHARS = 255;
 
 /**
- * Of a job that succeeded; undefined where the plan knew it all. What comes out must be an address that a
- * browser can be sent to, or it is dropped with a warning: the job has succeeded whatever becomes of its
- * address.
+ * The address of a job that succeeded; undefined if the plan knew it already. If the result is not an address
+ * for a browser, it is dropped with a warning: the job has succeeded anyway.
  */
 export async function environmentUrl(
   job: Job,
@@ -30,7 +29,7 @@ export async function environmentUrl(
   return undefined;
 }
 
-/** Reports of jobs before it, and above them its own. */
+/** Reports of earlier jobs, overridden by its own. */
 async function valuesOf(job: Job, own: JobResult['dotenv']): Promise<Map<string, string>> {
   const { input, deps } = job;
   const dotenv = own ? [...input.dotenv, { job: input.ref.job, digest: own }] : input.dotenv;

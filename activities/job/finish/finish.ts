@@ -1,6 +1,5 @@
 /**
- * What becomes of a job whose container has ended: verdict, artifacts, reports, the log's last lines, the
- * result.
+ * Finishes a job whose container has ended: verdict, artifacts, reports, the log's last lines, the result.
  */
 import type { ContainerState } from '../../../src/adapters/ports.ts';
 import { type JobResult, testsText } from '../../../src/plan/model/outcome.ts';
@@ -33,14 +32,14 @@ import { messageOf } from '../../../src/utils/message.ts';
 import { readContainerFile } from '../../runtime/tar.ts';
 
 /**
- * The stores may be away or full for so long after the job's end before its log and files are given up; below
- * the workflow's own hour.
+ * How long the stores may be unreachable or full after the job's end before its log and files are given up;
+ * shorter than the workflow's own hour.
  */
 export const STORE_LIMIT_MS = 45 * 60_000;
 
 /**
- * From the container's end to the result. In this order: the verdict, caches, the coverage of the log,
- * reports and artifacts, what other pipelines may take, the last lines of the log.
+ * From the container's end to the result, in this order: the verdict, caches, the coverage of the log,
+ * reports and artifacts, artifacts for other pipelines, the last lines of the log.
  */
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
   const verdict = await readEnd(job, state, timedOut);
@@ -54,7 +53,7 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
   return conclude(job, result, lines);
 }
 
-/** How the container ended; what is missing in its log is noted there. */
+/** How the container ended; missing parts of its log are noted there. */
 async function readEnd(job: Job, state: ContainerState, timedOut: boolean): Promise<Verdict> {
   const note = await exitNote(job, state, timedOut);
   const unread = note !== undefined && !note.full && isUnread(job, state, note);
@@ -63,7 +62,7 @@ async function readEnd(job: Job, state: ContainerState, timedOut: boolean): Prom
   return verdictOf(state, note, { timeoutMs: job.input.timeoutMs, timedOut, unread });
 }
 
-/** Reports and artifacts, then what needs them: the environment's URL and the release notes. */
+/** Reports and artifacts, then the environment's URL and the release notes, which need them. */
 async function keepAll(job: Job, verdict: Verdict): Promise<Kept & { environmentUrl?: string }> {
   const files = await keep(job, verdict);
   const { outcome } = files.verdict;
@@ -80,7 +79,7 @@ async function keepAll(job: Job, verdict: Verdict): Promise<Kept & { environment
   };
 }
 
-/** Fields without a value are left out: a result goes through workflow history. */
+/** Omits fields without a value: a result is stored in workflow history. */
 function resultOf(
   job: Job,
   state: ContainerState,
@@ -104,23 +103,22 @@ async function publish(job: Job, result: JobResult): Promise<string | undefined>
   const store = {
     put: <T>(name: string, value: T) => retryUntilStored(job, () => records.put(name, value)),
   };
-  // A dispatch that another one has followed publishes nothing: its files would take the place of the later
-  // ones.
+  // A dispatch that is followed by another one publishes nothing: its files would replace the later ones.
   if (job.spec.gives) await retryUntilStored(job, () => logs.open(ref, ref.epoch));
   return publishArtifacts({ records: store, spec: job.spec, ref }, result);
 }
 
-/** The engine drops the lines that it cannot write, and says so nowhere but in its own log. */
+/** The engine drops lines that it cannot write, and reports that only in its own log. */
 function sayFull({ deps, log }: Job): void {
   log.recordsEnded();
   log.lost(`The disk of ${deps.worker.hostName} is full: lines of this log may be missing.`);
   deps.background(deps.freeDiskSpace());
 }
 
-/** What Docker 28 and 29 report for a container that ended while they were down. */
+/** Exit code that Docker 28 and 29 report for a container that ended while they were down. */
 const UNKNOWN_EXIT = 255;
 
-/** Its supervisor came to its end and its last line is not there; one that was killed writes none. */
+/** The supervisor reached its end and its last line is missing; a killed supervisor writes none. */
 const isUnread = ({ log }: Job, state: ContainerState, note: ExitNote): boolean =>
   state.labels[LABELS.marked] !== undefined &&
   (state.exitCode === note.code || state.exitCode === UNKNOWN_EXIT) &&
@@ -134,7 +132,7 @@ function sayUnread({ deps, log }: Job): void {
   );
 }
 
-/** What cannot be read is told and does no harm. */
+/** A file that cannot be read is reported and causes no failure. */
 async function coverageOf({ spec, deps, log, input }: Job, notes: string[]): Promise<number | undefined> {
   if (spec.coverage === undefined) return undefined;
   try {
@@ -148,7 +146,7 @@ async function coverageOf({ spec, deps, log, input }: Job, notes: string[]): Pro
   }
 }
 
-/** A job that ended without its script: the result says why, and so does the log. */
+/** For a job that ended without its script, result and log both name the reason. */
 export async function finishWithout(job: Job, error: unknown, started: boolean): Promise<JobResult> {
   removeBeside(job);
   const verdict = verdictOfError(error);
@@ -161,19 +159,19 @@ export async function finishWithout(job: Job, error: unknown, started: boolean):
     started,
   };
   const { signal } = job.storeLimit;
-  // A store that stays away: the result is reported all the same, only not twice.
+  // If the store stays unreachable, the result is still reported; only its repetition is lost.
   await limited(job, () =>
     retryWhileStoreUnavailable(signal, () => saveEndNote(job.deps, job.name, result)),
   ).catch(() => undefined);
   return conclude(job, result);
 }
 
-/** An end that was told to the store, and perhaps not to Temporal. */
+/** The end that is in the store, and perhaps not in Temporal. */
 export async function finishNoted(job: Job, result: JobResult): Promise<JobResult> {
   return job.log.ended ? { ...result, log: job.log.ended } : conclude(job, result);
 }
 
-/** The job has not succeeded yet: what comes after the script is not known here. */
+/** The job has not succeeded yet: the steps after the script are still open. */
 function following(spec: Job['spec']): string | undefined {
   if (spec.release)
     return 'The script succeeded. The release is created next; the status of the job shows the result.';
@@ -182,7 +180,7 @@ function following(spec: Job['spec']): string | undefined {
   return undefined;
 }
 
-/** Last lines, end of the log. What is said to people is masked. */
+/** Writes the last lines and closes the log. Messages for people are masked. */
 async function conclude(job: Job, result: JobResult, notes: readonly string[] = []): Promise<JobResult> {
   const { log, storeLimit } = job;
   log.recordsEnded();
@@ -204,7 +202,7 @@ async function conclude(job: Job, result: JobResult, notes: readonly string[] = 
   }
 }
 
-/** After `STORE_LIMIT_MS` every attempt to reach the stores ends. */
+/** Ends all retries of requests to the stores after `STORE_LIMIT_MS`. */
 async function limited<T>({ storeLimit }: Job, work: () => Promise<T>): Promise<T> {
   const limit = setTimeout(() => storeLimit.abort(new Error('the store did not answer')), STORE_LIMIT_MS);
   try {
@@ -219,8 +217,8 @@ function removeBeside(job: Job): void {
 }
 
 /**
- * The supervisor ends with 0 only when the script did, so the note need not be read then; but an image's own
- * entrypoint may have ended with 0 without ever running it.
+ * The supervisor exits with 0 only if the script did, so the note need not be read then. But an image's own
+ * entrypoint may exit with 0 without running the script.
  */
 async function exitNote(job: Job, state: ContainerState, timedOut: boolean): Promise<ExitNote | undefined> {
   const { engine } = job.deps;
@@ -244,8 +242,8 @@ async function notesFor(job: Job, { outcome }: Verdict): Promise<Omit<Kept, 'ver
 }
 
 /**
- * Reports whatever the verdict, artifacts as `when` says; failing to keep one of them fails a job that had
- * succeeded, and keeps the other.
+ * Stores reports whatever the verdict, and artifacts as `when` demands. A failure to store one fails a job
+ * that had succeeded, and keeps the other.
  */
 async function keep(job: Job, verdict: Verdict): Promise<Kept> {
   if (!job.spec.artifacts) return { verdict, warnings: [] };

@@ -1,13 +1,13 @@
 /**
- * JUnit XML as far as a summary of tests needs it: testcases, and whether each failed, errored or was
- * skipped. Pure, linear in the text, no entities, nothing fetched. As GitLab: only testcases count, not what
- * the suites say of themselves.
+ * JUnit XML as far as a test summary needs it: testcases, and whether each failed, errored or was skipped.
+ * Pure, linear in the text, no entities, nothing fetched. As in GitLab, only testcases count, not the totals
+ * of the suites.
  */
 import type { TestSummary } from '../../../src/plan/model/outcome.ts';
 
 export const noTests = (): TestSummary => ({ total: 0, failed: 0, errored: 0, skipped: 0 });
 
-/** Adds the testcases of a report; false when the text is not a JUnit report. */
+/** Adds the testcases of a report; returns false if the text is not a JUnit report. */
 export function addJunit(sum: TestSummary, text: string): boolean {
   let isReport = false;
   let inside = false;
@@ -44,7 +44,7 @@ interface Tag {
   empty: boolean;
 }
 
-/** Text between tags: it names nothing. */
+/** Text between tags; ignored. */
 const SKIPPED = [
   ['<!--', '-->'],
   ['<![CDATA[', ']]>'],

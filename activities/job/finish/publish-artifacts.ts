@@ -1,7 +1,7 @@
 /**
- * Tells what a job gave, for `needs` of other pipelines: under its ref, where the newest is looked for, and
- * under its pipeline. A try again that failed takes back what the one before it had given. The same end told
- * twice is one record.
+ * Records the artifacts of a job for `needs` of other pipelines: under its ref, for the search of the newest,
+ * and under its pipeline. A failed retry withdraws the record of the attempt before it. Recording the same
+ * end twice makes one record.
  */
 import type { JobResult } from '../../../src/plan/model/outcome.ts';
 import {

@@ -1,4 +1,4 @@
-/** `release: description` may name a file of the project: it is read once the script has made it. */
+/** `release: description` may name a file of the project, which is read after the script has written it. */
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { Digest } from '../../../src/plan/model/ids.ts';
 import type { Job } from '../context/job.ts';
@@ -8,7 +8,9 @@ import { inside } from '../../runtime/path-inside.ts';
 
 const MAX_BYTES = 1_024 * 1_024;
 
-/** Undefined: it is not a file, so it is the text itself. Rejects above 1 MiB, and as engine and store do. */
+/**
+ * Undefined if it is not a file: then it is the text itself. Rejects above 1 MiB, and as engine and store do.
+ */
 export async function releaseNotes(job: Job): Promise<Digest | undefined> {
   const { release, projectDir } = job.spec;
   if (!release) return undefined;

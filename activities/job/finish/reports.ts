@@ -1,4 +1,4 @@
-/** `artifacts:reports`: kept in a blob of their own, whatever became of the job and whatever `when` says. */
+/** `artifacts:reports`: stored in a blob of their own, whatever the outcome of the job and `when`. */
 import { text } from 'node:stream/consumers';
 import type { ArtifactRef, TestSummary } from '../../../src/plan/model/outcome.ts';
 import type { ArtifactsSpec } from '../../../src/plan/model/spec.ts';
@@ -6,7 +6,7 @@ import { type CollectRequest, collectArtifacts, eachFile } from '../files/artifa
 import { selectFiles } from '../files/artifact-globs.ts';
 import { addJunit, noTests } from './junit.ts';
 
-/** A larger JUnit report is stored, and not read for its summary. */
+/** A larger JUnit report is stored, but not read for the summary. */
 const MAX_JUNIT_BYTES = 64 * 1_024 * 1_024;
 
 export interface Reports {
@@ -15,7 +15,7 @@ export interface Reports {
   warnings: string[];
 }
 
-/** Rejects with `job/artifacts` when they are too large. */
+/** Rejects with `job/artifacts` if they are too large. */
 export async function collectReports(
   from: Omit<CollectRequest, 'spec' | 'what'>,
   spec: ArtifactsSpec,

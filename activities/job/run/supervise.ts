@@ -1,15 +1,15 @@
 /**
- * Role: the life of a job from a container that runs to a result, and every way in which its activity may end
- * before.
- * Not its role: making the container (`prepare.ts`), reading its end (`finish.ts`).
+ * Role: supervises a job from the running container to the result, including every way in which its activity
+ * may end early.
+ * Not its role: creating the container (`prepare.ts`), interpreting its end (`finish.ts`).
  *
  * Invariants:
- *  SUP-1 A container that has started is never abandoned: it is followed to its end, or stopped because the
- *     workflow asked, or left running with the failure `Detached`, whose answer is `resumeJob`.
+ *  SUP-1 A started container is never abandoned: it is followed to its end, or stopped because the workflow
+ *        asked, or left running with the failure `Detached`, which leads to `resumeJob`.
  *  SUP-2 A container that has not started is removed with its volume before the activity ends.
  *  SUP-3 The timeout counts from the container's start, by the clock of its engine, so it is the same for
- *     everything that follows it, whatever the clocks of workers say.
- *  SUP-4 Only a cancel, or a workflow that is closed, stops a container; a lost connection never does.
+ *        every dispatch, whatever the clocks of workers show.
+ *  SUP-4 Only a cancel, or a closed workflow, stops a container; a lost connection never does.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerState } from '../../../src/adapters/ports.ts';
@@ -26,13 +26,13 @@ import { bad } from '../../runtime/log/log-lines.ts';
 import { retryHintAfterGc } from '../../runtime/disk-space.ts';
 import { cancelled, isAway, mayBeBack, requeue, superseded, workerLost } from '../../runtime/failures.ts';
 
-/** What was read is sent on before a worker leaves; the rest is read again by the dispatch that resumes. */
+/** Time to send what was read before a worker stops; the dispatch that resumes reads the rest again. */
 const FLUSH_ON_LEAVE_MS = 1_500;
-/** After a container's end: until the engine has given all of its log and the store has taken it. */
+/** Time after a container's end for the engine to return all of its log and the store to accept it. */
 const DRAIN_MS = STORE_LIMIT_MS - 5 * 60_000;
 const CANCEL_DRAIN_MS = 5_000;
 const AWAY_PAUSE_MS = 2_000;
-/** A job that has run for so long is shown as running. */
+/** A job that has run for this long is shown as running. */
 const ANNOUNCE_MS = 2_000;
 
 /** A container under supervision, and the reading of its log. */
@@ -41,7 +41,7 @@ interface Followed {
   ended: Promise<ContainerState>;
   /** Resolves when the log is read to its end. */
   log: Promise<void>;
-  /** Stops both. */
+  /** Stops supervision and reading. */
   stop(): void;
   /** Cleared when supervision is over. */
   timers: NodeJS.Timeout[];
@@ -52,14 +52,16 @@ function follow(job: Job): Followed {
   const following = new AbortController();
   const { signal } = following;
   const { epoch } = job.input.ref;
-  // Both are raced: once one of them has decided, the failure of the other one follows from it.
+  // Both are raced: after one has decided, the failure of the other is only a consequence.
   const ended = startEarly(engine.waitContainer(job.name, signal));
   const log = startEarly(followLog({ engine, container: job.name, log: job.log, epoch, ended, signal }));
   const timers = [setTimeout(() => announce(job), ANNOUNCE_MS)];
   return { ended, log, stop: () => following.abort(), timers };
 }
 
-/** Follows a container that has run for `ranMs` to its end. Throws what `activities/contract.ts` names. */
+/**
+ * Follows a container that has run for `ranMs` to its end. Throws the failures of `activities/contract.ts`.
+ */
 export async function supervise(job: Job, ranMs: number): Promise<JobResult> {
   const followed = follow(job);
   try {
@@ -80,8 +82,8 @@ interface End {
 }
 
 /**
- * The container's end, or its stop once its time is over. Rejects if the activity has to end, or its log
- * cannot be read.
+ * The container's end, or its stop at the timeout. Rejects if the activity has to end, or the log cannot be
+ * read.
  */
 async function untilEnded(job: Job, ranMs: number, { ended, log }: Followed): Promise<End> {
   const { engine } = job.deps;
@@ -125,9 +127,8 @@ async function afterFailure(job: Job, error: unknown, followed: Followed): Promi
 }
 
 /**
- * What is done after a container's end may be done again by the dispatch that resumes, so a worker that stops
- * does not wait for it. A cancel that comes so late changes nothing any more, but no one waits for a store
- * then.
+ * The steps after a container's end can be repeated by the dispatch that resumes, so a worker that stops does
+ * not wait for them. A cancel at this time changes nothing, but nobody waits for a store then.
  */
 async function leftDuringFinish({ lease, storeLimit }: Job): Promise<never> {
   try {
@@ -154,7 +155,7 @@ const failureOf = (work: Promise<unknown>): Promise<never> =>
     work.catch(reject);
   });
 
-/** Waits for work, but not longer; true when it was done. */
+/** Waits for work until the limit; returns true if it was done. */
 async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   const timer = new AbortController();
   try {
@@ -172,14 +173,14 @@ async function leave(job: Job, { reason }: ActivityEnded, log: Promise<void>): P
     await within(
       FLUSH_ON_LEAVE_MS,
       job.log.flush().catch(() => undefined),
-    ); // what is not sent is read again
+    ); // the next dispatch reads again what is not sent
     throw workerLost(job.deps.worker.hostId);
   }
   await stopContainer(job.deps.engine, job.name, job.input.graceMs);
   await within(
     CANCEL_DRAIN_MS,
     log.catch(() => undefined),
-  ); // the log of a cancelled job: as much as there is
+  ); // the log of a cancelled job: as much as was read
   await endLog(job, 'Job cancelled');
   await removeAll(job);
   throw cancelled();
@@ -192,15 +193,15 @@ async function endLog(job: Job, text: string): Promise<void> {
   try {
     await job.log.end();
   } catch {
-    // A cancel does not wait for a store that is away; its log is open, and `davit status` says that it was
-    // cancelled.
+    // A cancel does not wait for an unreachable store; the log stays open, and `davit status` shows that the
+    // job was cancelled.
   } finally {
     clearTimeout(limit);
   }
 }
 
 /**
- * `davit status` then says that it runs, and the workflow knows where. Short jobs are over before anybody
+ * Then `davit status` shows it as running, and the workflow knows the host. Short jobs end before anybody
  * could look.
  */
 function announce({ deps, lease, input }: Job): void {
@@ -210,22 +211,20 @@ function announce({ deps, lease, input }: Job): void {
   });
 }
 
-/**
- * SUP-4. What was under way may be done again: by the dispatch that resumes the job once its engine answers.
- */
+/** SUP-4. The dispatch that resumes the job repeats unfinished steps once the engine answers. */
 async function untilBack({ deps, lease, log }: Job): Promise<never> {
   log.abandon();
-  await delay(AWAY_PAUSE_MS, undefined, { signal: lease.signal }).catch(() => undefined); // it ends either way
+  await delay(AWAY_PAUSE_MS, undefined, { signal: lease.signal }).catch(() => undefined); // the activity ends anyway
   throw workerLost(deps.worker.hostId);
 }
 
-/** Unforeseen: the container is not left running. */
+/** Unexpected: the container is not left running. */
 async function engineFailed(job: Job, error: unknown): Promise<JobResult> {
   await stopContainer(job.deps.engine, job.name, job.input.graceMs).catch(() => undefined); // the janitor tries again
   return finishWithout(job, error, true);
 }
 
-/** There is no container: it was removed, or its engine has lost it. */
+/** The container is gone: it was removed, or its engine has lost it. */
 export function hostLost(job: Job): Promise<JobResult> {
   const { hostName } = job.deps.worker;
   job.log.lost(`The container of this job is not on ${hostName} any more.`);
@@ -239,8 +238,8 @@ export function hostLost(job: Job): Promise<JobResult> {
 export const removeAll = (job: Job): Promise<void> => removeObjects(job.deps.engine, { labels: job.labels });
 
 /**
- * No later dispatch has opened the log. What no one can say now is left as it is: the next dispatch, or the
- * janitor, removes it.
+ * Removes the container unless a later dispatch has opened the log. If that is unknown, it is left to the
+ * next dispatch or the janitor.
  */
 async function isCurrentDispatch({ deps, input }: Job): Promise<boolean> {
   const asked = deps.logs.open(input.ref, input.ref.epoch).then(
@@ -251,8 +250,8 @@ async function isCurrentDispatch({ deps, input }: Job): Promise<boolean> {
 }
 
 /**
- * What went wrong before the container was known to run. An engine that is away is not a fault of the job:
- * what was not started is handed back, and what may have been is for the dispatch that resumes it (SUP-1).
+ * A failure before the container was known to run. An unreachable engine is not the job's fault: a job that
+ * was not started is requeued, and one that may have been is left to the dispatch that resumes it (SUP-1).
  */
 export async function notStarted(
   job: Job,
@@ -260,12 +259,13 @@ export async function notStarted(
   error: unknown,
 ): Promise<JobResult> {
   const { engine, worker } = job.deps;
-  forgetNetwork(engine); // somebody may have removed it; the next job makes sure
+  forgetNetwork(engine); // it may have been removed; the next job checks
   const why: unknown = job.lease.signal.aborted ? job.lease.signal.reason : error;
   const state = await engine.inspectContainer(job.name).catch(() => 'away' as const);
   const begun = state === 'away' ? startAsked : state !== undefined && hasBegun(state);
   if (why instanceof ActivityEnded) return await endedBefore(job, why, begun);
-  if (begun && state !== 'away' && state) return supervise(job, await ranFor(engine, state).catch(() => 0)); // rather too much time than too little
+  // If the engine does not tell the time, 0: a late timeout is better than an early one.
+  if (begun && state !== 'away' && state) return supervise(job, await ranFor(engine, state).catch(() => 0));
   if (mayBeBack(error, job.input.ref)) {
     job.log.abandon();
     throw begun ? workerLost(worker.hostId) : requeue(`${worker.hostName}: ${error.message}`);
@@ -285,7 +285,7 @@ async function endedBefore(job: Job, { reason }: ActivityEnded, begun: boolean):
   if (reason === 'detached' && begun) throw workerLost(job.deps.worker.hostId);
   if (reason !== 'detached' || (await isCurrentDispatch(job)))
     await removeAll(job).catch((error: unknown) => {
-      if (!isAway(error)) throw error; // the next dispatch tidies, or the janitor
+      if (!isAway(error)) throw error; // left to the next dispatch or the janitor
     });
   throw reason === 'detached' ? requeue('The worker stops; nothing was started.') : cancelled();
 }

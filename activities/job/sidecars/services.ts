@@ -1,6 +1,7 @@
 /**
- * Services of a job: on its network under their aliases, asked on their exposed ports until they answer. As
- * at GitLab, one that does not answer is a warning with its last lines, not a failure: the script will tell.
+ * Services of a job: on its network under their aliases, probed on their exposed ports until they answer. As
+ * in GitLab, a service that does not answer causes a warning with its last lines, not a failure: the script
+ * decides.
  */
 import { DavitError } from '../../../src/errors.ts';
 import { platformText, type ServiceSpec } from '../../../src/plan/model/spec.ts';

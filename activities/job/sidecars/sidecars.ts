@@ -1,7 +1,7 @@
 /**
- * What runs beside a job: its network, its services, the container that it tests. Ordinary jobs share one
- * network whose members cannot reach each other; a network of a job's own costs 130 ms and an address range,
- * so only those that need one get it.
+ * What runs beside a job: its network, its services, the container under test. Ordinary jobs share one
+ * network whose members cannot reach each other. A network of its own costs 130 ms and an address range, so
+ * only jobs that need one get it.
  */
 import type { Engine } from '../../../src/adapters/ports.ts';
 import { createHelper } from '../container/helper.ts';
@@ -11,7 +11,7 @@ import { startServices } from './services.ts';
 import { startSystemUnderTest } from './system-under-test.ts';
 import type { SidecarRequest, Sidecars } from './types.ts';
 
-/** Starts what the job needs beside it. */
+/** Starts the sidecars of a job. */
 export async function startSidecars(job: Job, request: SidecarRequest): Promise<Sidecars> {
   const { spec, deps } = job;
   if (spec.kind === 'script' && spec.services.length === 0)
@@ -46,8 +46,8 @@ async function ownNetwork({ deps, name, labels }: Job): Promise<{ name: string; 
 }
 
 /**
- * A container that does nothing but hold the one interface that the job and its services share. It has all
- * their names, so what is written for networks of their own works here too.
+ * A container that only holds the network interface that the job and its services share. It has all their
+ * names, so code written for separate networks works here too.
  */
 async function oneInterface(
   { deps, name, labels, spec }: Job,
@@ -69,14 +69,14 @@ async function oneInterface(
 
 const apart = new WeakMap<Engine, boolean>();
 
-/** Podman knows no network whose members cannot reach each other. */
+/** Podman has no network whose members cannot reach each other. */
 async function keepsApart(engine: Engine): Promise<boolean> {
   const found = apart.get(engine) ?? (await engine.info()).kind !== 'podman';
   apart.set(engine, found);
   return found;
 }
 
-/** Made once; asked for again only when somebody has removed it. */
+/** Created once; checked again only after it was removed. */
 const known = new WeakMap<Engine, Promise<void>>();
 
 export const forgetNetwork = (engine: Engine): void => void known.delete(engine);

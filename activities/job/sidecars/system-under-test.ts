@@ -1,7 +1,6 @@
 /**
- * The container that an API test tests: exactly the digest that was built, on the machine of its
- * architecture, as it will run for real, with its own entrypoint. Its end before the test's is a failure at
- * once.
+ * The container under test of an API test: exactly the built digest, on a machine of its architecture, as in
+ * production, with its own entrypoint. If it ends before the test, the job fails at once.
  */
 import { DavitError } from '../../../src/errors.ts';
 import type { ApitestSpec } from '../../../src/plan/model/spec.ts';
@@ -66,7 +65,7 @@ async function untilReady(job: Job, probe: Parameters<typeof awaitReady>[1]): Pr
   }
 }
 
-/** Why a test failed often stands in the tested container's own log. */
+/** The reason for a failed test is often in the log of the container under test. */
 export async function copySystemUnderTestLog(job: Job): Promise<void> {
   if (job.spec.kind !== 'apitest') return;
   const tail = await logTail(job, systemUnderTestName(job.name));
@@ -89,7 +88,8 @@ function testedImage({ input }: Job, spec: ApitestSpec): string {
 }
 
 /**
- * Of an earlier build with the same name; one whose pipeline still runs is left alone, unless it has ended.
+ * Removes the container of an earlier build with the same name, unless its pipeline is open and it still
+ * runs.
  */
 async function removeLeftovers(job: Job, label: string): Promise<void> {
   const { engine, facts, workflows } = job.deps;
@@ -103,6 +103,6 @@ async function removeLeftovers(job: Job, label: string): Promise<void> {
   }
 }
 
-/** What ran beside the job is removed once the job has its result; off the critical path. */
+/** Sidecars are removed after the job has its result, off the critical path. */
 export const removeSidecars = ({ deps, labels }: Job): Promise<void> =>
   removeObjects(deps.engine, { labels, kinds: ['service', 'tested', 'helper', 'network'] });

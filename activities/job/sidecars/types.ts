@@ -1,9 +1,9 @@
-/** What the parts of a job's sidecars share. */
+/** Types that the parts of a job's sidecars share. */
 import type { ContainerCreate } from '../../../src/adapters/ports.ts';
 
 /**
- * Environments of what runs beside a job, in the form an engine takes; the only variables that ever become
- * Env.
+ * Environments of the sidecars in the engine's form; the only variables that are ever set as container
+ * environment.
  */
 export interface SideEnvironments {
   services: string[][];
@@ -14,12 +14,12 @@ export interface Sidecars {
   network: NonNullable<ContainerCreate['network']>;
   hosts?: string[];
   notes: string[];
-  /** Resolves when everything answers; rejects with `job/readiness`. */
+  /** Resolves when all answer; rejects with `job/readiness`. */
   ready(): Promise<void>;
 }
 export interface SidecarRequest {
   environments: SideEnvironments;
   platform: string;
-  /** No container is started before the host is recorded. */
+  /** Resolves when the host is recorded; no container is started before. */
   acknowledged: Promise<void>;
 }

@@ -1,12 +1,12 @@
 /**
- * The values that the log of one attempt must not show, sealed in the store for as long as the attempt lives:
- * a follower that resumes masks with the same values, even when a secret has been changed meanwhile.
+ * The values that the log of one attempt must not show, stored encrypted while the attempt lives: a follower
+ * that resumes masks the same values, even if a secret has been changed meanwhile.
  */
 import type { RecordStore, Secrets } from '../../../src/adapters/ports.ts';
 import { type Automaton, maskAutomaton, maskPatterns } from '../../../src/masking/index.ts';
 
 interface MaskRecord {
-  /** base64; empty once the attempt was released. */
+  /** base64; empty after the attempt was released. */
   sealed: string;
 }
 type Stores = { records: RecordStore; secrets: Secrets };
@@ -23,7 +23,7 @@ export async function keepMasks(stores: Stores, attempt: string, values: readonl
   await stores.records.put<MaskRecord>(recordName(attempt), { sealed });
 }
 
-/** Undefined when there are none any more: then nothing may be written to the log. */
+/** Undefined if it was deleted already: then nothing may be written to the log. */
 export async function loadMasks(stores: Stores, attempt: string): Promise<string[] | undefined> {
   const record = await stores.records.get<MaskRecord>(recordName(attempt));
   if (!record?.sealed) return undefined;
@@ -32,6 +32,6 @@ export async function loadMasks(stores: Stores, attempt: string): Promise<string
   return Array.isArray(values) ? values.map(String) : undefined;
 }
 
-/** The attempt is over: its secrets leave the store. */
+/** The attempt is over: its secrets are deleted from the store. */
 export const forgetMasks = (stores: Stores, attempt: string): Promise<void> =>
   stores.records.put<MaskRecord>(recordName(attempt), { sealed: '' });

@@ -1,7 +1,7 @@
 /**
- * From a spec to a started container. What can go side by side does: a trivial job is to cost little more
- * than `docker run`. The container is started only when the server has recorded which host it is on, and when
- * the mask set is durable.
+ * From a spec to a started container. Independent steps run in parallel: a trivial job costs little more than
+ * `docker run`. The container starts only after the server has recorded its host, and after the mask set is
+ * durable.
  */
 import { platformText, type CommonSpec } from '../../../src/plan/model/spec.ts';
 import type { ContainerCreate, ContainerState } from '../../../src/adapters/ports.ts';
@@ -25,16 +25,12 @@ import { workspaceTar } from './workspace.ts';
 import type { SideEnvironments, Sidecars } from '../sidecars/types.ts';
 import { startEarly } from '../../runtime/start-early.ts';
 
-/**
- * What the engine keeps of a log lies above what davit keeps, so that rotation loses nothing while a worker
- * is away.
- */
+/** The engine keeps more of a log than davit does, so rotation loses nothing while a worker is down. */
 const ENGINE_LOG_FACTOR = 4;
 
 /**
- * Returns how long the container has run (ms). A container that runs already, or has ended, is attached to:
- * nothing is made. Sidecars are awaited before anything else may fail: a cleanup must not race with their
- * start.
+ * Returns how long the container has run (ms). Attaches to a container that runs or has ended, and creates
+ * nothing then. Sidecars are awaited before other failures: a cleanup must not race with their start.
  */
 export async function prepare(job: Job, progress: StartProgress): Promise<number> {
   const { deps, lease } = job;
@@ -68,13 +64,13 @@ export async function prepare(job: Job, progress: StartProgress): Promise<number
     filling(job, { resolved: plan.resolved, caches: caches.archives, request }),
     acknowledged,
     masksKept,
-    // The head of the log is durable too: a resume begins behind it.
+    // The beginning of the log is durable too: a resume starts behind it.
     sidecars.ready().then(() => job.log.flush()),
   ]);
   return start(job, progress);
 }
 
-/** What is known of a job before anything is made for it. */
+/** What is known of a job before anything is created for it. */
 interface StartPlan {
   /** Architecture of the job, for its sidecars. */
   platform: string;
@@ -116,8 +112,8 @@ async function start(job: Job, progress: StartProgress): Promise<number> {
 }
 
 /**
- * Platform of the script's container. What is tested runs on its own architecture; the script that tests it
- * need not, and emulating it as well would only make it slow.
+ * Platform of the script's container. The container under test runs on its own architecture; the script that
+ * tests it need not, and emulating it as well would only be slow.
  */
 async function scriptPlatform(job: Job): Promise<string> {
   const arch = archOf(job);
@@ -126,7 +122,7 @@ async function scriptPlatform(job: Job): Promise<string> {
   return platformOf(job.deps, (await engine.info()).arch);
 }
 
-/** Where the tested container answers. */
+/** The address of the container under test. */
 function apiVariables({ spec, deps }: Job): Record<string, string> {
   if (spec.kind !== 'apitest') return {};
   const host = spec.network === 'host' ? deps.worker.hostName : spec.host;
@@ -145,15 +141,15 @@ function sayHead(
 }
 
 interface ContainerRequest {
-  /** Its id and platform: what a tag means may change. */
+  /** Its id and platform: the tag may change. */
   image: { id: string; platform: string };
   sidecars: Sidecars;
   labels: Record<string, string>;
 }
 
 /**
- * An earlier dispatch that was handed back could not tidy if its engine was away: its services would be in
- * the way.
+ * An earlier dispatch that was requeued could not clean up if its engine was unreachable; its services would
+ * conflict.
  */
 async function removeHalf({ deps, name, labels }: Job): Promise<void> {
   const there = await deps.engine.inspectContainer(name);
@@ -161,8 +157,8 @@ async function removeHalf({ deps, name, labels }: Job): Promise<void> {
 }
 
 /**
- * A name that is taken: what runs or has ended is ours, and is the answer; what was only created is half
- * filled, and is recreated.
+ * The name is taken: a container that runs or has ended is this attempt's, and is used; one that was only
+ * created is incomplete, and is recreated.
  */
 async function makeContainer(job: Job, request: ContainerRequest): Promise<ContainerState | undefined> {
   const { deps, name, labels } = job;
@@ -175,7 +171,7 @@ async function makeContainer(job: Job, request: ContainerRequest): Promise<Conta
   }
   const there = await deps.engine.inspectContainer(name);
   if (there && hasBegun(there)) return there;
-  // It may be a later dispatch's, which is about to start it.
+  // It may belong to a later dispatch, which is about to start it.
   await retryUntilReachable(job.lease.signal, () => deps.logs.open(job.input.ref, job.input.ref.epoch));
   if (!(await deps.engine.removeUnlessRunning(name))) return deps.engine.inspectContainer(name);
   await deps.engine.removeVolume(name);
@@ -194,7 +190,7 @@ function creation(job: Job, { image, sidecars, labels: more }: ContainerRequest)
     image: image.id,
     platform: image.platform,
     labels: { ...labels, ...more, [LABELS.kind]: 'job', [LABELS.marked]: 'true' },
-    // As GitLab: the image's own entrypoint runs the script, unless the job names another one; [""] means
+    // As in GitLab, the image's own entrypoint runs the script, unless the job sets another one; [""] means
     // none.
     entrypoint: spec.image.entrypoint?.length === 0 ? [''] : spec.image.entrypoint,
     command: ['sh', SUPERVISOR],
@@ -209,7 +205,7 @@ function creation(job: Job, { image, sidecars, labels: more }: ContainerRequest)
   };
 }
 
-/** A cache that breaks off while it is uploaded does not fail the job: everything is recreated without it. */
+/** A cache that breaks off during the upload does not fail the job: everything is recreated without it. */
 async function filling(
   job: Job,
   {

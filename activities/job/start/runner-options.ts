@@ -1,7 +1,7 @@
 /**
- * What GitLab's runner reads from a job's variables, as far as it means something here. The workspace of a
- * job is always a new one, so GIT_CLEAN_FLAGS and the difference between clone and fetch have nothing to do;
- * GIT_DEPTH has had its effect when the source was fetched, before any job. Pure.
+ * The variables of a job that GitLab's runner reads, as far as they apply here. The workspace of a job is
+ * always new, so GIT_CLEAN_FLAGS and the difference between clone and fetch have no effect; GIT_DEPTH has had
+ * its effect when the source was fetched, before any job. Pure.
  */
 import { DavitError } from '../../../src/errors.ts';
 import { parseDuration } from '../../../src/plan/model/duration.ts';
@@ -10,7 +10,7 @@ export interface RunnerOptions {
   /** `git`: the repository without a checkout. */
   source: 'all' | 'git' | 'none';
   submodules: boolean;
-  /** CI_DEBUG_TRACE: the shell tells every command. */
+  /** CI_DEBUG_TRACE: the shell prints every command. */
   trace: boolean;
   scriptSeconds?: number;
   afterSeconds?: number;
@@ -58,6 +58,6 @@ function submodulesOf(strategy: string): boolean {
   );
 }
 
-/** As Go reads them, in which the runner is written. */
+/** Parsed like Go does, the language of the runner. */
 const isTrue = (text: string | undefined): boolean => /^(1|t|true)$/i.test(text ?? '');
 const isFalse = (text: string | undefined): boolean => /^(0|f|false)$/i.test(text ?? '');

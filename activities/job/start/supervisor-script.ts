@@ -5,32 +5,30 @@
  *
  * Invariants:
  *  SCRIPT-1 POSIX sh only: runs under dash, busybox and bash, as any user; needs no program but a shell to
- *  run the
- *     script.
- *  SCRIPT-2 The variables file is emptied and removed before the first line of the user's.
- *  SCRIPT-3 before_script and script are one shell, errexit, pipefail where the shell has it; after_script is
- *     another shell, with CI_JOB_STATUS and without what the first exported; its result counts for nothing
- *     and it has 5 minutes. Before both goes what hooks:pre_get_sources_script has; where that fails nothing
- *     else runs.
- *  SCRIPT-4 `/davit/exit` holds the script's exit code as soon as there is one, and beside it `stopped` when
- *     SIGTERM came first, `late` when the script's own limit (RUNNER_SCRIPT_TIMEOUT) ended it: then
- *     after_script runs; and `full` when the disk has no room any more: then the container does not end with
- *     0, so that the file is read. It is there from the start, and written in place: a full disk cannot take
- *     the exit code away.
+ *           run the script.
+ *  SCRIPT-2 The variables file is emptied and removed before the first line of the user's script.
+ *  SCRIPT-3 before_script and script run in one shell, with errexit, and pipefail if the shell has it.
+ *           after_script runs in another shell, with CI_JOB_STATUS and without the exports of the first; its
+ *           result is ignored and it has 5 minutes. hooks:pre_get_sources_script runs before both; if it
+ *           fails nothing else runs.
+ *  SCRIPT-4 `/davit/exit` contains the script's exit code as soon as there is one, and one of these words:
+ *           `stopped` if SIGTERM came first; `late` if the script's own limit (RUNNER_SCRIPT_TIMEOUT) ended
+ *           it, then after_script runs; `full` if the disk is full, then the container does not exit with 0,
+ *           so that the file is read. The file exists from the start, and is written in place: a full disk
+ *           cannot lose the exit code.
  *  SCRIPT-5 SIGTERM reaches every process of the container, then after_script runs with
- *  CI_JOB_STATUS=canceled; not
- *     so when the job's time is over. SIGKILL, by the worker, is the end of all of it.
+ *           CI_JOB_STATUS=canceled, except at the job's timeout. SIGKILL, by the worker, ends all of it.
  *
  * A limit: a shell without job control starts its background with SIGINT and SIGQUIT ignored, and only bash
  * can undo that. In images without bash a script's processes ignore these two; SIGTERM works everywhere.
  */
 import { quote } from '../../runtime/shell-quote.ts';
 
-/** Where davit's own files are in the container. */
+/** Folder of davit's own files in the container. */
 export const DAVIT_DIR = '/davit';
 export const SUPERVISOR = `${DAVIT_DIR}/run`;
 export const EXIT_FILE = `${DAVIT_DIR}/exit`;
-/** What stands in the exit file until there is one: the room that it takes. */
+/** Initial content of the exit file: it reserves the space. */
 export const EXIT_RESERVED = `${' '.repeat(63)}\n`;
 export const AFTER_SCRIPT_SECONDS = 300;
 
@@ -39,17 +37,17 @@ const CYAN = '\\033[36;1m';
 const YELLOW = '\\033[33;1m';
 const PLAIN = '\\033[0;m';
 
-/** `build.tmp` beside the project: file variables are written there, by the user that the script runs as. */
+/** `build.tmp` beside the project: file variables are written there, by the user that runs the script. */
 export const filesDir = (projectDir: string): string => `${projectDir}.tmp`;
 
 export interface SupervisorOptions {
   projectDir: string;
   timeoutMs: number;
-  /** Tests only: another place than `/davit`. */
+  /** Tests only: a folder other than `/davit`. */
   dir?: string;
-  /** RUNNER_SCRIPT_TIMEOUT; none. */
+  /** RUNNER_SCRIPT_TIMEOUT; default: none. */
   scriptSeconds?: number;
-  /** RUNNER_AFTER_SCRIPT_TIMEOUT; 5 minutes. */
+  /** RUNNER_AFTER_SCRIPT_TIMEOUT; default: 5 minutes. */
   afterSeconds?: number;
   lastLine?: string; // end-mark.ts
 }
@@ -71,7 +69,7 @@ exit "$davit_code"
   ].join('');
 }
 
-/** Tools are found before a variable of the job's can change PATH; SCRIPT-5. */
+/** Tools are resolved before a variable of the job can change PATH; SCRIPT-5. */
 const prelude = (dir: string): string => `# davit: runs a job's script, then its after_script
 if [ -z "$BASH_VERSION" ] && command -v bash >/dev/null 2>&1; then exec bash ${dir}/run; fi
 exec 2>&1 </dev/null
@@ -91,8 +89,8 @@ trap davit_on_term TERM
 `;
 
 /**
- * A wait that a signal broke off is taken up again; a shell that has told the status by then says 127. bash
- * tells of a child that was killed unless it is waited for.
+ * A wait that a signal interrupted is repeated; a shell that has reported the status by then returns 127.
+ * bash prints a message about a killed child unless it is waited for.
  */
 const RUN_AND_WAIT = `davit_run() {
   if [ -n "$BASH_VERSION" ]; then (trap - INT QUIT TERM; exec bash "$1") &
@@ -113,7 +111,7 @@ davit_await() {
 davit_quiet() { { kill -s KILL "$1"; wait "$1"; } 2>/dev/null; }
 `;
 
-/** SCRIPT-2. The project belongs to root: git asks any other user to trust it. */
+/** SCRIPT-2. The project belongs to root: git requires any other user to trust it. */
 const readVariables = (dir: string, projectDir: string): string => `. ${dir}/variables
 : >${dir}/variables
 if [ -n "$davit_rm" ]; then "$davit_rm" -f ${dir}/variables; fi
@@ -127,8 +125,8 @@ const NO_DOG = `davit_guard() { :; }
 davit_unguard() { :; }
 `;
 /**
- * Ends every process of the script, and says so; from process 1 of the container that is every process but
- * these two.
+ * Ends every process of the script, and prints that; seen from process 1 of the container that is every
+ * process but these two.
  */
 const scriptDog = (dir: string, seconds: number): string => `davit_signal() {
   if [ "$$" -eq 1 ]; then kill -s "$1" -- -1; else kill -s "$1" "$davit_child"; fi
@@ -149,8 +147,8 @@ davit_unguard() { davit_quiet "$davit_dog"; }
 `;
 
 /**
- * What a disk must still take to count as one that has room. It is written to a file that is there, so that
- * no other error is taken for it.
+ * Number of bytes that a disk must still accept to count as not full. They are written to an existing file,
+ * so that no other error is mistaken for a full disk.
  */
 const PROBE_BYTES = 65_536;
 
@@ -213,7 +211,7 @@ const runAfterScript = (
 fi
 `;
 
-/** before_script and script: each entry is shown in green, then run. */
+/** before_script and script: each entry is printed in green, then run. */
 export function scriptText(
   lines: readonly string[],
   projectDir: string,
@@ -227,7 +225,7 @@ ${options.trace ? 'set -x\n' : ''}`;
   return head + lines.map((line) => `${echoLine(line)}\n${line}\n`).join('');
 }
 
-/** GitLab shows the first line of a command and says that there is more. */
+/** GitLab prints the first line of a command and a note that there is more. */
 function echoLine(command: string): string {
   const trimmed = command.replace(/\n+$/, '');
   const [first = '', ...more] = trimmed.split('\n');
@@ -250,8 +248,7 @@ export const isShellName = (name: string): boolean =>
   NAME.test(name) && !READ_ONLY.has(name) && !name.startsWith('davit_');
 
 /**
- * What the supervisor reads and deletes. Values with a NUL byte cannot be in an environment: they are cut
- * out.
+ * The file that the supervisor reads and deletes. An environment cannot contain NUL bytes: they are removed.
  */
 export function variablesText(variables: readonly EnvVariable[], projectDir: string): string {
   return variables

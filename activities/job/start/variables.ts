@@ -1,8 +1,8 @@
 /**
- * The variables of one attempt, with their values: what the plan left to be known at the last moment, and
- * secrets, resolved here and nowhere earlier. GitLab's order, lowest first: predefined, the job's file,
- * dotenv of needed jobs, then what project, instance and trigger set. CI_JOB_TOKEN is left out: davit has no
- * API that a job may call with it yet.
+ * The variables of one attempt, with their values: those that the plan could not know yet, and secrets, which
+ * are resolved here and nowhere earlier. GitLab's order, lowest first: predefined, the job's file, dotenv of
+ * needed jobs, then project, instance and trigger. CI_JOB_TOKEN is left out: davit has no API yet that a job
+ * may call with it.
  */
 import type { BlobStore, Registries, Secrets } from '../../../src/adapters/ports.ts';
 import { tooShortToMask } from '../../../src/masking/index.ts';
@@ -23,9 +23,9 @@ export interface WorkerFacts {
 }
 export interface ResolvedVariables {
   variables: EnvVariable[];
-  /** As a script sees them: of a file variable the path. */
+  /** As a script sees them: the path for a file variable. */
   values: ReadonlyMap<string, string>;
-  /** Values that must never be seen in a log. */
+  /** Values that a log must never show. */
   masked: string[];
   warnings: string[];
 }
@@ -34,7 +34,7 @@ export interface VariableSources {
   registries: Registries;
   blobs: BlobStore;
   worker: WorkerFacts;
-  /** What the kind of job adds, highest of all. */
+  /** Variables of the kind of job; they override all others. */
   more?: Record<string, string>;
 }
 
@@ -67,7 +67,7 @@ export async function resolveVariables(
 const isAboveDotenv = (variable: SpecVariable): boolean =>
   variable.from === 'project' || variable.from === 'pipeline';
 
-/** Later puts win. */
+/** A later `put` overrides an earlier one. */
 class VariableSet {
   readonly masked: string[] = [];
   readonly #warnings: string[] = [];
@@ -88,7 +88,7 @@ class VariableSet {
     else this.#byName.set(name, { name, value, file, late, masked });
   }
 
-  /** Fills what the plan left open, now that every other value is known. */
+  /** Fills in what the plan left open, after every other value is known. */
   finish(): ResolvedVariables {
     const values = new Map<string, string>();
     for (const { name, value, file, late } of this.#byName.values())
@@ -135,7 +135,7 @@ function predefined(
   return {
     CI_JOB_ID: String(input.ref.jobId),
     ...('image' in spec && !spec.image.name.includes('$') && { CI_JOB_IMAGE: spec.image.name }),
-    // Numbers that no other job of this machine has at the same time: a job's own is one.
+    // Numbers that no other job has on this machine at the same time.
     CI_CONCURRENT_ID: String(input.ref.jobId),
     CI_CONCURRENT_PROJECT_ID: String(input.ref.jobId),
     CI_JOB_STARTED_AT: new Date(input.dispatchedAt).toISOString().replace(/\.\d+Z$/, 'Z'),
@@ -150,7 +150,7 @@ function predefined(
   };
 }
 
-/** `values`: of the job, for what the plan left open. */
+/** `values`: the variables of the job, for what the plan left open. */
 export async function sideEnvironments(
   spec: ScriptSpec | ApitestSpec,
   secrets: Secrets,

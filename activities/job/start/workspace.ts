@@ -1,16 +1,14 @@
 /**
- * The one archive that is put at `/` of a container before it starts: project, caches, artifacts of needed
- * jobs, davit's own files.
+ * The one archive that is uploaded to `/` of a container before it starts: project, caches, artifacts of
+ * needed jobs, davit's own files.
  *
  * Invariants:
- *  WS-1 Nothing lies outside of the project's directory and `/davit`, whatever names source or artifacts
- *       carry;
- *     devices are left out; a link is kept as it is (it is the container's own affair where it points).
+ *  WS-1 No entry is outside of the project's directory and `/davit`, whatever names source or artifacts
+ *       contain; devices are left out; a link is kept unchanged (its target is the container's own affair).
  *  WS-2 Open modes, owner root: an image with another user can read, write and delete (as GitLab's helper
- *     leaves them).
- *  WS-3 A cache wins over the source, an artifact over both, a later one over an earlier one; davit's files
- *       win
- *     over all.
+ *       leaves them).
+ *  WS-3 A cache overrides the source, an artifact overrides both, a later one overrides an earlier one;
+ *       davit's files override all.
  *  WS-4 Streams: memory does not grow with the source.
  */
 import { posix } from 'node:path';
@@ -27,9 +25,9 @@ export interface Workspace {
   projectDir: string;
   /** Tar, paths relative to the project. */
   source?: () => Promise<Readable>;
-  /** Of the source only what this takes; may throw. */
+  /** Selects entries of the source; may throw. */
   takes?(path: string): boolean;
-  /** tar.gz as artifacts are. */
+  /** tar.gz, packed like artifacts. */
   caches?: (() => Promise<Readable>)[];
   /** tar.gz, paths relative to the project, in order. */
   artifacts: (() => Promise<Readable>)[];
@@ -47,7 +45,7 @@ export function workspaceTar(workspace: Workspace): Readable {
   return bytesOf(archive);
 }
 
-/** The archive under way, and the directories that are in it. */
+/** The archive in progress, and the directories in it. */
 interface WorkspaceWriter {
   archive: Pack;
   root: string;
@@ -77,7 +75,7 @@ function parents(path: string): string[] {
 const inTar = (path: string): string => path.replace(/^\/+/, '');
 const owned = { uid: 0, gid: 0, uname: '', gname: '' };
 
-/** A directory and those above it: an engine would make them closed for all but root. */
+/** A directory and its parents: an engine would create them accessible to root only. */
 async function directories({ archive, seen }: WorkspaceWriter, path: string): Promise<void> {
   for (const step of [...parents(path), path]) {
     if (seen.has(step)) continue;
@@ -103,8 +101,8 @@ const addTar = (
   });
 
 /**
- * A directory that a link or file replaces is gone: an entry below that path makes it again, and the engine
- * puts a directory in place of the link. Otherwise it would follow the link.
+ * A directory that is replaced by a link or file is removed from the list: an entry below that path creates
+ * it again, and the engine replaces the link by a directory. Otherwise it would follow the link.
  */
 function forget(seen: Set<string>, path: string): void {
   if (!seen.has(path)) return;
@@ -115,7 +113,7 @@ function forget(seen: Set<string>, path: string): void {
 export function reroot(header: Header, root: string): TarHeader | undefined {
   const path = inside(header.name);
   if (path === undefined) return undefined;
-  // The project's own directory is never a link to another one.
+  // The project's own directory is never a link.
   if (path === '' && (header.type === 'symlink' || header.type === 'link')) return undefined;
   const name = inTar(path === '' ? root : `${root}/${path}`);
   const common = { name, ...owned, mtime: header.mtime };

@@ -1,6 +1,6 @@
 /**
- * Sends a log's bytes to the store, in order, one append at a time, for as long as it takes: the part that
- * all logs of attempts share, with the limit of their size and their end. Invariants LOG-2 to LOG-4 of
+ * Sends a log's bytes to the store, in order, one append at a time, for as long as it takes. All logs of
+ * attempts share this part, including the size limit and the end. Invariants LOG-2 to LOG-4 of
  * `container-log.ts` are kept here.
  */
 import type { LogCheckpoint, LogRef, LogState, LogStore } from '../../../src/adapters/ports.ts';
@@ -10,9 +10,9 @@ import { retryUntilReachable } from '../retry.ts';
 
 const CHUNK_BYTES = 64 * 1_024;
 const FLUSH_MS = 250;
-/** A writer waits while more than this waits to be sent. */
+/** A writer waits while more bytes than this are waiting to be sent. */
 const MAX_WAITING = 1_024 * 1_024;
-/** Waiting checkpoints are at least this part of a chunk apart, so that there are few of them. */
+/** Checkpoints are at least this part of a chunk apart, so that only few are waiting. */
 const CHECKPOINTS_A_CHUNK = 4;
 
 export interface AppenderOptions {
@@ -22,8 +22,8 @@ export interface AppenderOptions {
   /** Ends retries: the activity is over. */
   signal: AbortSignal;
   /**
-   * Bytes that the job itself may write. The rest is dropped, and the log has a line about it. Unlimited if
-   * absent.
+   * Bytes that the job itself may write. The rest is dropped, and a line in the log reports that. Unlimited
+   * if absent.
    */
   capBytes?: number;
   /** Tests: smaller than 64 KiB. */
@@ -33,7 +33,7 @@ export interface AppenderOptions {
 const YELLOW = '\u001b[33;1m';
 const PLAIN = '\u001b[0;m';
 const encoder = new TextEncoder();
-/** A line of davit's own that stands out in the log. */
+/** A highlighted line of davit in the log. */
 export const notice = (text: string): Uint8Array => encoder.encode(`${YELLOW}${text}${PLAIN}\n`);
 
 export class Appender {
@@ -49,9 +49,7 @@ export class Appender {
   #failure: unknown;
   #capped: boolean;
 
-  /**
-   * `offset`: where the first byte goes. Bytes below the store's end have to equal those that the store has.
-   */
+  /** `offset`: position of the first byte. Bytes below the store's end have to equal those in the store. */
   private constructor(options: AppenderOptions, state: LogState, offset: number) {
     this.#options = options;
     this.#capped = options.capBytes !== undefined && offset > options.capBytes;
@@ -62,7 +60,7 @@ export class Appender {
 
   /**
    * Raises the epoch at the store: an older dispatch cannot write any more. Begins at the end of the log, or
-   * where `startAt` says. Rejects with `log/fenced` when a newer dispatch writes.
+   * at `startAt`. Rejects with `log/fenced` if a newer dispatch writes.
    */
   static async open(
     options: AppenderOptions,
@@ -87,10 +85,7 @@ export class Appender {
     return this.#capped;
   }
 
-  /**
-   * Output of the job. The limit counts bytes of the log, so it is reached at the same byte whatever happens
-   * meanwhile.
-   */
+  /** Output of the job. The limit counts bytes of the log, so it is always reached at the same byte. */
   putCapped(bytes: Uint8Array): void {
     const { capBytes = Number.POSITIVE_INFINITY } = this.#options;
     if (bytes.length === 0 || this.#capped) return;
@@ -105,14 +100,14 @@ export class Appender {
   }
 
   put(bytes: Uint8Array): void {
-    // After a failure nothing is sent any more: kept bytes would only fill the memory of a long build.
+    // After a failure nothing more is sent: kept bytes would only fill the memory of a long build.
     if (bytes.length === 0 || this.#failure !== undefined) return;
     this.#waiting.push(bytes);
     this.#waitingBytes += bytes.length;
     this.#schedule();
   }
 
-  /** A place to resume from; sent with the bytes that reach it. */
+  /** A position to resume from; sent with the bytes that reach it. */
   mark(checkpoint: LogCheckpoint): void {
     const before = this.#checkpoints.at(-2);
     const last = this.#checkpoints.at(-1);
@@ -121,14 +116,14 @@ export class Appender {
     this.#checkpoints.push(checkpoint);
   }
 
-  /** Waits while the store is behind. Throws what made appending impossible. */
+  /** Waits while the store is behind. Throws the error that made appending impossible. */
   async drain(): Promise<void> {
     while (this.#waitingBytes > MAX_WAITING && this.#failure === undefined)
       await (this.#pump ?? this.#start());
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Everything that was put is durable. Throws what made appending impossible. */
+  /** Everything that was put is durable. Throws the error that made appending impossible. */
   async flush(): Promise<void> {
     while ((this.#waitingBytes > 0 || this.#pump) && this.#failure === undefined)
       await (this.#pump ?? this.#start());
@@ -149,13 +144,13 @@ export class Appender {
     return this.#state.ended ?? summary;
   }
 
-  /** Takes the store's state as it is now: something else than what was put stands there, and stays. */
+  /** Accepts the current content of the store: it differs from what was put, and stays. */
   async refresh(): Promise<void> {
     const { store, ref, epoch, signal } = this.#options;
     this.#state = await retryUntilReachable(signal, () => store.open(ref, epoch));
   }
 
-  /** Nothing is sent any more; what waits is dropped. */
+  /** Sends nothing more and drops the waiting bytes. */
   abandon(): void {
     clearTimeout(this.#timer);
     this.#waiting = [];
@@ -186,7 +181,7 @@ export class Appender {
 
   async #send(): Promise<void> {
     const { store, ref, epoch, signal } = this.#options;
-    // A chunk never spans the end that the store has: it is a repeat, or it is new.
+    // A chunk never spans the end of the stored log: it is either a repeat or new.
     const known = this.#state.offset - this.#sent;
     const bytes = this.#first(known > 0 ? Math.min(known, this.#chunkBytes) : this.#chunkBytes);
     const offset = this.#sent;

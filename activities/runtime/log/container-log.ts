@@ -10,8 +10,8 @@
  *  LOG-2 A checkpoint is taken where a record ends and the masker holds nothing back, and is sent with bytes
  *        that reach it. A new follower that starts there makes the same bytes again, and the store accepts
  *        them as repeats.
- *  LOG-3 One append is under way at a time. A writer waits while much waits to be sent: the engine's own log
- *        is the buffer while the store is unreachable.
+ *  LOG-3 One append is in progress at a time. A writer waits while many bytes are waiting to be sent: the
+ *        engine's own log is the buffer while the store is unreachable.
  *  LOG-4 `log/fenced` means that a newer dispatch writes this log. This one never writes again.
  *  LOG-5 davit's own lines are before the first record and behind the last, never in between: a resume would
  *        break LOG-1.
@@ -25,7 +25,7 @@ import { beforeEnd } from './end-mark.ts';
 
 export interface ContainerLogOptions extends AppenderOptions {
   capBytes: number;
-  /** Name of the container that writes the log: its end mark is not part of it. */
+  /** Name of the container that writes the log; its end mark is not part of the log. */
   container?: string;
 }
 
@@ -49,7 +49,7 @@ export class ContainerLog {
     this.#position = position;
   }
 
-  /** Raises the epoch at the store and stands where the last checkpoint does. Rejects with `log/fenced`. */
+  /** Raises the epoch at the store and continues at the last checkpoint. Rejects with `log/fenced`. */
   static async open(options: ContainerLogOptions): Promise<ContainerLog> {
     const appender = await Appender.open(options, (state) => state.checkpoint?.offset ?? state.offset);
     const { checkpoint, offset } = appender.state;
@@ -57,29 +57,32 @@ export class ContainerLog {
     return new ContainerLog(options, appender, { ...position });
   }
 
-  /** What is hidden from here on; called before anything is said. */
+  /** Sets the values to mask; called before anything is written. */
   hide(masks: Automaton | undefined): void {
     this.#masks = masks;
     this.#masker = new Masker(masks);
   }
 
-  /** A text for people without what must not be seen. */
+  /** A text for people, with masked values replaced. */
   masked(text: string): string {
     return maskText(this.#masks, text);
   }
 
-  /** Where to read the engine's log from: records at `engineTime` come again, so many of them are known. */
+  /**
+   * Where to start reading the engine's log. Records at `engineTime` come again; the number of known ones is
+   * given.
+   */
   get position(): Readonly<LogCheckpoint> {
     return this.#position;
   }
-  /** Set when a former epoch has closed this log already: nothing can be added. */
+  /** Set if a former epoch has closed this log: nothing can be added. */
   get ended(): LogSummary | undefined {
     return this.#appender.state.ended;
   }
 
   /**
-   * Lines before the first record or behind the last; the last ones leave the checkpoint where the records
-   * end, so that a resume says them again at the same place.
+   * Lines before the first record or behind the last. The last lines leave the checkpoint at the end of the
+   * records, so that a resume writes them again at the same position.
    */
   say(text: string): void {
     if (this.ended) return;
@@ -89,7 +92,10 @@ export class ContainerLog {
     this.#appender.mark(this.#position);
   }
 
-  /** Takes a record of the engine; waits while the store is behind. Throws what made appending impossible. */
+  /**
+   * Takes a record of the engine; waits while the store is behind. Throws the error that made appending
+   * impossible.
+   */
   async record(record: LogRecord): Promise<void> {
     if (this.ended) return;
     const { container } = this.#options;
@@ -99,12 +105,12 @@ export class ContainerLog {
     const recordsAtTime = same ? this.#position.recordsAtTime + 1 : 1;
     this.#putOutput(this.#masker.push(last ?? record.bytes));
     this.#position = { engineTime: record.time, recordsAtTime, offset: this.#appender.end };
-    // No checkpoint behind the mark: the dispatch that resumes reads it too.
+    // No checkpoint behind the mark: the dispatch that resumes must read it too.
     if (!last && this.#masker.idle) this.#appender.mark(this.#position);
     await this.#appender.drain();
   }
 
-  /** Whether the container's own last line was read: then all before it was. */
+  /** Whether the container's own last line was read: then all lines before it were. */
   get endRead(): boolean {
     return this.#endRead;
   }
@@ -116,24 +122,24 @@ export class ContainerLog {
     this.#recordsOver = true;
   }
 
-  /** What records say from here on must not be written: no one knows what to hide in it. */
+  /** Records from here on must not be written: the values to mask are unknown. */
   withhold(text: string): void {
     this.lost(text);
     this.#withheld = true;
   }
 
-  /** Records are gone that no one has read: the log says so and is marked. */
+  /** Records were lost before they were read: the log reports that and is marked incomplete. */
   lost(text: string): void {
     this.#incomplete = true;
     if (!this.ended) this.#appender.put(notice(text));
   }
 
-  /** Everything said so far is durable in the store. */
+  /** Everything written so far is durable in the store. */
   async flush(): Promise<void> {
     try {
       await this.#appender.flush();
     } catch (error) {
-      // A former follower got further than the records and said something else at the end: that stands.
+      // A former follower got further and wrote a different end, which stays.
       if (!(this.#recordsOver && error instanceof DavitError && error.code === 'log/offset')) throw error;
       this.#conflict = true;
     }
@@ -147,7 +153,7 @@ export class ContainerLog {
     return this.#appender.close(!this.#incomplete);
   }
 
-  /** Nothing is sent any more: the next follower goes on from the last checkpoint. */
+  /** Nothing more is sent: the next follower continues at the last checkpoint. */
   abandon(): void {
     this.#appender.abandon();
   }

@@ -1,18 +1,17 @@
 /**
- * The last line that a job's container writes, and that no one sees: who has read it has read all of the log.
- * An engine that dies without live-restore loses what no one reads from the container meanwhile, and tells
- * nothing of it afterwards.
+ * The invisible last line of a job's container: a reader that has seen it has read all of the log. An engine
+ * that dies without live-restore loses output that nobody has read, and does not report that afterwards.
  */
 import { quote } from '../shell-quote.ts';
 
-/** An application program command of ECMA-48: where it is shown after all, a terminal shows nothing. */
+/** An application program command of ECMA-48: a terminal that receives it shows nothing. */
 const markOf = (container: string): string => `\u001b_${container} ends\u001b\\`;
 
 /** POSIX sh. */
 export const endMarkScript = (container: string): string => `printf '%s\\n' ${quote(markOf(container))}\n`;
 
 /**
- * What a record holds before the mark, or undefined where it has none: the script's last line need not end
+ * The content of a record before the mark, or undefined without a mark: the script's last line need not end
  * with a newline.
  */
 export function beforeEnd(bytes: Uint8Array, container: string): Uint8Array | undefined {

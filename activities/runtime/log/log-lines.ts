@@ -1,4 +1,4 @@
-/** davit's own lines in a job's log, coloured as GitLab colours its. */
+/** davit's own lines in a job's log, in GitLab's colours. */
 const paint = (code: string, text: string): string => `\u001b[${code}m${text}\u001b[0;m`;
 
 export const info = (text: string): string => paint('36;1', text);

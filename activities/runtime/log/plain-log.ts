@@ -1,8 +1,8 @@
 /**
- * The log of an attempt without a container: build output and davit's own lines, masked, in order. Following
- * an engine's log is `container-log.ts`; both send through the Appender. There are no checkpoints here: a
- * later dispatch of the same attempt appends to what the log has. A store that is unreachable is waited for
- * until the activity has to end: what was built or deployed is not lost because of its log.
+ * The log of an attempt without a container: build output and davit's own lines, masked, in order.
+ * `container-log.ts` follows an engine's log; both send through the Appender. There are no checkpoints here:
+ * a later dispatch of the same attempt appends to the existing log. An unreachable store is waited for until
+ * the activity has to end: a build or deployment is not lost because of its log.
  */
 import { Context } from '@temporalio/activity';
 import type { LogStore } from '../../../src/adapters/ports.ts';
@@ -13,13 +13,13 @@ import { Appender } from './appender.ts';
 
 export interface AttemptLogOptions {
   automaton?: Automaton;
-  /** Bytes after which the rest of the output is dropped, with a line that says so. */
+  /** Bytes after which the rest of the output is dropped, with a line that reports it. */
   maxBytes: number;
 }
 
 const encoder = new TextEncoder();
 
-/** Raises the epoch at the store. Rejects with `log/fenced` when a newer dispatch writes. */
+/** Raises the epoch at the store. Rejects with `log/fenced` if a newer dispatch writes. */
 export async function openAttemptLog(
   store: LogStore,
   ref: AttemptRef,
@@ -39,7 +39,7 @@ export class AttemptLog {
     this.#masker = new Masker(automaton);
   }
 
-  /** Never throws: stream handlers cannot wait. What cannot be stored rejects the next `flush` or `end`. */
+  /** Never throws: stream handlers cannot wait. A failed write rejects the next `flush` or `end`. */
   write(text: string): void {
     this.#put(this.#masker.push(encoder.encode(text)));
   }
