@@ -37,7 +37,7 @@ describe('the order of the compiler', () => {
     expect(upward).toEqual([]);
   });
 
-  test('no files import each other in a circle, types included', () => {
+  test('no files import each other in a cycle, types included', () => {
     expect(
       circular(new Map(files.map(({ path, imports }) => [path, imports.map(({ target }) => target)]))),
     ).toEqual([]);

@@ -87,7 +87,7 @@ describe('docker-compose.yml', () => {
     ).toEqual([]);
   });
 
-  test('the health of a worker is whether it takes work, and outlives its process', () => {
+  test('the health check of a worker tests whether it takes work, and works from another process', () => {
     const workers = davit.filter(([, one]) => one.command?.[0] === 'worker');
     expect(workers).toHaveLength(5);
     for (const [name, one] of workers) {
@@ -102,7 +102,7 @@ describe('docker-compose.yml', () => {
       for (const port of one.ports) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
   });
 
-  test('every name it refers to is there', () => {
+  test('every name it refers to exists', () => {
     for (const [name, one] of services) {
       for (const other of Object.keys(one.depends_on)) expect(file.services, name).toHaveProperty(other);
       for (const secret of one.secrets) expect(file.secrets, name).toHaveProperty([secret]);
@@ -140,13 +140,13 @@ describe('docker-compose.yml', () => {
     expect(readFileSync(join(copy, '.env'), 'utf8')).toBe(made);
   });
 
-  test('no secret stands in it: passwords and tokens come from files', () => {
+  test('it contains no secret: passwords and tokens come from files', () => {
     for (const [name, one] of services)
       for (const key of Object.keys(one.environment))
         if (/PASSWORD|PWD|TOKEN|KEY|SECRET/.test(key)) expect(`${name} ${key}`).toMatch(/_FILE$/);
   });
 
-  test("davit's services get variables that davit reads, and an installation file without a mistake", () => {
+  test("davit's services get variables that davit reads, and a valid installation file", () => {
     const config = read('src/config.ts');
     for (const [name, one] of davit)
       for (const key of Object.keys(one.environment)) expect(config, name).toContain(`env.${key}`);
@@ -156,7 +156,7 @@ describe('docker-compose.yml', () => {
 });
 
 describe('Dockerfile', () => {
-  test('copies what is there, and .dockerignore lets it through', () => {
+  test('copies existing files that .dockerignore includes', () => {
     const ignore = read('.dockerignore');
     const copied = [...read('Dockerfile').matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap((found) =>
       (found[1] ?? '').split(' '),
@@ -168,15 +168,15 @@ describe('Dockerfile', () => {
     }
   });
 
-  test('runs as nobody of importance', () => {
+  test('runs as an unprivileged user', () => {
     expect(read('Dockerfile')).toMatch(/^USER davit$/m);
   });
 
-  test('leaves no anonymous volume behind: compose names all that is kept', () => {
+  test('leaves no anonymous volume behind: compose names every volume', () => {
     expect(read('Dockerfile')).not.toMatch(/^VOLUME/m);
   });
 
-  test('brings the workflow bundle and a static busybox for each architecture', () => {
+  test('contains the workflow bundle and a static busybox for each architecture', () => {
     expect(read('Dockerfile')).toMatch(/^COPY --from=bundle \S+ bundles$/m);
     for (const arch of ARCHES) expect(read('Dockerfile')).toContain(`${arch}:`);
   });

@@ -15,7 +15,7 @@ const blocks = (path: string): string[] =>
   [...read(path).matchAll(/^```yaml\n(.*?)^```/gms)].map((found) => found[1] ?? '');
 
 describe('the documentation', () => {
-  test('every link inside of the project leads somewhere', () => {
+  test('every link inside of the project has a target', () => {
     const dead = pages.flatMap((page) =>
       [...read(page).matchAll(/\]\((?!https?:)([^)#]*)(?:#([^)]*))?\)/g)]
         .filter(([, path = '', part]) => {

@@ -19,7 +19,7 @@ describe('the import table', () => {
     ).toEqual([]);
   });
 
-  test('nobody imports what its area may not', () => {
+  test('no area imports what its row does not allow', () => {
     const broken = product.flatMap((file) => {
       const area = areaOf(file.path);
       return importsOf(file)
@@ -68,7 +68,7 @@ describe('the import table', () => {
 
   /** Folders of which no file leads back to itself, not even by types. */
   const LAYERED = /^(src\/plan|workflows)\//;
-  test('nothing in a layered folder imports itself by way of others', () => {
+  test('no file of a layered folder imports itself through others', () => {
     const imports = new Map(
       product
         .filter((file) => LAYERED.test(file.path))
@@ -135,13 +135,13 @@ describe('working rules', () => {
     expect(product.filter((file) => file.text.split('\n').some(unsaid)).map((file) => file.path)).toEqual([]);
   });
 
-  test('nothing is left to do, and nothing is a stand-in', () => {
+  test('there is no TODO and no stub', () => {
     expect(
       product.filter((file) => /\b(TODO|FIXME|XXX|HACK)\b/.test(file.text)).map((file) => file.path),
     ).toEqual([]);
   });
 
-  test('no test is skipped or runs alone, but for parts that have not been made', () => {
+  test('no test is skipped or runs alone, except for missing tools', () => {
     const calls = (node: SyntaxNode, file: SourceFile): boolean =>
       node.type === 'MemberExpression' &&
       /^(test|it|describe)\.(skip|only|todo|fails|skipIf|runIf)\b/.test(slice(file, node));

@@ -62,7 +62,7 @@ function textsOf(file: SourceFile): string[] {
 }
 
 describe('wording', () => {
-  test('the patterns find what they are for, and nothing else', () => {
+  test('the patterns find the intended texts, and nothing else', () => {
     const wrong = [
       'Nobody has this token.',
       'It goes to whoever asks.',

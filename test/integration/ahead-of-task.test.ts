@@ -104,7 +104,7 @@ async function goesOn(handle: WorkflowHandle): Promise<unknown> {
 const replay = async (handle: WorkflowHandle): Promise<void> =>
   Worker.runReplayHistory({ workflowBundle: bundles.guarded }, await handle.fetchHistory());
 
-test('events that came while the question waited are left to their task', async () => {
+test('events that arrive while a query waits are left to their workflow task', async () => {
   const { handle, mortal, asked } = await begun();
   await withWorker(mortal.queue, 'guarded', async () => {
     expect(await asked).toBe('timer');
@@ -113,7 +113,7 @@ test('events that came while the question waited are left to their task', async 
   await replay(handle);
 }, 60_000);
 
-test('so are those of a task that was lost with its worker', async () => {
+test('so are the events of a task that was lost with its worker', async () => {
   const { handle, mortal, asked } = await begun();
   // The question, and the task of the timer.
   await mortal.takesATask();
@@ -125,7 +125,7 @@ test('so are those of a task that was lost with its worker', async () => {
   await replay(handle);
 }, 60_000);
 
-test('a workflow that was closed with such events answers: no task of it comes any more', async () => {
+test('a query of a workflow that was closed with such events is answered: it gets no more tasks', async () => {
   const queue = randomUUID();
   const handle = await temporal.client.workflow.start('first', { taskQueue: queue, workflowId: queue });
   await withWorker(queue, 'guarded', async () => expect(await handle.query('came')).toBe('nothing'));
@@ -135,7 +135,7 @@ test('a workflow that was closed with such events answers: no task of it comes a
 }, 60_000);
 
 // The day that this replays, the SDK does it by itself, and the interceptor can go.
-test('the SDK alone writes what it does not replay', async () => {
+test('only the SDK writes the commands that it does not replay', async () => {
   const { handle, mortal, asked } = await begun();
   await withWorker(mortal.queue, 'bare', async () => {
     expect(await asked).toBe('timer');
@@ -144,7 +144,7 @@ test('the SDK alone writes what it does not replay', async () => {
   await expect(replay(handle)).rejects.toThrow('TMPRL1100');
 }, 60_000);
 
-test('doctor names a workflow that stands still, and why', async () => {
+test('doctor reports a stuck workflow and the reason', async () => {
   const queue = randomUUID();
   const { workflow } = temporal.client;
   const handle = await workflow.start('unknown', { taskQueue: queue, workflowId: 'project/stuck' });

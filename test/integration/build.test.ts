@@ -129,7 +129,7 @@ describe('three architectures', () => {
     }
   });
 
-  test('leave one image of each on the engine, and an ignored file is in none', async () => {
+  test('leave one image of each on the engine, and none contains an ignored file', async () => {
     expect(await engine.inspectImage(`${repository()}:davit-7-build-amd64`)).toBeUndefined();
     const kept = await engine.inspectImage(`${repository()}:cache-amd64`);
     const { kind } = await engine.info();
@@ -157,7 +157,7 @@ describe('three architectures', () => {
     }
   });
 
-  test('stand under each tag of one index, arm with its variant', async () => {
+  test('have each tag on one index, arm with its variant', async () => {
     const from = images.map(({ job }) => job);
     const spec = { ...common, kind: 'push', repository: repository(), tags: ['1.4', 'latest'], from };
     const push = runInput(await blobs.putBytes(json(spec)), { images });
@@ -176,13 +176,13 @@ describe('three architectures', () => {
   });
 });
 
-test('a failing Dockerfile is the file’s fault, and says which step', async () => {
+test('a failing Dockerfile is the user’s failure, and the failed step is named', async () => {
   const result = await build(await input('amd64', { context: 'broken', repository: repository('broken') }));
   expect(result).toMatchObject({ outcome: 'failed', kind: 'script' });
   expect(result.message).toContain('COPY missing');
 });
 
-test('a refused push names the missing scope and shows no password', async () => {
+test('a refused push names the missing scope and no password', async () => {
   const logs = memoryLogs();
   const result = await build(await input('amd64', { repository: repository('refused') }), {
     ...deps(logs),
@@ -195,7 +195,7 @@ test('a refused push names the missing scope and shows no password', async () =>
   expect(await engine.inspectImage(`${repository('refused')}:davit-7-build-amd64`)).toBeUndefined();
 });
 
-test('a registry that is away for a while costs no build', async () => {
+test('an unreachable registry that returns fails no build', async () => {
   const of = await input('amd64', { repository: repository('outage') });
   await registry.pause();
   const logs = memoryLogs();
@@ -205,7 +205,7 @@ test('a registry that is away for a while costs no build', async () => {
   expect(await running).toMatchObject({ outcome: 'succeeded' });
 });
 
-test('a worker without the tag, without its engine, or one that goes away, hands the build back; a cancel ends it', async () => {
+test('a worker that lacks the tag or its engine, or that stops, requeues the build; a cancel ends it', async () => {
   const of = await input('amd64');
   await expect(build({ ...of, tags: ['amd64', 'gpu'] })).rejects.toMatchObject({ type: 'HandedBack' });
   const gone = (): Promise<never> => Promise.reject(new DavitError('engine/unreachable', 'No answer.'));

@@ -58,7 +58,7 @@ afterAll(async () => {
 }, 120_000);
 
 describe('davit run', () => {
-  test('starts what it needs, shows the log with the name of the job, and ends with the verdict', async () => {
+  test('starts missing services, shows the log with the job name, and exits with the verdict', async () => {
     const { exit, out, err } = await run('run');
     expect(err).toContain('starting it in the background');
     expect(err).toContain('Pipeline shop/1');
@@ -67,7 +67,7 @@ describe('davit run', () => {
     expect(exit).toBe(0);
   }, 240_000);
 
-  test('inputs reach the job, typed', async () => {
+  test('passes typed inputs to the job', async () => {
     const header =
       'spec: {inputs: {who: , loud: {type: boolean, default: false}, tries: {type: number, default: 0}}}';
     const body = `"greet $[[ inputs.who ]]":\n${job(['echo "Hello $[[ inputs.who ]] $[[ inputs.loud ]]"'], ['  retry: $[[ inputs.tries ]]'])}`;
@@ -87,7 +87,7 @@ describe('davit run', () => {
     expect(exit).toBe(0);
   }, 120_000);
 
-  test('everything listens on the loopback alone', () => {
+  test('listens on the loopback only', () => {
     const pids = [runFile().pid, ...runFile().processes.map((one) => one.pid)];
     const listening = execFileSync('ss', ['-Hltnp'], { encoding: 'utf8' })
       .split('\n')
@@ -96,7 +96,7 @@ describe('davit run', () => {
     for (const line of listening) expect(line).toMatch(/ (127\.0\.0\.1|\[::1\]):\d+ /);
   });
 
-  test('a job that fails is exit 1; its text can do nothing to the terminal', async () => {
+  test('a failed job exits with 1; its output cannot control the terminal', async () => {
     write(`bad:\n${job([`printf '\\033]0;owned\\007\\033[2Jshown\\n'`, 'exit 7'])}`);
     const { exit, out } = await run('run');
     expect(exit).toBe(1);
@@ -105,14 +105,14 @@ describe('davit run', () => {
     expect(out).toMatch(/bad +failed/);
   });
 
-  test('a job with tags that nobody has runs here, and a warning says so', async () => {
+  test('a job with tags that no worker has runs here, with a warning', async () => {
     write(`tagged:\n${job(['echo "ran here"'], ['  tags: [docker-executor, Shell]'])}`);
     const { exit, out, err } = await run('run');
     expect(err).toContain('no worker has the tags docker-executor, Shell: "tagged" runs on this machine');
     expect([exit, out]).toEqual([0, expect.stringContaining('tagged | ran here\n')]);
   });
 
-  test('a file with mistakes is exit 2, and nothing is started', async () => {
+  test('a file with mistakes exits with 2, and nothing starts', async () => {
     const before = json<unknown[]>((await run('pipelines', '--json')).out).length;
     write('bad:\n  scirpt: x\n');
     const { exit, err } = await run('run');
@@ -121,7 +121,7 @@ describe('davit run', () => {
     expect(json<unknown[]>((await run('pipelines', '--json')).out)).toHaveLength(before);
   });
 
-  test('--json is one document on standard output; --var and named jobs reach it', async () => {
+  test('--json prints one document to standard output; --var and named jobs are applied', async () => {
     write(`one:\n${job(['echo "value $VALUE"'])}two:\n${job(['exit 1'])}`);
     const { exit, out, err } = await run('run', 'one', '--var', 'VALUE=a b', '--json');
     const status = json<PipelineStatus>(out);
@@ -143,7 +143,7 @@ describe('davit run', () => {
     );
   });
 
-  test('the second Ctrl-C leaves the pipeline alone and says how to look again', async () => {
+  test('the second Ctrl-C leaves the pipeline running and prints how to follow it', async () => {
     // It takes its time to end, so that both come before its end.
     write(`stubborn:\n${job([`trap '' TERM`, 'echo started', 'while true; do sleep 1; done'])}`);
     const called = davit(project(), ['run'], env);
@@ -161,7 +161,7 @@ describe('davit run', () => {
 });
 
 describe('decisions', () => {
-  test('a gate waits, says how to open it, and keeps who did and why', async () => {
+  test('a gate waits, prints how to approve it, and records who did and why', async () => {
     write(`ship:\n${job(['echo shipped'], ['  gate: { expires_in: 1h }'])}`);
     const called = davit(project(), ['run'], env);
     await called.shows(/gate: davit approve (shop\/\d+) ship/);
@@ -201,7 +201,7 @@ describe('decisions', () => {
   });
 });
 
-describe('what runs survives', () => {
+describe('running jobs survive', () => {
   const sleeping = async (): Promise<{ id: string; ended: Promise<number>; out(): string }> => {
     write(`long:\n${job(['echo started', 'sleep 12', 'echo done'])}`);
     const called = davit(project(), ['run'], env);
@@ -210,7 +210,7 @@ describe('what runs survives', () => {
   };
 
   test.each(['SIGKILL', 'SIGTERM'] as const)(
-    '%s of the one process: it is started again, the script runs once, the log is whole',
+    '%s of the one process: it is restarted, the script runs once, the log is complete',
     async (signal) => {
       const { ended, out } = await sleeping();
       const { processes } = runFile();
@@ -225,7 +225,7 @@ describe('what runs survives', () => {
     },
   );
 
-  test('kill -9 of davit itself: the next start ends what is left, and the job goes on', async () => {
+  test('kill -9 of davit itself: the next start ends leftovers, and the job continues', async () => {
     const { id, ended } = await sleeping();
     const before = runFile();
     process.kill(before.pid, 'SIGKILL');
@@ -249,7 +249,7 @@ describe('what runs survives', () => {
     expect((await run('down')).err).toContain('was not running');
   });
 
-  test('and what ran is there again after a restart of everything', async () => {
+  test('a restart of everything keeps the data', async () => {
     expect(await run('up', '--detach')).toMatchObject({ exit: 0 });
     const list = json<{ id: string }[]>((await run('pipelines', '--json')).out);
     expect(list.map((one) => one.id)).toContain('shop/1');

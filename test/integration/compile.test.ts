@@ -112,7 +112,7 @@ async function planned(asked: ReturnType<ReturnType<typeof setUp>['ask']>) {
   return answer;
 }
 
-test('a push becomes a plan: jobs an architecture, specs by digest, numbers, source', async () => {
+test('a push becomes a plan: jobs per architecture, specs by digest, numbers, source', async () => {
   const { ask, blobs } = setUp();
   const answer = await planned(ask());
   const keys = answer.plan.jobs.map((job) => job.key);
@@ -131,7 +131,7 @@ test('a push becomes a plan: jobs an architecture, specs by digest, numbers, sou
   expect(JSON.stringify(answer)).not.toContain('GREETING');
 });
 
-test('compiled twice, it is the same plan with the same numbers', async () => {
+test('compiling twice gives the same plan with the same numbers', async () => {
   const { ask } = setUp();
   const [one, two] = [await planned(ask()), await planned(ask())];
   const skeleton = (answer: typeof one) => answer.plan.jobs.map((job) => ({ ...job, spec: '' }));
@@ -139,7 +139,7 @@ test('compiled twice, it is the same plan with the same numbers', async () => {
   expect(two.jobIds).toEqual(one.jobIds);
 });
 
-test('protected variables are for protected refs that the forge or an operator vouches for', async () => {
+test('protected variables need a protected ref that the forge or an operator confirms', async () => {
   const { ask, blobs } = setUp();
   const secretIn = async (more: Partial<Trigger>): Promise<boolean> => {
     const answer = await planned(ask(more));
@@ -173,7 +173,7 @@ test('included files come from the fetched source, by wildcard and nested', asyn
   expect(plan.jobs.map((job) => job.key)).toEqual(['two', 'one']);
 });
 
-test('mistakes of the file come back together, with places and codes', async () => {
+test('mistakes in the file are returned together, with places and codes', async () => {
   const { ask } = setUp();
   const answer = await ask({ file: 'broken.yml' });
   if (answer.kind !== 'invalid') throw new Error(answer.kind);
@@ -181,7 +181,7 @@ test('mistakes of the file come back together, with places and codes', async () 
   expect(answer.problems.join('\n')).toMatch(/^broken\.yml:2:3 .*\[language\//m);
 });
 
-test('a commit, a file or a source that is not there is said, not thrown', async () => {
+test('a missing commit, file or source is reported, not thrown', async () => {
   const { ask } = setUp();
   const said = async (more: Partial<Trigger>): Promise<string> => {
     const answer = await ask(more);
@@ -193,12 +193,12 @@ test('a commit, a file or a source that is not there is said, not thrown', async
   expect(await said({ ref: '--upload-pack=x' })).toContain('[git/bad-request]');
 });
 
-test('a repository that does not answer is no mistake of the file: it rejects, and is tried again', async () => {
+test('an unreachable repository is not a mistake of the file: the call rejects and is retried', async () => {
   const { ask } = setUp({ projects: [{ name: 'table', clone_url: 'http://127.0.0.1:1/x.git' }] });
   await expect(ask()).rejects.toMatchObject({ code: 'git/unreachable' });
 });
 
-test('a tar of a working tree is searched as it is', async () => {
+test('a tar of a working tree is searched directly', async () => {
   const { ask, blobs } = setUp();
   const tar = pack();
   tar.entry({ name: './.davit.yml' }, 'mine: { image: busybox, script: [pwd] }');
@@ -208,7 +208,7 @@ test('a tar of a working tree is searched as it is', async () => {
   expect(answer.plan.jobs.map((job) => job.key)).toEqual(['mine']);
 });
 
-test('a record brings back the plan that ran', async () => {
+test('a record returns the plan that ran', async () => {
   const { ask, blobs, records, facts } = setUp();
   const compiled = await planned(ask());
   const record: PipelineRecord = {
@@ -244,7 +244,7 @@ test('a record brings back the plan that ran', async () => {
   expect((await records.get<PipelineEntry>('pipelines/table/00000001'))?.summary.state).toBe('failed');
 });
 
-test('GIT_DEPTH: jobs that ask for more history have a source of their own', async () => {
+test('GIT_DEPTH: jobs that ask for more history get a source of their own', async () => {
   const { ask, blobs } = setUp();
   const { plan, source } = await planned(ask({ file: 'deep.yml' }));
   const [deep, usual] = plan.jobs.map((one): Digest => JSON.parse(blobs.text(one.spec)).source);
@@ -253,7 +253,7 @@ test('GIT_DEPTH: jobs that ask for more history have a source of their own', asy
   expect(deep && (await blobs.has(deep))).toBe(true);
 });
 
-test('changes and exists are answered by git: before..after of a push, the parting from main of a merge request', async () => {
+test('git answers changes and exists: before..after of a push, the merge base with main of a merge request', async () => {
   const work = join(folder, 'work');
   const git = async (...args: string[]) =>
     (
@@ -317,7 +317,7 @@ always: { script: x, rules: [{ when: on_success }] }
   });
 });
 
-test('a child is put together of files of the source and out of artifacts, with the variables it was given', async () => {
+test('a child is compiled from files of the source and of artifacts, with the forwarded variables', async () => {
   const { ask, blobs } = setUp();
   const made = '.davit/artifacts/3/g.yml';
   const config = {

@@ -166,7 +166,7 @@ await describeWithParts(
       expect(readOnly.code).not.toBe(0);
     });
 
-    test('a worker reads the key of a board, which is closed to others', async () => {
+    test('a worker reads the ssh key of a board, which other users cannot read', async () => {
       const key = '/home/davit/.ssh/id_ed25519';
       expect(await good(compose('exec', '-T', 'worker-arm32', 'cat', key))).toBe('the key of a board');
       expect(statSync(join(project, 'compose', 'ssh', 'id_ed25519')).mode & 0o777).toBe(0o600);
@@ -193,7 +193,7 @@ await describeWithParts(
     );
 
     test(
-      'a job runs through a restart of everything',
+      'a job survives a restart of everything',
       async () => {
         const job = await waiting('restarted');
         await good(compose('restart'));
@@ -205,7 +205,7 @@ await describeWithParts(
     );
 
     test(
-      'a job runs through down and up, and everything from before is still known',
+      'a job survives down and up, and earlier data is kept',
       async () => {
         const before = summaries.parse(JSON.parse(await good(davit(['pipelines', '--json']))));
         const job = await waiting('away');
@@ -222,7 +222,7 @@ await describeWithParts(
     );
 
     test(
-      'a worker that never comes up is unhealthy, and up says which',
+      'a worker that never starts is unhealthy, and up names it',
       async () => {
         const broken = {
           environment: { TEMPORAL_ADDRESS: '127.0.0.1:1' },

@@ -30,7 +30,7 @@ await describeWithParts(
   parts,
   () => {
     test(
-      'the files about images and containers pass',
+      'the integration files about images and containers pass',
       async () => {
         const args = [
           join(ROOT, 'test', 'engines', 'run.ts'),

@@ -31,7 +31,7 @@ afterAll(async () => {
 });
 
 describe('the namespace', () => {
-  test('has the five search attributes and 30 days of retention, also when several ask at once', async () => {
+  test('has the five search attributes and 30 days of retention, also with concurrent callers', async () => {
     const namespace = 'another';
     const links = await Promise.all(
       [1, 2, 3].map(() => connectTemporal({ address: temporal.address, namespace })),
@@ -45,7 +45,7 @@ describe('the namespace', () => {
     );
     for (const link of links) await link.connection.close();
   });
-  test('is not waited for longer than the deadline where no server is', async () => {
+  test('gives up at the deadline if there is no server', async () => {
     const address = `127.0.0.1:${await freePort()}`;
     await expect(connectTemporal({ address, namespace: 'davit', deadlineMs: 300 })).rejects.toMatchObject({
       code: 'temporal/unreachable',
@@ -64,7 +64,7 @@ async function killedWithFolder(): Promise<string> {
 }
 
 describe('the control worker', () => {
-  test('runs pipelines until it is told to stop, and the next one carries on', async () => {
+  test('runs pipelines until it is stopped, and the next one continues', async () => {
     const fakes = new Fakes();
     fakes.projects.set('p', {
       plan: planOf([{ key: 'a' }, { key: 'b', stage: 'z' }]),

@@ -48,7 +48,7 @@ const modes = async (): Promise<string[]> =>
   );
 const guard = (folder = home) => guardedStart(place(folder), binary, []);
 
-test('one Temporal has the file open, by whatever name the home is reached; a kill gives it back; nobody else reads it', async () => {
+test('only one Temporal opens the file, by any path to the home; a kill releases it; no other user reads it', async () => {
   const first = await start();
   expect(await modes()).toEqual(['600', '600', '600']);
   await expect(guard()).rejects.toMatchObject({ code: 'local/database-in-use' });
@@ -69,7 +69,7 @@ test('one Temporal has the file open, by whatever name the home is reached; a ki
   await end(second);
 });
 
-test('a file of another version is refused, before anything is opened', async () => {
+test('a file of another version is refused before it is opened', async () => {
   await writeFile(join(home, 'temporal-0.9.0.db'), 'of another time');
   await expect(guard()).rejects.toMatchObject({
     code: 'local/database-version',

@@ -125,7 +125,7 @@ async function deploy(command: string, sequence: number): Promise<PipelineStatus
 }
 
 test(
-  'the fleet knows the target; a deployment converges; a bad one is rolled back and says so',
+  'the server lists the target; a deployment converges; a failed one is rolled back and reported',
   async () => {
     const fleet = await eventually('the worker reports', 10_000, async () => {
       const all = await api<{ targets: string[] }[]>('/workers');

@@ -87,7 +87,7 @@ const apply = (input: DeployInput) => asActivity(activities.applyDeploy, input);
 const watch = (input: DeployInput) => asActivity(activities.watchDeploy, input);
 
 test(
-  'a deployment converges by digest; a failing one is told, rolled back and reported as what it is',
+  'a deployment converges by digest; a failing one is reported and rolled back',
   async () => {
     const first = await deployment('life', 1);
     expect(await apply(first)).toMatchObject({ kind: 'applied', previous: undefined });
@@ -125,7 +125,7 @@ test(
 );
 
 test(
-  'a first deployment that never comes up ends at its time and is removed',
+  'a first deployment that never starts ends at its deadline and is removed',
   async () => {
     const broken = await deployment('stillborn', 1, { command: BREAKS, convergeTimeoutMs: 6_000 });
     expect(await apply(broken)).toMatchObject({ kind: 'applied' });
@@ -142,7 +142,7 @@ test(
 );
 
 test(
-  'two tries at once deploy once',
+  'two concurrent dispatches deploy once',
   async () => {
     const one = await deployment('race', 1);
     const two = await deployment('race', 1);

@@ -37,7 +37,7 @@ test('only a worker without recent heartbeats counts as dead', async () => {
   expect(status.jobs.map(({ attempt, epoch }) => `${attempt}/${epoch}`)).toEqual(['1/1', '1/2']);
 });
 
-test('a machine that returns after it was declared lost drops the job at once, though the pipeline goes on', async () => {
+test('a machine that returns after it was declared lost drops the job at once, while the pipeline continues', async () => {
   world.project('late', {
     plan: planOf([{ key: 'lost' }, { key: 'open' }]),
     limits: { heartbeatTimeoutMs: 1_000, hostGraceMs: 500 },

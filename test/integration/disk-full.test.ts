@@ -81,7 +81,7 @@ const filesBelow = async (folder: string): Promise<string[]> =>
     .map((one) => join(one.parentPath, one.name))
     .sort();
 
-test('writers wait, readers go on, nothing half written is seen, and the job is what its script made of it', async () => {
+test('writes wait, reads continue, no partial write is visible, and the script alone decides the job', async () => {
   const input = await bench.input({
     script: SCRIPT,
     artifacts: { paths: ['big', 'sum'], exclude: [], untracked: false, when: 'on_success' },

@@ -59,7 +59,7 @@ async function build(
 }
 
 describe('a build', () => {
-  test('shows its steps and their lines, and gives the image its labels, arguments and target', async () => {
+  test('prints its steps and their output, and sets labels, arguments and target of the image', async () => {
     const dockerfile = `FROM ${HELPER_IMAGE} AS base\nARG WORD\nRUN echo "said $WORD"; echo ${scope.name('unique')} >&2\nFROM base AS other\nRUN false\n`;
     const more = {
       args: { WORD: 'a "b" ä' },
@@ -91,7 +91,7 @@ describe('a build', () => {
     ]);
   });
 
-  test('takes its base from a private registry with the credentials of that registry', async () => {
+  test('pulls its base image from a private registry with the credentials of that registry', async () => {
     const base = `${registry.host}/private/base:1`;
     await engine.tagImage(HELPER_IMAGE, base);
     await engine.push(base, { auth: REGISTRY_USER, signal: AbortSignal.timeout(60_000), onLog: () => {} });
@@ -106,7 +106,7 @@ describe('a build', () => {
     });
   });
 
-  test('uses the inline cache of an image, and does without one that is not there', async (context) => {
+  test('uses the inline cache of an image, and works without a missing one', async (context) => {
     context.skip(podman, 'Podman has no inline cache');
     const auth = { [registry.host]: REGISTRY_USER };
     const tag = `${registry.host}/private/cached:1`;
@@ -125,7 +125,7 @@ describe('a build', () => {
   });
 });
 
-describe('a build that fails', () => {
+describe('a failed build', () => {
   test('names the step and its last lines', async () => {
     const failed = build(`FROM ${HELPER_IMAGE}\nRUN echo before; echo the reason >&2; exit 3\n`);
     await expect(failed).rejects.toMatchObject({
@@ -151,7 +151,7 @@ describe('a build that fails', () => {
     await expect(build(text, { auth, ...more })).rejects.toMatchObject({ code });
   });
 
-  test('because it was cancelled ends at once, with the reason', async () => {
+  test('that was cancelled ends at once, with the reason', async () => {
     const stop = new AbortController();
     const onLog = (text: string): void => {
       if (text.includes('begun')) stop.abort(new Error('cancelled by a person'));
@@ -176,7 +176,7 @@ describe('a build that fails', () => {
     await expect(running).rejects.toThrow('cancelled by a person');
   });
 
-  test('because its context breaks tells that', async () => {
+  test('whose context breaks reports that', async () => {
     const context = Readable.from(
       (async function* () {
         yield Buffer.alloc(512);

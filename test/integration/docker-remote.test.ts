@@ -49,7 +49,7 @@ describe('an engine over ssh', () => {
   });
   afterAll(() => board.stop());
 
-  test('answers over one connection, however much is asked, and ends with close', async () => {
+  test('uses one connection for all requests, and ends with close', async () => {
     const before = board.connections();
     const remote = await dockerEngine({ address: board.address, knownHosts: board.knownHosts });
     const infos = await Promise.all(Array.from({ length: 10 }, () => remote.info()));
@@ -67,13 +67,13 @@ describe('an engine over ssh', () => {
     }
   });
 
-  test('that nobody answers for is unreachable', async () => {
+  test('that does not answer is unreachable', async () => {
     const remote = await dockerEngine({ address: 'ssh://pi@127.0.0.1:1', knownHosts: board.knownHosts });
     await expect(remote.info()).rejects.toMatchObject({ code: 'engine/unreachable' });
     await remote.close();
   });
 
-  test('that is cut off while a job runs loses neither its log nor its end', async () => {
+  test('that is disconnected while a job runs loses neither its log nor its end', async () => {
     const remote = await dockerEngine({ address: board.address, knownHosts: board.knownHosts });
     const create = shell(
       'cut',
@@ -92,7 +92,7 @@ describe('an engine over ssh', () => {
     await remote.close();
   });
 
-  test('is let go when the process that uses it is killed', async () => {
+  test('is disconnected when the process that uses it is killed', async () => {
     await poll(() => board.open() === 0);
     const module = new URL('../../src/adapters/docker/index.ts', import.meta.url).pathname;
     const options = JSON.stringify({ address: board.address, knownHosts: board.knownHosts });
@@ -110,7 +110,7 @@ describe('an engine over ssh', () => {
     await poll(() => board.open() === 0);
   });
 
-  test('gets ports of this machine, and gets them again after a loss without being asked', async () => {
+  test('forwards ports to this machine, and restores them after a lost connection', async () => {
     const registry = createHttp((_, reply) => reply.end('the registry')).listen(0, '127.0.0.1');
     await once(registry, 'listening');
     const { port } = registry.address() as AddressInfo;
@@ -208,7 +208,7 @@ describe('an engine over TLS', () => {
     );
   }
 
-  test('answers when both sides show a certificate of the CA, runs containers and sessions', async () => {
+  test('answers if both sides present a certificate of the CA; runs containers and sessions', async () => {
     const remote = await dockerEngine({ address: `tcp://127.0.0.1:${port}`, certPath: join(folder, 'good') });
     expect((await remote.info()).id).toBe((await engine.info()).id);
     const create = shell('tls', 'echo over tls');
@@ -227,7 +227,7 @@ describe('an engine over TLS', () => {
     await expect(named.info()).rejects.toMatchObject({ code: 'engine/untrusted' });
   });
 
-  test('without certificates is not talked to at all', async () => {
+  test('is not contacted without certificates', async () => {
     await expect(dockerEngine({ address: `tcp://192.0.2.1:${port}` })).rejects.toMatchObject({
       code: 'engine/address',
     });

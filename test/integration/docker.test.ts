@@ -45,7 +45,7 @@ function tarOf(files: Record<string, string>): Readable {
 }
 
 describe('a container', () => {
-  test('is created, started, followed, waited for, and gone after removal', async () => {
+  test('is created, started, followed, awaited, and gone after removal', async () => {
     const create = shell('life', 'echo out; echo err >&2; exit 7');
     const id = await engine.createContainer(create);
     expect(await engine.inspectContainer(create.name)).toMatchObject({ id, status: 'created', exitCode: 0 });
@@ -65,7 +65,7 @@ describe('a container', () => {
     expect(await engine.inspectContainer(create.name)).toBeUndefined();
   });
 
-  test('whose name is taken, whose image is missing or of another platform: each a code', async () => {
+  test('with a taken name, a missing image or another platform: each has a code', async () => {
     const create = shell('taken', 'true');
     await engine.createContainer(create);
     await expect(engine.createContainer(create)).rejects.toMatchObject({ code: 'engine/name-taken' });
@@ -78,7 +78,7 @@ describe('a container', () => {
     });
   });
 
-  test('gets nothing that was not asked for', async () => {
+  test('gets no option that was not requested', async () => {
     const hostile = 'a"b\n--privileged';
     const create = shell('plain', 'true', { env: [`X=${hostile}`], command: ['--privileged', hostile] });
     await engine.createContainer(create);
@@ -112,7 +112,7 @@ describe('a container', () => {
     expect((await engine.listContainers(scope.labels)).map(({ name }) => name)).toContain(create.name);
   });
 
-  test('takes files at / and in its volumes before it starts, and gives them back when it has ended', async () => {
+  test('accepts files at / and in its volumes before it starts, and returns them after it has ended', async () => {
     const volume = scope.name('work');
     await engine.createVolume(volume, scope.labels);
     const create = shell('files', 'cat /builds/p/a.txt /davit/b.txt; echo made > /builds/p/c.txt', {
@@ -140,7 +140,7 @@ describe('a container', () => {
     expect(await engine.listVolumes(scope.labels)).toEqual([]);
   });
 
-  test('answers signals, and an abort ends the waits for it with its reason', async () => {
+  test('receives signals, and an abort ends the waits for it with its reason', async () => {
     const create = shell('signals', 'trap "exit 3" TERM; while :; do sleep 0.05; done', { init: true });
     await engine.createContainer(create);
     await engine.startContainer(create.name);
@@ -159,7 +159,7 @@ describe('a container', () => {
 });
 
 describe('a log', () => {
-  test('of many records comes whole and in order, and goes on from any record of it', async () => {
+  test('of many records is complete and in order, and continues from any record', async () => {
     const create = shell('many', 'i=0; while [ $i -lt 20000 ]; do echo "line $i"; i=$((i+1)); done');
     await engine.createContainer(create);
     await engine.startContainer(create.name);
@@ -172,7 +172,7 @@ describe('a log', () => {
     expect(textOf(rest)).toBe(textOf(all.slice(first)));
   });
 
-  test('of one long line comes in records of 16 KiB, of Podman 8', async () => {
+  test('of one long line comes in records of 16 KiB, with Podman of 8', async () => {
     const { kind } = await engine.info();
     const create = shell('long', 'head -c 100000 /dev/zero | tr "\\0" x; echo');
     await engine.createContainer(create);
@@ -184,7 +184,7 @@ describe('a log', () => {
 });
 
 describe('an engine', () => {
-  test('tells what it is, and keeps the first id it was given', async () => {
+  test('reports its facts, and keeps the first id it was given', async () => {
     expect(await engine.info()).toMatchObject({
       address: MAIN_ENGINE,
       arch: 'amd64',
@@ -197,7 +197,7 @@ describe('an engine', () => {
     await engine.removeVolume(`davit-host-${installation.slice(0, 8)}`);
   });
 
-  test('keeps one network of a name, however many make it at once', async () => {
+  test('keeps one network per name with concurrent creators', async () => {
     const name = scope.name('net');
     const make = () => engine.createNetwork(name, { labels: scope.labels, icc: false });
     await Promise.all(Array.from({ length: 8 }, make));
@@ -207,12 +207,12 @@ describe('an engine', () => {
     await engine.removeNetwork(name);
   });
 
-  test('runs its own platform and says no to one it cannot run', async () => {
+  test('runs its own platform and refuses one it cannot run', async () => {
     expect(await engine.canRun('linux/amd64', HELPER_IMAGE)).toBe(true);
     expect(await engine.canRun('linux/s390x', HELPER_IMAGE)).toBe(false);
   });
 
-  test('that is not there is engine/unreachable, in words', async () => {
+  test('that is not there is engine/unreachable, with an explanation', async () => {
     const nobody = await dockerEngine({ address: 'unix:///tmp/davit-no-such.sock' });
     await expect(nobody.info()).rejects.toMatchObject({ code: 'engine/unreachable' });
     await expect(nobody.createContainer(shell('x', 'true'))).rejects.toMatchObject({
@@ -221,7 +221,7 @@ describe('an engine', () => {
   });
 });
 
-test('an image that is not there, here or anywhere', async () => {
+test('an image that exists neither here nor in a registry', async () => {
   const patient = await dockerEngine({ address: MAIN_ENGINE, registryPatience: { pullMs: 0 } });
   expect(await engine.inspectImage('davit/no-such-image:1')).toBeUndefined();
   expect(await engine.inspectImage(HELPER_IMAGE)).toMatchObject({ platform: { architecture: 'amd64' } });

@@ -36,7 +36,7 @@ never:
   script: ['false']
 `;
 
-test('a child out of an artifact has its variables, and takes artifacts of its parent', async () => {
+test('a child from an artifact gets its variables, and takes artifacts of its parent', async () => {
   const id = await davit.start('tree', PARENT, { 'child.tmpl': CHILD });
   const status = await davit.verdict(id, 60_000);
   expect(status.jobs.map(({ key, result }) => [key, result?.outcome, result?.message])).toEqual([
@@ -55,7 +55,7 @@ test('a child out of an artifact has its variables, and takes artifacts of its p
 }, 120_000);
 
 /** First when the project has been asked and the job knows nothing of it, then when the child has its number and nobody knows. */
-test('a control worker killed twice on the way to a child leaves exactly one, and its parent ends right', async () => {
+test('a control worker killed twice while a child starts leaves exactly one child, and its parent ends correctly', async () => {
   const yaml = 'go: { trigger: { include: child.yml, strategy: depend } }';
   const child = 'j: { image: davit/helper:1, script: [echo ran] }';
   const first = await davit.dyingControl('startDownstream');

@@ -39,7 +39,7 @@ const outcomes = async (id: PipelineId): Promise<unknown[]> => {
 };
 
 describe.concurrent('a trigger job', () => {
-  test('without strategy is done when its pipeline has a plan; both know each other', async () => {
+  test('without strategy ends when its pipeline has a plan; each shows the other', async () => {
     family('plain', {}, { behaviours: { a: [{ until: 'door' }] } });
     const id = await world.push('plain');
     const status = await world.end(id);
@@ -52,7 +52,7 @@ describe.concurrent('a trigger job', () => {
     world.fakes.open('plain-child', 'door');
     expect(await outcomes('plain-child/1')).toEqual(['success', 'succeeded']);
   });
-  test('fails when its pipeline cannot be created: mistakes in the file, no job at all, or a refusal', async () => {
+  test('fails if its pipeline cannot be created: mistakes in the file, no job at all, or a refusal', async () => {
     const invalid = { kind: 'invalid' as const, problems: ['a.yml:1:1 wrong', 'more'] };
     family('wrong', {}, { compile: invalid });
     family('empty', {}, { compile: { kind: 'empty', reason: 'no job is selected' } });
@@ -74,7 +74,7 @@ describe.concurrent('a trigger job', () => {
     ]);
     expect(await said('refused')).toEqual(['failed', 'downstream', 'D2 says no.']);
   });
-  test('depend takes the result, and what comes after it waits', async () => {
+  test('with depend takes the result, and later jobs wait for it', async () => {
     family('good', { strategy: 'depend' }, { behaviours: { a: [{ until: 'door' }] } });
     family('bad', { strategy: 'depend' }, { behaviours: { a: [{ outcome: 'failed' }] } });
     const good = await world.push('good');
@@ -88,7 +88,7 @@ describe.concurrent('a trigger job', () => {
     expect(await outcomes(good)).toEqual(['success', 'succeeded', 'succeeded']);
     expect(await outcomes(await world.push('bad'))).toEqual(['failed', 'failed', 'skipped']);
   });
-  test('mirror shows a pipeline that waits for a person, depend runs on', async () => {
+  test('with mirror shows that a pipeline waits for a person, with depend stays running', async () => {
     const child = { plan: planOf([{ key: 'a', when: 'manual', allowFailure: false }]) };
     for (const strategy of ['mirror', 'depend'] as const) {
       family(strategy, { strategy }, child);
@@ -102,7 +102,7 @@ describe.concurrent('a trigger job', () => {
       expect(await outcomes(id)).toEqual(['success', 'succeeded', 'succeeded']);
     }
   });
-  test('a failed child that is run again takes its open parent along', async () => {
+  test('a retried failed child continues its open parent', async () => {
     family('again', { strategy: 'depend' }, { behaviours: { a: [{ outcome: 'failed' }, {}] } });
     world.project('again', {
       plan: planOf([triggers({ strategy: 'depend' }), { key: 'long' }, { key: 'after', stage: 'later' }]),
@@ -119,7 +119,7 @@ describe.concurrent('a trigger job', () => {
     const status = await world.end(id);
     expect([status.state, status.jobs[0]?.attempt]).toEqual(['success', 1]);
   });
-  test('that is retried starts another pipeline', async () => {
+  test('starts another pipeline when it is retried', async () => {
     family('retried', { strategy: 'depend' }, { behaviours: { a: [{ outcome: 'failed' }, {}] } });
     const id = await world.push('retried');
     await world.end(id);
@@ -135,7 +135,7 @@ describe.concurrent('a trigger job', () => {
 });
 
 describe.concurrent('nothing twice, nothing lost', () => {
-  test('asked again for the same attempt, the project starts nothing and says which pipeline it is', async () => {
+  test('asked again for the same attempt, the project starts nothing and names the existing pipeline', async () => {
     family('twice', { strategy: 'depend' }, { behaviours: { a: [{ until: 'door' }] } });
     // It has asked the project, and dies before it can say so: Temporal asks again.
     world.project('twice', {
@@ -233,7 +233,7 @@ describe.concurrent('a job that mirrors a pipeline', () => {
     await decide(world.client, newest, play);
     expect(await outcomes(id)).toEqual(['success', 'succeeded', 'succeeded']);
   });
-  test('of one that has ended takes its end, and starts nothing', async () => {
+  test('takes the outcome of one that has ended, and starts nothing', async () => {
     world.project('broken', { plan: planOf([{ key: 'a' }]), behaviours: { a: [{ outcome: 'failed' }] } });
     const over = await world.push('broken');
     await world.end(over);
@@ -259,7 +259,7 @@ describe.concurrent('a job that mirrors a pipeline', () => {
 });
 
 describe.concurrent('a cancel', () => {
-  test('of the parent cancels its children, those of jobs that are done too', async () => {
+  test('of the parent cancels its children, also those of ended jobs', async () => {
     world.project('tree', {
       plan: planOf([
         triggers({ strategy: 'depend' }),
@@ -299,7 +299,7 @@ describe.concurrent('a cancel', () => {
     expect(await outcomes(id)).toEqual(['canceled', 'cancelled']);
     expect((await world.end('early-child/1')).state).toBe('canceled');
   });
-  test('of a trigger job whose start nobody takes up starts nothing', async () => {
+  test('of a trigger job whose start no worker takes starts nothing', async () => {
     family('never', { strategy: 'depend' }, { behaviours: { a: [{ hang: true }] } });
     const failing = Array.from({ length: 4 }, () => ({ throw: 'defect' as const }));
     world.project('never', {
@@ -340,7 +340,7 @@ describe.concurrent('a cancel', () => {
     world.fakes.open('far-child', 'door');
     expect((await world.end('far-child/1')).state).toBe('success');
   });
-  test('a terminated child is found, and its job fails', async () => {
+  test('a terminated child is detected, and its job fails', async () => {
     family('killed', { strategy: 'depend' }, { behaviours: { a: [{ hang: true }] } });
     const id = await world.push('killed');
     await world.when(id, 'it waits', (status) => status.jobs[0]?.downstream?.created === true);
@@ -349,7 +349,7 @@ describe.concurrent('a cancel', () => {
     const status = await world.when(id, 'it has failed', ({ jobs }) => jobs[0]?.outcome === 'failed');
     expect(status.jobs[0]?.result?.message).toContain('It was terminated in Temporal');
   }, 60_000);
-  test('a newer push supersedes a child by its own plan', async () => {
+  test('a newer push supersedes a child according to the plan of the child', async () => {
     const hang = { a: [{ hang: true }, {}] };
     family('stale', {}, { plan: planOf([{ key: 'a', interruptible: true }]), behaviours: hang });
     const older = await world.push('stale', push('b', 'a', 'd1'));

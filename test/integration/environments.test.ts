@@ -41,7 +41,7 @@ const stops = (slug: string): number =>
   world.fakes.journal(slug).filter((entry) => entry.job === 'stop' && entry.activity === 'runJob').length;
 
 describe.concurrent('an environment', () => {
-  test('is stopped by its on_stop job when auto_stop_in has passed, though its pipeline has ended', async () => {
+  test('is stopped by its on_stop job after auto_stop_in, even if its pipeline has ended', async () => {
     world.project('timer', {
       plan: planOf([
         { key: 'deploy', environment: start({ onStop: 'stop', autoStopInMs: 2_000, tier: 'development' }) },
@@ -121,14 +121,14 @@ describe.concurrent('an environment', () => {
     expect((await world.end(id)).state).toBe('success');
   });
 
-  test('without on_stop is only said to be stopped', async () => {
+  test('without on_stop is only marked as stopped', async () => {
     world.project('bare', { plan: planOf([{ key: 'deploy', environment: start({ autoStopInMs: 1_000 }) }]) });
     const id = await ask('bare');
     await becomes('bare', 'stopped');
     expect((await world.end(id)).state).toBe('success');
   });
 
-  test('is stopped when the job that stops it is played by hand', async () => {
+  test('is stopped when the job that stops it is played by a person', async () => {
     world.project('played', {
       plan: planOf([
         { key: 'deploy', environment: start({ onStop: 'stop', autoStopInMs: 600_000 }) },
@@ -139,7 +139,7 @@ describe.concurrent('an environment', () => {
     expect(await becomes('played', 'stopped')).not.toHaveProperty('stopAt');
   });
 
-  test('prepare, verify and access make no deployment, and a deployment that failed none either', async () => {
+  test('prepare, verify and access make no deployment; neither does a failed deployment', async () => {
     world.project('none', {
       plan: planOf([
         ...(['prepare', 'verify', 'access'] as const).map((action) => ({
@@ -154,7 +154,7 @@ describe.concurrent('an environment', () => {
     expect(await environmentOf('none')).toBeUndefined();
   });
 
-  test('deployed anew has its time anew', async () => {
+  test('gets a new auto_stop_in time with a new deployment', async () => {
     world.project('anew', {
       plan: planOf([{ key: 'deploy', environment: start({ autoStopInMs: 600_000 }) }]),
     });
@@ -169,7 +169,7 @@ describe.concurrent('an environment', () => {
     expect(after.stopAt).toBeGreaterThan(first.stopAt ?? 0);
   });
 
-  test('its time goes on over a project that continues as new', async () => {
+  test('keeps its time when the project continues as new', async () => {
     const slug = 'longtimer';
     world.project(slug, {
       plan: planOf([

@@ -63,7 +63,7 @@ const logOf = async (id: string, job: string): Promise<string> => (await davit.c
 
 describe('classic-docker', () => {
   test(
-    'tested, built, its image passed on as an artifact, tested over its API, pushed, each on machines with a tag',
+    'tests, builds, passes the image as an artifact, tests its API, pushes, each on machines with a tag',
     async () => {
       // A hub's image is of many architectures under one name; these have one each.
       const done = await run('classic-docker', [], `${tag}:$DAVIT_ARCH`);
@@ -110,7 +110,7 @@ describe('classic-deploy', () => {
   });
 
   test(
-    'built from a cache, scanned without holding anything up, deployed to staging, to production by hand',
+    'builds with a cache, scans in parallel, deploys to staging, and to production after a manual start',
     async () => {
       const staging = await freePort();
       const production = await freePort();
@@ -162,7 +162,7 @@ describe('side-by-side', () => {
     status?.jobs.find((job) => job.key === 'review')?.given?.[0]?.pipeline;
 
   test(
-    'two of the same commit run at once and share no name of any kind; each is gone when it has ended',
+    'two pipelines of one commit run concurrently without sharing a name; all objects are removed at the end',
     async () => {
       const since = String(Date.now() / 1_000);
       const done = await Promise.all([run('side-by-side'), run('side-by-side')]);
@@ -194,7 +194,7 @@ describe('side-by-side', () => {
   );
 
   test(
-    'an old commit runs by its own file, and its stub is fed by the default branch',
+    'an old commit runs with its own file, and its stub gets data of the default branch',
     async () => {
       const old = sha();
       const [, main] = await latest(2);
@@ -215,7 +215,7 @@ describe('side-by-side', () => {
   );
 
   test(
-    'a cancel takes the environment with it, a failure too',
+    'a cancel or failure removes the environment too',
     async () => {
       const slow = ['--var', 'CHECK=sleep 300; true'];
       const running = run('side-by-side', ['--ref', 'main', ...slow]);

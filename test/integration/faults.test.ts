@@ -108,7 +108,7 @@ describe('one after the other', () => {
     ROW_MS,
   );
 
-  test('nothing lost, nothing twice: I1 to I9 hold over all of it', async () => {
+  test('nothing lost, nothing twice: I1 to I9 hold over the whole run', async () => {
     await timed('the end of all pipelines', () => settle(world));
     expect(check(world.history.events)).toEqual([]);
   }, 400_000);

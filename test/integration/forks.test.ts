@@ -40,7 +40,7 @@ const decision = (action: Decision['action'], job = KEY, role: Decision['role'] 
   role,
 });
 
-test('after "run" it runs without what others see; rejected, nothing of it runs', async () => {
+test('after "run" it runs without protected data; after a rejection nothing of it runs', async () => {
   world.project('admitted', { plan });
   const id = await world.push('admitted', { fork: true });
   await expect.poll(async () => (await world.status(id))?.waitingFor, { timeout: 20_000 }).toContain('gate');

@@ -88,7 +88,7 @@ async function fetched(repo: string, more: Partial<SubmoduleRequest> = {}): Prom
   return found;
 }
 
-test('each comes at the commit that its parent pins, with a .git of its own, nested ones too', async () => {
+test('each is checked out at the commit that its parent pins, with a .git of its own, also nested ones', async () => {
   const found = await fetched('app');
   expect(found).toMatchObject({
     a: 'app',
@@ -99,13 +99,13 @@ test('each comes at the commit that its parent pins, with a .git of its own, nes
   });
   expect(await readdir(temp)).toEqual([]);
 });
-test('normal takes the first level, and paths say which', async () => {
+test('normal takes the first level, and the paths select', async () => {
   const normal = await fetched('app', { recursive: false });
   expect([normal['vendor/lib/l'], normal['vendor/lib/in/deep/d']]).toEqual(['pinned', undefined]);
   const some = await fetched('app', { paths: [':(exclude)vendor/lib'] });
   expect([some['vendor/lib/l'], some['docs/d']]).toEqual([undefined, 'deep']);
 });
-test('what is outside the folder, at a private address or not there is refused by name, and nothing is left', async () => {
+test('submodules outside the folder, at a private address or missing are refused by name, and nothing is left', async () => {
   await expect(fetched('outside')).rejects.toMatchObject({
     message: expect.stringContaining('Submodule x: It is outside the folder'),
   });

@@ -70,7 +70,7 @@ async function files(stream: NodeJS.ReadableStream): Promise<Map<string, { text:
   return found;
 }
 
-test('a commit comes with a real .git of so many commits, open modes, and who made it', async () => {
+test('a commit has a real .git with the requested depth, open modes, and its author', async () => {
   const fetched = await source().fetch(request());
   const [tar] = await Promise.all([files(fetched.tar), fetched.done]);
   expect(tar.get('.davit.yml')).toEqual({ text: 'three', mode: 0o666 });
@@ -92,7 +92,7 @@ test('an older commit, and the head of a branch and of an annotated tag', async 
   expect(await source().head(url, 'gone')).toBeUndefined();
 });
 
-test("a merge request's ref is a whole one, and its commit is fetched though no branch has it", async () => {
+test("a merge request's ref is complete, and its commit is fetched although no branch contains it", async () => {
   const ref = 'refs/merge-requests/1/head';
   expect(await source().head(url, ref)).toBe(proposed);
   const fetched = await source().fetch(request({ ref, sha: proposed }));
@@ -100,7 +100,7 @@ test("a merge request's ref is a whole one, and its commit is fetched though no 
   expect(fetched.commit?.message).toBe('Proposed');
 });
 
-test('a missing commit, a missing repository: coded errors, and nothing is left', async () => {
+test('a missing commit or repository gives a coded error, and nothing is left', async () => {
   await expect(source().fetch(request({ sha: 'f'.repeat(40) }))).rejects.toMatchObject({
     code: 'git/no-commit',
   });
@@ -143,7 +143,7 @@ test.each([
   { url: 'git@-oProxyCommand=x:y' },
   { url: 'fd::17' },
   { url: '/etc' },
-])('refused before git hears of it: %j', async (hostile) => {
+])('refused before git is called: %j', async (hostile) => {
   const strict = gitSource({ temp, path: '/nowhere' });
   await expect(
     strict.fetch(request({ url: 'https://example.test/x.git', ...hostile })),
@@ -151,7 +151,7 @@ test.each([
   await expect(access('/tmp/davit-pwn')).rejects.toThrow();
 });
 
-test('ordinary names and addresses pass', () => {
+test('ordinary names and addresses are accepted', () => {
   for (const ref of ['main', 'feature/ünï-1', 'v1.2.3', 'release@2', 'a+b', 'dependabot/npm_and_yarn/x-1.0'])
     expect(checkRef(ref)).toBe(ref);
   const protocols = ['https', 'ssh'] as const;
@@ -164,7 +164,7 @@ test('ordinary names and addresses pass', () => {
   expect(() => checkUrl('http://gitlab.test/x.git', protocols)).toThrow('http');
 });
 
-test('credentials go to their own host only, and are in no argument, environment or .git', async () => {
+test('credentials are sent only to their own host, and are in no argument, environment or .git', async () => {
   const seen: { host: string; auth?: string }[] = [];
   const listen = async (name: string, answer: (to: () => string) => [number, Record<string, string>]) => {
     const server = createServer((incoming, response) => {
@@ -220,7 +220,7 @@ test('hooks and filters of a hostile repository do not run, and links are not fo
   await expect(access(marker)).rejects.toThrow();
 });
 
-test('changes since a commit, since the merge base, and none for a missing ref', async () => {
+test('changes since a commit, since the merge base, and undefined for a missing ref', async () => {
   const since = [
     { name: '', commit: shas[2] ?? '', mergeBase: false },
     { name: 'older', commit: shas[0] ?? '', mergeBase: false },
@@ -262,7 +262,7 @@ test('depth 0 is the whole history, with all branches and tags', async () => {
   expect(tar.has('.git/refs/remotes/origin/main')).toBe(true);
 });
 
-test('of a tag: the tag itself, and the message that it was annotated with', async () => {
+test('of a tag: the tag itself, and the message of its annotation', async () => {
   await git('push', '--quiet', join(folder, 'bare.git'), `${shas[0]}:refs/tags/light`);
   const told = async (ref: string, sha: string | undefined) => {
     const fetched = await source().fetch(request({ ref, sha, tag: true }));
@@ -273,7 +273,7 @@ test('of a tag: the tag itself, and the message that it was annotated with', asy
   expect(await told('light', shas[0])).toEqual([undefined, true]);
 });
 
-test('the last commit of a path: of the whole history, by globs too, nothing for what was never there', async () => {
+test('the last commit of a path, in the whole history and by globs; undefined for a path that never existed', async () => {
   const paths = ['run.sh', '**/*.yml', 'never'];
   const commits = await source().lastCommits({ url, sha: shas[3] ?? '', ref: 'main', paths });
   expect(commits).toEqual({

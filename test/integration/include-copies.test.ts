@@ -50,7 +50,7 @@ function asking(timeoutMs?: number) {
 const hash = (text: string): string => createHash('sha256').update(text).digest('base64');
 const down = (): void => void server.files.set('/a.yml', (response) => response.writeHead(503).end());
 
-test('without integrity and cache every pipeline fetches, and an outage is one', async () => {
+test('without integrity and cache every pipeline fetches, and an outage fails it', async () => {
   const ask = asking();
   expect([await ask(), await ask()]).toEqual([{ text: 'a: 1' }, { text: 'a: 1' }]);
   expect(server.asked.length).toBe(2);
@@ -58,7 +58,7 @@ test('without integrity and cache every pipeline fetches, and an outage is one',
   expect(await ask()).toMatchObject({ refused: { code: 'include/unreachable', outage: true } });
 });
 
-test('integrity: a copy is as good as the file; another digest is refused, and no copy of it is kept', async () => {
+test('integrity: a matching copy replaces the file; another digest is refused, and no copy of it is kept', async () => {
   const ask = asking();
   const integrity = hash('a: 1');
   expect(await ask({ integrity })).toEqual({ text: 'a: 1' });
@@ -71,7 +71,7 @@ test('integrity: a copy is as good as the file; another digest is refused, and n
   expect(server.asked.length).toBe(2);
 });
 
-test('cache: a young copy will do, an old one is fetched again, and taken with a warning while the server is away', async () => {
+test('cache: a recent copy is used, an old one is fetched again, or used with a warning while the server is down', async () => {
   const ask = asking();
   const cacheMs = 60_000;
   await ask({ cacheMs });

@@ -63,7 +63,7 @@ test('refs and versions: default branch, tag, branch, sha, partial and latest wi
   expect(await version('main')).toEqual({ sha: shas['main-only'] });
 });
 
-test('files of a commit, and what is none', async () => {
+test('files of a commit; a folder is not a file', async () => {
   const ask = asking();
   const sha = shas['1.2.0'] ?? '';
   expect(await ask({ kind: 'file', repository, sha, path: 'templates/build.yml' })).toEqual({
@@ -73,7 +73,7 @@ test('files of a commit, and what is none', async () => {
   expect(await ask({ kind: 'list', repository, sha })).toEqual({ files: ['templates/build.yml'] });
 });
 
-test('a fork, and a project that is not let, read nothing; what is public a fork may', async () => {
+test('a fork, or a project without permission, reads nothing; a fork may read public files', async () => {
   const want: IncludeWant = { kind: 'ref', repository };
   expect(await asking({}, true)(want)).toMatchObject({ refused: { message: /fork may not include/ } });
   expect(await asking({ include_by: ['kiosk'] })(want)).toMatchObject({

@@ -43,7 +43,7 @@ async function refusal(url: string, more: RemoteOptions = {}): Promise<string> {
   return said;
 }
 
-test('a file, with nothing of its own in the request', async () => {
+test('fetches a file, and sends nothing of its own in the request', async () => {
   server.files.set('/a.yml', 'a: 1');
   expect(await textOf('a.yml')).toBe('a: 1');
   const { headers } = server.asked.at(-1) ?? { headers: {} };
@@ -73,7 +73,7 @@ test.each([
   );
 });
 
-test('a name with a private address, even beside a public one, is refused', async () => {
+test('a name with a private address is refused, even if it has a public one too', async () => {
   const url = `https://rebind.example:${server.port}/a.yml`;
   expect(await refusal(url, { lookup: resolving('127.0.0.1') })).toContain(
     'rebind.example is not a public address',
@@ -123,7 +123,7 @@ test('an endless body stops at 1 MiB, a silent server at the time limit', async 
   });
 });
 
-test('an error response: its code separates a mistake from an outage; no token and no body is repeated', async () => {
+test('an error response: its code separates a mistake from an outage; tokens and bodies are not repeated', async () => {
   server.files.set('/gone.yml?token=canary', (response) => response.writeHead(404).end('canary'));
   server.files.set('/down.yml', (response) => response.writeHead(503).end('canary'));
   const said = (path: string) =>

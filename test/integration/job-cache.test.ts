@@ -40,7 +40,7 @@ const write = (text: string): string => `mkdir -p deps && echo ${text} >deps/a`;
 const READ = 'echo "has $(cat deps/a 2>/dev/null || echo nothing)"';
 
 describe('cache', () => {
-  test("what one job keeps the next one has, under GitLab's words", async () => {
+  test("a later job gets the cache of an earlier one, with GitLab's messages", async () => {
     const first = await log({ caches: [cache({ key: 'k1' })], script: write('one') });
     expect(first).toContain('Checking cache for k1-protected...\nThere is no such cache yet\n');
     expect(first).toContain('Created cache: 1 files');
@@ -59,7 +59,7 @@ describe('cache', () => {
     expect(await log({ caches: [cache({ key: 'k2' })], script: READ })).toContain('has one\n');
   });
 
-  test('when: a failed job keeps only what says so', async () => {
+  test('when: a failed job keeps only caches that say so', async () => {
     const fails = `${write('of-failure')}; exit 1`;
     await log({ caches: [cache({ key: 'k3' })], script: fails });
     expect(await log({ caches: [cache({ key: 'k3', policy: 'pull' })], script: READ })).toContain(
@@ -70,7 +70,7 @@ describe('cache', () => {
     expect(await log({ caches: [cache({ key: 'k3' })], script: READ })).toContain('has of-failure');
   });
 
-  test('protected and other refs are kept apart; unprotect shares; a fork writes nothing', async () => {
+  test('protected and other refs are separate; unprotect shares; a fork writes nothing', async () => {
     const other = { protectedRef: false };
     await log({ caches: [cache({ key: 'k4' })], script: write('protected') });
     expect(await log({ caches: [cache({ key: 'k4' })], script: READ, spec: other })).toContain('has nothing');
@@ -129,7 +129,7 @@ describe('cache', () => {
     expect(text).toContain('artifact\ncached\n');
   });
 
-  test('several caches have keys of their own; a late variable is filled in', async () => {
+  test('several caches have keys of their own; a late variable is replaced', async () => {
     const variables = [{ name: 'N', value: { literal: 'k7' }, masked: false, file: false }];
     const caches = [cache({ key: 'k6' }), cache({ key: '${N}', paths: ['more/'] })];
     const spec = { variables };
@@ -139,7 +139,7 @@ describe('cache', () => {
     expect(text).toContain('has one\ntwo\n');
   });
 
-  test('never fails a job: a lost blob, a store that fails, too much, nothing there', async () => {
+  test('never fails a job: a lost blob, a failing store, a size limit, missing files', async () => {
     await log({ caches: [cache({ key: 'k8' })], script: write('x') });
     const [name, text] = [...bench.records.records].findLast(([key]) => key.startsWith('caches/')) ?? [
       '',

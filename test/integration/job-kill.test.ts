@@ -19,9 +19,9 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => davit.close(), 60_000);
 
-describe('a worker that ends in the middle of a script', () => {
+describe('a worker that ends during a script', () => {
   test.each(['SIGKILL', 'SIGTERM'] as const)(
-    '%s: the script runs once, its log is whole, no attempt is used up',
+    '%s: the script runs once, its log is complete, no attempt is used up',
     async (signal) => {
       const worker = await davit.worker();
       const id = await davit.start(`kill-${signal.toLowerCase()}`, COUNT);
@@ -60,7 +60,7 @@ wait:
     return found.map(({ name }) => name);
   };
 
-  test('reaches the script, and leaves nothing', async () => {
+  test('reaches the script and leaves nothing', async () => {
     const worker = await davit.worker();
     const id = await davit.start('cancelled', SLEEP);
     await davit.untilLogged(id, 'wait', '\nbegun\n');
@@ -74,7 +74,7 @@ wait:
     await worker.end('SIGTERM');
   }, 120_000);
 
-  test('of a job whose worker is dead is executed by the next one', async () => {
+  test('of a job whose worker is dead is executed by the next worker', async () => {
     const worker = await davit.worker();
     const id = await davit.start('cancelled-later', SLEEP);
     await davit.untilLogged(id, 'wait', '\nbegun\n');

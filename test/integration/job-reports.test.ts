@@ -28,7 +28,7 @@ const reports = [
 ];
 
 describe('reports', () => {
-  test('go up whatever the result and whatever `when`, junit as a summary', async () => {
+  test('are stored whatever the result and `when`, junit with a summary', async () => {
     const input = await bench.input({
       script: [JUNIT, 'echo {} >sast.json; echo x >file', 'exit 1'],
       artifacts: artifacts({ paths: ['file'], reports }),
@@ -45,7 +45,7 @@ describe('reports', () => {
     expect(gunzipSync(bytes).toString()).toContain('out/a.xml');
   });
 
-  test('the text of a release is read from the file that the script has made, masked, and only where it is one', async () => {
+  test('the text of a release is read from a file that the script made, masked; otherwise it is the text itself', async () => {
     const release = { tagName: 'v1', description: 'v1', ref: 'a'.repeat(40), milestones: [], links: [] };
     const made = await bench.input({
       script: ['printf "%s\\n" "# New" >notes-x.md'],
@@ -60,7 +60,7 @@ describe('reports', () => {
     expect(plain.releaseNotes).toBeUndefined();
   });
 
-  test('go up after a timeout too', async () => {
+  test('are stored after a timeout too', async () => {
     const input = await bench.input({
       script: [JUNIT, 'sleep 100'],
       timeoutMs: 2_000,
@@ -71,7 +71,7 @@ describe('reports', () => {
     expect(result.artifacts).toBeUndefined();
   });
 
-  test('that are not there or are none are warnings; artifacts that are too large leave reports alone', async () => {
+  test('missing or invalid reports are warnings; too large artifacts do not affect reports', async () => {
     const missing = await bench.input({
       script: ['echo no >bad.xml'],
       artifacts: artifacts({ reports: [{ kind: 'junit', paths: ['bad.xml', 'none.xml'] }] }),
@@ -101,7 +101,7 @@ describe('reports', () => {
     bench.limits = {};
   });
 
-  test('coverage is read from the log, the last line first', async () => {
+  test('coverage is read from the log, from the last matching line', async () => {
     const script = ['printf "all: 10.5%%\\nall: 42.25%%\\nend\\n"'];
     const input = await bench.input({ script, coverage: '/all: (\\d+\\.\\d+)%$/' });
     expect(await run(input)).toMatchObject({ outcome: 'succeeded', coverage: 42.25 });

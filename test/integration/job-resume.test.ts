@@ -42,7 +42,7 @@ async function detachAt(input: RunInput, text: string): Promise<void> {
 }
 
 describe('a job that survives its worker', () => {
-  test('is left running by SIGTERM and resumed: the script runs once, the log is whole', async () => {
+  test('is left running by SIGTERM and resumed: the script runs once, the log is complete', async () => {
     bench.secrets['env:S'] = 'line 1';
     const input = await bench.input({
       script: COUNTING,
@@ -57,7 +57,7 @@ describe('a job that survives its worker', () => {
     expect(bench.log(input)).toContain(counted.replaceAll('line 1', '[MASKED]'));
   });
 
-  test('is resumed again and again', async () => {
+  test('is resumed repeatedly', async () => {
     let input = await bench.input({ script: COUNTING });
     await detachAt(input, 'line 2');
     for (const text of ['line 8', 'line 14']) {
@@ -73,7 +73,7 @@ describe('a job that survives its worker', () => {
     expect(bench.log(input)).toContain(counted);
   });
 
-  test('its result is there when it ended while nobody looked', async () => {
+  test('has its result when it ended without a worker', async () => {
     const input = await bench.input({
       script: ['echo begun', 'sleep 0.3', 'exit 5'],
       afterScript: ['echo after'],
@@ -95,7 +95,7 @@ describe('a job that survives its worker', () => {
     expect(Date.now() - began).toBeLessThan(1_500 + 3_000);
   });
 
-  test('an old follower that wakes up can end nothing', async () => {
+  test('an old follower that wakes up cannot end anything', async () => {
     const input = await bench.input({ script: COUNTING });
     const old = bench.environment().run(makeRunJob(bench.deps()), input);
     old.catch(() => undefined);
@@ -106,7 +106,7 @@ describe('a job that survives its worker', () => {
     expect(bench.log(input)).toContain(counted);
   });
 
-  test('without its container it is host_lost', async () => {
+  test('is host_lost without its container', async () => {
     const input = await bench.input({ script: COUNTING });
     await detachAt(input, 'line 3');
     for (const { name } of await bench.engine.listContainers(bench.labels(input)))
@@ -120,7 +120,7 @@ describe('a job that survives its worker', () => {
     });
   });
 
-  test('before its container has started, the worker hands it back and leaves nothing', async () => {
+  test('a worker that stops before the container has started requeues the job and leaves nothing', async () => {
     const input = await bench.input({ script: ['true'] });
     const deps = bench.deps();
     deps.ack = {
@@ -136,7 +136,7 @@ describe('a job that survives its worker', () => {
     expect(await bench.engine.listContainers(bench.labels(input))).toEqual([]);
   });
 
-  test('a cancel where the worker is gone: stopJob stops it, closes its log, removes it, and may come twice', async () => {
+  test('a cancel without a worker: stopJob stops it, closes its log, removes it, and may be repeated', async () => {
     const input = await bench.input({ script: ['echo begun; sleep 1000'] });
     await detachAt(input, 'begun');
     const host: HostInput = { ref: nextEpoch(input).ref, graceMs: 1_000 };
@@ -147,7 +147,7 @@ describe('a job that survives its worker', () => {
     await bench.environment().run(makeStopJob(bench.deps()), host);
   });
 
-  test('lost without a heartbeat: the container that was only created is made anew', async () => {
+  test('lost without a heartbeat: a container that was only created is created again', async () => {
     const input = await bench.input({ script: ['echo once'] });
     const deps = bench.deps();
     let filled = (): void => undefined;
@@ -167,7 +167,7 @@ describe('a job that survives its worker', () => {
   });
 });
 
-describe('an engine that goes away', () => {
+describe('an engine that becomes unreachable', () => {
   const away = (): Promise<never> =>
     Promise.reject(new DavitError('engine/unreachable', 'The engine does not answer.'));
   const withEngine = (change: Partial<Engine>): JobDeps => {
@@ -179,7 +179,7 @@ describe('an engine that goes away', () => {
   const resume = (input: RunInput): Promise<JobResult> =>
     bench.environment().run(makeResumeJob(bench.deps()), nextEpoch(input));
 
-  test('before anything was started: no attempt is used up, and what it left is not in the way', async () => {
+  test('before anything was started: no attempt is used up, and its leftovers do not conflict', async () => {
     const input = await bench.input({ script: ['echo once'] });
     await expect(run(withEngine({ upload: away, listContainers: away }), input)).rejects.toMatchObject({
       type: 'HandedBack',
@@ -188,7 +188,7 @@ describe('an engine that goes away', () => {
     expect(bench.log(input).match(/\nonce\n/g)).toHaveLength(1);
   });
 
-  test('for good: it is told, and not asked for ever', async () => {
+  test('permanently: that is reported, and the engine is not asked forever', async () => {
     const input = await bench.input({ script: ['true'] });
     const late = { ...input, ref: { ...input.ref, epoch: 12 } };
     expect(await run(withEngine({ createContainer: away }), late)).toMatchObject({
@@ -198,7 +198,7 @@ describe('an engine that goes away', () => {
     });
   });
 
-  test('with its answer to the start: the script runs once', async () => {
+  test('during the response to the start: the script runs once', async () => {
     const { engine } = bench.deps();
     const input = await bench.input({ script: ['echo once'] });
     const lost = { startContainer: (name: string) => engine.startContainer(name).then(away) };
@@ -209,7 +209,7 @@ describe('an engine that goes away', () => {
     expect(bench.log(input).match(/\nonce\n/g)).toHaveLength(1);
   });
 
-  test('with that answer, and is back when the script is over: it is not run again', async () => {
+  test('during that response, until the script has ended: it is not run again', async () => {
     const { engine } = bench.deps();
     const input = await bench.input({ script: ['echo once'] });
     const startContainer = async (name: string): Promise<never> => {
@@ -222,7 +222,7 @@ describe('an engine that goes away', () => {
     expect(bench.log(input).match(/\nonce\n/g)).toHaveLength(1);
   });
 
-  test('after the script: its result is read when it is back', async () => {
+  test('after the script: its result is read when the engine returns', async () => {
     const input = await bench.input({ script: ['echo once; exit 3'] });
     await expect(run(withEngine({ download: away }), input)).rejects.toMatchObject({ type: 'Detached' });
     expect(await resume(input)).toMatchObject({ outcome: 'failed', exitCode: 3 });

@@ -24,7 +24,7 @@ const literal = (name: string, value: string, more: object = {}) => ({
 });
 
 describe('a script job on the real engine', () => {
-  test('succeeds, and its log is whole', async () => {
+  test('succeeds with a complete log', async () => {
     const input = await bench.input({ script: ['echo hello', 'cat README.md'] });
     const result = await run(input);
     expect(result).toMatchObject({ outcome: 'succeeded', exitCode: 0, started: true, host: 'host-1' });
@@ -32,19 +32,19 @@ describe('a script job on the real engine', () => {
     expect(result.log).toMatchObject({ complete: true });
   });
 
-  test('fails with the exit code of its script; after_script knows', async () => {
+  test('fails with the exit code of its script, which after_script can read', async () => {
     const input = await bench.input({ script: ['exit 3'], afterScript: ['echo "it is $CI_JOB_STATUS"'] });
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'script', exitCode: 3, started: true });
     expect(bench.log(input)).toContain('it is failed\n');
     expect(bench.log(input)).toContain('ERROR: Job failed: exit code 3');
   });
 
-  test('an exit code of 137 of the script itself is the script', async () => {
+  test('reports an exit code of 137 of the script itself as a script failure', async () => {
     const input = await bench.input({ script: ['exit 137'] });
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'script', exitCode: 137 });
   });
 
-  test('ends at its timeout, every process of it', async () => {
+  test('ends at its timeout with all processes', async () => {
     const input = await bench.input({ script: ['echo begun; sleep 100 & sleep 100'], timeoutMs: 1_000 });
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'timeout', started: true });
     expect(bench.log(input)).toContain('begun\n');
@@ -58,7 +58,7 @@ describe('a script job on the real engine', () => {
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'timeout' });
   });
 
-  test('memory that runs out is told apart', async (context) => {
+  test('distinguishes out of memory', async (context) => {
     const { kind } = await bench.engine.info();
     context.skip(kind === 'podman', 'Podman does not tell it with cgroup v1');
     bench.workerConfig = { memory: 16 * 1_024 * 1_024 };
@@ -68,7 +68,7 @@ describe('a script job on the real engine', () => {
     expect(result).toMatchObject({ outcome: 'failed', kind: 'out_of_memory' });
   });
 
-  test('gets its variables, secrets and files, and none of them shows', async () => {
+  test('gets its variables, secrets and files, and none of them is shown', async () => {
     bench.secrets['env:TOKEN'] = 'canary-secret-value';
     const input = await bench.input({
       variables: [
@@ -118,7 +118,7 @@ describe('a script job on the real engine', () => {
     expect(bench.log(input)).toContain('content600\n');
   });
 
-  test('artifacts go from one job to the next; a later one wins; links stay links', async () => {
+  test('artifacts are passed to the next job; a later one overrides; links stay links', async () => {
     const first = await bench.input({
       script: [
         'mkdir -p out/deep .hidden; echo 1 >out/deep/a.txt; echo 2 >out/b.log; ln -s deep/a.txt out/link; echo h >.hidden/x; chmod +x out/b.log; ln out/b.log out/hard',
@@ -149,7 +149,7 @@ describe('a script job on the real engine', () => {
     expect(bench.log(next)).toContain('later\nh\n2\n');
   });
 
-  test('a dotenv report becomes variables of the next job', async () => {
+  test('a dotenv report sets variables of the next job', async () => {
     const first = await bench.input({
       script: ['echo "VERSION=1.2" >v.env; echo "QUOTED=\\"a b\\"" >>v.env'],
       artifacts: { paths: [], exclude: [], untracked: false, when: 'on_success', dotenv: ['v.env'] },
@@ -171,7 +171,7 @@ describe('a script job on the real engine', () => {
     expect(bench.log(next)).toContain('1.2 a b file project\n');
   });
 
-  test('artifacts that are too large fail the job, and say so', async () => {
+  test('too large artifacts fail the job with a message', async () => {
     bench.limits = { artifact_bytes: 2_000 };
     const input = await bench.input({
       script: ['head -c 5000 /dev/zero >big'],
@@ -183,7 +183,7 @@ describe('a script job on the real engine', () => {
     expect(bench.log(input)).toContain('larger than the limit of 2000 bytes');
   });
 
-  test('a log that is too long is cut, says so, and the job runs on', async () => {
+  test('a too large log is cut with a message, and the job continues', async () => {
     bench.limits = { log_bytes: 4_096 };
     const input = await bench.input({
       script: ['i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done', 'exit 4'],
@@ -210,7 +210,7 @@ describe('a script job on the real engine', () => {
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'image_pull', started: false });
   });
 
-  test('a worker without the tag hands it back untouched', async () => {
+  test('a worker without the tag requeues it untouched', async () => {
     const input = await bench.input({ script: ['true'] }, { tags: ['amd64', 'camera'] });
     await expect(run(input)).rejects.toMatchObject({ type: 'HandedBack' });
     expect(await bench.logs.state(input.ref)).toBeUndefined();
@@ -233,7 +233,7 @@ describe('a script job on the real engine', () => {
     expect((await bench.remains()).filter((name) => name.includes(slug(input)))).toEqual([]);
   });
 
-  test('released jobs leave nothing behind but the shared network', async () => {
+  test('released jobs leave nothing but the shared network', async () => {
     const input = await bench.input({ script: ['true'] });
     await run(input);
     expect((await bench.remains()).some((name) => name.includes(slug(input)))).toBe(true);

@@ -61,7 +61,7 @@ const web = (greeting: string, port: number): string[] => [
 ];
 
 describe('services', () => {
-  test('answer under their aliases, with their own variables, and are gone afterwards', async () => {
+  test('answer under their aliases, with their own variables, and are removed afterwards', async () => {
     const image = await build('service', web('from-the-service', 8000));
     const input = await bench.input({
       script: ['wget -q -O - http://db:8000/', 'wget -q -O - http://other:8000/health'],
@@ -80,7 +80,7 @@ describe('services', () => {
     expect(await bench.engine.listNetworks({ 'davit.job.key': input.ref.job })).toEqual([]);
   });
 
-  test('one that dies is a warning with its last lines; the job runs', async () => {
+  test('one that dies causes a warning with its last lines; the job continues', async () => {
     const image = await build('dying', ['EXPOSE 9000', 'CMD ["sh", "-c", "echo I cannot; exit 3"]']);
     const service = { name: image, pullPolicy: 'if-not-present' as const, aliases: ['db'], variables: [] };
     const input = await bench.input({ script: ['echo runs'], services: [service] });
@@ -88,7 +88,7 @@ describe('services', () => {
     expect(bench.log(input)).toMatch(/probably did not start properly[^]*I cannot[^]*runs/);
   });
 
-  test('service_network: shared brings them to localhost, and to their aliases', async () => {
+  test('service_network: shared makes them reachable by localhost and their aliases', async () => {
     const image = await build('shared', web('from-the-shared', 8000));
     const service = { name: image, pullPolicy: 'if-not-present' as const, aliases: ['db'], variables: [] };
     const script = ['wget -q -O - http://127.0.0.1:8000/', 'wget -q -O - http://db:8000/health'];
@@ -106,7 +106,7 @@ describe('services', () => {
     if (!podman) expect(await bench.engine.listNetworks({ 'davit.job.key': input.ref.job })).toEqual([]);
   });
 
-  test('are made privileged where the worker allows it, never for a fork', async () => {
+  test('are privileged if the worker allows it, never for a fork', async () => {
     const image = await build('privileged', ['CMD ["true"]']);
     const service = { name: image, pullPolicy: 'if-not-present' as const, aliases: ['dind'], variables: [] };
     const created = vi.spyOn(bench.engine, 'createContainer');
@@ -164,7 +164,7 @@ describe('apitest', () => {
     expect((await bench.remains()).filter((name) => name.includes('tested'))).toEqual([]);
   });
 
-  test('on the network of the host it learns the name of the host', async () => {
+  test('on the network of the host it gets the name of the host', async () => {
     const port = await freePort();
     const image = await push(await build('hosted', web('hello-from-host', port)));
     const input = await bench.input(spec({ network: 'host', port, ready: { timeoutMs: 10_000 } }), {
@@ -174,7 +174,7 @@ describe('apitest', () => {
     expect(bench.log(input)).toContain(`at http://bench:${port}\nhello-from-host\n`);
   });
 
-  test('a failed test shows the log of what it tested', async () => {
+  test('a failed test shows the log of the container under test', async () => {
     const image = await push(await build('failing', web('x', 8080)));
     const input = await bench.input(spec({ script: ['wget -q -O - "$API_URL/absent"'] }), {
       images: [image],
@@ -183,7 +183,7 @@ describe('apitest', () => {
     expect(bench.log(input)).toMatch(/Last lines of the tested container:\nserving table/);
   });
 
-  test('a tested container that ends fails the job without waiting for the readiness timeout', async () => {
+  test('an ended container under test fails the job without waiting for the readiness timeout', async () => {
     const image = await push(await build('ending', ['CMD ["sh", "-c", "echo no config; exit 9"]']));
     const input = await bench.input(spec({ ready: { http: '/', timeoutMs: 60_000 } }), { images: [image] });
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'readiness', started: false });
@@ -191,7 +191,7 @@ describe('apitest', () => {
     expect(bench.log(input)).toMatch(/no config[^]*ended with exit code 9/);
   });
 
-  test('one that never answers fails when its time is over', async () => {
+  test('one that never answers fails at the readiness timeout', async () => {
     const image = await push(await build('silent', ['CMD ["sleep", "1000"]']));
     const input = await bench.input(spec({ ready: { timeoutMs: 1_000 } }), { images: [image] });
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'readiness' });

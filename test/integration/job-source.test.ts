@@ -31,7 +31,7 @@ async function log(values: Record<string, string>, files: Record<string, string>
 }
 
 describe('the source', () => {
-  test('GIT_STRATEGY none and empty bring none of it, but artifacts; GIT_CHECKOUT false only the repository', async () => {
+  test('GIT_STRATEGY none and empty omit it but keep artifacts; GIT_CHECKOUT false keeps only the repository', async () => {
     expect(await log({})).toContain('found ./.git/HEAD ./dir/b ./file\n');
     expect(await log({ GIT_STRATEGY: 'fetch', GIT_DEPTH: '1', GIT_CLEAN_FLAGS: '-ffdx' })).toContain(
       './file\n',
@@ -45,7 +45,7 @@ describe('the source', () => {
     expect(bench.log(input)).toContain('found ./made\n');
   });
 
-  test('submodules that are asked for and cannot be had fail the job by name', async () => {
+  test('requested submodules that cannot be fetched fail the job by name', async () => {
     const spec = { variables: variables({ GIT_SUBMODULE_STRATEGY: 'recursive' }), script: LIST };
     expect(await run(await bench.input(spec, {}, FILES))).toMatchObject({ outcome: 'succeeded' });
     const result = await run(await bench.input(spec, {}, { ...FILES, '.gitmodules': '[submodule "x"]' }));
@@ -64,7 +64,7 @@ describe('the source', () => {
 });
 
 describe('the script', () => {
-  test('CI_DEBUG_TRACE shows what the shell does, and no masked value', async () => {
+  test('CI_DEBUG_TRACE prints what the shell does, and no masked value', async () => {
     const secret = variables({ TOKEN: 'canary-secret-value' }, { masked: true });
     const spec: Partial<ScriptSpec> = {
       variables: [...variables({ CI_DEBUG_TRACE: 'true' }), ...secret],
@@ -76,7 +76,7 @@ describe('the script', () => {
     expect(bench.log(input)).not.toContain('canary');
   });
 
-  test('after_script and artifacts have their time after RUNNER_SCRIPT_TIMEOUT', async () => {
+  test('after_script and artifacts still run after RUNNER_SCRIPT_TIMEOUT', async () => {
     const input = await bench.input({
       variables: variables({ RUNNER_SCRIPT_TIMEOUT: '1s' }),
       script: ['echo kept >file; sleep 100 & sleep 100; echo never'],

@@ -35,13 +35,13 @@ async function standsStill(input: RunInput): Promise<{ old: Promise<unknown>; go
   return { old, go: () => going.resolve() };
 }
 
-test('nothing was made: the resume hands it back, and a control worker of a former version hears that nothing was started', async () => {
+test('nothing was created: the resume requeues it, and an older control worker is told that nothing started', async () => {
   const input = await bench.input({ script: ['true'] });
   await expect(resume({ ...input, handsBack: true }, 2)).rejects.toMatchObject({ type: 'HandedBack' });
   expect(await resume(input, 3)).toMatchObject({ outcome: 'errored', started: false });
 });
 
-test('made and not started: it is removed first, so the worker that stood still can start it no more', async () => {
+test('created and not started: it is removed first, so the frozen worker cannot start it any more', async () => {
   const input = await bench.input({ script: ['echo ran'] });
   const { old, go } = await standsStill(input);
   await expect(resume({ ...input, handsBack: true }, 2)).rejects.toMatchObject({ type: 'HandedBack' });
@@ -52,7 +52,7 @@ test('made and not started: it is removed first, so the worker that stood still 
   expect(bench.log(input).match(/\nran\n/g)).toHaveLength(1);
 });
 
-test('started in the moment in which it is given up: it is followed, and runs once', async () => {
+test('started at the moment it is given up: it is followed, and runs once', async () => {
   const input = await bench.input({ script: ['echo ran; sleep 1'] });
   const { old, go } = await standsStill(input);
   const deps = bench.deps();
@@ -68,7 +68,7 @@ test('started in the moment in which it is given up: it is followed, and runs on
   expect(bench.log(input).match(/\nran\n/g)).toHaveLength(1);
 });
 
-test('why there was no start is told again as it was, when that could not be reported', async () => {
+test('the reason why it did not start is reported again if that report was lost', async () => {
   const input = await bench.input({ image: { name: 'davit/no-such-image:1', pullPolicy: 'never' } });
   const first = await run(input);
   expect(first).toMatchObject({ started: false, kind: 'image_pull' });
@@ -76,7 +76,7 @@ test('why there was no start is told again as it was, when that could not be rep
   expect(await resume({ ...input, handsBack: true }, 2)).toEqual(first);
 });
 
-test('who took long to prepare asks once more whether the job is still its own', async () => {
+test('after a long preparation the worker confirms once more that the job is still its own', async () => {
   const input = await bench.input({ script: ['echo ran'] });
   const deps = bench.deps();
   const asked: string[] = [];
@@ -97,7 +97,7 @@ test('who took long to prepare asks once more whether the job is still its own',
   expect(left?.startedAt ?? 0).toBe(0);
 });
 
-test('a worker that was replaced and goes away removes nothing of the try that has followed', async () => {
+test('a replaced worker that stops removes nothing of the dispatch that followed', async () => {
   const input = await bench.input({ script: ['echo ran; sleep 1'] });
   const deps = bench.deps();
   const reached = Promise.withResolvers<void>();
@@ -120,7 +120,7 @@ test('a worker that was replaced and goes away removes nothing of the try that h
   expect(await next.old).toMatchObject({ outcome: 'succeeded' });
 });
 
-test('a stop where nobody answers fences the worker that stands still: it starts nothing and writes nothing any more', async () => {
+test('a stop without an answer fences the frozen worker: it starts nothing and writes nothing any more', async () => {
   const input = await bench.input({ script: ['echo begun; sleep 1000'] });
   const following = run(input);
   following.catch(() => undefined);
@@ -144,7 +144,7 @@ test('a stop where nobody answers fences the worker that stands still: it starts
   expect(bench.log(other)).toBe('');
 });
 
-test('a try that another one has followed gives nothing to other pipelines', async () => {
+test('a dispatch that is followed by another one publishes no artifacts to other pipelines', async () => {
   const input = await bench.input({
     script: ['echo begun; sleep 1'],
     artifacts: { paths: ['README.md'], exclude: [], untracked: false, when: 'always' },

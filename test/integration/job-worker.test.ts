@@ -47,7 +47,7 @@ describe('the janitor', () => {
     expect((await other.remains()).length).toBeGreaterThan(1);
   });
 
-  test('a network that somebody else is on keeps him and itself, and nothing else of any run', async () => {
+  test('keeps a network that a foreign container uses, and nothing else of any run', async () => {
     const { engine, installation } = bench;
     const stranger = `stranger-${randomUUID().slice(0, 8)}`;
     const made = await Promise.all(
@@ -77,7 +77,7 @@ describe('the janitor', () => {
   });
 });
 
-describe('what a worker gives to jobs', () => {
+describe('what a worker passes to jobs', () => {
   const socket = 'test -S /var/run/docker.sock && echo has-it || echo has-none';
   test.each([
     ['a listed project on a protected ref', { protectedRef: true, fork: false }, ['demo'], 'has-it'],
@@ -92,7 +92,7 @@ describe('what a worker gives to jobs', () => {
     expect(bench.log(input)).toContain(`\n${expected}\n`);
   });
 
-  test('a device only by its tag, and never emulated', async () => {
+  test('a device only by its tag, and never if emulated', async () => {
     bench.workerConfig = { devices: { gpio: ['/dev/zero:/dev/gpiochip0'] } };
     const script = ['test -e /dev/gpiochip0 && echo has-it || echo has-none'];
     const with_ = await bench.input({ script }, { tags: ['gpio'] });
@@ -110,7 +110,7 @@ describe('what a worker gives to jobs', () => {
   });
 });
 
-describe('what an engine can run', () => {
+describe('the platforms of an engine', () => {
   const wanted = (more: Partial<Parameters<typeof checkEngine>[0]>) => ({
     engine: bench.engine,
     arches: ['amd64' as const],
@@ -121,7 +121,7 @@ describe('what an engine can run', () => {
     ...more,
   });
 
-  test('is found out by running it', async () => {
+  test('are found by running them', async () => {
     expect(await canRunArch(bench.engine, 'amd64', HELPER)).toBe(true);
     const refusing = {
       ...bench.engine,

@@ -31,7 +31,7 @@ const outcomes = (status: PipelineStatus): Record<string, string | undefined> =>
   Object.fromEntries(status.jobs.map((job) => [job.key, job.outcome]));
 
 test(
-  'parallel jobs know their number and their values, and a job that needs them gets the artifacts of those it names',
+  'parallel jobs know their index and values, and a job that needs some gets the artifacts of exactly those',
   async () => {
     const status = await runFile(
       'flow-parallel',
@@ -79,7 +79,7 @@ group:
 );
 
 test(
-  "an environment has the url of its job's dotenv report, and stopping it runs its job in the pipeline that has ended",
+  "an environment has the url from its job's dotenv report, and its stop job runs in the ended pipeline",
   async () => {
     const status = await runFile(
       'flow-environment',
@@ -129,7 +129,7 @@ stop:
 );
 
 test(
-  'pages: what a job has made is served by the server, to whoever has a token, and a preview beside it',
+  'pages: the server serves what a job made to users with a token, and a preview beside it',
   async () => {
     const status = await runFile(
       'flow-pages',

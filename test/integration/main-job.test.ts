@@ -156,7 +156,7 @@ describe('the main job', () => {
   );
 
   test(
-    'examples/table: tested, built, tested on each architecture, pushed, approved, deployed',
+    'examples/table: test, build, test on each architecture, push, approval, deployment',
     async () => {
       const running = watched(table);
       const waiting = await Promise.race([
@@ -194,7 +194,7 @@ describe('the main job', () => {
   );
 
   test(
-    'every job, service, build and tested container runs on the architecture asked for, from one tag on one engine',
+    'every job, service, build and container under test runs on the requested architecture, from one tag on one engine',
     async () => {
       const folder = join(dirname(base), 'machines');
       mkdirSync(folder);
@@ -246,7 +246,7 @@ describe('the main job', () => {
     expect(inspect).not.toContain(CANARY);
   });
 
-  test('the secret is in no sink: histories, inspect, command lines, environments, logs, stored bytes', async () => {
+  test('the secret is in no output: histories, inspect, command lines, environments, logs, stored bytes', async () => {
     const masked = await davit.cli(['logs', 'table/1', 'leak']);
     expect(masked.stdout).toMatch(/the secret is \[MASKED\], \[MASKED\]/);
     expect(seen.some((text) => text.includes('"davit.job.key": "leak"'))).toBe(true);
@@ -262,7 +262,7 @@ describe('the main job', () => {
     }
   });
 
-  test('nothing of its jobs is left on the engine', async () => {
+  test('the engine keeps nothing of its jobs', async () => {
     await eventually('an empty engine', 60_000, () => {
       const left = inspected(`davit.installation=${davit.installation}`);
       return left.includes('"davit.job.key"') ? undefined : true;

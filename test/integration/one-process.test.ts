@@ -71,7 +71,7 @@ const workers = async (): Promise<WorkerReport[]> => {
   return (await response.json()) as WorkerReport[];
 };
 
-test('a worker that cannot start takes nothing else down, and starts by itself when it can', async () => {
+test('a worker that cannot start affects nothing else, and starts by itself once it can', async () => {
   await state('control', 'ready');
   expect(await state(`worker-${ARCH}`, 'failed')).toMatchObject({ code: 'engine/unreachable' });
   expect((await fetch(`${server}/healthz`)).status).toBe(200);
@@ -88,7 +88,7 @@ test('a worker that cannot start takes nothing else down, and starts by itself w
   expect(child.exitCode).toBeNull();
 });
 
-test('SIGTERM ends the workers first, then the server, and the process with 0', async () => {
+test('SIGTERM ends the workers first, then the server, and the process exits with 0', async () => {
   child.kill('SIGTERM');
   const code = await new Promise((resolve) => child.once('exit', resolve));
   expect(code).toBe(0);

@@ -117,7 +117,7 @@ const START = {
   source: 'cli',
 };
 
-test('watchers of a pipeline outlive a cut network, a killed Temporal and a new server; nothing is lost, doubled or half made', async () => {
+test('watchers of a pipeline survive a cut network, a killed Temporal and a new server; nothing is lost, doubled or incomplete', async () => {
   expect(await deliverOnce()).toBe(202);
   await until('the first job runs', async () =>
     fakes.journal('table').some((entry) => entry.activity === 'runJob') ? true : undefined,

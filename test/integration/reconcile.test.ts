@@ -83,7 +83,7 @@ const starts = async (slug: string): Promise<number> => {
   return (events ?? []).filter((one) => one.childWorkflowExecutionStartedEventAttributes).length;
 };
 
-test('a lost push starts once, its late delivery and those on the way to it start nothing, the next push does', async () => {
+test('a lost push starts once; its late deliveries start nothing; the next push does', async () => {
   const slug = 'lost';
   const a = await commit('one');
   world.project(slug, { plan: planOf([{ key: 'a' }]), head: a });
@@ -122,7 +122,7 @@ test('a lost push starts once, its late delivery and those on the way to it star
   expect(await starts(slug)).toBe(3);
 });
 
-test('what a delivery has told first is not started again, and a head that has moved on meanwhile is not started at all', async () => {
+test('a delivery that came first is not started again, and a head that has moved on is not started at all', async () => {
   const slug = 'raced';
   const a = await commit('five');
   world.project(slug, { plan: planOf([{ key: 'a' }]), head: a });

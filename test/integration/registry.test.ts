@@ -32,7 +32,7 @@ async function push(host: string, name: string, auth?: typeof REGISTRY_USER) {
 }
 
 describe('an image', () => {
-  test('that is pushed is in the registry under the digest that the push told', async () => {
+  test('that is pushed is in the registry under the digest that the push reported', async () => {
     const { digest, sizeBytes, log } = await push(open.host, 'team/app:1');
     const registry = registryClient({ host: open.host, insecure: false });
     await registry.ping();
@@ -101,7 +101,7 @@ describe('an index', () => {
 });
 
 describe('credentials', () => {
-  test('that are right open a registry for push, pull and index', async () => {
+  test('that are valid work for push, pull and index', async () => {
     const { digest } = await push(closed.host, 'team/app:1', REGISTRY_USER);
     const registry = registryClient({ host: closed.host, insecure: false, auth: REGISTRY_USER });
     await registry.ping();
@@ -114,7 +114,7 @@ describe('credentials', () => {
   test.each([
     ['missing', undefined],
     ['wrong', { username: 'davit', password: 'canary-falsch' }],
-  ])('that are %s are registry/denied, naming what lacks, without the password', async (_, auth) => {
+  ])('that are %s are registry/denied, naming the missing part, without the password', async (_, auth) => {
     const registry = registryClient({ host: closed.host, insecure: false, auth });
     const refused = { code: 'registry/denied', message: expect.not.stringContaining('canary') };
     await expect(registry.ping()).rejects.toMatchObject(refused);
@@ -133,7 +133,7 @@ describe('credentials', () => {
   });
 });
 
-test('a registry that is away is registry/unreachable, and one that comes back is waited for', async () => {
+test('an unreachable registry is registry/unreachable, and is waited for', async () => {
   const registry = registryClient({ host: open.host, insecure: false });
   const hasty = registryClient({ host: open.host, insecure: false, patienceMs: 0 });
   const patient = await dockerEngine({ address: MAIN_ENGINE });

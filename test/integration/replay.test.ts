@@ -21,12 +21,12 @@ describe('a recorded history replays', () => {
       workflowId,
     );
   });
-  test('and there is one of each workflow', () => {
+  test('and every workflow has one', () => {
     expect(names.some((name) => name.startsWith('project'))).toBe(true);
     expect(names.some((name) => name.startsWith('pipeline'))).toBe(true);
   });
   // What a kill of the control worker had left in a soak, before questions were kept from it (`workflows/interceptors.ts`).
-  test('except for one whose timer and signal were processed in an order that no replay takes', async () => {
+  test('except one whose timer and signal were processed in an order that no replay reproduces', async () => {
     const text = readFileSync(join(folder, 'unreplayable', 'project-timer-and-signal.json'), 'utf8');
     await expect(
       Worker.runReplayHistory(
@@ -36,7 +36,7 @@ describe('a recorded history replays', () => {
       ),
     ).rejects.toThrow('TMPRL1100');
   });
-  test('and one that took other steps does not', async () => {
+  test('and one with different steps does not', async () => {
     const text = readFileSync(join(folder, 'pipeline-whole.json'), 'utf8').replaceAll(
       '"runJob"',
       '"otherJob"',

@@ -23,7 +23,7 @@ afterAll(async () => {
   rmSync(dirname(repository), { recursive: true, force: true });
 });
 
-test('kill -9 of a worker: it is started again, and the script runs once', async () => {
+test('kill -9 of a worker: it is restarted, and the script runs once', async () => {
   const names = davit.run.processes.map((one) => one.name);
   expect(names).toEqual(expect.arrayContaining(['server', 'control', `worker-${ARCH}`, 'temporal']));
   const id = await davit.start('separate', repository);

@@ -86,7 +86,7 @@ describe('deliveries', () => {
     });
   }
 
-  test('a thousand at once, no worker alive: all are taken, all stand in the history', async () => {
+  test('a thousand at once without a worker: all are accepted, all are in the history', async () => {
     const shas = Array.from({ length: 1_000 }, (_, n) => sha(n));
     const answers = await Promise.all(shas.map(send));
     expect(answers.filter((answer) => answer.status !== 202)).toEqual([]);
@@ -95,7 +95,7 @@ describe('deliveries', () => {
     );
   });
 
-  test('Temporal away: 503 and nothing; back again: taken, with no restart of the server', async () => {
+  test('Temporal down: 503 and nothing stored; up again: accepted, without a restart of the server', async () => {
     const before = await signalled();
     const port = Number(of.temporal.address.split(':')[1]);
     await of.temporal.close();
@@ -164,7 +164,7 @@ ship: { stage: deploy, image: busybox, script: [exit 0], when: manual, needs: []
     return status.jobs?.find((one) => one.key === key);
   };
 
-  test('from a request to its record: started, played, refused, cancelled, and asked to run again', async () => {
+  test('from a request to its record: started, played, refused, cancelled, and run again', async () => {
     const blob = await fetch(`${of.server.url}/api/v1/blobs`, {
       method: 'POST',
       headers: { ...auth, 'content-type': 'application/octet-stream' },

@@ -48,7 +48,7 @@ const converged = (now: TargetState): boolean =>
   now.running === now.desired && ['none', 'completed'].includes(now.rollout);
 
 describe('a service', () => {
-  test('is created, told, updated, put back and removed, each deployment once', async () => {
+  test('is created, read, updated, rolled back and removed, each deployment once', async () => {
     expect(await target.read('life')).toMatchObject({ exists: false, deployIds: [], seq: 0 });
     const first = request('life', 1, {
       publish: [{ published: 8081, target: 80, protocol: 'tcp', mode: 'host' }],
@@ -99,7 +99,7 @@ describe('a service', () => {
     });
   });
 
-  test('that cannot start says why, pauses, and never rolls back by itself', async () => {
+  test('that cannot start reports why, pauses, and never rolls back by itself', async () => {
     await target.apply(request('bad', 1));
     await until('bad', converged);
     await target.apply(request('bad', 2, { command: ['/bin/sh', '-c', 'exit 3'] }));
@@ -110,14 +110,14 @@ describe('a service', () => {
     await target.remove('bad');
   });
 
-  test('that no node may run says so', async () => {
+  test('that no node may run is reported', async () => {
     await target.apply(request('nowhere', 1, { constraints: ['node.labels.role == moon'] }));
     const now = await until('nowhere', ({ failures }) => failures.length > 0);
     expect(now.failures[0]).toContain('no suitable node');
     await target.remove('nowhere');
   });
 
-  test('that somebody else changes meanwhile is a conflict for one of them', async () => {
+  test('that someone else changes concurrently is a conflict for one of them', async () => {
     await target.apply(request('race', 1));
     const answers = await Promise.all([2, 3, 4, 5].map((seq) => target.apply(request('race', seq))));
     expect(answers).toContain('applied');
@@ -129,13 +129,13 @@ describe('a service', () => {
     await target.remove('race');
   });
 
-  test('that two make at once is made once', async () => {
+  test('created twice concurrently is created once', async () => {
     const answers = await Promise.all([1, 2].map((seq) => target.apply(request('twice', seq))));
     expect(answers.sort()).toEqual(['applied', 'conflict']);
     await target.remove('twice');
   });
 
-  test('that the swarm refuses is target/refused, in its words', async () => {
+  test('refused by the swarm is target/refused, in its words', async () => {
     await expect(
       target.apply(request('refused', 1, { networks: ['no-such-network'] })),
     ).rejects.toMatchObject({
@@ -149,7 +149,7 @@ describe('a service', () => {
   });
 });
 
-test('another installation counts for itself: it deploys over the first, and the first sees that', async () => {
+test('another installation has its own numbers: it deploys over the first, and the first detects that', async () => {
   const address = swarm.address;
   const [one, two] = await Promise.all(
     ['one', 'two'].map((installation) => swarmTarget({ name: 'test', address, installation })),
@@ -165,7 +165,7 @@ test('another installation counts for itself: it deploys over the first, and the
   await two.remove('shared');
 });
 
-test('an engine that is not there is no target', async () => {
+test('an engine that does not answer is not a target', async () => {
   const away = await swarmTarget({ name: 'away', address: 'unix:///tmp/davit-no-such.sock' });
   await expect(away.apply(request('x', 1))).rejects.toMatchObject({ code: 'target/unreachable' });
 });

@@ -24,7 +24,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => davit.close(), 60_000);
 
-test('worker, server and control worker are replaced one by one: every pipeline ends right, no attempt is used, no job runs twice', async () => {
+test('worker, server and control worker are replaced one by one: every pipeline ends correctly, no attempt is used up, no job runs twice', async () => {
   const old = await davit.worker();
   const ids = await Promise.all(PROJECTS.map((project) => davit.start(project, YAML)));
   await Promise.all(ids.map((id) => davit.untilLogged(id, 'count', 'line-3\n')));

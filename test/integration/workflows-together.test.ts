@@ -65,7 +65,7 @@ describe.concurrent('a newer commit', () => {
     expect((await world.end(none)).jobs.map((job) => job.outcome)).toEqual(['succeeded', 'succeeded']);
   });
 
-  test('cancels an older pipeline whose jobs have waited for a worker in vain', async () => {
+  test('cancels an older pipeline whose jobs have waited for a worker without success', async () => {
     world.project('starved', { plan: planOf([{ key: 'a', queue: 'nowhere' }]) });
     const older = await world.push('starved', push('b', 'a', 'd1'));
     await world.when(older, 'a is dispatched', (status) => status.jobs[0]?.phase === 'dispatched');
@@ -74,7 +74,7 @@ describe.concurrent('a newer commit', () => {
     expect((await world.end(older)).reason).toBe(`superseded by ${newer}`);
   });
 
-  test('that came in before the older one supersedes it at once', async () => {
+  test('that arrived before the older one supersedes it at once', async () => {
     world.project('order', {
       plan: planOf([{ key: 'a', interruptible: true }]),
       behaviours: { a: [{}, { hang: true }] },
@@ -146,7 +146,7 @@ describe.concurrent('locks', () => {
     expect(seqs('outdated')).toEqual([2_000]);
   });
 
-  test('a push that is told of after those that followed it deploys over none of them', async () => {
+  test('a push reported after those that followed it deploys over none of them', async () => {
     world.project('late', { plan: { ...deploy, autoCancel: { ...deploy.autoCancel, onNewCommit: 'none' } } });
     await world.end(await world.push('late', push('c', 'b', 'd3')));
     for (const late of [push('b', 'a', 'd2'), push('a', 'z', 'd1')]) {
@@ -156,7 +156,7 @@ describe.concurrent('locks', () => {
     expect(seqs('late')).toEqual([1_000]);
   });
 
-  test('a holder that was terminated is found, and its lock is free', async () => {
+  test('a terminated holder is detected, and its lock is released', async () => {
     world.project('lost', { plan: deploy, behaviours: { 'deploy watch': [{ hang: true }, {}] } });
     const first = await world.push('lost', { source: 'api', key: 'request:1', deliveryId: '1' });
     await until('it deploys', async () => (seqs('lost').length === 1 ? true : undefined));
@@ -167,7 +167,7 @@ describe.concurrent('locks', () => {
     expect((await world.end(second)).state).toBe('success');
   });
 
-  test('a job that is cancelled while it waits for a lock leaves the line', async () => {
+  test('a job that is cancelled while it waits for a lock leaves the queue', async () => {
     world.project('line', { plan: deploy, behaviours: { 'deploy watch': [{ until: 'door' }, {}] } });
     const first = await world.push('line', { source: 'api', key: 'request:1', deliveryId: '1' });
     await until('it deploys', async () => (seqs('line').length === 1 ? true : undefined));
@@ -224,7 +224,7 @@ describe.concurrent('locks', () => {
     ['oldest_first', [0, 1, 2]],
     ['newest_ready_first', [0, 2, 1]],
     ['newest_first', [0, 2, 1]],
-  ] as const)('%s: of those that wait already', async (mode, order) => {
+  ] as const)('%s: among those already waiting', async (mode, order) => {
     const slug = `ready-${mode.replaceAll('_', '-')}`;
     world.project(slug, {
       plan: planOf([{ key: 'use', resourceGroup: 'board', resourceMode: mode }]),

@@ -29,7 +29,7 @@ describe.concurrent('a project', () => {
     expect(world.runs('dedupe')).toBe(2);
   });
 
-  test('runs an old commit that was pushed back, and no redelivery of it', async () => {
+  test('runs an old commit that was pushed again, and no redelivery of it', async () => {
     world.project('back', {
       plan: planOf([{ key: 'a' }], { autoCancel: { onNewCommit: 'none' } }),
       head: 'b'.repeat(40),
@@ -49,7 +49,7 @@ describe.concurrent('a project', () => {
     expect(world.runs('back')).toBe(3);
   });
 
-  test('counts what waits in it among what is not over yet', async () => {
+  test('counts an event that waits for its pipeline as open', async () => {
     world.project('queued', { plan: one, claimUntil: true });
     const receivedAt = 1_234;
     await signalTrigger(world.client, triggerOf('queued', { ...push('b', 'a', 'd1'), receivedAt }));
@@ -98,7 +98,7 @@ describe.concurrent('a project', () => {
     expect(world.runs('flood')).toBe(50);
   });
 
-  test('does not heed a cancel request, which could only lose its memory', async () => {
+  test('ignores a cancel request, which could only lose its memory', async () => {
     world.project('kept', { plan: one });
     await world.end(await world.push('kept', push('b', 'a', 'd1')));
     await world.client.workflow.getHandle(projectWorkflowId('kept')).cancel();
@@ -125,7 +125,7 @@ describe.concurrent('a project', () => {
     expect(world.runs('long')).toBe(13);
   });
 
-  test('says of a pipeline that cannot be planned why', async () => {
+  test('reports why a pipeline cannot be planned', async () => {
     world.project('invalid', {
       compile: { kind: 'invalid', problems: ['.gitlab-ci.yml:3:5 unknown keyword [language/unknown]'] },
     });
@@ -142,7 +142,7 @@ describe.concurrent('a project', () => {
 });
 
 describe.concurrent('a pipeline', () => {
-  test('a machine without room has one more try, other trouble before the container as many as are allowed', async () => {
+  test('a full machine is retried once, other failures before the container as often as allowed', async () => {
     const errored = (kind: 'no_space' | 'engine') =>
       [1, 2, 3].map(() => ({ outcome: 'errored' as const, kind, started: false }));
     world.project('full', {
@@ -156,7 +156,7 @@ describe.concurrent('a pipeline', () => {
     ]);
   });
 
-  test('that is cancelled while it is compiled ends so, and is recorded', async () => {
+  test('that is cancelled during compilation is recorded as cancelled', async () => {
     world.project('early', { plan: one, compileUntil: true });
     const id = await world.push('early');
     await until('it compiles', async () => (world.fakes.journal('early').length > 0 ? true : undefined));
@@ -166,7 +166,7 @@ describe.concurrent('a pipeline', () => {
     expect(world.runs('early')).toBe(0);
   });
 
-  test('a release comes after the script: made it is told, refused it fails the job, and after a failure there is none', async () => {
+  test('a release comes after the script: success is reported, a refusal fails the job, and a failed job makes none', async () => {
     const plan = planOf([
       { key: 'ship', release: true },
       { key: 'after', stage: 'z' },
@@ -196,7 +196,7 @@ describe.concurrent('a pipeline', () => {
     expect(world.fakes.journal('unpaged').some((entry) => entry.activity === 'publishPages')).toBe(false);
   });
 
-  test('whose project is gone runs all the same', async () => {
+  test('runs even if its project is terminated', async () => {
     world.project('orphan', { plan: one, behaviours: { a: [{ until: 'door' }] } });
     const id = await world.push('orphan');
     await until('it runs', async () => (world.runs('orphan') === 1 ? true : undefined));
@@ -236,7 +236,7 @@ describe.concurrent('a pipeline', () => {
 });
 
 describe.concurrent('what operators see', () => {
-  test('in Temporal: ids, summary, attributes, and no more than kinds', async () => {
+  test('Temporal shows ids, summary, attributes, and otherwise only kinds', async () => {
     world.project('seen', {
       plan: planOf([{ key: 'deploy', gate: { approvers: [], expiresInMs: 600_000, requires: [] } }]),
     });
@@ -261,7 +261,7 @@ describe.concurrent('what operators see', () => {
     expect((searchAttributes as Record<string, unknown[]>)[SEARCH_ATTRIBUTES.state]).toEqual(['canceled']);
   });
 
-  test('the commit status goes to the forge when it runs and when it has ended', async () => {
+  test('the commit status is sent to the forge at the start and at the end', async () => {
     world.project('forge', { plan: one });
     await world.end(await world.push('forge'));
     const told = world.fakes

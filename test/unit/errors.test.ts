@@ -3,7 +3,7 @@ import { DavitError, type ErrorCode, ERRORS, isTransient } from '../../src/error
 
 const CODES = Object.keys(ERRORS).filter((code): code is ErrorCode => Object.hasOwn(ERRORS, code));
 
-test('transient is what another attempt may cure although nobody has changed anything', () => {
+test('transient errors are those that another attempt may avoid although nobody has changed anything', () => {
   expect(CODES.filter((code) => isTransient(new DavitError(code, 'It is so.')))).toEqual([
     'include/unreachable',
     'engine/unreachable',

@@ -20,7 +20,7 @@ afterAll(() => rm(home, { recursive: true }));
 const settings = (more: Record<string, string | undefined>) =>
   readSettings({ DAVIT_HOME: home, DAVIT_WORKER_TOKEN_FILE: join(home, 'token'), ...more });
 
-test('a worker without its token, or without a server, says which and what to do', async () => {
+test('a worker without its token or server reports which is missing and what to do', async () => {
   const url = 'http://127.0.0.1:1';
   for (const file of ['none', 'short'])
     await expect(
@@ -32,7 +32,7 @@ test('a worker without its token, or without a server, says which and what to do
   });
 });
 
-test('facts come from the server, with the token of workers; targets are those of the file', async () => {
+test('facts come from the server, with the token of workers; targets come from the file', async () => {
   let config: Record<string, unknown> = { targets: [{ name: 'prod', docker: 'unix:///nowhere.sock' }] };
   const server = createServer((request, response) => {
     const known = request.headers.authorization === 'Bearer a-token-of-all-the-workers';

@@ -35,7 +35,7 @@ async function other(then = ''): Promise<{ folder: string; end(): Promise<unknow
   };
 }
 
-test("the folder of a run of tests stands in the system's own, whatever projects run: sockets below it have short paths", () => {
+test("temporary folders of test runs are in the system's folder, for any project: sockets below them have short paths", () => {
   expect(tmpdir().match(/davit-t-/g)).toHaveLength(1);
 });
 
@@ -56,7 +56,7 @@ test('the folder of a killed process is removed at once, those of running proces
   expect(await there()).toEqual([]);
 });
 
-test('a process that exits in the middle of something leaves no folder', async () => {
+test('a process that exits in the middle of work leaves no folder', async () => {
   const short = await other('setTimeout(() => process.exit(3), 10)');
   for (let tries = 0; tries < 400 && (await there()).length > 0; tries += 1) await delay(25);
   expect(await there()).toEqual([]);

@@ -38,11 +38,11 @@ const COMMANDS = [
 ];
 
 describe('every command', () => {
-  test('is there', () => {
+  test('exists', () => {
     const names = buildProgram(testCli(folder).cli).commands.map((one: Command) => one.name());
     expect(names).toEqual(expect.arrayContaining(COMMANDS));
   });
-  test.each(COMMANDS)('%s --help shows an example and ends well', async (name) => {
+  test.each(COMMANDS)('%s --help shows an example and exits with 0', async (name) => {
     const { exit, out } = await run([name, '--help']);
     expect(exit).toBe(0);
     expect(out).toContain('Example:');
@@ -63,21 +63,21 @@ describe('exit codes', () => {
     expect((await run(['up', '--once'])).exit).toBe(2);
     expect((await run(['run', '--var', 'no value'])).exit).toBe(2);
   });
-  test('a command leaves the channel of its process alone: without it a test process ends while it waits', async () => {
+  test('a command does not use the channel of its process: otherwise a test process would end while it waits', async () => {
     const channel = process.channel ?? expect.fail('tests run in processes of their own');
     const unref = vi.spyOn(channel, 'unref');
     expect((await run(['worker'])).exit).toBe(2);
     expect(unref).not.toHaveBeenCalled();
     unref.mockRestore();
   });
-  test('3 where nothing runs, and what to do about it', async () => {
+  test('3 if nothing runs, with the remedy', async () => {
     const { exit, err } = await run(['pipelines']);
     expect(exit).toBe(3);
     expect(err).toMatch(
       /davit is not running on this machine.*\[local\/not-up\]\n {2}Start it with `davit up`/,
     );
   });
-  test('3 where the server does not answer', async () => {
+  test('3 if the server does not answer', async () => {
     const { exit, err } = await run(['pipelines'], {
       DAVIT_SERVER: 'http://127.0.0.1:9',
       DAVIT_TOKEN: 'x'.repeat(40),
@@ -90,7 +90,7 @@ describe('exit codes', () => {
     const { exit, err } = await run(['pipelines'], { DAVIT_SERVER: 'http://127.0.0.1:9' });
     expect([exit, err]).toEqual([3, expect.stringContaining('[cli/no-token]')]);
   });
-  test('2 where there is no pipeline file', async () => {
+  test('2 if there is no pipeline file', async () => {
     expect(await run(['lint'])).toMatchObject({
       exit: 2,
       err: expect.stringContaining('[source/no-file]') as string,
@@ -141,7 +141,7 @@ describe('plan', () => {
     const { jobs } = JSON.parse((await run(['plan', 'two', '--json'])).out) as { jobs: { key: string }[] };
     expect(jobs.map((job) => job.key)).toEqual(['two']);
   });
-  test('the installation file of this machine gives its variables: to rules, protected ones by the ref', async () => {
+  test('the installation file of this machine sets variables: for rules, and protected ones by the ref', async () => {
     writeFileSync(
       join(folder, 'davit.config.yml'),
       `variables: {STAGE: live, TOKEN: {secret: "env:NOT_SET"}}\nprojects: [{name: ${basename(folder).toLowerCase()}, variables: {STAGE: try, SAFE: {value: x, protected: true}}}]`,
@@ -161,13 +161,13 @@ describe('plan', () => {
     expect(await named('--ref', 'topic', '--var', 'STAGE=live')).toContain('j1');
     expect(await named('--ref', 'main', '--var', 'STAGE=live')).not.toContain('j1');
   });
-  test('--json has a list of jobs whatever the answer is', async () => {
+  test('--json has a list of jobs for any answer', async () => {
     for (const text of ['j: {image: x, script: x, rules: [{if: $NO}]}\n', 'j: {image: x, scirpt: x}\n']) {
       pipelineFile(text);
       expect(JSON.parse((await run(['plan', '--json'])).out)).toMatchObject({ jobs: [] });
     }
   });
-  test('a broken file ends with 2 and says nothing on standard output', async () => {
+  test('a broken file exits with 2 and prints nothing to standard output', async () => {
     pipelineFile('one: [');
     expect(await run(['plan'])).toMatchObject({ exit: 2, out: '' });
   });

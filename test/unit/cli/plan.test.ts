@@ -54,7 +54,7 @@ async function text(...args: string[]): Promise<string> {
   return written.out;
 }
 
-describe('git says what has changed', () => {
+describe('git finds the changes', () => {
   test('since the commit before, uncommitted and new files included', async () => {
     expect(await names()).toEqual([]);
     write('docs/new');
@@ -71,7 +71,7 @@ describe('git says what has changed', () => {
     commit('README.md', 'more');
     expect(await names()).toEqual(['code']);
   });
-  test('what exists, ignored files not', async () => {
+  test('existing files, without ignored ones', async () => {
     write('Dockerfile');
     expect(await names()).toEqual(['docker']);
     write('.gitignore', 'Dockerfile\n');
@@ -101,7 +101,7 @@ describe('for an event', () => {
 });
 
 describe('what is shown', () => {
-  test('every keyword as it was resolved, under the name that GitLab has for it', async () => {
+  test("every keyword as resolved, under GitLab's name", async () => {
     write('Dockerfile');
     expect(await plan('--changed', 'docs/x')).toMatchObject([
       {
@@ -123,7 +123,7 @@ describe('what is shown', () => {
       start_in: 60,
     });
   });
-  test('--all brings the jobs that do not run', async () => {
+  test('--all adds the jobs that do not run', async () => {
     const all = await plan('--all', '--changed', 'docs/x');
     expect(all.map((job) => [job.name, job.when])).toEqual([
       ['docs', 'on_success'],
@@ -135,13 +135,13 @@ describe('what is shown', () => {
     ]);
     expect(all.at(-2)).toMatchObject({ why: 'only runs for tags' });
   });
-  test('why, for people', async () => {
+  test('the reason, for people', async () => {
     const shown = await text('--changed', 'docs/x');
     expect(shown).toMatch(/test +docs .* rule 1, line 2: changes: docs\/\*\n/);
     expect(shown).toMatch(/Left out:\n.*\n(.*\n)*test +tagged +only runs for tags\n/);
     expect(shown).toMatch(/test +code +no rule matches/);
   });
-  test('why there is nothing to run', async () => {
+  test('the reason why there is nothing to run', async () => {
     write('.gitlab-ci.yml', `workflow: {rules: [{if: $NEVER}]}\n${FILE}`);
     expect(await text()).toContain('Nothing to run: no rule of workflow matches');
   });
@@ -193,7 +193,7 @@ describe('inputs of the file', () => {
       expect(written.out).toMatch(command === 'lint' ? /1 job in 1 stage/ : /^given:$/m);
     }
   });
-  test('one that is missing is an error that says how to give it', async () => {
+  test('a missing one is an error that explains how to pass it', async () => {
     const { cli, written } = testCli(folder, folder, {});
     expect(await runCli(cli, ['lint'])).toBe(2);
     expect(written.out).toContain('.gitlab-ci.yml:1:17');
@@ -207,7 +207,7 @@ describe('inputs of the file', () => {
   });
 });
 
-describe('a ref that is not here', () => {
+describe('a ref that does not exist locally', () => {
   test('is planned as a branch with these files, with a notice', async () => {
     commit(
       '.gitlab-ci.yml',

@@ -14,7 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 afterEach(() => rmSync(file, { force: true }));
 
 describe('the ready file', () => {
-  test('is freshened again and again, and goes at the end', async () => {
+  test('is updated repeatedly, and removed at the end', async () => {
     const kept = keepReady(file, async () => true, 5);
     await until(() => existsSync(file));
     utimesSync(file, 0, 0);
@@ -23,7 +23,7 @@ describe('the ready file', () => {
     expect(existsSync(file)).toBe(false);
   });
 
-  test('gets old when the worker cannot work', async () => {
+  test('becomes old when the worker cannot work', async () => {
     let works = true;
     let asked = 0;
     const working = async (): Promise<boolean> => {

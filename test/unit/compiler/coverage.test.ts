@@ -8,7 +8,7 @@ function of(pattern: string, line: string): number | undefined {
 }
 
 describe('coverage', () => {
-  test('the last match counts, of it the last group, of that the first number', () => {
+  test('takes the last match, of it the last group, of that the first number', () => {
     expect(of('/Coverage: \\d+\\.\\d+%/', 'Coverage: 71.5%')).toBe(71.5);
     expect(of('/\\d+%/', '10% and 20%')).toBe(20);
     expect(of('/(\\d+) of (\\d+)/', '3 of 4, 5 of 6')).toBe(6);
@@ -17,11 +17,11 @@ describe('coverage', () => {
     expect(of('/none/', 'total 7')).toBeUndefined();
     expect(of('/total/', 'total 7')).toBeUndefined();
   });
-  test('is in the spec as it was written', () => {
+  test('is in the spec as written', () => {
     const { spec } = job(`j: {image: x, script: x, coverage: '/(\\d+)%$/'}`, 'j');
     expect(spec.kind === 'script' && spec.coverage).toBe('/(\\d+)%$/');
   });
-  test('a pattern that RE2 does not take, or without slashes, is an error', () => {
+  test('a pattern that RE2 does not accept, or without slashes, is an error', () => {
     expect(mistakes(`j: {image: x, script: x, coverage: '/(?=a)/'}`)[0]).toContain(
       'not a valid regular expression',
     );

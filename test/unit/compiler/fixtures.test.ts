@@ -16,7 +16,7 @@ const withoutPredefined = (key: string, value: unknown): unknown =>
     : value;
 
 describe('whole files', () => {
-  test('there are some', () => expect(names.length).toBeGreaterThan(2));
+  test('exist', () => expect(names.length).toBeGreaterThan(2));
   test.each(names)('%s', (name) => {
     const answer = run(readFileSync(join(FOLDER, `${name}.yml`), 'utf8'));
     const expected: unknown = JSON.parse(readFileSync(join(FOLDER, `${name}.json`), 'utf8'));

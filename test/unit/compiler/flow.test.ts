@@ -49,7 +49,7 @@ describe('when and allow_failure', () => {
 });
 
 describe('manual_confirmation', () => {
-  test('goes with the plan of a manual job, its variables filled in', () => {
+  test('is in the plan of a manual job, with its variables replaced', () => {
     expect(plan("when: manual, manual_confirmation: 'Drop $CI_COMMIT_BRANCH?'")).toMatchObject({
       confirmation: 'Drop main?',
     });
@@ -65,7 +65,7 @@ describe('manual_confirmation', () => {
     ]);
     expect(plan('manual_confirmation: Sure?')).not.toHaveProperty('confirmation');
   });
-  test('takes text, and no secret', () => {
+  test('accepts text, and no secret', () => {
     expect(mistakes(one('when: manual, manual_confirmation: [a]')).join()).toContain('language/type');
     const secret = { name: 'S', value: { literal: 'x' }, masked: true, file: false };
     const more = { project: { variables: [secret] } };
@@ -87,7 +87,7 @@ d: {stage: deploy, image: x, script: x, gate: {requires: [t, u], expires_in: 2 d
     });
     expect(job(text, 'd').job.needs).toBeNull();
   });
-  test('with needs, what it requires is needed', () => {
+  test('with needs, required jobs are needed too', () => {
     const needs = job(
       text
         .replace('requires:', 'requires: [u]}, needs: [t], environment: {name: x}, variables: {A:')
@@ -167,7 +167,7 @@ describe('queues', () => {
     expect(plan('tags: [arm32]')).toMatchObject({ queue: 'arm32', arch: 'arm32' });
     expect(mistakes(one('arch: arm64, tags: [arm32]')).join()).toContain('language/conflict');
   });
-  test('the rarest tag, letter case included', () => {
+  test('the rarest tag, case-sensitive', () => {
     const fleet = [worker(['docker']), worker(['docker', 'gpio'])];
     expect(plan('tags: [docker, gpio]', { fleet })).toMatchObject({ queue: 'tag-gpio' });
     expect(plan('tags: [docker, GPIO]', { fleet })).toMatchObject({

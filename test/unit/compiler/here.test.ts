@@ -50,7 +50,7 @@ describe('tags that this machine does not have', () => {
     const compiled = job('j: {image: x, script: x, tags: [Docker]}', 'j', { fleet: [worker('a', 'docker')] });
     expect(compiled.job.missingTags).toEqual(['Docker']);
   });
-  test('architectures and deploy targets are no such tags', () => {
+  test('architectures and deploy targets are not such tags', () => {
     const text = 'j: {image: x, script: x, tags: [arm64, tablemaster]}';
     expect(job(text, 'j', { fleet: [worker('a')], trigger: here }).job.tags).toEqual([
       'arm64',
@@ -59,7 +59,7 @@ describe('tags that this machine does not have', () => {
   });
 });
 
-test('default_image serves jobs without an image, and no others', () => {
+test('default_image applies to jobs without an image, and to no others', () => {
   const text = 'a: {script: x}\nb: {image: own, script: x}';
   const image = (key: string): unknown => {
     const { spec } = job(text, key, { defaultImage: 'ours:1' });

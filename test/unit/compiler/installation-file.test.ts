@@ -68,7 +68,7 @@ describe('the configuration of a worker', () => {
       value: { slots: 8, devices: { gpio: ['/dev/gpiochip0'] } },
     });
   });
-  test('and refused with a place', () => {
+  test('refused with a place', () => {
     expect(parseWorkerConfig('slots: 0', 'w.yml')).toMatchObject({
       ok: false,
       problems: [{ code: 'installation/invalid', place: { file: 'w.yml', line: 1, column: 8 } }],

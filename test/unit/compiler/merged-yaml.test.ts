@@ -26,7 +26,7 @@ const included = { 'a.yml': '.i: {tags: [big]}\n.s: {script: ["one", "two"]}' };
 describe('the whole file', () => {
   const problems = new Problems();
   const whole = mergedYaml(request(TEXT, { included }), problems) ?? '';
-  test('has neither include nor extends, !reference, default, hidden jobs', () => {
+  test('has no include, extends, !reference, default or hidden jobs', () => {
     expect(problems.all()).toEqual([]);
     expect(whole).not.toMatch(/^include|extends|!reference|^default|^\.|after_script/m);
     expect(whole).toMatch(/^j:\n/m);
@@ -34,19 +34,19 @@ describe('the whole file', () => {
   test('makes the same jobs', () => {
     for (const name of ['j', 'k']) expect(job(whole, name).spec).toEqual(job(TEXT, name, { included }).spec);
   });
-  test('of a file with mistakes there is none', () => {
+  test('does not exist for a file with mistakes', () => {
     const found = new Problems();
     expect(mergedYaml(request('j: {image: x, script: 7}'), found)).toBeUndefined();
     expect(found.hasErrors).toBe(true);
   });
 });
 
-describe('of files as people have them', () => {
+describe('of real pipeline files', () => {
   const files = globSync(['examples/*/.gitlab-ci.yml', 'test/fixtures/pipelines/*.yml'], { cwd: ROOT });
   const more = { defaultImage: 'x', targets: ['tablemaster', 'local-swarm'] };
   const wholeOf = (text: string): string => mergedYaml(request(text, more), new Problems()) ?? '';
-  test('there are some', () => expect(files.length).toBeGreaterThan(3));
-  test.each(files)('%s means the same, and is itself when it is printed again', (path) => {
+  test('exist', () => expect(files.length).toBeGreaterThan(3));
+  test.each(files)('%s has the same meaning, and is unchanged when printed again', (path) => {
     const text = readFileSync(join(ROOT, path), 'utf8');
     const whole = wholeOf(text);
     expect(wholeOf(whole)).toBe(whole);

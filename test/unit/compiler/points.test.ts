@@ -142,7 +142,7 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
 };
 
 describe('each of the sixteen points has its tests', () => {
-  test('there are sixteen', () => expect(Object.keys(POINTS)).toHaveLength(16));
+  test('are sixteen', () => expect(Object.keys(POINTS)).toHaveLength(16));
   test.each(Object.entries(POINTS))('%s', (_point, files) => {
     for (const [file, names] of Object.entries(files)) {
       const text = readFileSync(join(ROOT, 'test', file), 'utf8');

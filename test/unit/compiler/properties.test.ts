@@ -140,7 +140,7 @@ describe('the compiler never throws', () => {
 describe('expansion', () => {
   const word = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,5}$/);
   const literal = fc.string({ maxLength: 6 }).map((text) => text.replaceAll('$', '').replaceAll('%', ''));
-  test('puts each value in the place of its reference', () => {
+  test('replaces each reference by its value', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(literal, word, fc.string({ maxLength: 5 }))), literal, (list, end) => {
         const values = new Map(list.map(([, name, text]) => [name, text]));
@@ -157,7 +157,7 @@ describe('expansion', () => {
       }),
     );
   });
-  test('doubled dollars come out as they went in', () => {
+  test('doubled dollars are kept', () => {
     fc.assert(
       fc.property(
         fc.string().map((text) => text.replaceAll('%', '')),
@@ -167,7 +167,7 @@ describe('expansion', () => {
       ),
     );
   });
-  test('what is left to the worker gives the same as knowing it at once', () => {
+  test('values that are left to the worker give the same result as known ones', () => {
     const part: fc.Arbitrary<Part> = fc.oneof(
       fc.string({ maxLength: 6 }),
       word.map((late) => ({ late })),
@@ -207,7 +207,7 @@ function hasOrder(edges: readonly (readonly number[])[]): boolean {
 }
 
 describe('graphs', () => {
-  test('a cycle is found exactly when there is no order, and it is a cycle', () => {
+  test('a cycle is found exactly if there is no order, and it is a cycle', () => {
     fc.assert(
       fc.property(graph, (edges) => {
         const named = new Map(edges.map((to, from) => [String(from), to.map(String)]));
@@ -221,7 +221,7 @@ describe('graphs', () => {
       }),
     );
   });
-  test('what can be reached holds its starts and is closed', () => {
+  test('the reachable set contains its starts and is closed', () => {
     fc.assert(
       fc.property(graph, (edges) => {
         const seen = reachable(['0'], (name) => (edges[Number(name)] ?? []).map(String));
@@ -260,7 +260,7 @@ describe('small things', () => {
       }),
     );
   });
-  test('a word that is there is its own suggestion', () => {
+  test('a known word is its own suggestion', () => {
     fc.assert(
       fc.property(fc.constantFrom(...names), (word) => {
         expect(nearest(word, names)).toBe(word);

@@ -8,7 +8,7 @@ const of = (artifacts: string): ArtifactsSpec | undefined =>
 const wrong = (artifacts: string): string[] => mistakes(`j: {image: x, script: x, artifacts: ${artifacts}}`);
 
 describe('artifacts:reports', () => {
-  test.each(REPORTS)('%s is taken', (kind) => {
+  test.each(REPORTS)('%s is accepted', (kind) => {
     expect(of(`{reports: {${kind}: a.json}}`)?.reports).toEqual([{ kind, paths: ['a.json'] }]);
     expect(of(`{reports: {${kind}: [$CI_PROJECT_DIR/a, "b/*.xml"]}}`)?.reports).toEqual([
       { kind, paths: ['a', 'b/*.xml'] },
@@ -24,7 +24,7 @@ describe('artifacts:reports', () => {
   test('a kind that GitLab does not have is an error', () => {
     expect(wrong('{reports: {junt: a}}')[0]).toContain('artifacts.reports has an unknown key "junt"');
   });
-  test('access and public say who may download; expose_as names it', () => {
+  test('access and public decide who may download; expose_as names it', () => {
     expect(of('{paths: [a], access: none}')?.access).toBe('nobody');
     expect(of('{paths: [a], access: maintainer}')?.access).toBe('operator');
     expect(of('{paths: [a], access: all}')?.access).toBeUndefined();

@@ -7,7 +7,7 @@ const said = (text: string): string => mistakes(text).join('\n');
 const file = (name: string, tag: string): string =>
   `"${name}":\n  image: x\n  tags: ["${tag}"]\n  script: [echo]\n`;
 
-describe('names that Temporal or PostgreSQL could not take are refused where they are written', () => {
+describe('names that Temporal or PostgreSQL cannot store are refused where they are written', () => {
   test.each([
     ['a NUL', 'a\\0b', 'contains a NUL'],
     ['half of a character', 'a\\ud800b', 'contains an unpaired surrogate'],
@@ -25,12 +25,12 @@ describe('names that Temporal or PostgreSQL could not take are refused where the
     expect(said(matrix)).toMatch(/name of the job .* is longer than 950/);
   });
 
-  test('what GitLab takes is taken', () => {
+  test('names that GitLab accepts are accepted', () => {
     expect(said(file('ü€ '.repeat(85), 't'.repeat(NAME_CHARS)))).toBe('');
   });
 });
 
-test('whatever a variable makes of a tag, its queue can be sent and stored', () => {
+test('any tag that a variable makes gives a queue that can be sent and stored', () => {
   for (const odd of ['a\0b', 'a\ud800b', `${'x'.repeat(254)}😀`, '€'.repeat(2_000)]) {
     const queue = tagQueue(odd);
     expect(queue.isWellFormed()).toBe(true);
@@ -40,7 +40,7 @@ test('whatever a variable makes of a tag, its queue can be sent and stored', () 
   expect(tagQueue('gpu')).toBe('tag-gpu');
 });
 
-test('a search attribute is text that PostgreSQL holds', () => {
+test('a search attribute is text that PostgreSQL can store', () => {
   expect(keyword('queue:a\0b')).toBe('queue:a\uFFFDb');
   expect(keyword('a\ud800b')).toBe('a\uFFFDb');
 });

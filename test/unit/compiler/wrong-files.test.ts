@@ -43,7 +43,7 @@ describe('is reported', () => {
     for (const [at, words] of reported.entries()) expect(lines[at]).toMatch(words);
   });
 
-  test('mistakes in an included file, in what it merges by an anchor too: where they are written', () => {
+  test('mistakes in an included file, also through an anchor, are reported where they are written', () => {
     const included = {
       'a.yml':
         '.t: &t\n  image: x\n  retry: 7\n  when: on_sucess\nb:\n  <<: *t\n  script: y\n  tmeout: 3 min\n',

@@ -57,7 +57,7 @@ describe('the example pipelines', () => {
   });
 });
 
-describe('pipelines as people bring them', () => {
+describe('example pipelines for GitLab', () => {
   test('classic-docker: the image goes from job to job as an artifact, on machines of its architecture', () => {
     const jobs = jobsOf('classic-docker');
     expect([...jobs.keys()]).toEqual([

@@ -77,7 +77,7 @@ const container = (what: 'start' | 'die', name: string, engine = 'e'): HistoryEv
 });
 const engine = (what: 'down' | 'up'): HistoryEvent => ({ type: 'engine', what, engine: 'e' });
 
-describe('histories that hold', () => {
+describe('histories that satisfy the invariants', () => {
   const good: Record<string, HistoryEvent[]> = {
     'a whole run': [
       sent(),
@@ -134,7 +134,7 @@ describe('histories that hold', () => {
   });
 });
 
-describe('histories that break', () => {
+describe('histories that violate them', () => {
   const gate: HistoryEvent = {
     type: 'deployment',
     deployId: 'd1',
@@ -228,7 +228,7 @@ describe('histories that break', () => {
   });
 });
 
-test('any log in pieces holds, and with any piece lost, doubled or moved it does not', () => {
+test('any log in chunks passes, and with any chunk lost, doubled or moved it fails', () => {
   fc.assert(
     fc.property(
       fc.integer({ min: 3, max: 40 }),
@@ -246,7 +246,7 @@ test('any log in pieces holds, and with any piece lost, doubled or moved it does
   );
 });
 
-test('a seed is the same run everywhere', () => {
+test('a seed gives the same run everywhere', () => {
   const of = (seed: number): number[] => Array.from({ length: 5 }, randomOf(seed).next);
   expect(of(7)).toEqual(of(7));
   expect(of(7)).not.toEqual(of(8));

@@ -7,13 +7,13 @@ import { ROOT } from '../../support/source.ts';
 
 const all = Object.entries(MECHANISMS).map(([name, one]): [string, Mechanism] => [name, one]);
 
-test('each invariant has a mechanism that can be taken away', () => {
+test('each invariant has a mechanism that can be removed', () => {
   const broken = new Set(all.map(([, { breaks }]) => breaks));
   broken.delete('row');
   expect([...broken].toSorted()).toEqual(['I1', 'I2', 'I3', 'I4', 'I5', 'I6', 'I7', 'I8', 'I9']);
 });
 
-test('docs/reliability.md names exactly these, with what they break and the row that shows it', () => {
+test('docs/reliability.md lists exactly these, with what they break and the row that shows it', () => {
   const page = readFileSync(join(ROOT, 'docs', 'reliability.md'), 'utf8');
   const told = [...page.matchAll(/^\| (I\d|the row) \| `(.+?)` \| (.+?) \| .+ \| (\d+) \|$/gm)].map((found) =>
     found.slice(1, 5),

@@ -9,7 +9,7 @@ const own = {
   database: { port: 30_000, password: 'geheim' },
 };
 
-test('Temporal of the harness is the one of docker-compose.yml, with its settings', async () => {
+test('the harness uses the Temporal of docker-compose.yml, with its settings', async () => {
   const pinned = await pinnedServer();
   expect(pinned.version).toMatch(/^\d+\.\d+\.\d+$/);
   const made = serverEnvironment(pinned, own);
@@ -17,7 +17,7 @@ test('Temporal of the harness is the one of docker-compose.yml, with its setting
     expect(made[name], name).toBe(pinned.environment[name]);
 });
 
-test('nothing of it listens beyond the machine, or where another one may: every port is its own', async () => {
+test('it listens on the loopback only, and every port is its own', async () => {
   const made = serverEnvironment(await pinnedServer(), own);
   expect(made.BIND_ON_IP).toBe('127.0.0.1');
   expect(made.POSTGRES_SEEDS).toBe('127.0.0.1');
@@ -27,7 +27,7 @@ test('nothing of it listens beyond the machine, or where another one may: every 
   expect(new Set(ports.map(([, port]) => port)).size).toBe(PORT_NAMES.length);
 });
 
-test("the installation's dynamic settings are taken, from a file that is there", async () => {
+test("the installation's dynamic settings are used, from an existing file", async () => {
   const { DYNAMIC_CONFIG_FILE_PATH: path = '' } = serverEnvironment(await pinnedServer(), own);
   expect(readFileSync(path, 'utf8')).toContain('history.transferProcessorMaxPollRPS');
 });

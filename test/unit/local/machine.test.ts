@@ -35,7 +35,7 @@ const runFile = (change: Partial<RunFile>): RunFile => ({
 });
 
 describe('keys', () => {
-  test('are made once, for their owner alone', async () => {
+  test('are created once, for their owner only', async () => {
     const [first, second] = await Promise.all([ensureKeys(settings()), ensureKeys(settings())]);
     expect(second).toEqual(first);
     expect(await ensureKeys(settings())).toEqual(first);
@@ -57,7 +57,7 @@ describe('keys', () => {
 });
 
 describe('the run file', () => {
-  test('is read back; of a dead supervisor or a silent server it is not alive', async () => {
+  test('is read back; a dead supervisor or a silent server counts as not alive', async () => {
     await writeRunFile(settings(), runFile({ pid: 2 ** 22 + 1 }));
     expect(await readRunFile(settings())).toMatchObject({ registry: '127.0.0.1:1' });
     expect(await liveRun(settings())).toBeUndefined();
@@ -109,7 +109,7 @@ describe('processes', () => {
   });
 });
 
-describe('one up a home', () => {
+describe('one up per home', () => {
   test('the second is refused with the owner; after a release it can be taken', async () => {
     const release = await takeLock(home);
     expect(await lockOwner(home)).toBe(process.pid);
@@ -124,7 +124,7 @@ describe('one up a home', () => {
     await gone;
     await (await takeLock(home))();
   });
-  test('a lock of a process id that is another program now is taken over', async () => {
+  test('a lock whose process id belongs to another program is taken over', async () => {
     writeFileSync(join(home, 'up.lock'), '1\nticks 99999999999');
     await (await takeLock(home))();
   });
@@ -182,7 +182,7 @@ describe('a helper binary', () => {
   });
 });
 
-test('what npm start knows before there are packages', async () => {
+test('what npm start knows before packages are installed', async () => {
   mkdirSync(join(home, 'x'));
   const path = join(import.meta.dirname, '..', '..', '..', 'scripts');
   const { inSync } = (await import(join(path, 'bootstrap.mjs'))) as {

@@ -41,7 +41,7 @@ describe('Masker', () => {
     );
   });
 
-  test('gives the same at every way to cut the text', () => {
+  test('gives the same result for any chunks', () => {
     fc.assert(
       fc.property(
         fc.array(letters, { minLength: 1, maxLength: 4 }),
@@ -63,7 +63,7 @@ describe('Masker', () => {
     );
   });
 
-  test('a new masker goes on wherever the old one was idle', () => {
+  test('a new masker continues wherever the old one was idle', () => {
     fc.assert(
       fc.property(fc.array(letters, { minLength: 1, maxLength: 4 }), longText, (patterns, input) => {
         const automaton = automatonOf(patterns);
@@ -80,7 +80,7 @@ describe('Masker', () => {
     );
   });
 
-  test('holds back less than the longest secret, and nothing that cannot become one', () => {
+  test('holds back less than the longest secret, and only possible beginnings of one', () => {
     const masker = new Masker(automatonOf(['correct-horse']));
     expect(text([masker.push(utf8.encode('hello wor'))])).toBe('hello wor');
     expect(masker.idle).toBe(true);
@@ -99,7 +99,7 @@ describe('Masker', () => {
     expect(bytes).toBe(100 * chunk.length);
   });
 
-  test('without secrets the text passes untouched', () => {
+  test('without secrets the text is unchanged', () => {
     const masker = new Masker(maskAutomaton([]));
     expect(text([masker.push(utf8.encode('as it is')), masker.flush()])).toBe('as it is');
   });
@@ -124,7 +124,7 @@ describe('maskPatterns', () => {
     expect(hidden(secret, `x=${form};`)).not.toContain(form.slice(2, -2));
   });
 
-  test('hides base64 at every alignment: nothing but the border characters is left', () => {
+  test('hides base64 at every alignment: only the border characters are left', () => {
     for (const before of ['', 'u', 'us', 'usr', 'user:']) {
       const encoded = Buffer.from(`${before}${secret}@host`).toString('base64');
       const output = hidden(secret, encoded);

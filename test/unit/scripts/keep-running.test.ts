@@ -31,7 +31,7 @@ afterEach(() => {
 });
 
 describe('keep-running.sh', () => {
-  test('starts a worker that has ended again, and what said that it was ready is gone', async () => {
+  test('restarts a worker that has ended, and removes its ready file', async () => {
     void start('echo "$*" >> starts; : > ready; exit 3');
     await vi.waitFor(() => expect(readFileSync(path('starts'), 'utf8').split('\n')).toHaveLength(3), {
       timeout: 30_000,
@@ -40,7 +40,7 @@ describe('keep-running.sh', () => {
     expect(readFileSync(path('starts'), 'utf8')).toContain('main.ts worker --control');
   });
 
-  test('hands SIGTERM on, waits for the end, and ends with its code', async () => {
+  test('forwards SIGTERM, waits for the end, and exits with its code', async () => {
     const ended = start(
       'trap ": > told; until [ -e may-end ]; do sleep 0.05; done; : > handed-over; exit 7" TERM\n: > up\nwhile :; do sleep 0.05; done',
     );
@@ -53,7 +53,7 @@ describe('keep-running.sh', () => {
     expect(existsSync(path('handed-over'))).toBe(true);
   });
 
-  test('ends at once when it is told to between two starts', async () => {
+  test('ends at once if it is stopped between two starts', async () => {
     const ended = start('echo >> starts; exit 1');
     await appears('starts');
     // It has ended, or ends now: either way nothing is started again.

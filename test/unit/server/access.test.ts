@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-describe('who may call what', () => {
+describe('access to routes', () => {
   test('the routes are exactly those of the contract', async () => {
     await server.app.ready();
     for (const route of Object.keys(ROUTES)) {
@@ -72,7 +72,7 @@ describe('who may call what', () => {
       expect(answer.statusCode).toBe(403);
   });
 
-  test('a malformed token is an unknown one, and not a missing one', async () => {
+  test('a malformed token is an unknown one, not a missing one', async () => {
     const ask = async (headers: Record<string, string>): Promise<string> =>
       (await server.app.inject({ url: '/api/v1/workers', headers })).body;
     expect(await ask({ authorization: 'Bearer x' })).toContain('Unknown token');
@@ -141,7 +141,7 @@ describe('tokens', () => {
 });
 
 describe('every answer', () => {
-  test('carries the headers that keep data from being run, framed or kept', async () => {
+  test('has the headers that prevent data from being run, framed or cached', async () => {
     for (const url of ['/', '/healthz', '/nothing', '/api/v1/workers']) {
       const { headers } = await server.app.inject({ url });
       expect(headers['x-content-type-options'], url).toBe('nosniff');
@@ -150,7 +150,7 @@ describe('every answer', () => {
     }
   });
 
-  test('an unknown route and an unknown error say nothing of the inside', async () => {
+  test('an unknown route and an unknown error reveal no internals', async () => {
     const nothing = await server.app.inject({ url: '/etc/passwd' });
     expect([nothing.statusCode, nothing.json().error.code]).toEqual([404, 'not-found']);
     server.workflows.failure = new Error('password=hunter2 at /var/lib/davit');

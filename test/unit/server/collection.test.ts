@@ -35,7 +35,7 @@ const isThere = (digest: Digest): Promise<boolean> =>
     },
   );
 
-test('what a record leads to stays, over as many steps as it takes; what expired and what nobody names goes', async () => {
+test('blobs reachable from a record stay, over any number of steps; expired and unreferenced ones are removed', async () => {
   const script = await old('a script');
   const spec = await old({ script });
   const plan = await old({ jobs: [{ spec }] });
@@ -65,7 +65,7 @@ test('what a record leads to stays, over as many steps as it takes; what expired
   expect(await put('an artifact that has')).toBe(expired);
 });
 
-test('nothing goes that is younger than the oldest open pipeline, or was stored or asked for again since', async () => {
+test('nothing is removed that is younger than the oldest open pipeline, or was stored or requested since', async () => {
   const before = await old('before it');
   const after = await aged(await put('after its start'), 5);
   const again = await old('stored again');
@@ -78,14 +78,14 @@ test('nothing goes that is younger than the oldest open pipeline, or was stored 
   for (const digest of [after, again, asked]) expect(await isThere(digest)).toBe(true);
 });
 
-test('without an answer of Temporal nothing goes', async () => {
+test('without an answer of Temporal nothing is removed', async () => {
   await old('nobody knows');
   server.workflows.failure = new DavitError('temporal/unreachable', 'away');
   await expect(collectOnce(server.deps, false, now)).rejects.toMatchObject({ code: 'temporal/unreachable' });
   expect(await server.deps.collect({ now, before: now, dryRun: true })).toMatchObject({ blobs: 1 });
 });
 
-test('what a pipeline was put together of stays, and the copies of remote files', async () => {
+test('inputs of a pipeline stay, and so do the copies of remote files', async () => {
   const answers = await old({ 'remote https://example.com/a.yml': { text: 'a: 1' } });
   const changed = await old({ main: ['a'] });
   const copy = await old('a: 1');
@@ -98,7 +98,7 @@ test('what a pipeline was put together of stays, and the copies of remote files'
   expect(await isThere(nobody)).toBe(false);
 });
 
-test('a record that cannot be read ends the collection before anything goes', async () => {
+test('an unreadable record ends the collection before anything is removed', async () => {
   const nobody = await old('nobody names it');
   await server.stores.records.put('pipelines/table/00000001', { plan: await old('a plan') });
   const folder = join(server.folder, 'records', 'pipelines', 'table');
@@ -108,7 +108,7 @@ test('a record that cannot be read ends the collection before anything goes', as
   expect(await isThere(nobody)).toBe(true);
 });
 
-test('a kept JSON of very many values ends no collection', async () => {
+test('a stored JSON of very many values ends no collection', async () => {
   const wide = `{${Array.from({ length: 150_000 }, (_, at) => `"w${at}":0`).join(',')}}`;
   await server.stores.records.put('pages/table/main/1', { site: { digest: await old(wide) } });
   const nobody = await old('nobody names it');
@@ -116,7 +116,7 @@ test('a kept JSON of very many values ends no collection', async () => {
   expect(await isThere(nobody)).toBe(false);
 });
 
-test('the files of a site stay, and what their text names goes, unless something else leads there', async () => {
+test('the files of a site stay; blobs that only their text names are removed', async () => {
   const [named, deep] = [await old('named by a page'), await old('of a plan')];
   const page = await old({ see: named });
   const plan = await old({ deep });

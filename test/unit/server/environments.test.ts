@@ -19,17 +19,17 @@ const stop = (name: string, token: string = TOKENS.developer) =>
     payload: { name },
   });
 
-test('the project is asked to stop an environment, and by whom', async () => {
+test("the project is asked to stop an environment, with the user's name", async () => {
   const answer = await stop('review/a b');
   expect([answer.statusCode, answer.json()]).toEqual([202, { accepted: true, was: 'available' }]);
   expect(server.workflows.stops).toMatchObject([{ name: 'review/a b' }]);
   expect(server.workflows.stops[0]?.actor).not.toBe('');
 });
-test('one that is stopped already is left alone, one that is not there is not found', async () => {
+test('a stopped one is left alone, a missing one is not found', async () => {
   expect((await stop('old')).json()).toEqual({ accepted: true, was: 'stopped' });
   expect((await stop('nothing')).statusCode).toBe(404);
   expect(server.workflows.stops).toEqual([]);
 });
-test('readers stop nothing', async () => {
+test('readers cannot stop one', async () => {
   expect((await stop('review/a b', TOKENS.reader)).statusCode).toBe(403);
 });

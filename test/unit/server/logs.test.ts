@@ -47,7 +47,7 @@ const end = () =>
 const textOf = (data: unknown): string => Buffer.from((data as LogChunkEvent).bytes, 'base64').toString();
 
 describe('reading', () => {
-  test('while Temporal is away, of the last attempt that has written', async () => {
+  test('while Temporal is down, of the last attempt that has written', async () => {
     await server.stores.logs.open(ref, 1);
     await write('why it failed');
     server.workflows.failure = new DavitError('temporal/unreachable', 'No Temporal.');
@@ -57,7 +57,7 @@ describe('reading', () => {
     const other = await server.app.inject({ url: path.replace('table/1', 'table/2'), headers: auth });
     expect([other.statusCode, other.json().error.code]).toEqual([503, 'temporal/unreachable']);
   });
-  test('from an offset, of the last attempt unless another is asked for', async () => {
+  test('from an offset, of the last attempt unless another is requested', async () => {
     await server.stores.logs.open(ref, 1);
     await write('0123456789');
     const answer = await server.app.inject({ url: `${path}&offset=4`, headers: auth });
@@ -77,7 +77,7 @@ describe('reading', () => {
     expect((await server.app.inject({ url: `${path}&offset=99`, headers: auth })).body).toBe('');
   });
 
-  test('a large one comes in pieces and whole', async () => {
+  test('a large one in chunks and whole', async () => {
     await server.stores.logs.open(ref, 1);
     for (let n = 0; n < 8; n += 1) await write('x'.repeat(100_000));
     const answer = await fetch(`${url}${path}`, { headers: auth });
@@ -86,7 +86,7 @@ describe('reading', () => {
 });
 
 describe('following', () => {
-  test('what is there, then what comes as it comes, then the end', async () => {
+  test('sends the existing log, then new lines, then the end', async () => {
     await server.stores.logs.open(ref, 1);
     await write('before ');
     const events = await openEvents(`${url}${followPath}`, auth);
@@ -105,7 +105,7 @@ describe('following', () => {
     expect(await events.next()).toBeUndefined();
   });
 
-  test('while Temporal is away as well, where a log is there', async () => {
+  test('while Temporal is down as well, if there is a log', async () => {
     await server.stores.logs.open(ref, 1);
     await write('before');
     server.workflows.failure = new DavitError('temporal/unreachable', 'No Temporal.');
@@ -129,7 +129,7 @@ describe('following', () => {
     fromTwo.close();
   });
 
-  test('a job that has not begun yet is waited for', async () => {
+  test('a job that has not started is waited for', async () => {
     const events = await openEvents(`${url}${followPath}`, auth);
     await server.stores.logs.open(ref, 1);
     await write('now');
@@ -153,7 +153,7 @@ describe('following', () => {
     expect(await events.next()).toMatchObject({ event: 'end', data: { bytes: 0, complete: false } });
   });
 
-  test('nothing of a reader that went away is kept', async () => {
+  test('nothing is kept for a reader that disconnected', async () => {
     await server.stores.logs.open(ref, 1);
     const events = await openEvents(`${url}${followPath}`, auth);
     await write('a');
@@ -184,14 +184,14 @@ describe('following', () => {
     }
   });
 
-  test('a log of an unknown pipeline or job is not there', async () => {
+  test('a log of an unknown pipeline or job is not found', async () => {
     for (const bad of [followPath.replace('table/1', 'table/2'), `${followPath}x`])
       expect((await server.app.inject({ url: bad, headers: auth })).statusCode).toBe(404);
   });
 });
 
 describe('following a status', () => {
-  test('says what it is, and every change', async () => {
+  test('sends the current status and every change', async () => {
     const events = await openEvents(`${url}/api/v1/pipelines/table/1/events`, auth);
     expect(await events.next()).toMatchObject({ event: 'status', data: { state: 'running' } });
     server.workflows.open.set('table/1', pipeline('table/1', { state: 'manual' }));
@@ -202,7 +202,7 @@ describe('following a status', () => {
     ).toBe(404);
   });
 
-  test('waits out a Temporal that is away', async () => {
+  test('waits while Temporal is down', async () => {
     const events = await openEvents(`${url}/api/v1/pipelines/table/1/events`, auth);
     await events.next();
     server.workflows.failure = new Error('away');

@@ -83,7 +83,7 @@ describe('a site', () => {
       expect(headers['x-content-type-options']).toBe('nosniff');
     }
   });
-  test('what has not changed is not sent again', async () => {
+  test('unchanged files are not sent again', async () => {
     const { etag } = (await get('/pages/open/')).headers;
     const again = await get('/pages/open/', { 'if-none-match': String(etag) });
     expect([again.statusCode, again.body]).toEqual([304, '']);
@@ -118,7 +118,7 @@ describe('a site that is for readers', () => {
   });
 });
 
-test('the collector keeps what is served, and takes what was replaced or is over', async () => {
+test('the collector keeps served files, and removes replaced and expired ones', async () => {
   const all = await server.stores.collect({ now: Date.now(), before: Date.now() + 60_000, dryRun: false });
   expect(all.blobs).toBeGreaterThan(0);
   expect((await get('/pages/open/')).body).toBe('<h1>Home</h1>');

@@ -77,7 +77,7 @@ describe('status', () => {
     expect(status.waitingFor).toEqual(['gate', 'queue:arm64']);
   });
 
-  test('an activity of a former epoch says nothing of the job now', () => {
+  test('an activity of an earlier epoch does not describe the job now', () => {
     const status = pipeline('table/1', { jobs: [job('a', { phase: 'dispatched', epoch: 2 })] });
     const pending = [{ activityId: 'a/1/1', started: true }];
     expect(withPending(status, { pending, now: 0 }).jobs[0]?.phase).toBe('dispatched');
@@ -90,7 +90,7 @@ describe('status', () => {
     expect(withPending(status, { pending, now: 13_000 }).jobs[0]?.waitingFor).toMatch(/^queue:/);
   });
 
-  test('of a closed pipeline: its record; past retention too; never while it runs again', async () => {
+  test('of a closed pipeline: its record, also after retention; never while it runs again', async () => {
     await keepRecord(pipeline('table/2', { state: 'failed' }));
     expect((await get('/api/v1/pipelines/table/2')).json().state).toBe('failed');
     server.workflows.open.set('table/2', pipeline('table/2', { state: 'running' }));
@@ -101,14 +101,14 @@ describe('status', () => {
     expect((await get('/api/v1/pipelines/TABLE/x')).json().error.code).toBe('usage/invalid');
   });
 
-  test('a hundred watchers ask once', async () => {
+  test('a hundred watchers cause one query', async () => {
     server.deps.limits.statusMs = 1_000;
     server.workflows.open.set('table/1', pipeline('table/1'));
     await Promise.all(Array.from({ length: 100 }, () => get('/api/v1/pipelines/table/1')));
     expect(server.workflows.asked).toBe(1);
   });
 
-  test('Temporal away is 503 and said so', async () => {
+  test('Temporal down is 503 with a message', async () => {
     server.workflows.failure = new DavitError('temporal/unreachable', 'No Temporal.');
     const answer = await get('/api/v1/pipelines/table/1');
     expect([answer.statusCode, answer.json().error.code]).toEqual([503, 'temporal/unreachable']);
@@ -137,7 +137,7 @@ describe('decisions', () => {
   const decide = (id: string, action: string, key = 'deploy', token: string = TOKENS.developer) =>
     post(`/api/v1/pipelines/${id}/decisions`, { action, job: key, comment: 'why' }, token);
 
-  test('carry the name and role of the token, whatever the body says', async () => {
+  test('carry the name and role of the token, whatever the body contains', async () => {
     server.workflows.open.set('table/1', pipeline('table/1', { jobs: [job('deploy')] }));
     expect((await decide('table/1', 'play')).json()).toEqual({ accepted: true, message: 'done' });
     await decide('table/1', 'reject', 'deploy', TOKENS.cli);
@@ -243,7 +243,7 @@ describe('starting', () => {
     expect((await start({}, 'bare')).json().error.code).toBe('usage/invalid');
   });
 
-  test('inputs go with it, of every type', async () => {
+  test('inputs of every type are passed on', async () => {
     const inputs = { env: 'dev', count: 2, dry: true, jobs: ['a', { b: [null] }] };
     expect((await start({ inputs })).statusCode).toBe(202);
     expect(server.workflows.triggers[0]?.inputs).toEqual(inputs);
@@ -288,7 +288,7 @@ describe('starting', () => {
   });
 });
 
-describe('blobs and artifacts of people', () => {
+describe('blobs and artifacts for users', () => {
   test('a working tree is stored and read back', async () => {
     const put = await server.app.inject({
       method: 'POST',

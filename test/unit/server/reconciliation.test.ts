@@ -21,7 +21,7 @@ const project = (name: string, more: object = {}) => ({
   ...more,
 });
 
-test('a delivery that asks for no pipeline is noted for the reconciler; one that is not signed is not', async () => {
+test('a delivery that asks for no pipeline is noted for the reconciler; an unsigned one is not', async () => {
   server = await testServer({ projects: [project('table')], secrets: { table: 'a secret' } });
   const { event, payload } = push('gitea', { message: 'words [skip ci]' });
   const name = skippedRecordName('table', sha256('refs/heads/main'));
@@ -41,7 +41,7 @@ test('a delivery that asks for no pipeline is noted for the reconciler; one that
   }
 });
 
-test('people see when each project was last compared, and doctor judges it', async () => {
+test('users see when each project was last compared, and doctor judges it', async () => {
   server = await testServer({
     projects: [project('table'), project('new'), project('off', { reconcile: false }), { name: 'local' }],
   });

@@ -64,7 +64,7 @@ test('records of pipelines are kept, found and shown', async () => {
   }
 });
 
-test('events and claims: new once, known ever after', async () => {
+test('events and claims: new once, known afterwards', async () => {
   const triggers = signals<Trigger>('trigger');
   expect(triggers.length).toBeGreaterThan(2);
   for (const trigger of triggers) {
@@ -79,7 +79,7 @@ test('events and claims: new once, known ever after', async () => {
   }
 });
 
-test('a memory from before the heads of events were kept apart', () => {
+test('a memory from before the heads of events were stored', () => {
   const heads = [{ ref: 'branch:main', sha: 'b', before: 'a', pipeline: 'table/1' as const }];
   expect(pushedHeads({ ...emptyMemory(), heads })).toEqual({ 'branch:main': 'b' });
 });

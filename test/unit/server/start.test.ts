@@ -40,7 +40,7 @@ describe('the start', () => {
     await (await startServer(options())).close();
   });
 
-  test('a webhook secret that is empty or missing stops it, and its value is not shown', async () => {
+  test('an empty or missing webhook secret prevents it, and its value is not shown', async () => {
     await writeFile(join(folder, 'empty'), '\n');
     for (const secret of [
       `file:${join(folder, 'empty')}`,
@@ -54,7 +54,7 @@ describe('the start', () => {
     await (await startServer(options())).close();
   });
 
-  test('a port that is taken, tokens that are too short', async () => {
+  test('a taken port, too short tokens', async () => {
     const other = createServer();
     await new Promise<void>((resolve) => void other.listen(0, '127.0.0.1', resolve));
     const { port } = other.address() as AddressInfo;
@@ -74,7 +74,7 @@ describe('facts for workers', () => {
     projects: [{ name: 'table', webhook_secret: 'env:HOOK' }],
   });
 
-  test('has the embedded registry beside those of the file, and no user', () => {
+  test('include the embedded registry beside those of the file, and no user', () => {
     const facts = factsOf({ installation, installationId: 'x', registry: '127.0.0.1:5000' }, 'http://server');
     expect(facts.config.registries.map((one) => [one.host, one.default])).toEqual([
       ['registry.test', true],
@@ -84,7 +84,7 @@ describe('facts for workers', () => {
     expect(facts.config.helper_image).toBe('davit/helper:1');
   });
 
-  test('names the embedded registry as the default where the file has none', () => {
+  test('name the embedded registry as the default if the file has none', () => {
     const bare = installationSchema.parse({});
     const facts = factsOf(
       { installation: bare, installationId: 'x', registry: '127.0.0.1:5000', helperImage: 'own:1' },

@@ -30,13 +30,13 @@ describe('push options, which GitLab sends', () => {
     expect(await withOptions({ [option]: true })).toEqual({ ignored: expect.stringMatching(/skip ci/) });
     expect(server.workflows.triggers).toEqual([]);
   });
-  test('ci.variable sets variables of the pipeline; what is no NAME=VALUE is none', async () => {
+  test('ci.variable sets variables of the pipeline; anything but NAME=VALUE is ignored', async () => {
     await withOptions({ variable: { 'A=1': 1, 'B=x=y': 2, 'no value': 1, '1A=x': 1 } });
     expect(server.workflows.triggers[0]?.variables).toEqual({ A: '1', B: 'x=y' });
     await withOptions({ variable: { nothing: 1 } });
     expect(server.workflows.triggers[1]?.variables).toBeUndefined();
   });
-  test('ci.input gives inputs to the pipeline', async () => {
+  test('ci.input sets inputs of the pipeline', async () => {
     await withOptions({ input: { 'stage=test': 1, 'list=["a=b"]': 1, '=x': 1, nothing: 1 } });
     expect(server.workflows.triggers[0]?.inputs).toEqual({ stage: 'test', list: '["a=b"]' });
   });

@@ -73,7 +73,7 @@ describe.each(FORGES)('%s', (forge) => {
     ]);
   });
 
-  test('a merge request says more of itself where the forge does', async () => {
+  test('a merge request has more facts if the forge sends them', async () => {
     const { event, payload } = merge(forge);
     const own = { id: 77, draft: true, labels: [{ name: 'bug' }], assignees: [{ login: 'ada' }] };
     const facts =
@@ -149,7 +149,7 @@ describe.each(FORGES)('%s', (forge) => {
     expect(server.workflows.triggers).toEqual([]);
   });
 
-  test("no signature, a wrong one, another project's, a project without a secret, none at all: all alike", async () => {
+  test("no signature, a wrong one, another project's, a project without a secret: the same answer", async () => {
     const good = pushed(forge);
     const bare = { body: good.body, headers: { 'content-type': 'application/json' } };
     const refused = [
@@ -206,7 +206,7 @@ describe.each(FORGES)('%s', (forge) => {
     expect([second?.key, second?.deliveryId]).toEqual([first?.key, first?.deliveryId]);
   });
 
-  test('Temporal away is 503, and nothing is half made', async () => {
+  test('Temporal down is 503, and nothing is stored', async () => {
     server.workflows.failure = new DavitError('temporal/unreachable', 'No Temporal.');
     const answer = await send(pushed(forge), url);
     expect([answer.statusCode, answer.json().error.code, answer.headers['retry-after']]).toEqual([
@@ -263,8 +263,8 @@ describe.each(FORGES)('%s', (forge) => {
   });
 });
 
-describe('bodies', () => {
-  test('one that is too large is refused, said to be so or not', async () => {
+describe('request bodies', () => {
+  test('a too large one is refused, with or without a declared length', async () => {
     const huge = 'x'.repeat(200_000);
     const said = await send(sign('github', 'push', { body: huge, secret: SECRET }), '/webhooks/github');
     expect([said.statusCode, said.json().error.code]).toEqual([413, 'request/too-large']);
@@ -291,7 +291,7 @@ describe('bodies', () => {
     expect(await reply(await beginSlowly())).toContain(' 408 ');
   });
 
-  test('all together hold no more than the server has for them', async () => {
+  test('all together use no more memory than the limit', async () => {
     await server.close();
     server = await testServer({
       projects,
@@ -309,7 +309,7 @@ describe('bodies', () => {
     await expect.poll(refused).toBe(202);
   });
 
-  test('a token that is wrong is said to be so before the body comes', async () => {
+  test('a wrong token is refused before the body arrives', async () => {
     const address = await listen();
     const socket = connect(address.port, '127.0.0.1');
     socket.write(

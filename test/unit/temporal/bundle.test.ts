@@ -16,26 +16,26 @@ describe('the workflow bundle', () => {
     expect(code).toContain('./workflows/project/project.ts');
     expect(code).toContain('./workflows/pipeline/pipeline.ts');
   });
-  test.each(['zod', 'yaml', 're2js', 'dockerode', 'undici'])('holds no %s', (name) => {
+  test.each(['zod', 'yaml', 're2js', 'dockerode', 'undici'])('contains no %s', (name) => {
     expect(code).not.toContain(`node_modules/${name}/`);
   });
-  test('holds none of davit but workflows, src/plan and the message of an error', () => {
+  test('contains only workflows, src/plan and the message of an error', () => {
     const modules = new Set(code.match(/"\.\/(src|activities|workers)\/[^"]+\.ts"/g));
     const others = [...modules].filter((name) => !name.startsWith('"./src/plan/'));
     expect(others).toEqual(['"./src/utils/message.ts"']);
   });
-  test('that lies beside the code is taken, and nothing is written into the cache', async () => {
+  test('beside the code is used, and nothing is written into the cache', async () => {
     const { codePath } = await workflowBundle(join(cache, 'not-there'), join(cache, 'bundles'));
     expect(dirname(codePath)).toBe(join(cache, 'bundles'));
     expect(existsSync(join(cache, 'not-there'))).toBe(false);
   });
-  test('of other code that lies beside the code is not taken', async () => {
+  test('of other code beside the code is not used', async () => {
     const other = join(cache, 'other');
     mkdirSync(other);
     writeFileSync(join(other, `${'0'.repeat(32)}.js`), 'of other code');
     expect(dirname((await workflowBundle(cache, other)).codePath)).toBe(join(cache, 'bundles'));
   });
-  test('is built once: the same code is the same file, which is not written again', async () => {
+  test('is built once: the same code gives the same file, which is not written again', async () => {
     const { codePath } = await workflowBundle(cache);
     const before = statSync(codePath);
     expect((await workflowBundle(cache)).codePath).toBe(codePath);

@@ -17,7 +17,7 @@ const away = async (): Promise<never> => {
   throw new DavitError('registry/unreachable', 'Nobody there.');
 };
 
-test('a registry that stays away is given up in time, and the log is not flooded meanwhile', async () => {
+test('an unreachable registry is given up in time, without flooding the log', async () => {
   const onWait = vi.fn();
   await expect(retry(away, { forMs: 240_000, onWait, onWaitEveryMs: 30_000 })).rejects.toMatchObject({
     code: 'registry/unreachable',
@@ -27,14 +27,14 @@ test('a registry that stays away is given up in time, and the log is not flooded
   expect(onWait.mock.calls.length).toBeGreaterThanOrEqual(6);
   expect(onWait.mock.calls.length).toBeLessThanOrEqual(8);
 });
-test('what another try cannot mend is not tried again', async () => {
+test('an error that a retry cannot fix is not retried', async () => {
   const attempt = vi.fn(async () => {
     throw new DavitError('registry/denied', 'No.');
   });
   await expect(retry(attempt)).rejects.toMatchObject({ code: 'registry/denied' });
   expect(attempt).toHaveBeenCalledTimes(1);
 });
-test('a push says once what it does, however often it is tried', () => {
+test('a push reports its progress once, however often it is retried', () => {
   expect(eventText({ status: 'The push refers to repository [127.0.0.1:1/x]' })).toBeUndefined();
   expect(eventText({ id: '563c99d0a9ef', status: 'Pushed' })).toBe('563c99d0a9ef: Pushed\n');
 });
@@ -51,7 +51,7 @@ describe('policies', () => {
   };
   const retryable = (): boolean => true;
 
-  test('waits grow as the backoff says, and never fall below what the error asks for', async () => {
+  test('pauses follow the backoff, and are never shorter than the error demands', async () => {
     const waits = async (policy: Parameters<typeof retry>[1]): Promise<number[]> => {
       const seen: number[] = [];
       await retry(failing(4), { retryable, onWait: (_, ms) => seen.push(ms), ...policy });
@@ -69,13 +69,13 @@ describe('policies', () => {
     await expect(retry(failing(1), { retryable: withCode('store/unreachable') })).rejects.toBe(busy);
   });
 
-  test('attempts are counted, and the last error is the one that is thrown', async () => {
+  test('attempts are counted, and the last error is thrown', async () => {
     const attempt = failing(6);
     await expect(retry(attempt, { retryable, maxAttempts: 6 })).rejects.toBe(busy);
     expect(attempt).toHaveBeenCalledTimes(6);
   });
 
-  test('time can count from the first failure: a long attempt before it is no outage', async () => {
+  test('time can count from the first failure: a long attempt before it is not an outage', async () => {
     const slow = (): (() => Promise<string>) => {
       const attempt = failing(1);
       return async () => {
@@ -99,7 +99,7 @@ describe('policies', () => {
     await expect(retry(attempt, { final, retryable, signal: over.signal })).rejects.toBe(busy);
   });
 
-  test('a signal during the wait ends it with its reason, or after one last attempt', async () => {
+  test('a signal during the pause ends it with its reason, or after one last attempt', async () => {
     const policy = (reason: Error) => {
       const over = new AbortController();
       return { retryable, signal: over.signal, onWait: () => over.abort(reason) };

@@ -25,7 +25,7 @@ function engineOf(createdAt: number) {
   return { engine: engine as Engine, removed };
 }
 
-test.each([-OFF_MS, 0, OFF_MS])('a janitor whose clock is off by %i ms goes by the engine’s', async (off) => {
+test.each([-OFF_MS, 0, OFF_MS])('a janitor whose clock is off by %i ms uses the engine’s', async (off) => {
   vi.useFakeTimers({ toFake: ['Date'], now: ENGINE_MS + off });
   const workflows = { isClosed: async () => true };
   const of = { installation: 'i', workflows, minAgeMs: 60_000, everyMs: 1, askAgainMs: 1 };
@@ -37,7 +37,7 @@ test.each([-OFF_MS, 0, OFF_MS])('a janitor whose clock is off by %i ms goes by t
 });
 
 test.each([-OFF_MS, OFF_MS])(
-  'a container has run for as long by a clock that is off by %i ms',
+  'the run time of a container is right with a clock that is off by %i ms',
   async (off) => {
     vi.useFakeTimers({ toFake: ['Date'], now: ENGINE_MS + off });
     const { engine } = engineOf(0);
@@ -47,7 +47,7 @@ test.each([-OFF_MS, OFF_MS])(
   },
 );
 
-test('the server’s time is what it has said, and goes on steadily while this machine’s clock jumps', async () => {
+test('the server’s time continues steadily while this machine’s clock jumps', async () => {
   const server = createServer((_, response) => {
     response.setHeader('date', new Date(ENGINE_MS).toUTCString());
     response.end();

@@ -7,7 +7,7 @@ const lines = (logLevel: string): { said: string[]; logger: ReturnType<typeof sd
   return { said, logger: sdkLogger(logLevel, (line) => said.push(line)) };
 };
 
-test('an event is one line with what tells it from others, and has no stack', () => {
+test('an event is one line with its distinguishing fields, and has no stack', () => {
   const { said, logger } = lines('info');
   logger.warn('Activity failed', {
     activityType: 'runJob',
@@ -20,13 +20,13 @@ test('an event is one line with what tells it from others, and has no stack', ()
     /^\d{4}-\S+Z warn Activity failed workflowId=pipeline\/table\/3 activityType=runJob \(the engine went away\)$/,
   );
 });
-test('what is always so is not said, nor each state of a worker', () => {
+test('constant facts are not logged, nor each state of a worker', () => {
   const { said, logger } = lines('info');
   logger.warn('No workflows registered, not polling for workflow tasks');
   logger.info('Worker state changed', { state: 'RUNNING' });
   expect(said).toEqual([]);
 });
-test('nor a question that is asked again', () => {
+test('a repeated query is not logged', () => {
   const { said, logger } = lines('info');
   logger.error('Failed to process Workflow Activation', { error: new Error(QUERY_NOT_READY) });
   expect(said).toEqual([]);

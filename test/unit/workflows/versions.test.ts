@@ -6,7 +6,7 @@ const DAY_MS = 24 * 60 * 60_000;
 /** A pipeline's longest deadline by default, and Temporal's retention after it. */
 const REPLAYED_DAYS = 60;
 
-test('ids are what recorded histories hold: they are added to, never changed', () => {
+test('ids are those of recorded histories: they are added to, never changed', () => {
   expect(Object.values(VERSIONS).map((version) => version.id)).toEqual([
     'reconciled',
     'downstream-refused-again',

@@ -74,7 +74,7 @@ async function unpack(tar: NodeJS.ReadableStream, to?: string): Promise<Unpacked
 }
 
 describe('the working tree as a tar', () => {
-  test('holds what is uncommitted, not what is ignored or deleted; links stay links, modes are open', async () => {
+  test('contains uncommitted files, not ignored or deleted ones; links stay links, modes are open', async () => {
     const made = await sourceTar(await findProject(repository()));
     const { headers, text } = await unpack(made.tar);
     await made.done;
@@ -112,7 +112,7 @@ describe('the working tree as a tar', () => {
     expect(status).not.toContain('M .gitignore');
   });
 
-  test('of a named commit holds that commit, nothing of the working tree', async () => {
+  test('of a named commit contains that commit, and nothing of the working tree', async () => {
     const repo = repository();
     const made = await sourceTar(await findProject(repo), 'HEAD~3');
     const { text } = await unpack(made.tar);
@@ -163,7 +163,7 @@ describe('the working tree as a tar', () => {
     },
   );
 
-  test('of a folder in a repository is that folder alone, with one commit', async () => {
+  test('of a folder in a repository contains only that folder, with one commit', async () => {
     const repo = repository();
     mkdirSync(join(repo, 'part'));
     writeFileSync(join(repo, 'part', '.davit.yml'), 'job:\n  script: [make]\n');
@@ -201,7 +201,7 @@ describe('the working tree as a tar', () => {
     expect([...headers.keys()].filter((name) => name.startsWith('vendor'))).toEqual([]);
   });
 
-  test('a commit that is not there is a coded error', async () => {
+  test('a missing commit is a coded error', async () => {
     const project = await findProject(repository());
     await expect(sourceTar(project, 'deadbeef')).rejects.toMatchObject({
       code: 'git/no-commit',
@@ -211,7 +211,7 @@ describe('the working tree as a tar', () => {
   });
 });
 
-test('a project is called as its origin, else as its folder', () => {
+test('a project is named after its origin, otherwise after its folder', () => {
   expect(slugOf('git@example.com:group/My_Shop.git', '/x')).toBe('my_shop');
   expect(slugOf('https://example.com/group/shop/', '/x')).toBe('shop');
   expect(slugOf(undefined, '/home/a/Mein Laden')).toBe('mein-laden');

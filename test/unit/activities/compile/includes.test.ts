@@ -26,7 +26,7 @@ function world() {
   return { ...deps, asked, open };
 }
 
-test('a question is asked once, and what git does not know is an answer too', async () => {
+test('a question is asked once, and an unknown ref is an answer too', async () => {
   const { asked, open } = world();
   const pins = await open('one');
   expect(await pins.elsewhere([WANT])).toEqual({ [KEY]: { sha: 'one' } });
@@ -36,7 +36,7 @@ test('a question is asked once, and what git does not know is an answer too', as
   expect(asked).toEqual([`one ${KEY}`, 'one changed main,gone,constructor']);
 });
 
-test('of two tries at the same time the first that keeps its answers is believed by both', async () => {
+test('of two concurrent attempts both use the answers that were stored first', async () => {
   const { asked, open } = world();
   const [one, two] = [await open('one'), await open('two')];
   for (const pins of [one, two]) {
@@ -54,7 +54,7 @@ test('of two tries at the same time the first that keeps its answers is believed
   expect(asked.filter((line) => line.startsWith('three'))).toEqual([]);
 });
 
-test('nothing is written for a pipeline that asks nothing; answers kept by an earlier version count', async () => {
+test('nothing is written for a pipeline without questions; answers of an earlier version are used', async () => {
   const { asked, blobs, records, open } = world();
   expect(await (await open('one')).keep()).toBe(true);
   expect(records.all.size).toBe(0);

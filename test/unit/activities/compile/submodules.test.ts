@@ -56,7 +56,7 @@ function setUp(trouble?: DavitError) {
 }
 const NORMAL = { GIT_SUBMODULE_STRATEGY: 'normal' };
 
-test('one fetch serves all that ask for the same; the others have the source of all', async () => {
+test('one fetch serves all jobs with the same submodules; the others use the common source', async () => {
   const { ask, asked } = setUp();
   const [plain, first, second, deep] = await ask([{}, NORMAL, NORMAL, { GIT_DEPTH: '50' }]);
   expect(asked.map((one) => [one.depth, one.submodules])).toEqual([
@@ -68,12 +68,12 @@ test('one fetch serves all that ask for the same; the others have the source of 
   expect([first?.submodules, deep?.submodules]).toEqual([{}, undefined]);
   expect(new Set([plain?.source, first?.source, deep?.source]).size).toBe(3);
 });
-test('of a fork nothing is read with credentials', async () => {
+test('a fork reads nothing with credentials', async () => {
   const { ask, asked } = setUp();
   await ask([NORMAL], true);
   expect(asked[0]?.submodules?.credentials).toBe(false);
 });
-test('what is refused is the failure of the job that asks; a forge that is away is asked again', async () => {
+test('a refusal fails the job that asks; an unreachable forge is asked again', async () => {
   const refused = setUp(new DavitError('git/denied', 'Submodule x: The repository refused.'));
   expect((await refused.ask([NORMAL]))[0]?.submodules?.failure).toContain('Submodule x');
   const away = setUp(new DavitError('git/unreachable', 'Submodule x: git could not fetch.'));

@@ -139,7 +139,7 @@ function setUp(fake: ReturnType<typeof fakeTarget>) {
   return { activities, input, logs, records, blobs };
 }
 
-test('names the digest, waits until the target stands still, and applies once', async () => {
+test('uses the digest, waits until the target has settled, and applies once', async () => {
   const fake = fakeTarget();
   const { activities, input, logs } = setUp(fake);
   const deploy = await input();
@@ -155,7 +155,7 @@ test('names the digest, waits until the target stands still, and applies once', 
   expect(logs.text()).toContain(IMAGE);
 });
 
-test('a clock that jumps between apply and watch, and while it is watched, ends no wait', async () => {
+test('a clock that jumps between apply and watch, or during the watch, ends no wait', async () => {
   const fake = fakeTarget();
   const { activities, input } = setUp(fake);
   const deploy = await input();
@@ -175,7 +175,7 @@ test('a clock that jumps between apply and watch, and while it is watched, ends 
   }
 });
 
-test('a newer deployment stands: outdated, nothing is written', async () => {
+test('a newer deployment at the target: outdated, nothing is written', async () => {
   const fake = fakeTarget({
     start: { exists: true, owner: 'table', seq: 9, deployIds: ['newer'], image: 'new' },
   });
@@ -184,14 +184,14 @@ test('a newer deployment stands: outdated, nothing is written', async () => {
   expect(fake.calls).toEqual([]);
 });
 
-test('a conflict is read again and decided again', async () => {
+test('after a conflict it reads and decides again', async () => {
   const fake = fakeTarget({ conflicts: 2 });
   const { activities, input } = setUp(fake);
   expect(await asActivity(activities.applyDeploy, await input())).toMatchObject({ kind: 'applied' });
   expect(fake.calls).toHaveLength(3);
 });
 
-test('a cancel whose request was answered by silence says what the target has', async () => {
+test('a cancel whose request got no response reports the state of the target', async () => {
   for (const applied of [true, false]) {
     const fake = fakeTarget();
     const environment = new MockActivityEnvironment();
@@ -211,7 +211,7 @@ test('a cancel whose request was answered by silence says what the target has', 
   }
 });
 
-test('a cancelled deployment that nobody knows of is looked for, and not applied', async () => {
+test('a cancelled deployment of unknown state is looked up, and not applied', async () => {
   const fake = fakeTarget();
   const { activities, input } = setUp(fake);
   const deploy = await input();
@@ -226,7 +226,7 @@ test('a cancelled deployment that nobody knows of is looked for, and not applied
   expect(await asActivity(activities.applyDeploy, again)).toMatchObject({ kind: 'already' });
 });
 
-test('a worker that stood still between its look and its request finds that another try has followed', async () => {
+test('a worker that was frozen between its read and its request finds that another dispatch has followed', async () => {
   const fake = fakeTarget();
   const newer = Promise.withResolvers<void>();
   const looked = Promise.withResolvers<void>();
@@ -248,7 +248,7 @@ test('a worker that stood still between its look and its request finds that anot
   expect(fake.calls).toEqual([]);
 });
 
-test('stores that are away for a moment end no deployment, whichever step asks', async () => {
+test('an outage of the stores ends no deployment, in any step', async () => {
   const fake = fakeTarget({
     start: { exists: true, owner: 'table', seq: 1, deployIds: ['old'], snapshot: 'spec of old' },
   });
@@ -272,7 +272,7 @@ test('stores that are away for a moment end no deployment, whichever step asks',
   vi.restoreAllMocks();
 });
 
-test('what a machine spoils before the target was asked may be tried again without a person', async () => {
+test("a machine's failure before the target was asked may be retried without a person", async () => {
   const fake = fakeTarget();
   const { activities, input, blobs } = setUp(fake);
   const deploy = await input();
@@ -283,7 +283,7 @@ test('what a machine spoils before the target was asked may be tried again witho
   vi.restoreAllMocks();
 });
 
-test('a fork does not deploy, and a deployment without its digest fails with words', async () => {
+test('a fork does not deploy, and a deployment without its digest fails with a message', async () => {
   const fake = fakeTarget();
   const { activities, input } = setUp(fake);
   const fork = await asActivity(activities.applyDeploy, await input({ spec: { fork: true } }));
@@ -293,7 +293,7 @@ test('a fork does not deploy, and a deployment without its digest fails with wor
   expect(fake.calls).toEqual([]);
 });
 
-test('a rollout that fails is told in the words of the target, and rolled back once', async () => {
+test('a failed rollout is reported in the words of the target, and rolled back once', async () => {
   const fake = fakeTarget({
     broken: true,
     start: {
@@ -323,7 +323,7 @@ test('a rollout that fails is told in the words of the target, and rolled back o
   ]);
 });
 
-test('a worker that dies right after applying has not lost what it replaced', async () => {
+test('a worker that dies right after applying has not lost the replaced state', async () => {
   const fake = fakeTarget({
     broken: true,
     start: { exists: true, owner: 'table', deployIds: ['before'], seq: 2, snapshot: 'spec before' },
@@ -354,7 +354,7 @@ test('the first deployment of a service is rolled back by removing it', async ()
   expect(fake.calls.filter((call) => call.startsWith('restore'))).toHaveLength(1);
 });
 
-test('nothing is undone that is not ours, that is newer, or that the file wants left', async () => {
+test('a foreign or newer deployment, or one whose file says pause, is not rolled back', async () => {
   const fake = fakeTarget({ broken: true });
   const { activities, input } = setUp(fake);
   const deploy = await input();
@@ -371,7 +371,7 @@ test('nothing is undone that is not ours, that is newer, or that the file wants 
   expect(fake.calls.some((call) => call.startsWith('restore'))).toBe(false);
 });
 
-test('a target that never comes up ends at its deadline, one that is replaced is outdated', async () => {
+test('a target that never starts ends at its deadline, one that is replaced is outdated', async () => {
   const fake = fakeTarget();
   const { activities, input } = setUp(fake);
   const deploy = await input({

@@ -33,8 +33,8 @@ async function find(
   })({ project: 'front', pipeline: 'front/1', fork: false, mirrors: 'group/lib', ...more });
 }
 
-describe('the pipeline that is mirrored', () => {
-  test('is the newest of the default branch: no child, no merge request, no tag, no other branch', async () => {
+describe('a mirrored pipeline', () => {
+  test('is the newest of the default branch, and not a child, merge request, tag or other branch', async () => {
     const others: [number, string, string][] = [
       [4, 'trunk', 'parent_pipeline'],
       [5, 'trunk', 'merge_request'],
@@ -44,7 +44,7 @@ describe('the pipeline that is mirrored', () => {
     const found = await find([[2, 'trunk', 'push'], [3, 'trunk', 'pipeline'], ...others]);
     expect(found).toEqual({ project: 'lib', pipeline: 'lib/3' });
   });
-  test('is one that is open, unless a newer one has ended', async () => {
+  test('is an open one, unless a newer one has ended', async () => {
     expect(await find([[2, 'trunk', 'push']], {}, 'lib/9')).toMatchObject({ pipeline: 'lib/9' });
     expect(await find([[10, 'trunk', 'push']], {}, 'lib/9')).toMatchObject({ pipeline: 'lib/10' });
   });
@@ -56,7 +56,7 @@ describe('the pipeline that is mirrored', () => {
   ])('%s is refused', async (_what, more, message) => {
     expect(JSON.stringify(await find([], more))).toContain(message);
   });
-  test('is never the one that asks', async () => {
+  test('is never the pipeline that asks', async () => {
     const own = { project: 'lib', pipeline: 'lib/3' as const };
     expect(JSON.stringify(await find([[3, 'trunk', 'push']], own))).toContain('its own end');
   });

@@ -58,7 +58,7 @@ function bench() {
 }
 
 describe('another project', () => {
-  test('gets a trigger of its own: head of the branch, nothing of the source of this one', async () => {
+  test('gets a trigger of its own: head of the branch, without the source of the parent', async () => {
     const { ask, started } = bench();
     expect(await ask({ to: { project: 'group/back' } })).toEqual({ project: 'back' });
     expect(started[0]).toMatchObject({
@@ -96,7 +96,7 @@ describe('another project', () => {
       project: 'back',
     });
   });
-  test('a circle is cut at the third time round', async () => {
+  test('a cycle is refused at the third repetition', async () => {
     const { ask } = bench();
     const upstream = {
       pipeline: 'back/9' as const,
@@ -129,7 +129,7 @@ describe('a child', () => {
     inputs: { a: 1 },
     sourceBlob: undefined,
   };
-  test('takes ref, commit and who asked; not the variables, jobs and file of the run', async () => {
+  test('inherits ref, commit and requester; not the variables, jobs and file of the run', async () => {
     const { ask, started } = bench();
     await ask({ to: { include: [{ written: 'a.yml' }] }, trigger: parent });
     const [child] = started;
@@ -142,7 +142,7 @@ describe('a child', () => {
     for (const name of ['variables', 'jobs', 'file', 'inputs']) expect(child).not.toHaveProperty(name);
     expect(child?.upstream).toMatchObject({ depth: 1, family: 100, root: 100, origin: 'push' });
   });
-  test('two levels deep and no further', async () => {
+  test('is at most two levels deep', async () => {
     const { ask, started } = bench();
     const to = { include: [{ written: 'a.yml' }] };
     await ask({ to });
@@ -152,7 +152,7 @@ describe('a child', () => {
     const third = await ask({ to, trigger: { upstream: started[1]?.upstream } });
     expect(JSON.stringify(third)).toContain('2 levels deep');
   });
-  test('its file is read out of the artifact of the job; dotenv fills what was left open', async () => {
+  test('has its file from an artifact of the job; dotenv sets open variables', async () => {
     const { ask, started, blobs, put } = bench();
     const tar = pack();
     tar.entry({ name: 'out/g.yml' }, 'j: {script: x}\n');

@@ -50,7 +50,7 @@ test('a pattern that needs exponential backtracking is matched in linear time', 
   expect(dockerIgnore(`${'*a'.repeat(30)}b`)('a'.repeat(5_000))).toBe(false);
 });
 
-test('the context is re-rooted, overlaid with artifacts, and leaves out what is ignored', async () => {
+test('the context is relative to its folder, includes artifacts, and leaves out ignored files', async () => {
   const blobs = memoryBlobs();
   const source = await blobs.putBytes(
     await tar({
@@ -87,7 +87,7 @@ test('a Dockerfile is found by its path in the project, also outside of the cont
   });
 });
 
-test('what is no archive, or leaves its root, is refused', async () => {
+test('a file that is not an archive, or that leaves its root, is refused', async () => {
   const blobs = memoryBlobs();
   const junk = await blobs.putBytes(new TextEncoder().encode('not a tar'.repeat(200)));
   const escaping = await blobs.putBytes(await tar({ '../etc/passwd': 'x', Dockerfile: 'FROM x' }));
@@ -97,7 +97,7 @@ test('what is no archive, or leaves its root, is refused', async () => {
     ).rejects.toMatchObject({ code: 'source/refused' });
 });
 
-test('the pipeline file is the first name that is there', async () => {
+test('the pipeline file is the first name that exists', async () => {
   const blobs = memoryBlobs();
   const both = await blobs.putBytes(await tar({ './.gitlab-ci.yml': 'a: 1', '.davit.yml': 'b: 1' }));
   const names = ['.davit.yml', '.gitlab-ci.yml'];
@@ -109,7 +109,7 @@ test('the pipeline file is the first name that is there', async () => {
   expect(await findFile(await blobs.getStream(both), ['no'])).toBeUndefined();
 });
 
-test('the images that a Dockerfile stands on, its stages left out', () => {
+test('base images of a Dockerfile, without its stages', () => {
   const text = `ARG BASE=debian:12
 ARG HOST=registry.test
 FROM --platform=linux/arm/v6 $HOST/base:\${TAG} AS Builder

@@ -65,7 +65,7 @@ const both: { job: string; image: BuiltImage }[] = [
   { job: 'build: [arm64]', image: image('arm64', 'b') },
 ];
 
-test('the index names each architecture by digest, with its variant, and every try writes the same', async () => {
+test('the index names each architecture by digest, with its variant, and every attempt writes the same bytes', async () => {
   const { push, spec, written, logs } = setUp();
   const input = runInput(await spec(), { images: both });
   const result = await asActivity(push, input);
@@ -94,7 +94,7 @@ test('nothing is written while an architecture is missing', async () => {
   expect(written).toEqual([]);
 });
 
-test('an image of another repository, two of one platform, or one that is gone: refused with words', async () => {
+test('an image of another repository, two of one platform, or a missing one: refused with a message', async () => {
   const { push, spec, written } = setUp({ gone: digest('b') });
   const foreign = [
     ...both.slice(0, 1),

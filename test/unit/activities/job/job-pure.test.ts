@@ -30,7 +30,7 @@ const ended = (more: Partial<ContainerState>): ContainerState => ({
 });
 const limits = { timeoutMs: 60_000, timedOut: false };
 
-describe('how a container ended', () => {
+describe('the end of a container', () => {
   test.each([
     ['the script succeeded', ended({}), '0 ', 'succeeded', undefined],
     ['the script failed', ended({ exitCode: 3 }), '3 ', 'failed', 'script'],
@@ -74,7 +74,7 @@ describe('how a container ended', () => {
     expect(verdictOf(state, parseExitNote(note), limits)).toMatchObject({ outcome, ...(kind && { kind }) });
   });
 
-  test('a coded error keeps its code, an unknown one is a defect', () => {
+  test('a coded error keeps its code, an unknown error is a defect', () => {
     expect(verdictOfError(new DavitError('registry/name', 'No name.'))).toMatchObject({
       outcome: 'failed',
       kind: 'config',
@@ -111,12 +111,12 @@ describe('artifacts:paths', () => {
   ])('%j and %s: %s', (paths, path, expected) => {
     expect(chosen(paths, path)).toBe(expected);
   });
-  test('exclude takes files out', () => {
+  test('exclude removes files', () => {
     expect(chosen(['dist'], 'dist/a.tmp', ['dist/**/*.tmp'])).toBe(false);
     expect(chosen(['dist'], 'dist/a.js', ['dist/**/*.tmp'])).toBe(true);
     expect(chosen(['dist'], 'dist/sub/a.js', ['dist/sub'])).toBe(true);
   });
-  test('what leads out of the project is refused, and only what is needed is read', () => {
+  test('a path that leaves the project is refused, and only the needed folders are read', () => {
     const selection = selectFiles('/builds/p', ['../x', '/etc/passwd', 'a/b/*.c', 'a/b/d', 'a', 'z'], []);
     expect(selection.refused).toEqual(['../x', '/etc/passwd']);
     expect(selection.bases).toEqual(['a', 'z']);
@@ -138,7 +138,7 @@ describe('names', () => {
   const run = { workflowId: 'pipeline/demo/1', runId: 'r1' };
   const ref = { pipeline: 'demo/1', job: 'Build: [arm64] ü', jobId: 1, attempt: 2, epoch: 1 } as const;
   const installation = '01234567-89ab-cdef-0123-456789abcdef';
-  test('are names for an engine, and unique to run, job and attempt', () => {
+  test('are valid for an engine, and unique per run, job and attempt', () => {
     const name = attemptName(installation, run, ref);
     expect(name).toMatch(/^davit-01234567-[0-9a-f]{12}-build-arm64-2$/);
     const others = [
@@ -149,7 +149,7 @@ describe('names', () => {
     expect(new Set([name, ...others]).size).toBe(4);
     expect(attemptName(installation, run, { job: '日本', attempt: 1 })).toMatch(/-job-1$/);
   });
-  test('labels come back as what they were', () => {
+  test('labels are read back unchanged', () => {
     expect(readLabels(attemptLabels(installation, run, ref))).toEqual({
       ...run,
       installation,
@@ -160,14 +160,14 @@ describe('names', () => {
   });
 });
 
-describe('who a worker is', () => {
+describe('the identity of a worker', () => {
   const self = { hostId: 'h', arches: ['arm64', 'arm32'] };
   const other = (change: (parts: string[]) => void): string => {
     const parts = identityText(self).split('/');
     change(parts);
     return parts.join('/');
   };
-  test('its former self, and nobody who is alive or another', () => {
+  test('is a previous process of it, and not a live or another worker', () => {
     expect(
       isFormerSelf(
         self,
@@ -201,7 +201,7 @@ describe('who a worker is', () => {
     ).toBe(false);
     expect(isFormerSelf(self, 'some/other/worker')).toBe(false);
   });
-  test('of another machine nobody knows by the name whether it is alive', () => {
+  test('of another machine: its name does not tell whether it is alive', () => {
     const elsewhere = other((parts) => void (parts[3] = 'another-machine'));
     expect(isFormerSelf(self, elsewhere)).toBe(false);
     expect(isElsewhere(self, elsewhere)).toBe(true);
@@ -246,7 +246,7 @@ describe('variables', () => {
     file: false,
   });
 
-  test('the order is that of GitLab: file, dotenv, project, pipeline', async () => {
+  test("GitLab's order: file, dotenv, project, pipeline", async () => {
     const { values } = await resolve(
       [
         own('A', 'file', { from: 'file' }),
@@ -259,7 +259,7 @@ describe('variables', () => {
     expect(Object.fromEntries(values)).toMatchObject({ A: 'dotenv', B: 'project', C: 'run', D: 'dotenv' });
   });
 
-  test('what only the worker knows', async () => {
+  test('values that only the worker knows', async () => {
     const { values, masked } = await resolve([
       own('LATE', '${CI_RUNNER_DESCRIPTION}-${CI_JOB_ID}-$$-${NOTHING}', { late: true }),
     ]);
@@ -275,7 +275,7 @@ describe('variables', () => {
     expect(values.has('CI_JOB_TOKEN')).toBe(false);
   });
 
-  test('a fork gets no secret and no credentials, and is told', async () => {
+  test('a fork gets no secret and no credentials, and the log reports that', async () => {
     const { values, warnings, masked } = await resolve([secret('S', 'env:S')], { fork: true });
     expect(values.has('S')).toBe(false);
     expect(values.has('CI_REGISTRY_PASSWORD')).toBe(false);
@@ -283,14 +283,14 @@ describe('variables', () => {
     expect(masked).toEqual([]);
   });
 
-  test('a secret is masked; one that is too short to be is told; one that is not there is named', async () => {
+  test('a secret is masked; one that is too short is reported; a missing one is named', async () => {
     const { masked, warnings } = await resolve([secret('S', 'env:S'), secret('T', 'env:SHORT')]);
     expect(masked).toContain('secret-value');
     expect(warnings).toEqual(['T is too short to be masked.']);
     await expect(resolve([secret('N', 'env:NONE')])).rejects.toMatchObject({ code: 'secret/missing' });
   });
 
-  test('what a masked value is part of is masked too', async () => {
+  test('a value that contains a masked value is masked too', async () => {
     const { masked } = await resolve([
       secret('S', 'env:S'),
       own('URL', 'https://u:${S}@host', { late: true, masked: true }),

@@ -17,7 +17,7 @@ async function written(text: string): Promise<MemoryLogs> {
   return logs;
 }
 
-test('it ends as incomplete, says why, and refuses what comes late', async () => {
+test('it ends as incomplete, with the reason, and refuses later writes', async () => {
   const logs = await written('line 1\nlin');
   const summary = await close(logs);
   const text = logs.text(REF);
@@ -28,13 +28,13 @@ test('it ends as incomplete, says why, and refuses what comes late', async () =>
   await expect(late).rejects.toMatchObject({ code: 'log/fenced' });
 });
 
-test('a log without a byte says why as well', async () => {
+test('an empty log contains the reason as well', async () => {
   const logs = new MemoryLogs();
   await close(logs);
   expect(logs.text(REF)).toContain(TEXT);
 });
 
-test('an end that stands stays: its result was lost, its log was not', async () => {
+test('an existing end stays: its result was lost, its log was not', async () => {
   const logs = await written('all of it\n');
   const ended = { bytes: 10, crc: 'abcdef01', complete: true };
   await logs.end(REF, { epoch: 1, summary: ended });
@@ -42,7 +42,7 @@ test('an end that stands stays: its result was lost, its log was not', async () 
   expect(logs.text(REF)).toBe('all of it\n');
 });
 
-test('tried again, after an outage in the middle, it says it once', async () => {
+test('retried after an outage, it writes the line once', async () => {
   const logs = await written('line 1\n');
   logs.onAppend = () => {
     logs.outages = 1;

@@ -67,7 +67,7 @@ async function setUp(more: { fork?: boolean; forge?: boolean; loses?: boolean } 
   return { ask, blobs, made, hold };
 }
 
-test('variables of dotenv reports are filled in, and a file that was read is the text', async () => {
+test('variables of dotenv reports are replaced, and the content of a file is the text', async () => {
   const { ask, blobs, made } = await setUp();
   const notes = await blobs.putBytes(new TextEncoder().encode('# New'));
   expect(await ask('1', { notes })).toEqual({
@@ -84,7 +84,7 @@ test('variables of dotenv reports are filled in, and a file that was read is the
   expect(made.get('v2')?.description).toBe('notes.md');
 });
 
-test('one that exists already is not touched; a retry of the job that made it finds it', async () => {
+test('an existing release is not changed; a retry of the job that made it finds it', async () => {
   const { ask, made } = await setUp();
   await ask('1');
   expect(await ask('1')).toMatchObject({ kind: 'made', tag: 'v1' });
@@ -95,14 +95,14 @@ test('one that exists already is not touched; a retry of the job that made it fi
   expect(made.size).toBe(1);
 });
 
-test('a lost answer: the next try knows what it has made', async () => {
+test('after a lost response the next attempt recognises its release', async () => {
   const { ask, made } = await setUp({ loses: true });
   await expect(ask('1')).rejects.toMatchObject({ code: 'forge/away' });
   expect(await ask('1')).toMatchObject({ kind: 'made', tag: 'v1' });
   expect(made.size).toBe(1);
 });
 
-test('what the forge says no to is an answer; so are forks, and a tag that nobody set', async () => {
+test('a refusal of the forge is a result; so are forks, and a missing tag', async () => {
   const { ask } = await setUp();
   expect(await ask('0')).toMatchObject({ kind: 'refused', message: expect.stringContaining('403') });
   const fork = await setUp({ fork: true });
@@ -110,7 +110,7 @@ test('what the forge says no to is an answer; so are forks, and a tag that nobod
   expect(fork.made.size).toBe(0);
 });
 
-test('of two jobs that find the tag free at the same time one makes it, and the other is told so', async () => {
+test('of two jobs that find the tag free one creates it, and the other is told', async () => {
   const { ask, made, hold } = await setUp();
   const door = hold();
   const first = ask('1');
@@ -130,7 +130,7 @@ test('of two jobs that find the tag free at the same time one makes it, and the 
   });
 });
 
-test('a lost answer stays with the job that has made it, though another one asks meanwhile', async () => {
+test('after a lost response the release belongs to the job that made it, even if another one asks meanwhile', async () => {
   const { ask, made } = await setUp({ loses: true });
   await expect(ask('1')).rejects.toMatchObject({ code: 'forge/away' });
   expect(await ask('1', { pipeline: 'table/2' })).toMatchObject({ kind: 'refused' });
@@ -138,13 +138,13 @@ test('a lost answer stays with the job that has made it, though another one asks
   expect(made.size).toBe(1);
 });
 
-test('what the forge has said no to may be tried by another job', async () => {
+test('another job may try what the forge refused', async () => {
   const { ask } = await setUp();
   await ask('0');
   expect(await ask('0', { pipeline: 'table/2' })).toMatchObject({ message: expect.stringContaining('403') });
 });
 
-test('without a forge it stands in the records, once', async () => {
+test('without a forge it is in the records, once', async () => {
   const { ask } = await setUp({ forge: false });
   expect(await ask('1')).toEqual({ kind: 'made', tag: 'v1', warnings: [] });
   expect(await ask('1')).toMatchObject({ kind: 'made' });

@@ -42,7 +42,7 @@ async function stores() {
 }
 
 describe('facts of an earlier server', () => {
-  test('every setting that has come since has the value of a file that says nothing', () => {
+  test('every newer setting has its default', () => {
     const {
       users: _users,
       reconcile: _reconcile,
@@ -73,7 +73,7 @@ describe('facts of an earlier server', () => {
       },
     ]);
   });
-  test('a control worker starts with them: includes are there, nothing is reconciled', async () => {
+  test('a control worker starts with them: includes work, nothing is reconciled', async () => {
     const { blobs, records } = await stores();
     const includes = wireIncludes(facts, {
       secrets: readingSecrets(() => undefined),
@@ -86,7 +86,7 @@ describe('facts of an earlier server', () => {
     expect(limitsOf(facts)).toMatchObject({ hostGraceMs: 300_000, maxPendingJobs: 100 });
     expect(facts.config).not.toHaveProperty('reconcile');
   });
-  test('what a newer server tells beyond is let be, and what are no facts is told', () => {
+  test('unknown facts of a newer server are ignored, and invalid facts are reported', () => {
     const { config } = facts;
     const newer = {
       ...facts,

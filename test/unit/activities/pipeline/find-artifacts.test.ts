@@ -80,7 +80,7 @@ const pipelineOf = async (answer: Promise<CrossPipelineAnswer>): Promise<string 
 };
 
 describe('needs:project', () => {
-  test('takes the newest that succeeded, whatever order they ended in', async () => {
+  test('takes the newest successful one, in any order of ends', async () => {
     await given(3);
     await given(1);
     expect(await find()).toEqual({
@@ -89,7 +89,7 @@ describe('needs:project', () => {
       ],
     });
   });
-  test('a failed run gives nothing; a failed try again takes back what the try before had given', async () => {
+  test('a failed run provides nothing; a failed retry withdraws the artifacts of the attempt before', async () => {
     await given(1);
     await given(2, { failed: true });
     expect(await pipelineOf(find())).toBe('stub/1');
@@ -98,7 +98,7 @@ describe('needs:project', () => {
     await given(3, { failed: true, attempt: 2 });
     expect(await pipelineOf(find())).toBe('stub/1');
   });
-  test('none, another job, another ref: missing, and why', async () => {
+  test('none, another job, another ref: missing, with the reason', async () => {
     expect(await pipelineOf(find())).toBe(
       'No run of build on main of group/stub has succeeded and kept artifacts yet in a protected pipeline.',
     );
@@ -113,7 +113,7 @@ describe('needs:project', () => {
       'There is no project other',
     );
   });
-  test('of a protected branch only what a protected pipeline gave', async () => {
+  test('of a protected branch takes only artifacts of protected pipelines', async () => {
     await given(1);
     await given(2, { protectedRef: false });
     expect(await pipelineOf(find())).toBe('stub/1');
@@ -122,13 +122,13 @@ describe('needs:project', () => {
       'stub/4',
     );
   });
-  test('forks neither give nor take', async () => {
+  test('forks neither provide nor take', async () => {
     await given(1);
     await given(2, { fork: true });
     expect(await pipelineOf(find())).toBe('stub/1');
     expect(await pipelineOf(find({ fork: true }))).toContain('A pipeline of a fork takes no artifacts');
   });
-  test('another project takes only what it is given; the own one needs no word', async () => {
+  test('another project takes only with permission; the own project needs none', async () => {
     await given(1);
     expect(await pipelineOf(find({}, []))).toContain('stub does not give its artifacts to front');
     expect(await pipelineOf(find({}, ['*']))).toBe('stub/1');
@@ -146,14 +146,14 @@ describe('needs:project', () => {
 describe('needs:pipeline:job', () => {
   const of = (pipeline: string, root = 5): Promise<string | undefined> =>
     pipelineOf(find({ root, needs: [{ pipeline, job: 'build' }] }));
-  test('takes from its family only', async () => {
+  test('takes from its own family only', async () => {
     await given(5);
     await given(6, { gives: { ref: 'main', number: 6, root: 5 } });
     expect(await of('5')).toBe('stub/5');
     expect(await of('6')).toBe('stub/6');
     expect(await of('5', 7)).toContain('neither a parent of this one nor a child');
   });
-  test('a job that has not succeeded, and what is no number, are missing', async () => {
+  test('a job that has not succeeded, and an invalid number, are missing', async () => {
     expect(await of('5')).toContain('build of pipeline 5 has not succeeded');
     expect(await of('')).toContain('not ""');
   });

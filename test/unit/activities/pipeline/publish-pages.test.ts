@@ -44,7 +44,7 @@ function setUp(more: { fork?: boolean; prefix?: string; expireInMs?: number } = 
   return { ask, blobs, files, record, records };
 }
 
-test('files of the folder are kept one by one; links are the files of the folder that they lead to', async () => {
+test('files of the folder are stored one by one; links become the files they point to within the folder', async () => {
   const { ask, blobs, files } = setUp();
   const large = 'x'.repeat(1_100_000);
   const answer = await ask(3, [
@@ -78,7 +78,7 @@ test('files of the folder are kept one by one; links are the files of the folder
   expect(found['large.bin']?.bytes).toBe(1_100_000);
 });
 
-test('an older pipeline that ends later changes nothing, and what was replaced is named by nothing', async () => {
+test('an older pipeline that ends later changes nothing, and no record names replaced files', async () => {
   const { ask, record } = setUp();
   const page = (text: string) => [{ name: 'public/index.html', text }];
   expect(await ask(9, page('nine'))).toMatchObject({ kind: 'published' });
@@ -89,7 +89,7 @@ test('an older pipeline that ends later changes nothing, and what was replaced i
   expect(await record(9)).toEqual({ job: 'site' });
 });
 
-test('a prefix is another place, and its time is in the record', async () => {
+test('a prefix is another place, and its expiry is in the record', async () => {
   const { ask, record } = setUp({ prefix: 'mr-1', expireInMs: 60_000 });
   const before = Date.now();
   expect(await ask(1, [{ name: 'public/a', text: 'a' }])).toMatchObject({
@@ -98,7 +98,7 @@ test('a prefix is another place, and its time is in the record', async () => {
   expect((await record(1))?.site?.expiresAt).toBeGreaterThanOrEqual(before + 60_000);
 });
 
-test('a fork publishes nothing; a job without the folder has failed', async () => {
+test('a fork publishes nothing; a job without the folder fails', async () => {
   const files = [{ name: 'public/a', text: 'a' }];
   const fork = setUp({ fork: true });
   expect(await fork.ask(1, files)).toMatchObject({ kind: 'left', warning: expect.stringContaining('fork') });

@@ -69,7 +69,7 @@ const record = (): ReconcileRecord => {
   return found;
 };
 
-test('the first look starts nothing, whatever is there; a look that failed before it changes nothing of that', async () => {
+test('the first pass starts nothing; a failed pass before it does not change that', async () => {
   heads = new DavitError('git/unreachable', 'It is away.');
   await expect(look()).rejects.toThrow('away');
   expect(record()).toMatchObject({ at: 0, problem: 'It is away.' });
@@ -80,7 +80,7 @@ test('the first look starts nothing, whatever is there; a look that failed befor
   expect(record().problem).toBeUndefined();
 });
 
-test('a push without a delivery is sent after the grace, as the delivery would have been, and settled once it is started', async () => {
+test('a push without a delivery is sent after the grace period, like the delivery, and settled once it has started', async () => {
   await look();
   heads = [branch('main', 'b')];
   expect(await look()).toEqual([]);
@@ -106,7 +106,7 @@ test('a push without a delivery is sent after the grace, as the delivery would h
   });
 });
 
-test('what the project has forgotten, or a process that died after the signal, is sent again with the same key and id', async () => {
+test('an event that the project has forgotten, or whose sender died after the signal, is sent again with the same key and id', async () => {
   await look();
   heads = [branch('main', 'b')];
   await look();
@@ -121,7 +121,7 @@ test('what the project has forgotten, or a process that died after the signal, i
   expect(started).toHaveLength(3);
 });
 
-test('a delivery that came, or that asked for no pipeline, is no lost one', async () => {
+test('a delivery that came, or that asked for no pipeline, is not lost', async () => {
   await look();
   heads = [branch('main', 'b'), branch('quiet', 'c')];
   pushed = { 'branch:main': sha('b') };
@@ -137,7 +137,7 @@ test('a delivery that came, or that asked for no pipeline, is no lost one', asyn
   });
 });
 
-test('new branches, tags, force pushes, deleted branches; a head that moves on begins its grace anew', async () => {
+test('new branches, tags, force pushes, deleted branches; a head that moves restarts the grace period', async () => {
   heads = [branch('main', 'b'), branch('gone', 'c')];
   await look();
   heads = [branch('main', 'a'), branch('new', 'd'), { ref: 'refs/tags/v1', sha: sha('e'), commit: sha('f') }];
@@ -157,7 +157,7 @@ test('new branches, tags, force pushes, deleted branches; a head that moves on b
   expect(record().settled).not.toHaveProperty('refs/heads/gone');
 });
 
-test('a look starts so many and no more; the others have their turn at the next', async () => {
+test('a pass sends a limited number of events; the others are sent by the next', async () => {
   await look();
   heads = ['b', 'c', 'd', 'e', 'f'].map((letter) => branch(`b-${letter}`, letter));
   await look();
@@ -167,7 +167,7 @@ test('a look starts so many and no more; the others have their turn at the next'
   for (const count of [2, 2, 1, 0]) expect(await look()).toHaveLength(count);
 });
 
-test('only projects with a forge and a repository are looked at, not again at once, and one that fails holds up no other', async () => {
+test('only projects with a forge and a repository are compared, not again at once, and a failing one does not delay others', async () => {
   const said: string[] = [];
   const asked: string[] = [];
   const config = { ...facts, reconcile: { every: 300_000, grace: 0, at_most: 20 } };
@@ -193,7 +193,7 @@ test('only projects with a forge and a repository are looked at, not again at on
   expect(asked).toHaveLength(2);
 });
 
-test('what git says of branches and tags: an annotated tag has a commit, odd names are left out', () => {
+test("git's list of branches and tags: an annotated tag has a commit, unusual names are left out", () => {
   const answer = [
     `${sha('a')}\trefs/heads/main`,
     `${sha('b')}\trefs/tags/v1`,

@@ -7,12 +7,12 @@ const limits = (written: object) => {
   return limitsOf({ installation: 'i', url: 'u', config: { ...config, helper_image: 'h' } });
 };
 
-test('an installation that takes no approvals by signal says so to its workflows', () => {
+test('an installation without approvals by signal tells its workflows', () => {
   expect(limits({}).approveBySignal).toBe(true);
   expect(limits({ approve_by_signal: false }).approveBySignal).toBe(false);
 });
 
-test('waits of the installation file reach the workflows in ms', () => {
+test('timeouts of the installation file reach the workflows in ms', () => {
   expect(limits({ limits: { host_grace: '2 min', queue_timeout: 90 } })).toMatchObject({
     hostGraceMs: 120_000,
     queueTimeoutMs: 90_000,

@@ -14,7 +14,7 @@ const by = (path: string): Record<string, string> => ({ 'org.opencontainers.imag
 const image = (id: string, tags: string[], labels: Record<string, string>) => ({ id, tags, labels });
 const ours = image('sha256:1', ['r/table:cache-arm64', 'r/table:latest'], by('/pipelines/table/7'));
 
-test('an image is davit’s own by its tag and by the address of its pipeline, both', () => {
+test("an image is davit’s own by its tag and its pipeline's workflow, both", () => {
   const all = [
     ours,
     image('sha256:2', ['r/table:davit-8-build-table-amd64'], by('/pipelines/table/8')),
@@ -61,7 +61,7 @@ const maker = (engine: Engine, more: Partial<DiskSpaceOptions> = {}) =>
     ...more,
   });
 
-test('images of open pipelines stay, and those of which Temporal says nothing', async () => {
+test('images of open pipelines stay, and those whose workflow is unknown', async () => {
   const { engine, removed } = engineWith([]);
   const all = ['open', 'unknown', 'over'].map((slug) => ({
     tag: `r/${slug}:cache-arm64`,
@@ -76,7 +76,7 @@ test('images of open pipelines stay, and those of which Temporal says nothing', 
   expect(removed).toEqual(['r/over:cache-arm64']);
 });
 
-test('jobs that find the disk full together wait for one collection', async () => {
+test('jobs that find a full disk concurrently wait for one collection', async () => {
   let lists = 0;
   const { engine, removed } = engineWith([ours], { listImages: async () => ((lists += 1), [ours]) });
   const make = maker(engine);
@@ -87,7 +87,7 @@ test('jobs that find the disk full together wait for one collection', async () =
   expect(lists).toBe(2);
 });
 
-test('one that cannot go keeps no other from going, and the build cache goes only where that is allowed', async () => {
+test('an image that cannot be removed does not stop the others, and the build cache is removed only if allowed', async () => {
   const second = image('sha256:2', ['r/b:cache-arm64'], by('/pipelines/b/1'));
   const { engine, removed } = engineWith([ours, second], {
     listContainers: () => Promise.reject(new DavitError('engine/no-space', 'Full.')),
@@ -107,23 +107,20 @@ test.each([
     removed: [],
     what: 'stays where a stranger’s tag names it too',
   },
-])(
-  'an image whose tag the engine has forgotten without a byte to write it down $what',
-  async ({ left, removed: ids }) => {
-    const { engine, removed } = engineWith([], {
-      listImages: async () => left,
-      removeImage: async (name) => {
-        if (name.startsWith('r/')) throw new DavitError('engine/no-space', 'Full.');
-        removed.push(name);
-      },
-    });
-    const own = [{ tag: 'r/table:cache-arm64', id: 'sha256:1', workflowId: 'pipeline/table/7' }];
-    const told = await removeOwnImages(engine, { isClosed: async () => true }, own);
-    expect([told.length, removed]).toEqual([ids.length, ids]);
-  },
-);
+])('an image whose tag a completely full engine has forgotten $what', async ({ left, removed: ids }) => {
+  const { engine, removed } = engineWith([], {
+    listImages: async () => left,
+    removeImage: async (name) => {
+      if (name.startsWith('r/')) throw new DavitError('engine/no-space', 'Full.');
+      removed.push(name);
+    },
+  });
+  const own = [{ tag: 'r/table:cache-arm64', id: 'sha256:1', workflowId: 'pipeline/table/7' }];
+  const told = await removeOwnImages(engine, { isClosed: async () => true }, own);
+  expect([told.length, removed]).toEqual([ids.length, ids]);
+});
 
-test('a full disk is told with its machine and what went; any other error stays as it is', async () => {
+test('a full disk is reported with its machine and what was removed; any other error is unchanged', async () => {
   const machine = {
     hostName: 'board',
     freeDiskSpace: async () => ({ runs: 1, images: ['a', 'b'], cacheBytes: 0 }),

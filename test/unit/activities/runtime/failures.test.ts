@@ -16,7 +16,7 @@ test('a code is the type of the failure; no stack goes into history', async () =
 });
 
 test.each([new Error(HALF), new DavitError('forge/away', HALF), ApplicationFailure.nonRetryable(HALF)])(
-  'a message with half of a character can be sent: %s',
+  'a message with an incomplete character can be sent: %s',
   async (error) => {
     const failure = await thrownBy(error);
     expect(failure instanceof Error && failure.message).toContain('cut in the middle of \ufffd');

@@ -5,7 +5,7 @@ import { heartbeating } from '../../../../activities/runtime/heartbeat.ts';
 
 afterEach(() => void vi.useRealTimers());
 
-test('says that it lives until its answer is there, and passes on what it rejects with', async () => {
+test('sends heartbeats until the result, and passes on a rejection', async () => {
   vi.useFakeTimers();
   const environment = new MockActivityEnvironment();
   let beats = 0;

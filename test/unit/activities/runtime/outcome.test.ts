@@ -54,12 +54,12 @@ describe('the outcome of an error', () => {
     }
   });
 
-  test('of a missing secret is never retried by itself and matches what GitLab users write for it', () => {
+  test('of a missing secret is never retried automatically and matches the reason that GitLab users write', () => {
     expect(RETRY_REASONS.config).toContain('runner_configuration_error');
     expect(endedBy(new DavitError('secret/missing', 'No such variable.'))).toMatchObject({ kind: 'config' });
   });
 
-  test('of a lost blob matches missing_dependency_failure and no failure of the system', () => {
+  test('of a lost blob matches missing_dependency_failure and no system failure', () => {
     const { kind } = endedBy(new DavitError('blob/missing', 'It has expired.'));
     expect(RETRY_REASONS[kind ?? 'internal']).toContain('missing_dependency_failure');
     expect(RETRY_REASONS[kind ?? 'internal']).not.toContain('runner_system_failure');

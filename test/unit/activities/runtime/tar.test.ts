@@ -19,7 +19,7 @@ async function sizes(stream: Readable): Promise<Map<string, number>> {
   return found;
 }
 
-test.each([0, 1, 64 * KIB, 64 * KIB + 1, 1_000 * KIB])('a file of %i bytes is whole', async (size) => {
+test.each([0, 1, 64 * KIB, 64 * KIB + 1, 1_000 * KIB])('a file of %i bytes is held whole', async (size) => {
   const archive = pack();
   const read = sizes(bytesOf(archive));
   await putFile(archive, { name: 'one', size }, inParts(Buffer.alloc(size, 1), 7_000));
@@ -43,7 +43,7 @@ test.each([100, 100 * KIB])('a file of other than %i bytes is refused', async (s
   expect(await read).toBeInstanceOf(Error);
 });
 
-test('many small files go out in few pieces', async () => {
+test('many small files are sent in few pieces', async () => {
   const archive = pack();
   const pieces: number[] = [];
   const read = (async () => {
@@ -56,7 +56,7 @@ test('many small files go out in few pieces', async () => {
   expect(pieces.length).toBeLessThanOrEqual(5);
 });
 
-test('an archive that breaks off is told to its reader', async () => {
+test('an archive that breaks off is reported to its reader', async () => {
   const archive = pack();
   const bytes = bytesOf(archive);
   archive.destroy(new Error('no more'));

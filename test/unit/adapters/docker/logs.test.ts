@@ -71,13 +71,13 @@ test('each record is returned once, however often the connection drops', async (
 test.each([
   ['others stand in its place', [7, 8]],
   ['nothing is left of it', []],
-])('lines that were rotated away while the link was down are no silent gap: %s', async (_, seconds) => {
+])('lines that were rotated away while the link was down are reported: %s', async (_, seconds) => {
   const { lines, end } = await read(apiOf([{ seconds: [1, 2], drops: true }, { seconds }, { seconds }]));
   expect(lines).toBe('line 1\nline 2\n');
   expect(end).toMatchObject({ code: 'engine/failed' });
 });
 
-test('what Podman sends of a log after the container has ended is read again', async () => {
+test('log lines that Podman sends after the container has ended are read again', async () => {
   const whole = { seconds: [1, 2, 3] };
   const api = apiOf([{ seconds: [1, 3] }, whole], true);
   expect(await read(api)).toEqual({ lines: 'line 1\nline 2\nline 3\n', end: 'read' });

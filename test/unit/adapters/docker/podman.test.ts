@@ -32,7 +32,7 @@ const INFO = {
   Swarm: { NodeID: '', LocalNodeState: 'inactive', ControlAvailable: false, RemoteManagers: null },
 };
 
-test('it is known for what it is', () => {
+test('it is recognised', () => {
   expect(engineTraits(VERSION, INFO, 'a')).toEqual({
     api: '1.41',
     podman: true,
@@ -84,7 +84,7 @@ describe('states', () => {
     expect(containerState(inspected(said))).toMatchObject({ status, image: 'davit/helper:1' });
     expect(containerList(listed(said))).toMatchObject([{ status, name: 'aa', image: 'davit/helper:1' }]);
   });
-  test('one that says nothing is an error of its container, and hides no other in a list', () => {
+  test('one that reports no state is an error of its container, and hides no other in a list', () => {
     expect(() => containerState(inspected('unknown'), 'look at container bb')).toThrow(
       expect.objectContaining({
         code: 'engine/failed',
@@ -95,7 +95,7 @@ describe('states', () => {
   });
 });
 
-test('a response of another form is a coded error that says where', () => {
+test('a response of another form is a coded error with the place', () => {
   expect(() => containerState({ Id: 1 }, 'look at container x')).toThrow(
     expect.objectContaining({
       code: 'engine/failed',
@@ -128,7 +128,7 @@ test('names are as short as those of Docker', () => {
   expect(imageInfo(image)).toMatchObject({ repoDigests: ['t@sha256:7'], platform: { architecture: 'arm' } });
 });
 
-test('a push says its digest in words', () => {
+test('a push reports its digest in text', () => {
   const digest = 'sha256:83ead27b6eea17e763894fb22b0fffdbb5f690a7c9d52e989754efa05c9a476d';
   const said = [
     { status: 'The push refers to repository [127.0.0.1:5998/x/y:2]' },
@@ -213,7 +213,7 @@ describe('a build', () => {
   });
 });
 
-test('a registry without TLS is told with what to write', () => {
+test('a registry without TLS is reported with the setting to write', () => {
   const said =
     'pinging container registry 127.0.0.1:5000: Get "https://127.0.0.1:5000/v2/": http: server gave HTTP response to HTTPS client';
   expect(untrustedRegistry(said, '127.0.0.1:5000')).toMatchObject({
@@ -223,14 +223,14 @@ test('a registry without TLS is told with what to write', () => {
   expect(untrustedRegistry('connection refused', 'r')).toBeUndefined();
 });
 
-test('its log file has room for a whole log of short lines', () => {
+test('its log file has space for a whole log of short lines', () => {
   const create = { name: 'n', image: 'i', labels: {}, volumes: [], logMaxBytes: 100 * 1024 * 1024 };
   expect(containerBody(create, true).HostConfig).toMatchObject({
     LogConfig: { Config: { 'max-size': String(800 * 1024 * 1024) } },
   });
 });
 
-test('a log goes on from just before a time', () => {
+test('a log continues from just before a given time', () => {
   expect(justBefore('2026-11-29T16:33:05Z')).toBe('1795969984.999999999');
   expect(justBefore('2026-11-29T16:33:05.5+00:00')).toBe('1795969985.499999999');
 });

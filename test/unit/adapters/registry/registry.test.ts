@@ -39,7 +39,7 @@ describe('image names', () => {
     `a@${DIGEST}@x`,
     '-a',
     'r.example/',
-  ])('"%s" is none', (text) => {
+  ])('"%s" is invalid', (text) => {
     expect(() => parseImageName(text)).toThrow(expect.objectContaining({ code: 'registry/name' }));
   });
 

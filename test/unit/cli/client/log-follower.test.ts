@@ -28,7 +28,7 @@ async function write(attempt: number, text: string): Promise<void> {
   await server.stores.logs.append(ref, { epoch: 1, offset: 0, bytes: Buffer.from(text) });
 }
 
-test('a follower that comes back does not go on in the log of another attempt', async () => {
+test('a reconnected follower does not continue in the log of another attempt', async () => {
   setAttempt(1);
   await write(1, 'one: first\n');
   await write(2, 'two: all of it, from its first byte\n');
@@ -53,7 +53,7 @@ test('a follower that comes back does not go on in the log of another attempt', 
   expect(text).toBe('one: first\n');
 });
 
-test('a server that goes in the middle of a log is said to be away', async () => {
+test('a server that stops in the middle of a log is reported as unreachable', async () => {
   const broken = createServer((_request, response) => {
     response.writeHead(200, { 'content-length': 100 }).write('half of it');
     setTimeout(() => response.destroy(), 20);

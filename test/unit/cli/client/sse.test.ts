@@ -26,7 +26,7 @@ test('events, comments, ids and several data lines', async () => {
   ]);
 });
 
-test('it does not matter how a stream is cut', async () => {
+test('the chunks of a stream do not matter', async () => {
   const text = 'event: a\r\ndata: 1\r\n\r\nevent: b\ndata: 2\n\n: x\n\ndata:3\n\n';
   const whole = await collect(text);
   expect(whole).toHaveLength(3);

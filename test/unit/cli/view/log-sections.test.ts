@@ -15,13 +15,13 @@ describe('sections of a log', () => {
     expect(shown('section_start:1:x\r\u001b[0K\nline\n')).toBe('> x\nline\n');
     expect(shown('section_end:1:x\r\u001b[0Kline\n')).toBe('line\n');
   });
-  test('what only looks like one stays', () => {
+  test('a similar line is not a section', () => {
     for (const text of ['section_start:1:x\n', 'section_', 'my section_end: here\n', '\u001b[0K', 'sect'])
       expect(shown(text)).toBe(text);
     const long = `section_start:1:${'x'.repeat(9_000)}`;
     expect(shown(long, 'y')).toBe(`${long}y`);
   });
-  test('pieces change nothing', () => {
+  test('chunks change nothing', () => {
     const text = `a\n${START}Header\nsection_s\n${START}${END}\u001b[0Kx${END}b section_end:5`;
     fc.assert(
       fc.property(fc.array(fc.nat(text.length), { maxLength: 8 }), (cuts) => {

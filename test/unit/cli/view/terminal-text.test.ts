@@ -5,7 +5,7 @@ import { plainText, TerminalFilter, widthOf } from '../../../../src/cli/view/ter
 
 const all = (text: string, color = true): string => new TerminalFilter(color).push(text);
 
-describe('text of others on a terminal', () => {
+describe('untrusted text on a terminal', () => {
   test('keeps colours, text, tabs and lines', () => {
     expect(all('\u001b[31mred\u001b[0m\tand\nmore ü 漢')).toBe('\u001b[31mred\u001b[0m\tand\nmore ü 漢');
     expect(all('\u001b[1;38;5;196mx')).toBe('\u001b[1;38;5;196mx');
@@ -29,7 +29,7 @@ describe('text of others on a terminal', () => {
     ['a colour with more than parameters', 'a\u001b[>4mb\u001b[1$mc', 'abc'],
     ['an escape in a title starts a new sequence', 'a\u001b]0;t\u001b[31mb', 'a\u001b[31mb'],
     ['text that runs backwards', 'a\u202eb\u2066c', 'abc'],
-  ])('takes out: %s', (_what, text, expected) => {
+  ])('removes: %s', (_what, text, expected) => {
     expect(all(text)).toBe(expected);
   });
 
@@ -57,7 +57,7 @@ describe('text of others on a terminal', () => {
     ),
     maxLength: 60,
   });
-  test('whatever comes, only colours are left of all controls', () => {
+  test('of all control characters only colours are left', () => {
     fc.assert(
       fc.property(nasty, (text) => {
         // oxlint-disable-next-line no-control-regex
@@ -67,7 +67,7 @@ describe('text of others on a terminal', () => {
       }),
     );
   });
-  test('it does not matter how a stream is cut', () => {
+  test('the chunks of a stream do not matter', () => {
     fc.assert(
       fc.property(nasty, fc.array(fc.nat(60)), (text, cuts) => {
         const filter = new TerminalFilter(true);
@@ -87,7 +87,7 @@ describe('logs with a prefix', () => {
     printer.end();
     return out;
   };
-  test('whole lines, a last one without end, colours closed with the line', () => {
+  test('whole lines, a last one without a newline, colours closed at the end of the line', () => {
     expect(print(['one\ntw', 'o\n\u001b[31mred\nlast'])).toBe(
       'unit | one\nunit | two\nunit | \u001b[31mred\u001b[0m\nunit | last\n',
     );

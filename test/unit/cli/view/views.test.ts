@@ -49,7 +49,7 @@ describe('tables', () => {
     expect(text).toBe('A     B\n漢字  x\na     y\n');
     expect(table(['A'], [[{ text: 'a', paint: 'red' }]], true)).toContain('\u001b[31ma\u001b[39m');
   });
-  test('a cell of others can do nothing to the terminal and stays one line', () => {
+  test('an untrusted cell cannot control the terminal and stays one line', () => {
     expect(table(['A'], [['x\u001b[2J\ny']], true)).toContain('x y\n');
   });
 });
@@ -81,14 +81,14 @@ describe('what a job waits for', () => {
     });
     expect(jobCell(job({ phase: 'ended', outcome: 'failed' }))).toMatchObject({ paint: 'red' });
   });
-  test('an argument is what a shell reads back', () => {
+  test('an argument is printed as a shell reads it', () => {
     expect(quoted("it's")).toBe(`'it'\\''s'`);
     expect(quoted('build:a')).toBe('build:a');
   });
 });
 
 describe('one pipeline', () => {
-  test('shows gates, playable jobs, decisions and reasons, and nothing of it commands the terminal', () => {
+  test('shows gates, playable jobs, decisions and reasons, and none of them controls the terminal', () => {
     const text = statusText(
       pipeline({
         title: 'evil \u001b]0;x\u0007title\nsecond line',

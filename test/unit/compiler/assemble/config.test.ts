@@ -26,7 +26,7 @@ job: {extends: [.b, .c]}`;
     expect(compiled.spec).toMatchObject({ image: { name: 'a' }, script: ['c'] });
     expect(['X', 'Y'].map((name) => variable(compiled, name))).toEqual(['c', 'a']);
   });
-  test('null takes a keyword away', () => {
+  test('null removes a keyword', () => {
     const text = `
 .a: {image: a, script: [a], tags: [x], variables: {X: a}}
 job: {extends: .a, tags: null, variables: null}`;
@@ -43,7 +43,7 @@ job: {extends: .a, tags: null, variables: null}`;
     expect(mistakes(chain(11))).toEqual([]);
     expect(mistakes(chain(12)).join()).toContain('language/extends-depth 13:');
   });
-  test('a circle is named with its path', () => {
+  test('a cycle is reported with its path', () => {
     expect(
       mistakes(
         '.a: {extends: .b}\n.b: {extends: .c}\n.c: {extends: .a}\njob: {extends: .a, image: x, script: x}',
@@ -69,7 +69,7 @@ describe('default', () => {
 default: {image: d, before_script: [d], tags: [d], retry: 1, timeout: 2h, interruptible: true}
 a: {script: [a]}
 b: {script: [b], image: own, before_script: [], tags: [t]}`;
-  test('fills the keywords that a job does not have', () => {
+  test('adds the keywords that a job does not have', () => {
     const { job: plan, spec } = job(text, 'a');
     expect(spec).toMatchObject({ image: { name: 'd' }, script: ['d', 'a'] });
     expect(plan).toMatchObject({ tags: ['d'], retry: { max: 1 }, timeoutMs: 7_200_000, interruptible: true });
@@ -79,7 +79,7 @@ b: {script: [b], image: own, before_script: [], tags: [t]}`;
     expect(spec).toMatchObject({ image: { name: 'own' }, script: ['b'] });
     expect(plan).toMatchObject({ tags: ['t'], retry: { max: 1 } });
   });
-  test('the old way, at the top level, means the same', () => {
+  test('the old form, at the top level, means the same', () => {
     expect(script('image: d\nbefore_script: [d]\na: {script: [a]}', 'a')).toMatchObject({
       image: { name: 'd' },
       script: ['d', 'a'],
@@ -90,7 +90,7 @@ b: {script: [b], image: own, before_script: [], tags: [t]}`;
       'language/conflict 2:11',
     );
   });
-  test('keywords of a container do not reach jobs that run none', () => {
+  test('keywords of a container do not apply to jobs without one', () => {
     const compiled = jobs(
       'default: {image: d, before_script: [d], services: [s]}\nb: {stage: build, build: {}}',
     );
@@ -99,10 +99,10 @@ b: {script: [b], image: own, before_script: [], tags: [t]}`;
 });
 
 describe('hidden jobs and names', () => {
-  test('names that begin with a dot do not run', () => {
+  test('names that start with a dot do not run', () => {
     expect(Object.keys(jobs('.a: {image: x, script: x}\nb: {image: x, script: x}'))).toEqual(['b']);
   });
-  test('file order is kept, numbers as names too', () => {
+  test('file order is kept, also for names that are numbers', () => {
     const names = Object.keys(jobs('z: {image: x, script: x}\na: {image: x, script: x}'));
     expect(names).toEqual(['z', 'a']);
   });

@@ -114,7 +114,7 @@ describe('remote', () => {
     expect(await keys(`include: {remote: "${url}"}`, { served })).toEqual(['a']);
     expect(await keys(`include: ${url}`, { served })).toEqual(['a']);
   });
-  test('integrity and cache go with the question', async () => {
+  test('integrity and cache are part of the question', async () => {
     const integrity = `sha256-${'A'.repeat(43)}=`;
     const { wants } = await answer(
       `include: {remote: "${url}", integrity: "${integrity}", cache: "2 hours"}`,
@@ -141,7 +141,7 @@ describe('remote', () => {
     ['a password', 'https://u:canary@example.com/a.yml', 'user name or password'],
     ['a token in the query', 'https://example.com/a?token=canary', 'must end in .yml or .yaml'],
     ['no address', 'https://', 'is not an address'],
-  ])('%s is refused, and nothing secret is repeated', async (_, bad, message) => {
+  ])('%s is refused, and no secret is repeated', async (_, bad, message) => {
     const found = await wrong(`include: {remote: "${bad}"}`);
     expect(found).toContain(message);
     expect(found).not.toContain('canary');
@@ -161,7 +161,7 @@ describe('component', () => {
     ['no host', '/team/ci/build@1'],
     ['no project', 'example.com/build@1'],
     ['a path out of it', 'example.com/team/../ci/build@1'],
-  ])('%s is not the address of one', async (_, component) => {
+  ])('%s is not the address of a component', async (_, component) => {
     expect(await wrong(`include: {component: "${component}"}`)).toContain(component);
   });
 });
@@ -172,7 +172,7 @@ describe('template', () => {
     const found = await keys(`include: {template: ${template}}\n${own}`, {});
     expect(found.length).toBeGreaterThan(0);
   });
-  test('the workflows say which pipelines there are', async () => {
+  test('the workflow templates list the types of pipelines', async () => {
     const of = (name: string, event: 'push' | 'merge_request', ref = 'feature') =>
       answer(`include: {template: Workflows/${name}-Pipelines.gitlab-ci.yml}\n${job('mine')}`, {
         trigger:
@@ -190,7 +190,7 @@ describe('template', () => {
     expect(await of('MergeRequest', 'push', 'main')).toBe('plan');
     expect(await of('MergeRequest', 'merge_request')).toBe('plan');
   });
-  test('another one is an error that names those there are, and the way to take GitLab’s', async () => {
+  test('an unknown one is an error that lists the known ones, and how to use GitLab’s', async () => {
     const found = (await answer('include: {template: Auto-DevOps.gitlab-ci.yml}')).answer;
     const [problem] = found.kind === 'invalid' ? found.problems : [];
     expect(problem?.message).toBe('davit has no template "Auto-DevOps.gitlab-ci.yml"');

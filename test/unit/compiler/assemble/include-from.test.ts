@@ -10,7 +10,7 @@ const included = {
   'b.yml': 'b:\n  script: [b]\n  retry: 7',
 };
 
-test('step by step, in text, in JSON and for eyes; never of the own file', () => {
+test('step by step, in text, in JSON and for people; never for the own file', () => {
   const answer = run(MAIN, { included });
   if (answer.kind !== 'invalid') throw new Error(answer.kind);
   const of = (file: string) => answer.problems.filter(({ place }) => place?.file === file);

@@ -103,13 +103,13 @@ describe('include', () => {
   ])('%s', async (_, text, files, message) => {
     expect((await wrong(`${text}\nj: {image: x, script: [y]}`, files)).join('\n')).toContain(message);
   });
-  test('a circle is named with its path', async () => {
+  test('a cycle is reported with its path', async () => {
     const files = { 'a.yml': 'include: b.yml', 'b.yml': 'include: a.yml' };
     expect(await wrong('include: a.yml\nj: {image: x, script: [y]}', files)).toEqual([
       'b.yml:1:10 include forms a cycle: a.yml -> b.yml -> a.yml [language/cycle], included from a.yml:1, .gitlab-ci.yml:1',
     ]);
   });
-  test('150 are the most, repeated ones counted', async () => {
+  test('the limit is 150, and repeated ones count', async () => {
     const of = (count: number): string => `include: [${'a.yml, '.repeat(count)}]`;
     expect(await keys(of(150), A)).toEqual(['a']);
     expect((await wrong(of(151), A)).join()).toContain('more than 150 files are included');

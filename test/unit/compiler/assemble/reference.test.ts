@@ -19,7 +19,7 @@ j:
     const plain = text.replace('- !reference [.b, script]', '- [one, two]\n    - three');
     expect(spec).toEqual(job(plain, 'j').spec);
   });
-  test('takes a whole value, of a keyword of the file too, after extends', () => {
+  test('takes a whole value, also of a top-level keyword, after extends', () => {
     const text = `
 variables: {FILE: f}
 .parent: {variables: {A: "1"}}
@@ -40,7 +40,7 @@ j: {image: x, script: [x], rules: [!reference [.r, rules], {when: manual}]}
 `;
     expect(job(text, 'j').job.when).toBe('manual');
   });
-  test('a mistake in what it takes points to where that is written', () => {
+  test('a mistake in the referenced value is reported where it is written', () => {
     const text = '.a:\n  retry: 7\nj:\n  image: x\n  script: [x]\n  retry: !reference [.a, retry]\n';
     expect(mistakes(text)).toEqual(['language/type 2:10 retry must be 0, 1 or 2']);
   });
@@ -93,7 +93,7 @@ j: {image: x, script: [x], rules: [!reference [.r, rules], {when: manual}]}
       lines.push(`.r${at}: {script: [${`!reference [.r${at - 1}, script], `.repeat(10)}]}`);
     expect(run(`${lines.join('\n')}\nj: {image: x, script: !reference [.r9, script]}`).kind).toBe('invalid');
   });
-  test('extends takes none', () => {
+  test('cannot be used in extends', () => {
     expect(
       mistakes('.a: {needs: [.b]}\nj: {image: x, script: x, extends: !reference [.a, needs]}').join(),
     ).toContain('extends cannot be a !reference');

@@ -25,7 +25,7 @@ describe('needs and artifacts', () => {
       artifactsFrom: ['a1'],
     });
   });
-  test('needs: artifacts: false orders and brings nothing', () => {
+  test('needs: artifacts: false orders but passes no artifacts', () => {
     expect(job(withC('needs: [a1, {job: b1, artifacts: false}]'), 'c').job.artifactsFrom).toEqual(['a1']);
   });
   test('needs: [] starts at once and gets nothing', () => {
@@ -58,10 +58,10 @@ describe('jobs that are not in the pipeline', () => {
       'a1',
     ]);
   });
-  test('an optional need on a job that the file has not is left out', () => {
+  test('an optional need on a job that is not in the file is left out', () => {
     expect(job(c('needs: [{job: nobody, optional: true}]'), 'c').job.needs).toEqual([]);
   });
-  test('a dependency on one brings nothing', () => {
+  test('a dependency on one is ignored', () => {
     expect(job(c('dependencies: [t, a1]'), 'c').job.artifactsFrom).toEqual(['a1']);
   });
 });
@@ -69,7 +69,7 @@ describe('jobs that are not in the pipeline', () => {
 describe('cycles and unknown names', () => {
   const circle =
     'a: {image: x, script: x, needs: [b]}\nb: {image: x, script: x, needs: [c]}\nc: {image: x, script: x, needs: [a]}';
-  test('a circle of needs is reported with its path', () => {
+  test('a cycle of needs is reported with its path', () => {
     expect(mistakes(circle)).toEqual([
       'language/cycle 1:26 jobs wait for each other in a cycle: a -> b -> c -> a',
     ]);
@@ -77,7 +77,7 @@ describe('cycles and unknown names', () => {
   test('a job that needs itself', () => {
     expect(mistakes('a: {image: x, script: x, needs: [a]}').join()).toContain('cycle: a -> a');
   });
-  test('two circles are two reports', () => {
+  test('two cycles are two reports', () => {
     expect(
       mistakes(`${circle}\nd: {image: x, script: x, needs: [e]}\ne: {image: x, script: x, needs: [d]}`),
     ).toHaveLength(2);
@@ -117,7 +117,7 @@ p: {stage: push, needs: [t], push: {from: b, tags: [latest]}}`;
     expect(compiled().s?.job.needs?.map((need) => need.job)).toEqual(['b: [arm32]', 'b: [arm64]']);
     expect(compiled().one?.job.needs?.map((need) => need.job)).toEqual(['b: [arm64]']);
   });
-  test('a push takes all images, and waits for them too where it has needs', () => {
+  test('a push takes all images, and waits for them too if it has needs', () => {
     expect(compiled().p?.job.imagesFrom).toEqual(['b: [arm32]', 'b: [arm64]']);
     expect(compiled().p?.job.needs?.map((need) => need.job)).toEqual([
       't: [arm32]',

@@ -9,7 +9,7 @@ const keys = (text: string): string[] => Object.keys(jobs(text));
 const needs = (text: string, key = 'b'): string[] => (job(text, key).job.needs ?? []).map((need) => need.job);
 
 describe('parallel: N', () => {
-  test('makes N jobs, each knows its number and how many they are', () => {
+  test('makes N jobs, each with its index and the total', () => {
     const all = jobs(`a: {${J}, parallel: 3}`);
     expect(Object.keys(all)).toEqual(['a 1/3', 'a 2/3', 'a 3/3']);
     const second = all['a 2/3'];
@@ -35,7 +35,7 @@ describe('parallel:matrix', () => {
   test('names are `job: [a, b]`, every combination, entry by entry', () => {
     expect(keys(ROWS)).toEqual(['a: [aws, mon]', 'a: [aws, app]', 'a: [gcp, data]']);
   });
-  test('variables are set, stand above those of the job, and are expanded where davit expands', () => {
+  test('variables are set, override those of the job, and are expanded where davit expands', () => {
     const text = `a: {image: "img:$V", script: x, tags: ["on-$V"], variables: {V: own, W: "w-$V"}, parallel: {matrix: [{V: [1, 2]}]}}`;
     const second = job(text, 'a: [2]');
     expect([variable(second, 'V'), variable(second, 'W'), variable(second, 'CI_NODE_INDEX')]).toEqual([
@@ -46,11 +46,11 @@ describe('parallel:matrix', () => {
     expect(second.spec).toMatchObject({ image: { name: 'img:2' } });
     expect(second.job.tags).toEqual(['on-2']);
   });
-  test('a tag from the matrix picks the queue of its architecture', () => {
+  test('a tag from the matrix selects the queue of its architecture', () => {
     const text = `a: {${J}, tags: [$ARCH], parallel: {matrix: [{ARCH: [arm64, amd64]}]}}`;
     expect(Object.values(jobs(text)).map((one) => one.job.arch)).toEqual(['arm64', 'amd64']);
   });
-  test('200 jobs are the most', () => {
+  test('the limit is 200 jobs', () => {
     const many = (count: number): string =>
       Array.from({ length: count }, (_, index) => `v${index}`).join(', ');
     expect(keys(`a: {${J}, parallel: {matrix: [{A: [${many(100)}], B: [x, y]}]}}`)).toHaveLength(200);
@@ -58,7 +58,7 @@ describe('parallel:matrix', () => {
       expect.stringContaining('parallel.matrix must not create more than 200 jobs'),
     ]);
   });
-  test('a huge product is counted, not made', () => {
+  test('a huge product is counted, not created', () => {
     const wide = Array.from({ length: 40 }, (_, index) => `V${index}: [a, b]`).join(', ');
     expect(mistakes(`a: {${J}, parallel: {matrix: [{${wide}}]}}`).join()).toContain('200 jobs');
   });
@@ -68,7 +68,7 @@ describe('parallel:matrix', () => {
       expect(mistakes(`a: {${J}, parallel: {matrix: ${matrix}}}`).join()).toContain('language/type');
     },
   );
-  test('of two with the same name the last one counts', () => {
+  test('if two have the same name the last one counts', () => {
     const all = jobs(`a: {${J}, parallel: {matrix: [{A: x}, {B: x}]}}`);
     expect(Object.keys(all)).toEqual(['a: [x]']);
     const one = all['a: [x]'];
@@ -108,7 +108,7 @@ describe('needs and dependencies on parallel jobs', () => {
     const text = `${ROWS}b: {${J}, needs: [{job: a, parallel: {matrix: [{PROVIDER: aws, STACK: ["$[[ matrix.S ]]"]}]}}], parallel: {matrix: [{S: [mon, app]}]}}`;
     expect(needs(text, 'b: [app]')).toEqual(['a: [aws, app]']);
   });
-  test('one that is not there is a mistake, unless it is optional', () => {
+  test('a missing one is a mistake, unless it is optional', () => {
     const need = (more: string): string =>
       `${ROWS}b: {${J}, needs: [{job: a, parallel: {matrix: [{PROVIDER: aws, STACK: data}]}${more}}]}`;
     expect(mistakes(need(''))).toEqual([
@@ -122,14 +122,14 @@ describe('needs and dependencies on parallel jobs', () => {
       'a: [aws, app]',
     ]);
   });
-  test('parallel jobs that need each other whole: each one waits for all of the other', () => {
+  test("parallel jobs that need each other's whole group wait for all of the other", () => {
     const text = `a: {${J}, parallel: 2}\nb: {${J}, parallel: 2, needs: [a]}`;
     expect(needs(text, 'b 1/2')).toEqual(['a 1/2', 'a 2/2']);
   });
 });
 
 describe("parallel and davit's own keywords", () => {
-  test('platforms make the jobs already', () => {
+  test('platforms make several jobs already', () => {
     expect(mistakes(`b: {build: {platforms: [arm64, amd64]}, parallel: 2}`).join()).toContain(
       '"b" already runs once per platform (arm64, amd64), so it cannot have parallel',
     );
@@ -144,7 +144,7 @@ describe("parallel and davit's own keywords", () => {
     expect(all.map((spec) => spec?.args)).toEqual([{ V: 'a' }, { V: 'b' }]);
     expect(new Set(all.map((spec) => spec?.tag)).size).toBe(2);
   });
-  test('a push takes one image an architecture', () => {
+  test('a push takes one image per architecture', () => {
     const text = (from: string): string =>
       `stages: [build, push]\nb: {stage: build, build: {}, parallel: {matrix: [{V: [a, b]}]}}\np: {stage: push, push: {from: ${from}, tags: t}}`;
     expect(mistakes(text('b')).join()).toContain('"b" builds several images, but "p" takes one');
@@ -153,7 +153,7 @@ describe("parallel and davit's own keywords", () => {
   test('two jobs that would have the same name', () => {
     expect(mistakes(`a: {${J}, parallel: 2}\n"a 1/2": {${J}}`).join()).toContain('both create a job "a 1/2"');
   });
-  test('davit run JOB on the group takes all of them', () => {
+  test('davit run JOB on the group selects all of them', () => {
     const answer = run(`a: {${J}, parallel: 2}\nb: {${J}}`, { trigger: { jobs: ['a'] } });
     expect(answer.kind === 'plan' && answer.jobs.map((one) => one.job.key)).toEqual(['a 1/2', 'a 2/2']);
   });

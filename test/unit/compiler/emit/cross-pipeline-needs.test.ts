@@ -6,7 +6,7 @@ const file = (needs: string, more = ''): string =>
 const foreign = (needs: string, more: Overrides = {}): unknown => job(file(needs), 'b1', more).job.foreign;
 
 describe('needs:project', () => {
-  test('names project, job and ref, with variables, and waits for nothing', () => {
+  test('has project, job and ref, with variables, and waits for nothing', () => {
     const { job: planned } = job(
       file('[{project: $CI_PROJECT_PATH, job: "build-$CI_COMMIT_BRANCH", ref: $CI_DEFAULT_BRANCH}]'),
       'b1',
@@ -15,7 +15,7 @@ describe('needs:project', () => {
     expect(planned).toMatchObject({ needs: [], artifactsFrom: [] });
     expect(planned.foreign).toEqual([{ project: 'group/table', job: 'build-main', ref: 'main' }]);
   });
-  test('artifacts: false leaves nothing to take', () => {
+  test('artifacts: false is refused, because nothing remains', () => {
     expect(foreign('[a1, {project: p, job: j, ref: main, artifacts: false}]')).toBeUndefined();
   });
   test('can be combined with needs of the own pipeline', () => {
@@ -45,7 +45,7 @@ describe('needs:project', () => {
       mistakes(file('[{project: p, ref: $TOKEN, job: j}]'), { instanceVariables: [secret] }).join(),
     ).toContain('language/secret');
   });
-  test('a job that has no workspace takes no artifacts', () => {
+  test('a job without a workspace takes no artifacts', () => {
     const text = `build: {stage: build, build: {}}\npush: {stage: deploy, push: {from: build}, needs: [{project: p, ref: main, job: j}]}\nstages: [build, deploy]`;
     expect(mistakes(text).join()).toContain('"push" takes no artifacts');
   });
@@ -59,7 +59,7 @@ describe('needs:project', () => {
 });
 
 describe('needs:pipeline:job', () => {
-  test('takes a number that a variable holds; one that is not set is known only when it runs', () => {
+  test('accepts a number in a variable; an unset one is known only when it runs', () => {
     const variables = { trigger: { variables: { PARENT_PIPELINE_ID: '7' } } };
     expect(foreign('[{pipeline: $PARENT_PIPELINE_ID, job: a}]', variables)).toEqual([
       { pipeline: '7', job: 'a' },
@@ -111,9 +111,9 @@ describe('needs:pipeline without a job mirrors a pipeline', () => {
   });
 });
 
-describe('what a job gives', () => {
+describe('published artifacts', () => {
   const gives = (more: Overrides = {}): unknown => job(file('[a1]'), 'a1', more).spec.gives;
-  test('jobs with artifacts, under the ref and number of their pipeline', () => {
+  test('of jobs with artifacts, under the ref and number of their pipeline', () => {
     expect(gives()).toEqual({ ref: 'main', number: 1007 });
     expect(job(file('[a1]'), 'b1').spec.gives).toBeUndefined();
   });

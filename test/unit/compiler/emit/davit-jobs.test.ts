@@ -38,7 +38,7 @@ describe('build', () => {
       tag: 'davit-7-b-amd64',
     });
   });
-  test('is one job, under its plain name, where it names no platforms', () => {
+  test('is one job, under its plain name, if it names no platforms', () => {
     expect(job(build('', ', arch: arm64'), 'b').job).toMatchObject({
       key: 'b',
       group: 'b',
@@ -84,7 +84,7 @@ describe('build', () => {
   test('a variable that is known only when the job runs is refused in args', () => {
     expect(mistakes(build('args: {A: $CI_JOB_ID}')).join()).toContain('known only when the job runs');
   });
-  test('keywords of a container have no meaning beside it', () => {
+  test('keywords of a container have no effect beside it', () => {
     for (const keyword of [
       'image: x',
       'services: [x]',
@@ -99,7 +99,7 @@ describe('build', () => {
     const text = `${STAGES}b:x: {stage: build, build: {}}\nb/x: {stage: build, build: {}}`;
     expect(buildOf(text, 'b:x').tag).not.toBe(buildOf(text, 'b/x').tag);
   });
-  test('goes where the push that names it goes, else to CI_REGISTRY_IMAGE', () => {
+  test('is pushed to the repository of the push that names it, otherwise to CI_REGISTRY_IMAGE', () => {
     const text = `${build('')}\np: {stage: push, push: {from: b, to: $CI_REGISTRY/team/app, tags: [a]}}`;
     expect(buildOf(text).repository).toBe('127.0.0.1:5000/team/app');
     expect(specOf('push', text, 'p').repository).toBe('127.0.0.1:5000/team/app');
@@ -226,7 +226,7 @@ describe('push', () => {
   });
   test('several architectures take an index', () =>
     expect(mistakes(text('tags: [a], manifest: false')).join()).toContain('manifest: true'));
-  test('from what builds', () => {
+  test('with from it takes the image of a build', () => {
     expect(
       mistakes(
         `${STAGES}s: {stage: build, image: x, script: x}\np: {stage: push, push: {from: s, tags: [a]}}`,
@@ -290,7 +290,7 @@ describe('deploy', () => {
       rerunnable: false,
     });
   });
-  test('the target: a tag that names one, else the only one there is', () => {
+  test('the target: a tag that names one, otherwise the only one', () => {
     const two: Overrides = { targets: ['east', 'west'] };
     expect(deployOf('', ', tags: [west]', two).target).toBe('west');
     expect(mistakes(text(''), two).join()).toContain(
@@ -309,7 +309,7 @@ describe('deploy', () => {
       }).image,
     ).toBe('app:v1');
   });
-  test("secrets do not belong into a service's environment", () => {
+  test("secrets do not belong in a service's environment", () => {
     expect(mistakes(text(', env: {A: $TOKEN}'), SECRET).join()).toContain('language/secret');
   });
   test('a build for several architectures deploys the pushed index', () => {

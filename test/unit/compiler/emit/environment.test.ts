@@ -89,7 +89,7 @@ describe('environment', () => {
       'language/refused',
     );
   });
-  test('a variable of the own dotenv report stays open in the url, without one it is nothing', () => {
+  test('a variable of the own dotenv report stays open in the url, without a report it is empty', () => {
     const text = (more: string): string =>
       `d: {${J}, environment: {name: a, url: "https://$HOST/$CI_COMMIT_REF_SLUG"}${more}}`;
     const own = job(text(', artifacts: {reports: {dotenv: e.env}}'), 'd');

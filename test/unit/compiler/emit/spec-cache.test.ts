@@ -24,11 +24,11 @@ describe('cache', () => {
       },
     ]);
   });
-  test('without paths there is nothing to keep', () => {
+  test('without paths there is no cache', () => {
     expect(of('{key: a}')).toBeUndefined();
     expect(of('[]')).toBeUndefined();
   });
-  test('variables are settled in key, prefix, fallback keys, paths and policy', () => {
+  test('variables are replaced in key, prefix, fallback keys, paths and policy', () => {
     const text = `{key: "$CI_COMMIT_REF_SLUG", paths: ["$DIR/x", "$CI_PROJECT_DIR/y"], policy: $P, fallback_keys: [a-$DIR]}`;
     expect(of(text, ', variables: {DIR: deps, P: pull}')).toMatchObject([
       { key: 'main', paths: ['deps/x', 'y'], policy: 'pull', fallbackKeys: ['a-deps'] },
@@ -38,7 +38,7 @@ describe('cache', () => {
     ).toMatchObject([{ key: 'j', keyFiles: ['a.lock', 'd/b'] }]);
     expect(of('{key: "$CI_JOB_ID", paths: [x]}')).toMatchObject([{ key: '${CI_JOB_ID}' }]);
   });
-  test('key:files_commits: the last commits of these files, whatever is in them', () => {
+  test('key:files_commits: the last commits of these files, whatever their content', () => {
     const text =
       'j: {image: x, script: x, cache: {key: {files_commits: [a.lock, "b/*"], prefix: $CI_JOB_NAME}, paths: [x]}}';
     const keyOf = (lastCommits: Record<string, string>): unknown => {
@@ -86,7 +86,7 @@ describe('cache', () => {
     const answer = run('j: {image: x, script: x, cache: {paths: [/root/.m2, ok]}}');
     expect(answer.kind === 'plan' && answer.warnings.map((one) => one.code)).toEqual(['language/path']);
   });
-  test('a job without a container of its own takes none', () => {
+  test('a job without a container of its own has none', () => {
     expect(mistakes('j: {build: {}, cache: {paths: [x]}}')[0]).toContain('so it cannot have cache');
     expect(run('cache: {paths: [x]}\nj: {build: {}}').kind).toBe('plan');
   });

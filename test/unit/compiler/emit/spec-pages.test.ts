@@ -23,7 +23,7 @@ describe('pages', () => {
     const off = site('pages: {image: x, script: x, pages: false}', 'pages');
     expect(off).toEqual({ planned: undefined, pages: undefined, paths: undefined, url: { literal: HERE } });
   });
-  test('true is enough, and what is published is an artifact without saying', () => {
+  test('true is enough, and published files are artifacts automatically', () => {
     expect(site(of('true'))).toMatchObject({ pages: { folder: 'public', prefix: '' }, paths: ['public'] });
     expect(site(of('{publish: "out/$D/"}', ', variables: {D: site}, artifacts: {paths: [a]}'))).toMatchObject(
       {
@@ -60,7 +60,7 @@ describe('pages', () => {
       'language/secret',
     );
   });
-  test('later jobs get what is published like any artifact', () => {
+  test('later jobs get published files like any artifact', () => {
     const { job: after } = job(`${of('true')}\nk: {stage: deploy, image: x, script: x}`, 'k');
     expect(after.artifactsFrom).toEqual(['j']);
   });

@@ -20,7 +20,7 @@ describe('release', () => {
       links: [],
     });
   });
-  test('takes all of its parts', () => {
+  test('accepts all of its parts', () => {
     const links = 'assets: {links: [{name: a, url: "https://x", filepath: /a, link_type: image}]}';
     const { spec } = job(
       of(
@@ -48,7 +48,7 @@ describe('release', () => {
     const found = mistakes(of('{tag_name: v1, description: "a $S"}'), { project: { variables } });
     expect(found.join()).toContain('language/secret');
   });
-  test('means nothing to a job that runs no script', () => {
+  test('is ignored in a job that runs no script', () => {
     expect(mistakes('j: {stage: build, build: {}, release: {tag_name: a, description: b}}').join()).toContain(
       'conflict',
     );

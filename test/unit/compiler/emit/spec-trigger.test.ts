@@ -39,7 +39,7 @@ describe('where the pipeline runs', () => {
       downstream: { strategy: 'depend', project: 'g/main', filesFrom: [] },
     });
   });
-  test('a child of files, as include takes them, or out of the artifacts of a job', () => {
+  test('a child from files, in the form of include, or from the artifacts of a job', () => {
     const written = '[a.yml, {local: b.yml, inputs: {n: 1}}, {artifact: g.yml, job: gen, inputs: {m: x}}]';
     const planned = job(file(`{include: ${written}, strategy: mirror}`), 't');
     expect(planned.spec).toMatchObject({
@@ -112,14 +112,14 @@ test('what can be combined with it; default does not apply', () => {
   expect(values?.job).toMatchObject({ when: 'manual', retry: { max: 0 }, tags: [], resourceGroup: 'g' });
 });
 
-describe('variables that go on', () => {
+describe('forwarded variables', () => {
   const passed = (text: string, more: Overrides = {}): Record<string, unknown> =>
     Object.fromEntries(specOf(text, more).variables.map((one) => [one.name, one.value]));
   const given = { trigger: { variables: { G: 'given', RUN: 'r' } } };
   const text = (trigger: string): string =>
     `variables: {G: "1", D: "$$x"}\n${file(trigger, ', variables: {V: "v-$G"}')}`;
 
-  test('those of the file and the job, their values settled here; those of the run only when asked', () => {
+  test('those of the file and the job, with their values replaced here; those of the run only on request', () => {
     expect(passed(text('p'), given)).toEqual({
       G: { literal: '1' },
       D: { literal: '$x' },
@@ -130,7 +130,7 @@ describe('variables that go on', () => {
     expect(passed(text('{project: p, forward: {yaml_variables: false}}'), given)).toEqual({});
     expect(Object.keys(passed(file('p', ', inherit: {variables: false}, variables: {A: b}')))).toEqual(['A']);
   });
-  test('a secret goes on as its reference; a text around it only to a child', () => {
+  test('a secret is forwarded as its reference; text around it only to a child', () => {
     const more = { instanceVariables: [secret] };
     const alone = ', variables: {T: $TOKEN}';
     expect(specOf(file('p', alone), more).variables).toEqual([
@@ -150,20 +150,20 @@ describe('variables that go on', () => {
     ]);
     expect(JSON.stringify(job(file('{include: a.yml}', around), 't', more).job)).not.toContain('TOKEN');
   });
-  test('values of a running job are nothing here, those of dotenv reports come later', () => {
+  test('values of a running job are empty here, those of dotenv reports are added later', () => {
     const dotenv = `stages: [a, b]\ngen: {stage: a, image: x, script: x, artifacts: {reports: {dotenv: e}}}\nt: {stage: b, trigger: p, variables: {J: "j$CI_JOB_ID", D: "$FROM_DOTENV"}}`;
     expect(passed(dotenv)).toEqual({ J: { literal: 'j' }, D: { literal: '${FROM_DOTENV}' } });
   });
 });
 
-describe('the pipeline that is started', () => {
+describe('a downstream pipeline', () => {
   const forwarded = [
     { name: 'A', value: { literal: '$x' }, masked: false, file: false },
     { name: 'T', value: { literal: 'Bearer ${TOKEN}' }, masked: true, file: false, late: true },
     { name: 'S', value: { secret: 'env:S' as const }, masked: true, file: false },
   ];
   const text = `variables: {A: "0"}\nj: {image: x, script: x, rules: [{if: '$CI_PIPELINE_SOURCE == "parent_pipeline" && $A == "$x"'}]}`;
-  test('knows where it comes from, and has what it was given above all else', () => {
+  test('knows its parent, and its forwarded variables override all others', () => {
     const compiled = job(text, 'j', { ...CHILD, forwarded, instanceVariables: [secret] });
     expect(variable(compiled, 'A')).toBe('$x');
     expect(compiled.spec.variables.find((one) => one.name === 'T')).toMatchObject({
@@ -193,7 +193,7 @@ describe('the pipeline that is started', () => {
     const asked = { ...pushed, upstream: { ...upstream, origin: 'api' as const } };
     expect(keysOf(changes, { trigger: asked, changed: { '': ['b'] } })).toEqual(['j', 'k']);
   });
-  test('gives artifacts under the number of its family', () => {
+  test('publishes artifacts under the number of its family', () => {
     const giving = 'j: {image: x, script: x, artifacts: {paths: [o]}}';
     expect(job(giving, 'j', CHILD).spec.gives).toMatchObject({ root: 1000 });
   });

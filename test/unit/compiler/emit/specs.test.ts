@@ -28,7 +28,7 @@ describe('image and services', () => {
       image: { name: 'busybox' },
     });
   });
-  test('where it has none, the helper image does, and the reader is warned once', () => {
+  test('if it has none, the helper image does, with one warning', () => {
     const answer = run('a: {script: x}\nb: {script: x}');
     expect(answer).toMatchObject({
       kind: 'plan',

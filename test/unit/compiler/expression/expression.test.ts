@@ -82,7 +82,7 @@ describe('precedence and parentheses', () => {
   ])('%s', (text, expected) => expect(value(text)).toBe(expected));
 });
 
-describe('what a whole expression means', () => {
+describe('the result of a whole expression', () => {
   test.each([
     ['$PRESENT', true],
     ['$EMPTY', false],
@@ -93,7 +93,7 @@ describe('what a whole expression means', () => {
   ])('%s', (text, expected) => expect(truthful(text)).toBe(expected));
 });
 
-test('short circuit: the right side is not asked when the left decides', () => {
+test('short circuit: the right side is not evaluated if the left decides', () => {
   const asked: string[] = [];
   const parsed = parseExpression('$A == null || $B == null && $C');
   if (!parsed.ok) throw new Error('not valid');

@@ -9,7 +9,7 @@ const tooLarge = (found: readonly string[]): boolean =>
   found.some((one) => one.includes('[language/too-large]'));
 
 describe('bounds', () => {
-  test('text: a long value used often is refused before it is made', () => {
+  test('text: frequent use of a long value is refused before it is made', () => {
     const value = 'x'.repeat(500_000);
     const content = Array.from(
       { length: 2_000 },
@@ -57,14 +57,14 @@ describe('bounds', () => {
     );
     expect(run(text).kind).toBe('plan');
   });
-  test('an input given with a list nested without end is refused', () => {
+  test('an input with an endlessly nested list is refused', () => {
     const deep = `${'['.repeat(50_000)}${']'.repeat(50_000)}`;
     const text = withInputs('{a: {type: array}}', 'j: {image: x, script: y}');
     expect(problemsOf(text, { trigger: { inputs: { a: deep } } }).join()).toContain('must be a list');
   });
 });
 
-describe('whatever is written', () => {
+describe('any text', () => {
   const word = fc.constantFrom(
     'a',
     'b',
@@ -112,7 +112,7 @@ describe('whatever is written', () => {
   const content = fc.dictionary(block, fc.oneof(block, fc.dictionary(block, value)));
   const given = fc.dictionary(fc.constantFrom('a', 'b', 'z'), fc.jsonValue({ maxDepth: 2 }));
 
-  test('it ends with a plan, nothing to run, or mistakes with places', () => {
+  test('gives a plan, nothing to run, or mistakes with places', () => {
     fc.assert(
       fc.property(spec, content, given, (inputs, jobs, values) => {
         const file = `${JSON.stringify({ spec: { inputs } })}\n---\n${JSON.stringify(jobs)}\n`;
@@ -123,7 +123,7 @@ describe('whatever is written', () => {
       { numRuns: 120 },
     );
   });
-  test('what has no block comes out as it went in', () => {
+  test('is unchanged if it has no block', () => {
     fc.assert(
       fc.property(
         fc.dictionary(fc.constantFrom('.a', '.b', '.c'), fc.jsonValue({ maxDepth: 3 })),

@@ -6,7 +6,7 @@ import { filled, including, job, problemsOf, script, texts, withInputs } from '.
 
 const JOB = 'j: {image: x, script: [y]}';
 
-describe('where blocks are filled in', () => {
+describe('places where blocks are replaced', () => {
   test('in keys and values, several in one text', () => {
     const text = withInputs(
       '{name: {default: a}, n: {type: number, default: 2}}',
@@ -35,12 +35,12 @@ describe('where blocks are filled in', () => {
     const text = withInputs('{v: {default: "012"}}', 'j:\n  image: x\n  script: $[[ inputs.v ]]\n');
     expect(script(run(text))).toEqual(['012']);
   });
-  test('inside of a larger text a list is written as Ruby writes it', () => {
+  test('inside of a larger text a list is written as in Ruby', () => {
     expect(filled('{l: {type: array, default: [a, 1, true, null, {k: v}]}}', '$[[ inputs.l ]]')).toBe(
       '["a", 1, true, nil, {"k"=>"v"}]',
     );
   });
-  test('what is filled in is not looked at again', () => {
+  test('a replaced value is not evaluated again', () => {
     expect(filled('{a: {default: "$[[ inputs.b ]]"}, b: {default: x}}', '$[[ inputs.a ]]')).toBe(
       '$[[ inputs.b ]]',
     );
@@ -59,7 +59,7 @@ describe('where blocks are filled in', () => {
     );
     expect(job(text, 'j: [a]')?.job.needs).toMatchObject([{ job: 'b: [a]' }]);
   });
-  test('blocks of a file without a header stay, and a warning says so', () => {
+  test('blocks of a file without a header stay, with a warning', () => {
     const answer = run('j:\n  image: x\n  script: ["echo $[[ inputs.a ]]"]\n');
     expect(script(answer)).toEqual(['echo $[[ inputs.a ]]']);
     expect(texts(answer)).toEqual([
@@ -87,7 +87,7 @@ describe('blocks', () => {
   ])('%j', (text, data) => {
     expect(findBlocks(text).map((block) => block.data)).toEqual(data);
   });
-  test('a text of openings is read in linear time', () => {
+  test('a text of many openings is read in linear time', () => {
     expect(findBlocks('$[[ ab '.repeat(150_000))).toHaveLength(0);
     expect(findBlocks(`${'$[[\n ab \n'.repeat(100_000)}${' '.repeat(100_000)}]]`)).toHaveLength(1);
   });
@@ -132,14 +132,14 @@ describe('mistakes of a block', () => {
     const text = withInputs(inputs, `j:\n  image: x\n  script: $[[ inputs.${'a'.repeat(1_030)} ]]\n`);
     expect(problemsOf(text).join()).toMatch(/6:11 \$\[\[ inputs.a{40,70}\.\.\. is longer than 1 KiB/);
   });
-  test('a mistake in a value that was filled in has the place of its block', () => {
+  test('a mistake in a replaced value has the place of its block', () => {
     const text = withInputs(
       '{n: {default: sometimes}}',
       'j:\n  image: x\n  script: y\n  when: $[[ inputs.n ]]\n',
     );
     expect(problemsOf(text).join()).toMatch(/^.gitlab-ci.yml:7:9 when must be /);
   });
-  test('a mistake in a part of a list has the place where the list was written', async () => {
+  test('a mistake in a part of a list has the place of the list', async () => {
     const files = {
       'a.yml': withInputs('{l: {type: array}}', 'j:\n  image: x\n  script: y\n  rules: $[[ inputs.l ]]\n'),
     };

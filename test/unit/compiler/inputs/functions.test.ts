@@ -38,13 +38,13 @@ describe('expand_vars', () => {
       'main $CI_PIPELINE_ID $CI_JOB_NAME',
     );
   });
-  test('then the others, in the order they are written in', () => {
+  test('then the other functions, in their order', () => {
     const more = project(variable('MY_VAR', 'my value'));
     expect(value('test $MY_VAR', 'expand_vars | truncate(5,8)', more)).toBe('my value');
     expect(value('a $MY_VAR', 'expand_vars | posix_escape', more)).toBe('a\\ my\\ value');
     expect(value('a $MY_VAR', 'posix_escape | expand_vars', more)).toBe('a\\ \\my value');
   });
-  test('a file variable stays: it is a path that the machine knows, its content is not for the file', () => {
+  test('a file variable stays: it is a path that the machine knows, and its content is not for the file', () => {
     const file = { ...variable('CERT', 'content'), file: true };
     expect(value('$CERT', 'expand_vars', project(file))).toBe('$CERT');
   });
@@ -68,7 +68,7 @@ describe('posix_escape', () => {
   ])('%j', (text, result) => {
     expect(value(text, 'posix_escape')).toBe(result);
   });
-  test('whatever the text is, a shell reads the same text', () => {
+  test('for any text, a shell reads the same text', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'grapheme-ascii' }), { maxLength: 40 }), (list) => {
         const texts = list.map((text) => text.replaceAll('\0', ''));

@@ -42,7 +42,7 @@ describe('include:inputs', () => {
     );
     expect([script(answer, 'one'), script(answer, 'two')]).toEqual([['go 1'], ['go 2']]);
   });
-  test('a file passes its own on, into the include too; files below it do not see them', async () => {
+  test('a file passes its own on, also into the include; files below it do not see them', async () => {
     const files = {
       'a.yml': withInputs(
         '{file: , who: }',
@@ -102,7 +102,7 @@ describe('include:inputs', () => {
     });
     expect(script(answer, 'b')).toEqual(['y']);
   });
-  test('variables in what is given are left for the job', async () => {
+  test('variables in passed values are left for the job', async () => {
     const answer = await including(root('{local: a.yml, inputs: {name: j, stage: test, n: 3}}'), {
       'a.yml': lib.replace('go', '$[[ inputs.name ]] $CI_COMMIT_SHA'),
     });

@@ -141,7 +141,7 @@ describe('rules of an input', () => {
       problemsOf(withInputs(inputs, 'j: {image: x, script: y}'), giving({ cloud: 'gcp' })).join(),
     ).toContain('the input "size"');
   });
-  test('default: null asks for it where the rule holds; where none holds it is nothing', () => {
+  test('default: null requires it if the rule holds; if none holds it is empty', () => {
     const custom =
       '{kind: {default: standard}, value: {rules: [{if: "$[[ inputs.kind ]] == \'custom\'", default: null}]}}';
     expect(filled(custom, '$[[ inputs.value ]]')).toBe('');
@@ -150,7 +150,7 @@ describe('rules of an input', () => {
       problemsOf(withInputs(custom, 'j: {image: x, script: y}'), giving({ kind: 'custom' })).join(),
     ).toContain('the input "value"');
   });
-  test('a rule may ask for an input that is declared below it', () => {
+  test('a rule may use an input that is declared below it', () => {
     const below =
       '{b: {rules: [{if: "$[[ inputs.a ]] == \'x\'", default: yes!}, {options: [n], default: n}]}, a: {default: x}}';
     expect(filled(below, '$[[ inputs.b ]]')).toBe('yes!');

@@ -221,7 +221,7 @@ const SILENT: [name: string, text: string][] = [
   ],
 ];
 
-describe('warned of', () => {
+describe('reported', () => {
   test.each(WARNED)('%s', (_name, text, code, at, words) => {
     const found = warned(text);
     expect(found.map((one) => `${one.code} ${one.at}`)).toEqual([`language/${code} ${at}`]);
@@ -230,7 +230,7 @@ describe('warned of', () => {
   });
 });
 
-describe('not warned of', () => {
+describe('not reported', () => {
   test.each(SILENT)('%s', (_name, text) => expect(warned(text)).toEqual([]));
 
   const folders = [

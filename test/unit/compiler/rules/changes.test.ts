@@ -61,11 +61,11 @@ describe('rules:changes', () => {
       'j',
     ]);
   });
-  test('compares merge requests, whatever was before', () => {
+  test('compares merge requests, whatever the state before', () => {
     expect(keysOf(text, { trigger: MERGE.trigger, changed: { '': ['src/x'] } })).toEqual(['j']);
     expect(keysOf(text, { trigger: MERGE.trigger, changed: { '': ['x'] } })).toEqual([]);
   });
-  test('is true when git could not say', () =>
+  test('is true if git does not know', () =>
     expect(keysOf(text, { trigger: { before: BEFORE } })).toEqual(['j']));
   test('if and changes must both hold', () => {
     const both = one('rules: [{if: $A, changes: [a]}]');
@@ -111,7 +111,7 @@ describe('rules:changes', () => {
 });
 
 describe('regexp', () => {
-  test('of changes: any path that it is found in', () => {
+  test('of changes: any path that contains a match', () => {
     const text = one("rules: [{changes: {regexp: '^src/.*\\.(rb|py)$'}}]");
     expect(keysOf(text, pushed('README.md', 'src/a/b.py'))).toEqual(['j']);
     expect(keysOf(text, pushed('lib/src/b.py', 'src/b.pyc'))).toEqual([]);
@@ -130,7 +130,7 @@ describe('regexp', () => {
 describe('exists:project', () => {
   const text = one('rules: [{exists: {paths: [go.mod], project: group/$NAME, ref: v1}}]');
   const more = { trigger: { variables: { NAME: 'lib' } } };
-  test('asks that project at that ref, and nothing of the own source', () => {
+  test('asks that project at that ref, and not the own source', () => {
     expect(factsNeeded(request(text, more))).toEqual({
       changed: [],
       files: false,
@@ -139,7 +139,7 @@ describe('exists:project', () => {
     expect(keysOf(text, { ...more, files: ['go.mod'], elsewhere: { 'group/lib@v1': ['x'] } })).toEqual([]);
     expect(keysOf(text, { ...more, elsewhere: { 'group/lib@v1': ['go.mod'] } })).toEqual(['j']);
   });
-  test('an unknown project is an error; one that was not read is a warning', () => {
+  test('an unknown project is an error; an unread one is a warning', () => {
     expect(mistakes(text, { ...more, elsewhere: { 'group/lib@v1': null } })).toEqual([
       'language/unknown-ref 1:70 exists: the project "group/lib" at "v1" does not exist, or this pipeline may not read it',
     ]);
@@ -217,7 +217,7 @@ describe('only keys are ANDed, entries ORed, any except key excludes', () => {
     ]));
 });
 
-describe('git is asked only for what a condition needs', () => {
+describe('git is queried only if a condition needs it', () => {
   const needs = (text: string, more: Overrides = {}) => factsNeeded(request(text, more));
   test('nothing, before, refs, files', () => {
     expect(needs(one('stage: test'))).toEqual({ changed: [], files: false });

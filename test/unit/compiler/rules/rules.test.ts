@@ -59,7 +59,7 @@ describe('manual and allow_failure', () => {
       allowFailure: false,
     });
   });
-  test('the rule’s allow_failure wins over the job’s, exit codes too', () => {
+  test('the rule’s allow_failure overrides the job’s, exit codes too', () => {
     expect(job(one('rules: [{when: manual, allow_failure: true}]'), 'j').job.allowFailure).toBe(true);
     expect(job(one('allow_failure: true\nrules: [{when: manual}]'), 'j').job.allowFailure).toBe(true);
     expect(
@@ -69,7 +69,7 @@ describe('manual and allow_failure', () => {
       [3],
     );
   });
-  test('a gate blocks whatever its rules say, and cannot be contradicted', () => {
+  test('a gate blocks whatever its rules contain, and cannot be contradicted', () => {
     expect(job(one(`gate: true\nrules: [{${MAIN}}]`), 'j').job).toMatchObject({
       when: 'manual',
       allowFailure: false,
@@ -90,7 +90,7 @@ describe('manual and allow_failure', () => {
   });
 });
 
-describe('what a rule brings with it', () => {
+describe('what a rule adds', () => {
   test('variables, above those of the job and below those of the project', () => {
     const text = `variables: {A: file, B: file}\n${one(`variables: {A: job, C: job}\nrules:\n  - ${MAIN}\n    variables: {A: rule, C: rule, D: $B}`)}`;
     const compiled = job(text, 'j', {
@@ -122,10 +122,10 @@ describe('what a rule brings with it', () => {
   });
 });
 
-describe('what conditions see', () => {
+describe('variables in conditions', () => {
   const at = (condition: string, more: Overrides = {}, keys = ''): string[] =>
     keysOf(one(`${keys}rules: [{if: '${condition}'}]`), more);
-  test('variables of the file, the project, the installation and the run, the highest of them', () => {
+  test('those of the file, the project, the installation and the run, the highest of them', () => {
     const variables = [{ name: 'A', value: { literal: 'p' }, masked: true, file: false }];
     const project = { variables, protectedRef: false };
     expect(keysOf(`variables: {A: f}\n${one('rules: [{if: $A == "f"}]')}`)).toEqual(['j']);

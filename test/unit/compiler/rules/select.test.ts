@@ -81,13 +81,13 @@ describe('[skip ci] in the commit message', () => {
   test.each(['push', 'tag', 'merge_request'] as const)('a %s starts nothing', (source) => {
     expect(run(one('stage: test'), { commit, trigger: { source } }).kind).toBe('empty');
   });
-  test.each(['cli', 'api', 'web'] as const)('%s runs all the same', (source) => {
+  test.each(['cli', 'api', 'web'] as const)('%s runs anyway', (source) => {
     expect(run(one('stage: test'), { commit, trigger: { source } }).kind).toBe('plan');
   });
   test('[ci skip] too', () => {
     expect(run(one('stage: test'), { commit: { ...commit, message: 'x\n\n[ci skip]' } }).kind).toBe('empty');
   });
-  test('before anything is read: even of a broken file', () =>
+  test('before anything is read, even of a broken file', () =>
     expect(run('[', { commit }).kind).toBe('empty'));
 });
 
@@ -105,7 +105,7 @@ ship: {stage: c, image: x, script: x, gate: {requires: [b2]}, dependencies: []}`
   test('keeps the job and what it needs', () => expect(keysOf(text, asked('b1'))).toEqual(['a1', 'b1']));
   test('without needs: the jobs whose artifacts it gets', () =>
     expect(keysOf(text, asked('b2'))).toEqual(['a1', 'b2']));
-  test('a manual job that is named is played', () => {
+  test('a named manual job is started', () => {
     const compiled = jobs(text, asked('c1'));
     expect(compiled.c1?.job).toMatchObject({ when: 'on_success', allowFailure: false });
     expect(Object.keys(compiled)).toEqual(['c1']);

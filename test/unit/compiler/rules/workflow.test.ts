@@ -18,7 +18,7 @@ describe('workflow: rules', () => {
       reason: 'workflow, rule 1, line 2: always; when: never',
     });
   });
-  test('mistakes of jobs are found all the same', () =>
+  test('mistakes of jobs are found anyway', () =>
     expect(mistakes(workflow('rules: [{when: never}]', 'j: {image: x}'))).not.toEqual([]));
   test('a job without conditions then runs for merge requests; one with only follows it', () => {
     const text = workflow('rules: [{when: always}]', `${JOB}k: {image: x, script: x, only: [branches]}\n`);

@@ -23,7 +23,7 @@ describe('durations', () => {
     expect(parseDuration(text)).toBe(seconds * 1_000);
   });
 
-  it.each(['', '7 elephants', 'soon', '5 6 minutes', '1h h', '-1 day', 'and'])('%j is none', (text) => {
+  it.each(['', '7 elephants', 'soon', '5 6 minutes', '1h h', '-1 day', 'and'])('%j is invalid', (text) => {
     expect(parseDuration(text)).toBeUndefined();
   });
 
@@ -52,7 +52,7 @@ describe('empty values in keywords count as absent', () => {
     expect(keysOf(`a: {script: x, ${keyword}}`)).toEqual(['a']);
   });
 
-  it('but not where they mean something, or are items of a list', () => {
+  it('but not if they have a meaning, or are items of a list', () => {
     expect(keysOf('a: {script: x, rules: [{if: }]}')).toEqual(['a']);
     expect(refuses('a: {script: x, parallel: {matrix: [{A: }]}}')).not.toBe('taken');
     expect(refuses('a: {script: x, artifacts: {paths: [ ~ ]}}')).not.toBe('taken');
@@ -74,7 +74,7 @@ describe('needs', () => {
     expect(refuses(`${JOB}b: {script: x, rules: [{needs: [a, a]}]}`)).toContain('must not name "a" twice');
   });
 
-  it('several of one matrix are not the same', () => {
+  it('several of one matrix are different', () => {
     const text = `a: {script: x, parallel: {matrix: [{V: [p, q, r]}]}}
 b:
   script: x
@@ -128,20 +128,20 @@ it('an empty cache key is the name of job and ref', () => {
 describe('a variable that refers to itself', () => {
   const value = (text: string, name: string, more = {}) => variable(job(text, 'a', more), name);
 
-  it('stays as it is written where the name means nothing else', () => {
+  it('stays as written if the name has no other meaning', () => {
     const text = 'a: {script: x, variables: {TOKEN: $TOKEN, DIRS: "${DIRS}:/opt"}}';
     expect(value(text, 'TOKEN')).toBe('$TOKEN');
     expect(value(text, 'DIRS')).toBe('${DIRS}:/opt');
   });
 
-  it('means the value that it overrides; variables of the file replace each other', () => {
+  it('has the value that it overrides; variables of the file replace each other', () => {
     const text =
       'variables: {V: global}\na: {script: x, variables: {V: $V-job, CI_COMMIT_REF_NAME: on-$CI_COMMIT_REF_NAME}}';
     expect(value(text, 'CI_COMMIT_REF_NAME')).toBe('on-main');
     expect(value(text, 'V')).toBe('$V-job');
   });
 
-  it('gives way to a variable of the project', () => {
+  it('has lower precedence than a variable of the project', () => {
     const variables = [
       { name: 'TOKEN', value: { literal: 'theirs' }, masked: false, file: false, from: 'project' as const },
     ];
@@ -199,7 +199,7 @@ it.each(['2020-01-31', '2020-1-5', '2001-12-14t21:59:43.10-05:00', '2001-12-14 2
   },
 );
 
-it('what only looks like a date is text', () => {
+it('text that only looks like a date', () => {
   for (const text of ['2021-02-30', '2020-01', '20200131', '2020-01-31-rc1', 'v2020-01-31'])
     expect(variable(job(`a: {script: x, variables: {V: ${text}}}`, 'a'), 'V')).toBe(text);
 });

@@ -82,7 +82,7 @@ describe('keywords that are refused', () => {
       ]);
     },
   );
-  test('also where they come from default or a template; null takes them away', () => {
+  test('also if they come from default or a template; null removes them', () => {
     expect(mistakes('default: {id_tokens: {}}\nj: {image: x, script: x}').join()).toContain(
       'language/refused 1:11',
     );

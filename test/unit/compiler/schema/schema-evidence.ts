@@ -27,45 +27,46 @@ export const SHOWN: Readonly<Record<string, Readonly<Record<string, string>>>> =
       'workflow.rules.changes workflow.rules.changes.paths workflow.rules.changes.compare_to workflow.rules.exists workflow.rules.exists.paths workflow.rules.when workflow.rules.changes.regexp workflow.rules.exists.regexp',
   },
   'unit/compiler/reports.test.ts': {
-    '%s is taken':
+    '%s is accepted':
       'artifacts.reports artifacts.reports.accessibility artifacts.reports.annotations artifacts.reports.browser_performance artifacts.reports.codequality artifacts.reports.container_scanning artifacts.reports.cyclonedx artifacts.reports.dast artifacts.reports.dependency_scanning artifacts.reports.license_management artifacts.reports.license_scanning artifacts.reports.load_performance artifacts.reports.lsif artifacts.reports.metrics artifacts.reports.repository_xray artifacts.reports.requirements artifacts.reports.sarif artifacts.reports.sast artifacts.reports.secret_detection artifacts.reports.terraform',
     'coverage_report has a format':
       'artifacts.reports.coverage_report artifacts.reports.coverage_report.coverage_format artifacts.reports.coverage_report.path',
-    'access and public say who may download; expose_as names it': 'artifacts.access artifacts.expose_as',
+    'access and public decide who may download; expose_as names it': 'artifacts.access artifacts.expose_as',
   },
   'integration/job-reports.test.ts': {
-    'go up whatever the result and whatever `when`, junit as a summary': 'artifacts.reports.junit',
+    'are stored whatever the result and `when`, junit with a summary': 'artifacts.reports.junit',
   },
   'integration/job-script.test.ts': {
-    'a dotenv report becomes variables of the next job': 'artifacts.reports.dotenv',
+    'a dotenv report sets variables of the next job': 'artifacts.reports.dotenv',
   },
   'integration/job-cache.test.ts': {
-    "what one job keeps the next one has, under GitLab's words": 'cache',
+    "a later job gets the cache of an earlier one, with GitLab's messages": 'cache',
     'policy: pull never pushes, push never pulls': 'cache.policy',
-    'when: a failed job keeps only what says so': 'cache.when',
-    'protected and other refs are kept apart; unprotect shares; a fork writes nothing': 'cache.unprotect',
+    'when: a failed job keeps only caches that say so': 'cache.when',
+    'protected and other refs are separate; unprotect shares; a fork writes nothing': 'cache.unprotect',
     'a changed key:files digest is a new cache': 'cache.key.files',
   },
   'unit/compiler/emit/spec-cache.test.ts': {
-    'variables are settled in key, prefix, fallback keys, paths and policy':
+    'variables are replaced in key, prefix, fallback keys, paths and policy':
       'cache.key cache.key.prefix cache.fallback_keys cache.paths',
     "has GitLab's defaults": 'cache.untracked',
   },
   'unit/compiler/assemble/config.test.ts': {
     'merges maps deeply, replaces lists, and the child wins': 'extends',
-    'fills the keywords that a job does not have': 'default',
-    'the old way, at the top level, means the same': 'default',
+    'adds the keywords that a job does not have': 'default',
+    'the old form, at the top level, means the same': 'default',
   },
   'unit/compiler/assemble/reference.test.ts': { 'in scripts it is flattened, nested ones too': '!reference' },
   'unit/compiler/assemble/inherit.test.ts': { 'by extends': 'inherit inherit.default inherit.variables' },
   'unit/compiler/coverage.test.ts': {
-    'the last match counts, of it the last group, of that the first number': 'coverage',
+    'takes the last match, of it the last group, of that the first number': 'coverage',
   },
   'unit/compiler/emit/environment.test.ts': {
     'on_stop and auto_stop_in reach the plan':
       'environment environment.name environment.on_stop environment.auto_stop_in environment.action',
     'deployment_tier sets it': 'environment.deployment_tier',
-    'a variable of the own dotenv report stays open in the url, without one it is nothing': 'environment.url',
+    'a variable of the own dotenv report stays open in the url, without a report it is empty':
+      'environment.url',
   },
   'unit/compiler/rules/select.test.ts': {
     'keywords by kind of ref': 'only except',
@@ -79,14 +80,14 @@ export const SHOWN: Readonly<Record<string, Readonly<Record<string, string>>>> =
     'holds when a path has changed': 'rules.changes rules.changes.paths',
     'compare_to uses that ref, for every source; an unknown ref is an error': 'rules.changes.compare_to',
     'holds when a file is there, whatever the source': 'rules.exists rules.exists.paths',
-    'of changes: any path that it is found in': 'rules.changes.regexp',
+    'of changes: any path that contains a match': 'rules.changes.regexp',
     'of exists, and of changes since a ref': 'rules.exists.regexp',
-    'asks that project at that ref, and nothing of the own source': 'rules.exists.project rules.exists.ref',
+    'asks that project at that ref, and not the own source': 'rules.exists.project rules.exists.ref',
     'in workflow': 'workflow.rules.exists.project workflow.rules.exists.ref',
   },
   'unit/compiler/rules/rules.test.ts': {
     'the first that matches': 'rules rules.if rules.when',
-    'the rule’s allow_failure wins over the job’s, exit codes too': 'rules.allow_failure',
+    'the rule’s allow_failure overrides the job’s, exit codes too': 'rules.allow_failure',
     'delayed takes its start_in from the rule': 'rules.start_in',
     'variables, above those of the job and below those of the project': 'rules.variables',
     'needs replace those of the job': 'rules.needs',
@@ -108,24 +109,24 @@ export const SHOWN: Readonly<Record<string, Readonly<Record<string, string>>>> =
     'durations in GitLab words': 'timeout',
     'what may run again when its host is lost': 'interruptible',
     'names and urls with variables': 'resource_group',
-    'the rarest tag, letter case included': 'tags',
-    'goes with the plan of a manual job, its variables filled in': 'manual_confirmation',
+    'the rarest tag, case-sensitive': 'tags',
+    'is in the plan of a manual job, with its variables replaced': 'manual_confirmation',
     'may be in lists of lists, as anchors make them': 'stages',
   },
   'unit/compiler/draft/needs.test.ts': {
     'needs: artifacts come from these only': 'needs needs.job',
-    'needs: artifacts: false orders and brings nothing': 'needs.artifacts',
+    'needs: artifacts: false orders but passes no artifacts': 'needs.artifacts',
     'an optional need is left out': 'needs.optional',
     'dependencies narrow the artifacts, an empty list takes none': 'dependencies',
   },
   'unit/compiler/draft/parallel.test.ts': {
-    'makes N jobs, each knows its number and how many they are': 'parallel',
+    'makes N jobs, each with its index and the total': 'parallel',
     'names are `job: [a, b]`, every combination, entry by entry': 'parallel.matrix',
     'a need with parallel:matrix waits for the one': 'needs.parallel needs.parallel.matrix',
   },
   'unit/compiler/emit/cross-pipeline-needs.test.ts': {
-    'names project, job and ref, with variables, and waits for nothing': 'needs.project needs.ref',
-    'takes a number that a variable holds; one that is not set is known only when it runs': 'needs.pipeline',
+    'has project, job and ref, with variables, and waits for nothing': 'needs.project needs.ref',
+    'accepts a number in a variable; an unset one is known only when it runs': 'needs.pipeline',
   },
   'unit/compiler/variables/variables.test.ts': {
     global: 'variables',

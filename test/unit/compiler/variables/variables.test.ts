@@ -102,7 +102,7 @@ describe('values', () => {
     expect(value(text, 'B')).toBe('$CI');
     expect(value(text, 'C')).toBe('$CI');
   });
-  test('an unknown name is nothing', () => expect(value(withVars('{A: "[$NOBODY]"}'), 'A')).toBe('[]'));
+  test('an unknown name is empty', () => expect(value(withVars('{A: "[$NOBODY]"}'), 'A')).toBe('[]'));
   test('scripts are left to the shell', () => {
     expect(job('j: {image: x, script: ["echo $CI $$ ${CI} %CI%"]}', 'j').spec).toMatchObject({
       script: ['echo $CI $$ ${CI} %CI%'],
@@ -110,7 +110,7 @@ describe('values', () => {
   });
 });
 
-describe('what only the worker knows', () => {
+describe('values that only the worker knows', () => {
   const find = (text: string, name: string, more: Overrides = {}): unknown =>
     job(text, 'j', more).spec.variables.find((one) => one.name === name);
   test('stays a reference, and the variable is marked late', () => {
@@ -128,7 +128,7 @@ describe('what only the worker knows', () => {
       masked: true,
     });
   });
-  test('names that a dotenv report may bring', () => {
+  test('names that a dotenv report may set', () => {
     const text = `
 a: {stage: build, image: x, script: x, artifacts: {reports: {dotenv: v.env}}}
 j: {image: "app:$VERSION", script: x}

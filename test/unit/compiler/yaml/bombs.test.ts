@@ -57,14 +57,14 @@ const BOMBS: [name: string, text: string][] = [
   ],
 ];
 
-describe('bombs', () => {
+describe('exponential expansion', () => {
   test.each(BOMBS)('%s', (_name, text) => {
     // About a second; an expansion would exceed the memory or the timeout of the test.
     expect(mistakes(text).join()).toContain('language/too-large');
   });
 });
 
-describe('what only looks like one', () => {
+describe('a harmless text of that form', () => {
   test('a template of many lines for a hundred jobs', () => {
     expect(
       mistakes(`.t: {image: x, script: [${long(1_000)}]}\n${many(100, (i) => `j${i}: {extends: .t}`)}`),

@@ -68,7 +68,7 @@ describe('anchors and merge keys', () => {
       z: { a: 1, b: 2, c: 1 },
     });
   });
-  test('a value that comes by an anchor keeps the place it was written at', () => {
+  test('a value from an anchor keeps the place where it was written', () => {
     const text = 'x: &x\n  image: foo\njob:\n  <<: *x\n  script: a';
     expect(place(text, ['job', 'image'])).toBe('2:10');
   });
@@ -112,7 +112,7 @@ describe('what is refused', () => {
     ]);
     expect(root && plain(root)).toMatchObject({ a: 3 });
   });
-  test('a bomb of aliases, without unfolding it', () => {
+  test('exponential aliases, without expanding them', () => {
     const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x]'];
     for (let i = 1; i < 12; i += 1) lines.push(`a${i}: &a${i} [${`*a${i - 1}, `.repeat(8)}*a${i - 1}]`);
     expect(read(lines.join('\n')).problems.all()).toMatchObject([{ code: 'language/too-large' }]);

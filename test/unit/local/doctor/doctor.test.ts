@@ -70,7 +70,7 @@ test('an engine that cannot be a swarm says which jobs fail', () => {
   ]);
 });
 
-test('a disk is judged by what is free', () => {
+test('a disk is judged by its free space', () => {
   expect(diskFinding('/x', 100 * 1024 ** 3).verdict).toBe('ok');
   expect(diskFinding('/x', 1024 ** 3).verdict).toBe('warn');
   expect(diskFinding('/x', 1024).verdict).toBe('fail');
@@ -83,7 +83,7 @@ test('clocks that differ by a minute are reported', () => {
   expect(skewFinding('u', { date: new Date(now - 90_000).toUTCString(), now })?.found).toContain('90 s');
 });
 
-test('no control worker that asks for work is a failure, one that was killed minutes ago as well', () => {
+test('no control worker that asks for work is a failure, and so is one that was killed minutes ago', () => {
   expect(controlFinding([], 1_000_000)).toMatchObject({ verdict: 'fail' });
   expect(controlFinding([1_000_000 - 240_000], 1_000_000)).toMatchObject({ verdict: 'fail' });
   expect(controlFinding([1_000_000 - 240_000, 1_000_000 - 59_000], 1_000_000)).toMatchObject({

@@ -38,7 +38,7 @@ async function file(name: string, hoursOld = 0): Promise<string> {
 }
 const isThere = (path: string): Promise<boolean> => stat(path).then(Boolean, () => false);
 
-test('leftovers of a crash are shown first, then repaired; what is young, in use or foreign stays', async () => {
+test('leftovers of a crash are shown first, then removed; new, used or foreign objects stay', async () => {
   const gone = {
     pid: 999_999_999,
     version: '0',

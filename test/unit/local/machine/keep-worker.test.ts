@@ -21,7 +21,7 @@ function scripted(starts: (Error | 'ends')[]): KeptWorker & { started: number } 
   };
 }
 
-test('a worker that fails is started again until it runs, and ends by the signal', async () => {
+test('a failed worker is restarted until it runs, and stops on the signal', async () => {
   const stop = new AbortController();
   const worker = scripted([away(), away(), away(), away(), 'ends']);
   const failures: unknown[] = [];
@@ -35,7 +35,7 @@ test('a worker that fails is started again until it runs, and ends by the signal
   expect(failures).toHaveLength(5);
 });
 
-test('three failures in a row that davit has no code for are for the whole process', async () => {
+test('three uncoded failures in a row end the whole process', async () => {
   const worker = scripted([new Error('held'), away(), new Error('held'), 'ends', new Error('last')]);
   const options = {
     signal: new AbortController().signal,

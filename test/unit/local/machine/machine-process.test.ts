@@ -29,7 +29,7 @@ const ARCH: WorkerSpec = { kind: 'arch', arches: ['arm64', 'amd64'], emulation: 
 const serve = (worker: WorkerSpec): object => ({ kind: 'serve', worker });
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test('a process that was started again is told of every worker again', async () => {
+test('a restarted process is told of every worker again', async () => {
   const { process, starts } = machine();
   await process.process.start();
   const control = process.serve(CONTROL);
@@ -49,7 +49,7 @@ test('a process that was started again is told of every worker again', async () 
   expect(starts[1]?.told).toEqual([serve(CONTROL), serve(ARCH)]);
 });
 
-test('a first start that fails is an error with its reason; a later failure is the process own affair', async () => {
+test('a failed first start is an error with its reason; a later failure is left to the process', async () => {
   const { process, starts } = machine();
   await process.process.start();
   starts[0]?.listens();

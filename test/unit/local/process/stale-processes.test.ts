@@ -4,7 +4,7 @@ import { removeIdleNetworks } from '../../../../src/local/process/stale-processe
 
 const network = (name: string) => ({ name, labels: {}, createdAt: 0 });
 
-test('idle networks of the installation go, one that a job runs on keeps none of the others', async () => {
+test('idle networks of the installation are removed, and one in use does not protect the others', async () => {
   const asked: Record<string, string>[] = [];
   const removed: string[] = [];
   await removeIdleNetworks(
@@ -24,7 +24,7 @@ test('idle networks of the installation go, one that a job runs on keeps none of
   expect(removed).toEqual(['idle']);
 });
 
-test('an engine that is away does not keep davit from ending', async () => {
+test('an unreachable engine does not keep davit from ending', async () => {
   const away = async () => {
     throw new DavitError('engine/unreachable', 'Gone.');
   };

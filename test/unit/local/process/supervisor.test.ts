@@ -34,7 +34,7 @@ const until = async (check: () => boolean): Promise<void> => {
   }
 };
 
-test('a part that ends is started again, and parts end by falling rank', async () => {
+test('a process that ends is restarted, and processes end by falling rank', async () => {
   const log: string[] = [];
   const kept = new Supervisor(silentProgress);
   const base = part('base', 0, log);
@@ -64,7 +64,7 @@ test('a process is recorded from its start: a kill during `up` leaves no unknown
   await kept.stop();
 });
 
-test('nothing is started once it is ending', async () => {
+test('nothing is started during the stop', async () => {
   const log: string[] = [];
   const kept = new Supervisor(silentProgress);
   const one = part('one', 0, log);
@@ -76,7 +76,7 @@ test('nothing is started once it is ending', async () => {
   expect(one.starts).toBe(1);
 });
 
-test('a part that ends before it is ready is a coded error that names its log', async () => {
+test('a process that ends before it is ready is a coded error that names its log', async () => {
   const log: string[] = [];
   const kept = new Supervisor(silentProgress);
   const one = part('one', 0, log);

@@ -55,12 +55,12 @@ describe('a gate', () => {
     expect(answer(of([]), by('olga', 'operator'))).toBe('approve');
     expect(answer(of([]), by('bob', 'developer'))).toBe('gate/not-an-approver recorded');
   });
-  test('the signal can be switched off, and that it was tried is recorded', () => {
+  test('the signal can be switched off, and the attempt is recorded', () => {
     expect(answer(view('gate', { approveBySignal: false }), by('temporal', 'temporal'))).toBe(
       'gate/not-an-approver recorded',
     );
   });
-  test('before its turn it is not ready, and others learn only that they may not decide', () => {
+  test('before its turn it is not ready, and other users learn only that they may not decide', () => {
     const early = view('created', { missing: ['unit'] });
     expect(answer(early, by('ann', 'developer'))).toBe('gate/not-ready');
     expect(answer(early, by('bob', 'developer'))).toBe('gate/not-an-approver recorded');
@@ -106,7 +106,7 @@ describe('retry and cancel', () => {
       expect(answer(of, by('bob', 'developer', 'retry'))).toBe('retry');
     },
   );
-  test('what was skipped or has not ended cannot', () => {
+  test('a skipped or running job cannot be retried', () => {
     const skipped = view('ended', { status: { phase: 'ended', outcome: 'skipped', decisions: [] } });
     expect(answer(skipped, by('bob', 'developer', 'retry'))).toBe('job/not-playable');
     expect(answer(view('running'), by('bob', 'developer', 'retry'))).toBe('job/not-playable');

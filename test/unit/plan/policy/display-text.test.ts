@@ -23,7 +23,7 @@ describe('what goes into search attributes', () => {
     expect(keyword('queue:arm32')).toBe('queue:arm32');
     expect(keywords(['gate', 'delay', 'gate'])).toEqual(['delay', 'gate']);
   });
-  test('counts what it leaves out', () => {
+  test('counts omitted values', () => {
     const list = keywords(Array.from({ length: 50 }, (_, at) => `queue:${at}-${'x'.repeat(100)}`));
     expect(list.at(-1)).toMatch(/^\+\d+ more$/);
   });
@@ -38,7 +38,7 @@ test('the summary names ref, commit and title on one short line', () => {
   );
 });
 
-test('the details stay below what Temporal takes, however many jobs there are', () => {
+test("the details stay below Temporal's limit, for any number of jobs", () => {
   const job = (at: number): PipelineStatus['jobs'][number] => ({
     key: `job|${at}\n${'y'.repeat(300)}`,
     stage: 's',

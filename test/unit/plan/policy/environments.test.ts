@@ -30,7 +30,7 @@ describe('what a project knows of its environments', () => {
     expect(again[0]).not.toHaveProperty('onStop');
     expect(nextStop(changeEnvironment(review, release('review', start(), 2), 1_050))).toBeUndefined();
   });
-  test('a stop that succeeded ends it, and nothing stops what is not there', () => {
+  test('a successful stop ends it, and a missing environment cannot be stopped', () => {
     const after = changeEnvironment(review, release('review', { action: 'stop' }), 1_200);
     expect(after).toMatchObject([{ state: 'stopped', since: 1_200 }]);
     expect(nextStop(after)).toBeUndefined();
@@ -57,7 +57,7 @@ describe('what a project knows of its environments', () => {
     expect(stopNow(markStopped(review, 'review', 1), 'review', 'ada', 2)).toBeUndefined();
     expect(stopNow(review, 'other', 'ada', 2)).toBeUndefined();
   });
-  test('an open pipeline is asked again, less and less often; a closed one once', () => {
+  test('an open pipeline is asked repeatedly, with growing pauses; a closed one once', () => {
     let list: EnvironmentState[] = review;
     const waits: number[] = [];
     for (let round = 0; round < 8; round += 1) {

@@ -71,7 +71,7 @@ describe('a lock', () => {
     expect(said).toEqual(['1 granted', '1 granted']);
     expect(lock.waiting).toHaveLength(1);
   });
-  test('is free when its holder has closed, and counts what that may have deployed', () => {
+  test('is free after its holder has closed, and counts what that may have deployed', () => {
     const closed = (lock: LockState) => dropRun(lock, { workflowId: 'pipeline/p/3', runId: 'r' });
     expect(play([asks(3), asks(4), asks(2), closed]).said).toEqual(['3 granted', '2 outdated', '4 granted']);
   });

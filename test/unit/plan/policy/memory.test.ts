@@ -66,7 +66,7 @@ describe('an event', () => {
   });
 });
 
-test('pushes that arrive in the wrong order are placed where they were made, however many', () => {
+test('pushes that arrive in the wrong order are sorted by when they were made, however many', () => {
   const memory = started(push('x', 'w', 'd0'), push('d', 'c', 'd1'));
   const late = [push('c', 'b', 'd2'), push('b', 'a', 'd3')].map((trigger) => {
     const newer = newerThan(memory, trigger);

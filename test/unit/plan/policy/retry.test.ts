@@ -20,7 +20,7 @@ const errored = (more: Partial<JobResult> = {}): JobResult => ({
 const twice = { retry: { max: 2, when: [], exitCodes: [] } };
 
 describe('a failed attempt', () => {
-  test('is run again as often as the file says, and no more than twice', () => {
+  test('is retried as often as the file says, and at most twice', () => {
     const job = jobOf({ key: 'a', retry: { max: 5, when: [], exitCodes: [] } });
     expect(retryOf(job, failed(), none)).toBe('retry');
     expect(retryOf(job, failed(), { ...none, retry: 1 })).toBe('retry');

@@ -89,7 +89,7 @@ describe('any plan, whatever its jobs do', () => {
     );
   });
 
-  test('starts no job before all it waits for has ended, or need not be played', () => {
+  test('starts no job before all it waits for has ended, or is optional', () => {
     fc.assert(
       fc.property(plans, draws, (plan, draw) => {
         const graph = buildGraph(plan);

@@ -14,7 +14,7 @@ const spec = (values: Record<string, string>) => ({
   })),
 });
 
-test('a job asks by its variables', () => {
+test('the variables of a job', () => {
   expect(submodulesOf(spec({}))).toBeUndefined();
   expect(submodulesOf(spec({ GIT_SUBMODULE_STRATEGY: 'none' }))).toBeUndefined();
   expect(submodulesOf(spec({ GIT_SUBMODULE_STRATEGY: 'normal' }))).toEqual({
@@ -27,7 +27,7 @@ test('a job asks by its variables', () => {
   expect(submodulesOf(spec({ ...all, GIT_SUBMODULE_DEPTH: '0' }))?.depth).toBe(0);
 });
 
-test('GIT_SUBMODULE_PATHS takes and leaves out', () => {
+test('GIT_SUBMODULE_PATHS includes and excludes', () => {
   expect([wanted('lib', []), wanted('lib/a', ['lib']), wanted('library', ['lib'])]).toEqual([
     true,
     true,
@@ -57,7 +57,7 @@ describe('an address', () => {
     ['https://elsewhere.test/b.git', 'https://elsewhere.test/b.git', false],
     ['git@elsewhere.test:a/b.git', 'git@elsewhere.test:a/b.git', false],
   ])('%s', (written, url, own) => expect(of(written)).toEqual({ url, own }));
-  test('below another host relative ones are of that host, without credentials', () => {
+  test('relative ones of another host belong to that host, without credentials', () => {
     expect(of('../c.git', 'https://elsewhere.test/a/b.git')).toEqual({
       url: 'https://elsewhere.test/a/c.git',
       own: false,
@@ -70,7 +70,7 @@ describe('an address', () => {
       own: true,
     });
   });
-  test('on a disk only its neighbours', () => {
+  test('on a disk only neighbouring paths', () => {
     const disk = checkUrl('file:///srv/git/app.git', ['file']);
     const at = (written: string) => addressOf(written, { parent: disk.url, home: disk });
     expect(at('../lib.git')).toEqual({ url: 'file:///srv/git/lib.git', own: true });

@@ -12,7 +12,7 @@ const makeJob = (): JobRun =>
     attempt: {},
   }) as unknown as JobRun; // the rest is not used
 
-test('a resumed script has run since it began; a waiting job waits since its phase began', () => {
+test('a resumed script has run since it started; a waiting job waits since its phase began', () => {
   const job = makeJob();
   setPhase({ changed }, job, { phase: 'dispatched', scope });
   job.attempt.startedAt = 1_000;

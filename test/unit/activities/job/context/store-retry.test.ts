@@ -21,24 +21,24 @@ const job = (left: boolean) => ({
   lease: { left } as Parameters<typeof retryUntilStored>[0]['lease'],
 });
 
-test('a full store is asked again until it has room', async () => {
+test('a full store is asked again until it has space', async () => {
   const work = failing(2);
   expect(await retryWhileStoreUnavailable(new AbortController().signal, work.run)).toBe('stored');
   expect(work.tries).toBe(3);
 });
-test('what waiting does not mend is told at once', async () => {
+test('an error that waiting does not fix is reported at once', async () => {
   const work = failing(1, new DavitError('job/artifacts', 'too large'));
   await expect(retryUntilStored(job(false), work.run)).rejects.toMatchObject({ code: 'job/artifacts' });
   expect(work.tries).toBe(1);
 });
-test('past its limit the job ends by the store, not by its script', async () => {
+test('after the limit the store is the cause of the failure, not the script', async () => {
   const one = job(false);
   setTimeout(() => one.storeLimit.abort(), 50);
   const error: unknown = await retryUntilStored(one, failing(100).run).catch((reason: unknown) => reason);
   expect(error).toBe(full);
   expect(verdictOfError(error)).toMatchObject({ outcome: 'errored', kind: 'no_space' });
 });
-test('a job that goes on elsewhere gets no result from here', async () => {
+test('a job that continues elsewhere gets no result from here', async () => {
   const one = job(true);
   one.storeLimit.abort();
   const said = retryUntilStored(one, failing(100).run).then(

@@ -11,12 +11,12 @@ async function of(text: string, regex = '/^total: (\\d+)/'): Promise<number | un
 }
 
 describe('coverage in a log', () => {
-  test('is that of the last line that has one', async () => {
+  test('is in the last line that has a value', async () => {
     expect(await of('total: 1\ntotal: 2\r\nother\n')).toBe(2);
     expect(await of('nothing\n')).toBeUndefined();
     expect(await of('')).toBeUndefined();
   });
-  test('is found over the borders of what is read at once', async () => {
+  test('is found across the borders of read windows', async () => {
     const filler = `${'x'.repeat(99)}\n`;
     for (const lines of [10_485, 10_486, 20_971, 20_972, 31_000])
       expect(await of(`a\ntotal: 77\n${filler.repeat(lines)}`)).toBe(77);

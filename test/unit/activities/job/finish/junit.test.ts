@@ -9,7 +9,7 @@ function summary(...texts: string[]): TestSummary | undefined {
 }
 
 describe('a JUnit report', () => {
-  test('is summed up by its testcases, whatever its suites say', () => {
+  test('is summarised by its testcases, whatever its suites claim', () => {
     const text = `<?xml version="1.0"?><!DOCTYPE x><testsuites tests="99"><testsuite name="a>b" tests="99" failures="99">
       <testcase name="ok"/><testcase name="good"></testcase>
       <testcase name="bad"><failure message="1 < 2">trace</failure><system-out><![CDATA[<error/>]]></system-out></testcase>
@@ -17,12 +17,12 @@ describe('a JUnit report', () => {
       <!-- <testcase name="no"/> --></testsuite></testsuites>`;
     expect(summary(text)).toEqual({ total: 5, failed: 1, errored: 1, skipped: 1 });
   });
-  test('of several files is one summary', () => {
+  test('of several files has one summary', () => {
     const one = '<testsuite><testcase/></testsuite>';
     expect(summary(one, one)).toEqual({ total: 2, failed: 0, errored: 0, skipped: 0 });
     expect(summary('<testsuites/>')).toEqual(noTests());
   });
-  test('what is none is said to be none', () => {
+  test('invalid text is recognised', () => {
     expect(summary('<html><testcase/></html>')).toBeUndefined();
     expect(summary('')).toBeUndefined();
   });
@@ -39,7 +39,7 @@ describe('a JUnit report', () => {
     addJunit(noTests(), '<testcase a="'.repeat(300_000));
     addJunit(noTests(), '<!--'.repeat(300_000));
   });
-  test('reads as people say it', () => {
+  test('has a readable summary', () => {
     expect(testsText({ total: 1, failed: 0, errored: 0, skipped: 0 })).toBe('1 test: all passed');
     expect(testsText({ total: 9, failed: 1, errored: 0, skipped: 2 })).toBe('9 tests: 1 failed, 2 skipped');
   });

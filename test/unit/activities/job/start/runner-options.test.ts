@@ -3,8 +3,8 @@ import { runnerOptions, type RunnerOptions } from '../../../../../activities/job
 
 const of = (values: Record<string, string>): RunnerOptions => runnerOptions(new Map(Object.entries(values)));
 
-describe('variables that a runner reads', () => {
-  test('nothing set is a checkout', () => {
+describe("variables of GitLab's runner", () => {
+  test('nothing set means a checkout', () => {
     expect(of({})).toEqual({ source: 'all', submodules: false, trace: false, warnings: [] });
   });
   test.each([
@@ -16,7 +16,7 @@ describe('variables that a runner reads', () => {
   ])('%o', (values, source) => {
     expect(of(values).source).toBe(source);
   });
-  test('what there is not is refused by name', () => {
+  test('an unsupported value is refused by name', () => {
     expect(() => of({ GIT_STRATEGY: 'pull' })).toThrow(/GIT_STRATEGY is "pull"/);
     expect(() => of({ GIT_SUBMODULE_STRATEGY: 'all' })).toThrow(/GIT_SUBMODULE_STRATEGY is "all"/);
     expect(of({ GIT_SUBMODULE_STRATEGY: 'recursive' }).submodules).toBe(true);

@@ -95,13 +95,13 @@ function run(shell: (typeof SHELLS)[number], job: Job) {
 describe.each(SHELLS)('supervisor under $name', (shell) => {
   const plain = (name: string, value: string): EnvVariable => ({ name, value, file: false });
 
-  test('its last line is the mark that the reader of the log knows', () => {
+  test('its last line is the end mark that the log reader expects', () => {
     const job = run(shell, { script: ['printf no-newline', 'exit 3'], after: ['echo after'], marked: true });
     expect(job.code).toBe(3);
     const rest = beforeEnd(Buffer.from(job.output), 'davit-1-test-1');
     expect(rest && Buffer.from(rest).toString()).toMatch(/no-newline[^]*after\n$/);
   });
-  test('runs the script in the project and tells its exit code', () => {
+  test('runs the script in the project and reports its exit code', () => {
     const job = run(shell, { script: ['pwd', 'exit 7'] });
     expect(job.code).toBe(7);
     expect(job.exit).toBe('7');
@@ -113,14 +113,14 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
   test.each([
     { script: 'exit 7', code: 7, note: { code: 7, stopped: false, full: true } },
     { script: 'exit 0', code: 1, note: { code: 0, stopped: false, full: true } },
-  ])('a full disk is told beside "$script"', ({ script, code, note }) => {
+  ])('a full disk is reported beside "$script"', ({ script, code, note }) => {
     const job = run(shell, { script: [script], full: true });
     expect(job.code).toBe(code);
     expect(parseExitNote(job.exit ?? '')).toEqual(note);
     expect(job.errors).toBe('');
   });
 
-  test('stops at the first command that fails, standard error in its place', () => {
+  test('stops at the first failing command, with standard error in its place', () => {
     const job = run(shell, { script: ['echo one; echo two >&2; echo three', 'false', 'echo never'] });
     expect(job.code).toBe(1);
     expect(job.output.replace(/\u001b\[[0-9;]*m/g, '')).toBe(
@@ -128,12 +128,12 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
     );
   });
 
-  test('one shell for the whole script, so exports and cd stay', () => {
+  test('one shell runs the whole script, so exports and cd stay', () => {
     const job = run(shell, { script: ['cd /', 'export A=1; B=2', 'echo "$PWD $A $B"'] });
     expect(job.output).toContain('/ 1 2\n');
   });
 
-  test('variables arrive byte for byte, and their file is gone before the first line', () => {
+  test('variables arrive byte for byte, and their file is deleted before the first line', () => {
     const odd = 'a\'b"c$d`e\\f\ng  h !* %s ü';
     const job = run(shell, {
       variables: [plain('ODD', odd), plain('EMPTY', ''), plain('UID', '5'), plain('bad-name', 'x')],
@@ -155,7 +155,7 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
     expect(() => statSync(join(filesDir(job.projectDir), 'KEY'))).toThrow();
   });
 
-  test('after_script is another shell, knows the status, and its failure does not count', () => {
+  test('after_script is another shell, knows the status, and its failure is ignored', () => {
     const job = run(shell, {
       variables: [plain('CI_THING', 'kept')],
       script: ['export MINE=1', 'exit 3'],
@@ -180,7 +180,7 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
     expect(job.output).not.toContain('\nnever');
   });
 
-  test('RUNNER_SCRIPT_TIMEOUT ends the script and leaves after_script its time', () => {
+  test('RUNNER_SCRIPT_TIMEOUT ends the script and leaves time for after_script', () => {
     const job = run(shell, {
       script: ['sleep 20 >/dev/null 2>&1', 'echo never'],
       after: ['echo "after $CI_JOB_STATUS"'],
@@ -195,7 +195,7 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
     expect([quick.code, quick.exit]).toEqual([0, '0']);
   });
 
-  test('hooks:pre_get_sources_script goes first, in a shell of its own', () => {
+  test('hooks:pre_get_sources_script runs first, in a shell of its own', () => {
     const job = run(shell, { pre: ['echo first; export A=1'], script: ['echo "second $A"'] });
     expect(job.output).toMatch(/first\n[^]*second \n/);
     expect(job.code).toBe(0);
@@ -204,11 +204,11 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
     expect(failed.output).not.toContain('\nnever');
   });
 
-  test('CI_DEBUG_TRACE shows what the shell does', () => {
+  test('CI_DEBUG_TRACE prints what the shell does', () => {
     expect(run(shell, { script: ['A=b; echo "$A"'], trace: true }).output).toMatch(/\+ echo b\n/);
   });
 
-  test('says that a command has more lines', () => {
+  test('prints that a command has more lines', () => {
     const job = run(shell, { script: ['if true; then\n  echo inside\nfi\n'] });
     expect(job.output).toContain('$ if true; then # collapsed multi-line command');
     expect(job.output).toContain('inside');
@@ -227,7 +227,7 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
 const shellArgs = (shell: (typeof SHELLS)[number], args: string[]): string[] =>
   shell.name === 'busybox' ? ['sh', ...args] : args;
 
-test('a script that fails while its engine is away is not told as its own mistake; one that succeeds has succeeded', () => {
+test('a script that fails while its engine is down is not reported as its own failure; one that succeeds has succeeded', () => {
   const state = { exitCode: 1, oomKilled: false, startedAt: 0, finishedAt: 1, error: '' } as ContainerState;
   const limits = { timeoutMs: 60_000, timedOut: false, unread: true };
   expect(verdictOf(state, { code: 1, stopped: false }, limits)).toMatchObject({

@@ -42,7 +42,7 @@ const made = async (source: Given[], artifacts: Given[][] = []): Promise<Found[]
 };
 
 describe('workspaceTar', () => {
-  test('everything is in its place, open, owned by root', async () => {
+  test('every part is in its place, with open modes, owned by root', async () => {
     const found = await made([
       { name: './', type: 'directory', mode: 0o700 },
       { name: 'src/deep/a.sh', mode: 0o700, uid: 1000, text: 'x' },
@@ -64,7 +64,7 @@ describe('workspaceTar', () => {
     expect(found.every(({ header }) => header.uid === 0 && header.gid === 0)).toBe(true);
   });
 
-  test('a later artifact stands behind an earlier one and the source, davit behind all', async () => {
+  test("a later artifact follows an earlier one and the source, davit's files follow all", async () => {
     const found = await made(
       [{ name: 'a', text: 'source' }],
       [[{ name: 'a', text: 'first' }], [{ name: 'a', text: 'second' }]],
@@ -73,7 +73,7 @@ describe('workspaceTar', () => {
     expect(texts).toEqual(['source', 'first', 'second', 'supervisor', 'secret']);
   });
 
-  test('nothing leaves the project, and no device comes in', async () => {
+  test('nothing leaves the project, and devices are left out', async () => {
     const found = await made([
       { name: '../../etc/passwd', text: 'x' },
       { name: '/etc/shadow', text: 'x' },
@@ -89,7 +89,7 @@ describe('workspaceTar', () => {
     expect(found.filter(({ header }) => header.name === 'davit/run')).toHaveLength(1);
   });
 
-  test('whatever a name is, it stays inside', () => {
+  test('any name stays inside', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom('..', '.', 'a', '', 'b\0', 'C:'), { maxLength: 8 }), (parts) => {
         const path = inside(parts.join('/'));
@@ -103,7 +103,7 @@ describe('workspaceTar', () => {
     );
   });
 
-  test('a source that breaks off breaks the archive', async () => {
+  test('a source that breaks off ends the archive with an error', async () => {
     const broken = workspaceTar({
       projectDir: '/builds/demo',
       source: async () =>

@@ -89,7 +89,7 @@ const texts = fc.array(
 );
 
 describe('JobLog', () => {
-  test('whatever crashes and breaks, the bytes are the same', async () => {
+  test('the bytes are the same after any crash or break', async () => {
     await fc.assert(
       fc.asyncProperty(
         texts,
@@ -113,7 +113,7 @@ describe('JobLog', () => {
     );
   });
 
-  test('no secret, wherever records cut it', async () => {
+  test('no secret is shown, wherever records split it', async () => {
     await fc.assert(
       fc.asyncProperty(texts, async (parts) => {
         const text = await reference(recordsOf(parts, [false]));
@@ -127,7 +127,7 @@ describe('JobLog', () => {
   test.each([
     ['others stand there', 1],
     ['nothing is left', 0],
-  ])('lines that the engine has rotated away are told of: %s', async (_, left) => {
+  ])('lines that the engine has rotated away are reported: %s', async (_, left) => {
     const logs = new MemoryLogs();
     const records = recordsOf(['one\n', 'two\n', 'three\n', 'four\n'], [false]);
     const before = await ContainerLog.open({
@@ -162,7 +162,7 @@ describe('JobLog', () => {
     await expect(open(1)).rejects.toBeInstanceOf(DavitError);
   });
 
-  test('whoever writes waits while the store is away, and nothing is lost', async () => {
+  test('a writer waits while the store is unreachable, and nothing is lost', async () => {
     const logs = new MemoryLogs();
     const log = await ContainerLog.open({
       store: logs,
@@ -216,23 +216,23 @@ describe('the mark at the end of a container', () => {
   };
   const MARK = '\u001b_c ends\u001b\\\n';
 
-  test('is no part of the log, nor is a newline before it', async () => {
+  test('is not part of the log, nor is a newline before it', async () => {
     expect(await of(['one\n', MARK])).toEqual({ endRead: true, text: 'one\ndavit ends\n' });
     expect(await of(['one\n', `two${MARK}`])).toEqual({ endRead: true, text: 'one\ntwodavit ends\n' });
   });
-  test('is missed where the log ends without it, and another container has another', async () => {
+  test('is reported missing if the log ends without it, and another container has another mark', async () => {
     expect((await of(['one\n'])).endRead).toBe(false);
     const other = MARK.replace('c ends', 'd ends');
     expect(await of([other])).toEqual({ endRead: false, text: `${other}davit ends\n` });
   });
-  test('is read again by whoever reads again, and doubles nothing', async () => {
+  test('is read again by a second reader, and doubles nothing', async () => {
     let tries = 0;
     const broken = await of(['one\n', `two${MARK}`, 'late\n'], () => (tries++ < 2 ? 2 : undefined));
     expect(broken).toEqual({ endRead: true, text: 'one\ntwolate\ndavit ends\n' });
   });
 });
 
-test('an engine that stays away after the end is told while the attempt may be resumed, then the rest of the log is lost', async () => {
+test('an engine that stays unreachable after the end is reported while the attempt may be resumed, then the rest of the log is lost', async () => {
   const signal = new AbortController().signal;
   const away = new DavitError('engine/unreachable', 'away');
   const logs = (): AsyncIterable<LogRecord> => ({
@@ -256,7 +256,7 @@ test('an engine that stays away after the end is told while the attempt may be r
   expect(await follow(12)).toBe(false);
 });
 
-test('the last lines of a container are waited for when its engine reports the end before it has them', async () => {
+test('the last lines of a container are awaited if its engine reports the end before it has them', async () => {
   const signal = new AbortController().signal;
   const mark = Buffer.from('\u001b_c ends\u001b\\\n');
   const record = (second: number, bytes: Uint8Array): LogRecord => ({

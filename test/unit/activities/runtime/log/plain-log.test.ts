@@ -17,7 +17,7 @@ const withLog = <T>(
     work(await openAttemptLog(logs, { ...REF, epoch }, { automaton, maxBytes })),
   );
 
-test('is masked over the borders of writes, in order, and complete', async () => {
+test('is masked across the borders of writes, in order, and complete', async () => {
   const logs = new MemoryLogs();
   const summary = await withLog(logs, (log) => {
     log.write('token correct-ho');
@@ -30,7 +30,7 @@ test('is masked over the borders of writes, in order, and complete', async () =>
   expect(summary).toMatchObject({ complete: true, bytes: Buffer.byteLength(logs.text(REF)) });
 });
 
-test('a later dispatch appends to what the log has, and shuts the earlier one out', async () => {
+test('a later dispatch appends to the log, and fences the earlier one', async () => {
   const logs = new MemoryLogs();
   await withLog(logs, async (first) => {
     first.line('first');
@@ -68,7 +68,7 @@ test('an end that an earlier dispatch has written stays', async () => {
   expect(logs.text(REF)).toBe('all of it\n');
 });
 
-test('a store that is unreachable is waited for, and nothing is written twice', async () => {
+test('an unreachable store is waited for, and nothing is written twice', async () => {
   const logs = new MemoryLogs();
   const text = Array.from({ length: 20_000 }, (_, index) => `line ${index}\n`).join('');
   const summary = await withLog(
@@ -84,7 +84,7 @@ test('a store that is unreachable is waited for, and nothing is written twice', 
   expect(summary.complete).toBe(true);
 });
 
-test('output beyond the limit is dropped with the same words as in the log of a container', async () => {
+test('output beyond the limit is dropped with the same message as in the log of a container', async () => {
   const logs = new MemoryLogs();
   const summary = await withLog(
     logs,
