@@ -1,4 +1,4 @@
-/** The order of the folders of the compiler, and no circle among the files of one of them. */
+/** The order of the folders of the compiler; within a folder no files import each other in a cycle. */
 import { describe, expect, test } from 'vitest';
 import { importsOf, readSources } from '../support/source.ts';
 import { COMPILER_ORDER, rankOf } from './compiler-order.ts';
@@ -11,7 +11,7 @@ const files = readSources(`${ROOT}**/*.ts`).map((file) => ({
     .map(({ target, line }) => ({ target: target.slice(ROOT.length), line })),
 }));
 
-/** Takes away files that import nothing that is left, until none can be: what remains is in a circle, or above one. */
+/** Removes files that import nothing remaining, until none is left: the rest is in a cycle, or above one. */
 function circular(edges: ReadonlyMap<string, readonly string[]>): string[] {
   const left = new Map(edges);
   for (;;) {

@@ -1,6 +1,6 @@
 /**
- * Who may import whom, as data. The first area whose folder matches a file is the file's. A target is a
- * folder (`src/plan/`), a file, a package, or `node:*`; `types:` before it allows it in types only.
+ * The import rules as data. A file belongs to the first area whose folder matches. A target is a folder
+ * (`src/plan/`), a file, a package, or `node:*`; `types:` before it allows it in types only.
  */
 export interface Area {
   /** Path prefix, or a whole file. */
@@ -29,7 +29,7 @@ const PURE = [
   'src/utils/retry.ts',
   'src/utils/tar.ts',
 ];
-/** Everything a process may use that is not the network's or the disk's business. */
+/** What a process may use that is not the task of the network or disk. */
 const CALM_NODE = [
   'node:crypto',
   'node:stream',
@@ -60,7 +60,10 @@ const SERVER = [
   'node:*',
 ];
 
-/** What every part of a workflow may use. The parts stand in order: a job knows neither its pipeline nor the project. */
+/**
+ * What every part of a workflow may use. The parts are ordered: a job knows neither its pipeline nor the
+ * project.
+ */
 const WORKFLOW = [
   'workflows/activities.ts',
   'workflows/failures.ts',
@@ -225,7 +228,7 @@ export const areaOf = (path: string): Area | undefined =>
 
 /** What every family of activities may use. */
 const ACTIVITY_COMMON = ['activities/contract.ts', 'activities/runtime/', 'activities/runtime/log/'] as const;
-/** The rooms of a job, lowest first: each one uses those before it. */
+/** The folders of a job, lowest first: each one uses those before it. */
 const JOB_ROOMS = [
   'activities/job/context/',
   'activities/job/container/',
@@ -245,7 +248,10 @@ const FAMILIES = [
   'activities/pipeline/',
 ];
 
-/** The rooms inside activities/ and the rooms that each of them may import, its own apart: never upward, never across families. */
+/**
+ * The folders inside activities/ and the folders that each may import, besides itself: never upward, never
+ * across families.
+ */
 export const ACTIVITY_ROOMS: ReadonlyMap<string, readonly string[]> = new Map<string, readonly string[]>([
   ['activities/contract.ts', []],
   ['activities/runtime/', ['activities/contract.ts']],
@@ -258,7 +264,7 @@ export const ACTIVITY_ROOMS: ReadonlyMap<string, readonly string[]> = new Map<st
   ['activities/index.ts', [...ACTIVITY_COMMON, ...FAMILIES]],
 ]);
 
-/** The innermost room that a path of activities/ is in. */
+/** The innermost of these folders that contains a path of activities/. */
 export const activityRoomOf = (path: string): string | undefined =>
   [...ACTIVITY_ROOMS.keys()]
     .filter((room) => (room.endsWith('/') ? path.startsWith(room) : path === room))

@@ -6,7 +6,7 @@ const product = readSources('src/**/*.ts', 'workflows/**/*.ts', 'activities/**/*
 const tests = readSources('test/**/*.ts', 'bench/**/*.ts');
 const at = (file: SourceFile, node: SyntaxNode): string => `${file.path}:${lineOf(file, node.start)}`;
 
-/** Places of all nodes that a condition picks. */
+/** Places of all nodes that match a condition. */
 const places = (files: SourceFile[], bad: (node: SyntaxNode, file: SourceFile) => boolean): string[] =>
   files.flatMap((file) => file.nodes.filter((node) => bad(node, file)).map((node) => at(file, node)));
 const slice = (file: SourceFile, node: SyntaxNode): string => file.text.slice(node.start, Number(node.end));
@@ -66,7 +66,7 @@ describe('the import table', () => {
     expect(broken).toEqual([]);
   });
 
-  /** Folders of which no file leads back to itself, not even by types. */
+  /** Folders without an import cycle among their files, types included. */
   const LAYERED = /^(src\/plan|workflows)\//;
   test('no file of a layered folder imports itself through others', () => {
     const imports = new Map(
@@ -111,7 +111,7 @@ describe('working rules', () => {
     ).toEqual([]);
   });
 
-  /** Lists of facts, not logic: one place to look is worth more than a page. */
+  /** Lists of facts, not logic: they are easier to read in one file. */
   const LISTS = ['src/errors.ts', 'src/adapters/ports.ts'];
   test('no file is longer than 400 lines', () => {
     const long = product.filter((file) => file.lines > 400 && !LISTS.includes(file.path));

@@ -1,4 +1,4 @@
-/** The engines that davit is tried on, each as its users have it. */
+/** The engines that davit is tested on, configured as users have them. */
 import { join } from 'node:path';
 import { containerdPart, docker28Part, docker29Part } from '../parts/engine-parts.ts';
 import type { Part } from '../parts/part.ts';
@@ -6,7 +6,7 @@ import { podmanDaemon } from './podman.ts';
 
 export interface EngineKind {
   name: string;
-  /** Put before PATH, so that they are used in place of the machine's own. None: the machine's own. */
+  /** Prepended to PATH, so that these programs replace the machine's own. None: the machine's own. */
   parts: readonly Part[];
   /** How it is started in a folder of its own, so that `/var/run/docker.sock` is its socket. */
   daemon(folder: string): Daemon;
@@ -14,9 +14,9 @@ export interface EngineKind {
 
 export interface Daemon {
   command: readonly [string, ...string[]];
-  /** Written into the folder before: content by name. */
+  /** Files written into the folder first, by name. */
   files: Readonly<Record<string, string>>;
-  /** Run before it ends, for what would outlive it. */
+  /** Run before it ends, to stop what would otherwise outlive it. */
   last?: readonly [string, ...string[]];
 }
 
@@ -28,7 +28,7 @@ const dockerd =
     files: { 'daemon.json': JSON.stringify(config) },
   });
 
-/** Docker in the order of their age, then Podman. */
+/** Docker by age, then Podman. */
 export const ENGINE_KINDS: readonly EngineKind[] = [
   { name: 'installed', parts: [], daemon: dockerd({}) },
   {
@@ -41,7 +41,7 @@ export const ENGINE_KINDS: readonly EngineKind[] = [
     parts: [docker28Part, containerdPart],
     daemon: dockerd({ features: { 'containerd-snapshotter': true } }),
   },
-  // As it comes: the containerd store is its default.
+  // Unconfigured: the containerd store is its default.
   { name: 'docker-29', parts: [docker29Part, containerdPart], daemon: dockerd({}) },
   // Debian's package; it has no swarm.
   { name: 'podman', parts: [], daemon: podmanDaemon },

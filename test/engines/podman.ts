@@ -9,7 +9,7 @@ const REGISTRIES = `unqualified-search-registries = ["docker.io"]
 location = "127.0.0.1"
 insecure = true
 `;
-/** Podman by itself gives containers more than the root of a restricted machine may. */
+/** By default Podman gives containers more rights than the root of a restricted machine has. */
 const LIMIT = 4_096;
 
 export function podmanDaemon(folder: string): Daemon {
@@ -40,10 +40,10 @@ default_ulimits = ["nofile=${LIMIT}:${LIMIT}", "nproc=${LIMIT}:${LIMIT}"]
   return {
     files,
     command: [...podman, 'system', 'service', '--time=0', 'unix:///var/run/docker.sock'],
-    // Containers have monitors of their own, which do not end with the service.
+    // Containers have monitor processes, which do not end with the service.
     last: [...podman, 'rm', '--all', '--force', '--time', '0'],
   };
 }
 
-/** crun, which Podman takes by itself, does not start containers there. */
+/** crun, Podman's default, does not start containers there. */
 const hasCgroupV1 = (): boolean => !readdirSync('/sys/fs/cgroup').includes('cgroup.controllers');

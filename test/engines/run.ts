@@ -55,7 +55,7 @@ async function tried(kind: EngineKind, [program = '', ...args]: readonly string[
       `${kind.name}: {{(index .Server.Components 0).Name}} {{.Server.Version}}, API {{.Server.APIVersion}}`,
     ]);
     const options = { cwd: ROOT, env: { ...process.env, DAVIT_HOME: home } };
-    // The helper image and whatever else tests expect of a machine that is set up.
+    // The helper image and everything else that tests expect of a machine that is set up.
     const prepared = await box.run(process.execPath, [MAIN, 'prepare'], options);
     return prepared === 0 ? await box.run(program, args, options) : prepared;
   } finally {

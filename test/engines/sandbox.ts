@@ -66,7 +66,7 @@ export async function startSandbox({ kind, programs, log }: SandboxOptions): Pro
   let unlink: (() => Promise<void>) | undefined;
   const stop = async (): Promise<void> => {
     const [program, ...args] = own.last ?? [];
-    if (program) await command('nsenter', inside(program, args)).catch(() => undefined); // it is ended all the same
+    if (program) await command('nsenter', inside(program, args)).catch(() => undefined); // it is ended anyway
     if (daemon) await end(daemon);
     await unlink?.();
     space.kill('SIGKILL');
@@ -112,7 +112,7 @@ const responds = (inside: (program: string, args: readonly string[]) => string[]
     () => false, // not yet
   );
 
-/** Nothing may be started before both namespaces are its own: it would be the machine's. */
+/** Nothing may start before both namespaces exist: it would run in the machine's. */
 async function apart(space: ChildProcess): Promise<void> {
   const own = await readlink('/proc/self/ns/mnt');
   const deadline = performance.now() + READY_MS;

@@ -9,9 +9,9 @@ import type { Profile } from './profile.ts';
 export interface WorldConfig {
   home: string;
   profile: Profile;
-  /** What the forge signs its deliveries with. */
+  /** The secret that signs the forge's deliveries. */
   hookSecret: string;
-  /** Path of the repository that the forge tells of. */
+  /** Path of the repository in the forge's deliveries. */
   repository: string;
   registryHost: string;
 }

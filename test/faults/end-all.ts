@@ -1,4 +1,4 @@
-/** Every one is called, one after the other, whatever another says; the first failure is thrown at the end. */
+/** Calls all, one after the other, even if one fails; throws the first failure at the end. */
 export async function endAll(ends: readonly (() => unknown)[]): Promise<void> {
   const failed: unknown[] = [];
   for (const end of ends)

@@ -133,7 +133,7 @@ export class OwnEngine {
     }
   }
 
-  /** Ends only the daemon; its containers may go on. */
+  /** Ends only the daemon; its containers may continue. */
   async down(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const child = this.#daemon;
     if (!child) return;

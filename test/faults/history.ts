@@ -14,8 +14,8 @@ export type Answer = 'ok' | 'refused' | 'unknown';
 
 export type HistoryEvent =
   /**
-   * A delivery of a forge, or a start over the API. `key` is what must start one pipeline, however often it
-   * is sent.
+   * A delivery of a forge, or a start over the API. `key` identifies the one pipeline to start, however often
+   * it is sent.
    */
   | { type: 'trigger'; project: string; key: string; sha: string; answer: Answer; code?: number }
   /** A pipeline that exists, as the list of its project has it. */
@@ -43,7 +43,7 @@ export type HistoryEvent =
       seq: number;
       answer: Answer;
     }
-  /** A deployment that a pipeline knows of: which gate lets it through, if one does. */
+  /** A deployment that a pipeline knows, and the gate that allows it, if there is one. */
   | { type: 'deployment'; deployId: string; service: string; pipeline: string; job: string; gated: boolean }
   /** The final state of a target. */
   | { type: 'target'; service: string; deployId: string; seq: number }

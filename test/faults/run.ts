@@ -1,7 +1,8 @@
 /**
- * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--postgres] [--one-process] [--literal] [--worlds N]
- * [--without MECHANISM] [--json] [--write-docs]`: a real davit, the faults of the matrix, and a checker over what happened. Ends with
- * 1 when an invariant broke or a row's outcome did not come, and says how to see it again.
+ * `npm run faults -- --seed N --pipelines N [--row N] [--soak] [--pinned] [--postgres] [--one-process]
+ * [--literal] [--worlds N] [--without MECHANISM] [--json] [--write-docs]`: a real davit, the faults of the
+ * matrix, and a checker over what happened. Exits with 1 if an invariant broke or a row's outcome did not
+ * occur, and prints how to repeat it.
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';

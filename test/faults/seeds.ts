@@ -1,7 +1,4 @@
-/**
- * Runs that once showed a defect: `npm run faults -- --pinned` does each again. A run that fails is added
- * here.
- */
+/** Runs that once showed a defect: `npm run faults -- --pinned` repeats each. A failed run is added here. */
 export interface Pinned {
   seed: number;
   /** In the order of rows/index.ts, on one davit. */

@@ -91,7 +91,7 @@ function lineOf(lines: Map<string, Line>, { row, fault }: { row: number; fault: 
 }
 
 /**
- * Ms from now until a pipeline has ended: work goes on. What has died on its own is started again, as ever.
+ * Waits until a pipeline has ended, in ms from now. Processes that die are restarted meanwhile, as always.
  */
 async function untilOneEnds(world: World, over: AbortSignal): Promise<number> {
   const { client } = world;

@@ -35,7 +35,7 @@ import { makeTemporal, type DatabaseKind, type TemporalOf } from './temporal.ts'
 import { changedTree, type Line } from './tree.ts';
 import { endedWith, logWrites, targetEffects, watchContainers } from './watch.ts';
 
-/** A process that rows kill and cut off beside those that touch another. */
+/** A process that rows kill and disconnect in parallel to those that touch another. */
 export type Lane = 'arch' | 'deploy';
 const HEAL_TRIES = 3;
 const MAIN = join('src', 'cli', 'main.ts');
@@ -113,7 +113,7 @@ export class World {
 
   /**
    * Restores everything: processes up, borders open. A process that does not start is retried, as its
-   * supervisor would. With a lane only what rows of that lane touch: others run at the same time.
+   * supervisor would. With a lane, only the processes of that lane: others run at the same time.
    */
   async heal(lane?: Lane): Promise<void> {
     for (let tries = 1; ; tries++)
@@ -237,7 +237,8 @@ export class World {
       this.#proxies.push(await httpProxy(border, listen, { host: '127.0.0.1', port: this.ports.server }));
       this.#portOf.set(`${part}>server`, port);
     }
-    // The one process reaches Temporal and its own server by one way each, by whatever part's name a row cuts it.
+    // The one process uses one connection to Temporal and one to its own server, whichever part's name a row
+    // uses to cut it.
     for (const part of one ? PARTS : [])
       for (const to of ['temporal', 'server']) this.borders.set(`${part}>${to}`, this.border(`${ONE}>${to}`));
     const upstream = { socketPath: this.engine.socket };
@@ -317,7 +318,7 @@ export class World {
     };
   }
 
-  /** Clients of an engine reach it again only after the history has what ended with it. */
+  /** Clients reach the restarted engine only after the history has the containers that ended with it. */
   async restartEngine(engine: OwnEngine, signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
     const users =
       engine === this.engine ? ['arch>engine', 'arch2>engine', 'deploy>target'] : ['board2>engine'];
@@ -341,7 +342,7 @@ export class World {
     if (running) process.kill(pid, 'SIGUSR2');
   }
 
-  /** The engine of a second machine, when there is one. Its containers outlive a restart of it. */
+  /** The engine of a second machine, if there is one. Its containers outlive a restart of it. */
   board: OwnEngine | undefined;
   #unwatch: (() => void) | undefined;
   get #boardSocket(): string {

@@ -1,6 +1,6 @@
 /**
  * Records the histories that `test/integration/replay.test.ts` replays: `node test/histories/record.ts
- * NAME...` those of these names, to add them; without a name all of them. Record one again only when no
+ * NAME...` adds those of these names; without a name it records all of them. Record one again only when no
  * installation runs the old code any more; until then a change of workflow code needs a version in
  * `workflows/versions.ts`.
  */

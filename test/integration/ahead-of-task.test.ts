@@ -1,6 +1,6 @@
 /**
- * A question that has waited for a dead worker reaches a living one with events that no workflow task has had yet. What that
- * worker writes must replay all the same.
+ * A query that has waited for a dead worker reaches a live one with events that no workflow task has
+ * processed yet. The history that this worker writes must replay.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -14,12 +14,12 @@ import { startTemporal, type TestTemporal } from '../support/temporal.ts';
 import { quiet, until } from '../support/world.ts';
 
 quiet();
-/** How long a question, and then a task, wait for the mortal: between them there is as long as the timer takes. */
+/** How long a query, and then a task, wait for the dying worker; longer than the timer runs. */
 const STICKY_MS = 3_000;
 const TIMER_MS = 2_000;
 /** temporal.api.enums.v1: TaskQueueKind, CommandType */
 const [STICKY, START_TIMER] = [2, 3];
-/** A poll below this is refused. */
+/** Temporal refuses a shorter poll. */
 const POLL_MS = 3_000;
 let temporal: TestTemporal;
 let bundles: { guarded: { code: string }; bare: { code: string } };
@@ -29,12 +29,12 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => temporal.close());
 
-/** Takes tasks as a worker does, and dies where the test says so. */
+/** Takes tasks like a worker, and dies when the test says so. */
 class Mortal {
   readonly queue = randomUUID();
   readonly #sticky = { name: `mortal/${randomUUID()}`, kind: STICKY, normalName: this.queue };
 
-  /** The first task of `first`. Its own queue is polled before, so that Temporal takes it for alive. */
+  /** The first task of `first`. Its own queue is polled before, so that Temporal considers it alive. */
   async startsTheTimer(): Promise<void> {
     const [task] = await Promise.all([this.#poll({ name: this.queue }), this.takesATask()]);
     await temporal.client.workflowService.respondWorkflowTaskCompleted({
@@ -50,7 +50,7 @@ class Mortal {
     });
   }
 
-  /** And answers nothing: what it had is lost. */
+  /** Takes a task and does not complete it: the task is lost. */
   async takesATask(): Promise<void> {
     await this.#poll(this.#sticky).catch(() => undefined); // there was none
   }
@@ -91,7 +91,7 @@ async function begun(): Promise<{ handle: WorkflowHandle; mortal: Mortal; asked:
     workflowTaskTimeout: '5s',
   });
   await mortal.startsTheTimer();
-  // It waits for the mortal, until Temporal gives it to whoever is there.
+  // Waits for the dying worker, until Temporal gives it to another one.
   return { handle, mortal, asked: handle.query('came') };
 }
 
@@ -115,7 +115,7 @@ test('events that arrive while a query waits are left to their workflow task', a
 
 test('so are the events of a task that was lost with its worker', async () => {
   const { handle, mortal, asked } = await begun();
-  // The question, and the task of the timer.
+  // The query, and the task of the timer.
   await mortal.takesATask();
   await mortal.takesATask();
   await withWorker(mortal.queue, 'guarded', async () => {
@@ -134,7 +134,7 @@ test('a query of a workflow that was closed with such events is answered: it get
   await withWorker(queue, 'guarded', async () => expect(await handle.query('came')).toBe('signal'));
 }, 60_000);
 
-// The day that this replays, the SDK does it by itself, and the interceptor can go.
+// If this replays one day, the SDK handles the case itself, and the interceptor can be removed.
 test('only the SDK writes the commands that it does not replay', async () => {
   const { handle, mortal, asked } = await begun();
   await withWorker(mortal.queue, 'bare', async () => {

@@ -133,7 +133,7 @@ describe('three architectures', () => {
     expect(await engine.inspectImage(`${repository()}:davit-7-build-amd64`)).toBeUndefined();
     const kept = await engine.inspectImage(`${repository()}:cache-amd64`);
     const { kind } = await engine.info();
-    // Podman knows what it has built by a digest of its own, not by that of the push.
+    // Podman identifies a built image by a digest of its own, not by that of the push.
     const first = kind === 'podman' ? kept?.id : `${repository()}@${images[2]?.image.digest}`;
     if (kind === 'docker') expect(kept?.repoDigests).toEqual([first]);
     const again = await input('amd64', { args: { WHO: 'you' }, tag: 'davit-8-build-amd64' });
@@ -191,7 +191,7 @@ test('a refused push names the missing scope and no password', async () => {
   expect(result).toMatchObject({ outcome: 'failed', kind: 'registry' });
   expect(result.message).toContain('repository:refused:pull,push');
   expect(JSON.stringify(result) + logs.text()).not.toContain(REGISTRY_USER.password);
-  // No later build takes it away: it would stay on the engine for ever.
+  // No later build removes it: it would stay on the engine.
   expect(await engine.inspectImage(`${repository('refused')}:davit-7-build-amd64`)).toBeUndefined();
 });
 

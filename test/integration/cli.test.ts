@@ -1,4 +1,4 @@
-/** The command line against everything it starts: one `davit up` of its own, real parts, helper image only. */
+/** The command line with everything it starts: a `davit up` of its own, real parts, helper image only. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -144,7 +144,7 @@ describe('davit run', () => {
   });
 
   test('the second Ctrl-C leaves the pipeline running and prints how to follow it', async () => {
-    // It takes its time to end, so that both come before its end.
+    // It ends slowly, so that both happen before its end.
     write(`stubborn:\n${job([`trap '' TERM`, 'echo started', 'while true; do sleep 1; done'])}`);
     const called = davit(project(), ['run'], env);
     await called.shows(/stubborn \| started/);
@@ -166,7 +166,7 @@ describe('decisions', () => {
     const called = davit(project(), ['run'], env);
     await called.shows(/gate: davit approve (shop\/\d+) ship/);
     const id = /davit approve (shop\/\d+) ship/.exec(called.out())?.[1] ?? '';
-    // Temporal lists what was just started a moment later.
+    // Temporal lists a started workflow with a delay.
     await until('it is the newest', async () =>
       (await run('status')).out.includes(`davit approve ${id} ship`),
     );

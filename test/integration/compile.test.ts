@@ -281,7 +281,7 @@ always: { script: x, rules: [{ when: on_success }] }
   const second = await commit('docs-a', '1');
   await git('checkout', '--quiet', 'main');
   await commit('docs-main', '1');
-  // Each one a pipeline of its own: what was answered for one is kept for it.
+  // Each is a pipeline of its own: answers are kept per pipeline.
   const ask = (more: Partial<Trigger>) => setUp().ask(more);
   const keys = async (more: Partial<Trigger>) =>
     (await planned(ask({ file: 'rules.yml', ref: 'feature', ...more }))).plan.jobs.map((job) => job.key);
@@ -304,10 +304,10 @@ always: { script: x, rules: [{ when: on_success }] }
   const merging = { source: 'merge_request', refKind: 'merge_request', mergeRequest } as const;
   expect(await keys({ sha: first, ...merging })).toEqual(['code', 'elsewhere', 'always']);
   expect(await keys({ sha: second, ...merging })).toEqual(['docs', 'code', 'there', 'elsewhere', 'always']);
-  // A commit that is gone cannot be compared with: everything counts as changed.
+  // A missing commit cannot be compared with: everything counts as changed.
   expect(await keys({ sha: first, before: 'f'.repeat(40) })).toEqual(['docs', 'code', 'elsewhere', 'always']);
 
-  // A fork may not look into other projects, and is told no more than of one that is not there.
+  // A fork may not look into other projects, and gets the same answer as for a missing one.
   const outside = { ref: 'feature', sha: second, before: first, fork: true };
   expect(await keys(outside)).toContain('elsewhere');
   const answer = await ask({ ...outside, file: 'rules-other.yml' });

@@ -1,6 +1,7 @@
 /**
- * `docker compose up --build` as a user has it: the project's own Dockerfile and docker-compose.yml, unchanged, on an engine of
- * its own that has nothing of davit yet. Nothing that a pipeline has done or is doing is lost by `restart`, `down` and `up`.
+ * `docker compose up --build` as a user runs it: the project's own Dockerfile and docker-compose.yml,
+ * unchanged, on an engine without any data of davit. Neither finished nor running pipelines are lost by
+ * `restart`, `down` and `up`.
  */
 import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +26,7 @@ const OWN = [
   'worker-amd64',
   'worker-deploy',
 ] as const;
-/** A job that runs until it is told to end, and says once a second that it still does. */
+/** A job that runs until it is stopped, and prints a line once a second. */
 const WAITS = `
 waits:
   image: $DAVIT_HELPER_IMAGE
@@ -61,7 +62,7 @@ const repositories: string[] = [];
 const compose = (...args: string[]): Promise<Finished> =>
   engine.run(composeProgram, args, { cwd: project, timeoutMs: UP_MS });
 
-/** Rejects with its last words. */
+/** Rejects with its last output. */
 async function good(running: Promise<Finished>): Promise<string> {
   const { code, stdout, stderr } = await running;
   if (code !== 0) throw new Error(`ended with ${code}: ${stdout.slice(-3_000)}\n${stderr.slice(-3_000)}`);
@@ -76,7 +77,7 @@ async function health(): Promise<Record<string, string>> {
   return Object.fromEntries(services.map((one) => [one.Service, one.Health]));
 }
 
-/** davit's own command line, as docs/installation.md has it. */
+/** davit's own command line, as in docs/installation.md. */
 function davit(args: string[], cwd = project): Promise<Finished> {
   const env = {
     DAVIT_SERVER: 'http://127.0.0.1:8420',
@@ -103,7 +104,7 @@ function repository(name: string, yaml: string): string {
 const running = (): Promise<string> =>
   engine.docker('ps', '-q', '--no-trunc', '--filter', 'label=davit.kind=job');
 
-/** Starts the job that waits. Returns its container, and what resolves to the whole pipeline. */
+/** Starts the waiting job. Returns its container, and a promise of the ended pipeline. */
 async function waiting(name: string): Promise<{ container: string; end(): Promise<PipelineStatus> }> {
   const run = good(davit(['run', '--json'], repository(name, WAITS)));
   const early = run.then((text) => {
@@ -113,7 +114,7 @@ async function waiting(name: string): Promise<{ container: string; end(): Promis
     early,
     eventually('the container of the job', RUN_MS, async () => (await running()) || undefined),
   ]);
-  early.catch(() => undefined); // it ends when it is told to
+  early.catch(() => undefined); // it ends when it is stopped
   return {
     container,
     async end() {
@@ -123,7 +124,7 @@ async function waiting(name: string): Promise<{ container: string; end(): Promis
   };
 }
 
-/** One attempt, and a log in which each tick stands once and in order. */
+/** One attempt, and a log in which each tick appears once and in order. */
 async function expectWhole(status: PipelineStatus): Promise<void> {
   expect(status.state).toBe('success');
   expect(status.jobs.map((job) => [job.key, job.attempt])).toEqual([['waits', 1]]);

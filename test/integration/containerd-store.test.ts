@@ -1,6 +1,7 @@
 /**
- * The engine that a new installation has: Docker 29 with its containerd image store, in namespaces of its own, running the files
- * that touch images and containers. `npm run test:engines` runs the whole suite on every engine.
+ * The engine of a new installation: Docker 29 with its containerd image store, in namespaces of its own,
+ * running the files that use images and containers. `npm run test:engines` runs the whole suite on every
+ * engine.
  */
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';

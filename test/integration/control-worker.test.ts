@@ -1,4 +1,6 @@
-/** The control worker as its process runs it: the bundle from the cache, activities handed in, a graceful end. */
+/**
+ * The control worker as its process runs it: the bundle from the cache, injected activities, a graceful end.
+ */
 import { spawnSync } from 'node:child_process';
 import { access, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -53,7 +55,7 @@ describe('the namespace', () => {
   });
 });
 
-/** What a fetch leaves whose process was killed. */
+/** Leftovers of a fetch whose process was killed. */
 async function killedWithFolder(): Promise<string> {
   const module = join(import.meta.dirname, '..', '..', 'src', 'adapters', 'temp.ts');
   const code = `const { tempFolder } = await import(${JSON.stringify(module)});
@@ -92,7 +94,8 @@ describe('the control worker', () => {
       fakes.journal('p').some((entry) => entry.job === 'a') ? true : undefined,
     );
     await expect(access(left)).rejects.toThrow('ENOENT');
-    // A task that is given out in the moment of the end is lost for its 10 s; an answer says that none is under way.
+    // A task that is assigned at the moment of the end is lost for its 10 s; a query that is answered shows
+    // that none is assigned.
     await temporal.client.workflow.getHandle('pipeline/p/1').query('status');
     first.abort();
     await firstRun;

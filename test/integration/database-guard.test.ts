@@ -63,7 +63,7 @@ test('only one Temporal opens the file, by any path to the home; a kill releases
   await chmod(temporalDatabase(home), 0o644);
   const second = await start();
   expect(await modes()).toEqual(['600', '600', '600']);
-  // Now the file is there, the lock is on it too: a note that was removed does not open the door.
+  // The file exists now and is locked too: removing the note does not allow a second writer.
   await rm(`${temporalDatabase(home)}.server`);
   await expect(guard()).rejects.toMatchObject({ code: 'local/database-in-use' });
   await end(second);
@@ -84,7 +84,7 @@ test('a file of another version is refused before it is opened', async () => {
     code: 'local/database-version',
     message: expect.stringContaining('belongs to Temporal server 1.20.0'),
   });
-  // Cut short by a crash: it says nothing, and is written anew.
+  // Truncated by a crash: it contains nothing, and is written again.
   await writeFile(note, '{"ser');
   await guard();
 });

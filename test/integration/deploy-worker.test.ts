@@ -80,7 +80,7 @@ async function api<T>(
   return JSON.parse(await answer.text());
 }
 
-/** Runs a pipeline of one deployment; answers its final status. */
+/** Runs a pipeline of one deployment; returns its final status. */
 async function deploy(command: string, sequence: number): Promise<PipelineStatus> {
   const tar = pack();
   const swarmSpec = {

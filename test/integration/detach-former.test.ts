@@ -1,6 +1,6 @@
 /**
- * Workers and machines that come: a second worker of one engine ends nothing of one that is alive, and a machine that was
- * given up is rid of its job when it is back. Real Temporal.
+ * Workers and machines that return: a second worker of one engine ends nothing of a live one, and a machine
+ * that was given up drops its job when it returns. Real Temporal.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { NativeConnection, Worker } from '@temporalio/worker';

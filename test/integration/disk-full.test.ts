@@ -1,6 +1,6 @@
 /**
- * The disk of the server's stores is full while a job writes its log and leaves artifacts: a small file system of its own,
- * the real server over it, a real container.
+ * The disk of the server's stores is full while a job writes its log and stores artifacts: a small file
+ * system of its own, the real server over it, a real container.
  */
 import { spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
@@ -61,7 +61,7 @@ afterAll(async () => {
   await rm(mounted, { recursive: true, force: true });
 });
 
-/** Takes every free byte but so many. */
+/** Fills the disk except for this number of bytes. */
 function fill(leave = 0): void {
   const path = join(mounted, 'filler');
   const file = openSync(path, 'w');
@@ -117,7 +117,7 @@ test('writes wait, reads continue, no partial write is visible, and the script a
   await bench.engine.waitContainer(name, AbortSignal.timeout(30_000));
   await until('the log was refused', async () => (refused.logs > 1 ? true : undefined));
 
-  // Full: others are read, what is there is there, and nothing says that it is whole.
+  // Full: reads work, stored data exists, and nothing is reported as complete that is not.
   const spec = await stores.blobs.getBytes(input.spec);
   expect(spec.length).toBeGreaterThan(10);
   const meanwhile = await logs.read(input.ref, 0, 1_000_000);
@@ -131,7 +131,7 @@ test('writes wait, reads continue, no partial write is visible, and the script a
     (await filesBelow(join(data(), 'scratch'))).length === 0 ? true : undefined,
   );
 
-  // A little space, enough for the log and not for the artifacts: they wait alone.
+  // A little space, enough for the log and not for the artifacts: only they wait.
   await rm(join(mounted, 'filler'));
   fill(700 * 1_024);
   await until('the artifacts were refused', async () => (refused.blobs > 1 ? true : undefined));

@@ -84,7 +84,7 @@ describe('a build', () => {
     );
     const seen = await Promise.all(built.map(({ tag }) => engine.inspectImage(tag)));
     expect(seen.map((image) => image?.platform)).toEqual([
-      // Podman does not tell the variant.
+      // Podman does not report the variant.
       { os: 'linux', architecture: 'arm', ...(!podman && { variant: 'v6' }) },
       { os: 'linux', architecture: 'arm64', variant: 'v8' },
       { os: 'linux', architecture: 'amd64' },

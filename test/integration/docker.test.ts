@@ -54,7 +54,7 @@ describe('a container', () => {
     const state = await engine.waitContainer(create.name, signal);
     expect(state).toMatchObject({ status: 'exited', exitCode: 7, labels: scope.labels, name: create.name });
     expect(state.startedAt).toBeGreaterThan(Date.now() - 60_000);
-    // Two clocks of the engine: a container that ends at once may end a moment before its start was noted.
+    // The engine uses two clocks: a container that ends at once may end a moment before its recorded start.
     expect(state.finishedAt).toBeGreaterThan(state.startedAt - 1_000);
     expect(all.map(({ stream, bytes }) => [stream, Buffer.from(bytes).toString()]).sort()).toEqual([
       ['stderr', 'err\n'],
@@ -98,7 +98,8 @@ describe('a container', () => {
       'VolumesFrom',
       'Sysctls',
     ];
-    // Engines differ in how they write nothing: null, "", [] or {}; a PID namespace of its own is "private" to Podman.
+    // Engines write an empty value in different ways: null, "", [] or {}; Podman reports a PID namespace of
+    // its own as "private".
     const none = [
       'null',
       '""',

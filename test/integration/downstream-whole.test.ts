@@ -1,4 +1,4 @@
-/** Pipelines that jobs start, whole: real containers, real stores, and a control worker that is killed. */
+/** Downstream pipelines end to end: real containers, real stores, and a control worker that is killed. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SmallDavit } from '../support/small-davit.ts';
 
@@ -54,7 +54,10 @@ test('a child from an artifact gets its variables, and takes artifacts of its pa
   expect(await davit.log('tree/2', 'two')).toContain('\ntwo: made by generate\n');
 }, 120_000);
 
-/** First when the project has been asked and the job knows nothing of it, then when the child has its number and nobody knows. */
+/**
+ * First after the project was asked and before the job knows of it, then after the child has its number and
+ * before anyone knows.
+ */
 test('a control worker killed twice while a child starts leaves exactly one child, and its parent ends correctly', async () => {
   const yaml = 'go: { trigger: { include: child.yml, strategy: depend } }';
   const child = 'j: { image: davit/helper:1, script: [echo ran] }';
@@ -74,6 +77,6 @@ test('a control worker killed twice while a child starts leaves exactly one chil
   const asked = (history.events ?? []).filter(
     (event) => event.workflowExecutionSignaledEventAttributes?.signalName === 'trigger',
   );
-  // One asked for the parent, and two for the same child: the answer of the first was lost.
+  // One request for the parent, and two for the same child: the response to the first was lost.
   expect(asked).toHaveLength(3);
 }, 180_000);

@@ -1,4 +1,4 @@
-/** Pipelines that jobs of other pipelines start. On a real Temporal server, activities played by fakes. */
+/** Downstream pipelines on a real Temporal server, activities played by fakes. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
 import type { PlanDownstream } from '../../src/plan/model/plan.ts';
@@ -137,7 +137,7 @@ describe.concurrent('a trigger job', () => {
 describe.concurrent('nothing twice, nothing lost', () => {
   test('asked again for the same attempt, the project starts nothing and names the existing pipeline', async () => {
     family('twice', { strategy: 'depend' }, { behaviours: { a: [{ until: 'door' }] } });
-    // It has asked the project, and dies before it can say so: Temporal asks again.
+    // It has asked the project, and dies before it can report that: Temporal asks again.
     world.project('twice', {
       plan: planOf([triggers({ strategy: 'depend' })]),
       downstreams: { go: { to: 'twice-child' } },
@@ -154,7 +154,7 @@ describe.concurrent('nothing twice, nothing lost', () => {
     await expect(world.handle('twice-child/2').describe()).rejects.toThrow();
   });
 
-  /** What was asked for it, as the project's history has it. */
+  /** The requests for it in the project's history. */
   async function parentTrigger(id: PipelineId) {
     const key = downstreamKey({ pipeline: id, job: 'go', attempt: 1 });
     const project = world.client.workflow.getHandle(projectWorkflowId('twice-child'));
@@ -310,13 +310,13 @@ describe.concurrent('a cancel', () => {
     const id = await world.push('never');
     const asked = (): number =>
       world.fakes.journal('never').filter((entry) => entry.activity === 'startDownstream').length;
-    // The next try is four seconds away.
+    // The next attempt is four seconds away.
     await until('it was asked in vain', async () => (asked() === failing.length ? true : undefined));
     await decide(world.client, id, { action: 'cancelJob', job: 'go', actor: 'olga', role: 'operator' });
     await world.handle(id).result();
     expect(await outcomes(id)).toEqual(['canceled', 'cancelled']);
     expect(asked()).toBe(failing.length);
-    // A start that was on its way all the time, from a process that was cut off, comes too late.
+    // A start request that was in flight all the time, from a process that was disconnected, comes too late.
     const key = downstreamKey({ pipeline: id, job: 'go', attempt: 1 });
     const upstream = { pipeline: id, job: 'go', attempt: 1, config: SPEC, depth: 1, family: 1, root: 1 };
     const late = { source: 'parent_pipeline', key, deliveryId: key, receivedAt: Date.now() } as const;
@@ -355,7 +355,7 @@ describe.concurrent('a cancel', () => {
     const older = await world.push('stale', push('b', 'a', 'd1'));
     await world.end(older);
     await until('the child runs', async () => (world.runs('stale-child') > 0 ? true : undefined));
-    // The child stands in a project of its own here, so the push is told to that one.
+    // The child belongs to a project of its own here, which gets the push.
     const newer = await world.push('stale-child', push('c', 'b', 'd2'));
     expect((await world.end('stale-child/1')).reason).toBe(`superseded by ${newer}`);
   });

@@ -1,4 +1,4 @@
-/** Every text that davit has to understand, provoked on the engine of this machine. */
+/** Every text that davit has to recognise, provoked on this machine's engine. */
 import { writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Engine } from '../../src/adapters/ports.ts';
@@ -103,7 +103,7 @@ test.each(Object.keys(EXPECTED) as CaseName[])('%s', async (name) => {
   expect(judged(name, words), words.body).toBe(expectedOf(name, words));
 });
 
-/** Without what differs from run to run. */
+/** Without the parts that differ between runs. */
 const cleaned = ({ status, body }: { status: number; body: string }): { status: number; body: string } => ({
   status,
   body: body

@@ -1,4 +1,7 @@
-/** Environments are stopped for real: by their time, by a person, in open and closed pipelines. On a real Temporal server. */
+/**
+ * Environments are stopped: by their time, by a person, in open and closed pipelines. On a real Temporal
+ * server.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WORKFLOWS, type ProjectStatus, QUERIES } from '../../src/plan/model/protocol.ts';
 import type { EnvironmentState } from '../../src/plan/model/environments.ts';
@@ -185,7 +188,7 @@ describe.concurrent('an environment', () => {
     const id = await ask(slug);
     await world.end(id);
     await becomes(slug, 'available');
-    // Stops of what is not there: events only, until it continues as new.
+    // Stops of missing environments: only events, until it continues as new.
     for (let n = 0; n < 15; n += 1)
       await signalStopEnvironment(world.client, slug, { name: 'nothing', actor: 'ada' });
     await until('it continued as new', async () => {

@@ -1,6 +1,7 @@
 /**
- * Pipelines as people bring them, in plain GitLab YAML: examples/classic-docker, classic-deploy and side-by-side by `davit run`,
- * on a whole davit with registry, swarm and the engine's socket. What an image hub would bring is made of this machine's own.
+ * Example pipelines in plain GitLab YAML: examples/classic-docker, classic-deploy and side-by-side by `davit
+ * run`, on a whole davit with registry, swarm and the engine's socket. The images of a hub are made from this
+ * machine's own programs.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
@@ -65,7 +66,7 @@ describe('classic-docker', () => {
   test(
     'tests, builds, passes the image as an artifact, tests its API, pushes, each on machines with a tag',
     async () => {
-      // A hub's image is of many architectures under one name; these have one each.
+      // A hub's image has many architectures under one name; these have one each.
       const done = await run('classic-docker', [], `${tag}:$DAVIT_ARCH`);
       expect(done, done.stdout + done.stderr).toMatchObject({ code: 0 });
       const status = await statusOf('classic-docker/1');
@@ -178,7 +179,7 @@ describe('side-by-side', () => {
       for (const kind of ['container', 'volume', 'network', 'image'] as const) {
         const [ones = [], others = []] = both.map(({ id }) => made.of(id, kind));
         expect(ones.length, kind).toBeGreaterThan(0);
-        // How often a service is asked whether it answers depends on the machine, so their numbers may differ.
+        // The number of probes of a service depends on the machine, so it may differ.
         expect(others.length, kind).toBeGreaterThan(0);
         expect(
           ones.filter((name) => others.includes(name)),
@@ -251,8 +252,9 @@ interface EngineEvent {
 }
 
 /**
- * What the engine says was made since then, by the pipeline that made it: davit's own objects by the label of their container,
- * a script's by its number. The network of all ordinary jobs is the installation's, and keeps its members apart.
+ * The objects that the engine has created since then, by their pipeline: davit's own objects by the label of
+ * their container, a script's by its number. The network of all ordinary jobs belongs to the installation,
+ * and isolates its members.
  */
 function namesMade(
   since: string,
@@ -293,7 +295,7 @@ function namesMade(
   };
 }
 
-/** What is on the engine under the names of these pipelines. */
+/** The engine's objects with names of these pipelines. */
 function left(pipelines: readonly PipelineStatus[]): string[] {
   const all = [
     docker('ps', '--all', '--format', '{{.Names}}'),

@@ -1,7 +1,8 @@
 /**
- * The rows of the fault matrix that do not mostly wait, once, in the short profile, on one world; then the checker over it all.
- * Rows that touch nothing that others need run side by side, and so do those that kill a worker with those that kill another.
- * At last davit without one of its mechanisms, under a row's fault: that an invariant breaks then says that the rows mean something.
+ * The rows of the fault matrix that do not mostly wait, once, in the short profile, on one world; then the
+ * checker over the whole history. Rows that touch nothing that others need run in parallel, and so do the
+ * rows of different workers. At last davit without one of its mechanisms, under a row's fault: the broken
+ * invariant then proves that the rows are meaningful.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { check } from '../faults/checker.ts';
@@ -17,7 +18,7 @@ import { type Lane, World } from '../faults/world.ts';
 
 const SEED = 1;
 const ROW_MS = 240_000;
-/** A row that takes longer, on a machine that has nothing else to do, is one for `npm run faults`. */
+/** A row that takes longer on an idle machine belongs to `npm run faults`. */
 const SLOW_MS = 12_000;
 let world: World;
 const took: { what: string; ms: number }[] = [];
@@ -44,7 +45,7 @@ const inLane = (lane: Lane): Row[] => short.filter((row) => row.lane === lane);
 const alone = short.filter((row) => !row.calm && !row.lane);
 const name = ({ row, fault, moment }: Row): string => `row ${row}: ${fault}, ${moment}`;
 
-/** Its choices are its own, whoever runs beside it. */
+/** Its random choices are its own, whatever runs in parallel. */
 function run(row: Row): Promise<unknown> {
   const random = randomOf(SEED * 1_000 + row.row);
   const of = { signal: new AbortController().signal, ids: new Set<string>(), random };
@@ -55,7 +56,7 @@ describe('side by side', () => {
   const runs = new Map<Row, Promise<unknown>>();
   const add = (row: Row, work: () => Promise<unknown>): Promise<unknown> => {
     const one = work();
-    one.catch(() => undefined); // told by its own test
+    one.catch(() => undefined); // reported by its own test
     runs.set(row, one);
     return one;
   };

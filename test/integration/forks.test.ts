@@ -1,4 +1,6 @@
-/** Whatever people do in whatever order: no job of a fork is dispatched before its pipeline was admitted. */
+/**
+ * Random actions of people in random order: no job of a fork is dispatched before its pipeline was admitted.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** Whatever people do in whatever order: nothing behind a gate runs without an approval of its own. */
+/** Random actions of people in random order: nothing behind a gate runs without an approval of its own. */
 import { setTimeout as delay } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -43,7 +43,7 @@ describe.concurrent('random decisions', () => {
         going = [];
       }
       await Promise.all(going);
-      // Reruns that are still on their way come first: the project does one thing after the other.
+      // Reruns in flight come first: the project handles one request after the other.
       await world.push(slug, { source: 'api', key: 'request:last', deliveryId: 'last' });
       await world.handle(id).cancel().catch(closed);
       const status = await world.end(id);
@@ -53,7 +53,7 @@ describe.concurrent('random decisions', () => {
     });
 });
 
-/** Each first activity of an attempt has an accepted approval before it that no earlier attempt has used. */
+/** The first activity of each attempt has an accepted approval before it that no earlier attempt has used. */
 function check(slug: string, id: PipelineId, status: PipelineStatus): void {
   const job = status.jobs.find((other) => other.key === 'deploy');
   const runs = world.fakes
@@ -94,7 +94,7 @@ async function perform(id: PipelineId, slug: string, { act }: Deed): Promise<voi
   }
 }
 
-/** It has closed meanwhile: that is one of the orders in which things may happen. */
+/** It has closed meanwhile, which is one of the possible orders. */
 function closed(error: unknown): undefined {
   if (error instanceof Error && /WorkflowNotFound|already completed/.test(`${error.name} ${error.message}`))
     return undefined;

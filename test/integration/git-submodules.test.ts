@@ -28,7 +28,7 @@ const git = async (repo: string, ...args: string[]): Promise<string> => {
   const { stdout } = await run('git', [...settings, '-C', join(folder, repo), ...args], { env });
   return stdout.trim();
 };
-/** A commit of a repository, which is made where it is not there yet. */
+/** A commit of a repository, which is created if it does not exist. */
 async function commit(
   repo: string,
   files: Record<string, string>,
@@ -113,7 +113,7 @@ test('submodules outside the folder, at a private address or missing are refused
     code: 'git/bad-request',
     message: expect.stringContaining('is not a public address'),
   });
-  // Allowed, it is asked: nobody listens there.
+  // If allowed, it is asked: nothing listens there.
   await expect(fetched('private', { allowHosts: ['127.0.0.1:1'] })).rejects.toMatchObject({
     code: 'git/unreachable',
   });

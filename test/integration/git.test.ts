@@ -44,7 +44,7 @@ beforeAll(async () => {
   await git('commit', '--quiet', '-m', 'A script');
   shas.push(await git('rev-parse', 'HEAD'));
   await run('git', ['clone', '--quiet', '--bare', join(folder, 'work'), join(folder, 'bare.git')]);
-  // As a forge has it: a merge request's commit is on no branch.
+  // Like at a forge: a merge request's commit is on no branch.
   await git('checkout', '--quiet', '-b', 'from-a-fork');
   await git('commit', '--quiet', '--allow-empty', '-m', 'Proposed');
   await git('push', '--quiet', join(folder, 'bare.git'), 'HEAD:refs/merge-requests/1/head');

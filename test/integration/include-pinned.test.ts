@@ -1,6 +1,6 @@
 /**
- * A pipeline is put together once: with the real git and a real https server, a second try of the compile activity and a retry
- * of the pipeline give the same plan, whatever became of all that it was made of.
+ * A pipeline is assembled once: with the real git and a real https server, a second attempt of the compile
+ * activity and a retry of the pipeline give the same plan, even if its inputs have changed.
  */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -78,7 +78,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Everything that the pipeline was made of, save its own commit. */
+/** All inputs of the pipeline except its own commit. */
 async function changeTheWorld(): Promise<void> {
   await commit('ci', {
     'templates/build.yml': component('two'),
@@ -152,7 +152,7 @@ test('a second attempt, and a retry of the pipeline, use the files and decisions
   expect(server.asked.length).toBe(asked);
   const again = await makeLoadRecord(deps)({ record });
   expect(again.compiled?.plan).toEqual(answer.plan);
-  // A new pipeline of the same commit sees what has changed.
+  // A new pipeline of the same commit sees the changes.
   expect((await ask('table/2')).jobs).toEqual({ built: 'echo two', project: 'echo two', remote: 'echo two' });
 });
 

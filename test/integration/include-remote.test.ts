@@ -1,4 +1,7 @@
-/** The fetch of `include: remote` against a real https server: what it reaches, what it never does, what it sends. */
+/**
+ * The fetch of `include: remote` against a real https server: what it reaches, what it never does, what it
+ * sends.
+ */
 import { mkdtemp, rm } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -18,7 +21,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Trusts the test's authority and reaches its server, unless said otherwise. */
+/** Trusts the test's authority and reaches its server, unless overridden. */
 const fetcher = (more: RemoteOptions = {}) =>
   remoteFiles({ allowHosts: ['localhost'], caFile: server.caFile, ...more });
 const textOf = async (path: string, more?: RemoteOptions): Promise<string> =>
@@ -30,7 +33,7 @@ const resolving =
       null,
       addresses.map((address) => ({ address, family: address.includes(':') ? 6 : 4 })),
     );
-/** What it rejects with, and nothing was asked of the server meanwhile. */
+/** What it rejects with, if the server got no request. */
 async function refusal(url: string, more: RemoteOptions = {}): Promise<string> {
   const before = server.asked.length;
   const said = await fetcher(more)
@@ -82,7 +85,7 @@ test('a name with a private address is refused, even if it has a public one too'
     'is not a public address',
   );
   expect(await refusal(url, { lookup: resolving('fd00::1') })).toContain('is not a public address');
-  // localhost itself, by the machine's own look-up.
+  // localhost itself, resolved by the machine.
   expect(await refusal(`https://localhost:${server.port}/a.yml`, { allowHosts: [] })).toContain(
     'not a public',
   );

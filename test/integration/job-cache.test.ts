@@ -1,4 +1,4 @@
-/** Caches of jobs on the real engine. Named after what other engines get wrong. */
+/** Caches of jobs on the real engine. Named after typical mistakes of other engines. */
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { RunInput } from '../../activities/contract.ts';
 import { makeRunJob } from '../../activities/job/run-job.ts';

@@ -31,7 +31,7 @@ function whenLogged(input: RunInput, text: string, then: () => void): void {
   };
 }
 
-/** Runs until `text` is in the log, then the worker goes away by SIGTERM. */
+/** Runs until `text` is in the log, then the worker stops by SIGTERM. */
 async function detachAt(input: RunInput, text: string): Promise<void> {
   whenLogged(input, text, () => bench.stopping.abort());
   await expect(bench.environment().run(makeRunJob(bench.deps()), input)).rejects.toMatchObject({

@@ -23,7 +23,7 @@ afterAll(async () => {
   for (const tag of tags) execFileSync('docker', ['image', 'rm', '-f', tag]);
 });
 
-/** A local image from the helper, with these further lines. */
+/** A local image from the helper, with these additional lines. */
 async function build(name: string, lines: string[]): Promise<string> {
   const tag = `davit-test/${name}-${bench.installation.slice(0, 8)}:1`;
   const context = await tarOf({ Dockerfile: [`FROM ${HELPER}`, ...lines].join('\n') });
@@ -35,7 +35,7 @@ async function build(name: string, lines: string[]): Promise<string> {
   return tag;
 }
 
-/** Pushed, and known by its digest. */
+/** Pushed, and identified by its digest. */
 async function push(local: string): Promise<RunInput['images'][number]> {
   const repository = `${registry.host}/${local.split(':')[0]}`;
   execFileSync('docker', ['tag', local, `${repository}:1`]);
@@ -112,7 +112,7 @@ describe('services', () => {
     const created = vi.spyOn(bench.engine, 'createContainer');
     const asked = async (fork: boolean): Promise<unknown> => {
       created.mockClear();
-      // Some engines cannot start a privileged container; what is asked of them is the same.
+      // Some engines cannot start a privileged container; the request is the same.
       await run(await bench.input({ script: ['true'], services: [service], fork }));
       return created.mock.calls.map(([one]) => one).find(({ name }) => name.endsWith('-svc-0'))?.privileged;
     };
@@ -187,7 +187,7 @@ describe('apitest', () => {
     const image = await push(await build('ending', ['CMD ["sh", "-c", "echo no config; exit 9"]']));
     const input = await bench.input(spec({ ready: { http: '/', timeoutMs: 60_000 } }), { images: [image] });
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'readiness', started: false });
-    // Its end is the reason, not the timeout of the readiness probe.
+    // The reason is its end, not the timeout of the readiness probe.
     expect(bench.log(input)).toMatch(/no config[^]*ended with exit code 9/);
   });
 

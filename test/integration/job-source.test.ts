@@ -1,4 +1,4 @@
-/** What a job's variables say of its source, its limits and its log, on the real engine. */
+/** Variables of a job that control its source, its limits and its log, on the real engine. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunInput } from '../../activities/contract.ts';
 import { makeRunJob } from '../../activities/job/run-job.ts';

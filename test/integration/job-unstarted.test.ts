@@ -1,4 +1,7 @@
-/** A worker is lost, or stands still, before it has started the container: nothing runs twice, and its end is told as it was. */
+/**
+ * A worker is lost, or frozen, before it has started the container: nothing runs twice, and the reported end
+ * is the real one.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunInput } from '../../activities/contract.ts';
@@ -19,7 +22,7 @@ const run = (input: RunInput, deps: JobDeps = bench.deps()) =>
 const resume = (input: RunInput, epoch: number, deps: JobDeps = bench.deps()) =>
   bench.environment().run(makeResumeJob(deps), { ...input, ref: { ...input.ref, epoch } });
 
-/** One that stands still when it is about to start its container; `go` lets it. */
+/** A worker that freezes right before it starts its container; `go` releases it. */
 async function standsStill(input: RunInput): Promise<{ old: Promise<unknown>; go(): void }> {
   const deps = bench.deps();
   const reached = Promise.withResolvers<void>();
@@ -114,7 +117,8 @@ test('a replaced worker that stops removes nothing of the dispatch that followed
   const next = await standsStill({ ...input, ref: { ...input.ref, epoch: 2 } });
   stopping.abort();
   going.resolve();
-  // Which of its two ends it meets first depends on timing: its upload, or the log that the next dispatch has opened.
+  // Timing decides which of two failures it meets first: its upload, or the log that the next dispatch has
+  // opened.
   await expect(old).rejects.toMatchObject({ type: expect.stringMatching(/^(?:HandedBack|Replaced)$/) });
   next.go();
   expect(await next.old).toMatchObject({ outcome: 'succeeded' });

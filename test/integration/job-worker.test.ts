@@ -126,7 +126,7 @@ describe('the platforms of an engine', () => {
     const refusing = {
       ...bench.engine,
       upload: async (name: string) => {
-        // A program of an architecture that nothing can run stands in for one without emulation.
+        // A program of an architecture that nothing can run replaces one without emulation.
         const { pack } = await import('tar-stream');
         const { Readable } = await import('node:stream');
         const { exitProgram } = await import('../../workers/parts/arch-check.ts');

@@ -1,6 +1,7 @@
 /**
- * The main job, end to end, with nothing replaced: `davit up`, examples/base and examples/table by `davit run`, an approval
- * by `davit approve`, a deployment to the local engine's swarm. A secret is planted, and looked for wherever it must not be.
+ * The main job, end to end, with nothing replaced: `davit up`, examples/base and examples/table by `davit
+ * run`, an approval by `davit approve`, a deployment to the local engine's swarm. A secret is planted, and
+ * searched wherever it must not be.
  */
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -28,9 +29,9 @@ interface Descriptor {
   platform?: { os: string; architecture: string; variant?: string };
 }
 
-/** What `uname -m` says on each. */
+/** The output of `uname -m` on each. */
 const MACHINES = { arm32: 'armv[67]l', arm64: 'aarch64', amd64: 'x86_64' };
-/** Serves the machine it runs on; each build's step says where it ran, and no cache answers for it. */
+/** Serves the machine it runs on; each build step prints where it ran, and is not taken from a cache. */
 const MACHINES_DOCKERFILE = `ARG BASE
 FROM $BASE
 ARG WHEN
@@ -80,7 +81,7 @@ let base = '';
 let table = '';
 let port = 0;
 let service = '';
-/** What stood in `docker inspect` and in command lines while the pipelines ran. */
+/** The content of `docker inspect` and of command lines while the pipelines ran. */
 const seen: string[] = [];
 
 beforeAll(async () => {
@@ -94,7 +95,7 @@ beforeAll(async () => {
   const yaml = readFileSync(file, 'utf8')
     .replace('TABLE_PORT: "8090"', `TABLE_PORT: "${port}"`)
     .replace('service: table', `service: ${service}`);
-  // Whatever a script does with a secret, it must not come out of the job.
+  // However a script uses a secret, it must not leave the job.
   const leak = `leak:\n  stage: test\n  image: $BASE\n  script:\n    - echo "the secret is $CANARY, $(echo "$CANARY" | base64)"\n    - sleep 2\n`;
   writeFileSync(file, `${yaml}\n${leak}`);
   davit = await ownDavit({
@@ -201,7 +202,7 @@ describe('the main job', () => {
       writeFileSync(join(folder, 'Dockerfile'), MACHINES_DOCKERFILE);
       writeFileSync(join(folder, '.gitlab-ci.yml'), machinesPipeline());
       const machines = repositoryOf(folder);
-      // Twice: the second run meets what the first one left on the engine.
+      // Twice: the second run meets the leftovers of the first one on the engine.
       for (const run of [1, 2]) {
         const done = await davit.cli(['run'], { cwd: machines });
         expect(done, done.stdout + done.stderr).toMatchObject({ code: 0 });

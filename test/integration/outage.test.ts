@@ -1,6 +1,7 @@
 /**
- * Temporal is killed, the server is replaced and the network is cut while people watch: the API says so, nothing is half made,
- * and who watches a log or a status loses nothing and sees nothing twice. Real Temporal, server, control workflows and clients.
+ * Temporal is killed, the server is replaced and the network is cut while people watch: the API reports it,
+ * nothing is incomplete, and a watcher of a log or status loses nothing and sees nothing twice. Real
+ * Temporal, server, control workflows and clients.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -106,7 +107,7 @@ const ask = async (path: string, body?: unknown): Promise<{ status: number; mess
   return { status: answer.status, message: said.error?.message ?? '' };
 };
 
-/** A start as `davit run` asks for it. */
+/** A start request like that of `davit run`. */
 const START = {
   key: `request:${randomUUID()}`,
   ref: 'main',
@@ -152,14 +153,14 @@ test('watchers of a pipeline survive a cut network, a killed Temporal and a new 
   await write('one ö\n');
   await until('the log is followed', async () => (text === 'one ö\n' && seen.length > 0 ? true : undefined));
 
-  // The network: what is written meanwhile comes afterwards, once.
+  // The network: output written meanwhile arrives afterwards, once.
   proxy.cut();
   await write('two\n');
   proxy.mend();
   await until('the rest of the log', async () => (text === 'one ö\ntwo\n' ? true : undefined));
   expect(said.filter((line) => line.startsWith('Lost the connection'))).toHaveLength(2);
 
-  // Temporal: people and forges are told, and nothing is made of what they asked.
+  // Temporal: people and forges are told, and their requests have no effect.
   const port = Number(temporal.address.split(':')[1]);
   process.kill(temporal.pid, 'SIGKILL');
   const decision = { action: 'cancelJob', job: 'first' };
@@ -174,7 +175,7 @@ test('watchers of a pipeline survive a cut network, a killed Temporal and a new 
     tookMs.push(performance.now() - asked);
     return it;
   };
-  // Bytes need no Temporal; what they were stored for does.
+  // Bytes need no Temporal, only what they were stored for.
   const { digest } = await client.putBlob(Readable.from(['a tree']));
   const [decided, cancelled, delivered, ...others] = await Promise.all([
     timed(ask('/api/v1/pipelines/table/1/decisions', decision)),
@@ -185,7 +186,8 @@ test('watchers of a pipeline survive a cut network, a killed Temporal and a new 
     ask('/api/v1/pipelines/table/1/decisions', { action: 'retry', job: 'first' }),
     timed(ask('/api/v1/collection', { dryRun: false })),
   ]);
-  // Whoever decides is told so soon, and what to do: within 3 s on an idle machine; without the limit it took 12.
+  // A decision is refused in time, with a remedy: within 3 s on an idle machine; without the limit it took
+  // 12.
   expect(Math.max(...tookMs)).toBeLessThan(8_000);
   const command = client.decide('table/1', { action: 'cancelJob', job: 'first' });
   const error = await command.catch((reason: unknown) => reason);
@@ -220,7 +222,7 @@ test('watchers of a pipeline survive a cut network, a killed Temporal and a new 
   expect(await over).toMatchObject({ id: 'table/1', state: 'success' });
   const told = seen.map((one) => JSON.stringify(one));
   expect(told.filter((one, at) => one === told[at - 1])).toEqual([]);
-  // Both start at once; which is taken first is nobody's promise.
+  // Both start at once; which one is taken first is not defined.
   const runs = fakes.journal('table').filter((entry) => entry.activity === 'runJob');
   expect(runs.map(({ job, attempt }) => `${job} ${attempt}`).toSorted()).toEqual(['first 1', 'second 1']);
   expect(await client.pipelines({})).toHaveLength(1);

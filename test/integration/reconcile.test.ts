@@ -41,7 +41,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** What the control worker's timer does, without a grace; the records are a map. */
+/** What the control worker's timer does, without a grace period; the records are a map. */
 function reconcilerOf(slug: string): () => Promise<string[]> {
   const [project] = reconciledProjects(
     installationSchema.parse({
@@ -65,7 +65,7 @@ function reconcilerOf(slug: string): () => Promise<string[]> {
   };
   return async () => (await reconcile(deps, project)).map(({ key }) => key);
 }
-/** As the forge's delivery says it. */
+/** As in the forge's delivery. */
 const delivered = (slug: string, of: { before: string; after: string; id: string }) =>
   triggerOf(slug, {
     key: pushKey({ ref: MAIN, ...of }),
@@ -102,7 +102,7 @@ test('a lost push starts once; its late deliveries start nothing; the next push 
   expect((await world.end('lost/2')).sha).toBe(c);
   expect(await look()).toEqual([]);
 
-  // The forge delivers them after all, twice.
+  // The forge sends them after all, twice.
   for (const [before, after, id] of [
     [a, b, 'd2'],
     [b, c, 'd3'],
@@ -129,14 +129,14 @@ test('a delivery that came first is not started again, and a head that has moved
   const look = reconcilerOf(slug);
   await look();
   const b = await commit('six');
-  // It looks, and the delivery comes before its signal does.
+  // It looks, and the delivery arrives before its signal does.
   const told = delivered(slug, { before: a, after: b, id: 'd1' });
   world.project(slug, { plan: planOf([{ key: 'a' }]), head: b });
   await world.push(slug, told);
   const found = { ...told, deliveryId: 'reconcile:1', key: pushKey({ ref: MAIN, before: ZERO, after: b }) };
   await signalTrigger(world.client, { ...found, reconciled: { ref: MAIN, after: b } });
   expect((await decided(slug, found.key)).state).toBe('duplicate');
-  // The forge has an older head in what it saw: nothing is started, and nothing is held against it later.
+  // The forge had seen an older head: nothing is started, and it has no later effect.
   const gone = { ...found, sha: a, key: pushKey({ ref: MAIN, before: b, after: a }) };
   await signalTrigger(world.client, { ...gone, reconciled: { ref: MAIN, after: a } });
   await until('it was forgotten', async () =>

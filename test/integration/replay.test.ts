@@ -1,4 +1,4 @@
-/** Workflow code of today takes the steps that recorded histories took; a change that does not is a broken upgrade. */
+/** Today's workflow code takes the steps of recorded histories; a change that does not breaks an upgrade. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Worker } from '@temporalio/worker';
@@ -25,7 +25,8 @@ describe('a recorded history replays', () => {
     expect(names.some((name) => name.startsWith('project'))).toBe(true);
     expect(names.some((name) => name.startsWith('pipeline'))).toBe(true);
   });
-  // What a kill of the control worker had left in a soak, before questions were kept from it (`workflows/interceptors.ts`).
+  // Left by a kill of the control worker in a soak, before queries were held back from it
+  // (`workflows/interceptors.ts`).
   test('except one whose timer and signal were processed in an order that no replay reproduces', async () => {
     const text = readFileSync(join(folder, 'unreplayable', 'project-timer-and-signal.json'), 'utf8');
     await expect(

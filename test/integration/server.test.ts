@@ -1,4 +1,7 @@
-/** The server with a real Temporal, and with a real control worker where a workflow has to answer. No engine is needed. */
+/**
+ * The server with a real Temporal, and with a real control worker if a workflow has to answer. No engine is
+ * needed.
+ */
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -195,7 +198,7 @@ ship: { stage: deploy, image: busybox, script: [exit 0], when: manual, needs: []
       status: 403,
       body: { error: { code: 'gate/not-an-approver' } },
     });
-    // Who was refused stands in the record.
+    // A refused user is recorded.
     await expect
       .poll(async () => (await jobOf('chair/1', 'ship'))?.decisions, soon)
       .toMatchObject([{ action: 'play', role: 'operator', answer: 'gate/not-an-approver' }]);
@@ -205,7 +208,7 @@ ship: { stage: deploy, image: busybox, script: [exit 0], when: manual, needs: []
       body: { error: { code: 'job/not-found' } },
     });
 
-    // Nobody works on its queue: it says so, to whoever asks and to whoever watches.
+    // No worker polls its queue: the API reports that, also to watchers.
     await expect.poll(async () => (await jobOf('chair/1', 'unit'))?.waitingFor, soon).toBe('queue:amd64');
     const seen: string[] = [];
     for (let event = await events.next(); event; event = await events.next()) {

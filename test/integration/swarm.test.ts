@@ -79,7 +79,7 @@ describe('a service', () => {
     const three = await until('life', (now) => converged(now) && now.seq === 4);
     expect(three.deployIds).toEqual(expect.arrayContaining(['back', 'life/3']));
     expect(three.endpoints).toEqual(['127.0.0.1:8081']);
-    // The labels were made anew; all else is what stood there before.
+    // The labels are new; everything else is as before.
     const without = (state: TargetState): string =>
       (state.snapshot ?? '').replace(/"davit\.deploy\.[^,}]*/g, '');
     expect(without(three)).toBe(without(one));
@@ -157,7 +157,7 @@ test('another installation has its own numbers: it deploys over the first, and t
   if (!one || !two) throw new Error('two targets');
   expect(await one.apply(request('shared', 5))).toBe('applied');
   expect(await one.read('shared')).toMatchObject({ deployIds: ['shared/5'], seq: 5 });
-  // The same id and a lower number, as after a loss of everything.
+  // The same id and a lower number, as after a loss of all data.
   expect(await two.read('shared')).toMatchObject({ exists: true, deployIds: [], seq: 0, foreign: true });
   expect(await two.apply({ ...request('shared', 1), deployId: 'shared/5' })).toBe('applied');
   expect(await two.read('shared')).toMatchObject({ deployIds: ['shared/5'], seq: 1 });

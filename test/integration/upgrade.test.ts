@@ -1,4 +1,7 @@
-/** A rolling upgrade under load: every process is replaced by SIGTERM while scripts run; nobody's work is lost or done twice. */
+/**
+ * A rolling upgrade under load: every process is replaced by SIGTERM while scripts run; no work is lost or
+ * done twice.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { SmallDavit } from '../support/small-davit.ts';
 
@@ -39,7 +42,7 @@ test('worker, server and control worker are replaced one by one: every pipeline 
     expect(count?.epoch).toBe(2);
     expect(count?.result).toMatchObject({ log: { complete: true } });
     const log = await davit.log(id, 'count');
-    // Whole and once: a script that ran again would have counted again.
+    // Complete and once: a script that ran again would have counted again.
     expect(log.split('line-0\n')).toHaveLength(2);
     expect(log).toContain(counted);
     expect(await davit.log(id, 'after')).toContain(`got ${count?.jobId ?? 'nothing'}\n`);

@@ -1,4 +1,7 @@
-/** Pipelines of one project beside each other: newer commits, locks. On a real Temporal server, activities played by fakes. */
+/**
+ * Pipelines of one project in parallel: newer commits, locks. On a real Temporal server, activities played by
+ * fakes.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
 import { planOf, push } from '../support/plans.ts';

@@ -89,7 +89,7 @@ describe.concurrent('a project', () => {
       triggerOf('flood', { source: 'api', key: `request:${at % 50}`, deliveryId: `${at}` }),
     );
     await Promise.all(triggers.map((trigger) => signalTrigger(world.client, trigger)));
-    // One after the other: asking for all of them again and again would keep the workers from starting any.
+    // One after the other: polling all of them would keep the workers from starting any.
     for (let at = 0; at < 50; at += 1)
       await until(`request ${at} has started`, async () =>
         (await world.lookup('flood', `request:${at}`)).state === 'started' ? true : undefined,

@@ -1,4 +1,4 @@
-/** Every scenario of this folder, on a real Temporal server, side by side. */
+/** Every scenario of this folder, on a real Temporal server, in parallel. */
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import { loadScenarios, play } from '../support/scenario.ts';
 import { World } from '../support/world.ts';

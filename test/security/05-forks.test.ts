@@ -126,7 +126,7 @@ describe('its pipeline', () => {
     if (!mergeRequest) throw new Error('no request');
     expect(await asks(true, fork({ mergeRequest: { ...mergeRequest, source: { id: '8' } } }))).toBe(true);
     expect(await asks(true, fork({ mergeRequest: { ...mergeRequest, author: 'other' } }))).toBe(true);
-    // Pushed to the fork by somebody else: the one who was approved has not seen it.
+    // Pushed to the fork by another person: the approver has not seen it.
     expect(await asks(true, fork({ actor: 'other' }))).toBe(true);
   });
 });

@@ -127,7 +127,7 @@ describe('approvals', () => {
     actor,
     role,
   });
-  /** What becomes of each, one after the other. */
+  /** The result of each, one after the other. */
   function run(of: Gate, people: readonly Decision[], since = 10): string[] {
     const decisions: Decision[] = [{ ...play('old'), at: 1, answer: 'accepted' }];
     return people.map((decision, index) => {

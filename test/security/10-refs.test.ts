@@ -1,4 +1,7 @@
-/** Rows 10, 32, 36: a commit counts as one of a protected ref only when that ref holds it. Trial B, forge trial #2. */
+/**
+ * Rows 10, 32, 36: a commit counts as one of a protected ref only if that ref contains it. Trial B, forge
+ * trial #2.
+ */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gitSource } from '../../src/adapters/git/index.ts';
 import { refResolver } from '../../src/server/resolve-ref.ts';

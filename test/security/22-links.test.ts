@@ -13,7 +13,10 @@ async function tar(entries: (Partial<Header> & { name: string })[]): Promise<Buf
   return buffer(Readable.from(archive, { objectMode: false }));
 }
 
-/** Where an engine writes each file: it follows the links that stand when the entry comes, and replaces a link by a directory. */
+/**
+ * Where an engine writes each file: it follows the links that exist when the entry arrives, and replaces a
+ * link by a directory.
+ */
 async function written(artifacts: Parameters<typeof tar>[0][]): Promise<string[]> {
   const source = await tar([]);
   const zipped = await Promise.all(artifacts.map(async (entries) => gzipSync(await tar(entries))));

@@ -1,4 +1,4 @@
-/** Row 24: an archive has at most so many entries, however small each is. */
+/** Row 24: the number of entries of an archive is limited, however small they are. */
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import { expect, test } from 'vitest';
@@ -6,7 +6,7 @@ import { collectArtifacts, MAX_ENTRIES } from '../../activities/job/files/artifa
 import type { Engine } from '../../src/adapters/ports.ts';
 import { digest, memoryBlobs } from '../unit/activities/fakes.ts';
 
-/** The engine's tar of a directory with so many empty files. */
+/** The engine's tar of a directory with this number of empty files. */
 function tarOf(files: number): Readable {
   const archive = pack();
   archive.entry({ name: 'out/', type: 'directory' });

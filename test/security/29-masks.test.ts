@@ -1,4 +1,7 @@
-/** Row 29: what the usual tools make of a secret. Masking is best effort: docs/security.md says what it does not hide. Trial G. */
+/**
+ * Row 29: usual tools applied to a secret. Masking is best effort: docs/security.md lists what it does not
+ * hide. Trial G.
+ */
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { maskAutomaton, maskPatterns, maskText } from '../../src/masking/index.ts';

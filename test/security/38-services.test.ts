@@ -1,4 +1,7 @@
-/** Row 38: what a service is given is in the engine's description of its container, and the file's author is told. Trial K. */
+/**
+ * Row 38: a service's variables are in the engine's description of its container, and the file's author is
+ * warned. Trial K.
+ */
 import { expect, test } from 'vitest';
 import { run } from '../unit/compiler/helpers.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Rows 7 to 10 and 48: whatever is asked for, in whatever order and with whichever token, nothing reaches a protected effect
- * without a right. The model beside it is written from the table of docs/security.md, not from the code.
+ * Rows 7 to 10 and 48: no request, in any order and with any token, reaches a protected effect without
+ * permission. The model in this file is written from the table of docs/security.md, not from the code.
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -83,7 +83,7 @@ async function check(act: Act, sourceBlob: string): Promise<void> {
   if (act.kind === 'start') started(act, server.workflows.triggers.at(-1));
 }
 
-/** What a trigger that got through may reach. */
+/** What an accepted trigger may reach. */
 function started(act: Start, trigger: Trigger | undefined): void {
   if (!trigger) throw new Error('no trigger');
   expect([trigger.fork, trigger.actor]).toEqual([false, act.who === 'cli' ? 'me' : `the ${act.who}`]);

@@ -1,4 +1,7 @@
-/** A repository with branches and tags, and the control worker's compile over it: stores in memory, git as it is. */
+/**
+ * A repository with branches and tags, and the control worker's compile activity over it: stores in memory,
+ * real git.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,7 +21,7 @@ export interface Repository {
   /** By branch. */
   heads: Record<string, string>;
   git(...args: string[]): Promise<string>;
-  /** A commit on a new branch, from main; answers its hash. */
+  /** A commit on a new branch, from main; returns its hash. */
   branch(name: string, file?: string): Promise<string>;
   remove(): Promise<void>;
 }
@@ -36,7 +39,7 @@ export async function makeRepository(file: string): Promise<Repository> {
     return git('rev-parse', 'HEAD');
   };
   await git('init', '--quiet', '--initial-branch=main');
-  // As forges do: a commit can be asked for by its hash, whatever ref holds it.
+  // Like forges: a commit can be requested by its hash, whatever ref contains it.
   await git('config', 'uploadpack.allowAnySHA1InWant', 'true');
   await git('config', 'uploadpack.allowFilter', 'true');
   const heads: Record<string, string> = { first: await commit(file, 'First') };
@@ -72,7 +75,7 @@ export const pushOf = (repository: Repository, more: Partial<Trigger> = {}): Tri
   ...more,
 });
 
-/** As the API route makes it. */
+/** As the API route creates it. */
 export const requestOf = (
   repository: Repository,
   role: 'developer' | 'operator',

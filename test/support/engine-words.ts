@@ -60,8 +60,8 @@ export function judged(name: CaseName, { status, body }: Words): string {
 }
 
 /**
- * What a case has to be taken for with this response. An engine lets a single image of another platform through;
- * `pullImage` and `ensureImage` look at what came.
+ * What a case must result in with this response. An engine lets a single image of another platform through;
+ * `pullImage` and `ensureImage` check the result.
  */
 export function expectedOf(name: CaseName, words: Words): string {
   const lets = name === 'pull a platform that the image does not have' && words.status === 200;

@@ -1,6 +1,9 @@
 import { buildFile, expectThat, jobOf, note, type Row } from './row.ts';
 
-/** The build is begun again with its cache, in the same attempt; the log shows where one try ends and the next begins. */
+/**
+ * The build is started again with its cache, in the same attempt; the log shows where one dispatch ends and
+ * the next begins.
+ */
 export const killBuild: Row = {
   row: 1,
   fault: 'kill -9 worker, started again',

@@ -1,12 +1,12 @@
 import { countFile, expectThat, expectWhole, jobOf, note, type Row } from './row.ts';
 
 /**
- * Bars of the issue: the running script is not restarted, and the delay added is under 3 s; under 5 s after its return where
- * the worker was away for longer than the heartbeat timeout.
+ * The running script is not restarted, and the added delay is under 3 s, or under 5 s after the worker's
+ * return if it was away for longer than the heartbeat timeout.
  */
 const DELAY_MS = 3_000;
 const DELAY_AWAY_MS = 5_000;
-/** What a busy machine of two cores adds to the start of a process is not davit's. */
+/** Time that a busy machine of two cores adds to the start of a process. */
 export const SLACK_MS = 4_000;
 const LINES = 40;
 
@@ -35,7 +35,7 @@ export const killScript: Row = {
   },
 };
 
-/** What is attached to goes on, though Temporal has closed the try that began it. */
+/** The container continues, although Temporal has closed the dispatch that started it. */
 export const killScriptAway: Row = {
   row: 2,
   fault: 'kill -9 worker, away for longer than the heartbeat timeout',

@@ -2,7 +2,7 @@ import { atEffect, countFile, expectWhole, note, reached, type Row } from './row
 
 const LINES = 5;
 
-/** The script has ended, its result does not reach Temporal: it is read again from the kept container. */
+/** The script has ended, but its result does not reach Temporal: it is read again from the kept container. */
 export const killEnded: Row = {
   row: 3,
   fault: 'kill -9 worker',
@@ -12,7 +12,7 @@ export const killEnded: Row = {
     const { client, processes } = world;
     const moment = world.random.pick(['log end', 'result report'] as const);
     const id = await client.start(world.project(3), countFile(LINES, 3));
-    // From here on the only result that is reported is the job's.
+    // From here on the only reported result is the job's.
     await client.untilLogged(id, 'count', 'line-0\n');
     const hook = atEffect(world, moment, {
       moment: 'before',

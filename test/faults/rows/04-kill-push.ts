@@ -1,7 +1,10 @@
 import { dockerfile } from './01-kill-build.ts';
 import { atEffect, buildFile, digestOf, expectThat, jobOf, note, reached, type Row } from './row.ts';
 
-/** In the middle of a layer: the tag moves only when everything is there, and what is there is what was built. */
+/**
+ * In the middle of a layer: the tag moves only when everything is uploaded, and the image is the one that was
+ * built.
+ */
 export const killPush: Row = {
   row: 4,
   fault: 'kill -9 worker',

@@ -1,6 +1,6 @@
 import { atEffect, deployFile, expectThat, jobOf, note, reached, type EffectName, type Row } from './row.ts';
 
-/** At each side of the effect, first for a service that is new, then for one that is there. */
+/** On each side of the effect, first for a new service, then for an existing one. */
 export const killDeploy: Row = {
   row: 5,
   fault: 'kill -9 worker',

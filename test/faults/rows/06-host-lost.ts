@@ -3,8 +3,9 @@ import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
 import type { World } from '../world.ts';
 
 /**
- * The machine goes and stays away past its grace: the job is `host_lost`, told as such, and not run elsewhere by itself. Its
- * pipeline is open still when it comes back, and what runs there goes nevertheless.
+ * The machine stays away past its grace period: the job is reported as `host_lost`, and not run elsewhere
+ * automatically. Its pipeline is still open when the machine returns, and its containers are removed
+ * nevertheless.
  */
 export const hostLost: Row = {
   row: 6,
@@ -34,7 +35,7 @@ export const hostLost: Row = {
   },
 };
 
-/** A script that is at work, and would be for longer than its machine is away. Its pipeline, of row 6 or 7. */
+/** A script that runs for longer than its machine is away. Its pipeline, of row 6 or 7. */
 export async function startOnLost(world: World, row: number, more = ''): Promise<string> {
   const { client, profile } = world;
   const seconds = (profile.heartbeatMs + profile.hostGraceMs) / 1_000 + 180;

@@ -5,8 +5,9 @@ import { atEffect, countFile, expectThat, expectWhole, note, type Row } from './
 
 const LINES = 5;
 /**
- * A machine that was declared lost comes back as it was, its worker and its script in the middle of their work: what they
- * write late is refused. Then its worker starts again: what it left goes before any new work is taken, what is foreign stays.
+ * A machine that was declared lost returns with its worker and its script still running: their late writes
+ * are refused. Then its worker starts again: it removes its leftovers before it takes new work, and keeps
+ * foreign objects.
  */
 export const hostReturns: Row = {
   row: 7,
@@ -28,7 +29,7 @@ export const hostReturns: Row = {
 
     note(world, 7, `the machine of ${id} is back`);
     const written = history.events.length;
-    // Temporal last: until it hears of its end, the worker takes itself for the one whose job it is.
+    // Temporal last: until it reports the end, the worker believes that the job is its own.
     for (const border of borders.slice(1)) border.open();
     processes.arch.thaw();
     const late = () =>

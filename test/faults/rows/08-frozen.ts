@@ -12,14 +12,18 @@ import {
 } from './row.ts';
 import type { World } from '../world.ts';
 
-/** A zombie wakes up when another worker has finished its work: it can neither log, nor complete, nor deploy. */
+/**
+ * A frozen worker wakes up after another worker has finished its work: it can neither log, nor complete, nor
+ * deploy.
+ */
 export const frozen: Row = {
   row: 8,
   fault: 'SIGSTOP worker, then SIGCONT',
   moment: 'script, deploy',
   separate: true,
   async run(world) {
-    // Side by side: in its literal length each takes minutes. Both are waited for, so that none runs on into what comes next.
+    // In parallel: in its literal length each takes minutes. Both are awaited, so that none runs on into the
+    // next row.
     const both = await Promise.allSettled([script(world), deployment(world)]);
     for (const one of both) if (one.status === 'rejected') throw one.reason;
     return { recoveryMs: both.flatMap((one) => (one.status === 'fulfilled' ? one.value : [])) };
@@ -28,7 +32,10 @@ export const frozen: Row = {
 
 const LATE_MS = 1_500;
 const LINES = 60;
-/** Its connections stand, and Temporal goes on giving tasks to its open polls: a job that begins now is not lost to it. */
+/**
+ * Its connections stay open, and Temporal keeps giving tasks to its open polls: a job that starts now must
+ * not be lost.
+ */
 async function script(world: World): Promise<number[]> {
   const { client, processes } = world;
   const { frozenMs, heartbeatMs, waitMs } = world.profile;
@@ -41,12 +48,12 @@ async function script(world: World): Promise<number[]> {
   await processes.arch2.start();
   await client.when(id, 'resumed by the other worker', (one) => (one.jobs[0]?.epoch ?? 0) > 1);
   const recovery = world.history.now() - from - heartbeatMs;
-  // An open poll of the frozen one may be given the resume as well: then the next one goes on with it.
+  // An open poll of the frozen worker may get the resume as well: then the next dispatch continues.
   await client.untilLogged(id, 'count', 'line-40\n', frozenMs + waitMs);
   await delay(Math.max(0, frozenMs - (world.history.now() - from)));
   const second = await client.verdict(begun);
   expectThat(second.state === 'success', 'what began while a worker stood still did not succeed', second);
-  // It has not heard yet that it was replaced: what it has read goes to the log store, which refuses it.
+  // It does not know yet that it was replaced: it sends its log to the store, which refuses it.
   world.border('arch>temporal').cut();
   processes.arch.thaw();
   await delay(LATE_MS);
@@ -55,7 +62,10 @@ async function script(world: World): Promise<number[]> {
   return [Math.max(0, recovery)];
 }
 
-/** Frozen between its decision and its request: the request reaches a target that another worker has changed meanwhile. */
+/**
+ * Frozen between its decision and its request: the request reaches a target that another worker has changed
+ * meanwhile.
+ */
 async function deployment(world: World): Promise<number[]> {
   const { client, processes, history, profile } = world;
   const project = world.project(8);

@@ -2,7 +2,10 @@ import { countFile, expectThat, expectWhole, jobOf, note, type Row } from './row
 import { SLACK_MS } from './02-kill-script.ts';
 
 const LINES = 60;
-/** Every process is replaced, one after the other, while a script runs: no attempt is used, nothing is lost. */
+/**
+ * Every process is replaced, one after the other, while a script runs: no attempt is used up, nothing is
+ * lost.
+ */
 export const rolling: Row = {
   row: 9,
   fault: 'SIGTERM worker, server and control worker, rolling upgrade',

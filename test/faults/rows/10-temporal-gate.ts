@@ -2,10 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { World } from '../world.ts';
 import { countFile, expectThat, expectWhole, note, GATED, type Row } from './row.ts';
 
-/** Within 3 s on an idle machine; a call that is not given up ends by its own deadline of 10 s. */
+/** Within 3 s on an idle machine; a call that is not abandoned ends by its own deadline of 10 s. */
 const TOLD_MS = 8_000;
 
-/** No approval is taken while Temporal, or its database alone, is away; afterwards the gate is open still, with the same deadline. */
+/**
+ * No approval is accepted while Temporal, or its database, is down; afterwards the gate is still open, with
+ * the same deadline.
+ */
 export const temporalGate: Row = {
   row: 10,
   fault: 'kill -9 Temporal, started again',

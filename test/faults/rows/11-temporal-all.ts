@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { countFile, deployFile, expectThat, expectWhole, note, GATED, type Row } from './row.ts';
 
 const LINES = 40;
-/** Temporal and its database process die in the middle of everything: all of it ends right with no one's help. */
+/** Temporal and its database die during all kinds of work: everything ends correctly without help. */
 export const temporalAll: Row = {
   row: 11,
   fault: 'kill -9 Temporal and its database',

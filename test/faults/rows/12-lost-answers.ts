@@ -11,7 +11,9 @@ import {
 } from './row.ts';
 import type { World } from '../world.ts';
 
-/** Temporal has it, the caller hears nothing: asked again it is one pipeline, one decision. */
+/**
+ * Temporal has the request, but the caller gets no response: a repetition makes one pipeline, one decision.
+ */
 export const lostAnswers: Row = {
   row: 12,
   fault: 'committed, and the caller times out',

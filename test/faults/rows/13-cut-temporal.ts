@@ -2,11 +2,11 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { countFile, expectThat, expectWhole, jobOf, note, type Row } from './row.ts';
 
 const LINES = 60;
-/** The SDK has given up to report a result after about 10 s. */
+/** The SDK stops retrying to report a result after about 10 s. */
 const UNREPORTED_MS = 13_000;
 /**
- * Shorter than the heartbeat timeout: nothing is noticed. Longer: the old try is closed, the container is taken over. Where
- * the script ends meanwhile and nobody could report it, its result is told when Temporal is there again.
+ * Shorter than the heartbeat timeout: nothing happens. Longer: the old dispatch is closed, the container is
+ * taken over. If the script ends meanwhile, its result is reported when Temporal is reachable again.
  */
 export const cutTemporal: Row = {
   row: 13,

@@ -2,7 +2,10 @@ import { countFile, expectThat, jobOf, note, type Row } from './row.ts';
 
 const LINES = 60;
 
-/** Without live-restore nobody keeps what a container writes while its engine is dead: the job is judged, and its log says so. */
+/**
+ * Without live-restore nothing keeps the output of a container while its engine is dead: the job gets a
+ * verdict, and its log reports the gap.
+ */
 export const engineKilled: Row = {
   row: 15,
   fault: 'kill -9 dockerd, no live-restore',

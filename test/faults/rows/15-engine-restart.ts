@@ -1,6 +1,6 @@
 import { countFile, expectThat, jobOf, note, type Row } from './row.ts';
 
-/** Its containers end with an engine that restarts: told as the machine's doing, not the script's. */
+/** The containers end with an engine that restarts: reported as the machine's failure, not the script's. */
 export const engineRestart: Row = {
   row: 15,
   fault: 'dockerd restart, no live-restore',

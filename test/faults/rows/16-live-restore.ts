@@ -1,7 +1,10 @@
 import { countFile, expectWhole, note, type Row } from './row.ts';
 
 const LINES = 400;
-/** The container lives on without its engine, blocked while its pipe is full; it ends normally, and no line is missing. */
+/**
+ * The container survives its engine, blocked while its pipe is full; it ends normally, and no line is
+ * missing.
+ */
 export const liveRestore: Row = {
   row: 16,
   fault: 'dockerd restart, live-restore, chatty job',

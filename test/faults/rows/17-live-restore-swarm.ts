@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { ROOT } from '../../support/source.ts';
 import { expectThat, note, type Row } from './row.ts';
 
-/** Engines differ in whether they start so at all; what this one says of itself is changed on its way to doctor. */
+/**
+ * Engines differ in whether they start in this configuration at all; what this one reports is changed on its
+ * way to doctor.
+ */
 export const liveRestoreSwarm: Row = {
   row: 17,
   fault: 'live-restore on a machine of a swarm',

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { countFile, expectWhole, note, type Row } from './row.ts';
 
 const LINES = 50;
-/** Streams and calls to the engine break: the worker connects again, and waits for its container by name. */
+/** Streams and calls to the engine break: the worker reconnects, and waits for its container by name. */
 export const cutEngine: Row = {
   row: 18,
   fault: 'link to the engine drops',

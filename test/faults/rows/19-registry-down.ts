@@ -2,10 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { dockerfile } from './01-kill-build.ts';
 import { buildFile, digestOf, expectThat, jobOf, note, type Row } from './row.ts';
 
-/** Bar of the matrix, from the fault on; far above what a busy machine adds. */
+/** The limit of the matrix, counted from the fault; far above the delay of a busy machine. */
 const DONE_MS = 300_000;
 
-/** The push waits for the registry; nothing that was built is built again. */
+/** The push waits for the registry; nothing is built again. */
 export const registryDown: Row = {
   row: 19,
   fault: 'registry down',

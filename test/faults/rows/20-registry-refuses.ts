@@ -19,7 +19,7 @@ ${GATED}  deploy:
       converge_timeout: 60s
 `;
 
-/** A registry whose token has run out: it asks for a new one at its own host. What tells that it was asked for. */
+/** A registry token that has expired: a new one is requested from its own host. Reports that request. */
 function tokenRunsOut(world: World, repository: string): { asked: Promise<void>; disarm(): void } {
   const realm = `Bearer realm="http://${world.registryHost}/token",service="s",scope="repository:${repository}:pull,push"`;
   const refused = atEffect(world, 'manifest put', {
@@ -44,7 +44,10 @@ function tokenRunsOut(world: World, repository: string): { asked: Promise<void>;
   };
 }
 
-/** 401 is answered with a new token; 429 and 5xx pass; the digest that was pushed is what is deployed, whatever a tag says meanwhile. */
+/**
+ * 401 is answered with a new token; 429 and 5xx pass; the pushed digest is deployed, whatever the tag means
+ * by then.
+ */
 export const registryRefuses: Row = {
   row: 20,
   fault: 'registry returns 401, 429 and 503; tag moved by another',

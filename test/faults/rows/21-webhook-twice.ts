@@ -1,7 +1,9 @@
 import { expectThat, note, type Row } from './row.ts';
 
 const COPIES = 6;
-/** The same delivery, several times at once and once more later: all are answered 2xx, and there is one pipeline. */
+/**
+ * The same delivery, several times concurrently and once more later: all get 2xx, and there is one pipeline.
+ */
 export const webhookTwice: Row = {
   row: 21,
   fault: 'webhook twice, also concurrently',

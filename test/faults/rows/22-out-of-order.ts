@@ -1,6 +1,9 @@
 import { expectThat, note, type Row } from './row.ts';
 
-/** B's delivery comes before A's: each is one pipeline; A's is superseded by B's before any job of it starts, so it can deploy nothing. */
+/**
+ * B's delivery comes before A's: each makes one pipeline; A's is superseded by B's before any job of it
+ * starts, so it deploys nothing.
+ */
 export const outOfOrder: Row = {
   row: 22,
   fault: 'webhooks out of order',

@@ -1,7 +1,10 @@
 import { expectThat, note, type Row } from './row.ts';
 
 const ANSWER_MS = 10_000;
-/** Many deliveries at once: each is taken in time or refused for now, and what was taken is one pipeline each. */
+/**
+ * Many deliveries at once: each is accepted in time or refused temporarily, and each accepted one makes one
+ * pipeline.
+ */
 export const storm: Row = {
   row: 23,
   fault: 'many webhooks at once',
@@ -25,14 +28,14 @@ export const storm: Row = {
       expectThat(at < ANSWER_MS, `answered only after ${Math.round(at)} ms`);
     }
     const keys = sent.flatMap(({ one }) => (typeof one.body.key === 'string' ? [one.body.key] : []));
-    // One after the other: who asks for all of them at once is a load of its own.
+    // One after the other: requesting all of them at once would be a load of its own.
     const ids: string[] = [];
     for (const key of keys) ids.push(await client.pipelineOf('hook', key));
     expectThat(
       new Set(ids).size === keys.length,
       `${keys.length} were taken, ${new Set(ids).size} pipelines there are`,
     );
-    // Seen now: whoever looks only at the end of a long run cannot say that they ended in time.
+    // Checked now: at the end of a long run it is unknown whether they ended in time.
     for (const id of ids) await client.verdict(id);
     return { recoveryMs: [Math.max(...sent.map(({ at }) => at))] };
   },

@@ -1,6 +1,9 @@
 import { atEffect, expectThat, note, reached, type Row } from './row.ts';
 
-/** 2xx only when Temporal has it: what got none is sent again by the forge, and is one pipeline at most. */
+/**
+ * 2xx only after Temporal has it: a delivery without one is sent again by the forge, and makes one pipeline
+ * at most.
+ */
 export const killServer: Row = {
   row: 24,
   fault: 'kill -9 server',

@@ -7,14 +7,17 @@ import { expectThat, expectWhole, jobOf, note, type Row } from './row.ts';
 
 const LINES = 80;
 const ROOM_KIB = 16_384;
-/** Lines that soon fill the page of the disk that the log ends in. */
+/** Lines that soon fill the last disk page of the log. */
 const FILE = `count:
   script:
     - i=0; while [ $i -lt ${LINES} ]; do echo "line-$i"; echo "${'x'.repeat(300)}"; i=$((i+1)); sleep 0.05; done
     - head -c 300000 /dev/urandom >big
   artifacts: { paths: [big] }
 `;
-/** Writers wait, readers go on, nothing is called whole that is not, and all goes on by itself once there is room. */
+/**
+ * Writes wait, reads continue, nothing incomplete is reported as complete, and everything continues by itself
+ * once there is space.
+ */
 export const diskFullStore: Row = {
   row: 25,
   fault: 'disk full on the log and blob store',
@@ -75,7 +78,7 @@ async function whileFull(world: World, data: string): Promise<number> {
   return recovery;
 }
 
-/** What the server keeps moves to a disk of its own that has little room, and back with what the answer is called. */
+/** The server's data moves to a small disk of its own; the returned function moves it back. */
 async function onSmallDisk({ home, processes }: World, data: string): Promise<() => Promise<void>> {
   const aside = join(home, 'data-aside');
   await processes.server.end('SIGTERM');

@@ -16,7 +16,10 @@ const WRITES = `writes:
     - echo begun
     - head -c 100000000 /dev/zero >big
 `;
-/** The machine's fault and told as one; what is davit's own there goes, once; nothing else does, and other machines go on. */
+/**
+ * The machine's failure and reported as such; davit's own unneeded objects there are removed once, and
+ * nothing else; other machines continue.
+ */
 export const diskFullEngine: Row = {
   row: 26,
   fault: 'disk full on the docker host',
@@ -101,7 +104,10 @@ function told(
   expectThat(attempt === attempts, `it took ${attempt} attempts`);
 }
 
-/** One of this davit that nothing needs, others that look like it and are not its own; a stranger's container and volume. */
+/**
+ * One unneeded image of this davit, others that look like it and are not its own; a foreign container and
+ * volume.
+ */
 async function images(world: World, board: OwnEngine): Promise<{ garbage: string; foreign: string[] }> {
   const folder = mkdtempSync(join(world.home, 'image-'));
   const make = async (name: string, url: string, bytes: number): Promise<string> => {

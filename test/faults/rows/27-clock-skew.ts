@@ -2,7 +2,7 @@ import { atEffect, deployFile, expectLines, expectThat, jobOf, note, reached, ty
 
 const OFF_MS = 600_000;
 const LINES = 60;
-/** Ages and times within this of the truth are told by a clock that is right. */
+/** Ages and times must match those of a correct clock within this tolerance. */
 const NEAR_MS = 30_000;
 const EXPIRE_MS = 300_000;
 const FILE = `count:
@@ -15,7 +15,10 @@ uses:
   needs: [count]
   script: [cat made]
 `;
-/** Nothing ends, goes or expires early, no line is lost or doubled, and times are the engine's and the server's. */
+/**
+ * Nothing ends, is removed or expires early, no line is lost or doubled, and times are the engine's and the
+ * server's.
+ */
 export const clockSkew: Row = {
   row: 27,
   fault: 'clocks of workers 10 minutes off, and jumping',

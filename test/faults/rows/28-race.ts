@@ -1,6 +1,9 @@
 import { countFile, expectThat, jobOf, note, GATED, type Row } from './row.ts';
 
-/** Two people approve at once, then two who do not agree: one decision counts, the other is told so, both are on record. */
+/**
+ * Two people approve concurrently, then two who disagree: one decision counts, the other person is told, both
+ * are recorded.
+ */
 export const race: Row = {
   row: 28,
   fault: 'two approvals race; approve and reject race',

@@ -2,7 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { countFile, expectThat, jobOf, note, type Row } from './row.ts';
 
 const EXPIRES_MS = 1_500;
-/** An approval meets the end of its gate, and a cancel: one end, and no job that was given up lives again. */
+/**
+ * An approval coincides with the expiry of its gate, and with a cancel: one outcome, and no given up job runs
+ * again.
+ */
 export const raceEnd: Row = {
   row: 29,
   fault: 'approve races gate timeout, and cancel',

@@ -1,6 +1,9 @@
 import { atEffect, deployFile, expectThat, jobOf, note, reached, type Row } from './row.ts';
 
-/** A cancel that meets a deployment: it has not been made, or it is taken back; the status says what the target has. */
+/**
+ * A cancel coincides with a deployment: it is not applied, or it is rolled back; the status shows the state
+ * of the target.
+ */
 export const cancelDeploy: Row = {
   row: 31,
   fault: 'cancel',

@@ -1,6 +1,9 @@
 import { expectThat, jobOf, note, GATED, type Row } from './row.ts';
 
-/** A retry right behind a cancel: the gate is asked again, and the old container is gone before the new one begins (I4). */
+/**
+ * A retry directly after a cancel: the gate asks again, and the old container is gone before the new one
+ * starts (I4).
+ */
 export const cancelRetry: Row = {
   row: 32,
   fault: 'cancel, then retry at once',

@@ -1,6 +1,6 @@
 import { atEffect, deployFile, expectThat, jobOf, note, type Row } from './row.ts';
 
-/** Two pipelines of one environment, and somebody who changes the service by hand between a reading and its write. */
+/** Two pipelines of one environment, and a person who changes the service between a read and its write. */
 export const twoDeploy: Row = {
   row: 33,
   fault: 'two pipelines deploy one environment, and the target is changed between',

@@ -2,7 +2,10 @@ import { Client, Connection } from '@temporalio/client';
 import { atEffect, deployFile, expectThat, jobOf, note, reached, type Row } from './row.ts';
 import type { World } from '../world.ts';
 
-/** The deployment is asked for again by an upgrade of the worker and by a reset of the workflow: the target has it once. */
+/**
+ * The deployment is requested again by an upgrade of the worker and by a reset of the workflow: the target
+ * has it once.
+ */
 export const duplicateDeploy: Row = {
   row: 34,
   fault: 'duplicate deploy: worker upgrade, workflow reset',
@@ -12,7 +15,7 @@ export const duplicateDeploy: Row = {
     const { client, processes, history } = world;
     const project = world.project(34);
     const id = await client.start(project, deployFile(world, project, 'one'));
-    // From here on the only result that is reported is the deployment's: it is watched until it stands still.
+    // From here on the only reported result is the deployment's: it is watched until it settles.
     await client.until(
       `the effect of ${id}`,
       world.profile.waitMs,
@@ -43,7 +46,7 @@ const effects = ({ history }: World, id: string): number =>
     (event) => event.type === 'effect' && event.deployId === `${id}/ship/1` && event.answer === 'ok',
   ).length;
 
-/** To its first task: everything that it has asked for it asks for again. */
+/** To its first task: the workflow repeats all of its requests. */
 async function reset({ ports }: World, id: string): Promise<void> {
   const connection = await Connection.connect({ address: `127.0.0.1:${ports.temporal}` });
   try {

@@ -7,7 +7,10 @@ import type { World } from '../world.ts';
 
 const ORPHANS = 50;
 const LINES = 40;
-/** What a crash left goes before new work is taken; a live job, another installation's and a stranger's things stay. */
+/**
+ * Leftovers of a crash are removed before new work is taken; a running job, and objects of another
+ * installation or a third party, stay.
+ */
 export const orphans: Row = {
   row: 35,
   fault: `${ORPHANS} orphans after a crash`,
@@ -27,7 +30,7 @@ export const orphans: Row = {
     const name = `stranger-${run.slice(0, 8)}`;
     await engine.docker('volume', 'create', '--label', 'davit.kind=volume', name);
     others.push(name);
-    // Old enough to be nobody's that is about to begin.
+    // Too old to belong to a job that is about to start.
     await delay(Number(world.profile.cleanupAgeMs) + 200);
     note(world, 35, `${ORPHANS} orphans, and the worker starts again`);
     await processes.arch.start();

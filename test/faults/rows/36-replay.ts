@@ -6,7 +6,7 @@ import { workflowBundle } from '../../../src/temporal/bundle.ts';
 import type { World } from '../world.ts';
 import { expectThat, note, type Row } from './row.ts';
 
-/** Every history of this run, faults included, replays: no crash has made a workflow go another way. */
+/** Every history of this run, faults included, replays: no crash has made a workflow take different steps. */
 export const replay: Row = {
   row: 36,
   fault: 'workflow worker replaced; histories replay',
@@ -21,7 +21,7 @@ export const replay: Row = {
   },
 };
 
-/** All histories that Temporal has, of open workflows as well; what does not replay is told. */
+/** All histories that Temporal has, including open workflows; reports those that do not replay. */
 export async function replayAll({ ports }: World): Promise<{ count: number; broken: string[] }> {
   quiet();
   const connection = await Connection.connect({ address: `127.0.0.1:${ports.temporal}` });

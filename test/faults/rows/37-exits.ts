@@ -5,7 +5,7 @@ const CASES = [
   { name: 'killed by itself', script: 'kill -9 $$', kind: 'script' },
   { name: 'out of memory', script: 'tail /dev/zero', kind: 'out_of_memory' },
 ] as const;
-/** An exit code says little: the cause is told apart, and none of them is tried again for ever. */
+/** An exit code alone is ambiguous: the causes are distinguished, and none of them is retried forever. */
 export const exits: Row = {
   row: 37,
   fault: 'OOM kill; exit 137; signal',

@@ -4,9 +4,9 @@ import { expectThat, jobOf, note, type Row } from './row.ts';
 
 const TICKS = 40;
 const DELAY_MS = 5_000;
-/** Of the worker, on top of what it had: caps and backpressure hold whatever jobs write. */
+/** Additional memory of the worker: limits and backpressure hold whatever jobs write. */
 const RSS_BYTES = 400 * 1_024 ** 2;
-/** Others are read in time, nobody is thought lost, and a log that is over its limit says so. */
+/** Other logs are read in time, no worker counts as lost, and a log that exceeds its limit reports that. */
 export const logFlood: Row = {
   row: 38,
   fault: 'log flood',
@@ -64,7 +64,10 @@ const rss = ({ processes }: World): number => {
   return Number(kib) * 1_024;
 };
 
-/** From the second in which a line was written to its acknowledgement by the store, ms; the whole second counts against it. */
+/**
+ * Time from the second in which a line was written to its acknowledgement by the store, ms; the whole second
+ * counts against it.
+ */
 function worstDelay({ history }: World, pipeline: string, base: number): number {
   let worst = 0;
   for (const event of history.events) {

@@ -5,29 +5,32 @@ import type { PipelineStatus, JobStatus } from '../../../src/plan/model/protocol
 import type { Lane, World } from '../world.ts';
 
 export interface Outcome {
-  /** From the end of the fault (the process is back, the link is up) to the outcome that is required. */
+  /** From the end of the fault (the process is up, the link is restored) to the required outcome. */
   recoveryMs: number[];
 }
 export interface Row {
   row: number;
-  /** The fault in words, as the matrix has it. */
+  /** The description of the fault, as in the matrix. */
   fault: string;
   moment: string;
-  /** It kills and cuts nothing that others need: such rows may run side by side. */
+  /** It kills and disconnects nothing that others need: such rows may run in parallel. */
   calm?: true;
-  /** To the project that the forge tells of, where a newer push supersedes: of calm rows one after the other. */
+  /** Uses the forge's project, where a newer push supersedes: such rows run one after the other. */
   pushes?: true;
-  /** It kills and cuts off this worker and nothing else: such rows run one after the other, beside those of the other lane. */
+  /**
+   * It kills and disconnects only this worker: such rows run one after the other, in parallel to those of the
+   * other lane.
+   */
   lane?: Lane;
-  /** Something has to happen while the worker is away, frozen or wrong: another process does it. Not for one process. */
+  /** Something has to happen while the worker is away, frozen or wrong: this needs another process. */
   separate?: true;
-  /** Mostly waits: by `npm run faults` alone, not in `npm test`. */
+  /** Mostly waits: runs in `npm run faults` only, not in `npm test`. */
   long?: true;
   /** Sets up, injects, waits for the required outcome; throws a `Break` when it does not come. */
   run(world: World): Promise<Outcome>;
 }
 
-/** Lines `line-0` and so on, before and behind them the canary, which must not be seen. `seconds` in all. */
+/** Lines `line-0` and so on, between two canaries, which must not be seen. `seconds` in total. */
 export function countFile(lines: number, seconds: number, more = ''): string {
   const pause = (seconds / lines).toFixed(3);
   return `count:
@@ -37,7 +40,7 @@ export function countFile(lines: number, seconds: number, more = ''): string {
     - echo "it was $CANARY"
 ${more}`;
 }
-/** One deployment. `version` makes each another; \`sleep\` answers no SIGTERM, so the script traps it. */
+/** One deployment. `version` makes each different; \`sleep\` ignores SIGTERM, so the script traps it. */
 export function deployFile(world: World, service: string, version: string, more = ''): string {
   return `ship:
   tags: [prod]
@@ -51,7 +54,7 @@ ${more}  deploy:
       converge_timeout: 60s
 `;
 }
-/** Longer than Temporal is away in any profile. */
+/** Longer than Temporal is down in any profile. */
 export const GATED = '  when: manual\n  gate: { expires_in: 5 min }\n';
 
 export const expectThat = (holds: boolean, text: string, about?: unknown): void => {
@@ -62,7 +65,7 @@ export function jobOf(status: PipelineStatus, key: string): JobStatus {
   if (!found) throw new Break(`${status.id} has no job ${key}`);
   return found;
 }
-/** Of a script that must have run once, with all that it has written. */
+/** For a script that must have run once, with all of its output. */
 export function expectWhole(world: World, status: PipelineStatus, lines: number, key = 'count'): void {
   const job = jobOf(status, key);
   expectThat(status.state === 'success', `${status.id} did not succeed`, status);
@@ -80,7 +83,7 @@ export const expectLines = (world: World, pipeline: string, count: number, job =
 export const note = (world: World, row: number, what: string): void =>
   world.history.add({ type: 'fault', row, what });
 
-/** Named moments: where davit's effects cross a border. */
+/** Named moments: the borders that davit's effects cross. */
 export const EFFECTS = {
   'container create': { border: 'arch>engine', is: /^POST .*\/containers\/create/ },
   upload: { border: 'arch>engine', is: /^PUT .*\/containers\/[^/]+\/archive/ },
@@ -116,7 +119,7 @@ export function atEffect(
   return { ...border.next({ name: effect, matches, ...hook }), border };
 }
 
-/** Waits for a named moment; fails when it does not come. */
+/** Waits for a named moment; fails if it does not occur. */
 export async function reached(
   world: World,
   done: Promise<void>,
@@ -130,7 +133,7 @@ export async function reached(
   await world.client.until(what, ms, () => (over ? true : undefined));
 }
 
-/** A build, and with a repository name a push of it. The Dockerfile comes beside it. */
+/** A build, and with a repository name a push of it. The Dockerfile is beside it. */
 export function buildFile(world: World, repository?: string): string {
   const name = repository ?? 'built';
   const push = `release:
@@ -143,7 +146,7 @@ pack:
   build: { context: .${repository === undefined ? '' : `, to: ${world.registryHost}/${name}`} }
 ${repository === undefined ? '' : push}`;
 }
-/** What a name stands for at the registry now. */
+/** The digest that a name has at the registry now. */
 export async function digestOf(
   { registry }: World,
   repository: string,

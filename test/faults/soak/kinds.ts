@@ -40,7 +40,7 @@ const script: Kind = async ({ world, random, slot }) => {
   await counted(world, id, { job: 'count', lines });
 };
 
-/** Talks to what runs beside it. */
+/** Talks to its service. */
 const service: Kind = async ({ world, slot }) => {
   const file = `count:
   services: [{ name: davit/helper:1, alias: web, command: [httpd, -f, -p, '8000', -h, /etc] }]
@@ -53,7 +53,7 @@ ${RETRY}  script:
   await counted(world, id, { job: 'count', lines: 5 });
 };
 
-/** What is pushed is what was built, and the tag names it. */
+/** The pushed image is the built one, and the tag names it. */
 const build: Kind = async ({ world, number }) => {
   const { registryHost } = world;
   const to = `${registryHost}/soak-${number}`;
@@ -82,7 +82,7 @@ const deploy: Kind = async ({ world, random, number }) => {
   await deployed(world, id);
 };
 
-/** Approved once, or by two at once, or rejected. */
+/** Approved once, or by two people at once, or rejected. */
 const gated: Kind = async ({ world, random, number }) => {
   const { client } = world;
   const id = await deployment(world, `soak-${random.below(SERVICES)}`, { number, more: GATED });
@@ -98,7 +98,7 @@ const gated: Kind = async ({ world, random, number }) => {
   if (result?.kind !== 'rejected') throw new Break(`${id} was rejected, and ended ${JSON.stringify(result)}`);
 };
 
-/** A script that would run for long; before it begins, or in the middle. */
+/** A long script, cancelled before it starts or while it runs. */
 const cancelScript: Kind = async ({ world, random, slot }) => {
   const { client } = world;
   const id = await start(world, `soak-s${slot}`, countFile(900, 300, RETRY));
@@ -126,8 +126,8 @@ const cancelDeploy: Kind = async ({ world, random, number }) => {
 };
 
 /**
- * Two pushes, the later told of first, each more than once: two pipelines, and the later one counts. One pair
- * at a time.
+ * Two pushes, the later one delivered first, each more than once: two pipelines, and the later one counts.
+ * One pair at a time.
  */
 const deliveries: Kind = (turn) => {
   const pair = lastPair.then(() => twoPushes(turn));
@@ -149,7 +149,7 @@ async function twoPushes({ world }: Turn): Promise<void> {
   );
   const [newer, older] = await Promise.all(ids.map((id) => client.verdict(id, PIPELINE_MS)));
   if (newer?.state !== 'success') throw new Break(`the later push is ${newer?.state}: ${newer?.id}`);
-  // It may have started before the newer one was known: then it goes on, as in GitLab.
+  // It may have started before the newer one was known: then it continues, as in GitLab.
   if (older?.state !== 'canceled' && older?.state !== 'success')
     throw new Break(`the earlier push is ${older?.state}: ${older?.id}`);
 }

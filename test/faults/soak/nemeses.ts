@@ -61,7 +61,7 @@ const restarts = (signal: 'SIGTERM' | 'SIGKILL'): Nemesis => ({
     return 0;
   },
 });
-/** The second machine's, whose containers outlive it. */
+/** The second machine's engine, whose containers outlive it. */
 const restartsBoard = (signal: 'SIGTERM' | 'SIGKILL'): Nemesis => ({
   row: 16,
   fault: `dockerd ${signal === 'SIGTERM' ? 'restart' : 'kill -9'}, live-restore`,
@@ -131,7 +131,7 @@ const NEMESES: readonly Nemesis[] = [
   ...(Object.keys(EFFECTS) as EffectName[]).filter((name) => name !== 'detach by id').map(killAt),
 ];
 
-/** Where Temporal's database is a process of its own. */
+/** Only if Temporal's database is a process of its own. */
 const ON_POSTGRES: readonly Nemesis[] = [
   {
     row: 11,
@@ -153,8 +153,8 @@ const ON_POSTGRES: readonly Nemesis[] = [
 ];
 
 /**
- * Each of them before one comes again, in an order chosen by the seed; those of PostgreSQL first, so that a
- * short soak has them.
+ * All of them before one repeats, in an order chosen by the seed; those of PostgreSQL first, so that a short
+ * soak has them.
  */
 export function* nemeses(random: Random, postgres: boolean): Generator<Nemesis, never> {
   if (postgres) yield* ON_POSTGRES;

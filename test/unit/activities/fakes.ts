@@ -1,4 +1,4 @@
-/** Ports in memory, with the promises that the real ones keep. */
+/** Ports in memory, with the guarantees of the real ones. */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
@@ -161,7 +161,7 @@ export const common = {
 export const json = (value: unknown): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 export const digest = (char: string): Digest => `sha256:${char.repeat(64)}`;
 
-/** Runs an activity as Temporal would, and hands out its environment. */
+/** Runs an activity as Temporal would, and returns its environment. */
 export async function asActivity<I, O>(activity: (input: I) => Promise<O>, input: I): Promise<O> {
   return new MockActivityEnvironment().run(activity, input);
 }

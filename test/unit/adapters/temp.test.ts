@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => rm(parent, { recursive: true, force: true }));
 
 const there = async (): Promise<string[]> => (await readdir(parent)).sort();
-/** A process with a folder of its own that has a file in it. */
+/** A process with a folder of its own that contains a file. */
 async function other(then = ''): Promise<{ folder: string; end(): Promise<unknown> }> {
   const code = `const { tempFolder } = await import(${JSON.stringify(MODULE)});
     const folder = await tempFolder('git', ${JSON.stringify(parent)});
@@ -76,14 +76,14 @@ test('a reused process id, another namespace, links', async () => {
     return name;
   };
   const gone = [
-    await make(`davit-git-${pid}.${before}.${space}-AAAAAA`), // the id is ours now
+    await make(`davit-git-${pid}.${before}.${space}-AAAAAA`), // the id is this process's now
     await make(`davit-source-${pid}.${start}.${elsewhere}-AAAAAA`, 2),
     await make('davit-helper-AAAAAA', 2),
   ];
   const kept = [
     own,
     await make(`davit-source-${pid}.${start}.${elsewhere}-BBBBBB`),
-    await make(`davit-ssh-${pid}.${start}.${elsewhere}-BBBBBB`, 20), // of a container that lives, maybe
+    await make(`davit-ssh-${pid}.${start}.${elsewhere}-BBBBBB`, 20), // may belong to a live container
     await make('davit-helper-BBBBBB'),
     await make('davit-home-AAAAAA', 20), // not ours
     await make('notes', 20),

@@ -1,4 +1,4 @@
-/** `manual_confirmation`: asked on a terminal, answered by --yes, and never passed over. */
+/** `manual_confirmation`: asked on a terminal, confirmed by --yes, and never skipped. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';

@@ -1,4 +1,4 @@
-/** `davit plan` asks git what has changed, and says why each job is in the pipeline or not. */
+/** `davit plan` asks git what has changed, and explains why each job is in the pipeline or not. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-/** Parts of keywords that no other test of the language shows the effect of. */
+/** Parts of keywords whose effect no other test of the language shows. */
 import { describe, expect, test } from 'vitest';
 import { job, jobs, mistakes, run, variable, type Overrides } from './helpers.ts';
 

@@ -1,4 +1,4 @@
-/** Whole files and what they mean, as data: `test/fixtures/pipelines/NAME.yml` and the plan beside it. */
+/** Whole files and their plans, as data: `test/fixtures/pipelines/NAME.yml` and the plan beside it. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

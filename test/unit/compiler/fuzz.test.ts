@@ -1,7 +1,8 @@
 /**
- * For every file the compiler returns: it never throws, hangs, or takes much memory, `davit lint` and `davit config` with it.
- * Random files in properties.test.ts, small files that unfold in bombs.test.ts; here real ones that were changed by lines and
- * words, names that form cycles, and texts that are simply large. `FUZZ=20 npx vitest run …/fuzz.test.ts` looks longer.
+ * For every file the compiler returns: it never throws, hangs, or takes much memory, and neither do `davit
+ * lint` and `davit config`. Random files are in properties.test.ts, small files that expand in bombs.test.ts;
+ * here are real ones with changed lines and words, names that form cycles, and very large texts. `FUZZ=20 npx
+ * vitest run …/fuzz.test.ts` runs longer.
  */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -57,7 +58,7 @@ const change = fc.record({
 });
 type Change = typeof change extends fc.Arbitrary<infer C> ? C : never;
 
-/** Changes whole lines and words, so that most of what comes out is still YAML. */
+/** Changes whole lines and words, so that most results are still YAML. */
 function changed(text: string, { how, at, other, word }: Change): string {
   const lines = text.split('\n');
   const from = at % lines.length;

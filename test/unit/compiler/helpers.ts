@@ -52,7 +52,7 @@ export function request(text: string, more: Overrides = {}): CompileRequest {
 
 export const run = (text: string, more: Overrides = {}): CompileResult => compile(request(text, more));
 
-/** The plan's jobs by key; throws with the problems when there is no plan. */
+/** The plan's jobs by key; throws with the problems if there is no plan. */
 export function jobs(text: string, more: Overrides = {}): Record<string, CompiledJob> {
   const answer = run(text, more);
   if (answer.kind !== 'plan') throw new Error(JSON.stringify(answer, null, 1));
@@ -75,7 +75,7 @@ export const MERGE = {
   },
 } as const satisfies Overrides;
 
-/** Names of the jobs that run, in file order; throws when the file is not valid. */
+/** Names of the jobs that run, in file order; throws if the file is not valid. */
 export function keysOf(text: string, more: Overrides = {}): string[] {
   const answer = run(text, more);
   if (answer.kind === 'invalid') throw new Error(JSON.stringify(answer.problems));

@@ -1,4 +1,4 @@
-/** `davit run` on one machine: tags that it does not have keep no job from it, and images that are missing have a default. */
+/** `davit run` on one machine: jobs run in spite of tags that it lacks, and missing images have a default. */
 import { describe, expect, test } from 'vitest';
 import type { WorkerReport } from '../../../src/plan/model/queues.ts';
 import { job, run } from './helpers.ts';

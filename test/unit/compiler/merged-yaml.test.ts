@@ -1,4 +1,4 @@
-/** `davit config` and `davit schema`: the file put together, and the schema of it. */
+/** `davit config` and `davit schema`: the merged file, and the schema. */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** For each invariant a history that holds and one that breaks it, made up by hand. */
+/** For each invariant a history that satisfies it and one that violates it, constructed by hand. */
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** What can be taken away: something for each invariant, and told of in docs/reliability.md. */
+/** Mechanisms that can be removed: at least one per invariant, and described in docs/reliability.md. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';

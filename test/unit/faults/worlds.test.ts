@@ -1,4 +1,4 @@
-/** Which rows stand together when a run is spread over several davits. */
+/** Which rows share a world when a run is spread over several davits. */
 import { expect, test } from 'vitest';
 import { shares } from '../../faults/worlds.ts';
 

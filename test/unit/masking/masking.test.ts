@@ -7,7 +7,10 @@ const text = (parts: Uint8Array[]): string => Buffer.concat(parts).toString();
 const automatonOf = (patterns: string[]) => maskAutomaton(patterns.map((pattern) => utf8.encode(pattern)));
 const whole = (patterns: string[], input: string): string => maskText(automatonOf(patterns), input);
 
-/** The specification in the plainest words: hide each byte of each occurrence, one mark a run of overlapping ones. */
+/**
+ * The specification in the simplest form: hide each byte of each occurrence, one mark per run of overlapping
+ * ones.
+ */
 function reference(patterns: string[], input: string): string {
   const found = patterns.flatMap((pattern) =>
     Array.from({ length: input.length }, (_, at) => at)

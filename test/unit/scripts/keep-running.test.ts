@@ -1,4 +1,4 @@
-/** scripts/keep-running.sh with a `node` that does what a worker does. */
+/** scripts/keep-running.sh with a `node` that behaves like a worker. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -56,7 +56,7 @@ describe('keep-running.sh', () => {
   test('ends at once if it is stopped between two starts', async () => {
     const ended = start('echo >> starts; exit 1');
     await appears('starts');
-    // It has ended, or ends now: either way nothing is started again.
+    // It has ended, or ends now: in both cases nothing is restarted.
     child.kill('SIGTERM');
     await ended;
     expect(readFileSync(path('starts'), 'utf8')).toBe('\n');

@@ -10,7 +10,7 @@ const ALLOWED: Record<Access, string[]> = {
   anybody: ['nobody', 'reader', 'developer', 'operator', 'cli', 'worker', 'wrong'],
   // Only the signature decides.
   webhook: [],
-  // Of a project that is not public; the answer is for browsers. More: pages.test.ts.
+  // For a project that is not public; the response is for browsers. More: pages.test.ts.
   site: ['reader', 'developer', 'operator', 'cli'],
   worker: ['worker'],
   reader: ['reader', 'developer', 'operator', 'cli'],

@@ -61,7 +61,7 @@ test('blobs reachable from a record stay, over any number of steps; expired and 
   for (const digest of [script, spec, plan, kept, valid, cache, record])
     expect(await isThere(digest)).toBe(true);
   for (const digest of [expired, nobody]) expect(await isThere(digest)).toBe(false);
-  // The same bytes may come again.
+  // The same bytes may be stored again.
   expect(await put('an artifact that has')).toBe(expired);
 });
 

@@ -1,4 +1,4 @@
-/** Sites: who sees them, what is served, and what a page may do. */
+/** Sites: who sees them, which files are served, and what a page may do. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { pagesName, type PagesRecord, type SiteIndex } from '../../../src/plan/model/pages.ts';
 import { bearer, testServer, TOKENS, type TestServer } from '../../support/server.ts';

@@ -1,4 +1,7 @@
-/** What workers and servers of earlier versions have put into histories is understood by the activities and views of today. */
+/**
+ * Payloads that workers and servers of earlier versions have stored in histories are read by today's
+ * activities and views.
+ */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -43,7 +46,7 @@ beforeEach(async () => {
 afterEach(() => server.close());
 
 test('records of pipelines are kept, found and shown', async () => {
-  // Histories of several recordings have the same names, and of one name the latest end stays.
+  // Histories of several recordings have the same names; for each name the latest end counts.
   const endOf = ({ record }: { record: PipelineRecord }): number => record.status.endedAt ?? 0;
   const inputs = inputsOf<{ record: PipelineRecord }>('recordPipeline').toSorted(
     (a, b) => endOf(a) - endOf(b),

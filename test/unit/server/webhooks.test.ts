@@ -99,7 +99,7 @@ describe.each(FORGES)('%s', (forge) => {
       description: 'x'.repeat(2_700),
       descriptionCut: true,
     });
-    // What is only said beside it never makes a delivery fail.
+    // Additional facts never make a delivery fail.
     const odd = { ...facts, labels: 7, assignees: [{}] };
     expect((await send(deliver(forge, event, { payload: odd, secret: SECRET }), url)).statusCode).toBe(202);
   });

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { QUERY_NOT_READY, QUERY_CLOSED } from '../../../src/plan/model/protocol.ts';
 import { QueryGuard, type Activation } from '../../../workflows/interceptors.ts';
 
-/** Only what is looked at: how many events, and the size that the last begun task has written. */
+/** Only the facts that are read: the number of events, and the size at the last started task. */
 const events = (historyLength: number, size: number, isReplaying = false): Activation => ({
   historyLength,
   historySizeBytes: size,

@@ -3,7 +3,7 @@ import { VERSIONS } from '../../../workflows/versions.ts';
 import { readSources } from '../../support/source.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
-/** A pipeline's longest deadline by default, and Temporal's retention after it. */
+/** A pipeline's longest default deadline, and Temporal's retention after it. */
 const REPLAYED_DAYS = 60;
 
 test('ids are those of recorded histories: they are added to, never changed', () => {

@@ -26,7 +26,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A repository with more commits than are sent, and one of everything in its working tree. */
+/** A repository with more commits than are sent, and one of each kind of entry in its working tree. */
 function repository(): string {
   const repo = at('Shop');
   mkdirSync(join(repo, 'src'), { recursive: true });

@@ -1,4 +1,4 @@
-/** What a pipeline was told while it was put together is kept once: `openPins`. */
+/** What a pipeline's includes were answered is kept once: `openPins`. */
 import { expect, test } from 'vitest';
 import { openPins } from '../../../../activities/compile/includes.ts';
 import { includeKey, type IncludeWant } from '../../../../src/plan/model/includes.ts';

@@ -1,4 +1,4 @@
-/** Jobs that ask for submodules have a source of their own; what cannot be had is theirs alone. */
+/** Jobs that ask for submodules have a source of their own; a failure concerns only them. */
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
 import { withSources } from '../../../../activities/compile/source.ts';

@@ -32,7 +32,7 @@ const nothing: TargetState = {
   endpoints: [],
 };
 
-/** A target that converges at once, unless `broken` images are asked for. */
+/** A target that converges at once, except for `broken` images. */
 function fakeTarget(options: { conflicts?: number; broken?: boolean; start?: Partial<TargetState> } = {}) {
   let now: TargetState = { ...nothing, ...options.start };
   let conflicts = options.conflicts ?? 0;
@@ -77,7 +77,7 @@ function fakeTarget(options: { conflicts?: number; broken?: boolean; start?: Par
   return { target, calls, set: (state: Partial<TargetState>) => (now = { ...now, ...state }) };
 }
 
-/** The server's clock, which stands still here. */
+/** The server's clock, which does not move here. */
 const SERVER_MS = 1_700_000_000_000;
 const SWARM: DeploySpec['swarm'] = {
   service: 'table',

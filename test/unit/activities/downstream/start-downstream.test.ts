@@ -1,4 +1,7 @@
-/** What starts a downstream pipeline, who may, and what it is given. Stores in memory, git's heads as a list. */
+/**
+ * How a downstream pipeline is started, by whom, and with which input. Stores in memory, git's heads as a
+ * list.
+ */
 import { pack } from 'tar-stream';
 import { buffer } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';

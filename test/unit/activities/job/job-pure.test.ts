@@ -228,7 +228,7 @@ describe('variables', () => {
       dotenv: [{ job: 'a', digest }],
       dispatchedAt: 0,
       playedBy: 'ada',
-    } as unknown as Awaited<ReturnType<JobBench['input']>>; // what variables are made from
+    } as unknown as Awaited<ReturnType<JobBench['input']>>; // the source of the variables
     const secrets = memorySecrets({ 'env:S': 'secret-value', 'env:SHORT': 'abc' });
     return resolveVariables(spec, input, { secrets, registries: noRegistries(), blobs, worker });
   };

@@ -1,4 +1,4 @@
-/** `release`: one a tag, recognised after a lost answer, never from a fork. */
+/** `release`: one per tag, recognised after a lost response, never from a fork. */
 import { expect, test } from 'vitest';
 import type { ReleaseJobInput } from '../../../../activities/contract.ts';
 import { makeCreateRelease } from '../../../../activities/pipeline/create-release.ts';
@@ -15,7 +15,7 @@ const written: ReleaseSpec = {
   links: [{ name: 'bin ${VERSION}', url: 'https://x.test/${VERSION}' }],
 };
 
-/** `loses`: the forge makes it, and its answer is lost. */
+/** `loses`: the forge creates it, and its response is lost. */
 async function setUp(more: { fork?: boolean; forge?: boolean; loses?: boolean } = {}) {
   const blobs = memoryBlobs();
   const records = memoryRecords();
@@ -121,7 +121,7 @@ test('of two jobs that find the tag free one creates it, and the other is told',
   });
   door.open();
   expect(await first).toMatchObject({ kind: 'made', tag: 'v1' });
-  // Somebody has removed it at the forge: the next pipeline may release the tag anew.
+  // It was removed at the forge: the next pipeline may release the tag again.
   made.clear();
   expect(await ask('1', { pipeline: 'table/2' })).toMatchObject({ kind: 'made', tag: 'v1' });
   expect(await ask('1')).toMatchObject({

@@ -1,6 +1,7 @@
 /**
- * Upgrades that roll: what a davit of an earlier version has told, sent or stored is read by this one. `documents.json` was
- * written by such a version, before includes from elsewhere, reconciliation and releases; it is never written fresh.
+ * Rolling upgrades: data that an earlier version has sent or stored is read by this one. `documents.json` was
+ * written by such a version, before includes from other projects, reconciliation and releases; it is never
+ * written again.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,4 @@
-/** What a job gives, and what another pipeline finds of it, over the real store of records. */
+/** Artifacts that a job publishes, and what another pipeline finds of them, over the real record store. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ beforeEach(async () => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Job `build` of pipeline N on main gives the artifact N. */
+/** Job `build` of pipeline N on main publishes the artifact N. */
 async function given(
   number: number,
   more: Partial<PublishRequest['spec']> & { attempt?: number; failed?: boolean } = {},

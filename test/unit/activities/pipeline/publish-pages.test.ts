@@ -1,4 +1,4 @@
-/** `pages`: an artifact becomes a site; the newest pipeline's stays, whatever comes later. */
+/** `pages`: an artifact becomes a site; the newest pipeline's site stays. */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';

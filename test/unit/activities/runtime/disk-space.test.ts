@@ -19,7 +19,7 @@ test("an image is davit’s own by its tag and its pipeline's workflow, both", (
     ours,
     image('sha256:2', ['r/table:davit-8-build-table-amd64'], by('/pipelines/table/8')),
     image('sha256:3', ['r/table:cache-arm64-unprotected'], by('/pipelines/table/9')),
-    // What looks like it and is somebody's: pulled, of another installation, of nobody, in use here.
+    // Foreign images that look like it: pulled, of another installation, without an owner, in use here.
     image('sha256:4', ['r/table:latest', 'r/table:v1'], by('/pipelines/table/7')),
     image('sha256:5', ['r/table:cache-amd64'], {
       'org.opencontainers.image.url': 'https://other.example.com/pipelines/table/7',
@@ -47,7 +47,7 @@ function engineWith(images: ReturnType<typeof image>[], more: Partial<Engine> = 
     pruneBuildCache: async () => 5_000_000,
     ...more,
   };
-  // Only what a collection may ask for is there: anything else fails the test.
+  // Only calls that a collection may make are implemented: anything else fails the test.
   return { engine: engine as Engine, removed };
 }
 const maker = (engine: Engine, more: Partial<DiskSpaceOptions> = {}) =>

@@ -1,11 +1,14 @@
-/** One table for all kinds of jobs. The list below is where the two tables before it disagreed, and what was decided. */
+/**
+ * One table for all kinds of jobs. The list below shows where the two earlier tables disagreed, and the
+ * decision.
+ */
 import { describe, expect, test } from 'vitest';
 import { verdictOfError } from '../../../../activities/job/container/verdict.ts';
 import { endedBy } from '../../../../activities/runtime/outcome.ts';
 import { DavitError, type ErrorCode, ERRORS } from '../../../../src/errors.ts';
 import { RETRY_REASONS } from '../../../../src/plan/policy/retry.ts';
 
-/** Code, as jobs in containers had it, as builds and deployments had it, as it is for all. */
+/** Code, the result for jobs in containers before, for builds and deployments before, and for all now. */
 const DECIDED: readonly (readonly [ErrorCode, string, string, string])[] = [
   ['secret/missing', 'failed config', 'errored config', 'errored config'],
   ['blob/missing', 'errored missing_dependency', 'errored artifact', 'errored missing_dependency'],

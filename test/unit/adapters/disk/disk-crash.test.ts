@@ -21,7 +21,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** What the child says, line by line. */
+/** The child's output, line by line. */
 const said = (from: ChildProcess): AsyncIterator<string> => {
   if (!from.stdout) throw new Error('the child has no output');
   return createInterface({ input: from.stdout })[Symbol.asyncIterator]();
@@ -63,7 +63,7 @@ test('kill -9 at any moment: acknowledged data exists, existing data was written
 test('no disk space: it is reported, everything else works, and it recovers without a restart', {
   timeout: 30_000,
 }, async () => {
-  // A limit on the size of files is the disk that is full for one process alone (120 blocks of 512 bytes).
+  // A limit on the size of files is a full disk for one process (120 blocks of 512 bytes).
   const script = `ulimit -S -f 120 && exec "${process.execPath}" "${CHILD}" full "${folder}"`;
   const one = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'pipe', 'inherit'] });
   child = one;

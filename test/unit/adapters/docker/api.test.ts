@@ -1,4 +1,4 @@
-/** The way to the engine: what stands where in a request, and what an engine that breaks off is answered with. */
+/** Requests to the engine: which value is where, and how an engine that breaks off is handled. */
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
@@ -25,14 +25,17 @@ interface Seen {
   auth: string;
   body: string;
 }
-/** What the engine says about itself; a test may change it while the engine runs. */
+/** What the engine reports about itself; a test may change it while the engine runs. */
 interface Self {
   version: object;
   info: object;
 }
 const DOCKER_20: Self = { version: { ApiVersion: '1.41', MinAPIVersion: '1.12' }, info: {} };
 const CONTAINERD = { DriverStatus: [['driver-type', 'io.containerd.snapshotter.v1']] };
-/** `answer` sees paths without the version; `seen` has them as they were asked, but for the questions about the engine itself. */
+/**
+ * `answer` gets paths without the version; `seen` has them as requested, except for requests about the engine
+ * itself.
+ */
 async function fakeEngine(
   answer: (ask: IncomingMessage, reply: ServerResponse, body: string) => void,
   self: Self = { ...DOCKER_20 },
@@ -241,7 +244,10 @@ test('an error hidden in the stream of a pull is the error', async () => {
   expect(log).toBe('Pulling\nnot json\n');
 });
 
-/** Volumes as Docker 20.10 has them: started again, it answers a create of one it has without labels, until that is inspected. */
+/**
+ * Volumes as in Docker 20.10: after a restart, create returns an existing volume without labels until it is
+ * inspected.
+ */
 async function engineWithVolumes(there: Map<string, Record<string, string> | null>) {
   const plain = new Set<string>();
   const { engine } = await fakeEngine((ask, reply, body) => {

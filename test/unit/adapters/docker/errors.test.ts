@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { responseError, causeOf, transportError } from '../../../../src/adapters/docker/errors.ts';
 import { parseEngineAddress } from '../../../../src/adapters/docker/connection/address.ts';
 
-/** Words that real engines and registries have written. */
+/** Messages of real engines and registries. */
 test.each([
   ['write /var/lib/docker/tmp/x: no space left on device', 'engine/no-space'],
   ['no matching manifest for linux/arm/v6 in the manifest list entries', 'engine/platform'],

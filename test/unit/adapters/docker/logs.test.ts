@@ -19,7 +19,7 @@ interface Reading {
   drops?: true;
 }
 
-/** An engine whose log is read so often; the container has ended by the last reading. */
+/** An engine that counts the reads of its log; the container has ended by the last read. */
 function apiOf(readings: Reading[], podman = false): EngineApi {
   const left = [...readings];
   const api: Pick<EngineApi, 'stream' | 'find' | 'streamError' | 'traits'> = {
@@ -48,7 +48,7 @@ function apiOf(readings: Reading[], podman = false): EngineApi {
     }),
     streamError: (error) => error,
   };
-  return api as EngineApi; // the rest of it is not asked
+  return api as EngineApi; // the test calls nothing else of it
 }
 
 async function read(api: EngineApi): Promise<{ lines: string; end: unknown }> {

@@ -1,4 +1,4 @@
-/** What Podman 4.3.1 has said, and what is made of it. */
+/** Responses of Podman 4.3.1, and how they are interpreted. */
 import { Readable } from 'node:stream';
 import { describe, expect, test } from 'vitest';
 import { engineInfoOf, imageInfo, imageList } from '../../../../src/adapters/docker/response-schemas.ts';

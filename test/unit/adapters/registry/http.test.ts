@@ -1,4 +1,4 @@
-/** What a hostile or ailing registry is answered with. The registries here are the outside world, played by small servers. */
+/** How a hostile or failing registry is handled. The registries here are small servers. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';

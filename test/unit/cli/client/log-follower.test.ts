@@ -46,7 +46,7 @@ test('a reconnected follower does not continue in the log of another attempt', a
     tell: (line) => told.push(line),
   });
   await shown.promise;
-  // The server is gone for a moment, and the job is tried again meanwhile.
+  // The server is down for a moment, and the job is retried meanwhile.
   setAttempt(2);
   server.app.server.closeAllConnections();
   expect(await end).toMatchObject({ bytes: 11, complete: false });

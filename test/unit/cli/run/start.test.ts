@@ -1,4 +1,4 @@
-/** What a person hears who starts a pipeline while Temporal is away. */
+/** The messages for a person who starts a pipeline while Temporal is down. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';

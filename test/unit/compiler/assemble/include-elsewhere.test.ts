@@ -1,4 +1,7 @@
-/** `include` of what is not local: projects, components, templates, remote files; rules, cycles, places. */
+/**
+ * `include` of files that are not local: projects, components, templates, remote files; rules, cycles,
+ * places.
+ */
 import { describe, expect, test } from 'vitest';
 import { compile } from '../../../../src/compiler/compile.ts';
 import { loadIncludes } from '../../../../src/compiler/includes.ts';
@@ -9,9 +12,9 @@ import { request, type Overrides } from '../helpers.ts';
 
 const SHA = 'c'.repeat(40);
 interface World extends Overrides {
-  /** Of the own source. */
+  /** Files of the own source. */
   own?: Record<string, string>;
-  /** Of every other project: texts by `path` or `project:path`. */
+  /** Files of every other project: texts by `path` or `project:path`. */
   other?: Record<string, string>;
   served?: Record<string, string>;
   refused?: string;

@@ -1,4 +1,4 @@
-/** `inherit`: which of the file's defaults and variables a job takes. */
+/** `inherit`: which of the file's defaults and variables apply to a job. */
 import { describe, expect, test } from 'vitest';
 import { job, mistakes, variable } from '../helpers.ts';
 

@@ -1,4 +1,4 @@
-/** What inputs can make is bounded, and whatever is written, it ends without a throw. */
+/** The size of what inputs make is limited, and any text ends without a throw. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { InputValue } from '../../../../src/plan/model/trigger.ts';

@@ -1,4 +1,4 @@
-/** `$[[ … ]]` in a document: where it stands, what it becomes, what it does not touch. */
+/** `$[[ … ]]` in a document: where it is replaced, by what, and what stays. */
 import { describe, expect, test } from 'vitest';
 import { findBlocks } from '../../../../src/compiler/inputs/blocks.ts';
 import { run } from '../helpers.ts';

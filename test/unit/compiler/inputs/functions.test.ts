@@ -1,4 +1,4 @@
-/** Functions that a value goes through, against what GitLab's page says of each. */
+/** Functions of interpolation, compared with GitLab's page. */
 import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** The header of a file: what it may hold, and where a mistake in it is shown. */
+/** The header of a file: what it may contain, and where a mistake in it is shown. */
 import { describe, expect, test } from 'vitest';
 import { run } from '../helpers.ts';
 import { problemsOf, script, texts, withInputs } from './support.ts';

@@ -1,4 +1,4 @@
-/** `inputs` of an include: each use of a file is filled in by itself. */
+/** `inputs` of an include: each use of a file has its own. */
 import { describe, expect, test } from 'vitest';
 import { ContentReader, type ComponentFacts } from '../../../../src/compiler/inputs/content.ts';
 import { Problems } from '../../../../src/compiler/problems.ts';

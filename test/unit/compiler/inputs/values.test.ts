@@ -1,4 +1,4 @@
-/** Values of inputs: given, by rule or by default; of which type, which are allowed, where a mistake is shown. */
+/** Values of inputs: passed, by rule or by default; their types, allowed values, and places of mistakes. */
 import { describe, expect, test } from 'vitest';
 import type { InputValue } from '../../../../src/plan/model/trigger.ts';
 import { run } from '../helpers.ts';

@@ -1,4 +1,4 @@
-/** Warnings of `davit lint`: each is given where it is meant, and in no file that is right. */
+/** Warnings of `davit lint`: each appears for its mistake, and in no correct file. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -164,7 +164,7 @@ const WARNED: [name: string, text: string, code: string, at: string, words: RegE
   ],
 ];
 
-/** Right, or not known to be wrong. */
+/** Correct, or not known to be wrong. */
 const SILENT: [name: string, text: string][] = [
   ['a template that is extended', '.t: {image: x}\nj: {extends: .t, script: y}'],
   ['by one that is hidden', '.a: {image: x}\n.b: {extends: [.a]}\nj: {extends: .b, script: y}'],

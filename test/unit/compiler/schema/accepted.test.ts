@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { parseDuration } from '../../../../src/plan/model/duration.ts';
 import { job, keysOf, mistakes, variable } from '../helpers.ts';
 
-/** What GitLab takes and what it refuses, where other readers of the language often differ. */
+/** What GitLab accepts and what it refuses, where other implementations often differ. */
 const JOB = 'a: {script: x}\n';
 const refuses = (text: string): string => mistakes(text)[0] ?? 'taken';
 

@@ -1,4 +1,4 @@
-/** Nothing of the language is silently ignored: the list of keywords, the docs, and GitLab's own list agree. */
+/** No keyword is silently ignored: the list of keywords, the docs, and GitLab's own list agree. */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -96,7 +96,10 @@ describe('keywords that are refused', () => {
   });
 });
 
-/** GitLab's own list is reference material that is not part of the project; where it is missing, there is nothing to check. */
+/**
+ * GitLab's own list is reference material that is not part of the project; if it is missing, there is nothing
+ * to check.
+ */
 const SCHEMA = join(ROOT, '../shared/gitlab-ci.schema.json');
 const schema: unknown = existsSync(SCHEMA) ? JSON.parse(readFileSync(SCHEMA, 'utf8')) : {};
 

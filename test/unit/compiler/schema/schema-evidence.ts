@@ -1,6 +1,7 @@
 /**
- * Where each keyword of GitLab's own schema is shown to work, or that it is refused. Paths as the schema nests them, without
- * list positions; `default.`, and the keywords at the top level of older files, are those of jobs; `*` is any name.
+ * Where each keyword of GitLab's own schema is shown to work, or that it is refused. Paths as the schema
+ * nests them, without list positions; `default.`, and the keywords at the top level of older files, are those
+ * of jobs; `*` is any name.
  */
 
 /** File of `test/`, then the name of a test in it, then the paths whose effect that test shows. */
@@ -145,7 +146,7 @@ export const REFUSED: Readonly<Record<string, string>> = {
   'image.kubernetes': 'j: {image: {name: x, kubernetes: {user: a}}, script: x}',
   'services.kubernetes': 'j: {image: x, script: x, services: [{name: x, kubernetes: {user: a}}]}',
   'environment.kubernetes': 'j: {image: x, script: x, environment: {name: a, kubernetes: {namespace: b}}}',
-  // GitLab's own check takes true and false alone; its schema is wider than what it reads.
+  // GitLab's own check accepts only true and false; its schema is wider.
   'rules.allow_failure.exit_codes': 'j: {image: x, script: x, rules: [{allow_failure: {exit_codes: 1}}]}',
   id_tokens: 'j: {image: x, script: x, id_tokens: {A: {aud: b}}}',
   identity: 'j: {image: x, script: x, identity: google_cloud}',
@@ -154,7 +155,9 @@ export const REFUSED: Readonly<Record<string, string>> = {
   inputs: 'j: {image: x, script: x, inputs: {a: {default: b}}}',
 };
 
-/** Keywords with many parts: a test of the files that are called so names each part, under the keyword's own name. */
+/**
+ * Keywords with many parts: a test of the files of that name lists each part, under the keyword's own name.
+ */
 export const NAMED: Readonly<Record<string, RegExp>> = {
   trigger: /trigger|child|downstream/,
   release: /release/,

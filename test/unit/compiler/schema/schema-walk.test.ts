@@ -1,6 +1,7 @@
 /**
- * Nothing of GitLab's language is silently ignored: every keyword path of its schema has a test that shows what it does, or is
- * refused by name. The schema itself is reference material beside the project; where it is missing, only the list is checked.
+ * No keyword is silently ignored: every keyword path of GitLab's schema has a test that shows its effect, or
+ * is refused by name. The schema itself is reference material beside the project; if it is missing, only the
+ * list is checked.
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -18,7 +19,7 @@ const isSchema = (value: unknown): value is Schema =>
 const list = (value: unknown): unknown[] => (Array.isArray(value) ? value : []);
 const entries = (value: unknown): [string, unknown][] => (isSchema(value) ? Object.entries(value) : []);
 
-/** Every path of names below a node. References to what is above end there. */
+/** Every path of names below a node. References to a parent end there. */
 function walk(
   root: Schema,
   node: unknown,
@@ -45,7 +46,7 @@ function walk(
     walk(root, inner, { path: [...path, '*'], above }, found);
 }
 
-/** Paths of the schema as the list has them. */
+/** Paths of the schema in the form of the list. */
 function schemaPaths(root: Schema): string[] {
   const definitions = isSchema(root.definitions) ? root.definitions : {};
   const found = new Set<string>();
@@ -65,7 +66,7 @@ const shown = Object.entries(SHOWN).flatMap(([file, tests]) =>
   Object.entries(tests).map(([name, paths]) => ({ file, name, paths: paths.split(' ') })),
 );
 const known = new Set([...shown.flatMap((one) => one.paths), ...Object.keys(REFUSED), ...Object.keys(NAMED)]);
-/** Below what is refused, or named whole, a path goes with it. */
+/** A path below a refused or completely listed keyword is covered by it. */
 const covered = (path: string): boolean =>
   known.has(path) ||
   [...Object.keys(REFUSED), ...Object.keys(NAMED)].some((root) => path.startsWith(`${root}.`));
@@ -109,7 +110,7 @@ describe('every keyword is shown or refused', () => {
     expect(missing, 'no test names these').toEqual([]);
   });
 
-  /** Of the schema where it is there, else of the list. */
+  /** From the schema if it exists, otherwise from the list. */
   function existing(): string[] {
     return existsSync(SCHEMA) ? schemaPaths(parsed()) : [...known];
   }

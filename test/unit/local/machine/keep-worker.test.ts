@@ -4,7 +4,7 @@ import { keepWorker, type KeptWorker } from '../../../../src/local/machine/keep-
 
 const away = (): DavitError => new DavitError('engine/unreachable', 'The engine is away.');
 
-/** Runs as the list says, one entry a start; after the last one until the signal. */
+/** Behaves as the list says, one entry per start; after the last one runs until the signal. */
 function scripted(starts: (Error | 'ends')[]): KeptWorker & { started: number } {
   return {
     name: 'worker',

@@ -4,7 +4,7 @@ import type { ManagedProcess, RunningProcess } from '../../../../src/local/proce
 import { silentProgress } from '../../../../src/local/process/progress.ts';
 import { Supervisor } from '../../../../src/local/process/supervisor.ts';
 
-/** A part whose process ends when the test says so. */
+/** A process that ends when the test says so. */
 function part(name: string, rank: number, log: string[]): ManagedProcess & { die(): void; starts: number } {
   let over: (how: string) => void = () => undefined;
   return {

@@ -29,7 +29,7 @@ const give = (iid: number, deployed = true): LockRelease => ({
   resource: 'environment:prod',
   deployed,
 });
-/** Applies changes in order, collecting what is said to whom. */
+/** Applies changes in order, and collects the messages. */
 function play(changes: readonly ((lock: LockState) => LockChange)[]): { lock: LockState; said: string[] } {
   let lock = newLock('environment:prod');
   const replies: LockReply[] = [];

@@ -42,7 +42,7 @@ const plans = fc
     );
   });
 
-/** Runs a plan with drawn outcomes until nothing moves; people play what `plays` says. */
+/** Runs a plan with random outcomes until nothing changes; people start the jobs that `plays` selects. */
 function simulate(
   plan: ReturnType<typeof planOf>,
   draw: { outcomes: readonly Outcome[]; plays: readonly boolean[] },

@@ -1,4 +1,4 @@
-/** What a job asks of submodules, and where they are asked for. */
+/** What a job's variables request of submodules, and where they are fetched from. */
 import { describe, expect, test } from 'vitest';
 import { addressOf } from '../../../../src/adapters/git/submodule-address.ts';
 import { checkUrl } from '../../../../src/adapters/git/validate.ts';

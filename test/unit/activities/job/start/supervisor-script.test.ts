@@ -24,7 +24,7 @@ import {
 import { parseExitNote, verdictOf } from '../../../../../activities/job/container/verdict.ts';
 import type { ContainerState } from '../../../../../src/adapters/ports.ts';
 
-/** Shells that are there on this machine; a path without bash makes the supervisor stay with sh. */
+/** Shells of this machine; with a path without bash the supervisor stays in sh. */
 const SHELLS = [
   { name: 'dash', path: '/usr/bin/dash', bash: false },
   { name: 'busybox', path: '/usr/bin/busybox', bash: false },

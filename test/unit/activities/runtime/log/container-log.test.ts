@@ -22,7 +22,7 @@ function engineOf(records: LogRecord[], breakAfter?: () => number | undefined): 
         yield record;
       }
     },
-  } as unknown as Engine; // the rest of an engine is not asked
+  } as unknown as Engine; // the test calls nothing else of an engine
 }
 
 interface Crash {
@@ -30,7 +30,7 @@ interface Crash {
   appends?: number;
 }
 
-/** One follower: the whole way, or until its crash. True when it closed the log. */
+/** One follower, to the end or to its crash. Returns true if it closed the log. */
 async function follower(logs: MemoryLogs, engine: Engine, epoch: number, crash: Crash): Promise<boolean> {
   const dead = new AbortController();
   const log = await ContainerLog.open({
@@ -42,7 +42,7 @@ async function follower(logs: MemoryLogs, engine: Engine, epoch: number, crash: 
     signal: dead.signal,
   });
   log.hide(MASKS);
-  // Nothing is started before the head of the log is durable.
+  // Nothing starts before the beginning of the log is durable.
   if (epoch === 1) log.say('davit begins');
   await log.flush();
   let acknowledged = 0;
@@ -95,7 +95,8 @@ describe('JobLog', () => {
         texts,
         fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }),
         fc.array(fc.integer({ min: 1, max: 9 }), { maxLength: 5 }),
-        // One fewer than the tries after which a follower gives an ended container's log up as lost, and says so.
+        // One fewer than the attempts after which a follower gives up an ended container's log, with a
+        // message.
         fc.array(fc.option(fc.nat(6), { nil: undefined }), { maxLength: MAX_FINAL_READS - 1 }),
         async (parts, sameTimes, crashes, breaks) => {
           const records = recordsOf(parts, sameTimes);
@@ -117,7 +118,7 @@ describe('JobLog', () => {
     await fc.assert(
       fc.asyncProperty(texts, async (parts) => {
         const text = await reference(recordsOf(parts, [false]));
-        // What stands around a mask is not joined: "se" and "cret" are no secret.
+        // Text around a mask is not joined: "se" and "cret" are not a secret.
         expect(text.replaceAll('[MASKED]', '|')).not.toContain('secret');
       }),
       { numRuns: 50 },
