@@ -1,8 +1,8 @@
 /**
  * The worker of one or more architectures on one container engine: polls their queues, a queue for each
- * further tag, and the engine's own. SIGTERM and SIGINT end it gracefully and soon: jobs whose containers run
- * are left to them and resumed by whoever polls the engine's queue next; a kill -9 comes to the same once the
- * worker starts again.
+ * further tag, and the engine's own. SIGTERM and SIGINT end it gracefully within seconds: running containers
+ * continue, and jobs are resumed by the next worker on the engine's queue. After a kill -9 the restarted
+ * worker resumes them in the same way.
  */
 import type { Client } from '@temporalio/client';
 import { type NativeConnection, Worker } from '@temporalio/worker';
@@ -30,12 +30,12 @@ import { readWorkerConfig } from './parts/worker-config.ts';
 import { messageOf } from '../src/utils/message.ts';
 
 /**
- * Jobs detach at once by themselves; what else runs (a build) is told to end after this, and forced after the
- * second.
+ * Jobs detach at once by themselves; other activities (a build) are asked to end after the first time, and
+ * forced after the second.
  */
 const GRACE = '2s';
 const FORCE = '20s';
-/** Heartbeats carry cancels: none is held back for long. */
+/** Heartbeats carry cancels: none is delayed for long. */
 const HEARTBEAT_THROTTLE = '2s';
 /** Removals and resumes are few and mostly wait; they never queue behind jobs. */
 const HOST_SLOTS = 200;
@@ -43,19 +43,19 @@ const HOST_SLOTS = 200;
 export interface ArchWorkerOptions {
   settings: Settings;
   arches: readonly Arch[];
-  /** As `--docker` takes it; the machine's own engine when undefined. */
+  /** In the form of `--docker`; the machine's own engine if undefined. */
   dockerAddress?: string;
   /** `--config` */
   configFile?: string;
-  /** Architectures other than the engine's own are fine. */
+  /** Architectures other than the engine's own are allowed. */
   emulation?: boolean;
-  /** Of a process that has several workers; a worker opens its own when it is absent. */
+  /** Passed by a process with several workers; a worker opens its own links if absent. */
   links?: WorkerLinks;
-  /** Ends the worker as SIGTERM does; signals are not listened to when it is given. */
+  /** Ends the worker like SIGTERM; if given, signals are ignored. */
   signal?: AbortSignal;
-  /** Called once it takes tasks. */
+  /** Called once the worker takes tasks. */
   onReady?(): void;
-  /** For the process's own log; says nothing when absent. */
+  /** Writes to the process's own log; silent if absent. */
   log?(text: string): void;
 }
 
@@ -201,7 +201,7 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
   return Promise.all([...made, host]);
 }
 
-/** One that fails ends all: a worker that serves half of its queues would be worse than none. */
+/** A failed one ends all: a worker that serves only half of its queues would be worse than none. */
 async function untilEnded(workers: readonly Worker[], stopping: AbortController): Promise<void> {
   const stop = (): void => {
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();

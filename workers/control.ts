@@ -1,7 +1,7 @@
 /**
  * The control worker: runs the workflows and the activities of queue `control`. Any number of them may run.
- * SIGTERM and SIGINT end it gracefully: no new task is taken, running activities get `GRACE`, workflows are
- * carried on by another.
+ * SIGTERM and SIGINT end it gracefully: it takes no new task, running activities get `GRACE`, and another
+ * worker continues the workflows.
  */
 import type { Client } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
@@ -17,28 +17,28 @@ import { openTemporal, type TemporalLinks, type WorkerLinks } from './parts/link
 import { detachHere, writeStderr, stopper } from './parts/process.ts';
 import { keepReconciled, type ReconcilerOptions } from './parts/reconciler.ts';
 
-/** Longer than a push's last request, shorter than what supervisors wait before they kill. */
+/** Longer than the last request of a push, shorter than the time after which supervisors kill. */
 const GRACE = '8s';
-/** An activity that does not heed its cancel must not keep the process. */
+/** An activity that ignores its cancel must not keep the process alive. */
 const FORCE = '20s';
-/** About 100 KB each; what falls out is replayed. */
+/** About 100 KB each; dropped ones are replayed. */
 const CACHED_WORKFLOWS = 300;
 
 const SELF = { hostId: 'control', arches: [] };
 
 export interface ControlOptions {
   settings: Settings;
-  /** Given by tests; made from `activities/index.ts` otherwise. */
+  /** Passed by tests; otherwise made from `activities/index.ts`. */
   activities?: ControlActivities;
-  /** Of a process that has several workers; a worker opens its own when it is absent. */
+  /** Passed by a process with several workers; a worker opens its own links if absent. */
   links?: WorkerLinks;
-  /** Ends the worker as SIGTERM does; signals are not listened to when it is given. */
+  /** Ends the worker like SIGTERM; if given, signals are ignored. */
   signal?: AbortSignal;
-  /** Called once it takes tasks. */
+  /** Called once the worker takes tasks. */
   onReady?(): void;
 }
 
-/** Resolves after the graceful end. Rejects with `temporal/unreachable`, or when the worker itself fails. */
+/** Resolves after the graceful end. Rejects with `temporal/unreachable`, or if the worker itself fails. */
 export async function run(options: ControlOptions): Promise<void> {
   const { settings } = options;
   if (options.links) return serve(options, options.links.temporal, options.links.ports);

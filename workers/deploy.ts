@@ -1,7 +1,7 @@
 /**
- * The worker of one deploy target: polls `deploy-TARGET` and tells the fleet that the target has somebody.
- * One deployment of an environment at a time is the project workflow's lock; several services of one target
- * run side by side.
+ * The worker of one deploy target: polls `deploy-TARGET` and reports to the server that the target has a
+ * worker. The project workflow's lock allows one deployment per environment at a time; several services of
+ * one target may be deployed in parallel.
  */
 import { hostname } from 'node:os';
 import { Worker } from '@temporalio/worker';
@@ -14,7 +14,7 @@ import { identityText } from './parts/identity.ts';
 import { withLinks, type WorkerLinks } from './parts/links.ts';
 import { detachHere, reportToFleet, stopper } from './parts/process.ts';
 
-/** Longer than one call to an engine; a watch that is ended by it goes on at the next worker. */
+/** Longer than one call to an engine; a watch that is ended by it continues at the next worker. */
 const GRACE = '5s';
 const FORCE = '20s';
 const SLOTS = 20;
@@ -24,13 +24,13 @@ export interface DeployWorkerOptions {
   settings: Settings;
   /** Name in `targets` of the installation file. */
   target: string;
-  /** Engine of a swarm manager; wins over the installation file's. */
+  /** Engine of a swarm manager; overrides the installation file. */
   dockerAddress?: string;
-  /** Of a process that has several workers; a worker opens its own when it is absent. */
+  /** Passed by a process with several workers; a worker opens its own links if absent. */
   links?: WorkerLinks;
-  /** Ends the worker as SIGTERM does; signals are not listened to when it is given. */
+  /** Ends the worker like SIGTERM; if given, signals are ignored. */
   signal?: AbortSignal;
-  /** Called once it takes tasks. */
+  /** Called once the worker takes tasks. */
   onReady?(): void;
 }
 
@@ -65,7 +65,7 @@ async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLi
   }
 }
 
-/** Looked at often enough to see it stand still for as long as is asked. */
+/** Polls often enough to see that the target is stable for the required time. */
 function timingOf(ports: WorkerPorts): { pollMs: number; stableMs: number } {
   const stableMs = ports.facts.config.limits.deploy_stable;
   return { stableMs, pollMs: Math.min(POLL_MS, Math.max(50, stableMs / 4)) };

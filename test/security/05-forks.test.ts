@@ -1,4 +1,4 @@
-/** Rows 5, 6, 35, 36: what counts as a fork, and what its pipeline is. Forge trial #1 and #1b. */
+/** Rows 5, 6, 35, 36: what counts as a fork, and what its pipeline is. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makePushImage } from '../../activities/image/push-image.ts';
 import { rememberFork } from '../../activities/runtime/fork-authors.ts';

@@ -1,4 +1,4 @@
-/** Rows 7, 8, 9, 33: who deploys what, where and with whose approval. Trial E and L. */
+/** Rows 7, 8, 9, 33: who deploys what, where and with whose approval. */
 import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

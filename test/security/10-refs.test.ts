@@ -1,6 +1,5 @@
 /**
- * Rows 10, 32, 36: a commit counts as one of a protected ref only if that ref contains it. Trial B, forge
- * trial #2.
+ * Rows 10, 32, 36: a commit counts as one of a protected ref only if that ref contains it.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { gitSource } from '../../src/adapters/git/index.ts';

@@ -1,4 +1,4 @@
-/** Row 20: a chain of `extends` is a mistake of the file, however long. Trial J. */
+/** Row 20: a chain of `extends` is a mistake of the file, however long. */
 import { expect, test } from 'vitest';
 import { mistakes } from '../unit/compiler/helpers.ts';
 

@@ -1,4 +1,4 @@
-/** Row 22: a directory, then a link in its place, then a file below it (CVE-2021-32803). Trial H. */
+/** Row 22: a directory, then a link in its place, then a file below it (CVE-2021-32803). */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';

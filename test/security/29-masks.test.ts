@@ -1,6 +1,6 @@
 /**
  * Row 29: usual tools applied to a secret. Masking is best effort: docs/security.md lists what it does not
- * hide. Trial G.
+ * hide.
  */
 import { execFileSync } from 'node:child_process';
 import { expect, test } from 'vitest';

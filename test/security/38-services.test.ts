@@ -1,6 +1,6 @@
 /**
  * Row 38: a service's variables are in the engine's description of its container, and the file's author is
- * warned. Trial K.
+ * warned.
  */
 import { expect, test } from 'vitest';
 import { run } from '../unit/compiler/helpers.ts';

@@ -1,8 +1,7 @@
 /**
- * Whether an engine can run an architecture: it is given the smallest program there is of that architecture,
- * `exit(0)` in an ELF file of a hundred bytes, in a container of the helper image. Needs no image of that
- * architecture and tells the truth about remote engines, emulation and 64-bit kernels under 32-bit systems
- * alike.
+ * Whether an engine can run an architecture. It runs the smallest program of that architecture, `exit(0)` in
+ * an ELF file of a hundred bytes, in a container of the helper image. This needs no image of that
+ * architecture, and works for remote engines, emulation, and 64-bit kernels under 32-bit systems.
  */
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
@@ -66,7 +65,7 @@ export function exitProgram(arch: Arch): Buffer {
   return file;
 }
 
-/** Rejects when the engine does not answer; false when it refused to run the program. */
+/** Rejects if the engine does not answer; false if it refused to run the program. */
 export async function canRunArch(engine: Engine, arch: Arch, helperImage: string): Promise<boolean> {
   const name = `davit-arch-check-${arch}-${randomUUID().slice(0, 8)}`;
   const tar = pack();

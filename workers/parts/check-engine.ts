@@ -1,6 +1,4 @@
-/**
- * Which architectures an engine can run, and how: natively, or by emulation where the operator allows that.
- */
+/** Which architectures an engine can run: natively, or by emulation if the operator allows that. */
 import type { Engine } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { WorkerConfig } from '../../src/installation.ts';
@@ -10,7 +8,7 @@ import { canRunArch } from './arch-check.ts';
 export interface Ability {
   hostId: string;
   hostName: string;
-  /** Those of the wanted ones that are emulated. */
+  /** The emulated ones among the requested architectures. */
   emulated: Arch[];
 }
 export interface EngineCheck {
@@ -22,11 +20,11 @@ export interface EngineCheck {
   helperImage: string;
 }
 
-/** A 64-bit ARM machine runs 32-bit programs itself, where it runs them at all. */
+/** If a 64-bit ARM machine runs 32-bit programs at all, it runs them natively. */
 const isNative = (engine: Arch, arch: Arch): boolean =>
   engine === arch || (engine === 'arm64' && arch === 'arm32');
 
-/** Rejects with `worker/arch`, in words that say what to do. */
+/** Rejects with `worker/arch` and a remedy. */
 export async function checkEngine(wanted: EngineCheck): Promise<Ability> {
   const { engine, arches, config } = wanted;
   const [info, hostId] = await Promise.all([engine.info(), engine.hostId(wanted.installation)]);

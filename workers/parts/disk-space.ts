@@ -1,7 +1,7 @@
 /**
- * What goes from an engine whose disk is full: what the janitor would remove at its next round, images of
- * builds of this installation whose pipeline is over, and, where the worker's file says that the engine
- * builds for davit alone, BuildKit's cache. Never a foreign object, and nothing of a run that is open.
+ * Frees space on an engine whose disk is full: what the janitor would remove at its next round, images of
+ * builds of this installation whose pipeline is over, and, if the worker's file says that the engine builds
+ * for davit alone, BuildKit's cache. Never a foreign object, and nothing of an open run.
  */
 import { usedImages } from '../../activities/job/container/image.ts';
 import {
@@ -14,14 +14,14 @@ import { type Janitor, sweep } from './janitor.ts';
 
 export interface DiskSpaceOptions
   extends Pick<Janitor, 'engine' | 'installation' | 'workflows' | 'minAgeMs'> {
-  /** Of the installation's server: images tell by it whose they are. */
+  /** Id of the installation; images have it as a label. */
   url: string;
   pruneBuildCache: boolean;
   /** Tests: shorter. */
   askAgainMs?: number;
 }
 
-/** Jobs that find the disk full together wait for one collection together. */
+/** Jobs that find a full disk concurrently wait for one collection. */
 export function diskSpaceFreer(of: DiskSpaceOptions): FreeDiskSpace {
   let running: Promise<FreedSpace> | undefined;
   return () => {
@@ -34,7 +34,7 @@ export function diskSpaceFreer(of: DiskSpaceOptions): FreeDiskSpace {
 
 async function collect(of: DiskSpaceOptions): Promise<FreedSpace> {
   const { engine, workflows, url } = of;
-  // An engine with a full disk may fail at one of them: the janitor tries again, the rest may still go.
+  // On a full disk a removal may fail: the janitor tries again, and the others may succeed.
   const runs = await sweep({ ...of, everyMs: 0 }).catch(() => []);
   const own = ownImages(await engine.listImages(), { url, used: usedImages(engine) });
   const images = await removeOwnImages(engine, workflows, own);

@@ -1,6 +1,6 @@
 /**
- * Heartbeats whose recording is awaited: only the client can tell, because a worker sends its own some time
- * later.
+ * Waits until Temporal has recorded a heartbeat. This needs the client, because a worker sends its heartbeats
+ * with a delay.
  */
 import {
   ActivityCancelledError,
@@ -26,7 +26,7 @@ export const heartbeatAck = (client: Client): HeartbeatAck => ({
         } catch (error) {
           if (error instanceof ActivityCancelledError) return 'cancelled';
           if (error instanceof ActivityNotFoundError) return 'closed';
-          // davit asks for neither; both mean that this dispatch must not continue.
+          // davit requests neither; both mean that this dispatch must not continue.
           if (error instanceof ActivityPausedError || error instanceof ActivityResetError) return 'closed';
           throw error;
         }

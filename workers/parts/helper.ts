@@ -1,4 +1,4 @@
-/** Brings the helper image to this worker's engine. */
+/** Loads the helper image onto this worker's engine. */
 import { ensureHelperImage } from '../../src/adapters/helper-image.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import type { WorkerPorts } from '../../src/wiring.ts';
@@ -6,11 +6,11 @@ import type { WorkerPorts } from '../../src/wiring.ts';
 export interface HelperSource {
   engine: Engine;
   ports: Pick<WorkerPorts, 'registries' | 'facts'>;
-  /** Folders that are searched for a busybox. */
+  /** Folders to search for a busybox. */
   path: readonly string[];
 }
 
-/** Returns a function that makes sure of the image; callers that come together wait for one look together. */
+/** Returns a function that ensures the image; concurrent callers wait for one check. */
 export function helperEnsurer({ engine, ports, path }: HelperSource): () => Promise<void> {
   const name = ports.facts.config.helper_image;
   let running: Promise<void> | undefined;

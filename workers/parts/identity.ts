@@ -1,7 +1,7 @@
 /**
- * Who a worker is in Temporal's eyes: `davit/HOSTID/ARCHES/HOSTNAME/PID`. By it a worker that starts again
- * knows the activities of its former self from those of a neighbour that is alive, on the same engine or the
- * same machine.
+ * A worker's identity in Temporal: `davit/HOSTID/ARCHES/HOSTNAME/PID`. With it a restarted worker
+ * distinguishes the activities of its previous process from those of another live worker, on the same engine
+ * or the same machine.
  */
 import { hostname } from 'node:os';
 import { isAlive } from '../../src/utils/is-alive.ts';
@@ -14,7 +14,7 @@ export interface WorkerIdentity {
 export const identityText = ({ hostId, arches }: WorkerIdentity): string =>
   `davit/${hostId}/${[...arches].sort().join('+')}/${hostname()}/${process.pid}`;
 
-/** Of the same engine, or target, and the same architectures. */
+/** Same engine or target, and same architectures. */
 function isSameWorker(self: WorkerIdentity, identity: string): boolean {
   const own = identityText(self).split('/');
   const other = identity.split('/');
@@ -22,8 +22,8 @@ function isSameWorker(self: WorkerIdentity, identity: string): boolean {
 }
 
 /**
- * True of a former run of this worker on this machine. Not of one that is another process, alive: after a
- * reboot such a number may be somebody else's, and then the heartbeat timeout does what this would have done.
+ * True for a previous process of this worker on this machine. False for another live process: after a reboot
+ * the number may belong to another program, and then the heartbeat timeout handles it.
  */
 export function isFormerSelf(self: WorkerIdentity, identity: string): boolean {
   if (!isSameWorker(self, identity) || identity.split('/')[3] !== hostname()) return false;
@@ -32,8 +32,8 @@ export function isFormerSelf(self: WorkerIdentity, identity: string): boolean {
 }
 
 /**
- * Of another machine's name: a container that was recreated, so no one, or a second worker of one engine,
- * which is alive.
+ * With another machine's name: either a recreated container, so the worker is dead, or a second live worker
+ * of the engine.
  */
 export const isElsewhere = (self: WorkerIdentity, identity: string): boolean =>
   isSameWorker(self, identity) && identity.split('/')[3] !== hostname();

@@ -1,12 +1,13 @@
 /**
- * Removes what jobs have left on an engine.
+ * Removes leftovers of jobs from an engine.
  *
  * Invariants:
  *  JAN-1 Only objects with `davit.job.*` labels of its own installation; never a foreign one, never a swarm
- *     service's.
- *  JAN-2 Only of a workflow run that Temporal says is closed, asked twice, and older than `minAgeMs`. Pending
- *     activities are not looked at: there are none between a timeout and a resume. No answer means keep. Ages
- *     are by the engine's own clock, which has stamped the objects: a worker's may be anywhere.
+ *        service's.
+ *  JAN-2 Only of a workflow run that Temporal reports as closed, asked twice, and older than `minAgeMs`.
+ *        Pending activities are not considered: there are none between a timeout and a resume. No answer
+ *        means keep. Ages use the engine's own clock, which has set the objects' times: a worker's clock may
+ *        be wrong.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { removeObjects } from '../../activities/job/container/cleanup.ts';
@@ -20,7 +21,7 @@ export interface Janitor {
   engine: Engine;
   installation: string;
   workflows: WorkflowLookup;
-  /** What is younger is left alone. */
+  /** Younger objects are left alone. */
   minAgeMs: number;
   everyMs: number;
   /** Tests: shorter. */
@@ -29,7 +30,7 @@ export interface Janitor {
   dryRun?: boolean;
 }
 
-/** One round. Returns the runs whose objects it removed; rejects when the engine does not answer. */
+/** One round. Returns the runs whose objects it removed; rejects if the engine does not answer. */
 export async function sweep(janitor: Janitor): Promise<string[]> {
   const { engine, installation } = janitor;
   const labels = { [LABELS.installation]: installation };
@@ -54,7 +55,7 @@ export async function sweep(janitor: Janitor): Promise<string[]> {
       .filter(({ runId }) => !young.has(runId))
       .map(async (run) => ((await isOver(janitor, run)) ? [await removeRun(janitor, run)] : [])),
   );
-  // What somebody else holds on to keeps nothing else: it is told once the rest is gone.
+  // An object that is in use does not protect the others: it is reported after the rest is removed.
   const failed = ends.find((end) => end.status === 'rejected');
   if (failed) throw failed.reason;
   return ends.flatMap((end) => (end.status === 'fulfilled' ? end.value : []));
@@ -83,8 +84,8 @@ async function removeRun(
 }
 
 /**
- * Round after round until stopped, also of this machine's temporary folders; what fails is told to `trouble`
- * and tried again.
+ * Repeats rounds until stopped, also for this machine's temporary folders; failures are reported to `trouble`
+ * and retried.
  */
 export function keepClean(janitor: Janitor, trouble: (error: unknown) => void): { stop(): Promise<void> } {
   const over = new AbortController();

@@ -1,6 +1,6 @@
 /**
- * What a worker needs of the server and of Temporal. A worker process opens its own; the workers of one process share one
- * connection, because each costs memory and the native runtime exists once a process.
+ * Connections of a worker to the server and to Temporal. A worker process opens its own; the workers of one
+ * process share one, because each costs memory and the native runtime exists once per process.
  */
 import type { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
@@ -11,7 +11,7 @@ import { installRuntime } from './process.ts';
 
 export interface TemporalLinks {
   client: Client;
-  /** The workers' own way. Can be closed once no worker uses it. */
+  /** The workers' own connection. Can be closed once no worker uses it. */
   connection: NativeConnection;
 }
 export interface WorkerLinks {
@@ -47,13 +47,14 @@ export async function openLinks(settings: Settings): Promise<WorkerLinks & Closa
     const [ports, temporal] = await Promise.all([wireWorker(settings), opening]);
     return { ports, temporal, close: () => temporal.close() };
   } catch (error) {
-    // Without its ports nobody would close it. Its own failure is the error, or comes after it.
+    // Without its ports the connection would stay open. The error of the ports is reported; a failure to
+    // close comes after it.
     opening.then((temporal) => temporal.close()).catch(() => undefined);
     throw error;
   }
 }
 
-/** Uses the links that are given, and else opens some for as long as the work takes. */
+/** Uses the given links, or opens some for the duration of the work. */
 export async function withLinks(
   settings: Settings,
   given: WorkerLinks | undefined,
@@ -92,7 +93,8 @@ export class SharedLinks {
     try {
       await (await opening).close();
     } catch {
-      // Never opened, or a worker that could not be ended still holds it: the process ends next, and takes it along.
+      // Never opened, or still held by a worker that could not be ended: the process ends next, which closes
+      // it.
     }
   }
 }

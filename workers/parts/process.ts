@@ -1,7 +1,4 @@
-/**
- * What every worker process does the same way: one runtime, a graceful end, and telling the fleet that it is
- * there.
- */
+/** Common parts of every worker process: one runtime, a graceful end, and reports to the server. */
 import type { Client } from '@temporalio/client';
 import { Runtime, type Worker } from '@temporalio/worker';
 import { detachFormer } from '../../activities/job/detach-former.ts';
@@ -20,32 +17,35 @@ const NOT_YET_MS = 10;
 export const writeStderr = (line: string): void => void process.stderr.write(`${line}\n`);
 
 /**
- * Once a process. Its own signal handling would take SIGTERM away from a process that has other things to
- * end.
+ * Once per process. The runtime's own signal handling would prevent a process from ending its other parts.
  */
 export function installRuntime(settings: Pick<Settings, 'logLevel'>): void {
   try {
     Runtime.install({ shutdownSignals: [], logger: sdkLogger(settings.logLevel, writeStderr) });
   } catch (error) {
-    // Another worker of this process was first: its Runtime serves. Anything else is a defect.
+    // Another worker of this process was first, and its Runtime is used. Anything else is a defect.
     if (!(error instanceof Error && error.name === 'IllegalStateError')) throw error;
   }
 }
 
 /**
- * Ends the worker by the AbortSignal, else by SIGTERM or SIGINT; returns what takes the listeners away again.
+ * Ends the worker by the AbortSignal, otherwise by SIGTERM or SIGINT; returns a function that removes the
+ * listeners.
  */
 export function stopper(worker: Worker, signal: AbortSignal | undefined): () => void {
   const stop = (): void => {
     const state = worker.getState();
     if (state === 'RUNNING') worker.shutdown();
-    // Told before it ran: it can only be shut down once it does, which is in a moment.
+    // It was asked to end before it ran: it can be shut down only once it runs, in a moment.
     else if (state === 'INITIALIZED') setTimeout(stop, NOT_YET_MS).unref();
   };
   return onStop(signal, stop);
 }
 
-/** Calls `stop` on the AbortSignal, or else on SIGTERM or SIGINT; returns what removes the listeners. */
+/**
+ * Calls `stop` on the AbortSignal, otherwise on SIGTERM or SIGINT; returns a function that removes the
+ * listeners.
+ */
 export function onStop(signal: AbortSignal | undefined, stop: () => void): () => void {
   if (signal) {
     signal.addEventListener('abort', stop, { once: true });
@@ -56,14 +56,14 @@ export function onStop(signal: AbortSignal | undefined, stop: () => void): () =>
   return () => process.off('SIGTERM', stop).off('SIGINT', stop);
 }
 
-/** Reports now and again; a server that is away hears of it when it is back. */
+/** Reports periodically; an unreachable server gets the next report. */
 export function reportToFleet(
   fleet: Pick<Fleet, 'report'>,
   worker: Parameters<Fleet['report']>[0],
 ): { stop(): void } {
   const report = (): void => {
     fleet.report(worker).catch(() => {
-      // The next report says the same; jobs do not depend on it.
+      // The next report contains the same; jobs do not depend on it.
     });
   };
   report();
@@ -72,8 +72,8 @@ export function reportToFleet(
 }
 
 /**
- * What a former run of this worker on this machine had under way is begun again now, and its temporary
- * folders go. Never keeps a worker from starting.
+ * Restarts the activities of a previous process of this worker on this machine, and removes its temporary
+ * folders. Never keeps a worker from starting.
  */
 export async function detachHere(client: Client, self: WorkerIdentity, installation: string): Promise<void> {
   const isFormer = (identity: string): boolean => isFormerSelf(self, identity);

@@ -1,4 +1,4 @@
-/** The reconciler's clock: which projects are looked at, when, and how many at once. */
+/** The reconciler's timer: which projects are compared, when, and how many at once. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { reconcile, type ReconcileDeps } from '../../activities/pipeline/reconcile.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
@@ -6,21 +6,21 @@ import { reconcileRecordName, type ReconcileRecord } from '../../src/plan/model/
 import { messageOf } from '../../src/utils/message.ts';
 
 const AT_ONCE = 2;
-/** Of `every`: control workers that start together spread out. */
+/** Part of `every`: control workers that start together spread out. */
 const JITTER = 0.2;
-/** Of `every`: another control worker has looked so short a time ago that this one need not. */
+/** Part of `every`: if another control worker has compared within this time, this one skips it. */
 const FRESH = 0.5;
 
 export interface ReconcilerOptions extends Omit<ReconcileDeps, 'graceMs' | 'atMost' | 'now' | 'signal'> {
   facts: InstallationFacts;
   now?(): number;
-  /** What was found, and what failed and is tried again, in a line for the log. */
+  /** What was found, and what failed and is retried, in one line for the log. */
   say(line: string): void;
 }
 
 type Reconciled = InstallationProject & { clone_url: string };
 
-/** Those with a repository and a forge that tells of pushes, unless the operator has switched it off. */
+/** Projects with a repository and a forge that reports pushes, unless the operator has switched it off. */
 export const reconciledProjects = (projects: readonly InstallationProject[]): Reconciled[] =>
   projects.flatMap((project) =>
     project.reconcile && project.clone_url && project.forge !== 'none'
@@ -28,7 +28,7 @@ export const reconciledProjects = (projects: readonly InstallationProject[]): Re
       : [],
   );
 
-/** A look at each project that no one has looked at lately. Never rejects. */
+/** Compares each project that no control worker has compared recently. Never rejects. */
 export async function reconcileAll(of: ReconcilerOptions, signal?: AbortSignal): Promise<void> {
   const { every, grace, at_most } = of.facts.config.reconcile;
   const now = of.now ?? Date.now;
@@ -49,10 +49,10 @@ export async function reconcileAll(of: ReconcilerOptions, signal?: AbortSignal):
   await Promise.all(Array.from({ length: AT_ONCE }, one));
 }
 
-/** Looks now and again until stopped; `stop` waits for the look that is under way. */
+/** Compares periodically until stopped; `stop` waits for the current pass. */
 export function keepReconciled(of: ReconcilerOptions): { stop(): Promise<void> } {
   const over = new AbortController();
-  // A server of an older version does not tell it: nothing is looked at until it is upgraded too.
+  // A server of an older version does not support it: nothing is compared until it is upgraded too.
   const config: InstallationFacts['config']['reconcile'] | undefined = of.facts.config.reconcile;
   if (!config) return { stop: async () => {} };
   const { every } = config;

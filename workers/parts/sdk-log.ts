@@ -1,18 +1,18 @@
 /**
- * What the SDK says of a worker, as lines for the process's own log: one line an event, no stack, nothing
- * that is always so.
+ * Messages of the SDK about a worker, for the process's own log: one line per event, without a stack, without
+ * constant facts.
  */
 import { DefaultLogger, type LogEntry, type LogLevel } from '@temporalio/worker';
 import { QUERY_NOT_READY } from '../../src/plan/model/protocol.ts';
 
-/** By `DAVIT_LOG_LEVEL`. The SDK's `info` is every state that a worker passes through. */
+/** Set by `DAVIT_LOG_LEVEL`. The SDK logs every state of a worker at `info`. */
 const LEVELS: Record<string, LogLevel> = { trace: 'DEBUG', debug: 'DEBUG', info: 'WARN', warn: 'WARN' };
-/** A worker for activities has no workflows, and says so at each start. */
+/** A worker for activities has no workflows, and logs that at each start. */
 const ALWAYS_SO = /^No .* registered, not polling/;
-/** A question that is asked again in a moment (`workflows/interceptors.ts`). */
+/** A query that is repeated in a moment (`workflows/interceptors.ts`). */
 const isAskedAgain = ({ meta }: LogEntry): boolean =>
   meta?.error instanceof Error && meta.error.message === QUERY_NOT_READY;
-/** What tells one event from another. */
+/** Fields that distinguish events. */
 const SHOWN = ['taskQueue', 'workflowId', 'activityType', 'activityId', 'attempt'] as const;
 
 export const sdkLogger = (logLevel: string, write: (line: string) => void): DefaultLogger =>

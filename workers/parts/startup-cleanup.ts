@@ -1,6 +1,6 @@
 /**
- * What a worker does before it takes new work: its former self's jobs are taken up, and what closed pipelines
- * left goes.
+ * What a worker does before it takes new work: resumes the jobs of its previous process, and removes the
+ * leftovers of closed pipelines.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
@@ -10,7 +10,7 @@ import { sweepFolders } from '../../src/adapters/temp.ts';
 import { isElsewhere, isFormerSelf, type WorkerIdentity } from './identity.ts';
 import { type Janitor, sweep } from './janitor.ts';
 
-/** More than two heartbeats of a worker that is alive, as Temporal sees them. */
+/** More than two heartbeat intervals of a live worker, as Temporal records them. */
 const QUIET_MS = 8_000;
 
 export interface StartupCleanup {
@@ -24,10 +24,7 @@ export interface StartupCleanup {
   signal: AbortSignal;
 }
 
-/**
- * None of it may keep a worker from starting: never rejects. What needs time to be told goes on in the
- * background.
- */
+/** No failure may keep a worker from starting: never rejects. Slow steps continue in the background. */
 export async function cleanUpAtStart(left: StartupCleanup): Promise<void> {
   const { client, engine, self, janitor, trouble, signal } = left;
   const { installation } = janitor;

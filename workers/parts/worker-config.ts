@@ -1,10 +1,10 @@
-/** The file of `davit worker --config`, read and checked. */
+/** Reads and validates the file of `davit worker --config`. */
 import { readFile } from 'node:fs/promises';
 import { DavitError } from '../../src/errors.ts';
 import { type WorkerConfig, workerSchema } from '../../src/installation.ts';
 import { parseWorkerConfig } from '../../src/compiler/installation-file.ts';
 
-/** The defaults when no file is named. Rejects with `installation/invalid`. */
+/** The defaults if no file is named. Rejects with `installation/invalid`. */
 export async function readWorkerConfig(file: string | undefined): Promise<WorkerConfig> {
   if (file === undefined) return workerSchema.parse({});
   let text: string;
