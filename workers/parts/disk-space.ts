@@ -14,7 +14,7 @@ import { type Janitor, sweep } from './janitor.ts';
 
 export interface DiskSpaceOptions
   extends Pick<Janitor, 'engine' | 'installation' | 'workflows' | 'minAgeMs'> {
-  /** Id of the installation; images have it as a label. */
+  /** Address of the installation's server; images have it in a label. */
   url: string;
   pruneBuildCache: boolean;
   /** Tests: shorter. */
