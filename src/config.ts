@@ -21,7 +21,7 @@ export interface Settings {
   workerTokenFile: string;
   /** Key of the installation, 32 bytes in hex; not used yet. */
   keyFile: string;
-  /** Kept fresh by a worker while it takes work, for the health check of a container. */
+  /** Updated by a worker while it takes work, for the health check of a container. */
   readyFile?: string;
   temporalAddress?: string;
   /** host:port of the registry that davit runs (`davit up` sets it); the installation file has precedence. */

@@ -6,8 +6,9 @@
 /** Process exit: 1 pipeline or check failed, 2 wrong usage or input, 3 cannot reach what it needs. */
 export interface ErrorSpec {
   /**
-   * The same request may succeed later although nobody has changed anything: what was asked did not respond, or was
-   * busy. What a person has to mend first (a full disk, a missing secret, a refusal) is not transient.
+   * The same request may succeed later although nobody has changed anything: the other side did not respond,
+   * or was busy. A state that a person has to correct first (a full disk, a missing secret, a refusal) is not
+   * transient.
    */
   transient: boolean;
   exit: 1 | 2 | 3;

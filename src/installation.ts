@@ -45,7 +45,7 @@ export const LOCAL_TARGET = 'local-swarm';
 /** `protected`: protected refs, and working trees of the operator of the server's own machine. */
 const refRule = z.union([z.enum(['protected', 'any']), z.array(z.string())]).default('protected');
 
-/** An environment that the operator guards, whatever the file of a branch says. */
+/** An environment that the operator protects, whatever the file of a branch contains. */
 const environmentRules = z.strictObject({
   refs: refRule,
   /** Users or roles; none means operators, where approvals are asked for at all. */
@@ -94,7 +94,7 @@ export const projectSchema = z.strictObject({
   include_by_forks: z.boolean().default(false),
   /** The former name of `protected_branches`; read where that is absent. */
   protected_refs: z.array(z.string()).default(['main', 'master']),
-  /** Globs of branch names; `*` stands for any text. */
+  /** Globs of branch names; `*` matches any text. */
   protected_branches: z.array(z.string()).optional(),
   /** Globs of tag names; none is protected by default. */
   protected_tags: z.array(z.string()).default([]),
@@ -225,7 +225,7 @@ export type InstallationVariable = z.output<typeof variable>;
 export const workerSchema = z.strictObject({
   tags: z.array(z.string()).default([]),
   slots: z.number().int().min(1).max(1_000).default(8),
-  /** Takes jobs of forks too. They are programs of strangers: give them a machine of their own. */
+  /** Takes jobs of forks too. They are programs of strangers: use a separate machine. */
   forks: z.boolean().default(false),
   /** Takes jobs of protected refs alone. */
   protected_only: z.boolean().default(false),

@@ -1,5 +1,5 @@
 /**
- * A file that stays fresh while a worker takes work; a container's health check looks at its modification
+ * A file that is updated while a worker takes work; a container's health check looks at its modification
  * time. It means more than a live process: the worker polls, its server responds, and the server reaches
  * Temporal.
  */

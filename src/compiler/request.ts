@@ -70,7 +70,7 @@ export interface CompileRequest {
   forwarded?: readonly SpecVariable[];
   /** Return `explained` too. */
   explain?: boolean;
-  /** Also warn about what is valid but probably not intended; set by `davit lint`. */
+  /** Also warn about valid but probably unintended constructs; set by `davit lint`. */
   lint?: boolean;
 }
 

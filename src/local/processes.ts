@@ -45,7 +45,8 @@ export function temporalProcess(
         log,
         graceMs: GRACE_MS.temporal,
       }),
-    // Whoever connects makes the namespace where it is missing; loading the client for that would double this process.
+    // The caller that connects creates a missing namespace; loading the client for that would double this
+    // process.
     ready: async (_running, signal) => {
       await until(() => accepts(port), signal);
       return `127.0.0.1:${port} (UI http://127.0.0.1:${uiPort})`;

@@ -33,13 +33,13 @@ export async function startMachine(start: DavitStart, wanted: WantedWorkers): Pr
   const server = supervisor.add(machine.process);
   const serve = async (worker: WorkerSpec, detail = ''): Promise<void> => {
     await server;
-    // An `up` that is ended meanwhile has no process that could serve it, and says so itself.
+    // An `up` that is ended meanwhile has no process for it, and reports that itself.
     if (supervisor.stopping) return;
     const work = async (): Promise<void> => {
       try {
         await machine.serve(worker);
       } catch (error) {
-        if (!supervisor.stopping) throw error; // a start that was cut short is no news
+        if (!supervisor.stopping) throw error; // an aborted start is not reported
       }
     };
     await progress.step(workerName(worker), work, () => (supervisor.stopping ? undefined : detail));
@@ -60,7 +60,7 @@ export async function startMachine(start: DavitStart, wanted: WantedWorkers): Pr
   ]);
 }
 
-/** What an installation on several machines runs. */
+/** The processes of an installation on several machines. */
 export async function startSeparate(start: DavitStart, wanted: WantedWorkers): Promise<void> {
   const { settings, addresses, supervisor } = start;
   await Promise.all([

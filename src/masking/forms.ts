@@ -101,10 +101,10 @@ function* base64(text: string): Generator<string> {
 
 /** Columns of coreutils' and openssl's base64. */
 const BASE64_COLUMNS = [76, 64];
-/** Shorter pieces of an encoding would hide what is none. */
+/** Shorter parts of an encoding would also hide other text. */
 const SHORTEST_PIECE = 8;
 
-/** The lines that a file with nothing but the value is encoded to. */
+/** The lines of an encoded file that contains only the value. */
 function* wrappedBase64(text: string): Generator<string> {
   const encoded = Buffer.from(text).toString('base64');
   for (const columns of BASE64_COLUMNS)
@@ -116,7 +116,10 @@ function* wrappedBase64(text: string): Generator<string> {
 
 /** Bytes of a line of `od -tx1` and `xxd`. */
 const HEX_COLUMNS = 16;
-/** Of longer values the lines are hidden at one alignment only: all sixteen would be as many patterns as bytes. */
+/**
+ * The lines of longer values are hidden at one alignment only: all sixteen would be as many patterns as
+ * bytes.
+ */
 const MAX_ALIGNED = 512;
 
 /** `od -An -tx1` (pairs), `xxd` (groups of two), `openssl` (colons). */

@@ -1,6 +1,6 @@
 /**
- * Who may deploy where, by the installation file alone: what a branch says in its own file cannot widen it. Asked when a
- * pipeline is compiled, so that people hear of it at once, and again by the worker of the target. Pure.
+ * Who may deploy where, by the installation file alone: the file of a branch cannot extend it. Checked when a
+ * pipeline is compiled, so that people learn it at once, and again by the worker of the target. Pure.
  */
 import { wildcardMatches } from './wildcard.ts';
 
@@ -56,7 +56,7 @@ export function deployRefusal(
     : `The target ${name} lets no pipeline use the network ${network}.`;
 }
 
-/** Why the service that stands at the target may not be replaced; undefined when it may. */
+/** The reason why the service at the target may not be replaced; undefined if it may. */
 export function takeoverRefusal(
   { adopt, name }: { adopt?: boolean | undefined; name: string },
   found: { exists: boolean; owner?: string | undefined },

@@ -13,7 +13,7 @@ export function compileGlob(glob: string): Glob {
   return (path) => regex.matcher(path).find();
 }
 
-/** Text of a regular expression that matches what the glob does. */
+/** Text of a regular expression that matches like the glob. */
 function translate(glob: string): string {
   const closes = braces(glob);
   let text = '';

@@ -79,7 +79,7 @@ export type StartRequest = Pick<
   | 'defaultBranch'
 > & {
   source: 'cli' | 'api' | 'web';
-  /** Absent: what the branch or tag of the repository names now. */
+  /** Absent: the current commit of the branch or tag. */
   sha?: string;
 };
 export interface DecisionRequest {

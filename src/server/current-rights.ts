@@ -1,7 +1,8 @@
 /**
- * Users and rights as the installation file has them now: it is looked at before each request and read again when it was
- * changed, so that a right that was taken away is gone without a restart. A file that cannot be read, or has mistakes, changes
- * nothing, and the log says so: a slip of the editor must not lock everybody out, nor let anybody in.
+ * Users and rights of the current installation file. The file is checked before each request and read again
+ * after a change, so that a revoked right is gone without a restart. A file that cannot be read, or has
+ * mistakes, changes nothing, and the log reports it: a typing mistake must not lock everybody out, nor let
+ * anybody in.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { parseInstallation } from '../compiler/installation-file.ts';
@@ -35,7 +36,7 @@ function stampOf(path: string): string {
     const { mtimeMs, ctimeMs, size, ino } = statSync(path);
     return `${mtimeMs} ${ctimeMs} ${size} ${ino}`;
   } catch {
-    return 'gone'; // reading it says the same, and is what counts
+    return 'gone'; // reading it fails in the same way, and is decisive
   }
 }
 
@@ -43,6 +44,6 @@ function textOf(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
   } catch {
-    return undefined; // the caller complains, and nothing changes
+    return undefined; // the caller reports it, and nothing changes
   }
 }

@@ -1,4 +1,7 @@
-/** The commit that a branch or tag of a project's repository names now: a request that gives no commit starts that one. */
+/**
+ * The current commit of a branch or tag of a project's repository: a request without a commit starts that
+ * one.
+ */
 import type { Secrets, Source } from '../adapters/ports.ts';
 import { DavitError } from '../errors.ts';
 import type { InstallationProject } from '../installation.ts';

@@ -17,7 +17,7 @@ const SOURCES = ['workflows', 'src/plan', 'src/utils'];
 export const INTERCEPTORS = [join(ROOT, 'workflows', 'interceptors.ts')];
 const BUILD = join(import.meta.dirname, 'build-bundle.ts');
 
-/** Where `scripts/bundle.ts` puts it when an image is built. */
+/** Where `scripts/bundle.ts` writes it when an image is built. */
 const SHIPPED_BUNDLES = join(ROOT, 'bundles');
 
 /** Path of the bundle for the code on the disk, which is built if necessary. Both parameters are folders. */
@@ -32,8 +32,9 @@ export async function workflowBundle(
 }
 
 /**
- * Returns the path. By a process of its own: webpack keeps 100 MB of the process that it ran in, and a worker lives for months.
- * Several may build at once: each writes a file of its own, the last one takes the name, and the bytes are equal.
+ * Returns the path. Built by a process of its own: webpack keeps 100 MB, and a worker lives for months.
+ * Several may build at once: each writes a file of its own, the last one takes the name, and the bytes are
+ * equal.
  */
 async function buildBundle(folder: string, name: string): Promise<string> {
   const codePath = join(folder, name);

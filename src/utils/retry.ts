@@ -34,11 +34,11 @@ export interface RetryPolicy {
   final?(error: unknown): boolean;
   /** Doubling from 100 ms to 5 s, if absent. */
   backoff?: Backoff;
-  /** A lower bound for the next wait, where the error itself names one (Retry-After). */
+  /** A lower bound for the next pause, if the error itself names one (Retry-After). */
   minWaitMs?(): number;
   /** No attempt begins later than this after the first one. Unlimited if absent. */
   forMs?: number;
-  /** Where `forMs` counts from. An attempt that succeeds after hours says nothing about an outage. */
+  /** Where `forMs` counts from. A long attempt before the first failure is not part of an outage. */
   countFrom?: 'start' | 'first-failure';
   maxAttempts?: number;
   /** Ends the waiting. The attempt itself has to observe it too, if it is to be interrupted. */

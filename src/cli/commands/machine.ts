@@ -1,4 +1,7 @@
-/** `davit machine`: the process that `davit up` keeps running. It is told over its channel which workers it has, or by options. */
+/**
+ * `davit machine`: the process that `davit up` keeps running. It gets its list of workers over its channel,
+ * or from options.
+ */
 import type { Command } from 'commander';
 import type { Arch } from '../../plan/model/ids.ts';
 import type { WorkerSpec } from '../../local/machine/messages.ts';

@@ -51,7 +51,7 @@ Example:
     });
 }
 
-/** Keeps DAVIT_READY_FILE fresh from the moment the worker takes work until it ends. */
+/** Updates DAVIT_READY_FILE from the moment the worker takes work until it ends. */
 async function withReadyFile(
   { readyFile, serverUrl }: Settings,
   onReady: () => void,

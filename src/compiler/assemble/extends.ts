@@ -9,7 +9,7 @@ import { isNull, mapNode, type Entry, type MapNode, type Node } from '../yaml/no
  * keeps its path, so a cycle is found and named.
  */
 const MAX_LEVELS = 11;
-/** Levels that are followed, so that a smaller excess is told at the job that has it. */
+/** Levels that are followed, so that a smaller excess is reported at its job. */
 const MAX_WALK = 100;
 /** Limit of merged entries in one file, against nested extends that multiply. */
 const MAX_MERGED = 1_000_000;

@@ -1,4 +1,4 @@
-/** `davit doctor --security`: what the defaults of this version mean for the installation file as it is. */
+/** `davit doctor --security`: the effect of this version's defaults on the current installation file. */
 import type { Settings } from '../../config.ts';
 import { LOCAL_TARGET, type Installation, type InstallationProject } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
@@ -11,7 +11,7 @@ export async function examineSecurity(
 ): Promise<Finding[]> {
   return finding('security', async () => {
     const { installation } = await readInstallation(settings);
-    // Without a server there is no fleet to compare with, and the file says the rest.
+    // Without a server there is no worker list to compare with; the file has the rest.
     const fleet = await workers().catch(() => undefined);
     return securityFindings(installation, fleet);
   });

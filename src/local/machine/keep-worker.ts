@@ -2,10 +2,11 @@
  * Keeps one worker of a process running beside the others.
  *
  * Invariants:
- *  KEEP-1 A worker that fails, or ends by itself, is started again, after a pause that doubles up to 30 s and is short again once
- *         the worker has lived for a minute. The other workers and the server do not notice.
- *  KEEP-2 A failure that davit has no code for may leave something in the process that a new start cannot use (a queue that the
- *         native runtime still holds, for example). After three of them in a row the whole process ends, and is started again.
+ *  KEEP-1 A worker that fails, or ends by itself, is restarted after a pause that doubles up to 30 s and is
+ *         reset once the worker has lived for a minute. The other workers and the server are not affected.
+ *  KEEP-2 A failure without a code may leave something in the process that a restarted worker cannot use (a
+ *         queue that the native runtime still holds, for example). After three of them in a row the whole
+ *         process ends, and is restarted.
  *  KEEP-3 After the signal nothing is started.
  */
 import { setTimeout as delay } from 'node:timers/promises';

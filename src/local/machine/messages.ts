@@ -1,4 +1,4 @@
-/** What `davit up` and the process of this machine tell each other. */
+/** Messages between `davit up` and the process of this machine. */
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../errors.ts';
 import { isArch, type Arch } from '../../plan/model/ids.ts';

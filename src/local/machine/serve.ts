@@ -1,10 +1,11 @@
 /**
- * The davit process of one machine: server, control worker and all workers of the machine, with one native runtime and one
- * connection to Temporal.
+ * The davit process of one machine: server, control worker and all workers of the machine, with one native
+ * runtime and one connection to Temporal.
  *
  * Invariants:
- *  MACHINE-1 One worker that fails does not end the server or another worker (`keep-worker.ts`).
- *  MACHINE-2 The end: workers hand over their jobs first, because they tell the server; then the server; the connections last.
+ *  MACHINE-1 A failed worker does not end the server or another worker (`keep-worker.ts`).
+ *  MACHINE-2 At the end, workers hand over their jobs first, because they report to the server; then the
+ *            server stops; the connections last.
  */
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
@@ -51,7 +52,9 @@ export class Machine {
     return new Machine({ ...options, settings }, () => server.close());
   }
 
-  /** Starts a worker and keeps it running. Resolves when it takes tasks for the first time. A second call changes nothing. */
+  /**
+   * Starts a worker and keeps it running. Resolves when it first takes tasks. A second call changes nothing.
+   */
   serve(worker: WorkerSpec): Promise<void> {
     const name = workerName(worker);
     if (this.#workers.has(name) || this.#stopping.signal.aborted) return Promise.resolve();

@@ -1,6 +1,6 @@
 /**
- * The supervisor's side of the one process of a machine (`../machine/serve.ts`): starts it, tells it which workers it has, and
- * hears of each when it is ready. A process that is started again is told all of them again.
+ * The supervisor's side of the one process of a machine (`../machine/serve.ts`): starts it, sends it its list
+ * of workers, and receives a message when each is ready. A restarted process gets the list again.
  */
 import { DavitError } from '../../errors.ts';
 import { readWorkerState, type ServeRequest, workerName, type WorkerSpec } from '../machine/messages.ts';
@@ -25,7 +25,7 @@ export class MachineProcess {
   #running: RunningProcess | undefined;
   #listens = false;
 
-  /** `shows`: what is said of it when it is ready. */
+  /** `shows`: printed when it is ready. */
   constructor(shows: string, spec: ProcessSpec, start: typeof startProcess = startProcess) {
     this.process = {
       name: spec.name,
@@ -50,8 +50,8 @@ export class MachineProcess {
   }
 
   /**
-   * From now on the process has this worker. Resolves when it takes tasks for the first time. Rejects with `local/not-started`
-   * when its first start fails, or the process ends before.
+   * Adds this worker to the process. Resolves when it first takes tasks. Rejects with `local/not-started` if
+   * its first start fails, or the process ends before.
    */
   async serve(worker: WorkerSpec): Promise<void> {
     const name = workerName(worker);
@@ -81,7 +81,7 @@ export class MachineProcess {
     this.#running?.send?.(request);
   }
 
-  /** A worker that fails later is tried again inside of the process; its log says so. */
+  /** A worker that fails later is retried inside of the process, which logs it. */
   #hear(message: unknown): void {
     const state = readWorkerState(message);
     if (!state) return;

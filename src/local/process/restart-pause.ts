@@ -1,7 +1,7 @@
-/** The pause before something that has ended is started again. Pure. */
+/** The pause before an ended process is restarted. Pure. */
 const INITIAL_PAUSE_MS = 250;
 const MAX_PAUSE_MS = 30_000;
-/** What has run for so long was well. */
+/** A process that has run for this long counts as healthy. */
 const STABLE_MS = 60_000;
 
 export const wasStable = (ranMs: number): boolean => ranMs > STABLE_MS;

@@ -36,8 +36,8 @@ export async function readInstallation(settings: Settings): Promise<FoundInstall
 
 /** Without targets in the file, the machine's own engine is the target. */
 /**
- * The target of a machine without an installation file is its operator's own: what an earlier davit of this
- * machine has left there is taken over.
+ * The target of a machine without an installation file belongs to its operator: services that an earlier
+ * davit of this machine has left there are adopted.
  */
 const withTarget = (installation: Installation): Installation =>
   installation.targets.length > 0

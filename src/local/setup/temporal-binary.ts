@@ -13,7 +13,7 @@ import { buildGoPrograms, type BuildRequest } from './go-programs.ts';
 import type { Progress } from '../process/progress.ts';
 import { messageOf } from '../../utils/message.ts';
 
-/** There is no migration of its database file: another version uses another file. */
+/** Its database file cannot be migrated: another version uses another file. */
 export const TEMPORAL_VERSION = '1.5.1';
 const MODULE = 'github.com/temporalio/cli';
 const DOWNLOAD_HOST = 'https://temporal.download';

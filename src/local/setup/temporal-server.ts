@@ -41,7 +41,7 @@ export function temporalArguments(options: { home: string; port: number; uiPort:
 }
 
 /**
- * Environment of the server. Go lets its heap double before it collects, and keeps what it freed for a while: on a board that
- * costs 50 MB and more. The limit is a soft one: above it Go collects more often.
+ * Environment of the server. Go lets its heap double before it collects, and keeps freed memory for some
+ * time: on a board that costs 50 MB and more. The limit is a soft one: above it Go collects more often.
  */
 export const TEMPORAL_MEMORY = { GOGC: '50', GOMEMLIMIT: '96MiB' } as const;

@@ -22,7 +22,7 @@ export interface Decision {
    * before.
    */
   stops?: number;
-  /** Of an approval of a protected environment: what exactly was approved, set by the workflow. */
+  /** For an approval of a protected environment: what exactly was approved, set by the workflow. */
   binds?: { sha: string; plan: string; environment?: string };
   /** Epoch ms, set by the workflow. */
   at?: number;

@@ -1,5 +1,5 @@
 /**
- * Pipelines that jobs of other pipelines start (`trigger:`): what the two exchange. GitLab:
+ * Downstream pipelines (`trigger:`): the messages between them and the jobs that start them. GitLab:
  * doc/ci/pipelines/downstream_pipelines.md, `trigger:strategy` of the keyword page.
  */
 import type { JobKey, PipelineId, ProjectSlug } from './ids.ts';
@@ -8,7 +8,7 @@ import type { SpecVariable } from './spec.ts';
 import type { Strategy } from './strategy.ts';
 import type { Upstream } from './trigger.ts';
 
-/** What a downstream pipeline is given by the job that starts it. */
+/** The input of a downstream pipeline from the job that starts it. */
 export interface DownstreamConfig {
   version: 1;
   /** For a child: its file, which includes the files that the job names. */

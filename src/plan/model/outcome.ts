@@ -24,7 +24,7 @@ export const FAILURE_KINDS = [
   'rollout', // the target did not converge; rolled back
   'outdated', // a newer pipeline has deployed already
   'rejected', // a person rejected it
-  'expired', // nobody decided in time
+  'expired', // no decision in time
   'downstream', // the pipeline that a trigger job started failed, or could not be started
   'config', // the spec cannot be run (found only at run time)
   'internal', // a defect of davit

@@ -17,7 +17,7 @@ export interface Plan {
   autoCancel: { onNewCommit: 'conservative' | 'interruptible' | 'none'; onJobFailure: 'all' | 'none' };
 }
 
-/** What the pipeline was found to be when it was compiled. */
+/** The facts about the pipeline at its compilation. */
 export interface PlanTrust {
   protectedRef: boolean;
   fork: boolean;
@@ -55,7 +55,7 @@ export interface PlanJob {
   retry: { max: number; when: string[]; exitCodes: number[] };
   timeoutMs: number;
   gate?: Gate;
-  /** Of a fork's pipeline: nothing but its gate, which every other job waits for. */
+  /** In a fork's pipeline: only a gate, which every other job waits for. */
   admission?: true;
   /** Why it must not run; it fails without reaching a queue. */
   refused?: string;
@@ -120,7 +120,7 @@ export interface Gate {
   expiresInMs: number;
   /** Jobs that must have succeeded before a person can approve, own stage included. */
   requires: JobKey[];
-  /** What the installation file asks for beside it. */
+  /** Additional approvals that the installation file requires. */
   protection?: GateProtection;
 }
 export interface GateProtection {

@@ -143,9 +143,9 @@ export interface PipelineStatus {
   startedAt: number;
   endedAt?: number;
   waitingFor: string[];
-  /** Of a protected ref: it may have protected variables. */
+  /** For a protected ref: it may have protected variables. */
   protected?: true;
-  /** Of a fork. */
+  /** For a fork. */
   fork?: true;
   /** The job of another pipeline that started it. */
   upstream?: { pipeline: PipelineId; job: JobKey };

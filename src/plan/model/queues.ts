@@ -7,7 +7,7 @@ export const hostQueue = (hostId: string): string => `host-${hostId}`;
 export const deployQueue = (target: string): string => `deploy-${target}`;
 export const tagQueue = (tag: string): string => (isArch(tag) ? tag : `tag-${sendable(tag)}`);
 
-/** Where jobs of forks wait for a worker that takes them. */
+/** Queue of jobs of forks, polled by workers that accept them. */
 export const forkQueue = (queue: string): string => `forks-${queue}`;
 
 /** Maximum length of the name of a job or a tag, as in GitLab. Temporal accepts 1,000 bytes. */

@@ -168,7 +168,10 @@ export interface IncludesRecord {
   changed?: Digest;
 }
 
-/** A person has said that pipelines of this author's fork need not be asked for again. `authorHash`: sha256, hex. */
+/**
+ * An approval of this author's fork is remembered, and later pipelines are not asked for. `authorHash`:
+ * sha256, hex.
+ */
 export const forkAuthorRecordName = (project: ProjectSlug, authorHash: string): string =>
   `fork-authors/${project}/${authorHash}`;
 export interface ForkAuthorRecord {

@@ -100,7 +100,7 @@ export interface Trigger {
     title: string;
     /** Further facts of the forge's event; each may be absent. */
     id?: string;
-    /** Login of who opened it, as the forge says. */
+    /** Login of the author, as the forge reports it. */
     author?: string;
     /** At most 2,700 characters; `descriptionCut`: it was longer. */
     description?: string;

@@ -1,6 +1,6 @@
 /**
- * Approvals of a gate that the installation file asks for. Each entry wants so many different people of its own list; the
- * file's own gate, where it has one, wants one of its approvers beside that. Pure.
+ * Approvals of a gate that the installation file requires. Each entry requires a number of different people
+ * of its own list; the file's own gate, if there is one, requires one of its approvers in addition. Pure.
  *
  * APPROVE-1 Nobody counts twice, and nobody of `notBy` counts at all.
  * APPROVE-2 The signal of people who have Temporal itself never counts.
@@ -18,7 +18,7 @@ export function isNamed(approvers: readonly string[], { actor, role }: Person): 
 
 const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
-/** Why this person's approval counts for nothing; undefined when it counts for something. */
+/** The reason why this person's approval does not count; undefined if it counts. */
 export function uncounted(gate: Gate, person: Person): string | undefined {
   const { protection } = gate;
   if (!protection) return undefined;

@@ -1,22 +1,22 @@
 /**
- * What a pipeline of a fork may be: the jobs of its file without anything that others of the project see or wait for. Pure,
- * and applied when the pipeline is compiled, so that no later step has to know. Invariants:
+ * What the pipeline of a fork may do: run the jobs of its file without effects on other pipelines of the
+ * project. Pure, and applied when the pipeline is compiled, so that no later step has to know. Invariants:
  * FORK-1 It takes no lock and writes no environment, release or site.
  * FORK-2 It pushes nothing and deploys nothing: such a job fails without reaching a queue.
  * FORK-3 Its jobs go to queues of their own, which only workers with `forks: true` poll.
- * FORK-4 With `admission`, no job starts before a person has approved that one, whatever its `when` and `needs` are
- *        (the last word has `workflows/job/admission.ts`).
+ * FORK-4 With `admission`, no job starts before a person has approved that one, whatever its `when` and
+ *        `needs` are (`workflows/job/admission.ts` enforces it).
  */
 import type { Digest, JobKey } from '../model/ids.ts';
 import type { Plan, PlanJob } from '../model/plan.ts';
 import { forkQueue } from '../model/queues.ts';
 
-/** Of the admission alone. */
+/** For the admission only. */
 export const FORK_STAGE = 'fork';
 
 export interface Admission {
   key: JobKey;
-  /** Who may say "run": users or roles. */
+  /** Users or roles who may approve. */
   approvers: string[];
   expiresInMs: number;
   spec: Digest;
@@ -30,7 +30,7 @@ export function admissionKey(jobs: readonly { key: JobKey; group: string }[]): J
   return key;
 }
 
-/** `admission` absent: nobody is asked. */
+/** Without `admission` no approval is needed. */
 export function forkPlan(plan: Plan, admission: Admission | undefined): Plan {
   const jobs = plan.jobs.map(withoutEffects);
   if (!admission) return { ...plan, jobs };

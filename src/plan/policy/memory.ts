@@ -105,8 +105,8 @@ export function voidKey(memory: ProjectMemory, key: string): void {
 }
 
 /**
- * When the oldest trigger without a pipeline was received, epoch ms: what it needs is in the store, and no
- * record names it yet.
+ * When the oldest trigger without a pipeline was received, epoch ms: its inputs are in the store, and no
+ * record names them yet.
  */
 export const waitingSince = (memory: Pick<ProjectMemory, 'queue'>): number | null =>
   memory.queue.reduce<number | null>(

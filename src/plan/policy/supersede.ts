@@ -2,8 +2,8 @@ import type { Plan, PlanJob } from '../model/plan.ts';
 import type { JobStatus } from '../model/protocol.ts';
 
 /**
- * Whether a job's container may be running: `maybe` until a worker reports it or the job has waited for a
- * while.
+ * Whether a job's container may be running: `maybe` until a worker reports it or the job has waited for a few
+ * seconds.
  */
 export type HasStarted = 'yes' | 'no' | 'maybe';
 

@@ -73,7 +73,7 @@ const isSilence = (error: unknown): boolean =>
   error instanceof DavitError &&
   (error.code === 'temporal/unreachable' || error.code === 'pipeline/no-answer');
 
-/** An attempt without a worker has no log; after so many in a row the search ends. */
+/** An attempt without a worker has no log; the search ends after this number of them in a row. */
 const MAX_ATTEMPTS_WITHOUT_LOG = 3;
 async function lastWritten({ logs }: Pick<ServerDeps, 'logs'>, ref: JobRef): Promise<number | undefined> {
   let last: number | undefined;

@@ -18,7 +18,7 @@ export class Silent extends Error {
 }
 
 export interface LivenessOptions {
-  /** True if Temporal responds within so many ms. Never rejects. */
+  /** True if Temporal responds within this number of ms. Never rejects. */
   responds(withinMs: number): Promise<boolean>;
   silenceMs?: number;
 }

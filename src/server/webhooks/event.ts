@@ -17,7 +17,7 @@ export const refText = z
   .string()
   .min(1)
   .max(512)
-  // oxlint-disable-next-line no-control-regex -- they are what is looked for
+  // oxlint-disable-next-line no-control-regex -- control characters are searched
   .regex(/^[^\u0000-\u001f\u007f]+$/);
 export const nameText = z.string().min(1).max(512);
 /** Numbers or strings, depending on the forge; only compared. */
