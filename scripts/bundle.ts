@@ -1,4 +1,7 @@
-/** `node scripts/bundle.ts FOLDER`: builds the workflow bundle into FOLDER/bundles, where the code of an image looks first. */
+/**
+ * `node scripts/bundle.ts FOLDER`: builds the workflow bundle into FOLDER/bundles, where the code of an image
+ * looks first.
+ */
 import { workflowBundle } from '../src/temporal/bundle.ts';
 
 const [folder] = process.argv.slice(2);

@@ -1,6 +1,7 @@
 /**
- * The one registry of coded errors. Pure, open to all. A code is stable and never reused; `docs/errors.md` lists each and a
- * test holds the two equal. Every message says what happened, where, and what to do; never a stack, never a secret.
+ * The one registry of coded errors. Pure, open to all. A code is stable and never reused; `docs/errors.md`
+ * lists each and a test holds the two equal. Every message says what happened, where, and what to do; never a
+ * stack, never a secret.
  */
 
 /** Process exit: 1 pipeline or check failed, 2 wrong usage or input, 3 cannot reach what it needs. */

@@ -59,7 +59,10 @@ export interface ArchWorkerOptions {
   log?(text: string): void;
 }
 
-/** Resolves after the graceful end. Rejects with `worker/arch`, `worker/no-server`, `engine/unreachable`, `temporal/unreachable`. */
+/**
+ * Resolves after the graceful end. Rejects with `worker/arch`, `worker/no-server`, `engine/unreachable`,
+ * `temporal/unreachable`.
+ */
 export const run = (options: ArchWorkerOptions): Promise<void> =>
   withLinks(options.settings, options.links, (links) => runOnEngine(options, links));
 

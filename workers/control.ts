@@ -68,7 +68,8 @@ async function serve(
     activities: { ...activities },
     maxCachedWorkflows: CACHED_WORKFLOWS,
     maxConcurrentActivityTaskExecutions: 50,
-    // How long workflows wait for a worker that was killed before any other takes them; the SDK's 10 s is long for a person.
+    // How long workflows wait for a worker that was killed before any other takes them; the SDK's 10 s is
+    // long for a person.
     stickyQueueScheduleToStartTimeout: '3s',
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,

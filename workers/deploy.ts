@@ -34,7 +34,10 @@ export interface DeployWorkerOptions {
   onReady?(): void;
 }
 
-/** Resolves after the graceful end. Rejects with `deploy/unknown-target`, `worker/no-server`, `temporal/unreachable`. */
+/**
+ * Resolves after the graceful end. Rejects with `deploy/unknown-target`, `worker/no-server`,
+ * `temporal/unreachable`.
+ */
 export const run = (options: DeployWorkerOptions): Promise<void> =>
   withLinks(options.settings, options.links, (links) => serve(options, links));
 

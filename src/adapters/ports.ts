@@ -464,7 +464,10 @@ export interface Source {
    * `fetch` does.
    */
   lastCommits(request: LastCommitsRequest): Promise<Record<string, string>>;
-  /** Whether the branch or tag of the repository holds the commit. Rejects with `git/unreachable`, `git/denied`. */
+  /**
+   * Whether the branch or tag of the repository holds the commit. Rejects with `git/unreachable`,
+   * `git/denied`.
+   */
   contains(commit: HeldCommit): Promise<boolean>;
   head(url: string, ref: string, auth?: { username: string; password: string }): Promise<string | undefined>;
   /** Every branch and tag. Rejects as `fetch` does. */

@@ -1,4 +1,7 @@
-/** Which refs of a project are protected. Branches and tags have lists of their own: a tag with the name of a branch is not the branch. */
+/**
+ * Which refs of a project are protected. Branches and tags have lists of their own: a tag with the name of a
+ * branch is not the branch.
+ */
 import { wildcardMatches } from './wildcard.ts';
 
 export interface ProtectedRefLists {
@@ -9,7 +12,9 @@ export interface ProtectedRefLists {
   protected_refs: readonly string[];
 }
 
-/** `ref` without refs/heads/ or refs/tags/. A merge request is never protected, whatever its branch is called. */
+/**
+ * `ref` without refs/heads/ or refs/tags/. A merge request is never protected, whatever its branch is called.
+ */
 export function isProtectedRef(
   lists: ProtectedRefLists,
   refKind: 'branch' | 'tag' | 'merge_request',

@@ -43,7 +43,9 @@ export interface RetryPolicy {
   maxAttempts?: number;
   /** Ends the waiting. The attempt itself has to observe it too, if it is to be interrupted. */
   signal?: AbortSignal;
-  /** After the signal: reject with its reason (default), or make one last attempt and reject with its error. */
+  /**
+   * After the signal: reject with its reason (default), or make one last attempt and reject with its error.
+   */
   onAbort?: 'reject' | 'last-attempt';
   /** Called before a wait; at most once in `onWaitEveryMs`, if that is given. */
   onWait?(error: Error, waitMs: number): void;
@@ -51,8 +53,9 @@ export interface RetryPolicy {
 }
 
 /**
- * Returns what `attempt` resolves to. Rejects with the signal's reason once it is aborted, at once with an error that is
- * not retryable, and with the last error when attempts or time are used up. `attempt` must be safe to repeat.
+ * Returns what `attempt` resolves to. Rejects with the signal's reason once it is aborted, at once with an
+ * error that is not retryable, and with the last error when attempts or time are used up. `attempt` must be
+ * safe to repeat.
  */
 export async function retry<T>(attempt: () => Promise<T>, policy: RetryPolicy = {}): Promise<T> {
   const { signal, retryable = isTransient, backoff = doubling(INITIAL_WAIT_MS, MAX_WAIT_MS) } = policy;

@@ -1,6 +1,7 @@
 /**
- * The order of the compiler, lowest first: a file imports only from its own entry and from entries above it in this list,
- * types included. An entry is a file or a folder of `src/compiler/`; the longest entry that matches a file is the file's.
+ * The order of the compiler, lowest first: a file imports only from its own entry and from entries above it
+ * in this list, types included. An entry is a file or a folder of `src/compiler/`; the longest entry that
+ * matches a file is the file's.
  */
 export const COMPILER_ORDER: readonly string[] = [
   // What every step uses: places, mistakes, spelling.

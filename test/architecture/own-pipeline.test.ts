@@ -1,4 +1,6 @@
-/** The pipelines that build davit: plain jobs that GitLab runs too, and davit's own keywords for the image. */
+/**
+ * The pipelines that build davit: plain jobs that GitLab runs too, and davit's own keywords for the image.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -4,7 +4,10 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readSources, ROOT, type SourceFile, type SyntaxNode } from '../support/source.ts';
 
-/** The folders whose string literals are covered. Extend this list when the messages of a folder have been rewritten. */
+/**
+ * The folders whose string literals are covered. Extend this list when the messages of a folder have been
+ * rewritten.
+ */
 const COVERED_SOURCES: readonly string[] = [
   'activities/**/*.ts',
   'src/adapters/**/*.ts',

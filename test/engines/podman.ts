@@ -3,7 +3,9 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Daemon } from './kinds.ts';
 
-/** The registries of tests are on loopback, without TLS. Podman, unlike Docker, does not trust them by itself. */
+/**
+ * The registries of tests are on loopback, without TLS. Podman, unlike Docker, does not trust them by itself.
+ */
 const REGISTRIES = `unqualified-search-registries = ["docker.io"]
 [[registry]]
 location = "127.0.0.1"

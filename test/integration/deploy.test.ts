@@ -1,4 +1,6 @@
-/** Deploy activities on a real swarm of its own, images by digest from a registry that only its nodes reach. */
+/**
+ * Deploy activities on a real swarm of its own, images by digest from a registry that only its nodes reach.
+ */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { DeployActivities, DeployInput } from '../../activities/contract.ts';
 import { makeDeployActivities } from '../../activities/index.ts';

@@ -1,4 +1,7 @@
-/** `integrity` and `cache` of `include: remote`, and the time limit of all includes, against a real https server. */
+/**
+ * `integrity` and `cache` of `include: remote`, and the time limit of all includes, against a real https
+ * server.
+ */
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,7 +1,8 @@
 /**
- * davit builds davit: the jobs of .gitlab-ci.yml, as .davit.yml includes them, run by `davit run` in this checkout. The job image
- * and its packages are this machine's own, and the integration stage is the replay of recorded histories. The image of davit
- * itself needs packages of registries, so its build is not part of this test.
+ * davit builds davit: the jobs of .gitlab-ci.yml, as .davit.yml includes them, run by `davit run` in this
+ * checkout. The job image and its packages are this machine's own, and the integration stage is the replay of
+ * recorded histories. The image of davit itself needs packages of registries, so its build is not part of
+ * this test.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PipelineStatus } from '../../src/plan/model/protocol.ts';

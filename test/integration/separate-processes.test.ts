@@ -1,4 +1,7 @@
-/** `davit up` with a process for the server and for each worker, as an installation on several machines has them. */
+/**
+ * `davit up` with a process for the server and for each worker, as an installation on several machines has
+ * them.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

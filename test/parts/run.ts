@@ -1,6 +1,6 @@
 /**
- * `npm run test:parts [NAME…]`: builds or fetches the heavy parts that `npm test` uses, once, into the cache. Ends with 1 when a
- * part cannot be made; the tests that need it are then skipped by name.
+ * `npm run test:parts [NAME…]`: builds or fetches the heavy parts that `npm test` uses, once, into the cache.
+ * Ends with 1 when a part cannot be made; the tests that need it are then skipped by name.
  */
 import { lineProgress } from '../../src/local/process/progress.ts';
 import { ENGINE_PARTS, TEST_PARTS } from './index.ts';

@@ -1,6 +1,6 @@
 /**
- * The one place before any dispatch: a job that its plan refuses, or whose pipeline nobody has admitted, ends here. Decided by
- * the plan alone, so histories of plans without these fields replay as they were.
+ * The one place before any dispatch: a job that its plan refuses, or whose pipeline nobody has admitted, ends
+ * here. Decided by the plan alone, so histories of plans without these fields replay as they were.
  */
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import type { JobRun, Run } from './state.ts';

@@ -50,7 +50,10 @@ export function decide(target: DecisionTarget | undefined, decision: Decision): 
   return { accepted: true, message: verdict.message };
 }
 
-/** An approval of a protected environment is of this commit, this plan and this environment, and the record says so. */
+/**
+ * An approval of a protected environment is of this commit, this plan and this environment, and the record
+ * says so.
+ */
 function bindingOf(run: Run | undefined, job: JobRun, { action }: Decision): Pick<Decision, 'binds'> {
   if (!run || action !== 'play' || !job.spec.gate?.protection) return {};
   const environment = job.spec.environment?.name;

@@ -1,7 +1,7 @@
 /** Durable writes on one disk, and its errors as coded errors. */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { link, mkdir, open, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
+import { link, mkdir, open, readdir, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DavitError } from '../../errors.ts';
 
@@ -145,14 +145,6 @@ export async function readText(path: string): Promise<string | undefined> {
     await handle.close();
   }
 }
-
-export const removeFile = async (path: string): Promise<void> => {
-  try {
-    await unlink(path);
-  } catch (error) {
-    if (systemCode(error) !== 'ENOENT') throw error;
-  }
-};
 
 /** One at a time for each key, in the order of calls; unused keys take no memory. */
 export class KeyedLock {

@@ -1,4 +1,7 @@
-/** Whether a branch or a tag holds a commit: asked before what a person names by its hash counts as a commit of that ref. */
+/**
+ * Whether a branch or a tag holds a commit: asked before what a person names by its hash counts as a commit
+ * of that ref.
+ */
 import type { HeldCommit } from '../ports.ts';
 import { expectOk, throwIfFatal } from './git-errors.ts';
 import { emptyRepository, fetchInto } from './repository.ts';

@@ -56,6 +56,7 @@ export async function addFile(
   const mode = openMode(found.mode);
   if (found.size === 0) return put(tar, { ...header, type: 'file', mode });
   const sink = tar.entry({ ...header, type: 'file', mode, size: found.size });
-  // A file that grows while it is read is written with the size that it had; one that shrinks ends the archive.
+  // A file that grows while it is read is written with the size that it had; one that shrinks ends the
+  // archive.
   await pipeline(createReadStream(from, { end: found.size - 1 }), sink);
 }

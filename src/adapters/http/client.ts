@@ -48,8 +48,8 @@ export class StoreClient {
   }
 
   /**
-   * Sends a request and reads its response; a connection that breaks in between is retried as a whole. Rejects with the
-   * server's coded error, or `store/unreachable`.
+   * Sends a request and reads its response; a connection that breaks in between is retried as a whole.
+   * Rejects with the server's coded error, or `store/unreachable`.
    */
   async call<T>(call: Call, read: (answer: Answer) => Promise<T>): Promise<T> {
     const repeatable = call.body === undefined || Buffer.isBuffer(call.body);

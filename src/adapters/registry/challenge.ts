@@ -37,9 +37,9 @@ export interface TokenTrust {
 }
 
 /**
- * The address of a token service, or undefined when it may not be asked. Credentials go there, so it is the registry itself,
- * or https and named in the installation file, or https in the registry's own domain (GitLab and Docker Hub have registry and
- * token service in one domain); or both are on the loopback.
+ * The address of a token service, or undefined when it may not be asked. Credentials go there, so it is the
+ * registry itself, or https and named in the installation file, or https in the registry's own domain (GitLab
+ * and Docker Hub have registry and token service in one domain); or both are on the loopback.
  */
 export function tokenAddress(
   realm: string | undefined,

@@ -91,7 +91,10 @@ export class RegistryHttp {
     });
   }
 
-  /** One attempt, with a second request for a challenge. `retryAfter` receives what the registry itself asks for. */
+  /**
+   * One attempt, with a second request for a challenge. `retryAfter` receives what the registry itself asks
+   * for.
+   */
   async #try(ask: Ask, retryAfter: (ms: number) => void): Promise<Answer> {
     retryAfter(0);
     try {

@@ -3,7 +3,7 @@ import { testsText } from '../../plan/model/outcome.ts';
 import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import { painted, table } from './table.ts';
-import { closedColors, plainText } from './terminal-text.ts';
+import { plainText } from './terminal-text.ts';
 import { jobCell, jobTime, quoted, stateCell, waitingText } from './status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
 
@@ -111,9 +111,4 @@ function playableText(status: PipelineStatus): string {
     return `  davit ${verb} ${status.id} ${quoted(job.key)}\n`;
   });
   return `\nWaiting for a person:\n${plainText(lines.join(''))}`;
-}
-
-/** One line of a job's log with its name before it. */
-export function prefixed(prefix: string, line: string, color: boolean): string {
-  return `${prefix}${color ? closedColors(line) : line}\n`;
 }

@@ -109,7 +109,7 @@ const REPOSITORY = /^[a-z0-9][a-z0-9.-]*(?::\d+)?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]
 /** From the build itself, else from the push job that names it, else CI_REGISTRY_IMAGE. */
 export function buildRepository(draft: Draft, context: PlanContext): string {
   const { project, registry, trigger } = context.request;
-  // Images of a fork are in the same registry as the project's images, under the name that the file gives.
+  // Images of a fork get repositories of their own, whatever the file names.
   if (trigger.fork) return `${registry}/forks/${project.slug}`;
   const own = draft.config.values.build?.to;
   if (own !== undefined) return repository(own, { draft, context, keyword: 'build' });

@@ -44,9 +44,10 @@ export function projectNamed(
 }
 
 /**
- * A ref is protected when a list of its kind names it and the forge, or a person who may, vouches for its commit. A working
- * tree is protected only for the operator of the machine that davit runs on. A request for a commit of the repository also
- * needs the check that the ref holds that commit: `activities/compile/verify-ref.ts`.
+ * A ref is protected when a list of its kind names it and the forge, or a person who may, vouches for its
+ * commit. A working tree is protected only for the operator of the machine that davit runs on. A request for
+ * a commit of the repository also needs the check that the ref holds that commit:
+ * `activities/compile/verify-ref.ts`.
  */
 export function isProtected(project: InstallationProject, trigger: Trigger): boolean {
   if (trigger.fork || !isProtectedRef(project, trigger.refKind, trigger.ref)) return false;
@@ -60,7 +61,10 @@ export function isProtected(project: InstallationProject, trigger: Trigger): boo
 export const isLocalOperator = (trigger: Pick<Trigger, 'local' | 'role' | 'sourceBlob'>): boolean =>
   trigger.local === true && trigger.role === 'operator' && trigger.sourceBlob !== undefined;
 
-/** Whether a person may start or retry pipelines of the project's protected refs. Roles include the higher ones. */
+/**
+ * Whether a person may start or retry pipelines of the project's protected refs. Roles include the higher
+ * ones.
+ */
 export function mayStartProtected(
   { start_protected }: Pick<InstallationProject, 'start_protected'>,
   { name, role }: { name: string; role: string },

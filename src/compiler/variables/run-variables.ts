@@ -1,6 +1,7 @@
 /**
- * Variables given for one run, by a request or a push option. On a protected ref they replace nothing that the installation
- * or davit itself sets: a run with other values would be another program with the same secrets.
+ * Variables given for one run, by a request or a push option. On a protected ref they replace nothing that
+ * the installation or davit itself sets: a run with other values would be another program with the same
+ * secrets.
  */
 import type { CompileRequest } from '../request.ts';
 import { isLocalOperator } from './installation.ts';
@@ -13,8 +14,8 @@ const SETTABLE = ['CI_DEBUG_TRACE', 'CI_DEBUG_SERVICES'];
 const FIXED = new Set(PREDEFINED.filter((name) => !SETTABLE.includes(name)));
 
 /**
- * Whether a run may not choose what gets the secrets of a protected ref. The local operator may: his tree itself
- * says what runs.
+ * Whether a run may not choose what gets the secrets of a protected ref. The local operator may: his tree
+ * itself says what runs.
  */
 export const isRestricted = ({ trigger, project }: Pick<CompileRequest, 'trigger' | 'project'>): boolean =>
   project.protectedRef && !isLocalOperator(trigger);

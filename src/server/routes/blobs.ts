@@ -8,7 +8,8 @@ export function blobRoutes(app: FastifyInstance, { blobs, limits }: ServerDeps):
   app.post('/api/v1/blobs', { config: { access: 'developer' } }, async ({ body }) =>
     blobs.putStream(streamOf(body, { maxBytes: limits.userBlobBytes, idleMs: limits.idleMs })),
   );
-  // By its digest a blob has no owner: artifacts that a job keeps from people, sources and specs are there too.
+  // By its digest a blob has no owner: artifacts that a job keeps from people, sources and specs are there
+  // too.
   app.get('/api/v1/blobs/:digest', { config: { access: 'operator' } }, async ({ params }, reply) =>
     reply
       .header('content-disposition', 'attachment')

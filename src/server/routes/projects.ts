@@ -148,7 +148,10 @@ async function resolved(
   throw new DavitError('usage/invalid', 'The request names no commit (sha) of its working tree.');
 }
 
-/** A working tree under the name of a protected ref starts, unprotected; a commit of the repository does not start at all. */
+/**
+ * A working tree under the name of a protected ref starts, unprotected; a commit of the repository does not
+ * start at all.
+ */
 function refuseProtected(
   project: InstallationProject | undefined,
   { sourceBlob, ref, refKind }: StartRequest,

@@ -1,4 +1,7 @@
-/** A service that breaks off its response, wherever it does, fails the call with a coded error and nothing else. */
+/**
+ * A service that breaks off its response, wherever it does, fails the call with a coded error and nothing
+ * else.
+ */
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { Readable } from 'node:stream';

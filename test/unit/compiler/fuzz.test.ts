@@ -160,7 +160,9 @@ describe('names that form cycles', () => {
   });
 });
 
-/** Large texts that are refused or compiled in about a second; the timeout of the test ends quadratic work. */
+/**
+ * Large texts that are refused or compiled in about a second; the timeout of the test ends quadratic work.
+ */
 const LARGE: [title: string, text: string][] = [
   ['10 MB of a comment', `j: {image: x, script: x} # ${'x'.repeat(10 * MB)}`],
   ['10 MB of jobs', 'job_number: {image: x, script: [make]}\n'.repeat(260_000)],

@@ -1,4 +1,5 @@
 import { compile } from '../../../src/compiler/compile.ts';
+import { loadIncludes } from '../../../src/compiler/includes.ts';
 import type { CompileResult, CompiledJob, CompileRequest } from '../../../src/compiler/request.ts';
 import type { Trigger } from '../../../src/plan/model/trigger.ts';
 
@@ -48,6 +49,20 @@ export function request(text: string, more: Overrides = {}): CompileRequest {
     },
     ...rest,
   };
+}
+
+export type Files = Record<string, string>;
+
+/** Compiles the text with these files to include. */
+export async function compileWith(text: string, files: Files, more: Overrides = {}): Promise<CompileResult> {
+  const asked = request(text, more);
+  const loaded = await loadIncludes(asked, {
+    read: (names) => Promise.resolve(Object.fromEntries(names.map((name) => [name, files[name] ?? null]))),
+    list: () => Promise.resolve(Object.keys(files)),
+    changed: () => Promise.resolve(undefined),
+    elsewhere: () => Promise.resolve({}),
+  });
+  return compile({ ...asked, ...loaded });
 }
 
 export const run = (text: string, more: Overrides = {}): CompileResult => compile(request(text, more));

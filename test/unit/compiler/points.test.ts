@@ -1,6 +1,6 @@
 /**
- * What implementations of this language often get wrong, and the tests that hold davit to it. The pages of docs/language are
- * about the same points.
+ * What implementations of this language often get wrong, and the tests that hold davit to it. The pages of
+ * docs/language are about the same points.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,4 +1,7 @@
-/** The names of GitLab's page "Predefined CI/CD variables reference"; docs/language/variables.md has a word about each. */
+/**
+ * The names of GitLab's page "Predefined CI/CD variables reference"; docs/language/variables.md has a word
+ * about each.
+ */
 export const PREDEFINED: readonly string[] = `
 CHAT_CHANNEL CHAT_INPUT CHAT_USER_ID CI CI_API_GRAPHQL_URL CI_API_V4_URL CI_BUILDS_DIR CI_COMMIT_AUTHOR
 CI_COMMIT_BEFORE_SHA CI_COMMIT_BRANCH CI_COMMIT_DESCRIPTION CI_COMMIT_MESSAGE CI_COMMIT_REF_NAME

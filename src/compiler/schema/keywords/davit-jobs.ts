@@ -121,4 +121,3 @@ export type Build = z.output<typeof build>;
 export type Apitest = z.output<typeof apitest>;
 export type Push = z.output<typeof push>;
 export type Swarm = z.output<typeof swarm>;
-export type GateSpec = z.output<typeof gate>;

@@ -1,31 +1,16 @@
 /** `include` of local files: order, merge, wildcards, cycles, limits, places. */
 import { describe, expect, test } from 'vitest';
-import { compile } from '../../../../src/compiler/compile.ts';
-import { loadIncludes } from '../../../../src/compiler/includes.ts';
 import { problemText } from '../../../../src/compiler/problems.ts';
-import { request } from '../helpers.ts';
+import { compileWith, type Files } from '../helpers.ts';
 
-type Files = Record<string, string>;
-
-/** Compiles with these files; returns which of them were read. */
-async function answer(text: string, files: Files) {
-  const asked = request(text);
-  const loaded = await loadIncludes(asked, {
-    read: (names) => Promise.resolve(Object.fromEntries(names.map((name) => [name, files[name] ?? null]))),
-    list: () => Promise.resolve(Object.keys(files)),
-    changed: () => Promise.resolve(undefined),
-    elsewhere: () => Promise.resolve({}),
-  });
-  return compile({ ...asked, ...loaded });
-}
 async function wrong(text: string, files: Files): Promise<string[]> {
-  const found = await answer(text, files);
+  const found = await compileWith(text, files);
   return found.kind === 'invalid'
     ? found.problems.map((one) => problemText({ ...one, hint: undefined }))
     : [];
 }
 async function keys(text: string, files: Files): Promise<string[]> {
-  const found = await answer(text, files);
+  const found = await compileWith(text, files);
   if (found.kind !== 'plan') throw new Error(JSON.stringify(found));
   return found.jobs.map(({ job }) => job.key);
 }
@@ -47,7 +32,7 @@ describe('include', () => {
       'a.yml': 'j: {image: a, script: [a1, a2], variables: {A: "a", B: "a", C: "a"}}',
       'b.yml': 'j: {script: [b1], variables: {B: "b", C: "b"}}',
     };
-    const found = await answer('include: [a.yml, b.yml]\nj: {variables: {C: "own"}}', files);
+    const found = await compileWith('include: [a.yml, b.yml]\nj: {variables: {C: "own"}}', files);
     const spec = found.kind === 'plan' ? found.jobs[0]?.spec : undefined;
     expect(spec).toMatchObject({ script: ['b1'] });
     const values = spec?.variables.filter(({ name }) => /^[ABC]$/.test(name)).map(({ value }) => value);

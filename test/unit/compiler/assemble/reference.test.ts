@@ -1,4 +1,7 @@
-/** `!reference`: places kept, nested, flattened by scripts; cycles and wrong targets are mistakes with a place. */
+/**
+ * `!reference`: places kept, nested, flattened by scripts; cycles and wrong targets are mistakes with a
+ * place.
+ */
 import { describe, expect, test } from 'vitest';
 import { job, mistakes, run, variable } from '../helpers.ts';
 

@@ -2,8 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { InputValue } from '../../../../src/plan/model/trigger.ts';
-import { run } from '../helpers.ts';
-import { including, problemsOf, texts, withInputs } from './support.ts';
+import { compileWith, run } from '../helpers.ts';
+import { problemsOf, texts, withInputs } from './support.ts';
 
 const tooLarge = (found: readonly string[]): boolean =>
   found.some((one) => one.includes('[language/too-large]'));
@@ -21,7 +21,7 @@ describe('bounds', () => {
     const files = { 'a.yml': withInputs('{a: }', '.h: {script: "- $[[ inputs.a ]]"}') };
     const include = Array.from({ length: 100 }, () => '  - {local: a.yml, inputs: *i}').join('\n');
     const root = `.i: &i {a: ${'x'.repeat(400_000)}}\ninclude:\n${include}\nj: {image: x, script: y}\n`;
-    expect(tooLarge(texts(await including(root, files)))).toBe(true);
+    expect(tooLarge(texts(await compileWith(root, files)))).toBe(true);
   });
   test('values: a long list in many places is a million values at most', () => {
     const list = `[${'x,'.repeat(10_000)}]`;

@@ -1,8 +1,8 @@
 /** `$[[ … ]]` in a document: where it is replaced, by what, and what stays. */
 import { describe, expect, test } from 'vitest';
 import { findBlocks } from '../../../../src/compiler/inputs/blocks.ts';
-import { run } from '../helpers.ts';
-import { filled, including, job, problemsOf, script, texts, withInputs } from './support.ts';
+import { compileWith, run } from '../helpers.ts';
+import { filled, job, problemsOf, script, texts, withInputs } from './support.ts';
 
 const JOB = 'j: {image: x, script: [y]}';
 
@@ -144,7 +144,7 @@ describe('mistakes of a block', () => {
       'a.yml': withInputs('{l: {type: array}}', 'j:\n  image: x\n  script: y\n  rules: $[[ inputs.l ]]\n'),
     };
     const root = 'include:\n  - local: a.yml\n    inputs:\n      l:\n        - when: sometimes\n';
-    expect(texts(await including(root, files)).join()).toMatch(
+    expect(texts(await compileWith(root, files)).join()).toMatch(
       /^.gitlab-ci.yml:5:17 rules\[0\].when must be /,
     );
   });

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { ContentReader, type ComponentFacts } from '../../../../src/compiler/inputs/content.ts';
 import { Problems } from '../../../../src/compiler/problems.ts';
 import { plain } from '../../../../src/compiler/yaml/nodes.ts';
-import { request } from '../helpers.ts';
-import { including, script, texts, withInputs } from './support.ts';
+import { compileWith, request } from '../helpers.ts';
+import { script, texts, withInputs } from './support.ts';
 
 const FILE = '.gitlab-ci.yml';
 
@@ -36,7 +36,7 @@ describe('include:inputs', () => {
   const root = (...includes: string[]): string =>
     `include:\n${includes.map((one) => `  - ${one}\n`).join('')}`;
   test('a file that is included twice is filled in twice', async () => {
-    const answer = await including(
+    const answer = await compileWith(
       root('{local: a.yml, inputs: {name: one}}', '{local: a.yml, inputs: {name: two, n: 2}}'),
       { 'a.yml': lib },
     );
@@ -50,19 +50,19 @@ describe('include:inputs', () => {
       ),
       'b.yml': lib,
     };
-    const answer = await including(root('{local: a.yml, inputs: {file: b.yml, who: ada}}'), files);
+    const answer = await compileWith(root('{local: a.yml, inputs: {file: b.yml, who: ada}}'), files);
     expect(script(answer, 'ada-job')).toEqual(['go 1']);
     const unseen = {
       ...files,
       'b.yml': withInputs('{name: }', 'j: {image: x, script: "$[[ inputs.who ]]"}'),
     };
     expect(
-      texts(await including(root('{local: a.yml, inputs: {file: b.yml, who: ada}}'), unseen)).join(),
+      texts(await compileWith(root('{local: a.yml, inputs: {file: b.yml, who: ada}}'), unseen)).join(),
     ).toContain('b.yml:4:24 $[[ inputs.who ]] cannot be replaced: the header has no such input');
   });
   test('the inputs of the run are for the pipeline file alone', async () => {
     const text = withInputs('{name: {default: x}}', root('{local: a.yml}'));
-    const answer = await including(text, { 'a.yml': lib }, { trigger: { inputs: { name: 'given' } } });
+    const answer = await compileWith(text, { 'a.yml': lib }, { trigger: { inputs: { name: 'given' } } });
     expect(texts(answer).join()).toContain(
       '.gitlab-ci.yml:5:5 the input "name" (a.yml:2:12) must be given here',
     );
@@ -92,18 +92,18 @@ describe('include:inputs', () => {
     ],
   ])('%s is a mistake', async (_, include, message) => {
     const files = { 'a.yml': lib, 'b.yml': 'b: {image: x, script: y}', 'c.yml': 'spec: {}\n---\n' };
-    expect(texts(await including(`${root(include)}j: {image: x, script: y}`, files)).join('\n')).toContain(
+    expect(texts(await compileWith(`${root(include)}j: {image: x, script: y}`, files)).join('\n')).toContain(
       message,
     );
   });
   test('empty inputs and a file without a header go together', async () => {
-    const answer = await including(root('{local: b.yml, inputs: {}}'), {
+    const answer = await compileWith(root('{local: b.yml, inputs: {}}'), {
       'b.yml': 'b: {image: x, script: y}',
     });
     expect(script(answer, 'b')).toEqual(['y']);
   });
   test('variables in passed values are left for the job', async () => {
-    const answer = await including(root('{local: a.yml, inputs: {name: j, stage: test, n: 3}}'), {
+    const answer = await compileWith(root('{local: a.yml, inputs: {name: j, stage: test, n: 3}}'), {
       'a.yml': lib.replace('go', '$[[ inputs.name ]] $CI_COMMIT_SHA'),
     });
     expect(script(answer)).toEqual(['j $CI_COMMIT_SHA 3']);

@@ -1,26 +1,10 @@
-import { compile } from '../../../../src/compiler/compile.ts';
-import { loadIncludes } from '../../../../src/compiler/includes.ts';
 import { problemText } from '../../../../src/compiler/problems.ts';
 import type { CompileResult, CompiledJob } from '../../../../src/compiler/request.ts';
-import { jobs, request, run, type Overrides } from '../helpers.ts';
-
-export type Files = Record<string, string>;
+import { jobs, run, type Overrides } from '../helpers.ts';
 
 /** A header with these inputs, in flow style, and the content. */
 export const withInputs = (inputs: string, content: string): string =>
   `spec:\n  inputs: ${inputs}\n---\n${content}`;
-
-/** Compiles with these files; returns which of them were read. */
-export async function including(text: string, files: Files, more: Overrides = {}): Promise<CompileResult> {
-  const asked = request(text, more);
-  const loaded = await loadIncludes(asked, {
-    read: (names) => Promise.resolve(Object.fromEntries(names.map((name) => [name, files[name] ?? null]))),
-    list: () => Promise.resolve(Object.keys(files)),
-    changed: () => Promise.resolve(undefined),
-    elsewhere: () => Promise.resolve({}),
-  });
-  return compile({ ...asked, ...loaded });
-}
 
 /** Every problem on one line, without its hint. */
 export const texts = (answer: CompileResult): string[] =>

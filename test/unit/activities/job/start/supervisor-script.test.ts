@@ -48,7 +48,9 @@ interface Job {
   marked?: boolean;
 }
 
-/** Runs the supervisor outside of a container. Never signalled here: as process 1 it would signal all others. */
+/**
+ * Runs the supervisor outside of a container. Never signalled here: as process 1 it would signal all others.
+ */
 function run(shell: (typeof SHELLS)[number], job: Job) {
   const root = mkdtempSync(join(tmpdir(), 'davit-supervisor-'));
   roots.push(root);
