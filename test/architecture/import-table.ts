@@ -41,6 +41,8 @@ const CALM_NODE = [
   'node:util',
   'node:buffer',
   'node:events',
+  'src/utils/coded-stream.ts',
+  'src/utils/error-listener.ts',
 ];
 const SERVER = [
   ...PURE,
@@ -89,6 +91,8 @@ export const AREAS: readonly Area[] = [
   { of: 'src/utils/clone-auth.ts', may: ['types:src/adapters/ports.ts', 'types:src/installation.ts'] },
   { of: 'src/utils/retry.ts', may: ['src/errors.ts', 'node:timers/promises'] },
   { of: 'src/utils/tar.ts', may: ['types:tar-stream'] },
+  { of: 'src/utils/coded-stream.ts', may: ['node:stream', 'src/utils/error-listener.ts'] },
+  { of: 'src/utils/error-listener.ts', may: ['types:node:events'] },
   { of: 'src/utils/', may: [] },
   { of: 'src/masking/', may: ['src/masking/', ...OPEN] },
   { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },
