@@ -29,6 +29,8 @@ const PURE = [
   'src/utils/retry.ts',
   'src/utils/tar.ts',
 ];
+/** How failures of streams are handled. */
+const STREAMS = ['src/utils/coded-stream.ts', 'src/utils/error-listener.ts'];
 /** What a process may use that is not the task of the network or disk. */
 const CALM_NODE = [
   'node:crypto',
@@ -41,11 +43,10 @@ const CALM_NODE = [
   'node:util',
   'node:buffer',
   'node:events',
-  'src/utils/coded-stream.ts',
-  'src/utils/error-listener.ts',
 ];
 const SERVER = [
   ...PURE,
+  ...STREAMS,
   'src/server/',
   'src/compiler/',
   'src/temporal/',
@@ -143,6 +144,7 @@ export const AREAS: readonly Area[] = [
     may: [
       'src/adapters/',
       ...PURE,
+      ...STREAMS,
       'node:*',
       'dockerode',
       'undici',

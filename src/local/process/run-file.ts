@@ -1,6 +1,5 @@
 /** `HOME/run.json`: the davit that runs on this machine. */
 import { rm } from 'node:fs/promises';
-import { get } from 'node:http';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Settings } from '../../config.ts';
@@ -45,9 +44,11 @@ export async function liveRun(settings: Home): Promise<RunFile | undefined> {
 }
 
 /** True if there is an HTTP response below status 500. */
-export function responds(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
+export async function responds(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
+  // Loaded here, because most commands ask nothing and it costs a tenth of their start. Not `fetch`, which
+  // would load a second HTTP client into a process that lives as long as davit.
+  const { get } = await import('node:http');
   return new Promise((resolve) => {
-    // Not `fetch`, which would load a second HTTP client into a process that lives as long as davit.
     const request = get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
       response.destroy();
       resolve((response.statusCode ?? 500) < 500);

@@ -150,18 +150,16 @@ describe('the working tree as a tar', () => {
     expect(git(at('out'), 'for-each-ref', '--format=%(refname)')).toBe('refs/heads/main\nrefs/tags/v1');
   });
 
-  test.skipIf(process.getuid?.() !== 0)(
-    'a repository that git refuses is refused, in git words',
-    async () => {
-      const repo = repository();
-      chownSync(repo, 1234, 1234);
-      await expect(findProject(repo)).rejects.toMatchObject({
-        code: 'cli/no-git',
-        message: expect.stringContaining('dubious ownership'),
-        hint: expect.stringContaining('git config --global --add safe.directory'),
-      });
-    },
-  );
+  test('a repository that git refuses is refused, in the words of git', async (context) => {
+    context.skip(process.getuid?.() !== 0, 'only root can give a folder to another user');
+    const repo = repository();
+    chownSync(repo, 1234, 1234);
+    await expect(findProject(repo)).rejects.toMatchObject({
+      code: 'cli/no-git',
+      message: expect.stringContaining('dubious ownership'),
+      hint: expect.stringContaining('git config --global --add safe.directory'),
+    });
+  });
 
   test('of a folder in a repository contains only that folder, with one commit', async () => {
     const repo = repository();
