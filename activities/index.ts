@@ -23,7 +23,7 @@ import type { ControlActivities, DeployActivities } from './contract.ts';
 import { makeApplyDeploy } from './deploy/apply.ts';
 import { makeCreateRelease } from './pipeline/create-release.ts';
 import type { DeployDeps } from './deploy/common.ts';
-import { makeRollbackDeploy } from './deploy/put-back.ts';
+import { makeRollbackDeploy } from './deploy/rollback.ts';
 import { makeWatchDeploy } from './deploy/watch.ts';
 import { makeFindArtifacts } from './pipeline/find-artifacts.ts';
 import { makeFindMirrored } from './downstream/find-mirrored.ts';

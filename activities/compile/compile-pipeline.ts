@@ -19,7 +19,7 @@ import type { Plan, PlanJob, PlanTrust } from '../../src/plan/model/plan.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
 import { COUNTERS } from '../../src/plan/model/records.ts';
 import { limitsOf, writeCompiled } from '../runtime/compiled-blobs.ts';
-import { listFiles, sourceFiles } from './file.ts';
+import { listFiles, sourceFiles } from './pipeline-file.ts';
 import { openPins, withIncludes, type Pins } from './includes.ts';
 import { admitted, forkRefusal, forkWarnings } from './fork-pipeline.ts';
 import { permitted } from './permissions.ts';

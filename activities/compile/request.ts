@@ -5,7 +5,7 @@ import type { InstallationFacts, InstallationProject } from '../../src/installat
 import type { CompileRequest } from '../../src/compiler/request.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
 import { isProtectedRef } from '../../src/match/protected-refs.ts';
-import { findFile, PIPELINE_FILES } from './file.ts';
+import { findFile, PIPELINE_FILES } from './pipeline-file.ts';
 import type { FetchedSource } from './source.ts';
 import { variablesOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput } from '../contract.ts';

@@ -14,11 +14,11 @@ import {
   type DeployDeps,
   type DeployRecord,
 } from './common.ts';
-import { deployedImage } from './image.ts';
+import { deployedImage } from './deployed-image.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
-import { retryThroughOutage, retryUntilReachable } from '../runtime/retry.ts';
+import { retryThroughOutage, retryUntilReachable } from '../runtime/retry-policies.ts';
 import { rulesOf, takeover } from './ownership.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { throwIfEnded } from '../runtime/failures.ts';

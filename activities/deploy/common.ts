@@ -14,7 +14,7 @@ import type { DeployedState } from '../../src/plan/model/outcome.ts';
 import { deployRecordName } from '../../src/plan/model/records.ts';
 import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { DeployInput } from '../contract.ts';
-import { retryThroughStoreOutage } from '../runtime/retry.ts';
+import { retryThroughStoreOutage } from '../runtime/retry-policies.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
 export interface DeployDeps {

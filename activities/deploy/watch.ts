@@ -14,7 +14,7 @@ import {
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
-import { retryThroughOutage } from '../runtime/retry.ts';
+import { retryThroughOutage } from '../runtime/retry-policies.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { durationText } from '../../src/utils/duration.ts';
 import { throwIfEnded } from '../runtime/failures.ts';

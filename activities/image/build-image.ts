@@ -21,7 +21,7 @@ import { coded, mayBeBack, requeue, requeueUnlessQueueMatches, throwIfEnded } fr
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
-import { retryThroughStoreOutage } from '../runtime/retry.ts';
+import { retryThroughStoreOutage } from '../runtime/retry-policies.ts';
 import { outOfScope, type WorkerScope } from '../runtime/worker-scope.ts';
 import { readSpec } from '../runtime/spec.ts';
 

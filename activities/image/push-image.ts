@@ -7,7 +7,7 @@ import type { ControlActivities, RunInput } from '../contract.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
-import { retryThroughOutage, retryThroughStoreOutage } from '../runtime/retry.ts';
+import { retryThroughOutage, retryThroughStoreOutage } from '../runtime/retry-policies.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
 

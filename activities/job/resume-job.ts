@@ -8,7 +8,7 @@ import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import { constant, retry } from '../../src/utils/retry.ts';
 import type { RunInput } from '../contract.ts';
-import { retryUntilReachable } from '../runtime/retry.ts';
+import { retryUntilReachable } from '../runtime/retry-policies.ts';
 import type { JobDeps } from './context/deps.ts';
 import { loadEndNote } from './finish/end-note.ts';
 import { finishNoted, finishWithout } from './finish/finish.ts';

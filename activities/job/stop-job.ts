@@ -4,7 +4,7 @@
  */
 import { Context } from '@temporalio/activity';
 import type { HostInput } from '../contract.ts';
-import { retryUntilReachable } from '../runtime/retry.ts';
+import { retryUntilReachable } from '../runtime/retry-policies.ts';
 import { removeObjects, stopContainer } from './container/cleanup.ts';
 import type { JobDeps } from './context/deps.ts';
 import { followLog } from './container/follow.ts';

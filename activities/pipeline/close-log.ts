@@ -8,7 +8,7 @@ import type { LogStore } from '../../src/adapters/ports.ts';
 import type { CloseLogInput, ControlActivities } from '../contract.ts';
 import { Appender } from '../runtime/log/appender.ts';
 import { bad } from '../runtime/log/log-lines.ts';
-import { retryUntilReachable } from '../runtime/retry.ts';
+import { retryUntilReachable } from '../runtime/retry-policies.ts';
 
 /** Below the activity's own timeout, so that it ends by its own error. */
 const STORE_MS = 45_000;

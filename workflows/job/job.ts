@@ -12,7 +12,7 @@ import { isCancellation, sleep, Trigger } from '@temporalio/workflow';
 import type { EnvironmentChange } from '../../src/plan/model/environments.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import type { ForeignNeed, PlanJob } from '../../src/plan/model/plan.ts';
-import { retryOf } from '../../src/plan/policy/retry.ts';
+import { retryOf } from '../../src/plan/policy/job-retry.ts';
 import type { StepKind } from '../../src/plan/policy/schedule.ts';
 import { messageOf } from '../../src/utils/message.ts';
 import { durable } from '../activities.ts';

@@ -2,7 +2,7 @@
 import { type Arch, isArch } from '../../../src/plan/model/ids.ts';
 import type { ApitestSpec, ScriptSpec } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
-import { retryUntilReachable } from '../../runtime/retry.ts';
+import { retryUntilReachable } from '../../runtime/retry-policies.ts';
 import type { JobDeps } from './deps.ts';
 import { ContainerLog } from '../../runtime/log/container-log.ts';
 import { readSpec } from '../../runtime/spec.ts';

@@ -1,5 +1,5 @@
 import { withCode } from '../../../src/utils/retry.ts';
-import { retryWhileStoreUnavailable } from '../../runtime/retry.ts';
+import { retryWhileStoreUnavailable } from '../../runtime/retry-policies.ts';
 import type { Job } from './job.ts';
 
 const isUnavailable = withCode('store/no-space', 'store/unreachable', 'server/busy');

@@ -7,7 +7,7 @@ import { platformText, type CommonSpec } from '../../../src/plan/model/spec.ts';
 import type { ContainerCreate, ContainerState } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
-import { retryUntilReachable, retryWhileStoreUnavailable } from '../../runtime/retry.ts';
+import { retryUntilReachable, retryWhileStoreUnavailable } from '../../runtime/retry-policies.ts';
 import { type FoundCaches, findCaches } from '../cache/cache.ts';
 import { startSidecars } from '../sidecars/sidecars.ts';
 import { endMarkScript } from '../../runtime/log/end-mark.ts';

@@ -6,7 +6,7 @@
 import type { LogCheckpoint, LogRef, LogState, LogStore } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { crcText, type LogSummary } from '../../../src/plan/model/outcome.ts';
-import { retryUntilReachable } from '../retry.ts';
+import { retryUntilReachable } from '../retry-policies.ts';
 
 const CHUNK_BYTES = 64 * 1_024;
 const FLUSH_MS = 250;

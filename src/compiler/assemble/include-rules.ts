@@ -4,7 +4,7 @@
  */
 import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
-import { checkExpression } from '../rules/check.ts';
+import { checkExpression } from '../rules/check-conditions.ts';
 import { comparesWithBefore, ConditionChecker } from '../rules/conditions.ts';
 import { ruleKey } from '../yaml/rule-nodes.ts';
 import { remoteFilesKey } from '../../match/path-patterns.ts';

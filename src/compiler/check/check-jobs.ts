@@ -3,7 +3,7 @@ import { isArch } from '../../plan/model/ids.ts';
 import { nameProblem } from '../../plan/model/queues.ts';
 import { storable, utf8Length } from '../../plan/model/text.ts';
 import type { Problems } from '../problems.ts';
-import { checkConditions } from '../rules/check.ts';
+import { checkConditions } from '../rules/check-conditions.ts';
 import { TOP } from '../schema/keyword-table.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Path } from '../yaml/nodes.ts';

@@ -1,7 +1,7 @@
 /** From linked drafts to the plan's jobs and their specs. */
 import { isArch } from '../../plan/model/ids.ts';
 import type { PlanJob } from '../../plan/model/plan.ts';
-import { RETRY_REASONS } from '../../plan/policy/retry.ts';
+import { RETRY_REASONS } from '../../plan/policy/job-retry.ts';
 import { chooseQueue, CONTROL_QUEUE, deployQueue } from '../../plan/model/queues.ts';
 import type { JobSpec } from '../../plan/model/spec.ts';
 import type { CompiledJob } from '../request.ts';

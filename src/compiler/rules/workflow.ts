@@ -5,7 +5,7 @@ import type { CompileRequest } from '../request.ts';
 import { workflowReader } from '../schema/keyword-table.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { checkRefs } from './check-refs.ts';
-import { checkRuleList } from './check.ts';
+import { checkRuleList } from './check-conditions.ts';
 import { ConditionChecker } from './conditions.ts';
 import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
 import { firstMatch } from './rules.ts';

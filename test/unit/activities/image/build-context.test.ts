@@ -3,7 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { extract, pack } from 'tar-stream';
 import { expect, test } from 'vitest';
 import { imagesIn } from '../../../../activities/image/build-auth.ts';
-import { findFile } from '../../../../activities/compile/file.ts';
+import { findFile } from '../../../../activities/compile/pipeline-file.ts';
 import { buildContext } from '../../../../activities/image/build-context.ts';
 import { dockerIgnore } from '../../../../src/match/dockerignore.ts';
 import { memoryBlobs } from '../fakes.ts';

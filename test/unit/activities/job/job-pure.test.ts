@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseDotenv } from '../../../../activities/job/finish/dotenv.ts';
+import { parseDotenv } from '../../../../activities/job/finish/dotenv-report.ts';
 import { selectFiles } from '../../../../activities/job/files/artifact-globs.ts';
 import { attemptLabels, attemptName, readLabels } from '../../../../activities/runtime/container-names.ts';
 import { resolveVariables } from '../../../../activities/job/start/variables.ts';

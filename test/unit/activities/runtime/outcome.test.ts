@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { verdictOfError } from '../../../../activities/job/container/verdict.ts';
 import { endedBy } from '../../../../activities/runtime/outcome.ts';
 import { DavitError, type ErrorCode, ERRORS } from '../../../../src/errors.ts';
-import { RETRY_REASONS } from '../../../../src/plan/policy/retry.ts';
+import { RETRY_REASONS } from '../../../../src/plan/policy/job-retry.ts';
 
 /** Code, the result for jobs in containers before, for builds and deployments before, and for all now. */
 const DECIDED: readonly (readonly [ErrorCode, string, string, string])[] = [

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { keysAt } from '../../../../src/compiler/schema/validation/schema-keys.ts';
 import { DEFAULT, JOB_KEYWORDS, KEYWORDS, TOP } from '../../../../src/compiler/schema/keyword-table.ts';
 import { FAILURE_KINDS } from '../../../../src/plan/model/outcome.ts';
-import { RETRY_REASONS } from '../../../../src/plan/policy/retry.ts';
+import { RETRY_REASONS } from '../../../../src/plan/policy/job-retry.ts';
 import { RETRY_WHEN } from '../../../../src/compiler/schema/keywords/flow.ts';
 import { job, mistakes, run } from '../helpers.ts';
 import { WITHOUT_EFFECT } from '../../../../src/compiler/lint/runner-variables.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { retryUntilStored } from '../../../../../activities/job/context/store-retry.ts';
-import { retryWhileStoreUnavailable } from '../../../../../activities/runtime/retry.ts';
+import { retryWhileStoreUnavailable } from '../../../../../activities/runtime/retry-policies.ts';
 import { verdictOfError } from '../../../../../activities/job/container/verdict.ts';
 import { DavitError } from '../../../../../src/errors.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { FAILURE_KINDS, type JobResult } from '../../../../src/plan/model/outcome.ts';
-import { RETRY_REASONS, retryOf } from '../../../../src/plan/policy/retry.ts';
+import { RETRY_REASONS, retryOf } from '../../../../src/plan/policy/job-retry.ts';
 import { jobOf } from '../../../support/plans.ts';
 
 const none = { auto: 0, retry: 0, autoMax: 2 };

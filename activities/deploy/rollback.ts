@@ -12,7 +12,7 @@ import {
 } from './common.ts';
 import { untilSettled } from './watch.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
-import { retryThroughOutage } from '../runtime/retry.ts';
+import { retryThroughOutage } from '../runtime/retry-policies.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
 
