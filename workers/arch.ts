@@ -21,10 +21,10 @@ import { type Ability, checkEngine } from './parts/check-engine.ts';
 import { helperEnsurer } from './parts/helper.ts';
 import { heartbeatAck } from './parts/heartbeat-ack.ts';
 import { identityText } from './parts/identity.ts';
-import { keepClean } from './parts/janitor.ts';
+import { runJanitor } from './parts/janitor.ts';
 import { withLinks, type WorkerLinks } from './parts/links.ts';
 import { cleanUpAtStart } from './parts/startup-cleanup.ts';
-import { diskSpaceFreer } from './parts/disk-space.ts';
+import { makeFreeDiskSpace } from './parts/disk-space.ts';
 import { onStop, reportToFleet } from './parts/process.ts';
 import { readWorkerConfig } from './parts/worker-config.ts';
 import { messageOf } from '../src/utils/message.ts';
@@ -118,7 +118,7 @@ async function serve(serving: ArchWorkerParts): Promise<void> {
     await cleanUpAtStart({ ...deps, client, self, janitor, trouble, signal: stopping.signal });
     const workers = await createWorkers(serving, deps);
     const reports = reportToFleet(ports.fleet, report(serving));
-    const cleaning = keepClean(janitor, trouble);
+    const cleaning = runJanitor(janitor, trouble);
     const ended = untilEnded(workers, stopping);
     say(`serves ${queues(serving).join(', ')} on ${ability.hostName}`);
     options.onReady?.();
@@ -150,7 +150,7 @@ function jobDeps(
     engine,
     ensureHelper: serving.ensureHelper,
     workflows,
-    freeDiskSpace: diskSpaceFreer({ ...of, pruneBuildCache: config.prune_build_cache }),
+    freeDiskSpace: makeFreeDiskSpace({ ...of, pruneBuildCache: config.prune_build_cache }),
     ack: heartbeatAck(client),
     announce: ({ workflowId, runId }, started) =>
       client.workflow.getHandle(workflowId, runId).signal(SIGNALS.jobStarted, started),

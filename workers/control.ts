@@ -14,8 +14,8 @@ import { reconcileLookup, signalTrigger, workflowLookup } from '../src/temporal/
 import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
 import { identityText } from './parts/identity.ts';
 import { openTemporal, type TemporalLinks, type WorkerLinks } from './parts/links.ts';
-import { detachHere, writeStderr, stopper } from './parts/process.ts';
-import { keepReconciled, type ReconcilerOptions } from './parts/reconciler.ts';
+import { detachHere, writeStderr, stopOnSignal } from './parts/process.ts';
+import { runReconciler, type ReconcilerOptions } from './parts/reconciler.ts';
 
 /** Longer than the last request of a push, shorter than the time after which supervisors kill. */
 const GRACE = '8s';
@@ -74,9 +74,9 @@ async function serve(
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,
   });
-  const stop = stopper(worker, options.signal);
+  const stop = stopOnSignal(worker, options.signal);
   options.onReady?.();
-  const reconciler = ports && keepReconciled(reconciling(ports, client));
+  const reconciler = ports && runReconciler(reconciling(ports, client));
   try {
     await worker.run();
   } finally {

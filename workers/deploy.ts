@@ -12,7 +12,7 @@ import { VERSION } from '../src/version.ts';
 import type { WorkerPorts } from '../src/wiring.ts';
 import { identityText } from './parts/identity.ts';
 import { withLinks, type WorkerLinks } from './parts/links.ts';
-import { detachHere, reportToFleet, stopper } from './parts/process.ts';
+import { detachHere, reportToFleet, stopOnSignal } from './parts/process.ts';
 
 /** Longer than one call to an engine; a watch that is ended by it continues at the next worker. */
 const GRACE = '5s';
@@ -57,7 +57,7 @@ async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLi
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,
   });
-  const stop = stopper(worker, options.signal);
+  const stop = stopOnSignal(worker, options.signal);
   const reports = reportToFleet(ports.fleet, report(ports, name));
   options.onReady?.();
   try {

@@ -165,13 +165,18 @@ interface Compiled {
   fleet: readonly WorkerReport[];
 }
 
-async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput> {
-  const { answer, input } = what;
+async function output(deps: CompileDeps, compiled: Compiled): Promise<CompileOutput> {
+  const { answer, input } = compiled;
   if (answer.kind === 'empty') return { kind: 'empty', reason: answer.reason };
   if (answer.kind === 'invalid') return { kind: 'invalid', problems: answer.problems.map(problemText) };
-  const permissions = { facts: deps.facts, project: what.project, trigger: input.trigger, ...what.trust };
+  const permissions = {
+    facts: deps.facts,
+    project: compiled.project,
+    trigger: input.trigger,
+    ...compiled.trust,
+  };
   const permittedJobs = answer.jobs.map((one) => permitted(one, permissions));
-  const modes = new Map(Object.entries(what.project.resource_modes));
+  const modes = new Map(Object.entries(compiled.project.resource_modes));
   const jobs: PlanJob[] = await bounded(permittedJobs, PUTS_AT_ONCE, async ({ job, spec }) => {
     const bytes = new TextEncoder().encode(JSON.stringify(spec));
     const mode = job.resourceGroup === undefined ? undefined : modes.get(job.resourceGroup);
@@ -179,16 +184,16 @@ async function output(deps: CompileDeps, what: Compiled): Promise<CompileOutput>
   });
   const { trigger } = input;
   const gateExpiryMs = deps.facts.config.limits.gate_expiry;
-  const whole: Plan = { ...answer.plan, trust: what.trust, jobs };
-  const plan = await admitted(deps, whole, { project: what.project, trigger, gateExpiryMs });
+  const whole: Plan = { ...answer.plan, trust: compiled.trust, jobs };
+  const plan = await admitted(deps, whole, { project: compiled.project, trigger, gateExpiryMs });
   const kept = {
     jobIds: await jobIds(deps.records, input, plan.jobs),
     warnings: [
-      ...forkWarnings(trigger, what.fleet),
-      ...(what.warning === undefined ? [] : [what.warning]),
+      ...forkWarnings(trigger, compiled.fleet),
+      ...(compiled.warning === undefined ? [] : [compiled.warning]),
       ...answer.warnings.map(problemText),
     ],
-    source: what.fetched.source,
+    source: compiled.fetched.source,
   };
   const planBlob = await writeCompiled(deps.blobs, plan, kept);
   return { kind: 'plan', plan, planBlob, ...kept, limits: limitsOf(deps.facts) };

@@ -6,7 +6,7 @@ import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { ApplyOutput, DeployActivities, DeployInput } from '../contract.ts';
 import {
   deployRecord,
-  keepSnapshot,
+  saveSnapshot,
   storesWithRetry,
   recordName,
   stateOf,
@@ -160,7 +160,7 @@ async function attempt(
     deployId: input.deployId,
     image,
     appliedAt: deps.now(),
-    previous: await keepSnapshot(deps, now.snapshot),
+    previous: await saveSnapshot(deps, now.snapshot),
   };
   await deps.records.put(recordName(deps.target.name, input.deployId), record);
   const auth = await deps.registries.authFor(image);

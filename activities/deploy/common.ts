@@ -72,7 +72,7 @@ export const deployRecord = (deps: DeployDeps, deployId: string): Promise<Deploy
   deps.records.get<DeployRecord>(recordName(deps.target.name, deployId));
 
 /** A snapshot contains the service's environment, so it is stored encrypted and passed as a digest. */
-export async function keepSnapshot(
+export async function saveSnapshot(
   deps: DeployDeps,
   snapshot: string | undefined,
 ): Promise<Digest | undefined> {

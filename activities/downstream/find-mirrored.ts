@@ -7,7 +7,7 @@ import type { InstallationFacts } from '../../src/installation.ts';
 import { parsePipelineId, type PipelineId } from '../../src/plan/model/ids.ts';
 import { pipelinesPrefix, type PipelineEntry } from '../../src/plan/model/records.ts';
 import type { ControlActivities } from '../contract.ts';
-import { mayDownload, producerOf } from '../runtime/project-access.ts';
+import { mayDownload, artifactProject } from '../runtime/project-access.ts';
 
 /** Maximum number of pipelines of other refs to skip. */
 const MAX_INSPECTED = 500;
@@ -27,7 +27,7 @@ export function makeFindMirrored({
   return async (input) => {
     const name = input.mirrors;
     if (input.fork) return { refused: `A pipeline of a fork cannot follow another pipeline (${name}).` };
-    const project = producerOf(facts, input, name);
+    const project = artifactProject(facts, input, name);
     if (!project) return { refused: `There is no project ${name} in this installation.` };
     if (!mayDownload(project, input))
       return {

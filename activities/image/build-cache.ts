@@ -30,7 +30,7 @@ export function cacheTags(spec: BuildSpec): CacheTags {
  * built, under the cache's name. Without this every build would leave an image behind. Best effort: returns
  * warnings, never fails a build.
  */
-export async function keepOneLocally(
+export async function keepNewestImage(
   engine: Engine,
   what: {
     spec: BuildSpec;

@@ -73,14 +73,14 @@ interface Fill {
   extra: string | undefined;
 }
 
-async function fill(blobs: BlobStore, tar: Pack, what: Fill): Promise<void> {
-  for (const digest of what.tars)
+async function fill(blobs: BlobStore, tar: Pack, content: Fill): Promise<void> {
+  for (const digest of content.tars)
     for await (const entry of entries(await blobs.getStream(digest))) {
-      const path = below(what.root, entry.path);
-      if (path !== undefined && path !== '' && !what.leaveOut(path))
-        await copy(tar, path, { entry, root: what.root });
+      const path = below(content.root, entry.path);
+      if (path !== undefined && path !== '' && !content.leaveOut(path))
+        await copy(tar, path, { entry, root: content.root });
     }
-  if (what.extra !== undefined) await put(tar, { name: OUTSIDE, mode: 0o644 }, what.extra);
+  if (content.extra !== undefined) await put(tar, { name: OUTSIDE, mode: 0o644 }, content.extra);
   tar.finalize();
 }
 

@@ -13,11 +13,17 @@ import type { BuiltImage, JobResult, Platform } from '../../src/plan/model/outco
 import { PLATFORMS, platformText, type BuildSpec } from '../../src/plan/model/spec.ts';
 import { buildAuth, imagesIn } from './build-auth.ts';
 import { mustPullBases } from './build-bases.ts';
-import { cacheTags, keepOneLocally } from './build-cache.ts';
+import { cacheTags, keepNewestImage } from './build-cache.ts';
 import type { ArchActivities, RunInput } from '../contract.ts';
 import { type FreeDiskSpace, retryHintAfterGc } from '../runtime/disk-space.ts';
 import { buildContext } from './build-context.ts';
-import { coded, mayBeBack, requeue, requeueUnlessQueueMatches, throwIfEnded } from '../runtime/failures.ts';
+import {
+  coded,
+  isAwayForNow,
+  requeue,
+  requeueUnlessQueueMatches,
+  throwIfEnded,
+} from '../runtime/failures.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
@@ -71,7 +77,7 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
       });
       const result = await buildAndPush(deps, input, { spec, log, signal }).catch(async (error: unknown) => {
         throwIfEnded();
-        if (mayBeBack(error, input.ref)) return engineAway(log, error);
+        if (isAwayForNow(error, input.ref)) return engineAway(log, error);
         return failed(await retryHintAfterGc(error, deps), automaton);
       });
       if (result.message) log.line(result.message);
@@ -120,7 +126,7 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
       throw error;
     });
   log.line(`${tag} -> ${pushed.digest}`);
-  const warnings = await keepOneLocally(deps.engine, { spec, cache, tag, auth, signal, log });
+  const warnings = await keepNewestImage(deps.engine, { spec, cache, tag, auth, signal, log });
   const image: BuiltImage = { repository: spec.repository, digest: pushed.digest, platform, sizeBytes };
   return { outcome: 'succeeded', started: true, image, warnings };
 }

@@ -6,7 +6,7 @@ import { Context } from '@temporalio/activity';
 import type { ReleaseInput } from '../contract.ts';
 import { removeObjects } from './container/cleanup.ts';
 import type { JobDeps } from './context/deps.ts';
-import { forgetMasks } from './start/mask-set.ts';
+import { deleteMasks } from './start/mask-set.ts';
 import { attemptName, LABELS, readLabels } from '../runtime/container-names.ts';
 
 export function makeReleaseJobs(deps: JobDeps): (input: ReleaseInput) => Promise<void> {
@@ -27,6 +27,6 @@ export function makeReleaseJobs(deps: JobDeps): (input: ReleaseInput) => Promise
         return of !== undefined && named.has(JSON.stringify([of.job, of.attempt]));
       },
     });
-    await Promise.all(refs.map((ref) => forgetMasks(deps, attemptName(installation, run, ref))));
+    await Promise.all(refs.map((ref) => deleteMasks(deps, attemptName(installation, run, ref))));
   };
 }

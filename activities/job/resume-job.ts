@@ -12,7 +12,7 @@ import { retryUntilReachable } from '../runtime/retry-policies.ts';
 import type { JobDeps } from './context/deps.ts';
 import { loadEndNote } from './finish/end-note.ts';
 import { finishNoted, finishWithout } from './finish/finish.ts';
-import { isAlive, ranFor } from './container/follow.ts';
+import { isAlive, runTimeOf } from './container/follow.ts';
 import { type Job, openJob } from './context/job.ts';
 import { hostLost, removeAll, supervise } from './run/supervise.ts';
 import { ActivityEnded, ActivityLease } from '../runtime/activity-lease.ts';
@@ -53,7 +53,7 @@ async function resume(job: Job): Promise<JobResult> {
   if ('outcome' in begun) return begun;
   if (!masks)
     log.withhold('The values to mask are not in the store any more: the rest of the log is left out.');
-  return supervise(job, await retryUntilEngineReachable(job, () => ranFor(deps.engine, begun)));
+  return supervise(job, await retryUntilEngineReachable(job, () => runTimeOf(deps.engine, begun)));
 }
 
 /**

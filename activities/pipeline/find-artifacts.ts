@@ -20,7 +20,7 @@ import {
 import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import type { ControlActivities, FindArtifactsInput } from '../contract.ts';
 import { artifactNameHash } from '../runtime/artifact-name-hash.ts';
-import { mayDownload, producerOf } from '../runtime/project-access.ts';
+import { mayDownload, artifactProject } from '../runtime/project-access.ts';
 
 /** Maximum number of failed retries to skip. */
 const MAX_RETRIES_SKIPPED = 20;
@@ -70,7 +70,7 @@ async function newest(
 ): Promise<ArtifactRecord | string> {
   const what = `${need.job} on ${need.ref} of ${need.project}`;
   if (input.fork) return `A pipeline of a fork takes no artifacts of other pipelines (${what}).`;
-  const project = producerOf(facts, input, need.project);
+  const project = artifactProject(facts, input, need.project);
   if (!project) return `There is no project ${need.project} in this installation.`;
   if (!mayDownload(project, input))
     return `${project.name} does not give its artifacts to ${input.project}: its entry in the installation file says to whom, under artifacts_to.`;

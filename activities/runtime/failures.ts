@@ -97,5 +97,5 @@ export const isAway = (error: unknown): error is DavitError =>
   error instanceof DavitError && error.code === 'engine/unreachable';
 
 /** The same, where another dispatch of this attempt may help. */
-export const mayBeBack = (error: unknown, { epoch }: { epoch: number }): error is DavitError =>
+export const isAwayForNow = (error: unknown, { epoch }: { epoch: number }): error is DavitError =>
   isAway(error) && epoch < MAX_DISPATCHES;

@@ -4,7 +4,7 @@ import type { InstallationFacts, InstallationProject } from '../../src/installat
 import type { FindArtifactsInput } from '../contract.ts';
 
 /** By its full name at the forge, or its name here. */
-export function producerOf(
+export function artifactProject(
   facts: InstallationFacts,
   input: Pick<FindArtifactsInput, 'project'>,
   name: string,

@@ -2,7 +2,7 @@
  * How activities wait for an unreachable service: named policies over the one loop in `src/utils/retry.ts`.
  */
 import type { ErrorCode } from '../../src/errors.ts';
-import { doubling, retry, withCode } from '../../src/utils/retry.ts';
+import { exponential, retry, withCode } from '../../src/utils/retry.ts';
 
 /** Longer than dockerd's own retries of about 50 s; a registry that restarts within minutes ends no job. */
 const OUTAGE_MS = 240_000;
@@ -25,7 +25,7 @@ export interface OutageOptions {
 export const retryThroughOutage = <T>(options: OutageOptions, work: () => Promise<T>): Promise<T> =>
   retry(work, {
     retryable: withCode(...options.codes),
-    backoff: doubling(options.initialMs ?? OUTAGE_INITIAL_MS, OUTAGE_MAX_MS),
+    backoff: exponential(options.initialMs ?? OUTAGE_INITIAL_MS, OUTAGE_MAX_MS),
     forMs: options.forMs ?? OUTAGE_MS,
     countFrom: 'first-failure',
     signal: options.signal,
@@ -46,7 +46,7 @@ export const retryThroughStoreOutage = <T>(signal: AbortSignal, work: () => Prom
 export const retryWhileStoreUnavailable = <T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
   retry(work, {
     retryable: withCode('store/no-space', 'store/unreachable', 'server/busy'),
-    backoff: doubling(STORE_INITIAL_MS, STORE_MAX_MS),
+    backoff: exponential(STORE_INITIAL_MS, STORE_MAX_MS),
     signal,
     onAbort: 'last-attempt',
   });

@@ -12,7 +12,7 @@ const ASK_MS = 4_000;
 const health = z.object({ ok: z.boolean() });
 
 /** Rewrites the file while `working` resolves to true. `stop` removes it. */
-export function keepReady(
+export function updateReadyFile(
   file: string,
   working: () => Promise<boolean>,
   everyMs = EVERY_MS,

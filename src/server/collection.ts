@@ -21,7 +21,7 @@ export async function collectOnce(deps: Deps, dryRun: boolean, now = Date.now())
 }
 
 /** Collects four times a day until stopped; a failed collection is retried the next time. */
-export function keepCollected(deps: Deps & Pick<ServerDeps, 'log'>): { stop(): Promise<void> } {
+export function runCollection(deps: Deps & Pick<ServerDeps, 'log'>): { stop(): Promise<void> } {
   const over = new AbortController();
   const pause = (ms: number): Promise<void> =>
     delay(ms, undefined, { signal: over.signal, ref: false }).catch(() => undefined); // stopped

@@ -9,7 +9,7 @@ import { HELPER_IMAGE, type Installation, type InstallationFacts } from '../inst
 import { wireServer, type ServerPorts } from '../wiring-server.ts';
 import { buildApp } from './app.ts';
 import { knownTokens } from './auth.ts';
-import { keepCollected } from './collection.ts';
+import { runCollection } from './collection.ts';
 import { refResolver } from './resolve-ref.ts';
 import { currentRights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
@@ -101,7 +101,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       { cause },
     );
   }
-  const collector = keepCollected({ ...ports, workflows: link.workflows, log });
+  const collector = runCollection({ ...ports, workflows: link.workflows, log });
   url = options.installation.url ?? listening;
   log.note('listening', { url: listening });
   return { url: listening, close: () => collector.stop().then(close) };

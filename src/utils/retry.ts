@@ -8,7 +8,7 @@ const MAX_WAIT_MS = 5_000;
 /** ms before attempt number `failures + 1`; `failures` starts at 1. */
 export type Backoff = (failures: number) => number;
 
-export const doubling =
+export const exponential =
   (initialMs: number, maxMs: number): Backoff =>
   (failures) =>
     Math.min(initialMs * 2 ** (failures - 1), maxMs);
@@ -58,7 +58,7 @@ export interface RetryPolicy {
  * safe to repeat.
  */
 export async function retry<T>(attempt: () => Promise<T>, policy: RetryPolicy = {}): Promise<T> {
-  const { signal, retryable = isTransient, backoff = doubling(INITIAL_WAIT_MS, MAX_WAIT_MS) } = policy;
+  const { signal, retryable = isTransient, backoff = exponential(INITIAL_WAIT_MS, MAX_WAIT_MS) } = policy;
   const onAbort = policy.onAbort ?? 'reject';
   let countedFrom = policy.countFrom === 'first-failure' ? undefined : performance.now();
   let toldAt = Number.NEGATIVE_INFINITY;

@@ -22,22 +22,22 @@ export interface DiskSpaceOptions
 }
 
 /** Jobs that find a full disk concurrently wait for one collection. */
-export function diskSpaceFreer(of: DiskSpaceOptions): FreeDiskSpace {
+export function makeFreeDiskSpace(options: DiskSpaceOptions): FreeDiskSpace {
   let running: Promise<FreedSpace> | undefined;
   return () => {
-    running ??= collect(of).finally(() => {
+    running ??= collect(options).finally(() => {
       running = undefined;
     });
     return running;
   };
 }
 
-async function collect(of: DiskSpaceOptions): Promise<FreedSpace> {
-  const { engine, workflows, url } = of;
+async function collect(options: DiskSpaceOptions): Promise<FreedSpace> {
+  const { engine, workflows, url } = options;
   // On a full disk a removal may fail: the janitor tries again, and the others may succeed.
-  const runs = await sweep({ ...of, everyMs: 0 }).catch(() => []);
+  const runs = await sweep({ ...options, everyMs: 0 }).catch(() => []);
   const own = ownImages(await engine.listImages(), { url, used: usedImages(engine) });
   const images = await removeOwnImages(engine, workflows, own);
-  const cacheBytes = of.pruneBuildCache ? await engine.pruneBuildCache() : 0;
+  const cacheBytes = options.pruneBuildCache ? await engine.pruneBuildCache() : 0;
   return { runs: runs.length, images, cacheBytes };
 }

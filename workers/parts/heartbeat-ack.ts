@@ -9,11 +9,11 @@ import {
   ActivityResetError,
   type Client,
 } from '@temporalio/client';
-import { doubling, retry } from '../../src/utils/retry.ts';
+import { exponential, retry } from '../../src/utils/retry.ts';
 import type { HeartbeatAck } from '../../activities/runtime/activity-lease.ts';
 
 const MAX_ATTEMPTS = 6;
-const BACKOFF = doubling(200, 3_200);
+const BACKOFF = exponential(200, 3_200);
 
 /** Rejects if Temporal does not respond to six attempts: then nothing is started. */
 export const heartbeatAck = (client: Client): HeartbeatAck => ({

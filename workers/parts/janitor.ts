@@ -87,7 +87,7 @@ async function removeRun(
  * Repeats rounds until stopped, also for this machine's temporary folders; failures are reported to `trouble`
  * and retried.
  */
-export function keepClean(janitor: Janitor, trouble: (error: unknown) => void): { stop(): Promise<void> } {
+export function runJanitor(janitor: Janitor, trouble: (error: unknown) => void): { stop(): Promise<void> } {
   const over = new AbortController();
   const rounds = (async () => {
     while (!over.signal.aborted) {

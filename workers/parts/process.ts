@@ -32,7 +32,7 @@ export function installRuntime(settings: Pick<Settings, 'logLevel'>): void {
  * Ends the worker by the AbortSignal, otherwise by SIGTERM or SIGINT; returns a function that removes the
  * listeners.
  */
-export function stopper(worker: Worker, signal: AbortSignal | undefined): () => void {
+export function stopOnSignal(worker: Worker, signal: AbortSignal | undefined): () => void {
   const stop = (): void => {
     const state = worker.getState();
     if (state === 'RUNNING') worker.shutdown();

@@ -29,20 +29,20 @@ export const reconciledProjects = (projects: readonly InstallationProject[]): Re
   );
 
 /** Compares each project that no control worker has compared recently. Never rejects. */
-export async function reconcileAll(of: ReconcilerOptions, signal?: AbortSignal): Promise<void> {
-  const { every, grace, at_most } = of.facts.config.reconcile;
-  const now = of.now ?? Date.now;
-  const waiting = reconciledProjects(of.facts.config.projects);
-  const deps: ReconcileDeps = { ...of, graceMs: grace, atMost: at_most, now, signal };
+export async function reconcileAll(options: ReconcilerOptions, signal?: AbortSignal): Promise<void> {
+  const { every, grace, at_most } = options.facts.config.reconcile;
+  const now = options.now ?? Date.now;
+  const waiting = reconciledProjects(options.facts.config.projects);
+  const deps: ReconcileDeps = { ...options, graceMs: grace, atMost: at_most, now, signal };
   const one = async (): Promise<void> => {
     for (let project = waiting.shift(); project && !signal?.aborted; project = waiting.shift()) {
       try {
-        const last = await of.records.get<ReconcileRecord>(reconcileRecordName(project.name));
+        const last = await options.records.get<ReconcileRecord>(reconcileRecordName(project.name));
         if (last && !last.problem && now() - last.at < every * FRESH) continue;
         for (const { ref, sha } of await reconcile(deps, project))
-          of.say(`reconcile: ${project.name} ${ref} ${sha.slice(0, 12)}: no delivery arrived, started`);
+          options.say(`reconcile: ${project.name} ${ref} ${sha.slice(0, 12)}: no delivery arrived, started`);
       } catch (error) {
-        of.say(`reconcile: ${project.name}: ${messageOf(error)}`);
+        options.say(`reconcile: ${project.name}: ${messageOf(error)}`);
       }
     }
   };
@@ -50,15 +50,15 @@ export async function reconcileAll(of: ReconcilerOptions, signal?: AbortSignal):
 }
 
 /** Compares periodically until stopped; `stop` waits for the current pass. */
-export function keepReconciled(of: ReconcilerOptions): { stop(): Promise<void> } {
+export function runReconciler(options: ReconcilerOptions): { stop(): Promise<void> } {
   const over = new AbortController();
   // A server of an older version does not support it: nothing is compared until it is upgraded too.
-  const config: InstallationFacts['config']['reconcile'] | undefined = of.facts.config.reconcile;
+  const config: InstallationFacts['config']['reconcile'] | undefined = options.facts.config.reconcile;
   if (!config) return { stop: async () => {} };
   const { every } = config;
   const rounds = (async () => {
     while (!over.signal.aborted) {
-      await reconcileAll(of, over.signal);
+      await reconcileAll(options, over.signal);
       const pause = every * (1 + JITTER * (Math.random() - 0.5));
       await delay(pause, undefined, { signal: over.signal }).catch(() => undefined); // stopped
     }

@@ -5,7 +5,7 @@
 import type { JobResult } from '../../src/plan/model/outcome.ts';
 import type { JobRun, Run } from './state.ts';
 
-export function barredResult(run: Pick<Run, 'jobs'>, job: JobRun): JobResult | undefined {
+export function refusedResult(run: Pick<Run, 'jobs'>, job: JobRun): JobResult | undefined {
   const { refused } = job.spec;
   if (refused !== undefined)
     return { outcome: 'failed', kind: 'config', started: false, endedAt: Date.now(), message: refused };

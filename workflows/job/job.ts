@@ -16,7 +16,7 @@ import { retryOf } from '../../src/plan/policy/job-retry.ts';
 import type { StepKind } from '../../src/plan/policy/schedule.ts';
 import { messageOf } from '../../src/utils/message.ts';
 import { durable } from '../activities.ts';
-import { admittedResult, barredResult } from './admission.ts';
+import { admittedResult, refusedResult } from './admission.ts';
 import { hasVersion } from '../versions.ts';
 import { cancelledResult, containerAttempt } from './attempt.ts';
 import { downstreamAttempt } from './downstream-attempt.ts';
@@ -35,7 +35,7 @@ export async function runJobLifecycle(
   via: Exclude<StepKind, 'skip' | 'manual'>,
 ): Promise<JobResult> {
   try {
-    const barred = barredResult(run, job);
+    const barred = refusedResult(run, job);
     if (barred) return barred;
     if (job.spec.gate) {
       const end = await waitAtGate(run, job, job.spec.gate);

@@ -13,7 +13,7 @@ import { CancellationScope } from '@temporalio/workflow';
 import type { DownstreamNews } from '../../src/plan/model/downstream.ts';
 import { jobsAfter } from '../../src/plan/policy/graph.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
-import { nextSteps, waitsFor, whySkipped, type StepKind } from '../../src/plan/policy/schedule.ts';
+import { nextSteps, waitsFor, skipReasonOf, type StepKind } from '../../src/plan/policy/schedule.ts';
 import { isAllowed, isSettled, tally, tokenOf, type Tally } from '../../src/plan/policy/status.ts';
 import { supersedeEffect, startedOf } from '../../src/plan/policy/supersede.ts';
 import { cancelDownstream, applyDownstreamNews } from '../job/downstream-attempt.ts';
@@ -76,7 +76,7 @@ export class Scheduler {
 
   #skip(job: JobRun): void {
     const { graph, jobs } = this.#run;
-    const message = whySkipped(graph, job.index, jobs.map(viewOf));
+    const message = skipReasonOf(graph, job.index, jobs.map(viewOf));
     this.#end(job, { outcome: 'skipped', started: false, endedAt: Date.now(), message });
   }
 

@@ -27,7 +27,7 @@ import {
   rememberHead,
   rememberKey,
   superseded,
-  wantedNow,
+  isWanted,
 } from '../../src/plan/policy/memory.ts';
 import type { KnownKey, ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import { SIGNALS, WORKFLOWS, type PipelineInput, type RerunRequest } from '../../src/plan/model/protocol.ts';
@@ -182,7 +182,7 @@ export class Intake {
 
   #newerThan(trigger: Trigger): ReturnType<typeof newerThan> {
     const newer = newerThan(this.#memory, trigger);
-    return newer && wantedNow(this.#memory, trigger) && hasVersion('olderCommitStarts') ? undefined : newer;
+    return newer && isWanted(this.#memory, trigger) && hasVersion('olderCommitStarts') ? undefined : newer;
   }
 
   async #startRun(input: PipelineInput, reuse: WorkflowIdReusePolicy): Promise<void> {

@@ -72,7 +72,7 @@ async function findCache({ deps }: Job, cache: JobCache, notes: string[]): Promi
  * Stores the caches of the ended container, as `policy` and `when` demand. Never rejects; returns lines for
  * the log.
  */
-export async function keepCaches(
+export async function saveCaches(
   job: Job,
   labels: Readonly<Record<string, string>>,
   verdict: Verdict,

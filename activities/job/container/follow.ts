@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ContainerState, Engine } from '../../../src/adapters/ports.ts';
 import type { ContainerLog } from '../../runtime/log/container-log.ts';
 import { LABELS } from '../../runtime/container-names.ts';
-import { mayBeBack } from '../../runtime/failures.ts';
+import { isAwayForNow } from '../../runtime/failures.ts';
 
 const INITIAL_RETRY_MS = 100;
 const MAX_RETRY_MS = 3_000;
@@ -59,7 +59,7 @@ export async function followLog(followed: FollowRequest): Promise<void> {
       continue;
     }
     if (over && ++failed >= MAX_FINAL_READS) {
-      if (epoch !== undefined && mayBeBack(end.broken, { epoch })) throw end.broken;
+      if (epoch !== undefined && isAwayForNow(end.broken, { epoch })) throw end.broken;
       log.lost('The container or its log is gone: its last lines are lost.');
       break;
     }
@@ -84,14 +84,14 @@ export const isAlive = (state: ContainerState): boolean =>
   state.status === 'running' || state.status === 'paused' || state.status === 'restarting';
 
 /** Its script has started, and may have ended. */
-export const hasBegun = (state: ContainerState): boolean =>
+export const hasStarted = (state: ContainerState): boolean =>
   isAlive(state) || state.status === 'exited' || state.status === 'dead';
 
 /**
  * How long a container has run, in ms. The engine recorded the start, so its clock is used for the current
  * time too.
  */
-export async function ranFor(engine: Engine, state: ContainerState): Promise<number> {
+export async function runTimeOf(engine: Engine, state: ContainerState): Promise<number> {
   const until = isAlive(state) ? (await engine.info()).time : state.finishedAt;
   return Math.max(until - state.startedAt, 0);
 }

@@ -30,10 +30,10 @@ export async function coverageOfLog(logs: LogStore, ref: LogRef, regex: string):
   return undefined;
 }
 
-async function window(logs: LogStore, ref: LogRef, at: { start: number; end: number }): Promise<Buffer> {
+async function window(logs: LogStore, ref: LogRef, range: { start: number; end: number }): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
-  for (let from = at.start; from < at.end; ) {
-    const { bytes } = await logs.read(ref, from, at.end - from);
+  for (let from = range.start; from < range.end; ) {
+    const { bytes } = await logs.read(ref, from, range.end - from);
     if (bytes.length === 0) break;
     chunks.push(bytes);
     from += bytes.length;

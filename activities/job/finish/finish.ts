@@ -6,7 +6,7 @@ import { type JobResult, testsText } from '../../../src/plan/model/outcome.ts';
 import { collectArtifacts } from '../files/artifacts.ts';
 import { collectRequest } from '../files/collect-request.ts';
 import { coverageOfLog } from './coverage.ts';
-import { keepCaches } from '../cache/cache.ts';
+import { saveCaches } from '../cache/cache.ts';
 import { collectDotenv } from './dotenv-report.ts';
 import { saveEndNote } from './end-note.ts';
 import { environmentUrl } from './environment-url.ts';
@@ -43,7 +43,7 @@ export const STORE_LIMIT_MS = 45 * 60_000;
  */
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
   const verdict = await readEnd(job, state, timedOut);
-  const lines = await keepCaches(job, state.labels, verdict);
+  const lines = await saveCaches(job, state.labels, verdict);
   const coverage = await coverageOf(job, lines);
   const kept = await keepAll(job, verdict);
   removeBeside(job);

@@ -18,13 +18,13 @@ import type { JobResult } from '../../../src/plan/model/outcome.ts';
 import { removeObjects, stopContainer } from '../container/cleanup.ts';
 import { forgetNetwork } from '../sidecars/sidecars.ts';
 import { finish, finishWithout, STORE_LIMIT_MS } from '../finish/finish.ts';
-import { followLog, hasBegun, ranFor } from '../container/follow.ts';
+import { followLog, hasStarted, runTimeOf } from '../container/follow.ts';
 import type { Job, StartProgress } from '../context/job.ts';
 import { startEarly } from '../../runtime/start-early.ts';
 import { ActivityEnded } from '../../runtime/activity-lease.ts';
 import { bad } from '../../runtime/log/log-lines.ts';
 import { retryHintAfterGc } from '../../runtime/disk-space.ts';
-import { cancelled, isAway, mayBeBack, requeue, superseded, workerLost } from '../../runtime/failures.ts';
+import { cancelled, isAway, isAwayForNow, requeue, superseded, workerLost } from '../../runtime/failures.ts';
 
 /** Time to send what was read before a worker stops; the dispatch that resumes reads the rest again. */
 const FLUSH_ON_LEAVE_MS = 1_500;
@@ -122,7 +122,7 @@ async function afterFailure(job: Job, error: unknown, followed: Followed): Promi
   if (error instanceof DavitError && error.code === 'log/fenced') throw superseded();
   if (error instanceof DavitError && error.code === 'engine/container-missing') return hostLost(job);
   followed.stop();
-  if (mayBeBack(error, job.input.ref)) return untilBack(job);
+  if (isAwayForNow(error, job.input.ref)) return untilBack(job);
   return engineFailed(job, error);
 }
 
@@ -262,11 +262,12 @@ export async function notStarted(
   forgetNetwork(engine); // it may have been removed; the next job checks
   const why: unknown = job.lease.signal.aborted ? job.lease.signal.reason : error;
   const state = await engine.inspectContainer(job.name).catch(() => 'away' as const);
-  const begun = state === 'away' ? startAsked : state !== undefined && hasBegun(state);
+  const begun = state === 'away' ? startAsked : state !== undefined && hasStarted(state);
   if (why instanceof ActivityEnded) return await endedBefore(job, why, begun);
   // If the engine does not tell the time, 0: a late timeout is better than an early one.
-  if (begun && state !== 'away' && state) return supervise(job, await ranFor(engine, state).catch(() => 0));
-  if (mayBeBack(error, job.input.ref)) {
+  if (begun && state !== 'away' && state)
+    return supervise(job, await runTimeOf(engine, state).catch(() => 0));
+  if (isAwayForNow(error, job.input.ref)) {
     job.log.abandon();
     throw begun ? workerLost(worker.hostId) : requeue(`${worker.hostName}: ${error.message}`);
   }

@@ -17,7 +17,7 @@ export const masksOf = (values: readonly string[]): Automaton | undefined =>
   maskAutomaton(maskPatterns(values));
 
 /** Durable before the container starts. */
-export async function keepMasks(stores: Stores, attempt: string, values: readonly string[]): Promise<void> {
+export async function saveMasks(stores: Stores, attempt: string, values: readonly string[]): Promise<void> {
   const plain = new TextEncoder().encode(JSON.stringify(values));
   const sealed = Buffer.from(stores.secrets.seal(plain)).toString('base64');
   await stores.records.put<MaskRecord>(recordName(attempt), { sealed });
@@ -33,5 +33,5 @@ export async function loadMasks(stores: Stores, attempt: string): Promise<string
 }
 
 /** The attempt is over: its secrets are deleted from the store. */
-export const forgetMasks = (stores: Stores, attempt: string): Promise<void> =>
+export const deleteMasks = (stores: Stores, attempt: string): Promise<void> =>
   stores.records.put<MaskRecord>(recordName(attempt), { sealed: '' });

@@ -12,11 +12,11 @@ import { type FoundCaches, findCaches } from '../cache/cache.ts';
 import { startSidecars } from '../sidecars/sidecars.ts';
 import { endMarkScript } from '../../runtime/log/end-mark.ts';
 import { removeObjects } from '../container/cleanup.ts';
-import { hasBegun, ranFor } from '../container/follow.ts';
+import { hasStarted, runTimeOf } from '../container/follow.ts';
 import { ensureImage, platformOf, type WantedImage } from '../container/image.ts';
 import { archOf, type Job, type StartProgress } from '../context/job.ts';
 import { info, warning } from '../../runtime/log/log-lines.ts';
-import { keepMasks, masksOf } from './mask-set.ts';
+import { saveMasks, masksOf } from './mask-set.ts';
 import { LABELS } from '../../runtime/container-names.ts';
 import { type RunnerOptions, runnerOptions } from './runner-options.ts';
 import { EXIT_RESERVED, scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor-script.ts';
@@ -41,7 +41,7 @@ export async function prepare(job: Job, progress: StartProgress): Promise<number
   job.log.hide(masksOf(plan.masked));
   const signal = AbortSignal.any([lease.signal, AbortSignal.timeout(job.input.timeoutMs)]);
   const masksKept = startEarly(
-    retryWhileStoreUnavailable(signal, () => keepMasks(deps, job.name, plan.masked)),
+    retryWhileStoreUnavailable(signal, () => saveMasks(deps, job.name, plan.masked)),
   );
   const notes: string[] = [];
   const pulled = startEarly(ensureImage(deps, plan.wanted, { signal, say: (text) => notes.push(text) }));
@@ -58,7 +58,7 @@ export async function prepare(job: Job, progress: StartProgress): Promise<number
     labels: caches.labels,
   };
   const existing = await makeContainer(job, request);
-  if (existing) return ranFor(deps.engine, existing);
+  if (existing) return runTimeOf(deps.engine, existing);
   sayHead(job, plan, [...notes, ...sidecars.notes, ...caches.notes]);
   await Promise.all([
     filling(job, { resolved: plan.resolved, caches: caches.archives, request }),
@@ -153,7 +153,7 @@ interface ContainerRequest {
  */
 async function removeHalf({ deps, name, labels }: Job): Promise<void> {
   const there = await deps.engine.inspectContainer(name);
-  if (!there || !hasBegun(there)) await removeObjects(deps.engine, { labels });
+  if (!there || !hasStarted(there)) await removeObjects(deps.engine, { labels });
 }
 
 /**
@@ -170,7 +170,7 @@ async function makeContainer(job: Job, request: ContainerRequest): Promise<Conta
     if (!(error instanceof DavitError) || error.code !== 'engine/name-taken') throw error;
   }
   const there = await deps.engine.inspectContainer(name);
-  if (there && hasBegun(there)) return there;
+  if (there && hasStarted(there)) return there;
   // It may belong to a later dispatch, which is about to start it.
   await retryUntilReachable(job.lease.signal, () => deps.logs.open(job.input.ref, job.input.ref.epoch));
   if (!(await deps.engine.removeUnlessRunning(name))) return deps.engine.inspectContainer(name);

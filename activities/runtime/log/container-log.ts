@@ -21,7 +21,7 @@ import { DavitError } from '../../../src/errors.ts';
 import { type Automaton, Masker, maskText } from '../../../src/masking/index.ts';
 import type { LogSummary } from '../../../src/plan/model/outcome.ts';
 import { Appender, type AppenderOptions, notice } from './appender.ts';
-import { beforeEnd } from './end-mark.ts';
+import { withoutEndMark } from './end-mark.ts';
 
 export interface ContainerLogOptions extends AppenderOptions {
   capBytes: number;
@@ -99,7 +99,7 @@ export class ContainerLog {
   async record(record: LogRecord): Promise<void> {
     if (this.ended) return;
     const { container } = this.#options;
-    const last = container === undefined ? undefined : beforeEnd(record.bytes, container);
+    const last = container === undefined ? undefined : withoutEndMark(record.bytes, container);
     this.#endRead ||= last !== undefined;
     const same = record.time === this.#position.engineTime;
     const recordsAtTime = same ? this.#position.recordsAtTime + 1 : 1;

@@ -14,7 +14,7 @@ export const endMarkScript = (container: string): string => `printf '%s\\n' ${qu
  * The content of a record before the mark, or undefined without a mark: the script's last line need not end
  * with a newline.
  */
-export function beforeEnd(bytes: Uint8Array, container: string): Uint8Array | undefined {
+export function withoutEndMark(bytes: Uint8Array, container: string): Uint8Array | undefined {
   const mark = Buffer.from(`${markOf(container)}\n`);
   const at = bytes.length - mark.length;
   return at >= 0 && mark.equals(bytes.subarray(at)) ? bytes.subarray(0, at) : undefined;

@@ -8,7 +8,7 @@ import { DavitError } from '../../errors.ts';
 import type { ProjectSlug } from '../../plan/model/ids.ts';
 import type { SecretRef } from '../../plan/model/spec.ts';
 import type { Forge, ReleaseAt, Secrets } from '../ports.ts';
-import { findCall, leftOut, makeCall, type ReleaseCall } from './release.ts';
+import { findCall, unsupportedParts, makeCall, type ReleaseCall } from './release.ts';
 import { statusRequest, type ForgeKind, type ForgeProject } from './status.ts';
 
 const TIMEOUT_MS = 15_000;
@@ -43,7 +43,7 @@ export function forgeStatuses(options: ForgeOptions): Forge {
       const forge = await forgeOf(options, name);
       if (!forge) throw new DavitError('forge/refused', `The project ${name} has no forge for a release.`);
       const response = await send(makeCall(forge.project, release, forge.token), options.dispatcher);
-      return { ...releaseAt(response), left: leftOut(forge.project, release) };
+      return { ...releaseAt(response), left: unsupportedParts(forge.project, release) };
     },
   };
 }

@@ -25,7 +25,7 @@ export function makeCall(project: ForgeProject, release: ReleaseSpec, token: str
 }
 
 /** Parts of a release that a forge has no field for; its links go into the text. */
-export function leftOut({ kind }: ForgeProject, release: ReleaseSpec): string[] {
+export function unsupportedParts({ kind }: ForgeProject, release: ReleaseSpec): string[] {
   if (kind === 'gitlab') return [];
   return [
     ...(kind === 'github' && release.tagMessage !== undefined ? ['tag_message'] : []),

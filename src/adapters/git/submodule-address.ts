@@ -15,15 +15,18 @@ const SCP = /^(?:[A-Za-z0-9._-]+@)?([A-Za-z0-9][A-Za-z0-9.-]*):(?!\/\/)(.+)$/;
  * `../other.git` is relative to the parent. An ssh address of a project that is fetched over https becomes
  * https.
  */
-export function addressOf(written: string, of: { parent: string; home: CheckedUrl }): SubmoduleAddress {
-  const url = /^\.\.?(\/|$)/.test(written) ? relative(written, of.parent) : written;
-  const { home } = of;
+export function addressOf(written: string, origin: { parent: string; home: CheckedUrl }): SubmoduleAddress {
+  const url = /^\.\.?(\/|$)/.test(written) ? relative(written, origin.parent) : written;
+  const { home } = origin;
   if (home.protocol === 'file') return { url, own: besides(url, home.url) };
-  const at = partsOf(url);
-  const there = partsOf(home.url);
-  if (at.protocol === 'ssh' && there.protocol !== 'ssh' && at.host === there.host)
-    return { url: `${home.origin ?? ''}${at.path.replace(/^\/+/, '')}`, own: true };
-  const own = at.protocol === there.protocol && at.host === there.host && at.port === there.port;
+  const target = partsOf(url);
+  const homeParts = partsOf(home.url);
+  if (target.protocol === 'ssh' && homeParts.protocol !== 'ssh' && target.host === homeParts.host)
+    return { url: `${home.origin ?? ''}${target.path.replace(/^\/+/, '')}`, own: true };
+  const own =
+    target.protocol === homeParts.protocol &&
+    target.host === homeParts.host &&
+    target.port === homeParts.port;
   return { url, own };
 }
 

@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import { Agent, errors, request, type Dispatcher } from 'undici';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import { codedStream } from '../../utils/coded-stream.ts';
-import { doubling, retry } from '../../utils/retry.ts';
+import { exponential, retry } from '../../utils/retry.ts';
 import { INTERNAL } from './wire.ts';
 
 const INITIAL_PAUSE_MS = 50;
@@ -63,7 +63,7 @@ export class StoreClient {
     };
     return retry(attempt, {
       retryable: (error) => repeatable && error instanceof DavitError && error.http === 503,
-      backoff: doubling(INITIAL_PAUSE_MS, MAX_PAUSE_MS),
+      backoff: exponential(INITIAL_PAUSE_MS, MAX_PAUSE_MS),
       forMs: this.#options.patienceMs,
     });
   }

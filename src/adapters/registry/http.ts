@@ -14,7 +14,7 @@ import { DavitError } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
 import type { RegistryAuth } from '../ports.ts';
 import { isLoopback, printable, oneLine } from '../text.ts';
-import { doubling, retry, withCode } from '../../utils/retry.ts';
+import { exponential, retry, withCode } from '../../utils/retry.ts';
 import { Tokens } from './tokens.ts';
 import { parseChallenge } from './challenge.ts';
 
@@ -85,7 +85,7 @@ export class RegistryHttp {
     let retryAfterMs = 0;
     return retry(() => this.#try(ask, (ms) => (retryAfterMs = ms)), {
       retryable: withCode('registry/unreachable'),
-      backoff: doubling(INITIAL_PAUSE_MS, MAX_PAUSE_MS),
+      backoff: exponential(INITIAL_PAUSE_MS, MAX_PAUSE_MS),
       minWaitMs: () => retryAfterMs,
       forMs: ask.once ? 0 : this.#patienceMs,
     });

@@ -6,7 +6,7 @@ import type { Settings } from '../../config.ts';
 import type { Arch } from '../../plan/model/ids.ts';
 import type { Cli } from '../cli.ts';
 import { arches } from '../options.ts';
-import { keepReady, serverWorks } from '../ready-file.ts';
+import { updateReadyFile, serverWorks } from '../ready-file.ts';
 import { underSupervision } from '../ready-signal.ts';
 
 interface WorkerOptions {
@@ -61,7 +61,7 @@ async function withReadyFile(
   let kept: { stop(): Promise<void> } | undefined;
   try {
     await work(() => {
-      kept = keepReady(readyFile, () => serverWorks(serverUrl));
+      kept = updateReadyFile(readyFile, () => serverWorks(serverUrl));
       onReady();
     });
   } finally {

@@ -8,7 +8,7 @@ import type { Cli } from '../cli.ts';
 const TIMEOUT_MS = 500;
 
 /** Workers as the server reports them; undefined if there is no server, or it does not respond at once. */
-export async function askFleet(cli: Cli): Promise<WorkerReport[] | undefined> {
+export async function listWorkers(cli: Cli): Promise<WorkerReport[] | undefined> {
   if (!cli.settings.serverUrl && !(await liveRun(cli.settings))) return undefined;
   const { withServer } = await import('../connect.ts');
   const end = new AbortController();

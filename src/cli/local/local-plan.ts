@@ -25,7 +25,7 @@ import type { CompileRequest } from '../../compiler/request.ts';
 import { isProtected, projectOf, variablesOf } from '../../compiler/variables/installation.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import type { Cli } from '../cli.ts';
-import { askFleet, thisMachine } from './list-workers.ts';
+import { listWorkers, thisMachine } from './list-workers.ts';
 import { childrenHere, type PlannedChild } from './child-pipelines.ts';
 import { triggerOf } from './local-trigger.ts';
 import type { PlanOptions } from './plan-options.ts';
@@ -160,7 +160,7 @@ type RequestFacts = {
 async function requestOf(cli: Cli, { project, facts, file, options }: RequestFacts): Promise<CompileRequest> {
   const { installation } = await readInstallation(cli.settings);
   const run = await readRunFile(cli.settings);
-  const fleet = /\btags\b/.test(file.text) ? await askFleet(cli) : undefined;
+  const fleet = /\btags\b/.test(file.text) ? await listWorkers(cli) : undefined;
   const trigger: Trigger = {
     ...triggerOf(project, facts, options),
     // Lint is about every machine that the file may run on.

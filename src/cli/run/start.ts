@@ -94,10 +94,10 @@ async function makeReady(cli: Cli, { answer }: LocalPlan): Promise<void> {
   if (!deploys) return;
   // The engine's client is a third of what a run loads, and most runs do not need it.
   const { askEngine } = await import('../../local/setup/docker.ts');
-  const { ensureSwarm, whyNoSwarm } = await import('../../local/setup/swarm.ts');
+  const { ensureSwarm, swarmObstacle } = await import('../../local/setup/swarm.ts');
   const local = await askEngine(settings);
   try {
-    const reason = whyNoSwarm(local.info);
+    const reason = swarmObstacle(local.info);
     // Only the deployments fail: the rest of the pipeline is none of theirs.
     if (reason !== undefined)
       return cli.io.err(

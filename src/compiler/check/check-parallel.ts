@@ -1,6 +1,6 @@
 /** What cannot be combined with `parallel`, and where one image is required. */
 import { platformsOf } from '../draft/draft.ts';
-import { imageNames, meant } from '../draft/link.ts';
+import { imageNames, needTargets } from '../draft/link.ts';
 import { placeIn, type JobConfig } from '../job-config.ts';
 import type { CheckContext } from './check-context.ts';
 
@@ -35,7 +35,7 @@ function checkImages(job: JobConfig, { drafts, problems }: CheckContext): void {
   if (!own) return;
   const arches = new Set<string>();
   for (const { name, path } of imageNames(own)) {
-    const made = meant(own, name, drafts).filter((other) => other.share);
+    const made = needTargets(own, name, drafts).filter((other) => other.share);
     const twice = kind === 'push' ? made.some(({ arch }) => has(arches, arch ?? '')) : made.length > 1;
     if (twice)
       problems.add('language/conflict', `"${name}" builds several images, but "${job.name}" takes one`, {

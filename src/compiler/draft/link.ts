@@ -37,7 +37,7 @@ export function linkDrafts(drafts: Drafts, problems: Problems): void {
 }
 
 /** The drafts that a name means for this one: a draft of one platform refers to the same platform. */
-export function meant(draft: Draft, name: string, drafts: Drafts): Draft[] {
+export function needTargets(draft: Draft, name: string, drafts: Drafts): Draft[] {
   const found = drafts.named.get(name) ?? [];
   if (!draft.byPlatform || found.length < 2) return found;
   const same = found.filter((other) => other.arch === draft.arch);
@@ -54,13 +54,13 @@ export function imageNames({ config: { values } }: Draft): { name: string; path:
 
 function imagesOf(draft: Draft, drafts: Drafts): Draft[] {
   return imageNames(draft)
-    .flatMap(({ name }) => meant(draft, name, drafts))
+    .flatMap(({ name }) => needTargets(draft, name, drafts))
     .filter((image) => image.included);
 }
 
 function checkImages(draft: Draft, drafts: Drafts, problems: Problems): void {
   for (const { name, path } of imageNames(draft)) {
-    const found = meant(draft, name, drafts);
+    const found = needTargets(draft, name, drafts);
     if (found.length === 0 || found.some((image) => image.included)) continue;
     const at = placeIn(draft.config, draft.config.kind, path);
     problems.add('language/absent-job', absentText(draft, name, found), { at });
@@ -113,7 +113,7 @@ interface NeedContext {
 
 /** The drafts of a need: all of the job, or the parallel ones that it names. */
 function needed(draft: Draft, need: NonNullable<JobValues['needs']>[number], context: NeedContext): Draft[] {
-  if (!need.parallel) return meant(draft, need.job, context.drafts);
+  if (!need.parallel) return needTargets(draft, need.job, context.drafts);
   const keys = neededKeys({ job: need.job, matrix: need.parallel.matrix }, draft.share);
   return keys.flatMap((key) => {
     const found = context.drafts.named.get(key) ?? [];
@@ -173,7 +173,7 @@ interface ArtifactLink {
 function artifactsOf({ draft, drafts, before }: ArtifactLink): string[] {
   if (!transfersArtifacts(draft, 'take')) return [];
   const dependencies = draft.config.values.dependencies;
-  const allowed = dependencies && new Set(dependencies.flatMap((name) => meant(draft, name, drafts)));
+  const allowed = dependencies && new Set(dependencies.flatMap((name) => needTargets(draft, name, drafts)));
   if (draft.needs) {
     const giving = draft.needs.filter((need) => need.artifacts).map((need) => need.job);
     return giving.filter((key) => {

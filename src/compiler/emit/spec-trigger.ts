@@ -8,7 +8,7 @@ import type { Variable } from '../variables/scope.ts';
 import { nodeAt, plain, type Plain } from '../yaml/nodes.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
-import { meant } from '../draft/link.ts';
+import { needTargets } from '../draft/link.ts';
 import { commonSpec } from './spec-common.ts';
 import { placeIn } from '../job-config.ts';
 import { settle } from './settle.ts';
@@ -85,7 +85,9 @@ const asInput = (value: unknown): InputValue => {
 };
 
 const jobsOf = (draft: Draft, context: PlanContext, name: string): Draft[] =>
-  meant(draft, context.closed(draft).expand(name).text, context.drafts).filter((other) => other.included);
+  needTargets(draft, context.closed(draft).expand(name).text, context.drafts).filter(
+    (other) => other.included,
+  );
 
 function includesOf(
   draft: Draft,

@@ -7,7 +7,7 @@ import { DavitError } from '../../errors.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import { askEngine } from '../setup/docker.ts';
 import { abilities } from '../setup/emulation.ts';
-import { whyNoSwarm } from '../setup/swarm.ts';
+import { swarmObstacle } from '../setup/swarm.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 
 /** The first version with BuildKit in the engine and API 1.41, which davit uses. */
@@ -81,7 +81,7 @@ function podmanFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>, m
 export function modeFindings(
   info: Pick<EngineInfo, 'kind' | 'rootless' | 'liveRestore' | 'swarm'>,
 ): Finding[] {
-  const noSwarm = whyNoSwarm(info);
+  const noSwarm = swarmObstacle(info);
   if (noSwarm !== undefined)
     return [
       warn(

@@ -11,7 +11,7 @@ export const LOCAL_NETWORK = 'davit-local';
 const GATEWAY = 'docker_gwbridge';
 
 /** Why this engine can never be made a swarm, for a person; undefined when it can. */
-export function whyNoSwarm(info: Pick<EngineInfo, 'kind' | 'rootless' | 'swarm'>): string | undefined {
+export function swarmObstacle(info: Pick<EngineInfo, 'kind' | 'rootless' | 'swarm'>): string | undefined {
   if (info.kind === 'podman') return 'Podman has none';
   return info.rootless && info.swarm !== 'manager' ? 'rootless Docker has no overlay networks' : undefined;
 }
@@ -22,7 +22,7 @@ export function whyNoSwarm(info: Pick<EngineInfo, 'kind' | 'rootless' | 'swarm'>
  * but it uses an existing gateway bridge with its settings. Rejects with `local/no-swarm`.
  */
 export async function ensureSwarm(settings: Settings, local: LocalEngine, progress: Progress): Promise<void> {
-  const reason = whyNoSwarm(local.info);
+  const reason = swarmObstacle(local.info);
   if (reason !== undefined)
     throw new DavitError('local/no-swarm', `The local engine cannot be a swarm: ${reason}.`, {
       hint: 'Name the manager of a swarm as a deploy target in the installation file.',

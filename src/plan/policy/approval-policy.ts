@@ -3,7 +3,7 @@
  * validator and handler, for the signal `approve`, and for the decision with which a closed pipeline is
  * rerun.
  */
-import { isNamed, missingApprovals, uncounted } from './approvals.ts';
+import { isNamed, missingApprovals, reasonNotCounted } from './approvals.ts';
 import type { PlanJob } from '../model/plan.ts';
 import type { Decision, DecisionCode, JobStatus } from '../model/protocol.ts';
 
@@ -154,7 +154,7 @@ function tooLate({ job, status }: DecisionView, decision: Decision): Verdict {
  * recorded so.
  */
 function notApprover({ job }: DecisionView, decision: Decision): Verdict | undefined {
-  const uncountedBecause = job.gate && uncounted(job.gate, decision);
+  const uncountedBecause = job.gate && reasonNotCounted(job.gate, decision);
   if (uncountedBecause !== undefined) return refuse('gate/not-an-approver', uncountedBecause);
   if (job.gate?.protection) return undefined;
   const approvers = job.gate?.approvers ?? [];

@@ -19,7 +19,7 @@ export function isNamed(approvers: readonly string[], { actor, role }: Person): 
 const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
 /** The reason why this person's approval does not count; undefined if it counts. */
-export function uncounted(gate: Gate, person: Person): string | undefined {
+export function reasonNotCounted(gate: Gate, person: Person): string | undefined {
   const { protection } = gate;
   if (!protection) return undefined;
   if (person.role === 'temporal') return 'The installation asks for approvals by its users here.';
@@ -36,7 +36,7 @@ export function missingApprovals(gate: Gate, people: readonly Person[]): number 
   if (!protection) return people.length > 0 ? 0 : 1;
   const counted = people.filter(
     (person, index) =>
-      uncounted(gate, person) === undefined &&
+      reasonNotCounted(gate, person) === undefined &&
       people.findIndex((other) => sameName(other.actor, person.actor)) === index,
   );
   const missing = protection.approvals.map(

@@ -67,7 +67,7 @@ export function newerThan(
  * True if `newerThan` is wrong about a trigger: a person asks for it now, it is a push that follows the head (back to
  * the commit before it), or the head was never pushed.
  */
-export const wantedNow = (memory: ProjectMemory, trigger: Trigger): boolean => {
+export const isWanted = (memory: ProjectMemory, trigger: Trigger): boolean => {
   const head = headOf(memory, trigger)?.sha;
   return (
     !isForgeEvent(trigger.source) || trigger.before === head || pushedHead(memory, trigger)?.sha !== head

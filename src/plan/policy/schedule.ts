@@ -57,7 +57,7 @@ export function waitsFor(graph: Graph, index: number, views: readonly JobView[])
 }
 
 /** Why a job is skipped, for people: the first job that prevents it. */
-export function whySkipped(graph: Graph, index: number, views: readonly JobView[]): string | undefined {
+export function skipReasonOf(graph: Graph, index: number, views: readonly JobView[]): string | undefined {
   const job = graph.jobs[index];
   if (!job) return undefined;
   const needs = graph.needs[index];

@@ -27,7 +27,7 @@ export const isZero = (sha: string): boolean => /^0+$/.test(sha);
 export const ZERO = '0'.repeat(40);
 
 /** GitLab's expression for a commit message that requests no pipeline. */
-export const asksToSkip = (message: string | undefined): boolean =>
+export const requestsSkip = (message: string | undefined): boolean =>
   /\[(ci[ _-]skip|skip[ _-]ci)\]/i.test(message ?? '');
 
 export const ignored = (reason: string, repository?: string): ForgeEvent => ({
@@ -91,7 +91,7 @@ export function pushEvent(push: Push): ForgeEvent {
   const name = branch ?? tag;
   if (name === undefined) return ignored('The ref is neither a branch nor a tag.', repository);
   if (isZero(after)) return ignored('The ref was deleted.', repository);
-  if (push.skip || asksToSkip(message)) {
+  if (push.skip || requestsSkip(message)) {
     const reason = 'The commit requests no pipeline ([skip ci]).';
     return { kind: 'ignored', reason, repository, skipped: { ref, after } };
   }
@@ -166,7 +166,7 @@ function mergeFacts({ description, labels, assignees, ...rest }: MergeFacts): Me
 
 export function mergeEvent(merge: Merge): ForgeEvent {
   const { repository, sha, iid, title } = merge;
-  if (asksToSkip(merge.message) || asksToSkip(title))
+  if (requestsSkip(merge.message) || requestsSkip(title))
     return ignored('The commit or its request requests no pipeline ([skip ci]).', repository);
   const before = merge.before ?? ZERO;
   const known =

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test, vi } from 'vitest';
-import { keepReady, serverWorks } from '../../../src/cli/ready-file.ts';
+import { updateReadyFile, serverWorks } from '../../../src/cli/ready-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'davit-ready-'));
 const file = join(folder, 'ready');
@@ -15,7 +15,7 @@ afterEach(() => rmSync(file, { force: true }));
 
 describe('the ready file', () => {
   test('is updated repeatedly, and removed at the end', async () => {
-    const kept = keepReady(file, async () => true, 5);
+    const kept = updateReadyFile(file, async () => true, 5);
     await until(() => existsSync(file));
     utimesSync(file, 0, 0);
     await until(() => age() < 1_000_000);
@@ -30,7 +30,7 @@ describe('the ready file', () => {
       asked += 1;
       return works;
     };
-    const kept = keepReady(file, working, 5);
+    const kept = updateReadyFile(file, working, 5);
     await until(() => existsSync(file));
     works = false;
     const since = asked;

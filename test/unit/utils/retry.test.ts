@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { eventText } from '../../../src/adapters/docker/progress.ts';
-import { constant, doubling, linear, retry, withCode } from '../../../src/utils/retry.ts';
+import { constant, exponential, linear, retry, withCode } from '../../../src/utils/retry.ts';
 import { DavitError } from '../../../src/errors.ts';
 
 const clock = vi.hoisted(() => ({ ms: 0 }));
@@ -58,7 +58,7 @@ describe('policies', () => {
       return seen;
     };
     expect(await waits({})).toEqual([100, 200, 400, 800]);
-    expect(await waits({ backoff: doubling(1_000, 3_000) })).toEqual([1_000, 2_000, 3_000, 3_000]);
+    expect(await waits({ backoff: exponential(1_000, 3_000) })).toEqual([1_000, 2_000, 3_000, 3_000]);
     expect(await waits({ backoff: constant(250) })).toEqual([250, 250, 250, 250]);
     expect(await waits({ backoff: linear(100) })).toEqual([100, 200, 300, 400]);
     expect(await waits({ minWaitMs: () => 300 })).toEqual([300, 300, 400, 800]);

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
-import { ranFor } from '../../../activities/job/container/follow.ts';
+import { runTimeOf } from '../../../activities/job/container/follow.ts';
 import { attemptLabels } from '../../../activities/runtime/container-names.ts';
 import { httpStores } from '../../../src/adapters/http/index.ts';
 import type { ContainerState, Engine, EngineInfo } from '../../../src/adapters/ports.ts';
@@ -42,8 +42,8 @@ test.each([-OFF_MS, OFF_MS])(
     vi.useFakeTimers({ toFake: ['Date'], now: ENGINE_MS + off });
     const { engine } = engineOf(0);
     const state = { startedAt: ENGINE_MS - 5_000, finishedAt: ENGINE_MS - 2_000 };
-    expect(await ranFor(engine, { ...state, status: 'running' } as ContainerState)).toBe(5_000);
-    expect(await ranFor(engine, { ...state, status: 'exited' } as ContainerState)).toBe(3_000);
+    expect(await runTimeOf(engine, { ...state, status: 'running' } as ContainerState)).toBe(5_000);
+    expect(await runTimeOf(engine, { ...state, status: 'exited' } as ContainerState)).toBe(3_000);
   },
 );
 

@@ -7,7 +7,7 @@ import {
 } from '../../../../activities/runtime/disk-space.ts';
 import type { Engine } from '../../../../src/adapters/ports.ts';
 import { DavitError } from '../../../../src/errors.ts';
-import { type DiskSpaceOptions, diskSpaceFreer } from '../../../../workers/parts/disk-space.ts';
+import { type DiskSpaceOptions, makeFreeDiskSpace } from '../../../../workers/parts/disk-space.ts';
 
 const URL = 'https://davit.example.com';
 const by = (path: string): Record<string, string> => ({ 'org.opencontainers.image.url': `${URL}${path}` });
@@ -51,7 +51,7 @@ function engineWith(images: ReturnType<typeof image>[], more: Partial<Engine> = 
   return { engine: engine as Engine, removed };
 }
 const maker = (engine: Engine, more: Partial<DiskSpaceOptions> = {}) =>
-  diskSpaceFreer({
+  makeFreeDiskSpace({
     engine,
     installation: 'i',
     url: URL,

@@ -11,7 +11,7 @@ import { untrustedRegistry } from '../../../../src/adapters/docker/podman-trust.
 import { pushedDigest } from '../../../../src/adapters/docker/progress.ts';
 import { containerBody } from '../../../../src/adapters/docker/requests.ts';
 import { engineTraits } from '../../../../src/adapters/docker/traits.ts';
-import { whyNoSwarm } from '../../../../src/local/setup/swarm.ts';
+import { swarmObstacle } from '../../../../src/local/setup/swarm.ts';
 
 const VERSION = {
   Components: [{ Name: 'Podman Engine', Version: '4.3.1' }, { Name: 'Conmon' }],
@@ -41,7 +41,7 @@ test('it is recognised', () => {
   });
   const info = engineInfoOf(INFO, VERSION, 'a');
   expect(info).toMatchObject({ kind: 'podman', version: '4.3.1', rootless: false, swarm: 'inactive' });
-  expect(whyNoSwarm(info)).toBe('Podman has none');
+  expect(swarmObstacle(info)).toBe('Podman has none');
   const rootless = { ...INFO, SecurityOptions: ['name=seccomp,profile=default', 'name=rootless'] };
   expect(engineInfoOf(rootless, { Arch: 'amd64' }, 'a')).toMatchObject({ kind: 'docker', rootless: true });
 });

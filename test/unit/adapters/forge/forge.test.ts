@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { forgeStatuses } from '../../../../src/adapters/forge/index.ts';
-import { findCall, leftOut, makeCall } from '../../../../src/adapters/forge/release.ts';
+import { findCall, unsupportedParts, makeCall } from '../../../../src/adapters/forge/release.ts';
 import { statusRequest, type ForgeKind } from '../../../../src/adapters/forge/status.ts';
 
 const status = {
@@ -101,7 +101,7 @@ describe('releases', () => {
         assets: { links: [{ name: 'bin', direct_asset_path: '/bin', link_type: 'package' }] },
       },
     });
-    expect(leftOut(project('gitlab', 'https://gitlab.test'), release)).toEqual([]);
+    expect(unsupportedParts(project('gitlab', 'https://gitlab.test'), release)).toEqual([]);
     const github = makeCall(project('github', 'https://github.com'), release, 't');
     expect(github.url).toBe('https://api.github.com/repos/group/table/releases');
     expect(github.body).toEqual({
@@ -110,7 +110,7 @@ describe('releases', () => {
       name: 'v1/x',
       body: 'Notes\n\n- [bin](https://x.test/bin)',
     });
-    expect(leftOut(project('github', 'https://github.com'), release)).toEqual([
+    expect(unsupportedParts(project('github', 'https://github.com'), release)).toEqual([
       'tag_message',
       'milestones',
       'released_at',

@@ -3,7 +3,7 @@ import {
   emptyMemory,
   MAX_KEYS,
   newerThan,
-  wantedNow,
+  isWanted,
   knownTrigger,
   rememberHead,
   rememberKey,
@@ -51,13 +51,13 @@ describe('an event', () => {
   });
   test('of an older commit is wanted if it is pushed back, or if a person asks for it', () => {
     const memory = started(push('c', 'b', 'd2'));
-    expect(wantedNow(memory, push('b', 'a', 'late'))).toBe(false);
-    expect(wantedNow(memory, push('b', 'c', 'forced'))).toBe(true);
-    expect(wantedNow(memory, { ...push('b', 'a', 'run'), source: 'cli' })).toBe(true);
+    expect(isWanted(memory, push('b', 'a', 'late'))).toBe(false);
+    expect(isWanted(memory, push('b', 'c', 'forced'))).toBe(true);
+    expect(isWanted(memory, { ...push('b', 'a', 'run'), source: 'cli' })).toBe(true);
   });
   test('of a commit below one that was only run from a working tree is wanted', () => {
     const memory = started(push('b', 'a', 'd1'), { ...push('d', 'c', 'run'), source: 'cli' });
-    expect(wantedNow(memory, push('c', 'b', 'd2'))).toBe(true);
+    expect(isWanted(memory, push('c', 'b', 'd2'))).toBe(true);
   });
   test('that arrives after the one that followed it is late', () => {
     const memory = started(push('c', 'b', 'd2'));

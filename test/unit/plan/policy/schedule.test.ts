@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { buildGraph, jobsAfter } from '../../../../src/plan/policy/graph.ts';
 import type { Outcome } from '../../../../src/plan/model/outcome.ts';
-import { nextSteps, waitsFor, whySkipped } from '../../../../src/plan/policy/schedule.ts';
+import { nextSteps, waitsFor, skipReasonOf } from '../../../../src/plan/policy/schedule.ts';
 import { isSettled, tally, tokenOf, type JobView } from '../../../../src/plan/policy/status.ts';
 import { planOf, type JobSketch } from '../../../support/plans.ts';
 
@@ -216,7 +216,7 @@ describe('why a job is skipped', () => {
   );
   const graph = buildGraph(plan);
   const why = (key: string, views: Record<string, JobView>): string | undefined =>
-    whySkipped(
+    skipReasonOf(
       graph,
       graph.index.get(key) ?? -1,
       plan.jobs.map((job) => views[job.key] ?? { phase: 'created' }),

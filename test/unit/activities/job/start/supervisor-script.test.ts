@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { beforeEnd, endMarkScript } from '../../../../../activities/runtime/log/end-mark.ts';
+import { withoutEndMark, endMarkScript } from '../../../../../activities/runtime/log/end-mark.ts';
 import {
   type EnvVariable,
   EXIT_RESERVED,
@@ -100,7 +100,7 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
   test('its last line is the end mark that the log reader expects', () => {
     const job = run(shell, { script: ['printf no-newline', 'exit 3'], after: ['echo after'], marked: true });
     expect(job.code).toBe(3);
-    const rest = beforeEnd(Buffer.from(job.output), 'davit-1-test-1');
+    const rest = withoutEndMark(Buffer.from(job.output), 'davit-1-test-1');
     expect(rest && Buffer.from(rest).toString()).toMatch(/no-newline[^]*after\n$/);
   });
   test('runs the script in the project and reports its exit code', () => {
