@@ -33,13 +33,13 @@ const MAX_CONFLICTS = 20;
  * `workflows/job/deploy-attempt.ts` decides when.
  *
  * Invariants:
- *  DEPLOY-1 The target is read first; if the service or any task has this id, the deployment is applied
+ *  APPLY-1 The target is read first; if the service or any task has this id, the deployment is applied
  *           already.
- *  DEPLOY-2 A higher sequence number at the target means outdated, and nothing is written.
- *  DEPLOY-3 The state to be replaced is stored before it is replaced.
- *  DEPLOY-4 A write is conditional on the version that the decision was made for.
- *  DEPLOY-5 See `afterError`.
- *  DEPLOY-6 A dispatch that is followed by another one writes nothing.
+ *  APPLY-2 A higher sequence number at the target means outdated, and nothing is written.
+ *  APPLY-3 The state to be replaced is stored before it is replaced.
+ *  APPLY-4 A write is conditional on the version that the decision was made for.
+ *  APPLY-5 See `afterError`.
+ *  APPLY-6 A dispatch that is followed by another one writes nothing.
  */
 export function makeApplyDeploy(given: DeployDeps): DeployActivities['applyDeploy'] {
   return (input) =>
@@ -76,7 +76,7 @@ interface Run {
 const FINAL_CHECK_MS = 20_000;
 
 /**
- * DEPLOY-5. Returns "cancelled" only if nothing was applied. If the response to a request was lost, the
+ * APPLY-5. Returns "cancelled" only if nothing was applied. If the response to a request was lost, the
  * target is read; if it does not answer, an error is thrown, because the result is unknown.
  */
 async function afterError(
@@ -94,7 +94,7 @@ async function afterError(
     if (now.deployIds.includes(input.deployId)) return already(deps, input, spec);
   }
   throwIfEnded();
-  if (error instanceof DavitError && error.code === 'log/fenced') throw error; // DEPLOY-6
+  if (error instanceof DavitError && error.code === 'log/fenced') throw error; // APPLY-6
   const result = endedBy(error);
   // A failure of a machine before the target was asked may be retried without a person.
   return {
@@ -164,7 +164,7 @@ async function attempt(
   };
   await deps.records.put(recordName(deps.target.name, input.deployId), record);
   const auth = await deps.registries.authFor(image);
-  // DEPLOY-6. The store knows the epoch of the last dispatch: a worker that was frozen finds out here that it
+  // APPLY-6. The store knows the epoch of the last dispatch: a worker that was frozen finds out here that it
   // was given up.
   await retryUntilReachable(run.signal, () => deps.logs.open(input.ref, input.ref.epoch));
   run.signal.throwIfAborted();

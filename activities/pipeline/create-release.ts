@@ -5,7 +5,7 @@
  *  REL-1 One release per tag: an existing release at the forge is not changed, and fails the job, as in
  *        GitLab.
  *  REL-2 An attempt that lost its response is recognised: before the release is created, a record notes which
- *        job found the tag free. Of two jobs that find it free, the first to write the record creates it.
+ *        job found the tag free. If two jobs find it free, the first to write the record creates it.
  *  REL-3 Never from a fork, and never of a protected tag by an unprotected pipeline: davit's token may create
  *        tags that the pusher could not.
  */

@@ -445,7 +445,7 @@ export interface CommitFacts {
   /** ISO 8601 with its zone. */
   timestamp: string;
   message: string;
-  /** Of an annotated tag. */
+  /** For an annotated tag. */
   tagMessage?: string;
 }
 export interface Source {

@@ -3,7 +3,7 @@ import type { Pack } from 'tar-stream';
 
 export type TarHeader = Parameters<Pack['entry']>[0];
 
-/** Files of a job belong to root, whoever made them. */
+/** Files of a job belong to root, independent of their author. */
 export const ROOT_OWNER = { uid: 0, gid: 0, uname: 'root', gname: 'root' } as const;
 
 /** Open modes, as GitLab's helper leaves them: any user of an image can read, write and delete. */

@@ -1,6 +1,7 @@
 /** Patterns that standard engineering English does not use, and that stay out of docs and messages. */
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseSync } from 'vite';
 import { describe, expect, test } from 'vitest';
 import { readSources, ROOT, type SourceFile, type SyntaxNode } from '../support/source.ts';
 
@@ -37,6 +38,9 @@ const PATTERNS: Readonly<Record<string, RegExp>> = {
   'a sentence that opens with "Of"': /(?:^|[.!?:] )Of (?!course\b)/m,
   '"answers" for returns': /\banswer(s|ed)\b/i,
 };
+
+/** The other patterns have meanings of their own in code. */
+const IN_COMMENTS: readonly string[] = ['whoever', 'anew', 'a sentence that opens with "Of"'];
 
 /** `there is no image` is standard English. */
 const plain = (text: string): string => text.replaceAll(/\bthere (is|was|are|were) no\b/gi, 'there is-no');
@@ -105,4 +109,28 @@ describe('wording', () => {
     );
     expect(found).toEqual([]);
   });
+
+  const TITLES = /\b(?:describe|test)(?:\.\w+)*\(\s*(['"`])(.*?)\1/g;
+
+  test.each(['src', 'activities', 'workflows', 'workers', 'scripts', 'test'])(
+    'comments and test titles in %s',
+    (folder) => {
+      const found = globSync(`${folder}/**/*.ts`, { cwd: ROOT, exclude: ['src/adapters/docker/**'] }).flatMap(
+        (path) => {
+          const text = readFileSync(join(ROOT, path), 'utf8');
+          const comments = parseSync(path, text).comments.map(({ value }) =>
+            value.replaceAll(/^\s*\* ?/gm, ''),
+          );
+          const titles = [...text.matchAll(TITLES)].map((match) => match[2] ?? '');
+          const texts = path === 'test/architecture/wording.test.ts' ? [] : [...comments, ...titles];
+          return texts.flatMap((one) =>
+            unusual(one)
+              .filter((name) => IN_COMMENTS.includes(name))
+              .map((name) => `${path} ${name}: ${one.trim()}`),
+          );
+        },
+      );
+      expect(found).toEqual([]);
+    },
+  );
 });

@@ -14,7 +14,7 @@ const CALL_MS = 20_000;
 export interface Scope {
   /** Aborted: nothing waits for the row's outcome any more. */
   signal: AbortSignal;
-  /** Of its pipelines; the profile's. */
+  /** For its pipelines; default: the profile's. */
   deadlineMs?: number;
   /** Pipelines that it has started. */
   ids: Set<string>;

@@ -31,8 +31,8 @@ export interface Mechanism {
   /** As for its row: it kills and cuts nothing that the others need, so they run in parallel. */
   beside?: true;
   /**
-   * Of the row's pipelines, where the break is that one does not end: what davit needs for them, and some
-   * room.
+   * For the row's pipelines, if the break is that one does not end: the time that davit needs for them, and
+   * a margin.
    */
   deadlineMs?: number;
   /** Returns the function that restores it. */

@@ -7,7 +7,7 @@ export const PARTS = ['server', 'arch', 'control', 'deploy'] as const;
 export const SPARES = ['arch2', 'deploy2', 'board2'] as const;
 export type PartName = (typeof PARTS)[number] | (typeof SPARES)[number];
 
-/** Of a border that listens at a socket. */
+/** Path of the socket of a border. */
 export const socketOf = (home: string, name: string): string => join(home, `${name}.sock`);
 
 /** A process for each part, or one that is server, control worker, architecture worker and deploy worker. */

@@ -33,9 +33,9 @@ export interface TemporalOf {
 }
 interface Options {
   home: string;
-  /** Of the frontend. */
+  /** The port of the frontend. */
   port: number;
-  /** Of the dev server; the other has what an installation has. */
+  /** For the dev server; the other has the setting of an installation. */
   pollExpiry: string;
   log(name: string): string;
 }

@@ -1,8 +1,8 @@
 /**
  * Which repository an include names, and whether this pipeline may read it (pure). Invariants:
- *   INCLUDE-1 A token is sent only to the repository that the operator configured it for, or, with
+ *   REPOSITORY-1 A token is sent only to the repository that the operator configured it for, or, with
  *             `forge_projects`, to another path of the same address.
- *   INCLUDE-2 A fork's pipeline reads its own project and projects that the operator made public, nothing
+ *   REPOSITORY-2 A fork's pipeline reads its own project and projects that the operator made public, nothing
  *             else: anyone who can open a merge request controls its file.
  */
 import type { Installation, InstallationProject } from '../../installation.ts';

@@ -45,7 +45,7 @@ interface ContextParts {
   request: CompileRequest;
   drafts: Drafts;
   problems: Problems;
-  /** Of the matched rule of `workflow`. */
+  /** From the matched rule of `workflow`. */
   workflowVariables?: Node;
   /** CI_PIPELINE_NAME. */
   name?: string;

@@ -40,7 +40,7 @@ export function pipelineLayer(values: Readonly<Record<string, string>> | undefin
   return layer;
 }
 
-/** Of this run: given from outside, or forwarded by the job that has started it. */
+/** Variables of this run: set from outside, or forwarded by the job that started it. */
 export function givenLayer(request: CompileRequest): Layer {
   const layer = new Map(pipelineLayer(runVariables(request)));
   for (const [name, variable] of forwardedLayer(request)) layer.set(name, variable);

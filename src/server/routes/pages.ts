@@ -2,10 +2,10 @@
  * Sites that jobs have published.
  *
  * Invariants:
- * PAGES-1 A path is looked up only in the index of its site, so no path leads outside.
- * PAGES-2 A page has no origin (CSP `sandbox` without allow-same-origin): its scripts cannot act as the
+ * SITE-1 A path is looked up only in the index of its site, so no path leads outside.
+ * SITE-2 A page has no origin (CSP `sandbox` without allow-same-origin): its scripts cannot act as the
  *         viewer.
- * PAGES-3 Without access it cannot be learned whether a site exists.
+ * SITE-3 Without access it cannot be learned whether a site exists.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';

@@ -154,7 +154,7 @@ async function twoPushes({ world }: Turn): Promise<void> {
     throw new Break(`the earlier push is ${older?.state}: ${older?.id}`);
 }
 
-/** Of twenty; deliveries start two pipelines each. */
+/** Twenty pipelines; deliveries start two each. */
 const CYCLE: readonly Kind[] = [
   ...[script, deploy, gated, cancelScript, service],
   ...[script, build, script, deploy, deliveries],

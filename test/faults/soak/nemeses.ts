@@ -9,7 +9,7 @@ const LONGEST_AWAY_MS = 8_000;
 const MOMENT_MS = 6_000;
 
 export interface Nemesis {
-  /** Of the fault matrix. */
+  /** In the fault matrix. */
   row: number;
   fault: string;
   /** Causes the fault, and returns ms until it is over. */

@@ -34,7 +34,7 @@ const entry = z.unknown().transform((value, context): WrittenArtifact | 'written
 });
 
 type Issue = z.core.$ZodIssue;
-/** Of several shapes, the issues of the one that matched furthest. */
+/** The issues of the allowed shape that matched furthest. */
 function insideUnions(issue: Issue): Issue[] {
   if (issue.code !== 'invalid_union') return [issue];
   const [best] = issue.errors.map((one) => one.flatMap(insideUnions)).sort((a, b) => depth(b) - depth(a));
