@@ -1,4 +1,4 @@
-# scan.sh image|files: looks for what should not be there, and says how much it found in its last line.
+# scan.sh image|files: searches for forbidden files, and prints the number of findings in its last line.
 set -eu
 case "$1" in
   image) found="$(docker history --no-trunc --format '{{.CreatedBy}}' "$IMAGE:$TAG" | grep -ci 'password' || true)" ;;

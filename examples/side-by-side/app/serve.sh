@@ -1,4 +1,4 @@
-# The app: it is there, and keeps what it is told in /data.
+# The app: answers requests, and stores their data in /data.
 set -eu
 mkdir -p /data /site
 echo "alive" > /site/health

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 FILTER="${1:-}"
 passed=0 failed=0
 
-# check NAME COMMAND...: a test. COMMAND says what is wrong on standard output, and fails.
+# check NAME COMMAND...: a test. COMMAND prints what is wrong to standard output, and fails.
 check() {
   name=$1
   shift
