@@ -69,6 +69,16 @@ export const targetSchema = z.strictObject({
   refs: refRule,
   /** Globs of networks that a service may join; absent: all but those of the engine itself. */
   networks: z.array(z.string()).optional(),
+  /** Globs of ports that a service may publish; absent: all. */
+  ports: z.array(z.union([z.string(), z.number().int().transform(String)])).optional(),
+  /** Globs of volumes and of paths of the machine that a service may mount. */
+  mounts: z.array(z.string()).default([]),
+  /** Capabilities that a service may add: `NET_BIND_SERVICE`. */
+  capabilities: z.array(z.string()).default([]),
+  /** Globs of the swarm's secrets that a service may read. */
+  secrets: z.array(z.string()).default([]),
+  /** Globs of the swarm's configs that a service may read. */
+  configs: z.array(z.string()).default([]),
   /** A service that davit did not make for the project may be taken over, once. */
   adopt: z.boolean().default(false),
 });

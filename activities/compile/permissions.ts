@@ -26,7 +26,9 @@ export function permitted(compiled: CompiledJob, permissions: Permissions): Comp
   const ask: DeployAsk = { project: project.name, ref: trigger.ref, protectedRef, fork: trigger.fork, local };
   const target =
     spec.kind === 'deploy' ? facts.config.targets.find((one) => one.name === spec.target) : undefined;
-  const refused = spec.kind === 'deploy' && deployRefusal(target ?? { name: spec.target }, ask, spec.swarm);
+  const refused =
+    spec.kind === 'deploy' &&
+    deployRefusal(target ?? { name: spec.target }, { ...ask, places: compiled.places }, spec.swarm);
   const environment = job.environment?.name;
   const protection =
     environment === undefined

@@ -1,3 +1,4 @@
+import type { TargetList } from '../match/target-lists.ts';
 import type { Arch, Digest, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers } from '../plan/model/includes.ts';
 import type { Plan, PlanJob } from '../plan/model/plan.ts';
@@ -74,9 +75,14 @@ export interface CompileRequest {
   lint?: boolean;
 }
 
+/** Where the file asks for each thing that a target must allow. */
+export type DeployPlaces = Partial<Record<TargetList, string[]>>;
+
 export interface CompiledJob {
   job: Omit<PlanJob, 'spec'>;
   spec: JobSpec;
+  /** Of a deploy job. */
+  places?: DeployPlaces;
 }
 /** One job of the file, in this pipeline or not. */
 export interface ExplainedJob {

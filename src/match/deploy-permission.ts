@@ -2,17 +2,17 @@
  * Who may deploy where, by the installation file alone: the file of a branch cannot extend it. Checked when a
  * pipeline is compiled, so that people learn it at once, and again by the worker of the target. Pure.
  */
+import { listRefusal, type AskedService, type TargetList, type TargetLists } from './target-lists.ts';
 import { wildcardMatches } from './wildcard.ts';
 
 /** `protected`: protected refs, and the operator of the server's own machine. Else patterns of refs. */
 export type RefRule = 'protected' | 'any' | readonly string[];
 
-export interface TargetRules {
+export interface TargetRules extends TargetLists {
   name: string;
   projects?: readonly string[];
   services?: readonly string[];
   refs?: RefRule;
-  networks?: readonly string[] | undefined;
 }
 export interface DeployAsk {
   project: string;
@@ -22,9 +22,6 @@ export interface DeployAsk {
   /** By the operator of the machine that the server runs on. */
   local?: boolean | undefined;
 }
-
-/** Networks of the engine itself; a service in one of them is a process of the machine. */
-const ENGINE_NETWORKS = ['host', 'bridge', 'none', 'ingress', 'docker_gwbridge'];
 
 export const refAllowed = (rule: RefRule, ask: DeployAsk): boolean => {
   if (ask.fork) return false;
@@ -36,8 +33,8 @@ export const refAllowed = (rule: RefRule, ask: DeployAsk): boolean => {
 /** Why the target may not be deployed to; undefined when it may. */
 export function deployRefusal(
   target: TargetRules,
-  ask: DeployAsk,
-  { service, networks }: { service: string; networks: readonly string[] },
+  ask: DeployAsk & { places?: Partial<Record<TargetList, readonly string[]>> | undefined },
+  swarm: AskedService & { service: string },
 ): string | undefined {
   const { name, projects = ['*'], services = ['*'], refs = 'protected' } = target;
   const matches = (patterns: readonly string[], text: string): boolean =>
@@ -47,13 +44,8 @@ export function deployRefusal(
     return refs === 'protected'
       ? `The target ${name} takes deployments of protected refs only, and ${ask.ref} is not protected.`
       : `The target ${name} takes no deployments of ${ask.ref}.`;
-  if (!matches(services, service)) return `The target ${name} takes no service ${service}.`;
-  const network = networks.find((one) =>
-    target.networks ? !matches(target.networks, one) : ENGINE_NETWORKS.includes(one),
-  );
-  return network === undefined
-    ? undefined
-    : `The target ${name} lets no pipeline use the network ${network}.`;
+  if (!matches(services, swarm.service)) return `The target ${name} takes no service ${swarm.service}.`;
+  return listRefusal(target, swarm, ask.places);
 }
 
 /** The reason why the service at the target may not be replaced; undefined if it may. */

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DeployRequest, DeployTarget, TargetState } from '../../src/adapters/ports.ts';
+import { path } from '../../src/adapters/docker/api.ts';
+import { connect } from '../../src/adapters/docker/connection/transport.ts';
 import { swarmTarget } from '../../src/adapters/swarm/index.ts';
 import { HELPER_IMAGE, startSwarmEngine, type SwarmEngine } from '../support/engine.ts';
 
@@ -97,6 +99,39 @@ describe('a service', () => {
     await expect(target.restore('life', one.snapshot, back)).rejects.toMatchObject({
       code: 'target/missing',
     });
+  });
+
+  test('reads secrets and configs of the swarm, mounts and capabilities, and one that is missing is named', async () => {
+    const api = connect({ address: swarm.address });
+    const create = async (kind: 'secrets' | 'configs', Name: string): Promise<void> => {
+      const body = { Name, Data: Buffer.from(`${Name}\n`).toString('base64') };
+      await (await api).api.json({
+        method: 'POST',
+        path: path`/${kind}/create`,
+        body,
+        action: `create ${Name}`,
+      });
+    };
+    await create('secrets', 'tls');
+    await create('configs', 'web.conf');
+    await expect(target.apply(request('files', 1, { secrets: ['none'] }))).rejects.toMatchObject({
+      code: 'target/refused',
+      message: expect.stringContaining('no secret none'),
+    });
+    const look =
+      'grep -q tls /run/secrets/tls && grep -q web /web.conf && touch /data/x && grep CapEff /proc/self/status | grep -q 1..[4-7]...$ || exit 7';
+    await target.apply(
+      request('files', 2, {
+        secrets: ['tls'],
+        configs: ['web.conf'],
+        mounts: [{ source: 'davit-test-files', target: '/data', readOnly: false }],
+        capabilities: ['NET_ADMIN'],
+        command: ['/bin/sh', '-c', `${look}; trap exit TERM; while :; do sleep 0.1; done`],
+      }),
+    );
+    const now = await until('files', (state) => converged(state) || state.failures.length > 0);
+    expect(now.failures).toEqual([]);
+    await target.remove('files');
   });
 
   test('that cannot start reports why, pauses, and never rolls back by itself', async () => {

@@ -52,6 +52,32 @@ describe('a target', () => {
     expect(deployRefusal(target(rules), { ...ask, ...who }, { ...service, ...what }) === undefined).toBe(may);
   });
 
+  describe('names what a service may have', () => {
+    const asked = {
+      ports: { publish: [{ published: 8080 }] },
+      mounts: { mounts: [{ source: 'data' }] },
+      capabilities: { capabilities: ['NET_ADMIN'] },
+      secrets: { secrets: ['web-tls'] },
+      configs: { configs: ['web.conf'] },
+    };
+    test.each([
+      ['a port', {}, asked.ports, true],
+      ['no port beside its list', { ports: [80, '9*'] }, asked.ports, false],
+      ['a port of its list', { ports: ['80*'] }, asked.ports, true],
+      ['no mount', {}, asked.mounts, false],
+      ['a mount of its list', { mounts: ['data*'] }, asked.mounts, true],
+      ['no capability', {}, asked.capabilities, false],
+      ['a capability, however it is written', { capabilities: ['cap_net_admin'] }, asked.capabilities, true],
+      ['no secret', {}, asked.secrets, false],
+      ['no secret beside its list', { secrets: ['db-*'] }, asked.secrets, false],
+      ['a secret of its list', { secrets: ['web-*'] }, asked.secrets, true],
+      ['no config', {}, asked.configs, false],
+      ['a config of its list', { configs: ['web.conf'] }, asked.configs, true],
+    ] as const)('%s', (_what, rules, what, may) => {
+      expect(deployRefusal(target(rules), ask, { ...service, ...what }) === undefined).toBe(may);
+    });
+  });
+
   test("keeps others' services, unless they may be adopted", () => {
     const of = { project: 'shop', service: 'web' };
     const refusal = (rules: object, found: { exists: boolean; owner?: string }) =>
@@ -74,6 +100,26 @@ describe('a plan', () => {
   test('of an unprotected branch deploys to no target', async () => {
     expect(Object.keys(await refused(dev()))).toEqual(['takeover']);
     expect(await refused(pushOf(repository))).toEqual({});
+  });
+
+  test('says where the file asks for what the target does not allow, and what to add', async () => {
+    const file = (swarm: string): string =>
+      `d:\n  environment: {name: prod}\n  deploy:\n    swarm:\n      service: web\n      image: x/y:1\n${swarm}`;
+    const own = await makeRepository(
+      file('      mounts:\n        - data:/data\n        - /var/run/docker.sock:/x:ro\n'),
+    );
+    try {
+      const of = async (target: object): Promise<string | undefined> => {
+        const world = control(own, {}, { targets: [{ name: 'swarm', ...target }] });
+        return (await world.plan(pushOf(own))).plan.jobs[0]?.refused;
+      };
+      expect(await of({ mounts: ['data'] })).toBe(
+        '.gitlab-ci.yml:9:11: The target swarm lets no pipeline give a service the mount /var/run/docker.sock. An operator allows it by adding /var/run/docker.sock to mounts of the target.',
+      );
+      expect(await of({ mounts: ['data', '/var/run/*'] })).toBeUndefined();
+    } finally {
+      await own.remove();
+    }
   });
 
   test('of a working tree is deployed by the operator of the machine alone', async () => {

@@ -10,6 +10,7 @@
  *           too, so a conflict is a result, not an error.
  *   SWARM-4 The swarm never rolls back by itself: that would restore old labels and break SWARM-1.
  */
+import { filesOf } from './granted.ts';
 import { ownerOf } from './labels.ts';
 import { DavitError } from '../../errors.ts';
 import type { DeployRequest, DeployTarget, TargetState } from '../ports.ts';
@@ -109,7 +110,7 @@ async function read(swarm: Swarm, name: string): Promise<TargetState> {
 
 async function apply(swarm: Swarm, requested: DeployRequest): ReturnType<DeployTarget['apply']> {
   const { api, installation, monitorMs } = swarm;
-  const request = { ...requested, installation, monitorMs };
+  const request = { ...requested, installation, monitorMs, files: await filesOf(api, requested.spec) };
   const raw = await rawService(swarm, request.spec.service);
   if (!raw) return create(api, request);
   // Another project was quicker since the target was read: read it again.

@@ -1,11 +1,12 @@
 /**
  * A deployment as a swarm service's spec, and a swarm's state as davit's types. Pure. davit owns what a
  * pipeline file can set (image, command, env, networks, replicas, ports, placement, update) and keeps
- * everything else that an operator has set on the service: mounts, secrets, configs, resources, health
- * checks.
+ * everything else that an operator has set on the service: resources, health checks, and the mounts,
+ * capabilities, secrets and configs that the file says nothing about.
  */
 import { z } from 'zod';
 import type { DeployRequest, TargetState } from '../ports.ts';
+import { granted, type ServiceFiles } from './granted.ts';
 import {
   DEPLOY_ID,
   DEPLOY_SEQ,
@@ -79,7 +80,7 @@ export const nodesOf = (response: unknown): Node[] => z.array(nodeSchema).parse(
 
 /** The spec of this deployment, on top of the service's current spec. */
 export function desiredSpec(
-  request: DeployRequest & Pick<DeployLabels, 'installation'> & { monitorMs?: number },
+  request: DeployRequest & Pick<DeployLabels, 'installation'> & { monitorMs?: number; files?: ServiceFiles },
   current: ServiceSpec | undefined,
 ): ServiceSpec {
   const { spec } = request;
@@ -100,6 +101,7 @@ export function desiredSpec(
           Image: request.image,
           Args: spec.command ?? null,
           Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+          ...granted(request),
         },
         Networks: spec.networks.map((name) => ({ Target: name })),
         Placement: placement,

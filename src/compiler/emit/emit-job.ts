@@ -10,7 +10,8 @@ import type { Draft } from '../draft/draft.ts';
 import { environmentOf } from './environment.ts';
 import { crossPipelineNeeds } from './cross-pipeline-needs.ts';
 import { apitestSpec, expandedTags, scriptSpec } from './spec-script.ts';
-import { buildSpec, deploySpec, pushSpec } from './spec-image-deploy.ts';
+import { deploySpec, placesOf } from './spec-deploy.ts';
+import { buildSpec, pushSpec } from './spec-image.ts';
 import { downstreamOf, mirrorSpec, triggerSpec } from './spec-trigger.ts';
 import { placeIn } from '../job-config.ts';
 import { writtenPages } from '../draft/pages.ts';
@@ -62,7 +63,8 @@ export function compileJob(draft: Draft, context: PlanContext, stages: readonly 
     ...(target !== undefined && { target }),
     ...(downstream && { downstream }),
   };
-  return { job, spec: specOf(draft, context, target ?? '') };
+  const spec = specOf(draft, context, target ?? '');
+  return { job, spec, ...(values.deploy && { places: placesOf(draft, values.deploy.swarm) }) };
 }
 
 const confirmationOf = (draft: Draft, context: PlanContext, text: string): string =>

@@ -208,6 +208,12 @@ export type TriggerInclude =
   | { written: InputValue }
   | { artifact: string; jobs: JobKey[]; inputs?: InputValue };
 
+/** `source`: a volume, or an absolute path of the machine. */
+export interface SwarmMount {
+  source: string;
+  target: string;
+  readOnly: boolean;
+}
 export interface SwarmSpec {
   service: string;
   replicas: number;
@@ -216,6 +222,13 @@ export interface SwarmSpec {
   constraints: string[];
   env: Record<string, string>;
   networks: string[];
+  /** Absent, like the three below: the service keeps what it has. */
+  mounts?: SwarmMount[];
+  /** Without `CAP_`. */
+  capabilities?: string[];
+  /** Names of secrets and configs of the swarm. */
+  secrets?: string[];
+  configs?: string[];
   command?: string[];
   update: {
     order: 'stop-first' | 'start-first';

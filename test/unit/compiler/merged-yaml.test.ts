@@ -45,12 +45,15 @@ describe('of real pipeline files', () => {
   const files = globSync(['examples/*/.gitlab-ci.yml', 'test/fixtures/pipelines/*.yml'], { cwd: ROOT });
   const more = { defaultImage: 'x', targets: ['tablemaster', 'local-swarm'] };
   const wholeOf = (text: string): string => mergedYaml(request(text, more), new Problems()) ?? '';
+  /** Its places are those of another text. */
+  const meaning = (text: string): unknown =>
+    Object.entries(jobs(text, more)).map(([name, { places: _places, ...rest }]) => [name, rest]);
   test('exist', () => expect(files.length).toBeGreaterThan(3));
   test.each(files)('%s has the same meaning, and is unchanged when printed again', (path) => {
     const text = readFileSync(join(ROOT, path), 'utf8');
     const whole = wholeOf(text);
     expect(wholeOf(whole)).toBe(whole);
-    expect(jobs(whole, more)).toEqual(jobs(text, more));
+    expect(meaning(whole)).toEqual(meaning(text));
   });
 });
 

@@ -80,6 +80,18 @@ const publishShort = z.union([z.string(), z.number()]).transform((value, context
   return z.NEVER;
 });
 
+/** `SOURCE:TARGET` or `SOURCE:TARGET:ro`; undefined for anything else. A path has no `..`, which a glob would not see. */
+export function parseMount(text: string): { source: string; target: string; readOnly: boolean } | undefined {
+  const [source = '', target = '', mode, ...rest] = text.split(':');
+  const isPath = (path: string): boolean =>
+    /^\/([^/\0]+(\/[^/\0]+)*)?$/.test(path) && !path.split('/').some((part) => part === '.' || part === '..');
+  const isVolume = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/.test(source);
+  if (rest.length > 0 || (mode !== undefined && mode !== 'ro' && mode !== 'rw')) return undefined;
+  if (!(isVolume || isPath(source)) || !isPath(target) || target === '/') return undefined;
+  return { source, target, readOnly: mode === 'ro' };
+}
+export const MOUNT_FORM = 'must be VOLUME:PATH or /PATH:PATH, with :ro for reading only';
+
 const swarm = z.strictObject({
   service: name.regex(/^[a-zA-Z0-9][a-zA-Z0-9_.-]*$|\$/, 'must be a service name: letters, digits, _ . -'),
   image_from: name.optional(),
@@ -91,6 +103,10 @@ const swarm = z.strictObject({
   constraints: z.array(name).default([]),
   env: scalarMap.default({}),
   networks: z.array(name).default([]),
+  mounts: z.array(name).optional(),
+  capabilities: z.array(name.regex(/^[A-Za-z_]+$/, 'must be a capability like NET_ADMIN')).optional(),
+  secrets: z.array(name).optional(),
+  configs: z.array(name).optional(),
   command: stringOrList.optional(),
   update: z
     .strictObject({

@@ -108,6 +108,30 @@ describe('the spec', () => {
     expect(JSON.stringify(spec)).not.toContain('canary');
   });
 
+  test('has the mounts, capabilities and files that the pipeline names, in place of those that stood there', () => {
+    const current = specOf({
+      Name: 'table',
+      TaskTemplate: {
+        ContainerSpec: { Image: 'old', Mounts: [{ Source: 'old' }], CapabilityAdd: ['CAP_SYS_TIME'] },
+      },
+    });
+    const spec = {
+      ...request.spec,
+      mounts: [{ source: '/srv', target: '/data', readOnly: true }],
+      capabilities: ['NET_ADMIN'],
+      secrets: ['tls'],
+    };
+    const files = { secrets: [{ id: 's1', name: 'tls' }], configs: [] };
+    expect(desiredSpec({ ...request, spec, files }, current).TaskTemplate.ContainerSpec).toMatchObject({
+      Mounts: [{ Type: 'bind', Source: '/srv', Target: '/data', ReadOnly: true }],
+      CapabilityAdd: ['CAP_NET_ADMIN'],
+      Secrets: [
+        { SecretID: 's1', SecretName: 'tls', File: { Name: 'tls', UID: '0', GID: '0', Mode: 0o444 } },
+      ],
+      Configs: [],
+    });
+  });
+
   test('of a later one keeps what a pipeline cannot set, and nothing else of the previous one', () => {
     const mounts = [{ Type: 'volume', Source: 'data', Target: '/data' }];
     const current = specOf({

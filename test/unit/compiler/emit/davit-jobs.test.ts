@@ -312,6 +312,28 @@ describe('deploy', () => {
   test("secrets do not belong in a service's environment", () => {
     expect(mistakes(text(', env: {A: $TOKEN}'), SECRET).join()).toContain('language/secret');
   });
+  test('names mounts, capabilities, secrets and configs', () => {
+    const { swarm } = deployOf(
+      ', mounts: ["data:/data", "/srv/$DIR:/srv:ro"], capabilities: [cap_net_admin], secrets: [tls], configs: [web.conf]',
+      ', variables: {DIR: web}',
+    );
+    expect(swarm).toMatchObject({
+      mounts: [
+        { source: 'data', target: '/data', readOnly: false },
+        { source: '/srv/web', target: '/srv', readOnly: true },
+      ],
+      capabilities: ['NET_ADMIN'],
+      secrets: ['tls'],
+      configs: ['web.conf'],
+    });
+    expect(deployOf('').swarm).not.toHaveProperty('mounts');
+  });
+  test.each(['data', '/srv/../etc:/x', '/srv//a:/x', '../a:/x', 'a:x', 'a:/', 'a:/x:rw:z', '/a:/x:shared'])(
+    'the mount %s is a mistake',
+    (mount) => {
+      expect(mistakes(text(`, mounts: ["${mount}"]`)).join()).toContain('deploy.swarm.mounts[0]');
+    },
+  );
   test('a build for several architectures deploys the pushed index', () => {
     expect(
       mistakes(

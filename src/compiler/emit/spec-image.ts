@@ -1,30 +1,17 @@
 /**
- * Specs of build, push and deploy jobs. Their texts are readable for everybody who can pull the image, so
+ * Specs of build and push jobs. Their texts are readable for everybody who can pull the image, so
  * secrets are refused.
  */
-import type { BuildSpec, DeploySpec, PushSpec, SwarmSpec } from '../../plan/model/spec.ts';
-import {
-  parsePublish,
-  PUBLISH_FORM,
-  type Build,
-  type Push,
-  type Swarm,
-} from '../schema/keywords/davit-jobs.ts';
+import type { BuildSpec, PushSpec } from '../../plan/model/spec.ts';
+import type { Build, Push } from '../schema/keywords/davit-jobs.ts';
 import { pipelineUrl, registryImage } from '../variables/predefined.ts';
 import { slugify } from '../variables/slug.ts';
-import type { Path } from '../yaml/nodes.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { commonSpec } from './spec-common.ts';
 import { sha256 } from '../../utils/sha256.ts';
 import { placeIn } from '../job-config.ts';
-import { settle } from './settle.ts';
-
-type SettleText = (text: string, ...path: Path) => string;
-function settlerOf(draft: Draft, context: PlanContext, keyword: string): SettleText {
-  const scope = context.scope(draft);
-  return (text, ...path) => settle(draft.config, { scope, text, keyword, path }, context.problems);
-}
+import { settlerOf, type SettleText } from './settler.ts';
 
 export function buildSpec(draft: Draft, context: PlanContext, build: Build): BuildSpec {
   const expand = settlerOf(draft, context, 'build');
@@ -187,70 +174,4 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
     tags: [...new Set(tags)],
     from: draft.imagesFrom,
   };
-}
-
-export function deploySpec(
-  draft: Draft,
-  context: PlanContext,
-  options: { swarm: Swarm; target: string },
-): DeploySpec {
-  const { swarm, target } = options;
-  const expand = settlerOf(draft, context, 'deploy');
-  const { environment } = context.prepared(draft);
-  const imageFrom = draft.imagesFrom[0];
-  return {
-    ...commonSpec(draft, context),
-    kind: 'deploy',
-    target,
-    ...(environment && {
-      environment: { name: environment.name, ...(environment.url !== undefined && { url: environment.url }) },
-    }),
-    ...(imageFrom !== undefined && { imageFrom }),
-    ...(swarm.image !== undefined && { image: expand(swarm.image, 'swarm', 'image') }),
-    swarm: { ...swarmSpec(swarm, expand), publish: publishedPorts(draft, context, swarm) },
-  };
-}
-
-function swarmSpec(swarm: Swarm, expand: SettleText): Omit<SwarmSpec, 'publish'> {
-  const list = (key: 'constraints' | 'networks', items: readonly string[]): string[] =>
-    items.map((text, index) => expand(text, 'swarm', key, index));
-  return {
-    service: expand(swarm.service, 'swarm', 'service'),
-    replicas: swarm.replicas,
-    endpointMode: swarm.endpoint_mode,
-    constraints: list('constraints', swarm.constraints),
-    env: Object.fromEntries(
-      Object.entries(swarm.env).map(([name, text]) => [name, expand(text, 'swarm', 'env', name)]),
-    ),
-    networks: list('networks', swarm.networks),
-    ...(swarm.command && {
-      command: swarm.command.map((text, index) => expand(text, 'swarm', 'command', index)),
-    }),
-    update: {
-      order: swarm.update.order,
-      parallelism: swarm.update.parallelism,
-      delayMs: swarm.update.delay,
-      onFailure: swarm.update.on_failure,
-    },
-    convergeTimeoutMs: swarm.converge_timeout,
-  };
-}
-
-function publishedPorts(draft: Draft, context: PlanContext, swarm: Swarm): SwarmSpec['publish'] {
-  const expand = settlerOf(draft, context, 'deploy');
-  // A service without a virtual IP cannot publish through the ingress network.
-  const usual = swarm.endpoint_mode === 'dnsrr' ? 'host' : 'ingress';
-  return swarm.publish.flatMap((port, index) => {
-    if (!('text' in port) || port.text === undefined) return [{ ...port, mode: port.mode ?? usual }];
-    const path = ['swarm', 'publish', index];
-    const text = expand(port.text, ...path);
-    const ports = parsePublish(text);
-    if (ports) return [{ ...ports, mode: usual }];
-    context.problems.add(
-      'language/type',
-      `deploy.swarm.publish[${index}] of "${draft.group}" ${PUBLISH_FORM}, not "${text}"`,
-      { at: placeIn(draft.config, 'deploy', path) },
-    );
-    return [];
-  });
 }
