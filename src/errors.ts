@@ -926,6 +926,14 @@ export const ERRORS = {
     meaning: 'The files that a job leaves are too large or cannot be read.',
     remedy: 'Keep fewer files, or raise limits.artifact_bytes in the installation file.',
   },
+  'archive/limit': {
+    transient: false,
+    exit: 1,
+    http: 422,
+    meaning: 'An artifact or a cache has too many entries, or unpacks to far more than its own size.',
+    remedy:
+      'Keep fewer or less uniform files, or raise limits.archive_entries or limits.archive_ratio in the installation file.',
+  },
   'worker/arch': {
     transient: false,
     exit: 3,

@@ -13,11 +13,9 @@
 import { posix } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import type { Header } from 'tar-stream';
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
-import { DavitError } from '../../src/errors.ts';
+import { DavitError, type ErrorCode } from '../../src/errors.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
 import { parsePipelineId, type Digest } from '../../src/plan/model/ids.ts';
 import {
@@ -32,6 +30,7 @@ import {
 import type { PagesSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, PublishInput, PublishOutput } from '../contract.ts';
 import { readSpec } from '../runtime/spec.ts';
+import { archiveLimits, denseError, entryCounter, gunzipped } from '../runtime/archive-limits.ts';
 import { eachEntry } from '../runtime/tar.ts';
 import { inside } from '../runtime/path-inside.ts';
 
@@ -55,7 +54,7 @@ export function makePublishPages(deps: PagesDeps): ControlActivities['publishPag
     const { folder } = spec.pages;
     if (!input.artifact) return refused(`pages: the job has left no files, so there is no ${folder}.`);
     const site = new Site(deps.blobs, folder);
-    const trouble = await unpack(deps.blobs, input.artifact, site);
+    const trouble = await unpack(deps, input.artifact, site);
     if (trouble !== undefined) return refused(trouble);
     return publish(deps, { input, pages: spec.pages, site });
   };
@@ -63,18 +62,28 @@ export function makePublishPages(deps: PagesDeps): ControlActivities['publishPag
 
 const refused = (message: string): PublishOutput => ({ kind: 'refused', message });
 
+const PACKED = 'pages: the artifact of the job';
+/** The same at every attempt. */
+const FINAL: readonly ErrorCode[] = ['blob/missing', 'job/artifacts', 'archive/limit'];
+
 /** Returns the reason why there is no site in it; rejects with errors that another attempt may avoid. */
-async function unpack(blobs: BlobStore, artifact: Digest, site: Site): Promise<string | undefined> {
+async function unpack(
+  { blobs, facts }: PagesDeps,
+  artifact: Digest,
+  site: Site,
+): Promise<string | undefined> {
+  const limits = archiveLimits(facts.config.limits);
   try {
-    const tar = createGunzip();
-    const zipped = await blobs.getStream(artifact);
-    // A failure destroys `tar` too, and the reading rejects with it.
-    pipeline(zipped, tar).catch(() => undefined);
-    await eachEntry(tar, (header, content) => site.take(header, content));
+    const { ratio } = limits;
+    const tar = gunzipped(await blobs.getStream(artifact), ratio, () => denseError(PACKED, ratio));
+    const count = entryCounter(PACKED, limits);
+    await eachEntry(tar, async (header, content) => {
+      count();
+      await site.take(header, content);
+    });
     await site.settle();
   } catch (error) {
-    if (!(error instanceof DavitError) || (error.code !== 'blob/missing' && error.code !== 'job/artifacts'))
-      throw error;
+    if (!(error instanceof DavitError) || !FINAL.includes(error.code)) throw error;
     return error.code === 'blob/missing' ? 'pages: the artifact of the job is gone.' : error.message;
   }
   return site.files.size === 0 ? `pages: the artifact of the job has no file in ${site.folder}.` : undefined;

@@ -26,6 +26,7 @@ const BY_CODE: Partial<Record<ErrorCode, Ending>> = {
   'source/refused': ['failed', 'config'],
   'job/source': ['failed', 'config'],
   'job/artifacts': ['failed', 'artifact'],
+  'archive/limit': ['failed', 'artifact'],
   // An output of an earlier job is gone. GitLab's reason for that is missing_dependency_failure. It is not
   // `artifact`, which matches runner_system_failure: a retry would miss the same blob.
   'blob/missing': ['errored', 'missing_dependency'],

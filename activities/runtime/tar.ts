@@ -5,11 +5,11 @@
 import { pipeline as pipe, Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { extract, type Header, type Pack } from 'tar-stream';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { put, type TarHeader } from '../../src/utils/tar.ts';
+import { gunzipped } from './archive-limits.ts';
 
 /**
  * A file up to this size is held whole: a stream of its own would cost more. Also the size of a written
@@ -113,8 +113,10 @@ export async function readContainerFile(
 
 /** GitLab's limit for a pipeline file; entries and bytes limit the cost of a hostile archive. */
 const MAX_FILE_BYTES = 1024 * 1024;
-const MAX_ENTRIES = 1_000_000;
+/** Of a source; artifacts and caches have `limits.archive_entries`. */
+export const MAX_ENTRIES = 1_000_000;
 const MAX_TAR_BYTES = 8 * 1024 * 1024 * 1024;
+const MAX_RATIO = 200;
 
 export interface TarEntry {
   /** Without a leading `./` and without a trailing slash. */
@@ -125,7 +127,8 @@ export interface TarEntry {
 
 /**
  * The entries of a tar, gzipped or not. An unread body is skipped. Rejects with `source/refused` if it is not
- * a tar, for a path that leaves its root, and past a million entries or 8 GiB.
+ * a tar, for a path that leaves its root, past a million entries or 8 GiB, and if it is
+ * packed too densely.
  */
 export async function* entries(stream: Readable): AsyncGenerator<TarEntry> {
   const reader = extract();
@@ -192,7 +195,9 @@ async function plain(stream: Readable): Promise<Readable> {
   const head = first.value;
   const whole = Readable.from(chain(head, iterator), { objectMode: false });
   if (head[0] !== 0x1f || head[1] !== 0x8b) return whole;
-  return pipe(whole, createGunzip(), () => undefined);
+  return gunzipped(whole, MAX_RATIO, () =>
+    refused(`The source unpacks to more than ${MAX_RATIO} times its size.`),
+  );
 }
 
 async function* chain(head: Buffer, rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

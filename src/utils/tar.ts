@@ -13,6 +13,8 @@ export const openMode = (mode: number): number => ((mode & 0o111) === 0 ? 0o666 
 /** Writes an entry with existing content: a text, bytes, or nothing. */
 export function put(archive: Pack, header: TarHeader, content: string | Buffer = ''): Promise<void> {
   return new Promise((resolve, reject) => {
-    archive.entry(header, content, (error) => (error ? reject(error) : resolve()));
+    const entry = archive.entry(header, content, (error) => (error ? reject(error) : resolve()));
+    // An archive that is ended meanwhile ends its entry, which nobody else listens to.
+    entry.on('error', reject);
   });
 }

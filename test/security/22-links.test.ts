@@ -27,6 +27,7 @@ async function written(artifacts: Parameters<typeof tar>[0][]): Promise<string[]
     source: async () => Readable.from([source]),
     artifacts: zipped.map((one) => async () => Readable.from([one])),
     files: {},
+    limits: { entries: 100, ratio: 100 },
   }).pipe(extract());
   for await (const entry of entries) {
     const { name, type, linkname } = entry.header;

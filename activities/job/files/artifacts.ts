@@ -3,7 +3,8 @@
  *
  * Invariants:
  *  ART-1 Names in the archive are relative to the project and never leave it; links stay links.
- *  ART-2 At most `artifact_bytes` of content; more fails the job (`job/artifacts`).
+ *  ART-2 At most `artifact_bytes` of content; more fails the job (`job/artifacts`). At most
+ *        `archive_entries` entries, and `archive_ratio` bytes of content a packed byte (`archive/limit`).
  *  ART-3 Streams: nothing is held entirely in memory or on the worker's disk.
  */
 import { posix } from 'node:path';
@@ -17,6 +18,7 @@ import type { ArtifactRef } from '../../../src/plan/model/outcome.ts';
 import type { ArtifactsSpec } from '../../../src/plan/model/spec.ts';
 import { type Selection, selectFiles, withParents } from './artifact-globs.ts';
 import { openMode, put } from '../../../src/utils/tar.ts';
+import { type ArchiveLimits, denseError, guard, isTooDense } from '../../runtime/archive-limits.ts';
 import { bytesOf, eachEntry, putFile } from '../../runtime/tar.ts';
 import { inside } from '../../runtime/path-inside.ts';
 
@@ -28,6 +30,7 @@ export interface CollectRequest {
   source: Digest;
   spec: ArtifactsSpec;
   maxBytes: number;
+  limits: ArchiveLimits;
   /** Epoch ms by the server's clock. */
   now(): number;
   /** What messages call the files; default: artifacts. */
@@ -38,7 +41,7 @@ export interface CollectedArtifacts {
   warnings: string[];
 }
 
-/** If nothing matches, returns a warning. Rejects with `job/artifacts`. */
+/** If nothing matches, returns a warning. Rejects with `job/artifacts` or `archive/limit`. */
 export async function collectArtifacts(collecting: CollectRequest): Promise<CollectedArtifacts> {
   const { spec, projectDir } = collecting;
   const selection = selectFiles(projectDir, spec.paths, spec.exclude);
@@ -52,7 +55,7 @@ export async function collectArtifacts(collecting: CollectRequest): Promise<Coll
         const by = selection.chosenBy(path);
         for (const index of by) matched.add(index);
         if (by.length === 0 && !isUntracked(path, header, untracked)) return;
-        if (header.type === 'link') links.push(path);
+        if (header.type === 'link') archive.checkEntries(links.push(path));
         else await archive.add(path, header, content);
       });
     // A hard link comes without content; if requested alone, it comes as a file.
@@ -114,9 +117,6 @@ async function trackedFiles({ blobs, source }: CollectRequest): Promise<Set<stri
 const isUntracked = (path: string, header: Header, tracked: Set<string> | undefined): boolean =>
   tracked !== undefined && header.type !== 'directory' && !tracked.has(path) && !/^\.git(\/|$)/.test(path);
 
-/** Files, links and directories of one archive. */
-export const MAX_ENTRIES = 100_000;
-
 /** A tar.gz on its way into the blob store; started by its first entry. */
 class Archive {
   readonly #collecting: CollectRequest;
@@ -143,7 +143,7 @@ class Archive {
     if (header.type === 'directory') return this.#directory(path);
     if (header.type === 'symlink') {
       this.#files += 1;
-      this.#checkEntries();
+      this.checkEntries();
       return put(archive, {
         name: path,
         type: 'symlink',
@@ -155,7 +155,7 @@ class Archive {
     if (header.type !== 'file') return; // ignores devices and pipes
     this.#bytes += header.size;
     this.#files += 1;
-    this.#checkEntries();
+    this.checkEntries();
     const { maxBytes, what = 'artifacts' } = this.#collecting;
     if (this.#bytes > maxBytes)
       throw new DavitError('job/artifacts', `${what}: larger than the limit of ${maxBytes} bytes.`);
@@ -167,23 +167,28 @@ class Archive {
   async #directory(path: string): Promise<void> {
     if (path === '.' || this.#directories.has(path)) return;
     this.#directories.add(path);
-    this.#checkEntries();
+    this.checkEntries();
     await put(this.#begin(), { name: `${path}/`, type: 'directory', mode: 0o777, mtime: new Date(0) });
   }
 
-  /** Each entry costs memory here and wherever it is unpacked, even if it is empty. */
-  #checkEntries(): void {
-    if (this.#files + this.#directories.size <= MAX_ENTRIES) return;
-    const { what = 'artifacts' } = this.#collecting;
-    throw new DavitError('job/artifacts', `${what}: more than ${MAX_ENTRIES} files and directories.`);
+  /** Each entry costs memory here and wherever it is unpacked, even if it is empty. `more`: those still to come. */
+  checkEntries(more = 0): void {
+    const { what = 'artifacts', limits } = this.#collecting;
+    if (this.#files + this.#directories.size + more <= limits.entries) return;
+    throw new DavitError('archive/limit', `${what}: more than ${limits.entries} files and directories.`);
   }
 
   #begin(): Pack {
     if (this.#pack) return this.#pack;
     this.#pack = pack();
-    const zipped = createGzip();
+    const zip = createGzip();
+    const { what = 'artifacts', limits } = this.#collecting;
+    const zipped = guard(
+      (packed) => isTooDense(zip.bytesWritten, packed, limits.ratio),
+      () => denseError(`${what}: the archive`, limits.ratio),
+    );
     // A failure destroys `zipped` too, and the store rejects with it.
-    pipeline(bytesOf(this.#pack), zipped).catch(() => undefined);
+    pipeline(bytesOf(this.#pack), zip, zipped).catch(() => undefined);
     this.#stored = this.#collecting.blobs.putStream(zipped);
     this.#refused = this.#stored.then(() => new Promise<never>(() => undefined)); // never resolves
     this.#refused.catch(() => undefined); // awaited by add; finish and abort await the store itself

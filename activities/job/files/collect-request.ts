@@ -1,4 +1,5 @@
 import type { Job } from '../context/job.ts';
+import { archiveLimits } from '../../runtime/archive-limits.ts';
 import type { CollectRequest } from './artifacts.ts';
 
 /** The container and folder that a job's files are collected from, and the size limit. */
@@ -8,6 +9,7 @@ export const collectRequest = ({ deps, spec, name }: Job): Omit<CollectRequest, 
   container: name,
   projectDir: spec.projectDir,
   source: spec.source,
+  limits: archiveLimits(deps.facts.config.limits),
   maxBytes: deps.facts.config.limits.artifact_bytes,
   now: deps.now,
 });

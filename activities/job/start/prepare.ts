@@ -23,6 +23,7 @@ import { EXIT_RESERVED, scriptText, SUPERVISOR, supervisorText, variablesText } 
 import { type ResolvedVariables, resolveVariables, sideEnvironments } from './variables.ts';
 import { workspaceTar } from './workspace.ts';
 import type { SideEnvironments, Sidecars } from '../sidecars/types.ts';
+import { archiveLimits } from '../../runtime/archive-limits.ts';
 import { startEarly } from '../../runtime/start-early.ts';
 
 /** The engine keeps more of a log than davit does, so rotation loses nothing while a worker is down. */
@@ -259,6 +260,7 @@ async function fill(
           deps.blobs.getStream(artifact.digest),
     ),
     files,
+    limits: archiveLimits(deps.facts.config.limits),
   });
   await deps.engine.upload(name, archive);
 }

@@ -9,16 +9,15 @@
  *       leaves them).
  *  WS-3 A cache overrides the source, an artifact overrides both, a later one overrides an earlier one;
  *       davit's files override all.
- *  WS-4 Streams: memory does not grow with the source.
+ *  WS-4 Streams: memory does not grow with the source. Entries and compression have limits.
  */
 import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
-import { createGunzip } from 'node:zlib';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { DAVIT_DIR, filesDir } from './supervisor-script.ts';
 import { openMode, put, type TarHeader } from '../../../src/utils/tar.ts';
-import { bytesOf, eachEntry, putFile } from '../../runtime/tar.ts';
+import { type ArchiveLimits, denseError, entryCounter, gunzipped } from '../../runtime/archive-limits.ts';
+import { bytesOf, eachEntry, MAX_ENTRIES, putFile } from '../../runtime/tar.ts';
 import { inside } from '../../runtime/path-inside.ts';
 
 export interface Workspace {
@@ -33,7 +32,10 @@ export interface Workspace {
   artifacts: (() => Promise<Readable>)[];
   /** By name, below `/davit`. */
   files: Record<string, string>;
+  /** Of each cache and artifact. */
+  limits: ArchiveLimits;
 }
+const PACKED = 'An artifact or a cache of this job';
 
 /** The archive as a stream; an error of a part ends it with that error. */
 export function workspaceTar(workspace: Workspace): Readable {
@@ -53,14 +55,17 @@ interface WorkspaceWriter {
 }
 
 async function fill(archive: Pack, workspace: Workspace): Promise<void> {
-  const { projectDir } = workspace;
+  const { projectDir, limits } = workspace;
   const filling = { archive, root: projectDir, seen: new Set<string>() };
   for (const path of [projectDir, filesDir(projectDir), DAVIT_DIR]) await directories(filling, path);
-  if (workspace.source) await addTar(filling, await workspace.source(), workspace.takes);
+  if (workspace.source) {
+    const each = entryCounter('The source', { ...limits, entries: MAX_ENTRIES });
+    await addTar(filling, await workspace.source(), { each, takes: workspace.takes });
+  }
   for (const zippedTar of [...(workspace.caches ?? []), ...workspace.artifacts]) {
     const zipped = await zippedTar();
-    const tar = createGunzip();
-    await Promise.all([pipeline(zipped, tar), addTar(filling, tar)]);
+    const tar = gunzipped(zipped, limits.ratio, () => denseError(PACKED, limits.ratio));
+    await addTar(filling, tar, { each: entryCounter(PACKED, limits) });
   }
   for (const [name, text] of Object.entries(workspace.files))
     await put(archive, { name: inTar(`${DAVIT_DIR}/${name}`), mode: 0o666, ...owned }, text);
@@ -88,9 +93,10 @@ async function directories({ archive, seen }: WorkspaceWriter, path: string): Pr
 const addTar = (
   writer: WorkspaceWriter,
   tar: Readable,
-  takes: (path: string) => boolean = () => true,
+  { each, takes = () => true }: { each(): void; takes?: ((path: string) => boolean) | undefined },
 ): Promise<void> =>
   eachEntry(tar, async (entry, content) => {
+    each();
     const header = takes(inside(entry.name) ?? '') ? reroot(entry, writer.root) : undefined;
     if (!header) return;
     if (header.type === 'directory') return directories(writer, `/${header.name.replace(/\/$/, '')}`);

@@ -37,6 +37,7 @@ const made = async (source: Given[], artifacts: Given[][] = []): Promise<Found[]
       source: async () => Readable.from([bytes]),
       artifacts: zipped.map((one) => async () => Readable.from([one])),
       files: { run: 'supervisor', variables: 'secret' },
+      limits: { entries: 1_000, ratio: 1_000 },
     }),
   );
 };
@@ -115,6 +116,7 @@ describe('workspaceTar', () => {
         ),
       artifacts: [],
       files: {},
+      limits: { entries: 1_000, ratio: 1_000 },
     });
     await expect(unpackAll(broken)).rejects.toThrow('the store went away');
   });
