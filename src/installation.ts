@@ -260,6 +260,8 @@ export const workerSchema = z.strictObject({
   prune_build_cache: z.boolean().default(false),
   /** Never for jobs of forks. */
   privileged_services: z.boolean().default(false),
+  /** Versions with known escapes that `davit doctor` only warns of: `runc 1.1.5`, `docker 20.10.24`. */
+  accept_engine_versions: z.array(z.string()).default([]),
   /** `shared`: a job and its services share one network interface, so they find each other on localhost. */
   service_network: z.enum(['own', 'shared']).default('own'),
 });

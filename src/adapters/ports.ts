@@ -135,6 +135,10 @@ export interface EngineInfo {
   cpus: number;
   memoryBytes: number;
   liveRestore: boolean;
+  /** What starts its containers, as the engine names and numbers it: `runc`, `1.1.5+ds1`, and the build. */
+  runtime?: { name: string; version: string; build: string };
+  /** It asks plugins whether a call is allowed. */
+  authorizationPlugins: boolean;
   /** The engine's own clock, epoch ms: the source of its objects' times. */
   time: number;
 }

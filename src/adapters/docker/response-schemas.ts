@@ -88,9 +88,26 @@ const engineInfo = z.object({
   LiveRestoreEnabled: z.boolean().default(false),
   SystemTime: instant,
   SecurityOptions: strings,
+  Plugins: z.object({ Authorization: strings }).nullish(),
   Swarm: z.object({ LocalNodeState: text, ControlAvailable: z.boolean().default(false) }).nullish(),
 });
-const engineVersion = z.object({ Arch: z.string() });
+const engineVersion = z.object({
+  Arch: z.string(),
+  Components: z
+    .array(z.object({ Name: text, Version: text, Details: z.object({ GitCommit: text }).nullish() }))
+    .nullish(),
+});
+
+/** Docker names it `runc`; Podman `OCI Runtime (runc)`, with the whole answer of `runc --version`. */
+function runtimeOf({ Components }: z.infer<typeof engineVersion>): EngineInfo['runtime'] {
+  for (const { Name, Version, Details } of Components ?? []) {
+    const name = Name === 'runc' ? Name : /^OCI Runtime \((\w+)\)$/.exec(Name)?.[1];
+    const version = /\d[^\s]*/.exec(Version)?.[0];
+    if (name !== undefined && version !== undefined)
+      return { name, version, build: Details?.GitCommit ?? '' };
+  }
+  return undefined;
+}
 
 /**
  * Responses of `GET /info` and `GET /version`. The architecture is the version's: `/info` has the kernel's,
@@ -99,6 +116,8 @@ const engineVersion = z.object({ Arch: z.string() });
 export function engineInfoOf(info: unknown, version: unknown, address: string): EngineInfo {
   const asked = 'ask the engine what it is';
   const found = checked(engineInfo, info, asked);
+  const versions = checked(engineVersion, version, asked);
+  const runtime = runtimeOf(versions);
   const active = found.Swarm?.LocalNodeState === 'active';
   return {
     id: found.ID,
@@ -106,13 +125,15 @@ export function engineInfoOf(info: unknown, version: unknown, address: string): 
     kind: isPodman(version) ? 'podman' : 'docker',
     rootless: found.SecurityOptions.some((option) => /\bname=rootless\b/.test(option)),
     version: found.ServerVersion,
-    arch: archOf(checked(engineVersion, version, asked).Arch),
+    arch: archOf(versions.Arch),
     hostName: found.Name,
     swarm: !active ? 'inactive' : found.Swarm?.ControlAvailable ? 'manager' : 'worker',
     storageDriver: found.Driver,
     cpus: found.NCPU,
     memoryBytes: found.MemTotal,
     liveRestore: found.LiveRestoreEnabled,
+    ...(runtime && { runtime }),
+    authorizationPlugins: (found.Plugins?.Authorization ?? []).length > 0,
     time: found.SystemTime,
   };
 }

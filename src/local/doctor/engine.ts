@@ -8,14 +8,11 @@ import { ARCHES } from '../../plan/model/ids.ts';
 import { askEngine } from '../setup/docker.ts';
 import { abilities } from '../setup/emulation.ts';
 import { swarmObstacle } from '../setup/swarm.ts';
+import { type Component, isOfDistribution, knownEscapes } from './known-escapes.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
 
 /** The first version with BuildKit in the engine and API 1.41, which davit uses. */
 const MIN_MAJOR = 20;
-/**
- * The first major version with fixes for the container escapes of 2024 (runc CVE-2024-21626, CVE-2024-24557).
- */
-const PATCHED_MAJOR = 25;
 /** The first Podman whose compatible API has API 1.41. */
 const MIN_PODMAN = 4;
 const PING_MS = 20_000;
@@ -25,6 +22,8 @@ export interface EngineFacts {
   helperImage: string;
   /** host:port that images are pushed to; undefined if davit is not running. */
   registry?: string;
+  /** `accept_engine_versions` of this machine's worker. */
+  accepted: readonly string[];
 }
 
 /** Engine, its version, its architectures, and whether it reaches the registry. Closes what it opens. */
@@ -36,38 +35,69 @@ export async function checkEngine(facts: EngineFacts): Promise<Finding[]> {
         finding('architectures', () => checkArches(engine, info, facts.helperImage)),
         facts.registry ? checkRegistryFromEngine(engine, info, facts.registry) : [],
       ]);
-      return [versionFinding(info), ...modeFindings(info), ...parts.flat()];
+      return [...versionFindings(info, facts.accepted), ...modeFindings(info), ...parts.flat()];
     } finally {
       await engine.close();
     }
   });
 }
 
-/** A version string of the engine, judged: `20.10.24+dfsg1`, `28.2.2`. */
-export function versionFinding(info: Pick<EngineInfo, 'kind' | 'version' | 'address' | 'cpus'>): Finding {
+type Versions = Pick<
+  EngineInfo,
+  'kind' | 'version' | 'address' | 'cpus' | 'runtime' | 'authorizationPlugins'
+>;
+
+/** The versions of the engine and of its runtime, judged. */
+export function versionFindings(info: Versions, accepted: readonly string[] = []): Finding[] {
+  const { runtime } = info;
+  if (runtime?.name !== 'runc') return [versionFinding(info, accepted)];
+  const component = { name: 'runc', version: runtime.version } as const;
+  const build = runtime.build.includes(runtime.version) ? ` (${runtime.build})` : '';
+  const found = `runc ${runtime.version}${build}`;
+  const escape = escapeFinding(component, { name: 'runtime', found, accepted });
+  return [versionFinding(info, accepted), escape ?? ok('runtime', found)];
+}
+
+/** `20.10.24+dfsg1`, `28.2.2`. */
+export function versionFinding(info: Versions, accepted: readonly string[] = []): Finding {
   const major = Number(/^(\d+)\./.exec(info.version)?.[1] ?? Number.NaN);
   if (info.kind === 'podman') return podmanFinding(info, major);
   const found = `Docker ${info.version} at ${info.address}, ${info.cpus} CPUs`;
   if (Number.isNaN(major) || major < MIN_MAJOR)
-    return fail(
-      'engine',
-      `${found}: this version is too old.`,
-      `Upgrade it to Docker ${PATCHED_MAJOR} or later.`,
-    );
-  // A distribution's build has a suffix and fixes of its own (`20.10.24+dfsg1`); Docker's own has not.
-  if (major < PATCHED_MAJOR && /^[\d.]+$/.test(info.version))
-    return fail(
-      'engine',
-      `${found}: it has known container escapes (CVE-2024-21626).`,
-      `Upgrade it to Docker ${PATCHED_MAJOR} or later.`,
-    );
-  if (major < PATCHED_MAJOR)
+    return fail('engine', `${found}: this version is too old.`, 'Upgrade it to Docker 25.0.2 or later.');
+  const component = { name: 'docker', version: info.version } as const;
+  const plugins = info.authorizationPlugins;
+  return escapeFinding(component, { name: 'engine', found, accepted, plugins }) ?? ok('engine', found);
+}
+
+/** Undefined: nothing is known against it. */
+function escapeFinding(
+  component: Component,
+  what: { name: string; found: string; accepted: readonly string[]; plugins?: boolean },
+): Finding | undefined {
+  const known = knownEscapes(component, what);
+  if (!known) return undefined;
+  const { name, found, accepted } = what;
+  const version = `${component.name} ${component.version}`;
+  const upgrade = `Upgrade ${component.name} to ${known.upgradeTo} or later`;
+  const cves = known.cves.join(', ');
+  if (accepted.includes(version))
     return warn(
-      'engine',
-      `${found}: it works, but lacks fixes for known container escapes unless your distribution has backported them.`,
-      `Run only trusted projects on it, or upgrade to Docker ${PATCHED_MAJOR} or later.`,
+      name,
+      `${found}: it has known container escapes (${cves}), and worker.yml accepts it.`,
+      `${upgrade}, or run only trusted projects on this machine.`,
     );
-  return ok('engine', found);
+  if (isOfDistribution(component.version))
+    return warn(
+      name,
+      `${found}: a distribution's build. Its version number has known container escapes (${cves}); whether the distribution has mended them does not show in it.`,
+      `Compare the package with the security tracker of the distribution, or run only trusted projects on this machine.`,
+    );
+  return fail(
+    name,
+    `${found}: it has known container escapes (${cves}).`,
+    `${upgrade}. To go on with it: accept_engine_versions: ["${version}"] in the worker's configuration.`,
+  );
 }
 
 function podmanFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>, major: number): Finding {

@@ -4,6 +4,7 @@ import { HELPER_IMAGE } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../process/run-file.ts';
+import { acceptedVersions } from './accepted-versions.ts';
 import type { Finding } from './check.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';
@@ -31,6 +32,7 @@ export async function examine({ settings, workers, reconciliation }: DoctorOptio
       settings,
       helperImage: settings.helperImage ?? run?.helperImage ?? HELPER_IMAGE,
       registry: settings.registry ?? run?.registry,
+      accepted: await acceptedVersions(settings),
     }),
     checkServices({ settings, run, workers, reconciliation }),
   ]);

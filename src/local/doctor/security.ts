@@ -2,7 +2,10 @@
 import type { Settings } from '../../config.ts';
 import { LOCAL_TARGET, type Installation, type InstallationProject } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
+import { askEngine } from '../setup/docker.ts';
 import { readInstallation } from '../setup/installation.ts';
+import { acceptedVersions } from './accepted-versions.ts';
+import { versionFindings } from './engine.ts';
 import { finding, ok, warn, type Finding } from './check.ts';
 
 export async function examineSecurity(
@@ -13,8 +16,20 @@ export async function examineSecurity(
     const { installation } = await readInstallation(settings);
     // Without a server there is no worker list to compare with; the file has the rest.
     const fleet = await workers().catch(() => undefined);
-    return securityFindings(installation, fleet);
+    return [...(await engineVersions(settings)), ...securityFindings(installation, fleet)];
   });
+}
+
+/** Nothing where there is no engine: a server needs none. */
+async function engineVersions(settings: Settings): Promise<Finding[]> {
+  try {
+    const { engine, info } = await askEngine(settings);
+    await engine.close();
+    const found = versionFindings(info, await acceptedVersions(settings));
+    return found.filter((one) => one.verdict !== 'ok');
+  } catch {
+    return []; // `davit doctor` says what is wrong with it
+  }
 }
 
 /** Pure. `fleet` undefined: not known. */

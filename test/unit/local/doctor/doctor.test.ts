@@ -13,7 +13,7 @@ import { stuckFindings } from '../../../../src/local/doctor/workflows.ts';
 import type { WorkerReport } from '../../../../src/plan/model/queues.ts';
 
 const engine = (version: string, kind: 'docker' | 'podman' = 'docker') =>
-  versionFinding({ kind, version, address: 'unix:///x', cpus: 2 });
+  versionFinding({ kind, version, address: 'unix:///x', cpus: 2, authorizationPlugins: false });
 const worker = (more: Partial<WorkerReport>): WorkerReport => ({
   id: 'w',
   hostId: 'h',
