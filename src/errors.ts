@@ -934,6 +934,14 @@ export const ERRORS = {
     remedy:
       'Keep fewer or less uniform files, or raise limits.archive_entries or limits.archive_ratio in the installation file.',
   },
+  'worker/scope': {
+    transient: false,
+    exit: 1,
+    http: 403,
+    meaning: 'A worker asked for something of a job that its machine must not run.',
+    remedy:
+      'Set the same limits in the configuration of the worker as under workers in the installation file; the job waits for another worker.',
+  },
   'worker/arch': {
     transient: false,
     exit: 3,

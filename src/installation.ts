@@ -169,6 +169,19 @@ export const installationSchema = z.strictObject({
       }),
     )
     .default([]),
+  /** Machines with a token of their own, which the server holds to these limits whatever their worker does. */
+  workers: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1),
+        /** sha256 of the token, hex: `davit token` makes both. */
+        token_sha256: z.string().regex(/^[0-9a-f]{64}$/),
+        forks: z.boolean().default(false),
+        protected_only: z.boolean().default(false),
+        projects: z.array(slug).optional(),
+      }),
+    )
+    .default([]),
   targets: z.array(targetSchema).default([]),
   /** What `include` can reach apart from the projects above. */
   includes: z
@@ -277,8 +290,8 @@ export const HELPER_IMAGE = 'davit/helper:1';
 export interface InstallationFacts {
   /** UUID: part of container names and labels. */
   installation: string;
-  /** Without users; `registries` includes the embedded one; `helper_image` is always set. */
-  config: Omit<Installation, 'users' | 'helper_image'> & { helper_image: string };
+  /** Without users and workers; `registries` includes the embedded one; `helper_image` is always set. */
+  config: Omit<Installation, 'users' | 'workers' | 'helper_image'> & { helper_image: string };
   /** Address of the server for people. */
   url: string;
 }

@@ -28,7 +28,7 @@ import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughStoreOutage } from '../runtime/retry-policies.ts';
-import { outOfScope, type WorkerScope } from '../runtime/worker-scope.ts';
+import { outOfScope, type WorkerScope } from '../../src/match/worker-scope.ts';
 import { readSpec } from '../runtime/spec.ts';
 
 export interface BuildDeps {
@@ -67,7 +67,11 @@ export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
     requeueUnlessQueueMatches(input.tags, deps.tags);
     return withHeartbeat({ host: deps.host, timeoutMs: input.timeoutMs }, async (signal) => {
       const startedAt = deps.now();
-      const spec = await retryThroughStoreOutage(signal, () => readSpec(deps.blobs, input.spec, 'build'));
+      const spec = await retryThroughStoreOutage(signal, () =>
+        readSpec(deps.blobs, input.spec, 'build'),
+      ).catch((error: unknown) => {
+        throw error instanceof DavitError && error.code === 'worker/scope' ? requeue(error.message) : error;
+      });
       const outside = deps.scope && outOfScope(spec, deps.scope);
       if (outside) throw requeue(outside);
       const automaton = await masks(deps, spec);

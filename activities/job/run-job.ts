@@ -9,7 +9,7 @@ import type { JobDeps } from './context/deps.ts';
 import { archOf, type Job, openJob } from './context/job.ts';
 import { notStarted, supervise } from './run/supervise.ts';
 import { ActivityEnded, ActivityLease } from '../runtime/activity-lease.ts';
-import { outOfScope } from '../runtime/worker-scope.ts';
+import { outOfScope } from '../../src/match/worker-scope.ts';
 import { prepare } from './start/prepare.ts';
 import { cancelled, requeue, superseded } from '../runtime/failures.ts';
 
@@ -48,6 +48,8 @@ async function attempt(deps: JobDeps, input: RunInput, lease: ActivityLease): Pr
 /** The attempt ended before anything was created. */
 function endOf(error: unknown): unknown {
   if (error instanceof DavitError && error.code === 'log/fenced') return superseded();
+  // The server knows more of this machine than its configuration says: another worker takes the job.
+  if (error instanceof DavitError && error.code === 'worker/scope') return requeue(error.message);
   if (!(error instanceof ActivityEnded)) return error;
   return error.reason === 'detached' ? requeue('The worker stops; nothing was started.') : cancelled();
 }

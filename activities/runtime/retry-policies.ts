@@ -51,12 +51,13 @@ export const retryWhileStoreUnavailable = <T>(signal: AbortSignal, work: () => P
     onAbort: 'last-attempt',
   });
 
-/** No further attempt can help: a newer dispatch writes, or the stored log is different or gone. */
+/** No further attempt can help: a newer dispatch writes, the stored log is different or gone, or not for this machine. */
 const isFinalForLogs = withCode(
   'log/fenced',
   'log/offset',
   'blob/missing',
   'secret/corrupt',
+  'worker/scope',
   'internal/defect',
 );
 

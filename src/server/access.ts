@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DavitError } from '../errors.ts';
+import type { Machine } from './machine-rules.ts';
 import { bearer, mayAs, type Access, type Tokens, type User } from './auth.ts';
 
 declare module 'fastify' {
@@ -13,6 +14,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Set by the check of every route for people. */
     user: User | undefined;
+    /** Set by the check of every route for workers: the one whose own token was used. */
+    machine: Machine | undefined;
   }
 }
 
@@ -22,6 +25,7 @@ export function guardRoutes(app: FastifyInstance, tokens: Tokens): void {
       throw new DavitError('internal/defect', `The route ${route.url} has no access rule.`);
   });
   app.decorateRequest('user', undefined);
+  app.decorateRequest('machine', undefined);
   app.addHook('onRequest', async (request) => {
     const { access } = request.routeOptions.config;
     // Only the "not found" response has no route and therefore no access rule.
@@ -41,7 +45,9 @@ function check(
   // A malformed token is unknown.
   const token = bearer(authorization) ?? '';
   if (access === 'worker') {
-    if (!tokens.isWorker(token)) throw new DavitError('auth/missing', 'The token is not the worker token.');
+    const worker = tokens.worker(token);
+    if (!worker) throw new DavitError('auth/missing', 'The token is not the worker token.');
+    request.machine = worker.machine;
     return;
   }
   const user = tokens.user(token);

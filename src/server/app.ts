@@ -17,6 +17,7 @@ import { plainRoutes } from './routes/plain.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
+import { machineRules } from './machine-rules.ts';
 import { pipelineViews } from './views.ts';
 
 /**
@@ -67,8 +68,10 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   ])
     routes(app, deps);
   for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);
-  for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes, internalFleetRoutes])
-    routes(app, deps);
+  const rules = machineRules(deps, views);
+  for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes])
+    routes(app, deps, rules);
+  internalFleetRoutes(app, deps);
   app.addHook('onClose', async () => views.close());
   return app;
 }

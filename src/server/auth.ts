@@ -4,6 +4,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { Installation } from '../installation.ts';
+import type { Machine } from './machine-rules.ts';
 import { sha256Bytes } from '../utils/sha256.ts';
 
 export const ROLES = ['reader', 'developer', 'operator'] as const;
@@ -22,7 +23,8 @@ export type Access = 'anybody' | 'webhook' | 'site' | 'worker' | Role;
 
 export interface Tokens {
   user(token: string): User | undefined;
-  isWorker(token: string): boolean;
+  /** Undefined: not the token of a worker. `machine`: the one whose own token it is. */
+  worker(token: string): { machine?: Machine } | undefined;
 }
 
 /** `owner`: the user of the CLI token file of this machine, always an operator. */
@@ -31,6 +33,7 @@ export function knownTokens(options: {
   users: Installation['users'] | (() => Installation['users']);
   cliToken: string;
   workerToken: string;
+  workers?: Installation['workers'];
   owner: string;
 }): Tokens {
   const owner = {
@@ -40,6 +43,10 @@ export function knownTokens(options: {
   const { users: listed } = options;
   const usersNow = typeof listed === 'function' ? listed : () => listed;
   const worker = sha256Bytes(options.workerToken);
+  const machines = (options.workers ?? []).map(({ token_sha256, ...machine }) => ({
+    machine,
+    hash: Buffer.from(token_sha256, 'hex'),
+  }));
   return {
     user(token) {
       const hash = sha256Bytes(token);
@@ -54,7 +61,11 @@ export function knownTokens(options: {
       const found = known.filter((one) => timingSafeEqual(one.hash, hash));
       return found[0]?.user;
     },
-    isWorker: (token) => timingSafeEqual(worker, sha256Bytes(token)),
+    worker(token) {
+      const hash = sha256Bytes(token);
+      const own = machines.filter((one) => timingSafeEqual(one.hash, hash))[0];
+      return timingSafeEqual(worker, hash) ? {} : own && { machine: own.machine };
+    },
   };
 }
 

@@ -77,7 +77,12 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     ...ports,
     fleet: memoryFleet(),
     workflows: link.workflows,
-    tokens: knownTokens({ ...options, users: () => rights().users, owner: ownerName() }),
+    tokens: knownTokens({
+      ...options,
+      users: () => rights().users,
+      workers: options.installation.workers,
+      owner: ownerName(),
+    }),
     resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
     facts: () => factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),
@@ -136,7 +141,7 @@ export function factsOf(
   options: Pick<StartOptions, 'installation' | 'installationId' | 'registry' | 'helperImage'>,
   url: string,
 ): InstallationFacts {
-  const { users: _users, ...config } = options.installation;
+  const { users: _users, workers: _workers, ...config } = options.installation;
   const { registry } = options;
   const registries = [...config.registries];
   if (registry !== undefined && !registries.some((one) => one.host === registry)) {

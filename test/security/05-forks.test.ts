@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makePushImage } from '../../activities/image/push-image.ts';
 import { rememberFork } from '../../activities/runtime/fork-authors.ts';
-import { outOfScope } from '../../activities/runtime/worker-scope.ts';
+import { outOfScope } from '../../src/match/worker-scope.ts';
 import { statusRequest } from '../../src/adapters/forge/status.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { workerSchema } from '../../src/installation.ts';

@@ -140,12 +140,18 @@ export interface TestServer {
 }
 
 export async function testServer(
-  options: { projects?: unknown[]; secrets?: Record<string, string>; limits?: Partial<ServerLimits> } = {},
+  options: {
+    projects?: unknown[];
+    workers?: unknown[];
+    secrets?: Record<string, string>;
+    limits?: Partial<ServerLimits>;
+  } = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'davit-server-'));
   const stores = await diskStores(folder);
   const installation = installationSchema.parse({
     projects: options.projects ?? [],
+    workers: options.workers ?? [],
     users: (['reader', 'developer', 'operator'] as const).map((role) => ({
       name: `the ${role}`,
       role,
@@ -172,6 +178,7 @@ export async function testServer(
       users: installation.users,
       cliToken: TOKENS.cli,
       workerToken: TOKENS.worker,
+      workers: installation.workers,
       owner: 'me',
     }),
     resolveRef: async (_project, { ref }) => (ref === 'main' ? 'd' : 'e').repeat(40),

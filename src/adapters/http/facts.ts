@@ -38,7 +38,7 @@ export function readFacts(value: unknown): InstallationFacts {
       },
     );
   const { config, ...rest } = parsed.data;
-  const { users: _users, reconcile, ...defaults } = installationSchema.parse({});
+  const { users: _users, workers: _workers, reconcile, ...defaults } = installationSchema.parse({});
   const project = projectSchema.parse({ name: 'any', reconcile: false });
   const target = targetSchema.parse({ name: 'any' });
   const facts: unknown = {

@@ -52,6 +52,7 @@ export const BODIES = {
     targets: z.array(z.string().max(256)).max(256),
     deviceTags: z.array(z.string().max(256)).max(256),
     slots: count,
+    forks: z.boolean().optional(),
     version: z.string().max(64),
   }),
 } as const;

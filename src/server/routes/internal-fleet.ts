@@ -10,5 +10,11 @@ export function internalFleetRoutes(app: FastifyInstance, { fleet, facts }: Serv
     return {};
   });
   app.get(`${INTERNAL}/workers`, { config }, async () => fleet.live());
-  app.get(`${INTERNAL}/facts`, { config }, async () => facts());
+  app.get(`${INTERNAL}/facts`, { config }, async ({ machine }) => {
+    const known = facts();
+    if (!machine?.projects) return known;
+    // Those of others have variables and addresses of their own.
+    const projects = known.config.projects.filter(({ name }) => machine.projects?.includes(name));
+    return { ...known, config: { ...known.config, projects } };
+  });
 }

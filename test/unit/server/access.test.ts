@@ -135,7 +135,7 @@ describe('tokens', () => {
     const tokens = knownTokens({ users: [], cliToken: TOKENS.cli, workerToken: TOKENS.worker, owner: 'ada' });
     expect(tokens.user(TOKENS.cli)).toEqual({ name: 'ada', role: 'operator', local: true });
     expect(tokens.user(TOKENS.worker)).toBeUndefined();
-    expect(tokens.isWorker(TOKENS.cli)).toBe(false);
+    expect(tokens.worker(TOKENS.cli)).toBeUndefined();
     expect(tokens.user('')).toBeUndefined();
   });
 });
