@@ -106,6 +106,39 @@ describe('services', () => {
     if (!podman) expect(await bench.engine.listNetworks({ 'davit.job.key': input.ref.job })).toEqual([]);
   });
 
+  test('get the masked values that their image reads as files, and not in what the engine shows of them', async () => {
+    const built = await build('database', [
+      'RUN mkdir /www && chmod 777 /www',
+      'EXPOSE 8000',
+      'USER 65534',
+      'CMD ["sh", "-c", "cp $POSTGRES_PASSWORD_FILE /www/got; exec httpd -f -p 8000 -h /www"]',
+    ]);
+    const name = `postgres:davit-test-${bench.installation.slice(0, 8)}`;
+    execFileSync('docker', ['tag', built, name]);
+    tags.push(name);
+    const password = 'canary-of-the-database';
+    const value = { value: { literal: password }, masked: true, file: false };
+    const created = vi.spyOn(bench.engine, 'createContainer');
+    const input = await bench.input({
+      script: ['wget -q -O - http://db:8000/got', `test "$(wget -q -O - http://db:8000/got | wc -c)" = 22`],
+      services: [
+        {
+          name,
+          pullPolicy: 'if-not-present',
+          aliases: ['db'],
+          variables: [{ name: 'POSTGRES_PASSWORD', ...value }],
+        },
+      ],
+    });
+    expect(await run(input)).toMatchObject({ outcome: 'succeeded' });
+    expect(bench.log(input)).toContain('[MASKED]');
+    expect(bench.log(input)).not.toContain(password);
+    const service = created.mock.calls.map(([one]) => one).find((one) => one.name.endsWith('-svc-0'));
+    expect(service?.env).toEqual(['POSTGRES_PASSWORD_FILE=/davit/secrets/POSTGRES_PASSWORD']);
+    expect(JSON.stringify(created.mock.calls)).not.toContain(password);
+    created.mockRestore();
+  });
+
   test('are privileged if the worker allows it, never for a fork', async () => {
     const image = await build('privileged', ['CMD ["true"]']);
     const service = { name: image, pullPolicy: 'if-not-present' as const, aliases: ['dind'], variables: [] };

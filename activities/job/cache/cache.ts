@@ -46,7 +46,8 @@ export async function findCaches(job: Job, values: ReadonlyMap<string, string>):
   return {
     archives,
     notes,
-    labels: plan.length > 0 ? { [CACHE_LABEL]: JSON.stringify(plan) } : {},
+    // Always, empty too: an image can have a label of this name, and it would count otherwise.
+    labels: { [CACHE_LABEL]: JSON.stringify(plan) },
   };
 }
 

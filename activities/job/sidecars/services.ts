@@ -3,8 +3,12 @@
  * in GitLab, a service that does not answer causes a warning with its last lines, not a failure: the script
  * decides.
  */
+import type { Readable } from 'node:stream';
+import { pack } from 'tar-stream';
 import { DavitError } from '../../../src/errors.ts';
 import { platformText, type ServiceSpec } from '../../../src/plan/model/spec.ts';
+import { put, ROOT_OWNER } from '../../../src/utils/tar.ts';
+import { bytesOf } from '../../runtime/tar.ts';
 import { ensureImage } from '../container/image.ts';
 import type { Job } from '../context/job.ts';
 import { warning } from '../../runtime/log/log-lines.ts';
@@ -55,6 +59,7 @@ async function startService(job: Job, starting: ServiceStart): Promise<Started> 
     { signal: lease.signal, say: (text) => starting.notes.push(text) },
   );
   const container = `${job.name}-svc-${index}`;
+  const { env, files } = request.environments.services[index] ?? { env: [], files: {} };
   await deps.engine.createContainer({
     name: container,
     image: image.id,
@@ -63,15 +68,33 @@ async function startService(job: Job, starting: ServiceStart): Promise<Started> 
     entrypoint: service.entrypoint,
     command: service.command,
     user: service.user,
-    env: request.environments.services[index] ?? [],
+    env: [...env, ...Object.keys(files).map((name) => `${name}_FILE=/${SECRETS}/${name}`)],
     network: 'name' in network ? { ...network, aliases: service.aliases } : network,
     privileged: deps.worker.config.privileged_services && !job.spec.fork,
     volumes: [],
     logMaxBytes: deps.facts.config.limits.log_bytes,
   });
+  if (Object.keys(files).length > 0) await deps.engine.upload(container, secretsTar(files));
   await deps.engine.startContainer(container);
   starting.notes.push(`Service ${service.name} as ${service.aliases.join(', ')}`);
   return { container, image: service.name, ports: image.exposedPorts };
+}
+
+/** Below the root of the service's container. */
+const SECRETS = 'davit/secrets';
+
+/** The user that the image changes to reads them too. */
+function secretsTar(files: Readonly<Record<string, string>>): Readable {
+  const archive = pack();
+  const fill = async (): Promise<void> => {
+    for (const name of ['davit', SECRETS])
+      await put(archive, { ...ROOT_OWNER, name: `${name}/`, type: 'directory', mode: 0o755 });
+    for (const [name, value] of Object.entries(files))
+      await put(archive, { ...ROOT_OWNER, name: `${SECRETS}/${name}`, mode: 0o444 }, value);
+    archive.finalize();
+  };
+  fill().catch((error: unknown) => archive.destroy(error instanceof Error ? error : undefined));
+  return bytesOf(archive);
 }
 
 async function untilReady(job: Job, { container, image, ports }: Started): Promise<void> {

@@ -6,7 +6,8 @@ import type { ContainerCreate } from '../../../src/adapters/ports.ts';
  * environment.
  */
 export interface SideEnvironments {
-  services: string[][];
+  /** `files`: what the service reads from files, by the name of its variable. */
+  services: { env: string[]; files: Record<string, string> }[];
   tested: string[];
   masked: string[];
 }

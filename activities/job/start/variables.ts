@@ -11,6 +11,7 @@ import type { ApitestSpec, CommonSpec, ScriptSpec, SpecVariable } from '../../..
 import type { RunInput } from '../../contract.ts';
 import { type EnvVariable, filesDir } from './supervisor-script.ts';
 import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
+import { readsAsFiles } from '../../../src/plan/policy/secret-files.ts';
 import type { SideEnvironments } from '../sidecars/types.ts';
 
 export interface WorkerFacts {
@@ -157,18 +158,24 @@ export async function sideEnvironments(
   values: ReadonlyMap<string, string>,
 ): Promise<SideEnvironments> {
   const masked: string[] = [];
-  const environment = async (variables: readonly SpecVariable[]): Promise<string[]> => {
-    const lines: string[] = [];
+  const environment = async (
+    variables: readonly SpecVariable[],
+    asFiles: readonly string[] = [],
+  ): Promise<SideEnvironments['services'][number]> => {
+    const env: string[] = [];
+    const files: Record<string, string> = {};
     for (const variable of variables) {
       const value = await valueOf(spec, variable, secrets);
       if (value === undefined) continue;
       const filled = variable.late ? expandLate(value, values) : value;
       if (variable.masked && !tooShortToMask(filled)) masked.push(filled);
-      lines.push(`${variable.name}=${filled}`);
+      if (asFiles.includes(variable.name)) files[variable.name] = filled;
+      else env.push(`${variable.name}=${filled}`);
     }
-    return lines;
+    return { env, files };
   };
-  const services: string[][] = [];
-  for (const service of spec.services) services.push(await environment(service.variables));
-  return { services, tested: spec.kind === 'apitest' ? await environment(spec.env) : [], masked };
+  const services: SideEnvironments['services'] = [];
+  for (const service of spec.services)
+    services.push(await environment(service.variables, readsAsFiles(service)));
+  return { services, tested: spec.kind === 'apitest' ? (await environment(spec.env)).env : [], masked };
 }

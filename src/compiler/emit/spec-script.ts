@@ -1,3 +1,4 @@
+import { FILE_IMAGES, readsAsFiles } from '../../plan/policy/secret-files.ts';
 import { isArch } from '../../plan/model/ids.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { ApitestSpec, ScriptSpec } from '../../plan/model/spec.ts';
@@ -32,16 +33,36 @@ export function scriptSpec(draft: Draft, context: PlanContext): ScriptSpec {
   };
 }
 
-/** The environment of a service can be read from the engine, so a masked value in it is a warning. */
+/** The environment of a service can be read from the engine, so a masked value that is in it and in no file is a warning. */
 function services(draft: Draft, context: PlanContext): ScriptSpec['services'] {
-  const found = servicesSpec(draft, { scope: context.scope(draft), images: context.images(draft) });
-  for (const variable of found.flatMap((service) => service.variables).filter((one) => one.masked))
-    context.problems.add(
-      'language/secret',
-      `A service of "${draft.group}" gets a masked value as ${variable.name}, which its engine shows`,
-      { severity: 'warning', hint: 'Use a value that only this job needs, and that changes with each run.' },
-    );
+  const scope = context.scope(draft);
+  const found = servicesSpec(draft, { scope, images: context.images(draft) });
+  for (const [index, service] of found.entries()) {
+    const files = readsAsFiles(service);
+    const shown = service.variables.filter((one) => one.masked && !files.includes(one.name));
+    for (const { name } of shown) warnOfShown(draft, context, { what: `a masked value as ${name}`, index });
+    const written = draft.config.values.services?.[index];
+    const command = (written && 'command' in written && written.command) || [];
+    if (command.some((part) => scope.expand(part).tainted))
+      warnOfShown(draft, context, { what: 'a masked value in its command', index });
+  }
   return found;
+}
+
+function warnOfShown(
+  draft: Draft,
+  context: PlanContext,
+  { what, index }: { what: string; index: number },
+): void {
+  context.problems.add(
+    'language/secret',
+    `A service of "${draft.group}" gets ${what}, which its engine shows`,
+    {
+      severity: 'warning',
+      at: placeIn(draft.config, 'services', [index]),
+      hint: `Use a value that only this job needs, and that changes with each run. Passwords of official images (${FILE_IMAGES.join(', ')}) are passed as files.`,
+    },
+  );
 }
 
 function jobImage(draft: Draft, context: PlanContext): ScriptSpec['image'] {
@@ -61,6 +82,16 @@ export function apitestSpec(draft: Draft, context: PlanContext, apitest: Apitest
   const scope = context.scope(draft);
   const env = Object.entries(apitest.env).map(([name, text]) => {
     const { text: literal, late, tainted } = scope.expand(text);
+    if (tainted)
+      context.problems.add(
+        'language/secret',
+        `The tested container of "${draft.group}" gets a masked value as ${name}, which its engine shows`,
+        {
+          severity: 'warning',
+          at: placeIn(draft.config, 'apitest', ['env', name]),
+          hint: 'Use a value that only this job needs, and that changes with each run.',
+        },
+      );
     return { name, value: { literal }, masked: tainted, file: false, ...(late && { late }) };
   });
   return {
