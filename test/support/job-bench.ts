@@ -1,4 +1,5 @@
 /** A worker's activities on the real engine with stores in memory, for tests of whole jobs. */
+import { OWN_LINE } from '../../src/plan/model/log-mark.ts';
 import { randomUUID } from 'node:crypto';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
@@ -121,8 +122,12 @@ export class JobBench {
     );
   }
 
+  /** As people read it: without colours and marks. */
   log(input: RunInput): string {
-    return this.logs.text(input.ref).replace(/\u001b\[[0-9;]*m/g, '');
+    return this.logs
+      .text(input.ref)
+      .replaceAll(OWN_LINE, '')
+      .replace(/\u001b\[[0-9;]*m/g, '');
   }
 
   /** Labels of one job's objects on the engine; a parallel test run may have a job of the same name. */

@@ -106,6 +106,6 @@ async function untilReady(job: Job, { container, image, ports }: Started): Promi
     if (!(error instanceof DavitError) || job.lease.signal.aborted) throw error;
     job.log.say(warning(`service ${image} probably did not start properly. ${error.message}`));
     const tail = await logTail(job, container);
-    if (tail !== '') job.log.say(tail);
+    if (tail !== '') job.log.quote(tail);
   }
 }

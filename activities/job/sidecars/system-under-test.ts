@@ -69,7 +69,8 @@ async function untilReady(job: Job, probe: Parameters<typeof awaitReady>[1]): Pr
 export async function copySystemUnderTestLog(job: Job): Promise<void> {
   if (job.spec.kind !== 'apitest') return;
   const tail = await logTail(job, systemUnderTestName(job.name));
-  job.log.say(`Last lines of the tested container:\n${tail === '' ? '(it wrote nothing)' : tail}`);
+  job.log.say('Last lines of the tested container:');
+  job.log.quote(tail === '' ? '(it wrote nothing)' : tail);
 }
 
 /** The digest that the build job of this architecture pushed. */

@@ -7,6 +7,7 @@ import type { LogCheckpoint, LogRef, LogState, LogStore } from '../../../src/ada
 import { DavitError } from '../../../src/errors.ts';
 import { crcText, type LogSummary } from '../../../src/plan/model/outcome.ts';
 import { retryUntilReachable } from '../retry-policies.ts';
+import { ownLine } from '../../../src/plan/model/log-mark.ts';
 
 const CHUNK_BYTES = 64 * 1_024;
 const FLUSH_MS = 250;
@@ -33,8 +34,9 @@ export interface AppenderOptions {
 const YELLOW = '\u001b[33;1m';
 const PLAIN = '\u001b[0;m';
 const encoder = new TextEncoder();
+const highlighted = (text: string): string => `${YELLOW}${text}${PLAIN}\n`;
 /** A highlighted line of davit in the log. */
-export const notice = (text: string): Uint8Array => encoder.encode(`${YELLOW}${text}${PLAIN}\n`);
+export const notice = (text: string): Uint8Array => encoder.encode(ownLine(highlighted(text)));
 
 export class Appender {
   readonly #options: AppenderOptions;
@@ -94,9 +96,9 @@ export class Appender {
     if (bytes.length <= left) return;
     this.#capped = true;
     this.put(encoder.encode('\n'));
-    this.put(
-      notice(`The log has reached its limit of ${capBytes} bytes; the job runs on, its output is dropped.`),
-    );
+    // Without a mark, because a follower of another version has to make the same bytes again (LOG-2): no checkpoint is behind it.
+    const text = `The log has reached its limit of ${capBytes} bytes; the job runs on, its output is dropped.`;
+    this.put(encoder.encode(highlighted(text)));
   }
 
   put(bytes: Uint8Array): void {

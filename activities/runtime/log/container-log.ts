@@ -15,13 +15,16 @@
  *  LOG-4 `log/fenced` means that a newer dispatch writes this log. This one never writes again.
  *  LOG-5 davit's own lines are before the first record and behind the last, never in between: a resume would
  *        break LOG-1.
+ *  LOG-6 davit's own lines begin with a mark, which nothing that a job prints has: it is masked there.
  */
 import type { LogCheckpoint, LogRecord } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
-import { type Automaton, Masker, maskText } from '../../../src/masking/index.ts';
+import { type Automaton, maskText } from '../../../src/masking/index.ts';
+import { OWN_LINE, ownLine } from '../../../src/plan/model/log-mark.ts';
 import type { LogSummary } from '../../../src/plan/model/outcome.ts';
 import { Appender, type AppenderOptions, notice } from './appender.ts';
 import { withoutEndMark } from './end-mark.ts';
+import { OutputFilter } from './output-filter.ts';
 
 export interface ContainerLogOptions extends AppenderOptions {
   capBytes: number;
@@ -34,7 +37,7 @@ const encoder = new TextEncoder();
 export class ContainerLog {
   readonly #options: ContainerLogOptions;
   #masks: Automaton | undefined;
-  #masker = new Masker(undefined);
+  #output = new OutputFilter(undefined);
   readonly #appender: Appender;
   #position: LogCheckpoint;
   #incomplete = false;
@@ -60,7 +63,7 @@ export class ContainerLog {
   /** Sets the values to mask; called before anything is written. */
   hide(masks: Automaton | undefined): void {
     this.#masks = masks;
-    this.#masker = new Masker(masks);
+    this.#output = new OutputFilter(masks);
   }
 
   /** A text for people, with masked values replaced. */
@@ -86,10 +89,14 @@ export class ContainerLog {
    */
   say(text: string): void {
     if (this.ended) return;
-    this.#appender.put(encoder.encode(maskText(this.#masks, `${text}\n`)));
-    if (this.#recordsOver) return;
-    this.#position = { ...this.#position, offset: this.#appender.end };
-    this.#appender.mark(this.#position);
+    this.#put(encoder.encode(ownLine(maskText(this.#masks, `${text}\n`))));
+  }
+
+  /** What another container has said, between davit's own lines. */
+  quote(text: string): void {
+    if (this.ended) return;
+    const said = maskText(this.#masks, `${text}\n`).replaceAll(OWN_LINE, '[MASKED]');
+    this.#put(encoder.encode(said));
   }
 
   /**
@@ -103,10 +110,10 @@ export class ContainerLog {
     this.#endRead ||= last !== undefined;
     const same = record.time === this.#position.engineTime;
     const recordsAtTime = same ? this.#position.recordsAtTime + 1 : 1;
-    this.#putOutput(this.#masker.push(last ?? record.bytes));
+    this.#putOutput(this.#output.push(last ?? record.bytes));
     this.#position = { engineTime: record.time, recordsAtTime, offset: this.#appender.end };
     // No checkpoint behind the mark: the dispatch that resumes must read it too.
-    if (!last && this.#masker.idle) this.#appender.mark(this.#position);
+    if (!last && this.#output.idle) this.#appender.mark(this.#position);
     await this.#appender.drain();
   }
 
@@ -118,7 +125,7 @@ export class ContainerLog {
   /** The engine's log is at its end. */
   recordsEnded(): void {
     if (this.#recordsOver || this.ended) return;
-    this.#putOutput(this.#masker.flush());
+    this.#putOutput(this.#output.flush());
     this.#recordsOver = true;
   }
 
@@ -156,6 +163,13 @@ export class ContainerLog {
   /** Nothing more is sent: the next follower continues at the last checkpoint. */
   abandon(): void {
     this.#appender.abandon();
+  }
+
+  #put(bytes: Uint8Array): void {
+    this.#appender.put(bytes);
+    if (this.#recordsOver) return;
+    this.#position = { ...this.#position, offset: this.#appender.end };
+    this.#appender.mark(this.#position);
   }
 
   #putOutput(bytes: Uint8Array): void {

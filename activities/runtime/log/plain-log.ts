@@ -6,10 +6,12 @@
  */
 import { Context } from '@temporalio/activity';
 import type { LogStore } from '../../../src/adapters/ports.ts';
-import { type Automaton, Masker } from '../../../src/masking/index.ts';
+import { type Automaton, maskText } from '../../../src/masking/index.ts';
 import type { AttemptRef } from '../../../src/plan/model/ids.ts';
+import { ownLine } from '../../../src/plan/model/log-mark.ts';
 import type { LogSummary } from '../../../src/plan/model/outcome.ts';
 import { Appender } from './appender.ts';
+import { OutputFilter } from './output-filter.ts';
 
 export interface AttemptLogOptions {
   automaton?: Automaton;
@@ -32,19 +34,24 @@ export async function openAttemptLog(
 
 export class AttemptLog {
   readonly #appender: Appender;
-  readonly #masker: Masker;
+  readonly #masks: Automaton | undefined;
+  readonly #output: OutputFilter;
 
   constructor(appender: Appender, automaton: Automaton | undefined) {
     this.#appender = appender;
-    this.#masker = new Masker(automaton);
+    this.#masks = automaton;
+    this.#output = new OutputFilter(automaton);
   }
 
   /** Never throws: stream handlers cannot wait. A failed write rejects the next `flush` or `end`. */
   write(text: string): void {
-    this.#put(this.#masker.push(encoder.encode(text)));
+    this.#put(this.#output.push(encoder.encode(text)));
   }
+  /** davit's own. */
   line(text: string): void {
-    this.write(`${text}\n`);
+    if (!this.#output.idle) this.write('\n');
+    this.#put(this.#output.flush());
+    this.#put(encoder.encode(ownLine(maskText(this.#masks, `${text}\n`))));
   }
 
   flush(): Promise<void> {
@@ -53,7 +60,7 @@ export class AttemptLog {
 
   /** Closes the log; an end that an earlier dispatch has written stays. */
   async end(): Promise<LogSummary> {
-    this.#put(this.#masker.flush());
+    this.#put(this.#output.flush());
     await this.flush();
     return this.#appender.close(true);
   }

@@ -4,6 +4,7 @@ import type { Cli } from '../cli.ts';
 import { resolveId, withServer } from '../connect.ts';
 import { followLog } from '../client/log-follower.ts';
 import { count } from '../options.ts';
+import { JsonLines, MarkReader, OwnLines } from '../view/own-lines.ts';
 import { SectionFilter } from '../view/log-sections.ts';
 import { TerminalFilter } from '../view/terminal-text.ts';
 
@@ -11,6 +12,7 @@ interface Options {
   follow?: boolean;
   attempt?: number;
   raw?: boolean;
+  json?: boolean;
 }
 
 export function logsCommand(program: Command, cli: Cli): void {
@@ -22,18 +24,27 @@ export function logsCommand(program: Command, cli: Cli): void {
     .option('-f, --follow', 'follow the log until the job has ended')
     .option('--attempt <number>', 'attempt of the job (default: the latest)', count(1, 10_000))
     .option('--raw', 'print the unchanged bytes; for files, not for terminals')
+    .option('--json', 'print each line as JSON: its text, and whether davit or the job wrote it (source)')
     .addHelpText(
       'after',
       "\nExample:\n  $ davit logs table/3 unit\n  $ davit logs table/3 'build: [arm32]' -f",
     )
-    .action((id: string, job: string, options: Options) => show(cli, { id, job }, options));
+    .action((id: string, job: string, options: Options) => print(cli, { id, job }, options));
 }
 
-async function show(cli: Cli, target: { id: string; job: string }, options: Options): Promise<void> {
-  const filter = new TerminalFilter(cli.io.outColor);
+async function print(cli: Cli, target: { id: string; job: string }, options: Options): Promise<void> {
+  const filter = new TerminalFilter(cli.io.outColor && !options.json);
   const sections = new SectionFilter();
-  const write = (text: string): void => cli.io.out(options.raw ? text : filter.push(sections.push(text)));
-  const finish = (): void => cli.io.out(filter.push(sections.end()));
+  const marks = new MarkReader();
+  const lines = options.json ? new JsonLines() : new OwnLines();
+  const show = (text: string): void => cli.io.out(lines.push(filter.push(text)));
+  const write = (text: string): void =>
+    options.raw ? cli.io.out(text) : show(sections.push(marks.push(text)));
+  const finish = (): void => {
+    show(sections.push(marks.end()));
+    show(sections.end());
+    cli.io.out(lines.end());
+  };
   const warnIncomplete = (): void =>
     cli.io.err('This log is incomplete: a part was lost with its machine.\n');
   await withServer(cli, async (client) => {

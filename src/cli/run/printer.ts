@@ -2,6 +2,7 @@
  * Prints logs of many jobs on one terminal: whole lines, each with its job's name, without unsafe terminal
  * sequences.
  */
+import { MarkReader, shownLine } from '../view/own-lines.ts';
 import { SectionFilter } from '../view/log-sections.ts';
 import { painted, type Paint } from '../view/table.ts';
 import { closedColors, plainText, TerminalFilter, widthOf } from '../view/terminal-text.ts';
@@ -16,6 +17,7 @@ export class JobPrinter {
   readonly #prefix: string;
   readonly #filter: TerminalFilter;
   readonly #sections = new SectionFilter();
+  readonly #marks = new MarkReader();
   readonly #write: (text: string) => void;
   #rest = '';
 
@@ -26,7 +28,7 @@ export class JobPrinter {
   }
 
   push(text: string): void {
-    this.#take(this.#sections.push(text));
+    this.#take(this.#sections.push(this.#marks.push(text)));
   }
 
   #take(text: string): void {
@@ -43,13 +45,13 @@ export class JobPrinter {
 
   /** Writes a last line without a line feed. */
   end(): void {
-    this.#take(this.#sections.end());
+    this.#take(this.#sections.push(this.#marks.end()) + this.#sections.end());
     if (this.#rest) this.#write(this.#line(this.#rest));
     this.#rest = '';
   }
 
   #line(line: string): string {
-    return `${this.#prefix} ${closedColors(line)}\n`;
+    return `${this.#prefix} ${closedColors(shownLine(line))}\n`;
   }
 }
 

@@ -5,6 +5,7 @@ import { followLog, MAX_FINAL_READS } from '../../../../../activities/job/contai
 import { maskAutomaton, maskPatterns } from '../../../../../src/masking/index.ts';
 import type { ContainerState, Engine, LogRecord } from '../../../../../src/adapters/ports.ts';
 import { DavitError } from '../../../../../src/errors.ts';
+import { OWN_LINE } from '../../../../../src/plan/model/log-mark.ts';
 import { MemoryLogs } from '../../../../support/job-stores.ts';
 
 const REF = { pipeline: 'demo/1', job: 'test', attempt: 1 } as const;
@@ -213,7 +214,7 @@ describe('the mark at the end of a container', () => {
     await followLog({ engine, container: 'c', log, ended: Promise.resolve(), signal, firstRetryMs: 1 });
     log.say('davit ends');
     await log.end();
-    return { endRead: log.endRead, text: logs.text(REF) };
+    return { endRead: log.endRead, text: logs.text(REF).replaceAll(OWN_LINE, '') };
   };
   const MARK = '\u001b_c ends\u001b\\\n';
 

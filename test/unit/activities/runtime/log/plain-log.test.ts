@@ -3,6 +3,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { expect, test } from 'vitest';
 import { type AttemptLog, openAttemptLog } from '../../../../../activities/runtime/log/plain-log.ts';
 import { maskAutomaton, maskPatterns } from '../../../../../src/masking/index.ts';
+import { OWN_LINE } from '../../../../../src/plan/model/log-mark.ts';
 import { MemoryLogs } from '../../../../support/job-stores.ts';
 
 const REF = { pipeline: 'demo/1', job: 'build', jobId: 7, attempt: 1, epoch: 1 } as const;
@@ -26,7 +27,7 @@ test('is masked across the borders of writes, in order, and complete', async () 
     return log.end();
   });
   expect(logs.text(REF)).not.toContain(SECRET);
-  expect(logs.text(REF)).toMatch(/^token .*\ndone\n$/);
+  expect(logs.text(REF)).toBe(`token [MASKED]\n${OWN_LINE}done\n`);
   expect(summary).toMatchObject({ complete: true, bytes: Buffer.byteLength(logs.text(REF)) });
 });
 
@@ -43,11 +44,11 @@ test('a later dispatch appends to the log, and fences the earlier one', async ()
       },
       { epoch: 2 },
     );
-    expect(summary.bytes).toBe('first\nsecond\n'.length);
+    expect(summary.bytes).toBe(`${OWN_LINE}first\n${OWN_LINE}second\n`.length);
     first.line('late');
     await expect(first.flush()).rejects.toMatchObject({ code: 'log/fenced' });
   });
-  expect(logs.text(REF)).toBe('first\nsecond\n');
+  expect(logs.text(REF)).toBe(`${OWN_LINE}first\n${OWN_LINE}second\n`);
 });
 
 test('an end that an earlier dispatch has written stays', async () => {
@@ -65,7 +66,7 @@ test('an end that an earlier dispatch has written stays', async () => {
     { epoch: 2 },
   );
   expect(again).toEqual(first);
-  expect(logs.text(REF)).toBe('all of it\n');
+  expect(logs.text(REF)).toBe(`${OWN_LINE}all of it\n`);
 });
 
 test('an unreachable store is waited for, and nothing is written twice', async () => {
@@ -89,7 +90,7 @@ test('output beyond the limit is dropped with the same message as in the log of 
   const summary = await withLog(
     logs,
     (log) => {
-      for (let count = 0; count < 10; count += 1) log.line('0123456789');
+      for (let count = 0; count < 10; count += 1) log.write('0123456789\n');
       return log.end();
     },
     { maxBytes: 25 },
