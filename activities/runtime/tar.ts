@@ -113,7 +113,7 @@ export async function readContainerFile(
 
 /** GitLab's limit for a pipeline file; entries and bytes limit the cost of a hostile archive. */
 const MAX_FILE_BYTES = 1024 * 1024;
-/** Of a source; artifacts and caches have `limits.archive_entries`. */
+/** The limit of a source; artifacts and caches have `limits.archive_entries`. */
 export const MAX_ENTRIES = 1_000_000;
 const MAX_TAR_BYTES = 8 * 1024 * 1024 * 1024;
 const MAX_RATIO = 200;

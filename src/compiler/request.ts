@@ -81,7 +81,7 @@ export type DeployPlaces = Partial<Record<TargetList, string[]>>;
 export interface CompiledJob {
   job: Omit<PlanJob, 'spec'>;
   spec: JobSpec;
-  /** Of a deploy job. */
+  /** Present for a deploy job. */
   places?: DeployPlaces;
 }
 /** One job of the file, in this pipeline or not. */

@@ -5,8 +5,8 @@
  * Invariants:
  *  MACHINE-1 The spec of a job, and with it the names of its secrets, goes to machines that may run the job.
  *  MACHINE-2 Logs are those of such jobs. Records are those that running them needs; any other name is refused.
- *  MACHINE-3 What cannot be decided is refused: an unknown pipeline, JSON that is no spec.
- * Not covered: bytes that are no JSON (sources, artifacts, caches). Whoever knows their digest may read them.
+ *  MACHINE-3 What cannot be decided is refused: an unknown pipeline, JSON that is not a spec.
+ * Not covered: bytes that are not JSON (sources, artifacts, caches). A machine that knows their digest can read them.
  */
 import { Readable } from 'node:stream';
 import { z } from 'zod';

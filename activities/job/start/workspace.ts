@@ -32,7 +32,7 @@ export interface Workspace {
   artifacts: (() => Promise<Readable>)[];
   /** By name, below `/davit`. */
   files: Record<string, string>;
-  /** Of each cache and artifact. */
+  /** Limits of each cache and artifact. */
   limits: ArchiveLimits;
 }
 const PACKED = 'An artifact or a cache of this job';

@@ -3,7 +3,7 @@ import { readWorkerConfig } from '../../../workers/parts/worker-config.ts';
 import type { Settings } from '../../config.ts';
 import { ownConfig } from '../processes.ts';
 
-/** Of the workers that `davit up` starts here. A file with a mistake accepts nothing; starting a worker reports it. */
+/** Reads the configuration of the workers that `davit up` starts here. An invalid file accepts nothing; starting a worker reports it. */
 export async function acceptedVersions(settings: Settings): Promise<readonly string[]> {
   try {
     return (await readWorkerConfig(ownConfig(settings))).accept_engine_versions;

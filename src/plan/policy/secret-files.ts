@@ -16,7 +16,7 @@ const READERS: Readonly<Record<string, readonly string[]>> = {
 };
 export const FILE_IMAGES: readonly string[] = Object.keys(READERS);
 
-/** Of Docker's own library: an image of another repository may have the name and another entrypoint. */
+/** Only images of Docker's own library: another repository can have the name and a different entrypoint. */
 function officialName(image: string): string | undefined {
   const [path = ''] = image.split('@');
   return /^(?:docker\.io\/)?(?:library\/)?([a-z0-9-]+)(?::[\w.-]+)?$/.exec(path)?.[1];
