@@ -39,36 +39,34 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
       'exit codes allow a failed script only',
       'a manual job is ignored when it may fail, and blocks when it must not',
     ],
-    'unit/plan/policy/schedule.test.ts': [
-      'starts no job before all it waits for has ended, or need not be played',
-    ],
+    'unit/plan/policy/schedule.test.ts': ['starts no job before all it waits for has ended, or is optional'],
   },
   'shells of a job': {
     'unit/activities/job/start/supervisor-script.test.ts': [
-      'one shell for the whole script, so exports and cd stay',
+      'one shell runs the whole script, so exports and cd stay',
       'pipefail where the shell has it',
-      'after_script is another shell, knows the status, and its failure does not count',
-      'RUNNER_SCRIPT_TIMEOUT ends the script and leaves after_script its time',
+      'after_script is another shell, knows the status, and its failure is ignored',
+      'RUNNER_SCRIPT_TIMEOUT ends the script and leaves time for after_script',
     ],
     'integration/job-script.test.ts': ['a cancel runs after_script, stops every process, removes everything'],
   },
   'artifacts and reports': {
-    'integration/job-reports.test.ts': ['go up whatever the result and whatever `when`, junit as a summary'],
+    'integration/job-reports.test.ts': ['are stored whatever the result and `when`, junit with a summary'],
     'integration/job-script.test.ts': [
-      'artifacts that are too large fail the job, and say so',
-      'artifacts go from one job to the next; a later one wins; links stay links',
+      'too large artifacts fail the job with a message',
+      'artifacts are passed to the next job; a later one overrides; links stay links',
     ],
   },
   caches: {
     'integration/job-cache.test.ts': [
-      'protected and other refs are kept apart; unprotect shares; a fork writes nothing',
+      'protected and other refs are separate; unprotect shares; a fork writes nothing',
       'a changed key:files digest is a new cache',
       'fallback keys in order, CACHE_FALLBACK_KEY last',
       'artifacts win over a cache, a cache over the source',
     ],
   },
   'variables: who wins, and who expands them': {
-    'unit/activities/job/job-pure.test.ts': ['the order is that of GitLab: file, dotenv, project, pipeline'],
+    'unit/activities/job/job-pure.test.ts': ["GitLab's order: file, dotenv, project, pipeline"],
     'unit/compiler/variables/variables.test.ts': [
       '$$ is a dollar, and expand: false leaves the text alone',
       'scripts are left to the shell',
@@ -89,15 +87,15 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     'unit/plan/policy/approval-policy.test.ts': [
       'conservative: cancels until the first job that is not interruptible has started',
     ],
-    'unit/plan/policy/retry.test.ts': ['is run again as often as the file says, and no more than twice'],
+    'unit/plan/policy/job-retry.test.ts': ['is retried as often as the file says, and at most twice'],
     'integration/downstream.test.ts': [
-      'without strategy is done when its pipeline has a plan; both know each other',
-      'depend takes the result, and what comes after it waits',
-      'mirror shows a pipeline that waits for a person, depend runs on',
+      'without strategy ends when its pipeline has a plan; each shows the other',
+      'with depend takes the result, and later jobs wait for it',
+      'with mirror shows that a pipeline waits for a person, with depend stays running',
     ],
     'integration/environments.test.ts': [
-      'is stopped by its on_stop job when auto_stop_in has passed, though its pipeline has ended',
-      'prepare, verify and access make no deployment, and a deployment that failed none either',
+      'is stopped by its on_stop job after auto_stop_in, even if its pipeline has ended',
+      'prepare, verify and access make no deployment; neither does a failed deployment',
     ],
   },
   'the status of a pipeline': {
@@ -110,14 +108,14 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     'unit/compiler/rules/changes.test.ts': [
       'only keys are ANDed, entries ORed, any except key excludes',
       'is true for new branches, tags, schedules, web and API',
-      'compares merge requests, whatever was before',
+      'compares merge requests, whatever the state before',
     ],
   },
   'default, extends, null; what rules see': {
     'unit/compiler/assemble/config.test.ts': [
       'is replaced keyword by keyword, not merged',
       'merges maps deeply, replaces lists, and the child wins',
-      'null takes a keyword away',
+      'null removes a keyword',
     ],
     'unit/compiler/rules/rules.test.ts': ['no job-level variables', 'no values that are known only later'],
     'unit/compiler/emit/specs.test.ts': [
@@ -125,19 +123,19 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
     ],
   },
   'retry: 2 is three runs; reasons': {
-    'unit/plan/policy/retry.test.ts': ['is run again as often as the file says, and no more than twice'],
+    'unit/plan/policy/job-retry.test.ts': ['is retried as often as the file says, and at most twice'],
     'unit/compiler/schema/keywords.test.ts': ['lists for each failure the reasons that match it'],
   },
   'numbers that are unique': {
-    'integration/compile.test.ts': ['compiled twice, it is the same plan with the same numbers'],
+    'integration/compile.test.ts': ['compiling twice gives the same plan with the same numbers'],
   },
   'tags, letter case included': {
     'unit/compiler/flow.test.ts': [
-      'the rarest tag, letter case included',
+      'the rarest tag, case-sensitive',
       'a job that no worker can take now is a warning',
     ],
     'unit/compiler/here.test.ts': ['letter case counts'],
-    'integration/job-script.test.ts': ['a worker without the tag hands it back untouched'],
+    'integration/job-script.test.ts': ['a worker without the tag requeues it untouched'],
   },
 };
 
