@@ -912,6 +912,13 @@ export const ERRORS = {
     meaning: 'The tested container was not ready in time, or ended.',
     remedy: 'Its last lines are in the log of the job; check `port` and `ready`.',
   },
+  'job/right': {
+    transient: false,
+    exit: 1,
+    http: 500,
+    meaning: 'The job needs a right that its worker does not give to jobs of this ref.',
+    remedy: 'Run it from a protected ref, or give the right in worker.yml: docs/installation.md lists them.',
+  },
   'job/source': {
     transient: false,
     exit: 1,

@@ -25,6 +25,7 @@ const BY_CODE: Partial<Record<ErrorCode, Ending>> = {
   'build/no-dockerfile': ['failed', 'config'],
   'source/refused': ['failed', 'config'],
   'job/source': ['failed', 'config'],
+  'job/right': ['failed', 'config'],
   'job/artifacts': ['failed', 'artifact'],
   // An output of an earlier job is gone. GitLab's reason for that is missing_dependency_failure. It is not
   // `artifact`, which matches runner_system_failure: a retry would miss the same blob.

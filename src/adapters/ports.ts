@@ -162,6 +162,12 @@ export interface ContainerCreate {
   privileged?: boolean;
   init?: boolean;
   memoryBytes?: number;
+  /** CPUs, 0.5 for example. */
+  cpus?: number;
+  /** Processes and threads. */
+  pids?: number;
+  /** Programs in it cannot gain rights by their files, as `sudo` does. */
+  noNewPrivileges?: boolean;
   /** json-file limits: above the job's log cap, so that rotation loses nothing. */
   logMaxBytes: number;
   /** Extra host names, `name:address`. */

@@ -61,6 +61,7 @@ async function canRun(
       entrypoint: ['true'],
       volumes: [],
       network: { mode: 'none' },
+      noNewPrivileges: true,
       logMaxBytes: 1024 * 1024,
     });
     await part.startContainer(name);

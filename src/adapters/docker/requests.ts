@@ -19,6 +19,10 @@ export const ENGINE_SOCKET = '/var/run/docker.sock';
 const PODMAN_OVERHEAD = 8;
 const PODMAN_LEAST = 64 * 1024 * 1024;
 
+/** With raw sockets a container could forge packets of its neighbours on a bridge. */
+const DROPPED = ['NET_RAW'];
+const CPU = 1e9;
+
 /** Body of `POST /containers/create`. */
 export function containerBody(create: ContainerCreate, podman = false): Record<string, unknown> {
   const network = create.network;
@@ -54,7 +58,12 @@ function hostConfig(create: ContainerCreate, podman: boolean): Record<string, un
     Binds: create.bindEngineSocket ? [`${ENGINE_SOCKET}:${ENGINE_SOCKET}`] : [],
     Devices: (create.devices ?? []).map(device),
     ExtraHosts: create.hosts ?? [],
+    // Engines differ in what they make of both: a privileged container has everything.
+    ...(create.privileged !== true && { CapDrop: DROPPED }),
+    ...(create.noNewPrivileges && { SecurityOpt: ['no-new-privileges'] }),
     ...(create.memoryBytes && { Memory: create.memoryBytes, MemorySwap: create.memoryBytes }),
+    ...(create.cpus && { NanoCpus: Math.round(create.cpus * CPU) }),
+    ...(create.pids && { PidsLimit: create.pids }),
     LogConfig: { Type: 'json-file', Config: podman ? podmanLog(create) : dockerLog(create) },
   };
 }

@@ -5,6 +5,9 @@ import { isUntrusted, trustRemedy } from '../../adapters/docker/podman-trust.ts'
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
+import { readWorkerConfig } from '../../../workers/parts/worker-config.ts';
+import type { WorkerConfig } from '../../installation.ts';
+import { ownConfig } from '../processes.ts';
 import { askEngine } from '../setup/docker.ts';
 import { abilities } from '../setup/emulation.ts';
 import { swarmObstacle } from '../setup/swarm.ts';
@@ -19,6 +22,9 @@ const PATCHED_MAJOR = 25;
 /** The first Podman whose compatible API has API 1.41. */
 const MIN_PODMAN = 4;
 const PING_MS = 20_000;
+const MIB = 1024 ** 2;
+/** The rest of the memory is the machine's own. */
+const USABLE = 0.8;
 
 export interface EngineFacts {
   settings: Settings;
@@ -34,6 +40,9 @@ export async function checkEngine(facts: EngineFacts): Promise<Finding[]> {
     try {
       const parts = await Promise.all([
         finding('architectures', () => checkArches(engine, info, facts.helperImage)),
+        finding('limits of jobs', async () =>
+          limitsFinding(info, await readWorkerConfig(ownConfig(facts.settings))),
+        ),
         facts.registry ? checkRegistryFromEngine(engine, info, facts.registry) : [],
       ]);
       return [versionFinding(info), ...modeFindings(info), ...parts.flat()];
@@ -68,6 +77,28 @@ export function versionFinding(info: Pick<EngineInfo, 'kind' | 'version' | 'addr
       `Run only trusted projects on it, or upgrade to Docker ${PATCHED_MAJOR} or later.`,
     );
   return ok('engine', found);
+}
+
+/** How much of the machine a job may use; what is not limited gets a suggestion, an equal share for each slot. */
+export function limitsFinding(
+  info: Pick<EngineInfo, 'cpus' | 'memoryBytes'>,
+  config: Pick<WorkerConfig, 'memory' | 'cpus' | 'pids' | 'slots'>,
+): Finding {
+  const set = [
+    `${config.pids} processes`,
+    ...(config.memory === undefined ? [] : [`${Math.round(config.memory / MIB)} MiB of memory`]),
+    ...(config.cpus === undefined ? [] : [`${config.cpus} CPUs`]),
+  ];
+  const share = Math.floor((info.memoryBytes * USABLE) / config.slots / MIB) * MIB;
+  const suggested = [
+    ...(config.memory === undefined ? [`memory: ${share}`] : []),
+    ...(config.cpus === undefined ? [`cpus: ${Math.max(1, Math.floor(info.cpus / config.slots))}`] : []),
+  ];
+  const advice =
+    suggested.length === 0
+      ? ''
+      : `. For ${config.slots} jobs at once, worker.yml could say ${suggested.join(', ')}`;
+  return ok('limits of jobs', `each container: ${set.join(', ')}${advice}`);
 }
 
 function podmanFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>, major: number): Finding {

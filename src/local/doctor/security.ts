@@ -1,8 +1,15 @@
 /** `davit doctor --security`: the effect of this version's defaults on the current installation file. */
 import type { Settings } from '../../config.ts';
-import { LOCAL_TARGET, type Installation, type InstallationProject } from '../../installation.ts';
+import {
+  LOCAL_TARGET,
+  type Installation,
+  type InstallationProject,
+  type WorkerConfig,
+} from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
+import { ownConfig } from '../processes.ts';
 import { readInstallation } from '../setup/installation.ts';
+import { readWorkerConfig } from '../../../workers/parts/worker-config.ts';
 import { finding, ok, warn, type Finding } from './check.ts';
 
 export async function examineSecurity(
@@ -13,17 +20,26 @@ export async function examineSecurity(
     const { installation } = await readInstallation(settings);
     // Without a server there is no worker list to compare with; the file has the rest.
     const fleet = await workers().catch(() => undefined);
-    return securityFindings(installation, fleet);
+    const worker = await readWorkerConfig(ownConfig(settings));
+    return securityFindings(installation, { fleet, worker });
   });
 }
 
-/** Pure. `fleet` undefined: not known. */
-export function securityFindings(installation: Installation, fleet?: readonly WorkerReport[]): Finding[] {
+/** Undefined: not known. */
+interface Workers {
+  fleet?: readonly WorkerReport[];
+  /** `worker.yml` of this machine. */
+  worker?: WorkerConfig;
+}
+
+/** Pure. */
+export function securityFindings(installation: Installation, { fleet, worker }: Workers = {}): Finding[] {
   const found = [
     ...installation.projects.flatMap((project) => projectFindings(project, installation)),
     ...forkWorkerFindings(installation, fleet),
     ...installation.targets.flatMap(targetFindings),
     ...signalFindings(installation),
+    ...(worker ? rightsFindings(worker) : []),
   ];
   return found.length > 0
     ? found
@@ -87,6 +103,31 @@ function targetFindings(target: Installation['targets'][number]): Finding[] {
       'Only protected refs deploy to it, and only to services that davit made for the same project.',
       'Other refs: refs: any, or a list. Services that stand there already: adopt: true until they are taken over.',
     ),
+  ];
+}
+
+/** Rights of jobs that this worker gives to protected refs alone, and gave to every branch before. */
+function rightsFindings({ devices, privileged_services: privileged }: WorkerConfig): Finding[] {
+  const tags = Object.keys(devices).filter((tag) => devices[tag]?.refs === 'protected');
+  return [
+    ...(tags.length > 0
+      ? [
+          warn(
+            'devices',
+            `Only jobs of protected refs get the devices of ${tags.join(', ')}; jobs of other branches fail.`,
+            `For every branch, in worker.yml: devices: { ${tags[0]}: { paths: [...], refs: branches } }.`,
+          ),
+        ]
+      : []),
+    ...(privileged === 'protected'
+      ? [
+          warn(
+            'privileged_services',
+            'Only services of protected refs are privileged.',
+            'For every branch, in worker.yml: privileged_services: branches. Such a service controls the machine.',
+          ),
+        ]
+      : []),
   ];
 }
 
