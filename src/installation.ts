@@ -227,6 +227,28 @@ const givenTo = z
   .transform((value) => (typeof value === 'boolean' ? (value ? 'protected' : 'none') : value));
 export type GivenTo = 'none' | 'protected' | 'branches';
 
+/** An address, a range of addresses or a host name, with a port or without: `10.1.0.0/16`, `git.internal:443`. */
+const REACHABLE =
+  /^(?:\[(?<six>[0-9a-fA-F:.]+)\]|(?<bare>[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)|(?<host>[A-Za-z0-9._-]+))(?:\/(?<bits>\d{1,3}))?(?::(?<port>\d{1,5}))?$/;
+const reachable = z.string().transform((text, context) => {
+  const found = REACHABLE.exec(text)?.groups;
+  const host = found?.six ?? found?.bare ?? found?.host;
+  const { bits, port } = found ?? {};
+  const isRange = bits !== undefined;
+  if (host !== undefined && !(isRange && port !== undefined))
+    return {
+      host,
+      ...(isRange && { bits: Number(bits) }),
+      ...(port !== undefined && { port: Number(port) }),
+    };
+  context.addIssue({
+    code: 'custom',
+    message: `must be an address, a range or HOST:PORT, like 10.1.0.0/16 or git.internal:443, not "${text}"`,
+  });
+  return z.NEVER;
+});
+export type EgressTarget = z.output<typeof reachable>;
+
 /**
  * Configuration of one worker (`davit worker --config FILE`, else these defaults): what it provides to jobs.
  */
@@ -274,6 +296,13 @@ export const workerSchema = z.strictObject({
    * the cache has no owner.
    */
   prune_build_cache: z.boolean().default(false),
+  /**
+   * What jobs reach beside the internet: nothing private but what is allowed here. `unfiltered`: everything that the
+   * machine reaches, for forks too.
+   */
+  egress: z
+    .union([z.literal('unfiltered'), z.strictObject({ allow: z.array(reachable).default([]) })])
+    .prefault({}),
   /** Services run privileged: they control the machine. */
   privileged_services: givenTo,
   /** `shared`: a job and its services share one network interface, so they find each other on localhost. */

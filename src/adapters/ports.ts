@@ -160,6 +160,11 @@ export interface ContainerCreate {
   devices?: string[];
   bindEngineSocket?: boolean;
   privileged?: boolean;
+  /**
+   * davit's own container that sets the machine's firewall: on its network, with NET_ADMIN, and with its files,
+   * read-only, at /host.
+   */
+  firewall?: boolean;
   init?: boolean;
   memoryBytes?: number;
   /** CPUs, 0.5 for example. */
@@ -306,12 +311,23 @@ export interface Engine {
   listVolumes(
     labels: Record<string, string>,
   ): Promise<{ name: string; labels: Record<string, string>; createdAt: number }[]>;
-  /** Idempotent. `icc: false` isolates containers of ordinary jobs. */
-  createNetwork(name: string, options: { labels: Record<string, string>; icc: boolean }): Promise<void>;
+  /**
+   * Idempotent. `icc: false` isolates containers of ordinary jobs. `bridge` names its interface on the machine, at
+   * most 15 characters.
+   */
+  createNetwork(
+    name: string,
+    options: { labels: Record<string, string>; icc: boolean; bridge?: string },
+  ): Promise<void>;
   removeNetwork(name: string): Promise<void>;
   listNetworks(
     labels: Record<string, string>,
   ): Promise<{ name: string; labels: Record<string, string>; createdAt: number }[]>;
+  /**
+   * A connection that nothing is said on: `broken` resolves when it breaks, as it does when the engine or its
+   * machine restarts, or when the signal aborts.
+   */
+  watch(signal: AbortSignal): Promise<{ broken: Promise<void> }>;
   close(): Promise<void>;
 }
 

@@ -7,6 +7,7 @@ import {
   mustHaveRights,
 } from '../../activities/job/context/rights.ts';
 import { parseWorkerConfig } from '../../src/compiler/installation-file.ts';
+import { DavitError } from '../../src/errors.ts';
 import type { WorkerConfig } from '../../src/installation.ts';
 import type { ApitestSpec } from '../../src/plan/model/spec.ts';
 
@@ -28,7 +29,7 @@ const refusal = (text: string, trust: typeof main, tags: string[] = []): string 
     mustHaveRights(apitest(trust, tags.length > 0 ? 'job' : 'host'), tags, worker(text));
     return undefined;
   } catch (error) {
-    return error instanceof Error && 'code' in error ? `${error.code}` : 'another error';
+    return error instanceof DavitError ? error.code : 'another error';
   }
 };
 

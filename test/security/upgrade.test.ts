@@ -38,11 +38,12 @@ users: [${user}]
 projects: [{name: shop, forge: gitea, protected_branches: [main], start_protected: [developer], fork_pipelines: 'off'}]
 targets: [{name: prod, refs: [main]}]
 `;
-  expect(said(text)).toMatch(/^security: ok/);
+  expect(said(text, 'egress: {allow: [10.1.0.0/16]}')).toMatch(/^security: ok/);
 });
 
 test('rights of a worker that every branch had before', () => {
   const all = said('{}', 'devices: {gpio: [/dev/gpiochip0]}\nprivileged_services: true');
   expect(all).toContain('devices: { gpio: { paths: [...], refs: branches } }');
   expect(all).toContain('privileged_services: branches');
+  expect(all).toContain('egress: { allow:');
 });

@@ -1,12 +1,12 @@
 /**
  * What a job's containers may do beyond a plain container, and how much they may use. Only the file of the
- * worker gives rights, and never to a fork; a job can only ask for less than the limits. Pure.
+ * worker gives rights, and never to a fork; a job can only ask for less than the limits.
  */
 import type { ContainerCreate } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import type { GivenTo, WorkerConfig } from '../../../src/installation.ts';
 import type { ApitestSpec, CommonSpec, ScriptSpec } from '../../../src/plan/model/spec.ts';
-import type { JobWorker } from './deps.ts';
+import type { JobDeps, JobWorker } from './deps.ts';
 
 type Trust = Pick<CommonSpec, 'fork' | 'protectedRef'>;
 
@@ -43,6 +43,19 @@ const receivers = (to: GivenTo): string =>
     branches: 'to no job of a fork',
   })[to];
 
+/** Without a filter, only code that was reviewed runs. Throws `job/egress`. */
+export async function mustBeFiltered(
+  spec: Trust,
+  { egressProblem, worker }: Pick<JobDeps, 'egressProblem' | 'worker'>,
+): Promise<void> {
+  const problem = await egressProblem();
+  if (problem === undefined || (spec.protectedRef && !spec.fork)) return;
+  throw new DavitError(
+    'job/egress',
+    `${worker.hostName} cannot limit what jobs reach, so it runs none of forks and unprotected refs. ${problem}`,
+  );
+}
+
 type Rights = Pick<ContainerCreate, 'devices' | 'bindEngineSocket'>;
 
 /** Rights of the container of the script alone. */
@@ -70,7 +83,7 @@ export interface AskedLimits {
 }
 type Limits = Pick<ContainerCreate, 'memoryBytes' | 'cpus' | 'pids' | 'noNewPrivileges'>;
 
-/** Of every container of a job. What it asks for counts up to what the worker allows. */
+/** Limits of each container of a job. A job may ask for less than the worker allows. */
 export function limitsOf(spec: Trust, config: WorkerConfig, asked: AskedLimits = {}): Limits {
   const least = (...values: (number | undefined)[]): number | undefined => {
     const set = values.filter((value) => value !== undefined);

@@ -18,7 +18,7 @@ import { archOf, type Job, type StartProgress } from '../context/job.ts';
 import { info, warning } from '../../runtime/log/log-lines.ts';
 import { saveMasks, masksOf } from './mask-set.ts';
 import { LABELS } from '../../runtime/container-names.ts';
-import { type AskedLimits, jobRights, limitsOf, mustHaveRights } from '../context/rights.ts';
+import { type AskedLimits, jobRights, limitsOf, mustBeFiltered, mustHaveRights } from '../context/rights.ts';
 import { type RunnerOptions, runnerOptions } from './runner-options.ts';
 import { EXIT_RESERVED, scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor-script.ts';
 import { type ResolvedVariables, resolveVariables, sideEnvironments } from './variables.ts';
@@ -36,6 +36,7 @@ const ENGINE_LOG_FACTOR = 4;
 export async function prepare(job: Job, progress: StartProgress): Promise<number> {
   const { deps, lease } = job;
   mustHaveRights(job.spec, job.input.tags, deps.worker);
+  await mustBeFiltered(job.spec, deps);
   if (job.input.ref.epoch > 1) await removeHalf(job);
   const volume = startEarly(deps.engine.createVolume(job.name, { ...job.labels, [LABELS.kind]: 'volume' }));
   const acknowledged = startEarly(lease.acknowledge());

@@ -12,6 +12,7 @@ import { askEngine } from '../setup/docker.ts';
 import { abilities } from '../setup/emulation.ts';
 import { swarmObstacle } from '../setup/swarm.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
+import { checkEgress } from './egress.ts';
 
 /** The first version with BuildKit in the engine and API 1.41, which davit uses. */
 const MIN_MAJOR = 20;
@@ -40,6 +41,7 @@ export async function checkEngine(facts: EngineFacts): Promise<Finding[]> {
     try {
       const parts = await Promise.all([
         finding('architectures', () => checkArches(engine, info, facts.helperImage)),
+        finding('egress of jobs', () => checkEgressWhereReady(engine, facts)),
         finding('limits of jobs', async () =>
           limitsFinding(info, await readWorkerConfig(ownConfig(facts.settings))),
         ),
@@ -139,6 +141,13 @@ export function modeFindings(
     ];
   return [];
 }
+
+/** Without the helper image there is a finding already. */
+const checkEgressWhereReady = async (
+  engine: Engine,
+  { settings, helperImage }: EngineFacts,
+): Promise<Finding | Finding[]> =>
+  (await engine.inspectImage(helperImage)) ? checkEgress(engine, settings, helperImage) : [];
 
 async function checkArches(engine: Engine, info: EngineInfo, helperImage: string): Promise<Finding[]> {
   if (!(await engine.inspectImage(helperImage)))

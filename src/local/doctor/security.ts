@@ -106,10 +106,19 @@ function targetFindings(target: Installation['targets'][number]): Finding[] {
   ];
 }
 
-/** Rights of jobs that this worker gives to protected refs alone, and gave to every branch before. */
-function rightsFindings({ devices, privileged_services: privileged }: WorkerConfig): Finding[] {
+/** What jobs of this worker could do before: reach everything, and have rights on every branch. */
+function rightsFindings({ devices, egress, privileged_services: privileged }: WorkerConfig): Finding[] {
   const tags = Object.keys(devices).filter((tag) => devices[tag]?.refs === 'protected');
   return [
+    ...(egress !== 'unfiltered' && egress.allow.length === 0
+      ? [
+          warn(
+            'egress of jobs',
+            'Jobs do not reach private addresses and ports of their machine any more.',
+            'List what they need in worker.yml: egress: { allow: [git.internal:443, 10.1.0.0/16] }.',
+          ),
+        ]
+      : []),
     ...(tags.length > 0
       ? [
           warn(

@@ -123,6 +123,19 @@ test('a container with every option sets these keys and no others', () => {
   `);
 });
 
+test('the container that sets the firewall has the rights for that, and is on the network of the machine', () => {
+  const { HostConfig } = containerBody({ ...least, firewall: true, noNewPrivileges: true });
+  expect(HostConfig).toMatchObject({
+    Privileged: false,
+    NetworkMode: 'host',
+    UsernsMode: 'host',
+    CapAdd: ['NET_ADMIN', 'NET_RAW'],
+    SecurityOpt: ['no-new-privileges', 'label=disable'],
+    Binds: ['/:/host:ro', '/run:/host/run'],
+  });
+  expect(HostConfig).not.toHaveProperty('CapDrop');
+});
+
 test('an unknown field of a request never reaches the engine', () => {
   const smuggled: ContainerCreate = Object.assign({}, least, {
     CapAdd: ['ALL'],

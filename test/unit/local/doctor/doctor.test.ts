@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DavitError } from '../../../../src/errors.ts';
 import { finding, ok } from '../../../../src/local/doctor/check.ts';
+import { egressFinding } from '../../../../src/local/doctor/egress.ts';
 import { limitsFinding, modeFindings, versionFinding } from '../../../../src/local/doctor/engine.ts';
 import { diskFinding } from '../../../../src/local/doctor/machine.ts';
 import {
@@ -142,4 +143,15 @@ describe('limits of jobs', () => {
     const { found } = limitsFinding(machine, { pids: 100, slots: 8, memory: 1024 ** 3, cpus: 1.5 });
     expect(found).toBe('each container: 100 processes, 1024 MiB of memory, 1.5 CPUs');
   });
+});
+
+test.each([
+  ['unfiltered' as const, 'warn', 'egress: unfiltered'],
+  [{ problem: 'There is no iptables.' }, 'warn', 'There is no iptables'],
+  [{ program: 'nft' as const, set: true }, 'ok', '(nft)'],
+  [{ program: 'iptables' as const, set: false }, 'ok', 'when it starts'],
+])('egress of jobs: %j is %s', (state, verdict, text) => {
+  const found = egressFinding(state);
+  expect(found.verdict).toBe(verdict);
+  expect(found.found).toContain(text);
 });
