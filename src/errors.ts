@@ -408,6 +408,14 @@ export const ERRORS = {
     meaning: 'A container with this name already exists.',
     remedy: 'Attach to it, or remove it first.',
   },
+  'engine/firewall': {
+    transient: false,
+    exit: 1,
+    http: 500,
+    meaning: 'What jobs may reach cannot be limited on the machine of this engine.',
+    remedy:
+      'Install nftables or iptables there. `egress: unfiltered` in worker.yml runs jobs of forks and unprotected refs all the same.',
+  },
   'engine/in-use': {
     transient: false,
     exit: 1,
@@ -911,6 +919,21 @@ export const ERRORS = {
     http: 500,
     meaning: 'The tested container was not ready in time, or ended.',
     remedy: 'Its last lines are in the log of the job; check `port` and `ready`.',
+  },
+  'job/right': {
+    transient: false,
+    exit: 1,
+    http: 500,
+    meaning: 'The job needs a right that its worker does not give to jobs of this ref.',
+    remedy: 'Run it from a protected ref, or give the right in worker.yml: docs/installation.md lists them.',
+  },
+  'job/egress': {
+    transient: false,
+    exit: 1,
+    http: 500,
+    meaning: 'The machine of the worker cannot limit what jobs reach.',
+    remedy:
+      'Install nftables or iptables on that machine: `davit doctor` says what is missing. `egress: unfiltered` in its worker.yml runs such jobs all the same.',
   },
   'job/source': {
     transient: false,

@@ -246,6 +246,36 @@ export type Installation = z.output<typeof installationSchema>;
 export type InstallationProject = Installation['projects'][number];
 export type InstallationVariable = z.output<typeof variable>;
 
+/** For which refs a worker gives a right: protected ones, or every branch and tag of the project. Never for forks. */
+const givenRefs = z.enum(['protected', 'branches']);
+const givenTo = z
+  .union([z.enum(['none', 'protected', 'branches']), z.boolean()])
+  .default('none')
+  .transform((value) => (typeof value === 'boolean' ? (value ? 'protected' : 'none') : value));
+export type GivenTo = 'none' | 'protected' | 'branches';
+
+/** An address, a range of addresses or a host name, with a port or without: `10.1.0.0/16`, `git.internal:443`. */
+const REACHABLE =
+  /^(?:\[(?<six>[0-9a-fA-F:.]+)\]|(?<bare>[0-9a-fA-F]*:[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)|(?<host>[A-Za-z0-9._-]+))(?:\/(?<bits>\d{1,3}))?(?::(?<port>\d{1,5}))?$/;
+const reachable = z.string().transform((text, context) => {
+  const found = REACHABLE.exec(text)?.groups;
+  const host = found?.six ?? found?.bare ?? found?.host;
+  const { bits, port } = found ?? {};
+  const isRange = bits !== undefined;
+  if (host !== undefined && !(isRange && port !== undefined))
+    return {
+      host,
+      ...(isRange && { bits: Number(bits) }),
+      ...(port !== undefined && { port: Number(port) }),
+    };
+  context.addIssue({
+    code: 'custom',
+    message: `must be an address, a range or HOST:PORT, like 10.1.0.0/16 or git.internal:443, not "${text}"`,
+  });
+  return z.NEVER;
+});
+export type EgressTarget = z.output<typeof reachable>;
+
 /**
  * Configuration of one worker (`davit worker --config FILE`, else these defaults): what it provides to jobs.
  */
@@ -258,23 +288,52 @@ export const workerSchema = z.strictObject({
   protected_only: z.boolean().default(false),
   /** Takes jobs of these projects alone; absent: of all. */
   projects: z.array(slug).optional(),
-  /** Device paths by the tag that asks for them: `gpio: [/dev/gpiochip0]`. */
-  devices: z.record(z.string(), z.array(z.string())).default({}),
-  /** Projects whose protected refs get the engine's socket. Not covered by davit's guarantees. */
-  engine_socket: z.array(slug).default([]),
+  /** Device paths by the tag that asks for them: `gpio: [/dev/gpiochip0]` for protected refs, else with `refs`. */
+  devices: z
+    .record(
+      z.string(),
+      z.union([
+        z.array(z.string()).transform((paths) => ({ paths, refs: 'protected' as const })),
+        z.strictObject({ paths: z.array(z.string()), refs: givenRefs.default('protected') }),
+      ]),
+    )
+    .default({}),
+  /** Projects whose protected refs get the engine's socket, else with `refs`. Not covered by davit's guarantees. */
+  engine_socket: z
+    .union([
+      z.array(slug).transform((projects) => ({ projects, refs: 'protected' as const })),
+      z.strictObject({ projects: z.array(slug), refs: givenRefs.default('protected') }),
+    ])
+    .prefault([]),
+  /** API tests with `network: host` get the machine's network. */
+  host_network: givenTo,
   /** arm32 only. */
   variant: z.enum(['v6', 'v7']).default('v6'),
   emulation: z.boolean().default(false),
-  memory: z.number().int().optional(),
+  /** Bytes that each container of a job may use; a job may ask for less. */
+  memory: z.number().int().min(6_291_456).optional(),
+  /** CPUs that each container of a job may use, 0.5 for example; a job may ask for less. */
+  cpus: z.number().min(0.01).optional(),
+  /** Processes and threads of each container of a job. */
+  pids: z.number().int().min(16).default(4_096),
+  /** Programs in a job cannot gain rights, so `sudo` fails. Always so for forks. */
+  no_new_privileges: z.boolean().default(false),
   /**
    * On a full disk, also prune BuildKit's cache. Only for an engine that builds nothing but davit's images:
    * the cache has no owner.
    */
   prune_build_cache: z.boolean().default(false),
-  /** Never for jobs of forks. */
-  privileged_services: z.boolean().default(false),
   /** Versions with known escapes that `davit doctor` only warns of: `runc 1.1.5`, `docker 20.10.24`. */
   accept_engine_versions: z.array(z.string()).default([]),
+  /**
+   * What jobs reach beside the internet: nothing private but what is allowed here. `unfiltered`: everything that the
+   * machine reaches, for forks too.
+   */
+  egress: z
+    .union([z.literal('unfiltered'), z.strictObject({ allow: z.array(reachable).default([]) })])
+    .prefault({}),
+  /** Services run privileged: they control the machine. */
+  privileged_services: givenTo,
   /** `shared`: a job and its services share one network interface, so they find each other on localhost. */
   service_network: z.enum(['own', 'shared']).default('own'),
 });

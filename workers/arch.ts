@@ -18,6 +18,7 @@ import { workflowLookup } from '../src/temporal/calls.ts';
 import { VERSION } from '../src/version.ts';
 import type { WorkerPorts } from '../src/wiring.ts';
 import { type Ability, checkEngine } from './parts/check-engine.ts';
+import { type EgressGuard, guardEgress } from './parts/egress.ts';
 import { helperEnsurer } from './parts/helper.ts';
 import { heartbeatAck } from './parts/heartbeat-ack.ts';
 import { identityText } from './parts/identity.ts';
@@ -81,7 +82,12 @@ async function runOnEngine(options: ArchWorkerOptions, { ports, temporal }: Work
       installation: ports.facts.installation,
       helperImage: ports.facts.config.helper_image,
     });
-    await serve({ options, ports, config, engine, ensureHelper, ability, ...temporal });
+    const egress = guardEgress({ engine, facts: ports.facts, config, ensureHelper, log: options.log });
+    try {
+      await serve({ options, ports, config, engine, ensureHelper, ability, egress, ...temporal });
+    } finally {
+      await egress.stop();
+    }
   } finally {
     await engine.close();
   }
@@ -94,6 +100,7 @@ interface ArchWorkerParts {
   engine: Engine;
   ensureHelper(): Promise<void>;
   ability: Ability;
+  egress: EgressGuard;
   connection: NativeConnection;
   client: Client;
 }
@@ -149,6 +156,7 @@ function jobDeps(
     ...ports,
     engine,
     ensureHelper: serving.ensureHelper,
+    egressProblem: serving.egress.problem,
     workflows,
     freeDiskSpace: makeFreeDiskSpace({ ...of, pruneBuildCache: config.prune_build_cache }),
     ack: heartbeatAck(client),

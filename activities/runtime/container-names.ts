@@ -47,8 +47,30 @@ export function attemptName(
   return `davit-${short(installation)}-${hash}-${slug || 'job'}-${ref.attempt}`;
 }
 
-/** The network of jobs that have none of their own. */
-export const sharedNetwork = (installation: string): string => `davit-${short(installation)}-jobs`;
+/**
+ * The network of jobs that have none of their own. The name of its bridge is known, unlike that of the former one,
+ * which earlier versions made.
+ */
+export const sharedNetwork = (installation: string): string => `davit-${short(installation)}-shared-jobs`;
+
+export const formerSharedNetwork = (installation: string): string => `davit-${short(installation)}-jobs`;
+
+/** Names the installation's rules in the firewall of a machine. */
+export const firewallName = (installation: string): string => `davit_${short(installation)}`;
+
+/** Every bridge of an installation's jobs begins so: the firewall knows them by it. */
+export const bridgePrefix = (installation: string): string => `davit${digits(installation, 4)}`;
+
+/** Interface of a network on its machine. Linux has room for 15 characters. */
+export const bridgeName = (installation: string, network: string): string =>
+  `${bridgePrefix(installation)}${digits(network, 6)}`;
+
+/** A hash in base 36, which has the most different names for this many characters. */
+const digits = (text: string, count: number): string =>
+  BigInt(`0x${sha256(text).slice(0, 24)}`)
+    .toString(36)
+    .padStart(count, '0')
+    .slice(-count);
 
 export function attemptLabels(
   installation: string,

@@ -25,6 +25,9 @@ const BY_CODE: Partial<Record<ErrorCode, Ending>> = {
   'build/no-dockerfile': ['failed', 'config'],
   'source/refused': ['failed', 'config'],
   'job/source': ['failed', 'config'],
+  'job/right': ['failed', 'config'],
+  // An operator has to mend the machine; until then another worker may take it.
+  'job/egress': ['errored', 'engine'],
   'job/artifacts': ['failed', 'artifact'],
   'archive/limit': ['failed', 'artifact'],
   // An output of an earlier job is gone. GitLab's reason for that is missing_dependency_failure. It is not

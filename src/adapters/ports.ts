@@ -164,8 +164,19 @@ export interface ContainerCreate {
   devices?: string[];
   bindEngineSocket?: boolean;
   privileged?: boolean;
+  /**
+   * davit's own container that sets the machine's firewall: on its network, with NET_ADMIN, and with its files,
+   * read-only, at /host.
+   */
+  firewall?: boolean;
   init?: boolean;
   memoryBytes?: number;
+  /** CPUs, 0.5 for example. */
+  cpus?: number;
+  /** Processes and threads. */
+  pids?: number;
+  /** Programs in it cannot gain rights by their files, as `sudo` does. */
+  noNewPrivileges?: boolean;
   /** json-file limits: above the job's log cap, so that rotation loses nothing. */
   logMaxBytes: number;
   /** Extra host names, `name:address`. */
@@ -304,12 +315,23 @@ export interface Engine {
   listVolumes(
     labels: Record<string, string>,
   ): Promise<{ name: string; labels: Record<string, string>; createdAt: number }[]>;
-  /** Idempotent. `icc: false` isolates containers of ordinary jobs. */
-  createNetwork(name: string, options: { labels: Record<string, string>; icc: boolean }): Promise<void>;
+  /**
+   * Idempotent. `icc: false` isolates containers of ordinary jobs. `bridge` names its interface on the machine, at
+   * most 15 characters.
+   */
+  createNetwork(
+    name: string,
+    options: { labels: Record<string, string>; icc: boolean; bridge?: string },
+  ): Promise<void>;
   removeNetwork(name: string): Promise<void>;
   listNetworks(
     labels: Record<string, string>,
   ): Promise<{ name: string; labels: Record<string, string>; createdAt: number }[]>;
+  /**
+   * A connection that nothing is said on: `broken` resolves when it breaks, as it does when the engine or its
+   * machine restarts, or when the signal aborts.
+   */
+  watch(signal: AbortSignal): Promise<{ broken: Promise<void> }>;
   close(): Promise<void>;
 }
 

@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { execFile } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { promisify } from 'node:util';
@@ -198,15 +200,27 @@ describe('an engine', () => {
     await engine.removeVolume(`davit-host-${installation.slice(0, 8)}`);
   });
 
-  test('keeps one network per name with concurrent creators', async () => {
-    const name = scope.name('net');
-    const make = () => engine.createNetwork(name, { labels: scope.labels, icc: false });
-    await Promise.all(Array.from({ length: 8 }, make));
-    await make();
-    expect((await engine.listNetworks(scope.labels)).map((network) => network.name)).toEqual([name]);
-    await engine.removeNetwork(name);
-    await engine.removeNetwork(name);
-  });
+  test.each([undefined, `davit${randomUUID().slice(0, 8)}`])(
+    'keeps one network per name with concurrent creators: bridge %s',
+    async (bridge) => {
+      const name = scope.name('net');
+      const make = () =>
+        engine.createNetwork(name, {
+          labels: scope.labels,
+          icc: false,
+          ...(bridge !== undefined && { bridge }),
+        });
+      await Promise.all(Array.from({ length: 8 }, make));
+      await make();
+      expect((await engine.listNetworks(scope.labels)).map((network) => network.name)).toEqual([name]);
+      await engine.createContainer(shell('joined', 'sleep 30', { network: { name, aliases: [] } }));
+      await engine.startContainer(scope.name('joined'));
+      if (bridge !== undefined) expect(existsSync(`/sys/class/net/${bridge}`)).toBe(true);
+      await engine.removeContainer(scope.name('joined'));
+      await engine.removeNetwork(name);
+      await engine.removeNetwork(name);
+    },
+  );
 
   test('runs its own platform and refuses one it cannot run', async () => {
     expect(await engine.canRun('linux/amd64', HELPER_IMAGE)).toBe(true);
@@ -221,6 +235,15 @@ describe('an engine', () => {
     });
   });
 });
+
+test.each(['davit/helper:1', 'docker.io/davit/helper:1', 'index.docker.io/davit/helper:1'])(
+  'davit’s own helper image is never pulled: %s',
+  async (name) => {
+    const before = await engine.inspectImage(HELPER_IMAGE);
+    await expect(engine.pullImage(name, {})).rejects.toThrow('davit makes davit/helper:1 itself');
+    expect(await engine.inspectImage(HELPER_IMAGE)).toEqual(before);
+  },
+);
 
 test('an image that exists neither here nor in a registry', async () => {
   const patient = await dockerEngine({ address: MAIN_ENGINE, registryPatience: { pullMs: 0 } });

@@ -274,7 +274,7 @@ function namesMade(
       labels: Actor.Attributes,
     }))
     .filter(({ name }) => /(^|[/-])side-by-side[:-]/.test(name) || name.startsWith(`davit-${own}`))
-    .filter(({ name }) => name !== `davit-${own}-jobs`);
+    .filter(({ name }) => name !== `davit-${own}-shared-jobs`);
   const jobs = named.flatMap(({ name, labels }) =>
     labels['davit.job.pipeline'] === undefined ? [] : [{ name, id: labels['davit.job.pipeline'] }],
   );

@@ -143,16 +143,19 @@ describe('services', () => {
     const image = await build('privileged', ['CMD ["true"]']);
     const service = { name: image, pullPolicy: 'if-not-present' as const, aliases: ['dind'], variables: [] };
     const created = vi.spyOn(bench.engine, 'createContainer');
-    const asked = async (fork: boolean): Promise<unknown> => {
+    const asked = async (fork: boolean, protectedRef = true): Promise<unknown> => {
       created.mockClear();
       // Some engines cannot start a privileged container; the request is the same.
-      await run(await bench.input({ script: ['true'], services: [service], fork }));
+      await run(await bench.input({ script: ['true'], services: [service], fork, protectedRef }));
       return created.mock.calls.map(([one]) => one).find(({ name }) => name.endsWith('-svc-0'))?.privileged;
     };
     expect(await asked(false)).toBe(false);
     bench.workerConfig = { privileged_services: true };
     expect(await asked(false)).toBe(true);
+    expect(await asked(false, false)).toBe(false);
     expect(await asked(true)).toBe(false);
+    bench.workerConfig = { privileged_services: 'branches' };
+    expect(await asked(false, false)).toBe(true);
     bench.workerConfig = {};
     created.mockRestore();
   });
@@ -200,11 +203,33 @@ describe('apitest', () => {
   test('on the network of the host it gets the name of the host', async () => {
     const port = await freePort();
     const image = await push(await build('hosted', web('hello-from-host', port)));
-    const input = await bench.input(spec({ network: 'host', port, ready: { timeoutMs: 10_000 } }), {
-      images: [image],
-    });
+    const onHost = spec({ network: 'host', port, ready: { timeoutMs: 10_000 } });
+    bench.workerConfig = { host_network: 'protected' };
+    const input = await bench.input(onHost, { images: [image] });
     expect(await run(input)).toMatchObject({ outcome: 'succeeded' });
+    bench.workerConfig = {};
     expect(bench.log(input)).toContain(`at http://bench:${port}\nhello-from-host\n`);
+  });
+
+  test('the network of the host is no right of a fork, and of a branch only where the worker says so', async () => {
+    const image = await push(await build('reaching', web('x', 8080)));
+    const asked = async (trust: Partial<ApitestSpec>, host_network: string): Promise<JobResult> => {
+      bench.workerConfig = { host_network };
+      const port = await freePort();
+      const script = ['echo "reached the machine"'];
+      const input = await bench.input(spec({ network: 'host', port, script, ...trust }), { images: [image] });
+      const result = await run(input);
+      bench.workerConfig = {};
+      if (result.outcome === 'failed') expect(bench.log(input)).not.toContain('\nreached the machine');
+      return result;
+    };
+    const refused = { outcome: 'failed', kind: 'config', started: false };
+    expect(await asked({ fork: true, protectedRef: false }, 'branches')).toMatchObject(refused);
+    expect(await asked({ protectedRef: false }, 'protected')).toMatchObject({
+      ...refused,
+      message: expect.stringContaining('worker.yml of bench: host_network: branches'),
+    });
+    expect(await asked({}, 'none')).toMatchObject(refused);
   });
 
   test('a failed test shows the log of the container under test', async () => {

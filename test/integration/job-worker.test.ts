@@ -4,6 +4,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { attemptLabels, attemptName, LABELS } from '../../activities/runtime/container-names.ts';
 import { makeRunJob } from '../../activities/job/run-job.ts';
+import type { ScriptSpec } from '../../src/plan/model/spec.ts';
 import { workerSchema } from '../../src/installation.ts';
 import { canRunArch } from '../../workers/parts/arch-check.ts';
 import { checkEngine } from '../../workers/parts/check-engine.ts';
@@ -94,6 +95,12 @@ describe('what a worker passes to jobs', () => {
 
   test('a device only by its tag, and never if emulated', async () => {
     bench.workerConfig = { devices: { gpio: ['/dev/zero:/dev/gpiochip0'] } };
+    const open = await bench.input({ script: ['true'], protectedRef: false }, { tags: ['gpio'] });
+    expect(await bench.environment().run(makeRunJob(bench.deps()), open)).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining('devices: gpio: refs: branches'),
+    });
     const script = ['test -e /dev/gpiochip0 && echo has-it || echo has-none'];
     const with_ = await bench.input({ script }, { tags: ['gpio'] });
     await bench.environment().run(makeRunJob(bench.deps()), with_);
@@ -107,6 +114,33 @@ describe('what a worker passes to jobs', () => {
       bench.environment().run(makeRunJob(emulated), await bench.input({ script }, { tags: ['gpio'] })),
     ).rejects.toMatchObject({ type: 'HandedBack' });
     bench.workerConfig = {};
+  });
+});
+
+describe('what every job lacks', () => {
+  const capabilities =
+    'grep CapBnd /proc/self/status; grep NoNewPrivs /proc/self/status; cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null || true';
+  /** Bit 13 of the capabilities. */
+  const hasRawSockets = (log: string): boolean => {
+    const [, hex = ''] = /CapBnd:\s*([0-9a-f]+)/.exec(log) ?? [];
+    return (BigInt(`0x${hex}`) & (1n << 13n)) !== 0n;
+  };
+
+  test('raw sockets and endless processes; a fork cannot gain rights either', async () => {
+    const logOf = async (spec: Partial<ScriptSpec>): Promise<string> => {
+      const input = await bench.input({ script: [capabilities], ...spec });
+      expect(await bench.environment().run(makeRunJob(bench.deps()), input)).toMatchObject({
+        outcome: 'succeeded',
+      });
+      return bench.log(input);
+    };
+    const main = await logOf({});
+    expect(hasRawSockets(main)).toBe(false);
+    expect(main).toMatch(/NoNewPrivs:\s*0/);
+    expect(main).toMatch(/^4096$/m);
+    const fork = await logOf({ fork: true, protectedRef: false });
+    expect(hasRawSockets(fork)).toBe(false);
+    expect(fork).toMatch(/NoNewPrivs:\s*1/);
   });
 });
 

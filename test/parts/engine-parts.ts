@@ -77,6 +77,16 @@ export const docker29Part: Part = {
   },
 };
 
+/** Debian's package. The copy only marks that it is installed. */
+export const nftablesPart: Part = {
+  name: 'nftables',
+  files: ['nft'],
+  async make({ settings, folder, progress }) {
+    if (!(await which(settings, 'nft'))) await installPackages(progress, ['nftables']);
+    await copyFile((await which(settings, 'nft')) ?? '/usr/sbin/nft', join(folder, 'nft'));
+  },
+};
+
 /** Its module has no go.mod: `vendor.mod` is one under another name. */
 export const docker28Part: Part = {
   name: `docker-${DOCKER_28}`,

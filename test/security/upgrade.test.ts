@@ -1,12 +1,13 @@
 /** Before an upgrade, an operator reads what a new default would change. */
 import { expect, test } from 'vitest';
-import { parseInstallation } from '../../src/compiler/installation-file.ts';
+import { parseInstallation, parseWorkerConfig } from '../../src/compiler/installation-file.ts';
 import { securityFindings } from '../../src/local/doctor/security.ts';
 
-function said(text: string): string {
+function said(text: string, workerText = ''): string {
   const parsed = parseInstallation(text, 'davit.config.yml');
-  if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
-  return securityFindings(parsed.value)
+  const worker = parseWorkerConfig(workerText, 'worker.yml');
+  if (!parsed.ok || !worker.ok) throw new Error(JSON.stringify([parsed, worker]));
+  return securityFindings(parsed.value, { worker: worker.value })
     .map((one) => `${one.name}: ${one.verdict}: ${one.found} ${one.remedy ?? ''}`)
     .join('\n');
 }
@@ -37,5 +38,12 @@ users: [${user}]
 projects: [{name: shop, forge: gitea, protected_branches: [main], start_protected: [developer], fork_pipelines: 'off'}]
 targets: [{name: prod, refs: [main]}]
 `;
-  expect(said(text)).toMatch(/^security: ok/);
+  expect(said(text, 'egress: {allow: [10.1.0.0/16]}')).toMatch(/^security: ok/);
+});
+
+test('rights of a worker that every branch had before', () => {
+  const all = said('{}', 'devices: {gpio: [/dev/gpiochip0]}\nprivileged_services: true');
+  expect(all).toContain('devices: { gpio: { paths: [...], refs: branches } }');
+  expect(all).toContain('privileged_services: branches');
+  expect(all).toContain('egress: { allow:');
 });

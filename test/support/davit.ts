@@ -8,6 +8,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } 
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { firewallName } from '../../activities/runtime/container-names.ts';
 import { readSettings } from '../../src/config.ts';
 import { nodeEnvironment, SMALL_HEAP } from '../../src/local/process/memory.ts';
 import { readEvents } from '../../src/cli/client/sse.ts';
@@ -169,8 +170,22 @@ export function sweep(home: string): void {
   each(['ps', '-aq', '--filter', label], ['rm', '-f', '-v']);
   each(['network', 'ls', '-q', '--filter', label], ['network', 'rm']);
   each(['volume', 'ls', '-q', '--filter', label], ['volume', 'rm']);
+  dropFirewall(firewallName(readFileSync(idFile, 'utf8').trim()));
   if (registry !== undefined)
     each(['images', '--format', '{{.Repository}}:{{.Tag}}', `127.0.0.1:${registry}/*`], ['rmi', '-f']);
+}
+
+/** What its workers have set on this machine, by whichever program. */
+function dropFirewall(name: string): void {
+  spawnSync('nft', ['delete', 'table', 'inet', name]);
+  for (const program of ['iptables', 'ip6tables']) {
+    const rules = spawnSync(program, ['-t', 'mangle', '-S'], { encoding: 'utf8' }).stdout ?? '';
+    const own = rules.split('\n').filter((rule) => rule.includes(name));
+    for (const rule of own.filter((one) => one.startsWith('-A')))
+      spawnSync(program, ['-w', '-t', 'mangle', ...rule.replace(/^-A/, '-D').split(' ')]);
+    for (const rule of own.filter((one) => one.startsWith('-N')))
+      spawnSync(program, ['-w', '-t', 'mangle', '-X', rule.slice('-N '.length)]);
+  }
 }
 
 function readRun(home: string): RunFile | undefined {

@@ -5,7 +5,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { JobDeps } from '../../activities/job/context/deps.ts';
 import type { RunInput } from '../../activities/contract.ts';
-import { dockerEngine } from '../../src/adapters/docker/index.ts';
+import { dockerEngine, type EngineOptions } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { installationSchema, workerSchema } from '../../src/installation.ts';
 import type { ApitestSpec, ScriptSpec } from '../../src/plan/model/spec.ts';
@@ -22,6 +22,8 @@ export class JobBench {
   stopping = new AbortController();
   secrets: Record<string, string> = {};
   closed = false;
+  /** Why its engine cannot limit what jobs reach. */
+  egressProblem: string | undefined;
   workerConfig: Record<string, unknown> = {};
   limits: Record<string, unknown> = {};
   #background: Promise<unknown>[] = [];
@@ -30,8 +32,8 @@ export class JobBench {
   private constructor(engine: Engine) {
     this.engine = engine;
   }
-  static async open(): Promise<JobBench> {
-    return new JobBench(await dockerEngine({ address: 'unix:///var/run/docker.sock' }));
+  static async open(options: EngineOptions = { address: 'unix:///var/run/docker.sock' }): Promise<JobBench> {
+    return new JobBench(await dockerEngine(options));
   }
 
   deps(): JobDeps {
@@ -59,6 +61,7 @@ export class JobBench {
       background: (work) => void this.#background.push(work),
       now: Date.now,
       ensureHelper: async () => undefined,
+      egressProblem: async () => this.egressProblem,
       freeDiskSpace: async () => ({ runs: 0, images: [], cacheBytes: 0 }),
       heartbeatMs: 100,
     };

@@ -78,6 +78,7 @@ export async function canRunArch(engine: Engine, arch: Arch, helperImage: string
       labels: { 'davit.kind': 'helper' },
       entrypoint: ['/davit-exit'],
       network: { mode: 'none' },
+      noNewPrivileges: true,
       volumes: [],
       logMaxBytes: 1_024 * 1_024,
     });

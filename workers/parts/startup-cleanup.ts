@@ -5,6 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { detachFormer } from '../../activities/job/detach-former.ts';
+import { formerSharedNetwork } from '../../activities/runtime/container-names.ts';
+import { DavitError } from '../../src/errors.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { sweepFolders } from '../../src/adapters/temp.ts';
 import { isElsewhere, isFormerSelf, type WorkerIdentity } from './identity.ts';
@@ -24,6 +26,15 @@ export interface StartupCleanup {
   signal: AbortSignal;
 }
 
+/** The rules for egress do not cover the shared network of earlier versions. Running jobs keep it. */
+async function removeFormerNetwork(engine: Engine, installation: string): Promise<void> {
+  try {
+    await engine.removeNetwork(formerSharedNetwork(installation));
+  } catch (error) {
+    if (!(error instanceof DavitError) || error.code !== 'engine/in-use') throw error;
+  }
+}
+
 /** No failure may keep a worker from starting: never rejects. Slow steps continue in the background. */
 export async function cleanUpAtStart(left: StartupCleanup): Promise<void> {
   const { client, engine, self, janitor, trouble, signal } = left;
@@ -33,6 +44,7 @@ export async function cleanUpAtStart(left: StartupCleanup): Promise<void> {
     detachFormer({ ...former, isFormer: (identity) => isFormerSelf(self, identity) });
   await Promise.all([detach().catch(trouble), sweepFolders()]);
   await sweep(janitor).catch(trouble);
+  await removeFormerNetwork(engine, installation).catch(trouble);
   const isFormer = (identity: string): boolean => isElsewhere(self, identity);
   const quiet = (): Promise<void> => delay(QUIET_MS, undefined, { signal });
   const later = detachFormer({ ...former, isFormer, quiet });

@@ -8,12 +8,12 @@ export async function createHelper(
   deps: Pick<JobDeps, 'engine' | 'facts' | 'ensureHelper'>,
   create: Omit<ContainerCreate, 'image'>,
 ): Promise<void> {
-  const image = deps.facts.config.helper_image;
+  const own = { ...create, image: deps.facts.config.helper_image, noNewPrivileges: true };
   try {
-    await deps.engine.createContainer({ ...create, image });
+    await deps.engine.createContainer(own);
   } catch (error) {
     if (!(error instanceof DavitError) || error.code !== 'engine/image-missing') throw error;
     await deps.ensureHelper();
-    await deps.engine.createContainer({ ...create, image });
+    await deps.engine.createContainer(own);
   }
 }

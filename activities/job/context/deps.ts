@@ -41,6 +41,8 @@ export interface JobDeps extends LeaseDeps {
   announce?(run: { workflowId: string; runId: string }, started: JobStarted): Promise<void>;
   /** Accepts removals that may continue after a job's result. Their owner logs failures. */
   background(work: Promise<unknown>): void;
+  /** Why what jobs reach cannot be limited on this engine; undefined where it is limited, or need not be. */
+  egressProblem(): Promise<string | undefined>;
   /** Ensures that the helper image is on the engine. Rejects with `local/no-helper` or `engine/*`. */
   ensureHelper(): Promise<void>;
   /** Frees space on a full engine: removes davit's own objects that are not needed. */

@@ -9,6 +9,7 @@ import { DavitError } from '../../../src/errors.ts';
 import { platformText, type ServiceSpec } from '../../../src/plan/model/spec.ts';
 import { put, ROOT_OWNER } from '../../../src/utils/tar.ts';
 import { bytesOf } from '../../runtime/tar.ts';
+import { isPrivilegedService, limitsOf } from '../context/rights.ts';
 import { ensureImage } from '../container/image.ts';
 import type { Job } from '../context/job.ts';
 import { warning } from '../../runtime/log/log-lines.ts';
@@ -70,7 +71,8 @@ async function startService(job: Job, starting: ServiceStart): Promise<Started> 
     user: service.user,
     env: [...env, ...Object.keys(files).map((name) => `${name}_FILE=/${SECRETS}/${name}`)],
     network: 'name' in network ? { ...network, aliases: service.aliases } : network,
-    privileged: deps.worker.config.privileged_services && !job.spec.fork,
+    privileged: isPrivilegedService(job.spec, deps.worker.config),
+    ...limitsOf(job.spec, deps.worker.config),
     volumes: [],
     logMaxBytes: deps.facts.config.limits.log_bytes,
   });

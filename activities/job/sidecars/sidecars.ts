@@ -6,7 +6,7 @@
 import type { Engine } from '../../../src/adapters/ports.ts';
 import { createHelper } from '../container/helper.ts';
 import type { Job } from '../context/job.ts';
-import { LABELS, sharedNetwork } from '../../runtime/container-names.ts';
+import { bridgeName, LABELS, sharedNetwork } from '../../runtime/container-names.ts';
 import { startServices } from './services.ts';
 import { startSystemUnderTest } from './system-under-test.ts';
 import type { SidecarRequest, Sidecars } from './types.ts';
@@ -41,7 +41,12 @@ export async function startSidecars(job: Job, request: SidecarRequest): Promise<
 }
 
 async function ownNetwork({ deps, name, labels }: Job): Promise<{ name: string; aliases: string[] }> {
-  await deps.engine.createNetwork(name, { labels: { ...labels, [LABELS.kind]: 'network' }, icc: true });
+  const bridge = bridgeName(deps.facts.installation, name);
+  await deps.engine.createNetwork(name, {
+    labels: { ...labels, [LABELS.kind]: 'network' },
+    icc: true,
+    bridge,
+  });
   return { name, aliases: [] };
 }
 
@@ -82,11 +87,12 @@ const known = new WeakMap<Engine, Promise<void>>();
 export const forgetNetwork = (engine: Engine): void => void known.delete(engine);
 
 async function shared({ deps }: Job): Promise<{ name: string; aliases: string[] }> {
-  const name = sharedNetwork(deps.facts.installation);
+  const { installation } = deps.facts;
+  const name = sharedNetwork(installation);
   let made = known.get(deps.engine);
   if (!made) {
-    const labels = { [LABELS.installation]: deps.facts.installation, [LABELS.kind]: 'network' };
-    made = deps.engine.createNetwork(name, { labels, icc: false });
+    const labels = { [LABELS.installation]: installation, [LABELS.kind]: 'network' };
+    made = deps.engine.createNetwork(name, { labels, icc: false, bridge: bridgeName(installation, name) });
     known.set(deps.engine, made);
     made.catch(() => known.delete(deps.engine));
   }

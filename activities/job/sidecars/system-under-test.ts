@@ -5,6 +5,7 @@
 import { DavitError } from '../../../src/errors.ts';
 import type { ApitestSpec } from '../../../src/plan/model/spec.ts';
 import { PLATFORMS, platformText } from '../../../src/plan/model/spec.ts';
+import { limitsOf } from '../context/rights.ts';
 import { removeObjects } from '../container/cleanup.ts';
 import { ensureImage } from '../container/image.ts';
 import type { Job } from '../context/job.ts';
@@ -40,6 +41,7 @@ export async function startSystemUnderTest(
     labels: { ...job.labels, [LABELS.kind]: 'tested', [LABELS.tested]: label },
     env: request.environments.tested,
     network: 'name' in network ? { ...network, aliases: [spec.host] } : network,
+    ...limitsOf(spec, deps.worker.config),
     volumes: [],
     logMaxBytes: deps.facts.config.limits.log_bytes,
   });

@@ -18,6 +18,7 @@ import { archOf, type Job, type StartProgress } from '../context/job.ts';
 import { info, warning } from '../../runtime/log/log-lines.ts';
 import { saveMasks, masksOf } from './mask-set.ts';
 import { LABELS } from '../../runtime/container-names.ts';
+import { type AskedLimits, jobRights, limitsOf, mustBeFiltered, mustHaveRights } from '../context/rights.ts';
 import { type RunnerOptions, runnerOptions } from './runner-options.ts';
 import { EXIT_RESERVED, scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor-script.ts';
 import { type ResolvedVariables, resolveVariables, sideEnvironments } from './variables.ts';
@@ -35,6 +36,8 @@ const ENGINE_LOG_FACTOR = 4;
  */
 export async function prepare(job: Job, progress: StartProgress): Promise<number> {
   const { deps, lease } = job;
+  mustHaveRights(job.spec, job.input.tags, deps.worker);
+  await mustBeFiltered(job.spec, deps);
   if (job.input.ref.epoch > 1) await removeHalf(job);
   const volume = startEarly(deps.engine.createVolume(job.name, { ...job.labels, [LABELS.kind]: 'volume' }));
   const acknowledged = startEarly(lease.acknowledge());
@@ -57,6 +60,7 @@ export async function prepare(job: Job, progress: StartProgress): Promise<number
     image: { id: image.id, platform: platformText(image.platform) },
     sidecars,
     labels: caches.labels,
+    limits: plan.limits,
   };
   const existing = await makeContainer(job, request);
   if (existing) return runTimeOf(deps.engine, existing);
@@ -80,6 +84,7 @@ interface StartPlan {
   environments: SideEnvironments;
   /** Values that the log must not show. */
   masked: string[];
+  limits: AskedLimits;
   warnings: string[];
 }
 
@@ -99,6 +104,7 @@ async function resolve(job: Job): Promise<StartPlan> {
     resolved,
     environments,
     masked: [...resolved.masked, ...environments.masked],
+    limits: runner.limits,
     warnings: [...resolved.warnings, ...runner.warnings],
   };
 }
@@ -146,6 +152,7 @@ interface ContainerRequest {
   image: { id: string; platform: string };
   sidecars: Sidecars;
   labels: Record<string, string>;
+  limits: AskedLimits;
 }
 
 /**
@@ -181,11 +188,12 @@ async function makeContainer(job: Job, request: ContainerRequest): Promise<Conta
   return undefined;
 }
 
-function creation(job: Job, { image, sidecars, labels: more }: ContainerRequest): ContainerCreate {
+function creation(
+  job: Job,
+  { image, sidecars, labels: more, limits: asked }: ContainerRequest,
+): ContainerCreate {
   const { deps, spec, name, labels } = job;
   const { config } = deps.worker;
-  const devices = job.input.tags.flatMap((tag) => config.devices[tag] ?? []);
-  const socket = config.engine_socket.includes(spec.project) && spec.protectedRef && !spec.fork;
   return {
     name,
     image: image.id,
@@ -200,9 +208,8 @@ function creation(job: Job, { image, sidecars, labels: more }: ContainerRequest)
     hosts: sidecars.hosts,
     volumes: [{ volume: name, path: '/builds' }],
     logMaxBytes: deps.facts.config.limits.log_bytes * ENGINE_LOG_FACTOR,
-    ...(devices.length > 0 && { devices }),
-    ...(socket && { bindEngineSocket: true }),
-    ...(config.memory !== undefined && { memoryBytes: config.memory }),
+    ...limitsOf(spec, config, asked),
+    ...jobRights(spec, job.input.tags, config),
   };
 }
 

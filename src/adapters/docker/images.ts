@@ -5,10 +5,11 @@
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import { HELPER_IMAGE } from '../../installation.ts';
 import { durationText } from '../../utils/duration.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
-import { parseImageName } from '../registry/name.ts';
+import { imageNameText, parseImageName } from '../registry/name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
 import { imageInfo, imageList } from './response-schemas.ts';
 import { checked } from './checked.ts';
@@ -38,6 +39,8 @@ export interface RegistryRetry {
   pushMs: number;
 }
 
+/** Containers of it have rights on the machine, so whoever has the name at a hub must not provide it. */
+const OWN_HELPER = imageNameText(parseImageName(HELPER_IMAGE));
 const UNNAMED = JSON.stringify({ dangling: ['true'] });
 const pruned = z.object({ SpaceReclaimed: z.number().default(0) });
 
@@ -145,6 +148,8 @@ type PullOptions = Parameters<Engine['pullImage']>[1];
 
 async function pull(api: EngineApi, image: string, options: PullOptions): Promise<ImageInfo> {
   const name = parseImageName(image);
+  if (imageNameText(name) === OWN_HELPER)
+    throw new DavitError('engine/image-missing', `davit makes ${HELPER_IMAGE} itself and never pulls it.`);
   const call: Call = {
     method: 'POST',
     path: path`/images/create`,

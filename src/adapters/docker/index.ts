@@ -9,6 +9,7 @@ import { images, type RegistryRetry } from './images.ts';
 import { containerLogs } from './logs.ts';
 import { engineInfoOf } from './response-schemas.ts';
 import { resources } from './resources.ts';
+import { watch } from './watch.ts';
 import { connect, type EngineOptions } from './connection/transport.ts';
 
 export type { EngineOptions } from './connection/transport.ts';
@@ -40,6 +41,7 @@ export async function dockerEngine(
     canRun: (platform, image) => canRun(part, platform, image),
     build: (request) => build(api, request),
     logs: (name, options) => containerLogs(api, name, options),
+    watch: (signal) => watch(api, signal),
     close,
   };
 }
@@ -61,6 +63,7 @@ async function canRun(
       entrypoint: ['true'],
       volumes: [],
       network: { mode: 'none' },
+      noNewPrivileges: true,
       logMaxBytes: 1024 * 1024,
     });
     await part.startContainer(name);

@@ -19,6 +19,10 @@ export const ENGINE_SOCKET = '/var/run/docker.sock';
 const PODMAN_OVERHEAD = 8;
 const PODMAN_LEAST = 64 * 1024 * 1024;
 
+/** With raw sockets a container could forge packets of its neighbours on a bridge. */
+const RAW = ['NET_RAW'];
+const CPU = 1e9;
+
 /** Body of `POST /containers/create`. */
 export function containerBody(create: ContainerCreate, podman = false): Record<string, unknown> {
   const network = create.network;
@@ -49,13 +53,41 @@ function hostConfig(create: ContainerCreate, podman: boolean): Record<string, un
     RestartPolicy: { Name: 'no' },
     Privileged: create.privileged === true,
     Init: create.init === true,
-    NetworkMode: networkMode(create.network),
+    NetworkMode: create.firewall ? 'host' : networkMode(create.network),
     Mounts: create.volumes.map(({ volume, path }) => ({ Type: 'volume', Source: volume, Target: path })),
-    Binds: create.bindEngineSocket ? [`${ENGINE_SOCKET}:${ENGINE_SOCKET}`] : [],
+    Binds: binds(create),
     Devices: (create.devices ?? []).map(device),
     ExtraHosts: create.hosts ?? [],
+    ...capabilities(create),
+    ...security(create),
     ...(create.memoryBytes && { Memory: create.memoryBytes, MemorySwap: create.memoryBytes }),
+    ...(create.cpus && { NanoCpus: Math.round(create.cpus * CPU) }),
+    ...(create.pids && { PidsLimit: create.pids }),
     LogConfig: { Type: 'json-file', Config: podman ? podmanLog(create) : dockerLog(create) },
+  };
+}
+
+const binds = ({ bindEngineSocket, firewall }: ContainerCreate): string[] => [
+  ...(bindEngineSocket ? [`${ENGINE_SOCKET}:${ENGINE_SOCKET}`] : []),
+  // In /run programs for the firewall wait for each other.
+  ...(firewall ? ['/:/host:ro', '/run:/host/run'] : []),
+];
+
+function capabilities({ privileged, firewall }: ContainerCreate): Record<string, string[]> {
+  if (firewall) return { CapAdd: ['NET_ADMIN', ...RAW] };
+  // Engines differ in what they make of both: a privileged container has everything.
+  return privileged ? {} : { CapDrop: RAW };
+}
+
+function security({ noNewPrivileges, firewall }: ContainerCreate): Record<string, unknown> {
+  const options = [
+    ...(noNewPrivileges ? ['no-new-privileges'] : []),
+    // SELinux would keep the machine's own programs from it.
+    ...(firewall ? ['label=disable'] : []),
+  ];
+  return {
+    ...(options.length > 0 && { SecurityOpt: options }),
+    ...(firewall && { UsernsMode: 'host' }),
   };
 }
 

@@ -1,6 +1,7 @@
 /** Volumes and networks of one engine, and the id that davit keeps on it. */
 import { randomUUID } from 'node:crypto';
 import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { DavitError } from '../../errors.ts';
 import type { Engine } from '../ports.ts';
 import { path, type Call, type EngineApi } from './api.ts';
@@ -19,6 +20,9 @@ type Resources = Pick<
   | 'listNetworks'
   | 'hostId'
 >;
+/** A new network is visible after some 100 ms. */
+const VISIBLE_MS = 5_000;
+const ASK_AGAIN_MS = 50;
 const HOST_LABEL = 'davit.host.id';
 /** A volume of davit's name that davit did not create is left alone, and the next name is used. */
 const HOST_NAMES = ['', '-2', '-3'];
@@ -122,26 +126,27 @@ async function leaveEnded(api: EngineApi, network: string): Promise<void> {
     }
 }
 
-interface NetworkOptions {
-  labels: Record<string, string>;
-  icc: boolean;
-}
+type NetworkOptions = Parameters<Engine['createNetwork']>[1];
 
 function networkCall(
   traits: EngineTraits,
   name: string,
   options: NetworkOptions,
 ): Pick<Call, 'path' | 'body'> {
-  const { labels, icc } = options;
+  const { labels, icc, bridge } = options;
   // Podman lets networks reach each other unless told otherwise, which only its own API can.
   if (traits.podman) {
-    const body = { name, driver: 'bridge', labels, dns_enabled: true, options: { isolate: 'true' } };
+    const own = { name, driver: 'bridge', labels, dns_enabled: true, options: { isolate: 'true' } };
+    const body = bridge === undefined ? own : { ...own, network_interface: bridge };
     return { path: path`/libpod/networks/create`, body };
   }
   // Newer engines refuse a second network of the name by themselves.
   const checks = hasApi(traits.api, '1.44') ? {} : { CheckDuplicate: true };
-  const apart = icc ? {} : { Options: { 'com.docker.network.bridge.enable_icc': 'false' } };
-  const body = { Name: name, ...checks, Driver: 'bridge', Labels: labels, ...apart };
+  const driver = {
+    ...(icc ? {} : { 'com.docker.network.bridge.enable_icc': 'false' }),
+    ...(bridge === undefined ? {} : { 'com.docker.network.bridge.name': bridge }),
+  };
+  const body = { Name: name, ...checks, Driver: 'bridge', Labels: labels, Options: driver };
   return { path: path`/networks/create`, body };
 }
 
@@ -157,6 +162,14 @@ async function listNetworks(
   return podman ? podmanNetworkList(found) : networkList(found);
 }
 
+async function isVisible(api: EngineApi, name: string): Promise<boolean> {
+  for (let left = VISIBLE_MS; left > 0; left -= ASK_AGAIN_MS) {
+    if ((await listNetworks(api, { name })).some((network) => network.name === name)) return true;
+    await delay(ASK_AGAIN_MS);
+  }
+  return false;
+}
+
 /**
  * Engines know networks by id, and before version 25 two can have one name, even with CheckDuplicate when
  * both are created at once; then the name is unusable. A new network becomes visible only after some 100 ms,
@@ -170,7 +183,10 @@ async function createNetwork(api: EngineApi, name: string, options: NetworkOptio
     const what = `create network ${name}`;
     await api.json({ method: 'POST', ...networkCall(traits, name, options), action: what });
   } catch (error) {
-    if (error instanceof DavitError && /already exists/i.test(error.message)) return;
+    if (!(error instanceof DavitError)) throw error;
+    if (/already exists/i.test(error.message)) return;
+    // Somebody has created it at the same moment, and it is not visible yet.
+    if (/same bridge name/i.test(error.message) && (await isVisible(api, name))) return;
     throw error;
   }
   const same = (await listNetworks(api, { name })).filter((network) => network.name === name);

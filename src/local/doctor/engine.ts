@@ -5,17 +5,24 @@ import { isUntrusted, trustRemedy } from '../../adapters/docker/podman-trust.ts'
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
+import { readWorkerConfig } from '../../../workers/parts/worker-config.ts';
+import type { WorkerConfig } from '../../installation.ts';
+import { ownConfig } from '../processes.ts';
 import { askEngine } from '../setup/docker.ts';
 import { abilities } from '../setup/emulation.ts';
 import { swarmObstacle } from '../setup/swarm.ts';
 import { type Component, isOfDistribution, knownEscapes } from './known-escapes.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
+import { checkEgress } from './egress.ts';
 
 /** The first version with BuildKit in the engine and API 1.41, which davit uses. */
 const MIN_MAJOR = 20;
 /** The first Podman whose compatible API has API 1.41. */
 const MIN_PODMAN = 4;
 const PING_MS = 20_000;
+const MIB = 1024 ** 2;
+/** The rest of the memory is the machine's own. */
+const USABLE = 0.8;
 
 export interface EngineFacts {
   settings: Settings;
@@ -33,6 +40,10 @@ export async function checkEngine(facts: EngineFacts): Promise<Finding[]> {
     try {
       const parts = await Promise.all([
         finding('architectures', () => checkArches(engine, info, facts.helperImage)),
+        finding('egress of jobs', () => checkEgressWhereReady(engine, facts)),
+        finding('limits of jobs', async () =>
+          limitsFinding(info, await readWorkerConfig(ownConfig(facts.settings))),
+        ),
         facts.registry ? checkRegistryFromEngine(engine, info, facts.registry) : [],
       ]);
       return [...versionFindings(info, facts.accepted), ...modeFindings(info), ...parts.flat()];
@@ -100,6 +111,28 @@ function escapeFinding(
   );
 }
 
+/** How much of the machine a job may use; what is not limited gets a suggestion, an equal share for each slot. */
+export function limitsFinding(
+  info: Pick<EngineInfo, 'cpus' | 'memoryBytes'>,
+  config: Pick<WorkerConfig, 'memory' | 'cpus' | 'pids' | 'slots'>,
+): Finding {
+  const set = [
+    `${config.pids} processes`,
+    ...(config.memory === undefined ? [] : [`${Math.round(config.memory / MIB)} MiB of memory`]),
+    ...(config.cpus === undefined ? [] : [`${config.cpus} CPUs`]),
+  ];
+  const share = Math.floor((info.memoryBytes * USABLE) / config.slots / MIB) * MIB;
+  const suggested = [
+    ...(config.memory === undefined ? [`memory: ${share}`] : []),
+    ...(config.cpus === undefined ? [`cpus: ${Math.max(1, Math.floor(info.cpus / config.slots))}`] : []),
+  ];
+  const advice =
+    suggested.length === 0
+      ? ''
+      : `. For ${config.slots} jobs at once, worker.yml could say ${suggested.join(', ')}`;
+  return ok('limits of jobs', `each container: ${set.join(', ')}${advice}`);
+}
+
 function podmanFinding(info: Pick<EngineInfo, 'version' | 'address' | 'cpus'>, major: number): Finding {
   const found = `Podman ${info.version} at ${info.address}, ${info.cpus} CPUs`;
   return Number.isNaN(major) || major < MIN_PODMAN
@@ -138,6 +171,13 @@ export function modeFindings(
     ];
   return [];
 }
+
+/** Without the helper image there is a finding already. */
+const checkEgressWhereReady = async (
+  engine: Engine,
+  { settings, helperImage }: EngineFacts,
+): Promise<Finding | Finding[]> =>
+  (await engine.inspectImage(helperImage)) ? checkEgress(engine, settings, helperImage) : [];
 
 async function checkArches(engine: Engine, info: EngineInfo, helperImage: string): Promise<Finding[]> {
   if (!(await engine.inspectImage(helperImage)))

@@ -1,12 +1,19 @@
 /** `davit doctor --security`: the effect of this version's defaults on the current installation file. */
 import type { Settings } from '../../config.ts';
-import { LOCAL_TARGET, type Installation, type InstallationProject } from '../../installation.ts';
+import {
+  LOCAL_TARGET,
+  type Installation,
+  type InstallationProject,
+  type WorkerConfig,
+} from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
+import { ownConfig } from '../processes.ts';
 import { askEngine } from '../setup/docker.ts';
 import { readInstallation } from '../setup/installation.ts';
+import { readWorkerConfig } from '../../../workers/parts/worker-config.ts';
 import { acceptedVersions } from './accepted-versions.ts';
-import { versionFindings } from './engine.ts';
 import { finding, ok, warn, type Finding } from './check.ts';
+import { versionFindings } from './engine.ts';
 
 export async function examineSecurity(
   settings: Settings,
@@ -16,7 +23,8 @@ export async function examineSecurity(
     const { installation } = await readInstallation(settings);
     // Without a server there is no worker list to compare with; the file has the rest.
     const fleet = await workers().catch(() => undefined);
-    return [...(await engineVersions(settings)), ...securityFindings(installation, fleet)];
+    const worker = await readWorkerConfig(ownConfig(settings));
+    return [...(await engineVersions(settings)), ...securityFindings(installation, { fleet, worker })];
   });
 }
 
@@ -32,13 +40,21 @@ async function engineVersions(settings: Settings): Promise<Finding[]> {
   }
 }
 
-/** Pure. `fleet` undefined: not known. */
-export function securityFindings(installation: Installation, fleet?: readonly WorkerReport[]): Finding[] {
+/** Undefined: not known. */
+interface Workers {
+  fleet?: readonly WorkerReport[];
+  /** `worker.yml` of this machine. */
+  worker?: WorkerConfig;
+}
+
+/** Pure. */
+export function securityFindings(installation: Installation, { fleet, worker }: Workers = {}): Finding[] {
   const found = [
     ...installation.projects.flatMap((project) => projectFindings(project, installation)),
     ...forkWorkerFindings(installation, fleet),
     ...installation.targets.flatMap(targetFindings),
     ...signalFindings(installation),
+    ...(worker ? rightsFindings(worker) : []),
   ];
   return found.length > 0
     ? found
@@ -102,6 +118,40 @@ function targetFindings(target: Installation['targets'][number]): Finding[] {
       'Only protected refs deploy to it, and only to services that davit made for the same project.',
       'Other refs: refs: any, or a list. Services that stand there already: adopt: true until they are taken over.',
     ),
+  ];
+}
+
+/** What jobs of this worker could do before: reach everything, and have rights on every branch. */
+function rightsFindings({ devices, egress, privileged_services: privileged }: WorkerConfig): Finding[] {
+  const tags = Object.keys(devices).filter((tag) => devices[tag]?.refs === 'protected');
+  return [
+    ...(egress !== 'unfiltered' && egress.allow.length === 0
+      ? [
+          warn(
+            'egress of jobs',
+            'Jobs do not reach private addresses and ports of their machine any more.',
+            'List what they need in worker.yml: egress: { allow: [git.internal:443, 10.1.0.0/16] }.',
+          ),
+        ]
+      : []),
+    ...(tags.length > 0
+      ? [
+          warn(
+            'devices',
+            `Only jobs of protected refs get the devices of ${tags.join(', ')}; jobs of other branches fail.`,
+            `For every branch, in worker.yml: devices: { ${tags[0]}: { paths: [...], refs: branches } }.`,
+          ),
+        ]
+      : []),
+    ...(privileged === 'protected'
+      ? [
+          warn(
+            'privileged_services',
+            'Only services of protected refs are privileged.',
+            'For every branch, in worker.yml: privileged_services: branches. Such a service controls the machine.',
+          ),
+        ]
+      : []),
   ];
 }
 

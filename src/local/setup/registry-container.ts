@@ -43,6 +43,8 @@ export function containerProcess(settings: Settings, options: RegistryOptions): 
         Labels: { 'davit.installation': options.installation, 'davit.kind': 'registry' },
         ExposedPorts: { [`${INNER_PORT}/tcp`]: {} },
         HostConfig: {
+          CapDrop: ['NET_RAW'],
+          SecurityOpt: ['no-new-privileges'],
           Binds: [`${join(settings.home, 'registry')}:/var/lib/registry`],
           PortBindings: {
             [`${INNER_PORT}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: String(options.port) }],

@@ -65,7 +65,7 @@ describe('the configuration of a worker', () => {
   test('read with its defaults', () => {
     expect(parseWorkerConfig('devices: {gpio: [/dev/gpiochip0]}', 'w.yml')).toMatchObject({
       ok: true,
-      value: { slots: 8, devices: { gpio: ['/dev/gpiochip0'] } },
+      value: { slots: 8, devices: { gpio: { paths: ['/dev/gpiochip0'], refs: 'protected' } } },
     });
   });
   test('refused with a place', () => {

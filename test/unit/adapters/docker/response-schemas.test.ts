@@ -16,6 +16,7 @@ test('a container without options gets exactly this HostConfig', () => {
     Binds: [],
     Devices: [],
     ExtraHosts: [],
+    CapDrop: ['NET_RAW'],
     LogConfig: { Type: 'json-file', Config: { 'max-size': '2000', 'max-file': '2' } },
   });
 });
@@ -35,6 +36,9 @@ test('a container with every option sets these keys and no others', () => {
     privileged: true,
     init: true,
     memoryBytes: 5,
+    cpus: 1.5,
+    pids: 100,
+    noNewPrivileges: true,
     hosts: ['h:1.2.3.4'],
   });
   expect(body).toMatchInlineSnapshot(`
@@ -89,11 +93,16 @@ test('a container with every option sets these keys and no others', () => {
             "Type": "volume",
           },
         ],
+        "NanoCpus": 1500000000,
         "NetworkMode": "net",
+        "PidsLimit": 100,
         "Privileged": true,
         "RestartPolicy": {
           "Name": "no",
         },
+        "SecurityOpt": [
+          "no-new-privileges",
+        ],
       },
       "Image": "i",
       "Labels": {},
@@ -112,6 +121,19 @@ test('a container with every option sets these keys and no others', () => {
       "WorkingDir": "/w",
     }
   `);
+});
+
+test('the container that sets the firewall has the rights for that, and is on the network of the machine', () => {
+  const { HostConfig } = containerBody({ ...least, firewall: true, noNewPrivileges: true });
+  expect(HostConfig).toMatchObject({
+    Privileged: false,
+    NetworkMode: 'host',
+    UsernsMode: 'host',
+    CapAdd: ['NET_ADMIN', 'NET_RAW'],
+    SecurityOpt: ['no-new-privileges', 'label=disable'],
+    Binds: ['/:/host:ro', '/run:/host/run'],
+  });
+  expect(HostConfig).not.toHaveProperty('CapDrop');
 });
 
 test('an unknown field of a request never reaches the engine', () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { DavitError } from '../../../../src/errors.ts';
 import { finding, ok } from '../../../../src/local/doctor/check.ts';
-import { modeFindings, versionFinding } from '../../../../src/local/doctor/engine.ts';
+import { egressFinding } from '../../../../src/local/doctor/egress.ts';
+import { limitsFinding, modeFindings, versionFinding } from '../../../../src/local/doctor/engine.ts';
 import { diskFinding } from '../../../../src/local/doctor/machine.ts';
 import {
   controlFinding,
@@ -128,4 +129,29 @@ test('a check that throws is a finding with the remedy of its error', async () =
   expect(found).toMatchObject([{ verdict: 'fail', found: 'Gone.', code: 'engine/unreachable' }]);
   expect(found[0]?.remedy).toBeTruthy();
   expect(await finding('x', async () => ok('x', 'fine'))).toHaveLength(1);
+});
+
+describe('limits of jobs', () => {
+  const machine = { cpus: 16, memoryBytes: 32 * 1024 ** 3 };
+  test('what is not limited gets an equal share as a suggestion', () => {
+    const { verdict, found } = limitsFinding(machine, { pids: 4_096, slots: 8 });
+    expect(verdict).toBe('ok');
+    expect(found).toContain('4096 processes');
+    expect(found).toContain(`memory: ${3_276 * 1024 ** 2}, cpus: 2`);
+  });
+  test('what is limited is said', () => {
+    const { found } = limitsFinding(machine, { pids: 100, slots: 8, memory: 1024 ** 3, cpus: 1.5 });
+    expect(found).toBe('each container: 100 processes, 1024 MiB of memory, 1.5 CPUs');
+  });
+});
+
+test.each([
+  ['unfiltered' as const, 'warn', 'egress: unfiltered'],
+  [{ problem: 'There is no iptables.' }, 'warn', 'There is no iptables'],
+  [{ program: 'nft' as const, set: true }, 'ok', '(nft)'],
+  [{ program: 'iptables' as const, set: false }, 'ok', 'when it starts'],
+])('egress of jobs: %j is %s', (state, verdict, text) => {
+  const found = egressFinding(state);
+  expect(found.verdict).toBe(verdict);
+  expect(found.found).toContain(text);
 });

@@ -5,7 +5,7 @@ const of = (values: Record<string, string>): RunnerOptions => runnerOptions(new 
 
 describe("variables of GitLab's runner", () => {
   test('nothing set means a checkout', () => {
-    expect(of({})).toEqual({ source: 'all', submodules: false, trace: false, warnings: [] });
+    expect(of({})).toEqual({ source: 'all', submodules: false, trace: false, limits: {}, warnings: [] });
   });
   test.each([
     [{ GIT_STRATEGY: 'none' }, 'none'],
@@ -27,5 +27,19 @@ describe("variables of GitLab's runner", () => {
       afterSeconds: 90,
     });
     expect(of({ RUNNER_SCRIPT_TIMEOUT: 'soon' }).warnings).toHaveLength(1);
+  });
+
+  test.each([
+    ['512Mi', '1', { memoryBytes: 512 * 1024 ** 2, cpus: 1 }],
+    ['2G', '500m', { memoryBytes: 2e9, cpus: 0.5 }],
+    ['104857600', '1.5', { memoryBytes: 104_857_600, cpus: 1.5 }],
+  ])('limits as GitLab writes them: %s and %s', (memory, cpus, limits) => {
+    const found = of({ KUBERNETES_MEMORY_LIMIT: memory, KUBERNETES_CPU_LIMIT: cpus });
+    expect(found).toMatchObject({ limits, warnings: [] });
+  });
+  test.each(['-1', '1Mi', 'much', '1Xi'])('a limit of "%s" is left out, with a warning', (text) => {
+    const found = of({ KUBERNETES_MEMORY_LIMIT: text });
+    expect(found.limits).toEqual({});
+    expect(found.warnings).toEqual([expect.stringContaining('KUBERNETES_MEMORY_LIMIT')]);
   });
 });
