@@ -27,7 +27,7 @@ export async function startSystemUnderTest(
     removeLeftovers(job, label),
     ensureImage(
       deps,
-      { name: image, platform: request.platform, pullPolicy: 'if-not-present', anonymous: spec.fork },
+      { name: image, platform: request.platform, pullPolicy: 'if-not-present', ask: spec },
       { signal: lease.signal, say: (text) => notes.push(text) },
     ),
   ]);
