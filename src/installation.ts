@@ -118,6 +118,10 @@ export const projectSchema = z.strictObject({
   fork_remember: z.boolean().default(false),
   /** Projects whose pipelines may take artifacts of this one by `needs:project`; `*` is all. */
   artifacts_to: z.array(z.union([slug, z.literal('*')])).default([]),
+  /** Repositories beside its own that its jobs may push to: `HOST/NAME`; `*` matches any text. */
+  push_to: z.array(z.string()).default([]),
+  /** Projects whose jobs may use its images in the installation's registry; `*` is all, and forks. */
+  images_to: z.array(z.union([slug, z.literal('*')])).default([]),
   /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */
   triggered_by: z.array(z.union([slug, z.literal('*')])).default([]),
   variables: z.record(z.string(), variable).default({}),
@@ -334,6 +338,10 @@ export const workerSchema = z.strictObject({
     .prefault({}),
   /** Services run privileged: they control the machine. */
   privileged_services: givenTo,
+  /** Images that `# syntax=` of a Dockerfile may name on unprotected refs; `*` matches any text. */
+  frontends: z.array(z.string()).default(['docker/dockerfile:*', 'docker/dockerfile@*', 'docker/dockerfile']),
+  /** Images made on this machine that jobs of forks may use too; `*` matches any text. */
+  fork_images: z.array(z.string()).default([]),
   /** `shared`: a job and its services share one network interface, so they find each other on localhost. */
   service_network: z.enum(['own', 'shared']).default('own'),
 });

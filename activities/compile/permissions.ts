@@ -38,7 +38,7 @@ export function permitted(compiled: CompiledJob, permissions: Permissions): Comp
   const gate = protection && guardedGate(job.gate, protection, permissions);
   return {
     job: { ...job, ...(gate && { gate }), ...(refusal && { refused: refusal }) },
-    spec: spec.kind === 'deploy' && local ? { ...spec, local: true } : spec,
+    spec,
   };
 }
 

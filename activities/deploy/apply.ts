@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { TargetState } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
+import { imageRefusal } from '../../src/match/image-permission.ts';
 import { deployRefusal } from '../../src/match/deploy-permission.ts';
 import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { ApplyOutput, DeployActivities, DeployInput } from '../contract.ts';
@@ -121,6 +122,8 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
   const rules = rulesOf(deps);
   const refusal = deployRefusal(rules, spec, spec.swarm);
   if (refusal !== undefined) return { kind: 'failed', result: ended('failed', 'config', refusal) };
+  const foreign = spec.image === undefined ? undefined : imageRefusal(spec.image, spec, deps.facts.config);
+  if (foreign !== undefined) return { kind: 'failed', result: ended('failed', 'config', foreign) };
   const image = await deployedImage(spec, input, deps.registries);
   for (let round = 1; round <= MAX_CONFLICTS; round++) {
     const decided = await retryThroughOutage(

@@ -17,7 +17,7 @@ import { ActivityNotFoundError, type Client, WorkflowNotFoundError } from '@temp
 import { ApplicationFailure } from '@temporalio/common';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { parseActivityId } from '../../src/plan/model/ids.ts';
-import { LABELS, readLabels } from '../runtime/container-names.ts';
+import { attemptOf, LABELS } from '../runtime/container-names.ts';
 import { workerLost, requeue } from '../runtime/failures.ts';
 
 /** With more open pipelines than this the heartbeat timeout handles the rest. */
@@ -72,7 +72,7 @@ async function openRuns({ client, engine, installation }: FormerWorker): Promise
   };
   const labels = { [LABELS.installation]: installation, [LABELS.kind]: 'job' };
   for (const container of (await engine?.listContainers(labels)) ?? []) {
-    const of = readLabels(container.labels);
+    const of = attemptOf(container);
     if (of) runOf(of).attempts.add(JSON.stringify([of.job, of.attempt]));
   }
   const query = 'ExecutionStatus = "Running"';

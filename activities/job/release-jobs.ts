@@ -7,7 +7,7 @@ import type { ReleaseInput } from '../contract.ts';
 import { removeObjects } from './container/cleanup.ts';
 import type { JobDeps } from './context/deps.ts';
 import { deleteMasks } from './start/mask-set.ts';
-import { attemptName, LABELS, readLabels } from '../runtime/container-names.ts';
+import { attemptName, LABELS } from '../runtime/container-names.ts';
 
 export function makeReleaseJobs(deps: JobDeps): (input: ReleaseInput) => Promise<void> {
   return async ({ pipeline, refs }) => {
@@ -22,10 +22,7 @@ export function makeReleaseJobs(deps: JobDeps): (input: ReleaseInput) => Promise
         [LABELS.workflow]: run.workflowId,
         [LABELS.run]: run.runId,
       },
-      only: (labels) => {
-        const of = readLabels(labels);
-        return of !== undefined && named.has(JSON.stringify([of.job, of.attempt]));
-      },
+      only: (of) => named.has(JSON.stringify([of.job, of.attempt])),
     });
     await Promise.all(refs.map((ref) => deleteMasks(deps, attemptName(installation, run, ref))));
   };

@@ -3,27 +3,16 @@
  * attempt alone, so that a process that knows only the attempt finds all of them.
  */
 import type { AttemptRef } from '../../src/plan/model/ids.ts';
+import { LABELS } from '../../src/plan/model/labels.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
+
+export { LABELS };
 
 /** The workflow run of an attempt. */
 export interface RunRef {
   workflowId: string;
   runId: string;
 }
-
-export const LABELS = {
-  installation: 'davit.installation',
-  kind: 'davit.kind',
-  pipeline: 'davit.job.pipeline',
-  key: 'davit.job.key',
-  attempt: 'davit.job.attempt',
-  workflow: 'davit.job.workflow',
-  run: 'davit.job.run',
-  /** Project and host name of a container under test: leftovers of an earlier build are found by it. */
-  tested: 'davit.job.tested',
-  /** Its last line is the mark of `end-mark.ts`; containers of older workers have none. */
-  marked: 'davit.job.marked',
-} as const;
 
 export type ObjectKind = 'job' | 'service' | 'tested' | 'helper' | 'network' | 'volume';
 
@@ -87,10 +76,27 @@ export function attemptLabels(
   };
 }
 
-/** The attempt of an object on an engine; undefined if it does not belong to a job. */
-export function readLabels(
-  labels: Record<string, string>,
-): (RunRef & Pick<AttemptRef, 'job' | 'attempt'> & { installation: string }) | undefined {
+export type ObjectOf = RunRef & Pick<AttemptRef, 'job' | 'attempt'> & { installation: string };
+
+/**
+ * The attempt that an object on an engine belongs to; undefined when it is none of a job. Its name must be one that
+ * davit gives: labels alone may come from an image that somebody else has started.
+ */
+export function attemptOf({
+  name,
+  labels,
+}: {
+  name: string;
+  labels: Record<string, string>;
+}): ObjectOf | undefined {
+  const of = readLabels(labels);
+  if (!of) return undefined;
+  const own = attemptName(of.installation, of, of);
+  return name === own || name.startsWith(`${own}-`) ? of : undefined;
+}
+
+/** What the labels say. Whose they are is for `attemptOf` to find out. */
+export function readLabels(labels: Record<string, string>): ObjectOf | undefined {
   const installation = labels[LABELS.installation];
   const workflowId = labels[LABELS.workflow];
   const runId = labels[LABELS.run];

@@ -212,6 +212,8 @@ export interface ImageInfo {
   id: string;
   platform: Platform;
   sizeBytes: number;
+  /** `REPOSITORY:TAG` */
+  tags: string[];
   repoDigests: string[];
   /** It was built on this engine and never pulled. False if the engine does not know. */
   madeHere: boolean;
@@ -240,6 +242,8 @@ export interface BuildRequest {
   cacheFrom: string[];
   /** Base images are resolved in their registries, even if the engine has images of these names. */
   pullBases: boolean;
+  /** Cache mounts are shared with builds that name the same. */
+  cacheMounts?: string;
   /** BUILDKIT_INLINE_CACHE */
   inlineCache: boolean;
   auth: Record<string, RegistryAuth>;
@@ -348,6 +352,11 @@ export interface Registry {
   readonly host: string;
   ping(): Promise<void>;
   manifest(repository: string, reference: string): Promise<ManifestInfo | undefined>;
+  /**
+   * Whether the registry gives it to these credentials, asked once. Rejects with `registry/denied`,
+   * `registry/unreachable`.
+   */
+  has(repository: string, reference: string): Promise<boolean>;
   /** Entries of an index; undefined if the name does not exist. */
   index(
     repository: string,
@@ -363,6 +372,8 @@ export interface Registry {
     tags: string[],
     annotations: Record<string, string>,
   ): Promise<Digest>;
+  /** To another repository of this registry, under the same digest. Rejects with `registry/missing-manifest`. */
+  copyImage(from: string, digest: Digest, to: string): Promise<void>;
   deleteManifest(repository: string, digest: Digest): Promise<void>;
   /** Bytes of all layers and config of one manifest. */
   imageSize(repository: string, digest: Digest): Promise<number>;

@@ -5,7 +5,7 @@
 import { execFile } from 'node:child_process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { LABELS, readLabels } from '../../activities/runtime/container-names.ts';
+import { attemptOf, LABELS } from '../../activities/runtime/container-names.ts';
 import { DEPLOY_ID, DEPLOY_SEQ } from '../../src/adapters/swarm/labels.ts';
 import type { PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { OwnEngine } from './engine.ts';
@@ -74,7 +74,7 @@ async function leftovers({ engine, board, history, installation, profile }: Worl
     const of = <T extends { name: string; labels: Record<string, string> }>(
       what: Left['what'],
       list: readonly T[],
-    ): Left[] => list.filter((one) => readLabels(one.labels)).map(({ name }) => ({ what, name }));
+    ): Left[] => list.filter((one) => attemptOf(one)).map(({ name }) => ({ what, name }));
     const at = async ({ engine: its }: OwnEngine): Promise<Left[]> => [
       ...of('container', await its.listContainers(labels)),
       ...of('volume', await its.listVolumes(labels)),

@@ -1,3 +1,5 @@
+import { createServer, request as forward } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { dockerEngine } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
@@ -62,6 +64,51 @@ describe('an image', () => {
     }
     const absent = engine.pullImage(`${open.host}/team/pulled:2`, {});
     await expect(absent).rejects.toMatchObject({ code: 'engine/image-missing' });
+  });
+});
+
+describe('a copy', () => {
+  const platform = { os: 'linux', architecture: 'amd64' } as const;
+  const copied = async (host: string, to: string): Promise<void> => {
+    const { digest } = await push(closed.host, `team/${to}-source:1`, REGISTRY_USER);
+    const registry = registryClient({ host, insecure: false, auth: REGISTRY_USER });
+    for (let times = 0; times < 2; times += 1)
+      await registry.copyImage(`team/${to}-source`, digest, `other/${to}`);
+    expect(await registry.manifest(`other/${to}`, digest)).toMatchObject({ digest });
+    await registry.putIndex(`other/${to}`, [{ digest, platform }], ['1'], {});
+    const name = `${closed.host}/other/${to}:1`;
+    await engine.pullImage(name, { auth: REGISTRY_USER });
+    tags.push(name);
+    const gone = registry.copyImage('team/nobody', digest, `other/${to}`);
+    await expect(gone).rejects.toMatchObject({ code: 'registry/missing-manifest' });
+  };
+
+  test('to another repository is linked by the registry', () => copied(closed.host, 'linked'));
+
+  test('goes through davit where the registry links nothing', async () => {
+    const seen: string[] = [];
+    // A registry without cross-repository mounts answers as to an ordinary upload.
+    const proxy = createServer((request, response) => {
+      seen.push(`${request.method} ${request.url}`);
+      const path = (request.url ?? '').replace(/\?mount=.*$/, '');
+      const [hostname = '', port] = closed.host.split(':');
+      const { method, headers } = request;
+      const onward = forward({ hostname, port, path, method, headers }, (reply) => {
+        response.writeHead(reply.statusCode ?? 500, reply.headers);
+        reply.pipe(response);
+      });
+      request.pipe(onward);
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    try {
+      await copied(`127.0.0.1:${(proxy.address() as AddressInfo).port}`, 'carried');
+      expect(
+        seen.filter((one) => one.startsWith('PUT /v2/other/carried/blobs/uploads/')).length,
+      ).toBeGreaterThan(1);
+    } finally {
+      proxy.closeAllConnections();
+      proxy.close();
+    }
   });
 });
 

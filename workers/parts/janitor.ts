@@ -2,8 +2,8 @@
  * Removes leftovers of jobs from an engine.
  *
  * Invariants:
- *  JAN-1 Only objects with `davit.job.*` labels of its own installation; never a foreign one, never a swarm
- *        service's.
+ *  JAN-1 Only objects with `davit.job.*` labels of its own installation and the name that davit gives them;
+ *        never a foreign one, never a swarm service's, whatever labels its image has.
  *  JAN-2 Only of a workflow run that Temporal reports as closed, asked twice, and older than `minAgeMs`.
  *        Pending activities are not considered: there are none between a timeout and a resume. No answer
  *        means keep. Ages use the engine's own clock, which has set the objects' times: a worker's clock may
@@ -11,7 +11,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { removeObjects } from '../../activities/job/container/cleanup.ts';
-import { LABELS, readLabels } from '../../activities/runtime/container-names.ts';
+import { attemptOf, LABELS } from '../../activities/runtime/container-names.ts';
 import type { Engine, WorkflowLookup } from '../../src/adapters/ports.ts';
 import { sweepFolders } from '../../src/adapters/temp.ts';
 
@@ -39,16 +39,16 @@ export async function sweep(janitor: Janitor): Promise<string[]> {
     engine.listVolumes(labels),
     engine.listNetworks(labels),
   ]);
-  const found = [...containers, ...volumes, ...networks].filter((one) => readLabels(one.labels));
+  const found = [...containers, ...volumes, ...networks].filter((one) => attemptOf(one));
   if (found.length === 0) return [];
   const before = (await engine.info()).time - janitor.minAgeMs;
   const runs = new Map<string, { workflowId: string; runId: string }>();
   const young = new Set<string>();
-  for (const { labels: own, createdAt } of found) {
-    const of = readLabels(own);
+  for (const one of found) {
+    const of = attemptOf(one);
     if (!of || of.installation !== installation) continue;
     runs.set(of.runId, { workflowId: of.workflowId, runId: of.runId });
-    if (createdAt > before) young.add(of.runId);
+    if (one.createdAt > before) young.add(of.runId);
   }
   const ends = await Promise.allSettled(
     [...runs.values()]

@@ -6,7 +6,8 @@
  *  CKEY-1 An unprotected ref never reads or writes caches that protected refs have written; a fork writes
  *         nothing at all.
  *  CKEY-2 The resolved names are in a label of the container, so that a later dispatch pushes under the same
- *         name. The label contains only hashes: a key may contain secrets.
+ *         name. The label contains only hashes: a key may contain secrets. The spec decides whether and where
+ *         the job may push; the label adds the hash of the key.
  */
 import { createHash } from 'node:crypto';
 import type { BlobStore } from '../../../src/adapters/ports.ts';
@@ -44,7 +45,7 @@ export async function jobCaches(
 ): Promise<JobCache[]> {
   const caches: JobCache[] = [];
   for (const [index, cache] of (spec.caches ?? []).entries()) {
-    const area = spec.protectedRef && !spec.fork && !cache.unprotect ? 'protected' : 'unprotected';
+    const area = areaOf(spec, cache);
     const named = (key: string): CacheKey => ({
       shown: `${key}-${area === 'protected' ? 'protected' : 'non_protected'}`,
       record: cacheRecordName(spec.project, area, sha256(key)),
@@ -71,6 +72,9 @@ export async function jobCaches(
   }
   return caches;
 }
+
+const areaOf = (spec: Of, cache: CacheSpec): 'protected' | 'unprotected' =>
+  spec.protectedRef && !spec.fork && !cache.unprotect ? 'protected' : 'unprotected';
 
 interface KeyFiles {
   spec: Of;
@@ -123,14 +127,22 @@ export type PushPlan = { index: number; record: string }[];
 export const pushPlan = (caches: readonly JobCache[]): PushPlan =>
   caches.flatMap(({ pushes, own }, index) => (pushes ? [{ index, record: own.record }] : []));
 
-/** Undefined if the label is missing or davit did not write it. */
-export function readPushPlan(text: string | undefined): PushPlan {
-  if (text === undefined) return [];
+/**
+ * What the label says, as far as the spec allows it: a container that an older worker made may have it from its
+ * image.
+ */
+export function readPushPlan(spec: Of, text: string | undefined): PushPlan {
+  if (!text || spec.fork) return [];
   const plan: unknown = JSON.parse(text);
   if (!Array.isArray(plan)) return [];
   return plan.flatMap((one: unknown) => {
     if (typeof one !== 'object' || one === null || !('index' in one) || !('record' in one)) return [];
     const { index, record } = one;
-    return typeof index === 'number' && typeof record === 'string' ? [{ index, record }] : [];
+    if (typeof index !== 'number' || typeof record !== 'string') return [];
+    const cache = spec.caches?.[index];
+    const hash = /[0-9a-f]{64}$/.exec(record)?.[0];
+    const allowed =
+      cache && hash !== undefined && record === cacheRecordName(spec.project, areaOf(spec, cache), hash);
+    return allowed ? [{ index, record }] : [];
   });
 }

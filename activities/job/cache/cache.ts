@@ -15,10 +15,9 @@ import { collectRequest } from '../files/collect-request.ts';
 import { type JobCache, jobCaches, pushPlan, readPushPlan } from './cache-keys.ts';
 import type { Job } from '../context/job.ts';
 import { warning } from '../../runtime/log/log-lines.ts';
+import { LABELS } from '../../runtime/container-names.ts';
 import { isDue, type Verdict } from '../container/verdict.ts';
 import { messageOf } from '../../../src/utils/message.ts';
-
-export const CACHE_LABEL = 'davit.job.caches';
 
 export interface FoundCaches {
   /** tar.gz, in order. */
@@ -46,8 +45,7 @@ export async function findCaches(job: Job, values: ReadonlyMap<string, string>):
   return {
     archives,
     notes,
-    // Always, empty too: an image can have a label of this name, and it would count otherwise.
-    labels: { [CACHE_LABEL]: JSON.stringify(plan) },
+    labels: plan.length > 0 ? { [LABELS.caches]: JSON.stringify(plan) } : {},
   };
 }
 
@@ -80,7 +78,7 @@ export async function saveCaches(
 ): Promise<string[]> {
   const lines: string[] = [];
   try {
-    for (const { index, record } of readPushPlan(labels[CACHE_LABEL])) {
+    for (const { index, record } of readPushPlan(job.spec, labels[LABELS.caches])) {
       const spec = job.spec.caches?.[index];
       if (spec && isDue(spec.when, verdict)) lines.push(...(await keepCache(job, { index, record })));
     }

@@ -2,7 +2,7 @@
 import type { ContainerState, Engine } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { isAlive } from './follow.ts';
-import { LABELS, type ObjectKind, readLabels } from '../../runtime/container-names.ts';
+import { attemptOf, LABELS, type ObjectKind, type ObjectOf } from '../../runtime/container-names.ts';
 
 /** The kernel needs a moment after SIGKILL; an engine that needs longer than this has failed. */
 const KILL_MS = 30_000;
@@ -49,8 +49,8 @@ async function endedWithin(engine: Engine, name: string, ms: number): Promise<Co
 export interface Removal {
   labels: Record<string, string>;
   kinds?: readonly ObjectKind[];
-  /** Selects by label values. */
-  only?(labels: Record<string, string>): boolean;
+  /** Selects by the attempt. */
+  only?(of: ObjectOf): boolean;
 }
 
 async function removeContainers(
@@ -73,22 +73,24 @@ const isInUse = (end: PromiseSettledResult<void> | undefined): boolean =>
  * with the failures.
  */
 export async function removeObjects(engine: Engine, removal: Removal): Promise<void> {
-  const wanted = (labels: Record<string, string>): boolean =>
-    readLabels(labels) !== undefined &&
-    (removal.kinds === undefined || removal.kinds.some((kind) => kind === labels[LABELS.kind])) &&
-    (removal.only?.(labels) ?? true);
+  const wanted = (object: { name: string; labels: Record<string, string> }): boolean => {
+    const of = attemptOf(object);
+    const kind = object.labels[LABELS.kind];
+    if (!of || (removal.kinds && !removal.kinds.some((one) => one === kind))) return false;
+    return removal.only?.(of) ?? true;
+  };
   const containers = await engine.listContainers(removal.labels);
   const removed = await removeContainers(
     engine,
-    containers.filter(({ labels }) => wanted(labels)).map(({ name }) => name),
+    containers.filter(wanted).map(({ name }) => name),
   );
   const [volumes, networks] = await Promise.all([
     engine.listVolumes(removal.labels),
     engine.listNetworks(removal.labels),
   ]);
   const rest = await Promise.allSettled([
-    ...volumes.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeVolume(name)),
-    ...networks.filter(({ labels }) => wanted(labels)).map(({ name }) => engine.removeNetwork(name)),
+    ...volumes.filter(wanted).map(({ name }) => engine.removeVolume(name)),
+    ...networks.filter(wanted).map(({ name }) => engine.removeNetwork(name)),
   ]);
   // In Podman an ended container still holds what it shared, which goes when all are removed.
   const partly = removal.kinds !== undefined;

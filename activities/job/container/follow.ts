@@ -77,7 +77,7 @@ export async function followLog(followed: FollowRequest): Promise<void> {
 async function lacksTail({ log, ended }: FollowRequest): Promise<boolean> {
   if (log.endRead || log.ended) return false;
   const state = await ended.catch(() => undefined); // the caller handles the failure
-  return state !== undefined && state.labels[LABELS.marked] !== undefined && state.exitCode !== KILLED;
+  return state !== undefined && state.labels[LABELS.marked] === 'true' && state.exitCode !== KILLED;
 }
 
 export const isAlive = (state: ContainerState): boolean =>

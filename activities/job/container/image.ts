@@ -7,19 +7,22 @@
  *  IMG-2 An engine that keeps one image per tag (Docker's classic store) and has the tag for another platform
  *        gets the wanted image by its manifest digest. So jobs of several architectures do not take a tag
  *        from each other.
+ *  IMG-3 Whether the job may have the image is decided before it is used or pulled (image-rights.ts).
  */
 import type { Engine, ImageInfo } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
+import type { ImageAsk } from '../../../src/match/image-permission.ts';
 import type { Arch } from '../../../src/plan/model/ids.ts';
 import { type ImageSpec, PLATFORMS, platformText } from '../../../src/plan/model/spec.ts';
 import type { JobDeps } from '../context/deps.ts';
+import { checkName, hasName, mayUse } from './image-rights.ts';
 
 export interface WantedImage {
   name: string;
   platform: string;
   pullPolicy: ImageSpec['pullPolicy'];
-  /** A fork's pipeline: no credentials are used for it. */
-  anonymous: boolean;
+  /** For whom: a fork's pipeline uses no credentials. */
+  ask: ImageAsk;
 }
 interface PullRun {
   signal: AbortSignal;
@@ -42,6 +45,7 @@ const MAX_PULLS = 10;
  * `engine/image-missing`, `engine/image-denied`, `engine/platform`, `registry/unreachable`.
  */
 export async function ensureImage(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo> {
+  checkName(deps, wanted.name, wanted.ask);
   const key = `${wanted.name} ${wanted.platform}`;
   const ids = seen.get(deps.engine) ?? new Map<string, string>();
   seen.set(deps.engine, ids);
@@ -71,12 +75,13 @@ async function find(
 ): Promise<ImageInfo> {
   const { name, platform, pullPolicy } = wanted;
   const { engine } = deps;
-  const here = await onEngine(deps, wanted);
+  const here = await onEngine(deps, wanted, run);
   const fitting = here && fits(here, platform);
   if (pullPolicy !== 'always') {
     if (fitting) return here;
     const former = run.former && (await engine.inspectImage(run.former, platform));
-    if (former && fits(former, platform)) return former;
+    if (former && fits(former, platform) && (await permitted(deps, wanted, { image: former, run })))
+      return former;
     if (pullPolicy === 'never') throw notHere(deps, wanted, here);
   }
   let contended = here !== undefined && !fitting;
@@ -94,15 +99,30 @@ async function find(
   }
 }
 
-/** The image as the engine reports it. A missing helper image is loaded first. */
-async function onEngine(
-  { engine, facts, ensureHelper }: JobDeps,
-  { name, platform }: WantedImage,
-): Promise<ImageInfo | undefined> {
+/**
+ * The image as the engine reports it, if this job may use it. A missing helper image is loaded first.
+ */
+async function onEngine(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo | undefined> {
+  const { engine, facts, ensureHelper } = deps;
+  const { name, platform } = wanted;
   const here = await engine.inspectImage(name, platform);
-  if (here || name !== facts.config.helper_image) return here;
+  if (here)
+    return hasName(name, here) && (await permitted(deps, wanted, { image: here, run })) ? here : undefined;
+  if (name !== facts.config.helper_image) return undefined;
   await ensureHelper();
   return engine.inspectImage(name, platform);
+}
+
+/** Asks the registry only where the image would be used as it is. */
+async function permitted(
+  deps: JobDeps,
+  wanted: WantedImage,
+  { image, run }: { image: ImageInfo; run: PullRun },
+): Promise<boolean> {
+  if (wanted.pullPolicy === 'always' || !fits(image, wanted.platform)) return true;
+  const { allowed, note } = await mayUse(deps, wanted, image);
+  if (note !== undefined) run.say(note);
+  return allowed;
 }
 
 const notHere = (
@@ -125,15 +145,14 @@ const notHere = (
  * registry.
  */
 async function byManifest(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo | undefined> {
-  const { name, platform, anonymous, pullPolicy } = wanted;
+  const { name, platform, ask, pullPolicy } = wanted;
   const exact = await manifestName(deps, wanted).catch((error: unknown) => {
     if (error instanceof DavitError) return undefined; // the following pull by tag reports the problem
     throw error;
   });
   if (exact === undefined) return undefined;
   const here = await deps.engine.inspectImage(exact, platform);
-  const image =
-    here ?? (await pull(deps, { name: exact, platform, anonymous, pullPolicy: 'if-not-present' }, run));
+  const image = here ?? (await pull(deps, { name: exact, platform, ask, pullPolicy: 'if-not-present' }, run));
   if (!fits(image, platform)) return undefined;
   if (pullPolicy === 'always' && here) run.say(`${name} is up to date (${platform})`);
   return image;
@@ -142,9 +161,9 @@ async function byManifest(deps: JobDeps, wanted: WantedImage, run: PullRun): Pro
 /** `REPOSITORY@DIGEST` of the platform's manifest in the index that the name points to now. */
 async function manifestName(
   { registries }: JobDeps,
-  { name, platform, anonymous }: WantedImage,
+  { name, platform, ask }: WantedImage,
 ): Promise<string | undefined> {
-  const { registry, repository } = await registries.forImage(name, { anonymous });
+  const { registry, repository } = await registries.forImage(name, { anonymous: ask.fork });
   const [bare = '', digest] = name.split('@');
   const tag = /:([^:/]+)$/.exec(bare)?.[1];
   const index = await registry.index(repository, digest ?? tag ?? 'latest');
@@ -155,24 +174,31 @@ async function manifestName(
   return entry && `${bare.replace(/:[^:/]+$/, '')}@${entry.digest}`;
 }
 
-async function pull(
-  deps: JobDeps,
-  { name, platform, pullPolicy, anonymous }: WantedImage,
-  run: PullRun,
-): Promise<ImageInfo> {
-  const auth = anonymous ? undefined : await deps.registries.authFor(name);
+async function pull(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo> {
+  const { name, platform, pullPolicy, ask } = wanted;
+  const auth = ask.fork ? undefined : await deps.registries.authFor(name);
   try {
     const image = await deps.engine.pullImage(name, { platform, auth, signal: run.signal });
     run.say(`Pulled ${name} (${Math.ceil(image.sizeBytes / 1e6)} MB)`);
     return image;
   } catch (error) {
-    const here = pullPolicy === 'always' ? await deps.engine.inspectImage(name, platform) : undefined;
+    const here = await deps.engine.inspectImage(name, platform);
+    const madeHere = here?.madeHere === true && fits(here, platform) && hasName(name, here);
+    if (madeHere && ask.fork && !(await mayUse(deps, wanted, here)).allowed)
+      throw onlyHere(deps, name, error);
     // An image that was only made on this engine cannot be pulled from a registry.
-    if (!here || !fits(here, platform) || !here.madeHere) throw error;
+    if (!madeHere || pullPolicy !== 'always') throw error;
     run.say(`${name} is in no registry; the image on this engine is used`);
     return here;
   }
 }
+
+const onlyHere = ({ worker }: JobDeps, name: string, cause: unknown): DavitError =>
+  new DavitError(
+    'engine/image-denied',
+    `The image ${name} is in no registry that gives it to everybody. ${worker.hostName} has one that was made there, which jobs of forks do not get.`,
+    { hint: 'Name it under fork_images in the file of the worker if everybody may have it.', cause },
+  );
 
 const fits = (image: ImageInfo, platform: string): boolean => runs(image.platform, platform);
 

@@ -120,7 +120,7 @@ const UNKNOWN_EXIT = 255;
 
 /** The supervisor reached its end and its last line is missing; a killed supervisor writes none. */
 const isUnread = ({ log }: Job, state: ContainerState, note: ExitNote): boolean =>
-  state.labels[LABELS.marked] !== undefined &&
+  state.labels[LABELS.marked] === 'true' &&
   (state.exitCode === note.code || state.exitCode === UNKNOWN_EXIT) &&
   !log.ended &&
   !log.endRead;

@@ -56,7 +56,7 @@ async function startService(job: Job, starting: ServiceStart): Promise<Started> 
   const platform = service.platform ?? request.platform;
   const image = await ensureImage(
     deps,
-    { ...service, platform, anonymous: job.spec.fork },
+    { ...service, platform, ask: job.spec },
     { signal: lease.signal, say: (text) => starting.notes.push(text) },
   );
   const container = `${job.name}-svc-${index}`;

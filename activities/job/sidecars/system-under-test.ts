@@ -9,7 +9,7 @@ import { limitsOf } from '../context/rights.ts';
 import { removeObjects } from '../container/cleanup.ts';
 import { ensureImage } from '../container/image.ts';
 import type { Job } from '../context/job.ts';
-import { LABELS, readLabels } from '../../runtime/container-names.ts';
+import { attemptOf, LABELS } from '../../runtime/container-names.ts';
 import { awaitReady, logTail } from '../container/probe.ts';
 import { type SidecarRequest, type Sidecars } from './types.ts';
 
@@ -28,7 +28,7 @@ export async function startSystemUnderTest(
     removeLeftovers(job, label),
     ensureImage(
       deps,
-      { name: image, platform: request.platform, pullPolicy: 'if-not-present', anonymous: spec.fork },
+      { name: image, platform: request.platform, pullPolicy: 'if-not-present', ask: spec },
       { signal: lease.signal, say: (text) => notes.push(text) },
     ),
   ]);
@@ -98,7 +98,7 @@ async function removeLeftovers(job: Job, label: string): Promise<void> {
   const { engine, facts, workflows } = job.deps;
   const labels = { [LABELS.installation]: facts.installation, [LABELS.tested]: label };
   for (const there of await engine.listContainers(labels)) {
-    const of = readLabels(there.labels);
+    const of = attemptOf(there);
     if (!of || there.name === systemUnderTestName(job.name)) continue;
     const isOver =
       there.status === 'exited' || (await workflows.isClosed(of.workflowId, of.runId).catch(() => false)); // no answer means keep

@@ -100,7 +100,7 @@ async function resolve(job: Job): Promise<StartPlan> {
   const image = expandLate(name, resolved.values);
   return {
     platform,
-    wanted: { name: image, platform: own, pullPolicy, anonymous: spec.fork },
+    wanted: { name: image, platform: own, pullPolicy, ask: spec },
     resolved,
     environments,
     masked: [...resolved.masked, ...environments.masked],

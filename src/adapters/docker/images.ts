@@ -9,7 +9,7 @@ import { HELPER_IMAGE } from '../../installation.ts';
 import { durationText } from '../../utils/duration.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import type { Engine, ImageInfo, RegistryAuth } from '../ports.ts';
-import { imageNameText, parseImageName } from '../registry/name.ts';
+import { imageNameText, parseImageName } from '../../match/image-name.ts';
 import { path, type Call, type EngineApi } from './api.ts';
 import { imageInfo, imageList } from './response-schemas.ts';
 import { checked } from './checked.ts';
@@ -135,7 +135,13 @@ export async function inspectImage(
   const one = await api.find({ ...call(whole.id), query: { platform: platformQuery(platform) } });
   return one === undefined
     ? undefined
-    : { ...imageInfo(one), id: whole.id, repoDigests: whole.repoDigests, madeHere: whole.madeHere };
+    : {
+        ...imageInfo(one),
+        id: whole.id,
+        tags: whole.tags,
+        repoDigests: whole.repoDigests,
+        madeHere: whole.madeHere,
+      };
 }
 
 /** `linux/arm/v6` as the API's JSON. */

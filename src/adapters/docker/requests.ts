@@ -2,6 +2,7 @@
  * davit's requests as the engine's JSON. Pure. `hostConfig` is an allow list: no pipeline can set a field of
  * HostConfig that is not listed here.
  */
+import { containerLabels } from '../../plan/model/labels.ts';
 import type { ContainerCreate } from '../ports.ts';
 
 /**
@@ -29,7 +30,7 @@ export function containerBody(create: ContainerCreate, podman = false): Record<s
   const named = network && 'name' in network ? network : undefined;
   return {
     Image: create.image,
-    Labels: create.labels,
+    Labels: containerLabels(create.labels),
     ...(create.entrypoint && { Entrypoint: create.entrypoint }),
     ...(create.command && { Cmd: create.command }),
     ...(create.user && { User: create.user }),

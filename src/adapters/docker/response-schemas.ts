@@ -13,6 +13,7 @@ const image = z.object({
   Architecture: z.string(),
   Variant: text,
   Size: z.number(),
+  RepoTags: strings,
   RepoDigests: strings,
   /** Since API 1.53; in the containerd store, where local images have digests as well. */
   Identity: z
@@ -36,7 +37,8 @@ export function imageInfo(answer: unknown, what = 'look at an image'): ImageInfo
     id: found.Id,
     platform: platform(found.Architecture, found.Variant),
     sizeBytes: found.Size,
-    repoDigests: found.RepoDigests.map(familiar),
+    tags: found.RepoTags.filter((tag) => !tag.includes('<none>')).map(familiar),
+    repoDigests: found.RepoDigests.filter((one) => !one.includes('<none>')).map(familiar),
     madeHere: isMadeHere(found),
     exposedPorts: Object.keys(found.Config?.ExposedPorts ?? {}).map((port) => Number.parseInt(port, 10)),
     user: found.Config?.User ?? '',

@@ -6,7 +6,7 @@ import { DavitError } from '../../errors.ts';
 import type { SecretRef } from '../../plan/model/spec.ts';
 import type { Registries, Registry, RegistryAuth, Secrets } from '../ports.ts';
 import { registryClient } from './index.ts';
-import { parseImageName } from './name.ts';
+import { parseImageName } from '../../match/image-name.ts';
 
 export interface RegistrySettings {
   /** HOST[:PORT], compared as written. */

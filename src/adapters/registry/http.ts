@@ -9,7 +9,7 @@
  *              idempotent.
  *   REGISTRY-4 Responses are read to a bound. No error contains a header, a token or a password.
  */
-import { Agent, request } from 'undici';
+import { Agent, type Dispatcher, request } from 'undici';
 import { DavitError } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
 import type { RegistryAuth } from '../ports.ts';
@@ -35,8 +35,8 @@ export interface RegistryOptions {
   patienceMs?: number;
 }
 export interface Ask {
-  method: 'GET' | 'PUT' | 'DELETE';
-  /** Below `/v2/`. */
+  method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
+  /** Below `/v2/`, or an address that `own` has approved. */
   path: string;
   /** What the request needs: `repository:x:pull`. */
   scope?: string;
@@ -49,6 +49,7 @@ export interface Ask {
 }
 export interface Answer {
   status: number;
+  location?: string;
   contentType: string;
   body: Buffer;
 }
@@ -89,6 +90,67 @@ export class RegistryHttp {
       minWaitMs: () => retryAfterMs,
       forMs: ask.once ? 0 : this.#patienceMs,
     });
+  }
+
+  /** An address that the registry has named, if it is its own. */
+  own(location: string): URL | undefined {
+    if (!URL.canParse(location, this.#base.href)) return undefined;
+    const url = new URL(location, this.#base);
+    return url.origin === this.#base.origin ? url : undefined;
+  }
+
+  /**
+   * Sends what one request brings as the body of another. The credentials of both are those that were accepted
+   * before; a connection that breaks off is `registry/unreachable`.
+   */
+  async relay(from: Ask, to: Ask): Promise<Answer> {
+    try {
+      let url = new URL(from.path, this.#base);
+      for (let hop = 0; hop <= REDIRECTS; hop += 1) {
+        const own = url.origin === this.#base.origin;
+        const header = own ? await this.#header(from) : undefined;
+        const reply = await request(url, {
+          method: 'GET',
+          headers: header === undefined ? {} : { authorization: header },
+          dispatcher: this.#agent,
+        });
+        const location = reply.headers.location;
+        if (reply.statusCode === 200) return await this.#upload(to, reply);
+        await reply.body.dump();
+        if (typeof location !== 'string') throw this.#failed(from, `it responded with ${reply.statusCode}`);
+        url = this.#redirected(from, location, url);
+      }
+      throw this.#failed(from, 'it redirects too often');
+    } catch (error) {
+      throw error instanceof DavitError ? error : this.#unreachable(from, error);
+    }
+  }
+
+  async #upload(to: Ask, { headers, body }: Dispatcher.ResponseData): Promise<Answer> {
+    const header = await this.#header(to);
+    const reply = await request(new URL(to.path, this.#base), {
+      method: 'PUT',
+      headers: {
+        'content-type': 'application/octet-stream',
+        ...(headers['content-length'] !== undefined && { 'content-length': text(headers['content-length']) }),
+        ...(header !== undefined && { authorization: header }),
+      },
+      body,
+      dispatcher: this.#agent,
+    });
+    return {
+      status: reply.statusCode,
+      contentType: text(reply.headers['content-type']),
+      body: await readBounded(reply.body, MAX_BODY, tooLong),
+    };
+  }
+
+  /** Credentials for a scope; a token that is not there yet is fetched by a request for nothing. */
+  async #header(ask: Ask): Promise<string | undefined> {
+    const known = this.#tokens.known(ask.scope);
+    if (known !== undefined) return known;
+    const reply = await this.#send({ ...ask, method: 'HEAD' }, undefined);
+    return reply.status === 401 ? this.#tokens.answer(reply.challenge, ask) : undefined;
   }
 
   /**
@@ -134,6 +196,7 @@ export class RegistryHttp {
         const body = await readBounded(reply.body, MAX_BODY, tooLong);
         return {
           status: reply.statusCode,
+          ...(typeof location === 'string' && { location }),
           contentType: text(reply.headers['content-type']).split(';')[0]?.trim() ?? '',
           body,
           challenge: text(reply.headers['www-authenticate']),
@@ -149,7 +212,7 @@ export class RegistryHttp {
   #redirected(ask: Ask, location: string, from: URL): URL {
     if (!URL.canParse(location, from.href)) throw this.#failed(ask, 'it redirects to an invalid address');
     const to = new URL(location, from);
-    if (ask.method !== 'GET' && to.origin !== from.origin)
+    if (ask.method !== 'GET' && ask.method !== 'HEAD' && to.origin !== from.origin)
       throw this.#failed(ask, `it redirects a write to ${printable(to.origin)}, which is not followed`);
     if (to.protocol !== 'https:' && to.origin !== from.origin)
       throw this.#failed(ask, `it redirects to ${printable(to.origin)}, which is plain http`);

@@ -8,6 +8,7 @@ import { DavitError } from '../../errors.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import type { Registry } from '../ports.ts';
+import { type Copy, copyImage } from './copy.ts';
 import { RegistryHttp, type RegistryOptions } from './http.ts';
 import {
   ACCEPT,
@@ -19,10 +20,10 @@ import {
   indexEntries,
   isIndex,
 } from './manifest.ts';
-import { parseImageName } from './name.ts';
+import { parseImageName } from '../../match/image-name.ts';
 
 export type { RegistryOptions } from './http.ts';
-export { imageNameText, parseImageName, type ImageName } from './name.ts';
+export { imageNameText, parseImageName, type ImageName } from '../../match/image-name.ts';
 
 /** Throws `registry/name` if the host is invalid. */
 export function registryClient(options: RegistryOptions): Registry {
@@ -37,6 +38,18 @@ export function registryClient(options: RegistryOptions): Registry {
       const found = await read(http, repository, reference);
       return found && describeManifest(found.body, found.contentType);
     },
+    async has(repository, reference) {
+      // Not a GET: registries count those against a limit.
+      const { status } = await http.ask({
+        method: 'HEAD',
+        path: manifestPath(repository, reference),
+        scope: `repository:${repository}:pull`,
+        headers: { accept: ACCEPT },
+        what: `look for ${repository} ${reference}`,
+        once: true,
+      });
+      return status !== 404;
+    },
     async index(repository, reference) {
       const found = await read(http, repository, reference);
       if (!found) return undefined;
@@ -44,6 +57,7 @@ export function registryClient(options: RegistryOptions): Registry {
       return isIndex(mediaType) ? { digest, entries: indexEntries(found.body) } : undefined;
     },
     putIndex: (...write) => putIndex(http, write),
+    copyImage: (from, digest, to) => copyImage(http, between(http, from, to), digest),
     async deleteManifest(repository, digest) {
       await http.ask({
         method: 'DELETE',
@@ -59,6 +73,26 @@ export function registryClient(options: RegistryOptions): Registry {
     },
   };
 }
+
+/** What a copy needs of manifests. */
+const between = (http: RegistryHttp, from: string, to: string): Copy => ({
+  from,
+  to,
+  async read(digest) {
+    const found = await read(http, from, digest);
+    if (!found) throw missing(http.host, from, `The image ${digest}`);
+    return { body: found.body, mediaType: describeManifest(found.body, found.contentType).mediaType };
+  },
+  put: (digest, body, mediaType) =>
+    http.ask({
+      method: 'PUT',
+      path: manifestPath(to, digest),
+      scope: `repository:${to}:pull,push`,
+      headers: { 'content-type': mediaType },
+      body,
+      what: `write the image ${to}@${digest}`,
+    }),
+});
 
 /** Validated, so that the path contains nothing but a name. */
 function manifestPath(repository: string, reference: string): string {

@@ -70,6 +70,12 @@ export function contentBytes(bytes: Uint8Array): number {
   return [...parts.values()].reduce((sum, size) => sum + size, 0);
 }
 
+/** Digests of config and layers, each once. */
+export function blobsOf(bytes: Uint8Array): Digest[] {
+  const { config, layers } = parsed(manifest, bytes);
+  return [...new Set([config, ...layers].map((part) => part.digest))];
+}
+
 /** The bytes of an OCI index: the same entries and annotations always give the same digest. */
 export function indexBytes(
   entries: { manifest: ManifestInfo; platform: Platform }[],

@@ -93,7 +93,7 @@ export class Tokens {
         },
       );
     if (challenge.service !== undefined) url.searchParams.set('service', challenge.service);
-    if (scope !== undefined) url.searchParams.set('scope', scope);
+    for (const one of scope?.split(' ') ?? []) url.searchParams.append('scope', one);
     const basic = this.#basicHeader();
     const reply = await request(url, {
       headers: basic === undefined ? {} : { authorization: basic },

@@ -16,7 +16,7 @@ import { DavitError } from '../../errors.ts';
 import type { DeployRequest, DeployTarget, TargetState } from '../ports.ts';
 import { path, type EngineApi } from '../docker/api.ts';
 import { connect } from '../docker/connection/transport.ts';
-import { parseImageName } from '../registry/name.ts';
+import { parseImageName } from '../../match/image-name.ts';
 import {
   ABSENT,
   DEPLOY_ID,

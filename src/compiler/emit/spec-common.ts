@@ -9,6 +9,7 @@ import type { Trigger } from '../../plan/model/trigger.ts';
 import { REPORTS } from '../schema/keywords/artifacts.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
 import type { JobValues } from '../schema/keyword-table.ts';
+import { isLocalOperator } from '../variables/installation.ts';
 import { projectDir } from '../variables/predefined.ts';
 import type { Scope } from '../variables/scope.ts';
 import { yamlLayer } from '../variables/layers.ts';
@@ -34,6 +35,7 @@ export function commonSpec(draft: Draft, context: PlanContext): CommonSpec {
     sha: request.trigger.sha,
     protectedRef: request.project.protectedRef,
     fork: request.trigger.fork,
+    ...(isLocalOperator(request.trigger) && { local: true }),
     source: request.source,
     projectDir: projectDir(request),
     variables: context.scope(draft).all(),

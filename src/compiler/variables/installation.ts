@@ -35,6 +35,8 @@ export function projectNamed(
       fork_pipelines: 'ask',
       fork_remember: false,
       artifacts_to: [],
+      images_to: [],
+      push_to: [],
       triggered_by: [],
       variables: {},
       pages: 'readers',

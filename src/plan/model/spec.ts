@@ -20,6 +20,8 @@ export interface CommonSpec {
   protectedRef: boolean;
   /** From a fork: it does not get secrets. */
   fork: boolean;
+  /** Started by the operator of the server's own machine, with his working tree. */
+  local?: true;
   /** Blob: tar of the checkout with a real `.git`, paths relative to the project's directory. */
   source: Digest;
   /** GIT_SUBMODULE_STRATEGY was applied to the source; `failure`: why it could not be. */
@@ -160,6 +162,8 @@ export interface BuildSpec extends CommonSpec {
   /** Unique per pipeline and architecture. */
   tag: string;
   cacheFrom: 'registry' | 'none';
+  /** Images that hold layers of earlier builds. Absent in plans before 0.2: a tag of the repository. */
+  cache?: { read: string[]; write?: string };
   labels: Record<string, string>;
 }
 
@@ -180,6 +184,8 @@ export interface ApitestSpec extends Omit<ScriptSpec, 'kind'> {
 export interface PushSpec extends CommonSpec {
   kind: 'push';
   repository: string;
+  /** Where its build jobs have put their images, if that is another repository of the registry. */
+  pipelines?: string;
   tags: string[];
   /** Build jobs, one per architecture; without one of them the index is not written. */
   from: JobKey[];
@@ -193,8 +199,6 @@ export interface DeploySpec extends CommonSpec {
   /** If no job of this pipeline built the image. */
   image?: string;
   swarm: SwarmSpec;
-  /** Started by the operator of the server's own machine, with his working tree. */
-  local?: true;
 }
 /** A pipeline to start. `variables` contains only those that are forwarded. */
 export interface TriggerSpec extends CommonSpec {

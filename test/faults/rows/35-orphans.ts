@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { attemptLabels, LABELS } from '../../../activities/runtime/container-names.ts';
+import { attemptLabels, attemptName, LABELS } from '../../../activities/runtime/container-names.ts';
 import { HELPER_IMAGE } from '../../support/engine.ts';
 import { countFile, expectThat, expectWhole, note, type Row } from './row.ts';
 import type { World } from '../world.ts';
@@ -72,14 +72,11 @@ export async function make(
   { engine }: World,
   of: { count: number; installation: string; run: string },
 ): Promise<string[]> {
-  const names = Array.from(
-    { length: of.count },
-    (_, at) => `orphan-${of.installation.slice(0, 6)}-${of.run.slice(0, 6)}-${at}`,
-  );
-  await Promise.all(
-    names.map(async (name, at) => {
-      const run = { workflowId: 'pipeline/gone/1', runId: of.run };
+  const run = { workflowId: 'pipeline/gone/1', runId: of.run };
+  return Promise.all(
+    Array.from({ length: of.count }, async (_, at) => {
       const ref = { pipeline: 'gone/1', job: `job-${at}`, attempt: 1 } as const;
+      const name = attemptName(of.installation, run, ref);
       const labels = { ...attemptLabels(of.installation, run, ref), [LABELS.kind]: 'job' };
       await engine.engine.createVolume(name, labels);
       const volumes = [{ volume: name, path: '/builds' }];
@@ -91,7 +88,7 @@ export async function make(
         volumes,
         logMaxBytes: 65_536,
       });
+      return name;
     }),
   );
-  return names;
 }

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { runTimeOf } from '../../../activities/job/container/follow.ts';
-import { attemptLabels } from '../../../activities/runtime/container-names.ts';
+import { attemptLabels, attemptName } from '../../../activities/runtime/container-names.ts';
 import { httpStores } from '../../../src/adapters/http/index.ts';
 import type { ContainerState, Engine, EngineInfo } from '../../../src/adapters/ports.ts';
 import { sweep } from '../../../workers/parts/janitor.ts';
@@ -12,13 +12,15 @@ const OFF_MS = 600_000;
 afterEach(() => void vi.useRealTimers());
 
 const run = { workflowId: 'pipeline/a/1', runId: 'r' };
-const labels = attemptLabels('i', run, { pipeline: 'a/1', job: 'j', attempt: 1 });
+const ref = { pipeline: 'a/1', job: 'j', attempt: 1 } as const;
+const labels = attemptLabels('i', run, ref);
+const name = attemptName('i', run, ref);
 function engineOf(createdAt: number) {
   const removed: string[] = [];
   const engine: Partial<Engine> = {
     info: async () => ({ time: ENGINE_MS }) as EngineInfo,
     listContainers: async () => [],
-    listVolumes: async () => [{ name: 'v', labels, createdAt }],
+    listVolumes: async () => [{ name, labels, createdAt }],
     listNetworks: async () => [],
     removeVolume: async (name) => void removed.push(name),
   };
@@ -33,7 +35,7 @@ test.each([-OFF_MS, 0, OFF_MS])('a janitor whose clock is off by %i ms uses the 
   expect(await sweep({ ...of, engine: young.engine })).toEqual([]);
   const old = engineOf(ENGINE_MS - 61_000);
   expect(await sweep({ ...of, engine: old.engine })).toEqual(['r']);
-  expect([young.removed, old.removed]).toEqual([[], ['v']]);
+  expect([young.removed, old.removed]).toEqual([[], [name]]);
 });
 
 test.each([-OFF_MS, OFF_MS])(

@@ -6,6 +6,7 @@ const image = (architecture: 'arm' | 'arm64' | 'amd64', madeHere = false): Image
   id: 'sha256:x',
   platform: { os: 'linux', architecture, ...(architecture === 'arm' && { variant: 'v6' }) },
   sizeBytes: 1,
+  tags: [],
   repoDigests: [],
   madeHere,
   exposedPorts: [],

@@ -22,9 +22,12 @@ interface Written {
 }
 function setUp(options: { gone?: string; outages?: number } = {}) {
   const written: Written[] = [];
+  const copies: string[] = [];
   let outages = options.outages ?? 0;
   const registry: Registry = {
     host: '127.0.0.1:5000',
+    has: async () => true,
+    copyImage: async (from, digest, to) => void copies.push(`${from}@${digest} ${to}`),
     ping: async () => undefined,
     manifest: async (_repository, reference) =>
       reference === options.gone

@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import { parseDotenv } from '../../../../activities/job/finish/dotenv-report.ts';
 import { selectFiles } from '../../../../activities/job/files/artifact-globs.ts';
-import { attemptLabels, attemptName, readLabels } from '../../../../activities/runtime/container-names.ts';
+import {
+  attemptLabels,
+  attemptName,
+  attemptOf,
+  readLabels,
+} from '../../../../activities/runtime/container-names.ts';
+import { containerLabels } from '../../../../src/plan/model/labels.ts';
 import { resolveVariables } from '../../../../activities/job/start/variables.ts';
 import { EXIT_RESERVED } from '../../../../activities/job/start/supervisor-script.ts';
 import { parseExitNote, verdictOf, verdictOfError } from '../../../../activities/job/container/verdict.ts';
@@ -157,6 +163,14 @@ describe('names', () => {
       attempt: 2,
     });
     expect(readLabels({ 'davit.installation': installation })).toBeUndefined();
+    expect(readLabels(containerLabels({}))).toBeUndefined();
+  });
+  test('labels mean an attempt only with a name that davit gives', () => {
+    const labels = attemptLabels(installation, run, ref);
+    const name = attemptName(installation, run, ref);
+    for (const own of [name, `${name}-svc-0`]) expect(attemptOf({ name: own, labels })).toMatchObject(run);
+    for (const other of ['stranger', `x${name}`, `${name}0`, ''])
+      expect(attemptOf({ name: other, labels })).toBeUndefined();
   });
 });
 

@@ -105,7 +105,18 @@ test('a container with every option sets these keys and no others', () => {
         ],
       },
       "Image": "i",
-      "Labels": {},
+      "Labels": {
+        "davit.installation": "",
+        "davit.job.attempt": "",
+        "davit.job.caches": "",
+        "davit.job.key": "",
+        "davit.job.marked": "",
+        "davit.job.pipeline": "",
+        "davit.job.run": "",
+        "davit.job.tested": "",
+        "davit.job.workflow": "",
+        "davit.kind": "",
+      },
       "NetworkingConfig": {
         "EndpointsConfig": {
           "net": {

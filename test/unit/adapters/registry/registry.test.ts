@@ -7,7 +7,7 @@ import {
   indexBytes,
   indexEntries,
 } from '../../../../src/adapters/registry/manifest.ts';
-import { imageNameText, parseImageName } from '../../../../src/adapters/registry/name.ts';
+import { imageNameText, parseImageName } from '../../../../src/match/image-name.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}` as const;
 

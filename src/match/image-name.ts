@@ -1,6 +1,6 @@
 /** Image names: text to parts, by Docker's reference grammar (distribution/reference). Pure. */
-import { DavitError } from '../../errors.ts';
-import { isDigest, type Digest } from '../../plan/model/ids.ts';
+import { DavitError } from '../errors.ts';
+import { isDigest, type Digest } from '../plan/model/ids.ts';
 
 export interface ImageName {
   /** `HOST[:PORT]`; `docker.io` if the name has none. */
@@ -48,6 +48,16 @@ export function parseImageName(text: string): ImageName {
     ...(tag !== undefined && { tag }),
     ...(digest !== undefined && { digest }),
   };
+}
+
+export function isImageName(text: string): boolean {
+  try {
+    parseImageName(text);
+    return true;
+  } catch (error) {
+    if (error instanceof DavitError) return false;
+    throw error;
+  }
 }
 
 /** The name in full, with host; the tag is left out next to a digest. */
