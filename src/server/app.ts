@@ -10,6 +10,7 @@ import { internalBlobRoutes } from './routes/internal-blobs.ts';
 import { internalFleetRoutes } from './routes/internal-fleet.ts';
 import { internalLogRoutes } from './routes/internal-logs.ts';
 import { internalRecordRoutes } from './routes/internal-records.ts';
+import { internalRightsRoutes } from './routes/internal-rights.ts';
 import { logRoutes } from './routes/logs.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
@@ -67,7 +68,13 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   ])
     routes(app, deps);
   for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);
-  for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes, internalFleetRoutes])
+  for (const routes of [
+    internalBlobRoutes,
+    internalRecordRoutes,
+    internalLogRoutes,
+    internalFleetRoutes,
+    internalRightsRoutes,
+  ])
     routes(app, deps);
   app.addHook('onClose', async () => views.close());
   return app;

@@ -23,6 +23,8 @@ export type Access = 'anybody' | 'webhook' | 'site' | 'worker' | Role;
 export interface Tokens {
   user(token: string): User | undefined;
   isWorker(token: string): boolean;
+  /** The role that the user with this name has now; undefined if there is no such user. */
+  roleOf(name: string): Role | undefined;
 }
 
 /** `owner`: the user of the CLI token file of this machine, always an operator. */
@@ -54,6 +56,8 @@ export function knownTokens(options: {
       const found = known.filter((one) => timingSafeEqual(one.hash, hash));
       return found[0]?.user;
     },
+    roleOf: (name) =>
+      name === options.owner ? 'operator' : usersNow().find((one) => one.name === name)?.role,
     isWorker: (token) => timingSafeEqual(worker, sha256Bytes(token)),
   };
 }

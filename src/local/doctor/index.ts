@@ -7,6 +7,7 @@ import { liveRun } from '../process/run-file.ts';
 import type { Finding } from './check.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';
+import { checkProtectedRefs } from './protected-refs.ts';
 import { checkServices } from './services.ts';
 
 export type { Finding, Verdict } from './check.ts';
@@ -25,7 +26,7 @@ export interface DoctorOptions {
  */
 export async function examine({ settings, workers, reconciliation }: DoctorOptions): Promise<Finding[]> {
   const run = await liveRun(settings);
-  const [machine, engine, services] = await Promise.all([
+  const [machine, engine, services, refs] = await Promise.all([
     checkMachine(settings),
     checkEngine({
       settings,
@@ -33,8 +34,9 @@ export async function examine({ settings, workers, reconciliation }: DoctorOptio
       registry: settings.registry ?? run?.registry,
     }),
     checkServices({ settings, run, workers, reconciliation }),
+    checkProtectedRefs(settings),
   ]);
-  return [...machine, ...engine, ...services];
+  return [...machine, ...engine, ...services, ...refs];
 }
 
 /** True if nothing that davit needs is missing. */
