@@ -8,6 +8,7 @@
  * - CancelledFailure: the workflow asked; the container is stopped and cleaned up already.
  * Anything else thrown is `errored: internal`.
  */
+import type { ApprovalAnswer, ApprovalQuestion } from '../src/plan/model/approval.ts';
 import type { Strategy } from '../src/plan/model/strategy.ts';
 import type { AttemptRef, Digest, JobKey, PipelineId, ProjectSlug } from '../src/plan/model/ids.ts';
 import type {
@@ -147,6 +148,8 @@ export interface DeployInput extends RunInput {
   seq: number;
   /** The same for every dispatch of this deployment: pipeline + job + attempt. */
   deployId: string;
+  /** For a job that people approved: checked once more before anything is written. */
+  approval?: ApprovalQuestion;
   /**
    * The job was cancelled while the effect of an earlier dispatch was unknown: reports the state of the
    * target and applies nothing.
@@ -236,6 +239,8 @@ export interface ControlActivities {
     state: PipelineState;
     fork?: boolean;
   }): Promise<void>;
+  /** Whether the approvals of a job still stand: a question, so it changes nothing. */
+  checkApproval(input: ApprovalQuestion): Promise<ApprovalAnswer>;
   /** True if this run of a pipeline is closed (the holder of a lock that stopped). */
   isClosed(input: { workflowId: string; runId: string }): Promise<boolean>;
 }

@@ -9,12 +9,14 @@ import type {
   PipelineStarter,
   RecordStore,
   Registries,
+  Rights,
   Secrets,
   Source,
   TriggerLookup,
   WorkflowLookup,
 } from '../src/adapters/ports.ts';
 import type { InstallationFacts } from '../src/installation.ts';
+import { makeCheckApproval } from './pipeline/check-approval.ts';
 import { makeClaimPipeline } from './pipeline/claim-pipeline.ts';
 import { makeCloseLog } from './pipeline/close-log.ts';
 import { makeForgeHeadIs, makeIsClosed, makeReportCommitStatus } from './pipeline/commit-status.ts';
@@ -43,6 +45,7 @@ export interface ControlDeps {
   records: RecordStore;
   logs: LogStore;
   fleet: Pick<Fleet, 'live'>;
+  rights: Rights;
   secrets: Secrets;
   registries: Registries;
   source: Source;
@@ -71,6 +74,7 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     createRelease: coded(heartbeating(makeCreateRelease(deps))),
     publishPages: coded(heartbeating(makePublishPages(deps))),
     reportCommitStatus: coded(makeReportCommitStatus(deps)),
+    checkApproval: coded(makeCheckApproval(deps)),
     isClosed: coded(makeIsClosed(deps)),
   };
 }

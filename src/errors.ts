@@ -577,15 +577,16 @@ export const ERRORS = {
     transient: false,
     exit: 1,
     http: 502,
-    meaning: 'The forge rejected a commit status or a release.',
-    remedy: 'Check forge_url, repository and the permissions of forge_token (commit status, releases).',
+    meaning: 'The forge rejected a commit status, a release, or the question which refs it protects.',
+    remedy:
+      'Check forge_url, repository and the permissions of forge_token (commit status, releases, protected refs).',
   },
   'forge/away': {
     transient: true,
     exit: 3,
     http: 502,
     meaning: 'The forge did not respond, or returned a server error; davit tries again.',
-    remedy: 'Check that the control worker can reach forge_url.',
+    remedy: 'Check that the server and the control worker can reach forge_url.',
   },
   // --- blobs, logs, records
   'blob/missing': {

@@ -108,6 +108,8 @@ export const projectSchema = z.strictObject({
   protected_branches: z.array(z.string()).optional(),
   /** Globs of tag names; none is protected by default. */
   protected_tags: z.array(z.string()).default([]),
+  /** `forge`: branches and tags that the forge protects, read with forge_token; the lists above are not used. */
+  protected_from: z.enum(['file', 'forge']).default('file'),
   /** Users or roles that may start a pipeline of a protected ref by hand, or retry one. */
   start_protected: z.array(z.string()).default(['operator']),
   /** By glob of names; every entry that matches counts. */

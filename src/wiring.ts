@@ -20,6 +20,7 @@ import type {
   LogStore,
   RecordStore,
   Registries,
+  Rights,
   Secrets,
   Source,
 } from './adapters/ports.ts';
@@ -40,6 +41,7 @@ export interface WorkerPorts {
   records: RecordStore;
   logs: LogStore;
   fleet: Fleet;
+  rights: Rights;
   secrets: Secrets;
   /** Facts from the server, read at the start. */
   facts: InstallationFacts;
@@ -72,13 +74,14 @@ export async function wireWorker(
   const stores = httpStores({ url, workerToken });
   const facts = await retryUntil(url, options.deadlineMs ?? DEADLINE_MS, () => stores.facts());
   const secrets = localSecrets({ sealKey: deriveSealKey(workerToken), readEnv: readEnvSecret });
-  const { blobs, records, logs, fleet } = stores;
+  const { blobs, records, logs, fleet, rights } = stores;
   const engineAddress = (address?: string): string => address ?? settings.dockerHost;
   return {
     blobs,
     records,
     logs,
     fleet,
+    rights,
     secrets,
     facts,
     now: stores.now,

@@ -77,7 +77,10 @@ export const compiling = proxyActivities<Pick<ControlActivities, 'compilePipelin
 
 /** What must not be lost, however long the store is unreachable. */
 export const durable = proxyActivities<
-  Pick<ControlActivities, 'claimPipeline' | 'recordPipeline' | 'findRecord' | 'isClosed' | 'findGiven'>
+  Pick<
+    ControlActivities,
+    'claimPipeline' | 'recordPipeline' | 'findRecord' | 'isClosed' | 'findGiven' | 'checkApproval'
+  >
 >({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '1 minute',

@@ -45,6 +45,8 @@ export const VERSIONS = {
   fencedDispatchReplaced: { id: 'epoch-raised', since: '2026-11-21', removableFrom: '2027-01-20' },
   /** An older commit that a person asks for, or that is pushed back, starts and is superseded by nothing. */
   olderCommitStarts: { id: 'older-commit-starts', since: '2026-11-29', removableFrom: undefined },
+  /** Approvals are looked at again when the job begins: a right that was lost meanwhile asks again. */
+  approvalsReadAgain: { id: 'approvals-read-again', since: '2026-11-29', removableFrom: '2027-01-28' },
 } as const satisfies Record<string, Version>;
 
 /** True where this run takes the new steps. Leaves a mark in the history: ask it last. */

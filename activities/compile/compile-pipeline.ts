@@ -4,6 +4,7 @@ import type {
   Includes,
   RecordStore,
   Registries,
+  Rights,
   Secrets,
   Source,
 } from '../../src/adapters/ports.ts';
@@ -28,6 +29,7 @@ import { protectionOf } from './verify-ref.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
 import { projectOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from '../contract.ts';
+import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
 
@@ -39,6 +41,7 @@ export interface CompileDeps {
   registries: Registries;
   fleet: Pick<Fleet, 'live'>;
   includes: Includes;
+  rights: Pick<Rights, 'protection'>;
   facts: InstallationFacts;
 }
 /** Number of specs stored in parallel: a plan of 1,000 jobs must not open 1,000 connections. */
@@ -95,7 +98,7 @@ async function compileInput(
   signal: AbortSignal,
 ): Promise<CompileOutput> {
   const { trigger } = input;
-  const project = projectOf(deps.facts, trigger);
+  const project = await withForgeRefs(deps.rights, projectOf(deps.facts, trigger));
   const refusal = forkRefusal(project, trigger);
   if (refusal !== undefined) return { kind: 'empty', reason: refusal };
   const fetched = await fetchSource(deps, project, { trigger, signal });

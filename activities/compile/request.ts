@@ -9,6 +9,7 @@ import { findFile, PIPELINE_FILES } from './pipeline-file.ts';
 import type { FetchedSource } from './source.ts';
 import { variablesOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput } from '../contract.ts';
+import type { ProjectWithRefs } from '../runtime/protected-refs.ts';
 import { readDownstream } from '../runtime/downstream-config.ts';
 
 interface Deps {
@@ -19,7 +20,7 @@ interface Deps {
 }
 
 interface SourceAndProject {
-  project: InstallationProject;
+  project: ProjectWithRefs;
   fetched: FetchedSource;
   protectedRef: boolean;
 }
@@ -57,7 +58,7 @@ export async function requestOf(
   };
 }
 
-const projectFacts = (project: InstallationProject, protectedRef: boolean): CompileRequest['project'] => ({
+const projectFacts = (project: ProjectWithRefs, protectedRef: boolean): CompileRequest['project'] => ({
   slug: project.name,
   defaultBranch: project.default_branch,
   protectedRef,

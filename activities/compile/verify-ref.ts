@@ -6,7 +6,8 @@
  */
 import type { Secrets, Source } from '../../src/adapters/ports.ts';
 import { isProtected } from '../../src/compiler/variables/installation.ts';
-import type { InstallationProject } from '../../src/installation.ts';
+import { refProtection } from '../../src/match/protected-refs.ts';
+import type { ProjectWithRefs } from '../runtime/protected-refs.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 import { cloneAuth } from '../../src/utils/clone-auth.ts';
 
@@ -18,10 +19,10 @@ export interface Protection {
 
 export async function protectionOf(
   deps: { source: Pick<Source, 'contains'>; secrets: Secrets },
-  project: InstallationProject,
+  project: ProjectWithRefs,
   { trigger, signal }: { trigger: Trigger; signal: AbortSignal },
 ): Promise<Protection> {
-  if (!isProtected(project, trigger)) return { protectedRef: false };
+  if (!isProtected(project, trigger)) return { protectedRef: false, ...unknownWarning(project, trigger) };
   if (trigger.sourceBlob !== undefined || !isNamedByPerson(trigger)) return { protectedRef: true };
   const url = project.clone_url;
   const { ref, sha, refKind } = trigger;
@@ -38,6 +39,16 @@ export async function protectionOf(
   if (held) return { protectedRef: true };
   const warning = `The ${refKind} ${ref} does not hold the commit ${sha.slice(0, 12)}, so this pipeline is not protected.`;
   return { protectedRef: false, warning };
+}
+
+function unknownWarning(
+  project: ProjectWithRefs,
+  { refKind, ref, fork }: Trigger,
+): Pick<Protection, 'warning'> {
+  if (fork || refProtection(project, refKind, ref) !== 'unknown') return {};
+  return {
+    warning: `The forge has not said whether the ${refKind} ${ref} is protected, so this pipeline is not protected. davit doctor says why; start the pipeline again afterwards.`,
+  };
 }
 
 /** Child pipelines keep the commit and the role of the request that started their family. */

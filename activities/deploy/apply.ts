@@ -20,6 +20,7 @@ import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughOutage, retryUntilReachable } from '../runtime/retry-policies.ts';
+import { lostApproval } from './approval.ts';
 import { rulesOf, takeover } from './ownership.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
@@ -41,6 +42,7 @@ const MAX_CONFLICTS = 20;
  *  APPLY-4 A write is conditional on the version that the decision was made for.
  *  APPLY-5 See `afterError`.
  *  APPLY-6 A dispatch that is followed by another one writes nothing.
+ *  APPLY-7 Nothing is written without valid approvals; a deployment that is already at the target stays.
  */
 export function makeApplyDeploy(given: DeployDeps): DeployActivities['applyDeploy'] {
   return (input) =>
@@ -112,8 +114,7 @@ async function already(deps: DeployDeps, input: DeployInput, spec: DeploySpec): 
 
 async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<ApplyOutput> {
   const spec = await readSpec(deps.blobs, input.spec, 'deploy');
-  if (spec.fork)
-    return { kind: 'failed', result: ended('failed', 'config', 'A pipeline of a fork may not deploy.') };
+  if (spec.fork) return refused('A pipeline of a fork may not deploy.');
   if (spec.target !== deps.target.name)
     throw new DavitError(
       'deploy/unknown-target',
@@ -121,9 +122,9 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
     );
   const rules = rulesOf(deps);
   const refusal = deployRefusal(rules, spec, spec.swarm);
-  if (refusal !== undefined) return { kind: 'failed', result: ended('failed', 'config', refusal) };
+  if (refusal !== undefined) return refused(refusal);
   const foreign = spec.image === undefined ? undefined : imageRefusal(spec.image, spec, deps.facts.config);
-  if (foreign !== undefined) return { kind: 'failed', result: ended('failed', 'config', foreign) };
+  if (foreign !== undefined) return refused(foreign);
   const image = await deployedImage(spec, input, deps.registries);
   for (let round = 1; round <= MAX_CONFLICTS; round++) {
     const decided = await retryThroughOutage(
@@ -141,6 +142,12 @@ async function apply(deps: DeployDeps, input: DeployInput, run: Run): Promise<Ap
   );
 }
 
+/** Nothing was written: the environment is not deployed by it. */
+const refused = (message: string): ApplyOutput => ({
+  kind: 'failed',
+  result: { ...ended('failed', 'config', message), started: false },
+});
+
 /** Reads, decides, writes; undefined requests another round. */
 async function attempt(
   deps: DeployDeps,
@@ -154,8 +161,12 @@ async function attempt(
     log.line(`This deployment is already on ${deps.target.name}.`);
     return already(deps, input, spec);
   }
+  if (input.approval && now.seq <= input.seq && !input.onlyLook) {
+    const lost = await lostApproval(deps, input.approval);
+    if (lost) return { kind: 'failed', result: lost };
+  }
   const taken = await takeover(deps, input, { spec, now, log });
-  if (taken !== undefined) return { kind: 'failed', result: ended('failed', 'config', taken) };
+  if (taken !== undefined) return refused(taken);
   if (now.seq > input.seq) return outdated(deps, input, { spec, now, log });
   if (input.onlyLook) return { kind: 'failed', result: { outcome: 'cancelled', started: false } };
   log.line(`${deps.target.name}: service ${spec.swarm.service}: ${targetText(now)}.`);

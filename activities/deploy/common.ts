@@ -4,6 +4,7 @@ import type {
   LogStore,
   RecordStore,
   Registries,
+  Rights,
   Secrets,
   TargetState,
 } from '../../src/adapters/ports.ts';
@@ -20,6 +21,7 @@ import { sha256 } from '../../src/utils/sha256.ts';
 export interface DeployDeps {
   blobs: Pick<BlobStore, 'getBytes' | 'putBytes'>;
   records: Pick<RecordStore, 'get' | 'put'>;
+  rights: Pick<Rights, 'approvals'>;
   logs: LogStore;
   secrets: Secrets;
   registries: Registries;
@@ -31,7 +33,7 @@ export interface DeployDeps {
 }
 /** An outage of the server for minutes does not end a deployment; requests to the stores may be repeated. */
 export function storesWithRetry(deps: DeployDeps, signal: AbortSignal): DeployDeps {
-  const { blobs, records } = deps;
+  const { blobs, records, rights } = deps;
   const asked = <T>(work: () => Promise<T>): Promise<T> => retryThroughStoreOutage(signal, work);
   return {
     ...deps,
@@ -39,6 +41,7 @@ export function storesWithRetry(deps: DeployDeps, signal: AbortSignal): DeployDe
       getBytes: (...of) => asked(() => blobs.getBytes(...of)),
       putBytes: (...of) => asked(() => blobs.putBytes(...of)),
     },
+    rights: { approvals: (question) => asked(() => rights.approvals(question)) },
     records: {
       get: (name) => asked(() => records.get(name)),
       put: (name, value) => asked(() => records.put(name, value)),

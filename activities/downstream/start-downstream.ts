@@ -8,15 +8,23 @@
  *        use its protected refs: nobody reaches production through an unprotected branch.
  * DOWN-3 Variables are passed in a blob, secrets as references: neither is in the history of a workflow.
  */
-import type { BlobStore, PipelineStarter, RecordStore, Secrets, Source } from '../../src/adapters/ports.ts';
+import type {
+  BlobStore,
+  PipelineStarter,
+  RecordStore,
+  Rights,
+  Secrets,
+  Source,
+} from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
 import { MAX_DEPTH, MAX_REPEATS, MAX_TREE, type DownstreamConfig } from '../../src/plan/model/downstream.ts';
 import { treeCounter } from '../../src/plan/model/records.ts';
 import type { TriggerSpec } from '../../src/plan/model/spec.ts';
 import { downstreamKey, type Trigger, type Upstream } from '../../src/plan/model/trigger.ts';
-import { isProtectedRef } from '../../src/match/protected-refs.ts';
+import { refProtection } from '../../src/match/protected-refs.ts';
 import type { ControlActivities, DownstreamAnswer, DownstreamInput } from '../contract.ts';
+import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { childFile, forwardedVariables, readSpec } from './config.ts';
 import { cloneAuth } from '../../src/utils/clone-auth.ts';
 
@@ -27,6 +35,7 @@ export interface DownstreamDeps {
   secrets: Secrets;
   workflows: PipelineStarter;
   facts: InstallationFacts;
+  rights: Pick<Rights, 'protection'>;
 }
 /** A final refusal, shown at the trigger job. An outage rejects with another code, and is retried. */
 const refuse = (message: string): DavitError => new DavitError('trigger/refused', message);
@@ -122,10 +131,17 @@ async function ofOther(deps: DownstreamDeps, input: DownstreamInput, spec: Trigg
     );
   const ref = to.branch ?? target.default_branch;
   const head = await headOf(deps, target, ref);
-  if (isProtectedRef(target, head.refKind, ref) && !spec.protectedRef)
-    throw refuse(
-      `${ref} of ${target.name} is protected, and this pipeline is not, so it may not start one there.`,
-    );
+  if (!spec.protectedRef) {
+    const protection = refProtection(await withForgeRefs(deps.rights, target), head.refKind, ref);
+    if (protection === 'protected')
+      throw refuse(
+        `${ref} of ${target.name} is protected, and this pipeline is not, so it may not start one there.`,
+      );
+    if (protection === 'unknown')
+      throw refuse(
+        `This pipeline is not protected, and the forge has not said yet whether ${ref} of ${target.name} is, so it may not start one there.`,
+      );
+  }
   return { ...head, ...fromHere(input, target) };
 }
 

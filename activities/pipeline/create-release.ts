@@ -9,15 +9,16 @@
  *  REL-3 Never from a fork, and never of a protected tag by an unprotected pipeline: davit's token may create
  *        tags that the pusher could not.
  */
-import type { BlobStore, Forge, RecordStore } from '../../src/adapters/ports.ts';
+import type { BlobStore, Forge, RecordStore, Rights } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/compiler/variables/expand.ts';
 import { projectNamed } from '../../src/compiler/variables/installation.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
-import { isProtectedRef } from '../../src/match/protected-refs.ts';
+import { refProtection } from '../../src/match/protected-refs.ts';
 import type { ProjectSlug } from '../../src/plan/model/ids.ts';
 import type { ReleaseSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, ReleaseJobInput, ReleaseOutput } from '../contract.ts';
+import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 import { dotenvVariables } from '../runtime/dotenv-variables.ts';
@@ -27,6 +28,7 @@ export interface ReleaseDeps {
   records: RecordStore;
   forge: Forge;
   facts: InstallationFacts;
+  rights: Pick<Rights, 'protection'>;
 }
 const MAX_NOTES = 1_024 * 1_024;
 
@@ -50,10 +52,8 @@ export function makeCreateRelease(deps: ReleaseDeps): ControlActivities['createR
     const release = await filled(deps, input, spec.release);
     if (release.tagName.trim() === '')
       return refused('release: tag_name is empty: the variable that it uses is not set.');
-    if (!spec.protectedRef && isProtectedRef(projectNamed(deps.facts, input), 'tag', release.tagName))
-      return refused(
-        `The tag ${release.tagName} is protected, and this pipeline is not: it makes no such release.`,
-      );
+    const tag = spec.protectedRef ? 'unprotected' : await tagProtection(deps, input, release.tagName);
+    if (tag !== 'unprotected') return refused(TAG_REFUSALS[tag](release.tagName));
     try {
       return await create(deps, input, release);
     } catch (error) {
@@ -62,6 +62,20 @@ export function makeCreateRelease(deps: ReleaseDeps): ControlActivities['createR
     }
   };
 }
+
+const TAG_REFUSALS = {
+  protected: (tag: string) =>
+    `The tag ${tag} is protected, and this pipeline is not: it makes no such release.`,
+  unknown: (tag: string) =>
+    `This pipeline is not protected, and the forge has not said yet whether the tag ${tag} is: it makes no such release.`,
+} as const;
+
+const tagProtection = async (
+  { facts, rights }: ReleaseDeps,
+  input: ReleaseJobInput,
+  tag: string,
+): Promise<'protected' | 'unprotected' | 'unknown'> =>
+  refProtection(await withForgeRefs(rights, projectNamed(facts, input)), 'tag', tag);
 
 const refused = (message: string): ReleaseOutput => ({ kind: 'refused', message });
 

@@ -8,7 +8,7 @@
  * XART-2 The pipeline of a fork takes nothing by project. Another project gives only to those that its
  *        `artifacts_to` names.
  */
-import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
+import type { BlobStore, RecordStore, Rights } from '../../src/adapters/ports.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
 import type { CrossPipelineArtifact, CrossPipelineAnswer } from '../../src/plan/model/artifacts.ts';
 import type { ForeignNeed } from '../../src/plan/model/plan.ts';
@@ -17,9 +17,10 @@ import {
   artifactRecordPrefix,
   type ArtifactRecord,
 } from '../../src/plan/model/records.ts';
-import { isProtectedRef } from '../../src/match/protected-refs.ts';
+import { needsProtectedRight } from '../../src/match/protected-refs.ts';
 import type { ControlActivities, FindArtifactsInput } from '../contract.ts';
 import { artifactNameHash } from '../runtime/artifact-name-hash.ts';
+import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { mayDownload, artifactProject } from '../runtime/project-access.ts';
 
 /** Maximum number of failed retries to skip. */
@@ -29,6 +30,7 @@ export interface FindArtifactsDeps {
   records: RecordStore;
   blobs: Pick<BlobStore, 'has'>;
   facts: InstallationFacts;
+  rights: Pick<Rights, 'protection'>;
 }
 
 /** All of them, or the reason why not, for a person. */
@@ -64,7 +66,7 @@ async function find(
 }
 
 async function newest(
-  { records, facts }: FindArtifactsDeps,
+  { records, facts, rights }: FindArtifactsDeps,
   input: FindArtifactsInput,
   need: Extract<ForeignNeed, { project: string }>,
 ): Promise<ArtifactRecord | string> {
@@ -74,7 +76,10 @@ async function newest(
   if (!project) return `There is no project ${need.project} in this installation.`;
   if (!mayDownload(project, input))
     return `${project.name} does not give its artifacts to ${input.project}: its entry in the installation file says to whom, under artifacts_to.`;
-  const isProtected = isProtectedRef(project, 'branch', need.ref) || isProtectedRef(project, 'tag', need.ref);
+  const lists = await withForgeRefs(rights, project);
+  // Where it is not known, only what a protected pipeline has left can be trusted.
+  const isProtected =
+    needsProtectedRight(lists, 'branch', need.ref) || needsProtectedRight(lists, 'tag', need.ref);
   const area = isProtected ? 'protected' : 'unprotected';
   const prefix = artifactRecordPrefix(project.name, area, artifactNameHash(need.ref, need.job));
   for (const name of await records.list(prefix, MAX_RETRIES_SKIPPED)) {

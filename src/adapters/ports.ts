@@ -5,6 +5,9 @@
  * epoch ms, all durations ms.
  */
 import type { Readable } from 'node:stream';
+import type { InstallationProject } from '../installation.ts';
+import type { ForgeProtection } from '../match/forge-refs.ts';
+import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts';
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
 import type { LogSummary, Platform } from '../plan/model/outcome.ts';
@@ -576,6 +579,22 @@ export interface Forge {
 }
 export interface ReleaseAt {
   url?: string;
+}
+/** A project's forge, as its entry in the installation file names it. */
+export type ForgeProjectSettings = Pick<
+  InstallationProject,
+  'name' | 'forge' | 'forge_url' | 'forge_token' | 'repository'
+>;
+export interface ForgeRefs {
+  /** What the forge protects now. Rejects with `forge/away`, `forge/refused`, `secret/missing`. */
+  read(project: ForgeProjectSettings, signal?: AbortSignal): Promise<ForgeProtection>;
+}
+/** What the server knows of rights, for workers. */
+export interface Rights {
+  /** What the project's forge was last known to protect; undefined while nobody could read it. */
+  protection(project: ProjectSlug): Promise<ForgeProtection | undefined>;
+  /** Whether the approvals of a job still stand, by the users and rights of now. */
+  approvals(question: ApprovalQuestion): Promise<ApprovalAnswer>;
 }
 
 // ---------------------------------------------------------------- workflows

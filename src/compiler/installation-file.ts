@@ -65,11 +65,35 @@ function checkInstallation(value: Installation, root: Node, problems: Problems):
       if (names.indexOf(name) !== index)
         problems.add('language/conflict', `${list} names "${name}" twice`, { at: itemAt(root, list, index) });
   warnOfFormerKeys(root, problems);
+  checkForgeRefs(value, root, problems);
   const defaults = value.registries.filter((registry) => registry.default).length;
   if (defaults > 1)
     problems.add('language/conflict', 'only one registry can be the default', {
       at: itemAt(root, 'registries', 0),
     });
+}
+
+/** The forge can be asked only where the project says which one, and with what. */
+function checkForgeRefs({ projects }: Installation, root: Node, problems: Problems): void {
+  for (const [index, project] of projects.entries()) {
+    if (project.protected_from !== 'forge') continue;
+    const { forge, forge_url, forge_token, repository } = project;
+    const needed = {
+      forge: forge !== 'none',
+      forge_url: forge_url !== undefined || forge === 'github',
+      forge_token: forge_token !== undefined,
+      repository: repository !== undefined,
+    };
+    const missing = Object.entries(needed).flatMap(([key, has]) => (has ? [] : [key]));
+    if (missing.length > 0)
+      problems.add(
+        'language/conflict',
+        `protected_from: forge of "${project.name}" needs ${missing.join(', ')}`,
+        {
+          at: itemAt(root, 'projects', index),
+        },
+      );
+  }
 }
 
 /** Keys that are still read under their former name. */

@@ -14,6 +14,16 @@ export interface TargetRules extends TargetLists {
   services?: readonly string[];
   refs?: RefRule;
 }
+/** What an approval of a deployment is for: the entry of its target, whatever the order of its keys. */
+export const targetText = (
+  target:
+    | (Partial<TargetRules> & { kind?: string; docker?: string | undefined; adopt?: boolean })
+    | undefined,
+): string => {
+  const { name, kind, docker, projects, services, refs, networks, adopt } = target ?? {};
+  return JSON.stringify([name, kind, docker, projects, services, refs, networks, adopt]);
+};
+
 export interface DeployAsk {
   project: string;
   ref: string;

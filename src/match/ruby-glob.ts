@@ -7,21 +7,33 @@ import { RE2JS } from 're2js';
  */
 export type Glob = (path: string) => boolean;
 
-export function compileGlob(glob: string): Glob {
+/**
+ * How stars are interpreted. `ruby`: as above · `path`: `**` is any text, in any place · `text`: slashes are
+ * ordinary characters, so each star is any text. Gitea uses the last two, for branches and for tags.
+ */
+export type Stars = 'ruby' | 'path' | 'text';
+
+/** Throws when it is no glob. */
+export function compileGlob(glob: string, stars: Stars = 'ruby'): Glob {
   if (!/[*?[\]{}\\]/.test(glob)) return (path) => path === glob;
-  const regex = RE2JS.compile(`^(?:${translate(glob)})$`, RE2JS.DOTALL);
+  const regex = RE2JS.compile(`^(?:${translate(glob, stars)})$`, RE2JS.DOTALL);
   return (path) => regex.matcher(path).find();
 }
 
 /** Text of a regular expression that matches like the glob. */
-function translate(glob: string): string {
+function translate(glob: string, stars: Stars): string {
   const closes = braces(glob);
   let text = '';
   let depth = 0;
   for (let at = 0; at < glob.length; at += 1) {
     const char = glob[at] ?? '';
     const begins = at === 0 || '/{,'.includes(glob[at - 1] ?? '');
-    if (char === '*' && begins && glob.startsWith('**/', at)) {
+    if (char === '*' && stars !== 'ruby') {
+      const double = glob[at + 1] === '*';
+      while (glob[at + 1] === '*') at += 1;
+      text += double || stars === 'text' ? '.*' : '[^/]*';
+    } else if (char === '?' && stars === 'text') text += '.';
+    else if (char === '*' && begins && glob.startsWith('**/', at)) {
       text += '(?:[^/]*/)*';
       at += 2;
       while (glob.startsWith('**/', at + 1)) at += 3;

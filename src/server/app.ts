@@ -10,6 +10,7 @@ import { internalBlobRoutes } from './routes/internal-blobs.ts';
 import { internalFleetRoutes } from './routes/internal-fleet.ts';
 import { internalLogRoutes } from './routes/internal-logs.ts';
 import { internalRecordRoutes } from './routes/internal-records.ts';
+import { internalRightsRoutes } from './routes/internal-rights.ts';
 import { logRoutes } from './routes/logs.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
@@ -72,6 +73,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes])
     routes(app, deps, rules);
   internalFleetRoutes(app, deps);
+  internalRightsRoutes(app, deps);
   app.addHook('onClose', async () => views.close());
   return app;
 }

@@ -25,6 +25,8 @@ export interface Tokens {
   user(token: string): User | undefined;
   /** Undefined: not the token of a worker. `machine`: the one whose own token it is. */
   worker(token: string): { machine?: Machine } | undefined;
+  /** The role that the user with this name has now; undefined if there is no such user. */
+  roleOf(name: string): Role | undefined;
 }
 
 /** `owner`: the user of the CLI token file of this machine, always an operator. */
@@ -66,6 +68,8 @@ export function knownTokens(options: {
       const own = machines.filter((one) => timingSafeEqual(one.hash, hash))[0];
       return timingSafeEqual(worker, hash) ? {} : own && { machine: own.machine };
     },
+    roleOf: (name) =>
+      name === options.owner ? 'operator' : usersNow().find((one) => one.name === name)?.role,
   };
 }
 

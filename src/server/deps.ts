@@ -8,6 +8,7 @@ import type {
   RecordStore,
 } from '../adapters/ports.ts';
 import type { InstallationFacts, InstallationProject } from '../installation.ts';
+import type { ProtectionOf } from './forge-protection.ts';
 import type { ResolveRef } from './resolve-ref.ts';
 import type { Tokens } from './auth.ts';
 import type { ServerLog } from './log.ts';
@@ -27,6 +28,8 @@ export interface ServerDeps {
   fleet: Fleet;
   workflows: Workflows;
   tokens: Tokens;
+  /** What the forges of projects protect. */
+  protectionOf: ProtectionOf;
   /** Asked for requests without a commit. */
   resolveRef: ResolveRef;
   webhooks: readonly WebhookProject[];

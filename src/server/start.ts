@@ -10,6 +10,7 @@ import { wireServer, type ServerPorts } from '../wiring-server.ts';
 import { buildApp } from './app.ts';
 import { knownTokens } from './auth.ts';
 import { runCollection } from './collection.ts';
+import { forgeProtection } from './forge-protection.ts';
 import { refResolver } from './resolve-ref.ts';
 import { currentRights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
@@ -83,6 +84,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       workers: options.installation.workers,
       owner: ownerName(),
     }),
+    protectionOf: forgeProtection({ ...ports, log }),
     resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
     facts: () => factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),

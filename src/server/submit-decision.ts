@@ -8,6 +8,7 @@ import { mayStartProtected, projectNamed } from '../compiler/variables/installat
 import { DavitError } from '../errors.ts';
 import type { Decision, DecisionAnswer, PipelineStatus } from '../plan/model/protocol.ts';
 import type { ServerDeps } from './deps.ts';
+import { targetOf } from './approvals.ts';
 import { planOf, recordOf } from './records.ts';
 import type { Views } from './views.ts';
 
@@ -17,9 +18,12 @@ export async function submitDecision(
   { id, decision }: { id: PipelineId; decision: Decision },
 ): Promise<DecisionAnswer> {
   if (decision.action === 'retry') refuseRetry(deps, await views.status(id), decision);
-  const answer = await deps.workflows.decide(id, decision);
+  const target =
+    decision.action === 'play' ? targetOf(deps.facts(), await views.status(id), decision.job) : undefined;
+  const bound = { ...decision, ...(target !== undefined && { target }) };
+  const answer = await deps.workflows.decide(id, bound);
   views.touch(id);
-  return answer === 'closed' ? decideClosed(deps, views, { id, decision }) : answer;
+  return answer === 'closed' ? decideClosed(deps, views, { id, decision: bound }) : answer;
 }
 
 /** A retry is a start: on a protected ref it needs the same right. */

@@ -37,6 +37,7 @@ const scenarios: [string[], () => Promise<void>][] = [
   [['pipeline-cancelled'], cancelled],
   [['pipeline-superseded', 'project-superseding'], superseded],
   [['pipeline-parent', 'pipeline-child', 'pipeline-mirror'], family],
+  [['pipeline-asked-again'], askedAgain],
 ];
 const wanted = process.argv.slice(2);
 const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
@@ -123,6 +124,29 @@ async function family(): Promise<void> {
   await save('pipeline-parent', pipelineWorkflowId(id));
   await save('pipeline-child', pipelineWorkflowId('child/1'));
   await save('pipeline-mirror', pipelineWorkflowId(mirrors));
+}
+
+/** An approval that is lost before the attempt, and one that the deploy worker finds lost. */
+async function askedAgain(): Promise<void> {
+  const plan = planOf([{ key: 'deploy', kind: 'deploy', target: 'prod', queue: 'deploy-prod', gate: { ...gate, requires: [] } }]);
+  world.project('asked', { plan, behaviours: { 'deploy apply': [{ apply: 'approval' }, {}] } });
+  let lost = true;
+  world.fakes.approvals = async (question) => {
+    const answer = lost ? ({ verdict: 'ask', reason: 'ops has gone', gate: question.gate } as const) : ({ verdict: 'stands' } as const);
+    lost = false;
+    return answer;
+  };
+  const id = await world.push('asked');
+  for (let approvals = 1; approvals <= 3; approvals++) {
+    await world.when(
+      id,
+      `it asks for the approval ${approvals}`,
+      ({ jobs }) => jobs[0]?.phase === 'gate' && jobs[0].decisions.length === approvals - 1,
+    );
+    await decide(world.client, id, { action: 'play', job: 'deploy', actor: 'ops', role: 'developer' });
+  }
+  await world.end(id);
+  await save('pipeline-asked-again', pipelineWorkflowId(id));
 }
 
 async function save(name: string, workflowId: string): Promise<void> {

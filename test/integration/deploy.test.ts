@@ -19,6 +19,7 @@ import {
   memoryLogs,
   memoryRecords,
   runInput,
+  steadyRights,
   testFacts,
 } from '../unit/activities/fakes.ts';
 
@@ -41,6 +42,7 @@ beforeAll(async () => {
   activities = makeDeployActivities({
     blobs,
     records,
+    rights: steadyRights,
     secrets,
     target,
     logs: memoryLogs(),

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
 import type { Decision, PipelineStatus } from '../../src/plan/model/protocol.ts';
+import { standing } from '../../src/plan/policy/approval-standing.ts';
 import { decide, signalRerun } from '../../src/temporal/calls.ts';
 import { planOf } from '../support/plans.ts';
 import { World } from '../support/world.ts';
@@ -11,10 +12,27 @@ import { World } from '../support/world.ts';
 let world: World;
 beforeAll(async () => {
   world = await World.start();
+  world.fakes.approvals = async (question) => {
+    const lost = revoked.has(question.project);
+    return standing(question, { roleOf: () => (lost ? 'reader' : 'developer'), approveBySignal: !lost });
+  };
 });
 afterAll(() => world.close());
 
-const acts = ['approve', 'stranger', 'reject', 'retry', 'cancelJob', 'cancel', 'signal', 'pause'] as const;
+const acts = [
+  'approve',
+  'stranger',
+  'reject',
+  'retry',
+  'cancelJob',
+  'cancel',
+  'signal',
+  'pause',
+  'revoke',
+  'restore',
+] as const;
+/** Projects in which ops has lost the role, and signals do not count. */
+const revoked = new Set<string>();
 const deeds = fc.array(fc.record({ act: fc.constantFrom(...acts), together: fc.boolean() }), {
   minLength: 3,
   maxLength: 10,
@@ -43,6 +61,7 @@ describe.concurrent('random decisions', () => {
         going = [];
       }
       await Promise.all(going);
+      revoked.delete(slug);
       // Reruns in flight come first: the project handles one request after the other.
       await world.push(slug, { source: 'api', key: 'request:last', deliveryId: 'last' });
       await world.handle(id).cancel().catch(closed);
@@ -56,9 +75,10 @@ describe.concurrent('random decisions', () => {
 /** The first activity of each attempt has an accepted approval before it that no earlier attempt has used. */
 function check(slug: string, id: PipelineId, status: PipelineStatus): void {
   const job = status.jobs.find((other) => other.key === 'deploy');
-  const runs = world.fakes
-    .journal(slug)
-    .filter((entry) => entry.activity === 'runJob' && entry.job === 'deploy' && entry.pipeline === id);
+  const journal = world.fakes.journal(slug);
+  const runs = journal.filter(
+    (entry) => entry.activity === 'runJob' && entry.job === 'deploy' && entry.pipeline === id,
+  );
   const approvals = (job?.decisions ?? []).filter(
     (one) => one.action === 'play' && one.answer === 'accepted',
   );
@@ -67,6 +87,11 @@ function check(slug: string, id: PipelineId, status: PipelineStatus): void {
     const before = approvals.filter((one) => (one.at ?? Number.POSITIVE_INFINITY) <= run.at);
     expect(before.length).toBeGreaterThan(at);
   });
+  // Right before it, the server has said that its approvals stand.
+  for (const run of runs) {
+    const before = journal.slice(0, journal.indexOf(run)).filter((entry) => entry.job === 'deploy');
+    expect(before.at(-1)?.activity).toBe('checkApproval stands');
+  }
   for (const one of approvals) expect(['ops', 'temporal']).toContain(one.actor);
   expect(['success', 'failed', 'canceled']).toContain(status.state);
 }
@@ -78,6 +103,12 @@ async function perform(id: PipelineId, slug: string, { act }: Deed): Promise<voi
       return;
     case 'cancel':
       await world.handle(id).cancel().catch(closed);
+      return;
+    case 'revoke':
+      revoked.add(slug);
+      return;
+    case 'restore':
+      revoked.delete(slug);
       return;
     case 'signal':
       await world.handle(id).signal('approve', { job: 'deploy' }).catch(closed);

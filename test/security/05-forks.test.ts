@@ -49,6 +49,29 @@ const fork = (more: Partial<ReturnType<typeof pushOf>> = {}) =>
   });
 const TARGETS = { targets: [{ name: 'local' }] };
 
+test('a fork holds no secret of project or installation, in no job and by no name', async () => {
+  const variables = {
+    OPEN: 'plain text',
+    PLAIN_SECRET: { secret: 'env:CANARY_PLAIN' },
+    MASKED: { value: 'canary-masked', masked: true },
+    PROTECTED: { secret: 'env:CANARY_PROTECTED', protected: true },
+    IN_PROD: { secret: 'env:CANARY_PROD', environment: 'prod' },
+  };
+  const config = { ...TARGETS, variables: { INSTANCE: { secret: 'env:CANARY_INSTANCE' } } };
+  const named = { variables: { ...variables, TOKEN: { secret: 'file:/CANARY_FILE' } } };
+  const at = control(repository, named, config);
+  const specs = async (trigger: ReturnType<typeof pushOf>): Promise<string> => {
+    const planned = await at.plan(trigger);
+    return JSON.stringify(planned.plan.jobs.map((job) => at.spec(planned, job.key)));
+  };
+  const own = await specs(pushOf(repository));
+  expect(own).toContain('CANARY_PLAIN');
+  expect(own).toContain('CANARY_PROTECTED');
+  const foreign = await specs(fork());
+  expect(foreign).toContain('plain text');
+  expect(foreign).not.toMatch(/canary/i);
+});
+
 describe('a request is of a fork when', () => {
   const zero = '0'.repeat(40);
   const forkOf = (head: object): boolean | undefined => {

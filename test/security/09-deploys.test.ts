@@ -9,6 +9,7 @@ import { deployRefusal, takeoverRefusal, type DeployAsk } from '../../src/match/
 import { installationSchema, targetSchema } from '../../src/installation.ts';
 import type { Gate } from '../../src/plan/model/plan.ts';
 import type { Decision } from '../../src/plan/model/protocol.ts';
+import { missingApprovals } from '../../src/plan/policy/approvals.ts';
 import { judge } from '../../src/plan/policy/approval-policy.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 import { jobOf } from '../support/plans.ts';
@@ -209,6 +210,14 @@ describe('approvals', () => {
         play('cy'),
       ]),
     ).toEqual([no, no, no, 'count', 'job/decided', 'approve']);
+  });
+  test('no name counts twice, and no signal, whatever the lists name', () => {
+    const of = (approvers: string[], people: Decision[]) =>
+      missingApprovals(gate({ protection: { approvals: [{ approvers, count: 2 }] } }), people);
+    expect(of(['ops', 'olga'], [play('ops'), play('ops')])).toBe(1);
+    expect(of(['developer'], [play('ops'), play('OPS')])).toBe(1);
+    expect(of(['developer'], [play('ops'), play('olga')])).toBe(0);
+    expect(of(['temporal', 'ops'], [play('ops'), play('temporal', 'temporal')])).toBe(1);
   });
   test('those of an earlier life do not count', () =>
     expect(

@@ -32,6 +32,25 @@ test('base64 of a file, in lines of 76 and of 64', () => {
   expect(longest(hidden(KEY, run(KEY, 'base64')))).toBeLessThan(8);
 });
 
+test.each([0, 9, 19, 28, 38, 47, 57])(
+  'base64 of a key with and without its last newline, to the last line (%i)',
+  (more) => {
+    const key = `${KEY.trimEnd()}${'x'.repeat(10 + more)}`;
+    for (const [value, printed] of [
+      [`${key}\n`, key],
+      [key, `${key}\n`],
+      [`${key}\n`, `${key}\n`],
+      [key, key],
+    ] as const) {
+      const lines =
+        Buffer.from(printed)
+          .toString('base64')
+          .match(/.{1,76}/g) ?? [];
+      expect(longest(hidden(value, lines.join('\n')))).toBeLessThan(8);
+    }
+  },
+);
+
 test('hex in the lines of od, wherever the secret begins', () => {
   for (const before of ['', 'a', 'token=', 'a longer text before it: ']) {
     const output = hidden(TOKEN, run(`${before}${TOKEN}`, 'od -An -tx1'));

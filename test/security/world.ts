@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { CompileOutput } from '../../activities/contract.ts';
+import type { Rights } from '../../src/adapters/ports.ts';
 import type { JobSpec } from '../../src/plan/model/spec.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 import { testCompiler } from '../support/compiler.ts';
@@ -83,13 +84,19 @@ export const requestOf = (
 ): Trigger =>
   pushOf(repository, { source: 'api', key: 'request:12345678', actor: `the ${role}`, role, ...more });
 
-export function control(repository: Repository, project: object = {}, config: object = {}) {
+export function control(
+  repository: Repository,
+  project: object = {},
+  config: object = {},
+  rights: Partial<Rights> = {},
+) {
   const facts = testFacts({
     projects: [{ name: 'table', clone_url: repository.url, ...project }],
     registries: [{ host: '127.0.0.1:5000', default: true }],
     ...config,
   });
   const { compile, blobs, records } = testCompiler(facts, {
+    rights,
     includes: { open: () => ({ answer: async () => ({}) }) },
   });
   const ask = (trigger: Trigger): Promise<CompileOutput> =>

@@ -3,17 +3,18 @@ import { makeCompilePipeline } from '../../activities/compile/compile-pipeline.t
 import { gitSource } from '../../src/adapters/git/index.ts';
 import type { GitProtocol } from '../../src/adapters/git/validate.ts';
 import { storedCopies } from '../../src/adapters/includes/copies.ts';
-import type { Includes } from '../../src/adapters/ports.ts';
+import type { Includes, Rights } from '../../src/adapters/ports.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
 import { wireIncludes } from '../../src/wiring.ts';
-import { memoryBlobs, memoryRecords } from '../unit/activities/fakes.ts';
+import { memoryBlobs, memoryRecords, steadyRights } from '../unit/activities/fakes.ts';
 
 export interface CompilerOptions {
   protocols?: readonly GitProtocol[];
   /** The real ones by default. */
   includes?: Includes;
+  rights?: Partial<Rights>;
 }
 
 export function testCompiler(facts: InstallationFacts, options: CompilerOptions = {}) {
@@ -24,6 +25,7 @@ export function testCompiler(facts: InstallationFacts, options: CompilerOptions 
     blobs,
     records,
     facts,
+    rights: { ...steadyRights, ...options.rights },
     secrets,
     source: gitSource({ protocols: options.protocols ?? ['file'] }),
     includes: options.includes ?? wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),

@@ -14,7 +14,8 @@ import type {
   RunInput,
   ReleaseOutput,
 } from '../../activities/contract.ts';
-import type { JobResult, Outcome } from '../../src/plan/model/outcome.ts';
+import type { ApprovalAnswer, ApprovalQuestion } from '../../src/plan/model/approval.ts';
+import type { BuiltImage, JobResult, Outcome } from '../../src/plan/model/outcome.ts';
 import type { Plan } from '../../src/plan/model/plan.ts';
 import { parsePipelineId, type Digest, type PipelineId } from '../../src/plan/model/ids.ts';
 import type { KeyLookup } from '../../src/plan/model/protocol.ts';
@@ -42,7 +43,9 @@ export interface Behaviour {
   host?: string;
   /** Waits for `world.open(slug, gateName)`. */
   until?: string;
-  apply?: 'applied' | 'already' | 'outdated' | 'failed';
+  apply?: 'applied' | 'already' | 'outdated' | 'failed' | 'approval';
+  /** Digest of the image that it builds. */
+  image?: Digest;
 }
 export interface FakeProject {
   plan: Plan;
@@ -105,6 +108,9 @@ export class Fakes {
   /** Set by the world: the newest pipeline of main. */
   newest: (project: string) => Promise<PipelineId | undefined> = async () => undefined;
 
+  /** What the server says about approvals. */
+  approvals: (question: ApprovalQuestion) => Promise<ApprovalAnswer> = async () => ({ verdict: 'stands' });
+
   /** Releases every behaviour with this `until`. */
   open(slug: string, name: string): void {
     this.#door(slug, name).open();
@@ -126,6 +132,11 @@ export class Fakes {
       claimPipeline: async ({ project, key, claimId }) => {
         if (this.projects.get(project)?.claimUntil) await this.#stay(project, { until: 'claimed' });
         return this.#claim(project, key, claimId);
+      },
+      checkApproval: async (question) => {
+        const answer = await this.approvals(question);
+        this.#note(question.project, { activity: `checkApproval ${answer.verdict}`, job: question.job });
+        return answer;
       },
       forgeHeadIs: async ({ project, sha }) => this.projects.get(project)?.head === sha,
       compilePipeline: async ({ trigger }) => {
@@ -285,6 +296,7 @@ export class Fakes {
       host: behaviour.host ?? 'h1',
       startedAt: now,
       endedAt: now,
+      ...(behaviour.image && { image: imageOf(behaviour.image) }),
       ...(activity === 'watchDeploy'
         ? { deployed: { ...deployed(input), state: outcome === 'succeeded' ? 'converged' : 'unknown' } }
         : {}),
@@ -297,6 +309,8 @@ export class Fakes {
     if (input.onlyLook && behaviour.apply !== 'already')
       return { kind: 'failed', result: { outcome: 'cancelled', started: false } };
     if (behaviour.apply === 'outdated') return { kind: 'outdated', state };
+    if (behaviour.apply === 'approval')
+      return { kind: 'failed', result: { outcome: 'failed', kind: 'approval', started: false } };
     if (behaviour.apply === 'failed')
       return { kind: 'failed', result: { outcome: 'failed', kind: 'config', started: false } };
     return { kind: behaviour.apply ?? 'applied', state, previous: 'before' };
@@ -351,6 +365,12 @@ export class Fakes {
   }
 }
 
+const imageOf = (digest: Digest): BuiltImage => ({
+  repository: 'table',
+  digest,
+  platform: { os: 'linux', architecture: 'amd64' },
+  sizeBytes: 1,
+});
 const slugOf = (pipeline: string): string => parsePipelineId(pipeline)?.slug ?? '';
 const digestOf = (id: string): Digest =>
   `sha256:${Buffer.from(id).toString('hex').padStart(64, '0').slice(-64)}`;

@@ -41,4 +41,6 @@ export const ROUTES: Record<string, Access> = {
   'POST /internal/v1/workers': 'worker',
   'GET /internal/v1/workers': 'worker',
   'GET /internal/v1/facts': 'worker',
+  'GET /internal/v1/protection/:slug': 'worker',
+  'POST /internal/v1/approvals': 'worker',
 };

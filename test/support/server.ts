@@ -27,6 +27,7 @@ import {
   type ServerLimits,
   type WebhookProject,
 } from '../../src/server/deps.ts';
+import type { ProtectionOf } from '../../src/server/forge-protection.ts';
 import { memoryFleet } from '../../src/server/fleet.ts';
 import { serverLog } from '../../src/server/log.ts';
 import { factsOf } from '../../src/server/start.ts';
@@ -145,6 +146,7 @@ export async function testServer(
     workers?: unknown[];
     secrets?: Record<string, string>;
     limits?: Partial<ServerLimits>;
+    protectionOf?: ProtectionOf;
   } = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'davit-server-'));
@@ -181,6 +183,7 @@ export async function testServer(
       workers: installation.workers,
       owner: 'me',
     }),
+    protectionOf: options.protectionOf ?? (async () => undefined),
     resolveRef: async (_project, { ref }) => (ref === 'main' ? 'd' : 'e').repeat(40),
     webhooks,
     facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),

@@ -19,6 +19,7 @@ import { jobActivities, type JobActivities } from '../activities.ts';
 import { classify, type ActivityFailureKind } from '../failures.ts';
 import { hasVersion } from '../versions.ts';
 import { cancelledResult, isReplacedWhenFenced, withPermit } from './attempt.ts';
+import { approvalQuestion } from './approval.ts';
 import { deployInput } from './inputs.ts';
 import { refOf, type JobRun, type Run } from './state.ts';
 
@@ -123,7 +124,12 @@ function dispatchOnce<T>(
     // away.
     const waitMs = job.status.epoch === 1 ? limits.queueTimeoutMs : limits.hostGraceMs;
     const activities = jobActivities({ ref: refOf(run, job), job: spec, queue: spec.queue, limits, waitMs });
-    return call(activities, { ...deployInput(run, job, beganAt, seq), ...(onlyLook && { onlyLook }) });
+    const approval = approvalQuestion(run, job);
+    return call(activities, {
+      ...deployInput(run, job, beganAt, seq),
+      ...(approval && { approval }),
+      ...(onlyLook && { onlyLook }),
+    });
   });
 }
 

@@ -9,6 +9,7 @@ import { setLivePhase, type GateDecision, type JobRun, type Run } from './state.
  */
 export async function waitAtGate(run: Run, job: JobRun, gate: Gate): Promise<JobResult | undefined> {
   const decision = new Trigger<GateDecision>();
+  job.gateOpenedAt = Date.now();
   job.status.gate = { approvers: gate.approvers, expiresAt: Date.now() + gate.expiresInMs };
   setLivePhase(run, job, { phase: 'gate', decision }, 'gate');
   const clock = new CancellationScope();

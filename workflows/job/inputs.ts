@@ -49,6 +49,14 @@ export const deployInput = (run: Run, job: JobRun, dispatchedAt: number, seq: nu
   deployId: `${run.input.id}/${job.spec.key}/${job.status.attempt}`,
 });
 
+/** What the job's images are now, in a fixed order. */
+export function imageDigests(run: Run, job: JobRun): string[] {
+  const left = results(run)(job.spec.imagesFrom);
+  return left.flatMap(([, { image, index }]) =>
+    [image?.digest, index?.digest].filter((one) => one !== undefined),
+  );
+}
+
 export function downstreamInput(run: Run, job: JobRun): DownstreamInput {
   const { spec } = job;
   const { number, trigger } = run.input;

@@ -4,7 +4,7 @@
  * job: the scheduler does.
  *
  * JOB-1 A job with a gate dispatches nothing before the gate is approved in this lifecycle; a retry asks
- *       again.
+ *       again, and so does an attempt whose approvals do not count any more.
  * JOB-2 Locks are held from before an attempt's first activity until after its last, compensations included.
  * JOB-3 Attempts are numbered across lifecycles; retries by the file or by davit are counted from 0 in each.
  */
@@ -17,6 +17,7 @@ import type { StepKind } from '../../src/plan/policy/schedule.ts';
 import { messageOf } from '../../src/utils/message.ts';
 import { durable } from '../activities.ts';
 import { admittedResult, refusedResult } from './admission.ts';
+import { asksForApprovals, lostApproval } from './approval.ts';
 import { hasVersion } from '../versions.ts';
 import { cancelledResult, containerAttempt } from './attempt.ts';
 import { downstreamAttempt } from './downstream-attempt.ts';
@@ -89,6 +90,13 @@ async function attempts(run: Run, job: JobRun): Promise<JobResult> {
   const used = { auto: 0, retry: 0 };
   for (;;) {
     const result = await insideLocks(run, job);
+    const gate = job.gate ?? job.spec.gate;
+    if (result.kind === 'approval' && gate) {
+      job.status.result = result;
+      const end = await waitAtGate(run, job, gate);
+      if (end) return end;
+      continue;
+    }
     const verdict = retryOf(job.spec, result, { ...used, autoMax: autoMaxOf(run, result) });
     if (verdict === 'no') return result;
     job.status.result = result;
@@ -118,6 +126,9 @@ async function insideLocks(run: Run, job: JobRun): Promise<JobResult> {
       held.push(wanted.resource);
       seq = Math.max(seq, wanted.deployment ? grant.seq : 0);
     }
+    // Where nothing is asked nothing is awaited, so that recorded histories take the same turns.
+    const lost = asksForApprovals(job) && (await lostApproval(run, job));
+    if (lost) return lost;
     const result = await attempt(run, job, seq);
     deployed = hasDeployed(result);
     change = environmentChange(run, job.spec, result);

@@ -7,7 +7,7 @@ import type { Limits } from '../../activities/contract.ts';
 import { isBlocked } from '../../src/plan/policy/downstream.ts';
 import type { Graph } from '../../src/plan/policy/graph.ts';
 import type { AttemptRef, Digest } from '../../src/plan/model/ids.ts';
-import type { Plan, PlanJob } from '../../src/plan/model/plan.ts';
+import type { Gate, Plan, PlanJob } from '../../src/plan/model/plan.ts';
 import type { JobStatus, PipelineInput } from '../../src/plan/model/protocol.ts';
 import type { JobView } from '../../src/plan/policy/status.ts';
 import type { LockClient } from './lock-client.ts';
@@ -66,6 +66,10 @@ export interface JobRun {
   /** A person has asked for it again. */
   retryRequested: boolean;
   playedBy?: string;
+  /** The gate as it is asked now, if that is not the plan's. */
+  gate?: Gate;
+  /** Epoch ms: approvals from before do not count. */
+  gateOpenedAt?: number;
 }
 export interface TriggerRun extends JobRun {
   readonly link: DownstreamLink;

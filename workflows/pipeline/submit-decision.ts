@@ -8,6 +8,7 @@ import type { JobKey } from '../../src/plan/model/ids.ts';
 import type { Decision, DecisionAnswer, UpdateName } from '../../src/plan/model/protocol.ts';
 import type { Scheduler } from './scheduler.ts';
 import { decideGate, isGateClosed } from '../job/gate.ts';
+import { imageDigests } from '../job/inputs.ts';
 import type { JobRun, Run } from '../job/state.ts';
 
 /** Decisions kept per job: repeated requests of one person must not make the workflow grow. */
@@ -50,18 +51,17 @@ export function decide(target: DecisionTarget | undefined, decision: Decision): 
   return { accepted: true, message: verdict.message };
 }
 
-/**
- * An approval of a protected environment is of this commit, this plan and this environment, and the record
- * says so.
- */
+/** An approval is of this commit, this plan, this environment and these images, and the record says so. */
 function bindingOf(run: Run | undefined, job: JobRun, { action }: Decision): Pick<Decision, 'binds'> {
-  if (!run || action !== 'play' || !job.spec.gate?.protection) return {};
+  if (!run || action !== 'play' || !job.spec.gate) return {};
+  const images = imageDigests(run, job);
   const environment = job.spec.environment?.name;
   return {
     binds: {
       sha: run.input.trigger.sha,
       plan: run.planBlob,
       ...(environment !== undefined && { environment }),
+      ...(images.length > 0 && { images }),
     },
   };
 }
@@ -81,7 +81,7 @@ function consider(
   if (!target || !job) return { verdict: notFound(decision.job) };
   const verdict = judge(
     {
-      job: job.spec,
+      job: job.gate ? { ...job.spec, gate: job.gate } : job.spec,
       status: isGateClosed(job) ? { ...job.status, phase: 'dispatched' } : job.status,
       missing: missingFor(target.run, job),
       approveBySignal: target.run.limits.approveBySignal ?? true,

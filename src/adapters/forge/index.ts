@@ -7,18 +7,19 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { ProjectSlug } from '../../plan/model/ids.ts';
 import type { SecretRef } from '../../plan/model/spec.ts';
-import type { Forge, ReleaseAt, Secrets } from '../ports.ts';
-import { findCall, unsupportedParts, makeCall, type ReleaseCall } from './release.ts';
-import { statusRequest, type ForgeKind, type ForgeProject } from './status.ts';
-
-const TIMEOUT_MS = 15_000;
+import type { Forge, ForgeRefs, ReleaseAt, Secrets } from '../ports.ts';
+import { readProtection } from './protection.ts';
+import { findCall, unsupportedParts, makeCall } from './release.ts';
+import { reasonIn, send, TIMEOUT_MS, type ForgeResponse } from './send.ts';
+import type { ForgeKind, ForgeProject } from './project-api.ts';
+import { statusRequest } from './status.ts';
 
 export interface ForgeSettings {
   name: ProjectSlug;
   forge: ForgeKind | 'none';
-  forge_url?: string;
-  forge_token?: SecretRef;
-  repository?: string;
+  forge_url?: string | undefined;
+  forge_token?: SecretRef | undefined;
+  repository?: string | undefined;
 }
 export interface ForgeOptions {
   projects: readonly ForgeSettings[];
@@ -48,49 +49,41 @@ export function forgeStatuses(options: ForgeOptions): Forge {
   };
 }
 
+/** What forges protect, by the settings of a project. */
+export const forgeRefs = (options: Omit<ForgeOptions, 'projects'>): ForgeRefs => ({
+  async read(project, signal) {
+    const forge = await forgeAt(project, options.secrets);
+    if (!forge)
+      throw new DavitError(
+        'forge/refused',
+        `The project ${project.name} has no forge, forge_url, repository or forge_token to read protected refs with.`,
+      );
+    return readProtection(forge.project, (call) => send(call, options.dispatcher, signal), forge.token);
+  },
+});
+
 interface ForgeAt {
   project: ForgeProject;
   token: string;
 }
 
-async function forgeOf(options: ForgeOptions, name: ProjectSlug): Promise<ForgeAt | undefined> {
-  const project = options.projects.find((one) => one.name === name);
+const forgeOf = async (options: ForgeOptions, name: ProjectSlug): Promise<ForgeAt | undefined> =>
+  forgeAt(
+    options.projects.find((one) => one.name === name),
+    options.secrets,
+  );
+
+/** Undefined where the project names no forge, address, repository or token. Rejects with `secret/missing`. */
+async function forgeAt(
+  project: ForgeSettings | undefined,
+  secrets: Pick<Secrets, 'resolve'>,
+): Promise<ForgeAt | undefined> {
   const kind = project?.forge;
   if (!project?.forge_token || !project.repository || !kind || kind === 'none') return undefined;
   const url = project.forge_url ?? (kind === 'github' ? 'https://github.com' : undefined);
   if (url === undefined) return undefined;
-  const token = await options.secrets.resolve(project.forge_token);
+  const token = await secrets.resolve(project.forge_token);
   return { project: { name: project.name, kind, url, repository: project.repository }, token };
-}
-
-interface ForgeResponse {
-  host: string;
-  status: number;
-  body: unknown;
-}
-const MAX_RESPONSE_BYTES = 1024 * 1024;
-
-/** Rejects with `forge/away`; returns any response, whatever its status. */
-async function send(call: ReleaseCall, dispatcher?: Dispatcher): Promise<ForgeResponse> {
-  const { host } = new URL(call.url);
-  let response: ForgeResponse;
-  try {
-    const got = await request(call.url, {
-      method: call.method,
-      headers: { ...call.headers, 'content-type': 'application/json', 'user-agent': 'davit' },
-      ...(call.body && { body: JSON.stringify(call.body) }),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-      ...(dispatcher ? { dispatcher } : {}),
-    });
-    const text = (await got.body.text()).slice(0, MAX_RESPONSE_BYTES);
-    response = { host, status: got.statusCode, body: parsed(text) };
-  } catch {
-    // The cause may contain the request with its token, so the message has the host only.
-    throw new DavitError('forge/away', `The forge at ${host} did not respond.`);
-  }
-  if (response.status >= 500 || response.status === 429)
-    throw new DavitError('forge/away', `The forge at ${host} responded with ${response.status}.`);
-  return response;
 }
 
 function releaseAt({ host, status, body }: ForgeResponse): ReleaseAt {
@@ -105,23 +98,6 @@ const releaseBody = z.object({
   html_url: z.string().optional(),
   _links: z.object({ self: z.string().optional() }).optional(),
 });
-
-/** The forge's message, shortened and without control characters. */
-function reasonIn(body: unknown): string {
-  const found = z.object({ message: z.unknown() }).safeParse(body);
-  if (!found.success) return '';
-  const { message } = found.data;
-  const text = typeof message === 'string' ? message : JSON.stringify(message ?? '');
-  return `: ${text.replace(/\p{Cc}+/gu, ' ').slice(0, 200)}`;
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined; // an error page of a proxy; its status is enough
-  }
-}
 
 async function sendStatus(call: ReturnType<typeof statusRequest>, dispatcher?: Dispatcher): Promise<void> {
   const host = new URL(call.url).host;

@@ -1,25 +1,19 @@
 /** The release request of each forge (pure). */
 import type { ReleaseSpec } from '../../plan/model/spec.ts';
-import { githubApi, join, type ForgeProject } from './status.ts';
-
-export interface ReleaseCall {
-  method: 'GET' | 'POST';
-  url: string;
-  headers: Record<string, string>;
-  body?: Record<string, unknown>;
-}
+import { apiUrl, headersOf, type ForgeProject } from './project-api.ts';
+import type { ForgeCall } from './send.ts';
 
 /**
  * GitLab `GET /projects/:id/releases/:tag`, GitHub and Gitea `GET /repos/:owner/:repo/releases/tags/:tag`.
  */
-export function findCall(project: ForgeProject, tag: string, token: string): ReleaseCall {
+export function findCall(project: ForgeProject, tag: string, token: string): ForgeCall {
   const last = encodeURIComponent(tag);
   const path = project.kind === 'gitlab' ? last : `tags/${last}`;
   return { method: 'GET', url: `${releasesUrl(project)}/${path}`, headers: headersOf(project, token) };
 }
 
 /** `POST` to the releases of the project, with the fields that its forge documents. */
-export function makeCall(project: ForgeProject, release: ReleaseSpec, token: string): ReleaseCall {
+export function makeCall(project: ForgeProject, release: ReleaseSpec, token: string): ForgeCall {
   const body = project.kind === 'gitlab' ? gitlabBody(release) : githubBody(project, release);
   return { method: 'POST', url: releasesUrl(project), headers: headersOf(project, token), body };
 }
@@ -65,15 +59,4 @@ function githubBody({ kind }: ForgeProject, release: ReleaseSpec): Record<string
   };
 }
 
-function releasesUrl(project: ForgeProject): string {
-  if (project.kind === 'gitlab')
-    return join(project.url, `api/v4/projects/${encodeURIComponent(project.repository)}/releases`);
-  const path = `repos/${project.repository.split('/').map(encodeURIComponent).join('/')}/releases`;
-  return join(project.kind === 'gitea' ? join(project.url, 'api/v1') : githubApi(project.url), path);
-}
-
-function headersOf({ kind }: ForgeProject, token: string): Record<string, string> {
-  if (kind === 'gitlab') return { 'private-token': token };
-  if (kind === 'gitea') return { authorization: `token ${token}` };
-  return { authorization: `Bearer ${token}`, accept: 'application/vnd.github+json' };
-}
+const releasesUrl = (project: ForgeProject): string => apiUrl(project, 'releases');

@@ -1,16 +1,8 @@
 /** The commit status request of each forge (pure). */
-import type { PipelineId, ProjectSlug } from '../../plan/model/ids.ts';
+import type { PipelineId } from '../../plan/model/ids.ts';
 import type { PipelineState } from '../../plan/model/protocol.ts';
+import { apiUrl, headersOf, type ForgeProject } from './project-api.ts';
 
-export type ForgeKind = 'gitlab' | 'github' | 'gitea';
-export interface ForgeProject {
-  name: ProjectSlug;
-  kind: ForgeKind;
-  /** Address of the forge, without credentials. */
-  url: string;
-  /** `group/project` */
-  repository: string;
-}
 export interface StatusRequest {
   url: string;
   headers: Record<string, string>;
@@ -73,32 +65,9 @@ export function statusRequest(project: ForgeProject, status: CommitStatus, token
   const context = status.fork ? FORK_CONTEXT : CONTEXT;
   const description = `davit ${status.pipeline} ${TEXT[status.state]}`.slice(0, 140);
   const link: Record<string, string> = status.url === undefined ? {} : { target_url: status.url };
+  const url = apiUrl(project, `statuses/${status.sha}`);
+  const headers = headersOf(project, token);
   if (project.kind === 'gitlab')
-    return {
-      url: join(
-        project.url,
-        `api/v4/projects/${encodeURIComponent(project.repository)}/statuses/${status.sha}`,
-      ),
-      headers: { 'private-token': token },
-      body: { state: coarse, name: context, ref: status.ref, description, ...link },
-    };
-  const path = `repos/${project.repository.split('/').map(encodeURIComponent).join('/')}/statuses/${status.sha}`;
-  const base = project.kind === 'gitea' ? join(project.url, 'api/v1') : githubApi(project.url);
-  return {
-    url: join(base, path),
-    headers: {
-      authorization: project.kind === 'gitea' ? `token ${token}` : `Bearer ${token}`,
-      ...(project.kind === 'github' ? { accept: 'application/vnd.github+json' } : {}),
-    },
-    body: { state: GITHUB[coarse], context, description, ...link },
-  };
+    return { url, headers, body: { state: coarse, name: context, ref: status.ref, description, ...link } };
+  return { url, headers, body: { state: GITHUB[coarse], context, description, ...link } };
 }
-
-/** github.com has its API on a separate host; an Enterprise server below /api/v3. */
-export function githubApi(url: string): string {
-  const host = new URL(url).host;
-  if (host === 'github.com' || host === 'api.github.com') return 'https://api.github.com';
-  return new URL(url).pathname === '/' ? join(url, 'api/v3') : url;
-}
-
-export const join = (base: string, path: string): string => `${base.replace(/\/+$/, '')}/${path}`;

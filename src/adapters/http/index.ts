@@ -10,10 +10,19 @@ import { readBounded } from '../bounded.ts';
 import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
-import type { BlobStore, Fleet, LogRef, LogState, LogStore, RecordStore } from '../ports.ts';
+import type { BlobStore, Fleet, LogRef, LogState, LogStore, RecordStore, Rights } from '../ports.ts';
 import { readFacts } from './facts.ts';
 import { StoreClient, type ClientOptions } from './client.ts';
-import { BYTES_TYPE, encodeFrame, FRAME_TYPE, LOG_STATE_HEADER, logState, recordAnswer } from './wire.ts';
+import {
+  approvalAnswer,
+  BYTES_TYPE,
+  encodeFrame,
+  FRAME_TYPE,
+  LOG_STATE_HEADER,
+  logState,
+  protectionAnswer,
+  recordAnswer,
+} from './wire.ts';
 import { sha256 } from '../../utils/sha256.ts';
 
 export type { ClientOptions } from './client.ts';
@@ -22,6 +31,7 @@ export interface HttpStores {
   records: RecordStore;
   logs: LogStore;
   fleet: Fleet;
+  rights: Rights;
   /** The installation's facts that the server gives to workers. */
   facts(): Promise<InstallationFacts>;
   /** Epoch ms by the server's clock. */
@@ -39,6 +49,7 @@ export function httpStores(options: ClientOptions): HttpStores {
     records: httpRecords(client),
     logs: httpLogs(client),
     fleet: httpFleet(client),
+    rights: httpRights(client),
     facts: async () => readFacts(await client.json({ method: 'GET', path: '/facts' })),
     now: () => client.now(),
     close: () => client.close(),
@@ -171,5 +182,13 @@ function httpFleet(client: StoreClient): Fleet {
   return {
     report: async (worker) => void (await post(client, '/workers', worker)),
     live: async () => (await client.json({ method: 'GET', path: '/workers' })) as WorkerReport[],
+  };
+}
+
+function httpRights(client: StoreClient): Rights {
+  return {
+    protection: async (project) =>
+      protectionAnswer.parse(await client.json({ method: 'GET', path: `/protection/${project}` })).value,
+    approvals: async (question) => approvalAnswer.parse(await post(client, '/approvals', question)),
   };
 }

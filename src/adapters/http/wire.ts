@@ -5,10 +5,12 @@
  *   PUT blobs bytes { digest, bytes } GET blobs/:digest bytes (HEAD: is it there) POST
  *   records/{put-if-absent|put|get|list|allocate} POST logs/{open|append|end|state|read} append: frame (JSON
  *   line, then bytes); read: bytes, state in a header POST workers WorkerReport GET workers WorkerReport[]
- *   GET facts InstallationFacts
+ *   GET facts InstallationFacts GET protection/:slug ForgeProtection POST approvals ApprovalQuestion, answered
+ *   with an ApprovalAnswer
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import type { PatternSyntax } from '../../match/forge-refs.ts';
 import { ARCHES, parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
 
 export const INTERNAL = '/internal/v1';
@@ -32,6 +34,60 @@ export const checkpoint = z.object({
 const summary = z.object({ bytes: count, crc: z.string().max(16), complete: z.boolean() });
 const name = z.string().max(1_024);
 
+const person = z.string().max(1_024);
+const approvers = z.array(person).max(1_000);
+const gate = z.object({
+  approvers,
+  expiresInMs: z.number(),
+  requires: z.array(z.string()),
+  protection: z
+    .object({
+      approvals: z.array(z.object({ approvers, count })).max(1_000),
+      notBy: approvers.optional(),
+      written: z.literal(true).optional(),
+    })
+    .optional(),
+});
+const approvalQuestion = z.object({
+  project: z.string(),
+  job: z.string(),
+  environment: z.string().optional(),
+  startedBy: z.string(),
+  ref: z.string(),
+  protectedRef: z.boolean().optional(),
+  fork: z.boolean(),
+  local: z.boolean().optional(),
+  target: z.string().optional(),
+  gate,
+  approvals: z
+    .array(
+      z.object({
+        actor: person,
+        role: z.enum(['reader', 'developer', 'operator', 'temporal']),
+        target: z.string().optional(),
+      }),
+    )
+    .max(1_000),
+});
+/** Checked by the server that sends it. */
+export const approvalAnswer = z.discriminatedUnion('verdict', [
+  z.object({ verdict: z.literal('stands'), target: z.string().optional() }),
+  z.object({ verdict: z.literal('ask'), reason: z.string(), gate }),
+  z.object({ verdict: z.literal('refused'), reason: z.string() }),
+]);
+
+/** A syntax of a newer server is kept: its patterns count as unreadable. */
+const refPattern = z.object({
+  written: z.string(),
+  syntax: z.string().transform((text) => text as PatternSyntax),
+  get except() {
+    return z.array(refPattern).optional();
+  },
+});
+export const protectionAnswer = z.object({
+  value: z.object({ branches: z.array(refPattern), tags: z.array(refPattern) }).optional(),
+});
+
 export const BODIES = {
   putRecord: z.object({ name, value: z.unknown() }),
   getRecord: z.object({ name }),
@@ -42,6 +98,7 @@ export const BODIES = {
   endLog: z.object({ ref: logRef, epoch: count, summary }),
   stateOfLog: z.object({ ref: logRef }),
   readLog: z.object({ ref: logRef, offset: count, limit: count }),
+  approvals: approvalQuestion,
   report: z.object({
     id: z.string().min(1).max(256),
     hostId: z.string().max(256),

@@ -128,7 +128,7 @@ function globsMatch(globs: readonly string[], from: { files: readonly string[]; 
   if (compared > MAX_COMPARED) return true;
   const asksFolders = from.folders && globs.some((glob) => glob.endsWith('/'));
   const paths = asksFolders ? [...from.files, ...foldersOf(from.files)] : from.files;
-  return globs.map(compileGlob).some((matches) => paths.some(matches));
+  return globs.map((glob) => compileGlob(glob)).some((matches) => paths.some(matches));
 }
 
 /** Whether the event has a `before` that git can compare with: an update of a branch, or a merge request. */

@@ -4,7 +4,7 @@
  */
 import type { Installation, InstallationProject, InstallationVariable } from '../../installation.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
-import { isProtectedRef } from '../../match/protected-refs.ts';
+import { isProtectedRef, type ProtectedRefLists } from '../../match/protected-refs.ts';
 import type { CompileVariable } from '../request.ts';
 
 interface ProjectFacts {
@@ -30,6 +30,7 @@ export function projectNamed(
       include_by_forks: false,
       protected_refs: ['main', 'master'],
       protected_tags: [],
+      protected_from: 'file',
       start_protected: ['operator'],
       environments: {},
       fork_pipelines: 'ask',
@@ -51,7 +52,10 @@ export function projectNamed(
  * a commit of the repository also needs the check that the ref holds that commit:
  * `activities/compile/verify-ref.ts`.
  */
-export function isProtected(project: InstallationProject, trigger: Trigger): boolean {
+export function isProtected(
+  project: ProtectedRefLists & Pick<InstallationProject, 'start_protected'>,
+  trigger: Trigger,
+): boolean {
   if (trigger.fork || !isProtectedRef(project, trigger.refKind, trigger.ref)) return false;
   if (trigger.sourceBlob !== undefined) return isLocalOperator(trigger);
   return (

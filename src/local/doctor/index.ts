@@ -8,6 +8,7 @@ import { acceptedVersions } from './accepted-versions.ts';
 import type { Finding } from './check.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';
+import { checkProtectedRefs } from './protected-refs.ts';
 import { checkServices } from './services.ts';
 
 export type { Finding, Verdict } from './check.ts';
@@ -26,7 +27,7 @@ export interface DoctorOptions {
  */
 export async function examine({ settings, workers, reconciliation }: DoctorOptions): Promise<Finding[]> {
   const run = await liveRun(settings);
-  const [machine, engine, services] = await Promise.all([
+  const [machine, engine, services, refs] = await Promise.all([
     checkMachine(settings),
     checkEngine({
       settings,
@@ -35,8 +36,9 @@ export async function examine({ settings, workers, reconciliation }: DoctorOptio
       accepted: await acceptedVersions(settings),
     }),
     checkServices({ settings, run, workers, reconciliation }),
+    checkProtectedRefs(settings),
   ]);
-  return [...machine, ...engine, ...services];
+  return [...machine, ...engine, ...services, ...refs];
 }
 
 /** True if nothing that davit needs is missing. */

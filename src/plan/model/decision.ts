@@ -22,8 +22,10 @@ export interface Decision {
    * before.
    */
   stops?: number;
-  /** For an approval of a protected environment: what exactly was approved, set by the workflow. */
-  binds?: { sha: string; plan: string; environment?: string };
+  /** For an approval: what exactly was approved, set by the workflow. */
+  binds?: { sha: string; plan: string; environment?: string; images?: string[] };
+  /** For a deploy job: digest of its target's entry in the installation file, set by the server. */
+  target?: string;
   /** Epoch ms, set by the workflow. */
   at?: number;
   /** The result, set by the workflow: accepted, or the conflict. */

@@ -23,6 +23,7 @@ export const FAILURE_KINDS = [
   'missing_dependency', // an artifact or image of a needed job is gone
   'rollout', // the target did not converge; rolled back
   'outdated', // a newer pipeline has deployed already
+  'approval', // an approval did not count any more when the job began; it asks again
   'rejected', // a person rejected it
   'expired', // no decision in time
   'downstream', // the pipeline that a trigger job started failed, or could not be started

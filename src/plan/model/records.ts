@@ -28,6 +28,17 @@ export interface ClaimRecord {
   number: number;
 }
 
+/** What a project's forge was last known to protect. The server alone writes it. */
+export const FORGE_REFS_PREFIX = 'forge-refs/';
+export const forgeRefsRecordName = (slug: ProjectSlug): string => `${FORGE_REFS_PREFIX}${slug}`;
+export interface ForgeRefsRecord<Protection = unknown> {
+  /** Forge, address and repository that it was read from. */
+  place: string;
+  protects: Protection;
+  /** Epoch ms. */
+  readAt: number;
+}
+
 export const pipelinesPrefix = (slug: ProjectSlug): string => `pipelines/${slug}`;
 /** Padded, so that names sort as numbers do. */
 export const pipelineRecordName = (id: PipelineId): string => {

@@ -27,6 +27,7 @@ export const RETRY_REASONS: Record<FailureKind, readonly string[]> = {
   missing_dependency: ['unmet_prerequisites', 'missing_dependency_failure'],
   rollout: ['script_failure'],
   outdated: [],
+  approval: [],
   rejected: [],
   expired: [],
   downstream: [],
@@ -36,7 +37,7 @@ export const RETRY_REASONS: Record<FailureKind, readonly string[]> = {
 /** GitLab's limit. */
 export const MAX_RETRIES = 2;
 /** Decided by a person or a deadline: run again only on request. */
-const FINAL: readonly FailureKind[] = ['outdated', 'rejected', 'expired'];
+const FINAL: readonly FailureKind[] = ['outdated', 'approval', 'rejected', 'expired'];
 
 /**
  * Whether an ended attempt is retried without a person. `auto`: it never started its container, or its host

@@ -1,6 +1,8 @@
-/** Records for workers. */
+/** Records for workers. What the server alone decides by is not theirs to write. */
 import type { FastifyInstance } from 'fastify';
 import { BODIES, INTERNAL } from '../../adapters/http/wire.ts';
+import { DavitError } from '../../errors.ts';
+import { FORGE_REFS_PREFIX } from '../../plan/model/records.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { MachineRules } from '../machine-rules.ts';
 
@@ -11,12 +13,12 @@ export function internalRecordRoutes(
 ): void {
   const config = { access: 'worker' } as const;
   app.post(`${INTERNAL}/records/put-if-absent`, { config }, async ({ body, machine }) => {
-    const { name, value } = BODIES.putRecord.parse(body);
+    const { name, value } = writable(BODIES.putRecord.parse(body));
     rules.record(machine, name, 'other');
     return records.putIfAbsent(name, value);
   });
   app.post(`${INTERNAL}/records/put`, { config }, async ({ body, machine }) => {
-    const { name, value } = BODIES.putRecord.parse(body);
+    const { name, value } = writable(BODIES.putRecord.parse(body));
     rules.record(machine, name, 'write');
     await records.put(name, value);
     return {};
@@ -36,4 +38,9 @@ export function internalRecordRoutes(
     rules.record(machine, counter, 'other');
     return { first: await records.allocate(counter, claim, count) };
   });
+}
+
+function writable<T extends { name: string }>(record: T): T {
+  if (!record.name.startsWith(FORGE_REFS_PREFIX)) return record;
+  throw new DavitError('auth/denied', 'A worker may not write what the forge protects.');
 }

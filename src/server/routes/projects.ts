@@ -5,7 +5,7 @@ import { DavitError } from '../../errors.ts';
 import { isDigest, pipelineId, type ProjectSlug } from '../../plan/model/ids.ts';
 import type { KeyLookup, ProjectStatus } from '../../plan/model/protocol.ts';
 import { claimName, type ClaimRecord } from '../../plan/model/records.ts';
-import { isProtectedRef } from '../../match/protected-refs.ts';
+import { refProtection } from '../../match/protected-refs.ts';
 import { mayStartProtected } from '../../compiler/variables/installation.ts';
 import type { InstallationProject } from '../../installation.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
@@ -123,7 +123,7 @@ async function triggerOf(
         hint: 'Store a working tree first (`davit run` does), or set clone_url of the project in the installation file.',
       },
     );
-  refuseProtected(project, request, user);
+  await refuseProtected(deps, project, { request, user });
   return {
     ...request,
     sha: request.sha ?? (await resolved(deps, project, request)),
@@ -148,20 +148,21 @@ async function resolved(
   throw new DavitError('usage/invalid', 'The request names no commit (sha) of its working tree.');
 }
 
-/**
- * A working tree under the name of a protected ref starts, unprotected; a commit of the repository does not
- * start at all.
- */
-function refuseProtected(
+/** A working tree under the name of a protected ref starts, unprotected; a commit of the repository does not start at all. */
+async function refuseProtected(
+  { protectionOf }: ServerDeps,
   project: InstallationProject | undefined,
-  { sourceBlob, ref, refKind }: StartRequest,
-  user: User,
-): void {
-  if (!project || sourceBlob !== undefined || !isProtectedRef(project, refKind, ref)) return;
-  if (mayStartProtected(project, user)) return;
+  { request: { sourceBlob, ref, refKind }, user }: { request: StartRequest; user: User },
+): Promise<void> {
+  if (!project || sourceBlob !== undefined || mayStartProtected(project, user)) return;
+  const lists = { ...project, forge_protects: await protectionOf(project) };
+  const protection = refProtection(lists, refKind, ref);
+  if (protection === 'unprotected') return;
   throw new DavitError(
     'auth/denied',
-    `${user.name} may not start pipelines of the protected ${refKind} ${ref}.`,
+    protection === 'unknown'
+      ? `${user.name} may not start pipelines of the ${refKind} ${ref}: the forge has not said yet whether it is protected.`
+      : `${user.name} may not start pipelines of the protected ${refKind} ${ref}.`,
     {
       hint: 'Push to it, ask an operator, or have the role or the name added to start_protected of the project.',
     },

@@ -3,7 +3,14 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { crc32 } from 'node:zlib';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import type { BlobStore, LogRef, LogState, LogStore, RecordStore } from '../../../src/adapters/ports.ts';
+import type {
+  BlobStore,
+  LogRef,
+  LogState,
+  LogStore,
+  RecordStore,
+  Rights,
+} from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { installationSchema, type InstallationFacts } from '../../../src/installation.ts';
 import type { Digest } from '../../../src/plan/model/ids.ts';
@@ -114,6 +121,12 @@ export function memoryLogs(): LogStore & { text(): string } {
     read: async (ref) => ({ bytes: find(ref).bytes, state: find(ref).state }),
   };
 }
+
+/** A server that knows of no forge, and whose users have all their rights. */
+export const steadyRights: Rights = {
+  protection: async () => undefined,
+  approvals: async () => ({ verdict: 'stands' }),
+};
 
 export function testFacts(config: Record<string, unknown> = {}): InstallationFacts {
   const { users: _users, ...rest } = installationSchema.parse(config);

@@ -19,6 +19,7 @@ test('ids are those of recorded histories: they are added to, never changed', ()
     'unheard',
     'epoch-raised',
     'older-commit-starts',
+    'approvals-read-again',
   ]);
 });
 

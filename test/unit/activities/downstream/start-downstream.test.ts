@@ -11,7 +11,7 @@ import { installationSchema } from '../../../../src/installation.ts';
 import type { TriggerSpec } from '../../../../src/plan/model/spec.ts';
 import type { Trigger } from '../../../../src/plan/model/trigger.ts';
 import { triggerOf } from '../../../support/plans.ts';
-import { asActivity, memoryBlobs, memoryRecords, testFacts } from '../fakes.ts';
+import { asActivity, memoryBlobs, memoryRecords, steadyRights, testFacts } from '../fakes.ts';
 import { readDownstream } from '../../../../activities/runtime/downstream-config.ts';
 
 const SHA = 'd'.repeat(40);
@@ -43,6 +43,7 @@ function bench() {
     records: memoryRecords(),
     source: { heads: async () => heads },
     secrets: { resolve: async () => '', seal: (bytes) => bytes, unseal: (bytes) => bytes },
+    rights: steadyRights,
     workflows: { start: async (trigger) => void started.push(trigger) },
     facts: {
       ...facts,

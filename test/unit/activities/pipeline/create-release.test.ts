@@ -5,7 +5,7 @@ import { makeCreateRelease } from '../../../../activities/pipeline/create-releas
 import type { Forge } from '../../../../src/adapters/ports.ts';
 import { DavitError } from '../../../../src/errors.ts';
 import type { ReleaseSpec } from '../../../../src/plan/model/spec.ts';
-import { asActivity, common, json, memoryBlobs, memoryRecords, testFacts } from '../fakes.ts';
+import { asActivity, common, json, memoryBlobs, memoryRecords, steadyRights, testFacts } from '../fakes.ts';
 
 const written: ReleaseSpec = {
   tagName: 'v${VERSION}',
@@ -42,6 +42,7 @@ async function setUp(more: { fork?: boolean; forge?: boolean; loses?: boolean } 
     blobs,
     records,
     forge,
+    rights: steadyRights,
     facts: testFacts({ projects: [{ name: 'table', protected_tags: ['s*'] }] }),
   });
   const inputOf = async (version: string, of: Partial<ReleaseJobInput> = {}): Promise<ReleaseJobInput> => ({

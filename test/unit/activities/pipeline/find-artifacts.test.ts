@@ -1,4 +1,5 @@
 /** Artifacts that a job publishes, and what another pipeline finds of them, over the real record store. */
+import { steadyRights } from '../fakes.ts';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -66,7 +67,7 @@ function find(
   const blobs = { has: async (one: Digest) => !gone.has(one) };
   const facts = { installation: 'i', config, url: 'http://davit.test' };
   const needs = [{ project: 'group/stub', ref: 'main', job: 'build' }];
-  return makeFindArtifacts({ records, blobs, facts })({
+  return makeFindArtifacts({ records, blobs, facts, rights: steadyRights })({
     project: 'front',
     fork: false,
     root: 100,

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { forgeStatuses } from '../../../../src/adapters/forge/index.ts';
 import { findCall, unsupportedParts, makeCall } from '../../../../src/adapters/forge/release.ts';
-import { statusRequest, type ForgeKind } from '../../../../src/adapters/forge/status.ts';
+import type { ForgeKind } from '../../../../src/adapters/forge/project-api.ts';
+import { statusRequest } from '../../../../src/adapters/forge/status.ts';
 
 const status = {
   project: 'table',
