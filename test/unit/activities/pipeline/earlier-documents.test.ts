@@ -46,6 +46,7 @@ describe('facts of an earlier server', () => {
   test('every newer setting has its default', () => {
     const {
       users: _users,
+      workers: _workers,
       reconcile: _reconcile,
       ...silent
     } = installationSchema.parse({
