@@ -49,7 +49,7 @@ export function compile(request: CompileRequest): CompileResult {
   return plan(read, request, problems);
 }
 
-interface Read {
+export interface Read {
   /** With its includes merged, references not replaced yet. */
   whole: MapNode;
   file: FileConfig;
@@ -103,9 +103,11 @@ function plan({ whole, file, jobs }: Read, request: CompileRequest, problems: Pr
   checkJobs({ jobs, drafts, request, problems });
   const workflow = readWorkflow(file, request, problems);
   const layers = { file: file.variables, workflow: workflow.variables };
-  selectDrafts(drafts, request, selectContext(request, layers, { byWorkflow: workflow.hasRules, problems }));
+  const selecting = selectContext(request, layers, { byWorkflow: workflow.hasRules, problems });
+  selectDrafts(drafts, request, selecting);
   linkDrafts(drafts, problems);
-  if (request.lint) lint({ whole, file, jobs, drafts, request, problems });
+  const { scopes } = selecting;
+  if (request.lint) lint({ whole, file, jobs, drafts, scopes, layers, request, problems });
   if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };
   if (request.trigger.jobs) filterJobs(drafts, request.trigger.jobs, problems);
   for (const name of refusedRunVariables(request))

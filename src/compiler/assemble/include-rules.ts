@@ -48,7 +48,7 @@ export class IncludeRules {
     let asked = true;
     for (const { changes } of rules) {
       if (!changes) continue;
-      const since = changes.compare_to === undefined ? '' : scope.expand(changes.compare_to);
+      const since = changes.compare_to === undefined ? '' : scope.expandPath(changes.compare_to, true);
       if (since === '' && !comparesWithBefore(trigger)) continue;
       if (!changedFor.includes(since)) {
         this.#locator.needed.changed.add(since);
@@ -75,8 +75,8 @@ export class IncludeRules {
       elsewhere: {},
     };
     for (const { project, ref } of looking) {
-      const named = project === undefined ? undefined : item.scope.expand(project);
-      const at = ref === undefined ? undefined : item.scope.expand(ref);
+      const named = project === undefined ? undefined : item.scope.expandPath(project, false);
+      const at = ref === undefined ? undefined : item.scope.expandPath(ref, false);
       const files =
         named === undefined
           ? this.#locator.list(item.base, item.at)

@@ -2,23 +2,16 @@ import { ARCHES } from '../../plan/model/ids.ts';
 import type { Problems } from '../problems.ts';
 import type { EnvironmentTier } from '../../plan/model/plan.ts';
 import type { CompileRequest, CompileVariable } from '../request.ts';
-import { inherits } from '../schema/keywords/inherit.ts';
 import {
   environmentLayer,
   forwardedLayer,
   literalLayer,
   givenLayer,
-  pipelineLayer,
   projectVariables,
+  writtenLayers,
   yamlLayer,
 } from '../variables/layers.ts';
-import {
-  environmentValues,
-  jobUrl,
-  jobValues,
-  pagesValues,
-  pipelineValues,
-} from '../variables/predefined.ts';
+import { environmentValues, jobUrl, jobNames, pagesValues, pipelineValues } from '../variables/predefined.ts';
 import { Scope, type Layer } from '../variables/scope.ts';
 import { isRestricted } from '../variables/run-variables.ts';
 import type { Node } from '../yaml/nodes.ts';
@@ -26,7 +19,7 @@ import type { Draft, Drafts } from '../draft/draft.ts';
 import { placeIn, type JobConfig, type FileConfig } from '../job-config.ts';
 import { settle } from './settle.ts';
 import { pagesPrefixOf } from './pages-prefix.ts';
-import { tierOf } from './environment-tier.ts';
+import { tierOf } from '../variables/environment-tier.ts';
 
 export interface Environment {
   name: string;
@@ -133,18 +126,12 @@ export class PlanContext {
     environment: Environment | undefined,
     { open = this.#mayGetDotenv(draft), given = this.given }: { open?: boolean; given?: Layer } = {},
   ): Scope {
-    const { config } = draft;
     const own = literalLayer(
       {
         ...pagesValues(this.request, this.#prefixes.get(draft)),
-        ...jobValues(config, {
-          key: draft.key,
-          arch: archOf(draft),
-          timeoutMs: this.timeoutMs(draft),
-          stage: draft.stage,
-          url: jobUrl(this.request, draft.key),
-          share: draft.share,
-        }),
+        ...jobNames({ ...draft, arch: archOf(draft) }),
+        CI_JOB_URL: jobUrl(this.request, draft.key),
+        CI_JOB_TIMEOUT: String(Math.round(this.timeoutMs(draft) / 1_000)),
       },
       'predefined',
     );
@@ -175,14 +162,8 @@ export class PlanContext {
 
   /** Variables that the file sets for the job, in ascending precedence. */
   written(draft: Draft): Layer[] {
-    const { config } = draft;
-    return [
-      inherited(this.#file, config),
-      inherited(this.#workflow, config),
-      yamlLayer(config.values.variables ? config.entries.get('variables')?.value : undefined),
-      yamlLayer(draft.ruleVariables),
-      literalOf(draft.share),
-    ];
+    const file = { file: this.#file, workflow: this.#workflow };
+    return [...writtenLayers(file, draft), yamlLayer(draft.ruleVariables)];
   }
 
   #mayGetDotenv(draft: Draft): boolean {
@@ -212,19 +193,8 @@ export class PlanContext {
   }
 }
 
-/** The file's variables that the job inherits. */
-function inherited(layer: Layer, { values }: JobConfig): Layer {
-  const wanted = values.inherit?.variables;
-  if (wanted === undefined || wanted === true) return layer;
-  return new Map([...layer].filter(([name]) => inherits(wanted, name)));
-}
-
 const bringsDotenv = (draft: Draft): true | undefined =>
   draft.config.values.artifacts?.reports?.dotenv === undefined ? undefined : true;
-
-/** Values of a matrix: they count as variables of the file, and override those of the job. */
-const literalOf = (share: Draft['share']): Layer =>
-  new Map([...pipelineLayer(share?.values)].map(([name, value]) => [name, { ...value, from: 'file' }]));
 
 /** The architecture in a job's variables: its own, or that of a tag. */
 export const archOf = (draft: Draft): string | undefined =>

@@ -3,6 +3,7 @@ import type { MapNode } from '../yaml/nodes.ts';
 import type { Drafts } from '../draft/draft.ts';
 import type { CompileRequest } from '../request.ts';
 import type { Problems } from '../problems.ts';
+import type { ConditionLayers, ConditionScopes } from '../rules/scope.ts';
 
 export interface LintContext {
   file: FileConfig;
@@ -10,6 +11,9 @@ export interface LintContext {
   whole: MapNode;
   jobs: ReadonlyMap<string, JobConfig>;
   drafts: Drafts;
+  /** What the conditions of this pipeline see, and the `variables` that they are made from. */
+  scopes: ConditionScopes;
+  layers: ConditionLayers;
   request: CompileRequest;
   problems: Problems;
 }

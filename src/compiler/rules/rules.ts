@@ -8,6 +8,7 @@ import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { ConditionChecker } from './conditions.ts';
 import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { variablesText } from './reason.ts';
 import type { ConditionScope } from './scope.ts';
 
 export interface Matched<R> {
@@ -28,7 +29,8 @@ export function firstMatch<R extends Rule | WorkflowRule>(
   const rule = rules[index];
   if (!rule) return undefined;
   const written = ruleNodes(node)[index];
-  return { rule, variables: ruleKey(written, 'variables'), text: ruleText(rule, index, written) };
+  const text = ruleText(rule, index, written) + variablesText([rule], scope, (one) => checker.parse(one));
+  return { rule, variables: ruleKey(written, 'variables'), text };
 }
 
 function ruleText(rule: Rule | WorkflowRule, index: number, node: Node | undefined): string {

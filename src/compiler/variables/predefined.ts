@@ -150,41 +150,39 @@ export function pagesValues(request: CompileRequest, prefix = ''): Values {
   };
 }
 
-/** Values of one job. `key` includes matrix values, the config's name does not. */
-export function jobValues(
-  config: JobConfig,
-  job: {
-    key: string;
-    arch?: string;
-    timeoutMs: number;
-    stage: string;
-    url: string;
-    share?: { index: number; total: number };
-  },
-): Values {
-  return {
-    CI_JOB_NAME: job.key,
-    CI_JOB_NAME_SLUG: slugify(job.key),
-    CI_JOB_GROUP_NAME: config.name,
-    CI_JOB_STAGE: job.stage,
-    CI_JOB_URL: job.url,
-    CI_JOB_TIMEOUT: String(Math.round(job.timeoutMs / 1_000)),
-    CI_NODE_INDEX: job.share && String(job.share.index),
-    CI_NODE_TOTAL: String(job.share?.total ?? 1),
-    DAVIT_ARCH: job.arch,
-  };
-}
+/** What identifies a job: known before the pipeline exists. `key` includes matrix values, the config's name does not. */
+export const jobNames = (job: {
+  config: Pick<JobConfig, 'name'>;
+  key: string;
+  stage: string;
+  arch?: string;
+  share?: { index: number; total: number };
+}): Values => ({
+  CI_JOB_NAME: job.key,
+  CI_JOB_NAME_SLUG: slugify(job.key),
+  CI_JOB_GROUP_NAME: job.config.name,
+  CI_JOB_STAGE: job.stage,
+  CI_NODE_INDEX: job.share && String(job.share.index),
+  CI_NODE_TOTAL: String(job.share?.total ?? 1),
+  DAVIT_ARCH: job.arch,
+});
 
-/** Values of a job with an environment, once its name is known. */
-export const environmentValues = (environment: {
+interface EnvironmentFacts {
   name: string;
   url?: string;
   action: string;
   tier: string;
-}): Values => ({
+}
+
+/** Values of a job with an environment, once its name is known. */
+export const environmentNames = (environment: EnvironmentFacts): Values => ({
   CI_ENVIRONMENT_NAME: environment.name,
-  CI_ENVIRONMENT_SLUG: environmentSlug(environment.name),
   CI_ENVIRONMENT_ACTION: environment.action,
   CI_ENVIRONMENT_TIER: environment.tier,
   CI_ENVIRONMENT_URL: environment.url,
+});
+
+export const environmentValues = (environment: EnvironmentFacts): Values => ({
+  ...environmentNames(environment),
+  CI_ENVIRONMENT_SLUG: environmentSlug(environment.name),
 });
