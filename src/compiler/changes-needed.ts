@@ -8,7 +8,7 @@ import { comparesWithBefore } from './rules/conditions.ts';
 import { remoteFilesKey } from '../match/path-patterns.ts';
 import { ConditionScopes, type ConditionScope } from './rules/scope.ts';
 import { workflowReader } from './schema/keyword-table.ts';
-import { ruleKey, ruleNodes } from './yaml/rule-nodes.ts';
+import { ruleKey, itemNodes } from './yaml/rule-nodes.ts';
 
 export interface FactsNeeded {
   /** Keys of `CompileRequest.changed`. */
@@ -65,7 +65,7 @@ function noteAll(
   const bare = new ConditionScopes(request, layers);
   const workflow = file.workflow && workflowReader.read(file.workflow, problems);
   for (const rule of workflow?.rules ?? []) note(needed, rule, { request, scope: bare.of() });
-  const byRule = ruleNodes(ruleKey(file.workflow, 'rules')).flatMap((node) => {
+  const byRule = itemNodes(ruleKey(file.workflow, 'rules')).flatMap((node) => {
     const variables = ruleKey(node, 'variables');
     return variables ? [new ConditionScopes(request, { ...layers, workflow: variables })] : [];
   });

@@ -6,10 +6,10 @@ import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { checkExpression } from '../rules/check-conditions.ts';
 import { comparesWithBefore, ConditionChecker } from '../rules/conditions.ts';
-import { ruleKey } from '../yaml/rule-nodes.ts';
+import { itemNodes, ruleKey } from '../yaml/rule-nodes.ts';
 import { remoteFilesKey } from '../../match/path-patterns.ts';
 import type { WrittenInclude } from '../schema/keywords/include.ts';
-import { isNull, nodeAt, type Node } from '../yaml/nodes.ts';
+import { isNull, type Node } from '../yaml/nodes.ts';
 import type { IncludeLocator, Item } from './include-locate.ts';
 
 type Rules = NonNullable<WrittenInclude['rules']>;
@@ -29,9 +29,8 @@ export class IncludeRules {
   /** True without rules; else the first that matches decides. */
   hold(rules: Rules | undefined, at: Node, item: Item): boolean {
     if (!rules) return true;
-    const list = ruleKey(at, 'rules');
-    for (const [index] of rules.entries()) {
-      const expression = list && ruleKey(nodeAt(list, [index]), 'if');
+    for (const node of itemNodes(ruleKey(at, 'rules'))) {
+      const expression = ruleKey(node, 'if');
       if (expression && !isNull(expression)) checkExpression('if', expression, this.#problems);
     }
     const asked = this.#askForChanges(rules, item);

@@ -1,6 +1,6 @@
 /** Names of other jobs: they must exist, run early enough, be of the right kind, and form no cycle. */
 import { didYouMean } from '../suggest.ts';
-import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
 import { isNull, type Node, type Path } from '../yaml/nodes.ts';
 import type { Draft } from '../draft/draft.ts';
 import { findCycles } from '../draft/graph.ts';
@@ -20,7 +20,7 @@ interface Reference {
 /** Read from the nodes, so that one mistake in the list does not hide the others. */
 function neededNames(job: JobConfig): Reference[] {
   const own = namesIn(job.entries.get('needs')?.value).map((need) => ({ ...need, keyword: 'needs' }));
-  const ruled = ruleNodes(job.entries.get('rules')?.value).flatMap((rule) => namesIn(ruleKey(rule, 'needs')));
+  const ruled = itemNodes(job.entries.get('rules')?.value).flatMap((rule) => namesIn(ruleKey(rule, 'needs')));
   return [...own, ...ruled.map((need) => ({ ...need, keyword: 'rules:needs' }))];
 }
 

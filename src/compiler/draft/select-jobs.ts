@@ -1,7 +1,7 @@
 /** Which jobs are in the pipeline, and how they start: by their rules, else by `only` and `except`. */
 import type { Draft, Drafts } from './draft.ts';
 import type { CompileRequest } from '../request.ts';
-import { ruleNodes } from '../yaml/rule-nodes.ts';
+import { itemNodes } from '../yaml/rule-nodes.ts';
 import { RefSelector } from '../rules/ref-selector.ts';
 import { checkRefs } from '../rules/check-refs.ts';
 import { ConditionChecker } from '../rules/conditions.ts';
@@ -32,7 +32,7 @@ function byRules(draft: Draft, context: SelectContext): void {
   const { checker, scopes } = context;
   const { values, entries } = draft.config;
   const scope = scopes.of(draft);
-  const nodes = ruleNodes(entries.get('rules')?.value);
+  const nodes = itemNodes(entries.get('rules')?.value);
   checkRefs({ rules: values.rules ?? [], nodes, at: draft.config.at }, context, scope);
   const found = firstMatch({ rules: values.rules ?? [], node: entries.get('rules')?.value }, checker, scope);
   const decision = found && decisionOf(found.rule, values);

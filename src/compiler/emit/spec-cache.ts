@@ -67,7 +67,7 @@ function cachePath({ draft, context, index }: CacheRequest, path: string, at: nu
     : pathProblem(inside);
   if (trouble && !late)
     context.problems.add('language/path', `cache path "${text}" of "${draft.group}" ${trouble}`, {
-      at: placeOf(draft, index, ['paths', at]),
+      at: placeIn(draft.config, 'cache', [index, 'paths', at]),
       severity: 'warning',
     });
   return inside;
@@ -81,12 +81,7 @@ function policyOf({ draft, context, written, index }: CacheRequest): string {
     context.problems.add(
       'language/type',
       `cache.policy of "${draft.group}" must be "pull-push", "pull" or "push", not "${text}"`,
-      { at: placeOf(draft, index, ['policy']) },
+      { at: placeIn(draft.config, 'cache', [index, 'policy']) },
     );
   return text;
-}
-
-function placeOf(draft: Draft, index: number, path: (string | number)[]): ReturnType<typeof placeIn> {
-  const list = draft.config.entries.get('cache')?.value.kind === 'list';
-  return placeIn(draft.config, 'cache', list ? [index, ...path] : path);
 }

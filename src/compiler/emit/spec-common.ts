@@ -12,7 +12,7 @@ import type { JobValues } from '../schema/keyword-table.ts';
 import { projectDir } from '../variables/predefined.ts';
 import type { Scope } from '../variables/scope.ts';
 import { yamlLayer } from '../variables/layers.ts';
-import { nodeAt } from '../yaml/nodes.ts';
+import { itemNodes, ruleKey } from '../yaml/rule-nodes.ts';
 import type { CompileRequest } from '../request.ts';
 import type { Environment, PlanContext } from './context.ts';
 import { publishedFolder } from './spec-pages.ts';
@@ -170,10 +170,10 @@ export function servicesSpec(
   const services = draft.config.values.services ?? [];
   if (services.length === 0) return [];
   const shared = scope.all().filter((variable) => variable.from === 'file');
+  const nodes = itemNodes(draft.config.entries.get('services')?.value);
   return services.map((service, index) => {
     const image = imageSpec(service, images);
-    const node = draft.config.entries.get('services')?.value;
-    const own = node && 'variables' in service ? nodeAt(node, [index, 'variables']) : undefined;
+    const own = 'variables' in service ? ruleKey(nodes[index], 'variables') : undefined;
     const command = 'command' in service ? service.command : undefined;
     const alias = 'alias' in service ? service.alias : undefined;
     return {

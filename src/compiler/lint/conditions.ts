@@ -1,7 +1,7 @@
 /** Conditions that are valid but do not do what they seem to do. */
 import type { Problems } from '../problems.ts';
 import { parseExpression, partsOf, type Expression } from '../expression/expression.ts';
-import { originIn, ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { originIn, ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
 import { workflowReader } from '../schema/keyword-table.ts';
 import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
 import { nearest } from '../suggest.ts';
@@ -23,13 +23,13 @@ export function lintConditions(context: LintContext): void {
   const { problems, file, drafts, scopes } = context;
   const workflow = file.workflow && workflowReader.read(file.workflow, problems);
   if (workflow?.rules) {
-    const nodes = ruleNodes(ruleKey(file.workflow, 'rules'));
+    const nodes = itemNodes(ruleKey(file.workflow, 'rules'));
     const isSet = (name: string): boolean => scopes.of().find(name) !== undefined;
     lintRules({ rules: workflow.rules, nodes, isSet }, problems);
   }
   for (const job of context.jobs.values()) {
     if (!job.values.rules) continue;
-    const nodes = ruleNodes(job.entries.get('rules')?.value);
+    const nodes = itemNodes(job.entries.get('rules')?.value);
     const own = drafts.named.get(job.name) ?? [];
     const isSet = (name: string): boolean => own.some((draft) => scopes.of(draft).find(name) !== undefined);
     lintRules({ rules: job.values.rules, nodes, isSet }, problems);

@@ -17,7 +17,7 @@ import {
 } from '../variables/layers.ts';
 import { pipelineValues } from '../variables/predefined.ts';
 import { Scope, type Layer } from '../variables/scope.ts';
-import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { LintContext } from './lint-context.ts';
 
@@ -51,7 +51,7 @@ interface Asked {
 }
 
 function conditionsOf({ config: { values, entries } }: Draft): Asked[] {
-  const nodes = ruleNodes(entries.get('rules')?.value);
+  const nodes = itemNodes(entries.get('rules')?.value);
   const policies = (['only', 'except'] as const).flatMap((keyword) => {
     const list = ruleKey(entries.get(keyword)?.value, 'variables');
     return (values[keyword]?.variables ?? []).map((text, index) => ({

@@ -6,7 +6,7 @@ import type { Problems } from '../problems.ts';
 import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { parseExpression, partsOf, type Mistake } from '../expression/expression.ts';
-import { originIn, ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { originIn, ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
 import { messageOf } from '../../utils/message.ts';
 import { refPattern } from '../../match/ref-pattern.ts';
 import { placeIn, type JobConfig } from '../job-config.ts';
@@ -55,7 +55,7 @@ export function checkConditions(job: JobConfig, problems: Problems): void {
         at: placeIn(job, keyword),
         hint: keyword === 'start_in' ? 'Put start_in in the rule with when: delayed.' : undefined,
       });
-  const nodes = ruleNodes(job.entries.get('rules')?.value);
+  const nodes = itemNodes(job.entries.get('rules')?.value);
   checkRuleList(`rules of "${job.name}"`, { rules: job.values.rules ?? [], nodes }, problems);
   for (const [index, rule] of (job.values.rules ?? []).entries())
     checkRule(job, { rule, node: nodes[index] }, problems);
