@@ -79,7 +79,8 @@ export function checkNames(job: JobConfig, context: CheckContext): void {
 
 function checkDependencies(job: JobConfig, { problems }: CheckContext): void {
   const { needs, dependencies } = job.values;
-  if (!needs || !dependencies) return;
+  // GitLab: an empty list of needs asks nothing of the dependencies. The job waits for none, and takes nothing from them.
+  if (!needs || needs.length === 0 || !dependencies) return;
   const needed = new Set(needs.flatMap((need) => (need.from ? [] : [need.job])));
   for (const [index, name] of dependencies.entries()) {
     if (needed.has(name)) continue;
