@@ -1,7 +1,7 @@
 /**
  * The variables of one job, and the values of their references.
  *
- * Layers are merged by name, in ascending precedence. A value is expanded once, on first use. Invariants:
+ * Layers are merged by name, in ascending precedence. A value is made in two steps (`two-steps.ts`), on first use. Invariants:
  * SCOPE-1 a cycle of references is found and named, never followed. SCOPE-2 a value from a masked or secret
  * variable is tainted, so that callers can refuse to store it. SCOPE-3 what is known only on the worker stays
  * a reference; everything else is expanded here. SCOPE-4 a variable that refers to itself is not a cycle, as
@@ -9,6 +9,7 @@
  */
 import type { SecretRef, SpecVariable } from '../../plan/model/spec.ts';
 import { expandParts, isLate, renderParts, type Part } from './expand.ts';
+import { firstStep, partsOfPieces, secondStep, type Piece } from './two-steps.ts';
 
 export interface Variable {
   name: string;
@@ -28,11 +29,11 @@ const ON_WORKER =
 /** Limit of Linux for one variable; also ends references that multiply. */
 const MAX_LENGTH = 131_072;
 
-interface Resolved {
-  parts: readonly Part[];
+interface Resolved<P> {
+  parts: readonly P[];
   tainted: boolean;
 }
-const UNKNOWN: Resolved = { parts: [], tainted: false };
+const UNKNOWN = { parts: [], tainted: false } as const;
 
 export interface Expanded {
   text: string;
@@ -48,7 +49,9 @@ export class Scope {
   readonly #hidden = new Map<string, Variable>();
   /** A dotenv report may add names that are not known yet. */
   readonly #open: boolean;
-  readonly #resolved = new Map<string, Resolved>();
+  /** Values after the first of two steps, and after both. */
+  readonly #first = new Map<string, Resolved<Piece>>();
+  readonly #resolved = new Map<string, Resolved<Part>>();
   readonly #path: string[] = [];
   readonly #cycles: string[][] = [];
   #tooLong: string | undefined;
@@ -110,21 +113,32 @@ export class Scope {
     return { name, value: { literal: renderParts(parts) }, masked: masked || tainted, file, from, ...late };
   }
 
-  #resolve(name: string): Resolved | undefined {
+  /** Undefined when nothing sets it. */
+  #resolve(name: string): Resolved<Part> | undefined {
     const known = this.#resolved.get(name);
     if (known) return known;
-    const variable = this.#variables.get(name);
-    if (!variable)
-      return ON_WORKER.test(name) || this.#open ? { parts: [{ late: name }], tainted: false } : undefined;
-    const resolved = this.#work(variable);
+    const first = this.#firstStep(name);
+    if (!first) return undefined;
+    const resolved = this.#secondStep(name, first);
     this.#resolved.set(name, resolved);
     return resolved;
   }
 
-  #work(variable: Variable): Resolved {
+  #firstStep(name: string): Resolved<Piece> | undefined {
+    const known = this.#first.get(name);
+    if (known) return known;
+    const variable = this.#variables.get(name);
+    if (!variable)
+      return ON_WORKER.test(name) || this.#open ? { parts: [{ late: name }], tainted: false } : undefined;
+    const first = this.#work(variable);
+    this.#first.set(name, first);
+    return first;
+  }
+
+  #work(variable: Variable): Resolved<Piece> {
     if ('secret' in variable.value || variable.file)
       return { parts: [{ late: variable.name }], tainted: variable.masked || 'secret' in variable.value };
-    if (!needsWork(variable)) return { parts: [variable.value.literal], tainted: variable.masked };
+    if (!needsWork(variable)) return { parts: [{ fixed: variable.value.literal }], tainted: variable.masked };
     const start = this.#path.indexOf(variable.name);
     if (start !== -1) {
       this.#cycles.push([...this.#path.slice(start), variable.name]);
@@ -132,32 +146,45 @@ export class Scope {
     }
     this.#path.push(variable.name);
     let tainted = variable.masked;
-    const parts = expandParts(variable.value.literal, (name, written) => {
-      const inner = name === variable.name ? this.#below(name, written) : this.#resolve(name);
+    const parts = firstStep(variable.value.literal, (name, written) => {
+      const inner = name === variable.name ? this.#below(name, written) : this.#firstStep(name);
       tainted ||= inner?.tainted ?? false;
       return inner?.parts;
     });
     this.#path.pop();
-    if (lengthOf(parts) > MAX_LENGTH) {
-      this.#tooLong ??= variable.name;
-      return UNKNOWN;
-    }
-    return { parts, tainted };
+    return lengthOf(parts) > MAX_LENGTH ? this.#refuse(variable.name) : { parts, tainted };
+  }
+
+  #secondStep(name: string, first: Resolved<Piece>): Resolved<Part> {
+    let { tainted } = first;
+    const parts = secondStep(first.parts, (inner) => {
+      const found = this.#firstStep(inner);
+      tainted ||= found?.tainted ?? false;
+      return found && partsOfPieces(found.parts);
+    });
+    return lengthOf(parts) > MAX_LENGTH ? this.#refuse(name) : { parts, tainted };
+  }
+
+  #refuse(name: string): typeof UNKNOWN {
+    this.#tooLong ??= name;
+    return UNKNOWN;
   }
 
   /**
    * What a variable's own name means in its value: the text that it overrides, else the reference as written.
    */
-  #below(name: string, written: string): Resolved {
+  #below(name: string, written: string): Resolved<Piece> {
     const hidden = this.#hidden.get(name);
     if (!hidden || 'secret' in hidden.value || hidden.file || needsWork(hidden))
-      return { parts: [written], tainted: false };
-    return { parts: [hidden.value.literal], tainted: hidden.masked };
+      return { parts: [{ fixed: written }], tainted: false };
+    return { parts: [{ fixed: hidden.value.literal }], tainted: hidden.masked };
   }
 }
 
-const lengthOf = (parts: readonly Part[]): number =>
-  parts.reduce((sum, part) => sum + (typeof part === 'string' ? part.length : 0) + 1, 0);
+const lengthOf = (parts: readonly Piece[]): number =>
+  parts.reduce((sum, part) => sum + textOf(part).length + 1, 0);
+
+const textOf = (part: Piece): string => (typeof part === 'string' ? part : 'fixed' in part ? part.fixed : '');
 
 function needsWork(variable: Variable): boolean {
   if (variable.raw || 'secret' in variable.value) return false;
