@@ -12,7 +12,7 @@ import {
   yamlLayer,
 } from '../variables/layers.ts';
 import { environmentValues, jobUrl, jobNames, pagesValues, pipelineValues } from '../variables/predefined.ts';
-import { Scope, type Layer } from '../variables/scope.ts';
+import { Scope, type Layer, type ScopeOptions } from '../variables/scope.ts';
 import { isRestricted } from '../variables/run-variables.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { Draft, Drafts } from '../draft/draft.ts';
@@ -124,7 +124,11 @@ export class PlanContext {
   #scope(
     draft: Draft,
     environment: Environment | undefined,
-    { open = this.#mayGetDotenv(draft), given = this.given }: { open?: boolean; given?: Layer } = {},
+    {
+      open = this.#mayGetDotenv(draft),
+      given = this.given,
+      fixed,
+    }: Partial<ScopeOptions> & { given?: Layer } = {},
   ): Scope {
     const own = literalLayer(
       {
@@ -135,24 +139,26 @@ export class PlanContext {
       },
       'predefined',
     );
-    const deployment = environment ? literalLayer(environmentValues(environment), 'predefined') : new Map();
     const layers = [
       this.#pipeline,
       own,
-      deployment,
+      ...(environment ? deploymentLayers(environment, draft.config) : []),
       ...this.written(draft),
       environmentLayer(this.#instance, environment?.name),
       environmentLayer(this.#project, environment?.name),
       given,
     ];
-    return new Scope(layers, { open });
+    return new Scope(layers, { open, fixed });
   }
 
   /** For names of images. On a protected ref no variable of the run chooses what gets the job's secrets. */
   images(draft: Draft): Scope {
-    if (!isRestricted(this.request) || this.request.trigger.variables === undefined) return this.scope(draft);
+    const { variables } = this.request.trigger;
+    if (!isRestricted(this.request) || variables === undefined) return this.scope(draft);
     const { environment } = this.prepared(draft);
-    return this.#scope(draft, environment, { given: this.#forwarded });
+    // A reference that stays one would be filled with the values of the job, which are those of the run too.
+    const fixed = new Set([...this.#written(draft).keys(), ...Object.keys(variables)]);
+    return this.#scope(draft, environment, { given: this.#forwarded, fixed });
   }
 
   /** Without dotenv variables of other jobs: a name that is not known now expands to nothing. */
@@ -165,6 +171,8 @@ export class PlanContext {
     const file = { file: this.#file, workflow: this.#workflow };
     return [...writtenLayers(file, draft), yamlLayer(draft.ruleVariables)];
   }
+
+  #written = (draft: Draft): Layer => new Map(this.written(draft).flatMap((layer) => [...layer]));
 
   #mayGetDotenv(draft: Draft): boolean {
     if (draft.listed?.some(({ from }) => from && !('mirrors' in from))) return true;
@@ -191,6 +199,23 @@ export class PlanContext {
         },
       );
   }
+}
+
+/** The address is expanded like a variable of the job: it may contain those of dotenv reports. */
+function deploymentLayers(environment: Environment, { values }: JobConfig): Layer[] {
+  const known = literalLayer(environmentValues({ ...environment, url: undefined }), 'predefined');
+  const literal = values.environment?.url;
+  if (literal === undefined) return [known];
+  const name = 'CI_ENVIRONMENT_URL';
+  const url = {
+    name,
+    value: { literal },
+    masked: false,
+    file: false,
+    raw: false,
+    from: 'predefined' as const,
+  };
+  return [known, new Map([[name, url]])];
 }
 
 const bringsDotenv = (draft: Draft): true | undefined =>

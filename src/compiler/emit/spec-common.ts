@@ -6,6 +6,7 @@ import type {
   SpecVariable,
 } from '../../plan/model/spec.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
+import { serviceAliases } from '../../plan/policy/service-aliases.ts';
 import { REPORTS } from '../schema/keywords/artifacts.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
 import type { JobValues } from '../schema/keyword-table.ts';
@@ -180,7 +181,9 @@ export function servicesSpec(
       ...image,
       aliases:
         alias === undefined
-          ? serviceAliases(image.name)
+          ? image.name.includes('$')
+            ? []
+            : serviceAliases(image.name)
           : scope
               .expand(alias)
               .text.split(/[\s,]+/)
@@ -205,15 +208,3 @@ function ownVariables(node: Parameters<typeof yamlLayer>[0], scope: Scope): Spec
 const merged = (below: readonly SpecVariable[], above: readonly SpecVariable[]): SpecVariable[] => [
   ...new Map([...below, ...above].map((variable) => [variable.name, variable])).values(),
 ];
-
-/**
- * `registry.example.com:5000/team/db:1` has the host names `registry.example.com__team__db` and
- * `registry.example.com-team-db`.
- */
-export function serviceAliases(image: string): string[] {
-  const bare = image
-    .replace(/@.*$/, '')
-    .replace(/:[^/:]*$/, '')
-    .replace(/:\d+\//, '/');
-  return [...new Set([bare.replaceAll('/', '__'), bare.replaceAll('/', '-')])];
-}

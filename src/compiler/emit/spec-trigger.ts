@@ -15,10 +15,18 @@ import { placeIn } from '../job-config.ts';
 import { settle } from './settle.ts';
 
 export function triggerSpec(draft: Draft, context: PlanContext, written: WrittenTrigger): TriggerSpec {
+  const variables = forwarded(draft, context, written);
+  const own = variables.some((variable) => variable.late)
+    ? context
+        .scope(draft)
+        .all()
+        .filter((variable) => variable.from === 'file')
+    : [];
   return {
     ...commonSpec(draft, context),
     kind: 'trigger',
-    variables: forwarded(draft, context, written),
+    variables,
+    ...(own.length > 0 && { own }),
     to: written.include
       ? { include: includesOf(draft, context, written.include) }
       : {
@@ -63,7 +71,7 @@ export function downstreamOf(draft: Draft, context: PlanContext): PlanDownstream
   return {
     ...(written.strategy && { strategy: written.strategy }),
     ...(written.project !== undefined && {
-      project: context.scope(draft).expand(written.project).text,
+      project: context.scope(draft).settle(written.project).text,
     }),
     filesFrom: [...new Set(filesFrom)],
   };

@@ -62,7 +62,7 @@ export function referencesOf(text: string): string[] {
  * For the worker: expands the references that compile left in a text marked `late`, or in an image or service
  * name with a `$`. Names without a value expand to nothing.
  */
-export function expandLate(text: string, values: ReadonlyMap<string, string>): string {
+export function expandLate(text: string, values: Pick<ReadonlyMap<string, string>, 'get'>): string {
   return text.replace(/\$\$|\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}/g, (whole, name: string | undefined) =>
     whole === '$$' ? '$' : (values.get(name ?? '') ?? ''),
   );

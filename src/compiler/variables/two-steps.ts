@@ -35,21 +35,23 @@ export function firstStep(
 /** Stands for a late part in the text; no variable contains it. */
 const HOLE = '\0';
 
-/** `lookup`: the value of a name after its first step; undefined when it is not set. */
-export function secondStep(
-  pieces: readonly Piece[],
-  lookup: (name: string) => readonly Part[] | undefined,
-): Part[] {
+export interface Known {
+  /** The value of a name after its first step; undefined when it is not set. */
+  valueOf: (name: string) => readonly Part[] | undefined;
+  /** What a late part is as far as it is known now, for a name that is built from it. */
+  now: (name: string) => string | undefined;
+}
+
+export function secondStep(pieces: readonly Piece[], { valueOf, now }: Known): Part[] {
   const { text, lates, isFixed } = joined(pieces);
   const parts: Part[] = [];
-  const holes = [...lates];
   let from = 0;
   let at = 0;
   const take = (end: number): void => {
     if (end > from) parts.push(text.slice(from, end));
   };
   while (at < text.length) {
-    const late = text[at] === HOLE ? holes.shift() : undefined;
+    const late = text[at] === HOLE ? lates.shift() : undefined;
     if (late) {
       take(at);
       parts.push(late);
@@ -58,10 +60,8 @@ export function secondStep(
       const { name, width } = nameAt(text, at + 1);
       if (width > 0) {
         take(at);
-        const inside = text.slice(at, at + 1 + width).split(HOLE).length - 1;
-        holes.splice(0, inside);
-        if (name === '$') parts.push('$');
-        else if (inside === 0) parts.push(...(lookup(name) ?? []));
+        const whole = name.replaceAll(HOLE, () => now(lates.shift()?.late ?? '') ?? '');
+        parts.push(...(whole === '$' ? ['$'] : (valueOf(whole) ?? [])));
         from = at + 1 + width;
       }
       at += 1 + width;
