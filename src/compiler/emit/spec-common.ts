@@ -12,6 +12,7 @@ import { pathProblem } from '../schema/keywords/common.ts';
 import type { JobValues } from '../schema/keyword-table.ts';
 import { projectDir } from '../variables/predefined.ts';
 import type { Scope } from '../variables/scope.ts';
+import { isUnknownHere } from '../variables/unknown-here.ts';
 import { yamlLayer } from '../variables/layers.ts';
 import { itemNodes, ruleKey } from '../yaml/rule-nodes.ts';
 import type { CompileRequest } from '../request.ts';
@@ -128,11 +129,13 @@ interface ArtifactPath {
  * warning, as GitLab's runner does: existing files contain such paths.
  */
 function artifactPath({ draft, context, path, at }: ArtifactPath): string[] {
-  const { text, late } = context.scope(draft).expand(path);
+  const scope = context.scope(draft);
+  const { text, late } = scope.expand(path);
   const root = projectDir(context.request);
   const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
   const outside = inside.startsWith('/') || pathProblem(inside) !== undefined;
   if (!outside || late) return [inside];
+  if (isUnknownHere(path, scope, context.request)) return [];
   const what = `artifacts.${at.join('.')} of "${draft.group}" must stay inside the project: "${text}" is not stored`;
   context.problems.add('language/path', what, {
     at: placeIn(draft.config, 'artifacts', at),

@@ -2,6 +2,7 @@
 import type { Problems } from '../problems.ts';
 import { parseExpression, partsOf, type Expression } from '../expression/expression.ts';
 import { originIn, ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
+import { Reach } from '../rules/reach.ts';
 import { workflowReader } from '../schema/keyword-table.ts';
 import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
 import { nearest } from '../suggest.ts';
@@ -17,34 +18,37 @@ interface Ruled {
   nodes: readonly Node[];
   /** Whether something sets a variable for them. */
   isSet: (name: string) => boolean;
+  reach: Reach;
 }
 
 export function lintConditions(context: LintContext): void {
   const { problems, file, drafts, scopes } = context;
+  const reach = new Reach();
   const workflow = file.workflow && workflowReader.read(file.workflow, problems);
   if (workflow?.rules) {
     const nodes = itemNodes(ruleKey(file.workflow, 'rules'));
     const isSet = (name: string): boolean => scopes.of().find(name) !== undefined;
-    lintRules({ rules: workflow.rules, nodes, isSet }, problems);
+    lintRules({ rules: workflow.rules, nodes, isSet, reach }, problems);
   }
   for (const job of context.jobs.values()) {
     if (!job.values.rules) continue;
     const nodes = itemNodes(job.entries.get('rules')?.value);
     const own = drafts.named.get(job.name) ?? [];
     const isSet = (name: string): boolean => own.some((draft) => scopes.of(draft).find(name) !== undefined);
-    lintRules({ rules: job.values.rules, nodes, isSet }, problems);
+    lintRules({ rules: job.values.rules, nodes, isSet, reach }, problems);
     lintBlocking(job, nodes, problems);
   }
+  reach.report(problems);
 }
 
-function lintRules({ rules, nodes, isSet }: Ruled, problems: Problems): void {
+function lintRules({ rules, nodes, isSet, reach }: Ruled, problems: Problems): void {
   if (rules.length !== nodes.length) return;
   const before: { expression: Expression; number: number }[] = [];
   for (const [index, rule] of rules.entries()) {
-    const node = ruleKey(nodes[index], 'if');
-    if (typeof rule.if !== 'string' || node?.kind !== 'scalar') continue;
-    const parsed = parseExpression(rule.if);
-    if (!parsed.ok) continue;
+    const whole = nodes[index];
+    const node = ruleKey(whole, 'if');
+    const parsed = typeof rule.if === 'string' ? parseExpression(rule.if) : undefined;
+    if (!whole || node?.kind !== 'scalar' || !parsed?.ok) continue;
     const { expression } = parsed;
     lintParts(expression, { node, isSet }, problems);
     const never = impossible(expression);
@@ -55,11 +59,11 @@ function lintRules({ rules, nodes, isSet }: Ruled, problems: Problems): void {
         hint: 'Correct the condition, or remove the rule.',
         severity: 'warning',
       });
-    else if (earlier)
-      problems.add(
-        'language/unreachable',
+    if (!earlier) reach.reached(whole);
+    else if (!never)
+      reach.missed(
+        whole,
         `this rule is never reached, because rule ${earlier.number} already matches in each of its cases`,
-        { at: nodes[index], severity: 'warning' },
       );
     if (rule.changes === undefined && rule.exists === undefined)
       before.push({ expression, number: index + 1 });

@@ -8,6 +8,7 @@ import { checkRefs } from './check-refs.ts';
 import { checkRuleList } from './check-conditions.ts';
 import { ConditionChecker } from './conditions.ts';
 import { ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
+import { Reach } from './reach.ts';
 import { firstMatch } from './rules.ts';
 import { ConditionScopes } from './scope.ts';
 import type { FileConfig } from '../job-config.ts';
@@ -33,7 +34,9 @@ export function readWorkflow(file: FileConfig, request: CompileRequest, problems
   if (!values) return { autoCancel: DEFAULTS, hasRules: false };
   const rulesNode = ruleKey(node, 'rules');
   const rules = values.rules ?? undefined;
-  if (rules) checkRuleList('workflow.rules', { rules, nodes: itemNodes(rulesNode) }, problems);
+  const reach = new Reach();
+  if (rules) checkRuleList({ label: 'workflow.rules', rules, nodes: itemNodes(rulesNode) }, reach, problems);
+  reach.report(problems);
   const scope = new ConditionScopes(request, { file: file.variables }).of();
   const checker = new ConditionChecker(request);
   if (rules) checkRefs({ rules, nodes: itemNodes(rulesNode), at: node }, { checker, problems }, scope);
