@@ -2,7 +2,7 @@ import type { RE2JS } from 're2js';
 import type { CompileRequest } from '../request.ts';
 import { variablesText } from './reason.ts';
 import { AS_WRITTEN, type ConditionJob, type ConditionScope } from './scope.ts';
-import { pipelineSource } from '../variables/predefined.ts';
+import { pipelineSource, projectPath } from '../variables/predefined.ts';
 import { refPattern } from '../../match/ref-pattern.ts';
 import type { SelectContext } from './select-context.ts';
 import type { JobConfig } from '../job-config.ts';
@@ -45,17 +45,22 @@ export class RefSelector {
     const refs = values.only?.refs ?? (limited ? DEFAULT_ONLY : undefined);
     const matched = refs?.find((ref) => this.#matches(ref));
     if (refs && matched === undefined)
-      return { included: false, reason: `only runs for ${refs.join(', ') || 'nothing'}` };
+      return {
+        included: false,
+        reason: `only runs for ${refs.join(', ') || 'nothing'}${this.#projectText(refs)}`,
+      };
     const only = this.#keys(values.only, scope);
     const missed = only.find(({ holds }) => !holds);
     if (missed) return { included: false, reason: `only: ${missed.key} does not hold${missed.asked}` };
     const excluded = values.except?.refs?.find((ref) => this.#matches(ref));
-    if (excluded !== undefined) return { included: false, reason: `except ${excluded}` };
+    if (excluded !== undefined)
+      return { included: false, reason: `except ${excluded}${this.#projectText([excluded])}` };
     const met = this.#keys(values.except, scope).find(({ holds }) => holds);
     if (met) return { included: false, reason: `except: ${met.key} holds${met.asked}` };
     const asked = only.map((key) => key.asked).join('');
     if (matched === undefined) return { included: true, reason: `no condition${asked}` };
-    return { included: true, reason: (values.only ? `only ${matched}` : matched) + asked };
+    const named = this.#projectText([matched]);
+    return { included: true, reason: (values.only ? `only ${matched}` : matched) + named + asked };
   }
 
   /** The keys other than `refs`. davit has no cluster, so `kubernetes` never holds. GitLab expands no path of `changes` here. */
@@ -80,13 +85,20 @@ export class RefSelector {
     ];
   }
 
+  /** Where `BRANCH@PROJECT` is asked for, and the name of the project is that of the git remote. */
+  #projectText(refs: readonly string[]): string {
+    const { project, trigger } = this.#request;
+    if (project.path !== undefined || !trigger.origin || !refs.some((ref) => ref.includes('@'))) return '';
+    return `; the project is ${trigger.origin.path} (the git remote)`;
+  }
+
   #matches(ref: string): boolean {
     const known = this.#matched.get(ref);
     if (known !== undefined) return known;
     const at = ref.indexOf('@');
     const pattern = at === -1 ? ref : ref.slice(0, at);
     const path = at === -1 ? undefined : ref.slice(at + 1);
-    const here = this.#request.project.path ?? this.#request.project.slug;
+    const here = projectPath(this.#request);
     const result = (path === undefined || path === here) && this.#matchesPattern(pattern);
     this.#matched.set(ref, result);
     return result;

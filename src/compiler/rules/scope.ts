@@ -14,7 +14,7 @@ import {
   type FileLayers,
 } from '../variables/layers.ts';
 import { expandExisting } from '../variables/expand.ts';
-import { environmentNames, jobNames, pipelineValues } from '../variables/predefined.ts';
+import { environmentNames, jobNames, originValues, pipelineValues } from '../variables/predefined.ts';
 import { isKnownLater } from '../variables/predefined-names.ts';
 import { Scope, type Expanded, type Layer, type Variable } from '../variables/scope.ts';
 import type { Node } from '../yaml/nodes.ts';
@@ -54,6 +54,7 @@ export interface ConditionJob {
 /** `the pipeline`: predefined, and equal for all jobs; `predefined`: for this job. */
 export type Setter =
   | 'the pipeline'
+  | 'the git remote'
   | 'predefined'
   | 'the file'
   | 'workflow'
@@ -72,6 +73,7 @@ type Named = readonly [by: Setter, layer: Layer];
 export class ConditionScopes {
   readonly #request: CompileRequest;
   readonly #predefined: Layer;
+  readonly #origin: Layer;
   readonly #file: FileLayers;
   readonly #given: Layer;
   readonly #byEnvironment = new Map<string | undefined, Named[]>();
@@ -80,6 +82,7 @@ export class ConditionScopes {
   constructor(request: CompileRequest, layers: ConditionLayers) {
     this.#request = request;
     this.#predefined = known(pipelineValues(request));
+    this.#origin = known(originValues(request));
     this.#file = { file: yamlLayer(layers.file), workflow: yamlLayer(layers.workflow) };
     this.#given = givenLayer(request);
   }
@@ -92,7 +95,10 @@ export class ConditionScopes {
   }
 
   #layers(job: ConditionJob | undefined): Named[] {
-    const below: Named[] = [['the pipeline', this.#predefined]];
+    const below: Named[] = [
+      ['the pipeline', this.#predefined],
+      ['the git remote', this.#origin],
+    ];
     if (!job) {
       const own: Named = ['the pipeline', known({ CI_NODE_TOTAL: '1' })];
       return [

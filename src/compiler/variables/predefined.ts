@@ -50,6 +50,7 @@ export function pipelineValues(request: CompileRequest): Values {
     ...server(request.serverUrl),
     ...commit(request),
     ...project(request),
+    ...originValues(request),
     ...pagesValues(request, ''),
     CI_PIPELINE_ID: String(request.number),
     CI_PIPELINE_IID: String(request.iid),
@@ -69,6 +70,24 @@ export function pipelineValues(request: CompileRequest): Values {
     GITLAB_USER_NAME: trigger.actor,
     ...mergeRequestValues(request),
   };
+}
+
+/** Full name of the project: in the installation file, else in the remote of a working tree, else davit's own. */
+export const projectPath = ({ project, trigger }: Pick<CompileRequest, 'project' | 'trigger'>): string =>
+  project.path ?? trigger.origin?.path ?? project.slug;
+
+/** Where the project is, as the remote of a working tree says; undefined where the installation file does. */
+function forgeUrl({ project, trigger: { origin } }: CompileRequest): string | undefined {
+  if (project.path !== undefined || !origin) return undefined;
+  return `${origin.plain ? 'http' : 'https'}://${origin.host}`;
+}
+
+/** Values that come from the remote of a working tree. */
+export function originValues(request: CompileRequest): Values {
+  const url = forgeUrl(request);
+  return url === undefined
+    ? {}
+    : { ...server(url), ...names(projectPath(request)), CI_PROJECT_URL: `${url}/${projectPath(request)}` };
 }
 
 /** The server is davit. */
@@ -121,7 +140,18 @@ function commit({ trigger, commit, project }: CompileRequest): Values {
 }
 
 function project(request: CompileRequest): Values {
-  const path = request.project.path ?? request.project.slug;
+  return {
+    ...names(projectPath(request)),
+    CI_PROJECT_URL: request.project.url ?? `${request.serverUrl}/projects/${request.project.slug}`,
+    CI_PROJECT_ID: request.trigger.repository?.id,
+    CI_PROJECT_DESCRIPTION: request.trigger.repository?.description,
+    CI_PROJECT_VISIBILITY: request.trigger.repository?.visibility,
+    CI_PROJECT_DIR: projectDir(request),
+    CI_DEFAULT_BRANCH: request.project.defaultBranch,
+  };
+}
+
+function names(path: string): Values {
   const at = path.lastIndexOf('/');
   return {
     CI_PROJECT_NAME: path.slice(at + 1),
@@ -130,12 +160,6 @@ function project(request: CompileRequest): Values {
     CI_PROJECT_PATH_SLUG: slugify(path),
     CI_PROJECT_NAMESPACE: at === -1 ? '' : path.slice(0, at),
     CI_PROJECT_ROOT_NAMESPACE: at === -1 ? '' : path.slice(0, path.indexOf('/')),
-    CI_PROJECT_URL: request.project.url ?? `${request.serverUrl}/projects/${request.project.slug}`,
-    CI_PROJECT_ID: request.trigger.repository?.id,
-    CI_PROJECT_DESCRIPTION: request.trigger.repository?.description,
-    CI_PROJECT_VISIBILITY: request.trigger.repository?.visibility,
-    CI_PROJECT_DIR: projectDir(request),
-    CI_DEFAULT_BRANCH: request.project.defaultBranch,
   };
 }
 
