@@ -52,7 +52,7 @@ export function compile(request: CompileRequest): CompileResult {
 export interface Read {
   /** With its includes merged, references not replaced yet. */
   whole: MapNode;
-  /** Of the pipeline's own file. */
+  /** What the pipeline's own file includes. */
   include?: Node;
   file: FileConfig;
   jobs: Map<string, JobConfig>;

@@ -87,7 +87,7 @@ export class ConditionScopes {
     this.#given = givenLayer(request);
   }
 
-  /** Of a job; without one, of the pipeline itself. */
+  /** The scope of a job; without a job, that of the pipeline itself. */
   of(job?: ConditionJob): ConditionScope {
     let scope = this.#scopes.get(job);
     if (!scope) this.#scopes.set(job, (scope = new LayeredScope(() => this.#layers(job))));
