@@ -270,7 +270,14 @@ export const ERRORS = {
     exit: 2,
     http: 422,
     meaning: 'A condition uses a variable that is never set when it is evaluated.',
-    remedy: 'docs/language.md lists the variables that conditions can use.',
+    remedy: 'Use a variable that is known earlier, or decide in the script.',
+  },
+  'language/changed-rule': {
+    transient: false,
+    exit: 2,
+    http: 422,
+    meaning: 'A rule decides otherwise than in an earlier version of davit.',
+    remedy: 'Compare the jobs that `davit plan --all` shows with those that are wanted.',
   },
   'language/misspelt': {
     transient: false,

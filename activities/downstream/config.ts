@@ -6,6 +6,7 @@ import type { Digest } from '../../src/plan/model/ids.ts';
 import type { SpecVariable, TriggerInclude, TriggerSpec } from '../../src/plan/model/spec.ts';
 import type { InputValue } from '../../src/plan/model/trigger.ts';
 import type { DownstreamInput } from '../contract.ts';
+import { broughtValues } from '../runtime/brought-values.ts';
 import { readFiles } from '../runtime/tar.ts';
 import { readJson } from '../runtime/downstream-config.ts';
 
@@ -65,24 +66,24 @@ async function fromArtifact(
   throw refuse(`The artifacts of ${jobs.join(', ')} have no file ${artifact}.`);
 }
 
-/** Includes the variables of dotenv reports of earlier jobs. */
+/**
+ * Includes the variables of dotenv reports of earlier jobs, also where they replace variables of the file. Other references are
+ * left to the pipeline that gets them.
+ */
 export async function forwardedVariables(
   blobs: BlobStore,
-  { variables }: TriggerSpec,
+  { variables, own = [] }: TriggerSpec,
   dotenv: DownstreamInput['dotenv'],
 ): Promise<SpecVariable[]> {
   if (!variables.some((one) => one.late)) return variables;
-  const brought = new Map<string, string>();
-  for (const { digest } of dotenv)
-    for (const [name, value] of Object.entries((await readJson(blobs, digest)) ?? {}))
-      if (typeof value === 'string') brought.set(name, value);
+  const values = await broughtValues({ variables: own }, { dotenv }, { blobs });
   return variables.map((one) => (one.late && 'literal' in one.value ? filled(one, one.value.literal) : one));
 
   function filled(one: SpecVariable, literal: string): SpecVariable {
     const text = literal.replace(
       /\$\$|\$\{(\w+)\}/g,
       (found, name: string | undefined) =>
-        (name === undefined ? undefined : brought.get(name)?.replaceAll('$', '$$$$')) ?? found,
+        (name === undefined ? undefined : values.get(name)?.replaceAll('$', '$$$$')) ?? found,
     );
     return { ...one, value: { literal: text } };
   }

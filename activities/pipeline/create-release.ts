@@ -16,12 +16,12 @@ import { projectNamed } from '../../src/compiler/variables/installation.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
 import { refProtection } from '../../src/match/protected-refs.ts';
 import type { ProjectSlug } from '../../src/plan/model/ids.ts';
-import type { ReleaseSpec } from '../../src/plan/model/spec.ts';
+import type { CommonSpec, ReleaseSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, ReleaseJobInput, ReleaseOutput } from '../contract.ts';
 import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { readSpec } from '../runtime/spec.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
-import { dotenvVariables } from '../runtime/dotenv-variables.ts';
+import { broughtValues } from '../runtime/brought-values.ts';
 
 export interface ReleaseDeps {
   blobs: BlobStore;
@@ -49,7 +49,7 @@ export function makeCreateRelease(deps: ReleaseDeps): ControlActivities['createR
     const spec = await readSpec(deps.blobs, input.spec, input.kind === 'apitest' ? 'apitest' : 'script');
     if (spec.fork) return refused('A pipeline of a fork cannot create a release.');
     if (!spec.release) return refused('The job has no release.');
-    const release = await filled(deps, input, spec.release);
+    const release = await filled(deps, input, { ...spec, release: spec.release });
     if (release.tagName.trim() === '')
       return refused('release: tag_name is empty: the variable that it uses is not set.');
     const tag = spec.protectedRef ? 'unprotected' : await tagProtection(deps, input, release.tagName);
@@ -83,9 +83,9 @@ const refused = (message: string): ReleaseOutput => ({ kind: 'refused', message 
 async function filled(
   { blobs }: ReleaseDeps,
   { dotenv, notes }: ReleaseJobInput,
-  release: ReleaseSpec,
+  { variables, release }: Pick<CommonSpec, 'variables'> & { release: ReleaseSpec },
 ): Promise<ReleaseSpec> {
-  const values = new Map(await dotenvVariables({ dotenv }, blobs));
+  const values = await broughtValues({ variables }, { dotenv }, { blobs });
   const of = (text: string): string => expandLate(text, values);
   const maybe = (text: string | undefined): string | undefined => (text === undefined ? undefined : of(text));
   return {

@@ -1,5 +1,6 @@
 /** What `compile` must know about the source: git is queried only for what a rule needs. */
-import { readPipeline } from './compile.ts';
+import { readPipeline, type Read } from './compile.ts';
+import { makeDrafts, type Draft } from './draft/draft.ts';
 import { textsOf } from './includes.ts';
 import { Problems } from './problems.ts';
 import type { CompileRequest } from './request.ts';
@@ -7,7 +8,7 @@ import { comparesWithBefore } from './rules/conditions.ts';
 import { remoteFilesKey } from '../match/path-patterns.ts';
 import { ConditionScopes, type ConditionScope } from './rules/scope.ts';
 import { workflowReader } from './schema/keyword-table.ts';
-import type { JobConfig } from './job-config.ts';
+import { ruleKey, itemNodes } from './yaml/rule-nodes.ts';
 
 export interface FactsNeeded {
   /** Keys of `CompileRequest.changed`. */
@@ -38,12 +39,7 @@ export function factsNeeded(request: CompileRequest): FactsNeeded {
   if (textsOf(request).some((text) => /\b(changes|exists|files_commits)\b/.test(text))) {
     const problems = new Problems();
     const read = readPipeline(request, problems);
-    if (read) {
-      const scopes = new ConditionScopes(request, { file: read.file.variables });
-      const workflow = read.file.workflow && workflowReader.read(read.file.workflow, problems);
-      for (const rule of workflow?.rules ?? []) note(needed, rule, { request, scope: scopes.of() });
-      for (const job of read.jobs.values()) noteJob(needed, job, { request, scopes });
-    }
+    if (read) noteAll(needed, { ...read, request, problems });
   }
   return {
     changed: [...needed.changed],
@@ -60,34 +56,45 @@ type Needed = {
   commits: Set<string>;
 };
 
-function noteJob(
+/** Which rule of `workflow` matches is not known yet, so its variables count as set and as not set. */
+function noteAll(
   needed: Needed,
-  { name, values }: JobConfig,
-  { request, scopes }: { request: CompileRequest; scopes: ConditionScopes },
+  { file, jobs, request, problems }: Read & { request: CompileRequest; problems: Problems },
 ): void {
-  const stage = values.stage ?? 'test';
-  const scope = scopes.of({ name, stage, environment: values.environment?.name });
-  for (const rule of values.rules ?? []) note(needed, rule, { request, scope });
+  const layers = { file: file.variables };
+  const bare = new ConditionScopes(request, layers);
+  const workflow = file.workflow && workflowReader.read(file.workflow, problems);
+  for (const rule of workflow?.rules ?? []) note(needed, rule, { request, scope: bare.of() });
+  const byRule = itemNodes(ruleKey(file.workflow, 'rules')).flatMap((node) => {
+    const variables = ruleKey(node, 'variables');
+    return variables ? [new ConditionScopes(request, { ...layers, workflow: variables })] : [];
+  });
+  for (const draft of makeDrafts(file, jobs, { request, problems }).all)
+    for (const scopes of [bare, ...byRule]) noteJob(needed, draft, { request, scope: scopes.of(draft) });
+}
+
+function noteJob(needed: Needed, { config: { values } }: Draft, context: NoteContext): void {
+  for (const rule of values.rules ?? []) note(needed, rule, context);
   for (const { key } of values.cache ?? [])
     if (typeof key === 'object') for (const file of key.files_commits ?? []) needed.commits.add(file);
   for (const policy of [values.only, values.except])
-    if (policy?.changes) note(needed, { changes: {} }, { request, scope });
+    if (policy?.changes) note(needed, { changes: {} }, context);
 }
 
+interface NoteContext {
+  request: CompileRequest;
+  scope: ConditionScope;
+}
 interface ChangeQuestion {
   changes?: { compare_to?: string };
   exists?: { project?: string; ref?: string };
 }
 
-function note(
-  needed: Needed,
-  rule: ChangeQuestion,
-  { request, scope }: { request: CompileRequest; scope: ConditionScope },
-): void {
+function note(needed: Needed, rule: ChangeQuestion, { request, scope }: NoteContext): void {
   if (rule.exists) noteExists(needed, rule.exists, scope);
   if (!rule.changes) return;
   const { compare_to } = rule.changes;
-  if (compare_to !== undefined) needed.changed.add(scope.expand(compare_to));
+  if (compare_to !== undefined) needed.changed.add(scope.expandPath(compare_to, true));
   else if (comparesWithBefore(request.trigger)) needed.changed.add('');
 }
 
@@ -100,8 +107,8 @@ function noteExists(
     needed.files = true;
     return;
   }
-  const named = scope.expand(project);
-  const at = ref === undefined ? undefined : scope.expand(ref);
+  const named = scope.expandPath(project, false);
+  const at = ref === undefined ? undefined : scope.expandPath(ref, false);
   const key = remoteFilesKey(named, at);
   needed.elsewhere.set(key, { key, project: named, ...(at !== undefined && { ref: at }) });
 }

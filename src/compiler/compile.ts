@@ -49,9 +49,11 @@ export function compile(request: CompileRequest): CompileResult {
   return plan(read, request, problems);
 }
 
-interface Read {
+export interface Read {
   /** With its includes merged, references not replaced yet. */
   whole: MapNode;
+  /** What the pipeline's own file includes. */
+  include?: Node;
   file: FileConfig;
   jobs: Map<string, JobConfig>;
 }
@@ -60,29 +62,30 @@ interface Read {
  * The file after extends and default; undefined when it cannot be compiled, with the reason in the problems.
  */
 export function readPipeline(request: CompileRequest, problems: Problems): Read | undefined {
-  const root = readWhole(request, problems);
+  const { root, include } = readWhole(request, problems);
   if (!root || problems.mustStop) return undefined;
   const hasReferences = root.kind === 'map' && textsOf(request).some((text) => text.includes('!reference'));
   const file = readFileConfig(hasReferences ? resolveReferences(root, problems) : root, problems);
   if (!file) return undefined;
   if (file.variables) globalVariablesReader.read(file.variables, problems);
   const jobs = readJobs(file, new Extender(file.entries, problems), problems);
-  return problems.mustStop || root.kind !== 'map' ? undefined : { whole: root, file, jobs };
+  return problems.mustStop || root.kind !== 'map' ? undefined : { whole: root, include, file, jobs };
 }
 
 /** The document with its includes merged below it. */
-function readWhole(request: CompileRequest, problems: Problems): Node | undefined {
+function readWhole(request: CompileRequest, problems: Problems): { root?: Node; include?: Node } {
   const { name } = request.file;
   const contents = new ContentReader(request, problems);
   const root = contents.read(request.file, { given: runInputs(request.trigger.inputs, problems) });
-  if (!root) return undefined;
+  if (!root) return {};
   if (isNull(root)) {
     problems.add('language/missing', `${name} is empty`, {
       hint: 'See docs/language.md for a first pipeline.',
     });
-    return undefined;
+    return {};
   }
-  if (root.kind !== 'map' || !root.entries.has('include')) return root;
+  const include = root.kind === 'map' ? root.entries.get('include') : undefined;
+  if (root.kind !== 'map' || !include) return { root };
   const includer = new Includer(request, problems, contents);
   const whole = includer.whole(root, name);
   const { files, list, wants, changed } = includer.needed;
@@ -92,20 +95,26 @@ function readWhole(request: CompileRequest, problems: Problems): Node | undefine
       'language/include',
       `${missing.join(', ') || 'files that depend on changes'} cannot be included here`,
       {
-        at: root.entries.get('include')?.at,
+        at: include.at,
       },
     );
-  return whole;
+  return { root: whole, include: include.value };
 }
 
-function plan({ whole, file, jobs }: Read, request: CompileRequest, problems: Problems): CompileResult {
+function plan(
+  { whole, include, file, jobs }: Read,
+  request: CompileRequest,
+  problems: Problems,
+): CompileResult {
   const drafts = makeDrafts(file, jobs, { request, problems });
   checkJobs({ jobs, drafts, request, problems });
   const workflow = readWorkflow(file, request, problems);
   const layers = { file: file.variables, workflow: workflow.variables };
-  selectDrafts(drafts, request, selectContext(request, layers, { byWorkflow: workflow.hasRules, problems }));
+  const selecting = selectContext(request, layers, { byWorkflow: workflow.hasRules, problems });
+  selectDrafts(drafts, request, selecting);
   linkDrafts(drafts, problems);
-  if (request.lint) lint({ whole, file, jobs, drafts, request, problems });
+  const { scopes } = selecting;
+  if (request.lint) lint({ whole, include, file, jobs, drafts, scopes, layers, request, problems });
   if (problems.mustStop) return { kind: 'invalid', problems: problems.all() };
   if (request.trigger.jobs) filterJobs(drafts, request.trigger.jobs, problems);
   for (const name of refusedRunVariables(request))

@@ -2,6 +2,7 @@
 import type { JobKind } from '../plan/model/plan.ts';
 import type { Origin } from './source-text.ts';
 import { nodeAt, type Entry, type MapNode, type Node, type Path } from './yaml/nodes.ts';
+import { itemNodes } from './yaml/rule-nodes.ts';
 import type { JobValues } from './schema/keyword-table.ts';
 
 /** A job after extends and default, its keywords validated one by one and typed. */
@@ -31,11 +32,17 @@ export const CONTAINER_KEYWORDS: ReadonlySet<string> = new Set([
   'publish',
 ]);
 
-/** The place of a part of a job; the job's name if it has no such part. */
+/**
+ * The place of a part of a job; the job's name if it has no such part. A number at the beginning of the path counts items of a
+ * list whose nested lists are flattened, as they are in `values`.
+ */
 export function placeIn(job: JobConfig, keyword: string, path: Path = []): Origin {
   const entry = job.entries.get(keyword);
   if (!entry) return job.at;
-  return path.length === 0 ? entry.at : nodeAt(entry.value, path);
+  const [first, ...rest] = path;
+  if (first === undefined) return entry.at;
+  const item = typeof first === 'number' ? itemNodes(entry.value)[first] : undefined;
+  return item ? nodeAt(item, rest) : nodeAt(entry.value, path);
 }
 
 /** The top level of a file: its global keywords taken apart from its jobs. */

@@ -75,6 +75,7 @@ export type StartRequest = Pick<
   | 'jobs'
   | 'variables'
   | 'here'
+  | 'origin'
   | 'inputs'
   | 'defaultBranch'
 > & {

@@ -15,7 +15,7 @@ import { refResolver } from './resolve-ref.ts';
 import { currentRights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
-import { processLogger, serverLog } from './log.ts';
+import { processLogger, serverLog, type ServerLog } from './log.ts';
 import { linkTemporal } from './temporal/temporal.ts';
 
 const MIN_TOKEN = 16;
@@ -62,15 +62,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const webhooks = await webhookProjects(options.installation, ports);
   const secrets = [options.cliToken, options.workerToken, ...webhooks.map((one) => one.secret)];
   const log = serverLog(options.logger ?? processLogger(options.settings.logLevel), secrets);
-  for (const { project } of webhooks.filter(
-    (one) => one.project.repository === undefined || one.project.forge === 'none',
-  ))
-    log.warn(
-      'deliveries of this project are refused: it has a webhook_secret, but no forge or no repository',
-      {
-        project: project.name,
-      },
-    );
+  warnOfRefused(webhooks, log);
   const rights = currentRights(options.installationPath, options.installation, (text) => log.warn(text));
   const link = linkTemporal(options.temporal);
   let url = options.installation.url ?? '';
@@ -112,6 +104,15 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   url = options.installation.url ?? listening;
   log.note('listening', { url: listening });
   return { url: listening, close: () => collector.stop().then(close) };
+}
+
+function warnOfRefused(webhooks: readonly WebhookProject[], log: ServerLog): void {
+  for (const { project } of webhooks)
+    if (project.repository === undefined || project.forge === 'none')
+      log.warn(
+        'deliveries of this project are refused: it has a webhook_secret, but no forge or no repository',
+        { project: project.name },
+      );
 }
 
 /** Name of the OS user. In a container the user id may have no name. */

@@ -122,8 +122,11 @@ async function hereOf(
   const pointed = Object.entries(from.projectPaths ?? {}).find(([name]) => name.toLowerCase() === wanted);
   if (pointed) return folderAnswer(await checkoutAt(pointed[1]), want);
   const own = from.installation.projects.find((one) => one.name === project.slug)?.repository;
-  const isOwn = wanted === project.slug || wanted === own?.toLowerCase();
-  return isOwn && want.repository.host === undefined ? ownAnswer(project, want) : undefined;
+  const { origin } = project;
+  const names = [project.slug, own?.toLowerCase(), origin?.path.toLowerCase()];
+  const { host } = want.repository;
+  const isHere = host === undefined || (own === undefined && host === origin?.host);
+  return names.includes(wanted) && isHere ? ownAnswer(project, want, from) : undefined;
 }
 
 async function checkoutAt(folder: string): Promise<LocalProject> {
@@ -143,17 +146,16 @@ async function folderAnswer(project: LocalProject, want: Elsewhere): Promise<Inc
 }
 
 /** This project by its name: the working tree if there is no ref, else that commit. */
-async function ownAnswer(project: LocalProject, want: Elsewhere): Promise<IncludeAnswer | undefined> {
+async function ownAnswer(
+  project: LocalProject,
+  want: Elsewhere,
+  { commit }: Pick<LocalSources, 'commit'>,
+): Promise<IncludeAnswer | undefined> {
   const { folder } = project;
-  if (want.kind === 'version') return undefined;
-  if (want.kind === 'ref') {
-    if (want.ref === undefined) return { sha: WORKING_TREE };
-    for (const name of [
-      `refs/tags/${want.ref}`,
-      `refs/heads/${want.ref}`,
-      `refs/remotes/origin/${want.ref}`,
-      want.ref,
-    ]) {
+  if (want.kind === 'ref' || want.kind === 'version') {
+    const asked = want.kind === 'ref' ? want.ref : want.version;
+    if (asked === undefined) return { sha: WORKING_TREE };
+    for (const name of [`refs/tags/${asked}`, `refs/heads/${asked}`, `refs/remotes/origin/${asked}`, asked]) {
       const sha = await gitMaybe(folder, [
         'rev-parse',
         '--verify',
@@ -161,7 +163,9 @@ async function ownAnswer(project: LocalProject, want: Elsewhere): Promise<Includ
         '--end-of-options',
         `${name}^{commit}`,
       ]);
-      if (sha) return { sha };
+      // A component of the commit that is tried out: its working tree is.
+      const tried = want.kind === 'version' && commit === undefined && sha === (await headOf(folder));
+      if (sha) return { sha: tried ? WORKING_TREE : sha };
     }
     return undefined;
   }
@@ -176,6 +180,9 @@ async function ownAnswer(project: LocalProject, want: Elsewhere): Promise<Includ
   ]);
   return { text: blob ? await git(folder, ['cat-file', 'blob', blob]) : null };
 }
+
+const headOf = (folder: string): Promise<string | undefined> =>
+  gitMaybe(folder, ['rev-parse', '--verify', '-q', 'HEAD^{commit}']);
 
 /** Adds a hint: with a checkout the installation file is not needed. */
 function withProjectPathHint(

@@ -4,7 +4,9 @@ import { realpath, stat } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { DavitError } from '../errors.ts';
 import { isSlug } from '../plan/model/ids.ts';
+import type { Origin } from '../plan/model/trigger.ts';
 import { git, gitMaybe } from './git.ts';
+import { originOf } from './remote.ts';
 
 /** In order of preference. */
 export const PIPELINE_FILES = ['.davit.yml', '.gitlab-ci.yml'] as const;
@@ -13,6 +15,8 @@ export interface LocalProject {
   /** Its root, whose files become the workspace. */
   folder: string;
   slug: string;
+  /** The project at its forge, as the remote `origin` names it. */
+  origin?: Origin;
   /** True if the folder is the top of a git working tree with a commit. */
   history: boolean;
   /** True if git lists the files and knows which are ignored. */
@@ -43,7 +47,14 @@ export async function findProject(cwd: string, file?: string): Promise<LocalProj
   const history =
     atTop && (await gitMaybe(folder, ['rev-parse', '--verify', '-q', 'HEAD^{commit}'])) !== undefined;
   const origin = atTop ? await gitMaybe(folder, ['config', '--get', 'remote.origin.url']) : undefined;
-  return { folder, slug: slugOf(origin, folder), history, git: top !== undefined };
+  const named = originOf(origin);
+  return {
+    folder,
+    slug: slugOf(origin, folder),
+    ...(named && { origin: named }),
+    history,
+    git: top !== undefined,
+  };
 }
 
 /**

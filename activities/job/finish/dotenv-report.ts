@@ -8,10 +8,13 @@ import { inside } from '../../runtime/path-inside.ts';
 
 const MAX_BYTES = 64 * 1_024;
 
-/** `NAME=value`, one per line; one pair of quotes around a value is removed. Rejects with `job/artifacts`. */
+/** `NAME=value`, one per line. As in GitLab, quotes are part of the value. Rejects with `job/artifacts`. */
 export function parseDotenv(text: string, file: string): Record<string, string> {
   const values: Record<string, string> = {};
-  for (const [index, raw] of text.split(/\r?\n/).entries()) {
+  for (const [index, raw] of text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .entries()) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
     const found = /^(?:export\s+)?([^=\s]+)\s*=\s*(.*)$/.exec(line);
@@ -20,7 +23,7 @@ export function parseDotenv(text: string, file: string): Record<string, string> 
         'job/artifacts',
         `${file}:${index + 1} is not NAME=value with a name that a shell can export.`,
       );
-    values[found[1]] = (found[2] ?? '').replace(/^(["'])(.*)\1$/, '$2');
+    values[found[1]] = found[2] ?? '';
   }
   return values;
 }

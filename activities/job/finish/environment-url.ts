@@ -3,7 +3,7 @@ import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { JobResult } from '../../../src/plan/model/outcome.ts';
 import type { Job } from '../context/job.ts';
 import { messageOf } from '../../../src/utils/message.ts';
-import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
+import { broughtValues } from '../../runtime/brought-values.ts';
 
 const MAX_CHARS = 255;
 
@@ -30,11 +30,9 @@ export async function environmentUrl(
 }
 
 /** Reports of earlier jobs, overridden by its own. */
-async function valuesOf(job: Job, own: JobResult['dotenv']): Promise<Map<string, string>> {
-  const { input, deps } = job;
-  const dotenv = own ? [...input.dotenv, { job: input.ref.job, digest: own }] : input.dotenv;
-  const values = new Map<string, string>([['CI_JOB_ID', String(input.ref.jobId)]]);
-  for (const [name, value] of await dotenvVariables({ ...input, dotenv }, deps.blobs))
-    values.set(name, value);
-  return values;
+async function valuesOf(job: Job, digest: JobResult['dotenv']): Promise<Map<string, string>> {
+  const { input, deps, spec } = job;
+  const own = digest ? [{ job: input.ref.job, digest }] : [];
+  const values = await broughtValues(spec, input, { blobs: deps.blobs, own });
+  return values.set('CI_JOB_ID', String(input.ref.jobId));
 }

@@ -18,6 +18,7 @@ import { releaseNotes } from './release-notes.ts';
 import { collectReports } from './reports.ts';
 import { retryWhileStoreUnavailable } from '../../runtime/retry-policies.ts';
 import { retryUntilStored } from '../context/store-retry.ts';
+import { fillSpec } from '../start/resolved.ts';
 import { EXIT_FILE } from '../start/supervisor-script.ts';
 import { removeSidecars, copySystemUnderTestLog } from '../sidecars/system-under-test.ts';
 import {
@@ -43,7 +44,8 @@ export const STORE_LIMIT_MS = 45 * 60_000;
  */
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
   const verdict = await readEnd(job, state, timedOut);
-  const lines = await saveCaches(job, state.labels, verdict);
+  const lines = await fillOpen(job);
+  lines.push(...(await saveCaches(job, state.labels, verdict)));
   const coverage = await coverageOf(job, lines);
   const kept = await keepAll(job, verdict);
   removeBeside(job);
@@ -51,6 +53,16 @@ export async function finish(job: Job, state: ContainerState, timedOut: boolean)
   const untold = await publish(job, result);
   if (untold !== undefined) result.warnings = [...(result.warnings ?? []), untold];
   return conclude(job, result, lines);
+}
+
+/** For the caches, which fail no job: a path that cannot be filled in matches nothing. Artifacts need it filled in. */
+async function fillOpen(job: Job): Promise<string[]> {
+  try {
+    await fillSpec(job);
+    return [];
+  } catch (error) {
+    return [warning(`Paths with variables could not be filled in: ${messageOf(error)}`)];
+  }
 }
 
 /** How the container ended; missing parts of its log are noted there. */
@@ -247,9 +259,11 @@ async function notesFor(job: Job, { outcome }: Verdict): Promise<Omit<Kept, 'ver
  */
 async function keep(job: Job, verdict: Verdict): Promise<Kept> {
   if (!job.spec.artifacts) return { verdict, warnings: [] };
-  const reported = await orFailed(verdict, () => retryUntilStored(job, () => keepReports(job)));
+  const reported = await orFailed(verdict, () =>
+    retryUntilStored(job, () => fillSpec(job).then(() => keepReports(job))),
+  );
   const kept = await orFailed(reported.verdict, () =>
-    retryUntilStored(job, () => keepArtifacts(job, verdict)),
+    retryUntilStored(job, () => fillSpec(job).then(() => keepArtifacts(job, verdict))),
   );
   return { ...reported, ...kept, warnings: [...reported.warnings, ...kept.warnings] };
 }

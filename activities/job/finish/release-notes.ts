@@ -3,7 +3,7 @@ import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { Digest } from '../../../src/plan/model/ids.ts';
 import type { Job } from '../context/job.ts';
 import { readContainerFile } from '../../runtime/tar.ts';
-import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
+import { broughtValues } from '../../runtime/brought-values.ts';
 import { inside } from '../../runtime/path-inside.ts';
 
 const MAX_BYTES = 1_024 * 1_024;
@@ -14,7 +14,7 @@ const MAX_BYTES = 1_024 * 1_024;
 export async function releaseNotes(job: Job): Promise<Digest | undefined> {
   const { release, projectDir } = job.spec;
   if (!release) return undefined;
-  const values = new Map(await dotenvVariables(job.input, job.deps.blobs));
+  const values = await broughtValues(job.spec, job.input, job.deps);
   const named = expandLate(release.description, values);
   const path = /^\S{1,1024}$/.test(named) ? inside(named) : undefined;
   if (!path) return undefined;

@@ -6,7 +6,6 @@
 import { platformText, type CommonSpec } from '../../../src/plan/model/spec.ts';
 import type { ContainerCreate, ContainerState } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
-import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import { retryUntilReachable, retryWhileStoreUnavailable } from '../../runtime/retry-policies.ts';
 import { type FoundCaches, findCaches } from '../cache/cache.ts';
 import { startSidecars } from '../sidecars/sidecars.ts';
@@ -21,7 +20,8 @@ import { LABELS } from '../../runtime/container-names.ts';
 import { type AskedLimits, jobRights, limitsOf, mustBeFiltered, mustHaveRights } from '../context/rights.ts';
 import { type RunnerOptions, runnerOptions } from './runner-options.ts';
 import { EXIT_RESERVED, scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor-script.ts';
-import { type ResolvedVariables, resolveVariables, sideEnvironments } from './variables.ts';
+import { fillSpec, resolvedOf } from './resolved.ts';
+import { type ResolvedVariables, sideEnvironments } from './variables.ts';
 import { workspaceTar } from './workspace.ts';
 import type { SideEnvironments, Sidecars } from '../sidecars/types.ts';
 import { archiveLimits } from '../../runtime/archive-limits.ts';
@@ -89,18 +89,16 @@ interface StartPlan {
 }
 
 async function resolve(job: Job): Promise<StartPlan> {
-  const { deps, spec, input } = job;
-  const platform = platformOf(deps, archOf(job));
+  const { deps } = job;
+  const resolved = await resolvedOf(job);
+  await fillSpec(job);
+  const { spec } = job;
   const own = spec.image.platform ?? (await scriptPlatform(job));
-  const worker = { ...deps.worker, platform };
-  const resolved = await resolveVariables(spec, input, { ...deps, worker, more: apiVariables(job) });
   const runner = runnerOptions(resolved.values);
   const environments = await sideEnvironments(spec, deps.secrets, resolved.values);
-  const { pullPolicy, name } = spec.image;
-  const image = expandLate(name, resolved.values);
   return {
-    platform,
-    wanted: { name: image, platform: own, pullPolicy, ask: spec },
+    platform: platformOf(deps, archOf(job)),
+    wanted: { name: spec.image.name, platform: own, pullPolicy: spec.image.pullPolicy, ask: spec },
     resolved,
     environments,
     masked: [...resolved.masked, ...environments.masked],
@@ -127,13 +125,6 @@ async function scriptPlatform(job: Job): Promise<string> {
   const { engine, worker } = job.deps;
   if (job.spec.kind !== 'apitest' || !worker.emulated.includes(arch)) return platformOf(job.deps, arch);
   return platformOf(job.deps, (await engine.info()).arch);
-}
-
-/** The address of the container under test. */
-function apiVariables({ spec, deps }: Job): Record<string, string> {
-  if (spec.kind !== 'apitest') return {};
-  const host = spec.network === 'host' ? deps.worker.hostName : spec.host;
-  return { API_URL: `http://${host}:${spec.port}`, API_HOST: host, API_PORT: String(spec.port) };
 }
 
 function sayHead(

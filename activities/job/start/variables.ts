@@ -7,9 +7,11 @@
 import type { BlobStore, Registries, Secrets } from '../../../src/adapters/ports.ts';
 import { tooShortToMask } from '../../../src/masking/index.ts';
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
+import { lateValues, type Settable } from '../../../src/compiler/variables/late-values.ts';
 import type { ApitestSpec, CommonSpec, ScriptSpec, SpecVariable } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
 import { type EnvVariable, filesDir } from './supervisor-script.ts';
+import { isAboveDotenv } from '../../runtime/brought-values.ts';
 import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
 import { readsAsFiles } from '../../../src/plan/policy/secret-files.ts';
 import type { SideEnvironments } from '../sidecars/types.ts';
@@ -59,44 +61,46 @@ export async function resolveVariables(
       if (isAboveDotenv(variable) === layer) set.putOwn(variable, own[index]);
   };
   putOwn(false);
-  for (const [name, value] of dotenv) set.put(name, value);
+  for (const [name, value] of dotenv) set.put(name, value, 'dotenv');
   putOwn(true);
   for (const [name, value] of Object.entries(sources.more ?? {})) set.put(name, value);
   return set.finish();
 }
 
-const isAboveDotenv = (variable: SpecVariable): boolean =>
-  variable.from === 'project' || variable.from === 'pipeline';
-
 /** A later `put` overrides an earlier one. */
 class VariableSet {
   readonly masked: string[] = [];
   readonly #warnings: string[] = [];
-  readonly #byName = new Map<string, EnvVariable & { late?: boolean; masked?: boolean }>();
+  readonly #puts: Settable[] = [];
+  readonly #byName = new Map<string, EnvVariable & Pick<SpecVariable, 'late' | 'masked'>>();
   readonly #projectDir: string;
 
   constructor(projectDir: string) {
     this.#projectDir = projectDir;
   }
 
-  put(name: string, value: string): void {
-    this.#byName.set(name, { name, value, file: false });
+  put(name: string, value: string, kind: Settable['kind'] = 'plain'): void {
+    this.#byName.set(name, { name, value, file: false, masked: false });
+    this.#puts.push({ name, text: value, kind });
   }
 
   putOwn(variable: SpecVariable, value: string | undefined): void {
     const { name, file, late, masked } = variable;
-    if (value === undefined) this.#warnings.push(`${name} is a secret; pipelines of forks get no secrets.`);
-    else this.#byName.set(name, { name, value, file, late, masked });
+    if (value === undefined) {
+      this.#warnings.push(`${name} is a secret; pipelines of forks get no secrets.`);
+      return;
+    }
+    this.#byName.set(name, { name, value, file, late, masked });
+    const path = `${filesDir(this.#projectDir)}/${name}`;
+    this.#puts.push({ name, text: file ? path : value, kind: late && !file ? 'late' : 'plain' });
   }
 
   /** Fills in what the plan left open, after every other value is known. */
   finish(): ResolvedVariables {
-    const values = new Map<string, string>();
-    for (const { name, value, file, late } of this.#byName.values())
-      if (!late) values.set(name, file ? `${filesDir(this.#projectDir)}/${name}` : value);
+    const values = lateValues(this.#puts);
     const variables = [...this.#byName.values()].map(({ name, value, file, late, masked }) => {
-      const filled = late ? expandLate(value, values) : value;
-      values.set(name, file ? `${filesDir(this.#projectDir)}/${name}` : filled);
+      const content = late ? expandLate(value, values) : value;
+      const filled = file ? content : (values.get(name) ?? content);
       if (masked && tooShortToMask(filled)) {
         if (filled !== '') this.#warnings.push(`${name} is too short to be masked.`);
       } else if (masked) this.masked.push(filled);

@@ -72,11 +72,12 @@ export function planCommand(program: Command, cli: Cli): void {
       };
       // Loaded on demand: commands that need no compiler start faster without it.
       const { compileHere } = await import('../local/local-plan.ts');
-      const { answer, imagined, children } = await compileHere(cli, wanted);
+      const { answer, imagined, children, origin } = await compileHere(cli, wanted);
       if (imagined !== undefined)
         cli.io.err(
           `${imagined} does not exist here; planned as a branch with the files of this working tree.\n`,
         );
+      if (origin) cli.io.err(`The project is ${origin.path} at ${origin.host}, as the git remote says.\n`);
       if (answer.kind === 'invalid' || children.some(isInvalid)) cli.exit = INVALID;
       if (options.json) return printJson(cli, planJson(answer, options.all ?? false, children));
       if (answer.kind === 'invalid') return cli.io.err(problemsText(answer.problems, cli.io.errColor));

@@ -20,10 +20,10 @@ import { readRunFile } from '../../local/process/run-file.ts';
 import { compile, type CompileResult } from '../../compiler/compile.ts';
 import { remoteFiles } from '../../compiler/remote-exists.ts';
 import { factsNeeded } from '../../compiler/changes-needed.ts';
-import { loadIncludes, type IncludeSource } from '../../compiler/includes.ts';
+import { loadIncludes, textsOf, type IncludeSource } from '../../compiler/includes.ts';
 import type { CompileRequest } from '../../compiler/request.ts';
 import { isProtected, projectOf, variablesOf } from '../../compiler/variables/installation.ts';
-import type { Trigger } from '../../plan/model/trigger.ts';
+import type { Origin, Trigger } from '../../plan/model/trigger.ts';
 import type { Cli } from '../cli.ts';
 import { listWorkers, thisMachine } from './list-workers.ts';
 import { childrenHere, type PlannedChild } from './child-pipelines.ts';
@@ -46,6 +46,8 @@ export interface LocalPlan {
   lastCommits?: Record<string, string>;
   /** The ref that does not exist here and was planned for anyway. */
   imagined?: string;
+  /** The names of the project that the file asks for are those of the git remote. */
+  origin?: Origin;
 }
 
 type LocalRequest = Pick<LocalPlan, 'project' | 'facts' | 'imagined'> & {
@@ -115,8 +117,15 @@ export async function compileHere(cli: Cli, options: PlanOptions): Promise<Local
     : [];
   const here = whole.trigger.here === true;
   const { changed, lastCommits } = known;
-  return { project, file: whole.file, facts: head, answer, children, here, changed, lastCommits, imagined };
+  const origin = whole.project.path === undefined && asksForNames(request) ? project.origin : undefined;
+  const plan = { project, file: whole.file, facts: head, answer, children, here };
+  return { ...plan, changed, lastCommits, imagined, origin };
 }
+
+/** Names of the project and its host, and `BRANCH@PROJECT` in `only`. */
+const NAMES =
+  /\bCI_(?:PROJECT_(?:NAME|PATH|URL|TITLE|ROOT_NAMESPACE)|SERVER_(?:FQDN|HOST|PORT|PROTOCOL|URL))|[\w/]@\w/;
+const asksForNames = (request: CompileRequest): boolean => textsOf(request).some((text) => NAMES.test(text));
 
 /** Calls git only if a condition of the file needs it; paths from the command line replace its result. */
 async function factsFor(

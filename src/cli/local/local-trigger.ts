@@ -18,6 +18,7 @@ export const triggerOf = (project: LocalProject, facts: HeadFacts, options: Plan
   jobs: options.jobs && options.jobs.length > 0 ? options.jobs : undefined,
   variables: options.variables,
   inputs: options.inputs,
+  origin: project.origin,
   fork: false,
   receivedAt: 0,
   ...eventOf(facts, options),

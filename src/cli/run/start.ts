@@ -150,7 +150,7 @@ async function upload(
 }
 
 function requestOf(
-  { facts, changed, lastCommits, here }: LocalPlan,
+  { project, facts, changed, lastCommits, here }: LocalPlan,
   sent: UploadedSource,
   options: StartOptions,
 ): StartRequest {
@@ -171,6 +171,7 @@ function requestOf(
     inputs: options.inputs,
     defaultBranch: facts.defaultBranch,
     here: here ? true : undefined,
+    origin: project.origin,
     source: 'cli',
   };
 }

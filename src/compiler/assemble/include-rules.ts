@@ -6,10 +6,10 @@ import type { Problems } from '../problems.ts';
 import type { CompileRequest } from '../request.ts';
 import { checkExpression } from '../rules/check-conditions.ts';
 import { comparesWithBefore, ConditionChecker } from '../rules/conditions.ts';
-import { ruleKey } from '../yaml/rule-nodes.ts';
+import { itemNodes, ruleKey } from '../yaml/rule-nodes.ts';
 import { remoteFilesKey } from '../../match/path-patterns.ts';
 import type { WrittenInclude } from '../schema/keywords/include.ts';
-import { isNull, nodeAt, type Node } from '../yaml/nodes.ts';
+import { isNull, type Node } from '../yaml/nodes.ts';
 import type { IncludeLocator, Item } from './include-locate.ts';
 
 type Rules = NonNullable<WrittenInclude['rules']>;
@@ -29,9 +29,8 @@ export class IncludeRules {
   /** True without rules; else the first that matches decides. */
   hold(rules: Rules | undefined, at: Node, item: Item): boolean {
     if (!rules) return true;
-    const list = ruleKey(at, 'rules');
-    for (const [index] of rules.entries()) {
-      const expression = list && ruleKey(nodeAt(list, [index]), 'if');
+    for (const node of itemNodes(ruleKey(at, 'rules'))) {
+      const expression = ruleKey(node, 'if');
       if (expression && !isNull(expression)) checkExpression('if', expression, this.#problems);
     }
     const asked = this.#askForChanges(rules, item);
@@ -48,7 +47,7 @@ export class IncludeRules {
     let asked = true;
     for (const { changes } of rules) {
       if (!changes) continue;
-      const since = changes.compare_to === undefined ? '' : scope.expand(changes.compare_to);
+      const since = changes.compare_to === undefined ? '' : scope.expandPath(changes.compare_to, true);
       if (since === '' && !comparesWithBefore(trigger)) continue;
       if (!changedFor.includes(since)) {
         this.#locator.needed.changed.add(since);
@@ -75,8 +74,8 @@ export class IncludeRules {
       elsewhere: {},
     };
     for (const { project, ref } of looking) {
-      const named = project === undefined ? undefined : item.scope.expand(project);
-      const at = ref === undefined ? undefined : item.scope.expand(ref);
+      const named = project === undefined ? undefined : item.scope.expandPath(project, false);
+      const at = ref === undefined ? undefined : item.scope.expandPath(ref, false);
       const files =
         named === undefined
           ? this.#locator.list(item.base, item.at)

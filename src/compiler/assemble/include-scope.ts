@@ -1,7 +1,6 @@
 /** Where an including file comes from, and what it can reach from there. */
 import type { CompileRequest } from '../request.ts';
-import { ConditionScopes, type ConditionScope } from '../rules/scope.ts';
-import { Scope } from '../variables/scope.ts';
+import { AS_WRITTEN, ConditionScopes, type ConditionScope } from '../rules/scope.ts';
 import type { IncludeRepository } from '../../plan/model/includes.ts';
 
 /** Values of `$[[ component.x ]]`. */
@@ -48,12 +47,5 @@ export interface Found {
  */
 export function includeScopes(request: CompileRequest): (base: Base) => ConditionScope {
   const scope = new ConditionScopes(request, {}).of();
-  return (base) => (base.kind === 'remote' ? NOTHING : scope);
+  return (base) => (base.kind === 'remote' ? AS_WRITTEN : scope);
 }
-
-const empty = new Scope([], { open: false });
-const NOTHING: ConditionScope = {
-  lookup: () => undefined,
-  expand: (text) => empty.expand(text).text,
-  settle: (text) => empty.expand(text),
-};

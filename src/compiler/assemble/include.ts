@@ -13,7 +13,8 @@ import type { CompileRequest } from '../request.ts';
 import type { ConditionScope } from '../rules/scope.ts';
 import { includeReader, type WrittenInclude } from '../schema/keywords/include.ts';
 import { MAX_NODES } from '../yaml/build.ts';
-import { isNull, mapNode, nodeAt, type MapNode, type Node } from '../yaml/nodes.ts';
+import { itemNodes } from '../yaml/rule-nodes.ts';
+import { isNull, mapNode, type MapNode, type Node } from '../yaml/nodes.ts';
 import { IncludeLocator, type IncludesNeeded, type Item } from './include-locate.ts';
 import { includeScopes, OWN, type Base, type Found } from './include-scope.ts';
 import { IncludeRules } from './include-rules.ts';
@@ -72,9 +73,10 @@ export class Includer {
     const own = mapNode(root, entries);
     if (isNull(entry.value)) return own;
     const items = includeReader.read(entry.value, this.#problems) ?? [];
+    const nodes = itemNodes(entry.value);
     let below: MapNode | undefined;
     for (const [index, written] of items.entries()) {
-      const at = entry.value.kind === 'list' ? nodeAt(entry.value, [index]) : entry.value;
+      const at = nodes[index] ?? entry.value;
       for (const found of this.#filesOf(written, at, way.base)) {
         if (this.#problems.mustStop) return own;
         const map = this.#included(found, at, way);

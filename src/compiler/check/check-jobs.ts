@@ -4,6 +4,7 @@ import { nameProblem } from '../../plan/model/queues.ts';
 import { storable, utf8Length } from '../../plan/model/text.ts';
 import type { Problems } from '../problems.ts';
 import { checkConditions } from '../rules/check-conditions.ts';
+import { Reach } from '../rules/reach.ts';
 import { TOP } from '../schema/keyword-table.ts';
 import { didYouMean } from '../suggest.ts';
 import type { Path } from '../yaml/nodes.ts';
@@ -19,18 +20,20 @@ import { checkEnvironment } from './check-environment.ts';
 import type { CheckContext } from './check-context.ts';
 
 export function checkJobs(context: CheckContext): void {
+  const reach = new Reach();
   for (const job of context.jobs.values()) {
     checkWhatRuns(job, context);
     checkFlow(job, context.problems);
     checkStage(job, context);
     checkArch(job, context);
     checkPolicy(job, context.problems);
-    checkConditions(job, context.problems);
+    checkConditions(job, reach, context.problems);
     checkNames(job, context);
     checkParallel(job, context);
     checkEnvironment(job, context);
     checkPages(job, context);
   }
+  reach.report(context.problems);
   checkText(context);
   checkImages(context);
   checkKeys(context);

@@ -1,6 +1,6 @@
 /** Names of other jobs: they must exist, run early enough, be of the right kind, and form no cycle. */
 import { didYouMean } from '../suggest.ts';
-import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
 import { isNull, type Node, type Path } from '../yaml/nodes.ts';
 import type { Draft } from '../draft/draft.ts';
 import { findCycles } from '../draft/graph.ts';
@@ -20,7 +20,7 @@ interface Reference {
 /** Read from the nodes, so that one mistake in the list does not hide the others. */
 function neededNames(job: JobConfig): Reference[] {
   const own = namesIn(job.entries.get('needs')?.value).map((need) => ({ ...need, keyword: 'needs' }));
-  const ruled = ruleNodes(job.entries.get('rules')?.value).flatMap((rule) => namesIn(ruleKey(rule, 'needs')));
+  const ruled = itemNodes(job.entries.get('rules')?.value).flatMap((rule) => namesIn(ruleKey(rule, 'needs')));
   return [...own, ...ruled.map((need) => ({ ...need, keyword: 'rules:needs' }))];
 }
 
@@ -79,7 +79,8 @@ export function checkNames(job: JobConfig, context: CheckContext): void {
 
 function checkDependencies(job: JobConfig, { problems }: CheckContext): void {
   const { needs, dependencies } = job.values;
-  if (!needs || !dependencies) return;
+  // GitLab: an empty list of needs asks nothing of the dependencies. The job waits for none, and takes nothing from them.
+  if (!needs || needs.length === 0 || !dependencies) return;
   const needed = new Set(needs.flatMap((need) => (need.from ? [] : [need.job])));
   for (const [index, name] of dependencies.entries()) {
     if (needed.has(name)) continue;

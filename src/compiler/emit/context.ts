@@ -2,31 +2,24 @@ import { ARCHES } from '../../plan/model/ids.ts';
 import type { Problems } from '../problems.ts';
 import type { EnvironmentTier } from '../../plan/model/plan.ts';
 import type { CompileRequest, CompileVariable } from '../request.ts';
-import { inherits } from '../schema/keywords/inherit.ts';
 import {
   environmentLayer,
   forwardedLayer,
   literalLayer,
   givenLayer,
-  pipelineLayer,
   projectVariables,
+  writtenLayers,
   yamlLayer,
 } from '../variables/layers.ts';
-import {
-  environmentValues,
-  jobUrl,
-  jobValues,
-  pagesValues,
-  pipelineValues,
-} from '../variables/predefined.ts';
-import { Scope, type Layer } from '../variables/scope.ts';
+import { environmentValues, jobUrl, jobNames, pagesValues, pipelineValues } from '../variables/predefined.ts';
+import { Scope, type Layer, type ScopeOptions } from '../variables/scope.ts';
 import { isRestricted } from '../variables/run-variables.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { Draft, Drafts } from '../draft/draft.ts';
 import { placeIn, type JobConfig, type FileConfig } from '../job-config.ts';
 import { settle } from './settle.ts';
 import { pagesPrefixOf } from './pages-prefix.ts';
-import { tierOf } from './environment-tier.ts';
+import { tierOf } from '../variables/environment-tier.ts';
 
 export interface Environment {
   name: string;
@@ -131,41 +124,41 @@ export class PlanContext {
   #scope(
     draft: Draft,
     environment: Environment | undefined,
-    { open = this.#mayGetDotenv(draft), given = this.given }: { open?: boolean; given?: Layer } = {},
+    {
+      open = this.#mayGetDotenv(draft),
+      given = this.given,
+      fixed,
+    }: Partial<ScopeOptions> & { given?: Layer } = {},
   ): Scope {
-    const { config } = draft;
     const own = literalLayer(
       {
         ...pagesValues(this.request, this.#prefixes.get(draft)),
-        ...jobValues(config, {
-          key: draft.key,
-          arch: archOf(draft),
-          timeoutMs: this.timeoutMs(draft),
-          stage: draft.stage,
-          url: jobUrl(this.request, draft.key),
-          share: draft.share,
-        }),
+        ...jobNames({ ...draft, arch: archOf(draft) }),
+        CI_JOB_URL: jobUrl(this.request, draft.key),
+        CI_JOB_TIMEOUT: String(Math.round(this.timeoutMs(draft) / 1_000)),
       },
       'predefined',
     );
-    const deployment = environment ? literalLayer(environmentValues(environment), 'predefined') : new Map();
     const layers = [
       this.#pipeline,
       own,
-      deployment,
+      ...(environment ? deploymentLayers(environment, draft.config) : []),
       ...this.written(draft),
       environmentLayer(this.#instance, environment?.name),
       environmentLayer(this.#project, environment?.name),
       given,
     ];
-    return new Scope(layers, { open });
+    return new Scope(layers, { open, fixed });
   }
 
   /** For names of images. On a protected ref no variable of the run chooses what gets the job's secrets. */
   images(draft: Draft): Scope {
-    if (!isRestricted(this.request) || this.request.trigger.variables === undefined) return this.scope(draft);
+    const { variables } = this.request.trigger;
+    if (!isRestricted(this.request) || variables === undefined) return this.scope(draft);
     const { environment } = this.prepared(draft);
-    return this.#scope(draft, environment, { given: this.#forwarded });
+    // A reference that stays one would be filled with the values of the job, which are those of the run too.
+    const fixed = new Set([...this.#written(draft).keys(), ...Object.keys(variables)]);
+    return this.#scope(draft, environment, { given: this.#forwarded, fixed });
   }
 
   /** Without dotenv variables of other jobs: a name that is not known now expands to nothing. */
@@ -175,15 +168,11 @@ export class PlanContext {
 
   /** Variables that the file sets for the job, in ascending precedence. */
   written(draft: Draft): Layer[] {
-    const { config } = draft;
-    return [
-      inherited(this.#file, config),
-      inherited(this.#workflow, config),
-      yamlLayer(config.values.variables ? config.entries.get('variables')?.value : undefined),
-      yamlLayer(draft.ruleVariables),
-      literalOf(draft.share),
-    ];
+    const file = { file: this.#file, workflow: this.#workflow };
+    return [...writtenLayers(file, draft), yamlLayer(draft.ruleVariables)];
   }
+
+  #written = (draft: Draft): Layer => new Map(this.written(draft).flatMap((layer) => [...layer]));
 
   #mayGetDotenv(draft: Draft): boolean {
     if (draft.listed?.some(({ from }) => from && !('mirrors' in from))) return true;
@@ -212,19 +201,25 @@ export class PlanContext {
   }
 }
 
-/** The file's variables that the job inherits. */
-function inherited(layer: Layer, { values }: JobConfig): Layer {
-  const wanted = values.inherit?.variables;
-  if (wanted === undefined || wanted === true) return layer;
-  return new Map([...layer].filter(([name]) => inherits(wanted, name)));
+/** The address is expanded like a variable of the job: it may contain those of dotenv reports. */
+function deploymentLayers(environment: Environment, { values }: JobConfig): Layer[] {
+  const known = literalLayer(environmentValues({ ...environment, url: undefined }), 'predefined');
+  const literal = values.environment?.url;
+  if (literal === undefined) return [known];
+  const name = 'CI_ENVIRONMENT_URL';
+  const url = {
+    name,
+    value: { literal },
+    masked: false,
+    file: false,
+    raw: false,
+    from: 'predefined' as const,
+  };
+  return [known, new Map([[name, url]])];
 }
 
 const bringsDotenv = (draft: Draft): true | undefined =>
   draft.config.values.artifacts?.reports?.dotenv === undefined ? undefined : true;
-
-/** Values of a matrix: they count as variables of the file, and override those of the job. */
-const literalOf = (share: Draft['share']): Layer =>
-  new Map([...pipelineLayer(share?.values)].map(([name, value]) => [name, { ...value, from: 'file' }]));
 
 /** The architecture in a job's variables: its own, or that of a tag. */
 export const archOf = (draft: Draft): string | undefined =>

@@ -4,6 +4,7 @@ import type { PlanEnvironment } from '../../plan/model/plan.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { placeIn } from '../job-config.ts';
+import { isUnknownHere } from '../variables/unknown-here.ts';
 import { settle } from './settle.ts';
 
 /** For the plan's job. */
@@ -51,7 +52,7 @@ function autoStop(draft: Draft, context: PlanContext): number | undefined {
   // GitLab: an unset variable means that the environment does not stop automatically.
   if (/^(never)?$/i.test(text)) return undefined;
   const ms = parseDuration(text);
-  if (ms === undefined || ms <= 0)
+  if ((ms === undefined || ms <= 0) && !isUnknownHere(written, scope, context.request))
     context.problems.add(
       'language/type',
       `environment.auto_stop_in of "${draft.group}" must be a duration like 2 hours or 1 day, or never, not "${text}"`,

@@ -13,7 +13,7 @@ export interface SettleRequest {
 
 /** Expands a text; reports one that is known only later, or that holds a secret. */
 export function settle(config: JobConfig, request: SettleRequest, problems: Problems): string {
-  const expanded = request.scope.expand(request.text);
+  const expanded = request.scope.settle(request.text);
   const trouble = troubleOf(expanded);
   if (trouble) {
     const label = [request.keyword, ...request.path].join('.');

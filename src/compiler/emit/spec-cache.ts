@@ -2,6 +2,7 @@ import type { CacheSpec } from '../../plan/model/spec.ts';
 import { POLICIES, type WrittenCache } from '../schema/keywords/cache.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
 import { projectDir } from '../variables/predefined.ts';
+import { isUnknownHere } from '../variables/unknown-here.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { placeIn } from '../job-config.ts';
@@ -59,15 +60,16 @@ function keyOfCommits(
 }
 
 function cachePath({ draft, context, index }: CacheRequest, path: string, at: number): string {
-  const { text, late } = context.scope(draft).expand(path);
+  const scope = context.scope(draft);
+  const { text, late } = scope.expand(path);
   const root = projectDir(context.request);
   const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
   const trouble = inside.startsWith('/')
     ? `leads out of the project, so it is not cached`
     : pathProblem(inside);
-  if (trouble && !late)
+  if (trouble && !late && !isUnknownHere(path, scope, context.request))
     context.problems.add('language/path', `cache path "${text}" of "${draft.group}" ${trouble}`, {
-      at: placeOf(draft, index, ['paths', at]),
+      at: placeIn(draft.config, 'cache', [index, 'paths', at]),
       severity: 'warning',
     });
   return inside;
@@ -76,17 +78,14 @@ function cachePath({ draft, context, index }: CacheRequest, path: string, at: nu
 /** Expanded here if possible, so that a wrong value is reported with its place. */
 function policyOf({ draft, context, written, index }: CacheRequest): string {
   if (written.policy === undefined) return 'pull-push';
-  const { text, late } = context.scope(draft).expand(written.policy);
+  const scope = context.scope(draft);
+  const { text, late } = scope.expand(written.policy);
+  if (isUnknownHere(written.policy, scope, context.request)) return text;
   if (!late && !POLICIES.some((one) => one === text))
     context.problems.add(
       'language/type',
       `cache.policy of "${draft.group}" must be "pull-push", "pull" or "push", not "${text}"`,
-      { at: placeOf(draft, index, ['policy']) },
+      { at: placeIn(draft.config, 'cache', [index, 'policy']) },
     );
   return text;
-}
-
-function placeOf(draft: Draft, index: number, path: (string | number)[]): ReturnType<typeof placeIn> {
-  const list = draft.config.entries.get('cache')?.value.kind === 'list';
-  return placeIn(draft.config, 'cache', list ? [index, ...path] : path);
 }

@@ -6,14 +6,16 @@ import type {
   SpecVariable,
 } from '../../plan/model/spec.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
+import { serviceAliases } from '../../plan/policy/service-aliases.ts';
 import { REPORTS } from '../schema/keywords/artifacts.ts';
 import { pathProblem } from '../schema/keywords/common.ts';
 import type { JobValues } from '../schema/keyword-table.ts';
 import { isLocalOperator } from '../variables/installation.ts';
 import { projectDir } from '../variables/predefined.ts';
 import type { Scope } from '../variables/scope.ts';
+import { isUnknownHere } from '../variables/unknown-here.ts';
 import { yamlLayer } from '../variables/layers.ts';
-import { nodeAt } from '../yaml/nodes.ts';
+import { itemNodes, ruleKey } from '../yaml/rule-nodes.ts';
 import type { CompileRequest } from '../request.ts';
 import type { Environment, PlanContext } from './context.ts';
 import { publishedFolder } from './spec-pages.ts';
@@ -129,11 +131,13 @@ interface ArtifactPath {
  * warning, as GitLab's runner does: existing files contain such paths.
  */
 function artifactPath({ draft, context, path, at }: ArtifactPath): string[] {
-  const { text, late } = context.scope(draft).expand(path);
+  const scope = context.scope(draft);
+  const { text, late } = scope.expand(path);
   const root = projectDir(context.request);
   const inside = text === root ? '.' : text.startsWith(`${root}/`) ? text.slice(root.length + 1) : text;
   const outside = inside.startsWith('/') || pathProblem(inside) !== undefined;
   if (!outside || late) return [inside];
+  if (isUnknownHere(path, scope, context.request)) return [];
   const what = `artifacts.${at.join('.')} of "${draft.group}" must stay inside the project: "${text}" is not stored`;
   context.problems.add('language/path', what, {
     at: placeIn(draft.config, 'artifacts', at),
@@ -172,17 +176,19 @@ export function servicesSpec(
   const services = draft.config.values.services ?? [];
   if (services.length === 0) return [];
   const shared = scope.all().filter((variable) => variable.from === 'file');
+  const nodes = itemNodes(draft.config.entries.get('services')?.value);
   return services.map((service, index) => {
     const image = imageSpec(service, images);
-    const node = draft.config.entries.get('services')?.value;
-    const own = node && 'variables' in service ? nodeAt(node, [index, 'variables']) : undefined;
+    const own = 'variables' in service ? ruleKey(nodes[index], 'variables') : undefined;
     const command = 'command' in service ? service.command : undefined;
     const alias = 'alias' in service ? service.alias : undefined;
     return {
       ...image,
       aliases:
         alias === undefined
-          ? serviceAliases(image.name)
+          ? image.name.includes('$')
+            ? []
+            : serviceAliases(image.name)
           : scope
               .expand(alias)
               .text.split(/[\s,]+/)
@@ -207,15 +213,3 @@ function ownVariables(node: Parameters<typeof yamlLayer>[0], scope: Scope): Spec
 const merged = (below: readonly SpecVariable[], above: readonly SpecVariable[]): SpecVariable[] => [
   ...new Map([...below, ...above].map((variable) => [variable.name, variable])).values(),
 ];
-
-/**
- * `registry.example.com:5000/team/db:1` has the host names `registry.example.com__team__db` and
- * `registry.example.com-team-db`.
- */
-export function serviceAliases(image: string): string[] {
-  const bare = image
-    .replace(/@.*$/, '')
-    .replace(/:[^/:]*$/, '')
-    .replace(/:\d+\//, '/');
-  return [...new Set([bare.replaceAll('/', '__'), bare.replaceAll('/', '-')])];
-}

@@ -5,7 +5,8 @@ import type { PlanDownstream } from '../../plan/model/plan.ts';
 import type { WrittenTrigger } from '../schema/keywords/trigger.ts';
 import { mirrorOf } from '../schema/keywords/needs.ts';
 import type { Variable } from '../variables/scope.ts';
-import { nodeAt, plain, type Plain } from '../yaml/nodes.ts';
+import { itemNodes, ruleKey } from '../yaml/rule-nodes.ts';
+import { plain } from '../yaml/nodes.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { needTargets } from '../draft/link.ts';
@@ -14,10 +15,18 @@ import { placeIn } from '../job-config.ts';
 import { settle } from './settle.ts';
 
 export function triggerSpec(draft: Draft, context: PlanContext, written: WrittenTrigger): TriggerSpec {
+  const variables = forwarded(draft, context, written);
+  const own = variables.some((variable) => variable.late)
+    ? context
+        .scope(draft)
+        .all()
+        .filter((variable) => variable.from === 'file')
+    : [];
   return {
     ...commonSpec(draft, context),
     kind: 'trigger',
-    variables: forwarded(draft, context, written),
+    variables,
+    ...(own.length > 0 && { own }),
     to: written.include
       ? { include: includesOf(draft, context, written.include) }
       : {
@@ -62,7 +71,7 @@ export function downstreamOf(draft: Draft, context: PlanContext): PlanDownstream
   return {
     ...(written.strategy && { strategy: written.strategy }),
     ...(written.project !== undefined && {
-      project: context.scope(draft).expand(written.project).text,
+      project: context.scope(draft).settle(written.project).text,
     }),
     filesFrom: [...new Set(filesFrom)],
   };
@@ -95,11 +104,11 @@ function includesOf(
   written: NonNullable<WrittenTrigger['include']>,
 ): TriggerInclude[] {
   const node = draft.config.entries.get('trigger')?.value;
-  const list = node && nodeAt(node, ['include']);
+  const nodes = itemNodes(ruleKey(node, 'include'));
   return written.map((item, index): TriggerInclude => {
     if (item === 'written') {
-      const one: Plain = list?.kind === 'list' ? plain(nodeAt(list, [index])) : list ? plain(list) : null;
-      return { written: asInput(one) };
+      const one = nodes[index];
+      return { written: asInput(one ? plain(one) : null) };
     }
     const jobs = jobsOf(draft, context, item.job);
     const named = context.drafts.named.has(item.job) || item.job.includes('$');
@@ -107,7 +116,7 @@ function includesOf(
       context.problems.add(
         'language/absent-job',
         `"${draft.group}" takes its file from "${item.job}", which is not in this pipeline`,
-        { at: placeIn(draft.config, 'trigger', ['include', index, 'job']) },
+        { at: ruleKey(nodes[index], 'job') ?? draft.config.at },
       );
     return {
       artifact: settled(draft, context, 'include', item.artifact),

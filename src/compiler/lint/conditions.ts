@@ -1,61 +1,56 @@
 /** Conditions that are valid but do not do what they seem to do. */
 import type { Problems } from '../problems.ts';
 import { parseExpression, partsOf, type Expression } from '../expression/expression.ts';
-import { originIn, ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { originIn, ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
+import { Reach } from '../rules/reach.ts';
 import { workflowReader } from '../schema/keyword-table.ts';
 import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
 import { nearest } from '../suggest.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { covers, impossible } from './impossible.ts';
-import { KNOWN_LATER, PIPELINE_SOURCES } from './known-names.ts';
+import { PIPELINE_SOURCES } from './known-names.ts';
+import { isKnownLater } from '../variables/predefined-names.ts';
 import type { JobConfig } from '../job-config.ts';
 import type { LintContext } from './lint-context.ts';
 
 interface Ruled {
   rules: readonly (Rule | WorkflowRule)[];
   nodes: readonly Node[];
-  /** Variables that only the job itself has. */
-  own: ReadonlySet<string>;
+  /** Whether something sets a variable for them. */
+  isSet: (name: string) => boolean;
+  reach: Reach;
 }
 
 export function lintConditions(context: LintContext): void {
-  const { problems, file } = context;
+  const { problems, file, drafts, scopes } = context;
+  const reach = new Reach();
   const workflow = file.workflow && workflowReader.read(file.workflow, problems);
   if (workflow?.rules) {
-    const nodes = ruleNodes(ruleKey(file.workflow, 'rules'));
-    lintRules({ rules: workflow.rules, nodes, own: new Set() }, problems);
+    const nodes = itemNodes(ruleKey(file.workflow, 'rules'));
+    const isSet = (name: string): boolean => scopes.of().find(name) !== undefined;
+    lintRules({ rules: workflow.rules, nodes, isSet, reach }, problems);
   }
   for (const job of context.jobs.values()) {
     if (!job.values.rules) continue;
-    const nodes = ruleNodes(job.entries.get('rules')?.value);
-    lintRules({ rules: job.values.rules, nodes, own: ownNames(job, context) }, problems);
+    const nodes = itemNodes(job.entries.get('rules')?.value);
+    const own = drafts.named.get(job.name) ?? [];
+    const isSet = (name: string): boolean => own.some((draft) => scopes.of(draft).find(name) !== undefined);
+    lintRules({ rules: job.values.rules, nodes, isSet, reach }, problems);
     lintBlocking(job, nodes, problems);
   }
+  reach.report(problems);
 }
 
-/** Variables that only the job itself sets, not the file or the installation. */
-function ownNames(job: JobConfig, { file, request }: LintContext): Set<string> {
-  const own = job.entries.get('variables')?.value;
-  const names = new Set(own?.kind === 'map' ? own.entries.keys() : []);
-  const workflow = ruleNodes(ruleKey(file.workflow, 'rules')).map((rule) => ruleKey(rule, 'variables'));
-  for (const node of [file.variables, ...workflow])
-    if (node?.kind === 'map') for (const name of node.entries.keys()) names.delete(name);
-  for (const { name } of [...request.project.variables, ...request.instanceVariables]) names.delete(name);
-  for (const name of Object.keys(request.trigger.variables ?? {})) names.delete(name);
-  for (const name of names) if (/^(?:CI|GITLAB)(?:_|$)/.test(name)) names.delete(name);
-  return names;
-}
-
-function lintRules({ rules, nodes, own }: Ruled, problems: Problems): void {
+function lintRules({ rules, nodes, isSet, reach }: Ruled, problems: Problems): void {
   if (rules.length !== nodes.length) return;
   const before: { expression: Expression; number: number }[] = [];
   for (const [index, rule] of rules.entries()) {
-    const node = ruleKey(nodes[index], 'if');
-    if (typeof rule.if !== 'string' || node?.kind !== 'scalar') continue;
-    const parsed = parseExpression(rule.if);
-    if (!parsed.ok) continue;
+    const whole = nodes[index];
+    const node = ruleKey(whole, 'if');
+    const parsed = typeof rule.if === 'string' ? parseExpression(rule.if) : undefined;
+    if (!whole || node?.kind !== 'scalar' || !parsed?.ok) continue;
     const { expression } = parsed;
-    lintParts(expression, { node, own }, problems);
+    lintParts(expression, { node, isSet }, problems);
     const never = impossible(expression);
     const earlier = before.find((one) => covers(one.expression, expression));
     if (never)
@@ -64,11 +59,11 @@ function lintRules({ rules, nodes, own }: Ruled, problems: Problems): void {
         hint: 'Correct the condition, or remove the rule.',
         severity: 'warning',
       });
-    else if (earlier)
-      problems.add(
-        'language/unreachable',
+    if (!earlier) reach.reached(whole);
+    else if (!never)
+      reach.missed(
+        whole,
         `this rule is never reached, because rule ${earlier.number} already matches in each of its cases`,
-        { at: nodes[index], severity: 'warning' },
       );
     if (rule.changes === undefined && rule.exists === undefined)
       before.push({ expression, number: index + 1 });
@@ -77,20 +72,14 @@ function lintRules({ rules, nodes, own }: Ruled, problems: Problems): void {
 
 function lintParts(
   expression: Expression,
-  { node, own }: { node: Node; own: ReadonlySet<string> },
+  { node, isSet }: { node: Node } & Pick<Ruled, 'isSet'>,
   problems: Problems,
 ): void {
   for (const part of partsOf(expression)) {
-    if (part.kind === 'variable' && KNOWN_LATER.test(part.name))
+    if (part.kind === 'variable' && isKnownLater(part.name) && !isSet(part.name))
       problems.add('language/never-set', `$${part.name} is known only after the pipeline or job is created`, {
         at: originIn(node, part.at),
         hint: 'Conditions are evaluated earlier. Use another variable, or decide in the script.',
-        severity: 'warning',
-      });
-    else if (part.kind === 'variable' && own.has(part.name))
-      problems.add('language/never-set', `rules do not see $${part.name}, which only the job itself sets`, {
-        at: originIn(node, part.at),
-        hint: 'Set it under `variables` of the file or of `workflow: rules`, or pass it to the pipeline.',
         severity: 'warning',
       });
     if (part.kind === 'operation') lintSource(part, node, problems);

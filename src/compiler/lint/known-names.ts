@@ -37,7 +37,3 @@ export const POLICY_REFS: readonly string[] = [
   'tags',
   'triggers',
 ];
-
-/** Not set yet when conditions are evaluated. */
-export const KNOWN_LATER =
-  /^CI_(?:PIPELINE_(?:ID|URL|CREATED_AT)|JOB_(?:ID|URL|TOKEN|STARTED_AT|STATUS)|REGISTRY_(?:USER|PASSWORD)|REPOSITORY_URL|DEPLOY_(?:USER|PASSWORD)|ENVIRONMENT_(?:SLUG|URL|ACTION|TIER)|RUNNER_\w+)$/;

@@ -7,6 +7,7 @@
  */
 import { lintArtifacts } from './artifacts.ts';
 import { lintConditions } from './conditions.ts';
+import { lintEarlierRules } from './earlier-rules.ts';
 import { lintFolded } from './folded.ts';
 import { lintNames } from './names.ts';
 import { lintRunnerVariables } from './runner-variables.ts';
@@ -16,6 +17,7 @@ import type { LintContext } from './lint-context.ts';
 export function lint(context: LintContext): void {
   lintUnused(context);
   lintConditions(context);
+  lintEarlierRules(context);
   lintNames(context);
   for (const job of context.jobs.values()) lintFolded(job, context.problems);
   lintArtifacts(context);

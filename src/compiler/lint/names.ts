@@ -29,7 +29,9 @@ export function lintNames(context: LintContext): void {
       for (const scalar of scalars(value)) lintScalar(scalar, meant, context);
     }
   }
-  const rest = [context.file.workflow, context.file.variables].flatMap((node) => (node ? scalars(node) : []));
+  const rest = [context.include, context.file.workflow, context.file.variables].flatMap((node) =>
+    node ? scalars(node) : [],
+  );
   for (const scalar of rest) lintScalar(scalar, meant, context);
 }
 
@@ -63,8 +65,9 @@ function meantBy(
   if (KNOWN.has(name)) return undefined;
   const given = [...request.project.variables, ...request.instanceVariables].map((one) => one.name);
   if (given.includes(name) || request.trigger.variables?.[name] !== undefined) return undefined;
+  // A comparison sets nothing: `$NAME == "x"`, `[ "$NAME" = x ]`. With a default in it, the name may be meant to be unset.
   const sets = new RegExp(
-    `\\b${name}["']?\\s*[:=]|\\bread\\b[^\\n]*\\b${name}\\b|[\\[,\\s]["']?${name}["']?\\s*(?:,|\\])`,
+    `(?<!\\$\\{?|\\w)${name}["']?\\s*(?::|=(?![=~]))|\\$\\{${name}:?[-=+?]|\\bread\\b[^\\n]*(?<!\\$\\{?|\\w)${name}\\b|[\\[,\\s]["']?${name}["']?\\s*(?:,|\\])`,
   );
   if (texts.some((text) => text !== null && sets.test(text))) return undefined;
   return nearest(name, PREDEFINED, MAX_DISTANCE);

@@ -1,7 +1,8 @@
 /**
  * Variables of GitLab's runner that have no effect in davit. docs/language/variables.md has the same list.
  */
-import { nodeAt, type Node } from '../yaml/nodes.ts';
+import type { Origin } from '../source-text.ts';
+import type { Node } from '../yaml/nodes.ts';
 import type { LintContext } from './lint-context.ts';
 
 const ATTEMPTS = 'davit decides itself how often it retries a transfer';
@@ -40,20 +41,38 @@ export const withoutEffect = (name: string): string | undefined =>
     ? WITHOUT_EFFECT[name]
     : FAMILIES.find(([pattern]) => pattern.test(name))?.[1];
 
-/** Checks variables of the file and of each job; a map that several jobs share is reported once. */
+/** One warning for each reason in each file, at the first of its variables: such variables come in crowds. */
 export function lintRunnerVariables({ file, jobs, problems }: LintContext): void {
   const seen = new Set<Node>();
+  const found = new Map<string, { why: string; at: Origin; names: Set<string> }>();
   const maps = [file.variables, ...[...jobs.values()].map((job) => job.entries.get('variables')?.value)];
   for (const map of maps) {
     if (map?.kind !== 'map' || seen.has(map)) continue;
     seen.add(map);
-    for (const name of map.entries.keys()) {
+    for (const [name, { at }] of map.entries) {
       const why = withoutEffect(name);
-      if (why !== undefined)
-        problems.add('language/no-effect', `${name} has no effect: ${why}`, {
-          at: map.entries.get(name)?.at ?? nodeAt(map, [name]),
-          severity: 'warning',
-        });
+      if (why === undefined) continue;
+      const key = `${at.source.name}\n${why}`;
+      const same = found.get(key);
+      if (!same) found.set(key, { why, at, names: new Set([name]) });
+      else {
+        same.names.add(name);
+        if (at.offset < same.at.offset) same.at = at;
+      }
     }
   }
+  for (const { why, at, names } of found.values())
+    problems.add('language/no-effect', `${namesText([...names])} no effect: ${why}`, {
+      at,
+      severity: 'warning',
+    });
+}
+
+const MAX_SHOWN = 3;
+
+function namesText(names: readonly string[]): string {
+  const more = names.length - MAX_SHOWN;
+  const shown = [...names.slice(0, MAX_SHOWN), ...(more > 0 ? [`${more} more`] : [])];
+  if (shown.length === 1) return `${shown[0]} has`;
+  return `${shown.slice(0, -1).join(', ')} and ${shown.at(-1)} have`;
 }

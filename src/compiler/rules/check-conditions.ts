@@ -6,10 +6,11 @@ import type { Problems } from '../problems.ts';
 import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { parseExpression, partsOf, type Mistake } from '../expression/expression.ts';
-import { originIn, ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { originIn, ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
 import { messageOf } from '../../utils/message.ts';
 import { refPattern } from '../../match/ref-pattern.ts';
 import { placeIn, type JobConfig } from '../job-config.ts';
+import type { Reach } from './reach.ts';
 
 /** Checks one expression. A mistake is reported at its place in the text. */
 export function checkExpression(label: string, node: Node, problems: Problems): void {
@@ -46,7 +47,7 @@ function report(
 const SELECTING = ['only', 'except', 'start_in'] as const;
 
 /** Conditions of one job. */
-export function checkConditions(job: JobConfig, problems: Problems): void {
+export function checkConditions(job: JobConfig, reach: Reach, problems: Problems): void {
   for (const keyword of ['only', 'except'] as const) checkPolicyVariables(job, keyword, problems);
   if (!job.entries.has('rules')) return;
   for (const keyword of SELECTING)
@@ -55,8 +56,9 @@ export function checkConditions(job: JobConfig, problems: Problems): void {
         at: placeIn(job, keyword),
         hint: keyword === 'start_in' ? 'Put start_in in the rule with when: delayed.' : undefined,
       });
-  const nodes = ruleNodes(job.entries.get('rules')?.value);
-  checkRuleList(`rules of "${job.name}"`, { rules: job.values.rules ?? [], nodes }, problems);
+  const nodes = itemNodes(job.entries.get('rules')?.value);
+  const label = `rules of "${job.name}"`;
+  checkRuleList({ label, rules: job.values.rules ?? [], nodes }, reach, problems);
   for (const [index, rule] of (job.values.rules ?? []).entries())
     checkRule(job, { rule, node: nodes[index] }, problems);
 }
@@ -101,28 +103,26 @@ function checkRule(
 const hasKey = (node: Node | undefined, key: string): boolean =>
   node?.kind === 'map' && node.entries.has(key);
 
+interface CheckedRules {
+  label: string;
+  rules: readonly (Rule | WorkflowRule)[];
+  nodes: readonly Node[];
+}
+
 /** Checks expressions, and rules after one that always matches, of a job or of `workflow`. */
-export function checkRuleList(
-  label: string,
-  list: { rules: readonly (Rule | WorkflowRule)[]; nodes: readonly Node[] },
-  problems: Problems,
-): void {
-  for (const node of list.nodes) {
+export function checkRuleList({ label, rules, nodes }: CheckedRules, reach: Reach, problems: Problems): void {
+  for (const node of nodes) {
     const expression = ruleKey(node, 'if');
     if (expression?.kind === 'scalar' && expression.value !== null)
       checkExpression('if', expression, problems);
   }
-  const always = list.rules.findIndex((rule) => isAlways(rule));
-  const after = list.nodes[always + 1];
-  if (always !== -1 && after && list.rules.length === list.nodes.length)
-    problems.add(
-      'language/unreachable',
-      `${label}: this rule is never reached, because rule ${always + 1} always matches`,
-      {
-        at: after,
-        severity: 'warning',
-      },
-    );
+  if (rules.length !== nodes.length) return;
+  const always = rules.findIndex((rule) => isAlways(rule));
+  for (const [index, node] of nodes.entries())
+    if (always === -1 || index <= always) reach.reached(node);
+    else if (index > always + 1) reach.missed(node);
+    else
+      reach.missed(node, `${label}: this rule is never reached, because rule ${always + 1} always matches`);
 }
 
 /** Without any condition. */

@@ -56,15 +56,18 @@ export class ConditionChecker {
   /** True where git has nothing to compare: new branches, tags, schedules, web, API. */
   changes(asked: NonNullable<Conditions['changes']>, scope: ConditionScope): boolean {
     const { compare_to } = asked;
-    const since = compare_to === undefined ? '' : scope.expand(compare_to);
+    const since = compare_to === undefined ? '' : scope.expandPath(compare_to, true);
     const changed = this.changedSince(since);
-    return changed === undefined || this.#matches(`changes ${since}`, asked, { files: changed, scope });
+    return (
+      changed === undefined ||
+      this.#matches(`changes ${since}`, asked, { files: changed, scope, nested: true })
+    );
   }
 
   /** The ref of `compare_to` that git does not know; undefined if it does, or if nothing was compared. */
   unknownRef({ changes }: Conditions, scope: ConditionScope): string | undefined {
     if (changes?.compare_to === undefined || !this.#request.changed) return undefined;
-    const since = scope.expand(changes.compare_to);
+    const since = scope.expandPath(changes.compare_to, true);
     return this.#request.changed[since] ? undefined : since;
   }
 
@@ -97,22 +100,25 @@ export class ConditionChecker {
   exists(asked: NonNullable<Conditions['exists']>, scope: ConditionScope): boolean {
     const other = this.elsewhere(asked, scope);
     const files = (other === undefined ? this.#request.files : this.#request.elsewhere?.[other]) ?? [];
-    return this.#matches(`exists ${other ?? ''}`, asked, { files, scope, folders: true });
+    return this.#matches(`exists ${other ?? ''}`, asked, { files, scope, nested: false, folders: true });
   }
 
   /** The key of `CompileRequest.elsewhere` for `exists`; undefined: the pipeline's own source. */
   elsewhere(asked: NonNullable<Conditions['exists']>, scope: ConditionScope): string | undefined {
     const { project, ref } = asked;
     if (project === undefined) return undefined;
-    return remoteFilesKey(scope.expand(project), ref === undefined ? undefined : scope.expand(ref));
+    return remoteFilesKey(
+      scope.expandPath(project, false),
+      ref === undefined ? undefined : scope.expandPath(ref, false),
+    );
   }
 
   #matches(
     subject: string,
     { paths, regexp }: LookedFor,
-    from: { files: readonly string[]; scope: ConditionScope; folders?: true },
+    from: { files: readonly string[]; scope: ConditionScope; nested: boolean; folders?: true },
   ): boolean {
-    const globs = [...new Set((paths ?? []).map((path) => from.scope.expand(path)))];
+    const globs = [...new Set((paths ?? []).map((path) => from.scope.expandPath(path, from.nested)))];
     const key = JSON.stringify([subject, globs, regexp]);
     let result = this.#results.get(key);
     if (result === undefined) {

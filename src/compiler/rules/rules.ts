@@ -7,7 +7,8 @@ import type { When } from '../../plan/model/plan.ts';
 import type { Rule, WorkflowRule } from '../schema/keywords/rules.ts';
 import type { Node } from '../yaml/nodes.ts';
 import type { ConditionChecker } from './conditions.ts';
-import { ruleKey, ruleNodes } from '../yaml/rule-nodes.ts';
+import { ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
+import { variablesText } from './reason.ts';
 import type { ConditionScope } from './scope.ts';
 
 export interface Matched<R> {
@@ -27,8 +28,9 @@ export function firstMatch<R extends Rule | WorkflowRule>(
   const index = rules.findIndex((rule) => checker.failed(rule, scope) === undefined);
   const rule = rules[index];
   if (!rule) return undefined;
-  const written = ruleNodes(node)[index];
-  return { rule, variables: ruleKey(written, 'variables'), text: ruleText(rule, index, written) };
+  const written = itemNodes(node)[index];
+  const text = ruleText(rule, index, written) + variablesText([rule], scope, (one) => checker.parse(one));
+  return { rule, variables: ruleKey(written, 'variables'), text };
 }
 
 function ruleText(rule: Rule | WorkflowRule, index: number, node: Node | undefined): string {

@@ -32,6 +32,16 @@ export function expandParts(text: string, lookup: Lookup): readonly Part[] {
   return parts;
 }
 
+/**
+ * As GitLab replaces references in paths and refs of conditions: a name without a value stays as it is written, and `$$` is
+ * nothing special.
+ */
+export const expandExisting = (text: string, lookup: (name: string) => string | undefined): string =>
+  text.replace(
+    /\$([a-zA-Z_][a-zA-Z0-9_]*)|\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}|%([a-zA-Z_][a-zA-Z0-9_]*)%/g,
+    (written, ...names: (string | undefined)[]) => lookup(names[0] ?? names[1] ?? names[2] ?? '') ?? written,
+  );
+
 export const isLate = (parts: readonly Part[]): boolean => parts.some((part) => typeof part !== 'string');
 
 /** Plain text; or, if a part is late, text in which `${NAME}` is a reference and `$$` a dollar. */
@@ -52,7 +62,7 @@ export function referencesOf(text: string): string[] {
  * For the worker: expands the references that compile left in a text marked `late`, or in an image or service
  * name with a `$`. Names without a value expand to nothing.
  */
-export function expandLate(text: string, values: ReadonlyMap<string, string>): string {
+export function expandLate(text: string, values: Pick<ReadonlyMap<string, string>, 'get'>): string {
   return text.replace(/\$\$|\$\{([a-zA-Z_][a-zA-Z0-9_]*)\}/g, (whole, name: string | undefined) =>
     whole === '$$' ? '$' : (values.get(name ?? '') ?? ''),
   );

@@ -1,5 +1,7 @@
 import { wildcardMatches } from '../../match/wildcard.ts';
+import type { JobConfig } from '../job-config.ts';
 import type { CompileRequest } from '../request.ts';
+import { inherits } from '../schema/keywords/inherit.ts';
 import type { Node } from '../yaml/nodes.ts';
 import { runVariables } from './run-variables.ts';
 import type { Layer, Variable } from './scope.ts';
@@ -19,6 +21,38 @@ export function yamlLayer(node: Node | undefined): Layer {
   }
   return layer;
 }
+
+/** What the file sets for all jobs: its own variables, and those of the matched rule of `workflow`. */
+export interface FileLayers {
+  file: Layer;
+  workflow: Layer;
+}
+type WrittenJob = { config: JobConfig; share?: { values: Readonly<Record<string, string>> } };
+
+/**
+ * Variables that the file sets for a job, in ascending precedence: those that it inherits, its own, those of its matrix.
+ * Variables of the job's matched rule come after them.
+ */
+export const writtenLayers = (
+  { file, workflow }: FileLayers,
+  { config, share }: WrittenJob,
+): [file: Layer, workflow: Layer, own: Layer, matrix: Layer] => [
+  inherited(file, config),
+  inherited(workflow, config),
+  yamlLayer(config.values.variables ? config.entries.get('variables')?.value : undefined),
+  matrixLayer(share?.values),
+];
+
+/** The file's variables that the job inherits. */
+function inherited(layer: Layer, { values }: JobConfig): Layer {
+  const wanted = values.inherit?.variables;
+  if (wanted === undefined || wanted === true) return layer;
+  return new Map([...layer].filter(([name]) => inherits(wanted, name)));
+}
+
+/** Values of a matrix count as variables of the file. */
+const matrixLayer = (values: Readonly<Record<string, string>> | undefined): Layer =>
+  new Map([...pipelineLayer(values)].map(([name, value]) => [name, { ...value, from: 'file' }]));
 
 /** Plain names and values, not to be expanded again. */
 export function literalLayer(

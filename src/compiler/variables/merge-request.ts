@@ -8,7 +8,7 @@ export function mergeRequestValues({ trigger, project }: CompileRequest): Record
   const request = trigger.mergeRequest;
   if (trigger.refKind !== 'merge_request' || !request) return {};
   const target = request.target ?? trigger.repository;
-  const path = target?.path ?? project.path ?? project.slug;
+  const path = target?.path ?? project.path ?? trigger.origin?.path ?? project.slug;
   return {
     CI_MERGE_REQUEST_ID: request.id,
     CI_MERGE_REQUEST_IID: String(request.iid),

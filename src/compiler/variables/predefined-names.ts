@@ -67,3 +67,22 @@ export const PREDEFINED: readonly string[] = [
   ),
   ...parts('CI_SERVER', 'TLS_KEY_FILE URL VERSION VERSION_MAJOR VERSION_MINOR VERSION_PATCH'),
 ];
+
+const LATER: ReadonlySet<string> = new Set([
+  ...parts('CI_PIPELINE', 'CREATED_AT ID NAME URL'),
+  ...parts('CI_JOB', 'ID IMAGE STARTED_AT STATUS TIMEOUT TOKEN URL'),
+  ...parts('CI', 'BUILDS_DIR CONCURRENT_ID CONCURRENT_PROJECT_ID DEPLOY_PASSWORD DEPLOY_USER'),
+  ...parts('CI', 'DISPOSABLE_ENVIRONMENT PAGES_URL PROJECT_DIR REPOSITORY_URL SHARED_ENVIRONMENT'),
+  ...parts('CI', 'DEPENDENCY_PROXY_PASSWORD DEPENDENCY_PROXY_USER ENVIRONMENT_ID ENVIRONMENT_SLUG'),
+  ...parts('CI', 'REGISTRY_PASSWORD REGISTRY_USER'),
+]);
+
+/**
+ * Whether a predefined variable is set only when the pipeline exists, or by the machine that runs the job: conditions never
+ * see it. As in GitLab, where it is a persisted variable or one of the runner.
+ */
+export const isKnownLater = (name: string): boolean =>
+  LATER.has(name) || /^CI_(?:RUNNER|SERVER_TLS)_\w+$/.test(name);
+
+const ALL: ReadonlySet<string> = new Set(PREDEFINED);
+export const isPredefined = (name: string): boolean => ALL.has(name);

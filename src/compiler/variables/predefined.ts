@@ -50,6 +50,7 @@ export function pipelineValues(request: CompileRequest): Values {
     ...server(request.serverUrl),
     ...commit(request),
     ...project(request),
+    ...originValues(request),
     ...pagesValues(request, ''),
     CI_PIPELINE_ID: String(request.number),
     CI_PIPELINE_IID: String(request.iid),
@@ -69,6 +70,24 @@ export function pipelineValues(request: CompileRequest): Values {
     GITLAB_USER_NAME: trigger.actor,
     ...mergeRequestValues(request),
   };
+}
+
+/** Full name of the project: in the installation file, else in the remote of a working tree, else davit's own. */
+export const projectPath = ({ project, trigger }: Pick<CompileRequest, 'project' | 'trigger'>): string =>
+  project.path ?? trigger.origin?.path ?? project.slug;
+
+/** Where the project is, as the remote of a working tree says; undefined where the installation file does. */
+function forgeUrl({ project, trigger: { origin } }: CompileRequest): string | undefined {
+  if (project.path !== undefined || !origin) return undefined;
+  return `${origin.plain ? 'http' : 'https'}://${origin.host}`;
+}
+
+/** Values that come from the remote of a working tree. */
+export function originValues(request: CompileRequest): Values {
+  const url = forgeUrl(request);
+  return url === undefined
+    ? {}
+    : { ...server(url), ...names(projectPath(request)), CI_PROJECT_URL: `${url}/${projectPath(request)}` };
 }
 
 /** The server is davit. */
@@ -121,7 +140,18 @@ function commit({ trigger, commit, project }: CompileRequest): Values {
 }
 
 function project(request: CompileRequest): Values {
-  const path = request.project.path ?? request.project.slug;
+  return {
+    ...names(projectPath(request)),
+    CI_PROJECT_URL: request.project.url ?? `${request.serverUrl}/projects/${request.project.slug}`,
+    CI_PROJECT_ID: request.trigger.repository?.id,
+    CI_PROJECT_DESCRIPTION: request.trigger.repository?.description,
+    CI_PROJECT_VISIBILITY: request.trigger.repository?.visibility,
+    CI_PROJECT_DIR: projectDir(request),
+    CI_DEFAULT_BRANCH: request.project.defaultBranch,
+  };
+}
+
+function names(path: string): Values {
   const at = path.lastIndexOf('/');
   return {
     CI_PROJECT_NAME: path.slice(at + 1),
@@ -130,12 +160,6 @@ function project(request: CompileRequest): Values {
     CI_PROJECT_PATH_SLUG: slugify(path),
     CI_PROJECT_NAMESPACE: at === -1 ? '' : path.slice(0, at),
     CI_PROJECT_ROOT_NAMESPACE: at === -1 ? '' : path.slice(0, path.indexOf('/')),
-    CI_PROJECT_URL: request.project.url ?? `${request.serverUrl}/projects/${request.project.slug}`,
-    CI_PROJECT_ID: request.trigger.repository?.id,
-    CI_PROJECT_DESCRIPTION: request.trigger.repository?.description,
-    CI_PROJECT_VISIBILITY: request.trigger.repository?.visibility,
-    CI_PROJECT_DIR: projectDir(request),
-    CI_DEFAULT_BRANCH: request.project.defaultBranch,
   };
 }
 
@@ -150,41 +174,39 @@ export function pagesValues(request: CompileRequest, prefix = ''): Values {
   };
 }
 
-/** Values of one job. `key` includes matrix values, the config's name does not. */
-export function jobValues(
-  config: JobConfig,
-  job: {
-    key: string;
-    arch?: string;
-    timeoutMs: number;
-    stage: string;
-    url: string;
-    share?: { index: number; total: number };
-  },
-): Values {
-  return {
-    CI_JOB_NAME: job.key,
-    CI_JOB_NAME_SLUG: slugify(job.key),
-    CI_JOB_GROUP_NAME: config.name,
-    CI_JOB_STAGE: job.stage,
-    CI_JOB_URL: job.url,
-    CI_JOB_TIMEOUT: String(Math.round(job.timeoutMs / 1_000)),
-    CI_NODE_INDEX: job.share && String(job.share.index),
-    CI_NODE_TOTAL: String(job.share?.total ?? 1),
-    DAVIT_ARCH: job.arch,
-  };
-}
+/** What identifies a job: known before the pipeline exists. `key` includes matrix values, the config's name does not. */
+export const jobNames = (job: {
+  config: Pick<JobConfig, 'name'>;
+  key: string;
+  stage: string;
+  arch?: string;
+  share?: { index: number; total: number };
+}): Values => ({
+  CI_JOB_NAME: job.key,
+  CI_JOB_NAME_SLUG: slugify(job.key),
+  CI_JOB_GROUP_NAME: job.config.name,
+  CI_JOB_STAGE: job.stage,
+  CI_NODE_INDEX: job.share && String(job.share.index),
+  CI_NODE_TOTAL: String(job.share?.total ?? 1),
+  DAVIT_ARCH: job.arch,
+});
 
-/** Values of a job with an environment, once its name is known. */
-export const environmentValues = (environment: {
+interface EnvironmentFacts {
   name: string;
   url?: string;
   action: string;
   tier: string;
-}): Values => ({
+}
+
+/** Values of a job with an environment, once its name is known. */
+export const environmentNames = (environment: EnvironmentFacts): Values => ({
   CI_ENVIRONMENT_NAME: environment.name,
-  CI_ENVIRONMENT_SLUG: environmentSlug(environment.name),
   CI_ENVIRONMENT_ACTION: environment.action,
   CI_ENVIRONMENT_TIER: environment.tier,
   CI_ENVIRONMENT_URL: environment.url,
+});
+
+export const environmentValues = (environment: EnvironmentFacts): Values => ({
+  ...environmentNames(environment),
+  CI_ENVIRONMENT_SLUG: environmentSlug(environment.name),
 });

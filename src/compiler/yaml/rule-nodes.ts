@@ -1,10 +1,10 @@
 import { isNull, type Node } from '../yaml/nodes.ts';
 import type { Origin } from '../source-text.ts';
 
-/** The rules of a list, in order, with nested lists flattened: the same order as the values of the schema. */
-export function ruleNodes(node: Node | undefined): Node[] {
+/** The items of a list, in order, with nested lists flattened: the order of the values of `composable`. One value is one item. */
+export function itemNodes(node: Node | undefined): Node[] {
   if (!node || isNull(node)) return [];
-  return node.kind === 'list' ? node.items.flatMap(ruleNodes) : [node];
+  return node.kind === 'list' ? node.items.flatMap(itemNodes) : [node];
 }
 
 /** The value of a key of one rule. */

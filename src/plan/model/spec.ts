@@ -204,6 +204,8 @@ export interface DeploySpec extends CommonSpec {
 export interface TriggerSpec extends CommonSpec {
   kind: 'trigger';
   to: { project: string; branch?: string } | { include: TriggerInclude[] } | { mirrors: string };
+  /** Variables of the file, which the texts of `variables` refer to: where a dotenv report may replace them. */
+  own?: SpecVariable[];
   /** For `spec:inputs` of the other project's file. */
   inputs?: Record<string, InputValue>;
 }

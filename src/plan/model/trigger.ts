@@ -44,6 +44,15 @@ export interface Upstream {
   chain: string[];
 }
 
+/** A project at its forge, as the remote of a working tree names it. `plain`: over http. */
+export interface Origin {
+  /** With the port, if it is not that of https. */
+  host: string;
+  /** `group/project` */
+  path: string;
+  plain?: true;
+}
+
 /** A request for a pipeline, signalled to the project workflow. It contains no secret. */
 export interface Trigger {
   project: ProjectSlug;
@@ -115,6 +124,8 @@ export interface Trigger {
   };
   /** The project at its forge, as its event describes it. */
   repository?: ForgeRepository;
+  /** For a working tree: where its remote is. Only for projects without a `repository` in the installation file. */
+  origin?: Origin;
   /** The head repository differs from the project's, or is unknown. */
   fork: boolean;
   /**

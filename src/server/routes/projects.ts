@@ -48,6 +48,9 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
     .optional(),
   defaultBranch: line(255).optional(),
   here: z.boolean().optional(),
+  origin: z
+    .strictObject({ host: line(255).min(1), path: line(1_024).min(1), plain: z.literal(true).optional() })
+    .optional(),
   source: z.enum(['cli', 'api', 'web']),
 });
 

@@ -147,6 +147,54 @@ describe('what is shown', () => {
   });
 });
 
+describe('names of the project come from the git remote', () => {
+  const NAMED = `default: {image: x}
+path: {script: x, rules: [{if: $CI_PROJECT_PATH == "g/sub/p" && $CI_SERVER_HOST == "gitlab.com"}]}
+space: {script: x, rules: [{if: '$CI_PROJECT_NAMESPACE == "g/sub" && $CI_PROJECT_NAME == "p"'}]}
+only: {script: x, only: [main@g/sub/p]}
+other: {script: x, only: [main@other/p]}
+`;
+  test('and the reasons say so', async () => {
+    write('.gitlab-ci.yml', NAMED);
+    git('remote', 'add', 'origin', 'git@gitlab.com:g/sub/p.git');
+    expect(await names()).toEqual(['path', 'space', 'only']);
+    expect((await plan()).map((job) => job.why)).toEqual([
+      expect.stringContaining(
+        '$CI_PROJECT_PATH is "g/sub/p" (the git remote); $CI_SERVER_HOST is "gitlab.com"',
+      ),
+      expect.stringContaining('$CI_PROJECT_NAMESPACE is "g/sub" (the git remote)'),
+      'only main@g/sub/p; the project is g/sub/p (the git remote)',
+    ]);
+    const { cli, written } = testCli(folder, folder, {});
+    await runCli(cli, ['plan']);
+    expect(written.err).toContain('The project is g/sub/p at gitlab.com, as the git remote says.');
+  });
+  test('nothing is said where nothing asks for them', async () => {
+    git('remote', 'add', 'origin', 'https://gitlab.com/g/p');
+    const { cli, written } = testCli(folder, folder, {});
+    await runCli(cli, ['plan']);
+    expect(written.err).not.toContain('git remote');
+  });
+  test('a folder as a remote is no forge', async () => {
+    write('.gitlab-ci.yml', NAMED);
+    git('remote', 'add', 'origin', '/srv/git/g/sub/p.git');
+    expect(await names()).toEqual([]);
+  });
+  test('its own files and components by the full name are those of this folder', async () => {
+    git('remote', 'add', 'origin', 'https://gitlab.com/g/p.git');
+    write('own.yml', 'own: {image: x, script: x}');
+    write(
+      'templates/c.yml',
+      'spec: {inputs: {n: {default: c}}}\n---\n$[[ inputs.n ]]: {image: x, script: x}',
+    );
+    write(
+      '.gitlab-ci.yml',
+      'include:\n  - {project: g/p, file: own.yml}\n  - component: $CI_SERVER_FQDN/$CI_PROJECT_PATH/c@$CI_COMMIT_SHA\n',
+    );
+    expect(await names()).toEqual(['own', 'c']);
+  });
+});
+
 describe('a file that is named', () => {
   test('may be in the project or elsewhere: then its own folder is the project', async () => {
     const other = mkdtempSync(join(tmpdir(), 'davit-test-plan-'));

@@ -117,7 +117,10 @@ const POINTS: Readonly<Record<string, Readonly<Record<string, readonly string[]>
       'merges maps deeply, replaces lists, and the child wins',
       'null removes a keyword',
     ],
-    'unit/compiler/rules/rules.test.ts': ['no job-level variables', 'no values that are known only later'],
+    'unit/compiler/rules/rules.test.ts': ['no values that are known only later'],
+    'unit/compiler/rules/job-variables.test.ts': [
+      'of all that set a variable, the one that the job gets decides',
+    ],
     'unit/compiler/emit/specs.test.ts': [
       "services: names, aliases, commands and their own variables over the file's",
     ],

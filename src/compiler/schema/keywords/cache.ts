@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { name } from './common.ts';
+import { composable, name } from './common.ts';
 
 /** GitLab refuses these in the file; an expanded key is hashed, so it cannot lead out of the cache. */
 const keyText = z
@@ -47,8 +47,8 @@ const item = z.strictObject({
 });
 export type WrittenCache = z.output<typeof item>;
 
-/** One cache, or up to four; the result is a list. */
+/** One cache, or up to four; the result is a list. As in GitLab, a list in the list counts as one. */
 export const cache = z.union([
   item.transform((one) => [one]),
-  z.array(item).max(4, 'must not have more than four caches'),
+  composable([item], (list) => list.max(4, 'must not have more than four caches')),
 ]);

@@ -92,3 +92,35 @@ export const refused = (why: string) =>
           params: { code: 'language/refused' },
         });
     });
+
+type Nested<T> = T | Nested<T>[];
+const MAX_NESTING = 10;
+
+/**
+ * A list whose items may be lists, up to ten levels deep: such lists come from anchors and references. The result is flat.
+ * For every entry that is a `ComposableArray` in GitLab. `shapes`: of one item. `limits` apply to the list as it is written.
+ */
+export function composable<S extends z.ZodType>(
+  shapes: readonly S[],
+  limits: (list: z.ZodArray<z.ZodType<Nested<z.output<S>>>>) => z.ZodType<Nested<z.output<S>>[]> = (list) =>
+    list,
+) {
+  type Item = z.output<S>;
+  const nested: z.ZodType<Nested<Item>> = z.lazy(() => z.union([...shapes, z.array(nested)]));
+  return limits(z.array(nested)).transform((list, context) => {
+    const flat: Item[] = [];
+    const walk = (items: readonly Nested<Item>[], depth: number): void => {
+      if (depth > MAX_NESTING)
+        context.addIssue({ code: 'custom', message: `is nested deeper than ${MAX_NESTING} levels` });
+      else
+        for (const item of items)
+          if (isList(item)) walk(item, depth + 1);
+          else flat.push(item);
+    };
+    walk(list, 1);
+    return flat;
+  });
+}
+function isList<T>(item: Nested<T>): item is Nested<T>[] {
+  return Array.isArray(item);
+}

@@ -1,7 +1,7 @@
 /** `include`: the files that a file includes. Each item has one kind; some keys belong to one kind only. */
 import { z } from 'zod';
 import { parseDuration } from '../../../plan/model/duration.ts';
-import { name, refused } from './common.ts';
+import { composable, name, refused } from './common.ts';
 import { changes, exists } from './rules.ts';
 import { checked } from '../validation/validate.ts';
 
@@ -47,7 +47,7 @@ const includeMap = z.strictObject({
   component: name.optional(),
   // Checked against the header of the included file.
   inputs: z.record(name, z.unknown()).nullish(),
-  rules: z.array(includeRule).optional(),
+  rules: composable([includeRule]).optional(),
   artifact: refused('only trigger:include can use a file that a job creates').optional(),
   job: refused('only trigger:include can use a file that a job creates').optional(),
 });
@@ -106,7 +106,7 @@ const one = z.union([short, long]);
 export const include = z.union([
   short.transform((only) => [only]),
   long.transform((only) => [only]),
-  z.array(one),
+  composable(one.options),
 ]);
 export const includeReader = checked('include', include);
 /** Its entry in the keyword table. */

@@ -1,6 +1,6 @@
 /** What a job waits for, and whose artifacts it takes: jobs of this pipeline and of others. */
 import { z } from 'zod';
-import { name } from './common.ts';
+import { composable, name } from './common.ts';
 import { neededParallel } from './parallel.ts';
 
 /** GitLab's limit for each of the two kinds. */
@@ -73,13 +73,8 @@ const need = z.union([
   name.transform((job): WrittenNeed => ({ job, artifacts: true, optional: false })),
   hash,
 ]);
-type Nested = WrittenNeed | Nested[];
-/** Nested lists come from references and are flattened. */
-const nestedNeed: z.ZodType<Nested> = z.lazy(() => z.union([...need.options, z.array(nestedNeed)]));
-const flatten = (nested: Nested): WrittenNeed[] =>
-  Array.isArray(nested) ? nested.flatMap(flatten) : [nested];
 /** A single need may be a map without a list. */
-const writtenNeeds = z.union([z.array(nestedNeed).transform(flatten), hash.transform((one) => [one])]);
+const writtenNeeds = z.union([composable(need.options), hash.transform((one) => [one])]);
 
 export const needs = writtenNeeds.superRefine((list, context) => {
   // Needs with a matrix are different jobs.

@@ -5,10 +5,7 @@ import { z } from 'zod';
 export const MAX_PARALLEL = 200;
 
 const scalar = z.union([z.string(), z.number().int('must be a string or a whole number').transform(String)]);
-const values = z.union([
-  scalar.refine((value) => value !== '', 'must not be empty').transform((value) => [value]),
-  z.array(scalar).min(1, 'must not be empty'),
-]);
+const values = z.union([scalar.transform((value) => [value]), z.array(scalar).min(1, 'must not be empty')]);
 const variableName = z
   .string()
   .regex(/^[a-zA-Z0-9_]+$/, 'has a name that is not valid in a shell: use letters, digits and _');

@@ -1,6 +1,6 @@
 /** `release`: created at the forge after the script succeeded. */
 import { z } from 'zod';
-import { name } from './common.ts';
+import { composable, name } from './common.ts';
 
 const link = z.strictObject({
   name,
@@ -23,6 +23,6 @@ export const release = z.strictObject({
   ref: name.optional(),
   milestones: z.union([name.transform((one) => [one]), z.array(name)]).optional(),
   released_at: moment.optional(),
-  assets: z.strictObject({ links: z.array(link) }).optional(),
+  assets: z.strictObject({ links: composable([link]) }).optional(),
 });
 export type WrittenRelease = z.output<typeof release>;

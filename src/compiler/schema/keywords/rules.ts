@@ -1,13 +1,12 @@
 /** `rules` of jobs and of `workflow`. */
 import { z } from 'zod';
 import { patternProblem } from '../../../match/path-patterns.ts';
-import { name } from './common.ts';
+import { composable, name } from './common.ts';
 import { startIn } from './flow.ts';
 import { needs } from './needs.ts';
 import { variables } from './run.ts';
 
 const MAX_PATHS = 50;
-const MAX_NESTING = 10;
 const paths = z.array(z.string()).max(MAX_PATHS, `must not have more than ${MAX_PATHS} paths`);
 /** A regular expression that is searched for anywhere in a path. */
 const pathPattern = z
@@ -76,38 +75,12 @@ const workflowRule = z
   })
   .refine(notEmpty, 'must not be empty');
 
-type Nested<T> = T | Nested<T>[];
-
-/** Nested lists come from anchors and are flattened, up to ten levels deep. */
-function ruleList<S extends z.ZodType>(one: S) {
-  type Rule = z.output<S>;
-  const nested: z.ZodType<Nested<Rule>> = z.lazy(() => z.union([one, z.array(nested)]));
-  return z
-    .array(nested)
-    .min(1, 'must not be empty')
-    .transform((list, context) => {
-      const flat: Rule[] = [];
-      const walk = (items: readonly Nested<Rule>[], depth: number): void => {
-        if (depth > MAX_NESTING)
-          context.addIssue({ code: 'custom', message: `is nested deeper than ${MAX_NESTING} levels` });
-        else
-          for (const item of items)
-            if (isList(item)) walk(item, depth + 1);
-            else flat.push(item);
-      };
-      walk(list, 1);
-      return flat;
-    });
-}
-function isList<T>(item: Nested<T>): item is Nested<T>[] {
-  return Array.isArray(item);
-}
-
-export const rules = ruleList(rule);
+const NOT_EMPTY = 'must not be empty';
+export const rules = composable([rule], (list) => list.min(1, NOT_EMPTY));
 const workflowName = z.string().max(255, 'must not be longer than 255 characters');
 export const workflow = z.strictObject({
   name: workflowName.nullish(),
-  rules: ruleList(workflowRule).nullish(),
+  rules: composable([workflowRule], (list) => list.min(1, NOT_EMPTY)).nullish(),
   auto_cancel: autoCancel.nullish(),
 });
 export type Rule = z.output<typeof rule>;

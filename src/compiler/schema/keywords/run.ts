@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ARCHES } from '../../../plan/model/ids.ts';
 import { coveragePattern } from '../../coverage.ts';
-import { name, refused, script } from './common.ts';
+import { composable, name, refused, script } from './common.ts';
 import { messageOf } from '../../../utils/message.ts';
 
 const PULL = ['always', 'if-not-present', 'never'] as const;
@@ -60,7 +60,7 @@ const service = z.union([
     variables: variables.optional(),
   }),
 ]);
-export const services = z.array(service);
+export const services = composable(service.options);
 
 export const scripts = script;
 export const hooks = z.strictObject({ pre_get_sources_script: script.optional() });

@@ -1,6 +1,6 @@
 /** `trigger`: which pipeline a job starts, of this project or of another. */
 import { z } from 'zod';
-import { name, pathProblem } from './common.ts';
+import { composable, name, pathProblem } from './common.ts';
 import { include } from './include.ts';
 import type { KeywordInfo } from '../validation/keyword.ts';
 
@@ -25,6 +25,11 @@ export type WrittenArtifact = z.output<typeof artifact>;
 /** The child reads its own `include`; it is validated here too, so that mistakes are reported early. */
 const entry = z.unknown().transform((value, context): WrittenArtifact | 'written' => {
   const ofJob = typeof value === 'object' && value !== null && ('artifact' in value || 'job' in value);
+  // Lists are flattened before.
+  if (Array.isArray(value)) {
+    context.addIssue({ code: 'custom', message: 'must not be a list' });
+    return z.NEVER;
+  }
   const parsed = ofJob ? artifact.safeParse(value) : include.safeParse(value);
   if (!parsed.success) {
     for (const issue of parsed.error.issues.flatMap(insideUnions)) context.addIssue(customIssue(issue));
@@ -65,10 +70,9 @@ type Params = Record<string, unknown> | undefined;
 
 const entries = z.preprocess(
   (value): unknown => (Array.isArray(value) ? value : [value]),
-  z
-    .array(entry)
-    .min(1, 'must not be empty')
-    .max(MAX_INCLUDES, `must not have more than ${MAX_INCLUDES} files`),
+  composable([entry], (list) =>
+    list.min(1, 'must not be empty').max(MAX_INCLUDES, `must not have more than ${MAX_INCLUDES} files`),
+  ),
 );
 
 const full = z

@@ -18,10 +18,11 @@ function inside(schema: Schema, step: PropertyKey): Schema[] {
   return schema instanceof z.ZodRecord ? [schema.valueType] : [];
 }
 
-/** Unwraps defaults, transforms and unions. */
+/** Unwraps defaults, transforms, lazy schemas and unions. */
 function shapes(schema: Schema): Schema[] {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)
     return shapes(schema.unwrap());
   if (schema instanceof z.ZodPipe) return shapes(schema.in);
+  if (schema instanceof z.ZodLazy) return shapes(schema.unwrap());
   return schema instanceof z.ZodUnion ? schema.options.flatMap(shapes) : [schema];
 }

@@ -163,7 +163,7 @@ describe('a child', () => {
     tar.finalize();
     const digest = await blobs.putBytes(await buffer(tar));
     const files = [{ job: 'gen', jobId: 3, artifact: { digest, bytes: 10, files: 1 } }];
-    const dotenv = [{ job: 'gen', digest: await put({ V: 'a$b' }) }];
+    const dotenv = [{ job: 'gen', digest: await put({ V: 'a$$b' }) }];
     const late = { name: 'X', value: { literal: '<${V}>' }, masked: false, file: false, late: true };
     const include = [
       { written: { local: 'a.yml' } },

@@ -132,7 +132,7 @@ describe('artifacts:paths', () => {
 test('a dotenv report', () => {
   expect(parseDotenv('A=1\n\n# note\nexport B="x y"\r\nC=a=b\nD=\n', 'f')).toEqual({
     A: '1',
-    B: 'x y',
+    B: '"x y"',
     C: 'a=b',
     D: '',
   });

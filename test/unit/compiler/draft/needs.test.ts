@@ -35,6 +35,15 @@ describe('needs and artifacts', () => {
     expect(job(withC('needs: [a1, b1], dependencies: [b1]'), 'c').job.artifactsFrom).toEqual(['b1']);
     expect(mistakes(withC('needs: [a1], dependencies: [b1]')).join()).toContain('language/conflict');
   });
+  test('an empty list of needs beside dependencies: nothing is waited for and nothing is taken', () => {
+    const { job: c } = job(withC('needs: [], dependencies: [b1]'), 'c');
+    expect(c).toMatchObject({ needs: [], artifactsFrom: [] });
+    expect(mistakes(withC('needs: [], dependencies: [nobody]')).join()).toContain('language/unknown-job');
+  });
+  test('needs on other pipelines only beside dependencies are a mistake', () => {
+    const foreign = 'needs: [{project: g/p, job: x, ref: main}], dependencies: [b1]';
+    expect(mistakes(withC(foreign)).join()).toContain('language/conflict');
+  });
   test('a job may need one of its own stage', () => {
     expect(mistakes(`${TEXT}b2: {stage: b, image: x, script: x, needs: [b1]}`)).toEqual([]);
   });

@@ -32,6 +32,15 @@ describe('parallel: N', () => {
 });
 
 describe('parallel:matrix', () => {
+  test('an empty value is a value, alone and in a list, and a need can name it', () => {
+    const text = (b: string): string =>
+      `a: {${J}, parallel: {matrix: [{A: [x], B: ${b}}]}, artifacts: {paths: [o]}}`;
+    expect(keys(text('""'))).toEqual(['a: [x, ]']);
+    expect(keys(text('["", y]'))).toEqual(['a: [x, ]', 'a: [x, y]']);
+    expect(variable(job(text('""'), 'a: [x, ]'), 'B')).toBe('');
+    const need = `c: {${J}, needs: [{job: a, parallel: {matrix: [{A: x, B: ""}]}}]}`;
+    expect(job(`${text('["", y]')}\n${need}`, 'c').job.needs?.map((one) => one.job)).toEqual(['a: [x, ]']);
+  });
   test('names are `job: [a, b]`, every combination, entry by entry', () => {
     expect(keys(ROWS)).toEqual(['a: [aws, mon]', 'a: [aws, app]', 'a: [gcp, data]']);
   });
@@ -62,7 +71,7 @@ describe('parallel:matrix', () => {
     const wide = Array.from({ length: 40 }, (_, index) => `V${index}: [a, b]`).join(', ');
     expect(mistakes(`a: {${J}, parallel: {matrix: [{${wide}}]}}`).join()).toContain('200 jobs');
   });
-  test.each(['[]', '[{}]', '[{A: []}]', '[{A: ""}]', '[{A: 1.20}]', '[{A: true}]', '[{A: [[b]]}]', '{A: b}'])(
+  test.each(['[]', '[{}]', '[{A: []}]', '[{A: 1.20}]', '[{A: true}]', '[{A: [[b]]}]', '{A: b}'])(
     '%s is a mistake',
     (matrix) => {
       expect(mistakes(`a: {${J}, parallel: {matrix: ${matrix}}}`).join()).toContain('language/type');

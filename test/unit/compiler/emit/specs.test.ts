@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { serviceAliases } from '../../../../src/compiler/emit/spec-common.ts';
+import { serviceAliases } from '../../../../src/plan/policy/service-aliases.ts';
 import type { ScriptSpec } from '../../../../src/plan/model/spec.ts';
 import { job, mistakes, run, type Overrides } from '../helpers.ts';
 

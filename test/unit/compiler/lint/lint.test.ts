@@ -86,11 +86,11 @@ const WARNED: [name: string, text: string, code: string, at: string, words: RegE
   ['a tag as a source', rule('$CI_PIPELINE_SOURCE == "tag"'), 'misspelt', '5:11', /\$CI_COMMIT_TAG/],
   ['a variable of later', rule('$CI_COMMIT_SHA && $CI_PIPELINE_ID'), 'never-set', '5:29', /CI_PIPELINE_ID/],
   [
-    "a variable of the job's own",
+    'a rule that sees a variable of its job',
     job('  variables: {DEPLOY: "yes"}\n  rules:\n    - if: $DEPLOY == "yes"'),
-    'never-set',
+    'changed-rule',
     '6:11',
-    /\$DEPLOY/,
+    /\$DEPLOY is "yes" \(the job\)/,
   ],
   [
     'a rule that stops the pipeline',

@@ -132,11 +132,10 @@ describe('variables in conditions', () => {
     expect(keysOf(`variables: {A: f}\n${one('rules: [{if: $A == "p"}]')}`, { project })).toEqual(['j']);
     expect(at('$A == "r"', { project, trigger: { variables: { A: 'r' } } })).toEqual(['j']);
   });
-  test('no job-level variables', () => expect(at('$A == null', {}, 'variables: {A: job}\n')).toEqual(['j']));
   test('no values that are known only later', () => {
     expect(at('$CI_PIPELINE_ID == null && $CI_PIPELINE_URL == null && $CI_JOB_ID == null')).toEqual(['j']);
     expect(at('$CI_PIPELINE_IID == "7"')).toEqual(['j']);
-    expect(at('$CI_ENVIRONMENT_NAME == null', {}, 'environment: prod\n')).toEqual(['j']);
+    expect(at('$CI_ENVIRONMENT_SLUG == null', {}, 'environment: prod\n')).toEqual(['j']);
   });
   test('values are not expanded', () =>
     expect(keysOf(`variables: {A: $CI_COMMIT_BRANCH}\n${one(`rules: [{if: '$A == "main"'}]`)}`)).toEqual([]));
