@@ -330,6 +330,13 @@ export const ERRORS = {
     remedy: 'docs/installation.md describes every field.',
   },
   // --- engine (src/adapters/docker)
+  'build/refused': {
+    transient: false,
+    exit: 1,
+    http: 403,
+    meaning: 'The worker does not build this Dockerfile.',
+    remedy: 'Follow the message, or build it from a protected ref.',
+  },
   'build/no-dockerfile': {
     transient: false,
     exit: 2,

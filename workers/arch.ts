@@ -177,6 +177,7 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
     shutdownForceTime: FORCE,
   } as const;
   const buildImage = makeBuildImage({
+    frontends: config.frontends,
     ...ports,
     engine: deps.engine,
     freeDiskSpace: deps.freeDiskSpace,

@@ -66,6 +66,7 @@ const projectFacts = (project: InstallationProject, protectedRef: boolean): Comp
   url: pageOf(project),
   gitlabApi: gitlabApi(project),
   cloneUrl: project.clone_url,
+  pushTo: project.push_to,
   isProtected: (branch) => isProtectedRef(project, 'branch', branch),
 });
 

@@ -17,6 +17,10 @@ export interface CacheTags {
  * write their own tag, so that no unprotected branch puts a layer into their images; a fork writes no cache.
  */
 export function cacheTags(spec: BuildSpec): CacheTags {
+  if (spec.cache) {
+    const local = `${spec.repository}:cache-${spec.arch}${spec.protectedRef ? '' : '-unprotected'}`;
+    return { read: spec.cache.read, write: spec.cache.write, local };
+  }
   const own = `${spec.repository}:cache-${spec.arch}`;
   const open = `${own}-unprotected`;
   const local = spec.protectedRef ? own : open;
@@ -36,7 +40,7 @@ export async function keepNewestImage(
     spec: BuildSpec;
     cache: CacheTags;
     tag: string;
-    auth?: RegistryAuth;
+    auths: Record<string, RegistryAuth>;
     signal: AbortSignal;
     log: AttemptLog;
   },
@@ -58,9 +62,7 @@ export async function keepNewestImage(
   await trying('cache tag', () => engine.tagImage(tag, cache.local));
   const write = cache.write;
   if (write !== undefined)
-    await trying('cache', () =>
-      engine.push(write, { auth: what.auth, signal: what.signal, onLog: () => undefined }),
-    );
+    await trying('cache', () => pushCache(engine, { from: cache.local, write, ...what }));
   await trying('local tag', () => engine.removeImage(tag));
   const after = await engine.inspectImage(cache.local);
   if (before && after && before.id !== after.id)
@@ -70,6 +72,28 @@ export async function keepNewestImage(
     await trying('old image', () => removeUnnamed(engine, before.id));
   return warnings;
 }
+
+/** A cache of another repository leaves no name on the engine: the local one is enough. */
+async function pushCache(
+  engine: Engine,
+  {
+    from,
+    write,
+    auths,
+    signal,
+  }: { from: string; write: string; auths: Record<string, RegistryAuth>; signal: AbortSignal },
+): Promise<void> {
+  if (write !== from) await engine.tagImage(from, write);
+  try {
+    await engine.push(write, { auth: authOf(auths, write), signal, onLog: () => undefined });
+  } finally {
+    if (write !== from) await engine.removeImage(write);
+  }
+}
+
+/** Credentials of the registry that a name is of. */
+export const authOf = (auths: Record<string, RegistryAuth>, name: string): RegistryAuth | undefined =>
+  auths[name.split('/')[0] ?? ''];
 
 /** In Podman an image that loses its tag loses its digests too, so nothing else would remove it. */
 async function removeUnnamed(engine: Engine, id: string): Promise<void> {

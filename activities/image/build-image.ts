@@ -8,12 +8,15 @@ import type {
 } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
+import { isImageName } from '../../src/match/image-name.ts';
+import { imageRefusal } from '../../src/match/image-permission.ts';
 import { maskAutomaton, maskPatterns, maskText } from '../../src/masking/index.ts';
 import type { BuiltImage, JobResult, Platform } from '../../src/plan/model/outcome.ts';
 import { PLATFORMS, platformText, type BuildSpec } from '../../src/plan/model/spec.ts';
 import { buildAuth, imagesIn } from './build-auth.ts';
+import { cacheMountsOf, engineBuildRefusal, frontendRefusal, frontendsOf } from './build-border.ts';
 import { mustPullBases } from './build-bases.ts';
-import { cacheTags, keepNewestImage } from './build-cache.ts';
+import { authOf, cacheTags, keepNewestImage } from './build-cache.ts';
 import type { ArchActivities, RunInput } from '../contract.ts';
 import { type FreeDiskSpace, retryHintAfterGc } from '../runtime/disk-space.ts';
 import { buildContext } from './build-context.ts';
@@ -25,7 +28,7 @@ import {
   throwIfEnded,
 } from '../runtime/failures.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
-import { endedBy } from '../runtime/outcome.ts';
+import { ended, endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughStoreOutage } from '../runtime/retry-policies.ts';
 import { outOfScope, type WorkerScope } from '../runtime/worker-scope.ts';
@@ -46,6 +49,8 @@ export interface BuildDeps {
   tags: readonly string[];
   /** The projects whose jobs this worker takes; absent: all. */
   scope?: WorkerScope;
+  /** Images that a Dockerfile of an unprotected ref may name in `# syntax=`. */
+  frontends: readonly string[];
   /** The variant that arm32 means on this worker. */
   variant: 'v6' | 'v7';
   /** Epoch ms by the server's clock. */
@@ -112,13 +117,15 @@ interface Run {
 
 async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise<JobResult> {
   const { spec, log, signal } = run;
+  const refusal = engineBuildRefusal(spec);
+  if (refusal !== undefined) return ended('failed', 'config', refusal);
   const tag = `${spec.repository}:${spec.tag}`;
   const cache = cacheTags(spec);
   const platform = platformOf(spec, deps.variant);
   log.line(`Building ${tag} for ${platformText(platform)} on ${deps.hostName}.`);
-  const { sizeBytes, auth } = await build(deps, input, run);
+  const { sizeBytes, auths } = await build(deps, input, run);
   const pushed = await deps.engine
-    .push(tag, { auth, signal, onLog: (text) => log.write(text) })
+    .push(tag, { auth: authOf(auths, tag), signal, onLog: (text) => log.write(text) })
     .catch(async (error: unknown) => {
       // This tag is not known to anyone any more; its layers stay in the build cache for another dispatch.
       // The first error is the one reported.
@@ -126,17 +133,17 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
       throw error;
     });
   log.line(`${tag} -> ${pushed.digest}`);
-  const warnings = await keepNewestImage(deps.engine, { spec, cache, tag, auth, signal, log });
+  const warnings = await keepNewestImage(deps.engine, { spec, cache, tag, auths, signal, log });
   const image: BuiltImage = { repository: spec.repository, digest: pushed.digest, platform, sizeBytes };
   return { outcome: 'succeeded', started: true, image, warnings };
 }
 
-/** Returns the size, and the credentials that the push needs. */
+/** Returns the size, and the credentials that the pushes need, by registry. */
 async function build(
   deps: BuildDeps,
   input: RunInput,
   { spec, log, signal }: Run,
-): Promise<{ sizeBytes: number; auth?: RegistryAuth }> {
+): Promise<{ sizeBytes: number; auths: Record<string, RegistryAuth> }> {
   const context = await buildContext(deps.blobs, {
     tars: [spec.source, ...input.artifacts.map(({ artifact }) => artifact.digest)],
     context: spec.context,
@@ -145,8 +152,13 @@ async function build(
   try {
     const { repository, args } = spec;
     const bases = imagesIn(context.text, args);
+    refuseForeign(bases, spec, deps.facts);
+    const frontend = frontendRefusal(frontendsOf(context.text, args), spec, deps.frontends);
+    if (frontend !== undefined) throw new DavitError('build/refused', frontend);
     // A fork's pipeline has no credentials, neither to pull a private base image nor to push.
-    const auths = spec.fork ? {} : await buildAuth(deps.registries, [repository, ...bases]);
+    const auths = spec.fork
+      ? {}
+      : await buildAuth(deps.registries, [repository, ...cacheTags(spec).read, ...bases]);
     const platform = platformText(platformOf(spec, deps.variant));
     const pullBases = await mustPullBases(deps.engine, bases, platform);
     const { sizeBytes } = await deps.engine.build({
@@ -158,15 +170,25 @@ async function build(
       args,
       labels: spec.labels,
       cacheFrom: cacheTags(spec).read,
+      cacheMounts: cacheMountsOf(spec),
       pullBases,
       inlineCache: spec.cacheFrom === 'registry',
       auth: auths,
       signal,
       onLog: (text) => log.write(text),
     });
-    return { sizeBytes, auth: auths[repository.split('/')[0] ?? ''] };
+    return { sizeBytes, auths };
   } finally {
     context.tar.destroy();
+  }
+}
+
+/** Base images of another project; the registry decides about all others. */
+function refuseForeign(bases: readonly string[], spec: BuildSpec, { config }: BuildDeps['facts']): void {
+  for (const name of bases) {
+    // The name of a stage, or of nothing: BuildKit says so with the line of the Dockerfile.
+    const refusal = isImageName(name) ? imageRefusal(name, spec, config) : undefined;
+    if (refusal !== undefined) throw new DavitError('engine/image-denied', refusal);
   }
 }
 

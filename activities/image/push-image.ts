@@ -76,7 +76,9 @@ const missingJobs = (spec: PushSpec, input: RunInput): string[] =>
 /** Cases that an index cannot express: an image of another repository, two of one platform, none at all. */
 function conflictOf(spec: PushSpec, images: readonly BuiltImage[]): string | undefined {
   if (images.length === 0) return 'The push job names no build job.';
-  const foreign = images.find((image) => image.repository !== spec.repository);
+  const foreign = images.find(
+    ({ repository }) => repository !== spec.repository && repository !== spec.pipelines,
+  );
   if (foreign)
     return `The image was built into ${foreign.repository}, but an index in ${spec.repository} can only name images of its own repository.`;
   const platforms = images.map((image) => platformText(image.platform));
@@ -91,7 +93,12 @@ async function writeIndex(
 ): Promise<PushedIndex> {
   const { registry, repository } = await deps.registries.forImage(spec.repository);
   const platforms = what.images.map(({ platform, digest }) => ({ platform, digest }));
-  const found = await Promise.all(platforms.map(({ digest }) => registry.manifest(repository, digest)));
+  const { repository: from } = await deps.registries.forImage(spec.pipelines ?? spec.repository);
+  const found = await Promise.all(
+    what.images.map((image) =>
+      registry.manifest(image.repository === spec.repository ? repository : from, image.digest),
+    ),
+  );
   const gone = platforms.find((_, at) => found[at] === undefined);
   if (gone)
     throw new DavitError(
@@ -99,6 +106,8 @@ async function writeIndex(
       `${spec.repository} has no image ${gone.digest} any more.`,
       { hint: 'Run the build of that architecture again.' },
     );
+  for (const image of what.images)
+    if (image.repository !== spec.repository) await registry.copyImage(from, image.digest, repository);
   const digest = await registry.putIndex(repository, platforms, spec.tags, annotations(spec, what.input));
   return { repository: spec.repository, digest, tags: spec.tags, platforms };
 }

@@ -23,6 +23,7 @@ const BY_CODE: Partial<Record<ErrorCode, Ending>> = {
   'registry/unreachable': ['errored', 'registry'],
   'registry/failed': ['errored', 'registry'],
   'build/no-dockerfile': ['failed', 'config'],
+  'build/refused': ['failed', 'config'],
   'source/refused': ['failed', 'config'],
   'job/source': ['failed', 'config'],
   'job/artifacts': ['failed', 'artifact'],

@@ -27,6 +27,8 @@ export interface CompileRequest {
     gitlabApi?: string;
     /** Where the source is fetched from, without credentials. */
     cloneUrl?: string;
+    /** Repositories beside its own that it may push to. */
+    pushTo?: readonly string[];
     /** Whether a branch is protected. */
     isProtected?(branch: string): boolean;
   };

@@ -14,7 +14,7 @@ import { DavitError } from '../../src/errors.ts';
 import type { Arch, Digest } from '../../src/plan/model/ids.ts';
 import type { BuiltImage, JobResult } from '../../src/plan/model/outcome.ts';
 import type { BuildSpec } from '../../src/plan/model/spec.ts';
-import { mainEngine } from '../support/engine.ts';
+import { HELPER_IMAGE, mainEngine } from '../support/engine.ts';
 import { REGISTRY_USER, startRegistry, type TestRegistry } from '../support/registry.ts';
 import {
   asActivity,
@@ -31,6 +31,11 @@ let registry: TestRegistry;
 let source: Digest;
 const blobs = memoryBlobs();
 const made: string[] = [];
+/** Says what earlier builds have left in a cache mount, and adds itself. */
+const MOUNT = `FROM ${HELPER_IMAGE}
+ARG WHO
+RUN --mount=type=cache,id=all,target=/c sh -c 'echo "found $(cat /c/who 2>/dev/null)"; echo "$WHO" >>/c/who'
+`;
 const secrets = localSecrets({
   sealKey: deriveSealKey('token of workers'),
   readEnv: (name) => (name === 'REGISTRY_PASSWORD' ? REGISTRY_USER.password : undefined),
@@ -44,6 +49,9 @@ beforeAll(async () => {
   tar.entry({ name: 'app/.dockerignore' }, '*.secret\n');
   tar.entry({ name: 'app/hello.txt' }, 'hello');
   tar.entry({ name: 'app/a.secret' }, 'ignored');
+  tar.entry({ name: 'mount/Dockerfile' }, MOUNT);
+  tar.entry({ name: 'foreign/Dockerfile' }, 'FROM scratch\nCOPY --from=127.0.0.1:1/beta/x:1 / /\n');
+  tar.entry({ name: 'syntax/Dockerfile' }, '# syntax=evil.test/frontend\nFROM scratch\n');
   tar.entry({ name: 'broken/Dockerfile' }, 'FROM scratch\nCOPY missing /\n');
   tar.finalize();
   source = await blobs.putBytes(await buffer(tar));
@@ -71,6 +79,7 @@ function deps(logs = memoryLogs(), password = 'env:REGISTRY_PASSWORD') {
     hostName: 'bench',
     tags: ['big'],
     variant: 'v6' as const,
+    frontends: ['docker/dockerfile:*'],
     now: Date.now,
     freeDiskSpace: async () => ({ runs: 0, images: [], cacheBytes: 0 }),
   };
@@ -173,6 +182,79 @@ describe('three architectures', () => {
     }
     const again = await asActivity(makePushImage(deps()), push);
     expect(again.index).toEqual(result.index);
+  });
+});
+
+test('an image of its pipeline is copied to where it is pushed, whole', async () => {
+  const [target, pipelines] = [repository('shop/api'), repository('shop/pipelines/protected/api')];
+  const write = `${repository('shop/cache/protected/api')}:amd64`;
+  const built = await build(
+    await input('amd64', { repository: pipelines, cache: { read: [write], write }, cacheFrom: 'registry' }),
+  );
+  const image = imageOf(built);
+  expect(image.repository).toBe(pipelines);
+  expect(built.warnings).toEqual([]);
+  const spec = { ...common, kind: 'push', repository: target, pipelines, tags: ['1'], from: ['b'] };
+  const pushed = await asActivity(
+    makePushImage(deps()),
+    runInput(await blobs.putBytes(json(spec)), { images: [{ job: 'b', image }] }),
+  );
+  expect(pushed, JSON.stringify(pushed)).toMatchObject({
+    outcome: 'succeeded',
+    index: { repository: target },
+  });
+  const client = registryClient({ host: registry.host, insecure: true, auth: REGISTRY_USER });
+  expect((await client.manifest('shop/cache/protected/api', 'amd64'))?.digest).toBe(image.digest);
+  expect(await client.imageSize('shop/api', image.digest)).toBeGreaterThan(0);
+  const name = `${target}@${pushed.index?.digest}`;
+  made.push(name);
+  expect(await engine.pullImage(name, { auth: REGISTRY_USER, platform: 'linux/amd64' })).toBeDefined();
+  // The pipeline's own name stays, for the tests that run it here; the name of the cache does not.
+  expect(await engine.inspectImage(`${pipelines}@${image.digest}`)).toBeDefined();
+  expect(await engine.inspectImage(write)).toBeUndefined();
+});
+
+describe('a build', () => {
+  test('finds the cache mounts of its project and of refs like its own alone', async () => {
+    if ((await engine.info()).kind === 'podman') return;
+    const [alpha, beta] = ['alpha', 'beta'].map((name) => `${name}${process.pid}${Date.now()}`);
+    const found = async (who: string, more: Partial<BuildSpec>): Promise<string | undefined> => {
+      const logs = memoryLogs();
+      const of = {
+        context: 'mount',
+        args: { WHO: who, BUILDKIT_CACHE_MOUNT_NS: 'x' },
+        repository: repository('mount'),
+      };
+      const result = await build(await input('amd64', { ...of, ...more }), deps(logs));
+      expect(result, logs.text()).toMatchObject({ outcome: 'succeeded' });
+      return /^#\d+ found ?(.*)$/m.exec(logs.text())?.[1];
+    };
+    expect(await found('a1', { project: alpha })).toBe('');
+    expect(await found('a2', { project: alpha })).toBe('a1');
+    expect(await found('b1', { project: beta })).toBe('');
+    expect(await found('a3', { project: alpha, protectedRef: false })).toBe('');
+    expect(await found('a4', { project: alpha })).toContain('a1');
+  });
+  test('of a fork is refused, and one that names a frontend or an image that it may not have', async () => {
+    const fork = await build(await input('amd64', { fork: true, protectedRef: false }));
+    expect(fork).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining('fork'),
+    });
+    const syntax = { context: 'syntax', protectedRef: false };
+    expect(await build(await input('amd64', syntax))).toMatchObject({
+      outcome: 'failed',
+      message: expect.stringContaining('evil.test/frontend'),
+    });
+    const facts = testFacts({
+      registries: [{ host: '127.0.0.1:1', default: true }],
+      projects: [{ name: 'beta' }],
+    });
+    expect(await build(await input('amd64', { context: 'foreign' }), { ...deps(), facts })).toMatchObject({
+      outcome: expect.stringMatching('failed|errored'),
+      message: expect.stringContaining('is of the project beta'),
+    });
   });
 });
 

@@ -44,10 +44,10 @@ make:
 build:
   stage: build
   needs: [make]
-  build: { context: ., dockerfile: Dockerfile, platforms: [arm32, arm64, amd64], to: $CI_REGISTRY/thing }
+  build: { context: ., dockerfile: Dockerfile, platforms: [arm32, arm64, amd64], to: $CI_REGISTRY_IMAGE/thing }
 push:
   stage: push
-  push: { from: build, to: $CI_REGISTRY/thing, tags: ["1"], manifest: true }
+  push: { from: build, to: $CI_REGISTRY_IMAGE/thing, tags: ["1"], manifest: true }
 `;
 
 const service = z.object({ Service: z.string(), State: z.string(), Health: z.string() });
@@ -185,7 +185,7 @@ await describeWithParts(
             '-fsS',
             '-H',
             'Accept: application/vnd.oci.image.index.v1+json',
-            'http://127.0.0.1:5000/v2/thing/manifests/1',
+            'http://127.0.0.1:5000/v2/ships/thing/manifests/1',
           ]),
         );
         expect(index.match(/"architecture"/g)).toHaveLength(3);

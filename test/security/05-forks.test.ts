@@ -13,8 +13,8 @@ import { control, makeRepository, pushOf, type Repository } from './world.ts';
 
 const FILE = `
 stages: [build, test, ship]
-img: {stage: build, build: {context: ., to: $CI_REGISTRY/other}, rules: [{when: always}]}
-tags: {stage: ship, push: {from: [img], to: $CI_REGISTRY/other, tags: [latest]}, rules: [{when: always}]}
+img: {stage: build, build: {context: ., to: $CI_REGISTRY_IMAGE/other}, rules: [{when: always}]}
+tags: {stage: ship, push: {from: [img], to: $CI_REGISTRY_IMAGE/other, tags: [latest]}, rules: [{when: always}]}
 now: {stage: ship, image: x, needs: [], script: [echo], rules: [{when: always}]}
 env: {stage: ship, image: x, script: [echo], environment: {name: prod, url: "http://evil.test"}, resource_group: prod, rules: [{when: always}]}
 rel: {stage: ship, image: x, script: [echo], release: {tag_name: v9, description: x}, rules: [{when: always}]}

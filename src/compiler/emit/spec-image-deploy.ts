@@ -16,6 +16,14 @@ import type { Path } from '../yaml/nodes.ts';
 import type { PlanContext } from './context.ts';
 import type { Draft } from '../draft/draft.ts';
 import { commonSpec } from './spec-common.ts';
+import { FORKS } from '../../match/image-permission.ts';
+import {
+  cacheRepository,
+  pipelineRepository,
+  type ProjectRepositories,
+  pushRefusal,
+} from '../../match/project-repositories.ts';
+import { isLocalOperator } from '../variables/installation.ts';
 import { sha256 } from '../../utils/sha256.ts';
 import { placeIn } from '../job-config.ts';
 import { settle } from './settle.ts';
@@ -37,7 +45,7 @@ export function buildSpec(draft: Draft, context: PlanContext, build: Build): Bui
     dockerfile: expand(build.dockerfile, 'dockerfile'),
     ...(build.target !== undefined && { target: expand(build.target, 'target') }),
     args: settleMap(build.args, expand, 'args'),
-    repository: buildRepository(draft, context),
+    ...buildRepositories(draft, context, { arch, cacheFrom: build.cache_from }),
     tag: `davit-${context.request.iid}-${uniqueSlug(draft, context)}-${arch}`,
     cacheFrom: build.cache_from,
     labels: { ...imageLabels(context), ...ownLabels({ draft, context, build, expand }) },
@@ -106,11 +114,37 @@ function ownLabels({
 
 const REPOSITORY = /^[a-z0-9][a-z0-9.-]*(?::\d+)?(?:\/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)+$/;
 
-/** From the build itself, else from the push job that names it, else CI_REGISTRY_IMAGE. */
-export function buildRepository(draft: Draft, context: PlanContext): string {
+/** Where the build pushes its image, and where its layers come from and go to. */
+function buildRepositories(
+  draft: Draft,
+  context: PlanContext,
+  { arch, cacheFrom }: Pick<BuildSpec, 'arch' | 'cacheFrom'>,
+): Pick<BuildSpec, 'repository' | 'cache'> {
+  const of = repositoriesOf(context);
+  const target = buildTarget(draft, context);
+  // A fork has no rights in the registry but to write what is its own.
+  if (context.request.trigger.fork) return { repository: target, cache: { read: [] } };
+  const repository = pipelineRepository(target, of);
+  if (cacheFrom === 'none') return { repository, cache: { read: [] } };
+  const write = `${cacheRepository(target, of)}:${arch}`;
+  const read = of.protectedRef ? [write] : [write, `${cacheRepository(target, of, 'protected')}:${arch}`];
+  return { repository, cache: { read, write } };
+}
+
+const repositoriesOf = ({ request }: PlanContext): ProjectRepositories => ({
+  project: request.project.slug,
+  registry: request.registry,
+  protectedRef: request.project.protectedRef,
+});
+
+/**
+ * Where the image of a build ends: from the build itself, else from the push job that names it, else
+ * CI_REGISTRY_IMAGE.
+ */
+export function buildTarget(draft: Draft, context: PlanContext): string {
   const { project, registry, trigger } = context.request;
   // Images of a fork get repositories of their own, whatever the file names.
-  if (trigger.fork) return `${registry}/forks/${project.slug}`;
+  if (trigger.fork) return `${registry}/${FORKS}/${project.slug}`;
   const own = draft.config.values.build?.to;
   if (own !== undefined) return repository(own, { draft, context, keyword: 'build' });
   for (const push of pushesOf(draft, context)) {
@@ -137,7 +171,22 @@ function repository(text: string, from: { draft: Draft; context: PlanContext; ke
         hint: 'Write REGISTRY/NAME in lower case and without a tag, like $CI_REGISTRY_IMAGE.',
       },
     );
+  else refusePush(settled, from);
   return settled;
+}
+
+function refusePush(
+  settled: string,
+  { draft, context, keyword }: { draft: Draft; context: PlanContext; keyword: string },
+): void {
+  const { project, trigger } = context.request;
+  const rules = { pushTo: project.pushTo ?? [], local: isLocalOperator(trigger) };
+  const refusal = trigger.fork ? undefined : pushRefusal(settled, repositoriesOf(context), rules);
+  if (refusal !== undefined)
+    context.problems.add('language/conflict', `${keyword}.to of "${draft.group}": ${refusal}`, {
+      at: placeIn(draft.config, keyword, ['to']),
+      hint: `An operator allows other repositories with push_to of the project ${project.slug}, in the installation file.`,
+    });
 }
 
 const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
@@ -148,7 +197,7 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
   const isFork = context.request.trigger.fork;
   const to =
     push.to === undefined || isFork ? undefined : repository(push.to, { draft, context, keyword: 'push' });
-  const repositories = [...new Set(builds.map((build) => buildRepository(build, context)))];
+  const repositories = [...new Set(builds.map((build) => buildTarget(build, context)))];
   const target = to ?? repositories[0] ?? registryImage(context.request);
   if (repositories.some((other) => other !== target))
     context.problems.add(
@@ -184,6 +233,7 @@ export function pushSpec(draft: Draft, context: PlanContext, push: Push): PushSp
     ...commonSpec(draft, context),
     kind: 'push',
     repository: target,
+    pipelines: isFork ? target : pipelineRepository(target, repositoriesOf(context)),
     tags: [...new Set(tags)],
     from: draft.imagesFrom,
   };

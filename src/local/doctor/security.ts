@@ -21,6 +21,7 @@ export async function examineSecurity(
 export function securityFindings(installation: Installation, fleet?: readonly WorkerReport[]): Finding[] {
   const found = [
     ...installation.projects.flatMap((project) => projectFindings(project, installation)),
+    ...imageFindings(installation),
     ...forkWorkerFindings(installation, fleet),
     ...installation.targets.flatMap(targetFindings),
     ...signalFindings(installation),
@@ -60,6 +61,19 @@ function projectFindings(project: InstallationProject, { users }: Installation):
       ),
     );
   return found;
+}
+
+/** Where one registry has several projects, what one of them took from another ends. */
+function imageFindings({ projects }: Installation): Finding[] {
+  if (projects.length < 2 || projects.some(({ images_to, push_to }) => images_to.length + push_to.length > 0))
+    return [];
+  return [
+    warn(
+      'images',
+      'A job uses no image of another project in the default registry, and pushes to its own project only. Forks build no image.',
+      'A project that gives its images: images_to. One that pushes elsewhere: push_to.',
+    ),
+  ];
 }
 
 function forkWorkerFindings(

@@ -56,7 +56,7 @@ ${RETRY}  script:
 /** The pushed image is the built one, and the tag names it. */
 const build: Kind = async ({ world, number }) => {
   const { registryHost } = world;
-  const to = `${registryHost}/soak-${number}`;
+  const to = `${registryHost}/soak-builds/n${number}`;
   const file = `stages: [build, push]
 pack:
   stage: build
@@ -72,7 +72,7 @@ ${RETRY}`;
   const built = jobOf(status, 'pack').result?.image?.digest;
   if (index?.platforms[0]?.digest !== built)
     throw new Break(`${id}: built was ${built}, the index names ${index?.platforms[0]?.digest}`);
-  const stands = await digestOf(world, `soak-${number}`, 'latest');
+  const stands = await digestOf(world, `soak-builds/n${number}`, 'latest');
   if (stands !== index?.digest)
     throw new Break(`${id}: the tag names ${stands}, pushed was ${index?.digest}`);
 };

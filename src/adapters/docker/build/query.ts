@@ -14,9 +14,19 @@ const commonQuery = (request: BuildRequest): Record<string, string> => ({
   ...(request.target !== undefined && { target: request.target }),
 });
 
+/** Is put before the id of each cache mount. */
+const CACHE_MOUNTS = 'BUILDKIT_CACHE_MOUNT_NS';
+
 /** For BuildKit. */
 export function buildQuery(request: BuildRequest, session: string | undefined): Record<string, string> {
-  const args = { ...request.args, ...(request.inlineCache && { BUILDKIT_INLINE_CACHE: '1' }) };
+  const { cacheMounts, inlineCache } = request;
+  const own = request.args[CACHE_MOUNTS];
+  const args = {
+    ...request.args,
+    ...(inlineCache && { BUILDKIT_INLINE_CACHE: '1' }),
+    // What the file names divides further, and cannot lead out.
+    ...(cacheMounts !== undefined && { [CACHE_MOUNTS]: own ? `${cacheMounts}/${own}` : cacheMounts }),
+  };
   return {
     ...commonQuery({ ...request, args }),
     version: '2',

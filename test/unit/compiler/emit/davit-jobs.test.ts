@@ -34,7 +34,7 @@ describe('build', () => {
       dockerfile: 'Dockerfile',
       args: {},
       cacheFrom: 'registry',
-      repository: '127.0.0.1:5000/table',
+      repository: '127.0.0.1:5000/table/pipelines/protected',
       tag: 'davit-7-b-amd64',
     });
   });
@@ -100,10 +100,10 @@ describe('build', () => {
     expect(buildOf(text, 'b:x').tag).not.toBe(buildOf(text, 'b/x').tag);
   });
   test('is pushed to the repository of the push that names it, otherwise to CI_REGISTRY_IMAGE', () => {
-    const text = `${build('')}\np: {stage: push, push: {from: b, to: $CI_REGISTRY/team/app, tags: [a]}}`;
-    expect(buildOf(text).repository).toBe('127.0.0.1:5000/team/app');
-    expect(specOf('push', text, 'p').repository).toBe('127.0.0.1:5000/team/app');
-    expect(buildOf(build('to: reg.example.com/x/y')).repository).toBe('reg.example.com/x/y');
+    const text = `${build('')}\np: {stage: push, push: {from: b, to: $CI_REGISTRY_IMAGE/app, tags: [a]}}`;
+    expect(buildOf(text).repository).toBe('127.0.0.1:5000/table/pipelines/protected/app');
+    expect(specOf('push', text, 'p').repository).toBe('127.0.0.1:5000/table/app');
+    expect(mistakes(build('to: reg.example.com/x/y')).join()).toContain('language/conflict');
   });
   test('gets the artifacts of earlier stages into its context', () => {
     expect(
