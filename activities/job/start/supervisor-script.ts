@@ -22,7 +22,7 @@
  * A limit: a shell without job control starts its background with SIGINT and SIGQUIT ignored, and only bash
  * can undo that. In images without bash a script's processes ignore these two; SIGTERM works everywhere.
  */
-import { quote } from '../../runtime/shell-quote.ts';
+import { quote } from '../../../src/utils/shell-quote.ts';
 
 /** Folder of davit's own files in the container. */
 export const DAVIT_DIR = '/davit';

@@ -2,7 +2,7 @@
  * The invisible last line of a job's container: a reader that has seen it has read all of the log. An engine
  * that dies without live-restore loses output that nobody has read, and does not report that afterwards.
  */
-import { quote } from '../shell-quote.ts';
+import { quote } from '../../../src/utils/shell-quote.ts';
 
 /** An application program command of ECMA-48: a terminal that receives it shows nothing. */
 const markOf = (container: string): string => `\u001b_${container} ends\u001b\\`;
