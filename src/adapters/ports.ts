@@ -128,7 +128,7 @@ export interface EngineInfo {
   /** The address as a person knows it: `unix:///var/run/docker.sock`. */
   address: string;
   kind: 'docker' | 'podman';
-  /** It runs as a user that is not root: it can be no part of a swarm. */
+  /** It runs as a user that is not root, so it cannot be part of a swarm. */
   rootless: boolean;
   version: string;
   arch: Arch;

@@ -16,25 +16,32 @@ export type Shape = 'separate' | 'one-process';
 /** Whose borders and log the one process has. */
 export const ONE = 'arch' satisfies PartName;
 
-/** Arguments of the one process. */
+/** For jobs that the second machine must not take. */
+const FIRST_MACHINE = 'tags: [board]\n';
+
+/** Path of the configuration of a worker, written into `home`. */
+function workerFile(home: string, name: string, config: string): string {
+  const file = join(home, `${name}.yml`);
+  writeFileSync(file, config);
+  return file;
+}
+
+/** Arguments of the one process; writes the configuration that they name into `home`. */
 export const machineArguments = (home: string, serverPort: number): string[] => [
   ...['machine', '--port', String(serverPort), '--control'],
   ...['--arch', 'amd64', '--docker', `unix://${socketOf(home, ONE)}`],
-  ...['--deploy', 'prod'],
+  ...['--config', workerFile(home, ONE, FIRST_MACHINE), '--deploy', 'prod'],
 ];
 
 /** Arguments of `davit`; writes the configurations that they name into `home`. */
 export function argumentsOf(home: string, serverPort: number): Record<PartName, string[]> {
-  const worker = (name: string, config?: string): string[] => {
+  const worker = (name: string, config: string): string[] => {
     const args = ['worker', '--arch', 'amd64', '--docker', `unix://${socketOf(home, name)}`];
-    if (config === undefined) return args;
-    const file = join(home, `${name}.yml`);
-    writeFileSync(file, config);
-    return [...args, '--config', file];
+    return [...args, '--config', workerFile(home, name, config)];
   };
   return {
     server: ['server', '--port', String(serverPort)],
-    arch: worker('arch'),
+    arch: worker('arch', FIRST_MACHINE),
     control: ['worker', '--control'],
     deploy: ['worker', '--deploy', 'prod'],
     arch2: worker('arch2', 'tags: [small]\nmemory: 33554432\n'),

@@ -1,7 +1,7 @@
 /** Container engines that Debian does not package, built from their pinned Go modules. */
 import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { outputTail, runCommand, which } from '../../src/local/process/exec.ts';
+import { outputTail, runCommand } from '../../src/local/process/exec.ts';
 import { installPackages, mayInstall } from '../../src/local/setup/debian.ts';
 import { buildGoPrograms, findGo } from '../../src/local/setup/go-programs.ts';
 import type { MakePart, Part } from './part.ts';
@@ -36,8 +36,7 @@ export const containerdPart: Part = {
       { folder, progress },
     );
     await onlyKeep(options, this.files);
-    if (!(await which(settings, 'pkg-config')) && (await mayInstall()))
-      await installPackages(progress, RUNC_PACKAGES);
+    if (!(await hasLibseccomp()) && (await mayInstall())) await installPackages(progress, RUNC_PACKAGES);
     await buildGoPrograms(
       settings,
       {
@@ -53,6 +52,10 @@ export const containerdPart: Part = {
     await onlyKeep(options, this.files);
   },
 };
+
+/** `pkg-config` alone is not enough: other packages bring it without the library. */
+const hasLibseccomp = async (): Promise<boolean> =>
+  (await runCommand('pkg-config', ['--exists', 'libseccomp'])).code === 0;
 
 export const docker29Part: Part = {
   name: `docker-${DOCKER_29}`,

@@ -66,12 +66,12 @@ export class EngineApi {
 
   /** Requested once, and again after the connection has broken. Rejects with `engine/*`. */
   traits(): Promise<EngineTraits> {
-    this.#traits ??= this.#askTraits();
+    this.#traits ??= this.#readTraits();
     return this.#traits;
   }
 
-  #askTraits(): Promise<EngineTraits> {
-    const ask = async (unversioned: string): Promise<unknown> => {
+  #readTraits(): Promise<EngineTraits> {
+    const get = async (unversioned: string): Promise<unknown> => {
       const signal = AbortSignal.timeout(TRAITS_MS);
       const call: Call = {
         method: 'GET',
@@ -87,11 +87,11 @@ export class EngineApi {
         throw new DavitError('engine/unreachable', late, { cause: error });
       }
     };
-    const asked = Promise.all([ask('/version'), ask('/info')]).then(([version, info]) =>
+    const traits = Promise.all([get('/version'), get('/info')]).then(([version, info]) =>
       engineTraits(version, info, this.address),
     );
-    asked.catch(() => this.#forget(asked));
-    return asked;
+    traits.catch(() => this.#forget(traits));
+    return traits;
   }
 
   #forget(known: Promise<EngineTraits> | undefined): void {
@@ -213,7 +213,7 @@ export class EngineApi {
     const { statusCode }: DialError = error;
     if (statusCode !== undefined) {
       if (statusCode === missing) return NOT_THERE;
-      return responseError(statusCode, said(error.message), this.#context(call));
+      return responseError(statusCode, engineMessage(error.message), this.#context(call));
     }
     return transportError(error, this.#context(call)) ?? error;
   }
@@ -222,7 +222,7 @@ export class EngineApi {
 /** After these errors, the next call may reach another engine. */
 const FORGETS: ReadonlySet<ErrorCode> = new Set(['engine/unreachable', 'engine/version']);
 const TRAITS_MS = 30_000;
-/** Of Podman's own calls, for what the compatible ones lack. */
+/** Version of Podman's own API, for what its Docker API lacks. */
 const LIBPOD_API = '4.0.0';
 /** Always as a stream: the modem's own reading of a body never ends when the connection breaks in it. */
 const STREAM = { isStream: true };
@@ -239,4 +239,4 @@ const tooLong = (): Error =>
   new DavitError('engine/failed', `The engine's response is larger than ${MAX_JSON} bytes.`);
 
 /** The engine's own message, without the prefix and the space that the modem adds. */
-const said = (message: string): string => message.replace(/^\(HTTP code \d+\) \w+ - /, '').trim();
+const engineMessage = (message: string): string => message.replace(/^\(HTTP code \d+\) \w+ - /, '').trim();

@@ -3,9 +3,9 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { ContainerState } from '../ports.ts';
 import { checked } from './checked.ts';
-import { familiar, instant, labels, strings, text } from './fields.ts';
+import { shortName, instant, labels, strings, text } from './fields.ts';
 
-/** States of Docker, then those that Podman has besides: what they mean for somebody who waits for the end. */
+/** Docker's states, then Podman's additional ones: each as the state that matters to whoever waits for the end. */
 const STATES = new Map<string, ContainerState['status']>([
   ['created', 'created'],
   ['running', 'running'],
@@ -17,7 +17,7 @@ const STATES = new Map<string, ContainerState['status']>([
   ['configured', 'created'],
   ['initialized', 'created'],
   ['stopping', 'running'],
-  // Ended, with its exit code; only its mounts are still there.
+  // It has ended and has an exit code; only its mounts still exist.
   ['stopped', 'exited'],
 ]);
 
@@ -48,14 +48,14 @@ const inspected = z.object({
   NetworkSettings: networks,
 });
 
-/** Answer of `GET /containers/X/json`. Throws `engine/failed`, also for a state that says neither that it runs nor that it ended. */
-export function containerState(answer: unknown, what = 'look at a container'): ContainerState {
-  const found = checked(inspected, answer, what);
+/** From the response of `GET /containers/X/json`. Throws `engine/failed`, also for an unknown state. */
+export function containerState(response: unknown, action = 'inspect a container'): ContainerState {
+  const found = checked(inspected, response, action);
   const status = STATES.get(found.State.Status);
   if (status === undefined)
     throw new DavitError(
       'engine/failed',
-      `Cannot ${what}: the engine says that it is "${found.State.Status}", which is no state that davit knows.`,
+      `Cannot ${action}: its state is "${found.State.Status}", which davit does not know.`,
     );
   return {
     id: found.Id,
@@ -66,7 +66,7 @@ export function containerState(answer: unknown, what = 'look at a container'): C
     error: found.State.Error,
     startedAt: found.State.StartedAt,
     finishedAt: found.State.FinishedAt,
-    image: familiar(found.Config.Image),
+    image: shortName(found.Config.Image),
     labels: found.Config.Labels,
     createdAt: found.Created,
     addresses: found.NetworkSettings,
@@ -86,19 +86,19 @@ const listed = z.array(
   }),
 );
 
-/** Answer of `GET /containers/json`: what a list does not tell (times of start and end, memory) is 0 or false. */
-export function containerList(answer: unknown): ContainerState[] {
-  return checked(listed, answer, 'list containers').map((found) => ({
+/** From the response of `GET /containers/json`. Fields that a list lacks (times of start and end, memory) are 0 or false. */
+export function containerList(response: unknown): ContainerState[] {
+  return checked(listed, response, 'list containers').map((found) => ({
     id: found.Id,
     name: found.Names[0]?.replace(/^\//, '') ?? found.Id,
-    // One that is in doubt may run; the others are listed all the same.
+    // A container in an unknown state may run. It must not hide the others.
     status: STATES.get(found.State) ?? 'running',
     exitCode: Number(/^Exited \((\d+)\)/.exec(found.Status)?.[1] ?? 0),
     oomKilled: false,
     error: '',
     startedAt: 0,
     finishedAt: 0,
-    image: familiar(found.Image),
+    image: shortName(found.Image),
     labels: found.Labels,
     createdAt: found.Created * 1000,
     addresses: found.NetworkSettings,

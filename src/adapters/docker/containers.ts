@@ -75,22 +75,22 @@ export function containers(api: EngineApi): Containers {
 const created = z.object({ Id: z.string() });
 
 async function createContainer(api: EngineApi, create: ContainerCreate): Promise<string> {
-  const what = `create container ${create.name} of image ${create.image}`;
+  const action = `create container ${create.name} of image ${create.image}`;
   const { podman } = await api.traits();
-  // Podman does not look whether the image is of the platform.
-  if (podman && create.platform !== undefined) await mustFit(api, create.image, create.platform);
-  const answer = await api.json({
+  // Podman does not check the platform of the image.
+  if (podman && create.platform !== undefined) await requirePlatform(api, create.image, create.platform);
+  const response = await api.json({
     method: 'POST',
     path: path`/containers/create`,
     query: { name: create.name, ...(create.platform && { platform: create.platform }) },
     body: containerBody(create, podman),
-    action: what,
+    action,
   });
-  return checked(created, answer, what).Id;
+  return checked(created, response, action).Id;
 }
 
-/** An image that is not there is told of by the creation. */
-async function mustFit(api: EngineApi, image: string, platform: string): Promise<void> {
+/** An image that does not exist is reported by the creation of the container. */
+async function requirePlatform(api: EngineApi, image: string, platform: string): Promise<void> {
   const found = await inspectImage(api, image);
   if (!found || found.platform.architecture === platform.split('/')[1]) return;
   throw new DavitError(
@@ -99,20 +99,20 @@ async function mustFit(api: EngineApi, image: string, platform: string): Promise
   );
 }
 
-/** Undefined when there is none of that name. */
+/** Undefined if there is no container of that name. */
 export async function inspectContainer(
   api: EngineApi,
   name: string,
   signal?: AbortSignal,
 ): Promise<ContainerState | undefined> {
-  const what = `look at container ${name}`;
-  const answer = await api.find({
+  const action = `inspect container ${name}`;
+  const response = await api.find({
     method: 'GET',
     path: path`/containers/${name}/json`,
     signal,
-    action: what,
+    action,
   });
-  return answer === undefined ? undefined : containerState(answer, what);
+  return response === undefined ? undefined : containerState(response, action);
 }
 
 export const containerGone = (name: string): DavitError =>
@@ -170,11 +170,11 @@ async function waitContainer(api: EngineApi, name: string, signal: AbortSignal):
   }
 }
 
-/** Words of Docker, of its older versions and of Podman. */
+/** Texts of Docker, of older versions of it, and of Podman. */
 const RUNS =
   /(?:container is|cannot remove a|cannot remove container .* as it is) (?:running|paused|restarting|stopping)/i;
 
-/** False: it runs, and nothing says that it may be ended. */
+/** False if it runs and `force` was not requested. */
 async function removeContainer(api: EngineApi, name: string, force: { force?: '1' }): Promise<boolean> {
   const call = { path: path`/containers/${name}`, action: `remove container ${name}` };
   try {

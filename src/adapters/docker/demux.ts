@@ -89,7 +89,7 @@ export function sinceParameter(time: string): string {
   return `${seconds}.${(found[2] ?? '').padEnd(9, '0')}`;
 }
 
-/** For Podman, which leaves out what is exactly at `since`. */
+/** For Podman, which omits the records at exactly `since`. */
 export function justBefore(time: string): string {
   const [seconds = '', fraction = ''] = sinceParameter(time).split('.');
   const before = BigInt(seconds) * 1_000_000_000n + BigInt(fraction) - 1n;

@@ -6,7 +6,7 @@
 import { DavitError, type ErrorCode } from '../../errors.ts';
 import { oneLine } from '../text.ts';
 
-/** For messages. */
+/** For messages: `action` completes the sentence "Cannot …". */
 export interface RequestContext {
   action: string;
   address: string;
@@ -61,7 +61,7 @@ export function responseError(status: number, message: string, request: RequestC
 function responseCode(status: number, message: string): ErrorCode {
   if (/client version \S+ is too (?:old|new)/i.test(message)) return 'engine/version';
   if (status === 404 && /no such container/i.test(message)) return 'engine/container-missing';
-  // Podman says it with status 500.
+  // Podman responds with status 500.
   if (/is already in use by container|\bname .* already in use/i.test(message)) return 'engine/name-taken';
   if (
     /volume is in use|is being used by|has associated containers|has dependent containers|has active endpoints|is in use by|in use - |is using its (?:referenced )?image/i.test(

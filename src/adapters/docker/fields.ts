@@ -1,4 +1,4 @@
-/** Fields of the engine's responses, as davit takes them. Pure. */
+/** Schemas of fields that several responses of an engine have. Pure. */
 import { z } from 'zod';
 
 export const labels = z
@@ -16,5 +16,5 @@ export const text = z
 /** RFC 3339 to epoch ms; the engine's zero time is 0. */
 export const instant = text.transform((value) => Math.max(0, Date.parse(value) || 0));
 
-/** Podman says in full what Docker shortens; davit's names are the short ones. */
-export const familiar = (name: string): string => name.replace(/^docker\.io\/(?:library\/)?/, '');
+/** Podman writes image names in full; davit uses Docker's short form. */
+export const shortName = (name: string): string => name.replace(/^docker\.io\/(?:library\/)?/, '');

@@ -72,18 +72,18 @@ export function images(api: EngineApi, patience: RegistryRetry): Images {
       return imageList(await api.json({ method: 'GET', path: path`/images/json`, action: 'list images' }));
     },
     async pruneBuildCache() {
-      const what = 'remove the build cache';
+      const action = 'remove the build cache';
       const { podman } = await api.traits();
-      // Podman keeps what builds left as images without a name.
-      const answer = podman
+      // Podman keeps the results of build steps as images without a name.
+      const response = podman
         ? await api.json({
             method: 'POST',
             path: path`/images/prune`,
             query: { filters: UNNAMED },
-            action: what,
+            action,
           })
-        : await api.json({ method: 'POST', path: path`/build/prune`, query: { all: '1' }, action: what });
-      return checked(pruned, answer, what).SpaceReclaimed;
+        : await api.json({ method: 'POST', path: path`/build/prune`, query: { all: '1' }, action });
+      return checked(pruned, response, action).SpaceReclaimed;
     },
     push: (tag, options) =>
       retry(() => push(api, tag, options), {
@@ -169,8 +169,8 @@ async function pull(api: EngineApi, image: string, options: PullOptions): Promis
     action: `pull image ${image}`,
   };
   for await (const event of events(api, await api.stream(call), call)) {
-    const said = eventError(event);
-    if (said !== undefined) throw (await distrust(api, said, name.host)) ?? pullError(said, image);
+    const message = eventError(event);
+    if (message !== undefined) throw (await trustError(api, message, name.host)) ?? pullError(message, image);
     const text = eventText(event);
     if (text !== undefined) options.onLog?.(text);
   }
@@ -207,9 +207,9 @@ async function push(api: EngineApi, tag: string, options: PushOptions): ReturnTy
   };
   let result: Awaited<ReturnType<Engine['push']>> | undefined;
   for await (const event of events(api, await api.stream(call), call)) {
-    const said = eventError(event);
-    if (said !== undefined)
-      throw (await distrust(api, said, name.host)) ?? pushError(said, tag, name.repository);
+    const message = eventError(event);
+    if (message !== undefined)
+      throw (await trustError(api, message, name.host)) ?? pushError(message, tag, name.repository);
     result = pushedDigest(event, name.tag ?? 'latest') ?? result;
     const text = eventText(event);
     if (text !== undefined) options.onLog(text);
@@ -218,8 +218,9 @@ async function push(api: EngineApi, tag: string, options: PushOptions): ReturnTy
   return result;
 }
 
-async function distrust(api: EngineApi, said: string, host: string): Promise<DavitError | undefined> {
-  return (await api.traits()).podman ? untrustedRegistry(said, host) : undefined;
+/** The error of a registry that Podman does not trust; undefined for other engines and other errors. */
+async function trustError(api: EngineApi, message: string, host: string): Promise<DavitError | undefined> {
+  return (await api.traits()).podman ? untrustedRegistry(message, host) : undefined;
 }
 
 /** The events of a stream; a broken one rejects with `engine/unreachable`. */

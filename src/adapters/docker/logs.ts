@@ -8,8 +8,8 @@
  *      (moby#37646, moby#45728), looks the same as a quiet job.
  *   LOG-4 Records that the engine has rotated away between two readings are no silent gap: it ends with `engine/failed`, and the
  *      caller finds the gap from its own place.
- *   LOG-5 What Podman sends of a followed log counts only when the container still ran afterwards: at the end of a container it drops
- *      records of that stream at random (nxadm/tail, StopAtEOF). The rest is then read without following.
+ *   LOG-5 Records that Podman sends of a followed log count only if the container still ran afterwards: when a container ends,
+ *      Podman drops records of that stream at random (nxadm/tail, StopAtEOF). The rest is then read without following.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { LogRecord } from '../ports.ts';
@@ -21,9 +21,9 @@ import { DavitError } from '../../errors.ts';
 import { unlessAborted } from '../../utils/unless-aborted.ts';
 
 const SILENCE_MS = 60_000;
-/** How often LOG-5 looks at a container that writes. */
+/** How often LOG-5 inspects a container that writes. */
 const PROOF_MS = 100;
-/** Records that LOG-5 holds at most. */
+/** LOG-5 holds at most this many records. */
 const MOST_HELD = 10_000;
 
 interface Options {
@@ -61,7 +61,7 @@ async function* followed(
   const { podman } = await retry(() => api.traits(), { signal: options.signal });
   for (;;) {
     try {
-      yield* podman ? proven(api, name, options) : once(api, name, options);
+      yield* podman ? followedWhileRunning(api, name, options) : once(api, name, options);
     } catch (error) {
       if (options.signal.aborted) throw options.signal.reason;
       if (!(error instanceof DavitError) || error.code !== 'engine/unreachable') throw error;
@@ -75,8 +75,8 @@ async function* followed(
   }
 }
 
-/** LOG-5. Ends when the stream does, or when the container does not run. */
-async function* proven(
+/** LOG-5. Ends when the stream ends or the container no longer runs. */
+async function* followedWhileRunning(
   api: EngineApi,
   name: string,
   options: Options & { position: Position },
@@ -107,7 +107,7 @@ async function* proven(
     await reading;
   } finally {
     stop.abort();
-    await reading.catch(() => undefined); // its error was thrown above, or is that it was stopped
+    await reading.catch(() => undefined); // thrown above, or caused by `stop`
   }
 }
 

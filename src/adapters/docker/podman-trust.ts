@@ -1,19 +1,29 @@
-/** Which registries Podman trusts without TLS is a matter of its files: Docker trusts those on loopback by itself. Pure. */
+/**
+ * Registries without TLS: Docker trusts those on the loopback by itself, Podman only those that its configuration
+ * files name. Pure.
+ */
 import { DavitError } from '../../errors.ts';
 import { oneLine } from '../text.ts';
 
-/** For a pull or push that failed because the registry does not speak TLS, or not with a certificate that Podman knows. */
-export function untrustedRegistry(said: string, host: string): DavitError | undefined {
-  if (!isUntrusted(said)) return undefined;
-  // Not `unreachable`: nothing is gained by waiting.
-  return new DavitError('registry/failed', `Podman does not trust the registry ${host}: ${oneLine(said)}`, {
-    hint: `On the engine's machine, ${trustRemedy(host)}`,
-  });
+/**
+ * The error of a pull or push that failed because the registry has no TLS or a certificate that Podman does not trust;
+ * undefined for any other message.
+ */
+export function untrustedRegistry(message: string, host: string): DavitError | undefined {
+  if (!isUntrusted(message)) return undefined;
+  // Not `registry/unreachable`: waiting does not help.
+  return new DavitError(
+    'registry/failed',
+    `Podman does not trust the registry ${host}: ${oneLine(message)}`,
+    {
+      hint: `On the engine's machine, ${trustRemedy(host)}`,
+    },
+  );
 }
 
-export const isUntrusted = (said: string): boolean =>
+export const isUntrusted = (message: string): boolean =>
   /server gave http response to https client|x509:|tls: failed to verify|first record does not look like a tls/i.test(
-    said,
+    message,
   );
 
 export const trustRemedy = (host: string): string =>

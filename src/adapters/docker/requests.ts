@@ -14,8 +14,8 @@ const LOG_FILES = '2';
 export const ENGINE_SOCKET = '/var/run/docker.sock';
 
 /**
- * Podman has one file, which it empties when it is full, and what nobody has read by then is lost: it gets room for the short lines
- * of a whole log, each of which has 45 bytes before it.
+ * Podman has one log file, which it empties when it is full; what davit has not read by then is lost. So the file is
+ * large enough for a whole log of short lines, each with a prefix of 45 bytes.
  */
 const PODMAN_OVERHEAD = 8;
 const PODMAN_LEAST = 64 * 1024 * 1024;

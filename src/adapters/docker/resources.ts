@@ -56,15 +56,15 @@ export function resources(api: EngineApi): Resources {
       const found = await listNetworks(api, { label: labels });
       return found
         .filter((one) => hasLabels(one.labels, labels))
-        .map(({ name, labels: own, createdAt }) => ({ name, labels: own, createdAt }));
+        .map((one) => ({ name: one.name, labels: one.labels, createdAt: one.createdAt }));
     },
     hostId: (installation) => hostId(api, volume, installation),
   };
 }
 
-/** Podman lists volumes and networks that have one of several labels; Docker those that have all. */
-const hasLabels = (own: Record<string, string>, wanted: Record<string, string>): boolean =>
-  Object.entries(wanted).every(([name, value]) => own[name] === value);
+/** For Podman, which lists volumes and networks that have any of the labels, where Docker lists those that have all. */
+const hasLabels = (labels: Record<string, string>, wanted: Record<string, string>): boolean =>
+  Object.entries(wanted).every(([name, value]) => labels[name] === value);
 
 /**
  * The first id is permanent: creating a volume that exists changes nothing. The id is read afterwards,
@@ -103,24 +103,24 @@ async function removeNetwork(api: EngineApi, name: string): Promise<void> {
   } catch (error) {
     const inUse = error instanceof DavitError && error.code === 'engine/in-use';
     if (!inUse || !(await api.traits()).podman) throw error;
-    await leaveEnded(api, name);
+    await disconnectEnded(api, name);
     await api.find(call);
   }
 }
 
-/** To Podman a container that has ended still uses its network. */
-async function leaveEnded(api: EngineApi, network: string): Promise<void> {
+/** For Podman, where a container that has ended still uses its network. */
+async function disconnectEnded(api: EngineApi, network: string): Promise<void> {
   const query = { all: '1', filters: JSON.stringify({ network: [network] }) };
   const listing: Call = { method: 'GET', path: path`/containers/json`, query, action: 'list containers' };
   for (const { id, name, status } of containerList(await api.json(listing)))
     if (status === 'exited' || status === 'dead') {
-      const what = `take container ${name} out of network ${network}`;
+      const action = `disconnect container ${name} from network ${network}`;
       const body = { Container: id, Force: true };
-      const call: Call = { method: 'POST', path: path`/networks/${network}/disconnect`, body, action: what };
+      const call: Call = { method: 'POST', path: path`/networks/${network}/disconnect`, body, action };
       try {
         await text(await api.stream(call)); // "OK", which is not JSON
       } catch (error) {
-        // Whether it is gone meanwhile or something is wrong: the removal that follows tells.
+        // The container may be gone meanwhile. If something else is wrong, the removal of the network fails.
         if (!(error instanceof DavitError)) throw api.streamError(error, call);
       }
     }
@@ -134,7 +134,7 @@ function networkCall(
   options: NetworkOptions,
 ): Pick<Call, 'path' | 'body'> {
   const { labels, icc, bridge } = options;
-  // Podman lets networks reach each other unless told otherwise, which only its own API can.
+  // Podman's networks reach each other unless they are isolated, an option that only its own API has.
   if (traits.podman) {
     const own = { name, driver: 'bridge', labels, dns_enabled: true, options: { isolate: 'true' } };
     const body = bridge === undefined ? own : { ...own, network_interface: bridge };
@@ -150,7 +150,7 @@ function networkCall(
   return { path: path`/networks/create`, body };
 }
 
-/** Podman's compatible list makes its service forget that a network is isolated (4.3). Its own list does not. */
+/** Listing networks by Podman's Docker API makes its service forget that a network is isolated (4.3); its own API does not. */
 async function listNetworks(
   api: EngineApi,
   by: { label: Record<string, string> } | { name: string },
@@ -180,8 +180,8 @@ async function isVisible(api: EngineApi, name: string): Promise<boolean> {
 async function createNetwork(api: EngineApi, name: string, options: NetworkOptions): Promise<void> {
   const traits = await api.traits();
   try {
-    const what = `create network ${name}`;
-    await api.json({ method: 'POST', ...networkCall(traits, name, options), action: what });
+    const action = `create network ${name}`;
+    await api.json({ method: 'POST', ...networkCall(traits, name, options), action });
   } catch (error) {
     if (!(error instanceof DavitError)) throw error;
     if (/already exists/i.test(error.message)) return;

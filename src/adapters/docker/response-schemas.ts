@@ -4,7 +4,7 @@ import type { Arch } from '../../plan/model/ids.ts';
 import type { Platform } from '../../plan/model/outcome.ts';
 import type { EngineInfo, ImageInfo, ListedImage } from '../ports.ts';
 import { checked } from './checked.ts';
-import { familiar, instant, labels, strings, text } from './fields.ts';
+import { shortName, instant, labels, strings, text } from './fields.ts';
 import { isPodman } from './traits.ts';
 
 const image = z.object({
@@ -30,15 +30,15 @@ const image = z.object({
     .nullish(),
 });
 
-/** Answer of `GET /images/X/json`. */
-export function imageInfo(answer: unknown, what = 'look at an image'): ImageInfo {
-  const found = checked(image, answer, what);
+/** From the response of `GET /images/X/json`. */
+export function imageInfo(response: unknown, action = 'inspect an image'): ImageInfo {
+  const found = checked(image, response, action);
   return {
     id: found.Id,
     platform: platform(found.Architecture, found.Variant),
     sizeBytes: found.Size,
-    tags: found.RepoTags.filter((tag) => !tag.includes('<none>')).map(familiar),
-    repoDigests: found.RepoDigests.filter((one) => !one.includes('<none>')).map(familiar),
+    tags: found.RepoTags.filter((tag) => !tag.includes('<none>')).map(shortName),
+    repoDigests: found.RepoDigests.filter((one) => !one.includes('<none>')).map(shortName),
     madeHere: isMadeHere(found),
     exposedPorts: Object.keys(found.Config?.ExposedPorts ?? {}).map((port) => Number.parseInt(port, 10)),
     user: found.Config?.User ?? '',
@@ -55,10 +55,10 @@ const isMadeHere = ({ Identity, RepoDigests }: z.infer<typeof image>): boolean =
 
 const listedImages = z.array(z.object({ Id: z.string(), RepoTags: strings, Labels: labels }));
 
-/** Answer of `GET /images/json`; `<none>:<none>` stands for an image without a tag. */
-export const imageList = (answer: unknown): ListedImage[] =>
-  checked(listedImages, answer, 'list images').flatMap(({ Id, RepoTags, Labels }) => {
-    const tags = RepoTags.filter((tag) => !tag.includes('<none>')).map(familiar);
+/** From the response of `GET /images/json`, where `<none>:<none>` stands for an image without a tag. */
+export const imageList = (response: unknown): ListedImage[] =>
+  checked(listedImages, response, 'list images').flatMap(({ Id, RepoTags, Labels }) => {
+    const tags = RepoTags.filter((tag) => !tag.includes('<none>')).map(shortName);
     return tags.length === 0 ? [] : [{ id: Id, tags, labels: Labels }];
   });
 
@@ -116,9 +116,9 @@ function runtimeOf({ Components }: z.infer<typeof engineVersion>): EngineInfo['r
  * and a board may run a 32-bit system on a 64-bit kernel.
  */
 export function engineInfoOf(info: unknown, version: unknown, address: string): EngineInfo {
-  const asked = 'ask the engine what it is';
-  const found = checked(engineInfo, info, asked);
-  const versions = checked(engineVersion, version, asked);
+  const action = 'read the version and information of the engine';
+  const found = checked(engineInfo, info, action);
+  const versions = checked(engineVersion, version, action);
   const runtime = runtimeOf(versions);
   const active = found.Swarm?.LocalNodeState === 'active';
   return {
@@ -149,14 +149,14 @@ export interface Listed {
   labels: Record<string, string>;
   createdAt: number;
 }
-export const volumeOf = (answer: unknown): Listed => {
-  const found = checked(volume, answer, 'look at a volume');
+export const volumeOf = (response: unknown): Listed => {
+  const found = checked(volume, response, 'inspect a volume');
   return { name: found.Name, labels: found.Labels, createdAt: found.CreatedAt };
 };
-export const volumeList = (answer: unknown): Listed[] =>
-  (checked(volumes, answer, 'list volumes').Volumes ?? []).map(volumeOf);
-export const networkList = (answer: unknown): (Listed & { id: string })[] =>
-  checked(z.array(network), answer, 'list networks').map((found) => ({
+export const volumeList = (response: unknown): Listed[] =>
+  (checked(volumes, response, 'list volumes').Volumes ?? []).map(volumeOf);
+export const networkList = (response: unknown): (Listed & { id: string })[] =>
+  checked(z.array(network), response, 'list networks').map((found) => ({
     id: found.Id,
     name: found.Name,
     labels: found.Labels,
@@ -164,9 +164,9 @@ export const networkList = (answer: unknown): (Listed & { id: string })[] =>
   }));
 
 const podmanNetwork = z.object({ id: z.string(), name: z.string(), labels, created: instant });
-/** Answer of Podman's own `GET /libpod/networks/json`. */
-export const podmanNetworkList = (answer: unknown): ReturnType<typeof networkList> =>
-  checked(z.array(podmanNetwork), answer, 'list networks').map(({ created, ...found }) => ({
+/** From the response of Podman's `GET /libpod/networks/json`. */
+export const podmanNetworkList = (response: unknown): ReturnType<typeof networkList> =>
+  checked(z.array(podmanNetwork), response, 'list networks').map(({ created, ...found }) => ({
     ...found,
     createdAt: created,
   }));

@@ -20,7 +20,7 @@ const CONTAINERD_DRIVER = 'io.containerd.snapshotter.v1';
 export interface EngineTraits {
   /** Negotiated: the newest API version that both sides support. */
   api: string;
-  /** Podman's compatible API. */
+  /** It is Podman, through its Docker API. */
   podman: boolean;
   /**
    * `classic`: a tag is one image of one platform, and its id is the digest of its configuration.
@@ -45,14 +45,14 @@ const info = z.object({ DriverStatus: z.array(z.array(z.string())).nullish() });
  * version.
  */
 export function engineTraits(versionResponse: unknown, infoResponse: unknown, address: string): EngineTraits {
-  const found = checked(version, versionResponse, 'ask the engine for its version');
+  const found = checked(version, versionResponse, 'read the version of the engine');
   const api = negotiated(found.ApiVersion, found.MinAPIVersion ?? OLDEST_API);
   if (api === undefined)
     throw new DavitError(
       'engine/version',
       `The engine at ${address} (${found.Version ?? 'unknown version'}) supports API ${found.MinAPIVersion ?? '?'} to ${found.ApiVersion}; davit needs ${OLDEST_API} to ${NEWEST_API}.`,
     );
-  const status = checked(info, infoResponse, 'ask the engine what it is').DriverStatus ?? [];
+  const status = checked(info, infoResponse, 'read the information of the engine').DriverStatus ?? [];
   const containerd = status.some(([name, value]) => name === 'driver-type' && value === CONTAINERD_DRIVER);
   return {
     api,

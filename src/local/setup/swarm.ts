@@ -12,7 +12,7 @@ const GATEWAY = 'docker_gwbridge';
 
 /** Why this engine can never be made a swarm, for a person; undefined when it can. */
 export function swarmObstacle(info: Pick<EngineInfo, 'kind' | 'rootless' | 'swarm'>): string | undefined {
-  if (info.kind === 'podman') return 'Podman has none';
+  if (info.kind === 'podman') return 'Podman has no swarm';
   return info.rootless && info.swarm !== 'manager' ? 'rootless Docker has no overlay networks' : undefined;
 }
 

@@ -37,7 +37,7 @@ export const diskFullEngine: Row = {
 
 async function onBoard(world: World, board: OwnEngine): Promise<number[]> {
   const { client, history } = world;
-  const elsewhere = await client.start(world.project(26), countFile(LINES, 12));
+  const elsewhere = await client.start(world.project(26), countFile(LINES, 12, '  tags: [board]\n'));
   const own = await images(world, board);
   fill(board.data);
   note(world, 26, 'no byte is free; an image of an ended pipeline could go');

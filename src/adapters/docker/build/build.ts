@@ -52,8 +52,8 @@ async function withBuildah(api: EngineApi, request: BuildRequest): Promise<void>
   const log = new StepLog();
   const call = buildCall(request, podmanBuildQuery(request), registryConfig(request.auth));
   for await (const event of events(api, await api.stream(call), call)) {
-    const said = eventError(event);
-    if (said !== undefined) throw buildError(said, log);
+    const message = eventError(event);
+    if (message !== undefined) throw buildError(message, log);
     const text = eventText(event);
     if (text === undefined) continue;
     log.take(text);
@@ -93,8 +93,11 @@ function show(event: StreamEvent, log: BuildLog, onLog: (text: string) => void):
   if (text !== undefined) onLog(text);
 }
 
-/** Words of BuildKit and Podman for what the Dockerfile itself does wrong; what is said of images in such an error is no cause. */
-const OWN_FAULT =
+/**
+ * Texts of BuildKit and Podman for mistakes in the Dockerfile itself. Whatever else such a message mentions, an image
+ * for example, is not the cause.
+ */
+const DOCKERFILE_FAULT =
   /while running runtime|unknown instruction|checking on sources|was not found in the provided dockerfile|libpod_builder\S*: no such file|executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file/i;
 
 /** The coded error of a failed build. Pure apart from reading the log. */
@@ -111,7 +114,7 @@ function buildCause(message: string, tail: string[]): ErrorCode {
   const lastLines = tail.slice(-3).join('\n');
   for (const code of ['engine/no-space', 'engine/platform'] as const)
     if (causeOf(message) === code || causeOf(lastLines) === code) return code;
-  if (OWN_FAULT.test(message)) return 'engine/build-failed';
+  if (DOCKERFILE_FAULT.test(message)) return 'engine/build-failed';
   const cause = causeOf(message);
   return cause === 'engine/failed' ? 'engine/build-failed' : cause;
 }

@@ -1,6 +1,6 @@
 /**
- * What is different about builds of Podman: no BuildKit, so no session, no traces and no inline cache. Progress is text, of one step
- * after the other, and credentials stand in a header. Pure.
+ * Builds by Podman. It has no BuildKit, so there is no session, no trace and no inline cache: the progress is text, one
+ * step after the other, and credentials are sent in a header. Pure.
  */
 import type { RegistryAuth } from '../../ports.ts';
 
@@ -9,14 +9,14 @@ const LONGEST_LINE = 500;
 /** `STEP 2/3: RUN make`, in a build of several stages `[1/2] STEP 2/3: RUN make`. */
 const STEP = /^(?:\[\d+\/\d+\] )?STEP \d+(?:\/\d+)?: (.*)$/;
 
-/** Header with the credentials by registry. Its base64 is that of URLs, and has to be padded. */
+/** Header with the credentials for each registry, in URL-safe base64 with padding. */
 export function registryConfig(auth: Record<string, RegistryAuth>): Record<string, string> {
   if (Object.keys(auth).length === 0) return {};
   const text = Buffer.from(JSON.stringify(auth)).toString('base64');
   return { 'X-Registry-Config': text.replaceAll('+', '-').replaceAll('/', '_') };
 }
 
-/** The step that a build is at, and its last lines, bounded. */
+/** The current step of a build and its last lines; bounded. */
 export class StepLog {
   #name: string | undefined;
   #tail: string[] = [];
@@ -28,7 +28,7 @@ export class StepLog {
     for (const line of lines) this.#line(line);
   }
 
-  /** Where the build stands, which is where it fails; undefined before its first step. */
+  /** The current step, which is the one that failed if the build fails; undefined before the first step. */
   get failed(): { name: string; tail: string[] } | undefined {
     const rest = this.#partial === '' ? [] : [this.#partial];
     return this.#name === undefined ? undefined : { name: this.#name, tail: [...this.#tail, ...rest] };

@@ -1,7 +1,7 @@
 /** The query of `POST /build`, for BuildKit and for Podman. Pure. */
 import type { BuildRequest } from '../../ports.ts';
 
-/** What every engine takes. */
+/** Parameters that every engine accepts. */
 const commonQuery = (request: BuildRequest): Record<string, string> => ({
   t: request.tag,
   dockerfile: request.dockerfile,
@@ -36,8 +36,8 @@ export function buildQuery(request: BuildRequest, session: string | undefined): 
 }
 
 /**
- * For Podman. Without layers there is no cache: Podman's would take a layer of another platform for one of this, and
- * the image would be of the wrong architecture (seen with 4.3: `FROM scratch` and a `COPY`).
+ * For Podman. `layers: 0` turns its cache off: the cache ignores the platform, so the image could have the wrong
+ * architecture (seen with 4.3: `FROM scratch` and a `COPY`).
  */
 export const podmanBuildQuery = (request: BuildRequest): Record<string, string> => ({
   ...commonQuery(request),

@@ -41,7 +41,7 @@ test('it is recognised', () => {
   });
   const info = engineInfoOf(INFO, VERSION, 'a');
   expect(info).toMatchObject({ kind: 'podman', version: '4.3.1', rootless: false, swarm: 'inactive' });
-  expect(swarmObstacle(info)).toBe('Podman has none');
+  expect(swarmObstacle(info)).toBe('Podman has no swarm');
   const rootless = { ...INFO, SecurityOptions: ['name=seccomp,profile=default', 'name=rootless'] };
   expect(engineInfoOf(rootless, { Arch: 'amd64' }, 'a')).toMatchObject({ kind: 'docker', rootless: true });
 });
@@ -85,10 +85,10 @@ describe('states', () => {
     expect(containerList(listed(said))).toMatchObject([{ status, name: 'aa', image: 'davit/helper:1' }]);
   });
   test('one that reports no state is an error of its container, and hides no other in a list', () => {
-    expect(() => containerState(inspected('unknown'), 'look at container bb')).toThrow(
+    expect(() => containerState(inspected('unknown'), 'inspect container bb')).toThrow(
       expect.objectContaining({
         code: 'engine/failed',
-        message: expect.stringMatching(/^Cannot look at container bb: .*"unknown"/),
+        message: expect.stringMatching(/^Cannot inspect container bb: .*"unknown"/),
       }),
     );
     expect(containerList(listed('unknown'))).toMatchObject([{ status: 'running' }]);
@@ -96,10 +96,10 @@ describe('states', () => {
 });
 
 test('a response of another form is a coded error with the place', () => {
-  expect(() => containerState({ Id: 1 }, 'look at container x')).toThrow(
+  expect(() => containerState({ Id: 1 }, 'inspect container x')).toThrow(
     expect.objectContaining({
       code: 'engine/failed',
-      message: expect.stringMatching(/^Cannot look at container x: .*Id: /),
+      message: expect.stringMatching(/^Cannot inspect container x: .*Id: /),
     }),
   );
   expect(() => engineTraits({}, {}, 'a')).toThrow(expect.objectContaining({ code: 'engine/failed' }));

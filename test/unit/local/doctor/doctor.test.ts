@@ -64,7 +64,7 @@ test('live-restore and a swarm cannot be combined', () => {
 });
 test('an engine that cannot be a swarm says which jobs fail', () => {
   expect(modeFindings({ ...docker, kind: 'podman' })).toMatchObject([
-    { verdict: 'warn', found: expect.stringMatching(/Podman has none.*deploy/) },
+    { verdict: 'warn', found: expect.stringMatching(/Podman has no swarm.*deploy/) },
   ]);
   expect(modeFindings({ ...docker, rootless: true })).toMatchObject([
     { verdict: 'warn', found: expect.stringContaining('rootless') },
