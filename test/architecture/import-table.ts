@@ -27,6 +27,7 @@ const PURE = [
   'src/utils/clone-auth.ts',
   'src/utils/is-alive.ts',
   'src/utils/retry.ts',
+  'src/utils/shell-quote.ts',
   'src/utils/tar.ts',
 ];
 /** How failures of streams are handled. */

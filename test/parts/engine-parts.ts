@@ -1,7 +1,7 @@
 /** Container engines that Debian does not package, built from their pinned Go modules. */
 import { chmod, copyFile, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { outputTail, runCommand } from '../../src/local/process/exec.ts';
+import { outputTail, runCommand, which } from '../../src/local/process/exec.ts';
 import { installPackages, mayInstall } from '../../src/local/setup/debian.ts';
 import { buildGoPrograms, findGo } from '../../src/local/setup/go-programs.ts';
 import type { MakePart, Part } from './part.ts';
