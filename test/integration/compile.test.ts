@@ -122,7 +122,11 @@ test('a push becomes a plan: jobs per architecture, specs by digest, numbers, so
   expect(await blobs.has(answer.source)).toBe(true);
   for (const job of answer.plan.jobs) expect(isDigest(job.spec)).toBe(true);
   const spec = JSON.parse(blobs.text(answer.plan.jobs[1]?.spec ?? ''));
-  expect(spec).toMatchObject({ kind: 'build', arch: 'arm32', repository: '127.0.0.1:5000/table' });
+  expect(spec).toMatchObject({
+    kind: 'build',
+    arch: 'arm32',
+    repository: '127.0.0.1:5000/table/pipelines/protected',
+  });
   expect(spec.args).toEqual({ V: sha.slice(0, 8) });
   expect(spec.source).toBe(answer.source);
   const unit = blobs.text(answer.plan.jobs[0]?.spec ?? '');

@@ -150,7 +150,7 @@ describe('services', () => {
       return created.mock.calls.map(([one]) => one).find(({ name }) => name.endsWith('-svc-0'))?.privileged;
     };
     expect(await asked(false)).toBe(false);
-    bench.workerConfig = { privileged_services: true };
+    bench.workerConfig = { privileged_services: true, fork_images: ['*'] };
     expect(await asked(false)).toBe(true);
     expect(await asked(false, false)).toBe(false);
     expect(await asked(true)).toBe(false);

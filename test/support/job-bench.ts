@@ -7,6 +7,7 @@ import type { JobDeps } from '../../activities/job/context/deps.ts';
 import type { RunInput } from '../../activities/contract.ts';
 import { dockerEngine, type EngineOptions } from '../../src/adapters/docker/index.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
+import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { installationSchema, workerSchema } from '../../src/installation.ts';
 import type { ApitestSpec, ScriptSpec } from '../../src/plan/model/spec.ts';
 import { MemoryBlobs, MemoryLogs, MemoryRecords, memorySecrets, noRegistries, tarOf } from './job-stores.ts';
@@ -44,7 +45,7 @@ export class JobBench {
       records: this.records,
       logs: this.logs,
       secrets: memorySecrets(this.secrets),
-      registries: noRegistries(),
+      registries: { ...noRegistries(), forImage: configuredRegistries([], memorySecrets()).forImage },
       workflows: { isClosed: async () => this.closed },
       ack: { beat: async () => 'recorded' },
       facts: { installation: this.installation, config, url: 'http://davit.test' },
