@@ -168,7 +168,7 @@ describe('a script job on the real engine', () => {
       { dotenv: [{ job: 'a', digest: made.dotenv }] },
     );
     await run(next);
-    expect(bench.log(next)).toContain('1.2 a b file project\n');
+    expect(bench.log(next)).toContain('1.2 "a b" file project\n');
   });
 
   test('too large artifacts fail the job with a message', async () => {

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { makeApitest } from '../../activities/job/apitest.ts';
 import type { RunInput } from '../../activities/contract.ts';
+import { attemptName } from '../../activities/runtime/container-names.ts';
 import { makeRunJob } from '../../activities/job/run-job.ts';
 import { isDigest } from '../../src/plan/model/ids.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
@@ -258,7 +259,8 @@ describe('apitest', () => {
 
   test('leftovers of an earlier build with the same name are removed first', async () => {
     const image = await push(await build('again', web('x', 8080)));
-    const left = `davit-${bench.installation.slice(0, 8)}-left-over-tested`;
+    const earlier = { workflowId: 'pipeline/demo/0', runId: 'an-earlier-run' };
+    const left = `${attemptName(bench.installation, earlier, { job: 'test', attempt: 1 })}-tested`;
     await bench.engine.createContainer({
       name: left,
       image: HELPER,
