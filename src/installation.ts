@@ -342,6 +342,8 @@ export const workerSchema = z.strictObject({
   privileged_services: givenTo,
   /** Images that `# syntax=` of a Dockerfile may name on unprotected refs; `*` matches any text. */
   frontends: z.array(z.string()).default(['docker/dockerfile:*', 'docker/dockerfile@*', 'docker/dockerfile']),
+  /** Where builds of forks run: an image with buildkitd, buildctl, runc, sh and mount. */
+  fork_builder: z.strictObject({ image: z.string() }).optional(),
   /** Images made on this machine that jobs of forks may use too; `*` matches any text. */
   fork_images: z.array(z.string()).default([]),
   /** `shared`: a job and its services share one network interface, so they find each other on localhost. */

@@ -186,6 +186,9 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
   } as const;
   const buildImage = makeBuildImage({
     frontends: config.frontends,
+    forkBuilder: config.fork_builder,
+    limits: { memoryBytes: config.memory, cpus: config.cpus, pids: config.pids },
+    egressProblem: serving.egress.problem,
     ...ports,
     engine: deps.engine,
     freeDiskSpace: deps.freeDiskSpace,

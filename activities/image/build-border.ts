@@ -6,12 +6,6 @@
 import { wildcardMatches } from '../../src/match/wildcard.ts';
 import type { BuildSpec } from '../../src/plan/model/spec.ts';
 
-/** Why the engine's own builder does not build this; undefined when it does. */
-export const engineBuildRefusal = ({ fork }: Pick<BuildSpec, 'fork'>): string | undefined =>
-  fork
-    ? 'A pipeline of a fork builds no image here: the builder of the engine gives a Dockerfile the caches, the images and the network of the machine.'
-    : undefined;
-
 /** Cache mounts are shared by builds of one project, and protected refs have theirs apart. */
 export const cacheMountsOf = ({
   project,

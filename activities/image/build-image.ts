@@ -1,5 +1,6 @@
 import type {
   BlobStore,
+  ContainerCreate,
   Engine,
   LogStore,
   Registries,
@@ -14,12 +15,13 @@ import { maskAutomaton, maskPatterns, maskText } from '../../src/masking/index.t
 import type { BuiltImage, JobResult, Platform } from '../../src/plan/model/outcome.ts';
 import { PLATFORMS, platformText, type BuildSpec } from '../../src/plan/model/spec.ts';
 import { buildAuth, imagesIn } from './build-auth.ts';
-import { cacheMountsOf, engineBuildRefusal, frontendRefusal, frontendsOf } from './build-border.ts';
+import { cacheMountsOf, frontendRefusal, frontendsOf } from './build-border.ts';
 import { mustPullBases } from './build-bases.ts';
 import { authOf, cacheTags, keepNewestImage } from './build-cache.ts';
 import type { ArchActivities, RunInput } from '../contract.ts';
 import { type FreeDiskSpace, retryHintAfterGc } from '../runtime/disk-space.ts';
-import { buildContext } from './build-context.ts';
+import { type BuildContext, buildContext } from './build-context.ts';
+import { buildForFork } from './fork-builder.ts';
 import {
   coded,
   isAwayForNow,
@@ -28,7 +30,7 @@ import {
   throwIfEnded,
 } from '../runtime/failures.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
-import { ended, endedBy } from '../runtime/outcome.ts';
+import { endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughStoreOutage } from '../runtime/retry-policies.ts';
 import { outOfScope, type WorkerScope } from '../../src/match/worker-scope.ts';
@@ -51,6 +53,12 @@ export interface BuildDeps {
   scope?: WorkerScope;
   /** Images that a Dockerfile of an unprotected ref may name in `# syntax=`. */
   frontends: readonly string[];
+  /** Where builds of forks run; absent: nowhere. */
+  forkBuilder?: { image: string };
+  /** What such a builder gets at most. */
+  limits?: Pick<ContainerCreate, 'memoryBytes' | 'cpus' | 'pids'>;
+  /** Why what jobs reach cannot be limited on this engine; undefined where it is limited, or need not be. */
+  egressProblem(): Promise<string | undefined>;
   /** The variant that arm32 means on this worker. */
   variant: 'v6' | 'v7';
   /** Epoch ms by the server's clock. */
@@ -121,13 +129,17 @@ interface Run {
 
 async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise<JobResult> {
   const { spec, log, signal } = run;
-  const refusal = engineBuildRefusal(spec);
-  if (refusal !== undefined) return ended('failed', 'config', refusal);
   const tag = `${spec.repository}:${spec.tag}`;
   const cache = cacheTags(spec);
   const platform = platformOf(spec, deps.variant);
   log.line(`Building ${tag} for ${platformText(platform)} on ${deps.hostName}.`);
-  const { sizeBytes, auths } = await build(deps, input, run);
+  const context = await contextOf(deps, input, spec);
+  const built = await (spec.fork
+    ? buildFork(deps, input, { context, run })
+    : build(deps, context, run)
+  ).finally(() => context.tar.destroy());
+  if ('outcome' in built) return built;
+  const { sizeBytes, auths } = built;
   const pushed = await deps.engine
     .push(tag, { auth: authOf(auths, tag), signal, onLog: (text) => log.write(text) })
     .catch(async (error: unknown) => {
@@ -145,46 +157,70 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
 /** Returns the size, and the credentials that the pushes need, by registry. */
 async function build(
   deps: BuildDeps,
-  input: RunInput,
+  context: BuildContext,
   { spec, log, signal }: Run,
 ): Promise<{ sizeBytes: number; auths: Record<string, RegistryAuth> }> {
+  const { repository, args } = spec;
+  const bases = imagesIn(context.text, args);
+  const auths = await buildAuth(deps.registries, [repository, ...cacheTags(spec).read, ...bases]);
+  const platform = platformText(platformOf(spec, deps.variant));
+  const { sizeBytes } = await deps.engine.build({
+    context: context.tar,
+    dockerfile: context.dockerfile,
+    platform,
+    tag: `${repository}:${spec.tag}`,
+    target: spec.target,
+    args,
+    labels: spec.labels,
+    cacheFrom: cacheTags(spec).read,
+    cacheMounts: cacheMountsOf(spec),
+    pullBases: await mustPullBases(deps.engine, bases, platform),
+    inlineCache: spec.cacheFrom === 'registry',
+    auth: auths,
+    signal,
+    onLog: (text) => log.write(text),
+  });
+  return { sizeBytes, auths };
+}
+
+/** A fork's pipeline has no credentials: neither to pull a private base image nor to push. */
+async function buildFork(
+  deps: BuildDeps,
+  input: RunInput,
+  { context, run: { spec, log, signal } }: { context: BuildContext; run: Run },
+): Promise<JobResult> {
+  const { repository, tag, args, labels, target } = spec;
+  const platform = platformOf(spec, deps.variant);
+  const { dockerfile, tar } = context;
+  const built = await buildForFork(deps, {
+    ref: input.ref,
+    repository,
+    tag,
+    spec: { args, labels, target, dockerfile, platform: platformText(platform) },
+    context: tar,
+    log,
+    signal,
+  });
+  log.line(`${repository}:${tag} -> ${built.digest}`);
+  return { outcome: 'succeeded', started: true, image: { repository, platform, ...built } };
+}
+
+/** The context of a build whose Dockerfile may be built here. */
+async function contextOf(deps: BuildDeps, input: RunInput, spec: BuildSpec): Promise<BuildContext> {
   const context = await buildContext(deps.blobs, {
     tars: [spec.source, ...input.artifacts.map(({ artifact }) => artifact.digest)],
     context: spec.context,
     dockerfile: spec.dockerfile,
   });
   try {
-    const { repository, args } = spec;
-    const bases = imagesIn(context.text, args);
-    refuseForeign(bases, spec, deps.facts);
-    const frontend = frontendRefusal(frontendsOf(context.text, args), spec, deps.frontends);
-    if (frontend !== undefined) throw new DavitError('build/refused', frontend);
-    // A fork's pipeline has no credentials, neither to pull a private base image nor to push.
-    const auths = spec.fork
-      ? {}
-      : await buildAuth(deps.registries, [repository, ...cacheTags(spec).read, ...bases]);
-    const platform = platformText(platformOf(spec, deps.variant));
-    const pullBases = await mustPullBases(deps.engine, bases, platform);
-    const { sizeBytes } = await deps.engine.build({
-      context: context.tar,
-      dockerfile: context.dockerfile,
-      platform,
-      tag: `${repository}:${spec.tag}`,
-      target: spec.target,
-      args,
-      labels: spec.labels,
-      cacheFrom: cacheTags(spec).read,
-      cacheMounts: cacheMountsOf(spec),
-      pullBases,
-      inlineCache: spec.cacheFrom === 'registry',
-      auth: auths,
-      signal,
-      onLog: (text) => log.write(text),
-    });
-    return { sizeBytes, auths };
-  } finally {
+    refuseForeign(imagesIn(context.text, spec.args), spec, deps.facts);
+    const refusal = frontendRefusal(frontendsOf(context.text, spec.args), spec, deps.frontends);
+    if (refusal !== undefined) throw new DavitError('build/refused', refusal);
+  } catch (error) {
     context.tar.destroy();
+    throw error;
   }
+  return context;
 }
 
 /** Base images of another project; the registry decides about all others. */

@@ -172,6 +172,8 @@ export interface ContainerCreate {
    * read-only, at /host.
    */
   firewall?: boolean;
+  /** davit's own container that makes containers inside: a builder. */
+  builder?: boolean;
   init?: boolean;
   memoryBytes?: number;
   /** CPUs, 0.5 for example. */
@@ -377,6 +379,8 @@ export interface Registry {
   ): Promise<Digest>;
   /** To another repository of this registry, under the same digest. Rejects with `registry/missing-manifest`. */
   copyImage(from: string, digest: Digest, to: string): Promise<void>;
+  /** Pushes an OCI archive of one image, under its digest and the tag. */
+  putArchive(repository: string, tag: string, tar: Readable): Promise<{ digest: Digest; sizeBytes: number }>;
   deleteManifest(repository: string, digest: Digest): Promise<void>;
   /** Bytes of all layers and config of one manifest. */
   imageSize(repository: string, digest: Digest): Promise<number>;

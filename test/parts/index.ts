@@ -1,10 +1,11 @@
 /** Every heavy part of the tests. */
 import { composeEnginePart, dockerComposePart } from './compose.ts';
-import { containerdPart, docker28Part, docker29Part, nftablesPart } from './engine-parts.ts';
+import { buildkitPart, containerdPart, docker28Part, docker29Part, nftablesPart } from './engine-parts.ts';
 import type { Part } from './part.ts';
 
 /** Needed by `npm test`. */
 export const TEST_PARTS: readonly Part[] = [
+  buildkitPart,
   containerdPart,
   docker29Part,
   nftablesPart,

@@ -1,11 +1,6 @@
 /** Row 37: what a Dockerfile of an unprotected ref may be. */
 import { expect, test } from 'vitest';
-import {
-  cacheMountsOf,
-  engineBuildRefusal,
-  frontendRefusal,
-  frontendsOf,
-} from '../../activities/image/build-border.ts';
+import { cacheMountsOf, frontendRefusal, frontendsOf } from '../../activities/image/build-border.ts';
 import { buildQuery } from '../../src/adapters/docker/build/query.ts';
 import type { BuildRequest } from '../../src/adapters/ports.ts';
 import { workerSchema } from '../../src/installation.ts';
@@ -45,9 +40,4 @@ test('cache mounts have a name of the project and its refs, which no file leads 
   expect(JSON.parse(query.buildargs ?? '')).toEqual({
     BUILDKIT_CACHE_MOUNT_NS: 'davit/a/branches/davit/b/protected',
   });
-});
-
-test('a fork builds nothing in the builder of the engine', () => {
-  expect(engineBuildRefusal({ fork: true })).toContain('fork');
-  expect(engineBuildRefusal({ fork: false })).toBeUndefined();
 });

@@ -57,6 +57,7 @@ function hostConfig(create: ContainerCreate, podman: boolean): Record<string, un
     NetworkMode: create.firewall ? 'host' : networkMode(create.network),
     Mounts: create.volumes.map(({ volume, path }) => ({ Type: 'volume', Source: volume, Target: path })),
     Binds: binds(create),
+    ...(create.builder && { MaskedPaths: [], ReadonlyPaths: [] }),
     Devices: (create.devices ?? []).map(device),
     ExtraHosts: create.hosts ?? [],
     ...capabilities(create),
@@ -74,17 +75,21 @@ const binds = ({ bindEngineSocket, firewall }: ContainerCreate): string[] => [
   ...(firewall ? ['/:/host:ro', '/run:/host/run'] : []),
 ];
 
-function capabilities({ privileged, firewall }: ContainerCreate): Record<string, string[]> {
+/** Far less than privileged is enough for containers inside of one: no device of the machine. */
+function capabilities({ privileged, firewall, builder }: ContainerCreate): Record<string, string[]> {
   if (firewall) return { CapAdd: ['NET_ADMIN', ...RAW] };
+  if (builder) return { CapAdd: ['SYS_ADMIN'] };
   // Engines differ in what they make of both: a privileged container has everything.
   return privileged ? {} : { CapDrop: RAW };
 }
 
-function security({ noNewPrivileges, firewall }: ContainerCreate): Record<string, unknown> {
+function security({ noNewPrivileges, firewall, builder }: ContainerCreate): Record<string, unknown> {
   const options = [
     ...(noNewPrivileges ? ['no-new-privileges'] : []),
     // SELinux would keep the machine's own programs from it.
     ...(firewall ? ['label=disable'] : []),
+    // runc mounts, and sets profiles of its own for what it starts.
+    ...(builder ? ['seccomp=unconfined', 'apparmor=unconfined', 'label=disable'] : []),
   ];
   return {
     ...(options.length > 0 && { SecurityOpt: options }),

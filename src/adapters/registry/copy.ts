@@ -4,7 +4,7 @@
  */
 import { DavitError } from '../../errors.ts';
 import type { Digest } from '../../plan/model/ids.ts';
-import type { Answer, RegistryHttp } from './http.ts';
+import type { RegistryHttp } from './http.ts';
 import { blobsOf, indexEntries, isIndex } from './manifest.ts';
 
 export interface Copy {
@@ -31,17 +31,8 @@ async function copyBlob(http: RegistryHttp, { from, to }: Copy, digest: Digest):
   if (linked.status === 201) return;
   const answer = await http.relay(
     { method: 'GET', path: `${from}/blobs/${digest}`, scope: `repository:${from}:pull`, what },
-    { method: 'PUT', path: uploadPath(linked, http, digest), scope, what },
+    { method: 'PUT', path: http.uploadPath(linked, digest), scope, what },
   );
   if (answer.status !== 201)
     throw new DavitError('registry/failed', `Cannot ${what}: ${http.host} did not accept it.`);
-}
-
-/** The address of the upload, of the registry itself. */
-function uploadPath({ status, location }: Answer, http: RegistryHttp, digest: Digest): string {
-  const url = status === 202 ? http.own(location ?? '') : undefined;
-  if (!url)
-    throw new DavitError('registry/failed', `The registry ${http.host} gives no address for an upload.`);
-  url.searchParams.set('digest', digest);
-  return url.href;
 }

@@ -9,8 +9,10 @@
  *              idempotent.
  *   REGISTRY-4 Responses are read to a bound. No error contains a header, a token or a password.
  */
-import { Agent, type Dispatcher, request } from 'undici';
+import type { Readable } from 'node:stream';
+import { Agent, request } from 'undici';
 import { DavitError } from '../../errors.ts';
+import type { Digest } from '../../plan/model/ids.ts';
 import { readBounded } from '../bounded.ts';
 import type { RegistryAuth } from '../ports.ts';
 import { isLoopback, printable, oneLine } from '../text.ts';
@@ -36,7 +38,7 @@ export interface RegistryOptions {
 }
 export interface Ask {
   method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
-  /** Below `/v2/`, or an address that `own` has approved. */
+  /** Below `/v2/`, or an address of `uploadPath`. */
   path: string;
   /** What the request needs: `repository:x:pull`. */
   scope?: string;
@@ -93,7 +95,7 @@ export class RegistryHttp {
   }
 
   /** An address that the registry has named, if it is its own. */
-  own(location: string): URL | undefined {
+  #own(location: string): URL | undefined {
     if (!URL.canParse(location, this.#base.href)) return undefined;
     const url = new URL(location, this.#base);
     return url.origin === this.#base.origin ? url : undefined;
@@ -115,7 +117,8 @@ export class RegistryHttp {
           dispatcher: this.#agent,
         });
         const location = reply.headers.location;
-        if (reply.statusCode === 200) return await this.#upload(to, reply);
+        if (reply.statusCode === 200)
+          return await this.upload(to, reply.body, text(reply.headers['content-length']));
         await reply.body.dump();
         if (typeof location !== 'string') throw this.#failed(from, `it responded with ${reply.statusCode}`);
         url = this.#redirected(from, location, url);
@@ -126,13 +129,31 @@ export class RegistryHttp {
     }
   }
 
-  async #upload(to: Ask, { headers, body }: Dispatcher.ResponseData): Promise<Answer> {
+  /** Sends a stream once. Rejects as `ask` does. */
+  async upload(to: Ask, body: Readable | Buffer, length: string): Promise<Answer> {
+    try {
+      return await this.#upload(to, body, length);
+    } catch (error) {
+      throw error instanceof DavitError ? error : this.#unreachable(to, error);
+    }
+  }
+
+  /** Where the bytes of a blob go: an address of the registry itself, as it has answered. */
+  uploadPath({ status, location }: Answer, digest: Digest): string {
+    const url = status === 202 ? this.#own(location ?? '') : undefined;
+    if (!url)
+      throw new DavitError('registry/failed', `The registry ${this.host} gives no address for an upload.`);
+    url.searchParams.set('digest', digest);
+    return url.href;
+  }
+
+  async #upload(to: Ask, body: Readable | Buffer, length: string): Promise<Answer> {
     const header = await this.#header(to);
     const reply = await request(new URL(to.path, this.#base), {
       method: 'PUT',
       headers: {
         'content-type': 'application/octet-stream',
-        ...(headers['content-length'] !== undefined && { 'content-length': text(headers['content-length']) }),
+        ...(length !== '' && { 'content-length': length }),
         ...(header !== undefined && { authorization: header }),
       },
       body,

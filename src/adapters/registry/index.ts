@@ -8,6 +8,7 @@ import { DavitError } from '../../errors.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import type { Registry } from '../ports.ts';
+import { putArchive } from './archive.ts';
 import { type Copy, copyImage } from './copy.ts';
 import { RegistryHttp, type RegistryOptions } from './http.ts';
 import {
@@ -58,6 +59,10 @@ export function registryClient(options: RegistryOptions): Registry {
     },
     putIndex: (...write) => putIndex(http, write),
     copyImage: (from, digest, to) => copyImage(http, between(http, from, to), digest),
+    putArchive: (repository, tag, tar) => {
+      parseImageName(`x.invalid/${repository}:${tag}`);
+      return putArchive(http, { repository, tag }, tar);
+    },
     async deleteManifest(repository, digest) {
       await http.ask({
         method: 'DELETE',

@@ -101,7 +101,7 @@ function imageFindings({ projects }: Installation): Finding[] {
   return [
     warn(
       'images',
-      'A job uses no image of another project in the default registry, and pushes to its own project only. Forks build no image.',
+      'A job uses no image of another project in the default registry, and pushes to its own project only.',
       'A project that gives its images: images_to. One that pushes elsewhere: push_to.',
     ),
   ];

@@ -17,6 +17,8 @@ export interface GoPrograms {
   programs: readonly GoProgram[];
   /** Links C libraries of the system; everything is static otherwise. */
   cgo?: boolean;
+  /** With `cgo`: the C libraries become part of the program. */
+  isStatic?: boolean;
   /** Build tags. */
   tags?: string;
 }
@@ -40,7 +42,7 @@ export interface BuildRequest {
  */
 export async function buildGoPrograms(
   settings: Pick<Settings, 'path'>,
-  { title, version, note, programs, cgo = false, tags = '' }: GoPrograms,
+  { title, version, note, programs, cgo = false, isStatic = false, tags = '' }: GoPrograms,
   { folder, progress }: BuildRequest,
 ): Promise<void> {
   const go = await findGo(settings, folder);
@@ -51,7 +53,17 @@ export async function buildGoPrograms(
     ['modules', ['get', '-tool', ...programs.map(({ path }) => `${path}@v${version}`)]],
     ...programs.map(({ path, file, values = {} }): [string, string[]] => [
       programs.length === 1 ? 'compile' : `compile ${file}`,
-      ['build', '-trimpath', '-tags', tags, '-ldflags', linker(values), '-o', join(folder, file), path],
+      [
+        'build',
+        '-trimpath',
+        '-tags',
+        tags,
+        '-ldflags',
+        linker(values, isStatic),
+        '-o',
+        join(folder, file),
+        path,
+      ],
     ]),
   ];
   for (const [step, args] of steps)
@@ -61,8 +73,12 @@ export async function buildGoPrograms(
     });
 }
 
-const linker = (values: Readonly<Record<string, string>>): string =>
-  ['-s -w', ...Object.entries(values).map(([name, value]) => `-X ${name}=${value}`)].join(' ');
+const linker = (values: Readonly<Record<string, string>>, isStatic: boolean): string =>
+  [
+    '-s -w',
+    ...(isStatic ? ["-extldflags '-static'"] : []),
+    ...Object.entries(values).map(([name, value]) => `-X ${name}=${value}`),
+  ].join(' ');
 
 /** Path of a Go that is new enough. Rejects with an Error that gives the reason. */
 export async function findGo(settings: Pick<Settings, 'path'>, folder: string): Promise<string> {

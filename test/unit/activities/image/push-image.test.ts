@@ -27,6 +27,7 @@ function setUp(options: { gone?: string; outages?: number } = {}) {
   const registry: Registry = {
     host: '127.0.0.1:5000',
     has: async () => true,
+    putArchive: () => Promise.reject(new Error('not used')),
     copyImage: async (from, digest, to) => void copies.push(`${from}@${digest} ${to}`),
     ping: async () => undefined,
     manifest: async (_repository, reference) =>
