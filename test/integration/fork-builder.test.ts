@@ -163,7 +163,7 @@ await describeWithParts('a fork builds', [buildkitPart], ([folder = '']) => {
     ]);
     const look = [
       'RUN --mount=type=cache,id=all,target=/c echo "cache: $(/bin/busybox ls /c)"',
-      'RUN /bin/busybox grep CapEff /proc/self/status; /bin/busybox ls /davit /var/run/docker.sock 2>&1',
+      'RUN /bin/busybox grep CapEff /proc/self/status; /bin/busybox ls /davit /var/run/docker.sock 2>&1 || true',
       'RUN /bin/busybox mount -t tmpfs x /bin 2>&1 || echo no mount',
     ];
     const { result, text } = await build({ Dockerfile: [GUEST, ...look].join('\n') });
