@@ -295,8 +295,8 @@ export interface Engine {
   createContainer(create: ContainerCreate): Promise<string>;
   inspectContainer(name: string): Promise<ContainerState | undefined>;
   startContainer(name: string): Promise<void>;
-  /** Extracts a tar at `/` of a created container, including its volumes. */
-  upload(name: string, tar: Readable): Promise<void>;
+  /** Extracts a tar at `/` of a created container, including its volumes. The signal ends it at any point. */
+  upload(name: string, tar: Readable, signal?: AbortSignal): Promise<void>;
   /** Tar of a path (works on ended containers); undefined if the path does not exist. */
   download(name: string, path: string, signal?: AbortSignal): Promise<Readable | undefined>;
   /** Resolves when the container is not running. Retries after engine restarts and lost connections. */

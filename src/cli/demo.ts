@@ -8,6 +8,8 @@ import { createInterface } from 'node:readline/promises';
 import { childEnvironment } from '../config.ts';
 import { indexOf, servicePort } from '../local/demo-probe.ts';
 import type { Progress } from '../local/process/progress.ts';
+import type { LocalEngine } from '../local/setup/docker.ts';
+import { swarmObstacle } from '../local/setup/swarm.ts';
 import type { PipelineStatus } from '../plan/model/protocol.ts';
 import { platformText } from '../plan/model/spec.ts';
 import type { RunFile } from '../server/api.ts';
@@ -28,6 +30,7 @@ const FAILED = 1;
 
 export interface DemoOptions {
   run: RunFile;
+  local: LocalEngine;
   progress: Progress;
   interrupts: Interrupts;
 }
@@ -47,6 +50,8 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
     const made = await example(own, 'base', { interrupts });
     if (!made || verdictOf(made) !== 0) return own.exit || FAILED;
   }
+  const obstacle = swarmObstacle(options.local.info);
+  if (obstacle !== undefined) return withoutDeployment(own, interrupts, obstacle);
   const port = await servicePort(cli.settings, SERVICE, PREFERRED_PORT);
   const last = await example(own, 'table', {
     interrupts,
@@ -65,8 +70,19 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
   return 0;
 }
 
+/** What an engine without a swarm can run: all but the deployment and its gate. Returns the exit code. */
+async function withoutDeployment(cli: Cli, interrupts: Interrupts, obstacle: string): Promise<number> {
+  const reason = `the engine of this machine cannot be a swarm (${obstacle})`;
+  cli.io.err(`The deployment is left out: ${reason}.\n`);
+  const last = await example(cli, 'table', { interrupts, jobs: ['unit', 'apitest', 'push'] });
+  if (last && verdictOf(last) === 0)
+    cli.io.err(`Everything else has run. Nothing was deployed: ${reason}.\n`);
+  return cli.exit || FAILED;
+}
+
 interface ExampleOptions {
   interrupts: Interrupts;
+  jobs?: string[];
   variables?: Record<string, string>;
   onStatus?(status: PipelineStatus, client: ApiClient): void;
 }

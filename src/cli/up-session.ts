@@ -25,7 +25,7 @@ export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
   const interrupts = new Interrupts();
   const progress = sessionProgress(cli);
   const started = performance.now();
-  const swarm = options.swarm || options.demo;
+  const swarm = options.swarm || (options.demo && 'if-possible');
   let running: Up;
   try {
     running = await up(cli.settings, {
@@ -47,7 +47,7 @@ export async function runUp(cli: Cli, options: SessionOptions): Promise<void> {
     );
     if (options.demo) {
       const { demo } = await import('./demo.ts');
-      cli.exit = await demo(cli, { run: running.run, interrupts, progress });
+      cli.exit = await demo(cli, { ...running, interrupts, progress });
     }
     if (!options.once) await serve(cli, running, interrupts.first);
   } finally {

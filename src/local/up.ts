@@ -28,15 +28,15 @@ import type { Progress } from './process/progress.ts';
 import { registryProcess } from './setup/registry.ts';
 import { removeRunFile, writeRunFile } from './process/run-file.ts';
 import { Supervisor } from './process/supervisor.ts';
-import { ensureSwarm } from './setup/swarm.ts';
+import { ensureSwarm, swarmObstacle } from './setup/swarm.ts';
 import { ensureTemporal } from './setup/temporal-binary.ts';
 import { startMachine, startSeparate } from './start-davit.ts';
 import { VERSION } from '../version.ts';
 
 export interface UpOptions {
   progress: Progress;
-  /** Makes the engine a one-node swarm if it is not in a swarm. */
-  swarm: boolean;
+  /** Makes the engine a one-node swarm if it is not in a swarm; `if-possible`: unless its kind has none. */
+  swarm: boolean | 'if-possible';
   /** A process for the server and for each worker, as an installation on several machines has them. */
   separate?: boolean;
   /** Ends the start; later `stop` does. */
@@ -116,7 +116,10 @@ async function startAll(start: StartContext): Promise<LocalEngine> {
   const helper = engine.then(({ engine: own, info }) =>
     ensureHelperImage(own, info, { name: run.helperImage, path: settings.path }),
   );
-  const swarm = engine.then((local) => (options.swarm ? ensureSwarm(settings, local, progress) : undefined));
+  const swarm = engine.then((local) => {
+    const impossible = options.swarm === 'if-possible' && swarmObstacle(local.info) !== undefined;
+    return options.swarm && !impossible ? ensureSwarm(settings, local, progress) : undefined;
+  });
   const targets = found.installation.targets.map((target) => target.name);
   // All are awaited below, some only after another: an earlier failure is not an unhandled rejection.
   for (const early of [binary, engine, able, helper, swarm]) early.catch(() => undefined);

@@ -47,6 +47,9 @@ export async function httpProxy(border: Border, listen: Place, upstream: Place):
   };
 }
 
+/** How long a sender may go on after an early response. */
+const EARLY_MS = 500;
+
 type Both = { incoming: IncomingMessage; response: ServerResponse };
 
 async function cross(border: Border, upstream: Place, { incoming, response }: Both): Promise<void> {
@@ -77,15 +80,14 @@ async function cross(border: Border, upstream: Place, { incoming, response }: Bo
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     out
       .once('response', resolve)
-      .once('error', reject)
+      .on('error', reject)
       .once('close', () => reject(new Error('closed')));
   });
-  answered.catch(() => undefined);
   response.once('close', () => out.destroy());
   let answer: IncomingMessage;
   try {
     if (body) out.end(body);
-    else await pipeline(incoming, out);
+    else incoming.on('error', () => out.destroy()).pipe(out);
     answer = await answered;
   } catch (error) {
     border.saw(crossing, undefined);
@@ -98,6 +100,10 @@ async function cross(border: Border, upstream: Place, { incoming, response }: Bo
     throw new Error('dropped');
   }
   await reply(border, crossing, { answer, response });
+  if (incoming.complete) return;
+  // It has responded before it has read the request, and reads no more of it. Closed at once, the response could be lost.
+  incoming.unpipe(out).resume();
+  setTimeout(() => incoming.destroy(), EARLY_MS).unref();
 }
 
 async function reply(
@@ -112,7 +118,9 @@ async function reply(
     response.end(bytes);
     return;
   }
-  response.writeHead(answer.statusCode ?? 502, answer.headers);
+  // About the other connection: an engine that responds early closes it.
+  const { connection: _connection, ...headers } = answer.headers;
+  response.writeHead(answer.statusCode ?? 502, headers);
   response.flushHeaders();
   await pipeline(
     answer,

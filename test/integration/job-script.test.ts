@@ -5,7 +5,7 @@ import { makeRunJob } from '../../activities/job/run-job.ts';
 import type { ReleaseInput, RunInput } from '../../activities/contract.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { JobResult } from '../../src/plan/model/outcome.ts';
-import { HELPER, JobBench } from '../support/job-bench.ts';
+import { cancelActivity, HELPER, JobBench } from '../support/job-bench.ts';
 import { zippedTarOf } from '../support/job-stores.ts';
 
 let bench: JobBench;
@@ -223,8 +223,7 @@ describe('a script job on the real engine', () => {
       afterScript: ['echo "then $CI_JOB_STATUS"'],
     });
     bench.logs.onAppend = () => {
-      if (bench.log(input).includes('begun\n'))
-        environment.cancel('CANCELLED', cancelDetails('cancelRequested'));
+      if (bench.log(input).includes('begun\n')) cancelActivity(environment);
     };
     await expect(environment.run(makeRunJob(bench.deps()), input)).rejects.toBeInstanceOf(CancelledFailure);
     bench.logs.onAppend = () => undefined;
@@ -248,12 +247,3 @@ describe('a script job on the real engine', () => {
 });
 
 const slug = (input: RunInput): string => `-${input.ref.job.replace(' ', '-')}-1`;
-const cancelDetails = (reason: string) => ({
-  cancelRequested: false,
-  notFound: false,
-  paused: false,
-  reset: false,
-  timedOut: false,
-  workerShutdown: false,
-  [reason]: true,
-});

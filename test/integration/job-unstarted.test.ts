@@ -2,6 +2,7 @@
  * A worker is lost, or frozen, before it has started the container: nothing runs twice, and the reported end
  * is the real one.
  */
+import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RunInput } from '../../activities/contract.ts';
@@ -9,7 +10,7 @@ import type { JobDeps } from '../../activities/job/context/deps.ts';
 import { makeResumeJob } from '../../activities/job/resume-job.ts';
 import { makeRunJob } from '../../activities/job/run-job.ts';
 import { makeStopJob } from '../../activities/job/stop-job.ts';
-import { JobBench } from '../support/job-bench.ts';
+import { cancelActivity, JobBench } from '../support/job-bench.ts';
 
 let bench: JobBench;
 beforeAll(async () => {
@@ -98,6 +99,25 @@ test('after a long preparation the worker confirms once more that the job is sti
   expect(asked).toHaveLength(2);
   const [left] = await bench.engine.listContainers(bench.labels(input));
   expect(left?.startedAt ?? 0).toBe(0);
+});
+
+test.each([
+  ['a worker that stops', { type: 'HandedBack' }],
+  ['a cancel', { name: 'CancelledFailure' }],
+])('%s does not wait for files that stall on their way into the container', async (who, failure) => {
+  const input = await bench.input({ script: ['echo ran'] });
+  const deps = bench.deps();
+  const reached = Promise.withResolvers<void>();
+  const blobs = { ...deps.blobs, getStream: async () => new Readable({ read: () => reached.resolve() }) };
+  const stopping = new AbortController();
+  const environment = bench.environment();
+  const stalled = environment.run(makeRunJob({ ...deps, stopping: stopping.signal, blobs }), input);
+  stalled.catch(() => undefined);
+  await reached.promise;
+  if (who === 'a cancel') cancelActivity(environment);
+  else stopping.abort();
+  await expect(stalled).rejects.toMatchObject(failure);
+  expect(await bench.engine.listContainers(bench.labels(input))).toEqual([]);
 });
 
 test('a replaced worker that stops removes nothing of the dispatch that followed', async () => {

@@ -162,3 +162,14 @@ export class JobBench {
     await this.engine.close();
   }
 }
+
+/** As the worker does when the workflow has cancelled the activity. */
+export const cancelActivity = (environment: MockActivityEnvironment): void =>
+  environment.cancel('CANCELLED', {
+    cancelRequested: true,
+    notFound: false,
+    paused: false,
+    reset: false,
+    timedOut: false,
+    workerShutdown: false,
+  });

@@ -82,7 +82,7 @@ export async function canRunArch(engine: Engine, arch: Arch, helperImage: string
       volumes: [],
       logMaxBytes: 1_024 * 1_024,
     });
-    await engine.upload(name, Readable.from(tar, { objectMode: false }));
+    await engine.upload(name, Readable.from(tar, { objectMode: false }), AbortSignal.timeout(WAIT_MS));
     await engine.startContainer(name);
     const state = await engine.waitContainer(name, AbortSignal.timeout(WAIT_MS));
     return state.exitCode === 0;

@@ -225,7 +225,7 @@ async function filling(
 
 /** One archive upload: project, artifacts, davit's files. Secrets go in here and nowhere else. */
 async function fill(
-  { deps, spec, input, name }: Job,
+  { deps, spec, input, name, lease }: Job,
   resolved: ResolvedVariables,
   caches: FoundCaches['archives'],
 ): Promise<void> {
@@ -260,7 +260,7 @@ async function fill(
     files,
     limits: archiveLimits(deps.facts.config.limits),
   });
-  await deps.engine.upload(name, archive);
+  await deps.engine.upload(name, archive, lease.signal);
 }
 
 function takesSource(

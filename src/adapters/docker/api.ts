@@ -159,13 +159,15 @@ export class EngineApi {
   }
 
   async #dial(call: Call, dialOptions: Record<string, unknown>, missing?: number): Promise<unknown> {
-    call.signal?.throwIfAborted();
     const known = this.traits();
     try {
+      call.signal?.throwIfAborted();
       const { api } = await unlessAborted(known, call.signal);
       const version = call.path.startsWith('/libpod/') ? LIBPOD_API : api;
       return await this.#send({ ...call, path: `/v${version}${call.path}` }, dialOptions, missing);
     } catch (error) {
+      // The engine reads no more of it: it has responded early (404, 500), or the request was never sent.
+      call.tar?.destroy();
       if (error instanceof DavitError && FORGETS.has(error.code)) this.#forget(known);
       throw error;
     }
@@ -194,7 +196,6 @@ export class EngineApi {
     this.#assure()
       .then(() => this.#modem.dial(options, (error, result) => (error ? reject(error) : resolve(result))))
       .catch(reject);
-    // An engine that responds early (404, 400) stops reading: the source must not wait for it without end.
     const endSource = (): void => void call.tar?.destroy();
     try {
       response = await promise;
@@ -202,7 +203,6 @@ export class EngineApi {
       else endSource();
       return response;
     } catch (error) {
-      endSource();
       throw this.#convert(error, call, missing);
     }
   }

@@ -42,12 +42,13 @@ export function containers(api: EngineApi): Containers {
         action: `start container ${name}`,
       });
     },
-    async upload(name, tar) {
+    async upload(name, tar, signal) {
       await api.json({
         method: 'PUT',
         path: path`/containers/${name}/archive`,
         query: { path: '/' },
         tar,
+        signal,
         action: `copy files into container ${name}`,
       });
     },

@@ -232,6 +232,22 @@ test('an upload whose source breaks rejects with its reason, and one that is ref
   expect(source.destroyed).toBe(true);
 });
 
+test.each(['before it was sent', 'while its source stalls'])(
+  'an upload ends with its signal, %s',
+  async (when) => {
+    const { engine } = await fakeEngine(() => undefined);
+    const ending = new AbortController();
+    const source = new Readable({
+      read() {
+        setImmediate(() => ending.abort(new Error('the job was cancelled')));
+      },
+    });
+    if (when === 'before it was sent') ending.abort(new Error('the job was cancelled'));
+    await expect(engine.upload('n', source, ending.signal)).rejects.toThrow('the job was cancelled');
+    expect(source.destroyed).toBe(true);
+  },
+);
+
 test('an error hidden in the stream of a pull is the error', async () => {
   const { engine } = await fakeEngine((_, reply) => {
     reply.write('{"status":"Pulling"}\r\nnot json\r\n');
