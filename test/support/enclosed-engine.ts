@@ -201,10 +201,10 @@ function listener(enter: readonly string[], ports: readonly number[]): ChildProc
 }
 
 const attached = (enter: readonly string[]): ChildProcess =>
-  spawn('setpriv', ['--pdeathsig', 'KILL', 'nsenter', ...enter], { stdio: ['ignore', 'ignore', 'inherit'] });
+  spawn('setpriv', ['--pdeathsig', 'KILL', 'nsenter', ...enter], { stdio: 'ignore' });
 
 const registryConfig = (folder: string): string => `version: 0.1
-log: { level: fatal, accesslog: { disabled: true } }
+log: { level: error, accesslog: { disabled: true } }
 storage: { filesystem: { rootdirectory: ${folder}/registry } }
 http: { addr: "0.0.0.0:${PORTS.registry}" }
 `;
