@@ -9,6 +9,7 @@ import { isAlive } from '../../src/utils/is-alive.ts';
 import type { RunFile } from '../../src/server/api.ts';
 import type { PipelineStatus } from '../../src/plan/model/protocol.ts';
 import { call, davit } from '../support/cli.ts';
+import { dropFirewall } from '../support/davit.ts';
 
 let folder = '';
 let env: Record<string, string> = {};
@@ -54,6 +55,7 @@ afterAll(async () => {
     const names = listed.split('\n').filter((name) => name !== '');
     if (names.length > 0) docker(what, 'rm', ...(what === 'network' ? [] : ['-f']), ...names);
   }
+  dropFirewall(id);
   rmSync(folder, { recursive: true, force: true });
 }, 120_000);
 

@@ -170,13 +170,14 @@ export function sweep(home: string): void {
   each(['ps', '-aq', '--filter', label], ['rm', '-f', '-v']);
   each(['network', 'ls', '-q', '--filter', label], ['network', 'rm']);
   each(['volume', 'ls', '-q', '--filter', label], ['volume', 'rm']);
-  dropFirewall(firewallName(readFileSync(idFile, 'utf8').trim()));
+  dropFirewall(readFileSync(idFile, 'utf8').trim());
   if (registry !== undefined)
     each(['images', '--format', '{{.Repository}}:{{.Tag}}', `127.0.0.1:${registry}/*`], ['rmi', '-f']);
 }
 
-/** What its workers have set on this machine, by whichever program. */
-function dropFirewall(name: string): void {
+/** Removes the rules for egress of an installation from this machine, whichever program has set them. */
+export function dropFirewall(installation: string): void {
+  const name = firewallName(installation);
   spawnSync('nft', ['delete', 'table', 'inet', name]);
   for (const program of ['iptables', 'ip6tables']) {
     const rules = spawnSync(program, ['-t', 'mangle', '-S'], { encoding: 'utf8' }).stdout ?? '';
