@@ -59,7 +59,11 @@ export async function startEnclosedEngine(options: EnclosedOptions = {}): Promis
   const address = `unix://${folder}/docker.sock`;
   const children: ChildProcess[] = [];
   const hidden = (options.without ?? []).map((path) => `[ ! -e ${path} ] || mount --bind /dev/null ${path}`);
-  const machine = await space(['ip link set lo up', ...hidden]);
+  // Docker's nftables firewall does not turn it on by itself.
+  const forwarding = ['ipv4/conf/all', 'ipv6/conf/all', 'ipv6/conf/default'].map(
+    (path) => `echo 1 >/proc/sys/net/${path}/forwarding`,
+  );
+  const machine = await space(['ip link set lo up', ...forwarding, ...hidden]);
   children.push(machine);
   const lan = await space(['ip link set lo up']);
   children.push(lan);
