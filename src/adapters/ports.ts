@@ -11,7 +11,7 @@ import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
 import type { LogSummary, Platform } from '../plan/model/outcome.ts';
-import type { KeyLookup, PipelineState } from '../plan/model/protocol.ts';
+import type { Change, KeyLookup, PipelineState } from '../plan/model/protocol.ts';
 import type { WorkerReport } from '../plan/model/queues.ts';
 import type { SecretRef, SwarmSpec, ReleaseSpec } from '../plan/model/spec.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
@@ -629,4 +629,11 @@ export interface Fleet {
   report(worker: Omit<WorkerReport, 'seenAt'>): Promise<void>;
   /** Workers seen in the last 60 s. */
   live(): Promise<WorkerReport[]>;
+}
+
+// -------------------------------------------------------------- changes
+
+/** Passes on to the server what workflows tell. A change that gets lost makes the server notice later. */
+export interface Changes {
+  tell(changes: readonly Change[]): Promise<void>;
 }

@@ -19,6 +19,7 @@ import type { PipelineStatus } from '../../src/plan/model/protocol.ts';
 import { startServer, type RunningServer } from '../../src/server/start.ts';
 import { httpStores } from '../../src/adapters/http/index.ts';
 import { workflowBundle } from '../../src/temporal/bundle.ts';
+import { changeSinks } from '../../workers/parts/changes.ts';
 import { deliver, push } from '../support/deliveries.ts';
 import { Fakes } from '../support/fakes.ts';
 import { planOf } from '../support/plans.ts';
@@ -70,6 +71,7 @@ beforeAll(async () => {
       ...shared,
       taskQueue: 'control',
       workflowBundle: await workflowBundle(readSettings().cache),
+      sinks: changeSinks(),
     }),
     Worker.create({ ...shared, taskQueue: 'amd64' }),
     Worker.create({ ...shared, taskQueue: 'host-h1' }),

@@ -45,6 +45,8 @@ interface Call {
 }
 
 const RESPONSE_MS = 30_000;
+/** The server responds once the project has decided about a request, and after this time anyway. */
+const LOOKUP_WAIT_S = 5;
 /** The server sends a comment each 15 s. */
 const SILENCE_MS = 45_000;
 const MAX_ERROR_CHARS = 64 * 1024;
@@ -76,8 +78,14 @@ export class ApiClient {
     this.#json({ method: 'POST', path: '/api/v1/blobs', bytes, signal });
   start = (slug: ProjectSlug, request: StartRequest, signal?: AbortSignal): Promise<StartResponse> =>
     this.#json({ method: 'POST', path: `/api/v1/projects/${part(slug)}/pipelines`, json: request, signal });
+  /** Waits a few seconds until the project has decided. */
   lookup = (slug: ProjectSlug, key: string, signal?: AbortSignal): Promise<KeyLookup> =>
-    this.#json({ method: 'GET', path: `/api/v1/projects/${part(slug)}/requests/${part(key)}`, signal });
+    this.#json({
+      method: 'GET',
+      path: `/api/v1/projects/${part(slug)}/requests/${part(key)}`,
+      query: { wait: LOOKUP_WAIT_S },
+      signal,
+    });
   pipelines = (filter: { project?: string; limit?: number }): Promise<PipelineSummary[]> =>
     this.#json({ method: 'GET', path: '/api/v1/pipelines', query: filter });
   status = (id: PipelineId, signal?: AbortSignal): Promise<PipelineStatus> =>
