@@ -193,7 +193,6 @@ export const AREAS: readonly Area[] = [
       'commander',
       'eventsource-parser',
       'pino',
-      'undici',
       'zod',
     ],
   },

@@ -10,16 +10,7 @@ import { readBounded } from '../bounded.ts';
 import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
-import type {
-  BlobStore,
-  Changes,
-  Fleet,
-  LogRef,
-  LogState,
-  LogStore,
-  RecordStore,
-  Rights,
-} from '../ports.ts';
+import type { BlobStore, Changes, Fleet, LogRef, LogState, LogStore, RecordStore, Rights } from '../ports.ts';
 import { readFacts } from './facts.ts';
 import { StoreClient, type ClientOptions } from './client.ts';
 import {

@@ -54,7 +54,7 @@ export async function startPipeline(cli: Cli, options: StartOptions): Promise<St
     await requestPipeline(cli, { client, slug, request, signal: options.signal });
     return { client, id: await numberOf(cli, client, { slug, key: request.key, signal: options.letGo }) };
   } catch (error) {
-    await client.close();
+    client.close();
     throw error;
   }
 }
