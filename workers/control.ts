@@ -15,6 +15,7 @@ import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
 import { ChangeSender, changeSinks } from './parts/changes.ts';
 import { identityText } from './parts/identity.ts';
 import { openTemporal, type TemporalLinks, type WorkerLinks } from './parts/links.ts';
+import { pollers } from './parts/pollers.ts';
 import { detachHere, writeStderr, stopOnSignal } from './parts/process.ts';
 import { runReconciler, type ReconcilerOptions } from './parts/reconciler.ts';
 
@@ -71,6 +72,7 @@ async function serve(
     sinks: changeSinks((change) => sender?.tell(change)),
     maxCachedWorkflows: CACHED_WORKFLOWS,
     maxConcurrentActivityTaskExecutions: 50,
+    ...pollers(5),
     // How long workflows wait for a worker that was killed before any other takes them; the SDK's 10 s is
     // long for a person.
     stickyQueueScheduleToStartTimeout: '3s',

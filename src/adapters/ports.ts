@@ -83,6 +83,14 @@ export interface LogState {
   ended?: LogSummary;
   incomplete: boolean;
 }
+export interface LogChunk {
+  epoch: number;
+  offset: number;
+  bytes: Uint8Array;
+  checkpoint?: LogCheckpoint;
+  /** These are the last bytes. `complete`: nothing before them is missing, as far as the writer knows. */
+  end?: { complete: boolean };
+}
 export type LogRef = Pick<AttemptRef, 'pipeline' | 'job' | 'attempt'>;
 /**
  * One append-only log per attempt. Invariants:
@@ -94,10 +102,8 @@ export type LogRef = Pick<AttemptRef, 'pipeline' | 'job' | 'attempt'>;
 export interface LogStore {
   /** Raises the epoch and returns where to continue. */
   open(ref: LogRef, epoch: number): Promise<LogState>;
-  append(
-    ref: LogRef,
-    chunk: { epoch: number; offset: number; bytes: Uint8Array; checkpoint?: LogCheckpoint },
-  ): Promise<LogState>;
+  /** A store that does not know `end` appends only: the state that is returned tells whether the log has ended. */
+  append(ref: LogRef, chunk: LogChunk): Promise<LogState>;
   end(ref: LogRef, end: { epoch: number; summary: LogSummary }): Promise<LogState>;
   state(ref: LogRef): Promise<LogState | undefined>;
   /** Rejects with `not-found` if the log does not exist. May return fewer bytes than requested. */

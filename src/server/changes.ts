@@ -1,4 +1,4 @@
-/** Hands what workflows tell to whoever waits for it in this process. */
+/** Passes changes that workflows report to their watchers in this process. */
 import { EventEmitter } from 'node:events';
 import type { PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { Change } from '../plan/model/protocol.ts';
@@ -11,7 +11,7 @@ export class ChangeBoard {
     else this.#events.emit(requestEvent(change.project, change.key));
   }
 
-  /** Calls the listener with whether the pipeline has a verdict; returns a stop function. */
+  /** Calls the listener at each change, with whether the pipeline has a verdict; returns a stop function. */
   onPipeline(id: PipelineId, listener: (over: boolean) => void): () => void {
     return this.#on(`pipeline ${id}`, listener);
   }

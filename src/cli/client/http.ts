@@ -41,7 +41,7 @@ export class HttpClient {
       const request = api.request(url, { method, headers, agent, signal });
       request.on('error', reject);
       request.once('response', (response) => {
-        response.on('error', () => undefined); // whoever reads the body sees it
+        response.on('error', () => undefined); // the reader of the body receives it
         resolve(response);
       });
       this.#limit(request);
