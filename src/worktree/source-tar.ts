@@ -95,11 +95,12 @@ async function collect(project: LocalProject, request: SourceTarRequest): Promis
   }
   // Only the index is from the commit, so that `git status` in the job shows uncommitted changes.
   const cloned = shallowClone(project, clone).then(() => git(repo, ['read-tree', 'HEAD']));
-  cloned.catch(() => undefined); // awaited below
-  // The folder must not go while git writes to it.
-  const listed = await workingFiles(project).finally(() => cloned.catch(() => undefined));
-  await cloned;
-  return { facts, submodules: listed.submodules, entries: await withGit(project.folder, repo, listed.files) };
+  // Both are awaited, even if one fails: the folder must not be removed while git writes to it.
+  const [listed, done] = await Promise.allSettled([workingFiles(project), cloned]);
+  if (listed.status === 'rejected') throw listed.reason;
+  if (done.status === 'rejected') throw done.reason;
+  const { files, submodules } = listed.value;
+  return { facts, submodules, entries: await withGit(project.folder, repo, files) };
 }
 
 /** Holds the fetched commit until HEAD does. */

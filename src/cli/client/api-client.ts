@@ -46,8 +46,6 @@ interface Call {
   signal?: AbortSignal;
 }
 
-/** The server responds once the project has decided about a request, and after this time anyway. */
-const LOOKUP_WAIT_S = 5;
 const MAX_ERROR_CHARS = 64 * 1024;
 const apiError: z.ZodType<ApiError> = z.object({
   error: z.object({
@@ -73,12 +71,16 @@ export class ApiClient {
     this.#json({ method: 'POST', path: '/api/v1/blobs', bytes, signal });
   start = (slug: ProjectSlug, request: StartRequest, signal?: AbortSignal): Promise<StartResponse> =>
     this.#json({ method: 'POST', path: `/api/v1/projects/${part(slug)}/pipelines`, json: request, signal });
-  /** Waits a few seconds until the project has decided. */
-  lookup = (slug: ProjectSlug, key: string, signal?: AbortSignal): Promise<KeyLookup> =>
+  /** With `waitS` it waits so many seconds for the decision of the project. */
+  lookup = (
+    slug: ProjectSlug,
+    key: string,
+    { waitS, signal }: { waitS?: number; signal?: AbortSignal } = {},
+  ): Promise<KeyLookup> =>
     this.#json({
       method: 'GET',
       path: `/api/v1/projects/${part(slug)}/requests/${part(key)}`,
-      query: { wait: LOOKUP_WAIT_S },
+      query: { wait: waitS },
       signal,
     });
   pipelines = (filter: { project?: string; limit?: number }): Promise<PipelineSummary[]> =>
