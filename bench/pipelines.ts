@@ -27,6 +27,10 @@ export function repository(count: number, chained: boolean): string {
 }
 
 export interface Measured {
+  id: string;
+  /** Epoch ms. */
+  request: number;
+  verdict: number;
   /** ms from the request to the verdict. */
   whole: number;
   /** ms from the start of the first job to the end of the last. */
@@ -38,9 +42,11 @@ export async function measurePipeline(davit: OwnDavit, slug: string, folder: str
   const start = performance.now();
   const id = await davit.start(slug, folder);
   const status = await davit.verdict(id, DEADLINE_MS);
-  const whole = performance.now() - start;
+  const end = performance.now();
   if (status.state !== 'success') throw new Error(`${id} ended ${status.state}: ${status.reason ?? ''}`);
-  return { whole, jobs: jobsTime(status) };
+  const { timeOrigin } = performance;
+  const at = { request: timeOrigin + start, verdict: timeOrigin + end };
+  return { id, ...at, whole: end - start, jobs: jobsTime(status) };
 }
 
 function jobsTime(status: PipelineStatus): number {

@@ -10,7 +10,7 @@ stop() {
 }
 trap stop TERM INT
 while [ -z "$stopping" ]; do
-  node --optimize-for-size --max-semi-space-size=2 /opt/davit/src/cli/main.ts "$@" &
+  node --max-semi-space-size=2 /opt/davit/src/cli/main.ts "$@" &
   child=$!
   [ -z "$stopping" ] || stop
   wait "$child"

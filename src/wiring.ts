@@ -12,6 +12,7 @@ import { configuredIncludes } from './adapters/includes/index.ts';
 import type { RemoteCopies } from './adapters/includes/remote.ts';
 import type {
   BlobStore,
+  Changes,
   DeployTarget,
   Engine,
   Fleet,
@@ -42,6 +43,7 @@ export interface WorkerPorts {
   logs: LogStore;
   fleet: Fleet;
   rights: Rights;
+  changes: Changes;
   secrets: Secrets;
   /** Facts from the server, read at the start. */
   facts: InstallationFacts;
@@ -74,7 +76,7 @@ export async function wireWorker(
   const stores = httpStores({ url, workerToken });
   const facts = await retryUntil(url, options.deadlineMs ?? DEADLINE_MS, () => stores.facts());
   const secrets = localSecrets({ sealKey: deriveSealKey(workerToken), readEnv: readEnvSecret });
-  const { blobs, records, logs, fleet, rights } = stores;
+  const { blobs, records, logs, fleet, rights, changes } = stores;
   const engineAddress = (address?: string): string => address ?? settings.dockerHost;
   return {
     blobs,
@@ -82,6 +84,7 @@ export async function wireWorker(
     logs,
     fleet,
     rights,
+    changes,
     secrets,
     facts,
     now: stores.now,

@@ -24,6 +24,7 @@ import { heartbeatAck } from './parts/heartbeat-ack.ts';
 import { identityText } from './parts/identity.ts';
 import { runJanitor } from './parts/janitor.ts';
 import { withLinks, type WorkerLinks } from './parts/links.ts';
+import { pollers } from './parts/pollers.ts';
 import { cleanUpAtStart } from './parts/startup-cleanup.ts';
 import { makeFreeDiskSpace } from './parts/disk-space.ts';
 import { onStop, reportToFleet } from './parts/process.ts';
@@ -205,6 +206,7 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
       taskQueue,
       activities: { ...arch },
       maxConcurrentActivityTaskExecutions: config.slots,
+      ...pollers(4),
     }),
   );
   const host = Worker.create({
@@ -212,6 +214,7 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
     taskQueue: hostQueue(ability.hostId),
     activities: { ...makeHostActivities(deps) },
     maxConcurrentActivityTaskExecutions: HOST_SLOTS,
+    ...pollers(2),
   });
   return Promise.all([...made, host]);
 }

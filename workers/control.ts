@@ -12,8 +12,10 @@ import { CONTROL_QUEUE } from '../src/plan/model/queues.ts';
 import { workflowBundle } from '../src/temporal/bundle.ts';
 import { reconcileLookup, signalTrigger, workflowLookup } from '../src/temporal/calls.ts';
 import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
+import { ChangeSender, changeSinks } from './parts/changes.ts';
 import { identityText } from './parts/identity.ts';
 import { openTemporal, type TemporalLinks, type WorkerLinks } from './parts/links.ts';
+import { pollers } from './parts/pollers.ts';
 import { detachHere, writeStderr, stopOnSignal } from './parts/process.ts';
 import { runReconciler, type ReconcilerOptions } from './parts/reconciler.ts';
 
@@ -59,6 +61,7 @@ async function serve(
   const workflows = workflowLookup(client);
   await detachHere(client, SELF, '');
   const activities = options.activities ?? (ports && makeControlActivities({ ...ports, workflows }));
+  const sender = ports && new ChangeSender(ports.changes);
   const worker = await Worker.create({
     connection,
     namespace: settings.temporalNamespace,
@@ -66,8 +69,10 @@ async function serve(
     taskQueue: CONTROL_QUEUE,
     workflowBundle: await workflowBundle(settings.cache),
     activities: { ...activities },
+    sinks: changeSinks((change) => sender?.tell(change)),
     maxCachedWorkflows: CACHED_WORKFLOWS,
     maxConcurrentActivityTaskExecutions: 50,
+    ...pollers(5),
     // How long workflows wait for a worker that was killed before any other takes them; the SDK's 10 s is
     // long for a person.
     stickyQueueScheduleToStartTimeout: '3s',

@@ -12,6 +12,7 @@ import { VERSION } from '../src/version.ts';
 import type { WorkerPorts } from '../src/wiring.ts';
 import { identityText } from './parts/identity.ts';
 import { withLinks, type WorkerLinks } from './parts/links.ts';
+import { pollers } from './parts/pollers.ts';
 import { detachHere, reportToFleet, stopOnSignal } from './parts/process.ts';
 
 /** Longer than one call to an engine; a watch that is ended by it continues at the next worker. */
@@ -53,6 +54,7 @@ async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLi
     taskQueue: deployQueue(name),
     activities: { ...makeDeployActivities({ ...ports, target, timing: timingOf(ports) }) },
     maxConcurrentActivityTaskExecutions: SLOTS,
+    ...pollers(2),
     maxHeartbeatThrottleInterval: '5s',
     shutdownGraceTime: GRACE,
     shutdownForceTime: FORCE,

@@ -1,8 +1,9 @@
 import { defineSearchAttributeKey } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
-import { SEARCH_ATTRIBUTES, type PipelineStatus } from '../src/plan/model/protocol.ts';
+import { FINAL_STATES, SEARCH_ATTRIBUTES, type PipelineStatus } from '../src/plan/model/protocol.ts';
 import type { Trigger } from '../src/plan/model/trigger.ts';
 import { detailsText, keyword, keywords } from '../src/plan/policy/display-text.ts';
+import { tellChange } from './changes.ts';
 
 const KEYS = {
   project: defineSearchAttributeKey(SEARCH_ATTRIBUTES.project, 'KEYWORD'),
@@ -26,7 +27,7 @@ export const startAttributes = ({
 
 /**
  * Shows the status in Temporal: once for all changes of the same moment, and in the history only if something
- * differs.
+ * differs. Tells the server that it has changed.
  */
 export class Visibility {
   readonly #status: () => PipelineStatus;
@@ -49,6 +50,10 @@ export class Visibility {
   show(): void {
     const status = this.#status();
     setCurrentDetails(detailsText(status));
+    tellChange({
+      pipeline: status.id,
+      over: status.endedAt !== undefined && FINAL_STATES.includes(status.state),
+    });
     const waitingFor = keywords(status.waitingFor);
     const text = JSON.stringify(waitingFor);
     if (status.state === this.#shown.state && text === this.#shown.waitingFor) return;

@@ -24,9 +24,11 @@ async function take(
   name: string,
   input: { project: string; claimId: string; deliveryId: string; hash: string },
 ): Promise<ClaimRecord> {
-  const iid = await records.allocate(COUNTERS.iid(input.project), input.hash, 1);
-  // The counter belongs to the installation: another project may have had an event with the same key.
-  const number = await records.allocate(COUNTERS.pipelines, `${input.project}.${input.hash}`, 1);
+  const [iid, number] = await Promise.all([
+    records.allocate(COUNTERS.iid(input.project), input.hash, 1),
+    // The counter belongs to the installation: another project may have had an event with the same key.
+    records.allocate(COUNTERS.pipelines, `${input.project}.${input.hash}`, 1),
+  ]);
   const { value } = await records.putIfAbsent<ClaimRecord>(name, {
     claimId: input.claimId,
     deliveryId: input.deliveryId,

@@ -11,7 +11,7 @@ import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
 import type { LogSummary, Platform } from '../plan/model/outcome.ts';
-import type { KeyLookup, PipelineState } from '../plan/model/protocol.ts';
+import type { Change, KeyLookup, PipelineState } from '../plan/model/protocol.ts';
 import type { WorkerReport } from '../plan/model/queues.ts';
 import type { SecretRef, SwarmSpec, ReleaseSpec } from '../plan/model/spec.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
@@ -83,6 +83,14 @@ export interface LogState {
   ended?: LogSummary;
   incomplete: boolean;
 }
+export interface LogChunk {
+  epoch: number;
+  offset: number;
+  bytes: Uint8Array;
+  checkpoint?: LogCheckpoint;
+  /** These are the last bytes. `complete`: nothing before them is missing, as far as the writer knows. */
+  end?: { complete: boolean };
+}
 export type LogRef = Pick<AttemptRef, 'pipeline' | 'job' | 'attempt'>;
 /**
  * One append-only log per attempt. Invariants:
@@ -94,10 +102,8 @@ export type LogRef = Pick<AttemptRef, 'pipeline' | 'job' | 'attempt'>;
 export interface LogStore {
   /** Raises the epoch and returns where to continue. */
   open(ref: LogRef, epoch: number): Promise<LogState>;
-  append(
-    ref: LogRef,
-    chunk: { epoch: number; offset: number; bytes: Uint8Array; checkpoint?: LogCheckpoint },
-  ): Promise<LogState>;
+  /** A store that does not know `end` appends only: the state that is returned tells whether the log has ended. */
+  append(ref: LogRef, chunk: LogChunk): Promise<LogState>;
   end(ref: LogRef, end: { epoch: number; summary: LogSummary }): Promise<LogState>;
   state(ref: LogRef): Promise<LogState | undefined>;
   /** Rejects with `not-found` if the log does not exist. May return fewer bytes than requested. */
@@ -633,4 +639,11 @@ export interface Fleet {
   report(worker: Omit<WorkerReport, 'seenAt'>): Promise<void>;
   /** Workers seen in the last 60 s. */
   live(): Promise<WorkerReport[]>;
+}
+
+// -------------------------------------------------------------- changes
+
+/** Passes on to the server what workflows tell. A change that gets lost makes the server notice later. */
+export interface Changes {
+  tell(changes: readonly Change[]): Promise<void>;
 }

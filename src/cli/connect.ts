@@ -48,7 +48,7 @@ export async function withServer<T>(cli: Cli, work: (client: ApiClient) => Promi
   try {
     return await work(client);
   } finally {
-    await client.close();
+    client.close();
   }
 }
 

@@ -7,7 +7,7 @@
  *   POST /api/v1/blobs                       (body: bytes)    developer { digest, bytes }
  *   GET  /api/v1/blobs/:digest                                operator  bytes
  *   POST /api/v1/projects/:slug/pipelines    StartRequest     developer 202 { key }
- *   GET  /api/v1/projects/:slug/requests/:key                 reader    KeyLookup
+ *   GET  /api/v1/projects/:slug/requests/:key[?wait=SECONDS]  reader    KeyLookup; waits until the project has decided
  *   POST /api/v1/projects/:slug/environments/stop             developer {name} → StopResponse
  *   GET  /api/v1/projects/:slug                               reader    ProjectStatus
  *   GET  /api/v1/pipelines?project=&limit=                    reader    PipelineSummary[] newest first

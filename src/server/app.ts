@@ -1,12 +1,14 @@
 /** The app without its listener: routes, access rules and error responses. Tests use `inject` on it. */
 import fastify, { type FastifyInstance } from 'fastify';
 import { guardRoutes } from './access.ts';
+import { ChangeBoard } from './changes.ts';
 import type { ServerDeps } from './deps.ts';
 import { handleErrors } from './error-handler.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { blobRoutes } from './routes/blobs.ts';
 import { collectionRoutes } from './routes/collection.ts';
 import { internalBlobRoutes } from './routes/internal-blobs.ts';
+import { internalChangeRoutes } from './routes/internal-changes.ts';
 import { internalFleetRoutes } from './routes/internal-fleet.ts';
 import { internalLogRoutes } from './routes/internal-logs.ts';
 import { internalRecordRoutes } from './routes/internal-records.ts';
@@ -57,17 +59,19 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   );
   // Bytes are passed on as a stream; each route limits them itself.
   app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload));
-  const views = pipelineViews(deps);
+  const changes = new ChangeBoard();
+  const views = pipelineViews(deps, changes);
   for (const routes of [
     plainRoutes,
     reconciliationRoutes,
     collectionRoutes,
     blobRoutes,
-    projectRoutes,
     webhookRoutes,
     pageRoutes,
   ])
     routes(app, deps);
+  projectRoutes(app, deps, changes);
+  internalChangeRoutes(app, changes);
   for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);
   const rules = machineRules(deps, views);
   for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes])

@@ -8,7 +8,8 @@
  * VIEW-1 The status of a pipeline that is open in Temporal never comes from a record, which is of an earlier
  *        run.
  * VIEW-2 There is at most one query in progress per pipeline, and a result is used for `statusMs` unless
- *        `touch` is called.
+ *        `touch` is called, or the pipeline tells that it has a verdict.
+ * VIEW-3 What is told only says when to ask: watchers see nothing that the workflow or the record has not said.
  */
 import { DavitError } from '../errors.ts';
 import type { PipelineId, ProjectSlug } from '../plan/model/ids.ts';
@@ -19,6 +20,7 @@ import {
   type PipelineEntry,
   type PipelineSummary,
 } from '../plan/model/records.ts';
+import type { ChangeBoard } from './changes.ts';
 import type { ServerDeps } from './deps.ts';
 import { withPending } from './temporal/pending-activities.ts';
 import { recordOf, summaryOfRecord } from './records.ts';
@@ -28,6 +30,8 @@ const MAX_CACHED = 1_000;
 const PARALLEL = 8;
 /** A closed pipeline changes only when a person starts or retries one of its jobs. */
 const CLOSED_FACTOR = 6;
+/** A change that nobody tells is rare: the message was lost, or the worker is older. */
+const UNTOLD_FACTOR = 2;
 
 export interface Views {
   /** Rejects with `not-found`. */
@@ -45,7 +49,10 @@ export interface Views {
 
 export const isFinal = (state: PipelineState): boolean => FINAL_STATES.includes(state);
 
-export function pipelineViews(deps: Pick<ServerDeps, 'workflows' | 'records' | 'blobs' | 'limits'>): Views {
+export function pipelineViews(
+  deps: Pick<ServerDeps, 'workflows' | 'records' | 'blobs' | 'limits'>,
+  changes: ChangeBoard,
+): Views {
   const cache = new Map<PipelineId, { at: number; status: Promise<PipelineStatus> }>();
   const watches = new Map<PipelineId, Watch>();
 
@@ -70,10 +77,22 @@ export function pipelineViews(deps: Pick<ServerDeps, 'workflows' | 'records' | '
     return reading;
   };
 
+  const newWatch = (id: PipelineId): Watch => {
+    const watch: Watch = new Watch({
+      read: () => status(id),
+      everyMs: deps.limits.statusMs,
+      unlisten: changes.onPipeline(id, (over) => {
+        if (over) cache.delete(id);
+        watch.told(over);
+      }),
+    });
+    return watch;
+  };
+
   return {
     status,
     watch: (id, listener) => {
-      const watch = watches.get(id) ?? new Watch(() => status(id), deps.limits.statusMs);
+      const watch = watches.get(id) ?? newWatch(id);
       watches.set(id, watch);
       watch.add(listener);
       return () => {
@@ -89,18 +108,31 @@ export function pipelineViews(deps: Pick<ServerDeps, 'workflows' | 'records' | '
   };
 }
 
-/** Polls the status once for all listeners, as long as there are any. */
+interface WatchOptions {
+  read(): Promise<PipelineStatus>;
+  everyMs: number;
+  /** Called once the watch stops. */
+  unlisten(): void;
+}
+
+/**
+ * Reads the status for all listeners, as long as there are any: at once for a verdict that is told, `everyMs` after the last
+ * reading for another change, and now and again without any, because a change that is told may get lost.
+ */
 class Watch {
-  readonly #read: () => Promise<PipelineStatus>;
-  readonly #everyMs: number;
+  readonly #options: WatchOptions;
   readonly #listeners = new Set<(status: PipelineStatus) => void>();
   #last: { status: PipelineStatus; text: string } | undefined;
+  #told: 'nothing' | 'change' | 'verdict' = 'nothing';
+  #reading = false;
+  #readAt = 0;
+  /** Until the next reading if nothing is told. */
+  #pauseMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  constructor(read: () => Promise<PipelineStatus>, everyMs: number) {
-    this.#read = read;
-    this.#everyMs = everyMs;
+  constructor(options: WatchOptions) {
+    this.#options = options;
   }
 
   add(listener: (status: PipelineStatus) => void): void {
@@ -116,22 +148,38 @@ class Watch {
     return this.#listeners.size;
   }
 
+  told(over: boolean): void {
+    this.#told = over || this.#told === 'verdict' ? 'verdict' : 'change';
+    if (!this.#reading) this.#schedule();
+  }
+
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    this.#options.unlisten();
   }
 
   async #poll(): Promise<void> {
-    let wait = this.#everyMs;
+    this.#told = 'nothing';
+    this.#reading = true;
+    this.#pauseMs = this.#options.everyMs * UNTOLD_FACTOR;
     try {
-      const status = await this.#read();
-      if (isFinal(status.state)) wait *= CLOSED_FACTOR;
+      const status = await this.#options.read();
+      if (isFinal(status.state)) this.#pauseMs = this.#options.everyMs * CLOSED_FACTOR;
       this.#notify(status);
     } catch {
       // Temporal or the worker is unreachable: listeners are notified after the next success.
-      wait *= 2;
     }
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#poll(), wait);
+    this.#reading = false;
+    this.#readAt = Date.now();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    clearTimeout(this.#timer);
+    if (this.#stopped) return;
+    const pauseMs = { nothing: this.#pauseMs, change: this.#options.everyMs, verdict: 0 }[this.#told];
+    this.#timer = setTimeout(() => void this.#poll(), Math.max(0, this.#readAt + pauseMs - Date.now()));
   }
 
   #notify(status: PipelineStatus): void {

@@ -44,15 +44,18 @@ export async function findProject(cwd: string, file?: string): Promise<LocalProj
   const top = await topOf(start);
   const folder = file ? start : ((await nearest(start, top)) ?? start);
   const atTop = top === folder;
-  const history =
-    atTop && (await gitMaybe(folder, ['rev-parse', '--verify', '-q', 'HEAD^{commit}'])) !== undefined;
-  const origin = atTop ? await gitMaybe(folder, ['config', '--get', 'remote.origin.url']) : undefined;
+  const [head, origin] = atTop
+    ? await Promise.all([
+        gitMaybe(folder, ['rev-parse', '--verify', '-q', 'HEAD^{commit}']),
+        gitMaybe(folder, ['config', '--get', 'remote.origin.url']),
+      ])
+    : [];
   const named = originOf(origin);
   return {
     folder,
     slug: slugOf(origin, folder),
     ...(named && { origin: named }),
-    history,
+    history: head !== undefined,
     git: top !== undefined,
   };
 }
@@ -131,55 +134,61 @@ export async function headFacts(project: LocalProject, named?: string): Promise<
     if (named) throw new DavitError('git/no-commit', `${folder} has no commits, and therefore no ${named}.`);
     return freshFacts(project);
   }
-  const sha = await commitNamed(folder, named ?? 'HEAD');
-  if (!sha) throw new DavitError('git/no-commit', `${folder} has no commit "${named ?? 'HEAD'}".`);
-  const shown =
-    (await gitMaybe(folder, [
-      'log',
-      '-1',
-      '--no-show-signature',
-      '--format=%P%x00%an <%ae>%x00%aI%x00%B',
-      sha,
-    ])) ?? '';
-  const [parents = '', author = '', timestamp = '', message = ''] = shown.split('\0');
+  const [shown, ref, main] = await Promise.all([
+    gitMaybe(folder, [
+      ...['log', '-1', '--no-show-signature', '--format=%H%x00%P%x00%an <%ae>%x00%aI%x00%B'],
+      ...['--end-of-options', `${named ?? 'HEAD'}^{commit}`, '--'],
+    ]),
+    refOf(folder, named),
+    defaultBranch(folder),
+  ]);
+  if (!shown) throw new DavitError('git/no-commit', `${folder} has no commit "${named ?? 'HEAD'}".`);
+  const [sha = '', parents = '', author = '', timestamp = '', message = ''] = shown.split('\0');
   return {
-    ...(await refOf(folder, named)),
+    ref: ref.ref ?? main,
+    refKind: ref.refKind,
     sha,
     before: parents.split(' ')[0] || NO_SHA,
     title: message.split('\n')[0] || `working tree of ${project.slug}`,
     message: message.trim(),
     author,
     timestamp,
-    defaultBranch: await defaultBranch(folder),
+    defaultBranch: main,
   };
 }
 
-async function refOf(folder: string, named: string | undefined): Promise<Pick<HeadFacts, 'ref' | 'refKind'>> {
-  const full = await gitMaybe(folder, [
-    'rev-parse',
-    // Without it, git 2.39 prints the next option as well.
-    '--verify',
-    '-q',
-    '--symbolic-full-name',
-    '--end-of-options',
-    named ?? 'HEAD',
+/** Without a ref it is the default branch. */
+async function refOf(
+  folder: string,
+  named = 'HEAD',
+): Promise<Pick<HeadFacts, 'refKind'> & { ref: string | undefined }> {
+  const [full, current] = await Promise.all([
+    // Without --verify, git 2.39 prints the next option as well.
+    gitMaybe(folder, ['rev-parse', '--verify', '-q', '--symbolic-full-name', '--end-of-options', named]),
+    gitMaybe(folder, ['symbolic-ref', '-q', '--short', 'HEAD']),
   ]);
   const branch = /^refs\/heads\/(.+)$/.exec(full ?? '')?.[1];
   if (branch) return { ref: branch, refKind: 'branch' };
   const tag = /^refs\/tags\/(.+)$/.exec(full ?? '')?.[1];
   if (tag) return { ref: tag, refKind: 'tag' };
   const remote = /^refs\/remotes\/[^/]+\/(.+)$/.exec(full ?? '')?.[1];
-  const current = await gitMaybe(folder, ['symbolic-ref', '-q', '--short', 'HEAD']);
-  // A SHA or a detached HEAD: the branch that is checked out, else the default branch.
-  return { ref: remote ?? (current || (await defaultBranch(folder))), refKind: 'branch' };
+  // A SHA or a detached HEAD: the branch that is checked out, if there is one.
+  return { ref: remote ?? (current || undefined), refKind: 'branch' };
 }
 
 async function defaultBranch(folder: string): Promise<string> {
-  const remote = await gitMaybe(folder, ['symbolic-ref', '-q', '--short', 'refs/remotes/origin/HEAD']);
+  const names = ['main', 'master'];
+  const [remote, local] = await Promise.all([
+    gitMaybe(folder, ['symbolic-ref', '-q', '--short', 'refs/remotes/origin/HEAD']),
+    gitMaybe(folder, [
+      'for-each-ref',
+      '--format=%(refname:short)',
+      ...names.map((name) => `refs/heads/${name}`),
+    ]),
+  ]);
   if (remote) return remote.replace(/^[^/]+\//, '');
-  for (const name of ['main', 'master'])
-    if (await gitMaybe(folder, ['rev-parse', '--verify', '-q', `refs/heads/${name}`])) return name;
-  return 'main';
+  const there = (local ?? '').split('\n');
+  return names.find((name) => there.includes(name)) ?? 'main';
 }
 
 /** For a folder without commits: the source gets its own commit, whose SHA is known once it is created. */

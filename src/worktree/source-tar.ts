@@ -86,21 +86,21 @@ async function collect(project: LocalProject, request: SourceTarRequest): Promis
       entries: await withGit(project.folder, repo, listed.files),
     };
   }
-  await shallowClone(project, {
-    repo,
-    sha: facts.sha,
-    ref: facts.refKind === 'branch' ? facts.ref : undefined,
-    depth,
-  });
+  const clone = { repo, sha: facts.sha, ref: facts.refKind === 'branch' ? facts.ref : undefined, depth };
   if (ref !== undefined) {
+    await shallowClone(project, clone);
     await git(repo, ['checkout', '-q', '--force', facts.sha]);
     const listed = await trackedFiles(repo);
     return { facts, submodules: listed.submodules, entries: await withGit(repo, repo, listed.files) };
   }
   // Only the index is from the commit, so that `git status` in the job shows uncommitted changes.
-  await git(repo, ['read-tree', 'HEAD']);
-  const listed = await workingFiles(project);
-  return { facts, submodules: listed.submodules, entries: await withGit(project.folder, repo, listed.files) };
+  const cloned = shallowClone(project, clone).then(() => git(repo, ['read-tree', 'HEAD']));
+  // Both are awaited, even if one fails: the folder must not be removed while git writes to it.
+  const [listed, done] = await Promise.allSettled([workingFiles(project), cloned]);
+  if (listed.status === 'rejected') throw listed.reason;
+  if (done.status === 'rejected') throw done.reason;
+  const { files, submodules } = listed.value;
+  return { facts, submodules, entries: await withGit(project.folder, repo, files) };
 }
 
 /** Holds the fetched commit until HEAD does. */
@@ -111,15 +111,17 @@ async function shallowClone(
   project: LocalProject,
   { repo, sha, ref, depth }: { repo: string; sha: string; ref: string | undefined; depth: number },
 ): Promise<void> {
-  await git(project.folder, ['init', '-q', '--template=', '--initial-branch=main', '--end-of-options', repo]);
+  const initial = `--initial-branch=${ref ?? 'main'}`;
+  await git(project.folder, ['init', '-q', '--template=', initial, '--end-of-options', repo]);
   const from = pathToFileURL(project.folder).href;
   // Protocol 2 serves any commit by its SHA, even without a ref.
   const allow = ['-c', 'protocol.file.allow=always', '-c', 'protocol.version=2'];
-  const quiet = ['-q', '--no-recurse-submodules', '--no-write-fetch-head'];
+  const quiet = ['-q', '--no-recurse-submodules', '--no-write-fetch-head', '--update-head-ok'];
+  const branch = ref === undefined ? undefined : `refs/heads/${ref}`;
   // A shallow project can only provide the history that it has.
-  const tags = ['--no-tags', from, sha, '+refs/tags/*:refs/tags/*'];
+  const tags = ['--no-tags', from, branch ? `${sha}:${branch}` : sha, '+refs/tags/*:refs/tags/*'];
   // git follows tags of the commits that it fetches only if they get a ref.
-  const history = depth === WHOLE ? tags : [`--depth=${depth}`, from, `${sha}:${FETCHED}`];
+  const history = depth === WHOLE ? tags : [`--depth=${depth}`, from, `${sha}:${branch ?? FETCHED}`];
   await git(repo, [
     ...allow,
     'fetch',
@@ -127,10 +129,9 @@ async function shallowClone(
     ...(depth === WHOLE ? ['--update-shallow'] : []),
     ...history,
   ]);
+  if (branch) return;
   await git(repo, ['update-ref', '--no-deref', 'HEAD', sha]);
   if (depth !== WHOLE) await git(repo, ['update-ref', '-d', FETCHED]);
-  if (ref) await git(repo, ['update-ref', `refs/heads/${ref}`, sha]);
-  if (ref) await git(repo, ['symbolic-ref', 'HEAD', `refs/heads/${ref}`]);
 }
 
 /** A repository with one commit of exactly these files, for a folder without commits. */

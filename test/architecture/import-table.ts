@@ -70,6 +70,7 @@ const SERVER = [
  */
 const WORKFLOW = [
   'workflows/activities.ts',
+  'workflows/changes.ts',
   'workflows/failures.ts',
   'workflows/upstream-link.ts',
   'workflows/versions.ts',
@@ -192,7 +193,6 @@ export const AREAS: readonly Area[] = [
       'commander',
       'eventsource-parser',
       'pino',
-      'undici',
       'zod',
     ],
   },

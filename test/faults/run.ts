@@ -61,9 +61,10 @@ const command = [
   ...(values.without === undefined ? [] : [`--without "${values.without}"`]),
 ].join(' ');
 const began = performance.now();
-const wanted = ROWS.filter(({ row, separate }) =>
-  values.row === undefined ? !(values['one-process'] && separate) : values.row.includes(String(row)),
-);
+const chosen = ROWS.filter(({ row }) => values.row?.includes(String(row)) ?? true);
+const wanted = chosen.filter(({ separate }) => !(values['one-process'] && separate));
+for (const { row, separate } of chosen)
+  if (values['one-process'] && separate) say(`row ${row} does not run with one process. ${separate}`);
 if (wanted.length === 0)
   throw new Error(`There is no such row; there are ${ROWS.map(({ row }) => row).join(', ')}.`);
 if (values.worlds !== undefined) {

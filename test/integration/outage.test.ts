@@ -19,6 +19,7 @@ import type { PipelineStatus } from '../../src/plan/model/protocol.ts';
 import { startServer, type RunningServer } from '../../src/server/start.ts';
 import { httpStores } from '../../src/adapters/http/index.ts';
 import { workflowBundle } from '../../src/temporal/bundle.ts';
+import { changeSinks } from '../../workers/parts/changes.ts';
 import { deliver, push } from '../support/deliveries.ts';
 import { Fakes } from '../support/fakes.ts';
 import { planOf } from '../support/plans.ts';
@@ -70,6 +71,7 @@ beforeAll(async () => {
       ...shared,
       taskQueue: 'control',
       workflowBundle: await workflowBundle(readSettings().cache),
+      sinks: changeSinks(),
     }),
     Worker.create({ ...shared, taskQueue: 'amd64' }),
     Worker.create({ ...shared, taskQueue: 'host-h1' }),
@@ -227,5 +229,5 @@ test('watchers of a pipeline survive a cut network, a killed Temporal and a new 
   expect(runs.map(({ job, attempt }) => `${job} ${attempt}`).toSorted()).toEqual(['first 1', 'second 1']);
   expect(await client.pipelines({})).toHaveLength(1);
   expect(await client.lookup('table', START.key)).toEqual({ state: 'unknown' });
-  await client.close();
+  client.close();
 }, 60_000);

@@ -5,6 +5,7 @@ import { Worker } from '@temporalio/worker';
 import { describe, expect, test } from 'vitest';
 import { readSettings } from '../../src/config.ts';
 import { workflowBundle } from '../../src/temporal/bundle.ts';
+import { changeSinks } from '../../workers/parts/changes.ts';
 import { quiet } from '../support/world.ts';
 
 quiet();
@@ -16,7 +17,7 @@ describe('a recorded history replays', () => {
     const history: unknown = JSON.parse(readFileSync(join(folder, name), 'utf8'));
     const workflowId = name.startsWith('project') ? 'project/replayed' : 'pipeline/replayed/1';
     await Worker.runReplayHistory(
-      { workflowBundle: await workflowBundle(readSettings().cache) },
+      { workflowBundle: await workflowBundle(readSettings().cache), sinks: changeSinks() },
       history,
       workflowId,
     );
@@ -31,7 +32,7 @@ describe('a recorded history replays', () => {
     const text = readFileSync(join(folder, 'unreplayable', 'project-timer-and-signal.json'), 'utf8');
     await expect(
       Worker.runReplayHistory(
-        { workflowBundle: await workflowBundle(readSettings().cache) },
+        { workflowBundle: await workflowBundle(readSettings().cache), sinks: changeSinks() },
         JSON.parse(text),
         'project/replayed',
       ),
@@ -44,7 +45,7 @@ describe('a recorded history replays', () => {
     );
     await expect(
       Worker.runReplayHistory(
-        { workflowBundle: await workflowBundle(readSettings().cache) },
+        { workflowBundle: await workflowBundle(readSettings().cache), sinks: changeSinks() },
         JSON.parse(text),
         'pipeline/replayed/1',
       ),

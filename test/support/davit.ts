@@ -266,7 +266,7 @@ async function startPipeline(api: Api, slug: string, folder: string): Promise<st
   });
   return eventually('the pipeline of the request', 30_000, async () => {
     const found = await api<{ pipeline?: string }>(
-      `/api/v1/projects/${slug}/requests/${encodeURIComponent(key)}`,
+      `/api/v1/projects/${slug}/requests/${encodeURIComponent(key)}?wait=10`,
     );
     return found.pipeline;
   });

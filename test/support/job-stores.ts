@@ -5,7 +5,7 @@ import { crc32, gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import type {
   BlobStore,
-  LogCheckpoint,
+  LogChunk,
   LogRef,
   LogState,
   LogStore,
@@ -15,6 +15,7 @@ import type {
 } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import type { Digest } from '../../src/plan/model/ids.ts';
+import { crcText } from '../../src/plan/model/outcome.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
 export class MemoryBlobs implements BlobStore {
@@ -84,10 +85,7 @@ export class MemoryLogs implements LogStore {
     log.state = { ...log.state, epoch };
     return log.state;
   }
-  async append(
-    ref: LogRef,
-    chunk: { epoch: number; offset: number; bytes: Uint8Array; checkpoint?: LogCheckpoint },
-  ): Promise<LogState> {
+  async append(ref: LogRef, chunk: LogChunk): Promise<LogState> {
     const log = this.#log(ref);
     if (chunk.epoch < log.state.epoch) throw fenced();
     if (chunk.offset > log.bytes.length) throw new DavitError('log/offset', 'A gap.');
@@ -101,6 +99,8 @@ export class MemoryLogs implements LogStore {
       crc: crc32(log.bytes),
       ...(chunk.checkpoint && { checkpoint: chunk.checkpoint }),
     };
+    const { offset: bytes, crc } = log.state;
+    if (chunk.end) log.state.ended ??= { bytes, crc: crcText(crc), complete: chunk.end.complete };
     this.onAppend(log.state);
     return log.state;
   }

@@ -43,4 +43,5 @@ export const ROUTES: Record<string, Access> = {
   'GET /internal/v1/facts': 'worker',
   'GET /internal/v1/protection/:slug': 'worker',
   'POST /internal/v1/approvals': 'worker',
+  'POST /internal/v1/changes': 'worker',
 };

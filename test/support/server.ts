@@ -58,6 +58,7 @@ export class FakeWorkflows implements Workflows {
   lookups = new Map<string, KeyLookup>();
   answer: DecisionAnswer = { accepted: true, message: 'done' };
   asked = 0;
+  lookedUp = 0;
   /** Thrown by every call. */
   failure: Error | undefined;
   onTrigger: (trigger: Trigger) => Promise<void> = async () => {};
@@ -104,6 +105,7 @@ export class FakeWorkflows implements Workflows {
       : undefined;
   }
   async lookup(_slug: string, key: string): Promise<KeyLookup | undefined> {
+    this.lookedUp += 1;
     return this.lookups.get(key);
   }
   async list(filter: { limit: number }): Promise<ListedPipeline[]> {

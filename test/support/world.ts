@@ -17,6 +17,7 @@ import {
 import type { Trigger } from '../../src/plan/model/trigger.ts';
 import { readSettings } from '../../src/config.ts';
 import { workflowBundle } from '../../src/temporal/bundle.ts';
+import { changeSinks } from '../../workers/parts/changes.ts';
 import { pipelineStatus, signalTrigger, workflowLookup } from '../../src/temporal/calls.ts';
 import { Fakes, type FakeProject } from './fakes.ts';
 import { planOf, triggerOf } from './plans.ts';
@@ -62,7 +63,13 @@ export class World {
     };
     const bundle = await workflowBundle(readSettings().cache);
     const workers = [
-      await Worker.create({ ...shared, ...more, taskQueue: 'control', workflowBundle: bundle }),
+      await Worker.create({
+        ...shared,
+        ...more,
+        taskQueue: 'control',
+        workflowBundle: bundle,
+        sinks: changeSinks(),
+      }),
       ...(await Promise.all(QUEUES.map((taskQueue) => Worker.create({ ...shared, ...more, taskQueue })))),
     ];
     return new World({ temporal, fakes, workers, connection });

@@ -36,6 +36,7 @@ import { summaryText } from '../../src/plan/policy/display-text.ts';
 import { bestEffort, durable } from '../activities.ts';
 import { causeMessage } from '../failures.ts';
 import { hasVersion } from '../versions.ts';
+import { tellChange } from '../changes.ts';
 import { reportUpstream } from '../upstream-link.ts';
 import { signalDecision } from './signal-decision.ts';
 import { startAttributes } from '../visibility.ts';
@@ -233,5 +234,6 @@ export class Intake {
 
   #remember(trigger: Trigger, entry: Omit<KnownKey, 'key' | 'deliveries'>): void {
     rememberKey(this.#memory, { key: trigger.key, ...entry }, trigger.deliveryId);
+    tellChange({ project: this.#project, key: trigger.key });
   }
 }

@@ -1,5 +1,6 @@
 /** One attempt in progress, as its activity sees it. */
 import { type Arch, isArch } from '../../../src/plan/model/ids.ts';
+import type { ImageInfo } from '../../../src/adapters/ports.ts';
 import type { ApitestSpec, ScriptSpec } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
 import { retryUntilReachable } from '../../runtime/retry-policies.ts';
@@ -20,6 +21,8 @@ export interface Job extends Identity {
   /** Ends all retries of requests to the stores. */
   storeLimit: AbortController;
   startedAt: number;
+  /** What its container was made of, once this dispatch has found it. */
+  image?: ImageInfo;
 }
 /** Progress of a job's start; only the phase before supervision has it. */
 export interface StartProgress {

@@ -235,7 +235,8 @@ function removeBeside(job: Job): void {
 async function exitNote(job: Job, state: ContainerState, timedOut: boolean): Promise<ExitNote | undefined> {
   const { engine } = job.deps;
   if (state.exitCode === 0 && !timedOut && !state.oomKilled) {
-    const info = await engine.inspectImage(state.image);
+    const known = job.image?.id === state.image ? job.image : undefined;
+    const info = known ?? (await engine.inspectImage(state.image));
     const own = job.spec.image.entrypoint ?? info?.entrypoint ?? [];
     if (own.every((word) => word === '')) return { code: 0, stopped: false };
   }

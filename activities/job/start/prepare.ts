@@ -53,6 +53,7 @@ export async function prepare(job: Job, progress: StartProgress): Promise<number
   const { environments, platform } = plan;
   const sidecars = await startSidecars(job, { environments, platform, acknowledged });
   const image = await pulled;
+  job.image = image;
   const caches = await fetched;
   lease.signal.throwIfAborted();
   await volume;

@@ -17,20 +17,13 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { DavitError } from '../../errors.ts';
-import type { LogSummary } from '../../plan/model/outcome.ts';
-import type { LogCheckpoint, LogState } from '../ports.ts';
+import { crcText, type LogSummary } from '../../plan/model/outcome.ts';
+import type { LogCheckpoint, LogChunk, LogState } from '../ports.ts';
 import { FILE_MODE, makeDir, syncDir, systemCode } from './files.ts';
 import { decodeSlots, encodeSlot, SLOT_BYTES, type Slot } from './log-slots.ts';
 
 const READ_BYTES = 1_024 * 1_024;
 const FRESH: LogState = { offset: 0, crc: 0, epoch: 0, incomplete: false };
-
-export interface Chunk {
-  epoch: number;
-  offset: number;
-  bytes: Uint8Array;
-  checkpoint?: LogCheckpoint;
-}
 
 export class LogFile {
   readonly #data: FileHandle;
@@ -51,9 +44,8 @@ export class LogFile {
     try {
       data = await openFile(`${base}.log`, true);
       if (!data) throw new DavitError('store/failed', 'Cannot create a file of the log store.');
-      await syncDir(dirname(base));
-      const slot = await recover(data, decodeSlots(await readAt(slots, 0, 2 * SLOT_BYTES)));
-      return new LogFile(data, slots, slot);
+      const [found] = await Promise.all([readAt(slots, 0, 2 * SLOT_BYTES), syncDir(dirname(base))]);
+      return new LogFile(data, slots, await recover(data, decodeSlots(found)));
     } catch (error) {
       await slots.close();
       await data?.close();
@@ -71,7 +63,8 @@ export class LogFile {
     return this.state;
   }
 
-  async append(chunk: Chunk): Promise<LogState> {
+  /** With `end`, bytes and end are durable together. */
+  async append(chunk: LogChunk): Promise<LogState> {
     this.#fence(chunk.epoch);
     const { state } = this;
     if (chunk.offset > state.offset)
@@ -87,10 +80,13 @@ export class LogFile {
       throw new DavitError('log/fenced', 'The log has ended; nothing can be appended.');
     const offset = state.offset + fresh.length;
     const checkpoint = newer(state.checkpoint, chunk.checkpoint, offset);
-    if (fresh.length === 0 && checkpoint === state.checkpoint) return this.raise(chunk.epoch);
+    const ends = chunk.end !== undefined && state.ended === undefined;
+    if (fresh.length === 0 && checkpoint === state.checkpoint && !ends) return this.raise(chunk.epoch);
     await writeAt(this.#data, state.offset, fresh);
     await this.#data.datasync();
-    await this.#commit({ ...state, offset, crc: crc32(fresh, state.crc), epoch: chunk.epoch, checkpoint });
+    const crc = crc32(fresh, state.crc);
+    const next: LogState = { ...state, offset, crc, epoch: chunk.epoch, checkpoint };
+    await this.#commit(ends ? ended(next, chunk.end?.complete === true) : next);
     return this.state;
   }
 
@@ -139,6 +135,11 @@ export class LogFile {
     this.#slot = slot;
   }
 }
+
+const ended = (state: LogState, complete: boolean): LogState => {
+  const summary = { bytes: state.offset, crc: crcText(state.crc), complete: complete && !state.incomplete };
+  return { ...state, ended: summary, incomplete: !summary.complete };
+};
 
 /** The checkpoint that is further on; one behind the end would be unusable. */
 function newer(

@@ -10,7 +10,7 @@ import { readBounded } from '../bounded.ts';
 import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
-import type { BlobStore, Fleet, LogRef, LogState, LogStore, RecordStore, Rights } from '../ports.ts';
+import type { BlobStore, Changes, Fleet, LogRef, LogState, LogStore, RecordStore, Rights } from '../ports.ts';
 import { readFacts } from './facts.ts';
 import { StoreClient, type ClientOptions } from './client.ts';
 import {
@@ -32,6 +32,7 @@ export interface HttpStores {
   logs: LogStore;
   fleet: Fleet;
   rights: Rights;
+  changes: Changes;
   /** The installation's facts that the server gives to workers. */
   facts(): Promise<InstallationFacts>;
   /** Epoch ms by the server's clock. */
@@ -50,6 +51,7 @@ export function httpStores(options: ClientOptions): HttpStores {
     logs: httpLogs(client),
     fleet: httpFleet(client),
     rights: httpRights(client),
+    changes: { tell: async (changes) => void (await post(client, '/changes', { changes })) },
     facts: async () => readFacts(await client.json({ method: 'GET', path: '/facts' })),
     now: () => client.now(),
     close: () => client.close(),

@@ -6,12 +6,12 @@
  *   records/{put-if-absent|put|get|list|allocate} POST logs/{open|append|end|state|read} append: frame (JSON
  *   line, then bytes); read: bytes, state in a header POST workers WorkerReport GET workers WorkerReport[]
  *   GET facts InstallationFacts GET protection/:slug ForgeProtection POST approvals ApprovalQuestion, answered
- *   with an ApprovalAnswer
+ *   with an ApprovalAnswer POST changes { changes: Change[] }
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { PatternSyntax } from '../../match/forge-refs.ts';
-import { ARCHES, parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
+import { ARCHES, isSlug, parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
 
 export const INTERNAL = '/internal/v1';
 /** Header of a logs/read response: JSON of a LogState. */
@@ -19,6 +19,8 @@ export const LOG_STATE_HEADER = 'x-davit-log-state';
 export const FRAME_TYPE = 'application/x-davit-frame';
 export const BYTES_TYPE = 'application/octet-stream';
 const MAX_HEAD = 8_192;
+/** In one call. */
+export const MAX_CHANGES = 100;
 
 const count = z.number().int().min(0);
 const pipeline = z
@@ -94,7 +96,13 @@ export const BODIES = {
   listRecords: z.object({ prefix: name, limit: count.max(10_000) }),
   allocate: z.object({ counter: name, claim: z.string().max(1_024), count: count.min(1) }),
   openLog: z.object({ ref: logRef, epoch: count }),
-  appendLog: z.object({ ref: logRef, epoch: count, offset: count, checkpoint: checkpoint.optional() }),
+  appendLog: z.object({
+    ref: logRef,
+    epoch: count,
+    offset: count,
+    checkpoint: checkpoint.optional(),
+    end: z.object({ complete: z.boolean() }).optional(),
+  }),
   endLog: z.object({ ref: logRef, epoch: count, summary }),
   stateOfLog: z.object({ ref: logRef }),
   readLog: z.object({ ref: logRef, offset: count, limit: count }),
@@ -111,6 +119,16 @@ export const BODIES = {
     slots: count,
     forks: z.boolean().optional(),
     version: z.string().max(64),
+  }),
+  changes: z.object({
+    changes: z
+      .array(
+        z.union([
+          z.object({ pipeline, over: z.boolean() }),
+          z.object({ project: z.string().refine(isSlug, 'not a project'), key: name }),
+        ]),
+      )
+      .max(MAX_CHANGES),
   }),
 } as const;
 

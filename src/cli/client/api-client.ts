@@ -3,8 +3,9 @@
  * DavitError that it names; an unreachable server is `cli/no-server`. Redirects are not followed, so the
  * token goes to one origin only.
  */
+import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
-import { Agent, request, type Dispatcher } from 'undici';
+import { text as textOfBody } from 'node:stream/consumers';
 import { z } from 'zod';
 import type { Collected } from '../../adapters/ports.ts';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
@@ -21,6 +22,7 @@ import type {
   StopResponse,
   StartRequest,
 } from '../../server/api.ts';
+import { HttpClient } from './http.ts';
 import { readEvents, type SseEvent } from './sse.ts';
 
 export interface LogPage {
@@ -44,9 +46,6 @@ interface Call {
   signal?: AbortSignal;
 }
 
-const RESPONSE_MS = 30_000;
-/** The server sends a comment each 15 s. */
-const SILENCE_MS = 45_000;
 const MAX_ERROR_CHARS = 64 * 1024;
 const apiError: z.ZodType<ApiError> = z.object({
   error: z.object({
@@ -59,11 +58,7 @@ const apiError: z.ZodType<ApiError> = z.object({
 export class ApiClient {
   readonly url: string;
   readonly #token: string;
-  readonly #agent = new Agent({
-    headersTimeout: RESPONSE_MS,
-    bodyTimeout: SILENCE_MS,
-    connect: { timeout: 5_000 },
-  });
+  readonly #http = new HttpClient();
 
   constructor(url: string, token: string) {
     this.url = url.replace(/\/+$/, '');
@@ -76,8 +71,18 @@ export class ApiClient {
     this.#json({ method: 'POST', path: '/api/v1/blobs', bytes, signal });
   start = (slug: ProjectSlug, request: StartRequest, signal?: AbortSignal): Promise<StartResponse> =>
     this.#json({ method: 'POST', path: `/api/v1/projects/${part(slug)}/pipelines`, json: request, signal });
-  lookup = (slug: ProjectSlug, key: string, signal?: AbortSignal): Promise<KeyLookup> =>
-    this.#json({ method: 'GET', path: `/api/v1/projects/${part(slug)}/requests/${part(key)}`, signal });
+  /** With `waitS` it waits so many seconds for the decision of the project. */
+  lookup = (
+    slug: ProjectSlug,
+    key: string,
+    { waitS, signal }: { waitS?: number; signal?: AbortSignal } = {},
+  ): Promise<KeyLookup> =>
+    this.#json({
+      method: 'GET',
+      path: `/api/v1/projects/${part(slug)}/requests/${part(key)}`,
+      query: { wait: waitS },
+      signal,
+    });
   pipelines = (filter: { project?: string; limit?: number }): Promise<PipelineSummary[]> =>
     this.#json({ method: 'GET', path: '/api/v1/pipelines', query: filter });
   status = (id: PipelineId, signal?: AbortSignal): Promise<PipelineStatus> =>
@@ -111,7 +116,7 @@ export class ApiClient {
     return {
       attempt,
       complete: response.headers['x-davit-log-complete'] !== 'false',
-      body: this.#unbroken(response.body),
+      body: this.#unbroken(response),
     };
   }
 
@@ -122,11 +127,11 @@ export class ApiClient {
   logEvents = (id: PipelineId, place: LogPlace, signal: AbortSignal): AsyncGenerator<SseEvent> =>
     this.#events({ method: 'GET', path: `${pipelinePath(id)}/log/follow`, query: { ...place }, signal });
 
-  close = (): Promise<void> => this.#agent.destroy();
+  close = (): void => this.#http.close();
 
   async *#events(call: Call): AsyncGenerator<SseEvent> {
     const response = await this.#send(call);
-    yield* readEvents(textOf(response.body));
+    yield* readEvents(textOf(response));
   }
 
   async *#unbroken(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -147,7 +152,7 @@ export class ApiClient {
     try {
       // Shapes are checked by the server, which has the same version; a body that is not JSON is not from
       // davit.
-      return (await response.body.json()) as T;
+      return JSON.parse(await textOfBody(response)) as T;
     } catch (cause) {
       if (!(cause instanceof SyntaxError)) throw this.#away(cause);
       throw new DavitError('cli/bad-answer', `The response of ${this.url} is not JSON.`, {
@@ -156,13 +161,12 @@ export class ApiClient {
     }
   }
 
-  async #send(call: Call): Promise<Dispatcher.ResponseData> {
-    let response: Dispatcher.ResponseData;
+  async #send(call: Call): Promise<IncomingMessage> {
+    let response: IncomingMessage;
     try {
-      response = await request(`${this.url}${call.path}`, {
+      response = await this.#http.send({
         method: call.method,
-        dispatcher: this.#agent,
-        query: definedOf(call.query),
+        url: `${this.url}${call.path}${queryText(call.query)}`,
         headers: { authorization: `Bearer ${this.#token}`, ...contentType(call) },
         body: call.json === undefined ? call.bytes : JSON.stringify(call.json),
         signal: call.signal,
@@ -171,12 +175,12 @@ export class ApiClient {
       if (call.signal?.aborted) throw cause;
       throw this.#away(cause);
     }
-    if (response.statusCode < 300) return response;
+    if ((response.statusCode ?? 500) < 300) return response;
     throw await this.#refusal(response);
   }
 
-  async #refusal(response: Dispatcher.ResponseData): Promise<DavitError> {
-    const whole = await response.body.text().catch((cause: unknown) => {
+  async #refusal(response: IncomingMessage): Promise<DavitError> {
+    const whole = await textOfBody(response).catch((cause: unknown) => {
       throw this.#away(cause);
     });
     const text = whole.slice(0, MAX_ERROR_CHARS);
@@ -202,10 +206,12 @@ const contentType = (call: Call): Record<string, string> =>
     : call.bytes
       ? { 'content-type': 'application/octet-stream' }
       : {};
-const definedOf = (query: Call['query']): Record<string, string | number> =>
-  Object.fromEntries(
-    Object.entries(query ?? {}).filter((pair): pair is [string, string | number] => pair[1] !== undefined),
-  );
+function queryText(query: Call['query']): string {
+  const text = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {}))
+    if (value !== undefined) text.set(name, String(value));
+  return text.size === 0 ? '' : `?${text.toString()}`;
+}
 
 function parseJson(text: string): unknown {
   try {

@@ -67,6 +67,6 @@ export async function followStatus(
   return undefined;
 }
 
-/** Errors of undici when a connection breaks within a stream. */
+/** Errors of Node when a connection breaks within a stream. */
 const isNetwork = (error: unknown): boolean =>
   error instanceof Error && ('code' in error || error.name === 'TypeError' || error.message === 'terminated');

@@ -41,7 +41,7 @@ export async function runPipeline(cli: Cli, options: RunOptions): Promise<Pipeli
       cli.io.err(`\nNo longer waiting; ${subject} continues. See it with: davit status ${id}\n`);
     } finally {
       over.abort();
-      await client.close();
+      client.close();
     }
   } catch (error) {
     if (!first.aborted) throw error;

@@ -24,6 +24,7 @@ const INVALID = 2;
 const MAX_UPLOADS = 15;
 const MAX_ASKS = 20;
 const LOOKUP_MS = 100;
+const LOOKUP_WAIT_S = 5;
 /** A missing control worker is reported after this time. */
 const REPORT_AFTER_MS = 5_000;
 const MAX_TITLE = 1_000;
@@ -54,7 +55,7 @@ export async function startPipeline(cli: Cli, options: StartOptions): Promise<St
     await requestPipeline(cli, { client, slug, request, signal: options.signal });
     return { client, id: await numberOf(cli, client, { slug, key: request.key, signal: options.letGo }) };
   } catch (error) {
-    await client.close();
+    client.close();
     throw error;
   }
 }
@@ -231,7 +232,7 @@ async function numberOf(
   const since = Date.now();
   let reported = false;
   for (;;) {
-    const known = await retryUntil(signal, () => client.lookup(slug, key, signal));
+    const known = await retryUntil(signal, () => client.lookup(slug, key, { waitS: LOOKUP_WAIT_S, signal }));
     if (known.pipeline) return known.pipeline;
     if (known.state === 'refused' || known.state === 'duplicate')
       throw new DavitError('usage/invalid', known.message ?? 'The server did not start this pipeline.');

@@ -6,6 +6,7 @@ import type { Settings } from '../../config.ts';
 import type { RunFile } from '../../server/api.ts';
 import { isAlive } from '../../utils/is-alive.ts';
 import { readJson, writeJson } from './files.ts';
+import { http } from './node-http.ts';
 
 const HEALTH_MS = 3_000;
 
@@ -44,12 +45,9 @@ export async function liveRun(settings: Home): Promise<RunFile | undefined> {
 }
 
 /** True if there is an HTTP response below status 500. */
-export async function responds(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
-  // Loaded here, because most commands ask nothing and it costs a tenth of their start. Not `fetch`, which
-  // would load a second HTTP client into a process that lives as long as davit.
-  const { get } = await import('node:http');
+export function responds(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
   return new Promise((resolve) => {
-    const request = get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+    const request = http.get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
       response.destroy();
       resolve((response.statusCode ?? 500) < 500);
     });

@@ -195,6 +195,18 @@ export interface KeyLookup {
   state: 'unknown' | 'queued' | 'started' | 'duplicate' | 'refused';
   message?: string;
 }
+/**
+ * What a workflow tells the server beside its history, so that the server need not ask again and again. It is a
+ * hint, not a fact: what is told may not be in the history yet, so the server asks the workflow.
+ */
+export type Change =
+  | {
+      pipeline: PipelineId;
+      /** It has a verdict. */
+      over: boolean;
+    }
+  /** The project has decided about the event with this key. */
+  | { project: ProjectSlug; key: string };
 /** Commit of the last event of each ref, by `KIND:REF`. */
 export type PushedHeads = Record<string, string>;
 export interface ProjectStatus {

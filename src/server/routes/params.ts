@@ -34,6 +34,10 @@ export const logQueryOf = (query: unknown): z.output<typeof logQuery> => logQuer
 const jobQuery = z.object({ job: z.string().min(1).max(1_024) });
 export const jobOf = (query: unknown): string => jobQuery.parse(query).job;
 
+/** Seconds. */
+const waitQuery = z.object({ wait: whole.max(20).default(0) });
+export const waitOf = (query: unknown): number => waitQuery.parse(query).wait;
+
 const reportsQuery = z.object({ reports: z.enum(['0', '1']).default('0') });
 export const reportsOf = (query: unknown): boolean => reportsQuery.parse(query).reports === '1';
 

@@ -1,4 +1,5 @@
 /** Projects for people: start a pipeline, look up a request, stop an environment. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -12,8 +13,9 @@ import type { Trigger } from '../../plan/model/trigger.ts';
 import { userOf } from '../access.ts';
 import type { StartResponse, StartRequest, StopResponse } from '../api.ts';
 import type { User } from '../auth.ts';
+import type { ChangeBoard } from '../changes.ts';
 import type { ServerDeps } from '../deps.ts';
-import { keyOf, missing, slugOf } from './params.ts';
+import { keyOf, missing, slugOf, waitOf } from './params.ts';
 import { sha256 } from '../../utils/sha256.ts';
 
 const MAX_CHANGED_CHARS = 262_144;
@@ -56,7 +58,7 @@ const startBody: z.ZodType<StartRequest> = z.strictObject({
 
 const stopBody = z.strictObject({ name: z.string().min(1).max(255) });
 
-export function projectRoutes(app: FastifyInstance, deps: ServerDeps): void {
+export function projectRoutes(app: FastifyInstance, deps: ServerDeps, changes: ChangeBoard): void {
   app.post(
     '/api/v1/projects/:slug/pipelines',
     { config: { access: 'developer' } },
@@ -71,10 +73,16 @@ export function projectRoutes(app: FastifyInstance, deps: ServerDeps): void {
       return reply.code(202).send(answer);
     },
   );
-  app.get('/api/v1/projects/:slug/requests/:key', { config: { access: 'reader' } }, async ({ params }) => {
-    const { slug, key } = keyOf(params);
-    return lookup(deps, slug, key);
-  });
+  app.get(
+    '/api/v1/projects/:slug/requests/:key',
+    { config: { access: 'reader' } },
+    async ({ params, query }) => {
+      const { slug, key } = keyOf(params);
+      const waitMs = waitOf(query) * 1_000;
+      const onChange = (listener: () => void) => changes.onRequest(slug, key, listener);
+      return decided({ waitMs, askAgainMs: deps.limits.statusMs, onChange }, () => lookup(deps, slug, key));
+    },
+  );
   app.get(
     '/api/v1/projects/:slug',
     { config: { access: 'reader' } },
@@ -170,6 +178,31 @@ async function refuseProtected(
       hint: 'Push to it, ask an operator, or have the role or the name added to start_protected of the project.',
     },
   );
+}
+
+/**
+ * What `ask` says once the project has decided, or when the time is over. Asks again when a change is told, and now and again
+ * without, because a change that is told may get lost.
+ */
+async function decided(
+  options: { waitMs: number; askAgainMs: number; onChange(listener: () => void): () => void },
+  ask: () => Promise<KeyLookup>,
+): Promise<KeyLookup> {
+  const end = Date.now() + options.waitMs;
+  for (;;) {
+    const over = new AbortController();
+    const stop = options.onChange(() => over.abort());
+    try {
+      const known = await ask();
+      const left = end - Date.now();
+      if ((known.state !== 'unknown' && known.state !== 'queued') || left <= 0) return known;
+      await delay(Math.min(left, options.askAgainMs), undefined, { signal: over.signal }).catch(
+        () => undefined,
+      ); // told
+    } finally {
+      stop();
+    }
+  }
 }
 
 /** The workflow knows recent requests, the store all that have started a pipeline. */

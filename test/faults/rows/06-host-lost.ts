@@ -2,6 +2,10 @@ import { countFile, expectThat, jobOf, note, type Row } from './row.ts';
 import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
 import type { World } from '../world.ts';
 
+/** For rows 6 and 7. Row 2 covers the loss of a machine that has everything. */
+export const HERE_IS_ALL =
+  'The machine that is lost has server and control worker, so that nothing can give it up.';
+
 /**
  * The machine stays away past its grace period: the job is reported as `host_lost`, and not run elsewhere
  * automatically. Its pipeline is still open when the machine returns, and its containers are removed
@@ -11,6 +15,7 @@ export const hostLost: Row = {
   row: 6,
   fault: 'power off docker host',
   moment: 'script',
+  separate: HERE_IS_ALL,
   long: true,
   async run(world) {
     const { client, processes, history } = world;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { containersOf, startOnLost, untilGone, untilLost } from './06-host-lost.ts';
+import { containersOf, HERE_IS_ALL, startOnLost, untilGone, untilLost } from './06-host-lost.ts';
 import { make } from './35-orphans.ts';
 import { atEffect, countFile, expectThat, expectWhole, note, type Row } from './row.ts';
 
@@ -13,6 +13,7 @@ export const hostReturns: Row = {
   row: 7,
   fault: 'the machine returns after it was declared lost',
   moment: 'later',
+  separate: HERE_IS_ALL,
   long: true,
   async run(world) {
     const { client, processes, engine, history } = world;

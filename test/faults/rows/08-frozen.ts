@@ -20,8 +20,9 @@ export const frozen: Row = {
   row: 8,
   fault: 'SIGSTOP worker, then SIGCONT',
   moment: 'script, deploy',
-  separate: true,
   async run(world) {
+    if (world.shape === 'one-process')
+      return { recoveryMs: [await wholeInScript(world), await wholeInDeployment(world)] };
     // In parallel: in its literal length each takes minutes. Both are awaited, so that none runs on into the
     // next row.
     const both = await Promise.allSettled([script(world), deployment(world)]);
@@ -100,4 +101,53 @@ async function deployment(world: World): Promise<number[]> {
   );
   expectThat(taken() === 1, `the target was changed ${taken()} times`);
   return [history.now() - back];
+}
+
+/**
+ * With one process nothing else works meanwhile: Temporal has closed the dispatch when the process continues,
+ * and the next dispatch attaches to the container.
+ */
+async function wholeInScript(world: World): Promise<number> {
+  const { client, history, profile } = world;
+  const id = await client.start(world.project(8), countFile(LINES, profile.frozenMs / 1_000 + 3));
+  await client.untilLogged(id, 'count', 'line-4\n');
+  const back = await standStill(world, `in the script of ${id}`);
+  await client.when(id, 'resumed', (one) => (one.jobs[0]?.epoch ?? 0) > 1);
+  const recovery = history.now() - back;
+  expectWhole(world, await client.verdict(id), LINES);
+  return recovery;
+}
+
+/** Frozen before its request to the target, which is carried out meanwhile: the next dispatch finds that out. */
+async function wholeInDeployment(world: World): Promise<number> {
+  const { client, history, profile } = world;
+  const project = world.project(8);
+  const asked = history.events.length;
+  let back = 0;
+  const hook = atEffect(world, 'service create', {
+    moment: 'before',
+    answer: 'pass',
+    act: async () => {
+      back = await standStill(world, 'before a deployment');
+    },
+  });
+  const id = await client.start(project, deployFile(world, project, 'one'));
+  await reached(world, hook.done, `the service of ${id}`, profile.waitMs + profile.frozenMs);
+  const status = await client.verdict(id);
+  expectThat(status.state === 'success', `${id} did not succeed`, status);
+  expectThat(jobOf(status, 'ship').result?.deployed?.state === 'converged', `${id} did not converge`, status);
+  const taken = history.events
+    .slice(asked)
+    .filter((event) => event.type === 'effect' && event.answer === 'ok').length;
+  expectThat(taken === 1, `the target was changed ${taken} times`);
+  return history.now() - back;
+}
+
+/** Returns when the process continues. */
+async function standStill(world: World, when: string): Promise<number> {
+  note(world, 8, `SIGSTOP of the one process ${when}`);
+  world.processes.arch.freeze();
+  await delay(world.profile.frozenMs);
+  world.processes.arch.thaw();
+  return world.history.now();
 }

@@ -23,7 +23,7 @@ export const clockSkew: Row = {
   row: 27,
   fault: 'clocks of workers 10 minutes off, and jumping',
   moment: 'script, resume, deploy',
-  separate: true,
+  separate: 'The server, whose clock the others are compared with, has the clock of that process.',
   long: true,
   async run(world) {
     const { client, processes, history } = world;

@@ -3,6 +3,7 @@ import { Worker } from '@temporalio/worker';
 import { quiet } from '../../support/world.ts';
 import { readSettings } from '../../../src/config.ts';
 import { workflowBundle } from '../../../src/temporal/bundle.ts';
+import { changeSinks } from '../../../workers/parts/changes.ts';
 import type { World } from '../world.ts';
 import { expectThat, note, type Row } from './row.ts';
 
@@ -31,7 +32,10 @@ export async function replayAll({ ports }: World): Promise<{ count: number; brok
     const histories = workflow.list().intoHistories({ concurrency: 4 });
     const broken: string[] = [];
     let count = 0;
-    for await (const one of Worker.runReplayHistories({ workflowBundle: bundle }, histories)) {
+    for await (const one of Worker.runReplayHistories(
+      { workflowBundle: bundle, sinks: changeSinks() },
+      histories,
+    )) {
       count += 1;
       if (one.error) broken.push(`${one.workflowId} does not replay: ${one.error.message}`);
     }

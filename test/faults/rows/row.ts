@@ -22,8 +22,8 @@ export interface Row {
    * other lane.
    */
   lane?: Lane;
-  /** Something has to happen while the worker is away, frozen or wrong: this needs another process. */
-  separate?: true;
+  /** Why it needs a process for each part: with one process it does not run. */
+  separate?: string;
   /** Mostly waits: runs in `npm run faults` only, not in `npm test`. */
   long?: true;
   /** Sets up, injects, waits for the required outcome; throws a `Break` when it does not come. */

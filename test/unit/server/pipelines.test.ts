@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DavitError } from '../../../src/errors.ts';
 import type { PipelineId } from '../../../src/plan/model/ids.ts';
-import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
+import type { Change, PipelineStatus } from '../../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../../src/plan/model/records.ts';
 import { claimName, pipelineRecordName, type PipelineEntry } from '../../../src/plan/model/records.ts';
 import { withPending } from '../../../src/server/temporal/pending-activities.ts';
@@ -23,6 +23,9 @@ const get = (url: string, token: string = TOKENS.reader) =>
   server.app.inject({ url, headers: bearer(token) });
 const post = (url: string, payload: object, token: string = TOKENS.developer) =>
   server.app.inject({ method: 'POST', url, headers: bearer(token), payload });
+
+/** As a control worker passes it on. */
+const told = (...changes: Change[]) => post('/internal/v1/changes', { changes }, TOKENS.worker);
 
 async function keepRecord(status: PipelineStatus, plan?: object): Promise<void> {
   const planBlob = plan && (await server.stores.blobs.putBytes(Buffer.from(JSON.stringify(plan))));
@@ -279,6 +282,20 @@ describe('starting', () => {
     expect((await get(path)).json()).toEqual({ state: 'started', pipeline: 'table/12' });
     server.workflows.lookups.set(request.key, { state: 'queued' });
     expect((await get(path)).json()).toEqual({ state: 'queued' });
+  });
+
+  test('a request is answered when its project tells that it has decided', async () => {
+    const path = `/api/v1/projects/table/requests/${encodeURIComponent(request.key)}?wait=20`;
+    server.deps.limits.statusMs = 3_600_000;
+    server.workflows.lookups.set(request.key, { state: 'queued' });
+    const answer = get(path);
+    await expect.poll(() => server.workflows.lookedUp).toBeGreaterThan(0);
+    server.workflows.lookups.set(request.key, { state: 'started', pipeline: 'table/3' });
+    const asked = server.workflows.lookedUp;
+    await told({ project: 'table', key: request.key });
+    await expect.poll(() => server.workflows.lookedUp).toBe(asked + 1);
+    expect((await answer).json()).toEqual({ state: 'started', pipeline: 'table/3' });
+    expect((await get(path.replace('=20', '=x'))).statusCode).toBe(400);
   });
 
   test('projects', async () => {

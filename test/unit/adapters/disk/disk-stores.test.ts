@@ -169,6 +169,26 @@ describe('logs', () => {
     });
   });
 
+  test('the last bytes may carry the end: durable together, once, and never complete if bytes are missing', async () => {
+    await stores.logs.open(ref, 1);
+    const chunk = { epoch: 1, offset: 0, bytes: bytes('all'), end: { complete: true } };
+    const summary = { bytes: 3, crc: crcHex(bytes('all')), complete: true };
+    expect(await stores.logs.append(ref, chunk)).toMatchObject({ ended: summary, incomplete: false });
+    expect(await stores.logs.append(ref, { ...chunk, end: { complete: false } })).toMatchObject({
+      ended: summary,
+    });
+    await expect(stores.logs.append(ref, { ...chunk, offset: 3 })).rejects.toMatchObject({
+      code: 'log/fenced',
+    });
+    await stores.close();
+    stores = await diskStores(folder);
+    expect((await stores.logs.state(ref))?.ended).toEqual(summary);
+    const other = { ...ref, attempt: 2 };
+    await stores.logs.open(other, 1);
+    const state = await stores.logs.append(other, { ...chunk, end: { complete: false } });
+    expect(state).toMatchObject({ ended: { complete: false }, incomplete: true });
+  });
+
   test('a checkpoint outlives the process, an older one does not replace it', async () => {
     const at = (offset: number) => ({
       engineTime: `2026-01-01T00:00:00.00000000${offset}Z`,

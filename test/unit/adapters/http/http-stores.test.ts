@@ -72,6 +72,16 @@ describe('the stores over HTTP', () => {
     expect(endless.destroyed).toBe(true);
   });
 
+  test('changes that workflows tell', async () => {
+    await stores.changes.tell([
+      { pipeline: 'table/7', over: true },
+      { project: 'table', key: 'push:main' },
+    ]);
+    await expect(stores.changes.tell([{ project: 'NO SLUG', key: 'k' }])).rejects.toMatchObject({
+      code: 'usage/invalid',
+    });
+  });
+
   test('records', async () => {
     expect(await stores.records.get('claims/a')).toBeUndefined();
     expect(await stores.records.putIfAbsent('claims/a', { by: 1 })).toEqual({

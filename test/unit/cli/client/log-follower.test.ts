@@ -14,7 +14,7 @@ beforeEach(async () => {
   client = new ApiClient(await server.app.listen({ port: 0, host: '127.0.0.1' }), TOKENS.reader);
 });
 afterEach(async () => {
-  await client.close();
+  client.close();
   await server.close();
 });
 const setAttempt = (attempt: number): void =>
@@ -70,7 +70,7 @@ test('a server that stops in the middle of a log is reported as unreachable', as
     await expect(read()).rejects.toMatchObject({ code: 'cli/no-server', exit: 3 });
     await expect(other.pipelines({})).rejects.toMatchObject({ code: 'cli/no-server' });
   } finally {
-    await other.close();
+    other.close();
     broken.close();
   }
 });

@@ -54,7 +54,7 @@ test('a retried request prints its reason once, and uses one key', async () => {
   away = 2;
   const { started, written } = start(new AbortController().signal);
   const done = await started;
-  await done?.client.close();
+  done?.client.close();
   expect(done?.id).toBe('shop/1');
   expect(
     written.err.match(/The Temporal server did not respond\. Retrying; the pipeline starts only once\./g),
