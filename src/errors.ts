@@ -78,21 +78,21 @@ export const ERRORS = {
     exit: 2,
     http: 422,
     meaning: 'A value has the wrong type or is not one of the allowed values.',
-    remedy: 'docs/language.md shows what each keyword takes.',
+    remedy: 'Write a value of the kind that the message names.',
   },
   'language/unknown-keyword': {
     transient: false,
     exit: 2,
     http: 422,
     meaning: 'The language does not have this keyword.',
-    remedy: 'docs/language.md lists all keywords.',
+    remedy: 'Put variables under `variables`; begin the name of a template with a dot.',
   },
   'language/refused': {
     transient: false,
     exit: 2,
     http: 422,
     meaning: 'davit does not support this GitLab keyword, because it has nothing to apply it to.',
-    remedy: 'docs/language.md gives the reason.',
+    remedy: 'Remove the keyword; the message gives the reason.',
   },
   'language/no-image': {
     transient: false,
@@ -106,7 +106,7 @@ export const ERRORS = {
     exit: 2,
     http: 422,
     meaning: 'A setting has no effect here; a warning.',
-    remedy: 'Remove it, or see docs/language.md for what davit does instead.',
+    remedy: 'Remove it; the message says what davit does instead.',
   },
   'language/conflict': {
     transient: false,
@@ -227,7 +227,7 @@ export const ERRORS = {
     exit: 2,
     http: 422,
     meaning: 'A regular expression is not valid RE2.',
-    remedy: 'RE2 supports neither look-around nor back references.',
+    remedy: 'Correct the pattern at the place in the message.',
   },
   'language/expression': {
     transient: false,

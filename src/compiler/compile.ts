@@ -80,7 +80,7 @@ function readWhole(request: CompileRequest, problems: Problems): { root?: Node; 
   if (!root) return {};
   if (isNull(root)) {
     problems.add('language/missing', `${name} is empty`, {
-      hint: 'See docs/language.md for a first pipeline.',
+      hint: 'A first job: test: { image: alpine, script: [echo hello] }',
     });
     return {};
   }

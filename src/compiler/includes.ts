@@ -47,7 +47,7 @@ export async function loadIncludes(request: CompileRequest, source: IncludeSourc
   for (;;) {
     const needed = includesNeeded({ ...request, ...loaded });
     const names = namesOf(needed);
-    if (names.every((name) => asked.has(name))) return loaded;
+    if (names.every((name) => asked.has(name))) return withFiles(loaded, source);
     for (const name of names) asked.add(name);
     const news = await round(needed, source);
     loaded = {
@@ -58,6 +58,12 @@ export async function loadIncludes(request: CompileRequest, source: IncludeSourc
       responses: { ...loaded.responses, ...news.responses },
     };
   }
+}
+
+/** For a file that does not exist, the others are known too: a hint names the one that was meant. */
+async function withFiles(loaded: Loaded, source: IncludeSource): Promise<Loaded> {
+  const isMissing = Object.values(loaded.included ?? {}).includes(null);
+  return isMissing && !loaded.files ? { ...loaded, files: await source.list() } : loaded;
 }
 
 const namesOf = ({ files, list, changed, wants }: IncludesNeeded): string[] => [

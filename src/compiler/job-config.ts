@@ -14,6 +14,8 @@ export interface JobConfig {
   /** Keywords of the job itself or from extends, without default. */
   own: ReadonlySet<string>;
   values: JobValues;
+  /** A part of it was not found, which is reported: nothing is known of what it lacks. */
+  lost?: true;
 }
 
 /** Keywords for a container with a script: a job without one cannot have them. */

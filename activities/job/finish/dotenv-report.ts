@@ -22,6 +22,9 @@ export function parseDotenv(text: string, file: string): Record<string, string> 
       throw new DavitError(
         'job/artifacts',
         `${file}:${index + 1} is not NAME=value with a name that a shell can export.`,
+        {
+          hint: 'Write one NAME=value per line. A name has letters, digits and _, and does not begin with a digit.',
+        },
       );
     values[found[1]] = found[2] ?? '';
   }

@@ -1,7 +1,7 @@
 import type { Problems } from '../problems.ts';
 import { readers } from '../schema/keyword-table.ts';
 import { didYouMean } from '../suggest.ts';
-import { isNull, mapNode, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
+import { isLost, isNull, mapNode, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
 
 /**
  * `extends`: the parents' maps are merged deeply in their order, then the job's own on top; lists and scalars
@@ -47,7 +47,8 @@ export class Extender {
       return this.#remember(name, entry.value, 0);
     }
     this.#path.push(name);
-    const parents = this.#parents(name, own.value);
+    const found = this.#parents(name, own.value);
+    const { parents } = found;
     this.#path.pop();
     const levels = 1 + Math.max(0, ...parents.map((parent) => parent.levels));
     if (levels > MAX_LEVELS) {
@@ -59,7 +60,8 @@ export class Extender {
     const merged = map ? this.#merge(map, entry.value) : entry.value;
     const entries = new Map(merged.entries);
     entries.delete('extends');
-    return this.#remember(name, mapNode(entry.value, entries), levels);
+    const lost = found.lost || isLost(merged);
+    return this.#remember(name, mapNode({ ...entry.value, ...(lost && { lost }) }, entries), levels);
   }
 
   #tooDeep(name: string, at: Entry['at']): void {
@@ -73,9 +75,11 @@ export class Extender {
     return result;
   }
 
-  #parents(name: string, value: Node): { map: MapNode; levels: number }[] {
+  /** `lost`: one of them could not be found. */
+  #parents(name: string, value: Node): { parents: { map: MapNode; levels: number }[]; lost: boolean } {
     const names = readers.extends.read(value, this.#problems) ?? [];
     const parents: { map: MapNode; levels: number }[] = [];
+    let lost = isLost(value);
     for (const [index, parent] of names.entries()) {
       const at = value.kind === 'list' ? (value.items[index] ?? value) : value;
       const start = this.#path.indexOf(parent);
@@ -86,6 +90,7 @@ export class Extender {
       }
       const target = this.#entries.get(parent);
       if (target?.value.kind !== 'map') {
+        lost = true;
         const what = target ? `"${parent}", which is not a map` : `"${parent}", which does not exist`;
         this.#problems.add('language/unknown-extends', `"${name}" extends ${what}`, {
           at,
@@ -96,7 +101,7 @@ export class Extender {
       const resolved = this.#resolve(parent);
       if (resolved) parents.push(resolved);
     }
-    return parents;
+    return { parents, lost };
   }
 
   #merge(below: MapNode, above: MapNode): MapNode {
@@ -117,6 +122,7 @@ export class Extender {
           : entry,
       );
     }
-    return mapNode(above, entries);
+    const lost = isLost(below) || isLost(above);
+    return mapNode({ ...above, ...(lost && { lost }) }, entries);
   }
 }

@@ -9,6 +9,7 @@
  */
 import { ContentReader, givenBy, type ComponentFacts, type GivenInputs } from '../inputs/content.ts';
 import type { Problems } from '../problems.ts';
+import { didYouMean } from '../suggest.ts';
 import type { CompileRequest } from '../request.ts';
 import type { ConditionScope } from '../rules/scope.ts';
 import { includeReader, type WrittenInclude } from '../schema/keywords/include.ts';
@@ -42,6 +43,8 @@ export class Includer {
   readonly #contents: ContentReader;
   /** Ids of files that were read. */
   readonly #seen = new Set<string>();
+  /** Files of the own source that can be included, if they are known. */
+  readonly #files: readonly string[];
   #count = 0;
   #characters = 0;
 
@@ -54,6 +57,7 @@ export class Includer {
     this.#locator = new IncludeLocator(request, problems);
     this.#rules = new IncludeRules(request, problems, this.#locator);
     this.#scopeOf = includeScopes(request);
+    this.#files = (request.files ?? []).filter((file) => /\.ya?ml$/i.test(file));
   }
 
   get needed(): IncludesNeeded {
@@ -121,7 +125,8 @@ export class Includer {
     this.#seen.add(id);
     if (text === undefined) return undefined;
     if (text === null) {
-      if (first) this.#problems.add('language/include', `the source has no file ${name}`, { at });
+      const hint = (): string | undefined => didYouMean(name, this.#files);
+      if (first) this.#problems.add('language/include', `the source has no file ${name}`, { at, hint });
       return undefined;
     }
     this.#problems.noteInclude(name, at);

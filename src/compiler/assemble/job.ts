@@ -2,7 +2,7 @@ import type { JobKind } from '../../plan/model/plan.ts';
 import type { Problems } from '../problems.ts';
 import { JOB_KEYWORDS, readers, type JobValues } from '../schema/keyword-table.ts';
 import { inherits } from '../schema/keywords/inherit.ts';
-import { isNull, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
+import { isLost, isNull, type Entry, type MapNode, type Node } from '../yaml/nodes.ts';
 import type { Extender } from './extends.ts';
 import { refuse, unknownKeyword } from './file.ts';
 import type { Origin } from '../source-text.ts';
@@ -65,7 +65,8 @@ function readJob({ name, map, at, file, problems }: JobReader): JobConfig {
   const wanted = inherit && !isNull(inherit) ? readers.inherit.read(inherit, problems)?.default : undefined;
   for (const [key, entry] of file.defaults)
     if (!entries.has(key) && takesDefault(kind, key) && inherits(wanted, key)) entries.set(key, entry);
-  return { name, kind, at, entries, own, values: readValues(entries, problems) };
+  const lost = isLost(map) || [...map.entries.values()].some(({ value }) => isLost(value));
+  return { name, kind, at, entries, own, values: readValues(entries, problems), ...(lost && { lost }) };
 }
 
 const TYPED = ['trigger', 'build', 'apitest', 'push', 'deploy'] as const;

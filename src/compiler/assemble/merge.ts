@@ -1,4 +1,4 @@
-import { mapNode, type MapNode } from '../yaml/nodes.ts';
+import { isLost, mapNode, type MapNode } from '../yaml/nodes.ts';
 
 /**
  * Merges maps key by key, the upper one wins; lists and scalars are replaced. Nodes are shared, so places
@@ -12,5 +12,6 @@ export function mergeMaps(below: MapNode, above: MapNode): MapNode {
     const both = under?.kind === 'map' && value.kind === 'map';
     entries.set(key, both ? { ...entry, value: mergeMaps(under, value) } : entry);
   }
-  return mapNode(above, entries);
+  const lost = isLost(below) || isLost(above);
+  return mapNode({ ...above, ...(lost && { lost }) }, entries);
 }

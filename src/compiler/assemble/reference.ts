@@ -178,4 +178,5 @@ const emptyAt = ({ source, offset }: Node): Node => ({
   style: 'plain',
   size: 1,
   height: 1,
+  lost: true,
 });

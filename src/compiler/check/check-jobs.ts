@@ -14,6 +14,7 @@ import { platformsOf } from '../draft/draft.ts';
 import { checkMirror, checkTrigger } from './check-trigger.ts';
 import { messageOf } from '../../utils/message.ts';
 import { refPattern } from '../../match/ref-pattern.ts';
+import { regexHint } from '../../match/regex-hint.ts';
 import { CONTAINER_KEYWORDS, placeIn, type JobConfig } from '../job-config.ts';
 import { checkPages } from './check-pages.ts';
 import { checkEnvironment } from './check-environment.ts';
@@ -71,7 +72,9 @@ const plain = (text: string): string => storable(text).slice(0, 60);
 /** GitLab's runners have a default image too; a new installation has none yet. */
 function checkImages({ jobs, request, problems }: CheckContext): void {
   if (request.defaultImage) return;
-  const without = [...jobs.values()].filter((job) => job.values.script && !job.entries.has('image'));
+  const without = [...jobs.values()].filter(
+    (job) => job.values.script && !job.entries.has('image') && !job.lost,
+  );
   const [first, ...others] = without;
   if (!first) return;
   const more = others.length > 0 ? ` and ${others.length} more` : '';
@@ -101,7 +104,7 @@ function checkWhatRuns(job: JobConfig, context: CheckContext): void {
       },
     );
   if (job.kind === 'script' || job.kind === 'apitest') {
-    if (!job.entries.has('script'))
+    if (!job.entries.has('script') && !job.lost)
       problems.add('language/missing', `the job "${job.name}" has no script`, {
         at: job.at,
         hint:
@@ -195,6 +198,7 @@ function checkPolicy(job: JobConfig, problems: Problems): void {
         const path: Path = entry?.kind === 'map' ? ['refs', index] : [index];
         problems.add('language/regex', `${ref} is not a valid regular expression: ${why}`, {
           at: placeIn(job, keyword, path),
+          hint: regexHint(why),
         });
       }
 }

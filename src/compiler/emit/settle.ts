@@ -1,6 +1,7 @@
 /** Texts that go into the plan: they must be known when it is made, and everybody can read them. */
 import { placeIn, type JobConfig } from '../job-config.ts';
 import type { Problems } from '../problems.ts';
+import { referencesOf } from '../variables/expand.ts';
 import type { Expanded, Scope } from '../variables/scope.ts';
 import type { Path } from '../yaml/nodes.ts';
 
@@ -17,14 +18,21 @@ export function settle(config: JobConfig, request: SettleRequest, problems: Prob
   const trouble = troubleOf(expanded);
   if (trouble) {
     const label = [request.keyword, ...request.path].join('.');
-    problems.add('language/secret', `${label} of "${config.name}" uses a variable that ${trouble}`, {
+    problems.add('language/secret', `${label} of "${config.name}" uses ${trouble.what}`, {
       at: placeIn(config, request.keyword, request.path),
+      hint: trouble.hint,
     });
   }
   return expanded.text;
 }
 
-function troubleOf({ late, tainted }: Expanded): string | undefined {
-  if (tainted) return 'is masked or secret, and would be readable here';
-  return late ? 'is known only when the job runs' : undefined;
+function troubleOf({ text, late, tainted }: Expanded): { what: string; hint?: string } | undefined {
+  if (tainted) return { what: 'a variable that is masked or secret, and would be readable here' };
+  if (!late) return undefined;
+  const names = [...new Set(referencesOf(text))].map((name) => `$${name}`);
+  const what = names.length === 1 ? `${names[0]}, which is` : `${names.join(', ')}, which are`;
+  return {
+    what: `${what} known only when the job runs`,
+    hint: 'It is needed before: use a variable of the file, the project or this run, not of a dotenv report or of the machine.',
+  };
 }

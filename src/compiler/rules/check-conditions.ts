@@ -9,6 +9,7 @@ import { parseExpression, partsOf, type Mistake } from '../expression/expression
 import { originIn, ruleKey, itemNodes } from '../yaml/rule-nodes.ts';
 import { messageOf } from '../../utils/message.ts';
 import { refPattern } from '../../match/ref-pattern.ts';
+import { regexHint } from '../../match/regex-hint.ts';
 import { placeIn, type JobConfig } from '../job-config.ts';
 import type { Reach } from './reach.ts';
 
@@ -28,6 +29,7 @@ export function checkExpression(label: string, node: Node, problems: Problems): 
       const why = messageOf(error);
       problems.add('language/regex', `${part.text} is not a valid regular expression: ${why}`, {
         at: originIn(node, part.at),
+        hint: regexHint(why),
       });
     }
   }

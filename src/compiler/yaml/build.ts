@@ -1,5 +1,14 @@
 import type { Problems } from '../problems.ts';
-import { mapNode, type Entry, type MapNode, type Node, type ScalarNode, type ScalarStyle } from './nodes.ts';
+import { didYouMean } from '../suggest.ts';
+import {
+  isLost,
+  mapNode,
+  type Entry,
+  type MapNode,
+  type Node,
+  type ScalarNode,
+  type ScalarStyle,
+} from './nodes.ts';
 import { isDate, plainScalar, scalarText } from './scalars.ts';
 import type { SourceText, Origin } from '../source-text.ts';
 
@@ -51,8 +60,17 @@ export class TreeBuilder {
     }
     if (found) return found;
     const what = this.#anchors.has(name) ? 'is inside its own anchor' : 'has no anchor before it';
-    this.problems.add('language/yaml', `the alias *${name} ${what}`, { at });
-    return this.empty(offset);
+    this.problems.add('language/yaml', `the alias *${name} ${what}`, {
+      at,
+      hint:
+        didYouMean(name, this.#anchors.keys()) ??
+        `Write &${name} in front of the value that it means, above this line.`,
+    });
+    return this.lost(offset);
+  }
+
+  lost(offset: number): ScalarNode {
+    return { ...this.empty(offset), lost: true };
   }
 
   scalar(text: string, offset: number, style: ScalarStyle): ScalarNode {
@@ -85,7 +103,8 @@ export class TreeBuilder {
       if (merges) this.#merge(entries, value);
       else this.#put(entries, { key, at, value }, own);
     }
-    return mapNode(this.origin(offset), entries);
+    const lost = pairs.some(({ value, merges }) => merges && isLost(value));
+    return mapNode({ ...this.origin(offset), ...(lost && { lost }) }, entries);
   }
 
   #put(entries: Map<string, Entry>, entry: Entry, own: Set<string>): void {

@@ -8,6 +8,12 @@ import type { Origin } from '../source-text.ts';
 export type ScalarValue = string | number | boolean | null;
 export type ScalarStyle = 'plain' | 'quoted' | 'literal' | 'folded';
 
+/**
+ * What should be here, or a part of it, was not found, and that is reported: an alias, a template, a reference. Mistakes that
+ * only follow from it are not.
+ */
+export type Lost = true;
+
 export interface ScalarNode extends Origin {
   readonly kind: 'scalar';
   readonly value: ScalarValue;
@@ -16,6 +22,7 @@ export interface ScalarNode extends Origin {
   readonly style: ScalarStyle;
   readonly size: 1;
   readonly height: 1;
+  readonly lost?: Lost;
 }
 export interface MapNode extends Origin {
   readonly kind: 'map';
@@ -26,6 +33,7 @@ export interface MapNode extends Origin {
   readonly height: number;
   /** Result of `plain`: a field, because a weak map of every node costs more than all the rest. */
   made: Plain | undefined;
+  readonly lost?: Lost;
 }
 export interface ListNode extends Origin {
   readonly kind: 'list';
@@ -62,6 +70,8 @@ export function plain(node: Node): Plain {
   return map;
 }
 
+export const isLost = (node: Node): boolean => node.kind !== 'list' && node.lost === true;
+
 /** The deepest existing node on this path; a shorthand (a string for a map) ends the walk early. */
 export function nodeAt(node: Node, path: Path): Node {
   let here = node;
@@ -80,7 +90,10 @@ export function nodeAt(node: Node, path: Path): Node {
 
 export const isNull = (node: Node): boolean => node.kind === 'scalar' && node.value === null;
 
-export function mapNode(origin: Origin, entries: ReadonlyMap<string, Entry>): MapNode {
+export function mapNode(
+  origin: Origin & { readonly lost?: Lost },
+  entries: ReadonlyMap<string, Entry>,
+): MapNode {
   let size = 1;
   let height = 0;
   for (const { value } of entries.values()) {
@@ -95,6 +108,7 @@ export function mapNode(origin: Origin, entries: ReadonlyMap<string, Entry>): Ma
     size,
     height: height + 1,
     made: undefined,
+    ...(origin.lost && { lost: origin.lost }),
   };
 }
 

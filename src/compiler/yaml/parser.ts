@@ -14,7 +14,9 @@ import {
 } from 'yaml';
 import type { Problems } from '../problems.ts';
 import { MAX_DEPTH, TreeBuilder, type RawEntry } from './build.ts';
-import { listNode, type Node, type ScalarNode, type ScalarStyle } from './nodes.ts';
+import { isLost, listNode, type Node, type ScalarNode, type ScalarStyle } from './nodes.ts';
+import { didYouMean } from '../suggest.ts';
+import { mistakesOf } from './syntax-errors.ts';
 import type { SourceText, Origin } from '../source-text.ts';
 
 /** Limit of lexer tokens: an ordinary file has one for every three characters, so 2 MiB fit. */
@@ -61,11 +63,11 @@ function compose(source: SourceText, problems: Problems): Document.Parsed[] | un
   }
   for (const token of parser.end()) for (const document of composer.next(token)) documents.push(document);
   for (const document of composer.end()) documents.push(document);
-  const errors = documents.flatMap((document) => document.errors);
-  for (const error of errors.slice(0, MAX_SYNTAX_ERRORS))
-    problems.add('language/yaml', `not valid YAML: ${error.message}`, {
-      at: { source, offset: error.pos[0] },
-    });
+  const errors = documents.flatMap((document) =>
+    document.errors.map(({ code, message, pos }) => ({ code, message, offset: pos[0] })),
+  );
+  for (const { offset, message, hint } of mistakesOf(source.text, errors).slice(0, MAX_SYNTAX_ERRORS))
+    problems.add('language/yaml', message, { at: { source, offset }, hint });
   return documents;
 }
 
@@ -90,24 +92,39 @@ class Reader {
     if (isAlias(node)) return this.#build.alias(node.source, origin.offset, depth);
     if (node.anchor) this.#build.openAnchor(node.anchor);
     const reference = node.tag === '!reference' && isSeq(node);
-    if (!reference) this.#checkTag(node.tag, origin, isScalar(node));
+    if (!reference && !this.#knowsTag(node.tag, origin, isScalar(node))) {
+      const lost = this.#build.lost(origin.offset);
+      if (node.anchor) this.#build.closeAnchor(node.anchor, lost);
+      return lost;
+    }
     let made: Node;
     if (isMap(node)) made = this.#map(node, origin, depth);
     else if (isSeq(node)) {
-      const items = node.items.map((item) => this.#node(item, depth + 1));
+      const items = node.items.map((item) => this.#node(item, depth + 1)).filter((item) => !isLost(item));
       made = reference ? { ...listNode(origin, items), reference } : listNode(origin, items);
     } else made = this.#scalar(node, origin);
     if (node.anchor) this.#build.closeAnchor(node.anchor, made);
     return made;
   }
 
-  #checkTag(tag: string | undefined, at: Origin, scalar: boolean): void {
-    if (!tag || tag === '!') return;
+  /** False for a tag that gives the value another meaning, which is reported. */
+  #knowsTag(tag: string | undefined, at: Origin, scalar: boolean): boolean {
+    if (!tag || tag === '!') return true;
     const { problems } = this.#build;
-    if (tag === '!reference')
-      problems.add('language/type', '!reference takes a list of names: a job, then a keyword', { at });
-    else if (!(scalar && tag === 'tag:yaml.org,2002:str') && !/^tag:yaml\.org,2002:(map|seq)$/.test(tag))
-      problems.add('language/yaml', `the tag ${tag} is unknown`, { at });
+    if (tag === '!reference') {
+      const hint = 'For example: !reference [.template, script]';
+      problems.add('language/type', '!reference takes a list of names: a job, then a keyword', { at, hint });
+      return false;
+    }
+    if ((scalar && tag === 'tag:yaml.org,2002:str') || /^tag:yaml\.org,2002:(map|seq)$/.test(tag))
+      return true;
+    problems.add('language/yaml', `the tag ${tag} is unknown`, {
+      at,
+      hint:
+        didYouMean(tag, ['!reference']) ??
+        'The only tag with a meaning here is !reference [JOB, KEYWORD]. Put a text that begins with ! in quotes.',
+    });
+    return false;
   }
 
   #scalar(node: Scalar.Parsed, origin: Origin): ScalarNode {

@@ -96,7 +96,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     'language/type',
     '1:23',
     /script must not be empty/,
-    /language/,
+    /For example: script:/,
   ],
   [
     'a value that is not one of its options',
@@ -104,7 +104,7 @@ const CASES: [name: string, text: string, code: string, at: string, message: Reg
     'language/type',
     '1:16',
     /variables.A must have a value that is one of its options/,
-    /language/,
+    /For example: variables:/,
   ],
   ['no script', 'j:\n  image: x', 'language/missing', '1:1', /"j" has no script/],
   ['an empty script', 'j: {image: x, script: []}', 'language/type', '1:23', /script must not be empty/],

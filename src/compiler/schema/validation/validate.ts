@@ -1,8 +1,10 @@
 import type { z } from 'zod';
 import type { Problems } from '../../problems.ts';
 import { didYouMean } from '../../suggest.ts';
+import { regexHint } from '../../../match/regex-hint.ts';
+import { exampleFor } from './examples.ts';
 import { keysAt } from './schema-keys.ts';
-import { kindText, nodeAt, plain, type Node, type Path, type Plain } from '../../yaml/nodes.ts';
+import { isLost, kindText, nodeAt, plain, type Node, type Path, type Plain } from '../../yaml/nodes.ts';
 import { withoutEmpty } from './empty.ts';
 
 /**
@@ -58,6 +60,7 @@ function report(from: Report): void {
   const { issue, node, label, problems } = from;
   const path = issue.path.map((step) => (typeof step === 'number' ? step : String(step)));
   const here = nodeAt(node, path);
+  if (isLost(here)) return;
   if (issue.code === 'invalid_union') {
     reportUnion({ ...from, issue, node: here, label: pathText(label, path), base: [...from.base, ...path] });
     return;
@@ -67,7 +70,7 @@ function report(from: Report): void {
       const at = here.kind === 'map' ? here.entries.get(key)?.at : undefined;
       problems.add('language/unknown-keyword', `${pathText(label, path)} has an unknown key "${key}"`, {
         at: at ?? here,
-        hint: didYouMean(key, keysAt(from.schema, [...from.base, ...path])),
+        hint: () => keyHint(key, keysAt(from.schema, [...from.base, ...path]), pathText(label, path)),
       });
     }
     return;
@@ -84,7 +87,19 @@ function report(from: Report): void {
     return;
   }
   const { message, hint, code } = words(issue, here, pathText(label, path));
-  problems.add(code, message, { at: here, hint });
+  const example =
+    code === 'language/type' || code === 'language/missing' ? exampleFor(pathText(label, path)) : undefined;
+  problems.add(code, message, { at: here, hint: hint ?? regexHint(message) ?? example });
+}
+
+/** More are no help. */
+const MAX_KEYS = 12;
+
+function keyHint(key: string, known: readonly string[], label: string): string | undefined {
+  const similar = didYouMean(key, known);
+  if (similar !== undefined) return similar;
+  if (known.length === 0 || known.length > MAX_KEYS) return exampleFor(label);
+  return `It has: ${[...new Set(known)].join(', ')}`;
 }
 
 /** Reports the issues of the allowed shape that was probably meant: the one whose outermost type fits. */
@@ -106,7 +121,8 @@ function reportUnion(from: Report & { issue: Issue & { code: 'invalid_union' } }
   const given = values.length > 0 && node.kind === 'scalar' && node.text ? `"${node.text}"` : kindText(node);
   problems.add('language/type', `${label} must be ${listText([...expected])}, not ${given}`, {
     at: node,
-    hint: node.kind === 'scalar' ? didYouMean(node.text, values) : quoteHint(label, node),
+    hint:
+      (node.kind === 'scalar' ? didYouMean(node.text, values) : quoteHint(label, node)) ?? exampleFor(label),
   });
 }
 
