@@ -11,6 +11,7 @@ import { makeResumeJob } from '../../activities/job/resume-job.ts';
 import { makeRunJob } from '../../activities/job/run-job.ts';
 import { makeStopJob } from '../../activities/job/stop-job.ts';
 import { cancelActivity, JobBench } from '../support/job-bench.ts';
+import { MemoryBlobs } from '../support/job-stores.ts';
 
 let bench: JobBench;
 beforeAll(async () => {
@@ -108,7 +109,8 @@ test.each([
   const input = await bench.input({ script: ['echo ran'] });
   const deps = bench.deps();
   const reached = Promise.withResolvers<void>();
-  const blobs = { ...deps.blobs, getStream: async () => new Readable({ read: () => reached.resolve() }) };
+  const getStream = async () => new Readable({ read: () => reached.resolve() });
+  const blobs = Object.assign(new MemoryBlobs(), { blobs: bench.blobs.blobs, getStream });
   const stopping = new AbortController();
   const environment = bench.environment();
   const stalled = environment.run(makeRunJob({ ...deps, stopping: stopping.signal, blobs }), input);
