@@ -46,6 +46,13 @@ const LATE_DECISION: Line = {
   to: "return accept('retry', 'late');",
 };
 
+/** An object is known by its name as well as by its label: the label alone must decide here. */
+const ANY_NAME: Line = {
+  file: 'activities/runtime/container-names.ts',
+  from: 'return name === own || name.startsWith(`${own}-`) ? of : undefined;',
+  to: 'return of;',
+};
+
 export const MECHANISMS = {
   'dedupe key': {
     is: 'the project knows the key of an event',
@@ -113,10 +120,17 @@ export const MECHANISMS = {
     off: (world) => change(world.border('arch>server'), atTheEnd()),
   },
   'installation label': {
-    is: 'the janitor removes only what carries the label of its own installation',
+    is: 'the janitor removes only what carries the label and a name of its own installation',
     breaks: 'I9',
     row: 35,
-    off: oneInstallation,
+    async off(world) {
+      await world.runFrom(ANY_NAME, ['arch']);
+      const back = oneInstallation(world);
+      return () => {
+        back();
+        return world.runFrom(undefined, ['arch']);
+      };
+    },
   },
 } as const satisfies Record<string, Mechanism>;
 export type MechanismName = keyof typeof MECHANISMS;

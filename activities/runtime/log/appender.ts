@@ -50,8 +50,6 @@ export class Appender {
   #timer: NodeJS.Timeout | undefined;
   #failure: unknown;
   #capped: boolean;
-  /** Set by `close`: as far as the writer knows, all that was put is the whole log. */
-  #last: { complete: boolean } | undefined;
 
   /** `offset`: position of the first byte. Bytes below the store's end have to equal those in the store. */
   private constructor(options: AppenderOptions, state: LogState, offset: number) {
@@ -135,11 +133,6 @@ export class Appender {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** From here on nothing is put: what is sent last carries the end of the log, which saves a call. */
-  last(complete: boolean): void {
-    this.#last = { complete: complete && !this.#capped };
-  }
-
   /**
    * Closes the log; an end that an earlier dispatch has written stays. `complete`: as far as the writer
    * knows.
@@ -196,10 +189,8 @@ export class Appender {
     const offset = this.#sent;
     const reached = offset + bytes.length;
     const checkpoint = this.#checkpoints.findLast((mark) => mark.offset <= reached);
-    // Of a repeat the store may have more than these bytes: `close` compares.
-    const end = known <= 0 && bytes.length === this.#waitingBytes ? this.#last : undefined;
     this.#state = await retryUntilReachable(signal, () =>
-      store.append(ref, { epoch, offset, bytes, checkpoint, ...(end && { end }) }),
+      store.append(ref, { epoch, offset, bytes, checkpoint }),
     );
     if (this.#failure !== undefined) return;
     this.#checkpoints = this.#checkpoints.filter((mark) => mark.offset > reached);

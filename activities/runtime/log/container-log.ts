@@ -155,7 +155,6 @@ export class ContainerLog {
   /** Closes the log. */
   async end(): Promise<LogSummary> {
     if (this.ended) return this.ended;
-    this.#appender.last(!this.#incomplete);
     await this.flush();
     if (this.#conflict) await this.#appender.refresh();
     return this.#appender.close(!this.#incomplete);

@@ -61,7 +61,6 @@ export class AttemptLog {
   /** Closes the log; an end that an earlier dispatch has written stays. */
   async end(): Promise<LogSummary> {
     this.#put(this.#output.flush());
-    this.#appender.last(true);
     await this.flush();
     return this.#appender.close(true);
   }

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ContainerLog } from '../../../../../activities/runtime/log/container-log.ts';
 import { followLog, MAX_FINAL_READS } from '../../../../../activities/job/container/follow.ts';
 import { maskAutomaton, maskPatterns } from '../../../../../src/masking/index.ts';
-import type { ContainerState, Engine, LogRecord, LogStore } from '../../../../../src/adapters/ports.ts';
+import type { ContainerState, Engine, LogRecord } from '../../../../../src/adapters/ports.ts';
 import { DavitError } from '../../../../../src/errors.ts';
 import { OWN_LINE } from '../../../../../src/plan/model/log-mark.ts';
 import { MemoryLogs } from '../../../../support/job-stores.ts';
@@ -113,32 +113,6 @@ describe('JobLog', () => {
       ),
       { numRuns: 150 },
     );
-  });
-
-  test.each([
-    ['in the same call', true, 0],
-    ['in a call of its own, by a store that does not know better', false, 1],
-  ])('the last bytes end the log %s', async (_, knows, ends) => {
-    const logs = new MemoryLogs();
-    let calls = 0;
-    const store: LogStore = {
-      open: (ref, epoch) => logs.open(ref, epoch),
-      append: (ref, { end, ...chunk }) => logs.append(ref, { ...chunk, ...(knows && { end }) }),
-      end: (ref, end) => {
-        calls += 1;
-        return logs.end(ref, end);
-      },
-      state: (ref) => logs.state(ref),
-      read: (ref, offset, limit) => logs.read(ref, offset, limit),
-    };
-    const { signal } = new AbortController();
-    const log = await ContainerLog.open({ store, ref: REF, epoch: 1, capBytes: 400, signal });
-    for (const record of recordsOf(['one\n', 'two\n'], [false])) await log.record(record);
-    log.recordsEnded();
-    log.say('davit ends');
-    expect(await log.end()).toMatchObject({ bytes: logs.text(REF).length, complete: true });
-    expect(calls).toBe(ends);
-    expect((await logs.state(REF))?.ended?.complete).toBe(true);
   });
 
   test('no secret is shown, wherever records split it', async () => {
