@@ -83,12 +83,15 @@ export const expectLines = (world: World, pipeline: string, count: number, job =
 export const note = (world: World, row: number, what: string): void =>
   world.history.add({ type: 'fault', row, what });
 
-/** Named moments: the borders that davit's effects cross. */
+/**
+ * Named moments: the borders that davit's effects cross. Containers are those of jobs: a worker that starts sets the
+ * firewall by one of its own.
+ */
 export const EFFECTS = {
-  'container create': { border: 'arch>engine', is: /^POST .*\/containers\/create/ },
+  'container create': { border: 'arch>engine', is: /^POST .*\/containers\/create(?!.*-firewall-)/ },
   upload: { border: 'arch>engine', is: /^PUT .*\/containers\/[^/]+\/archive/ },
-  'container start': { border: 'arch>engine', is: /^POST .*\/containers\/[^/]+\/start/ },
-  'container remove': { border: 'arch>engine', is: /^DELETE .*\/containers\// },
+  'container start': { border: 'arch>engine', is: /^POST .*\/containers\/(?!.*-firewall-)[^/]+\/start/ },
+  'container remove': { border: 'arch>engine', is: /^DELETE .*\/containers\/(?!.*-firewall-)/ },
   'log open': { border: 'arch>server', is: /^POST .*\/logs\/open/ },
   'log append': { border: 'arch>server', is: /^POST .*\/logs\/append/ },
   'log end': { border: 'arch>server', is: /^POST .*\/logs\/end/ },
