@@ -16,6 +16,25 @@ const BUILDKIT = '0.33.1';
 const RUNC_PACKAGES = ['libseccomp-dev', 'pkg-config', 'gcc', 'libc6-dev'];
 const MINUTES_10_MS = 600_000;
 
+async function buildRunc(
+  { settings, folder, progress }: MakePart,
+  how: { isStatic?: boolean; tags: string },
+): Promise<void> {
+  if (!(await hasLibseccomp()) && (await mayInstall())) await installPackages(progress, RUNC_PACKAGES);
+  await buildGoPrograms(
+    settings,
+    {
+      title: `runc ${RUNC}`,
+      version: RUNC,
+      note: 'runc is built from its Go module.',
+      programs: [{ path: 'github.com/opencontainers/runc', file: 'runc' }],
+      cgo: true,
+      ...how,
+    },
+    { folder, progress },
+  );
+}
+
 /** containerd and runc, newer than Debian's: Docker 28 and 29 need them. */
 export const containerdPart: Part = {
   name: `containerd-${CONTAINERD}-runc-${RUNC}`,
@@ -37,19 +56,7 @@ export const containerdPart: Part = {
       { folder, progress },
     );
     await onlyKeep(options, this.files);
-    if (!(await hasLibseccomp()) && (await mayInstall())) await installPackages(progress, RUNC_PACKAGES);
-    await buildGoPrograms(
-      settings,
-      {
-        title: `runc ${RUNC}`,
-        version: RUNC,
-        note: 'runc is built from its Go module.',
-        programs: [{ path: 'github.com/opencontainers/runc', file: 'runc' }],
-        cgo: true,
-        tags: 'seccomp',
-      },
-      { folder, progress },
-    );
+    await buildRunc(options, { tags: 'seccomp' });
     await onlyKeep(options, this.files);
   },
 };
@@ -109,21 +116,7 @@ export const buildkitPart: Part = {
       { folder, progress },
     );
     await onlyKeep(options, this.files);
-    if (!(await which(settings, 'pkg-config')) && (await mayInstall()))
-      await installPackages(progress, RUNC_PACKAGES);
-    await buildGoPrograms(
-      settings,
-      {
-        title: `runc ${RUNC}`,
-        version: RUNC,
-        note: 'runc is built from its Go module.',
-        programs: [{ path: 'github.com/opencontainers/runc', file: 'runc' }],
-        cgo: true,
-        isStatic: true,
-        tags: 'seccomp netgo osusergo',
-      },
-      { folder, progress },
-    );
+    await buildRunc(options, { isStatic: true, tags: 'seccomp netgo osusergo' });
     await onlyKeep(options, this.files);
   },
 };
