@@ -1,6 +1,6 @@
 /** The engines that davit is tested on, configured as users have them. */
 import { join } from 'node:path';
-import { containerdPart, docker28Part, docker29Part } from '../parts/engine-parts.ts';
+import { containerdPart, docker28Part, docker29Part, podmanPart } from '../parts/engine-parts.ts';
 import type { Part } from '../parts/part.ts';
 import { podmanDaemon } from './podman.ts';
 
@@ -44,5 +44,5 @@ export const ENGINE_KINDS: readonly EngineKind[] = [
   // Unconfigured: the containerd store is its default.
   { name: 'docker-29', parts: [docker29Part, containerdPart], daemon: dockerd({}) },
   // Debian's package; it has no swarm.
-  { name: 'podman', parts: [], daemon: podmanDaemon },
+  { name: 'podman', parts: [podmanPart], daemon: podmanDaemon },
 ];

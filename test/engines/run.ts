@@ -1,8 +1,7 @@
 /**
- * `npm run test:engines [KIND…] [-- VITEST-ARGUMENT…]`: the integration suite on each engine in turn, each in
- * a machine of its own within this one (sandbox.ts). `--command CMD ARG…` runs that instead of the suite:
- * `npm run test:engines docker-29 --command npm start -- --once`. Ends with 1 when one of them failed. Root
- * only.
+ * `npm run test:engines [-- [KIND…] [-- VITEST-ARGUMENT…]]`: the integration suite on each engine in turn, each in a
+ * machine of its own within this one (sandbox.ts). `--command CMD ARG…` runs that instead of the suite:
+ * `npm run test:engines -- docker-29 --command npm start -- --once`. Ends with 1 when one of them failed. Root only.
  */
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

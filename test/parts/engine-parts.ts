@@ -89,6 +89,17 @@ export const docker29Part: Part = {
 };
 
 /** Debian's package. The copy only marks that it is installed. */
+/** Debian's package, whose programs find each other at their own places. */
+export const podmanPart: Part = {
+  name: 'podman',
+  files: ['podman'],
+  async make({ settings, folder, progress }) {
+    if (!(await which(settings, 'podman')))
+      await installPackages(progress, ['podman', 'crun', 'netavark', 'aardvark-dns', 'catatonit']);
+    await copyFile((await which(settings, 'podman')) ?? '/usr/bin/podman', join(folder, 'podman'));
+  },
+};
+
 export const nftablesPart: Part = {
   name: 'nftables',
   files: ['nft'],

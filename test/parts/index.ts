@@ -1,6 +1,13 @@
 /** Every heavy part of the tests. */
 import { composeEnginePart, dockerComposePart } from './compose.ts';
-import { buildkitPart, containerdPart, docker28Part, docker29Part, nftablesPart } from './engine-parts.ts';
+import {
+  buildkitPart,
+  containerdPart,
+  docker28Part,
+  docker29Part,
+  nftablesPart,
+  podmanPart,
+} from './engine-parts.ts';
 import type { Part } from './part.ts';
 
 /** Needed by `npm test`. */
@@ -13,4 +20,4 @@ export const TEST_PARTS: readonly Part[] = [
   composeEnginePart,
 ];
 /** Needed by `npm run test:engines` alone. */
-export const ENGINE_PARTS: readonly Part[] = [containerdPart, docker28Part, docker29Part];
+export const ENGINE_PARTS: readonly Part[] = [containerdPart, docker28Part, docker29Part, podmanPart];
