@@ -927,6 +927,13 @@ export const ERRORS = {
     meaning: 'The response is not that of a davit server, or of another version of it.',
     remedy: 'Check DAVIT_SERVER, and that server and command line have the same version.',
   },
+  'cli/output': {
+    transient: false,
+    exit: 3,
+    http: 500,
+    meaning: 'Standard output cannot be written, for example because a disk is full.',
+    remedy: 'Check where the output goes, and repeat the command.',
+  },
   // --- workers
   'job/readiness': {
     transient: false,
