@@ -118,6 +118,23 @@ describe('a script job on the real engine', () => {
     expect(bench.log(input)).toContain('content600\n');
   });
 
+  test('runs behind entrypoints that are a shell, or a program that reads variables', async () => {
+    bench.secrets['env:TOKEN'] = 'canary-secret-value';
+    const variables = [
+      literal('COLOUR', 'red'),
+      { name: 'TOKEN', value: { secret: 'env:TOKEN' }, masked: true, file: false },
+    ];
+    const tell = 'echo "before: $COLOUR ($TOKEN)"; exec "$@"';
+    const entrypoints = [['/bin/sh', '-c'], ['sh'], ['/bin/sh', '-c', 'sh'], ['sh', '-c', tell, 'entry']];
+    for (const entrypoint of entrypoints) {
+      const image = { name: HELPER, entrypoint, pullPolicy: 'if-not-present' as const };
+      const input = await bench.input({ image, variables, script: ['echo "it is $COLOUR"'] });
+      expect(await run(input), entrypoint.join(' ')).toMatchObject({ outcome: 'succeeded' });
+      expect(bench.log(input)).toContain('it is red\n');
+      expect(bench.log(input).includes('before: red ()\n')).toBe(entrypoint.length === 4);
+    }
+  });
+
   test('artifacts are passed to the next job; a later one overrides; links stay links', async () => {
     const first = await bench.input({
       script: [

@@ -10,7 +10,7 @@ import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import { lateValues, type Settable } from '../../../src/compiler/variables/late-values.ts';
 import type { ApitestSpec, CommonSpec, ScriptSpec, SpecVariable } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
-import { type EnvVariable, filesDir } from './supervisor-script.ts';
+import { type EnvVariable, filesDir, isShellName } from './supervisor-script.ts';
 import { isAboveDotenv } from '../../runtime/brought-values.ts';
 import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
 import { readsAsFiles } from '../../../src/plan/policy/secret-files.ts';
@@ -30,6 +30,8 @@ export interface ResolvedVariables {
   values: ReadonlyMap<string, string>;
   /** Values that a log must never show. */
   masked: string[];
+  /** `NAME=value`, for a program that runs before the script; nothing secret. */
+  open: string[];
   warnings: string[];
 }
 export interface VariableSources {
@@ -73,6 +75,8 @@ class VariableSet {
   readonly #warnings: string[] = [];
   readonly #puts: Settable[] = [];
   readonly #byName = new Map<string, EnvVariable & Pick<SpecVariable, 'late' | 'masked'>>();
+  /** Values of references: secret whether a log shows them or not. */
+  readonly #secrets: string[] = [];
   readonly #projectDir: string;
 
   constructor(projectDir: string) {
@@ -86,6 +90,7 @@ class VariableSet {
 
   putOwn(variable: SpecVariable, value: string | undefined): void {
     const { name, file, late, masked } = variable;
+    if (value !== undefined && 'secret' in variable.value) this.#secrets.push(value);
     if (value === undefined) {
       this.#warnings.push(`${name} is a secret; pipelines of forks get no secrets.`);
       return;
@@ -106,8 +111,29 @@ class VariableSet {
       } else if (masked) this.masked.push(filled);
       return { name, value: filled, file };
     });
-    return { variables, values, masked: this.masked, warnings: this.#warnings };
+    const secret = [...this.masked, ...this.#secrets];
+    const open = openVariables(variables, secret);
+    return { variables, values, masked: this.masked, open, warnings: this.#warnings };
   }
+}
+
+/** More would leave too little of what a kernel passes to a program (128 KiB a variable, 2 MiB in all). */
+const MAX_OPEN_BYTES = 64 * 1024;
+/** They would change how the supervisor itself is found or begins. */
+const KEPT_BACK = new Set(['PATH', 'ENV', 'BASH_ENV']);
+
+/** An engine shows a container's environment to everyone who may ask it, so what holds a secret is left out. */
+function openVariables(variables: readonly EnvVariable[], secrets: readonly string[]): string[] {
+  const holds = (value: string): boolean =>
+    secrets.some(
+      (secret) => secret !== '' && (tooShortToMask(secret) ? value === secret : value.includes(secret)),
+    );
+  const open = variables.flatMap(({ name, value, file }) =>
+    file || KEPT_BACK.has(name) || !isShellName(name) || value.includes('\0') || holds(value)
+      ? []
+      : [`${name}=${value}`],
+  );
+  return open.filter((text) => Buffer.byteLength(text) <= MAX_OPEN_BYTES);
 }
 
 /** Undefined: a secret that this job must not have. */
