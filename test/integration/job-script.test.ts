@@ -122,7 +122,7 @@ describe('a script job on the real engine', () => {
     bench.secrets['env:TOKEN'] = 'canary-secret-value';
     const variables = [
       literal('COLOUR', 'red'),
-      { name: 'TOKEN', value: { secret: 'env:TOKEN' }, masked: true, file: false },
+      { name: 'TOKEN', value: { secret: 'env:TOKEN' as const }, masked: true, file: false },
     ];
     const tell = 'echo "before: $COLOUR ($TOKEN)"; exec "$@"';
     const entrypoints = [['/bin/sh', '-c'], ['sh'], ['/bin/sh', '-c', 'sh'], ['sh', '-c', tell, 'entry']];
