@@ -48,7 +48,7 @@ async function summary(
   let any = false;
   for (const base of selection.bases)
     await eachFile(from, base, async (path, header, content) => {
-      if (header.type !== 'file' || selection.chosenBy(path).length === 0) return;
+      if (header.type !== 'file' || selection.chosenBy(path, false).length === 0) return;
       if (header.size > MAX_JUNIT_BYTES) {
         warnings.push(`reports: ${path} is too large for a summary of its tests.`);
         return;

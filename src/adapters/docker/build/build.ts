@@ -63,17 +63,17 @@ async function withBuildah(api: EngineApi, request: BuildRequest): Promise<void>
 
 async function withBuildKit(api: EngineApi, request: BuildRequest): Promise<void> {
   const log = new BuildLog(request.onLog);
-  const needed = Object.keys(request.auth).length > 0;
-  const session = needed ? await openSession(api, request.auth, request.signal) : undefined;
+  // Without credentials too: BuildKit asks for optional secrets, and without a session that is an error.
+  const session = await openSession(api, request.auth, request.signal);
   try {
-    const call = buildCall(request, buildQuery(request, session?.id));
+    const call = buildCall(request, buildQuery(request, session.id));
     for await (const event of events(api, await api.stream(call), call)) {
       const message = eventError(event);
       if (message !== undefined) throw buildError(message, log);
       show(event, log, request.onLog);
     }
   } finally {
-    session?.close();
+    session.close();
   }
 }
 
