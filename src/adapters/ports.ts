@@ -228,6 +228,7 @@ export interface ImageInfo {
   repoDigests: string[];
   /** It was built on this engine and never pulled. False if the engine does not know. */
   madeHere: boolean;
+  /** TCP only. */
   exposedPorts: number[];
   user: string;
   entrypoint: string[];

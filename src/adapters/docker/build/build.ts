@@ -98,7 +98,7 @@ function show(event: StreamEvent, log: BuildLog, onLog: (text: string) => void):
  * for example, is not the cause.
  */
 const DOCKERFILE_FAULT =
-  /while running runtime|unknown instruction|checking on sources|was not found in the provided dockerfile|libpod_builder\S*: no such file|executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file/i;
+  /while running runtime|unknown instruction|checking on sources|was not found in the provided dockerfile|libpod_builder\S*: no such file|executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file|\bsecret \S+? not found/i;
 
 /** The coded error of a failed build. Pure apart from reading the log. */
 export function buildError(message: string, log: Pick<BuildLog, 'failed'>): DavitError {

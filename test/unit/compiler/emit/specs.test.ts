@@ -42,7 +42,7 @@ describe('image and services', () => {
     );
     expect(services).toMatchObject([
       { name: 'redis:7', aliases: ['redis'] },
-      { name: 'postgres:7', aliases: ['db', 'pg'], command: ['serve', 'file'] },
+      { name: 'postgres:7', aliases: ['postgres', 'db', 'pg'], command: ['serve', 'file'] },
     ]);
     expect(services[1]?.variables.map((one) => [one.name, one.value])).toEqual([
       ['A', { literal: 'file' }],
@@ -67,6 +67,14 @@ describe('image and services', () => {
     ],
     ['team/db@sha256:abc', ['team__db', 'team-db']],
   ])('%s has its host names', (image, aliases) => expect(serviceAliases(image)).toEqual(aliases));
+  test('has an alias beside them; a name belongs to the first service that has it', () => {
+    const services = '[{name: "team/db:1", alias: "db, main"}, {name: "team/db:2", alias: db}, redis]';
+    expect(spec(`services: ${services}`).services.map(({ aliases }) => aliases)).toEqual([
+      ['team__db', 'team-db', 'db', 'main'],
+      [],
+      ['redis'],
+    ]);
+  });
 });
 
 describe('scripts', () => {

@@ -125,7 +125,7 @@ describe('what else the machine fills in', () => {
       image: { name: 'img:h1', user: 'u-h1' },
       services: [
         { name: 'db:h1', aliases: ['db'], command: ['--host=h1'] },
-        { name: 'web', aliases: ['web-h1'] },
+        { name: 'web', aliases: ['web', 'web-h1'] },
       ],
       artifacts: {
         paths: ['out/h1', '7'],
