@@ -222,6 +222,28 @@ describe('a script job on the real engine', () => {
     expect(bench.log(input)).toContain('one\ntwo\n');
   });
 
+  test('a user that the image lacks, a service without its program and a too large variable fail once, by name', async () => {
+    const image = { name: HELPER, user: 'nobody-here', pullPolicy: 'if-not-present' as const };
+    expect(await run(await bench.input({ image, script: ['true'] }))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining('no user or group "nobody-here"'),
+    });
+    const service = { name: HELPER, entrypoint: ['/nope'], pullPolicy: 'if-not-present' as const };
+    const services = [{ ...service, aliases: ['db'], variables: [] }];
+    expect(await run(await bench.input({ services, script: ['true'] }))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining(`The service ${HELPER} cannot be started`),
+    });
+    const variables = [literal('BIG', 'x'.repeat(200_000))];
+    expect(await run(await bench.input({ variables, script: ['true'] }))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining('The variable BIG has 200004 bytes'),
+    });
+  });
+
   test('a missing image fails before anything starts', async () => {
     const input = await bench.input({ image: { name: 'davit-test/absent:1', pullPolicy: 'never' } });
     expect(await run(input)).toMatchObject({ outcome: 'failed', kind: 'image_pull', started: false });

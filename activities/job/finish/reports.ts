@@ -53,8 +53,11 @@ async function summary(
         warnings.push(`reports: ${path} is too large for a summary of its tests.`);
         return;
       }
-      if (addJunit(sum, await text(content))) any = true;
-      else warnings.push(`reports: ${path} is not a JUnit report.`);
+      const found = addJunit(sum, await text(content));
+      if (found !== 'none') any = true;
+      if (found === 'none') warnings.push(`reports: ${path} is not a JUnit report.`);
+      if (found === 'broken')
+        warnings.push(`reports: ${path} is broken XML: tests may be missing in the summary.`);
     });
   return any ? sum : undefined;
 }

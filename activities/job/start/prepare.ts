@@ -22,7 +22,7 @@ import { type RunnerOptions, runnerOptions } from './runner-options.ts';
 import { startCommand } from './entrypoint.ts';
 import { EXIT_RESERVED, scriptText, supervisorText, variablesText } from './supervisor-script.ts';
 import { fillSpec, resolvedOf } from './resolved.ts';
-import { type ResolvedVariables, sideEnvironments } from './variables.ts';
+import { mustFit, type ResolvedVariables, sideEnvironments } from './variables.ts';
 import { workspaceTar } from './workspace.ts';
 import type { SideEnvironments, Sidecars } from '../sidecars/types.ts';
 import { archiveLimits } from '../../runtime/archive-limits.ts';
@@ -94,6 +94,7 @@ interface StartPlan {
 async function resolve(job: Job): Promise<StartPlan> {
   const { deps } = job;
   const resolved = await resolvedOf(job);
+  mustFit(resolved.variables);
   await fillSpec(job);
   const { spec } = job;
   const own = spec.image.platform ?? (await scriptPlatform(job));

@@ -5,6 +5,7 @@
  * may call with it.
  */
 import type { BlobStore, Registries, Secrets } from '../../../src/adapters/ports.ts';
+import { DavitError } from '../../../src/errors.ts';
 import { tooShortToMask } from '../../../src/masking/index.ts';
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import { lateValues, type Settable } from '../../../src/compiler/variables/late-values.ts';
@@ -114,6 +115,21 @@ class VariableSet {
     const secret = [...this.masked, ...this.#secrets];
     const open = openVariables(variables, secret);
     return { variables, values, masked: this.masked, open, warnings: this.#warnings };
+  }
+}
+
+/** Linux passes no longer text to a program (MAX_ARG_STRLEN, with its end); pages of 64 KiB would allow more. */
+const MAX_VARIABLE_BYTES = 128 * 1024 - 1;
+
+/** Rejects a value that would make each program of the script fail with "Argument list too long". */
+export function mustFit(variables: readonly EnvVariable[]): void {
+  for (const { name, value, file } of variables) {
+    const bytes = Buffer.byteLength(`${name}=${value}`);
+    if (file || !isShellName(name) || bytes <= MAX_VARIABLE_BYTES) continue;
+    throw new DavitError(
+      'job/variables',
+      `The variable ${name} has ${bytes} bytes with its name; the kernel takes at most ${MAX_VARIABLE_BYTES}.`,
+    );
   }
 }
 

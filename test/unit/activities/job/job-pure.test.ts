@@ -91,6 +91,19 @@ describe('the end of a container', () => {
       kind: 'no_space',
       message: expect.stringContaining('Full. [engine/no-space] Free space') as string,
     });
+    const start =
+      'Cannot start container davit-1: unable to find user ada: no matching entries in passwd file';
+    expect(verdictOfError(new DavitError('engine/failed', start))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining('no user or group "ada"') as string,
+    });
+    const service = 'The service db cannot be started: exec: "nope": executable file not found in $PATH';
+    expect(verdictOfError(new DavitError('job/service', service))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringMatching(/^The service db cannot be started/) as string,
+    });
     expect(verdictOfError(new TypeError('x'))).toMatchObject({ outcome: 'errored', kind: 'internal' });
   });
 });

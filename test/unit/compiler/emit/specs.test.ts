@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { serviceAliases } from '../../../../src/plan/policy/service-aliases.ts';
 import type { ScriptSpec } from '../../../../src/plan/model/spec.ts';
-import { job, mistakes, run, type Overrides } from '../helpers.ts';
+import { job, mistakes, run, variable, type Overrides } from '../helpers.ts';
 
 function spec(rest: string, more: Overrides = {}): ScriptSpec {
   const { spec: found } = job(`j: {image: x, script: [x], ${rest}}`, 'j', more);
@@ -168,4 +168,21 @@ describe('hooks', () => {
     );
     expect(spec.kind === 'script' && spec.preGetSources).toEqual(['a', 'b']);
   });
+});
+
+test('a commit message that no program could take is cut, and that is told', () => {
+  const of = (message: string) => {
+    const commit = { author: 'a', timestamp: '2026-01-02T03:04:05Z', message };
+    const made = job('j: {image: x, script: x}', 'j', { commit });
+    return [variable(made, 'CI_COMMIT_MESSAGE'), variable(made, 'CI_COMMIT_MESSAGE_IS_TRUNCATED')];
+  };
+  const long = `title\n\na${'ü'.repeat(100 * 1024)}`;
+  const [cut = '', isCut] = of(long);
+  expect([
+    long.startsWith(cut),
+    Buffer.byteLength(cut) > 102_390,
+    Buffer.byteLength(cut) <= 102_400,
+    isCut,
+  ]).toEqual([true, true, true, 'true']);
+  expect(of('title')).toEqual(['title', 'false']);
 });
