@@ -927,6 +927,13 @@ export const ERRORS = {
     meaning: 'The response is not that of a davit server, or of another version of it.',
     remedy: 'Check DAVIT_SERVER, and that server and command line have the same version.',
   },
+  'cli/output': {
+    transient: false,
+    exit: 3,
+    http: 500,
+    meaning: 'Standard output cannot be written, for example because a disk is full.',
+    remedy: 'Check where the output goes, and repeat the command.',
+  },
   // --- workers
   'job/readiness': {
     transient: false,
@@ -934,6 +941,20 @@ export const ERRORS = {
     http: 500,
     meaning: 'The tested container was not ready in time, or ended.',
     remedy: 'Its last lines are in the log of the job; check `port` and `ready`.',
+  },
+  'job/service': {
+    transient: false,
+    exit: 1,
+    http: 500,
+    meaning: 'A service cannot be started as the file describes it.',
+    remedy: 'Check its `entrypoint`, `command` and `user`: its image must have them.',
+  },
+  'job/variables': {
+    transient: false,
+    exit: 1,
+    http: 500,
+    meaning: 'The variables of the job are larger than what the kernel passes to a program.',
+    remedy: 'Put the value into a file: an artifact, or a variable of type file.',
   },
   'job/right': {
     transient: false,

@@ -40,6 +40,8 @@ const BY_CODE: Partial<Record<ErrorCode, Ending>> = {
   // deployment would count as started, and `retry:` could not repeat it once the secret is there.
   'secret/missing': ['errored', 'config'],
   'job/readiness': ['failed', 'readiness'],
+  'job/service': ['failed', 'config'],
+  'job/variables': ['failed', 'config'],
   'usage/invalid': ['failed', 'config'],
   'deploy/unknown-target': ['failed', 'config'],
   'target/refused': ['failed', 'config'],

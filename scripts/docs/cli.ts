@@ -37,6 +37,7 @@ const silentCli = (write: (text: string) => void): Cli => ({
   exit: 0,
   io: {
     out: write,
+    outClosed: new AbortController().signal,
     err: write,
     stdin: new PassThrough(),
     interactive: false,

@@ -165,7 +165,7 @@ export interface ContainerCreate {
   command?: string[];
   user?: string;
   workdir?: string;
-  /** Only for services and tested containers; job variables go by upload, never as Env. */
+  /** Job variables go by upload; what an image's entrypoint may see of them is here too, and no secret is. */
   env?: string[];
   network?: { mode: 'host' | 'none' | { container: string } } | { name: string; aliases: string[] };
   volumes: { volume: string; path: string }[];
@@ -228,6 +228,7 @@ export interface ImageInfo {
   repoDigests: string[];
   /** It was built on this engine and never pulled. False if the engine does not know. */
   madeHere: boolean;
+  /** TCP only. */
   exposedPorts: number[];
   user: string;
   entrypoint: string[];

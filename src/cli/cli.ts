@@ -1,11 +1,14 @@
 /** What every command receives: settings, the folder, and its input and output. Tests pass their own. */
 import type { Readable } from 'node:stream';
 import type { Settings } from '../config.ts';
+import type { Output } from './output.ts';
 import { lineProgress, type Progress } from '../local/process/progress.ts';
 
 export interface Io {
   /** Data: the result of a command. */
   out(text: string): void;
+  /** Aborts when nobody reads the data any more. */
+  outClosed: AbortSignal;
   /** Everything else: progress, errors. */
   err(text: string): void;
   stdin: Readable;
@@ -33,9 +36,10 @@ export const printJson = (cli: Cli, value: unknown): void =>
   cli.io.out(`${JSON.stringify(value, undefined, 2)}\n`);
 
 /** The Io of this process. */
-export function processIo(settings: Settings): Io {
+export function processIo(settings: Settings, output: Output): Io {
   return {
-    out: (text) => void process.stdout.write(text),
+    out: (text) => output.write(text),
+    outClosed: output.closed,
     err: (text) => void process.stderr.write(text),
     stdin: process.stdin,
     interactive: process.stdin.isTTY && process.stderr.isTTY && !settings.ci,

@@ -9,7 +9,7 @@
  * SOURCE-3 Modes are open (any user of an image can read, write and delete), the owner is root.
  */
 import { chmod } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import { removeTempFolder, sweepFolders, tempFolder } from '../adapters/temp.ts';
@@ -24,6 +24,8 @@ export interface SourceTar {
   facts: HeadFacts;
   /** Folders that are left out, for a warning. */
   submodules: string[];
+  /** Files that are left out because their names are not UTF-8, for a warning. */
+  unnamed: string[];
   tar: Readable;
   /** Settles when the tar has been read or destroyed, and the temporary folder is removed. */
   done: Promise<void>;
@@ -47,7 +49,8 @@ export async function sourceTar(
     const packed = packEntries(made.entries);
     const done = removeAfter(packed.done, folder);
     done.catch(() => undefined); // the reader of `tar` sees the same error
-    return { facts: made.facts, submodules: made.submodules, tar: packed.tar, done };
+    const { facts: sent, submodules, unnamed } = made;
+    return { facts: sent, submodules, unnamed, tar: packed.tar, done };
   } catch (error) {
     await removeTempFolder(folder);
     throw error;
@@ -71,6 +74,7 @@ interface SourceTarRequest {
 interface CollectedSource {
   facts: HeadFacts;
   submodules: string[];
+  unnamed: string[];
   entries: Entry[];
 }
 
@@ -83,6 +87,7 @@ async function collect(project: LocalProject, request: SourceTarRequest): Promis
     return {
       facts: { ...facts, sha },
       submodules: listed.submodules,
+      unnamed: listed.unnamed,
       entries: await withGit(project.folder, repo, listed.files),
     };
   }
@@ -91,7 +96,8 @@ async function collect(project: LocalProject, request: SourceTarRequest): Promis
     await shallowClone(project, clone);
     await git(repo, ['checkout', '-q', '--force', facts.sha]);
     const listed = await trackedFiles(repo);
-    return { facts, submodules: listed.submodules, entries: await withGit(repo, repo, listed.files) };
+    const { submodules, unnamed, files } = listed;
+    return { facts, submodules, unnamed, entries: await withGit(repo, repo, files) };
   }
   // Only the index is from the commit, so that `git status` in the job shows uncommitted changes.
   const cloned = shallowClone(project, clone).then(() => git(repo, ['read-tree', 'HEAD']));
@@ -99,8 +105,8 @@ async function collect(project: LocalProject, request: SourceTarRequest): Promis
   const [listed, done] = await Promise.allSettled([workingFiles(project), cloned]);
   if (listed.status === 'rejected') throw listed.reason;
   if (done.status === 'rejected') throw done.reason;
-  const { files, submodules } = listed.value;
-  return { facts, submodules, entries: await withGit(project.folder, repo, files) };
+  const { files, submodules, unnamed } = listed.value;
+  return { facts, submodules, unnamed, entries: await withGit(project.folder, repo, files) };
 }
 
 /** Holds the fetched commit until HEAD does. */
@@ -157,24 +163,60 @@ async function freshCommit(project: LocalProject, repo: string, files: string[])
   return (await git(repo, ['rev-parse', 'HEAD'])).trim();
 }
 
+/** What a name that is not UTF-8 has in its place; no file is found under it. A tar of davit has UTF-8 names only. */
+const REPLACED = '\uFFFD';
+
 interface Listed {
   files: string[];
   submodules: string[];
+  unnamed: string[];
 }
 
 /** Tracked and new files that are not ignored; all files if there is no git. */
 async function workingFiles(project: LocalProject): Promise<Listed> {
-  if (!project.git) return { files: (await everyFile(project.folder, '')).sort(), submodules: [] };
+  if (!project.git)
+    return { files: (await everyFile(project.folder, '')).sort(), submodules: [], unnamed: [] };
   const listed = await git(project.folder, ['ls-files', '-z', '-c', '-o', '--exclude-standard']);
   const names = [...new Set(listed.split('\0').filter((name) => name !== ''))].sort();
   const files: string[] = [];
   const submodules: string[] = [];
+  const unnamed: string[] = [];
+  const links = new LinkedFolders(project.folder);
   for (const name of names) {
+    // git still lists what was in a folder that is a link now; it is gone, and the link is listed itself.
+    if (await links.leadTo(name)) continue;
     const found = await statOf(join(project.folder, name));
     if (found?.isDirectory()) submodules.push(name.replace(/\/$/, ''));
-    else if (found) files.push(name); // a tracked file that was deleted is not in the working tree
+    else if (found) files.push(name);
+    else if (name.includes(REPLACED)) unnamed.push(name); // others are tracked files that were deleted
   }
-  return { files, submodules };
+  return { files, submodules, unnamed };
+}
+
+/** Which files of a tree are behind a link. SOURCE-1 */
+class LinkedFolders {
+  readonly #root: string;
+  readonly #known = new Map<string, Promise<boolean>>();
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  leadTo(name: string): Promise<boolean> {
+    const folder = dirname(name);
+    return folder === '.' ? Promise.resolve(false) : this.#isLinked(folder);
+  }
+
+  #isLinked(folder: string): Promise<boolean> {
+    const known = this.#known.get(folder) ?? this.#look(folder);
+    this.#known.set(folder, known);
+    return known;
+  }
+
+  async #look(folder: string): Promise<boolean> {
+    if (await this.leadTo(folder)) return true;
+    return (await statOf(join(this.#root, folder)))?.isSymbolicLink() ?? false;
+  }
 }
 
 async function trackedFiles(repo: string): Promise<Listed> {
@@ -183,8 +225,12 @@ async function trackedFiles(repo: string): Promise<Listed> {
     link: line.startsWith('160000'),
     name: line.slice(line.indexOf('\t') + 1),
   }));
+  const files = named.filter((one) => !one.link).map((one) => one.name);
+  const odd = files.filter((name) => name.includes(REPLACED));
+  const found = await Promise.all(odd.map((name) => statOf(join(repo, name))));
   return {
-    files: named.filter((one) => !one.link).map((one) => one.name),
+    files,
     submodules: named.filter((one) => one.link).map((one) => one.name),
+    unnamed: odd.filter((_, index) => !found[index]),
   };
 }

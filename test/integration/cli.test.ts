@@ -107,6 +107,18 @@ describe('davit run', () => {
     expect(out).toMatch(/bad +failed/);
   });
 
+  test('a reader that leaves early does not change the verdict', async () => {
+    write(
+      `bad:\n${job(['echo go; sleep 1; i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i + 1)); done', 'exit 3'])}`,
+    );
+    const called = davit(project(), ['run'], env);
+    await called.shows(/bad \| go/);
+    called.child.stdout?.destroy();
+    expect(await called.ended).toBe(1);
+    expect(called.err()).toContain('Nobody reads the output any more');
+    expect((await run('logs', '1', 'unit')).exit).toBe(0);
+  });
+
   test('a job with tags that no worker has runs here, with a warning', async () => {
     write(`tagged:\n${job(['echo "ran here"'], ['  tags: [docker-executor, Shell]'])}`);
     const { exit, out, err } = await run('run');

@@ -126,6 +126,18 @@ describe('a build', () => {
 });
 
 describe('a failed build', () => {
+  test('works without secrets and keys that are optional, and without any credentials', async (context) => {
+    context.skip(podman, 'has no session');
+    const secret = '--mount=type=secret,id=token';
+    const optional = `FROM ${HELPER_IMAGE}\nRUN ${secret} --mount=type=ssh cat /run/secrets/token 2>/dev/null || echo none`;
+    expect((await build(optional)).log()).toContain('none');
+    const required = `FROM ${HELPER_IMAGE}\nRUN ${secret},required=true cat /run/secrets/token`;
+    await expect(build(required)).rejects.toMatchObject({
+      code: 'engine/build-failed',
+      message: expect.stringMatching(/secret token/),
+    });
+  });
+
   test('names the step and its last lines', async () => {
     const failed = build(`FROM ${HELPER_IMAGE}\nRUN echo before; echo the reason >&2; exit 3\n`);
     await expect(failed).rejects.toMatchObject({

@@ -118,6 +118,23 @@ describe('a script job on the real engine', () => {
     expect(bench.log(input)).toContain('content600\n');
   });
 
+  test('runs behind entrypoints that are a shell, or a program that reads variables', async () => {
+    bench.secrets['env:TOKEN'] = 'canary-secret-value';
+    const variables = [
+      literal('COLOUR', 'red'),
+      { name: 'TOKEN', value: { secret: 'env:TOKEN' as const }, masked: true, file: false },
+    ];
+    const tell = 'echo "before: $COLOUR ($TOKEN)"; exec "$@"';
+    const entrypoints = [['/bin/sh', '-c'], ['sh'], ['/bin/sh', '-c', 'sh'], ['sh', '-c', tell, 'entry']];
+    for (const entrypoint of entrypoints) {
+      const image = { name: HELPER, entrypoint, pullPolicy: 'if-not-present' as const };
+      const input = await bench.input({ image, variables, script: ['echo "it is $COLOUR"'] });
+      expect(await run(input), entrypoint.join(' ')).toMatchObject({ outcome: 'succeeded' });
+      expect(bench.log(input)).toContain('it is red\n');
+      expect(bench.log(input).includes('before: red ()\n')).toBe(entrypoint.length === 4);
+    }
+  });
+
   test('artifacts are passed to the next job; a later one overrides; links stay links', async () => {
     const first = await bench.input({
       script: [
@@ -203,6 +220,28 @@ describe('a script job on the real engine', () => {
     bench.logs.outages = 4;
     expect(await running).toMatchObject({ outcome: 'succeeded', log: { complete: true } });
     expect(bench.log(input)).toContain('one\ntwo\n');
+  });
+
+  test('a user that the image lacks, a service without its program and a too large variable fail once, by name', async () => {
+    const image = { name: HELPER, user: 'nobody-here', pullPolicy: 'if-not-present' as const };
+    expect(await run(await bench.input({ image, script: ['true'] }))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining('no user or group "nobody-here"'),
+    });
+    const service = { name: HELPER, entrypoint: ['/nope'], pullPolicy: 'if-not-present' as const };
+    const services = [{ ...service, aliases: ['db'], variables: [] }];
+    expect(await run(await bench.input({ services, script: ['true'] }))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining(`The service ${HELPER} cannot be started`),
+    });
+    const variables = [literal('BIG', 'x'.repeat(200_000))];
+    expect(await run(await bench.input({ variables, script: ['true'] }))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining('The variable BIG has 200004 bytes'),
+    });
   });
 
   test('a missing image fails before anything starts', async () => {

@@ -62,6 +62,23 @@ const web = (greeting: string, port: number): string[] => [
 ];
 
 describe('services', () => {
+  test('reach the job as "build"; a port that is not TCP is not waited for', async () => {
+    const ask =
+      'until wget -q -O - http://build:9000/; do sleep 0.2; done >/www/index.html; exec httpd -f -p 8000 -h /www';
+    const image = await build('asking', ['RUN mkdir -p /www', 'EXPOSE 53/udp', `CMD ["sh", "-c", "${ask}"]`]);
+    const input = await bench.input({
+      script: [
+        'mkdir w; echo from-the-job >w/index.html; httpd -p 9000 -h w',
+        'until wget -q -O - http://db:8000/ 2>/dev/null; do sleep 0.2; done',
+      ],
+      services: [{ name: image, pullPolicy: 'if-not-present', aliases: ['db'], variables: [] }],
+      timeoutMs: 60_000,
+    });
+    expect(await run(input)).toMatchObject({ outcome: 'succeeded' });
+    expect(bench.log(input)).toContain('from-the-job\n');
+    expect(bench.log(input)).not.toContain('did not start properly');
+  });
+
   test('answer under their aliases, with their own variables, and are removed afterwards', async () => {
     const image = await build('service', web('from-the-service', 8000));
     const input = await bench.input({

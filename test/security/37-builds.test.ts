@@ -36,7 +36,7 @@ test('cache mounts have a name of the project and its refs, which no file leads 
   const of = (project: string, protectedRef: boolean): string => cacheMountsOf({ project, protectedRef });
   expect(new Set([of('a', true), of('a', false), of('b', true)]).size).toBe(3);
   const request = { args: { BUILDKIT_CACHE_MOUNT_NS: 'davit/b/protected' }, labels: {}, cacheFrom: [] };
-  const query = buildQuery({ ...request, cacheMounts: of('a', false) } as never as BuildRequest, undefined);
+  const query = buildQuery({ ...request, cacheMounts: of('a', false) } as never as BuildRequest, 'session');
   expect(JSON.parse(query.buildargs ?? '')).toEqual({
     BUILDKIT_CACHE_MOUNT_NS: 'davit/a/branches/davit/b/protected',
   });

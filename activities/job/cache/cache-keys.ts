@@ -108,7 +108,7 @@ export async function digestOfFiles(
   await eachEntry(await from.blobs.getStream(from.source), async (header, content) => {
     const path = inside(header.name);
     if (header.type !== 'file' || !path || /^\.git(\/|$)/.test(path)) return;
-    if (selection.chosenBy(path).length === 0) return;
+    if (selection.chosenBy(path, false).length === 0) return;
     const hash = createHash('sha256');
     for await (const chunk of content) if (chunk instanceof Uint8Array) hash.update(chunk);
     found.set(path, hash.digest('hex'));

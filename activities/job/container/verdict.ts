@@ -101,6 +101,14 @@ function ofScript(code: number, oomKilled: boolean): Verdict {
   return { outcome: 'failed', kind: 'script', exitCode: code, message: `exit code ${code}` };
 }
 
+/** Texts of Docker and Podman about a container that cannot be started as it is described. */
+const NO_PROGRAM = /executable file not found|no such file or directory: unknown|permission denied: unknown/;
+const NO_USER = /unable to find (?:user|group) ([^:]+): |(?:unable|failed) to find (?:user|group) "?([^:"]+)/;
+
+/** True if the file or the image is wrong, not the engine: another attempt would end in the same way. */
+export const isImageFault = (error: DavitError): boolean =>
+  NO_PROGRAM.test(error.message) || NO_USER.test(error.message);
+
 /** The result of a failure before the script's start, or in transferring its files. */
 export function verdictOfError(error: unknown): Verdict {
   if (isTimeout(error))
@@ -115,11 +123,15 @@ export function verdictOfError(error: unknown): Verdict {
       kind: 'internal',
       message: messageOf(error),
     };
-  if (
-    /executable file not found|no such file or directory: unknown|permission denied: unknown/.test(
-      error.message,
-    )
-  )
+  const [, docker, podman] = NO_USER.exec(error.message) ?? [];
+  const user = error.code === 'job/service' ? undefined : (docker ?? podman);
+  if (user !== undefined)
+    return {
+      outcome: 'failed',
+      kind: 'config',
+      message: `The image has no user or group "${user}". Write one that its /etc/passwd has, or a number.`,
+    };
+  if (error.code !== 'job/service' && NO_PROGRAM.test(error.message))
     return {
       outcome: 'failed',
       kind: 'config',

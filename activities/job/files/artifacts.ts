@@ -2,39 +2,31 @@
  * Role: collects the artifacts of an ended container into one tar.gz blob.
  *
  * Invariants:
- *  ART-1 Names in the archive are relative to the project and never leave it; links stay links.
+ *  ART-1 Names in the archive are relative to the project and never leave it; links stay links. What is selected behind a
+ *        link to a folder is walked as GitLab does (linked-folders.ts).
  *  ART-2 At most `artifact_bytes` of content; more fails the job (`job/artifacts`). At most
  *        `archive_entries` entries, and `archive_ratio` bytes of content a packed byte (`archive/limit`).
  *  ART-3 Streams: nothing is held entirely in memory or on the worker's disk.
+ *  ART-4 Permissions and owners stay as they are.
  */
 import { posix } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { createGzip } from 'node:zlib';
-import { type Header, type Pack, pack } from 'tar-stream';
-import type { BlobStore, Engine } from '../../../src/adapters/ports.ts';
-import { DavitError } from '../../../src/errors.ts';
+import type { Header } from 'tar-stream';
+import type { Engine } from '../../../src/adapters/ports.ts';
 import type { Digest } from '../../../src/plan/model/ids.ts';
 import type { ArtifactRef } from '../../../src/plan/model/outcome.ts';
 import type { ArtifactsSpec } from '../../../src/plan/model/spec.ts';
+import { Archive, type ArchiveOptions } from './archive.ts';
 import { type Selection, selectFiles, withParents } from './artifact-globs.ts';
-import { openMode, put } from '../../../src/utils/tar.ts';
-import { type ArchiveLimits, denseError, guard, isTooDense } from '../../runtime/archive-limits.ts';
-import { bytesOf, eachEntry, putFile } from '../../runtime/tar.ts';
+import { addLinkedFolders, type Collecting, type FoundLink } from './linked-folders.ts';
+import { eachEntry } from '../../runtime/tar.ts';
 import { inside } from '../../runtime/path-inside.ts';
 
-export interface CollectRequest {
+export interface CollectRequest extends ArchiveOptions {
   engine: Engine;
-  blobs: BlobStore;
   container: string;
   projectDir: string;
   source: Digest;
   spec: ArtifactsSpec;
-  maxBytes: number;
-  limits: ArchiveLimits;
-  /** Epoch ms by the server's clock. */
-  now(): number;
-  /** What messages call the files; default: artifacts. */
-  what?: string;
 }
 export interface CollectedArtifacts {
   artifact?: ArtifactRef;
@@ -42,31 +34,37 @@ export interface CollectedArtifacts {
 }
 
 /** If nothing matches, returns a warning. Rejects with `job/artifacts` or `archive/limit`. */
-export async function collectArtifacts(collecting: CollectRequest): Promise<CollectedArtifacts> {
-  const { spec, projectDir } = collecting;
+export async function collectArtifacts(request: CollectRequest): Promise<CollectedArtifacts> {
+  const { spec, projectDir } = request;
   const selection = selectFiles(projectDir, spec.paths, spec.exclude);
-  const untracked = spec.untracked ? await trackedFiles(collecting) : undefined;
-  const archive = new Archive(collecting);
+  const untracked = spec.untracked ? new Untracked(await trackedFiles(request), selection) : undefined;
+  const archive = new Archive(request);
+  const warnings: string[] = [];
   const matched = new Set<number>();
-  const links: string[] = [];
+  const folders = new Set<string>();
+  const collecting: Collecting = { request, selection, archive, matched, warnings, folders, hardLinks: [] };
+  const links: FoundLink[] = [];
   try {
     for (const base of untracked ? [''] : selection.bases)
-      await eachFile(collecting, base, async (path, header, content) => {
-        const by = selection.chosenBy(path);
+      await eachFile(request, base, async (path, header, content) => {
+        if (header.type === 'symlink') links.push({ path, header });
+        if (header.type === 'directory') folders.add(path);
+        const by = selection.chosenBy(path, header.type === 'directory');
         for (const index of by) matched.add(index);
-        if (by.length === 0 && !isUntracked(path, header, untracked)) return;
-        if (header.type === 'link') archive.checkEntries(links.push(path));
+        if (by.length === 0 && !untracked?.has(path, header)) return;
+        if (header.type === 'link') archive.checkEntries(collecting.hardLinks.push({ path, place: path }));
         else await archive.add(path, header, content);
       });
+    await addLinkedFolders(collecting, links);
     // A hard link comes without content; if requested alone, it comes as a file.
-    for (const link of links)
-      await eachFile(collecting, link, (path, header, content) => archive.add(path, header, content));
+    for (const { path, place } of collecting.hardLinks)
+      await eachFile(request, path, (_, header, content) => archive.add(place, header, content));
   } catch (error) {
     throw await archive.abort(error);
   }
   const artifact = await archive.finish(spec.expireInMs);
-  const from = { selection, matched, any: artifact !== undefined, what: collecting.what ?? 'artifacts' };
-  return { artifact, warnings: warningsOf(from) };
+  const from = { selection, matched, any: artifact !== undefined, what: request.what ?? 'artifacts' };
+  return { artifact, warnings: [...warningsOf(from), ...warnings] };
 }
 
 function warningsOf({
@@ -80,19 +78,23 @@ function warningsOf({
   any: boolean;
   what: string;
 }): string[] {
-  const none = selection.patterns.filter((_, index) => !matched.has(index));
+  const { patterns, refused, invalid } = selection;
+  const none = patterns.filter((path, index) => !matched.has(index) && !invalid.includes(path));
   return [
-    ...selection.refused.map((path) => `${what}: ${path} is not in the project's directory; left out.`),
+    ...refused.map((path) => `${what}: ${path} is not in the project's directory; left out.`),
+    ...invalid.map((path) => `${what}: ${path} is not a valid pattern; left out.`),
     ...none.map((path) => `${what}: ${path}: no matching files.`),
     ...(any || none.length > 0 ? [] : [`${what}: there is nothing to keep.`]),
   ];
 }
 
+type Visit = (path: string, header: Header, content: AsyncIterable<unknown>) => Promise<void>;
+
 /** Every entry below a path of the project, by its name relative to the project. */
 export async function eachFile(
   { engine, container, projectDir }: Pick<CollectRequest, 'engine' | 'container' | 'projectDir'>,
   base: string,
-  visit: (path: string, header: Header, content: AsyncIterable<unknown>) => Promise<void>,
+  visit: Visit,
 ): Promise<void> {
   const tar = await engine.download(container, base === '' ? projectDir : `${projectDir}/${base}`);
   if (!tar) return;
@@ -114,102 +116,21 @@ async function trackedFiles({ blobs, source }: CollectRequest): Promise<Set<stri
   return names;
 }
 
-const isUntracked = (path: string, header: Header, tracked: Set<string> | undefined): boolean =>
-  tracked !== undefined && header.type !== 'directory' && !tracked.has(path) && !/^\.git(\/|$)/.test(path);
+/** As `git ls-files --others` has it: ignored files too, and no files of another repository inside of this one. */
+class Untracked {
+  readonly #tracked: ReadonlySet<string>;
+  readonly #selection: Selection;
+  readonly #repositories = new Set<string>();
 
-/** A tar.gz on its way into the blob store; started by its first entry. */
-class Archive {
-  readonly #collecting: CollectRequest;
-  #pack: Pack | undefined;
-  #stored: Promise<{ digest: Digest; bytes: number }> | undefined;
-  #refused: Promise<never> | undefined;
-  readonly #directories = new Set<string>();
-  #bytes = 0;
-  #files = 0;
-
-  constructor(collecting: CollectRequest) {
-    this.#collecting = collecting;
+  constructor(tracked: ReadonlySet<string>, selection: Selection) {
+    this.#tracked = tracked;
+    this.#selection = selection;
   }
 
-  /** Rejects with the store's error as soon as the store fails, so that a writer does not wait forever. */
-  async add(path: string, header: Header, content: AsyncIterable<unknown>): Promise<void> {
-    this.#begin();
-    await Promise.race([this.#write(path, header, content), this.#refused]);
-  }
-
-  async #write(path: string, header: Header, content: AsyncIterable<unknown>): Promise<void> {
-    const archive = this.#begin();
-    for (const directory of withParents(posix.dirname(path)).reverse()) await this.#directory(directory);
-    if (header.type === 'directory') return this.#directory(path);
-    if (header.type === 'symlink') {
-      this.#files += 1;
-      this.checkEntries();
-      return put(archive, {
-        name: path,
-        type: 'symlink',
-        linkname: header.linkname,
-        mode: 0o777,
-        mtime: header.mtime,
-      });
-    }
-    if (header.type !== 'file') return; // ignores devices and pipes
-    this.#bytes += header.size;
-    this.#files += 1;
-    this.checkEntries();
-    const { maxBytes, what = 'artifacts' } = this.#collecting;
-    if (this.#bytes > maxBytes)
-      throw new DavitError('job/artifacts', `${what}: larger than the limit of ${maxBytes} bytes.`);
-    const mode = openMode(header.mode);
-    const { size, mtime } = header;
-    await putFile(archive, { name: path, type: 'file', mode, size, mtime }, content);
-  }
-
-  async #directory(path: string): Promise<void> {
-    if (path === '.' || this.#directories.has(path)) return;
-    this.#directories.add(path);
-    this.checkEntries();
-    await put(this.#begin(), { name: `${path}/`, type: 'directory', mode: 0o777, mtime: new Date(0) });
-  }
-
-  /** Each entry costs memory here and wherever it is unpacked, even if it is empty. `more`: those still to come. */
-  checkEntries(more = 0): void {
-    const { what = 'artifacts', limits } = this.#collecting;
-    if (this.#files + this.#directories.size + more <= limits.entries) return;
-    throw new DavitError('archive/limit', `${what}: more than ${limits.entries} files and directories.`);
-  }
-
-  #begin(): Pack {
-    if (this.#pack) return this.#pack;
-    this.#pack = pack();
-    const zip = createGzip();
-    const { what = 'artifacts', limits } = this.#collecting;
-    const zipped = guard(
-      (packed) => isTooDense(zip.bytesWritten, packed, limits.ratio),
-      () => denseError(`${what}: the archive`, limits.ratio),
-    );
-    // A failure destroys `zipped` too, and the store rejects with it.
-    pipeline(bytesOf(this.#pack), zip, zipped).catch(() => undefined);
-    this.#stored = this.#collecting.blobs.putStream(zipped);
-    this.#refused = this.#stored.then(() => new Promise<never>(() => undefined)); // never resolves
-    this.#refused.catch(() => undefined); // awaited by add; finish and abort await the store itself
-    return this.#pack;
-  }
-
-  /** Returns the error to report: the store's, if the broken stream is only its consequence. */
-  async abort(cause: unknown): Promise<unknown> {
-    this.#pack?.destroy(cause instanceof Error ? cause : new Error('stopped'));
-    const said: unknown = await this.#stored?.then(
-      () => undefined,
-      (error: unknown) => error,
-    );
-    return cause instanceof DavitError || !(said instanceof DavitError) ? cause : said;
-  }
-
-  async finish(expireInMs: number | undefined): Promise<ArtifactRef | undefined> {
-    if (!this.#pack || !this.#stored) return undefined;
-    this.#pack.finalize();
-    const { digest, bytes } = await this.#stored;
-    const expiry = expireInMs === undefined ? {} : { expiresAt: this.#collecting.now() + expireInMs };
-    return { digest, bytes, files: this.#files, ...expiry };
+  has(path: string, header: Header): boolean {
+    if (/^\.git(\/|$)/.test(path) || this.#tracked.has(path)) return false;
+    if (path.endsWith('/.git')) this.#repositories.add(posix.dirname(path));
+    if (withParents(path).some((one) => one !== path && this.#repositories.has(one))) return false;
+    return header.type !== 'directory' && !this.#selection.excludes(path);
   }
 }

@@ -7,11 +7,15 @@ import type { TestSummary } from '../../../src/plan/model/outcome.ts';
 
 export const noTests = (): TestSummary => ({ total: 0, failed: 0, errored: 0, skipped: 0 });
 
-/** Adds the testcases of a report; returns false if the text is not a JUnit report. */
-export function addJunit(sum: TestSummary, text: string): boolean {
+/**
+ * Adds the testcases of a report. `broken`: it ends in the middle, as after a crash of the test program, so the summary may
+ * lack testcases. `none`: not a JUnit report.
+ */
+export function addJunit(sum: TestSummary, text: string): 'whole' | 'broken' | 'none' {
   let isReport = false;
   let inside = false;
   let worst: 'failed' | 'errored' | 'skipped' | undefined;
+  let open = 0;
   const end = (): void => {
     if (!inside) return;
     sum.total += 1;
@@ -20,6 +24,7 @@ export function addJunit(sum: TestSummary, text: string): boolean {
     worst = undefined;
   };
   for (const { name, closes, empty } of tags(text)) {
+    if (!empty) open += closes ? -1 : 1;
     if (name === 'testsuites' || name === 'testsuite') isReport = true;
     else if (name === 'testcase') {
       end();
@@ -29,7 +34,8 @@ export function addJunit(sum: TestSummary, text: string): boolean {
     } else if (inside && !closes) worst ??= VERDICTS[name];
   }
   end();
-  return isReport;
+  if (!isReport) return 'none';
+  return open === 0 && isComplete(text) ? 'whole' : 'broken';
 }
 const VERDICTS: Readonly<Record<string, 'failed' | 'errored' | 'skipped' | undefined>> = {
   failure: 'failed',
@@ -69,6 +75,9 @@ function* tags(text: string): Generator<Tag> {
     at = end + 1;
   }
 }
+
+/** Nothing but space, comments and the like follows the last tag. */
+const isComplete = (text: string): boolean => />\s*$/.test(text.slice(-1_000));
 
 /** A `>` may be in quotes. */
 function endOfTag(text: string, from: number): number {

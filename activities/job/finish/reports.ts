@@ -48,13 +48,16 @@ async function summary(
   let any = false;
   for (const base of selection.bases)
     await eachFile(from, base, async (path, header, content) => {
-      if (header.type !== 'file' || selection.chosenBy(path).length === 0) return;
+      if (header.type !== 'file' || selection.chosenBy(path, false).length === 0) return;
       if (header.size > MAX_JUNIT_BYTES) {
         warnings.push(`reports: ${path} is too large for a summary of its tests.`);
         return;
       }
-      if (addJunit(sum, await text(content))) any = true;
-      else warnings.push(`reports: ${path} is not a JUnit report.`);
+      const found = addJunit(sum, await text(content));
+      if (found !== 'none') any = true;
+      if (found === 'none') warnings.push(`reports: ${path} is not a JUnit report.`);
+      if (found === 'broken')
+        warnings.push(`reports: ${path} is broken XML: tests may be missing in the summary.`);
     });
   return any ? sum : undefined;
 }

@@ -15,6 +15,7 @@ import type { Job } from '../context/job.ts';
 import { warning } from '../../runtime/log/log-lines.ts';
 import { LABELS } from '../../runtime/container-names.ts';
 import { awaitReady, logTail } from '../container/probe.ts';
+import { isImageFault } from '../container/verdict.ts';
 import { type SidecarRequest, type Sidecars } from './types.ts';
 
 /** GitLab's `wait_for_services_timeout`. */
@@ -77,9 +78,21 @@ async function startService(job: Job, starting: ServiceStart): Promise<Started> 
     logMaxBytes: deps.facts.config.limits.log_bytes,
   });
   if (Object.keys(files).length > 0) await deps.engine.upload(container, secretsTar(files));
-  await deps.engine.startContainer(container);
+  await startNamed(deps, container, service.name);
   starting.notes.push(`Service ${service.name} as ${service.aliases.join(', ')}`);
   return { container, image: service.name, ports: image.exposedPorts };
+}
+
+/** A service that cannot begin is told by its name: the error of the engine could be about any container. */
+async function startNamed({ engine }: Job['deps'], container: string, service: string): Promise<void> {
+  try {
+    await engine.startContainer(container);
+  } catch (error) {
+    if (!(error instanceof DavitError) || !isImageFault(error)) throw error;
+    throw new DavitError('job/service', `The service ${service} cannot be started: ${error.message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** Below the root of the service's container. */

@@ -11,6 +11,9 @@ import { startServices } from './services.ts';
 import { startSystemUnderTest } from './system-under-test.ts';
 import type { SidecarRequest, Sidecars } from './types.ts';
 
+/** How services reach the job, as in GitLab. */
+const JOB_ALIAS = 'build';
+
 /** Starts the sidecars of a job. */
 export async function startSidecars(job: Job, request: SidecarRequest): Promise<Sidecars> {
   const { spec, deps } = job;
@@ -47,7 +50,7 @@ async function ownNetwork({ deps, name, labels }: Job): Promise<{ name: string; 
     icc: true,
     bridge,
   });
-  return { name, aliases: [] };
+  return { name, aliases: [JOB_ALIAS] };
 }
 
 /**
@@ -64,7 +67,10 @@ async function oneInterface(
     labels: { ...labels, [LABELS.kind]: 'helper' },
     entrypoint: ['sh', '-c', 'while :; do sleep 3600; done'],
     command: [],
-    network: { name: network, aliases: [...new Set(spec.services.flatMap(({ aliases }) => aliases))] },
+    network: {
+      name: network,
+      aliases: [JOB_ALIAS, ...new Set(spec.services.flatMap(({ aliases }) => aliases))],
+    },
     volumes: [],
     logMaxBytes: 1_024 * 1_024,
   });

@@ -19,9 +19,10 @@ import { saveMasks, masksOf } from './mask-set.ts';
 import { LABELS } from '../../runtime/container-names.ts';
 import { type AskedLimits, jobRights, limitsOf, mustBeFiltered, mustHaveRights } from '../context/rights.ts';
 import { type RunnerOptions, runnerOptions } from './runner-options.ts';
-import { EXIT_RESERVED, scriptText, SUPERVISOR, supervisorText, variablesText } from './supervisor-script.ts';
+import { startCommand } from './entrypoint.ts';
+import { EXIT_RESERVED, scriptText, supervisorText, variablesText } from './supervisor-script.ts';
 import { fillSpec, resolvedOf } from './resolved.ts';
-import { type ResolvedVariables, sideEnvironments } from './variables.ts';
+import { mustFit, type ResolvedVariables, sideEnvironments } from './variables.ts';
 import { workspaceTar } from './workspace.ts';
 import type { SideEnvironments, Sidecars } from '../sidecars/types.ts';
 import { archiveLimits } from '../../runtime/archive-limits.ts';
@@ -58,7 +59,8 @@ export async function prepare(job: Job, progress: StartProgress): Promise<number
   lease.signal.throwIfAborted();
   await volume;
   const request = {
-    image: { id: image.id, platform: platformText(image.platform) },
+    image: { id: image.id, platform: platformText(image.platform), entrypoint: image.entrypoint },
+    open: plan.resolved.open,
     sidecars,
     labels: caches.labels,
     limits: plan.limits,
@@ -92,6 +94,7 @@ interface StartPlan {
 async function resolve(job: Job): Promise<StartPlan> {
   const { deps } = job;
   const resolved = await resolvedOf(job);
+  mustFit(resolved.variables);
   await fillSpec(job);
   const { spec } = job;
   const own = spec.image.platform ?? (await scriptPlatform(job));
@@ -141,7 +144,9 @@ function sayHead(
 
 interface ContainerRequest {
   /** Its id and platform: the tag may change. */
-  image: { id: string; platform: string };
+  image: { id: string; platform: string; entrypoint: readonly string[] };
+  /** Variables that an entrypoint may see. */
+  open: readonly string[];
   sidecars: Sidecars;
   labels: Record<string, string>;
   limits: AskedLimits;
@@ -182,19 +187,19 @@ async function makeContainer(job: Job, request: ContainerRequest): Promise<Conta
 
 function creation(
   job: Job,
-  { image, sidecars, labels: more, limits: asked }: ContainerRequest,
+  { image, sidecars, labels: more, limits: asked, open }: ContainerRequest,
 ): ContainerCreate {
   const { deps, spec, name, labels } = job;
   const { config } = deps.worker;
+  const { entrypoint, command, foreign } = startCommand(spec.image.entrypoint, image.entrypoint);
   return {
     name,
     image: image.id,
     platform: image.platform,
     labels: { ...labels, ...more, [LABELS.kind]: 'job', [LABELS.marked]: 'true' },
-    // As in GitLab, the image's own entrypoint runs the script, unless the job sets another one; [""] means
-    // none.
-    entrypoint: spec.image.entrypoint?.length === 0 ? [''] : spec.image.entrypoint,
-    command: ['sh', SUPERVISOR],
+    entrypoint,
+    command,
+    env: foreign ? [...open] : undefined,
     user: spec.image.user,
     network: sidecars.network,
     hosts: sidecars.hosts,

@@ -41,10 +41,11 @@ export async function fillSpec(job: Job): Promise<void> {
   const { values } = await resolvedOf(job);
   filled.add(job);
   const fill = (text: string): string => expandLate(text, values);
+  const taken = new Set<string>();
   job.spec = {
     ...job.spec,
     image: filledImage(job.spec.image, fill),
-    services: services.map((service) => filledService(service, fill)),
+    services: services.map((service) => filledService(service, fill, taken)),
     ...(artifacts && { artifacts: filledArtifacts(artifacts, fill) }),
     // Keys and policies are filled in where they are used: they were noted on the container when it was made.
     ...(caches && { caches: caches.map((cache): CacheSpec => ({ ...cache, paths: cache.paths.map(fill) })) }),
@@ -60,17 +61,17 @@ const filledImage = <I extends ImageSpec>(image: I, fill: Fill): I => ({
   ...(image.platform !== undefined && { platform: fill(image.platform) }),
 });
 
-function filledService(service: ServiceSpec, fill: Fill): ServiceSpec {
+/** `taken`: names of the services before it. */
+function filledService(service: ServiceSpec, fill: Fill, taken: Set<string>): ServiceSpec {
   const image = filledImage(service, fill);
-  const aliases = service.aliases.flatMap((alias) =>
-    fill(alias)
-      .split(/[\s,]+/)
-      .filter(Boolean),
-  );
+  const written = service.aliases.flatMap((alias) => fill(alias).split(/[\s,]+/));
+  // A service is called by its image too, which was not known before.
+  const names = service.name.includes('${') ? [...serviceAliases(image.name), ...written] : written;
+  const aliases = [...new Set(names)].filter((name) => name !== '' && !taken.has(name));
+  for (const name of aliases) taken.add(name);
   return {
     ...image,
-    // Without an alias of its own a service is called by its image, which was not known before.
-    aliases: aliases.length > 0 ? aliases : serviceAliases(image.name),
+    aliases,
     ...(service.command && { command: service.command.map(fill) }),
   };
 }

@@ -5,7 +5,7 @@
  *
  * Invariants:
  *  SCRIPT-1 POSIX sh only: runs under dash, busybox and bash, as any user; needs no program but a shell to
- *           run the script.
+ *           run the script. It finds its own tools before a variable of the job (PATH) can hide them.
  *  SCRIPT-2 The variables file is emptied and removed before the first line of the user's script.
  *  SCRIPT-3 before_script and script run in one shell, with errexit, and pipefail if the shell has it.
  *           after_script runs in another shell, with CI_JOB_STATUS and without the exports of the first; its
@@ -69,12 +69,19 @@ exit "$davit_code"
   ].join('');
 }
 
-/** Tools are resolved before a variable of the job can change PATH; SCRIPT-5. */
+/** SCRIPT-1, SCRIPT-5. */
 const prelude = (dir: string): string => `# davit: runs a job's script, then its after_script
 if [ -z "$BASH_VERSION" ] && command -v bash >/dev/null 2>&1; then exec bash ${dir}/run; fi
 exec 2>&1 </dev/null
+davit_bash=$(command -v bash)
+davit_bash=\${davit_bash:-$BASH}
+davit_sh=$(command -v sh)
 davit_rm=$(command -v rm)
 davit_date=$(command -v date)
+davit_sleep=$(command -v sleep)
+davit_id=$(command -v id)
+davit_git=$(command -v git)
+davit_mkdir=$(command -v mkdir)
 davit_began=0
 if [ -n "$davit_date" ]; then davit_began=$("$davit_date" +%s); fi
 davit_stopped=
@@ -93,8 +100,8 @@ trap davit_on_term TERM
  * bash prints a message about a killed child unless it is waited for.
  */
 const RUN_AND_WAIT = `davit_run() {
-  if [ -n "$BASH_VERSION" ]; then (trap - INT QUIT TERM; exec bash "$1") &
-  else sh "$1" & fi
+  if [ -n "$BASH_VERSION" ]; then (trap - INT QUIT TERM; exec "$davit_bash" "$1") &
+  else "$davit_sh" "$1" & fi
   davit_child=$!
 }
 davit_await() {
@@ -111,15 +118,31 @@ davit_await() {
 davit_quiet() { { kill -s KILL "$1"; wait "$1"; } 2>/dev/null; }
 `;
 
-/** SCRIPT-2. The project belongs to root: git requires any other user to trust it. */
+/** SCRIPT-2. */
 const readVariables = (dir: string, projectDir: string): string => `. ${dir}/variables
 : >${dir}/variables
 if [ -n "$davit_rm" ]; then "$davit_rm" -f ${dir}/variables; fi
 export CI_JOB_STATUS=running
-if [ "$(id -u 2>/dev/null)" != 0 ] && command -v git >/dev/null 2>&1; then
-  git config --global --add safe.directory ${quote(projectDir)} 2>/dev/null
+${trustProject(projectDir)}`;
+
+/**
+ * The project belongs to root: git requires any other user to trust it, in a file of the user. A user without a home (a
+ * bare number) gets such a file beside the project, with what the home's own would say; git before 2.32 takes a folder
+ * only.
+ */
+function trustProject(projectDir: string): string {
+  const folder = quote(`${filesDir(projectDir)}/.config`);
+  return `if [ -n "$davit_git" ] && [ "$("$davit_id" -u 2>/dev/null)" != 0 ]; then
+  if ! "$davit_git" config --global --add safe.directory ${quote(projectDir)} 2>/dev/null; then
+    "$davit_mkdir" -p ${folder}/git 2>/dev/null
+    "$davit_git" config --file ${folder}/git/config include.path '~/.gitconfig'
+    "$davit_git" config --file ${folder}/git/config safe.directory ${quote(projectDir)}
+    export GIT_CONFIG_GLOBAL=${folder}/git/config
+    if [ -z "$("$davit_git" config --global safe.directory 2>/dev/null)" ]; then export XDG_CONFIG_HOME=${folder}; fi
+  fi
 fi
 `;
+}
 
 const NO_DOG = `davit_guard() { :; }
 davit_unguard() { :; }
@@ -134,11 +157,11 @@ const scriptDog = (dir: string, seconds: number): string => `davit_signal() {
 davit_guard() {
   (
     trap '' TERM
-    sleep ${seconds} >/dev/null 2>&1 || exit 0
+    "$davit_sleep" ${seconds} >/dev/null 2>&1 || exit 0
     : >${dir}/late
     printf '${YELLOW}WARNING: the script took longer than RUNNER_SCRIPT_TIMEOUT (${seconds} s) and is ended${PLAIN}\n'
     davit_signal TERM
-    sleep 5 >/dev/null 2>&1
+    "$davit_sleep" 5 >/dev/null 2>&1
     davit_signal KILL
   ) 2>/dev/null &
   davit_dog=$!
@@ -196,9 +219,9 @@ const runAfterScript = (
   davit_result=$davit_code
   davit_run ${dir}/after
   (
-    sleep ${seconds} >/dev/null 2>&1 || exit 0
+    "$davit_sleep" ${seconds} >/dev/null 2>&1 || exit 0
     printf '${YELLOW}WARNING: after_script took longer than ${seconds} s and is ended${PLAIN}\\n'
-    kill -s TERM "$davit_child" && sleep 5 >/dev/null 2>&1
+    kill -s TERM "$davit_child" && "$davit_sleep" 5 >/dev/null 2>&1
     kill -s KILL "$davit_child"
   ) 2>/dev/null &
   davit_dog=$!

@@ -5,12 +5,13 @@
  * may call with it.
  */
 import type { BlobStore, Registries, Secrets } from '../../../src/adapters/ports.ts';
+import { DavitError } from '../../../src/errors.ts';
 import { tooShortToMask } from '../../../src/masking/index.ts';
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import { lateValues, type Settable } from '../../../src/compiler/variables/late-values.ts';
 import type { ApitestSpec, CommonSpec, ScriptSpec, SpecVariable } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
-import { type EnvVariable, filesDir } from './supervisor-script.ts';
+import { type EnvVariable, filesDir, isShellName } from './supervisor-script.ts';
 import { isAboveDotenv } from '../../runtime/brought-values.ts';
 import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
 import { readsAsFiles } from '../../../src/plan/policy/secret-files.ts';
@@ -30,6 +31,8 @@ export interface ResolvedVariables {
   values: ReadonlyMap<string, string>;
   /** Values that a log must never show. */
   masked: string[];
+  /** `NAME=value`, for a program that runs before the script; nothing secret. */
+  open: string[];
   warnings: string[];
 }
 export interface VariableSources {
@@ -73,6 +76,8 @@ class VariableSet {
   readonly #warnings: string[] = [];
   readonly #puts: Settable[] = [];
   readonly #byName = new Map<string, EnvVariable & Pick<SpecVariable, 'late' | 'masked'>>();
+  /** Values of references: secret whether a log shows them or not. */
+  readonly #secrets: string[] = [];
   readonly #projectDir: string;
 
   constructor(projectDir: string) {
@@ -86,6 +91,7 @@ class VariableSet {
 
   putOwn(variable: SpecVariable, value: string | undefined): void {
     const { name, file, late, masked } = variable;
+    if (value !== undefined && 'secret' in variable.value) this.#secrets.push(value);
     if (value === undefined) {
       this.#warnings.push(`${name} is a secret; pipelines of forks get no secrets.`);
       return;
@@ -106,8 +112,44 @@ class VariableSet {
       } else if (masked) this.masked.push(filled);
       return { name, value: filled, file };
     });
-    return { variables, values, masked: this.masked, warnings: this.#warnings };
+    const secret = [...this.masked, ...this.#secrets];
+    const open = openVariables(variables, secret);
+    return { variables, values, masked: this.masked, open, warnings: this.#warnings };
   }
+}
+
+/** Linux passes no longer text to a program (MAX_ARG_STRLEN, with its end); pages of 64 KiB would allow more. */
+const MAX_VARIABLE_BYTES = 128 * 1024 - 1;
+
+/** Rejects a value that would make each program of the script fail with "Argument list too long". */
+export function mustFit(variables: readonly EnvVariable[]): void {
+  for (const { name, value, file } of variables) {
+    const bytes = Buffer.byteLength(`${name}=${value}`);
+    if (file || !isShellName(name) || bytes <= MAX_VARIABLE_BYTES) continue;
+    throw new DavitError(
+      'job/variables',
+      `The variable ${name} has ${bytes} bytes with its name; the kernel takes at most ${MAX_VARIABLE_BYTES}.`,
+    );
+  }
+}
+
+/** More would leave too little of what a kernel passes to a program (128 KiB a variable, 2 MiB in all). */
+const MAX_OPEN_BYTES = 64 * 1024;
+/** They would change how the supervisor itself is found or begins. */
+const KEPT_BACK = new Set(['PATH', 'ENV', 'BASH_ENV']);
+
+/** An engine shows a container's environment to everyone who may ask it, so what holds a secret is left out. */
+function openVariables(variables: readonly EnvVariable[], secrets: readonly string[]): string[] {
+  const holds = (value: string): boolean =>
+    secrets.some(
+      (secret) => secret !== '' && (tooShortToMask(secret) ? value === secret : value.includes(secret)),
+    );
+  const open = variables.flatMap(({ name, value, file }) =>
+    file || KEPT_BACK.has(name) || !isShellName(name) || value.includes('\0') || holds(value)
+      ? []
+      : [`${name}=${value}`],
+  );
+  return open.filter((text) => Buffer.byteLength(text) <= MAX_OPEN_BYTES);
 }
 
 /** Undefined: a secret that this job must not have. */

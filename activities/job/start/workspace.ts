@@ -5,8 +5,8 @@
  * Invariants:
  *  WS-1 No entry is outside of the project's directory and `/davit`, whatever names source or artifacts
  *       contain; devices are left out; a link is kept unchanged (its target is the container's own affair).
- *  WS-2 Open modes, owner root: an image with another user can read, write and delete (as GitLab's helper
- *       leaves them).
+ *  WS-2 The source has open modes and belongs to root: an image with another user can read, write and delete (as
+ *       GitLab's helper leaves it). Artifacts and caches keep their permissions and owners.
  *  WS-3 A cache overrides the source, an artifact overrides both, a later one overrides an earlier one;
  *       davit's files override all.
  *  WS-4 Streams: memory does not grow with the source. Entries and compression have limits.
@@ -15,7 +15,7 @@ import { posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Header, type Pack, pack } from 'tar-stream';
 import { DAVIT_DIR, filesDir } from './supervisor-script.ts';
-import { openMode, put, type TarHeader } from '../../../src/utils/tar.ts';
+import { FOLDER_MODE, openMode, put, type TarHeader } from '../../../src/utils/tar.ts';
 import { type ArchiveLimits, denseError, entryCounter, gunzipped } from '../../runtime/archive-limits.ts';
 import { bytesOf, eachEntry, MAX_ENTRIES, putFile } from '../../runtime/tar.ts';
 import { inside } from '../../runtime/path-inside.ts';
@@ -60,12 +60,12 @@ async function fill(archive: Pack, workspace: Workspace): Promise<void> {
   for (const path of [projectDir, filesDir(projectDir), DAVIT_DIR]) await directories(filling, path);
   if (workspace.source) {
     const each = entryCounter('The source', { ...limits, entries: MAX_ENTRIES });
-    await addTar(filling, await workspace.source(), { each, takes: workspace.takes });
+    await addTar(filling, await workspace.source(), { each, takes: workspace.takes, open: true });
   }
   for (const zippedTar of [...(workspace.caches ?? []), ...workspace.artifacts]) {
     const zipped = await zippedTar();
     const tar = gunzipped(zipped, limits.ratio, () => denseError(PACKED, limits.ratio));
-    await addTar(filling, tar, { each: entryCounter(PACKED, limits) });
+    await addTar(filling, tar, { each: entryCounter(PACKED, limits), open: false });
   }
   for (const [name, text] of Object.entries(workspace.files))
     await put(archive, { name: inTar(`${DAVIT_DIR}/${name}`), mode: 0o666, ...owned }, text);
@@ -89,22 +89,35 @@ async function directories({ archive, seen }: WorkspaceWriter, path: string): Pr
   }
 }
 
-/** Entries of a tar, with their paths below the project and open modes. */
-const addTar = (
-  writer: WorkspaceWriter,
-  tar: Readable,
-  { each, takes = () => true }: { each(): void; takes?: ((path: string) => boolean) | undefined },
-): Promise<void> =>
+interface Adding {
+  each(): void;
+  takes?: ((path: string) => boolean) | undefined;
+  /** WS-2 */
+  open: boolean;
+}
+
+/** Entries of a tar, with their paths below the project. */
+const addTar = (writer: WorkspaceWriter, tar: Readable, adding: Adding): Promise<void> =>
   eachEntry(tar, async (entry, content) => {
+    const { each, takes = () => true, open } = adding;
     each();
-    const header = takes(inside(entry.name) ?? '') ? reroot(entry, writer.root) : undefined;
+    const header = takes(inside(entry.name) ?? '') ? reroot(entry, writer.root, open) : undefined;
     if (!header) return;
-    if (header.type === 'directory') return directories(writer, `/${header.name.replace(/\/$/, '')}`);
+    if (header.type === 'directory') return directory(writer, header, open);
     await directories(writer, `/${posix.dirname(header.name)}`);
     forget(writer.seen, `/${header.name}`);
     if (header.type === 'file') await putFile(writer.archive, { ...header, size: header.size ?? 0 }, content);
     else await put(writer.archive, header);
   });
+
+/** One that keeps its permissions sets them, even if it was made before for what is in it. */
+async function directory(writer: WorkspaceWriter, header: TarHeader, open: boolean): Promise<void> {
+  const path = `/${header.name.replace(/\/$/, '')}`;
+  if (open || path === writer.root) return directories(writer, path);
+  await directories(writer, posix.dirname(path));
+  writer.seen.add(path);
+  await put(writer.archive, header);
+}
 
 /**
  * A directory that is replaced by a link or file is removed from the list: an entry below that path creates
@@ -115,29 +128,31 @@ function forget(seen: Set<string>, path: string): void {
   for (const one of seen) if (one === path || one.startsWith(`${path}/`)) seen.delete(one);
 }
 
-/** Undefined: the entry is left out. */
-export function reroot(header: Header, root: string): TarHeader | undefined {
+/** Undefined: the entry is left out. `open`: WS-2. */
+export function reroot(header: Header, root: string, open = true): TarHeader | undefined {
   const path = inside(header.name);
   if (path === undefined) return undefined;
   // The project's own directory is never a link.
   if (path === '' && (header.type === 'symlink' || header.type === 'link')) return undefined;
   const name = inTar(path === '' ? root : `${root}/${path}`);
-  const common = { name, ...owned, mtime: header.mtime };
+  const owner = open ? owned : { ...owned, uid: header.uid, gid: header.gid };
+  const common = { name, ...owner, mtime: header.mtime };
+  const kept = (header.mode ?? 0) & 0o777;
   switch (header.type) {
     case 'directory':
-      return { ...common, name: `${name}/`, type: 'directory', mode: 0o777 };
+      return { ...common, name: `${name}/`, type: 'directory', mode: open ? FOLDER_MODE : kept };
     case 'symlink':
       return { ...common, type: 'symlink', linkname: header.linkname, mode: 0o777 };
     case 'link': {
       const target = inside(header.linkname ?? '');
       if (!target) return undefined;
-      return { ...common, type: 'link', linkname: inTar(`${root}/${target}`), mode: 0o666 };
+      return { ...common, type: 'link', linkname: inTar(`${root}/${target}`), mode: open ? 0o666 : kept };
     }
     case 'file':
     case 'contiguous-file':
     case null:
     case undefined:
-      return { ...common, type: 'file', size: header.size, mode: openMode(header.mode ?? 0) };
+      return { ...common, type: 'file', size: header.size, mode: open ? openMode(kept) : kept };
     default:
       return undefined;
   }

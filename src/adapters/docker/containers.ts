@@ -119,6 +119,10 @@ export async function inspectContainer(
 export const containerGone = (name: string): DavitError =>
   new DavitError('engine/container-missing', `Container ${name} no longer exists.`);
 
+/** Also of `link/.` where the link leads to a file, to nothing, or in a circle. */
+const NOT_THERE =
+  /could not find the file|no such file|not a directory|too many (?:levels of symbolic )?links/i;
+
 async function download(
   api: EngineApi,
   ask: { name: string; inside: string; signal?: AbortSignal },
@@ -134,8 +138,7 @@ async function download(
   try {
     stream = await api.stream(call);
   } catch (error) {
-    if (error instanceof DavitError && /could not find the file|no such file/i.test(error.message))
-      return undefined;
+    if (error instanceof DavitError && NOT_THERE.test(error.message)) return undefined;
     throw error;
   }
   // A broken body must have an error code, like every other error of an engine.

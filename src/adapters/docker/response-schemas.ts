@@ -30,6 +30,10 @@ const image = z.object({
     .nullish(),
 });
 
+/** Of `53/udp` and `53/tcp` only the second: nothing else can be asked whether it listens. */
+const tcpPorts = (ports: readonly string[]): number[] =>
+  ports.flatMap((port) => (/^\d+(?:\/tcp)?$/i.test(port) ? [Number.parseInt(port, 10)] : []));
+
 /** From the response of `GET /images/X/json`. */
 export function imageInfo(response: unknown, action = 'inspect an image'): ImageInfo {
   const found = checked(image, response, action);
@@ -40,7 +44,7 @@ export function imageInfo(response: unknown, action = 'inspect an image'): Image
     tags: found.RepoTags.filter((tag) => !tag.includes('<none>')).map(shortName),
     repoDigests: found.RepoDigests.filter((one) => !one.includes('<none>')).map(shortName),
     madeHere: isMadeHere(found),
-    exposedPorts: Object.keys(found.Config?.ExposedPorts ?? {}).map((port) => Number.parseInt(port, 10)),
+    exposedPorts: tcpPorts(Object.keys(found.Config?.ExposedPorts ?? {})),
     user: found.Config?.User ?? '',
     entrypoint: found.Config?.Entrypoint ?? [],
     command: found.Config?.Cmd ?? [],

@@ -51,7 +51,7 @@ async function print(cli: Cli, target: { id: string; job: string }, options: Opt
     const id = await resolveId(cli, client, target.id);
     const place = { job: target.job, attempt: options.attempt };
     if (options.follow) {
-      const { signal } = new AbortController();
+      const signal = cli.io.outClosed; // a log that nobody reads any more
       const tell = (line: string): void => cli.io.err(`${line}\n`);
       const end = await followLog(client, { id, place, signal, onText: write, tell });
       finish();
@@ -60,7 +60,10 @@ async function print(cli: Cli, target: { id: string; job: string }, options: Opt
     }
     const page = await client.log(id, place);
     const decoder = new TextDecoder();
-    for await (const bytes of page.body) write(decoder.decode(bytes, { stream: true }));
+    for await (const bytes of page.body) {
+      if (cli.io.outClosed.aborted) return;
+      write(decoder.decode(bytes, { stream: true }));
+    }
     write(decoder.decode());
     finish();
     if (!page.complete) warnIncomplete();

@@ -33,6 +33,7 @@ export async function runPipeline(cli: Cli, options: RunOptions): Promise<Pipeli
     const over = new AbortController();
     try {
       cli.io.err(`Pipeline ${id}\n`);
+      tellUnread(cli, over.signal);
       const cancelled = cancelOn(cli, { client, id, first, over: over.signal });
       const onStatus = (status: PipelineStatus): void => options.onStatus?.(status, client);
       const last = await watchPipeline(cli, { ...options, client, id, onStatus, signal: second });
@@ -49,6 +50,13 @@ export async function runPipeline(cli: Cli, options: RunOptions): Promise<Pipeli
   }
   cli.exit = FAILED;
   return undefined;
+}
+
+/** A person who has left `| head` would not know what the command still waits for. */
+function tellUnread(cli: Cli, over: AbortSignal): void {
+  const tell = (): void =>
+    cli.io.err('Nobody reads the output any more; waiting for the verdict of the pipeline.\n');
+  cli.io.outClosed.addEventListener('abort', tell, { once: true, signal: over });
 }
 
 /** Returns a function that tells whether the server has accepted a cancel. */

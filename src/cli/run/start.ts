@@ -129,6 +129,8 @@ async function upload(
     const source = await sourceTar(plan.project, options.ref, depth);
     if (count === 1 && source.submodules.length > 0)
       cli.io.err(`Submodules are not uploaded: ${source.submodules.join(', ')}\n`);
+    if (count === 1 && source.unnamed.length > 0)
+      cli.io.err(`Files whose names are not UTF-8 are not uploaded: ${source.unnamed.join(', ')}\n`);
     try {
       const stored = await client.putBlob(source.tar, options.signal);
       await source.done;

@@ -177,22 +177,22 @@ export function servicesSpec(
   if (services.length === 0) return [];
   const shared = scope.all().filter((variable) => variable.from === 'file');
   const nodes = itemNodes(draft.config.entries.get('services')?.value);
+  const taken = new Set<string>();
   return services.map((service, index) => {
     const image = imageSpec(service, images);
     const own = 'variables' in service ? ruleKey(nodes[index], 'variables') : undefined;
     const command = 'command' in service ? service.command : undefined;
-    const alias = 'alias' in service ? service.alias : undefined;
+    const alias = 'alias' in service ? (service.alias ?? '') : '';
+    // As in GitLab, an alias is a further name, and a name belongs to the first service that has it.
+    const names = [
+      ...(image.name.includes('$') ? [] : serviceAliases(image.name)),
+      ...scope.expand(alias).text.split(/[\s,]+/),
+    ];
+    const aliases = [...new Set(names)].filter((name) => name !== '' && !taken.has(name));
+    for (const name of aliases) taken.add(name);
     return {
       ...image,
-      aliases:
-        alias === undefined
-          ? image.name.includes('$')
-            ? []
-            : serviceAliases(image.name)
-          : scope
-              .expand(alias)
-              .text.split(/[\s,]+/)
-              .filter(Boolean),
+      aliases,
       ...(command && { command: command.map((part) => scope.expand(part).text) }),
       variables: merged(shared, ownVariables(own, scope)),
     };

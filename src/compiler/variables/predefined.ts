@@ -114,8 +114,19 @@ function server(url: string): Values {
   };
 }
 
+/** GitLab's limit of a commit message: more than a kernel passes to a program in one variable ends every job. */
+const MAX_MESSAGE_BYTES = 100 * 1024;
+
+function truncated(message: string): string {
+  const bytes = new TextEncoder().encode(message);
+  if (bytes.length <= MAX_MESSAGE_BYTES) return message;
+  // A character that is cut in two is left out.
+  return new TextDecoder().decode(bytes.subarray(0, MAX_MESSAGE_BYTES), { stream: true });
+}
+
 function commit({ trigger, commit, project }: CompileRequest): Values {
-  const lines = commit.message.split('\n');
+  const message = truncated(commit.message);
+  const lines = message.split('\n');
   const title = lines[0] ?? '';
   // GitLab: in a merge request pipeline it is the source branch, not the fetched ref.
   const refName = trigger.mergeRequest?.sourceBranch ?? trigger.ref;
@@ -130,10 +141,11 @@ function commit({ trigger, commit, project }: CompileRequest): Values {
     CI_COMMIT_TAG: trigger.refKind === 'tag' ? trigger.ref : undefined,
     CI_COMMIT_TAG_MESSAGE: trigger.refKind === 'tag' ? commit.tagMessage : undefined,
     CI_COMMIT_TITLE: title,
-    CI_COMMIT_MESSAGE: commit.message,
+    CI_COMMIT_MESSAGE: message,
+    CI_COMMIT_MESSAGE_IS_TRUNCATED: String(message !== commit.message),
     // GitLab: the message without its first line if that is shorter than 100 characters; else the whole
     // message.
-    CI_COMMIT_DESCRIPTION: title.length < 100 ? lines.slice(1).join('\n').trim() : commit.message,
+    CI_COMMIT_DESCRIPTION: title.length < 100 ? lines.slice(1).join('\n').trim() : message,
     CI_COMMIT_AUTHOR: commit.author,
     CI_COMMIT_TIMESTAMP: commit.timestamp,
   };

@@ -9,6 +9,7 @@ export function testCli(home: string, cwd = home, env: Record<string, string> = 
     settings: readSettings({ DAVIT_HOME: home, PATH: process.env.PATH ?? '', ...env }),
     io: {
       out: (text) => void (written.out += text),
+      outClosed: new AbortController().signal,
       err: (text) => void (written.err += text),
       stdin: Readable.from([]),
       interactive: false,

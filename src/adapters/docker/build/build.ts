@@ -63,17 +63,17 @@ async function withBuildah(api: EngineApi, request: BuildRequest): Promise<void>
 
 async function withBuildKit(api: EngineApi, request: BuildRequest): Promise<void> {
   const log = new BuildLog(request.onLog);
-  const needed = Object.keys(request.auth).length > 0;
-  const session = needed ? await openSession(api, request.auth, request.signal) : undefined;
+  // Without credentials too: BuildKit asks for optional secrets, and without a session that is an error.
+  const session = await openSession(api, request.auth, request.signal);
   try {
-    const call = buildCall(request, buildQuery(request, session?.id));
+    const call = buildCall(request, buildQuery(request, session.id));
     for await (const event of events(api, await api.stream(call), call)) {
       const message = eventError(event);
       if (message !== undefined) throw buildError(message, log);
       show(event, log, request.onLog);
     }
   } finally {
-    session?.close();
+    session.close();
   }
 }
 
@@ -98,7 +98,7 @@ function show(event: StreamEvent, log: BuildLog, onLog: (text: string) => void):
  * for example, is not the cause.
  */
 const DOCKERFILE_FAULT =
-  /while running runtime|unknown instruction|checking on sources|was not found in the provided dockerfile|libpod_builder\S*: no such file|executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file/i;
+  /while running runtime|unknown instruction|checking on sources|was not found in the provided dockerfile|libpod_builder\S*: no such file|executor failed running|did not complete successfully|compute cache key|calculate checksum|parse error|returned a non-zero code|target stage .* could not be found|dockerfile: no such file|\bsecret \S+? not found/i;
 
 /** The coded error of a failed build. Pure apart from reading the log. */
 export function buildError(message: string, log: Pick<BuildLog, 'failed'>): DavitError {

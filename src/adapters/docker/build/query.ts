@@ -18,7 +18,7 @@ const commonQuery = (request: BuildRequest): Record<string, string> => ({
 const CACHE_MOUNTS = 'BUILDKIT_CACHE_MOUNT_NS';
 
 /** For BuildKit. */
-export function buildQuery(request: BuildRequest, session: string | undefined): Record<string, string> {
+export function buildQuery(request: BuildRequest, session: string): Record<string, string> {
   const { cacheMounts, inlineCache } = request;
   const own = request.args[CACHE_MOUNTS];
   const args = {
@@ -31,7 +31,7 @@ export function buildQuery(request: BuildRequest, session: string | undefined): 
     ...commonQuery({ ...request, args }),
     version: '2',
     cachefrom: JSON.stringify(request.cacheFrom),
-    ...(session !== undefined && { session }),
+    session,
   };
 }
 

@@ -91,13 +91,26 @@ describe('the end of a container', () => {
       kind: 'no_space',
       message: expect.stringContaining('Full. [engine/no-space] Free space') as string,
     });
+    const start =
+      'Cannot start container davit-1: unable to find user ada: no matching entries in passwd file';
+    expect(verdictOfError(new DavitError('engine/failed', start))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringContaining('no user or group "ada"') as string,
+    });
+    const service = 'The service db cannot be started: exec: "nope": executable file not found in $PATH';
+    expect(verdictOfError(new DavitError('job/service', service))).toMatchObject({
+      outcome: 'failed',
+      kind: 'config',
+      message: expect.stringMatching(/^The service db cannot be started/) as string,
+    });
     expect(verdictOfError(new TypeError('x'))).toMatchObject({ outcome: 'errored', kind: 'internal' });
   });
 });
 
 describe('artifacts:paths', () => {
   const chosen = (paths: string[], path: string, exclude: string[] = []): boolean =>
-    selectFiles('/builds/p', paths, exclude).chosenBy(path).length > 0;
+    selectFiles('/builds/p', paths, exclude).chosenBy(path, false).length > 0;
   test.each<[string[], string, boolean]>([
     [['dist'], 'dist/deep/a.js', true],
     [['dist/'], 'dist/a', true],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { serviceAliases } from '../../../../src/plan/policy/service-aliases.ts';
 import type { ScriptSpec } from '../../../../src/plan/model/spec.ts';
-import { job, mistakes, run, type Overrides } from '../helpers.ts';
+import { job, mistakes, run, variable, type Overrides } from '../helpers.ts';
 
 function spec(rest: string, more: Overrides = {}): ScriptSpec {
   const { spec: found } = job(`j: {image: x, script: [x], ${rest}}`, 'j', more);
@@ -42,7 +42,7 @@ describe('image and services', () => {
     );
     expect(services).toMatchObject([
       { name: 'redis:7', aliases: ['redis'] },
-      { name: 'postgres:7', aliases: ['db', 'pg'], command: ['serve', 'file'] },
+      { name: 'postgres:7', aliases: ['postgres', 'db', 'pg'], command: ['serve', 'file'] },
     ]);
     expect(services[1]?.variables.map((one) => [one.name, one.value])).toEqual([
       ['A', { literal: 'file' }],
@@ -67,6 +67,14 @@ describe('image and services', () => {
     ],
     ['team/db@sha256:abc', ['team__db', 'team-db']],
   ])('%s has its host names', (image, aliases) => expect(serviceAliases(image)).toEqual(aliases));
+  test('has an alias beside them; a name belongs to the first service that has it', () => {
+    const services = '[{name: "team/db:1", alias: "db, main"}, {name: "team/db:2", alias: db}, redis]';
+    expect(spec(`services: ${services}`).services.map(({ aliases }) => aliases)).toEqual([
+      ['team__db', 'team-db', 'db', 'main'],
+      [],
+      ['redis'],
+    ]);
+  });
 });
 
 describe('scripts', () => {
@@ -160,4 +168,21 @@ describe('hooks', () => {
     );
     expect(spec.kind === 'script' && spec.preGetSources).toEqual(['a', 'b']);
   });
+});
+
+test('a commit message that no program could take is cut, and that is told', () => {
+  const of = (message: string) => {
+    const commit = { author: 'a', timestamp: '2026-01-02T03:04:05Z', message };
+    const made = job('j: {image: x, script: x}', 'j', { commit });
+    return [variable(made, 'CI_COMMIT_MESSAGE'), variable(made, 'CI_COMMIT_MESSAGE_IS_TRUNCATED')];
+  };
+  const long = `title\n\na${'ü'.repeat(100 * 1024)}`;
+  const [cut = '', isCut] = of(long);
+  expect([
+    long.startsWith(cut),
+    Buffer.byteLength(cut) > 102_390,
+    Buffer.byteLength(cut) <= 102_400,
+    isCut,
+  ]).toEqual([true, true, true, 'true']);
+  expect(of('title')).toEqual(['title', 'false']);
 });

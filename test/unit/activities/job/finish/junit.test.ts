@@ -5,7 +5,7 @@ import { type TestSummary, testsText } from '../../../../../src/plan/model/outco
 
 function summary(...texts: string[]): TestSummary | undefined {
   const sum = noTests();
-  return texts.map((text) => addJunit(sum, text)).every(Boolean) ? sum : undefined;
+  return texts.map((text) => addJunit(sum, text)).every((found) => found === 'whole') ? sum : undefined;
 }
 
 describe('a JUnit report', () => {
@@ -25,6 +25,16 @@ describe('a JUnit report', () => {
   test('invalid text is recognised', () => {
     expect(summary('<html><testcase/></html>')).toBeUndefined();
     expect(summary('')).toBeUndefined();
+  });
+  test.each([
+    '<testsuite><testcase name="a"/><testcase name="b">',
+    '<testsuite><testcase name="a"/>',
+    '<testsuites><testsuite><testcase/></testsuite>',
+    '<testsuite><testcase name="a"/></testsuite><test',
+    '<testsuite><testcase name="a"/></testsuite><!-- no end',
+    '<testsuite><testcase name="a"><failure>text',
+  ])('that ends in the middle is broken: %s', (text) => {
+    expect(addJunit(noTests(), text)).toBe('broken');
   });
   test('any text is read in linear time and never throws', () => {
     fc.assert(

@@ -125,7 +125,7 @@ describe('what else the machine fills in', () => {
       image: { name: 'img:h1', user: 'u-h1' },
       services: [
         { name: 'db:h1', aliases: ['db'], command: ['--host=h1'] },
-        { name: 'web', aliases: ['web-h1'] },
+        { name: 'web', aliases: ['web', 'web-h1'] },
       ],
       artifacts: {
         paths: ['out/h1', '7'],
@@ -175,4 +175,17 @@ test('values wait for each other in any order', () => {
   ];
   for (const order of [list, list.toReversed()])
     expect(Object.fromEntries(lateValues(order))).toEqual({ A: '<$>!', B: '<$>', C: '$' });
+});
+
+test('a program before the script sees what is not secret', async () => {
+  const text = j(`variables: {COLOUR: red, PATH: /x, LINK: "https://u:$S@h", BIG: "${'x'.repeat(70_000)}"}`);
+  const variables = [
+    { name: 'S', value: { secret: 'env:S' as const }, masked: true, file: false },
+    { name: 'SHOWN', value: { secret: 'env:S' as const }, masked: false, file: false },
+    { name: 'CERT', value: { literal: 'text' }, masked: false, file: true },
+  ];
+  const job = await jobWith(text, 'FROM_REPORT=1\nCOPY=hidden-value', { project: { variables } });
+  const { open } = await resolvedOf(job);
+  expect(open).toEqual(expect.arrayContaining(['COLOUR=red', 'FROM_REPORT=1', 'CI_JOB_ID=7']));
+  expect(open.join('\n')).not.toMatch(/hidden-value|^(?:PATH|BIG|CERT|S|SHOWN)=/m);
 });

@@ -46,6 +46,8 @@ interface Job {
   trace?: boolean;
   full?: boolean;
   marked?: boolean;
+  /** The number of a user that has no home. */
+  user?: number;
 }
 
 /**
@@ -66,6 +68,11 @@ function run(shell: (typeof SHELLS)[number], job: Job) {
   const tools = ['rm', 'date', 'id', 'cat', 'sleep', 'stat', ...(shell.bash ? ['bash'] : [])];
   for (const tool of tools)
     writeFileSync(join(bin, tool), `#!/bin/sh\nexec /usr/bin/${tool} "$@"\n`, { mode: 0o755 });
+  if (job.user !== undefined) {
+    writeFileSync(join(bin, 'id'), `#!/bin/sh\necho ${job.user}\n`, { mode: 0o755 });
+    for (const tool of ['git', 'mkdir'])
+      writeFileSync(join(bin, tool), `#!/bin/sh\nexec /usr/bin/${tool} "$@"\n`, { mode: 0o755 });
+  }
   const options = {
     projectDir,
     timeoutMs: 60_000,
@@ -82,7 +89,12 @@ function run(shell: (typeof SHELLS)[number], job: Job) {
   writeFileSync(join(dir, 'exit'), EXIT_RESERVED);
   if (job.full) symlinkSync('/dev/full', join(dir, 'room'));
   const args = shell.name === 'busybox' ? ['sh', join(dir, 'run')] : [join(dir, 'run')];
-  const ended = spawnSync(shell.path, args, { env: { PATH: bin }, encoding: 'utf8', timeout: 30_000 });
+  const home = job.user === undefined ? {} : { HOME: '/proc/nowhere' };
+  const ended = spawnSync(shell.path, args, {
+    env: { PATH: bin, ...home },
+    encoding: 'utf8',
+    timeout: 30_000,
+  });
   const exitFile = join(dir, 'exit');
   return {
     code: ended.status,
@@ -145,6 +157,30 @@ describe.each(SHELLS)('supervisor under $name', (shell) => {
     expect(job.output).toContain('gone');
     expect(job.code).toBe(0);
     expect(job.variablesLeft).toBe(false);
+  });
+
+  test('a PATH without a shell leaves what a shell itself knows, and after_script', () => {
+    const job = run(shell, {
+      variables: [plain('PATH', '/nowhere')],
+      pre: ['echo first'],
+      script: ['echo "path $PATH"', 'cd / && pwd'],
+      after: ['echo "last $CI_JOB_STATUS"'],
+      scriptSeconds: 60,
+    });
+    expect([job.code, job.errors]).toEqual([0, '']);
+    expect(job.output).toMatch(/first\n[^]*path \/nowhere\n[^]*\n\/\n[^]*last success\n/);
+  });
+
+  test('git trusts the project for a user without a home, and keeps what the script sets', () => {
+    const script = [
+      'git config --get-all safe.directory',
+      'git config --global user.name me',
+      'git config user.name',
+    ];
+    const job = run(shell, { user: 12345, script });
+    expect(job.output).toContain(`\n${job.projectDir}\n`);
+    expect(job.output).toContain('\nme\n');
+    expect(job.code).toBe(0);
   });
 
   test('a file variable is a path of mode 0600', () => {
