@@ -165,6 +165,8 @@ export const installationSchema = z.strictObject({
       }),
     )
     .default([]),
+  /** `tokens`: davit's own registry believes the server's tokens alone. `off`: whoever reaches it reads and writes. */
+  registry_auth: z.enum(['tokens', 'off']).default('tokens'),
   users: z
     .array(
       z.strictObject({
@@ -365,4 +367,11 @@ export interface InstallationFacts {
   config: Omit<Installation, 'users' | 'workers' | 'helper_image'> & { helper_image: string };
   /** Address of the server for people. */
   url: string;
+  /** davit's own registry, if it wants the server's tokens. */
+  ownRegistry?: {
+    /** `HOST[:PORT]`, as in `config.registries`. */
+    host: string;
+    /** Where engines fetch tokens. */
+    tokens: string;
+  };
 }

@@ -13,6 +13,7 @@ import type { RemoteCopies } from './adapters/includes/remote.ts';
 import type {
   BlobStore,
   Changes,
+  Credentials,
   DeployTarget,
   Engine,
   Fleet,
@@ -26,7 +27,9 @@ import type {
   Source,
 } from './adapters/ports.ts';
 import { configuredRegistries } from './adapters/registry/configured.ts';
+import { ownRegistry, rememberedCredentials } from './adapters/registry/own.ts';
 import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
+import { isLoopback } from './adapters/text.ts';
 import { swarmTarget } from './adapters/swarm/index.ts';
 import { readEnvSecret, type Settings } from './config.ts';
 import { DavitError } from './errors.ts';
@@ -43,6 +46,8 @@ export interface WorkerPorts {
   logs: LogStore;
   fleet: Fleet;
   rights: Rights;
+  /** Of the server, for jobs and targets. */
+  credentials: Credentials;
   changes: Changes;
   secrets: Secrets;
   /** Facts from the server, read at the start. */
@@ -77,6 +82,8 @@ export async function wireWorker(
   const facts = await retryUntil(url, options.deadlineMs ?? DEADLINE_MS, () => stores.facts());
   const secrets = localSecrets({ sealKey: deriveSealKey(workerToken), readEnv: readEnvSecret });
   const { blobs, records, logs, fleet, rights, changes } = stores;
+  const credentials = rememberedCredentials(stores.credentials);
+  const reversePorts = loopbackPorts(facts);
   const engineAddress = (address?: string): string => address ?? settings.dockerHost;
   return {
     blobs,
@@ -84,15 +91,21 @@ export async function wireWorker(
     logs,
     fleet,
     rights,
+    credentials,
     changes,
     secrets,
     facts,
     now: stores.now,
-    registries: configuredRegistries(facts.config.registries, secrets),
+    registries: configuredRegistries(
+      facts.config.registries,
+      secrets,
+      facts.ownRegistry && ownRegistry(facts.ownRegistry.host, credentials),
+    ),
     source: gitSource({ protocols: cloneProtocols(facts.config.projects) }),
     includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
     forge: forgeStatuses({ projects: facts.config.projects, secrets }),
-    engine: (address) => dockerEngine({ address: engineAddress(address), certPath: settings.dockerCertPath }),
+    engine: (address) =>
+      dockerEngine({ address: engineAddress(address), certPath: settings.dockerCertPath, reversePorts }),
     target: async (name, address) => {
       const known = facts.config.targets.find((one) => one.name === name);
       // Without targets in the file, the worker's target is its own machine as a swarm.
@@ -102,11 +115,25 @@ export async function wireWorker(
         name,
         address: engineAddress(address ?? known?.docker),
         certPath: settings.dockerCertPath,
+        reversePorts,
         installation: facts.installation,
         monitorMs: facts.config.limits.deploy_stable,
       });
     },
   };
+}
+
+/**
+ * What an engine that is reached over ssh needs of this machine's loopback: davit's own registry, and where its tokens
+ * are.
+ */
+function loopbackPorts({ ownRegistry: own }: InstallationFacts): number[] {
+  if (!own) return [];
+  const urls = [new URL(`http://${own.host}`), new URL(own.tokens)];
+  const ports = urls.flatMap(({ hostname, port }) =>
+    isLoopback(hostname) && port !== '' ? [Number(port)] : [],
+  );
+  return [...new Set(ports)];
 }
 
 /** For the control worker, and for the command line, which stores copies in a folder. */

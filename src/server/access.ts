@@ -29,17 +29,17 @@ export function guardRoutes(app: FastifyInstance, tokens: Tokens): void {
   app.addHook('onRequest', async (request) => {
     const { access } = request.routeOptions.config;
     // Only the "not found" response has no route and therefore no access rule.
-    if (access === undefined || access === 'anybody' || access === 'webhook' || access === 'site') return;
+    if (access === undefined || isCheckedByRoute(access)) return;
     refuseOtherOrigins(request);
     check(request, access, tokens);
   });
 }
 
-function check(
-  request: FastifyRequest,
-  access: Exclude<Access, 'anybody' | 'webhook' | 'site'>,
-  tokens: Tokens,
-): void {
+type RouteChecks = 'anybody' | 'webhook' | 'site' | 'credential';
+const isCheckedByRoute = (access: Access): access is RouteChecks =>
+  access === 'anybody' || access === 'webhook' || access === 'site' || access === 'credential';
+
+function check(request: FastifyRequest, access: Exclude<Access, RouteChecks>, tokens: Tokens): void {
   const { authorization } = request.headers;
   if (authorization === undefined) throw new DavitError('auth/missing', 'The request has no token.');
   // A malformed token is unknown.

@@ -23,6 +23,9 @@ export const ROUTES: Record<string, Access> = {
   'GET /api/v1/workers': 'reader',
   'GET /api/v1/reconciliation': 'reader',
   'POST /api/v1/collection': 'operator',
+  'GET /api/v1/deploy-tokens': 'operator',
+  'POST /api/v1/deploy-tokens/:id/revoke': 'operator',
+  'GET /registry/token': 'credential',
   'POST /webhooks/:forge': 'webhook',
   'POST /webhooks/:forge/:slug': 'webhook',
   'PUT /internal/v1/blobs': 'worker',
@@ -44,4 +47,7 @@ export const ROUTES: Record<string, Access> = {
   'GET /internal/v1/protection/:slug': 'worker',
   'POST /internal/v1/approvals': 'worker',
   'POST /internal/v1/changes': 'worker',
+  'POST /internal/v1/credentials/job': 'worker',
+  'POST /internal/v1/credentials/target': 'worker',
+  'POST /internal/v1/credentials/pull': 'worker',
 };

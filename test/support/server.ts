@@ -23,6 +23,7 @@ import { buildApp } from '../../src/server/app.ts';
 import { knownTokens } from '../../src/server/auth.ts';
 import {
   DEFAULT_LIMITS,
+  type OwnRegistry,
   type ServerDeps,
   type ServerLimits,
   type WebhookProject,
@@ -30,6 +31,8 @@ import {
 import type { ProtectionOf } from '../../src/server/forge-protection.ts';
 import { memoryFleet } from '../../src/server/fleet.ts';
 import { serverLog } from '../../src/server/log.ts';
+import { serverCredentials } from '../../src/server/registry/credentials.ts';
+import { deployTokens } from '../../src/server/registry/deploy-tokens.ts';
 import { factsOf } from '../../src/server/start.ts';
 import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflow-port.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
@@ -149,6 +152,7 @@ export async function testServer(
     secrets?: Record<string, string>;
     limits?: Partial<ServerLimits>;
     protectionOf?: ProtectionOf;
+    ownRegistry?: OwnRegistry;
   } = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'davit-server-'));
@@ -185,6 +189,9 @@ export async function testServer(
       workers: installation.workers,
       owner: 'me',
     }),
+    credentials: serverCredentials('the key of the installation', stores.logs),
+    deployTokens: deployTokens(stores.records),
+    ...(options.ownRegistry && { ownRegistry: options.ownRegistry }),
     protectionOf: options.protectionOf ?? (async () => undefined),
     resolveRef: async (_project, { ref }) => (ref === 'main' ? 'd' : 'e').repeat(40),
     webhooks,

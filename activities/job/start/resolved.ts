@@ -2,8 +2,10 @@
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { ArtifactsSpec, CacheSpec, ImageSpec, ServiceSpec } from '../../../src/plan/model/spec.ts';
 import { serviceAliases } from '../../../src/plan/policy/service-aliases.ts';
+import { retryUntilReachable } from '../../runtime/retry-policies.ts';
 import { startEarly } from '../../runtime/start-early.ts';
 import { platformOf } from '../container/image.ts';
+import type { JobDeps } from '../context/deps.ts';
 import { archOf, type Job } from '../context/job.ts';
 import { type ResolvedVariables, resolveVariables } from './variables.ts';
 
@@ -14,9 +16,12 @@ const filled = new WeakSet<Job>();
 export async function resolvedOf(job: Job): Promise<ResolvedVariables> {
   const { deps, spec, input } = job;
   const worker = { ...deps.worker, platform: platformOf(deps, archOf(job)) };
+  const credentials: JobDeps['credentials'] = {
+    forJob: (use) => retryUntilReachable(job.lease.signal, () => deps.credentials.forJob(use)),
+  };
   const known =
     resolved.get(job) ??
-    startEarly(resolveVariables(spec, input, { ...deps, worker, more: apiVariables(job) }));
+    startEarly(resolveVariables(spec, input, { ...deps, worker, credentials, more: apiVariables(job) }));
   resolved.set(job, known);
   try {
     return await known;

@@ -1,15 +1,15 @@
 /**
  * The variables of one attempt, with their values: those that the plan could not know yet, and secrets, which
  * are resolved here and nowhere earlier. GitLab's order, lowest first: predefined, the job's file, dotenv of
- * needed jobs, then project, instance and trigger. CI_JOB_TOKEN is left out: davit has no API yet that a job
- * may call with it.
+ * needed jobs, then project, instance and trigger.
  */
-import type { BlobStore, Registries, Secrets } from '../../../src/adapters/ports.ts';
+import type { BlobStore, Credentials, JobUse, Registries, Secrets } from '../../../src/adapters/ports.ts';
 import { tooShortToMask } from '../../../src/masking/index.ts';
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import { lateValues, type Settable } from '../../../src/compiler/variables/late-values.ts';
 import type { ApitestSpec, CommonSpec, ScriptSpec, SpecVariable } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
+import { useOf } from '../../runtime/registry-use.ts';
 import { type EnvVariable, filesDir } from './supervisor-script.ts';
 import { isAboveDotenv } from '../../runtime/brought-values.ts';
 import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
@@ -35,6 +35,7 @@ export interface ResolvedVariables {
 export interface VariableSources {
   secrets: Secrets;
   registries: Registries;
+  credentials: Pick<Credentials, 'forJob'>;
   blobs: BlobStore;
   worker: WorkerFacts;
   /** Variables of the kind of job; they override all others. */
@@ -47,8 +48,12 @@ export async function resolveVariables(
   input: RunInput,
   sources: VariableSources,
 ): Promise<ResolvedVariables> {
-  const [registry, dotenv, own] = await Promise.all([
-    registryVariables(spec, sources),
+  const use = useOf(spec, input);
+  const [[registry, token], dotenv, own] = await Promise.all([
+    // The password of the registry is the same token, which is fetched once.
+    sources.credentials
+      .forJob(use)
+      .then(async (token) => [await registryVariables(use, sources), token] as const),
     dotenvVariables(input, sources.blobs),
     Promise.all(spec.variables.map((variable) => valueOf(spec, variable, sources.secrets))),
   ]);
@@ -56,6 +61,10 @@ export async function resolveVariables(
   for (const [name, value] of Object.entries(predefined(spec, input, sources.worker))) set.put(name, value);
   for (const [name, value] of Object.entries(registry.variables)) set.put(name, value);
   set.masked.push(...registry.masked);
+  if (token !== undefined) {
+    set.put('CI_JOB_TOKEN', token);
+    set.masked.push(token);
+  }
   const putOwn = (layer: boolean): void => {
     for (const [index, variable] of spec.variables.entries())
       if (isAboveDotenv(variable) === layer) set.putOwn(variable, own[index]);
@@ -121,11 +130,11 @@ async function valueOf(
 }
 
 async function registryVariables(
-  spec: CommonSpec,
-  { registries }: VariableSources,
+  use: JobUse,
+  { registries }: Pick<VariableSources, 'registries'>,
 ): Promise<{ variables: Record<string, string>; masked: string[] }> {
-  const { host, auth } = await registries.default();
-  if (!auth || spec.fork) return { variables: { CI_REGISTRY: host }, masked: [] };
+  const { host, auth } = await registries.default(use);
+  if (!auth) return { variables: { CI_REGISTRY: host }, masked: [] };
   return {
     variables: { CI_REGISTRY: host, CI_REGISTRY_USER: auth.username, CI_REGISTRY_PASSWORD: auth.password },
     masked: [auth.password],

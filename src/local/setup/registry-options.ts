@@ -6,4 +6,15 @@ export interface RegistryOptions {
   /** For the container, if there is no program. */
   engine: Promise<LocalEngine>;
   installation: string;
+  /** Whose tokens it believes; absent: whoever reaches it reads and writes. */
+  auth?: RegistryAuthority;
 }
+export interface RegistryAuthority {
+  /** Address of the token service. */
+  realm: string;
+  /** PEM */
+  certificate: string;
+}
+
+/** Of the certificate, in davit's home: registries read it from a file. */
+export const CERTIFICATE_NAME = 'registry-cert.pem';
