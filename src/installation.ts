@@ -165,7 +165,7 @@ export const installationSchema = z.strictObject({
       }),
     )
     .default([]),
-  /** `tokens`: davit's own registry believes the server's tokens alone. `off`: whoever reaches it reads and writes. */
+  /** `tokens`: davit's own registry accepts only the server's tokens. `off`: everybody who reaches it reads and writes. */
   registry_auth: z.enum(['tokens', 'off']).default('tokens'),
   users: z
     .array(

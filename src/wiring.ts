@@ -46,7 +46,7 @@ export interface WorkerPorts {
   logs: LogStore;
   fleet: Fleet;
   rights: Rights;
-  /** Of the server, for jobs and targets. */
+  /** The server's, for jobs and targets. */
   credentials: Credentials;
   changes: Changes;
   secrets: Secrets;

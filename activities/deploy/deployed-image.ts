@@ -2,7 +2,7 @@ import { DavitError } from '../../src/errors.ts';
 import type { JobUse, Registries } from '../../src/adapters/ports.ts';
 import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { DeployInput } from '../contract.ts';
-import { useOf } from '../runtime/registry-use.ts';
+import { useOf } from '../runtime/spec.ts';
 
 /** The image that a deployment runs, always by digest: moving its tag has no effect. */
 export async function deployedImage(

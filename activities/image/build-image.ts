@@ -34,8 +34,7 @@ import { endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughStoreOutage } from '../runtime/retry-policies.ts';
 import { outOfScope, type WorkerScope } from '../../src/match/worker-scope.ts';
-import { workOf } from '../runtime/registry-use.ts';
-import { readSpec } from '../runtime/spec.ts';
+import { readSpec, workOf } from '../runtime/spec.ts';
 
 export interface BuildDeps {
   engine: Engine;

@@ -8,8 +8,7 @@ import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughOutage, retryThroughStoreOutage } from '../runtime/retry-policies.ts';
-import { workOf } from '../runtime/registry-use.ts';
-import { readSpec } from '../runtime/spec.ts';
+import { readSpec, workOf } from '../runtime/spec.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
 
 export interface PushDeps {

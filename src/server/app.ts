@@ -49,7 +49,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   });
   // First, so that refusals have them too.
   app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
-  guardRoutes(app, deps.tokens);
+  guardRoutes(app, deps.tokens, deps.credentials);
   handleErrors(app, deps.log);
   app.addHook('onResponse', async (request, reply) =>
     deps.log.request({

@@ -77,7 +77,7 @@ export const mayAs = (role: Role, needed: Role): boolean => ROLES.indexOf(role) 
 
 /** The token of `Authorization: Bearer TOKEN` (RFC 6750); undefined for anything else. */
 export const bearer = (header: string | undefined): string | undefined =>
-  /^Bearer ([A-Za-z0-9._~+/=-]{8,512})$/i.exec(header ?? '')?.[1];
+  /^Bearer ([A-Za-z0-9._~+/=-]{8,4096})$/i.exec(header ?? '')?.[1];
 
 const BASIC = /^Basic ([A-Za-z0-9+/=]{1,24576})$/i;
 

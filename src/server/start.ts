@@ -35,7 +35,7 @@ export interface StartOptions {
   /** Token of the CLI on this machine, for an operator named after the OS user. */
   cliToken: string;
   workerToken: string;
-  /** Of this server alone: its credentials for jobs and targets depend on it. Absent: a new one, as in tests. */
+  /** This server's own: its credentials for jobs and targets depend on it. Absent: a new one, as in tests. */
   installationKey?: string;
   /** host:port of the registry that davit runs, if the installation file has no default. */
   registry?: string;

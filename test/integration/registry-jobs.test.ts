@@ -54,7 +54,7 @@ async function run(project: string, yaml: string, token?: string): Promise<strin
   const logs = await Promise.all(
     status.jobs.map(async ({ key }) => (await davit.cli(['logs', id, key])).stdout),
   );
-  expect(status.state, logs.join('\n')).toBe('success');
+  expect(status.state, `${JSON.stringify(status)}\n${logs.join('\n')}`).toBe('success');
   return id;
 }
 const script = (lines: readonly string[]): string => `job:
@@ -163,12 +163,13 @@ describe('a deployment', () => {
     async () => {
       await run(
         'alpha',
-        `img: { arch: ${ARCH}, build: { context: . } }
-ship: { needs: [img], push: { from: [img], tags: [live] } }
+        `img: { build: { context: ., platforms: [${ARCH}], to: $CI_REGISTRY_IMAGE } }
+ship: { needs: [img], push: { from: [img], to: $CI_REGISTRY_IMAGE, tags: [live] } }
 out:
   needs: [ship]
-  environment: live
-  deploy: { image_from: ship, swarm: { service: ${SERVICE}, endpoint_mode: dnsrr } }
+  tags: [local-swarm]
+  environment: { name: live }
+  deploy: { swarm: { service: ${SERVICE}, image_from: ship } }
 `,
       );
       expect(image()).toMatch(new RegExp(`^${davit.run.registry}/alpha@sha256:`));

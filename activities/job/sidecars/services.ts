@@ -14,7 +14,7 @@ import { ensureImage } from '../container/image.ts';
 import type { Job } from '../context/job.ts';
 import { warning } from '../../runtime/log/log-lines.ts';
 import { LABELS } from '../../runtime/container-names.ts';
-import { useOf } from '../../runtime/registry-use.ts';
+import { useOf } from '../../runtime/spec.ts';
 import { awaitReady, logTail } from '../container/probe.ts';
 import { type SidecarRequest, type Sidecars } from './types.ts';
 

@@ -10,7 +10,7 @@ import { removeObjects } from '../container/cleanup.ts';
 import { ensureImage } from '../container/image.ts';
 import type { Job } from '../context/job.ts';
 import { attemptOf, LABELS } from '../../runtime/container-names.ts';
-import { useOf } from '../../runtime/registry-use.ts';
+import { useOf } from '../../runtime/spec.ts';
 import { awaitReady, logTail } from '../container/probe.ts';
 import { type SidecarRequest, type Sidecars } from './types.ts';
 

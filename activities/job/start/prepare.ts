@@ -25,7 +25,7 @@ import { type ResolvedVariables, sideEnvironments } from './variables.ts';
 import { workspaceTar } from './workspace.ts';
 import type { SideEnvironments, Sidecars } from '../sidecars/types.ts';
 import { archiveLimits } from '../../runtime/archive-limits.ts';
-import { useOf } from '../../runtime/registry-use.ts';
+import { useOf } from '../../runtime/spec.ts';
 import { startEarly } from '../../runtime/start-early.ts';
 
 /** The engine keeps more of a log than davit does, so rotation loses nothing while a worker is down. */

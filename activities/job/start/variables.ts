@@ -9,7 +9,7 @@ import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import { lateValues, type Settable } from '../../../src/compiler/variables/late-values.ts';
 import type { ApitestSpec, CommonSpec, ScriptSpec, SpecVariable } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
-import { useOf } from '../../runtime/registry-use.ts';
+import { useOf } from '../../runtime/spec.ts';
 import { type EnvVariable, filesDir } from './supervisor-script.ts';
 import { isAboveDotenv } from '../../runtime/brought-values.ts';
 import { dotenvVariables } from '../../runtime/dotenv-variables.ts';

@@ -33,7 +33,7 @@ export function ownRegistry(host: string, credentials: Credentials): OwnRegistry
     token.catch(() => pulls.delete(repository));
     return token;
   };
-  /** Whoever waits for the registry waits for its tokens too. */
+  /** A caller that waits for the registry waits for its tokens too. */
   const asked = async <T>(work: Promise<T>): Promise<T> => {
     try {
       return await work;

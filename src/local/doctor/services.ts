@@ -145,7 +145,7 @@ async function checkRegistry(host: string): Promise<Finding> {
   if (!loopback) return ok('registry', host);
   return warn(
     'registry',
-    `${host} asks for no token: whoever reaches it reads, moves and removes every image.`,
+    `${host} asks for no token: everybody who reaches it reads, moves and removes every image.`,
     "davit's own: remove `registry_auth: off` from the installation file and restart davit; with docker-compose.yml run ./compose/init.sh again.",
   );
 }

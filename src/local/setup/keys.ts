@@ -11,7 +11,7 @@ export interface Keys {
   installation: string;
   cliToken: string;
   workerToken: string;
-  /** Of the server alone. */
+  /** The server's own. */
   installationKey: string;
   /** PEM of a key and its certificate: of the tokens for davit's own registry. */
   registryKey: string;

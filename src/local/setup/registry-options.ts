@@ -6,7 +6,7 @@ export interface RegistryOptions {
   /** For the container, if there is no program. */
   engine: Promise<LocalEngine>;
   installation: string;
-  /** Whose tokens it believes; absent: whoever reaches it reads and writes. */
+  /** Whose tokens it accepts; absent: everybody who reaches it reads and writes. */
   auth?: RegistryAuthority;
 }
 export interface RegistryAuthority {
@@ -16,5 +16,5 @@ export interface RegistryAuthority {
   certificate: string;
 }
 
-/** Of the certificate, in davit's home: registries read it from a file. */
+/** The certificate's file in davit's home. */
 export const CERTIFICATE_NAME = 'registry-cert.pem';

@@ -16,7 +16,7 @@ import type { LogRef, LogStore } from '../../adapters/ports.ts';
 import type { JobAsker } from '../../match/registry-access.ts';
 import { parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
 
-/** Of a job: for scripts, or for davit's own work with the repositories that it writes. */
+/** For the script of a job, or for davit's own work, with the repositories that this writes. */
 export interface JobCredential {
   job: JobAsker;
   attempt: LogRef;

@@ -1,5 +1,5 @@
 /**
- * Deploy tokens: a target pulls one repository with one, also days after the job, when it starts a task anew. There is
+ * Deploy tokens: a target pulls one repository with one, also days after the job, when it starts a task again. There is
  * one for each target and repository; after it was revoked, the next deployment gets another.
  */
 import type { RecordStore } from '../../adapters/ports.ts';

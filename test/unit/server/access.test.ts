@@ -84,7 +84,7 @@ describe('access to routes', () => {
 
   test('a route without an access rule cannot be registered', () => {
     const app = fastify();
-    guardRoutes(app, server.deps.tokens);
+    guardRoutes(app, server.deps.tokens, server.deps.credentials);
     expect(() => app.get('/secret', async () => 'secret')).toThrow(/has no access rule/);
   });
 
