@@ -124,6 +124,8 @@ export const projectSchema = z.strictObject({
   push_to: z.array(z.string()).default([]),
   /** Projects whose jobs may use its images in the installation's registry; `*` is all, and forks. */
   images_to: z.array(z.union([slug, z.literal('*')])).default([]),
+  /** Projects whose jobs may read its repository with CI_JOB_TOKEN; `*` is all, and forks. */
+  git_to: z.array(z.union([slug, z.literal('*')])).default([]),
   /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */
   triggered_by: z.array(z.union([slug, z.literal('*')])).default([]),
   variables: z.record(z.string(), variable).default({}),

@@ -566,6 +566,20 @@ export interface RemoteHead {
   sha: string;
   commit: string;
 }
+export interface PackRequest {
+  /** Address of the repository: http or https. */
+  url: string;
+  auth?: { username: string; password: string } | undefined;
+  /** Headers of git that are passed on: `Git-Protocol`, `Content-Encoding`. */
+  protocol?: string | undefined;
+  encoding?: string | undefined;
+  body?: Readable;
+}
+/** git's smart HTTP protocol, for reading. Rejects with `git/denied`, `git/unreachable`. */
+export interface UploadPack {
+  refs(request: PackRequest): Promise<{ type: string; body: Readable }>;
+  pack(request: PackRequest & { body: Readable }): Promise<{ type: string; body: Readable }>;
+}
 /** Reads single files of repositories, for `include`. */
 export interface Repositories {
   /**

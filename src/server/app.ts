@@ -8,6 +8,7 @@ import { artifactRoutes } from './routes/artifacts.ts';
 import { blobRoutes } from './routes/blobs.ts';
 import { collectionRoutes } from './routes/collection.ts';
 import { deployTokenRoutes } from './routes/deploy-tokens.ts';
+import { gitRoutes } from './routes/git.ts';
 import { internalBlobRoutes } from './routes/internal-blobs.ts';
 import { internalChangeRoutes } from './routes/internal-changes.ts';
 import { internalCredentialRoutes } from './routes/internal-credentials.ts';
@@ -73,6 +74,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     pageRoutes,
     registryTokenRoutes,
     deployTokenRoutes,
+    gitRoutes,
     internalCredentialRoutes,
   ])
     routes(app, deps);

@@ -6,6 +6,8 @@ import type {
   Fleet,
   FollowedLogs,
   RecordStore,
+  Secrets,
+  UploadPack,
 } from '../adapters/ports.ts';
 import type { InstallationFacts, InstallationProject } from '../installation.ts';
 import type { ProtectionOf } from './forge-protection.ts';
@@ -44,6 +46,9 @@ export interface ServerDeps {
   ownRegistry?: OwnRegistry;
   /** What the forges of projects protect. */
   protectionOf: ProtectionOf;
+  /** Repositories of projects, for jobs, and the secrets that they need. */
+  uploadPack: UploadPack;
+  secrets: Pick<Secrets, 'resolve'>;
   /** Asked for requests without a commit. */
   resolveRef: ResolveRef;
   webhooks: readonly WebhookProject[];

@@ -24,7 +24,7 @@ export interface OwnRegistryWorld {
 }
 
 export async function ownRegistryWorld(
-  options: { projects?: unknown[]; workers?: unknown[] } = {},
+  options: { projects?: unknown[]; workers?: unknown[]; secrets?: Record<string, string> } = {},
 ): Promise<OwnRegistryWorld> {
   const { key, certificate } = selfSigned('davit registry');
   const port = await freePort();

@@ -26,6 +26,8 @@ export const ROUTES: Record<string, Access> = {
   'GET /api/v1/deploy-tokens': 'operator',
   'POST /api/v1/deploy-tokens/:id/revoke': 'operator',
   'GET /registry/token': 'credential',
+  'GET /git/:name/info/refs': 'credential',
+  'POST /git/:name/git-upload-pack': 'credential',
   'POST /webhooks/:forge': 'webhook',
   'POST /webhooks/:forge/:slug': 'webhook',
   'PUT /internal/v1/blobs': 'worker',

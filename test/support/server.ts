@@ -6,6 +6,7 @@ import { Writable } from 'node:stream';
 import type { EnvironmentState, StopEnvironment } from '../../src/plan/model/environments.ts';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import { uploadPack } from '../../src/adapters/git/upload-pack.ts';
 import { diskStores, type DiskStores } from '../../src/adapters/disk/index.ts';
 import { installationSchema, type Installation } from '../../src/installation.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
@@ -36,6 +37,7 @@ import { deployTokens } from '../../src/server/registry/deploy-tokens.ts';
 import { factsOf } from '../../src/server/start.ts';
 import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflow-port.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
+import { memorySecrets } from './job-stores.ts';
 
 export const TOKENS = {
   cli: 'cli-token-0123456789abcdef',
@@ -189,6 +191,8 @@ export async function testServer(
       workers: installation.workers,
       owner: 'me',
     }),
+    uploadPack: uploadPack(),
+    secrets: memorySecrets(options.secrets),
     credentials: serverCredentials('the key of the installation', stores.logs),
     deployTokens: deployTokens(stores.records),
     ...(options.ownRegistry && { ownRegistry: options.ownRegistry }),

@@ -21,7 +21,15 @@ export async function resolvedOf(job: Job): Promise<ResolvedVariables> {
   };
   const known =
     resolved.get(job) ??
-    startEarly(resolveVariables(spec, input, { ...deps, worker, credentials, more: apiVariables(job) }));
+    startEarly(
+      resolveVariables(spec, input, {
+        ...deps,
+        worker,
+        credentials,
+        cloneUrl: cloneUrlOf(job),
+        more: apiVariables(job),
+      }),
+    );
   resolved.set(job, known);
   try {
     return await known;
@@ -29,6 +37,16 @@ export async function resolvedOf(job: Job): Promise<ResolvedVariables> {
     resolved.delete(job);
     throw error;
   }
+}
+
+/** On the server, if scripts can reach it: the loopback of a container is its own. */
+function cloneUrlOf({ spec, deps: { facts } }: Job): string | undefined {
+  const { clone_url } = facts.config.projects.find(({ name }) => name === spec.project) ?? {};
+  if (!/^https?:/.test(clone_url ?? '') || !URL.canParse(facts.url)) return undefined;
+  const url = new URL(facts.url);
+  if (/^(?:127\.|localhost$|\[::1\]$)/.test(url.hostname)) return undefined;
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/git/${spec.project}.git`;
+  return url.href;
 }
 
 /** Where the tested container answers. */

@@ -38,6 +38,8 @@ export interface VariableSources {
   credentials: Pick<Credentials, 'forJob'>;
   blobs: BlobStore;
   worker: WorkerFacts;
+  /** Where scripts of the project clone from with CI_JOB_TOKEN, if they reach it. */
+  cloneUrl?: string | undefined;
   /** Variables of the kind of job; they override all others. */
   more?: Record<string, string>;
 }
@@ -72,8 +74,24 @@ export async function resolveVariables(
   putOwn(false);
   for (const [name, value] of dotenv) set.put(name, value, 'dotenv');
   putOwn(true);
+  const from = cloneUrl(spec, sources.cloneUrl, token);
+  if (from !== undefined) set.put('CI_REPOSITORY_URL', from);
   for (const [name, value] of Object.entries(sources.more ?? {})) set.put(name, value);
   return set.finish();
+}
+
+/** In place of the address without a token, where the pipeline has one; a fork's leads to its own repository. */
+function cloneUrl(
+  { fork, variables }: CommonSpec,
+  url: string | undefined,
+  token: string | undefined,
+): string | undefined {
+  const known = variables.find(({ name }) => name === 'CI_REPOSITORY_URL');
+  if (fork || known?.from !== 'predefined' || url === undefined || token === undefined) return undefined;
+  const to = new URL(url);
+  to.username = 'gitlab-ci-token';
+  to.password = token;
+  return to.href;
 }
 
 /** A later `put` overrides an earlier one. */
