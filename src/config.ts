@@ -149,7 +149,7 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     names: ['DAVIT_OWN_REGISTRY'],
     default: 'the registry that davit runs',
     meaning:
-      '`host:port` of the registry that is configured to believe the tokens of this server ([operations.md](operations.md#the-registry)).',
+      '`host:port` of the registry that is configured to believe the tokens of this server ([installation.md](installation.md#the-registry)).',
   },
   {
     names: ['DAVIT_REGISTRY_KEY_FILE'],

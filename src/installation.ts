@@ -167,8 +167,8 @@ export const installationSchema = z.strictObject({
       }),
     )
     .default([]),
-  /** `tokens`: davit's own registry accepts only the server's tokens. `off`: everybody who reaches it reads and writes. */
-  registry_auth: z.enum(['tokens', 'off']).default('tokens'),
+  /** `tokens`, also if absent: davit's own registry accepts only the server's tokens. `off`: it asks for none. */
+  registry_auth: z.enum(['tokens', 'off']).optional(),
   users: z
     .array(
       z.strictObject({
@@ -369,7 +369,7 @@ export interface InstallationFacts {
   config: Omit<Installation, 'users' | 'workers' | 'helper_image'> & { helper_image: string };
   /** Address of the server for people. */
   url: string;
-  /** davit's own registry, if it wants the server's tokens. */
+  /** davit's own registry, for which the server has tokens. */
   ownRegistry?: {
     /** `HOST[:PORT]`, as in `config.registries`. */
     host: string;

@@ -99,7 +99,11 @@ export async function wireWorker(
     registries: configuredRegistries(
       facts.config.registries,
       secrets,
-      facts.ownRegistry && ownRegistry(facts.ownRegistry.host, credentials),
+      facts.ownRegistry &&
+        ownRegistry(
+          { host: facts.ownRegistry.host, tokenUrls: [facts.ownRegistry.tokens, facts.url, url] },
+          credentials,
+        ),
     ),
     source: gitSource({ protocols: cloneProtocols(facts.config.projects) }),
     includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),

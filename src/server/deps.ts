@@ -42,7 +42,7 @@ export interface ServerDeps {
   /** Those that this server hands out itself. */
   credentials: Credentials;
   deployTokens: DeployTokens;
-  /** Absent: there is none, or it asks for no tokens. */
+  /** Absent: davit runs none. */
   ownRegistry?: OwnRegistry;
   /** What the forges of projects protect. */
   protectionOf: ProtectionOf;

@@ -135,10 +135,9 @@ function loopbackOf(listening: string): string {
   return url.origin;
 }
 
-function ownRegistryOf({ installation, ownRegistry }: StartOptions): OwnRegistry | undefined {
-  if (!ownRegistry || installation.registry_auth === 'off') return undefined;
-  return { host: ownRegistry.host, signer: tokenSigner(ownRegistry.key) };
-}
+/** Also for one that asks for no tokens yet (`registry_auth: off`): what targets get now counts when it does. */
+const ownRegistryOf = ({ ownRegistry }: StartOptions): OwnRegistry | undefined =>
+  ownRegistry && { host: ownRegistry.host, signer: tokenSigner(ownRegistry.key) };
 
 function warnOfRefused(webhooks: readonly WebhookProject[], log: ServerLog): void {
   for (const { project } of webhooks)

@@ -283,7 +283,7 @@ test('the client of a worker reads and writes by these tokens, and no other regi
   const registries = configuredRegistries(
     [],
     memorySecrets(),
-    ownRegistry(registry.host, stores.credentials),
+    ownRegistry({ host: registry.host, tokenUrls: [] }, stores.credentials),
   );
   const use = await world.job('alpha');
   const own = await registries.forImage(`${registry.host}/alpha/api:1`, { use });

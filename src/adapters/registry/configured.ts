@@ -58,6 +58,7 @@ export function configuredRegistries(
         insecure: find(host)?.insecure ?? false,
         auth: credentials,
         tokenHosts: find(host)?.token_hosts,
+        ...(host === own?.host && { tokenOrigins: own.tokenOrigins }),
       });
     clients.delete(key);
     clients.set(key, client); // the last used is the last

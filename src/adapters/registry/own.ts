@@ -6,6 +6,8 @@ import type { ProjectSlug } from '../../plan/model/ids.ts';
 export interface OwnRegistry {
   /** `HOST[:PORT]` */
   host: string;
+  /** Where the server gives out tokens, as it may be written in the registry's configuration. */
+  tokenOrigins: readonly string[];
   /** On behalf of a job; without one, for an image that the operator has named. */
   auth(repository: string, use: RegistryUse | undefined): Promise<RegistryAuth | undefined>;
   /** CI_REGISTRY_USER and CI_REGISTRY_PASSWORD. */
@@ -23,7 +25,10 @@ const WORKER_USER = 'davit-worker';
 /** Half the life of what pulls an image for a worker itself. */
 const PULL_MS = 30 * 60_000;
 
-export function ownRegistry(host: string, credentials: Credentials): OwnRegistry {
+export function ownRegistry(
+  { host, tokenUrls }: { host: string; tokenUrls: readonly string[] },
+  credentials: Credentials,
+): OwnRegistry {
   const pulls = new Map<string, { until: number; token: Promise<string> }>();
   const forPull = (repository: string): Promise<string> => {
     const known = pulls.get(repository);
@@ -53,6 +58,7 @@ export function ownRegistry(host: string, credentials: Credentials): OwnRegistry
   };
   return {
     host,
+    tokenOrigins: tokenUrls.map((url) => new URL(url).origin),
     auth: async (repository, use) =>
       use ? forJob(use) : { username: WORKER_USER, password: await asked(forPull(repository)) },
     scriptAuth: ({ job, attempt, forMs }) => forJob({ job, attempt, forMs }),

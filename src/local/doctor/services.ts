@@ -146,7 +146,7 @@ async function checkRegistry(host: string): Promise<Finding> {
   return warn(
     'registry',
     `${host} asks for no token: everybody who reaches it reads, moves and removes every image.`,
-    "davit's own: remove `registry_auth: off` from the installation file and restart davit; with docker-compose.yml run ./compose/init.sh again.",
+    "davit's own: write `registry_auth: tokens` into the installation file and restart davit; with docker-compose.yml run ./compose/init.sh again.",
   );
 }
 
