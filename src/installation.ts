@@ -168,7 +168,11 @@ export const installationSchema = z.strictObject({
     )
     .default([]),
   /** `tokens`, also if absent: davit's own registry accepts only the server's tokens. `off`: it asks for none. */
-  registry_auth: z.enum(['tokens', 'off']).optional(),
+  registry_auth: z
+    .union([z.enum(['tokens', 'off']), z.literal(false)])
+    // `off` without quotes is a boolean in YAML.
+    .transform((value) => (value === false ? 'off' : value))
+    .optional(),
   users: z
     .array(
       z.strictObject({
