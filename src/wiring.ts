@@ -27,9 +27,8 @@ import type {
   Source,
 } from './adapters/ports.ts';
 import { configuredRegistries } from './adapters/registry/configured.ts';
-import { ownRegistry, rememberedCredentials } from './adapters/registry/own.ts';
+import { loopbackPorts, ownRegistry, rememberedCredentials } from './adapters/registry/own.ts';
 import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
-import { isLoopback } from './adapters/text.ts';
 import { swarmTarget } from './adapters/swarm/index.ts';
 import { readEnvSecret, type Settings } from './config.ts';
 import { DavitError } from './errors.ts';
@@ -83,7 +82,7 @@ export async function wireWorker(
   const secrets = localSecrets({ sealKey: deriveSealKey(workerToken), readEnv: readEnvSecret });
   const { blobs, records, logs, fleet, rights, changes } = stores;
   const credentials = rememberedCredentials(stores.credentials);
-  const reversePorts = loopbackPorts(facts);
+  const reversePorts = loopbackPorts(facts.ownRegistry);
   const engineAddress = (address?: string): string => address ?? settings.dockerHost;
   return {
     blobs,
@@ -125,19 +124,6 @@ export async function wireWorker(
       });
     },
   };
-}
-
-/**
- * What an engine that is reached over ssh needs of this machine's loopback: davit's own registry, and where its tokens
- * are.
- */
-function loopbackPorts({ ownRegistry: own }: InstallationFacts): number[] {
-  if (!own) return [];
-  const urls = [new URL(`http://${own.host}`), new URL(own.tokens)];
-  const ports = urls.flatMap(({ hostname, port }) =>
-    isLoopback(hostname) && port !== '' ? [Number(port)] : [],
-  );
-  return [...new Set(ports)];
 }
 
 /** For the control worker, and for the command line, which stores copies in a folder. */

@@ -1,5 +1,6 @@
 /** Repositories for scripts, by CI_JOB_TOKEN: a real forge, a real git, and at last a real job. */
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -161,7 +162,7 @@ test('a script clones by CI_REPOSITORY_URL in a container, whose network does no
     const { key } = await davit.api<StartResponse>('/api/v1/projects/alpha/pipelines', {
       method: 'POST',
       body: JSON.stringify({
-        key: 'request:1',
+        key: `request:${randomUUID()}`,
         source: 'api',
         ref: 'main',
         refKind: 'branch',

@@ -1,6 +1,8 @@
 /** davit's own registry: the server says what each credential may do, and gives them to its workers. */
 import { DavitError } from '../../errors.ts';
+import { isLoopback } from '../text.ts';
 import type { Credentials, JobUse, RegistryAuth, RegistryUse } from '../ports.ts';
+import type { InstallationFacts } from '../../installation.ts';
 import type { ProjectSlug } from '../../plan/model/ids.ts';
 
 export interface OwnRegistry {
@@ -67,6 +69,19 @@ export function ownRegistry(
       password: await credentials.forTarget({ ...of, repository }),
     }),
   };
+}
+
+/**
+ * What an engine that is reached over ssh needs of this machine's loopback: davit's own registry, and where its tokens
+ * are.
+ */
+export function loopbackPorts(own: InstallationFacts['ownRegistry']): number[] {
+  if (!own) return [];
+  const ports = [`http://${own.host}`, own.tokens].flatMap((text) => {
+    const { hostname, port } = new URL(text);
+    return isLoopback(hostname) && port !== '' ? [Number(port)] : [];
+  });
+  return [...new Set(ports)];
 }
 
 /** The same attempt asks once, however often its parts do. */
