@@ -47,12 +47,12 @@ afterAll(async () => {
 });
 
 const projects = (secret: string) => [
-  // Redirected by the forge, as GitLab does it.
-  { name: 'alpha', clone_url: `${forge.url}/alpha`, clone_token: secret },
+  { name: 'alpha', clone_url: `${forge.url}/alpha.git`, clone_token: secret },
   { name: 'beta', clone_url: `${forge.url}/beta.git`, clone_token: secret, git_to: ['alpha'] },
   { name: 'open', clone_url: `${forge.url}/open.git`, clone_token: secret, git_to: ['*'] },
   { name: 'closed', clone_url: `${forge.url}/closed.git`, clone_token: secret },
-  { name: 'shell', clone_url: 'git@forge.test:shell.git' },
+  { name: 'shell', clone_url: 'git@forge.test:shell.git', git_to: ['*'] },
+  { name: 'moved', clone_url: `${forge.url}/alpha`, clone_token: secret, git_to: ['*'] },
 ];
 
 describe('a job', () => {
@@ -80,7 +80,7 @@ describe('a job', () => {
     `${world.url.replace('//', `//gitlab-ci-token:${password}@`)}/git/${name}.git`;
   async function readable(password: string): Promise<string[]> {
     const found: string[] = [];
-    for (const name of [...NAMES, 'shell', 'nothing'])
+    for (const name of [...NAMES, 'shell', 'moved', 'nothing'])
       if ((await git('ls-remote', address(name, password))).code === 0) found.push(name);
     return found;
   }

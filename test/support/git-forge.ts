@@ -10,7 +10,7 @@ export interface GitForge {
   close(): Promise<void>;
 }
 
-/** `root`: folder of bare repositories, `NAME.git`. An address without `.git` is redirected. */
+/** `root`: folder of bare repositories, `NAME.git`. An address without `.git` is redirected elsewhere. */
 export async function gitForge(
   root: string,
   account: { username: string; password: string },
@@ -21,10 +21,9 @@ export async function gitForge(
     if (request.headers.authorization !== basic) {
       forge.refused += 1;
       reply.writeHead(401, { 'www-authenticate': 'Basic realm="forge"' }).end();
-    } else if (!url.pathname.includes('.git/')) {
-      const path = url.pathname.replace(/^\/[^/]+/, '$&.git');
-      reply.writeHead(301, { location: `${forge.url}${path}${url.search}` }).end();
-    } else backend(root, { request, reply, url });
+    } else if (!url.pathname.includes('.git/'))
+      reply.writeHead(301, { location: 'http://127.0.0.1:1/' }).end();
+    else backend(root, { request, reply, url });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
