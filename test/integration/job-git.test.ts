@@ -2,7 +2,7 @@
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { StartResponse } from '../../src/server/api.ts';
@@ -144,15 +144,12 @@ describe('a job', () => {
 test('a script clones by CI_REPOSITORY_URL in a container, whose network does not reach the forge', async () => {
   gitImage(IMAGE);
   const port = await freePort();
-  const [bridge] = JSON.parse(
-    execFileSync('docker', ['network', 'inspect', 'bridge', '--format', '{{json .IPAM.Config}}'], {
-      encoding: 'utf8',
-    }),
-  ) as { Gateway: string }[];
+  const own = Object.values(networkInterfaces()).flat();
+  const machine = own.find((one) => one?.family === 'IPv4' && !one.internal)?.address;
   const secret = join(root, 'secret');
   writeFileSync(secret, ACCOUNT.password);
   const config = {
-    url: `http://${bridge?.Gateway}:${port}`,
+    url: `http://${machine}:${port}`,
     listen: { host: '0.0.0.0', port },
     projects: projects(`file:${secret}`),
   };
