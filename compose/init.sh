@@ -14,6 +14,17 @@ for name in postgres-password worker-token cli-token; do
   mv "secrets/$name.new" "secrets/$name"
   echo "created compose/secrets/$name"
 done
+# The server signs the tokens of the registry; the registry knows the certificate.
+if ! [ -s secrets/registry-key ] || ! [ -s secrets/registry-cert ]; then
+  command -v openssl >/dev/null || { echo "openssl is missing: it makes the key for the registry's tokens" >&2; exit 1; }
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 36500 -subj "/CN=davit registry" \
+    -keyout secrets/registry-key.new -out secrets/registry-cert.new 2>/dev/null
+  cat secrets/registry-cert.new >>secrets/registry-key.new
+  chmod 0444 secrets/registry-key.new secrets/registry-cert.new
+  mv secrets/registry-cert.new secrets/registry-cert
+  mv secrets/registry-key.new secrets/registry-key
+  echo "created compose/secrets/registry-key"
+fi
 socket="${DOCKER_SOCKET:-/var/run/docker.sock}"
 if ! grep -qs '^DOCKER_GID=' ../.env; then
   group=$(stat -c %g "$socket") || { echo "there is no engine at $socket" >&2; exit 1; }

@@ -19,13 +19,17 @@ export interface Settings {
   tokenFile: string;
   /** Shared secret of workers and server. */
   workerTokenFile: string;
-  /** Key of the installation, 32 bytes in hex; not used yet. */
+  /** Key of the installation, 32 bytes in hex. */
   keyFile: string;
   /** Updated by a worker while it takes work, for the health check of a container. */
   readyFile?: string;
   temporalAddress?: string;
   /** host:port of the registry that davit runs (`davit up` sets it); the installation file has precedence. */
   registry?: string;
+  /** host:port of the registry that believes this server's tokens; unset: there is none. */
+  ownRegistry?: string;
+  /** Key and certificate of these tokens, PEM. */
+  registryKeyFile: string;
   helperImage?: string;
   temporalNamespace: string;
   /** DOCKER_HOST, else the default socket. */
@@ -60,6 +64,8 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     readyFile: env.DAVIT_READY_FILE,
     temporalAddress: env.TEMPORAL_ADDRESS,
     registry: env.DAVIT_REGISTRY,
+    ownRegistry: env.DAVIT_OWN_REGISTRY,
+    registryKeyFile: env.DAVIT_REGISTRY_KEY_FILE ?? join(home, 'keys', 'registry-key.pem'),
     helperImage: env.DAVIT_HELPER_IMAGE,
     temporalNamespace: env.TEMPORAL_NAMESPACE ?? 'davit',
     dockerHost: env.DOCKER_HOST ?? 'unix:///var/run/docker.sock',
@@ -132,12 +138,24 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     names: ['DAVIT_KEY_FILE'],
     default: '`DAVIT_HOME/keys/installation-key`',
     meaning:
-      'File with a key of the installation, 32 bytes in hex, created with the other keys. It is not used yet.',
+      "File with a key of the installation, 32 bytes in hex, created with the other keys. The server's credentials for jobs and targets depend on it.",
   },
   {
     names: ['DAVIT_REGISTRY'],
     default: 'the registry that davit runs',
     meaning: '`host:port` for `CI_REGISTRY`, if the installation file has no default registry.',
+  },
+  {
+    names: ['DAVIT_OWN_REGISTRY'],
+    default: 'the registry that davit runs',
+    meaning:
+      '`host:port` of the registry that is configured to believe the tokens of this server ([installation.md](installation.md#the-registry)).',
+  },
+  {
+    names: ['DAVIT_REGISTRY_KEY_FILE'],
+    default: '`DAVIT_HOME/keys/registry-key.pem`',
+    meaning:
+      'The key of these tokens and its certificate, in one file of PEM. The registry has the certificate.',
   },
   {
     names: ['DAVIT_HELPER_IMAGE'],

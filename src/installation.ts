@@ -124,6 +124,8 @@ export const projectSchema = z.strictObject({
   push_to: z.array(z.string()).default([]),
   /** Projects whose jobs may use its images in the installation's registry; `*` is all, and forks. */
   images_to: z.array(z.union([slug, z.literal('*')])).default([]),
+  /** Projects whose jobs may read its repository with CI_JOB_TOKEN; `*` is all, and forks. */
+  git_to: z.array(z.union([slug, z.literal('*')])).default([]),
   /** Projects whose jobs may start pipelines of this one by `trigger`; `*` is all. */
   triggered_by: z.array(z.union([slug, z.literal('*')])).default([]),
   variables: z.record(z.string(), variable).default({}),
@@ -165,6 +167,12 @@ export const installationSchema = z.strictObject({
       }),
     )
     .default([]),
+  /** `tokens`, also if absent: davit's own registry accepts only the server's tokens. `off`: it asks for none. */
+  registry_auth: z
+    .union([z.enum(['tokens', 'off']), z.literal(false)])
+    // `off` without quotes is a boolean in YAML.
+    .transform((value) => (value === false ? 'off' : value))
+    .optional(),
   users: z
     .array(
       z.strictObject({
@@ -365,4 +373,11 @@ export interface InstallationFacts {
   config: Omit<Installation, 'users' | 'workers' | 'helper_image'> & { helper_image: string };
   /** Address of the server for people. */
   url: string;
+  /** davit's own registry, for which the server has tokens. */
+  ownRegistry?: {
+    /** `HOST[:PORT]`, as in `config.registries`. */
+    host: string;
+    /** Where engines fetch tokens. */
+    tokens: string;
+  };
 }

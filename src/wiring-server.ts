@@ -4,13 +4,15 @@ import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
 import { forgeRefs } from './adapters/forge/index.ts';
 import { cloneProtocols } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
-import type { ForgeRefs, Secrets, Source } from './adapters/ports.ts';
+import { uploadPack } from './adapters/git/upload-pack.ts';
+import type { ForgeRefs, Secrets, Source, UploadPack } from './adapters/ports.ts';
 import { readEnvSecret } from './config.ts';
 
 export interface ServerPorts extends DiskStores {
   secrets: Pick<Secrets, 'resolve'>;
   source: Pick<Source, 'head'>;
   forge: ForgeRefs;
+  uploadPack: UploadPack;
 }
 
 /** Creates `dataDir` if it is missing, mode 0700. Rejects with a coded error of the disk. */
@@ -21,8 +23,14 @@ export async function wireServer(options: {
 }): Promise<ServerPorts> {
   const stores = await diskStores(options.dataDir);
   const secrets = localSecrets({ sealKey: deriveSealKey(options.workerToken), readEnv: readEnvSecret });
+  const git = uploadPack();
   return {
     ...stores,
+    close: async () => {
+      await git.close();
+      await stores.close();
+    },
+    uploadPack: git,
     secrets,
     forge: forgeRefs({ secrets }),
     source: gitSource({ protocols: cloneProtocols(options.installation.projects) }),

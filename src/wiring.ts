@@ -13,6 +13,7 @@ import type { RemoteCopies } from './adapters/includes/remote.ts';
 import type {
   BlobStore,
   Changes,
+  Credentials,
   DeployTarget,
   Engine,
   Fleet,
@@ -26,6 +27,7 @@ import type {
   Source,
 } from './adapters/ports.ts';
 import { configuredRegistries } from './adapters/registry/configured.ts';
+import { loopbackPorts, ownRegistry, rememberedCredentials } from './adapters/registry/own.ts';
 import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
 import { swarmTarget } from './adapters/swarm/index.ts';
 import { readEnvSecret, type Settings } from './config.ts';
@@ -43,6 +45,8 @@ export interface WorkerPorts {
   logs: LogStore;
   fleet: Fleet;
   rights: Rights;
+  /** The server's, for jobs and targets. */
+  credentials: Credentials;
   changes: Changes;
   secrets: Secrets;
   /** Facts from the server, read at the start. */
@@ -77,6 +81,8 @@ export async function wireWorker(
   const facts = await retryUntil(url, options.deadlineMs ?? DEADLINE_MS, () => stores.facts());
   const secrets = localSecrets({ sealKey: deriveSealKey(workerToken), readEnv: readEnvSecret });
   const { blobs, records, logs, fleet, rights, changes } = stores;
+  const credentials = rememberedCredentials(stores.credentials);
+  const reversePorts = loopbackPorts(facts.ownRegistry);
   const engineAddress = (address?: string): string => address ?? settings.dockerHost;
   return {
     blobs,
@@ -84,15 +90,25 @@ export async function wireWorker(
     logs,
     fleet,
     rights,
+    credentials,
     changes,
     secrets,
     facts,
     now: stores.now,
-    registries: configuredRegistries(facts.config.registries, secrets),
+    registries: configuredRegistries(
+      facts.config.registries,
+      secrets,
+      facts.ownRegistry &&
+        ownRegistry(
+          { host: facts.ownRegistry.host, tokenUrls: [facts.ownRegistry.tokens, facts.url, url] },
+          credentials,
+        ),
+    ),
     source: gitSource({ protocols: cloneProtocols(facts.config.projects) }),
     includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
     forge: forgeStatuses({ projects: facts.config.projects, secrets }),
-    engine: (address) => dockerEngine({ address: engineAddress(address), certPath: settings.dockerCertPath }),
+    engine: (address) =>
+      dockerEngine({ address: engineAddress(address), certPath: settings.dockerCertPath, reversePorts }),
     target: async (name, address) => {
       const known = facts.config.targets.find((one) => one.name === name);
       // Without targets in the file, the worker's target is its own machine as a swarm.
@@ -102,6 +118,7 @@ export async function wireWorker(
         name,
         address: engineAddress(address ?? known?.docker),
         certPath: settings.dockerCertPath,
+        reversePorts,
         installation: facts.installation,
         monitorMs: facts.config.limits.deploy_stable,
       });

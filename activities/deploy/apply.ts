@@ -177,7 +177,7 @@ async function attempt(
     previous: await saveSnapshot(deps, now.snapshot),
   };
   await deps.records.put(recordName(deps.target.name, input.deployId), record);
-  const auth = await deps.registries.authFor(image);
+  const auth = await deps.registries.authForTarget(image, { project: spec.project, target: spec.target });
   // APPLY-6. The store knows the epoch of the last dispatch: a worker that was frozen finds out here that it
   // was given up.
   await retryUntilReachable(run.signal, () => deps.logs.open(input.ref, input.ref.epoch));

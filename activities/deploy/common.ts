@@ -33,7 +33,7 @@ export interface DeployDeps {
 }
 /** An outage of the server for minutes does not end a deployment; requests to the stores may be repeated. */
 export function storesWithRetry(deps: DeployDeps, signal: AbortSignal): DeployDeps {
-  const { blobs, records, rights } = deps;
+  const { blobs, records, registries, rights } = deps;
   const asked = <T>(work: () => Promise<T>): Promise<T> => retryThroughStoreOutage(signal, work);
   return {
     ...deps,
@@ -41,6 +41,7 @@ export function storesWithRetry(deps: DeployDeps, signal: AbortSignal): DeployDe
       getBytes: (...of) => asked(() => blobs.getBytes(...of)),
       putBytes: (...of) => asked(() => blobs.putBytes(...of)),
     },
+    registries: { ...registries, authForTarget: (...of) => asked(() => registries.authForTarget(...of)) },
     rights: { approvals: (question) => asked(() => rights.approvals(question)) },
     records: {
       get: (name) => asked(() => records.get(name)),

@@ -1,7 +1,8 @@
 import { DavitError } from '../../src/errors.ts';
-import type { Registries } from '../../src/adapters/ports.ts';
+import type { JobUse, Registries } from '../../src/adapters/ports.ts';
 import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { DeployInput } from '../contract.ts';
+import { useOf } from '../runtime/spec.ts';
 
 /** The image that a deployment runs, always by digest: moving its tag has no effect. */
 export async function deployedImage(
@@ -12,7 +13,7 @@ export async function deployedImage(
   if (spec.imageFrom !== undefined) return fromJob(spec.imageFrom, input);
   if (spec.image === undefined)
     throw new DavitError('usage/invalid', 'The deployment names neither an image nor a job that made one.');
-  return pinned(spec.image, registries);
+  return pinned(spec.image, registries, useOf(spec, input));
 }
 
 function fromJob(job: string, input: DeployInput): string {
@@ -31,9 +32,9 @@ function fromJob(job: string, input: DeployInput): string {
 }
 
 /** Resolves the tag once, so that every node and every dispatch gets the same image. */
-async function pinned(image: string, registries: Registries): Promise<string> {
+async function pinned(image: string, registries: Registries, use: JobUse): Promise<string> {
   if (image.includes('@sha256:')) return image;
-  const { registry, repository } = await registries.forImage(image);
+  const { registry, repository } = await registries.forImage(image, { use });
   const colon = image.lastIndexOf(':');
   const tagged = colon > image.lastIndexOf('/');
   const tag = tagged ? image.slice(colon + 1) : 'latest';

@@ -63,7 +63,11 @@ async function rollback(deps: DeployDeps, input: RollbackInput, signal: AbortSig
   const snapshot = previous === undefined ? undefined : await openSnapshot(deps, previous);
   if (!done)
     await retryThroughOutage({ codes: ['target/unreachable'], signal }, () =>
-      deps.target.restore(service, snapshot, id),
+      deps.target.restore(service, snapshot, {
+        ...id,
+        authFor: (image) =>
+          deps.registries.authForTarget(image, { project: spec.project, target: spec.target }),
+      }),
     );
   return settled(deps, spec, { id, removed: snapshot === undefined, signal });
 }

@@ -1,4 +1,4 @@
-import type { Registries, RegistryAuth } from '../../src/adapters/ports.ts';
+import type { Registries, RegistryAuth, RegistryUse } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/compiler/variables/expand.ts';
 
@@ -10,11 +10,12 @@ import { expandLate } from '../../src/compiler/variables/expand.ts';
 export async function buildAuth(
   registries: Registries,
   names: readonly string[],
+  use?: RegistryUse,
 ): Promise<Record<string, RegistryAuth>> {
   const auths: Record<string, RegistryAuth> = {};
   for (const name of names) {
     try {
-      const { registry, auth } = await registries.forImage(name);
+      const { registry, auth } = await registries.forImage(name, { use });
       if (auth) auths[registry.host] = auth;
     } catch (error) {
       // The name of a stage, or an invalid name: BuildKit reports it with the line of the Dockerfile.

@@ -34,7 +34,7 @@ import { endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughStoreOutage } from '../runtime/retry-policies.ts';
 import { outOfScope, type WorkerScope } from '../../src/match/worker-scope.ts';
-import { readSpec } from '../runtime/spec.ts';
+import { readSpec, workOf } from '../runtime/spec.ts';
 
 export interface BuildDeps {
   engine: Engine;
@@ -136,7 +136,7 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
   const context = await contextOf(deps, input, spec);
   const built = await (spec.fork
     ? buildFork(deps, input, { context, run })
-    : build(deps, context, run)
+    : build(deps, input, { context, run })
   ).finally(() => context.tar.destroy());
   if ('outcome' in built) return built;
   const { sizeBytes, auths } = built;
@@ -157,12 +157,14 @@ async function buildAndPush(deps: BuildDeps, input: RunInput, run: Run): Promise
 /** Returns the size, and the credentials that the pushes need, by registry. */
 async function build(
   deps: BuildDeps,
-  context: BuildContext,
-  { spec, log, signal }: Run,
+  input: RunInput,
+  { context, run: { spec, log, signal } }: { context: BuildContext; run: Run },
 ): Promise<{ sizeBytes: number; auths: Record<string, RegistryAuth> }> {
   const { repository, args } = spec;
   const bases = imagesIn(context.text, args);
-  const auths = await buildAuth(deps.registries, [repository, ...cacheTags(spec).read, ...bases]);
+  const cache = cacheTags(spec);
+  const use = workOf(spec, input, [repository, cache.write]);
+  const auths = await buildAuth(deps.registries, [repository, ...cache.read, ...bases], use);
   const platform = platformText(platformOf(spec, deps.variant));
   const { sizeBytes } = await deps.engine.build({
     context: context.tar,
@@ -172,7 +174,7 @@ async function build(
     target: spec.target,
     args,
     labels: spec.labels,
-    cacheFrom: cacheTags(spec).read,
+    cacheFrom: cache.read,
     cacheMounts: cacheMountsOf(spec),
     pullBases: await mustPullBases(deps.engine, bases, platform),
     inlineCache: spec.cacheFrom === 'registry',
@@ -195,6 +197,7 @@ async function buildFork(
   const built = await buildForFork(deps, {
     ref: input.ref,
     repository,
+    use: workOf(spec, input, [repository]),
     tag,
     spec: { args, labels, target, dockerfile, platform: platformText(platform) },
     context: tar,

@@ -13,7 +13,7 @@
  */
 import { Context } from '@temporalio/activity';
 import { Readable } from 'node:stream';
-import type { ContainerState, RegistryAuth } from '../../src/adapters/ports.ts';
+import type { ContainerState, RegistryAuth, RegistryUse } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
 import { FORKS } from '../../src/match/image-permission.ts';
 import type { AttemptRef, Digest } from '../../src/plan/model/ids.ts';
@@ -38,6 +38,7 @@ export interface ForkBuild {
   ref: AttemptRef;
   /** `HOST/forks/PROJECT` */
   repository: string;
+  use: RegistryUse;
   tag: string;
   spec: BuilderSpec;
   context: Readable;
@@ -60,7 +61,9 @@ export async function buildForFork(
       'build/refused',
       `${NO_BUILDER_TEXT} Its engine is Podman, which has no builder for forks.`,
     );
-  const { registry, repository } = await deps.registries.forImage(build.repository);
+  const { registry, repository } = await deps.registries.forImage(build.repository, {
+    use: build.use,
+  });
   if (!repository.startsWith(`${FORKS}/`))
     throw new DavitError('build/refused', `${build.repository} is no repository of forks.`);
   await mustBeFiltered(deps);

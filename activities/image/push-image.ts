@@ -8,7 +8,7 @@ import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { ended, endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
 import { retryThroughOutage, retryThroughStoreOutage } from '../runtime/retry-policies.ts';
-import { readSpec } from '../runtime/spec.ts';
+import { readSpec, workOf } from '../runtime/spec.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
 
 export interface PushDeps {
@@ -91,9 +91,12 @@ async function writeIndex(
   spec: PushSpec,
   what: { images: readonly BuiltImage[]; input: RunInput },
 ): Promise<PushedIndex> {
-  const { registry, repository } = await deps.registries.forImage(spec.repository);
+  const use = workOf(spec, what.input, [spec.repository]);
+  const { registry, repository } = await deps.registries.forImage(spec.repository, { use });
   const platforms = what.images.map(({ platform, digest }) => ({ platform, digest }));
-  const { repository: from } = await deps.registries.forImage(spec.pipelines ?? spec.repository);
+  const { repository: from } = await deps.registries.forImage(spec.pipelines ?? spec.repository, {
+    use,
+  });
   const found = await Promise.all(
     what.images.map((image) =>
       registry.manifest(image.repository === spec.repository ? repository : from, image.digest),

@@ -7,6 +7,7 @@
 import type { Readable } from 'node:stream';
 import type { InstallationProject } from '../installation.ts';
 import type { ForgeProtection } from '../match/forge-refs.ts';
+import type { JobAsker } from '../match/registry-access.ts';
 import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts';
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
@@ -392,18 +393,46 @@ export interface Registry {
   /** Bytes of all layers and config of one manifest. */
   imageSize(repository: string, digest: Digest): Promise<number>;
 }
+/** The attempt for which davit or a script asks. */
+export interface JobUse {
+  job: JobAsker;
+  attempt: LogRef;
+  /** How long the job may take, ms. */
+  forMs: number;
+}
+/** For davit's own registry: on whose behalf, and what davit itself writes there, as `HOST/REPOSITORY`. */
+export interface RegistryUse extends JobUse {
+  writes?: readonly string[];
+}
+/**
+ * Credentials by reference from the installation file. davit's own registry gets those of `use`, also for a request
+ * that is anonymous elsewhere; without `use` it is one that pulls this image.
+ */
 export interface Registries {
-  /**
-   * The registry that serves this image or repository name; credentials by reference from the installation
-   * file.
-   */
+  /** The registry that serves this image or repository name. */
   forImage(
     name: string,
-    options?: { anonymous?: boolean },
+    options?: { anonymous?: boolean; use?: RegistryUse },
   ): Promise<{ registry: Registry; repository: string; auth?: RegistryAuth }>;
-  authFor(name: string): Promise<RegistryAuth | undefined>;
-  /** CI_REGISTRY and its credentials. */
-  default(): Promise<{ host: string; auth?: RegistryAuth }>;
+  authFor(
+    name: string,
+    options?: { anonymous?: boolean; use?: RegistryUse },
+  ): Promise<RegistryAuth | undefined>;
+  /** What a target pulls the image with, also after the job has ended. */
+  authForTarget(
+    name: string,
+    of: { project: ProjectSlug; target: string },
+  ): Promise<RegistryAuth | undefined>;
+  /** CI_REGISTRY and the credentials of a script. */
+  default(use?: JobUse): Promise<{ host: string; auth?: RegistryAuth }>;
+}
+/** The server's credentials for jobs and targets; repositories are without the registry. */
+export interface Credentials {
+  /** CI_JOB_TOKEN, or with `writes` that of davit's own work; undefined from a server that has none. */
+  forJob(use: JobUse & { writes?: readonly string[] }): Promise<string | undefined>;
+  forTarget(of: { project: ProjectSlug; target: string; repository: string }): Promise<string>;
+  /** For one image that the operator has named. */
+  forPull(repository: string): Promise<string>;
 }
 
 // ---------------------------------------------------------------- deploy target
@@ -444,11 +473,18 @@ export interface DeployTarget {
   read(service: string): Promise<TargetState>;
   /** Conditional on the version just read: returns `conflict` if it was changed in the meantime. */
   apply(request: DeployRequest): Promise<'applied' | 'already' | 'outdated' | 'conflict'>;
-  /** Restores a snapshot as a new deployment; without one, removes what the first deployment created. */
+  /**
+   * Restores a snapshot as a new deployment; without one, removes what the first deployment created. `authFor`: the
+   * image of the snapshot may be in another repository than the one it replaces.
+   */
   restore(
     service: string,
     snapshot: string | undefined,
-    labels: { deployId: string; seq: number },
+    deployment: {
+      deployId: string;
+      seq: number;
+      authFor?(image: string): Promise<RegistryAuth | undefined>;
+    },
   ): Promise<void>;
   remove(service: string): Promise<void>;
 }
@@ -530,6 +566,20 @@ export interface RemoteHead {
   /** The object that the ref names: for an annotated tag the tag, not the commit. */
   sha: string;
   commit: string;
+}
+export interface PackRequest {
+  /** Address of the repository: http or https. */
+  url: string;
+  auth?: { username: string; password: string } | undefined;
+  /** Headers of git that are passed on: `Git-Protocol`, `Content-Encoding`. */
+  protocol?: string | undefined;
+  encoding?: string | undefined;
+  body?: Readable;
+}
+/** git's smart HTTP protocol, for reading. Rejects with `git/denied`, `git/unreachable`. */
+export interface UploadPack {
+  refs(request: PackRequest): Promise<{ type: string; body: Readable }>;
+  pack(request: PackRequest & { body: Readable }): Promise<{ type: string; body: Readable }>;
 }
 /** Reads single files of repositories, for `include`. */
 export interface Repositories {

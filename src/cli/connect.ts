@@ -17,13 +17,14 @@ export async function connect(cli: Cli): Promise<ApiClient> {
       'local/not-up',
       'davit is not running on this machine, and DAVIT_SERVER is not set.',
     );
-  const token = await readToken(cli);
+  const token = await userToken(cli);
   // Loaded on demand: commands that need no server start faster without it.
   const { ApiClient } = await import('./client/api-client.ts');
   return new ApiClient(url, token);
 }
 
-async function readToken(cli: Cli): Promise<string> {
+/** Rejects with `cli/no-token`. */
+export async function userToken(cli: Cli): Promise<string> {
   const { token, tokenFile } = cli.settings;
   const text = token ?? (await readIfThere(tokenFile));
   const trimmed = text?.trim();

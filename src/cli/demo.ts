@@ -14,6 +14,7 @@ import type { PipelineStatus } from '../plan/model/protocol.ts';
 import { platformText } from '../plan/model/spec.ts';
 import type { RunFile } from '../server/api.ts';
 import type { ApiClient } from './client/api-client.ts';
+import { userToken } from './connect.ts';
 import type { Cli } from './cli.ts';
 import type { Interrupts } from './interrupts.ts';
 import { runPipeline, summaryText } from './run/run.ts';
@@ -44,7 +45,7 @@ export async function demo(cli: Cli, options: DemoOptions): Promise<number> {
     settings: { ...cli.settings, serverUrl: run.server, token: undefined },
     exit: 0,
   };
-  const base = await indexOf(run.registry, BASE.repository, BASE.tag);
+  const base = await indexOf(run.registry, BASE, await userToken(own));
   if (base) options.progress.note(`${run.registry}/${BASE.repository}:${BASE.tag} exists: ${base.digest}`);
   else {
     const made = await example(own, 'base', { interrupts });

@@ -4,6 +4,7 @@ import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
 import { decideCommands } from './commands/submit-decision.ts';
+import { deployTokenCommand } from './commands/deploy-token.ts';
 import { environmentsCommand } from './commands/environments.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { lintCommand } from './commands/lint.ts';
@@ -36,6 +37,7 @@ const COMMANDS = [
   serverCommand,
   machineCommand,
   tokenCommand,
+  deployTokenCommand,
   prepareCommand,
 ];
 

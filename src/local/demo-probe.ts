@@ -7,13 +7,17 @@ import { LOCAL_TARGET } from '../installation.ts';
 
 const LOOPBACK = /^(127\.|localhost|\[::1\])/;
 
-/** Digest and platforms of `host/repository:tag`; undefined if there is no index of that name. */
+/** Digest and platforms of `HOST/REPOSITORY:TAG`; undefined if there is no index of that name. `token`: of a user. */
 export async function indexOf(
   host: string,
-  repository: string,
-  tag: string,
+  { repository, tag }: { repository: string; tag: string },
+  token: string,
 ): Promise<{ digest: string; platforms: string[] } | undefined> {
-  const registry = registryClient({ host, insecure: LOOPBACK.test(host) });
+  const registry = registryClient({
+    host,
+    insecure: LOOPBACK.test(host),
+    ...(LOOPBACK.test(host) && { auth: { username: 'davit', password: token } }),
+  });
   const index = await registry.index(repository, tag);
   return (
     index && { digest: index.digest, platforms: index.entries.map((one) => one.platform?.architecture ?? '') }

@@ -19,6 +19,8 @@ export interface Addresses {
   server: string;
   temporal: string;
   registry: string;
+  /** The same, if davit runs it. */
+  ownRegistry?: string;
   helperImage: string;
   installationFile?: string;
 }
@@ -155,6 +157,7 @@ const environment = (settings: Settings, addresses: Addresses): Record<string, s
   DAVIT_CACHE: settings.cache,
   DAVIT_SERVER: addresses.server,
   DAVIT_REGISTRY: addresses.registry,
+  DAVIT_OWN_REGISTRY: addresses.ownRegistry,
   DAVIT_HELPER_IMAGE: addresses.helperImage,
   DAVIT_CONFIG: addresses.installationFile,
   DAVIT_TOKEN: undefined,

@@ -16,10 +16,11 @@ import { sweepFolders } from '../adapters/temp.ts';
 import type { Settings } from '../config.ts';
 import { HELPER_IMAGE } from '../installation.ts';
 import type { RunFile } from '../server/api.ts';
+import { TOKEN_PATH } from '../server/registry/token-path.ts';
 import { ensureEngine, type LocalEngine } from './setup/docker.ts';
 import { ensureEmulation, type Ability } from './setup/emulation.ts';
 import { readInstallation, type FoundInstallation } from './setup/installation.ts';
-import { ensureKeys } from './setup/keys.ts';
+import { certificateOf, ensureKeys } from './setup/keys.ts';
 import { stopStaleProcesses, removeIdleNetworks } from './process/stale-processes.ts';
 import { takeLock } from './process/lock.ts';
 import { temporalProcess, type Addresses } from './processes.ts';
@@ -64,7 +65,7 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
   };
   try {
     const found = await readInstallation(settings);
-    const { installation } = await ensureKeys(settings);
+    const { installation, registryKey } = await ensureKeys(settings);
     await stopStaleProcesses(settings);
     await sweepFolders();
     const ports = await choosePorts(settings);
@@ -74,7 +75,7 @@ export async function up(settings: Settings, options: UpOptions): Promise<Up> {
     );
     const onAbort = (): void => void supervisor?.stop();
     options.signal.addEventListener('abort', onAbort, { once: true });
-    const start = { settings, options, supervisor, ports, run, found, installation };
+    const start = { settings, options, supervisor, ports, run, found, installation, registryKey };
     const local = await Promise.race([startAll(start), rejectedBy(options.signal)]);
     options.signal.throwIfAborted();
     options.signal.removeEventListener('abort', onAbort);
@@ -100,7 +101,10 @@ interface StartContext {
   run: RunFile;
   found: FoundInstallation;
   installation: string;
+  registryKey: string;
 }
+const isEmbedded = ({ run, ports }: Pick<StartContext, 'run' | 'ports'>): boolean =>
+  run.registry === `127.0.0.1:${ports.registry}`;
 
 /**
  * Independent work starts at once; processes that use Temporal wait only for its program, whose build takes
@@ -109,7 +113,8 @@ interface StartContext {
 async function startAll(start: StartContext): Promise<LocalEngine> {
   const { settings, options, supervisor, run, found } = start;
   const { progress } = options;
-  const addresses: Addresses = { ...run, installationFile: found.path };
+  const ownRegistry = isEmbedded(start) ? run.registry : undefined;
+  const addresses: Addresses = { ...run, ownRegistry, installationFile: found.path };
   const binary = settings.temporalAddress ? Promise.resolve('') : ensureTemporal(settings, progress);
   const engine = progress.step('engine', () => ensureEngine(settings, progress), engineText);
   const able = engine.then((local) => ensureEmulation(local, progress));
@@ -145,11 +150,15 @@ async function startTemporal(start: StartContext, binary: Promise<string>): Prom
 }
 
 async function startRegistry(start: StartContext, engine: Promise<LocalEngine>): Promise<void> {
-  const { settings, options, supervisor, ports, installation } = start;
-  if (start.run.registry !== `127.0.0.1:${ports.registry}`) return;
-  await supervisor.add(
-    await registryProcess(settings, { port: ports.registry, engine, installation }, options.progress),
-  );
+  const { settings, options, supervisor, ports, run, found, installation, registryKey } = start;
+  if (!isEmbedded(start)) return;
+  const asksForTokens = found.installation.registry_auth !== 'off';
+  const auth = asksForTokens && {
+    realm: `${run.server}${TOKEN_PATH}`,
+    certificate: certificateOf(registryKey),
+  };
+  const registry = { port: ports.registry, engine, installation, ...(auth && { auth }) };
+  await supervisor.add(await registryProcess(settings, registry, options.progress));
 }
 
 function runFileOf(settings: Settings, found: FoundInstallation, ports: Ports): RunFile {

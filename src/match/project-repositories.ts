@@ -5,6 +5,7 @@
  *   PROJECT, PROJECT/NAME             what push jobs write
  *   PROJECT/pipelines/AREA[/NAME]     what build jobs write, for later jobs of their pipeline
  *   PROJECT/cache/AREA[/NAME]         layers for later builds
+ *   PROJECT/pins[/NAME]               what is deployed, so that nobody removes it
  *   forks/PROJECT                     all that pipelines of forks write
  */
 import { FORKS } from './image-permission.ts';
@@ -18,7 +19,9 @@ export interface ProjectRepositories {
 }
 export type Area = 'protected' | 'branches';
 
-const RESERVED = ['pipelines', 'cache'] as const;
+export const PINS = 'pins';
+/** The parts behind a project's name that only davit writes. */
+export const RESERVED: readonly string[] = ['pipelines', 'cache', PINS];
 const areaOf = ({ protectedRef }: ProjectRepositories): Area => (protectedRef ? 'protected' : 'branches');
 
 /** What stands behind the project's own name: `/api`; undefined for a repository that is not below it. */
@@ -54,7 +57,7 @@ export function pushRefusal(
     ? repository.slice(of.registry.length + 1)
     : undefined;
   const [first = '', second] = path?.split('/') ?? [];
-  if (path !== undefined && RESERVED.some((name) => name === second))
+  if (path !== undefined && second !== undefined && RESERVED.includes(second))
     return `${repository} is a repository that only davit writes to.`;
   if (path !== undefined && first === FORKS && second !== undefined)
     return `${repository} is for pipelines of forks.`;

@@ -4,42 +4,55 @@
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DavitError } from '../errors.ts';
+import type { PipelineId } from '../plan/model/ids.ts';
 import type { Machine } from './machine-rules.ts';
+import type { Credentials, JobCredential } from './registry/credentials.ts';
 import { bearer, mayAs, type Access, type Tokens, type User } from './auth.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /** For jobs too, by CI_JOB_TOKEN: the route says what a job may have of it. */
+    jobs?: true;
   }
   interface FastifyRequest {
     /** Set by the check of every route for people. */
     user: User | undefined;
+    /** Set where a route for people was called with the token of a job. */
+    job: JobCredential | undefined;
     /** Set by the check of every route for workers: the one whose own token was used. */
     machine: Machine | undefined;
   }
 }
 
-export function guardRoutes(app: FastifyInstance, tokens: Tokens): void {
+export function guardRoutes(
+  app: FastifyInstance,
+  tokens: Tokens,
+  credentials: Pick<Credentials, 'job'>,
+): void {
   app.addHook('onRoute', (route) => {
     if (route.config?.access === undefined)
       throw new DavitError('internal/defect', `The route ${route.url} has no access rule.`);
   });
   app.decorateRequest('user', undefined);
   app.decorateRequest('machine', undefined);
+  app.decorateRequest('job', undefined);
   app.addHook('onRequest', async (request) => {
-    const { access } = request.routeOptions.config;
+    const { access, jobs } = request.routeOptions.config;
     // Only the "not found" response has no route and therefore no access rule.
-    if (access === undefined || access === 'anybody' || access === 'webhook' || access === 'site') return;
+    if (access === undefined || isCheckedByRoute(access)) return;
     refuseOtherOrigins(request);
+    request.job = jobs && (await jobOf(request, credentials));
+    if (request.job) return;
     check(request, access, tokens);
   });
 }
 
-function check(
-  request: FastifyRequest,
-  access: Exclude<Access, 'anybody' | 'webhook' | 'site'>,
-  tokens: Tokens,
-): void {
+type RouteChecks = 'anybody' | 'webhook' | 'site' | 'credential';
+const isCheckedByRoute = (access: Access): access is RouteChecks =>
+  access === 'anybody' || access === 'webhook' || access === 'site' || access === 'credential';
+
+function check(request: FastifyRequest, access: Exclude<Access, RouteChecks>, tokens: Tokens): void {
   const { authorization } = request.headers;
   if (authorization === undefined) throw new DavitError('auth/missing', 'The request has no token.');
   // A malformed token is unknown.
@@ -57,6 +70,15 @@ function check(
   request.user = user;
 }
 
+/** As GitLab's API takes it: `JOB-TOKEN`, or as a bearer. Undefined for any other token. */
+async function jobOf(
+  { headers }: FastifyRequest,
+  credentials: Pick<Credentials, 'job'>,
+): Promise<JobCredential | undefined> {
+  const shown = headers['job-token'] ?? bearer(headers.authorization);
+  return typeof shown === 'string' ? credentials.job(shown) : undefined;
+}
+
 /** Browsers send the origin of the calling page; pages of other origins are refused. */
 function refuseOtherOrigins(request: FastifyRequest): void {
   const { origin, host } = request.headers;
@@ -69,4 +91,10 @@ function refuseOtherOrigins(request: FastifyRequest): void {
 export function userOf(request: FastifyRequest): User {
   if (!request.user) throw new DavitError('internal/defect', 'A route for people was called without a user.');
   return request.user;
+}
+
+/** A job has its own pipeline, and nothing of others. The check has run before. */
+export function ownPipeline({ job }: FastifyRequest, id: PipelineId): void {
+  if (job && job.attempt.pipeline !== id)
+    throw new DavitError('auth/denied', `A job of ${job.attempt.pipeline} has no access to ${id}.`);
 }

@@ -21,6 +21,11 @@
  *   GET  /api/v1/workers                                      reader    WorkerReport[]
  *   POST /api/v1/collection                  {dryRun}         operator  Collected
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
+ *   GET  /api/v1/deploy-tokens                                operator  DeployTokenRecord[]
+ *   POST /api/v1/deploy-tokens/:id/revoke                     operator  DeployTokenRecord
+ * Jobs: GET /git/:name/info/refs, POST /git/:name/git-upload-pack (name: `PROJECT.git`; Basic, CI_JOB_TOKEN), and with
+ * this token as bearer or `JOB-TOKEN`: a pipeline, its log, artifacts.
+ * Registries: GET /registry/token  token service of davit's own registry (credentials of jobs, targets and users)
  * Browsers: GET /pages/:slug and /pages/:slug/*  sites of jobs: for users with a token (also as password), or
  * public
  * Forges: POST /webhooks/:forge/:slug  and  POST /webhooks/:forge (project found by the repository's name)

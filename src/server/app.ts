@@ -7,8 +7,11 @@ import { handleErrors } from './error-handler.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { blobRoutes } from './routes/blobs.ts';
 import { collectionRoutes } from './routes/collection.ts';
+import { deployTokenRoutes } from './routes/deploy-tokens.ts';
+import { gitRoutes } from './routes/git.ts';
 import { internalBlobRoutes } from './routes/internal-blobs.ts';
 import { internalChangeRoutes } from './routes/internal-changes.ts';
+import { internalCredentialRoutes } from './routes/internal-credentials.ts';
 import { internalFleetRoutes } from './routes/internal-fleet.ts';
 import { internalLogRoutes } from './routes/internal-logs.ts';
 import { internalRecordRoutes } from './routes/internal-records.ts';
@@ -19,6 +22,7 @@ import { pipelineRoutes } from './routes/pipelines.ts';
 import { plainRoutes } from './routes/plain.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { reconciliationRoutes } from './routes/reconciliation.ts';
+import { registryTokenRoutes } from './routes/registry-token.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { machineRules } from './machine-rules.ts';
 import { pipelineViews } from './views.ts';
@@ -46,7 +50,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   });
   // First, so that refusals have them too.
   app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
-  guardRoutes(app, deps.tokens);
+  guardRoutes(app, deps.tokens, deps.credentials);
   handleErrors(app, deps.log);
   app.addHook('onResponse', async (request, reply) =>
     deps.log.request({
@@ -68,6 +72,10 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     blobRoutes,
     webhookRoutes,
     pageRoutes,
+    registryTokenRoutes,
+    deployTokenRoutes,
+    gitRoutes,
+    internalCredentialRoutes,
   ])
     routes(app, deps);
   projectRoutes(app, deps, changes);

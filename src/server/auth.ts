@@ -16,10 +16,10 @@ export interface User {
   local?: true;
 }
 /**
- * Who may call a route: anybody, a signed webhook or a user of a site (both checked by the route), a worker,
- * or users with at least a role.
+ * Who may call a route: anybody, a signed webhook, a user of a site, or who has a credential for the registry (these
+ * three are checked by the route), a worker, or users with at least a role.
  */
-export type Access = 'anybody' | 'webhook' | 'site' | 'worker' | Role;
+export type Access = 'anybody' | 'webhook' | 'site' | 'credential' | 'worker' | Role;
 
 export interface Tokens {
   user(token: string): User | undefined;
@@ -77,4 +77,14 @@ export const mayAs = (role: Role, needed: Role): boolean => ROLES.indexOf(role) 
 
 /** The token of `Authorization: Bearer TOKEN` (RFC 6750); undefined for anything else. */
 export const bearer = (header: string | undefined): string | undefined =>
-  /^Bearer ([A-Za-z0-9._~+/=-]{8,512})$/i.exec(header ?? '')?.[1];
+  /^Bearer ([A-Za-z0-9._~+/=-]{8,4096})$/i.exec(header ?? '')?.[1];
+
+const BASIC = /^Basic ([A-Za-z0-9+/=]{1,24576})$/i;
+
+/** The password of `Authorization: Basic` (RFC 7617); undefined for anything else. */
+export function basicPassword(header: string | undefined): string | undefined {
+  const basic = BASIC.exec(header ?? '')?.[1];
+  if (basic === undefined) return undefined;
+  const [, ...password] = Buffer.from(basic, 'base64').toString('utf8').split(':');
+  return password.join(':');
+}

@@ -6,18 +6,29 @@ import type {
   Fleet,
   FollowedLogs,
   RecordStore,
+  Secrets,
+  UploadPack,
 } from '../adapters/ports.ts';
 import type { InstallationFacts, InstallationProject } from '../installation.ts';
 import type { ProtectionOf } from './forge-protection.ts';
 import type { ResolveRef } from './resolve-ref.ts';
 import type { Tokens } from './auth.ts';
 import type { ServerLog } from './log.ts';
+import type { Credentials } from './registry/credentials.ts';
+import type { DeployTokens } from './registry/deploy-tokens.ts';
+import type { TokenSigner } from './registry/token-signer.ts';
 import type { Workflows } from './workflow-port.ts';
 
 export interface WebhookProject {
   project: InstallationProject;
   /** Resolved; never empty. */
   secret: string;
+}
+/** The registry that believes this server's tokens. */
+export interface OwnRegistry {
+  /** `HOST[:PORT]` */
+  host: string;
+  signer: TokenSigner;
 }
 export interface ServerDeps {
   blobs: BlobStore;
@@ -28,8 +39,16 @@ export interface ServerDeps {
   fleet: Fleet;
   workflows: Workflows;
   tokens: Tokens;
+  /** Those that this server hands out itself. */
+  credentials: Credentials;
+  deployTokens: DeployTokens;
+  /** Absent: davit runs none. */
+  ownRegistry?: OwnRegistry;
   /** What the forges of projects protect. */
   protectionOf: ProtectionOf;
+  /** Repositories of projects, for jobs, and the secrets that they need. */
+  uploadPack: UploadPack;
+  secrets: Pick<Secrets, 'resolve'>;
   /** Asked for requests without a commit. */
   resolveRef: ResolveRef;
   webhooks: readonly WebhookProject[];

@@ -1,4 +1,5 @@
 /** Starts and stops the server. */
+import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,9 +14,13 @@ import { runCollection } from './collection.ts';
 import { forgeProtection } from './forge-protection.ts';
 import { refResolver } from './resolve-ref.ts';
 import { currentRights } from './current-rights.ts';
-import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
+import { DEFAULT_LIMITS, type OwnRegistry, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
 import { processLogger, serverLog, type ServerLog } from './log.ts';
+import { serverCredentials } from './registry/credentials.ts';
+import { deployTokens } from './registry/deploy-tokens.ts';
+import { TOKEN_PATH } from './registry/token-path.ts';
+import { tokenSigner } from './registry/token-signer.ts';
 import { linkTemporal } from './temporal/temporal.ts';
 
 const MIN_TOKEN = 16;
@@ -30,8 +35,12 @@ export interface StartOptions {
   /** Token of the CLI on this machine, for an operator named after the OS user. */
   cliToken: string;
   workerToken: string;
+  /** This server's own: its credentials for jobs and targets depend on it. Absent: a new one, as in tests. */
+  installationKey?: string;
   /** host:port of the registry that davit runs, if the installation file has no default. */
   registry?: string;
+  /** host:port of the registry that believes this server's tokens, and the PEM of their key and certificate. */
+  ownRegistry?: { host: string; key: string };
   helperImage?: string;
   temporal: { address: string; namespace: string };
   /** Folder of blobs, logs and records; created if missing. */
@@ -60,12 +69,14 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     );
   const ports = await wireServer(options);
   const webhooks = await webhookProjects(options.installation, ports);
-  const secrets = [options.cliToken, options.workerToken, ...webhooks.map((one) => one.secret)];
+  const { cliToken, workerToken, installationKey = randomUUID() } = options;
+  const secrets = [cliToken, workerToken, installationKey, ...webhooks.map((one) => one.secret)];
   const log = serverLog(options.logger ?? processLogger(options.settings.logLevel), secrets);
   warnOfRefused(webhooks, log);
   const rights = currentRights(options.installationPath, options.installation, (text) => log.warn(text));
+  const ownRegistry = ownRegistryOf(options);
   const link = linkTemporal(options.temporal);
-  let url = options.installation.url ?? '';
+  const at = { url: options.installation.url ?? '', tokens: '' };
   const app = buildApp({
     ...ports,
     fleet: memoryFleet(),
@@ -76,10 +87,16 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       workers: options.installation.workers,
       owner: ownerName(),
     }),
+    credentials: serverCredentials(installationKey, ports.logs),
+    deployTokens: deployTokens(ports.records),
+    ownRegistry,
     protectionOf: forgeProtection({ ...ports, log }),
     resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
-    facts: () => factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),
+    facts: () => ({
+      ...factsOf({ ...options, installation: { ...options.installation, ...rights() } }, at.url),
+      ...(ownRegistry && { ownRegistry: { host: ownRegistry.host, tokens: at.tokens } }),
+    }),
     version: await packageVersion(),
     log,
     limits: limitsOf(options),
@@ -89,22 +106,38 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     await link.close();
     await ports.close();
   };
-  let listening: string;
-  try {
-    listening = await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 });
-  } catch (cause) {
+  const listening = await listen(app, options).catch(async (error: unknown) => {
     await close();
-    throw new DavitError(
-      'server/port',
-      `The server cannot listen on ${options.host ?? '127.0.0.1'}:${options.port ?? 0}.`,
-      { cause },
-    );
-  }
+    throw error;
+  });
   const collector = runCollection({ ...ports, workflows: link.workflows, log });
-  url = options.installation.url ?? listening;
+  at.url = options.installation.url ?? listening;
+  at.tokens = `${loopbackOf(listening)}${TOKEN_PATH}`;
   log.note('listening', { url: listening });
   return { url: listening, close: () => collector.stop().then(close) };
 }
+
+async function listen(
+  app: ReturnType<typeof buildApp>,
+  { host = '127.0.0.1', port = 0 }: StartOptions,
+): Promise<string> {
+  try {
+    return await app.listen({ host, port });
+  } catch (cause) {
+    throw new DavitError('server/port', `The server cannot listen on ${host}:${port}.`, { cause });
+  }
+}
+
+/** Engines fetch tokens where they reach the registry: on the loopback of this machine. */
+function loopbackOf(listening: string): string {
+  const url = new URL(listening);
+  if (['0.0.0.0', '[::]'].includes(url.hostname)) url.hostname = '127.0.0.1';
+  return url.origin;
+}
+
+/** Also for one that asks for no tokens yet (`registry_auth: off`): what targets get now counts when it does. */
+const ownRegistryOf = ({ ownRegistry }: StartOptions): OwnRegistry | undefined =>
+  ownRegistry && { host: ownRegistry.host, signer: tokenSigner(ownRegistry.key) };
 
 function warnOfRefused(webhooks: readonly WebhookProject[], log: ServerLog): void {
   for (const { project } of webhooks)

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { verify, X509Certificate } from 'node:crypto';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,6 +8,8 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { parseInstallation } from '../../src/compiler/installation-file.ts';
 import { ARCHES } from '../../src/plan/model/ids.ts';
+import { TOKEN_ISSUER, TOKEN_PATH, TOKEN_SERVICE } from '../../src/server/registry/token-path.ts';
+import { tokenSigner } from '../../src/server/registry/token-signer.ts';
 import { ROOT } from '../support/source.ts';
 
 const service = z.object({
@@ -102,6 +105,31 @@ describe('docker-compose.yml', () => {
       for (const port of one.ports) expect(port, name).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
   });
 
+  test('the registry believes the tokens that the server signs', () => {
+    const secret = (name: string): string => readFileSync(join(copy, 'compose', 'secrets', name), 'utf8');
+    const registry = file.services.registry?.environment;
+    const server = file.services.server?.environment;
+    expect(registry).toMatchObject({
+      REGISTRY_AUTH: 'token',
+      REGISTRY_AUTH_TOKEN_ISSUER: TOKEN_ISSUER,
+      REGISTRY_AUTH_TOKEN_SERVICE: TOKEN_SERVICE,
+      REGISTRY_AUTH_TOKEN_REALM: `${String(server?.DAVIT_SERVER)}${TOKEN_PATH}`,
+      REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE: '/run/secrets/registry-cert',
+    });
+    expect(server).toMatchObject({ DAVIT_REGISTRY_KEY_FILE: '/run/secrets/registry-key' });
+    const { token } = tokenSigner(secret('registry-key')).sign('me', []);
+    const certificate = new X509Certificate(secret('registry-cert'));
+    const [head, claims, signature = ''] = token.split('.');
+    expect(
+      verify(
+        'sha256',
+        Buffer.from(`${head}.${claims}`),
+        { key: certificate.publicKey, dsaEncoding: 'ieee-p1363' },
+        Buffer.from(signature, 'base64url'),
+      ),
+    ).toBe(true);
+  });
+
   test('every name it refers to exists', () => {
     for (const [name, one] of services) {
       for (const other of Object.keys(one.depends_on)) expect(file.services, name).toHaveProperty(other);
@@ -115,7 +143,9 @@ describe('docker-compose.yml', () => {
       if (source.startsWith('./')) expect(existsSync(join(copy, source)), source).toBe(true);
       else if (!source.startsWith('/')) expect(file.volumes).toHaveProperty([source]);
     for (const { file: path } of Object.values(file.secrets)) {
-      expect(readFileSync(join(copy, path), 'utf8'), path).toMatch(/^[0-9a-f]{64}$/);
+      expect(readFileSync(join(copy, path), 'utf8'), path).toMatch(
+        /^[0-9a-f]{64}$|^-----BEGIN (?:PRIVATE KEY|CERTIFICATE)-----\n/,
+      );
       expect(statSync(join(copy, path, '..')).mode & 0o777).toBe(0o700);
     }
   });
@@ -141,9 +171,11 @@ describe('docker-compose.yml', () => {
   });
 
   test('it contains no secret: passwords and tokens come from files', () => {
+    // The registry's names for where its tokens come from.
     for (const [name, one] of services)
       for (const key of Object.keys(one.environment))
-        if (/PASSWORD|PWD|TOKEN|KEY|SECRET/.test(key)) expect(`${name} ${key}`).toMatch(/_FILE$/);
+        if (/PASSWORD|PWD|TOKEN|KEY|SECRET/.test(key) && !key.startsWith('REGISTRY_AUTH_TOKEN_'))
+          expect(`${name} ${key}`).toMatch(/_FILE$/);
   });
 
   test("davit's services get variables that davit reads, and a valid installation file", () => {

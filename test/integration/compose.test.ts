@@ -3,7 +3,7 @@
  * unchanged, on an engine without any data of davit. Neither finished nor running pipelines are lost by
  * `restart`, `down` and `up`.
  */
-import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -101,6 +101,19 @@ function repository(name: string, yaml: string): string {
   return path;
 }
 
+/** Refused without a token, which the registry demands. */
+async function manifest(name: string, tag: string): Promise<string> {
+  const curl = async (...args: string[]): Promise<string> => good(engine.run('curl', ['-sS', ...args]));
+  const url = `http://127.0.0.1:5000/v2/${name}/manifests/${tag}`;
+  expect(await curl('-o', '/dev/null', '-w', '%{http_code}', url)).toBe('401');
+  const user = `me:${readFileSync(join(project, 'compose', 'secrets', 'cli-token'), 'utf8').trim()}`;
+  const scope = `repository:${name}:pull`;
+  const reply = await curl('-u', user, `http://127.0.0.1:8420/registry/token?scope=${scope}`);
+  const { token } = z.object({ token: z.string() }).parse(JSON.parse(reply));
+  const accept = 'Accept: application/vnd.oci.image.index.v1+json';
+  return curl('-f', '-H', accept, '-H', `Authorization: Bearer ${token}`, url);
+}
+
 const running = (): Promise<string> =>
   engine.docker('ps', '-q', '--no-trunc', '--filter', 'label=davit.kind=job');
 
@@ -180,14 +193,7 @@ await describeWithParts(
           await good(davit(['run', '--json'], repository('ships', SHIPS))),
         ) as PipelineStatus;
         expect(status.state).toBe('success');
-        const index = await good(
-          engine.run('curl', [
-            '-fsS',
-            '-H',
-            'Accept: application/vnd.oci.image.index.v1+json',
-            'http://127.0.0.1:5000/v2/ships/thing/manifests/1',
-          ]),
-        );
+        const index = await manifest('ships/thing', '1');
         expect(index.match(/"architecture"/g)).toHaveLength(3);
       },
       RUN_MS,

@@ -96,8 +96,8 @@ describe('classic-docker', () => {
       for (const arch of ['arm32', 'amd64']) {
         const accept =
           'application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json';
-        const url = `http://${davit.run.registry}/v2/classic-docker/manifests/1.0.0-${arch}`;
-        expect((await fetch(url, { headers: { accept } })).status).toBe(200);
+        const { status } = await davit.registry(`classic-docker/manifests/1.0.0-${arch}`, { accept });
+        expect(status).toBe(200);
       }
     },
     RUN_MS,

@@ -127,9 +127,7 @@ async function watched(cwd: string): Promise<Finished> {
 }
 
 async function manifest<T>(name: string, reference: string, accept: string): Promise<T> {
-  const response = await fetch(`http://${davit.run.registry}/v2/${name}/manifests/${reference}`, {
-    headers: { accept },
-  });
+  const response = await davit.registry(`${name}/manifests/${reference}`, { accept });
   expect(response.status).toBe(200);
   return (await response.json()) as T;
 }
@@ -228,9 +226,7 @@ describe('the main job', () => {
       expect(image.layers.reduce((sum, layer) => sum + layer.size, image.config.size)).toBeLessThan(
         15_000_000,
       );
-      const config = await (
-        await fetch(`http://${davit.run.registry}/v2/table/blobs/${image.config.digest}`)
-      ).text();
+      const config = await (await davit.registry(`table/blobs/${image.config.digest}`)).text();
       expect(config).toContain('org.opencontainers.image.revision');
       expect(config).not.toContain(CANARY);
     }
@@ -240,9 +236,7 @@ describe('the main job', () => {
     const answer = await fetch(`http://127.0.0.1:${port}/version`);
     expect(await answer.json()).toEqual({ version: '1.0.0', platform: expect.stringMatching(/^linux\//) });
     const inspect = execFileSync('docker', ['service', 'inspect', service], { encoding: 'utf8' });
-    const response = await fetch(`http://${davit.run.registry}/v2/table/manifests/1.0.0`, {
-      headers: { accept: INDEX },
-    });
+    const response = await davit.registry('table/manifests/1.0.0', { accept: INDEX });
     expect(inspect).toContain(`${davit.run.registry}/table@${response.headers.get('docker-content-digest')}`);
     expect(inspect).not.toContain(CANARY);
   });

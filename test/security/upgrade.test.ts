@@ -27,6 +27,7 @@ targets: [{name: prod}]
     'forks: true',
     'adopt: true',
     'approve_by_signal: false',
+    'registry_auth: off',
   ])
     expect(all).toContain(remedy);
 });
@@ -34,6 +35,7 @@ targets: [{name: prod}]
 test('a file that says all of it has no finding', () => {
   const text = `
 approve_by_signal: false
+registry_auth: tokens
 users: [${user}]
 projects: [{name: shop, forge: gitea, protected_branches: [main], start_protected: [developer], fork_pipelines: 'off'}]
 targets: [{name: prod, refs: [main]}]
@@ -46,4 +48,10 @@ test('rights of a worker that every branch had before', () => {
   expect(all).toContain('devices: { gpio: { paths: [...], refs: branches } }');
   expect(all).toContain('privileged_services: branches');
   expect(all).toContain('egress: { allow:');
+});
+
+test('a registry that asks nobody, and one with an account', () => {
+  expect(said('registry_auth: off')).toContain('Everybody who reaches');
+  const own = 'registries: [{host: registry.example.com, username: u, password: env:P, default: true}]';
+  expect(said(own)).not.toContain('registry_auth');
 });

@@ -34,8 +34,10 @@ export interface OwnDavit {
   cli(args: string[], options?: { cwd?: string; onText?: (text: string) => void }): Promise<Finished>;
   /** Rejects on a response that is not a success. */
   api<T>(path: string, init?: RequestInit): Promise<T>;
-  /** Starts a pipeline of a folder and returns its id. */
-  start(slug: string, folder: string): Promise<string>;
+  /** Reads from its registry, below /v2/, as the operator of the machine. */
+  registry(path: string, headers?: Record<string, string>): Promise<Response>;
+  /** Starts a pipeline of a folder and returns its id; by the operator of the machine, or with a user's token. */
+  start(slug: string, folder: string, token?: string): Promise<string>;
   /** Resolves with the final status. */
   verdict(id: string, deadlineMs: number): Promise<PipelineStatus>;
   stop(): Promise<void>;
@@ -104,6 +106,8 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
     'DAVIT_TOKEN',
     'DAVIT_TOKEN_FILE',
     'DAVIT_REGISTRY',
+    'DAVIT_OWN_REGISTRY',
+    'DAVIT_REGISTRY_KEY_FILE',
     'TEMPORAL_ADDRESS',
     'DAVIT_WORKER_TOKEN_FILE',
     'DAVIT_KEY_FILE',
@@ -143,7 +147,9 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
       installation: readFileSync(join(home, 'keys', 'installation-id'), 'utf8').trim(),
       cli: (args, more) => command(args, { ...more, env }),
       api,
-      start: (slug, folder) => startPipeline(api, slug, folder),
+      registry: (path, headers) => readRegistry(run, token, { path, headers }),
+      start: (slug, folder, user) =>
+        startPipeline(user === undefined ? api : apiOf(run.server, user), slug, folder),
       verdict: (id, deadlineMs) => verdictOf({ server: run.server, token }, id, deadlineMs),
       stop,
     };
@@ -151,6 +157,22 @@ export async function ownDavit(options: OwnDavitOptions = {}): Promise<OwnDavit>
     await stop();
     throw new Error(`${messageOf(error)}\n${said}`, { cause: error });
   }
+}
+
+async function readRegistry(
+  run: RunFile,
+  user: string,
+  { path, headers }: { path: string; headers?: Record<string, string> | undefined },
+): Promise<Response> {
+  const [repository = ''] = path.split(/\/(?:manifests|blobs|tags)\//);
+  const basic = Buffer.from(`me:${user}`).toString('base64');
+  const reply = await fetch(`${run.server}/registry/token?scope=repository:${repository}:pull`, {
+    headers: { authorization: `Basic ${basic}` },
+  });
+  const { token } = (await reply.json()) as { token: string };
+  return fetch(`http://${run.registry}/v2/${path}`, {
+    headers: { ...headers, authorization: `Bearer ${token}` },
+  });
 }
 
 /** An installation keeps a network, a volume and images on the engine; one that is over leaves nothing. */

@@ -46,6 +46,7 @@ export class JobBench {
       logs: this.logs,
       secrets: memorySecrets(this.secrets),
       registries: { ...noRegistries(), forImage: configuredRegistries([], memorySecrets()).forImage },
+      credentials: { forJob: async () => undefined },
       workflows: { isClosed: async () => this.closed },
       ack: { beat: async () => 'recorded' },
       facts: { installation: this.installation, config, url: 'http://davit.test' },

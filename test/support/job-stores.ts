@@ -151,7 +151,9 @@ export const memorySecrets = (values: Record<string, string> = {}): Secrets => (
 export const noRegistries = (host = '127.0.0.1:5000'): Registries => ({
   forImage: () => Promise.reject(new Error('not used by jobs')),
   authFor: async () => undefined,
-  default: async () => ({ host, auth: { username: 'ci', password: 'registry-password' } }),
+  authForTarget: async () => undefined,
+  default: async (use) =>
+    use?.job.fork ? { host } : { host, auth: { username: 'ci', password: 'registry-password' } },
 });
 
 /** A tar of these files. */

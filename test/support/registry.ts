@@ -8,6 +8,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { stringify } from 'yaml';
+import { CERTIFICATE_NAME, type RegistryAuthority } from '../../src/local/setup/registry-options.ts';
+import { registryConfig } from '../../src/local/setup/registry.ts';
 import { freePort } from './port.ts';
 
 const READY_MS = 15_000;
@@ -24,11 +27,23 @@ export interface TestRegistry {
   stop(): Promise<void>;
 }
 
-export async function startRegistry(options: { auth?: boolean } = {}): Promise<TestRegistry> {
+export interface TestRegistryOptions {
+  /** With the account REGISTRY_USER. */
+  auth?: boolean;
+  /** With the tokens of a server. */
+  tokens?: RegistryAuthority;
+}
+
+export async function startRegistry(options: TestRegistryOptions = {}): Promise<TestRegistry> {
   const folder = await mkdtemp(join(tmpdir(), 'davit-test-registry-'));
   const host = `127.0.0.1:${await freePort()}`;
   await writeFile(join(folder, 'htpasswd'), HTPASSWD);
-  await writeFile(join(folder, 'config.yml'), config(folder, host, options.auth === true));
+  const { tokens } = options;
+  if (tokens) {
+    await writeFile(join(folder, CERTIFICATE_NAME), tokens.certificate);
+    const port = Number(new URL(`http://${host}`).port);
+    await writeFile(join(folder, 'config.yml'), stringify(registryConfig(folder, port, tokens)));
+  } else await writeFile(join(folder, 'config.yml'), config(folder, host, options.auth === true));
   let ended: (() => Promise<void>) | undefined = await run(folder, host);
   const pause = async (): Promise<void> => {
     await ended?.();

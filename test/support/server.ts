@@ -6,6 +6,7 @@ import { Writable } from 'node:stream';
 import type { EnvironmentState, StopEnvironment } from '../../src/plan/model/environments.ts';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
+import { uploadPack } from '../../src/adapters/git/upload-pack.ts';
 import { diskStores, type DiskStores } from '../../src/adapters/disk/index.ts';
 import { installationSchema, type Installation } from '../../src/installation.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
@@ -23,6 +24,7 @@ import { buildApp } from '../../src/server/app.ts';
 import { knownTokens } from '../../src/server/auth.ts';
 import {
   DEFAULT_LIMITS,
+  type OwnRegistry,
   type ServerDeps,
   type ServerLimits,
   type WebhookProject,
@@ -30,9 +32,12 @@ import {
 import type { ProtectionOf } from '../../src/server/forge-protection.ts';
 import { memoryFleet } from '../../src/server/fleet.ts';
 import { serverLog } from '../../src/server/log.ts';
+import { serverCredentials } from '../../src/server/registry/credentials.ts';
+import { deployTokens } from '../../src/server/registry/deploy-tokens.ts';
 import { factsOf } from '../../src/server/start.ts';
 import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflow-port.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
+import { memorySecrets } from './job-stores.ts';
 
 export const TOKENS = {
   cli: 'cli-token-0123456789abcdef',
@@ -149,6 +154,7 @@ export async function testServer(
     secrets?: Record<string, string>;
     limits?: Partial<ServerLimits>;
     protectionOf?: ProtectionOf;
+    ownRegistry?: OwnRegistry;
   } = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'davit-server-'));
@@ -185,6 +191,11 @@ export async function testServer(
       workers: installation.workers,
       owner: 'me',
     }),
+    uploadPack: uploadPack(),
+    secrets: memorySecrets(options.secrets),
+    credentials: serverCredentials('the key of the installation', stores.logs),
+    deployTokens: deployTokens(stores.records),
+    ...(options.ownRegistry && { ownRegistry: options.ownRegistry }),
     protectionOf: options.protectionOf ?? (async () => undefined),
     resolveRef: async (_project, { ref }) => (ref === 'main' ? 'd' : 'e').repeat(40),
     webhooks,

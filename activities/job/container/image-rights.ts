@@ -4,13 +4,13 @@
  *
  * Invariants:
  *   RIGHT-1 An image that a registry has given is used only where the registry would give it to this job now: with
- *           the credentials of the installation, for a fork with none. A yes holds for some minutes.
+ *           the credentials of the installation, for a fork with none; davit's own registry is asked for the job. A yes holds for some minutes.
  *   RIGHT-2 A name that was made on this engine (built, loaded, tagged by a person) is for all projects of the
  *           installation; for forks only where the worker's file names it.
  *   RIGHT-3 The helper image, the default image, and every image for the local operator's own tree are used as they
  *           are.
  */
-import type { ImageInfo } from '../../../src/adapters/ports.ts';
+import type { ImageInfo, JobUse } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { digestIn, type ImageAsk, imageRefusal, isNamed } from '../../../src/match/image-permission.ts';
 import { wildcardMatches } from '../../../src/match/wildcard.ts';
@@ -30,7 +30,7 @@ export function checkName({ facts }: Pick<JobDeps, 'facts'>, name: string, ask: 
 
 export async function mayUse(
   deps: Rights,
-  { name, ask }: { name: string; ask: ImageAsk },
+  { name, ask, use }: { name: string; ask: ImageAsk; use?: JobUse | undefined },
   image: ImageInfo,
 ): Promise<{ allowed: boolean; note?: string }> {
   if (ask.local || isGiven(deps.facts, name)) return { allowed: true };
@@ -40,7 +40,7 @@ export async function mayUse(
   const named = deps.worker.config.fork_images.some((pattern) => wildcardMatches(pattern, name));
   if (isLocal && (!ask.fork || named)) return { allowed: true };
   if (digest === undefined) return { allowed: false };
-  const answer = await askRegistry(deps, { name, digest, anonymous: ask.fork });
+  const answer = await askRegistry(deps, { name, digest, anonymous: ask.fork, use });
   if (answer !== 'away' || ask.fork) return { allowed: answer === 'yes' };
   return {
     allowed: true,
@@ -61,14 +61,14 @@ const granted = new WeakMap<object, Map<string, number>>();
 
 async function askRegistry(
   { registries }: Rights,
-  { name, digest, anonymous }: { name: string; digest: string; anonymous: boolean },
+  { name, digest, ...asked }: { name: string; digest: string; anonymous: boolean; use: JobUse | undefined },
 ): Promise<Answer> {
   const until = granted.get(registries) ?? new Map<string, number>();
   granted.set(registries, until);
-  const key = `${anonymous} ${name} ${digest}`;
+  const key = JSON.stringify([name, digest, asked.anonymous, asked.use?.job]);
   if ((until.get(key) ?? 0) > performance.now()) return 'yes';
   try {
-    const { registry, repository } = await registries.forImage(name, { anonymous });
+    const { registry, repository } = await registries.forImage(name, asked);
     if (!(await registry.has(repository, digest))) return 'no';
   } catch (error) {
     if (!(error instanceof DavitError)) throw error;

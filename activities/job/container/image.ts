@@ -9,7 +9,7 @@
  *        from each other.
  *  IMG-3 Whether the job may have the image is decided before it is used or pulled (image-rights.ts).
  */
-import type { Engine, ImageInfo } from '../../../src/adapters/ports.ts';
+import type { Engine, ImageInfo, JobUse } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import type { ImageAsk } from '../../../src/match/image-permission.ts';
 import type { Arch } from '../../../src/plan/model/ids.ts';
@@ -21,8 +21,10 @@ export interface WantedImage {
   name: string;
   platform: string;
   pullPolicy: ImageSpec['pullPolicy'];
-  /** For whom: a fork's pipeline uses no credentials. */
+  /** For whom: a fork's pipeline uses no credentials of the installation file. */
   ask: ImageAsk;
+  /** For davit's own registry. */
+  use?: JobUse;
 }
 interface PullRun {
   signal: AbortSignal;
@@ -145,14 +147,15 @@ const notHere = (
  * registry.
  */
 async function byManifest(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo | undefined> {
-  const { name, platform, ask, pullPolicy } = wanted;
+  const { name, platform, ask, use, pullPolicy } = wanted;
   const exact = await manifestName(deps, wanted).catch((error: unknown) => {
     if (error instanceof DavitError) return undefined; // the following pull by tag reports the problem
     throw error;
   });
   if (exact === undefined) return undefined;
   const here = await deps.engine.inspectImage(exact, platform);
-  const image = here ?? (await pull(deps, { name: exact, platform, ask, pullPolicy: 'if-not-present' }, run));
+  const image =
+    here ?? (await pull(deps, { name: exact, platform, ask, use, pullPolicy: 'if-not-present' }, run));
   if (!fits(image, platform)) return undefined;
   if (pullPolicy === 'always' && here) run.say(`${name} is up to date (${platform})`);
   return image;
@@ -161,9 +164,9 @@ async function byManifest(deps: JobDeps, wanted: WantedImage, run: PullRun): Pro
 /** `REPOSITORY@DIGEST` of the platform's manifest in the index that the name points to now. */
 async function manifestName(
   { registries }: JobDeps,
-  { name, platform, ask }: WantedImage,
+  { name, platform, ask, use }: WantedImage,
 ): Promise<string | undefined> {
-  const { registry, repository } = await registries.forImage(name, { anonymous: ask.fork });
+  const { registry, repository } = await registries.forImage(name, { anonymous: ask.fork, use });
   const [bare = '', digest] = name.split('@');
   const tag = /:([^:/]+)$/.exec(bare)?.[1];
   const index = await registry.index(repository, digest ?? tag ?? 'latest');
@@ -175,8 +178,8 @@ async function manifestName(
 }
 
 async function pull(deps: JobDeps, wanted: WantedImage, run: PullRun): Promise<ImageInfo> {
-  const { name, platform, pullPolicy, ask } = wanted;
-  const auth = ask.fork ? undefined : await deps.registries.authFor(name);
+  const { name, platform, pullPolicy, ask, use } = wanted;
+  const auth = await deps.registries.authFor(name, { anonymous: ask.fork, use });
   try {
     const image = await deps.engine.pullImage(name, { platform, auth, signal: run.signal });
     run.say(`Pulled ${name} (${Math.ceil(image.sizeBytes / 1e6)} MB)`);

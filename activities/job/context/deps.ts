@@ -1,6 +1,7 @@
 /** What the activities of a job depend on: ports, and facts about their worker. */
 import type {
   BlobStore,
+  Credentials,
   Engine,
   LogStore,
   RecordStore,
@@ -33,6 +34,7 @@ export interface JobDeps extends LeaseDeps {
   logs: LogStore;
   secrets: Secrets;
   registries: Registries;
+  credentials: Pick<Credentials, 'forJob'>;
   facts: InstallationFacts;
   worker: JobWorker;
   /** Epoch ms by the server's clock. */

@@ -14,6 +14,7 @@ import { ensureImage } from '../container/image.ts';
 import type { Job } from '../context/job.ts';
 import { warning } from '../../runtime/log/log-lines.ts';
 import { LABELS } from '../../runtime/container-names.ts';
+import { useOf } from '../../runtime/spec.ts';
 import { awaitReady, logTail } from '../container/probe.ts';
 import { isImageFault } from '../container/verdict.ts';
 import { type SidecarRequest, type Sidecars } from './types.ts';
@@ -57,7 +58,7 @@ async function startService(job: Job, starting: ServiceStart): Promise<Started> 
   const platform = service.platform ?? request.platform;
   const image = await ensureImage(
     deps,
-    { ...service, platform, ask: job.spec },
+    { ...service, platform, ask: job.spec, use: useOf(job.spec, job.input) },
     { signal: lease.signal, say: (text) => starting.notes.push(text) },
   );
   const container = `${job.name}-svc-${index}`;

@@ -10,6 +10,7 @@ import { removeObjects } from '../container/cleanup.ts';
 import { ensureImage } from '../container/image.ts';
 import type { Job } from '../context/job.ts';
 import { attemptOf, LABELS } from '../../runtime/container-names.ts';
+import { useOf } from '../../runtime/spec.ts';
 import { awaitReady, logTail } from '../container/probe.ts';
 import { type SidecarRequest, type Sidecars } from './types.ts';
 
@@ -28,7 +29,13 @@ export async function startSystemUnderTest(
     removeLeftovers(job, label),
     ensureImage(
       deps,
-      { name: image, platform: request.platform, pullPolicy: 'if-not-present', ask: spec },
+      {
+        name: image,
+        platform: request.platform,
+        pullPolicy: 'if-not-present',
+        ask: spec,
+        use: useOf(spec, job.input),
+      },
       { signal: lease.signal, say: (text) => notes.push(text) },
     ),
   ]);

@@ -26,6 +26,7 @@ import { mustFit, type ResolvedVariables, sideEnvironments } from './variables.t
 import { workspaceTar } from './workspace.ts';
 import type { SideEnvironments, Sidecars } from '../sidecars/types.ts';
 import { archiveLimits } from '../../runtime/archive-limits.ts';
+import { useOf } from '../../runtime/spec.ts';
 import { startEarly } from '../../runtime/start-early.ts';
 
 /** The engine keeps more of a log than davit does, so rotation loses nothing while a worker is down. */
@@ -102,7 +103,13 @@ async function resolve(job: Job): Promise<StartPlan> {
   const environments = await sideEnvironments(spec, deps.secrets, resolved.values);
   return {
     platform: platformOf(deps, archOf(job)),
-    wanted: { name: spec.image.name, platform: own, pullPolicy: spec.image.pullPolicy, ask: spec },
+    wanted: {
+      name: spec.image.name,
+      platform: own,
+      pullPolicy: spec.image.pullPolicy,
+      ask: spec,
+      use: useOf(spec, job.input),
+    },
     resolved,
     environments,
     masked: [...resolved.masked, ...environments.masked],

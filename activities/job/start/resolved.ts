@@ -2,8 +2,10 @@
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import type { ArtifactsSpec, CacheSpec, ImageSpec, ServiceSpec } from '../../../src/plan/model/spec.ts';
 import { serviceAliases } from '../../../src/plan/policy/service-aliases.ts';
+import { retryUntilReachable } from '../../runtime/retry-policies.ts';
 import { startEarly } from '../../runtime/start-early.ts';
 import { platformOf } from '../container/image.ts';
+import type { JobDeps } from '../context/deps.ts';
 import { archOf, type Job } from '../context/job.ts';
 import { type ResolvedVariables, resolveVariables } from './variables.ts';
 
@@ -14,9 +16,20 @@ const filled = new WeakSet<Job>();
 export async function resolvedOf(job: Job): Promise<ResolvedVariables> {
   const { deps, spec, input } = job;
   const worker = { ...deps.worker, platform: platformOf(deps, archOf(job)) };
+  const credentials: JobDeps['credentials'] = {
+    forJob: (use) => retryUntilReachable(job.lease.signal, () => deps.credentials.forJob(use)),
+  };
   const known =
     resolved.get(job) ??
-    startEarly(resolveVariables(spec, input, { ...deps, worker, more: apiVariables(job) }));
+    startEarly(
+      resolveVariables(spec, input, {
+        ...deps,
+        worker,
+        credentials,
+        cloneUrl: cloneUrlOf(job),
+        more: apiVariables(job),
+      }),
+    );
   resolved.set(job, known);
   try {
     return await known;
@@ -24,6 +37,16 @@ export async function resolvedOf(job: Job): Promise<ResolvedVariables> {
     resolved.delete(job);
     throw error;
   }
+}
+
+/** On the server, if scripts can reach it: the loopback of a container is its own. */
+function cloneUrlOf({ spec, deps: { facts } }: Job): string | undefined {
+  const { clone_url } = facts.config.projects.find(({ name }) => name === spec.project) ?? {};
+  if (!/^https?:/.test(clone_url ?? '') || !URL.canParse(facts.url)) return undefined;
+  const url = new URL(facts.url);
+  if (/^(?:127\.|localhost$|\[::1\]$)/.test(url.hostname)) return undefined;
+  url.pathname = `${url.pathname.replace(/\/$/, '')}/git/${spec.project}.git`;
+  return url.href;
 }
 
 /** Where the tested container answers. */

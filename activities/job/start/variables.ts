@@ -1,16 +1,16 @@
 /**
  * The variables of one attempt, with their values: those that the plan could not know yet, and secrets, which
  * are resolved here and nowhere earlier. GitLab's order, lowest first: predefined, the job's file, dotenv of
- * needed jobs, then project, instance and trigger. CI_JOB_TOKEN is left out: davit has no API yet that a job
- * may call with it.
+ * needed jobs, then project, instance and trigger.
  */
-import type { BlobStore, Registries, Secrets } from '../../../src/adapters/ports.ts';
+import type { BlobStore, Credentials, JobUse, Registries, Secrets } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { tooShortToMask } from '../../../src/masking/index.ts';
 import { expandLate } from '../../../src/compiler/variables/expand.ts';
 import { lateValues, type Settable } from '../../../src/compiler/variables/late-values.ts';
 import type { ApitestSpec, CommonSpec, ScriptSpec, SpecVariable } from '../../../src/plan/model/spec.ts';
 import type { RunInput } from '../../contract.ts';
+import { useOf } from '../../runtime/spec.ts';
 import { type EnvVariable, filesDir, isShellName } from './supervisor-script.ts';
 import { isAboveDotenv } from '../../runtime/brought-values.ts';
 import { dotenvVariables } from '../../runtime/dotenv-variables.ts';
@@ -38,8 +38,11 @@ export interface ResolvedVariables {
 export interface VariableSources {
   secrets: Secrets;
   registries: Registries;
+  credentials: Pick<Credentials, 'forJob'>;
   blobs: BlobStore;
   worker: WorkerFacts;
+  /** Where scripts of the project clone from with CI_JOB_TOKEN, if they reach it. */
+  cloneUrl?: string | undefined;
   /** Variables of the kind of job; they override all others. */
   more?: Record<string, string>;
 }
@@ -50,8 +53,12 @@ export async function resolveVariables(
   input: RunInput,
   sources: VariableSources,
 ): Promise<ResolvedVariables> {
-  const [registry, dotenv, own] = await Promise.all([
-    registryVariables(spec, sources),
+  const use = useOf(spec, input);
+  const [[registry, token], dotenv, own] = await Promise.all([
+    // The password of the registry is the same token, which is fetched once.
+    sources.credentials
+      .forJob(use)
+      .then(async (token) => [await registryVariables(use, sources), token] as const),
     dotenvVariables(input, sources.blobs),
     Promise.all(spec.variables.map((variable) => valueOf(spec, variable, sources.secrets))),
   ]);
@@ -59,6 +66,10 @@ export async function resolveVariables(
   for (const [name, value] of Object.entries(predefined(spec, input, sources.worker))) set.put(name, value);
   for (const [name, value] of Object.entries(registry.variables)) set.put(name, value);
   set.masked.push(...registry.masked);
+  if (token !== undefined) {
+    set.put('CI_JOB_TOKEN', token);
+    set.masked.push(token);
+  }
   const putOwn = (layer: boolean): void => {
     for (const [index, variable] of spec.variables.entries())
       if (isAboveDotenv(variable) === layer) set.putOwn(variable, own[index]);
@@ -66,8 +77,24 @@ export async function resolveVariables(
   putOwn(false);
   for (const [name, value] of dotenv) set.put(name, value, 'dotenv');
   putOwn(true);
+  const from = cloneUrl(spec, sources.cloneUrl, token);
+  if (from !== undefined) set.put('CI_REPOSITORY_URL', from);
   for (const [name, value] of Object.entries(sources.more ?? {})) set.put(name, value);
   return set.finish();
+}
+
+/** In place of the address without a token, where the pipeline has one; a fork's leads to its own repository. */
+function cloneUrl(
+  { fork, variables }: CommonSpec,
+  url: string | undefined,
+  token: string | undefined,
+): string | undefined {
+  const known = variables.find(({ name }) => name === 'CI_REPOSITORY_URL');
+  if (fork || known?.from !== 'predefined' || url === undefined || token === undefined) return undefined;
+  const to = new URL(url);
+  to.username = 'gitlab-ci-token';
+  to.password = token;
+  return to.href;
 }
 
 /** A later `put` overrides an earlier one. */
@@ -163,11 +190,11 @@ async function valueOf(
 }
 
 async function registryVariables(
-  spec: CommonSpec,
-  { registries }: VariableSources,
+  use: JobUse,
+  { registries }: Pick<VariableSources, 'registries'>,
 ): Promise<{ variables: Record<string, string>; masked: string[] }> {
-  const { host, auth } = await registries.default();
-  if (!auth || spec.fork) return { variables: { CI_REGISTRY: host }, masked: [] };
+  const { host, auth } = await registries.default(use);
+  if (!auth) return { variables: { CI_REGISTRY: host }, masked: [] };
   return {
     variables: { CI_REGISTRY: host, CI_REGISTRY_USER: auth.username, CI_REGISTRY_PASSWORD: auth.password },
     masked: [auth.password],

@@ -10,12 +10,23 @@ import { readBounded } from '../bounded.ts';
 import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
-import type { BlobStore, Changes, Fleet, LogRef, LogState, LogStore, RecordStore, Rights } from '../ports.ts';
+import type {
+  BlobStore,
+  Changes,
+  Credentials,
+  Fleet,
+  LogRef,
+  LogState,
+  LogStore,
+  RecordStore,
+  Rights,
+} from '../ports.ts';
 import { readFacts } from './facts.ts';
 import { StoreClient, type ClientOptions } from './client.ts';
 import {
   approvalAnswer,
   BYTES_TYPE,
+  credentialAnswer,
   encodeFrame,
   FRAME_TYPE,
   LOG_STATE_HEADER,
@@ -32,6 +43,7 @@ export interface HttpStores {
   logs: LogStore;
   fleet: Fleet;
   rights: Rights;
+  credentials: Credentials;
   changes: Changes;
   /** The installation's facts that the server gives to workers. */
   facts(): Promise<InstallationFacts>;
@@ -51,6 +63,7 @@ export function httpStores(options: ClientOptions): HttpStores {
     logs: httpLogs(client),
     fleet: httpFleet(client),
     rights: httpRights(client),
+    credentials: httpCredentials(client),
     changes: { tell: async (changes) => void (await post(client, '/changes', { changes })) },
     facts: async () => readFacts(await client.json({ method: 'GET', path: '/facts' })),
     now: () => client.now(),
@@ -192,5 +205,24 @@ function httpRights(client: StoreClient): Rights {
     protection: async (project) =>
       protectionAnswer.parse(await client.json({ method: 'GET', path: `/protection/${project}` })).value,
     approvals: async (question) => approvalAnswer.parse(await post(client, '/approvals', question)),
+  };
+}
+
+function httpCredentials(client: StoreClient): Credentials {
+  const ask = async (path: string, body: unknown): Promise<string> =>
+    credentialAnswer.parse(await post(client, `/credentials/${path}`, body)).token;
+  return {
+    async forJob({ job, attempt, writes, forMs }) {
+      const { project, protectedRef, fork, local } = job;
+      try {
+        const asker = { project, protectedRef, fork, local };
+        return await ask('job', { job: asker, attempt: pick(attempt), writes, forMs });
+      } catch (error) {
+        if (error instanceof DavitError && error.code === 'not-found') return undefined; // an older server
+        throw error;
+      }
+    },
+    forTarget: ({ project, target, repository }) => ask('target', { project, target, repository }),
+    forPull: (repository) => ask('pull', { repository }),
   };
 }

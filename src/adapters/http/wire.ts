@@ -5,7 +5,7 @@
  *   PUT blobs bytes { digest, bytes } GET blobs/:digest bytes (HEAD: is it there) POST
  *   records/{put-if-absent|put|get|list|allocate} POST logs/{open|append|end|state|read} append: frame (JSON
  *   line, then bytes); read: bytes, state in a header POST workers WorkerReport GET workers WorkerReport[]
- *   GET facts InstallationFacts GET protection/:slug ForgeProtection POST approvals ApprovalQuestion, answered
+ *   POST credentials/{job|target|pull} {token} GET facts InstallationFacts GET protection/:slug ForgeProtection POST approvals ApprovalQuestion, answered
  *   with an ApprovalAnswer POST changes { changes: Change[] }
  */
 import { z } from 'zod';
@@ -86,6 +86,7 @@ const refPattern = z.object({
     return z.array(refPattern).optional();
   },
 });
+export const credentialAnswer = z.object({ token: z.string().min(16) });
 export const protectionAnswer = z.object({
   value: z.object({ branches: z.array(refPattern), tags: z.array(refPattern) }).optional(),
 });
@@ -107,6 +108,23 @@ export const BODIES = {
   stateOfLog: z.object({ ref: logRef }),
   readLog: z.object({ ref: logRef, offset: count, limit: count }),
   approvals: approvalQuestion,
+  jobCredential: z.object({
+    job: z.object({
+      project: z.string().refine(isSlug, 'not a project'),
+      protectedRef: z.boolean(),
+      fork: z.boolean(),
+      local: z.boolean().optional(),
+    }),
+    attempt: logRef,
+    writes: z.array(name).max(16).optional(),
+    forMs: count,
+  }),
+  pullCredential: z.object({ repository: name }),
+  targetCredential: z.object({
+    project: z.string().refine(isSlug, 'not a project'),
+    target: name,
+    repository: name,
+  }),
   report: z.object({
     id: z.string().min(1).max(256),
     hostId: z.string().max(256),

@@ -34,12 +34,14 @@ export interface TokenTrust {
   credentials: boolean;
   /** `HOST` or `HOST:PORT` that may have it beside the registry's own neighbours. */
   hosts: readonly string[];
+  /** Origins of davit's server, for its own registry: this worker trusts it anyway. */
+  origins?: readonly string[] | undefined;
 }
 
 /**
  * The address of a token service, or undefined when it may not be asked. Credentials go there, so it is the
  * registry itself, or https and named in the installation file, or https in the registry's own domain (GitLab
- * and Docker Hub have registry and token service in one domain); or both are on the loopback.
+ * and Docker Hub have registry and token service in one domain); or both are on the loopback; or davit's server.
  */
 export function tokenAddress(
   realm: string | undefined,
@@ -49,7 +51,7 @@ export function tokenAddress(
   if (realm === undefined || !URL.canParse(realm)) return undefined;
   const url = new URL(realm);
   if (url.username !== '' || url.password !== '') return undefined;
-  if (url.origin === registry.origin) return url;
+  if (url.origin === registry.origin || trust.origins?.includes(url.origin)) return url;
   const outside = !isLoopback(url.hostname);
   if (/^https?:$/.test(url.protocol) && !outside && isLoopback(registry.hostname)) return url;
   if (url.protocol !== 'https:' || !outside) return undefined;

@@ -1,12 +1,13 @@
 /**
- * The registries of the installation file: which one serves a name, and its credentials. Never those of
- * another host.
+ * The registries of the installation: which one serves a name, and its credentials. Never those of another host.
+ * davit's own registry is asked with credentials of the server, on behalf of a job or a target (`own.ts`).
  */
 import { DavitError } from '../../errors.ts';
 import type { SecretRef } from '../../plan/model/spec.ts';
-import type { Registries, Registry, RegistryAuth, Secrets } from '../ports.ts';
+import type { Registries, Registry, RegistryAuth, RegistryUse, Secrets } from '../ports.ts';
 import { registryClient } from './index.ts';
 import { parseImageName } from '../../match/image-name.ts';
+import type { OwnRegistry } from './own.ts';
 
 export interface RegistrySettings {
   /** HOST[:PORT], compared as written. */
@@ -18,15 +19,23 @@ export interface RegistrySettings {
   token_hosts?: readonly string[];
   default: boolean;
 }
+interface Asked {
+  anonymous?: boolean | undefined;
+  use?: RegistryUse | undefined;
+}
+/** Each keeps tokens and connections. */
+const MAX_CLIENTS = 64;
 
 /**
- * A host that is not in the file is used without credentials. Rejects with `secret/missing`, `registry/name`.
+ * A host that is not in the file is used without credentials. Rejects with `secret/missing`, `registry/name`; for
+ * davit's own registry as the server's routes do.
  */
 export function configuredRegistries(
   settings: readonly RegistrySettings[],
   secrets: Pick<Secrets, 'resolve'>,
+  own?: OwnRegistry,
 ): Registries {
-  const clients = new Map<string, { password?: string; client: Registry }>();
+  const clients = new Map<string, Registry>();
   const find = (host: string): RegistrySettings | undefined => settings.find((one) => one.host === host);
 
   const auth = async (host: string): Promise<RegistryAuth | undefined> => {
@@ -34,34 +43,51 @@ export function configuredRegistries(
     if (!known?.password) return undefined;
     return { username: known.username ?? '', password: await secrets.resolve(known.password) };
   };
+  const authFor = (name: string, { anonymous, use }: Asked = {}): Promise<RegistryAuth | undefined> => {
+    const { host, repository } = parseImageName(name);
+    if (host === own?.host) return own.auth(repository, use);
+    return anonymous ? Promise.resolve(undefined) : auth(host);
+  };
   /** One client per host and identity, because it keeps tokens; a changed password gets a new client. */
   const clientOf = (host: string, credentials: RegistryAuth | undefined): Registry => {
-    const key = `${host} ${credentials ? 'named' : 'anonymous'}`;
-    const kept = clients.get(key);
-    if (kept && kept.password === credentials?.password) return kept.client;
-    const client = registryClient({
-      host,
-      insecure: find(host)?.insecure ?? false,
-      auth: credentials,
-      tokenHosts: find(host)?.token_hosts,
-    });
-    clients.set(key, { password: credentials?.password, client });
+    const key = JSON.stringify([host, credentials?.username, credentials?.password]);
+    const client =
+      clients.get(key) ??
+      registryClient({
+        host,
+        insecure: find(host)?.insecure ?? false,
+        auth: credentials,
+        tokenHosts: find(host)?.token_hosts,
+        ...(host === own?.host && { tokenOrigins: own.tokenOrigins }),
+      });
+    clients.delete(key);
+    clients.set(key, client); // the last used is the last
+    const [oldest] = clients.keys();
+    if (clients.size > MAX_CLIENTS && oldest !== undefined) clients.delete(oldest);
     return client;
   };
   return {
-    async forImage(name, options) {
+    async forImage(name, asked) {
       const { host, repository } = parseImageName(name);
-      const credentials = options?.anonymous ? undefined : await auth(host);
+      const credentials = await authFor(name, asked);
       return { registry: clientOf(host, credentials), repository, auth: credentials };
     },
-    authFor: async (name) => auth(parseImageName(name).host),
-    async default() {
+    async authFor(name, asked) {
+      return authFor(name, asked);
+    },
+    async authForTarget(name, of) {
+      const { host, repository } = parseImageName(name);
+      return host === own?.host ? own.targetAuth(repository, of) : auth(host);
+    },
+    async default(use) {
       const chosen = settings.find((one) => one.default) ?? settings[0];
       if (!chosen)
         throw new DavitError('registry/name', 'The installation has no registry.', {
           hint: 'Add one to `registries` in the installation file, or run the embedded one.',
         });
-      return { host: chosen.host, auth: await auth(chosen.host) };
+      const { host } = chosen;
+      if (host === own?.host) return { host, auth: use && (await own.scriptAuth(use)) };
+      return { host, auth: use?.job.fork ? undefined : await auth(host) };
     },
   };
 }

@@ -31,8 +31,9 @@ export interface RegistryOptions {
   host: string;
   insecure: boolean;
   auth?: RegistryAuth;
-  /** `TokenTrust.hosts` */
+  /** As in `TokenTrust`. */
   tokenHosts?: readonly string[] | undefined;
+  tokenOrigins?: readonly string[] | undefined;
   /** How long an unreachable registry is retried, ms. */
   patienceMs?: number;
 }
@@ -76,7 +77,10 @@ export class RegistryHttp {
       throw new DavitError('registry/name', `"${printable(options.host)}" is not the address of a registry.`);
     const plain = options.insecure || isLoopback(new URL(`https://${host}`).hostname);
     this.#base = new URL(`${plain ? 'http' : 'https'}://${host}/v2/`);
-    this.#tokens = new Tokens(this.#base, options.auth, this.#agent, options.tokenHosts);
+    this.#tokens = new Tokens(this.#base, options.auth, this.#agent, {
+      hosts: options.tokenHosts ?? [],
+      origins: options.tokenOrigins,
+    });
     this.#patienceMs = options.patienceMs ?? 45_000;
   }
 

@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { RegistryAuth } from '../ports.ts';
 import { printable, oneLine } from '../text.ts';
-import { parseChallenge, tokenAddress, type Challenge } from './challenge.ts';
+import { parseChallenge, tokenAddress, type Challenge, type TokenTrust } from './challenge.ts';
 
 const MAX_TOKEN_ANSWER = 256 * 1024;
 /** The protocol's default if the service sends no lifetime (distribution, "Token Authentication"). */
@@ -27,7 +27,7 @@ export class Tokens {
   readonly #registry: URL;
   readonly #auth?: RegistryAuth;
   readonly #agent: Agent;
-  readonly #tokenHosts: readonly string[];
+  readonly #trust: Omit<TokenTrust, 'credentials'>;
   #basic = false;
   readonly #bearer = new Map<string, { header: string; until: number }>();
 
@@ -35,9 +35,9 @@ export class Tokens {
     registry: URL,
     auth: RegistryAuth | undefined,
     agent: Agent,
-    tokenHosts: readonly string[] = [],
+    trust: Omit<TokenTrust, 'credentials'> = { hosts: [] },
   ) {
-    this.#tokenHosts = tokenHosts;
+    this.#trust = trust;
     this.#registry = registry;
     this.#auth = auth;
     this.#agent = agent;
@@ -82,7 +82,7 @@ export class Tokens {
     const scope = wanted.scope ?? challenge.scope;
     const url = tokenAddress(challenge.realm, this.#registry, {
       credentials: this.#auth !== undefined,
-      hosts: this.#tokenHosts,
+      ...this.#trust,
     });
     if (!url)
       throw new DavitError(

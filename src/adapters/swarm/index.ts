@@ -42,6 +42,8 @@ export interface SwarmOptions {
   address: string;
   certPath?: string;
   knownHosts?: string;
+  /** As of an engine: the registry that its nodes pull from. */
+  reversePorts?: number[];
   /** UUID. A deployment of another installation is neither `already` nor newer. */
   installation?: string;
   /** How long a swarm watches a new task before it counts as updated, ms; the swarm's own 5 s if absent. */
@@ -63,9 +65,9 @@ export async function swarmTarget(options: SwarmOptions): Promise<DeployTarget> 
     name: target,
     read: (service) => coded(swarm, target, () => read(swarm, service)),
     apply: (request) => coded(swarm, target, () => apply(swarm, request)),
-    restore: (service, snapshot, stamp) =>
+    restore: (service, snapshot, { authFor, ...stamp }) =>
       coded(swarm, target, () =>
-        restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, target }),
+        restore(swarm, { service, snapshot, stamp: { ...stamp, installation }, target, authFor }),
       ),
     remove: (service) => coded(swarm, target, () => remove(api, service)),
   };
@@ -120,7 +122,10 @@ async function apply(swarm: Swarm, requested: DeployRequest): ReturnType<DeployT
   const now = targetState(service, await findTasks(swarm, service), []);
   if (now.deployIds.includes(request.deployId)) return 'already';
   if (now.seq > request.seq) return 'outdated';
-  const changed = await update(api, service, { spec: desiredSpec(request, service.Spec), request });
+  const changed = await update(api, service, {
+    spec: desiredSpec(request, service.Spec),
+    auth: registryAuth(request),
+  });
   return changed ? 'applied' : 'conflict';
 }
 
@@ -152,7 +157,7 @@ async function create(
 async function update(
   api: EngineApi,
   service: Service,
-  change: { spec: ServiceSpec; request?: DeployRequest },
+  change: { spec: ServiceSpec; auth: ReturnType<typeof registryAuth> },
 ): Promise<boolean> {
   try {
     await api.json({
@@ -161,7 +166,7 @@ async function update(
       // Without new credentials the swarm keeps those of the current spec.
       query: { version: String(service.Version.Index), registryAuthFrom: 'spec' },
       body: change.spec,
-      auth: change.request && registryAuth(change.request),
+      auth: change.auth,
       action: `update service ${service.Spec.Name}`,
     });
     return true;
@@ -177,12 +182,16 @@ interface RestoreRequest {
   snapshot: string | undefined;
   stamp: DeployLabels;
   target: string;
+  authFor?: Parameters<DeployTarget['restore']>[2]['authFor'];
 }
 
 async function restore(swarm: Swarm, request: RestoreRequest): Promise<void> {
   const { api } = swarm;
   if (request.snapshot === undefined) return removeOwn(swarm, request);
   const spec = stamped(specOf(JSON.parse(request.snapshot)), request.stamp);
+  const image = spec.TaskTemplate.ContainerSpec.Image ?? undefined;
+  const auth =
+    image === undefined ? undefined : registryAuth({ image, auth: await request.authFor?.(image) });
   for (let tries = 0; tries < RESTORE_TRIES; tries += 1) {
     const service = await findService(swarm, request.service);
     if (!service)
@@ -197,7 +206,7 @@ async function restore(swarm: Swarm, request: RestoreRequest): Promise<void> {
         'target/refused',
         `Service ${request.service} on ${request.target} was deployed again in the meantime; it is not rolled back.`,
       );
-    if (await update(api, service, { spec })) return;
+    if (await update(api, service, { spec, auth })) return;
   }
   throw new DavitError(
     'target/refused',

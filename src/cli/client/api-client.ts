@@ -12,7 +12,7 @@ import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import type { Digest, PipelineId, ProjectSlug } from '../../plan/model/ids.ts';
 import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '../../plan/model/protocol.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
-import type { PipelineSummary } from '../../plan/model/records.ts';
+import type { DeployTokenRecord, PipelineSummary } from '../../plan/model/records.ts';
 import type {
   ApiError,
   DecisionRequest,
@@ -103,6 +103,10 @@ export class ApiClient {
     this.#json({ method: 'POST', path: '/api/v1/collection', json: { dryRun } });
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
+  deployTokens = (): Promise<DeployTokenRecord[]> =>
+    this.#json({ method: 'GET', path: '/api/v1/deploy-tokens' });
+  revokeDeployToken = (id: string): Promise<DeployTokenRecord> =>
+    this.#json({ method: 'POST', path: `/api/v1/deploy-tokens/${part(id)}/revoke` });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });
 
   /** The log from an offset to its current end. */

@@ -38,6 +38,7 @@ export function projectNamed(
       artifacts_to: [],
       images_to: [],
       push_to: [],
+      git_to: [],
       triggered_by: [],
       variables: {},
       pages: 'readers',

@@ -55,6 +55,7 @@ export function securityFindings(installation: Installation, { fleet, worker }: 
     ...forkWorkerFindings(installation, fleet),
     ...installation.targets.flatMap(targetFindings),
     ...signalFindings(installation),
+    ...registryFindings(installation),
     ...(worker ? rightsFindings(worker) : []),
   ];
   return found.length > 0
@@ -167,6 +168,22 @@ function rightsFindings({ devices, egress, privileged_services: privileged }: Wo
         ]
       : []),
   ];
+}
+
+function registryFindings({ registry_auth, registries }: Installation): Finding[] {
+  if (registry_auth === 'tokens' || (!registry_auth && registries.some((one) => one.default && one.password)))
+    return [];
+  const [found, remedy] =
+    registry_auth === 'off'
+      ? [
+          "Everybody who reaches davit's own registry reads, moves and removes every image.",
+          'Deploy each service once, then write registry_auth: tokens and restart davit.',
+        ]
+      : [
+          "davit's own registry asks for tokens. Services that earlier versions have deployed have none to pull again with.",
+          'Begin with registry_auth: off and deploy each of them again; then write registry_auth: tokens.',
+        ];
+  return [warn('registry_auth', found, remedy)];
 }
 
 const signalFindings = ({ approve_by_signal, users }: Installation): Finding[] =>

@@ -1,5 +1,6 @@
 /** Checks what runs: Temporal, the server, the registry, the workers. */
 import { registryClient } from '../../adapters/registry/index.ts';
+import { DavitError } from '../../errors.ts';
 import { isLoopback } from '../../adapters/text.ts';
 import type { Settings } from '../../config.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
@@ -131,9 +132,22 @@ export function skewFinding(url: string, seen: { date: string | null; now: numbe
   );
 }
 
+/** Asked without credentials: a refusal is an answer. */
 async function checkRegistry(host: string): Promise<Finding> {
-  await registryClient({ host, insecure: isLoopback(host.replace(/:\d+$/, '')) }).ping();
-  return ok('registry', host);
+  const loopback = isLoopback(host.replace(/:\d+$/, ''));
+  try {
+    await registryClient({ host, insecure: loopback }).ping();
+  } catch (error) {
+    if (error instanceof DavitError && error.code === 'registry/denied')
+      return ok('registry', `${host}, with credentials only`);
+    throw error;
+  }
+  if (!loopback) return ok('registry', host);
+  return warn(
+    'registry',
+    `${host} asks for no token: everybody who reaches it reads, moves and removes every image.`,
+    "davit's own: write `registry_auth: tokens` into the installation file and restart davit; with docker-compose.yml run ./compose/init.sh again.",
+  );
 }
 
 /** A job for an architecture without a worker waits. */

@@ -10,15 +10,15 @@ export async function startLocalServer(
   options: { port?: number; host?: string },
 ): Promise<RunningServer> {
   const { installation, path } = await readInstallation(settings);
-  const { installation: installationId, cliToken, workerToken } = await ensureKeys(settings);
+  const { installation: installationId, registryKey, ...keys } = await ensureKeys(settings);
   return startServer({
     settings,
     installation,
     installationPath: path,
     installationId,
-    cliToken,
-    workerToken,
+    ...keys,
     registry: settings.registry,
+    ownRegistry: settings.ownRegistry ? { host: settings.ownRegistry, key: registryKey } : undefined,
     helperImage: settings.helperImage,
     temporal: {
       address: temporalAddress(settings),

@@ -1,22 +1,27 @@
 /** The secrets of an installation on this machine: created once, readable only by their owner. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID, X509Certificate } from 'node:crypto';
 import { chmod, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
+import { selfSigned } from './self-signed.ts';
 
 export interface Keys {
   /** UUID: part of names and labels on engines. Not a secret. */
   installation: string;
   cliToken: string;
   workerToken: string;
+  /** The server's own. */
+  installationKey: string;
+  /** PEM of a key and its certificate: of the tokens for davit's own registry. */
+  registryKey: string;
 }
 const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
 
 /**
  * Creates missing files of `HOME/keys` (0700, files 0600): installation-id, installation-key, worker-token,
- * cli-token. Processes may do this at the same time: the first writer of a file wins. Rejects with
+ * cli-token, registry-key.pem. Processes may do this at the same time: the first writer of a file wins. Rejects with
  * `local/home`.
  */
 export async function ensureKeys(settings: Settings): Promise<Keys> {
@@ -25,9 +30,11 @@ export async function ensureKeys(settings: Settings): Promise<Keys> {
     await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
     await chmod(folder, PRIVATE_FOLDER);
     const installation = await ensureFile(join(folder, 'installation-id'), randomUUID);
-    await secret(settings.keyFile, folder);
+    const installationKey = await secret(settings.keyFile, folder);
     const workerToken = await secret(settings.workerTokenFile, folder);
-    return { installation, workerToken, cliToken: await secret(settings.tokenFile, folder) };
+    const registryKey = await secret(settings.registryKeyFile, folder, registryPair);
+    const cliToken = await secret(settings.tokenFile, folder);
+    return { installation, installationKey, workerToken, cliToken, registryKey };
   } catch (cause) {
     if (cause instanceof DavitError) throw cause;
     throw new DavitError('local/home', `Cannot store the keys of this installation in ${folder}.`, {
@@ -37,14 +44,25 @@ export async function ensureKeys(settings: Settings): Promise<Keys> {
 }
 
 /** Creates davit's own file if it is missing; a file that the operator configured must exist. */
-async function secret(path: string, folder: string): Promise<string> {
-  if (dirname(path) === folder) return ensureFile(path, () => randomBytes(32).toString('hex'));
+async function secret(path: string, folder: string, make = randomKey): Promise<string> {
+  if (dirname(path) === folder) return ensureFile(path, make);
   const existing = await readIfThere(path);
   if (existing) return existing;
   throw new DavitError('local/home', `${path} is missing or empty.`, {
     hint: 'Write the token to this file, mode 0600.',
   });
 }
+
+const randomKey = (): string => randomBytes(32).toString('hex');
+
+/** In one file, so that they are always those of each other. */
+function registryPair(): string {
+  const { key, certificate } = selfSigned('davit registry');
+  return `${key}${certificate}`;
+}
+
+/** The certificate of such a file, which the registry is given. */
+export const certificateOf = (registryKey: string): string => new X509Certificate(registryKey).toString();
 
 /**
  * Content of a file that is created atomically: a temporary file is linked to the name unless the name

@@ -2,7 +2,7 @@
  * The embedded registry as a container, if the machine has no registry program. It listens only on the
  * loopback.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import Docker from 'dockerode';
 import type { Settings } from '../../config.ts';
@@ -15,12 +15,22 @@ import {
   type ManagedProcess,
   type RunningProcess,
 } from '../process/managed-process.ts';
-import type { RegistryOptions } from './registry-options.ts';
+import { TOKEN_ISSUER, TOKEN_SERVICE } from '../../server/registry/token-path.ts';
+import { CERTIFICATE_NAME, type RegistryAuthority, type RegistryOptions } from './registry-options.ts';
 import { responds } from '../process/run-file.ts';
 
 export const REGISTRY_IMAGE = 'registry:2.8.3';
 const INNER_PORT = 5000;
+const INNER_CERTIFICATE = '/etc/davit/registry-cert.pem';
 const STOP_S = 5;
+
+const authEnvironment = ({ realm }: RegistryAuthority): string[] => [
+  'REGISTRY_AUTH=token',
+  `REGISTRY_AUTH_TOKEN_REALM=${realm}`,
+  `REGISTRY_AUTH_TOKEN_SERVICE=${TOKEN_SERVICE}`,
+  `REGISTRY_AUTH_TOKEN_ISSUER=${TOKEN_ISSUER}`,
+  `REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE=${INNER_CERTIFICATE}`,
+];
 
 /** Requires an engine on this machine, because the registry is reached on its loopback. */
 export function containerProcess(settings: Settings, options: RegistryOptions): ManagedProcess {
@@ -36,16 +46,25 @@ export function containerProcess(settings: Settings, options: RegistryOptions): 
     async start() {
       await remove(docker, name);
       await mkdir(join(settings.home, 'registry'), { recursive: true, mode: 0o700 });
+      const certificate = join(settings.home, CERTIFICATE_NAME);
+      if (options.auth) await writeFile(certificate, options.auth.certificate);
       const container = await docker.createContainer({
         name,
         Image: REGISTRY_IMAGE,
-        Env: ['REGISTRY_STORAGE_DELETE_ENABLED=true', 'OTEL_TRACES_EXPORTER=none'],
+        Env: [
+          'REGISTRY_STORAGE_DELETE_ENABLED=true',
+          'OTEL_TRACES_EXPORTER=none',
+          ...(options.auth ? authEnvironment(options.auth) : []),
+        ],
         Labels: { 'davit.installation': options.installation, 'davit.kind': 'registry' },
         ExposedPorts: { [`${INNER_PORT}/tcp`]: {} },
         HostConfig: {
           CapDrop: ['NET_RAW'],
           SecurityOpt: ['no-new-privileges'],
-          Binds: [`${join(settings.home, 'registry')}:/var/lib/registry`],
+          Binds: [
+            `${join(settings.home, 'registry')}:/var/lib/registry`,
+            ...(options.auth ? [`${certificate}:${INNER_CERTIFICATE}:ro`] : []),
+          ],
           PortBindings: {
             [`${INNER_PORT}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: String(options.port) }],
           },

@@ -12,9 +12,10 @@ import { installPackages, mayInstall } from './debian.ts';
 import type { LocalEngine } from './docker.ts';
 import { logPath, RANKS, startProcess, until, type ManagedProcess } from '../process/managed-process.ts';
 import type { Progress } from '../process/progress.ts';
-import type { RegistryOptions } from './registry-options.ts';
+import { CERTIFICATE_NAME, type RegistryAuthority, type RegistryOptions } from './registry-options.ts';
 import { containerProcess, REGISTRY_IMAGE } from './registry-container.ts';
 import { responds } from '../process/run-file.ts';
+import { TOKEN_ISSUER, TOKEN_SERVICE } from '../../server/registry/token-path.ts';
 
 const PROGRAMS = ['docker-registry', 'registry'];
 const PULL_MS = 60_000;
@@ -29,7 +30,7 @@ export async function registryProcess(
   const found = await ensureRegistryProgram(settings, options.engine, progress);
   return found === REGISTRY_IMAGE
     ? containerProcess(settings, options)
-    : programProcess(settings, found, options.port);
+    : programProcess(settings, found, options);
 }
 
 /**
@@ -77,7 +78,11 @@ async function findProgram(settings: Settings): Promise<string | undefined> {
   return undefined;
 }
 
-function programProcess(settings: Settings, program: string, port: number): ManagedProcess {
+function programProcess(
+  settings: Settings,
+  program: string,
+  { port, auth }: Pick<RegistryOptions, 'port' | 'auth'>,
+): ManagedProcess {
   const config = join(settings.home, 'registry.yml');
   const log = logPath(settings.home, 'registry');
   return {
@@ -86,7 +91,8 @@ function programProcess(settings: Settings, program: string, port: number): Mana
     rank: RANKS.base,
     async start() {
       await mkdir(join(settings.home, 'registry'), { recursive: true, mode: 0o700 });
-      await writeFile(config, stringify(registryConfig(settings.home, port)), { mode: 0o600 });
+      if (auth) await writeFile(join(settings.home, CERTIFICATE_NAME), auth.certificate);
+      await writeFile(config, stringify(registryConfig(settings.home, port, auth)), { mode: 0o600 });
       return startProcess({ name: 'registry', program, args: ['serve', config], log, graceMs: GRACE_MS });
     },
     ready: async (_running, signal) => {
@@ -97,14 +103,25 @@ function programProcess(settings: Settings, program: string, port: number): Mana
 }
 
 /** Configuration of distribution/distribution 2.8. */
-export const registryConfig = (home: string, port: number): object => ({
+export const registryConfig = (home: string, port: number, auth?: RegistryAuthority): object => ({
   version: 0.1,
-  log: { level: 'warn', accesslog: { disabled: true } },
+  // A client asks without a token first: each of these refusals is a warning.
+  log: { level: auth ? 'error' : 'warn', accesslog: { disabled: true } },
   storage: {
     filesystem: { rootdirectory: join(home, 'registry') },
     delete: { enabled: true },
     // Incomplete uploads are removed after a week.
     maintenance: { uploadpurging: { enabled: true, age: '168h', interval: '24h', dryrun: false } },
   },
+  ...(auth && {
+    auth: {
+      token: {
+        realm: auth.realm,
+        service: TOKEN_SERVICE,
+        issuer: TOKEN_ISSUER,
+        rootcertbundle: join(home, CERTIFICATE_NAME),
+      },
+    },
+  }),
   http: { addr: `127.0.0.1:${port}`, headers: { 'X-Content-Type-Options': ['nosniff'] } },
 });

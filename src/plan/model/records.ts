@@ -203,3 +203,21 @@ export interface AdoptionRecord {
   /** Epoch ms. */
   at: number;
 }
+
+/** What a target pulls with. The server alone writes and reads it; it holds no secret. */
+export const DEPLOY_TOKENS = 'deploy-tokens/';
+/** `place`: of target and repository. `number`: padded; the highest counts. */
+export const deployTokenName = (place: string, number: string): string =>
+  `${DEPLOY_TOKENS}${place}/${number}`;
+export interface DeployTokenRecord {
+  id: string;
+  /** Whose deployment it was made for. */
+  project: ProjectSlug;
+  target: string;
+  /** Without the registry. */
+  repository: string;
+  /** Epoch ms. */
+  createdAt: number;
+  revokedAt?: number;
+  revokedBy?: string;
+}

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { BODIES, INTERNAL } from '../../adapters/http/wire.ts';
 import { DavitError } from '../../errors.ts';
-import { FORGE_REFS_PREFIX } from '../../plan/model/records.ts';
+import { DEPLOY_TOKENS, FORGE_REFS_PREFIX } from '../../plan/model/records.ts';
 import type { ServerDeps } from '../deps.ts';
 import type { MachineRules } from '../machine-rules.ts';
 
@@ -41,6 +41,9 @@ export function internalRecordRoutes(
 }
 
 function writable<T extends { name: string }>(record: T): T {
-  if (!record.name.startsWith(FORGE_REFS_PREFIX)) return record;
-  throw new DavitError('auth/denied', 'A worker may not write what the forge protects.');
+  if (record.name.startsWith(FORGE_REFS_PREFIX))
+    throw new DavitError('auth/denied', 'A worker may not write what the forge protects.');
+  if (record.name.startsWith(DEPLOY_TOKENS))
+    throw new DavitError('auth/denied', 'A worker may not write deploy tokens.');
+  return record;
 }

@@ -6,6 +6,7 @@ import { DavitError } from '../../errors.ts';
 import { crcText } from '../../plan/model/outcome.ts';
 import type { PipelineStatus } from '../../plan/model/protocol.ts';
 import type { LogChunkEvent, LogEndEvent } from '../api.ts';
+import { ownPipeline } from '../access.ts';
 import type { ServerDeps } from '../deps.ts';
 import { eventStream, lastEventId } from '../events.ts';
 import { isFinal, type Views } from '../views.ts';
@@ -29,7 +30,10 @@ export function logRoutes(app: FastifyInstance, deps: ServerDeps, views: Views):
       offset,
     };
   };
-  app.get('/api/v1/pipelines/:slug/:iid/log', reader, async ({ params, query }, reply) => {
+  const jobsToo = { config: { access: 'reader', jobs: true } } as const;
+  app.get('/api/v1/pipelines/:slug/:iid/log', jobsToo, async (request, reply) => {
+    const { params, query } = request;
+    ownPipeline(request, pipelineOf(params));
     const { ref, offset } = await find(params, query);
     const state = await deps.logs.state(ref);
     if (!state) throw missing(`Attempt ${ref.attempt} of ${ref.job} has no log yet.`);

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { PipelineId } from '../../plan/model/ids.ts';
 import type { PipelineStatus } from '../../plan/model/protocol.ts';
-import { userOf } from '../access.ts';
+import { ownPipeline, userOf } from '../access.ts';
 import { submitDecision } from '../submit-decision.ts';
 import type { ServerDeps } from '../deps.ts';
 import { eventStream } from '../events.ts';
@@ -22,7 +22,11 @@ export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
   const reader = { config: { access: 'reader' } } as const;
   const developer = { config: { access: 'developer' } } as const;
   app.get('/api/v1/pipelines', reader, async ({ query }) => views.list(listQueryOf(query)));
-  app.get('/api/v1/pipelines/:slug/:iid', reader, async ({ params }) => views.status(pipelineOf(params)));
+  app.get('/api/v1/pipelines/:slug/:iid', { config: { access: 'reader', jobs: true } }, async (request) => {
+    const id = pipelineOf(request.params);
+    ownPipeline(request, id);
+    return views.status(id);
+  });
   app.get('/api/v1/pipelines/:slug/:iid/events', reader, async ({ params }, reply) => {
     const id = pipelineOf(params);
     await views.status(id);

@@ -12,6 +12,8 @@ const ALLOWED: Record<Access, string[]> = {
   webhook: [],
   // For a project that is not public; the response is for browsers. More: pages.test.ts.
   site: ['reader', 'developer', 'operator', 'cli'],
+  // Without a registry of its own the route does not exist; more: security/36-registry.test.ts.
+  credential: ['nobody', 'reader', 'developer', 'operator', 'cli', 'worker', 'wrong'],
   worker: ['worker'],
   reader: ['reader', 'developer', 'operator', 'cli'],
   developer: ['developer', 'operator', 'cli'],
@@ -49,7 +51,8 @@ describe('access to routes', () => {
       .replace(':iid', '99')
       .replace(':digest', `sha256:${'0'.repeat(64)}`)
       .replace(':forge', 'github')
-      .replace(':key', 'request:x');
+      .replace(':key', 'request:x')
+      .replace(':id', '0123456789abcdef-000001');
     const token = WHO[who as keyof typeof WHO];
     const answer = await server.app.inject({
       method: method as InjectOptions['method'] & string,
@@ -81,7 +84,7 @@ describe('access to routes', () => {
 
   test('a route without an access rule cannot be registered', () => {
     const app = fastify();
-    guardRoutes(app, server.deps.tokens);
+    guardRoutes(app, server.deps.tokens, server.deps.credentials);
     expect(() => app.get('/secret', async () => 'secret')).toThrow(/has no access rule/);
   });
 

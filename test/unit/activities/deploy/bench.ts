@@ -96,6 +96,7 @@ export function setUp(fake: ReturnType<typeof fakeTarget>, rights: Partial<Right
   const registries: Registries = {
     forImage: () => Promise.reject(new Error('not asked')),
     authFor: async () => undefined,
+    authForTarget: async () => undefined,
     default: async () => ({ host: '127.0.0.1:5000' }),
   };
   const secrets = localSecrets({

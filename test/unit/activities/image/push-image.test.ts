@@ -46,6 +46,7 @@ function setUp(options: { gone?: string; outages?: number } = {}) {
   const registries: Registries = {
     forImage: async () => ({ registry, repository: 'table' }),
     authFor: async () => undefined,
+    authForTarget: async () => undefined,
     default: async () => ({ host: '127.0.0.1:5000' }),
   };
   const blobs = memoryBlobs();

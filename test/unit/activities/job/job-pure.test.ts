@@ -246,7 +246,11 @@ test('the smallest programs are ELF files of their architectures', () => {
 
 describe('variables', () => {
   const worker = { hostName: 'board', hostId: 'h', tags: ['arm32'], platform: 'linux/arm/v6', version: '1' };
-  const resolve = async (variables: SpecVariable[], more: Partial<ScriptSpec> = {}, dotenv = {}) => {
+  const resolve = async (
+    variables: SpecVariable[],
+    more: Partial<ScriptSpec> = {},
+    { dotenv = {}, token }: { dotenv?: Record<string, string>; token?: string } = {},
+  ) => {
     const blobs = new MemoryBlobs();
     const digest = await blobs.putBytes(new TextEncoder().encode(JSON.stringify(dotenv)));
     const spec = { variables, projectDir: '/builds/p', fork: false, ...more } as ScriptSpec;
@@ -257,7 +261,13 @@ describe('variables', () => {
       playedBy: 'ada',
     } as unknown as Awaited<ReturnType<JobBench['input']>>; // the source of the variables
     const secrets = memorySecrets({ 'env:S': 'secret-value', 'env:SHORT': 'abc' });
-    return resolveVariables(spec, input, { secrets, registries: noRegistries(), blobs, worker });
+    return resolveVariables(spec, input, {
+      secrets,
+      registries: noRegistries(),
+      credentials: { forJob: async () => token },
+      blobs,
+      worker,
+    });
   };
   const own = (name: string, literal: string, more: Partial<SpecVariable> = {}): SpecVariable => ({
     name,
@@ -281,7 +291,7 @@ describe('variables', () => {
         own('C', 'run', { from: 'pipeline' }),
       ],
       {},
-      { A: 'dotenv', B: 'dotenv', C: 'dotenv', D: 'dotenv', CI_JOB_ID: 'dotenv' },
+      { dotenv: { A: 'dotenv', B: 'dotenv', C: 'dotenv', D: 'dotenv', CI_JOB_ID: 'dotenv' } },
     );
     expect(Object.fromEntries(values)).toMatchObject({ A: 'dotenv', B: 'project', C: 'run', D: 'dotenv' });
   });
@@ -299,7 +309,14 @@ describe('variables', () => {
       CI_JOB_MANUAL: 'true',
     });
     expect(masked).toEqual(['registry-password']);
+    // A server before this version has none.
     expect(values.has('CI_JOB_TOKEN')).toBe(false);
+  });
+
+  test('the token of the job is a variable, and masked', async () => {
+    const { values, masked } = await resolve([], {}, { token: 'davit-job_x.y' });
+    expect(values.get('CI_JOB_TOKEN')).toBe('davit-job_x.y');
+    expect(masked).toContain('davit-job_x.y');
   });
 
   test('a fork gets no secret and no credentials, and the log reports that', async () => {
