@@ -36,6 +36,7 @@ import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './pipeline/r
 import { heartbeating } from './runtime/heartbeat.ts';
 import { makeStartDownstream } from './downstream/start-downstream.ts';
 import { coded } from './runtime/failures.ts';
+import { perAttempt } from './runtime/per-attempt.ts';
 
 export type { DeployDeps } from './deploy/common.ts';
 export { makeBuildImage, type BuildDeps } from './image/build-image.ts';
@@ -82,8 +83,8 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
 /** For the queue `deploy-TARGET` of one target. */
 export function makeDeployActivities(deps: DeployDeps): DeployActivities {
   return {
-    applyDeploy: coded(makeApplyDeploy(deps)),
-    watchDeploy: coded(makeWatchDeploy(deps)),
-    rollbackDeploy: coded(makeRollbackDeploy(deps)),
+    applyDeploy: coded(perAttempt(deps, makeApplyDeploy)),
+    watchDeploy: coded(perAttempt(deps, makeWatchDeploy)),
+    rollbackDeploy: coded(perAttempt(deps, makeRollbackDeploy)),
   };
 }

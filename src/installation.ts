@@ -365,4 +365,6 @@ export interface InstallationFacts {
   config: Omit<Installation, 'users' | 'workers' | 'helper_image'> & { helper_image: string };
   /** Address of the server for people. */
   url: string;
+  /** Name of the token of the worker that asked, if it has one of its own. */
+  worker?: string;
 }

@@ -1,4 +1,5 @@
 /** Creates the adapters of a worker process from its settings. No logic, and nothing of Temporal. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dockerEngine } from './adapters/docker/index.ts';
 import { forgeStatuses } from './adapters/forge/index.ts';
@@ -10,7 +11,10 @@ import { remoteFiles } from './adapters/http/remote.ts';
 import { storedCopies } from './adapters/includes/copies.ts';
 import { configuredIncludes } from './adapters/includes/index.ts';
 import type { RemoteCopies } from './adapters/includes/remote.ts';
+import { readToken as tokenSource } from './adapters/http/token-source.ts';
 import type {
+  AttemptOf,
+  AttemptPorts,
   BlobStore,
   Changes,
   DeployTarget,
@@ -44,6 +48,8 @@ export interface WorkerPorts {
   fleet: Fleet;
   rights: Rights;
   changes: Changes;
+  /** The ports of one attempt of a job: what its activities write, they write with its token. */
+  attempt(of: AttemptOf): AttemptPorts;
   secrets: Secrets;
   /** Facts from the server, read at the start. */
   facts: InstallationFacts;
@@ -67,13 +73,14 @@ export async function wireWorker(
   settings: Settings,
   options: { deadlineMs?: number } = {},
 ): Promise<WorkerPorts> {
-  const workerToken = await readToken(settings.workerTokenFile);
+  const token = (): Promise<string> => ownToken(settings);
+  const workerToken = await token();
   const url = settings.serverUrl;
   if (url === undefined)
     throw new DavitError('worker/no-server', 'DAVIT_SERVER is not set.', {
       hint: 'Set it to the address that `davit up` or `davit server` prints.',
     });
-  const stores = httpStores({ url, workerToken });
+  const stores = httpStores({ url, workerToken: tokenSource(token) });
   const facts = await retryUntil(url, options.deadlineMs ?? DEADLINE_MS, () => stores.facts());
   const secrets = localSecrets({ sealKey: deriveSealKey(workerToken), readEnv: readEnvSecret });
   const { blobs, records, logs, fleet, rights, changes } = stores;
@@ -85,6 +92,7 @@ export async function wireWorker(
     fleet,
     rights,
     changes,
+    attempt: (of) => stores.attempt(of, secrets),
     secrets,
     facts,
     now: stores.now,
@@ -122,6 +130,12 @@ export function wireIncludes(
     now: Date.now,
     ...parts,
   });
+}
+
+/** On the server's own machine that of the control worker; elsewhere the machine's own, or the shared one. */
+async function ownToken({ workerTokenFile, controlTokenFile }: Settings): Promise<string> {
+  if (controlTokenFile === undefined || !existsSync(controlTokenFile)) return readToken(workerTokenFile);
+  return readToken(controlTokenFile);
 }
 
 async function readToken(path: string): Promise<string> {

@@ -55,12 +55,17 @@ export function jobActivities(options: DispatchOptions): ActivityInterfaceFor<Jo
   });
 }
 
-/** Cleanup on a host that may be gone: bounded, so that nothing waits for it without end. */
+/**
+ * Cleanup on a host that may be gone: bounded, so that nothing waits for it without end. `stops`: the attempt that is
+ * stopped, which the activity's id names; the worker gets the token of that attempt by it.
+ */
 export const hostActivities = (
   host: string,
   waitMs: number,
+  stops?: AttemptRef,
 ): ActivityInterfaceFor<Pick<HostActivities, 'stopJob' | 'releaseJobs'>> =>
   proxyActivities<Pick<HostActivities, 'stopJob' | 'releaseJobs'>>({
+    ...(stops && { activityId: `${activityId(stops)}/stop` }),
     taskQueue: hostQueue(host),
     scheduleToStartTimeout: Math.max(1_000, waitMs),
     startToCloseTimeout: '2 minutes',

@@ -120,11 +120,50 @@ export interface Secrets {
   /** Rejects with `secret/missing`, naming the reference, never a value. */
   resolve(ref: SecretRef): Promise<string>;
   /**
-   * Sealed under the installation's key (AES-256-GCM): values to mask, kept in the store until the attempt
-   * ends.
+   * Sealed under a key of the server, for one attempt (AES-256-GCM): values to mask, and what a deployment replaces.
    */
-  seal(plain: Uint8Array): Uint8Array;
-  unseal(sealed: Uint8Array): Uint8Array;
+  seal(plain: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** Rejects with `secret/corrupt` for bytes of another attempt. */
+  unseal(sealed: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/** One key of the installation. */
+export interface InstallationKey {
+  /** Stands in what the key has made; reveals nothing of it. */
+  id: string;
+  /** 32 bytes for one purpose, such as `davit seal v2`. */
+  derive(purpose: string): Buffer;
+}
+/** The installation's keys, on the server. */
+export interface KeyRing {
+  /** Seals and signs. */
+  current(): InstallationKey;
+  /** The current one first; the others open and verify what they have made. */
+  all(): readonly InstallationKey[];
+  find(id: string): InstallationKey | undefined;
+}
+/** Seals for attempts, on the server: bytes of one scope cannot be opened for another. */
+export interface Sealer {
+  seal(scope: string, plain: Uint8Array): Uint8Array;
+  /** Throws `secret/corrupt`. */
+  unseal(scope: string, sealed: Uint8Array): Uint8Array;
+}
+
+/** The ports of one attempt: its token opens what the attempt needs, and nothing else. */
+export interface AttemptPorts {
+  blobs: BlobStore;
+  records: RecordStore;
+  logs: LogStore;
+  rights: Rights;
+  secrets: Secrets;
+}
+export interface AttemptOf {
+  ref: AttemptRef;
+  /** The activity that the worker has, as Temporal knows it, and its workflow run. */
+  activityId: string;
+  runId: string;
+  /** The worker's identity in Temporal. */
+  identity: string;
 }
 
 // ---------------------------------------------------------------- container engine

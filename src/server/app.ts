@@ -7,6 +7,7 @@ import { handleErrors } from './error-handler.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { blobRoutes } from './routes/blobs.ts';
 import { collectionRoutes } from './routes/collection.ts';
+import { internalAttemptRoutes } from './routes/internal-attempts.ts';
 import { internalBlobRoutes } from './routes/internal-blobs.ts';
 import { internalChangeRoutes } from './routes/internal-changes.ts';
 import { internalFleetRoutes } from './routes/internal-fleet.ts';
@@ -20,7 +21,9 @@ import { plainRoutes } from './routes/plain.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
-import { machineRules } from './machine-rules.ts';
+import { attemptRules } from './attempts/attempt-rules.ts';
+import { givenBlobs } from './attempts/given-blobs.ts';
+import { openAttempts } from './attempts/open-attempts.ts';
 import { pipelineViews } from './views.ts';
 
 /**
@@ -46,7 +49,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   });
   // First, so that refusals have them too.
   app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
-  guardRoutes(app, deps.tokens);
+  guardRoutes(app, deps);
   handleErrors(app, deps.log);
   app.addHook('onResponse', async (request, reply) =>
     deps.log.request({
@@ -73,11 +76,12 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   projectRoutes(app, deps, changes);
   internalChangeRoutes(app, changes);
   for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);
-  const rules = machineRules(deps, views);
-  for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes])
+  const open = openAttempts(deps);
+  const rules = attemptRules(deps, { views, open, given: givenBlobs(deps, views) });
+  internalAttemptRoutes(app, deps, { views, open });
+  for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes, internalRightsRoutes])
     routes(app, deps, rules);
   internalFleetRoutes(app, deps);
-  internalRightsRoutes(app, deps);
   app.addHook('onClose', async () => views.close());
   return app;
 }

@@ -5,13 +5,16 @@ import type {
   CollectRequest,
   Fleet,
   FollowedLogs,
+  KeyRing,
   RecordStore,
+  Sealer,
 } from '../adapters/ports.ts';
 import type { InstallationFacts, InstallationProject } from '../installation.ts';
 import type { ProtectionOf } from './forge-protection.ts';
 import type { ResolveRef } from './resolve-ref.ts';
 import type { Tokens } from './auth.ts';
 import type { ServerLog } from './log.ts';
+import type { WorkerTokens } from './workers/worker-tokens.ts';
 import type { Workflows } from './workflow-port.ts';
 
 export interface WebhookProject {
@@ -28,6 +31,9 @@ export interface ServerDeps {
   fleet: Fleet;
   workflows: Workflows;
   tokens: Tokens;
+  workerTokens: WorkerTokens;
+  keys: KeyRing;
+  sealer: Sealer;
   /** What the forges of projects protect. */
   protectionOf: ProtectionOf;
   /** Asked for requests without a commit. */

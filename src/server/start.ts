@@ -8,15 +8,16 @@ import { DavitError } from '../errors.ts';
 import { HELPER_IMAGE, type Installation, type InstallationFacts } from '../installation.ts';
 import { wireServer, type ServerPorts } from '../wiring-server.ts';
 import { buildApp } from './app.ts';
-import { knownTokens } from './auth.ts';
+import { knownTokens, type Tokens } from './auth.ts';
 import { runCollection } from './collection.ts';
 import { forgeProtection } from './forge-protection.ts';
 import { refResolver } from './resolve-ref.ts';
-import { currentRights } from './current-rights.ts';
+import { currentRights, type Rights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
 import { processLogger, serverLog, type ServerLog } from './log.ts';
 import { linkTemporal } from './temporal/temporal.ts';
+import { WorkerTokens } from './workers/worker-tokens.ts';
 
 const MIN_TOKEN = 16;
 
@@ -29,7 +30,12 @@ export interface StartOptions {
   installationId: string;
   /** Token of the CLI on this machine, for an operator named after the OS user. */
   cliToken: string;
-  workerToken: string;
+  /** The token that workers of earlier versions share, if there is one. */
+  workerToken?: string | undefined;
+  /** The token of the control worker, and of workers on this machine. */
+  controlToken?: string | undefined;
+  /** Keys of the installation; a file in `dataDir` if absent. Created if missing. */
+  keyFile?: string;
   /** host:port of the registry that davit runs, if the installation file has no default. */
   registry?: string;
   helperImage?: string;
@@ -53,14 +59,20 @@ export interface RunningServer {
  * for tokens that are too short.
  */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
-  if (options.cliToken.length < MIN_TOKEN || options.workerToken.length < MIN_TOKEN)
+  const { cliToken, workerToken, controlToken } = options;
+  const own = [cliToken, workerToken, controlToken].filter((token) => token !== undefined);
+  if (own.some((token) => token.length < MIN_TOKEN))
     throw new DavitError(
       'installation/invalid',
-      `The CLI token or the worker token has fewer than ${MIN_TOKEN} characters.`,
+      `The CLI token or a token of workers has fewer than ${MIN_TOKEN} characters.`,
     );
-  const ports = await wireServer(options);
+  const ports = await wireServer({
+    ...options,
+    keyFile: options.keyFile ?? join(options.dataDir, 'installation-key'),
+  });
+  const workerTokens = await WorkerTokens.open(ports.records);
   const webhooks = await webhookProjects(options.installation, ports);
-  const secrets = [options.cliToken, options.workerToken, ...webhooks.map((one) => one.secret)];
+  const secrets = [...own, ...webhooks.map((one) => one.secret)];
   const log = serverLog(options.logger ?? processLogger(options.settings.logLevel), secrets);
   warnOfRefused(webhooks, log);
   const rights = currentRights(options.installationPath, options.installation, (text) => log.warn(text));
@@ -70,12 +82,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     ...ports,
     fleet: memoryFleet(),
     workflows: link.workflows,
-    tokens: knownTokens({
-      ...options,
-      users: () => rights().users,
-      workers: options.installation.workers,
-      owner: ownerName(),
-    }),
+    workerTokens,
+    tokens: tokensNow(options, rights, workerTokens),
     protectionOf: forgeProtection({ ...ports, log }),
     resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
@@ -105,6 +113,17 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   log.note('listening', { url: listening });
   return { url: listening, close: () => collector.stop().then(close) };
 }
+
+/** Users, and tokens of workers in the file and in the store, as they are at each request. */
+const tokensNow = (options: StartOptions, rights: () => Rights, stored: WorkerTokens): Tokens =>
+  knownTokens({
+    cliToken: options.cliToken,
+    ...(options.controlToken !== undefined && { controlToken: options.controlToken }),
+    workerToken: () => (stored.sharedOff ? undefined : options.workerToken),
+    users: () => rights().users,
+    workers: () => [...rights().workers, ...stored.list()],
+    owner: ownerName(),
+  });
 
 function warnOfRefused(webhooks: readonly WebhookProject[], log: ServerLog): void {
   for (const { project } of webhooks)

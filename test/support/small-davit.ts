@@ -86,6 +86,7 @@ export class SmallDavit {
       ...readSettings(),
       home,
       workerTokenFile,
+      controlTokenFile: join(home, 'keys', 'control-token'),
       serverUrl: server.url,
       temporalAddress: temporal.address,
       temporalNamespace: temporal.namespace,

@@ -102,6 +102,7 @@ class PipelineWorkflow {
       startedAt: this.#startedAt,
       endedAt: this.#isOver() ? this.#endedAt : undefined,
       waitingFor: this.#waitingFor(),
+      ...(this.#target && { plan: this.#target.run.planBlob }),
       ...(this.#target?.run.plan.trust?.protectedRef && { protected: true as const }),
       ...(this.#target?.run.plan.trust?.fork && { fork: true as const }),
       ...(trigger.upstream && {

@@ -10,9 +10,24 @@ import { readBounded } from '../bounded.ts';
 import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
-import type { BlobStore, Changes, Fleet, LogRef, LogState, LogStore, RecordStore, Rights } from '../ports.ts';
+import type {
+  AttemptOf,
+  AttemptPorts,
+  BlobStore,
+  Changes,
+  Fleet,
+  LogRef,
+  LogState,
+  LogStore,
+  RecordStore,
+  Rights,
+  Secrets,
+} from '../ports.ts';
+import { isSealedByWorker } from '../secrets/index.ts';
+import { AttemptToken } from './attempt-token.ts';
 import { readFacts } from './facts.ts';
 import { StoreClient, type ClientOptions } from './client.ts';
+import { fixedToken } from './token-source.ts';
 import {
   approvalAnswer,
   BYTES_TYPE,
@@ -35,6 +50,10 @@ export interface HttpStores {
   changes: Changes;
   /** The installation's facts that the server gives to workers. */
   facts(): Promise<InstallationFacts>;
+  /**
+   * The ports of one attempt, with a token of its own. `local`: resolves secrets, and seals for a server that does not.
+   */
+  attempt(of: AttemptOf, local: Secrets): AttemptPorts;
   /** Epoch ms by the server's clock. */
   now(): number;
   close(): Promise<void>;
@@ -45,7 +64,10 @@ export interface HttpStores {
  */
 export function httpStores(options: ClientOptions): HttpStores {
   const client = new StoreClient(options);
+  const { workerToken } = options;
+  const own = typeof workerToken === 'string' ? fixedToken(workerToken) : workerToken;
   return {
+    attempt: (of, local) => attemptPorts({ client, token: new AttemptToken(client, own, of) }, local),
     blobs: httpBlobs(client),
     records: httpRecords(client),
     logs: httpLogs(client),
@@ -58,15 +80,40 @@ export function httpStores(options: ClientOptions): HttpStores {
   };
 }
 
+function attemptPorts(
+  { client: worker, token }: { client: StoreClient; token: AttemptToken },
+  local: Secrets,
+): AttemptPorts {
+  const client = worker.withToken(token);
+  const bytes = (path: string, body: Uint8Array): Promise<Uint8Array> =>
+    client.call({ method: 'POST', path, type: BYTES_TYPE, body: Buffer.from(body) }, async (answer) =>
+      Buffer.from(await answer.body.arrayBuffer()),
+    );
+  return {
+    blobs: httpBlobs(client),
+    records: httpRecords(client),
+    logs: httpLogs(client),
+    rights: httpRights(client),
+    secrets: {
+      resolve: local.resolve,
+      seal: async (plain) => ((await token.isMinted()) ? bytes('/seal', plain) : local.seal(plain)),
+      unseal: async (sealed) => {
+        if (!isSealedByWorker(sealed)) return bytes('/unseal', sealed);
+        try {
+          return await local.unseal(sealed);
+        } catch (error) {
+          // Sealed before this machine had a token of its own: the server may know the former one.
+          if (!(await token.isMinted())) throw error;
+          return bytes('/unseal', sealed);
+        }
+      },
+    },
+  };
+}
+
 const stored = z.object({ digest: z.string().refine(isDigest), bytes: z.number() });
 const digestOf = (bytes: Uint8Array): Digest => `sha256:${sha256(bytes)}`;
-const post = (client: StoreClient, path: string, body: unknown): Promise<unknown> =>
-  client.json({
-    method: 'POST',
-    path,
-    type: 'application/json',
-    body: Buffer.from(JSON.stringify(body)),
-  });
+const post = (client: StoreClient, path: string, body: unknown): Promise<unknown> => client.post(path, body);
 
 function httpBlobs(client: StoreClient): BlobStore {
   const blobOf = (digest: Digest) => ({ method: 'GET', path: `/blobs/${digest}` }) as const;

@@ -6,7 +6,8 @@
  *   records/{put-if-absent|put|get|list|allocate} POST logs/{open|append|end|state|read} append: frame (JSON
  *   line, then bytes); read: bytes, state in a header POST workers WorkerReport GET workers WorkerReport[]
  *   GET facts InstallationFacts GET protection/:slug ForgeProtection POST approvals ApprovalQuestion, answered
- *   with an ApprovalAnswer POST changes { changes: Change[] }
+ *   with an ApprovalAnswer POST changes { changes: Change[] } POST attempts: a token of an attempt POST
+ *   {seal|unseal} bytes, bytes
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -107,6 +108,14 @@ export const BODIES = {
   stateOfLog: z.object({ ref: logRef }),
   readLog: z.object({ ref: logRef, offset: count, limit: count }),
   approvals: approvalQuestion,
+  attempt: z.object({
+    ref: logRef.extend({ epoch: count }),
+    activity: z.string().min(1).max(2_048),
+    run: z.string().min(1).max(128),
+    identity: z.string().max(2_048),
+    /** The token that is to be renewed. */
+    former: z.string().max(8_192).optional(),
+  }),
   report: z.object({
     id: z.string().min(1).max(256),
     hostId: z.string().max(256),
@@ -131,6 +140,9 @@ export const BODIES = {
       .max(MAX_CHANGES),
   }),
 } as const;
+
+export type BodyOf<Name extends keyof typeof BODIES> = z.output<(typeof BODIES)[Name]>;
+export const attemptAnswer = z.object({ token: z.string(), expiresInMs: z.number() });
 
 export const logState = z.object({
   offset: count,

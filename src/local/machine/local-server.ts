@@ -10,7 +10,7 @@ export async function startLocalServer(
   options: { port?: number; host?: string },
 ): Promise<RunningServer> {
   const { installation, path } = await readInstallation(settings);
-  const { installation: installationId, cliToken, workerToken } = await ensureKeys(settings);
+  const { installation: installationId, cliToken, workerToken, controlToken } = await ensureKeys(settings);
   return startServer({
     settings,
     installation,
@@ -18,6 +18,8 @@ export async function startLocalServer(
     installationId,
     cliToken,
     workerToken,
+    controlToken,
+    keyFile: settings.keyFile,
     registry: settings.registry,
     helperImage: settings.helperImage,
     temporal: {

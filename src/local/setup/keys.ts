@@ -9,13 +9,15 @@ export interface Keys {
   /** UUID: part of names and labels on engines. Not a secret. */
   installation: string;
   cliToken: string;
-  workerToken: string;
+  /** That workers of earlier versions share: only where it exists already. */
+  workerToken?: string;
+  controlToken: string;
 }
 const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
 
 /**
- * Creates missing files of `HOME/keys` (0700, files 0600): installation-id, installation-key, worker-token,
+ * Creates missing files of `HOME/keys` (0700, files 0600): installation-id, installation-key, control-token,
  * cli-token. Processes may do this at the same time: the first writer of a file wins. Rejects with
  * `local/home`.
  */
@@ -26,8 +28,11 @@ export async function ensureKeys(settings: Settings): Promise<Keys> {
     await chmod(folder, PRIVATE_FOLDER);
     const installation = await ensureFile(join(folder, 'installation-id'), randomUUID);
     await secret(settings.keyFile, folder);
-    const workerToken = await secret(settings.workerTokenFile, folder);
-    return { installation, workerToken, cliToken: await secret(settings.tokenFile, folder) };
+    const controlToken = await secret(settings.controlTokenFile ?? join(folder, 'control-token'), folder);
+    const cliToken = await secret(settings.tokenFile, folder);
+    const workerToken = await readIfThere(settings.workerTokenFile);
+    if (workerToken) await closeToOthers(settings.workerTokenFile);
+    return { installation, controlToken, cliToken, ...(workerToken && { workerToken }) };
   } catch (cause) {
     if (cause instanceof DavitError) throw cause;
     throw new DavitError('local/home', `Cannot store the keys of this installation in ${folder}.`, {

@@ -143,6 +143,8 @@ export interface PipelineStatus {
   startedAt: number;
   endedAt?: number;
   waitingFor: string[];
+  /** Its plan, once it has one. */
+  plan?: Digest;
   /** For a protected ref: it may have protected variables. */
   protected?: true;
   /** For a fork. */
