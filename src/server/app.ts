@@ -21,6 +21,7 @@ import { plainRoutes } from './routes/plain.ts';
 import { projectRoutes } from './routes/projects.ts';
 import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
+import { workerTokenRoutes } from './routes/worker-tokens.ts';
 import { attemptRules } from './attempts/attempt-rules.ts';
 import { givenBlobs } from './attempts/given-blobs.ts';
 import { openAttempts } from './attempts/open-attempts.ts';
@@ -71,6 +72,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     blobRoutes,
     webhookRoutes,
     pageRoutes,
+    workerTokenRoutes,
   ])
     routes(app, deps);
   projectRoutes(app, deps, changes);

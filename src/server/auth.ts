@@ -43,6 +43,10 @@ export interface Tokens {
   worker(token: string): WorkerCaller | undefined;
   /** Whether the worker's token with this id counts now. */
   isLive(tokenId: string): boolean;
+  /** When a token of a worker was last shown, epoch ms; undefined: not since this process started. */
+  usedAt(tokenId: string): number | undefined;
+  /** Id of the token that workers of earlier versions share; undefined where there is none, or it is turned off. */
+  shared(): string | undefined;
   /** The role that the user with this name has now; undefined if there is no such user. */
   roleOf(name: string): Role | undefined;
 }
@@ -77,6 +81,7 @@ export function knownTokens(options: KnownTokensOptions): Tokens {
   };
   const usersNow = asFunction(options.users);
   const workersNow = knownWorkers(options);
+  const used = new Map<string, number>();
   return {
     user(token) {
       const hash = sha256Bytes(token);
@@ -93,8 +98,12 @@ export function knownTokens(options: KnownTokensOptions): Tokens {
     },
     worker(token) {
       const hash = sha256Bytes(token);
-      return workersNow().filter((one) => timingSafeEqual(one.hash, hash))[0]?.caller;
+      const caller = workersNow().filter((one) => timingSafeEqual(one.hash, hash))[0]?.caller;
+      if (caller) used.set(caller.tokenId, Date.now());
+      return caller;
     },
+    usedAt: (tokenId) => used.get(tokenId),
+    shared: () => workersNow().find(({ caller }) => caller.kind === 'shared')?.caller.tokenId,
     isLive: (tokenId) => workersNow().some(({ caller }) => caller.tokenId === tokenId),
     roleOf: (name) =>
       name === options.owner ? 'operator' : usersNow().find((one) => one.name === name)?.role,

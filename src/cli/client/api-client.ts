@@ -17,10 +17,14 @@ import type {
   ApiError,
   DecisionRequest,
   Health,
+  ListedWorkerToken,
+  MadeWorkerToken,
   Reconciliation,
+  RevokedWorkerTokens,
   StartResponse,
   StopResponse,
   StartRequest,
+  WorkerTokenRequest,
 } from '../../server/api.ts';
 import { HttpClient } from './http.ts';
 import { readEvents, type SseEvent } from './sse.ts';
@@ -103,6 +107,12 @@ export class ApiClient {
     this.#json({ method: 'POST', path: '/api/v1/collection', json: { dryRun } });
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
+  workerTokens = (): Promise<ListedWorkerToken[]> =>
+    this.#json({ method: 'GET', path: '/api/v1/worker-tokens' });
+  createWorkerToken = (request: WorkerTokenRequest): Promise<MadeWorkerToken> =>
+    this.#json({ method: 'POST', path: '/api/v1/worker-tokens', json: request });
+  revokeWorkerTokens = (of: { name: string; id?: string }): Promise<RevokedWorkerTokens> =>
+    this.#json({ method: 'POST', path: '/api/v1/worker-tokens/revoke', json: of });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });
 
   /** The log from an offset to its current end. */

@@ -7,6 +7,8 @@ import {
   type WorkerConfig,
 } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
+import type { ListedWorkerToken } from '../../server/api.ts';
+import { SHARED_TOKEN } from '../../server/workers/worker-tokens.ts';
 import { ownConfig } from '../processes.ts';
 import { askEngine } from '../setup/docker.ts';
 import { readInstallation } from '../setup/installation.ts';
@@ -18,13 +20,17 @@ import { versionFindings } from './engine.ts';
 export async function examineSecurity(
   settings: Settings,
   workers: () => Promise<WorkerReport[]>,
+  tokens: () => Promise<readonly ListedWorkerToken[]>,
 ): Promise<Finding[]> {
   return finding('security', async () => {
     const { installation } = await readInstallation(settings);
     // Without a server there is no worker list to compare with; the file has the rest.
     const fleet = await workers().catch(() => undefined);
     const worker = await readWorkerConfig(ownConfig(settings));
-    return [...(await engineVersions(settings)), ...securityFindings(installation, { fleet, worker })];
+    // Without a server, or for a user who is not an operator, the list is unknown.
+    const workerTokens = await tokens().catch(() => undefined);
+    const known = { fleet, worker, workerTokens };
+    return [...(await engineVersions(settings)), ...securityFindings(installation, known)];
   });
 }
 
@@ -45,16 +51,21 @@ interface Workers {
   fleet?: readonly WorkerReport[];
   /** `worker.yml` of this machine. */
   worker?: WorkerConfig;
+  workerTokens?: readonly ListedWorkerToken[] | undefined;
 }
 
 /** Pure. */
-export function securityFindings(installation: Installation, { fleet, worker }: Workers = {}): Finding[] {
+export function securityFindings(
+  installation: Installation,
+  { fleet, worker, workerTokens }: Workers = {},
+): Finding[] {
   const found = [
     ...installation.projects.flatMap((project) => projectFindings(project, installation)),
     ...imageFindings(installation),
     ...forkWorkerFindings(installation, fleet),
     ...installation.targets.flatMap(targetFindings),
     ...signalFindings(installation),
+    ...sharedTokenFindings(workerTokens ?? []),
     ...(worker ? rightsFindings(worker) : []),
   ];
   return found.length > 0
@@ -166,6 +177,22 @@ function rightsFindings({ devices, egress, privileged_services: privileged }: Wo
           ),
         ]
       : []),
+  ];
+}
+
+function sharedTokenFindings(tokens: readonly ListedWorkerToken[]): Finding[] {
+  const shared = tokens.find((one) => one.name === SHARED_TOKEN);
+  if (!shared) return [];
+  const used =
+    shared.usedAt === undefined
+      ? 'It was not used since the server started.'
+      : `It was last used at ${new Date(shared.usedAt).toISOString()}.`;
+  return [
+    warn(
+      'shared worker token',
+      `One token, which workers of earlier versions share, opens logs, caches and records of every job. ${used}`,
+      'Give each machine its own: davit worker token create NAME. Then: davit worker token revoke shared.',
+    ),
   ];
 }
 
