@@ -7,6 +7,8 @@ import type {
   LogStore,
   PipelineLookup,
   PipelineStarter,
+  Proofs,
+  Prover,
   RecordStore,
   Registries,
   Rights,
@@ -17,6 +19,7 @@ import type {
 } from '../src/adapters/ports.ts';
 import type { InstallationFacts } from '../src/installation.ts';
 import { makeCheckApproval } from './pipeline/check-approval.ts';
+import { makeCheckProof } from './pipeline/check-proof.ts';
 import { makeClaimPipeline } from './pipeline/claim-pipeline.ts';
 import { makeCloseLog } from './pipeline/close-log.ts';
 import { makeForgeHeadIs, makeIsClosed, makeReportCommitStatus } from './pipeline/commit-status.ts';
@@ -54,6 +57,10 @@ export interface ControlDeps {
   forge: Forge;
   workflows: WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup;
   facts: InstallationFacts;
+  proofs: Proofs;
+  prover: Prover;
+  /** Epoch ms by the server's clock. */
+  now(): number;
 }
 
 /** For the queue `control`. */
@@ -76,6 +83,11 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     publishPages: coded(heartbeating(makePublishPages(deps))),
     reportCommitStatus: coded(makeReportCommitStatus(deps)),
     checkApproval: coded(makeCheckApproval(deps)),
+    checkProof: coded(makeCheckProof(deps)),
+    proveStop: coded(async ({ pipeline, decision }) => {
+      const proof = await deps.prover.prove({ kind: 'decision', pipeline, decision });
+      return proof ? { proof } : {};
+    }),
     isClosed: coded(makeIsClosed(deps)),
   };
 }

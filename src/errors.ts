@@ -818,6 +818,15 @@ export const ERRORS = {
     meaning: 'This was already decided.',
     remedy: '`davit status` shows by whom and when.',
   },
+  'decision/unproven': {
+    transient: false,
+    exit: 1,
+    http: 403,
+    meaning:
+      'A message that decides something was not made by the server of this installation, or is about an earlier state.',
+    remedy:
+      'Decide with the command line or the API. If the server is older than the control worker, upgrade it.',
+  },
   'job/unconfirmed': {
     transient: false,
     exit: 1,

@@ -1,11 +1,21 @@
 /** Creates the server's adapters: stores on its own disk, and secret references resolved on this machine. */
 import { diskStores, type DiskStores } from './adapters/disk/index.ts';
 import { fileKeyRing } from './adapters/keys/key-ring.ts';
+import { publicKeys, signMessage } from './adapters/keys/proofs.ts';
 import { readingSecrets, serverSealer } from './adapters/secrets/index.ts';
 import { forgeRefs } from './adapters/forge/index.ts';
 import { cloneProtocols } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
-import type { ForgeRefs, KeyRing, Sealer, Secrets, Source } from './adapters/ports.ts';
+import { PROOFS_RECORD } from './plan/model/records.ts';
+import type {
+  ForgeRefs,
+  KeyRing,
+  RecordStore,
+  Sealer,
+  ServerProofs,
+  Secrets,
+  Source,
+} from './adapters/ports.ts';
 import { readEnvSecret } from './config.ts';
 
 export interface ServerPorts extends DiskStores {
@@ -13,6 +23,7 @@ export interface ServerPorts extends DiskStores {
   source: Pick<Source, 'head'>;
   forge: ForgeRefs;
   keys: KeyRing;
+  proofs: ServerProofs;
   sealer: Sealer;
 }
 
@@ -28,12 +39,29 @@ export async function wireServer(options: {
   const stores = await diskStores(options.dataDir);
   const secrets = readingSecrets(readEnvSecret);
   const keys = fileKeyRing(options.keyFile);
+  const requiredFrom = await proofsRequiredFrom(stores.records, Date.now());
   return {
     ...stores,
     secrets,
     keys,
+    proofs: {
+      sign: (message) => signMessage(keys, message),
+      facts: () => ({ keys: publicKeys(keys), requiredFrom }),
+    },
     sealer: serverSealer(keys, options.workerToken),
     forge: forgeRefs({ secrets }),
     source: gitSource({ protocols: cloneProtocols(options.installation.projects) }),
   };
+}
+
+/** As long as messages of the version before may be on their way, and its control workers may run. */
+const UPGRADE_MS = 24 * 3_600_000;
+
+/** Decided once, at the first start of a version that proves: an installation that has run before gets some time. */
+async function proofsRequiredFrom(records: RecordStore, now: number): Promise<number> {
+  const known = await records.get<{ from: number }>(PROOFS_RECORD);
+  if (known) return known.from;
+  const hasRun = (await records.list('claims', 1)).length > 0;
+  const { value } = await records.putIfAbsent(PROOFS_RECORD, { from: hasRun ? now + UPGRADE_MS : 0 });
+  return value.from;
 }

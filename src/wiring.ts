@@ -7,6 +7,7 @@ import { gitRepositories } from './adapters/git/files.ts';
 import { cloneProtocols } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
 import { httpStores } from './adapters/http/index.ts';
+import { isSignedBy } from './adapters/keys/proofs.ts';
 import { remoteFiles } from './adapters/http/remote.ts';
 import { storedCopies } from './adapters/includes/copies.ts';
 import { configuredIncludes } from './adapters/includes/index.ts';
@@ -23,6 +24,8 @@ import type {
   Forge,
   Includes,
   LogStore,
+  Proofs,
+  Prover,
   RecordStore,
   Registries,
   Rights,
@@ -51,6 +54,8 @@ export interface WorkerPorts {
   /** The ports of one attempt of a job: what its activities write, they write with its token. */
   attempt(of: AttemptOf): AttemptPorts;
   secrets: Secrets;
+  proofs: Proofs;
+  prover: Prover;
   /** Facts from the server, read at the start. */
   facts: InstallationFacts;
   /** Epoch ms by the server's clock, for times that are stored or compared with those of other machines. */
@@ -94,6 +99,12 @@ export async function wireWorker(
     changes,
     attempt: (of) => stores.attempt(of, secrets),
     secrets,
+    proofs: {
+      known: async () => facts.proofs,
+      again: async () => (await stores.facts()).proofs,
+      isSignedBy,
+    },
+    prover: stores.prover,
     facts,
     now: stores.now,
     registries: configuredRegistries(facts.config.registries, secrets),

@@ -11,6 +11,7 @@ import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
 import type { LogSummary, Platform } from '../plan/model/outcome.ts';
+import type { DecisionProof, Message, Proof, ProofFacts } from '../plan/model/proof.ts';
 import type { Change, KeyLookup, PipelineState } from '../plan/model/protocol.ts';
 import type { WorkerReport } from '../plan/model/queues.ts';
 import type { SecretRef, SwarmSpec, ReleaseSpec } from '../plan/model/spec.ts';
@@ -147,6 +148,26 @@ export interface Sealer {
   seal(scope: string, plain: Uint8Array): Uint8Array;
   /** Throws `secret/corrupt`. */
   unseal(scope: string, sealed: Uint8Array): Uint8Array;
+}
+
+/** The server's side of proofs. */
+export interface ServerProofs {
+  sign(message: Message): Proof;
+  facts(): ProofFacts;
+}
+/** What a control worker knows of the server's proofs. */
+export interface Proofs {
+  /** As they were when the worker started; undefined for a server of an earlier version. */
+  known(): Promise<ProofFacts | undefined>;
+  /** Asks the server, which may have a new key. */
+  again(): Promise<ProofFacts | undefined>;
+  /** `spki`: a public key, base64. */
+  isSignedBy(spki: string, message: Message, proof: Proof): boolean;
+}
+/** Messages that a control worker sends on its own: the server proves them if they have a reason. */
+export interface Prover {
+  /** Undefined: the server is of an earlier version. Rejects with `decision/unproven` without a reason. */
+  prove(message: Message): Promise<DecisionProof | undefined>;
 }
 
 /** The ports of one attempt: its token opens what the attempt needs, and nothing else. */

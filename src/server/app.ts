@@ -12,6 +12,7 @@ import { internalBlobRoutes } from './routes/internal-blobs.ts';
 import { internalChangeRoutes } from './routes/internal-changes.ts';
 import { internalFleetRoutes } from './routes/internal-fleet.ts';
 import { internalLogRoutes } from './routes/internal-logs.ts';
+import { internalProofRoutes } from './routes/internal-proofs.ts';
 import { internalRecordRoutes } from './routes/internal-records.ts';
 import { internalRightsRoutes } from './routes/internal-rights.ts';
 import { logRoutes } from './routes/logs.ts';
@@ -84,6 +85,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes, internalRightsRoutes])
     routes(app, deps, rules);
   internalFleetRoutes(app, deps);
+  internalProofRoutes(app, deps, views);
   app.addHook('onClose', async () => views.close());
   return app;
 }

@@ -8,6 +8,7 @@ import type {
   KeyRing,
   RecordStore,
   Sealer,
+  ServerProofs,
 } from '../adapters/ports.ts';
 import type { InstallationFacts, InstallationProject } from '../installation.ts';
 import type { ProtectionOf } from './forge-protection.ts';
@@ -33,6 +34,7 @@ export interface ServerDeps {
   tokens: Tokens;
   workerTokens: WorkerTokens;
   keys: KeyRing;
+  proofs: ServerProofs;
   sealer: Sealer;
   /** What the forges of projects protect. */
   protectionOf: ProtectionOf;

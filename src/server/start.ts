@@ -11,6 +11,7 @@ import { buildApp } from './app.ts';
 import { knownTokens, type Tokens } from './auth.ts';
 import { runCollection } from './collection.ts';
 import { forgeProtection } from './forge-protection.ts';
+import { provenWorkflows } from './proven-workflows.ts';
 import { refResolver } from './resolve-ref.ts';
 import { currentRights, type Rights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
@@ -81,13 +82,16 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const app = buildApp({
     ...ports,
     fleet: memoryFleet(),
-    workflows: link.workflows,
+    workflows: provenWorkflows(link.workflows, ports.proofs),
     workerTokens,
     tokens: tokensNow(options, rights, workerTokens),
     protectionOf: forgeProtection({ ...ports, log }),
     resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
-    facts: () => factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),
+    facts: () => ({
+      ...factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),
+      proofs: ports.proofs.facts(),
+    }),
     version: await packageVersion(),
     log,
     limits: limitsOf(options),

@@ -73,6 +73,7 @@ const WORKFLOW = [
   'workflows/activities.ts',
   'workflows/changes.ts',
   'workflows/failures.ts',
+  'workflows/proof.ts',
   'workflows/upstream-link.ts',
   'workflows/versions.ts',
   'workflows/visibility.ts',

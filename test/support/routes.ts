@@ -44,6 +44,7 @@ export const ROUTES: Record<string, Access> = {
   'POST /internal/v1/workers': 'worker',
   'GET /internal/v1/workers': 'control',
   'POST /internal/v1/attempts': 'worker',
+  'POST /internal/v1/proofs': 'control',
   'POST /internal/v1/seal': 'sealed',
   'POST /internal/v1/unseal': 'sealed',
   'GET /internal/v1/facts': 'worker',

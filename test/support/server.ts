@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { diskStores, type DiskStores } from '../../src/adapters/disk/index.ts';
 import { fileKeyRing } from '../../src/adapters/keys/key-ring.ts';
+import { publicKeys, signMessage } from '../../src/adapters/keys/proofs.ts';
 import { serverSealer } from '../../src/adapters/secrets/index.ts';
 import { installationSchema, type Installation } from '../../src/installation.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
@@ -190,6 +191,10 @@ export async function testServer(
     workflows,
     workerTokens,
     keys,
+    proofs: {
+      sign: (message) => signMessage(keys, message),
+      facts: () => ({ keys: publicKeys(keys), requiredFrom: 0 }),
+    },
     sealer: serverSealer(keys, TOKENS.worker),
     tokens: knownTokens({
       users: installation.users,

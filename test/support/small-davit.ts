@@ -8,7 +8,8 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { rotateKeyFile } from '../../src/adapters/keys/key-ring.ts';
+import { fileKeyRing, rotateKeyFile } from '../../src/adapters/keys/key-ring.ts';
+import { signMessage } from '../../src/adapters/keys/proofs.ts';
 import { readSettings, type Settings } from '../../src/config.ts';
 import { installationSchema } from '../../src/installation.ts';
 import { FINAL_STATES, type PipelineStatus } from '../../src/plan/model/protocol.ts';
@@ -223,7 +224,9 @@ export class SmallDavit {
       fork: false,
       receivedAt: Date.now(),
     };
-    await signalTrigger(this.temporal.client, trigger);
+    const keys = fileKeyRing(join(this.#home, 'data', 'installation-key'));
+    const proof = signMessage(keys, { kind: 'trigger', trigger });
+    await signalTrigger(this.temporal.client, { ...trigger, proof });
     return `${project}/1`;
   }
 

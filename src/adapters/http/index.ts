@@ -9,6 +9,7 @@ import { DavitError } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
 import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
+import type { DecisionProof, Message } from '../../plan/model/proof.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type {
   AttemptOf,
@@ -19,6 +20,7 @@ import type {
   LogRef,
   LogState,
   LogStore,
+  Prover,
   RecordStore,
   Rights,
   Secrets,
@@ -35,6 +37,7 @@ import {
   FRAME_TYPE,
   LOG_STATE_HEADER,
   logState,
+  proofAnswer,
   protectionAnswer,
   recordAnswer,
 } from './wire.ts';
@@ -54,6 +57,7 @@ export interface HttpStores {
    * The ports of one attempt, with a token of its own. `local`: resolves secrets, and seals for a server that does not.
    */
   attempt(of: AttemptOf, local: Secrets): AttemptPorts;
+  prover: Prover;
   /** Epoch ms by the server's clock. */
   now(): number;
   close(): Promise<void>;
@@ -74,10 +78,20 @@ export function httpStores(options: ClientOptions): HttpStores {
     fleet: httpFleet(client),
     rights: httpRights(client),
     changes: { tell: async (changes) => void (await post(client, '/changes', { changes })) },
+    prover: { prove: (message) => prove(client, message) },
     facts: async () => readFacts(await client.json({ method: 'GET', path: '/facts' })),
     now: () => client.now(),
     close: () => client.close(),
   };
+}
+
+async function prove(client: StoreClient, message: Message): Promise<DecisionProof | undefined> {
+  try {
+    return proofAnswer.parse(await client.post('/proofs', { message })).proof;
+  } catch (error) {
+    if (error instanceof DavitError && error.code === 'not-found') return undefined;
+    throw error;
+  }
 }
 
 function attemptPorts(

@@ -116,6 +116,7 @@ export const BODIES = {
     /** The token that is to be renewed. */
     former: z.string().max(8_192).optional(),
   }),
+  proof: z.object({ message: z.looseObject({ kind: z.string() }) }),
   report: z.object({
     id: z.string().min(1).max(256),
     hostId: z.string().max(256),
@@ -142,6 +143,9 @@ export const BODIES = {
 } as const;
 
 export type BodyOf<Name extends keyof typeof BODIES> = z.output<(typeof BODIES)[Name]>;
+export const proofAnswer = z.object({
+  proof: z.object({ key: z.string(), signature: z.string(), turn: z.number(), attempt: z.number() }),
+});
 export const attemptAnswer = z.object({ token: z.string(), expiresInMs: z.number() });
 
 export const logState = z.object({

@@ -50,18 +50,7 @@ Example:
       if (json) return printJson(cli, made);
       return cli.io.out(`token  ${made.token}\nid     ${made.id}\n`);
     });
-  token
-    .command('list')
-    .description(
-      'list the tokens that the server has made, and the one that workers of earlier versions share',
-    )
-    .option('--json', 'print the result as JSON')
-    .action(async ({ json }: { json?: boolean }) => {
-      const found = await withServer(cli, (client) => client.workerTokens());
-      if (json) return printJson(cli, found);
-      if (found.length === 0) return cli.io.out('The server has made no token of a worker.\n');
-      return cli.io.out(table(['name', 'id', 'limits', 'used'], found.map(row), cli.io.outColor));
-    });
+  listCommand(token, cli);
   token
     .command('revoke')
     .description(
@@ -76,6 +65,21 @@ Example:
       );
       if (json) return printJson(cli, { revoked });
       return cli.io.out(`${revoked} ${revoked === 1 ? 'token is' : 'tokens are'} revoked.\n`);
+    });
+}
+
+function listCommand(token: Command, cli: Cli): void {
+  token
+    .command('list')
+    .description(
+      'list the tokens that the server has made, and the one that workers of earlier versions share',
+    )
+    .option('--json', 'print the result as JSON')
+    .action(async ({ json }: { json?: boolean }) => {
+      const found = await withServer(cli, (client) => client.workerTokens());
+      if (json) return printJson(cli, found);
+      if (found.length === 0) return cli.io.out('The server has made no token of a worker.\n');
+      return cli.io.out(table(['name', 'id', 'limits', 'used'], found.map(row), cli.io.outColor));
     });
 }
 

@@ -41,6 +41,8 @@ export interface ForgeRefsRecord<Protection = unknown> {
 
 /** Tokens of workers that the server has made. The server alone reads and writes it. */
 export const WORKER_TOKENS_RECORD = 'worker-tokens/all';
+/** Since when messages without a proof do not count. */
+export const PROOFS_RECORD = 'proofs/required';
 /** Records that no worker reads or writes. */
 export const SERVER_ONLY_PREFIXES = ['worker-tokens/', 'proofs/'] as const;
 

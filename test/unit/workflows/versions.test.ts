@@ -21,6 +21,7 @@ test('ids are those of recorded histories: they are added to, never changed', ()
     'older-commit-starts',
     'approvals-read-again',
     'stop-named',
+    'messages-proven',
   ]);
 });
 
