@@ -21,7 +21,8 @@ import type {
 } from '../src/plan/model/outcome.ts';
 import type { ForeignNeed, Plan, JobKind } from '../src/plan/model/plan.ts';
 import type { CrossPipelineAnswer } from '../src/plan/model/artifacts.ts';
-import type { KeyLookup, PipelineState } from '../src/plan/model/protocol.ts';
+import type { DecisionProof, Message, ProofAnswer } from '../src/plan/model/proof.ts';
+import type { Decision, KeyLookup, PipelineState } from '../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../src/plan/model/records.ts';
 import type { Trigger } from '../src/plan/model/trigger.ts';
 
@@ -35,7 +36,7 @@ export interface Limits {
   releaseDelayMs: number; // unused containers are removed this long after the job's end
   maxPendingJobs: number; // 100
   autoRetries: number; // errored attempts that never started their container: 2
-  approveBySignal?: boolean; // people who have Temporal itself may approve by signal: true
+  approveBySignal?: boolean; // people who have Temporal itself may approve by signal: false
 }
 
 export interface ClaimInput {
@@ -241,6 +242,10 @@ export interface ControlActivities {
   }): Promise<void>;
   /** Whether the approvals of a job still stand: a question, so it changes nothing. */
   checkApproval(input: ApprovalQuestion): Promise<ApprovalAnswer>;
+  /** Whether a message that decides something was made by the server: a question, so it changes nothing. */
+  checkProof(input: Message): Promise<ProofAnswer>;
+  /** For a decision that a project makes by itself, to stop an environment. Undefined: an older server. */
+  proveStop(input: { pipeline: PipelineId; decision: Decision }): Promise<{ proof?: DecisionProof }>;
   /** True if this run of a pipeline is closed (the holder of a lock that stopped). */
   isClosed(input: { workflowId: string; runId: string }): Promise<boolean>;
 }

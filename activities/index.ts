@@ -7,6 +7,8 @@ import type {
   LogStore,
   PipelineLookup,
   PipelineStarter,
+  Proofs,
+  Prover,
   RecordStore,
   Registries,
   Rights,
@@ -17,6 +19,7 @@ import type {
 } from '../src/adapters/ports.ts';
 import type { InstallationFacts } from '../src/installation.ts';
 import { makeCheckApproval } from './pipeline/check-approval.ts';
+import { makeCheckProof } from './pipeline/check-proof.ts';
 import { makeClaimPipeline } from './pipeline/claim-pipeline.ts';
 import { makeCloseLog } from './pipeline/close-log.ts';
 import { makeForgeHeadIs, makeIsClosed, makeReportCommitStatus } from './pipeline/commit-status.ts';
@@ -36,6 +39,7 @@ import { makeFindRecord, makeLoadRecord, makeRecordPipeline } from './pipeline/r
 import { heartbeating } from './runtime/heartbeat.ts';
 import { makeStartDownstream } from './downstream/start-downstream.ts';
 import { coded } from './runtime/failures.ts';
+import { perAttempt } from './runtime/per-attempt.ts';
 
 export type { DeployDeps } from './deploy/common.ts';
 export { makeBuildImage, type BuildDeps } from './image/build-image.ts';
@@ -53,6 +57,10 @@ export interface ControlDeps {
   forge: Forge;
   workflows: WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup;
   facts: InstallationFacts;
+  proofs: Proofs;
+  prover: Prover;
+  /** Epoch ms by the server's clock. */
+  now(): number;
 }
 
 /** For the queue `control`. */
@@ -75,6 +83,11 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     publishPages: coded(heartbeating(makePublishPages(deps))),
     reportCommitStatus: coded(makeReportCommitStatus(deps)),
     checkApproval: coded(makeCheckApproval(deps)),
+    checkProof: coded(makeCheckProof(deps)),
+    proveStop: coded(async ({ pipeline, decision }) => {
+      const proof = await deps.prover.prove({ kind: 'decision', pipeline, decision });
+      return proof ? { proof } : {};
+    }),
     isClosed: coded(makeIsClosed(deps)),
   };
 }
@@ -82,8 +95,8 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
 /** For the queue `deploy-TARGET` of one target. */
 export function makeDeployActivities(deps: DeployDeps): DeployActivities {
   return {
-    applyDeploy: coded(makeApplyDeploy(deps)),
-    watchDeploy: coded(makeWatchDeploy(deps)),
-    rollbackDeploy: coded(makeRollbackDeploy(deps)),
+    applyDeploy: coded(perAttempt(deps, makeApplyDeploy)),
+    watchDeploy: coded(perAttempt(deps, makeWatchDeploy)),
+    rollbackDeploy: coded(perAttempt(deps, makeRollbackDeploy)),
   };
 }

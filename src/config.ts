@@ -17,9 +17,14 @@ export interface Settings {
   /** API token of the CLI's user (DAVIT_TOKEN or the file DAVIT_TOKEN_FILE). */
   token?: string;
   tokenFile: string;
-  /** Shared secret of workers and server. */
+  /** Token of this machine's workers: its own, or the one that workers of earlier versions share. */
   workerTokenFile: string;
-  /** Key of the installation, 32 bytes in hex. */
+  /**
+   * Token of the control worker, and of workers on the server's own machine. Undefined where a token of workers is
+   * named.
+   */
+  controlTokenFile?: string;
+  /** Keys of the installation, one per line, 32 bytes in hex; on the server. */
   keyFile: string;
   /** Updated by a worker while it takes work, for the health check of a container. */
   readyFile?: string;
@@ -60,6 +65,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     token: env.DAVIT_TOKEN,
     tokenFile: env.DAVIT_TOKEN_FILE ?? join(home, 'keys', 'cli-token'),
     workerTokenFile: env.DAVIT_WORKER_TOKEN_FILE ?? join(home, 'keys', 'worker-token'),
+    controlTokenFile:
+      env.DAVIT_CONTROL_TOKEN_FILE ??
+      (env.DAVIT_WORKER_TOKEN_FILE === undefined ? join(home, 'keys', 'control-token') : undefined),
     keyFile: env.DAVIT_KEY_FILE ?? join(home, 'keys', 'installation-key'),
     readyFile: env.DAVIT_READY_FILE,
     temporalAddress: env.TEMPORAL_ADDRESS,
@@ -132,13 +140,18 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     names: ['DAVIT_WORKER_TOKEN_FILE'],
     default: '`DAVIT_HOME/keys/worker-token`',
     meaning:
-      "File with the secret that workers and server share. Every worker needs the server's secret, also to open sealed data of other workers.",
+      "File with the token of this machine's workers, made by `davit worker token create`. On the server: the token that workers of earlier versions share, if it exists.",
+  },
+  {
+    names: ['DAVIT_CONTROL_TOKEN_FILE'],
+    default: '`DAVIT_HOME/keys/control-token`, unless `DAVIT_WORKER_TOKEN_FILE` is set',
+    meaning: "File with the token of the control worker and of workers on the server's own machine.",
   },
   {
     names: ['DAVIT_KEY_FILE'],
     default: '`DAVIT_HOME/keys/installation-key`',
     meaning:
-      "File with a key of the installation, 32 bytes in hex, created with the other keys. The server's credentials for jobs and targets depend on it.",
+      'On the server: the keys that seal and sign, one per line, 32 bytes in hex. The first is used; the others still open and verify. `davit key rotate` adds one.',
   },
   {
     names: ['DAVIT_REGISTRY'],

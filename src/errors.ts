@@ -679,7 +679,8 @@ export const ERRORS = {
     exit: 1,
     http: 500,
     meaning: 'Sealed bytes cannot be opened: they were changed, or sealed with another key.',
-    remedy: 'Use the same worker token file on all workers.',
+    remedy:
+      'Keep former keys in the key file of the server (DAVIT_KEY_FILE) until jobs of their time have ended.',
   },
   // --- server, API, webhooks
   'auth/missing': {
@@ -688,6 +689,13 @@ export const ERRORS = {
     http: 401,
     meaning: 'The request has no token, or an unknown one.',
     remedy: 'Send `Authorization: Bearer TOKEN`; the CLI reads DAVIT_TOKEN or DAVIT_TOKEN_FILE.',
+  },
+  'auth/expired': {
+    transient: false,
+    exit: 1,
+    http: 401,
+    meaning: 'The token of an attempt has expired.',
+    remedy: 'Nothing to do: the worker asks for another one.',
   },
   'auth/denied': {
     transient: false,
@@ -809,6 +817,15 @@ export const ERRORS = {
     http: 409,
     meaning: 'This was already decided.',
     remedy: '`davit status` shows by whom and when.',
+  },
+  'decision/unproven': {
+    transient: false,
+    exit: 1,
+    http: 403,
+    meaning:
+      'A message that decides something was not made by the server of this installation, or is about an earlier state.',
+    remedy:
+      'Decide with the command line or the API. If the server is older than the control worker, upgrade it.',
   },
   'job/unconfirmed': {
     transient: false,
@@ -1000,6 +1017,14 @@ export const ERRORS = {
     meaning: 'A worker asked for something of a job that its machine must not run.',
     remedy:
       'Set the same limits in the configuration of the worker as under workers in the installation file; the job waits for another worker.',
+  },
+  'worker/outdated': {
+    transient: false,
+    exit: 3,
+    http: 503,
+    meaning:
+      'A worker uses its own token where one of an attempt is needed: its davit is older than the server.',
+    remedy: 'Upgrade the worker, or restart it if it has this version. Its jobs wait, and continue then.',
   },
   'worker/arch': {
     transient: false,

@@ -3,6 +3,7 @@
  * a reference. `src/compiler/installation-file.ts` reads the file with line and column.
  */
 import { z } from 'zod';
+import type { ProofFacts } from './plan/model/proof.ts';
 import { ARCHES, isSlug } from './plan/model/ids.ts';
 import { parseDuration } from './plan/model/duration.ts';
 import type { SecretRef } from './plan/model/spec.ts';
@@ -252,8 +253,18 @@ export const installationSchema = z.strictObject({
       at_most: z.number().int().min(1).max(1_000).default(20),
     })
     .prefault({}),
-  /** Accept the signal `approve` from people with access to Temporal. */
-  approve_by_signal: z.boolean().default(true),
+  /** Accept the signal `approve` from people with access to Temporal, if it is signed with one of these keys. */
+  approve_by_signal: z.boolean().default(false),
+  approval_keys: z
+    .array(
+      z.strictObject({
+        /** The person, as decisions record it. */
+        name: z.string().min(1),
+        /** Public key, Ed25519: SPKI, base64. */
+        key: z.string().regex(/^[A-Za-z0-9+/]{40,200}={0,2}$/),
+      }),
+    )
+    .default([]),
 });
 
 export type Installation = z.output<typeof installationSchema>;
@@ -380,4 +391,8 @@ export interface InstallationFacts {
     /** Where engines fetch tokens. */
     tokens: string;
   };
+  /** Name of the token of the worker that asked, if it has one of its own. */
+  worker?: string;
+  /** How messages that decide something are proven. Absent from a server of an earlier version. */
+  proofs?: ProofFacts;
 }

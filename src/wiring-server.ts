@@ -1,11 +1,23 @@
 /** Creates the server's adapters: stores on its own disk, and secret references resolved on this machine. */
 import { diskStores, type DiskStores } from './adapters/disk/index.ts';
-import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
+import { fileKeyRing } from './adapters/keys/key-ring.ts';
+import { publicKeys, signMessage } from './adapters/keys/proofs.ts';
+import { readingSecrets, serverSealer } from './adapters/secrets/index.ts';
 import { forgeRefs } from './adapters/forge/index.ts';
 import { cloneProtocols } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
 import { uploadPack } from './adapters/git/upload-pack.ts';
-import type { ForgeRefs, Secrets, Source, UploadPack } from './adapters/ports.ts';
+import { PROOFS_RECORD } from './plan/model/records.ts';
+import type {
+  ForgeRefs,
+  KeyRing,
+  RecordStore,
+  Sealer,
+  ServerProofs,
+  Secrets,
+  Source,
+  UploadPack,
+} from './adapters/ports.ts';
 import { readEnvSecret } from './config.ts';
 
 export interface ServerPorts extends DiskStores {
@@ -13,17 +25,25 @@ export interface ServerPorts extends DiskStores {
   source: Pick<Source, 'head'>;
   forge: ForgeRefs;
   uploadPack: UploadPack;
+  keys: KeyRing;
+  proofs: ServerProofs;
+  sealer: Sealer;
 }
 
 /** Creates `dataDir` if it is missing, mode 0700. Rejects with a coded error of the disk. */
 export async function wireServer(options: {
   dataDir: string;
-  workerToken: string;
+  /** Key file of the installation. */
+  keyFile: string;
+  /** Opens what workers of earlier versions have sealed. */
+  workerToken?: string | undefined;
   installation: { projects: readonly { clone_url?: string | undefined }[] };
 }): Promise<ServerPorts> {
   const stores = await diskStores(options.dataDir);
-  const secrets = localSecrets({ sealKey: deriveSealKey(options.workerToken), readEnv: readEnvSecret });
+  const secrets = readingSecrets(readEnvSecret);
   const git = uploadPack();
+  const keys = fileKeyRing(options.keyFile);
+  const requiredFrom = await proofsRequiredFrom(stores.records, Date.now());
   return {
     ...stores,
     close: async () => {
@@ -32,7 +52,25 @@ export async function wireServer(options: {
     },
     uploadPack: git,
     secrets,
+    keys,
+    proofs: {
+      sign: (message) => signMessage(keys, message),
+      facts: () => ({ keys: publicKeys(keys), requiredFrom }),
+    },
+    sealer: serverSealer(keys, options.workerToken),
     forge: forgeRefs({ secrets }),
     source: gitSource({ protocols: cloneProtocols(options.installation.projects) }),
   };
+}
+
+/** As long as messages of the version before may be on their way, and its control workers may run. */
+const UPGRADE_MS = 24 * 3_600_000;
+
+/** Decided once, at the first start of a version that proves: an installation that has run before gets some time. */
+async function proofsRequiredFrom(records: RecordStore, now: number): Promise<number> {
+  const known = await records.get<{ from: number }>(PROOFS_RECORD);
+  if (known) return known.from;
+  const hasRun = (await records.list('claims', 1)).length > 0;
+  const { value } = await records.putIfAbsent(PROOFS_RECORD, { from: hasRun ? now + UPGRADE_MS : 0 });
+  return value.from;
 }

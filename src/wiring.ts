@@ -1,4 +1,5 @@
 /** Creates the adapters of a worker process from its settings. No logic, and nothing of Temporal. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dockerEngine } from './adapters/docker/index.ts';
 import { forgeStatuses } from './adapters/forge/index.ts';
@@ -6,11 +7,15 @@ import { gitRepositories } from './adapters/git/files.ts';
 import { cloneProtocols } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
 import { httpStores } from './adapters/http/index.ts';
+import { isSignedBy } from './adapters/keys/proofs.ts';
 import { remoteFiles } from './adapters/http/remote.ts';
 import { storedCopies } from './adapters/includes/copies.ts';
 import { configuredIncludes } from './adapters/includes/index.ts';
 import type { RemoteCopies } from './adapters/includes/remote.ts';
+import { readToken as tokenSource } from './adapters/http/token-source.ts';
 import type {
+  AttemptOf,
+  AttemptPorts,
   BlobStore,
   Changes,
   Credentials,
@@ -20,13 +25,15 @@ import type {
   Forge,
   Includes,
   LogStore,
+  Proofs,
+  Prover,
   RecordStore,
   Registries,
   Rights,
   Secrets,
   Source,
 } from './adapters/ports.ts';
-import { configuredRegistries } from './adapters/registry/configured.ts';
+import { configuredRegistries, type RegistryClients } from './adapters/registry/configured.ts';
 import { loopbackPorts, ownRegistry, rememberedCredentials } from './adapters/registry/own.ts';
 import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
 import { swarmTarget } from './adapters/swarm/index.ts';
@@ -48,7 +55,11 @@ export interface WorkerPorts {
   /** The server's, for jobs and targets. */
   credentials: Credentials;
   changes: Changes;
+  /** The ports of one attempt of a job: what its activities write, they write with its token. */
+  attempt(of: AttemptOf): AttemptPorts & { registries: Registries };
   secrets: Secrets;
+  proofs: Proofs;
+  prover: Prover;
   /** Facts from the server, read at the start. */
   facts: InstallationFacts;
   /** Epoch ms by the server's clock, for times that are stored or compared with those of other machines. */
@@ -71,17 +82,30 @@ export async function wireWorker(
   settings: Settings,
   options: { deadlineMs?: number } = {},
 ): Promise<WorkerPorts> {
-  const workerToken = await readToken(settings.workerTokenFile);
+  const token = (): Promise<string> => ownToken(settings);
+  const workerToken = await token();
   const url = settings.serverUrl;
   if (url === undefined)
     throw new DavitError('worker/no-server', 'DAVIT_SERVER is not set.', {
       hint: 'Set it to the address that `davit up` or `davit server` prints.',
     });
-  const stores = httpStores({ url, workerToken });
+  const stores = httpStores({ url, workerToken: tokenSource(token) });
   const facts = await retryUntil(url, options.deadlineMs ?? DEADLINE_MS, () => stores.facts());
   const secrets = localSecrets({ sealKey: deriveSealKey(workerToken), readEnv: readEnvSecret });
   const { blobs, records, logs, fleet, rights, changes } = stores;
   const credentials = rememberedCredentials(stores.credentials);
+  const clients: RegistryClients = new Map();
+  const registriesWith = (own: Credentials): Registries =>
+    configuredRegistries(
+      facts.config.registries,
+      secrets,
+      facts.ownRegistry &&
+        ownRegistry(
+          { host: facts.ownRegistry.host, tokenUrls: [facts.ownRegistry.tokens, facts.url, url] },
+          own,
+        ),
+      clients,
+    );
   const reversePorts = loopbackPorts(facts.ownRegistry);
   const engineAddress = (address?: string): string => address ?? settings.dockerHost;
   return {
@@ -92,18 +116,21 @@ export async function wireWorker(
     rights,
     credentials,
     changes,
+    attempt: (of) => {
+      const ports = stores.attempt(of, secrets);
+      const own = rememberedCredentials(ports.credentials);
+      return { ...ports, credentials: own, registries: registriesWith(own) };
+    },
     secrets,
+    proofs: {
+      known: async () => facts.proofs,
+      again: async () => (await stores.facts()).proofs,
+      isSignedBy,
+    },
+    prover: stores.prover,
     facts,
     now: stores.now,
-    registries: configuredRegistries(
-      facts.config.registries,
-      secrets,
-      facts.ownRegistry &&
-        ownRegistry(
-          { host: facts.ownRegistry.host, tokenUrls: [facts.ownRegistry.tokens, facts.url, url] },
-          credentials,
-        ),
-    ),
+    registries: registriesWith(credentials),
     source: gitSource({ protocols: cloneProtocols(facts.config.projects) }),
     includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
     forge: forgeStatuses({ projects: facts.config.projects, secrets }),
@@ -139,6 +166,12 @@ export function wireIncludes(
     now: Date.now,
     ...parts,
   });
+}
+
+/** On the server's own machine that of the control worker; elsewhere the machine's own, or the shared one. */
+async function ownToken({ workerTokenFile, controlTokenFile }: Settings): Promise<string> {
+  if (controlTokenFile === undefined || !existsSync(controlTokenFile)) return readToken(workerTokenFile);
+  return readToken(controlTokenFile);
 }
 
 async function readToken(path: string): Promise<string> {

@@ -21,7 +21,7 @@ import { type Ability, checkEngine } from './parts/check-engine.ts';
 import { type EgressGuard, guardEgress } from './parts/egress.ts';
 import { helperEnsurer } from './parts/helper.ts';
 import { heartbeatAck } from './parts/heartbeat-ack.ts';
-import { identityText } from './parts/identity.ts';
+import { identityText, type WorkerIdentity } from './parts/identity.ts';
 import { runJanitor } from './parts/janitor.ts';
 import { withLinks, type WorkerLinks } from './parts/links.ts';
 import { pollers } from './parts/pollers.ts';
@@ -122,7 +122,7 @@ async function serve(serving: ArchWorkerParts): Promise<void> {
   const janitor = { engine, installation, workflows: deps.workflows, minAgeMs, everyMs };
   try {
     const { client } = serving;
-    const self = { hostId: ability.hostId, arches: options.arches };
+    const self = selfOf(serving);
     await cleanUpAtStart({ ...deps, client, self, janitor, trouble, signal: stopping.signal });
     const workers = await createWorkers(serving, deps);
     const reports = reportToFleet(ports.fleet, report(serving));
@@ -153,8 +153,10 @@ function jobDeps(
   const { installation, url, config: known } = ports.facts;
   const workflows = workflowLookup(client);
   const of = { engine, installation, url, workflows, minAgeMs: known.limits.cleanup_age };
+  const identity = identityText(selfOf(serving));
   return {
     ...ports,
+    attempt: (ref) => ports.attempt({ ...ref, identity }),
     engine,
     ensureHelper: serving.ensureHelper,
     egressProblem: serving.egress.problem,
@@ -169,6 +171,12 @@ function jobDeps(
   };
 }
 
+const selfOf = ({ ability, options, ports }: ArchWorkerParts): WorkerIdentity => ({
+  hostId: ability.hostId,
+  arches: options.arches,
+  worker: ports.facts.worker,
+});
+
 function queues({ options, config }: ArchWorkerParts): string[] {
   const own = [...new Set([...options.arches, ...config.tags.filter((tag) => !isArch(tag)).map(tagQueue)])];
   return config.forks ? [...own, ...own.map(forkQueue)] : own;
@@ -179,7 +187,7 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
   const common = {
     connection,
     namespace: options.settings.temporalNamespace,
-    identity: identityText({ hostId: ability.hostId, arches: options.arches }),
+    identity: identityText(selfOf(serving)),
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
     defaultHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,
     shutdownGraceTime: GRACE,
@@ -191,6 +199,7 @@ async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<W
     limits: { memoryBytes: config.memory, cpus: config.cpus, pids: config.pids },
     egressProblem: serving.egress.problem,
     ...ports,
+    ...(deps.attempt && { attempt: deps.attempt }),
     engine: deps.engine,
     freeDiskSpace: deps.freeDiskSpace,
     host: ability.hostId,

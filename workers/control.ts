@@ -10,7 +10,7 @@ import { makeControlActivities } from '../activities/index.ts';
 import type { Settings } from '../src/config.ts';
 import { CONTROL_QUEUE } from '../src/plan/model/queues.ts';
 import { workflowBundle } from '../src/temporal/bundle.ts';
-import { reconcileLookup, signalTrigger, workflowLookup } from '../src/temporal/calls.ts';
+import { provenStart, reconcileLookup, workflowLookup } from '../src/temporal/calls.ts';
 import { wireWorker, type WorkerPorts } from '../src/wiring.ts';
 import { ChangeSender, changeSinks } from './parts/changes.ts';
 import { identityText } from './parts/identity.ts';
@@ -58,7 +58,7 @@ async function serve(
   ports: WorkerPorts | undefined,
 ): Promise<void> {
   const { settings } = options;
-  const workflows = workflowLookup(client);
+  const workflows = { ...workflowLookup(client), ...(ports && { start: provenStart(client, ports.prover) }) };
   await detachHere(client, SELF, '');
   const activities = options.activities ?? (ports && makeControlActivities({ ...ports, workflows }));
   const sender = ports && new ChangeSender(ports.changes);
@@ -93,6 +93,6 @@ async function serve(
 const reconciling = (ports: WorkerPorts, client: Client): ReconcilerOptions => ({
   ...ports,
   ...reconcileLookup(client),
-  start: (trigger) => signalTrigger(client, trigger),
+  start: provenStart(client, ports.prover),
   say: writeStderr,
 });

@@ -45,14 +45,22 @@ export const run = (options: DeployWorkerOptions): Promise<void> =>
 async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLinks): Promise<void> {
   const { settings, target: name } = options;
   const target = await ports.target(name, options.dockerAddress);
-  const self = { hostId: `deploy-${name}`, arches: [] };
+  const self = { hostId: `deploy-${name}`, arches: [], worker: ports.facts.worker };
+  const identity = identityText(self);
   await detachHere(temporal.client, self, ports.facts.installation);
   const worker = await Worker.create({
     connection: temporal.connection,
     namespace: settings.temporalNamespace,
-    identity: identityText(self),
+    identity,
     taskQueue: deployQueue(name),
-    activities: { ...makeDeployActivities({ ...ports, target, timing: timingOf(ports) }) },
+    activities: {
+      ...makeDeployActivities({
+        ...ports,
+        attempt: (of) => ports.attempt({ ...of, identity }),
+        target,
+        timing: timingOf(ports),
+      }),
+    },
     maxConcurrentActivityTaskExecutions: SLOTS,
     ...pollers(2),
     maxHeartbeatThrottleInterval: '5s',

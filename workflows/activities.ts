@@ -2,7 +2,7 @@
  * The activities as the workflows call them. Their queues, timeouts and retries are defined here and nowhere
  * else.
  */
-import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import type {
   ArchActivities,
@@ -55,12 +55,17 @@ export function jobActivities(options: DispatchOptions): ActivityInterfaceFor<Jo
   });
 }
 
-/** Cleanup on a host that may be gone: bounded, so that nothing waits for it without end. */
+/**
+ * Cleanup on a host that may be gone: bounded, so that nothing waits for it without end. `stops`: the attempt that is
+ * stopped, which the activity's id names; the worker gets the token of that attempt by it.
+ */
 export const hostActivities = (
   host: string,
   waitMs: number,
+  stops?: AttemptRef,
 ): ActivityInterfaceFor<Pick<HostActivities, 'stopJob' | 'releaseJobs'>> =>
   proxyActivities<Pick<HostActivities, 'stopJob' | 'releaseJobs'>>({
+    ...(stops && { activityId: `${activityId(stops)}/stop` }),
     taskQueue: hostQueue(host),
     scheduleToStartTimeout: Math.max(1_000, waitMs),
     startToCloseTimeout: '2 minutes',
@@ -79,12 +84,24 @@ export const compiling = proxyActivities<Pick<ControlActivities, 'compilePipelin
 export const durable = proxyActivities<
   Pick<
     ControlActivities,
-    'claimPipeline' | 'recordPipeline' | 'findRecord' | 'isClosed' | 'findGiven' | 'checkApproval'
+    | 'claimPipeline'
+    | 'recordPipeline'
+    | 'findRecord'
+    | 'isClosed'
+    | 'findGiven'
+    | 'checkApproval'
+    | 'proveStop'
   >
 >({
   taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '1 minute',
   retry: { initialInterval: '500ms', maximumInterval: '30s' },
+});
+
+/** By the control worker that has the workflow task: no queue, and one event in the history. */
+export const proving = proxyLocalActivities<Pick<ControlActivities, 'checkProof'>>({
+  startToCloseTimeout: '10s',
+  retry: { initialInterval: '200ms', maximumInterval: '10s' },
 });
 
 /** Waits for an unreachable forge, as a push waits for a registry. */

@@ -47,6 +47,10 @@ export const VERSIONS = {
   olderCommitStarts: { id: 'older-commit-starts', since: '2026-11-29', removableFrom: undefined },
   /** Approvals are looked at again when the job begins: a right that was lost meanwhile asks again. */
   approvalsReadAgain: { id: 'approvals-read-again', since: '2026-11-29', removableFrom: '2027-01-28' },
+  /** The id of an activity that stops an attempt names it, so that its worker gets the token of that attempt. */
+  stopsNameTheirAttempt: { id: 'stop-named', since: '2026-11-30', removableFrom: '2027-01-29' },
+  /** Messages that decide something count only with a proof that the server made them. */
+  messagesAreProven: { id: 'messages-proven', since: '2026-11-30', removableFrom: undefined },
 } as const satisfies Record<string, Version>;
 
 /** True where this run takes the new steps. Leaves a mark in the history: ask it last. */

@@ -15,10 +15,11 @@ import type { DeployedState } from '../../src/plan/model/outcome.ts';
 import { deployRecordName } from '../../src/plan/model/records.ts';
 import type { DeploySpec } from '../../src/plan/model/spec.ts';
 import type { DeployInput } from '../contract.ts';
+import type { AttemptPortsOf } from '../runtime/per-attempt.ts';
 import { retryThroughStoreOutage } from '../runtime/retry-policies.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
-export interface DeployDeps {
+export interface DeployDeps extends AttemptPortsOf {
   blobs: Pick<BlobStore, 'getBytes' | 'putBytes'>;
   records: Pick<RecordStore, 'get' | 'put'>;
   rights: Pick<Rights, 'approvals'>;
@@ -81,13 +82,13 @@ export async function saveSnapshot(
   snapshot: string | undefined,
 ): Promise<Digest | undefined> {
   if (snapshot === undefined) return undefined;
-  return deps.blobs.putBytes(deps.secrets.seal(new TextEncoder().encode(snapshot)));
+  return deps.blobs.putBytes(await deps.secrets.seal(new TextEncoder().encode(snapshot)));
 }
 
 export async function openSnapshot(deps: DeployDeps, previous: string): Promise<string> {
   if (!isDigest(previous))
     throw new DavitError('internal/defect', 'The snapshot of the target is not named by a digest.');
-  return new TextDecoder().decode(deps.secrets.unseal(await deps.blobs.getBytes(previous)));
+  return new TextDecoder().decode(await deps.secrets.unseal(await deps.blobs.getBytes(previous)));
 }
 
 /** Identifies what is deployed: the target's name and the service. */

@@ -32,11 +32,12 @@ import {
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { endedBy } from '../runtime/outcome.ts';
 import { openAttemptLog, type AttemptLog } from '../runtime/log/plain-log.ts';
+import { type AttemptPortsOf, withAttempt } from '../runtime/per-attempt.ts';
 import { retryThroughStoreOutage } from '../runtime/retry-policies.ts';
 import { outOfScope, type WorkerScope } from '../../src/match/worker-scope.ts';
 import { readSpec, workOf } from '../runtime/spec.ts';
 
-export interface BuildDeps {
+export interface BuildDeps extends AttemptPortsOf {
   engine: Engine;
   blobs: BlobStore;
   logs: LogStore;
@@ -75,8 +76,9 @@ const MAX_MESSAGE = 2_000;
  * requeues it. The log is masked like a job's, although no secret enters a build: the compiler refuses masked
  * variables in `args`.
  */
-export function makeBuildImage(deps: BuildDeps): ArchActivities['buildImage'] {
+export function makeBuildImage(of: BuildDeps): ArchActivities['buildImage'] {
   return coded(async (input) => {
+    const deps = withAttempt(of, input.ref);
     requeueUnlessQueueMatches(input.tags, deps.tags);
     return withHeartbeat({ host: deps.host, timeoutMs: input.timeoutMs }, async (signal) => {
       const startedAt = deps.now();

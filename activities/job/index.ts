@@ -10,19 +10,20 @@ import { makeResumeJob } from './resume-job.ts';
 import { makeRunJob } from './run-job.ts';
 import { makeStopJob } from './stop-job.ts';
 import { coded } from '../runtime/failures.ts';
+import { perAttempt } from '../runtime/per-attempt.ts';
 
 export type { HeartbeatAck } from '../runtime/activity-lease.ts';
 export type { JobDeps, JobWorker } from './context/deps.ts';
 
 /** `buildImage`, the third of these queues, is made by `makeBuildImage`. */
 export const makeArchActivities = (deps: JobDeps): Omit<ArchActivities, 'buildImage'> => ({
-  runJob: coded(makeRunJob(deps)),
-  apitest: coded(makeApitest(deps)),
+  runJob: coded(perAttempt(deps, makeRunJob)),
+  apitest: coded(perAttempt(deps, makeApitest)),
 });
 
 /** For `host-ID`. */
 export const makeHostActivities = (deps: JobDeps): HostActivities => ({
-  resumeJob: coded(makeResumeJob(deps)),
-  stopJob: coded(makeStopJob(deps)),
+  resumeJob: coded(perAttempt(deps, makeResumeJob)),
+  stopJob: coded(perAttempt(deps, makeStopJob)),
   releaseJobs: coded(makeReleaseJobs(deps)),
 });

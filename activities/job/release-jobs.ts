@@ -8,6 +8,7 @@ import { removeObjects } from './container/cleanup.ts';
 import type { JobDeps } from './context/deps.ts';
 import { deleteMasks } from './start/mask-set.ts';
 import { attemptName, LABELS } from '../runtime/container-names.ts';
+import { withAttempt } from '../runtime/per-attempt.ts';
 
 export function makeReleaseJobs(deps: JobDeps): (input: ReleaseInput) => Promise<void> {
   return async ({ pipeline, refs }) => {
@@ -24,6 +25,9 @@ export function makeReleaseJobs(deps: JobDeps): (input: ReleaseInput) => Promise
       },
       only: (of) => named.has(JSON.stringify([of.job, of.attempt])),
     });
-    await Promise.all(refs.map((ref) => deleteMasks(deps, attemptName(installation, run, ref))));
+    const [first] = refs;
+    if (!first) return;
+    const stores = withAttempt(deps, first);
+    await Promise.all(refs.map((ref) => deleteMasks(stores, attemptName(installation, run, ref))));
   };
 }

@@ -19,7 +19,7 @@ import {
 } from '../../src/plan/model/records.ts';
 import { needsProtectedRight } from '../../src/match/protected-refs.ts';
 import type { ControlActivities, FindArtifactsInput } from '../contract.ts';
-import { artifactNameHash } from '../runtime/artifact-name-hash.ts';
+import { artifactNameHash } from '../../src/utils/store-names.ts';
 import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { mayDownload, artifactProject } from '../runtime/project-access.ts';
 

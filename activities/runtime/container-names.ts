@@ -4,37 +4,13 @@
  */
 import type { AttemptRef } from '../../src/plan/model/ids.ts';
 import { LABELS } from '../../src/plan/model/labels.ts';
+import { attemptName, shortInstallation as short, type RunRef } from '../../src/utils/store-names.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
 
-export { LABELS };
-
-/** The workflow run of an attempt. */
-export interface RunRef {
-  workflowId: string;
-  runId: string;
-}
+export { LABELS, attemptName };
+export type { RunRef };
 
 export type ObjectKind = 'job' | 'service' | 'tested' | 'helper' | 'network' | 'volume';
-
-const short = (installation: string): string => installation.replaceAll('-', '').slice(0, 8);
-
-/**
- * `davit-1a2b3c4d-0f1e2d3c4b5a-unit-test-1`: the container and the volume of an attempt; names of other
- * objects add a suffix.
- */
-export function attemptName(
-  installation: string,
-  run: RunRef,
-  ref: Pick<AttemptRef, 'job' | 'attempt'>,
-): string {
-  const hash = sha256(JSON.stringify([run.workflowId, run.runId, ref.job])).slice(0, 12);
-  const slug = ref.job
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
-    .replace(/^-|-$/g, '')
-    .slice(0, 40);
-  return `davit-${short(installation)}-${hash}-${slug || 'job'}-${ref.attempt}`;
-}
 
 /**
  * The network of jobs that have none of their own. The name of its bridge is known, unlike that of the former one,

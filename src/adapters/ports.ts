@@ -12,6 +12,7 @@ import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
 import type { LogSummary, Platform } from '../plan/model/outcome.ts';
+import type { DecisionProof, Message, Proof, ProofFacts } from '../plan/model/proof.ts';
 import type { Change, KeyLookup, PipelineState } from '../plan/model/protocol.ts';
 import type { WorkerReport } from '../plan/model/queues.ts';
 import type { SecretRef, SwarmSpec, ReleaseSpec } from '../plan/model/spec.ts';
@@ -121,11 +122,71 @@ export interface Secrets {
   /** Rejects with `secret/missing`, naming the reference, never a value. */
   resolve(ref: SecretRef): Promise<string>;
   /**
-   * Sealed under the installation's key (AES-256-GCM): values to mask, kept in the store until the attempt
-   * ends.
+   * Sealed under a key of the server, for one attempt (AES-256-GCM): values to mask, and what a deployment replaces.
    */
-  seal(plain: Uint8Array): Uint8Array;
-  unseal(sealed: Uint8Array): Uint8Array;
+  seal(plain: Uint8Array): Uint8Array | Promise<Uint8Array>;
+  /** Rejects with `secret/corrupt` for bytes of another attempt. */
+  unseal(sealed: Uint8Array): Uint8Array | Promise<Uint8Array>;
+}
+
+/** One key of the installation. */
+export interface InstallationKey {
+  /** Stands in what the key has made; reveals nothing of it. */
+  id: string;
+  /** 32 bytes for one purpose, such as `davit seal v2`. */
+  derive(purpose: string): Buffer;
+}
+/** The installation's keys, on the server. */
+export interface KeyRing {
+  /** Seals and signs. */
+  current(): InstallationKey;
+  /** The current one first; the others open and verify what they have made. */
+  all(): readonly InstallationKey[];
+  find(id: string): InstallationKey | undefined;
+}
+/** Seals for attempts, on the server: bytes of one scope cannot be opened for another. */
+export interface Sealer {
+  seal(scope: string, plain: Uint8Array): Uint8Array;
+  /** Throws `secret/corrupt`. */
+  unseal(scope: string, sealed: Uint8Array): Uint8Array;
+}
+
+/** The server's side of proofs. */
+export interface ServerProofs {
+  sign(message: Message): Proof;
+  facts(): ProofFacts;
+}
+/** What a control worker knows of the server's proofs. */
+export interface Proofs {
+  /** As they were when the worker started; undefined for a server of an earlier version. */
+  known(): Promise<ProofFacts | undefined>;
+  /** Asks the server, which may have a new key. */
+  again(): Promise<ProofFacts | undefined>;
+  /** `spki`: a public key, base64. */
+  isSignedBy(spki: string, message: Message, proof: Proof): boolean;
+}
+/** Messages that a control worker sends on its own: the server proves them if they have a reason. */
+export interface Prover {
+  /** Undefined: the server is of an earlier version. Rejects with `decision/unproven` without a reason. */
+  prove(message: Message): Promise<DecisionProof | undefined>;
+}
+
+/** The ports of one attempt: its token opens what the attempt needs, and nothing else. */
+export interface AttemptPorts {
+  blobs: BlobStore;
+  records: RecordStore;
+  logs: LogStore;
+  rights: Rights;
+  credentials: Credentials;
+  secrets: Secrets;
+}
+export interface AttemptOf {
+  ref: AttemptRef;
+  /** The activity that the worker has, as Temporal knows it, and its workflow run. */
+  activityId: string;
+  runId: string;
+  /** The worker's identity in Temporal. */
+  identity: string;
 }
 
 // ---------------------------------------------------------------- container engine

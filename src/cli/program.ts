@@ -16,6 +16,7 @@ import { prepareCommand } from './commands/prepare.ts';
 import { runCommand } from './commands/run.ts';
 import { serverCommand } from './commands/server.ts';
 import { tokenCommand } from './commands/token.ts';
+import { keyCommand } from './commands/key.ts';
 import { downCommand, upCommand } from './commands/up.ts';
 import { workerCommand } from './commands/worker.ts';
 
@@ -38,6 +39,7 @@ const COMMANDS = [
   machineCommand,
   tokenCommand,
   deployTokenCommand,
+  keyCommand,
   prepareCommand,
 ];
 

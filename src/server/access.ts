@@ -1,13 +1,15 @@
 /**
  * Deny by default: a route without an access rule cannot be registered, and the check runs before a body is
- * read. What a user may do to one job is decided by the workflow, which receives the role with the decision.
+ * read. What a user may do to one job is decided by the workflow, which receives the role with the decision; what an
+ * attempt may do is decided by `attempts/attempt-rules.ts`.
  */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { KeyRing } from '../adapters/ports.ts';
 import { DavitError } from '../errors.ts';
 import type { PipelineId } from '../plan/model/ids.ts';
-import type { Machine } from './machine-rules.ts';
 import type { Credentials, JobCredential } from './registry/credentials.ts';
-import { bearer, mayAs, type Access, type Tokens, type User } from './auth.ts';
+import { isAttemptToken, readAttempt, type AttemptClaims } from './attempts/attempt-token.ts';
+import { bearer, mayAs, type Access, type Tokens, type User, type WorkerCaller } from './auth.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -21,49 +23,57 @@ declare module 'fastify' {
     /** Set where a route for people was called with the token of a job. */
     job: JobCredential | undefined;
     /** Set by the check of every route for workers: the one whose own token was used. */
-    machine: Machine | undefined;
+    worker: WorkerCaller | undefined;
+    /** Set by the check of routes for attempts: what the token says. Undefined for a control worker. */
+    attempt: AttemptClaims | undefined;
   }
 }
+interface Guard {
+  tokens: Tokens;
+  keys: KeyRing;
+  credentials: Pick<Credentials, 'job'>;
+}
+type RouteChecks = 'anybody' | 'webhook' | 'site' | 'credential';
+type Checked = Exclude<Access, RouteChecks>;
+type OfWorkers = Extract<Access, 'worker' | 'attempt' | 'sealed' | 'control'>;
 
-export function guardRoutes(
-  app: FastifyInstance,
-  tokens: Tokens,
-  credentials: Pick<Credentials, 'job'>,
-): void {
+export function guardRoutes(app: FastifyInstance, guard: Guard): void {
   app.addHook('onRoute', (route) => {
     if (route.config?.access === undefined)
       throw new DavitError('internal/defect', `The route ${route.url} has no access rule.`);
   });
   app.decorateRequest('user', undefined);
-  app.decorateRequest('machine', undefined);
+  app.decorateRequest('worker', undefined);
+  app.decorateRequest('attempt', undefined);
   app.decorateRequest('job', undefined);
   app.addHook('onRequest', async (request) => {
     const { access, jobs } = request.routeOptions.config;
     // Only the "not found" response has no route and therefore no access rule.
     if (access === undefined || isCheckedByRoute(access)) return;
     refuseOtherOrigins(request);
-    request.job = jobs && (await jobOf(request, credentials));
+    request.job = jobs && (await jobOf(request, guard.credentials));
     if (request.job) return;
-    check(request, access, tokens);
+    check(request, access, guard);
   });
 }
 
-type RouteChecks = 'anybody' | 'webhook' | 'site' | 'credential';
 const isCheckedByRoute = (access: Access): access is RouteChecks =>
   access === 'anybody' || access === 'webhook' || access === 'site' || access === 'credential';
 
-function check(request: FastifyRequest, access: Exclude<Access, RouteChecks>, tokens: Tokens): void {
+const isForWorkers = (access: Checked): access is OfWorkers =>
+  access === 'worker' || access === 'attempt' || access === 'sealed' || access === 'control';
+
+function check(request: FastifyRequest, access: Checked, guard: Guard): void {
   const { authorization } = request.headers;
   if (authorization === undefined) throw new DavitError('auth/missing', 'The request has no token.');
   // A malformed token is unknown.
   const token = bearer(authorization) ?? '';
-  if (access === 'worker') {
-    const worker = tokens.worker(token);
-    if (!worker) throw new DavitError('auth/missing', 'The token is not the worker token.');
-    request.machine = worker.machine;
+  if (isForWorkers(access)) {
+    if (isAttemptToken(token)) request.attempt = attemptOf(token, access, guard);
+    else request.worker = workerOf(token, access, guard);
     return;
   }
-  const user = tokens.user(token);
+  const user = guard.tokens.user(token);
   if (!user) throw new DavitError('auth/missing', 'Unknown token.');
   if (!mayAs(user.role, access))
     throw new DavitError('auth/denied', `${user.name} has role ${user.role}; ${access} is required.`);
@@ -77,6 +87,32 @@ async function jobOf(
 ): Promise<JobCredential | undefined> {
   const shown = headers['job-token'] ?? bearer(headers.authorization);
   return typeof shown === 'string' ? credentials.job(shown) : undefined;
+}
+
+function attemptOf(token: string, access: OfWorkers, { tokens, keys }: Guard): AttemptClaims {
+  const attempt = readAttempt(keys, token);
+  if (!attempt) throw new DavitError('auth/expired', 'The token of the attempt is not of this installation.');
+  if (attempt.until < Date.now())
+    throw new DavitError('auth/expired', 'The token of the attempt has expired.');
+  if (!tokens.isLive(attempt.token))
+    throw new DavitError('auth/expired', `The token of the worker ${attempt.worker} was revoked.`);
+  if (access === 'worker' || access === 'control')
+    throw new DavitError('auth/denied', 'The token of an attempt does not open this.');
+  return attempt;
+}
+
+function workerOf(token: string, access: OfWorkers, { tokens }: Guard): WorkerCaller {
+  const worker = tokens.worker(token);
+  if (!worker) throw new DavitError('auth/missing', 'The token is not that of a worker, or was revoked.');
+  if (access === 'worker') return worker;
+  if (access === 'sealed') throw new DavitError('auth/denied', 'Only the token of an attempt opens this.');
+  if (worker.kind !== 'machine') return worker;
+  if (access === 'attempt')
+    throw new DavitError(
+      'worker/outdated',
+      `The worker ${worker.machine.name} uses its own token where one of an attempt is needed.`,
+    );
+  throw new DavitError('auth/denied', `The worker ${worker.machine.name} is not a control worker.`);
 }
 
 /** Browsers send the origin of the calling page; pages of other origins are refused. */

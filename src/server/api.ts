@@ -19,6 +19,9 @@
  *   GET  /api/v1/pipelines/:slug/:iid/log/follow?job=&attempt=&offset= reader SSE: `chunk` LogChunkEvent, `end` LogEndEvent
  *   GET  /api/v1/pipelines/:slug/:iid/artifacts?job=          reader    tar.gz of that job's artifacts; &reports=1 its reports
  *   GET  /api/v1/workers                                      reader    WorkerReport[]
+ *   GET  /api/v1/worker-tokens                                operator  ListedWorkerToken[]
+ *   POST /api/v1/worker-tokens               WorkerTokenRequest operator MadeWorkerToken
+ *   POST /api/v1/worker-tokens/revoke        {name, id?}      operator  RevokedWorkerTokens
  *   POST /api/v1/collection                  {dryRun}         operator  Collected
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
  *   GET  /api/v1/deploy-tokens                                operator  DeployTokenRecord[]
@@ -29,7 +32,7 @@
  * Browsers: GET /pages/:slug and /pages/:slug/*  sites of jobs: for users with a token (also as password), or
  * public
  * Forges: POST /webhooks/:forge/:slug  and  POST /webhooks/:forge (project found by the repository's name)
- * Workers (bearer worker token): /internal/v1/... blobs, records, logs, workers; shapes are private to
+ * Workers (bearer token of a worker, or of an attempt): /internal/v1/... attempts, blobs, records, logs; shapes are private to
  * `src/adapters/http`.
  * Errors of every route: ApiError with the HTTP status of its code.
  */
@@ -113,6 +116,34 @@ export interface LogEndEvent {
 export interface StopResponse {
   accepted: true;
   was: 'available' | 'stopping' | 'stopped';
+}
+/** A token of a worker, without the token. Times: epoch ms. */
+export interface ListedWorkerToken {
+  name: string;
+  id: string;
+  control?: boolean;
+  forks?: boolean;
+  protected_only?: boolean;
+  projects?: readonly string[] | undefined;
+  by?: string;
+  at?: number;
+  /** Absent: not since the server started. */
+  usedAt?: number | undefined;
+}
+export interface WorkerTokenRequest {
+  name: string;
+  control?: boolean;
+  forks?: boolean;
+  protected_only?: boolean;
+  projects?: readonly string[];
+}
+/** The token is in this response alone. */
+export interface MadeWorkerToken {
+  token: string;
+  id: string;
+}
+export interface RevokedWorkerTokens {
+  revoked: number;
 }
 export interface StartResponse {
   key: string;

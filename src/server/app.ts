@@ -9,11 +9,13 @@ import { blobRoutes } from './routes/blobs.ts';
 import { collectionRoutes } from './routes/collection.ts';
 import { deployTokenRoutes } from './routes/deploy-tokens.ts';
 import { gitRoutes } from './routes/git.ts';
+import { internalAttemptRoutes } from './routes/internal-attempts.ts';
 import { internalBlobRoutes } from './routes/internal-blobs.ts';
 import { internalChangeRoutes } from './routes/internal-changes.ts';
 import { internalCredentialRoutes } from './routes/internal-credentials.ts';
 import { internalFleetRoutes } from './routes/internal-fleet.ts';
 import { internalLogRoutes } from './routes/internal-logs.ts';
+import { internalProofRoutes } from './routes/internal-proofs.ts';
 import { internalRecordRoutes } from './routes/internal-records.ts';
 import { internalRightsRoutes } from './routes/internal-rights.ts';
 import { logRoutes } from './routes/logs.ts';
@@ -24,7 +26,10 @@ import { projectRoutes } from './routes/projects.ts';
 import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { registryTokenRoutes } from './routes/registry-token.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
-import { machineRules } from './machine-rules.ts';
+import { workerTokenRoutes } from './routes/worker-tokens.ts';
+import { attemptRules } from './attempts/attempt-rules.ts';
+import { givenBlobs } from './attempts/given-blobs.ts';
+import { openAttempts } from './attempts/open-attempts.ts';
 import { pipelineViews } from './views.ts';
 
 /**
@@ -50,7 +55,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   });
   // First, so that refusals have them too.
   app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
-  guardRoutes(app, deps.tokens, deps.credentials);
+  guardRoutes(app, deps);
   handleErrors(app, deps.log);
   app.addHook('onResponse', async (request, reply) =>
     deps.log.request({
@@ -75,17 +80,25 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     registryTokenRoutes,
     deployTokenRoutes,
     gitRoutes,
-    internalCredentialRoutes,
+    workerTokenRoutes,
   ])
     routes(app, deps);
   projectRoutes(app, deps, changes);
   internalChangeRoutes(app, changes);
   for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);
-  const rules = machineRules(deps, views);
-  for (const routes of [internalBlobRoutes, internalRecordRoutes, internalLogRoutes])
+  const open = openAttempts(deps);
+  const rules = attemptRules(deps, { views, open, given: givenBlobs(deps, views) });
+  internalAttemptRoutes(app, deps, { views, open });
+  for (const routes of [
+    internalBlobRoutes,
+    internalRecordRoutes,
+    internalLogRoutes,
+    internalRightsRoutes,
+    internalCredentialRoutes,
+  ])
     routes(app, deps, rules);
   internalFleetRoutes(app, deps);
-  internalRightsRoutes(app, deps);
+  internalProofRoutes(app, deps, views);
   app.addHook('onClose', async () => views.close());
   return app;
 }

@@ -4,7 +4,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { Installation } from '../installation.ts';
-import type { Machine } from './machine-rules.ts';
+import type { WorkerScope } from '../match/worker-scope.ts';
 import { sha256Bytes } from '../utils/sha256.ts';
 
 export const ROLES = ['reader', 'developer', 'operator'] as const;
@@ -17,38 +17,80 @@ export interface User {
 }
 /**
  * Who may call a route: anybody, a signed webhook, a user of a site, or who has a credential for the registry (these
- * three are checked by the route), a worker, or users with at least a role.
+ * three are checked by the route), users with at least a role, or a process of davit:
+ * - worker: any worker, by its own token, which proves the worker and nothing else.
+ * - attempt: an attempt of a job, by its token.
+ * - sealed: the same, and nobody else.
+ * - control: a control worker.
  */
-export type Access = 'anybody' | 'webhook' | 'site' | 'credential' | 'worker' | Role;
+export type Access =
+  | 'anybody'
+  | 'webhook'
+  | 'site'
+  | 'credential'
+  | 'worker'
+  | 'attempt'
+  | 'sealed'
+  | 'control'
+  | Role;
+
+export interface Machine extends WorkerScope {
+  name: string;
+}
+/**
+ * A process that showed a worker's token. `control`: a control worker, or a worker on the server's own machine.
+ * `shared`: it has the token that workers of earlier versions share, which opens what that of a control worker does.
+ */
+export type WorkerCaller = { tokenId: string } & (
+  | { kind: 'machine'; machine: Machine }
+  | { kind: 'control' | 'shared'; machine?: undefined }
+);
 
 export interface Tokens {
   user(token: string): User | undefined;
-  /** Undefined: not the token of a worker. `machine`: the one whose own token it is. */
-  worker(token: string): { machine?: Machine } | undefined;
+  /** Undefined: not the token of a worker, or one that was revoked. */
+  worker(token: string): WorkerCaller | undefined;
+  /** Whether the worker's token with this id counts now. */
+  isLive(tokenId: string): boolean;
+  /** When a token of a worker was last shown, epoch ms; undefined: not since this process started. */
+  usedAt(tokenId: string): number | undefined;
+  /** Id of the token that workers of earlier versions share; undefined where there is none, or it is turned off. */
+  shared(): string | undefined;
   /** The role that the user with this name has now; undefined if there is no such user. */
   roleOf(name: string): Role | undefined;
 }
 
-/** `owner`: the user of the CLI token file of this machine, always an operator. */
-export function knownTokens(options: {
+const TOKEN_ID_CHARS = 12;
+/** Names a token by its hash; reveals nothing of it. */
+export const tokenIdOf = (tokenSha256: string): string => tokenSha256.slice(0, TOKEN_ID_CHARS);
+
+type ListedWorker = Machine & { token_sha256: string; control?: true };
+
+export interface KnownTokensOptions {
   /** A function is called at each request: rights may change while the server runs. */
   users: Installation['users'] | (() => Installation['users']);
   cliToken: string;
-  workerToken: string;
-  workers?: Installation['workers'];
+  /** The token that workers of earlier versions share; undefined where it does not exist, or is turned off. */
+  workerToken?: string | (() => string | undefined);
+  /** The token of the control worker, and of workers on the server's own machine. */
+  controlToken?: string;
+  workers?: readonly ListedWorker[] | (() => readonly ListedWorker[]);
+  /** The user of the CLI token file of this machine, always an operator. */
   owner: string;
-}): Tokens {
+}
+
+function asFunction<T>(value: T | (() => T)): () => T {
+  return value instanceof Function ? value : () => value;
+}
+
+export function knownTokens(options: KnownTokensOptions): Tokens {
   const owner = {
     user: { name: options.owner, role: 'operator' as const, local: true as const },
     hash: sha256Bytes(options.cliToken),
   };
-  const { users: listed } = options;
-  const usersNow = typeof listed === 'function' ? listed : () => listed;
-  const worker = sha256Bytes(options.workerToken);
-  const machines = (options.workers ?? []).map(({ token_sha256, ...machine }) => ({
-    machine,
-    hash: Buffer.from(token_sha256, 'hex'),
-  }));
+  const usersNow = asFunction(options.users);
+  const workersNow = knownWorkers(options);
+  const used = new Map<string, number>();
   return {
     user(token) {
       const hash = sha256Bytes(token);
@@ -65,19 +107,44 @@ export function knownTokens(options: {
     },
     worker(token) {
       const hash = sha256Bytes(token);
-      const own = machines.filter((one) => timingSafeEqual(one.hash, hash))[0];
-      return timingSafeEqual(worker, hash) ? {} : own && { machine: own.machine };
+      const caller = workersNow().filter((one) => timingSafeEqual(one.hash, hash))[0]?.caller;
+      if (caller) used.set(caller.tokenId, Date.now());
+      return caller;
     },
+    usedAt: (tokenId) => used.get(tokenId),
+    shared: () => workersNow().find(({ caller }) => caller.kind === 'shared')?.caller.tokenId,
+    isLive: (tokenId) => workersNow().some(({ caller }) => caller.tokenId === tokenId),
     roleOf: (name) =>
       name === options.owner ? 'operator' : usersNow().find((one) => one.name === name)?.role,
   };
+}
+
+function knownWorkers(options: KnownTokensOptions): () => { hash: Buffer; caller: WorkerCaller }[] {
+  const sharedNow = asFunction<string | undefined>(options.workerToken);
+  const listedNow = asFunction<readonly ListedWorker[]>(options.workers ?? []);
+  const one = (kind: 'control' | 'shared', token: string | undefined) => {
+    if (token === undefined) return [];
+    const hash = sha256Bytes(token);
+    return [{ hash, caller: { kind, tokenId: tokenIdOf(hash.toString('hex')) } }];
+  };
+  return () => [
+    ...one('shared', sharedNow()),
+    ...one('control', options.controlToken),
+    ...listedNow().map(({ token_sha256, control, ...machine }) => ({
+      hash: Buffer.from(token_sha256, 'hex'),
+      caller: {
+        tokenId: tokenIdOf(token_sha256),
+        ...(control ? { kind: 'control' as const } : { kind: 'machine' as const, machine }),
+      },
+    })),
+  ];
 }
 
 export const mayAs = (role: Role, needed: Role): boolean => ROLES.indexOf(role) >= ROLES.indexOf(needed);
 
 /** The token of `Authorization: Bearer TOKEN` (RFC 6750); undefined for anything else. */
 export const bearer = (header: string | undefined): string | undefined =>
-  /^Bearer ([A-Za-z0-9._~+/=-]{8,4096})$/i.exec(header ?? '')?.[1];
+  /^Bearer ([A-Za-z0-9._~+/=-]{8,8192})$/i.exec(header ?? '')?.[1];
 
 const BASIC = /^Basic ([A-Za-z0-9+/=]{1,24576})$/i;
 

@@ -9,7 +9,7 @@ import { parseInstallation } from '../compiler/installation-file.ts';
 import type { Installation } from '../installation.ts';
 
 /** What may change without a restart. */
-export type Rights = Pick<Installation, 'users' | 'projects'>;
+export type Rights = Pick<Installation, 'users' | 'projects' | 'workers'>;
 
 export function currentRights(
   path: string | undefined,
@@ -25,8 +25,11 @@ export function currentRights(
     seen = stamp;
     const text = textOf(path);
     const parsed = text === undefined ? undefined : parseInstallation(text, path);
-    if (parsed?.ok) rights = { users: parsed.value.users, projects: parsed.value.projects };
-    else complain('the installation file was changed and cannot be read; users and rights stay as they were');
+    if (parsed?.ok) {
+      const { users, projects, workers } = parsed.value;
+      rights = { users, projects, workers };
+    } else
+      complain('the installation file was changed and cannot be read; users and rights stay as they were');
     return rights;
   };
 }

@@ -5,9 +5,12 @@ import type {
   CollectRequest,
   Fleet,
   FollowedLogs,
+  KeyRing,
   RecordStore,
   Secrets,
   UploadPack,
+  Sealer,
+  ServerProofs,
 } from '../adapters/ports.ts';
 import type { InstallationFacts, InstallationProject } from '../installation.ts';
 import type { ProtectionOf } from './forge-protection.ts';
@@ -17,6 +20,7 @@ import type { ServerLog } from './log.ts';
 import type { Credentials } from './registry/credentials.ts';
 import type { DeployTokens } from './registry/deploy-tokens.ts';
 import type { TokenSigner } from './registry/token-signer.ts';
+import type { WorkerTokens } from './workers/worker-tokens.ts';
 import type { Workflows } from './workflow-port.ts';
 
 export interface WebhookProject {
@@ -44,6 +48,10 @@ export interface ServerDeps {
   deployTokens: DeployTokens;
   /** Absent: davit runs none. */
   ownRegistry?: OwnRegistry;
+  workerTokens: WorkerTokens;
+  keys: KeyRing;
+  proofs: ServerProofs;
+  sealer: Sealer;
   /** What the forges of projects protect. */
   protectionOf: ProtectionOf;
   /** Repositories of projects, for jobs, and the secrets that they need. */

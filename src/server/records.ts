@@ -15,7 +15,7 @@ const MAX_BYTES = 64 * 1_024 * 1_024;
 export async function recordOf(deps: RecordDeps, id: PipelineId): Promise<PipelineRecord | undefined> {
   const entry = await deps.records.get<PipelineEntry>(pipelineRecordName(id));
   if (!entry) return undefined;
-  const record: unknown = await json(deps, entry.record);
+  const record: unknown = await jsonOf(deps, entry.record);
   return record as PipelineRecord;
 }
 
@@ -28,9 +28,9 @@ export const summaryOfRecord = async (
 /** The plan of the pipeline; undefined if it never had one. */
 export async function planOf(deps: RecordDeps, record: PipelineRecord): Promise<Plan | undefined> {
   if (!record.plan) return undefined;
-  const plan: unknown = await json(deps, record.plan);
+  const plan: unknown = await jsonOf(deps, record.plan);
   return plan as Plan;
 }
 
-const json = async (deps: RecordDeps, digest: `sha256:${string}`): Promise<unknown> =>
+export const jsonOf = async (deps: Pick<RecordDeps, 'blobs'>, digest: `sha256:${string}`): Promise<unknown> =>
   JSON.parse(Buffer.from(await deps.blobs.getBytes(digest, MAX_BYTES)).toString('utf8'));

@@ -1,5 +1,4 @@
 /** Starts and stops the server. */
-import { randomUUID } from 'node:crypto';
 import { userInfo } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,11 +8,12 @@ import { DavitError } from '../errors.ts';
 import { HELPER_IMAGE, type Installation, type InstallationFacts } from '../installation.ts';
 import { wireServer, type ServerPorts } from '../wiring-server.ts';
 import { buildApp } from './app.ts';
-import { knownTokens } from './auth.ts';
+import { knownTokens, type Tokens } from './auth.ts';
 import { runCollection } from './collection.ts';
 import { forgeProtection } from './forge-protection.ts';
+import { provenWorkflows } from './proven-workflows.ts';
 import { refResolver } from './resolve-ref.ts';
-import { currentRights } from './current-rights.ts';
+import { currentRights, type Rights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type OwnRegistry, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
 import { processLogger, serverLog, type ServerLog } from './log.ts';
@@ -22,6 +22,7 @@ import { deployTokens } from './registry/deploy-tokens.ts';
 import { TOKEN_PATH } from './registry/token-path.ts';
 import { tokenSigner } from './registry/token-signer.ts';
 import { linkTemporal } from './temporal/temporal.ts';
+import { WorkerTokens } from './workers/worker-tokens.ts';
 
 const MIN_TOKEN = 16;
 
@@ -34,9 +35,12 @@ export interface StartOptions {
   installationId: string;
   /** Token of the CLI on this machine, for an operator named after the OS user. */
   cliToken: string;
-  workerToken: string;
-  /** This server's own: its credentials for jobs and targets depend on it. Absent: a new one, as in tests. */
-  installationKey?: string;
+  /** The token that workers of earlier versions share, if there is one. */
+  workerToken?: string | undefined;
+  /** The token of the control worker, and of workers on this machine. */
+  controlToken?: string | undefined;
+  /** Keys of the installation; a file in `dataDir` if absent. Created if missing. */
+  keyFile?: string;
   /** host:port of the registry that davit runs, if the installation file has no default. */
   registry?: string;
   /** host:port of the registry that believes this server's tokens, and the PEM of their key and certificate. */
@@ -62,15 +66,20 @@ export interface RunningServer {
  * for tokens that are too short.
  */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
-  if (options.cliToken.length < MIN_TOKEN || options.workerToken.length < MIN_TOKEN)
+  const { cliToken, workerToken, controlToken } = options;
+  const own = [cliToken, workerToken, controlToken].filter((token) => token !== undefined);
+  if (own.some((token) => token.length < MIN_TOKEN))
     throw new DavitError(
       'installation/invalid',
-      `The CLI token or the worker token has fewer than ${MIN_TOKEN} characters.`,
+      `The CLI token or a token of workers has fewer than ${MIN_TOKEN} characters.`,
     );
-  const ports = await wireServer(options);
+  const ports = await wireServer({
+    ...options,
+    keyFile: options.keyFile ?? join(options.dataDir, 'installation-key'),
+  });
+  const workerTokens = await WorkerTokens.open(ports.records);
   const webhooks = await webhookProjects(options.installation, ports);
-  const { cliToken, workerToken, installationKey = randomUUID() } = options;
-  const secrets = [cliToken, workerToken, installationKey, ...webhooks.map((one) => one.secret)];
+  const secrets = [...own, ...webhooks.map((one) => one.secret)];
   const log = serverLog(options.logger ?? processLogger(options.settings.logLevel), secrets);
   warnOfRefused(webhooks, log);
   const rights = currentRights(options.installationPath, options.installation, (text) => log.warn(text));
@@ -80,14 +89,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const app = buildApp({
     ...ports,
     fleet: memoryFleet(),
-    workflows: link.workflows,
-    tokens: knownTokens({
-      ...options,
-      users: () => rights().users,
-      workers: options.installation.workers,
-      owner: ownerName(),
-    }),
-    credentials: serverCredentials(installationKey, ports.logs),
+    workflows: provenWorkflows(link.workflows, ports.proofs),
+    workerTokens,
+    tokens: tokensNow(options, rights, workerTokens),
+    credentials: serverCredentials(ports.keys, ports.logs),
     deployTokens: deployTokens(ports.records),
     ownRegistry,
     protectionOf: forgeProtection({ ...ports, log }),
@@ -96,6 +101,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     facts: () => ({
       ...factsOf({ ...options, installation: { ...options.installation, ...rights() } }, at.url),
       ...(ownRegistry && { ownRegistry: { host: ownRegistry.host, tokens: at.tokens } }),
+      proofs: ports.proofs.facts(),
     }),
     version: await packageVersion(),
     log,
@@ -138,6 +144,16 @@ function loopbackOf(listening: string): string {
 /** Also for one that asks for no tokens yet (`registry_auth: off`): what targets get now counts when it does. */
 const ownRegistryOf = ({ ownRegistry }: StartOptions): OwnRegistry | undefined =>
   ownRegistry && { host: ownRegistry.host, signer: tokenSigner(ownRegistry.key) };
+/** Users, and tokens of workers in the file and in the store, as they are at each request. */
+const tokensNow = (options: StartOptions, rights: () => Rights, stored: WorkerTokens): Tokens =>
+  knownTokens({
+    cliToken: options.cliToken,
+    ...(options.controlToken !== undefined && { controlToken: options.controlToken }),
+    workerToken: () => (stored.sharedOff ? undefined : options.workerToken),
+    users: () => rights().users,
+    workers: () => [...rights().workers, ...stored.list()],
+    owner: ownerName(),
+  });
 
 function warnOfRefused(webhooks: readonly WebhookProject[], log: ServerLog): void {
   for (const { project } of webhooks)

@@ -9,6 +9,7 @@ import { DavitError } from '../errors.ts';
 import type { Decision, DecisionAnswer, PipelineStatus } from '../plan/model/protocol.ts';
 import type { ServerDeps } from './deps.ts';
 import { targetOf } from './approvals.ts';
+import { provenDecision } from './proven-workflows.ts';
 import { planOf, recordOf } from './records.ts';
 import type { Views } from './views.ts';
 
@@ -21,7 +22,10 @@ export async function submitDecision(
   const target =
     decision.action === 'play' ? targetOf(deps.facts(), await views.status(id), decision.job) : undefined;
   const bound = { ...decision, ...(target !== undefined && { target }) };
-  const answer = await deps.workflows.decide(id, bound);
+  // What is decided about is the job as it is now.
+  views.touch(id);
+  const proven = provenDecision(deps.proofs, id, { decision: bound, status: await views.status(id) });
+  const answer = await deps.workflows.decide(id, proven);
   views.touch(id);
   return answer === 'closed' ? decideClosed(deps, views, { id, decision: bound }) : answer;
 }
@@ -62,6 +66,7 @@ async function decideClosed(
     const verdict = judge({ job: planned, status: job, missing: [], approveBySignal: false }, decision);
     if (!verdict.accepted) return { accepted: false, code: verdict.code, message: verdict.message };
   }
-  await deps.workflows.rerun(parsePipelineId(id)?.slug ?? status.project, { pipeline: id, decision });
+  const proven = provenDecision(deps.proofs, id, { decision, status });
+  await deps.workflows.rerun(parsePipelineId(id)?.slug ?? status.project, { pipeline: id, decision: proven });
   return { accepted: true, message: `The pipeline ${id} continues with ${decision.job}.` };
 }

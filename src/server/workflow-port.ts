@@ -17,6 +17,12 @@ export interface PendingJob {
   activityId: string;
   /** False if it waits on its queue. */
   started: boolean;
+  /** A worker has it, perhaps to end it. */
+  taken?: boolean;
+  /** Name of the activity. */
+  type?: string;
+  /** The identity of the worker that has it. */
+  identity?: string;
 }
 export interface ListedPipeline {
   id: PipelineId;
@@ -45,7 +51,7 @@ export interface Workflows {
   /** Cancels, and does not terminate: the pipeline cleans up. */
   cancel(id: PipelineId, by: Asker): Promise<'accepted' | 'closed'>;
   /** Needs no worker. */
-  describe(id: PipelineId): Promise<{ open: boolean; pending: PendingJob[] } | undefined>;
+  describe(id: PipelineId): Promise<{ open: boolean; runId?: string; pending: PendingJob[] } | undefined>;
   status(id: PipelineId): Promise<PipelineStatus | undefined>;
   project(slug: ProjectSlug): Promise<ProjectStatus | undefined>;
   lookup(slug: ProjectSlug, key: string): Promise<KeyLookup | undefined>;

@@ -6,7 +6,13 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import { ApplicationFailure } from '@temporalio/common';
-import type { PipelineLookup, PipelineStarter, TriggerLookup, WorkflowLookup } from '../adapters/ports.ts';
+import type {
+  PipelineLookup,
+  PipelineStarter,
+  Prover,
+  TriggerLookup,
+  WorkflowLookup,
+} from '../adapters/ports.ts';
 import type { StopEnvironment } from '../plan/model/environments.ts';
 import type { ProjectInput } from '../plan/model/project-memory.ts';
 import {
@@ -34,6 +40,14 @@ import type { Trigger } from '../plan/model/trigger.ts';
 /** Durable when it resolves; starts the project's workflow if it does not run. Works without a worker. */
 export const signalTrigger = (client: Client, trigger: Trigger): Promise<void> =>
   toProject(client, trigger.project, { signal: SIGNALS.trigger, args: [trigger] });
+
+/** A request of a control worker's own, which the server proves. */
+export const provenStart =
+  (client: Client, prover: Prover): PipelineStarter['start'] =>
+  async (trigger) => {
+    const proof = await prover.prove({ kind: 'trigger', trigger });
+    await signalTrigger(client, { ...trigger, ...(proof && { proof }) });
+  };
 
 /** For a closed pipeline: the project starts a new run of it, which begins with this decision. */
 export const signalRerun = (client: Client, project: ProjectSlug, request: RerunRequest): Promise<void> =>

@@ -23,6 +23,7 @@ const PURE = [
   'src/installation.ts',
   'src/masking/',
   'src/utils/sha256.ts',
+  'src/utils/store-names.ts',
   'src/utils/unless-aborted.ts',
   'src/utils/clone-auth.ts',
   'src/utils/is-alive.ts',
@@ -72,6 +73,7 @@ const WORKFLOW = [
   'workflows/activities.ts',
   'workflows/changes.ts',
   'workflows/failures.ts',
+  'workflows/proof.ts',
   'workflows/upstream-link.ts',
   'workflows/versions.ts',
   'workflows/visibility.ts',
@@ -94,6 +96,7 @@ export const AREAS: readonly Area[] = [
   { of: 'src/version.ts', may: ['package.json'] },
   // Workflows use the others, so only this one may import from Node.
   { of: 'src/utils/sha256.ts', may: ['node:crypto'] },
+  { of: 'src/utils/store-names.ts', may: ['src/utils/sha256.ts'] },
   { of: 'src/utils/clone-auth.ts', may: ['types:src/adapters/ports.ts', 'types:src/installation.ts'] },
   { of: 'src/utils/retry.ts', may: ['src/errors.ts', 'node:timers/promises'] },
   { of: 'src/utils/tar.ts', may: ['types:tar-stream'] },

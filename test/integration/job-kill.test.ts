@@ -46,6 +46,24 @@ describe('a worker that ends during a script', () => {
   );
 });
 
+test('the key and the token of the machine are replaced while a job runs and its worker dies: nothing is lost', async () => {
+  const worker = await davit.worker();
+  const hidden = COUNT.replace('count:', 'variables: { SECRET: hidden-value }\ncount:');
+  const id = await davit.start('rotated', hidden);
+  await davit.untilLogged(id, 'count', 'line-5\n');
+  davit.rotateKey();
+  await davit.newMachineToken();
+  await davit.untilLogged(id, 'count', 'line-15\n');
+  await worker.end('SIGKILL');
+  await davit.newMachineToken();
+  const next = await davit.worker();
+  const status = await davit.verdict(id, 60_000);
+  expect(status.jobs[0]).toMatchObject({ attempt: 1, epoch: 2, outcome: 'succeeded' });
+  expect(status.jobs[0]?.result).toMatchObject({ log: { complete: true }, artifacts: { files: 1 } });
+  expect(await davit.log(id, 'count')).toContain(counted);
+  await next.end('SIGTERM');
+}, 120_000);
+
 describe('a cancel', () => {
   const SLEEP = `
 wait:

@@ -6,7 +6,7 @@ import { makeFindArtifacts } from '../../activities/pipeline/find-artifacts.ts';
 import { forgeRefs } from '../../src/adapters/forge/index.ts';
 import { httpStores } from '../../src/adapters/http/index.ts';
 import type { Rights } from '../../src/adapters/ports.ts';
-import { artifactNameHash } from '../../activities/runtime/artifact-name-hash.ts';
+import { artifactNameHash } from '../../src/utils/store-names.ts';
 import { artifactRecordPrefix } from '../../src/plan/model/records.ts';
 import { forgeProtection, type ProtectionOf } from '../../src/server/forge-protection.ts';
 import { testForge, type TestForge } from '../support/forge.ts';

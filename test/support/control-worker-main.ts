@@ -5,7 +5,7 @@
 import type { ControlActivities } from '../../activities/contract.ts';
 import { makeControlActivities } from '../../activities/index.ts';
 import { readSettings } from '../../src/config.ts';
-import { workflowLookup } from '../../src/temporal/calls.ts';
+import { provenStart, workflowLookup } from '../../src/temporal/calls.ts';
 import { connectTemporal } from '../../src/temporal/client.ts';
 import { wireWorker } from '../../src/wiring.ts';
 import { run } from '../../workers/control.ts';
@@ -15,7 +15,9 @@ const { client } = await connectTemporal({
   address: settings.temporalAddress ?? '',
   namespace: settings.temporalNamespace,
 });
-const real = makeControlActivities({ ...(await wireWorker(settings)), workflows: workflowLookup(client) });
+const ports = await wireWorker(settings);
+const workflows = { ...workflowLookup(client), start: provenStart(client, ports.prover) };
+const real = makeControlActivities({ ...ports, workflows });
 const die = (): void => void process.kill(process.pid, 'SIGKILL');
 const dying: Record<string, Partial<ControlActivities>> = {
   startDownstream: {

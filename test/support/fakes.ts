@@ -18,6 +18,7 @@ import type { ApprovalAnswer, ApprovalQuestion } from '../../src/plan/model/appr
 import type { BuiltImage, JobResult, Outcome } from '../../src/plan/model/outcome.ts';
 import type { Plan } from '../../src/plan/model/plan.ts';
 import { parsePipelineId, type Digest, type PipelineId } from '../../src/plan/model/ids.ts';
+import type { Message, ProofAnswer } from '../../src/plan/model/proof.ts';
 import type { KeyLookup } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
@@ -111,6 +112,9 @@ export class Fakes {
   /** What the server says about approvals. */
   approvals: (question: ApprovalQuestion) => Promise<ApprovalAnswer> = async () => ({ verdict: 'stands' });
 
+  /** What the control worker says about messages that decide something. */
+  proofs: (message: Message) => Promise<ProofAnswer> = async () => ({ verdict: 'proven' });
+
   /** Releases every behaviour with this `until`. */
   open(slug: string, name: string): void {
     this.#door(slug, name).open();
@@ -133,6 +137,8 @@ export class Fakes {
         if (this.projects.get(project)?.claimUntil) await this.#stay(project, { until: 'claimed' });
         return this.#claim(project, key, claimId);
       },
+      checkProof: async (message) => this.proofs(message),
+      proveStop: async () => ({}),
       checkApproval: async (question) => {
         const answer = await this.approvals(question);
         this.#note(question.project, { activity: `checkApproval ${answer.verdict}`, job: question.job });

@@ -8,6 +8,9 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { uploadPack } from '../../src/adapters/git/upload-pack.ts';
 import { diskStores, type DiskStores } from '../../src/adapters/disk/index.ts';
+import { fileKeyRing } from '../../src/adapters/keys/key-ring.ts';
+import { publicKeys, signMessage } from '../../src/adapters/keys/proofs.ts';
+import { serverSealer } from '../../src/adapters/secrets/index.ts';
 import { installationSchema, type Installation } from '../../src/installation.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
 import type {
@@ -34,6 +37,7 @@ import { memoryFleet } from '../../src/server/fleet.ts';
 import { serverLog } from '../../src/server/log.ts';
 import { serverCredentials } from '../../src/server/registry/credentials.ts';
 import { deployTokens } from '../../src/server/registry/deploy-tokens.ts';
+import { WorkerTokens } from '../../src/server/workers/worker-tokens.ts';
 import { factsOf } from '../../src/server/start.ts';
 import type { ListedPipeline, PendingJob, Workflows } from '../../src/server/workflow-port.ts';
 import { sha256 } from '../../src/utils/sha256.ts';
@@ -42,6 +46,7 @@ import { memorySecrets } from './job-stores.ts';
 export const TOKENS = {
   cli: 'cli-token-0123456789abcdef',
   worker: 'worker-token-0123456789abcdef',
+  control: 'control-token-0123456789abcdef',
   reader: 'reader-token-0123456789',
   developer: 'developer-token-0123456789',
   operator: 'operator-token-0123456789',
@@ -53,6 +58,7 @@ export class FakeWorkflows implements Workflows {
   open = new Map<PipelineId, PipelineStatus>();
   closed = new Map<PipelineId, PipelineStatus>();
   pending: PendingJob[] = [];
+  runId = 'the-run';
   triggers: Trigger[] = [];
   reruns: RerunRequest[] = [];
   environments: EnvironmentState[] = [];
@@ -94,10 +100,13 @@ export class FakeWorkflows implements Workflows {
     this.cancelled.push(id);
     return 'accepted';
   }
-  async describe(id: PipelineId): Promise<{ open: boolean; pending: PendingJob[] } | undefined> {
+  async describe(
+    id: PipelineId,
+  ): Promise<{ open: boolean; runId: string; pending: PendingJob[] } | undefined> {
+    const { runId } = this;
     this.#fail();
-    if (this.open.has(id)) return { open: true, pending: this.pending };
-    return this.closed.has(id) ? { open: false, pending: [] } : undefined;
+    if (this.open.has(id)) return { open: true, runId, pending: this.pending };
+    return this.closed.has(id) ? { open: false, runId, pending: [] } : undefined;
   }
   async status(id: PipelineId): Promise<PipelineStatus | undefined> {
     this.asked += 1;
@@ -180,20 +189,30 @@ export async function testServer(
     },
   });
   const workflows = new FakeWorkflows();
+  const keys = fileKeyRing(join(folder, 'keys'));
+  const workerTokens = await WorkerTokens.open(stores.records);
   const deps: ServerDeps = {
     ...stores,
     fleet: memoryFleet(),
     workflows,
+    workerTokens,
+    keys,
+    proofs: {
+      sign: (message) => signMessage(keys, message),
+      facts: () => ({ keys: publicKeys(keys), requiredFrom: 0 }),
+    },
+    sealer: serverSealer(keys, TOKENS.worker),
     tokens: knownTokens({
       users: installation.users,
       cliToken: TOKENS.cli,
-      workerToken: TOKENS.worker,
-      workers: installation.workers,
+      controlToken: TOKENS.control,
+      workerToken: () => (workerTokens.sharedOff ? undefined : TOKENS.worker),
+      workers: () => [...installation.workers, ...workerTokens.list()],
       owner: 'me',
     }),
     uploadPack: uploadPack(),
     secrets: memorySecrets(options.secrets),
-    credentials: serverCredentials('the key of the installation', stores.logs),
+    credentials: serverCredentials(keys, stores.logs),
     deployTokens: deployTokens(stores.records),
     ...(options.ownRegistry && { ownRegistry: options.ownRegistry }),
     protectionOf: options.protectionOf ?? (async () => undefined),

@@ -8,6 +8,8 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileKeyRing, rotateKeyFile } from '../../src/adapters/keys/key-ring.ts';
+import { signMessage } from '../../src/adapters/keys/proofs.ts';
 import { readSettings, type Settings } from '../../src/config.ts';
 import { installationSchema } from '../../src/installation.ts';
 import { FINAL_STATES, type PipelineStatus } from '../../src/plan/model/protocol.ts';
@@ -38,6 +40,7 @@ export class SmallDavit {
   readonly #serve: (port: number) => Promise<RunningServer>;
   #server: RunningServer;
   readonly #settings: Settings;
+  readonly #cliToken: string;
   #stop = new AbortController();
   #control: Promise<void>;
   readonly #workers = new Set<ArchProcess>();
@@ -50,6 +53,7 @@ export class SmallDavit {
     server: RunningServer;
     serve: (port: number) => Promise<RunningServer>;
     settings: Settings;
+    cliToken: string;
   }) {
     this.installation = of.installation;
     this.temporal = of.temporal;
@@ -58,6 +62,7 @@ export class SmallDavit {
     this.#server = of.server;
     this.#serve = of.serve;
     this.#settings = of.settings;
+    this.#cliToken = of.cliToken;
     this.#control = runControl({ settings: of.settings, signal: this.#stop.signal });
   }
 
@@ -67,6 +72,7 @@ export class SmallDavit {
     const workerTokenFile = join(home, 'keys', 'worker-token');
     await mkdir(join(home, 'keys'));
     await writeFile(workerTokenFile, workerToken, { mode: 0o600 });
+    const cliToken = randomUUID();
     const temporal = await startTemporal();
     const installation = randomUUID();
     const serve = (port: number): Promise<RunningServer> =>
@@ -74,8 +80,8 @@ export class SmallDavit {
         settings: { logLevel: 'silent' },
         installation: installationSchema.parse({ limits }),
         installationId: installation,
-        cliToken: randomUUID(),
-        workerToken,
+        cliToken,
+        controlToken: workerToken,
         registry: '127.0.0.1:1',
         temporal,
         dataDir: join(home, 'data'),
@@ -86,12 +92,36 @@ export class SmallDavit {
       ...readSettings(),
       home,
       workerTokenFile,
+      controlTokenFile: join(home, 'keys', 'control-token'),
       serverUrl: server.url,
       temporalAddress: temporal.address,
       temporalNamespace: temporal.namespace,
     };
     const ports = await wireWorker(settings);
-    return new SmallDavit({ installation, temporal, ports, home, server, serve, settings });
+    const davit = new SmallDavit({ installation, temporal, ports, home, server, serve, settings, cliToken });
+    await davit.newMachineToken();
+    return davit;
+  }
+
+  /** Arch workers have a token of their own; this replaces it, and revokes the former one. */
+  async newMachineToken(): Promise<void> {
+    const ask = async (path: string, method: string, body?: object): Promise<unknown> => {
+      const headers = { authorization: `Bearer ${this.#cliToken}`, 'content-type': 'application/json' };
+      const url = `${this.#server.url}/api/v1/worker-tokens${path}`;
+      const answer = await fetch(url, { method, headers, ...(body && { body: JSON.stringify(body) }) });
+      return answer.json();
+    };
+    const former = (await ask('', 'GET')) as { name: string; id: string }[];
+    const { token } = (await ask('', 'POST', { name: 'machine', forks: true })) as { token: string };
+    await writeFile(this.#machineTokenFile, token, { mode: 0o600 });
+    for (const { name, id } of former) await ask('/revoke', 'POST', { name, id });
+  }
+  rotateKey(): void {
+    rotateKeyFile(join(this.#home, 'data', 'installation-key'));
+  }
+
+  get #machineTokenFile(): string {
+    return join(this.#home, 'keys', 'machine-token');
   }
 
   /** Like an upgrade: the old server ends, the new one takes its address. */
@@ -122,7 +152,8 @@ export class SmallDavit {
   async worker(arches = 'amd64', config = ''): Promise<ArchProcess> {
     const configFile = join(this.#home, `worker-${randomUUID()}.yml`);
     await writeFile(configFile, config);
-    return this.#spawn('arch-worker-main.ts', [arches], { TEST_WORKER_CONFIG: configFile });
+    const own = { TEST_WORKER_CONFIG: configFile, DAVIT_WORKER_TOKEN_FILE: this.#machineTokenFile };
+    return this.#spawn('arch-worker-main.ts', [arches], own);
   }
 
   async #spawn(main: string, args: string[], env: Record<string, string> = {}): Promise<ArchProcess> {
@@ -193,7 +224,9 @@ export class SmallDavit {
       fork: false,
       receivedAt: Date.now(),
     };
-    await signalTrigger(this.temporal.client, trigger);
+    const keys = fileKeyRing(join(this.#home, 'data', 'installation-key'));
+    const proof = signMessage(keys, { kind: 'trigger', trigger });
+    await signalTrigger(this.temporal.client, { ...trigger, proof });
     return `${project}/1`;
   }
 

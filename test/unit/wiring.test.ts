@@ -47,7 +47,8 @@ test('facts come from the server, with the token of workers; targets come from t
     expect(ports.facts).toEqual(testFacts(config));
     expect((await ports.target('prod')).name).toBe('prod');
     await expect(ports.target('other')).rejects.toMatchObject({ code: 'deploy/unknown-target' });
-    expect(Buffer.from(ports.secrets.unseal(ports.secrets.seal(Buffer.from('x')))).toString()).toBe('x');
+    const sealed = await ports.secrets.seal(Buffer.from('x'));
+    expect(Buffer.from(await ports.secrets.unseal(sealed)).toString()).toBe('x');
     config = {};
     expect((await (await wireWorker(wired)).target('local')).name).toBe('local');
   } finally {

@@ -1,24 +1,26 @@
 /**
- * A worker's identity in Temporal: `davit/HOSTID/ARCHES/HOSTNAME/PID`. With it a restarted worker
- * distinguishes the activities of its previous process from those of another live worker, on the same engine
- * or the same machine.
+ * With its identity in Temporal a restarted worker distinguishes the activities of its previous process from those of
+ * another live worker, on the same engine or the same machine.
  */
 import { hostname } from 'node:os';
+import { readIdentity, writeIdentity, type IdentityParts } from '../../src/plan/model/worker-identity.ts';
 import { isAlive } from '../../src/utils/is-alive.ts';
 
 export interface WorkerIdentity {
   hostId: string;
   arches: readonly string[];
+  /** Name of its own token, if it has one: the server gives it tokens of attempts by it. */
+  worker?: string | undefined;
 }
 
-export const identityText = ({ hostId, arches }: WorkerIdentity): string =>
-  `davit/${hostId}/${[...arches].sort().join('+')}/${hostname()}/${process.pid}`;
+export const identityText = ({ hostId, arches, worker }: WorkerIdentity): string =>
+  writeIdentity({ hostId, arches, hostName: hostname(), pid: process.pid, worker });
 
-/** Same engine or target, and same architectures. */
-function isSameWorker(self: WorkerIdentity, identity: string): boolean {
-  const own = identityText(self).split('/');
-  const other = identity.split('/');
-  return own.length === other.length && own.slice(0, 3).join('/') === other.slice(0, 3).join('/');
+/** Same engine or target, and same architectures. The token may be another one since. */
+function sameWorker(self: WorkerIdentity, identity: string): IdentityParts | undefined {
+  const other = readIdentity(identity);
+  const arches = [...self.arches].sort().join('+');
+  return other?.hostId === self.hostId && other.arches.join('+') === arches ? other : undefined;
 }
 
 /**
@@ -26,14 +28,16 @@ function isSameWorker(self: WorkerIdentity, identity: string): boolean {
  * the number may belong to another program, and then the heartbeat timeout handles it.
  */
 export function isFormerSelf(self: WorkerIdentity, identity: string): boolean {
-  if (!isSameWorker(self, identity) || identity.split('/')[3] !== hostname()) return false;
-  const pid = Number(identity.split('/')[4]);
-  return pid === process.pid || !isAlive(pid);
+  const other = sameWorker(self, identity);
+  if (other?.hostName !== hostname()) return false;
+  return other.pid === process.pid || !isAlive(other.pid);
 }
 
 /**
  * With another machine's name: either a recreated container, so the worker is dead, or a second live worker
  * of the engine.
  */
-export const isElsewhere = (self: WorkerIdentity, identity: string): boolean =>
-  isSameWorker(self, identity) && identity.split('/')[3] !== hostname();
+export function isElsewhere(self: WorkerIdentity, identity: string): boolean {
+  const other = sameWorker(self, identity);
+  return other !== undefined && other.hostName !== hostname();
+}

@@ -173,10 +173,12 @@ async function stopped(run: Run, job: JobRun): Promise<JobResult> {
   const result = cancelledResult(job);
   const { host } = job.attempt;
   if (!host) return result;
+  const ref = refOf(run, job);
+  const named = hasVersion('stopsNameTheirAttempt') ? ref : undefined;
   try {
     await CancellationScope.nonCancellable(() =>
-      hostActivities(host, run.limits.hostGraceMs).stopJob({
-        ref: refOf(run, job),
+      hostActivities(host, run.limits.hostGraceMs, named).stopJob({
+        ref,
         graceMs: run.limits.cancelGraceMs,
       }),
     );

@@ -14,16 +14,18 @@ import {
   type Superseded,
   type UpdateName,
 } from '../../src/plan/model/protocol.ts';
+import type { PipelineId } from '../../src/plan/model/ids.ts';
 import type { LockGrant } from '../../src/plan/model/locks.ts';
-import { decide, validate, type DecisionTarget } from './submit-decision.ts';
+import { decideProven, validate, type DecisionTarget } from './submit-decision.ts';
 import { setLivePhase } from '../job/state.ts';
 
 export interface PipelineHandlers {
+  id: PipelineId;
   status(): PipelineStatus;
   /** Undefined until there is a plan. */
   target(): DecisionTarget | undefined;
   superseded(by: string): void;
-  cancelled(by: Asker): void;
+  cancelled(by: Asker): void | Promise<void>;
   downstream(news: DownstreamNews): void;
   followed(by: Follower): Promise<void>;
 }
@@ -33,21 +35,22 @@ export function setPipelineHandlers(pipeline: PipelineHandlers): void {
   for (const action of Object.keys(UPDATES) as UpdateName[])
     setHandler(
       defineUpdate<DecisionAnswer, [Decision]>(UPDATES[action]),
-      (decision) => decide(pipeline.target(), { ...decision, action }),
+      (decision) => decideProven(pipeline, { ...decision, action }),
       { validator: (decision) => validate(pipeline.target(), action, decision) },
     );
-  setHandler(defineSignal<[ApproveSignal]>(SIGNALS.approve), (approve) => {
-    decide(pipeline.target(), {
+  setHandler(defineSignal<[ApproveSignal]>(SIGNALS.approve), async (approve) => {
+    await decideProven(pipeline, {
       action: 'play',
       job: approve.job,
       comment: approve.comment,
       ...(approve.confirm !== undefined && { confirm: approve.confirm }),
-      actor: 'temporal',
+      actor: approve.by ?? 'temporal',
       role: 'temporal',
+      ...(approve.proof && { proof: approve.proof }),
     });
   });
-  setHandler(defineSignal<[Decision]>(SIGNALS.decide), (decision) => {
-    decide(pipeline.target(), decision);
+  setHandler(defineSignal<[Decision]>(SIGNALS.decide), async (decision) => {
+    await decideProven(pipeline, decision);
   });
   setHandler(defineSignal<[LockGrant]>(SIGNALS.lockGranted), (grant) =>
     pipeline.target()?.run.locks.granted(grant),

@@ -59,6 +59,7 @@ const newStatus = (job: PlanJob, jobId: number, before: JobStatus | undefined): 
   allowedToFail: false,
   attempt: before?.attempt ?? 0,
   epoch: 0,
+  ...(before?.turn !== undefined && { turn: before.turn }),
   jobId: before?.jobId ?? jobId,
   queue: job.queue,
   ...(job.confirmation !== undefined && { confirmation: job.confirmation }),

@@ -7,14 +7,16 @@
  * PIPELINE-2 The verdict is visible (query, attributes, record) before anything is cleaned up.
  * PIPELINE-3 Requests between verdict and close are carried out: it looks again before it closes.
  */
+import { ApplicationFailure } from '@temporalio/common';
 import { allHandlersFinished, CancellationScope, condition, sleep } from '@temporalio/workflow';
 import type { CompileOutput } from '../../activities/contract.ts';
 import type { Digest } from '../../src/plan/model/ids.ts';
-import type { PipelineInput, PipelineState, PipelineStatus } from '../../src/plan/model/protocol.ts';
+import type { Asker, PipelineInput, PipelineState, PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { composite, isAllowed } from '../../src/plan/policy/status.ts';
 import { bestEffort, compiling, durable } from '../activities.ts';
-import { decide, type DecisionTarget } from './submit-decision.ts';
+import { unproven, verifies } from '../proof.ts';
+import { decide, outdated, type DecisionTarget } from './submit-decision.ts';
 import { causeMessage, classify } from '../failures.ts';
 import { setPipelineHandlers } from './handlers.ts';
 import { makeRun } from './make-run.ts';
@@ -50,19 +52,19 @@ class PipelineWorkflow {
   #cancelledBy: PipelineStatus['cancelledBy'];
   #newer: string | undefined;
   #endedAt: number | undefined;
+  /** Cancel requests whose proof is being verified: the record names the person. */
+  #verifying = 0;
 
   constructor(input: PipelineInput, scopes: { root: CancellationScope; own: CancellationScope }) {
     this.#input = input;
     this.#upstream = new UpstreamLink(input);
     this.#own = scopes.own;
     setPipelineHandlers({
+      id: input.id,
       status: () => this.status(),
       target: () => this.#target,
       superseded: (by) => this.#supersede(by),
-      cancelled: ({ actor, role }) => {
-        this.#cancelledBy ??= { actor, role, at: Date.now() };
-        this.#cancel('cancelled');
-      },
+      cancelled: (by) => this.#cancelBy(by),
       downstream: (news) => this.#target?.scheduler.onDownstreamNews(news),
       followed: (by) => this.#upstream.addFollower(by, this.status()),
     });
@@ -70,6 +72,7 @@ class PipelineWorkflow {
   }
 
   async run(): Promise<PipelineState> {
+    await this.#mustBeProven();
     const planned = await this.#plan();
     if ('state' in planned) {
       this.#fixed = planned.state;
@@ -77,6 +80,7 @@ class PipelineWorkflow {
     } else this.#schedule(planned.compiled, planned.seed);
     for (;;) {
       await this.#target?.scheduler.settled();
+      if (this.#verifying > 0) await condition(() => this.#verifying === 0);
       this.#endedAt = Date.now();
       await this.#close(planned);
       await condition(allHandlersFinished);
@@ -102,6 +106,7 @@ class PipelineWorkflow {
       startedAt: this.#startedAt,
       endedAt: this.#isOver() ? this.#endedAt : undefined,
       waitingFor: this.#waitingFor(),
+      ...(this.#target && { plan: this.#target.run.planBlob }),
       ...(this.#target?.run.plan.trust?.protectedRef && { protected: true as const }),
       ...(this.#target?.run.plan.trust?.fork && { fork: true as const }),
       ...(trigger.upstream && {
@@ -158,6 +163,19 @@ class PipelineWorkflow {
     }
   }
 
+  /**
+   * Only the project starts pipelines, for requests and decisions that the server has made. Any other start fails before
+   * it has recorded or run anything.
+   */
+  async #mustBeProven(): Promise<void> {
+    const { id, trigger, seed } = this.#input;
+    if (!verifies()) return;
+    const reason = await unproven(
+      seed ? { kind: 'decision', pipeline: id, decision: seed.decision } : { kind: 'trigger', trigger },
+    );
+    if (reason !== undefined) throw ApplicationFailure.nonRetryable(reason, 'decision/unproven');
+  }
+
   async #load(digest: Digest): Promise<Planned> {
     const { record, compiled } = await compiling.loadRecord({ record: digest });
     if (compiled) return { compiled, seed: record };
@@ -200,10 +218,18 @@ class PipelineWorkflow {
     this.#watchDeadline(compiled.limits.pipelineTimeoutMs);
     void this.#report('running');
     if (this.#cancelled !== undefined && !seed) return scheduler.cancelPermanently(this.#cancelled);
+    const isCurrent = this.#isCurrent(seed);
     // With a record, the first step restores what was open; the decision may be about that.
     scheduler.advance();
     if (this.#cancelled !== undefined) scheduler.cancelPermanently(this.#cancelled);
-    else if (this.#input.seed) decide(this.#target, this.#input.seed.decision);
+    else if (this.#input.seed && isCurrent) decide(this.#target, this.#input.seed.decision);
+  }
+
+  /** Whether the decision that it begins with is about the state in the record. */
+  #isCurrent(record: PipelineRecord | undefined): boolean {
+    const decision = this.#input.seed?.decision;
+    const job = record?.status.jobs.find(({ key }) => key === decision?.job);
+    return !decision || !job || outdated(job, decision) === undefined;
   }
 
   /** Best effort for the forge, without a limit for the record; containers are released at the same time. */
@@ -240,6 +266,20 @@ class PipelineWorkflow {
     } catch {
       // The activity logs it; an unreachable forge never fails a pipeline.
     }
+  }
+
+  #cancelBy(by: Asker): void | Promise<void> {
+    const cancel = (): void => {
+      this.#cancelledBy ??= { actor: by.actor, role: by.role, at: Date.now() };
+      this.#cancel('cancelled');
+    };
+    if (!verifies()) return cancel();
+    this.#verifying += 1;
+    return unproven({ kind: 'cancel', pipeline: this.#input.id, by })
+      .then((reason) => (reason === undefined ? cancel() : undefined))
+      .finally(() => {
+        this.#verifying -= 1;
+      });
   }
 
   #cancel(reason: string): void {

@@ -247,6 +247,7 @@ export class Scheduler {
     job.status.outcome = undefined;
     job.status.result = undefined;
     job.status.allowedToFail = false;
+    job.status.turn = (job.status.turn ?? 0) + 1;
     setPhase(this.#run, job, { phase: 'created' });
   }
 }

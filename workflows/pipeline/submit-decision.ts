@@ -4,8 +4,9 @@
  */
 import { ApplicationFailure } from '@temporalio/common';
 import { judge, type Verdict } from '../../src/plan/policy/approval-policy.ts';
-import type { JobKey } from '../../src/plan/model/ids.ts';
-import type { Decision, DecisionAnswer, UpdateName } from '../../src/plan/model/protocol.ts';
+import type { JobKey, PipelineId } from '../../src/plan/model/ids.ts';
+import type { Decision, DecisionAnswer, JobStatus, UpdateName } from '../../src/plan/model/protocol.ts';
+import { unproven, verifies } from '../proof.ts';
 import type { Scheduler } from './scheduler.ts';
 import { decideGate, isGateClosed } from '../job/gate.ts';
 import { imageDigests } from '../job/inputs.ts';
@@ -13,6 +14,8 @@ import type { JobRun, Run } from '../job/state.ts';
 
 /** Decisions kept per job: repeated requests of one person must not make the workflow grow. */
 const MAX_DECISIONS = 50;
+/** Refused ones among them that came without a proof. */
+const MAX_REFUSED = 20;
 
 export interface DecisionTarget {
   run: Run;
@@ -34,6 +37,53 @@ export function validate(target: DecisionTarget | undefined, action: UpdateName,
     throw ApplicationFailure.nonRetryable(verdict.message.toWellFormed(), verdict.code);
 }
 
+/** A decision that counts only if the server has made it, about the present state of the job. */
+export function decideProven(
+  of: { id: PipelineId; target(): DecisionTarget | undefined },
+  decision: Decision,
+): DecisionAnswer | Promise<DecisionAnswer> {
+  if (!verifies()) return decide(of.target(), decision);
+  return unproven({ kind: 'decision', pipeline: of.id, decision }).then((reason) => {
+    const target = of.target();
+    const job = jobOf(target, decision);
+    const refusal = reason ?? (job && outdated(job.status, decision));
+    return refusal === undefined ? decide(target, decision) : refuse(target, decision, refusal);
+  });
+}
+
+/**
+ * The reason why a decision is about an earlier state of the job; undefined where it is about the present one. A cancel
+ * is about all attempts of a turn.
+ */
+export function outdated(
+  status: Pick<JobStatus, 'key' | 'turn' | 'attempt'>,
+  { action, proof }: Decision,
+): string | undefined {
+  if (!proof) return undefined;
+  const same =
+    proof.turn === (status.turn ?? 0) && (action === 'cancelJob' || proof.attempt === status.attempt);
+  return same ? undefined : `${status.key} has changed since this was decided. Look at it, and decide again.`;
+}
+
+/** Recorded as other refusals are, so that people see what was tried. */
+function refuse(
+  target: DecisionTarget | undefined,
+  { proof: _proof, ...decision }: Decision,
+  message: string,
+): DecisionAnswer {
+  const job = jobOf(target, decision);
+  const code = 'decision/unproven';
+  const isRoom = job && job.status.decisions.filter((one) => one.answer !== 'accepted').length < MAX_REFUSED;
+  if (isRoom) {
+    job.status.decisions = bounded([...job.status.decisions, { ...decision, at: Date.now(), answer: code }]);
+    target?.run.changed();
+  }
+  return { accepted: false, code, message };
+}
+
+const jobOf = (target: DecisionTarget | undefined, { job }: Pick<Decision, 'job'>): JobRun | undefined =>
+  target?.run.jobs.find((other) => other.spec.key === job);
+
 /**
  * Judges, records and puts into effect in one synchronous step: one of two simultaneous decisions comes
  * first.
@@ -42,7 +92,8 @@ export function decide(target: DecisionTarget | undefined, decision: Decision): 
   const { verdict, job } = consider(target, decision);
   if (job) {
     const answer = verdict.accepted ? 'accepted' : verdict.code;
-    const made = { ...decision, ...bindingOf(target?.run, job, decision), at: Date.now(), answer };
+    const { proof: _proof, ...said } = decision;
+    const made = { ...said, ...bindingOf(target?.run, job, decision), at: Date.now(), answer };
     job.status.decisions = bounded([...job.status.decisions, made]);
     target?.run.changed();
   }
@@ -99,6 +150,7 @@ function apply(
   actor: string,
 ): void {
   if (effect === 'count') return;
+  job.status.turn = (job.status.turn ?? 0) + 1;
   const starts = effect !== 'cancel' && effect !== 'reject';
   if (starts) job.playedBy = actor;
   switch (effect) {

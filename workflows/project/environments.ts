@@ -17,16 +17,20 @@ import type { ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import type { LockRelease } from '../../src/plan/model/locks.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
 import type { Decision, RerunRequest } from '../../src/plan/model/protocol.ts';
+import { durable } from '../activities.ts';
+import { unproven, verifies } from '../proof.ts';
 import { signalDecision } from './signal-decision.ts';
 
 export class EnvironmentKeeper {
+  readonly #project: string;
   readonly #memory: ProjectMemory;
   readonly #rerun: (request: RerunRequest) => void;
   #watching = false;
   /** Counts changes: a wait for an older list ends. */
   #version = 0;
 
-  constructor(memory: ProjectMemory, rerun: (request: RerunRequest) => void) {
+  constructor(project: string, memory: ProjectMemory, rerun: (request: RerunRequest) => void) {
+    this.#project = project;
     this.#memory = memory;
     this.#rerun = rerun;
   }
@@ -36,6 +40,16 @@ export class EnvironmentKeeper {
     const { environment } = release;
     if (!environment) return;
     this.#set(changeEnvironment(this.#list(), { ...release, environment }, Date.now()));
+  }
+
+  /** A request that counts only if the server has made it, for the environment as it was deployed. */
+  stopProven(stop: StopEnvironment): void | Promise<void> {
+    if (!verifies()) return this.stop(stop);
+    return unproven({ kind: 'stopEnvironment', project: this.#project, stop }).then((reason) => {
+      const known = this.#list().find((one) => one.name === stop.name);
+      const isSame = stop.since === undefined || stop.since === known?.since;
+      if (reason === undefined && isSame) this.stop(stop);
+    });
   }
 
   stop({ name, actor }: StopEnvironment): void {
@@ -94,6 +108,7 @@ export class EnvironmentKeeper {
       confirm: true,
       stops: environment.since,
     };
+    if (verifies()) Object.assign(decision, await durable.proveStop({ pipeline, decision }));
     const open = await signalDecision(pipeline, decision);
     // If it was deployed again meanwhile, it has a new time to stop.
     const current = this.#list().find((other) => other.name === name);

@@ -39,7 +39,9 @@ export function setProjectHandlers({ project, memory, locks, intake, environment
     locks.release(release);
     environments.released(release);
   });
-  setHandler(defineSignal<[StopEnvironment]>(SIGNALS.stopEnvironment), (stop) => environments.stop(stop));
+  setHandler(defineSignal<[StopEnvironment]>(SIGNALS.stopEnvironment), (stop) =>
+    environments.stopProven(stop),
+  );
   setHandler(defineSignal<[PipelineEnded]>(SIGNALS.pipelineEnded), (ended) => {
     memory.running = memory.running.filter((run) => run.id !== ended.id || run.runId !== ended.runId);
     locks.ended(ended);

@@ -35,6 +35,7 @@ import { pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
 import { summaryText } from '../../src/plan/policy/display-text.ts';
 import { bestEffort, durable } from '../activities.ts';
 import { causeMessage } from '../failures.ts';
+import { unproven, verifies } from '../proof.ts';
 import { hasVersion } from '../versions.ts';
 import { tellChange } from '../changes.ts';
 import { reportUpstream } from '../upstream-link.ts';
@@ -104,6 +105,9 @@ export class Intake {
   async #process(trigger: Trigger): Promise<void> {
     const known = knownTrigger(this.#memory, trigger, 'begins');
     if (known === 'repeated') return;
+    // Nothing is remembered of it: the true event with this key may follow.
+    if (verifies() && (await unproven({ kind: 'trigger', trigger })) !== undefined)
+      return forgetQueued(this.#memory, trigger.key);
     if (trigger.reconciled && hasVersion('reconciledTriggers'))
       return this.#processReconciled(trigger, trigger.reconciled);
     const order = known === 'new' ? lateness(this.#memory, trigger) : 'next';
@@ -220,6 +224,7 @@ export class Intake {
     const { record, number, trigger, order } = await durable.findRecord({ id: pipeline });
     if (!record || iid === undefined || number === undefined || !trigger) return;
     if (trigger.project !== this.#project) return;
+    if (verifies() && (await unproven({ kind: 'decision', pipeline, decision })) !== undefined) return;
     const input: PipelineInput = { id: pipeline, iid, number, trigger, order, seed: { record, decision } };
     for (let race = 0; race < MAX_RERUN_RACES; race += 1) {
       try {

@@ -36,7 +36,9 @@ async function keep(input: ProjectInput): Promise<void> {
   const limit = input.continueAfterEvents ?? CONTINUE_AFTER_EVENTS;
   const locks = new LockKeeper(memory);
   const intake = new Intake(input.project, memory);
-  const environments = new EnvironmentKeeper(memory, (request) => intake.enqueueRerun(request));
+  const environments = new EnvironmentKeeper(input.project, memory, (request) =>
+    intake.enqueueRerun(request),
+  );
   setProjectHandlers({ project: input.project, memory, locks, intake, environments });
   locks.watch();
   environments.watch();

@@ -12,6 +12,7 @@ import type { InstallationFacts, WorkerConfig } from '../../../src/installation.
 import type { Arch } from '../../../src/plan/model/ids.ts';
 import type { JobStarted } from '../../../src/plan/model/protocol.ts';
 import type { LeaseDeps } from '../../runtime/activity-lease.ts';
+import type { AttemptPortsOf } from '../../runtime/per-attempt.ts';
 import type { FreeDiskSpace } from '../../runtime/disk-space.ts';
 
 export interface JobWorker {
@@ -27,7 +28,7 @@ export interface JobWorker {
   tags: readonly string[];
 }
 
-export interface JobDeps extends LeaseDeps {
+export interface JobDeps extends LeaseDeps, AttemptPortsOf {
   engine: Engine;
   blobs: BlobStore;
   records: RecordStore;

@@ -14,7 +14,7 @@ import type { RecordStore } from '../../../src/adapters/ports.ts';
 import type { AttemptRef } from '../../../src/plan/model/ids.ts';
 import type { CommonSpec } from '../../../src/plan/model/spec.ts';
 import { messageOf } from '../../../src/utils/message.ts';
-import { artifactNameHash } from '../../runtime/artifact-name-hash.ts';
+import { artifactNameHash } from '../../../src/utils/store-names.ts';
 
 export interface PublishRequest {
   records: Pick<RecordStore, 'put'>;

@@ -7,6 +7,7 @@ import { Agent, errors, request, type Dispatcher } from 'undici';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import { codedStream } from '../../utils/coded-stream.ts';
 import { exponential, retry } from '../../utils/retry.ts';
+import { fixedToken, type TokenSource } from './token-source.ts';
 import { INTERNAL } from './wire.ts';
 
 const INITIAL_PAUSE_MS = 50;
@@ -16,7 +17,8 @@ const MAX_ERROR_BYTES = 64 * 1_024;
 export interface ClientOptions {
   /** http://host:port */
   url: string;
-  workerToken: string;
+  /** A worker's token, or where to have it from. */
+  workerToken: string | TokenSource;
   /** How long an unreachable server is retried before `store/unreachable`; 5 s. */
   patienceMs?: number;
 }
@@ -32,19 +34,20 @@ export interface Call {
 export type Answer = Dispatcher.ResponseData;
 
 export class StoreClient {
-  readonly #options: Required<ClientOptions>;
-  readonly #agent = new Agent({
-    keepAliveTimeout: 30_000,
-    connect: { timeout: 5_000 },
-    headersTimeout: 60_000,
-    bodyTimeout: 60_000,
-  });
+  readonly #options: Required<Omit<ClientOptions, 'workerToken'>>;
+  readonly #token: TokenSource;
+  readonly #shared: Shared;
 
-  /** The server's time in its last response, and this process's monotonic clock at that moment. */
-  #heard: { serverMs: number; at: number } | undefined;
-
-  constructor(options: ClientOptions) {
+  constructor(options: ClientOptions, shared?: Shared) {
     this.#options = { patienceMs: 5_000, ...options, url: options.url.replace(/\/+$/, '') };
+    const { workerToken: token } = options;
+    this.#token = typeof token === 'string' ? fixedToken(token) : token;
+    this.#shared = shared ?? { agent: newAgent(), heard: undefined };
+  }
+
+  /** Another token over the same connections. */
+  withToken(workerToken: TokenSource): StoreClient {
+    return new StoreClient({ ...this.#options, workerToken }, this.#shared);
   }
 
   /**
@@ -52,7 +55,7 @@ export class StoreClient {
    * Rejects with the server's coded error, or `store/unreachable`.
    */
   async call<T>(call: Call, read: (answer: Answer) => Promise<T>): Promise<T> {
-    const repeatable = call.body === undefined || Buffer.isBuffer(call.body);
+    const repeatable = isRepeatable(call);
     const attempt = async (): Promise<T> => {
       const answer = await this.#try(call);
       try {
@@ -68,6 +71,11 @@ export class StoreClient {
     });
   }
 
+  post(path: string, body: unknown): Promise<unknown> {
+    const text = Buffer.from(JSON.stringify(body));
+    return this.json({ method: 'POST', path, type: 'application/json', body: text });
+  }
+
   json(call: Call): Promise<unknown> {
     return this.call(call, ({ body }) => body.json());
   }
@@ -79,7 +87,7 @@ export class StoreClient {
   }
 
   close(): Promise<void> {
-    return this.#agent.destroy();
+    return this.#shared.agent.destroy();
   }
 
   /**
@@ -87,23 +95,36 @@ export class StoreClient {
    * the first response it is this machine's own clock.
    */
   now(): number {
-    return this.#heard ? this.#heard.serverMs + (performance.now() - this.#heard.at) : Date.now();
+    const { heard } = this.#shared;
+    return heard ? heard.serverMs + (performance.now() - heard.at) : Date.now();
   }
 
   #hear(date: unknown): void {
     const serverMs = typeof date === 'string' ? Date.parse(date) : Number.NaN;
-    if (!Number.isNaN(serverMs)) this.#heard = { serverMs, at: performance.now() };
+    if (!Number.isNaN(serverMs)) this.#shared.heard = { serverMs, at: performance.now() };
   }
 
-  async #try({ method, path, type, body, accept }: Call): Promise<Answer> {
+  /** A refused token is replaced once, if there is another one. A stream is sent once. */
+  async #try(call: Call): Promise<Answer> {
+    const token = await this.#token.get();
+    try {
+      return await this.#send(call, token);
+    } catch (error) {
+      const refused = error instanceof DavitError && isRefusedToken(error.code);
+      if (!refused || !isRepeatable(call) || !(await this.#token.refused(token))) throw error;
+    }
+    return this.#send(call, await this.#token.get());
+  }
+
+  async #send({ method, path, type, body, accept }: Call, token: string): Promise<Answer> {
     let answer: Answer;
     try {
       answer = await request(`${this.#options.url}${INTERNAL}${path}`, {
-        dispatcher: this.#agent,
+        dispatcher: this.#shared.agent,
         method,
         body,
         headers: {
-          authorization: `Bearer ${this.#options.workerToken}`,
+          authorization: `Bearer ${token}`,
           ...(type === undefined ? {} : { 'content-type': type }),
         },
       });
@@ -117,6 +138,26 @@ export class StoreClient {
     );
   }
 }
+
+/** Connections, and the server's clock. */
+interface Shared {
+  agent: Agent;
+  /** The server's time in its last response, and this process's monotonic clock at that moment. */
+  heard: { serverMs: number; at: number } | undefined;
+}
+
+const newAgent = (): Agent =>
+  new Agent({
+    keepAliveTimeout: 30_000,
+    connect: { timeout: 5_000 },
+    headersTimeout: 60_000,
+    bodyTimeout: 60_000,
+  });
+
+const isRepeatable = ({ body }: Call): boolean => body === undefined || Buffer.isBuffer(body);
+/** `worker/outdated`: the server was upgraded meanwhile, and wants the token of an attempt. */
+const isRefusedToken = (code: ErrorCode): boolean =>
+  code === 'auth/missing' || code === 'auth/expired' || code === 'worker/outdated';
 
 /** An error of the connection as `store/unreachable`; any other error is returned as it is. */
 function unreachable(url: string, error: unknown): Error {

@@ -9,8 +9,11 @@ import { DavitError } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
 import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
+import type { DecisionProof, Message } from '../../plan/model/proof.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type {
+  AttemptOf,
+  AttemptPorts,
   BlobStore,
   Changes,
   Credentials,
@@ -18,11 +21,16 @@ import type {
   LogRef,
   LogState,
   LogStore,
+  Prover,
   RecordStore,
   Rights,
+  Secrets,
 } from '../ports.ts';
+import { isSealedByWorker } from '../secrets/index.ts';
+import { AttemptToken } from './attempt-token.ts';
 import { readFacts } from './facts.ts';
 import { StoreClient, type ClientOptions } from './client.ts';
+import { fixedToken } from './token-source.ts';
 import {
   approvalAnswer,
   BYTES_TYPE,
@@ -31,6 +39,7 @@ import {
   FRAME_TYPE,
   LOG_STATE_HEADER,
   logState,
+  proofAnswer,
   protectionAnswer,
   recordAnswer,
 } from './wire.ts';
@@ -47,6 +56,11 @@ export interface HttpStores {
   changes: Changes;
   /** The installation's facts that the server gives to workers. */
   facts(): Promise<InstallationFacts>;
+  /**
+   * The ports of one attempt, with a token of its own. `local`: resolves secrets, and seals for a server that does not.
+   */
+  attempt(of: AttemptOf, local: Secrets): AttemptPorts;
+  prover: Prover;
   /** Epoch ms by the server's clock. */
   now(): number;
   close(): Promise<void>;
@@ -57,7 +71,10 @@ export interface HttpStores {
  */
 export function httpStores(options: ClientOptions): HttpStores {
   const client = new StoreClient(options);
+  const { workerToken } = options;
+  const own = typeof workerToken === 'string' ? fixedToken(workerToken) : workerToken;
   return {
+    attempt: (of, local) => attemptPorts({ client, token: new AttemptToken(client, own, of) }, local),
     blobs: httpBlobs(client),
     records: httpRecords(client),
     logs: httpLogs(client),
@@ -65,21 +82,58 @@ export function httpStores(options: ClientOptions): HttpStores {
     rights: httpRights(client),
     credentials: httpCredentials(client),
     changes: { tell: async (changes) => void (await post(client, '/changes', { changes })) },
+    prover: { prove: (message) => prove(client, message) },
     facts: async () => readFacts(await client.json({ method: 'GET', path: '/facts' })),
     now: () => client.now(),
     close: () => client.close(),
   };
 }
 
+async function prove(client: StoreClient, message: Message): Promise<DecisionProof | undefined> {
+  try {
+    return proofAnswer.parse(await client.post('/proofs', { message })).proof;
+  } catch (error) {
+    if (error instanceof DavitError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+function attemptPorts(
+  { client: worker, token }: { client: StoreClient; token: AttemptToken },
+  local: Secrets,
+): AttemptPorts {
+  const client = worker.withToken(token);
+  const bytes = (path: string, body: Uint8Array): Promise<Uint8Array> =>
+    client.call({ method: 'POST', path, type: BYTES_TYPE, body: Buffer.from(body) }, async (answer) =>
+      Buffer.from(await answer.body.arrayBuffer()),
+    );
+  return {
+    blobs: httpBlobs(client),
+    records: httpRecords(client),
+    logs: httpLogs(client),
+    rights: httpRights(client),
+    // What the worker pulls for itself, it asks for itself.
+    credentials: { ...httpCredentials(client), forPull: httpCredentials(worker).forPull },
+    secrets: {
+      resolve: local.resolve,
+      seal: async (plain) => ((await token.isMinted()) ? bytes('/seal', plain) : local.seal(plain)),
+      unseal: async (sealed) => {
+        if (!isSealedByWorker(sealed)) return bytes('/unseal', sealed);
+        try {
+          return await local.unseal(sealed);
+        } catch (error) {
+          // Sealed before this machine had a token of its own: the server may know the former one.
+          if (!(await token.isMinted())) throw error;
+          return bytes('/unseal', sealed);
+        }
+      },
+    },
+  };
+}
+
 const stored = z.object({ digest: z.string().refine(isDigest), bytes: z.number() });
 const digestOf = (bytes: Uint8Array): Digest => `sha256:${sha256(bytes)}`;
-const post = (client: StoreClient, path: string, body: unknown): Promise<unknown> =>
-  client.json({
-    method: 'POST',
-    path,
-    type: 'application/json',
-    body: Buffer.from(JSON.stringify(body)),
-  });
+const post = (client: StoreClient, path: string, body: unknown): Promise<unknown> => client.post(path, body);
 
 function httpBlobs(client: StoreClient): BlobStore {
   const blobOf = (digest: Digest) => ({ method: 'GET', path: `/blobs/${digest}` }) as const;

@@ -7,6 +7,9 @@
  *   line, then bytes); read: bytes, state in a header POST workers WorkerReport GET workers WorkerReport[]
  *   POST credentials/{job|target|pull} {token} GET facts InstallationFacts GET protection/:slug ForgeProtection POST approvals ApprovalQuestion, answered
  *   with an ApprovalAnswer POST changes { changes: Change[] }
+ *   GET facts InstallationFacts GET protection/:slug ForgeProtection POST approvals ApprovalQuestion, answered
+ *   with an ApprovalAnswer POST changes { changes: Change[] } POST attempts: a token of an attempt POST
+ *   {seal|unseal} bytes, bytes
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
@@ -125,6 +128,15 @@ export const BODIES = {
     target: name,
     repository: name,
   }),
+  attempt: z.object({
+    ref: logRef.extend({ epoch: count }),
+    activity: z.string().min(1).max(2_048),
+    run: z.string().min(1).max(128),
+    identity: z.string().max(2_048),
+    /** The token that is to be renewed. */
+    former: z.string().max(8_192).optional(),
+  }),
+  proof: z.object({ message: z.looseObject({ kind: z.string() }) }),
   report: z.object({
     id: z.string().min(1).max(256),
     hostId: z.string().max(256),
@@ -149,6 +161,12 @@ export const BODIES = {
       .max(MAX_CHANGES),
   }),
 } as const;
+
+export type BodyOf<Name extends keyof typeof BODIES> = z.output<(typeof BODIES)[Name]>;
+export const proofAnswer = z.object({
+  proof: z.object({ key: z.string(), signature: z.string(), turn: z.number(), attempt: z.number() }),
+});
+export const attemptAnswer = z.object({ token: z.string(), expiresInMs: z.number() });
 
 export const logState = z.object({
   offset: count,

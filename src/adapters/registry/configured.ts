@@ -23,6 +23,8 @@ interface Asked {
   anonymous?: boolean | undefined;
   use?: RegistryUse | undefined;
 }
+/** By host and identity; shared by the registries of all attempts of a worker. */
+export type RegistryClients = Map<string, Registry>;
 /** Each keeps tokens and connections. */
 const MAX_CLIENTS = 64;
 
@@ -34,8 +36,8 @@ export function configuredRegistries(
   settings: readonly RegistrySettings[],
   secrets: Pick<Secrets, 'resolve'>,
   own?: OwnRegistry,
+  clients: RegistryClients = new Map(),
 ): Registries {
-  const clients = new Map<string, Registry>();
   const find = (host: string): RegistrySettings | undefined => settings.find((one) => one.host === host);
 
   const auth = async (host: string): Promise<RegistryAuth | undefined> => {

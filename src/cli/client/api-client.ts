@@ -17,10 +17,14 @@ import type {
   ApiError,
   DecisionRequest,
   Health,
+  ListedWorkerToken,
+  MadeWorkerToken,
   Reconciliation,
+  RevokedWorkerTokens,
   StartResponse,
   StopResponse,
   StartRequest,
+  WorkerTokenRequest,
 } from '../../server/api.ts';
 import { HttpClient } from './http.ts';
 import { readEvents, type SseEvent } from './sse.ts';
@@ -107,6 +111,12 @@ export class ApiClient {
     this.#json({ method: 'GET', path: '/api/v1/deploy-tokens' });
   revokeDeployToken = (id: string): Promise<DeployTokenRecord> =>
     this.#json({ method: 'POST', path: `/api/v1/deploy-tokens/${part(id)}/revoke` });
+  workerTokens = (): Promise<ListedWorkerToken[]> =>
+    this.#json({ method: 'GET', path: '/api/v1/worker-tokens' });
+  createWorkerToken = (request: WorkerTokenRequest): Promise<MadeWorkerToken> =>
+    this.#json({ method: 'POST', path: '/api/v1/worker-tokens', json: request });
+  revokeWorkerTokens = (of: { name: string; id?: string }): Promise<RevokedWorkerTokens> =>
+    this.#json({ method: 'POST', path: '/api/v1/worker-tokens/revoke', json: of });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });
 
   /** The log from an offset to its current end. */

@@ -37,7 +37,9 @@ export function doctorCommand(program: Command, cli: Cli): void {
       const reconciliation = () => withServer(cli, (client) => client.reconciliation());
       const { examineSecurity } = await import('../../local/doctor/security.ts');
       const findings = options.security
-        ? await examineSecurity(cli.settings, workers)
+        ? await examineSecurity(cli.settings, workers, () =>
+            withServer(cli, (client) => client.workerTokens()),
+          )
         : await examine({ settings: cli.settings, workers, reconciliation });
       const healthy = isHealthy(findings);
       if (!healthy) cli.exit = UNHEALTHY;

@@ -8,6 +8,7 @@ import type { Cli } from '../cli.ts';
 import { arches } from '../options.ts';
 import { updateReadyFile, serverWorks } from '../ready-file.ts';
 import { underSupervision } from '../ready-signal.ts';
+import { workerTokenCommand } from './worker-token.ts';
 
 interface WorkerOptions {
   arch?: Arch[];
@@ -19,7 +20,7 @@ interface WorkerOptions {
 }
 
 export function workerCommand(program: Command, cli: Cli): void {
-  program
+  const worker = program
     .command('worker')
     .description('run one worker: for architectures, for a deploy target, or the control worker')
     .option('--arch <arch,...>', 'run jobs of these architectures: arm32, arm64, amd64', arches)
@@ -37,7 +38,7 @@ export function workerCommand(program: Command, cli: Cli): void {
       'after',
       `
 The worker uses the server at DAVIT_SERVER, Temporal at TEMPORAL_ADDRESS (by default those of \`davit up\` on this machine),
-and the worker token in DAVIT_WORKER_TOKEN_FILE.
+and the token in DAVIT_WORKER_TOKEN_FILE, which "davit worker token create" makes.
 
 Example:
   $ davit worker --arch arm32 --docker ssh://pi@table-pi.local
@@ -49,6 +50,7 @@ Example:
         withReadyFile(settings, onReady, (ready) => runWorker(cli, settings, { ...options, onReady: ready })),
       );
     });
+  workerTokenCommand(worker, cli);
 }
 
 /** Updates DAVIT_READY_FILE from the moment the worker takes work until it ends. */

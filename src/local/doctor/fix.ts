@@ -119,6 +119,7 @@ async function fileModes({ settings }: FixOptions): Promise<Repair[]> {
   const paths = [
     settings.keyFile,
     settings.workerTokenFile,
+    ...(settings.controlTokenFile === undefined ? [] : [settings.controlTokenFile]),
     settings.tokenFile,
     ...databases.map((name) => join(settings.home, name)),
   ];

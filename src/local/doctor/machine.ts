@@ -1,4 +1,5 @@
 /** Checks the machine itself: Node, disk, keys, the installation file. */
+import { existsSync } from 'node:fs';
 import { stat, statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Settings } from '../../config.ts';
@@ -48,7 +49,9 @@ async function existing(path: string): Promise<string> {
 
 async function checkKeys(settings: Settings): Promise<Finding> {
   const open: string[] = [];
-  for (const path of [settings.keyFile, settings.workerTokenFile, settings.tokenFile]) {
+  const former = existsSync(settings.workerTokenFile) ? [settings.workerTokenFile] : [];
+  const own = settings.controlTokenFile === undefined ? [] : [settings.controlTokenFile];
+  for (const path of [settings.keyFile, ...own, ...former, settings.tokenFile]) {
     try {
       if (((await stat(path)).mode & 0o077) !== 0) open.push(path);
     } catch {

@@ -7,6 +7,8 @@ import {
   type WorkerConfig,
 } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
+import type { ListedWorkerToken } from '../../server/api.ts';
+import { SHARED_TOKEN } from '../../server/workers/worker-tokens.ts';
 import { ownConfig } from '../processes.ts';
 import { askEngine } from '../setup/docker.ts';
 import { readInstallation } from '../setup/installation.ts';
@@ -18,13 +20,17 @@ import { versionFindings } from './engine.ts';
 export async function examineSecurity(
   settings: Settings,
   workers: () => Promise<WorkerReport[]>,
+  tokens: () => Promise<readonly ListedWorkerToken[]>,
 ): Promise<Finding[]> {
   return finding('security', async () => {
     const { installation } = await readInstallation(settings);
     // Without a server there is no worker list to compare with; the file has the rest.
     const fleet = await workers().catch(() => undefined);
     const worker = await readWorkerConfig(ownConfig(settings));
-    return [...(await engineVersions(settings)), ...securityFindings(installation, { fleet, worker })];
+    // Without a server, or for a user who is not an operator, the list is unknown.
+    const workerTokens = await tokens().catch(() => undefined);
+    const known = { fleet, worker, workerTokens };
+    return [...(await engineVersions(settings)), ...securityFindings(installation, known)];
   });
 }
 
@@ -45,10 +51,14 @@ interface Workers {
   fleet?: readonly WorkerReport[];
   /** `worker.yml` of this machine. */
   worker?: WorkerConfig;
+  workerTokens?: readonly ListedWorkerToken[] | undefined;
 }
 
 /** Pure. */
-export function securityFindings(installation: Installation, { fleet, worker }: Workers = {}): Finding[] {
+export function securityFindings(
+  installation: Installation,
+  { fleet, worker, workerTokens }: Workers = {},
+): Finding[] {
   const found = [
     ...installation.projects.flatMap((project) => projectFindings(project, installation)),
     ...imageFindings(installation),
@@ -56,6 +66,7 @@ export function securityFindings(installation: Installation, { fleet, worker }: 
     ...installation.targets.flatMap(targetFindings),
     ...signalFindings(installation),
     ...registryFindings(installation),
+    ...sharedTokenFindings(workerTokens ?? []),
     ...(worker ? rightsFindings(worker) : []),
   ];
   return found.length > 0
@@ -184,6 +195,22 @@ function registryFindings({ registry_auth, registries }: Installation): Finding[
           'Begin with registry_auth: off and deploy each of them again; then write registry_auth: tokens.',
         ];
   return [warn('registry_auth', found, remedy)];
+}
+
+function sharedTokenFindings(tokens: readonly ListedWorkerToken[]): Finding[] {
+  const shared = tokens.find((one) => one.name === SHARED_TOKEN);
+  if (!shared) return [];
+  const used =
+    shared.usedAt === undefined
+      ? 'It was not used since the server started.'
+      : `It was last used at ${new Date(shared.usedAt).toISOString()}.`;
+  return [
+    warn(
+      'shared worker token',
+      `One token, which workers of earlier versions share, opens logs, caches and records of every job. ${used}`,
+      'Give each machine its own: davit worker token create NAME. Then: davit worker token revoke shared.',
+    ),
+  ];
 }
 
 const signalFindings = ({ approve_by_signal, users }: Installation): Finding[] =>

@@ -10,13 +10,14 @@ export async function startLocalServer(
   options: { port?: number; host?: string },
 ): Promise<RunningServer> {
   const { installation, path } = await readInstallation(settings);
-  const { installation: installationId, registryKey, ...keys } = await ensureKeys(settings);
+  const { installation: installationId, registryKey, ...tokens } = await ensureKeys(settings);
   return startServer({
     settings,
     installation,
     installationPath: path,
     installationId,
-    ...keys,
+    ...tokens,
+    keyFile: settings.keyFile,
     registry: settings.registry,
     ownRegistry: settings.ownRegistry ? { host: settings.ownRegistry, key: registryKey } : undefined,
     helperImage: settings.helperImage,

@@ -10,9 +10,9 @@ export interface Keys {
   /** UUID: part of names and labels on engines. Not a secret. */
   installation: string;
   cliToken: string;
-  workerToken: string;
-  /** The server's own. */
-  installationKey: string;
+  /** That workers of earlier versions share: only where it exists already. */
+  workerToken?: string;
+  controlToken: string;
   /** PEM of a key and its certificate: of the tokens for davit's own registry. */
   registryKey: string;
 }
@@ -20,7 +20,7 @@ const PRIVATE_FOLDER = 0o700;
 const PRIVATE_FILE = 0o600;
 
 /**
- * Creates missing files of `HOME/keys` (0700, files 0600): installation-id, installation-key, worker-token,
+ * Creates missing files of `HOME/keys` (0700, files 0600): installation-id, installation-key, control-token,
  * cli-token, registry-key.pem. Processes may do this at the same time: the first writer of a file wins. Rejects with
  * `local/home`.
  */
@@ -30,11 +30,13 @@ export async function ensureKeys(settings: Settings): Promise<Keys> {
     await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
     await chmod(folder, PRIVATE_FOLDER);
     const installation = await ensureFile(join(folder, 'installation-id'), randomUUID);
-    const installationKey = await secret(settings.keyFile, folder);
-    const workerToken = await secret(settings.workerTokenFile, folder);
+    await secret(settings.keyFile, folder);
+    const controlToken = await secret(settings.controlTokenFile ?? join(folder, 'control-token'), folder);
     const registryKey = await secret(settings.registryKeyFile, folder, registryPair);
     const cliToken = await secret(settings.tokenFile, folder);
-    return { installation, installationKey, workerToken, cliToken, registryKey };
+    const workerToken = await readIfThere(settings.workerTokenFile);
+    if (workerToken) await closeToOthers(settings.workerTokenFile);
+    return { installation, controlToken, cliToken, registryKey, ...(workerToken && { workerToken }) };
   } catch (cause) {
     if (cause instanceof DavitError) throw cause;
     throw new DavitError('local/home', `Cannot store the keys of this installation in ${folder}.`, {

@@ -1,5 +1,6 @@
 /** What a person decides about a job, and the reply. */
 import type { JobKey } from './ids.ts';
+import type { DecisionProof } from './proof.ts';
 
 /** Updates of a pipeline; each takes a Decision and returns a DecisionAnswer. */
 export const UPDATES = { play: 'play', reject: 'reject', retry: 'retry', cancelJob: 'cancelJob' } as const;
@@ -26,6 +27,8 @@ export interface Decision {
   binds?: { sha: string; plan: string; environment?: string; images?: string[] };
   /** For a deploy job: digest of its target's entry in the installation file, set by the server. */
   target?: string;
+  /** Set by the server; not recorded. */
+  proof?: DecisionProof;
   /** Epoch ms, set by the workflow. */
   at?: number;
   /** The result, set by the workflow: accepted, or the conflict. */
@@ -39,6 +42,7 @@ export const DECISION_CODES = [
   'job/not-found',
   'job/decided',
   'job/unconfirmed',
+  'decision/unproven',
 ] as const;
 export type DecisionCode = (typeof DECISION_CODES)[number];
 /**

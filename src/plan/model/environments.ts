@@ -1,5 +1,6 @@
 /** What a project knows about its environments, and how jobs and people change them. */
 import type { JobKey, PipelineId } from './ids.ts';
+import type { Proof } from './proof.ts';
 
 export interface EnvironmentState {
   name: string;
@@ -36,4 +37,8 @@ export interface EnvironmentChange {
 export interface StopEnvironment {
   name: string;
   actor: string;
+  /** When the environment that is to be stopped was deployed, epoch ms. */
+  since?: number;
+  /** Set by the server. */
+  proof?: Proof;
 }

@@ -6,6 +6,7 @@ import type { CrossPipelineArtifact } from './artifacts.ts';
 import type { JobResult, Outcome } from './outcome.ts';
 import type { JobKind } from './plan.ts';
 import type { PipelineState } from './pipeline-state.ts';
+import type { DecisionProof, Proof } from './proof.ts';
 import type { Trigger } from './trigger.ts';
 
 export {
@@ -107,6 +108,8 @@ export interface JobStatus {
   allowedToFail: boolean;
   attempt: number;
   epoch: number;
+  /** Counts the decisions that took effect, and the job's new beginnings: a decision is about one turn. */
+  turn?: number;
   jobId: number;
   queue: string;
   /** A kind, not a sentence: `gate`, `manual`, `queue:arm32`, `lock:prod`, `delay`, `needs:JOB`,
@@ -143,6 +146,8 @@ export interface PipelineStatus {
   startedAt: number;
   endedAt?: number;
   waitingFor: string[];
+  /** Its plan, once it has one. */
+  plan?: Digest;
   /** For a protected ref: it may have protected variables. */
   protected?: true;
   /** For a fork. */
@@ -156,6 +161,8 @@ export interface PipelineStatus {
 export interface Asker {
   actor: string;
   role: 'reader' | 'developer' | 'operator';
+  /** Set by the server, for a cancel. */
+  proof?: Proof;
 }
 export interface PipelineInput {
   id: PipelineId;
@@ -171,6 +178,9 @@ export interface ApproveSignal {
   job: JobKey;
   comment?: string;
   confirm?: boolean;
+  /** Name of a key under `approval_keys` of the installation file, and its signature. */
+  by?: string;
+  proof?: DecisionProof;
 }
 export interface Superseded {
   /** The newer pipeline of the same ref. */

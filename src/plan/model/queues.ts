@@ -4,7 +4,11 @@ import { storable } from './text.ts';
 /** Task queues of an installation. A queue is the unit of scaling: more hosts poll the same names. */
 export const CONTROL_QUEUE = 'control';
 export const hostQueue = (hostId: string): string => `host-${hostId}`;
-export const deployQueue = (target: string): string => `deploy-${target}`;
+const DEPLOY = 'deploy-';
+export const deployQueue = (target: string): string => `${DEPLOY}${target}`;
+/** Undefined for another queue. */
+export const deployTargetOf = (queue: string): string | undefined =>
+  queue.startsWith(DEPLOY) ? queue.slice(DEPLOY.length) : undefined;
 export const tagQueue = (tag: string): string => (isArch(tag) ? tag : `tag-${sendable(tag)}`);
 
 /** Queue of jobs of forks, polled by workers that accept them. */

@@ -39,6 +39,16 @@ export interface ForgeRefsRecord<Protection = unknown> {
   readAt: number;
 }
 
+/** Tokens of workers that the server has made. The server alone reads and writes it. */
+export const WORKER_TOKENS_RECORD = 'worker-tokens/all';
+/** Since when messages without a proof do not count. */
+export const PROOFS_RECORD = 'proofs/required';
+/** Records that no worker reads or writes. */
+export const SERVER_ONLY_PREFIXES = ['worker-tokens/', 'proofs/', 'deploy-tokens/'] as const;
+
+export const maskRecordName = (attempt: string): string => `masks/${attempt}`;
+export const endRecordName = (attempt: string): string => `ends/${attempt}`;
+
 export const pipelinesPrefix = (slug: ProjectSlug): string => `pipelines/${slug}`;
 /** Padded, so that names sort as numbers do. */
 export const pipelineRecordName = (id: PipelineId): string => {

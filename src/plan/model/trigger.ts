@@ -1,4 +1,5 @@
 import type { Digest, JobKey, PipelineId, ProjectSlug } from './ids.ts';
+import type { Proof } from './proof.ts';
 import type { Strategy } from './strategy.ts';
 
 export type TriggerSource =
@@ -142,6 +143,8 @@ export interface Trigger {
   upstream?: Upstream;
   /** Epoch ms, server's clock. */
   receivedAt: number;
+  /** Set by the server. */
+  proof?: Proof;
 }
 
 /**

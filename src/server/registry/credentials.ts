@@ -10,9 +10,9 @@
  *   CRED-3 A deploy token counts until it is revoked (`deploy-tokens.ts`).
  *   CRED-4 What a worker pulls an image of its own with is for that image and an hour.
  */
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
-import type { LogRef, LogStore } from '../../adapters/ports.ts';
+import type { InstallationKey, KeyRing, LogRef, LogStore } from '../../adapters/ports.ts';
 import type { JobAsker } from '../../match/registry-access.ts';
 import { parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
 
@@ -24,6 +24,7 @@ export interface JobCredential {
 }
 
 const PREFIX = { job: 'davit-job_', deploy: 'davit-deploy_', pull: 'davit-pull_' } as const;
+const PURPOSE = 'davit credentials v1';
 const MAX_CHARS = 16 * 1024;
 
 const jobClaims = z.object({
@@ -57,18 +58,20 @@ export interface Credentials {
   pull(text: string): string | undefined;
 }
 
-/** `installationKey`: the server's own secret. */
-export function serverCredentials(installationKey: string, logs: Pick<LogStore, 'state'>): Credentials {
-  const key = Buffer.from(hkdfSync('sha256', installationKey, 'davit', 'davit credentials v1', 32));
-  const codeOf = (text: string): Buffer => createHmac('sha256', key).update(text).digest();
-  const made = (text: string): string => `${text}.${codeOf(text).toString('base64url')}`;
+/** A key that was replaced still opens what it has made. */
+export function serverCredentials(keys: KeyRing, logs: Pick<LogStore, 'state'>): Credentials {
+  const codeOf = (key: InstallationKey, text: string): Buffer =>
+    createHmac('sha256', key.derive(PURPOSE)).update(text).digest();
+  const made = (text: string): string => `${text}.${codeOf(keys.current(), text).toString('base64url')}`;
   /** What was made here, without its code. */
   const opened = (prefix: string, text: string): string | undefined => {
     const dot = text.lastIndexOf('.');
     if (!text.startsWith(prefix) || dot < 0 || text.length > MAX_CHARS) return undefined;
     const code = Buffer.from(text.slice(dot + 1), 'base64url');
-    const wanted = codeOf(text.slice(0, dot));
-    const isOurs = code.length === wanted.length && timingSafeEqual(code, wanted);
+    const isOurs = keys.all().some((key) => {
+      const wanted = codeOf(key, text.slice(0, dot));
+      return code.length === wanted.length && timingSafeEqual(code, wanted);
+    });
     return isOurs ? text.slice(prefix.length, dot) : undefined;
   };
   return {

@@ -9,9 +9,10 @@ export function internalFleetRoutes(app: FastifyInstance, { fleet, facts }: Serv
     await fleet.report(BODIES.report.parse(body));
     return {};
   });
-  app.get(`${INTERNAL}/workers`, { config }, async () => fleet.live());
-  app.get(`${INTERNAL}/facts`, { config }, async ({ machine }) => {
-    const known = facts();
+  app.get(`${INTERNAL}/workers`, { config: { access: 'control' } }, async () => fleet.live());
+  app.get(`${INTERNAL}/facts`, { config }, async ({ worker }) => {
+    const machine = worker?.machine;
+    const known = machine ? { ...facts(), worker: machine.name } : facts();
     if (!machine?.projects) return known;
     // Those of others have variables and addresses of their own.
     const projects = known.config.projects.filter(({ name }) => machine.projects?.includes(name));

@@ -109,7 +109,8 @@ function environmentRoute(app: FastifyInstance, deps: ServerDeps): void {
       const known = (await deps.workflows.project(slug))?.environments?.find((one) => one.name === name);
       if (!known) throw missing(`The project ${slug} has no environment ${name}.`);
       const { name: actor } = userOf(request);
-      if (known.state !== 'stopped') await deps.workflows.stopEnvironment(slug, { name, actor });
+      if (known.state !== 'stopped')
+        await deps.workflows.stopEnvironment(slug, { name, actor, since: known.since });
       const answer: StopResponse = { accepted: true, was: known.state };
       return reply.code(202).send(answer);
     },

@@ -42,6 +42,8 @@ const CLOSE_MS = 5_000;
 const GRPC_CANCELLED = 1;
 const GRPC_UNAVAILABLE = 14;
 const PENDING_STARTED = 2;
+/** Its worker, if it has one, is asked to end it. */
+const PENDING_CANCELLED = 3;
 
 interface CallOptions {
   deadlineMs: number;
@@ -236,11 +238,17 @@ const timeout = (ms: number): Promise<void> =>
     setTimeout(resolve, ms).unref();
   });
 
-async function describe(client: Client, id: PipelineId): Promise<{ open: boolean; pending: PendingJob[] }> {
-  const { status, raw } = await client.workflow.getHandle(pipelineWorkflowId(id)).describe();
+async function describe(
+  client: Client,
+  id: PipelineId,
+): Promise<{ open: boolean; runId: string; pending: PendingJob[] }> {
+  const { status, raw, runId } = await client.workflow.getHandle(pipelineWorkflowId(id)).describe();
   const pending = (raw.pendingActivities ?? []).map((one) => ({
     activityId: one.activityId ?? '',
     started: one.state === PENDING_STARTED,
+    taken: one.state === PENDING_STARTED || one.state === PENDING_CANCELLED,
+    type: one.activityType?.name ?? '',
+    identity: one.lastWorkerIdentity ?? '',
   }));
-  return { open: isOpen(status.name), pending };
+  return { open: isOpen(status.name), runId, pending };
 }

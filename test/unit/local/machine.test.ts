@@ -41,8 +41,14 @@ describe('keys', () => {
     expect(await ensureKeys(settings())).toEqual(first);
     expect(first.cliToken).toMatch(/^[0-9a-f]{64}$/);
     expect(statSync(join(home, 'keys')).mode & 0o777).toBe(0o700);
-    for (const name of ['installation-id', 'installation-key', 'worker-token', 'cli-token'])
+    for (const name of ['installation-id', 'installation-key', 'control-token', 'cli-token'])
       expect(statSync(join(home, 'keys', name)).mode & 0o777).toBe(0o600);
+  });
+  test('a new installation has no token that workers share; that of an earlier version counts', async () => {
+    expect(await ensureKeys(settings())).not.toHaveProperty('workerToken');
+    writeFileSync(join(home, 'keys', 'worker-token'), 'the former token of all workers\n');
+    expect((await ensureKeys(settings())).workerToken).toBe('the former token of all workers');
+    expect(statSync(join(home, 'keys', 'worker-token')).mode & 0o777).toBe(0o600);
   });
   test('that are accessible to other users get their mode back', async () => {
     await ensureKeys(settings());

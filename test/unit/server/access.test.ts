@@ -7,18 +7,23 @@ import { ROUTES } from '../../support/routes.ts';
 import { bearer, testServer, TOKENS, type TestServer } from '../../support/server.ts';
 
 const ALLOWED: Record<Access, string[]> = {
-  anybody: ['nobody', 'reader', 'developer', 'operator', 'cli', 'worker', 'wrong'],
+  anybody: ['nobody', 'reader', 'developer', 'operator', 'cli', 'worker', 'control', 'wrong'],
   // Only the signature decides.
   webhook: [],
   // For a project that is not public; the response is for browsers. More: pages.test.ts.
   site: ['reader', 'developer', 'operator', 'cli'],
   // Without a registry of its own the route does not exist; more: security/36-registry.test.ts.
   credential: ['nobody', 'reader', 'developer', 'operator', 'cli', 'worker', 'wrong'],
-  worker: ['worker'],
+  worker: ['worker', 'control'],
+  // Attempts: security/47-attempts.test.ts.
+  attempt: ['worker', 'control'],
+  control: ['worker', 'control'],
+  sealed: [],
   reader: ['reader', 'developer', 'operator', 'cli'],
   developer: ['developer', 'operator', 'cli'],
   operator: ['operator', 'cli'],
 };
+const FOR_WORKERS: readonly Access[] = ['worker', 'attempt', 'control', 'sealed'];
 const WHO = { ...TOKENS, nobody: undefined, wrong: 'a-token-that-nobody-ever-had' };
 
 let server: TestServer;
@@ -70,7 +75,8 @@ describe('access to routes', () => {
       who !== 'nobody' &&
       who !== 'wrong' &&
       who !== 'worker' &&
-      access !== 'worker'
+      who !== 'control' &&
+      !FOR_WORKERS.includes(access)
     )
       expect(answer.statusCode).toBe(403);
   });
@@ -84,7 +90,7 @@ describe('access to routes', () => {
 
   test('a route without an access rule cannot be registered', () => {
     const app = fastify();
-    guardRoutes(app, server.deps.tokens, server.deps.credentials);
+    guardRoutes(app, server.deps);
     expect(() => app.get('/secret', async () => 'secret')).toThrow(/has no access rule/);
   });
 

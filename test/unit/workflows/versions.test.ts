@@ -20,6 +20,8 @@ test('ids are those of recorded histories: they are added to, never changed', ()
     'epoch-raised',
     'older-commit-starts',
     'approvals-read-again',
+    'stop-named',
+    'messages-proven',
   ]);
 });
 

@@ -1,0 +1,64 @@
+/**
+ * Proofs for what control workers decide by themselves: a pipeline that a job starts, a push whose delivery was lost, an
+ * environment whose time has come. Each needs its reason: a control worker proves nothing of a person.
+ */
+import type { FastifyInstance } from 'fastify';
+import { BODIES, INTERNAL } from '../../adapters/http/wire.ts';
+import { DavitError } from '../../errors.ts';
+import { parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
+import type { DecisionProof, Message } from '../../plan/model/proof.ts';
+import type { Decision } from '../../plan/model/protocol.ts';
+import type { Trigger } from '../../plan/model/trigger.ts';
+import type { ServerDeps } from '../deps.ts';
+import { provenDecision } from '../proven-workflows.ts';
+import type { Views } from '../views.ts';
+
+export function internalProofRoutes(app: FastifyInstance, deps: ServerDeps, views: Views): void {
+  app.post(`${INTERNAL}/proofs`, { config: { access: 'control' } }, async ({ body }) => {
+    // Signed as it is: the workflow reads it by the same types.
+    const message = BODIES.proof.parse(body).message as unknown as Message;
+    return { proof: await prove(deps, views, message) };
+  });
+}
+
+async function prove(deps: ServerDeps, views: Views, message: Message): Promise<DecisionProof> {
+  if (message.kind === 'trigger') {
+    if (!(await hasReason(deps, message.trigger))) refuse('No job and no lost push asks for this pipeline.');
+    return { turn: 0, attempt: 0, ...deps.proofs.sign(message) };
+  }
+  if (message.kind !== 'decision') return refuse('Only the server proves this.');
+  const { pipeline, decision } = message;
+  if (!(await isDue(deps, pipeline, decision))) refuse('No environment is to be stopped by this job.');
+  const status = await views.status(pipeline);
+  const { proof } = provenDecision(deps.proofs, pipeline, { decision, status });
+  return proof ?? refuse('It has no proof.');
+}
+
+async function hasReason({ workflows, facts }: ServerDeps, trigger: Trigger): Promise<boolean> {
+  if (trigger.upstream) {
+    const known = await workflows.describe(trigger.upstream.pipeline);
+    return (
+      known?.open === true && known.pending.some(({ type, taken }) => type === 'startDownstream' && taken)
+    );
+  }
+  const known = facts().config.projects.some(({ name }) => name === trigger.project);
+  return trigger.reconciled !== undefined && trigger.role === undefined && !trigger.local && known;
+}
+
+async function isDue({ workflows }: ServerDeps, pipeline: PipelineId, decision: Decision): Promise<boolean> {
+  const slug = parsePipelineId(pipeline)?.slug;
+  const project = slug === undefined ? undefined : await workflows.project(slug);
+  const { job, stops, action } = decision;
+  return (
+    (action === 'play' || action === 'retry') &&
+    stops !== undefined &&
+    (project?.environments ?? []).some(
+      (one) =>
+        one.pipeline === pipeline && one.onStop === job && one.since === stops && one.stopAt !== undefined,
+    )
+  );
+}
+
+function refuse(message: string): never {
+  throw new DavitError('decision/unproven', message);
+}

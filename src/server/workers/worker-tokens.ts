@@ -1,0 +1,99 @@
+/**
+ * Tokens of workers that the server has made (`davit worker token`), beside those of the installation file. A record
+ * in the store keeps their hashes; this process is its only writer, so a revocation counts from the next request on.
+ */
+import { randomBytes } from 'node:crypto';
+import type { RecordStore } from '../../adapters/ports.ts';
+import { DavitError } from '../../errors.ts';
+import type { WorkerScope } from '../../match/worker-scope.ts';
+import { WORKER_TOKENS_RECORD } from '../../plan/model/records.ts';
+import { sha256 } from '../../utils/sha256.ts';
+import { tokenIdOf } from '../auth.ts';
+
+/** The name of the token that workers of earlier versions share. */
+export const SHARED_TOKEN = 'shared';
+const MAX_TOKENS = 1_000;
+
+export interface WorkerToken extends WorkerScope {
+  name: string;
+  token_sha256: string;
+  /** A control worker's: it runs workflows, and is trusted with every record. */
+  control?: true;
+  /** Who made it, and when (epoch ms). */
+  by: string;
+  at: number;
+}
+interface Document {
+  tokens: WorkerToken[];
+  /** The shared token is refused since then. */
+  sharedOff?: { by: string; at: number };
+}
+export interface WantedToken extends Omit<WorkerToken, 'token_sha256' | 'by' | 'at'> {}
+
+export class WorkerTokens {
+  readonly #records: RecordStore;
+  #document: Document;
+  /** Changes are made one after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(records: RecordStore, document: Document) {
+    this.#records = records;
+    this.#document = document;
+  }
+
+  static async open(records: RecordStore): Promise<WorkerTokens> {
+    return new WorkerTokens(records, (await records.get<Document>(WORKER_TOKENS_RECORD)) ?? { tokens: [] });
+  }
+
+  list(): readonly WorkerToken[] {
+    return this.#document.tokens;
+  }
+
+  get sharedOff(): boolean {
+    return this.#document.sharedOff !== undefined;
+  }
+
+  /** The token itself is returned once and kept nowhere. A name may have several, so that one replaces another. */
+  async create(wanted: WantedToken, by: string): Promise<{ token: string; id: string }> {
+    if (wanted.name === SHARED_TOKEN)
+      throw new DavitError(
+        'usage/invalid',
+        `The name ${SHARED_TOKEN} is that of the token of earlier versions.`,
+      );
+    const token = randomBytes(32).toString('hex');
+    const made: WorkerToken = { ...wanted, token_sha256: sha256(token), by, at: Date.now() };
+    await this.#change(({ tokens, ...rest }) => {
+      if (tokens.length >= MAX_TOKENS)
+        throw new DavitError(
+          'usage/invalid',
+          `There are ${MAX_TOKENS} tokens of workers. Revoke some first.`,
+        );
+      return { ...rest, tokens: [...tokens, made] };
+    });
+    return { token, id: tokenIdOf(made.token_sha256) };
+  }
+
+  /** All tokens of a name, or the one with this id. Returns how many it were. */
+  async revoke(name: string, id: string | undefined, by: string): Promise<number> {
+    const goes = (one: WorkerToken): boolean =>
+      one.name === name && (id === undefined || tokenIdOf(one.token_sha256) === id);
+    const count = this.#document.tokens.filter(goes).length;
+    if (name === SHARED_TOKEN) {
+      await this.#change((document) => ({ ...document, sharedOff: { by, at: Date.now() } }));
+      return 1;
+    }
+    if (count > 0)
+      await this.#change(({ tokens, ...rest }) => ({ ...rest, tokens: tokens.filter((one) => !goes(one)) }));
+    return count;
+  }
+
+  async #change(change: (document: Document) => Document): Promise<void> {
+    const done = this.#last.then(async () => {
+      const next = change(this.#document);
+      await this.#records.put(WORKER_TOKENS_RECORD, next);
+      this.#document = next;
+    });
+    this.#last = done.catch(() => undefined); // the caller hears of it
+    return done;
+  }
+}
