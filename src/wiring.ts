@@ -94,20 +94,8 @@ export async function wireWorker(
   const secrets = localSecrets({ sealKey: deriveSealKey(workerToken), readEnv: readEnvSecret });
   const { blobs, records, logs, fleet, rights, changes } = stores;
   const credentials = rememberedCredentials(stores.credentials);
-  const clients: RegistryClients = new Map();
-  const registriesWith = (own: Credentials): Registries =>
-    configuredRegistries(
-      facts.config.registries,
-      secrets,
-      facts.ownRegistry &&
-        ownRegistry(
-          { host: facts.ownRegistry.host, tokenUrls: [facts.ownRegistry.tokens, facts.url, url] },
-          own,
-        ),
-      clients,
-    );
+  const registriesWith = wireRegistries(facts, secrets, url);
   const reversePorts = loopbackPorts(facts.ownRegistry);
-  const engineAddress = (address?: string): string => address ?? settings.dockerHost;
   return {
     blobs,
     records,
@@ -135,22 +123,46 @@ export async function wireWorker(
     includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
     forge: forgeStatuses({ projects: facts.config.projects, secrets }),
     engine: (address) =>
-      dockerEngine({ address: engineAddress(address), certPath: settings.dockerCertPath, reversePorts }),
-    target: async (name, address) => {
-      const known = facts.config.targets.find((one) => one.name === name);
-      // Without targets in the file, the worker's target is its own machine as a swarm.
-      if (!known && facts.config.targets.length > 0)
-        throw new DavitError('deploy/unknown-target', `The installation file has no target "${name}".`);
-      return swarmTarget({
-        name,
-        address: engineAddress(address ?? known?.docker),
+      dockerEngine({
+        address: address ?? settings.dockerHost,
         certPath: settings.dockerCertPath,
         reversePorts,
-        installation: facts.installation,
-        monitorMs: facts.config.limits.deploy_stable,
-      });
-    },
+      }),
+    target: (name, address) => wireTarget({ settings, facts, name, address }),
   };
+}
+
+async function wireTarget(of: {
+  settings: Settings;
+  facts: InstallationFacts;
+  name: string;
+  address?: string | undefined;
+}): Promise<DeployTarget> {
+  const { settings, facts, name } = of;
+  const known = facts.config.targets.find((one) => one.name === name);
+  // Without targets in the file, the worker's target is its own machine as a swarm.
+  if (!known && facts.config.targets.length > 0)
+    throw new DavitError('deploy/unknown-target', `The installation file has no target "${name}".`);
+  return swarmTarget({
+    name,
+    address: of.address ?? known?.docker ?? settings.dockerHost,
+    certPath: settings.dockerCertPath,
+    reversePorts: loopbackPorts(facts.ownRegistry),
+    installation: facts.installation,
+    monitorMs: facts.config.limits.deploy_stable,
+  });
+}
+
+/** davit's own registry is asked with credentials of an attempt, or of the worker itself. */
+function wireRegistries(
+  { config, ownRegistry: own, url }: InstallationFacts,
+  secrets: Pick<Secrets, 'resolve'>,
+  serverUrl: string,
+): (credentials: Credentials) => Registries {
+  const clients: RegistryClients = new Map();
+  const where = own && { host: own.host, tokenUrls: [own.tokens, url, serverUrl] };
+  return (credentials) =>
+    configuredRegistries(config.registries, secrets, where && ownRegistry(where, credentials), clients);
 }
 
 /** For the control worker, and for the command line, which stores copies in a folder. */

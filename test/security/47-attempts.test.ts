@@ -95,7 +95,7 @@ describe('the token of an attempt', () => {
   test('opens no route but those for attempts', async () => {
     const { token } = await mint(server, A, OWN, { worker: 'a' });
     for (const [route, access] of Object.entries(ROUTES)) {
-      if (['anybody', 'webhook'].includes(access)) continue;
+      if (['anybody', 'webhook', 'credential'].includes(access)) continue;
       const [method = 'GET', path = ''] = route.split(' ');
       const url = path
         .replace(':slug', 'alpha')
