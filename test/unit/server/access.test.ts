@@ -12,8 +12,8 @@ const ALLOWED: Record<Access, string[]> = {
   webhook: [],
   // For a project that is not public; the response is for browsers. More: pages.test.ts.
   site: ['reader', 'developer', 'operator', 'cli'],
-  // Without a registry of its own the route does not exist; more: security/36-registry.test.ts.
-  credential: ['nobody', 'reader', 'developer', 'operator', 'cli', 'worker', 'wrong'],
+  // Of a running job, a target or a user, as a password; more: integration/registry-tokens.test.ts, job-git.test.ts.
+  credential: [],
   worker: ['worker'],
   reader: ['reader', 'developer', 'operator', 'cli'],
   developer: ['developer', 'operator', 'cli'],
@@ -66,6 +66,7 @@ describe('access to routes', () => {
     if (
       access !== 'webhook' &&
       access !== 'site' &&
+      access !== 'credential' &&
       denied &&
       who !== 'nobody' &&
       who !== 'wrong' &&
