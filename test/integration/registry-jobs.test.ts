@@ -62,6 +62,9 @@ const script = (lines: readonly string[]): string => `job:
   artifacts: { paths: [token] }
   script:
 ${lines.map((line) => `    - |\n      ${line.replaceAll('\n', '\n      ')}\n`).join('')}`;
+/** What the classic and the containerd store push. */
+const MANIFEST =
+  'application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json';
 const LOGIN = 'docker login -u "$CI_REGISTRY_USER" -p "$CI_REGISTRY_PASSWORD" "$CI_REGISTRY"';
 
 /** The only file of the job's artifact. */
@@ -98,7 +101,7 @@ docker pull -q "$CI_REGISTRY/alpha/tools:1"`,
       const password = await artifact(id);
       expect(password).toMatch(/^davit-job_/);
       expect(await tokenStatus(password)).toBe(401);
-      expect((await davit.registry('alpha/tools/manifests/1')).status).toBe(200);
+      expect((await davit.registry('alpha/tools/manifests/1', { accept: MANIFEST })).status).toBe(200);
       const log = (await davit.cli(['logs', id, 'job'])).stdout;
       expect(log).toContain('Login Succeeded');
       expect(log).not.toContain('davit-job_');
@@ -128,7 +131,9 @@ docker image rm "$CI_REGISTRY/${name}:cache-amd64"`,
         ]),
         DEVELOPER,
       );
-      const before = (await davit.registry('alpha/tools/manifests/1')).headers.get('docker-content-digest');
+      const before = (await davit.registry('alpha/tools/manifests/1', { accept: MANIFEST })).headers.get(
+        'docker-content-digest',
+      );
       // Without any account, which is what every job had before.
       for (const method of ['GET', 'DELETE'])
         expect(

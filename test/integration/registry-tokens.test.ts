@@ -4,6 +4,9 @@ import type { JobUse } from '../../src/adapters/ports.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { registryClient } from '../../src/adapters/registry/index.ts';
 import { ownRegistry } from '../../src/adapters/registry/own.ts';
+import { readSettings } from '../../src/config.ts';
+import { checkServices } from '../../src/local/doctor/services.ts';
+import { startRegistry } from '../support/registry.ts';
 import { memorySecrets } from '../support/job-stores.ts';
 import { ownRegistryWorld, type OwnRegistryWorld } from '../support/own-registry.ts';
 import { TOKENS } from '../support/server.ts';
@@ -295,4 +298,26 @@ test('the client of a worker reads and writes by these tokens, and no other regi
   expect(await registries.authFor('registry.example.com/alpha:1', { use })).toBeUndefined();
   const anonymous = registryClient({ host: registry.host, insecure: true });
   await expect(anonymous.manifest('alpha', '1')).rejects.toMatchObject({ code: 'registry/denied' });
+});
+
+test('davit doctor warns of a registry that asks nobody', async () => {
+  const open = await startRegistry();
+  try {
+    const found = async (registry: string) => {
+      const settings = { ...readSettings({}), serverUrl: world.url, registry };
+      const findings = await checkServices({
+        settings,
+        workers: async () => [],
+        reconciliation: async () => [],
+      });
+      return findings.find(({ name }) => name === 'registry');
+    };
+    expect(await found(world.registry.host)).toMatchObject({ verdict: 'ok' });
+    expect(await found(open.host)).toMatchObject({
+      verdict: 'warn',
+      found: expect.stringContaining('asks for no token'),
+    });
+  } finally {
+    await open.stop();
+  }
 });

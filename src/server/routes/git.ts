@@ -57,6 +57,7 @@ async function readable(
   const password = basicPassword(request.headers.authorization);
   const credential = password === undefined ? undefined : await credentials.job(password);
   if (!credential) {
+    if (!request.raw.complete) void reply.header('connection', 'close'); // its body is not read
     void reply
       .code(401)
       .header('www-authenticate', 'Basic realm="davit"')

@@ -32,14 +32,14 @@ const tokenQuery = z.object({
 
 export function registryTokenRoutes(app: FastifyInstance, deps: ServerDeps): void {
   app.get(TOKEN_PATH, { config: { access: 'credential' } }, async (request) => {
-    const own = deps.ownRegistry;
-    if (!own) throw new DavitError('not-found', 'This server gives out no tokens for a registry.');
     const known = await subjectOf(deps, basicPassword(request.headers.authorization));
     if (!known)
       throw new DavitError(
         'auth/missing',
         'The registry needs the token of a job, of a target or of a user.',
       );
+    const own = deps.ownRegistry;
+    if (!own) throw new DavitError('not-found', 'This server gives out no tokens for a registry.');
     const rules = { host: own.host, projects: deps.facts().config.projects };
     const { scope } = tokenQuery.parse(request.query);
     const { token, expiresInS, issuedAt } = own.signer.sign(known.name, granted(known.subject, scope, rules));

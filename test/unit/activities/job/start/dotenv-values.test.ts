@@ -6,6 +6,7 @@ import { environmentUrl } from '../../../../../activities/job/finish/environment
 import { fillSpec, resolvedOf } from '../../../../../activities/job/start/resolved.ts';
 import { lateValues } from '../../../../../src/compiler/variables/late-values.ts';
 import type { ScriptSpec } from '../../../../../src/plan/model/spec.ts';
+import { testFacts } from '../../fakes.ts';
 import { job as compiled, jobs, variable, type Overrides } from '../../../compiler/helpers.ts';
 import { MemoryBlobs, memorySecrets, noRegistries } from '../../../../support/job-stores.ts';
 
@@ -31,8 +32,15 @@ async function jobWith(text: string, report: string, more: Overrides = {}): Prom
       dispatchedAt: 0,
       tags: [],
     },
-    deps: { blobs, secrets: memorySecrets({ 'env:S': 'hidden-value' }), registries: noRegistries(), worker },
-    lease: { taskQueue: 'arm64' },
+    deps: {
+      blobs,
+      secrets: memorySecrets({ 'env:S': 'hidden-value' }),
+      registries: noRegistries(),
+      credentials: { forJob: async () => undefined },
+      facts: testFacts(),
+      worker,
+    },
+    lease: { taskQueue: 'arm64', signal: new AbortController().signal },
     log: { masked: (shown: string) => shown },
   };
   return parts as unknown as Job; // what variables are made from
