@@ -12,7 +12,7 @@ import { fileKeyRing } from '../../src/adapters/keys/key-ring.ts';
 import { isSignedBy, publicKeys, signMessage } from '../../src/adapters/keys/proofs.ts';
 import { installationSchema } from '../../src/installation.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
-import { signedText } from '../../src/plan/model/proof.ts';
+import { signedText } from '../../src/plan/model/message.ts';
 import { SIGNALS, type Decision, type PipelineInput } from '../../src/plan/model/protocol.ts';
 import { provenDecision } from '../../src/server/proven-workflows.ts';
 import { factsOf } from '../../src/server/start.ts';

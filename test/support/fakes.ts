@@ -18,7 +18,8 @@ import type { ApprovalAnswer, ApprovalQuestion } from '../../src/plan/model/appr
 import type { BuiltImage, JobResult, Outcome } from '../../src/plan/model/outcome.ts';
 import type { Plan } from '../../src/plan/model/plan.ts';
 import { parsePipelineId, type Digest, type PipelineId } from '../../src/plan/model/ids.ts';
-import type { Message, ProofAnswer } from '../../src/plan/model/proof.ts';
+import type { Message } from '../../src/plan/model/message.ts';
+import type { ProofAnswer } from '../../src/plan/model/proof.ts';
 import type { KeyLookup } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
