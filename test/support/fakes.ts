@@ -23,7 +23,10 @@ import type { ProofAnswer } from '../../src/plan/model/proof.ts';
 import type { KeyLookup } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
+import { LIMITS } from './fake-limits.ts';
 import { SPEC } from './plans.ts';
+
+export { LIMITS };
 
 /** One dispatch of one job. An empty one succeeds at once. */
 export interface Behaviour {
@@ -80,17 +83,6 @@ export interface Entry {
   seq?: number;
   at: number;
 }
-
-export const LIMITS: Limits = {
-  heartbeatTimeoutMs: 2_000,
-  hostGraceMs: 4_000,
-  queueTimeoutMs: 60_000,
-  pipelineTimeoutMs: 600_000,
-  cancelGraceMs: 1_000,
-  releaseDelayMs: 50,
-  maxPendingJobs: 100,
-  autoRetries: 2,
-};
 
 export class Fakes {
   readonly projects = new Map<string, FakeProject>();
