@@ -121,7 +121,7 @@ describe.concurrent('a gate', () => {
       'asks again',
       ({ jobs, endedAt }) => endedAt === undefined && jobs[0]?.phase === 'gate',
     );
-    expect(await sent(id, first)).toBe('decision/unproven');
+    expect(await sent(id, first)).toBe('job/decided');
     // Nor does the copy of a retry have an effect.
     expect(await sent(id, retry)).not.toBe('accepted');
     expect(await sent(id, await proven(id, approval()))).toBe('accepted');
