@@ -21,7 +21,8 @@ import type {
 } from '../src/plan/model/outcome.ts';
 import type { ForeignNeed, Plan, JobKind } from '../src/plan/model/plan.ts';
 import type { CrossPipelineAnswer } from '../src/plan/model/artifacts.ts';
-import type { DecisionProof, Message, ProofAnswer } from '../src/plan/model/proof.ts';
+import type { Message } from '../src/plan/model/message.ts';
+import type { DecisionProof, ProofAnswer } from '../src/plan/model/proof.ts';
 import type { Decision, KeyLookup, PipelineState } from '../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../src/plan/model/records.ts';
 import type { Trigger } from '../src/plan/model/trigger.ts';

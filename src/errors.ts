@@ -822,8 +822,7 @@ export const ERRORS = {
     transient: false,
     exit: 1,
     http: 403,
-    meaning:
-      'A message that decides something was not made by the server of this installation, or is about an earlier state.',
+    meaning: 'A message that decides something was not made by the server of this installation.',
     remedy:
       'Decide with the command line or the API. If the server is older than the control worker, upgrade it.',
   },

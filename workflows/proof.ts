@@ -3,7 +3,7 @@
  * local activity of the control worker does: it enters the history as one short event.
  */
 import { CancellationScope } from '@temporalio/workflow';
-import type { Message } from '../src/plan/model/proof.ts';
+import type { Message } from '../src/plan/model/message.ts';
 import { proving } from './activities.ts';
 import { hasVersion } from './versions.ts';
 

@@ -4,7 +4,8 @@
  */
 import type { Proofs } from '../../src/adapters/ports.ts';
 import type { InstallationFacts } from '../../src/installation.ts';
-import { proofOf, type Message, type ProofAnswer } from '../../src/plan/model/proof.ts';
+import { proofOf, type Message } from '../../src/plan/model/message.ts';
+import type { ProofAnswer } from '../../src/plan/model/proof.ts';
 
 export interface CheckProofDeps {
   proofs: Proofs;

@@ -12,7 +12,8 @@ import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
 import type { LogSummary, Platform } from '../plan/model/outcome.ts';
-import type { DecisionProof, Message, Proof, ProofFacts } from '../plan/model/proof.ts';
+import type { Message } from '../plan/model/message.ts';
+import type { DecisionProof, Proof, ProofFacts } from '../plan/model/proof.ts';
 import type { Change, KeyLookup, PipelineState } from '../plan/model/protocol.ts';
 import type { WorkerReport } from '../plan/model/queues.ts';
 import type { SecretRef, SwarmSpec, ReleaseSpec } from '../plan/model/spec.ts';

@@ -102,7 +102,7 @@ export const namelessMachine: Change = ({ path, body }) =>
 
 /** A resumed job has no values to mask. */
 export function noMasks(world: World): () => void {
-  const token = readFileSync(join(world.home, 'keys', 'worker-token'), 'utf8').trim();
+  const token = readFileSync(join(world.home, 'keys', 'control-token'), 'utf8').trim();
   const { seal } = localSecrets({ sealKey: deriveSealKey(token), readEnv: () => undefined });
   const sealed = Buffer.from(seal(Buffer.from('[]'))).toString('base64');
   const answer = ({ path, body }: Crossing): Buffer | undefined =>

@@ -8,7 +8,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { pipelineWorkflowId, projectWorkflowId } from '../../src/plan/model/ids.ts';
-import { decide, signalRerun } from '../../src/temporal/calls.ts';
+import { SIGNALS } from '../../src/plan/model/protocol.ts';
+import { decide, signalRerun, signalStopEnvironment } from '../../src/temporal/calls.ts';
 import { planOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 
@@ -38,6 +39,7 @@ const scenarios: [string[], () => Promise<void>][] = [
   [['pipeline-superseded', 'project-superseding'], superseded],
   [['pipeline-parent', 'pipeline-child', 'pipeline-mirror'], family],
   [['pipeline-asked-again'], askedAgain],
+  [['pipeline-proven', 'project-proven'], proven],
 ];
 const wanted = process.argv.slice(2);
 const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
@@ -75,6 +77,36 @@ async function wholeAndAgain(): Promise<void> {
   await world.end(id);
   await save('pipeline-rerun', pipelineWorkflowId(id));
   await save('project-locks', projectWorkflowId('whole'));
+}
+
+/** Decisions, a request to stop an environment and a cancel: each is verified. */
+async function proven(): Promise<void> {
+  const environment = { name: 'review', action: 'start' as const, onStop: 'stop' };
+  const stops = { name: 'review', action: 'stop' as const };
+  world.project('proven', {
+    plan: planOf([
+      { key: 'unit' },
+      { key: 'deploy', gate, environment },
+      { key: 'stop', when: 'manual', environment: stops },
+    ]),
+  });
+  const id = await world.push('proven');
+  await world.when(id, 'the gate is open', (status) => status.jobs.some((job) => job.phase === 'gate'));
+  await decide(world.client, id, { action: 'play', job: 'deploy', actor: 'ops', role: 'developer' });
+  await world.end(id);
+  await signalStopEnvironment(world.client, 'proven', { name: 'review', actor: 'ops' });
+  await until('it is stopped', async () =>
+    (await world.projectStatus('proven')).environments?.[0]?.state === 'stopped' ? true : undefined,
+  );
+  const decision = { action: 'retry', job: 'deploy', actor: 'ops', role: 'operator' } as const;
+  await signalRerun(world.client, 'proven', { pipeline: id, decision });
+  await until('it asks again', async () =>
+    (await world.status(id)).jobs.some((job) => job.phase === 'gate') ? true : undefined,
+  );
+  await world.handle(id).signal(SIGNALS.cancel, { actor: 'ops', role: 'operator' });
+  await world.end(id);
+  await save('pipeline-proven', pipelineWorkflowId(id));
+  await save('project-proven', projectWorkflowId('proven'));
 }
 
 async function cancelled(): Promise<void> {

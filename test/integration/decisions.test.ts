@@ -12,7 +12,7 @@ import { fileKeyRing } from '../../src/adapters/keys/key-ring.ts';
 import { isSignedBy, publicKeys, signMessage } from '../../src/adapters/keys/proofs.ts';
 import { installationSchema } from '../../src/installation.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
-import { signedText } from '../../src/plan/model/proof.ts';
+import { signedText } from '../../src/plan/model/message.ts';
 import { SIGNALS, type Decision, type PipelineInput } from '../../src/plan/model/protocol.ts';
 import { provenDecision } from '../../src/server/proven-workflows.ts';
 import { factsOf } from '../../src/server/start.ts';
@@ -121,7 +121,7 @@ describe.concurrent('a gate', () => {
       'asks again',
       ({ jobs, endedAt }) => endedAt === undefined && jobs[0]?.phase === 'gate',
     );
-    expect(await sent(id, first)).toBe('decision/unproven');
+    expect(await sent(id, first)).toBe('job/decided');
     // Nor does the copy of a retry have an effect.
     expect(await sent(id, retry)).not.toBe('accepted');
     expect(await sent(id, await proven(id, approval()))).toBe('accepted');

@@ -26,10 +26,17 @@ targets: [{name: prod}]
     'fork_pipelines',
     'forks: true',
     'adopt: true',
-    'approve_by_signal: false',
     'registry_auth: off',
   ])
     expect(all).toContain(remedy);
+});
+
+test('approvals by signal are named where they are on, with the keys that count', () => {
+  expect(said('approve_by_signal: true')).toContain('names no key');
+  expect(said(`approve_by_signal: true\napproval_keys: [{name: olga, key: ${'A'.repeat(59)}=}]`)).toContain(
+    'olga can open',
+  );
+  expect(said('{}')).not.toContain('approve_by_signal');
 });
 
 test('a file that says all of it has no finding', () => {

@@ -18,11 +18,15 @@ import type { ApprovalAnswer, ApprovalQuestion } from '../../src/plan/model/appr
 import type { BuiltImage, JobResult, Outcome } from '../../src/plan/model/outcome.ts';
 import type { Plan } from '../../src/plan/model/plan.ts';
 import { parsePipelineId, type Digest, type PipelineId } from '../../src/plan/model/ids.ts';
-import type { Message, ProofAnswer } from '../../src/plan/model/proof.ts';
+import type { Message } from '../../src/plan/model/message.ts';
+import type { ProofAnswer } from '../../src/plan/model/proof.ts';
 import type { KeyLookup } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
+import { LIMITS } from './fake-limits.ts';
 import { SPEC } from './plans.ts';
+
+export { LIMITS };
 
 /** One dispatch of one job. An empty one succeeds at once. */
 export interface Behaviour {
@@ -79,17 +83,6 @@ export interface Entry {
   seq?: number;
   at: number;
 }
-
-export const LIMITS: Limits = {
-  heartbeatTimeoutMs: 2_000,
-  hostGraceMs: 4_000,
-  queueTimeoutMs: 60_000,
-  pipelineTimeoutMs: 600_000,
-  cancelGraceMs: 1_000,
-  releaseDelayMs: 50,
-  maxPendingJobs: 100,
-  autoRetries: 2,
-};
 
 export class Fakes {
   readonly projects = new Map<string, FakeProject>();

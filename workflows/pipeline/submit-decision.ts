@@ -5,7 +5,13 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { judge, type Verdict } from '../../src/plan/policy/approval-policy.ts';
 import type { JobKey, PipelineId } from '../../src/plan/model/ids.ts';
-import type { Decision, DecisionAnswer, JobStatus, UpdateName } from '../../src/plan/model/protocol.ts';
+import type {
+  Decision,
+  DecisionAnswer,
+  DecisionCode,
+  JobStatus,
+  UpdateName,
+} from '../../src/plan/model/protocol.ts';
 import { unproven, verifies } from '../proof.ts';
 import type { Scheduler } from './scheduler.ts';
 import { decideGate, isGateClosed } from '../job/gate.ts';
@@ -46,8 +52,11 @@ export function decideProven(
   return unproven({ kind: 'decision', pipeline: of.id, decision }).then((reason) => {
     const target = of.target();
     const job = jobOf(target, decision);
-    const refusal = reason ?? (job && outdated(job.status, decision));
-    return refusal === undefined ? decide(target, decision) : refuse(target, decision, refusal);
+    if (reason !== undefined) return refuse(target, decision, { code: 'decision/unproven', message: reason });
+    const late = job && outdated(job.status, decision);
+    // Where the present state refuses it, that is the better reason: the second of two people hears who was first.
+    if (late === undefined || !consider(target, decision).verdict.accepted) return decide(target, decision);
+    return refuse(target, decision, { code: 'job/decided', message: late });
   });
 }
 
@@ -69,10 +78,9 @@ export function outdated(
 function refuse(
   target: DecisionTarget | undefined,
   { proof: _proof, ...decision }: Decision,
-  message: string,
+  { code, message }: { code: DecisionCode; message: string },
 ): DecisionAnswer {
   const job = jobOf(target, decision);
-  const code = 'decision/unproven';
   const isRoom = job && job.status.decisions.filter((one) => one.answer !== 'accepted').length < MAX_REFUSED;
   if (isRoom) {
     job.status.decisions = bounded([...job.status.decisions, { ...decision, at: Date.now(), answer: code }]);

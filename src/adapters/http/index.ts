@@ -9,7 +9,8 @@ import { DavitError } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
 import type { InstallationFacts } from '../../installation.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
-import type { DecisionProof, Message } from '../../plan/model/proof.ts';
+import type { Message } from '../../plan/model/message.ts';
+import type { DecisionProof } from '../../plan/model/proof.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type {
   AttemptOf,

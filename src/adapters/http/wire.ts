@@ -13,6 +13,7 @@
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import type { Message } from '../../plan/model/message.ts';
 import type { PatternSyntax } from '../../match/forge-refs.ts';
 import { ARCHES, isSlug, parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
 
@@ -24,6 +25,15 @@ export const BYTES_TYPE = 'application/octet-stream';
 const MAX_HEAD = 8_192;
 /** In one call. */
 export const MAX_CHANGES = 100;
+
+/** Signed as it is: the workflow reads it by the same types. */
+const isMessage = (value: unknown): boolean => {
+  const { success, data } = z
+    .looseObject({ kind: z.string(), trigger: z.looseObject({ project: z.string() }).optional() })
+    .safeParse(value);
+  const decision = z.object({ pipeline, decision: z.looseObject({ job: z.string() }) });
+  return success && (data.trigger !== undefined || decision.safeParse(value).success);
+};
 
 const count = z.number().int().min(0);
 const pipeline = z
@@ -136,7 +146,7 @@ export const BODIES = {
     /** The token that is to be renewed. */
     former: z.string().max(8_192).optional(),
   }),
-  proof: z.object({ message: z.looseObject({ kind: z.string() }) }),
+  proof: z.object({ message: z.custom<Message>(isMessage) }),
   report: z.object({
     id: z.string().min(1).max(256),
     hostId: z.string().max(256),

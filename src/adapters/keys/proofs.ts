@@ -3,7 +3,8 @@
  * workers verify with the public key, so that none of them can approve anything.
  */
 import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
-import { signedText, type Message, type Proof, type ProofFacts } from '../../plan/model/proof.ts';
+import { signedText, type Message } from '../../plan/model/message.ts';
+import type { Proof, ProofFacts } from '../../plan/model/proof.ts';
 import type { InstallationKey, KeyRing } from '../ports.ts';
 
 const PURPOSE = 'davit decision v1';

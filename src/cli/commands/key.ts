@@ -1,6 +1,7 @@
 /** `davit key`: the keys of the installation, on the server's machine. */
 import type { Command } from 'commander';
 import { printJson, type Cli } from '../cli.ts';
+import { signCommand } from './sign-approval.ts';
 
 export function keyCommand(program: Command, cli: Cli): void {
   const key = program.command('key').description("keys that seal and sign, on the server's machine");
@@ -23,4 +24,5 @@ Example:
       if (json) return printJson(cli, { file: cli.settings.keyFile, keys });
       return cli.io.out(`${cli.settings.keyFile} has ${keys} keys; the first one is new.\n`);
     });
+  signCommand(key, cli);
 }

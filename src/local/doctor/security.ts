@@ -213,13 +213,15 @@ function sharedTokenFindings(tokens: readonly ListedWorkerToken[]): Finding[] {
   ];
 }
 
-const signalFindings = ({ approve_by_signal, users }: Installation): Finding[] =>
-  approve_by_signal && users.length > 0
+const signalFindings = ({ approve_by_signal, approval_keys }: Installation): Finding[] =>
+  approve_by_signal
     ? [
         warn(
           'approve_by_signal',
-          'Anyone who reaches Temporal can open gates of pipeline files. Gates of protected environments do not open by it.',
-          'Set approve_by_signal: false.',
+          approval_keys.length > 0
+            ? `${approval_keys.map((one) => one.name).join(', ')} can open gates of pipeline files by a signed signal of Temporal.`
+            : 'No approval by signal counts, because approval_keys names no key.',
+          'Set approve_by_signal: false, or name keys of operators under approval_keys.',
         ),
       ]
     : [];

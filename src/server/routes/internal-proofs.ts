@@ -6,7 +6,8 @@ import type { FastifyInstance } from 'fastify';
 import { BODIES, INTERNAL } from '../../adapters/http/wire.ts';
 import { DavitError } from '../../errors.ts';
 import { parsePipelineId, type PipelineId } from '../../plan/model/ids.ts';
-import type { DecisionProof, Message } from '../../plan/model/proof.ts';
+import type { Message } from '../../plan/model/message.ts';
+import type { DecisionProof } from '../../plan/model/proof.ts';
 import type { Decision } from '../../plan/model/protocol.ts';
 import type { Trigger } from '../../plan/model/trigger.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -15,8 +16,7 @@ import type { Views } from '../views.ts';
 
 export function internalProofRoutes(app: FastifyInstance, deps: ServerDeps, views: Views): void {
   app.post(`${INTERNAL}/proofs`, { config: { access: 'control' } }, async ({ body }) => {
-    // Signed as it is: the workflow reads it by the same types.
-    const message = BODIES.proof.parse(body).message as unknown as Message;
+    const { message } = BODIES.proof.parse(body);
     return { proof: await prove(deps, views, message) };
   });
 }

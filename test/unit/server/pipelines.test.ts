@@ -144,7 +144,7 @@ describe('decisions', () => {
     server.workflows.open.set('table/1', pipeline('table/1', { jobs: [job('deploy')] }));
     expect((await decide('table/1', 'play')).json()).toEqual({ accepted: true, message: 'done' });
     await decide('table/1', 'reject', 'deploy', TOKENS.cli);
-    expect(server.workflows.decisions).toEqual([
+    expect(server.workflows.decisions).toMatchObject([
       { action: 'play', job: 'deploy', comment: 'why', actor: 'the developer', role: 'developer' },
       { action: 'reject', job: 'deploy', comment: 'why', actor: 'me', role: 'operator' },
     ]);

@@ -7,9 +7,9 @@ const limits = (written: object) => {
   return limitsOf({ installation: 'i', url: 'u', config: { ...config, helper_image: 'h' } });
 };
 
-test('an installation without approvals by signal tells its workflows', () => {
-  expect(limits({}).approveBySignal).toBe(true);
-  expect(limits({ approve_by_signal: false }).approveBySignal).toBe(false);
+test('an installation with approvals by signal tells its workflows', () => {
+  expect(limits({}).approveBySignal).toBe(false);
+  expect(limits({ approve_by_signal: true }).approveBySignal).toBe(true);
 });
 
 test('timeouts of the installation file reach the workflows in ms', () => {
