@@ -5,6 +5,7 @@ import type { Cli } from './cli.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
 import { decideCommands } from './commands/submit-decision.ts';
 import { environmentsCommand } from './commands/environments.ts';
+import { diskCommand } from './commands/disk.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { lintCommand } from './commands/lint.ts';
 import { machineCommand } from './commands/machine.ts';
@@ -32,6 +33,7 @@ const COMMANDS = [
   environmentsCommand,
   downCommand,
   doctorCommand,
+  diskCommand,
   workerCommand,
   serverCommand,
   machineCommand,

@@ -66,6 +66,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const rights = currentRights(options.installationPath, options.installation, (text) => log.warn(text));
   const link = linkTemporal(options.temporal);
   let url = options.installation.url ?? '';
+  const facts = (): InstallationFacts =>
+    factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url);
   const app = buildApp({
     ...ports,
     fleet: memoryFleet(),
@@ -79,7 +81,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     protectionOf: forgeProtection({ ...ports, log }),
     resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
-    facts: () => factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),
+    facts,
     version: await packageVersion(),
     log,
     limits: limitsOf(options),
@@ -100,7 +102,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       { cause },
     );
   }
-  const collector = runCollection({ ...ports, workflows: link.workflows, log });
+  const collector = runCollection({ ...ports, facts, workflows: link.workflows, log });
   url = options.installation.url ?? listening;
   log.note('listening', { url: listening });
   return { url: listening, close: () => collector.stop().then(close) };

@@ -22,6 +22,7 @@ export const ROUTES: Record<string, Access> = {
   'GET /api/v1/pipelines/:slug/:iid/artifacts': 'reader',
   'GET /api/v1/workers': 'reader',
   'GET /api/v1/reconciliation': 'reader',
+  'GET /api/v1/usage': 'operator',
   'POST /api/v1/collection': 'operator',
   'POST /webhooks/:forge': 'webhook',
   'POST /webhooks/:forge/:slug': 'webhook',
