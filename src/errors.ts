@@ -834,6 +834,13 @@ export const ERRORS = {
     remedy: 'Read it, and start the job with --yes, or with "confirm": true over the API.',
   },
   // --- local: setting up one machine
+  'local/temp': {
+    transient: false,
+    exit: 3,
+    http: 500,
+    meaning: 'The folder for temporary files does not exist, or cannot be written to.',
+    remedy: 'Create it, or set TMPDIR to another one.',
+  },
   'local/home': {
     transient: false,
     exit: 3,

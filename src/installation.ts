@@ -8,19 +8,16 @@ import { ARCHES, isSlug } from './plan/model/ids.ts';
 import { parseDuration } from './plan/model/duration.ts';
 import type { SecretRef } from './plan/model/spec.ts';
 
-const duration = (fallback: string) =>
-  z
-    .union([z.string(), z.number()])
-    .default(fallback)
-    .transform((value, context) => {
-      const ms = parseDuration(String(value));
-      if (ms === undefined)
-        context.addIssue({
-          code: 'custom',
-          message: `must be a duration like 30s, 5 min or 7 days, not "${value}"`,
-        });
-      return ms ?? 0;
+const anyDuration = z.union([z.string(), z.number()]).transform((value, context) => {
+  const ms = parseDuration(String(value));
+  if (ms === undefined)
+    context.addIssue({
+      code: 'custom',
+      message: `must be a duration like 30s, 5 min or 7 days, not "${value}"`,
     });
+  return ms ?? 0;
+});
+const duration = (fallback: string) => anyDuration.prefault(fallback);
 const secretRef = z
   .string()
   .regex(/^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$/, 'must be a reference to a secret: env:NAME or file:PATH')
@@ -231,6 +228,8 @@ export const installationSchema = z.strictObject({
         .int()
         .min(1_024)
         .default(16 * 1_024 * 1_024),
+      /** Logs of pipelines that ended longer ago are removed; by default they are kept. */
+      log_age: anyDuration.optional(),
       artifact_bytes: z
         .number()
         .int()

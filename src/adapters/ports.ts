@@ -37,6 +37,8 @@ export interface CollectRequest {
   now: number;
   /** Epoch ms: blobs that were stored or checked since then stay. */
   before: number;
+  /** Epoch ms: logs of pipelines that ended before are removed; undefined keeps all. */
+  logsBefore?: number;
   /** Only counts; removes nothing. */
   dryRun: boolean;
 }
@@ -45,6 +47,25 @@ export interface Collected {
   blobs: number;
   bytes: number;
   kept: number;
+  /** If logs have an age. */
+  logs?: { pipelines: number; bytes: number };
+}
+/** Bytes on the server's disk. */
+export interface ProjectUsage {
+  project: string;
+  logs: number;
+  /** Working trees and checkouts. */
+  sources: number;
+  artifacts: number;
+  caches: number;
+  /** Plans, job specs, pipeline files, records. */
+  others: number;
+}
+export interface DiskUsage {
+  /** The largest first. */
+  projects: ProjectUsage[];
+  /** Blobs that no record names: of open pipelines, and those that the next collection removes. */
+  rest: number;
 }
 
 /**

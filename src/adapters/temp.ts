@@ -12,6 +12,7 @@ import { readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { lstat, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DavitError } from '../errors.ts';
 
 const NAME = /^davit-([a-z]+)-([0-9a-z]+)\.([0-9a-z]+)\.([0-9a-z]+)-[A-Za-z0-9]{6}$/;
 /** The names of davit 0.1: their owner is unknown. */
@@ -26,17 +27,29 @@ const mine = new Set<string>();
 let listening = false;
 
 /**
- * A new folder, mode 0700, in `parent` (by default the system's temporary folder). Rejects with the system's
- * error.
+ * A new folder, mode 0700, in `parent` (by default the system's temporary folder). Rejects with `local/temp` where that
+ * cannot be written to, and with the system's error otherwise.
  */
 export async function tempFolder(kind: string, parent: string = tmpdir()): Promise<string> {
   if (!listening) process.once('exit', removeMine);
   listening = true;
   const owner = [process.pid, startOf(process.pid) ?? 0, space()].map((one) => one.toString(BASE)).join('.');
-  const folder = await mkdtemp(join(parent, `davit-${kind}-${owner}-`));
+  const folder = await mkdtemp(join(parent, `davit-${kind}-${owner}-`)).catch((cause: unknown) => {
+    throw isUnusable(cause) ? unusable(parent, cause) : cause;
+  });
   mine.add(folder);
   return folder;
 }
+
+const isUnusable = (cause: unknown): cause is Error =>
+  cause instanceof Error &&
+  'code' in cause &&
+  /^(?:ENOENT|ENOTDIR|EACCES|EPERM|EROFS)$/.test(String(cause.code));
+
+const unusable = (parent: string, cause: Error): DavitError =>
+  new DavitError('local/temp', `The folder ${parent} for temporary files cannot be used: ${cause.message}.`, {
+    cause,
+  });
 
 export async function removeTempFolder(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true, maxRetries: 3 });

@@ -3,7 +3,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { DavitError } from '../errors.ts';
-import { findProject } from '../worktree/project.ts';
+import { findNamedProject } from './local/project-name.ts';
 import { readRunFile } from '../local/process/run-file.ts';
 import { parsePipelineId, pipelineId, type PipelineId } from '../plan/model/ids.ts';
 import type { ApiClient } from './client/api-client.ts';
@@ -61,7 +61,7 @@ export async function resolveId(cli: Cli, client: ApiClient, text?: string): Pro
   if (text === undefined) return latest(cli, client);
   const whole = parsePipelineId(text);
   if (whole) return pipelineId(whole.slug, whole.iid);
-  if (/^[1-9]\d*$/.test(text)) return pipelineId((await findProject(cli.cwd)).slug, Number(text));
+  if (/^[1-9]\d*$/.test(text)) return pipelineId((await findNamedProject(cli, cli.cwd)).slug, Number(text));
   throw new DavitError(
     'usage/invalid',
     `"${text}" is not a pipeline id. Write PROJECT/NUMBER, for example table/3.`,
@@ -72,7 +72,7 @@ export async function resolveId(cli: Cli, client: ApiClient, text?: string): Pro
 }
 
 async function latest(cli: Cli, client: ApiClient): Promise<PipelineId> {
-  const { slug } = await findProject(cli.cwd);
+  const { slug } = await findNamedProject(cli, cli.cwd);
   const [here] = await client.pipelines({ project: slug, limit: 1 });
   const [any] = here ? [here] : await client.pipelines({ limit: 1 });
   if (!any)

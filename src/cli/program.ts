@@ -6,6 +6,7 @@ import { configCommand, schemaCommand } from './commands/config.ts';
 import { decideCommands } from './commands/submit-decision.ts';
 import { deployTokenCommand } from './commands/deploy-token.ts';
 import { environmentsCommand } from './commands/environments.ts';
+import { diskCommand } from './commands/disk.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { lintCommand } from './commands/lint.ts';
 import { machineCommand } from './commands/machine.ts';
@@ -34,6 +35,7 @@ const COMMANDS = [
   environmentsCommand,
   downCommand,
   doctorCommand,
+  diskCommand,
   workerCommand,
   serverCommand,
   machineCommand,

@@ -23,6 +23,7 @@
  *   POST /api/v1/worker-tokens               WorkerTokenRequest operator MadeWorkerToken
  *   POST /api/v1/worker-tokens/revoke        {name, id?}      operator  RevokedWorkerTokens
  *   POST /api/v1/collection                  {dryRun}         operator  Collected
+ *   GET  /api/v1/usage                                        operator  DiskUsage
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
  *   GET  /api/v1/deploy-tokens                                operator  DeployTokenRecord[]
  *   POST /api/v1/deploy-tokens/:id/revoke                     operator  DeployTokenRecord

@@ -9,7 +9,9 @@ const INITIAL_DELAY_MS = 10 * 60_000;
 /** A pipeline's source is stored before the pipeline starts, and clocks of machines differ. */
 const MARGIN_MS = 24 * 3_600_000;
 
-type Deps = Pick<ServerDeps, 'collect'> & { workflows: Pick<ServerDeps['workflows'], 'oldestOpen'> };
+type Deps = Pick<ServerDeps, 'collect' | 'facts'> & {
+  workflows: Pick<ServerDeps['workflows'], 'oldestOpen'>;
+};
 
 /**
  * Rejects with `temporal/unreachable` or `pipeline/no-answer`: nothing is removed while open pipelines are
@@ -17,7 +19,9 @@ type Deps = Pick<ServerDeps, 'collect'> & { workflows: Pick<ServerDeps['workflow
  */
 export async function collectOnce(deps: Deps, dryRun: boolean, now = Date.now()): Promise<Collected> {
   const oldest = (await deps.workflows.oldestOpen()) ?? now;
-  return deps.collect({ now, before: Math.min(oldest, now) - MARGIN_MS, dryRun });
+  const { log_age: age } = deps.facts().config.limits;
+  const logsBefore = age === undefined ? {} : { logsBefore: now - age };
+  return deps.collect({ now, before: Math.min(oldest, now) - MARGIN_MS, dryRun, ...logsBefore });
 }
 
 /** Collects four times a day until stopped; a failed collection is retried the next time. */
@@ -29,8 +33,9 @@ export function runCollection(deps: Deps & Pick<ServerDeps, 'log'>): { stop(): P
     await pause(INITIAL_DELAY_MS);
     while (!over.signal.aborted) {
       try {
-        const { blobs, bytes } = await collectOnce(deps, false);
+        const { blobs, bytes, logs } = await collectOnce(deps, false);
         if (blobs > 0) deps.log.note('removed unused blobs', { blobs, bytes });
+        if (logs && logs.pipelines > 0) deps.log.note('removed old logs', { ...logs });
       } catch (error) {
         deps.log.warn('the collection of blobs failed', { cause: String(error) });
       }

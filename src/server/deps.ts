@@ -3,6 +3,7 @@ import type {
   BlobStore,
   Collected,
   CollectRequest,
+  DiskUsage,
   Fleet,
   FollowedLogs,
   KeyRing,
@@ -40,6 +41,7 @@ export interface ServerDeps {
   logs: FollowedLogs;
   /** Removes unused blobs. */
   collect(request: CollectRequest): Promise<Collected>;
+  usage(): Promise<DiskUsage>;
   fleet: Fleet;
   workflows: Workflows;
   tokens: Tokens;

@@ -86,6 +86,11 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
   const ownRegistry = ownRegistryOf(options);
   const link = linkTemporal(options.temporal);
   const at = { url: options.installation.url ?? '', tokens: '' };
+  const facts = (): InstallationFacts => ({
+    ...factsOf({ ...options, installation: { ...options.installation, ...rights() } }, at.url),
+    ...(ownRegistry && { ownRegistry: { host: ownRegistry.host, tokens: at.tokens } }),
+    proofs: ports.proofs.facts(),
+  });
   const app = buildApp({
     ...ports,
     fleet: memoryFleet(),
@@ -98,11 +103,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     protectionOf: forgeProtection({ ...ports, log }),
     resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
-    facts: () => ({
-      ...factsOf({ ...options, installation: { ...options.installation, ...rights() } }, at.url),
-      ...(ownRegistry && { ownRegistry: { host: ownRegistry.host, tokens: at.tokens } }),
-      proofs: ports.proofs.facts(),
-    }),
+    facts,
     version: await packageVersion(),
     log,
     limits: limitsOf(options),
@@ -116,7 +117,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     await close();
     throw error;
   });
-  const collector = runCollection({ ...ports, workflows: link.workflows, log });
+  const collector = runCollection({ ...ports, facts, workflows: link.workflows, log });
   at.url = options.installation.url ?? listening;
   at.tokens = `${loopbackOf(listening)}${TOKEN_PATH}`;
   log.note('listening', { url: listening });

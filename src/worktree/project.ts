@@ -15,6 +15,8 @@ export interface LocalProject {
   /** Its root, whose files become the workspace. */
   folder: string;
   slug: string;
+  /** What tells it from other projects of the same name: its remote, else its folder. */
+  identity: string;
   /** The project at its forge, as the remote `origin` names it. */
   origin?: Origin;
   /** True if the folder is the top of a git working tree with a commit. */
@@ -54,6 +56,7 @@ export async function findProject(cwd: string, file?: string): Promise<LocalProj
   return {
     folder,
     slug: slugOf(origin, folder),
+    identity: named ? `${named.host}/${named.path}` : origin || folder,
     ...(named && { origin: named }),
     history: head !== undefined,
     git: top !== undefined,

@@ -25,6 +25,7 @@ export const ROUTES: Record<string, Access> = {
   'GET /api/v1/worker-tokens': 'operator',
   'POST /api/v1/worker-tokens': 'operator',
   'POST /api/v1/worker-tokens/revoke': 'operator',
+  'GET /api/v1/usage': 'operator',
   'POST /api/v1/collection': 'operator',
   'GET /api/v1/deploy-tokens': 'operator',
   'POST /api/v1/deploy-tokens/:id/revoke': 'operator',

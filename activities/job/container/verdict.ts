@@ -91,12 +91,16 @@ const engineGone = (code: number): Verdict => ({
 
 function ofScript(code: number, oomKilled: boolean): Verdict {
   if (code === 0) return { outcome: 'succeeded', exitCode: 0 };
-  if (oomKilled && code === KILLED)
+  // A wrapper (make, npm, a shell) ends with a code of its own when its child is killed.
+  if (oomKilled)
     return {
       outcome: 'failed',
       kind: 'out_of_memory',
       exitCode: code,
-      message: 'The job was killed: out of memory.',
+      message:
+        code === KILLED
+          ? 'The job was killed: out of memory.'
+          : `A process of the job was killed: out of memory (exit code ${code}).`,
     };
   return { outcome: 'failed', kind: 'script', exitCode: code, message: `exit code ${code}` };
 }

@@ -44,8 +44,7 @@ async function reachable(folder: string, blobs: string, now: number): Promise<Re
   const found = new Set<string>();
   const read = new Set<string>();
   const open: string[] = [];
-  const jsonAt = async (hex: string): Promise<unknown> =>
-    jsonOf(await textOf(join(blobs, hex.slice(0, 2), hex)));
+  const jsonAt = async (hex: string): Promise<unknown> => jsonBlob(join(blobs, hex.slice(0, 2), hex));
   const take = (root: unknown): void => {
     for (const hex of digestsIn(root, now)) {
       found.add(hex);
@@ -69,7 +68,7 @@ async function reachable(folder: string, blobs: string, now: number): Promise<Re
 }
 
 /** Rejects for a record that cannot be read: what it names is unknown (COLLECT-3). */
-async function recordAt(path: string): Promise<unknown> {
+export async function recordAt(path: string): Promise<unknown> {
   const root = jsonOf(await readFile(path, 'utf8'));
   if (root === undefined) throw new DavitError('store/corrupt', `The record ${path} is not JSON.`);
   return root;
@@ -82,6 +81,9 @@ function jsonOf(text: string): unknown {
     return undefined; // an artifact that only starts like JSON
   }
 }
+
+/** The JSON of a blob; undefined if it is not JSON. */
+export const jsonBlob = async (path: string): Promise<unknown> => jsonOf(await textOf(path));
 
 /** Empty if it does not exist, is too large, or is not text. */
 async function textOf(path: string): Promise<string> {
@@ -96,30 +98,33 @@ async function textOf(path: string): Promise<string> {
   }
 }
 
-/** Digests in a JSON value. An object whose `expiresAt` has passed names nothing. */
-function digestsIn(root: unknown, now: number): string[] {
-  const found: string[] = [];
-  const open: unknown[] = [root];
-  while (open.length > 0) {
-    const value = open.pop();
+/** Digests in a JSON value, with the keys that lead to each. */
+export function digestsByKey(root: unknown, now = 0): { hex: string; keys: readonly string[] }[] {
+  const found: { hex: string; keys: readonly string[] }[] = [];
+  const open: { value: unknown; keys: readonly string[] }[] = [{ value: root, keys: [] }];
+  for (let next = open.pop(); next; next = open.pop()) {
+    const { value, keys } = next;
     if (typeof value === 'string') {
       const hex = DIGEST.exec(value)?.[1];
-      if (hex) found.push(hex);
+      if (hex) found.push({ hex, keys });
     } else if (Array.isArray(value)) {
-      for (const one of value) open.push(one);
+      for (const one of value) open.push({ value: one, keys });
     } else if (typeof value === 'object' && value !== null) {
       if ('expiresAt' in value && typeof value.expiresAt === 'number' && 'digest' in value) {
         if (value.expiresAt < now) continue;
       }
       // One by one: there can be more than a call allows arguments, for example in the search index of a
       // site.
-      for (const one of Object.values(value)) open.push(one);
+      for (const [key, one] of Object.entries(value)) open.push({ value: one, keys: [...keys, key] });
     }
   }
   return found;
 }
 
-async function filesBelow(folder: string): Promise<string[]> {
+/** An object whose `expiresAt` has passed names nothing. */
+const digestsIn = (root: unknown, now: number): string[] => digestsByKey(root, now).map(({ hex }) => hex);
+
+export async function filesBelow(folder: string): Promise<string[]> {
   const found: string[] = [];
   for (const entry of await entries(folder)) {
     const path = join(folder, entry.name);
@@ -131,7 +136,7 @@ async function filesBelow(folder: string): Promise<string[]> {
 
 const names = async (folder: string): Promise<string[]> => (await entries(folder)).map(({ name }) => name);
 
-async function entries(folder: string) {
+export async function entries(folder: string) {
   try {
     return await readdir(folder, { withFileTypes: true });
   } catch (error) {

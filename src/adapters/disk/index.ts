@@ -1,12 +1,14 @@
 /** Blobs, records and logs in one folder of the server's disk. One server at a time may own the folder. */
 import { join } from 'node:path';
-import type { BlobStore, Collected, CollectRequest, FollowedLogs, RecordStore } from '../ports.ts';
+import type { BlobStore, Collected, CollectRequest, DiskUsage, FollowedLogs, RecordStore } from '../ports.ts';
 import { diskBlobs } from './blobs.ts';
+import { collectLogs } from './collect-logs.ts';
 import { collectBlobs } from './collect.ts';
 import { makeDir, onDisk, Scratch } from './files.ts';
 import { diskLogs } from './logs.ts';
 import { takeFolder } from './owner.ts';
 import { diskRecords } from './records.ts';
+import { diskUsage } from './usage.ts';
 
 export interface DiskStores {
   blobs: BlobStore;
@@ -14,6 +16,7 @@ export interface DiskStores {
   logs: FollowedLogs;
   /** Removes blobs that nothing needs any more. */
   collect(request: CollectRequest): Promise<Collected>;
+  usage(): Promise<DiskUsage>;
   close(): Promise<void>;
 }
 
@@ -34,7 +37,13 @@ export async function diskStores(folder: string): Promise<DiskStores> {
     blobs: diskBlobs(join(folder, 'blobs'), scratch),
     records: diskRecords(folder, scratch),
     logs,
-    collect: (request) => collectBlobs(folder, request),
+    collect: async (request) => {
+      const collected = await collectBlobs(folder, request);
+      const { logsBefore } = request;
+      if (logsBefore === undefined) return collected;
+      return { ...collected, logs: await collectLogs(folder, { ...request, logsBefore }) };
+    },
+    usage: () => diskUsage(folder),
     close: async () => {
       await logs.close();
       await leave();

@@ -18,6 +18,9 @@ export const stampLabels = (stamp: DeployLabels): Labels => ({
   ...(stamp.installation === undefined ? {} : { [DEPLOY_INSTALLATION]: stamp.installation }),
 });
 
+/** Names of the variables that the last deployment set, so that those of an operator are told from them. */
+export const DEPLOY_ENV = 'davit.deploy.env';
+
 /** `PROJECT/IID` of the pipeline that deployed last. */
 export const DEPLOY_PIPELINE = 'davit.deploy.pipeline';
 

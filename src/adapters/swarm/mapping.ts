@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { DeployRequest, TargetState } from '../ports.ts';
 import { granted, type ServiceFiles } from './granted.ts';
 import {
+  DEPLOY_ENV,
   DEPLOY_ID,
   DEPLOY_SEQ,
   isForeignStamp,
@@ -91,7 +92,7 @@ export function desiredSpec(
     {
       ...current,
       Name: spec.service,
-      Labels: { ...current?.Labels, ...request.labels },
+      Labels: { ...current?.Labels, ...request.labels, [DEPLOY_ENV]: Object.keys(spec.env).join(',') },
       Mode: { Replicated: { Replicas: spec.replicas } },
       TaskTemplate: {
         ...task,
@@ -100,7 +101,10 @@ export function desiredSpec(
           Labels: task?.ContainerSpec.Labels ?? {},
           Image: request.image,
           Args: spec.command ?? null,
-          Env: Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+          Env: [
+            ...othersEnv(request, current),
+            ...Object.entries(spec.env).map(([name, value]) => `${name}=${value}`),
+          ],
           ...granted(request),
         },
         Networks: spec.networks.map((name) => ({ Target: name })),
@@ -119,6 +123,15 @@ export function desiredSpec(
     },
     request,
   );
+}
+
+/** Variables that somebody else has set since: those that no deployment of davit has set, as the last one says. */
+function othersEnv({ spec }: DeployRequest, current: ServiceSpec | undefined): string[] {
+  const before = current?.Labels[DEPLOY_ENV];
+  if (before === undefined) return [];
+  const davits = new Set([...before.split(','), ...Object.keys(spec.env)]);
+  const env = z.array(z.string()).safeParse(current?.TaskTemplate.ContainerSpec.Env);
+  return (env.data ?? []).filter((text) => !davits.has(text.split('=')[0] ?? ''));
 }
 
 /**

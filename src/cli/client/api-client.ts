@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { text as textOfBody } from 'node:stream/consumers';
 import { z } from 'zod';
-import type { Collected } from '../../adapters/ports.ts';
+import type { Collected, DiskUsage } from '../../adapters/ports.ts';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import type { Digest, PipelineId, ProjectSlug } from '../../plan/model/ids.ts';
 import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '../../plan/model/protocol.ts';
@@ -105,6 +105,7 @@ export class ApiClient {
     });
   collect = (dryRun: boolean): Promise<Collected> =>
     this.#json({ method: 'POST', path: '/api/v1/collection', json: { dryRun } });
+  usage = (): Promise<DiskUsage> => this.#json({ method: 'GET', path: '/api/v1/usage' });
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
   deployTokens = (): Promise<DeployTokenRecord[]> =>

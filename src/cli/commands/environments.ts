@@ -1,6 +1,6 @@
 /** `davit environments`: lists the environments of a project with their stop jobs and times, or stops one. */
 import type { Command } from 'commander';
-import { findProject } from '../../worktree/project.ts';
+import { findNamedProject } from '../local/project-name.ts';
 import type { EnvironmentState } from '../../plan/model/environments.ts';
 import { printJson, type Cli } from '../cli.ts';
 import { withServer } from '../connect.ts';
@@ -20,7 +20,7 @@ export function environmentsCommand(program: Command, cli: Cli): void {
       '\nExample:\n  $ davit environments\n  $ davit environments table --stop review/login',
     )
     .action(async (project: string | undefined, options: { stop?: string; json?: boolean }) => {
-      const slug = project ?? (await findProject(cli.cwd)).slug;
+      const slug = project ?? (await findNamedProject(cli, cli.cwd)).slug;
       if (options.stop !== undefined) return stop(cli, slug, { name: options.stop, json: options.json });
       const { environments = [] } = await withServer(cli, (client) => client.project(slug));
       if (options.json) return printJson(cli, environments);

@@ -5,6 +5,7 @@ import { resolveId, withServer } from '../connect.ts';
 import { followLog } from '../client/log-follower.ts';
 import { count } from '../options.ts';
 import { JsonLines, MarkReader, OwnLines } from '../view/own-lines.ts';
+import { LimitWatch } from '../view/limit-watch.ts';
 import { SectionFilter } from '../view/log-sections.ts';
 import { TerminalFilter } from '../view/terminal-text.ts';
 
@@ -38,15 +39,23 @@ async function print(cli: Cli, target: { id: string; job: string }, options: Opt
   const marks = new MarkReader();
   const lines = options.json ? new JsonLines() : new OwnLines();
   const show = (text: string): void => cli.io.out(lines.push(filter.push(text)));
-  const write = (text: string): void =>
-    options.raw ? cli.io.out(text) : show(sections.push(marks.push(text)));
+  const cut = new LimitWatch();
+  const write = (text: string): void => {
+    cut.push(text);
+    if (options.raw) cli.io.out(text);
+    else show(sections.push(marks.push(text)));
+  };
   const finish = (): void => {
     show(sections.push(marks.end()));
     show(sections.end());
     cli.io.out(lines.end());
   };
   const warnIncomplete = (): void =>
-    cli.io.err('This log is incomplete: a part was lost with its machine.\n');
+    cli.io.err(
+      cut.found
+        ? 'This log is incomplete: it was cut at its limit (limits.log_bytes of the installation file).\n'
+        : 'This log is incomplete: a part was lost with its machine.\n',
+    );
   await withServer(cli, async (client) => {
     const id = await resolveId(cli, client, target.id);
     const place = { job: target.job, attempt: options.attempt };

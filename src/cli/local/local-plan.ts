@@ -8,7 +8,6 @@ import { fileOfCommit } from '../../worktree/source-text.ts';
 import { readInstallation } from '../../local/setup/installation.ts';
 import { sourceFacts, type SourceFacts } from '../../worktree/changes.ts';
 import {
-  findProject,
   hasCommit,
   headFacts,
   pipelineFile,
@@ -28,6 +27,7 @@ import type { Cli } from '../cli.ts';
 import { listWorkers, thisMachine } from './list-workers.ts';
 import { childrenHere, type PlannedChild } from './child-pipelines.ts';
 import { triggerOf } from './local-trigger.ts';
+import { findNamedProject } from './project-name.ts';
 import type { PlanOptions } from './plan-options.ts';
 
 const MAX_BYTES = 1024 * 1024;
@@ -62,7 +62,7 @@ type LocalRequest = Pick<LocalPlan, 'project' | 'facts' | 'imagined'> & {
  */
 export async function requestHere(cli: Cli, options: PlanOptions): Promise<LocalRequest> {
   const place = options.file === undefined ? undefined : await placeOf(cli.cwd, options.file);
-  const project = await findProject(place?.folder ?? cli.cwd, place?.file);
+  const project = await findNamedProject(cli, place?.folder ?? cli.cwd, place?.file);
   const here = await factsHere(project, options);
   // A run of a commit uses the files of the commit; a plan for a ref uses the files of the working tree.
   const commit = options.imagine || here.ref === undefined ? undefined : here.facts.sha;

@@ -16,6 +16,7 @@ import { progressOf, type Cli } from '../cli.ts';
 import { connect } from '../connect.ts';
 import { compileHere, type LocalPlan } from '../local/local-plan.ts';
 import type { PlanOptions } from '../local/plan-options.ts';
+import { keepName } from '../local/project-name.ts';
 import { isFinal } from '../client/log-follower.ts';
 import { linear, retry } from '../../utils/retry.ts';
 import { problemsText } from '../view/problems-view.ts';
@@ -52,6 +53,7 @@ export async function startPipeline(cli: Cli, options: StartOptions): Promise<St
     const sent = await upload(cli, client, { plan, options });
     const request = requestOf(plan, sent, options);
     const { slug } = plan.project;
+    await keepName(cli.settings, plan.project);
     await requestPipeline(cli, { client, slug, request, signal: options.signal });
     return { client, id: await numberOf(cli, client, { slug, key: request.key, signal: options.letGo }) };
   } catch (error) {

@@ -1,4 +1,4 @@
-/** A collection on request, for `davit doctor --fix`. */
+/** A collection on request, for `davit doctor --fix`, and what uses the disk, for `davit disk`. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { collectOnce } from '../collection.ts';
@@ -10,4 +10,5 @@ export function collectionRoutes(app: FastifyInstance, deps: ServerDeps): void {
   app.post('/api/v1/collection', { config: { access: 'operator' } }, async (request) =>
     collectOnce(deps, body.parse(request.body).dryRun),
   );
+  app.get('/api/v1/usage', { config: { access: 'operator' } }, () => deps.usage());
 }

@@ -96,3 +96,13 @@ test('a reused process id, another namespace, links', async () => {
   expect(await readdir(join(parent, 'notes'))).toEqual(['a']);
   await removeTempFolder(join(parent, own));
 });
+
+test('a parent that is not there, or is a file, is told with what to do', async () => {
+  await writeFile(join(parent, 'file'), '');
+  for (const name of ['nowhere', 'file'])
+    await expect(tempFolder('git', join(parent, name))).rejects.toMatchObject({
+      code: 'local/temp',
+      message: expect.stringContaining(join(parent, name)),
+      hint: expect.stringContaining('TMPDIR'),
+    });
+});

@@ -1,9 +1,9 @@
 import { readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Digest } from '../../../src/plan/model/ids.ts';
 import { pagesName, type PagesRecord, type SiteIndex } from '../../../src/plan/model/pages.ts';
-import { includesRecordName, remoteCopyName } from '../../../src/plan/model/records.ts';
+import { includesRecordName, pipelineRecordName, remoteCopyName } from '../../../src/plan/model/records.ts';
 import { collectOnce } from '../../../src/server/collection.ts';
 import { DavitError } from '../../../src/errors.ts';
 import { pipeline, testServer, type TestServer } from '../../support/server.ts';
@@ -133,4 +133,60 @@ test('the files of a site stay; blobs that only their text names are removed', a
   expect(await collectOnce(server.deps, false, now)).toMatchObject({ blobs: 1, kept: 4 });
   for (const digest of [site, page, plan, deep]) expect(await isThere(digest)).toBe(true);
   expect(await isThere(named)).toBe(false);
+});
+
+describe('the disk of a project', () => {
+  const pipelineOf = async (iid: number, days: number): Promise<void> => {
+    const endedAt = now - days * DAY;
+    const record = await put({
+      status: { jobs: [] },
+      trigger: { sourceBlob: await put('a source'.repeat(10)) },
+    });
+    const name = pipelineRecordName(`table/${iid}`);
+    await server.stores.records.put(name, { record, summary: { endedAt } });
+    const ref = { pipeline: `table/${iid}` as const, job: 'unit', attempt: 1 };
+    await server.stores.logs.open(ref, 1);
+    await server.stores.logs.append(ref, { epoch: 1, offset: 0, bytes: Buffer.from('x'.repeat(100)) });
+  };
+  const logsOf = (iid: number): string => join(server.folder, 'logs', 'table', String(iid));
+  const age = async (iid: number, days: number): Promise<void> => {
+    const at = new Date(now - days * DAY);
+    for (const name of await readdir(logsOf(iid))) await utimes(join(logsOf(iid), name), at, at);
+  };
+
+  test('logs are kept, or removed when they are older than log_age and nobody writes to them', async () => {
+    for (const iid of [1, 2, 3]) await pipelineOf(iid, iid === 3 ? 5 : 40);
+    await age(1, 40);
+    await age(3, 5);
+    expect((await collectOnce(server.deps, false, now)).logs).toBeUndefined();
+    const facts = server.deps.facts();
+    const limits = { ...facts.config.limits, log_age: 30 * DAY };
+    const deps = { ...server.deps, facts: () => ({ ...facts, config: { ...facts.config, limits } }) };
+    const dry = await collectOnce(deps, true, now);
+    expect(dry.logs).toMatchObject({ pipelines: 1 });
+    expect(await readdir(join(server.folder, 'logs', 'table'))).toEqual(['1', '2', '3']);
+    expect(await collectOnce(deps, false, now)).toEqual(dry);
+    // The second was retried: somebody writes to it.
+    expect(await readdir(join(server.folder, 'logs', 'table'))).toEqual(['2', '3']);
+  });
+
+  test('is shown by what it is used for', async () => {
+    await pipelineOf(1, 1);
+    const artifact = await put('an artifact of 29 bytes......');
+    const spec = await put({ source: await put('checkout') });
+    const plan = await put({ jobs: [{ spec }] });
+    const job = { key: 'j', result: { artifacts: { digest: artifact, bytes: 29, files: 1 } } };
+    const record = await put({ status: { jobs: [job] }, plan });
+    await server.stores.records.put(pipelineRecordName('shop/1'), { record, summary: { endedAt: now } });
+    const cache = await put('a cache');
+    await server.stores.records.put('caches/shop/protected/abc', { digest: cache, bytes: 7, at: now });
+    await put('of an open pipeline');
+    const { projects, rest } = await server.stores.usage();
+    const [shop, table] = ['shop', 'table'].map((name) => projects.find(({ project }) => project === name));
+    expect(shop).toMatchObject({ logs: 0, sources: 8, artifacts: 29, caches: 7 });
+    expect(table).toMatchObject({ sources: 80, artifacts: 0, caches: 0 });
+    expect(table?.logs).toBeGreaterThan(100);
+    expect(shop?.others).toBeGreaterThan(100);
+    expect(rest).toBe('of an open pipeline'.length);
+  });
 });

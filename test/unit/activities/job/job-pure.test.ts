@@ -50,6 +50,13 @@ describe('the end of a container', () => {
       'out_of_memory',
     ],
     [
+      'out of memory inside of a wrapper',
+      ended({ exitCode: 2, oomKilled: true }),
+      '2 ',
+      'failed',
+      'out_of_memory',
+    ],
+    [
       'a process ran out of memory, the script did not mind',
       ended({ oomKilled: true }),
       '0 ',

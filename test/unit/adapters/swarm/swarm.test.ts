@@ -58,6 +58,7 @@ describe('the spec', () => {
           ],
         },
         "Labels": {
+          "davit.deploy.env": "A",
           "davit.deploy.id": "p/1/deploy/1",
           "davit.deploy.seq": "7",
           "org.opencontainers.image.revision": "abc",
@@ -153,6 +154,21 @@ describe('the spec', () => {
       Placement: { Constraints: request.spec.constraints, Platforms: null, Preferences: [] },
     });
     expect(JSON.stringify(next)).not.toMatch(/"old"|OLD=1|"rollback"/);
+  });
+
+  test('keeps variables that an operator has set since, and drops those that the file no longer sets', () => {
+    const first = desiredSpec(
+      { ...request, spec: { ...request.spec, env: { A: '1', GONE: '1' } } },
+      undefined,
+    );
+    const container = first.TaskTemplate.ContainerSpec;
+    const touched = { ...container, Env: ['A=changed', 'GONE=1', 'DEBUG=1'] };
+    const current = { ...first, TaskTemplate: { ...first.TaskTemplate, ContainerSpec: touched } };
+    const next = desiredSpec(request, current);
+    expect(next.TaskTemplate.ContainerSpec).toMatchObject({ Env: ['DEBUG=1', 'A=b=c'] });
+    expect(desiredSpec(request, next).TaskTemplate.ContainerSpec).toMatchObject({
+      Env: ['DEBUG=1', 'A=b=c'],
+    });
   });
 
   test('that is put back carries the new labels everywhere, and pauses', () => {
