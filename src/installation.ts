@@ -141,6 +141,8 @@ export const installationSchema = z.strictObject({
     .strictObject({
       host: z.string().default('127.0.0.1'),
       port: z.number().int().min(0).max(65_535).default(0),
+      /** Addresses or ranges of reverse proxies: their `X-Forwarded-For` says where a request comes from. */
+      proxies: z.array(z.string()).default([]),
     })
     .prefault({}),
   default_arch: arch.default('amd64'),

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
+import { auditCommand } from './commands/audit.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
 import { decideCommands } from './commands/submit-decision.ts';
 import { environmentsCommand } from './commands/environments.ts';
@@ -36,6 +37,7 @@ const COMMANDS = [
   serverCommand,
   machineCommand,
   tokenCommand,
+  auditCommand,
   prepareCommand,
 ];
 

@@ -12,7 +12,7 @@ declare module 'fastify' {
     access?: Access;
   }
   interface FastifyRequest {
-    /** Set by the check of every route for people. */
+    /** Set by the check of every route for people, also of one that is refused. */
     user: User | undefined;
     /** Set by the check of every route for workers: the one whose own token was used. */
     machine: Machine | undefined;
@@ -52,9 +52,9 @@ function check(
   }
   const user = tokens.user(token);
   if (!user) throw new DavitError('auth/missing', 'Unknown token.');
+  request.user = user;
   if (!mayAs(user.role, access))
     throw new DavitError('auth/denied', `${user.name} has role ${user.role}; ${access} is required.`);
-  request.user = user;
 }
 
 /** Browsers send the origin of the calling page; pages of other origins are refused. */

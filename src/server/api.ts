@@ -20,6 +20,8 @@
  *   GET  /api/v1/pipelines/:slug/:iid/artifacts?job=          reader    tar.gz of that job's artifacts; &reports=1 its reports
  *   GET  /api/v1/workers                                      reader    WorkerReport[]
  *   POST /api/v1/collection                  {dryRun}         operator  Collected
+ *   GET  /api/v1/audit?since=&limit=&kinds=                   operator  AuditPage
+ *   GET  /api/v1/audit/follow?since=&kinds=                   operator  SSE: `entry` AuditEntry
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
  * Browsers: GET /pages/:slug and /pages/:slug/*  sites of jobs: for users with a token (also as password), or
  * public

@@ -4,7 +4,9 @@ import { guardRoutes } from './access.ts';
 import { ChangeBoard } from './changes.ts';
 import type { ServerDeps } from './deps.ts';
 import { handleErrors } from './error-handler.ts';
+import { auditRequests } from './audit/recorder.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { blobRoutes } from './routes/blobs.ts';
 import { collectionRoutes } from './routes/collection.ts';
 import { internalBlobRoutes } from './routes/internal-blobs.ts';
@@ -43,10 +45,13 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     routerOptions: { maxParamLength: 1_024 },
     http: { headersTimeout: 20_000 },
     forceCloseConnections: true,
+    // Whose headers about the client's address are believed.
+    trustProxy: deps.proxies.length > 0 && [...deps.proxies],
   });
   // First, so that refusals have them too.
   app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
   guardRoutes(app, deps.tokens);
+  auditRequests(app, deps);
   handleErrors(app, deps.log);
   app.addHook('onResponse', async (request, reply) =>
     deps.log.request({
@@ -65,6 +70,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     plainRoutes,
     reconciliationRoutes,
     collectionRoutes,
+    auditRoutes,
     blobRoutes,
     webhookRoutes,
     pageRoutes,

@@ -1,5 +1,6 @@
 /** Dependencies of the app; tests pass their own. */
 import type {
+  AuditLog,
   BlobStore,
   Collected,
   CollectRequest,
@@ -23,6 +24,7 @@ export interface ServerDeps {
   blobs: BlobStore;
   records: RecordStore;
   logs: FollowedLogs;
+  audit: AuditLog;
   /** Removes unused blobs. */
   collect(request: CollectRequest): Promise<Collected>;
   fleet: Fleet;
@@ -36,6 +38,8 @@ export interface ServerDeps {
   /** A function, because the address is known only once the server listens. */
   facts: () => InstallationFacts;
   version: string;
+  /** Addresses of proxies that say where a request comes from. */
+  proxies: readonly string[];
   log: ServerLog;
   limits: ServerLimits;
 }

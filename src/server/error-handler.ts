@@ -13,6 +13,7 @@ export const errorBody = (error: DavitError): ApiError => ({
 export function handleErrors(app: FastifyInstance, log: ServerLog): void {
   app.setErrorHandler((error, request, reply) => {
     const coded = codedError(error);
+    request.failedWith = coded.code;
     const route = request.routeOptions.url ?? 'no route';
     const facts = { method: request.method, route };
     if (coded.http === 503) log.warn(coded.message, { ...facts, code: coded.code });

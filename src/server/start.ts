@@ -80,6 +80,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
     facts: () => factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),
+    proxies: options.installation.listen.proxies,
     version: await packageVersion(),
     log,
     limits: limitsOf(options),

@@ -21,6 +21,8 @@ export const ROUTES: Record<string, Access> = {
   'GET /api/v1/pipelines/:slug/:iid/log/follow': 'reader',
   'GET /api/v1/pipelines/:slug/:iid/artifacts': 'reader',
   'GET /api/v1/workers': 'reader',
+  'GET /api/v1/audit': 'operator',
+  'GET /api/v1/audit/follow': 'operator',
   'GET /api/v1/reconciliation': 'reader',
   'POST /api/v1/collection': 'operator',
   'POST /webhooks/:forge': 'webhook',

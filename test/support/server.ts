@@ -189,6 +189,7 @@ export async function testServer(
     resolveRef: async (_project, { ref }) => (ref === 'main' ? 'd' : 'e').repeat(40),
     webhooks,
     facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
+    proxies: [],
     version: '0.0.0',
     log: serverLog(pino({ level: 'debug' }, sink), [
       ...Object.values(TOKENS),

@@ -1,6 +1,7 @@
 /** Blobs, records and logs in one folder of the server's disk. One server at a time may own the folder. */
 import { join } from 'node:path';
-import type { BlobStore, Collected, CollectRequest, FollowedLogs, RecordStore } from '../ports.ts';
+import type { AuditLog, BlobStore, Collected, CollectRequest, FollowedLogs, RecordStore } from '../ports.ts';
+import { diskAudit } from './audit.ts';
 import { diskBlobs } from './blobs.ts';
 import { collectBlobs } from './collect.ts';
 import { makeDir, onDisk, Scratch } from './files.ts';
@@ -12,6 +13,7 @@ export interface DiskStores {
   blobs: BlobStore;
   records: RecordStore;
   logs: FollowedLogs;
+  audit: AuditLog;
   /** Removes blobs that nothing needs any more. */
   collect(request: CollectRequest): Promise<Collected>;
   close(): Promise<void>;
@@ -30,13 +32,16 @@ export async function diskStores(folder: string): Promise<DiskStores> {
     return taken;
   });
   const logs = diskLogs(join(folder, 'logs'));
+  const audit = diskAudit(join(folder, 'audit'));
   return {
     blobs: diskBlobs(join(folder, 'blobs'), scratch),
     records: diskRecords(folder, scratch),
     logs,
+    audit,
     collect: (request) => collectBlobs(folder, request),
     close: async () => {
       await logs.close();
+      await audit.close();
       await leave();
     },
   };

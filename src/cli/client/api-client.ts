@@ -9,6 +9,7 @@ import { text as textOfBody } from 'node:stream/consumers';
 import { z } from 'zod';
 import type { Collected } from '../../adapters/ports.ts';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
+import type { AuditPage } from '../../plan/model/audit.ts';
 import type { Digest, PipelineId, ProjectSlug } from '../../plan/model/ids.ts';
 import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '../../plan/model/protocol.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
@@ -103,6 +104,8 @@ export class ApiClient {
     this.#json({ method: 'POST', path: '/api/v1/collection', json: { dryRun } });
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
+  audit = (query: { since?: string; limit: number; kinds: string }): Promise<AuditPage> =>
+    this.#json({ method: 'GET', path: '/api/v1/audit', query });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });
 
   /** The log from an offset to its current end. */
@@ -126,6 +129,10 @@ export class ApiClient {
   /** `chunk` and `end` events of one log. */
   logEvents = (id: PipelineId, place: LogPlace, signal: AbortSignal): AsyncGenerator<SseEvent> =>
     this.#events({ method: 'GET', path: `${pipelinePath(id)}/log/follow`, query: { ...place }, signal });
+
+  /** `entry` events: first those since the time, then new ones. */
+  auditEvents = (query: { since: string; kinds: string }, signal: AbortSignal): AsyncGenerator<SseEvent> =>
+    this.#events({ method: 'GET', path: '/api/v1/audit/follow', query: { ...query, limit: 10_000 }, signal });
 
   close = (): void => this.#http.close();
 
