@@ -17,6 +17,8 @@ export interface Settings {
   /** API token of the CLI's user (DAVIT_TOKEN or the file DAVIT_TOKEN_FILE). */
   token?: string;
   tokenFile: string;
+  /** PEM of the authority that has signed the server's certificate. */
+  caFile?: string;
   /** Shared secret of workers and server. */
   workerTokenFile: string;
   /** Key of the installation, 32 bytes in hex; not used yet. */
@@ -55,6 +57,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     serverUrl: env.DAVIT_SERVER,
     token: env.DAVIT_TOKEN,
     tokenFile: env.DAVIT_TOKEN_FILE ?? join(home, 'keys', 'cli-token'),
+    caFile: env.DAVIT_CA_FILE,
     workerTokenFile: env.DAVIT_WORKER_TOKEN_FILE ?? join(home, 'keys', 'worker-token'),
     keyFile: env.DAVIT_KEY_FILE ?? join(home, 'keys', 'installation-key'),
     readyFile: env.DAVIT_READY_FILE,
@@ -121,6 +124,12 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     default: '`DAVIT_HOME/keys/cli-token`',
     meaning:
       "A file with this token. On the server it is the token of the machine's owner, who is an operator.",
+  },
+  {
+    names: ['DAVIT_CA_FILE'],
+    default: '`DAVIT_HOME/ca/ca.crt`, if it exists',
+    meaning:
+      "PEM of an authority that davit's own connections trust beside the well-known ones: that of the server's certificate.",
   },
   {
     names: ['DAVIT_WORKER_TOKEN_FILE'],

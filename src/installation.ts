@@ -89,6 +89,8 @@ export const projectSchema = z.strictObject({
   /** The forge's API, for commit status: https://gitlab.example.com */
   forge_url: z.string().optional(),
   forge_token: secretRef.optional(),
+  /** PEM of an additional authority for the forge's API and clones, on each machine that calls the forge. */
+  forge_ca_file: z.string().optional(),
   /** Full name at the forge, `group/project`; deliveries of other repositories are refused. */
   repository: z.string().optional(),
   clone_url: z.string().optional(),
@@ -143,8 +145,12 @@ export const installationSchema = z.strictObject({
       port: z.number().int().min(0).max(65_535).default(0),
       /** Addresses or ranges of reverse proxies: their `X-Forwarded-For` says where a request comes from. */
       proxies: z.array(z.string()).default([]),
+      /** Plain http beyond the machine itself: everybody in that network can read tokens. */
+      insecure: z.boolean().default(false),
     })
     .prefault({}),
+  /** PEM files of the server's certificate, with what it was signed by, and of its key. */
+  tls: z.strictObject({ cert: z.string(), key: z.string() }).optional(),
   default_arch: arch.default('amd64'),
   /** Image of jobs without `image`. */
   default_image: z.string().optional(),
@@ -160,6 +166,8 @@ export const installationSchema = z.strictObject({
         password: secretRef.optional(),
         /** Plain http; loopback does not need this setting. */
         insecure: z.boolean().default(false),
+        /** PEM of an additional authority, on each machine that calls the registry. */
+        ca_file: z.string().optional(),
         /** Token services in another domain that may have its password: `HOST` or `HOST:PORT`. */
         token_hosts: z.array(z.string()).optional(),
         /** Used as CI_REGISTRY. */

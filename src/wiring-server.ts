@@ -2,7 +2,7 @@
 import { diskStores, type DiskStores } from './adapters/disk/index.ts';
 import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
 import { forgeRefs } from './adapters/forge/index.ts';
-import { cloneProtocols } from './adapters/git/clone-protocols.ts';
+import { cloneOptions } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
 import type { ForgeRefs, Secrets, Source } from './adapters/ports.ts';
 import { readEnvSecret } from './config.ts';
@@ -17,7 +17,7 @@ export interface ServerPorts extends DiskStores {
 export async function wireServer(options: {
   dataDir: string;
   workerToken: string;
-  installation: { projects: readonly { clone_url?: string | undefined }[] };
+  installation: { projects: Parameters<typeof cloneOptions>[0] };
 }): Promise<ServerPorts> {
   const stores = await diskStores(options.dataDir);
   const secrets = localSecrets({ sealKey: deriveSealKey(options.workerToken), readEnv: readEnvSecret });
@@ -25,6 +25,6 @@ export async function wireServer(options: {
     ...stores,
     secrets,
     forge: forgeRefs({ secrets }),
-    source: gitSource({ protocols: cloneProtocols(options.installation.projects) }),
+    source: gitSource(cloneOptions(options.installation.projects)),
   };
 }

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
 import { auditCommand } from './commands/audit.ts';
+import { caCommand } from './commands/ca.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
 import { decideCommands } from './commands/submit-decision.ts';
 import { environmentsCommand } from './commands/environments.ts';
@@ -38,6 +39,7 @@ const COMMANDS = [
   machineCommand,
   tokenCommand,
   auditCommand,
+  caCommand,
   prepareCommand,
 ];
 

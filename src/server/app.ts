@@ -37,17 +37,11 @@ const HEADERS = {
   'cache-control': 'no-store',
 } as const;
 
+/** For all headers of a request. */
+const HEADERS_MS = 20_000;
+
 export function buildApp(deps: ServerDeps): FastifyInstance {
-  const app = fastify({
-    logger: false,
-    exposeHeadRoutes: false,
-    bodyLimit: 1_024 * 1_024,
-    routerOptions: { maxParamLength: 1_024 },
-    http: { headersTimeout: 20_000 },
-    forceCloseConnections: true,
-    // Whose headers about the client's address are believed.
-    trustProxy: deps.proxies.length > 0 && [...deps.proxies],
-  });
+  const app = makeApp(deps);
   // First, so that refusals have them too.
   app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
   guardRoutes(app, deps.tokens);
@@ -86,4 +80,18 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   internalRightsRoutes(app, deps);
   app.addHook('onClose', async () => views.close());
   return app;
+}
+
+function makeApp({ tls, proxies }: ServerDeps): FastifyInstance {
+  const common = {
+    logger: false,
+    exposeHeadRoutes: false,
+    bodyLimit: 1_024 * 1_024,
+    routerOptions: { maxParamLength: 1_024 },
+    forceCloseConnections: true,
+    // Whose headers about the client's address are believed.
+    trustProxy: proxies.length > 0 && [...proxies],
+  } as const;
+  const limits = { headersTimeout: HEADERS_MS };
+  return tls ? fastify({ ...common, https: { ...tls, ...limits } }) : fastify({ ...common, http: limits });
 }

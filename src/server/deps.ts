@@ -12,6 +12,7 @@ import type { InstallationFacts, InstallationProject } from '../installation.ts'
 import type { ProtectionOf } from './forge-protection.ts';
 import type { ResolveRef } from './resolve-ref.ts';
 import type { Tokens } from './auth.ts';
+import type { ServerTls } from './tls.ts';
 import type { ServerLog } from './log.ts';
 import type { Workflows } from './workflow-port.ts';
 
@@ -37,6 +38,8 @@ export interface ServerDeps {
   webhooks: readonly WebhookProject[];
   /** A function, because the address is known only once the server listens. */
   facts: () => InstallationFacts;
+  /** Absent: plain http. */
+  tls?: ServerTls | undefined;
   version: string;
   /** Addresses of proxies that say where a request comes from. */
   proxies: readonly string[];

@@ -2,6 +2,7 @@
 import { userInfo } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Settings } from '../config.ts';
 import { DavitError } from '../errors.ts';
@@ -16,6 +17,7 @@ import { currentRights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
 import { processLogger, serverLog, type ServerLog } from './log.ts';
+import { certificateProblem, readTls, refusePlainHttp, reloadTls } from './tls.ts';
 import { linkTemporal } from './temporal/temporal.ts';
 
 const MIN_TOKEN = 16;
@@ -58,6 +60,10 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
       'installation/invalid',
       `The CLI token or the worker token has fewer than ${MIN_TOKEN} characters.`,
     );
+  const { installation } = options;
+  const host = options.host ?? '127.0.0.1';
+  refusePlainHttp(host, installation);
+  const tls = installation.tls && (await readTls(installation.tls));
   const ports = await wireServer(options);
   const webhooks = await webhookProjects(options.installation, ports);
   const secrets = [options.cliToken, options.workerToken, ...webhooks.map((one) => one.secret)];
@@ -81,6 +87,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     webhooks,
     facts: () => factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),
     proxies: options.installation.listen.proxies,
+    tls,
     version: await packageVersion(),
     log,
     limits: limitsOf(options),
@@ -90,21 +97,33 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     await link.close();
     await ports.close();
   };
-  let listening: string;
-  try {
-    listening = await app.listen({ host: options.host ?? '127.0.0.1', port: options.port ?? 0 });
-  } catch (cause) {
-    await close();
-    throw new DavitError(
-      'server/port',
-      `The server cannot listen on ${options.host ?? '127.0.0.1'}:${options.port ?? 0}.`,
-      { cause },
-    );
-  }
+  const listening = await listen(app, { host, port: options.port ?? 0 }, close);
+  const problem = tls && certificateProblem(tls, installation.url);
+  if (problem !== undefined) log.warn(problem);
+  const reloading = installation.tls && reloadTls(app.server, installation.tls, { log });
   const collector = runCollection({ ...ports, workflows: link.workflows, log });
   url = options.installation.url ?? listening;
   log.note('listening', { url: listening });
-  return { url: listening, close: () => collector.stop().then(close) };
+  const stop = async (): Promise<void> => {
+    reloading?.stop();
+    await collector.stop();
+    await close();
+  };
+  return { url: listening, close: stop };
+}
+
+/** Rejects with `server/port`, after `close`. */
+async function listen(
+  app: FastifyInstance,
+  at: { host: string; port: number },
+  close: () => Promise<void>,
+): Promise<string> {
+  try {
+    return await app.listen(at);
+  } catch (cause) {
+    await close();
+    throw new DavitError('server/port', `The server cannot listen on ${at.host}:${at.port}.`, { cause });
+  }
 }
 
 function warnOfRefused(webhooks: readonly WebhookProject[], log: ServerLog): void {

@@ -26,6 +26,7 @@ const PURE = [
   'src/utils/unless-aborted.ts',
   'src/utils/clone-auth.ts',
   'src/utils/is-alive.ts',
+  'src/utils/untrusted.ts',
   'src/utils/retry.ts',
   'src/utils/shell-quote.ts',
   'src/utils/tar.ts',

@@ -47,3 +47,15 @@ test('rights of a worker that every branch had before', () => {
   expect(all).toContain('privileged_services: branches');
   expect(all).toContain('egress: { allow:');
 });
+
+test('a server that would listen beyond its machine without TLS, and an address without it', () => {
+  const all = said('{listen: {host: 0.0.0.0, port: 8420}, url: "http://ci.lan:8420"}');
+  expect(all).toMatch(/listen: fail: .*does not start.*0\.0\.0\.0.*insecure: true/);
+  expect(all).toMatch(/url: warn: .*http:\/\/ci\.lan:8420/);
+  for (const fine of [
+    '{listen: {host: 0.0.0.0, insecure: true}}',
+    '{listen: {host: 0.0.0.0}, tls: {cert: a, key: b}, url: "https://ci.lan"}',
+    '{listen: {host: 127.0.0.1}, url: "http://127.0.0.1:8420"}',
+  ])
+    expect(said(fine)).not.toMatch(/^(listen|url):/m);
+});

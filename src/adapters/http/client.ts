@@ -7,6 +7,7 @@ import { Agent, errors, request, type Dispatcher } from 'undici';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import { codedStream } from '../../utils/coded-stream.ts';
 import { exponential, retry } from '../../utils/retry.ts';
+import { untrustedReason } from '../../utils/untrusted.ts';
 import { INTERNAL } from './wire.ts';
 
 const INITIAL_PAUSE_MS = 50;
@@ -120,6 +121,11 @@ export class StoreClient {
 
 /** An error of the connection as `store/unreachable`; any other error is returned as it is. */
 function unreachable(url: string, error: unknown): Error {
+  const reason = untrustedReason(error);
+  if (reason !== undefined)
+    return new DavitError('tls/untrusted', `The certificate of ${url} cannot be verified (${reason}).`, {
+      cause: error,
+    });
   const ofConnection =
     error instanceof errors.UndiciError ||
     error instanceof errors.HTTPParserError ||

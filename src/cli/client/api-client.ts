@@ -23,6 +23,7 @@ import type {
   StopResponse,
   StartRequest,
 } from '../../server/api.ts';
+import { untrustedReason } from '../../utils/untrusted.ts';
 import { HttpClient } from './http.ts';
 import { readEvents, type SseEvent } from './sse.ts';
 
@@ -150,6 +151,15 @@ export class ApiClient {
   }
 
   #away(cause: unknown): DavitError {
+    const reason = untrustedReason(cause);
+    if (reason !== undefined)
+      return new DavitError(
+        'tls/untrusted',
+        `The certificate of ${this.url} cannot be verified (${reason}).`,
+        {
+          cause,
+        },
+      );
     const text = `The server at ${this.url} does not respond (${reasonOf(cause)}).`;
     return new DavitError('cli/no-server', text, { cause });
   }

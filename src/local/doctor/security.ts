@@ -1,4 +1,5 @@
 /** `davit doctor --security`: the effect of this version's defaults on the current installation file. */
+import { isLoopback } from '../../adapters/text.ts';
 import type { Settings } from '../../config.ts';
 import {
   LOCAL_TARGET,
@@ -12,7 +13,7 @@ import { askEngine } from '../setup/docker.ts';
 import { readInstallation } from '../setup/installation.ts';
 import { readWorkerConfig } from '../../../workers/parts/worker-config.ts';
 import { acceptedVersions } from './accepted-versions.ts';
-import { finding, ok, warn, type Finding } from './check.ts';
+import { fail, finding, ok, warn, type Finding } from './check.ts';
 import { versionFindings } from './engine.ts';
 
 export async function examineSecurity(
@@ -55,6 +56,7 @@ export function securityFindings(installation: Installation, { fleet, worker }: 
     ...forkWorkerFindings(installation, fleet),
     ...installation.targets.flatMap(targetFindings),
     ...signalFindings(installation),
+    ...plainHttpFindings(installation),
     ...(worker ? rightsFindings(worker) : []),
   ];
   return found.length > 0
@@ -168,6 +170,27 @@ function rightsFindings({ devices, egress, privileged_services: privileged }: Wo
       : []),
   ];
 }
+
+const plainHttpFindings = ({ listen, tls, url }: Installation): Finding[] => [
+  ...(tls || listen.insecure || isLoopback(listen.host)
+    ? []
+    : [
+        fail(
+          'listen',
+          `The server does not start any more: it would listen on ${listen.host} without TLS.`,
+          'Give it a certificate (tls: { cert, key }; davit ca makes one), listen on 127.0.0.1 behind a proxy with TLS, or accept it: listen: { insecure: true }.',
+        ),
+      ]),
+  ...(url?.startsWith('http:') && URL.canParse(url) && !isLoopback(new URL(url).hostname)
+    ? [
+        warn(
+          'url',
+          `Tokens and secrets go to ${url} without TLS: everybody in that network can read them.`,
+          'Use https: with a certificate of the server (tls), or by a proxy in front of it.',
+        ),
+      ]
+    : []),
+];
 
 const signalFindings = ({ approve_by_signal, users }: Installation): Finding[] =>
   approve_by_signal && users.length > 0

@@ -311,7 +311,7 @@ describe('operators', () => {
     const seen = [await events.next(), await events.next()];
     await call('GET /api/v1/workers', undefined);
     seen.push(await events.next());
-    const actions = seen.map((one) => (one?.data as AuditEntry).action);
+    const actions = seen.map((one) => (one?.data as AuditEntry | undefined)?.action);
     expect(actions).toEqual(['blobs.collect', 'blobs.collect', 'read']);
     events.close();
     await app.close();
