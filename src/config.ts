@@ -28,6 +28,11 @@ export interface Settings {
   temporalAddress?: string;
   /** host:port of the registry that davit runs (`davit up` sets it); the installation file has precedence. */
   registry?: string;
+  /** Files for TLS to Temporal; undefined: plain. */
+  temporalTls?: TemporalTlsFiles;
+  temporalApiKeyFile?: string;
+  /** Keys that seal payloads in Temporal; undefined: they are not sealed. */
+  payloadKeyFile?: string;
   helperImage?: string;
   temporalNamespace: string;
   /** DOCKER_HOST, else the default socket. */
@@ -41,6 +46,15 @@ export interface Settings {
   debug: boolean;
   /** Folders of PATH, in order. */
   path: readonly string[];
+}
+
+export interface TemporalTlsFiles {
+  /** PEM of the authority of Temporal's certificate; the well-known ones otherwise. */
+  ca?: string;
+  cert?: string;
+  key?: string;
+  /** That the certificate is valid for, if it is not the address. */
+  serverName?: string;
 }
 
 /** Where server and workers find Temporal: Temporal's own default where nothing is set. */
@@ -62,6 +76,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     keyFile: env.DAVIT_KEY_FILE ?? join(home, 'keys', 'installation-key'),
     readyFile: env.DAVIT_READY_FILE,
     temporalAddress: env.TEMPORAL_ADDRESS,
+    temporalTls: temporalTls(env),
+    temporalApiKeyFile: env.TEMPORAL_API_KEY_FILE,
+    payloadKeyFile: env.DAVIT_PAYLOAD_KEY_FILE,
     registry: env.DAVIT_REGISTRY,
     helperImage: env.DAVIT_HELPER_IMAGE,
     temporalNamespace: env.TEMPORAL_NAMESPACE ?? 'davit',
@@ -73,6 +90,18 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     debug: env.DAVIT_DEBUG !== undefined && env.DAVIT_DEBUG !== '',
     path: Object.freeze((env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')),
   });
+}
+
+/** The names are those of Temporal's own command line. */
+function temporalTls(env: NodeJS.ProcessEnv): TemporalTlsFiles | undefined {
+  const files: TemporalTlsFiles = {
+    ca: env.TEMPORAL_TLS_SERVER_CA_CERT_PATH,
+    cert: env.TEMPORAL_TLS_CLIENT_CERT_PATH,
+    key: env.TEMPORAL_TLS_CLIENT_KEY_PATH,
+    serverName: env.TEMPORAL_TLS_SERVER_NAME,
+  };
+  const isOn = env.TEMPORAL_TLS === 'true' || Object.values(files).some((value) => value !== undefined);
+  return isOn && env.TEMPORAL_TLS !== 'false' ? files : undefined;
 }
 
 /** For `env:NAME` secret references, resolved where and when they are needed. */
@@ -170,6 +199,29 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     names: ['TEMPORAL_NAMESPACE'],
     default: '`davit`',
     meaning: 'The Temporal namespace. It is created with 30 days of retention if it does not exist.',
+  },
+  {
+    names: [
+      'TEMPORAL_TLS_SERVER_CA_CERT_PATH',
+      'TEMPORAL_TLS_CLIENT_CERT_PATH',
+      'TEMPORAL_TLS_CLIENT_KEY_PATH',
+      'TEMPORAL_TLS_SERVER_NAME',
+    ],
+    default: 'no TLS',
+    meaning:
+      "TLS to Temporal, with PEM files: the authority of its certificate, davit's own certificate and key, and the name that Temporal's certificate is valid for if that is not the address.",
+  },
+  {
+    names: ['TEMPORAL_TLS'],
+    default: '',
+    meaning: '`true`: TLS with the well-known authorities. `false`: none, whatever the names above say.',
+  },
+  { names: ['TEMPORAL_API_KEY_FILE'], default: '', meaning: 'A file with an API key for Temporal.' },
+  {
+    names: ['DAVIT_PAYLOAD_KEY_FILE'],
+    default: 'payloads are readable',
+    meaning:
+      'A file with keys that seal what davit stores in Temporal: lines of 64 hexadecimal digits, the same for server, workers and command line. The first seals, all of them open; `none` as the first line seals nothing.',
   },
   { names: ['DOCKER_HOST'], default: '`unix:///var/run/docker.sock`', meaning: 'The local engine.' },
   {

@@ -769,6 +769,14 @@ export const ERRORS = {
     remedy:
       'Copy `ca.crt` of the server (`davit ca show`) and name it with DAVIT_CA_FILE; the address must be one that the certificate is valid for.',
   },
+  'temporal/payload-key': {
+    transient: false,
+    exit: 2,
+    http: 500,
+    meaning: 'A payload in Temporal cannot be opened, or the file of its keys is not valid.',
+    remedy:
+      'Give every process of the installation the same DAVIT_PAYLOAD_KEY_FILE: lines of 64 hexadecimal digits. Keep former keys in it below the current one.',
+  },
   'ca/exists': {
     transient: false,
     exit: 2,

@@ -13,6 +13,7 @@ import { knownTokens } from './auth.ts';
 import { runCollection } from './collection.ts';
 import { forgeProtection } from './forge-protection.ts';
 import { refResolver } from './resolve-ref.ts';
+import type { TemporalSecurity } from '../temporal/security.ts';
 import { currentRights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
@@ -35,7 +36,7 @@ export interface StartOptions {
   /** host:port of the registry that davit runs, if the installation file has no default. */
   registry?: string;
   helperImage?: string;
-  temporal: { address: string; namespace: string };
+  temporal: { address: string; namespace: string; security?: TemporalSecurity };
   /** Folder of blobs, logs and records; created if missing. */
   dataDir: string;
   /** 0 selects a free port. */

@@ -26,7 +26,7 @@ import {
   signalStopEnvironment,
   signalTrigger,
 } from '../../temporal/calls.ts';
-import { connectTemporal, callUntil } from '../../temporal/client.ts';
+import { connectTemporal, callUntil, type TemporalAddress } from '../../temporal/client.ts';
 import { Silent, withLiveness } from './liveness.ts';
 import { isOpen, list, oldestOpen } from './list.ts';
 import type { PendingJob, Workflows } from '../workflow-port.ts';
@@ -42,6 +42,8 @@ const CLOSE_MS = 5_000;
 const GRPC_CANCELLED = 1;
 const GRPC_UNAVAILABLE = 14;
 const PENDING_STARTED = 2;
+
+type TemporalAt = Pick<TemporalAddress, 'address' | 'namespace' | 'security'>;
 
 interface CallOptions {
   deadlineMs: number;
@@ -63,7 +65,7 @@ export interface TemporalLink {
   close(): Promise<void>;
 }
 
-export function linkTemporal(options: { address: string; namespace: string }): TemporalLink {
+export function linkTemporal(options: TemporalAt): TemporalLink {
   const link = new Link(options);
   return {
     workflows: {
@@ -115,13 +117,13 @@ export function linkTemporal(options: { address: string; namespace: string }): T
 }
 
 class Link {
-  readonly #options: { address: string; namespace: string };
+  readonly #options: TemporalAt;
   #open: { client: Client; connection: Connection } | undefined;
   readonly #over = new AbortController();
   readonly #calls = new Set<Promise<unknown>>();
   readonly #connecting: Promise<void>;
 
-  constructor(options: { address: string; namespace: string }) {
+  constructor(options: TemporalAt) {
     this.#options = options;
     this.#connecting = this.#connect();
   }
