@@ -151,6 +151,15 @@ export const installationSchema = z.strictObject({
     .prefault({}),
   /** PEM files of the server's certificate, with what it was signed by, and of its key. */
   tls: z.strictObject({ cert: z.string(), key: z.string() }).optional(),
+  /** Address of Temporal's UI, whose pages may ask for opened payloads. */
+  temporal_ui: z
+    .string()
+    .refine(
+      (text) => /^https?:/.test(text) && URL.canParse(text),
+      'must be an address like https://temporal.example.com',
+    )
+    .transform((text) => new URL(text).origin)
+    .optional(),
   default_arch: arch.default('amd64'),
   /** Image of jobs without `image`. */
   default_image: z.string().optional(),

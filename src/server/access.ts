@@ -5,11 +5,15 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { DavitError } from '../errors.ts';
 import type { Machine } from './machine-rules.ts';
-import { bearer, mayAs, type Access, type Tokens, type User } from './auth.ts';
+import { bearer, mayAs, passwordOf, type Access, type Tokens, type User } from './auth.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
+    /** A page of this origin may call the route too. */
+    origin?: string | undefined;
+    /** The token may also be the password of HTTP's basic authentication, which browsers send by themselves. */
+    basic?: boolean;
   }
   interface FastifyRequest {
     /** Set by the check of every route for people, also of one that is refused. */
@@ -27,23 +31,23 @@ export function guardRoutes(app: FastifyInstance, tokens: Tokens): void {
   app.decorateRequest('user', undefined);
   app.decorateRequest('machine', undefined);
   app.addHook('onRequest', async (request) => {
-    const { access } = request.routeOptions.config;
+    const { access, origin, basic } = request.routeOptions.config;
     // Only the "not found" response has no route and therefore no access rule.
     if (access === undefined || access === 'anybody' || access === 'webhook' || access === 'site') return;
-    refuseOtherOrigins(request);
-    check(request, access, tokens);
+    refuseOtherOrigins(request, origin);
+    check(request, access, { tokens, basic });
   });
 }
 
 function check(
   request: FastifyRequest,
   access: Exclude<Access, 'anybody' | 'webhook' | 'site'>,
-  tokens: Tokens,
+  { tokens, basic = false }: { tokens: Tokens; basic?: boolean | undefined },
 ): void {
   const { authorization } = request.headers;
   if (authorization === undefined) throw new DavitError('auth/missing', 'The request has no token.');
   // A malformed token is unknown.
-  const token = bearer(authorization) ?? '';
+  const token = (basic ? passwordOf(authorization) : undefined) ?? bearer(authorization) ?? '';
   if (access === 'worker') {
     const worker = tokens.worker(token);
     if (!worker) throw new DavitError('auth/missing', 'The token is not the worker token.');
@@ -58,9 +62,9 @@ function check(
 }
 
 /** Browsers send the origin of the calling page; pages of other origins are refused. */
-function refuseOtherOrigins(request: FastifyRequest): void {
+function refuseOtherOrigins(request: FastifyRequest, allowed: string | undefined): void {
   const { origin, host } = request.headers;
-  if (origin === undefined) return;
+  if (origin === undefined || origin === allowed) return;
   if (!URL.canParse(origin) || new URL(origin).host !== host)
     throw new DavitError('auth/denied', 'The request comes from a page of another origin.');
 }

@@ -22,6 +22,9 @@
  *   POST /api/v1/collection                  {dryRun}         operator  Collected
  *   GET  /api/v1/audit?since=&limit=&kinds=                   operator  AuditPage
  *   GET  /api/v1/audit/follow?since=&kinds=                   operator  SSE: `entry` AuditEntry
+ *   POST /api/v1/codec/decode, /encode       { payloads }      operator  { payloads }; also with basic authentication
+ *   GET  /api/v1/codec                                        operator  text; for browsers, before Temporal's UI asks
+ *   OPTIONS of both                                           anybody   CORS for temporal_ui
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
  * Browsers: GET /pages/:slug and /pages/:slug/*  sites of jobs: for users with a token (also as password), or
  * public

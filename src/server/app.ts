@@ -8,6 +8,7 @@ import { auditRequests } from './audit/recorder.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
 import { auditRoutes } from './routes/audit.ts';
 import { blobRoutes } from './routes/blobs.ts';
+import { codecRoutes } from './routes/codec.ts';
 import { collectionRoutes } from './routes/collection.ts';
 import { internalBlobRoutes } from './routes/internal-blobs.ts';
 import { internalChangeRoutes } from './routes/internal-changes.ts';
@@ -65,6 +66,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     reconciliationRoutes,
     collectionRoutes,
     auditRoutes,
+    codecRoutes,
     blobRoutes,
     webhookRoutes,
     pageRoutes,

@@ -78,3 +78,9 @@ export const mayAs = (role: Role, needed: Role): boolean => ROLES.indexOf(role) 
 /** The token of `Authorization: Bearer TOKEN` (RFC 6750); undefined for anything else. */
 export const bearer = (header: string | undefined): string | undefined =>
   /^Bearer ([A-Za-z0-9._~+/=-]{8,512})$/i.exec(header ?? '')?.[1];
+
+/** The password of `Authorization: Basic …` (RFC 7617); undefined for anything else. */
+export function passwordOf(header: string | undefined): string | undefined {
+  const basic = /^Basic ([A-Za-z0-9+/=]{1,1024})$/i.exec(header ?? '')?.[1];
+  return basic && Buffer.from(basic, 'base64').toString('utf8').split(':').slice(1).join(':');
+}

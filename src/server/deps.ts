@@ -1,4 +1,5 @@
 /** Dependencies of the app; tests pass their own. */
+import type { PayloadCodec } from '@temporalio/common';
 import type {
   AuditLog,
   BlobStore,
@@ -38,6 +39,10 @@ export interface ServerDeps {
   webhooks: readonly WebhookProject[];
   /** A function, because the address is known only once the server listens. */
   facts: () => InstallationFacts;
+  /** Opens and seals payloads of Temporal; absent: they are not sealed. */
+  codec?: PayloadCodec | undefined;
+  /** Origin of Temporal's UI. */
+  temporalUi?: string | undefined;
   /** Absent: plain http. */
   tls?: ServerTls | undefined;
   version: string;

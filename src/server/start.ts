@@ -88,6 +88,8 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     webhooks,
     facts: () => factsOf({ ...options, installation: { ...options.installation, ...rights() } }, url),
     proxies: options.installation.listen.proxies,
+    codec: options.temporal.security?.codec,
+    temporalUi: installation.temporal_ui,
     tls,
     version: await packageVersion(),
     log,

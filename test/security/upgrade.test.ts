@@ -1,7 +1,7 @@
 /** Before an upgrade, an operator reads what a new default would change. */
 import { expect, test } from 'vitest';
 import { parseInstallation, parseWorkerConfig } from '../../src/compiler/installation-file.ts';
-import { securityFindings } from '../../src/local/doctor/security.ts';
+import { securityFindings, temporalFindings } from '../../src/local/doctor/security.ts';
 
 function said(text: string, workerText = ''): string {
   const parsed = parseInstallation(text, 'davit.config.yml');
@@ -58,4 +58,15 @@ test('a server that would listen beyond its machine without TLS, and an address 
     '{listen: {host: 127.0.0.1}, url: "http://127.0.0.1:8420"}',
   ])
     expect(said(fine)).not.toMatch(/^(listen|url):/m);
+});
+
+test('a Temporal on another machine that is called without TLS', () => {
+  const [found] = temporalFindings({ temporalAddress: 'temporal.internal:7233' });
+  expect(found).toMatchObject({
+    verdict: 'warn',
+    remedy: expect.stringContaining('TEMPORAL_TLS_') as string,
+  });
+  expect(temporalFindings({ temporalAddress: 'temporal.internal:7233', temporalTls: {} })).toEqual([]);
+  expect(temporalFindings({ temporalAddress: '127.0.0.1:7233' })).toEqual([]);
+  expect(temporalFindings({})).toEqual([]);
 });

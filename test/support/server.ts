@@ -149,6 +149,8 @@ export async function testServer(
     secrets?: Record<string, string>;
     limits?: Partial<ServerLimits>;
     protectionOf?: ProtectionOf;
+    codec?: ServerDeps['codec'];
+    temporalUi?: string;
   } = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'davit-server-'));
@@ -190,6 +192,8 @@ export async function testServer(
     webhooks,
     facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
     proxies: [],
+    codec: options.codec,
+    temporalUi: options.temporalUi,
     version: '0.0.0',
     log: serverLog(pino({ level: 'debug' }, sink), [
       ...Object.values(TOKENS),

@@ -25,7 +25,11 @@ export async function examineSecurity(
     // Without a server there is no worker list to compare with; the file has the rest.
     const fleet = await workers().catch(() => undefined);
     const worker = await readWorkerConfig(ownConfig(settings));
-    return [...(await engineVersions(settings)), ...securityFindings(installation, { fleet, worker })];
+    return [
+      ...(await engineVersions(settings)),
+      ...temporalFindings(settings),
+      ...securityFindings(installation, { fleet, worker }),
+    ];
   });
 }
 
@@ -168,6 +172,19 @@ function rightsFindings({ devices, egress, privileged_services: privileged }: Wo
           ),
         ]
       : []),
+  ];
+}
+
+/** What this process would say to Temporal. */
+export function temporalFindings(settings: Pick<Settings, 'temporalAddress' | 'temporalTls'>): Finding[] {
+  const { temporalAddress: address, temporalTls } = settings;
+  if (address === undefined || temporalTls || isLoopback(address.replace(/:\d+$/, ''))) return [];
+  return [
+    warn(
+      'temporal',
+      `${address} is called without TLS: who reaches it controls every pipeline.`,
+      'Give Temporal a certificate (davit ca issue temporal --for temporal), and set TEMPORAL_TLS_SERVER_CA_CERT_PATH, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH of server and workers.',
+    ),
   ];
 }
 

@@ -36,6 +36,8 @@ export const AUDITED: Readonly<Record<string, AuditRule>> = {
   'POST /api/v1/pipelines/:slug/:iid/cancel': { action: 'pipeline.cancel' },
   'POST /api/v1/collection': { action: 'blobs.collect', body: ['dryRun'], answer: ['blobs', 'bytes'] },
   'GET /api/v1/audit': { action: 'audit.read' },
+  'POST /api/v1/codec/decode': { action: 'payloads.open', summed: true },
+  'POST /api/v1/codec/encode': { action: 'payloads.seal', summed: true },
   // Forges
   'POST /webhooks/:forge': { action: 'webhook', answer: ['project', 'key', 'ignored'] },
   'POST /webhooks/:forge/:slug': { action: 'webhook', answer: ['project', 'key', 'ignored'] },

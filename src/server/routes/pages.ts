@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { isDigest, isSlug, type Digest, type ProjectSlug } from '../../plan/model/ids.ts';
 import { isSitePrefix, pagesPrefix, type PagesRecord, type SiteFile } from '../../plan/model/pages.ts';
-import { bearer, mayAs } from '../auth.ts';
+import { bearer, mayAs, passwordOf } from '../auth.ts';
 import type { ServerDeps } from '../deps.ts';
 import { contentType } from './content-types.ts';
 import { missing } from './params.ts';
@@ -68,8 +68,7 @@ const isPublic = ({ facts }: ServerDeps, slug: ProjectSlug): boolean =>
 /** `Bearer`, or from a browser any name with the token as password (RFC 7617). */
 function mayRead(request: FastifyRequest, { tokens }: ServerDeps): boolean {
   const { authorization = '' } = request.headers;
-  const basic = /^Basic ([A-Za-z0-9+/=]{1,1024})$/i.exec(authorization)?.[1];
-  const password = basic && Buffer.from(basic, 'base64').toString('utf8').split(':').slice(1).join(':');
+  const password = passwordOf(authorization);
   const token = bearer(password === undefined ? authorization : `Bearer ${password}`);
   const user = token === undefined ? undefined : tokens.user(token);
   return user !== undefined && mayAs(user.role, 'reader');
