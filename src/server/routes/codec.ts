@@ -59,6 +59,6 @@ type Payload = Awaited<ReturnType<PayloadCodec['decode']>>[number];
 
 function jsonOf({ metadata, data }: Payload): { metadata: Record<string, string>; data: string } {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
-  const named = Object.entries(metadata ?? {}).map(([name, bytes]) => [name, text(bytes)]);
+  const named = Object.entries(metadata ?? {}).map(([name, bytes]): [string, string] => [name, text(bytes)]);
   return { metadata: Object.fromEntries(named), data: text(data ?? Buffer.alloc(0)) };
 }

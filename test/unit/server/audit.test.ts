@@ -190,6 +190,10 @@ describe('an entry', () => {
     const forwarded = { headers: { ...bearer(TOKENS.operator), 'x-forwarded-for': '203.0.113.9' } };
     await call('POST /api/v1/collection', undefined, forwarded);
     expect((await entries()).at(-1)?.from).toBe('127.0.0.1');
+    const app = buildApp({ ...server.deps, proxies: ['127.0.0.1'] });
+    await app.inject({ method: 'POST', url: '/api/v1/collection', ...forwarded });
+    expect((await entries()).at(-1)?.from).toBe('203.0.113.9');
+    await app.close();
   });
 
   test('of an unknown caller is written once, and then counted', async () => {
