@@ -1,4 +1,6 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
 import { defaultPayloadConverter, type Payload } from '@temporalio/common';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -81,4 +83,16 @@ describe('keys', () => {
     expect(message).toContain('the file is not a list of keys');
     expect(message).not.toContain(KEY.slice(1));
   });
+});
+
+test('seals in a plain process of Node too, which loads CommonJS otherwise than tests do', () => {
+  const module = join(import.meta.dirname, '..', '..', '..', 'src', 'temporal', 'codec.ts');
+  const code = `const { parsePayloadKeys, payloadCodec } = await import(${JSON.stringify(module)});
+    const codec = payloadCodec(parsePayloadKeys('${KEY}', 'x'));
+    const sealed = await codec.encode([{ metadata: {}, data: Buffer.from('text') }]);
+    const [{ data }] = await codec.decode(sealed);
+    process.stdout.write(data);`;
+  expect(execFileSync(process.execPath, ['--input-type=module', '-e', code], { encoding: 'utf8' })).toBe(
+    'text',
+  );
 });
