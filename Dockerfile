@@ -31,7 +31,8 @@ RUN apt-get update \
   && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
   && rm -rf /var/lib/apt/lists/* \
   && useradd --uid 10001 --create-home davit \
-  && install --directory --owner=davit --group=davit --mode=0700 /var/lib/davit /var/cache/davit
+  && install --directory --owner=davit --group=davit --mode=0700 /var/lib/davit /var/cache/davit \
+  && install --directory --owner=davit --group=davit --mode=0755 /certificates /certificates/temporal /certificates/clients
 WORKDIR /opt/davit
 COPY --from=busybox /usr/lib/davit/busybox /usr/lib/davit/busybox
 COPY --from=packages /opt/davit/node_modules node_modules

@@ -17,7 +17,7 @@ import type {
   TriggerLookup,
   WorkflowLookup,
 } from '../src/adapters/ports.ts';
-import type { InstallationFacts } from '../src/installation.ts';
+import type { InstallationFacts } from '../src/installation-facts.ts';
 import { makeCheckApproval } from './pipeline/check-approval.ts';
 import { makeCheckProof } from './pipeline/check-proof.ts';
 import { makeClaimPipeline } from './pipeline/claim-pipeline.ts';

@@ -17,6 +17,8 @@ export interface Settings {
   /** API token of the CLI's user (DAVIT_TOKEN or the file DAVIT_TOKEN_FILE). */
   token?: string;
   tokenFile: string;
+  /** PEM of the authority that has signed the server's certificate. */
+  caFile?: string;
   /** Token of this machine's workers: its own, or the one that workers of earlier versions share. */
   workerTokenFile: string;
   /**
@@ -35,6 +37,11 @@ export interface Settings {
   ownRegistry?: string;
   /** Key and certificate of these tokens, PEM. */
   registryKeyFile: string;
+  /** Files for TLS to Temporal; undefined: plain. */
+  temporalTls?: TemporalTlsFiles;
+  temporalApiKeyFile?: string;
+  /** Keys that seal payloads in Temporal; undefined: they are not sealed. */
+  payloadKeyFile?: string;
   helperImage?: string;
   temporalNamespace: string;
   /** DOCKER_HOST, else the default socket. */
@@ -48,6 +55,15 @@ export interface Settings {
   debug: boolean;
   /** Folders of PATH, in order. */
   path: readonly string[];
+}
+
+export interface TemporalTlsFiles {
+  /** PEM of the authority of Temporal's certificate; the well-known ones otherwise. */
+  ca?: string;
+  cert?: string;
+  key?: string;
+  /** That the certificate is valid for, if it is not the address. */
+  serverName?: string;
 }
 
 /** Where server and workers find Temporal: Temporal's own default where nothing is set. */
@@ -64,6 +80,7 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     serverUrl: env.DAVIT_SERVER,
     token: env.DAVIT_TOKEN,
     tokenFile: env.DAVIT_TOKEN_FILE ?? join(home, 'keys', 'cli-token'),
+    caFile: env.DAVIT_CA_FILE,
     workerTokenFile: env.DAVIT_WORKER_TOKEN_FILE ?? join(home, 'keys', 'worker-token'),
     controlTokenFile:
       env.DAVIT_CONTROL_TOKEN_FILE ??
@@ -71,6 +88,9 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     keyFile: env.DAVIT_KEY_FILE ?? join(home, 'keys', 'installation-key'),
     readyFile: env.DAVIT_READY_FILE,
     temporalAddress: env.TEMPORAL_ADDRESS,
+    temporalTls: temporalTls(env),
+    temporalApiKeyFile: env.TEMPORAL_API_KEY_FILE,
+    payloadKeyFile: env.DAVIT_PAYLOAD_KEY_FILE,
     registry: env.DAVIT_REGISTRY,
     ownRegistry: env.DAVIT_OWN_REGISTRY,
     registryKeyFile: env.DAVIT_REGISTRY_KEY_FILE ?? join(home, 'keys', 'registry-key.pem'),
@@ -84,6 +104,18 @@ export function readSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     debug: env.DAVIT_DEBUG !== undefined && env.DAVIT_DEBUG !== '',
     path: Object.freeze((env.PATH ?? '').split(delimiter).filter((folder) => folder !== '')),
   });
+}
+
+/** The names are those of Temporal's own command line. */
+function temporalTls(env: NodeJS.ProcessEnv): TemporalTlsFiles | undefined {
+  const files: TemporalTlsFiles = {
+    ca: env.TEMPORAL_TLS_SERVER_CA_CERT_PATH,
+    cert: env.TEMPORAL_TLS_CLIENT_CERT_PATH,
+    key: env.TEMPORAL_TLS_CLIENT_KEY_PATH,
+    serverName: env.TEMPORAL_TLS_SERVER_NAME,
+  };
+  const isOn = env.TEMPORAL_TLS === 'true' || Object.values(files).some((value) => value !== undefined);
+  return isOn && env.TEMPORAL_TLS !== 'false' ? files : undefined;
 }
 
 /** For `env:NAME` secret references, resolved where and when they are needed. */
@@ -135,6 +167,12 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     default: '`DAVIT_HOME/keys/cli-token`',
     meaning:
       "A file with this token. On the server it is the token of the machine's owner, who is an operator.",
+  },
+  {
+    names: ['DAVIT_CA_FILE'],
+    default: '`DAVIT_HOME/ca/ca.crt`, if it exists',
+    meaning:
+      "PEM of an authority that davit's own connections trust beside the well-known ones: that of the server's certificate.",
   },
   {
     names: ['DAVIT_WORKER_TOKEN_FILE'],
@@ -192,6 +230,29 @@ export const ENVIRONMENT: readonly EnvironmentVariable[] = [
     names: ['TEMPORAL_NAMESPACE'],
     default: '`davit`',
     meaning: 'The Temporal namespace. It is created with 30 days of retention if it does not exist.',
+  },
+  {
+    names: [
+      'TEMPORAL_TLS_SERVER_CA_CERT_PATH',
+      'TEMPORAL_TLS_CLIENT_CERT_PATH',
+      'TEMPORAL_TLS_CLIENT_KEY_PATH',
+      'TEMPORAL_TLS_SERVER_NAME',
+    ],
+    default: 'no TLS',
+    meaning:
+      "TLS to Temporal, with PEM files: the authority of its certificate, davit's own certificate and key, and the name that Temporal's certificate is valid for if that is not the address.",
+  },
+  {
+    names: ['TEMPORAL_TLS'],
+    default: '',
+    meaning: '`true`: TLS with the well-known authorities. `false`: none, whatever the names above say.',
+  },
+  { names: ['TEMPORAL_API_KEY_FILE'], default: '', meaning: 'A file with an API key for Temporal.' },
+  {
+    names: ['DAVIT_PAYLOAD_KEY_FILE'],
+    default: 'payloads are readable',
+    meaning:
+      'A file with keys that seal what davit stores in Temporal: lines of 64 hexadecimal digits, the same for server, workers and command line. The first seals, all of them open; `none` as the first line seals nothing.',
   },
   { names: ['DOCKER_HOST'], default: '`unix:///var/run/docker.sock`', meaning: 'The local engine.' },
   {

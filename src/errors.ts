@@ -754,6 +754,51 @@ export const ERRORS = {
     meaning: 'The server cannot listen on its address.',
     remedy: 'Another program may use the port: choose another one, or 0 for a free one.',
   },
+  'server/plain-http': {
+    transient: false,
+    exit: 2,
+    http: 500,
+    meaning: 'The server would listen beyond its machine without TLS.',
+    remedy:
+      'Give it a certificate (`tls: { cert, key }`; `davit ca` makes one), listen on 127.0.0.1 behind a proxy with TLS, or accept it for a network that you trust: `listen: { insecure: true }`.',
+  },
+  'tls/file': {
+    transient: false,
+    exit: 2,
+    http: 500,
+    meaning: 'A certificate, a key or an authority cannot be read or used.',
+    remedy: 'Check that the named file is there, is PEM, and can be read by the user of davit.',
+  },
+  'tls/untrusted': {
+    transient: false,
+    exit: 3,
+    http: 502,
+    meaning: "The certificate of davit's server cannot be verified.",
+    remedy:
+      'Copy `ca.crt` of the server (`davit ca show`) and name it with DAVIT_CA_FILE; the address must be one that the certificate is valid for.',
+  },
+  'temporal/payload-key': {
+    transient: false,
+    exit: 2,
+    http: 500,
+    meaning: 'A payload in Temporal cannot be opened, or the file of its keys is not valid.',
+    remedy:
+      'Give every process of the installation the same DAVIT_PAYLOAD_KEY_FILE: lines of 64 hexadecimal digits. Keep former keys in it below the current one.',
+  },
+  'ca/exists': {
+    transient: false,
+    exit: 2,
+    http: 409,
+    meaning: "There is an authority of davit's own already.",
+    remedy: 'Use it (`davit ca show`), or move its folder away: certificates that it has issued end with it.',
+  },
+  'ca/missing': {
+    transient: false,
+    exit: 2,
+    http: 404,
+    meaning: "There is no authority of davit's own on this machine.",
+    remedy: 'Create it with `davit ca init`, once, on the machine of the server.',
+  },
   'pipeline/no-answer': {
     transient: false,
     exit: 3,

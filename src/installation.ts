@@ -3,7 +3,6 @@
  * a reference. `src/compiler/installation-file.ts` reads the file with line and column.
  */
 import { z } from 'zod';
-import type { ProofFacts } from './plan/model/proof.ts';
 import { ARCHES, isSlug } from './plan/model/ids.ts';
 import { parseDuration } from './plan/model/duration.ts';
 import type { SecretRef } from './plan/model/spec.ts';
@@ -87,6 +86,8 @@ export const projectSchema = z.strictObject({
   /** The forge's API, for commit status: https://gitlab.example.com */
   forge_url: z.string().optional(),
   forge_token: secretRef.optional(),
+  /** PEM of an additional authority for the forge's API and clones, on each machine that calls the forge. */
+  forge_ca_file: z.string().optional(),
   /** Full name at the forge, `group/project`; deliveries of other repositories are refused. */
   repository: z.string().optional(),
   clone_url: z.string().optional(),
@@ -141,8 +142,23 @@ export const installationSchema = z.strictObject({
     .strictObject({
       host: z.string().default('127.0.0.1'),
       port: z.number().int().min(0).max(65_535).default(0),
+      /** Addresses or ranges of reverse proxies: their `X-Forwarded-For` says where a request comes from. */
+      proxies: z.array(z.string()).default([]),
+      /** Plain http beyond the machine itself: everybody in that network can read tokens. */
+      insecure: z.boolean().default(false),
     })
     .prefault({}),
+  /** PEM files of the server's certificate, with what it was signed by, and of its key. */
+  tls: z.strictObject({ cert: z.string(), key: z.string() }).optional(),
+  /** Address of Temporal's UI, whose pages may ask for opened payloads. */
+  temporal_ui: z
+    .string()
+    .refine(
+      (text) => /^https?:/.test(text) && URL.canParse(text),
+      'must be an address like https://temporal.example.com',
+    )
+    .transform((text) => new URL(text).origin)
+    .optional(),
   default_arch: arch.default('amd64'),
   /** Image of jobs without `image`. */
   default_image: z.string().optional(),
@@ -158,6 +174,8 @@ export const installationSchema = z.strictObject({
         password: secretRef.optional(),
         /** Plain http; loopback does not need this setting. */
         insecure: z.boolean().default(false),
+        /** PEM of an additional authority, on each machine that calls the registry. */
+        ca_file: z.string().optional(),
         /** Token services in another domain that may have its password: `HOST` or `HOST:PORT`. */
         token_hosts: z.array(z.string()).optional(),
         /** Used as CI_REGISTRY. */
@@ -374,24 +392,3 @@ export type WorkerConfig = z.output<typeof workerSchema>;
  * architecture.
  */
 export const HELPER_IMAGE = 'davit/helper:1';
-
-/** What the server sends to workers about the installation: no users, no secrets (references only). */
-export interface InstallationFacts {
-  /** UUID: part of container names and labels. */
-  installation: string;
-  /** Without users and workers; `registries` includes the embedded one; `helper_image` is always set. */
-  config: Omit<Installation, 'users' | 'workers' | 'helper_image'> & { helper_image: string };
-  /** Address of the server for people. */
-  url: string;
-  /** davit's own registry, for which the server has tokens. */
-  ownRegistry?: {
-    /** `HOST[:PORT]`, as in `config.registries`. */
-    host: string;
-    /** Where engines fetch tokens. */
-    tokens: string;
-  };
-  /** Name of the token of the worker that asked, if it has one of its own. */
-  worker?: string;
-  /** How messages that decide something are proven. Absent from a server of an earlier version. */
-  proofs?: ProofFacts;
-}

@@ -4,7 +4,7 @@ import { fileKeyRing } from './adapters/keys/key-ring.ts';
 import { publicKeys, signMessage } from './adapters/keys/proofs.ts';
 import { readingSecrets, serverSealer } from './adapters/secrets/index.ts';
 import { forgeRefs } from './adapters/forge/index.ts';
-import { cloneProtocols } from './adapters/git/clone-protocols.ts';
+import { cloneOptions } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
 import { uploadPack } from './adapters/git/upload-pack.ts';
 import { PROOFS_RECORD } from './plan/model/records.ts';
@@ -37,7 +37,7 @@ export async function wireServer(options: {
   keyFile: string;
   /** Opens what workers of earlier versions have sealed. */
   workerToken?: string | undefined;
-  installation: { projects: readonly { clone_url?: string | undefined }[] };
+  installation: { projects: Parameters<typeof cloneOptions>[0] };
 }): Promise<ServerPorts> {
   const stores = await diskStores(options.dataDir);
   const secrets = readingSecrets(readEnvSecret);
@@ -59,7 +59,7 @@ export async function wireServer(options: {
     },
     sealer: serverSealer(keys, options.workerToken),
     forge: forgeRefs({ secrets }),
-    source: gitSource({ protocols: cloneProtocols(options.installation.projects) }),
+    source: gitSource(cloneOptions(options.installation.projects)),
   };
 }
 

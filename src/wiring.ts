@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { dockerEngine } from './adapters/docker/index.ts';
 import { forgeStatuses } from './adapters/forge/index.ts';
 import { gitRepositories } from './adapters/git/files.ts';
-import { cloneProtocols } from './adapters/git/clone-protocols.ts';
+import { cloneOptions } from './adapters/git/clone-protocols.ts';
 import { gitSource } from './adapters/git/index.ts';
 import { httpStores } from './adapters/http/index.ts';
 import { isSignedBy } from './adapters/keys/proofs.ts';
@@ -39,7 +39,8 @@ import { deriveSealKey, localSecrets } from './adapters/secrets/index.ts';
 import { swarmTarget } from './adapters/swarm/index.ts';
 import { readEnvSecret, type Settings } from './config.ts';
 import { DavitError } from './errors.ts';
-import type { Installation, InstallationFacts } from './installation.ts';
+import type { Installation } from './installation.ts';
+import type { InstallationFacts } from './installation-facts.ts';
 import { constant, retry } from './utils/retry.ts';
 
 const DEADLINE_MS = 60_000;
@@ -119,7 +120,7 @@ export async function wireWorker(
     facts,
     now: stores.now,
     registries: registriesWith(credentials),
-    source: gitSource({ protocols: cloneProtocols(facts.config.projects) }),
+    source: gitSource(cloneOptions(facts.config.projects)),
     includes: wireIncludes(facts, { secrets, copies: storedCopies(blobs, records) }),
     forge: forgeStatuses({ projects: facts.config.projects, secrets }),
     engine: (address) =>
@@ -172,7 +173,7 @@ export function wireIncludes(
 ): Includes {
   const { allow_hosts, only_hosts, ca_file } = config.includes;
   return configuredIncludes({
-    repositories: gitRepositories({ protocols: cloneProtocols(config.projects) }),
+    repositories: gitRepositories(cloneOptions(config.projects)),
     remote: remoteFiles({ allowHosts: allow_hosts, onlyHosts: only_hosts, caFile: ca_file }),
     settings: { projects: config.projects, includes: config.includes, url },
     now: Date.now,
@@ -198,7 +199,7 @@ async function readToken(path: string): Promise<string> {
   return token;
 }
 
-/** Retries until the server responds; a refused token is final. */
+/** Retries until the server responds; a refused token is final, and so is a certificate. */
 async function retryUntil<T>(url: string, deadlineMs: number, ask: () => Promise<T>): Promise<T> {
   try {
     return await retry(ask, {
@@ -214,4 +215,4 @@ async function retryUntil<T>(url: string, deadlineMs: number, ask: () => Promise
 }
 
 const isRefused = (error: unknown): boolean =>
-  error instanceof DavitError && (error.http === 401 || error.http === 403);
+  error instanceof DavitError && (error.http === 401 || error.http === 403 || error.code === 'tls/untrusted');

@@ -23,7 +23,7 @@ import { helperEnsurer } from './parts/helper.ts';
 import { heartbeatAck } from './parts/heartbeat-ack.ts';
 import { identityText, type WorkerIdentity } from './parts/identity.ts';
 import { runJanitor } from './parts/janitor.ts';
-import { withLinks, type WorkerLinks } from './parts/links.ts';
+import { withLinks, type TemporalLinks, type WorkerLinks } from './parts/links.ts';
 import { pollers } from './parts/pollers.ts';
 import { cleanUpAtStart } from './parts/startup-cleanup.ts';
 import { makeFreeDiskSpace } from './parts/disk-space.ts';
@@ -103,6 +103,7 @@ interface ArchWorkerParts {
   ability: Ability;
   egress: EgressGuard;
   connection: NativeConnection;
+  converter: TemporalLinks['converter'];
   client: Client;
 }
 
@@ -183,9 +184,10 @@ function queues({ options, config }: ArchWorkerParts): string[] {
 }
 
 async function createWorkers(serving: ArchWorkerParts, deps: JobDeps): Promise<Worker[]> {
-  const { options, ports, config, ability, connection } = serving;
+  const { options, ports, config, ability, connection, converter } = serving;
   const common = {
     connection,
+    ...converter,
     namespace: options.settings.temporalNamespace,
     identity: identityText(selfOf(serving)),
     maxHeartbeatThrottleInterval: HEARTBEAT_THROTTLE,

@@ -54,7 +54,7 @@ export async function run(options: ControlOptions): Promise<void> {
 
 async function serve(
   options: ControlOptions,
-  { client, connection }: TemporalLinks,
+  { client, connection, converter }: TemporalLinks,
   ports: WorkerPorts | undefined,
 ): Promise<void> {
   const { settings } = options;
@@ -64,6 +64,7 @@ async function serve(
   const sender = ports && new ChangeSender(ports.changes);
   const worker = await Worker.create({
     connection,
+    ...converter,
     namespace: settings.temporalNamespace,
     identity: identityText(SELF),
     taskQueue: CONTROL_QUEUE,

@@ -50,6 +50,7 @@ async function serve(options: DeployWorkerOptions, { ports, temporal }: WorkerLi
   await detachHere(temporal.client, self, ports.facts.installation);
   const worker = await Worker.create({
     connection: temporal.connection,
+    ...temporal.converter,
     namespace: settings.temporalNamespace,
     identity,
     taskQueue: deployQueue(name),

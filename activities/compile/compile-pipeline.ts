@@ -9,7 +9,8 @@ import type {
   Source,
 } from '../../src/adapters/ports.ts';
 import { DavitError, type ErrorCode } from '../../src/errors.ts';
-import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { InstallationProject } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { compile } from '../../src/compiler/compile.ts';
 import { remoteFiles } from '../../src/compiler/remote-exists.ts';
 import { factsNeeded } from '../../src/compiler/changes-needed.ts';

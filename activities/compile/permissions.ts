@@ -1,7 +1,8 @@
 /** Applies the deployment rules of the installation file to the plan: refuses jobs, and adds gates. */
 import type { CompiledJob } from '../../src/compiler/request.ts';
 import { isLocalOperator } from '../../src/compiler/variables/installation.ts';
-import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { InstallationProject } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import {
   deployRefusal,
   environmentProtection,

@@ -1,7 +1,8 @@
 /** What the compiler needs to know before it assembles the file: file, project, installation, workers. */
 import type { BlobStore, Fleet, Registries } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { InstallationProject } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import type { CompileRequest } from '../../src/compiler/request.ts';
 import type { WorkerReport } from '../../src/plan/model/queues.ts';
 import { isProtectedRef } from '../../src/match/protected-refs.ts';

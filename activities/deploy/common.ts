@@ -9,7 +9,7 @@ import type {
   TargetState,
 } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { isDigest, type Digest } from '../../src/plan/model/ids.ts';
 import type { DeployedState } from '../../src/plan/model/outcome.ts';
 import { deployRecordName } from '../../src/plan/model/records.ts';

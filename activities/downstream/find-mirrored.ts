@@ -3,7 +3,7 @@
  * branch, open or ended. The project knows its open pipelines; the store keeps the ended ones permanently.
  */
 import type { PipelineLookup, RecordStore } from '../../src/adapters/ports.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { parsePipelineId, type PipelineId } from '../../src/plan/model/ids.ts';
 import { pipelinesPrefix, type PipelineEntry } from '../../src/plan/model/records.ts';
 import type { ControlActivities } from '../contract.ts';

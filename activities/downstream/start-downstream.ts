@@ -17,7 +17,8 @@ import type {
   Source,
 } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { InstallationProject } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { MAX_DEPTH, MAX_REPEATS, MAX_TREE, type DownstreamConfig } from '../../src/plan/model/downstream.ts';
 import { treeCounter } from '../../src/plan/model/records.ts';
 import type { TriggerSpec } from '../../src/plan/model/spec.ts';

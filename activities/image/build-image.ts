@@ -8,7 +8,7 @@ import type {
   Secrets,
 } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { isImageName } from '../../src/match/image-name.ts';
 import { imageRefusal } from '../../src/match/image-permission.ts';
 import { maskAutomaton, maskPatterns, maskText } from '../../src/masking/index.ts';

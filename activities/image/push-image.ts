@@ -1,6 +1,6 @@
 import type { BlobStore, LogStore, Registries } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import type { BuiltImage, JobResult, PushedIndex } from '../../src/plan/model/outcome.ts';
 import { platformText, type PushSpec } from '../../src/plan/model/spec.ts';
 import type { ControlActivities, RunInput } from '../contract.ts';

@@ -3,7 +3,7 @@
  * whose key the installation file names. A question: it changes nothing, so it may be asked again.
  */
 import type { Proofs } from '../../src/adapters/ports.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { proofOf, type Message } from '../../src/plan/model/message.ts';
 import type { ProofAnswer } from '../../src/plan/model/proof.ts';
 

@@ -1,7 +1,7 @@
 import { log } from '@temporalio/activity';
 import type { Forge, Secrets, Source, WorkflowLookup } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import type { ControlActivities } from '../contract.ts';
 import { messageOf } from '../../src/utils/message.ts';
 import { cloneAuth } from '../../src/utils/clone-auth.ts';

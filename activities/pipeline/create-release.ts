@@ -13,7 +13,7 @@ import type { BlobStore, Forge, RecordStore, Rights } from '../../src/adapters/p
 import { DavitError } from '../../src/errors.ts';
 import { expandLate } from '../../src/compiler/variables/expand.ts';
 import { projectNamed } from '../../src/compiler/variables/installation.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { refProtection } from '../../src/match/protected-refs.ts';
 import type { ProjectSlug } from '../../src/plan/model/ids.ts';
 import type { CommonSpec, ReleaseSpec } from '../../src/plan/model/spec.ts';

@@ -9,7 +9,7 @@
  *        `artifacts_to` names.
  */
 import type { BlobStore, RecordStore, Rights } from '../../src/adapters/ports.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import type { CrossPipelineArtifact, CrossPipelineAnswer } from '../../src/plan/model/artifacts.ts';
 import type { ForeignNeed } from '../../src/plan/model/plan.ts';
 import {

@@ -16,7 +16,7 @@ import { buffer } from 'node:stream/consumers';
 import type { Header } from 'tar-stream';
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
 import { DavitError, type ErrorCode } from '../../src/errors.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { parsePipelineId, type Digest } from '../../src/plan/model/ids.ts';
 import {
   MAX_SITE_FILES,

@@ -1,6 +1,6 @@
 import type { BlobStore, RecordStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import {
   pipelineRecordName,
   summaryOf,

@@ -1,6 +1,6 @@
 import type { BlobStore } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import type { Digest, JobKey } from '../../src/plan/model/ids.ts';
 import type { Plan } from '../../src/plan/model/plan.ts';
 import type { CompileOutput, Limits } from '../contract.ts';

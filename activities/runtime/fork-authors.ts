@@ -1,7 +1,7 @@
 /** Authors whose forks were approved once, if the operator wants them remembered. */
 import type { RecordStore } from '../../src/adapters/ports.ts';
 import { projectNamed } from '../../src/compiler/variables/installation.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import {
   forkAuthorRecordName,
   type ForkAuthorRecord,

@@ -1,6 +1,7 @@
 /** Resolves a project's name, and decides who may take its artifacts. */
 import { projectNamed } from '../../src/compiler/variables/installation.ts';
-import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { InstallationProject } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import type { FindArtifactsInput } from '../contract.ts';
 
 /** By its full name at the forge, or its name here. */

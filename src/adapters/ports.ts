@@ -8,6 +8,7 @@ import type { Readable } from 'node:stream';
 import type { InstallationProject } from '../installation.ts';
 import type { ForgeProtection } from '../match/forge-refs.ts';
 import type { JobAsker } from '../match/registry-access.ts';
+import type { AuditEntry, AuditKind } from '../plan/model/audit.ts';
 import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts';
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
@@ -87,6 +88,19 @@ export interface RecordStore {
    * same numbers.
    */
   allocate(counter: string, claim: string, count: number): Promise<number>;
+}
+
+/** The audit trail. Entries are only ever added. */
+export interface AuditLog {
+  /** True once the entry is on disk; false if it is lost, which is counted. Never rejects. */
+  append(entry: AuditEntry): Promise<boolean>;
+  /** The newest entries since a time (ISO 8601), oldest first. */
+  read(query: { kinds: readonly AuditKind[]; since?: string; limit: number }): Promise<AuditEntry[]>;
+  /** Calls the listener with every entry that is added; returns a stop function. */
+  watch(listener: (entry: AuditEntry) => void): () => void;
+  /** Entries that could not be stored. */
+  lost(): number;
+  close(): Promise<void>;
 }
 
 /** Position of a follower in an engine's log up to which the store has acknowledged everything. */

@@ -6,11 +6,12 @@ import { readSettings } from '../config.ts';
 const settings = readSettings();
 // Modules are compiled once, not at every start. Without a writable folder it works without the cache.
 enableCompileCache(join(settings.cache, 'compiled'));
-const [{ processIo }, { printError }, { Output }, { runCli }] = await Promise.all([
+const [{ processIo }, { printError }, { Output }, { runCli }, { trustAuthority }] = await Promise.all([
   import('./cli.ts'),
   import('./exit.ts'),
   import('./output.ts'),
   import('./program.ts'),
+  import('../local/process/trust.ts'),
 ]);
 
 const output = new Output(process.stdout, process.stderr);
@@ -20,6 +21,11 @@ process.on('unhandledRejection', (error) => process.exit(printError(cli, error))
 // The channel to a supervisor must not keep the process alive. This is done here and not at the listener:
 // that code also runs in processes that do not own their channel, and a listener cannot undo an unref.
 process.channel?.unref();
+try {
+  trustAuthority(settings);
+} catch (error) {
+  process.exit(printError(cli, error));
+}
 const code = await runCli(cli, process.argv.slice(2));
 await output.flush();
 const lost = output.failure ? printError(cli, output.failure) : 0;

@@ -2,6 +2,8 @@
 import { Command } from 'commander';
 import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
+import { auditCommand } from './commands/audit.ts';
+import { caCommand } from './commands/ca.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
 import { decideCommands } from './commands/submit-decision.ts';
 import { deployTokenCommand } from './commands/deploy-token.ts';
@@ -42,6 +44,8 @@ const COMMANDS = [
   tokenCommand,
   deployTokenCommand,
   keyCommand,
+  auditCommand,
+  caCommand,
   prepareCommand,
 ];
 

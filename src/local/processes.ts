@@ -17,6 +17,8 @@ const GRACE_MS = { temporal: 8_000, server: 8_000, worker: 15_000, machine: 23_0
 /** Addresses and files that every davit process receives through its environment. */
 export interface Addresses {
   server: string;
+  /** That the server listens on. */
+  port: number;
   temporal: string;
   registry: string;
   /** The same, if davit runs it. */
@@ -57,7 +59,7 @@ export function temporalProcess(
 }
 
 export function serverProcess(settings: Settings, addresses: Addresses): ManagedProcess {
-  const port = new URL(addresses.server).port;
+  const port = String(addresses.port);
   return {
     ...ownProcess(settings, addresses, {
       name: 'server',
@@ -94,7 +96,7 @@ export const archProcess = (
 
 /** Server and workers in one process; `MachineProcess.serve` names the workers. */
 export function machineProcess(settings: Settings, addresses: Addresses): MachineProcess {
-  const port = new URL(addresses.server).port;
+  const port = String(addresses.port);
   const log = logPath(settings.home, 'davit');
   return new MachineProcess(addresses.server, {
     name: 'davit',
@@ -160,6 +162,7 @@ const environment = (settings: Settings, addresses: Addresses): Record<string, s
   DAVIT_OWN_REGISTRY: addresses.ownRegistry,
   DAVIT_HELPER_IMAGE: addresses.helperImage,
   DAVIT_CONFIG: addresses.installationFile,
+  DAVIT_CA_FILE: settings.caFile,
   DAVIT_TOKEN: undefined,
   TEMPORAL_ADDRESS: addresses.temporal,
   TEMPORAL_NAMESPACE: settings.temporalNamespace,

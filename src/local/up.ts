@@ -114,7 +114,12 @@ async function startAll(start: StartContext): Promise<LocalEngine> {
   const { settings, options, supervisor, run, found } = start;
   const { progress } = options;
   const ownRegistry = isEmbedded(start) ? run.registry : undefined;
-  const addresses: Addresses = { ...run, ownRegistry, installationFile: found.path };
+  const addresses: Addresses = {
+    ...run,
+    ownRegistry,
+    port: serverPort(found, start.ports),
+    installationFile: found.path,
+  };
   const binary = settings.temporalAddress ? Promise.resolve('') : ensureTemporal(settings, progress);
   const engine = progress.step('engine', () => ensureEngine(settings, progress), engineText);
   const able = engine.then((local) => ensureEmulation(local, progress));
@@ -161,18 +166,24 @@ async function startRegistry(start: StartContext, engine: Promise<LocalEngine>):
   await supervisor.add(await registryProcess(settings, registry, options.progress));
 }
 
+const serverPort = (found: FoundInstallation, ports: Ports): number =>
+  found.installation.listen.port || ports.server;
+
 function runFileOf(settings: Settings, found: FoundInstallation, ports: Ports): RunFile {
-  const named = found.installation.registries.find((one) => one.default)?.host;
-  const port = found.installation.listen.port || ports.server;
+  const registry = found.installation.registries.find((one) => one.default)?.host;
+  const port = serverPort(found, ports);
+  const { tls, url } = found.installation;
+  // A certificate that was given may not be valid for the address of the loopback.
+  const named = tls && url?.startsWith('https:') ? url.replace(/\/+$/, '') : undefined;
   return {
     pid: process.pid,
     version: VERSION,
     startedAt: Date.now(),
-    server: `http://127.0.0.1:${port}`,
+    server: named ?? `${tls ? 'https' : 'http'}://127.0.0.1:${port}`,
     temporal: settings.temporalAddress ?? `127.0.0.1:${ports.temporal}`,
     temporalUi: settings.temporalAddress ? undefined : `http://127.0.0.1:${ports.ui}`,
     namespace: settings.temporalNamespace,
-    registry: settings.registry ?? named ?? `127.0.0.1:${ports.registry}`,
+    registry: settings.registry ?? registry ?? `127.0.0.1:${ports.registry}`,
     helperImage: settings.helperImage ?? found.installation.helper_image ?? HELPER_IMAGE,
     processes: [],
   };

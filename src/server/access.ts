@@ -9,16 +9,28 @@ import { DavitError } from '../errors.ts';
 import type { PipelineId } from '../plan/model/ids.ts';
 import type { Credentials, JobCredential } from './registry/credentials.ts';
 import { isAttemptToken, readAttempt, type AttemptClaims } from './attempts/attempt-token.ts';
-import { bearer, mayAs, type Access, type Tokens, type User, type WorkerCaller } from './auth.ts';
+import {
+  basicPassword,
+  bearer,
+  mayAs,
+  type Access,
+  type Tokens,
+  type User,
+  type WorkerCaller,
+} from './auth.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     access?: Access;
     /** For jobs too, by CI_JOB_TOKEN: the route says what a job may have of it. */
     jobs?: true;
+    /** A page of this origin may call the route too. */
+    origin?: string | undefined;
+    /** The token may also be the password of HTTP's basic authentication, which browsers send by themselves. */
+    basic?: boolean;
   }
   interface FastifyRequest {
-    /** Set by the check of every route for people. */
+    /** Set by the check of every route for people, also of one that is refused. */
     user: User | undefined;
     /** Set where a route for people was called with the token of a job. */
     job: JobCredential | undefined;
@@ -47,13 +59,13 @@ export function guardRoutes(app: FastifyInstance, guard: Guard): void {
   app.decorateRequest('attempt', undefined);
   app.decorateRequest('job', undefined);
   app.addHook('onRequest', async (request) => {
-    const { access, jobs } = request.routeOptions.config;
+    const { access, jobs, origin, basic } = request.routeOptions.config;
     // Only the "not found" response has no route and therefore no access rule.
     if (access === undefined || isCheckedByRoute(access)) return;
-    refuseOtherOrigins(request);
+    refuseOtherOrigins(request, origin);
     request.job = jobs && (await jobOf(request, guard.credentials));
     if (request.job) return;
-    check(request, access, guard);
+    check(request, access, { ...guard, basic });
   });
 }
 
@@ -63,11 +75,15 @@ const isCheckedByRoute = (access: Access): access is RouteChecks =>
 const isForWorkers = (access: Checked): access is OfWorkers =>
   access === 'worker' || access === 'attempt' || access === 'sealed' || access === 'control';
 
-function check(request: FastifyRequest, access: Checked, guard: Guard): void {
+function check(
+  request: FastifyRequest,
+  access: Checked,
+  { basic = false, ...guard }: Guard & { basic?: boolean | undefined },
+): void {
   const { authorization } = request.headers;
   if (authorization === undefined) throw new DavitError('auth/missing', 'The request has no token.');
   // A malformed token is unknown.
-  const token = bearer(authorization) ?? '';
+  const token = (basic ? basicPassword(authorization) : undefined) ?? bearer(authorization) ?? '';
   if (isForWorkers(access)) {
     if (isAttemptToken(token)) request.attempt = attemptOf(token, access, guard);
     else request.worker = workerOf(token, access, guard);
@@ -75,9 +91,9 @@ function check(request: FastifyRequest, access: Checked, guard: Guard): void {
   }
   const user = guard.tokens.user(token);
   if (!user) throw new DavitError('auth/missing', 'Unknown token.');
+  request.user = user;
   if (!mayAs(user.role, access))
     throw new DavitError('auth/denied', `${user.name} has role ${user.role}; ${access} is required.`);
-  request.user = user;
 }
 
 /** As GitLab's API takes it: `JOB-TOKEN`, or as a bearer. Undefined for any other token. */
@@ -116,9 +132,9 @@ function workerOf(token: string, access: OfWorkers, { tokens }: Guard): WorkerCa
 }
 
 /** Browsers send the origin of the calling page; pages of other origins are refused. */
-function refuseOtherOrigins(request: FastifyRequest): void {
+function refuseOtherOrigins(request: FastifyRequest, allowed: string | undefined): void {
   const { origin, host } = request.headers;
-  if (origin === undefined) return;
+  if (origin === undefined || origin === allowed) return;
   if (!URL.canParse(origin) || new URL(origin).host !== host)
     throw new DavitError('auth/denied', 'The request comes from a page of another origin.');
 }

@@ -24,6 +24,11 @@
  *   POST /api/v1/worker-tokens/revoke        {name, id?}      operator  RevokedWorkerTokens
  *   POST /api/v1/collection                  {dryRun}         operator  Collected
  *   GET  /api/v1/usage                                        operator  DiskUsage
+ *   GET  /api/v1/audit?since=&limit=&kinds=                   operator  AuditPage
+ *   GET  /api/v1/audit/follow?since=&kinds=                   operator  SSE: `entry` AuditEntry
+ *   POST /api/v1/codec/decode, /encode       { payloads }      operator  { payloads }; also with basic authentication
+ *   GET  /api/v1/codec                                        operator  text; for browsers, before Temporal's UI asks
+ *   OPTIONS of both                                           anybody   CORS for temporal_ui
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
  *   GET  /api/v1/deploy-tokens                                operator  DeployTokenRecord[]
  *   POST /api/v1/deploy-tokens/:id/revoke                     operator  DeployTokenRecord

@@ -4,8 +4,11 @@ import { guardRoutes } from './access.ts';
 import { ChangeBoard } from './changes.ts';
 import type { ServerDeps } from './deps.ts';
 import { handleErrors } from './error-handler.ts';
+import { auditRequests } from './audit/recorder.ts';
 import { artifactRoutes } from './routes/artifacts.ts';
+import { auditRoutes } from './routes/audit.ts';
 import { blobRoutes } from './routes/blobs.ts';
+import { codecRoutes } from './routes/codec.ts';
 import { collectionRoutes } from './routes/collection.ts';
 import { deployTokenRoutes } from './routes/deploy-tokens.ts';
 import { gitRoutes } from './routes/git.ts';
@@ -44,18 +47,15 @@ const HEADERS = {
   'cache-control': 'no-store',
 } as const;
 
+/** For all headers of a request. */
+const HEADERS_MS = 20_000;
+
 export function buildApp(deps: ServerDeps): FastifyInstance {
-  const app = fastify({
-    logger: false,
-    exposeHeadRoutes: false,
-    bodyLimit: 1_024 * 1_024,
-    routerOptions: { maxParamLength: 1_024 },
-    http: { headersTimeout: 20_000 },
-    forceCloseConnections: true,
-  });
+  const app = makeApp(deps);
   // First, so that refusals have them too.
   app.addHook('onRequest', async (_request, reply) => void reply.headers(HEADERS));
   guardRoutes(app, deps);
+  auditRequests(app, deps);
   handleErrors(app, deps.log);
   app.addHook('onResponse', async (request, reply) =>
     deps.log.request({
@@ -74,6 +74,8 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     plainRoutes,
     reconciliationRoutes,
     collectionRoutes,
+    auditRoutes,
+    codecRoutes,
     blobRoutes,
     webhookRoutes,
     pageRoutes,
@@ -101,4 +103,18 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   internalProofRoutes(app, deps, views);
   app.addHook('onClose', async () => views.close());
   return app;
+}
+
+function makeApp({ tls, proxies }: ServerDeps): FastifyInstance {
+  const common = {
+    logger: false,
+    exposeHeadRoutes: false,
+    bodyLimit: 1_024 * 1_024,
+    routerOptions: { maxParamLength: 1_024 },
+    forceCloseConnections: true,
+    // Whose headers about the client's address are believed.
+    trustProxy: proxies.length > 0 && [...proxies],
+  } as const;
+  const limits = { headersTimeout: HEADERS_MS };
+  return tls ? fastify({ ...common, https: { ...tls, ...limits } }) : fastify({ ...common, http: limits });
 }

@@ -5,7 +5,7 @@ import type { PipelineStatus } from '../plan/model/protocol.ts';
 import { standing } from '../plan/policy/approval-standing.ts';
 import { projectNamed } from '../compiler/variables/installation.ts';
 import { environmentProtection, targetText } from '../match/deploy-permission.ts';
-import type { InstallationFacts } from '../installation.ts';
+import type { InstallationFacts } from '../installation-facts.ts';
 import { sha256 } from '../utils/sha256.ts';
 import type { ServerDeps } from './deps.ts';
 

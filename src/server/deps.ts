@@ -1,5 +1,7 @@
 /** Dependencies of the app; tests pass their own. */
+import type { PayloadCodec } from '@temporalio/common';
 import type {
+  AuditLog,
   BlobStore,
   Collected,
   CollectRequest,
@@ -13,10 +15,12 @@ import type {
   Sealer,
   ServerProofs,
 } from '../adapters/ports.ts';
-import type { InstallationFacts, InstallationProject } from '../installation.ts';
+import type { InstallationProject } from '../installation.ts';
+import type { InstallationFacts } from '../installation-facts.ts';
 import type { ProtectionOf } from './forge-protection.ts';
 import type { ResolveRef } from './resolve-ref.ts';
 import type { Tokens } from './auth.ts';
+import type { ServerTls } from './tls.ts';
 import type { ServerLog } from './log.ts';
 import type { Credentials } from './registry/credentials.ts';
 import type { DeployTokens } from './registry/deploy-tokens.ts';
@@ -39,6 +43,7 @@ export interface ServerDeps {
   blobs: BlobStore;
   records: RecordStore;
   logs: FollowedLogs;
+  audit: AuditLog;
   /** Removes unused blobs. */
   collect(request: CollectRequest): Promise<Collected>;
   usage(): Promise<DiskUsage>;
@@ -64,7 +69,15 @@ export interface ServerDeps {
   webhooks: readonly WebhookProject[];
   /** A function, because the address is known only once the server listens. */
   facts: () => InstallationFacts;
+  /** Opens and seals payloads of Temporal; absent: they are not sealed. */
+  codec?: PayloadCodec | undefined;
+  /** Origin of Temporal's UI. */
+  temporalUi?: string | undefined;
+  /** Absent: plain http. */
+  tls?: ServerTls | undefined;
   version: string;
+  /** Addresses of proxies that say where a request comes from. */
+  proxies: readonly string[];
   log: ServerLog;
   limits: ServerLimits;
 }

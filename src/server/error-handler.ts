@@ -6,6 +6,8 @@ import { DavitError } from '../errors.ts';
 import type { ApiError } from './api.ts';
 import type { ServerLog } from './log.ts';
 
+const BASIC = 'Basic realm="davit: the password is your token", charset="UTF-8"';
+
 export const errorBody = (error: DavitError): ApiError => ({
   error: { code: error.code, message: error.message, hint: error.hint },
 });
@@ -13,13 +15,16 @@ export const errorBody = (error: DavitError): ApiError => ({
 export function handleErrors(app: FastifyInstance, log: ServerLog): void {
   app.setErrorHandler((error, request, reply) => {
     const coded = codedError(error);
+    request.failedWith = coded.code;
     const route = request.routeOptions.url ?? 'no route';
     const facts = { method: request.method, route };
     if (coded.http === 503) log.warn(coded.message, { ...facts, code: coded.code });
     else if (coded.http >= 500) log.failure({ ...facts, error, coded });
     // A client that is refused before its body was read must not continue to send it over this connection.
     if (!request.raw.complete) void reply.header('connection', 'close');
-    if (coded.code === 'auth/missing') void reply.header('www-authenticate', 'Bearer realm="davit"');
+    const { basic } = request.routeOptions.config;
+    if (coded.code === 'auth/missing')
+      void reply.header('www-authenticate', basic ? BASIC : 'Bearer realm="davit"');
     if (coded.http === 503) void reply.header('retry-after', '1');
     return reply.code(coded.http).type('application/json; charset=utf-8').send(errorBody(coded));
   });

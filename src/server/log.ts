@@ -6,6 +6,8 @@ import { pino, type Logger } from 'pino';
 import type { DavitError } from '../errors.ts';
 
 export interface ServerLog {
+  /** A text without the secrets that this process knows. */
+  redact(text: string): string;
   request(facts: { method: string; route: string; status: number; ms: number; user?: string }): void;
   failure(facts: { method: string; route: string; error: unknown; coded: DavitError }): void;
   note(message: string, facts?: Record<string, string | number | boolean | undefined>): void;
@@ -24,6 +26,7 @@ export function serverLog(logger: Logger, secrets: readonly string[]): ServerLog
       Object.entries(facts).map(([key, value]) => [key, typeof value === 'string' ? redact(value) : value]),
     );
   return {
+    redact,
     request: (facts) => logger.debug(clean(facts), 'request'),
     failure: ({ error, coded, ...facts }) =>
       logger.error(

@@ -2,10 +2,12 @@
 import { userInfo } from 'node:os';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Settings } from '../config.ts';
 import { DavitError } from '../errors.ts';
-import { HELPER_IMAGE, type Installation, type InstallationFacts } from '../installation.ts';
+import { HELPER_IMAGE, type Installation } from '../installation.ts';
+import type { InstallationFacts } from '../installation-facts.ts';
 import { wireServer, type ServerPorts } from '../wiring-server.ts';
 import { buildApp } from './app.ts';
 import { knownTokens, type Tokens } from './auth.ts';
@@ -13,6 +15,8 @@ import { runCollection } from './collection.ts';
 import { forgeProtection } from './forge-protection.ts';
 import { provenWorkflows } from './proven-workflows.ts';
 import { refResolver } from './resolve-ref.ts';
+import type { TemporalSecurity } from '../temporal/security.ts';
+import { certificateProblem, readTls, refusePlainHttp, reloadTls } from './tls.ts';
 import { currentRights, type Rights } from './current-rights.ts';
 import { DEFAULT_LIMITS, type OwnRegistry, type ServerLimits, type WebhookProject } from './deps.ts';
 import { memoryFleet } from './fleet.ts';
@@ -46,7 +50,7 @@ export interface StartOptions {
   /** host:port of the registry that believes this server's tokens, and the PEM of their key and certificate. */
   ownRegistry?: { host: string; key: string };
   helperImage?: string;
-  temporal: { address: string; namespace: string };
+  temporal: { address: string; namespace: string; security?: TemporalSecurity };
   /** Folder of blobs, logs and records; created if missing. */
   dataDir: string;
   /** 0 selects a free port. */
@@ -66,31 +70,24 @@ export interface RunningServer {
  * for tokens that are too short.
  */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
-  const { cliToken, workerToken, controlToken } = options;
-  const own = [cliToken, workerToken, controlToken].filter((token) => token !== undefined);
-  if (own.some((token) => token.length < MIN_TOKEN))
-    throw new DavitError(
-      'installation/invalid',
-      `The CLI token or a token of workers has fewer than ${MIN_TOKEN} characters.`,
-    );
+  const own = ownTokens(options);
+  const { installation } = options;
+  const host = options.host ?? '127.0.0.1';
+  refusePlainHttp(host, installation);
+  const tls = installation.tls && (await readTls(installation.tls));
   const ports = await wireServer({
     ...options,
     keyFile: options.keyFile ?? join(options.dataDir, 'installation-key'),
   });
   const workerTokens = await WorkerTokens.open(ports.records);
-  const webhooks = await webhookProjects(options.installation, ports);
+  const webhooks = await webhookProjects(installation, ports);
   const secrets = [...own, ...webhooks.map((one) => one.secret)];
   const log = serverLog(options.logger ?? processLogger(options.settings.logLevel), secrets);
   warnOfRefused(webhooks, log);
-  const rights = currentRights(options.installationPath, options.installation, (text) => log.warn(text));
-  const ownRegistry = ownRegistryOf(options);
+  const rights = currentRights(options.installationPath, installation, (text) => log.warn(text));
   const link = linkTemporal(options.temporal);
-  const at = { url: options.installation.url ?? '', tokens: '' };
-  const facts = (): InstallationFacts => ({
-    ...factsOf({ ...options, installation: { ...options.installation, ...rights() } }, at.url),
-    ...(ownRegistry && { ownRegistry: { host: ownRegistry.host, tokens: at.tokens } }),
-    proofs: ports.proofs.facts(),
-  });
+  const at = { url: installation.url ?? '', tokens: '' };
+  const facts = factsNow(options, { at, rights, ports });
   const app = buildApp({
     ...ports,
     fleet: memoryFleet(),
@@ -99,11 +96,15 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     tokens: tokensNow(options, rights, workerTokens),
     credentials: serverCredentials(ports.keys, ports.logs),
     deployTokens: deployTokens(ports.records),
-    ownRegistry,
+    ownRegistry: ownRegistryOf(options),
     protectionOf: forgeProtection({ ...ports, log }),
     resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
     facts,
+    proxies: installation.listen.proxies,
+    codec: options.temporal.security?.codec,
+    temporalUi: installation.temporal_ui,
+    tls,
     version: await packageVersion(),
     log,
     limits: limitsOf(options),
@@ -113,25 +114,55 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     await link.close();
     await ports.close();
   };
-  const listening = await listen(app, options).catch(async (error: unknown) => {
-    await close();
-    throw error;
-  });
+  const listening = await listen(app, { host, port: options.port ?? 0 }, close);
+  const problem = tls && certificateProblem(tls, installation.url);
+  if (problem !== undefined) log.warn(problem);
+  const reloading = installation.tls && reloadTls(app.server, installation.tls, { log });
   const collector = runCollection({ ...ports, facts, workflows: link.workflows, log });
-  at.url = options.installation.url ?? listening;
+  at.url = installation.url ?? listening;
   at.tokens = `${loopbackOf(listening)}${TOKEN_PATH}`;
   log.note('listening', { url: listening });
-  return { url: listening, close: () => collector.stop().then(close) };
+  const stop = async (): Promise<void> => {
+    reloading?.stop();
+    await collector.stop();
+    await close();
+  };
+  return { url: listening, close: stop };
 }
 
+/** As they are at each request. `at`: known when the server listens. */
+function factsNow(
+  options: StartOptions,
+  of: { at: { url: string; tokens: string }; rights: () => Rights; ports: Pick<ServerPorts, 'proofs'> },
+): () => InstallationFacts {
+  const { installation, ownRegistry } = options;
+  return () => ({
+    ...factsOf({ ...options, installation: { ...installation, ...of.rights() } }, of.at.url),
+    ...(ownRegistry && { ownRegistry: { host: ownRegistry.host, tokens: of.at.tokens } }),
+    proofs: of.ports.proofs.facts(),
+  });
+}
+
+function ownTokens({ cliToken, workerToken, controlToken }: StartOptions): string[] {
+  const own = [cliToken, workerToken, controlToken].filter((token) => token !== undefined);
+  if (own.every((token) => token.length >= MIN_TOKEN)) return own;
+  throw new DavitError(
+    'installation/invalid',
+    `The CLI token or a token of workers has fewer than ${MIN_TOKEN} characters.`,
+  );
+}
+
+/** Rejects with `server/port`, after `close`. */
 async function listen(
-  app: ReturnType<typeof buildApp>,
-  { host = '127.0.0.1', port = 0 }: StartOptions,
+  app: FastifyInstance,
+  at: { host: string; port: number },
+  close: () => Promise<void>,
 ): Promise<string> {
   try {
-    return await app.listen({ host, port });
+    return await app.listen(at);
   } catch (cause) {
-    throw new DavitError('server/port', `The server cannot listen on ${host}:${port}.`, { cause });
+    await close();
+    throw new DavitError('server/port', `The server cannot listen on ${at.host}:${at.port}.`, { cause });
   }
 }
 

@@ -11,6 +11,7 @@ import { msToTs } from '@temporalio/common/lib/time.js';
 import { DavitError } from '../errors.ts';
 import { SEARCH_ATTRIBUTES } from '../plan/model/protocol.ts';
 import { constant, retry } from '../utils/retry.ts';
+import { NO_SECURITY, type TemporalSecurity } from './security.ts';
 import { queryRetries } from './queries.ts';
 
 const RETENTION_DAYS = 30;
@@ -28,6 +29,7 @@ export interface TemporalAddress {
   /** host:port of the frontend. */
   address: string;
   namespace: string;
+  security?: TemporalSecurity | undefined;
   /** How long to retry while the server is unreachable; 60 s. */
   deadlineMs?: number;
   /**
@@ -44,10 +46,12 @@ export interface TemporalAddress {
 export async function connectTemporal(
   options: TemporalAddress,
 ): Promise<{ client: Client; connection: Connection }> {
+  const { connection: secured, converter } = options.security ?? NO_SECURITY;
   const deadline = Date.now() + (options.deadlineMs ?? 60_000);
   const connection = await retryUntil(options.address, deadline, () =>
     Connection.connect({
       address: options.address,
+      ...secured,
       interceptors: [retries(options.over)],
       connectTimeout: Math.min(CONNECT_MS, Math.max(RETRY_MS, deadline - Date.now())),
     }),
@@ -55,7 +59,7 @@ export async function connectTemporal(
   await retryUntil(options.address, deadline, () => ensureNamespace(connection, options.namespace));
   const { namespace } = options;
   const interceptors = { workflow: [queryRetries(connection, namespace)] };
-  return { connection, client: new Client({ connection, namespace, interceptors }) };
+  return { connection, client: new Client({ connection, namespace, interceptors, ...converter }) };
 }
 
 const untilSignal = new AsyncLocalStorage<AbortSignal>();

@@ -53,6 +53,7 @@ describe('docker-compose.yml', () => {
   test('has the whole installation', () => {
     expect(services.map(([name]) => name)).toEqual([
       'postgresql',
+      'certificates',
       'temporal-schema',
       'temporal',
       'temporal-ui',
@@ -130,6 +131,22 @@ describe('docker-compose.yml', () => {
     ).toBe(true);
   });
 
+  test('Temporal refuses who has no certificate, and its UI changes nothing', () => {
+    const { temporal, 'temporal-ui': ui } = file.services;
+    expect(temporal?.environment).toMatchObject({
+      TEMPORAL_TLS_REQUIRE_CLIENT_AUTH: 'true',
+      TEMPORAL_TLS_CLIENT1_CA_CERT: '/certificates/temporal/ca.crt',
+    });
+    expect(ui?.environment.TEMPORAL_DISABLE_WRITE_ACTIONS).toBe('true');
+    for (const [name, one] of davit.filter(([, { command }]) => command !== undefined)) {
+      expect(one.environment, name).toHaveProperty('TEMPORAL_TLS_CLIENT_CERT_PATH');
+      expect(one.volumes, name).toContain('client-certificates:/certificates/clients:ro');
+    }
+    // The key of the authority is where certificates are made, and nowhere else.
+    const withKey = services.filter(([, one]) => one.volumes.some((volume) => volume.startsWith('ca:')));
+    expect(withKey.map(([name]) => name)).toEqual(['certificates']);
+  });
+
   test('every name it refers to exists', () => {
     for (const [name, one] of services) {
       for (const other of Object.keys(one.depends_on)) expect(file.services, name).toHaveProperty(other);
@@ -173,9 +190,9 @@ describe('docker-compose.yml', () => {
   test('it contains no secret: passwords and tokens come from files', () => {
     // The registry's names for where its tokens come from.
     for (const [name, one] of services)
-      for (const key of Object.keys(one.environment))
-        if (/PASSWORD|PWD|TOKEN|KEY|SECRET/.test(key) && !key.startsWith('REGISTRY_AUTH_TOKEN_'))
-          expect(`${name} ${key}`).toMatch(/_FILE$/);
+      for (const [key, value] of Object.entries(one.environment))
+        if (/PASSWORD|PWD|TOKEN|KEY|SECRET/.test(key))
+          expect(`${name} ${key} ${value}`).toMatch(/_FILE |^\S+ TEMPORAL_TLS_\w+ \/certificates\//);
   });
 
   test("davit's services get variables that davit reads, and a valid installation file", () => {

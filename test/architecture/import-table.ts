@@ -21,12 +21,14 @@ const OPEN = [
 const PURE = [
   ...OPEN,
   'src/installation.ts',
+  'src/installation-facts.ts',
   'src/masking/',
   'src/utils/sha256.ts',
   'src/utils/store-names.ts',
   'src/utils/unless-aborted.ts',
   'src/utils/clone-auth.ts',
   'src/utils/is-alive.ts',
+  'src/utils/untrusted.ts',
   'src/utils/retry.ts',
   'src/utils/shell-quote.ts',
   'src/utils/tar.ts',
@@ -104,6 +106,7 @@ export const AREAS: readonly Area[] = [
   { of: 'src/utils/error-listener.ts', may: ['types:node:events'] },
   { of: 'src/utils/', may: [] },
   { of: 'src/masking/', may: ['src/masking/', ...OPEN] },
+  { of: 'src/installation-facts.ts', may: ['src/plan/', 'types:src/installation.ts'] },
   { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },
   { of: 'src/config.ts', may: ['node:os', 'node:path'] },
   {

@@ -53,8 +53,10 @@ export function serverEnvironment(
   pinned: Pinned,
   own: { ports: Readonly<Record<PortName, number>>; database: { port: number; password: string } },
 ): Record<string, string> {
+  // The certificates of docker-compose.yml are in its volumes.
+  const plain = Object.entries(pinned.environment).filter(([name]) => !name.startsWith('TEMPORAL_TLS_'));
   return {
-    ...pinned.environment,
+    ...Object.fromEntries(plain),
     DB_PORT: String(own.database.port),
     POSTGRES_SEEDS: '127.0.0.1',
     POSTGRES_PWD: own.database.password,

@@ -17,6 +17,7 @@ import {
   pinnedServer,
   PORT_NAMES,
   serverEnvironment,
+  type Pinned,
   type PortName,
   type TemporalPrograms,
 } from './temporal-server.ts';
@@ -38,6 +39,9 @@ interface Options {
   /** For the dev server; the other has the setting of an installation. */
   pollExpiry: string;
   log(name: string): string;
+  /** Further settings of the server on PostgreSQL, and how to find out that it is ready. */
+  environment?(pinned: Pinned): Record<string, string>;
+  ready?: ProcessOf['ready'];
 }
 
 export function makeTemporal(kind: DatabaseKind, options: Options): Promise<TemporalOf> {
@@ -71,7 +75,13 @@ function onSqlite({ home, port, pollExpiry, log }: Options): TemporalOf {
   };
 }
 
-async function onPostgres({ home, port, log }: Options): Promise<TemporalOf> {
+async function onPostgres({
+  home,
+  port,
+  log,
+  environment,
+  ready = readyAt(port),
+}: Options): Promise<TemporalOf> {
   const settings = readSettings();
   const progress = lineProgress((line) => void process.stderr.write(`${line}\n`), settings.color);
   const pinned = await pinnedServer();
@@ -87,14 +97,18 @@ async function onPostgres({ home, port, log }: Options): Promise<TemporalOf> {
   }
   const own = await Promise.all(PORT_NAMES.map(async (name) => [name, await freePort()] as const));
   const ports = { ...(Object.fromEntries(own) as Record<PortName, number>), FRONTEND_GRPC_PORT: port };
-  const env = { PATH: settings.path.join(':'), ...serverEnvironment(pinned, { ports, database: made }) };
+  const env = {
+    PATH: settings.path.join(':'),
+    ...serverEnvironment(pinned, { ports, database: made }),
+    ...environment?.(pinned),
+  };
   const temporal = new Process({
     name: 'temporal',
     program: programs.server,
     args: ['start'],
     env,
     log: log('temporal'),
-    ready: readyAt(port),
+    ready,
   });
   return { temporal, database, holds: made.holds };
 }

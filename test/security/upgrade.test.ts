@@ -1,7 +1,7 @@
 /** Before an upgrade, an operator reads what a new default would change. */
 import { expect, test } from 'vitest';
 import { parseInstallation, parseWorkerConfig } from '../../src/compiler/installation-file.ts';
-import { securityFindings } from '../../src/local/doctor/security.ts';
+import { securityFindings, temporalFindings } from '../../src/local/doctor/security.ts';
 
 function said(text: string, workerText = ''): string {
   const parsed = parseInstallation(text, 'davit.config.yml');
@@ -61,4 +61,27 @@ test('a registry that asks nobody, and one with an account', () => {
   expect(said('registry_auth: off')).toContain('Everybody who reaches');
   const own = 'registries: [{host: registry.example.com, username: u, password: env:P, default: true}]';
   expect(said(own)).not.toContain('registry_auth');
+});
+
+test('a server that would listen beyond its machine without TLS, and an address without it', () => {
+  const all = said('{listen: {host: 0.0.0.0, port: 8420}, url: "http://ci.lan:8420"}');
+  expect(all).toMatch(/listen: fail: .*does not start.*0\.0\.0\.0.*insecure: true/);
+  expect(all).toMatch(/url: warn: .*http:\/\/ci\.lan:8420/);
+  for (const fine of [
+    '{listen: {host: 0.0.0.0, insecure: true}}',
+    '{listen: {host: 0.0.0.0}, tls: {cert: a, key: b}, url: "https://ci.lan"}',
+    '{listen: {host: 127.0.0.1}, url: "http://127.0.0.1:8420"}',
+  ])
+    expect(said(fine)).not.toMatch(/^(listen|url):/m);
+});
+
+test('a Temporal on another machine that is called without TLS', () => {
+  const [found] = temporalFindings({ temporalAddress: 'temporal.internal:7233' });
+  expect(found).toMatchObject({
+    verdict: 'warn',
+    remedy: expect.stringContaining('TEMPORAL_TLS_') as string,
+  });
+  expect(temporalFindings({ temporalAddress: 'temporal.internal:7233', temporalTls: {} })).toEqual([]);
+  expect(temporalFindings({ temporalAddress: '127.0.0.1:7233' })).toEqual([]);
+  expect(temporalFindings({})).toEqual([]);
 });

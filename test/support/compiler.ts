@@ -6,7 +6,7 @@ import { storedCopies } from '../../src/adapters/includes/copies.ts';
 import type { Includes, Rights } from '../../src/adapters/ports.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { deriveSealKey, localSecrets } from '../../src/adapters/secrets/index.ts';
-import type { InstallationFacts } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { wireIncludes } from '../../src/wiring.ts';
 import { memoryBlobs, memoryRecords, steadyRights } from '../unit/activities/fakes.ts';
 

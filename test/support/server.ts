@@ -164,6 +164,8 @@ export async function testServer(
     limits?: Partial<ServerLimits>;
     protectionOf?: ProtectionOf;
     ownRegistry?: OwnRegistry;
+    codec?: ServerDeps['codec'];
+    temporalUi?: string;
   } = {},
 ): Promise<TestServer> {
   const folder = await mkdtemp(join(tmpdir(), 'davit-server-'));
@@ -219,6 +221,9 @@ export async function testServer(
     resolveRef: async (_project, { ref }) => (ref === 'main' ? 'd' : 'e').repeat(40),
     webhooks,
     facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
+    proxies: [],
+    codec: options.codec,
+    temporalUi: options.temporalUi,
     version: '0.0.0',
     log: serverLog(pino({ level: 'debug' }, sink), [
       ...Object.values(TOKENS),

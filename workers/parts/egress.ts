@@ -15,7 +15,8 @@ import { removeFirewall, setFirewall, type FirewallMachine } from '../../src/ada
 import type { EgressRules, Reachable } from '../../src/adapters/firewall/rules.ts';
 import type { Engine } from '../../src/adapters/ports.ts';
 import { DavitError } from '../../src/errors.ts';
-import type { EgressTarget, InstallationFacts, WorkerConfig } from '../../src/installation.ts';
+import type { EgressTarget, WorkerConfig } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { messageOf } from '../../src/utils/message.ts';
 
 const EVERY_MS = 5 * 60_000;

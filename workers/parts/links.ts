@@ -6,6 +6,7 @@ import type { Client } from '@temporalio/client';
 import { NativeConnection } from '@temporalio/worker';
 import { temporalAddress, type Settings } from '../../src/config.ts';
 import { connectTemporal } from '../../src/temporal/client.ts';
+import { temporalSecurity, type TemporalSecurity } from '../../src/temporal/security.ts';
 import { wireWorker, type WorkerPorts } from '../../src/wiring.ts';
 import { installRuntime } from './process.ts';
 
@@ -13,6 +14,8 @@ export interface TemporalLinks {
   client: Client;
   /** The workers' own connection. Can be closed once no worker uses it. */
   connection: NativeConnection;
+  /** For every worker. */
+  converter: TemporalSecurity['converter'];
 }
 export interface WorkerLinks {
   ports: WorkerPorts;
@@ -26,14 +29,15 @@ interface Closable {
 export async function openTemporal(settings: Settings): Promise<TemporalLinks & Closable> {
   installRuntime(settings);
   const address = temporalAddress(settings);
-  const known = await connectTemporal({ address, namespace: settings.temporalNamespace });
+  const security = await temporalSecurity(settings);
+  const known = await connectTemporal({ address, namespace: settings.temporalNamespace, security });
   try {
-    const connection = await NativeConnection.connect({ address });
+    const connection = await NativeConnection.connect({ address, ...security.connection });
     const close = async (): Promise<void> => {
       await connection.close();
       await known.connection.close();
     };
-    return { client: known.client, connection, close };
+    return { client: known.client, connection, converter: security.converter, close };
   } catch (error) {
     await known.connection.close();
     throw error;

@@ -1,7 +1,8 @@
 /** The reconciler's timer: which projects are compared, when, and how many at once. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { reconcile, type ReconcileDeps } from '../../activities/pipeline/reconcile.ts';
-import type { InstallationFacts, InstallationProject } from '../../src/installation.ts';
+import type { InstallationProject } from '../../src/installation.ts';
+import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { reconcileRecordName, type ReconcileRecord } from '../../src/plan/model/records.ts';
 import { messageOf } from '../../src/utils/message.ts';
 

@@ -8,7 +8,8 @@ import type {
   Registries,
   Secrets,
 } from '../../../src/adapters/ports.ts';
-import type { InstallationFacts, WorkerConfig } from '../../../src/installation.ts';
+import type { WorkerConfig } from '../../../src/installation.ts';
+import type { InstallationFacts } from '../../../src/installation-facts.ts';
 import type { Arch } from '../../../src/plan/model/ids.ts';
 import type { JobStarted } from '../../../src/plan/model/protocol.ts';
 import type { LeaseDeps } from '../../runtime/activity-lease.ts';

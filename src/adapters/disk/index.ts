@@ -1,6 +1,15 @@
 /** Blobs, records and logs in one folder of the server's disk. One server at a time may own the folder. */
 import { join } from 'node:path';
-import type { BlobStore, Collected, CollectRequest, DiskUsage, FollowedLogs, RecordStore } from '../ports.ts';
+import type {
+  AuditLog,
+  BlobStore,
+  Collected,
+  CollectRequest,
+  DiskUsage,
+  FollowedLogs,
+  RecordStore,
+} from '../ports.ts';
+import { diskAudit } from './audit.ts';
 import { diskBlobs } from './blobs.ts';
 import { collectLogs } from './collect-logs.ts';
 import { collectBlobs } from './collect.ts';
@@ -14,6 +23,7 @@ export interface DiskStores {
   blobs: BlobStore;
   records: RecordStore;
   logs: FollowedLogs;
+  audit: AuditLog;
   /** Removes blobs that nothing needs any more. */
   collect(request: CollectRequest): Promise<Collected>;
   usage(): Promise<DiskUsage>;
@@ -33,10 +43,12 @@ export async function diskStores(folder: string): Promise<DiskStores> {
     return taken;
   });
   const logs = diskLogs(join(folder, 'logs'));
+  const audit = diskAudit(join(folder, 'audit'));
   return {
     blobs: diskBlobs(join(folder, 'blobs'), scratch),
     records: diskRecords(folder, scratch),
     logs,
+    audit,
     collect: async (request) => {
       const collected = await collectBlobs(folder, request);
       const { logsBefore } = request;
@@ -46,6 +58,7 @@ export async function diskStores(folder: string): Promise<DiskStores> {
     usage: () => diskUsage(folder),
     close: async () => {
       await logs.close();
+      await audit.close();
       await leave();
     },
   };

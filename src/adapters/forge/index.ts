@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import type { ProjectSlug } from '../../plan/model/ids.ts';
 import type { SecretRef } from '../../plan/model/spec.ts';
+import { TrustingAgents } from '../authorities.ts';
 import type { Forge, ForgeRefs, ReleaseAt, Secrets } from '../ports.ts';
 import { readProtection } from './protection.ts';
 import { findCall, unsupportedParts, makeCall } from './release.ts';
@@ -19,11 +20,13 @@ export interface ForgeSettings {
   forge: ForgeKind | 'none';
   forge_url?: string | undefined;
   forge_token?: SecretRef | undefined;
+  forge_ca_file?: string | undefined;
   repository?: string | undefined;
 }
 export interface ForgeOptions {
   projects: readonly ForgeSettings[];
   secrets: Pick<Secrets, 'resolve'>;
+  /** Replaces the connections; of tests. */
   dispatcher?: Dispatcher;
 }
 
@@ -32,18 +35,18 @@ export function forgeStatuses(options: ForgeOptions): Forge {
   return {
     async commitStatus(status) {
       const forge = await forgeOf(options, status.project);
-      if (forge) await sendStatus(statusRequest(forge.project, status, forge.token), options.dispatcher);
+      if (forge) await sendStatus(statusRequest(forge.project, status, forge.token), forge.dispatcher);
     },
     async findRelease(name, tag) {
       const forge = await forgeOf(options, name);
       if (!forge) return 'no-forge';
-      const response = await send(findCall(forge.project, tag, forge.token), options.dispatcher);
+      const response = await send(findCall(forge.project, tag, forge.token), forge.dispatcher);
       return response.status === 404 ? 'none' : releaseAt(response);
     },
     async makeRelease(name, release) {
       const forge = await forgeOf(options, name);
       if (!forge) throw new DavitError('forge/refused', `The project ${name} has no forge for a release.`);
-      const response = await send(makeCall(forge.project, release, forge.token), options.dispatcher);
+      const response = await send(makeCall(forge.project, release, forge.token), forge.dispatcher);
       return { ...releaseAt(response), left: unsupportedParts(forge.project, release) };
     },
   };
@@ -52,38 +55,45 @@ export function forgeStatuses(options: ForgeOptions): Forge {
 /** What forges protect, by the settings of a project. */
 export const forgeRefs = (options: Omit<ForgeOptions, 'projects'>): ForgeRefs => ({
   async read(project, signal) {
-    const forge = await forgeAt(project, options.secrets);
+    const forge = await forgeAt(project, options);
     if (!forge)
       throw new DavitError(
         'forge/refused',
         `The project ${project.name} has no forge, forge_url, repository or forge_token to read protected refs with.`,
       );
-    return readProtection(forge.project, (call) => send(call, options.dispatcher, signal), forge.token);
+    return readProtection(forge.project, (call) => send(call, forge.dispatcher, signal), forge.token);
   },
 });
 
 interface ForgeAt {
   project: ForgeProject;
   token: string;
+  dispatcher?: Dispatcher | undefined;
 }
 
 const forgeOf = async (options: ForgeOptions, name: ProjectSlug): Promise<ForgeAt | undefined> =>
   forgeAt(
     options.projects.find((one) => one.name === name),
-    options.secrets,
+    options,
   );
+
+const agents = new TrustingAgents();
 
 /** Undefined where the project names no forge, address, repository or token. Rejects with `secret/missing`. */
 async function forgeAt(
   project: ForgeSettings | undefined,
-  secrets: Pick<Secrets, 'resolve'>,
+  { secrets, dispatcher }: Pick<ForgeOptions, 'secrets' | 'dispatcher'>,
 ): Promise<ForgeAt | undefined> {
   const kind = project?.forge;
   if (!project?.forge_token || !project.repository || !kind || kind === 'none') return undefined;
   const url = project.forge_url ?? (kind === 'github' ? 'https://github.com' : undefined);
   if (url === undefined) return undefined;
   const token = await secrets.resolve(project.forge_token);
-  return { project: { name: project.name, kind, url, repository: project.repository }, token };
+  return {
+    project: { name: project.name, kind, url, repository: project.repository },
+    token,
+    dispatcher: dispatcher ?? (await agents.of(project.forge_ca_file)),
+  };
 }
 
 function releaseAt({ host, status, body }: ForgeResponse): ReleaseAt {

@@ -1,5 +1,26 @@
-/** Protocols of the addresses that the operator wrote, beside the default ones. */
+/** What the operator has written about clones: protocols beside the default ones, and authorities. */
 import { DEFAULT_PROTOCOLS, type GitProtocol } from './validate.ts';
+
+interface CloneSettings {
+  clone_url?: string | undefined;
+  forge_url?: string | undefined;
+  forge_ca_file?: string | undefined;
+}
+
+export const cloneOptions = (
+  projects: readonly CloneSettings[],
+): { protocols: GitProtocol[]; authorities: ReadonlyMap<string, string> } => ({
+  protocols: cloneProtocols(projects),
+  authorities: new Map(
+    projects.flatMap(({ clone_url, forge_url, forge_ca_file }) =>
+      forge_ca_file === undefined
+        ? []
+        : [clone_url, forge_url]
+            .filter((url) => url !== undefined && /^https:/.test(url) && URL.canParse(url))
+            .map((url): [string, string] => [new URL(url ?? '').origin, forge_ca_file]),
+    ),
+  ),
+});
 
 export function cloneProtocols(projects: readonly { clone_url?: string | undefined }[]): GitProtocol[] {
   const own = projects.flatMap((project): GitProtocol[] => {

@@ -9,6 +9,8 @@ import type { GitWorkspace } from './run.ts';
 export interface GitOptions {
   /** https and ssh by default. */
   protocols?: readonly GitProtocol[];
+  /** Files with an additional authority, by the origin that it is for. */
+  authorities?: ReadonlyMap<string, string>;
   /** PATH of the git process. */
   path?: string;
   /** Parent of the temporary folders. */
@@ -20,14 +22,16 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/
 
 /** A private folder with the credentials (GIT-2). */
 export async function openWorkspace(
-  { protocols = DEFAULT_PROTOCOLS, path = PATH, temp }: GitOptions,
+  { protocols = DEFAULT_PROTOCOLS, path = PATH, temp, authorities }: GitOptions,
   url: CheckedUrl,
   { auth, signal }: { auth?: Auth; signal?: AbortSignal },
 ): Promise<GitWorkspace> {
   const root = await tempFolder('git', temp);
   try {
     await chmod(root, 0o700);
-    await writeFile(join(root, 'gitconfig'), credentials(url, auth), { mode: 0o600 });
+    await writeFile(join(root, 'gitconfig'), `${credentials(url, auth)}${trust(authorities)}`, {
+      mode: 0o600,
+    });
   } catch (error) {
     await removeTempFolder(root);
     throw error;
@@ -45,6 +49,13 @@ export async function inWorkspace<T>(place: GitWorkspace, work: Promise<T>): Pro
     await removeWorkspace(place);
   }
 }
+
+/** For each origin alone: other hosts are checked as usual. */
+const trust = (authorities: GitOptions['authorities']): string =>
+  [...(authorities ?? [])]
+    .map(([origin, file]) => `[http ${quoted(origin)}]\n\tsslCAInfo = ${quoted(file)}\n`)
+    .join('');
+const quoted = (text: string): string => `"${text.replace(/["\\]/g, '\\$&')}"`;
 
 /** An `http.URL.extraHeader` for this origin alone; empty without credentials and for ssh. */
 function credentials(url: CheckedUrl, auth: Auth | undefined): string {

@@ -8,6 +8,7 @@ import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import { codedStream } from '../../utils/coded-stream.ts';
 import { exponential, retry } from '../../utils/retry.ts';
 import { fixedToken, type TokenSource } from './token-source.ts';
+import { untrustedReason } from '../../utils/untrusted.ts';
 import { INTERNAL } from './wire.ts';
 
 const INITIAL_PAUSE_MS = 50;
@@ -161,6 +162,11 @@ const isRefusedToken = (code: ErrorCode): boolean =>
 
 /** An error of the connection as `store/unreachable`; any other error is returned as it is. */
 function unreachable(url: string, error: unknown): Error {
+  const reason = untrustedReason(error);
+  if (reason !== undefined)
+    return new DavitError('tls/untrusted', `The certificate of ${url} cannot be verified (${reason}).`, {
+      cause: error,
+    });
   const ofConnection =
     error instanceof errors.UndiciError ||
     error instanceof errors.HTTPParserError ||

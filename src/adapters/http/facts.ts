@@ -1,12 +1,8 @@
 /** The installation's facts from a server, which may be older or newer than this worker. */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import {
-  installationSchema,
-  projectSchema,
-  targetSchema,
-  type InstallationFacts,
-} from '../../installation.ts';
+import { installationSchema, projectSchema, targetSchema } from '../../installation.ts';
+import type { InstallationFacts } from '../../installation-facts.ts';
 
 const factsSchema = z.looseObject({
   installation: z.string(),

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { readBounded } from '../bounded.ts';
-import type { InstallationFacts } from '../../installation.ts';
+import type { InstallationFacts } from '../../installation-facts.ts';
 import { isDigest, type Digest } from '../../plan/model/ids.ts';
 import type { Message } from '../../plan/model/message.ts';
 import type { DecisionProof } from '../../plan/model/proof.ts';

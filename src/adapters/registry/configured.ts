@@ -4,6 +4,7 @@
  */
 import { DavitError } from '../../errors.ts';
 import type { SecretRef } from '../../plan/model/spec.ts';
+import { readAuthority } from '../authorities.ts';
 import type { Registries, Registry, RegistryAuth, RegistryUse, Secrets } from '../ports.ts';
 import { registryClient } from './index.ts';
 import { parseImageName } from '../../match/image-name.ts';
@@ -15,6 +16,7 @@ export interface RegistrySettings {
   username?: string;
   password?: SecretRef;
   insecure: boolean;
+  ca_file?: string;
   /** Hosts of its token service that may have the password. */
   token_hosts?: readonly string[];
   default: boolean;
@@ -51,28 +53,26 @@ export function configuredRegistries(
     return anonymous ? Promise.resolve(undefined) : auth(host);
   };
   /** One client per host and identity, because it keeps tokens; a changed password gets a new client. */
-  const clientOf = (host: string, credentials: RegistryAuth | undefined): Registry => {
-    const key = JSON.stringify([host, credentials?.username, credentials?.password]);
-    const client =
-      clients.get(key) ??
+  const clientOf = async (host: string, credentials: RegistryAuth | undefined): Promise<Registry> => {
+    const file = find(host)?.ca_file;
+    const ca = file === undefined ? undefined : await readAuthority(file);
+    const key = JSON.stringify([host, credentials?.username, credentials?.password, ca]);
+    return kept(clients, key, () =>
       registryClient({
         host,
         insecure: find(host)?.insecure ?? false,
         auth: credentials,
+        ca,
         tokenHosts: find(host)?.token_hosts,
         ...(host === own?.host && { tokenOrigins: own.tokenOrigins }),
-      });
-    clients.delete(key);
-    clients.set(key, client); // the last used is the last
-    const [oldest] = clients.keys();
-    if (clients.size > MAX_CLIENTS && oldest !== undefined) clients.delete(oldest);
-    return client;
+      }),
+    );
   };
   return {
     async forImage(name, asked) {
       const { host, repository } = parseImageName(name);
       const credentials = await authFor(name, asked);
-      return { registry: clientOf(host, credentials), repository, auth: credentials };
+      return { registry: await clientOf(host, credentials), repository, auth: credentials };
     },
     async authFor(name, asked) {
       return authFor(name, asked);
@@ -92,4 +92,13 @@ export function configuredRegistries(
       return { host, auth: use?.job.fork ? undefined : await auth(host) };
     },
   };
+}
+
+function kept(clients: RegistryClients, key: string, make: () => Registry): Registry {
+  const client = clients.get(key) ?? make();
+  clients.delete(key);
+  clients.set(key, client); // the last used is the last
+  const [oldest] = clients.keys();
+  if (clients.size > MAX_CLIENTS && oldest !== undefined) clients.delete(oldest);
+  return client;
 }

@@ -13,6 +13,7 @@ import type { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { DavitError } from '../../errors.ts';
 import type { Digest } from '../../plan/model/ids.ts';
+import { withAuthority } from '../authorities.ts';
 import { readBounded } from '../bounded.ts';
 import type { RegistryAuth } from '../ports.ts';
 import { isLoopback, printable, oneLine } from '../text.ts';
@@ -31,6 +32,8 @@ export interface RegistryOptions {
   host: string;
   insecure: boolean;
   auth?: RegistryAuth;
+  /** PEM of an additional authority. */
+  ca?: string | undefined;
   /** As in `TokenTrust`. */
   tokenHosts?: readonly string[] | undefined;
   tokenOrigins?: readonly string[] | undefined;
@@ -60,22 +63,25 @@ export interface Answer {
 export class RegistryHttp {
   readonly host: string;
   readonly #base: URL;
-  readonly #agent = new Agent({
-    headersTimeout: TIMEOUT_MS,
-    bodyTimeout: TIMEOUT_MS,
-    connectTimeout: 10_000,
-  });
+  readonly #agent: Agent;
   readonly #tokens: Tokens;
   readonly #patienceMs: number;
 
   /** Throws `registry/name` if the host is invalid. */
   constructor(options: RegistryOptions) {
     this.host = options.host;
+    this.#agent = new Agent({
+      headersTimeout: TIMEOUT_MS,
+      bodyTimeout: TIMEOUT_MS,
+      connect: { timeout: 10_000, ...withAuthority(options.ca) },
+    });
     // Docker Hub's API has another host than its name.
     const host = options.host === 'docker.io' ? 'registry-1.docker.io' : options.host;
     if (!/^[A-Za-z0-9.[\]:-]+$/.test(host) || !URL.canParse(`https://${host}/v2/`))
       throw new DavitError('registry/name', `"${printable(options.host)}" is not the address of a registry.`);
-    const plain = options.insecure || isLoopback(new URL(`https://${host}`).hostname);
+    // An authority says that it speaks TLS, on the loopback too.
+    const plain =
+      options.insecure || (options.ca === undefined && isLoopback(new URL(`https://${host}`).hostname));
     this.#base = new URL(`${plain ? 'http' : 'https'}://${host}/v2/`);
     this.#tokens = new Tokens(this.#base, options.auth, this.#agent, {
       hosts: options.tokenHosts ?? [],

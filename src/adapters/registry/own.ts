@@ -2,7 +2,7 @@
 import { DavitError } from '../../errors.ts';
 import { isLoopback } from '../text.ts';
 import type { Credentials, JobUse, RegistryAuth, RegistryUse } from '../ports.ts';
-import type { InstallationFacts } from '../../installation.ts';
+import type { InstallationFacts } from '../../installation-facts.ts';
 import type { ProjectSlug } from '../../plan/model/ids.ts';
 
 export interface OwnRegistry {

@@ -9,6 +9,7 @@ import { text as textOfBody } from 'node:stream/consumers';
 import { z } from 'zod';
 import type { Collected, DiskUsage } from '../../adapters/ports.ts';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
+import type { AuditPage } from '../../plan/model/audit.ts';
 import type { Digest, PipelineId, ProjectSlug } from '../../plan/model/ids.ts';
 import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '../../plan/model/protocol.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
@@ -26,6 +27,7 @@ import type {
   StartRequest,
   WorkerTokenRequest,
 } from '../../server/api.ts';
+import { untrustedReason } from '../../utils/untrusted.ts';
 import { HttpClient } from './http.ts';
 import { readEvents, type SseEvent } from './sse.ts';
 
@@ -118,6 +120,8 @@ export class ApiClient {
     this.#json({ method: 'POST', path: '/api/v1/worker-tokens', json: request });
   revokeWorkerTokens = (of: { name: string; id?: string }): Promise<RevokedWorkerTokens> =>
     this.#json({ method: 'POST', path: '/api/v1/worker-tokens/revoke', json: of });
+  audit = (query: { since?: string; limit: number; kinds: string }): Promise<AuditPage> =>
+    this.#json({ method: 'GET', path: '/api/v1/audit', query });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });
 
   /** The log from an offset to its current end. */
@@ -142,6 +146,10 @@ export class ApiClient {
   logEvents = (id: PipelineId, place: LogPlace, signal: AbortSignal): AsyncGenerator<SseEvent> =>
     this.#events({ method: 'GET', path: `${pipelinePath(id)}/log/follow`, query: { ...place }, signal });
 
+  /** `entry` events: first those since the time, then new ones. */
+  auditEvents = (query: { since: string; kinds: string }, signal: AbortSignal): AsyncGenerator<SseEvent> =>
+    this.#events({ method: 'GET', path: '/api/v1/audit/follow', query: { ...query, limit: 10_000 }, signal });
+
   close = (): void => this.#http.close();
 
   async *#events(call: Call): AsyncGenerator<SseEvent> {
@@ -158,6 +166,15 @@ export class ApiClient {
   }
 
   #away(cause: unknown): DavitError {
+    const reason = untrustedReason(cause);
+    if (reason !== undefined)
+      return new DavitError(
+        'tls/untrusted',
+        `The certificate of ${this.url} cannot be verified (${reason}).`,
+        {
+          cause,
+        },
+      );
     const text = `The server at ${this.url} does not respond (${reasonOf(cause)}).`;
     return new DavitError('cli/no-server', text, { cause });
   }

@@ -12,6 +12,7 @@ import { deadFolders } from '../../adapters/temp.ts';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
 import { workflowLookup } from '../../temporal/calls.ts';
+import { temporalSecurity } from '../../temporal/security.ts';
 import { connectTemporal } from '../../temporal/client.ts';
 import { askEngine, ensureEngine } from '../setup/docker.ts';
 import { ensureKeys } from '../setup/keys.ts';
@@ -196,7 +197,8 @@ async function engineLeftovers({ settings, dryRun }: FixOptions): Promise<Repair
   if (address === undefined) return [];
   const { installation } = await ensureKeys(settings);
   const namespace = settings.temporalNamespace;
-  const temporal = await connectTemporal({ address, namespace, deadlineMs: TEMPORAL_MS });
+  const security = await temporalSecurity(settings);
+  const temporal = await connectTemporal({ address, namespace, security, deadlineMs: TEMPORAL_MS });
   try {
     const local = await askEngine(settings);
     try {

@@ -5,6 +5,7 @@ import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../process/run-file.ts';
 import { acceptedVersions } from './accepted-versions.ts';
+import { checkCertificates } from './certificates.ts';
 import type { Finding } from './check.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';
@@ -27,7 +28,7 @@ export interface DoctorOptions {
  */
 export async function examine({ settings, workers, reconciliation }: DoctorOptions): Promise<Finding[]> {
   const run = await liveRun(settings);
-  const [machine, engine, services, refs] = await Promise.all([
+  const [machine, engine, services, refs, certificates] = await Promise.all([
     checkMachine(settings),
     checkEngine({
       settings,
@@ -37,8 +38,9 @@ export async function examine({ settings, workers, reconciliation }: DoctorOptio
     }),
     checkServices({ settings, run, workers, reconciliation }),
     checkProtectedRefs(settings),
+    checkCertificates(settings),
   ]);
-  return [...machine, ...engine, ...services, ...refs];
+  return [...machine, ...engine, ...services, ...refs, ...certificates];
 }
 
 /** True if nothing that davit needs is missing. */

@@ -1,4 +1,5 @@
 /** `davit doctor --security`: the effect of this version's defaults on the current installation file. */
+import { isLoopback } from '../../adapters/text.ts';
 import type { Settings } from '../../config.ts';
 import {
   LOCAL_TARGET,
@@ -14,7 +15,7 @@ import { askEngine } from '../setup/docker.ts';
 import { readInstallation } from '../setup/installation.ts';
 import { readWorkerConfig } from '../../../workers/parts/worker-config.ts';
 import { acceptedVersions } from './accepted-versions.ts';
-import { finding, ok, warn, type Finding } from './check.ts';
+import { fail, finding, ok, warn, type Finding } from './check.ts';
 import { versionFindings } from './engine.ts';
 
 export async function examineSecurity(
@@ -30,7 +31,11 @@ export async function examineSecurity(
     // Without a server, or for a user who is not an operator, the list is unknown.
     const workerTokens = await tokens().catch(() => undefined);
     const known = { fleet, worker, workerTokens };
-    return [...(await engineVersions(settings)), ...securityFindings(installation, known)];
+    return [
+      ...(await engineVersions(settings)),
+      ...temporalFindings(settings),
+      ...securityFindings(installation, known),
+    ];
   });
 }
 
@@ -67,6 +72,7 @@ export function securityFindings(
     ...signalFindings(installation),
     ...registryFindings(installation),
     ...sharedTokenFindings(workerTokens ?? []),
+    ...plainHttpFindings(installation),
     ...(worker ? rightsFindings(worker) : []),
   ];
   return found.length > 0
@@ -197,6 +203,19 @@ function registryFindings({ registry_auth, registries }: Installation): Finding[
   return [warn('registry_auth', found, remedy)];
 }
 
+/** What this process would say to Temporal. */
+export function temporalFindings(settings: Pick<Settings, 'temporalAddress' | 'temporalTls'>): Finding[] {
+  const { temporalAddress: address, temporalTls } = settings;
+  if (address === undefined || temporalTls || isLoopback(address.replace(/:\d+$/, ''))) return [];
+  return [
+    warn(
+      'temporal',
+      `${address} is called without TLS: who reaches it controls every pipeline.`,
+      'Give Temporal a certificate (davit ca issue temporal --for temporal), and set TEMPORAL_TLS_SERVER_CA_CERT_PATH, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH of server and workers.',
+    ),
+  ];
+}
+
 function sharedTokenFindings(tokens: readonly ListedWorkerToken[]): Finding[] {
   const shared = tokens.find((one) => one.name === SHARED_TOKEN);
   if (!shared) return [];
@@ -212,6 +231,27 @@ function sharedTokenFindings(tokens: readonly ListedWorkerToken[]): Finding[] {
     ),
   ];
 }
+
+const plainHttpFindings = ({ listen, tls, url }: Installation): Finding[] => [
+  ...(tls || listen.insecure || isLoopback(listen.host)
+    ? []
+    : [
+        fail(
+          'listen',
+          `The server does not start any more: it would listen on ${listen.host} without TLS.`,
+          'Give it a certificate (tls: { cert, key }; davit ca makes one), listen on 127.0.0.1 behind a proxy with TLS, or accept it: listen: { insecure: true }.',
+        ),
+      ]),
+  ...(url?.startsWith('http:') && URL.canParse(url) && !isLoopback(new URL(url).hostname)
+    ? [
+        warn(
+          'url',
+          `Tokens and secrets go to ${url} without TLS: everybody in that network can read them.`,
+          'Use https: with a certificate of the server (tls), or by a proxy in front of it.',
+        ),
+      ]
+    : []),
+];
 
 const signalFindings = ({ approve_by_signal, approval_keys }: Installation): Finding[] =>
   approve_by_signal

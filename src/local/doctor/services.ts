@@ -6,6 +6,7 @@ import type { Settings } from '../../config.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import { CONTROL_QUEUE, type WorkerReport } from '../../plan/model/queues.ts';
 import type { Reconciliation, RunFile } from '../../server/api.ts';
+import { temporalSecurity } from '../../temporal/security.ts';
 import { connectTemporal } from '../../temporal/client.ts';
 import { readInstallation } from '../setup/installation.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
@@ -67,7 +68,13 @@ export async function checkServices(services: Services): Promise<Finding[]> {
 
 async function checkTemporal(settings: Settings, address: string): Promise<Finding[]> {
   const namespace = settings.temporalNamespace;
-  const { client, connection } = await connectTemporal({ address, namespace, deadlineMs: TEMPORAL_MS });
+  const security = await temporalSecurity(settings);
+  const { client, connection } = await connectTemporal({
+    address,
+    namespace,
+    security,
+    deadlineMs: TEMPORAL_MS,
+  });
   try {
     const info = await connection.workflowService.getSystemInfo({});
     const queue = await connection.workflowService.describeTaskQueue({

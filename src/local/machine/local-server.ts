@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { temporalAddress, type Settings } from '../../config.ts';
 import { type RunningServer, startServer } from '../../server/start.ts';
+import { temporalSecurity } from '../../temporal/security.ts';
 import { readInstallation } from '../setup/installation.ts';
 import { ensureKeys } from '../setup/keys.ts';
 
@@ -24,6 +25,7 @@ export async function startLocalServer(
     temporal: {
       address: temporalAddress(settings),
       namespace: settings.temporalNamespace,
+      security: await temporalSecurity(settings),
     },
     dataDir: join(settings.home, 'data'),
     host: options.host ?? installation.listen.host,

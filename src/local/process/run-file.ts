@@ -6,7 +6,7 @@ import type { Settings } from '../../config.ts';
 import type { RunFile } from '../../server/api.ts';
 import { isAlive } from '../../utils/is-alive.ts';
 import { readJson, writeJson } from './files.ts';
-import { http } from './node-http.ts';
+import { http, https } from './node-http.ts';
 
 const HEALTH_MS = 3_000;
 
@@ -47,7 +47,8 @@ export async function liveRun(settings: Home): Promise<RunFile | undefined> {
 /** True if there is an HTTP response below status 500. */
 export function responds(url: string, timeoutMs = HEALTH_MS): Promise<boolean> {
   return new Promise((resolve) => {
-    const request = http.get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
+    const api = url.startsWith('https:') ? https : http;
+    const request = api.get(url, { agent: false, signal: AbortSignal.timeout(timeoutMs) }, (response) => {
       response.destroy();
       resolve((response.statusCode ?? 500) < 500);
     });

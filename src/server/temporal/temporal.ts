@@ -26,7 +26,7 @@ import {
   signalStopEnvironment,
   signalTrigger,
 } from '../../temporal/calls.ts';
-import { connectTemporal, callUntil } from '../../temporal/client.ts';
+import { connectTemporal, callUntil, type TemporalAddress } from '../../temporal/client.ts';
 import { Silent, withLiveness } from './liveness.ts';
 import { isOpen, list, oldestOpen } from './list.ts';
 import type { PendingJob, Workflows } from '../workflow-port.ts';
@@ -44,6 +44,8 @@ const GRPC_UNAVAILABLE = 14;
 const PENDING_STARTED = 2;
 /** Its worker, if it has one, is asked to end it. */
 const PENDING_CANCELLED = 3;
+
+type TemporalAt = Pick<TemporalAddress, 'address' | 'namespace' | 'security'>;
 
 interface CallOptions {
   deadlineMs: number;
@@ -65,7 +67,7 @@ export interface TemporalLink {
   close(): Promise<void>;
 }
 
-export function linkTemporal(options: { address: string; namespace: string }): TemporalLink {
+export function linkTemporal(options: TemporalAt): TemporalLink {
   const link = new Link(options);
   return {
     workflows: {
@@ -117,13 +119,13 @@ export function linkTemporal(options: { address: string; namespace: string }): T
 }
 
 class Link {
-  readonly #options: { address: string; namespace: string };
+  readonly #options: TemporalAt;
   #open: { client: Client; connection: Connection } | undefined;
   readonly #over = new AbortController();
   readonly #calls = new Set<Promise<unknown>>();
   readonly #connecting: Promise<void>;
 
-  constructor(options: { address: string; namespace: string }) {
+  constructor(options: TemporalAt) {
     this.#options = options;
     this.#connecting = this.#connect();
   }

@@ -12,7 +12,8 @@ import type {
   Rights,
 } from '../../../src/adapters/ports.ts';
 import { DavitError } from '../../../src/errors.ts';
-import { installationSchema, type InstallationFacts } from '../../../src/installation.ts';
+import { installationSchema } from '../../../src/installation.ts';
+import type { InstallationFacts } from '../../../src/installation-facts.ts';
 import type { Digest } from '../../../src/plan/model/ids.ts';
 import type { RunInput } from '../../../activities/contract.ts';
 import { sha256 } from '../../../src/utils/sha256.ts';

@@ -12,7 +12,8 @@ import { makeFindRecord, makeLoadRecord } from '../../../../activities/pipeline/
 import { readFacts } from '../../../../src/adapters/http/facts.ts';
 import { storedCopies } from '../../../../src/adapters/includes/copies.ts';
 import { readingSecrets } from '../../../../src/adapters/secrets/index.ts';
-import { installationSchema, type InstallationFacts } from '../../../../src/installation.ts';
+import { installationSchema } from '../../../../src/installation.ts';
+import type { InstallationFacts } from '../../../../src/installation-facts.ts';
 import { compile } from '../../../../src/compiler/compile.ts';
 import type { CompileRequest } from '../../../../src/compiler/request.ts';
 import { deepest, USUAL_DEPTH } from '../../../../src/plan/policy/git-depth.ts';
