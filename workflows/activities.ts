@@ -2,7 +2,7 @@
  * The activities as the workflows call them. Their queues, timeouts and retries are defined here and nowhere
  * else.
  */
-import { ActivityCancellationType, proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
+import { ActivityCancellationType, proxyActivities } from '@temporalio/workflow';
 import type { ActivityInterfaceFor } from '@temporalio/workflow';
 import type {
   ArchActivities,
@@ -98,8 +98,12 @@ export const durable = proxyActivities<
   retry: { initialInterval: '500ms', maximumInterval: '30s' },
 });
 
-/** By the control worker that has the workflow task: no queue, and one event in the history. */
-export const proving = proxyLocalActivities<Pick<ControlActivities, 'checkProof'>>({
+/**
+ * Not a local activity: the steps after one were not always replayed in the same order, where a version was asked for
+ * next.
+ */
+export const proving = proxyActivities<Pick<ControlActivities, 'checkProof'>>({
+  taskQueue: CONTROL_QUEUE,
   startToCloseTimeout: '10s',
   retry: { initialInterval: '200ms', maximumInterval: '10s' },
 });

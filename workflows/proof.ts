@@ -1,6 +1,6 @@
 /**
- * Messages that decide something are verified before they count. Workflows may not verify signatures themselves, so a
- * local activity of the control worker does: it enters the history as one short event.
+ * Messages that decide something are verified before they count. Workflows may not verify signatures themselves, so an
+ * activity of the control worker does.
  */
 import { CancellationScope } from '@temporalio/workflow';
 import type { Message } from '../src/plan/model/message.ts';
