@@ -192,7 +192,9 @@ describe('docker-compose.yml', () => {
     for (const [name, one] of services)
       for (const [key, value] of Object.entries(one.environment))
         if (/PASSWORD|PWD|TOKEN|KEY|SECRET/.test(key))
-          expect(`${name} ${key} ${value}`).toMatch(/_FILE |^\S+ TEMPORAL_TLS_\w+ \/certificates\//);
+          expect(`${name} ${key} ${value}`).toMatch(
+            /_FILE |^\S+ TEMPORAL_TLS_\w+ \/certificates\/|^registry REGISTRY_AUTH_TOKEN_/,
+          );
   });
 
   test("davit's services get variables that davit reads, and a valid installation file", () => {

@@ -69,7 +69,14 @@ async function good(running: Promise<Finished>): Promise<string> {
   return stdout;
 }
 
-const up = (...args: string[]): Promise<string> => good(compose('up', '--detach', '--wait', ...args));
+async function up(...args: string[]): Promise<string> {
+  try {
+    return await good(compose('up', '--detach', '--wait', ...args));
+  } catch (error) {
+    const { stdout } = await compose('logs', '--tail', '8');
+    throw new Error(`docker compose up failed:\n${stdout.slice(-8_000)}`, { cause: error });
+  }
+}
 
 async function health(): Promise<Record<string, string>> {
   const lines = (await good(compose('ps', '--format', 'json'))).split('\n').filter((line) => line !== '');

@@ -26,7 +26,13 @@ const PROJECT = [
   ...['Dockerfile', '.dockerignore', 'docker-compose.yml', 'package.json', 'package-lock.json'],
   ...['src', 'activities', 'workflows', 'workers', 'scripts'],
 ];
-const COMPOSE_FOLDER = ['davit.config.yml', 'init.sh', 'temporal-dynamic.yaml', 'temporal-schema.sh'];
+const COMPOSE_FOLDER = [
+  'davit.config.yml',
+  'init.sh',
+  'certificates.sh',
+  'temporal-dynamic.yaml',
+  'temporal-schema.sh',
+];
 
 export const dockerComposePart: Part = {
   name: `docker-compose-${VERSION}`,

@@ -13,6 +13,7 @@ const factsSchema = z.looseObject({
     targets: z.array(z.looseObject({ name: z.string() })).optional(),
     limits: z.looseObject({}),
     includes: z.looseObject({}).optional(),
+    listen: z.looseObject({}).optional(),
     reconcile: z.looseObject({}).optional(),
   }),
 });
@@ -45,6 +46,7 @@ export function readFacts(value: unknown): InstallationFacts {
       ...(config.reconcile && { reconcile: { ...reconcile, ...config.reconcile } }),
       limits: { ...defaults.limits, ...config.limits },
       includes: { ...defaults.includes, ...config.includes },
+      listen: { ...defaults.listen, ...config.listen },
       projects: config.projects.map((one) => ({ ...project, ...one })),
       targets: config.targets?.map((one) => ({ ...target, ...one })) ?? [],
     },

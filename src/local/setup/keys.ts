@@ -35,7 +35,9 @@ export async function ensureKeys(settings: Settings): Promise<Keys> {
     const registryKey = await secret(settings.registryKeyFile, folder, registryPair);
     const cliToken = await secret(settings.tokenFile, folder);
     const workerToken = await readIfThere(settings.workerTokenFile);
-    if (workerToken) await closeToOthers(settings.workerTokenFile);
+    // A file that the operator has configured may be one that only he can change.
+    if (workerToken && dirname(settings.workerTokenFile) === folder)
+      await closeToOthers(settings.workerTokenFile);
     return { installation, controlToken, cliToken, registryKey, ...(workerToken && { workerToken }) };
   } catch (cause) {
     if (cause instanceof DavitError) throw cause;

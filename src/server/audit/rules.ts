@@ -36,8 +36,25 @@ export const AUDITED: Readonly<Record<string, AuditRule>> = {
   'POST /api/v1/pipelines/:slug/:iid/cancel': { action: 'pipeline.cancel' },
   'POST /api/v1/collection': { action: 'blobs.collect', body: ['dryRun'], answer: ['blobs', 'bytes'] },
   'GET /api/v1/audit': { action: 'audit.read' },
+  'POST /api/v1/worker-tokens': {
+    action: 'worker-token.create',
+    body: ['name', 'control', 'forks', 'protected_only'],
+    answer: ['id'],
+  },
+  'POST /api/v1/worker-tokens/revoke': {
+    action: 'worker-token.revoke',
+    body: ['name', 'id'],
+    answer: ['revoked'],
+  },
+  'POST /api/v1/deploy-tokens/:id/revoke': {
+    action: 'deploy-token.revoke',
+    answer: ['target', 'repository'],
+  },
   'POST /api/v1/codec/decode': { action: 'payloads.open', summed: true },
   'POST /api/v1/codec/encode': { action: 'payloads.seal', summed: true },
+  // Jobs, targets and people with a password
+  'GET /registry/token': { action: 'registry.token', summed: true },
+  'POST /git/:name/git-upload-pack': { action: 'git.read', summed: true },
   // Forges
   'POST /webhooks/:forge': { action: 'webhook', answer: ['project', 'key', 'ignored'] },
   'POST /webhooks/:forge/:slug': { action: 'webhook', answer: ['project', 'key', 'ignored'] },
@@ -54,6 +71,21 @@ export const AUDITED: Readonly<Record<string, AuditRule>> = {
   [`POST ${INTERNAL}/logs/state`]: { action: 'log.read', summed: true },
   [`POST ${INTERNAL}/logs/read`]: { action: 'log.read', summed: true },
   [`POST ${INTERNAL}/workers`]: { action: 'worker.report', body: ['id', 'version'], summed: true },
+  [`POST ${INTERNAL}/attempts`]: { action: 'attempt.token', body: LOG, summed: true },
+  [`POST ${INTERNAL}/seal`]: { action: 'value.seal', summed: true },
+  [`POST ${INTERNAL}/unseal`]: { action: 'value.open', summed: true },
+  [`POST ${INTERNAL}/proofs`]: { action: 'message.sign', body: ['message.kind'], summed: true },
+  [`POST ${INTERNAL}/credentials/job`]: {
+    action: 'job-token.create',
+    body: ['attempt.pipeline', 'attempt.job', 'attempt.attempt'],
+    summed: true,
+  },
+  [`POST ${INTERNAL}/credentials/target`]: {
+    action: 'deploy-token.give',
+    body: ['project', 'target', 'repository'],
+    summed: true,
+  },
+  [`POST ${INTERNAL}/credentials/pull`]: { action: 'pull-token.create', body: ['repository'], summed: true },
   [`POST ${INTERNAL}/approvals`]: { action: 'approval.check', body: ['project', 'job'], summed: true },
   [`POST ${INTERNAL}/changes`]: { action: 'change.tell', summed: true },
 };
