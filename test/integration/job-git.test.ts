@@ -150,7 +150,7 @@ test('a script clones by CI_REPOSITORY_URL in a container, whose network does no
   writeFileSync(secret, ACCOUNT.password);
   const config = {
     url: `http://${machine}:${port}`,
-    listen: { host: '0.0.0.0', port },
+    listen: { host: '0.0.0.0', port, insecure: true },
     projects: projects(`file:${secret}`),
   };
   let davit: OwnDavit | undefined;
