@@ -34,4 +34,8 @@ export class TrustingAgents {
     this.#known.set(path, { pem, agent });
     return agent;
   }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#known.values()].map(({ agent }) => agent.destroy()));
+  }
 }

@@ -668,6 +668,8 @@ export interface PackRequest {
   /** Address of the repository: http or https. */
   url: string;
   auth?: { username: string; password: string } | undefined;
+  /** PEM of the authority of its certificate. */
+  caFile?: string | undefined;
   /** Headers of git that are passed on: `Git-Protocol`, `Content-Encoding`. */
   protocol?: string | undefined;
   encoding?: string | undefined;

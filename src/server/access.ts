@@ -34,6 +34,8 @@ declare module 'fastify' {
     user: User | undefined;
     /** Set where a route for people was called with the token of a job. */
     job: JobCredential | undefined;
+    /** Set by the route for tokens of the registry: the id of the deploy token that was shown. */
+    deployToken: string | undefined;
     /** Set by the check of every route for workers: the one whose own token was used. */
     worker: WorkerCaller | undefined;
     /** Set by the check of routes for attempts: what the token says. Undefined for a control worker. */
@@ -58,6 +60,7 @@ export function guardRoutes(app: FastifyInstance, guard: Guard): void {
   app.decorateRequest('worker', undefined);
   app.decorateRequest('attempt', undefined);
   app.decorateRequest('job', undefined);
+  app.decorateRequest('deployToken', undefined);
   app.addHook('onRequest', async (request) => {
     const { access, jobs, origin, basic } = request.routeOptions.config;
     // Only the "not found" response has no route and therefore no access rule.

@@ -71,15 +71,15 @@ export interface RunningServer {
  */
 export async function startServer(options: StartOptions): Promise<RunningServer> {
   const own = ownTokens(options);
-  const { installation } = options;
-  const host = options.host ?? '127.0.0.1';
+  const { installation, host = '127.0.0.1' } = options;
   refusePlainHttp(host, installation);
   const tls = installation.tls && (await readTls(installation.tls));
+  const ownRegistry = ownRegistryOf(options);
   const ports = await wireServer({
     ...options,
     keyFile: options.keyFile ?? join(options.dataDir, 'installation-key'),
   });
-  const workerTokens = await WorkerTokens.open(ports.records);
+  const workerTokens = await storedTokens(ports);
   const webhooks = await webhookProjects(installation, ports);
   const secrets = [...own, ...webhooks.map((one) => one.secret)];
   const log = serverLog(options.logger ?? processLogger(options.settings.logLevel), secrets);
@@ -96,7 +96,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     tokens: tokensNow(options, rights, workerTokens),
     credentials: serverCredentials(ports.keys, ports.logs),
     deployTokens: deployTokens(ports.records),
-    ownRegistry: ownRegistryOf(options),
+    ownRegistry,
     protectionOf: forgeProtection({ ...ports, log }),
     resolveRef: refResolver(ports.source, ports.secrets),
     webhooks,
@@ -141,6 +141,15 @@ function factsNow(
     ...(ownRegistry && { ownRegistry: { host: ownRegistry.host, tokens: of.at.tokens } }),
     proofs: of.ports.proofs.facts(),
   });
+}
+
+async function storedTokens(ports: ServerPorts): Promise<WorkerTokens> {
+  try {
+    return await WorkerTokens.open(ports.records);
+  } catch (error) {
+    await ports.close();
+    throw error;
+  }
 }
 
 function ownTokens({ cliToken, workerToken, controlToken }: StartOptions): string[] {

@@ -11,9 +11,24 @@ import type { ServerDeps } from './deps.ts';
 import { targetOf } from './approvals.ts';
 import { provenDecision } from './proven-workflows.ts';
 import { planOf, recordOf } from './records.ts';
+import { RETRY_HINT } from './temporal/temporal.ts';
 import type { Views } from './views.ts';
 
+/** Rejects with `temporal/unreachable`, with the advice to repeat it. */
 export async function submitDecision(
+  deps: ServerDeps,
+  views: Views,
+  decided: { id: PipelineId; decision: Decision },
+): Promise<DecisionAnswer> {
+  try {
+    return await submit(deps, views, decided);
+  } catch (cause) {
+    if (!(cause instanceof DavitError) || cause.code !== 'temporal/unreachable') throw cause;
+    throw new DavitError(cause.code, cause.message, { hint: RETRY_HINT, cause });
+  }
+}
+
+async function submit(
   deps: ServerDeps,
   views: Views,
   { id, decision }: { id: PipelineId; decision: Decision },

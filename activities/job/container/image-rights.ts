@@ -56,15 +56,15 @@ const isGiven = ({ config }: JobDeps['facts'], name: string): boolean =>
 export const hasName = (name: string, image: ImageInfo): boolean =>
   name.includes('@') ? digestIn(name, image.repoDigests) !== undefined : isNamed(name, image.tags);
 
-/** When the registry has last said yes, by who asked and for what. */
+/** When the registry has last said yes, by who asked and for what; for each worker, which has its own facts. */
 const granted = new WeakMap<object, Map<string, number>>();
 
 async function askRegistry(
-  { registries }: Rights,
+  { registries, facts }: Rights,
   { name, digest, ...asked }: { name: string; digest: string; anonymous: boolean; use: JobUse | undefined },
 ): Promise<Answer> {
-  const until = granted.get(registries) ?? new Map<string, number>();
-  granted.set(registries, until);
+  const until = granted.get(facts) ?? new Map<string, number>();
+  granted.set(facts, until);
   const key = JSON.stringify([name, digest, asked.anonymous, asked.use?.job]);
   if ((until.get(key) ?? 0) > performance.now()) return 'yes';
   try {

@@ -1,6 +1,6 @@
 /** The audit trail in a folder of the server's disk. After entries were lost, the next one says how many. */
 import { z } from 'zod';
-import { AUDIT_KINDS, type AuditEntry, type AuditKind } from '../../plan/model/audit.ts';
+import { AUDIT_ACTORS, AUDIT_KINDS, type AuditEntry, type AuditKind } from '../../plan/model/audit.ts';
 import type { AuditLog } from '../ports.ts';
 import { LineFiles, type FileLimits } from './audit-files.ts';
 import { onDisk } from './files.ts';
@@ -17,7 +17,7 @@ const entryShape = z.object({
   at: z.string(),
   kind: z.enum(AUDIT_KINDS),
   actor: z.object({
-    kind: z.enum(['user', 'worker', 'forge', 'nobody', 'server']),
+    kind: z.enum(AUDIT_ACTORS),
     name: z.string().optional(),
     role: z.string().optional(),
   }),

@@ -8,25 +8,29 @@ import type { Readable } from 'node:stream';
 import { Agent, request } from 'undici';
 import { DavitError } from '../../errors.ts';
 import { codedStream } from '../../utils/coded-stream.ts';
+import { TrustingAgents } from '../authorities.ts';
 import type { PackRequest, UploadPack } from '../ports.ts';
 
 const SERVICE = 'git-upload-pack';
 const TIMEOUT_MS = 120_000;
 
 export function uploadPack(): UploadPack & { close(): Promise<void> } {
+  const trusting = new TrustingAgents();
   const agent = new Agent({ connectTimeout: 10_000, headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS });
   const baseOf = ({ url }: PackRequest): string => url.replace(/\/+$/, '');
   return {
     async refs(asked) {
       const url = `${baseOf(asked)}/info/refs?service=${SERVICE}`;
-      return answer(await send(agent, { ...asked, method: 'GET', url }), 'advertisement');
+      const dispatcher = (await trusting.of(asked.caFile)) ?? agent;
+      return answer(await send(dispatcher, { ...asked, method: 'GET', url }), 'advertisement');
     },
     async pack(asked) {
       const url = `${baseOf(asked)}/${SERVICE}`;
       const type = `application/x-${SERVICE}-request`;
-      return answer(await send(agent, { ...asked, method: 'POST', url, type }), 'result');
+      const dispatcher = (await trusting.of(asked.caFile)) ?? agent;
+      return answer(await send(dispatcher, { ...asked, method: 'POST', url, type }), 'result');
     },
-    close: () => agent.destroy(),
+    close: async () => void (await Promise.all([agent.destroy(), trusting.close()])),
   };
 }
 

@@ -7,9 +7,11 @@
 export const AUDIT_KINDS = ['people', 'workers', 'refused'] as const;
 export type AuditKind = (typeof AUDIT_KINDS)[number];
 
+/** `target`: by a deploy token. `nobody`: without a token, with an unknown one, or with a wrong signature. */
+export const AUDIT_ACTORS = ['user', 'job', 'worker', 'target', 'forge', 'nobody', 'server'] as const;
+
 export interface AuditActor {
-  /** `nobody`: without a token, with an unknown one, or with a wrong signature. */
-  kind: 'user' | 'job' | 'worker' | 'forge' | 'nobody' | 'server';
+  kind: (typeof AUDIT_ACTORS)[number];
   name?: string;
   /** At the time of the request. */
   role?: string;

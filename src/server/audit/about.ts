@@ -10,6 +10,7 @@ const MAX_CHARS = 256;
 const MAX_JSON = 65_536;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 const NUMBER = /^\d{1,15}$/;
+const NAME = /^[\w.-]{1,64}$/;
 
 /** `clean` removes secrets from a text. */
 export function aboutOf(
@@ -31,13 +32,15 @@ export function aboutOf(
 
 /** Only what has the form of a name: anything may stand in a path that is refused. */
 function pathFacts(params: unknown): About {
-  const { slug, iid, digest, forge } = fields(params);
+  const { slug, iid, digest, forge, name, id } = fields(params);
   const isProject = typeof slug === 'string' && isSlug(slug);
   return {
     ...(isProject && { project: slug }),
     ...(isProject && isText(iid, NUMBER) && { pipeline: `${slug}/${iid}` }),
     ...(isText(digest, DIGEST) && { digest }),
     ...(isText(forge, /^[a-z]{1,16}$/) && { forge }),
+    ...(isText(name, NAME) && { name }),
+    ...(isText(id, NAME) && { id }),
   };
 }
 

@@ -95,7 +95,7 @@ class Recorder {
     const outcome = status < 400 ? 'done' : status < 500 ? 'refused' : 'failed';
     return {
       at: new Date().toISOString(),
-      kind: outcome === 'refused' ? 'refused' : actor.kind === 'worker' ? 'workers' : 'people',
+      kind: outcome === 'refused' ? 'refused' : isOfWorker(request, actor) ? 'workers' : 'people',
       actor,
       from: request.ip,
       action: rule?.action ?? 'read',
@@ -118,16 +118,21 @@ class Recorder {
 }
 
 function actorOf(request: FastifyRequest, status: number): AuditActor {
-  const { user, worker, attempt, job } = request;
+  const { user, worker, attempt, job, deployToken } = request;
   if (user) return { kind: 'user', name: user.name, role: user.role };
   if (job) return { kind: 'job', name: jobName(job.attempt) };
   if (attempt) return { kind: 'job', name: jobName(attempt) };
+  if (deployToken !== undefined) return { kind: 'target', name: deployToken };
   const { access } = request.routeOptions.config;
   if (status === 401 || access === undefined) return { kind: 'nobody' };
   if (worker) return { kind: 'worker', ...(worker.machine && { name: worker.machine.name }) };
   if (access === 'webhook') return { kind: 'forge' };
   return { kind: 'nobody' };
 }
+
+/** An attempt is a worker's; a job's script and a target ask for themselves, often, as workers do. */
+const isOfWorker = ({ attempt, job, deployToken }: FastifyRequest, actor: AuditActor): boolean =>
+  actor.kind === 'worker' || [attempt, job, deployToken].some((one) => one !== undefined);
 
 const jobName = ({ pipeline, job, attempt }: { pipeline: string; job: string; attempt: number }): string =>
   `${pipeline} ${job}/${attempt}`;

@@ -65,6 +65,7 @@ async function readable(
       .send('The repository needs CI_JOB_TOKEN of a running job as the password.\n');
     return undefined;
   }
+  request.job = credential;
   const name = gitParams.parse(request.params).name.replace(/\.git$/, '');
   const project = facts().config.projects.find((one) => one.name === name);
   // One answer for what there is not and what is not for this job.
@@ -86,6 +87,7 @@ async function asked(
   return {
     url: project.clone_url,
     auth: await cloneAuth(project, secrets),
+    caFile: project.forge_ca_file,
     protocol: headers['git-protocol'],
     encoding: headers['content-encoding'],
   };

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { BODIES, INTERNAL } from '../../adapters/http/wire.ts';
 import { DavitError } from '../../errors.ts';
 import { FORKS } from '../../match/image-permission.ts';
-import { writeRefusal } from '../../match/registry-access.ts';
+import { registryActions, writeRefusal } from '../../match/registry-access.ts';
 import { parsePipelineId } from '../../plan/model/ids.ts';
 import type { AttemptRules } from '../attempts/attempt-rules.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -32,6 +32,14 @@ export function internalCredentialRoutes(app: FastifyInstance, deps: ServerDeps,
   app.post(`${INTERNAL}/credentials/target`, { config }, async ({ body, attempt }) => {
     const of = BODIES.targetCredential.parse(body);
     if (attempt) rules.targetCredential(attempt, of);
+    const job = attempt && {
+      project: attempt.project,
+      protectedRef: attempt.protectedRef,
+      fork: attempt.fork,
+    };
+    const known = { host: deps.ownRegistry?.host ?? '', projects: deps.facts().config.projects };
+    if (job && !registryActions({ kind: 'job', job }, of.repository, known).has('pull'))
+      throw new DavitError('auth/denied', `A job of ${job.project} deploys no image of ${of.repository}.`);
     return { token: deps.credentials.forTarget(await deps.deployTokens.current(of)) };
   });
   const ofWorker = { config: { access: 'worker' } } as const;

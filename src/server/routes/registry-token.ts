@@ -4,7 +4,7 @@
  *
  * Who: the token of a job (CI_REGISTRY_PASSWORD), a deploy token, or a user's token, as the password of any user name.
  */
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
 import { imageNameText, parseImageName } from '../../match/image-name.ts';
@@ -32,7 +32,7 @@ const tokenQuery = z.object({
 
 export function registryTokenRoutes(app: FastifyInstance, deps: ServerDeps): void {
   app.get(TOKEN_PATH, { config: { access: 'credential' } }, async (request) => {
-    const known = await subjectOf(deps, basicPassword(request.headers.authorization));
+    const known = await subjectOf(deps, request);
     if (!known)
       throw new DavitError(
         'auth/missing',
@@ -47,13 +47,16 @@ export function registryTokenRoutes(app: FastifyInstance, deps: ServerDeps): voi
   });
 }
 
+/** Says in the request who has asked, for the audit trail. */
 async function subjectOf(
   { credentials, deployTokens, tokens }: ServerDeps,
-  password: string | undefined,
+  request: FastifyRequest,
 ): Promise<{ name: string; subject: RegistrySubject } | undefined> {
+  const password = basicPassword(request.headers.authorization);
   if (password === undefined) return undefined;
   const job = await credentials.job(password);
   if (job) {
+    request.job = job;
     const { pipeline, job: name, attempt } = job.attempt;
     return {
       name: `job ${pipeline} ${name}/${attempt}`,
@@ -62,11 +65,13 @@ async function subjectOf(
   }
   const id = credentials.target(password);
   const repository = id === undefined ? undefined : await deployTokens.repositoryOf(id);
+  request.deployToken = id;
   if (repository !== undefined)
     return { name: `deploy token ${id}`, subject: { kind: 'deploy', repository } };
   const pulled = credentials.pull(password);
   if (pulled !== undefined) return { name: 'worker', subject: { kind: 'deploy', repository: pulled } };
   const user = tokens.user(password);
+  request.user = user;
   return user && { name: `user ${user.name}`, subject: { kind: 'user', role: user.role } };
 }
 

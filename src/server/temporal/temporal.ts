@@ -59,7 +59,7 @@ const WORKFLOW_QUERY: CallOptions = { deadlineMs: CALL_MS, responder: 'workflow'
 const WORKFLOW_UPDATE: CallOptions = { deadlineMs: UPDATE_MS, responder: 'workflow', person: true };
 const PERSON: CallOptions = { ...TEMPORAL, person: true };
 /** A repeated decision takes effect once, so a retry is always safe. */
-const RETRY_HINT =
+export const RETRY_HINT =
   'Retry when Temporal is reachable; the decision is applied once. `davit status` shows decisions, `davit doctor` checks Temporal.';
 
 export interface TemporalLink {

@@ -324,3 +324,16 @@ describe('operators', () => {
     await app.close();
   });
 });
+
+test('what a job has done is read again', async () => {
+  const entry: AuditEntry = {
+    at: new Date().toISOString(),
+    kind: 'workers',
+    actor: { kind: 'job', name: 'table/1 unit/1' },
+    action: 'log.open',
+    outcome: 'done',
+    about: {},
+  };
+  await server.stores.audit.append(entry);
+  expect(await entries()).toEqual([entry]);
+});
