@@ -53,13 +53,33 @@ const ANY_NAME: Line = {
   to: 'return of;',
 };
 
+/** The server signs the key of an event: here a changed one counts as well. */
+const ANY_PROOF: Line = {
+  file: 'workflows/proof.ts',
+  from: "  return answer.verdict === 'proven' ? undefined : answer.reason;",
+  to: '  return answer.verdict === undefined ? "" : undefined;',
+};
+
+/** The token of an attempt opens the log under its own dispatch alone: the store alone must decide here. */
+const ANY_DISPATCH: Line = {
+  file: 'src/server/attempts/attempt-rules.ts',
+  from: 'if (epoch > highest) refuse(',
+  to: 'if (epoch > Number.MAX_VALUE && highest > 0) refuse(',
+};
+
 export const MECHANISMS = {
   'dedupe key': {
     is: 'the project knows the key of an event',
     breaks: 'I1',
     row: 21,
-    beside: true,
-    off: (world) => change(world.border('server>temporal'), otherKeys()),
+    async off(world) {
+      await world.runFrom(ANY_PROOF, ['control']);
+      const back = change(world.border('server>temporal'), otherKeys());
+      return () => {
+        back();
+        return world.runFrom(undefined, ['control']);
+      };
+    },
   },
   'kill after the grace': {
     is: 'a script that does not heed SIGTERM is killed after its grace',
@@ -90,9 +110,13 @@ export const MECHANISMS = {
     is: 'the log store refuses an older epoch',
     breaks: 'I8',
     row: 8,
-    off: (world) => {
+    async off(world) {
+      await world.runFrom(ANY_DISPATCH, ['server']);
       const back = ['arch>server', 'arch2>server'].map((name) => change(world.border(name), oneEpoch));
-      return () => back.forEach((one) => one());
+      return () => {
+        for (const one of back) one();
+        return world.runFrom(undefined, ['server']);
+      };
     },
   },
   'machine named': {

@@ -106,7 +106,8 @@ function ofScript(code: number, oomKilled: boolean): Verdict {
 }
 
 /** Texts of Docker and Podman about a container that cannot be started as it is described. */
-const NO_PROGRAM = /executable file not found|no such file or directory: unknown|permission denied: unknown/;
+const NO_PROGRAM =
+  /executable file not found|(?:no such file or directory|permission denied): unknown|exec: "[^"]*": (?:stat [^:]+: )?(?:no such file or directory|permission denied)/;
 const NO_USER = /unable to find (?:user|group) ([^:]+): |(?:unable|failed) to find (?:user|group) "?([^:"]+)/;
 
 /** True if the file or the image is wrong, not the engine: another attempt would end in the same way. */
