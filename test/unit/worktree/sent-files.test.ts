@@ -96,6 +96,8 @@ function made(root: string, plan: typeof tree extends fc.Arbitrary<infer T> ? T 
   for (const name of later) rmSync(join(root, name), { force: true });
   write('.gitignore', `${plan.top.join('\n')}\n`);
   write(`${plan.below.folder}/.gitignore`, `${plan.below.rules.join('\n')}\n`);
+  // Made by git's templates, which are not on every machine.
+  mkdirSync(join(root, '.git', 'info'), { recursive: true });
   writeFileSync(join(root, '.git', 'info', 'exclude'), `${plan.exclude.join('\n')}\n`);
   if (plan.replaced) {
     rmSync(join(root, 'old'), { recursive: true });
