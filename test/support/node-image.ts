@@ -10,7 +10,7 @@ import { ROOT } from './source.ts';
 export const PACKAGES = '/opt/node_modules';
 
 /** Programs that the jobs need in addition to busybox. */
-const PROGRAMS = ['git', 'prlimit', 'bash', 'openssl'];
+const PROGRAMS = ['git', 'prlimit', 'openssl'];
 
 const shell = (script: string, ...args: string[]): string =>
   execFileSync('sh', ['-ec', script, 'sh', ...args], { encoding: 'utf8' });
@@ -31,7 +31,6 @@ export function nodeImage(name: string): void {
     mkdirSync(join(root, 'usr', 'bin'), { recursive: true });
     symlinkSync('/bin/env', join(root, '/usr/bin/env'));
     for (const program of PROGRAMS) addProgram(root, shell('command -v "$1"', program).trim());
-    symlinkSync('/usr/bin/bash', join(root, '/bin/bash'));
     // What openssl reads before it makes a certificate.
     copy(realpathSync('/usr/lib/ssl/openssl.cnf'), root, '/usr/lib/ssl/openssl.cnf');
     addLibraries(root, [process.execPath, ...nativeModules()]);
