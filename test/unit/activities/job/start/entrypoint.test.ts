@@ -23,8 +23,11 @@ function started(own: string[] | undefined, image: string[]): string {
   return spawnSync(program, args, { input: '', encoding: 'utf8' }).stdout;
 }
 
-describe.skipIf(!existsSync('/bin/bash'))('the supervisor runs behind', () => {
-  test.each<[string, string[]]>([
+/** The shells of this machine. */
+const HAS_BASH = existsSync('/bin/bash');
+
+describe('the supervisor runs behind', () => {
+  const behind: [string, string[]][] = [
     ['none', []],
     ['an empty word', ['']],
     ['sh -c, as GitLab suggests', ['/bin/sh', '-c']],
@@ -40,14 +43,18 @@ describe.skipIf(!existsSync('/bin/bash'))('the supervisor runs behind', () => {
     ['the shell form of a shell', ['/bin/sh', '-c', '/bin/bash']],
     ['the shell form of a login shell', ['/bin/sh', '-c', 'exec bash --login']],
     ['a text that runs its arguments', ['/bin/sh', '-c', 'exec "$@"', 'name']],
-  ])('%s', (_, words) => {
+  ];
+  const here = behind.filter(([, words]) => HAS_BASH || !words.join(' ').includes('bash'));
+  test.each(here)('%s', (_, words) => {
     expect(started(words, []), 'of the job').toContain(`ran in ${folder}/run`);
     expect(started(undefined, words), 'of the image').toContain(`ran in ${folder}/run`);
   });
 
   test('a program of the image', () => {
     expect(started(undefined, [join(folder, 'entry.sh')])).toBe(`prepared\nran in ${folder}/run\n`);
-    expect(started(undefined, [join(folder, 'entry.sh'), 'bash', '-c'])).toContain('ran in ');
+    expect(started(undefined, [join(folder, 'entry.sh'), HAS_BASH ? 'bash' : 'sh', '-c'])).toContain(
+      'ran in ',
+    );
   });
 });
 
