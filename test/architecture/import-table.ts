@@ -111,7 +111,7 @@ export const AREAS: readonly Area[] = [
   { of: 'src/config.ts', may: ['node:os', 'node:path'] },
   {
     of: 'src/compiler/',
-    may: ['src/compiler/', ...PURE, 'zod', 'yaml', 're2js', 'picomatch'],
+    may: ['src/compiler/', ...PURE, 'zod', 'yaml', 're2js'],
   },
   { of: 'workflows/job/', may: ['workflows/job/', ...WORKFLOW] },
   { of: 'workflows/pipeline/', may: ['workflows/pipeline/', 'workflows/job/', ...WORKFLOW] },
@@ -147,7 +147,6 @@ export const AREAS: readonly Area[] = [
       '@temporalio/common',
       ...CALM_NODE,
       'tar-stream',
-      'picomatch',
     ],
   },
   {
@@ -162,7 +161,6 @@ export const AREAS: readonly Area[] = [
       'tar-stream',
       'zod',
       'yaml',
-      'picomatch',
       'protobufjs',
     ],
   },
