@@ -1,7 +1,7 @@
 /** A server and a registry that believes its tokens, as `davit up` starts them. */
 import { httpStores, type HttpStores } from '../../src/adapters/http/index.ts';
 import type { JobUse } from '../../src/adapters/ports.ts';
-import { selfSigned } from '../../src/local/setup/self-signed.ts';
+import { makeSelfSigned } from '../../src/local/authority/certificates.ts';
 import { TOKEN_PATH } from '../../src/server/registry/token-path.ts';
 import { tokenSigner } from '../../src/server/registry/token-signer.ts';
 import { freePort } from './port.ts';
@@ -26,7 +26,7 @@ export interface OwnRegistryWorld {
 export async function ownRegistryWorld(
   options: { projects?: unknown[]; workers?: unknown[]; secrets?: Record<string, string> } = {},
 ): Promise<OwnRegistryWorld> {
-  const { key, certificate } = selfSigned('davit registry');
+  const { key, certificate } = await makeSelfSigned('davit registry');
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const registry = await startRegistry({ tokens: { realm: `${url}${TOKEN_PATH}`, certificate } });

@@ -2,11 +2,12 @@
  * davit's own certificate authority, in `HOME/ca`: `ca.crt` is for everybody, `ca.key` stays here. Certificates
  * that it issues are `NAME.crt` and `NAME.key`.
  */
-import { randomBytes, X509Certificate } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { X509Certificate } from 'node:crypto';
+import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import { DavitError } from '../../errors.ts';
+import { readIfThere, replaceFile } from '../process/files.ts';
 import type { CertificateUse } from './certificates.ts';
 
 const AUTHORITY_DAYS = 3_650;
@@ -42,14 +43,14 @@ export interface CertificateFacts {
 
 /** Rejects with `ca/exists`. */
 export async function createAuthority(folder: string, name: string): Promise<CertificateFacts> {
-  if ((await readIfThere(join(folder, 'ca.key'))) !== undefined)
+  if ((await readText(join(folder, 'ca.key'))) !== undefined)
     throw new DavitError('ca/exists', `There is an authority in ${folder} already.`);
   const { makeAuthority } = await import('./certificates.ts');
   const made = await makeAuthority(name, AUTHORITY_DAYS);
   await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER });
   // The key first: a certificate without it is not an authority, and the next call would refuse to make one.
-  await put(join(folder, 'ca.key'), made.key, PRIVATE_FILE);
-  await put(join(folder, 'ca.crt'), made.certificate, PUBLIC_FILE);
+  await replaceFile(join(folder, 'ca.key'), made.key, PRIVATE_FILE);
+  await replaceFile(join(folder, 'ca.crt'), made.certificate, PUBLIC_FILE);
   return factsOf('ca', join(folder, 'ca.crt'), made.certificate);
 }
 
@@ -75,15 +76,15 @@ export async function issueCertificate(
   if (!NAME.test(name) || name === 'ca')
     throw new DavitError('usage/invalid', `"${name}" cannot be the name of a certificate's file.`);
   const authority = {
-    key: await readIfThere(join(folder, 'ca.key')),
-    certificate: await readIfThere(join(folder, 'ca.crt')),
+    key: await readText(join(folder, 'ca.key')),
+    certificate: await readText(join(folder, 'ca.crt')),
   };
   const { key: authorityKey, certificate: authorityCertificate } = authority;
   if (authorityKey === undefined || authorityCertificate === undefined)
     throw new DavitError('ca/missing', `There is no authority in ${folder}.`);
   const hosts = USES[kind] === 'client' ? [...request.hosts] : [...request.hosts, ...OWN_HOSTS];
   const [certificateFile, keyFile] = [join(out, `${name}.crt`), join(out, `${name}.key`)];
-  const [known, key] = [await readIfThere(certificateFile), await readIfThere(keyFile)];
+  const [known, key] = [await readText(certificateFile), await readText(keyFile)];
   if (known !== undefined && key !== undefined && request.keepDays !== undefined)
     if (isFine(known, { authority: authorityCertificate, hosts, days: request.keepDays }))
       return { ...factsOf(name, certificateFile, known), issued: false };
@@ -93,8 +94,8 @@ export async function issueCertificate(
     { name, hosts, use: USES[kind], days, ...(key !== undefined && { key }) },
   );
   await mkdir(out, { recursive: true });
-  await put(keyFile, made.key, keyMode);
-  await put(certificateFile, made.certificate, PUBLIC_FILE);
+  await replaceFile(keyFile, made.key, keyMode);
+  await replaceFile(certificateFile, made.certificate, PUBLIC_FILE);
   return { ...factsOf(name, certificateFile, made.certificate), issued: true };
 }
 
@@ -133,20 +134,10 @@ function isFine(
   );
 }
 
-/** Replaces the file as a whole. */
-async function put(path: string, text: string, mode: number): Promise<void> {
-  const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  await writeFile(temporary, text, { mode, flag: 'wx' });
-  // The mode of `writeFile` is reduced by the umask.
-  await chmod(temporary, mode);
-  await rename(temporary, path);
-}
-
-async function readIfThere(path: string): Promise<string | undefined> {
+async function readText(path: string): Promise<string | undefined> {
   try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw new DavitError('tls/file', `${path} cannot be read.`, { cause: error });
+    return await readIfThere(path);
+  } catch (cause) {
+    throw new DavitError('tls/file', `${path} cannot be read.`, { cause });
   }
 }

@@ -39,6 +39,26 @@ export async function makeAuthority(name: string, days: number): Promise<KeyAndC
   return { key: await pemOf(keys.privateKey), certificate: certificate.toString('pem') };
 }
 
+/**
+ * The form in which a registry wants to be told a public key. Nobody connects by it, so it has no names and no end
+ * (RFC 5280, 4.1.2.5).
+ */
+export async function makeSelfSigned(name: string): Promise<KeyAndCertificate> {
+  const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned(
+    {
+      notBefore: new Date('2020-01-01T00:00:00Z'),
+      notAfter: new Date('9999-12-31T23:59:59Z'),
+      serialNumber: serial(),
+      name: [{ CN: [name] }],
+      keys,
+      signingAlgorithm: ALGORITHM,
+    },
+    webcrypto,
+  );
+  return { key: await pemOf(keys.privateKey), certificate: `${certificate.toString('pem')}\n` };
+}
+
 export interface CertificateRequest {
   name: string;
   /** DNS names and addresses. */

@@ -1,10 +1,10 @@
 /** The secrets of an installation on this machine: created once, readable only by their owner. */
 import { randomBytes, randomUUID, X509Certificate } from 'node:crypto';
-import { chmod, link, mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Settings } from '../../config.ts';
 import { DavitError } from '../../errors.ts';
-import { selfSigned } from './self-signed.ts';
+import { readIfThere } from '../process/files.ts';
 
 export interface Keys {
   /** UUID: part of names and labels on engines. Not a secret. */
@@ -34,7 +34,7 @@ export async function ensureKeys(settings: Settings): Promise<Keys> {
     const controlToken = await secret(settings.controlTokenFile ?? join(folder, 'control-token'), folder);
     const registryKey = await secret(settings.registryKeyFile, folder, registryPair);
     const cliToken = await secret(settings.tokenFile, folder);
-    const workerToken = await readIfThere(settings.workerTokenFile);
+    const workerToken = await readTrimmed(settings.workerTokenFile);
     // A file that the operator has configured may be one that only he can change.
     if (workerToken && dirname(settings.workerTokenFile) === folder)
       await closeToOthers(settings.workerTokenFile);
@@ -48,20 +48,22 @@ export async function ensureKeys(settings: Settings): Promise<Keys> {
 }
 
 /** Creates davit's own file if it is missing; a file that the operator configured must exist. */
-async function secret(path: string, folder: string, make = randomKey): Promise<string> {
+async function secret(path: string, folder: string, make: Make = randomKey): Promise<string> {
   if (dirname(path) === folder) return ensureFile(path, make);
-  const existing = await readIfThere(path);
+  const existing = await readTrimmed(path);
   if (existing) return existing;
   throw new DavitError('local/home', `${path} is missing or empty.`, {
     hint: 'Write the token to this file, mode 0600.',
   });
 }
 
+type Make = () => string | Promise<string>;
 const randomKey = (): string => randomBytes(32).toString('hex');
 
 /** In one file, so that they are always those of each other. */
-function registryPair(): string {
-  const { key, certificate } = selfSigned('davit registry');
+async function registryPair(): Promise<string> {
+  const { makeSelfSigned } = await import('../authority/certificates.ts');
+  const { key, certificate } = await makeSelfSigned('davit registry');
   return `${key}${certificate}`;
 }
 
@@ -72,14 +74,14 @@ export const certificateOf = (registryKey: string): string => new X509Certificat
  * Content of a file that is created atomically: a temporary file is linked to the name unless the name
  * exists.
  */
-async function ensureFile(path: string, make: () => string): Promise<string> {
-  const existing = await readIfThere(path);
+async function ensureFile(path: string, make: Make): Promise<string> {
+  const existing = await readTrimmed(path);
   if (existing) {
     await closeToOthers(path);
     return existing;
   }
   const temporary = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  await writeFile(temporary, `${make()}\n`, { mode: PRIVATE_FILE, flag: 'wx' });
+  await writeFile(temporary, `${await make()}\n`, { mode: PRIVATE_FILE, flag: 'wx' });
   try {
     await link(temporary, path);
   } catch (error) {
@@ -88,7 +90,7 @@ async function ensureFile(path: string, make: () => string): Promise<string> {
   } finally {
     await rm(temporary, { force: true });
   }
-  const value = await readIfThere(path);
+  const value = await readTrimmed(path);
   if (!value)
     throw new DavitError('local/home', `${path} is empty.`, { hint: 'Remove it; davit creates a new one.' });
   return value;
@@ -99,11 +101,4 @@ async function closeToOthers(path: string): Promise<void> {
   if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, PRIVATE_FILE);
 }
 
-async function readIfThere(path: string): Promise<string | undefined> {
-  try {
-    return (await readFile(path, 'utf8')).trim();
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-    throw error;
-  }
-}
+const readTrimmed = async (path: string): Promise<string | undefined> => (await readIfThere(path))?.trim();

@@ -4,14 +4,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { selfSigned } from '../../../../src/local/setup/self-signed.ts';
+import { makeSelfSigned } from '../../../../src/local/authority/certificates.ts';
 import { keyId, tokenSigner } from '../../../../src/server/registry/token-signer.ts';
 
-test('openssl verifies the certificate, and the key is its own', () => {
+test('openssl verifies the certificate, and the key is its own', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'davit-self-signed-'));
   try {
     for (let times = 0; times < 20; times += 1) {
-      const { key, certificate } = selfSigned('davit registry');
+      const { key, certificate } = await makeSelfSigned('davit registry');
       const file = join(folder, 'cert.pem');
       writeFileSync(file, certificate);
       expect(execFileSync('openssl', ['verify', '-CAfile', file, file], { encoding: 'utf8' })).toContain(
@@ -19,7 +19,8 @@ test('openssl verifies the certificate, and the key is its own', () => {
       );
       expect(new X509Certificate(certificate).subject).toBe('CN=davit registry');
       expect(() => tokenSigner(key + certificate)).not.toThrow();
-      expect(() => tokenSigner(selfSigned('other').key + certificate)).toThrow(/does not fit/);
+      const other = await makeSelfSigned('other');
+      expect(() => tokenSigner(other.key + certificate)).toThrow(/does not fit/);
     }
   } finally {
     rmSync(folder, { recursive: true });
