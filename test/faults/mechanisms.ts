@@ -17,6 +17,7 @@ import {
   unknownPipeline,
   withoutStamps,
 } from './taken-away.ts';
+import type { PartName } from './parts.ts';
 import type { Line } from './tree.ts';
 import type { World } from './world.ts';
 
@@ -38,6 +39,20 @@ export interface Mechanism {
   /** Returns the function that restores it. */
   off(world: World): Back | Promise<Back>;
 }
+
+/** Processes run from a copy with the line changed. `back` undoes what else was taken away, before they return. */
+async function fromCopy(
+  world: World,
+  { line, names, back }: { line: Line; names: readonly PartName[]; back: () => Back },
+): Promise<Back> {
+  await world.runFrom(line, names);
+  const undo = back();
+  return async () => {
+    await undo();
+    await world.runFrom(undefined, names);
+  };
+}
+const NOTHING_ELSE = (): Back => () => undefined;
 
 /** The one place where a person's decision is checked, by the server and by the workflow. */
 const LATE_DECISION: Line = {
@@ -72,14 +87,12 @@ export const MECHANISMS = {
     is: 'the project knows the key of an event',
     breaks: 'I1',
     row: 21,
-    async off(world) {
-      await world.runFrom(ANY_PROOF, ['control']);
-      const back = change(world.border('server>temporal'), otherKeys());
-      return () => {
-        back();
-        return world.runFrom(undefined, ['control']);
-      };
-    },
+    off: (world) =>
+      fromCopy(world, {
+        line: ANY_PROOF,
+        names: ['control'],
+        back: () => change(world.border('server>temporal'), otherKeys()),
+      }),
   },
   'kill after the grace': {
     is: 'a script that does not heed SIGTERM is killed after its grace',
@@ -94,10 +107,8 @@ export const MECHANISMS = {
     breaks: 'I7',
     row: 29,
     beside: true,
-    async off(world) {
-      await world.runFrom(LATE_DECISION, ['server', 'control']);
-      return () => world.runFrom(undefined, ['server', 'control']);
-    },
+    off: (world) =>
+      fromCopy(world, { line: LATE_DECISION, names: ['server', 'control'], back: NOTHING_ELSE }),
   },
   'target read first': {
     is: 'the id of a deployment stands at the target, and is looked for before a write',
@@ -110,14 +121,15 @@ export const MECHANISMS = {
     is: 'the log store refuses an older epoch',
     breaks: 'I8',
     row: 8,
-    async off(world) {
-      await world.runFrom(ANY_DISPATCH, ['server']);
-      const back = ['arch>server', 'arch2>server'].map((name) => change(world.border(name), oneEpoch));
-      return () => {
-        for (const one of back) one();
-        return world.runFrom(undefined, ['server']);
-      };
-    },
+    off: (world) =>
+      fromCopy(world, {
+        line: ANY_DISPATCH,
+        names: ['server'],
+        back: () => {
+          const back = ['arch>server', 'arch2>server'].map((name) => change(world.border(name), oneEpoch));
+          return () => back.forEach((one) => one());
+        },
+      }),
   },
   'machine named': {
     is: 'Temporal knows on which machine a container is, so that it is resumed there and not started again',
@@ -147,14 +159,7 @@ export const MECHANISMS = {
     is: 'the janitor removes only what carries the label and a name of its own installation',
     breaks: 'I9',
     row: 35,
-    async off(world) {
-      await world.runFrom(ANY_NAME, ['arch']);
-      const back = oneInstallation(world);
-      return () => {
-        back();
-        return world.runFrom(undefined, ['arch']);
-      };
-    },
+    off: (world) => fromCopy(world, { line: ANY_NAME, names: ['arch'], back: () => oneInstallation(world) }),
   },
 } as const satisfies Record<string, Mechanism>;
 export type MechanismName = keyof typeof MECHANISMS;
