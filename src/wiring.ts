@@ -107,7 +107,8 @@ export async function wireWorker(
     changes,
     attempt: (of) => {
       const ports = stores.attempt(of, secrets);
-      const own = rememberedCredentials(ports.credentials);
+      // What a worker pulls for itself, it asks for itself, once for all attempts.
+      const own = { ...rememberedCredentials(ports.credentials), forPull: credentials.forPull };
       return { ...ports, credentials: own, registries: registriesWith(own) };
     },
     secrets,

@@ -7,7 +7,7 @@ import { Agent, errors, request, type Dispatcher } from 'undici';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import { codedStream } from '../../utils/coded-stream.ts';
 import { exponential, retry } from '../../utils/retry.ts';
-import { fixedToken, type TokenSource } from './token-source.ts';
+import { asTokenSource, type TokenSource } from './token-source.ts';
 import { untrustedReason } from '../../utils/untrusted.ts';
 import { INTERNAL } from './wire.ts';
 
@@ -41,8 +41,7 @@ export class StoreClient {
 
   constructor(options: ClientOptions, shared?: Shared) {
     this.#options = { patienceMs: 5_000, ...options, url: options.url.replace(/\/+$/, '') };
-    const { workerToken: token } = options;
-    this.#token = typeof token === 'string' ? fixedToken(token) : token;
+    this.#token = asTokenSource(options.workerToken);
     this.#shared = shared ?? { agent: newAgent(), heard: undefined };
   }
 

@@ -31,7 +31,7 @@ import { isSealedByWorker } from '../secrets/index.ts';
 import { AttemptToken } from './attempt-token.ts';
 import { readFacts } from './facts.ts';
 import { StoreClient, type ClientOptions } from './client.ts';
-import { fixedToken } from './token-source.ts';
+import { asTokenSource } from './token-source.ts';
 import {
   approvalAnswer,
   BYTES_TYPE,
@@ -71,9 +71,8 @@ export interface HttpStores {
  * Rejections carry the server's own code; without a response it is `store/unreachable`, after `patienceMs`.
  */
 export function httpStores(options: ClientOptions): HttpStores {
-  const client = new StoreClient(options);
-  const { workerToken } = options;
-  const own = typeof workerToken === 'string' ? fixedToken(workerToken) : workerToken;
+  const own = asTokenSource(options.workerToken);
+  const client = new StoreClient({ ...options, workerToken: own });
   return {
     attempt: (of, local) => attemptPorts({ client, token: new AttemptToken(client, own, of) }, local),
     blobs: httpBlobs(client),
@@ -90,9 +89,13 @@ export function httpStores(options: ClientOptions): HttpStores {
   };
 }
 
-async function prove(client: StoreClient, message: Message): Promise<DecisionProof | undefined> {
+const prove = (client: StoreClient, message: Message): Promise<DecisionProof | undefined> =>
+  unlessOlder(async () => proofAnswer.parse(await client.post('/proofs', { message })).proof);
+
+/** Undefined from a server of an earlier version, which has no such route. */
+async function unlessOlder<T>(ask: () => Promise<T>): Promise<T | undefined> {
   try {
-    return proofAnswer.parse(await client.post('/proofs', { message })).proof;
+    return await ask();
   } catch (error) {
     if (error instanceof DavitError && error.code === 'not-found') return undefined;
     throw error;
@@ -113,8 +116,7 @@ function attemptPorts(
     records: httpRecords(client),
     logs: httpLogs(client),
     rights: httpRights(client),
-    // What the worker pulls for itself, it asks for itself.
-    credentials: { ...httpCredentials(client), forPull: httpCredentials(worker).forPull },
+    credentials: httpCredentials(client),
     secrets: {
       resolve: local.resolve,
       seal: async (plain) => ((await token.isMinted()) ? bytes('/seal', plain) : local.seal(plain)),
@@ -267,15 +269,10 @@ function httpCredentials(client: StoreClient): Credentials {
   const ask = async (path: string, body: unknown): Promise<string> =>
     credentialAnswer.parse(await post(client, `/credentials/${path}`, body)).token;
   return {
-    async forJob({ job, attempt, writes, forMs }) {
+    forJob({ job, attempt, writes, forMs }) {
       const { project, protectedRef, fork, local } = job;
-      try {
-        const asker = { project, protectedRef, fork, local };
-        return await ask('job', { job: asker, attempt: pick(attempt), writes, forMs });
-      } catch (error) {
-        if (error instanceof DavitError && error.code === 'not-found') return undefined; // an older server
-        throw error;
-      }
+      const asker = { project, protectedRef, fork, local };
+      return unlessOlder(() => ask('job', { job: asker, attempt: pick(attempt), writes, forMs }));
     },
     forTarget: ({ project, target, repository }) => ask('target', { project, target, repository }),
     forPull: (repository) => ask('pull', { repository }),

@@ -5,11 +5,9 @@ export interface TokenSource {
   refused(token: string): Promise<boolean>;
 }
 
-/** A token that never changes. */
-export const fixedToken = (token: string): TokenSource => ({
-  get: async () => token,
-  refused: async () => false,
-});
+/** A text is a token that never changes. */
+export const asTokenSource = (token: string | TokenSource): TokenSource =>
+  typeof token === 'string' ? { get: async () => token, refused: async () => false } : token;
 
 /**
  * A worker's own token. It is read again when the server refuses it, so that a token can be replaced while jobs run.

@@ -2,14 +2,20 @@
  * The protocol between workers and server under /internal/v1: paths, bodies and responses. Pure. Names are in
  * bodies, not in paths, so that no path has to be decoded; bytes are sent as they are.
  *
- *   PUT blobs bytes { digest, bytes } GET blobs/:digest bytes (HEAD: is it there) POST
- *   records/{put-if-absent|put|get|list|allocate} POST logs/{open|append|end|state|read} append: frame (JSON
- *   line, then bytes); read: bytes, state in a header POST workers WorkerReport GET workers WorkerReport[]
- *   POST credentials/{job|target|pull} {token} GET facts InstallationFacts GET protection/:slug ForgeProtection POST approvals ApprovalQuestion, answered
- *   with an ApprovalAnswer POST changes { changes: Change[] }
- *   GET facts InstallationFacts GET protection/:slug ForgeProtection POST approvals ApprovalQuestion, answered
- *   with an ApprovalAnswer POST changes { changes: Change[] } POST attempts: a token of an attempt POST
- *   {seal|unseal} bytes, bytes
+ *   PUT  blobs                                         bytes; returns { digest, bytes }
+ *   GET  blobs/:digest                                 bytes; HEAD: whether it is there
+ *   POST records/{put-if-absent|put|get|list|allocate}
+ *   POST logs/{open|append|end|state|read}             append: frame (JSON line, then bytes); read: bytes, state in a header
+ *   POST workers                                       WorkerReport
+ *   GET  workers                                       WorkerReport[]
+ *   GET  facts                                         InstallationFacts
+ *   GET  protection/:slug                              ForgeProtection
+ *   POST approvals                                     ApprovalQuestion; returns ApprovalAnswer
+ *   POST changes                                       { changes: Change[] }
+ *   POST attempts                                      returns the token of an attempt
+ *   POST proofs                                        { message }; returns { proof }
+ *   POST credentials/{job|target|pull}                 returns { token }
+ *   POST {seal|unseal}                                 bytes; returns bytes
  */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';

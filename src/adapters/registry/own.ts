@@ -31,15 +31,6 @@ export function ownRegistry(
   { host, tokenUrls }: { host: string; tokenUrls: readonly string[] },
   credentials: Credentials,
 ): OwnRegistry {
-  const pulls = new Map<string, { until: number; token: Promise<string> }>();
-  const forPull = (repository: string): Promise<string> => {
-    const known = pulls.get(repository);
-    if (known && known.until > performance.now()) return known.token;
-    const token = credentials.forPull(repository);
-    pulls.set(repository, { until: performance.now() + PULL_MS, token });
-    token.catch(() => pulls.delete(repository));
-    return token;
-  };
   /** A caller that waits for the registry waits for its tokens too. */
   const asked = async <T>(work: Promise<T>): Promise<T> => {
     try {
@@ -62,7 +53,7 @@ export function ownRegistry(
     host,
     tokenOrigins: tokenUrls.map((url) => new URL(url).origin),
     auth: async (repository, use) =>
-      use ? forJob(use) : { username: WORKER_USER, password: await asked(forPull(repository)) },
+      use ? forJob(use) : { username: WORKER_USER, password: await asked(credentials.forPull(repository)) },
     scriptAuth: ({ job, attempt, forMs }) => forJob({ job, attempt, forMs }),
     targetAuth: async (repository, of) => ({
       username: TARGET_USER,
@@ -84,11 +75,20 @@ export function loopbackPorts(own: InstallationFacts['ownRegistry']): number[] {
   return [...new Set(ports)];
 }
 
-/** The same attempt asks once, however often its parts do. */
+/** The same attempt asks once, however often its parts do; so does a worker for what it pulls itself. */
 export function rememberedCredentials(credentials: Credentials): Credentials {
   const known = new Map<string, Promise<string | undefined>>();
+  const pulls = new Map<string, { until: number; token: Promise<string> }>();
   return {
     ...credentials,
+    forPull(repository) {
+      const pull = pulls.get(repository);
+      if (pull && pull.until > performance.now()) return pull.token;
+      const token = credentials.forPull(repository);
+      pulls.set(repository, { until: performance.now() + PULL_MS, token });
+      token.catch(() => pulls.delete(repository));
+      return token;
+    },
     forJob(use) {
       const key = JSON.stringify([use.job, use.attempt, use.writes]);
       const found = known.get(key) ?? credentials.forJob(use);

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { BODIES, INTERNAL } from '../../adapters/http/wire.ts';
 import { DavitError } from '../../errors.ts';
 import { FORKS } from '../../match/image-permission.ts';
-import { registryActions, writeRefusal } from '../../match/registry-access.ts';
+import { registryActions, type RegistryRules, writeRefusal } from '../../match/registry-access.ts';
 import { parsePipelineId } from '../../plan/model/ids.ts';
 import type { AttemptRules } from '../attempts/attempt-rules.ts';
 import type { ServerDeps } from '../deps.ts';
@@ -14,6 +14,10 @@ const MAX_MS = 30 * 24 * 60 * 60_000;
 
 export function internalCredentialRoutes(app: FastifyInstance, deps: ServerDeps, rules: AttemptRules): void {
   const config = { access: 'attempt' } as const;
+  const registryRules = (): RegistryRules => ({
+    host: deps.ownRegistry?.host ?? '',
+    projects: deps.facts().config.projects,
+  });
   app.post(`${INTERNAL}/credentials/job`, { config }, async ({ body, attempt: claims }) => {
     const asked = BODIES.jobCredential.parse(body);
     const { attempt, writes, forMs } = asked;
@@ -22,7 +26,7 @@ export function internalCredentialRoutes(app: FastifyInstance, deps: ServerDeps,
     if (claims) rules.jobCredential(claims, asked);
     // A machine with a token of its own does not speak for the operator.
     const job = claims && claims.worker !== '' ? { ...asked.job, local: undefined } : asked.job;
-    const known = { host: deps.ownRegistry?.host ?? '', projects: deps.facts().config.projects };
+    const known = registryRules();
     for (const repository of writes ?? []) {
       const refusal = writeRefusal(job, repository, known);
       if (refusal !== undefined) throw new DavitError('auth/denied', refusal);
@@ -37,8 +41,7 @@ export function internalCredentialRoutes(app: FastifyInstance, deps: ServerDeps,
       protectedRef: attempt.protectedRef,
       fork: attempt.fork,
     };
-    const known = { host: deps.ownRegistry?.host ?? '', projects: deps.facts().config.projects };
-    if (job && !registryActions({ kind: 'job', job }, of.repository, known).has('pull'))
+    if (job && !registryActions({ kind: 'job', job }, of.repository, registryRules()).has('pull'))
       throw new DavitError('auth/denied', `A job of ${job.project} deploys no image of ${of.repository}.`);
     return { token: deps.credentials.forTarget(await deps.deployTokens.current(of)) };
   });
