@@ -148,6 +148,7 @@ ship: { stage: deploy, image: busybox, script: [exit 0], when: manual, needs: []
       ...readSettings(),
       home: of.home,
       workerTokenFile: join(of.home, 'keys', 'worker-token'),
+      controlTokenFile: join(of.home, 'keys', 'control-token'),
       serverUrl: of.server.url,
       temporalAddress: of.temporal.address,
       temporalNamespace: of.temporal.namespace,
