@@ -178,6 +178,7 @@ export const AREAS: readonly Area[] = [
       'types:src/adapters/ports.ts',
       'types:workflows/',
       'types:activities/contract.ts',
+      'src/utils/code-extension.ts',
       '@temporalio/client',
       '@temporalio/common',
       '@temporalio/worker',
