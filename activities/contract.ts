@@ -245,8 +245,14 @@ export interface ControlActivities {
   checkApproval(input: ApprovalQuestion): Promise<ApprovalAnswer>;
   /** Whether a message that decides something was made by the server: a question, so it changes nothing. */
   checkProof(input: Message): Promise<ProofAnswer>;
-  /** For a decision that a project makes by itself, to stop an environment. Undefined: an older server. */
-  proveStop(input: { pipeline: PipelineId; decision: Decision }): Promise<{ proof?: DecisionProof }>;
+  /**
+   * For a decision that a project makes by itself, to stop an environment. Neither: an older server. `refused`: why the
+   * server does not prove it.
+   */
+  proveStop(input: {
+    pipeline: PipelineId;
+    decision: Decision;
+  }): Promise<{ proof?: DecisionProof; refused?: string }>;
   /** True if this run of a pipeline is closed (the holder of a lock that stopped). */
   isClosed(input: { workflowId: string; runId: string }): Promise<boolean>;
 }

@@ -20,6 +20,7 @@ import type {
 import type { InstallationFacts } from '../src/installation-facts.ts';
 import { makeCheckApproval } from './pipeline/check-approval.ts';
 import { makeCheckProof } from './pipeline/check-proof.ts';
+import { makeProveStop } from './pipeline/prove-stop.ts';
 import { makeClaimPipeline } from './pipeline/claim-pipeline.ts';
 import { makeCloseLog } from './pipeline/close-log.ts';
 import { makeForgeHeadIs, makeIsClosed, makeReportCommitStatus } from './pipeline/commit-status.ts';
@@ -84,10 +85,7 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     reportCommitStatus: coded(makeReportCommitStatus(deps)),
     checkApproval: coded(makeCheckApproval(deps)),
     checkProof: coded(makeCheckProof(deps)),
-    proveStop: coded(async ({ pipeline, decision }) => {
-      const proof = await deps.prover.prove({ kind: 'decision', pipeline, decision });
-      return proof ? { proof } : {};
-    }),
+    proveStop: coded(makeProveStop(deps)),
     isClosed: coded(makeIsClosed(deps)),
   };
 }

@@ -19,10 +19,11 @@ import type { BuiltImage, JobResult, Outcome } from '../../src/plan/model/outcom
 import type { Plan } from '../../src/plan/model/plan.ts';
 import { parsePipelineId, type Digest, type PipelineId } from '../../src/plan/model/ids.ts';
 import type { Message } from '../../src/plan/model/message.ts';
-import type { ProofAnswer } from '../../src/plan/model/proof.ts';
+import type { DecisionProof, ProofAnswer } from '../../src/plan/model/proof.ts';
 import type { KeyLookup } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
+import { thrown, type Thrown } from './fake-failures.ts';
 import { LIMITS } from './fake-limits.ts';
 import { SPEC } from './plans.ts';
 
@@ -108,6 +109,9 @@ export class Fakes {
   /** What the control worker says about messages that decide something. */
   proofs: (message: Message) => Promise<ProofAnswer> = async () => ({ verdict: 'proven' });
 
+  /** What the server says when a project wants to stop an environment by itself. */
+  stopProof: () => Promise<{ proof?: DecisionProof; refused?: string }> = async () => ({});
+
   /** Releases every behaviour with this `until`. */
   open(slug: string, name: string): void {
     this.#door(slug, name).open();
@@ -131,7 +135,7 @@ export class Fakes {
         return this.#claim(project, key, claimId);
       },
       checkProof: async (message) => this.proofs(message),
-      proveStop: async () => ({}),
+      proveStop: async () => this.stopProof(),
       checkApproval: async (question) => {
         const answer = await this.approvals(question);
         this.#note(question.project, { activity: `checkApproval ${answer.verdict}`, job: question.job });
@@ -381,19 +385,3 @@ const deployed = (input: RunInput & { seq?: number; deployId?: string }) => ({
   image: 'table@sha256:0',
   state: 'unknown' as const,
 });
-
-type Thrown = 'detached' | 'handed-back' | 'fenced' | 'defect';
-function thrown(what: Thrown, host: string): Error {
-  if (what === 'fenced')
-    return ApplicationFailure.create({ type: 'log/fenced', message: 'a higher epoch', nonRetryable: true });
-  if (what === 'detached')
-    return ApplicationFailure.create({
-      type: 'Detached',
-      message: 'gone',
-      nonRetryable: true,
-      details: [{ host }],
-    });
-  if (what === 'handed-back')
-    return ApplicationFailure.create({ type: 'HandedBack', message: 'lacks a tag', nonRetryable: true });
-  return ApplicationFailure.nonRetryable('it broke');
-}
