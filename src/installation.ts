@@ -88,6 +88,8 @@ export const projectSchema = z.strictObject({
   forge_token: secretRef.optional(),
   /** PEM of an additional authority for the forge's API and clones, on each machine that calls the forge. */
   forge_ca_file: z.string().optional(),
+  /** Tokens of this project may go to the forge over plain http: everybody in that network can read them. */
+  allow_http: z.boolean().default(false),
   /** Full name at the forge, `group/project`; deliveries of other repositories are refused. */
   repository: z.string().optional(),
   clone_url: z.string().optional(),

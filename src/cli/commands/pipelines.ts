@@ -20,7 +20,7 @@ export function pipelinesCommand(program: Command, cli: Cli): void {
     .command('pipelines')
     .description('list pipelines, newest first')
     .option('--project <name>', 'only pipelines of this project')
-    .option('--limit <number>', 'maximum number of pipelines', count(1, 500), 20)
+    .option('--limit <number>', 'maximum number of pipelines, 1 to 200', count(1, 200), 20)
     .option('--json', 'print them as JSON')
     .addHelpText('after', '\nExample:\n  $ davit pipelines\n  $ davit pipelines --project table --limit 5')
     .action(async (options: { project?: string; limit: number; json?: boolean }) => {

@@ -69,12 +69,12 @@ class Receiver {
       proof ? candidates.filter(({ secret }) => proves(forge, secret, { proof, raw })) : [];
     // Refuse as early as possible, before the body is read.
     if (!proof || candidates.length === 0 || (!needsBody(forge) && check(Buffer.alloc(0)).length === 0))
-      throw this.#unproven(forge, slug);
+      throw this.#unproven(forge, slug, headers);
     const { webhookBytes: maxBytes, webhookBodyMs: totalMs } = this.#deps.limits;
     const limits = { maxBytes, totalMs, budget: this.#budget, length: headers['content-length'] };
     return withRawBody(body, limits, async (raw) => {
       const proven = check(raw);
-      if (proven.length === 0) throw this.#unproven(forge, slug);
+      if (proven.length === 0) throw this.#unproven(forge, slug, headers);
       const event = readEvent(forge, headers, raw);
       if (event.kind === 'ignored') return this.#ignore(event, proven);
       return this.#start({ event, project: ofRepository(proven, event.repository), headers, raw, reply });
@@ -131,12 +131,16 @@ class Receiver {
   }
 
   /** WEBHOOK-2; the log has the details. */
-  #unproven(forge: ForgeName, slug: string | undefined): DavitError {
+  #unproven(forge: ForgeName, slug: string | undefined, headers: IncomingHttpHeaders): DavitError {
     this.#deps.log.warn('refused a delivery: its signature matches no project of this forge', {
       forge,
       slug,
     });
-    return new DavitError('webhook/signature', `The delivery is not signed for a project of ${forge}.`);
+    return new DavitError(
+      'webhook/signature',
+      `The delivery is not signed for a project of ${forge}.`,
+      isForm(headers) ? { hint: JSON_HINT } : {},
+    );
   }
 }
 
@@ -153,12 +157,19 @@ function readEvent(forge: ForgeName, headers: IncomingHttpHeaders, raw: Buffer):
     throw new DavitError(
       'webhook/body',
       where === undefined
-        ? 'The body is not valid JSON.'
+        ? isForm(headers)
+          ? 'The body is a form and not JSON.'
+          : 'The body is not valid JSON.'
         : `The payload has no valid field ${where || '(not an object)'}.`,
-      { cause: error },
+      { cause: error, ...(isForm(headers) && { hint: JSON_HINT }) },
     );
   }
 }
+
+/** Gitea signs the JSON inside of a form, GitHub the form; davit reads neither. */
+const isForm = (headers: IncomingHttpHeaders): boolean =>
+  /^application\/x-www-form-urlencoded/i.test(headers['content-type'] ?? '');
+const JSON_HINT = 'Set the content type of the webhook at the forge to application/json.';
 
 /** Forges treat repository names as case-insensitive. */
 function ofRepository(proven: readonly WebhookProject[], repository: string): WebhookProject['project'] {
