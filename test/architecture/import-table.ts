@@ -22,6 +22,7 @@ const PURE = [
   ...OPEN,
   'src/installation.ts',
   'src/installation-facts.ts',
+  'src/installation-includes.ts',
   'src/masking/',
   'src/utils/sha256.ts',
   'src/utils/store-names.ts',
@@ -107,7 +108,8 @@ export const AREAS: readonly Area[] = [
   { of: 'src/utils/', may: [] },
   { of: 'src/masking/', may: ['src/masking/', ...OPEN] },
   { of: 'src/installation-facts.ts', may: ['src/plan/', 'types:src/installation.ts'] },
-  { of: 'src/installation.ts', may: ['src/plan/', 'zod'] },
+  { of: 'src/installation.ts', may: ['src/plan/', 'src/installation-includes.ts', 'zod'] },
+  { of: 'src/installation-includes.ts', may: ['zod'] },
   { of: 'src/config.ts', may: ['node:os', 'node:path'] },
   {
     of: 'src/compiler/',
