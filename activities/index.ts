@@ -15,6 +15,7 @@ import type {
   Secrets,
   Source,
   TriggerLookup,
+  WorkflowCancel,
   WorkflowLookup,
 } from '../src/adapters/ports.ts';
 import type { InstallationFacts } from '../src/installation-facts.ts';
@@ -55,7 +56,7 @@ export interface ControlDeps {
   source: Source;
   includes: Includes;
   forge: Forge;
-  workflows: WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup;
+  workflows: WorkflowLookup & WorkflowCancel & PipelineLookup & PipelineStarter & TriggerLookup;
   facts: InstallationFacts;
   proofs: Proofs;
   prover: Prover;
@@ -89,6 +90,7 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
       return proof ? { proof } : {};
     }),
     isClosed: coded(makeIsClosed(deps)),
+    requestCancel: coded(({ workflowId, runId }) => deps.workflows.requestCancel(workflowId, runId)),
   };
 }
 

@@ -23,6 +23,7 @@ import type { ProofAnswer } from '../../src/plan/model/proof.ts';
 import type { KeyLookup } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { downstreamKey, type Trigger } from '../../src/plan/model/trigger.ts';
+import { thrown, type Thrown } from './fake-failures.ts';
 import { LIMITS } from './fake-limits.ts';
 import { SPEC } from './plans.ts';
 
@@ -65,6 +66,8 @@ export interface FakeProject {
   release?: ReleaseOutput;
   /** Compilation waits for the gate `compiled`. */
   compileUntil?: boolean;
+  /** The first record of a pipeline waits for the gate `recorded`. */
+  recordUntil?: boolean;
   /** Its next pipelines wait in the project for the gate `claimed`. */
   claimUntil?: boolean;
   head?: string;
@@ -101,6 +104,9 @@ export class Fakes {
 
   /** Set by the world: the newest pipeline of main. */
   newest: (project: string) => Promise<PipelineId | undefined> = async () => undefined;
+
+  /** Set by the world: asks Temporal to cancel a run. */
+  requestCancel: AllActivities['requestCancel'] = async () => undefined;
 
   /** What the server says about approvals. */
   approvals: (question: ApprovalQuestion) => Promise<ApprovalAnswer> = async () => ({ verdict: 'stands' });
@@ -170,6 +176,12 @@ export class Fakes {
         return { bytes: 0, crc: '00000000', complete: false };
       },
       recordPipeline: async ({ record }) => {
+        const { project } = record.status;
+        const isFirst = !this.journal(project).some(({ activity }) => activity === 'recordPipeline');
+        if (isFirst && this.projects.get(project)?.recordUntil) {
+          this.#note(project, { activity: 'recordPipeline' });
+          await this.#stay(project, { until: 'recorded' });
+        }
         this.records.set(record.status.id, record);
         this.#note(record.status.project, { activity: 'recordPipeline' });
         return { record: SPEC };
@@ -185,6 +197,7 @@ export class Fakes {
         return { kind: 'published', url: 'http://davit.test/pages/x', warnings: [] };
       },
       isClosed: async ({ workflowId }) => this.closed.has(workflowId),
+      requestCancel: (run) => this.requestCancel(run),
       runJob: (input) => this.#job('runJob', input),
       buildImage: (input) => this.#job('buildImage', input),
       apitest: (input) => this.#job('apitest', input),
@@ -381,19 +394,3 @@ const deployed = (input: RunInput & { seq?: number; deployId?: string }) => ({
   image: 'table@sha256:0',
   state: 'unknown' as const,
 });
-
-type Thrown = 'detached' | 'handed-back' | 'fenced' | 'defect';
-function thrown(what: Thrown, host: string): Error {
-  if (what === 'fenced')
-    return ApplicationFailure.create({ type: 'log/fenced', message: 'a higher epoch', nonRetryable: true });
-  if (what === 'detached')
-    return ApplicationFailure.create({
-      type: 'Detached',
-      message: 'gone',
-      nonRetryable: true,
-      details: [{ host }],
-    });
-  if (what === 'handed-back')
-    return ApplicationFailure.create({ type: 'HandedBack', message: 'lacks a tag', nonRetryable: true });
-  return ApplicationFailure.nonRetryable('it broke');
-}
