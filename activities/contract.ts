@@ -255,6 +255,11 @@ export interface ControlActivities {
   }): Promise<{ proof?: DecisionProof; refused?: string }>;
   /** True if this run of a pipeline is closed (the holder of a lock that stopped). */
   isClosed(input: { workflowId: string; runId: string }): Promise<boolean>;
+  /**
+   * Asks Temporal to cancel a run whose pipeline is over, which lets it end as cancelled. Idempotent; no error where
+   * the run is closed.
+   */
+  requestCancel(input: { workflowId: string; runId: string }): Promise<void>;
 }
 /** On the queue of an architecture or a tag. */
 export interface ArchActivities {

@@ -15,6 +15,7 @@ import type {
   Secrets,
   Source,
   TriggerLookup,
+  WorkflowCancel,
   WorkflowLookup,
 } from '../src/adapters/ports.ts';
 import type { InstallationFacts } from '../src/installation-facts.ts';
@@ -56,7 +57,7 @@ export interface ControlDeps {
   source: Source;
   includes: Includes;
   forge: Forge;
-  workflows: WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup;
+  workflows: WorkflowLookup & WorkflowCancel & PipelineLookup & PipelineStarter & TriggerLookup;
   facts: InstallationFacts;
   proofs: Proofs;
   prover: Prover;
@@ -87,6 +88,7 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     checkProof: coded(makeCheckProof(deps)),
     proveStop: coded(makeProveStop(deps)),
     isClosed: coded(makeIsClosed(deps)),
+    requestCancel: coded(({ workflowId, runId }) => deps.workflows.requestCancel(workflowId, runId)),
   };
 }
 

@@ -151,7 +151,9 @@ export const fencing = proxyActivities<Pick<ControlActivities, 'closeLog'>>({
   retry: { initialInterval: '500ms', maximumInterval: '10s' },
 });
 
-export const bestEffort = proxyActivities<Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs'>>({
+export const bestEffort = proxyActivities<
+  Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs' | 'requestCancel'>
+>({
   taskQueue: CONTROL_QUEUE,
   scheduleToCloseTimeout: '2 minutes',
   startToCloseTimeout: '30s',

@@ -51,6 +51,8 @@ export const VERSIONS = {
   stopsNameTheirAttempt: { id: 'stop-named', since: '2026-11-30', removableFrom: '2027-01-29' },
   /** Messages that decide something count only with a proof that the server made them. */
   messagesAreProven: { id: 'messages-proven', since: '2026-11-30', removableFrom: undefined },
+  /** The workflow of a pipeline that did not succeed ends as failed or cancelled in Temporal, too. */
+  endsAsItsPipeline: { id: 'ends-as-its-pipeline', since: '2026-11-30', removableFrom: '2027-01-29' },
 } as const satisfies Record<string, Version>;
 
 /** True where this run takes the new steps. Leaves a mark in the history: ask it last. */

@@ -11,6 +11,7 @@ import type {
   PipelineStarter,
   Prover,
   TriggerLookup,
+  WorkflowCancel,
   WorkflowLookup,
 } from '../adapters/ports.ts';
 import type { StopEnvironment } from '../plan/model/environments.ts';
@@ -119,7 +120,7 @@ async function unlessMissing<T>(absent: T, call: () => Promise<T>): Promise<T> {
 /** What an activity may look up in Temporal. */
 export const workflowLookup = (
   client: Client,
-): WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup => ({
+): WorkflowLookup & WorkflowCancel & PipelineLookup & PipelineStarter & TriggerLookup => ({
   lookup: lookupOf(client),
   start: (trigger) => signalTrigger(client, trigger),
   newestOf: (project, branch) =>
@@ -140,6 +141,10 @@ export const workflowLookup = (
       throw error;
     }
   },
+  requestCancel: (workflowId, runId) =>
+    unlessMissing(undefined, async () => {
+      await client.workflow.getHandle(workflowId, runId).cancel();
+    }),
 });
 
 async function toProject(

@@ -66,6 +66,8 @@ export interface FakeProject {
   release?: ReleaseOutput;
   /** Compilation waits for the gate `compiled`. */
   compileUntil?: boolean;
+  /** The first record of a pipeline waits for the gate `recorded`. */
+  recordUntil?: boolean;
   /** Its next pipelines wait in the project for the gate `claimed`. */
   claimUntil?: boolean;
   head?: string;
@@ -102,6 +104,9 @@ export class Fakes {
 
   /** Set by the world: the newest pipeline of main. */
   newest: (project: string) => Promise<PipelineId | undefined> = async () => undefined;
+
+  /** Set by the world: asks Temporal to cancel a run. */
+  requestCancel: AllActivities['requestCancel'] = async () => undefined;
 
   /** What the server says about approvals. */
   approvals: (question: ApprovalQuestion) => Promise<ApprovalAnswer> = async () => ({ verdict: 'stands' });
@@ -174,6 +179,12 @@ export class Fakes {
         return { bytes: 0, crc: '00000000', complete: false };
       },
       recordPipeline: async ({ record }) => {
+        const { project } = record.status;
+        const isFirst = !this.journal(project).some(({ activity }) => activity === 'recordPipeline');
+        if (isFirst && this.projects.get(project)?.recordUntil) {
+          this.#note(project, { activity: 'recordPipeline' });
+          await this.#stay(project, { until: 'recorded' });
+        }
         this.records.set(record.status.id, record);
         this.#note(record.status.project, { activity: 'recordPipeline' });
         return { record: SPEC };
@@ -189,6 +200,7 @@ export class Fakes {
         return { kind: 'published', url: 'http://davit.test/pages/x', warnings: [] };
       },
       isClosed: async ({ workflowId }) => this.closed.has(workflowId),
+      requestCancel: (run) => this.requestCancel(run),
       runJob: (input) => this.#job('runJob', input),
       buildImage: (input) => this.#job('buildImage', input),
       apitest: (input) => this.#job('apitest', input),
