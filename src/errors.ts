@@ -711,6 +711,13 @@ export const ERRORS = {
     meaning: 'The role of this user does not allow the request.',
     remedy: 'Ask an operator, or change the role in `users` of the installation file.',
   },
+  'auth/too-often': {
+    transient: true,
+    exit: 2,
+    http: 429,
+    meaning: 'Somebody tried too many unknown tokens from this address, or from everywhere.',
+    remedy: 'Wait a minute and log in again.',
+  },
   'webhook/signature': {
     transient: false,
     exit: 2,

@@ -133,6 +133,8 @@ export const projectSchema = z.strictObject({
   variables: z.record(z.string(), variable).default({}),
   /** Who sees the sites that its jobs publish: everybody, or everybody with a token. */
   pages: z.enum(['readers', 'public']).default('readers'),
+  /** Everybody sees the pages of its pipelines, with logs and artifacts, without a token. */
+  public: z.boolean().default(false),
   resource_modes: z
     .record(z.string(), z.enum(['unordered', 'oldest_first', 'newest_first', 'newest_ready_first']))
     .default({}),

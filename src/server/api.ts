@@ -35,7 +35,8 @@
  * Jobs: GET /git/:name/info/refs, POST /git/:name/git-upload-pack (name: `PROJECT.git`; Basic, CI_JOB_TOKEN), and with
  * this token as bearer or `JOB-TOKEN`: a pipeline, its log, artifacts.
  * Registries: GET /registry/token  token service of davit's own registry (credentials of jobs, targets and users)
- * Browsers: GET /pages/:slug and /pages/:slug/*  sites of jobs: for users with a token (also as password), or
+ * Browsers: GET /pipelines/..., /login, POST /login and /logout: pages of `routes/view.ts`, for users and, of public projects,
+ * for everybody. GET /pages/:slug and /pages/:slug/*  sites of jobs: for users with a token (also as password), or
  * public
  * Forges: POST /webhooks/:forge/:slug  and  POST /webhooks/:forge (project found by the repository's name)
  * Workers (bearer token of a worker, or of an attempt): /internal/v1/... attempts, blobs, records, logs; shapes are private to

@@ -65,8 +65,11 @@ export function waitingText(id: PipelineId, job: JobStatus): string | undefined 
   if (job.outcome) return undefined;
   if (job.phase === 'gate') return `gate: davit approve ${id} ${quoted(job.key)}${gateText(job)}`;
   if (job.phase === 'manual') return `davit play ${id} ${quoted(job.key)}`;
-  const reason = job.waitingFor;
-  if (reason === undefined) return undefined;
+  return job.waitingFor === undefined ? undefined : reasonText(job.waitingFor);
+}
+
+/** `waitingFor` of a job in words. */
+export function reasonText(reason: string): string {
   const colon = reason.indexOf(':');
   const [kind, subject] = colon < 0 ? [reason, ''] : [reason.slice(0, colon), reason.slice(colon + 1)];
   switch (kind) {

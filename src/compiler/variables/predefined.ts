@@ -33,7 +33,7 @@ export const pipelineUrl = (request: CompileRequest): string =>
   `${request.serverUrl}/pipelines/${request.project.slug}/${request.iid}`;
 
 export const jobUrl = (request: CompileRequest, key: string): string =>
-  `${pipelineUrl(request)}#${encodeURIComponent(key.toWellFormed())}`;
+  `${pipelineUrl(request)}/jobs/${encodeURIComponent(key.toWellFormed())}`;
 
 /** Values that are equal for every job of the pipeline. */
 export function pipelineValues(request: CompileRequest): Values {

@@ -52,6 +52,8 @@ export const AUDITED: Readonly<Record<string, AuditRule>> = {
   },
   'POST /api/v1/codec/decode': { action: 'payloads.open', summed: true },
   'POST /api/v1/codec/encode': { action: 'payloads.seal', summed: true },
+  'POST /login': { action: 'session.begin' },
+  'POST /logout': { action: 'session.end' },
   // Jobs, targets and people with a password
   'GET /registry/token': { action: 'registry.token', summed: true },
   'POST /git/:name/git-upload-pack': { action: 'git.read', summed: true },

@@ -231,7 +231,7 @@ describe('predefined', () => {
     ['CI_SERVER_VERSION_MAJOR', VERSION.split('.')[0]],
     ['CI_DISPOSABLE_ENVIRONMENT', 'true'],
     ['CI_TEMPLATE_REGISTRY_HOST', 'registry.gitlab.com'],
-    ['CI_JOB_URL', 'http://127.0.0.1:8080/pipelines/table/7#job%20one'],
+    ['CI_JOB_URL', 'http://127.0.0.1:8080/pipelines/table/7/jobs/job%20one'],
     ['CI_PROJECT_ID', undefined],
     ['CI_API_V4_URL', undefined],
   ])('%s', (name, expected) => expect(get(name)).toBe(expected));
