@@ -82,16 +82,24 @@ class Receiver {
   }
 
   /**
-   * Records a head that requests no pipeline, so that the reconciler does not treat it as a lost delivery.
+   * Records a head that requests no pipeline, so that the reconciler does not treat it as a lost delivery, and tells the
+   * project about a ref that is gone.
    */
   async #ignore(
-    { reason, repository, skipped }: Extract<ForgeEvent, { kind: 'ignored' }>,
+    { reason, repository, skipped, deleted }: Extract<ForgeEvent, { kind: 'ignored' }>,
     proven: readonly WebhookProject[],
   ): Promise<WebhookResponse> {
     const known = proven.find(({ project }) => sameRepository(project.repository, repository));
     if (known && skipped) {
       const name = skippedRecordName(known.project.name, sha256(skipped.ref));
       await this.#deps.records.put<SkippedRecord>(name, { sha: skipped.after });
+    }
+    if (known && deleted) {
+      const { name } = known.project;
+      const deadline = Date.now() + this.#deps.limits.webhookAnswerMs;
+      await this.#gate.run(name, deadline, () =>
+        this.#deps.workflows.refDeleted(name, deleted, Math.max(1, deadline - Date.now())),
+      );
     }
     return { ignored: reason };
   }
