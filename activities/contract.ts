@@ -67,8 +67,11 @@ export type CompileOutput =
     }
   /** Nothing to run: no job, [skip ci], or workflow:rules. Not a failure. */
   | { kind: 'empty'; reason: string }
-  /** Coded diagnostics for people, `file:line:column code message`. */
-  | { kind: 'invalid'; problems: string[] };
+  /**
+   * Coded diagnostics for people, `file:line:column code message`. `failed`: the cause is not the file but its source,
+   * a token or a setting.
+   */
+  | { kind: 'invalid'; problems: string[]; failed?: true };
 
 export interface FindArtifactsInput {
   project: ProjectSlug;

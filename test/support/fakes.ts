@@ -28,7 +28,6 @@ import { LIMITS } from './fake-limits.ts';
 import { SPEC } from './plans.ts';
 
 export { LIMITS };
-
 /** One dispatch of one job. An empty one succeeds at once. */
 export interface Behaviour {
   outcome?: Outcome;
@@ -61,8 +60,9 @@ export interface FakeProject {
    * apply|watch|rollback|resume|stop`.
    */
   behaviours: Record<string, Behaviour[]>;
-  compile?: CompileOutput;
-  /** The result of a release; it is created by default. */
+  /** A function is called for each compilation; it may throw. */
+  compile?: CompileOutput | (() => CompileOutput);
+  /** By default it is created. */
   release?: ReleaseOutput;
   /** Compilation waits for the gate `compiled`. */
   compileUntil?: boolean;
@@ -237,7 +237,8 @@ export class Fakes {
   #compile(slug: string): CompileOutput {
     const project = this.projects.get(slug);
     if (!project) throw ApplicationFailure.nonRetryable(`no fake project ${slug}`);
-    if (project.compile) return project.compile;
+    const { compile } = project;
+    if (compile) return typeof compile === 'function' ? compile() : compile;
     const ids = project.plan.jobs.map((job, at): [string, number] => [job.key, 1_000 + at]);
     return {
       kind: 'plan',

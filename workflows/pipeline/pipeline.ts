@@ -16,9 +16,10 @@ import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { composite, isAllowed } from '../../src/plan/policy/status.ts';
 import { DEADLINE_REASON, workflowEnd } from '../../src/plan/policy/workflow-end.ts';
 import { bestEffort, compiling, durable } from '../activities.ts';
+import { compilePatiently } from './compile-patiently.ts';
 import { unproven, verifies } from '../proof.ts';
 import { decide, outdated, type DecisionTarget } from './submit-decision.ts';
-import { causeMessage, classify } from '../failures.ts';
+import { causeMessage } from '../failures.ts';
 import { hasVersion } from '../versions.ts';
 import { CancelRequest } from './cancel-request.ts';
 import { throwEnd } from './end-workflow.ts';
@@ -51,6 +52,8 @@ class PipelineWorkflow {
   #target: DecisionTarget | undefined;
   #warnings: string[] = [];
   #reason: string | undefined;
+  /** Why the forge is waited for. */
+  #away: string | undefined;
   /** The verdict if no job determines it: a faulty or empty file, or a cancel before there was a plan. */
   #fixed: PipelineState | undefined;
   #cancelled: string | undefined;
@@ -126,7 +129,7 @@ class PipelineWorkflow {
       source: trigger.source,
       state: this.#state(),
       warnings: [...this.#warnings, ...this.#allowedFailures()],
-      reason: this.#target?.scheduler.cancelled ?? this.#reason,
+      reason: this.#target?.scheduler.cancelled ?? this.#away ?? this.#reason,
       ...(this.#cancelledBy && { cancelledBy: this.#cancelledBy }),
       startedAt: this.#startedAt,
       endedAt: this.#isOver() ? this.#endedAt : undefined,
@@ -159,6 +162,7 @@ class PipelineWorkflow {
    * What is waited for now. A job whose turn has not come waits for other jobs, which are listed themselves.
    */
   #waitingFor(): string[] {
+    if (this.#away !== undefined) return ['forge'];
     const kinds = (this.#target?.run.jobs ?? []).flatMap(({ status }) =>
       status.phase === 'created' || status.waitingFor === undefined || status.waitingFor === 'slots'
         ? []
@@ -212,18 +216,13 @@ class PipelineWorkflow {
 
   async #compile(): Promise<Planned> {
     const { id, iid, number, trigger } = this.#input;
-    for (;;) {
-      try {
-        const output = await compiling.compilePipeline({ id, iid, number, trigger });
-        if (output.kind === 'plan') return { compiled: output };
-        if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
-        return { state: 'config_error', reason: output.problems.join('\n') };
-      } catch (error) {
-        // Its worker is shutting down: another one takes it.
-        if (classify(error).kind !== 'requeued') throw error;
-        await sleep('1s');
-      }
-    }
+    const output = await compilePatiently({ id, iid, number, trigger }, (why) => {
+      this.#away = why;
+      this.#visibility.changed();
+    });
+    if (output.kind === 'plan') return { compiled: output };
+    if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
+    return { state: output.failed ? 'failed' : 'config_error', reason: output.problems.join('\n') };
   }
 
   #schedule(compiled: Compiled, seed: PipelineRecord | undefined): void {

@@ -9,7 +9,7 @@ import { count } from '../options.ts';
 import { followStatus } from '../client/status-follower.ts';
 import { statusText, type ViewOptions } from '../view/status-view.ts';
 import { table } from '../view/table.ts';
-import { stateCell } from '../view/status-labels.ts';
+import { pipelineCell } from '../view/status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
 
 /** Cursor home and clear screen (ECMA-48 CUP and ED). */
@@ -38,7 +38,7 @@ export function pipelinesTable(
 ): string {
   const rows = list.map((one) => [
     { text: one.id, paint: 'bold' as const },
-    stateCell(one.state),
+    pipelineCell(one),
     one.ref,
     one.sha.slice(0, 8),
     durationText((one.endedAt ?? now) - one.startedAt),
