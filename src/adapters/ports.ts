@@ -554,6 +554,8 @@ export interface TargetState {
   foreign?: boolean;
   /** The project whose deployment by this installation stands there. */
   owner?: string;
+  /** The pipeline of that deployment. */
+  pipeline?: PipelineId;
   image?: string;
   desired: number;
   running: number;
