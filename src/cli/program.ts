@@ -18,7 +18,9 @@ import { pipelinesCommand, statusCommand } from './commands/pipelines.ts';
 import { planCommand } from './commands/plan.ts';
 import { prepareCommand } from './commands/prepare.ts';
 import { runCommand } from './commands/run.ts';
+import { retryCommand } from './commands/retry.ts';
 import { serverCommand } from './commands/server.ts';
+import { startCommand } from './commands/start.ts';
 import { tokenCommand } from './commands/token.ts';
 import { keyCommand } from './commands/key.ts';
 import { downCommand, upCommand } from './commands/up.ts';
@@ -27,6 +29,7 @@ import { workerCommand } from './commands/worker.ts';
 const COMMANDS = [
   upCommand,
   runCommand,
+  startCommand,
   lintCommand,
   configCommand,
   schemaCommand,
@@ -35,6 +38,7 @@ const COMMANDS = [
   statusCommand,
   logsCommand,
   decideCommands,
+  retryCommand,
   environmentsCommand,
   downCommand,
   doctorCommand,

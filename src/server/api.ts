@@ -14,6 +14,8 @@
  *   GET  /api/v1/pipelines/:slug/:iid                         reader    PipelineStatus
  *   GET  /api/v1/pipelines/:slug/:iid/events                  reader    SSE: `status` PipelineStatus on every change
  *   POST /api/v1/pipelines/:slug/:iid/decisions DecisionRequest developer (gate: operator or approver) DecisionAnswer
+ *   POST /api/v1/pipelines/:slug/:iid/retry    RetryRequest   developer RetryResponse: failed and cancelled jobs
+ *   POST /api/v1/pipelines/:slug/:iid/again    AgainRequest   developer 202 StartResponse: as a new pipeline
  *   POST /api/v1/pipelines/:slug/:iid/cancel                  developer { accepted: true }
  *   GET  /api/v1/pipelines/:slug/:iid/log?job=&attempt=&offset= reader  bytes; headers x-davit-log-*
  *   GET  /api/v1/pipelines/:slug/:iid/log/follow?job=&attempt=&offset= reader SSE: `chunk` LogChunkEvent, `end` LogEndEvent
@@ -78,10 +80,6 @@ export interface Reconciliation {
 export type StartRequest = Pick<
   Trigger,
   | 'key'
-  | 'ref'
-  | 'refKind'
-  | 'before'
-  | 'title'
   | 'message'
   | 'sourceBlob'
   | 'file'
@@ -93,11 +91,25 @@ export type StartRequest = Pick<
   | 'origin'
   | 'inputs'
   | 'defaultBranch'
-> & {
-  source: 'cli' | 'api' | 'web';
-  /** Absent: the current commit of the branch or tag. */
-  sha?: string;
-};
+> &
+  /** Without a ref: the default branch; without its kind: the branch or tag with the name. */
+  Partial<Pick<Trigger, 'ref' | 'refKind' | 'before' | 'title'>> & {
+    source: 'cli' | 'api' | 'web';
+    /** Absent: the current commit of the branch or tag. */
+    sha?: string;
+  };
+/** The key of a new pipeline: there is one for each. */
+export interface AgainRequest {
+  key: string;
+}
+export interface RetryRequest {
+  comment?: string;
+}
+/** Jobs that run again, and those that may not, with the reason. */
+export interface RetryResponse {
+  retried: string[];
+  refused: { job: string; message: string }[];
+}
 export interface DecisionRequest {
   action: Decision['action'];
   job: string;

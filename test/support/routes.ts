@@ -27,6 +27,8 @@ export const ROUTES: Record<string, Access> = {
   'GET /api/v1/pipelines/:slug/:iid': 'reader',
   'GET /api/v1/pipelines/:slug/:iid/events': 'reader',
   'POST /api/v1/pipelines/:slug/:iid/decisions': 'developer',
+  'POST /api/v1/pipelines/:slug/:iid/retry': 'developer',
+  'POST /api/v1/pipelines/:slug/:iid/again': 'developer',
   'POST /api/v1/pipelines/:slug/:iid/cancel': 'developer',
   'GET /api/v1/pipelines/:slug/:iid/log': 'reader',
   'GET /api/v1/pipelines/:slug/:iid/log/follow': 'reader',

@@ -1,4 +1,4 @@
-/** Decisions about a pipeline or one of its jobs: approve, reject, play, retry, cancel. */
+/** Decisions about a pipeline or one of its jobs: approve, reject, play, cancel; a retry is in `retry.ts`. */
 import type { Command } from 'commander';
 import { DavitError } from '../../errors.ts';
 import type { Decision } from '../../plan/model/protocol.ts';
@@ -27,12 +27,6 @@ const VERBS: readonly Verb[] = [
     example: 'davit reject table/3 deploy --comment "wrong week"',
   },
   { name: 'play', action: 'play', description: 'start a manual job', example: 'davit play table/3 cleanup' },
-  {
-    name: 'retry',
-    action: 'retry',
-    description: 'run an ended job again, also in an ended pipeline',
-    example: "davit retry table/3 'build: [arm32]'",
-  },
 ];
 
 interface Options {
@@ -59,7 +53,8 @@ export function decideCommands(program: Command, cli: Cli): void {
   cancelCommand(program, cli);
 }
 
-async function decide(
+/** Asks for the confirmation that the job may need. */
+export async function decide(
   cli: Cli,
   decision: { id: string; job: string; action: Decision['action'] },
   options: Options,

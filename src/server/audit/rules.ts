@@ -33,6 +33,8 @@ export const AUDITED: Readonly<Record<string, AuditRule>> = {
     action: 'job.decide',
     body: ['action', 'job', 'confirm'],
   },
+  'POST /api/v1/pipelines/:slug/:iid/retry': { action: 'pipeline.retry' },
+  'POST /api/v1/pipelines/:slug/:iid/again': { action: 'pipeline.start-again', body: ['key'] },
   'POST /api/v1/pipelines/:slug/:iid/cancel': { action: 'pipeline.cancel' },
   'POST /api/v1/collection': { action: 'blobs.collect', body: ['dryRun'], answer: ['blobs', 'bytes'] },
   'GET /api/v1/audit': { action: 'audit.read' },

@@ -235,6 +235,14 @@ describe('predefined', () => {
     ['CI_PROJECT_ID', undefined],
     ['CI_API_V4_URL', undefined],
   ])('%s', (name, expected) => expect(get(name)).toBe(expected));
+  test('of a pipeline that is run again are those of its event', () => {
+    const again = { pipeline: 'table/3', source: 'merge_request' } as const;
+    const more: Overrides = { trigger: { source: 'api', again } };
+    expect([get('CI_PIPELINE_SOURCE', more), get('DAVIT_TRIGGER', more)]).toEqual([
+      'merge_request_event',
+      'merge_request',
+    ]);
+  });
   test('of a tag', () => {
     const more: Overrides = { trigger: { ref: 'v1.0', refKind: 'tag', source: 'tag' } };
     expect([
