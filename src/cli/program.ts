@@ -5,6 +5,7 @@ import type { Cli } from './cli.ts';
 import { auditCommand } from './commands/audit.ts';
 import { caCommand } from './commands/ca.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
+import { deliveriesCommand } from './commands/deliveries.ts';
 import { decideCommands } from './commands/submit-decision.ts';
 import { deployTokenCommand } from './commands/deploy-token.ts';
 import { environmentsCommand } from './commands/environments.ts';
@@ -35,6 +36,7 @@ const COMMANDS = [
   logsCommand,
   decideCommands,
   environmentsCommand,
+  deliveriesCommand,
   downCommand,
   doctorCommand,
   diskCommand,
