@@ -9,6 +9,7 @@ import type { InstallationProject } from '../installation.ts';
 import type { ForgeProtection } from '../match/forge-refs.ts';
 import type { JobAsker } from '../match/registry-access.ts';
 import type { AuditEntry, AuditKind } from '../plan/model/audit.ts';
+import type { Delivery } from '../plan/model/delivery.ts';
 import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts';
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
@@ -101,6 +102,14 @@ export interface AuditLog {
   /** Entries that could not be stored. */
   lost(): number;
   close(): Promise<void>;
+}
+
+/** What forges delivered, bounded per project. */
+export interface DeliveryLog {
+  /** True once it is on disk; false if it is lost. Never rejects. */
+  append(entry: Delivery): Promise<boolean>;
+  /** Newest first. */
+  read(project: ProjectSlug, limit: number): Promise<Delivery[]>;
 }
 
 /** Position of a follower in an engine's log up to which the store has acknowledged everything. */
