@@ -51,6 +51,8 @@ export const VERSIONS = {
   stopsNameTheirAttempt: { id: 'stop-named', since: '2026-11-30', removableFrom: '2027-01-29' },
   /** Messages that decide something count only with a proof that the server made them. */
   messagesAreProven: { id: 'messages-proven', since: '2026-11-30', removableFrom: undefined },
+  /** Every state of a pipeline is told to the forge, by a workflow of its own that outlives the pipeline. */
+  statusOfEachState: { id: 'status-of-each-state', since: '2026-11-30', removableFrom: '2027-01-29' },
 } as const satisfies Record<string, Version>;
 
 /** True where this run takes the new steps. Leaves a mark in the history: ask it last. */

@@ -21,13 +21,17 @@ import { causeMessage, classify } from '../failures.ts';
 import { setPipelineHandlers } from './handlers.ts';
 import { makeRun } from './make-run.ts';
 import { UpstreamLink } from '../upstream-link.ts';
+import { hasVersion } from '../versions.ts';
+import { ForgeLink } from './forge-link.ts';
 import { reportEnd } from './project-link.ts';
 import { Scheduler } from './scheduler.ts';
 import { viewOf } from '../job/state.ts';
 import { Visibility } from '../visibility.ts';
 
 type Compiled = Extract<CompileOutput, { kind: 'plan' }>;
-type Planned = { compiled: Compiled; seed?: PipelineRecord } | { state: PipelineState; reason: string };
+type Planned =
+  | { compiled: Compiled; seed?: PipelineRecord }
+  | { state: PipelineState; reason: string; cause?: PipelineStatus['cause'] };
 
 /** Workflow `pipeline/SLUG/IID`; its result is the verdict. */
 export async function pipeline(input: PipelineInput): Promise<PipelineState> {
@@ -39,6 +43,7 @@ export async function pipeline(input: PipelineInput): Promise<PipelineState> {
 class PipelineWorkflow {
   readonly #input: PipelineInput;
   readonly #upstream: UpstreamLink;
+  readonly #forge: ForgeLink;
   readonly #own: CancellationScope;
   #startedAt = Date.now();
   readonly #visibility = new Visibility(() => this.status());
@@ -46,11 +51,14 @@ class PipelineWorkflow {
   #target: DecisionTarget | undefined;
   #warnings: string[] = [];
   #reason: string | undefined;
+  #cause: PipelineStatus['cause'];
   /** The verdict if no job determines it: a faulty or empty file, or a cancel before there was a plan. */
   #fixed: PipelineState | undefined;
   #cancelled: string | undefined;
   #cancelledBy: PipelineStatus['cancelledBy'];
   #newer: string | undefined;
+  /** False in a run from before the forge was told each state. */
+  #tellsForge = false;
   #endedAt: number | undefined;
   /** Cancel requests whose proof is being verified: the record names the person. */
   #verifying = 0;
@@ -58,6 +66,7 @@ class PipelineWorkflow {
   constructor(input: PipelineInput, scopes: { root: CancellationScope; own: CancellationScope }) {
     this.#input = input;
     this.#upstream = new UpstreamLink(input);
+    this.#forge = new ForgeLink(input, scopes.own);
     this.#own = scopes.own;
     setPipelineHandlers({
       id: input.id,
@@ -77,6 +86,7 @@ class PipelineWorkflow {
     if ('state' in planned) {
       this.#fixed = planned.state;
       this.#reason = planned.reason;
+      this.#cause = planned.cause;
     } else this.#schedule(planned.compiled, planned.seed);
     for (;;) {
       await this.#target?.scheduler.settled();
@@ -102,6 +112,7 @@ class PipelineWorkflow {
       state: this.#state(),
       warnings: [...this.#warnings, ...this.#allowedFailures()],
       reason: this.#target?.scheduler.cancelled ?? this.#reason,
+      ...(this.#cause && { cause: this.#cause }),
       ...(this.#cancelledBy && { cancelledBy: this.#cancelledBy }),
       startedAt: this.#startedAt,
       endedAt: this.#isOver() ? this.#endedAt : undefined,
@@ -186,13 +197,15 @@ class PipelineWorkflow {
   }
 
   async #compile(): Promise<Planned> {
-    const { id, iid, number, trigger } = this.#input;
+    const { id, iid, number, trigger, order } = this.#input;
+    const input = { id, iid, number, trigger, ...(order !== undefined && { order }) };
     for (;;) {
       try {
-        const output = await compiling.compilePipeline({ id, iid, number, trigger });
+        const output = await compiling.compilePipeline(input);
         if (output.kind === 'plan') return { compiled: output };
         if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
-        return { state: 'config_error', reason: output.problems.join('\n') };
+        const { cause } = output;
+        return { state: 'config_error', reason: output.problems.join('\n'), ...(cause && { cause }) };
       } catch (error) {
         // Its worker is shutting down: another one takes it.
         if (classify(error).kind !== 'requeued') throw error;
@@ -206,6 +219,7 @@ class PipelineWorkflow {
     this.#startedAt = seed?.status.startedAt ?? this.#startedAt;
     const changed = (): void => {
       this.#visibility.changed();
+      if (this.#tellsForge) this.#forge.changed(() => this.status());
       this.#target?.scheduler.applyAutoCancel();
       if (this.#upstream.hasListeners) this.#upstream.changed(this.status());
     };
@@ -216,7 +230,9 @@ class PipelineWorkflow {
     if (this.#newer !== undefined) scheduler.supersede(this.#newer);
     this.#upstream.created();
     this.#watchDeadline(compiled.limits.pipelineTimeoutMs);
-    void this.#report('running');
+    if (seed?.status.endedAt !== undefined) this.#forge.after(seed.status.endedAt);
+    this.#tellsForge = hasVersion('statusOfEachState');
+    if (!this.#tellsForge) void this.#report('running');
     if (this.#cancelled !== undefined && !seed) return scheduler.cancelPermanently(this.#cancelled);
     const isCurrent = this.#isCurrent(seed);
     // With a record, the first step restores what was open; the decision may be about that.
@@ -239,11 +255,14 @@ class PipelineWorkflow {
     const plan = 'compiled' in planned ? planned.compiled.planBlob : undefined;
     const { trigger, order } = this.#input;
     const record = { version: 1, status, trigger, order, plan } as const;
+    const recorded = durable.recordPipeline({ record }).catch((error: unknown) => {
+      this.#warnings = [...this.#warnings, `The pipeline was not recorded: ${causeMessage(error)}`];
+    });
     await Promise.all([
-      durable.recordPipeline({ record }).catch((error: unknown) => {
-        this.#warnings = [...this.#warnings, `The pipeline was not recorded: ${causeMessage(error)}`];
-      }),
-      this.#report(status.state),
+      // The forge is told what the record says.
+      hasVersion('statusOfEachState')
+        ? recorded.then(() => this.#forge.ended(status))
+        : Promise.all([recorded, this.#report(status.state)]),
       this.#target?.run.cleanup.flush(),
     ]);
     await this.#upstream.ended(status);
