@@ -11,6 +11,7 @@ import { forgeRefs } from '../../src/adapters/forge/index.ts';
 import { cloneOptions } from '../../src/adapters/git/clone-protocols.ts';
 import { gitSource } from '../../src/adapters/git/index.ts';
 import { httpStores } from '../../src/adapters/http/index.ts';
+import { serverAuthority } from '../../src/adapters/http/server-authority.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { installationSchema, projectSchema } from '../../src/installation.ts';
 import { readSettings } from '../../src/config.ts';
@@ -165,4 +166,13 @@ test('a worker verifies the server, by the authority that its process trusts', a
   expect((await after.facts()).installation).toBe('tls');
   await after.close();
   expect(await readFile(ca(), 'utf8')).toContain('BEGIN CERTIFICATE');
+});
+
+test('what jobs get to verify the server: the authority that has signed its certificate, and no other', async () => {
+  const pem = await readFile(ca(), 'utf8');
+  expect(await serverAuthority(ca(), server.url)()).toBe(pem);
+  expect(await serverAuthority(files.caFile, server.url)()).toBeUndefined();
+  expect(await serverAuthority(ca(), 'http://127.0.0.1:1')()).toBeUndefined();
+  expect(await serverAuthority(ca(), 'https://127.0.0.1:1')()).toBeUndefined();
+  expect(await serverAuthority(undefined, server.url)()).toBeUndefined();
 });
