@@ -75,13 +75,17 @@ export const loginPage = ({ visitor, to, problem }: LoginView): string =>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus><button>Log in</button></form>`,
   });
 
+const AWAY_S = 10;
+
+/** `away`: the same page may be there soon. */
 export const problemPage = (
   visitor: Visitor,
-  problem: { title: string; text: Content; path: string },
+  problem: { title: string; text: Content; path: string; away: boolean },
 ): string =>
   page({
     title: problem.title,
     visitor,
     path: problem.path,
+    refreshS: problem.away ? AWAY_S : undefined,
     body: html`<h1>${problem.title}</h1><p>${problem.text}</p>`,
   });
