@@ -573,6 +573,13 @@ export const ERRORS = {
     meaning: 'The repository rejected the credentials, or requires some.',
     remedy: 'Check clone_user and clone_token of the project in the installation file.',
   },
+  'git/moved': {
+    transient: false,
+    exit: 3,
+    http: 502,
+    meaning: 'The repository has another address now: the forge redirects, and a token follows no redirect.',
+    remedy: 'Put the final address into clone_url (and repository) of the project in the installation file.',
+  },
   'git/bad-request': {
     transient: false,
     exit: 2,

@@ -3,6 +3,7 @@
  * a reference. `src/compiler/installation-file.ts` reads the file with line and column.
  */
 import { z } from 'zod';
+import { includesSchema } from './installation-includes.ts';
 import { ARCHES, isSlug } from './plan/model/ids.ts';
 import { parseDuration } from './plan/model/duration.ts';
 import type { SecretRef } from './plan/model/spec.ts';
@@ -88,6 +89,8 @@ export const projectSchema = z.strictObject({
   forge_token: secretRef.optional(),
   /** PEM of an additional authority for the forge's API and clones, on each machine that calls the forge. */
   forge_ca_file: z.string().optional(),
+  /** Tokens of this project may go to the forge over plain http: everybody in that network can read them. */
+  allow_http: z.boolean().default(false),
   /** Full name at the forge, `group/project`; deliveries of other repositories are refused. */
   repository: z.string().optional(),
   clone_url: z.string().optional(),
@@ -215,19 +218,7 @@ export const installationSchema = z.strictObject({
     )
     .default([]),
   targets: z.array(targetSchema).default([]),
-  /** What `include` can reach apart from the projects above. */
-  includes: z
-    .strictObject({
-      /** `HOST` or `HOST:PORT` that `remote` may fetch from although their addresses are private. */
-      allow_hosts: z.array(z.string()).default([]),
-      /** If given, `remote` fetches from these hosts alone; `*` matches any text. */
-      only_hosts: z.array(z.string()).optional(),
-      /** PEM of additional authorities, on the machine of the control worker. */
-      ca_file: z.string().optional(),
-      /** Other projects at the including project's forge, read with its clone_token: `team/*`. */
-      forge_projects: z.array(z.string()).default([]),
-    })
-    .prefault({}),
+  includes: includesSchema,
   limits: z
     .strictObject({
       heartbeat_timeout: duration('30s'),

@@ -765,6 +765,11 @@ export interface WorkflowLookup {
   isClosed(workflowId: string, runId?: string): Promise<boolean>;
 }
 
+export interface WorkflowCancel {
+  /** Durable when it resolves; nothing happens to a closed run. */
+  requestCancel(workflowId: string, runId: string): Promise<void>;
+}
+
 export interface PipelineLookup {
   /**
    * The newest pipeline of a branch that its project remembers, which includes every open one; child

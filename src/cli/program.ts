@@ -4,6 +4,7 @@ import { VERSION } from '../version.ts';
 import type { Cli } from './cli.ts';
 import { auditCommand } from './commands/audit.ts';
 import { caCommand } from './commands/ca.ts';
+import { completionCommand } from './commands/completion.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
 import { decideCommands } from './commands/submit-decision.ts';
 import { deployTokenCommand } from './commands/deploy-token.ts';
@@ -51,6 +52,7 @@ const COMMANDS = [
   auditCommand,
   caCommand,
   prepareCommand,
+  completionCommand,
 ];
 
 export function buildProgram(cli: Cli): Command {

@@ -66,7 +66,7 @@ const TOKEN_ID_CHARS = 12;
 /** Names a token by its hash; reveals nothing of it. */
 export const tokenIdOf = (tokenSha256: string): string => tokenSha256.slice(0, TOKEN_ID_CHARS);
 
-type ListedWorker = Machine & { token_sha256: string; control?: true };
+export type ListedWorker = Machine & { token_sha256: string; control?: true };
 
 export interface KnownTokensOptions {
   /** A function is called at each request: rights may change while the server runs. */

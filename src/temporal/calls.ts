@@ -11,10 +11,11 @@ import type {
   PipelineStarter,
   Prover,
   TriggerLookup,
+  WorkflowCancel,
   WorkflowLookup,
 } from '../adapters/ports.ts';
 import type { StopEnvironment } from '../plan/model/environments.ts';
-import type { ProjectInput } from '../plan/model/project-memory.ts';
+import type { DeletedRef, ProjectInput } from '../plan/model/project-memory.ts';
 import {
   pipelineWorkflowId,
   projectWorkflowId,
@@ -52,6 +53,10 @@ export const provenStart =
 /** For a closed pipeline: the project starts a new run of it, which begins with this decision. */
 export const signalRerun = (client: Client, project: ProjectSlug, request: RerunRequest): Promise<void> =>
   toProject(client, project, { signal: SIGNALS.rerun, args: [request] });
+
+/** The project forgets the ref's head: pushed again at the same commit, it starts a pipeline. */
+export const signalDeletion = (client: Client, project: ProjectSlug, deleted: DeletedRef): Promise<void> =>
+  toProject(client, project, { signal: SIGNALS.refDeleted, args: [deleted] });
 
 /** The project stops the environment by its stop job, or marks it as stopped if it has none. */
 export const signalStopEnvironment = (
@@ -115,7 +120,7 @@ async function unlessMissing<T>(absent: T, call: () => Promise<T>): Promise<T> {
 /** What an activity may look up in Temporal. */
 export const workflowLookup = (
   client: Client,
-): WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup => ({
+): WorkflowLookup & WorkflowCancel & PipelineLookup & PipelineStarter & TriggerLookup => ({
   lookup: lookupOf(client),
   start: (trigger) => signalTrigger(client, trigger),
   newestOf: (project, branch) =>
@@ -136,6 +141,10 @@ export const workflowLookup = (
       throw error;
     }
   },
+  requestCancel: (workflowId, runId) =>
+    unlessMissing(undefined, async () => {
+      await client.workflow.getHandle(workflowId, runId).cancel();
+    }),
 });
 
 async function toProject(

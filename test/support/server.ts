@@ -13,6 +13,7 @@ import { publicKeys, signMessage } from '../../src/adapters/keys/proofs.ts';
 import { serverSealer } from '../../src/adapters/secrets/index.ts';
 import { installationSchema, type Installation } from '../../src/installation.ts';
 import type { PipelineId } from '../../src/plan/model/ids.ts';
+import type { DeletedRef } from '../../src/plan/model/project-memory.ts';
 import type {
   Asker,
   Decision,
@@ -81,6 +82,11 @@ export class FakeWorkflows implements Workflows {
     this.#fail();
     await this.onTrigger(trigger);
     this.triggers.push(trigger);
+  }
+  deletions: (DeletedRef & { project: string })[] = [];
+  async refDeleted(project: string, deleted: DeletedRef): Promise<void> {
+    this.#fail();
+    this.deletions.push({ project, ...deleted });
   }
   async rerun(_project: string, request: RerunRequest): Promise<void> {
     this.reruns.push(request);

@@ -9,6 +9,7 @@ import type { ProjectSlug } from '../../plan/model/ids.ts';
 import type { SecretRef } from '../../plan/model/spec.ts';
 import { TrustingAgents } from '../authorities.ts';
 import type { Forge, ForgeRefs, ReleaseAt, Secrets } from '../ports.ts';
+import { mayCarryToken } from '../text.ts';
 import { readProtection } from './protection.ts';
 import { findCall, unsupportedParts, makeCall } from './release.ts';
 import { reasonIn, send, TIMEOUT_MS, type ForgeResponse } from './send.ts';
@@ -21,6 +22,8 @@ export interface ForgeSettings {
   forge_url?: string | undefined;
   forge_token?: SecretRef | undefined;
   forge_ca_file?: string | undefined;
+  /** The token may go over plain http. */
+  allow_http?: boolean | undefined;
   repository?: string | undefined;
 }
 export interface ForgeOptions {
@@ -79,7 +82,10 @@ const forgeOf = async (options: ForgeOptions, name: ProjectSlug): Promise<ForgeA
 
 const agents = new TrustingAgents();
 
-/** Undefined where the project names no forge, address, repository or token. Rejects with `secret/missing`. */
+/**
+ * Undefined where the project names no forge, address, repository or token. Rejects with `secret/missing`, and with
+ * `forge/refused` before a token goes over plain http.
+ */
 async function forgeAt(
   project: ForgeSettings | undefined,
   { secrets, dispatcher }: Pick<ForgeOptions, 'secrets' | 'dispatcher'>,
@@ -88,6 +94,7 @@ async function forgeAt(
   if (!project?.forge_token || !project.repository || !kind || kind === 'none') return undefined;
   const url = project.forge_url ?? (kind === 'github' ? 'https://github.com' : undefined);
   if (url === undefined) return undefined;
+  if (!project.allow_http && !mayCarryToken(url)) throw plainHttp();
   const token = await secrets.resolve(project.forge_token);
   return {
     project: { name: project.name, kind, url, repository: project.repository },
@@ -95,6 +102,11 @@ async function forgeAt(
     dispatcher: dispatcher ?? (await agents.of(project.forge_ca_file)),
   };
 }
+
+const plainHttp = (): DavitError =>
+  new DavitError('forge/refused', 'davit does not send forge_token over plain http.', {
+    hint: 'Use an https address. In a network that you trust, set `allow_http: true` for the project.',
+  });
 
 function releaseAt({ host, status, body }: ForgeResponse): ReleaseAt {
   if (status < 200 || status > 299)

@@ -9,7 +9,7 @@ import { count } from '../options.ts';
 import { followStatus } from '../client/status-follower.ts';
 import { statusText, type ViewOptions } from '../view/status-view.ts';
 import { table } from '../view/table.ts';
-import { stateCell } from '../view/status-labels.ts';
+import { pipelineCell } from '../view/status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
 
 /** Cursor home and clear screen (ECMA-48 CUP and ED). */
@@ -20,7 +20,7 @@ export function pipelinesCommand(program: Command, cli: Cli): void {
     .command('pipelines')
     .description('list pipelines, newest first')
     .option('--project <name>', 'only pipelines of this project')
-    .option('--limit <number>', 'maximum number of pipelines', count(1, 500), 20)
+    .option('--limit <number>', 'maximum number of pipelines, 1 to 200', count(1, 200), 20)
     .option('--json', 'print them as JSON')
     .addHelpText('after', '\nExample:\n  $ davit pipelines\n  $ davit pipelines --project table --limit 5')
     .action(async (options: { project?: string; limit: number; json?: boolean }) => {
@@ -38,7 +38,7 @@ export function pipelinesTable(
 ): string {
   const rows = list.map((one) => [
     { text: one.id, paint: 'bold' as const },
-    stateCell(one.state),
+    pipelineCell(one),
     one.ref,
     one.sha.slice(0, 8),
     durationText((one.endedAt ?? now) - one.startedAt),

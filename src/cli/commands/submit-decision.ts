@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { DavitError } from '../../errors.ts';
 import type { Decision } from '../../plan/model/protocol.ts';
 import { printJson, type Cli } from '../cli.ts';
+import { confirmed } from '../confirm.ts';
 import { resolveId, withServer } from '../connect.ts';
 import { plainText } from '../view/terminal-text.ts';
 
@@ -73,20 +74,6 @@ export async function decide(
   });
   if (options.json) return printJson(cli, answer);
   return cli.io.out(`${plainText(answer.message)}\n`);
-}
-
-/** Asks on the terminal; anything but yes is no. */
-async function confirmed(cli: Cli, text: string): Promise<boolean> {
-  cli.io.err(`${plainText(text)} [y/N] `);
-  // Loaded on demand: every command pays for the imports of this file.
-  const { createInterface } = await import('node:readline');
-  const lines = createInterface({ input: cli.io.stdin });
-  try {
-    for await (const line of lines) return /^y(es)?$/i.test(line.trim());
-    return false;
-  } finally {
-    lines.close();
-  }
 }
 
 function cancelCommand(program: Command, cli: Cli): void {

@@ -27,6 +27,12 @@ export const stateCell = (state: PipelineState): Cell => ({
   paint: STATE_PAINT[state],
 });
 
+/** The same for one pipeline, before it has jobs. */
+export const pipelineCell = ({ state, waitingFor }: Pick<PipelineStatus, 'state' | 'waitingFor'>): Cell =>
+  state === 'created' && waitingFor.includes('forge')
+    ? { text: 'waits for the forge', paint: 'yellow' }
+    : stateCell(state);
+
 const OUTCOME_PAINT: Record<NonNullable<JobStatus['outcome']>, Paint> = {
   succeeded: 'green',
   failed: 'red',

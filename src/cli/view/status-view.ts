@@ -4,7 +4,7 @@ import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import { painted, table } from './table.ts';
 import { plainText } from './terminal-text.ts';
-import { jobCell, jobTime, quoted, stateCell, waitingText } from './status-labels.ts';
+import { jobCell, jobTime, pipelineCell, quoted, stateCell, waitingText } from './status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
 
 export interface ViewOptions {
@@ -17,7 +17,7 @@ export interface ViewOptions {
 
 export function statusText(status: PipelineStatus, options: ViewOptions): string {
   const { color } = options;
-  const state = stateCell(status.state);
+  const state = pipelineCell(status);
   const took = durationText((status.endedAt ?? options.now) - status.startedAt);
   const head = `${painted(status.id, 'bold', color)}  ${painted(state.text, state.paint, color)}  ${took}\n`;
   const page = options.page === undefined ? '' : `  ${options.page}\n`;

@@ -69,12 +69,12 @@ class Receiver {
       proof ? candidates.filter(({ secret }) => proves(forge, secret, { proof, raw })) : [];
     // Refuse as early as possible, before the body is read.
     if (!proof || candidates.length === 0 || (!needsBody(forge) && check(Buffer.alloc(0)).length === 0))
-      throw this.#unproven(forge, slug);
+      throw this.#unproven(forge, slug, headers);
     const { webhookBytes: maxBytes, webhookBodyMs: totalMs } = this.#deps.limits;
     const limits = { maxBytes, totalMs, budget: this.#budget, length: headers['content-length'] };
     return withRawBody(body, limits, async (raw) => {
       const proven = check(raw);
-      if (proven.length === 0) throw this.#unproven(forge, slug);
+      if (proven.length === 0) throw this.#unproven(forge, slug, headers);
       const event = readEvent(forge, headers, raw);
       if (event.kind === 'ignored') return this.#ignore(event, proven);
       return this.#start({ event, project: ofRepository(proven, event.repository), headers, raw, reply });
@@ -82,16 +82,24 @@ class Receiver {
   }
 
   /**
-   * Records a head that requests no pipeline, so that the reconciler does not treat it as a lost delivery.
+   * Records a head that requests no pipeline, so that the reconciler does not treat it as a lost delivery, and tells the
+   * project about a ref that is gone.
    */
   async #ignore(
-    { reason, repository, skipped }: Extract<ForgeEvent, { kind: 'ignored' }>,
+    { reason, repository, skipped, deleted }: Extract<ForgeEvent, { kind: 'ignored' }>,
     proven: readonly WebhookProject[],
   ): Promise<WebhookResponse> {
     const known = proven.find(({ project }) => sameRepository(project.repository, repository));
     if (known && skipped) {
       const name = skippedRecordName(known.project.name, sha256(skipped.ref));
       await this.#deps.records.put<SkippedRecord>(name, { sha: skipped.after });
+    }
+    if (known && deleted) {
+      const { name } = known.project;
+      const deadline = Date.now() + this.#deps.limits.webhookAnswerMs;
+      await this.#gate.run(name, deadline, () =>
+        this.#deps.workflows.refDeleted(name, deleted, Math.max(1, deadline - Date.now())),
+      );
     }
     return { ignored: reason };
   }
@@ -123,12 +131,16 @@ class Receiver {
   }
 
   /** WEBHOOK-2; the log has the details. */
-  #unproven(forge: ForgeName, slug: string | undefined): DavitError {
+  #unproven(forge: ForgeName, slug: string | undefined, headers: IncomingHttpHeaders): DavitError {
     this.#deps.log.warn('refused a delivery: its signature matches no project of this forge', {
       forge,
       slug,
     });
-    return new DavitError('webhook/signature', `The delivery is not signed for a project of ${forge}.`);
+    return new DavitError(
+      'webhook/signature',
+      `The delivery is not signed for a project of ${forge}.`,
+      isForm(headers) ? { hint: JSON_HINT } : {},
+    );
   }
 }
 
@@ -145,12 +157,19 @@ function readEvent(forge: ForgeName, headers: IncomingHttpHeaders, raw: Buffer):
     throw new DavitError(
       'webhook/body',
       where === undefined
-        ? 'The body is not valid JSON.'
+        ? isForm(headers)
+          ? 'The body is a form and not JSON.'
+          : 'The body is not valid JSON.'
         : `The payload has no valid field ${where || '(not an object)'}.`,
-      { cause: error },
+      { cause: error, ...(isForm(headers) && { hint: JSON_HINT }) },
     );
   }
 }
+
+/** Gitea signs the JSON inside of a form, GitHub the form; davit reads neither. */
+const isForm = (headers: IncomingHttpHeaders): boolean =>
+  /^application\/x-www-form-urlencoded/i.test(headers['content-type'] ?? '');
+const JSON_HINT = 'Set the content type of the webhook at the forge to application/json.';
 
 /** Forges treat repository names as case-insensitive. */
 function ofRepository(proven: readonly WebhookProject[], repository: string): WebhookProject['project'] {

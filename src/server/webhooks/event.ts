@@ -1,11 +1,21 @@
 /** The common form of forge events, and the triggers that they become. Pure. */
 import { z } from 'zod';
+import type { DeletedRef } from '../../plan/model/project-memory.ts';
 import { pushKey, type ForgeRepository, type Trigger } from '../../plan/model/trigger.ts';
 
 export type EventTrigger = Omit<Trigger, 'project' | 'deliveryId' | 'receivedAt'>;
 export type ForgeEvent =
-  /** `skipped`: the head of a ref that requests no pipeline, so that it is not treated as a lost delivery. */
-  | { kind: 'ignored'; reason: string; repository?: string; skipped?: { ref: string; after: string } }
+  /**
+   * `skipped`: the head of a ref that requests no pipeline, so that it is not treated as a lost delivery. `deleted`: the
+   * project forgets the ref, so that it starts a pipeline when it is pushed again at the same commit.
+   */
+  | {
+      kind: 'ignored';
+      reason: string;
+      repository?: string;
+      skipped?: { ref: string; after: string };
+      deleted?: DeletedRef;
+    }
   | { kind: 'trigger'; repository: string; trigger: EventTrigger };
 
 /** Texts in a workflow's history have a bounded length, and no control characters except line breaks. */
@@ -90,7 +100,10 @@ export function pushEvent(push: Push): ForgeEvent {
   const tag = /^refs\/tags\/(.+)$/s.exec(ref)?.[1];
   const name = branch ?? tag;
   if (name === undefined) return ignored('The ref is neither a branch nor a tag.', repository);
-  if (isZero(after)) return ignored('The ref was deleted.', repository);
+  if (isZero(after)) {
+    const deleted: DeletedRef = { refKind: tag === undefined ? 'branch' : 'tag', ref: name, before };
+    return { kind: 'ignored', reason: 'The ref was deleted.', repository, deleted };
+  }
   if (push.skip || requestsSkip(message)) {
     const reason = 'The commit requests no pipeline ([skip ci]).';
     return { kind: 'ignored', reason, repository, skipped: { ref, after } };
