@@ -107,6 +107,7 @@ export async function triggerAgain(
     key,
     source: 'api',
     again: { pipeline: id, source: eventOf(before) },
+    startedBefore: [...new Set([...(before.startedBefore ?? []), before.actor])],
     cloneUrl: event.sourceBlob === undefined ? (project?.clone_url ?? event.cloneUrl) : undefined,
   };
 }

@@ -143,6 +143,8 @@ export interface Trigger {
   upstream?: Upstream;
   /** It runs an ended pipeline again: that one, and the source of the first of them. */
   again?: { pipeline: PipelineId; source: TriggerSource };
+  /** Who pushed or started the earlier ones: whose code it is does not change by running it again. */
+  startedBefore?: string[];
   /** Epoch ms, server's clock. */
   receivedAt: number;
   /** Set by the server. */

@@ -11,7 +11,13 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
-import { isSlug, type PipelineId, type ProjectSlug } from '../../plan/model/ids.ts';
+import {
+  isSlug,
+  parsePipelineId,
+  pipelineId,
+  type PipelineId,
+  type ProjectSlug,
+} from '../../plan/model/ids.ts';
 import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
 import type { ServerDeps } from '../deps.ts';
 import { codedError } from '../error-handler.ts';
@@ -27,7 +33,7 @@ import type { Views } from '../views.ts';
 import { sendArtifact } from './artifacts.ts';
 import { loginRoutes } from './login.ts';
 import { lastAttempt, pieces } from './logs.ts';
-import { jobOf, logQueryOf, missing, pipelineOf, reportsOf, slugOf } from './params.ts';
+import { jobOf, logQueryOf, missing, reportsOf, slugOf } from './params.ts';
 
 const anybody = { config: { access: 'anybody' } } as const;
 const site = { config: { access: 'site' } } as const;
@@ -155,8 +161,11 @@ async function opened(
   pages: Pages,
   request: FastifyRequest,
 ): Promise<{ visitor: Caller; id: PipelineId; status: PipelineStatus }> {
-  const { visitor } = allowed(pages, request);
-  const id = pipelineOf(request.params);
+  const { visitor, project } = allowed(pages, request);
+  const { iid } = z.object({ iid: z.string() }).parse(request.params);
+  const parsed = parsePipelineId(`${project}/${iid}`);
+  if (!parsed) throw missing(NO_PAGE);
+  const id = pipelineId(parsed.slug, parsed.iid);
   return { visitor, id, status: await pages.views.status(id) };
 }
 
@@ -186,8 +195,7 @@ function sendProblem(
     return sendPage(reply, loginPage({ visitor, to: request.url }));
   }
   const title = coded.http === 404 ? 'Not found' : coded.http < 500 ? 'Refused' : 'Not possible now';
-  return sendPage(
-    reply,
-    problemPage(visitor, { title, text: `${coded.message} ${coded.hint}`, path: request.url }),
-  );
+  const away = coded.http === 503 && request.method === 'GET';
+  const text = `${coded.message} ${coded.hint}`;
+  return sendPage(reply, problemPage(visitor, { title, text, path: request.url, away }));
 }

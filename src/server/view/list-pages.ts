@@ -1,5 +1,5 @@
 /** Pages with lists of projects and pipelines, and the ones around them. Pure. */
-import { reasonText, stateCell } from '../../cli/view/status-labels.ts';
+import { pipelineCell, reasonText } from '../../cli/view/status-labels.ts';
 import type { ProjectSlug } from '../../plan/model/ids.ts';
 import type { PipelineSummary } from '../../plan/model/records.ts';
 import { durationText } from '../../utils/duration.ts';
@@ -44,7 +44,7 @@ function pipelineItem(one: PipelineSummary, now: number): Html {
   // The pipeline's page says which pipeline it waits for, to who may see that one.
   const waits =
     one.endedAt === undefined ? one.waitingFor.filter((text) => !text.startsWith('downstream:')) : [];
-  return html`<li><a class="name" href="${pipelinePath(one.id)}">${one.project} #${iidOf(one.id)}${one.title !== '' && `: ${one.title.slice(0, 120)}`}</a><span>${stateMark(stateCell(one.state))}</span>
+  return html`<li><a class="name" href="${pipelinePath(one.id)}">${one.project} #${iidOf(one.id)}${one.title !== '' && `: ${one.title.slice(0, 120)}`}</a><span>${stateMark(pipelineCell(one))}</span>
 <div class="more"><span><code>${one.ref}</code></span> <span><code>${one.sha.slice(0, 8)}</code></span> <span>${durationText((one.endedAt ?? now) - one.startedAt)}</span> <span>${time(one.startedAt)}</span>${waits.length > 0 && html` <span>${waits.slice(0, 5).map(reasonText).join(', ')}</span>`}</div></li>`;
 }
 
@@ -75,13 +75,17 @@ export const loginPage = ({ visitor, to, problem }: LoginView): string =>
 <input id="token" name="token" type="password" autocomplete="current-password" required autofocus><button>Log in</button></form>`,
   });
 
+const AWAY_S = 10;
+
+/** `away`: the same page may be there soon. */
 export const problemPage = (
   visitor: Visitor,
-  problem: { title: string; text: Content; path: string },
+  problem: { title: string; text: Content; path: string; away: boolean },
 ): string =>
   page({
     title: problem.title,
     visitor,
     path: problem.path,
+    refreshS: problem.away ? AWAY_S : undefined,
     body: html`<h1>${problem.title}</h1><p>${problem.text}</p>`,
   });

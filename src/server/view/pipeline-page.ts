@@ -1,5 +1,5 @@
 /** The page of one pipeline. Pure. */
-import { jobCell, jobTime, stateCell, waitingText } from '../../cli/view/status-labels.ts';
+import { jobCell, jobTime, pipelineCell, stateCell, waitingText } from '../../cli/view/status-labels.ts';
 import { madeText } from '../../cli/view/status-view.ts';
 import type { PipelineId } from '../../plan/model/ids.ts';
 import { testsText } from '../../plan/model/outcome.ts';
@@ -40,7 +40,7 @@ export const refreshOf = ({
 export function pipelinePage(view: ViewOf): string {
   const { status, visitor } = view;
   return page({
-    title: `${stateCell(status.state).text}: ${status.id} ${status.ref}`,
+    title: `${pipelineCell(status).text}: ${status.id} ${status.ref}`,
     visitor,
     path: pipelinePath(status.id),
     place: [projectLink(status.project), html`#${iidOf(status.id)}`],
@@ -54,14 +54,14 @@ export const iidOf = (id: PipelineId): string => id.slice(id.lastIndexOf('/') + 
 function facts({ status, visitor, now }: ViewOf): Html {
   const { upstream, cancelledBy } = status;
   const took = durationText((status.endedAt ?? now) - status.startedAt);
-  return html`<p>${stateMark(stateCell(status.state))} <span class="facts">${took}</span></p>
+  return html`<p>${stateMark(pipelineCell(status))} <span class="facts">${took}</span></p>
 <p class="facts"><span><code>${status.ref}</code></span><span><code>${status.sha.slice(0, 8)}</code></span><span>${status.source}</span>${status.protected && html`<span>protected</span>`}${status.fork && html`<span>of a fork</span>`}<span>${time(status.startedAt)}</span></p>
 ${upstream && visitor.sees(projectOf(upstream.pipeline)) && html`<p class="facts">started by ${upstream.job} of ${pipelineLink(upstream.pipeline)}</p>`}
 ${cancelledBy && html`<p class="facts">cancelled by ${cancelledBy.actor}</p>`}`;
 }
 
 function notes({ status }: ViewOf): Content {
-  const reason = status.reason !== undefined && status.reason !== stateCell(status.state).text;
+  const reason = status.reason !== undefined && status.reason !== pipelineCell(status).text;
   return [
     reason ? html`<div class="note bad">${status.reason}</div>` : undefined,
     ...status.warnings.map((text) => html`<div class="note">${text}</div>`),

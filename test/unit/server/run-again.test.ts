@@ -150,6 +150,7 @@ describe('a whole pipeline again', () => {
       receivedAt: undefined,
       source: 'api',
       again: { pipeline: 'table/1', source: 'push' },
+      startedBefore: ['ada'],
       key: 'request:0f1e2d3c-bbbb',
       deliveryId: 'request:0f1e2d3c-bbbb',
       actor: 'the developer',
@@ -159,8 +160,13 @@ describe('a whole pipeline again', () => {
     expect(receivedAt).toBeGreaterThan(1);
   });
   test('of one that was run again has the event of the first', async () => {
-    await ended('table/1', { source: 'api', again: { pipeline: 'table/9', source: 'merge_request' } });
+    const more = {
+      again: { pipeline: 'table/9', source: 'merge_request' },
+      startedBefore: ['ada', 'eve'],
+    } as const;
+    await ended('table/1', { source: 'api', actor: 'bob', ...more, startedBefore: [...more.startedBefore] });
     await again('table/1');
+    expect(last()?.startedBefore).toEqual(['ada', 'eve', 'bob']);
     expect(last()?.again).toEqual({ pipeline: 'table/1', source: 'merge_request' });
   });
   test('of a protected ref starts for who may; a fork stays a fork', async () => {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { LogRef } from '../../../../src/adapters/ports.ts';
+import { DavitError } from '../../../../src/errors.ts';
 import type { JobResult } from '../../../../src/plan/model/outcome.ts';
 import { jobPage } from '../../../../src/server/view/job-page.ts';
 import { projectPage } from '../../../../src/server/view/list-pages.ts';
@@ -174,6 +175,14 @@ describe('a page', () => {
     const { body, statusCode } = await get('/pipelines/open/77', known);
     expect(statusCode).toBe(404);
     expect(body).toContain('There is no pipeline open/77.');
+    const odd = await get('/pipelines/open/x', known);
+    expect([odd.statusCode, odd.body.includes('There is no such page.')]).toEqual([404, true]);
+    server.workflows.failure = new DavitError('temporal/unreachable', 'Temporal is away.');
+    const away = await get('/pipelines/open/1', known);
+    expect(away.statusCode).toBe(503);
+    // It shows the pipeline as soon as it can.
+    expect(away.body).toMatch(/http-equiv="refresh".*Temporal is away\./s);
+    server.workflows.failure = undefined;
     server.workflows.describe = async () => {
       throw new Error('the secret inside');
     };
