@@ -30,6 +30,7 @@
  *   GET  /api/v1/codec                                        operator  text; for browsers, before Temporal's UI asks
  *   OPTIONS of both                                           anybody   CORS for temporal_ui
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
+ *   GET  /api/v1/commit-statuses                              reader    CommitStatuses[]
  *   GET  /api/v1/deploy-tokens                                operator  DeployTokenRecord[]
  *   POST /api/v1/deploy-tokens/:id/revoke                     operator  DeployTokenRecord
  * Jobs: GET /git/:name/info/refs, POST /git/:name/git-upload-pack (name: `PROJECT.git`; Basic, CI_JOB_TOKEN), and with
@@ -44,6 +45,7 @@
  */
 import type { ErrorCode } from '../errors.ts';
 import type { ProjectSlug } from '../plan/model/ids.ts';
+import type { StatusProblem } from '../plan/model/commit-status.ts';
 import type { Decision } from '../plan/model/protocol.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
 
@@ -69,6 +71,16 @@ export interface Reconciliation {
   problem?: string;
   /** Interval of the comparison, ms. */
   every: number;
+}
+/** How commits of a project are told to its forge. */
+export interface CommitStatuses {
+  project: ProjectSlug;
+  /** Those of branches, tags and merge requests. */
+  contexts: string[];
+  /** A name that gets all of them too. */
+  legacy?: string;
+  /** Why the forge is not told. */
+  problem?: StatusProblem;
 }
 /**
  * What the CLI and API clients may set for a pipeline to start; the server adds project, actor, source and

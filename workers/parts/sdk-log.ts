@@ -13,7 +13,18 @@ const ALWAYS_SO = /^No .* registered, not polling/;
 const isAskedAgain = ({ meta }: LogEntry): boolean =>
   meta?.error instanceof Error && meta.error.message === QUERY_NOT_READY;
 /** Fields that distinguish events. */
-const SHOWN = ['taskQueue', 'workflowId', 'activityType', 'activityId', 'attempt'] as const;
+const SHOWN = [
+  'taskQueue',
+  'workflowId',
+  'activityType',
+  'activityId',
+  'attempt',
+  // Of davit's own messages.
+  'pipeline',
+  'context',
+  'code',
+  'reason',
+] as const;
 
 export const sdkLogger = (logLevel: string, write: (line: string) => void): DefaultLogger =>
   new DefaultLogger(LEVELS[logLevel] ?? 'ERROR', (entry) => {

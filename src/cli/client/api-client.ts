@@ -20,6 +20,7 @@ import type {
   Health,
   ListedWorkerToken,
   MadeWorkerToken,
+  CommitStatuses,
   Reconciliation,
   RevokedWorkerTokens,
   StartResponse,
@@ -110,6 +111,8 @@ export class ApiClient {
   usage = (): Promise<DiskUsage> => this.#json({ method: 'GET', path: '/api/v1/usage' });
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
+  commitStatuses = (): Promise<CommitStatuses[]> =>
+    this.#json({ method: 'GET', path: '/api/v1/commit-statuses' });
   deployTokens = (): Promise<DeployTokenRecord[]> =>
     this.#json({ method: 'GET', path: '/api/v1/deploy-tokens' });
   revokeDeployToken = (id: string): Promise<DeployTokenRecord> =>

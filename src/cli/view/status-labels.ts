@@ -22,8 +22,11 @@ const STATE_TEXT: Partial<Record<PipelineState, string>> = {
   canceled: 'cancelled',
   config_error: 'the file has errors',
 };
-export const stateCell = (state: PipelineState): Cell => ({
-  text: STATE_TEXT[state] ?? state,
+export const stateCell = (state: PipelineState, cause?: PipelineStatus['cause']): Cell => ({
+  text:
+    state === 'config_error' && cause === 'source'
+      ? 'the source could not be read'
+      : (STATE_TEXT[state] ?? state),
   paint: STATE_PAINT[state],
 });
 

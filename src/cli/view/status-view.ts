@@ -15,7 +15,7 @@ export interface ViewOptions {
 
 export function statusText(status: PipelineStatus, options: ViewOptions): string {
   const { color } = options;
-  const state = stateCell(status.state);
+  const state = stateCell(status.state, status.cause);
   const took = durationText((status.endedAt ?? options.now) - status.startedAt);
   const head = `${painted(status.id, 'bold', color)}  ${painted(state.text, state.paint, color)}  ${took}\n`;
   const { upstream } = status;
