@@ -82,6 +82,13 @@ const ANY_DISPATCH: Line = {
   to: 'if (epoch > Number.MAX_VALUE && highest > 0) refuse(',
 };
 
+/** What the forge does not take is given up. */
+const ONE_TRY: Line = {
+  file: 'activities/pipeline/commit-status.ts',
+  from: '      throw withDelay(error);',
+  to: '      return void withDelay(error);',
+};
+
 export const MECHANISMS = {
   'dedupe key': {
     is: 'the project knows the key of an event',
@@ -148,6 +155,12 @@ export const MECHANISMS = {
     breaks: 'row',
     row: 2,
     off: (world) => change(world.border('arch>temporal'), unknownPipeline),
+  },
+  'forge waited for': {
+    is: 'a commit status that the forge has not taken is written once the forge is back',
+    breaks: 'row',
+    row: 39,
+    off: (world) => fromCopy(world, { line: ONE_TRY, names: ['control'], back: NOTHING_ELSE }),
   },
   'log offset fence': {
     is: 'an append below the end of a log is a repeat, or refused',

@@ -38,6 +38,7 @@ import { orphans } from './35-orphans.ts';
 import { replay } from './36-replay.ts';
 import { exits } from './37-exits.ts';
 import { logFlood } from './38-log-flood.ts';
+import { forgeAway } from './39-forge-away.ts';
 import type { Row } from './row.ts';
 
 export const ROWS: readonly Row[] = [
@@ -79,6 +80,7 @@ export const ROWS: readonly Row[] = [
   diskFullEngine,
   clockSkew,
   logFlood,
+  forgeAway,
   liveRestoreSwarm,
   hostLost,
   hostReturns,
