@@ -176,8 +176,13 @@ export function wireIncludes(
   { config, url }: Pick<InstallationFacts, 'url'> & { config: Pick<Installation, 'projects' | 'includes'> },
   parts: { secrets: Pick<Secrets, 'resolve'>; copies: RemoteCopies },
 ): Includes {
-  const { allow_hosts, only_hosts, ca_file } = config.includes;
+  const { allow_hosts, only_hosts, ca_file, templates } = config.includes;
+  const from = templates && new URL(templates.url);
   return configuredIncludes({
+    // The operator has named that host, whatever `remote` may fetch from.
+    ...(from && {
+      templates: remoteFiles({ allowHosts: [from.host], onlyHosts: [from.hostname], caFile: ca_file }),
+    }),
     repositories: gitRepositories(cloneOptions(config.projects)),
     remote: remoteFiles({ allowHosts: allow_hosts, onlyHosts: only_hosts, caFile: ca_file }),
     settings: { projects: config.projects, includes: config.includes, url },

@@ -111,7 +111,13 @@ describe('registries and forges', () => {
         JSON.stringify({ registries: [{ host, default: true, ca_file }] }),
       );
       const settings = readSettings({ HOME: home, DAVIT_HOME: home, TEMPORAL_ADDRESS: '127.0.0.1:1' });
-      const all = await checkServices({ settings, workers: async () => [], reconciliation: async () => [] });
+      const none = async (): Promise<[]> => [];
+      const all = await checkServices({
+        settings,
+        workers: none,
+        reconciliation: none,
+        commitStatuses: none,
+      });
       return all.filter(({ name }) => name === 'registry');
     };
     expect(await found(files.caFile)).toMatchObject([{ found: expect.stringContaining(host) as string }]);

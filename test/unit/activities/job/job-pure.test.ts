@@ -87,6 +87,16 @@ describe('the end of a container', () => {
     expect(verdictOf(state, parseExitNote(note), limits)).toMatchObject({ outcome, ...(kind && { kind }) });
   });
 
+  test('a script that failed after the kernel had killed one of its processes', () => {
+    const note = { code: 3, stopped: false, memoryKills: 2 };
+    expect(verdictOf(ended({ exitCode: 3 }), note, limits)).toEqual({
+      outcome: 'failed',
+      kind: 'out_of_memory',
+      exitCode: 3,
+      message: 'exit code 3, probably out of memory: the kernel has killed 2 of its processes for it.',
+    });
+  });
+
   test('a coded error keeps its code, an unknown error is a defect', () => {
     expect(verdictOfError(new DavitError('registry/name', 'No name.'))).toMatchObject({
       outcome: 'failed',
