@@ -37,6 +37,7 @@ async function jobWith(text: string, report: string, more: Overrides = {}): Prom
       secrets: memorySecrets({ 'env:S': 'hidden-value' }),
       registries: noRegistries(),
       credentials: { forJob: async () => undefined },
+      serverAuthority: async () => undefined,
       facts: testFacts(),
       worker,
     },
