@@ -269,3 +269,27 @@ describe('what has failed in a pipeline', () => {
     expect(server.workflows.decisions).toEqual([]);
   });
 });
+
+test('an approval by who has started an earlier one does not count, as the server is asked when the job begins', async () => {
+  await server.close();
+  const rules = { approvers: ['operator'], count: 1, four_eyes: true };
+  server = await testServer({
+    projects: [{ name: 'table', environments: { prod: { ...rules, refs: 'any' } } }],
+  });
+  const verdict = async (startedBefore: string[]): Promise<string> => {
+    const question = {
+      project: 'table',
+      job: 'deploy',
+      environment: 'prod',
+      startedBy: 'bob',
+      startedBefore,
+      ref: 'dev',
+      protectedRef: false,
+      fork: false,
+      gate: { approvers: [], expiresInMs: 1, requires: [] },
+      approvals: [{ actor: 'the operator', role: 'operator' }],
+    };
+    return (await post('/internal/v1/approvals', question, TOKENS.worker)).json().verdict;
+  };
+  expect([await verdict(['ada']), await verdict(['ada', 'the operator'])]).toEqual(['stands', 'ask']);
+});
