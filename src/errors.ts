@@ -595,6 +595,15 @@ export const ERRORS = {
     remedy:
       'Check forge_url, repository and the permissions of forge_token (commit status, releases, protected refs).',
   },
+  'forge/denied': {
+    transient: false,
+    exit: 1,
+    http: 502,
+    meaning:
+      'The forge refuses the token or the repository for commit statuses; davit tries again now and then.',
+    remedy:
+      'Check repository and forge_token: GitLab needs the scope api and the role Developer, Gitea write:repository and write access, GitHub commit statuses.',
+  },
   'forge/away': {
     transient: true,
     exit: 3,

@@ -6,6 +6,7 @@ import { auditCommand } from './commands/audit.ts';
 import { caCommand } from './commands/ca.ts';
 import { completionCommand } from './commands/completion.ts';
 import { configCommand, schemaCommand } from './commands/config.ts';
+import { deliveriesCommand } from './commands/deliveries.ts';
 import { decideCommands } from './commands/submit-decision.ts';
 import { deployTokenCommand } from './commands/deploy-token.ts';
 import { environmentsCommand } from './commands/environments.ts';
@@ -40,6 +41,7 @@ const COMMANDS = [
   decideCommands,
   retryCommand,
   environmentsCommand,
+  deliveriesCommand,
   downCommand,
   doctorCommand,
   diskCommand,

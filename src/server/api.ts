@@ -31,6 +31,7 @@
  *   POST /api/v1/codec/decode, /encode       { payloads }      operator  { payloads }; also with basic authentication
  *   GET  /api/v1/codec                                        operator  text; for browsers, before Temporal's UI asks
  *   OPTIONS of both                                           anybody   CORS for temporal_ui
+ *   GET  /api/v1/deliveries?project=&limit=                   developer DeliveriesPage
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
  *   GET  /api/v1/deploy-tokens                                operator  DeployTokenRecord[]
  *   POST /api/v1/deploy-tokens/:id/revoke                     operator  DeployTokenRecord

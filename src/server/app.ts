@@ -10,6 +10,7 @@ import { auditRoutes } from './routes/audit.ts';
 import { blobRoutes } from './routes/blobs.ts';
 import { codecRoutes } from './routes/codec.ts';
 import { collectionRoutes } from './routes/collection.ts';
+import { deliveryRoutes } from './routes/deliveries.ts';
 import { deployTokenRoutes } from './routes/deploy-tokens.ts';
 import { gitRoutes } from './routes/git.ts';
 import { internalAttemptRoutes } from './routes/internal-attempts.ts';
@@ -34,6 +35,7 @@ import { workerTokenRoutes } from './routes/worker-tokens.ts';
 import { attemptRules } from './attempts/attempt-rules.ts';
 import { givenBlobs } from './attempts/given-blobs.ts';
 import { openAttempts } from './attempts/open-attempts.ts';
+import { DeliveryNotes } from './webhooks/delivery-notes.ts';
 import { pipelineViews } from './views.ts';
 
 /**
@@ -78,7 +80,6 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     auditRoutes,
     codecRoutes,
     blobRoutes,
-    webhookRoutes,
     pageRoutes,
     registryTokenRoutes,
     deployTokenRoutes,
@@ -86,6 +87,9 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     workerTokenRoutes,
   ])
     routes(app, deps);
+  const notes = new DeliveryNotes(deps);
+  webhookRoutes(app, deps, notes);
+  deliveryRoutes(app, deps, notes);
   projectRoutes(app, deps, changes);
   internalChangeRoutes(app, changes);
   for (const routes of [pipelineRoutes, logRoutes, artifactRoutes, viewRoutes]) routes(app, deps, views);
@@ -102,7 +106,10 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
     routes(app, deps, rules);
   internalFleetRoutes(app, deps);
   internalProofRoutes(app, deps, views);
-  app.addHook('onClose', async () => views.close());
+  app.addHook('onClose', async () => {
+    await notes.close();
+    views.close();
+  });
   return app;
 }
 

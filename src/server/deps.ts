@@ -2,6 +2,7 @@
 import type { PayloadCodec } from '@temporalio/common';
 import type {
   AuditLog,
+  DeliveryLog,
   BlobStore,
   Collected,
   CollectRequest,
@@ -44,6 +45,7 @@ export interface ServerDeps {
   records: RecordStore;
   logs: FollowedLogs;
   audit: AuditLog;
+  deliveries: DeliveryLog;
   /** Removes unused blobs. */
   collect(request: CollectRequest): Promise<Collected>;
   usage(): Promise<DiskUsage>;

@@ -3,7 +3,7 @@
  * connections; and registries and forges with an authority that nothing else trusts.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -13,6 +13,9 @@ import { gitSource } from '../../src/adapters/git/index.ts';
 import { httpStores } from '../../src/adapters/http/index.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { installationSchema, projectSchema } from '../../src/installation.ts';
+import { readSettings } from '../../src/config.ts';
+import type { Finding } from '../../src/local/doctor/check.ts';
+import { checkServices } from '../../src/local/doctor/services.ts';
 import { createAuthority, issueCertificate } from '../../src/local/authority/authority.ts';
 import { trustAuthority } from '../../src/local/process/trust.ts';
 import { startServer, type RunningServer } from '../../src/server/start.ts';
@@ -96,6 +99,26 @@ describe('registries and forges', () => {
     await ping(files.caFile);
     await expect(ping(ca())).rejects.toMatchObject({ code: 'registry/unreachable' });
     await expect(ping(join(home, 'none.pem'))).rejects.toMatchObject({ code: 'tls/file' });
+  });
+
+  test('davit doctor looks at the registries of the installation file, each by its ca_file', async () => {
+    files.files.set('/v2/', '{}');
+    const host = `localhost:${files.port}`;
+    const found = async (ca_file: string): Promise<Finding[]> => {
+      await writeFile(
+        join(home, 'davit.config.yml'),
+        JSON.stringify({ registries: [{ host, default: true, ca_file }] }),
+      );
+      const settings = readSettings({ HOME: home, DAVIT_HOME: home, TEMPORAL_ADDRESS: '127.0.0.1:1' });
+      const all = await checkServices({ settings, workers: async () => [], reconciliation: async () => [] });
+      return all.filter(({ name }) => name === 'registry');
+    };
+    expect(await found(files.caFile)).toMatchObject([{ found: expect.stringContaining(host) as string }]);
+    expect((await found(files.caFile))[0]?.verdict).not.toBe('fail');
+    expect(await found(ca())).toMatchObject([
+      { verdict: 'fail', remedy: expect.stringContaining('ca_file') as string },
+    ]);
+    await rm(join(home, 'davit.config.yml'));
   });
 
   test('the API of a forge is verified by forge_ca_file', async () => {

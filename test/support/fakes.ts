@@ -98,19 +98,16 @@ export class Fakes {
   #number = 100;
   /** Set by the world: requests a pipeline of a project. */
   start: (trigger: Trigger) => Promise<void> = async () => undefined;
-
+  /** Real ones, for tests of a forge. */
+  statuses: Pick<AllActivities, 'reportCommitStatus' | 'writeCommitStatus'> | undefined;
   /** Set by the world: what a project knows about a key. */
   lookup: (project: string, key: string) => Promise<KeyLookup> = async () => ({ state: 'unknown' });
-
   /** Set by the world: the newest pipeline of main. */
   newest: (project: string) => Promise<PipelineId | undefined> = async () => undefined;
-
   /** Set by the world: asks Temporal to cancel a run. */
   requestCancel: AllActivities['requestCancel'] = async () => undefined;
-
   /** What the server says about approvals. */
   approvals: (question: ApprovalQuestion) => Promise<ApprovalAnswer> = async () => ({ verdict: 'stands' });
-
   /** What the control worker says about messages that decide something. */
   proofs: (message: Message) => Promise<ProofAnswer> = async () => ({ verdict: 'proven' });
 
@@ -189,8 +186,11 @@ export class Fakes {
         this.#note(record.status.project, { activity: 'recordPipeline' });
         return { record: SPEC };
       },
-      reportCommitStatus: async ({ project, state }) =>
-        this.#note(project, { activity: `reportCommitStatus ${state}` }),
+      reportCommitStatus: async (report) => {
+        this.#note(report.project, { activity: `reportCommitStatus ${report.state}` });
+        await this.statuses?.reportCommitStatus(report);
+      },
+      writeCommitStatus: async (write) => this.statuses?.writeCommitStatus(write),
       createRelease: async ({ project, job }) => {
         this.#note(project, { activity: 'createRelease', job });
         return this.projects.get(project)?.release ?? { kind: 'made', tag: 'v1', warnings: ['left out'] };

@@ -41,6 +41,7 @@ export const ROUTES: Record<string, Access> = {
   'OPTIONS /api/v1/codec/encode': 'anybody',
   'GET /api/v1/audit': 'operator',
   'GET /api/v1/audit/follow': 'operator',
+  'GET /api/v1/deliveries': 'developer',
   'GET /api/v1/reconciliation': 'reader',
   'GET /api/v1/worker-tokens': 'operator',
   'POST /api/v1/worker-tokens': 'operator',

@@ -26,13 +26,16 @@ import { throwEnd } from './end-workflow.ts';
 import { setPipelineHandlers } from './handlers.ts';
 import { makeRun } from './make-run.ts';
 import { UpstreamLink } from '../upstream-link.ts';
+import { ForgeLink } from './forge-link.ts';
 import { reportEnd } from './project-link.ts';
 import { Scheduler } from './scheduler.ts';
 import { viewOf } from '../job/state.ts';
 import { Visibility } from '../visibility.ts';
 
 type Compiled = Extract<CompileOutput, { kind: 'plan' }>;
-type Planned = { compiled: Compiled; seed?: PipelineRecord } | { state: PipelineState; reason: string };
+type Planned =
+  | { compiled: Compiled; seed?: PipelineRecord }
+  | { state: PipelineState; reason: string; cause?: PipelineStatus['cause'] };
 
 /** Workflow `pipeline/SLUG/IID`; its result, or the details of its failure, are the verdict. */
 export async function pipeline(input: PipelineInput): Promise<PipelineState> {
@@ -44,6 +47,7 @@ export async function pipeline(input: PipelineInput): Promise<PipelineState> {
 class PipelineWorkflow {
   readonly #input: PipelineInput;
   readonly #upstream: UpstreamLink;
+  readonly #forge: ForgeLink;
   readonly #own: CancellationScope;
   readonly #cancelRequest: CancelRequest;
   #startedAt = Date.now();
@@ -54,11 +58,14 @@ class PipelineWorkflow {
   #reason: string | undefined;
   /** Why the forge is waited for. */
   #away: string | undefined;
+  #cause: PipelineStatus['cause'];
   /** The verdict if no job determines it: a faulty or empty file, or a cancel before there was a plan. */
   #fixed: PipelineState | undefined;
   #cancelled: string | undefined;
   #cancelledBy: PipelineStatus['cancelledBy'];
   #newer: string | undefined;
+  /** False in a run from before the forge was told each state. */
+  #tellsForge = false;
   #endedAt: number | undefined;
   /** Cancel requests whose proof is being verified: the record names the person. */
   #verifying = 0;
@@ -66,6 +73,7 @@ class PipelineWorkflow {
   constructor(input: PipelineInput, scopes: { root: CancellationScope; own: CancellationScope }) {
     this.#input = input;
     this.#upstream = new UpstreamLink(input);
+    this.#forge = new ForgeLink(input, scopes.own);
     this.#own = scopes.own;
     setPipelineHandlers({
       id: input.id,
@@ -85,6 +93,7 @@ class PipelineWorkflow {
     if ('state' in planned) {
       this.#fixed = planned.state;
       this.#reason = planned.reason;
+      this.#cause = planned.cause;
     } else this.#schedule(planned.compiled, planned.seed);
     for (;;) {
       await this.#target?.scheduler.settled();
@@ -130,6 +139,7 @@ class PipelineWorkflow {
       state: this.#state(),
       warnings: [...this.#warnings, ...this.#allowedFailures()],
       reason: this.#target?.scheduler.cancelled ?? this.#away ?? this.#reason,
+      ...(this.#cause && { cause: this.#cause }),
       ...(this.#cancelledBy && { cancelledBy: this.#cancelledBy }),
       startedAt: this.#startedAt,
       endedAt: this.#isOver() ? this.#endedAt : undefined,
@@ -215,14 +225,17 @@ class PipelineWorkflow {
   }
 
   async #compile(): Promise<Planned> {
-    const { id, iid, number, trigger } = this.#input;
-    const output = await compilePatiently({ id, iid, number, trigger }, (why) => {
+    const { id, iid, number, trigger, order } = this.#input;
+    const input = { id, iid, number, trigger, ...(order !== undefined && { order }) };
+    const output = await compilePatiently(input, (why) => {
       this.#away = why;
       this.#visibility.changed();
     });
     if (output.kind === 'plan') return { compiled: output };
     if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
-    return { state: output.failed ? 'failed' : 'config_error', reason: output.problems.join('\n') };
+    const reason = output.problems.join('\n');
+    const { cause } = output;
+    return cause ? { state: 'failed', reason, cause } : { state: 'config_error', reason };
   }
 
   #schedule(compiled: Compiled, seed: PipelineRecord | undefined): void {
@@ -230,6 +243,7 @@ class PipelineWorkflow {
     this.#startedAt = seed?.status.startedAt ?? this.#startedAt;
     const changed = (): void => {
       this.#visibility.changed();
+      if (this.#tellsForge) this.#forge.changed(() => this.status());
       this.#target?.scheduler.applyAutoCancel();
       if (this.#upstream.hasListeners) this.#upstream.changed(this.status());
     };
@@ -240,7 +254,9 @@ class PipelineWorkflow {
     if (this.#newer !== undefined) scheduler.supersede(this.#newer);
     this.#upstream.created();
     this.#watchDeadline(compiled.limits.pipelineTimeoutMs);
-    void this.#report('running');
+    if (seed?.status.endedAt !== undefined) this.#forge.after(seed.status.endedAt);
+    this.#tellsForge = hasVersion('statusOfEachState');
+    if (!this.#tellsForge) void this.#report('running');
     if (this.#cancelled !== undefined && !seed) return scheduler.cancelPermanently(this.#cancelled);
     const isCurrent = this.#isCurrent(seed);
     // With a record, the first step restores what was open; the decision may be about that.
@@ -263,11 +279,14 @@ class PipelineWorkflow {
     const plan = 'compiled' in planned ? planned.compiled.planBlob : undefined;
     const { trigger, order } = this.#input;
     const record = { version: 1, status, trigger, order, plan } as const;
+    const recorded = durable.recordPipeline({ record }).catch((error: unknown) => {
+      this.#warnings = [...this.#warnings, `The pipeline was not recorded: ${causeMessage(error)}`];
+    });
     await Promise.all([
-      durable.recordPipeline({ record }).catch((error: unknown) => {
-        this.#warnings = [...this.#warnings, `The pipeline was not recorded: ${causeMessage(error)}`];
-      }),
-      this.#report(status.state),
+      // The forge is told what the record says.
+      hasVersion('statusOfEachState')
+        ? recorded.then(() => this.#forge.ended(status))
+        : Promise.all([recorded, this.#report(status.state)]),
       this.#target?.run.cleanup.flush(),
     ]);
     await this.#upstream.ended(status);

@@ -20,6 +20,7 @@ import { retryWhileStoreUnavailable } from '../../runtime/retry-policies.ts';
 import { retryUntilStored } from '../context/store-retry.ts';
 import { fillSpec } from '../start/resolved.ts';
 import { EXIT_FILE } from '../start/supervisor-script.ts';
+import { withMemoryKills } from '../sidecars/memory-kills.ts';
 import { removeSidecars, copySystemUnderTestLog } from '../sidecars/system-under-test.ts';
 import {
   type ExitNote,
@@ -43,7 +44,7 @@ export const STORE_LIMIT_MS = 45 * 60_000;
  * reports and artifacts, artifacts for other pipelines, the last lines of the log.
  */
 export async function finish(job: Job, state: ContainerState, timedOut: boolean): Promise<JobResult> {
-  const verdict = await readEnd(job, state, timedOut);
+  const verdict = await withMemoryKills(job, await readEnd(job, state, timedOut));
   const lines = await fillOpen(job);
   lines.push(...(await saveCaches(job, state.labels, verdict)));
   const coverage = await coverageOf(job, lines);

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import type { Collected, DiskUsage } from '../../adapters/ports.ts';
 import { DavitError, ERRORS, type ErrorCode } from '../../errors.ts';
 import type { AuditPage } from '../../plan/model/audit.ts';
+import type { DeliveriesPage } from '../../plan/model/delivery.ts';
 import type { Digest, PipelineId, ProjectSlug } from '../../plan/model/ids.ts';
 import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '../../plan/model/protocol.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
@@ -129,6 +130,8 @@ export class ApiClient {
     this.#json({ method: 'POST', path: '/api/v1/worker-tokens', json: request });
   revokeWorkerTokens = (of: { name: string; id?: string }): Promise<RevokedWorkerTokens> =>
     this.#json({ method: 'POST', path: '/api/v1/worker-tokens/revoke', json: of });
+  deliveries = (query: { project?: string; limit: number }): Promise<DeliveriesPage> =>
+    this.#json({ method: 'GET', path: '/api/v1/deliveries', query });
   audit = (query: { since?: string; limit: number; kinds: string }): Promise<AuditPage> =>
     this.#json({ method: 'GET', path: '/api/v1/audit', query });
   workers = (): Promise<WorkerReport[]> => this.#json({ method: 'GET', path: '/api/v1/workers' });

@@ -38,6 +38,7 @@ import { orphans } from './35-orphans.ts';
 import { replay } from './36-replay.ts';
 import { exits } from './37-exits.ts';
 import { logFlood } from './38-log-flood.ts';
+import { rotation } from './39-rotation.ts';
 import type { Row } from './row.ts';
 
 export const ROWS: readonly Row[] = [
@@ -55,6 +56,7 @@ export const ROWS: readonly Row[] = [
   killBuild,
   killPush,
   rolling,
+  rotation,
   temporalGate,
   temporalAll,
   cancelScript,
