@@ -238,7 +238,10 @@ describe('what has failed in a pipeline', () => {
     const plain = server.workflows.rerun.bind(server.workflows);
     server.workflows.rerun = async (slug, request) => {
       await plain(slug, request);
-      server.workflows.open.set('table/1', pipeline('table/1', { jobs: closed }));
+      // As with a project that has other work first.
+      const open = (): void =>
+        void server.workflows.open.set('table/1', pipeline('table/1', { jobs: closed }));
+      setTimeout(open, 150);
     };
     expect((await post('/api/v1/pipelines/table/1/retry')).json().retried).toEqual(['b', 'c', 'd', 'g']);
     expect(server.workflows.reruns.map((one) => one.decision.job)).toEqual(['b']);
@@ -265,4 +268,28 @@ describe('what has failed in a pipeline', () => {
     expect((await post('/api/v1/pipelines/table/9/retry')).statusCode).toBe(404);
     expect(server.workflows.decisions).toEqual([]);
   });
+});
+
+test('an approval by who has started an earlier one does not count, as the server is asked when the job begins', async () => {
+  await server.close();
+  const rules = { approvers: ['operator'], count: 1, four_eyes: true };
+  server = await testServer({
+    projects: [{ name: 'table', environments: { prod: { ...rules, refs: 'any' } } }],
+  });
+  const verdict = async (startedBefore: string[]): Promise<string> => {
+    const question = {
+      project: 'table',
+      job: 'deploy',
+      environment: 'prod',
+      startedBy: 'bob',
+      startedBefore,
+      ref: 'dev',
+      protectedRef: false,
+      fork: false,
+      gate: { approvers: [], expiresInMs: 1, requires: [] },
+      approvals: [{ actor: 'the operator', role: 'operator' }],
+    };
+    return (await post('/internal/v1/approvals', question, TOKENS.worker)).json().verdict;
+  };
+  expect([await verdict(['ada']), await verdict(['ada', 'the operator'])]).toEqual(['stands', 'ask']);
 });
