@@ -174,9 +174,11 @@ function forgetHead(memory: ProjectMemory, { ref, refKind, before }: DeletedRef)
   const head = memory.heads.find((one) => one.ref === gone);
   const pushed = pushes(memory).find((one) => one.ref === gone);
   const points = (sha: string): boolean =>
-    sha === before || (refKind === 'tag' && isObjectOf(memory, before, { ref, head }));
+    before === undefined ||
+    sha === before ||
+    (refKind === 'tag' && isObjectOf(memory, before, { ref, head }));
   // A person's pipeline of another commit of the branch is a head, too, and was never the forge's.
-  if (!points(pushed?.sha ?? head?.sha ?? before)) return;
+  if (!points(pushed?.sha ?? head?.sha ?? before ?? '')) return;
   memory.pushed = pushes(memory).filter((one) => one.ref !== gone);
   memory.heads = memory.heads.filter((one) => one !== head || !points(one.sha));
 }
