@@ -26,6 +26,7 @@ interface Deps {
 interface SourceAndProject {
   project: ProjectWithRefs;
   known: KnownProject;
+  openMergeRequests: readonly string[] | undefined;
   fetched: FetchedSource;
   protectedRef: boolean;
 }
@@ -34,7 +35,7 @@ interface SourceAndProject {
 export async function requestOf(
   deps: Deps,
   input: CompileInput,
-  { project, known, fetched, protectedRef }: SourceAndProject,
+  { project, known, openMergeRequests, fetched, protectedRef }: SourceAndProject,
 ): Promise<CompileRequest> {
   const { facts } = deps;
   const { trigger } = input;
@@ -57,6 +58,7 @@ export async function requestOf(
     fleet,
     targets: targetsOf(facts, fleet),
     serverUrl: facts.url,
+    openMergeRequests,
     limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
     ...fetched,
     ...(given && { forwarded: given.variables, included: given.included }),
