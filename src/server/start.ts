@@ -100,7 +100,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     deployTokens: deployTokens(ports.records),
     ownRegistry,
     protectionOf: forgeProtection({ ...ports, log }),
-    resolveRef: refResolver(ports.source, ports.secrets),
+    resolveRef: refResolver(ports),
     webhooks,
     facts,
     proxies: installation.listen.proxies,

@@ -103,7 +103,11 @@ describe('a name', () => {
     'refs/tags/both': '3',
     'refs/tags/v1': '4',
   };
-  const resolve = refResolver({ head: async (_url, ref) => heads[ref] }, { resolve: async () => '' });
+  const resolve = refResolver({
+    source: { head: async (_url, ref) => heads[ref] },
+    secrets: { resolve: async () => '' },
+    records: { get: async () => undefined },
+  });
   const of = async (named: Parameters<typeof resolve>[1]) => {
     const [project] = server.installation.projects;
     if (!project) throw new Error('no project');
