@@ -2,12 +2,12 @@
  * What the forge's events said last about a project: its default branch, name and page. Events that do not say it, such as
  * schedules and pushes that were found without a delivery, know it from here.
  */
-import type { RecordStore } from '../../src/adapters/ports.ts';
-import type { InstallationProject } from '../../src/installation.ts';
-import { defaultBranchOf } from '../../src/plan/policy/default-branch.ts';
-import { isForgeEvent } from '../../src/plan/policy/memory.ts';
-import { knownProjectName, type KnownProject } from '../../src/plan/model/records.ts';
-import type { Trigger } from '../../src/plan/model/trigger.ts';
+import type { RecordStore } from '../../../src/adapters/ports.ts';
+import type { InstallationProject } from '../../../src/installation.ts';
+import { defaultBranchOf } from '../../../src/plan/policy/default-branch.ts';
+import { isForgeEvent } from '../../../src/plan/policy/memory.ts';
+import { knownProjectName, type KnownProject } from '../../../src/plan/model/records.ts';
+import type { Trigger } from '../../../src/plan/model/trigger.ts';
 
 type Records = Pick<RecordStore, 'get' | 'put'>;
 
