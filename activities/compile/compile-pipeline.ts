@@ -102,10 +102,11 @@ async function compileInput(
   const project = await withForgeRefs(deps.rights, projectOf(deps.facts, trigger));
   const refusal = forkRefusal(project, trigger);
   if (refusal !== undefined) return { kind: 'empty', reason: refusal };
-  const fetched = await fetchSource(deps, project, { trigger, signal });
+  const { warning: note, ...fetched } = await fetchSource(deps, project, { trigger, signal });
   const { protectedRef, warning } = await protectionOf(deps, project, { trigger, signal });
   const request = await requestOf(deps, input, { project, fetched, protectedRef });
-  const more = { warning, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
+  const warnings = [note, warning].filter((text) => text !== undefined);
+  const more = { warnings, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
   const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
   const pins = await openPins(deps, input.id, {
     elsewhere: (wants) => session.answer(wants),
@@ -164,7 +165,8 @@ interface Compiled {
   fetched: FetchedSource;
   answer: CompileResult;
   /** In addition to the variables of the file. */
-  warning: string | undefined;
+  /** About the source and its protection. */
+  warnings: string[];
   trust: PlanTrust;
   fleet: readonly WorkerReport[];
 }
@@ -194,7 +196,7 @@ async function output(deps: CompileDeps, compiled: Compiled): Promise<CompileOut
     jobIds: await jobIds(deps.records, input, plan.jobs),
     warnings: [
       ...forkWarnings(trigger, compiled.fleet),
-      ...(compiled.warning === undefined ? [] : [compiled.warning]),
+      ...compiled.warnings,
       ...answer.warnings.map(problemText),
     ],
     source: compiled.fetched.source,
