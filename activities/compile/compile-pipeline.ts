@@ -131,7 +131,7 @@ async function compileInput(
   const project = await withForgeRefs(deps.rights, projectOf(deps.facts, trigger));
   const refusal = forkRefusal(project, trigger);
   if (refusal !== undefined) return { kind: 'empty', reason: refusal };
-  const [fetched, openMergeRequests] = await Promise.all([
+  const [{ warning: note, ...fetched }, openMergeRequests] = await Promise.all([
     fetchSource(deps, project, { trigger, signal }),
     openRequestsOf(deps.forge, trigger, signal),
   ]);
@@ -140,7 +140,8 @@ async function compileInput(
   const request = await requestOf(deps, input, {
     ...{ project, known, openMergeRequests, fetched, protectedRef },
   });
-  const more = { warning, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
+  const warnings = [note, warning].filter((text) => text !== undefined);
+  const more = { warnings, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
   const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
   const pins = await openPins(deps, input.id, {
     elsewhere: (wants) => session.answer(wants),
@@ -199,7 +200,8 @@ interface Compiled {
   fetched: FetchedSource;
   answer: CompileResult;
   /** In addition to the variables of the file. */
-  warning: string | undefined;
+  /** About the source and its protection. */
+  warnings: string[];
   trust: PlanTrust;
   fleet: readonly WorkerReport[];
 }
@@ -229,7 +231,7 @@ async function output(deps: CompileDeps, compiled: Compiled): Promise<CompileOut
     jobIds: await jobIds(deps.records, input, plan.jobs),
     warnings: [
       ...forkWarnings(trigger, compiled.fleet),
-      ...(compiled.warning === undefined ? [] : [compiled.warning]),
+      ...compiled.warnings,
       ...answer.warnings.map(problemText),
     ],
     source: compiled.fetched.source,

@@ -41,7 +41,7 @@ export async function requestOf(
   const { trigger } = input;
   const names = trigger.file === undefined ? PIPELINE_FILES : [trigger.file];
   const given = trigger.upstream && (await readDownstream(deps.blobs, trigger.upstream.config));
-  const file = given?.file ?? (await findFile(await deps.blobs.getStream(fetched.source), names));
+  const file = given?.file ?? (await findFile(() => deps.blobs.getStream(fetched.source), names));
   if (!file) throw new DavitError('source/no-file', `The source has no ${names.join(' and no ')}.`);
   const fleet = await deps.fleet.live();
   return {

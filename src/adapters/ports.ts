@@ -644,12 +644,19 @@ export interface CommitFacts {
   /** For an annotated tag. */
   tagMessage?: string;
 }
+export interface FetchedTree {
+  tar: Readable;
+  done: Promise<void>;
+  commit?: CommitFacts;
+  /** Files that the repository keeps with Git LFS: the tar has their pointers. */
+  lfs?: string[];
+}
 export interface Source {
   /**
    * Tar of a checkout with a `.git` of `depth` commits, umask 0000 modes. Rejects with `git/no-commit`,
    * `git/unreachable`, `git/denied`.
    */
-  fetch(request: SourceRequest): Promise<{ tar: Readable; done: Promise<void>; commit?: CommitFacts }>;
+  fetch(request: SourceRequest): Promise<FetchedTree>;
   /**
    * Paths that differ, by the requested `name`; one that git does not have is left out. Rejects as `fetch`
    * does.

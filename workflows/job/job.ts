@@ -121,7 +121,7 @@ async function insideLocks(run: Run, job: JobRun): Promise<JobResult> {
     for (const wanted of wantedLocks(job.spec)) {
       if (isRecordedLater(job.spec, wanted.resource)) continue;
       setLivePhase(run, job, { phase: 'waiting_for_resource' }, `lock:${nameOf(wanted.resource)}`);
-      const grant = await run.locks.acquire(job.spec, wanted);
+      const grant = await run.locks.acquire(job.spec, wanted, job.askedAgain);
       if (!grant.granted) return outdated(wanted.resource);
       held.push(wanted.resource);
       seq = Math.max(seq, wanted.deployment ? grant.seq : 0);
