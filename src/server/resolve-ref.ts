@@ -55,7 +55,7 @@ function candidates(
   { ref, refKind }: NamedRef,
 ): { ref: string; kinds: readonly (keyof typeof FOLDERS)[] } {
   if (ref === undefined)
-    return { ref: project.default_branch, kinds: refKind === undefined ? ['branch'] : [] };
+    return { ref: project.default_branch ?? 'main', kinds: refKind === undefined ? ['branch'] : [] };
   if (refKind === 'merge_request') return { ref, kinds: [] };
   if (refKind) return { ref, kinds: [refKind] };
   for (const kind of ['branch', 'tag'] as const)
