@@ -30,7 +30,7 @@ const statusName = z
   .regex(/^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,59}$/, 'must be a name of at most 60 characters');
 export const statusContext = z
   .union([
-    statusName.transform((prefix) => ({ prefix })),
+    statusName.transform((prefix): { prefix?: string; legacy?: string } => ({ prefix })),
     z.strictObject({ prefix: statusName.optional(), legacy: statusName.optional() }),
   ])
   .optional();

@@ -201,7 +201,7 @@ export const telling = proxyActivities<Pick<ControlActivities, 'reportCommitStat
  */
 export const writing = proxyActivities<Pick<ControlActivities, 'writeCommitStatus'>>({
   taskQueue: CONTROL_QUEUE,
-  startToCloseTimeout: '1 minute',
+  startToCloseTimeout: '30s',
   scheduleToCloseTimeout: '7 days',
   retry: { initialInterval: '1s', maximumInterval: '2 minutes' },
   cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -2,7 +2,7 @@
  * A plan that takes long is told to the forge: its repository is large, or what it includes is slow. Whether this forge has a
  * state for it is decided where it is told.
  */
-import { log } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import { isTold, statusKindOf } from '../../src/plan/policy/commit-status.ts';
 import { messageOf } from '../../src/utils/message.ts';
 import type { CompileInput, ControlActivities } from '../contract.ts';
@@ -15,6 +15,7 @@ export async function announced<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   if (!isTold(trigger)) return work();
+  const { log } = Context.current();
   const { project, sha, ref, fork } = trigger;
   const tell = (): Promise<void> =>
     report({

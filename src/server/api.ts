@@ -33,6 +33,7 @@
  *   OPTIONS of both                                           anybody   CORS for temporal_ui
  *   GET  /api/v1/deliveries?project=&limit=                   developer DeliveriesPage
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
+ *   GET  /api/v1/commit-statuses                              reader    CommitStatuses[]
  *   GET  /api/v1/deploy-tokens                                operator  DeployTokenRecord[]
  *   POST /api/v1/deploy-tokens/:id/revoke                     operator  DeployTokenRecord
  * Jobs: GET /git/:name/info/refs, POST /git/:name/git-upload-pack (name: `PROJECT.git`; Basic, CI_JOB_TOKEN), and with
@@ -48,6 +49,7 @@
  */
 import type { ErrorCode } from '../errors.ts';
 import type { ProjectSlug } from '../plan/model/ids.ts';
+import type { StatusProblem } from '../plan/model/commit-status.ts';
 import type { Decision } from '../plan/model/protocol.ts';
 import type { Trigger } from '../plan/model/trigger.ts';
 
@@ -73,6 +75,16 @@ export interface Reconciliation {
   problem?: string;
   /** Interval of the comparison, ms. */
   every: number;
+}
+/** How commits of a project are told to its forge. */
+export interface CommitStatuses {
+  project: ProjectSlug;
+  /** Those of branches, tags and merge requests. */
+  contexts: string[];
+  /** A name that gets all of them too. */
+  legacy?: string;
+  /** Why the forge is not told. */
+  problem?: StatusProblem;
 }
 /**
  * What the CLI and API clients may set for a pipeline to start; the server adds project, actor, source and

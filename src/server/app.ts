@@ -27,6 +27,7 @@ import { pageRoutes } from './routes/pages.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
 import { plainRoutes } from './routes/plain.ts';
 import { projectRoutes } from './routes/projects.ts';
+import { commitStatusRoutes } from './routes/commit-statuses.ts';
 import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { registryTokenRoutes } from './routes/registry-token.ts';
 import { viewRoutes } from './routes/view.ts';
@@ -76,6 +77,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   for (const routes of [
     plainRoutes,
     reconciliationRoutes,
+    commitStatusRoutes,
     collectionRoutes,
     auditRoutes,
     codecRoutes,

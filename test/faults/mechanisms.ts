@@ -88,6 +88,12 @@ const NEWEST_KEY: Line = {
   from: 'find: (id) => all().find((key) => key.id === id),',
   to: 'find: (id) => all().slice(0, 1).find((key) => key.id === id),',
 };
+/** What the forge does not take is given up. */
+const ONE_TRY: Line = {
+  file: 'activities/pipeline/commit-status.ts',
+  from: '      throw withDelay(error);',
+  to: '      return void withDelay(error);',
+};
 
 export const MECHANISMS = {
   'dedupe key': {
@@ -155,6 +161,12 @@ export const MECHANISMS = {
     breaks: 'row',
     row: 2,
     off: (world) => change(world.border('arch>temporal'), unknownPipeline),
+  },
+  'forge waited for': {
+    is: 'a commit status that the forge has not taken is written once the forge is back',
+    breaks: 'row',
+    row: 40,
+    off: (world) => fromCopy(world, { line: ONE_TRY, names: ['control'], back: NOTHING_ELSE }),
   },
   'log offset fence': {
     is: 'an append below the end of a log is a repeat, or refused',

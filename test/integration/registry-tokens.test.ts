@@ -306,6 +306,7 @@ test('davit doctor warns of a registry that asks nobody', async () => {
         settings,
         workers: async () => [],
         reconciliation: async () => [],
+        commitStatuses: async () => [],
       });
       return findings.find(({ name }) => name === 'registry');
     };

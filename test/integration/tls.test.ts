@@ -11,6 +11,7 @@ import { forgeRefs } from '../../src/adapters/forge/index.ts';
 import { cloneOptions } from '../../src/adapters/git/clone-protocols.ts';
 import { gitSource } from '../../src/adapters/git/index.ts';
 import { httpStores } from '../../src/adapters/http/index.ts';
+import { serverAuthority } from '../../src/adapters/http/server-authority.ts';
 import { configuredRegistries } from '../../src/adapters/registry/configured.ts';
 import { installationSchema, projectSchema } from '../../src/installation.ts';
 import { readSettings } from '../../src/config.ts';
@@ -110,7 +111,13 @@ describe('registries and forges', () => {
         JSON.stringify({ registries: [{ host, default: true, ca_file }] }),
       );
       const settings = readSettings({ HOME: home, DAVIT_HOME: home, TEMPORAL_ADDRESS: '127.0.0.1:1' });
-      const all = await checkServices({ settings, workers: async () => [], reconciliation: async () => [] });
+      const none = async (): Promise<[]> => [];
+      const all = await checkServices({
+        settings,
+        workers: none,
+        reconciliation: none,
+        commitStatuses: none,
+      });
       return all.filter(({ name }) => name === 'registry');
     };
     expect(await found(files.caFile)).toMatchObject([{ found: expect.stringContaining(host) as string }]);
@@ -165,4 +172,13 @@ test('a worker verifies the server, by the authority that its process trusts', a
   expect((await after.facts()).installation).toBe('tls');
   await after.close();
   expect(await readFile(ca(), 'utf8')).toContain('BEGIN CERTIFICATE');
+});
+
+test('what jobs get to verify the server: the authority that has signed its certificate, and no other', async () => {
+  const pem = await readFile(ca(), 'utf8');
+  expect(await serverAuthority(ca(), server.url)()).toBe(pem);
+  expect(await serverAuthority(files.caFile, server.url)()).toBeUndefined();
+  expect(await serverAuthority(ca(), 'http://127.0.0.1:1')()).toBeUndefined();
+  expect(await serverAuthority(ca(), 'https://127.0.0.1:1')()).toBeUndefined();
+  expect(await serverAuthority(undefined, server.url)()).toBeUndefined();
 });

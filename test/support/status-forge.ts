@@ -22,6 +22,7 @@ export class StatusForge {
   most = 0;
   /** Answered instead of 201. */
   status = 201;
+  message = 'refused by the test';
   slowMs = 0;
   #now = 0;
   #server: Server | undefined;
@@ -81,7 +82,7 @@ export class StatusForge {
 
   /** GitLab: `CommitStatus` goes from pending to running, and from both to an end; after an end comes a new status. */
   #verdict(sha: string, context: string, state: string): { status: number; message: string } {
-    if (this.status !== 201) return { status: this.status, message: 'refused by the test' };
+    if (this.status !== 201) return { status: this.status, message: this.message };
     const before = this.seen(sha, context)?.state;
     const open = before === 'pending' || before === 'running';
     const repeats = state === 'pending' ? open : state === 'running' && before === 'running';

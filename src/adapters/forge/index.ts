@@ -14,7 +14,7 @@ import { readProtection } from './protection.ts';
 import { findCall, unsupportedParts, makeCall } from './release.ts';
 import { reasonIn, send, type ForgeResponse } from './send.ts';
 import type { ForgeKind, ForgeProject } from './project-api.ts';
-import { isUnchanged, stateAt, statusCall } from './status.ts';
+import { isUnchanged, mayTell, probeCall, stateAt, statusCall } from './status.ts';
 
 export interface ForgeSettings {
   name: ProjectSlug;
@@ -71,6 +71,18 @@ export const forgeRefs = (options: Omit<ForgeOptions, 'projects'>): ForgeRefs =>
     return readProtection(forge.project, (call) => send(call, forge.dispatcher, signal), forge.token);
   },
 });
+
+/** Whether a project's token may write commit statuses; undefined where it names no forge. Asks, and writes nothing. */
+export const statusRight =
+  (options: Omit<ForgeOptions, 'projects'>) =>
+  async (project: ForgeSettings): Promise<true | undefined> => {
+    const forge = await forgeAt(project, options);
+    if (!forge) return undefined;
+    const answer = await send(probeCall(forge.project, forge.token), forge.dispatcher);
+    if (mayTell(forge.project.kind, answer.status, reasonIn(answer.body))) return true;
+    accepted(answer, '');
+    return true;
+  };
 
 interface ForgeAt {
   project: ForgeProject;

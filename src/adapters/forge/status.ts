@@ -93,3 +93,20 @@ export function statusCall(
 /** GitLab refuses a state that the status has already, or has left: the answer to a repeated request. */
 export const isUnchanged = (kind: ForgeKind, status: number, reason: string): boolean =>
   kind === 'gitlab' && status === 400 && reason.includes('Cannot transition status');
+
+/** A status of a commit that does not exist: the forge checks the token first, and keeps nothing. */
+export const probeCall = (project: ForgeProject, token: string): ForgeCall => ({
+  method: 'POST',
+  url: apiUrl(project, `statuses/${'0'.repeat(40)}`),
+  headers: headersOf(project, token),
+  body: { state: 'pending', ...(project.kind === 'gitlab' ? { name: 'davit' } : { context: 'davit' }) },
+  anyStatus: true,
+});
+
+/** True if the answer to `probeCall` is about the commit, and not about token or repository. */
+export function mayTell(kind: ForgeKind, status: number, reason: string): boolean {
+  if (status === 401 || status === 403 || status === 429) return false;
+  if (status >= 300 && status <= 399) return false;
+  // GitLab says which of the two it did not find; GitHub answers 422 about the commit, Gitea 500.
+  return status !== 404 || (kind === 'gitlab' && /commit/i.test(reason));
+}

@@ -22,6 +22,7 @@ import type {
   Health,
   ListedWorkerToken,
   MadeWorkerToken,
+  CommitStatuses,
   Reconciliation,
   RetryRequest,
   RetryResponse,
@@ -120,6 +121,8 @@ export class ApiClient {
   usage = (): Promise<DiskUsage> => this.#json({ method: 'GET', path: '/api/v1/usage' });
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
+  commitStatuses = (): Promise<CommitStatuses[]> =>
+    this.#json({ method: 'GET', path: '/api/v1/commit-statuses' });
   deployTokens = (): Promise<DeployTokenRecord[]> =>
     this.#json({ method: 'GET', path: '/api/v1/deploy-tokens' });
   revokeDeployToken = (id: string): Promise<DeployTokenRecord> =>

@@ -7,11 +7,12 @@ import type { Installation } from '../../installation.ts';
 import type { Settings } from '../../config.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import { CONTROL_QUEUE, type WorkerReport } from '../../plan/model/queues.ts';
-import type { Reconciliation, RunFile } from '../../server/api.ts';
+import type { CommitStatuses, Reconciliation, RunFile } from '../../server/api.ts';
 import { temporalSecurity } from '../../temporal/security.ts';
 import { connectTemporal } from '../../temporal/client.ts';
 import { readInstallation } from '../setup/installation.ts';
 import { fail, finding, ok, warn, type Finding } from './check.ts';
+import { statusFindings } from './commit-statuses.ts';
 import { checkWorkflows } from './workflows.ts';
 import { durationText } from '../../utils/duration.ts';
 
@@ -30,6 +31,7 @@ export interface Services {
   /** Requests them from the server with the CLI's token. */
   workers(): Promise<WorkerReport[]>;
   reconciliation(): Promise<Reconciliation[]>;
+  commitStatuses(): Promise<CommitStatuses[]>;
 }
 
 /** Never rejects. */
@@ -63,6 +65,9 @@ export async function checkServices(services: Services): Promise<Finding[]> {
       ? finding('reconciliation', async () =>
           (await services.reconciliation()).map((one) => reconcileFinding(one, Date.now())),
         )
+      : [],
+    server
+      ? finding('commit statuses', async () => statusFindings(await services.commitStatuses(), Date.now()))
       : [],
   ]);
   return parts.flat();

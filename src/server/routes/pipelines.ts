@@ -12,6 +12,7 @@ import { submitDecision } from '../submit-decision.ts';
 import type { ServerDeps } from '../deps.ts';
 import { eventStream } from '../events.ts';
 import type { Views } from '../views.ts';
+import { withStatusProblem } from './commit-statuses.ts';
 import { listQueryOf, pipelineOf, requestKey } from './params.ts';
 
 const decisionBody = z.strictObject({
@@ -32,7 +33,7 @@ export function pipelineRoutes(app: FastifyInstance, deps: ServerDeps, views: Vi
   app.get('/api/v1/pipelines/:slug/:iid', { config: { access: 'reader', jobs: true } }, async (request) => {
     const id = pipelineOf(request.params);
     ownPipeline(request, id);
-    return views.status(id);
+    return withStatusProblem(deps, await views.status(id));
   });
   app.get('/api/v1/pipelines/:slug/:iid/events', reader, async ({ params }, reply) => {
     const id = pipelineOf(params);
