@@ -32,6 +32,7 @@ import { protectionOf } from './verify-ref.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
 import { projectOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from '../contract.ts';
+import { knownProject } from '../runtime/known-project.ts';
 import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
@@ -129,7 +130,8 @@ async function compileInput(
   if (refusal !== undefined) return { kind: 'empty', reason: refusal };
   const fetched = await fetchSource(deps, project, { trigger, signal });
   const { protectedRef, warning } = await protectionOf(deps, project, { trigger, signal });
-  const request = await requestOf(deps, input, { project, fetched, protectedRef });
+  const known = await knownProject(deps.records, trigger);
+  const request = await requestOf(deps, input, { project, known, fetched, protectedRef });
   const more = { warning, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
   const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
   const pins = await openPins(deps, input.id, {

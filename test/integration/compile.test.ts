@@ -205,6 +205,27 @@ test('a missing commit, file or source is reported, not thrown', async () => {
   expect(await ask({ file: 'broken.yml' })).not.toHaveProperty('cause');
 });
 
+test('default branch, name and page come from the events of the forge, and stay known', async () => {
+  const { ask, blobs } = setUp();
+  const valueOf = async (name: string, more: Partial<Trigger>): Promise<unknown> => {
+    const { plan } = await planned(ask(more));
+    const spec: { variables: { name: string; value: { literal?: string } }[] } = JSON.parse(
+      blobs.text(plan.jobs[0]?.spec ?? ''),
+    );
+    return spec.variables.findLast((one) => one.name === name)?.value.literal;
+  };
+  expect(await valueOf('CI_DEFAULT_BRANCH', {})).toBe('main');
+  expect(await valueOf('CI_PROJECT_PATH', {})).toBe('table');
+  const repository = { id: '7', path: 'acme/table', url: 'https://forge.test/acme/table' };
+  const event = { repository, defaultBranch: 'trunk' };
+  for (const more of [event, { source: 'schedule' as const }]) {
+    expect(await valueOf('CI_DEFAULT_BRANCH', more)).toBe('trunk');
+    expect(await valueOf('CI_PROJECT_PATH', more)).toBe('acme/table');
+    expect(await valueOf('CI_PROJECT_NAMESPACE', more)).toBe('acme');
+    expect(await valueOf('CI_PROJECT_URL', more)).toBe('https://forge.test/acme/table');
+  }
+});
+
 test('a push without a pipeline file starts nothing, and a person who asks for one is told', async () => {
   const { ask, blobs } = setUp();
   const tar = pack();
