@@ -58,8 +58,19 @@ export interface ForgeRefsRecord<Protection = unknown> {
 export const WORKER_TOKENS_RECORD = 'worker-tokens/all';
 /** Since when messages without a proof do not count. */
 export const PROOFS_RECORD = 'proofs/required';
+/** Sessions of browsers whose users have logged out: id, and when it would have been over (epoch ms). */
+export const ENDED_SESSIONS_RECORD = 'sessions/ended';
+export interface EndedSessions {
+  ended: [id: string, until: number][];
+}
 /** Records that no worker reads or writes. */
-export const SERVER_ONLY_PREFIXES = ['worker-tokens/', 'proofs/', 'deploy-tokens/', 'deliveries/'] as const;
+export const SERVER_ONLY_PREFIXES = [
+  'worker-tokens/',
+  'proofs/',
+  'deploy-tokens/',
+  'deliveries/',
+  'sessions/',
+] as const;
 
 export const maskRecordName = (attempt: string): string => `masks/${attempt}`;
 export const endRecordName = (attempt: string): string => `ends/${attempt}`;
