@@ -13,6 +13,7 @@ import type {
 } from '../activities/contract.ts';
 import { activityId, type AttemptRef } from '../src/plan/model/ids.ts';
 import type { PlanJob } from '../src/plan/model/plan.ts';
+import { activitySummary } from '../src/plan/policy/display-text.ts';
 import { CONTROL_QUEUE, hostQueue } from '../src/plan/model/queues.ts';
 
 export type JobActivities = ArchActivities &
@@ -33,6 +34,8 @@ export interface DispatchOptions {
   limits: Limits;
   /** How long it may wait for a worker. */
   waitMs: number;
+  /** The machine on which a container is taken up again. */
+  host?: string | undefined;
 }
 
 /**
@@ -43,7 +46,7 @@ export function jobActivities(options: DispatchOptions): ActivityInterfaceFor<Jo
   return proxyActivities<JobActivities>({
     activityId: activityId(options.ref),
     taskQueue: options.queue,
-    summary: options.job.key,
+    summary: activitySummary(options.ref, options.host),
     heartbeatTimeout: options.limits.heartbeatTimeoutMs,
     scheduleToStartTimeout: Math.max(1_000, options.waitMs),
     startToCloseTimeout: options.job.timeoutMs + GUARD_MS,
@@ -66,6 +69,7 @@ export const hostActivities = (
 ): ActivityInterfaceFor<Pick<HostActivities, 'stopJob' | 'releaseJobs'>> =>
   proxyActivities<Pick<HostActivities, 'stopJob' | 'releaseJobs'>>({
     ...(stops && { activityId: `${activityId(stops)}/stop` }),
+    summary: stops ? `${activitySummary(stops, undefined)}, on ${host}` : host,
     taskQueue: hostQueue(host),
     scheduleToStartTimeout: Math.max(1_000, waitMs),
     startToCloseTimeout: '2 minutes',
@@ -151,10 +155,16 @@ export const fencing = proxyActivities<Pick<ControlActivities, 'closeLog'>>({
   retry: { initialInterval: '500ms', maximumInterval: '10s' },
 });
 
-export const bestEffort = proxyActivities<
-  Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs' | 'requestCancel'>
->({
+export const bestEffort = proxyActivities<Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs'>>({
   taskQueue: CONTROL_QUEUE,
+  scheduleToCloseTimeout: '2 minutes',
+  startToCloseTimeout: '30s',
+  retry: { initialInterval: '1s', maximumAttempts: 3 },
+});
+
+export const ending = proxyActivities<Pick<ControlActivities, 'requestCancel'>>({
+  taskQueue: CONTROL_QUEUE,
+  summary: 'it is over: Temporal shall show it as cancelled',
   scheduleToCloseTimeout: '2 minutes',
   startToCloseTimeout: '30s',
   retry: { initialInterval: '1s', maximumAttempts: 3 },

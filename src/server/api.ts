@@ -30,6 +30,7 @@
  *   GET  /api/v1/codec                                        operator  text; for browsers, before Temporal's UI asks
  *   OPTIONS of both                                           anybody   CORS for temporal_ui
  *   GET  /api/v1/reconciliation                               reader    Reconciliation[]
+ *   GET  /api/v1/temporal                                     reader    TemporalPlace
  *   GET  /api/v1/deploy-tokens                                operator  DeployTokenRecord[]
  *   POST /api/v1/deploy-tokens/:id/revoke                     operator  DeployTokenRecord
  * Jobs: GET /git/:name/info/refs, POST /git/:name/git-upload-pack (name: `PROJECT.git`; Basic, CI_JOB_TOKEN), and with
@@ -55,6 +56,12 @@ export interface Health {
 }
 export interface ApiError {
   error: { code: ErrorCode; message: string; hint: string };
+}
+/** Where people find pipelines in Temporal. */
+export interface TemporalPlace {
+  namespace: string;
+  /** Address of its UI, if the installation file has it. */
+  ui?: string | undefined;
 }
 /** The last comparison of a project with its forge. */
 export interface Reconciliation {

@@ -309,6 +309,7 @@ test('davit doctor warns of a registry that asks nobody', async () => {
         settings,
         workers: async () => [],
         reconciliation: async () => [],
+        temporalUi: async () => undefined,
       });
       return findings.find(({ name }) => name === 'registry');
     };

@@ -29,6 +29,7 @@ export const ROUTES: Record<string, Access> = {
   'GET /api/v1/audit': 'operator',
   'GET /api/v1/audit/follow': 'operator',
   'GET /api/v1/reconciliation': 'reader',
+  'GET /api/v1/temporal': 'reader',
   'GET /api/v1/worker-tokens': 'operator',
   'POST /api/v1/worker-tokens': 'operator',
   'POST /api/v1/worker-tokens/revoke': 'operator',

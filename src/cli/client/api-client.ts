@@ -21,6 +21,7 @@ import type {
   ListedWorkerToken,
   MadeWorkerToken,
   Reconciliation,
+  TemporalPlace,
   RevokedWorkerTokens,
   StartResponse,
   StopResponse,
@@ -110,6 +111,7 @@ export class ApiClient {
   usage = (): Promise<DiskUsage> => this.#json({ method: 'GET', path: '/api/v1/usage' });
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
+  temporal = (): Promise<TemporalPlace> => this.#json({ method: 'GET', path: '/api/v1/temporal' });
   deployTokens = (): Promise<DeployTokenRecord[]> =>
     this.#json({ method: 'GET', path: '/api/v1/deploy-tokens' });
   revokeDeployToken = (id: string): Promise<DeployTokenRecord> =>

@@ -2,6 +2,7 @@
 import type { Settings } from '../../config.ts';
 import { HELPER_IMAGE } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
+import type { TemporalUi } from '../../plan/policy/temporal-links.ts';
 import type { Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../process/run-file.ts';
 import { acceptedVersions } from './accepted-versions.ts';
@@ -20,13 +21,16 @@ export interface DoctorOptions {
   workers(): Promise<WorkerReport[]>;
   /** Requests from the server when projects were last compared with their forge. */
   reconciliation(): Promise<Reconciliation[]>;
+  /** Where Temporal's UI is, for links. */
+  temporalUi(): Promise<TemporalUi | undefined>;
 }
 
 /**
  * All findings, in the order in which to fix them. Changes nothing except short-lived containers; never
  * rejects.
  */
-export async function examine({ settings, workers, reconciliation }: DoctorOptions): Promise<Finding[]> {
+export async function examine(options: DoctorOptions): Promise<Finding[]> {
+  const { settings, workers, reconciliation, temporalUi } = options;
   const run = await liveRun(settings);
   const [machine, engine, services, refs, certificates] = await Promise.all([
     checkMachine(settings),
@@ -36,7 +40,7 @@ export async function examine({ settings, workers, reconciliation }: DoctorOptio
       registry: settings.registry ?? run?.registry,
       accepted: await acceptedVersions(settings),
     }),
-    checkServices({ settings, run, workers, reconciliation }),
+    checkServices({ settings, run, workers, reconciliation, temporalUi }),
     checkProtectedRefs(settings),
     checkCertificates(settings),
   ]);
