@@ -138,7 +138,7 @@ export const installationSchema = z.strictObject({
     .prefault({}),
   /** PEM files of the server's certificate, with what it was signed by, and of its key. */
   tls: z.strictObject({ cert: z.string(), key: z.string() }).optional(),
-  /** Address of Temporal's UI, whose pages may ask for opened payloads. */
+  /** Address of Temporal's UI: for links, and its pages may ask for opened payloads. */
   temporal_ui: z
     .string()
     .refine(

@@ -105,7 +105,7 @@ export async function startServer(options: StartOptions): Promise<RunningServer>
     facts,
     proxies: installation.listen.proxies,
     codec: options.temporal.security?.codec,
-    temporalUi: installation.temporal_ui,
+    temporal: { namespace: options.temporal.namespace, ui: installation.temporal_ui },
     tls,
     version: await packageVersion(),
     log,

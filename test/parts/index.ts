@@ -1,4 +1,5 @@
 /** Every heavy part of the tests. */
+import { chromiumPart } from './chromium.ts';
 import { composeEnginePart, dockerComposePart } from './compose.ts';
 import {
   buildkitPart,
@@ -18,6 +19,7 @@ export const TEST_PARTS: readonly Part[] = [
   nftablesPart,
   dockerComposePart,
   composeEnginePart,
+  chromiumPart,
 ];
 /** Needed by `npm run test:engines` alone. */
 export const ENGINE_PARTS: readonly Part[] = [containerdPart, docker28Part, docker29Part, podmanPart];

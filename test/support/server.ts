@@ -238,7 +238,7 @@ export async function testServer(
     facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
     proxies: [],
     codec: options.codec,
-    temporalUi: options.temporalUi,
+    temporal: { namespace: 'davit', ui: options.temporalUi },
     version: '0.0.0',
     log: serverLog(pino({ level: 'debug' }, sink), [
       ...Object.values(TOKENS),

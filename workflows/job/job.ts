@@ -100,7 +100,10 @@ async function attempts(run: Run, job: JobRun): Promise<JobResult> {
     const verdict = retryOf(job.spec, result, { ...used, autoMax: autoMaxOf(run, result) });
     if (verdict === 'no') return result;
     job.status.result = result;
-    if (verdict === 'auto') await sleep(AUTO_BACKOFF_MS * 2 ** used.auto);
+    if (verdict === 'auto') {
+      const summary = `next attempt of ${job.spec.key}`;
+      await sleep(AUTO_BACKOFF_MS * 2 ** used.auto, { summary });
+    }
     used[verdict] += 1;
   }
 }

@@ -14,6 +14,7 @@ import type { Digest } from '../../src/plan/model/ids.ts';
 import type { Asker, PipelineInput, PipelineState, PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { composite, isAllowed } from '../../src/plan/policy/status.ts';
+import { waitsOf } from '../../src/plan/policy/waits.ts';
 import { DEADLINE_REASON, workflowEnd } from '../../src/plan/policy/workflow-end.ts';
 import { bestEffort, compiling, durable } from '../activities.ts';
 import { compilePatiently } from './compile-patiently.ts';
@@ -51,7 +52,10 @@ class PipelineWorkflow {
   readonly #own: CancellationScope;
   readonly #cancelRequest: CancelRequest;
   #startedAt = Date.now();
-  readonly #visibility = new Visibility(() => this.status());
+  readonly #visibility = new Visibility(
+    () => this.status(),
+    () => this.#target?.run.jobs ?? [],
+  );
   readonly #compiling = new CancellationScope({ cancellable: true });
   #target: DecisionTarget | undefined;
   #warnings: string[] = [];
@@ -143,7 +147,7 @@ class PipelineWorkflow {
       ...(this.#cancelledBy && { cancelledBy: this.#cancelledBy }),
       startedAt: this.#startedAt,
       endedAt: this.#isOver() ? this.#endedAt : undefined,
-      waitingFor: this.#waitingFor(),
+      waitingFor: this.#away === undefined ? waitsOf(jobs) : ['forge'],
       ...(this.#target && { plan: this.#target.run.planBlob }),
       ...(this.#target?.run.plan.trust?.protectedRef && { protected: true as const }),
       ...(this.#target?.run.plan.trust?.fork && { fork: true as const }),
@@ -166,19 +170,6 @@ class PipelineWorkflow {
       (state === 'success' || state === 'skipped')
       ? 'canceled'
       : state;
-  }
-
-  /**
-   * What is waited for now. A job whose turn has not come waits for other jobs, which are listed themselves.
-   */
-  #waitingFor(): string[] {
-    if (this.#away !== undefined) return ['forge'];
-    const kinds = (this.#target?.run.jobs ?? []).flatMap(({ status }) =>
-      status.phase === 'created' || status.waitingFor === undefined || status.waitingFor === 'slots'
-        ? []
-        : [status.waitingFor],
-    );
-    return [...new Set(kinds)];
   }
 
   #allowedFailures(): string[] {

@@ -33,6 +33,7 @@ import {
 import type { KnownKey, ProjectMemory } from '../../src/plan/model/project-memory.ts';
 import { SIGNALS, WORKFLOWS, type PipelineInput, type RerunRequest } from '../../src/plan/model/protocol.ts';
 import { pushKey, type Trigger } from '../../src/plan/model/trigger.ts';
+import { startText } from '../../src/plan/policy/details-text.ts';
 import { summaryText } from '../../src/plan/policy/display-text.ts';
 import { bestEffort, durable } from '../activities.ts';
 import { causeMessage } from '../failures.ts';
@@ -201,6 +202,7 @@ export class Intake {
       cancellationType: ChildWorkflowCancellationType.ABANDON,
       workflowIdReusePolicy: reuse,
       staticSummary: summaryText(trigger),
+      staticDetails: startText(input),
       memo: { summary: summaryText(trigger) },
       typedSearchAttributes: new TypedSearchAttributes(startAttributes(trigger)),
     });

@@ -4,7 +4,8 @@ import type { JobStatus, PipelineStatus } from '../../plan/model/protocol.ts';
 import { platformText } from '../../plan/model/spec.ts';
 import { painted, table } from './table.ts';
 import { plainText } from './terminal-text.ts';
-import { jobCell, jobTime, pipelineCell, quoted, stateCell, waitingText } from './status-labels.ts';
+import { quoted, waitingText } from '../../plan/policy/waiting-text.ts';
+import { jobCell, jobTime, pipelineCell, stateCell } from './status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
 
 export interface ViewOptions {

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { countText, problemsText } from '../../../../src/cli/view/problems-view.ts';
 import { statusText } from '../../../../src/cli/view/status-view.ts';
 import { table } from '../../../../src/cli/view/table.ts';
-import { jobCell, quoted, verdictOf, waitingText } from '../../../../src/cli/view/status-labels.ts';
+import { jobCell, verdictOf } from '../../../../src/cli/view/status-labels.ts';
+import { quoted, waitingText } from '../../../../src/plan/policy/waiting-text.ts';
 import { FINAL_STATES, type JobStatus, type PipelineStatus } from '../../../../src/plan/model/protocol.ts';
 
 const job = (change: Partial<JobStatus>): JobStatus => ({
