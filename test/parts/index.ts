@@ -8,6 +8,7 @@ import {
   nftablesPart,
   podmanPart,
 } from './engine-parts.ts';
+import { giteaPart } from './gitea.ts';
 import type { Part } from './part.ts';
 
 /** Needed by `npm test`. */
@@ -18,6 +19,7 @@ export const TEST_PARTS: readonly Part[] = [
   nftablesPart,
   dockerComposePart,
   composeEnginePart,
+  giteaPart,
 ];
 /** Needed by `npm run test:engines` alone. */
 export const ENGINE_PARTS: readonly Part[] = [containerdPart, docker28Part, docker29Part, podmanPart];
