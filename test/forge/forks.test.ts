@@ -10,7 +10,7 @@ import { describeWithParts } from '../parts/with-parts.ts';
 import { giteaPart } from '../parts/gitea.ts';
 import { HELPER } from '../support/job-bench.ts';
 import { urlOf, type Delivered } from './support/gitea.ts';
-import { job, ONE_JOB, pipeline, Repository, WorkingCopy } from './support/repository.ts';
+import { ALWAYS, job, ONE_JOB, pipeline, Repository, WorkingCopy } from './support/repository.ts';
 import {
   answerOf,
   davit,
@@ -45,8 +45,6 @@ async function forkRuns(repository: Repository, fork: WorkingCopy, branch: strin
   return pipelineOf(await repository.delivery(open));
 }
 
-/** Jobs without rules are not for merge requests. */
-const ALWAYS = { rules: [{ when: 'always' }] };
 /** Prints lengths and encoded bytes of what a fork must not have. */
 const STEAL = job(
   ['echo "plain ${#PLAIN_SECRET} protected ${#PROTECTED_SECRET}"', 'env | od -An -tx1 | tr -d " \\n"'],

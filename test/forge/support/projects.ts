@@ -25,4 +25,10 @@ export const PROJECTS: Record<string, Record<string, unknown>> = {
   trunk: {},
   placed: {},
   open: {},
+  boxes: {},
+  still: {},
+  waits: {},
+  reviews: {},
+  listed: {},
+  linked: { public: true },
 };

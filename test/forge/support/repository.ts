@@ -44,6 +44,8 @@ export const job = (
   script,
   ...more,
 });
+/** For a job of every pipeline: those without rules are not for merge requests. */
+export const ALWAYS = { rules: [{ when: 'always' }] };
 /** A pipeline file; JSON is YAML. */
 export const pipeline = (content: Record<string, unknown>): Files => ({
   '.gitlab-ci.yml': JSON.stringify(content, undefined, 2),
@@ -121,6 +123,11 @@ export class Repository {
       const newest = (await this.statuses(sha)).find((one) => one.context === context);
       return newest?.status === wanted ? newest : undefined;
     });
+  }
+
+  /** Switches the webhook off, and on again. */
+  async listens(active: boolean): Promise<void> {
+    await this.api('PATCH', `/hooks/${this.#hook}`, { active });
   }
 
   pull(head: string, { base = 'main', account = PEOPLE.writer } = {}): Promise<PullRequest> {
