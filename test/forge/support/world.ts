@@ -77,11 +77,21 @@ export async function decisionOf(delivered: Delivered): Promise<KeyLookup> {
   });
 }
 
-/** The pipeline that a delivery started. */
+const seen = new Set<string>();
+/** The pipeline that a delivery started: a new one, also where its event had one before. */
 export async function pipelineOf(delivered: Delivered): Promise<string> {
-  const decision = await decisionOf(delivered);
-  if (decision.pipeline === undefined) throw new Error(`no pipeline: ${JSON.stringify(decision)}`);
-  return decision.pipeline;
+  let last: KeyLookup | undefined;
+  try {
+    return await eventually('a pipeline', STORY_MS, async () => {
+      last = await decisionOf(delivered);
+      const { pipeline } = last;
+      if (pipeline === undefined || seen.has(pipeline)) return undefined;
+      seen.add(pipeline);
+      return pipeline;
+    });
+  } catch (error) {
+    throw new Error(`no new pipeline: ${JSON.stringify(last)}`, { cause: error });
+  }
 }
 
 export const endOf = (id: string): Promise<PipelineStatus> => davit().verdict(id, STORY_MS);

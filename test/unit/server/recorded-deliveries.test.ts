@@ -38,6 +38,7 @@ describe.each(FORGES)('%s', (forge) => {
     ['tag made', { source: 'tag', ref: 'v1.0', refKind: 'tag', before: ZERO, sha: b }],
     ['annotated tag made', { ref: 'v2.0', sha: b, key: `push:refs/tags/v2.0:${ZERO}:${tag}` }],
     ['tag moved', { source: 'tag', ref: 'v1.0', before: moved, sha: c }],
+    ['tag moved back', { source: 'tag', before: forge === 'gitea' ? ZERO : c, sha: b }],
   ])('%s', async (name, expected) => {
     const { status, trigger } = await sent(forge, name);
     expect(status).toBe(202);
