@@ -9,6 +9,7 @@ import {
   nftablesPart,
   podmanPart,
 } from './engine-parts.ts';
+import { giteaPart } from './gitea.ts';
 import type { Part } from './part.ts';
 
 /** Needed by `npm test`. */
@@ -20,6 +21,7 @@ export const TEST_PARTS: readonly Part[] = [
   dockerComposePart,
   composeEnginePart,
   chromiumPart,
+  giteaPart,
 ];
 /** Needed by `npm run test:engines` alone. */
 export const ENGINE_PARTS: readonly Part[] = [containerdPart, docker28Part, docker29Part, podmanPart];
