@@ -595,6 +595,15 @@ export const ERRORS = {
     remedy:
       'Check forge_url, repository and the permissions of forge_token (commit status, releases, protected refs).',
   },
+  'forge/denied': {
+    transient: false,
+    exit: 1,
+    http: 502,
+    meaning:
+      'The forge refuses the token or the repository for commit statuses; davit tries again now and then.',
+    remedy:
+      'Check repository and forge_token: GitLab needs the scope api and the role Developer, Gitea write:repository and write access, GitHub commit statuses.',
+  },
   'forge/away': {
     transient: true,
     exit: 3,
@@ -710,6 +719,13 @@ export const ERRORS = {
     http: 403,
     meaning: 'The role of this user does not allow the request.',
     remedy: 'Ask an operator, or change the role in `users` of the installation file.',
+  },
+  'auth/too-often': {
+    transient: true,
+    exit: 2,
+    http: 429,
+    meaning: 'Somebody tried too many unknown tokens from this address, or from everywhere.',
+    remedy: 'Wait a minute and log in again.',
   },
   'webhook/signature': {
     transient: false,

@@ -179,9 +179,30 @@ export const fencing = proxyActivities<Pick<ControlActivities, 'closeLog'>>({
   retry: { initialInterval: '500ms', maximumInterval: '10s' },
 });
 
-export const bestEffort = proxyActivities<Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs'>>({
+export const bestEffort = proxyActivities<
+  Pick<ControlActivities, 'reportCommitStatus' | 'forgeHeadIs' | 'requestCancel'>
+>({
   taskQueue: CONTROL_QUEUE,
   scheduleToCloseTimeout: '2 minutes',
   startToCloseTimeout: '30s',
   retry: { initialInterval: '1s', maximumAttempts: 3 },
+});
+
+/** To the writer of a commit's status: Temporal is there, as this workflow runs. */
+export const telling = proxyActivities<Pick<ControlActivities, 'reportCommitStatus'>>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '30s',
+  retry: { initialInterval: '500ms', maximumInterval: '30s' },
+});
+
+/**
+ * Waits for a forge that is away, for as long as it may take people to notice. A call that is not wanted any more ends before
+ * the next one begins.
+ */
+export const writing = proxyActivities<Pick<ControlActivities, 'writeCommitStatus'>>({
+  taskQueue: CONTROL_QUEUE,
+  startToCloseTimeout: '30s',
+  scheduleToCloseTimeout: '7 days',
+  retry: { initialInterval: '1s', maximumInterval: '2 minutes' },
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 });

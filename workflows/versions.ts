@@ -53,6 +53,10 @@ export const VERSIONS = {
   compileWaitsForForge: { id: 'compile-waits', since: '2026-11-30', removableFrom: '2027-01-29' },
   /** Messages that decide something count only with a proof that the server made them. */
   messagesAreProven: { id: 'messages-proven', since: '2026-11-30', removableFrom: undefined },
+  /** The workflow of a pipeline that did not succeed ends as failed or cancelled in Temporal, too. */
+  endsAsItsPipeline: { id: 'ends-as-its-pipeline', since: '2026-11-30', removableFrom: '2027-01-29' },
+  /** Every state of a pipeline is told to the forge, by a workflow of its own that outlives the pipeline. */
+  statusOfEachState: { id: 'status-of-each-state', since: '2026-11-30', removableFrom: '2027-01-29' },
 } as const satisfies Record<string, Version>;
 
 /** True where this run takes the new steps. Leaves a mark in the history: ask it last. */

@@ -27,8 +27,10 @@ import { pageRoutes } from './routes/pages.ts';
 import { pipelineRoutes } from './routes/pipelines.ts';
 import { plainRoutes } from './routes/plain.ts';
 import { projectRoutes } from './routes/projects.ts';
+import { commitStatusRoutes } from './routes/commit-statuses.ts';
 import { reconciliationRoutes } from './routes/reconciliation.ts';
 import { registryTokenRoutes } from './routes/registry-token.ts';
+import { viewRoutes } from './routes/view.ts';
 import { webhookRoutes } from './routes/webhooks.ts';
 import { workerTokenRoutes } from './routes/worker-tokens.ts';
 import { attemptRules } from './attempts/attempt-rules.ts';
@@ -38,7 +40,7 @@ import { DeliveryNotes } from './webhooks/delivery-notes.ts';
 import { pipelineViews } from './views.ts';
 
 /**
- * Responses are data: nothing in them may run, be framed or be cached. Sites of jobs override these headers.
+ * Responses are data: nothing in them may run, be framed or be cached. Sites of jobs, and the pages of `view`, override these headers.
  */
 const HEADERS = {
   'x-content-type-options': 'nosniff',
@@ -75,6 +77,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   for (const routes of [
     plainRoutes,
     reconciliationRoutes,
+    commitStatusRoutes,
     collectionRoutes,
     auditRoutes,
     codecRoutes,
@@ -91,7 +94,7 @@ export function buildApp(deps: ServerDeps): FastifyInstance {
   deliveryRoutes(app, deps, notes);
   projectRoutes(app, deps, changes);
   internalChangeRoutes(app, changes);
-  for (const routes of [pipelineRoutes, logRoutes, artifactRoutes]) routes(app, deps, views);
+  for (const routes of [pipelineRoutes, logRoutes, artifactRoutes, viewRoutes]) routes(app, deps, views);
   const open = openAttempts(deps);
   const rules = attemptRules(deps, { views, open, given: givenBlobs(deps, views) });
   internalAttemptRoutes(app, deps, { views, open });

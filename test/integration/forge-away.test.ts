@@ -76,7 +76,7 @@ test('a cancelled one does not wait any longer', async () => {
 
 test('a refused token ends it as failed: the file is not the cause', async () => {
   const problem = 'The repository refused the token that it was asked with. [git/denied]';
-  world.project('denied', { compile: { kind: 'invalid', problems: [problem], failed: true } });
+  world.project('denied', { compile: { kind: 'invalid', problems: [problem], cause: 'source' } });
   const ended = await world.end(await world.push('denied'));
   expect(ended).toMatchObject({ state: 'failed', reason: problem });
 });

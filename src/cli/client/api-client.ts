@@ -16,12 +16,16 @@ import type { DecisionAnswer, KeyLookup, PipelineStatus, ProjectStatus } from '.
 import type { WorkerReport } from '../../plan/model/queues.ts';
 import type { DeployTokenRecord, PipelineSummary } from '../../plan/model/records.ts';
 import type {
+  AgainRequest,
   ApiError,
   DecisionRequest,
   Health,
   ListedWorkerToken,
   MadeWorkerToken,
+  CommitStatuses,
   Reconciliation,
+  RetryRequest,
+  RetryResponse,
   RevokedWorkerTokens,
   StartResponse,
   StopResponse,
@@ -96,6 +100,12 @@ export class ApiClient {
     this.#json({ method: 'GET', path: pipelinePath(id), signal });
   decide = (id: PipelineId, decision: DecisionRequest): Promise<DecisionAnswer> =>
     this.#json({ method: 'POST', path: `${pipelinePath(id)}/decisions`, json: decision });
+  /** Failed and cancelled jobs of the pipeline again. */
+  retryPipeline = (id: PipelineId, request: RetryRequest): Promise<RetryResponse> =>
+    this.#json({ method: 'POST', path: `${pipelinePath(id)}/retry`, json: request });
+  /** The pipeline again, as a new one. */
+  again = (id: PipelineId, request: AgainRequest, signal?: AbortSignal): Promise<StartResponse> =>
+    this.#json({ method: 'POST', path: `${pipelinePath(id)}/again`, json: request, signal });
   cancel = (id: PipelineId): Promise<{ accepted: true }> =>
     this.#json({ method: 'POST', path: `${pipelinePath(id)}/cancel` });
   project = (slug: ProjectSlug): Promise<ProjectStatus> =>
@@ -111,6 +121,8 @@ export class ApiClient {
   usage = (): Promise<DiskUsage> => this.#json({ method: 'GET', path: '/api/v1/usage' });
   reconciliation = (): Promise<Reconciliation[]> =>
     this.#json({ method: 'GET', path: '/api/v1/reconciliation' });
+  commitStatuses = (): Promise<CommitStatuses[]> =>
+    this.#json({ method: 'GET', path: '/api/v1/commit-statuses' });
   deployTokens = (): Promise<DeployTokenRecord[]> =>
     this.#json({ method: 'GET', path: '/api/v1/deploy-tokens' });
   revokeDeployToken = (id: string): Promise<DeployTokenRecord> =>

@@ -7,7 +7,7 @@ import { printJson, type Cli } from '../cli.ts';
 import { resolveId, withServer } from '../connect.ts';
 import { count } from '../options.ts';
 import { followStatus } from '../client/status-follower.ts';
-import { statusText } from '../view/status-view.ts';
+import { statusText, type ViewOptions } from '../view/status-view.ts';
 import { table } from '../view/table.ts';
 import { pipelineCell } from '../view/status-labels.ts';
 import { durationText } from '../../utils/duration.ts';
@@ -62,10 +62,16 @@ export function statusCommand(program: Command, cli: Cli): void {
         if (options.watch) return watchStatus(cli, client, { id, json: options.json });
         const status = await client.status(id);
         if (options.json) return printJson(cli, status);
-        return cli.io.out(statusText(status, { color: cli.io.outColor, now: Date.now() }));
+        return cli.io.out(statusText(status, viewOptions(cli, client, id)));
       }),
     );
 }
+
+const viewOptions = (cli: Cli, { url }: ApiClient, id: PipelineId): ViewOptions => ({
+  color: cli.io.outColor,
+  now: Date.now(),
+  page: `${url}/pipelines/${id}`,
+});
 
 /** In a terminal each view replaces the previous one; a pipe receives them one after the other. */
 async function watchStatus(
@@ -80,7 +86,7 @@ async function watchStatus(
     tell: (line) => cli.io.err(`${line}\n`),
     onStatus: (status) => {
       if (json) return cli.io.out(`${JSON.stringify(status)}\n`);
-      const view = statusText(status, { color: cli.io.outColor, now: Date.now() });
+      const view = statusText(status, viewOptions(cli, client, id));
       return cli.io.out(cli.io.columns === undefined ? `${view}\n` : `${CLEAR}${view}`);
     },
   });

@@ -43,6 +43,7 @@ export function projectNamed(
       triggered_by: [],
       variables: {},
       pages: 'readers',
+      public: false,
       resource_modes: {},
     }
   );

@@ -17,7 +17,9 @@ export type IncludeWant =
   /** Every file of a commit. */
   | { kind: 'list'; repository: IncludeRepository; sha: string }
   /** `integrity`: base64 of a sha-256. `cacheMs`: a copy of at most that age is enough. */
-  | { kind: 'remote'; url: string; integrity?: string; cacheMs?: number };
+  | { kind: 'remote'; url: string; integrity?: string; cacheMs?: number }
+  /** One of GitLab's own templates. */
+  | { kind: 'template'; name: string };
 
 export interface IncludeRefusal {
   code: 'include/refused' | 'include/unreachable' | 'include/integrity' | 'include/timeout';
@@ -44,6 +46,7 @@ export const isRemoteKey = (key: string): boolean => key.startsWith('remote ');
 export function includeKey(want: IncludeWant): string {
   if (want.kind === 'remote')
     return `remote ${want.url}${want.integrity === undefined ? '' : ` ${want.integrity}`}`;
+  if (want.kind === 'template') return `template ${want.name}`;
   const { host, path } = want.repository;
   const repository = `${host === undefined ? '' : `${host}/`}${path}`;
   if (want.kind === 'ref') return `ref ${repository} ${want.ref ?? ''}`;
