@@ -237,8 +237,17 @@ async function output(deps: CompileDeps, compiled: Compiled): Promise<CompileOut
     source: compiled.fetched.source,
   };
   const planBlob = await writeCompiled(deps.blobs, plan, kept);
-  return { kind: 'plan', plan, planBlob, ...kept, limits: limitsOf(deps.facts) };
+  const title = trigger.reconciled && titleOf(compiled.fetched.commit.message);
+  return { kind: 'plan', plan, planBlob, ...kept, limits: limitsOf(deps.facts), ...(title && { title }) };
 }
+
+/** The first line. A reconciled event has the name of its ref in place of it. */
+const titleOf = (message: string): string =>
+  (message.split('\n', 1)[0] ?? '')
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, 255)
+    .toWellFormed();
 
 /** CI_JOB_ID of each job, in file order; compiling the same pipeline again gives the same ids. */
 async function jobIds(

@@ -780,6 +780,27 @@ export interface ForgeRefs {
   /** What the forge protects now. Rejects with `forge/away`, `forge/refused`, `secret/missing`. */
   read(project: ForgeProjectSettings, signal?: AbortSignal): Promise<ForgeProtection>;
 }
+/** A merge request that is open at a forge, as its events would describe it. */
+export interface OpenRequest {
+  /** Full ref in the project's repository. */
+  ref: string;
+  sha: string;
+  title: string;
+  /** Login of the author; `unknown` if the forge does not say. */
+  author: string;
+  fork: boolean;
+  mergeRequest: NonNullable<Trigger['mergeRequest']>;
+}
+export interface OpenRequests {
+  /**
+   * Newest change first. `complete` false: there are more than davit reads. Undefined: the project has no forge_token
+   * or no forge. Rejects with `forge/away`, `forge/refused`, `secret/missing`.
+   */
+  open(
+    project: ForgeProjectSettings,
+    signal?: AbortSignal,
+  ): Promise<{ requests: OpenRequest[]; complete: boolean } | undefined>;
+}
 /** What the server knows of rights, for workers. */
 export interface Rights {
   /** What the project's forge was last known to protect; undefined while nobody could read it. */

@@ -222,6 +222,13 @@ test('mistakes in the file are returned together, with places and codes', async 
   expect(answer.problems.join('\n')).toMatch(/^broken\.yml:2:3 .*\[language\//m);
 });
 
+test('an event of the reconciler is named after its commit', async () => {
+  const { ask } = setUp();
+  expect((await planned(ask())).title).toBeUndefined();
+  const reconciled = { ref: 'refs/heads/main', after: sha };
+  expect((await planned(ask({ reconciled, title: 'main' }))).title).toBe('First');
+});
+
 test('a missing commit, file or source is reported, not thrown', async () => {
   const { ask } = setUp();
   const said = async (more: Partial<Trigger>): Promise<string> => {

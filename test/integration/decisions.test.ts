@@ -255,6 +255,35 @@ test('an environment is stopped by the server alone, and not again by a copy of 
   expect(await of()).toMatchObject({ state: 'available', pipeline: `${slug}/2` });
 });
 
+test('environments of a ref stop only if the server says that the ref is gone', async () => {
+  const slug = 'goneref';
+  world.project(slug, {
+    plan: planOf([
+      { key: 'deploy', environment: { name: 'review', action: 'start', onStop: 'stop' } },
+      { key: 'stop', when: 'manual', environment: { name: 'review', action: 'stop' } },
+    ]),
+  });
+  const trigger = triggerOf(slug, { source: 'api', key: 'request:1', deliveryId: '1' });
+  await signalTrigger(world.client, { ...trigger, proof: proofs().sign({ kind: 'trigger', trigger }) });
+  const known = async () => (await world.projectStatus(slug)).environments?.[0];
+  await until('it is deployed', known);
+  const checks = async (): Promise<number> => {
+    const { events } = await world.client.workflow.getHandle(projectWorkflowId(slug)).fetchHistory();
+    return (events ?? []).filter((one) => one.activityTaskCompletedEventAttributes).length;
+  };
+  const before = await checks();
+  const stop: StopRef = { refKind: 'branch', ref: trigger.ref, at: Date.now() };
+  await signalStopRef(world.client, slug, stop);
+  const other = proofs().sign({ kind: 'stopRef', project: slug, stop: { ...stop, ref: 'other' } });
+  await signalStopRef(world.client, slug, { ...stop, proof: other });
+  await until('both were verified', async () => ((await checks()) < before + 2 ? undefined : true));
+  expect(await known()).toMatchObject({ state: 'available' });
+  expect((await known())?.stopAt).toBeUndefined();
+  const proof = proofs().sign({ kind: 'stopRef', project: slug, stop });
+  await signalStopRef(world.client, slug, { ...stop, proof });
+  await until('it is stopping', async () => ((await known())?.state !== 'available' ? true : undefined));
+});
+
 test('an environment that the server does not let stop stays, and the project goes on', async () => {
   const slug = 'refused';
   const environment = { name: 'review', action: 'start', onStop: 'stop', autoStopInMs: 50 } as const;
@@ -286,33 +315,4 @@ test('an environment that the server does not let stop stays, and the project go
     return one?.state === 'available' && one.stopAt === undefined ? true : undefined;
   });
   expect(world.runs(slug)).toBe(2);
-});
-
-test('environments of a ref stop only if the server says that the ref is gone', async () => {
-  const slug = 'goneref';
-  world.project(slug, {
-    plan: planOf([
-      { key: 'deploy', environment: { name: 'review', action: 'start', onStop: 'stop' } },
-      { key: 'stop', when: 'manual', environment: { name: 'review', action: 'stop' } },
-    ]),
-  });
-  const trigger = triggerOf(slug, { source: 'api', key: 'request:1', deliveryId: '1' });
-  await signalTrigger(world.client, { ...trigger, proof: proofs().sign({ kind: 'trigger', trigger }) });
-  const known = async () => (await world.projectStatus(slug)).environments?.[0];
-  await until('it is deployed', known);
-  const checks = async (): Promise<number> => {
-    const { events } = await world.client.workflow.getHandle(projectWorkflowId(slug)).fetchHistory();
-    return (events ?? []).filter((one) => one.activityTaskCompletedEventAttributes).length;
-  };
-  const before = await checks();
-  const stop: StopRef = { refKind: 'branch', ref: trigger.ref, at: Date.now() };
-  await signalStopRef(world.client, slug, stop);
-  const other = proofs().sign({ kind: 'stopRef', project: slug, stop: { ...stop, ref: 'other' } });
-  await signalStopRef(world.client, slug, { ...stop, proof: other });
-  await until('both were verified', async () => ((await checks()) < before + 2 ? undefined : true));
-  expect(await known()).toMatchObject({ state: 'available' });
-  expect((await known())?.stopAt).toBeUndefined();
-  const proof = proofs().sign({ kind: 'stopRef', project: slug, stop });
-  await signalStopRef(world.client, slug, { ...stop, proof });
-  await until('it is stopping', async () => ((await known())?.state !== 'available' ? true : undefined));
 });

@@ -25,6 +25,7 @@ const planned = (): CompileOutput => ({
   warnings: [],
   limits: LIMITS,
   source: DIGEST,
+  title: 'The title of the commit',
 });
 
 /** A forge that is away until `back`. */
@@ -53,6 +54,7 @@ test('it waits for the forge, visibly, however often the forge is asked in vain'
   forge.back();
   const ended = await world.end(id);
   expect([ended.state, ended.waitingFor, ended.reason]).toEqual(['success', [], undefined]);
+  expect(ended.title).toBe('The title of the commit');
   expect(world.runs('shop')).toBe(1);
   // What fails in vain leaves nothing in the history but the wait itself.
   const { events } = await world.handle(id).fetchHistory();

@@ -59,6 +59,7 @@ class PipelineWorkflow {
   readonly #compiling = new CancellationScope({ cancellable: true });
   #target: DecisionTarget | undefined;
   #warnings: string[] = [];
+  #title: string | undefined;
   #reason: string | undefined;
   /** Why the forge is waited for. */
   #away: string | undefined;
@@ -138,7 +139,7 @@ class PipelineWorkflow {
       project: trigger.project,
       ref: trigger.ref,
       sha: trigger.sha,
-      title: trigger.title,
+      title: this.#title ?? trigger.title,
       source: trigger.source,
       state: this.#state(),
       warnings: [...this.#warnings, ...this.#allowedFailures()],
@@ -231,6 +232,7 @@ class PipelineWorkflow {
 
   #schedule(compiled: Compiled, seed: PipelineRecord | undefined): void {
     this.#warnings = compiled.warnings;
+    this.#title = seed?.status.title ?? compiled.title;
     this.#startedAt = seed?.status.startedAt ?? this.#startedAt;
     const changed = (): void => {
       this.#visibility.changed();

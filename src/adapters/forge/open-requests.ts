@@ -1,76 +1,215 @@
-/** Open merge requests of a branch, as the API of each forge lists them. */
+/**
+ * The open merge requests of a project: `merge_requests?state=opened` of GitLab, `pulls?state=open` of GitHub and Gitea,
+ * the last changed first, at most `MAX_PAGES` pages. Rejects with `forge/away`, and with `forge/refused` if an answer is
+ * not a list. A request that lacks what davit needs is left out.
+ */
 import { z } from 'zod';
 import { DavitError } from '../../errors.ts';
+import type { Trigger } from '../../plan/model/trigger.ts';
+import type { OpenRequest } from '../ports.ts';
 import { apiUrl, headersOf, type ForgeProject } from './project-api.ts';
-import { reasonIn, type ForgeCall, type ForgeResponse } from './send.ts';
+import type { SendCall } from './protection.ts';
+import { reasonIn } from './send.ts';
 
-/** GitLab's limit of CI_OPEN_MERGE_REQUESTS. */
-const MAX_SHOWN = 4;
+const MAX_PAGES = 10;
+/** Gitea gives no more than 50 by default, whatever is asked for. */
 const PAGE = 50;
-/** Gitea lists those of all branches. */
-const MAX_PAGES = 6;
+const MAX_TITLE = 255;
+/** GitLab's limit of CI_MERGE_REQUEST_DESCRIPTION. */
+const MAX_DESCRIPTION = 2_700;
+const MAX_NAMES = 50;
 
-const gitlabRequests = z.array(
-  z.object({
-    iid: z.number(),
-    source_branch: z.string(),
-    source_project_id: z.number().nullish(),
-    target_project_id: z.number(),
-  }),
-);
-const side = z.object({ ref: z.string(), repo: z.object({ id: z.number() }).nullish() });
-const pulls = z.array(z.object({ number: z.number(), head: side, base: side }));
+const QUERIES = {
+  gitlab: 'merge_requests?state=opened&order_by=updated_at&sort=desc',
+  github: 'pulls?state=open&sort=updated&direction=desc',
+  gitea: 'pulls?state=open&sort=recentupdate',
+} as const;
 
-/**
- * Those from a branch of the project itself, `group/project!3`. Rejects with `forge/away`, and with `forge/refused` after any
- * other answer than a list.
- */
-export async function openRequests(
-  { project, token }: { project: ForgeProject; token: string },
-  branch: string,
-  send: (call: ForgeCall) => Promise<ForgeResponse>,
-): Promise<string[]> {
-  const get = async <T>(query: string, schema: z.ZodType<T>): Promise<{ list: T; more: boolean }> => {
-    const path = project.kind === 'gitlab' ? 'merge_requests' : 'pulls';
-    const url = `${apiUrl(project, path)}?${query}`;
-    const answer = await send({ method: 'GET', url, headers: headersOf(project, token) });
-    const list = schema.safeParse(answer.body);
-    if (answer.status === 200 && list.success) return { list: list.data, more: answer.more };
-    throw new DavitError(
-      'forge/refused',
-      `The forge at ${answer.host} responded with ${answer.status} to the question for merge requests${reasonIn(answer.body)}.`,
-    );
-  };
-  const named = (numbers: readonly number[]): string[] =>
-    numbers.slice(0, MAX_SHOWN).map((number) => `${project.repository}!${number}`);
-  const own = ({ head, base }: z.output<typeof pulls>[number]): boolean =>
-    head.ref === branch && head.repo?.id !== undefined && head.repo.id === base.repo?.id;
-  const text = encodeURIComponent(branch);
-  switch (project.kind) {
-    case 'gitlab': {
-      const { list } = await get(`state=opened&source_branch=${text}&per_page=${PAGE}`, gitlabRequests);
-      return named(
-        list
-          .filter((one) => one.source_branch === branch && one.source_project_id === one.target_project_id)
-          .map(({ iid }) => iid),
+export async function readOpenRequests(
+  project: ForgeProject,
+  send: SendCall,
+  token: string,
+): Promise<{ requests: OpenRequest[]; complete: boolean }> {
+  const requests: OpenRequest[] = [];
+  const headers = headersOf(project, token);
+  for (let page = 1; page <= MAX_PAGES; page++) {
+    // The page's number is counted here: an address that the forge names could lead the token elsewhere.
+    const path = `${QUERIES[project.kind]}&per_page=${PAGE}&limit=${PAGE}&page=${page}`;
+    const { status, body, more } = await send({ method: 'GET', url: apiUrl(project, path), headers });
+    if (status < 200 || status > 299 || !Array.isArray(body))
+      throw new DavitError(
+        'forge/refused',
+        `The open merge requests of ${project.repository} could not be read: ${status}${reasonIn(body)}.`,
+        { hint: 'forge_token may need the right to read merge requests: docs/forges has its scopes.' },
       );
+    for (const one of body) {
+      const read = project.kind === 'gitlab' ? ofGitlab(one, project) : ofPull(one);
+      if (read) requests.push(read);
     }
-    case 'github': {
-      const owner = project.repository.split('/')[0] ?? '';
-      const { list } = await get(
-        `state=open&head=${encodeURIComponent(owner)}:${text}&per_page=${PAGE}`,
-        pulls,
-      );
-      return named(list.filter(own).map(({ number }) => number));
-    }
-    case 'gitea': {
-      const found: number[] = [];
-      for (let page = 1; page <= MAX_PAGES; page++) {
-        const { list, more } = await get(`state=open&limit=${PAGE}&page=${page}`, pulls);
-        found.push(...list.filter(own).map(({ number }) => number));
-        if (!more || found.length >= MAX_SHOWN) break;
-      }
-      return named(found);
-    }
+    if (!more) return { requests, complete: true };
   }
+  return { requests, complete: false };
+}
+
+const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/);
+const name = z.string().min(1).max(512);
+const words = z.string().nullish().catch(undefined);
+const id = z.union([z.number(), z.string()]);
+const flag = z.boolean().nullish().catch(undefined);
+const names = <K extends string>(key: K) =>
+  z
+    .array(z.object({ [key]: z.string() }).transform((one) => String(Object.values(one)[0])))
+    .nullish()
+    .catch(undefined);
+
+const gitlabRequest = z.object({
+  iid: z.number().int().min(1),
+  id: id.nullish().catch(undefined),
+  sha,
+  title: z.string(),
+  description: words,
+  source_branch: name,
+  target_branch: name,
+  source_project_id: id.nullish(),
+  target_project_id: id.nullish(),
+  author: z.object({ username: name }).nullish().catch(undefined),
+  labels: z.array(z.string()).nullish().catch(undefined),
+  assignees: names('username'),
+  milestone: z.object({ title: z.string() }).nullish().catch(undefined),
+  draft: flag,
+  squash: flag,
+});
+
+function ofGitlab(body: unknown, project: ForgeProject): OpenRequest | undefined {
+  const read = gitlabRequest.safeParse(body);
+  if (!read.success) return undefined;
+  const { data } = read;
+  const { source_project_id: from, target_project_id: into } = data;
+  const fork = from === undefined || from === null || String(from) !== String(into);
+  return {
+    ref: `refs/merge-requests/${data.iid}/head`,
+    sha: data.sha,
+    title: firstLine(data.title),
+    author: data.author?.username ?? 'unknown',
+    fork,
+    mergeRequest: facts({
+      ...data,
+      sourceBranch: data.source_branch,
+      targetBranch: data.target_branch,
+      author: data.author?.username,
+      source: fork ? { id: idText(from) } : { id: idText(from), path: project.repository },
+      target: { id: idText(into), path: project.repository },
+    }),
+  };
+}
+
+const side = z.object({
+  ref: name,
+  label: words,
+  repo: z.object({ id, full_name: words }).nullish(),
+});
+const pull = z.object({
+  number: z.number().int().min(1),
+  id: id.nullish().catch(undefined),
+  title: z.string(),
+  body: words,
+  head: side.extend({ sha }),
+  base: side,
+  user: z
+    .object({ login: z.string().optional(), username: z.string().optional() })
+    .nullish()
+    .catch(undefined),
+  labels: names('name'),
+  assignees: names('login'),
+  milestone: z.object({ title: z.string() }).nullish().catch(undefined),
+  draft: flag,
+});
+
+function ofPull(body: unknown): OpenRequest | undefined {
+  const read = pull.safeParse(body);
+  if (!read.success) return undefined;
+  const { data } = read;
+  const { head, base, user } = data;
+  // As in deliveries: a request that was made without the right to push (AGit) names the target as its source.
+  const outside = head.ref.startsWith('refs/') || head.label === '';
+  const fork = outside || !head.repo || String(head.repo.id) !== String(base.repo?.id);
+  const author = user?.login ?? user?.username;
+  const repository = (of: z.output<typeof side>['repo']) =>
+    of ? { id: idText(of.id), path: of.full_name ?? undefined } : undefined;
+  return {
+    ref: `refs/pull/${data.number}/head`,
+    sha: head.sha,
+    title: firstLine(data.title),
+    author: author ?? 'unknown',
+    fork,
+    mergeRequest: facts({
+      ...data,
+      iid: data.number,
+      sha: head.sha,
+      description: data.body,
+      sourceBranch: head.ref,
+      targetBranch: base.ref,
+      author,
+      source: repository(head.repo),
+      target: repository(base.repo),
+    }),
+  };
+}
+
+interface Facts {
+  iid: number;
+  sha: string;
+  title: string;
+  id?: string | number | null | undefined;
+  description?: string | null | undefined;
+  sourceBranch: string;
+  targetBranch: string;
+  author?: string | undefined;
+  labels?: readonly string[] | null | undefined;
+  assignees?: readonly string[] | null | undefined;
+  milestone?: { title: string } | null | undefined;
+  draft?: boolean | null | undefined;
+  squash?: boolean | null | undefined;
+  source?: { id?: string | undefined; path?: string | undefined } | undefined;
+  target?: { id?: string | undefined; path?: string | undefined } | undefined;
+}
+
+/** Texts are cut and lists bounded, because they are stored in a workflow's history. */
+function facts(of: Facts): NonNullable<Trigger['mergeRequest']> {
+  const { description } = of;
+  const list = (given: readonly string[] | null | undefined): string[] =>
+    (given ?? []).slice(0, MAX_NAMES).map((text) => text.slice(0, MAX_TITLE));
+  return known({
+    iid: of.iid,
+    sourceBranch: of.sourceBranch,
+    targetBranch: of.targetBranch,
+    sourceSha: of.sha,
+    title: firstLine(of.title),
+    id: idText(of.id),
+    author: of.author,
+    description: description?.slice(0, MAX_DESCRIPTION).toWellFormed(),
+    descriptionCut: (description?.length ?? 0) > MAX_DESCRIPTION ? true : undefined,
+    labels: of.labels?.length ? list(of.labels) : undefined,
+    assignees: of.assignees?.length ? list(of.assignees) : undefined,
+    milestone: of.milestone?.title.slice(0, MAX_TITLE),
+    draft: of.draft ?? undefined,
+    squash: of.squash ?? undefined,
+    source: of.source && known(of.source),
+    target: of.target && known(of.target),
+  });
+}
+
+const idText = (of: string | number | null | undefined): string | undefined =>
+  of === undefined || of === null ? undefined : String(of);
+const firstLine = (text: string): string =>
+  (text.split('\n', 1)[0] ?? '')
+    .replace(/\p{Cc}+/gu, ' ')
+    .trim()
+    .slice(0, MAX_TITLE)
+    .toWellFormed();
+
+/** Without undefined fields. */
+function known<T extends object>(values: T): T {
+  // The keys are those of T.
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as T;
 }

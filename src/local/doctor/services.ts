@@ -230,7 +230,7 @@ export const targetFindings = (workers: readonly WorkerReport[], targets: readon
 export function reconcileFinding(one: Reconciliation, now: number): Finding {
   const name = `reconciliation ${one.project}`;
   const remedy =
-    'Deliveries still start pipelines. Check clone_url and clone_token, and the log of the control worker.';
+    'Deliveries still start pipelines. Check clone_url, clone_token and forge_token (docs/forges has their scopes), and the log of the control worker.';
   if (one.problem !== undefined) return warn(name, `The last check failed: ${one.problem}`, remedy);
   if (one.at === undefined) return ok(name, 'not checked yet; a control worker does within minutes');
   const ago = `${one.refs} branches and tags, ${durationText(Math.max(1_000, now - one.at))} ago`;

@@ -178,6 +178,8 @@ export interface ReconcileRecord {
   settled: Record<string, string>;
   /** Refs that moved, without a known pipeline yet. */
   pending: Record<string, PendingHead>;
+  /** Since when open merge requests are compared, epoch ms; absent: they never were. */
+  requestsSince?: number;
   /** The last lost push whose pipeline was started, and when it was found. */
   found?: { ref: string; sha: string; at: number };
   /** Why the last check failed, for people; `at` is then that of the last successful one. */

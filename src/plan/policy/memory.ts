@@ -213,9 +213,12 @@ export const pushedHeads = (memory: ProjectMemory): Record<string, string> =>
  * forge knows.
  */
 export function lateness(memory: ProjectMemory, trigger: Trigger): 'late' | 'next' | 'ask' {
-  if (trigger.source !== 'push' && trigger.source !== 'tag') return 'next';
+  if (!isForgeEvent(trigger.source)) return 'next';
   const found = pushedHead(memory, trigger);
   if (!found?.reconciled || trigger.before === found.sha) return 'next';
+  // Gitea does not say which head a request had before.
+  if (trigger.source === 'merge_request' && /^0+$/.test(trigger.before))
+    return trigger.sha === found.sha ? 'late' : 'ask';
   return trigger.sha === found.sha || trigger.before === found.before ? 'late' : 'ask';
 }
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { StopRef } from '../../plan/model/environments.ts';
 import type { DeletedRef } from '../../plan/model/project-memory.ts';
-import { pushKey, type ForgeRepository, type Trigger } from '../../plan/model/trigger.ts';
+import { mergeKey, pushKey, type ForgeRepository, type Trigger } from '../../plan/model/trigger.ts';
 
 export type EventTrigger = Omit<Trigger, 'project' | 'deliveryId' | 'receivedAt'>;
 export type ForgeEvent =
@@ -223,7 +223,7 @@ export function mergeEvent(merge: Merge): ForgeEvent {
     repository,
     trigger: {
       source: 'merge_request',
-      key: `merge_request:${iid}:${before}:${sha}`,
+      key: mergeKey({ iid, before, sha }),
       ref: merge.ref,
       refKind: 'merge_request',
       sha,

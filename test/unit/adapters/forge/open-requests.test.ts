@@ -1,94 +1,74 @@
-/** Which open merge requests of a branch each forge lists. */
+/** Open merge requests as the three forges list them: own ones, those of forks, and pages. */
 import { afterEach, expect, test } from 'vitest';
-import { forgeStatuses } from '../../../../src/adapters/forge/index.ts';
+import { openRequests } from '../../../../src/adapters/forge/index.ts';
 import type { ForgeKind } from '../../../../src/adapters/forge/project-api.ts';
 import { testForge, type TestForge } from '../../../support/forge.ts';
 
+const reader = openRequests({ secrets: { resolve: async () => 'canary-token' } });
 let forge: TestForge | undefined;
 afterEach(async () => {
   await forge?.close();
   forge = undefined;
 });
-
-const own = { id: 7 };
-const pull = (number: number, ref: string, repo: { id: number } | null = own) => ({
-  number,
-  head: { ref, repo },
-  base: { ref: 'main', repo: own },
+const projectOf = (kind: ForgeKind, url: string) => ({
+  name: 'table',
+  forge: kind,
+  forge_url: url,
+  forge_token: 'env:T' as const,
+  repository: 'group/table',
 });
-const merge = (iid: number, branch: string, source: number | null = 7) => ({
-  iid,
-  source_branch: branch,
-  source_project_id: source,
-  target_project_id: 7,
-});
+const KINDS: ForgeKind[] = ['gitlab', 'github', 'gitea'];
 
-async function asked(
-  kind: ForgeKind,
-  lists: object,
-  more: { page?: number; status?: number; branch?: string } = {},
-) {
-  const open = await testForge(kind);
-  forge = open;
-  Object.assign(open.lists, lists);
-  open.page = more.page ?? 100;
-  open.status = more.status ?? 200;
-  const settings = {
-    name: 'table',
-    forge: kind,
-    forge_url: open.url,
-    forge_token: 'env:T',
-    repository: 'group/table',
-  } as const;
-  const found = forgeStatuses({
-    projects: [settings],
-    secrets: { resolve: async () => 'token' },
-  }).openRequests('table', more.branch ?? 'fix/a b');
-  return { found: await found, requests: open.requests };
-}
-
-test.each(['gitea', 'github'] as const)('%s: those of this branch, and none of a fork', async (kind) => {
-  const pulls = [
-    pull(1, 'other'),
-    pull(2, 'fix/a b'),
-    pull(3, 'fix/a b', { id: 8 }),
-    pull(4, 'fix/a b', null),
-    pull(5, 'fix/a b'),
-  ];
-  expect((await asked(kind, { pulls })).found).toEqual(['group/table!2', 'group/table!5']);
-});
-
-test('gitlab: the same, by its own filter', async () => {
-  const { found, requests } = await asked('gitlab', {
-    merge_requests: [merge(3, 'fix/a b'), merge(4, 'fix/a b', 9), merge(5, 'fix/a b', null), merge(6, 'x')],
+test.each(KINDS)('%s: own requests and those of forks, as their events describe them', async (kind) => {
+  forge = await testForge(kind);
+  const read = await reader.open(projectOf(kind, forge.url));
+  expect(read?.complete).toBe(true);
+  const prefix = kind === 'gitlab' ? 'refs/merge-requests' : 'refs/pull';
+  expect(read?.requests[0]).toMatchObject({
+    ref: `${prefix}/3/head`,
+    sha: 'a'.repeat(40),
+    title: 'Request 3',
+    author: 'ada',
+    fork: false,
+    mergeRequest: {
+      iid: 3,
+      id: '103',
+      sourceBranch: 'legs',
+      targetBranch: 'main',
+      sourceSha: 'a'.repeat(40),
+      description: 'why',
+      labels: ['bug'],
+      draft: false,
+      source: { id: '1', path: 'group/table' },
+      target: { path: 'group/table' },
+    },
   });
-  expect(found).toEqual(['group/table!3']);
-  expect(requests[0]).toContain('/merge_requests?state=opened&source_branch=fix%2Fa%20b&');
+  // Another repository, one that is gone, and at Gitea one without the right to push. One without a head is left out.
+  expect(read?.requests.slice(1).map((one) => one.fork)).toEqual(
+    kind === 'gitlab' ? [true, true] : [true, true, true],
+  );
+  expect([...forge.tokens].every((token) => token.includes('canary-token'))).toBe(true);
 });
 
-test('github is asked for the branches of the owner alone', async () => {
-  const { requests } = await asked('github', { pulls: [] });
-  expect(requests[0]).toContain('/pulls?state=open&head=group:fix%2Fa%20b&');
+test('all pages are read, up to a limit', async () => {
+  forge = await testForge('gitea');
+  const { pulls } = forge.lists;
+  if (!Array.isArray(pulls)) throw new Error('a list');
+  forge.page = 2;
+  expect((await reader.open(projectOf('gitea', forge.url)))?.requests.length).toBe(4);
+  forge.lists.pulls = Array.from({ length: 30 }, (_, n) => ({ ...pulls[0], number: n + 1 }));
+  const many = await reader.open(projectOf('gitea', forge.url));
+  expect([many?.requests.length, many?.complete]).toEqual([20, false]);
 });
 
-test('gitea is asked page by page, to an end; at most four are named', async () => {
-  const pulls = Array.from({ length: 9 }, (_, at) => pull(at + 1, at < 2 ? 'other' : 'mine'));
-  const { found, requests } = await asked('gitea', { pulls }, { page: 2, branch: 'mine' });
-  expect(found).toEqual(['group/table!3', 'group/table!4', 'group/table!5', 'group/table!6']);
-  expect(requests).toHaveLength(3);
-  const many = Array.from({ length: 50 }, (_, at) => pull(at + 1, 'other'));
-  expect((await asked('gitea', { pulls: many }, { page: 2 })).requests).toHaveLength(6);
-});
-
-test.each([
-  [403, 'forge/refused'],
-  [503, 'forge/away'],
-])('%i rejects with %s', async (status, code) => {
-  await expect(asked('gitea', { pulls: [] }, { status })).rejects.toMatchObject({ code });
-});
-
-test('an answer of another form is refused', async () => {
-  await expect(asked('gitea', { pulls: { message: 'sign in' } })).rejects.toMatchObject({
+test('without a token nothing is asked; a refusal names the list and no content', async () => {
+  expect(
+    await reader.open({ ...projectOf('gitea', 'http://127.0.0.1:1'), forge_token: undefined }),
+  ).toBeUndefined();
+  forge = await testForge('github');
+  forge.status = 403;
+  await expect(reader.open(projectOf('github', forge.url))).rejects.toMatchObject({
     code: 'forge/refused',
+    message: expect.stringContaining('open merge requests of group/table'),
   });
 });
