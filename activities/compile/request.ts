@@ -13,7 +13,7 @@ import type { FetchedSource } from './source.ts';
 import { variablesOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput } from '../contract.ts';
 import type { ProjectWithRefs } from '../runtime/protected-refs.ts';
-import { defaultBranchOf } from '../runtime/known-project.ts';
+import { defaultBranchOf } from '../runtime/project-access.ts';
 import { readDownstream } from '../runtime/downstream-config.ts';
 
 interface Deps {

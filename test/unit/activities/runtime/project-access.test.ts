@@ -4,7 +4,7 @@ import {
   defaultBranchOf,
   keptDefaultBranch,
   knownProject,
-} from '../../../../activities/runtime/known-project.ts';
+} from '../../../../activities/runtime/project-access.ts';
 import type { Trigger } from '../../../../src/plan/model/trigger.ts';
 import type { ForgeEvent } from '../../../../src/server/webhooks/event.ts';
 import { githubEvent } from '../../../../src/server/webhooks/github.ts';
