@@ -70,7 +70,10 @@ export type CompileOutput =
     }
   /** Nothing to run: no job, [skip ci], or workflow:rules. Not a failure. */
   | { kind: 'empty'; reason: string }
-  /** Coded diagnostics for people, `file:line:column code message`. `cause`: they are not about the file. */
+  /**
+   * Coded diagnostics for people, `file:line:column code message`. `cause`: they are not about the file but about its
+   * source, a token or a setting.
+   */
   | { kind: 'invalid'; problems: string[]; cause?: StatusCause };
 
 export interface FindArtifactsInput {
@@ -243,10 +246,21 @@ export interface ControlActivities {
   checkApproval(input: ApprovalQuestion): Promise<ApprovalAnswer>;
   /** Whether a message that decides something was made by the server: a question, so it changes nothing. */
   checkProof(input: Message): Promise<ProofAnswer>;
-  /** For a decision that a project makes by itself, to stop an environment. Undefined: an older server. */
-  proveStop(input: { pipeline: PipelineId; decision: Decision }): Promise<{ proof?: DecisionProof }>;
+  /**
+   * For a decision that a project makes by itself, to stop an environment. Neither: an older server. `refused`: why the
+   * server does not prove it.
+   */
+  proveStop(input: {
+    pipeline: PipelineId;
+    decision: Decision;
+  }): Promise<{ proof?: DecisionProof; refused?: string }>;
   /** True if this run of a pipeline is closed (the holder of a lock that stopped). */
   isClosed(input: { workflowId: string; runId: string }): Promise<boolean>;
+  /**
+   * Asks Temporal to cancel a run whose pipeline is over, which lets it end as cancelled. Idempotent; no error where
+   * the run is closed.
+   */
+  requestCancel(input: { workflowId: string; runId: string }): Promise<void>;
 }
 /** On the queue of an architecture or a tag. */
 export interface ArchActivities {

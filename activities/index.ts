@@ -16,11 +16,13 @@ import type {
   Source,
   StatusWriters,
   TriggerLookup,
+  WorkflowCancel,
   WorkflowLookup,
 } from '../src/adapters/ports.ts';
 import type { InstallationFacts } from '../src/installation-facts.ts';
 import { makeCheckApproval } from './pipeline/check-approval.ts';
 import { makeCheckProof } from './pipeline/check-proof.ts';
+import { makeProveStop } from './pipeline/prove-stop.ts';
 import { makeClaimPipeline } from './pipeline/claim-pipeline.ts';
 import { makeCloseLog } from './pipeline/close-log.ts';
 import {
@@ -66,7 +68,12 @@ export interface ControlDeps {
   source: Source;
   includes: Includes;
   forge: Forge;
-  workflows: WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup & StatusWriters;
+  workflows: WorkflowLookup &
+    WorkflowCancel &
+    PipelineLookup &
+    PipelineStarter &
+    TriggerLookup &
+    StatusWriters;
   facts: InstallationFacts;
   proofs: Proofs;
   prover: Prover;
@@ -99,11 +106,9 @@ export function makeControlActivities(deps: ControlDeps): ControlActivities {
     ),
     checkApproval: coded(makeCheckApproval(deps)),
     checkProof: coded(makeCheckProof(deps)),
-    proveStop: coded(async ({ pipeline, decision }) => {
-      const proof = await deps.prover.prove({ kind: 'decision', pipeline, decision });
-      return proof ? { proof } : {};
-    }),
+    proveStop: coded(makeProveStop(deps)),
     isClosed: coded(makeIsClosed(deps)),
+    requestCancel: coded(({ workflowId, runId }) => deps.workflows.requestCancel(workflowId, runId)),
   };
 }
 

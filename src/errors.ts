@@ -580,6 +580,13 @@ export const ERRORS = {
     meaning: 'The repository rejected the credentials, or requires some.',
     remedy: 'Check clone_user and clone_token of the project in the installation file.',
   },
+  'git/moved': {
+    transient: false,
+    exit: 3,
+    http: 502,
+    meaning: 'The repository has another address now: the forge redirects, and a token follows no redirect.',
+    remedy: 'Put the final address into clone_url (and repository) of the project in the installation file.',
+  },
   'git/bad-request': {
     transient: false,
     exit: 2,
@@ -719,6 +726,13 @@ export const ERRORS = {
     http: 403,
     meaning: 'The role of this user does not allow the request.',
     remedy: 'Ask an operator, or change the role in `users` of the installation file.',
+  },
+  'auth/too-often': {
+    transient: true,
+    exit: 2,
+    http: 429,
+    meaning: 'Somebody tried too many unknown tokens from this address, or from everywhere.',
+    remedy: 'Wait a minute and log in again.',
   },
   'webhook/signature': {
     transient: false,

@@ -3,6 +3,7 @@
  * a reference. `src/compiler/installation-file.ts` reads the file with line and column.
  */
 import { z } from 'zod';
+import { includesSchema } from './installation-includes.ts';
 import { anyDuration, arch, duration, secretRef, slug, statusContext } from './installation-fields.ts';
 
 const variable = z.union([
@@ -70,6 +71,8 @@ export const projectSchema = z.strictObject({
   status_context: statusContext,
   /** PEM of an additional authority for the forge's API and clones, on each machine that calls the forge. */
   forge_ca_file: z.string().optional(),
+  /** Tokens of this project may go to the forge over plain http: everybody in that network can read them. */
+  allow_http: z.boolean().default(false),
   /** Full name at the forge, `group/project`; deliveries of other repositories are refused. */
   repository: z.string().optional(),
   clone_url: z.string().optional(),
@@ -113,6 +116,8 @@ export const projectSchema = z.strictObject({
   variables: z.record(z.string(), variable).default({}),
   /** Who sees the sites that its jobs publish: everybody, or everybody with a token. */
   pages: z.enum(['readers', 'public']).default('readers'),
+  /** Everybody sees the pages of its pipelines, with logs and artifacts, without a token. */
+  public: z.boolean().default(false),
   resource_modes: z
     .record(z.string(), z.enum(['unordered', 'oldest_first', 'newest_first', 'newest_ready_first']))
     .default({}),
@@ -198,19 +203,7 @@ export const installationSchema = z.strictObject({
     )
     .default([]),
   targets: z.array(targetSchema).default([]),
-  /** What `include` can reach apart from the projects above. */
-  includes: z
-    .strictObject({
-      /** `HOST` or `HOST:PORT` that `remote` may fetch from although their addresses are private. */
-      allow_hosts: z.array(z.string()).default([]),
-      /** If given, `remote` fetches from these hosts alone; `*` matches any text. */
-      only_hosts: z.array(z.string()).optional(),
-      /** PEM of additional authorities, on the machine of the control worker. */
-      ca_file: z.string().optional(),
-      /** Other projects at the including project's forge, read with its clone_token: `team/*`. */
-      forge_projects: z.array(z.string()).default([]),
-    })
-    .prefault({}),
+  includes: includesSchema,
   limits: z
     .strictObject({
       heartbeat_timeout: duration('30s'),

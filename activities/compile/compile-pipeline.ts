@@ -63,6 +63,7 @@ const USERS_FAULT: readonly ErrorCode[] = [
   'git/no-commit',
   'git/bad-request',
   'git/denied',
+  'git/moved',
   'source/refused',
   'source/no-file',
   'blob/missing',
@@ -89,13 +90,28 @@ export function makeCompilePipeline(deps: CompileDeps): ControlActivities['compi
         if (!(error instanceof DavitError) || !USERS_FAULT.includes(error.code)) throw error;
         if (error.code === 'source/no-file' && isUnasked(input.trigger))
           return { kind: 'empty', reason: error.message };
-        return { kind: 'invalid', problems: [problemOf(error)], cause: 'source' };
+        const problems = [problemOf(notMoved(error, input.trigger))];
+        return error.code === 'source/no-file'
+          ? { kind: 'invalid', problems }
+          : { kind: 'invalid', problems, cause: 'source' };
       }
     });
 }
 
 const tooDeep = (cause: RangeError): DavitError =>
   new DavitError('language/too-large', 'The pipeline file is nested deeper than davit reads.', { cause });
+
+/** Gitea does not move the ref when a pull request of a fork is reopened with new commits. */
+function notMoved(error: DavitError, { refKind, ref, sha }: CompileInput['trigger']): DavitError {
+  if (error.code !== 'git/no-commit' || refKind !== 'merge_request') return error;
+  return new DavitError(
+    error.code,
+    `The forge reported the commit ${sha.slice(0, 12)} for this request, and its ${ref} does not hold it.`,
+    {
+      hint: 'Push to the branch of the request again: the forge moves the ref with it. Gitea does not move it when the request of a fork is reopened.',
+    },
+  );
+}
 
 const problemOf = (error: DavitError): string =>
   problemText({

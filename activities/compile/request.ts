@@ -13,7 +13,7 @@ import type { FetchedSource } from './source.ts';
 import { variablesOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput } from '../contract.ts';
 import type { ProjectWithRefs } from '../runtime/protected-refs.ts';
-import { defaultBranchOf } from '../runtime/project-access.ts';
+import { defaultBranchOf } from '../../src/plan/policy/default-branch.ts';
 import { readDownstream } from '../runtime/downstream-config.ts';
 
 interface Deps {
@@ -57,6 +57,7 @@ export async function requestOf(
     defaultArch: facts.config.default_arch,
     fleet,
     targets: targetsOf(facts, fleet),
+    gitlabTemplates: facts.config.includes.templates !== undefined,
     serverUrl: facts.url,
     openMergeRequests,
     limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },

@@ -3,6 +3,7 @@ import { projectNamed } from '../../src/compiler/variables/installation.ts';
 import type { InstallationProject } from '../../src/installation.ts';
 import type { InstallationFacts } from '../../src/installation-facts.ts';
 import type { RecordStore } from '../../src/adapters/ports.ts';
+import { defaultBranchOf } from '../../src/plan/policy/default-branch.ts';
 import { isForgeEvent } from '../../src/plan/policy/memory.ts';
 import { knownProjectName, type KnownProject } from '../../src/plan/model/records.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
@@ -24,7 +25,6 @@ export const mayDownload = (
 ): boolean => giver.name === project || giver.artifacts_to.some((one) => one === project || one === '*');
 
 type Records = Pick<RecordStore, 'get' | 'put'>;
-const DEFAULT_BRANCH = 'main';
 
 /**
  * What the forge's events said last. Schedules, and pushes that were found without a delivery, do not say it and know it from
@@ -45,13 +45,6 @@ export async function knownProject(records: Records, trigger: Trigger): Promise<
   if (JSON.stringify(now) !== JSON.stringify(before)) await records.put(name, now);
   return now;
 }
-
-/** That of the installation file, else that of the forge; `guess`: what a request says. */
-export const defaultBranchOf = (
-  { default_branch }: Pick<InstallationProject, 'default_branch'>,
-  known: Pick<KnownProject, 'defaultBranch'>,
-  guess?: string,
-): string => default_branch ?? known.defaultBranch ?? guess ?? DEFAULT_BRANCH;
 
 /** The default branch of a project that no event is about now. */
 export async function keptDefaultBranch(

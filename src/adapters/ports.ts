@@ -10,6 +10,7 @@ import type { ForgeProtection } from '../match/forge-refs.ts';
 import type { JobAsker } from '../match/registry-access.ts';
 import type { StatusCause, StatusWrite } from '../plan/model/commit-status.ts';
 import type { AuditEntry, AuditKind } from '../plan/model/audit.ts';
+import type { Delivery } from '../plan/model/delivery.ts';
 import type { ApprovalAnswer, ApprovalQuestion } from '../plan/model/approval.ts';
 import type { Arch, AttemptRef, Digest, PipelineId, ProjectSlug } from '../plan/model/ids.ts';
 import type { IncludeAnswers, IncludeWant } from '../plan/model/includes.ts';
@@ -102,6 +103,14 @@ export interface AuditLog {
   /** Entries that could not be stored. */
   lost(): number;
   close(): Promise<void>;
+}
+
+/** What forges delivered, bounded per project. */
+export interface DeliveryLog {
+  /** True once it is on disk; false if it is lost. Never rejects. */
+  append(entry: Delivery): Promise<boolean>;
+  /** Newest first. */
+  read(project: ProjectSlug, limit: number): Promise<Delivery[]>;
 }
 
 /** Position of a follower in an engine's log up to which the store has acknowledged everything. */
@@ -555,6 +564,8 @@ export interface TargetState {
   foreign?: boolean;
   /** The project whose deployment by this installation stands there. */
   owner?: string;
+  /** The pipeline of that deployment. */
+  pipeline?: PipelineId;
   image?: string;
   desired: number;
   running: number;
@@ -776,6 +787,11 @@ export interface Rights {
 export interface WorkflowLookup {
   /** True if that run (else the latest) is closed or past retention; rejects if Temporal does not respond. */
   isClosed(workflowId: string, runId?: string): Promise<boolean>;
+}
+
+export interface WorkflowCancel {
+  /** Durable when it resolves; nothing happens to a closed run. */
+  requestCancel(workflowId: string, runId: string): Promise<void>;
 }
 
 export interface PipelineLookup {

@@ -12,11 +12,12 @@ import type {
   Prover,
   StatusWriters,
   TriggerLookup,
+  WorkflowCancel,
   WorkflowLookup,
 } from '../adapters/ports.ts';
 import type { StatusInput, StatusWrite } from '../plan/model/commit-status.ts';
 import type { StopEnvironment } from '../plan/model/environments.ts';
-import type { ProjectInput } from '../plan/model/project-memory.ts';
+import type { DeletedRef, ProjectInput } from '../plan/model/project-memory.ts';
 import {
   pipelineWorkflowId,
   projectWorkflowId,
@@ -54,6 +55,10 @@ export const provenStart =
 /** For a closed pipeline: the project starts a new run of it, which begins with this decision. */
 export const signalRerun = (client: Client, project: ProjectSlug, request: RerunRequest): Promise<void> =>
   toProject(client, project, { signal: SIGNALS.rerun, args: [request] });
+
+/** The project forgets the ref's head: pushed again at the same commit, it starts a pipeline. */
+export const signalDeletion = (client: Client, project: ProjectSlug, deleted: DeletedRef): Promise<void> =>
+  toProject(client, project, { signal: SIGNALS.refDeleted, args: [deleted] });
 
 /** The project stops the environment by its stop job, or marks it as stopped if it has none. */
 export const signalStopEnvironment = (
@@ -117,7 +122,7 @@ async function unlessMissing<T>(absent: T, call: () => Promise<T>): Promise<T> {
 /** What an activity may look up in Temporal. */
 export const workflowLookup = (
   client: Client,
-): WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup & StatusWriters => ({
+): WorkflowLookup & WorkflowCancel & PipelineLookup & PipelineStarter & TriggerLookup & StatusWriters => ({
   lookup: lookupOf(client),
   report: (workflowId, write) => signalStatus(client, workflowId, write),
   start: (trigger) => signalTrigger(client, trigger),
@@ -139,6 +144,10 @@ export const workflowLookup = (
       throw error;
     }
   },
+  requestCancel: (workflowId, runId) =>
+    unlessMissing(undefined, async () => {
+      await client.workflow.getHandle(workflowId, runId).cancel();
+    }),
 });
 
 async function toProject(

@@ -40,6 +40,7 @@ const scenarios: [string[], () => Promise<void>][] = [
   [['pipeline-parent', 'pipeline-child', 'pipeline-mirror'], family],
   [['pipeline-asked-again'], askedAgain],
   [['pipeline-proven', 'project-proven'], proven],
+  [['pipeline-ends-failed', 'pipeline-ends-superseded', 'pipeline-ends-cancelled', 'project-of-failed'], ends],
   [['pipeline-told', 'status-written'], told],
 ];
 const wanted = process.argv.slice(2);
@@ -108,6 +109,29 @@ async function proven(): Promise<void> {
   await world.end(id);
   await save('pipeline-proven', pipelineWorkflowId(id));
   await save('project-proven', projectWorkflowId('proven'));
+}
+
+/** Pipelines that end in Temporal as they did: one failed, one superseded and so cancelled by itself, one by a person. */
+async function ends(): Promise<void> {
+  world.project('ends', {
+    plan: planOf([{ key: 'a', interruptible: true }]),
+    behaviours: { a: [{ outcome: 'failed' }, { hang: true }] },
+  });
+  const running = (count: number): Promise<true> =>
+    until('it runs', async () => (world.runs('ends') === count ? true : undefined));
+  const failed = await world.push('ends', { key: 'push:main:a:b', sha: 'b', before: 'a', deliveryId: '1' });
+  await world.end(failed);
+  const superseded = await world.push('ends', { key: 'push:main:b:c', sha: 'c', before: 'b', deliveryId: '2' });
+  await running(2);
+  const cancelled = await world.push('ends', { key: 'push:main:c:d', sha: 'd', before: 'c', deliveryId: '3' });
+  await world.end(superseded);
+  await running(3);
+  await world.handle(cancelled).cancel();
+  await world.end(cancelled);
+  await save('pipeline-ends-failed', pipelineWorkflowId(failed));
+  await save('pipeline-ends-superseded', pipelineWorkflowId(superseded));
+  await save('pipeline-ends-cancelled', pipelineWorkflowId(cancelled));
+  await save('project-of-failed', projectWorkflowId('ends'));
 }
 
 /** Each state is passed on to the writer; the forge is away until the last, which replaces those before it. */

@@ -1,7 +1,7 @@
 /**
  * One run of one pipeline: compile, schedule, record. It runs the plan's skeleton; scripts, variables and
  * specs stay in the blob store. It always ends by itself, with its verdict recorded: a cancel request is
- * handled like any other message.
+ * handled like any other message. In Temporal it ends as its pipeline did.
  *
  * PIPELINE-1 The handlers are set before the first await, so that no message is lost.
  * PIPELINE-2 The verdict is visible (query, attributes, record) before anything is cleaned up.
@@ -14,14 +14,18 @@ import type { Digest } from '../../src/plan/model/ids.ts';
 import type { Asker, PipelineInput, PipelineState, PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { composite, isAllowed } from '../../src/plan/policy/status.ts';
+import { DEADLINE_REASON, workflowEnd } from '../../src/plan/policy/workflow-end.ts';
 import { bestEffort, compiling, durable } from '../activities.ts';
+import { compilePatiently } from './compile-patiently.ts';
 import { unproven, verifies } from '../proof.ts';
 import { decide, outdated, type DecisionTarget } from './submit-decision.ts';
-import { causeMessage, classify } from '../failures.ts';
+import { causeMessage } from '../failures.ts';
+import { hasVersion } from '../versions.ts';
+import { CancelRequest } from './cancel-request.ts';
+import { throwEnd } from './end-workflow.ts';
 import { setPipelineHandlers } from './handlers.ts';
 import { makeRun } from './make-run.ts';
 import { UpstreamLink } from '../upstream-link.ts';
-import { hasVersion } from '../versions.ts';
 import { ForgeLink } from './forge-link.ts';
 import { reportEnd } from './project-link.ts';
 import { Scheduler } from './scheduler.ts';
@@ -33,7 +37,7 @@ type Planned =
   | { compiled: Compiled; seed?: PipelineRecord }
   | { state: PipelineState; reason: string; cause?: PipelineStatus['cause'] };
 
-/** Workflow `pipeline/SLUG/IID`; its result is the verdict. */
+/** Workflow `pipeline/SLUG/IID`; its result, or the details of its failure, are the verdict. */
 export async function pipeline(input: PipelineInput): Promise<PipelineState> {
   const root = CancellationScope.current();
   const own = new CancellationScope({ cancellable: false });
@@ -45,12 +49,15 @@ class PipelineWorkflow {
   readonly #upstream: UpstreamLink;
   readonly #forge: ForgeLink;
   readonly #own: CancellationScope;
+  readonly #cancelRequest: CancelRequest;
   #startedAt = Date.now();
   readonly #visibility = new Visibility(() => this.status());
   readonly #compiling = new CancellationScope({ cancellable: true });
   #target: DecisionTarget | undefined;
   #warnings: string[] = [];
   #reason: string | undefined;
+  /** Why the forge is waited for. */
+  #away: string | undefined;
   #cause: PipelineStatus['cause'];
   /** The verdict if no job determines it: a faulty or empty file, or a cancel before there was a plan. */
   #fixed: PipelineState | undefined;
@@ -77,7 +84,7 @@ class PipelineWorkflow {
       downstream: (news) => this.#target?.scheduler.onDownstreamNews(news),
       followed: (by) => this.#upstream.addFollower(by, this.status()),
     });
-    void scopes.root.cancelRequested.catch(() => this.#cancel('cancelled'));
+    this.#cancelRequest = new CancelRequest(scopes.root, () => this.#cancel('cancelled'));
   }
 
   async run(): Promise<PipelineState> {
@@ -92,10 +99,30 @@ class PipelineWorkflow {
       await this.#target?.scheduler.settled();
       if (this.#verifying > 0) await condition(() => this.#verifying === 0);
       this.#endedAt = Date.now();
+      const begun = this.#target?.scheduler.begun;
       await this.#close(planned);
       await condition(allHandlersFinished);
-      if (this.#isOver()) return this.status().state;
+      if (this.#isOver() && (await this.#mayEnd(begun))) return this.#end();
     }
+  }
+
+  /** False where a job has begun since the verdict was recorded, even if it has ended again. */
+  async #mayEnd(begun: number | undefined): Promise<boolean> {
+    const isNew = (): boolean => this.#target?.scheduler.begun !== begun;
+    const isUnseen = workflowEnd(this.status()).as === 'canceled' && !this.#cancelRequest.seen;
+    if ((!isNew() && !isUnseen) || !hasVersion('endsAsItsPipeline')) return true;
+    if (isNew()) return false;
+    await this.#cancelRequest.ask();
+    await condition(allHandlersFinished);
+    return this.#isOver() && !isNew();
+  }
+
+  #end(): PipelineState {
+    const status = this.status();
+    const end = workflowEnd(status);
+    if (end.as !== 'completed' && hasVersion('endsAsItsPipeline'))
+      throwEnd(end, status.state, { cancelSeen: this.#cancelRequest.seen });
+    return status.state;
   }
 
   status(): PipelineStatus {
@@ -111,7 +138,7 @@ class PipelineWorkflow {
       source: trigger.source,
       state: this.#state(),
       warnings: [...this.#warnings, ...this.#allowedFailures()],
-      reason: this.#target?.scheduler.cancelled ?? this.#reason,
+      reason: this.#target?.scheduler.cancelled ?? this.#away ?? this.#reason,
       ...(this.#cause && { cause: this.#cause }),
       ...(this.#cancelledBy && { cancelledBy: this.#cancelledBy }),
       startedAt: this.#startedAt,
@@ -145,6 +172,7 @@ class PipelineWorkflow {
    * What is waited for now. A job whose turn has not come waits for other jobs, which are listed themselves.
    */
   #waitingFor(): string[] {
+    if (this.#away !== undefined) return ['forge'];
     const kinds = (this.#target?.run.jobs ?? []).flatMap(({ status }) =>
       status.phase === 'created' || status.waitingFor === undefined || status.waitingFor === 'slots'
         ? []
@@ -199,19 +227,15 @@ class PipelineWorkflow {
   async #compile(): Promise<Planned> {
     const { id, iid, number, trigger, order } = this.#input;
     const input = { id, iid, number, trigger, ...(order !== undefined && { order }) };
-    for (;;) {
-      try {
-        const output = await compiling.compilePipeline(input);
-        if (output.kind === 'plan') return { compiled: output };
-        if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
-        const { cause } = output;
-        return { state: 'config_error', reason: output.problems.join('\n'), ...(cause && { cause }) };
-      } catch (error) {
-        // Its worker is shutting down: another one takes it.
-        if (classify(error).kind !== 'requeued') throw error;
-        await sleep('1s');
-      }
-    }
+    const output = await compilePatiently(input, (why) => {
+      this.#away = why;
+      this.#visibility.changed();
+    });
+    if (output.kind === 'plan') return { compiled: output };
+    if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
+    const reason = output.problems.join('\n');
+    const { cause } = output;
+    return cause ? { state: 'failed', reason, cause } : { state: 'config_error', reason };
   }
 
   #schedule(compiled: Compiled, seed: PipelineRecord | undefined): void {
@@ -315,7 +339,7 @@ class PipelineWorkflow {
 
   #watchDeadline(ms: number): void {
     void sleep(ms, { summary: 'deadline of the pipeline' }).then(() =>
-      this.#target?.scheduler.expire('The pipeline exceeded its deadline.'),
+      this.#target?.scheduler.expire(DEADLINE_REASON),
     );
   }
 }

@@ -9,6 +9,7 @@ import type { ProjectSlug } from '../../plan/model/ids.ts';
 import type { SecretRef } from '../../plan/model/spec.ts';
 import { TrustingAgents } from '../authorities.ts';
 import type { Forge, ForgeRefs, ReleaseAt, Secrets } from '../ports.ts';
+import { mayCarryToken } from '../text.ts';
 import { openRequests } from './open-requests.ts';
 import { readProtection } from './protection.ts';
 import { findCall, unsupportedParts, makeCall } from './release.ts';
@@ -22,6 +23,8 @@ export interface ForgeSettings {
   forge_url?: string | undefined;
   forge_token?: SecretRef | undefined;
   forge_ca_file?: string | undefined;
+  /** The token may go over plain http. */
+  allow_http?: boolean | undefined;
   repository?: string | undefined;
 }
 export interface ForgeOptions {
@@ -100,7 +103,10 @@ const forgeOf = async (options: ForgeOptions, name: ProjectSlug): Promise<ForgeA
 
 const agents = new TrustingAgents();
 
-/** Undefined where the project names no forge, address, repository or token. Rejects with `secret/missing`. */
+/**
+ * Undefined where the project names no forge, address, repository or token. Rejects with `secret/missing`, and with
+ * `forge/refused` before a token goes over plain http.
+ */
 async function forgeAt(
   project: ForgeSettings | undefined,
   { secrets, dispatcher }: Pick<ForgeOptions, 'secrets' | 'dispatcher'>,
@@ -109,6 +115,7 @@ async function forgeAt(
   if (!project?.forge_token || !project.repository || !kind || kind === 'none') return undefined;
   const url = project.forge_url ?? (kind === 'github' ? 'https://github.com' : undefined);
   if (url === undefined) return undefined;
+  if (!project.allow_http && !mayCarryToken(url)) throw plainHttp();
   const token = await secrets.resolve(project.forge_token);
   return {
     project: { name: project.name, kind, url, repository: project.repository },
@@ -116,6 +123,11 @@ async function forgeAt(
     dispatcher: dispatcher ?? (await agents.of(project.forge_ca_file)),
   };
 }
+
+const plainHttp = (): DavitError =>
+  new DavitError('forge/refused', 'davit does not send forge_token over plain http.', {
+    hint: 'Use an https address. In a network that you trust, set `allow_http: true` for the project.',
+  });
 
 /** A token or a repository that is refused may be put right; anything else stays refused. */
 function accepted({ host, status, body }: ForgeResponse, state: string): string {

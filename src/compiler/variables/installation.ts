@@ -23,6 +23,7 @@ export function projectNamed(
     config.projects.find((one) => one.name === project) ?? {
       name: project,
       forge: 'none',
+      allow_http: false,
       clone_user: 'oauth2',
       reconcile: false,
       include_by: ['*'],
@@ -41,6 +42,7 @@ export function projectNamed(
       triggered_by: [],
       variables: {},
       pages: 'readers',
+      public: false,
       resource_modes: {},
     }
   );

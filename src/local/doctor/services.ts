@@ -1,7 +1,9 @@
 /** Checks what runs: Temporal, the server, the registry, the workers. */
+import { readAuthority } from '../../adapters/authorities.ts';
 import { registryClient } from '../../adapters/registry/index.ts';
 import { DavitError } from '../../errors.ts';
 import { isLoopback } from '../../adapters/text.ts';
+import type { Installation } from '../../installation.ts';
 import type { Settings } from '../../config.ts';
 import { ARCHES } from '../../plan/model/ids.ts';
 import { CONTROL_QUEUE, type WorkerReport } from '../../plan/model/queues.ts';
@@ -49,7 +51,7 @@ export async function checkServices(services: Services): Promise<Finding[]> {
   const parts = await Promise.all([
     temporal ? finding('temporal', () => checkTemporal(settings, temporal)) : [],
     server ? finding('server', () => checkServer(server)) : [],
-    registry ? finding('registry', () => checkRegistry(registry)) : [],
+    finding('registry', () => checkRegistries(settings, registry)),
     server
       ? finding('workers', async () => {
           const workers = await services.workers();
@@ -144,11 +146,28 @@ export function skewFinding(url: string, seen: { date: string | null; now: numbe
   );
 }
 
+/** davit's own, and those of the installation file: each as workers call it. */
+async function checkRegistries(settings: Settings, own: string | undefined): Promise<Finding[]> {
+  const listed = await registriesOf(settings);
+  const hosts = new Set([...(own === undefined ? [] : [own]), ...listed.map(({ host }) => host)]);
+  const found = [...hosts].map((host) =>
+    finding('registry', () =>
+      checkRegistry(listed.find((one) => one.host === host) ?? { host, insecure: false }),
+    ),
+  );
+  return (await Promise.all(found)).flat();
+}
+
 /** Asked without credentials: a refusal is an answer. */
-async function checkRegistry(host: string): Promise<Finding> {
+export async function checkRegistry({
+  host,
+  insecure,
+  ca_file,
+}: Pick<Installation['registries'][number], 'host' | 'insecure' | 'ca_file'>): Promise<Finding> {
   const loopback = isLoopback(host.replace(/:\d+$/, ''));
+  const ca = ca_file === undefined ? undefined : await readAuthority(ca_file);
   try {
-    await registryClient({ host, insecure: loopback }).ping();
+    await registryClient({ host, insecure, ca }).ping();
   } catch (error) {
     if (error instanceof DavitError && error.code === 'registry/denied')
       return ok('registry', `${host}, with credentials only`);
@@ -186,6 +205,8 @@ export function workerFindings(workers: readonly WorkerReport[]): Finding[] {
   });
 }
 
+const registriesOf = async (settings: Settings): Promise<Installation['registries']> =>
+  (await readInstallation(settings)).installation.registries;
 const targetsOf = async (settings: Settings): Promise<string[]> =>
   (await readInstallation(settings)).installation.targets.map(({ name }) => name);
 

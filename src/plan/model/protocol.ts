@@ -38,6 +38,8 @@ export const SIGNALS = {
   rerun: 'rerun',
   /** to project, from pipeline: the key of a cancelled trigger job; no pipeline starts with it any more */
   voidKey: 'voidKey',
+  /** to project, from the server: DeletedRef (project-memory.ts) */
+  refDeleted: 'refDeleted',
   /** to project, from the server: StopEnvironment (environments.ts) */
   stopEnvironment: 'stopEnvironment',
   /** to pipeline, from project: LockGrant */

@@ -59,7 +59,7 @@ export const WORKER_TOKENS_RECORD = 'worker-tokens/all';
 /** Since when messages without a proof do not count. */
 export const PROOFS_RECORD = 'proofs/required';
 /** Records that no worker reads or writes. */
-export const SERVER_ONLY_PREFIXES = ['worker-tokens/', 'proofs/', 'deploy-tokens/'] as const;
+export const SERVER_ONLY_PREFIXES = ['worker-tokens/', 'proofs/', 'deploy-tokens/', 'deliveries/'] as const;
 
 export const maskRecordName = (attempt: string): string => `masks/${attempt}`;
 export const endRecordName = (attempt: string): string => `ends/${attempt}`;

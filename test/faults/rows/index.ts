@@ -38,7 +38,8 @@ import { orphans } from './35-orphans.ts';
 import { replay } from './36-replay.ts';
 import { exits } from './37-exits.ts';
 import { logFlood } from './38-log-flood.ts';
-import { forgeAway } from './39-forge-away.ts';
+import { rotation } from './39-rotation.ts';
+import { forgeAway } from './40-forge-away.ts';
 import type { Row } from './row.ts';
 
 export const ROWS: readonly Row[] = [
@@ -56,6 +57,7 @@ export const ROWS: readonly Row[] = [
   killBuild,
   killPush,
   rolling,
+  rotation,
   temporalGate,
   temporalAll,
   cancelScript,

@@ -44,6 +44,15 @@ test('a repeated query is not logged', () => {
   logger.error('Failed to process Workflow Activation', { error: new Error(QUERY_NOT_READY) });
   expect(said).toEqual([]);
 });
+test('the verdict of a pipeline is no failure of the worker; another failed workflow is', () => {
+  const { said, logger } = lines('info');
+  const verdict = new Error('unit failed: script, exit code 1');
+  verdict.stack = '';
+  logger.warn('Workflow failed', { workflowId: 'pipeline/table/3', error: verdict });
+  expect(said).toEqual([]);
+  logger.warn('Workflow failed', { workflowId: 'pipeline/table/4', error: new Error('without a proof') });
+  expect(said[0]).toContain('warn Workflow failed workflowId=pipeline/table/4 (without a proof)');
+});
 test('DAVIT_LOG_LEVEL decides', () => {
   const debug = lines('debug');
   debug.logger.info('Worker state changed', { taskQueue: 'amd64' });

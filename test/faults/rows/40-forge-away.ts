@@ -7,7 +7,7 @@ const CONTEXT = 'davit/push';
  * knows its verdict once both are back.
  */
 export const forgeAway: Row = {
-  row: 39,
+  row: 40,
   fault: 'forge away, kill -9 control worker meanwhile',
   moment: 'end of a pipeline',
   async run(world) {
@@ -15,13 +15,13 @@ export const forgeAway: Row = {
     const border = world.border('control>forge');
     const id = await client.start('told', countFile(4, 2));
     const { sha } = await client.when(id, 'it is told', (one) => forge.seen(one.sha, CONTEXT) !== undefined);
-    note(world, 39, `the forge is away while ${id} runs`);
+    note(world, 40, `the forge is away while ${id} runs`);
     border.cut();
     const status = await client.verdict(id);
     expectThat(status.state === 'success', `${id} did not succeed`, status);
     expectThat(forge.seen(sha, CONTEXT)?.state === 'pending', 'the forge was not away');
     await delay(world.random.below(1_500));
-    note(world, 39, 'kill -9 of the control worker');
+    note(world, 40, 'kill -9 of the control worker');
     await processes.control.end('SIGKILL');
     await processes.control.start();
     border.open();
