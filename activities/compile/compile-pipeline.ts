@@ -34,7 +34,7 @@ import { protectionOf } from './verify-ref.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
 import { projectOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from '../contract.ts';
-import { knownProject } from '../runtime/project/known-project.ts';
+import { knownProject } from '../runtime/project-access.ts';
 import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { throwIfEnded } from '../runtime/failures.ts';

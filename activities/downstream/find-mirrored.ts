@@ -7,7 +7,7 @@ import type { InstallationFacts } from '../../src/installation-facts.ts';
 import { parsePipelineId, type PipelineId } from '../../src/plan/model/ids.ts';
 import { pipelinesPrefix, type PipelineEntry } from '../../src/plan/model/records.ts';
 import type { ControlActivities } from '../contract.ts';
-import { keptDefaultBranch } from '../runtime/project/known-project.ts';
+import { keptDefaultBranch } from '../runtime/project-access.ts';
 import { mayDownload, artifactProject } from '../runtime/project-access.ts';
 
 /** Maximum number of pipelines of other refs to skip. */

@@ -25,7 +25,7 @@ import type { TriggerSpec } from '../../src/plan/model/spec.ts';
 import { downstreamKey, type Trigger, type Upstream } from '../../src/plan/model/trigger.ts';
 import { refProtection } from '../../src/match/protected-refs.ts';
 import type { ControlActivities, DownstreamAnswer, DownstreamInput } from '../contract.ts';
-import { keptDefaultBranch } from '../runtime/project/known-project.ts';
+import { keptDefaultBranch } from '../runtime/project-access.ts';
 import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { childFile, forwardedVariables, readSpec } from './config.ts';
 import { cloneAuth } from '../../src/utils/clone-auth.ts';

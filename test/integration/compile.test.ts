@@ -15,7 +15,7 @@ import {
 import { isDigest, type Digest } from '../../src/plan/model/ids.ts';
 import type { PipelineEntry, PipelineRecord } from '../../src/plan/model/records.ts';
 import type { Trigger } from '../../src/plan/model/trigger.ts';
-import { testCompiler, type CompilerOptions } from '../support/compiler.ts';
+import { testCompiler } from '../support/compiler.ts';
 import { asActivity, testFacts } from '../unit/activities/fakes.ts';
 
 const run = promisify(execFile);
@@ -55,17 +55,6 @@ beforeAll(async () => {
     join(work, 'deep.yml'),
     'a: { image: x, script: x, variables: { GIT_DEPTH: 0 } }\nb: { image: x, script: x, variables: { GIT_DEPTH: 3 } }\n',
   );
-  await writeFile(
-    join(work, 'once.yml'),
-    `workflow:
-  rules:
-    - if: $CI_PIPELINE_SOURCE == "merge_request_event"
-    - if: $CI_COMMIT_BRANCH && $CI_OPEN_MERGE_REQUESTS
-      when: never
-    - when: always
-a: { image: x, script: x }
-`,
-  );
   await writeFile(join(work, 'parts.yml'), 'include: ci/o*.yml\n');
   const git = (...args: string[]) =>
     run('git', ['-c', 'user.name=Ada', '-c', 'user.email=a@example.test', '-C', work, ...args]);
@@ -95,7 +84,7 @@ const trigger = (more: Partial<Trigger> = {}): Trigger => ({
   ...more,
 });
 
-function setUp(config: Record<string, unknown> = {}, openRequests?: CompilerOptions['openRequests']) {
+function setUp(config: Record<string, unknown> = {}) {
   const facts = testFacts({
     projects: [
       {
@@ -112,10 +101,7 @@ function setUp(config: Record<string, unknown> = {}, openRequests?: CompilerOpti
     registries: [{ host: '127.0.0.1:5000', default: true }],
     ...config,
   });
-  const { compile, blobs, records } = testCompiler(facts, {
-    protocols: ['file', 'http'],
-    ...(openRequests && { openRequests }),
-  });
+  const { compile, blobs, records } = testCompiler(facts, { protocols: ['file', 'http'] });
   const ask = (more: Partial<Trigger> = {}) =>
     asActivity(compile, { id: 'table/1', iid: 1, number: 12, trigger: trigger(more) });
   return { ask, blobs, records, facts };
@@ -247,70 +233,6 @@ test('a missing commit, file or source is reported, not thrown', async () => {
   // None of them is about the content of the file.
   expect(await ask({ sha: 'e'.repeat(40) })).toMatchObject({ cause: 'source' });
   expect(await ask({ file: 'broken.yml' })).not.toHaveProperty('cause');
-});
-
-test('default branch, name and page come from the events of the forge, and stay known', async () => {
-  const { ask, blobs } = setUp();
-  const valueOf = async (name: string, more: Partial<Trigger>): Promise<unknown> => {
-    const { plan } = await planned(ask(more));
-    const spec: { variables: { name: string; value: { literal?: string } }[] } = JSON.parse(
-      blobs.text(plan.jobs[0]?.spec ?? ''),
-    );
-    return spec.variables.findLast((one) => one.name === name)?.value.literal;
-  };
-  expect(await valueOf('CI_DEFAULT_BRANCH', {})).toBe('main');
-  expect(await valueOf('CI_PROJECT_PATH', {})).toBe('table');
-  const repository = { id: '7', path: 'acme/table', url: 'https://forge.test/acme/table' };
-  const event = { repository, defaultBranch: 'trunk' };
-  for (const more of [event, { source: 'schedule' as const }]) {
-    expect(await valueOf('CI_DEFAULT_BRANCH', more)).toBe('trunk');
-    expect(await valueOf('CI_PROJECT_PATH', more)).toBe('acme/table');
-    expect(await valueOf('CI_PROJECT_NAMESPACE', more)).toBe('acme');
-    expect(await valueOf('CI_PROJECT_URL', more)).toBe('https://forge.test/acme/table');
-  }
-});
-
-test('a branch with an open merge request leaves the pipeline to it, as the usual rule says', async () => {
-  const asked: string[] = [];
-  let answer: () => Promise<string[] | undefined> = async () => ['acme/table!3', 'acme/table!4'];
-  const { ask } = setUp({}, (_project, branch) => {
-    asked.push(branch);
-    return answer();
-  });
-  const file = 'once.yml';
-  const mergeRequest = { iid: 3, sourceBranch: 'fix', targetBranch: 'main', sourceSha: sha, title: 'Fix' };
-  expect((await ask({ file })).kind).toBe('empty');
-  const merge = {
-    source: 'merge_request',
-    refKind: 'merge_request',
-    ref: 'refs/pull/3/head',
-    mergeRequest,
-  } as const;
-  expect((await ask({ file, ...merge })).kind).toBe('plan');
-  expect((await ask({ file, source: 'tag', refKind: 'tag', ref: 'v1' })).kind).toBe('plan');
-  answer = async () => [];
-  expect((await ask({ file })).kind).toBe('plan');
-  // A forge that does not say it costs a second pipeline, and never the only one.
-  answer = () => Promise.reject(new Error('away'));
-  expect((await ask({ file })).kind).toBe('plan');
-  expect(asked).toEqual(['main', 'main', 'main']);
-  await ask({ file, fork: true });
-  expect(asked).toHaveLength(3);
-});
-
-test('a push without a pipeline file starts nothing, and a person who asks for one is told', async () => {
-  const { ask, blobs } = setUp();
-  const tar = pack();
-  tar.entry({ name: 'README' }, 'pages');
-  tar.finalize();
-  const sourceBlob = await blobs.putBytes(await buffer(tar));
-  for (const source of ['push', 'tag', 'merge_request', 'schedule'] as const)
-    expect(await ask({ source, sourceBlob })).toEqual({
-      kind: 'empty',
-      reason: 'The source has no .davit.yml and no .gitlab-ci.yml.',
-    });
-  for (const source of ['cli', 'api', 'web', 'pipeline'] as const)
-    expect((await ask({ source, sourceBlob })).kind).toBe('invalid');
 });
 
 test('an unreachable repository is not a mistake of the file: the call rejects and is retried', async () => {

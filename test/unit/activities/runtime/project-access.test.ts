@@ -1,7 +1,7 @@
 /** What the events of each forge say about a project, and what is known of it without one. */
 import { describe, expect, test } from 'vitest';
+import { keptDefaultBranch, knownProject } from '../../../../activities/runtime/project-access.ts';
 import { defaultBranchOf } from '../../../../src/plan/policy/default-branch.ts';
-import { keptDefaultBranch, knownProject } from '../../../../activities/runtime/project/known-project.ts';
 import type { Trigger } from '../../../../src/plan/model/trigger.ts';
 import type { ForgeEvent } from '../../../../src/server/webhooks/event.ts';
 import { githubEvent } from '../../../../src/server/webhooks/github.ts';
