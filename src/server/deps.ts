@@ -2,6 +2,7 @@
 import type { PayloadCodec } from '@temporalio/common';
 import type {
   AuditLog,
+  DeliveryLog,
   BlobStore,
   Collected,
   CollectRequest,
@@ -44,6 +45,7 @@ export interface ServerDeps {
   records: RecordStore;
   logs: FollowedLogs;
   audit: AuditLog;
+  deliveries: DeliveryLog;
   /** Removes unused blobs. */
   collect(request: CollectRequest): Promise<Collected>;
   usage(): Promise<DiskUsage>;
@@ -93,7 +95,7 @@ export interface ServerLimits {
   webhookTotalBytes: number;
   /** Time for a webhook's whole body. */
   webhookBodyMs: number;
-  /** From a webhook's body to its response; forges give up after 10 s. */
+  /** From a webhook's body to its response; Gitea gives up after 5 s, the others after 10 s. */
   webhookAnswerMs: number;
   /** Minimum interval of status queries of a pipeline, for any number of watchers. */
   statusMs: number;
@@ -107,6 +109,6 @@ export const DEFAULT_LIMITS: ServerLimits = {
   webhookBytes: 25 * MIB,
   webhookTotalBytes: 192 * MIB,
   webhookBodyMs: 10_000,
-  webhookAnswerMs: 9_000,
+  webhookAnswerMs: 3_500,
   statusMs: 500,
 };

@@ -10,9 +10,12 @@ import type {
   PipelineLookup,
   PipelineStarter,
   Prover,
+  StatusWriters,
   TriggerLookup,
+  WorkflowCancel,
   WorkflowLookup,
 } from '../adapters/ports.ts';
+import type { StatusInput, StatusWrite } from '../plan/model/commit-status.ts';
 import type { StopEnvironment } from '../plan/model/environments.ts';
 import type { DeletedRef, ProjectInput } from '../plan/model/project-memory.ts';
 import {
@@ -119,8 +122,9 @@ async function unlessMissing<T>(absent: T, call: () => Promise<T>): Promise<T> {
 /** What an activity may look up in Temporal. */
 export const workflowLookup = (
   client: Client,
-): WorkflowLookup & PipelineLookup & PipelineStarter & TriggerLookup => ({
+): WorkflowLookup & WorkflowCancel & PipelineLookup & PipelineStarter & TriggerLookup & StatusWriters => ({
   lookup: lookupOf(client),
+  report: (workflowId, write) => signalStatus(client, workflowId, write),
   start: (trigger) => signalTrigger(client, trigger),
   newestOf: (project, branch) =>
     unlessMissing(undefined, async () => {
@@ -140,6 +144,10 @@ export const workflowLookup = (
       throw error;
     }
   },
+  requestCancel: (workflowId, runId) =>
+    unlessMissing(undefined, async () => {
+      await client.workflow.getHandle(workflowId, runId).cancel();
+    }),
 });
 
 async function toProject(
@@ -155,5 +163,19 @@ async function toProject(
     signal: message.signal,
     signalArgs: message.args,
     staticSummary: `project ${project}`,
+  });
+}
+
+/** Starts the writer of the commit's status if it does not run. */
+async function signalStatus(client: Client, workflowId: string, write: StatusWrite): Promise<void> {
+  const input: StatusInput = {};
+  const { project, sha, context } = write;
+  await client.workflow.signalWithStart(WORKFLOWS.status, {
+    workflowId,
+    taskQueue: CONTROL_QUEUE,
+    args: [input],
+    signal: SIGNALS.report,
+    signalArgs: [write],
+    staticSummary: `commit status ${context} of ${project} ${sha.slice(0, 8)}`,
   });
 }

@@ -7,9 +7,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
-import { pipelineWorkflowId, projectWorkflowId } from '../../src/plan/model/ids.ts';
+import { pipelineWorkflowId, projectWorkflowId, statusWorkflowId } from '../../src/plan/model/ids.ts';
 import { SIGNALS } from '../../src/plan/model/protocol.ts';
-import { decide, signalRerun, signalStopEnvironment } from '../../src/temporal/calls.ts';
+import { decide, signalRerun, signalStopEnvironment, workflowLookup } from '../../src/temporal/calls.ts';
 import { planOf } from '../support/plans.ts';
 import { until, World } from '../support/world.ts';
 
@@ -40,6 +40,8 @@ const scenarios: [string[], () => Promise<void>][] = [
   [['pipeline-parent', 'pipeline-child', 'pipeline-mirror'], family],
   [['pipeline-asked-again'], askedAgain],
   [['pipeline-proven', 'project-proven'], proven],
+  [['pipeline-ends-failed', 'pipeline-ends-superseded', 'pipeline-ends-cancelled', 'project-of-failed'], ends],
+  [['pipeline-told', 'status-written'], told],
 ];
 const wanted = process.argv.slice(2);
 const isWanted = (name: string): boolean => wanted.length === 0 || wanted.includes(name);
@@ -107,6 +109,53 @@ async function proven(): Promise<void> {
   await world.end(id);
   await save('pipeline-proven', pipelineWorkflowId(id));
   await save('project-proven', projectWorkflowId('proven'));
+}
+
+/** Pipelines that end in Temporal as they did: one failed, one superseded and so cancelled by itself, one by a person. */
+async function ends(): Promise<void> {
+  world.project('ends', {
+    plan: planOf([{ key: 'a', interruptible: true }]),
+    behaviours: { a: [{ outcome: 'failed' }, { hang: true }] },
+  });
+  const running = (count: number): Promise<true> =>
+    until('it runs', async () => (world.runs('ends') === count ? true : undefined));
+  const failed = await world.push('ends', { key: 'push:main:a:b', sha: 'b', before: 'a', deliveryId: '1' });
+  await world.end(failed);
+  const superseded = await world.push('ends', { key: 'push:main:b:c', sha: 'c', before: 'b', deliveryId: '2' });
+  await running(2);
+  const cancelled = await world.push('ends', { key: 'push:main:c:d', sha: 'd', before: 'c', deliveryId: '3' });
+  await world.end(superseded);
+  await running(3);
+  await world.handle(cancelled).cancel();
+  await world.end(cancelled);
+  await save('pipeline-ends-failed', pipelineWorkflowId(failed));
+  await save('pipeline-ends-superseded', pipelineWorkflowId(superseded));
+  await save('pipeline-ends-cancelled', pipelineWorkflowId(cancelled));
+  await save('project-of-failed', projectWorkflowId('ends'));
+}
+
+/** Each state is passed on to the writer; the forge is away until the last, which replaces those before it. */
+async function told(): Promise<void> {
+  world.project('told', { plan: planOf([{ key: 'unit' }, { key: 'deploy', gate }]) });
+  const { report } = workflowLookup(world.client);
+  const writer = statusWorkflowId('told', 'b'.repeat(40), 'davit/push');
+  let calls = 0;
+  world.fakes.statuses = {
+    reportCommitStatus: async (input) => report(writer, { place: [1, 0, 0], ...input, context: 'davit/push' }),
+    writeCommitStatus: async ({ state }) => {
+      calls += 1;
+      if (state !== 'success') throw new Error('The forge is away.');
+    },
+  };
+  const id = await world.push('told');
+  await world.when(id, 'the gate is open', (status) => status.jobs.some((job) => job.phase === 'gate'));
+  await until('the forge is away', async () => (calls > 2 ? true : undefined));
+  await decide(world.client, id, { action: 'play', job: 'deploy', actor: 'ops', role: 'developer' });
+  await world.end(id);
+  await world.client.workflow.getHandle(writer).result();
+  await save('pipeline-told', pipelineWorkflowId(id));
+  await save('status-written', writer);
+  world.fakes.statuses = undefined;
 }
 
 async function cancelled(): Promise<void> {

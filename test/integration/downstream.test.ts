@@ -111,7 +111,7 @@ describe.concurrent('a trigger job', () => {
     });
     const id = await world.push('again');
     await world.when(id, 'it failed', (status) => status.jobs[0]?.outcome === 'failed');
-    await world.handle('again-child/1').result();
+    await world.closed('again-child/1');
     const retry = { action: 'retry', job: 'a', actor: 'olga', role: 'operator' } as const;
     await signalRerun(world.client, 'again-child', { pipeline: 'again-child/1', decision: retry });
     await world.when(id, 'it is well', (status) => status.jobs[0]?.outcome === 'succeeded');
@@ -237,7 +237,6 @@ describe.concurrent('a job that mirrors a pipeline', () => {
     world.project('broken', { plan: planOf([{ key: 'a' }]), behaviours: { a: [{ outcome: 'failed' }] } });
     const over = await world.push('broken');
     await world.end(over);
-    await world.handle(over).result();
     world.fakes.closed.add(`pipeline/${over}`);
     const status = await world.end(await mirroring('breaks', 'broken'));
     expect(status.jobs[0]?.result).toMatchObject({ outcome: 'failed', kind: 'downstream' });
@@ -313,7 +312,7 @@ describe.concurrent('a cancel', () => {
     // The next attempt is four seconds away.
     await until('it was asked in vain', async () => (asked() === failing.length ? true : undefined));
     await decide(world.client, id, { action: 'cancelJob', job: 'go', actor: 'olga', role: 'operator' });
-    await world.handle(id).result();
+    await world.closed(id);
     expect(await outcomes(id)).toEqual(['canceled', 'cancelled']);
     expect(asked()).toBe(failing.length);
     // A start request that was in flight all the time, from a process that was disconnected, comes too late.

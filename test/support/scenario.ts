@@ -106,7 +106,7 @@ async function act(
 ): Promise<void> {
   const { each, slug } = of;
   const { when, now } = each;
-  if (each.closed) await world.handle(id).result();
+  if (each.closed) await world.closed(id);
   if (when) await world.when(id, `step ${of.at} ${JSON.stringify(when)}`, (status) => holds(status, when));
   if (each.called)
     await until(`${slug}: ${each.called}`, async () =>

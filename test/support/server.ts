@@ -224,7 +224,11 @@ export async function testServer(
     deployTokens: deployTokens(stores.records),
     ...(options.ownRegistry && { ownRegistry: options.ownRegistry }),
     protectionOf: options.protectionOf ?? (async () => undefined),
-    resolveRef: async (_project, { ref }) => (ref === 'main' ? 'd' : 'e').repeat(40),
+    resolveRef: async ({ default_branch }, { ref = default_branch, refKind = 'branch' }) => ({
+      ref,
+      refKind,
+      sha: (ref === 'main' ? 'd' : 'e').repeat(40),
+    }),
     webhooks,
     facts: () => factsOf({ installation, installationId: 'the-installation' }, 'http://davit.test'),
     proxies: [],

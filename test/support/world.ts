@@ -1,6 +1,6 @@
 /** Temporal, workers for every queue that a test names, and fake activities, for workflow tests. */
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Client, WorkflowHandle } from '@temporalio/client';
+import { WorkflowFailedError, type Client, type WorkflowHandle } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import {
   pipelineId,
@@ -51,9 +51,10 @@ export class World {
     const temporal = await startTemporal();
     const fakes = new Fakes();
     fakes.start = (trigger) => signalTrigger(temporal.client, trigger);
-    const { newestOf, lookup } = workflowLookup(temporal.client);
+    const { newestOf, lookup, requestCancel } = workflowLookup(temporal.client);
     fakes.newest = (project) => newestOf(project, 'main');
     fakes.lookup = lookup;
+    fakes.requestCancel = ({ workflowId, runId }) => requestCancel(workflowId, runId);
     const connection = await NativeConnection.connect({ address: temporal.address });
     const shared = { connection, namespace: temporal.namespace, activities: { ...fakes.activities() } };
     const more = {
@@ -134,9 +135,18 @@ export class World {
     }
   }
 
+  /** Waits until the workflow has closed, however it ended. */
+  async closed(id: PipelineId): Promise<void> {
+    await this.handle(id)
+      .result()
+      .catch((error: unknown) => {
+        if (!(error instanceof WorkflowFailedError)) throw error;
+      });
+  }
+
   /** The verdict, once the workflow has closed. */
   async end(id: PipelineId): Promise<PipelineStatus> {
-    await this.handle(id).result();
+    await this.closed(id);
     return this.status(id);
   }
 

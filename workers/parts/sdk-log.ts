@@ -12,12 +12,26 @@ const ALWAYS_SO = /^No .* registered, not polling/;
 /** A query that is repeated in a moment (`workflows/interceptors.ts`). */
 const isAskedAgain = ({ meta }: LogEntry): boolean =>
   meta?.error instanceof Error && meta.error.message === QUERY_NOT_READY;
+/** The verdict of a pipeline (`workflows/pipeline/end-workflow.ts`), which the worker has carried out well. */
+const isVerdict = ({ message, meta }: LogEntry): boolean =>
+  message === 'Workflow failed' && meta?.error instanceof Error && meta.error.stack === '';
 /** Fields that distinguish events. */
-const SHOWN = ['taskQueue', 'workflowId', 'activityType', 'activityId', 'attempt'] as const;
+const SHOWN = [
+  'taskQueue',
+  'workflowId',
+  'activityType',
+  'activityId',
+  'attempt',
+  // Of davit's own messages.
+  'pipeline',
+  'context',
+  'code',
+  'reason',
+] as const;
 
 export const sdkLogger = (logLevel: string, write: (line: string) => void): DefaultLogger =>
   new DefaultLogger(LEVELS[logLevel] ?? 'ERROR', (entry) => {
-    if (!ALWAYS_SO.test(entry.message) && !isAskedAgain(entry)) write(sdkLine(entry));
+    if (!ALWAYS_SO.test(entry.message) && !isAskedAgain(entry) && !isVerdict(entry)) write(sdkLine(entry));
   });
 
 export function sdkLine({ level, message, meta, timestampNanos }: LogEntry): string {

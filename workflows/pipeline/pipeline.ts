@@ -1,7 +1,7 @@
 /**
  * One run of one pipeline: compile, schedule, record. It runs the plan's skeleton; scripts, variables and
  * specs stay in the blob store. It always ends by itself, with its verdict recorded: a cancel request is
- * handled like any other message.
+ * handled like any other message. In Temporal it ends as its pipeline did.
  *
  * PIPELINE-1 The handlers are set before the first await, so that no message is lost.
  * PIPELINE-2 The verdict is visible (query, attributes, record) before anything is cleaned up.
@@ -14,22 +14,30 @@ import type { Digest } from '../../src/plan/model/ids.ts';
 import type { Asker, PipelineInput, PipelineState, PipelineStatus } from '../../src/plan/model/protocol.ts';
 import type { PipelineRecord } from '../../src/plan/model/records.ts';
 import { composite, isAllowed } from '../../src/plan/policy/status.ts';
+import { DEADLINE_REASON, workflowEnd } from '../../src/plan/policy/workflow-end.ts';
 import { bestEffort, compiling, durable } from '../activities.ts';
+import { compilePatiently } from './compile-patiently.ts';
 import { unproven, verifies } from '../proof.ts';
 import { decide, outdated, type DecisionTarget } from './submit-decision.ts';
-import { causeMessage, classify } from '../failures.ts';
+import { causeMessage } from '../failures.ts';
+import { hasVersion } from '../versions.ts';
+import { CancelRequest } from './cancel-request.ts';
+import { throwEnd } from './end-workflow.ts';
 import { setPipelineHandlers } from './handlers.ts';
 import { makeRun } from './make-run.ts';
 import { UpstreamLink } from '../upstream-link.ts';
+import { ForgeLink } from './forge-link.ts';
 import { reportEnd } from './project-link.ts';
 import { Scheduler } from './scheduler.ts';
 import { viewOf } from '../job/state.ts';
 import { Visibility } from '../visibility.ts';
 
 type Compiled = Extract<CompileOutput, { kind: 'plan' }>;
-type Planned = { compiled: Compiled; seed?: PipelineRecord } | { state: PipelineState; reason: string };
+type Planned =
+  | { compiled: Compiled; seed?: PipelineRecord }
+  | { state: PipelineState; reason: string; cause?: PipelineStatus['cause'] };
 
-/** Workflow `pipeline/SLUG/IID`; its result is the verdict. */
+/** Workflow `pipeline/SLUG/IID`; its result, or the details of its failure, are the verdict. */
 export async function pipeline(input: PipelineInput): Promise<PipelineState> {
   const root = CancellationScope.current();
   const own = new CancellationScope({ cancellable: false });
@@ -39,18 +47,25 @@ export async function pipeline(input: PipelineInput): Promise<PipelineState> {
 class PipelineWorkflow {
   readonly #input: PipelineInput;
   readonly #upstream: UpstreamLink;
+  readonly #forge: ForgeLink;
   readonly #own: CancellationScope;
+  readonly #cancelRequest: CancelRequest;
   #startedAt = Date.now();
   readonly #visibility = new Visibility(() => this.status());
   readonly #compiling = new CancellationScope({ cancellable: true });
   #target: DecisionTarget | undefined;
   #warnings: string[] = [];
   #reason: string | undefined;
+  /** Why the forge is waited for. */
+  #away: string | undefined;
+  #cause: PipelineStatus['cause'];
   /** The verdict if no job determines it: a faulty or empty file, or a cancel before there was a plan. */
   #fixed: PipelineState | undefined;
   #cancelled: string | undefined;
   #cancelledBy: PipelineStatus['cancelledBy'];
   #newer: string | undefined;
+  /** False in a run from before the forge was told each state. */
+  #tellsForge = false;
   #endedAt: number | undefined;
   /** Cancel requests whose proof is being verified: the record names the person. */
   #verifying = 0;
@@ -58,6 +73,7 @@ class PipelineWorkflow {
   constructor(input: PipelineInput, scopes: { root: CancellationScope; own: CancellationScope }) {
     this.#input = input;
     this.#upstream = new UpstreamLink(input);
+    this.#forge = new ForgeLink(input, scopes.own);
     this.#own = scopes.own;
     setPipelineHandlers({
       id: input.id,
@@ -68,7 +84,7 @@ class PipelineWorkflow {
       downstream: (news) => this.#target?.scheduler.onDownstreamNews(news),
       followed: (by) => this.#upstream.addFollower(by, this.status()),
     });
-    void scopes.root.cancelRequested.catch(() => this.#cancel('cancelled'));
+    this.#cancelRequest = new CancelRequest(scopes.root, () => this.#cancel('cancelled'));
   }
 
   async run(): Promise<PipelineState> {
@@ -77,15 +93,36 @@ class PipelineWorkflow {
     if ('state' in planned) {
       this.#fixed = planned.state;
       this.#reason = planned.reason;
+      this.#cause = planned.cause;
     } else this.#schedule(planned.compiled, planned.seed);
     for (;;) {
       await this.#target?.scheduler.settled();
       if (this.#verifying > 0) await condition(() => this.#verifying === 0);
       this.#endedAt = Date.now();
+      const begun = this.#target?.scheduler.begun;
       await this.#close(planned);
       await condition(allHandlersFinished);
-      if (this.#isOver()) return this.status().state;
+      if (this.#isOver() && (await this.#mayEnd(begun))) return this.#end();
     }
+  }
+
+  /** False where a job has begun since the verdict was recorded, even if it has ended again. */
+  async #mayEnd(begun: number | undefined): Promise<boolean> {
+    const isNew = (): boolean => this.#target?.scheduler.begun !== begun;
+    const isUnseen = workflowEnd(this.status()).as === 'canceled' && !this.#cancelRequest.seen;
+    if ((!isNew() && !isUnseen) || !hasVersion('endsAsItsPipeline')) return true;
+    if (isNew()) return false;
+    await this.#cancelRequest.ask();
+    await condition(allHandlersFinished);
+    return this.#isOver() && !isNew();
+  }
+
+  #end(): PipelineState {
+    const status = this.status();
+    const end = workflowEnd(status);
+    if (end.as !== 'completed' && hasVersion('endsAsItsPipeline'))
+      throwEnd(end, status.state, { cancelSeen: this.#cancelRequest.seen });
+    return status.state;
   }
 
   status(): PipelineStatus {
@@ -101,7 +138,8 @@ class PipelineWorkflow {
       source: trigger.source,
       state: this.#state(),
       warnings: [...this.#warnings, ...this.#allowedFailures()],
-      reason: this.#target?.scheduler.cancelled ?? this.#reason,
+      reason: this.#target?.scheduler.cancelled ?? this.#away ?? this.#reason,
+      ...(this.#cause && { cause: this.#cause }),
       ...(this.#cancelledBy && { cancelledBy: this.#cancelledBy }),
       startedAt: this.#startedAt,
       endedAt: this.#isOver() ? this.#endedAt : undefined,
@@ -134,6 +172,7 @@ class PipelineWorkflow {
    * What is waited for now. A job whose turn has not come waits for other jobs, which are listed themselves.
    */
   #waitingFor(): string[] {
+    if (this.#away !== undefined) return ['forge'];
     const kinds = (this.#target?.run.jobs ?? []).flatMap(({ status }) =>
       status.phase === 'created' || status.waitingFor === undefined || status.waitingFor === 'slots'
         ? []
@@ -186,19 +225,17 @@ class PipelineWorkflow {
   }
 
   async #compile(): Promise<Planned> {
-    const { id, iid, number, trigger } = this.#input;
-    for (;;) {
-      try {
-        const output = await compiling.compilePipeline({ id, iid, number, trigger });
-        if (output.kind === 'plan') return { compiled: output };
-        if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
-        return { state: 'config_error', reason: output.problems.join('\n') };
-      } catch (error) {
-        // Its worker is shutting down: another one takes it.
-        if (classify(error).kind !== 'requeued') throw error;
-        await sleep('1s');
-      }
-    }
+    const { id, iid, number, trigger, order } = this.#input;
+    const input = { id, iid, number, trigger, ...(order !== undefined && { order }) };
+    const output = await compilePatiently(input, (why) => {
+      this.#away = why;
+      this.#visibility.changed();
+    });
+    if (output.kind === 'plan') return { compiled: output };
+    if (output.kind === 'empty') return { state: 'skipped', reason: output.reason };
+    const reason = output.problems.join('\n');
+    const { cause } = output;
+    return cause ? { state: 'failed', reason, cause } : { state: 'config_error', reason };
   }
 
   #schedule(compiled: Compiled, seed: PipelineRecord | undefined): void {
@@ -206,6 +243,7 @@ class PipelineWorkflow {
     this.#startedAt = seed?.status.startedAt ?? this.#startedAt;
     const changed = (): void => {
       this.#visibility.changed();
+      if (this.#tellsForge) this.#forge.changed(() => this.status());
       this.#target?.scheduler.applyAutoCancel();
       if (this.#upstream.hasListeners) this.#upstream.changed(this.status());
     };
@@ -216,7 +254,9 @@ class PipelineWorkflow {
     if (this.#newer !== undefined) scheduler.supersede(this.#newer);
     this.#upstream.created();
     this.#watchDeadline(compiled.limits.pipelineTimeoutMs);
-    void this.#report('running');
+    if (seed?.status.endedAt !== undefined) this.#forge.after(seed.status.endedAt);
+    this.#tellsForge = hasVersion('statusOfEachState');
+    if (!this.#tellsForge) void this.#report('running');
     if (this.#cancelled !== undefined && !seed) return scheduler.cancelPermanently(this.#cancelled);
     const isCurrent = this.#isCurrent(seed);
     // With a record, the first step restores what was open; the decision may be about that.
@@ -239,11 +279,14 @@ class PipelineWorkflow {
     const plan = 'compiled' in planned ? planned.compiled.planBlob : undefined;
     const { trigger, order } = this.#input;
     const record = { version: 1, status, trigger, order, plan } as const;
+    const recorded = durable.recordPipeline({ record }).catch((error: unknown) => {
+      this.#warnings = [...this.#warnings, `The pipeline was not recorded: ${causeMessage(error)}`];
+    });
     await Promise.all([
-      durable.recordPipeline({ record }).catch((error: unknown) => {
-        this.#warnings = [...this.#warnings, `The pipeline was not recorded: ${causeMessage(error)}`];
-      }),
-      this.#report(status.state),
+      // The forge is told what the record says.
+      hasVersion('statusOfEachState')
+        ? recorded.then(() => this.#forge.ended(status))
+        : Promise.all([recorded, this.#report(status.state)]),
       this.#target?.run.cleanup.flush(),
     ]);
     await this.#upstream.ended(status);
@@ -296,7 +339,7 @@ class PipelineWorkflow {
 
   #watchDeadline(ms: number): void {
     void sleep(ms, { summary: 'deadline of the pipeline' }).then(() =>
-      this.#target?.scheduler.expire('The pipeline exceeded its deadline.'),
+      this.#target?.scheduler.expire(DEADLINE_REASON),
     );
   }
 }

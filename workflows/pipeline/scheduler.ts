@@ -31,6 +31,8 @@ export class Scheduler {
   cancelled: string | undefined;
   /** Cancelled by request. Temporal delivers that once per run, so this run starts nothing more. */
   #final = false;
+  /** Lifecycles of jobs that were started. */
+  begun = 0;
 
   constructor(run: Run, scope: CancellationScope) {
     this.#run = run;
@@ -83,6 +85,7 @@ export class Scheduler {
   /** Starts a lifecycle of the job. */
   start(job: JobRun, via: Exclude<StepKind, 'skip' | 'manual'>): void {
     const scope = new CancellationScope({ cancellable: true, parent: this.#scope });
+    this.begun += 1;
     setPhase(this.#run, job, { phase: 'dispatched', scope });
     void scope
       .run(() => runJobLifecycle(this.#run, job, via))

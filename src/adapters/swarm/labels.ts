@@ -6,7 +6,7 @@ type Labels = Record<string, string>;
 export const DEPLOY_ID = 'davit.deploy.id';
 export const DEPLOY_SEQ = 'davit.deploy.seq';
 /** Ids and numbers belong to one installation: another one, or one that was set up again, counts from 1. */
-const DEPLOY_INSTALLATION = 'davit.deploy.installation';
+export const DEPLOY_INSTALLATION = 'davit.deploy.installation';
 
 export interface DeployLabels {
   deployId: string;

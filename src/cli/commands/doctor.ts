@@ -35,12 +35,13 @@ export function doctorCommand(program: Command, cli: Cli): void {
       const { examine, isHealthy } = await import('../../local/doctor/index.ts');
       const workers = () => withServer(cli, (client) => client.workers());
       const reconciliation = () => withServer(cli, (client) => client.reconciliation());
+      const commitStatuses = () => withServer(cli, (client) => client.commitStatuses());
       const { examineSecurity } = await import('../../local/doctor/security.ts');
       const findings = options.security
         ? await examineSecurity(cli.settings, workers, () =>
             withServer(cli, (client) => client.workerTokens()),
           )
-        : await examine({ settings: cli.settings, workers, reconciliation });
+        : await examine({ settings: cli.settings, workers, reconciliation, commitStatuses });
       const healthy = isHealthy(findings);
       if (!healthy) cli.exit = UNHEALTHY;
       if (options.json) return printJson(cli, { healthy, findings, ...(fixes && { fixes }) });

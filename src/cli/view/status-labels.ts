@@ -22,10 +22,23 @@ const STATE_TEXT: Partial<Record<PipelineState, string>> = {
   canceled: 'cancelled',
   config_error: 'the file has errors',
 };
-export const stateCell = (state: PipelineState): Cell => ({
-  text: STATE_TEXT[state] ?? state,
+export const stateCell = (state: PipelineState, cause?: PipelineStatus['cause']): Cell => ({
+  text:
+    (state === 'failed' || state === 'config_error') && cause === 'source'
+      ? 'the source could not be read'
+      : (STATE_TEXT[state] ?? state),
   paint: STATE_PAINT[state],
 });
+
+/** The same for one pipeline, before it has jobs. */
+export const pipelineCell = ({
+  state,
+  waitingFor,
+  cause,
+}: Pick<PipelineStatus, 'state' | 'waitingFor' | 'cause'>): Cell =>
+  state === 'created' && waitingFor.includes('forge')
+    ? { text: 'waits for the forge', paint: 'yellow' }
+    : stateCell(state, cause);
 
 const OUTCOME_PAINT: Record<NonNullable<JobStatus['outcome']>, Paint> = {
   succeeded: 'green',
@@ -65,8 +78,11 @@ export function waitingText(id: PipelineId, job: JobStatus): string | undefined 
   if (job.outcome) return undefined;
   if (job.phase === 'gate') return `gate: davit approve ${id} ${quoted(job.key)}${gateText(job)}`;
   if (job.phase === 'manual') return `davit play ${id} ${quoted(job.key)}`;
-  const reason = job.waitingFor;
-  if (reason === undefined) return undefined;
+  return job.waitingFor === undefined ? undefined : reasonText(job.waitingFor);
+}
+
+/** `waitingFor` of a job in words. */
+export function reasonText(reason: string): string {
   const colon = reason.indexOf(':');
   const [kind, subject] = colon < 0 ? [reason, ''] : [reason.slice(0, colon), reason.slice(colon + 1)];
   switch (kind) {

@@ -2,11 +2,12 @@
 import type { Settings } from '../../config.ts';
 import { HELPER_IMAGE } from '../../installation.ts';
 import type { WorkerReport } from '../../plan/model/queues.ts';
-import type { Reconciliation } from '../../server/api.ts';
+import type { CommitStatuses, Reconciliation } from '../../server/api.ts';
 import { liveRun } from '../process/run-file.ts';
 import { acceptedVersions } from './accepted-versions.ts';
 import { checkCertificates } from './certificates.ts';
 import type { Finding } from './check.ts';
+import { checkStatusRights } from './commit-statuses.ts';
 import { checkEngine } from './engine.ts';
 import { checkMachine } from './machine.ts';
 import { checkProtectedRefs } from './protected-refs.ts';
@@ -20,15 +21,18 @@ export interface DoctorOptions {
   workers(): Promise<WorkerReport[]>;
   /** Requests from the server when projects were last compared with their forge. */
   reconciliation(): Promise<Reconciliation[]>;
+  /** Requests from the server how commits are told to the forges. */
+  commitStatuses(): Promise<CommitStatuses[]>;
 }
 
 /**
  * All findings, in the order in which to fix them. Changes nothing except short-lived containers; never
  * rejects.
  */
-export async function examine({ settings, workers, reconciliation }: DoctorOptions): Promise<Finding[]> {
+export async function examine(options: DoctorOptions): Promise<Finding[]> {
+  const { settings } = options;
   const run = await liveRun(settings);
-  const [machine, engine, services, refs, certificates] = await Promise.all([
+  const [machine, engine, services, refs, rights, certificates] = await Promise.all([
     checkMachine(settings),
     checkEngine({
       settings,
@@ -36,11 +40,12 @@ export async function examine({ settings, workers, reconciliation }: DoctorOptio
       registry: settings.registry ?? run?.registry,
       accepted: await acceptedVersions(settings),
     }),
-    checkServices({ settings, run, workers, reconciliation }),
+    checkServices({ ...options, run }),
     checkProtectedRefs(settings),
+    checkStatusRights(settings),
     checkCertificates(settings),
   ]);
-  return [...machine, ...engine, ...services, ...refs, ...certificates];
+  return [...machine, ...engine, ...services, ...refs, ...rights, ...certificates];
 }
 
 /** True if nothing that davit needs is missing. */

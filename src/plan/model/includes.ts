@@ -39,6 +39,9 @@ export type IncludeAnswer =
 /** By `includeKey`. */
 export type IncludeAnswers = Readonly<Record<string, IncludeAnswer>>;
 
+/** Whether the key is that of a file from an https server, and not of a repository. */
+export const isRemoteKey = (key: string): boolean => key.startsWith('remote ');
+
 /** Equal for equal wants, and readable in a stored document. */
 export function includeKey(want: IncludeWant): string {
   if (want.kind === 'remote')

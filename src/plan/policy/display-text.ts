@@ -74,7 +74,7 @@ const row = (job: JobStatus): string =>
 const cell = (text: string): string => cut(text.replace(/[|\r\n]+/g, ' '), 120);
 
 /** The longest prefix with at most that many bytes in UTF-8, without half characters. */
-function cut(text: string, bytes: number): string {
+export function cut(text: string, bytes: number): string {
   if (text.length * 3 <= bytes || utf8Length(text) <= bytes) return text;
   let used = 0;
   let kept = '';
