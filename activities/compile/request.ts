@@ -10,7 +10,7 @@ import type { WorkerReport } from '../../src/plan/model/queues.ts';
 import { isProtectedRef } from '../../src/match/protected-refs.ts';
 import { findFile, PIPELINE_FILES } from './pipeline-file.ts';
 import type { FetchedSource } from './source.ts';
-import { variablesOf } from '../../src/compiler/variables/installation.ts';
+import { compileLimits, variablesOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput } from '../contract.ts';
 import type { ProjectWithRefs } from '../runtime/protected-refs.ts';
 import { defaultBranchOf } from '../../src/plan/policy/default-branch.ts';
@@ -60,7 +60,7 @@ export async function requestOf(
     gitlabTemplates: facts.config.includes.templates !== undefined,
     serverUrl: facts.url,
     openMergeRequests,
-    limits: { jobTimeoutMs: facts.config.limits.job_timeout, gateExpiryMs: facts.config.limits.gate_expiry },
+    limits: compileLimits(facts.config.limits),
     ...fetched,
     ...(given && { forwarded: given.variables, included: given.included }),
   };

@@ -46,7 +46,8 @@ export interface CompileRequest {
   /** Names of deploy targets. */
   targets: readonly string[];
   serverUrl: string;
-  limits: { jobTimeoutMs: number; gateExpiryMs: number };
+  /** `artifactAgeMs`: for artifacts without `expire_in`; absent: they are kept. */
+  limits: { jobTimeoutMs: number; gateExpiryMs: number; artifactAgeMs?: number };
   source: Digest;
   /** `timestamp` in ISO 8601. */
   commit: { author: string; timestamp: string; message: string; tagMessage?: string };

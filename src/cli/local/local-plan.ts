@@ -21,7 +21,7 @@ import { remoteFiles } from '../../compiler/remote-exists.ts';
 import { factsNeeded } from '../../compiler/changes-needed.ts';
 import { loadIncludes, textsOf, type IncludeSource } from '../../compiler/includes.ts';
 import type { CompileRequest } from '../../compiler/request.ts';
-import { isProtected, projectOf, variablesOf } from '../../compiler/variables/installation.ts';
+import { compileLimits, isProtected, projectOf, variablesOf } from '../../compiler/variables/installation.ts';
 import type { Origin, Trigger } from '../../plan/model/trigger.ts';
 import type { Cli } from '../cli.ts';
 import { listWorkers, thisMachine } from './list-workers.ts';
@@ -196,7 +196,7 @@ async function requestOf(cli: Cli, { project, facts, file, options }: RequestFac
     targets: installation.targets.map((target) => target.name),
     gitlabTemplates: installation.includes.templates !== undefined,
     serverUrl: run?.server ?? 'http://127.0.0.1:8420',
-    limits: { jobTimeoutMs: installation.limits.job_timeout, gateExpiryMs: installation.limits.gate_expiry },
+    limits: compileLimits(installation.limits),
     source: `sha256:${'0'.repeat(64)}`,
     commit: { author: facts.author, timestamp: facts.timestamp, message: facts.message },
   };
