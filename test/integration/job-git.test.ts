@@ -228,6 +228,9 @@ test.each([
       expect(log).not.toContain('davit-job_');
       expect(log).not.toContain(ACCOUNT.password);
       await expectTokensHidden(davit);
+      // Its engine fetches the registry's tokens from that server.
+      const findings = JSON.parse((await cli(['doctor', '--json'])).stdout) as unknown;
+      expect(JSON.stringify(findings)).toContain('"registry, from the engine","verdict":"ok"');
     } finally {
       await davit?.stop();
       spawnSync('docker', ['image', 'rm', '--force', IMAGE]);

@@ -2,7 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { DavitError } from '../../../../src/errors.ts';
 import { finding, ok } from '../../../../src/local/doctor/check.ts';
 import { egressFinding } from '../../../../src/local/doctor/egress.ts';
-import { limitsFinding, modeFindings, versionFinding } from '../../../../src/local/doctor/engine.ts';
+import {
+  checkRegistryFromEngine,
+  limitsFinding,
+  modeFindings,
+  versionFinding,
+} from '../../../../src/local/doctor/engine.ts';
 import { diskFinding } from '../../../../src/local/doctor/machine.ts';
 import {
   controlFinding,
@@ -175,4 +180,18 @@ test.each([
   const found = egressFinding(state);
   expect(found.verdict).toBe(verdict);
   expect(found.found).toContain(text);
+});
+
+test('an engine that does not trust a certificate on the way to an image: the remedy names its file', async () => {
+  const engine = {
+    pullImage: async (): Promise<never> => {
+      throw new DavitError(
+        'engine/failed',
+        'Get "https://ci.lan/registry/token": x509: certificate signed by unknown authority',
+      );
+    },
+  };
+  const [found] = await checkRegistryFromEngine(engine, { kind: 'docker' }, 'images.lan:5000');
+  expect(found).toMatchObject({ verdict: 'fail', name: 'registry, from the engine' });
+  expect(found?.remedy).toContain('/etc/docker/certs.d/images.lan:5000/ca.crt');
 });
