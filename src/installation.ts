@@ -79,7 +79,8 @@ export const projectSchema = z.strictObject({
   clone_user: z.string().default('oauth2'),
   clone_token: secretRef.optional(),
   webhook_secret: secretRef.optional(),
-  default_branch: z.string().default('main'),
+  /** Absent: that of the forge's events, else main. */
+  default_branch: z.string().optional(),
   /** Looks for pushes whose delivery was lost; needs a clone_url and a forge. */
   reconcile: z.boolean().default(true),
   /** Projects whose pipelines may include files of this one; `*` matches any text. */

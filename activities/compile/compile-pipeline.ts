@@ -1,6 +1,7 @@
 import type {
   BlobStore,
   Fleet,
+  Forge,
   Includes,
   RecordStore,
   Registries,
@@ -27,11 +28,13 @@ import { announced } from './announce.ts';
 import { openPins, withIncludes, type Pins } from './includes.ts';
 import { admitted, forkRefusal, forkWarnings } from './fork-pipeline.ts';
 import { permitted } from './permissions.ts';
+import { openRequestsOf } from './open-requests.ts';
 import { requestOf } from './request.ts';
 import { protectionOf } from './verify-ref.ts';
 import { changedFiles, fetchSource, lastCommits, withSources, type FetchedSource } from './source.ts';
 import { projectOf } from '../../src/compiler/variables/installation.ts';
 import type { CompileInput, CompileOutput, ControlActivities } from '../contract.ts';
+import { knownProject } from '../runtime/project-access.ts';
 import { withForgeRefs } from '../runtime/protected-refs.ts';
 import { withHeartbeat } from '../runtime/heartbeat.ts';
 import { throwIfEnded } from '../runtime/failures.ts';
@@ -46,6 +49,7 @@ export interface CompileDeps {
   includes: Includes;
   rights: Pick<Rights, 'protection'>;
   facts: InstallationFacts;
+  forge: Pick<Forge, 'openRequests'>;
   /** Tells the forge. */
   report: ControlActivities['reportCommitStatus'];
 }
@@ -127,9 +131,15 @@ async function compileInput(
   const project = await withForgeRefs(deps.rights, projectOf(deps.facts, trigger));
   const refusal = forkRefusal(project, trigger);
   if (refusal !== undefined) return { kind: 'empty', reason: refusal };
-  const fetched = await fetchSource(deps, project, { trigger, signal });
+  const [fetched, openMergeRequests] = await Promise.all([
+    fetchSource(deps, project, { trigger, signal }),
+    openRequestsOf(deps.forge, trigger, signal),
+  ]);
   const { protectedRef, warning } = await protectionOf(deps, project, { trigger, signal });
-  const request = await requestOf(deps, input, { project, fetched, protectedRef });
+  const known = await knownProject(deps.records, trigger);
+  const request = await requestOf(deps, input, {
+    ...{ project, known, openMergeRequests, fetched, protectedRef },
+  });
   const more = { warning, trust: { protectedRef, fork: trigger.fork }, fleet: request.fleet };
   const session = deps.includes.open({ project: project.name, fork: trigger.fork, signal });
   const pins = await openPins(deps, input.id, {

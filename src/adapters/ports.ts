@@ -740,6 +740,11 @@ export interface Forge {
    * token or the repository is refused; with `forge/refused` if a retry is useless.
    */
   commitStatus(status: ForgeStatus): Promise<string | undefined>;
+  /**
+   * Open merge requests from a branch of the project itself, `group/project!3`; undefined without a forge. Rejects with
+   * `forge/away`, `forge/refused`, `secret/missing`.
+   */
+  openRequests(project: ProjectSlug, branch: string, signal?: AbortSignal): Promise<string[] | undefined>;
   /** The release of a tag. Rejects with `forge/away`, or `forge/refused` if a retry is useless. */
   findRelease(project: ProjectSlug, tag: string): Promise<ReleaseAt | 'none' | 'no-forge'>;
   /** Creates one; returns the parts that this forge does not support. Rejects like `findRelease`. */

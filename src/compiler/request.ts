@@ -34,6 +34,8 @@ export interface CompileRequest {
     isProtected?(branch: string): boolean;
   };
   instanceVariables: readonly CompileVariable[];
+  /** Open merge requests of the branch, for CI_OPEN_MERGE_REQUESTS; absent: unknown. */
+  openMergeRequests?: readonly string[] | undefined;
   /** host:port that CI_REGISTRY names. */
   registry: string;
   helperImage: string;

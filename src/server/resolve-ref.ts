@@ -5,6 +5,7 @@
 import type { Secrets, Source } from '../adapters/ports.ts';
 import { DavitError } from '../errors.ts';
 import type { InstallationProject } from '../installation.ts';
+import { defaultBranchOf } from '../plan/policy/default-branch.ts';
 import { cloneAuth } from '../utils/clone-auth.ts';
 
 export type RefKind = 'branch' | 'tag' | 'merge_request';
@@ -55,7 +56,7 @@ function candidates(
   { ref, refKind }: NamedRef,
 ): { ref: string; kinds: readonly (keyof typeof FOLDERS)[] } {
   if (ref === undefined)
-    return { ref: project.default_branch ?? 'main', kinds: refKind === undefined ? ['branch'] : [] };
+    return { ref: defaultBranchOf(project, {}), kinds: refKind === undefined ? ['branch'] : [] };
   if (refKind === 'merge_request') return { ref, kinds: [] };
   if (refKind) return { ref, kinds: [refKind] };
   for (const kind of ['branch', 'tag'] as const)

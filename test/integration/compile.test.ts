@@ -205,21 +205,6 @@ test('a missing commit, file or source is reported, not thrown', async () => {
   expect(await ask({ file: 'broken.yml' })).not.toHaveProperty('cause');
 });
 
-test('a push without a pipeline file starts nothing, and a person who asks for one is told', async () => {
-  const { ask, blobs } = setUp();
-  const tar = pack();
-  tar.entry({ name: 'README' }, 'pages');
-  tar.finalize();
-  const sourceBlob = await blobs.putBytes(await buffer(tar));
-  for (const source of ['push', 'tag', 'merge_request', 'schedule'] as const)
-    expect(await ask({ source, sourceBlob })).toEqual({
-      kind: 'empty',
-      reason: 'The source has no .davit.yml and no .gitlab-ci.yml.',
-    });
-  for (const source of ['cli', 'api', 'web', 'pipeline'] as const)
-    expect((await ask({ source, sourceBlob })).kind).toBe('invalid');
-});
-
 test('an unreachable repository is not a mistake of the file: the call rejects and is retried', async () => {
   const { ask } = setUp({ projects: [{ name: 'table', clone_url: 'http://127.0.0.1:1/x.git' }] });
   await expect(ask()).rejects.toMatchObject({ code: 'git/unreachable' });

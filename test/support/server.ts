@@ -224,7 +224,7 @@ export async function testServer(
     deployTokens: deployTokens(stores.records),
     ...(options.ownRegistry && { ownRegistry: options.ownRegistry }),
     protectionOf: options.protectionOf ?? (async () => undefined),
-    resolveRef: async ({ default_branch }, { ref = default_branch ?? 'main', refKind = 'branch' }) => ({
+    resolveRef: async ({ default_branch = 'main' }, { ref = default_branch, refKind = 'branch' }) => ({
       ref,
       refKind,
       sha: (ref === 'main' ? 'd' : 'e').repeat(40),

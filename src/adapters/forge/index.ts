@@ -10,6 +10,7 @@ import type { SecretRef } from '../../plan/model/spec.ts';
 import { TrustingAgents } from '../authorities.ts';
 import type { Forge, ForgeRefs, ReleaseAt, Secrets } from '../ports.ts';
 import { mayCarryToken } from '../text.ts';
+import { openRequests } from './open-requests.ts';
 import { readProtection } from './protection.ts';
 import { findCall, unsupportedParts, makeCall } from './release.ts';
 import { reasonIn, send, type ForgeResponse } from './send.ts';
@@ -43,6 +44,10 @@ export function forgeStatuses(options: ForgeOptions): Forge {
       const answer = await send(statusCall(forge.project, { status, state }, forge.token), forge.dispatcher);
       const { kind } = forge.project;
       return isUnchanged(kind, answer.status, reasonIn(answer.body)) ? state : accepted(answer, state);
+    },
+    async openRequests(name, branch, signal) {
+      const forge = await forgeOf(options, name);
+      return forge && openRequests(forge, branch, (call) => send(call, forge.dispatcher, signal));
     },
     async findRelease(name, tag) {
       const forge = await forgeOf(options, name);

@@ -17,7 +17,7 @@ export const projectOf = (facts: ProjectFacts, trigger: Trigger): InstallationPr
 
 export function projectNamed(
   { config }: ProjectFacts,
-  { project, defaultBranch }: Pick<Trigger, 'project'> & Partial<Pick<Trigger, 'defaultBranch'>>,
+  { project }: Pick<Trigger, 'project'>,
 ): InstallationProject {
   return (
     config.projects.find((one) => one.name === project) ?? {
@@ -25,7 +25,6 @@ export function projectNamed(
       forge: 'none',
       allow_http: false,
       clone_user: 'oauth2',
-      default_branch: defaultBranch ?? 'main',
       reconcile: false,
       include_by: ['*'],
       include_by_forks: false,

@@ -33,6 +33,16 @@ export const statusRecordName = (slug: ProjectSlug, keyHash: string): string => 
 /** Why the forge is not told (StatusProblem, or null). */
 export const statusProblemName = (slug: ProjectSlug): string => `status-problems/${slug}`;
 
+export const knownProjectName = (slug: ProjectSlug): string => `known-projects/${slug}`;
+/** What the forge's events said last about a project. */
+export interface KnownProject {
+  defaultBranch?: string;
+  /** `group/project` */
+  path?: string;
+  /** Its page. */
+  url?: string;
+}
+
 /** What a project's forge was last known to protect. The server alone writes it. */
 export const FORGE_REFS_PREFIX = 'forge-refs/';
 export const forgeRefsRecordName = (slug: ProjectSlug): string => `${FORGE_REFS_PREFIX}${slug}`;

@@ -2,7 +2,12 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { PipelineId } from '../../../src/plan/model/ids.ts';
 import type { PipelineStatus } from '../../../src/plan/model/protocol.ts';
-import { pipelineRecordName, summaryOf, type PipelineRecord } from '../../../src/plan/model/records.ts';
+import {
+  knownProjectName,
+  pipelineRecordName,
+  summaryOf,
+  type PipelineRecord,
+} from '../../../src/plan/model/records.ts';
 import type { Trigger } from '../../../src/plan/model/trigger.ts';
 import { refResolver } from '../../../src/server/resolve-ref.ts';
 import { bearer, job, pipeline, testServer, TOKENS, type TestServer } from '../../support/server.ts';
@@ -17,6 +22,7 @@ beforeEach(async () => {
         default_branch: 'trunk',
         protected_branches: ['main'],
       },
+      { name: 'other', clone_url: 'https://forge.test/g/other.git' },
     ],
   });
 });
@@ -75,6 +81,12 @@ describe('a pipeline of a ref', () => {
       actor: 'the developer',
       role: 'developer',
     });
+  });
+  test('the default branch is that of the forge where the file names none', async () => {
+    const more = { key: 'request:0f1e2d3c-bbbb', source: 'api' };
+    await server.stores.records.put(knownProjectName('other'), { defaultBranch: 'develop' });
+    expect((await post('/api/v1/projects/other/pipelines', more)).statusCode).toBe(202);
+    expect(last()).toMatchObject({ project: 'other', ref: 'develop', refKind: 'branch' });
   });
   test('that is protected starts for who may', async () => {
     const refused = await start({ ref: 'main' });
